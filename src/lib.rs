@@ -1,0 +1,33 @@
+//! bt-rollcall: the audit and access-review batch exporter for BeyondTrust.
+//!
+//! The way of the data, and the reading order:
+//!
+//! ```text
+//! main ── cli ── config ── run ─┬─ source ── wire      pages -> Harvest (users, groups, Coverage)
+//!                               ├─ model               Harvest -> Inventory (the join)
+//!                               ├─ rules               Inventory + Policy + instant -> Findings, Verdicts
+//!                               ├─ table, snapshot     rows -> CSV and Parquet -> one published folder
+//!                               ├─ report              manifest + inventory + findings -> report.html
+//!                               └─ syslog              findings -> spool -> SIEM
+//! ```
+//!
+//! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `wire` never imports
+//! `source` and takes of `model` only names; `source/*` imports `wire`, `model`, `event`, never another connector;
+//! `rules`, `table`, `report` and `syslog::format` are pure (no clock, disk, network or randomness);
+//! only `snapshot` renames; only `run` knows the order of things; `sandbox` never imports `source` or `wire`:
+//! it must not agree with the client by sharing its structs.
+
+pub mod cli;
+pub mod config;
+pub mod event;
+pub mod model;
+pub mod report;
+pub mod rules;
+pub mod run;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod snapshot;
+pub mod source;
+pub mod syslog;
+pub mod table;
+pub mod wire;

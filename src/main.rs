@@ -1,0 +1,2 @@
+//! Parse, call, exit.
+fn main() {}

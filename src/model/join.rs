@@ -1,0 +1,113 @@
+//! The join: classifies accounts, marks privileged groups, resolves memberships both ways, sorts. Pure.
+
+use super::{Classes, Group, GroupId, Harvest, User, UserKind};
+use std::collections::HashMap;
+
+/// Who is in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// A user of the same roll, by its place in `users`.
+    User(u32),
+}
+
+/// One (group, member) pair, as told by the member's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The group's id as told, also when no such group came.
+    pub group_id: GroupId,
+    /// The group's place in `groups`; `None` where it is dangling.
+    pub group: Option<u32>,
+    /// Who.
+    pub member: Member,
+}
+
+/// One source's harvest, joined: users and groups sorted by id, memberships by (group, user).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Roll {
+    /// What the source gave, classified and sorted.
+    pub harvest: Harvest,
+    /// Every membership, dangling ones too.
+    pub memberships: Vec<Membership>,
+}
+
+/// All sources of one run, sorted by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inventory {
+    /// One roll a source.
+    pub rolls: Vec<Roll>,
+}
+
+impl Inventory {
+    /// Joins every harvest.
+    pub fn join(harvests: Vec<Harvest>, classes: &Classes) -> Self {
+        let mut rolls: Vec<Roll> = harvests.into_iter().map(|h| Roll::join(h, classes)).collect();
+        rolls.sort_by(|a, b| a.harvest.source.name.as_str().cmp(b.harvest.source.name.as_str()));
+        Self { rolls }
+    }
+}
+
+impl Roll {
+    /// Joins one harvest. An account that is both break-glass and service by pattern is break-glass.
+    pub fn join(mut harvest: Harvest, classes: &Classes) -> Self {
+        harvest.users.sort_by(|a, b| a.id.cmp(&b.id));
+        harvest.groups.sort_by(|a, b| a.id.cmp(&b.id));
+        for user in &mut harvest.users {
+            user.kind = classify(user, classes);
+        }
+        for group in &mut harvest.groups {
+            let named = |p: &super::Pattern| p.matches(group.id.as_str(), group.name.as_deref());
+            group.privileged = classes.privileged_groups.iter().any(named);
+        }
+        let memberships = resolve(&harvest.users, &harvest.groups);
+        count_members(&mut harvest.groups, &memberships);
+        Self { harvest, memberships }
+    }
+
+    /// The group with this id, if it came.
+    pub fn group(&self, id: &GroupId) -> Option<&Group> {
+        let groups = &self.harvest.groups;
+        groups.binary_search_by(|g| g.id.cmp(id)).ok().map(|at| &groups[at])
+    }
+
+    /// Administrator by its own record, or member of a privileged group.
+    pub fn is_privileged(&self, user: &User) -> bool {
+        user.is_admin == Some(true)
+            || user.group_memberships.iter().any(|id| self.group(id).is_some_and(|g| g.privileged))
+    }
+}
+
+fn classify(user: &User, classes: &Classes) -> UserKind {
+    let named = |p: &super::Pattern| p.matches(user.id.as_str(), user.username.as_deref());
+    if classes.break_glass.iter().any(named) {
+        UserKind::BreakGlass
+    } else if user.kind == UserKind::Person && classes.service_accounts.iter().any(named) {
+        UserKind::Service
+    } else {
+        user.kind
+    }
+}
+
+fn resolve(users: &[User], groups: &[Group]) -> Vec<Membership> {
+    let places: HashMap<&str, u32> = groups.iter().zip(0u32..).map(|(g, at)| (g.id.as_str(), at)).collect();
+    let mut memberships: Vec<Membership> = users
+        .iter()
+        .zip(0u32..)
+        .flat_map(|(user, at)| user.group_memberships.iter().map(move |id| (id, at)))
+        .map(|(id, at)| Membership {
+            group_id: id.clone(),
+            group: places.get(id.as_str()).copied(),
+            member: Member::User(at),
+        })
+        .collect();
+    // Stable: users are in order already.
+    memberships.sort_by(|a, b| a.group_id.cmp(&b.group_id));
+    memberships
+}
+
+fn count_members(groups: &mut [Group], memberships: &[Membership]) {
+    for membership in memberships {
+        if let Some(at) = membership.group {
+            groups[at as usize].member_count += 1;
+        }
+    }
+}

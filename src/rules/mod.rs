@@ -1,0 +1,3 @@
+//! The catalogue of rules: inventory + policy + instant -> findings and verdicts. Pure.
+
+pub mod policy;

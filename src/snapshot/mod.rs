@@ -1,0 +1,3 @@
+//! Store, staging, publication, verification. The only module that renames.
+
+pub mod manifest;

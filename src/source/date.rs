@@ -1,0 +1,1 @@
+//! Dates as vendors write them. Pure.

@@ -1,0 +1,1 @@
+//! Page walks that prove themselves.
