@@ -1,1 +1,0 @@
-//! Page walks that prove themselves.

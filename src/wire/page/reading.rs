@@ -1,0 +1,473 @@
+//! The pure half of a walk: what has been read, what must be read next, and whether it is proven.
+//! No clock, no network: windows in, windows out. The proofs are explained in the parent module.
+
+use super::{Page, Row, WalkSettings, Walked};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// A stretch of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Window {
+    /// Rows before it.
+    pub offset: u64,
+    /// Rows asked for.
+    pub limit: u64,
+}
+
+/// How a walk ended that was not broken off by an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Proven; the proof in words.
+    Proven(String),
+    /// Not proven; why.
+    Unproven(String),
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Read on.
+    Read(Vec<Window>),
+    /// The list moved or came short: read these again or in between.
+    Repair { windows: Vec<Window>, why: String },
+    /// Nothing more to read.
+    End(End),
+}
+
+/// One page as it was seen.
+struct Segment<K> {
+    window: Window,
+    keys: Vec<K>,
+    total: Option<u64>,
+    /// Order of arrival.
+    seq: usize,
+}
+
+impl<K> Segment<K> {
+    /// Position after its last row.
+    fn stop(&self) -> u64 {
+        self.window.offset + self.keys.len() as u64
+    }
+
+    /// The answer itself says that nothing follows. A page that shows more rows than its own total lies.
+    fn reaches_total(&self) -> bool {
+        !self.keys.is_empty() && self.total == Some(self.stop())
+    }
+}
+
+/// Everything that a walk has read so far.
+pub struct Reading<R: Row> {
+    settings: WalkSettings,
+    /// Of the current reading of the whole list.
+    segments: Vec<Segment<R::Key>>,
+    rows: Vec<R>,
+    places: HashMap<R::Key, usize>,
+    /// Rows that the server gives at most, once a page showed it.
+    cap: u64,
+    received: u64,
+    pages: u64,
+    passes: u64,
+    next_seq: usize,
+    last_total: Option<u64>,
+    /// Why pages were not taken.
+    refused: Option<String>,
+}
+
+impl<R: Row> Reading<R> {
+    /// Nothing read yet.
+    pub fn new(settings: WalkSettings) -> Self {
+        Self {
+            cap: settings.page_size.max(1),
+            settings,
+            segments: Vec::new(),
+            rows: Vec::new(),
+            places: HashMap::new(),
+            received: 0,
+            pages: 0,
+            passes: 1,
+            next_seq: 0,
+            last_total: None,
+            refused: None,
+        }
+    }
+
+    /// Different rows so far.
+    pub fn distinct(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    /// Takes one answer. A page that holds one key twice is not a stretch of a list and is not taken.
+    pub fn take(&mut self, window: Window, page: Page<R>) {
+        self.pages += 1;
+        self.received += page.rows.len() as u64;
+        self.last_total = page.total.or(self.last_total);
+        let keys: Vec<R::Key> = page.rows.iter().map(Row::key).collect();
+        if keys.iter().collect::<HashSet<_>>().len() < keys.len() {
+            self.refused = Some(format!("the page at offset {} held one id twice", window.offset));
+            return;
+        }
+        for row in page.rows {
+            self.keep(row);
+        }
+        self.segments.push(Segment { window, keys, total: page.total, seq: self.next_seq });
+        self.next_seq += 1;
+        self.learn_cap();
+    }
+
+    /// A page behind which more rows follow shows what the server gives at most.
+    fn learn_cap(&mut self) {
+        let furthest = self.segments.iter().map(Segment::stop).max().unwrap_or(0);
+        let longest = self.segments.iter().map(|s| s.keys.len() as u64).max().unwrap_or(0);
+        let more_follows =
+            |s: &Segment<R::Key>| !s.keys.is_empty() && (furthest > s.stop() || s.total.is_some_and(|t| t > s.stop()));
+        self.cap = if self.segments.iter().any(more_follows) { longest.max(1) } else { self.settings.page_size.max(1) };
+    }
+
+    /// The newest version of a row is kept.
+    fn keep(&mut self, row: R) {
+        match self.places.get(&row.key()) {
+            Some(&place) => self.rows[place] = row,
+            None => {
+                self.places.insert(row.key(), self.rows.len());
+                self.rows.push(row);
+            }
+        }
+    }
+
+    /// A later page that is the first page again: the server ignores the offset.
+    pub fn repeats_itself(&self) -> bool {
+        self.repeated().is_some()
+    }
+
+    fn repeated(&self) -> Option<&Segment<R::Key>> {
+        let first = self.segments.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty())?;
+        self.segments.iter().find(|s| s.window.offset > 0 && s.keys.len() > 1 && s.keys == first.keys)
+    }
+
+    /// What must be read next, or the verdict.
+    pub(super) fn next_step(&mut self) -> Step {
+        if let Some(end) = self.unpaged_end() {
+            return Step::End(end);
+        }
+        let Some(first) = self.segments.iter().find(|s| s.window.offset == 0) else {
+            return self.start();
+        };
+        if first.keys.is_empty() {
+            return Step::End(Self::empty_end(first.total));
+        }
+        if let Some(onward) = self.onward() {
+            return match self.refused.take() {
+                None => Step::Read(onward),
+                Some(why) => self.repair(onward, why),
+            };
+        }
+        if self.is_ascending() { self.prove_by_key() } else { self.prove_by_position() }
+    }
+
+    /// The first window; again where the first page was not taken.
+    fn start(&mut self) -> Step {
+        let windows = vec![self.window(0)];
+        match self.refused.take() {
+            None => Step::Read(windows),
+            Some(why) => self.repair(windows, why),
+        }
+    }
+
+    fn empty_end(total: Option<u64>) -> End {
+        match total {
+            None | Some(0) => End::Proven("the list is empty: its first page holds no row".to_owned()),
+            Some(total) => End::Unproven(format!("the source tells a total of {total} but gave no row")),
+        }
+    }
+
+    /// Lists that are not paged at all: the second answer is the first again.
+    fn unpaged_end(&self) -> Option<End> {
+        let again = self.repeated()?;
+        let rows = again.keys.len() as u64;
+        if again.total == Some(rows) {
+            return Some(End::Proven(format!("total {rows} reached; the source does not page this list")));
+        }
+        let whole = again.total.is_none() && rows != self.settings.page_size && rows % 100 != 0;
+        Some(if whole {
+            End::Proven(format!("the source does not page this list: two readings gave the same {rows} rows"))
+        } else {
+            End::Unproven(format!(
+                "the source ignores the offset: the page at offset {} is the first page again ({rows} rows); there may be more",
+                again.window.offset
+            ))
+        })
+    }
+
+    fn window(&self, offset: u64) -> Window {
+        Window { offset, limit: self.settings.page_size.max(1) }
+    }
+
+    /// Distance between neighbouring windows: one row less than a page, so that they overlap.
+    fn stride(&self) -> u64 {
+        (self.cap - 1).max(1)
+    }
+
+    /// Windows that go on towards the end, as long as it was not seen. A window that was answered is never asked again here.
+    fn onward(&self) -> Option<Vec<Window>> {
+        if self.has_end() {
+            return None;
+        }
+        let answered: HashSet<u64> = self.segments.iter().map(|s| s.window.offset).collect();
+        let offsets: Vec<u64> = self.offsets_onward()?.into_iter().filter(|o| !answered.contains(o)).collect();
+        (!offsets.is_empty()).then(|| offsets.into_iter().map(|o| self.window(o)).collect())
+    }
+
+    fn offsets_onward(&self) -> Option<Vec<u64>> {
+        let furthest = self.segments.iter().filter(|s| !s.keys.is_empty()).max_by_key(|s| (s.stop(), s.seq))?;
+        let (stop, stride) = (furthest.stop(), self.stride());
+        if let Some(total) = self.trusted_total() {
+            let step = usize::try_from(stride).unwrap_or(usize::MAX);
+            // A window at `offset` shows up to `offset + cap - 1`. Once the total is reached, but not by an answer
+            // that proves it, the look goes behind the last row.
+            return Some(if stop < total { (stop - 1..total - 1).step_by(step).collect() } else { vec![stop] });
+        }
+        let full = furthest.keys.len() as u64 >= self.cap;
+        if !full || furthest.keys.len() as u64 > self.settings.page_size {
+            return Some(vec![stop]);
+        }
+        let alone = self.segments.len() == 1 || self.segments.iter().any(|s| s.keys.is_empty());
+        let ahead = if alone { 1 } else { self.settings.concurrency.max(1) as u64 };
+        Some((0..ahead).map(|n| stop - 1 + n * stride).collect())
+    }
+
+    /// The newest total, unless some answer showed more rows than its own total.
+    fn trusted_total(&self) -> Option<u64> {
+        let lies = |s: &Segment<R::Key>| !s.keys.is_empty() && s.total.is_some_and(|t| t < s.stop());
+        if self.segments.iter().any(lies) {
+            return None;
+        }
+        self.segments.iter().max_by_key(|s| s.seq).and_then(|s| s.total)
+    }
+
+    /// Segments behind which, as some answer says, nothing follows.
+    fn tails(&self) -> impl Iterator<Item = &Segment<R::Key>> {
+        let trusted = self.trusted_total().is_some();
+        let empties: Vec<u64> = self.segments.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset).collect();
+        self.segments.iter().filter(move |s| {
+            let full = s.keys.len() as u64 >= self.cap;
+            let followed_by_empty = empties.contains(&s.stop());
+            // A full page may have more behind it, whatever an empty page shows later: rows may have moved in between.
+            let ends =
+                if trusted { s.reaches_total() && (!full || followed_by_empty) } else { !full && followed_by_empty };
+            !s.keys.is_empty() && ends
+        })
+    }
+
+    fn has_end(&self) -> bool {
+        self.tails().next().is_some()
+    }
+
+    fn is_ascending(&self) -> bool {
+        self.segments.iter().all(|s| s.keys.windows(2).all(|pair| pair[0] < pair[1]))
+    }
+
+    /// Counts a repair; gives up after `max_passes`.
+    fn repair(&mut self, windows: Vec<Window>, why: String) -> Step {
+        if self.passes > u64::from(self.settings.max_passes) {
+            return Step::End(End::Unproven(format!("{why}; still so after {} passes", self.settings.max_passes)));
+        }
+        self.passes += 1;
+        Step::Repair { windows, why }
+    }
+
+    // ---- proof by key ----
+
+    fn prove_by_key(&mut self) -> Step {
+        let (gaps, reach) = self.gaps();
+        if !gaps.is_empty() {
+            let why = self
+                .refused
+                .take()
+                .unwrap_or_else(|| format!("rows moved between pages: {} of the boundaries do not meet", gaps.len()));
+            return self.repair(gaps, why);
+        }
+        let newest_tail = self.tails().max_by_key(|s| s.seq).map(|s| (s.keys.last().cloned(), s.total));
+        let Some((Some(last), tail_total)) = newest_tail else {
+            return self.repair(vec![self.window(self.tail_guess())], self.why_no_end());
+        };
+        if reach.as_ref().is_some_and(|r| *r < last) {
+            return self
+                .repair(vec![self.window(self.tail_guess())], "the end does not meet the rows before it".to_owned());
+        }
+        // Rows that were added after the end was read did not exist during the whole walk; they are fetched all the same.
+        let newest_total = self.trusted_total();
+        if newest_total > tail_total && self.passes <= u64::from(self.settings.max_passes / 2) {
+            return self
+                .repair(vec![self.window(self.tail_guess())], "rows were added while the list was read".to_owned());
+        }
+        let distinct = if self.passes == 1 { self.distinct() } else { self.alive().len() as u64 };
+        match tail_total.filter(|_| newest_total.is_some()) {
+            Some(total) if distinct < total => Step::End(End::Unproven(format!(
+                "the source tells a total of {total}, but {distinct} different rows came"
+            ))),
+            _ => Step::End(End::Proven(self.proof(tail_total, distinct))),
+        }
+    }
+
+    /// Windows across the gaps between the intervals of keys, and the last key that is covered without a gap.
+    fn gaps(&self) -> (Vec<Window>, Option<R::Key>) {
+        let mut by_first: Vec<&Segment<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
+        by_first.sort_by(|a, b| (a.window.offset != 0, &a.keys[0]).cmp(&(b.window.offset != 0, &b.keys[0])));
+        let mut gaps = Vec::new();
+        let mut front: Option<&Segment<R::Key>> = None;
+        for segment in by_first {
+            let Some(reached) = front else {
+                front = Some(segment);
+                continue;
+            };
+            if segment.keys[0] > reached.keys[reached.keys.len() - 1] {
+                gaps.push(self.across(reached, segment));
+            }
+            if segment.keys.last() > reached.keys.last() {
+                front = Some(segment);
+            }
+        }
+        gaps.dedup();
+        (gaps, front.and_then(|s| s.keys.last().cloned()))
+    }
+
+    /// A window that should show the last row of `before` and the first of `after`; placed by the newer of the two,
+    /// since its positions are the truer ones.
+    fn across(&self, before: &Segment<R::Key>, after: &Segment<R::Key>) -> Window {
+        if after.seq > before.seq && after.window.offset > 0 {
+            self.window(after.window.offset.saturating_sub(self.stride()))
+        } else {
+            self.window((before.stop() - 1).saturating_sub(self.cap / 4))
+        }
+    }
+
+    fn why_no_end(&self) -> String {
+        let newest = self.segments.iter().max_by_key(|s| s.seq);
+        match newest.and_then(|s| Some((s.total?, s.stop(), s.keys.len() as u64))) {
+            Some((total, stop, rows)) if rows < self.cap && stop < total => {
+                format!("the source tells a total of {total}, but its rows end after {stop}")
+            }
+            _ => "the end of the list moved while it was read".to_owned(),
+        }
+    }
+
+    /// Where the last page should be now.
+    fn tail_guess(&self) -> u64 {
+        let empties = self.segments.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset);
+        let end = self.trusted_total().or_else(|| empties.min()).unwrap_or(0);
+        end.saturating_sub(self.stride())
+    }
+
+    /// Keys that the newest look at their place still showed.
+    fn alive(&self) -> BTreeSet<R::Key> {
+        let mut alive = BTreeSet::new();
+        for segment in &self.segments {
+            let (Some(first), Some(last)) = (segment.keys.first(), segment.keys.last()) else { continue };
+            if first < last {
+                let shown: HashSet<&R::Key> = segment.keys.iter().collect();
+                let gone: Vec<R::Key> =
+                    alive.range(first.clone()..=last.clone()).filter(|k| !shown.contains(k)).cloned().collect();
+                for key in gone {
+                    alive.remove(&key);
+                }
+            }
+            alive.extend(segment.keys.iter().cloned());
+        }
+        alive
+    }
+
+    // ---- proof by position ----
+
+    fn prove_by_position(&mut self) -> Step {
+        let problem = match self.positions() {
+            Err(why) => Some(why),
+            Ok(gaps) if !gaps.is_empty() => {
+                let why = self.refused.take().unwrap_or_else(|| "pages came short".to_owned());
+                return self.repair(gaps, why);
+            }
+            Ok(_) => None,
+        };
+        let totals: HashSet<Option<u64>> = self.segments.iter().map(|s| s.total).collect();
+        let distinct = self.pass_keys().len() as u64;
+        let told = totals.iter().next().copied().flatten();
+        let problem = problem
+            .or_else(|| (totals.len() > 1).then(|| "the total changed while the list was read".to_owned()))
+            .or_else(|| (!self.has_end()).then(|| self.why_no_end()))
+            .or_else(|| {
+                told.filter(|t| *t != distinct)
+                    .map(|t| format!("the source tells a total of {t}, but {distinct} different rows came"))
+            });
+        let Some(why) = problem else {
+            return Step::End(End::Proven(self.proof(told, distinct)));
+        };
+        let step = self.repair(vec![self.window(0)], why);
+        if matches!(step, Step::Repair { .. }) {
+            self.segments.clear();
+        }
+        step
+    }
+
+    /// Windows where neighbours do not overlap by position; an error where two pages disagree.
+    fn positions(&self) -> Result<Vec<Window>, String> {
+        let mut by_offset: Vec<&Segment<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
+        by_offset.sort_by_key(|s| (s.window.offset, s.seq));
+        let mut seen: HashMap<u64, &R::Key> = HashMap::new();
+        let mut where_is: HashMap<&R::Key, u64> = HashMap::new();
+        for segment in &by_offset {
+            for (position, key) in (segment.window.offset..).zip(&segment.keys) {
+                let other_key = seen.insert(position, key).is_some_and(|k| k != key);
+                let other_place = where_is.insert(key, position).is_some_and(|p| p != position);
+                if other_key || other_place {
+                    return Err(format!("rows moved between pages: position {position} was seen with different rows"));
+                }
+            }
+        }
+        let mut gaps = Vec::new();
+        let mut stop = 0;
+        for segment in by_offset {
+            if stop > 0 && segment.window.offset + 1 > stop {
+                gaps.push(self.window(stop - 1));
+            }
+            stop = stop.max(segment.stop());
+        }
+        Ok(gaps)
+    }
+
+    fn pass_keys(&self) -> HashSet<&R::Key> {
+        self.segments.iter().flat_map(|s| &s.keys).collect()
+    }
+
+    // ---- the result ----
+
+    fn proof(&self, total: Option<u64>, distinct: u64) -> String {
+        let pages = self.segments.len();
+        let end = match total {
+            Some(total) if total == distinct => format!("total {total} reached"),
+            Some(total) => format!("total {total} reached, {distinct} different rows seen while rows were removed"),
+            None => format!("{distinct} rows, then an empty page"),
+        };
+        let overlap = if pages > 1 { "; every page meets its neighbour" } else { "" };
+        format!("{end} over {pages} page{}{overlap}", if pages == 1 { "" } else { "s" })
+    }
+
+    /// The result. Rows that were removed while the list was read are left out where that was seen.
+    pub(super) fn into_walked<E>(mut self, end: Result<End, E>) -> Walked<R, E> {
+        if self.passes > 1 && matches!(end, Ok(End::Proven(_))) {
+            let ascending = self.is_ascending();
+            let alive: HashSet<R::Key> = if ascending {
+                self.alive().into_iter().collect()
+            } else {
+                self.pass_keys().into_iter().cloned().collect()
+            };
+            self.rows.retain(|row| alive.contains(&row.key()));
+        }
+        let proven_by = self.tails().max_by_key(|s| s.seq).and_then(|s| s.total);
+        Walked {
+            expected: proven_by.or(self.last_total),
+            rows: self.rows,
+            received: self.received,
+            pages: self.pages,
+            passes: self.passes,
+            end,
+        }
+    }
+}
