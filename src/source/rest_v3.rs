@@ -1,23 +1,257 @@
-//! The guide's REST API.
+//! Connector for `rest-v3`: the REST API of the user management guide, `/api/public/v3`.
+//! Knows its paths and the order of reading; the shapes are in [`decode`], the paging in `wire::page`.
+//! Reads only.
+
+mod decode;
 
 use super::{Harvesting, Source, SourceSettings};
-use crate::event::Observer;
-use crate::wire::WireError;
+use crate::event::{Event, Observer};
+use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, SourceIdentity, User};
+use crate::wire::page::{End, Page, Progress, Row, WalkSettings, Walked, Window, walk};
+use crate::wire::{Client, WireError, WireErrorKind};
+use decode::{Decoder, GroupsPage, Id, ListedGroup, ListedUser, UserRecord, UsersPage};
+use futures_util::stream::{self, StreamExt};
 use std::sync::Arc;
 
-/// Connector for `rest-v3`.
-#[derive(Debug)]
-pub struct RestV3;
+const USERS: &str = "/api/public/v3/users";
+const GROUPS: &str = "/api/public/v3/groups";
+
+/// Rounds of repair before a list is said to be not proven.
+const MAX_PASSES: u32 = 12;
+/// Records by id that may fail before the rest is left alone.
+const MAX_FAILED_DETAILS: usize = 20;
+
+/// Reads one appliance.
+pub struct RestV3 {
+    client: Client,
+    identity: SourceIdentity,
+    observer: Arc<dyn Observer>,
+    walk: WalkSettings,
+}
 
 impl RestV3 {
-    /// Makes the connector.
-    pub fn new(_settings: &SourceSettings, _observer: Arc<dyn Observer>) -> Result<Self, WireError> {
-        Ok(Self)
+    /// Makes the connector. Errors: the client could not be set up.
+    pub fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
+        Ok(Self {
+            client: Client::new(&settings.client, Arc::clone(&observer))?,
+            identity: settings.identity.clone(),
+            observer,
+            walk: WalkSettings {
+                page_size: u64::from(settings.page_size.max(1)),
+                concurrency: settings.client.concurrency.max(1),
+                max_passes: MAX_PASSES,
+            },
+        })
+    }
+
+    async fn read(&self) -> Harvest {
+        let decoder = Decoder::default();
+        let mut lists = Vec::new();
+        let (listed, users_report) = self.users(&decoder).await;
+        let failed = matches!(users_report.coverage, Coverage::Failed { .. });
+        lists.push(users_report);
+        let (users, details) = if failed { (strip(listed), None) } else { self.hydrate(listed, &decoder).await };
+        lists.extend(details);
+        // Without users the groups say nothing; a source that is down is not asked again.
+        let groups = if failed {
+            Vec::new()
+        } else {
+            let (groups, report) = self.groups(&decoder).await;
+            lists.push(report);
+            groups
+        };
+        Harvest {
+            source: self.identity.clone(),
+            users,
+            groups,
+            lists,
+            clock_skew_seconds: self.client.clock_skew_seconds(),
+            tls_certificate_sha256: self.client.tls_certificate_sha256(),
+            warnings: decoder.warnings(),
+        }
+    }
+
+    async fn users(&self, decoder: &Decoder) -> (Vec<ListedUser>, ListReport) {
+        let before = self.client.requests();
+        let fetch = |window: Window| async move {
+            let page: UsersPage = self.client.get(&path(USERS, window)).await?;
+            Ok::<_, WireError>(Page { total: page.total(), rows: decoder.users(page) })
+        };
+        let walked = walk(self.walk, fetch, |p| self.tell(ListKind::Users, &p)).await;
+        self.report(ListKind::Users, USERS, before, walked)
+    }
+
+    async fn groups(&self, decoder: &Decoder) -> (Vec<Group>, ListReport) {
+        let before = self.client.requests();
+        let fetch = |window: Window| async move {
+            let page: GroupsPage = self.client.get(&path(GROUPS, window)).await?;
+            Ok::<_, WireError>(Page { total: page.total(), rows: decoder.groups(page) })
+        };
+        let walked = walk(self.walk, fetch, |p| self.tell(ListKind::Groups, &p)).await;
+        let (rows, report): (Vec<ListedGroup>, _) = self.report(ListKind::Groups, GROUPS, before, walked);
+        (rows.into_iter().map(|row| row.group).collect(), report)
+    }
+
+    fn tell(&self, list: ListKind, progress: &Progress) {
+        let source = &self.identity.name;
+        self.observer.tell(&match progress {
+            Progress::Page { distinct, total } => {
+                Event::Progress { source, list, received: *distinct, expected: *total }
+            }
+            Progress::Drift(why) => Event::Drift { source, list, why },
+        });
+    }
+
+    fn report<R: Row>(
+        &self,
+        kind: ListKind,
+        base: &str,
+        requests_before: u64,
+        walked: Walked<R, WireError>,
+    ) -> (Vec<R>, ListReport) {
+        let coverage = match walked.end {
+            Ok(End::Proven(proof)) => Coverage::Complete { proof },
+            Ok(End::Unproven(why)) => Coverage::Drifted { why },
+            Err(error) => Coverage::Failed { error: in_words(kind, &error) },
+        };
+        let report = ListReport {
+            kind,
+            query: path(base, Window { offset: 0, limit: self.walk.page_size }),
+            expected: walked.expected,
+            received: walked.received,
+            distinct: walked.rows.len() as u64,
+            pages: walked.pages,
+            passes: walked.passes,
+            requests: self.client.requests() - requests_before,
+            coverage,
+        };
+        (walked.rows, report)
+    }
+
+    /// Reads the whole record of every user whom the list gave only in part. No report where there was none.
+    async fn hydrate(&self, listed: Vec<ListedUser>, decoder: &Decoder) -> (Vec<User>, Option<ListReport>) {
+        let sparse: Vec<(usize, Id)> =
+            listed.iter().enumerate().filter(|(_, row)| row.sparse).map(|(place, row)| (place, row.id.clone())).collect();
+        if sparse.is_empty() {
+            return (strip(listed), None);
+        }
+        let before = self.client.requests();
+        let wanted = sparse.len() as u64;
+        let mut rows: Vec<Option<ListedUser>> = listed.into_iter().map(Some).collect();
+        let mut tally = Details::default();
+        let mut answers = stream::iter(sparse)
+            .map(|(place, id)| async move { (place, self.detail(&id, decoder).await) })
+            .buffer_unordered(self.walk.concurrency);
+        while let Some((place, answer)) = answers.next().await {
+            match answer {
+                Ok(record) => {
+                    rows[place] = rows[place].take().map(|row| row.completed_by(record));
+                    tally.read += 1;
+                }
+                // Deleted since the list was read: it did not exist during the whole walk.
+                Err(error) if error.kind == WireErrorKind::NotFound => {
+                    rows[place] = None;
+                    tally.removed += 1;
+                }
+                Err(error) => {
+                    if tally.failed(error) {
+                        break;
+                    }
+                }
+            }
+            let received = tally.read + tally.removed;
+            let source = &self.identity.name;
+            self.observer.tell(&Event::Progress { source, list: ListKind::UserDetails, received, expected: Some(wanted) });
+        }
+        drop(answers);
+        let users = strip(rows.into_iter().flatten());
+        (users, Some(tally.report(wanted, self.client.requests() - before)))
+    }
+
+    async fn detail(&self, id: &Id, decoder: &Decoder) -> Result<ListedUser, WireError> {
+        let path = format!("{USERS}/{}", id.in_path());
+        let record: UserRecord = self.client.get(&path).await?;
+        let row = decoder.user(record);
+        if row.id == *id {
+            Ok(row)
+        } else {
+            let kind = WireErrorKind::Shape("the record carries another id than the one asked for".to_owned());
+            Err(WireError { context: format!("GET {path}"), kind })
+        }
     }
 }
 
 impl Source for RestV3 {
     fn harvest(&self) -> Harvesting<'_> {
-        Box::pin(std::future::pending())
+        Box::pin(self.read())
+    }
+}
+
+fn path(base: &str, window: Window) -> String {
+    format!("{base}?offset={}&limit={}", window.offset, window.limit)
+}
+
+fn strip(rows: impl IntoIterator<Item = ListedUser>) -> Vec<User> {
+    rows.into_iter().map(|row| row.user).collect()
+}
+
+/// The error with the list that it hit, and what to do.
+fn in_words(kind: ListKind, error: &WireError) -> String {
+    if error.kind == WireErrorKind::Forbidden {
+        let what = if kind == ListKind::Groups { "groups" } else { "users" };
+        return format!(
+            "the list of {what} is forbidden (403): give the API account the right to view {what} (scope read_only)"
+        );
+    }
+    match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    }
+}
+
+/// How reading records by id went.
+#[derive(Default)]
+struct Details {
+    read: u64,
+    removed: u64,
+    errors: Vec<WireError>,
+}
+
+impl Details {
+    /// Notes a failure; true when there is no sense in going on.
+    fn failed(&mut self, error: WireError) -> bool {
+        let hopeless = !matches!(
+            error.kind,
+            WireErrorKind::Broken(_) | WireErrorKind::Status(_) | WireErrorKind::Shape(_) | WireErrorKind::TooLarge(_)
+        );
+        self.errors.push(error);
+        hopeless || self.errors.len() > MAX_FAILED_DETAILS
+    }
+
+    fn report(self, wanted: u64, requests: u64) -> ListReport {
+        let coverage = match self.errors.first() {
+            None if self.removed == 0 => Coverage::Complete { proof: format!("{wanted} of {wanted} records read by id") },
+            None => Coverage::Complete {
+                proof: format!("{} of {wanted} records read by id, {} removed meanwhile (404)", self.read, self.removed),
+            },
+            Some(error) => Coverage::Failed {
+                error: format!(
+                    "{} of {wanted} records could not be read by id; the first: {}",
+                    wanted - self.read - self.removed,
+                    in_words(ListKind::UserDetails, error)
+                ),
+            },
+        };
+        ListReport {
+            kind: ListKind::UserDetails,
+            query: format!("{USERS}/{{id}}"),
+            expected: Some(wanted - self.removed),
+            received: self.read,
+            distinct: self.read,
+            pages: 0,
+            passes: 1,
+            requests,
+            coverage,
+        }
     }
 }

@@ -2,14 +2,27 @@
 //! Knows nothing of users, groups or any product's fields. Never writes to an appliance: it can only GET,
 //! and POST to the token endpoint.
 
+mod error;
+mod pace;
 pub mod page;
+mod retry;
+mod token;
 
-use crate::event::Observer;
+pub use error::{Disposition, WireError, WireErrorKind};
+
+use crate::event::{Event, Observer, RequestRecord};
 use crate::model::SourceName;
+use chrono::{DateTime, Utc};
+use pace::Pace;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
+use reqwest::{Certificate, Method, Response, StatusCode};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
+use token::Tokens;
+use tokio::time::Instant;
 
 /// How the client id and secret are shown to the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -50,7 +63,7 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// Between two reads of a body, and to the first byte of an answer.
     pub read_timeout: Duration,
-    /// Attempts of one GET in all; 1 = no retry.
+    /// Attempts of one request in all; 1 = no retry.
     pub attempts: u32,
     /// The first retry waits up to this, the next up to twice that, …, full jitter.
     pub backoff: Duration,
@@ -58,6 +71,30 @@ pub struct ClientSettings {
     pub max_wait: Duration,
     /// A larger body is a failure.
     pub max_body_bytes: usize,
+}
+
+impl ClientSettings {
+    /// The defaults for everything but the address and the account.
+    pub fn new(source: SourceName, url: impl Into<String>, client_id: impl Into<String>, secret: SecretString) -> Self {
+        Self {
+            source,
+            url: url.into(),
+            token_path: "/oauth2/token".to_owned(),
+            client_id: client_id.into(),
+            client_secret: secret,
+            token_auth: TokenAuth::Auto,
+            ca_pem: None,
+            concurrency: 4,
+            requests_per_second: 15.0,
+            deadline: Duration::from_secs(3600),
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(60),
+            attempts: 6,
+            backoff: Duration::from_millis(500),
+            max_wait: Duration::from_secs(120),
+            max_body_bytes: 64 << 20,
+        }
+    }
 }
 
 /// A decoded answer that knows how many rows it holds.
@@ -68,50 +105,356 @@ pub trait Body: DeserializeOwned {
     }
 }
 
-/// Why a request, with all its retries, came to nothing.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{context}: {kind}")]
-pub struct WireError {
-    /// `GET /api/public/v3/users?offset=0&limit=100`.
-    pub context: String,
-    /// What.
-    pub kind: WireErrorKind,
+/// Reads one appliance. Shared by reference among the futures of one thread.
+pub struct Client {
+    http: reqwest::Client,
+    settings: ClientSettings,
+    observer: Arc<dyn Observer>,
+    tokens: Tokens,
+    pace: Pace,
+    deadline: Cell<Option<Instant>>,
+    requests: Cell<u64>,
+    /// (time that the exchange took, server's clock minus ours): the fastest exchange tells most exactly.
+    skew: Cell<Option<(Duration, i64)>>,
+    certificate: RefCell<Option<String>>,
 }
 
-/// What went wrong. Texts are lower-case fragments.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WireErrorKind {
-    /// 401 from the token endpoint, or 401 again after a fresh token.
-    #[error("the appliance refused the client id or secret ({0})")]
-    Refused(String),
-    /// 403.
-    #[error("the appliance forbids it (403): the API account lacks a right")]
-    Forbidden,
-    /// 404.
-    #[error("not there (404)")]
-    NotFound,
-    /// The certificate is not trusted.
-    #[error("the appliance's certificate is not trusted: {0}")]
-    Certificate(String),
-    /// No connection.
-    #[error("no connection: {0}")]
-    Connect(String),
-    /// The answer broke off: reset, truncated, timed out.
-    #[error("the answer broke off: {0}")]
-    Broken(String),
-    /// Another status.
-    #[error("status {0}")]
-    Status(u16),
-    /// 200 with the wrong shape.
-    #[error("the answer has the wrong shape: {0}")]
-    Shape(String),
-    /// The body is larger than allowed.
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
-    /// The source's deadline passed.
-    #[error("the deadline passed")]
-    Deadline,
-    /// The client could not be made.
-    #[error("the client could not be set up: {0}")]
-    Setup(String),
+/// One attempt's answer, before it is decoded.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
 }
+
+/// One attempt that came to nothing.
+struct Failure {
+    kind: WireErrorKind,
+    retry_after: Option<Duration>,
+}
+
+impl From<WireErrorKind> for Failure {
+    fn from(kind: WireErrorKind) -> Self {
+        Self { kind, retry_after: None }
+    }
+}
+
+impl Client {
+    /// Sets the client up; nothing is contacted. Errors: [`WireErrorKind::Setup`].
+    pub fn new(settings: &ClientSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
+        let http = build(settings).map_err(|text| WireError {
+            context: format!("source {}", settings.source),
+            kind: WireErrorKind::Setup(text),
+        })?;
+        Ok(Self {
+            http,
+            tokens: Tokens::new(settings.token_auth),
+            pace: Pace::new(settings.requests_per_second, settings.concurrency),
+            settings: settings.clone(),
+            observer,
+            deadline: Cell::new(None),
+            requests: Cell::new(0),
+            skew: Cell::new(None),
+            certificate: RefCell::new(None),
+        })
+    }
+
+    /// HTTP requests made so far, tokens and retries included.
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
+    /// Server's clock minus ours, in seconds; 0 within the second that the `Date` header cannot tell.
+    pub fn clock_skew_seconds(&self) -> Option<i64> {
+        self.skew.get().map(|(_, skew)| if skew.abs() <= 1 { 0 } else { skew })
+    }
+
+    /// SHA-256 of the server's certificate, hex, on https.
+    pub fn tls_certificate_sha256(&self) -> Option<String> {
+        self.certificate.borrow().clone()
+    }
+
+    /// Gets one JSON answer from a path below the source's url.
+    pub async fn get<T: Body>(&self, path: &str) -> Result<T, WireError> {
+        let deadline = self.deadline();
+        let result = match tokio::time::timeout_at(deadline, self.get_with_retries(path)).await {
+            Ok(result) => result,
+            Err(_) => Err(WireErrorKind::Deadline),
+        };
+        result.map_err(|kind| WireError { context: format!("GET {path}"), kind })
+    }
+
+    /// The clock of the deadline starts with the first request.
+    fn deadline(&self) -> Instant {
+        let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + self.settings.deadline);
+        self.deadline.set(Some(deadline));
+        deadline
+    }
+
+    async fn get_with_retries<T: Body>(&self, path: &str) -> Result<T, WireErrorKind> {
+        let (mut attempt, mut shapes, mut refreshed) = (1, 0, false);
+        loop {
+            let generation = self.token(path).await?;
+            let failure = match self.get_once(path, attempt, generation).await {
+                Ok(value) => return Ok(value),
+                Err(failure) => failure,
+            };
+            match failure.kind.disposition() {
+                Disposition::RefreshOnce if !refreshed => {
+                    refreshed = true;
+                    self.tokens.discard(generation);
+                    continue;
+                }
+                Disposition::RetryOnce if shapes == 0 => shapes += 1,
+                Disposition::Retry if attempt < self.settings.attempts => {}
+                _ => return Err(failure.kind),
+            }
+            self.wait_before_retry(path, attempt, &failure).await;
+            attempt += 1;
+        }
+    }
+
+    async fn wait_before_retry(&self, path: &str, attempt: u32, failure: &Failure) {
+        let wait = failure
+            .retry_after
+            .unwrap_or_else(|| retry::backoff(self.settings.backoff, attempt, fastrand::f64()))
+            .min(self.settings.max_wait);
+        let why = failure.kind.to_string();
+        self.observer.tell(&Event::Retry { source: &self.settings.source, path, why: &why, wait });
+        if failure.kind == WireErrorKind::Status(429) {
+            self.pace.slow_down(wait);
+        }
+        tokio::time::sleep(wait).await;
+    }
+
+    async fn get_once<T: Body>(&self, path: &str, attempt: u32, generation: u64) -> Result<T, Failure> {
+        let request = self
+            .http
+            .request(Method::GET, format!("{}{path}", self.settings.url))
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, self.tokens.bearer(generation)?);
+        let mut record = self.record("GET", path, attempt);
+        let started = Instant::now();
+        let result = match self.exchange(request, &mut record).await {
+            Ok(answer) => decode::<T>(&answer).map_err(|kind| Failure {
+                retry_after: retry::retry_after(&answer.headers, Utc::now(), self.settings.max_wait),
+                kind,
+            }),
+            Err(kind) => Err(kind.into()),
+        };
+        record.rows = result.as_ref().ok().and_then(Body::rows);
+        self.told(record, started, result.as_ref().err().map(|f| &f.kind));
+        result
+    }
+
+    fn record(&self, method: &'static str, path: &str, attempt: u32) -> RequestRecord {
+        RequestRecord {
+            source: self.settings.source.to_string(),
+            method,
+            path: path.to_owned(),
+            status: None,
+            rows: None,
+            bytes: 0,
+            attempt,
+            milliseconds: 0,
+            error: None,
+        }
+    }
+
+    fn told(&self, mut record: RequestRecord, started: Instant, error: Option<&WireErrorKind>) {
+        record.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        record.error = error.map(ToString::to_string);
+        self.observer.tell(&Event::Request(&record));
+    }
+
+    /// Sends one request at its turn and collects the answer.
+    async fn exchange(
+        &self,
+        request: reqwest::RequestBuilder,
+        record: &mut RequestRecord,
+    ) -> Result<Answer, WireErrorKind> {
+        let _turn = self.pace.turn().await;
+        self.requests.set(self.requests.get() + 1);
+        let (sent, sent_at) = (Instant::now(), Utc::now());
+        let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e))?;
+        record.status = Some(response.status().as_u16());
+        self.compare_clocks(&response, sent, sent_at);
+        self.note_certificate(&response);
+        self.pace.heed(response.headers());
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = collect(response, self.settings.max_body_bytes).await?;
+        record.bytes = body.len() as u64;
+        Ok(Answer { status, headers, body })
+    }
+
+    /// RFC 9110 §6.6.1: `Date` is when the answer was made; the best guess of ours for it is the middle of the exchange.
+    fn compare_clocks(&self, response: &Response, sent: Instant, sent_at: DateTime<Utc>) {
+        let took = sent.elapsed();
+        let Some(theirs) = response.headers().get(DATE).and_then(|d| retry::http_date(d.to_str().ok()?)) else { return };
+        if self.skew.get().is_none_or(|(best, _)| took < best) {
+            let ours = sent_at + took / 2;
+            self.skew.set(Some((took, (theirs - ours).num_seconds())));
+        }
+    }
+
+    fn note_certificate(&self, response: &Response) {
+        if self.certificate.borrow().is_some() {
+            return;
+        }
+        let info = response.extensions().get::<reqwest::tls::TlsInfo>();
+        if let Some(der) = info.and_then(|info| info.peer_certificate()) {
+            use sha2::Digest;
+            let hash = sha2::Sha256::digest(der);
+            let hex = hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+            *self.certificate.borrow_mut() = Some(hex);
+        }
+    }
+
+    /// A live token's generation; fetched once for all who wait.
+    async fn token(&self, path: &str) -> Result<u64, WireErrorKind> {
+        if let Some(generation) = self.tokens.live() {
+            return Ok(generation);
+        }
+        let _single_flight = self.tokens.gate.lock().await;
+        if let Some(generation) = self.tokens.live() {
+            return Ok(generation);
+        }
+        if let Some(refusal) = self.tokens.refusal() {
+            return Err(refusal);
+        }
+        let mut attempt = 1;
+        loop {
+            let failure = match self.fetch_token(attempt).await {
+                Ok(generation) => return Ok(generation),
+                Err(failure) => failure,
+            };
+            let again = matches!(failure.kind.disposition(), Disposition::Retry | Disposition::RetryOnce);
+            if !again || attempt >= self.settings.attempts {
+                self.tokens.remember_refusal(&failure.kind);
+                return Err(failure.kind);
+            }
+            self.wait_before_retry(path, attempt, &failure).await;
+            attempt += 1;
+        }
+    }
+
+    /// One token, by the form or by Basic, whichever is known or allowed (RFC 6749 §4.4, §2.3.1).
+    async fn fetch_token(&self, attempt: u32) -> Result<u64, Failure> {
+        let mut last = Failure::from(WireErrorKind::Refused("no way to show them is allowed".to_owned()));
+        for way in self.tokens.ways() {
+            match self.fetch_token_by(way, attempt).await {
+                Ok(generation) => return Ok(generation),
+                // Only a refusal of the way leads to the other way.
+                Err(failure) if matches!(failure.kind, WireErrorKind::Refused(_)) => last = failure,
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(last)
+    }
+
+    async fn fetch_token_by(&self, way: TokenAuth, attempt: u32) -> Result<u64, Failure> {
+        let path = &self.settings.token_path;
+        let request = self
+            .http
+            .request(Method::POST, format!("{}{path}", self.settings.url))
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = token::authenticate(request, way, &self.settings.client_id, &self.settings.client_secret);
+        let mut record = self.record("POST", path, attempt);
+        let started = Instant::now();
+        let result = match self.exchange(request, &mut record).await {
+            Ok(answer) => token::read(answer.status, &answer.body).map_err(|kind| Failure {
+                retry_after: retry::retry_after(&answer.headers, Utc::now(), self.settings.max_wait),
+                kind,
+            }),
+            Err(kind) => Err(kind.into()),
+        };
+        self.told(record, started, result.as_ref().err().map(|f| &f.kind));
+        result.map(|granted| self.tokens.keep(granted, way))
+    }
+}
+
+fn build(settings: &ClientSettings) -> Result<reqwest::Client, String> {
+    // Another part of the process may have installed it already: the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = reqwest::Url::parse(&settings.url).map_err(|e| format!("url: {e}"))?;
+    let loopback = is_loopback(&url);
+    if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+        return Err("plain http is accepted for loopback addresses only; use https".to_owned());
+    }
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("bt-rollcall/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .tls_info(true)
+        .connect_timeout(settings.connect_timeout)
+        .read_timeout(settings.read_timeout)
+        .pool_max_idle_per_host(settings.concurrency.max(1));
+    if loopback {
+        builder = builder.no_proxy();
+    }
+    if let Some(pem) = &settings.ca_pem {
+        let certificates = Certificate::from_pem_bundle(pem).map_err(|e| format!("ca_file: {}", innermost(&e)))?;
+        if certificates.is_empty() {
+            return Err("ca_file holds no PEM certificate; it must begin with -----BEGIN CERTIFICATE-----".to_owned());
+        }
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().map_err(|e| innermost(&e))
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// Collects a body up to the limit.
+async fn collect(mut response: Response, limit: usize) -> Result<Vec<u8>, WireErrorKind> {
+    let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    let mut body = Vec::with_capacity(told.min(1 << 20));
+    while let Some(chunk) = response.chunk().await.map_err(|e| WireErrorKind::of_transport(&e))? {
+        if body.len() + chunk.len() > limit {
+            return Err(WireErrorKind::TooLarge(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn decode<T: Body>(answer: &Answer) -> Result<T, WireErrorKind> {
+    match answer.status.as_u16() {
+        200 => serde_json::from_slice(&answer.body).map_err(|e| WireErrorKind::Shape(shape(answer, &e))),
+        401 => Err(WireErrorKind::Unauthorized),
+        403 => Err(WireErrorKind::Forbidden),
+        404 => Err(WireErrorKind::NotFound),
+        300..=399 => Err(WireErrorKind::Shape(format!(
+            "a redirect ({}) instead of an answer; is url the appliance itself, not a login page or a proxy?",
+            answer.status.as_u16()
+        ))),
+        status => Err(WireErrorKind::Status(status)),
+    }
+}
+
+/// What came instead, without echoing it: a body may hold anything.
+fn shape(answer: &Answer, error: &serde_json::Error) -> String {
+    if answer.body.is_empty() {
+        return "an empty body with status 200".to_owned();
+    }
+    let first = answer.body.iter().find(|b| !b.is_ascii_whitespace());
+    if first == Some(&b'<') {
+        return "HTML with status 200; is url the appliance itself, not a login page or a proxy?".to_owned();
+    }
+    format!("{} bytes that are not the expected JSON (line {}, column {})", answer.body.len(), error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests;

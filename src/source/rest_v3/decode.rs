@@ -1,0 +1,428 @@
+//! The guide's shapes: JSON -> model. Every field is optional until seen; an absent key is "not told", never "none".
+//! Fields named like a secret are dropped here, before anything is stored. Knows no paging and no HTTP.
+
+use crate::model::{Group, GroupId, User};
+use crate::source::date::{self, Raw};
+use crate::wire::Body;
+use crate::wire::page::Row;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// An id as the server writes it. Numbers come before texts and compare by value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Id {
+    Number(u64),
+    Text(Box<str>),
+}
+
+impl Id {
+    fn from_text(text: &str) -> Self {
+        match text.parse::<u64>() {
+            // `007` is not 7.
+            Ok(number) if number.to_string() == text => Self::Number(number),
+            _ => Self::Text(text.into()),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.to_string(),
+        }
+    }
+
+    /// As a path segment (RFC 3986 §3.3), everything but unreserved characters escaped.
+    pub(super) fn in_path(&self) -> String {
+        self.to_text().bytes().fold(String::new(), |mut out, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                out.push_str(&format!("%{byte:02X}"));
+            }
+            out
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdVisitor;
+        impl Visitor<'_> for IdVisitor {
+            type Value = Id;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id: a whole number or a text")
+            }
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Id, E> {
+                Ok(Id::Number(number))
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Id, E> {
+                Ok(Id::from_text(&number.to_string()))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Id, E> {
+                if text.is_empty() { Err(E::custom("an empty id")) } else { Ok(Id::from_text(text)) }
+            }
+        }
+        deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+/// A text field: texts as they are, numbers and truth values as their text, null as none.
+#[derive(Default)]
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Date::deserialize(deserializer)? {
+            Date::Text(text) | Date::Other(text) => Ok(Self(Some(text))),
+            Date::Null | Date::Absent => Ok(Self(None)),
+        }
+    }
+}
+
+/// A date field as it came. [`crate::source::date`] reads it.
+#[derive(Default)]
+enum Date {
+    #[default]
+    Absent,
+    Null,
+    Text(String),
+    Other(String),
+}
+
+impl Date {
+    fn raw(&self) -> Raw<'_> {
+        match self {
+            Self::Absent => Raw::Absent,
+            Self::Null => Raw::Null,
+            Self::Text(text) => Raw::Text(text),
+            Self::Other(text) => Raw::Other(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DateVisitor;
+        impl<'de> Visitor<'de> for DateVisitor {
+            type Value = Date;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Date, E> {
+                Ok(Date::Text(text.to_owned()))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Date, E> {
+                Ok(Date::Null)
+            }
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Date, E> {
+                Ok(Date::Other(value.to_string()))
+            }
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Date, E> {
+                Ok(Date::Other(value.to_string()))
+            }
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Date, E> {
+                Ok(Date::Other(value.to_string()))
+            }
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Date, E> {
+                Ok(Date::Other(Value::from(value).to_string()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Date, A::Error> {
+                Ok(Date::Other(Value::deserialize(SeqAccessDeserializer::new(seq))?.to_string()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Date, A::Error> {
+                Ok(Date::Other(Value::deserialize(MapAccessDeserializer::new(map))?.to_string()))
+            }
+        }
+        deserializer.deserialize_any(DateVisitor)
+    }
+}
+
+/// A list's answer: the rows under their name, and a total where one is told.
+pub(super) struct ListPage<T, const USERS: bool> {
+    rows: Vec<T>,
+    total: Option<u64>,
+}
+
+/// `{"users":[…],"total":n}`
+pub(super) type UsersPage = ListPage<UserRecord, true>;
+/// `{"groups":[…]}`
+pub(super) type GroupsPage = ListPage<GroupRecord, false>;
+
+impl<T, const USERS: bool> ListPage<T, USERS> {
+    pub(super) fn total(&self) -> Option<u64> {
+        self.total
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const USERS: bool> Deserialize<'de> for ListPage<T, USERS> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PageVisitor<T, const USERS: bool>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>, const USERS: bool> Visitor<'de> for PageVisitor<T, USERS> {
+            type Value = ListPage<T, USERS>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with a list")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let name = if USERS { "users" } else { "groups" };
+                let (mut rows, mut total) = (None, None);
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "total" => total = map.next_value()?,
+                        key if key == name => rows = Some(map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                let rows = rows.ok_or_else(|| A::Error::missing_field(name))?;
+                Ok(ListPage { rows, total })
+            }
+        }
+        deserializer.deserialize_map(PageVisitor(std::marker::PhantomData))
+    }
+}
+
+impl<T: for<'de> Deserialize<'de>, const USERS: bool> Body for ListPage<T, USERS> {
+    fn rows(&self) -> Option<u64> {
+        Some(self.rows.len() as u64)
+    }
+}
+
+/// One user as the JSON says it.
+#[derive(Default)]
+pub(super) struct UserRecord {
+    id: Option<Id>,
+    username: Text,
+    display_name: Text,
+    email_address: Text,
+    enabled: Option<bool>,
+    account_type: Option<Text>,
+    group_memberships: Option<Option<Vec<Id>>>,
+    public_key: Text,
+    last_login: Date,
+    created_at: Date,
+    locale: Text,
+    extra: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for UserRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UserVisitor;
+        impl<'de> Visitor<'de> for UserVisitor {
+            type Value = UserRecord;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a user")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UserRecord, A::Error> {
+                let mut user = UserRecord::default();
+                while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+                    match &*key {
+                        "id" => user.id = Some(map.next_value()?),
+                        "username" => user.username = map.next_value()?,
+                        "display_name" => user.display_name = map.next_value()?,
+                        "email_address" => user.email_address = map.next_value()?,
+                        "enabled" => user.enabled = map.next_value()?,
+                        "account_type" => user.account_type = Some(map.next_value()?),
+                        "group_memberships" => user.group_memberships = Some(map.next_value()?),
+                        "public_key" => user.public_key = map.next_value()?,
+                        "last_login" => user.last_login = map.next_value()?,
+                        "created_at" => user.created_at = map.next_value()?,
+                        "locale" => user.locale = map.next_value()?,
+                        name if is_secret(name) => drop(map.next_value::<IgnoredAny>()?),
+                        _ => {
+                            let value = without_secrets(map.next_value()?);
+                            user.extra.insert(key.into_owned(), value);
+                        }
+                    }
+                }
+                if user.id.is_none() { Err(A::Error::missing_field("id")) } else { Ok(user) }
+            }
+        }
+        deserializer.deserialize_map(UserVisitor)
+    }
+}
+
+impl Body for UserRecord {}
+
+/// One group as the JSON says it.
+pub(super) struct GroupRecord {
+    id: Id,
+    name: Text,
+    description: Text,
+    extra: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for GroupRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        struct Shape {
+            id: Id,
+            #[serde(default)]
+            name: Text,
+            #[serde(default)]
+            description: Text,
+            #[serde(flatten)]
+            extra: Map<String, Value>,
+        }
+        let shape = Shape::deserialize(deserializer)?;
+        let Value::Object(extra) = without_secrets(Value::Object(shape.extra)) else { unreachable!("an object stays one") };
+        Ok(Self { id: shape.id, name: shape.name, description: shape.description, extra })
+    }
+}
+
+/// Whether a field's name says that its value must not be stored.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "secret", "token", "private_key"].iter().any(|word| name.contains(word))
+}
+
+fn without_secrets(value: Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.into_iter().filter(|(k, _)| !is_secret(k)).map(|(k, v)| (k, without_secrets(v))).collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_secrets).collect()),
+        other => other,
+    }
+}
+
+/// A user as the list or a record gave it.
+pub(super) struct ListedUser {
+    pub(super) id: Id,
+    pub(super) user: User,
+    /// Something that rules need was not told: the list may give less than the record.
+    pub(super) sparse: bool,
+}
+
+impl ListedUser {
+    /// What the record tells wins; what it does not tell stays as the list told it.
+    pub(super) fn completed_by(self, record: Self) -> Self {
+        let (list, mut user) = (self.user, record.user);
+        user.username = user.username.or(list.username);
+        user.display_name = user.display_name.or(list.display_name);
+        user.email_address = user.email_address.or(list.email_address);
+        user.enabled = user.enabled.or(list.enabled);
+        user.account_type = user.account_type.or(list.account_type);
+        if !user.groups_known {
+            user.group_memberships = list.group_memberships;
+            user.groups_known = list.groups_known;
+        }
+        user.public_key = user.public_key.or(list.public_key);
+        if user.last_login == crate::model::LastLogin::NotReported {
+            user.last_login = list.last_login;
+        }
+        if user.created_at == crate::model::Told::Not {
+            user.created_at = list.created_at;
+        }
+        user.locale = user.locale.or(list.locale);
+        user.extra = user.extra.or(list.extra);
+        Self { id: self.id, user, sparse: false }
+    }
+}
+
+impl Row for ListedUser {
+    type Key = Id;
+    fn key(&self) -> Id {
+        self.id.clone()
+    }
+}
+
+/// A group as the list gave it.
+pub(super) struct ListedGroup {
+    id: Id,
+    pub(super) group: Group,
+}
+
+impl Row for ListedGroup {
+    type Key = Id;
+    fn key(&self) -> Id {
+        self.id.clone()
+    }
+}
+
+/// Turns records into the model; words that repeat (ids of groups, account types, locales) are kept once.
+#[derive(Default)]
+pub(super) struct Decoder {
+    words: RefCell<HashSet<Arc<str>>>,
+    without_offset: Cell<u64>,
+}
+
+impl Decoder {
+    pub(super) fn users(&self, page: UsersPage) -> Vec<ListedUser> {
+        page.rows.into_iter().map(|record| self.user(record)).collect()
+    }
+
+    pub(super) fn groups(&self, page: GroupsPage) -> Vec<ListedGroup> {
+        page.rows.into_iter().map(|record| self.group(record)).collect()
+    }
+
+    pub(super) fn user(&self, record: UserRecord) -> ListedUser {
+        let sparse = record.account_type.is_none()
+            || record.group_memberships.is_none()
+            || matches!(record.last_login, Date::Absent)
+            || matches!(record.created_at, Date::Absent);
+        let id = record.id.unwrap_or(Id::Number(0));
+        let last_login = date::last_login(record.last_login.raw());
+        let created_at = date::told(record.created_at.raw());
+        if last_login.assumed_utc || created_at.assumed_utc {
+            self.without_offset.set(self.without_offset.get() + 1);
+        }
+        let memberships = record.group_memberships.flatten();
+        let mut user = User::new(id.to_text());
+        user.username = boxed(record.username);
+        user.display_name = boxed(record.display_name);
+        user.email_address = boxed(record.email_address);
+        user.enabled = record.enabled;
+        user.account_type = record.account_type.and_then(|t| t.0).map(|t| self.word(&t));
+        user.groups_known = memberships.is_some();
+        user.group_memberships = self.memberships(memberships.unwrap_or_default());
+        user.public_key = boxed(record.public_key);
+        user.last_login = last_login.value;
+        user.created_at = created_at.value;
+        user.locale = record.locale.0.map(|l| self.word(&l));
+        user.extra = extra(record.extra);
+        ListedUser { id, user, sparse }
+    }
+
+    fn memberships(&self, mut ids: Vec<Id>) -> Box<[GroupId]> {
+        ids.sort_unstable();
+        ids.dedup();
+        ids.iter().map(|id| GroupId::from(self.word(&id.to_text()))).collect()
+    }
+
+    fn group(&self, record: GroupRecord) -> ListedGroup {
+        let mut group = Group::new(self.word(&record.id.to_text()));
+        group.name = boxed(record.name);
+        group.description = boxed(record.description);
+        group.extra = extra(record.extra);
+        ListedGroup { id: record.id, group }
+    }
+
+    fn word(&self, text: &str) -> Arc<str> {
+        if let Some(word) = self.words.borrow().get(text) {
+            return Arc::clone(word);
+        }
+        let word: Arc<str> = text.into();
+        self.words.borrow_mut().insert(Arc::clone(&word));
+        word
+    }
+
+    /// For the manifest: what had to be assumed.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        match self.without_offset.get() {
+            0 => Vec::new(),
+            n => vec![format!("{n} records carry dates without an offset; they were taken as UTC")],
+        }
+    }
+}
+
+fn boxed(text: Text) -> Option<Box<str>> {
+    text.0.map(String::into_boxed_str)
+}
+
+fn extra(fields: Map<String, Value>) -> Option<Box<str>> {
+    (!fields.is_empty()).then(|| Value::Object(fields).to_string().into_boxed_str())
+}

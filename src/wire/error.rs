@@ -1,0 +1,143 @@
+//! What can go wrong with a request, what to do about it, and what to tell people. Nothing secret can be in it.
+
+use std::error::Error;
+
+/// Why a request, with all its retries, came to nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{context}: {kind}")]
+pub struct WireError {
+    /// `GET /api/public/v3/users?offset=0&limit=100`.
+    pub context: String,
+    /// What.
+    pub kind: WireErrorKind,
+}
+
+impl WireError {
+    /// What to do about it, where there is something that helps.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.kind.hint()
+    }
+}
+
+/// What went wrong. Texts are lower-case fragments.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireErrorKind {
+    /// The token endpoint does not accept the account, or a fresh token was refused.
+    #[error("the appliance refused the client id or secret ({0})")]
+    Refused(String),
+    /// 401 with a token that was good before.
+    #[error("the appliance refused the token (401)")]
+    Unauthorized,
+    /// 403.
+    #[error("the appliance forbids it (403)")]
+    Forbidden,
+    /// 404.
+    #[error("not there (404)")]
+    NotFound,
+    /// The certificate is not trusted.
+    #[error("the appliance's certificate is not trusted: {0}")]
+    Certificate(String),
+    /// No connection.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// The answer broke off: reset, truncated, timed out.
+    #[error("the answer broke off: {0}")]
+    Broken(String),
+    /// Another status.
+    #[error("status {0}")]
+    Status(u16),
+    /// 200 with the wrong shape.
+    #[error("the answer has the wrong shape: {0}")]
+    Shape(String),
+    /// The body is larger than allowed.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The source's deadline passed.
+    #[error("the deadline of the source passed")]
+    Deadline,
+    /// The client could not be made.
+    #[error("the client could not be set up: {0}")]
+    Setup(String),
+}
+
+/// What to do with a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Wait and try again.
+    Retry,
+    /// Try again, but once only (F16: a login page may be a passing fault, not for ever).
+    RetryOnce,
+    /// Get a new token and try again, once.
+    RefreshOnce,
+    /// Say so.
+    GiveUp,
+}
+
+impl WireErrorKind {
+    /// The one place where this is decided.
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Connect(_) | Self::Broken(_) | Self::Status(408 | 429 | 500 | 502 | 503 | 504) => Disposition::Retry,
+            Self::Shape(_) => Disposition::RetryOnce,
+            Self::Unauthorized => Disposition::RefreshOnce,
+            Self::Refused(_)
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::Certificate(_)
+            | Self::Status(_)
+            | Self::TooLarge(_)
+            | Self::Deadline
+            | Self::Setup(_) => Disposition::GiveUp,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Refused(_) | Self::Unauthorized => {
+                "check client_id and client_secret against the API account of the appliance, and that the account is enabled"
+            }
+            Self::Forbidden => "give the API account the right to read this (scope read_only)",
+            Self::Certificate(_) => {
+                "put the certificate of the appliance's authority into a PEM file and name it in ca_file; check the host name in url"
+            }
+            Self::Connect(_) => "check url, the proxy environment and the network",
+            Self::Deadline => "raise deadline_minutes or requests_per_second, or ask why the appliance is slow",
+            Self::Status(429) => "lower requests_per_second",
+            Self::Broken(_) | Self::NotFound | Self::Status(_) | Self::Shape(_) | Self::TooLarge(_) | Self::Setup(_) => {
+                return None;
+            }
+        })
+    }
+
+    /// Sorts an error of the HTTP library. Its own text may hold the address with its query; only causes are kept.
+    pub(super) fn of_transport(error: &reqwest::Error) -> Self {
+        let mut cause: &dyn Error = error;
+        while let Some(source) = cause.source() {
+            if let Some(tls) = find_tls(source) {
+                return match tls {
+                    rustls::Error::InvalidCertificate(why) => Self::Certificate(format!("{why:?}")),
+                    other => Self::Connect(other.to_string()),
+                };
+            }
+            cause = source;
+        }
+        let text = cause.to_string();
+        if error.is_connect() {
+            Self::Connect(text)
+        } else if error.is_timeout() {
+            Self::Broken("no answer in time".to_owned())
+        } else {
+            Self::Broken(text)
+        }
+    }
+}
+
+/// rustls hides behind `io::Error`, which hides its own source.
+fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls);
+    }
+    let io = error.downcast_ref::<std::io::Error>()?;
+    find_tls(io.get_ref()?)
+}
