@@ -69,7 +69,8 @@ fn read(text: &str) -> Reading {
         return Reading::Sentinel;
     }
     let Some((local_day, at, assumed_utc)) = parse(text) else { return Reading::Unreadable };
-    let sentinel = |day: NaiveDate| SENTINEL_DAYS.iter().any(|&(y, m, d)| NaiveDate::from_ymd_opt(y, m, d) == Some(day));
+    let sentinel =
+        |day: NaiveDate| SENTINEL_DAYS.iter().any(|&(y, m, d)| NaiveDate::from_ymd_opt(y, m, d) == Some(day));
     if sentinel(local_day) || sentinel(at.date_naive()) {
         return Reading::Sentinel;
     }
@@ -87,7 +88,11 @@ fn parse(text: &str) -> Option<(NaiveDate, Instant, bool)> {
     if !separated || !matches!(bytes[10], b'T' | b't' | b' ') {
         return None;
     }
-    let day = NaiveDate::from_ymd_opt(i32::try_from(number(&bytes[..4])?).ok()?, number(&bytes[5..7])?, number(&bytes[8..10])?)?;
+    let day = NaiveDate::from_ymd_opt(
+        i32::try_from(number(&bytes[..4])?).ok()?,
+        number(&bytes[5..7])?,
+        number(&bytes[8..10])?,
+    )?;
     let (hour, minute, second) = (number(&bytes[11..13])?, number(&bytes[14..16])?, number(&bytes[17..19])?);
     // RFC 3339 §5.6 allows second 60; it is the start of the next minute.
     if second > 60 {
@@ -95,7 +100,8 @@ fn parse(text: &str) -> Option<(NaiveDate, Instant, bool)> {
     }
     let (micros, rest) = fraction(&bytes[19..])?;
     let (offset, assumed_utc) = offset_seconds(rest)?;
-    let time = day.and_hms_opt(hour, minute, 0)? + TimeDelta::seconds(i64::from(second)) + TimeDelta::microseconds(micros);
+    let time =
+        day.and_hms_opt(hour, minute, 0)? + TimeDelta::seconds(i64::from(second)) + TimeDelta::microseconds(micros);
     let at = time.and_utc().checked_sub_signed(TimeDelta::seconds(offset))?;
     Some((day, at, assumed_utc))
 }
@@ -173,7 +179,16 @@ mod tests {
 
     #[test]
     fn a_sentinel_is_never_and_is_kept_as_written() {
-        for text in ["0001-01-01T00:00:00", "1601-01-01T00:00:00Z", "1753-01-01T00:00:00", "1900-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1969-12-31T19:00:00-05:00", "", "Never"] {
+        for text in [
+            "0001-01-01T00:00:00",
+            "1601-01-01T00:00:00Z",
+            "1753-01-01T00:00:00",
+            "1900-01-01T00:00:00Z",
+            "1970-01-01T00:00:00Z",
+            "1969-12-31T19:00:00-05:00",
+            "",
+            "Never",
+        ] {
             assert_eq!(last_login(Raw::Text(text)).value, LastLogin::Never { sentinel: Some(text.into()) }, "{text}");
             assert_eq!(told(Raw::Text(text)).value, Told::Unreadable(text.into()), "{text}");
         }
@@ -183,7 +198,17 @@ mod tests {
     fn absent_is_not_never_and_nonsense_is_neither() {
         assert_eq!(last_login(Raw::Absent).value, LastLogin::NotReported);
         assert_eq!(last_login(Raw::Null).value, LastLogin::Never { sentinel: None });
-        for text in ["yesterday", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T02:00:61Z", "2026-11-23", "11/23/2026 02:00", "2026-11-23T02:00:00+99:00", "2026-11-23T02:00:00.Z"] {
+        for text in [
+            "yesterday",
+            "2026-13-01T00:00:00Z",
+            "2026-02-30T00:00:00Z",
+            "2026-11-23T24:00:00Z",
+            "2026-11-23T02:00:61Z",
+            "2026-11-23",
+            "11/23/2026 02:00",
+            "2026-11-23T02:00:00+99:00",
+            "2026-11-23T02:00:00.Z",
+        ] {
             assert_eq!(last_login(Raw::Text(text)).value, LastLogin::Unreadable(text.into()), "{text}");
         }
         assert_eq!(last_login(Raw::Other("1700000000")).value, LastLogin::Unreadable("1700000000".into()));

@@ -130,8 +130,12 @@ impl RestV3 {
 
     /// Reads the whole record of every user whom the list gave only in part. No report where there was none.
     async fn hydrate(&self, listed: Vec<ListedUser>, decoder: &Decoder) -> (Vec<User>, Option<ListReport>) {
-        let sparse: Vec<(usize, Id)> =
-            listed.iter().enumerate().filter(|(_, row)| row.sparse).map(|(place, row)| (place, row.id.clone())).collect();
+        let sparse: Vec<(usize, Id)> = listed
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.sparse)
+            .map(|(place, row)| (place, row.id.clone()))
+            .collect();
         if sparse.is_empty() {
             return (strip(listed), None);
         }
@@ -161,7 +165,12 @@ impl RestV3 {
             }
             let received = tally.read + tally.removed;
             let source = &self.identity.name;
-            self.observer.tell(&Event::Progress { source, list: ListKind::UserDetails, received, expected: Some(wanted) });
+            self.observer.tell(&Event::Progress {
+                source,
+                list: ListKind::UserDetails,
+                received,
+                expected: Some(wanted),
+            });
         }
         drop(answers);
         let users = strip(rows.into_iter().flatten());
@@ -230,9 +239,14 @@ impl Details {
 
     fn report(self, wanted: u64, requests: u64) -> ListReport {
         let coverage = match self.errors.first() {
-            None if self.removed == 0 => Coverage::Complete { proof: format!("{wanted} of {wanted} records read by id") },
+            None if self.removed == 0 => {
+                Coverage::Complete { proof: format!("{wanted} of {wanted} records read by id") }
+            }
             None => Coverage::Complete {
-                proof: format!("{} of {wanted} records read by id, {} removed meanwhile (404)", self.read, self.removed),
+                proof: format!(
+                    "{} of {wanted} records read by id, {} removed meanwhile (404)",
+                    self.read, self.removed
+                ),
             },
             Some(error) => Coverage::Failed {
                 error: format!(

@@ -104,7 +104,12 @@ impl WireErrorKind {
             Self::Connect(_) => "check url, the proxy environment and the network",
             Self::Deadline => "raise deadline_minutes or requests_per_second, or ask why the appliance is slow",
             Self::Status(429) => "lower requests_per_second",
-            Self::Broken(_) | Self::NotFound | Self::Status(_) | Self::Shape(_) | Self::TooLarge(_) | Self::Setup(_) => {
+            Self::Broken(_)
+            | Self::NotFound
+            | Self::Status(_)
+            | Self::Shape(_)
+            | Self::TooLarge(_)
+            | Self::Setup(_) => {
                 return None;
             }
         })

@@ -289,7 +289,9 @@ impl Client {
     /// RFC 9110 §6.6.1: `Date` is when the answer was made; the best guess of ours for it is the middle of the exchange.
     fn compare_clocks(&self, response: &Response, sent: Instant, sent_at: DateTime<Utc>) {
         let took = sent.elapsed();
-        let Some(theirs) = response.headers().get(DATE).and_then(|d| retry::http_date(d.to_str().ok()?)) else { return };
+        let Some(theirs) = response.headers().get(DATE).and_then(|d| retry::http_date(d.to_str().ok()?)) else {
+            return;
+        };
         if self.skew.get().is_none_or(|(best, _)| took < best) {
             let ours = sent_at + took / 2;
             self.skew.set(Some((took, (theirs - ours).num_seconds())));
@@ -453,7 +455,12 @@ fn shape(answer: &Answer, error: &serde_json::Error) -> String {
     if first == Some(&b'<') {
         return "HTML with status 200; is url the appliance itself, not a login page or a proxy?".to_owned();
     }
-    format!("{} bytes that are not the expected JSON (line {}, column {})", answer.body.len(), error.line(), error.column())
+    format!(
+        "{} bytes that are not the expected JSON (line {}, column {})",
+        answer.body.len(),
+        error.line(),
+        error.column()
+    )
 }
 
 #[cfg(test)]

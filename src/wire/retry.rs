@@ -45,7 +45,8 @@ mod tests {
     #[test]
     fn retry_after_is_understood_in_seconds_and_in_all_three_date_forms() {
         let now = Utc.with_ymd_and_hms(1994, 11, 6, 8, 49, 30).unwrap();
-        for text in ["7", "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+        for text in ["7", "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, text.parse().unwrap());
             assert_eq!(retry_after(&headers, now, Duration::from_secs(60)), Some(Duration::from_secs(7)), "{text}");

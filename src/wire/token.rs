@@ -108,8 +108,7 @@ pub(super) fn authenticate(
     let (id, secret) = (form_encoded(client_id), form_encoded(secret.expose_secret()));
     if way == TokenAuth::Basic {
         let pair = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
-        let mut header =
-            HeaderValue::from_str(&format!("Basic {pair}")).unwrap_or(HeaderValue::from_static("Basic"));
+        let mut header = HeaderValue::from_str(&format!("Basic {pair}")).unwrap_or(HeaderValue::from_static("Basic"));
         header.set_sensitive(true);
         request.header(AUTHORIZATION, header).body("grant_type=client_credentials")
     } else {
@@ -145,18 +144,34 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Granted, WireError
             let shape = |_| WireErrorKind::Shape("the token endpoint's answer carries no access_token".to_owned());
             let good: Good = serde_json::from_slice(body).map_err(shape)?;
             let life = good.expires_in.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
-            Ok(Granted { token: SecretString::from(good.access_token), life: life.map_or(USUAL_LIFE, Duration::from_secs_f64) })
+            Ok(Granted {
+                token: SecretString::from(good.access_token),
+                life: life.map_or(USUAL_LIFE, Duration::from_secs_f64),
+            })
         }
         400 | 401 => {
             let code = serde_json::from_slice::<Bad>(body).map(|b| b.error).unwrap_or_default();
             // Only the codes of RFC 6749 §5.2 are echoed.
-            let known = ["invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope", "invalid_grant"];
-            let code = if known.contains(&code.as_str()) { format!("{} {code}", status.as_u16()) } else { status.as_u16().to_string() };
+            let known = [
+                "invalid_client",
+                "unauthorized_client",
+                "invalid_request",
+                "unsupported_grant_type",
+                "invalid_scope",
+                "invalid_grant",
+            ];
+            let code = if known.contains(&code.as_str()) {
+                format!("{} {code}", status.as_u16())
+            } else {
+                status.as_u16().to_string()
+            };
             Err(WireErrorKind::Refused(code))
         }
         403 => Err(WireErrorKind::Refused("403".to_owned())),
         404 => Err(WireErrorKind::NotFound),
-        300..=399 => Err(WireErrorKind::Shape("a redirect instead of a token; is url the appliance itself?".to_owned())),
+        300..=399 => {
+            Err(WireErrorKind::Shape("a redirect instead of a token; is url the appliance itself?".to_owned()))
+        }
         status => Err(WireErrorKind::Status(status)),
     }
 }

@@ -268,7 +268,9 @@ impl<'de> Deserialize<'de> for GroupRecord {
             extra: Map<String, Value>,
         }
         let shape = Shape::deserialize(deserializer)?;
-        let Value::Object(extra) = without_secrets(Value::Object(shape.extra)) else { unreachable!("an object stays one") };
+        let Value::Object(extra) = without_secrets(Value::Object(shape.extra)) else {
+            unreachable!("an object stays one")
+        };
         Ok(Self { id: shape.id, name: shape.name, description: shape.description, extra })
     }
 }
