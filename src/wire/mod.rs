@@ -371,7 +371,7 @@ impl Client {
             Err(kind) => Err(kind.into()),
         };
         self.told(record, started, result.as_ref().err().map(|f| &f.kind));
-        result.map(|granted| self.tokens.keep(granted, way))
+        result.map(|granted| self.tokens.keep(&granted, way))
     }
 }
 

@@ -8,6 +8,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -66,7 +67,7 @@ impl Tokens {
         self.held.borrow_mut().take_if(|h| h.generation == generation);
     }
 
-    pub(super) fn keep(&self, granted: Granted, way: TokenAuth) -> u64 {
+    pub(super) fn keep(&self, granted: &Granted, way: TokenAuth) -> u64 {
         let generation = self.generation.get() + 1;
         self.generation.set(generation);
         self.way.set(way);
@@ -122,7 +123,10 @@ fn form_encoded(text: &str) -> String {
         match byte {
             b' ' => out.push('+'),
             b if b.is_ascii_alphanumeric() || b"-._*".contains(&b) => out.push(char::from(b)),
-            b => out.push_str(&format!("%{b:02X}")),
+            b => {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "%{b:02X}");
+            }
         }
         out
     })

@@ -124,12 +124,11 @@ impl<R: Row> Reading<R> {
 
     /// The newest version of a row is kept.
     fn keep(&mut self, row: R) {
-        match self.places.get(&row.key()) {
-            Some(&place) => self.rows[place] = row,
-            None => {
-                self.places.insert(row.key(), self.rows.len());
-                self.rows.push(row);
-            }
+        if let Some(&place) = self.places.get(&row.key()) {
+            self.rows[place] = row;
+        } else {
+            self.places.insert(row.key(), self.rows.len());
+            self.rows.push(row);
         }
     }
 
@@ -186,7 +185,7 @@ impl<R: Row> Reading<R> {
         if again.total == Some(rows) {
             return Some(End::Proven(format!("total {rows} reached; the source does not page this list")));
         }
-        let whole = again.total.is_none() && rows != self.settings.page_size && rows % 100 != 0;
+        let whole = again.total.is_none() && rows != self.settings.page_size && !rows.is_multiple_of(100);
         Some(if whole {
             End::Proven(format!("the source does not page this list: two readings gave the same {rows} rows"))
         } else {
@@ -220,10 +219,10 @@ impl<R: Row> Reading<R> {
         let furthest = self.segments.iter().filter(|s| !s.keys.is_empty()).max_by_key(|s| (s.stop(), s.seq))?;
         let (stop, stride) = (furthest.stop(), self.stride());
         if let Some(total) = self.trusted_total() {
-            let step = usize::try_from(stride).unwrap_or(usize::MAX);
+            let apart = usize::try_from(stride).unwrap_or(usize::MAX);
             // A window at `offset` shows up to `offset + cap - 1`. Once the total is reached, but not by an answer
             // that proves it, the look goes behind the last row.
-            return Some(if stop < total { (stop - 1..total - 1).step_by(step).collect() } else { vec![stop] });
+            return Some(if stop < total { (stop - 1..total - 1).step_by(apart).collect() } else { vec![stop] });
         }
         let full = furthest.keys.len() as u64 >= self.cap;
         if !full || furthest.keys.len() as u64 > self.settings.page_size {
