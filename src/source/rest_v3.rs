@@ -1,5 +1,5 @@
 //! Connector for `rest-v3`: the REST API of the user management guide, `/api/public/v3`.
-//! Knows its paths and the order of reading; the shapes are in [`decode`], the paging in `wire::page`.
+//! Knows its paths and the order of reading; the shapes are in `decode`, the paging in `wire::page`.
 //! Reads only.
 
 mod decode;

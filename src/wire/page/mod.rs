@@ -3,7 +3,7 @@
 //!
 //! The promise: *a row that existed during the whole walk is in the result, or the result does not say complete.*
 //!
-//! How it is kept. Neighbouring windows overlap by one row. Two proofs are known ([`reading`]):
+//! How it is kept. Neighbouring windows overlap by one row. Two proofs are known (`reading`):
 //!
 //! - **by key**, where every page is strictly ascending by key. Keys never change, so neither does the relative
 //!   order of rows that stay. A page then shows every lasting row between its first and its last key, and
