@@ -1,4 +1,22 @@
-//! Each table's columns, once; rows -> CSV and Parquet into any writer. Pure.
+//! Each table's columns, once; rows -> CSV and Parquet into any writer. Pure: the same rows give the same bytes.
+//! Knows no disk, clock or hash, and nothing of how the rows came to be.
+//!
+//! `columns` declares what a table is, `csv` and `parquet` are two readings of that declaration.
+
+use crate::model::{Change, Finding, Inventory};
+use std::io::{self, Write};
+
+mod columns;
+mod csv;
+mod guard;
+mod parquet;
+#[cfg(test)]
+mod tests;
+
+/// Version of the columns; the Parquet files carry it as `bt_rollcall.schema_version`.
+///
+/// 1 = first.
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// Dialect of the CSV tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -10,4 +28,114 @@ pub enum CsvDialect {
     Excel,
     /// Strict without the formula guard.
     Raw,
+}
+
+/// All that the tables are made of, sorted as it is to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables<'a> {
+    /// Users, groups, memberships.
+    pub inventory: &'a Inventory,
+    /// Findings.
+    pub findings: &'a [Finding],
+    /// Changes since the base snapshot.
+    pub changes: &'a [Change],
+}
+
+/// The tables of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// One row a user.
+    Users,
+    /// One row a group.
+    Groups,
+    /// One row a (group, member) pair.
+    Memberships,
+    /// One row a finding.
+    Findings,
+    /// One row a change since the base snapshot.
+    Changes,
+}
+
+impl Table {
+    /// All, in the order in which they are written.
+    pub const ALL: [Self; 5] = [Self::Users, Self::Groups, Self::Memberships, Self::Findings, Self::Changes];
+
+    /// The file name without its extension.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Groups => "groups",
+            Self::Memberships => "memberships",
+            Self::Findings => "findings",
+            Self::Changes => "changes",
+        }
+    }
+}
+
+/// What a Parquet file says of itself beside its rows: run fields, the only bytes that differ between equal inventories.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The run that writes it.
+    pub run_id: &'a str,
+    /// `complete` or `partial`.
+    pub completeness: &'a str,
+}
+
+/// What went into a CSV file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CsvWritten {
+    /// Rows without the header.
+    pub rows: u64,
+    /// Cells that the formula guard changed.
+    pub guarded_cells: u64,
+}
+
+/// Why a table could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The writer below failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The rows do not fit the declared columns: a defect of this program.
+    #[error("encode the rows as Parquet: {0}")]
+    Encode(::parquet::errors::ParquetError),
+}
+
+impl From<::parquet::errors::ParquetError> for TableError {
+    /// Parquet wraps what its writer said; the full disk in it must stay recognisable.
+    fn from(error: ::parquet::errors::ParquetError) -> Self {
+        match error {
+            ::parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+                Ok(io) => Self::Io(*io),
+                Err(other) => Self::Encode(::parquet::errors::ParquetError::External(other)),
+            },
+            other => Self::Encode(other),
+        }
+    }
+}
+
+impl Tables<'_> {
+    /// Writes one table as CSV.
+    pub fn write_csv<W: Write>(&self, table: Table, dialect: CsvDialect, out: W) -> Result<CsvWritten, TableError> {
+        let written = match table {
+            Table::Users => csv::write(columns::users(self), dialect, out),
+            Table::Groups => csv::write(columns::groups(self), dialect, out),
+            Table::Memberships => csv::write(columns::memberships(self), dialect, out),
+            Table::Findings => csv::write(columns::findings(self), dialect, out),
+            Table::Changes => csv::write(columns::changes(self), dialect, out),
+        };
+        Ok(written?)
+    }
+
+    /// Writes one table as Parquet; gives the number of rows.
+    pub fn write_parquet<W: Write + Send>(&self, table: Table, about: &About<'_>, out: W) -> Result<u64, TableError> {
+        let written = match table {
+            Table::Users => parquet::write(columns::users(self), about, out),
+            Table::Groups => parquet::write(columns::groups(self), about, out),
+            Table::Memberships => parquet::write(columns::memberships(self), about, out),
+            Table::Findings => parquet::write(columns::findings(self), about, out),
+            Table::Changes => parquet::write(columns::changes(self), about, out),
+        };
+        Ok(written?)
+    }
 }

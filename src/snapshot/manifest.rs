@@ -53,6 +53,13 @@ pub struct Manifest {
     pub warnings: Vec<String>,
 }
 
+impl Manifest {
+    /// Whether every list of every source was proven complete.
+    pub fn is_complete(&self) -> bool {
+        self.completeness == "complete"
+    }
+}
+
 /// Name and version of the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {

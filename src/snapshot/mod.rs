@@ -1,3 +1,182 @@
 //! Store, staging, publication, verification. The only module that renames.
+//!
+//! A store is a folder of snapshots. A snapshot is a folder that is named by its run id and holds `manifest.json`;
+//! everything else is invisible to readers. What could lose data is offered by [`LockedStore`] only.
+//!
+//! ```text
+//! Store::lock -> LockedStore::stage -> Staging: write, add, pages_log -> seal -> Sealed -> publish
+//! ```
 
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::ops::Deref;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+mod error;
+mod file;
 pub mod manifest;
+mod pages;
+mod read;
+pub mod retention;
+mod run_id;
+mod staging;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use error::SnapshotError;
+pub use file::HashingFile;
+pub use pages::PagesLog;
+pub use read::Published;
+pub use run_id::{is_run_id, run_id, started_at};
+pub use staging::{Sealed, Staging, TableChoice, TablesWritten};
+pub use verify::{BaseLink, Problem, Verified, verify};
+
+const MANIFEST: &str = "manifest.json";
+const LATEST: &str = "latest";
+/// Prefixes of what a killed run may leave behind.
+const STAGING: &str = ".staging-";
+const REMOVING: &str = ".removing-";
+const LATEST_STAGED: &str = ".latest-";
+
+/// A folder of snapshots; this handle only reads.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    /// A store in this folder, which need not exist yet.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Takes the lock `<state_dir>/lock`, making both folders with mode 0700 where they are missing. The operating system
+    /// frees the lock when this process ends, however it ends.
+    pub fn lock(&self, state_dir: &Path) -> Result<LockedStore, SnapshotError> {
+        create_folder(state_dir, true)?;
+        create_folder(&self.dir, true)?;
+        let lock = take_lock(&state_dir.join("lock"))?;
+        Ok(LockedStore { store: self.clone(), _lock: lock })
+    }
+}
+
+/// A store that no other run changes meanwhile. Reads like a [`Store`].
+#[derive(Debug)]
+pub struct LockedStore {
+    store: Store,
+    _lock: File,
+}
+
+impl Deref for LockedStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl LockedStore {
+    /// Removes what killed runs left behind, none of which any reader ever saw; gives the names.
+    pub fn clean_leftovers(&self) -> Result<Vec<String>, SnapshotError> {
+        let is_left_over = |name: &String| [STAGING, REMOVING, LATEST_STAGED].iter().any(|p| name.starts_with(p));
+        let names: Vec<String> = names_in(&self.dir)?.into_iter().filter(is_left_over).collect();
+        for name in &names {
+            remove(&self.dir.join(name))?;
+        }
+        Ok(names)
+    }
+
+    /// Begins a snapshot.
+    pub fn stage(&self, run_id: &str) -> Result<Staging, SnapshotError> {
+        must_be_run_id(run_id)?;
+        Staging::create(&self.dir, run_id)
+    }
+
+    /// Carries a plan out; gives the run ids that are gone. Each is hidden by one rename first: no reader sees half of it,
+    /// and [`LockedStore::clean_leftovers`] finishes what a kill interrupts.
+    pub fn prune(&self, plan: &retention::Plan) -> Result<Vec<String>, SnapshotError> {
+        for run_id in &plan.remove {
+            self.remove_snapshot(run_id)?;
+        }
+        Ok(plan.remove.clone())
+    }
+
+    fn remove_snapshot(&self, run_id: &str) -> Result<(), SnapshotError> {
+        must_be_run_id(run_id)?;
+        let path = self.dir.join(run_id);
+        if fs::read_link(self.dir.join(LATEST)).is_ok_and(|target| target == Path::new(run_id)) {
+            return Err(SnapshotError::IsLatest { path });
+        }
+        let hidden = self.dir.join(format!("{REMOVING}{run_id}"));
+        fs::rename(&path, &hidden).map_err(SnapshotError::io("remove", &path))?;
+        sync_folder(&self.dir)?;
+        remove(&hidden)
+    }
+}
+
+fn must_be_run_id(name: &str) -> Result<(), SnapshotError> {
+    if is_run_id(name) { Ok(()) } else { Err(SnapshotError::NotARunId { name: name.to_owned() }) }
+}
+
+/// A folder with mode 0700; with `or_there`, its parents too, and it may be there already.
+fn create_folder(path: &Path, or_there: bool) -> Result<(), SnapshotError> {
+    let made = DirBuilder::new().recursive(or_there).mode(0o700).create(path);
+    made.map_err(SnapshotError::io("create the folder", path))
+}
+
+/// fsync of the folder itself: only then do names made in it survive a crash of the machine (fsync(2), "Notes").
+fn sync_folder(path: &Path) -> Result<(), SnapshotError> {
+    let synced = File::open(path).and_then(|folder| folder.sync_all());
+    synced.map_err(SnapshotError::io("bring to the disk", path))
+}
+
+/// A folder with all that is in it, or a link.
+fn remove(path: &Path) -> Result<(), SnapshotError> {
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|there| there.is_dir());
+    let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.map_err(SnapshotError::io("remove", path))
+}
+
+/// Names in a folder, sorted; none where the folder is missing. Names that are not UTF-8 are not ours.
+fn names_in(dir: &Path) -> Result<Vec<String>, SnapshotError> {
+    let entries = match fs::read_dir(dir) {
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(SnapshotError::io("list", dir))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(SnapshotError::io("list", dir))?;
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn take_lock(path: &Path) -> Result<File, SnapshotError> {
+    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let mut file = options.map_err(SnapshotError::io("open the lock", path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(SnapshotError::Busy { lock: path.to_owned(), pid: read_pid(&mut file) });
+        }
+        Err(TryLockError::Error(error)) => return Err(SnapshotError::io("take the lock", path)(error)),
+    }
+    let write_pid =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+    write_pid.map_err(SnapshotError::io("write", path))?;
+    Ok(file)
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

@@ -1,0 +1,84 @@
+//! What readers of a store see: published snapshots, the latest complete one, manifests. Changes nothing.
+
+use super::error::SnapshotError;
+use super::file::hex;
+use super::manifest::{FORMAT_VERSION, Manifest};
+use super::retention::Kept;
+use super::{LATEST, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A snapshot with its manifest as read.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// Its run.
+    pub run_id: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// SHA-256 of `manifest.json`, lower-case hex.
+    pub manifest_sha256: String,
+}
+
+impl Store {
+    /// Run ids of all published snapshots, ascending by time; partial ones too.
+    pub fn snapshots(&self) -> Result<Vec<String>, SnapshotError> {
+        let mut names = names_in(self.dir())?;
+        names.retain(|name| is_run_id(name) && self.dir().join(name).join(MANIFEST).is_file());
+        Ok(names)
+    }
+
+    /// The same for [`super::retention::plan`].
+    pub fn kept(&self) -> Result<Vec<Kept>, SnapshotError> {
+        Ok(self.snapshots()?.iter().filter_map(|name| Kept::named(name)).collect())
+    }
+
+    /// Opens one snapshot.
+    pub fn open(&self, run_id: &str) -> Result<Published, SnapshotError> {
+        must_be_run_id(run_id)?;
+        let path = self.dir().join(run_id);
+        let (manifest, manifest_sha256) = read_manifest(&path)?;
+        Ok(Published { run_id: run_id.to_owned(), path, manifest, manifest_sha256 })
+    }
+
+    /// The snapshot that `latest` points to; where the link is missing or leads to nothing complete and readable, the newest
+    /// complete one.
+    pub fn latest(&self) -> Result<Option<Published>, SnapshotError> {
+        let complete = |name: &str| self.open(name).ok().filter(|p| p.manifest.is_complete());
+        if let Some(linked) = self.linked().and_then(|name| complete(&name)) {
+            return Ok(Some(linked));
+        }
+        Ok(self.snapshots()?.iter().rev().find_map(|name| complete(name)))
+    }
+
+    fn linked(&self) -> Option<String> {
+        let target = fs::read_link(self.dir().join(LATEST)).ok()?;
+        target.to_str().filter(|name| is_run_id(name)).map(str::to_owned)
+    }
+}
+
+/// The manifest of a snapshot's folder, and its SHA-256.
+pub(super) fn read_manifest(folder: &Path) -> Result<(Manifest, String), SnapshotError> {
+    let path = folder.join(MANIFEST);
+    let bytes = fs::read(&path).map_err(SnapshotError::io("read", &path))?;
+    let manifest = parse_manifest(&bytes).map_err(|reason| SnapshotError::Manifest { path, reason })?;
+    Ok((manifest, hex(&Sha256::digest(&bytes))))
+}
+
+/// Looks at the version first: a newer manifest may have another shape altogether.
+fn parse_manifest(bytes: &[u8]) -> Result<Manifest, String> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let version: Version = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    if version.format_version > FORMAT_VERSION {
+        let found = version.format_version;
+        return Err(format!(
+            "it has format version {found}, and this program knows up to {FORMAT_VERSION}; use a newer one"
+        ));
+    }
+    serde_json::from_slice(bytes).map_err(|e| e.to_string())
+}

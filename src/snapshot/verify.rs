@@ -1,0 +1,248 @@
+//! Whether a snapshot is what its manifest says: files missing, extra or changed, row counts, the chain to the base.
+//! Offline; changes nothing; reports every problem, not the first.
+
+use super::file::hex;
+use super::manifest::{Base, FileEntry, Manifest};
+use super::read::read_manifest;
+use super::{MANIFEST, is_run_id, names_in};
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// An intact snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Its run.
+    pub run_id: String,
+    /// `complete` or `partial`.
+    pub completeness: String,
+    /// Files that were compared, the manifest not counted.
+    pub files: usize,
+    /// SHA-256 of `manifest.json`, lower-case hex.
+    pub manifest_sha256: String,
+    /// The chain.
+    pub base: BaseLink,
+}
+
+/// How the chain to the base snapshot stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BaseLink {
+    /// This snapshot has no base.
+    First,
+    /// The base is beside it and has the manifest that this one names.
+    Intact(String),
+    /// The base is not there any more; nothing can be said.
+    Pruned(String),
+}
+
+/// One thing that is not as the manifest says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// No manifest that can be understood: nothing else could be checked.
+    #[error("{0}")]
+    Manifest(String),
+    /// The folder bears another run's name.
+    #[error("the folder is named {folder}, but its manifest is of run {run_id}")]
+    Renamed {
+        /// The folder's name.
+        folder: String,
+        /// The manifest's.
+        run_id: String,
+    },
+    /// Listed, and not there.
+    #[error("{0}: missing")]
+    Missing(String),
+    /// There, and not listed.
+    #[error("{0}: not in the manifest")]
+    Extra(String),
+    /// A name that no snapshot may list, or listed twice.
+    #[error("{0}: not a name that a manifest may list, or listed twice")]
+    BadName(String),
+    /// A link, folder or device where a file belongs.
+    #[error("{0}: not a regular file")]
+    NotAFile(String),
+    /// Another size.
+    #[error("{path}: changed: {found} bytes instead of {expected}")]
+    Size {
+        /// Which file.
+        path: String,
+        /// By the manifest.
+        expected: u64,
+        /// On the disk.
+        found: u64,
+    },
+    /// The same size, other bytes.
+    #[error("{0}: changed: its SHA-256 is not the manifest's")]
+    Hash(String),
+    /// The bytes are the manifest's, but not their number of rows.
+    #[error("{path}: {found} rows instead of {expected}")]
+    Rows {
+        /// Which file.
+        path: String,
+        /// By the manifest.
+        expected: u64,
+        /// In the file.
+        found: u64,
+    },
+    /// It could not be read.
+    #[error("{path}: cannot be read: {why}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// What was said.
+        why: String,
+    },
+    /// The chain is broken.
+    #[error("the base snapshot {run_id} is not the one that this snapshot was compared with: {why}")]
+    Base {
+        /// The base's run.
+        run_id: String,
+        /// In words.
+        why: String,
+    },
+}
+
+/// Compares a snapshot's folder with its manifest.
+pub fn verify(dir: &Path) -> Result<Verified, Vec<Problem>> {
+    // `latest` and `.` lead to a folder with a name and neighbours.
+    let dir = fs::canonicalize(dir).map_err(|e| vec![Problem::Manifest(format!("open {}: {e}", dir.display()))])?;
+    let (manifest, manifest_sha256) = read_manifest(&dir).map_err(|e| vec![Problem::Manifest(e.to_string())])?;
+    let mut problems = Vec::new();
+    problems.extend(renamed(&dir, &manifest));
+    problems.extend(manifest.files.iter().filter_map(|entry| check_file(&dir, entry).err()));
+    problems.extend(strangers(&dir, &manifest));
+    match check_base(&dir, manifest.base.as_ref()) {
+        Ok(base) if problems.is_empty() => Ok(Verified {
+            run_id: manifest.run_id,
+            completeness: manifest.completeness,
+            files: manifest.files.len(),
+            manifest_sha256,
+            base,
+        }),
+        Ok(_) => Err(problems),
+        Err(broken) => {
+            problems.push(broken);
+            Err(problems)
+        }
+    }
+}
+
+/// A copy in a folder of any other name is fine; one under another run's name is not.
+fn renamed(dir: &Path, manifest: &Manifest) -> Option<Problem> {
+    let folder = dir.file_name()?.to_str()?;
+    let wrong = is_run_id(folder) && folder != manifest.run_id;
+    wrong.then(|| Problem::Renamed { folder: folder.to_owned(), run_id: manifest.run_id.clone() })
+}
+
+/// Files that the manifest does not list, or lists wrongly.
+fn strangers(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
+    let times_listed = |name: &str| manifest.files.iter().filter(|f| f.path == name).count();
+    let mut problems: Vec<Problem> = Vec::new();
+    match names_in(dir) {
+        Ok(names) => {
+            problems.extend(names.into_iter().filter(|n| n != MANIFEST && times_listed(n) == 0).map(Problem::Extra));
+        }
+        Err(error) => problems.push(Problem::Manifest(error.to_string())),
+    }
+    let mut twice: Vec<&str> = manifest.files.iter().map(|f| f.path.as_str()).filter(|p| times_listed(p) > 1).collect();
+    twice.dedup();
+    problems.extend(twice.into_iter().map(|path| Problem::BadName(path.to_owned())));
+    problems
+}
+
+fn check_file(dir: &Path, entry: &FileEntry) -> Result<(), Problem> {
+    let name = || entry.path.clone();
+    let unreadable = |e: io::Error| Problem::Unreadable { path: name(), why: e.to_string() };
+    if entry.path.is_empty() || entry.path.contains('/') || matches!(entry.path.as_str(), "." | ".." | MANIFEST) {
+        return Err(Problem::BadName(name()));
+    }
+    let path = dir.join(&entry.path);
+    let found = match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Problem::Missing(name())),
+        other => other.map_err(unreadable)?,
+    };
+    if !found.is_file() {
+        return Err(Problem::NotAFile(name()));
+    }
+    if found.len() != entry.bytes {
+        return Err(Problem::Size { path: name(), expected: entry.bytes, found: found.len() });
+    }
+    if hash_file(&path).map_err(unreadable)? != entry.sha256 {
+        return Err(Problem::Hash(name()));
+    }
+    check_rows(&path, entry)
+}
+
+fn check_rows(path: &Path, entry: &FileEntry) -> Result<(), Problem> {
+    let Some(expected) = entry.rows else { return Ok(()) };
+    let counted = match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => csv_rows(path),
+        Some("parquet") => parquet_rows(path),
+        Some("jsonl") => lines(path),
+        _ => return Ok(()),
+    };
+    match counted {
+        Ok(found) if found == expected => Ok(()),
+        Ok(found) => Err(Problem::Rows { path: entry.path.clone(), expected, found }),
+        Err(why) => Err(Problem::Unreadable { path: entry.path.clone(), why: why.to_string() }),
+    }
+}
+
+fn hash_file(path: &Path) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    each_part(path, |part| hash.update(part))?;
+    Ok(hex(&hash.finalize()))
+}
+
+fn lines(path: &Path) -> io::Result<u64> {
+    let mut lines = 0;
+    each_part(path, |part| lines += part.iter().map(|b| u64::from(*b == b'\n')).sum::<u64>())?;
+    Ok(lines)
+}
+
+fn each_part(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => take(&buffer[..read]),
+        }
+    }
+}
+
+/// Data rows; a row with a wrong number of cells is an error.
+fn csv_rows(path: &Path) -> io::Result<u64> {
+    let mut reader = csv::Reader::from_path(path)?;
+    let mut record = csv::ByteRecord::new();
+    let mut rows = 0;
+    while reader.read_byte_record(&mut record)? {
+        rows += 1;
+    }
+    Ok(rows)
+}
+
+/// As the footer says.
+fn parquet_rows(path: &Path) -> io::Result<u64> {
+    let reader = SerializedFileReader::new(File::open(path)?).map_err(io::Error::other)?;
+    u64::try_from(reader.metadata().file_metadata().num_rows()).map_err(io::Error::other)
+}
+
+fn check_base(dir: &Path, base: Option<&Base>) -> Result<BaseLink, Problem> {
+    let Some(base) = base else { return Ok(BaseLink::First) };
+    let broken = |why: &str| Problem::Base { run_id: base.run_id.clone(), why: why.to_owned() };
+    if !is_run_id(&base.run_id) {
+        return Err(broken("that is not a run id"));
+    }
+    let folder = dir.with_file_name(&base.run_id);
+    match hash_file(&folder.join(MANIFEST)) {
+        Ok(sha256) if sha256 == base.manifest_sha256 => Ok(BaseLink::Intact(base.run_id.clone())),
+        Ok(_) => Err(broken("its manifest has changed")),
+        // A folder without a manifest does not exist for any reader.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BaseLink::Pruned(base.run_id.clone())),
+        Err(error) => Err(broken(&error.to_string())),
+    }
+}

@@ -1,0 +1,187 @@
+//! The columns of every table: name, type, nullable or not, how to get the cell. The only place that says so;
+//! CSV and Parquet both read it. A column's type is the type of its getter, so the two cannot disagree.
+
+use super::Tables;
+use crate::model::{Change, Finding, Fingerprint, Group, GroupId, Instant, Member, Membership, Roll, User};
+
+/// One column of a table whose rows are `R`.
+pub(super) struct Column<'a, R> {
+    /// Its name in the header and the schema.
+    pub(super) name: &'static str,
+    /// Whether the schema lets it be null.
+    pub(super) nullable: bool,
+    /// Whether a Parquet dictionary pays.
+    pub(super) values: Values,
+    /// Its type and its cells.
+    pub(super) get: Get<'a, R>,
+}
+
+/// How to get a cell; the variant is the column's type.
+pub(super) enum Get<'a, R> {
+    Text(fn(R) -> Option<&'a str>),
+    Flag(fn(R) -> Option<bool>),
+    Count(fn(R) -> u64),
+    Instant(fn(R) -> Option<Instant>),
+    Fingerprint(fn(R) -> Fingerprint),
+    Ids(fn(R) -> &'a [GroupId]),
+    Words(fn(R) -> &'a [&'static str]),
+}
+
+/// What the values of a column are like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Values {
+    /// They repeat: a Parquet dictionary makes the file smaller and the writing faster.
+    Repeat,
+    /// Nearly every row has its own (or they are of one bit): a dictionary would double the cost of writing.
+    Vary,
+}
+
+fn required<'a, R>(name: &'static str, values: Values, get: Get<'a, R>) -> Column<'a, R> {
+    Column { name, nullable: false, values, get }
+}
+
+fn optional<'a, R>(name: &'static str, values: Values, get: Get<'a, R>) -> Column<'a, R> {
+    Column { name, nullable: true, values, get }
+}
+
+/// A table: its columns and its rows. A row is a few references.
+pub(super) struct Shape<'a, R, I> {
+    pub(super) columns: Vec<Column<'a, R>>,
+    pub(super) rows: I,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Of<'a, T> {
+    source: &'a str,
+    it: T,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Belongs<'a> {
+    roll: &'a Roll,
+    it: &'a Membership,
+}
+
+impl<'a> Belongs<'a> {
+    fn group(self) -> Option<&'a Group> {
+        self.it.group.and_then(|at| self.roll.harvest.groups.get(at as usize))
+    }
+
+    fn user(self) -> Option<&'a User> {
+        match self.it.member {
+            Member::User(at) => self.roll.harvest.users.get(at as usize),
+        }
+    }
+}
+
+fn name_of(roll: &Roll) -> &str {
+    roll.harvest.source.name.as_str()
+}
+
+#[rustfmt::skip]
+pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a User>, impl Iterator<Item = Of<'a, &'a User>>> {
+    use Get::{Flag, Ids, Instant, Text};
+    use Values::{Repeat, Vary};
+    let columns: Vec<Column<'a, Of<'a, &'a User>>> = vec![
+        required("source",            Repeat, Text(|r| Some(r.source))),
+        required("id",                Vary,   Text(|r| Some(r.it.id.as_str()))),
+        optional("username",          Vary,   Text(|r| r.it.username.as_deref())),
+        optional("display_name",      Vary,   Text(|r| r.it.display_name.as_deref())),
+        optional("email_address",     Vary,   Text(|r| r.it.email_address.as_deref())),
+        optional("enabled",           Vary,   Flag(|r| r.it.enabled)),
+        optional("account_type",      Repeat, Text(|r| r.it.account_type.as_deref())),
+        required("kind",              Repeat, Text(|r| Some(r.it.kind.as_str()))),
+        required("group_memberships", Repeat, Ids(|r| &r.it.group_memberships)),
+        required("groups_known",      Vary,   Flag(|r| Some(r.it.groups_known))),
+        optional("public_key",        Vary,   Text(|r| r.it.public_key.as_deref())),
+        optional("last_login",        Vary,   Instant(|r| r.it.last_login.at())),
+        required("last_login_status", Repeat, Text(|r| Some(r.it.last_login.status()))),
+        optional("created_at",        Vary,   Instant(|r| r.it.created_at.at())),
+        optional("locale",            Repeat, Text(|r| r.it.locale.as_deref())),
+        optional("is_admin",          Vary,   Flag(|r| r.it.is_admin)),
+        optional("mfa",               Vary,   Flag(|r| r.it.mfa)),
+        optional("expires_at",        Vary,   Instant(|r| r.it.expires_at.at())),
+        optional("extra",             Vary,   Text(|r| r.it.extra.as_deref())),
+    ];
+    let of = |roll: &'a Roll| roll.harvest.users.iter().map(move |it| Of { source: name_of(roll), it });
+    Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
+}
+
+#[rustfmt::skip]
+pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a Group>, impl Iterator<Item = Of<'a, &'a Group>>> {
+    use Get::{Count, Flag, Text};
+    use Values::{Repeat, Vary};
+    let columns: Vec<Column<'a, Of<'a, &'a Group>>> = vec![
+        required("source",                Repeat, Text(|r| Some(r.source))),
+        required("id",                    Vary,   Text(|r| Some(r.it.id.as_str()))),
+        optional("name",                  Vary,   Text(|r| r.it.name.as_deref())),
+        optional("description",           Vary,   Text(|r| r.it.description.as_deref())),
+        required("privileged",            Vary,   Flag(|r| Some(r.it.privileged))),
+        required("member_count",          Vary,   Count(|r| r.it.member_count)),
+        required("external_member_count", Vary,   Count(|r| r.it.external_member_count)),
+        optional("extra",                 Vary,   Text(|r| r.it.extra.as_deref())),
+    ];
+    let of = |roll: &'a Roll| roll.harvest.groups.iter().map(move |it| Of { source: name_of(roll), it });
+    Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
+}
+
+#[rustfmt::skip]
+pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, Belongs<'a>, impl Iterator<Item = Belongs<'a>>> {
+    use Get::Text;
+    use Values::{Repeat, Vary};
+    let columns: Vec<Column<'a, Belongs<'a>>> = vec![
+        required("source",        Repeat, Text(|r| Some(name_of(r.roll)))),
+        required("group_id",      Repeat, Text(|r| Some(r.it.group_id.as_str()))),
+        optional("group_name",    Repeat, Text(|r| r.group().and_then(|g| g.name.as_deref()))),
+        optional("user_id",       Vary,   Text(|r| r.user().map(|u| u.id.as_str()))),
+        optional("username",      Vary,   Text(|r| r.user().and_then(|u| u.username.as_deref()))),
+        required("via",           Repeat, Text(|r| Some(match r.it.member { Member::User(_) => "direct" }))),
+        // Somebody outside the source; no source of this version tells one.
+        optional("external_name", Vary,   Text(|_| None)),
+    ];
+    let of = |roll: &'a Roll| roll.memberships.iter().map(move |it| Belongs { roll, it });
+    Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
+}
+
+#[rustfmt::skip]
+pub(super) fn findings<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Finding, impl Iterator<Item = &'a Finding>> {
+    use Get::{Fingerprint, Instant, Text, Words};
+    use Values::{Repeat, Vary};
+    let columns: Vec<Column<'a, &'a Finding>> = vec![
+        required("source",       Repeat, Text(|f| Some(f.source.as_str()))),
+        required("fingerprint",  Vary,   Fingerprint(|f| f.fingerprint)),
+        required("rule",         Repeat, Text(|f| Some(f.rule.as_str()))),
+        required("severity",     Repeat, Text(|f| Some(f.severity.as_str()))),
+        required("status",       Repeat, Text(|f| Some(f.status.as_str()))),
+        required("subject_kind", Repeat, Text(|f| Some(f.subject.kind.as_str()))),
+        required("subject_id",   Vary,   Text(|f| Some(&f.subject.id))),
+        optional("subject_name", Vary,   Text(|f| f.subject.name.as_deref())),
+        required("title",        Vary,   Text(|f| Some(&f.title))),
+        required("evidence",     Vary,   Text(|f| Some(&f.evidence))),
+        required("action",       Repeat, Text(|f| Some(f.action))),
+        required("controls",     Repeat, Words(|f| &f.controls)),
+        required("first_seen",   Repeat, Instant(|f| Some(f.first_seen))),
+        required("last_seen",    Repeat, Instant(|f| Some(f.last_seen))),
+        optional("exception",    Repeat, Text(|f| f.exception.as_deref())),
+    ];
+    Shape { columns, rows: tables.findings.iter() }
+}
+
+#[rustfmt::skip]
+pub(super) fn changes<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Change, impl Iterator<Item = &'a Change>> {
+    use Get::{Fingerprint, Text};
+    use Values::{Repeat, Vary};
+    let columns: Vec<Column<'a, &'a Change>> = vec![
+        required("source",       Repeat, Text(|c| Some(c.source.as_str()))),
+        required("event_id",     Vary,   Fingerprint(|c| c.event_id)),
+        required("kind",         Repeat, Text(|c| Some(c.kind))),
+        required("subject_kind", Repeat, Text(|c| Some(c.subject.kind.as_str()))),
+        required("subject_id",   Vary,   Text(|c| Some(&c.subject.id))),
+        optional("subject_name", Vary,   Text(|c| c.subject.name.as_deref())),
+        optional("field",        Repeat, Text(|c| c.field.as_deref())),
+        optional("before",       Vary,   Text(|c| c.before.as_deref())),
+        optional("after",        Vary,   Text(|c| c.after.as_deref())),
+        required("base_run",     Repeat, Text(|c| Some(&c.base_run))),
+    ];
+    Shape { columns, rows: tables.changes.iter() }
+}

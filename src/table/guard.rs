@@ -1,0 +1,64 @@
+//! Which texts a spreadsheet would run. Knows nothing of files.
+//!
+//! OWASP, "CSV Injection": cells that begin with `=`, `+`, `-`, `@`, tab or carriage return; a leading apostrophe
+//! makes them text. Spreadsheets skip white space and invisible characters, and East Asian ones take the full-width forms.
+
+/// Whether the cell needs a leading `'`.
+pub(super) fn runs_as_formula(text: &str) -> bool {
+    match text.as_bytes().first() {
+        None => false,
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => true,
+        // The common case, without a look at characters.
+        Some(first) if first.is_ascii_graphic() => false,
+        Some(_) => text.trim_start_matches(is_skipped).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']),
+    }
+}
+
+/// White space, control characters, and the characters that have no width (soft hyphen, zero-width spaces,
+/// directional marks, byte order mark).
+fn is_skipped(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::runs_as_formula;
+
+    #[test]
+    fn what_a_spreadsheet_runs_is_seen_and_nothing_else() {
+        let runs = [
+            "=1+1",
+            "=cmd|' /C calc'!A0",
+            "+49 30 1234",
+            "-2",
+            "@SUM(A1)",
+            "\ttext",
+            "\rtext",
+            "＝1",
+            "＋1",
+            "－1",
+            "＠x",
+            " =1",
+            "\n=1",
+            "\0=1",
+            "\u{a0}\u{3000}=1",
+            "\u{202e}=1",
+            "\u{feff}\u{200b}@x",
+            "\u{7f}-1",
+            "\u{1b}＝1",
+            "=",
+        ];
+        let harmless = [
+            "", "alice", "a=1", "'=1", "\"=1", "1-1", "[\"=1\"]", "{}", " alice", "\nalice", "\0", "Zoë", "ＡＢ",
+            "名前", "(=1)",
+        ];
+        for text in runs {
+            assert!(runs_as_formula(text), "{text:?} runs");
+        }
+        for text in harmless {
+            assert!(!runs_as_formula(text), "{text:?} does not run");
+        }
+    }
+}

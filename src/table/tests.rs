@@ -1,0 +1,461 @@
+//! Tables read back with the readers of the `csv` and `parquet` crates and compared with the rows themselves.
+
+use super::*;
+use crate::model::{
+    Classes, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant, LastLogin, Rule, Severity, SourceIdentity,
+    SourceName, Subject, SubjectKind, Told, User, UserKind,
+};
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use chrono::DateTime;
+use proptest::prelude::*;
+
+const ABOUT: About<'static> = About { run_id: "20261123T020000Z-7f3a", completeness: "complete" };
+
+fn harvest(name: &str, users: Vec<User>, groups: Vec<Group>) -> Harvest {
+    Harvest {
+        source: SourceIdentity {
+            name: name.into(),
+            kind: "rest-v3".into(),
+            url: String::new(),
+            client_id: String::new(),
+        },
+        users,
+        groups,
+        lists: Vec::new(),
+        clock_skew_seconds: None,
+        tls_certificate_sha256: None,
+        warnings: Vec::new(),
+    }
+}
+
+fn inventory(users: Vec<User>, groups: Vec<Group>) -> Inventory {
+    Inventory::join(vec![harvest("eu", users, groups)], &Classes::default())
+}
+
+fn of(inventory: &Inventory) -> Tables<'_> {
+    Tables { inventory, findings: &[], changes: &[] }
+}
+
+fn csv_of(tables: &Tables<'_>, table: Table, dialect: CsvDialect) -> (String, CsvWritten) {
+    let mut out = Vec::new();
+    let written = tables.write_csv(table, dialect, &mut out).unwrap();
+    (String::from_utf8(out).unwrap(), written)
+}
+
+/// Header and cells.
+fn csv_cells(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+    let to_row = |r: ::csv::StringRecord| r.iter().map(str::to_owned).collect::<Vec<_>>();
+    let header = to_row(reader.headers().unwrap().clone());
+    (header, reader.records().map(|r| to_row(r.unwrap())).collect())
+}
+
+fn parquet_of(tables: &Tables<'_>, table: Table) -> Vec<u8> {
+    let mut out = Vec::new();
+    tables.write_parquet(table, &ABOUT, &mut out).unwrap();
+    out
+}
+
+fn reader_of(bytes: &[u8]) -> ParquetRecordBatchReaderBuilder<std::fs::File> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    ParquetRecordBatchReaderBuilder::try_new(file).unwrap()
+}
+
+/// Cells as text; `None` is null. Lists as JSON, times as RFC 3339 with six digits.
+fn parquet_cells(bytes: &[u8]) -> Vec<Vec<Option<String>>> {
+    let mut rows = Vec::new();
+    for batch in reader_of(bytes).build().unwrap() {
+        let batch = batch.unwrap();
+        rows.extend((0..batch.num_rows()).map(|row| (0..batch.num_columns()).map(|c| cell(&batch, c, row)).collect()));
+    }
+    rows
+}
+
+fn cell(batch: &RecordBatch, column: usize, row: usize) -> Option<String> {
+    let array = batch.column(column);
+    if array.is_null(row) {
+        return None;
+    }
+    Some(match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().value(row).to_owned(),
+        DataType::Boolean => array.as_boolean().value(row).to_string(),
+        DataType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
+        DataType::Timestamp(..) => six(array.as_primitive::<TimestampMicrosecondType>().value(row)),
+        DataType::List(_) => {
+            let list = array.as_list::<i32>().value(row);
+            json(list.as_string::<i32>().iter().map(|v| v.unwrap()))
+        }
+        other => panic!("no such type in any table: {other}"),
+    })
+}
+
+fn six(micros: i64) -> String {
+    DateTime::from_timestamp_micros(micros).unwrap().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+fn json<'a>(items: impl Iterator<Item = &'a str>) -> String {
+    serde_json::to_string(&items.collect::<Vec<_>>()).unwrap()
+}
+
+/// What the row of a user must hold, written down a second time, apart from `columns`.
+fn expected_user(source: &str, u: &User) -> Vec<Option<String>> {
+    let text = |t: Option<&str>| t.map(str::to_owned);
+    let time = |t: Option<Instant>| t.map(|t| six(t.timestamp_micros()));
+    let flag = |f: Option<bool>| f.map(|f| f.to_string());
+    vec![
+        text(Some(source)),
+        text(Some(u.id.as_str())),
+        text(u.username.as_deref()),
+        text(u.display_name.as_deref()),
+        text(u.email_address.as_deref()),
+        flag(u.enabled),
+        text(u.account_type.as_deref()),
+        text(Some(u.kind.as_str())),
+        Some(json(u.group_memberships.iter().map(GroupId::as_str))),
+        flag(Some(u.groups_known)),
+        text(u.public_key.as_deref()),
+        time(u.last_login.at()),
+        text(Some(u.last_login.status())),
+        time(u.created_at.at()),
+        text(u.locale.as_deref()),
+        flag(u.is_admin),
+        flag(u.mfa),
+        time(u.expires_at.at()),
+        text(u.extra.as_deref()),
+    ]
+}
+
+/// The cell that CSV must show for a cell of Parquet: null as empty, times without idle digits.
+fn as_csv(cell: Option<&String>, is_time: bool) -> String {
+    let text = cell.cloned().unwrap_or_default();
+    match text.strip_suffix('Z') {
+        Some(body) if is_time => format!("{}Z", body.trim_end_matches('0').trim_end_matches('.')),
+        _ => text,
+    }
+}
+
+fn any_text() -> impl Strategy<Value = Option<Box<str>>> {
+    let hostile = prop_oneof![
+        any::<String>(),
+        "[=+@\t\r\n,\"' -]{0,6}[a-z;]{0,4}",
+        Just(String::new()),
+        Just("a\0b".to_owned()),
+        Just("\u{202e}txt.exe".to_owned()),
+        Just("x".repeat(4_000)),
+    ];
+    proptest::option::of(hostile.prop_map(String::into_boxed_str))
+}
+
+/// From the year 1 to the end of 9999, to the microsecond.
+fn any_instant() -> impl Strategy<Value = Instant> {
+    (-62_135_596_800_000_000_i64..253_402_300_800_000_000)
+        .prop_map(|micros| DateTime::from_timestamp_micros(micros).unwrap())
+}
+
+fn any_last_login() -> impl Strategy<Value = LastLogin> {
+    prop_oneof![
+        any_instant().prop_map(LastLogin::At),
+        Just(LastLogin::Never { sentinel: None }),
+        Just(LastLogin::NotReported),
+        any::<String>().prop_map(|t| LastLogin::Unreadable(t.into())),
+    ]
+}
+
+prop_compose! {
+    fn any_user()(
+        texts in proptest::array::uniform8(any_text()),
+        last_login in any_last_login(),
+        times in proptest::array::uniform2(proptest::option::of(any_instant())),
+        flags in proptest::array::uniform3(any::<Option<bool>>()),
+        groups in proptest::collection::btree_set(1_u8..9, 0..4),
+    ) -> User {
+        let told = |at: Option<Instant>| at.map_or(Told::Not, Told::At);
+        let [username, display_name, email_address, account_type, public_key, locale, extra, _] = texts;
+        User {
+            username,
+            display_name,
+            email_address,
+            public_key,
+            extra,
+            last_login,
+            account_type: account_type.map(Into::into),
+            locale: locale.map(Into::into),
+            enabled: flags[0],
+            is_admin: flags[1],
+            mfa: flags[2],
+            groups_known: !groups.is_empty(),
+            group_memberships: groups.iter().map(|g| GroupId::from(g.to_string())).collect(),
+            created_at: told(times[0]),
+            expires_at: told(times[1]),
+            ..User::new("0")
+        }
+    }
+}
+
+/// Users 1, 2, 3, … and groups 1 to 4, so that memberships of 5 to 8 dangle.
+fn any_inventory() -> impl Strategy<Value = Inventory> {
+    (proptest::collection::vec(any_user(), 0..12), proptest::array::uniform4(any_text())).prop_map(|(users, names)| {
+        let users = users.into_iter().zip(1..).map(|(u, id)| User { id: format!("{id}").into(), ..u }).collect();
+        let named = |(name, id): (_, u8)| Group { name, ..Group::new(id.to_string()) };
+        inventory(users, names.into_iter().zip(1..).map(named).collect())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn users_read_back_equal_from_parquet_and_from_csv(inventory in any_inventory()) {
+        let users = &inventory.rolls[0].harvest.users;
+        let expected: Vec<_> = users.iter().map(|u| expected_user("eu", u)).collect();
+        prop_assert_eq!(&parquet_cells(&parquet_of(&of(&inventory), Table::Users)), &expected);
+        let (csv, written) = csv_of(&of(&inventory), Table::Users, CsvDialect::Raw);
+        let (header, cells) = csv_cells(&csv);
+        let is_time = |at: usize| matches!(header[at].as_str(), "last_login" | "created_at" | "expires_at");
+        let shown: Vec<Vec<String>> = expected
+            .iter()
+            .map(|row| row.iter().enumerate().map(|(at, cell)| as_csv(cell.as_ref(), is_time(at))).collect())
+            .collect();
+        prop_assert_eq!(cells, shown);
+        prop_assert_eq!(written, CsvWritten { rows: users.len() as u64, guarded_cells: 0 });
+    }
+
+    #[test]
+    fn the_guard_changes_nothing_but_the_apostrophes_that_it_counts(inventory in any_inventory()) {
+        let (_, raw) = csv_cells(&csv_of(&of(&inventory), Table::Users, CsvDialect::Raw).0);
+        let (text, written) = csv_of(&of(&inventory), Table::Users, CsvDialect::Strict);
+        let (_, strict) = csv_cells(&text);
+        let mut guarded = 0;
+        for (raw, strict) in raw.iter().flatten().zip(strict.iter().flatten()) {
+            if raw != strict {
+                guarded += 1;
+                prop_assert_eq!(&format!("'{raw}"), strict);
+            }
+            prop_assert!(!strict.starts_with(['=', '+', '-', '@', '\t', '\r']));
+        }
+        prop_assert_eq!(guarded, written.guarded_cells);
+    }
+
+    #[test]
+    fn memberships_name_group_and_user_and_keep_the_dangling_ones(inventory in any_inventory()) {
+        let roll = &inventory.rolls[0];
+        let mut expected = Vec::new();
+        for group in 1_u8..9 {
+            let id = GroupId::from(group.to_string());
+            let name = roll.harvest.groups.iter().find(|g| g.id == id).and_then(|g| g.name.as_deref());
+            for user in roll.harvest.users.iter().filter(|u| u.group_memberships.contains(&id)) {
+                let [name, username] = [name, user.username.as_deref()].map(|t| t.map(str::to_owned));
+                let [source, id, user, via] = ["eu", id.as_str(), user.id.as_str(), "direct"].map(|t| Some(t.to_owned()));
+                expected.push(vec![source, id, name, user, username, via, None]);
+            }
+        }
+        prop_assert_eq!(parquet_cells(&parquet_of(&of(&inventory), Table::Memberships)), expected);
+    }
+}
+
+/// Every table's columns as the contract words them, `?` for nullable.
+const CONTRACT: [(Table, &str); 5] = [
+    (
+        Table::Users,
+        "source utf8, id utf8, username utf8?, display_name utf8?, email_address utf8?, enabled bool?, account_type utf8?, \
+         kind utf8, group_memberships list, groups_known bool, public_key utf8?, last_login time?, last_login_status utf8, \
+         created_at time?, locale utf8?, is_admin bool?, mfa bool?, expires_at time?, extra utf8?",
+    ),
+    (
+        Table::Groups,
+        "source utf8, id utf8, name utf8?, description utf8?, privileged bool, member_count int64, \
+         external_member_count int64, extra utf8?",
+    ),
+    (
+        Table::Memberships,
+        "source utf8, group_id utf8, group_name utf8?, user_id utf8?, username utf8?, via utf8, external_name utf8?",
+    ),
+    (
+        Table::Findings,
+        "source utf8, fingerprint utf8, rule utf8, severity utf8, status utf8, subject_kind utf8, subject_id utf8, \
+         subject_name utf8?, title utf8, evidence utf8, action utf8, controls list, first_seen time, last_seen time, \
+         exception utf8?",
+    ),
+    (
+        Table::Changes,
+        "source utf8, event_id utf8, kind utf8, subject_kind utf8, subject_id utf8, subject_name utf8?, field utf8?, \
+         before utf8?, after utf8?, base_run utf8",
+    ),
+];
+
+fn worded(field: &arrow::datatypes::Field) -> String {
+    let kind = match field.data_type() {
+        DataType::Utf8 => "utf8",
+        DataType::Boolean => "bool",
+        DataType::Int64 => "int64",
+        DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some(zone)) if &**zone == "UTC" => "time",
+        DataType::List(child) if child.name() == "element" && !child.is_nullable() => "list",
+        other => panic!("{other}"),
+    };
+    format!("{} {kind}{}", field.name(), if field.is_nullable() { "?" } else { "" })
+}
+
+#[test]
+fn every_table_has_exactly_the_columns_of_the_contract_even_when_it_is_empty() {
+    let nobody = inventory(Vec::new(), Vec::new());
+    for (table, columns) in CONTRACT {
+        let reader = reader_of(&parquet_of(&of(&nobody), table));
+        let found: Vec<String> = reader.schema().fields().iter().map(|f| worded(f)).collect();
+        assert_eq!(found.join(", "), columns, "{table:?}");
+        let names: Vec<&str> = columns.split(", ").map(|c| c.split(' ').next().unwrap()).collect();
+        let (csv, written) = csv_of(&of(&nobody), table, CsvDialect::Strict);
+        assert_eq!(csv, format!("{}\r\n", names.join(",")));
+        assert_eq!(written.rows, 0);
+    }
+}
+
+#[test]
+fn null_and_empty_text_stay_apart() {
+    let user = User { username: Some("".into()), display_name: None, ..User::new("1") };
+    let nameless = inventory(vec![user], Vec::new());
+    let (csv, _) = csv_of(&of(&nameless), Table::Users, CsvDialect::Strict);
+    assert_eq!(csv.lines().nth(1).unwrap(), r#"eu,1,"",,,,,person,[],false,,,not-reported,,,,,,"#);
+    let cells = parquet_cells(&parquet_of(&of(&nameless), Table::Users));
+    assert_eq!(cells[0][2..4], [Some(String::new()), None]);
+}
+
+#[test]
+fn excel_gets_a_byte_order_mark_and_raw_no_apostrophe() {
+    let user = User {
+        username: Some("=1+1".into()),
+        group_memberships: ["7", "8"].map(GroupId::from).into(),
+        ..User::new("1")
+    };
+    let people = inventory(vec![user], Vec::new());
+    let csv = |dialect| csv_of(&of(&people), Table::Users, dialect);
+    let (strict, written) = csv(CsvDialect::Strict);
+    assert!(strict.contains("\r\neu,1,'=1+1,,,,,person,\"[\"\"7\"\",\"\"8\"\"]\","), "{strict}");
+    assert_eq!(written.guarded_cells, 1);
+    assert_eq!(csv(CsvDialect::Excel).0, format!("\u{feff}{strict}"));
+    assert_eq!(csv(CsvDialect::Raw).0, strict.replace('\'', ""));
+}
+
+fn finding() -> Finding {
+    let source = SourceName::from("eu");
+    Finding {
+        fingerprint: Fingerprint::of_finding(&source, Rule::StaleLogin, SubjectKind::User, "7"),
+        source,
+        rule: Rule::StaleLogin,
+        severity: Severity::High,
+        status: FindingStatus::New,
+        subject: Subject { kind: SubjectKind::User, id: "7".into(), name: Some("=stale-admin".into()) },
+        title: "no login for 120 days".into(),
+        evidence: r#"{"age_days":120}"#.into(),
+        action: "disable it",
+        controls: vec!["PCI DSS 8.2.6", "CIS 5.3"].into(),
+        first_seen: "2026-11-23T02:00:00Z".parse().unwrap(),
+        last_seen: "2026-11-23T02:00:00.25Z".parse().unwrap(),
+        exception: None,
+    }
+}
+
+#[test]
+fn a_finding_and_a_change_are_written_whole() {
+    let nobody = Inventory::default();
+    let change = Change {
+        source: "eu".into(),
+        event_id: finding().fingerprint,
+        kind: "user.renamed",
+        subject: finding().subject,
+        field: Some("username".into()),
+        before: Some("old".into()),
+        after: None,
+        base_run: "20261122T020000Z-0001".into(),
+    };
+    let tables = Tables { inventory: &nobody, findings: &[finding()], changes: &[change] };
+    let id = finding().fingerprint.to_string();
+    assert_eq!(
+        csv_of(&tables, Table::Findings, CsvDialect::Strict).0.lines().nth(1).unwrap(),
+        format!(
+            "eu,{id},stale-login,high,new,user,7,'=stale-admin,no login for 120 days,\"{{\"\"age_days\"\":120}}\",disable it,\
+             \"[\"\"PCI DSS 8.2.6\"\",\"\"CIS 5.3\"\"]\",2026-11-23T02:00:00Z,2026-11-23T02:00:00.25Z,"
+        )
+    );
+    assert_eq!(
+        csv_of(&tables, Table::Changes, CsvDialect::Strict).0.lines().nth(1).unwrap(),
+        format!("eu,{id},user.renamed,user,7,'=stale-admin,username,old,,20261122T020000Z-0001")
+    );
+    let findings = parquet_cells(&parquet_of(&tables, Table::Findings));
+    assert_eq!(findings[0][1].as_deref(), Some(id.as_str()));
+    assert_eq!(findings[0][11].as_deref(), Some(r#"["PCI DSS 8.2.6","CIS 5.3"]"#));
+    assert_eq!(findings[0][13].as_deref(), Some("2026-11-23T02:00:00.250000Z"));
+    assert_eq!(parquet_cells(&parquet_of(&tables, Table::Changes))[0][8], None);
+}
+
+fn crowd(size: u32) -> Inventory {
+    let user = |n: u32| User {
+        username: Some(format!("user-{n}").into()),
+        kind: UserKind::Person,
+        ..User::new(n.to_string())
+    };
+    inventory((1..=size).map(user).collect(), Vec::new())
+}
+
+#[test]
+fn the_same_rows_give_the_same_bytes() {
+    let people = crowd(5_000);
+    let tables = of(&people);
+    for table in Table::ALL {
+        assert_eq!(parquet_of(&tables, table), parquet_of(&tables, table));
+        assert_eq!(csv_of(&tables, table, CsvDialect::Strict), csv_of(&tables, table, CsvDialect::Strict));
+    }
+}
+
+#[test]
+fn no_row_is_lost_where_batches_and_row_groups_meet() {
+    let people = crowd(70_000);
+    let bytes = parquet_of(&of(&people), Table::Users);
+    let metadata = std::sync::Arc::clone(reader_of(&bytes).metadata());
+    assert_eq!(metadata.row_groups().iter().map(|g| g.num_rows()).collect::<Vec<_>>(), [65_536, 4_464]);
+    let cells = parquet_cells(&bytes);
+    assert!(cells.iter().zip(1..).all(|(row, n)| row[1] == Some(n.to_string())));
+    let (csv, written) = csv_of(&of(&people), Table::Users, CsvDialect::Strict);
+    assert_eq!((csv_cells(&csv).1.len(), written.rows), (70_000, 70_000));
+}
+
+#[test]
+fn a_parquet_file_says_which_run_wrote_it_and_is_compressed_with_statistics() {
+    let people = crowd(3);
+    let reader = reader_of(&parquet_of(&of(&people), Table::Users));
+    let file = reader.metadata().file_metadata();
+    let value = |key: &str| {
+        file.key_value_metadata().unwrap().iter().find(|kv| kv.key == key).and_then(|kv| kv.value.clone()).unwrap()
+    };
+    assert_eq!(value("bt_rollcall.run_id"), ABOUT.run_id);
+    assert_eq!(value("bt_rollcall.schema_version"), "1");
+    assert_eq!(value("bt_rollcall.completeness"), "complete");
+    assert_eq!(file.created_by().unwrap(), concat!("bt-rollcall version ", env!("CARGO_PKG_VERSION")));
+    let group = reader.metadata().row_group(0);
+    assert!(group.columns().iter().all(|c| matches!(c.compression(), ::parquet::basic::Compression::ZSTD(_))));
+    let id = group.column(1).statistics().unwrap();
+    assert_eq!((id.min_bytes_opt().unwrap(), id.max_bytes_opt().unwrap()), (&b"1"[..], &b"3"[..]));
+    let dictionaries = |at: usize| group.column(at).dictionary_page_offset().is_some();
+    assert_eq!((dictionaries(0), dictionaries(2), dictionaries(8)), (true, false, true));
+}
+
+struct FullDisk;
+
+impl Write for FullDisk {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_disk_is_recognisable_behind_both_formats() {
+    let people = crowd(3);
+    let full = |error: TableError| matches!(error, TableError::Io(e) if e.kind() == io::ErrorKind::StorageFull);
+    assert!(full(of(&people).write_csv(Table::Users, CsvDialect::Strict, FullDisk).unwrap_err()));
+    assert!(full(of(&people).write_parquet(Table::Users, &ABOUT, FullDisk).unwrap_err()));
+}
