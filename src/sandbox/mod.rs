@@ -1,1 +1,8 @@
 //! The simulated appliance.
+
+mod oracle;
+mod population;
+mod world;
+
+pub use oracle::{Expect, Expected, ExpectedFinding, Row};
+pub use world::{CANARY, Record, World};

@@ -1,0 +1,107 @@
+//! How the appliance misbehaves: what is wrong all the time, and what goes wrong by chance. Can be changed while it serves.
+//! Chances are per GET request, 0.0 to 1.0, and drawn one after the other; the token endpoint is spared unless asked for.
+
+use fastrand::Rng;
+use std::time::Duration;
+
+/// The fault handles. The default appliance is faultless.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Faults {
+    /// Rows of the users list carry only the four fields of the guide's example.
+    pub sparse_lists: bool,
+    /// No page has more rows than this, whatever was asked for.
+    pub page_clamp: Option<usize>,
+    /// The users list tells no total.
+    pub no_total: bool,
+    /// The groups list tells a total (the guide's does not).
+    pub groups_total: bool,
+    /// The groups list is not paged: all of it, always.
+    pub unpaged_groups: bool,
+    /// Every page is the first page.
+    pub ignore_offset: bool,
+    /// A token is refused after this, though it was said to last 3600 s.
+    pub token_life: Option<Duration>,
+    /// A token is refused after so many uses.
+    pub token_requests: Option<u64>,
+    /// The account is accepted by HTTP Basic only.
+    pub refuse_form: bool,
+    /// The API account has the scope `read_only`: writes answer 403.
+    pub read_only: bool,
+    /// The users list and users answer 403.
+    pub forbid_users: bool,
+    /// The groups list answers 403.
+    pub forbid_groups: bool,
+    /// The users list is empty, with 200 and total 0.
+    pub empty_users: bool,
+    /// Answers are never compressed.
+    pub no_gzip: bool,
+    /// Every answer comes this much later.
+    pub latency: Option<Duration>,
+    /// The server's clock minus the true time, in seconds.
+    pub clock_skew_seconds: i64,
+    /// Requests in one second; beyond it 429. Told by `X-RateLimit-Limit` and `X-RateLimit-Remaining`.
+    pub rate_limit: Option<u32>,
+    /// Chance of a 429, with `Retry-After` in one of four notations, at most a second away.
+    pub too_many: f64,
+    /// Chance of 500, 502 or 503.
+    pub server_error: f64,
+    /// Chance that the connection is cut before an answer.
+    pub reset: f64,
+    /// Chance that the body breaks off before its `Content-Length`.
+    pub truncate: f64,
+    /// Chance of a login page in HTML, with 200.
+    pub html_200: f64,
+    /// Chance of an empty body, with 200.
+    pub empty_200: f64,
+    /// The chances hold at the token endpoint too.
+    pub token_endpoint_too: bool,
+    /// Chance, per request of the users list, that one to three users are deleted or created just before.
+    pub churn: f64,
+    /// The churn ends after so many deletions and creations.
+    pub churn_max_changes: Option<u64>,
+}
+
+impl Faults {
+    /// Every chance but churn at the same rate.
+    pub fn each(rate: f64) -> Self {
+        Self {
+            too_many: rate,
+            server_error: rate,
+            reset: rate,
+            truncate: rate,
+            html_200: rate,
+            empty_200: rate,
+            ..Self::default()
+        }
+    }
+
+    /// What goes wrong with one request, if anything.
+    pub(super) fn draw(&self, rng: &mut Rng) -> Option<Mishap> {
+        let chances = [
+            (self.too_many, Mishap::TooMany),
+            (self.server_error, Mishap::ServerError),
+            (self.reset, Mishap::Reset),
+            (self.truncate, Mishap::Truncate),
+            (self.html_200, Mishap::Html),
+            (self.empty_200, Mishap::Empty),
+        ];
+        chances.into_iter().find(|(chance, _)| hits(rng, *chance)).map(|(_, mishap)| mishap)
+    }
+}
+
+/// Draws only where there is a chance, so that a faultless handle leaves the sequence alone.
+pub(super) fn hits(rng: &mut Rng, chance: f64) -> bool {
+    chance > 0.0 && rng.f64() < chance
+}
+
+/// One thing that goes wrong with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mishap {
+    TooMany,
+    ServerError,
+    Reset,
+    Truncate,
+    Html,
+    Empty,
+}

@@ -1,0 +1,24 @@
+//! The configuration's patterns, once more and differently: a name, `id:12`, `glob:*admin*`.
+
+/// Whether one of the patterns names the subject.
+pub(super) fn any(patterns: &[String], id: &str, name: Option<&str>) -> bool {
+    patterns.iter().any(|pattern| match (pattern.split_once(':'), name) {
+        (Some(("id", wanted)), _) => wanted == id,
+        (_, None) => false,
+        (Some(("glob", glob)), Some(name)) => {
+            globs(glob.to_ascii_lowercase().as_bytes(), name.to_ascii_lowercase().as_bytes())
+        }
+        (_, Some(name)) => name.to_ascii_lowercase() == pattern.to_ascii_lowercase(),
+    })
+}
+
+/// Byte by byte: a `?` for a letter outside ASCII is not needed here.
+fn globs(glob: &[u8], name: &[u8]) -> bool {
+    match (glob.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => (0..=name.len()).any(|skipped| globs(rest, &name[skipped..])),
+        (Some((b'?', glob)), Some((_, name))) => globs(glob, name),
+        (Some((wanted, glob)), Some((found, name))) => wanted == found && globs(glob, name),
+        _ => false,
+    }
+}

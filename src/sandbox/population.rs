@@ -1,0 +1,225 @@
+//! Who lives in a seeded world: groups, people, machine and emergency accounts, like those of a real tenant.
+//! The same seed, number and instant give the same world. The awkward ones are in `awkward`, a day's change in `day`.
+
+mod awkward;
+mod day;
+
+use super::world::{Record, World};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use fastrand::Rng;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+const FIRST: [&str; 40] = [
+    "Ada", "Amir", "Anna", "Ben", "Carla", "Chen", "Dana", "David", "Elena", "Emeka", "Eva", "Farid", "Grace", "Hana",
+    "Hugo", "Ines", "Ivan", "Jana", "João", "Kamal", "Karin", "Lars", "Leila", "Linh", "Marco", "María", "Mei", "Nadia",
+    "Noah", "Olga", "Omar", "Petra", "Priya", "Rosa", "Sam", "Søren", "Tomás", "Uma", "Yusuf", "Zoë",
+];
+const LAST: [&str; 40] = [
+    "Abbott", "Almeida", "Andersen", "Bauer", "Berg", "Costa", "Dubois", "Eriksen", "Ferrari", "Fischer", "García",
+    "Gupta", "Haddad", "Hansen", "Hoffmann", "Ivanova", "Jensen", "Kaya", "Keller", "Kim", "Kowalski", "Larsen", "Lee",
+    "López", "Martin", "Meyer", "Moreau", "Nguyen", "Novak", "Okafor", "Olsen", "Patel", "Rossi", "Sato", "Schmidt",
+    "Silva", "Singh", "Tanaka", "Weber", "Yilmaz",
+];
+const TEAMS: [&str; 10] =
+    ["Finance", "Payroll", "Network", "Windows", "Linux", "Database", "Factory", "Warehouse", "Support", "Cloud"];
+const PLACES: [&str; 8] = ["Lisbon", "Oslo", "Leeds", "Graz", "Porto", "Lyon", "Delft", "Turku"];
+const LOCALES: [&str; 6] = ["en-US", "en-GB", "de-DE", "fr-FR", "pt-PT", "nb-NO"];
+const MACHINES: [&str; 6] = ["svc-backup", "svc-scan", "svc-deploy", "svc-cmdb", "svc-monitor", "svc-report"];
+
+/// The first two are the privileged ones, by the patterns of [`super::Expect::usual`].
+const FIRST_GROUPS: [(&str, &str); 8] = [
+    ("Administrators", "Full control of the appliance"),
+    ("Vault admins", "Manage credentials in the vault"),
+    ("Operators", "Daily operation"),
+    ("Auditors", "Read reports and recordings"),
+    ("Help desk", "Support sessions with employees"),
+    ("Developers", "Jump to build machines"),
+    ("Vendors", "Third parties, under contract"),
+    ("-Contractors, \"external\"", "Leave when the project ends\nowner: HR"),
+];
+const PRIVILEGED: usize = 2;
+
+const DAY: i64 = 86_400;
+
+impl World {
+    /// A world of that many users with all sorts of awkward people among them (each sort at least once from 200 users on).
+    /// Ages are counted back from `as_of`, in whole seconds.
+    pub fn seeded(seed: u64, users: usize, as_of: DateTime<Utc>) -> Self {
+        let mut world = Self::ordinary(seed, users, as_of);
+        awkward::add(&mut world, &mut Rng::with_seed(seed ^ 0xA3), as_of);
+        world
+    }
+
+    /// The same without the awkward ones: every record is whole and of one shape.
+    pub fn ordinary(seed: u64, users: usize, as_of: DateTime<Utc>) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut world = Self::empty();
+        let groups = add_groups(&mut world, &mut rng, users);
+        let mut people = People { rng, as_of, groups, names: HashMap::new() };
+        let mut id = 1;
+        for place in 0..users {
+            id += if people.rng.u8(..20) == 0 { people.rng.u64(5..60) } else { people.rng.u64(1..4) };
+            let record = people.somebody(place, users);
+            world.put_user(id, record);
+        }
+        world
+    }
+
+    /// Somebody who joins now; for churn and for a day's change.
+    pub(super) fn newcomer(&self, rng: &mut Rng, now: DateTime<Utc>) -> Record {
+        let groups = self.groups().map(|(id, _)| id).collect();
+        let mut people = People { rng: rng.fork(), as_of: now, groups, names: HashMap::new() };
+        let mut record = people.person();
+        // Ids only grow, so that no two get the same name.
+        let name = format!("{}.{}", text_of(&record, "username"), self.user_count() + rng.usize(..1 << 40));
+        record.insert("username".to_owned(), name.into());
+        record.insert("created_at".to_owned(), written(now));
+        record.insert("last_login".to_owned(), Value::Null);
+        record
+    }
+}
+
+fn add_groups(world: &mut World, rng: &mut Rng, users: usize) -> Vec<u64> {
+    let count = (users / 50).max(FIRST_GROUPS.len());
+    let mut id = 2;
+    let mut ids = Vec::with_capacity(count);
+    for place in 0..count {
+        id += rng.u64(1..6);
+        ids.push(id);
+        let (name, description) = match FIRST_GROUPS.get(place) {
+            Some((name, description)) => ((*name).to_owned(), (*description).to_owned()),
+            None => (
+                format!("{} {} {place}", TEAMS[rng.usize(..TEAMS.len())], PLACES[rng.usize(..PLACES.len())]),
+                "Access to the team's machines".to_owned(),
+            ),
+        };
+        world.put_group(id, object(json!({"name": name, "description": description})));
+    }
+    ids
+}
+
+/// Draws one record after the other.
+struct People {
+    rng: Rng,
+    as_of: DateTime<Utc>,
+    groups: Vec<u64>,
+    names: HashMap<String, u32>,
+}
+
+impl People {
+    /// A few emergency accounts first, every 33rd a machine, everybody else a person.
+    fn somebody(&mut self, place: usize, users: usize) -> Record {
+        if users >= 20 && place < (users / 1000).max(2) {
+            self.emergency(place)
+        } else if place % 33 == 7 {
+            self.machine()
+        } else {
+            self.person()
+        }
+    }
+
+    fn person(&mut self) -> Record {
+        let (first, last) = (FIRST[self.rng.usize(..FIRST.len())], LAST[self.rng.usize(..LAST.len())]);
+        let username = self.unused_name(&format!("{first}.{last}").to_lowercase());
+        let privileged = self.rng.u8(..100) < 3;
+        // The fate: 8 in 100 are stale, 7 disabled (half of them still in their groups), 1 without a group.
+        let fate = self.rng.u8(..100);
+        let recent = if privileged { 40 } else { 60 };
+        let age = if fate < 8 { self.seconds(90, 900) } else { self.seconds(0, recent) };
+        let disabled = (8..15).contains(&fate);
+        let groups = if fate == 15 || (disabled && fate % 2 == 0) { Vec::new() } else { self.memberships(privileged) };
+        let account_type = ["SAML", "LDAP", "local"][self.rng.choice([0, 0, 0, 0, 1, 1, 1, 2]).unwrap_or(0)];
+        object(json!({
+            "username": username,
+            "display_name": format!("{first} {last}"),
+            "email_address": format!("{username}@example.com"),
+            "enabled": !disabled,
+            "account_type": account_type,
+            "group_memberships": groups,
+            "public_key": (self.rng.u8(..10) == 0).then(|| self.ssh_key(&username)),
+            "last_login": written(self.as_of - TimeDelta::seconds(age)),
+            "created_at": written(self.as_of - TimeDelta::seconds(age + self.seconds(1, 2000))),
+            "locale": self.rng.choice(LOCALES),
+        }))
+    }
+
+    fn machine(&mut self) -> Record {
+        let base = MACHINES[self.rng.usize(..MACHINES.len())];
+        let username = self.unused_name(base);
+        let age = self.seconds(100, 2000);
+        let last_login = if self.rng.bool() { Value::Null } else { written(self.as_of - TimeDelta::seconds(age / 2)) };
+        object(json!({
+            "username": username,
+            "display_name": format!("Service account {username}"),
+            "email_address": null,
+            "enabled": true,
+            "account_type": "local",
+            "group_memberships": self.memberships(false),
+            "public_key": self.ssh_key(&username),
+            "last_login": last_login,
+            "created_at": written(self.as_of - TimeDelta::seconds(age)),
+            "locale": null,
+        }))
+    }
+
+    fn emergency(&mut self, place: usize) -> Record {
+        let age = self.seconds(200, 2000);
+        object(json!({
+            "username": format!("emergency-{}", place + 1),
+            "display_name": format!("Emergency access {}", place + 1),
+            "email_address": "security@example.com",
+            "enabled": true,
+            "account_type": "local",
+            "group_memberships": self.memberships(true),
+            "public_key": null,
+            "last_login": null,
+            "created_at": written(self.as_of - TimeDelta::seconds(age)),
+            "locale": "en-US",
+        }))
+    }
+
+    fn unused_name(&mut self, base: &str) -> String {
+        let times = self.names.entry(base.to_owned()).or_insert(0);
+        *times += 1;
+        if *times == 1 { base.to_owned() } else { format!("{base}{times}") }
+    }
+
+    /// One to four groups; a privileged one among them if asked for.
+    fn memberships(&mut self, privileged: bool) -> Vec<u64> {
+        let mut ids: Vec<u64> = Vec::new();
+        if privileged {
+            ids.extend(self.groups.get(self.rng.usize(..PRIVILEGED)));
+        }
+        let rest = self.groups.get(PRIVILEGED..).unwrap_or_default();
+        ids.extend((0..self.rng.usize(1..4)).filter_map(|_| self.rng.choice(rest)));
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    fn seconds(&mut self, from_days: i64, to_days: i64) -> i64 {
+        self.rng.i64(from_days * DAY..to_days * DAY)
+    }
+
+    fn ssh_key(&mut self, owner: &str) -> String {
+        let body: String = (0..43).map(|_| self.rng.alphanumeric()).collect();
+        format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{body} {owner}@laptop")
+    }
+}
+
+/// As the guide writes it: ISO 8601 in whole seconds, UTC.
+fn written(at: DateTime<Utc>) -> Value {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true).into()
+}
+
+fn object(value: Value) -> Record {
+    match value {
+        Value::Object(record) => record,
+        _ => Record::new(),
+    }
+}
+
+fn text_of<'a>(record: &'a Record, key: &str) -> &'a str {
+    record.get(key).and_then(Value::as_str).unwrap_or_default()
+}

