@@ -1,8 +1,208 @@
-//! The simulated appliance.
+//! The simulated appliance: serves all of the guide's API over HTTP or HTTPS on loopback, from a seeded [`World`] that knows
+//! its own expected inventory and findings ([`World::expected`]), and misbehaves on demand ([`Faults`]).
+//! Shares no code with the client: what they agree on is the guide, not a struct.
+//!
+//! ```text
+//! Sandbox ── server ─┬─ front (faults)      world ── population (who lives there)
+//!            │       ├─ token                  └──── oracle (what a correct snapshot holds)
+//!            door    └─ read, write
+//! ```
 
+mod certificate;
+mod configuration;
+mod door;
+mod faults;
 mod oracle;
 mod population;
+mod server;
+mod tally;
+#[cfg(test)]
+mod tests;
 mod world;
 
+pub use configuration::{CA_FILE, SECRET_FILE, SOURCE_NAME};
+pub use faults::Faults;
 pub use oracle::{Expect, Expected, ExpectedFinding, Row};
+pub use tally::Counters;
 pub use world::{CANARY, Record, World};
+
+use certificate::Identity;
+use door::Door;
+use server::Appliance;
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tally::lock;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+/// Answers under way when the sandbox is dropped get this long.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What to serve, and how.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// Who lives there.
+    pub world: World,
+    /// How it misbehaves.
+    pub faults: Faults,
+    /// HTTPS, with a certificate made at start.
+    pub tls: bool,
+    /// The API account.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// Of the chances in `faults`.
+    pub seed: u64,
+    /// 0: any that is free.
+    pub port: u16,
+}
+
+impl Default for SandboxOptions {
+    /// Nobody, faultless, plain HTTP, any port.
+    fn default() -> Self {
+        Self {
+            world: World::empty(),
+            faults: Faults::default(),
+            tls: false,
+            client_id: "rollcall".to_owned(),
+            client_secret: format!("sandbox {CANARY}+/=&%"),
+            seed: 1,
+            port: 0,
+        }
+    }
+}
+
+/// A running appliance; it stops when this is dropped.
+pub struct Sandbox {
+    appliance: Arc<Appliance>,
+    url: String,
+    ca_pem: Option<String>,
+    certificate_sha256: Option<String>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// Starts to serve on 127.0.0.1, in a thread of its own. Errors: the port is taken; no certificate could be made.
+    pub fn start(options: SandboxOptions) -> io::Result<Self> {
+        let identity = options.tls.then(Identity::make).transpose()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let url = if options.tls { format!("https://localhost:{port}") } else { format!("http://127.0.0.1:{port}") };
+        let account = (options.client_id, options.client_secret);
+        let appliance = Arc::new(Appliance::new(options.world, options.faults, account, options.seed));
+        let (stop, stopped) = watch::channel(false);
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (ca_pem, certificate_sha256, acceptor) = match identity {
+            Some(made) => (Some(made.ca_pem), Some(made.sha256), Some(made.acceptor)),
+            None => (None, None, None),
+        };
+        let door = runtime.block_on(async { Door::open(tokio::net::TcpListener::from_std(listener)?, acceptor) })?;
+        let served = Arc::clone(&appliance);
+        let thread = std::thread::Builder::new()
+            .name("sandbox".to_owned())
+            .spawn(move || serve(runtime, door, served, stopped))?;
+        Ok(Self { appliance, url, ca_pem, certificate_sha256, stop, thread: Some(thread) })
+    }
+
+    /// `http://127.0.0.1:PORT` or `https://localhost:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The certificate of the authority to trust, on https.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
+    /// SHA-256 of the server's certificate, lower-case hex, on https.
+    pub fn certificate_sha256(&self) -> Option<&str> {
+        self.certificate_sha256.as_deref()
+    }
+
+    /// The API account's id.
+    pub fn client_id(&self) -> &str {
+        &self.appliance.client_id
+    }
+
+    /// The API account's secret.
+    pub fn client_secret(&self) -> &str {
+        &self.appliance.client_secret
+    }
+
+    /// Every token that was given, to be looked for where it must not be.
+    pub fn tokens(&self) -> Vec<String> {
+        self.appliance.tokens_given()
+    }
+
+    /// What it was asked so far.
+    pub fn counters(&self) -> Counters {
+        self.appliance.tally.snapshot()
+    }
+
+    /// Waits until the counters say so; false when the time was up first.
+    pub fn wait_for(&self, most: Duration, enough: impl Fn(&Counters) -> bool) -> bool {
+        self.appliance.tally.wait_for(most, enough)
+    }
+
+    /// From the next request on it misbehaves like this.
+    pub fn set_faults(&self, faults: Faults) {
+        *lock(&self.appliance.faults) = faults;
+    }
+
+    /// Looks at the world, or changes it. No request is answered meanwhile.
+    pub fn with_world<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        work(&mut lock(&self.appliance.world))
+    }
+
+    /// Starts to watch who stays.
+    pub fn mark(&self) {
+        self.with_world(World::mark);
+    }
+
+    /// Ids of the users who existed at the last [`Sandbox::mark`] and ever since.
+    pub fn stayed(&self) -> BTreeSet<u64> {
+        self.with_world(|world| world.stayed())
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Both fail only when the thread has ended already.
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+fn serve(runtime: Runtime, door: Door, appliance: Arc<Appliance>, stopped: watch::Receiver<bool>) {
+    let told = |mut stopped: watch::Receiver<bool>| async move {
+        // An error means that the sandbox is gone: stop as well.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let graceful = told(stopped.clone());
+    runtime.block_on(async {
+        let serving = axum::serve(door, server::service(appliance)).with_graceful_shutdown(graceful);
+        let patience = async {
+            told(stopped).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            _ = serving => {}
+            () = patience => {}
+        }
+    });
+    runtime.shutdown_background();
+}

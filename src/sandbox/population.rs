@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 const FIRST: [&str; 40] = [
     "Ada", "Amir", "Anna", "Ben", "Carla", "Chen", "Dana", "David", "Elena", "Emeka", "Eva", "Farid", "Grace", "Hana",
-    "Hugo", "Ines", "Ivan", "Jana", "João", "Kamal", "Karin", "Lars", "Leila", "Linh", "Marco", "María", "Mei", "Nadia",
-    "Noah", "Olga", "Omar", "Petra", "Priya", "Rosa", "Sam", "Søren", "Tomás", "Uma", "Yusuf", "Zoë",
+    "Hugo", "Ines", "Ivan", "Jana", "João", "Kamal", "Karin", "Lars", "Leila", "Linh", "Marco", "María", "Mei",
+    "Nadia", "Noah", "Olga", "Omar", "Petra", "Priya", "Rosa", "Sam", "Søren", "Tomás", "Uma", "Yusuf", "Zoë",
 ];
 const LAST: [&str; 40] = [
     "Abbott", "Almeida", "Andersen", "Bauer", "Berg", "Costa", "Dubois", "Eriksen", "Ferrari", "Fischer", "García",

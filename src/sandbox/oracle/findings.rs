@@ -9,11 +9,8 @@ const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// All findings, sorted by rule, kind of subject, subject.
 pub(super) fn of(expect: &Expect, groups: &[Known], people: &[Person]) -> Vec<ExpectedFinding> {
-    let judge = Judge {
-        expect,
-        groups,
-        logins_told: people.iter().any(|p| matches!(p.login, Login::At(_) | Login::Never(_))),
-    };
+    let judge =
+        Judge { expect, groups, logins_told: people.iter().any(|p| matches!(p.login, Login::At(_) | Login::Never(_))) };
     let mut found: Vec<ExpectedFinding> = people.iter().flat_map(|p| judge.everything(p)).collect();
     found.extend(judge.source());
     found.sort_by_key(|f| (f.rule.clone(), f.subject_kind.clone(), sort_key(&f.subject_id)));
@@ -76,16 +73,14 @@ impl Judge<'_> {
         let left = |id: &&String| self.exists(id) || !self.expect.groups_listed;
         let group_ids: Vec<String> = person.groups.iter().flatten().filter(left).cloned().collect();
         let severity = if self.privileged(person) { "medium" } else { "low" };
-        (!group_ids.is_empty())
-            .then(|| ExpectedFinding { group_ids, ..finding("disabled-in-group", severity, person) })
+        (!group_ids.is_empty()).then(|| ExpectedFinding { group_ids, ..finding("disabled-in-group", severity, person) })
     }
 
     fn dangling(&self, person: &Person) -> Option<ExpectedFinding> {
         if !self.expect.groups_listed {
             return None;
         }
-        let group_ids: Vec<String> =
-            person.groups.iter().flatten().filter(|id| !self.exists(id)).cloned().collect();
+        let group_ids: Vec<String> = person.groups.iter().flatten().filter(|id| !self.exists(id)).cloned().collect();
         (!group_ids.is_empty()).then(|| ExpectedFinding { group_ids, ..finding("dangling-group", "low", person) })
     }
 
@@ -108,8 +103,7 @@ impl Judge<'_> {
             Login::NotReported => self.logins_told,
             Login::Unreadable => true,
         };
-        (login_wrong || created_wrong || (in_use(person) && no_basis))
-            .then(|| finding("data-quality", "info", person))
+        (login_wrong || created_wrong || (in_use(person) && no_basis)).then(|| finding("data-quality", "info", person))
     }
 
     fn source(&self) -> Vec<ExpectedFinding> {
@@ -129,11 +123,7 @@ impl Judge<'_> {
     }
 
     fn stale_threshold(&self, person: &Person) -> i64 {
-        if self.privileged(person) {
-            self.expect.privileged_stale_after_days
-        } else {
-            self.expect.stale_after_days
-        }
+        if self.privileged(person) { self.expect.privileged_stale_after_days } else { self.expect.stale_after_days }
     }
 
     fn exists(&self, id: &str) -> bool {

@@ -102,22 +102,10 @@ const NOTATIONS: [(&str, i64); 11] = [
 ];
 
 /// At the thresholds of [`super::super::Expect::usual`], to the second; the last five lie in the future.
-const AGES: [i64; 11] = [
-    90 * DAY,
-    90 * DAY - 1,
-    90 * DAY + 1,
-    89 * DAY,
-    91 * DAY,
-    45 * DAY,
-    -120,
-    -300,
-    -301,
-    -3 * DAY,
-    -400 * DAY,
-];
+const AGES: [i64; 11] =
+    [90 * DAY, 90 * DAY - 1, 90 * DAY + 1, 89 * DAY, 91 * DAY, 45 * DAY, -120, -300, -301, -3 * DAY, -400 * DAY];
 const PRIVILEGED_AGES: [i64; 5] = [45 * DAY, 45 * DAY - 1, 45 * DAY + 1, 44 * DAY, 90 * DAY];
-const NEVER_AGES: [i64; 8] =
-    [30 * DAY, 30 * DAY - 1, 30 * DAY + 1, 90 * DAY, 90 * DAY - 1, 0, -3 * DAY, 2000 * DAY];
+const NEVER_AGES: [i64; 8] = [30 * DAY, 30 * DAY - 1, 30 * DAY + 1, 90 * DAY, 90 * DAY - 1, 0, -3 * DAY, 2000 * DAY];
 
 const CREATED: [&str; 5] = ["0001-01-01T00:00:00Z", "", "last spring", "1970-01-01T00:00:00", "2026-11-31T00:00:00Z"];
 
@@ -156,12 +144,14 @@ const OTHERS: [fn(&mut Somebody<'_>); 31] = [
     |s| s.forget("enabled"),
     |s| s.set("account_type", Value::Null),
     |s| s.set_both("account_type", "LOCAL".into(), "last_login", written(s.as_of - TimeDelta::days(365))),
-    |s| s.add(json!({
-        "is_admin": true, "department": "=Finance", "risk": 0.25, "tags": ["b", "a"],
-        "address": {"street": "Rua do Ouro\n12", "geo": {"lon": -9, "lat": 38}},
-        "password_hash": CANARY, "api_token": CANARY,
-        "devices": [{"name": "laptop", "Private_Key_PEM": CANARY}, {"clientSecret": CANARY}],
-    })),
+    |s| {
+        s.add(json!({
+            "is_admin": true, "department": "=Finance", "risk": 0.25, "tags": ["b", "a"],
+            "address": {"street": "Rua do Ouro\n12", "geo": {"lon": -9, "lat": 38}},
+            "password_hash": CANARY, "api_token": CANARY,
+            "devices": [{"name": "laptop", "Private_Key_PEM": CANARY}, {"clientSecret": CANARY}],
+        }))
+    },
     // Nothing but secrets: nothing extra is left.
     |s| s.add(json!({"PASSWORD_EXPIRES": CANARY, "totp_secret": CANARY, "refresh_token": [CANARY]})),
 ];

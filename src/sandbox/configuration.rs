@@ -1,0 +1,66 @@
+//! A configuration for the program that reads this sandbox, as a user would write it.
+
+use super::{Expect, Sandbox};
+use chrono::{DateTime, Utc};
+use std::path::Path;
+
+/// Below the folder of [`Sandbox::ready_configuration`]: the client secret, and nothing else; mode 0600.
+pub const SECRET_FILE: &str = "sandbox-secret";
+/// Below the same folder: [`Sandbox::ca_pem`], where the sandbox speaks https.
+pub const CA_FILE: &str = "sandbox-ca.pem";
+/// The source's name in it.
+pub const SOURCE_NAME: &str = "sandbox";
+
+impl Sandbox {
+    /// A configuration (TOML) that reads this sandbox and keeps everything below `dir`: `state`, `snapshots`.
+    /// The caller writes [`SECRET_FILE`] and, on https, [`CA_FILE`] there; the thresholds and patterns are those of
+    /// [`Expect::usual`]. `syslog_url`: where events go, if anywhere.
+    pub fn ready_configuration(&self, dir: &Path, syslog_url: Option<&str>) -> String {
+        let usual = Expect::usual(SOURCE_NAME, DateTime::<Utc>::UNIX_EPOCH);
+        let below = |name: &str| quoted(&dir.join(name).to_string_lossy());
+        let ca_file = self.ca_pem().map(|_| format!("ca_file = {}\n", below(CA_FILE))).unwrap_or_default();
+        let syslog = syslog_url.map(|url| format!("\n[syslog]\nurl = {}\n", quoted(url))).unwrap_or_default();
+        format!(
+            "state_dir = {state}\n\n\
+             [output]\n\
+             dir = {snapshots}\n\n\
+             [policy]\n\
+             stale_after_days = {stale}\n\
+             privileged_stale_after_days = {privileged_stale}\n\
+             never_logged_in_grace_days = {grace}\n\
+             privileged_groups = {privileged}\n\
+             break_glass = {break_glass}\n\
+             service_accounts = {service}\n\n\
+             [[source]]\n\
+             name = {name}\n\
+             kind = \"rest-v3\"\n\
+             url = {url}\n\
+             client_id = {client_id}\n\
+             client_secret = {{ file = {secret} }}\n\
+             {ca_file}\
+             # The simulated appliance has no limit of its own; a real one deserves the default of 15.\n\
+             requests_per_second = 1000\n\
+             {syslog}",
+            state = below("state"),
+            snapshots = below("snapshots"),
+            stale = usual.stale_after_days,
+            privileged_stale = usual.privileged_stale_after_days,
+            grace = usual.never_grace_days,
+            privileged = list(&usual.privileged_groups),
+            break_glass = list(&usual.break_glass),
+            service = list(&usual.service_accounts),
+            name = quoted(SOURCE_NAME),
+            url = quoted(self.url()),
+            client_id = quoted(self.client_id()),
+            secret = below(SECRET_FILE),
+        )
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn list(texts: &[String]) -> String {
+    toml::Value::from(texts.to_vec()).to_string()
+}

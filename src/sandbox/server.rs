@@ -1,0 +1,99 @@
+//! The HTTP side: what all requests share. Paths are in `read` and `write`, tokens in `token`, misbehaviour in `front`.
+
+mod front;
+mod read;
+mod token;
+mod write;
+
+use super::door::Cut;
+use super::faults::Faults;
+use super::tally::{Tally, lock};
+use super::world::World;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+use chrono::{DateTime, TimeDelta, Utc};
+use fastrand::Rng;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+/// Everything that the handlers and the handle of the sandbox share.
+pub(super) struct Appliance {
+    pub(super) world: Mutex<World>,
+    pub(super) faults: Mutex<Faults>,
+    pub(super) tally: Tally,
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+    tokens: token::Tokens,
+    rng: Mutex<Rng>,
+    window: Mutex<front::Window>,
+}
+
+impl Appliance {
+    pub(super) fn new(world: World, faults: Faults, account: (String, String), seed: u64) -> Self {
+        Self {
+            world: Mutex::new(world),
+            faults: Mutex::new(faults),
+            tally: Tally::default(),
+            client_id: account.0,
+            client_secret: account.1,
+            tokens: token::Tokens::default(),
+            rng: Mutex::new(Rng::with_seed(seed)),
+            window: Mutex::default(),
+        }
+    }
+
+    /// Every token ever given.
+    pub(super) fn tokens_given(&self) -> Vec<String> {
+        self.tokens.given()
+    }
+
+    fn faults(&self) -> Faults {
+        lock(&self.faults).clone()
+    }
+
+    /// By the server's clock, which may be wrong.
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now() + TimeDelta::seconds(lock(&self.faults).clock_skew_seconds)
+    }
+}
+
+type Shared = Arc<Appliance>;
+
+/// All of the guide's API.
+pub(super) fn service(appliance: Shared) -> IntoMakeServiceWithConnectInfo<Router, Cut> {
+    let api = Router::new()
+        .route("/api/public/v3/users", get(read::users).post(write::create))
+        .route("/api/public/v3/users/{id}", get(read::user).put(write::replace).delete(write::delete))
+        .route("/api/public/v3/groups", get(read::groups))
+        .route("/api/public/v3/groups/{id}/members", post(write::add_member))
+        .route_layer(from_fn_with_state(Arc::clone(&appliance), token::required));
+    api.route("/oauth2/token", post(token::grant))
+        .fallback(|| async { error(StatusCode::NOT_FOUND, "not_found") })
+        .layer(from_fn_with_state(Arc::clone(&appliance), front::door))
+        .with_state(appliance)
+        .into_make_service_with_connect_info::<Cut>()
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response {
+    answer(status, "application/json", body)
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response {
+    json_bytes(status, body.to_string().into_bytes())
+}
+
+fn error(status: StatusCode, code: &str) -> Response {
+    json_answer(status, &json!({"error": code}))
+}

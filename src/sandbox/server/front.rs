@@ -1,0 +1,171 @@
+//! The front door: every request passes here, is counted, perhaps mishandled, and its answer dressed
+//! (`Date`, compression, rate limit headers).
+
+use super::super::door::Cut;
+use super::super::faults::{Faults, Mishap};
+use super::super::tally::lock;
+use super::{Appliance, Shared, answer, error};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use chrono::{DateTime, TimeDelta, Utc};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::stream;
+use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
+
+/// RFC 9110 §5.6.7.
+const IMF_FIXDATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
+const RFC_850: &str = "%A, %d-%b-%y %H:%M:%S GMT";
+const ASCTIME: &str = "%a %b %e %H:%M:%S %Y";
+
+const LOGIN_PAGE: &str = "<!DOCTYPE html><html><head><title>Sign in</title></head>\
+    <body><form method=\"post\" action=\"/login\"><input name=\"user\"><input name=\"password\" type=\"password\"></form></body></html>";
+
+/// Requests of the running second.
+#[derive(Default)]
+pub(super) struct Window {
+    since: Option<Instant>,
+    requests: u32,
+}
+
+impl Window {
+    /// What is left of the limit after this request; `None`: it was one too many.
+    fn take(&mut self, limit: u32, now: Instant) -> Option<u32> {
+        if self.since.is_none_or(|since| now - since >= Duration::from_secs(1)) {
+            *self = Self { since: Some(now), requests: 0 };
+        }
+        self.requests += 1;
+        limit.checked_sub(self.requests)
+    }
+}
+
+pub(super) async fn door(
+    State(appliance): State<Shared>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let _in_flight = appliance.tally.enter();
+    let faults = appliance.faults();
+    if let Some(latency) = faults.latency {
+        tokio::time::sleep(latency).await;
+    }
+    let gzip = !faults.no_gzip && accepts_gzip(request.headers());
+    let left = faults.rate_limit.map(|limit| (limit, lock(&appliance.window).take(limit, Instant::now())));
+    let mishap = mishap(&appliance, &faults, &request);
+    let response = match (left, mishap) {
+        (Some((_, None)), _) => too_many(&appliance, "1"),
+        (_, Some(Mishap::Reset)) => {
+            cut.now();
+            Response::default()
+        }
+        (_, Some(Mishap::TooMany)) => too_many(&appliance, &retry_after(&appliance)),
+        (_, Some(Mishap::ServerError)) => server_error(&appliance),
+        (_, Some(Mishap::Html)) => answer(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE),
+        (_, Some(Mishap::Empty)) => answer(StatusCode::OK, "application/json", Body::empty()),
+        (_, Some(Mishap::Truncate) | None) => next.run(request).await,
+    };
+    let mut response = packed(response, gzip, mishap == Some(Mishap::Truncate)).await;
+    dress(response.headers_mut(), appliance.now(), left);
+    response
+}
+
+/// Writes are spared: the sandbox's own users want them to work.
+fn mishap(appliance: &Appliance, faults: &Faults, request: &Request) -> Option<Mishap> {
+    let token = request.uri().path() == "/oauth2/token";
+    if request.method() != Method::GET && !(token && faults.token_endpoint_too) {
+        return None;
+    }
+    let mishap = faults.draw(&mut lock(&appliance.rng));
+    if mishap.is_some() {
+        appliance.tally.count(|c| c.faults_injected += 1);
+    }
+    mishap
+}
+
+fn too_many(appliance: &Appliance, retry_after: &str) -> Response {
+    appliance.tally.count(|c| c.too_many += 1);
+    let mut response = error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
+    put(response.headers_mut(), header::RETRY_AFTER, retry_after);
+    response
+}
+
+/// Mostly at once, so that tests are quick; sometimes in a second; in every notation of RFC 9110 §10.2.3.
+fn retry_after(appliance: &Appliance) -> String {
+    let now = appliance.now();
+    let soon = now + TimeDelta::seconds(1);
+    match lock(&appliance.rng).u8(..8) {
+        0 => "1".to_owned(),
+        1 => soon.format(IMF_FIXDATE).to_string(),
+        2 => now.format(RFC_850).to_string(),
+        3 => now.format(ASCTIME).to_string(),
+        _ => "0".to_owned(),
+    }
+}
+
+fn server_error(appliance: &Appliance) -> Response {
+    match lock(&appliance.rng).u8(..3) {
+        0 => error(StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+        1 => answer(StatusCode::BAD_GATEWAY, "text/html", "<html><body>502 Bad Gateway</body></html>"),
+        _ => error(StatusCode::SERVICE_UNAVAILABLE, "maintenance"),
+    }
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("gzip"))
+}
+
+/// Compresses what is worth it, and breaks off half of it where asked for.
+async fn packed(response: Response, gzip: bool, truncate: bool) -> Response {
+    let (mut parts, body) = response.into_parts();
+    // Bodies are made in memory by the handlers: there is nothing that could fail.
+    let mut body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if gzip && body.len() > 512 {
+        body = compressed(&body);
+        put(&mut parts.headers, header::CONTENT_ENCODING, "gzip");
+    }
+    if !truncate || body.len() < 2 {
+        return Response::from_parts(parts, Body::from(body));
+    }
+    put(&mut parts.headers, header::CONTENT_LENGTH, &body.len().to_string());
+    let half = body.slice(..body.len() / 2);
+    Response::from_parts(parts, broken_off(half))
+}
+
+fn compressed(body: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+    // A Vec takes everything.
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default().into()
+}
+
+/// Gives what there is, lets it reach the client, and then breaks.
+fn broken_off(half: Bytes) -> Body {
+    Body::from_stream(stream::unfold(Some(half), |half| async move {
+        if let Some(half) = half {
+            return Some((Ok(half), None));
+        }
+        tokio::task::yield_now().await;
+        Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None))
+    }))
+}
+
+/// RFC 9110 §6.6.1: an origin server with a clock sends `Date`.
+fn dress(headers: &mut HeaderMap, now: DateTime<Utc>, left: Option<(u32, Option<u32>)>) {
+    put(headers, header::DATE, &now.format(IMF_FIXDATE).to_string());
+    if let Some((limit, left)) = left {
+        put(headers, HeaderName::from_static("x-ratelimit-limit"), &limit.to_string());
+        put(headers, HeaderName::from_static("x-ratelimit-remaining"), &left.unwrap_or(0).to_string());
+    }
+}
+
+/// All values are digits, dates and words: never refused.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,114 @@
+//! The reading half of the guide's API: list users, get a user, list groups.
+
+use super::super::faults::hits;
+use super::super::tally::lock;
+use super::{Appliance, Shared, error, json_bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use std::io::Write as _;
+
+/// The guide states the default; the maximum is not documented, so there is one.
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1000;
+
+/// What a list may be asked for.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    offset: Option<usize>,
+    limit: Option<usize>,
+    username: Option<String>,
+}
+
+impl Wanted {
+    /// Offset and limit in force.
+    fn window(&self, clamp: Option<usize>, ignore_offset: bool) -> (usize, usize) {
+        let offset = if ignore_offset { 0 } else { self.offset.unwrap_or(0) };
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+        (offset, limit.min(clamp.unwrap_or(usize::MAX)))
+    }
+}
+
+type Asked = Result<Query<Wanted>, axum::extract::rejection::QueryRejection>;
+
+pub(super) async fn users(State(appliance): State<Shared>, wanted: Asked) -> Response {
+    let Ok(Query(wanted)) = wanted else { return error(StatusCode::BAD_REQUEST, "bad_request") };
+    let faults = appliance.faults();
+    if faults.forbid_users {
+        return error(StatusCode::FORBIDDEN, "forbidden");
+    }
+    churn(&appliance, faults.churn, faults.churn_max_changes);
+    let window = wanted.window(faults.page_clamp, faults.ignore_offset);
+    let mut body = b"{\"users\":".to_vec();
+    let total = if faults.empty_users {
+        body.extend_from_slice(b"[]");
+        0
+    } else {
+        let world = lock(&appliance.world);
+        match &wanted.username {
+            None => world.write_users(&mut body, window, faults.sparse_lists),
+            Some(name) => world.write_users_named(&mut body, window, faults.sparse_lists, name),
+        }
+    };
+    appliance.tally.count(|c| c.users_pages += 1);
+    list(body, (!faults.no_total).then_some(total))
+}
+
+pub(super) async fn groups(State(appliance): State<Shared>, wanted: Asked) -> Response {
+    let Ok(Query(wanted)) = wanted else { return error(StatusCode::BAD_REQUEST, "bad_request") };
+    let faults = appliance.faults();
+    if faults.forbid_groups {
+        return error(StatusCode::FORBIDDEN, "forbidden");
+    }
+    let window =
+        if faults.unpaged_groups { (0, usize::MAX) } else { wanted.window(faults.page_clamp, faults.ignore_offset) };
+    let mut body = b"{\"groups\":".to_vec();
+    let total = lock(&appliance.world).write_groups(&mut body, window);
+    appliance.tally.count(|c| c.groups_pages += 1);
+    list(body, faults.groups_total.then_some(total))
+}
+
+pub(super) async fn user(State(appliance): State<Shared>, Path(id): Path<String>) -> Response {
+    appliance.tally.count(|c| c.details += 1);
+    if appliance.faults().forbid_users {
+        return error(StatusCode::FORBIDDEN, "forbidden");
+    }
+    let world = lock(&appliance.world);
+    match id.parse().ok().and_then(|id| world.user_json(id)) {
+        Some(user) => json_bytes(StatusCode::OK, user.to_vec()),
+        None => error(StatusCode::NOT_FOUND, "user_not_found"),
+    }
+}
+
+fn list(mut body: Vec<u8>, total: Option<usize>) -> Response {
+    if let Some(total) = total {
+        // A Vec takes everything.
+        let _ = write!(body, ",\"total\":{total}");
+    }
+    body.push(b'}');
+    json_bytes(StatusCode::OK, body)
+}
+
+/// Perhaps some users go or come, now.
+fn churn(appliance: &Appliance, chance: f64, most: Option<u64>) {
+    let mut rng = lock(&appliance.rng);
+    if !hits(&mut rng, chance) {
+        return;
+    }
+    let mut world = lock(&appliance.world);
+    for _ in 0..rng.u8(1..=3) {
+        if most.is_some_and(|most| appliance.tally.snapshot().churned >= most) {
+            return;
+        }
+        let leaver = if rng.bool() { world.id_at(rng.usize(..world.user_count().max(1))) } else { None };
+        match leaver {
+            Some(id) => drop(world.remove_user(id)),
+            None => {
+                let newcomer = world.newcomer(&mut rng, appliance.now());
+                world.add_user(newcomer);
+            }
+        }
+        appliance.tally.count(|c| c.churned += 1);
+    }
+}

@@ -1,0 +1,80 @@
+//! What the appliance was asked, counted. Tests wait on these counters; they never sleep.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests of any kind, counted when they arrive.
+    pub requests: u64,
+    /// Tokens given.
+    pub tokens_issued: u64,
+    /// Pages of the users list that the API answered with 200 (a mishap may still spoil one on its way).
+    pub users_pages: u64,
+    /// The same for the groups list.
+    pub groups_pages: u64,
+    /// Users asked for by id, found or not.
+    pub details: u64,
+    /// 429 answers.
+    pub too_many: u64,
+    /// 401 answers, of the API and of the token endpoint.
+    pub unauthorized: u64,
+    /// Requests being answered.
+    pub in_flight: u64,
+    /// The most that there ever were.
+    pub max_in_flight: u64,
+    /// Requests that met a chance of [`super::Faults`] (churn apart).
+    pub faults_injected: u64,
+    /// Writes that changed something.
+    pub writes: u64,
+    /// Users deleted or created by churn.
+    pub churned: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Tally {
+    counters: Mutex<Counters>,
+    changed: Condvar,
+}
+
+/// One request on its way; it leaves when this is dropped.
+pub(super) struct InFlight<'a>(&'a Tally);
+
+impl Tally {
+    pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {
+        change(&mut lock(&self.counters));
+        self.changed.notify_all();
+    }
+
+    pub(super) fn snapshot(&self) -> Counters {
+        *lock(&self.counters)
+    }
+
+    pub(super) fn enter(&self) -> InFlight<'_> {
+        self.count(|c| {
+            c.requests += 1;
+            c.in_flight += 1;
+            c.max_in_flight = c.max_in_flight.max(c.in_flight);
+        });
+        InFlight(self)
+    }
+
+    /// False when the time was up first.
+    pub(super) fn wait_for(&self, most: Duration, enough: impl Fn(&Counters) -> bool) -> bool {
+        let counters = lock(&self.counters);
+        let waited = self.changed.wait_timeout_while(counters, most, |c| !enough(c));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.count(|c| c.in_flight -= 1);
+    }
+}
+
+/// A test that panicked while it held the lock does not stop the server.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
