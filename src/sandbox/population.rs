@@ -128,7 +128,8 @@ impl People {
         let recent = if privileged { 40 } else { 60 };
         let age = if fate < 8 { self.seconds(90, 900) } else { self.seconds(0, recent) };
         let disabled = (8..15).contains(&fate);
-        let groups = if fate == 15 || (disabled && fate % 2 == 0) { Vec::new() } else { self.memberships(privileged) };
+        let groups =
+            if fate == 15 || (disabled && fate.is_multiple_of(2)) { Vec::new() } else { self.memberships(privileged) };
         let account_type = ["SAML", "LDAP", "local"][self.rng.choice([0, 0, 0, 0, 1, 1, 1, 2]).unwrap_or(0)];
         object(json!({
             "username": username,

@@ -8,7 +8,7 @@ pub(super) fn any(patterns: &[String], id: &str, name: Option<&str>) -> bool {
         (Some(("glob", glob)), Some(name)) => {
             globs(glob.to_ascii_lowercase().as_bytes(), name.to_ascii_lowercase().as_bytes())
         }
-        (_, Some(name)) => name.to_ascii_lowercase() == pattern.to_ascii_lowercase(),
+        (_, Some(name)) => name.eq_ignore_ascii_case(pattern),
     })
 }
 

@@ -150,7 +150,7 @@ const OTHERS: [fn(&mut Somebody<'_>); 31] = [
             "address": {"street": "Rua do Ouro\n12", "geo": {"lon": -9, "lat": 38}},
             "password_hash": CANARY, "api_token": CANARY,
             "devices": [{"name": "laptop", "Private_Key_PEM": CANARY}, {"clientSecret": CANARY}],
-        }))
+        }));
     },
     // Nothing but secrets: nothing extra is left.
     |s| s.add(json!({"PASSWORD_EXPIRES": CANARY, "totp_secret": CANARY, "refresh_token": [CANARY]})),

@@ -102,12 +102,11 @@ fn churn(appliance: &Appliance, chance: f64, most: Option<u64>) {
             return;
         }
         let leaver = if rng.bool() { world.id_at(rng.usize(..world.user_count().max(1))) } else { None };
-        match leaver {
-            Some(id) => drop(world.remove_user(id)),
-            None => {
-                let newcomer = world.newcomer(&mut rng, appliance.now());
-                world.add_user(newcomer);
-            }
+        if let Some(id) = leaver {
+            world.remove_user(id);
+        } else {
+            let newcomer = world.newcomer(&mut rng, appliance.now());
+            world.add_user(newcomer);
         }
         appliance.tally.count(|c| c.churned += 1);
     }

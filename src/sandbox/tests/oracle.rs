@@ -4,11 +4,11 @@ use super::*;
 use crate::sandbox::{Expect, Expected};
 
 /// A world of one person: ordinary but for `changes`; groups 1 (Administrators) and 2 (Operators).
-fn of_one(changes: Value) -> World {
+fn of_one(changes: &Value) -> World {
     let mut world = small_world(0);
     let mut user = record(&json!({"username": "anna", "display_name": "Anna", "enabled": true, "account_type": "SAML",
         "group_memberships": [2], "last_login": "2026-11-20T00:00:00Z", "created_at": "2025-01-01T00:00:00Z"}));
-    for (key, value) in record(&changes) {
+    for (key, value) in record(changes) {
         if value == json!("ABSENT") {
             user.remove(&key)
         } else {
@@ -23,12 +23,12 @@ fn of_one(changes: Value) -> World {
     world
 }
 
-fn expected(changes: Value) -> Expected {
+fn expected(changes: &Value) -> Expected {
     of_one(changes).expected(&Expect::usual("eu", as_of()))
 }
 
 /// `rule severity age/threshold [groups]` of each finding.
-fn found(changes: Value) -> Vec<String> {
+fn found(changes: &Value) -> Vec<String> {
     let line = |f: crate::sandbox::ExpectedFinding| {
         assert_eq!((f.subject_kind.as_str(), f.subject_id.as_str(), f.status.as_str()), ("user", "5", "new"));
         let age = f.age_days.zip(f.threshold_days).map(|(age, days)| format!(" {age}/{days}")).unwrap_or_default();
@@ -46,69 +46,69 @@ fn nothing() -> [&'static str; 0] {
 
 #[test]
 fn stale_begins_at_the_threshold_to_the_second() {
-    assert_eq!(found(json!({"last_login": "2026-08-25T02:00:00Z"})), ["stale-login medium 90/90"]);
-    assert_eq!(found(json!({"last_login": "2026-08-25T02:00:01Z"})), nothing());
-    assert_eq!(found(json!({"last_login": "2026-08-25T02:00:00.000001Z"})), nothing());
-    assert_eq!(found(json!({"last_login": "2026-08-25T01:59:59Z"})), ["stale-login medium 90/90"]);
-    assert_eq!(found(json!({"last_login": "2026-08-24T02:00:00Z"})), ["stale-login medium 91/90"]);
-    assert_eq!(found(json!({"last_login": "2026-08-25T04:00:00+02:00"})), ["stale-login medium 90/90"]);
-    assert_eq!(found(json!({"last_login": "2026-08-25 02:00:00"})), ["stale-login medium 90/90"]);
+    assert_eq!(found(&json!({"last_login": "2026-08-25T02:00:00Z"})), ["stale-login medium 90/90"]);
+    assert_eq!(found(&json!({"last_login": "2026-08-25T02:00:01Z"})), nothing());
+    assert_eq!(found(&json!({"last_login": "2026-08-25T02:00:00.000001Z"})), nothing());
+    assert_eq!(found(&json!({"last_login": "2026-08-25T01:59:59Z"})), ["stale-login medium 90/90"]);
+    assert_eq!(found(&json!({"last_login": "2026-08-24T02:00:00Z"})), ["stale-login medium 91/90"]);
+    assert_eq!(found(&json!({"last_login": "2026-08-25T04:00:00+02:00"})), ["stale-login medium 90/90"]);
+    assert_eq!(found(&json!({"last_login": "2026-08-25 02:00:00"})), ["stale-login medium 90/90"]);
 }
 
 #[test]
 fn privileged_people_have_a_shorter_time_and_a_graver_finding() {
-    let privileged = |at: &str| found(json!({"group_memberships": [1, 2], "last_login": at}));
+    let privileged = |at: &str| found(&json!({"group_memberships": [1, 2], "last_login": at}));
     assert_eq!(privileged("2026-10-09T02:00:00Z"), ["stale-login high 45/45"]);
     assert_eq!(privileged("2026-10-09T02:00:01Z"), nothing());
-    assert_eq!(found(json!({"last_login": "2026-10-09T02:00:00Z"})), nothing());
+    assert_eq!(found(&json!({"last_login": "2026-10-09T02:00:00Z"})), nothing());
     let local = json!({"account_type": "LOCAL", "last_login": "2026-08-25T02:00:00Z"});
-    assert_eq!(found(local), ["stale-login high 90/90"]);
+    assert_eq!(found(&local), ["stale-login high 90/90"]);
 }
 
 #[test]
 fn machines_and_the_disabled_are_never_stale() {
     let long_ago = "2020-01-01T00:00:00Z";
-    assert_eq!(found(json!({"username": "SVC-x", "last_login": long_ago})), nothing());
-    assert_eq!(found(json!({"enabled": false, "group_memberships": [], "last_login": long_ago})), nothing());
-    assert_eq!(found(json!({"enabled": null, "last_login": long_ago})), nothing());
+    assert_eq!(found(&json!({"username": "SVC-x", "last_login": long_ago})), nothing());
+    assert_eq!(found(&json!({"enabled": false, "group_memberships": [], "last_login": long_ago})), nothing());
+    assert_eq!(found(&json!({"enabled": null, "last_login": long_ago})), nothing());
     // 2,518 days: 2020-01-01T00 to 2026-11-23T02 (2020 and 2024 are leap years).
-    assert_eq!(found(json!({"username": "emergency-1", "last_login": long_ago})), ["stale-login medium 2518/90"]);
+    assert_eq!(found(&json!({"username": "emergency-1", "last_login": long_ago})), ["stale-login medium 2518/90"]);
 }
 
 #[test]
 fn never_logged_in_counts_from_creation_with_its_grace() {
-    let never = |created: &str| found(json!({"last_login": null, "created_at": created}));
+    let never = |created: &str| found(&json!({"last_login": null, "created_at": created}));
     assert_eq!(never("2026-10-24T02:00:00Z"), ["never-logged-in low 30/30"]);
     assert_eq!(never("2026-10-24T02:00:01Z"), nothing());
     assert_eq!(never("2026-08-25T02:00:00Z"), ["never-logged-in medium 90/30"]);
     assert_eq!(never("2026-08-25T02:00:01Z"), ["never-logged-in low 89/30"]);
     let sentinel = json!({"last_login": "0001-01-01T00:00:00", "created_at": "2026-10-24T02:00:00Z"});
-    assert_eq!(found(sentinel), ["data-quality info", "never-logged-in low 30/30"]);
+    assert_eq!(found(&sentinel), ["data-quality info", "never-logged-in low 30/30"]);
 }
 
 #[test]
 fn without_a_basis_it_is_a_matter_of_data_quality() {
-    assert_eq!(found(json!({"last_login": null, "created_at": null})), ["data-quality info"]);
-    assert_eq!(found(json!({"last_login": "yesterday"})), ["data-quality info"]);
-    assert_eq!(found(json!({"last_login": 5})), ["data-quality info"]);
-    assert_eq!(found(json!({"last_login": "ABSENT"})), ["data-quality info"]);
-    assert_eq!(found(json!({"last_login": "ABSENT", "username": "svc-1"})), nothing());
-    assert_eq!(found(json!({"last_login": "ABSENT", "enabled": false, "group_memberships": []})), nothing());
-    assert_eq!(found(json!({"created_at": "1970-01-01T00:00:00Z"})), ["data-quality info"]);
-    assert_eq!(found(json!({"created_at": null})), nothing());
+    assert_eq!(found(&json!({"last_login": null, "created_at": null})), ["data-quality info"]);
+    assert_eq!(found(&json!({"last_login": "yesterday"})), ["data-quality info"]);
+    assert_eq!(found(&json!({"last_login": 5})), ["data-quality info"]);
+    assert_eq!(found(&json!({"last_login": "ABSENT"})), ["data-quality info"]);
+    assert_eq!(found(&json!({"last_login": "ABSENT", "username": "svc-1"})), nothing());
+    assert_eq!(found(&json!({"last_login": "ABSENT", "enabled": false, "group_memberships": []})), nothing());
+    assert_eq!(found(&json!({"created_at": "1970-01-01T00:00:00Z"})), ["data-quality info"]);
+    assert_eq!(found(&json!({"created_at": null})), nothing());
     // Five minutes are forgiven.
-    assert_eq!(found(json!({"last_login": "2026-11-23T02:05:00Z"})), nothing());
-    assert_eq!(found(json!({"last_login": "2026-11-23T02:05:01Z"})), ["data-quality info"]);
+    assert_eq!(found(&json!({"last_login": "2026-11-23T02:05:00Z"})), nothing());
+    assert_eq!(found(&json!({"last_login": "2026-11-23T02:05:01Z"})), ["data-quality info"]);
 }
 
 #[test]
 fn groups_that_are_not_there_are_not_groups() {
-    assert_eq!(found(json!({"group_memberships": []})), ["no-group medium"]);
-    assert_eq!(found(json!({"group_memberships": null})), nothing());
-    assert_eq!(found(json!({"group_memberships": "ABSENT"})), nothing());
-    assert_eq!(found(json!({"group_memberships": [9, 2, 8, 9]})), ["dangling-group low 8+9"]);
-    assert_eq!(found(json!({"group_memberships": [10, 9]})), ["dangling-group low 9+10", "no-group medium"]);
-    let leaver = |groups: Value| found(json!({"enabled": false, "group_memberships": groups}));
+    assert_eq!(found(&json!({"group_memberships": []})), ["no-group medium"]);
+    assert_eq!(found(&json!({"group_memberships": null})), nothing());
+    assert_eq!(found(&json!({"group_memberships": "ABSENT"})), nothing());
+    assert_eq!(found(&json!({"group_memberships": [9, 2, 8, 9]})), ["dangling-group low 8+9"]);
+    assert_eq!(found(&json!({"group_memberships": [10, 9]})), ["dangling-group low 9+10", "no-group medium"]);
+    let leaver = |groups: Value| found(&json!({"enabled": false, "group_memberships": groups}));
     assert_eq!(leaver(json!([2])), ["disabled-in-group low 2"]);
     assert_eq!(leaver(json!([2, 1])), ["disabled-in-group medium 1+2"]);
     assert_eq!(leaver(json!([9])), ["dangling-group low 9"]);
@@ -116,7 +116,7 @@ fn groups_that_are_not_there_are_not_groups() {
 
 #[test]
 fn without_the_list_of_groups_nothing_is_said_of_what_is_not_in_it() {
-    let world = of_one(json!({"enabled": false, "group_memberships": [9, 1]}));
+    let world = of_one(&json!({"enabled": false, "group_memberships": [9, 1]}));
     let expect = Expect { groups_listed: false, ..Expect::usual("eu", as_of()) };
     let expected = world.expected(&expect);
     let lines: Vec<_> =
@@ -131,7 +131,7 @@ fn a_row_is_written_as_the_table_writes_it() {
     let user = json!({"email_address": null, "last_login": "2026-11-20T07:30:00.120+0530", "enabled": true,
         "group_memberships": [2, "1", 2, 10], "public_key": "ssh-ed25519 A", "is_admin": true,
         "z": {"b": 1, "a": [{"Password": "x"}], "accessToken": "x"}, "my_secret": 1});
-    let expected = expected(user);
+    let expected = expected(&user);
     let row = &expected.users[0];
     let cell = |name: &str| row[name].as_str();
     assert_eq!(row.len(), 19);
@@ -150,7 +150,7 @@ fn a_row_is_written_as_the_table_writes_it() {
 
 #[test]
 fn only_secrets_leave_nothing_extra() {
-    assert_eq!(expected(json!({"api_token": "x", "PRIVATE_KEY": {"a": 1}})).users[0]["extra"], "");
+    assert_eq!(expected(&json!({"api_token": "x", "PRIVATE_KEY": {"a": 1}})).users[0]["extra"], "");
 }
 
 #[test]

@@ -29,8 +29,8 @@ fn a_world_has_as_many_users_as_asked_for() {
         assert_eq!(world.user_count(), users);
         assert_eq!(world.group_count(), (users / 50).max(8));
         let names: BTreeSet<&str> = world.users().filter_map(|(_, u)| u.get("username")?.as_str()).collect();
-        let named = world.users().filter(|(_, u)| u.get("username").is_some_and(Value::is_string)).count();
-        assert_eq!(names.len(), named, "usernames are unique");
+        let with_a_name = world.users().filter(|(_, u)| u.get("username").is_some_and(Value::is_string)).count();
+        assert_eq!(names.len(), with_a_name, "usernames are unique");
     }
 }
 
