@@ -32,12 +32,13 @@ use server::Appliance;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tally::lock;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// Answers under way when the sandbox is dropped get this long.
 const GRACE: Duration = Duration::from_millis(500);
@@ -97,16 +98,24 @@ impl Sandbox {
         let account = (options.client_id, options.client_secret);
         let appliance = Arc::new(Appliance::new(options.world, options.faults, account, options.seed));
         let (stop, stopped) = watch::channel(false);
-        let runtime = Builder::new_current_thread().enable_all().build()?;
         let (ca_pem, certificate_sha256, acceptor) = match identity {
             Some(made) => (Some(made.ca_pem), Some(made.sha256), Some(made.acceptor)),
             None => (None, None, None),
         };
-        let door = runtime.block_on(async { Door::open(tokio::net::TcpListener::from_std(listener)?, acceptor) })?;
         let served = Arc::clone(&appliance);
-        let thread = std::thread::Builder::new()
-            .name("sandbox".to_owned())
-            .spawn(move || serve(runtime, door, served, stopped))?;
+        let (tell, started) = mpsc::sync_channel(1);
+        // The runtime is made and dropped over there: this may be called from within another one.
+        let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
+            match open(listener, acceptor) {
+                Ok((runtime, door)) => {
+                    // Somebody waits for it below.
+                    let _ = tell.send(Ok(()));
+                    serve(runtime, door, served, stopped);
+                }
+                Err(error) => drop(tell.send(Err(error))),
+            }
+        })?;
+        started.recv().map_err(io::Error::other)??;
         Ok(Self { appliance, url, ca_pem, certificate_sha256, stop, thread: Some(thread) })
     }
 
@@ -185,6 +194,12 @@ impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sandbox").field("url", &self.url).finish_non_exhaustive()
     }
+}
+
+fn open(listener: TcpListener, acceptor: Option<TlsAcceptor>) -> io::Result<(Runtime, Door)> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let door = runtime.block_on(async { Door::open(tokio::net::TcpListener::from_std(listener)?, acceptor) })?;
+    Ok((runtime, door))
 }
 
 fn serve(runtime: Runtime, door: Door, appliance: Arc<Appliance>, stopped: watch::Receiver<bool>) {

@@ -200,3 +200,11 @@ fn a_dropped_sandbox_frees_its_port_even_with_a_client_attached() {
     let again = SandboxOptions { port, ..SandboxOptions::default() };
     assert!(Sandbox::start(again).is_ok());
 }
+
+#[test]
+fn a_sandbox_starts_and_stops_within_another_runtime() {
+    block_on(async {
+        let sandbox = sandbox(small_world(1), Faults::default());
+        assert_eq!(Guest::of(&sandbox).await.ids(USERS).await, [10]);
+    });
+}
