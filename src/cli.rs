@@ -1,1 +1,229 @@
-//! What is typed on the command line.
+//! What is typed: commands and flags, with the help that teaches them. Knows nothing of what they do.
+
+use crate::model::{Instant, Severity};
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+   0  complete: published, every event delivered
+   1  nothing published: a source, the disk or the network stopped the run
+   2  usage or configuration error; nothing was contacted
+   3  published, but at least one source is partial: not proven complete
+   4  a guard stopped publication: a source came back empty or shrank beyond the limit
+   5  published, but events wait in the spool for the next run
+   6  another run holds the lock
+  10  published and delivered; findings at or above --fail-on
+
+First steps:
+  bt-rollcall demo                       the whole job against a simulated appliance; needs nothing
+  bt-rollcall check --online             is the configuration right, does the appliance answer, what would a run cost
+  bt-rollcall run --dry-run              everything but publishing and sending";
+
+/// Audit and access-review batch exporter for BeyondTrust: every list proven complete or said not to be.
+#[derive(Debug, Parser)]
+#[command(name = "bt-rollcall", version, after_help = AFTER_HELP, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// Flags before or after the command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command understands.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Configuration file; else ./bt-rollcall.toml, else /etc/bt-rollcall/config.toml
+    #[arg(long, global = true, value_name = "PATH", env = "BT_ROLLCALL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Form of the log lines on stderr
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    pub log_format: LogFormat,
+    /// More log lines: -v every request, -vv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Fewer log lines: -q warnings, -qq errors
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub quiet: u8,
+    /// Colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: When,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// For what depends on a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal.
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The scheduled job, once: collect every source, judge, snapshot, report, emit, prune
+    Run(RunArgs),
+    /// The whole job against the embedded sandbox: no configuration, no network, no account
+    #[cfg(feature = "sandbox")]
+    Demo(DemoArgs),
+    /// Validate the configuration and name every problem
+    Check(CheckArgs),
+    /// Check every file of a snapshot against its manifest, offline; exit 0 intact, 1 not
+    Verify(VerifyArgs),
+    /// Deliver what still waits in the spool; exit 0 when nothing waits any more, 5 otherwise
+    Emit,
+    /// Remove snapshots that keep_days and keep_runs no longer keep; never the one that latest names
+    Prune(PruneArgs),
+    /// Serve the simulated appliance until stopped; prints its addresses and a ready configuration
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// `run`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunArgs {
+    /// Read only this source; may be repeated. A snapshot without some configured source is partial
+    #[arg(long = "source", value_name = "NAME")]
+    pub sources: Vec<String>,
+    /// The one instant that every age is computed from, such as 2026-11-23T02:00:00Z; default now
+    #[arg(long, value_name = "RFC3339", value_parser = parse_instant)]
+    pub as_of: Option<Instant>,
+    /// Collect and judge, but publish and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Exit 10 when there is a finding of this severity or above
+    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
+    pub fail_on: Option<Severity>,
+    /// Publish although a source came back empty or much smaller: you have checked that it is true
+    #[arg(long)]
+    pub allow_shrink: bool,
+    /// One JSON object on stdout that sums up the run
+    #[arg(long)]
+    pub json: bool,
+    /// Progress bar on stderr
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub progress: Progress,
+}
+
+/// `--progress`, with a default that `RunArgs` can have too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// How many users the simulated appliance has
+    #[arg(long, default_value_t = 2500, value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    pub users: u32,
+    /// Where snapshots and report go; made anew [default: bt-rollcall-demo in the folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// `check`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CheckArgs {
+    /// Also get a token, read one page of each list, compare clocks, test write access and the syslog endpoint
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// `verify`.
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// Folder of the snapshot
+    pub dir: PathBuf,
+}
+
+/// `prune`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PruneArgs {
+    /// Only print the plan, with reasons
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `sandbox`.
+#[derive(Clone, Debug, Args)]
+pub struct SandboxArgs {
+    /// How many users
+    #[arg(long, default_value_t = 2500, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub users: u32,
+    /// The same seed makes the same people
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Plain http instead of https
+    #[arg(long)]
+    pub http: bool,
+    /// Lists carry only id, username, display_name and enabled
+    #[arg(long)]
+    pub sparse: bool,
+    /// Give at most this many rows a page, whatever is asked for
+    #[arg(long, value_name = "ROWS")]
+    pub page_clamp: Option<usize>,
+    /// Share of requests that fail in each way (429, 5xx, reset, truncated, HTML, empty), from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub faults: f64,
+    /// Folder for the secret, the certificate and the ready configuration
+    #[arg(long, value_name = "DIR", default_value = "bt-rollcall-sandbox")]
+    pub dir: PathBuf,
+}
+
+fn parse_instant(text: &str) -> Result<Instant, String> {
+    let read = DateTime::parse_from_rfc3339(text);
+    read.map(|at| at.with_timezone(&Utc)).map_err(|e| format!("{e}; write for example 2026-11-23T02:00:00Z"))
+}
+
+fn parse_severity(text: &str) -> Result<Severity, String> {
+    Severity::parse(text).ok_or_else(|| "must be info, low, medium, high or critical".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_instant_needs_its_offset() {
+        assert!(parse_instant("2026-11-23T02:00:00").is_err());
+        assert_eq!(parse_instant("2026-11-23T04:00:00+02:00").unwrap().to_rfc3339(), "2026-11-23T02:00:00+00:00");
+    }
+}

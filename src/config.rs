@@ -1,11 +1,31 @@
 //! What the configuration file says -> what it means. Reports every problem at once, with key path and cure.
 //! Secrets come by reference only. Knows no network.
 
+mod output;
+mod policy;
+mod reference;
+mod section;
+mod source;
+mod syslog;
+#[cfg(test)]
+mod tests;
+
+pub use reference::Surroundings;
+pub use section::Problem;
+
 use crate::model::Classes;
 use crate::rules::policy::Policy;
 use crate::source::SourceSettings;
 use crate::syslog::Destination;
-use std::path::PathBuf;
+use section::{Problems, Section};
+use sha2::{Digest, Sha256};
+use std::fmt::{self, Write as _};
+use std::fs;
+use std::path::{Path, PathBuf};
+use toml::Table;
+
+/// Where the file is looked for when nothing names it, in this order.
+pub const USUAL_PLACES: [&str; 2] = ["./bt-rollcall.toml", "/etc/bt-rollcall/config.toml"];
 
 /// A configuration that was understood.
 #[derive(Clone, Debug)]
@@ -14,7 +34,7 @@ pub struct Config {
     pub path: PathBuf,
     /// SHA-256 of that file, lower-case hex.
     pub sha256: String,
-    /// Lock and spool.
+    /// Lock and spool; by default `/var/lib/bt-rollcall`.
     pub state_dir: PathBuf,
     /// Where and what to write.
     pub output: Output,
@@ -33,7 +53,7 @@ pub struct Config {
 /// `[output]`.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Snapshots live here.
+    /// Snapshots live here; by default `snapshots` below the state folder.
     pub dir: PathBuf,
     /// Write CSV tables.
     pub csv: bool,
@@ -47,4 +67,83 @@ pub struct Output {
     pub keep_days: u32,
     /// At least this many snapshots are kept.
     pub keep_runs: u32,
+}
+
+/// Why a configuration cannot be used: all its problems.
+#[derive(Clone, Debug)]
+pub struct ConfigError {
+    /// The file, where there is one.
+    pub path: Option<PathBuf>,
+    /// At least one.
+    pub problems: Vec<Problem>,
+}
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.path.as_ref().map_or_else(String::new, |path| format!(" in {}", path.display()));
+        match self.problems.as_slice() {
+            [one] => write!(f, "the configuration cannot be used: one problem{place}\n  {one}"),
+            several => {
+                write!(f, "the configuration cannot be used: {} problems{place}", several.len())?;
+                several.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+            }
+        }
+    }
+}
+
+/// The file to read: the one that was named, else the first that is there.
+pub fn locate(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+    let found = named.or_else(|| USUAL_PLACES.iter().map(PathBuf::from).find(|path| path.exists()));
+    found.ok_or_else(|| {
+        let text = format!(
+            "there is no configuration: name it with --config or $BT_ROLLCALL_CONFIG, or put it at {}; \
+             `bt-rollcall demo` needs none",
+            USUAL_PLACES.join(" or ")
+        );
+        ConfigError { path: None, problems: vec![Problem { key: String::new(), text }] }
+    })
+}
+
+impl Config {
+    /// Reads and understands a file. Relative paths in it start at its folder.
+    pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let fail = |text: String| ConfigError {
+            path: Some(path.to_owned()),
+            problems: vec![Problem { key: String::new(), text }],
+        };
+        let text = fs::read_to_string(path).map_err(|e| fail(format!("cannot read it: {e}")))?;
+        let table: Table = toml::from_str(&text).map_err(|e| fail(not_toml(&text, &e)))?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let problems = Problems::default();
+        let config = understand(&table, &problems, &Surroundings { environment, folder }, path, &text);
+        let problems = problems.into_vec();
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError { path: Some(path.to_owned()), problems }) }
+    }
+}
+
+fn understand(table: &Table, problems: &Problems, around: &Surroundings<'_>, path: &Path, text: &str) -> Config {
+    let root = Section::new("", table, problems);
+    let state_dir = around.path(root.text("state_dir").unwrap_or("/var/lib/bt-rollcall"));
+    let output = output::read(root.section("output"), &state_dir, around);
+    let (policy, classes) = policy::read(root.section("policy"));
+    let sources = source::read(root.sections("source"), &root, around);
+    let destinations = syslog::read(root.sections("syslog"), around);
+    let metrics_file = root.text("metrics_file").map(|text| around.path(text));
+    root.end();
+    let sha256 = Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Config { path: path.to_owned(), sha256, state_dir, output, policy, classes, sources, destinations, metrics_file }
+}
+
+/// The parser's own words without the line that it would show: a secret may stand in it.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    format!("line {line} is not TOML: {}", error.message().trim().replace('\n', "; "))
 }

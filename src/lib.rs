@@ -3,12 +3,14 @@
 //! The way of the data, and the reading order:
 //!
 //! ```text
-//! main ── cli ── config ── run ─┬─ source ── wire      pages -> Harvest (users, groups, Coverage)
-//!                               ├─ model               Harvest -> Inventory (the join)
-//!                               ├─ rules               Inventory + Policy + instant -> Findings, Verdicts
-//!                               ├─ table, snapshot     rows -> CSV and Parquet -> one published folder
-//!                               ├─ report              manifest + inventory + findings -> report.html
-//!                               └─ syslog              findings -> spool -> SIEM
+//! main ── cli ── commands ── config
+//!                   │
+//!                   └── run ─┬─ source ── wire    pages -> Harvest (users, groups, Coverage)
+//!                            ├─ model             Harvest -> Inventory (the join)
+//!                            ├─ rules             Inventory + Policy + instant -> Findings, Verdicts
+//!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder
+//!                            ├─ report            manifest + inventory + findings -> report.html
+//!                            └─ syslog            findings -> spool -> SIEM
 //! ```
 //!
 //! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `wire` never imports
@@ -18,6 +20,7 @@
 //! it must not agree with the client by sharing its structs.
 
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod event;
 pub mod model;

@@ -38,6 +38,17 @@ impl Pattern {
     }
 }
 
+impl std::fmt::Display for Pattern {
+    /// In the configuration's notation; names and globs in lower case, as they are compared.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Id(id) => write!(f, "id:{id}"),
+            Self::Glob(glob) => write!(f, "glob:{glob}"),
+        }
+    }
+}
+
 /// Which groups and accounts are special, from the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Classes {

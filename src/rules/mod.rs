@@ -1,3 +1,228 @@
-//! The catalogue of rules: inventory + policy + instant -> findings and verdicts. Pure.
+//! Judging: inventory + policy + instant -> findings and verdicts. Pure.
+//!
+//! A rule that cannot be judged says so ([`Outcome::Undetermined`]); it never reads as "no findings". Absence of evidence is
+//! never evidence of absence: rules that argue from a missing group need the whole list of groups.
 
+mod catalogue;
+pub mod frameworks;
+mod membership;
 pub mod policy;
+mod quality;
+mod staleness;
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::{Entry, catalogue, controls_of, entry};
+
+use crate::model::{
+    Coverage, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin, ListKind, Outcome, Roll, Rule,
+    Severity, Subject, SubjectKind, User, Verdict,
+};
+use policy::{Override, Policy};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All that came of judging.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// Sorted by (source, rule id, subject kind, subject id).
+    pub findings: Vec<Finding>,
+    /// One a source and rule: sources by name, rules in the order of [`Rule::ALL`].
+    pub verdicts: Vec<Verdict>,
+}
+
+/// Judges everything.
+pub fn judge(inventory: &Inventory, policy: &Policy, as_of: Instant) -> Judgement {
+    let controls: BTreeMap<Rule, Arc<[&'static str]>> =
+        Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
+    let mut judgement = Judgement { findings: Vec::new(), verdicts: Vec::new() };
+    for roll in &inventory.rolls {
+        Bench::new(roll, policy, as_of, &controls).judge(&mut judgement);
+    }
+    judgement
+}
+
+/// What is known of one source before any of its users is looked at.
+struct Bench<'a> {
+    roll: &'a Roll,
+    policy: &'a Policy,
+    as_of: Instant,
+    controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
+    /// The list of groups is whole: a group that is not in it does not exist.
+    groups_whole: bool,
+    /// Some user's last login is told: one that is not told is then a gap, not a habit of the source.
+    tells_logins: bool,
+    tally: BTreeMap<Rule, Tally>,
+    findings: Vec<Finding>,
+}
+
+/// Over how many subjects a rule ran.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    subjects: u64,
+    undetermined: u64,
+}
+
+/// What a rule says of a subject, before it becomes a finding.
+struct Remark {
+    rule: Rule,
+    severity: Severity,
+    title: String,
+    evidence: Map<String, Value>,
+}
+
+/// What a rule makes of one user.
+enum Look {
+    /// The rule is not about such users.
+    NotASubject,
+    /// Fine.
+    Fine,
+    /// The data does not suffice.
+    Undetermined,
+    /// A finding.
+    Remark(Remark),
+}
+
+impl<'a> Bench<'a> {
+    fn new(
+        roll: &'a Roll,
+        policy: &'a Policy,
+        as_of: Instant,
+        controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
+    ) -> Self {
+        let told = |user: &User| matches!(user.last_login, LastLogin::At(_) | LastLogin::Never { .. });
+        Self {
+            roll,
+            policy,
+            as_of,
+            controls,
+            groups_whole: roll.harvest.coverage(ListKind::Groups).is_complete(),
+            tells_logins: roll.harvest.users.is_empty() || roll.harvest.users.iter().any(told),
+            tally: BTreeMap::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn judge(mut self, into: &mut Judgement) {
+        for user in &self.roll.harvest.users {
+            self.look_at(user);
+        }
+        quality::of_source(&mut self);
+        self.findings.sort_by_cached_key(|finding| {
+            (
+                finding.rule.as_str(),
+                finding.subject.kind.as_str(),
+                crate::model::UserId::from(finding.subject.id.clone()),
+            )
+        });
+        into.verdicts.extend(Rule::ALL.into_iter().map(|rule| self.verdict(rule)));
+        into.findings.append(&mut self.findings);
+    }
+
+    fn look_at(&mut self, user: &User) {
+        let looks = [
+            (Rule::StaleLogin, staleness::stale(self, user)),
+            (Rule::NeverLoggedIn, staleness::never(self, user)),
+            (Rule::NoGroup, membership::no_group(self, user)),
+            (Rule::DisabledInGroup, membership::disabled(self, user)),
+            (Rule::DanglingGroup, membership::dangling(self, user)),
+            (Rule::DataQuality, quality::of_user(self, user)),
+        ];
+        for (rule, look) in looks {
+            let tally = self.tally.entry(rule).or_default();
+            match look {
+                Look::NotASubject => {}
+                Look::Fine => tally.subjects += 1,
+                Look::Undetermined => {
+                    tally.subjects += 1;
+                    tally.undetermined += 1;
+                }
+                Look::Remark(remark) => {
+                    tally.subjects += 1;
+                    self.find(remark, subject(user));
+                }
+            }
+        }
+    }
+
+    fn find(&mut self, remark: Remark, subject: Subject) {
+        let Remark { rule, severity, title, evidence } = remark;
+        if self.cannot_judge(rule).is_some() {
+            return;
+        }
+        let severity = match self.policy.rules.get(&rule) {
+            Some(Override::Off) => return,
+            Some(Override::Severity(wanted)) => *wanted,
+            None => severity,
+        };
+        let source = &self.roll.harvest.source.name;
+        self.findings.push(Finding {
+            source: source.clone(),
+            fingerprint: Fingerprint::of_finding(source, rule, subject.kind, &subject.id),
+            rule,
+            severity,
+            status: FindingStatus::New,
+            subject,
+            title: title.into(),
+            evidence: Value::Object(evidence).to_string().into(),
+            action: entry(rule).action,
+            controls: self.controls.get(&rule).cloned().unwrap_or_default(),
+            first_seen: self.as_of,
+            last_seen: self.as_of,
+            exception: None,
+        });
+    }
+
+    /// Why a rule cannot run over this source at all.
+    fn cannot_judge(&self, rule: Rule) -> Option<String> {
+        let harvest = &self.roll.harvest;
+        let of_users = !matches!(rule, Rule::DataQuality | Rule::CollectionIncomplete);
+        match harvest.coverage(ListKind::Users) {
+            Coverage::Failed { error } if of_users => return Some(format!("the list of users failed: {error}")),
+            Coverage::NotOffered if of_users => return Some("the source gave no list of users".to_owned()),
+            _ => {}
+        }
+        match rule {
+            Rule::StaleLogin | Rule::NeverLoggedIn if !self.tells_logins => {
+                Some("the source does not tell last logins".to_owned())
+            }
+            Rule::NoGroup | Rule::DanglingGroup if !self.groups_whole => {
+                let groups = harvest.coverage(ListKind::Groups);
+                Some(format!("needs the whole list of groups, which is {}: {}", groups.as_str(), groups.words()))
+            }
+            _ => None,
+        }
+    }
+
+    fn verdict(&self, rule: Rule) -> Verdict {
+        let outcome = if self.policy.rules.get(&rule) == Some(&Override::Off) {
+            Outcome::Off
+        } else if let Some(why) = self.cannot_judge(rule) {
+            Outcome::Undetermined { why }
+        } else {
+            let Tally { subjects, undetermined } = self.tally.get(&rule).copied().unwrap_or_default();
+            Outcome::Judged { subjects, undetermined }
+        };
+        Verdict { source: self.roll.harvest.source.name.clone(), rule, outcome }
+    }
+
+    /// Past the end of its validity at the instant of judging.
+    fn is_expired(&self, user: &User) -> bool {
+        user.expires_at.at().is_some_and(|end| end <= self.as_of)
+    }
+}
+
+fn subject(user: &User) -> Subject {
+    Subject { kind: SubjectKind::User, id: user.id.as_str().into(), name: user.name().map(Into::into) }
+}
+
+/// RFC 3339 in UTC, with a fraction only where there is one.
+fn instant(at: Instant) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+}
+
+/// A JSON object; its keys come out sorted (serde_json's map is a tree).
+fn evidence<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}

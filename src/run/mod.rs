@@ -1,1 +1,373 @@
-//! The stages in order.
+//! The run: the stages in order. The only module that knows the order, and the only one that turns results into exit codes.
+//!
+//! ```text
+//! lock -> clean up after killed runs -> collect -> join, judge -> guards
+//!      -> stage tables and report -> seal (manifest last) -> spool the events
+//!      -> publish (one rename) -> release the spool -> deliver -> prune -> metrics
+//! ```
+//!
+//! Outside effects come last, and events are on the disk before the snapshot is visible: a kill at any moment leaves either
+//! no snapshot and no event, or a whole snapshot whose events the next run delivers.
+
+mod collect;
+mod describe;
+mod ending;
+mod exit;
+mod guard;
+mod metrics;
+mod publish;
+pub mod stop;
+mod tell;
+pub mod watch;
+
+pub use describe::Origin;
+pub use ending::{DestinationEnding, Ending, thousands};
+pub use exit::Exit;
+pub use guard::Suspect;
+pub use tell::{drain, sender};
+
+use crate::config::{Config, ConfigError, Problem};
+use crate::event::{Event, Observer};
+use crate::model::{Finding, Instant, Inventory, Severity, SourceStatus, Verdict};
+use crate::rules;
+use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
+use crate::source::SourceSettings;
+use crate::syslog::spool::{Spool, SpoolError};
+use chrono::{SubsecRound, Utc};
+use collect::CollectError;
+use describe::Facts;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stop::Stop;
+
+/// What a run is to do.
+#[derive(Clone, Debug)]
+pub struct Order<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Which of its sources.
+    pub sources: Vec<&'a SourceSettings>,
+    /// The instant of all ages; the start where there is none.
+    pub as_of: Option<Instant>,
+    /// Publish and send nothing.
+    pub dry_run: bool,
+    /// Findings of this severity or above end the run with [`Exit::Findings`].
+    pub fail_on: Option<Severity>,
+    /// Publish although a guard objects.
+    pub allow_shrink: bool,
+}
+
+impl<'a> Order<'a> {
+    /// Everything that the configuration names, by its defaults.
+    pub fn of(config: &'a Config) -> Self {
+        let sources = config.sources.iter().collect();
+        Self { config, sources, as_of: None, dry_run: false, fail_on: None, allow_shrink: false }
+    }
+
+    /// Only these sources. Errors: a name that the configuration does not know.
+    pub fn only(mut self, names: &[String]) -> Result<Self, ConfigError> {
+        if names.is_empty() {
+            return Ok(self);
+        }
+        let known: Vec<&str> = self.config.sources.iter().map(|s| s.identity.name.as_str()).collect();
+        if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+            let text = format!("there is no source {unknown:?}; the configuration has {}", known.join(", "));
+            let problem = Problem { key: "--source".to_owned(), text };
+            return Err(ConfigError { path: Some(self.config.path.clone()), problems: vec![problem] });
+        }
+        self.sources.retain(|source| names.iter().any(|name| name == source.identity.name.as_str()));
+        Ok(self)
+    }
+
+    fn is_subset(&self) -> bool {
+        self.sources.len() < self.config.sources.len()
+    }
+}
+
+/// Why nothing was published. Texts fit after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The disk, or another run.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// No harvests.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// Every source failed.
+    #[error("read any source: {0}")]
+    AllFailed(String),
+    /// A guard.
+    #[error("trust the sources: {}", list(.0))]
+    Suspect(Vec<Suspect>),
+    /// The report.
+    #[error("render the report: {0}")]
+    Report(String),
+}
+
+fn list(suspects: &[Suspect]) -> String {
+    suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl RunError {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Snapshot(SnapshotError::Busy { .. }) => Exit::Locked,
+            Self::Suspect(_) => Exit::Guarded,
+            _ => Exit::NothingPublished,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Snapshot(error) => error.hint().map(str::to_owned),
+            Self::Suspect(_) => Some(
+                "if it is true, confirm it once with --allow-shrink; if not, check the rights of the API account. \
+                 The last good snapshot stands"
+                    .to_owned(),
+            ),
+            Self::Collect(CollectError::Stopped(_)) => Some("nothing was lost; run it again".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// One run on its way.
+struct Run<'a> {
+    order: &'a Order<'a>,
+    observer: &'a Arc<dyn Observer>,
+    stop: &'a Stop,
+    origin: Origin,
+    run_id: String,
+    started_at: Instant,
+    as_of: Instant,
+}
+
+/// What was read and what it means.
+struct Judged {
+    inventory: Inventory,
+    findings: Vec<Finding>,
+    verdicts: Vec<Verdict>,
+}
+
+/// Runs once. Never fails: how it ended says it all.
+pub fn run(order: &Order<'_>, observer: &Arc<dyn Observer>, stop: &Stop) -> Ending {
+    let started_at = Utc::now().trunc_subsecs(6);
+    let as_of = order.as_of.unwrap_or(started_at.trunc_subsecs(0));
+    let run_id = snapshot::run_id(started_at, fastrand::u16(..));
+    let run = Run { order, observer, stop, origin: Origin::of_this_process(), run_id, started_at, as_of };
+    let mut ending = run.begun();
+    let result = if order.dry_run { run.rehearse(&mut ending) } else { run.perform(&mut ending) };
+    ending.finished_at = describe::instant(Utc::now().trunc_subsecs(6));
+    match &result {
+        Ok(()) => ending.settle(order.fail_on),
+        Err(error) => {
+            ending.exit_code = error.exit().code();
+            ending.error = Some(format!("failed to {error}"));
+            ending.hint = error.hint();
+        }
+    }
+    if !matches!(result, Err(RunError::Snapshot(SnapshotError::Busy { .. }))) {
+        run.write_metrics(&mut ending);
+    }
+    ending
+}
+
+impl Run<'_> {
+    fn begun(&self) -> Ending {
+        Ending {
+            exit_code: 0,
+            run_id: self.run_id.clone(),
+            as_of: describe::instant(self.as_of),
+            started_at: describe::instant(self.started_at),
+            finished_at: describe::instant(self.started_at),
+            dry_run: self.order.dry_run,
+            published: false,
+            completeness: None,
+            snapshot: None,
+            report: None,
+            manifest_sha256: None,
+            sources: Vec::new(),
+            rules: Vec::new(),
+            counts: snapshot::manifest::Counts::default(),
+            severities: BTreeMap::new(),
+            destinations: Vec::new(),
+            pruned: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+            hint: None,
+        }
+    }
+
+    /// Everything but publishing and sending; takes no lock and writes nothing.
+    fn rehearse(&self, ending: &mut Ending) -> Result<(), RunError> {
+        let base = Store::new(&self.order.config.output.dir).latest().ok().flatten();
+        let judged = self.judge(self.observer, ending)?;
+        self.accept(&judged, base.as_ref(), ending)?;
+        Ok(())
+    }
+
+    fn perform(&self, ending: &mut Ending) -> Result<(), RunError> {
+        let config = self.order.config;
+        let store = Store::new(&config.output.dir).lock(&config.state_dir)?;
+        self.observer.tell(&Event::RunStarted { run_id: &self.run_id });
+        for left_over in store.clean_leftovers()? {
+            self.note(ending, format!("{left_over}: left behind by a run that was killed; removed"));
+        }
+        let spool = Spool::open(&config.state_dir)?;
+        spool.recover(|run_id| store.is_published(run_id))?;
+        let result = self.publish(&store, &spool, ending);
+        if let Err(error) = &result {
+            self.tell_failure(error, &spool, ending);
+        }
+        self.deliver(&spool, ending);
+        if result.is_ok() {
+            self.prune(&store, ending);
+        }
+        result
+    }
+
+    fn publish(&self, store: &LockedStore, spool: &Spool, ending: &mut Ending) -> Result<(), RunError> {
+        let base = store.latest()?;
+        let staging = store.stage(&self.run_id)?;
+        let pages = Arc::new(staging.pages_log()?);
+        let audience: Arc<dyn Observer> =
+            Arc::new(watch::Audience(vec![Arc::clone(self.observer), Arc::clone(&pages) as Arc<dyn Observer>]));
+        let judged = self.judge(&audience, ending)?;
+        let facts = self.accept(&judged, base.as_ref(), ending)?;
+        self.go_on()?;
+        publish::publish(self, staging, &pages, &facts, spool, ending)
+    }
+
+    /// Collects, joins and judges.
+    fn judge(&self, observer: &Arc<dyn Observer>, ending: &mut Ending) -> Result<Judged, RunError> {
+        let config = self.order.config;
+        let harvests = collect::collect(&self.order.sources, observer, self.stop)?;
+        let inventory = Inventory::join(harvests, &config.classes);
+        ending.sources = inventory.rolls.iter().map(|roll| describe::source_entry(&roll.harvest)).collect();
+        if inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Failed) {
+            let reasons = inventory
+                .rolls
+                .iter()
+                .map(|roll| format!("{}: {}", roll.harvest.source.name, roll.harvest.reason().unwrap_or_default()));
+            return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
+        }
+        let judgement = rules::judge(&inventory, &config.policy, self.as_of);
+        Ok(Judged { inventory, findings: judgement.findings, verdicts: judgement.verdicts })
+    }
+
+    /// Looks whether it may be published, and puts the facts together.
+    fn accept<'j>(
+        &'j self,
+        judged: &'j Judged,
+        base: Option<&'j Published>,
+        ending: &mut Ending,
+    ) -> Result<Facts<'j>, RunError> {
+        let config = self.order.config;
+        let manifest = base.map(|base| &base.manifest);
+        let suspects = guard::suspects(&judged.inventory, manifest, config.policy.max_shrink_percent);
+        if !suspects.is_empty() && !self.order.allow_shrink {
+            return Err(RunError::Suspect(suspects));
+        }
+        for suspect in &suspects {
+            self.note(ending, format!("{suspect}; published because --allow-shrink confirmed it"));
+        }
+        for text in skews(&judged.inventory) {
+            self.note(ending, text);
+        }
+        if self.order.is_subset() {
+            self.note(ending, "only some of the configured sources were read (--source)".to_owned());
+        }
+        let facts = self.facts(judged, base, ending.warnings.clone());
+        let manifest = facts.manifest();
+        ending.completeness = Some(manifest.completeness);
+        ending.rules = manifest.rules;
+        ending.counts = manifest.counts;
+        ending.warnings = manifest.warnings;
+        for finding in &judged.findings {
+            *ending.severities.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;
+        }
+        Ok(facts)
+    }
+
+    fn facts<'j>(&'j self, judged: &'j Judged, base: Option<&'j Published>, warnings: Vec<String>) -> Facts<'j> {
+        Facts {
+            run_id: &self.run_id,
+            config: self.order.config,
+            origin: &self.origin,
+            as_of: self.as_of,
+            started_at: self.started_at,
+            inventory: &judged.inventory,
+            findings: &judged.findings,
+            verdicts: &judged.verdicts,
+            base,
+            subset: self.order.is_subset(),
+            warnings,
+        }
+    }
+
+    /// Between stages: an asked stop ends the run here, with nothing published.
+    fn go_on(&self) -> Result<(), RunError> {
+        self.stop.asked().map_or(Ok(()), |by| Err(CollectError::Stopped(by).into()))
+    }
+
+    fn note(&self, ending: &mut Ending, text: String) {
+        self.observer.tell(&Event::Warning { source: None, text: &text });
+        ending.warnings.push(text);
+    }
+
+    /// What cannot be removed is no reason to call the run a failure; it is said.
+    fn prune(&self, store: &LockedStore, ending: &mut Ending) {
+        match prune(store, self.order.config, Utc::now()) {
+            Ok(plan) => ending.pruned = plan.remove,
+            Err(error) => self.note(ending, format!("failed to prune old snapshots: {error}")),
+        }
+    }
+
+    fn write_metrics(&self, ending: &mut Ending) {
+        let config = self.order.config;
+        let Some(path) = config.metrics_file.as_ref().filter(|_| !self.order.dry_run) else { return };
+        let latest = Store::new(&config.output.dir).latest().ok().flatten();
+        let last_complete =
+            latest.and_then(|published| snapshot::started_at(&published.run_id)).map(|at| at.timestamp());
+        let text = metrics::render(ending, last_complete);
+        if let Err(error) = snapshot::replace_file(path, text.as_bytes()) {
+            self.note(ending, format!("failed to {error}"));
+        }
+    }
+}
+
+/// Plans retention and carries it out.
+pub fn prune(store: &LockedStore, config: &Config, now: Instant) -> Result<snapshot::retention::Plan, SnapshotError> {
+    let plan = plan_retention(store, config, now)?;
+    store.prune(&plan)?;
+    Ok(plan)
+}
+
+/// Plans retention.
+pub fn plan_retention(
+    store: &Store,
+    config: &Config,
+    now: Instant,
+) -> Result<snapshot::retention::Plan, SnapshotError> {
+    let latest = store.latest()?.map(|published| published.run_id);
+    let (days, runs) = (config.output.keep_days, config.output.keep_runs);
+    Ok(snapshot::retention::plan(&store.kept()?, now, days, runs, latest.as_deref()))
+}
+
+/// Clocks that differ by more than five minutes make ages wrong.
+fn skews(inventory: &Inventory) -> Vec<String> {
+    let sources = inventory.rolls.iter().map(|roll| &roll.harvest);
+    sources
+        .filter_map(|harvest| {
+            let skew = harvest.clock_skew_seconds.filter(|skew| skew.unsigned_abs() > 300)?;
+            let way = if skew > 0 { "ahead of" } else { "behind" };
+            let (name, seconds) = (&harvest.source.name, skew.unsigned_abs());
+            Some(format!("the clock of source {name} is {seconds} s {way} ours; ages may be wrong by as much"))
+        })
+        .collect()
+}

@@ -30,6 +30,11 @@ impl Store {
         Ok(names)
     }
 
+    /// Whether readers see a snapshot of this run.
+    pub fn is_published(&self, run_id: &str) -> bool {
+        is_run_id(run_id) && self.dir().join(run_id).join(MANIFEST).is_file()
+    }
+
     /// The same for [`super::retention::plan`].
     pub fn kept(&self) -> Result<Vec<Kept>, SnapshotError> {
         Ok(self.snapshots()?.iter().filter_map(|name| Kept::named(name)).collect())

@@ -5,7 +5,7 @@ pub mod date;
 pub mod rest_v3;
 
 use crate::event::Observer;
-use crate::model::{Harvest, SourceIdentity};
+use crate::model::{Harvest, ListKind, SourceIdentity};
 use crate::wire::ClientSettings;
 use std::future::Future;
 use std::pin::Pin;
@@ -43,10 +43,36 @@ pub struct SourceSettings {
 /// A source's answer, whenever it comes.
 pub type Harvesting<'a> = Pin<Box<dyn Future<Output = Harvest> + 'a>>;
 
+/// What one page of each list showed: for `check --online`.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// One entry a list, in the order of reading.
+    pub lists: Vec<ProbedList>,
+    /// Server's clock minus ours, where its `Date` header told.
+    pub clock_skew_seconds: Option<i64>,
+    /// HTTP requests that a run would take on a quiet appliance, as far as the totals tell.
+    pub requests_of_a_run: Option<u64>,
+}
+
+/// One list of a [`Probe`].
+#[derive(Clone, Debug)]
+pub struct ProbedList {
+    /// Which.
+    pub kind: ListKind,
+    /// Rows of the page and the source's total, or what went wrong with its cure.
+    pub page: Result<(u64, Option<u64>), String>,
+}
+
+/// A probe, whenever it comes.
+pub type Probing<'a> = Pin<Box<dyn Future<Output = Probe> + 'a>>;
+
 /// One product's API, read only.
 pub trait Source {
     /// Reads everything. A failure is coverage, never an error; dropping the future stops the reading.
     fn harvest(&self) -> Harvesting<'_>;
+
+    /// Gets a token and one page of each list.
+    fn probe(&self) -> Probing<'_>;
 }
 
 /// Makes the connector for a source. Errors: the client could not be built (certificates).

@@ -4,7 +4,7 @@
 
 mod decode;
 
-use super::{Harvesting, Source, SourceSettings};
+use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::{Event, Observer};
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, SourceIdentity, User};
 use crate::wire::page::{End, Page, Progress, Row, WalkSettings, Walked, Window, walk};
@@ -69,6 +69,36 @@ impl RestV3 {
             tls_certificate_sha256: self.client.tls_certificate_sha256(),
             warnings: decoder.warnings(),
         }
+    }
+
+    /// One page of each list, and what a run would cost by what they show.
+    async fn look(&self) -> Probe {
+        let decoder = Decoder::default();
+        let window = Window { offset: 0, limit: self.walk.page_size };
+        let users = self.client.get::<UsersPage>(&path(USERS, window)).await;
+        let users = users.map(|page| (page.total(), decoder.users(page)));
+        let mut cost = users.as_ref().ok().map(|(total, rows)| 1 + self.pages(*total, rows.len() as u64));
+        if let Ok((total, rows)) = &users
+            && rows.iter().any(|row| row.sparse)
+        {
+            cost = cost.zip(*total).map(|(cost, total)| cost + total);
+        }
+        let users = users.map(|(total, rows)| (rows.len() as u64, total));
+        let mut lists = vec![probed(ListKind::Users, users)];
+        if lists[0].page.is_ok() {
+            let groups = self.client.get::<GroupsPage>(&path(GROUPS, window)).await;
+            let groups = groups.map(|page| (page.total(), decoder.groups(page)));
+            let rows = groups.as_ref().ok().map(|(total, rows)| self.pages(*total, rows.len() as u64));
+            cost = cost.zip(rows).map(|(users, groups)| users + groups);
+            lists.push(probed(ListKind::Groups, groups.map(|(total, rows)| (rows.len() as u64, total))));
+        }
+        Probe { lists, clock_skew_seconds: self.client.clock_skew_seconds(), requests_of_a_run: cost }
+    }
+
+    /// Pages of a list, neighbours overlapping by one row. Without a total: this page and the look behind it, at least.
+    fn pages(&self, total: Option<u64>, first: u64) -> u64 {
+        let behind = total.map(|total| total.saturating_sub(first));
+        behind.map_or(2, |behind| 1 + behind.div_ceil(first.saturating_sub(1).max(1)))
     }
 
     async fn users(&self, decoder: &Decoder) -> (Vec<ListedUser>, ListReport) {
@@ -194,6 +224,14 @@ impl Source for RestV3 {
     fn harvest(&self) -> Harvesting<'_> {
         Box::pin(self.read())
     }
+
+    fn probe(&self) -> Probing<'_> {
+        Box::pin(self.look())
+    }
+}
+
+fn probed(kind: ListKind, page: Result<(u64, Option<u64>), WireError>) -> ProbedList {
+    ProbedList { kind, page: page.map_err(|error| in_words(kind, &error)) }
 }
 
 fn path(base: &str, window: Window) -> String {

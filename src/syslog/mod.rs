@@ -1,4 +1,29 @@
-//! Which findings become messages, and their delivery: spool, send, prove, acknowledge.
+//! Events for a SIEM, and their delivery: render, spool, send, prove, acknowledge.
+//!
+//! Which messages: every finding of the run (this version keeps no memory between runs, so each is `new` each time) and,
+//! last, `run.completed` with counts and the SHA-256 of the manifest; `run.failed` or `run.suspect` where nothing was
+//! published. Redelivery is byte-identical and `event.id` is deterministic, so a receiver can always remove duplicates.
+//!
+//! What is the `syslog` crate's and what is ours. The crate gives the severities, the seam `LogFormat` (a formatter
+//! writes into any writer), the `Logger`, and its backends for local sockets and UDP, which send what one `write` gives as
+//! one datagram. Ours are the formatters, because the crate's take only a number for MSGID, always stamp "now", and pass
+//! control characters and bad tokens through; and the streams, because its TCP backend frames nothing, so that receivers
+//! store nothing or one record for all, and it neither connects again nor sees that a peer went away. TLS it has none.
+//!
+//! - [`message`] which findings and facts become messages    - [`ecs`] message -> JSON body (ECS)
+//! - [`format`] header + body -> frame, within its size      - [`spool`] the at-least-once queue on disk
+//! - [`transport`] datagrams and proven stream sessions      - [`deliver`] drains the spool into every destination
+
+pub mod deliver;
+pub mod ecs;
+pub mod format;
+pub mod message;
+pub mod spool;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod tls;
+pub mod transport;
 
 use std::path::PathBuf;
 
@@ -52,4 +77,17 @@ pub enum Framing {
     OctetCounting,
     /// LF at the end (RFC 6587 §3.4.2).
     Newline,
+}
+
+impl Transport {
+    /// Whether every message is a datagram of its own: no framing, no proof, a smaller limit.
+    pub fn is_datagram(&self) -> bool {
+        matches!(self, Self::Unix(_) | Self::Udp(..))
+    }
+}
+
+/// The longest frame that any receiver takes whole: rsyslog's default limit is 8,096 octets on streams; RFC 5426 §3.2
+/// promises 1,180 for datagrams over IPv6.
+pub fn most_octets(transport: &Transport) -> usize {
+    if transport.is_datagram() { 1_180 } else { 8_000 }
 }

@@ -378,11 +378,8 @@ impl Client {
 fn build(settings: &ClientSettings) -> Result<reqwest::Client, String> {
     // Another part of the process may have installed it already: the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let url = reqwest::Url::parse(&settings.url).map_err(|e| format!("url: {e}"))?;
-    let loopback = is_loopback(&url);
-    if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
-        return Err("plain http is accepted for loopback addresses only; use https".to_owned());
-    }
+    base_url(&settings.url)?;
+    let loopback = reqwest::Url::parse(&settings.url).is_ok_and(|url| is_loopback(&url));
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("bt-rollcall/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -403,6 +400,19 @@ fn build(settings: &ClientSettings) -> Result<reqwest::Client, String> {
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(|e| innermost(&e))
+}
+
+/// Checks a source's base address and gives it without a slash at the end: https, or plain http to loopback;
+/// no account, query or fragment in it.
+pub fn base_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|e| format!("{e}; write for example https://bt.example.com"))?;
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+        return Err("plain http is accepted for loopback addresses only; use https".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err("must be the address alone, without account, query or fragment".to_owned());
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {

@@ -133,10 +133,12 @@ impl<'de> Deserialize<'de> for Date {
                 Ok(Date::Other(Value::from(value).to_string()))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Date, A::Error> {
-                Ok(Date::Other(Value::deserialize(SeqAccessDeserializer::new(seq))?.to_string()))
+                let value = Value::deserialize(SeqAccessDeserializer::new(seq))?;
+                Ok(Date::Other(without_secrets(value).to_string()))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Date, A::Error> {
-                Ok(Date::Other(Value::deserialize(MapAccessDeserializer::new(map))?.to_string()))
+                let value = Value::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Date::Other(without_secrets(value).to_string()))
             }
         }
         deserializer.deserialize_any(DateVisitor)

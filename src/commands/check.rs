@@ -1,0 +1,137 @@
+//! `check`: is the configuration right; with `--online`, does everything answer that a run needs.
+
+use super::{configuration, counted, print};
+use crate::cli::{CheckArgs, Global};
+use crate::config::Config;
+use crate::event::{Nobody, Observer};
+use crate::run::{self, Exit, Origin, thousands};
+use crate::snapshot;
+use crate::source::{self, Probe, SourceSettings};
+use crate::syslog::Destination;
+use crate::syslog::deliver::send_test;
+use crate::syslog::transport::Timing;
+use chrono::Utc;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
+    let config = match configuration(global) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let mut checks = Checks::default();
+    checks.good(format!(
+        "configuration {}: {}, {}",
+        config.path.display(),
+        counted(config.sources.len(), "source"),
+        counted(config.destinations.len(), "syslog destination")
+    ));
+    if config.destinations.is_empty() {
+        checks.note("no [[syslog]] destination: no SIEM will hear of findings".to_owned());
+    }
+    if args.online {
+        online(&config, &mut checks);
+    }
+    let printed = print(&checks.text);
+    if checks.bad > 0 { Exit::NothingPublished } else { printed }
+}
+
+/// Lines for people, and how many of them are bad.
+#[derive(Default)]
+struct Checks {
+    text: String,
+    bad: usize,
+}
+
+impl Checks {
+    fn good(&mut self, text: impl AsRef<str>) {
+        self.line("ok  ", text.as_ref());
+    }
+
+    fn note(&mut self, text: impl AsRef<str>) {
+        self.line("note", text.as_ref());
+    }
+
+    fn bad(&mut self, text: impl AsRef<str>) {
+        self.bad += 1;
+        self.line("BAD ", text.as_ref());
+    }
+
+    fn line(&mut self, mark: &str, text: &str) {
+        // Writing into a String cannot fail.
+        let _ = writeln!(self.text, "{mark}  {text}");
+    }
+}
+
+fn online(config: &Config, checks: &mut Checks) {
+    for folder in [&config.state_dir, &config.output.dir] {
+        writable(folder, checks);
+    }
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            for settings in &config.sources {
+                runtime.block_on(appliance(settings, checks));
+            }
+        }
+        Err(error) => checks.bad(format!("the event loop: {error}")),
+    }
+    for destination in &config.destinations {
+        receiver(destination, checks);
+    }
+}
+
+fn writable(folder: &Path, checks: &mut Checks) {
+    match snapshot::test_write_access(folder) {
+        Ok(()) => checks.good(format!("{} can be written", folder.display())),
+        Err(error) => {
+            let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
+            checks.bad(format!("failed to {error}{hint}"));
+        }
+    }
+}
+
+async fn appliance(settings: &SourceSettings, checks: &mut Checks) {
+    let name = &settings.identity.name;
+    let nobody: Arc<dyn Observer> = Arc::new(Nobody);
+    match source::build(settings, nobody) {
+        Ok(source) => show(name.as_str(), settings, &source.probe().await, checks),
+        Err(error) => checks.bad(format!("source {name}: {error}")),
+    }
+}
+
+fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Checks) {
+    for list in &probe.lists {
+        let kind = list.kind.as_str();
+        match &list.page {
+            Ok((rows, Some(total))) => {
+                checks.good(format!("source {name}: {rows} of {} {kind} in one page", thousands(*total)))
+            }
+            Ok((rows, None)) => checks.good(format!("source {name}: {rows} {kind} in one page; no total is told")),
+            Err(why) => checks.bad(format!("source {name}: {kind}: {why}")),
+        }
+    }
+    match probe.clock_skew_seconds {
+        Some(skew) if skew.unsigned_abs() > 300 => {
+            checks.bad(format!("source {name}: its clock differs from ours by {skew} s; correct one of them (NTP)"));
+        }
+        Some(skew) => checks.good(format!("source {name}: its clock differs from ours by {skew} s")),
+        None => {}
+    }
+    if let Some(requests) = probe.requests_of_a_run {
+        let seconds = f64::from(u32::try_from(requests).unwrap_or(u32::MAX)) / settings.client.requests_per_second;
+        checks.good(format!(
+            "source {name}: a run takes about {} requests, {seconds:.0} s or more at {} a second",
+            thousands(requests),
+            settings.client.requests_per_second
+        ));
+    }
+}
+
+fn receiver(destination: &Destination, checks: &mut Checks) {
+    let sender = run::sender(&Origin::of_this_process());
+    match send_test(destination, &sender, Utc::now(), &Timing::default()) {
+        Ok(()) => checks.good(format!("{}: a run.test event was sent; look for it there", destination.url)),
+        Err(error) => checks.bad(format!("{}: {error}", destination.url)),
+    }
+}

@@ -1,0 +1,122 @@
+//! What each command does, on top of `run` and the offline parts. Data and summaries go to stdout, logs and progress to stderr.
+
+mod check;
+#[cfg(feature = "sandbox")]
+mod demo;
+mod offline;
+mod once;
+#[cfg(feature = "sandbox")]
+mod serve;
+
+use crate::cli::{Cli, Command, Global, LogFormat, Progress, When};
+use crate::config::{self, Config, ConfigError};
+use crate::run::Exit;
+use crate::run::watch::{self, Bar, LogSettings};
+use clap::CommandFactory;
+use std::io::{self, IsTerminal, Write};
+use tracing::Level;
+
+/// Does what was typed.
+pub fn execute(cli: Cli) -> Exit {
+    let bar = Bar::new(shows_progress(&cli));
+    watch::start_logging(log_settings(&cli.global), &bar);
+    match cli.command {
+        Command::Run(args) => once::run(&cli.global, &args, &bar),
+        #[cfg(feature = "sandbox")]
+        Command::Demo(args) => demo::demo(&args, &bar),
+        Command::Check(args) => check::check(&cli.global, args),
+        Command::Verify(args) => offline::verify(&args),
+        Command::Emit => offline::emit(&cli.global),
+        Command::Prune(args) => offline::prune(&cli.global, args),
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(args) => serve::sandbox(&args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "bt-rollcall", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
+                Ok(()) => print(&String::from_utf8_lossy(&page)),
+                Err(error) => {
+                    failed(&format!("failed to render the manual page: {error}"), None, Exit::NothingPublished)
+                }
+            }
+        }
+    }
+}
+
+fn shows_progress(cli: &Cli) -> bool {
+    let terminal = io::stderr().is_terminal() && cli.global.log_format == LogFormat::Text && cli.global.quiet == 0;
+    match &cli.command {
+        Command::Run(args) => match args.progress {
+            Progress::Auto => terminal,
+            Progress::Always => true,
+            Progress::Never => false,
+        },
+        #[cfg(feature = "sandbox")]
+        Command::Demo(_) => terminal,
+        _ => false,
+    }
+}
+
+fn log_settings(global: &Global) -> LogSettings {
+    let level = match (global.quiet, global.verbose) {
+        (0, 0) => Level::INFO,
+        (0, 1) => Level::DEBUG,
+        (0, _) => Level::TRACE,
+        (1, _) => Level::WARN,
+        _ => Level::ERROR,
+    };
+    let color = match global.color {
+        When::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        When::Always => true,
+        When::Never => false,
+    };
+    LogSettings { level, json: global.log_format == LogFormat::Json, color }
+}
+
+/// The configuration, or its problems told and the exit code for them.
+fn configuration(global: &Global) -> Result<Config, Exit> {
+    load(global).map_err(|error| wrong_configuration(&error))
+}
+
+fn load(global: &Global) -> Result<Config, ConfigError> {
+    let path = config::locate(global.config.clone())?;
+    Config::load(&path, &|name| std::env::var(name).ok())
+}
+
+/// Every problem is a log line of its own, so that a machine finds each.
+fn wrong_configuration(error: &ConfigError) -> Exit {
+    let path = error.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
+    for problem in &error.problems {
+        tracing::error!(file = path, key = problem.key, "{}", problem.text);
+    }
+    tracing::error!("configuration: {} to solve; nothing was contacted", counted(error.problems.len(), "problem"));
+    Exit::Usage
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// Tells why, and what to do about it.
+fn failed(error: &str, hint: Option<&str>, exit: Exit) -> Exit {
+    match hint {
+        Some(hint) => tracing::error!(hint, "{error}"),
+        None => tracing::error!("{error}"),
+    }
+    exit
+}
+
+/// Prints to stdout. A reader who has gone away (`| head`) is no failure.
+fn print(text: &str) -> Exit {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            failed(&format!("failed to write to stdout: {error}"), None, Exit::NothingPublished)
+        }
+        _ => Exit::Complete,
+    }
+}

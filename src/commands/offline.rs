@@ -1,0 +1,109 @@
+//! `verify`, `prune`, `emit`: what needs no appliance.
+
+use super::{configuration, counted, failed, print};
+use crate::cli::{Global, PruneArgs, VerifyArgs};
+use crate::config::Config;
+use crate::run::watch::Log;
+use crate::run::{self, DestinationEnding, Exit};
+use crate::snapshot::retention::Plan;
+use crate::snapshot::{self, BaseLink, Problem, SnapshotError, Store, Verified};
+use crate::syslog::spool::Spool;
+use chrono::Utc;
+use std::fmt::Write as _;
+
+pub(super) fn verify(args: &VerifyArgs) -> Exit {
+    match snapshot::verify(&args.dir) {
+        Ok(verified) => print(&intact(args, &verified)),
+        Err(problems) => damaged(args, &problems),
+    }
+}
+
+pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {
+    let config = match configuration(global) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let store = Store::new(&config.output.dir);
+    let plan = if args.dry_run {
+        run::plan_retention(&store, &config, Utc::now())
+    } else {
+        store.lock(&config.state_dir).and_then(|store| run::prune(&store, &config, Utc::now()))
+    };
+    match plan {
+        Ok(plan) => print(&plan_in_words(&plan, args.dry_run)),
+        Err(error) => of_disk(&error),
+    }
+}
+
+fn plan_in_words(plan: &Plan, dry_run: bool) -> String {
+    let mut text = String::new();
+    for (run_id, reason) in &plan.keep {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "keep    {run_id}  {}", reason.as_str());
+    }
+    for run_id in &plan.remove {
+        let _ = writeln!(text, "{}  {run_id}", if dry_run { "remove" } else { "removed" });
+    }
+    text
+}
+
+pub(super) fn emit(global: &Global) -> Exit {
+    let config = match configuration(global) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    match Store::new(&config.output.dir).lock(&config.state_dir) {
+        Ok(store) => drain(&config, &store),
+        Err(error) => of_disk(&error),
+    }
+}
+
+fn drain(config: &Config, store: &Store) -> Exit {
+    let spool = Spool::open(&config.state_dir);
+    let drained = spool.and_then(|spool| {
+        spool.recover(|run_id| store.is_published(run_id))?;
+        run::drain(config, &spool, &Log, &|| false)
+    });
+    let endings = match drained {
+        Ok(endings) => endings,
+        Err(error) => return failed(&format!("failed to {error}"), None, Exit::NothingPublished),
+    };
+    let mut text = String::new();
+    for ending in &endings {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{}", ending.in_words());
+    }
+    let printed = print(&text);
+    if endings.iter().any(DestinationEnding::waits) { Exit::Waiting } else { printed }
+}
+
+/// A copy under another name can be verified too; a folder that bears another run's id cannot.
+fn intact(args: &VerifyArgs, verified: &Verified) -> String {
+    let base = match &verified.base {
+        BaseLink::First => "it has no base: the first of its chain".to_owned(),
+        BaseLink::Intact(run_id) => format!("its base {run_id} is beside it, unchanged"),
+        BaseLink::Pruned(run_id) => format!("its base {run_id} is not here any more"),
+    };
+    format!(
+        "intact: {}\n  run        {}, {}\n  files      {}, each as its manifest says\n  manifest   sha256 {}\n  chain      {base}\n",
+        args.dir.display(),
+        verified.run_id,
+        verified.completeness,
+        verified.files,
+        verified.manifest_sha256
+    )
+}
+
+fn damaged(args: &VerifyArgs, problems: &[Problem]) -> Exit {
+    for problem in problems {
+        tracing::error!("{problem}");
+    }
+    let count = counted(problems.len(), "problem");
+    failed(&format!("{} is not what its manifest says: {count}", args.dir.display()), None, Exit::NothingPublished)
+}
+
+/// A disk error told, and its exit code.
+fn of_disk(error: &SnapshotError) -> Exit {
+    let exit = if matches!(error, SnapshotError::Busy { .. }) { Exit::Locked } else { Exit::NothingPublished };
+    failed(&format!("failed to {error}"), error.hint(), exit)
+}

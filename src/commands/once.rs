@@ -1,0 +1,60 @@
+//! `run`: the scheduled job, once.
+
+use super::{configuration, failed, print, wrong_configuration};
+use crate::cli::{Global, RunArgs};
+use crate::config::Config;
+use crate::event::Observer;
+use crate::run::stop::Stop;
+use crate::run::watch::{Audience, Bar, Log};
+use crate::run::{self, Ending, Exit, Order};
+use std::sync::Arc;
+
+pub(super) fn run(global: &Global, args: &RunArgs, bar: &Bar) -> Exit {
+    let config = match configuration(global) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let order = match order(&config, args) {
+        Ok(order) => order,
+        Err(exit) => return exit,
+    };
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => return failed(&format!("failed to listen for signals: {error}"), None, Exit::NothingPublished),
+    };
+    let ending = run::run(&order, &audience(bar), &stop);
+    bar.clear();
+    tell(&ending, args.json)
+}
+
+fn order<'a>(config: &'a Config, args: &RunArgs) -> Result<Order<'a>, Exit> {
+    let order = Order::of(config).only(&args.sources).map_err(|error| wrong_configuration(&error))?;
+    Ok(Order {
+        as_of: args.as_of,
+        dry_run: args.dry_run,
+        fail_on: args.fail_on,
+        allow_shrink: args.allow_shrink,
+        ..order
+    })
+}
+
+/// Log lines and the bar.
+pub(super) fn audience(bar: &Bar) -> Arc<dyn Observer> {
+    Arc::new(Audience(vec![Arc::new(Log), Arc::new(bar.clone())]))
+}
+
+/// Prints how it ended; gives the exit code.
+fn tell(ending: &Ending, json: bool) -> Exit {
+    if let Some(error) = &ending.error {
+        failed(error, ending.hint.as_deref(), Exit::NothingPublished);
+    }
+    let text = if json {
+        // Plain data with text keys always serialises.
+        serde_json::to_string(ending).unwrap_or_default() + "\n"
+    } else {
+        ending.in_words()
+    };
+    let printed = print(&text);
+    let exit = Exit::of_code(ending.exit_code);
+    if exit == Exit::Complete { printed } else { exit }
+}

@@ -1,0 +1,119 @@
+//! `[policy]`: thresholds, special groups and accounts, rules.
+
+use super::section::{Section, did_you_mean};
+use crate::model::{Classes, Pattern, Rule, Severity};
+use crate::rules::frameworks::{self, Framework};
+use crate::rules::policy::{Override, Policy, Threshold};
+use std::collections::BTreeMap;
+use toml::Value;
+
+const DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
+
+/// Rules of the vocabulary that this version does not judge: they may be switched off, nothing else.
+const LATER_RULES: [&str; 9] = [
+    "shared-email",
+    "local-outside-sso",
+    "no-mfa",
+    "dormant-with-key",
+    "service-without-owner",
+    "privileged-growth",
+    "break-glass-used",
+    "empty-group",
+    "exception-expired",
+];
+
+/// Reads the table; all defaults where it is absent.
+pub(super) fn read(section: Option<Section<'_>>) -> (Policy, Classes) {
+    let Some(section) = section else { return (Policy::default(), Classes::default()) };
+    let mut policy = Policy::default();
+    let frameworks = selected(&section);
+    let stale = section.optional_number("stale_after_days", DAYS);
+    let privileged = section.optional_number("privileged_stale_after_days", DAYS);
+    match frameworks::thresholds(&frameworks, stale, privileged) {
+        Ok((stale, privileged)) => {
+            policy.stale_after = stale;
+            policy.privileged_stale_after = privileged;
+        }
+        Err(why) => section.problem("frameworks", why),
+    }
+    policy.frameworks = frameworks.iter().map(|framework| framework.id.to_owned()).collect();
+    if let Some(days) = section.optional_number("never_logged_in_grace_days", 0..=3650) {
+        policy.never_grace = Threshold { days, from: "configuration".to_owned() };
+    }
+    let percent = section.number("max_shrink_percent", 0..=100, u32::from(policy.max_shrink_percent));
+    policy.max_shrink_percent = u8::try_from(percent).unwrap_or(100);
+    if section.value("exceptions").is_some() {
+        section.problem(
+            "exceptions",
+            "accepted exceptions are not in this version; remove the key (every finding is reported until they are)",
+        );
+    }
+    policy.rules = section.section("rules").map(|rules| overrides(&rules)).unwrap_or_default();
+    let classes = Classes {
+        privileged_groups: patterns(&section, "privileged_groups"),
+        break_glass: patterns(&section, "break_glass"),
+        service_accounts: patterns(&section, "service_accounts"),
+    };
+    section.end();
+    (policy, classes)
+}
+
+fn selected(section: &Section<'_>) -> Vec<&'static Framework> {
+    let known: Vec<&str> = frameworks::all().iter().map(|framework| framework.id).collect();
+    let mut found: Vec<&'static Framework> = Vec::new();
+    for id in section.texts("frameworks").unwrap_or_default() {
+        match frameworks::find(id) {
+            Some(framework) if found.iter().all(|other| other.id != framework.id) => found.push(framework),
+            Some(_) => {}
+            None => section
+                .problem("frameworks", format!("{id:?} is none of {}{}", known.join(", "), did_you_mean(id, &known))),
+        }
+    }
+    found
+}
+
+fn patterns(section: &Section<'_>, key: &'static str) -> Vec<Pattern> {
+    let mut patterns = Vec::new();
+    for text in section.texts(key).unwrap_or_default() {
+        match Pattern::parse(text) {
+            Ok(pattern) => patterns.push(pattern),
+            Err(why) => section.problem(key, why),
+        }
+    }
+    patterns
+}
+
+fn overrides(section: &Section<'_>) -> BTreeMap<Rule, Override> {
+    let mut overrides = BTreeMap::new();
+    for (id, value) in section.entries() {
+        let Some(wanted) = severity_or_off(section, id, value) else { continue };
+        match Rule::parse(id) {
+            Some(rule) => {
+                overrides.insert(rule, wanted);
+            }
+            None if LATER_RULES.contains(&id.as_str()) => {
+                if wanted != Override::Off {
+                    section.problem(id, "this rule is not in this version; write \"off\" or remove the line");
+                }
+            }
+            None => unknown_rule(section, id),
+        }
+    }
+    overrides
+}
+
+fn severity_or_off(section: &Section<'_>, id: &str, value: &Value) -> Option<Override> {
+    let read = value.as_str().and_then(|text| match text {
+        "off" => Some(Override::Off),
+        severity => Severity::parse(severity).map(Override::Severity),
+    });
+    if read.is_none() {
+        section.problem(id, "must be \"off\" or a severity: info, low, medium, high, critical");
+    }
+    read
+}
+
+fn unknown_rule(section: &Section<'_>, id: &str) {
+    let known: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).chain(LATER_RULES).collect();
+    section.problem(id, format!("is not a rule{}", did_you_mean(id, &known)));
+}

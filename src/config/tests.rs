@@ -1,0 +1,245 @@
+//! Configurations as users write them, right and wrong.
+
+use super::*;
+use crate::model::{Pattern, Rule, Severity};
+use crate::rules::policy::Override;
+use crate::syslog::{Framing, Protocol, Transport};
+use crate::wire::TokenAuth;
+use secrecy::ExposeSecret;
+use std::os::unix::fs::PermissionsExt;
+
+const LEAST: &str = r#"
+state_dir = "state"
+[[source]]
+name = "appliance"
+kind = "rest-v3"
+url = "https://bt.example.com/"
+client_id = "abc"
+client_secret = { file = "secret" }
+"#;
+
+/// A folder with a private secret file, and what loading this text in it comes to.
+fn load(text: &str) -> Result<Config, ConfigError> {
+    load_with(text, &[])
+}
+
+fn load_with(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "secret", "s3cret\n", 0o600);
+    write(folder.path(), "open-secret", "s3cret\n", 0o644);
+    write(folder.path(), "empty", "\n", 0o600);
+    write(folder.path(), "not.pem", "nothing\n", 0o600);
+    write(folder.path(), "config.toml", text, 0o600);
+    let variables: Vec<(String, String)> = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.replace("$DIR", &folder.path().display().to_string())))
+        .collect();
+    let read = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+    Config::load(&folder.path().join("config.toml"), &read)
+}
+
+fn write(folder: &Path, name: &str, text: &str, mode: u32) {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The problem at a key; fails where there is none.
+fn problem(text: &str, key: &str) -> String {
+    let error = load(text).unwrap_err();
+    let found = error.problems.iter().find(|p| p.key == key);
+    found.unwrap_or_else(|| panic!("no problem at {key}: {error}")).text.clone()
+}
+
+#[test]
+fn the_least_configuration_means_the_documented_defaults() {
+    let config = load(LEAST).unwrap();
+    assert!(config.state_dir.is_absolute() && config.state_dir.ends_with("state"));
+    assert_eq!(config.output.dir, config.state_dir.join("snapshots"));
+    assert!(config.output.csv && config.output.parquet && config.output.html);
+    assert_eq!((config.output.keep_days, config.output.keep_runs), (400, 10));
+    assert_eq!(config.policy, Policy::default());
+    assert!(config.destinations.is_empty() && config.metrics_file.is_none());
+    let source = &config.sources[0];
+    assert_eq!(source.identity.url, "https://bt.example.com");
+    assert_eq!((source.page_size, source.client.concurrency), (100, 4));
+    assert!((source.client.requests_per_second - 15.0).abs() < f64::EPSILON);
+    assert_eq!(source.client.deadline.as_secs(), 3600);
+    assert_eq!(source.client.token_auth, TokenAuth::Auto);
+    assert_eq!(source.client.client_secret.expose_secret(), "s3cret");
+    assert_eq!(config.sha256.len(), 64);
+}
+
+#[test]
+fn every_key_of_this_version_is_understood() {
+    let text = format!(
+        r#"{LEAST}
+token_auth = "basic"
+page_size = 500
+concurrency = 2
+requests_per_second = 2.5
+deadline_minutes = 5
+[output]
+dir = "out"
+tables = ["parquet"]
+csv = "excel"
+reports = ["html"]
+keep_days = 30
+keep_runs = 3
+[policy]
+stale_after_days = 60
+privileged_stale_after_days = 30
+never_logged_in_grace_days = 7
+privileged_groups = ["Administrators", "id:12", "glob:*admin*"]
+break_glass = ["glob:emergency-*"]
+service_accounts = ["glob:svc-*"]
+max_shrink_percent = 10
+[policy.rules]
+"no-group" = "off"
+"dangling-group" = "high"
+"local-outside-sso" = "off"
+[[syslog]]
+url = "tls://siem.example.com"
+profile = "generic-5425"
+protocol = "rfc5424"
+framing = "newline"
+payload = "ecs"
+facility = "local4"
+send = "all"
+remind_days = 0
+[[syslog]]
+url = "unix:///dev/log"
+[[syslog]]
+url = "udp://[::1]:1514"
+"#
+    );
+    let config = load(&format!("metrics_file = \"metrics.prom\"\n{text}")).unwrap();
+    assert!(config.output.dir.ends_with("out") && !config.output.csv && config.output.parquet);
+    assert_eq!(config.policy.stale_after.days, 60);
+    assert_eq!(config.policy.never_grace.days, 7);
+    assert_eq!(config.policy.rules[&Rule::NoGroup], Override::Off);
+    assert_eq!(config.policy.rules[&Rule::DanglingGroup], Override::Severity(Severity::High));
+    assert_eq!(config.classes.privileged_groups[1], Pattern::Id("12".to_owned()));
+    let [tls, unix, udp] = config.destinations.as_slice() else { panic!("three destinations") };
+    assert_eq!(tls.transport, Transport::Tls("siem.example.com".to_owned(), 6514));
+    assert_eq!((tls.framing, tls.facility), (Framing::Newline, 20));
+    assert_eq!((unix.protocol, unix.facility), (Protocol::Rfc3164, 13));
+    assert_eq!(udp.transport, Transport::Udp("::1".to_owned(), 1514));
+    assert!(config.metrics_file.unwrap().ends_with("metrics.prom"));
+}
+
+#[test]
+fn all_problems_are_told_at_once_each_with_its_key() {
+    let text = r#"
+stat_dir = "x"
+[output]
+keep_days = "many"
+[policy]
+stale_after_days = 0
+frameworks = ["pci-dss-5"]
+[policy.rules]
+"stale-logins" = "high"
+[[source]]
+name = "a b"
+kind = "rest-v2"
+url = "http://bt.example.com"
+client_id = { env = "NOT_SET" }
+client_secret = "hunter2"
+ca_file = "not.pem"
+page_size = 100000
+[syslog]
+url = "http://siem"
+"#;
+    let error = load(text).unwrap_err();
+    let keys: Vec<&str> = error.problems.iter().map(|p| p.key.as_str()).collect();
+    for key in [
+        "stat_dir",
+        "output.keep_days",
+        "policy.stale_after_days",
+        "policy.frameworks",
+        "policy.rules.stale-logins",
+        "source[0].name",
+        "source[0].kind",
+        "source[0].url",
+        "source[0].client_id",
+        "source[0].client_secret",
+        "source[0].ca_file",
+        "source[0].page_size",
+        "syslog.url",
+    ] {
+        assert!(keys.contains(&key), "{key} is missing in {keys:?}");
+    }
+    let shown = error.to_string();
+    assert!(shown.contains("did you mean state_dir?") && shown.contains("did you mean stale-login?"), "{shown}");
+    assert!(!shown.contains("hunter2"), "a secret stands in {shown}");
+}
+
+#[test]
+fn what_belongs_to_later_versions_names_its_cure() {
+    assert!(problem(&LEAST.replace("rest-v3", "pra"), "source[0].kind").contains("not in this version"));
+    assert!(problem(&format!("{LEAST}[output]\nreports = [\"xlsx\"]"), "output.reports").contains("[\"html\"]"));
+    assert!(problem(&format!("{LEAST}[policy]\nexceptions = \"e.toml\""), "policy.exceptions").contains("remove"));
+    let syslog = |line: &str| format!("{LEAST}[syslog]\nurl = \"tls://s\"\n{line}");
+    assert!(problem(&syslog("payload = \"cef\""), "syslog.payload").contains("ecs"));
+    assert!(problem(&syslog("profile = \"qradar-leef\""), "syslog.profile").contains("not in this version"));
+    assert!(problem(&format!("{LEAST}[syslog]\nurl = \"relp://s\""), "syslog.url").contains("tls://"));
+    let rule = format!("{LEAST}[policy.rules]\n\"no-mfa\" = \"high\"");
+    assert!(problem(&rule, "policy.rules.no-mfa").contains("off"));
+}
+
+#[test]
+fn a_secret_file_that_others_can_read_is_refused_with_the_command_that_helps() {
+    let why = problem(&LEAST.replace("\"secret\"", "\"open-secret\""), "source[0].client_secret");
+    assert!(why.contains("can be read by others (mode 0644)") && why.contains("chmod 600"), "{why}");
+}
+
+#[test]
+fn a_secret_that_is_missing_or_empty_is_a_problem() {
+    assert!(problem(&LEAST.replace("\"secret\"", "\"nowhere\""), "source[0].client_secret").contains("cannot read"));
+    assert!(problem(&LEAST.replace("\"secret\"", "\"empty\""), "source[0].client_secret").contains("empty"));
+}
+
+#[test]
+fn secrets_come_from_the_environment_and_from_systemd_too() {
+    let text = LEAST.replace("{ file = \"secret\" }", "{ env = \"BT_SECRET\" }");
+    let config = load_with(&text, &[("BT_SECRET", "of the environment")]).unwrap();
+    assert_eq!(config.sources[0].client.client_secret.expose_secret(), "of the environment");
+    let text = LEAST.replace("{ file = \"secret\" }", "{ credential = \"secret\" }");
+    let config = load_with(&text, &[("CREDENTIALS_DIRECTORY", "$DIR")]).unwrap();
+    assert_eq!(config.sources[0].client.client_secret.expose_secret(), "s3cret");
+    assert!(load(&text).unwrap_err().to_string().contains("LoadCredential="));
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_named_by_its_line_and_never_shown() {
+    let error = load("state_dir = \"x\"\nclient_secret = \"hunter2\n").unwrap_err().to_string();
+    assert!(error.contains("line 2 is not TOML") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn plain_http_is_for_loopback_only() {
+    for (url, fits) in [
+        ("http://127.0.0.1:8080", true),
+        ("http://[::1]:8080", true),
+        ("http://localhost", true),
+        ("http://10.0.0.1", false),
+        ("ftp://127.0.0.1", false),
+        ("https://user:secret@bt.example.com", false),
+        ("https://bt.example.com?x=1", false),
+        ("bt.example.com", false),
+    ] {
+        let text = LEAST.replace("https://bt.example.com/", url);
+        assert_eq!(load(&text).is_ok(), fits, "{url}");
+    }
+}
+
+#[test]
+fn two_sources_of_one_name_are_refused() {
+    let second = &LEAST[LEAST.find("[[source]]").unwrap()..];
+    assert!(problem(&format!("{LEAST}{second}"), "source[1].name").contains("two sources"));
+}
+
+#[test]
+fn a_run_without_sources_makes_no_sense() {
+    assert!(problem("state_dir = \"x\"", "source").contains("[[source]]"));
+}

@@ -1,0 +1,170 @@
+//! What each rule is, for people: why, what to do, which controls it is relevant to. Data. A finding is *relevant to* a
+//! control, never a statement about compliance with it.
+
+use crate::model::Rule;
+use std::sync::Arc;
+
+/// One rule of the catalogue.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Which.
+    pub rule: Rule,
+    /// Short name for people.
+    pub title: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to do: the `action` column.
+    pub action: &'static str,
+    /// Severity in words, unless the configuration overrides it.
+    pub severity: &'static str,
+    /// What it needs, beside the list of users.
+    pub needs: &'static str,
+    /// Control ids by framework.
+    controls: &'static [(Family, &'static str)],
+}
+
+/// Whose control ids these are; several presets can share a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Pci,
+    Nist80053,
+    Nist800171,
+    Cis,
+    Ism,
+    Iso27001,
+    Soc2,
+}
+
+impl Family {
+    /// The presets that stand on these controls.
+    fn frameworks(self) -> &'static [&'static str] {
+        match self {
+            Self::Pci => &["pci-dss-4.0.1"],
+            Self::Nist80053 => &["fedramp-moderate", "fedramp-high", "disa-stig"],
+            Self::Nist800171 => &["nist-800-171r3"],
+            Self::Cis => &["cis-8.1"],
+            Self::Ism => &["essential-eight"],
+            Self::Iso27001 => &["iso-27001"],
+            Self::Soc2 => &["soc-2"],
+        }
+    }
+}
+
+use Family::{Cis, Ism, Iso27001, Nist80053, Nist800171, Pci, Soc2};
+
+const ALL: [Entry; 7] = [
+    Entry {
+        rule: Rule::StaleLogin,
+        title: "Inactive accounts",
+        why: "An account that nobody uses is a door that nobody watches.",
+        action: "Ask the account's owner whether it is still needed; disable it if not, and record the answer.",
+        severity: "medium; high if privileged or local",
+        needs: "last logins",
+        controls: &[
+            (Pci, "PCI DSS 8.2.6"),
+            (Nist80053, "NIST 800-53 AC-2(3)(d)"),
+            (Nist800171, "NIST 800-171 03.01.01.f"),
+            (Cis, "CIS 5.3"),
+            (Ism, "ISM-1404"),
+            (Ism, "ISM-1648"),
+            (Iso27001, "ISO 27001 A.5.18"),
+            (Soc2, "SOC 2 CC6.2"),
+            (Soc2, "SOC 2 CC6.3"),
+        ],
+    },
+    Entry {
+        rule: Rule::NeverLoggedIn,
+        title: "Accounts never used",
+        why: "An account that was made and never used was perhaps not needed, or its first password is still waiting for somebody.",
+        action: "Ask who requested the account whether it is still needed; disable or remove it if not.",
+        severity: "low; medium from the stale threshold on",
+        needs: "last logins and creation dates",
+        controls: &[
+            (Pci, "PCI DSS 8.2.6"),
+            (Nist80053, "NIST 800-53 AC-2(3)(d)"),
+            (Cis, "CIS 5.1"),
+            (Cis, "CIS 5.3"),
+            (Iso27001, "ISO 27001 A.5.16"),
+            (Soc2, "SOC 2 CC6.2"),
+        ],
+    },
+    Entry {
+        rule: Rule::NoGroup,
+        title: "Enabled accounts in no group",
+        why: "An enabled account without any group has no role that somebody decided on.",
+        action: "Decide with the account's owner which group it belongs to; disable it if there is none.",
+        severity: "medium",
+        needs: "the whole list of groups",
+        controls: &[
+            (Nist80053, "NIST 800-53 AC-2(c)"),
+            (Nist80053, "NIST 800-53 AC-2(d)"),
+            (Cis, "CIS 6.8"),
+            (Iso27001, "ISO 27001 A.5.15"),
+            (Iso27001, "ISO 27001 A.5.18"),
+            (Soc2, "SOC 2 CC6.3"),
+        ],
+    },
+    Entry {
+        rule: Rule::DisabledInGroup,
+        title: "Disabled accounts still in groups",
+        why: "Whoever enables the account again gives back all its rights at once.",
+        action: "Remove the account from its groups, or remove the account.",
+        severity: "low; medium if a group is privileged",
+        needs: "memberships",
+        controls: &[
+            (Pci, "PCI DSS 7.2.4"),
+            (Pci, "PCI DSS 8.2.5"),
+            (Nist80053, "NIST 800-53 AC-2(3)(a)"),
+            (Nist80053, "NIST 800-53 AC-6(7)"),
+            (Cis, "CIS 6.2"),
+            (Soc2, "SOC 2 CC6.2"),
+        ],
+    },
+    Entry {
+        rule: Rule::DanglingGroup,
+        title: "Memberships of missing groups",
+        why: "A membership of a group that is not there shows that records do not agree; if the group comes back, so does the access.",
+        action: "Remove the membership from the account, or find out why the group is missing.",
+        severity: "low",
+        needs: "the whole list of groups",
+        controls: &[(Nist80053, "NIST 800-53 AC-2(d)"), (Cis, "CIS 5.1"), (Iso27001, "ISO 27001 A.5.18")],
+    },
+    Entry {
+        rule: Rule::DataQuality,
+        title: "Dates and counts not to rely on",
+        why: "Ages are only as good as the dates they are counted from.",
+        action: "Correct the record or the clock at the source, or note why it is as it is.",
+        severity: "info",
+        needs: "nothing more",
+        controls: &[],
+    },
+    Entry {
+        rule: Rule::CollectionIncomplete,
+        title: "Lists not proven complete",
+        why: "A list that may lack rows proves nothing about the accounts that are not in it.",
+        action: "Correct the cause that is named, and run again before the list is used as evidence.",
+        severity: "high",
+        needs: "nothing more",
+        controls: &[],
+    },
+];
+
+/// Every rule, in the order of [`Rule::ALL`].
+pub fn catalogue() -> &'static [Entry] {
+    &ALL
+}
+
+/// One rule.
+pub fn entry(rule: Rule) -> &'static Entry {
+    // The two lists have the same order; a test says so.
+    let place = Rule::ALL.iter().position(|other| *other == rule).unwrap_or(0);
+    &ALL[place]
+}
+
+/// The controls of the selected frameworks that a rule is relevant to; of all frameworks where none is selected.
+pub fn controls_of(rule: Rule, frameworks: &[String]) -> Arc<[&'static str]> {
+    let selected = |family: Family| {
+        frameworks.is_empty() || family.frameworks().iter().any(|id| frameworks.iter().any(|f| f == id))
+    };
+    entry(rule).controls.iter().filter(|(family, _)| selected(*family)).map(|(_, control)| *control).collect()
+}

@@ -1,0 +1,87 @@
+//! Groups: `no-group`, `disabled-in-group`, `dangling-group`. What argues from a group that is not there needs the whole
+//! list of groups; the bench drops such remarks without it.
+
+use super::{Bench, Look, Remark, evidence, instant};
+use crate::model::{Group, GroupId, Rule, Severity, User};
+use serde_json::json;
+
+/// Enabled, its memberships are known, and none of the groups exists.
+pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
+    if user.enabled != Some(true) {
+        return Look::NotASubject;
+    }
+    if !user.groups_known {
+        return Look::Undetermined;
+    }
+    if user.group_memberships.iter().any(|id| bench.roll.group(id).is_some()) {
+        return Look::Fine;
+    }
+    let named = user.group_memberships.len();
+    let title = if named == 0 {
+        "enabled, and a member of no group".to_owned()
+    } else {
+        format!("enabled, and none of the {named} groups that it names exists")
+    };
+    Look::Remark(Remark {
+        rule: Rule::NoGroup,
+        severity: Severity::Medium,
+        title,
+        evidence: evidence([("named_groups", json!(texts(user.group_memberships.iter())))]),
+    })
+}
+
+/// Disabled or expired, and still a member of a group that is not known to be gone.
+pub(super) fn disabled(bench: &Bench<'_>, user: &User) -> Look {
+    let expired = bench.is_expired(user);
+    if user.enabled != Some(false) && !expired {
+        return Look::NotASubject;
+    }
+    let still_in: Vec<&GroupId> =
+        user.group_memberships.iter().filter(|id| !bench.groups_whole || bench.roll.group(id).is_some()).collect();
+    if still_in.is_empty() {
+        return if user.groups_known { Look::Fine } else { Look::Undetermined };
+    }
+    let groups: Vec<&Group> = still_in.iter().filter_map(|id| bench.roll.group(id)).collect();
+    let privileged: Vec<&str> = groups.iter().filter(|group| group.privileged).map(|group| group.id.as_str()).collect();
+    let state = if user.enabled == Some(false) { "disabled" } else { "expired" };
+    let in_groups = if still_in.len() == 1 { "1 group".to_owned() } else { format!("{} groups", still_in.len()) };
+    let of_these =
+        if privileged.is_empty() { String::new() } else { format!(", {} of them privileged", privileged.len()) };
+    let mut found = evidence([
+        ("enabled", json!(user.enabled)),
+        ("groups", json!(texts(still_in.iter().copied()))),
+        ("privileged_groups", json!(privileged)),
+    ]);
+    if let Some(end) = user.expires_at.at().filter(|_| expired) {
+        found.insert("expires_at".to_owned(), json!(instant(end)));
+    }
+    Look::Remark(Remark {
+        rule: Rule::DisabledInGroup,
+        severity: if privileged.is_empty() { Severity::Low } else { Severity::Medium },
+        title: format!("{state}, and still a member of {in_groups}{of_these}"),
+        evidence: found,
+    })
+}
+
+/// A membership names a group that is not there.
+pub(super) fn dangling(bench: &Bench<'_>, user: &User) -> Look {
+    if !user.groups_known {
+        return Look::Undetermined;
+    }
+    let mut missing = user.group_memberships.iter().filter(|id| bench.roll.group(id).is_none()).peekable();
+    if missing.peek().is_none() {
+        return Look::Fine;
+    }
+    let missing: Vec<&str> = texts(missing);
+    let groups = if missing.len() == 1 { "1 group".to_owned() } else { format!("{} groups", missing.len()) };
+    Look::Remark(Remark {
+        rule: Rule::DanglingGroup,
+        severity: Severity::Low,
+        title: format!("names {groups} not in the source's list of groups"),
+        evidence: evidence([("missing_groups", json!(missing))]),
+    })
+}
+
+fn texts<'a>(ids: impl Iterator<Item = &'a GroupId>) -> Vec<&'a str> {
+    ids.map(GroupId::as_str).collect()
+}

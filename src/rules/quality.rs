@@ -1,0 +1,140 @@
+//! Evidence about the evidence: `data-quality` and `collection-incomplete`.
+
+use super::staleness::is_subject;
+use super::{Bench, Look, Remark, Tally, evidence, instant};
+use crate::model::{Coverage, Instant, LastLogin, ListKind, Rule, Severity, Subject, SubjectKind, Told, User};
+use chrono::TimeDelta;
+use serde_json::{Map, Value, json};
+
+/// Clocks may differ by so much before a date in the future, or a server's clock, is worth a word.
+const TOLERANCE_SECONDS: i64 = 300;
+
+/// Dates of one user that cannot be relied on.
+pub(super) fn of_user(bench: &Bench<'_>, user: &User) -> Look {
+    let mut issues = Map::new();
+    match &user.last_login {
+        LastLogin::At(at) => future(bench, "last_login", *at, &mut issues),
+        LastLogin::Never { sentinel: Some(written) } => {
+            issues.insert("last_login_sentinel".to_owned(), json!(written));
+        }
+        LastLogin::Unreadable(written) => {
+            issues.insert("last_login_unreadable".to_owned(), json!(written));
+        }
+        LastLogin::Never { sentinel: None } | LastLogin::NotReported => {}
+    }
+    match &user.created_at {
+        Told::At(at) => future(bench, "created_at", *at, &mut issues),
+        Told::Unreadable(written) => {
+            issues.insert("created_at_unreadable".to_owned(), json!(written));
+        }
+        Told::Not => {}
+    }
+    if has_no_basis(bench, user) {
+        issues.insert("no_basis_for_age".to_owned(), json!(user.last_login.status()));
+    }
+    if issues.is_empty() {
+        return Look::Fine;
+    }
+    Look::Remark(Remark {
+        rule: Rule::DataQuality,
+        severity: Severity::Info,
+        title: in_words(issues.keys().map(String::as_str)),
+        evidence: issues,
+    })
+}
+
+fn future(bench: &Bench<'_>, field: &str, at: Instant, issues: &mut Map<String, Value>) {
+    if at > bench.as_of + TimeDelta::seconds(TOLERANCE_SECONDS) {
+        issues.insert(format!("{field}_in_the_future"), json!(instant(at)));
+    }
+}
+
+/// Inactivity would matter, and nothing tells when it began. A source that tells no last login at all is one gap, told by the
+/// verdict; not one of every user.
+fn has_no_basis(bench: &Bench<'_>, user: &User) -> bool {
+    is_subject(bench, user)
+        && match &user.last_login {
+            LastLogin::At(_) => false,
+            LastLogin::Never { .. } => user.created_at.at().is_none(),
+            LastLogin::Unreadable(_) => true,
+            LastLogin::NotReported => bench.tells_logins,
+        }
+}
+
+fn in_words<'a>(issues: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = issues
+        .map(|issue| match issue {
+            "last_login_in_the_future" => "last login lies in the future",
+            "last_login_sentinel" => "last login is a placeholder, read as never",
+            "last_login_unreadable" => "last login cannot be read",
+            "created_at_in_the_future" => "creation date lies in the future",
+            "created_at_unreadable" => "creation date is a placeholder or cannot be read",
+            "no_basis_for_age" => "inactivity cannot be judged: no date to count from",
+            other => other,
+        })
+        .collect();
+    words.join("; ")
+}
+
+/// Clock, counts and coverage of the whole source.
+pub(super) fn of_source(bench: &mut Bench<'_>) {
+    let name = bench.roll.harvest.source.name.to_string();
+    let subject = Subject { kind: SubjectKind::Source, id: name.as_str().into(), name: Some(name.as_str().into()) };
+    if let Some(remark) = clock_and_counts(bench) {
+        bench.find(remark, subject.clone());
+    }
+    bench.tally.entry(Rule::DataQuality).or_default().subjects += 1;
+    if let Some(remark) = incomplete(bench) {
+        bench.find(remark, subject);
+    }
+    bench.tally.insert(Rule::CollectionIncomplete, Tally { subjects: 1, undetermined: 0 });
+}
+
+fn clock_and_counts(bench: &Bench<'_>) -> Option<Remark> {
+    let harvest = &bench.roll.harvest;
+    let mut words = Vec::new();
+    let mut found = Map::new();
+    if let Some(skew) = harvest.clock_skew_seconds.filter(|skew| skew.abs() > TOLERANCE_SECONDS) {
+        found.insert("clock_skew_seconds".to_owned(), json!(skew));
+        words.push(format!("its clock differs from ours by {skew} s"));
+    }
+    for list in harvest.lists.iter().filter(|list| list.coverage.is_complete()) {
+        let Some(expected) = list.expected.filter(|expected| *expected != list.distinct) else { continue };
+        let (kind, distinct) = (list.kind.as_str(), list.distinct);
+        let key = if list.kind == ListKind::Users { "users" } else { kind };
+        found.insert(key.to_owned(), json!({ "distinct": distinct, "expected": expected }));
+        words.push(format!("its list of {kind} holds {distinct} rows, and it tells a total of {expected}"));
+    }
+    (!words.is_empty()).then(|| Remark {
+        rule: Rule::DataQuality,
+        severity: Severity::Info,
+        title: words.join("; "),
+        evidence: found,
+    })
+}
+
+fn incomplete(bench: &Bench<'_>) -> Option<Remark> {
+    let unproven = |coverage: &Coverage| matches!(coverage, Coverage::Drifted { .. } | Coverage::Failed { .. });
+    let lists: Vec<_> = bench.roll.harvest.lists.iter().filter(|list| unproven(&list.coverage)).collect();
+    if lists.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = lists.iter().map(|list| list.kind.as_str()).collect();
+    let entries: Vec<Value> = lists
+        .iter()
+        .map(|list| {
+            json!({
+                "coverage": list.coverage.as_str(),
+                "list": list.kind.as_str(),
+                "received": list.distinct,
+                "why": list.coverage.words(),
+            })
+        })
+        .collect();
+    Some(Remark {
+        rule: Rule::CollectionIncomplete,
+        severity: Severity::High,
+        title: format!("not proven complete: {}", names.join(", ")),
+        evidence: evidence([("lists", json!(entries))]),
+    })
+}

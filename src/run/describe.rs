@@ -1,0 +1,202 @@
+//! Puts the facts of a run into the manifest. Pure.
+
+use crate::config::Config;
+use crate::model::{Classes, Finding, Harvest, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
+use crate::rules::policy::{Override, Policy, Threshold};
+use crate::snapshot::Published;
+use crate::snapshot::manifest::{
+    Base, Counts, FORMAT_VERSION, FileEntry, ListEntry, Manifest, PolicyEntry, RuleEntry, SourceEntry, Tool,
+};
+use chrono::SecondsFormat;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Where and by whom the program runs.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Host name.
+    pub host: String,
+    /// Operating-system user.
+    pub operator: String,
+}
+
+/// All that a manifest is made of.
+pub struct Facts<'a> {
+    /// The run.
+    pub run_id: &'a str,
+    /// Its configuration.
+    pub config: &'a Config,
+    /// Where it ran.
+    pub origin: &'a Origin,
+    /// The instant of all ages.
+    pub as_of: Instant,
+    /// Wall clock at the start.
+    pub started_at: Instant,
+    /// What came.
+    pub inventory: &'a Inventory,
+    /// What was found.
+    pub findings: &'a [Finding],
+    /// What was judged.
+    pub verdicts: &'a [Verdict],
+    /// The newest complete snapshot before this one.
+    pub base: Option<&'a Published>,
+    /// Some configured source was left out by `--source`.
+    pub subset: bool,
+    /// For people, beside what the sources said.
+    pub warnings: Vec<String>,
+}
+
+impl Facts<'_> {
+    /// `complete` or `partial`.
+    pub fn completeness(&self) -> &'static str {
+        let complete = self.inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Complete);
+        if complete && !self.subset { "complete" } else { "partial" }
+    }
+
+    /// The manifest without files; see [`finish`].
+    pub fn manifest(&self) -> Manifest {
+        Manifest {
+            format_version: FORMAT_VERSION,
+            run_id: self.run_id.to_owned(),
+            tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            host: self.origin.host.clone(),
+            operator: self.origin.operator.clone(),
+            as_of: instant(self.as_of),
+            started_at: instant(self.started_at),
+            finished_at: instant(self.started_at),
+            completeness: self.completeness().to_owned(),
+            sources: self.inventory.rolls.iter().map(|roll| source_entry(&roll.harvest)).collect(),
+            policy: policy(&self.config.policy, &self.config.classes),
+            config_sha256: self.config.sha256.clone(),
+            exceptions_sha256: None,
+            base: self
+                .base
+                .map(|base| Base { run_id: base.run_id.clone(), manifest_sha256: base.manifest_sha256.clone() }),
+            rules: self.verdicts.iter().map(rule_entry).collect(),
+            files: Vec::new(),
+            counts: self.counts(),
+            guarded_cells: 0,
+            warnings: self.all_warnings(),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let rolls = &self.inventory.rolls;
+        let mut findings = BTreeMap::new();
+        for finding in self.findings {
+            *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
+        }
+        Counts {
+            users: rolls.iter().map(|roll| roll.harvest.users.len() as u64).sum(),
+            groups: rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum(),
+            memberships: rolls.iter().map(|roll| roll.memberships.len() as u64).sum(),
+            findings,
+            changes: BTreeMap::new(),
+        }
+    }
+
+    fn all_warnings(&self) -> Vec<String> {
+        let of_sources = self.inventory.rolls.iter().flat_map(|roll| {
+            let name = &roll.harvest.source.name;
+            roll.harvest.warnings.iter().map(move |warning| format!("{name}: {warning}"))
+        });
+        self.warnings.iter().cloned().chain(of_sources).collect()
+    }
+}
+
+/// Adds what is known last.
+pub fn finish(manifest: &mut Manifest, files: Vec<FileEntry>, guarded_cells: u64, finished_at: Instant) {
+    manifest.files = files;
+    manifest.guarded_cells = guarded_cells;
+    manifest.finished_at = instant(finished_at);
+}
+
+/// One source as manifest and summary show it.
+pub fn source_entry(harvest: &Harvest) -> SourceEntry {
+    let lists = harvest.lists.iter().map(|list| ListEntry {
+        kind: list.kind.as_str().to_owned(),
+        query: list.query.clone(),
+        coverage: list.coverage.as_str().to_owned(),
+        expected: list.expected,
+        received: list.received,
+        distinct: list.distinct,
+        pages: list.pages,
+        passes: list.passes,
+        requests: list.requests,
+        proof: list.coverage.words().to_owned(),
+    });
+    SourceEntry {
+        name: harvest.source.name.to_string(),
+        kind: harvest.source.kind.clone(),
+        url: harvest.source.url.clone(),
+        client_id: harvest.source.client_id.clone(),
+        status: harvest.status().as_str().to_owned(),
+        reason: harvest.reason(),
+        lists: lists.collect(),
+        clock_skew_seconds: harvest.clock_skew_seconds,
+        tls_certificate_sha256: harvest.tls_certificate_sha256.clone(),
+    }
+}
+
+fn rule_entry(verdict: &Verdict) -> RuleEntry {
+    let mut entry = RuleEntry {
+        source: verdict.source.to_string(),
+        rule: verdict.rule.as_str().to_owned(),
+        outcome: "off".to_owned(),
+        subjects: None,
+        undetermined: None,
+        why: None,
+    };
+    match &verdict.outcome {
+        Outcome::Judged { subjects, undetermined } => {
+            "judged".clone_into(&mut entry.outcome);
+            entry.subjects = Some(*subjects);
+            entry.undetermined = Some(*undetermined);
+        }
+        Outcome::Undetermined { why } => {
+            "undetermined".clone_into(&mut entry.outcome);
+            entry.why = Some(why.clone());
+        }
+        Outcome::Off => {}
+    }
+    entry
+}
+
+fn policy(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry> {
+    let days = |threshold: &Threshold| PolicyEntry { value: json!(threshold.days), from: threshold.from.clone() };
+    let usual = Policy::default();
+    let patterns = |patterns: &[Pattern]| {
+        let texts: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+        entry(json!(texts), patterns.is_empty())
+    };
+    let rules: BTreeMap<&str, &str> =
+        policy.rules.iter().map(|(rule, wanted)| (rule.as_str(), word(*wanted))).collect();
+    let shrink = policy.max_shrink_percent;
+    BTreeMap::from([
+        ("stale_after_days".to_owned(), days(&policy.stale_after)),
+        ("privileged_stale_after_days".to_owned(), days(&policy.privileged_stale_after)),
+        ("never_logged_in_grace_days".to_owned(), days(&policy.never_grace)),
+        ("max_shrink_percent".to_owned(), entry(json!(shrink), shrink == usual.max_shrink_percent)),
+        ("frameworks".to_owned(), entry(json!(policy.frameworks), policy.frameworks.is_empty())),
+        ("privileged_groups".to_owned(), patterns(&classes.privileged_groups)),
+        ("break_glass".to_owned(), patterns(&classes.break_glass)),
+        ("service_accounts".to_owned(), patterns(&classes.service_accounts)),
+        ("rules".to_owned(), entry(json!(rules), rules.is_empty())),
+    ])
+}
+
+fn entry(value: Value, usual: bool) -> PolicyEntry {
+    PolicyEntry { value, from: if usual { "default" } else { "configuration" }.to_owned() }
+}
+
+fn word(wanted: Override) -> &'static str {
+    match wanted {
+        Override::Off => "off",
+        Override::Severity(severity) => severity.as_str(),
+    }
+}
+
+/// RFC 3339 in UTC, with a fraction only where there is one.
+pub fn instant(at: Instant) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}

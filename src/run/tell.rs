@@ -1,0 +1,151 @@
+//! What the SIEM is told of a run: puts the facts together, spools them, delivers. Knows no wire format.
+
+use super::describe::{Facts, Origin};
+use super::{DestinationEnding, Ending, Run, RunError};
+use crate::config::Config;
+use crate::event::Observer;
+use crate::snapshot::manifest::{Manifest, SourceEntry};
+use crate::syslog::deliver::{Delivered, deliver};
+use crate::syslog::format::{Sender, render};
+use crate::syslog::message::{Completed, Message, RunFacts, SourceFacts, of_failed, of_published};
+use crate::syslog::spool::{Spool, SpoolError, Staged};
+use crate::syslog::transport::Timing;
+use chrono::{SubsecRound, Utc};
+use std::fs;
+
+impl Origin {
+    /// Where and by whom this process runs.
+    pub fn of_this_process() -> Self {
+        let uid = rustix::process::getuid().as_raw();
+        Self { host: host(), operator: account(uid).unwrap_or_else(|| format!("uid {uid}")) }
+    }
+}
+
+fn host() -> String {
+    let name = hostname::get().ok().and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// The account's name by passwd(5); the environment could say anything.
+fn account(uid: u32) -> Option<String> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        (id.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+/// Who sends.
+pub fn sender(origin: &Origin) -> Sender {
+    Sender { host: origin.host.clone(), pid: std::process::id() }
+}
+
+/// Spools the events of a run that is about to be published; they are released when it is.
+pub(super) fn stage_completed(
+    run: &Run<'_>,
+    facts: &Facts<'_>,
+    manifest: &Manifest,
+    manifest_sha256: &str,
+    spool: &Spool,
+) -> Result<Staged, RunError> {
+    let of_run = run_facts(run, &manifest.sources, manifest.base.as_ref().map(|base| base.run_id.clone()));
+    let pending = spool.pending()?;
+    let mut completed = Completed {
+        completeness: manifest.completeness.clone(),
+        manifest_sha256: manifest_sha256.to_owned(),
+        accounts: manifest.counts.users,
+        groups: manifest.counts.groups,
+        findings: manifest.counts.findings.clone(),
+        redelivered: 0,
+    };
+    let mut staged = spool.stage(&run.run_id);
+    let sender = sender(&run.origin);
+    for destination in &run.order.config.destinations {
+        let waiting = pending.batches.iter().filter(|batch| batch.destination == destination.url);
+        completed.redelivered = waiting.map(|batch| batch.frames).sum();
+        let messages = of_published(&of_run, facts.findings, &completed).zip(1..);
+        let frames = messages.map(|(message, sequence)| render(destination, &sender, &message, sequence));
+        staged.write(&destination.url, frames)?;
+    }
+    Ok(staged)
+}
+
+fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -> RunFacts {
+    let sources = sources.iter().map(|source| SourceFacts {
+        name: source.name.clone(),
+        kind: source.kind.clone(),
+        url: source.url.clone(),
+        status: source.status.clone(),
+    });
+    RunFacts {
+        run_id: run.run_id.clone(),
+        as_of: run.as_of,
+        started_at: run.started_at,
+        now: Utc::now().trunc_subsecs(3),
+        host: run.origin.host.clone(),
+        sources: sources.collect(),
+        config_sha256: run.order.config.sha256.clone(),
+        previous,
+    }
+}
+
+/// Where nothing could be released.
+pub(super) fn all_waiting(run: &Run<'_>, error: &str) -> Vec<DestinationEnding> {
+    let waiting = |url: &String| DestinationEnding {
+        destination: url.clone(),
+        delivered: 0,
+        waiting: 0,
+        error: Some(error.to_owned()),
+    };
+    run.order.config.destinations.iter().map(|destination| waiting(&destination.url)).collect()
+}
+
+impl Run<'_> {
+    /// Spools the news that nothing was published. A spool that fails here too is said; the exit code stays.
+    pub(super) fn tell_failure(&self, error: &RunError, spool: &Spool, ending: &mut Ending) {
+        let facts = run_facts(self, &ending.sources, None);
+        let message = of_failed(&facts, matches!(error, RunError::Suspect(_)), &format!("failed to {error}"));
+        if let Err(error) = self.spool_one(&message, spool) {
+            self.note(ending, format!("failed to {error}; the SIEM will not hear of this run"));
+        }
+    }
+
+    fn spool_one(&self, message: &Message, spool: &Spool) -> Result<(), SpoolError> {
+        let mut staged = spool.stage(&self.run_id);
+        let sender = sender(&self.origin);
+        for destination in &self.order.config.destinations {
+            staged.write(&destination.url, std::iter::once(render(destination, &sender, message, 1)))?;
+        }
+        staged.commit()
+    }
+
+    /// Delivers what waits. After a wish to stop, nothing is begun: it waits for the next run.
+    pub(super) fn deliver(&self, spool: &Spool, ending: &mut Ending) {
+        let stopped = || self.stop.asked().is_some();
+        match drain(self.order.config, spool, self.observer.as_ref(), &stopped) {
+            Ok(endings) => ending.destinations.extend(endings),
+            Err(error) => {
+                self.note(ending, format!("failed to {error}"));
+                ending.destinations.extend(all_waiting(self, &error.to_string()));
+            }
+        }
+    }
+}
+
+/// Drains the spool into the configured destinations.
+pub fn drain(
+    config: &Config,
+    spool: &Spool,
+    observer: &dyn Observer,
+    stopped: &dyn Fn() -> bool,
+) -> Result<Vec<DestinationEnding>, SpoolError> {
+    let report = deliver(spool, &config.destinations, &Timing::default(), observer, stopped)?;
+    let ending = |Delivered { destination, delivered, waiting, error }| DestinationEnding {
+        destination,
+        delivered,
+        waiting,
+        error,
+    };
+    Ok(report.into_iter().map(ending).collect())
+}

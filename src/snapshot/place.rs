@@ -1,0 +1,64 @@
+//! Single files and folders beside the snapshots: replaced whole, or tried out. Knows no content.
+
+use super::error::SnapshotError;
+use super::{create_folder, sync_folder};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Replaces a file by one rename, so that a reader sees the old or the new one, never half. Mode 0644: it is for
+/// other programs to read, such as a metrics collector.
+pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), SnapshotError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let staged = folder.join(format!(".{name}.{}", std::process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .open(&staged)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&staged, path));
+    if let Err(error) = written {
+        // What cannot be removed either is a hidden file that the next try overwrites.
+        let _ = fs::remove_file(&staged);
+        return Err(SnapshotError::io("write", path)(error));
+    }
+    sync_folder(folder)
+}
+
+/// Makes the folder if it is missing, and tries to write a file in it.
+pub fn test_write_access(folder: &Path) -> Result<(), SnapshotError> {
+    create_folder(folder, true)?;
+    let probe = folder.join(format!(".write-test-{}", std::process::id()));
+    let written = fs::write(&probe, b"test");
+    let removed = fs::remove_file(&probe);
+    written.and(removed).map_err(SnapshotError::io("write in", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.prom");
+        replace_file(&path, b"one").unwrap();
+        replace_file(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, b"x").unwrap();
+        assert!(test_write_access(&file.join("below")).unwrap_err().to_string().contains("below"));
+        assert!(replace_file(&file.join("x"), b"").is_err());
+        assert!(test_write_access(&folder.path().join("new/deep")).is_ok());
+    }
+}

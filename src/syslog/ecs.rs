@@ -1,0 +1,264 @@
+//! The JSON body: Elastic Common Schema 9.4 names, our own below `btrollcall`. Text that could hide or forge records is made
+//! visible; the whole is ASCII. Pure.
+
+use super::message::{Completed, RunFacts};
+use crate::model::{Finding, Instant, Severity, SubjectKind};
+use chrono::SecondsFormat;
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+
+/// The version whose names are used.
+const ECS_VERSION: &str = "9.4.0";
+
+/// What a frame may leave out when it grows too long, in this order. Ids, code, severity and subject are never left out.
+pub(super) const SPARE: [&[&str]; 12] = [
+    &["related"],
+    &["btrollcall", "run", "sources"],
+    &["btrollcall", "finding", "action"],
+    &["btrollcall", "finding", "controls"],
+    &["btrollcall", "finding", "evidence"],
+    &["event", "reason"],
+    &["agent"],
+    &["host"],
+    &["btrollcall", "finding", "first_seen"],
+    &["btrollcall", "finding", "last_seen"],
+    &["observer", "hostname"],
+    &["rule", "description"],
+];
+
+/// `event.severity`: the ladder that CEF and LEEF use too.
+fn ladder(severity: Severity) -> u8 {
+    match severity {
+        Severity::Info => 1,
+        Severity::Low => 3,
+        Severity::Medium => 5,
+        Severity::High => 8,
+        Severity::Critical => 10,
+    }
+}
+
+/// RFC 3339 in UTC with three fraction digits: what every receiver reads.
+pub(super) fn timestamp(at: Instant) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// What every event has.
+fn common(facts: &RunFacts, message: &str) -> Map<String, Value> {
+    let version = env!("CARGO_PKG_VERSION");
+    object(json!({
+        "@timestamp": timestamp(facts.now),
+        "ecs": { "version": ECS_VERSION },
+        "message": message,
+        "agent": { "name": "bt-rollcall", "type": "bt-rollcall", "version": version },
+        "host": { "name": facts.host },
+        "btrollcall": { "run": { "id": facts.run_id, "as_of": timestamp(facts.as_of) } },
+    }))
+}
+
+/// A finding: `event.kind` is `state`, because it stays true until somebody acts.
+pub(super) fn finding(facts: &RunFacts, finding: &Finding, id: &str, sequence: u64) -> Map<String, Value> {
+    let name = finding.subject.name.as_deref().unwrap_or(&finding.subject.id);
+    let code = format!("finding.{}", finding.rule.as_str());
+    let evidence: Value = serde_json::from_str(&finding.evidence).unwrap_or(Value::Null);
+    let privileged = evidence["privileged"] == true;
+    let of_user = finding.subject.kind == SubjectKind::User;
+    let kinds: &[&str] = match (of_user, privileged) {
+        (true, true) => &["info", "user", "admin"],
+        (true, false) => &["info", "user"],
+        (false, _) => &["info"],
+    };
+    let mut body = common(facts, &format!("{}: {name}: {}", finding.rule.as_str(), finding.title));
+    body.insert(
+        "event".to_owned(),
+        json!({
+            "id": id,
+            "code": code,
+            "kind": "state",
+            "category": ["iam"],
+            "type": kinds,
+            "action": format!("finding-{}", finding.status.as_str()),
+            "severity": ladder(finding.severity),
+            "sequence": sequence,
+            "dataset": "btrollcall.finding",
+            "module": "btrollcall",
+            "provider": "bt-rollcall",
+            "reason": finding.title,
+        }),
+    );
+    body.insert("rule".to_owned(), json!({ "id": finding.rule.as_str(), "ruleset": "btrollcall" }));
+    if of_user {
+        body.insert("user".to_owned(), json!({ "id": finding.subject.id, "name": name }));
+        body.insert("related".to_owned(), json!({ "user": [name] }));
+    }
+    body.insert("observer".to_owned(), observer(facts, finding.source.as_str()));
+    if let Some(ours) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
+        ours.insert("finding".to_owned(), details(finding, &evidence));
+        if of_user && !evidence["privileged"].is_null() {
+            // Enumerations as text: some rule engines refuse booleans.
+            let sensitivity = if privileged { "privileged" } else { "ordinary" };
+            ours.insert("account".to_owned(), json!({ "sensitivity": sensitivity }));
+        }
+    }
+    body
+}
+
+fn details(finding: &Finding, evidence: &Value) -> Value {
+    json!({
+        "fingerprint": finding.fingerprint.to_string(),
+        "status": finding.status.as_str(),
+        "severity": finding.severity.as_str(),
+        "subject": { "kind": finding.subject.kind.as_str(), "id": finding.subject.id },
+        "evidence": evidence,
+        "action": finding.action,
+        "controls": *finding.controls,
+        "first_seen": timestamp(finding.first_seen),
+        "last_seen": timestamp(finding.last_seen),
+    })
+}
+
+/// The instance that was read.
+fn observer(facts: &RunFacts, source: &str) -> Value {
+    let found = facts.sources.iter().find(|facts| facts.name == source);
+    json!({
+        "name": source,
+        "vendor": "BeyondTrust",
+        "product": found.map_or("", |facts| facts.kind.as_str()),
+        "hostname": found.map_or("", |facts| facts.url.split("://").last().unwrap_or_default()),
+    })
+}
+
+/// The run that published.
+pub(super) fn completed(
+    facts: &RunFacts,
+    completed: &Completed,
+    id: &str,
+    emitted: u64,
+    severity: Severity,
+) -> Map<String, Value> {
+    let found: u64 = completed.findings.values().sum();
+    let message = format!(
+        "run.completed: {}: {} accounts, {} groups, {found} findings, {emitted} events",
+        completed.completeness, completed.accounts, completed.groups
+    );
+    let mut body = common(facts, &message);
+    body.insert("event".to_owned(), of_run("run.completed", id, severity, "success", None));
+    let duration = (facts.now - facts.started_at).num_milliseconds();
+    merge(
+        &mut body,
+        &json!({
+            "completeness": completed.completeness,
+            "snapshot": facts.run_id,
+            "prev_snapshot": facts.previous,
+            "baseline": if facts.previous.is_none() { "true" } else { "false" },
+            "manifest_sha256": completed.manifest_sha256,
+            "config_hash": facts.config_sha256,
+            "accounts": completed.accounts,
+            "groups": completed.groups,
+            "findings_open": completed.findings,
+            "emitted": emitted,
+            "redelivered": completed.redelivered,
+            "dropped": 0,
+            "duration_ms": duration,
+            "version": env!("CARGO_PKG_VERSION"),
+            "sources": sources(facts),
+        }),
+    );
+    body
+}
+
+/// The run that published nothing.
+pub(super) fn failed(facts: &RunFacts, code: &str, reason: &str, id: &str) -> Map<String, Value> {
+    let mut body = common(facts, &format!("{code}: {reason}"));
+    body.insert("event".to_owned(), of_run(code, id, Severity::High, "failure", Some(reason)));
+    merge(
+        &mut body,
+        &json!({ "config_hash": facts.config_sha256, "version": env!("CARGO_PKG_VERSION"), "sources": sources(facts) }),
+    );
+    body
+}
+
+/// A test of the way to the receiver.
+pub(super) fn test(facts: &RunFacts, message: &str, id: &str) -> Map<String, Value> {
+    let mut body = common(facts, message);
+    body.insert("event".to_owned(), of_run("run.test", id, Severity::Info, "success", None));
+    body
+}
+
+fn of_run(code: &str, id: &str, severity: Severity, outcome: &str, reason: Option<&str>) -> Value {
+    let mut event = object(json!({
+        "id": id,
+        "code": code,
+        "kind": "state",
+        "category": ["iam"],
+        "type": ["info"],
+        "action": code.replace('.', "-"),
+        "outcome": outcome,
+        "severity": ladder(severity),
+        "dataset": "btrollcall.run",
+        "module": "btrollcall",
+        "provider": "bt-rollcall",
+    }));
+    if let Some(reason) = reason {
+        event.insert("reason".to_owned(), json!(reason));
+    }
+    Value::Object(event)
+}
+
+fn sources(facts: &RunFacts) -> Vec<Value> {
+    facts.sources.iter().map(|s| json!({ "name": s.name, "kind": s.kind, "status": s.status })).collect()
+}
+
+fn merge(body: &mut Map<String, Value>, more: &Value) {
+    let run = body.get_mut("btrollcall").and_then(|ours| ours.get_mut("run")).and_then(Value::as_object_mut);
+    if let (Some(run), Some(more)) = (run, more.as_object()) {
+        run.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Makes what a receiver may cut at, run or hide visible: C0 and DEL as control pictures (U+2400 + n), C1 and the line and
+/// paragraph separators as U+FFFD.
+pub(super) fn visible(text: &str) -> String {
+    let picture = |c: char| match c {
+        '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
+        other => other,
+    };
+    text.chars().map(picture).collect()
+}
+
+/// Applies a change to every text below a value.
+pub(super) fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, change)),
+        Value::Object(map) => map.values_mut().for_each(|item| each_text(item, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Compact JSON in ASCII: everything beyond it as `\uXXXX`, in pairs where needed (RFC 8259 §7). Outside of texts JSON has
+/// nothing beyond ASCII.
+pub(super) fn to_ascii(value: &Value) -> String {
+    let json = value.to_string();
+    let mut ascii = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if c.is_ascii() {
+            ascii.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut units) {
+                // Writing into a String cannot fail.
+                let _ = write!(ascii, "\\u{unit:04x}");
+            }
+        }
+    }
+    ascii
+}

@@ -1,0 +1,142 @@
+//! Which findings and which facts of a run become messages. Pure.
+
+use super::ecs;
+use crate::model::{Finding, Fingerprint, Instant, Severity};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// One event, before it has a header.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// MSGID and `event.code`, such as `finding.stale-login`.
+    pub code: String,
+    /// How grave.
+    pub severity: Severity,
+    /// When it was made.
+    pub at: Instant,
+    /// The body with everything in it; the frame may leave out what is spare.
+    pub body: Map<String, Value>,
+}
+
+/// One source, as events name it.
+#[derive(Clone, Debug)]
+pub struct SourceFacts {
+    /// Name.
+    pub name: String,
+    /// `rest-v3`, …
+    pub kind: String,
+    /// Base address.
+    pub url: String,
+    /// `complete`, `partial` or `failed`.
+    pub status: String,
+}
+
+/// What is true of the whole run.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// The run.
+    pub run_id: String,
+    /// The instant of all ages.
+    pub as_of: Instant,
+    /// Wall clock at the start.
+    pub started_at: Instant,
+    /// Wall clock now: the events' time.
+    pub now: Instant,
+    /// Host that ran it.
+    pub host: String,
+    /// Every source.
+    pub sources: Vec<SourceFacts>,
+    /// SHA-256 of the configuration.
+    pub config_sha256: String,
+    /// The run that the snapshot is chained to.
+    pub previous: Option<String>,
+}
+
+/// How a run that published ended.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    /// `complete` or `partial`.
+    pub completeness: String,
+    /// SHA-256 of the manifest: an anchor on another system.
+    pub manifest_sha256: String,
+    /// Users.
+    pub accounts: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Findings by rule.
+    pub findings: BTreeMap<String, u64>,
+    /// Events that waited when the run began and go out before it.
+    pub redelivered: u64,
+}
+
+/// Every message of a run that published, `run.completed` last.
+pub fn of_published<'a>(
+    facts: &'a RunFacts,
+    findings: &'a [Finding],
+    completed: &'a Completed,
+) -> impl Iterator<Item = Message> + 'a {
+    let emitted = findings.len() as u64 + 1;
+    let each = findings.iter().zip(1..).map(|(finding, sequence)| of_finding(facts, finding, sequence));
+    each.chain(std::iter::once_with(move || of_completed(facts, completed, emitted)))
+}
+
+/// A deterministic id: the same event rendered twice has the same, two real transitions never share one.
+fn event_id(of: &str, state: &str, facts: &RunFacts) -> String {
+    let previous = facts.previous.as_deref().unwrap_or("-");
+    Fingerprint::of(&["e1", of, state, previous, &facts.run_id]).to_string()
+}
+
+fn of_finding(facts: &RunFacts, finding: &Finding, sequence: u64) -> Message {
+    let fingerprint = finding.fingerprint.to_string();
+    let id = event_id(&fingerprint, finding.status.as_str(), facts);
+    Message {
+        code: format!("finding.{}", finding.rule.as_str()),
+        severity: finding.severity,
+        at: facts.now,
+        body: ecs::finding(facts, finding, &id, sequence),
+    }
+}
+
+fn of_completed(facts: &RunFacts, completed: &Completed, emitted: u64) -> Message {
+    let id = event_id("run.completed", &completed.completeness, facts);
+    let severity = if completed.completeness == "complete" { Severity::Info } else { Severity::High };
+    let body = ecs::completed(facts, completed, &id, emitted, severity);
+    Message { code: "run.completed".to_owned(), severity, at: facts.now, body }
+}
+
+/// A run that published nothing.
+pub fn of_failed(facts: &RunFacts, suspect: bool, reason: &str) -> Message {
+    let code = if suspect { "run.suspect" } else { "run.failed" };
+    let id = event_id(code, "-", facts);
+    Message {
+        code: code.to_owned(),
+        severity: Severity::High,
+        at: facts.now,
+        body: ecs::failed(facts, code, reason, &id),
+    }
+}
+
+/// A test, with characters that break careless receivers.
+pub fn of_test(host: &str, now: Instant) -> Message {
+    let facts = RunFacts {
+        run_id: "test".to_owned(),
+        as_of: now,
+        started_at: now,
+        now,
+        host: host.to_owned(),
+        sources: Vec::new(),
+        config_sha256: String::new(),
+        previous: None,
+    };
+    let id = event_id("run.test", &now.to_rfc3339(), &facts);
+    Message {
+        code: "run.test".to_owned(),
+        severity: Severity::Info,
+        at: now,
+        body: ecs::test(
+            &facts,
+            "test of bt-rollcall: \"quotes\" \\ ] = | ^ \n<110>1 newline \u{e9}\u{4e16}\u{1f600} \u{0} end",
+            &id,
+        ),
+    }
+}

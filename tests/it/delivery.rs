@@ -1,0 +1,111 @@
+//! Every event arrives or waits.
+
+use super::receiver::Receiver;
+use super::rig::{Rig, as_of, assert_exit, stderr, stdout};
+use bt_rollcall::sandbox::{Faults, World};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+
+fn body(message: &str) -> Value {
+    serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap()
+}
+
+fn rig(syslog: &str) -> Rig {
+    Rig::with_syslog(World::seeded(4, 400, as_of()), Faults::default(), Some(syslog))
+}
+
+#[test]
+fn every_finding_is_an_event_and_the_heartbeat_comes_last_with_the_anchor() {
+    let receiver = Receiver::start();
+    let rig = rig(&receiver.url());
+    assert_exit(&rig.run(&[]), 0);
+    let messages = receiver.messages();
+    let findings = rig.table("findings");
+    assert_eq!(messages.len(), findings.len() + 1);
+    let told: BTreeSet<String> = messages
+        .iter()
+        .filter_map(|m| body(m)["btrollcall"]["finding"]["fingerprint"].as_str().map(str::to_owned))
+        .collect();
+    let found: BTreeSet<String> = findings.iter().map(|f| f["fingerprint"].clone()).collect();
+    assert_eq!(told, found);
+    let last = messages.last().unwrap();
+    assert!(last.contains(" run.completed "), "{last}");
+    let manifest = fs::read(rig.snapshot().join("manifest.json")).unwrap();
+    let sha256 = <sha2::Sha256 as sha2::Digest>::digest(&manifest);
+    let hex: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(last.contains(&hex), "the heartbeat carries the hash of the manifest");
+}
+
+#[test]
+fn a_receiver_that_is_down_leaves_everything_in_the_spool_and_emit_delivers_the_same_frames() {
+    // A port that nobody listens on.
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let rig = rig(&format!("tcp://127.0.0.1:{port}"));
+    let output = rig.run(&[]);
+    assert_exit(&output, 5);
+    assert!(stderr(&output).contains("wait in the spool"));
+    assert_eq!(rig.latest(), Some(rig.snapshot()), "it is published all the same");
+    assert_exit(&rig.call(&["emit"]), 5);
+    let spooled: Vec<u8> = spool_bytes(&rig);
+    let receiver = Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    assert_exit(&rig.call(&["emit"]), 0);
+    let messages = receiver.messages();
+    assert_eq!(messages.len(), rig.table("findings").len() + 1);
+    // The frames of the first try stand in the spool as JSON texts: each arrived as it was rendered.
+    let spooled = String::from_utf8(spooled).unwrap();
+    for message in &messages {
+        let quoted = serde_json::to_string(message).unwrap();
+        assert!(spooled.contains(&quoted[1..quoted.len() - 1]), "{message} is not byte-identical");
+    }
+    assert!(spool_bytes(&rig).is_empty(), "nothing waits any more");
+    assert_exit(&rig.call(&["emit"]), 0);
+    assert_eq!(receiver.messages().len(), messages.len());
+}
+
+fn spool_bytes(rig: &Rig) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(rig.spool_dir()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            bytes.extend(fs::read(path).unwrap());
+        }
+    }
+    bytes
+}
+
+#[test]
+fn the_next_run_delivers_what_waited_before_its_own() {
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let rig = rig(&format!("tcp://127.0.0.1:{port}"));
+    assert_exit(&rig.run(&[]), 5);
+    let receiver = Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let output = rig.run(&["--json"]);
+    assert_exit(&output, 0);
+    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(summary["exit_code"], 0);
+    let runs: Vec<String> = receiver
+        .messages()
+        .iter()
+        .filter(|m| m.contains(" run.completed "))
+        .map(|m| body(m)["btrollcall"]["run"]["id"].as_str().unwrap().to_owned())
+        .collect();
+    let published: Vec<String> =
+        rig.snapshots().iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(runs, published, "older first, each with its heartbeat");
+}
+
+#[test]
+fn a_run_that_fails_tells_the_siem() {
+    let receiver = Receiver::start();
+    let rig = rig(&receiver.url());
+    rig.sandbox.set_faults(Faults { forbid_users: true, ..Faults::default() });
+    assert_exit(&rig.run(&[]), 1);
+    let messages = receiver.messages();
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].contains(" run.failed ") && messages[0].contains("forbidden"), "{}", messages[0]);
+    rig.sandbox.set_faults(Faults { empty_users: true, ..Faults::default() });
+    assert_exit(&rig.run(&[]), 4);
+    assert!(receiver.messages()[1].contains(" run.suspect "));
+}

@@ -1,0 +1,60 @@
+//! A server that misbehaves: the result is exact, or the run says that it is not.
+
+use super::inventory::compare;
+use super::rig::{Rig, as_of, assert_exit, stderr};
+use bt_rollcall::sandbox::{Faults, World};
+
+#[test]
+fn three_percent_of_each_fault_at_once_still_give_the_exact_result() {
+    let rig = Rig::new(World::seeded(11, 2500, as_of()), Faults::each(0.03));
+    assert_exit(&rig.run(&[]), 0);
+    assert!(rig.sandbox.counters().faults_injected > 0);
+    compare(&rig);
+}
+
+#[test]
+fn three_percent_of_each_fault_do_no_harm_to_sparse_lists_either() {
+    let rig = Rig::new(World::seeded(12, 2500, as_of()), Faults { sparse_lists: true, ..Faults::each(0.03) });
+    rig.edit("concurrency = ", "# concurrency = ");
+    rig.edit("page_size = ", "concurrency = 32\npage_size = ");
+    assert_exit(&rig.run(&[]), 0);
+    compare(&rig);
+}
+
+#[test]
+fn a_list_of_groups_that_is_forbidden_makes_the_run_partial_and_names_list_and_right() {
+    let rig = Rig::new(World::seeded(1, 300, as_of()), Faults { forbid_groups: true, ..Faults::default() });
+    let output = rig.run(&[]);
+    assert_exit(&output, 3);
+    let told = stderr(&output);
+    assert!(told.contains("list of groups is forbidden") && told.contains("right to view groups"), "{told}");
+    assert!(rig.latest().is_none(), "a partial snapshot never becomes latest");
+    let manifest = rig.manifest();
+    assert_eq!(manifest["completeness"], "partial");
+    assert_eq!(manifest["sources"][0]["status"], "partial");
+    let findings = rig.table("findings");
+    assert!(findings.iter().all(|f| f["rule"] != "no-group" && f["rule"] != "dangling-group"));
+    assert!(findings.iter().any(|f| f["rule"] == "collection-incomplete" && f["severity"] == "high"));
+    let undetermined = |rule: &str| {
+        manifest["rules"].as_array().unwrap().iter().any(|r| r["rule"] == rule && r["outcome"] == "undetermined")
+    };
+    assert!(undetermined("no-group") && undetermined("dangling-group"));
+}
+
+#[test]
+fn a_server_that_ignores_the_offset_is_not_called_complete() {
+    let rig = Rig::new(World::seeded(1, 300, as_of()), Faults { ignore_offset: true, ..Faults::default() });
+    assert_exit(&rig.run(&[]), 3);
+    assert_eq!(rig.manifest()["sources"][0]["lists"][0]["coverage"], "drifted");
+}
+
+#[test]
+fn a_clock_that_is_wrong_by_more_than_five_minutes_is_a_warning_and_a_finding() {
+    let rig = Rig::new(World::seeded(1, 50, as_of()), Faults { clock_skew_seconds: 400, ..Faults::default() });
+    let output = rig.run(&[]);
+    assert_exit(&output, 0);
+    let skew = rig.manifest()["sources"][0]["clock_skew_seconds"].as_i64().unwrap();
+    assert!((398..=402).contains(&skew), "{skew}");
+    assert!(stderr(&output).contains("ahead of ours"));
+    assert!(rig.table("findings").iter().any(|f| f["rule"] == "data-quality" && f["subject_kind"] == "source"));
+}

@@ -1,0 +1,288 @@
+//! Exit codes and what is said with them: the outside that schedulers and operators touch.
+
+use super::rig::{Rig, as_of, assert_exit, private, stderr, stdout};
+use bt_rollcall::sandbox::{Faults, Sandbox, SandboxOptions, World};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+#[test]
+fn a_good_run_publishes_a_snapshot_that_verifies_with_private_modes() {
+    let rig = Rig::seeded(300);
+    let output = rig.run(&[]);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains("published, complete"));
+    let snapshot = rig.snapshot();
+    assert_eq!(rig.latest(), Some(snapshot.clone()));
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&snapshot), 0o700);
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(&snapshot).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(mode(&entry.path()), 0o600);
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    let tables = ["changes", "findings", "groups", "memberships", "users"];
+    let mut expected: Vec<String> = tables.iter().flat_map(|t| [format!("{t}.csv"), format!("{t}.parquet")]).collect();
+    expected.extend(["manifest.json", "pages.jsonl", "report.html"].map(str::to_owned));
+    expected.sort();
+    assert_eq!(names, expected);
+    assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);
+    fs::write(snapshot.join("users.csv"), "tampered").unwrap();
+    let output = rig.call(&["verify", snapshot.to_str().unwrap()]);
+    assert_exit(&output, 1);
+    assert!(stderr(&output).contains("users.csv"));
+}
+
+#[test]
+fn a_wrong_secret_is_said_in_so_many_words() {
+    let rig = Rig::seeded(50);
+    private(&rig.folder.path().join("sandbox-secret"), "wrong");
+    let output = rig.run(&[]);
+    assert_exit(&output, 1);
+    let told = stderr(&output);
+    assert!(told.contains("the appliance refused the client id or secret (401 invalid_client)"), "{told}");
+    assert!(rig.snapshots().is_empty());
+    assert!(rig.sandbox.counters().requests <= 2, "a wrong secret is not tried again and again");
+}
+
+#[test]
+fn a_missing_right_names_the_list_and_the_right() {
+    let rig = Rig::new(World::seeded(1, 50, as_of()), Faults { forbid_users: true, ..Faults::default() });
+    let output = rig.run(&[]);
+    assert_exit(&output, 1);
+    let told = stderr(&output);
+    assert!(told.contains("list of users is forbidden (403)") && told.contains("right to view users"), "{told}");
+}
+
+#[test]
+fn an_unknown_certificate_points_to_ca_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::seeded(1, 50, as_of());
+    let sandbox = Sandbox::start(SandboxOptions { world, tls: true, ..SandboxOptions::default() }).unwrap();
+    private(&folder.path().join("sandbox-secret"), sandbox.client_secret());
+    private(&folder.path().join("sandbox-ca.pem"), sandbox.ca_pem().unwrap());
+    let with_ca = sandbox.ready_configuration(folder.path(), None);
+    let without: Vec<&str> = with_ca.lines().filter(|line| !line.starts_with("ca_file")).collect();
+    let config = folder.path().join("c.toml");
+    let run = |text: &str| {
+        private(&config, text);
+        Command::new(env!("CARGO_BIN_EXE_bt-rollcall")).args(["run", "--config"]).arg(&config).output().unwrap()
+    };
+    let output = run(&without.join("\n"));
+    assert_exit(&output, 1);
+    assert!(stderr(&output).contains("ca_file"), "{}", stderr(&output));
+    assert_exit(&run(&with_ca), 0);
+}
+
+#[test]
+fn a_secret_file_that_others_can_read_is_a_configuration_error() {
+    let rig = Rig::seeded(50);
+    let secret = rig.folder.path().join("sandbox-secret");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    let output = rig.run(&[]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("chmod 600"));
+    assert_eq!(rig.sandbox.counters().requests, 0, "nothing was contacted");
+}
+
+#[test]
+fn every_configuration_mistake_is_told_at_once_and_nothing_is_contacted() {
+    let rig = Rig::seeded(50);
+    rig.edit("page_size = 100", "page_sice = 100");
+    rig.append("[policy.rules]\n\"stale-logon\" = \"high\"");
+    for command in ["check", "run"] {
+        let output = rig.call(&[command]);
+        assert_exit(&output, 2);
+        let told = stderr(&output);
+        assert!(told.contains("did you mean page_size?") && told.contains("did you mean stale-login?"), "{told}");
+    }
+    assert_eq!(rig.sandbox.counters().requests, 0);
+    assert_exit(&rig.call(&["run", "--as-of", "yesterday"]), 2);
+    assert_exit(&rig.call(&["rum"]), 2);
+}
+
+#[test]
+fn an_unusable_output_folder_publishes_nothing() {
+    let rig = Rig::seeded(50);
+    fs::write(rig.folder.path().join("snapshots"), "a file is in the way").unwrap();
+    let output = rig.run(&[]);
+    assert_exit(&output, 1);
+    assert!(stderr(&output).contains("snapshots"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_full_disk_publishes_nothing_and_the_last_good_snapshot_stands() {
+    let rig = Rig::seeded(600);
+    assert_exit(&rig.run(&[]), 0);
+    let good = rig.snapshot();
+    // A file may not grow beyond 64 KiB: writing fails in the middle as on a full disk (EFBIG instead of ENOSPC).
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
+    let program = env!("CARGO_BIN_EXE_bt-rollcall");
+    let output = Command::new("bash")
+        .args(["-c", script, program, "run", "--as-of", "2026-11-23T02:00:00Z", "--config"])
+        .arg(&rig.config)
+        .output()
+        .unwrap();
+    assert_exit(&output, 1);
+    assert!(stderr(&output).contains("users.csv"), "{}", stderr(&output));
+    assert_eq!(rig.snapshots(), [good.clone()]);
+    assert_eq!(rig.latest(), Some(good.clone()));
+    assert_exit(&rig.call(&["verify", good.to_str().unwrap()]), 0);
+    assert_exit(&rig.run(&[]), 0);
+}
+
+#[test]
+fn the_second_of_two_runs_at_once_says_so() {
+    let rig = Rig::seeded(50);
+    fs::create_dir_all(rig.folder.path().join("state")).unwrap();
+    let lock = fs::File::create(rig.folder.path().join("state/lock")).unwrap();
+    lock.lock().unwrap();
+    let output = rig.run(&[]);
+    assert_exit(&output, 6);
+    assert_eq!(rig.sandbox.counters().requests, 0);
+    drop(lock);
+    assert_exit(&rig.run(&[]), 0);
+}
+
+#[test]
+fn an_empty_or_shrunken_source_is_guarded_until_it_is_confirmed() {
+    let rig = Rig::seeded(300);
+    rig.sandbox.set_faults(Faults { empty_users: true, ..Faults::default() });
+    assert_exit(&rig.run(&[]), 4);
+    rig.sandbox.set_faults(Faults::default());
+    assert_exit(&rig.run(&[]), 0);
+    let good = rig.snapshot();
+    rig.sandbox.with_world(|world| {
+        let leave: Vec<u64> = world.user_ids().into_iter().take(100).collect();
+        leave.into_iter().for_each(|id| assert!(world.remove_user(id)));
+    });
+    let output = rig.run(&[]);
+    assert_exit(&output, 4);
+    assert!(stderr(&output).contains("--allow-shrink") && stderr(&output).contains("100 gone (33 %"));
+    assert_eq!(rig.snapshots(), [good]);
+    assert_exit(&rig.run(&["--allow-shrink"]), 0);
+    assert!(rig.manifest()["warnings"][0].as_str().unwrap().contains("--allow-shrink"));
+    assert_exit(&rig.run(&[]), 0);
+}
+
+#[test]
+fn one_failing_source_leaves_the_other_published_as_partial() {
+    let rig = Rig::seeded(100);
+    let text = fs::read_to_string(&rig.config).unwrap();
+    let source = &text[text.find("[[source]]").unwrap()..];
+    let source = source.split("\n[").next().unwrap();
+    let gone = Sandbox::start(SandboxOptions { world: World::seeded(1, 5, as_of()), ..SandboxOptions::default() });
+    let address = gone.unwrap().url();
+    let second =
+        source.replace("\"sandbox\"", "\"broken\"").replace(&rig.sandbox.url(), &address.replace("https", "http"));
+    assert_exit(&rig.run(&[]), 0);
+    let complete = rig.snapshot();
+    rig.append(&second);
+    rig.append("deadline_minutes = 1");
+    let output = rig.run(&["--json"]);
+    assert_exit(&output, 3);
+    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(summary["completeness"], "partial");
+    assert_eq!(summary["sources"][0]["status"], "failed", "{summary}");
+    assert_eq!(summary["sources"][1]["status"], "complete");
+    assert_eq!(rig.latest(), Some(complete), "a partial snapshot never becomes latest");
+    assert_eq!(rig.table("users").len(), 100);
+    assert_exit(&rig.run(&["--source", "broken"]), 1);
+    assert_exit(&rig.run(&["--source", "nobody"]), 2);
+}
+
+#[test]
+fn a_dry_run_writes_and_sends_nothing() {
+    let rig = Rig::seeded(100);
+    let output = rig.run(&["--dry-run"]);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains("rehearsed"));
+    assert!(!rig.snapshots_dir().exists() && !rig.folder.path().join("state").exists());
+}
+
+#[test]
+fn findings_at_or_above_the_asked_severity_end_with_10() {
+    let rig = Rig::seeded(400);
+    assert_exit(&rig.run(&["--fail-on", "medium"]), 10);
+    assert_exit(&rig.run(&["--fail-on", "critical"]), 0);
+    assert_exit(&rig.run(&["--fail-on", "urgent"]), 2);
+}
+
+#[test]
+fn the_json_summary_is_one_object_and_logs_can_be_json_too() {
+    let rig = Rig::seeded(100);
+    let output = rig.run(&["--json", "--log-format", "json"]);
+    assert_exit(&output, 0);
+    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(summary["published"], true);
+    assert_eq!(summary["counts"]["users"], 100);
+    assert_eq!(stdout(&output).lines().count(), 1);
+    for line in stderr(&output).lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["timestamp"].is_string() && line["level"].is_string() && line["message"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn a_metrics_file_is_written_after_good_and_bad_runs() {
+    let rig = Rig::seeded(100);
+    rig.edit("state_dir", "metrics_file = \"metrics.prom\"\nstate_dir");
+    let metrics = || fs::read_to_string(rig.folder.path().join("metrics.prom")).unwrap();
+    assert_exit(&rig.run(&[]), 0);
+    assert!(metrics().contains("bt_rollcall_last_run_exit_code 0\n"), "{}", metrics());
+    assert!(metrics().contains("bt_rollcall_source_users{source=\"sandbox\"} 100\n"));
+    rig.sandbox.set_faults(Faults { forbid_users: true, ..Faults::default() });
+    assert_exit(&rig.run(&[]), 1);
+    assert!(metrics().contains("bt_rollcall_last_run_exit_code 1\n"));
+    assert!(metrics().contains("bt_rollcall_last_complete_timestamp_seconds "));
+}
+
+#[test]
+fn check_online_says_what_answers_and_what_a_run_costs() {
+    let rig = Rig::seeded(2500);
+    assert_exit(&rig.call(&["check"]), 0);
+    assert_eq!(rig.sandbox.counters().requests, 0);
+    let output = rig.call(&["check", "--online"]);
+    assert_exit(&output, 0);
+    let told = stdout(&output);
+    assert!(told.contains("100 of 2,500 users in one page") && told.contains("a run takes about"), "{told}");
+    rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
+    let output = rig.call(&["check", "--online"]);
+    assert_exit(&output, 1);
+    assert!(stdout(&output).contains("groups is forbidden"));
+}
+
+#[test]
+fn prune_keeps_what_it_must_and_says_why() {
+    let rig = Rig::seeded(50);
+    rig.edit("[output]\n", "[output]\nkeep_days = 1\nkeep_runs = 2\n");
+    for _ in 0..3 {
+        assert_exit(&rig.run(&[]), 0);
+    }
+    assert_eq!(rig.snapshots().len(), 3, "all are young");
+    // A run of long ago, by its name.
+    let old = rig.snapshots_dir().join("20200101T000000Z-0000");
+    fs::rename(&rig.snapshots()[0], &old).unwrap();
+    let output = rig.call(&["prune", "--dry-run"]);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains("remove  20200101T000000Z-0000") && old.exists(), "{}", stdout(&output));
+    assert_exit(&rig.call(&["prune"]), 0);
+    assert!(!old.exists());
+    assert_eq!(rig.snapshots().len(), 2);
+}
+
+#[test]
+fn completions_and_the_manual_page_are_printed() {
+    let call = |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_bt-rollcall")).args(args).output().unwrap();
+    let output = call(&["completions", "bash"]);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains("bt-rollcall"));
+    let output = call(&["man"]);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).starts_with(".") || stdout(&output).contains(".TH"));
+    let output = call(&["--help"]);
+    assert!(stdout(&output).contains("Exit codes:"));
+}
