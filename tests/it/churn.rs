@@ -20,7 +20,7 @@ fn settings(sandbox: &Sandbox) -> SourceSettings {
     let identity = SourceIdentity {
         name,
         kind: "rest-v3".to_owned(),
-        url: sandbox.url(),
+        url: sandbox.url().to_owned(),
         client_id: sandbox.client_id().to_owned(),
     };
     SourceSettings { identity, kind: SourceKind::RestV3, client, page_size: 20 }

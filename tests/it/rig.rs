@@ -55,6 +55,11 @@ impl Rig {
         private(&self.config, &text.replacen(from, to, 1));
     }
 
+    /// Adds a setting to the source.
+    pub fn set(&self, setting: &str) {
+        self.edit("requests_per_second = 1000\n", &format!("requests_per_second = 1000\n{setting}\n"));
+    }
+
     /// Adds to the end of the configuration.
     pub fn append(&self, more: &str) {
         let text = fs::read_to_string(&self.config).unwrap();

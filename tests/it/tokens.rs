@@ -7,7 +7,7 @@ use bt_rollcall::sandbox::{Faults, World};
 #[test]
 fn a_token_that_dies_after_ten_uses_costs_one_refresh_each_time() {
     let rig = Rig::new(World::seeded(5, 2000, as_of()), Faults { token_requests: Some(10), ..Faults::default() });
-    rig.edit("page_size = 100", "page_size = 20");
+    rig.set("page_size = 20");
     assert_exit(&rig.run(&[]), 0);
     let counters = rig.sandbox.counters();
     let least = counters.requests.saturating_sub(counters.unauthorized + counters.tokens_issued).div_ceil(10);
