@@ -1,7 +1,7 @@
 //! Who holds what: privileged groups with their members, accounts by type and source.
 
 use super::index::Index;
-use super::{Bounded, Shown};
+use super::{Bounded, Shown, status};
 use crate::model::{Group, Member, Roll, Rule, User};
 use std::collections::BTreeMap;
 
@@ -70,11 +70,10 @@ impl PrivilegedGroups {
         let rolls = &index.input.inventory.rolls;
         let mut groups: Vec<PrivilegedGroup> = rolls.iter().flat_map(|roll| of_roll(index, roll)).collect();
         groups.sort_by_key(|group| std::cmp::Reverse((group.stale, group.members)));
-        let sources = rolls.iter().map(|roll| roll.harvest.source.name.as_str());
         Self {
             groups: Bounded::cut(groups, GROUPS),
             stale_judged: index.is_judged(Rule::StaleLogin),
-            unproven: sources.filter(|name| !index.is_proven(name, "groups")).take(GROUPS).map(Shown::name).collect(),
+            unproven: status::unproven(index, "groups"),
         }
     }
 }

@@ -7,6 +7,8 @@ const TOP: f64 = 64.0;
 const HEIGHT: f64 = 190.0;
 const SLOT: f64 = 62.0;
 const BAR: f64 = 44.0;
+/// Width of a slot for a bar apart: its label is a word.
+const WIDE: f64 = 84.0;
 /// Between the bins of days and the bars apart.
 const GAP: f64 = 34.0;
 /// Height of one line of threshold labels.
@@ -87,8 +89,8 @@ impl Chart {
         let scale = Scale::of(highest);
         let apart_x = LEFT + SLOT * bins.len() as f64 + GAP;
         let of_days = bins.iter().enumerate().map(|(at, bin)| scale.bar(LEFT + SLOT * at as f64, bin, false));
-        let others = apart.iter().enumerate().map(|(at, bin)| scale.bar(apart_x + SLOT * 1.15 * at as f64, bin, true));
-        let right = apart_x + SLOT * 1.15 * 3.0;
+        let others = apart.iter().enumerate().map(|(at, bin)| scale.bar(apart_x + WIDE * at as f64, bin, true));
+        let right = apart_x + WIDE * 3.0;
         Self {
             width: right + 4.0,
             height: TOP + HEIGHT + 52.0,
@@ -130,7 +132,7 @@ impl Scale {
 
     fn bar(&self, slot: f64, bin: &Bin, apart: bool) -> Bar {
         let (height, stale_height) = (self.height(bin.total), self.height(bin.stale));
-        let x = slot + (SLOT - BAR) / 2.0;
+        let x = slot + (if apart { WIDE } else { SLOT } - BAR) / 2.0;
         Bar {
             x,
             middle: x + BAR / 2.0,

@@ -104,6 +104,8 @@ pub struct View {
     pub tiles: Vec<Tile>,
     /// How each rule went, in the order of the catalogue.
     pub rules: Vec<RuleResult>,
+    /// Sources whose list of users is not proven complete: rules judged only the accounts that came.
+    pub unproven_users: Vec<Shown>,
     /// The findings to look at first.
     pub top: Bounded<TopRow>,
     /// Days since the last login.
@@ -126,6 +128,7 @@ impl View {
         Self {
             status: Status::of(&index),
             tiles: tiles::of(&index),
+            unproven_users: status::unproven(&index, "users"),
             top: top::rows(&index),
             inactivity: Inactivity::of(&index),
             groups: PrivilegedGroups::of(&index),

@@ -160,6 +160,10 @@ fn scope(sources: &[SourceEntry]) -> Shown {
         [] => Shown::name("no source"),
         [only] => Shown::name(&only.name),
         [first, second] => Shown::sentence(&format!("{} and {}", Shown::name(&first.name), Shown::name(&second.name))),
+        [a, b, c] => {
+            let [a, b, c] = [a, b, c].map(|source| Shown::name(&source.name));
+            Shown::sentence(&format!("{a}, {b} and {c}"))
+        }
         many => Shown::name(&format!("{} sources", many.len())),
     }
 }
@@ -174,7 +178,9 @@ fn lead(index: &Index<'_>) -> String {
     let grave = findings.iter().filter(|f| f.severity >= Severity::High).count() as u64;
     let of_users = findings.iter().filter(|f| f.subject.kind == SubjectKind::User);
     let concerned: HashSet<_> = of_users.map(|f| (f.source.as_str(), &*f.subject.id)).collect();
-    let population = format!("{}, {} of them enabled.", counted(accounts, "account", "accounts"), thousands(enabled));
+    let came = if index.input.manifest.is_complete() { "" } else { " came" };
+    let accounts = counted(accounts, "account", "accounts");
+    let population = format!("{accounts}{came}, {} of them enabled.", thousands(enabled));
     match findings.len() as u64 {
         0 => format!("{population} No findings."),
         all => format!(
@@ -184,6 +190,12 @@ fn lead(index: &Index<'_>) -> String {
             counted(grave, "is", "are"),
         ),
     }
+}
+
+/// Sources of which this list is not proven complete.
+pub(super) fn unproven(index: &Index<'_>, list: &str) -> Vec<Shown> {
+    let sources = index.input.manifest.sources.iter().map(|source| source.name.as_str());
+    sources.filter(|name| !index.is_proven(name, list)).take(SOURCES).map(Shown::name).collect()
 }
 
 fn source_line(source: &SourceEntry) -> SourceLine {

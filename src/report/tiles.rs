@@ -60,7 +60,7 @@ fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
         Tile::plain("Enabled", p.enabled, state),
         Tile::plain("Privileged", p.privileged, format!("{} enabled", thousands(p.privileged_enabled))),
         Tile::plain("Local", p.local, format!("{} enabled", thousands(p.local_enabled))),
-        Tile::plain("Service accounts", p.service, format!("{} break-glass beside", thousands(p.break_glass))),
+        Tile::plain("Service accounts", p.service, format!("and {} break-glass", thousands(p.break_glass))),
     ]
 }
 

@@ -27,7 +27,7 @@ fn item(what: &str, why: &str) -> Unchecked {
 pub(super) fn list(index: &Index<'_>, rules: &[RuleResult]) -> Bounded<Unchecked> {
     let mut items = unproven_lists(index);
     items.extend(rules.iter().flat_map(of_rule));
-    items.extend(index.input.inventory.rolls.iter().flat_map(untold_fields));
+    items.extend(untold_fields(&index.input.inventory.rolls));
     items.extend(patterns(index));
     // The standing limits always fit: they are what every reader must see.
     let limits = standing_limits(index);
@@ -62,34 +62,50 @@ fn of_rule(rule: &RuleResult) -> Vec<Unchecked> {
         .collect()
 }
 
-/// A field that no account of a source tells, or that some do not.
-fn untold_fields(roll: &Roll) -> Vec<Unchecked> {
-    type Untold = fn(&User) -> bool;
-    const FIELDS: [(&str, Untold, &str); 6] = [
-        ("second factor", |u| u.mfa.is_none(), "whether accounts use a second factor was not checked"),
-        (
-            "administrator flag",
-            |u| u.is_admin.is_none(),
-            "an account counts as privileged by its groups only, as privileged_groups names them",
-        ),
-        ("last login", |u| u.last_login == LastLogin::NotReported, "inactivity of these accounts was not judged"),
-        ("enabled or disabled", |u| u.enabled.is_none(), "rules about enabled or disabled accounts leave them out"),
-        ("group memberships", |u| !u.groups_known, "these accounts may hold access that is not seen here"),
-        ("end of validity", |u| u.expires_at == Told::Not, "no account could be recognised as expired"),
-    ];
-    let (users, name) = (&roll.harvest.users, roll.harvest.source.name.as_str());
+type Untold = fn(&User) -> bool;
+
+/// Fields that a source may not tell, and what follows. The last three often stand for "not so": they are named
+/// only where no account of the source tells them.
+const FIELDS: [(&str, Untold, &str); 6] = [
+    ("last login", |u| u.last_login == LastLogin::NotReported, "inactivity of these accounts was not judged"),
+    ("state enabled or disabled", |u| u.enabled.is_none(), "rules about enabled or disabled accounts leave them out"),
+    ("group memberships", |u| !u.groups_known, "these accounts may hold access that is not seen here"),
+    ("second factor", |u| u.mfa.is_none(), "whether accounts use a second factor was not checked"),
+    (
+        "administrator flag",
+        |u| u.is_admin.is_none(),
+        "an account counts as privileged by its groups only, as privileged_groups names them",
+    ),
+    ("end of validity", |u| u.expires_at == Told::Not, "no account could be recognised as expired"),
+];
+/// Fields from here on are optional.
+const OPTIONAL: usize = 3;
+/// Sources that one item names.
+const NAMES: usize = 5;
+
+fn untold_fields(rolls: &[Roll]) -> Vec<Unchecked> {
     let mut items = Vec::new();
-    for (field, untold, why) in FIELDS {
-        let missing = users.iter().filter(|user| untold(user)).count();
-        let optional = matches!(field, "end of validity" | "second factor" | "administrator flag");
-        if missing == users.len() && missing > 0 {
-            items.push(item(&format!("{name}: the source does not tell the {field}"), why));
-        } else if missing > 0 && !optional {
-            let of = counted(missing as u64, "account", "accounts");
-            items.push(item(&format!("{name}: the {field} is not told for {of}"), why));
+    for (at, (field, untold, why)) in FIELDS.into_iter().enumerate() {
+        let missing = |roll: &Roll| roll.harvest.users.iter().filter(|user| untold(user)).count();
+        let never_told = |roll: &&Roll| missing(roll) > 0 && missing(roll) == roll.harvest.users.len();
+        let silent: Vec<&Roll> = rolls.iter().filter(never_told).collect();
+        if !silent.is_empty() {
+            items.push(item(&format!("The {field}: not told by {}", names(&silent)), why));
+        }
+        for roll in rolls.iter().filter(|roll| at < OPTIONAL && missing(roll) > 0 && !never_told(roll)) {
+            let accounts = counted(missing(roll) as u64, "account", "accounts");
+            items.push(item(&format!("The {field} of {accounts} in {}", roll.harvest.source.name), why));
         }
     }
     items
+}
+
+fn names(rolls: &[&Roll]) -> String {
+    let names: Vec<&str> = rolls.iter().take(NAMES).map(|roll| roll.harvest.source.name.as_str()).collect();
+    match rolls.len().saturating_sub(NAMES) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }
 
 fn patterns(index: &Index<'_>) -> Vec<Unchecked> {
@@ -113,7 +129,7 @@ fn standing_limits(index: &Index<'_>) -> Vec<Unchecked> {
         item(
             "Other systems",
             &format!(
-                "only the {sources} named above were read; consoles and directories that are not configured may hold further accounts"
+                "only the {sources} of this run; consoles and directories that are not configured may hold further accounts"
             ),
         ),
         item("What groups permit", "who is in a group was read, not what the group allows"),

@@ -88,7 +88,7 @@ fn policy() -> Policy {
 fn classes() -> Classes {
     let parse = |text: &str| Pattern::parse(text).expect("a pattern");
     Classes {
-        privileged_groups: vec![parse("Administrators"), parse("glob:*admin*"), parse("id:9")],
+        privileged_groups: vec![parse("Administrators"), parse("glob:*admin*")],
         break_glass: vec![parse("glob:emergency-*")],
         service_accounts: vec![parse("glob:svc-*")],
     }
@@ -499,7 +499,7 @@ fn policy_entries() -> BTreeMap<String, PolicyEntry> {
         ("never_logged_in_grace_days", json!(30), "default"),
         ("max_shrink_percent", json!(20), "default"),
         ("frameworks", json!(["pci-dss-4.0.1", "cis-8.1"]), "configuration"),
-        ("privileged_groups", json!(["Administrators", "glob:*admin*", "id:9"]), "configuration"),
+        ("privileged_groups", json!(["Administrators", "glob:*admin*"]), "configuration"),
         ("break_glass", json!(["glob:emergency-*"]), "configuration"),
         ("service_accounts", json!(["glob:svc-*"]), "configuration"),
         ("rules", json!({}), "default"),
