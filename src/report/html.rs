@@ -42,7 +42,14 @@ pub fn render(view: &View) -> Result<String, askama::Error> {
 }
 
 /// What the template calls.
-#[expect(unreachable_pub, reason = "the macro of the template engine makes public items")]
+#[expect(
+    unreachable_pub,
+    clippy::inline_always,
+    clippy::unused_self,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    reason = "the signature and the items that the template engine's macro asks for and makes"
+)]
 mod filters {
     use crate::report::text;
 

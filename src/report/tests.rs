@@ -1,6 +1,9 @@
 //! Behaviour of the view and of the page.
 
+mod behaviour;
+mod judge;
 mod sample;
+mod tenant;
 
 use sample::World;
 use std::path::Path;

@@ -58,7 +58,7 @@ fn push_visible(text: &mut String, c: char) {
     match u32::from(c) {
         n @ 0..=0x1f => text.push(char::from_u32(0x2400 + n).unwrap_or('\u{fffd}')),
         0x7f => text.push('\u{2421}'),
-        n if reorders_or_hides(n) => text.push_str(&format!("[U+{n:04X}]")),
+        n if reorders_or_hides(n) => text.extend(format!("[U+{n:04X}]").chars()),
         _ => text.push(c),
     }
 }

@@ -49,15 +49,12 @@ fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
     let p = population(index);
     let groups = index.input.inventory.rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum();
     let untold = p.accounts - p.enabled - p.disabled;
-    let mut state = format!("{} disabled", thousands(p.disabled));
-    for (count, word) in [(p.expired, "expired"), (untold, "not told")] {
-        if count > 0 {
-            state.push_str(&format!(", {} {word}", thousands(count)));
-        }
-    }
+    let others = [(p.expired, "expired"), (untold, "not told")].into_iter().filter(|(count, _)| *count > 0);
+    let states = [(p.disabled, "disabled")].into_iter().chain(others);
+    let state: Vec<String> = states.map(|(count, word)| format!("{} {word}", thousands(count))).collect();
     vec![
         Tile::plain("Accounts", p.accounts, format!("and {}", counted(groups, "group", "groups"))),
-        Tile::plain("Enabled", p.enabled, state),
+        Tile::plain("Enabled", p.enabled, state.join(", ")),
         Tile::plain("Privileged", p.privileged, format!("{} enabled", thousands(p.privileged_enabled))),
         Tile::plain("Local", p.local, format!("{} enabled", thousands(p.local_enabled))),
         Tile::plain("Service accounts", p.service, format!("and {} break-glass", thousands(p.break_glass))),
