@@ -146,7 +146,7 @@ fn in_words(grade: Grade, no_source: bool) -> (&'static str, &'static str) {
         Grade::Proven | Grade::Absent => ("Complete", "Every list of every source was proven complete."),
         Grade::Unproven => (
             "Partial",
-            "Not everything could be proven complete. What is missing below is not known to be absent; the lists in question are marked.",
+            "Not everything could be proven complete. Something that this report does not show may still exist; the lists in question are marked.",
         ),
         Grade::Failed => (
             "Partial",

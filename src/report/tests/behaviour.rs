@@ -171,7 +171,7 @@ fn twenty_thousand_findings_with_long_names_fit_on_a_small_page() {
     let mut eu = harvest("appliance-eu", 20_000, 7);
     for user in &mut eu.users {
         user.username =
-            Some(format!("{}{}", "𝕏".repeat(if user.id.as_str() < "2" { 4000 } else { 90 }), user.id).into());
+            Some(format!("{}{}", "𝕏".repeat(if user.id.as_str().len() < 3 { 4000 } else { 90 }), user.id).into());
         user.account_type = Some(user.id.as_str().into());
         user.enabled = Some(true);
         user.last_login = LastLogin::At(as_of() - Duration::days(500));
