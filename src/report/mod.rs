@@ -1,32 +1,146 @@
-//! stub until merged
-use crate::model::*;
+//! The report for people: a view of one run as plain data, and its rendering. Pure: no clock, no disk.
+//!
+//! [`View::of`] decides *what* is said and how much of it (every list is bounded, so that the page stays small at any
+//! size of tenant); [`html::render`] decides how it looks. Text from outside enters a view only as [`Shown`].
+//! Knows nothing of how rules judge or how a source is read: it tells what manifest, verdicts and findings say.
+
+use crate::model::{Finding, Instant, Inventory, Rule, Verdict};
 use crate::rules::policy::Policy;
 use crate::snapshot::manifest::Manifest;
+
+mod accounts;
+mod chart;
+pub mod html;
+mod inactivity;
+mod index;
+mod judged;
+mod method;
+mod status;
+mod text;
+mod tiles;
+mod top;
+mod unchecked;
+
+#[cfg(test)]
+mod tests;
+
+pub use accounts::{PrivilegedGroup, PrivilegedGroups, TypeRow};
+pub use chart::{Bar, Chart, Grid, Mark};
+pub use inactivity::{Bin, Inactivity};
+pub use judged::{Gap, RuleResult, Segment, Standing};
+pub use method::{FileRow, ListRow, Method, Parameter, SourceRow};
+pub use status::{Grade, ListLine, SourceLine, Status};
+pub use text::Shown;
+pub use tiles::Tile;
+pub use top::{Basis, TopRow};
+pub use unchecked::Unchecked;
+
+use index::Index;
+
+/// What a rule is called and means, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleInfo {
+    /// Which.
     pub rule: Rule,
+    /// Short name for people.
     pub title: &'static str,
+    /// Why it matters, in one sentence.
     pub why: &'static str,
+    /// What to do about a finding.
     pub action: &'static str,
+    /// Its severities in words.
     pub severity: &'static str,
+    /// Control ids of the selected frameworks that it is relevant to.
     pub controls: Vec<&'static str>,
 }
+
+/// All that a report is made of.
+#[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
+    /// What the snapshot says of itself; its `files` may be empty and never hold the report.
     pub manifest: &'a Manifest,
+    /// Accounts and groups.
     pub inventory: &'a Inventory,
+    /// What was found.
     pub findings: &'a [Finding],
+    /// What each rule was judged over.
     pub verdicts: &'a [Verdict],
+    /// Thresholds.
     pub policy: &'a Policy,
+    /// The instant that every age is computed from.
     pub as_of: Instant,
+    /// The rules in the order of the report.
     pub catalogue: &'a [RuleInfo],
 }
-pub struct View;
-impl View {
-    pub fn of(_: &Input<'_>) -> Self {
-        Self
+
+/// A list cut to what fits on a page, and how many rows were left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounded<T> {
+    /// The first rows.
+    pub rows: Vec<T>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+impl<T> Bounded<T> {
+    fn cut(rows: impl IntoIterator<Item = T>, limit: usize) -> Self {
+        let mut rows = rows.into_iter();
+        let first: Vec<T> = rows.by_ref().take(limit).collect();
+        Self { rows: first, more: rows.count() as u64 }
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 }
-pub mod html {
-    pub fn render(_: &super::View) -> Result<String, String> {
-        Ok("x".into())
+
+/// What every report of a run shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// Scope, instant, completeness.
+    pub status: Status,
+    /// The figures at the top.
+    pub tiles: Vec<Tile>,
+    /// How each rule went, in the order of the catalogue.
+    pub rules: Vec<RuleResult>,
+    /// Sources whose list of users is not proven complete: rules judged only the accounts that came.
+    pub unproven_users: Vec<Shown>,
+    /// The findings to look at first.
+    pub top: Bounded<TopRow>,
+    /// Days since the last login.
+    pub inactivity: Inactivity,
+    /// Privileged groups and their members.
+    pub groups: PrivilegedGroups,
+    /// Accounts by type and source.
+    pub types: Bounded<TypeRow>,
+    /// How all of it was made.
+    pub method: Method,
+    /// What was not checked.
+    pub unchecked: Bounded<Unchecked>,
+}
+
+impl View {
+    /// Projects a run.
+    pub fn of(input: &Input<'_>) -> Self {
+        let index = Index::of(input);
+        let rules = judged::results(&index);
+        Self {
+            status: Status::of(&index),
+            tiles: tiles::of(&index),
+            unproven_users: status::unproven(&index, "users"),
+            top: top::rows(&index),
+            inactivity: Inactivity::of(&index),
+            groups: PrivilegedGroups::of(&index),
+            types: accounts::types(&index),
+            method: Method::of(&index),
+            unchecked: unchecked::list(&index, &rules),
+            rules,
+        }
+    }
+
+    /// Rules that came to this standing.
+    pub fn standing(&self, standing: Standing) -> Vec<&RuleResult> {
+        self.rules.iter().filter(|rule| rule.standing == standing).collect()
     }
 }

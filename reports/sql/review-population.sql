@@ -1,0 +1,20 @@
+-- The frozen population of an access review: every member of every group, with what a reviewer needs to decide.
+-- In a snapshot's folder: duckdb < review-population.sql
+SELECT m.source,
+       coalesce(g.name, m.group_id)                AS "group",
+       coalesce(g.privileged, false)               AS privileged,
+       u.id,
+       u.username,
+       u.display_name,
+       u.kind,
+       u.enabled,
+       u.account_type,
+       u.last_login_status,
+       u.last_login,
+       list_sort(list(DISTINCT f.rule) FILTER (f.rule IS NOT NULL)) AS findings
+FROM 'memberships.parquet' m
+LEFT JOIN 'groups.parquet' g ON g.source = m.source AND g.id = m.group_id
+LEFT JOIN 'users.parquet' u ON u.source = m.source AND u.id = m.user_id
+LEFT JOIN 'findings.parquet' f ON f.source = m.source AND f.subject_kind = 'user' AND f.subject_id = m.user_id
+GROUP BY ALL
+ORDER BY privileged DESC, m.source, "group", username;

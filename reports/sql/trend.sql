@@ -1,0 +1,11 @@
+-- How many findings had each run, by rule? A partial run is not comparable: see its manifest.
+-- In the folder that holds the snapshots: duckdb < trend.sql
+SELECT parse_path(filename)[-2]                                            AS run,
+       (SELECT m.completeness FROM read_json('*/manifest.json', filename = true) m
+        WHERE parse_path(m.filename)[-2] = parse_path(f.filename)[-2])     AS completeness,
+       rule,
+       count(*)                                                            AS findings
+FROM read_parquet('*/findings.parquet', filename = true) f
+WHERE parse_path(filename)[-2] <> 'latest'
+GROUP BY ALL
+ORDER BY run, rule;

@@ -1,0 +1,148 @@
+//! Who holds what: privileged groups with their members, accounts by type and source.
+
+use super::index::Index;
+use super::{Bounded, Shown, status};
+use crate::model::{Group, Member, Roll, Rule, User};
+use std::collections::BTreeMap;
+
+/// Privileged groups that are shown.
+const GROUPS: usize = 25;
+/// Types that are shown.
+const TYPES: usize = 30;
+
+/// One privileged group, or the administrators by their own record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrivilegedGroup {
+    /// Source.
+    pub source: Shown,
+    /// Name; its id where it has none.
+    pub name: Shown,
+    /// Id; absent for the administrators by their own record.
+    pub id: Option<Shown>,
+    /// Members.
+    pub members: u64,
+    /// Members that stand for something outside, such as a directory group.
+    pub external: u64,
+    /// Enabled members.
+    pub enabled: u64,
+    /// Members with a stale-login finding.
+    pub stale: u64,
+    /// Members with a never-logged-in finding.
+    pub never: u64,
+    /// Disabled or expired members.
+    pub disabled: u64,
+}
+
+/// The section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivilegedGroups {
+    /// Most stale members first.
+    pub groups: Bounded<PrivilegedGroup>,
+    /// Whether stale-login was judged anywhere.
+    pub stale_judged: bool,
+    /// Sources whose list of groups is not proven complete.
+    pub unproven: Vec<Shown>,
+}
+
+/// Accounts of one type in one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TypeRow {
+    /// Source.
+    pub source: Shown,
+    /// As the source words it.
+    pub kind: Option<Shown>,
+    /// Accounts.
+    pub accounts: u64,
+    /// Enabled.
+    pub enabled: u64,
+    /// Disabled.
+    pub disabled: u64,
+    /// Privileged.
+    pub privileged: u64,
+    /// With a stale-login finding.
+    pub stale: u64,
+    /// With a never-logged-in finding.
+    pub never: u64,
+}
+
+impl PrivilegedGroups {
+    pub(super) fn of(index: &Index<'_>) -> Self {
+        let rolls = &index.input.inventory.rolls;
+        let mut groups: Vec<PrivilegedGroup> = rolls.iter().flat_map(|roll| of_roll(index, roll)).collect();
+        groups.sort_by_key(|group| std::cmp::Reverse((group.stale, group.members)));
+        Self {
+            groups: Bounded::cut(groups, GROUPS),
+            stale_judged: index.is_judged(Rule::StaleLogin),
+            unproven: status::unproven(index, "groups"),
+        }
+    }
+}
+
+fn of_roll(index: &Index<'_>, roll: &Roll) -> Vec<PrivilegedGroup> {
+    let mut groups: BTreeMap<u32, PrivilegedGroup> = (0u32..)
+        .zip(&roll.harvest.groups)
+        .filter(|(_, group)| group.privileged)
+        .map(|(at, group)| (at, empty(roll, group)))
+        .collect();
+    for membership in &roll.memberships {
+        let Some(row) = membership.group.and_then(|at| groups.get_mut(&at)) else { continue };
+        let Member::User(user) = membership.member;
+        if let Some(user) = roll.harvest.users.get(user as usize) {
+            add(index, row, roll, user);
+        }
+    }
+    let mut rows: Vec<PrivilegedGroup> = groups.into_values().collect();
+    rows.extend(administrators(index, roll));
+    rows
+}
+
+fn empty(roll: &Roll, group: &Group) -> PrivilegedGroup {
+    PrivilegedGroup {
+        source: Shown::name(roll.harvest.source.name.as_str()),
+        name: Shown::name(group.name.as_deref().unwrap_or(group.id.as_str())),
+        id: Some(Shown::name(group.id.as_str())),
+        external: group.external_member_count,
+        ..PrivilegedGroup::default()
+    }
+}
+
+/// Administrators by their own record, as if they were a group.
+fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
+    let mut row = PrivilegedGroup {
+        source: Shown::name(roll.harvest.source.name.as_str()),
+        name: Shown::name("Administrator by the account's own record"),
+        ..PrivilegedGroup::default()
+    };
+    for user in roll.harvest.users.iter().filter(|user| user.is_admin == Some(true)) {
+        add(index, &mut row, roll, user);
+    }
+    (row.members > 0).then_some(row)
+}
+
+fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &Roll, user: &User) {
+    let ended = user.enabled == Some(false) || index.is_expired(user);
+    row.members += 1;
+    row.enabled += u64::from(user.enabled == Some(true) && !ended);
+    row.disabled += u64::from(ended);
+    row.stale += u64::from(index.has(Rule::StaleLogin, roll, user));
+    row.never += u64::from(index.has(Rule::NeverLoggedIn, roll, user));
+}
+
+pub(super) fn types(index: &Index<'_>) -> Bounded<TypeRow> {
+    let mut rows: BTreeMap<(&str, Option<&str>), TypeRow> = BTreeMap::new();
+    for (roll, user) in index.users() {
+        let key = (roll.harvest.source.name.as_str(), user.account_type.as_deref());
+        let row = rows.entry(key).or_insert_with(|| TypeRow {
+            source: Shown::name(key.0),
+            kind: key.1.map(Shown::name),
+            ..TypeRow::default()
+        });
+        row.accounts += 1;
+        row.enabled += u64::from(user.enabled == Some(true));
+        row.disabled += u64::from(user.enabled == Some(false));
+        row.privileged += u64::from(roll.is_privileged(user));
+        row.stale += u64::from(index.has(Rule::StaleLogin, roll, user));
+        row.never += u64::from(index.has(Rule::NeverLoggedIn, roll, user));
+    }
+    Bounded::cut(rows.into_values(), TYPES)
+}

@@ -1,0 +1,82 @@
+//! Look-ups that every part of the view needs: rolls by name, users by id, who has which finding. Borrowed, never shown.
+
+use super::{Input, RuleInfo};
+use crate::model::{Finding, Outcome, Roll, Rule, SubjectKind, User, UserId, UserKind, Verdict};
+use crate::snapshot::manifest::SourceEntry;
+use std::collections::{HashMap, HashSet};
+
+/// The input, indexed.
+pub(super) struct Index<'a> {
+    pub(super) input: &'a Input<'a>,
+    rolls: HashMap<&'a str, &'a Roll>,
+    found: HashSet<(Rule, &'a str, &'a str)>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn of(input: &'a Input<'a>) -> Self {
+        let rolls = input.inventory.rolls.iter().map(|r| (r.harvest.source.name.as_str(), r)).collect();
+        let of_users = input.findings.iter().filter(|f| f.subject.kind == SubjectKind::User);
+        let found = of_users.map(|f| (f.rule, f.source.as_str(), &*f.subject.id)).collect();
+        Self { input, rolls, found }
+    }
+
+    /// Every user with its roll.
+    pub(super) fn users(&self) -> impl Iterator<Item = (&'a Roll, &'a User)> {
+        self.input.inventory.rolls.iter().flat_map(|roll| roll.harvest.users.iter().map(move |user| (roll, user)))
+    }
+
+    /// Whether this user has a finding of this rule.
+    pub(super) fn has(&self, rule: Rule, roll: &Roll, user: &User) -> bool {
+        self.found.contains(&(rule, roll.harvest.source.name.as_str(), user.id.as_str()))
+    }
+
+    /// The user that a finding is about, where it is about one that came.
+    pub(super) fn subject(&self, finding: &Finding) -> Option<(&'a Roll, &'a User)> {
+        let about_user = finding.subject.kind == SubjectKind::User;
+        let roll = self.rolls.get(finding.source.as_str()).filter(|_| about_user)?;
+        let id = UserId::from(&*finding.subject.id);
+        let at = roll.harvest.users.binary_search_by(|user| user.id.cmp(&id)).ok()?;
+        Some((roll, &roll.harvest.users[at]))
+    }
+
+    pub(super) fn info(&self, rule: Rule) -> Option<&'a RuleInfo> {
+        self.input.catalogue.iter().find(|info| info.rule == rule)
+    }
+
+    /// The rule's name for people, else its id.
+    pub(super) fn title(&self, rule: Rule) -> &'static str {
+        self.info(rule).map_or(rule.as_str(), |info| info.title)
+    }
+
+    pub(super) fn verdicts(&self, rule: Rule) -> impl Iterator<Item = &'a Verdict> {
+        self.input.verdicts.iter().filter(move |verdict| verdict.rule == rule)
+    }
+
+    /// Whether the rule was judged in at least one source.
+    pub(super) fn is_judged(&self, rule: Rule) -> bool {
+        self.verdicts(rule).any(|verdict| matches!(verdict.outcome, Outcome::Judged { .. }))
+    }
+
+    pub(super) fn count(&self, rule: Rule) -> u64 {
+        self.input.findings.iter().filter(|finding| finding.rule == rule).count() as u64
+    }
+
+    /// Enabled, of a person, not expired: the accounts to which inactivity applies.
+    pub(super) fn may_be_inactive(&self, user: &User) -> bool {
+        user.enabled == Some(true) && user.kind != UserKind::Service && !self.is_expired(user)
+    }
+
+    pub(super) fn is_expired(&self, user: &User) -> bool {
+        user.expires_at.at().is_some_and(|end| end <= self.input.as_of)
+    }
+
+    pub(super) fn source(&self, name: &str) -> Option<&'a SourceEntry> {
+        self.input.manifest.sources.iter().find(|source| source.name == name)
+    }
+
+    /// Whether the manifest says that this list of this source is all there is.
+    pub(super) fn is_proven(&self, source: &str, list: &str) -> bool {
+        let entry = self.source(source).and_then(|s| s.lists.iter().find(|l| l.kind == list));
+        entry.is_some_and(|l| l.coverage == "complete")
+    }
+}

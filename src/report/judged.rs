@@ -1,0 +1,249 @@
+//! How each rule went: findings by severity, passed, could not be judged, off. A rule that could not run
+//! is never among those that passed.
+
+use super::index::Index;
+use super::text::{counted, thousands};
+use super::{Bounded, Shown};
+use crate::model::{Outcome, Rule, Severity, Verdict};
+
+/// Gaps that are named for one rule.
+const GAPS: usize = 10;
+/// Width of the longest bar.
+const BAR: f64 = 100.0;
+
+/// What came of a rule over all sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It found something.
+    Findings,
+    /// It ran over all of its subjects and found nothing.
+    Passed,
+    /// It found nothing where it ran, but did not run everywhere, or not over a list that is proven complete.
+    PassedInPart,
+    /// It could not run anywhere.
+    Unjudged,
+    /// Switched off.
+    Off,
+}
+
+/// Where a rule could not be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Source.
+    pub source: Shown,
+    /// What was lacking.
+    pub why: Shown,
+    /// It follows from a list that is not proven complete; the list is named on its own among what was not checked.
+    pub of_list: bool,
+}
+
+/// A piece of a bar.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Word of the severity.
+    pub severity: &'static str,
+    /// Findings.
+    pub count: u64,
+    /// Left edge, of 100.
+    pub x: f64,
+    /// Width, of 100.
+    pub width: f64,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleResult {
+    /// Public id.
+    pub id: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to do.
+    pub action: &'static str,
+    /// Its severities in words.
+    pub severity: &'static str,
+    /// Control ids that it is relevant to.
+    pub controls: Vec<&'static str>,
+    /// What came of it.
+    pub standing: Standing,
+    /// Findings.
+    pub total: u64,
+    /// Findings by severity, gravest first: critical, high, medium, low, info.
+    pub by_severity: [u64; 5],
+    /// The bar, gravest first, without empty pieces.
+    pub bar: Vec<Segment>,
+    /// Over what it ran: `the rule ran over 412 of 412 accounts`.
+    pub ran: String,
+    /// Where it did not.
+    pub gaps: Bounded<Gap>,
+}
+
+impl RuleResult {
+    /// The result for the controls table.
+    pub fn result(&self) -> String {
+        let somewhere = if self.gaps.is_empty() { "" } else { ", not judged in full" };
+        match self.standing {
+            Standing::Findings => format!("{}{somewhere}", counted(self.total, "finding", "findings")),
+            Standing::Passed => "passed".to_owned(),
+            Standing::PassedInPart => "passed in part".to_owned(),
+            Standing::Unjudged => "could not be judged".to_owned(),
+            Standing::Off => "off".to_owned(),
+        }
+    }
+
+    /// The name of the result's style.
+    pub fn class(&self) -> &'static str {
+        match self.standing {
+            Standing::Findings => "found",
+            Standing::Passed => "proven",
+            Standing::PassedInPart | Standing::Unjudged => "unproven",
+            Standing::Off => "absent",
+        }
+    }
+
+    /// What stands beside the result.
+    pub fn symbol(&self) -> &'static str {
+        match self.standing {
+            Standing::Findings => "●",
+            Standing::Passed => "✓",
+            Standing::PassedInPart | Standing::Unjudged => "!",
+            Standing::Off => "–",
+        }
+    }
+}
+
+pub(super) fn results(index: &Index<'_>) -> Vec<RuleResult> {
+    let mut results: Vec<RuleResult> = order(index).into_iter().map(|rule| result(index, rule)).collect();
+    let longest = results.iter().map(|r| r.total).max().unwrap_or(0);
+    for result in &mut results {
+        result.bar = bar(&result.by_severity, longest);
+    }
+    results
+}
+
+/// The catalogue's order; rules that it does not hold come after.
+fn order(index: &Index<'_>) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = index.input.catalogue.iter().map(|info| info.rule).collect();
+    let missing: Vec<Rule> = Rule::ALL.into_iter().filter(|rule| !rules.contains(rule)).collect();
+    rules.extend(missing);
+    rules
+}
+
+fn result(index: &Index<'_>, rule: Rule) -> RuleResult {
+    let by_severity = by_severity(index, rule);
+    let total = by_severity.iter().sum();
+    let gaps = gaps(index, rule);
+    let info = index.info(rule);
+    RuleResult {
+        id: rule.as_str(),
+        title: index.title(rule),
+        why: info.map_or("", |i| i.why),
+        action: info.map_or("", |i| i.action),
+        severity: info.map_or("", |i| i.severity),
+        controls: info.map(|i| i.controls.clone()).unwrap_or_default(),
+        standing: standing(index, rule, total, gaps.is_empty()),
+        total,
+        by_severity,
+        bar: Vec::new(),
+        ran: ran(index, rule),
+        gaps: Bounded::cut(gaps, GAPS),
+    }
+}
+
+fn by_severity(index: &Index<'_>, rule: Rule) -> [u64; 5] {
+    let mut counts = [0; 5];
+    for finding in index.input.findings.iter().filter(|f| f.rule == rule) {
+        counts[place(finding.severity)] += 1;
+    }
+    counts
+}
+
+fn place(severity: Severity) -> usize {
+    match severity {
+        Severity::Critical => 0,
+        Severity::High => 1,
+        Severity::Medium => 2,
+        Severity::Low => 3,
+        Severity::Info => 4,
+    }
+}
+
+fn standing(index: &Index<'_>, rule: Rule, total: u64, without_gaps: bool) -> Standing {
+    let mut verdicts = index.verdicts(rule).peekable();
+    if total > 0 {
+        Standing::Findings
+    } else if verdicts.peek().is_some() && verdicts.all(|v| v.outcome == Outcome::Off) {
+        Standing::Off
+    } else if !index.is_judged(rule) {
+        Standing::Unjudged
+    } else if without_gaps {
+        Standing::Passed
+    } else {
+        Standing::PassedInPart
+    }
+}
+
+fn ran(index: &Index<'_>, rule: Rule) -> String {
+    let (mut over, mut of) = (0, 0);
+    for verdict in index.verdicts(rule) {
+        if let Outcome::Judged { subjects, undetermined } = verdict.outcome {
+            over += subjects.saturating_sub(undetermined);
+            of += subjects;
+        }
+    }
+    let (one, many) = noun(rule);
+    if !index.is_judged(rule) {
+        return "the rule did not run".to_owned();
+    }
+    format!("the rule ran over {} of {}", thousands(over), counted(of, one, many))
+}
+
+fn noun(rule: Rule) -> (&'static str, &'static str) {
+    match rule {
+        Rule::CollectionIncomplete => ("source", "sources"),
+        _ => ("account", "accounts"),
+    }
+}
+
+fn gaps(index: &Index<'_>, rule: Rule) -> Vec<Gap> {
+    let mut gaps: Vec<Gap> = index.verdicts(rule).flat_map(|verdict| gaps_of(index, verdict)).collect();
+    if gaps.is_empty() && index.verdicts(rule).next().is_none() {
+        let (source, why) = (Shown::name("every source"), Shown::name("there was nothing to judge"));
+        gaps.push(Gap { source, why, of_list: false });
+    }
+    gaps
+}
+
+fn gaps_of(index: &Index<'_>, verdict: &Verdict) -> Vec<Gap> {
+    let source = verdict.source.as_str();
+    let gap = |why: &str| Gap { source: Shown::name(source), why: Shown::sentence(why), of_list: false };
+    let (one, many) = noun(verdict.rule);
+    match &verdict.outcome {
+        Outcome::Off => Vec::new(),
+        Outcome::Undetermined { why } => vec![gap(why)],
+        Outcome::Judged { undetermined, .. } => {
+            let mut gaps = Vec::new();
+            if *undetermined > 0 {
+                gaps.push(gap(&format!("the data did not suffice for {}", counted(*undetermined, one, many))));
+            }
+            if verdict.rule != Rule::CollectionIncomplete && !index.is_proven(source, "users") {
+                let why = "the list of users is not proven complete: only the accounts that came were judged";
+                gaps.push(Gap { of_list: true, ..gap(why) });
+            }
+            gaps
+        }
+    }
+}
+
+fn bar(by_severity: &[u64; 5], longest: u64) -> Vec<Segment> {
+    let mut x = 0.0;
+    let mut segments = Vec::new();
+    for (severity, count) in Severity::ALL.iter().rev().zip(by_severity).filter(|(_, count)| **count > 0) {
+        #[expect(clippy::cast_precision_loss, reason = "the width of a bar on a page")]
+        let width = (BAR * *count as f64 / longest.max(1) as f64).max(0.6);
+        segments.push(Segment { severity: severity.as_str(), count: *count, x, width });
+        x += width;
+    }
+    segments
+}

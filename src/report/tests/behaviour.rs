@@ -1,0 +1,269 @@
+//! What the page says, and what it never says, in the cases that matter.
+
+use super::sample::{World, as_of};
+use super::tenant::{harvest, list};
+use crate::model::{Finding, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, Told, User};
+use crate::report::{Grade, Standing};
+use chrono::Duration;
+
+const HOSTILE: &str =
+    "</title></style><script>alert(1)</script>\"' onload=x <img src=//evil.example/x> &amp; \u{202e}nimda\0\r\n";
+
+fn world_with(change: impl FnOnce(&mut World)) -> World {
+    let mut world = World::complete();
+    change(&mut world);
+    world
+}
+
+fn set_outcome(world: &mut World, rule: Rule, outcome: &Outcome) {
+    for verdict in world.verdicts.iter_mut().filter(|verdict| verdict.rule == rule) {
+        verdict.outcome = outcome.clone();
+    }
+    world.findings.retain(|finding| finding.rule != rule);
+}
+
+fn rule(world: &World, wanted: Rule) -> crate::report::RuleResult {
+    world.view().rules.into_iter().find(|rule| rule.id == wanted.as_str()).expect("every rule has a result")
+}
+
+/// The inside of every `<…>`: in text both signs are escaped, so that whatever stands between them is markup.
+fn markup(page: &str) -> Vec<&str> {
+    page.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or_default()).collect()
+}
+
+fn hostile_world() -> World {
+    let mut eu = harvest("appliance-eu", 60, 7);
+    for user in &mut eu.users {
+        user.username = Some(HOSTILE.into());
+        user.account_type = Some(HOSTILE.into());
+    }
+    for group in &mut eu.groups {
+        group.name = Some(format!("admin {HOSTILE}").into());
+    }
+    eu.source.url = HOSTILE.to_owned();
+    eu.source.client_id = HOSTILE.to_owned();
+    eu.lists[1] = list(ListKind::Groups, None, 14, ("failed", HOSTILE));
+    let mut world = World::of(vec![eu]);
+    for finding in &mut world.findings {
+        finding.title = HOSTILE.into();
+    }
+    world.manifest.warnings = vec![HOSTILE.to_owned()];
+    world.manifest.host = HOSTILE.to_owned();
+    world.manifest.sources[0].name = HOSTILE.to_owned();
+    world
+}
+
+#[test]
+fn hostile_text_in_every_place_stays_text() {
+    let page = hostile_world().page();
+    assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("onload=x <"));
+    assert!(page.contains("&#60;script&#62;"), "the name is shown, escaped");
+    assert_eq!(page.matches("</style>").count(), 1);
+    assert_eq!(page.matches("</title>").count(), 2, "the page's and the histogram's");
+    for acting in ['\0', '\r', '\u{202e}'] {
+        assert!(!page.contains(acting), "{acting:?} acts on the page");
+    }
+    assert!(page.contains("[U+202E]nimda\u{2400}\u{240d}\u{240a}"));
+}
+
+const FORBIDDEN: [&str; 11] =
+    ["script", "img", "link", "iframe", "object", "embed", "form", "base", "use", "image", "foreignObject"];
+
+#[test]
+fn the_page_fetches_nothing_and_runs_nothing() {
+    for page in [World::complete().page(), World::partial().page(), hostile_world().page()] {
+        for tag in markup(&page) {
+            let name = tag.split([' ', '\n']).next().unwrap_or_default();
+            assert!(!FORBIDDEN.contains(&name), "<{tag}> in the page");
+            for reference in ["src=", "href=\"h", "href=\"/", "url(", " on", "javascript:"] {
+                assert!(!tag.contains(reference), "{reference} in <{tag}>");
+            }
+        }
+        let style = page.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).unwrap_or_default();
+        assert!(!style.contains("@import") && style.matches("url(").count() == style.matches("url(#hatch)").count());
+        assert!(page.contains("default-src 'none'; style-src 'sha256-"));
+        assert!(!page.contains(" style=\""), "the policy would refuse it");
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    assert_eq!(World::complete().page(), World::complete().page());
+}
+
+#[test]
+fn a_run_without_any_source_says_that_it_says_nothing() {
+    let world = World::of(Vec::new());
+    let view = world.view();
+    assert_eq!((view.status.word, view.status.grade), ("Empty", Grade::Unproven));
+    assert!(view.rules.iter().all(|rule| rule.standing == Standing::Unjudged), "nothing passed");
+    assert!(world.page().contains("No source was read."));
+}
+
+#[test]
+fn an_empty_tenant_that_is_proven_passes_over_zero_accounts() {
+    let mut empty = harvest("appliance-eu", 0, 1);
+    empty.groups.clear();
+    let world = World::of(vec![empty]);
+    assert_eq!(rule(&world, Rule::StaleLogin).standing, Standing::Passed);
+    let page = world.page();
+    assert!(page.contains("0 of 0 users, proven") && page.contains("the rule ran over 0 of 0 accounts"));
+    assert!(page.contains("No account to draw."));
+}
+
+#[test]
+fn a_rule_that_found_nothing_says_over_what_it_ran() {
+    let world = World::complete();
+    assert_eq!(rule(&world, Rule::DanglingGroup).standing, Standing::Passed);
+    assert!(world.page().contains("0 findings: the rule ran over 408 of 408 accounts"));
+}
+
+#[test]
+fn a_rule_that_could_not_run_is_apart_from_those_that_passed() {
+    let why = "the source does not tell last logins".to_owned();
+    let world = world_with(|w| set_outcome(w, Rule::StaleLogin, &Outcome::Undetermined { why }));
+    let result = rule(&world, Rule::StaleLogin);
+    assert_eq!((result.standing, result.result().as_str()), (Standing::Unjudged, "could not be judged"));
+    let page = world.page();
+    assert!(page.contains("<h3>Could not be judged</h3>") && page.contains("the source does not tell last logins"));
+    let tile = world.view().tiles.into_iter().find(|tile| tile.label == "Stale").expect("a tile");
+    assert_eq!(tile.value, "not judged", "0 would be a claim");
+}
+
+#[test]
+fn accounts_for_which_the_data_did_not_suffice_keep_a_rule_from_passing() {
+    let world = world_with(|w| set_outcome(w, Rule::NoGroup, &Outcome::Judged { subjects: 200, undetermined: 3 }));
+    let result = rule(&world, Rule::NoGroup);
+    assert_eq!(result.standing, Standing::PassedInPart);
+    assert_eq!(result.ran, "the rule ran over 394 of 400 accounts");
+}
+
+#[test]
+fn a_rule_that_is_off_is_neither_passed_nor_unjudged() {
+    let world = world_with(|w| set_outcome(w, Rule::NoGroup, &Outcome::Off));
+    assert_eq!(rule(&world, Rule::NoGroup).standing, Standing::Off);
+    assert!(world.page().contains("<h3>Switched off</h3>"));
+}
+
+#[test]
+fn a_partial_run_says_which_list_is_not_proven_and_no_rule_passes_over_it() {
+    let world = World::partial();
+    let page = world.page();
+    assert!(page.contains("<p class=\"word\">Partial</p>"));
+    assert!(page.contains("131 of 140 users, not proven complete") && page.contains("5 of 14 groups, broke off"));
+    assert!(page.contains("The list of users is not proven complete for <bdi>appliance-apac</bdi>"));
+    let passed = world.view().standing(Standing::Passed).iter().map(|rule| rule.id).collect::<Vec<_>>();
+    assert!(passed.is_empty(), "{passed:?}");
+}
+
+#[test]
+fn a_source_that_failed_is_the_worst_grade() {
+    let mut down = harvest("appliance-us", 96, 11);
+    down.users.clear();
+    down.lists[0] = list(ListKind::Users, None, 0, ("failed", "connection refused"));
+    let view = World::of(vec![harvest("appliance-eu", 20, 7), down]).view();
+    assert_eq!(view.status.grade, Grade::Failed);
+    assert!(view.status.meaning.starts_with("At least one source failed."));
+}
+
+#[test]
+fn twenty_thousand_findings_with_long_names_fit_on_a_small_page() {
+    let mut eu = harvest("appliance-eu", 20_000, 7);
+    for user in &mut eu.users {
+        user.username =
+            Some(format!("{}{}", "𝕏".repeat(if user.id.as_str().len() < 3 { 4000 } else { 90 }), user.id).into());
+        user.account_type = Some(user.id.as_str().into());
+        user.enabled = Some(true);
+        user.last_login = LastLogin::At(as_of() - Duration::days(500));
+    }
+    let world = World::of(vec![eu]);
+    assert!(world.findings.len() >= 19_000);
+    let page = world.page();
+    assert!(page.len() < 300_000, "{} bytes", page.len());
+    assert!(page.contains("more in <code>findings.csv</code>") && page.contains("more in <code>users.csv</code>"));
+}
+
+#[test]
+fn five_hundred_sources_fit_on_a_small_page() {
+    let harvests = (0..500).map(|n| harvest(&format!("appliance-{n}"), 2, n)).collect();
+    let page = World::of(harvests).page();
+    assert!(page.len() < 300_000, "{} bytes", page.len());
+    assert!(page.contains("<h1><bdi>500 sources</bdi></h1>"));
+}
+
+#[test]
+fn the_gravest_come_first_then_privileged_local_and_oldest() {
+    let view = World::complete().view();
+    assert_eq!(view.top.rows.len(), 25);
+    let key = |row: &crate::report::TopRow| {
+        let has = |tag| row.tags.contains(&tag);
+        (Severity::parse(row.severity), has("privileged"), has("local"), row.age_days)
+    };
+    let keys: Vec<_> = view.top.rows.iter().map(key).collect();
+    assert!(keys.is_sorted_by(|a, b| a >= b), "{keys:?}");
+}
+
+#[test]
+fn the_histogram_counts_every_account_once_and_marks_exactly_the_stale_ones() {
+    let world = World::complete();
+    let inactivity = world.view().inactivity;
+    let stale = world.findings.iter().filter(|finding| finding.rule == Rule::StaleLogin).count() as u64;
+    assert_eq!(inactivity.stale, stale);
+    let counts = |user: &&User| user.enabled == Some(true) && user.kind != crate::model::UserKind::Service;
+    let users = world.inventory.rolls.iter().flat_map(|roll: &Roll| &roll.harvest.users);
+    assert_eq!(inactivity.population, users.filter(counts).count() as u64);
+    assert!(inactivity.bins.iter().filter(|bin| bin.label == "0–6").all(|bin| bin.stale == 0));
+}
+
+#[test]
+fn an_age_at_the_threshold_lies_beyond_its_line_and_a_future_login_is_age_zero() {
+    let mut eu = harvest("appliance-eu", 4, 7);
+    let ages = [Duration::days(90), Duration::days(90) - Duration::seconds(1), Duration::days(-3), Duration::zero()];
+    for (user, age) in eu.users.iter_mut().zip(ages) {
+        user.username = None;
+        user.enabled = Some(true);
+        user.last_login = LastLogin::At(as_of() - age);
+        user.group_memberships = Box::default();
+    }
+    let bins = World::of(vec![eu]).view().inactivity.bins;
+    let total = |label: &str| bins.iter().find(|bin| bin.label == label).map(|bin| (bin.total, bin.stale));
+    assert_eq!(total("90–119"), Some((1, 1)));
+    assert_eq!(total("60–89"), Some((1, 0)));
+    assert_eq!(total("0–6"), Some((2, 0)));
+}
+
+#[test]
+fn expired_and_disabled_accounts_are_not_in_the_histogram() {
+    let mut eu = harvest("appliance-eu", 2, 7);
+    eu.users[0].enabled = Some(false);
+    eu.users[1].enabled = Some(true);
+    eu.users[1].expires_at = Told::At(as_of());
+    let world = World::of(vec![eu]);
+    assert_eq!(world.view().inactivity.population, 0);
+}
+
+#[test]
+fn evidence_that_is_not_what_we_expect_leaves_cells_empty() {
+    let world = world_with(|w| {
+        let source = w.findings[0].source.clone();
+        let odd = |finding: &Finding| Finding {
+            evidence: "not json".into(),
+            severity: Severity::Critical,
+            fingerprint: Fingerprint::of(&["odd"]),
+            source: source.clone(),
+            ..finding.clone()
+        };
+        w.findings = vec![odd(&w.findings[0])];
+    });
+    let row = world.view().top.rows.remove(0);
+    assert_eq!((row.severity, row.basis, row.age_days), ("critical", None, None));
+    assert!(world.page().contains("<th scope=\"col\" class=\"num\">Critical</th>"));
+}
+
+#[test]
+fn what_no_source_tells_is_named_as_not_checked() {
+    let view = World::complete().view();
+    let what: Vec<&str> = view.unchecked.rows.iter().map(|item| item.what.as_str()).collect();
+    assert!(what.contains(&"The second factor: not told by appliance-eu, appliance-us"), "{what:?}");
+    assert!(what.contains(&"Earlier runs"));
+}

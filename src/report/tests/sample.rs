@@ -1,0 +1,191 @@
+//! A made-up tenant of some 400 accounts, the same at every call: what `reports/sample.html` shows.
+
+use super::judge::{catalogue, judge, verdicts};
+use super::tenant::{harvest, list};
+use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Roll, Verdict};
+use crate::report::{Input, RuleInfo, View, html};
+use crate::rules::policy::{Policy, Threshold};
+use crate::snapshot::manifest::{
+    Counts, FORMAT_VERSION, FileEntry, ListEntry, Manifest, PolicyEntry, SourceEntry, Tool,
+};
+use chrono::{TimeZone, Utc};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Owned parts of an input.
+pub(super) struct World {
+    pub(super) manifest: Manifest,
+    pub(super) inventory: Inventory,
+    pub(super) findings: Vec<Finding>,
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) policy: Policy,
+    pub(super) catalogue: Vec<RuleInfo>,
+}
+
+impl World {
+    pub(super) fn view(&self) -> View {
+        View::of(&Input {
+            manifest: &self.manifest,
+            inventory: &self.inventory,
+            findings: &self.findings,
+            verdicts: &self.verdicts,
+            policy: &self.policy,
+            as_of: as_of(),
+            catalogue: &self.catalogue,
+        })
+    }
+
+    pub(super) fn page(&self) -> String {
+        html::render(&self.view()).expect("writing to a string does not fail")
+    }
+
+    /// Joins these harvests and makes everything else from them.
+    pub(super) fn of(harvests: Vec<Harvest>) -> Self {
+        let inventory = Inventory::join(harvests, &classes());
+        let policy = policy();
+        let findings: Vec<Finding> = inventory.rolls.iter().flat_map(|roll| judge(roll, &policy)).collect();
+        let verdicts = inventory.rolls.iter().flat_map(verdicts).collect();
+        let manifest = manifest(&inventory, &findings);
+        Self { manifest, inventory, findings, verdicts, policy, catalogue: catalogue() }
+    }
+
+    /// Two appliances, all proven.
+    pub(super) fn complete() -> Self {
+        Self::of(vec![harvest("appliance-eu", 312, 7), harvest("appliance-us", 96, 11)])
+    }
+
+    /// One appliance proven, one with a list of groups that broke off, one that did not answer.
+    pub(super) fn partial() -> Self {
+        let mut us = harvest("appliance-us", 96, 11);
+        us.groups.truncate(5);
+        us.lists[1] = list(ListKind::Groups, Some(14), 5, FAILED);
+        let mut apac = harvest("appliance-apac", 140, 13);
+        apac.users.truncate(131);
+        apac.lists[0] = list(ListKind::Users, Some(140), 131, DRIFTED);
+        Self::of(vec![harvest("appliance-eu", 312, 7), us, apac])
+    }
+}
+
+const FAILED: (&str, &str) = ("failed", "502 Bad Gateway on /api/public/v3/groups?offset=5 after 6 attempts");
+const DRIFTED: (&str, &str) =
+    ("drifted", "the list moved in each of 4 passes: page 2 ended with id 187, page 3 began with id 191");
+
+pub(super) fn as_of() -> Instant {
+    Utc.with_ymd_and_hms(2026, 11, 23, 2, 0, 0).single().expect("a valid instant")
+}
+
+fn policy() -> Policy {
+    let stale_after = Threshold { days: 90, from: "pci-dss-4.0.1".to_owned() };
+    let privileged_stale_after = Threshold { days: 45, from: "configuration".to_owned() };
+    let frameworks = vec!["pci-dss-4.0.1".to_owned(), "cis-8.1".to_owned()];
+    Policy { stale_after, privileged_stale_after, frameworks, ..Policy::default() }
+}
+
+fn classes() -> Classes {
+    let parse = |text: &str| Pattern::parse(text).expect("a pattern");
+    Classes {
+        privileged_groups: vec![parse("Administrators"), parse("glob:*admin*")],
+        break_glass: vec![parse("glob:emergency-*")],
+        service_accounts: vec![parse("glob:svc-*")],
+    }
+}
+
+fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
+    let complete = inventory.rolls.iter().all(|roll| roll.harvest.status().as_str() == "complete");
+    let total = |count: fn(&Roll) -> usize| inventory.rolls.iter().map(|roll| count(roll) as u64).sum::<u64>();
+    let counts = Counts {
+        users: total(|roll| roll.harvest.users.len()),
+        groups: total(|roll| roll.harvest.groups.len()),
+        memberships: total(|roll| roll.memberships.len()),
+        ..Counts::default()
+    };
+    Manifest {
+        format_version: FORMAT_VERSION,
+        run_id: "20261123T020000Z-7f3a".to_owned(),
+        tool: Tool { name: "bt-rollcall".to_owned(), version: "0.1.0".to_owned() },
+        host: "audit-01.example.com".to_owned(),
+        operator: "bt-rollcall".to_owned(),
+        as_of: "2026-11-23T02:00:00Z".to_owned(),
+        started_at: "2026-11-23T02:00:00Z".to_owned(),
+        finished_at: "2026-11-23T02:00:04Z".to_owned(),
+        completeness: if complete { "complete" } else { "partial" }.to_owned(),
+        sources: inventory.rolls.iter().map(|roll| source_entry(&roll.harvest)).collect(),
+        policy: policy_entries(),
+        config_sha256: hash("configuration"),
+        exceptions_sha256: None,
+        base: None,
+        rules: Vec::new(),
+        files: files(&counts, findings.len() as u64),
+        counts,
+        guarded_cells: 1,
+        warnings: vec!["appliance-eu: 12 dates without an offset were taken as UTC".to_owned()],
+    }
+}
+
+pub(super) fn source_entry(harvest: &Harvest) -> SourceEntry {
+    SourceEntry {
+        name: harvest.source.name.to_string(),
+        kind: harvest.source.kind.clone(),
+        url: harvest.source.url.clone(),
+        client_id: harvest.source.client_id.clone(),
+        status: harvest.status().as_str().to_owned(),
+        reason: harvest.reason(),
+        lists: harvest.lists.iter().map(list_entry).collect(),
+        clock_skew_seconds: harvest.clock_skew_seconds,
+        tls_certificate_sha256: harvest.tls_certificate_sha256.clone(),
+    }
+}
+
+fn list_entry(list: &ListReport) -> ListEntry {
+    ListEntry {
+        kind: list.kind.as_str().to_owned(),
+        query: list.query.clone(),
+        coverage: list.coverage.as_str().to_owned(),
+        expected: list.expected,
+        received: list.received,
+        distinct: list.distinct,
+        pages: list.pages,
+        passes: list.passes,
+        requests: list.requests,
+        proof: list.coverage.words().to_owned(),
+    }
+}
+
+fn policy_entries() -> BTreeMap<String, PolicyEntry> {
+    [
+        ("stale_after_days", json!(90), "pci-dss-4.0.1"),
+        ("privileged_stale_after_days", json!(45), "configuration"),
+        ("never_logged_in_grace_days", json!(30), "default"),
+        ("max_shrink_percent", json!(20), "default"),
+        ("frameworks", json!(["pci-dss-4.0.1", "cis-8.1"]), "configuration"),
+        ("privileged_groups", json!(["Administrators", "glob:*admin*"]), "configuration"),
+        ("break_glass", json!(["glob:emergency-*"]), "configuration"),
+        ("service_accounts", json!(["glob:svc-*"]), "configuration"),
+        ("rules", json!({}), "default"),
+    ]
+    .into_iter()
+    .map(|(key, value, from)| (key.to_owned(), PolicyEntry { value, from: from.to_owned() }))
+    .collect()
+}
+
+fn files(counts: &Counts, findings: u64) -> Vec<FileEntry> {
+    [
+        ("users", counts.users, 212),
+        ("groups", counts.groups, 58),
+        ("memberships", counts.memberships, 61),
+        ("findings", findings, 540),
+        ("changes", 0, 0),
+    ]
+    .into_iter()
+    .flat_map(|(table, rows, width)| {
+        let file = move |path: String, bytes| FileEntry { sha256: hash(&path), path, bytes, rows: Some(rows) };
+        [file(format!("{table}.csv"), 128 + rows * width), file(format!("{table}.parquet"), 1_900 + rows * width / 4)]
+    })
+    .collect()
+}
+
+pub(super) fn hash(text: &str) -> String {
+    let hex: Vec<String> = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.concat()
+}

@@ -1,0 +1,173 @@
+//! Accounts and groups of the made-up tenant: names, types and dates by a die that always falls the same.
+
+use super::sample::{as_of, hash};
+use crate::model::{
+    Coverage, Group, GroupId, Harvest, Instant, LastLogin, ListKind, ListReport, SourceIdentity, Told, User,
+};
+use chrono::Duration;
+
+/// A linear congruential generator (Knuth, MMIX): a sample must not depend on a library's idea of randomness.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+
+    fn pick<'t>(&mut self, of: &[&'t str]) -> &'t str {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap_or(0)]
+    }
+
+    fn days(&mut self, from: u64, to: u64) -> Duration {
+        Duration::seconds(i64::try_from((from * 86_400) + self.below((to - from) * 86_400)).unwrap_or(0))
+    }
+}
+
+const GIVEN: [&str; 20] = [
+    "amara", "ben", "chiara", "dmitri", "elena", "farid", "grace", "hiro", "ines", "jonas", "katya", "liam", "mei",
+    "nadia", "omar", "petra", "quentin", "rosa", "sven", "tariq",
+];
+const FAMILY: [&str; 20] = [
+    "okafor", "schmidt", "rossi", "ivanov", "garcia", "haddad", "murphy", "tanaka", "costa", "berg", "novak", "byrne",
+    "chen", "petit", "rahman", "kowalski", "dubois", "silva", "larsen", "aziz",
+];
+const GROUPS: [&str; 14] = [
+    "Administrators",
+    "Service Desk",
+    "Vault Admins",
+    "Network Operations",
+    "Database Operators",
+    "Finance Read-Only",
+    "Remote Support EMEA",
+    "Remote Support Americas",
+    "Policy Owners",
+    "Auditors",
+    "Payment Platform",
+    "Build Engineers",
+    "Vendor Access",
+    "Security Operations",
+];
+
+pub(super) fn harvest(name: &str, count: u64, seed: u64) -> Harvest {
+    let mut dice = Dice(seed);
+    let users = (1..=count).map(|id| user(&mut dice, id)).collect();
+    let groups = (1u64..).zip(GROUPS).map(|(id, name)| group(id, name)).collect();
+    let pages = count.div_ceil(99);
+    Harvest {
+        source: SourceIdentity {
+            name: name.into(),
+            kind: "rest-v3".to_owned(),
+            url: format!("https://{name}.example.com"),
+            client_id: "rollcall-reader".to_owned(),
+        },
+        users,
+        groups,
+        lists: vec![
+            list(ListKind::Users, Some(count), count, ("complete", &users_proof(count, pages))),
+            list(
+                ListKind::Groups,
+                Some(14),
+                14,
+                ("complete", "total 14 on the only page, an empty page after the last row"),
+            ),
+        ],
+        clock_skew_seconds: Some(i64::try_from(seed % 5).unwrap_or(0) - 1),
+        tls_certificate_sha256: Some(hash(&format!("certificate of {name}"))),
+        warnings: Vec::new(),
+    }
+}
+
+fn users_proof(count: u64, pages: u64) -> String {
+    format!("total {count} on each of {pages} pages, every page met its neighbour, an empty page after the last row")
+}
+
+pub(super) fn list(kind: ListKind, expected: Option<u64>, rows: u64, (word, words): (&str, &str)) -> ListReport {
+    let words = words.to_owned();
+    let pages = rows.div_ceil(99).max(1);
+    ListReport {
+        kind,
+        query: format!("/api/public/v3/{}?offset=0&limit=100", kind.as_str()),
+        expected,
+        received: rows + pages - 1,
+        distinct: rows,
+        pages,
+        passes: if word == "drifted" { 4 } else { 1 },
+        requests: pages + if word == "failed" { 6 } else { 1 },
+        coverage: match word {
+            "complete" => Coverage::Complete { proof: words },
+            "drifted" => Coverage::Drifted { why: words },
+            "failed" => Coverage::Failed { error: words },
+            _ => Coverage::NotOffered,
+        },
+    }
+}
+
+fn group(id: u64, name: &str) -> Group {
+    Group { name: Some(name.into()), ..Group::new(id.to_string()) }
+}
+
+fn user(dice: &mut Dice, id: u64) -> User {
+    let (given, family) = (dice.pick(&GIVEN), dice.pick(&FAMILY));
+    let local = dice.below(100) < 18;
+    let username = match id {
+        4 => "emergency-01".to_owned(),
+        _ if id.is_multiple_of(29) => format!("svc-{}-{id}", dice.pick(&["backup", "scan", "deploy", "sync"])),
+        _ => format!("{given}.{family}{id}"),
+    };
+    let created = as_of() - dice.days(20, 2200);
+    let mut user = User::new(id.to_string());
+    user.display_name = Some(format!("{given} {family}").into());
+    user.email_address = Some(format!("{username}@example.com").into());
+    user.username = Some(username.into());
+    user.enabled = Some(dice.below(100) >= 9);
+    user.account_type = Some(if local { "local".into() } else { dice.pick(&["SAML", "LDAP", "SAML"]).into() });
+    user.group_memberships = memberships(dice);
+    user.groups_known = true;
+    user.last_login = last_login(dice, id, created);
+    user.created_at = Told::At(created);
+    odd(id, &mut user);
+    user
+}
+
+/// The awkward accounts of every real tenant.
+fn odd(id: u64, user: &mut User) {
+    match id {
+        23 => user.username = Some("=HYPERLINK(\"intranet\",\"yael\")".into()),
+        51 => {
+            user.username = Some("יעל.כהן".into());
+            user.display_name = Some("יעל כהן".into());
+        }
+        77 => user.last_login = LastLogin::Unreadable("31/02/2026".into()),
+        _ => {}
+    }
+}
+
+fn memberships(dice: &mut Dice) -> Box<[GroupId]> {
+    let wanted = match dice.below(100) {
+        0..=2 => 0,
+        3..=60 => 1,
+        61..=88 => 2,
+        _ => 3,
+    };
+    // Privileged groups (1 and 3) are small.
+    let mut ids: Vec<GroupId> = (0..wanted)
+        .map(|_| if dice.below(100) < 6 { 1 + 2 * dice.below(2) } else { 4 + dice.below(11) })
+        .map(|id| GroupId::from(id.to_string()))
+        .collect();
+    ids.sort();
+    ids.dedup();
+    ids.into()
+}
+
+fn last_login(dice: &mut Dice, id: u64, created: Instant) -> LastLogin {
+    let age = match dice.below(100) {
+        0..=54 => dice.days(0, 14),
+        55..=72 => dice.days(14, 45),
+        73..=82 => dice.days(45, 90),
+        83..=90 => dice.days(90, 200),
+        91..=94 => dice.days(200, 700),
+        _ => return LastLogin::Never { sentinel: id.is_multiple_of(2).then(|| "0001-01-01T00:00:00Z".into()) },
+    };
+    LastLogin::At((as_of() - age).max(created))
+}

@@ -1,0 +1,120 @@
+//! The figures at the top: the population, and what in it needs a look.
+
+use super::index::Index;
+use super::text::{counted, thousands};
+use crate::model::{Outcome, Rule, Severity, UserKind};
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tile {
+    /// What it counts.
+    pub label: &'static str,
+    /// The number, or `not judged`, `off`.
+    pub value: String,
+    /// Whether the value is a number.
+    pub is_number: bool,
+    /// What belongs to it.
+    pub note: String,
+    /// `plain`, `watch` (a figure to look at) or `alert`.
+    pub tone: &'static str,
+}
+
+impl Tile {
+    fn plain(label: &'static str, value: u64, note: String) -> Self {
+        Self { label, value: thousands(value), is_number: true, note, tone: "plain" }
+    }
+}
+
+#[derive(Default)]
+struct Population {
+    accounts: u64,
+    enabled: u64,
+    disabled: u64,
+    expired: u64,
+    privileged: u64,
+    privileged_enabled: u64,
+    local: u64,
+    local_enabled: u64,
+    service: u64,
+    break_glass: u64,
+}
+
+pub(super) fn of(index: &Index<'_>) -> Vec<Tile> {
+    let mut tiles = population_tiles(index);
+    tiles.extend(finding_tiles(index));
+    tiles
+}
+
+fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
+    let p = population(index);
+    let groups = index.input.inventory.rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum();
+    let untold = p.accounts - p.enabled - p.disabled;
+    let others = [(p.expired, "expired"), (untold, "not told")].into_iter().filter(|(count, _)| *count > 0);
+    let states = [(p.disabled, "disabled")].into_iter().chain(others);
+    let state: Vec<String> = states.map(|(count, word)| format!("{} {word}", thousands(count))).collect();
+    vec![
+        Tile::plain("Accounts", p.accounts, format!("and {}", counted(groups, "group", "groups"))),
+        Tile::plain("Enabled", p.enabled, state.join(", ")),
+        Tile::plain("Privileged", p.privileged, format!("{} enabled", thousands(p.privileged_enabled))),
+        Tile::plain("Local", p.local, format!("{} enabled", thousands(p.local_enabled))),
+        Tile::plain("Service accounts", p.service, format!("and {} break-glass", thousands(p.break_glass))),
+    ]
+}
+
+fn population(index: &Index<'_>) -> Population {
+    let mut p = Population::default();
+    for (roll, user) in index.users() {
+        let (enabled, privileged) = (user.enabled == Some(true), roll.is_privileged(user));
+        p.accounts += 1;
+        p.enabled += u64::from(enabled);
+        p.disabled += u64::from(user.enabled == Some(false));
+        p.expired += u64::from(enabled && index.is_expired(user));
+        p.privileged += u64::from(privileged);
+        p.privileged_enabled += u64::from(privileged && enabled);
+        p.local += u64::from(user.is_local());
+        p.local_enabled += u64::from(user.is_local() && enabled);
+        p.service += u64::from(user.kind == UserKind::Service);
+        p.break_glass += u64::from(user.kind == UserKind::BreakGlass);
+    }
+    p
+}
+
+fn finding_tiles(index: &Index<'_>) -> Vec<Tile> {
+    let policy = index.input.policy;
+    let (stale, privileged) = (policy.stale_after.days, policy.privileged_stale_after.days);
+    let stale_note = if stale == privileged {
+        format!("no login for {stale} days")
+    } else {
+        format!("{stale} days; privileged {privileged}")
+    };
+    let grace = format!("created {} days ago or more", policy.never_grace.days);
+    vec![
+        grave(index),
+        found(index, Rule::StaleLogin, "Stale", stale_note),
+        found(index, Rule::NeverLoggedIn, "Never logged in", grace),
+        found(index, Rule::NoGroup, "In no group", "enabled accounts".to_owned()),
+        found(index, Rule::DisabledInGroup, "Disabled, in a group", "or expired".to_owned()),
+    ]
+}
+
+fn grave(index: &Index<'_>) -> Tile {
+    let count = |wanted| index.input.findings.iter().filter(|f| f.severity == wanted).count() as u64;
+    let (critical, high) = (count(Severity::Critical), count(Severity::High));
+    let note = format!("{} critical, {} high", thousands(critical), thousands(high));
+    let tone = if critical + high > 0 { "alert" } else { "plain" };
+    Tile { tone, ..Tile::plain("Open, high or critical", critical + high, note) }
+}
+
+/// A rule's findings; words in place of a number where no source could be judged, for 0 would be a claim.
+fn found(index: &Index<'_>, rule: Rule, label: &'static str, note: String) -> Tile {
+    let count = index.count(rule);
+    if count == 0 && !index.is_judged(rule) {
+        let off = index.verdicts(rule).any(|v| v.outcome == Outcome::Off);
+        let (value, note) = if off { ("off", "by configuration") } else { ("not judged", "see Not checked") };
+        return Tile { label, value: value.to_owned(), is_number: false, note: note.to_owned(), tone: "plain" };
+    }
+    let gaps = index.verdicts(rule).filter(|v| matches!(v.outcome, Outcome::Undetermined { .. })).count() as u64;
+    let note = if gaps == 0 { note } else { format!("{} not judged", counted(gaps, "source", "sources")) };
+    let tone = if count > 0 { "watch" } else { "plain" };
+    Tile { tone, ..Tile::plain(label, count, note) }
+}
