@@ -18,6 +18,14 @@ pub use pattern::{Classes, Pattern};
 /// One UTC instant, kept to the microsecond.
 pub type Instant = DateTime<Utc>;
 
+/// RFC 3339 in UTC, `2026-11-23T02:00:00Z`, with a fraction only where there is one and only as long as it is: the way in
+/// which every file of a snapshot writes an instant.
+pub fn instant_text(at: Instant) -> String {
+    let text = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let text = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
+    format!("{text}Z")
+}
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*

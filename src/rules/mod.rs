@@ -14,6 +14,7 @@ mod tests;
 
 pub use catalogue::{Entry, catalogue, controls_of, entry};
 
+use crate::model::instant_text as instant;
 use crate::model::{
     Coverage, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin, ListKind, Outcome, Roll, Rule,
     Severity, Subject, SubjectKind, User, Verdict,
@@ -215,11 +216,6 @@ impl<'a> Bench<'a> {
 
 fn subject(user: &User) -> Subject {
     Subject { kind: SubjectKind::User, id: user.id.as_str().into(), name: user.name().map(Into::into) }
-}
-
-/// RFC 3339 in UTC, with a fraction only where there is one.
-fn instant(at: Instant) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
 /// A JSON object; its keys come out sorted (serde_json's map is a tree).

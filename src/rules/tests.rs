@@ -315,9 +315,9 @@ fn evidence_lets_a_reviewer_recompute_the_finding() {
     let findings = judged(vec![with("stale", |u| u.last_login = LastLogin::At(at("2026-07-14T08:00:00.5Z")))]).findings;
     assert_eq!(
         &*findings[0].evidence,
-        r#"{"age_days":131,"basis":"2026-07-14T08:00:00.500Z","basis_kind":"last_login","local":false,"privileged":false,"threshold_days":90,"threshold_from":"default"}"#
+        r#"{"age_days":131,"basis":"2026-07-14T08:00:00.5Z","basis_kind":"last_login","local":false,"privileged":false,"threshold_days":90,"threshold_from":"default"}"#
     );
-    assert_eq!(&*findings[0].title, "no login for 131 days: last login 2026-07-14T08:00:00.500Z, threshold 90 days");
+    assert_eq!(&*findings[0].title, "no login for 131 days: last login 2026-07-14T08:00:00.5Z, threshold 90 days");
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Puts the facts of a run into the manifest. Pure.
 
 use crate::config::Config;
+use crate::model::instant_text as instant;
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
 use crate::rules::policy::{Override, Policy, Threshold};
 use crate::snapshot::Published;
 use crate::snapshot::manifest::{
     Base, Counts, FORMAT_VERSION, FileEntry, ListEntry, Manifest, PolicyEntry, RuleEntry, SourceEntry, Tool,
 };
-use chrono::SecondsFormat;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -194,9 +194,4 @@ fn word(wanted: Override) -> &'static str {
         Override::Off => "off",
         Override::Severity(severity) => severity.as_str(),
     }
-}
-
-/// RFC 3339 in UTC, with a fraction only where there is one.
-pub fn instant(at: Instant) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

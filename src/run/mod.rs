@@ -28,7 +28,7 @@ pub use tell::{drain, sender};
 
 use crate::config::{Config, ConfigError, Problem};
 use crate::event::{Event, Observer};
-use crate::model::{Finding, Instant, Inventory, Severity, SourceStatus, Verdict};
+use crate::model::{Finding, Instant, Inventory, Severity, SourceStatus, Verdict, instant_text};
 use crate::rules;
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
 use crate::source::SourceSettings;
@@ -162,7 +162,7 @@ pub fn run(order: &Order<'_>, observer: &Arc<dyn Observer>, stop: &Stop) -> Endi
     let run = Run { order, observer, stop, origin: Origin::of_this_process(), run_id, started_at, as_of };
     let mut ending = run.begun();
     let result = if order.dry_run { run.rehearse(&mut ending) } else { run.perform(&mut ending) };
-    ending.finished_at = describe::instant(Utc::now().trunc_subsecs(6));
+    ending.finished_at = instant_text(Utc::now().trunc_subsecs(6));
     match &result {
         Ok(()) => ending.settle(order.fail_on),
         Err(error) => {
@@ -182,9 +182,9 @@ impl Run<'_> {
         Ending {
             exit_code: 0,
             run_id: self.run_id.clone(),
-            as_of: describe::instant(self.as_of),
-            started_at: describe::instant(self.started_at),
-            finished_at: describe::instant(self.started_at),
+            as_of: instant_text(self.as_of),
+            started_at: instant_text(self.started_at),
+            finished_at: instant_text(self.started_at),
             dry_run: self.order.dry_run,
             published: false,
             completeness: None,

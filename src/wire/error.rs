@@ -65,10 +65,10 @@ pub enum WireErrorKind {
 pub enum Disposition {
     /// Wait and try again.
     Retry,
-    /// Try again, but once only (F16: a login page may be a passing fault, not for ever).
-    RetryOnce,
-    /// Get a new token and try again, once.
-    RefreshOnce,
+    /// The answer is of another kind: try again once, or like any passing fault where the appliance has answered well before.
+    RetryShape,
+    /// Get a new token and try again, as long as tokens work at all.
+    Refresh,
     /// Say so.
     GiveUp,
 }
@@ -78,8 +78,8 @@ impl WireErrorKind {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Connect(_) | Self::Broken(_) | Self::Status(408 | 429 | 500 | 502 | 503 | 504) => Disposition::Retry,
-            Self::Shape(_) => Disposition::RetryOnce,
-            Self::Unauthorized => Disposition::RefreshOnce,
+            Self::Shape(_) => Disposition::RetryShape,
+            Self::Unauthorized => Disposition::Refresh,
             Self::Refused(_)
             | Self::Forbidden
             | Self::NotFound

@@ -117,6 +117,8 @@ pub struct Client {
     /// (time that the exchange took, server's clock minus ours): the fastest exchange tells most exactly.
     skew: Cell<Option<(Duration, i64)>>,
     certificate: RefCell<Option<String>>,
+    /// Some answer had the right shape: the address is an appliance's.
+    understood: Cell<bool>,
 }
 
 /// One attempt's answer, before it is decoded.
@@ -155,6 +157,7 @@ impl Client {
             requests: Cell::new(0),
             skew: Cell::new(None),
             certificate: RefCell::new(None),
+            understood: Cell::new(false),
         })
     }
 
@@ -191,22 +194,30 @@ impl Client {
     }
 
     async fn get_with_retries<T: Body>(&self, path: &str) -> Result<T, WireErrorKind> {
-        let (mut attempt, mut shapes, mut refreshed) = (1, 0, false);
+        let (mut attempt, mut refreshes) = (1, 0);
         loop {
-            let generation = self.token(path).await?;
-            let failure = match self.get_once(path, attempt, generation).await {
+            self.token(path).await?;
+            let (failure, generation) = match self.get_once(path, attempt).await {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
             match failure.kind.disposition() {
-                Disposition::RefreshOnce if !refreshed => {
-                    refreshed = true;
-                    self.tokens.discard(generation);
+                // Again only while tokens do work for some time; a fresh one that is refused will not get better.
+                Disposition::Refresh if refreshes < self.settings.attempts => {
+                    refreshes += 1;
+                    if !self.tokens.discard(generation) && refreshes > 1 {
+                        return Err(failure.kind);
+                    }
                     continue;
                 }
-                Disposition::RetryOnce if shapes == 0 => shapes += 1,
-                Disposition::Retry if attempt < self.settings.attempts => {}
+                // F16: a login page instead of an answer is worth one more try; an appliance that has answered well
+                // before has a passing fault, like any other.
+                Disposition::RetryShape if attempt == 1 || self.understood.get() => {}
+                Disposition::Retry => {}
                 _ => return Err(failure.kind),
+            }
+            if attempt >= self.settings.attempts {
+                return Err(failure.kind);
             }
             self.wait_before_retry(path, attempt, &failure).await;
             attempt += 1;
@@ -226,12 +237,16 @@ impl Client {
         tokio::time::sleep(wait).await;
     }
 
-    async fn get_once<T: Body>(&self, path: &str, attempt: u32, generation: u64) -> Result<T, Failure> {
+    /// One attempt. A failure comes with the generation of the token that was shown.
+    async fn get_once<T: Body>(&self, path: &str, attempt: u32) -> Result<T, (Failure, u64)> {
+        let _turn = self.pace.turn().await;
+        // Only now: while this request waited for its turn, the token may have been replaced.
+        let (bearer, generation) = self.tokens.bearer().map_err(|kind| (kind.into(), 0))?;
         let request = self
             .http
             .request(Method::GET, format!("{}{path}", self.settings.url))
             .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, self.tokens.bearer(generation)?);
+            .header(AUTHORIZATION, bearer);
         let mut record = self.record("GET", path, attempt);
         let started = Instant::now();
         let result = match self.exchange(request, &mut record).await {
@@ -243,7 +258,11 @@ impl Client {
         };
         record.rows = result.as_ref().ok().and_then(Body::rows);
         self.told(record, started, result.as_ref().err().map(|f| &f.kind));
-        result
+        if result.is_ok() {
+            self.understood.set(true);
+            self.tokens.worked(generation);
+        }
+        result.map_err(|failure| (failure, generation))
     }
 
     fn record(&self, method: &'static str, path: &str, attempt: u32) -> RequestRecord {
@@ -266,13 +285,12 @@ impl Client {
         self.observer.tell(&Event::Request(&record));
     }
 
-    /// Sends one request at its turn and collects the answer.
+    /// Sends one request and collects the answer.
     async fn exchange(
         &self,
         request: reqwest::RequestBuilder,
         record: &mut RequestRecord,
     ) -> Result<Answer, WireErrorKind> {
-        let _turn = self.pace.turn().await;
         self.requests.set(self.requests.get() + 1);
         let (sent, sent_at) = (Instant::now(), Utc::now());
         let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e))?;
@@ -329,7 +347,7 @@ impl Client {
                 Ok(generation) => return Ok(generation),
                 Err(failure) => failure,
             };
-            let again = matches!(failure.kind.disposition(), Disposition::Retry | Disposition::RetryOnce);
+            let again = matches!(failure.kind.disposition(), Disposition::Retry | Disposition::RetryShape);
             if !again || attempt >= self.settings.attempts {
                 self.tokens.remember_refusal(&failure.kind);
                 return Err(failure.kind);
@@ -362,6 +380,7 @@ impl Client {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let request = token::authenticate(request, way, &self.settings.client_id, &self.settings.client_secret);
         let mut record = self.record("POST", path, attempt);
+        let _turn = self.pace.turn().await;
         let started = Instant::now();
         let result = match self.exchange(request, &mut record).await {
             Ok(answer) => token::read(answer.status, &answer.body).map_err(|kind| Failure {

@@ -28,6 +28,8 @@ struct Held {
     bearer: HeaderValue,
     generation: u64,
     until: Instant,
+    /// Some request was answered with it.
+    worked: bool,
 }
 
 /// All tokens of one client, one at a time.
@@ -57,14 +59,22 @@ impl Tokens {
         self.held.borrow().as_ref().filter(|h| Instant::now() < h.until).map(|h| h.generation)
     }
 
-    /// The header for it. Where the token was replaced meanwhile, the newer one.
-    pub(super) fn bearer(&self, _generation: u64) -> Result<HeaderValue, WireErrorKind> {
-        self.held.borrow().as_ref().map(|h| h.bearer.clone()).ok_or(WireErrorKind::Unauthorized)
+    /// The header with the token in hand, and its generation: it may be a newer one than the caller saw before.
+    pub(super) fn bearer(&self) -> Result<(HeaderValue, u64), WireErrorKind> {
+        self.held.borrow().as_ref().map(|h| (h.bearer.clone(), h.generation)).ok_or(WireErrorKind::Unauthorized)
     }
 
-    /// Throws the token away that was refused; a newer one stays. So many refusals of one token cost one refresh.
-    pub(super) fn discard(&self, generation: u64) {
-        self.held.borrow_mut().take_if(|h| h.generation == generation);
+    /// A request was answered with it.
+    pub(super) fn worked(&self, generation: u64) {
+        if let Some(held) = self.held.borrow_mut().as_mut().filter(|h| h.generation == generation) {
+            held.worked = true;
+        }
+    }
+
+    /// Throws the token away that was refused; a newer one stays, so that many refusals of one token cost one refresh.
+    /// False where there is no hope in another one: this one was never good for anything.
+    pub(super) fn discard(&self, generation: u64) -> bool {
+        self.held.borrow_mut().take_if(|h| h.generation == generation).is_none_or(|h| h.worked)
     }
 
     pub(super) fn keep(&self, granted: &Granted, way: TokenAuth) -> u64 {
@@ -76,7 +86,7 @@ impl Tokens {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", granted.token.expose_secret()))
             .unwrap_or(HeaderValue::from_static("Bearer"));
         bearer.set_sensitive(true);
-        *self.held.borrow_mut() = Some(Held { bearer, generation, until: Instant::now() + usable });
+        *self.held.borrow_mut() = Some(Held { bearer, generation, until: Instant::now() + usable, worked: false });
         generation
     }
 

@@ -129,7 +129,7 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_quiet_tenant_costs_at_most_four_percent_more_requests_than_it_must() {
-    let rig = Rig::new(World::seeded(3, 6000, as_of()), Faults::default());
+    let rig = Rig::new(World::ordinary(3, 6000, as_of()), Faults::default());
     assert_exit(&rig.run(&[]), 0);
     let counters = rig.sandbox.counters();
     let groups = rig.sandbox.with_world(|world| world.group_count()) as u64;
