@@ -87,7 +87,7 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Deliver what still waits in the spool; exit 0 when nothing waits any more, 5 otherwise
     Emit,
-    /// Remove snapshots that keep_days and keep_runs no longer keep; never the one that latest names
+    /// Remove snapshots that retention no longer keeps; never the newest complete one
     Prune(PruneArgs),
     /// Serve the simulated appliance until stopped; prints its addresses and a ready configuration
     #[cfg(feature = "sandbox")]
@@ -188,7 +188,7 @@ pub struct SandboxArgs {
     /// Plain http instead of https
     #[arg(long)]
     pub http: bool,
-    /// Lists carry only id, username, display_name and enabled
+    /// Lists carry only four fields a user; the rest must be read by id
     #[arg(long)]
     pub sparse: bool,
     /// Give at most this many rows a page, whatever is asked for

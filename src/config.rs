@@ -144,6 +144,6 @@ fn understand(table: &Table, problems: &Problems, around: &Surroundings<'_>, pat
 /// The parser's own words without the line that it would show: a secret may stand in it.
 fn not_toml(text: &str, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start.min(text.len()));
-    let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
     format!("line {line} is not TOML: {}", error.message().trim().replace('\n', "; "))
 }

@@ -28,7 +28,7 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         counted(config.destinations.len(), "syslog destination")
     ));
     if config.destinations.is_empty() {
-        checks.note("no [[syslog]] destination: no SIEM will hear of findings".to_owned());
+        checks.note("no [[syslog]] destination: no SIEM will hear of findings");
     }
     if args.online {
         online(&config, &mut checks);
@@ -105,7 +105,7 @@ fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Check
         let kind = list.kind.as_str();
         match &list.page {
             Ok((rows, Some(total))) => {
-                checks.good(format!("source {name}: {rows} of {} {kind} in one page", thousands(*total)))
+                checks.good(format!("source {name}: {rows} of {} {kind} in one page", thousands(*total)));
             }
             Ok((rows, None)) => checks.good(format!("source {name}: {rows} {kind} in one page; no total is told")),
             Err(why) => checks.bad(format!("source {name}: {kind}: {why}")),

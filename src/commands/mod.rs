@@ -103,9 +103,10 @@ fn counted(count: usize, noun: &str) -> String {
 
 /// Tells why, and what to do about it.
 fn failed(error: &str, hint: Option<&str>, exit: Exit) -> Exit {
-    match hint {
-        Some(hint) => tracing::error!(hint, "{error}"),
-        None => tracing::error!("{error}"),
+    if let Some(hint) = hint {
+        tracing::error!(hint, "{error}");
+    } else {
+        tracing::error!("{error}");
     }
     exit
 }

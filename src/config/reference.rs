@@ -86,7 +86,8 @@ fn read(path: &Path) -> Result<String, String> {
 /// Nobody but the owner may read it.
 fn must_be_private(path: &Path) -> Result<(), String> {
     let there = fs::metadata(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-    if there.mode() & 0o077 == 0 {
+    // The lowest six bits are those of the group and of others.
+    if there.mode().trailing_zeros() >= 6 {
         return Ok(());
     }
     let shown = path.display();
@@ -139,10 +140,10 @@ pub(super) fn private_file(section: &Section<'_>, key: &'static str, around: &Su
 pub(super) fn certificates(section: &Section<'_>, key: &'static str, around: &Surroundings<'_>) -> Option<PathBuf> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     let path = around.path(section.text(key)?);
-    let count = CertificateDer::pem_file_iter(&path).map(|found| found.filter(Result::is_ok).count());
+    let count = CertificateDer::pem_file_iter(&path).map(|found| found.flatten().count());
     match count {
         Ok(0) => {
-            section.problem(key, format!("{} holds no PEM certificate (-----BEGIN CERTIFICATE-----)", path.display()))
+            section.problem(key, format!("{} holds no PEM certificate (-----BEGIN CERTIFICATE-----)", path.display()));
         }
         Ok(_) => return Some(path),
         Err(why) => section.problem(key, format!("cannot read {}: {why}", path.display())),

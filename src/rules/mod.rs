@@ -218,7 +218,7 @@ fn subject(user: &User) -> Subject {
     Subject { kind: SubjectKind::User, id: user.id.as_str().into(), name: user.name().map(Into::into) }
 }
 
-/// A JSON object; its keys come out sorted (serde_json's map is a tree).
+/// A JSON object; its keys come out sorted (the map is a tree).
 fn evidence<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -1,4 +1,4 @@
-//! Inactivity: `stale-login` and `never-logged-in`. age_days = floor((as_of − basis) / 86,400 s); a finding when the age is
+//! Inactivity: `stale-login` and `never-logged-in`. `age_days = floor((as_of − basis) / 86,400 s)`; a finding when the age is
 //! at least the threshold. Service accounts are never stale: machines that use keys do not log in.
 
 use super::policy::Threshold;

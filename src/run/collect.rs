@@ -20,7 +20,7 @@ pub enum CollectError {
 }
 
 /// Reads all sources on one thread.
-pub fn collect(
+pub(super) fn collect(
     sources: &[&SourceSettings],
     observer: &Arc<dyn Observer>,
     stop: &Stop,

@@ -21,7 +21,7 @@ pub struct Origin {
 }
 
 /// All that a manifest is made of.
-pub struct Facts<'a> {
+pub(super) struct Facts<'a> {
     /// The run.
     pub run_id: &'a str,
     /// Its configuration.
@@ -48,13 +48,13 @@ pub struct Facts<'a> {
 
 impl Facts<'_> {
     /// `complete` or `partial`.
-    pub fn completeness(&self) -> &'static str {
+    pub(super) fn completeness(&self) -> &'static str {
         let complete = self.inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Complete);
         if complete && !self.subset { "complete" } else { "partial" }
     }
 
     /// The manifest without files; see [`finish`].
-    pub fn manifest(&self) -> Manifest {
+    pub(super) fn manifest(&self) -> Manifest {
         Manifest {
             format_version: FORMAT_VERSION,
             run_id: self.run_id.to_owned(),
@@ -105,14 +105,14 @@ impl Facts<'_> {
 }
 
 /// Adds what is known last.
-pub fn finish(manifest: &mut Manifest, files: Vec<FileEntry>, guarded_cells: u64, finished_at: Instant) {
+pub(super) fn finish(manifest: &mut Manifest, files: Vec<FileEntry>, guarded_cells: u64, finished_at: Instant) {
     manifest.files = files;
     manifest.guarded_cells = guarded_cells;
     manifest.finished_at = instant(finished_at);
 }
 
 /// One source as manifest and summary show it.
-pub fn source_entry(harvest: &Harvest) -> SourceEntry {
+pub(super) fn source_entry(harvest: &Harvest) -> SourceEntry {
     let lists = harvest.lists.iter().map(|list| ListEntry {
         kind: list.kind.as_str().to_owned(),
         query: list.query.clone(),

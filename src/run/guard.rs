@@ -40,7 +40,7 @@ impl fmt::Display for Suspect {
 }
 
 /// Every suspicious source. A failed one is no suspect: its failure is told by itself.
-pub fn suspects(inventory: &Inventory, base: Option<&Manifest>, max_shrink_percent: u8) -> Vec<Suspect> {
+pub(super) fn suspects(inventory: &Inventory, base: Option<&Manifest>, max_shrink_percent: u8) -> Vec<Suspect> {
     let rolls = inventory.rolls.iter().map(|roll| &roll.harvest).filter(|h| h.status() != SourceStatus::Failed);
     rolls
         .filter_map(|harvest| {

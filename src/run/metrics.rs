@@ -1,4 +1,4 @@
-//! The Prometheus textfile (node_exporter's textfile collector; text format 0.0.4). Pure.
+//! The Prometheus textfile (for `node_exporter`'s textfile collector; text format 0.0.4). Pure.
 
 use super::ending::Ending;
 use chrono::DateTime;
@@ -12,7 +12,7 @@ struct Metric {
 }
 
 /// Renders the file. `last_complete` is when the newest complete snapshot was made, in seconds since 1970.
-pub fn render(ending: &Ending, last_complete: Option<i64>) -> String {
+pub(super) fn render(ending: &Ending, last_complete: Option<i64>) -> String {
     let mut text = String::new();
     for metric in metrics(ending, last_complete) {
         if metric.samples.is_empty() {

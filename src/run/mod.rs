@@ -137,6 +137,7 @@ impl RunError {
 }
 
 /// One run on its way.
+#[expect(clippy::struct_field_names, reason = "run_id is the word for it everywhere")]
 struct Run<'a> {
     order: &'a Order<'a>,
     observer: &'a Arc<dyn Observer>,
@@ -158,8 +159,8 @@ struct Judged {
 pub fn run(order: &Order<'_>, observer: &Arc<dyn Observer>, stop: &Stop) -> Ending {
     let started_at = Utc::now().trunc_subsecs(6);
     let as_of = order.as_of.unwrap_or(started_at.trunc_subsecs(0));
-    let run_id = snapshot::run_id(started_at, fastrand::u16(..));
-    let run = Run { order, observer, stop, origin: Origin::of_this_process(), run_id, started_at, as_of };
+    let run_id = snapshot::run_id(started_at, fastrand::u16(..0xf000));
+    let mut run = Run { order, observer, stop, origin: Origin::of_this_process(), run_id, started_at, as_of };
     let mut ending = run.begun();
     let result = if order.dry_run { run.rehearse(&mut ending) } else { run.perform(&mut ending) };
     ending.finished_at = instant_text(Utc::now().trunc_subsecs(6));
@@ -211,9 +212,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn perform(&self, ending: &mut Ending) -> Result<(), RunError> {
+    fn perform(&mut self, ending: &mut Ending) -> Result<(), RunError> {
         let config = self.order.config;
         let store = Store::new(&config.output.dir).lock(&config.state_dir)?;
+        self.run_id = store.settle_run_id(std::mem::take(&mut self.run_id))?;
+        ending.run_id.clone_from(&self.run_id);
         self.observer.tell(&Event::RunStarted { run_id: &self.run_id });
         for left_over in store.clean_leftovers()? {
             self.note(ending, format!("{left_over}: left behind by a run that was killed; removed"));

@@ -20,9 +20,9 @@ impl Stop {
         let stop = Self::new();
         let asked = stop.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let _context = runtime.enter();
+        let context = runtime.enter();
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        drop(_context);
+        drop(context);
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 loop {

@@ -124,11 +124,14 @@ impl Observer for Log {
     }
 }
 
+/// (received, expected) of each list of each source.
+type Lists = BTreeMap<(String, ListKind), (u64, Option<u64>)>;
+
 /// The progress bar: rows of all lists together.
 #[derive(Clone)]
 pub struct Bar {
     bar: ProgressBar,
-    lists: Arc<Mutex<BTreeMap<(String, ListKind), (u64, Option<u64>)>>>,
+    lists: Arc<Mutex<Lists>>,
 }
 
 impl Bar {

@@ -95,6 +95,11 @@ impl LockedStore {
         Ok(names)
     }
 
+    /// A run's id, moved behind all that are there: names sort by time even where two runs begin in one second.
+    pub fn settle_run_id(&self, run_id: String) -> Result<String, SnapshotError> {
+        Ok(run_id::after(run_id, &self.snapshots()?))
+    }
+
     /// Begins a snapshot.
     pub fn stage(&self, run_id: &str) -> Result<Staging, SnapshotError> {
         must_be_run_id(run_id)?;

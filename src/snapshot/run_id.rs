@@ -35,6 +35,18 @@ pub fn started_at(run_id: &str) -> Option<Instant> {
     NaiveDateTime::parse_from_str(stamp, STAMP).ok().map(|at| at.and_utc())
 }
 
+/// The same run's id, but after every one that is there: two runs of one second must sort by time too.
+pub(super) fn after(run_id: String, existing: &[String]) -> String {
+    let Some((second, newest)) = existing.iter().max().and_then(|newest| newest.rsplit_once('-')) else {
+        return run_id;
+    };
+    let follows = |suffix: &str| u32::from_str_radix(suffix, 16).ok().map(|n| format!("{second}-{:04x}", n + 1));
+    match run_id.rsplit_once('-') {
+        Some((same, suffix)) if same == second && suffix <= newest => follows(newest).unwrap_or(run_id),
+        _ => run_id,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +77,15 @@ mod tests {
         ] {
             assert!(!is_run_id(name), "{name}");
         }
+    }
+
+    #[test]
+    fn two_runs_of_one_second_sort_by_time() {
+        let there = ["20261123T020000Z-7f3a".to_owned()];
+        let after = |run_id: &str| after(run_id.to_owned(), &there);
+        assert_eq!(after("20261123T020000Z-0001"), "20261123T020000Z-7f3b");
+        assert_eq!(after("20261123T020000Z-7f3a"), "20261123T020000Z-7f3b");
+        assert_eq!(after("20261123T020000Z-8000"), "20261123T020000Z-8000");
+        assert_eq!(after("20261123T020001Z-0001"), "20261123T020001Z-0001");
     }
 }

@@ -77,7 +77,7 @@ impl RestV3 {
         let window = Window { offset: 0, limit: self.walk.page_size };
         let users = self.client.get::<UsersPage>(&path(USERS, window)).await;
         let users = users.map(|page| (page.total(), decoder.users(page)));
-        let mut cost = users.as_ref().ok().map(|(total, rows)| 1 + self.pages(*total, rows.len() as u64));
+        let mut cost = users.as_ref().ok().map(|(total, rows)| 1 + pages(*total, rows.len() as u64));
         if let Ok((total, rows)) = &users
             && rows.iter().any(|row| row.sparse)
         {
@@ -88,17 +88,11 @@ impl RestV3 {
         if lists[0].page.is_ok() {
             let groups = self.client.get::<GroupsPage>(&path(GROUPS, window)).await;
             let groups = groups.map(|page| (page.total(), decoder.groups(page)));
-            let rows = groups.as_ref().ok().map(|(total, rows)| self.pages(*total, rows.len() as u64));
+            let rows = groups.as_ref().ok().map(|(total, rows)| pages(*total, rows.len() as u64));
             cost = cost.zip(rows).map(|(users, groups)| users + groups);
             lists.push(probed(ListKind::Groups, groups.map(|(total, rows)| (rows.len() as u64, total))));
         }
         Probe { lists, clock_skew_seconds: self.client.clock_skew_seconds(), requests_of_a_run: cost }
-    }
-
-    /// Pages of a list, neighbours overlapping by one row. Without a total: this page and the look behind it, at least.
-    fn pages(&self, total: Option<u64>, first: u64) -> u64 {
-        let behind = total.map(|total| total.saturating_sub(first));
-        behind.map_or(2, |behind| 1 + behind.div_ceil(first.saturating_sub(1).max(1)))
     }
 
     async fn users(&self, decoder: &Decoder) -> (Vec<ListedUser>, ListReport) {
@@ -228,6 +222,12 @@ impl Source for RestV3 {
     fn probe(&self) -> Probing<'_> {
         Box::pin(self.look())
     }
+}
+
+/// Pages of a list, neighbours overlapping by one row. Without a total: this page and the look behind it, at least.
+fn pages(total: Option<u64>, first: u64) -> u64 {
+    let behind = total.map(|total| total.saturating_sub(first));
+    behind.map_or(2, |behind| 1 + behind.div_ceil(first.saturating_sub(1).max(1)))
 }
 
 fn probed(kind: ListKind, page: Result<(u64, Option<u64>), WireError>) -> ProbedList {

@@ -11,7 +11,7 @@
 //! store nothing or one record for all, and it neither connects again nor sees that a peer went away. TLS it has none.
 //!
 //! - [`message`] which findings and facts become messages    - [`ecs`] message -> JSON body (ECS)
-//! - [`format`] header + body -> frame, within its size      - [`spool`] the at-least-once queue on disk
+//! - [`mod@format`] header + body -> frame, within its size      - [`spool`] the at-least-once queue on disk
 //! - [`transport`] datagrams and proven stream sessions      - [`deliver`] drains the spool into every destination
 
 pub mod deliver;

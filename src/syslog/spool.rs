@@ -96,7 +96,9 @@ impl Spool {
     /// What waits, oldest first, and what is damaged.
     pub fn pending(&self) -> Result<Pending, SpoolError> {
         let mut pending = Pending::default();
-        for name in self.names(|name| !name.starts_with('.') && name.ends_with(".jsonl"))? {
+        for name in self.names(|name| {
+            !name.starts_with('.') && Path::new(name).extension().is_some_and(|ending| ending == "jsonl")
+        })? {
             match Batch::read(self.dir.join(name)) {
                 Ok(batch) => pending.batches.push(batch),
                 Err(error) => pending.damaged.push(error),

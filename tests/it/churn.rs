@@ -38,9 +38,9 @@ fn walk(seed: u64) -> (bool, usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let harvest = runtime.block_on(source.harvest());
     let stayed = sandbox.with_world(|world| world.stayed());
-    let seen: BTreeSet<u64> = harvest.users.iter().map(|user| user.id.as_str().parse().unwrap()).collect();
+    let read: BTreeSet<u64> = harvest.users.iter().map(|user| user.id.as_str().parse().unwrap()).collect();
     let complete = matches!(harvest.coverage(ListKind::Users), Coverage::Complete { .. });
-    (complete, stayed.difference(&seen).count())
+    (complete, stayed.difference(&read).count())
 }
 
 #[test]

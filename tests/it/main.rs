@@ -1,5 +1,7 @@
 //! The whole program, as its users run it, against the simulated appliance. One binary: one link.
 
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
 mod churn;
 mod crash;
 mod delivery;

@@ -128,7 +128,7 @@ fn a_full_disk_publishes_nothing_and_the_last_good_snapshot_stands() {
         .unwrap();
     assert_exit(&output, 1);
     assert!(stderr(&output).contains("users.csv"), "{}", stderr(&output));
-    assert_eq!(rig.snapshots(), [good.clone()]);
+    assert_eq!(rig.snapshots(), std::slice::from_ref(&good));
     assert_eq!(rig.latest(), Some(good.clone()));
     assert_exit(&rig.call(&["verify", good.to_str().unwrap()]), 0);
     assert_exit(&rig.run(&[]), 0);
@@ -157,7 +157,9 @@ fn an_empty_or_shrunken_source_is_guarded_until_it_is_confirmed() {
     let good = rig.snapshot();
     rig.sandbox.with_world(|world| {
         let leave: Vec<u64> = world.user_ids().into_iter().take(100).collect();
-        leave.into_iter().for_each(|id| assert!(world.remove_user(id)));
+        for id in leave {
+            assert!(world.remove_user(id));
+        }
     });
     let output = rig.run(&[]);
     assert_exit(&output, 4);
@@ -281,7 +283,7 @@ fn completions_and_the_manual_page_are_printed() {
     assert!(stdout(&output).contains("bt-rollcall"));
     let output = call(&["man"]);
     assert_exit(&output, 0);
-    assert!(stdout(&output).starts_with(".") || stdout(&output).contains(".TH"));
+    assert!(stdout(&output).contains(".TH"));
     let output = call(&["--help"]);
     assert!(stdout(&output).contains("Exit codes:"));
 }

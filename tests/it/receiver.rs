@@ -1,6 +1,6 @@
 //! A syslog receiver with octet counting (RFC 6587 §3.4.1) that keeps what arrives.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
