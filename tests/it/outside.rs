@@ -176,13 +176,13 @@ fn one_failing_source_leaves_the_other_published_as_partial() {
     let text = fs::read_to_string(&rig.config).unwrap();
     let source = &text[text.find("[[source]]").unwrap()..];
     let source = source.split("\n[").next().unwrap();
-    let gone = Sandbox::start(SandboxOptions { world: World::seeded(1, 5, as_of()), ..SandboxOptions::default() });
-    let address = gone.unwrap().url().to_owned();
-    let second = source.replace("\"sandbox\"", "\"broken\"").replace(rig.sandbox.url(), &address);
+    let faults = Faults { forbid_users: true, ..Faults::default() };
+    let world = World::seeded(1, 5, as_of());
+    let broken = Sandbox::start(SandboxOptions { world, faults, tls: false, ..SandboxOptions::default() }).unwrap();
+    let second = source.replace("\"sandbox\"", "\"broken\"").replace(rig.sandbox.url(), broken.url());
     assert_exit(&rig.run(&[]), 0);
     let complete = rig.snapshot();
     rig.append(&second);
-    rig.append("deadline_minutes = 1");
     let output = rig.run(&["--json"]);
     assert_exit(&output, 3);
     let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
