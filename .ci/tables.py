@@ -1,0 +1,94 @@
+"""Reads every table of a snapshot with PyArrow and DuckDB: columns, types, metadata, and the same cells as the CSV."""
+
+import csv
+import datetime
+import json
+import sys
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+snapshot = sys.argv[1]
+csv.field_size_limit(1 << 24)
+UTF8, BOOL, INT, LIST = pa.string(), pa.bool_(), pa.int64(), pa.list_(pa.string())
+TIME = pa.timestamp("us", tz="UTC")
+
+
+def columns(text):
+    types = {"b": BOOL, "i": INT, "l": LIST, "t": TIME}
+    pairs = (column.partition(":") for column in text.split())
+    return {name: types.get(kind, UTF8) for name, _, kind in pairs}
+
+
+TABLES = {
+    "users": columns(
+        "source id username display_name email_address enabled:b account_type kind group_memberships:l groups_known:b "
+        "public_key last_login:t last_login_status created_at:t locale is_admin:b mfa:b expires_at:t extra"
+    ),
+    "groups": columns("source id name description privileged:b member_count:i external_member_count:i extra"),
+    "memberships": columns("source group_id group_name user_id username via external_name"),
+    "findings": columns(
+        "source fingerprint rule severity status subject_kind subject_id subject_name title evidence action controls:l "
+        "first_seen:t last_seen:t exception"
+    ),
+    "changes": columns("source event_id kind subject_kind subject_id subject_name field before after base_run"),
+}
+
+
+def cell(value):
+    """A Parquet value as the CSV writes it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, datetime.datetime):
+        text = value.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
+        return (text if value.year >= 1000 else text.zfill(len(text) + 4 - len(str(value.year)))) + "Z"
+    return str(value)
+
+
+manifest = json.load(open(f"{snapshot}/manifest.json", encoding="utf-8"))
+files = {entry["path"]: entry for entry in manifest["files"]}
+duck = duckdb.connect()
+duck.execute("set timezone = 'UTC'")
+for table, wanted in TABLES.items():
+    path = f"{snapshot}/{table}.parquet"
+    file = pq.ParquetFile(path)
+    schema = file.schema_arrow
+    assert schema.names == list(wanted), (table, schema.names)
+    for name, kind in wanted.items():
+        found = schema.field(name).type
+        same = found == kind or (pa.types.is_list(kind) and pa.types.is_list(found) and found.value_type == UTF8)
+        assert same, (table, name, found, kind)
+    about = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
+    assert about["bt_rollcall.run_id"] == manifest["run_id"]
+    assert about["bt_rollcall.schema_version"] == "1"
+    assert about["bt_rollcall.completeness"] == manifest["completeness"]
+    for group in range(file.metadata.num_row_groups):
+        for column in range(file.metadata.num_columns):
+            assert file.metadata.row_group(group).column(column).compression == "ZSTD"
+    rows = [[cell(row[name]) for name in wanted] for row in file.read().to_pylist()]
+    with open(f"{snapshot}/{table}.csv", encoding="utf-8", newline="") as text:
+        written = list(csv.reader(text))
+    assert written[0] == list(wanted), (table, written[0])
+    for place, (one, other) in enumerate(zip(rows, written[1:])):
+        for name, parquet, plain in zip(wanted, one, other):
+            same = json.loads(parquet) == json.loads(plain) if wanted[name] == LIST and parquet else parquet == plain
+            assert same, (table, place, name, parquet, plain)
+    assert len(rows) == len(written) - 1 == files[f"{table}.parquet"]["rows"] == files[f"{table}.csv"]["rows"]
+    # DuckDB reads the same rows, and its types are those that the columns promise.
+    kinds = {UTF8: "VARCHAR", BOOL: "BOOLEAN", INT: "BIGINT", LIST: "VARCHAR[]", TIME: "TIMESTAMP WITH TIME ZONE"}
+    described = duck.execute(f"describe select * from read_parquet('{path}')").fetchall()
+    assert [(name, kind) for name, kind, *_ in described] == [(n, kinds[k]) for n, k in wanted.items()], described
+    assert duck.execute(f"select count(*) from read_parquet('{path}')").fetchone()[0] == len(rows)
+    times = [name for name, kind in wanted.items() if kind == TIME]
+    texts = ", ".join(f'"{name}"::varchar' if name in times else f'"{name}"' for name in wanted)
+    read = duck.execute(f"select {texts} from read_parquet('{path}')").fetchall()
+    for place, (one, other) in enumerate(zip(rows, read)):
+        for name, arrow, duckdb_value in zip(wanted, one, other):
+            if name not in times:
+                assert arrow == cell(duckdb_value), (table, place, name, arrow, duckdb_value)
+    print(f"{table}: {len(rows)} rows, equal in CSV, PyArrow and DuckDB")
