@@ -61,6 +61,12 @@ id_type! {
     /// A group's id within its source, as text; shared, because every member repeats it.
     GroupId(Arc<str>)
 }
+impl GroupId {
+    fn text(&self) -> &Arc<str> {
+        &self.0
+    }
+}
+
 id_type! {
     /// The name that the configuration gives to a source.
     SourceName(Arc<str>)

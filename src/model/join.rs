@@ -28,6 +28,8 @@ pub struct Roll {
     pub harvest: Harvest,
     /// Every membership, dangling ones too.
     pub memberships: Vec<Membership>,
+    /// Where each group stands in `groups`: every rule asks for it for every membership.
+    places: HashMap<GroupId, u32>,
 }
 
 /// All sources of one run, sorted by name.
@@ -58,15 +60,15 @@ impl Roll {
             let named = |p: &super::Pattern| p.matches(group.id.as_str(), group.name.as_deref());
             group.privileged = classes.privileged_groups.iter().any(named);
         }
-        let memberships = resolve(&harvest.users, &harvest.groups);
+        let places = harvest.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
+        let memberships = resolve(&harvest.users, &places);
         count_members(&mut harvest.groups, &memberships);
-        Self { harvest, memberships }
+        Self { harvest, memberships, places }
     }
 
     /// The group with this id, if it came.
     pub fn group(&self, id: &GroupId) -> Option<&Group> {
-        let groups = &self.harvest.groups;
-        groups.binary_search_by(|g| g.id.cmp(id)).ok().map(|at| &groups[at])
+        self.places.get(id).map(|at| &self.harvest.groups[*at as usize])
     }
 
     /// Administrator by its own record, or member of a privileged group.
@@ -87,20 +89,19 @@ fn classify(user: &User, classes: &Classes) -> UserKind {
     }
 }
 
-fn resolve(users: &[User], groups: &[Group]) -> Vec<Membership> {
-    let places: HashMap<&str, u32> = groups.iter().zip(0u32..).map(|(g, at)| (g.id.as_str(), at)).collect();
+fn resolve(users: &[User], places: &HashMap<GroupId, u32>) -> Vec<Membership> {
     let mut memberships: Vec<Membership> = users
         .iter()
         .zip(0u32..)
         .flat_map(|(user, at)| user.group_memberships.iter().map(move |id| (id, at)))
-        .map(|(id, at)| Membership {
-            group_id: id.clone(),
-            group: places.get(id.as_str()).copied(),
-            member: Member::User(at),
-        })
+        .map(|(id, at)| Membership { group_id: id.clone(), group: places.get(id).copied(), member: Member::User(at) })
         .collect();
-    // Stable: users are in order already.
-    memberships.sort_by(|a, b| a.group_id.cmp(&b.group_id));
+    // Users are in order already, and the sort is stable. The ids are read as numbers once, not in every comparison; the
+    // order is that of `GroupId`.
+    memberships.sort_by_cached_key(|m| {
+        let number = m.group_id.as_str().parse::<u64>().ok();
+        (number.is_none(), number, std::sync::Arc::clone(m.group_id.text()))
+    });
     memberships
 }
 
