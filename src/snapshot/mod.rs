@@ -92,7 +92,17 @@ impl LockedStore {
         for name in &names {
             remove(&self.dir.join(name))?;
         }
+        self.repair_latest()?;
         Ok(names)
+    }
+
+    /// Points `latest` to the newest complete snapshot, where a kill came before its own run could.
+    fn repair_latest(&self) -> Result<(), SnapshotError> {
+        let Some(latest) = self.latest()? else { return Ok(()) };
+        if fs::read_link(self.dir.join(LATEST)).is_ok_and(|target| target == Path::new(&latest.run_id)) {
+            return Ok(());
+        }
+        staging::link_latest(&self.dir, &latest.run_id)
     }
 
     /// A run's id, moved behind all that are there: names sort by time even where two runs begin in one second.

@@ -4,7 +4,7 @@ use super::error::SnapshotError;
 use super::file::hex;
 use super::manifest::{FORMAT_VERSION, Manifest};
 use super::retention::Kept;
-use super::{LATEST, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
+use super::{MANIFEST, Store, is_run_id, must_be_run_id, names_in};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,19 +48,10 @@ impl Store {
         Ok(Published { run_id: run_id.to_owned(), path, manifest, manifest_sha256 })
     }
 
-    /// The snapshot that `latest` points to; where the link is missing or leads to nothing complete and readable, the newest
-    /// complete one.
+    /// The newest complete snapshot. Found by its name, not by the link: a kill may have come between the two.
     pub fn latest(&self) -> Result<Option<Published>, SnapshotError> {
-        let complete = |name: &str| self.open(name).ok().filter(|p| p.manifest.is_complete());
-        if let Some(linked) = self.linked().and_then(|name| complete(&name)) {
-            return Ok(Some(linked));
-        }
-        Ok(self.snapshots()?.iter().rev().find_map(|name| complete(name)))
-    }
-
-    fn linked(&self) -> Option<String> {
-        let target = fs::read_link(self.dir().join(LATEST)).ok()?;
-        target.to_str().filter(|name| is_run_id(name)).map(str::to_owned)
+        let complete = |name: &String| self.open(name).ok().filter(|p| p.manifest.is_complete());
+        Ok(self.snapshots()?.iter().rev().find_map(complete))
     }
 }
 

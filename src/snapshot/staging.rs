@@ -172,6 +172,11 @@ impl Sealed {
     }
 }
 
+/// Points `latest` to a published snapshot.
+pub(super) fn link_latest(store: &Path, run_id: &str) -> Result<(), SnapshotError> {
+    StagedLink::create(store, run_id)?.publish(store)
+}
+
 /// The next `latest` under a hidden name.
 struct StagedLink(Hidden);
 

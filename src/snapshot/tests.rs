@@ -1,1 +1,178 @@
+//! Publishing, what a kill leaves, and what `verify` sees.
 
+use super::manifest::{Counts, FORMAT_VERSION, Manifest, Tool};
+use super::*;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use tempfile::TempDir;
+
+const FIRST: &str = "20261122T020000Z-0001";
+const SECOND: &str = "20261123T020000Z-0002";
+
+struct Place {
+    folder: TempDir,
+    store: LockedStore,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("snapshots")).lock(&folder.path().join("state")).unwrap();
+    Place { folder, store }
+}
+
+fn manifest(run_id: &str, completeness: &str) -> Manifest {
+    Manifest {
+        format_version: FORMAT_VERSION,
+        run_id: run_id.to_owned(),
+        tool: Tool { name: "t".to_owned(), version: "1".to_owned() },
+        host: "h".to_owned(),
+        operator: "o".to_owned(),
+        as_of: "2026-11-23T02:00:00Z".to_owned(),
+        started_at: "2026-11-23T02:00:00Z".to_owned(),
+        finished_at: "2026-11-23T02:00:01Z".to_owned(),
+        completeness: completeness.to_owned(),
+        sources: Vec::new(),
+        policy: BTreeMap::new(),
+        config_sha256: String::new(),
+        exceptions_sha256: None,
+        base: None,
+        rules: Vec::new(),
+        files: Vec::new(),
+        counts: Counts::default(),
+        guarded_cells: 0,
+        warnings: Vec::new(),
+    }
+}
+
+fn sealed(store: &LockedStore, run_id: &str, completeness: &str) -> Sealed {
+    let staging = store.stage(run_id).unwrap();
+    staging.add("users.csv", b"id\r\n1\r\n", Some(1)).unwrap();
+    let manifest = Manifest { files: staging.files(), ..manifest(run_id, completeness) };
+    staging.seal(&manifest).unwrap()
+}
+
+fn names(path: &Path) -> Vec<String> {
+    names_in(path).unwrap()
+}
+
+#[test]
+fn a_published_snapshot_is_private_and_latest_leads_to_it() {
+    let Place { store, folder } = place();
+    let path = sealed(&store, FIRST, "complete").publish().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(&path.join("users.csv")), mode(&path.join(MANIFEST))), (0o700, 0o600, 0o600));
+    assert_eq!(fs::read_link(store.dir().join(LATEST)).unwrap(), Path::new(FIRST));
+    assert_eq!(store.latest().unwrap().unwrap().run_id, FIRST);
+    assert_eq!(verify(&path).unwrap().files, 1);
+    drop(folder);
+}
+
+#[test]
+fn a_partial_snapshot_never_becomes_latest() {
+    let Place { store, folder } = place();
+    sealed(&store, FIRST, "complete").publish().unwrap();
+    sealed(&store, SECOND, "partial").publish().unwrap();
+    assert_eq!(store.snapshots().unwrap(), [FIRST, SECOND]);
+    assert_eq!(store.latest().unwrap().unwrap().run_id, FIRST);
+    drop(folder);
+}
+
+#[test]
+fn what_is_dropped_before_it_is_published_leaves_nothing() {
+    let Place { store, folder } = place();
+    drop(store.stage(FIRST).unwrap());
+    drop(sealed(&store, FIRST, "complete"));
+    assert_eq!(names(store.dir()), [""; 0]);
+    drop(folder);
+}
+
+#[test]
+fn what_a_kill_leaves_is_seen_by_nobody_and_cleaned_by_the_next_run() {
+    let Place { store, folder } = place();
+    std::mem::forget(sealed(&store, FIRST, "complete"));
+    assert_eq!(store.snapshots().unwrap(), [""; 0]);
+    assert!(store.latest().unwrap().is_none());
+    assert_eq!(store.clean_leftovers().unwrap().len(), 1);
+    assert_eq!(names(store.dir()), [""; 0]);
+    drop(folder);
+}
+
+#[test]
+fn after_a_kill_between_publishing_and_linking_the_newest_complete_one_is_latest() {
+    let Place { store, folder } = place();
+    sealed(&store, FIRST, "complete").publish().unwrap();
+    sealed(&store, SECOND, "complete").publish().unwrap();
+    // As if the second one's link had not been replaced any more.
+    fs::remove_file(store.dir().join(LATEST)).unwrap();
+    std::os::unix::fs::symlink(FIRST, store.dir().join(LATEST)).unwrap();
+    assert_eq!(store.latest().unwrap().unwrap().run_id, SECOND);
+    store.clean_leftovers().unwrap();
+    assert_eq!(fs::read_link(store.dir().join(LATEST)).unwrap(), Path::new(SECOND));
+    drop(folder);
+}
+
+#[test]
+fn a_manifest_that_does_not_list_what_is_there_is_not_sealed() {
+    let Place { store, folder } = place();
+    let staging = store.stage(FIRST).unwrap();
+    staging.add("users.csv", b"id\r\n", Some(0)).unwrap();
+    assert!(matches!(staging.seal(&manifest(FIRST, "complete")), Err(SnapshotError::Unsealable { .. })));
+    let staging = store.stage(SECOND).unwrap();
+    let unfinished = staging.writer("users.csv").unwrap();
+    let listed = Manifest { files: staging.files(), ..manifest(SECOND, "complete") };
+    assert!(staging.seal(&listed).unwrap_err().to_string().contains("not finished"));
+    drop((unfinished, folder));
+}
+
+#[test]
+fn two_runs_never_hold_one_lock() {
+    let Place { store, folder } = place();
+    let again = || Store::new(store.dir()).lock(&folder.path().join("state"));
+    let own = std::process::id();
+    assert!(matches!(again(), Err(SnapshotError::Busy { pid: Some(pid), .. }) if pid == own));
+    let dir = store.dir().to_owned();
+    drop(store);
+    assert!(Store::new(dir).lock(&folder.path().join("state")).is_ok());
+}
+
+#[test]
+fn every_way_to_tamper_is_named() {
+    let Place { store, folder } = place();
+    let path = sealed(&store, FIRST, "complete").publish().unwrap();
+    let users = path.join("users.csv");
+    let problem = || verify(&path).unwrap_err().remove(0);
+    fs::write(&users, b"id\r\n2\r\n").unwrap();
+    assert!(matches!(problem(), Problem::Hash(_)));
+    fs::write(&users, b"id\r\n1\r\n2\r\n").unwrap();
+    assert!(matches!(problem(), Problem::Size { .. }));
+    fs::remove_file(&users).unwrap();
+    assert!(matches!(problem(), Problem::Missing(_)));
+    fs::write(&users, b"id\r\n1\r\n").unwrap();
+    fs::write(path.join("more.csv"), b"").unwrap();
+    assert!(matches!(problem(), Problem::Extra(_)));
+    fs::write(path.join(MANIFEST), b"{").unwrap();
+    assert!(matches!(problem(), Problem::Manifest(_)));
+    drop(folder);
+}
+
+#[test]
+fn a_copy_under_any_name_but_another_runs_can_be_verified() {
+    let Place { store, folder } = place();
+    let path = sealed(&store, FIRST, "complete").publish().unwrap();
+    let copy = folder.path().join("copy-for-the-auditor");
+    fs::rename(&path, &copy).unwrap();
+    assert!(verify(&copy).is_ok());
+    let other = folder.path().join(SECOND);
+    fs::rename(&copy, &other).unwrap();
+    assert!(matches!(verify(&other).unwrap_err().remove(0), Problem::Renamed { .. }));
+}
+
+#[test]
+fn the_snapshot_that_latest_names_is_never_removed() {
+    let Place { store, folder } = place();
+    sealed(&store, FIRST, "complete").publish().unwrap();
+    let plan = retention::Plan { keep: Vec::new(), remove: vec![FIRST.to_owned()] };
+    assert!(matches!(store.prune(&plan), Err(SnapshotError::IsLatest { .. })));
+    assert_eq!(store.snapshots().unwrap(), [FIRST]);
+    drop(folder);
+}

@@ -1,1 +1,225 @@
-//! x
+//! Frames that no receiver cuts, runs or misreads; a spool that loses nothing.
+
+use super::format::{Sender, render};
+use super::message::{Completed, Message, RunFacts, of_failed, of_published, of_test};
+use super::spool::Spool;
+use super::*;
+use crate::model::{Finding, FindingStatus, Fingerprint, Rule, Severity, SourceName, Subject, SubjectKind};
+use chrono::{DateTime, Utc};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+
+fn now() -> DateTime<Utc> {
+    "2026-11-23T02:00:00.123Z".parse().unwrap()
+}
+
+fn destination(transport: Transport, protocol: Protocol) -> Destination {
+    Destination {
+        url: "test".to_owned(),
+        transport,
+        protocol,
+        framing: Framing::OctetCounting,
+        facility: 13,
+        ca_file: None,
+        client_identity: None,
+        events_per_second: 500,
+    }
+}
+
+fn stream() -> Destination {
+    destination(Transport::Tcp("localhost".to_owned(), 601), Protocol::Rfc5424)
+}
+
+fn datagram() -> Destination {
+    destination(Transport::Udp("localhost".to_owned(), 514), Protocol::Rfc5424)
+}
+
+fn sender() -> Sender {
+    Sender { host: "host.example.com".to_owned(), pid: 4242 }
+}
+
+fn facts() -> RunFacts {
+    RunFacts {
+        run_id: "20261123T020000Z-7f3a".to_owned(),
+        as_of: now(),
+        started_at: now(),
+        now: now(),
+        host: "host.example.com".to_owned(),
+        sources: Vec::new(),
+        config_sha256: "0".repeat(64),
+        previous: None,
+    }
+}
+
+fn finding(name: &str, evidence: &str) -> Finding {
+    let source = SourceName::from("eu");
+    Finding {
+        fingerprint: Fingerprint::of_finding(&source, Rule::StaleLogin, SubjectKind::User, "17"),
+        source,
+        rule: Rule::StaleLogin,
+        severity: Severity::High,
+        status: FindingStatus::New,
+        subject: Subject { kind: SubjectKind::User, id: "17".into(), name: Some(name.into()) },
+        title: "no login for 100 days".into(),
+        evidence: serde_json::json!({ "basis": evidence, "privileged": true }).to_string().into(),
+        action: "Ask the account's owner.",
+        controls: vec!["PCI DSS 8.2.6"; 20].into(),
+        first_seen: now(),
+        last_seen: now(),
+        exception: None,
+    }
+}
+
+fn completed() -> Completed {
+    Completed {
+        completeness: "complete".to_owned(),
+        manifest_sha256: "a".repeat(64),
+        accounts: 1,
+        groups: 1,
+        findings: BTreeMap::from([("stale-login".to_owned(), 1)]),
+        redelivered: 0,
+    }
+}
+
+fn message_about(name: &str, evidence: &str) -> Message {
+    of_published(&facts(), &[finding(name, evidence)], &completed()).next().unwrap()
+}
+
+fn body(frame: &str) -> Value {
+    serde_json::from_str(&frame[frame.find('{').unwrap()..]).unwrap()
+}
+
+#[test]
+fn a_strict_parser_reads_every_field_back() {
+    let frame = render(&stream(), &sender(), &message_about("bob \"]\\ \n<110>1 x", "e"), 7);
+    let parsed = syslog_rfc5424::parse_message(&frame).unwrap();
+    assert_eq!(parsed.appname.as_deref(), Some("btrollcall"));
+    assert_eq!(parsed.msgid.as_deref(), Some("finding.stale-login"));
+    assert_eq!(parsed.hostname.as_deref(), Some("host.example.com"));
+    assert!(frame.starts_with("<107>1 2026-11-23T02:00:00.123Z "), "audit (13) * 8 + error (3): {frame}");
+    let loose = syslog_loose::parse_message(&frame, syslog_loose::Variant::RFC5424);
+    let meta = loose.structured_data.iter().find(|element| element.id == "meta").unwrap();
+    assert_eq!(meta.params().next(), Some((&"sequenceId", "7".to_owned())));
+    assert_eq!(body(loose.msg)["user"]["name"], "bob \"]\\ \u{240a}<110>1 x");
+}
+
+#[test]
+fn a_local_socket_gets_rfc_3164_without_a_host() {
+    let local = destination(Transport::Unix("/dev/log".into()), Protocol::Rfc3164);
+    let frame = render(&local, &sender(), &message_about("bob", "e"), 1);
+    assert!(frame.starts_with("<107>Nov 23 02:00:00 btrollcall[4242]: {"), "{frame}");
+}
+
+#[test]
+fn the_heartbeat_is_the_last_message_and_counts_itself() {
+    let findings = [finding("a", "e"), finding("b", "e")];
+    let messages: Vec<Message> = of_published(&facts(), &findings, &completed()).collect();
+    assert_eq!(messages.last().unwrap().code, "run.completed");
+    assert_eq!(messages.last().unwrap().body["btrollcall"]["run"]["emitted"], 3);
+}
+
+#[test]
+fn the_same_event_has_the_same_id_and_the_same_bytes() {
+    let render = || render(&stream(), &sender(), &message_about("bob", "e"), 1);
+    assert_eq!(render(), render());
+    let id = |facts: &RunFacts| of_failed(facts, false, "x").body["event"]["id"].clone();
+    let other = RunFacts { run_id: "20261124T020000Z-0000".to_owned(), ..facts() };
+    assert_ne!(id(&facts()), id(&other), "two runs never share one");
+}
+
+#[test]
+fn the_test_message_shows_its_hard_characters() {
+    let frame = render(&datagram(), &sender(), &of_test("host", now()), 1);
+    assert!(body(&frame)["message"].as_str().unwrap().contains("\u{240a}<110>1 newline"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_name_holds_it_is_one_ascii_frame_within_its_size(name in ".{0,3000}", evidence in "\\PC{0,9000}", local in any::<bool>()) {
+        let to = if local { datagram() } else { stream() };
+        let frame = render(&to, &sender(), &message_about(&name, &evidence), u64::MAX);
+        prop_assert!(frame.len() <= most_octets(&to.transport), "{} octets", frame.len());
+        prop_assert!(frame.bytes().all(|b| (0x20..0x7f).contains(&b)));
+        let body = body(&frame);
+        prop_assert_eq!(&body["event"]["code"], "finding.stale-login");
+        prop_assert_eq!(&body["user"]["id"], "17");
+        prop_assert_eq!(body["event"]["id"].as_str().unwrap().len(), 26);
+        prop_assert_eq!(body["btrollcall"]["finding"]["fingerprint"].as_str().unwrap().len(), 26);
+        prop_assert_eq!(&body["btrollcall"]["finding"]["severity"], "high");
+    }
+
+    #[test]
+    fn a_long_reason_is_shortened_and_said_to_be(reason in ".{3000,6000}") {
+        let frame = render(&datagram(), &sender(), &of_failed(&facts(), false, &reason), 1);
+        prop_assert!(frame.len() <= 1_180);
+        prop_assert_eq!(&body(&frame)["btrollcall"]["truncated"], "true");
+    }
+}
+
+const RUN: &str = "20261123T020000Z-7f3a";
+
+fn frames() -> impl Iterator<Item = String> {
+    ["one".to_owned(), "two \"quoted\"".to_owned()].into_iter()
+}
+
+#[test]
+fn a_batch_waits_byte_by_byte_until_it_is_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path()).unwrap();
+    let mut staged = spool.stage(RUN);
+    staged.write("tls://a", frames()).unwrap();
+    assert!(spool.pending().unwrap().batches.is_empty(), "staged is not live");
+    staged.commit().unwrap();
+    let pending = spool.pending().unwrap();
+    let [batch] = pending.batches.as_slice() else { panic!("one batch") };
+    assert_eq!((batch.destination.as_str(), batch.frames), ("tls://a", 2));
+    let read: Vec<String> = batch.each().unwrap().map(Result::unwrap).collect();
+    assert_eq!(read, frames().collect::<Vec<_>>());
+    spool.acknowledge(batch).unwrap();
+    assert!(spool.pending().unwrap().batches.is_empty());
+}
+
+#[test]
+fn what_was_staged_is_released_if_its_snapshot_is_there_and_removed_if_not() {
+    for (published, waiting) in [(true, 1), (false, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path()).unwrap();
+        let mut staged = spool.stage(RUN);
+        staged.write("tls://a", frames()).unwrap();
+        // As after kill -9: nobody tidies up.
+        std::mem::forget(staged);
+        spool.recover(|run_id| published && run_id == RUN).unwrap();
+        assert_eq!(spool.pending().unwrap().batches.len(), waiting);
+    }
+}
+
+#[test]
+fn a_run_that_gives_up_leaves_no_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path()).unwrap();
+    let mut staged = spool.stage(RUN);
+    staged.write("tls://a", frames()).unwrap();
+    drop(staged);
+    assert_eq!(fs::read_dir(folder.path().join("spool")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_damaged_batch_is_told_and_kept_and_the_others_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path()).unwrap();
+    let mut staged = spool.stage(RUN);
+    staged.write("tls://a", frames()).unwrap();
+    staged.write("tls://b", frames()).unwrap();
+    staged.commit().unwrap();
+    let torn = folder.path().join(format!("spool/{RUN}.000.jsonl"));
+    let text = fs::read_to_string(&torn).unwrap();
+    for damaged in ["", "{\"format\":1", &text[..text.len() - 20], &text.replace("\"frames\":2", "\"frames\":3")] {
+        fs::write(&torn, damaged).unwrap();
+        let pending = spool.pending().unwrap();
+        assert_eq!((pending.batches.len(), pending.damaged.len()), (1, 1), "{damaged:?}");
+        assert!(pending.damaged[0].to_string().contains(RUN));
+        assert!(torn.exists());
+    }
+}
