@@ -1,1 +1,229 @@
-//! The client against canned answers.
+//! The client against small servers that answer by a script, on loopback.
+
+use super::*;
+use crate::event::Nobody;
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::Mutex;
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Answered {
+    ok: u32,
+}
+
+impl Body for Answered {}
+
+/// What the server saw of one request: the request line, the headers in lower case and the body.
+#[derive(Clone, Debug)]
+struct Seen {
+    line: String,
+    headers: String,
+    body: String,
+}
+
+impl Seen {
+    fn is_token(&self) -> bool {
+        self.line.starts_with("POST /oauth2/token")
+    }
+}
+
+type Log = Arc<Mutex<Vec<Seen>>>;
+
+fn json(status: &str, more: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{more}Connection: close\r\n\r\n{body}").into_bytes()
+}
+
+fn token(life: u32) -> Vec<u8> {
+    json("200 OK", "", &format!("{{\"access_token\":\"t0ken\",\"token_type\":\"Bearer\",\"expires_in\":{life}}}"))
+}
+
+fn fine() -> Vec<u8> {
+    json("200 OK", "", "{\"ok\":1}")
+}
+
+/// Serves until the test ends; `answer` is given the request and how many of its sort (token, other) came before.
+fn server(answer: impl Fn(&Seen, usize) -> Vec<u8> + Send + 'static) -> (String, Log) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let log = Log::default();
+    let kept = Arc::clone(&log);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = BufReader::new(stream);
+            let Some(seen) = read(&mut stream) else { continue };
+            let before = kept.lock().unwrap().iter().filter(|s| s.is_token() == seen.is_token()).count();
+            kept.lock().unwrap().push(seen.clone());
+            let _ = stream.get_mut().write_all(&answer(&seen, before));
+        }
+    });
+    (url, log)
+}
+
+fn read(stream: &mut impl BufRead) -> Option<Seen> {
+    let mut line = String::new();
+    stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let (mut headers, mut length) = (String::new(), 0);
+    loop {
+        let mut header = String::new();
+        stream.read_line(&mut header).ok()?;
+        if header.trim().is_empty() {
+            break;
+        }
+        let header = header.to_lowercase();
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        headers.push_str(&header);
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some(Seen { line, headers, body: String::from_utf8(body).ok()? })
+}
+
+fn client(url: &str) -> Client {
+    let secret = SecretString::from("s3cret".to_owned());
+    let mut settings = ClientSettings::new(SourceName::from("test"), url, "id", secret);
+    settings.requests_per_second = 1e6;
+    settings.backoff = Duration::from_millis(1);
+    settings.max_wait = Duration::from_millis(5);
+    settings.attempts = 4;
+    Client::new(&settings, Arc::new(Nobody)).unwrap()
+}
+
+fn get(client: &Client) -> Result<Answered, WireError> {
+    run(client.get("/x"))
+}
+
+fn run<T>(future: impl std::future::Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn count(log: &Log, tokens: bool) -> usize {
+    log.lock().unwrap().iter().filter(|seen| seen.is_token() == tokens).count()
+}
+
+#[test]
+fn the_form_comes_first_and_basic_is_remembered_where_only_that_is_taken() {
+    let (url, log) = server(|seen, before| match seen.is_token() {
+        true if seen.headers.contains("authorization: basic") => token(3600),
+        true => json("401 Unauthorized", "", "{\"error\":\"invalid_client\"}"),
+        false if before == 1 => json("401 Unauthorized", "", "{}"),
+        false => fine(),
+    });
+    let client = client(&url);
+    assert_eq!(get(&client).unwrap(), Answered { ok: 1 });
+    assert_eq!(get(&client).unwrap(), Answered { ok: 1 });
+    let log = log.lock().unwrap();
+    let forms = log.iter().filter(|seen| seen.is_token() && seen.body.contains("client_id=id")).count();
+    assert_eq!(forms, 1, "{log:?}");
+    assert!(log.iter().all(|seen| seen.line.starts_with("GET ") || seen.is_token()));
+}
+
+#[test]
+fn a_wrong_secret_is_said_in_so_many_words_and_not_shown() {
+    let (url, log) = server(|_, _| json("401 Unauthorized", "", "{\"error\":\"invalid_client\"}"));
+    let error = get(&client(&url)).unwrap_err();
+    assert_eq!(error.kind.to_string(), "the appliance refused the client id or secret (401 invalid_client)");
+    assert!(!format!("{error:?} {error}").contains("s3cret"));
+    assert_eq!(count(&log, true), 2, "form and Basic, once each");
+}
+
+#[test]
+fn many_requests_that_meet_a_dead_token_share_one_refresh() {
+    let (url, log) = server(|seen, before| match seen.is_token() {
+        true => json("200 OK", "", &format!("{{\"access_token\":\"t{before}\",\"expires_in\":3600}}")),
+        // The first token dies after its first use, though it was to live for an hour.
+        false if before > 0 && seen.headers.contains("bearer t0\r") => json("401 Unauthorized", "", "{}"),
+        false => fine(),
+    });
+    let client = client(&url);
+    get(&client).unwrap();
+    let all = run(futures_util::future::join_all((0..4).map(|_| client.get::<Answered>("/x"))));
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    assert_eq!(count(&log, true), 2);
+}
+
+#[test]
+fn a_fresh_token_that_is_refused_ends_it() {
+    let (url, log) = server(|seen, _| if seen.is_token() { token(3600) } else { json("401 Unauthorized", "", "{}") });
+    assert_eq!(get(&client(&url)).unwrap_err().kind, WireErrorKind::Unauthorized);
+    assert_eq!((count(&log, true), count(&log, false)), (2, 2));
+}
+
+#[test]
+fn passing_faults_are_tried_again_and_lasting_ones_end() {
+    for (status, tries) in [("500 x", 4), ("429 x", 4), ("503 x", 4), ("403 x", 1), ("404 x", 1), ("400 x", 1)] {
+        let (url, log) = server(move |seen, _| if seen.is_token() { token(3600) } else { json(status, "", "{}") });
+        assert!(get(&client(&url)).is_err());
+        assert_eq!(count(&log, false), tries, "{status}");
+        let (url, _) = server(move |seen, before| match seen.is_token() {
+            true => token(3600),
+            false if before < 2 => json(status, "Retry-After: 1\r\n", "{}"),
+            false => fine(),
+        });
+        assert_eq!(get(&client(&url)).is_ok(), tries > 1, "{status}");
+    }
+}
+
+#[test]
+fn a_wrong_shape_is_tried_once_more_or_like_any_fault_where_the_appliance_has_answered_well() {
+    let login = "<html>log in</html>";
+    for body in [login, "", "[]", "{\"error\":\"x\"}"] {
+        let (url, log) = server(move |seen, _| if seen.is_token() { token(3600) } else { json("200 OK", "", body) });
+        let error = get(&client(&url)).unwrap_err();
+        assert!(matches!(error.kind, WireErrorKind::Shape(_)), "{error}");
+        assert!(!error.to_string().contains("log in"), "a body is never echoed");
+        assert_eq!(count(&log, false), 2, "{body:?}");
+    }
+    let (url, log) = server(move |seen, before| match seen.is_token() {
+        true => token(3600),
+        false if (1..=3).contains(&before) => json("200 OK", "", login),
+        false => fine(),
+    });
+    let client = client(&url);
+    get(&client).unwrap();
+    get(&client).unwrap();
+    assert_eq!(count(&log, false), 5);
+}
+
+#[test]
+fn a_body_that_breaks_off_is_tried_again_and_one_that_is_too_large_is_not_taken() {
+    let (url, _) = server(|seen, before| match seen.is_token() {
+        true => token(3600),
+        false if before == 0 => b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"ok\"".to_vec(),
+        false if before == 1 => Vec::new(),
+        false => fine(),
+    });
+    assert!(get(&client(&url)).is_ok());
+    let (url, log) = server(|seen, _| if seen.is_token() { token(3600) } else { fine() });
+    let mut small = client(&url);
+    small.settings.max_body_bytes = 4;
+    assert!(matches!(get(&small).unwrap_err().kind, WireErrorKind::TooLarge(4)));
+    assert_eq!(count(&log, false), 0, "the token's answer was too large already");
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let (url, log) =
+        server(
+            |seen, _| {
+                if seen.is_token() { token(3600) } else { json("302 Found", "Location: http://127.0.0.1:9/\r\n", "") }
+            },
+        );
+    let error = get(&client(&url)).unwrap_err();
+    assert!(error.to_string().contains("redirect"), "{error}");
+    assert!(count(&log, false) <= 2);
+}
+
+#[test]
+fn the_deadline_ends_everything() {
+    let (url, _) =
+        server(|seen, _| if seen.is_token() { token(3600) } else { json("503 x", "Retry-After: 60\r\n", "") });
+    let mut slow = client(&url);
+    slow.settings.max_wait = Duration::from_secs(60);
+    slow.settings.deadline = Duration::from_millis(50);
+    assert_eq!(get(&slow).unwrap_err().kind, WireErrorKind::Deadline);
+}
