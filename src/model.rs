@@ -61,12 +61,6 @@ id_type! {
     /// A group's id within its source, as text; shared, because every member repeats it.
     GroupId(Arc<str>)
 }
-impl GroupId {
-    fn text(&self) -> &Arc<str> {
-        &self.0
-    }
-}
-
 id_type! {
     /// The name that the configuration gives to a source.
     SourceName(Arc<str>)
@@ -74,12 +68,21 @@ id_type! {
 
 /// Numbers by value and before all other text; other text by its bytes.
 fn compare_ids(a: &str, b: &str) -> Ordering {
+    // The common case, without reading any number: of two without leading zeros, the longer is the greater.
+    if is_plain_number(a) && is_plain_number(b) {
+        return a.len().cmp(&b.len()).then_with(|| a.cmp(b));
+    }
     match (a.parse::<u64>(), b.parse::<u64>()) {
         (Ok(x), Ok(y)) => x.cmp(&y).then_with(|| a.cmp(b)),
         (Ok(_), Err(_)) => Ordering::Less,
         (Err(_), Ok(_)) => Ordering::Greater,
         (Err(_), Err(_)) => a.cmp(b),
     }
+}
+
+/// Digits that fit into 64 bits, without a leading zero.
+fn is_plain_number(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.len() < 19 && rest.iter().all(u8::is_ascii_digit))
 }
 
 /// What a source told about the last successful login. Four states that are never merged.

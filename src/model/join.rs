@@ -1,7 +1,8 @@
 //! The join: classifies accounts, marks privileged groups, resolves memberships both ways, sorts. Pure.
 
 use super::{Classes, Group, GroupId, Harvest, User, UserKind};
-use std::collections::HashMap;
+use ahash::AHashMap;
+use std::cmp::Ordering;
 
 /// Who is in a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Roll {
     /// Every membership, dangling ones too.
     pub memberships: Vec<Membership>,
     /// Where each group stands in `groups`: every rule asks for it for every membership.
-    places: HashMap<GroupId, u32>,
+    places: AHashMap<GroupId, u32>,
 }
 
 /// All sources of one run, sorted by name.
@@ -61,7 +62,7 @@ impl Roll {
             group.privileged = classes.privileged_groups.iter().any(named);
         }
         let places = harvest.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
-        let memberships = resolve(&harvest.users, &places);
+        let memberships = resolve(&harvest.users, &harvest.groups, &places);
         count_members(&mut harvest.groups, &memberships);
         Self { harvest, memberships, places }
     }
@@ -89,19 +90,25 @@ fn classify(user: &User, classes: &Classes) -> UserKind {
     }
 }
 
-fn resolve(users: &[User], places: &HashMap<GroupId, u32>) -> Vec<Membership> {
+/// Every membership in the order of [`GroupId`], then of the users.
+fn resolve(users: &[User], groups: &[Group], places: &AHashMap<GroupId, u32>) -> Vec<Membership> {
     let mut memberships: Vec<Membership> = users
         .iter()
         .zip(0u32..)
         .flat_map(|(user, at)| user.group_memberships.iter().map(move |id| (id, at)))
         .map(|(id, at)| Membership { group_id: id.clone(), group: places.get(id).copied(), member: Member::User(at) })
         .collect();
-    // Users are in order already, and the sort is stable. The ids are read as numbers once, not in every comparison; the
-    // order is that of `GroupId`.
-    memberships.sort_by_cached_key(|m| {
-        let number = m.group_id.as_str().parse::<u64>().ok();
-        (number.is_none(), number, std::sync::Arc::clone(m.group_id.text()))
-    });
+    // Groups are in order already, so that a place says what a comparison of ids would; only a dangling id is compared.
+    // Users are in order as well, and the sort is stable.
+    let rank = |m: &Membership| match m.group {
+        Some(at) => 2 * u64::from(at) + 1,
+        None => 2 * groups.partition_point(|group| group.id < m.group_id) as u64,
+    };
+    let between = |a: &Membership, b: &Membership| match a.group {
+        Some(_) => Ordering::Equal,
+        None => a.group_id.cmp(&b.group_id),
+    };
+    memberships.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| between(a, b)));
     memberships
 }
 

@@ -3,13 +3,14 @@
 use super::{Input, RuleInfo};
 use crate::model::{Finding, Outcome, Roll, Rule, SubjectKind, User, UserId, UserKind, Verdict};
 use crate::snapshot::manifest::SourceEntry;
-use std::collections::{HashMap, HashSet};
+use ahash::AHashSet;
+use std::collections::HashMap;
 
 /// The input, indexed.
 pub(super) struct Index<'a> {
     pub(super) input: &'a Input<'a>,
     rolls: HashMap<&'a str, &'a Roll>,
-    found: HashSet<(Rule, &'a str, &'a str)>,
+    found: AHashSet<(Rule, &'a str, &'a str)>,
 }
 
 impl<'a> Index<'a> {

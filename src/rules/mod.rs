@@ -54,7 +54,8 @@ struct Bench<'a> {
     groups_whole: bool,
     /// Some user's last login is told: one that is not told is then a gap, not a habit of the source.
     tells_logins: bool,
-    tally: BTreeMap<Rule, Tally>,
+    /// By the place of the rule in [`Rule::ALL`].
+    tally: [Tally; Rule::ALL.len()],
     findings: Vec<Finding>,
 }
 
@@ -100,7 +101,7 @@ impl<'a> Bench<'a> {
             controls,
             groups_whole: roll.harvest.coverage(ListKind::Groups).is_complete(),
             tells_logins: roll.harvest.users.is_empty() || roll.harvest.users.iter().any(told),
-            tally: BTreeMap::new(),
+            tally: Default::default(),
             findings: Vec::new(),
         }
     }
@@ -131,7 +132,7 @@ impl<'a> Bench<'a> {
             (Rule::DataQuality, quality::of_user(self, user)),
         ];
         for (rule, look) in looks {
-            let tally = self.tally.entry(rule).or_default();
+            let tally = &mut self.tally[rule as usize];
             match look {
                 Look::NotASubject => {}
                 Look::Fine => tally.subjects += 1,
@@ -202,7 +203,7 @@ impl<'a> Bench<'a> {
         } else if let Some(why) = self.cannot_judge(rule) {
             Outcome::Undetermined { why }
         } else {
-            let Tally { subjects, undetermined } = self.tally.get(&rule).copied().unwrap_or_default();
+            let Tally { subjects, undetermined } = self.tally[rule as usize];
             Outcome::Judged { subjects, undetermined }
         };
         Verdict { source: self.roll.harvest.source.name.clone(), rule, outcome }

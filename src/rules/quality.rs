@@ -83,11 +83,11 @@ pub(super) fn of_source(bench: &mut Bench<'_>) {
     if let Some(remark) = clock_and_counts(bench) {
         bench.find(remark, subject.clone());
     }
-    bench.tally.entry(Rule::DataQuality).or_default().subjects += 1;
+    bench.tally[Rule::DataQuality as usize].subjects += 1;
     if let Some(remark) = incomplete(bench) {
         bench.find(remark, subject);
     }
-    bench.tally.insert(Rule::CollectionIncomplete, Tally { subjects: 1, undetermined: 0 });
+    bench.tally[Rule::CollectionIncomplete as usize] = Tally { subjects: 1, undetermined: 0 };
 }
 
 fn clock_and_counts(bench: &Bench<'_>) -> Option<Remark> {

@@ -11,6 +11,8 @@ pub enum Raw<'a> {
     Absent,
     /// The key is there and null: told that there is none.
     Null,
+    /// A text that [`instant`] has read.
+    At(Parsed<Instant>),
     /// A text.
     Text(&'a str),
     /// Anything else, as JSON.
@@ -18,7 +20,7 @@ pub enum Raw<'a> {
 }
 
 /// What was made of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parsed<T> {
     /// The value.
     pub value: T,
@@ -30,7 +32,7 @@ pub struct Parsed<T> {
 const SENTINEL_DAYS: [(i32, u32, u32); 5] = [(1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1900, 1, 1), (1970, 1, 1)];
 
 enum Reading {
-    At(Instant, bool),
+    At(Parsed<Instant>),
     Sentinel,
     Unreadable,
 }
@@ -42,8 +44,9 @@ pub fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
         Raw::Absent => plain(LastLogin::NotReported),
         Raw::Null => plain(LastLogin::Never { sentinel: None }),
         Raw::Other(json) => plain(LastLogin::Unreadable(json.into())),
+        Raw::At(at) => Parsed { value: LastLogin::At(at.value), assumed_utc: at.assumed_utc },
         Raw::Text(text) => match read(text) {
-            Reading::At(at, assumed_utc) => Parsed { value: LastLogin::At(at), assumed_utc },
+            Reading::At(at) => last_login(Raw::At(at)),
             Reading::Sentinel => plain(LastLogin::Never { sentinel: Some(text.into()) }),
             Reading::Unreadable => plain(LastLogin::Unreadable(text.into())),
         },
@@ -56,10 +59,19 @@ pub fn told(raw: Raw<'_>) -> Parsed<Told> {
     match raw {
         Raw::Absent | Raw::Null => plain(Told::Not),
         Raw::Other(json) => plain(Told::Unreadable(json.into())),
+        Raw::At(at) => Parsed { value: Told::At(at.value), assumed_utc: at.assumed_utc },
         Raw::Text(text) => match read(text) {
-            Reading::At(at, assumed_utc) => Parsed { value: Told::At(at), assumed_utc },
+            Reading::At(at) => told(Raw::At(at)),
             Reading::Sentinel | Reading::Unreadable => plain(Told::Unreadable(text.into())),
         },
+    }
+}
+
+/// The instant that a text says; `None` where it says none (a sentinel, or not a date).
+pub fn instant(text: &str) -> Option<Parsed<Instant>> {
+    match read(text) {
+        Reading::At(at) => Some(at),
+        _ => None,
     }
 }
 
@@ -74,7 +86,7 @@ fn read(text: &str) -> Reading {
     if sentinel(local_day) || sentinel(at.date_naive()) {
         return Reading::Sentinel;
     }
-    Reading::At(at, assumed_utc)
+    Reading::At(Parsed { value: at, assumed_utc })
 }
 
 /// The day as written, the instant, and whether the offset was assumed.

@@ -165,7 +165,8 @@ impl RestV3 {
         }
         let before = self.client.requests();
         let wanted = sparse.len() as u64;
-        let mut rows: Vec<Option<ListedUser>> = listed.into_iter().map(Some).collect();
+        let mut rows = listed;
+        let mut removed = Vec::new();
         let mut tally = Details::default();
         let mut answers = stream::iter(sparse)
             .map(|(place, id)| async move { (place, self.detail(&id, decoder).await) })
@@ -173,12 +174,12 @@ impl RestV3 {
         while let Some((place, answer)) = answers.next().await {
             match answer {
                 Ok(record) => {
-                    rows[place] = rows[place].take().map(|row| row.completed_by(record));
+                    rows[place].complete(record);
                     tally.read += 1;
                 }
                 // Deleted since the list was read: it did not exist during the whole walk.
                 Err(error) if error.kind == WireErrorKind::NotFound => {
-                    rows[place] = None;
+                    removed.push(place);
                     tally.removed += 1;
                 }
                 Err(error) => {
@@ -197,8 +198,10 @@ impl RestV3 {
             });
         }
         drop(answers);
-        let users = strip(rows.into_iter().flatten());
-        (users, Some(tally.report(wanted, self.client.requests() - before)))
+        removed.sort_unstable();
+        let mut place = 0..;
+        rows.retain(|_| place.next().is_none_or(|place| removed.binary_search(&place).is_err()));
+        (strip(rows), Some(tally.report(wanted, self.client.requests() - before)))
     }
 
     async fn detail(&self, id: &Id, decoder: &Decoder) -> Result<ListedUser, WireError> {
@@ -238,7 +241,7 @@ fn path(base: &str, window: Window) -> String {
     format!("{base}?offset={}&limit={}", window.offset, window.limit)
 }
 
-fn strip(rows: impl IntoIterator<Item = ListedUser>) -> Vec<User> {
+fn strip(rows: Vec<ListedUser>) -> Vec<User> {
     rows.into_iter().map(|row| row.user).collect()
 }
 

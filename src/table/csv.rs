@@ -127,8 +127,9 @@ impl Cells {
 /// RFC 4180 §2.5-2.7: quotes round a field with a quote, comma or line break; quotes in it doubled. Empty text is quoted
 /// too, to be told from null.
 fn push_field(out: &mut Vec<u8>, prefix: &str, text: &[u8]) {
-    let special = |b: &u8| matches!(b, b'"' | b',' | b'\r' | b'\n');
-    if !text.is_empty() && !text.iter().any(special) {
+    // A fold looks at every byte, but many at once.
+    let special = text.iter().fold(false, |seen, b| seen | matches!(b, b'"' | b',' | b'\r' | b'\n'));
+    if !text.is_empty() && !special {
         out.extend_from_slice(prefix.as_bytes());
         out.extend_from_slice(text);
         return;

@@ -1,8 +1,8 @@
-//! Rows -> Parquet: typed, zstd, one builder a column, a few thousand rows at a time. Knows no table in particular.
+//! Rows -> Parquet: typed, zstd, one array a column, a few thousand rows at a time. Knows no table in particular.
 
 use super::columns::{Column, Get, Shape, Values};
 use super::{About, SCHEMA_VERSION};
-use crate::model::{Fingerprint, GroupId, Instant};
+use crate::model::GroupId;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::errors::Result;
@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
-/// Rows that are in the builders at once.
+/// Rows that become arrays at once.
 const BATCH: usize = 4_096;
 /// Rows of a row group: bounds what the writer holds in memory.
 const ROW_GROUP: usize = 65_536;
@@ -26,15 +26,14 @@ const ROW_GROUP: usize = 65_536;
 const CREATED_BY: &str = concat!("bt-rollcall version ", env!("CARGO_PKG_VERSION"));
 
 /// Writes all rows and the footer; gives the number of rows.
-pub(super) fn write<'a, R: Copy, I: Iterator<Item = R>>(
-    mut table: Shape<'a, R, I>,
+pub(super) fn write<R: Copy, I: Iterator<Item = R>>(
+    mut table: Shape<'_, R, I>,
     about: &About<'_>,
     out: impl Write + Send,
 ) -> Result<u64> {
     let schema = Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()));
     let properties = properties(&table.columns, about)?;
     let mut writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
-    let mut cells: Vec<Cells<'a, R>> = table.columns.iter().map(Cells::of).collect();
     let mut rows = Vec::with_capacity(BATCH);
     let mut written = 0;
     loop {
@@ -44,7 +43,7 @@ pub(super) fn write<'a, R: Copy, I: Iterator<Item = R>>(
             writer.close()?;
             return Ok(written);
         }
-        let arrays = cells.iter_mut().map(|c| c.fill(&rows)).collect::<Result<_>>()?;
+        let arrays = table.columns.iter().map(|column| array(column, &rows)).collect::<Result<_>>()?;
         writer.write(&RecordBatch::try_new(Arc::clone(&schema), arrays)?)?;
         written += rows.len() as u64;
     }
@@ -96,84 +95,58 @@ fn properties<R>(columns: &[Column<'_, R>], about: &About<'_>) -> Result<WriterP
     Ok(properties.build())
 }
 
-/// A getter with the builder that fits it.
-enum Cells<'a, R> {
-    Text(fn(R) -> Option<&'a str>, StringBuilder),
-    Flag(fn(R) -> Option<bool>, BooleanBuilder),
-    Count(fn(R) -> u64, Int64Builder),
-    Instant(fn(R) -> Option<Instant>, TimestampMicrosecondBuilder),
-    Fingerprint(fn(R) -> Fingerprint, StringBuilder),
-    Ids(fn(R) -> &'a [GroupId], ListBuilder<StringBuilder>),
-    Words(fn(R) -> &'a [&'static str], ListBuilder<StringBuilder>),
-}
-
-impl<'a, R: Copy> Cells<'a, R> {
-    fn of(column: &Column<'a, R>) -> Self {
-        let list = || ListBuilder::new(StringBuilder::new()).with_field(element());
-        match column.get {
-            Get::Text(get) => Self::Text(get, StringBuilder::new()),
-            Get::Flag(get) => Self::Flag(get, BooleanBuilder::new()),
-            Get::Count(get) => Self::Count(get, Int64Builder::new()),
-            Get::Instant(get) => Self::Instant(get, TimestampMicrosecondBuilder::new().with_data_type(instant_type())),
-            Get::Fingerprint(get) => Self::Fingerprint(get, StringBuilder::new()),
-            Get::Ids(get) => Self::Ids(get, list()),
-            Get::Words(get) => Self::Words(get, list()),
+/// The column of these rows, in a builder of the right size.
+fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> Result<ArrayRef> {
+    Ok(match column.get {
+        Get::Text(get) => {
+            let bytes = rows.iter().filter_map(|row| get(*row)).map(str::len).sum();
+            let mut to = StringBuilder::with_capacity(rows.len(), bytes);
+            for row in rows {
+                to.append_option(get(*row));
+            }
+            Arc::new(to.finish())
         }
-    }
-
-    /// The column of these rows; leaves the builder empty for the next ones.
-    fn fill(&mut self, rows: &[R]) -> Result<ArrayRef> {
-        Ok(match self {
-            Self::Text(get, to) => {
-                for row in rows {
-                    to.append_option(get(*row));
-                }
-                Arc::new(to.finish())
+        Get::Flag(get) => {
+            let mut to = BooleanBuilder::with_capacity(rows.len());
+            for row in rows {
+                to.append_option(get(*row));
             }
-            Self::Flag(get, to) => {
-                for row in rows {
-                    to.append_option(get(*row));
-                }
-                Arc::new(to.finish())
+            Arc::new(to.finish())
+        }
+        Get::Count(get) => {
+            let mut to = Int64Builder::with_capacity(rows.len());
+            // No tenant has more than i64::MAX members.
+            for row in rows {
+                to.append_value(i64::try_from(get(*row)).unwrap_or(i64::MAX));
             }
-            Self::Count(get, to) => {
-                // No tenant has more than i64::MAX members.
-                for row in rows {
-                    to.append_value(i64::try_from(get(*row)).unwrap_or(i64::MAX));
-                }
-                Arc::new(to.finish())
+            Arc::new(to.finish())
+        }
+        Get::Instant(get) => {
+            let mut to = TimestampMicrosecondBuilder::with_capacity(rows.len()).with_data_type(instant_type());
+            for row in rows {
+                to.append_option(get(*row).map(|at| at.timestamp_micros()));
             }
-            Self::Instant(get, to) => {
-                for row in rows {
-                    to.append_option(get(*row).map(|at| at.timestamp_micros()));
-                }
-                Arc::new(to.finish())
+            Arc::new(to.finish())
+        }
+        Get::Fingerprint(get) => {
+            let mut to = StringBuilder::with_capacity(rows.len(), rows.len() * 26);
+            for row in rows {
+                write!(to, "{}", get(*row)).map_err(|e| ::parquet::errors::ParquetError::External(Box::new(e)))?;
+                // What was written into the builder becomes a value with the next append.
+                to.append_value("");
             }
-            Self::Fingerprint(get, to) => {
-                for row in rows {
-                    write!(to, "{}", get(*row)).map_err(|e| ::parquet::errors::ParquetError::External(Box::new(e)))?;
-                    // What was written into the builder becomes a value with the next append.
-                    to.append_value("");
-                }
-                Arc::new(to.finish())
-            }
-            Self::Ids(get, to) => {
-                for row in rows {
-                    append_list(to, get(*row).iter().map(GroupId::as_str));
-                }
-                Arc::new(to.finish())
-            }
-            Self::Words(get, to) => {
-                for row in rows {
-                    append_list(to, get(*row).iter().copied());
-                }
-                Arc::new(to.finish())
-            }
-        })
-    }
+            Arc::new(to.finish())
+        }
+        Get::Ids(get) => lists(rows.iter().map(|row| get(*row).iter().map(GroupId::as_str))),
+        Get::Words(get) => lists(rows.iter().map(|row| get(*row).iter().copied())),
+    })
 }
 
-fn append_list<'a>(to: &mut ListBuilder<StringBuilder>, items: impl Iterator<Item = &'a str>) {
-    items.for_each(|item| to.values().append_value(item));
-    to.append(true);
+fn lists<'a>(rows: impl Iterator<Item = impl Iterator<Item = &'a str>>) -> ArrayRef {
+    let mut to = ListBuilder::new(StringBuilder::new()).with_field(element());
+    for items in rows {
+        items.for_each(|item| to.values().append_value(item));
+        to.append(true);
+    }
+    Arc::new(to.finish())
 }

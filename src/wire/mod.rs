@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
-use token::Tokens;
+use token::{Bearer, Tokens};
 use tokio::time::Instant;
 
 /// How the client id and secret are shown to the token endpoint.
@@ -194,18 +194,25 @@ impl Client {
     }
 
     async fn get_with_retries<T: Body>(&self, path: &str) -> Result<T, WireErrorKind> {
-        let (mut attempt, mut refreshes) = (1, 0);
+        let (mut attempt, mut fresh_refusals) = (1, 0);
         loop {
             self.token(path).await?;
-            let (failure, generation) = match self.get_once(path, attempt).await {
+            let turn = self.pace.turn().await;
+            // Only now: while this request waited for its turn, the token may have been replaced, or refused.
+            let Some(bearer) = self.tokens.bearer() else { continue };
+            let (generation, fresh) = (bearer.generation, bearer.fresh);
+            let failure = match self.get_once(path, attempt, bearer).await {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
+            drop(turn);
             match failure.kind.disposition() {
-                // Again only while tokens do work for some time; a fresh one that is refused will not get better.
-                Disposition::Refresh if refreshes < self.settings.attempts => {
-                    refreshes += 1;
-                    if !self.tokens.discard(generation) && refreshes > 1 {
+                // Tokens may die at any time, and as often as they like: others may have used up the new one before this
+                // request had its turn. Two that were refused when they were first shown will not be followed by a better one.
+                Disposition::Refresh => {
+                    self.tokens.discard(generation);
+                    fresh_refusals += u32::from(fresh);
+                    if fresh_refusals > 1 {
                         return Err(failure.kind);
                     }
                     continue;
@@ -237,16 +244,13 @@ impl Client {
         tokio::time::sleep(wait).await;
     }
 
-    /// One attempt. A failure comes with the generation of the token that was shown.
-    async fn get_once<T: Body>(&self, path: &str, attempt: u32) -> Result<T, (Failure, u64)> {
-        let _turn = self.pace.turn().await;
-        // Only now: while this request waited for its turn, the token may have been replaced.
-        let (bearer, generation) = self.tokens.bearer().map_err(|kind| (kind.into(), 0))?;
+    /// One attempt.
+    async fn get_once<T: Body>(&self, path: &str, attempt: u32, bearer: Bearer) -> Result<T, Failure> {
         let request = self
             .http
             .request(Method::GET, format!("{}{path}", self.settings.url))
             .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, bearer);
+            .header(AUTHORIZATION, bearer.header);
         let mut record = self.record("GET", path, attempt);
         let started = Instant::now();
         let result = match self.exchange(request, &mut record).await {
@@ -260,9 +264,8 @@ impl Client {
         self.told(record, started, result.as_ref().err().map(|f| &f.kind));
         if result.is_ok() {
             self.understood.set(true);
-            self.tokens.worked(generation);
         }
-        result.map_err(|failure| (failure, generation))
+        result
     }
 
     fn record(&self, method: &'static str, path: &str, attempt: u32) -> RequestRecord {

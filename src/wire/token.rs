@@ -28,8 +28,18 @@ struct Held {
     bearer: HeaderValue,
     generation: u64,
     until: Instant,
-    /// Some request was answered with it.
-    worked: bool,
+    /// Some request has shown it.
+    shown: bool,
+}
+
+/// A token on its way into one request.
+pub(super) struct Bearer {
+    /// The header.
+    pub(super) header: HeaderValue,
+    /// Which token it is: 1 for the first, then one more each.
+    pub(super) generation: u64,
+    /// No request has shown it before: refused now, it was never good for anything.
+    pub(super) fresh: bool,
 }
 
 /// All tokens of one client, one at a time.
@@ -59,22 +69,17 @@ impl Tokens {
         self.held.borrow().as_ref().filter(|h| Instant::now() < h.until).map(|h| h.generation)
     }
 
-    /// The header with the token in hand, and its generation: it may be a newer one than the caller saw before.
-    pub(super) fn bearer(&self) -> Result<(HeaderValue, u64), WireErrorKind> {
-        self.held.borrow().as_ref().map(|h| (h.bearer.clone(), h.generation)).ok_or(WireErrorKind::Unauthorized)
-    }
-
-    /// A request was answered with it.
-    pub(super) fn worked(&self, generation: u64) {
-        if let Some(held) = self.held.borrow_mut().as_mut().filter(|h| h.generation == generation) {
-            held.worked = true;
-        }
+    /// The token in hand: it may be a newer one than the caller saw before. `None` where it was just thrown away.
+    pub(super) fn bearer(&self) -> Option<Bearer> {
+        let mut held = self.held.borrow_mut();
+        let held = held.as_mut()?;
+        let fresh = !std::mem::replace(&mut held.shown, true);
+        Some(Bearer { header: held.bearer.clone(), generation: held.generation, fresh })
     }
 
     /// Throws the token away that was refused; a newer one stays, so that many refusals of one token cost one refresh.
-    /// False where there is no hope in another one: this one was never good for anything.
-    pub(super) fn discard(&self, generation: u64) -> bool {
-        self.held.borrow_mut().take_if(|h| h.generation == generation).is_none_or(|h| h.worked)
+    pub(super) fn discard(&self, generation: u64) {
+        self.held.borrow_mut().take_if(|held| held.generation == generation);
     }
 
     pub(super) fn keep(&self, granted: &Granted, way: TokenAuth) -> u64 {
@@ -86,7 +91,7 @@ impl Tokens {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", granted.token.expose_secret()))
             .unwrap_or(HeaderValue::from_static("Bearer"));
         bearer.set_sensitive(true);
-        *self.held.borrow_mut() = Some(Held { bearer, generation, until: Instant::now() + usable, worked: false });
+        *self.held.borrow_mut() = Some(Held { bearer, generation, until: Instant::now() + usable, shown: false });
         generation
     }
 

@@ -1,15 +1,15 @@
 //! The guide's shapes: JSON -> model. Every field is optional until seen; an absent key is "not told", never "none".
 //! Fields named like a secret are dropped here, before anything is stored. Knows no paging and no HTTP.
 
-use crate::model::{Group, GroupId, User};
-use crate::source::date::{self, Raw};
+use crate::model::{Group, GroupId, Instant, User};
+use crate::source::date::{self, Parsed, Raw};
 use crate::wire::Body;
 use crate::wire::page::Row;
+use ahash::AHashSet;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -72,26 +72,79 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// A text field: texts as they are, numbers and truth values as their text, null as none.
-#[derive(Default)]
-struct Text(Option<String>);
+/// What may stand in a field of any type.
+trait Scalar: Sized {
+    fn null() -> Self;
+    fn text(text: &str) -> Self;
+    /// Anything but null and text, as JSON, secrets removed.
+    fn other(json: String) -> Self;
+}
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Date::deserialize(deserializer)? {
-            Date::Text(text) | Date::Other(text) => Ok(Self(Some(text))),
-            Date::Null | Date::Absent => Ok(Self(None)),
-        }
+struct ScalarVisitor<T>(std::marker::PhantomData<T>);
+
+impl<'de, T: Scalar> Visitor<'de> for ScalarVisitor<T> {
+    type Value = T;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        Ok(T::text(text))
+    }
+    fn visit_unit<E: Error>(self) -> Result<T, E> {
+        Ok(T::null())
+    }
+    fn visit_bool<E: Error>(self, value: bool) -> Result<T, E> {
+        Ok(T::other(value.to_string()))
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
+        Ok(T::other(value.to_string()))
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {
+        Ok(T::other(value.to_string()))
+    }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
+        Ok(T::other(Value::from(value).to_string()))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<T, A::Error> {
+        let value = Value::deserialize(SeqAccessDeserializer::new(seq))?;
+        Ok(T::other(without_secrets(value).to_string()))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        let value = Value::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(T::other(without_secrets(value).to_string()))
     }
 }
 
-/// A date field as it came. [`crate::source::date`] reads it.
+/// A text field: texts as they are, anything else as its JSON, null as none.
+#[derive(Default)]
+struct Text(Option<Box<str>>);
+
+impl Scalar for Text {
+    fn null() -> Self {
+        Self(None)
+    }
+    fn text(text: &str) -> Self {
+        Self(Some(text.into()))
+    }
+    fn other(json: String) -> Self {
+        Self(Some(json.into()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor(std::marker::PhantomData))
+    }
+}
+
+/// A date field as it came; [`crate::source::date`] reads it. An instant, the common case, is read on the spot.
 #[derive(Default)]
 enum Date {
     #[default]
     Absent,
     Null,
-    Text(String),
+    At(Parsed<Instant>),
+    Text(Box<str>),
     Other(String),
 }
 
@@ -100,48 +153,28 @@ impl Date {
         match self {
             Self::Absent => Raw::Absent,
             Self::Null => Raw::Null,
+            Self::At(at) => Raw::At(*at),
             Self::Text(text) => Raw::Text(text),
             Self::Other(text) => Raw::Other(text),
         }
     }
 }
 
+impl Scalar for Date {
+    fn null() -> Self {
+        Self::Null
+    }
+    fn text(text: &str) -> Self {
+        date::instant(text).map_or_else(|| Self::Text(text.into()), Self::At)
+    }
+    fn other(json: String) -> Self {
+        Self::Other(json)
+    }
+}
+
 impl<'de> Deserialize<'de> for Date {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DateVisitor;
-        impl<'de> Visitor<'de> for DateVisitor {
-            type Value = Date;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Date, E> {
-                Ok(Date::Text(text.to_owned()))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Date, E> {
-                Ok(Date::Null)
-            }
-            fn visit_bool<E: Error>(self, value: bool) -> Result<Date, E> {
-                Ok(Date::Other(value.to_string()))
-            }
-            fn visit_u64<E: Error>(self, value: u64) -> Result<Date, E> {
-                Ok(Date::Other(value.to_string()))
-            }
-            fn visit_i64<E: Error>(self, value: i64) -> Result<Date, E> {
-                Ok(Date::Other(value.to_string()))
-            }
-            fn visit_f64<E: Error>(self, value: f64) -> Result<Date, E> {
-                Ok(Date::Other(Value::from(value).to_string()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Date, A::Error> {
-                let value = Value::deserialize(SeqAccessDeserializer::new(seq))?;
-                Ok(Date::Other(without_secrets(value).to_string()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Date, A::Error> {
-                let value = Value::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Date::Other(without_secrets(value).to_string()))
-            }
-        }
-        deserializer.deserialize_any(DateVisitor)
+        deserializer.deserialize_any(ScalarVisitor(std::marker::PhantomData))
     }
 }
 
@@ -305,27 +338,28 @@ pub(super) struct ListedUser {
 
 impl ListedUser {
     /// What the record tells wins; what it does not tell stays as the list told it.
-    pub(super) fn completed_by(self, record: Self) -> Self {
-        let (list, mut user) = (self.user, record.user);
-        user.username = user.username.or(list.username);
-        user.display_name = user.display_name.or(list.display_name);
-        user.email_address = user.email_address.or(list.email_address);
+    pub(super) fn complete(&mut self, record: Self) {
+        let list = std::mem::replace(&mut self.user, record.user);
+        let user = &mut self.user;
+        user.username = user.username.take().or(list.username);
+        user.display_name = user.display_name.take().or(list.display_name);
+        user.email_address = user.email_address.take().or(list.email_address);
         user.enabled = user.enabled.or(list.enabled);
-        user.account_type = user.account_type.or(list.account_type);
+        user.account_type = user.account_type.take().or(list.account_type);
         if !user.groups_known {
             user.group_memberships = list.group_memberships;
             user.groups_known = list.groups_known;
         }
-        user.public_key = user.public_key.or(list.public_key);
+        user.public_key = user.public_key.take().or(list.public_key);
         if user.last_login == crate::model::LastLogin::NotReported {
             user.last_login = list.last_login;
         }
         if user.created_at == crate::model::Told::Not {
             user.created_at = list.created_at;
         }
-        user.locale = user.locale.or(list.locale);
-        user.extra = user.extra.or(list.extra);
-        Self { id: self.id, user, sparse: false }
+        user.locale = user.locale.take().or(list.locale);
+        user.extra = user.extra.take().or(list.extra);
+        self.sparse = false;
     }
 }
 
@@ -352,7 +386,7 @@ impl Row for ListedGroup {
 /// Turns records into the model; words that repeat (ids of groups, account types, locales) are kept once.
 #[derive(Default)]
 pub(super) struct Decoder {
-    words: RefCell<HashSet<Arc<str>>>,
+    words: RefCell<AHashSet<Arc<str>>>,
     without_offset: Cell<u64>,
 }
 
@@ -378,14 +412,14 @@ impl Decoder {
         }
         let memberships = record.group_memberships.flatten();
         let mut user = User::new(id.to_text());
-        user.username = boxed(record.username);
-        user.display_name = boxed(record.display_name);
-        user.email_address = boxed(record.email_address);
+        user.username = record.username.0;
+        user.display_name = record.display_name.0;
+        user.email_address = record.email_address.0;
         user.enabled = record.enabled;
         user.account_type = record.account_type.and_then(|t| t.0).map(|t| self.word(&t));
         user.groups_known = memberships.is_some();
         user.group_memberships = self.memberships(memberships.unwrap_or_default());
-        user.public_key = boxed(record.public_key);
+        user.public_key = record.public_key.0;
         user.last_login = last_login.value;
         user.created_at = created_at.value;
         user.locale = record.locale.0.map(|l| self.word(&l));
@@ -401,8 +435,8 @@ impl Decoder {
 
     fn group(&self, record: GroupRecord) -> ListedGroup {
         let mut group = Group::new(self.word(&record.id.to_text()));
-        group.name = boxed(record.name);
-        group.description = boxed(record.description);
+        group.name = record.name.0;
+        group.description = record.description.0;
         group.extra = extra(record.extra);
         ListedGroup { id: record.id, group }
     }
@@ -423,10 +457,6 @@ impl Decoder {
             n => vec![format!("{n} records carry dates without an offset; they were taken as UTC")],
         }
     }
-}
-
-fn boxed(text: Text) -> Option<Box<str>> {
-    text.0.map(String::into_boxed_str)
 }
 
 fn extra(fields: Map<String, Value>) -> Option<Box<str>> {

@@ -2,6 +2,8 @@
 //! No clock, no network: windows in, windows out. The proofs are explained in the parent module.
 
 use super::{Page, Row, WalkSettings, Walked};
+use ahash::AHashMap;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A stretch of a list.
@@ -54,13 +56,17 @@ impl<K> Segment<K> {
     }
 }
 
+fn ascends<K: Ord>(keys: &[K]) -> bool {
+    keys.windows(2).all(|pair| pair[0] < pair[1])
+}
+
 /// Everything that a walk has read so far.
 pub struct Reading<R: Row> {
     settings: WalkSettings,
     /// Of the current reading of the whole list.
     segments: Vec<Segment<R::Key>>,
     rows: Vec<R>,
-    places: HashMap<R::Key, usize>,
+    places: AHashMap<R::Key, usize>,
     /// Rows that the server gives at most, once a page showed it.
     cap: u64,
     received: u64,
@@ -80,7 +86,7 @@ impl<R: Row> Reading<R> {
             settings,
             segments: Vec::new(),
             rows: Vec::new(),
-            places: HashMap::new(),
+            places: AHashMap::new(),
             received: 0,
             pages: 0,
             passes: 1,
@@ -101,7 +107,7 @@ impl<R: Row> Reading<R> {
         self.received += page.rows.len() as u64;
         self.last_total = page.total.or(self.last_total);
         let keys: Vec<R::Key> = page.rows.iter().map(Row::key).collect();
-        if keys.iter().collect::<HashSet<_>>().len() < keys.len() {
+        if !ascends(&keys) && keys.iter().collect::<HashSet<_>>().len() < keys.len() {
             self.refused = Some(format!("the page at offset {} held one id twice", window.offset));
             return;
         }
@@ -124,11 +130,12 @@ impl<R: Row> Reading<R> {
 
     /// The newest version of a row is kept.
     fn keep(&mut self, row: R) {
-        if let Some(&place) = self.places.get(&row.key()) {
-            self.rows[place] = row;
-        } else {
-            self.places.insert(row.key(), self.rows.len());
-            self.rows.push(row);
+        match self.places.entry(row.key()) {
+            Entry::Occupied(place) => self.rows[*place.get()] = row,
+            Entry::Vacant(place) => {
+                place.insert(self.rows.len());
+                self.rows.push(row);
+            }
         }
     }
 
@@ -261,7 +268,7 @@ impl<R: Row> Reading<R> {
     }
 
     fn is_ascending(&self) -> bool {
-        self.segments.iter().all(|s| s.keys.windows(2).all(|pair| pair[0] < pair[1]))
+        self.segments.iter().all(|s| ascends(&s.keys))
     }
 
     /// Counts a repair; gives up after `max_passes`.
