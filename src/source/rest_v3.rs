@@ -227,6 +227,11 @@ impl Source for RestV3 {
     }
 }
 
+/// Decodes one page of the list of users, as a harvest does. Errors: not JSON, or not such a page.
+pub fn users_of_page(json: &[u8]) -> Result<Vec<User>, serde_json::Error> {
+    Ok(strip(Decoder::default().users(serde_json::from_slice(json)?)))
+}
+
 /// Pages of a list, neighbours overlapping by one row. Without a total: this page and the look behind it, at least.
 fn pages(total: Option<u64>, first: u64) -> u64 {
     let behind = total.map(|total| total.saturating_sub(first));

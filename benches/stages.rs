@@ -1,0 +1,118 @@
+//! What each stage costs a user: decode, join, judge, write. Read the "thrpt" lines: users a second.
+//!
+//! `cargo bench --bench stages`
+
+use bt_rollcall::model::{
+    Classes, Coverage, Group, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, SourceIdentity, User,
+};
+use bt_rollcall::rules;
+use bt_rollcall::rules::policy::Policy;
+use bt_rollcall::sandbox::World;
+use bt_rollcall::source::rest_v3::users_of_page;
+use bt_rollcall::table::{About, CsvDialect, Table, Tables};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use serde_json::json;
+use std::hint::black_box;
+use std::io;
+use std::time::Duration;
+
+const USERS: u64 = 20_000;
+const PAGE: usize = 100;
+
+fn as_of() -> Instant {
+    "2026-11-23T02:00:00Z".parse().expect("an instant")
+}
+
+/// Pages as the appliance serves them.
+fn pages(world: &World) -> Vec<Vec<u8>> {
+    let records: Vec<_> = world.users().map(|(_, record)| record).collect();
+    let page = |users: &[_]| json!({ "users": users, "total": records.len() }).to_string().into_bytes();
+    records.chunks(PAGE).map(page).collect()
+}
+
+fn decode(pages: &[Vec<u8>]) -> Vec<User> {
+    pages.iter().flat_map(|page| users_of_page(page).expect("a page")).collect()
+}
+
+fn harvest(world: &World, users: Vec<User>) -> Harvest {
+    let list = |kind, rows: usize| ListReport {
+        kind,
+        query: String::new(),
+        expected: Some(rows as u64),
+        received: rows as u64,
+        distinct: rows as u64,
+        pages: 1,
+        passes: 1,
+        requests: 1,
+        coverage: Coverage::Complete { proof: String::new() },
+    };
+    let group = |(id, record): (u64, &serde_json::Map<String, serde_json::Value>)| {
+        let mut group = Group::new(id.to_string());
+        group.name = record.get("name").and_then(|name| name.as_str()).map(Into::into);
+        group
+    };
+    let groups: Vec<Group> = world.groups().map(group).collect();
+    Harvest {
+        source: SourceIdentity {
+            name: "bench".into(),
+            kind: "rest-v3".to_owned(),
+            url: "https://localhost".to_owned(),
+            client_id: "bench".to_owned(),
+        },
+        lists: vec![list(ListKind::Users, users.len()), list(ListKind::Groups, groups.len())],
+        users,
+        groups,
+        clock_skew_seconds: None,
+        tls_certificate_sha256: None,
+        warnings: Vec::new(),
+    }
+}
+
+fn classes() -> Classes {
+    let pattern = |text: &str| vec![Pattern::parse(text).expect("a pattern")];
+    Classes {
+        privileged_groups: pattern("glob:*admin*"),
+        break_glass: pattern("glob:emergency-*"),
+        service_accounts: pattern("glob:svc-*"),
+    }
+}
+
+fn stages(criterion: &mut Criterion) {
+    let users = usize::try_from(USERS).expect("a small number");
+    let world = World::seeded(1, users, as_of());
+    let pages = pages(&world);
+    let harvest = harvest(&world, decode(&pages));
+    let (classes, policy) = (classes(), Policy::default());
+    let inventory = Inventory::join(vec![harvest.clone()], &classes);
+    let findings = rules::judge(&inventory, &policy, as_of()).findings;
+    let tables = Tables { inventory: &inventory, findings: &findings, changes: &[] };
+    let about = About { run_id: "20261123T020000Z-0000", completeness: "complete" };
+
+    let mut group = criterion.benchmark_group("user");
+    group.throughput(Throughput::Elements(USERS)).sample_size(20);
+    group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
+    group.bench_function("decode", |b| b.iter(|| decode(black_box(&pages))));
+    group.bench_function("join", |b| {
+        let input = || vec![harvest.clone()];
+        b.iter_batched(input, |harvests| Inventory::join(harvests, &classes), BatchSize::PerIteration);
+    });
+    group.bench_function("judge", |b| b.iter(|| rules::judge(black_box(&inventory), &policy, as_of())));
+    group.bench_function("write csv", |b| {
+        b.iter(|| {
+            for table in Table::ALL {
+                tables.write_csv(table, CsvDialect::Strict, io::sink()).expect("a sink takes everything");
+            }
+        });
+    });
+    group.bench_function("write parquet", |b| {
+        b.iter(|| {
+            for table in Table::ALL {
+                tables.write_parquet(table, &about, io::sink()).expect("a sink takes everything");
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, stages);
+criterion_main!(benches);

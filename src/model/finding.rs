@@ -1,0 +1,266 @@
+//! What judging and comparing come to: findings, verdicts, changes, and their identities over runs. Plain data.
+
+use super::{Instant, SourceName};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::sync::Arc;
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// To know.
+    Info,
+    /// To tidy.
+    Low,
+    /// To act on.
+    Medium,
+    /// To act on soon.
+    High,
+    /// To act on now.
+    Critical,
+}
+
+impl Severity {
+    /// From the least to the gravest.
+    pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// The word for it everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// The rules, by their public ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rule {
+    /// Enabled, not a service, no login for the threshold.
+    StaleLogin,
+    /// Enabled, never logged in, created at least the grace ago.
+    NeverLoggedIn,
+    /// Enabled, and none of its memberships exists.
+    NoGroup,
+    /// Disabled or expired, and still a member.
+    DisabledInGroup,
+    /// A membership names a group that is not there.
+    DanglingGroup,
+    /// Dates or counts that cannot be relied on.
+    DataQuality,
+    /// A list that was not proven complete.
+    CollectionIncomplete,
+}
+
+impl Rule {
+    /// All, in the order in which reports list them.
+    pub const ALL: [Self; 7] = [
+        Self::StaleLogin,
+        Self::NeverLoggedIn,
+        Self::NoGroup,
+        Self::DisabledInGroup,
+        Self::DanglingGroup,
+        Self::DataQuality,
+        Self::CollectionIncomplete,
+    ];
+
+    /// The public id.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StaleLogin => "stale-login",
+            Self::NeverLoggedIn => "never-logged-in",
+            Self::NoGroup => "no-group",
+            Self::DisabledInGroup => "disabled-in-group",
+            Self::DanglingGroup => "dangling-group",
+            Self::DataQuality => "data-quality",
+            Self::CollectionIncomplete => "collection-incomplete",
+        }
+    }
+
+    /// Reads the public id.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|r| r.as_str() == text)
+    }
+}
+
+/// Where a finding stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FindingStatus {
+    /// First seen in this run.
+    New,
+}
+
+impl FindingStatus {
+    /// The `status` column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+        }
+    }
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SubjectKind {
+    /// One account.
+    User,
+    /// One group.
+    Group,
+    /// The whole source.
+    Source,
+}
+
+impl SubjectKind {
+    /// The `subject_kind` column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Source => "source",
+        }
+    }
+}
+
+/// The subject of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// What it is.
+    pub kind: SubjectKind,
+    /// Its id within the source; the source's name when it is the source.
+    pub id: Box<str>,
+    /// Its name at the time, for people; never part of an identity.
+    pub name: Option<Box<str>>,
+}
+
+/// A 128-bit identity that is stable over runs, printed as 26 characters of lower-case base32 (RFC 4648 §6, unpadded).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// Of a finding: rule + source + subject, never wording, names, dates or counts.
+    pub fn of_finding(source: &SourceName, rule: Rule, subject_kind: SubjectKind, subject_id: &str) -> Self {
+        Self::of(&["f1", source.as_str(), rule.as_str(), subject_kind.as_str(), subject_id])
+    }
+
+    /// Of any list of parts: SHA-256 over each part's length (64 bits, big-endian) and bytes, its first 128 bits.
+    pub fn of(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let mut first = [0; 16];
+        first.copy_from_slice(&hash.finalize()[..16]);
+        Self(first)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let bits = u128::from_be_bytes(self.0);
+        // 26 characters hold 130 bits: the last one carries 3 bits and two zeros.
+        for index in 0..26u32 {
+            let chunk = if index == 25 { (bits << 2) & 31 } else { (bits >> (123 - 5 * index)) & 31 };
+            let letter = ALPHABET[usize::try_from(chunk).unwrap_or(0)];
+            fmt::Write::write_char(f, char::from(letter))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One fact that somebody should look at, with all that is needed to recompute it by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Where.
+    pub source: SourceName,
+    /// Identity over runs.
+    pub fingerprint: Fingerprint,
+    /// Which rule.
+    pub rule: Rule,
+    /// How grave.
+    pub severity: Severity,
+    /// Where it stands.
+    pub status: FindingStatus,
+    /// About whom.
+    pub subject: Subject,
+    /// One sentence: the fact, the basis and the threshold.
+    pub title: Box<str>,
+    /// A JSON object: basis, age, threshold and where the threshold came from; keys sorted.
+    pub evidence: Box<str>,
+    /// What to do.
+    pub action: &'static str,
+    /// Control ids of the selected frameworks that this is relevant to.
+    pub controls: Arc<[&'static str]>,
+    /// When it was first seen.
+    pub first_seen: Instant,
+    /// When it was last seen.
+    pub last_seen: Instant,
+    /// The accepted exception that covers it.
+    pub exception: Option<Box<str>>,
+}
+
+/// Over what a rule was judged in one source. Rules that could not run are never "no findings".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Where.
+    pub source: SourceName,
+    /// Which rule.
+    pub rule: Rule,
+    /// With what result.
+    pub outcome: Outcome,
+}
+
+/// How judging one rule over one source went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The rule ran.
+    Judged {
+        /// Subjects that it looked at.
+        subjects: u64,
+        /// Subjects for which the data did not suffice (they are not "fine").
+        undetermined: u64,
+    },
+    /// The rule could not run over this source at all.
+    Undetermined {
+        /// What it lacked.
+        why: String,
+    },
+    /// Switched off in the configuration.
+    Off,
+}
+
+/// One difference between two snapshots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Where.
+    pub source: SourceName,
+    /// Deterministic identity of the event.
+    pub event_id: Fingerprint,
+    /// The change kind, such as `user.added`.
+    pub kind: &'static str,
+    /// What changed.
+    pub subject: Subject,
+    /// The field, for field changes.
+    pub field: Option<Box<str>>,
+    /// Value before.
+    pub before: Option<Box<str>>,
+    /// Value after.
+    pub after: Option<Box<str>>,
+    /// The run that it is compared with.
+    pub base_run: Box<str>,
+}
