@@ -1,5 +1,10 @@
 //! Frames that no receiver cuts, runs or misreads; a spool that loses nothing.
 
+mod draining;
+mod sessions;
+#[cfg(feature = "sandbox")]
+mod sessions_tls;
+
 use super::format::{Sender, render};
 use super::message::{Completed, Message, RunFacts, of_failed, of_published, of_test};
 use super::spool::Spool;

@@ -38,7 +38,12 @@ fn configuration(destination: &Destination) -> Result<ClientConfig, DeliveryErro
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, DeliveryError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    read.map_err(|e| failed(format!("cannot read {}: {e}", path.display())))
+    let found = read.map_err(|e| failed(format!("cannot read {}: {e}", path.display())))?;
+    // A file without any certificate is read without an error.
+    if found.is_empty() {
+        return Err(failed(format!("{} holds no PEM certificate (-----BEGIN CERTIFICATE-----)", path.display())));
+    }
+    Ok(found)
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, DeliveryError> {

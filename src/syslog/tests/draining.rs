@@ -1,0 +1,71 @@
+//! Draining the spool: oldest first, each destination by itself, nothing dropped.
+
+use super::sessions::timing;
+use super::{destination, stream};
+use crate::event::Nobody;
+use crate::syslog::deliver::{Delivered, deliver};
+use crate::syslog::spool::Spool;
+use crate::syslog::{Destination, Protocol, Transport};
+use std::io::Read;
+use std::net::TcpListener;
+use std::thread;
+use tempfile::TempDir;
+
+fn spool(batches: &[(&str, &str, &[&str])]) -> (TempDir, Spool) {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path()).unwrap();
+    for (run_id, to, frames) in batches {
+        let mut staged = spool.stage(run_id);
+        staged.write(to, frames.iter().map(|frame| (*frame).to_owned())).unwrap();
+        staged.commit().unwrap();
+    }
+    (folder, spool)
+}
+
+fn drain(spool: &Spool, destinations: &[Destination]) -> Vec<Delivered> {
+    deliver(spool, destinations, &timing(), &Nobody, &|| false).unwrap()
+}
+
+fn to(url: &str, port: u16) -> Destination {
+    let transport = Transport::Tcp("127.0.0.1".to_owned(), port);
+    Destination { url: url.to_owned(), ..destination(transport, Protocol::Rfc5424) }
+}
+
+/// A receiver of so many sessions; gives what each brought.
+fn receiver(sessions: usize) -> (u16, thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let session = move |listener: &TcpListener| {
+        let mut text = String::new();
+        listener.accept().unwrap().0.read_to_string(&mut text).unwrap();
+        text
+    };
+    (port, thread::spawn(move || (0..sessions).map(|_| session(&listener)).collect()))
+}
+
+#[test]
+fn what_waited_longest_goes_first_and_one_that_is_down_holds_nobody_else_up() {
+    let closed = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let (open, served) = receiver(2);
+    let (_folder, spool) = spool(&[
+        ("20261124T020000Z-0001", "up", &["new"]),
+        ("20261123T020000Z-0001", "up", &["old", "old too"]),
+        ("20261123T020000Z-0002", "down", &["waits"]),
+    ]);
+    let report = drain(&spool, &[to("down", closed), to("up", open)]);
+    assert_eq!(served.join().unwrap(), ["3 old7 old too", "3 new"]);
+    assert_eq!((report[0].delivered, report[0].waiting, report[0].error.is_some()), (0, 1, true));
+    assert_eq!((report[1].delivered, report[1].waiting, report[1].error.is_some()), (3, 0, false));
+    let waiting = spool.pending().unwrap().batches;
+    assert_eq!(waiting.iter().map(|batch| batch.destination.as_str()).collect::<Vec<_>>(), ["down"]);
+}
+
+#[test]
+fn events_for_an_address_that_is_configured_no_more_are_kept_and_told() {
+    let (_folder, spool) = spool(&[("20261123T020000Z-0001", "tcp://gone:601", &["one", "two"])]);
+    let report = drain(&spool, &[Destination { url: "tcp://new:601".to_owned(), ..stream() }]);
+    assert_eq!((report[0].delivered, report[0].waiting), (0, 0));
+    assert_eq!((report[1].destination.as_str(), report[1].waiting), ("tcp://gone:601", 2));
+    assert!(report[1].error.as_deref().unwrap().contains("not configured any more"));
+    assert_eq!(spool.pending().unwrap().batches.len(), 1);
+}

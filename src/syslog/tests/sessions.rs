@@ -1,0 +1,221 @@
+//! Sessions with receivers of every temper, on loopback: what counts as delivered, and what is said otherwise.
+
+use super::{datagram, destination};
+use crate::syslog::transport::{DeliveryError, Session, Timing};
+use crate::syslog::{Destination, Framing, Protocol, Transport};
+use socket2::SockRef;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Short, so that receivers that never answer are given up soon.
+pub(super) fn timing() -> Timing {
+    Timing {
+        connect: Duration::from_secs(5),
+        write: Duration::from_millis(500),
+        grace: Duration::from_millis(60),
+        early_end: Duration::from_millis(60),
+        end: Duration::from_millis(500),
+        session: Duration::from_secs(5),
+    }
+}
+
+fn frames(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("<110>1 - host.example.com bt-rollcall 1 finding.new - {{\"n\":{n}}}")).collect()
+}
+
+pub(super) fn deliver(destination: &Destination, frames: &[String]) -> Result<(), DeliveryError> {
+    let frames = frames.iter().cloned().map(Ok);
+    Session { destination, frames, timing: &timing(), stopped: &|| false }.run()
+}
+
+/// A receiver of one session; gives what `serve` makes of it.
+fn receiver<T: Send + 'static>(serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> (Destination, JoinHandle<T>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = thread::spawn(move || serve(listener.accept().unwrap().0));
+    (destination(Transport::Tcp("127.0.0.1".to_owned(), port), Protocol::Rfc5424), served)
+}
+
+fn read_all(mut stream: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn reset(stream: &TcpStream) {
+    SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+#[test]
+fn a_receiver_that_reads_to_the_end_has_every_octet_of_the_batch() {
+    let (destination, served) = receiver(read_all);
+    let frames = frames(1_000);
+    deliver(&destination, &frames).unwrap();
+    let expected: String = frames.iter().map(|frame| format!("{} {frame}", frame.len())).collect();
+    assert_eq!(String::from_utf8(served.join().unwrap()).unwrap(), expected);
+}
+
+#[test]
+fn newline_framing_ends_every_message_with_one_line_feed() {
+    let (mut destination, served) = receiver(read_all);
+    destination.framing = Framing::Newline;
+    let frames = frames(3);
+    deliver(&destination, &frames).unwrap();
+    assert_eq!(String::from_utf8(served.join().unwrap()).unwrap(), format!("{}\n", frames.join("\n")));
+}
+
+#[test]
+fn a_receiver_that_closes_at_once_refuses_us() {
+    let (destination, served) = receiver(drop);
+    let error = deliver(&destination, &frames(3)).unwrap_err();
+    served.join().unwrap();
+    assert!(matches!(error, DeliveryError::Refused), "{error}");
+}
+
+#[test]
+fn a_receiver_that_closes_after_the_first_message_has_nothing_of_the_batch() {
+    let (destination, served) = receiver(|mut stream| {
+        // As one that does not understand the framing: it reads what comes, and closes without a word.
+        let read = stream.read(&mut [0; 1 << 16]).unwrap();
+        assert!(read > 0);
+    });
+    let error = deliver(&destination, &frames(3)).unwrap_err();
+    served.join().unwrap();
+    assert!(matches!(error, DeliveryError::ClosedEarly), "{error}");
+    assert!(error.to_string().contains("framing"));
+}
+
+#[test]
+fn a_receiver_that_dies_in_the_middle_of_a_long_batch_has_nothing_of_it() {
+    let (destination, served) = receiver(|mut stream| {
+        stream.read_exact(&mut [0; 10_000]).unwrap();
+        reset(&stream);
+    });
+    let error = deliver(&destination, &frames(100_000)).unwrap_err();
+    served.join().unwrap();
+    assert!(matches!(error, DeliveryError::ClosedEarly), "{error}");
+}
+
+#[test]
+fn a_receiver_that_throws_away_what_it_has_not_read_has_nothing_of_the_batch() {
+    let (destination, served) = receiver(|mut stream| {
+        // It closes with octets unread, which the kernel tells us by a reset.
+        stream.read_exact(&mut [0; 1]).unwrap();
+        while stream.peek(&mut [0; 4096]).unwrap() < 100 {}
+    });
+    let error = deliver(&destination, &frames(3)).unwrap_err();
+    served.join().unwrap();
+    let expected = matches!(error, DeliveryError::NotConfirmed(_) | DeliveryError::ClosedEarly);
+    assert!(expected, "{error}");
+}
+
+#[test]
+fn a_receiver_that_never_closes_confirms_nothing() {
+    let (destination, served) = receiver(|mut stream| {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        // It has read everything, and still holds the connection.
+        stream
+    });
+    let error = deliver(&destination, &frames(3)).unwrap_err();
+    drop(served.join().unwrap());
+    assert!(matches!(error, DeliveryError::NotConfirmed(_)), "{error}");
+}
+
+#[test]
+fn a_receiver_that_never_reads_does_not_hold_us_for_ever() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (destination, served) = receiver(move |stream| {
+        let _ = held.recv();
+        drop(stream);
+    });
+    let error = deliver(&destination, &frames(200_000)).unwrap_err();
+    release.send(()).unwrap();
+    served.join().unwrap();
+    assert!(matches!(error, DeliveryError::Send(_) | DeliveryError::ClosedEarly), "{error}");
+}
+
+#[test]
+fn a_receiver_that_talks_back_is_not_mistaken_for_one_that_ends() {
+    let (destination, served) = receiver(|mut stream| {
+        stream.write_all(b"220 welcome\r\n").unwrap();
+        read_all(stream)
+    });
+    deliver(&destination, &frames(3)).unwrap();
+    assert!(!served.join().unwrap().is_empty());
+}
+
+#[test]
+fn a_port_without_a_receiver_is_said() {
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let nobody = destination(Transport::Tcp("127.0.0.1".to_owned(), port), Protocol::Rfc5424);
+    let error = deliver(&nobody, &frames(1)).unwrap_err();
+    assert!(error.to_string().contains("check that the receiver listens there"), "{error}");
+}
+
+#[test]
+fn a_host_without_an_address_is_named() {
+    let nowhere = destination(Transport::Tcp("host.invalid".to_owned(), 601), Protocol::Rfc5424);
+    let error = deliver(&nowhere, &frames(1)).unwrap_err();
+    assert!(error.to_string().contains("cannot find host.invalid"), "{error}");
+}
+
+#[test]
+fn a_wish_to_stop_leaves_the_batch_undelivered() {
+    let (destination, served) = receiver(read_all);
+    let list = frames(10);
+    let sent = std::cell::Cell::new(0);
+    let three = || {
+        sent.set(sent.get() + 1);
+        sent.get() > 3
+    };
+    let frames = list.iter().cloned().map(Ok);
+    let result = Session { destination: &destination, frames, timing: &timing(), stopped: &three }.run();
+    served.join().unwrap();
+    assert!(matches!(result, Err(DeliveryError::Stopped)));
+}
+
+#[test]
+fn datagrams_arrive_one_message_each() {
+    let receiver = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let port = receiver.local_addr().unwrap().port();
+    let mut over_udp = datagram();
+    over_udp.transport = Transport::Udp("127.0.0.1".to_owned(), port);
+    let list = frames(20);
+    deliver(&over_udp, &list).unwrap();
+    for frame in &list {
+        let mut octets = [0; 2048];
+        let read = receiver.recv(&mut octets).unwrap();
+        assert_eq!(std::str::from_utf8(&octets[..read]).unwrap(), frame);
+    }
+}
+
+#[test]
+fn a_local_socket_takes_one_message_a_datagram() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let receiver = UnixDatagram::bind(&path).unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let local = destination(Transport::Unix(path), Protocol::Rfc3164);
+    // More than a socket holds at once: the receiver reads beside us.
+    let list = frames(200);
+    let sent = list.clone();
+    let sender = thread::spawn(move || deliver(&local, &sent));
+    for frame in &list {
+        let mut octets = [0; 2048];
+        let read = receiver.recv(&mut octets).unwrap();
+        assert_eq!(std::str::from_utf8(&octets[..read]).unwrap(), frame);
+    }
+    sender.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_local_socket_that_is_not_there_is_said() {
+    let local = destination(Transport::Unix("/nonexistent/log".into()), Protocol::Rfc3164);
+    let error = deliver(&local, &frames(1)).unwrap_err();
+    assert!(matches!(error, DeliveryError::Connect(_)), "{error}");
+}
