@@ -65,3 +65,89 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+    use std::future::Future;
+
+    /// In virtual time: sleeping takes none.
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(future)
+    }
+
+    async fn seconds_for(pace: &Pace, turns: usize) -> f64 {
+        let started = Instant::now();
+        for _ in 0..turns {
+            drop(pace.turn().await);
+        }
+        started.elapsed().as_secs_f64()
+    }
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    }
+
+    fn is_about(seconds: f64, expected: f64) -> bool {
+        (seconds - expected).abs() < 0.05 * expected + 0.1
+    }
+
+    #[test]
+    fn requests_go_at_the_pace() {
+        run(async {
+            let pace = Pace::new(10.0, 4);
+            let seconds = seconds_for(&pace, 101).await;
+            assert!(is_about(seconds, 10.0), "100 intervals at 10 a second took {seconds} s");
+        });
+    }
+
+    #[test]
+    fn no_more_requests_are_under_way_than_allowed() {
+        run(async {
+            let pace = Pace::new(1e6, 2);
+            let (first, _second) = (pace.turn().await, pace.turn().await);
+            let third = tokio::time::timeout(Duration::from_secs(3600), pace.turn()).await;
+            assert!(third.is_err(), "two are under way");
+            drop(first);
+            assert!(tokio::time::timeout(Duration::from_secs(1), pace.turn()).await.is_ok());
+        });
+    }
+
+    #[test]
+    fn after_a_429_nobody_goes_before_its_time_and_then_slower_until_it_goes_well_again() {
+        run(async {
+            let pace = Pace::new(10.0, 4);
+            drop(pace.turn().await);
+            pace.slow_down(Duration::from_secs(30));
+            assert!(is_about(seconds_for(&pace, 1).await, 30.0));
+            let slow = seconds_for(&pace, 10).await;
+            assert!(slow > 1.5, "10 intervals took {slow} s, at full pace they take 1");
+            seconds_for(&pace, 200).await;
+            assert!(is_about(seconds_for(&pace, 100).await, 10.0), "it recovers");
+        });
+    }
+
+    #[test]
+    fn it_slows_down_before_the_server_s_limit_is_hit() {
+        run(async {
+            for (told, slower) in [
+                (headers(&[("x-ratelimit-remaining", "900"), ("x-ratelimit-limit", "1000")]), 1.0),
+                (headers(&[("x-ratelimit-remaining", "90"), ("x-ratelimit-limit", "1000")]), 1.5),
+                (headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-limit", "1000")]), 6.0),
+                (headers(&[("x-ratelimit-remaining", "9")]), 1.5),
+                (headers(&[("x-ratelimit-remaining", "many")]), 1.0),
+                (headers(&[]), 1.0),
+            ] {
+                let pace = Pace::new(10.0, 4);
+                drop(pace.turn().await);
+                pace.heed(&told);
+                // The first interval was set before the server spoke.
+                let seconds = seconds_for(&pace, 11).await;
+                assert!(seconds >= slower - 0.05, "{told:?}: {seconds} s");
+                assert!(slower > 1.0 || is_about(seconds, 1.1), "{told:?}: {seconds} s");
+            }
+        });
+    }
+}

@@ -1,7 +1,7 @@
 //! Waiting before a retry: full jitter, and what the server asks for. Pure.
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
 /// Full jitter: anything between nothing and `base * 2^(attempt-1)`; `random` is in 0..1.
@@ -10,12 +10,17 @@ pub(super) fn backoff(base: Duration, attempt: u32, random: f64) -> Duration {
     most.mul_f64(random.clamp(0.0, 1.0))
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), never more than `cap`.
+/// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), never more than `cap`. A date is the server's, and so is read
+/// by the server's clock where the answer tells it, else by ours.
 pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>, cap: Duration) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let header = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let text = header(RETRY_AFTER)?;
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => (http_date(text)? - now).to_std().unwrap_or(Duration::ZERO),
+        Err(_) => {
+            let now = header(DATE).and_then(http_date).unwrap_or(now);
+            (http_date(text)? - now).to_std().unwrap_or(Duration::ZERO)
+        }
     };
     Some(wait.min(cap))
 }
@@ -52,6 +57,15 @@ mod tests {
             assert_eq!(retry_after(&headers, now, Duration::from_secs(60)), Some(Duration::from_secs(7)), "{text}");
             assert_eq!(retry_after(&headers, now, Duration::from_secs(5)), Some(Duration::from_secs(5)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_date_is_read_by_the_clock_that_wrote_it() {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        headers.insert(DATE, "Sun, 06 Nov 1994 08:49:30 GMT".parse().unwrap());
+        let wait = retry_after(&headers, Utc::now(), Duration::from_secs(60));
+        assert_eq!(wait, Some(Duration::from_secs(7)));
     }
 
     #[test]

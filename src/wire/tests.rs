@@ -227,3 +227,121 @@ fn the_deadline_ends_everything() {
     slow.settings.deadline = Duration::from_millis(50);
     assert_eq!(get(&slow).unwrap_err().kind, WireErrorKind::Deadline);
 }
+
+#[test]
+fn the_server_s_clock_is_compared_with_ours() {
+    let ahead = (Utc::now() + chrono::TimeDelta::hours(1)).format("Date: %a, %d %b %Y %H:%M:%S GMT\r\n").to_string();
+    let (url, _) =
+        server(move |seen, _| if seen.is_token() { token(3600) } else { json("200 OK", &ahead, "{\"ok\":1}") });
+    let client = client(&url);
+    get(&client).unwrap();
+    let skew = client.clock_skew_seconds().unwrap();
+    assert!((3590..=3610).contains(&skew), "{skew}");
+}
+
+#[test]
+fn how_long_to_wait_is_what_the_server_says_up_to_the_cap() {
+    struct Waits(Mutex<Vec<Duration>>);
+    impl Observer for Waits {
+        fn tell(&self, event: &Event<'_>) {
+            if let Event::Retry { wait, .. } = event {
+                self.0.lock().unwrap().push(*wait);
+            }
+        }
+    }
+    let (url, _) = server(|seen, before| match (seen.is_token(), before) {
+        (true, _) => token(3600),
+        (false, 0) => json("503 x", "Retry-After: 0\r\n", ""),
+        (false, 1) => json("429 x", "Retry-After: 900\r\n", ""),
+        (false, _) => fine(),
+    });
+    let waits = Arc::new(Waits(Mutex::default()));
+    let mut client = client(&url);
+    client.observer = Arc::clone(&waits) as Arc<dyn Observer>;
+    get(&client).unwrap();
+    assert_eq!(*waits.0.lock().unwrap(), [Duration::ZERO, Duration::from_millis(5)]);
+}
+
+#[cfg(feature = "sandbox")]
+mod with_sandbox_crates {
+    use super::*;
+    use rustls::{ServerConfig, ServerConnection};
+
+    #[test]
+    fn gzip_is_asked_for_and_understood() {
+        let packed = || {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(b"{\"ok\":7}").unwrap();
+            gzip.finish().unwrap()
+        };
+        let (url, log) = server(move |seen, _| {
+            if seen.is_token() {
+                return token(3600);
+            }
+            let body = packed();
+            let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length";
+            [format!("{head}: {}\r\nConnection: close\r\n\r\n", body.len()).into_bytes(), body].concat()
+        });
+        assert_eq!(get(&client(&url)).unwrap(), Answered { ok: 7 });
+        let asked = log.lock().unwrap().iter().all(|seen| seen.headers.contains("accept-encoding: gzip"));
+        assert!(asked);
+    }
+
+    /// Accepts one session; true when the handshake was completed.
+    fn tls_server(names: &[&str]) -> (u16, String, std::thread::JoinHandle<bool>) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = std::thread::spawn(move || {
+            let mut socket = listener.accept().unwrap().0;
+            let mut connection = ServerConnection::new(Arc::new(config)).unwrap();
+            while connection.is_handshaking() {
+                if connection.complete_io(&mut socket).is_err() {
+                    return false;
+                }
+            }
+            true
+        });
+        (port, made.cert.pem(), served)
+    }
+
+    fn untrusted(port: u16, ca_pem: Option<String>) -> WireError {
+        let mut settings = client("http://127.0.0.1:1").settings;
+        settings.url = format!("https://localhost:{port}");
+        settings.ca_pem = ca_pem.map(String::into_bytes);
+        settings.attempts = 1;
+        get(&Client::new(&settings, Arc::new(Nobody)).unwrap()).unwrap_err()
+    }
+
+    #[test]
+    fn a_certificate_for_another_host_is_refused_though_its_authority_is_trusted() {
+        let (port, pem, served) = tls_server(&["other.example.com"]);
+        let error = untrusted(port, Some(pem));
+        assert!(!served.join().unwrap(), "no request was sent");
+        assert!(matches!(error.kind, WireErrorKind::Certificate(_)), "{error:?}");
+    }
+
+    #[test]
+    fn a_certificate_of_an_unknown_authority_is_refused_and_points_to_ca_file() {
+        let (port, _, served) = tls_server(&["localhost"]);
+        let error = untrusted(port, None);
+        assert!(!served.join().unwrap());
+        assert!(error.hint().unwrap().contains("ca_file"), "{error:?}");
+    }
+
+    #[test]
+    fn a_ca_file_without_a_certificate_is_said_before_anything_is_contacted() {
+        let mut settings = client("http://127.0.0.1:1").settings;
+        settings.ca_pem = Some(b"no certificate here".to_vec());
+        let error = Client::new(&settings, Arc::new(Nobody)).err().unwrap();
+        assert!(error.to_string().contains("holds no PEM certificate"), "{error}");
+    }
+}

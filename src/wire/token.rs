@@ -194,3 +194,38 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Granted, WireError
         status => Err(WireErrorKind::Status(status)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_replaced_before_its_end() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(async {
+            for (life, usable) in [(3600, 3540), (301, 241), (300, 240), (10, 8)] {
+                let tokens = Tokens::new(TokenAuth::Form);
+                let granted = Granted { token: SecretString::from("t".to_owned()), life: Duration::from_secs(life) };
+                let generation = tokens.keep(&granted, TokenAuth::Form);
+                tokio::time::advance(Duration::from_secs(usable - 1)).await;
+                assert_eq!(tokens.live(), Some(generation), "a life of {life} s");
+                tokio::time::advance(Duration::from_secs(2)).await;
+                assert_eq!(tokens.live(), None, "a life of {life} s");
+            }
+        });
+    }
+
+    #[test]
+    fn only_the_first_to_show_a_token_shows_a_fresh_one() {
+        let tokens = Tokens::new(TokenAuth::Form);
+        assert!(tokens.bearer().is_none());
+        let granted = Granted { token: SecretString::from("t".to_owned()), life: Duration::from_secs(60) };
+        let generation = tokens.keep(&granted, TokenAuth::Form);
+        assert!(tokens.bearer().unwrap().fresh);
+        assert!(!tokens.bearer().unwrap().fresh);
+        tokens.discard(generation + 1);
+        assert!(tokens.bearer().is_some(), "a newer one stays");
+        tokens.discard(generation);
+        assert!(tokens.bearer().is_none());
+    }
+}
