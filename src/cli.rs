@@ -1,29 +1,25 @@
 //! What is typed: commands and flags, with the help that teaches them. Knows nothing of what they do.
 
 use crate::model::{Instant, Severity};
+use crate::run::Exit;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-const AFTER_HELP: &str = "\
-Exit codes:
-   0  complete: published, every event delivered
-   1  nothing published: a source, the disk or the network stopped the run
-   2  usage or configuration error; nothing was contacted
-   3  published, but at least one source is partial: not proven complete
-   4  a guard stopped publication: a source came back empty or shrank beyond the limit
-   5  published, but events wait in the spool for the next run
-   6  another run holds the lock
-  10  published and delivered; findings at or above --fail-on
-
+const FIRST_STEPS: &str = "\
 First steps:
   bt-rollcall demo                       the whole job against a simulated appliance; needs nothing
   bt-rollcall check --online             is the configuration right, does the appliance answer, what would a run cost
   bt-rollcall run --dry-run              everything but publishing and sending";
 
+fn after_help() -> String {
+    let codes = Exit::ALL.map(|exit| format!("  {:>2}  {}\n", exit.code(), exit.meaning()));
+    format!("Exit codes:\n{}\n{FIRST_STEPS}", codes.concat())
+}
+
 /// Audit and access-review batch exporter for BeyondTrust: every list proven complete or said not to be.
 #[derive(Debug, Parser)]
-#[command(name = "bt-rollcall", version, after_help = AFTER_HELP, propagate_version = true, max_term_width = 110)]
+#[command(name = "bt-rollcall", version, after_help = after_help(), propagate_version = true, max_term_width = 110)]
 pub struct Cli {
     /// Flags before or after the command.
     #[command(flatten)]

@@ -34,6 +34,32 @@ impl Exit {
         Self::Complete,
     ];
 
+    /// In the order of their codes.
+    pub const ALL: [Self; 8] = [
+        Self::Complete,
+        Self::NothingPublished,
+        Self::Usage,
+        Self::Partial,
+        Self::Guarded,
+        Self::Waiting,
+        Self::Locked,
+        Self::Findings,
+    ];
+
+    /// What the code tells an operator; help and README say it in these words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Complete => "complete: published, every event delivered",
+            Self::NothingPublished => "nothing published: a source, the disk or the network stopped the run",
+            Self::Usage => "usage or configuration error; nothing was contacted",
+            Self::Partial => "published, but at least one source is partial: not proven complete",
+            Self::Guarded => "a guard stopped publication: a source came back empty or shrank beyond the limit",
+            Self::Waiting => "published, but events wait in the spool for the next run",
+            Self::Locked => "another run holds the lock",
+            Self::Findings => "published and delivered; findings at or above --fail-on",
+        }
+    }
+
     /// What the process returns.
     pub fn code(self) -> u8 {
         match self {

@@ -15,12 +15,11 @@ pub(super) fn backoff(base: Duration, attempt: u32, random: f64) -> Duration {
 pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>, cap: Duration) -> Option<Duration> {
     let header = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let text = header(RETRY_AFTER)?;
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let now = header(DATE).and_then(http_date).unwrap_or(now);
-            (http_date(text)? - now).to_std().unwrap_or(Duration::ZERO)
-        }
+    let wait = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let now = header(DATE).and_then(http_date).unwrap_or(now);
+        (http_date(text)? - now).to_std().unwrap_or(Duration::ZERO)
     };
     Some(wait.min(cap))
 }
