@@ -23,7 +23,20 @@ impl Origin {
 
 fn host() -> String {
     let name = hostname::get().ok().and_then(|name| name.into_string().ok());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned());
+    let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
+    qualified(&name, &hosts).unwrap_or(name)
+}
+
+/// The full name that hosts(5) gives to a bare one: RFC 5424 §6.2.4 wants it, and the kernel often has only the first label.
+fn qualified(name: &str, hosts: &str) -> Option<String> {
+    if name.contains('.') {
+        return None;
+    }
+    let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let names = lines.flat_map(|line| line.split_whitespace().skip(1));
+    let mut full = names.filter(|full| full.split_once('.').is_some_and(|(first, _)| first.eq_ignore_ascii_case(name)));
+    full.find(|full| !full.to_ascii_lowercase().ends_with(".localdomain")).map(str::to_owned)
 }
 
 /// The account's name by passwd(5); the environment could say anything.
@@ -148,4 +161,19 @@ pub fn drain(
         error,
     };
     Ok(report.into_iter().map(ending).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::qualified;
+
+    #[test]
+    fn a_bare_host_name_gets_the_domain_that_hosts_gives_it() {
+        let hosts =
+            "127.0.0.1 localhost\n# 10.0.0.1 old.example.org old\n127.0.1.1\tVault01.example.com vault01 # ours\n";
+        assert_eq!(qualified("vault01", hosts).as_deref(), Some("Vault01.example.com"));
+        assert_eq!(qualified("vault01.example.net", hosts), None, "it is full already");
+        assert_eq!(qualified("old", hosts), None, "a comment says nothing");
+        assert_eq!(qualified("localhost", "127.0.0.1 localhost.localdomain localhost"), None);
+    }
 }

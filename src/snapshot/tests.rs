@@ -176,3 +176,35 @@ fn the_snapshot_that_latest_names_is_never_removed() {
     assert_eq!(store.snapshots().unwrap(), [FIRST]);
     drop(folder);
 }
+
+#[test]
+fn a_row_count_that_is_not_the_file_s_is_told_though_every_byte_is_the_manifest_s() {
+    let Place { store, folder } = place();
+    let staging = store.stage(FIRST).unwrap();
+    staging.add("users.csv", b"id\r\n1\r\n\"2\r\n3\"\r\n", Some(3)).unwrap();
+    let manifest = Manifest { files: staging.files(), ..manifest(FIRST, "complete") };
+    let path = staging.seal(&manifest).unwrap().publish().unwrap();
+    let problem = verify(&path).unwrap_err().remove(0);
+    assert_eq!(problem, Problem::Rows { path: "users.csv".to_owned(), expected: 3, found: 2 });
+    drop(folder);
+}
+
+#[test]
+fn the_chain_is_intact_broken_or_pruned_and_these_are_told_apart() {
+    let Place { store, folder } = place();
+    let base = sealed(&store, FIRST, "complete");
+    let manifest_sha256 = base.manifest_sha256().to_owned();
+    let base_path = base.publish().unwrap();
+    assert_eq!(verify(&base_path).unwrap().base, BaseLink::First);
+    let staging = store.stage(SECOND).unwrap();
+    let base = Some(manifest::Base { run_id: FIRST.to_owned(), manifest_sha256 });
+    let manifest = Manifest { base, ..manifest(SECOND, "complete") };
+    let path = staging.seal(&manifest).unwrap().publish().unwrap();
+    assert_eq!(verify(&path).unwrap().base, BaseLink::Intact(FIRST.to_owned()));
+    let text = fs::read_to_string(base_path.join(MANIFEST)).unwrap();
+    fs::write(base_path.join(MANIFEST), text.replace("\"host\": \"h\"", "\"host\": \"x\"")).unwrap();
+    assert!(matches!(verify(&path).unwrap_err().remove(0), Problem::Base { .. }));
+    fs::remove_dir_all(&base_path).unwrap();
+    assert_eq!(verify(&path).unwrap().base, BaseLink::Pruned(FIRST.to_owned()));
+    drop(folder);
+}
