@@ -141,7 +141,7 @@ pub struct DemoArgs {
     /// How many users the simulated appliance has
     #[arg(long, default_value_t = 2500, value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub users: u32,
-    /// Where snapshots and report go; made anew [default: bt-rollcall-demo in the folder for temporary files]
+    /// Where snapshots and report go: an empty folder [default: a new one in the folder for temporary files]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

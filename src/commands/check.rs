@@ -7,9 +7,9 @@ use crate::event::{Nobody, Observer};
 use crate::run::{self, Exit, Origin, thousands};
 use crate::snapshot;
 use crate::source::{self, Probe, SourceSettings};
-use crate::syslog::Destination;
 use crate::syslog::deliver::send_test;
 use crate::syslog::transport::Timing;
+use crate::syslog::{Destination, Transport};
 use chrono::Utc;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -67,6 +67,12 @@ impl Checks {
 fn online(config: &Config, checks: &mut Checks) {
     for folder in [&config.state_dir, &config.output.dir] {
         writable(folder, checks);
+    }
+    // It belongs to another program: it is not made here.
+    match config.metrics_file.as_deref().and_then(Path::parent) {
+        Some(folder) if folder.is_dir() => writable(folder, checks),
+        Some(folder) => checks.bad(format!("{}: the folder of metrics_file is not there; make it", folder.display())),
+        None => {}
     }
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -131,7 +137,15 @@ fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Check
 fn receiver(destination: &Destination, checks: &mut Checks) {
     let sender = run::sender(&Origin::of_this_process());
     match send_test(destination, &sender, Utc::now(), &Timing::default()) {
-        Ok(()) => checks.good(format!("{}: a run.test event was sent; look for it there", destination.url)),
+        Ok(()) => {
+            checks.good(format!("{}: a run.test event was sent; look for it there", destination.url));
+            if matches!(destination.transport, Transport::Udp(..) | Transport::Unix(_)) {
+                checks.note(format!(
+                    "{}: nothing proves that datagrams arrive; prefer tls:// or tcp:// where the receiver has it",
+                    destination.url
+                ));
+            }
+        }
         Err(error) => checks.bad(format!("{}: {error}", destination.url)),
     }
 }

@@ -1,6 +1,6 @@
 //! The join: classifies accounts, marks privileged groups, resolves memberships both ways, sorts. Pure.
 
-use super::{Classes, Group, GroupId, Harvest, User, UserKind};
+use super::{Classes, Group, GroupId, Harvest, ListKind, User, UserKind};
 use ahash::AHashMap;
 use std::cmp::Ordering;
 
@@ -31,6 +31,10 @@ pub struct Roll {
     pub memberships: Vec<Membership>,
     /// Where each group stands in `groups`: every rule asks for it for every membership.
     places: AHashMap<GroupId, u32>,
+    /// The configuration names privileged groups: memberships decide who is privileged.
+    by_group: bool,
+    /// The list of groups is proven complete: a group that is not in it does not exist.
+    groups_whole: bool,
 }
 
 /// All sources of one run, sorted by name.
@@ -64,7 +68,9 @@ impl Roll {
         let places = harvest.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
         let memberships = resolve(&harvest.users, &harvest.groups, &places);
         count_members(&mut harvest.groups, &memberships);
-        Self { harvest, memberships, places }
+        let by_group = !classes.privileged_groups.is_empty();
+        let groups_whole = harvest.coverage(ListKind::Groups).is_complete();
+        Self { harvest, memberships, places, by_group, groups_whole }
     }
 
     /// The group with this id, if it came.
@@ -72,10 +78,20 @@ impl Roll {
         self.places.get(id).map(|at| &self.harvest.groups[*at as usize])
     }
 
-    /// Administrator by its own record, or member of a privileged group.
+    /// Administrator by its own record, or member of a privileged group. `None` where it cannot be told: the memberships
+    /// are not known, or one of them leads into a list of groups that is not proven complete.
+    pub fn privilege(&self, user: &User) -> Option<bool> {
+        let groups = || user.group_memberships.iter().map(|id| self.group(id));
+        if user.is_admin == Some(true) || groups().flatten().any(|group| group.privileged) {
+            return Some(true);
+        }
+        let may_hide = !user.groups_known || (!self.groups_whole && groups().any(|group| group.is_none()));
+        if self.by_group && may_hide { None } else { Some(false) }
+    }
+
+    /// Known to be privileged.
     pub fn is_privileged(&self, user: &User) -> bool {
-        user.is_admin == Some(true)
-            || user.group_memberships.iter().any(|id| self.group(id).is_some_and(|g| g.privileged))
+        self.privilege(user) == Some(true)
     }
 }
 

@@ -53,9 +53,21 @@ impl<'a> Index<'a> {
         self.input.verdicts.iter().filter(move |verdict| verdict.rule == rule)
     }
 
-    /// Whether the rule was judged in at least one source.
+    /// Whether the rule was judged in at least one source: one in which the data sufficed for nobody does not count.
     pub(super) fn is_judged(&self, rule: Rule) -> bool {
-        self.verdicts(rule).any(|verdict| matches!(verdict.outcome, Outcome::Judged { .. }))
+        self.verdicts(rule).any(|verdict| match verdict.outcome {
+            Outcome::Judged { subjects, undetermined } => subjects == 0 || undetermined < subjects,
+            Outcome::Undetermined { .. } | Outcome::Off => false,
+        })
+    }
+
+    /// Subjects of a rule for which the data did not suffice.
+    pub(super) fn undetermined(&self, rule: Rule) -> u64 {
+        let of = |verdict: &Verdict| match verdict.outcome {
+            Outcome::Judged { undetermined, .. } => undetermined,
+            Outcome::Undetermined { .. } | Outcome::Off => 0,
+        };
+        self.verdicts(rule).map(of).sum()
     }
 
     pub(super) fn count(&self, rule: Rule) -> u64 {

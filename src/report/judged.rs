@@ -193,7 +193,7 @@ fn ran(index: &Index<'_>, rule: Rule) -> String {
         }
     }
     let (one, many) = noun(rule);
-    if !index.is_judged(rule) {
+    if of == 0 && !index.is_judged(rule) {
         return "the rule did not run".to_owned();
     }
     format!("the rule ran over {} of {}", thousands(over), counted(of, one, many))

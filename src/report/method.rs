@@ -94,8 +94,8 @@ pub struct Method {
     pub sources: Bounded<SourceRow>,
     /// Run, tool, host, … as label and value.
     pub origin: Vec<(&'static str, Shown)>,
-    /// Cells that the formula guard changed.
-    pub guarded_cells: u64,
+    /// Cells that the formula guard changed; `None` where it is switched off.
+    pub guarded_cells: Option<u64>,
     /// What was odd.
     pub warnings: Bounded<Shown>,
     /// Files.
@@ -111,7 +111,7 @@ impl Method {
             lists: Bounded::cut(lists, ROWS),
             sources: Bounded::cut(manifest.sources.iter().map(source_row), ROWS),
             origin: origin(index),
-            guarded_cells: manifest.guarded_cells,
+            guarded_cells: index.input.formula_guard.then_some(manifest.guarded_cells),
             warnings: Bounded::cut(manifest.warnings.iter().map(|w| Shown::sentence(w)), ROWS / 2),
             files: Bounded::cut(manifest.files.iter().map(file_row), ROWS),
         }

@@ -57,7 +57,7 @@ pub struct RuleInfo {
 /// All that a report is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// What the snapshot says of itself; its `files` may be empty and never hold the report.
+    /// What the snapshot says of itself; its `files` never hold the report.
     pub manifest: &'a Manifest,
     /// Accounts and groups.
     pub inventory: &'a Inventory,
@@ -71,6 +71,10 @@ pub struct Input<'a> {
     pub as_of: Instant,
     /// The rules in the order of the report.
     pub catalogue: &'a [RuleInfo],
+    /// Configured sources that were left out of this run.
+    pub omitted: &'a [String],
+    /// Whether cells of the CSV files that a spreadsheet would run are guarded.
+    pub formula_guard: bool,
 }
 
 /// A list cut to what fits on a page, and how many rows were left out.
@@ -92,6 +96,28 @@ impl<T> Bounded<T> {
     /// Whether there is nothing at all.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+}
+
+/// The files of the tables that a report refers to, in the format that people open first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableFiles {
+    /// Findings.
+    pub findings: String,
+    /// Groups.
+    pub groups: String,
+    /// Users.
+    pub users: String,
+}
+
+impl TableFiles {
+    fn of(manifest: &Manifest) -> Self {
+        let is_there = |name: &String| manifest.files.iter().any(|file| file.path == *name);
+        let file = |table: &str| {
+            let names = [format!("{table}.csv"), format!("{table}.parquet")];
+            names.into_iter().find(is_there).unwrap_or_else(|| format!("the table of {table}"))
+        };
+        Self { findings: file("findings"), groups: file("groups"), users: file("users") }
     }
 }
 
@@ -118,6 +144,8 @@ pub struct View {
     pub method: Method,
     /// What was not checked.
     pub unchecked: Bounded<Unchecked>,
+    /// Where the rest of a shortened list stands.
+    pub files: TableFiles,
 }
 
 impl View {
@@ -135,6 +163,7 @@ impl View {
             types: accounts::types(&index),
             method: Method::of(&index),
             unchecked: unchecked::list(&index, &rules),
+            files: TableFiles::of(input.manifest),
             rules,
         }
     }

@@ -119,7 +119,15 @@ impl Status {
     pub(super) fn of(index: &Index<'_>) -> Self {
         let manifest = index.input.manifest;
         let grade = overall(manifest.is_complete(), &manifest.sources);
-        let (word, meaning) = in_words(grade, manifest.sources.is_empty());
+        let only_omitted = grade == Grade::Unproven && manifest.sources.iter().all(|s| s.status == "complete");
+        let (word, meaning) = if only_omitted && !index.input.omitted.is_empty() {
+            (
+                "Partial",
+                "Every list that was read was proven complete, but configured sources were left out of this run.",
+            )
+        } else {
+            in_words(grade, manifest.sources.is_empty())
+        };
         Self {
             grade,
             word,

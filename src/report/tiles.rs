@@ -114,7 +114,11 @@ fn found(index: &Index<'_>, rule: Rule, label: &'static str, note: String) -> Ti
         return Tile { label, value: value.to_owned(), is_number: false, note: note.to_owned(), tone: "plain" };
     }
     let gaps = index.verdicts(rule).filter(|v| matches!(v.outcome, Outcome::Undetermined { .. })).count() as u64;
-    let note = if gaps == 0 { note } else { format!("{} not judged", counted(gaps, "source", "sources")) };
+    let note = match (gaps, index.undetermined(rule)) {
+        (0, 0) => note,
+        (0, accounts) => format!("{note}; {} not judged", thousands(accounts)),
+        (gaps, _) => format!("{} not judged", counted(gaps, "source", "sources")),
+    };
     let tone = if count > 0 { "watch" } else { "plain" };
     Tile { tone, ..Tile::plain(label, count, note) }
 }

@@ -25,7 +25,8 @@ fn item(what: &str, why: &str) -> Unchecked {
 }
 
 pub(super) fn list(index: &Index<'_>, rules: &[RuleResult]) -> Bounded<Unchecked> {
-    let mut items = unproven_lists(index);
+    let mut items: Vec<Unchecked> = index.input.omitted.iter().map(|name| omitted(name)).collect();
+    items.extend(unproven_lists(index));
     items.extend(rules.iter().flat_map(of_rule));
     items.extend(untold_fields(&index.input.inventory.rolls));
     items.extend(patterns(index));
@@ -34,6 +35,11 @@ pub(super) fn list(index: &Index<'_>, rules: &[RuleResult]) -> Bounded<Unchecked
     let mut bounded = Bounded::cut(items, ITEMS);
     bounded.rows.extend(limits);
     bounded
+}
+
+fn omitted(name: &str) -> Unchecked {
+    let what = format!("{}: nothing was read", Shown::name(name));
+    item(&what, "this run was asked to leave this configured source out (--source)")
 }
 
 fn unproven_lists(index: &Index<'_>) -> Vec<Unchecked> {

@@ -77,16 +77,11 @@ pub fn thresholds(
     }
     let all = strictest(selected, |framework| framework.stale_days, stale);
     let all = all.unwrap_or(default.stale_after);
-    // What is set for everybody holds for privileged accounts too, unless something stricter does.
     let of_privileged = strictest(selected, |framework| framework.privileged_stale_days, privileged);
-    let nobody_set_any = stale.is_none() && selected.is_empty();
-    let of_privileged = of_privileged.unwrap_or_else(|| {
-        if nobody_set_any || default.privileged_stale_after.days < all.days {
-            default.privileged_stale_after.clone()
-        } else {
-            all.clone()
-        }
-    });
+    let of_privileged = of_privileged.unwrap_or(default.privileged_stale_after);
+    // What holds for everybody holds for privileged accounts too, unless the configuration itself says otherwise.
+    let inherits = privileged.is_none() && all.days < of_privileged.days;
+    let of_privileged = if inherits { all.clone() } else { of_privileged };
     Ok((all, of_privileged))
 }
 

@@ -7,10 +7,10 @@ use serde_json::json;
 
 /// Enabled, its memberships are known, and none of the groups exists.
 pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
-    if user.enabled != Some(true) {
+    if user.enabled == Some(false) {
         return Look::NotASubject;
     }
-    if !user.groups_known {
+    if user.enabled.is_none() || !user.groups_known {
         return Look::Undetermined;
     }
     if user.group_memberships.iter().any(|id| bench.roll.group(id).is_some()) {
@@ -33,8 +33,11 @@ pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
 /// Disabled or expired, and still a member of a group that is not known to be gone.
 pub(super) fn disabled(bench: &Bench<'_>, user: &User) -> Look {
     let expired = bench.is_expired(user);
-    if user.enabled != Some(false) && !expired {
-        return Look::NotASubject;
+    match user.enabled {
+        _ if expired => {}
+        Some(false) => {}
+        Some(true) => return Look::NotASubject,
+        None => return Look::Undetermined,
     }
     let still_in: Vec<&GroupId> =
         user.group_memberships.iter().filter(|id| !bench.groups_whole || bench.roll.group(id).is_some()).collect();

@@ -186,15 +186,25 @@ impl<'a> Bench<'a> {
             _ => {}
         }
         match rule {
-            Rule::StaleLogin | Rule::NeverLoggedIn if !self.tells_logins => {
-                Some("the source does not tell last logins".to_owned())
-            }
+            Rule::StaleLogin | Rule::NeverLoggedIn if !self.tells_logins => Some(self.why_no_logins()),
             Rule::NoGroup | Rule::DanglingGroup if !self.groups_whole => {
                 let groups = harvest.coverage(ListKind::Groups);
                 Some(format!("needs the whole list of groups, which is {}: {}", groups.as_str(), groups.words()))
             }
             _ => None,
         }
+    }
+
+    fn why_no_logins(&self) -> String {
+        let harvest = &self.roll.harvest;
+        if let Coverage::Failed { error } = harvest.coverage(ListKind::UserDetails) {
+            return format!("no last login came: the users' own records could not be read: {error}");
+        }
+        let unreadable = |user: &User| matches!(user.last_login, LastLogin::Unreadable(_));
+        if harvest.users.iter().any(unreadable) {
+            return "the source tells last logins, but none of them can be read".to_owned();
+        }
+        "the source does not tell last logins".to_owned()
     }
 
     fn verdict(&self, rule: Rule) -> Verdict {

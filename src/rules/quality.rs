@@ -52,7 +52,7 @@ fn future(bench: &Bench<'_>, field: &str, at: Instant, issues: &mut Map<String, 
 /// Inactivity would matter, and nothing tells when it began. A source that tells no last login at all is one gap, told by the
 /// verdict; not one of every user.
 fn has_no_basis(bench: &Bench<'_>, user: &User) -> bool {
-    is_subject(bench, user)
+    is_subject(bench, user) == Some(true)
         && match &user.last_login {
             LastLogin::At(_) => false,
             LastLogin::Never { .. } => user.created_at.at().is_none(),
@@ -83,7 +83,6 @@ pub(super) fn of_source(bench: &mut Bench<'_>) {
     if let Some(remark) = clock_and_counts(bench) {
         bench.find(remark, subject.clone());
     }
-    bench.tally[Rule::DataQuality as usize].subjects += 1;
     if let Some(remark) = incomplete(bench) {
         bench.find(remark, subject);
     }

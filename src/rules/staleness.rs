@@ -12,19 +12,28 @@ pub(super) fn age_days(as_of: Instant, basis: Instant) -> u32 {
     u32::try_from(seconds / 86_400).unwrap_or(u32::MAX)
 }
 
-/// Accounts whose inactivity matters: enabled, in force, and somebody's.
-pub(super) fn is_subject(bench: &Bench<'_>, user: &User) -> bool {
-    user.enabled == Some(true) && user.kind != UserKind::Service && !bench.is_expired(user)
+/// Accounts whose inactivity matters: enabled, in force, and somebody's. `None`: it is not told whether it is enabled.
+pub(super) fn is_subject(bench: &Bench<'_>, user: &User) -> Option<bool> {
+    if user.kind == UserKind::Service || bench.is_expired(user) { Some(false) } else { user.enabled }
 }
 
-fn stale_threshold<'a>(bench: &'a Bench<'_>, privileged: bool) -> &'a Threshold {
-    if privileged { &bench.policy.privileged_stale_after } else { &bench.policy.stale_after }
+/// Where it cannot be told whether an account is privileged, the threshold is the looser one: past it, the account is
+/// stale either way.
+fn stale_threshold<'a>(bench: &'a Bench<'_>, privilege: Option<bool>) -> &'a Threshold {
+    let (all, privileged) = (&bench.policy.stale_after, &bench.policy.privileged_stale_after);
+    match privilege {
+        Some(true) => privileged,
+        None if privileged.days > all.days => privileged,
+        _ => all,
+    }
 }
 
 /// Enabled, and the last login is at least the threshold ago.
 pub(super) fn stale(bench: &Bench<'_>, user: &User) -> Look {
-    if !is_subject(bench, user) {
-        return Look::NotASubject;
+    match is_subject(bench, user) {
+        Some(true) => {}
+        Some(false) => return Look::NotASubject,
+        None => return Look::Undetermined,
     }
     match &user.last_login {
         LastLogin::At(basis) => since_login(bench, user, *basis),
@@ -39,22 +48,22 @@ fn since_login(bench: &Bench<'_>, user: &User, basis: Instant) -> Look {
     if days < *least.min(most) {
         return Look::Fine;
     }
-    let (privileged, local) = (bench.roll.is_privileged(user), user.is_local());
-    let threshold = stale_threshold(bench, privileged);
+    let (privilege, local) = (bench.roll.privilege(user), user.is_local());
+    let threshold = stale_threshold(bench, privilege);
     if days < threshold.days {
-        return Look::Fine;
+        return if privilege.is_none() { Look::Undetermined } else { Look::Fine };
     }
-    let sort = if privileged { "privileged threshold" } else { "threshold" };
+    let sort = if privilege == Some(true) { "privileged threshold" } else { "threshold" };
     Look::Remark(Remark {
         rule: Rule::StaleLogin,
-        severity: if privileged || local { Severity::High } else { Severity::Medium },
+        severity: if privilege == Some(true) || local { Severity::High } else { Severity::Medium },
         title: format!("no login for {}: last login {}, {sort} {} days", counted(days), instant(basis), threshold.days),
         evidence: evidence([
             ("age_days", json!(days)),
             ("basis", json!(instant(basis))),
             ("basis_kind", json!("last_login")),
             ("local", json!(local)),
-            ("privileged", json!(privileged)),
+            ("privileged", json!(privilege)),
             ("threshold_days", json!(threshold.days)),
             ("threshold_from", json!(threshold.from)),
         ]),
@@ -63,8 +72,10 @@ fn since_login(bench: &Bench<'_>, user: &User, basis: Instant) -> Look {
 
 /// Enabled, no login ever, and created at least the grace ago.
 pub(super) fn never(bench: &Bench<'_>, user: &User) -> Look {
-    if !is_subject(bench, user) {
-        return Look::NotASubject;
+    match is_subject(bench, user) {
+        Some(true) => {}
+        Some(false) => return Look::NotASubject,
+        None => return Look::Undetermined,
     }
     match (&user.last_login, user.created_at.at()) {
         (LastLogin::Never { .. }, Some(created)) => since_creation(bench, user, created),
@@ -78,8 +89,8 @@ fn since_creation(bench: &Bench<'_>, user: &User, created: Instant) -> Look {
     if days < grace.days {
         return Look::Fine;
     }
-    let (privileged, local) = (bench.roll.is_privileged(user), user.is_local());
-    let stale = stale_threshold(bench, privileged);
+    let (privilege, local) = (bench.roll.privilege(user), user.is_local());
+    let stale = stale_threshold(bench, privilege);
     Look::Remark(Remark {
         rule: Rule::NeverLoggedIn,
         severity: if days >= stale.days { Severity::Medium } else { Severity::Low },
@@ -94,7 +105,7 @@ fn since_creation(bench: &Bench<'_>, user: &User, created: Instant) -> Look {
             ("basis", json!(instant(created))),
             ("basis_kind", json!("created_at")),
             ("local", json!(local)),
-            ("privileged", json!(privileged)),
+            ("privileged", json!(privilege)),
             ("stale_after_days", json!(stale.days)),
             ("stale_after_from", json!(stale.from)),
             ("threshold_days", json!(grace.days)),

@@ -40,8 +40,8 @@ pub(super) struct Facts<'a> {
     pub verdicts: &'a [Verdict],
     /// The newest complete snapshot before this one.
     pub base: Option<&'a Published>,
-    /// Some configured source was left out by `--source`.
-    pub subset: bool,
+    /// Configured sources that were left out by `--source`.
+    pub omitted: Vec<String>,
     /// For people, beside what the sources said.
     pub warnings: Vec<String>,
 }
@@ -50,7 +50,7 @@ impl Facts<'_> {
     /// `complete` or `partial`.
     pub(super) fn completeness(&self) -> &'static str {
         let complete = self.inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Complete);
-        if complete && !self.subset { "complete" } else { "partial" }
+        if complete && self.omitted.is_empty() { "complete" } else { "partial" }
     }
 
     /// The manifest without files; see [`finish`].

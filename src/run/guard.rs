@@ -1,21 +1,23 @@
 //! Guards against publishing an empty or shrunken list as the truth: a right that was taken away looks like a tenant
 //! without users (200 and an empty list). Pure.
 
-use crate::model::{Inventory, ListKind, SourceStatus};
-use crate::snapshot::manifest::Manifest;
+use crate::model::{Inventory, ListKind, Roll, SourceStatus};
+use crate::snapshot::manifest::SourceEntry;
 use std::fmt;
 
-/// Shrinking by fewer users than this is never suspicious, whatever the percentage: small tenants move in big steps.
+/// Shrinking by no more rows than this is never suspicious, whatever the percentage: small tenants move in big steps.
 const ALWAYS_FINE: u64 = 25;
 
-/// A source whose list of users looks too small to be true.
+/// A list of a source that looks too small to be true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspect {
-    /// Its name.
+    /// The source's name.
     pub source: String,
-    /// Users in the newest complete snapshot, if it was there.
+    /// Users or groups.
+    pub list: ListKind,
+    /// Rows in the newest complete snapshot, if the list was there.
     pub before: Option<u64>,
-    /// Users now.
+    /// Rows now.
     pub now: u64,
     /// The limit that it broke.
     pub max_shrink_percent: u8,
@@ -23,79 +25,148 @@ pub struct Suspect {
 
 impl fmt::Display for Suspect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, before, now, max_shrink_percent } = self;
+        let Self { source, list, before, now, max_shrink_percent } = self;
+        let list = list.as_str();
         match before {
-            Some(before) => {
+            Some(before) if *before > 0 => {
                 let gone = before.saturating_sub(*now);
                 let percent = gone.saturating_mul(100).checked_div(*before).unwrap_or(0);
                 write!(
                     f,
-                    "source {source} has {now} users, {before} in the last complete snapshot: {gone} gone ({percent} %, \
+                    "source {source} has {now} {list}, {before} in the last complete snapshot: {gone} gone ({percent} %, \
                      limit {max_shrink_percent} %)"
                 )
             }
-            None => write!(f, "source {source} came back empty"),
+            _ if self.list == ListKind::Groups => {
+                write!(f, "source {source} lists no group, but its users name groups")
+            }
+            _ => write!(f, "source {source} came back empty"),
         }
     }
 }
 
-/// Every suspicious source. A failed one is no suspect: its failure is told by itself.
-pub(super) fn suspects(inventory: &Inventory, base: Option<&Manifest>, max_shrink_percent: u8) -> Vec<Suspect> {
-    let rolls = inventory.rolls.iter().map(|roll| &roll.harvest).filter(|h| h.status() != SourceStatus::Failed);
-    rolls
-        .filter_map(|harvest| {
-            let source = harvest.source.name.to_string();
-            let before = base.and_then(|base| users_before(base, &source));
-            let now = harvest.users.len() as u64;
-            let suspect = Suspect { source, before, now, max_shrink_percent };
-            suspect.is_suspicious().then_some(suspect)
-        })
-        .collect()
+/// Every suspicious list, compared with the sources of the newest complete snapshot. One that failed or drifted is no suspect: that is told by itself.
+pub(super) fn suspects(inventory: &Inventory, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<Suspect> {
+    let rolls = inventory.rolls.iter().filter(|roll| roll.harvest.status() != SourceStatus::Failed);
+    rolls.flat_map(|roll| of_roll(roll, before, max_shrink_percent)).collect()
+}
+
+fn of_roll(roll: &Roll, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<Suspect> {
+    let harvest = &roll.harvest;
+    let suspect = |list, now: usize| {
+        let source = harvest.source.name.to_string();
+        let before = rows_before(before, &source, list);
+        Suspect { source, list, before, now: now as u64, max_shrink_percent }
+    };
+    let users = suspect(ListKind::Users, harvest.users.len());
+    let groups = suspect(ListKind::Groups, harvest.groups.len());
+    let mut suspects = Vec::new();
+    // A tenant always has users: none is suspicious, unless it was so before and somebody confirmed it.
+    if users.shrank() || (users.now == 0 && users.before != Some(0)) {
+        suspects.push(users);
+    }
+    // Groups there need not be, unless there were some or users name them.
+    let confirmed = groups.before == Some(0);
+    let emptied = groups.now == 0 && (groups.before.is_some_and(|before| before > 0) || !roll.memberships.is_empty());
+    if harvest.coverage(ListKind::Groups).is_complete() && (groups.shrank() || (emptied && !confirmed)) {
+        suspects.push(groups);
+    }
+    suspects
 }
 
 impl Suspect {
-    fn is_suspicious(&self) -> bool {
+    fn shrank(&self) -> bool {
         let before = self.before.unwrap_or(0);
         let gone = before.saturating_sub(self.now);
-        let shrank =
-            gone > ALWAYS_FINE && gone.saturating_mul(100) > before.saturating_mul(self.max_shrink_percent.into());
-        let emptied = self.now == 0 && self.before != Some(0);
-        shrank || emptied
+        gone > ALWAYS_FINE && gone.saturating_mul(100) > before.saturating_mul(self.max_shrink_percent.into())
     }
 }
 
-fn users_before(base: &Manifest, source: &str) -> Option<u64> {
-    let entry = base.sources.iter().find(|entry| entry.name == source)?;
-    entry.lists.iter().find(|list| list.kind == ListKind::Users.as_str()).map(|list| list.distinct)
+fn rows_before(before: &[SourceEntry], source: &str, list: ListKind) -> Option<u64> {
+    let entry = before.iter().find(|entry| entry.name == source)?;
+    entry.lists.iter().find(|entry| entry.kind == list.as_str()).map(|entry| entry.distinct)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn suspicious(before: Option<u64>, now: u64, max_shrink_percent: u8) -> bool {
-        Suspect { source: "s".to_owned(), before, now, max_shrink_percent }.is_suspicious()
+    use crate::model::{Classes, Coverage, Group, Harvest, ListReport, SourceIdentity, User};
+
+    fn harvest(users: usize, groups: usize, members_of: Option<&str>) -> Harvest {
+        let list = |kind, rows: usize| ListReport {
+            kind,
+            query: String::new(),
+            expected: None,
+            received: rows as u64,
+            distinct: rows as u64,
+            pages: 1,
+            passes: 1,
+            requests: 1,
+            coverage: Coverage::Complete { proof: "p".to_owned() },
+        };
+        let user = |n: usize| User {
+            group_memberships: members_of.iter().map(|id| (*id).into()).collect(),
+            groups_known: true,
+            ..User::new(n.to_string())
+        };
+        Harvest {
+            source: SourceIdentity {
+                name: "eu".into(),
+                kind: "rest-v3".to_owned(),
+                url: String::new(),
+                client_id: String::new(),
+            },
+            users: (0..users).map(user).collect(),
+            groups: (0..groups).map(|n| Group::new(n.to_string())).collect(),
+            lists: vec![list(ListKind::Users, users), list(ListKind::Groups, groups)],
+            clock_skew_seconds: None,
+            tls_certificate_sha256: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What is said of a source that had `before` (users, groups) and has `now`.
+    fn said(before: Option<(usize, usize)>, now: Harvest, max_shrink_percent: u8) -> Vec<String> {
+        let entry = |(users, groups)| crate::run::describe::source_entry(&harvest(users, groups, None));
+        let before: Vec<SourceEntry> = before.into_iter().map(entry).collect();
+        let inventory = Inventory::join(vec![now], &Classes::default());
+        suspects(&inventory, &before, max_shrink_percent).iter().map(ToString::to_string).collect()
+    }
+
+    fn users(before: Option<usize>, now: usize, max_shrink_percent: u8) -> bool {
+        !said(before.map(|users| (users, 0)), harvest(now, 0, None), max_shrink_percent).is_empty()
     }
 
     #[test]
     fn an_empty_source_is_suspicious_unless_it_was_empty_before() {
-        assert!(suspicious(None, 0, 20) && suspicious(Some(3), 0, 20));
-        assert!(!suspicious(Some(0), 0, 20));
+        assert!(users(None, 0, 20) && users(Some(3), 0, 20));
+        assert!(!users(Some(0), 0, 20));
     }
 
     #[test]
     fn a_shrunken_source_is_suspicious_beyond_the_percentage_and_25_users() {
-        assert!(!suspicious(Some(1000), 800, 20), "exactly the limit");
-        assert!(suspicious(Some(1000), 799, 20));
-        assert!(!suspicious(Some(50), 25, 20), "only 25 gone");
-        assert!(suspicious(Some(50), 24, 20));
-        assert!(!suspicious(Some(1000), 1, 100));
-        assert!(!suspicious(Some(10), 2000, 0));
+        assert!(!users(Some(1000), 800, 20), "exactly the limit");
+        assert!(users(Some(1000), 799, 20));
+        assert!(!users(Some(50), 25, 20), "only 25 gone");
+        assert!(users(Some(50), 24, 20));
+        assert!(!users(Some(1000), 1, 100));
+        assert!(!users(Some(10), 2000, 0));
     }
 
     #[test]
-    fn the_message_says_how_much_is_gone() {
-        let suspect = Suspect { source: "eu".to_owned(), before: Some(1000), now: 700, max_shrink_percent: 20 };
-        assert!(suspect.to_string().contains("300 gone (30 %, limit 20 %)"));
+    fn a_list_of_groups_that_came_back_empty_is_suspicious_where_there_were_groups_or_users_name_them() {
+        assert!(said(Some((9, 2)), harvest(9, 0, None), 20)[0].contains("has 0 groups, 2 in the last"));
+        assert!(said(None, harvest(9, 0, Some("7")), 20)[0].contains("lists no group, but its users name groups"));
+        assert!(said(None, harvest(9, 0, None), 20).is_empty(), "a tenant without groups");
+        assert!(said(Some((9, 0)), harvest(9, 0, Some("7")), 20).is_empty(), "confirmed before");
+        assert!(said(Some((9, 1000)), harvest(9, 700, None), 20)[0].contains("300 gone (30 %, limit 20 %)"));
+    }
+
+    #[test]
+    fn a_list_of_groups_that_failed_is_no_suspect() {
+        let mut failed = harvest(9, 0, Some("7"));
+        failed.lists[1].coverage = Coverage::Failed { error: "403".to_owned() };
+        assert!(said(Some((9, 2)), failed, 20).is_empty());
     }
 }

@@ -28,7 +28,7 @@ pub use tell::{drain, sender};
 
 use crate::config::{Config, ConfigError, Problem};
 use crate::event::{Event, Observer};
-use crate::model::{Finding, Instant, Inventory, Severity, SourceStatus, Verdict, instant_text};
+use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
 use crate::rules;
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
 use crate::source::SourceSettings;
@@ -79,8 +79,11 @@ impl<'a> Order<'a> {
         Ok(self)
     }
 
-    fn is_subset(&self) -> bool {
-        self.sources.len() < self.config.sources.len()
+    /// Names of the configured sources that it leaves out.
+    fn omitted(&self) -> Vec<String> {
+        let read = |name: &SourceName| self.sources.iter().any(|source| source.identity.name == *name);
+        let configured = self.config.sources.iter().map(|source| &source.identity.name);
+        configured.filter(|name| !read(name)).map(ToString::to_string).collect()
     }
 }
 
@@ -271,8 +274,8 @@ impl Run<'_> {
         ending: &mut Ending,
     ) -> Result<Facts<'j>, RunError> {
         let config = self.order.config;
-        let manifest = base.map(|base| &base.manifest);
-        let suspects = guard::suspects(&judged.inventory, manifest, config.policy.max_shrink_percent);
+        let before = base.map_or(&[][..], |base| &base.manifest.sources);
+        let suspects = guard::suspects(&judged.inventory, before, config.policy.max_shrink_percent);
         if !suspects.is_empty() && !self.order.allow_shrink {
             return Err(RunError::Suspect(suspects));
         }
@@ -282,8 +285,10 @@ impl Run<'_> {
         for text in skews(&judged.inventory) {
             self.note(ending, text);
         }
-        if self.order.is_subset() {
-            self.note(ending, "only some of the configured sources were read (--source)".to_owned());
+        let omitted = self.order.omitted();
+        if !omitted.is_empty() {
+            let names = omitted.join(", ");
+            self.note(ending, format!("only some of the configured sources were read (--source); left out: {names}"));
         }
         let facts = self.facts(judged, base, ending.warnings.clone());
         let manifest = facts.manifest();
@@ -308,7 +313,7 @@ impl Run<'_> {
             findings: &judged.findings,
             verdicts: &judged.verdicts,
             base,
-            subset: self.order.is_subset(),
+            omitted: self.order.omitted(),
             warnings,
         }
     }

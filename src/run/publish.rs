@@ -6,10 +6,11 @@ use super::{Ending, Run, RunError, tell};
 use crate::event::Event;
 use crate::report;
 use crate::rules;
+use crate::rules::policy::Override;
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::{PagesLog, Staging, TableChoice};
 use crate::syslog::spool::Spool;
-use crate::table::Tables;
+use crate::table::{CsvDialect, Tables};
 use chrono::{SubsecRound, Utc};
 
 const REPORT: &str = "report.html";
@@ -77,7 +78,10 @@ fn render_report(run: &Run<'_>, facts: &Facts<'_>, manifest: &Manifest) -> Resul
         title: entry.title,
         why: entry.why,
         action: entry.action,
-        severity: entry.severity,
+        severity: match policy.rules.get(&entry.rule) {
+            Some(Override::Severity(severity)) => severity.as_str(),
+            _ => entry.severity,
+        },
         controls: rules::controls_of(entry.rule, &policy.frameworks).to_vec(),
     });
     let catalogue: Vec<report::RuleInfo> = catalogue.collect();
@@ -89,6 +93,8 @@ fn render_report(run: &Run<'_>, facts: &Facts<'_>, manifest: &Manifest) -> Resul
         policy,
         as_of: facts.as_of,
         catalogue: &catalogue,
+        omitted: &facts.omitted,
+        formula_guard: run.order.config.output.dialect != CsvDialect::Raw,
     });
     report::html::render(&view).map_err(|error| RunError::Report(error.to_string()))
 }

@@ -2,9 +2,9 @@
 
 use super::error::SnapshotError;
 use super::{create_folder, sync_folder};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Replaces a file by one rename, so that a reader sees the old or the new one, never half. Mode 0644: it is for
@@ -17,9 +17,12 @@ pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), SnapshotError> {
         .write(true)
         .create(true)
         .truncate(true)
-        .mode(0o644)
         .open(&staged)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|mut file| {
+            // Whatever the umask is: the service's would make it private.
+            file.set_permissions(Permissions::from_mode(0o644))?;
+            file.write_all(content).and_then(|()| file.sync_all())
+        })
         .and_then(|()| fs::rename(&staged, path));
     if let Err(error) = written {
         // What cannot be removed either is a hidden file that the next try overwrites.
@@ -50,6 +53,7 @@ mod tests {
         replace_file(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
     }
 
     #[test]

@@ -267,3 +267,51 @@ fn what_no_source_tells_is_named_as_not_checked() {
     assert!(what.contains(&"The second factor: not told by appliance-eu, appliance-us"), "{what:?}");
     assert!(what.contains(&"Earlier runs"));
 }
+
+#[test]
+fn a_rule_whose_data_sufficed_for_nobody_is_not_judged_and_its_tile_shows_no_number() {
+    let world = world_with(|world| {
+        set_outcome(world, Rule::NoGroup, &Outcome::Judged { subjects: 3, undetermined: 3 });
+    });
+    let result = rule(&world, Rule::NoGroup);
+    assert_eq!(result.standing, Standing::Unjudged);
+    assert!(result.ran.contains("over 0 of"), "{}", result.ran);
+    let tile = world.view().tiles.into_iter().find(|tile| tile.label == "In no group").unwrap();
+    assert!(!tile.is_number && tile.value == "not judged");
+}
+
+#[test]
+fn a_tile_says_for_how_many_accounts_the_data_did_not_suffice() {
+    let world = world_with(|world| {
+        set_outcome(world, Rule::NoGroup, &Outcome::Judged { subjects: 300, undetermined: 3 });
+    });
+    let tiles: Vec<String> = world.view().tiles.into_iter().map(|tile| tile.note).collect();
+    assert!(
+        tiles.iter().any(|note| note.starts_with("enabled accounts; ") && note.ends_with("not judged")),
+        "{tiles:?}"
+    );
+}
+
+#[test]
+fn the_rest_of_a_list_is_sought_in_a_file_that_is_there() {
+    let world = world_with(|world| world.manifest.files.retain(|file| !file.path.ends_with("csv")));
+    let page = world.page();
+    assert!(page.contains("findings.parquet") && !page.contains("findings.csv"));
+}
+
+#[test]
+fn a_guard_that_is_off_does_not_count_nothing() {
+    let page = world_with(|world| world.formula_guard = false).page();
+    assert!(page.contains("the guard is off") && !page.contains("CSV cells that a spreadsheet would run"));
+}
+
+#[test]
+fn sources_that_were_left_out_are_named_among_what_was_not_checked() {
+    let world = world_with(|world| {
+        world.omitted = vec!["appliance-apac".to_owned()];
+        world.manifest.completeness = "partial".to_owned();
+    });
+    let view = world.view();
+    assert!(view.unchecked.rows.iter().any(|item| item.what.as_str().contains("appliance-apac")));
+    assert!(view.status.meaning.contains("left out of this run"), "{}", view.status.meaning);
+}

@@ -21,6 +21,8 @@ pub(super) struct World {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) policy: Policy,
     pub(super) catalogue: Vec<RuleInfo>,
+    pub(super) omitted: Vec<String>,
+    pub(super) formula_guard: bool,
 }
 
 impl World {
@@ -33,6 +35,8 @@ impl World {
             policy: &self.policy,
             as_of: as_of(),
             catalogue: &self.catalogue,
+            omitted: &self.omitted,
+            formula_guard: self.formula_guard,
         })
     }
 
@@ -47,7 +51,8 @@ impl World {
         let findings: Vec<Finding> = inventory.rolls.iter().flat_map(|roll| judge(roll, &policy)).collect();
         let verdicts = inventory.rolls.iter().flat_map(verdicts).collect();
         let manifest = manifest(&inventory, &findings);
-        Self { manifest, inventory, findings, verdicts, policy, catalogue: catalogue() }
+        let (catalogue, omitted) = (catalogue(), Vec::new());
+        Self { manifest, inventory, findings, verdicts, policy, catalogue, omitted, formula_guard: true }
     }
 
     /// Two appliances, all proven.

@@ -122,8 +122,24 @@ impl Judge<'_> {
         (self.expect.as_of - basis).num_days().max(0)
     }
 
+    /// Where nobody can say whether a person is privileged, only what is beyond both is beyond it.
     fn stale_threshold(&self, person: &Person) -> i64 {
-        if self.privileged(person) { self.expect.privileged_stale_after_days } else { self.expect.stale_after_days }
+        let (all, privileged) = (self.expect.stale_after_days, self.expect.privileged_stale_after_days);
+        if self.privileged(person) {
+            privileged
+        } else if self.perhaps_privileged(person) {
+            all.max(privileged)
+        } else {
+            all
+        }
+    }
+
+    fn perhaps_privileged(&self, person: &Person) -> bool {
+        let hidden = match &person.groups {
+            None => true,
+            Some(groups) => !self.expect.groups_listed && !groups.is_empty(),
+        };
+        hidden && !self.expect.privileged_groups.is_empty()
     }
 
     fn exists(&self, id: &str) -> bool {
