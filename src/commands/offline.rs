@@ -59,7 +59,7 @@ pub(super) fn emit(global: &Global) -> Exit {
 }
 
 fn drain(config: &Config, store: &Store) -> Exit {
-    let spool = Spool::open(&config.state_dir);
+    let spool = Spool::open(&config.state_dir, &config.output.dir);
     let drained = spool.and_then(|spool| {
         spool.recover(|run_id| store.is_published(run_id))?;
         run::drain(config, &spool, &Log, &|| false)

@@ -224,7 +224,7 @@ impl Run<'_> {
         for left_over in store.clean_leftovers()? {
             self.note(ending, format!("{left_over}: left behind by a run that was killed; removed"));
         }
-        let spool = Spool::open(&config.state_dir)?;
+        let spool = Spool::open(&config.state_dir, &config.output.dir)?;
         spool.recover(|run_id| store.is_published(run_id))?;
         let result = self.publish(&store, &spool, ending);
         if let Err(error) = &result {

@@ -63,6 +63,9 @@ pub(super) fn stage_completed(
     spool: &Spool,
 ) -> Result<Staged, RunError> {
     let of_run = run_facts(run, &manifest.sources, manifest.base.as_ref().map(|base| base.run_id.clone()));
+    if !run.order.config.destinations.is_empty() {
+        spool.has_room()?;
+    }
     let pending = spool.pending()?;
     let mut completed = Completed {
         completeness: manifest.completeness.clone(),

@@ -284,11 +284,13 @@ fn clean(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let secret = |key: &str| {
-                let key = key.to_lowercase();
+                let key = key.to_lowercase().replace(['_', '-', ' '], "");
                 key.contains("password")
                     || key.contains("secret")
                     || key.contains("token")
-                    || key.contains("private_key")
+                    || key.contains("privatekey")
+                    || key.contains("apikey")
+                    || key.contains("passphrase")
             };
             // By way of a sorted map, whatever order the JSON library keeps.
             let sorted: BTreeMap<String, Value> =

@@ -41,6 +41,7 @@ const LATEST: &str = "latest";
 const STAGING: &str = ".staging-";
 const REMOVING: &str = ".removing-";
 const LATEST_STAGED: &str = ".latest-";
+const LOCK: &str = ".lock";
 
 /// A folder of snapshots; this handle only reads.
 #[derive(Clone, Debug)]
@@ -59,13 +60,13 @@ impl Store {
         &self.dir
     }
 
-    /// Takes the lock `<state_dir>/lock`, making both folders with mode 0700 where they are missing. The operating system
-    /// frees the lock when this process ends, however it ends.
+    /// Takes the locks `<state_dir>/lock` and `<dir>/.lock`, making both folders with mode 0700 where they are missing: two
+    /// configurations may share either. The operating system frees them when this process ends, however it ends.
     pub fn lock(&self, state_dir: &Path) -> Result<LockedStore, SnapshotError> {
         create_folder(state_dir, true)?;
         create_folder(&self.dir, true)?;
-        let lock = take_lock(&state_dir.join("lock"))?;
-        Ok(LockedStore { store: self.clone(), _lock: lock })
+        let locks = [take_lock(&state_dir.join("lock"))?, take_lock(&self.dir.join(LOCK))?];
+        Ok(LockedStore { store: self.clone(), _locks: locks })
     }
 }
 
@@ -73,7 +74,7 @@ impl Store {
 #[derive(Debug)]
 pub struct LockedStore {
     store: Store,
-    _lock: File,
+    _locks: [File; 2],
 }
 
 impl Deref for LockedStore {
@@ -96,9 +97,9 @@ impl LockedStore {
         Ok(names)
     }
 
-    /// Points `latest` to the newest complete snapshot, where a kill came before its own run could.
+    /// Points `latest` to the complete snapshot that was published last, where a kill came before its own run could.
     fn repair_latest(&self) -> Result<(), SnapshotError> {
-        let Some(latest) = self.latest()? else { return Ok(()) };
+        let Some(latest) = self.published_last()? else { return Ok(()) };
         if fs::read_link(self.dir.join(LATEST)).is_ok_and(|target| target == Path::new(&latest.run_id)) {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use super::error::SnapshotError;
 use super::file::hex;
 use super::manifest::{FORMAT_VERSION, Manifest};
 use super::retention::Kept;
-use super::{MANIFEST, Store, is_run_id, must_be_run_id, names_in};
+use super::{LATEST, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,10 +48,32 @@ impl Store {
         Ok(Published { run_id: run_id.to_owned(), path, manifest, manifest_sha256 })
     }
 
-    /// The newest complete snapshot. Found by its name, not by the link: a kill may have come between the two.
+    /// The complete snapshot that was published last: the one that `latest` names. Where that link is gone or leads nowhere,
+    /// the last by name; names are made of clocks, which may have been wrong.
     pub fn latest(&self) -> Result<Option<Published>, SnapshotError> {
-        let complete = |name: &String| self.open(name).ok().filter(|p| p.manifest.is_complete());
-        Ok(self.snapshots()?.iter().rev().find_map(complete))
+        let linked =
+            fs::read_link(self.dir().join(LATEST)).ok().and_then(|target| target.into_os_string().into_string().ok());
+        if let Some(found) = linked.and_then(|name| self.complete(&name)) {
+            return Ok(Some(found));
+        }
+        Ok(self.snapshots()?.iter().rev().find_map(|name| self.complete(name)))
+    }
+
+    /// The same, also where a kill came between publishing and linking: such a snapshot names the linked one as its base.
+    pub(super) fn published_last(&self) -> Result<Option<Published>, SnapshotError> {
+        let Some(mut last) = self.latest()? else { return Ok(None) };
+        let mut others: Vec<Published> = self.snapshots()?.iter().filter_map(|name| self.complete(name)).collect();
+        let follows = |one: &Published, last: &Published| {
+            one.manifest.base.as_ref().is_some_and(|base| base.manifest_sha256 == last.manifest_sha256)
+        };
+        while let Some(at) = others.iter().rposition(|other| follows(other, &last)) {
+            last = others.swap_remove(at);
+        }
+        Ok(Some(last))
+    }
+
+    fn complete(&self, name: &str) -> Option<Published> {
+        self.open(name).ok().filter(|published| published.manifest.is_complete())
     }
 }
 

@@ -44,10 +44,13 @@ fn manifest(run_id: &str, completeness: &str) -> Manifest {
     }
 }
 
+/// As a run does it: with the latest one as its base.
 fn sealed(store: &LockedStore, run_id: &str, completeness: &str) -> Sealed {
     let staging = store.stage(run_id).unwrap();
     staging.add("users.csv", b"id\r\n1\r\n", Some(1)).unwrap();
-    let manifest = Manifest { files: staging.files(), ..manifest(run_id, completeness) };
+    let base = store.latest().unwrap();
+    let base = base.map(|base| manifest::Base { run_id: base.run_id, manifest_sha256: base.manifest_sha256 });
+    let manifest = Manifest { files: staging.files(), base, ..manifest(run_id, completeness) };
     staging.seal(&manifest).unwrap()
 }
 
@@ -82,7 +85,7 @@ fn what_is_dropped_before_it_is_published_leaves_nothing() {
     let Place { store, folder } = place();
     drop(store.stage(FIRST).unwrap());
     drop(sealed(&store, FIRST, "complete"));
-    assert_eq!(names(store.dir()), [""; 0]);
+    assert_eq!(names(store.dir()), [LOCK]);
     drop(folder);
 }
 
@@ -93,7 +96,7 @@ fn what_a_kill_leaves_is_seen_by_nobody_and_cleaned_by_the_next_run() {
     assert_eq!(store.snapshots().unwrap(), [""; 0]);
     assert!(store.latest().unwrap().is_none());
     assert_eq!(store.clean_leftovers().unwrap().len(), 1);
-    assert_eq!(names(store.dir()), [""; 0]);
+    assert_eq!(names(store.dir()), [LOCK]);
     drop(folder);
 }
 
@@ -105,9 +108,32 @@ fn after_a_kill_between_publishing_and_linking_the_newest_complete_one_is_latest
     // As if the second one's link had not been replaced any more.
     fs::remove_file(store.dir().join(LATEST)).unwrap();
     std::os::unix::fs::symlink(FIRST, store.dir().join(LATEST)).unwrap();
-    assert_eq!(store.latest().unwrap().unwrap().run_id, SECOND);
     store.clean_leftovers().unwrap();
     assert_eq!(fs::read_link(store.dir().join(LATEST)).unwrap(), Path::new(SECOND));
+    assert_eq!(store.latest().unwrap().unwrap().run_id, SECOND);
+    drop(folder);
+}
+
+#[test]
+fn a_run_whose_clock_was_a_year_ahead_is_not_latest_for_a_year() {
+    let Place { store, folder } = place();
+    sealed(&store, "20271123T020000Z-0001", "complete").publish().unwrap();
+    sealed(&store, SECOND, "complete").publish().unwrap();
+    store.clean_leftovers().unwrap();
+    assert_eq!(store.latest().unwrap().unwrap().run_id, SECOND);
+    assert_eq!(fs::read_link(store.dir().join(LATEST)).unwrap(), Path::new(SECOND));
+    drop(folder);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_made_anew() {
+    let Place { store, folder } = place();
+    sealed(&store, FIRST, "complete").publish().unwrap();
+    sealed(&store, SECOND, "complete").publish().unwrap();
+    fs::remove_file(store.dir().join(LATEST)).unwrap();
+    std::os::unix::fs::symlink("gone", store.dir().join(LATEST)).unwrap();
+    store.clean_leftovers().unwrap();
+    assert_eq!(store.latest().unwrap().unwrap().run_id, SECOND);
     drop(folder);
 }
 

@@ -11,6 +11,7 @@ use crate::wire::page::{End, Page, Progress, Row, WalkSettings, Walked, Window, 
 use crate::wire::{Client, WireError, WireErrorKind};
 use decode::{Decoder, GroupsPage, Id, ListedGroup, ListedUser, UserRecord, UsersPage};
 use futures_util::stream::{self, StreamExt};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 const USERS: &str = "/api/public/v3/users";
@@ -164,44 +165,53 @@ impl RestV3 {
             return (strip(listed), None);
         }
         let before = self.client.requests();
-        let wanted = sparse.len() as u64;
         let mut rows = listed;
-        let mut removed = Vec::new();
-        let mut tally = Details::default();
-        let mut answers = stream::iter(sparse)
-            .map(|(place, id)| async move { (place, self.detail(&id, decoder).await) })
+        let mut tally = Details { wanted: sparse.len() as u64, ..Details::default() };
+        let missing = self.complete(&mut rows, sparse, decoder, &mut tally).await;
+        // A record that the list has just named and that is not found may be a passing fault: asked once more, after all others.
+        let missing = self.complete(&mut rows, missing, decoder, &mut tally).await;
+        tally.removed = missing.len() as u64;
+        if !tally.too_many_removed() {
+            let removed: HashSet<usize> = missing.into_iter().map(|(place, _)| place).collect();
+            let mut place = 0..;
+            rows.retain(|_| place.next().is_none_or(|place| !removed.contains(&place)));
+        }
+        (strip(rows), Some(tally.report(self.client.requests() - before)))
+    }
+
+    /// Reads these records into their rows; gives those that were not found (404).
+    async fn complete(
+        &self,
+        rows: &mut [ListedUser],
+        wanted: Vec<(usize, Id)>,
+        decoder: &Decoder,
+        tally: &mut Details,
+    ) -> Vec<(usize, Id)> {
+        let mut missing = Vec::new();
+        let mut answers = stream::iter(wanted)
+            .map(|(place, id)| async move {
+                let answer = self.detail(&id, decoder).await;
+                (place, id, answer)
+            })
             .buffer_unordered(self.walk.concurrency);
-        while let Some((place, answer)) = answers.next().await {
+        while let Some((place, id, answer)) = answers.next().await {
             match answer {
                 Ok(record) => {
                     rows[place].complete(record);
                     tally.read += 1;
                 }
-                // Deleted since the list was read: it did not exist during the whole walk.
-                Err(error) if error.kind == WireErrorKind::NotFound => {
-                    removed.push(place);
-                    tally.removed += 1;
-                }
+                Err(error) if error.kind == WireErrorKind::NotFound => missing.push((place, id)),
                 Err(error) => {
                     if tally.failed(error) {
                         break;
                     }
                 }
             }
-            let received = tally.read + tally.removed;
             let source = &self.identity.name;
-            self.observer.tell(&Event::Progress {
-                source,
-                list: ListKind::UserDetails,
-                received,
-                expected: Some(wanted),
-            });
+            let (list, received) = (ListKind::UserDetails, tally.read + missing.len() as u64);
+            self.observer.tell(&Event::Progress { source, list, received, expected: Some(tally.wanted) });
         }
-        drop(answers);
-        removed.sort_unstable();
-        let mut place = 0..;
-        rows.retain(|_| place.next().is_none_or(|place| removed.binary_search(&place).is_err()));
-        (strip(rows), Some(tally.report(wanted, self.client.requests() - before)))
+        missing
     }
 
     async fn detail(&self, id: &Id, decoder: &Decoder) -> Result<ListedUser, WireError> {
@@ -264,9 +274,13 @@ fn in_words(kind: ListKind, error: &WireError) -> String {
     }
 }
 
+/// More records than this, and than one in fifty, that are not found: no deletions, but a right or a route that is missing.
+const ALWAYS_FINE: u64 = 5;
+
 /// How reading records by id went.
 #[derive(Default)]
 struct Details {
+    wanted: u64,
     read: u64,
     removed: u64,
     errors: Vec<WireError>,
@@ -283,35 +297,48 @@ impl Details {
         hopeless || self.errors.len() > MAX_FAILED_DETAILS
     }
 
-    fn report(self, wanted: u64, requests: u64) -> ListReport {
-        let coverage = match self.errors.first() {
-            None if self.removed == 0 => {
-                Coverage::Complete { proof: format!("{wanted} of {wanted} records read by id") }
-            }
-            None => Coverage::Complete {
-                proof: format!(
-                    "{} of {wanted} records read by id, {} removed meanwhile (404)",
-                    self.read, self.removed
-                ),
-            },
-            Some(error) => Coverage::Failed {
+    fn too_many_removed(&self) -> bool {
+        self.removed > ALWAYS_FINE && self.removed * 50 > self.wanted
+    }
+
+    fn coverage(&self) -> Coverage {
+        let Self { wanted, read, removed, errors } = self;
+        if let Some(error) = errors.first() {
+            return Coverage::Failed {
                 error: format!(
                     "{} of {wanted} records could not be read by id; the first: {}",
-                    wanted - self.read - self.removed,
+                    wanted - read - removed,
                     in_words(ListKind::UserDetails, error)
                 ),
-            },
+            };
+        }
+        if self.too_many_removed() {
+            return Coverage::Drifted {
+                why: format!(
+                    "{removed} of {wanted} records that the list names were not found by id (404), each asked twice; \
+                     they are kept as the list told them"
+                ),
+            };
+        }
+        let proof = match removed {
+            0 => format!("{wanted} of {wanted} records read by id"),
+            // They did not exist during the whole walk.
+            _ => format!("{read} of {wanted} records read by id, {removed} removed meanwhile (404, asked twice)"),
         };
+        Coverage::Complete { proof }
+    }
+
+    fn report(self, requests: u64) -> ListReport {
         ListReport {
             kind: ListKind::UserDetails,
             query: format!("{USERS}/{{id}}"),
-            expected: Some(wanted - self.removed),
+            expected: Some(self.wanted - self.removed),
             received: self.read,
             distinct: self.read,
             pages: 0,
             passes: 1,
             requests,
-            coverage,
+            coverage: self.coverage(),
         }
     }
 }

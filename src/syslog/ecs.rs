@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 const ECS_VERSION: &str = "9.4.0";
 
 /// What a frame may leave out when it grows too long, in this order. Ids, code, severity and subject are never left out.
-pub(super) const SPARE: [&[&str]; 12] = [
+pub(super) const SPARE: [&[&str]; 16] = [
     &["related"],
     &["btrollcall", "run", "sources"],
     &["btrollcall", "finding", "action"],
@@ -24,6 +24,10 @@ pub(super) const SPARE: [&[&str]; 12] = [
     &["btrollcall", "finding", "last_seen"],
     &["observer", "hostname"],
     &["rule", "description"],
+    &["btrollcall", "run", "config_hash"],
+    &["btrollcall", "run", "version"],
+    &["btrollcall", "run", "findings_open"],
+    &["btrollcall", "run", "prev_snapshot"],
 ];
 
 /// `event.severity`: the ladder that CEF and LEEF use too.

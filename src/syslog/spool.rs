@@ -1,14 +1,16 @@
 //! The at-least-once queue on disk: `<state_dir>/spool`.
 //!
 //! A *batch* is one file: the frames of one run for one destination, rendered once, so that every delivery of them is
-//! byte-identical. Its lines are JSON: a head (`format`, `run_id`, `destination`), each frame as a text, and a foot with
-//! the number of frames. The foot proves that the file is whole.
+//! byte-identical. Its lines are JSON: a head (`format`, `run_id`, `destination`, `store`), each frame as a text, and a foot
+//! with the number of frames. The foot proves that the file is whole. A run with many events makes several batches, so that
+//! a slow receiver gets on from session to session; `run.completed` is the last frame of the last one.
 //!
 //! A batch is *staged* under a hidden name and brought to the disk before the snapshot of its run is published, and
 //! *committed* by one rename after it. So a kill leaves one of three states, and [`Spool::recover`] knows what to do:
 //! staged and not published (nobody saw that run: removed), staged and published (committed now), committed (waits).
 //! A batch is removed only when its delivery is proven: a kill between the two sends it again, byte by byte the same.
-//! Batches go out oldest first; `run_id` sorts by time. What is damaged stays where it is and is told, never dropped.
+//! Batches go out oldest first; `run_id` sorts by time. What is damaged stays where it is and is told, never dropped. When the
+//! spool has reached its limit, nothing more is staged: that run fails and says why, and no event is lost in silence.
 
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -18,6 +20,10 @@ use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
 const STAGED: &str = ".staged-";
+/// Frames of a batch. At a thousand a second, which every receiver does, a session takes seconds.
+const BATCH: usize = 5_000;
+/// Octets that may wait: months of findings of a large tenant.
+const MOST_OCTETS: u64 = 1 << 30;
 
 /// Why the spool could not be used. The text fits after "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +37,19 @@ pub enum SpoolError {
         path: PathBuf,
         /// What it said.
         source: io::Error,
+    },
+    /// Too much waits already.
+    #[error(
+        "add events to the spool {}: {octets} octets wait there, and {most} are the limit; repair the receiver and run \
+         `bt-rollcall emit`, or remove the files if you can do without them", path.display()
+    )]
+    Full {
+        /// The folder.
+        path: PathBuf,
+        /// What waits.
+        octets: u64,
+        /// The limit.
+        most: u64,
     },
     /// A batch that is not whole.
     #[error("read the spooled events in {}: {why}; move the file away if you can do without them", path.display())]
@@ -52,6 +71,8 @@ struct Head {
     format: u32,
     run_id: String,
     destination: String,
+    /// Folder of the snapshots that the run publishes in: only there it can be seen whether it did.
+    store: PathBuf,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,22 +84,34 @@ struct Foot {
 #[derive(Clone, Debug)]
 pub struct Spool {
     dir: PathBuf,
+    store: PathBuf,
+    most_octets: u64,
 }
 
 impl Spool {
-    /// Opens it, making the folder with mode 0700 where it is missing.
-    pub fn open(state_dir: &Path) -> Result<Self, SpoolError> {
+    /// Opens the one of runs that publish in `store`, making the folder with mode 0700 where it is missing.
+    pub fn open(state_dir: &Path, store: &Path) -> Result<Self, SpoolError> {
         let dir = state_dir.join("spool");
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(io_error("create the folder", &dir))?;
-        Ok(Self { dir })
+        Ok(Self { dir, store: store.to_owned(), most_octets: MOST_OCTETS })
     }
 
-    /// Settles what killed runs left behind.
+    /// With another limit on what may wait.
+    #[must_use]
+    pub fn limited_to(self, most_octets: u64) -> Self {
+        Self { most_octets, ..self }
+    }
+
+    /// Settles what killed runs left behind. Those of another store are not touched.
     pub fn recover(&self, is_published: impl Fn(&str) -> bool) -> Result<(), SpoolError> {
         for name in self.names(|name| name.starts_with(STAGED))? {
             let path = self.dir.join(&name);
             let live = name.trim_start_matches(STAGED);
+            // Without a head it was never whole, and so its run published nothing.
+            if head(&path).is_ok_and(|head| head.store != self.store) {
+                continue;
+            }
             if is_published(run_id_of(live)) {
                 rename(&path, &self.dir.join(live))?;
             } else {
@@ -90,7 +123,18 @@ impl Spool {
 
     /// Begins the batches of a run. Nothing is visible before [`Staged::commit`].
     pub fn stage(&self, run_id: &str) -> Staged {
-        Staged { dir: self.dir.clone(), run_id: run_id.to_owned(), names: Vec::new(), done: false }
+        Staged { spool: self.clone(), run_id: run_id.to_owned(), names: Vec::new(), done: false }
+    }
+
+    /// Whether there is room for the events of a run. Errors: [`SpoolError::Full`].
+    pub fn has_room(&self) -> Result<(), SpoolError> {
+        let mut octets = 0;
+        for name in self.names(|_| true)? {
+            let path = self.dir.join(name);
+            octets += fs::metadata(&path).map_err(io_error("look at", &path))?.len();
+        }
+        let most = self.most_octets;
+        if octets < most { Ok(()) } else { Err(SpoolError::Full { path: self.dir.clone(), octets, most }) }
     }
 
     /// What waits, oldest first, and what is damaged.
@@ -142,23 +186,31 @@ fn rename(from: &Path, to: &Path) -> Result<(), SpoolError> {
 /// Batches on their way; removed when this is dropped without a commit.
 #[derive(Debug)]
 pub struct Staged {
-    dir: PathBuf,
+    spool: Spool,
     run_id: String,
     names: Vec<String>,
     done: bool,
 }
 
 impl Staged {
-    /// Writes a batch and brings it to the disk.
+    /// Writes the frames for a destination, in as many batches as it takes, and brings them to the disk.
     pub fn write(&mut self, destination: &str, frames: impl Iterator<Item = String>) -> Result<(), SpoolError> {
-        let name = format!("{}.{:03}.jsonl", self.run_id, self.names.len());
-        let path = self.dir.join(format!("{STAGED}{name}"));
+        let mut frames = frames.peekable();
+        while frames.peek().is_some() {
+            self.write_batch(destination, frames.by_ref().take(BATCH))?;
+        }
+        sync(&self.spool.dir)
+    }
+
+    fn write_batch(&mut self, destination: &str, frames: impl Iterator<Item = String>) -> Result<(), SpoolError> {
+        let name = format!("{}.{:04}.jsonl", self.run_id, self.names.len());
+        let path = self.spool.dir.join(format!("{STAGED}{name}"));
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = created.map_err(io_error("create", &path))?;
         self.names.push(name);
-        let head = Head { format: FORMAT, run_id: self.run_id.clone(), destination: destination.to_owned() };
-        write_batch(file, &head, frames).map_err(io_error("write", &path))?;
-        sync(&self.dir)
+        let (run_id, store) = (self.run_id.clone(), self.spool.store.clone());
+        let head = Head { format: FORMAT, run_id, destination: destination.to_owned(), store };
+        write_batch(file, &head, frames).map_err(io_error("write", &path))
     }
 
     /// Releases the batches for delivery.
@@ -166,9 +218,9 @@ impl Staged {
         // Whatever fails below, they must stay: the snapshot is published, and the next run recovers them.
         self.done = true;
         for name in &self.names {
-            rename(&self.dir.join(format!("{STAGED}{name}")), &self.dir.join(name))?;
+            rename(&self.spool.dir.join(format!("{STAGED}{name}")), &self.spool.dir.join(name))?;
         }
-        sync(&self.dir)
+        sync(&self.spool.dir)
     }
 }
 
@@ -176,7 +228,7 @@ impl Drop for Staged {
     fn drop(&mut self) {
         for name in self.names.iter().filter(|_| !self.done) {
             // What cannot be removed now is removed by the next run.
-            let _ = fs::remove_file(self.dir.join(format!("{STAGED}{name}")));
+            let _ = fs::remove_file(self.spool.dir.join(format!("{STAGED}{name}")));
         }
     }
 }
@@ -218,12 +270,8 @@ pub struct Batch {
 impl Batch {
     fn read(path: PathBuf) -> Result<Self, SpoolError> {
         let damaged = |why: String| SpoolError::Damaged { path: path.clone(), why };
-        let mut lines = lines(&path)?;
-        let head = lines.next().ok_or_else(|| damaged("it is empty".to_owned()))?;
-        let head: Head = head.and_then(|line| Ok(serde_json::from_str(&line)?)).map_err(|e| damaged(e.to_string()))?;
-        if head.format != FORMAT {
-            return Err(damaged(format!("it has format {}, and this program knows {FORMAT}", head.format)));
-        }
+        let head = head(&path)?;
+        let lines = lines(&path)?.skip(1);
         let (mut count, mut last) = (0u64, String::new());
         for line in lines {
             last = line.map_err(|e| damaged(e.to_string()))?;
@@ -245,6 +293,16 @@ impl Batch {
         };
         Ok(lines(&self.path)?.skip(1).take(frames).map(read))
     }
+}
+
+fn head(path: &Path) -> Result<Head, SpoolError> {
+    let damaged = |why: String| SpoolError::Damaged { path: path.to_owned(), why };
+    let first = lines(path)?.next().ok_or_else(|| damaged("it is empty".to_owned()))?;
+    let head: Head = first.and_then(|line| Ok(serde_json::from_str(&line)?)).map_err(|e| damaged(e.to_string()))?;
+    if head.format != FORMAT {
+        return Err(damaged(format!("it has format {}, and this program knows {FORMAT}", head.format)));
+    }
+    Ok(head)
 }
 
 fn lines(path: &Path) -> Result<impl Iterator<Item = io::Result<String>> + use<>, SpoolError> {

@@ -31,8 +31,8 @@ pub(super) fn tcp<I>(session: Session<'_, I>, host: &str, port: u16) -> Result<(
 where
     I: Iterator<Item = Result<String, SpoolError>>,
 {
-    let stream = connect(host, port, session.timing)?;
-    hold(session, Plain(stream))
+    let (stream, patience) = connect(host, port, session.timing)?;
+    hold(session, Plain(stream), patience)
 }
 
 /// A session over TLS.
@@ -41,13 +41,13 @@ where
     I: Iterator<Item = Result<String, SpoolError>>,
 {
     let connection = tls::connection(session.destination, host)?;
-    let socket = connect(host, port, session.timing)?;
+    let (socket, patience) = connect(host, port, session.timing)?;
     socket.set_read_timeout(Some(session.timing.connect)).map_err(DeliveryError::Send)?;
     let mut stream = StreamOwned::new(connection, socket);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).map_err(handshake_failed)?;
     }
-    hold(session, Encrypted(stream))
+    hold(session, Encrypted(stream), patience)
 }
 
 fn handshake_failed(error: io::Error) -> DeliveryError {
@@ -68,11 +68,17 @@ fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
     inner.downcast_ref()
 }
 
-fn connect(host: &str, port: u16, timing: &Timing) -> Result<TcpStream, DeliveryError> {
+/// The connection, and how long a refusal may be on its way: twice the time that the connection took, which is one round
+/// trip (RFC 9293 §3.5).
+fn connect(host: &str, port: u16, timing: &Timing) -> Result<(TcpStream, Duration), DeliveryError> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in resolve(host, port)? {
+        let begun = Instant::now();
         match TcpStream::connect_timeout(&address, timing.connect) {
-            Ok(stream) => return prepared(stream, timing).map_err(DeliveryError::Connect),
+            Ok(stream) => {
+                let patience = begun.elapsed() * 2;
+                return prepared(stream, timing).map(|s| (s, patience)).map_err(DeliveryError::Connect);
+            }
             Err(error) => last = error,
         }
     }
@@ -154,18 +160,18 @@ impl Line for Encrypted {
     }
 }
 
-fn hold<I, L>(session: Session<'_, I>, mut line: L) -> Result<(), DeliveryError>
+fn hold<I, L>(session: Session<'_, I>, mut line: L, patience: Duration) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
     L: Line,
 {
     let timing = *session.timing;
     let begun = Instant::now();
-    if closes_within(&mut line, timing.grace)? {
+    if closes_within(&mut line, timing.grace.max(patience))? {
         return Err(DeliveryError::Refused);
     }
     send(session, &mut line, begun)?;
-    if closes_within(&mut line, timing.early_end)? {
+    if closes_within(&mut line, timing.early_end.max(patience))? {
         return Err(DeliveryError::ClosedEarly);
     }
     line.end().map_err(broken)?;

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 fn now() -> DateTime<Utc> {
     "2026-11-23T02:00:00.123Z".parse().unwrap()
@@ -172,7 +173,7 @@ fn frames() -> impl Iterator<Item = String> {
 #[test]
 fn a_batch_waits_byte_by_byte_until_it_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path()).unwrap();
+    let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);
     staged.write("tls://a", frames()).unwrap();
     assert!(spool.pending().unwrap().batches.is_empty(), "staged is not live");
@@ -190,7 +191,7 @@ fn a_batch_waits_byte_by_byte_until_it_is_acknowledged() {
 fn what_was_staged_is_released_if_its_snapshot_is_there_and_removed_if_not() {
     for (published, waiting) in [(true, 1), (false, 0)] {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path()).unwrap();
+        let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
         let mut staged = spool.stage(RUN);
         staged.write("tls://a", frames()).unwrap();
         // As after kill -9: nobody tidies up.
@@ -201,9 +202,59 @@ fn what_was_staged_is_released_if_its_snapshot_is_there_and_removed_if_not() {
 }
 
 #[test]
+fn what_a_run_of_another_store_staged_is_left_to_its_own_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
+    let theirs = Spool::open(folder.path(), Path::new("/other")).unwrap();
+    let mut staged = theirs.stage(RUN);
+    staged.write("tls://a", frames()).unwrap();
+    std::mem::forget(staged);
+    ours.recover(|_| false).unwrap();
+    theirs.recover(|_| true).unwrap();
+    assert_eq!(ours.pending().unwrap().batches.len(), 1);
+}
+
+#[test]
+fn many_events_are_several_batches_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
+    let mut staged = spool.stage(RUN);
+    staged.write("tls://a", (0..12_000).map(|n| n.to_string())).unwrap();
+    staged.commit().unwrap();
+    let batches = spool.pending().unwrap().batches;
+    assert_eq!(batches.iter().map(|batch| batch.frames).collect::<Vec<_>>(), [5_000, 5_000, 2_000]);
+    let frames: Vec<String> = batches.iter().flat_map(|batch| batch.each().unwrap().map(Result::unwrap)).collect();
+    assert!(frames.iter().enumerate().all(|(n, frame)| *frame == n.to_string()));
+}
+
+#[test]
+fn a_spool_that_is_full_says_so_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap().limited_to(100);
+    spool.has_room().unwrap();
+    let mut staged = spool.stage(RUN);
+    staged.write("tls://a", frames()).unwrap();
+    staged.commit().unwrap();
+    let error = spool.has_room().unwrap_err().to_string();
+    assert!(error.contains("100 are the limit") && error.contains("bt-rollcall emit"), "{error}");
+}
+
+#[test]
+fn the_heartbeat_fits_a_datagram_whatever_the_host_is_called() {
+    let sender = Sender { host: "h".repeat(255), pid: u32::MAX };
+    let facts = RunFacts { host: "h".repeat(255), previous: Some(RUN.to_owned()), ..facts() };
+    let rules = Rule::ALL.iter().map(|rule| (rule.as_str().to_owned(), u64::MAX / 8));
+    let completed = Completed { findings: rules.collect(), accounts: u64::MAX, groups: u64::MAX, ..completed() };
+    let message = of_published(&facts, &[], &completed).last().unwrap();
+    let frame = render(&datagram(), &sender, &message, u64::MAX);
+    assert!(frame.len() <= most_octets(&datagram().transport), "{} octets", frame.len());
+    assert_eq!(body(&frame)["btrollcall"]["run"]["manifest_sha256"], completed.manifest_sha256);
+}
+
+#[test]
 fn a_run_that_gives_up_leaves_no_events() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path()).unwrap();
+    let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);
     staged.write("tls://a", frames()).unwrap();
     drop(staged);
@@ -213,12 +264,12 @@ fn a_run_that_gives_up_leaves_no_events() {
 #[test]
 fn a_damaged_batch_is_told_and_kept_and_the_others_are_read() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path()).unwrap();
+    let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);
     staged.write("tls://a", frames()).unwrap();
     staged.write("tls://b", frames()).unwrap();
     staged.commit().unwrap();
-    let torn = folder.path().join(format!("spool/{RUN}.000.jsonl"));
+    let torn = folder.path().join(format!("spool/{RUN}.0000.jsonl"));
     let text = fs::read_to_string(&torn).unwrap();
     for damaged in ["", "{\"format\":1", &text[..text.len() - 20], &text.replace("\"frames\":2", "\"frames\":3")] {
         fs::write(&torn, damaged).unwrap();

@@ -142,6 +142,32 @@ impl From<WireErrorKind> for Failure {
     }
 }
 
+/// One request on its way. It is told also when nobody waits for its answer any more: every request is a line in
+/// `pages.jsonl`.
+struct Record<'a> {
+    client: &'a Client,
+    told: RequestRecord,
+    started: Instant,
+    ended: bool,
+}
+
+impl Record<'_> {
+    fn end(mut self, error: Option<&WireErrorKind>) {
+        self.told.error = error.map(ToString::to_string);
+        self.ended = true;
+    }
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.told.error = Some("given up before it was answered in full".to_owned());
+        }
+        self.told.milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.client.observer.tell(&Event::Request(&self.told));
+    }
+}
+
 impl Client {
     /// Sets the client up; nothing is contacted. Errors: [`WireErrorKind::Setup`].
     pub fn new(settings: &ClientSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
@@ -234,10 +260,13 @@ impl Client {
     }
 
     async fn wait_before_retry(&self, path: &str, attempt: u32, failure: &Failure) {
-        let wait = failure
-            .retry_after
-            .unwrap_or_else(|| retry::backoff(self.settings.backoff, attempt, fastrand::f64()))
-            .min(self.settings.max_wait);
+        let jitter = |attempt| retry::backoff(self.settings.backoff, attempt, fastrand::f64());
+        let wait = match failure.retry_after.filter(|asked| !asked.is_zero()) {
+            // A little jitter here too: those who wait must not come back all at once.
+            Some(asked) => asked + jitter(1),
+            None => jitter(attempt),
+        };
+        let wait = wait.min(self.settings.max_wait);
         let why = failure.kind.to_string();
         self.observer.tell(&Event::Retry { source: &self.settings.source, path, why: &why, wait });
         if failure.kind == WireErrorKind::Status(429) {
@@ -254,7 +283,6 @@ impl Client {
             .header(ACCEPT, "application/json")
             .header(AUTHORIZATION, bearer.header);
         let mut record = self.record("GET", path, attempt);
-        let started = Instant::now();
         let result = match self.exchange(request, &mut record).await {
             Ok(answer) => decode::<T>(&answer).map_err(|kind| Failure {
                 retry_after: retry::retry_after(&answer.headers, Utc::now(), self.settings.max_wait),
@@ -262,16 +290,16 @@ impl Client {
             }),
             Err(kind) => Err(kind.into()),
         };
-        record.rows = result.as_ref().ok().and_then(Body::rows);
-        self.told(record, started, result.as_ref().err().map(|f| &f.kind));
+        record.told.rows = result.as_ref().ok().and_then(Body::rows);
+        record.end(result.as_ref().err().map(|f| &f.kind));
         if result.is_ok() {
             self.understood.set(true);
         }
         result
     }
 
-    fn record(&self, method: &'static str, path: &str, attempt: u32) -> RequestRecord {
-        RequestRecord {
+    fn record(&self, method: &'static str, path: &str, attempt: u32) -> Record<'_> {
+        let told = RequestRecord {
             source: self.settings.source.to_string(),
             method,
             path: path.to_owned(),
@@ -281,31 +309,26 @@ impl Client {
             attempt,
             milliseconds: 0,
             error: None,
-        }
-    }
-
-    fn told(&self, mut record: RequestRecord, started: Instant, error: Option<&WireErrorKind>) {
-        record.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        record.error = error.map(ToString::to_string);
-        self.observer.tell(&Event::Request(&record));
+        };
+        Record { client: self, told, started: Instant::now(), ended: false }
     }
 
     /// Sends one request and collects the answer.
     async fn exchange(
         &self,
         request: reqwest::RequestBuilder,
-        record: &mut RequestRecord,
+        record: &mut Record<'_>,
     ) -> Result<Answer, WireErrorKind> {
         self.requests.set(self.requests.get() + 1);
         let (sent, sent_at) = (Instant::now(), Utc::now());
         let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e))?;
-        record.status = Some(response.status().as_u16());
+        record.told.status = Some(response.status().as_u16());
         self.compare_clocks(&response, sent, sent_at);
         self.note_certificate(&response);
         self.pace.heed(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
         let body = collect(response, self.settings.max_body_bytes).await?;
-        record.bytes = body.len() as u64;
+        record.told.bytes = body.len() as u64;
         Ok(Answer { status, headers, body })
     }
 
@@ -364,16 +387,22 @@ impl Client {
 
     /// One token, by the form or by Basic, whichever is known or allowed (RFC 6749 §4.4, §2.3.1).
     async fn fetch_token(&self, attempt: u32) -> Result<u64, Failure> {
-        let mut last = Failure::from(WireErrorKind::Refused("no way to show them is allowed".to_owned()));
+        let mut refusal: Option<Failure> = None;
         for way in self.tokens.ways() {
             match self.fetch_token_by(way, attempt).await {
                 Ok(generation) => return Ok(generation),
-                // Only a refusal of the way leads to the other way.
-                Err(failure) if matches!(failure.kind, WireErrorKind::Refused(_)) => last = failure,
-                Err(failure) => return Err(failure),
+                // Only a refusal of the way leads to the other way. The first one is told, unless a later one says that
+                // the account itself is wrong.
+                Err(failure) => match &failure.kind {
+                    WireErrorKind::Refused(code) if refusal.is_none() || code.contains("invalid_client") => {
+                        refusal = Some(failure);
+                    }
+                    WireErrorKind::Refused(_) => {}
+                    _ => return Err(failure),
+                },
             }
         }
-        Err(last)
+        Err(refusal.unwrap_or_else(|| WireErrorKind::Unauthorized.into()))
     }
 
     async fn fetch_token_by(&self, way: TokenAuth, attempt: u32) -> Result<u64, Failure> {
@@ -384,9 +413,8 @@ impl Client {
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let request = token::authenticate(request, way, &self.settings.client_id, &self.settings.client_secret);
-        let mut record = self.record("POST", path, attempt);
         let _turn = self.pace.turn().await;
-        let started = Instant::now();
+        let mut record = self.record("POST", path, attempt);
         let result = match self.exchange(request, &mut record).await {
             Ok(answer) => token::read(answer.status, &answer.body).map_err(|kind| Failure {
                 retry_after: retry::retry_after(&answer.headers, Utc::now(), self.settings.max_wait),
@@ -394,7 +422,7 @@ impl Client {
             }),
             Err(kind) => Err(kind.into()),
         };
-        self.told(record, started, result.as_ref().err().map(|f| &f.kind));
+        record.end(result.as_ref().err().map(|f| &f.kind));
         result.map(|granted| self.tokens.keep(&granted, way))
     }
 }

@@ -259,7 +259,9 @@ fn how_long_to_wait_is_what_the_server_says_up_to_the_cap() {
     let mut client = client(&url);
     client.observer = Arc::clone(&waits) as Arc<dyn Observer>;
     get(&client).unwrap();
-    assert_eq!(*waits.0.lock().unwrap(), [Duration::ZERO, Duration::from_millis(5)]);
+    let waits = waits.0.lock().unwrap();
+    assert!(waits[0] <= Duration::from_millis(1), "nothing but the jitter: {:?}", waits[0]);
+    assert_eq!(waits[1], Duration::from_millis(5));
 }
 
 #[cfg(feature = "sandbox")]

@@ -31,8 +31,9 @@ fn a_run_that_is_killed_at_any_moment_leaves_nothing_that_does_not_verify() {
     }
     assert_exit(&rig.run(&[]), 0);
     let left_over = std::fs::read_dir(rig.snapshots_dir()).unwrap();
-    let hidden = left_over.filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('.')).count();
-    assert_eq!(hidden, 0, "the next run cleans up");
+    let hidden = left_over.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let hidden: Vec<String> = hidden.filter(|name| name.starts_with('.')).collect();
+    assert_eq!(hidden, [".lock"], "the next run cleans up");
     assert_eq!(rig.latest(), Some(rig.snapshot()));
     // Every published snapshot's heartbeat arrived at least once.
     let messages = receiver.messages();

@@ -112,7 +112,7 @@ const CREATED: [&str; 5] = ["0001-01-01T00:00:00Z", "", "last spring", "1970-01-
 const GROUPS: [&[&str]; 6] =
     [&["999983"], &["1", "999983", "999984"], &["1", "1"], &["2", "1", "2"], &["legacy-admins", "1"], &["999984", "9"]];
 
-const OTHERS: [fn(&mut Somebody<'_>); 31] = [
+const OTHERS: [fn(&mut Somebody<'_>); 32] = [
     |s| s.set("display_name", "Long ".repeat(800)),
     |s| s.set("display_name", Value::Null),
     |s| s.forget("display_name"),
@@ -152,6 +152,7 @@ const OTHERS: [fn(&mut Somebody<'_>); 31] = [
             "devices": [{"name": "laptop", "Private_Key_PEM": CANARY}, {"clientSecret": CANARY}],
         }));
     },
+    |s| s.add(json!({"privateKey": CANARY, "api-key": CANARY, "Pass Phrase": CANARY, "publicKeyType": "ed25519"})),
     // Nothing but secrets: nothing extra is left.
     |s| s.add(json!({"PASSWORD_EXPIRES": CANARY, "totp_secret": CANARY, "refresh_token": [CANARY]})),
 ];

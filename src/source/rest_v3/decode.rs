@@ -310,10 +310,25 @@ impl<'de> Deserialize<'de> for GroupRecord {
     }
 }
 
-/// Whether a field's name says that its value must not be stored.
+/// Whether a field's name says that its value must not be stored (F23). However it is spelled: `private_key`,
+/// `privateKey`, `Private-Key`. A public key is none.
 fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "secret", "token", "private_key"].iter().any(|word| name.contains(word))
+    const WORDS: [&str; 11] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "secret",
+        "token",
+        "privatekey",
+        "apikey",
+        "accesskey",
+        "credential",
+        "otpseed",
+    ];
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    WORDS.iter().any(|word| name.contains(word))
 }
 
 fn drop_secrets(map: Map<String, Value>) -> Map<String, Value> {

@@ -8,12 +8,13 @@ use crate::syslog::spool::Spool;
 use crate::syslog::{Destination, Protocol, Transport};
 use std::io::Read;
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 use tempfile::TempDir;
 
 fn spool(batches: &[(&str, &str, &[&str])]) -> (TempDir, Spool) {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path()).unwrap();
+    let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     for (run_id, to, frames) in batches {
         let mut staged = spool.stage(run_id);
         staged.write(to, frames.iter().map(|frame| (*frame).to_owned())).unwrap();

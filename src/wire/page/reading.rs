@@ -47,7 +47,15 @@ struct Segment<K> {
 impl<K> Segment<K> {
     /// Position after its last row.
     fn stop(&self) -> u64 {
-        self.window.offset + self.keys.len() as u64
+        self.window.offset.saturating_add(self.keys.len() as u64)
+    }
+
+    /// Between its first and its last key.
+    fn spans(&self, key: &K) -> bool
+    where
+        K: Ord,
+    {
+        self.keys.first().is_some_and(|first| first < key) && self.keys.last().is_some_and(|last| key < last)
     }
 
     /// The answer itself says that nothing follows. A page that shows more rows than its own total lies.
@@ -74,9 +82,12 @@ pub struct Reading<R: Row> {
     passes: u64,
     next_seq: usize,
     last_total: Option<u64>,
-    /// Why pages were not taken.
+    /// Why the last answer brought the walk no further: it was not taken, or it showed only rows that were seen already.
     refused: Option<String>,
 }
+
+/// Windows that are given out at once: a total is only a claim, and may be absurd.
+const MOST_WINDOWS: usize = 256;
 
 impl<R: Row> Reading<R> {
     /// Nothing read yet.
@@ -111,12 +122,28 @@ impl<R: Row> Reading<R> {
             self.refused = Some(format!("the page at offset {} held one id twice", window.offset));
             return;
         }
+        let before = self.rows.len();
         for row in page.rows {
             self.keep(row);
+        }
+        // Beyond all that was seen there must be something new, or nothing at all; never the beginning again.
+        let stalls = self.rows.len() == before || self.begins_again(&keys);
+        if window.offset > 0 && !keys.is_empty() && stalls && self.is_beyond(window.offset) {
+            self.refused = Some(format!("the page at offset {} shows rows that were seen before", window.offset));
         }
         self.segments.push(Segment { window, keys, total: page.total, seq: self.next_seq });
         self.next_seq += 1;
         self.learn_cap();
+    }
+
+    fn begins_again(&self, keys: &[R::Key]) -> bool {
+        let first = self.segments.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty());
+        first.is_some_and(|first| first.keys.first() == keys.first())
+    }
+
+    /// Behind, or at the last row of, everything so far.
+    fn is_beyond(&self, offset: u64) -> bool {
+        self.segments.iter().map(Segment::stop).max().is_some_and(|furthest| offset.saturating_add(1) >= furthest)
     }
 
     /// A page behind which more rows follow shows what the server gives at most.
@@ -144,9 +171,19 @@ impl<R: Row> Reading<R> {
         self.repeated().is_some()
     }
 
+    /// Two answers to different offsets that are one and the same, and begin with the first row of the list. A page of
+    /// one row needs a third: where a row was added before it, it stands at the next offset with good reason.
     fn repeated(&self) -> Option<&Segment<R::Key>> {
         let first = self.segments.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty())?;
-        self.segments.iter().find(|s| s.window.offset > 0 && s.keys.len() > 1 && s.keys == first.keys)
+        let restarts = |s: &&Segment<R::Key>| s.window.offset > 0 && s.keys.first() == first.keys.first();
+        let mut again: Vec<&Segment<R::Key>> = self.segments.iter().filter(restarts).collect();
+        again.sort_by_key(|s| s.seq);
+        let same = |a: &Segment<R::Key>, b: &Segment<R::Key>| a.window.offset != b.window.offset && a.keys == b.keys;
+        match again[..] {
+            [.., before, last] if same(before, last) => Some(last),
+            [only] if only.keys.len() > 1 && same(first, only) => Some(only),
+            _ => None,
+        }
     }
 
     /// What must be read next, or the verdict.
@@ -166,7 +203,7 @@ impl<R: Row> Reading<R> {
                 Some(why) => self.repair(onward, why),
             };
         }
-        if self.is_ascending() { self.prove_by_key() } else { self.prove_by_position() }
+        if self.is_in_order_of_keys() { self.prove_by_key() } else { self.prove_by_position() }
     }
 
     /// The first window; again where the first page was not taken.
@@ -189,10 +226,14 @@ impl<R: Row> Reading<R> {
     fn unpaged_end(&self) -> Option<End> {
         let again = self.repeated()?;
         let rows = again.keys.len() as u64;
-        if again.total == Some(rows) {
+        // As many rows as were asked for: the offset is ignored, the limit is not, and a total may be that of the page.
+        let cut = rows == self.settings.page_size;
+        if again.total == Some(rows) && !cut {
             return Some(End::Proven(format!("total {rows} reached; the source does not page this list")));
         }
-        let whole = again.total.is_none() && rows != self.settings.page_size && !rows.is_multiple_of(100);
+        // F22: a round number without a total may be a cap of the server's own.
+        let round = matches!(rows, 10 | 20) || rows.is_multiple_of(25);
+        let whole = again.total.is_none() && !cut && !round;
         Some(if whole {
             End::Proven(format!("the source does not page this list: two readings gave the same {rows} rows"))
         } else {
@@ -227,9 +268,18 @@ impl<R: Row> Reading<R> {
         let (stop, stride) = (furthest.stop(), self.stride());
         if let Some(total) = self.trusted_total() {
             let apart = usize::try_from(stride).unwrap_or(usize::MAX);
+            let is_empty_beyond = |s: &Segment<R::Key>| s.keys.is_empty() && s.window.offset >= stop;
+            if stop < total && self.segments.iter().any(is_empty_beyond) {
+                // The total promises what the list does not hold.
+                return None;
+            }
             // A window at `offset` shows up to `offset + cap - 1`. Once the total is reached, but not by an answer
             // that proves it, the look goes behind the last row.
-            return Some(if stop < total { (stop - 1..total - 1).step_by(apart).collect() } else { vec![stop] });
+            return Some(if stop < total {
+                (stop - 1..total - 1).step_by(apart).take(MOST_WINDOWS).collect()
+            } else {
+                vec![stop]
+            });
         }
         let full = furthest.keys.len() as u64 >= self.cap;
         if !full || furthest.keys.len() as u64 > self.settings.page_size {
@@ -269,6 +319,24 @@ impl<R: Row> Reading<R> {
 
     fn is_ascending(&self) -> bool {
         self.segments.iter().all(|s| ascends(&s.keys))
+    }
+
+    /// Whether the keys can prove anything: every page ascends, and no page shows a row where another, though it spans that
+    /// row's key, did not: such a row came into the middle, or the order is another one and only looks like that of the keys.
+    fn is_in_order_of_keys(&self) -> bool {
+        self.is_ascending() && !self.has_intruder()
+    }
+
+    fn has_intruder(&self) -> bool {
+        let mut by_first: Vec<&Segment<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
+        by_first.sort_by(|a, b| a.keys[0].cmp(&b.keys[0]));
+        by_first.iter().enumerate().any(|(at, one)| {
+            let last = &one.keys[one.keys.len() - 1];
+            by_first[at + 1..].iter().take_while(|other| other.keys[0] < *last).any(|other| {
+                let (earlier, later) = if one.seq < other.seq { (one, *other) } else { (other, *one) };
+                later.keys.iter().any(|key| earlier.spans(key) && earlier.keys.binary_search(key).is_err())
+            })
+        })
     }
 
     /// Counts a repair; gives up after `max_passes`.
@@ -458,7 +526,7 @@ impl<R: Row> Reading<R> {
     /// The result. Rows that were removed while the list was read are left out where that was seen.
     pub(super) fn into_walked<E>(mut self, end: Result<End, E>) -> Walked<R, E> {
         if self.passes > 1 && matches!(end, Ok(End::Proven(_))) {
-            let ascending = self.is_ascending();
+            let ascending = self.is_in_order_of_keys();
             let alive: HashSet<R::Key> = if ascending {
                 self.alive().into_iter().collect()
             } else {

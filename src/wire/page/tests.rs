@@ -211,7 +211,7 @@ fn a_server_that_ignores_the_offset_ends_the_walk_unproven() {
 
 #[test]
 fn a_list_that_is_not_paged_at_all_is_proven_by_a_second_reading_unless_its_size_is_round() {
-    for (people, expected) in [(12, true), (250, true), (300, false)] {
+    for (people, expected) in [(2, true), (12, true), (251, true), (20, false), (250, false), (300, false)] {
         let mut server = Server::with(people, 1);
         server.ignores_offset = true;
         server.ignores_limit = true;
@@ -221,6 +221,77 @@ fn a_list_that_is_not_paged_at_all_is_proven_by_a_second_reading_unless_its_size
         assert_eq!(ids(&walked), server.lasting);
         assert_eq!(server.requests, 2);
     }
+}
+
+/// A walk over answers by script: window and number of the request -> ids and total. Gives the number of requests.
+fn scripted(page_size: u64, answer: impl Fn(Window, u64) -> (Vec<u64>, Option<u64>)) -> (Walked<Account, String>, u64) {
+    let requests = std::cell::Cell::new(0);
+    let settings = WalkSettings { page_size, concurrency: 4, max_passes: 12 };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let walked = runtime.block_on(walk(
+        settings,
+        |window| {
+            let (ids, total) = answer(window, requests.replace(requests.get() + 1));
+            let rows = ids.into_iter().map(|id| Account { id, name: id }).collect();
+            async move { Ok::<_, String>(Page { rows, total }) }
+        },
+        |_| (),
+    ));
+    (walked, requests.get())
+}
+
+#[test]
+fn an_unpaged_list_of_one_row_needs_a_third_reading() {
+    let (walked, requests) = scripted(100, |_, _| (vec![7], None));
+    assert!(proven(&walked), "{:?}", walked.end);
+    assert_eq!(walked.rows.len(), 1);
+    assert!((3..=6).contains(&requests), "{requests} requests, some at once");
+}
+
+#[test]
+fn an_unpaged_list_that_grows_between_two_readings_is_read_until_two_agree() {
+    for total in [None, Some(4)] {
+        let answer = |_: Window, request| {
+            if request == 0 { (vec![1, 2, 3], total.map(|_| 3)) } else { (vec![1, 2, 3, 4], total) }
+        };
+        let (walked, requests) = scripted(100, answer);
+        assert!(proven(&walked), "{:?}", walked.end);
+        // With a total, the first answer was the whole list of its moment.
+        assert_eq!(walked.rows.len(), if total.is_some() { 3 } else { 4 });
+        assert!(requests <= 8, "{requests} requests, some at once");
+    }
+    let (walked, requests) = scripted(100, |_, request| ((1..=request + 2).collect(), None));
+    assert!(!proven(&walked), "it never stands still: {:?}", walked.end);
+    assert!(requests < 300, "{requests} requests");
+}
+
+#[test]
+fn an_absurd_total_is_not_believed_and_does_not_cost_more_than_a_look() {
+    for total in [1 << 34, i64::MAX as u64, u64::MAX] {
+        let (walked, requests) =
+            scripted(100, |window, _| (if window.offset == 0 { (1..=100).collect() } else { Vec::new() }, Some(total)));
+        assert!(!proven(&walked), "{:?}", walked.end);
+        assert!(requests < 300, "{requests} requests for a total of {total}");
+    }
+}
+
+#[test]
+fn a_page_whose_total_is_its_own_size_and_that_comes_for_every_offset_proves_nothing() {
+    let (walked, _) = scripted(100, |_, _| ((1..=100).collect(), Some(100)));
+    assert!(!proven(&walked), "{:?}", walked.end);
+}
+
+#[test]
+fn an_order_that_only_looks_like_that_of_the_keys_proves_nothing_by_them() {
+    // Sorted by something else, three rows a page; 1 and 3 are deleted after the first page was read.
+    let before = [1, 3, 5, 7, 2, 4, 6];
+    let after = [5, 7, 2, 4, 6];
+    let (walked, _) = scripted(3, |window, request| {
+        let list: &[u64] = if request == 0 { &before } else { &after };
+        let rows = list.iter().skip(place(window.offset)).take(3).copied().collect();
+        (rows, Some(list.len() as u64))
+    });
+    assert!(!proven(&walked) || ids(&walked).contains(&7), "7 was there all the time: {:?}", walked.end);
 }
 
 #[test]
