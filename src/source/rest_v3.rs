@@ -342,3 +342,29 @@ impl Details {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details(wanted: u64, removed: u64) -> Details {
+        Details { wanted, read: wanted - removed, removed, errors: Vec::new() }
+    }
+
+    #[test]
+    fn a_few_records_that_are_not_found_were_removed_and_many_mean_that_something_is_wrong() {
+        assert!(details(100, 0).coverage().is_complete());
+        assert!(details(10, 5).coverage().is_complete(), "a handful may go at any time");
+        assert!(details(1000, 20).coverage().is_complete());
+        let Coverage::Drifted { why } = details(1000, 21).coverage() else { panic!("one in fifty is too many") };
+        assert!(why.contains("21 of 1000 records") && why.contains("404"), "{why}");
+    }
+
+    #[test]
+    fn a_record_that_could_not_be_read_fails_the_list_whatever_else_was_found() {
+        let mut tally = details(10, 1);
+        let error = WireError { context: "GET /x".to_owned(), kind: WireErrorKind::Status(500) };
+        assert!(!tally.failed(error));
+        assert!(matches!(tally.coverage(), Coverage::Failed { .. }));
+    }
+}

@@ -14,7 +14,7 @@ fn three_percent_of_each_fault_at_once_still_give_the_exact_result() {
 
 #[test]
 fn three_percent_of_each_fault_do_no_harm_to_sparse_lists_either() {
-    let rig = Rig::new(World::seeded(12, 2500, as_of()), Faults { sparse_lists: true, ..Faults::each(0.03) });
+    let rig = Rig::new(World::seeded(12, 1000, as_of()), Faults { sparse_lists: true, ..Faults::each(0.03) });
     rig.set("concurrency = 32");
     assert_exit(&rig.run(&[]), 0);
     compare(&rig);
