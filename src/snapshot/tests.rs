@@ -234,3 +234,13 @@ fn the_chain_is_intact_broken_or_pruned_and_these_are_told_apart() {
     assert_eq!(verify(&path).unwrap().base, BaseLink::Pruned(FIRST.to_owned()));
     drop(folder);
 }
+
+#[test]
+fn two_configurations_that_share_the_folder_of_snapshots_never_run_at_once() {
+    let Place { store, folder } = place();
+    let other = || Store::new(store.dir()).lock(&folder.path().join("another-state"));
+    assert!(matches!(other(), Err(SnapshotError::Busy { .. })));
+    let dir = store.dir().to_owned();
+    drop(store);
+    assert!(Store::new(dir).lock(&folder.path().join("another-state")).is_ok());
+}

@@ -8,7 +8,7 @@ use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::{Event, Observer};
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, SourceIdentity, User};
 use crate::wire::page::{End, Page, Progress, Row, WalkSettings, Walked, Window, walk};
-use crate::wire::{Client, WireError, WireErrorKind};
+use crate::wire::{Body, Client, WireError, WireErrorKind};
 use decode::{Decoder, GroupsPage, Id, ListedGroup, ListedUser, UserRecord, UsersPage};
 use futures_util::stream::{self, StreamExt};
 use std::collections::HashSet;
@@ -99,7 +99,7 @@ impl RestV3 {
     async fn users(&self, decoder: &Decoder) -> (Vec<ListedUser>, ListReport) {
         let before = self.client.requests();
         let fetch = |window: Window| async move {
-            let page: UsersPage = self.client.get(&path(USERS, window)).await?;
+            let page: UsersPage = self.page(USERS, window).await?;
             Ok::<_, WireError>(Page { total: page.total(), rows: decoder.users(page) })
         };
         let walked = walk(self.walk, fetch, |p| self.tell(ListKind::Users, &p)).await;
@@ -109,12 +109,23 @@ impl RestV3 {
     async fn groups(&self, decoder: &Decoder) -> (Vec<Group>, ListReport) {
         let before = self.client.requests();
         let fetch = |window: Window| async move {
-            let page: GroupsPage = self.client.get(&path(GROUPS, window)).await?;
+            let page: GroupsPage = self.page(GROUPS, window).await?;
             Ok::<_, WireError>(Page { total: page.total(), rows: decoder.groups(page) })
         };
         let walked = walk(self.walk, fetch, |p| self.tell(ListKind::Groups, &p)).await;
         let (rows, report): (Vec<ListedGroup>, _) = self.report(ListKind::Groups, GROUPS, before, walked);
         (rows.into_iter().map(|row| row.group).collect(), report)
+    }
+
+    /// One window. A server that refuses more rows than a page, instead of giving fewer, is asked for a page.
+    async fn page<T: Body>(&self, base: &str, window: Window) -> Result<T, WireError> {
+        let answer = self.client.get(&path(base, window)).await;
+        let too_many = window.limit > self.walk.page_size
+            && answer.as_ref().is_err_and(|error| matches!(error.kind, WireErrorKind::Status(400 | 416 | 422)));
+        if !too_many {
+            return answer;
+        }
+        self.client.get(&path(base, Window { limit: self.walk.page_size, ..window })).await
     }
 
     fn tell(&self, list: ListKind, progress: &Progress) {
@@ -169,7 +180,11 @@ impl RestV3 {
         let mut tally = Details { wanted: sparse.len() as u64, ..Details::default() };
         let missing = self.complete(&mut rows, sparse, decoder, &mut tally).await;
         // A record that the list has just named and that is not found may be a passing fault: asked once more, after all others.
-        let missing = self.complete(&mut rows, missing, decoder, &mut tally).await;
+        let missing = if tally.errors.is_empty() {
+            self.complete(&mut rows, missing, decoder, &mut tally).await
+        } else {
+            missing
+        };
         tally.removed = missing.len() as u64;
         if !tally.too_many_removed() {
             let removed: HashSet<usize> = missing.into_iter().map(|(place, _)| place).collect();
@@ -242,10 +257,10 @@ pub fn users_of_page(json: &[u8]) -> Result<Vec<User>, serde_json::Error> {
     Ok(strip(Decoder::default().users(serde_json::from_slice(json)?)))
 }
 
-/// Pages of a list, neighbours overlapping by one row. Without a total: this page and the look behind it, at least.
+/// Pages of a list, by its first one. Without a total: this page and the look behind it, at least.
 fn pages(total: Option<u64>, first: u64) -> u64 {
     let behind = total.map(|total| total.saturating_sub(first));
-    behind.map_or(2, |behind| 1 + behind.div_ceil(first.saturating_sub(1).max(1)))
+    behind.map_or(2, |behind| 1 + behind.div_ceil(first.max(1)))
 }
 
 fn probed(kind: ListKind, page: Result<(u64, Option<u64>), WireError>) -> ProbedList {
@@ -332,7 +347,7 @@ impl Details {
         ListReport {
             kind: ListKind::UserDetails,
             query: format!("{USERS}/{{id}}"),
-            expected: Some(self.wanted - self.removed),
+            expected: Some(if self.too_many_removed() { self.wanted } else { self.wanted - self.removed }),
             received: self.read,
             distinct: self.read,
             pages: 0,

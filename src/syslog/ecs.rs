@@ -248,7 +248,7 @@ pub(super) fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
     }
 }
 
-/// Compact JSON in ASCII: everything beyond it as `\uXXXX`, in pairs where needed (RFC 8259 §7). Outside of texts JSON has
+/// Compact JSON in ASCII: everything beyond it as a `\u` escape, in pairs where needed (RFC 8259 §7). Outside of texts JSON has
 /// nothing beyond ASCII.
 pub(super) fn to_ascii(value: &Value) -> String {
     let json = value.to_string();

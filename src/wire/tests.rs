@@ -229,6 +229,28 @@ fn the_deadline_ends_everything() {
 }
 
 #[test]
+fn a_request_that_nobody_waits_for_any_more_is_told_too() {
+    struct Told(Mutex<Vec<RequestRecord>>);
+    impl Observer for Told {
+        fn tell(&self, event: &Event<'_>) {
+            if let Event::Request(record) = event {
+                self.0.lock().unwrap().push((*record).clone());
+            }
+        }
+    }
+    // It takes the connection and never answers.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let told = Arc::new(Told(Mutex::default()));
+    let mut client = client(&format!("http://{}", listener.local_addr().unwrap()));
+    client.observer = Arc::clone(&told) as Arc<dyn Observer>;
+    client.settings.deadline = Duration::from_millis(50);
+    assert_eq!(get(&client).unwrap_err().kind, WireErrorKind::Deadline);
+    let told = told.0.lock().unwrap();
+    assert_eq!(told.len() as u64, client.requests());
+    assert!(told[0].error.as_deref().unwrap().contains("given up"), "{:?}", told[0]);
+}
+
+#[test]
 fn the_server_s_clock_is_compared_with_ours() {
     let ahead = (Utc::now() + chrono::TimeDelta::hours(1)).format("Date: %a, %d %b %Y %H:%M:%S GMT\r\n").to_string();
     let (url, _) =

@@ -1,9 +1,11 @@
-//! kill -9 at random moments, and asked to stop.
+//! kill -9 at the moments when something could be lost, and asked to stop.
 
 use super::receiver::Receiver;
 use super::rig::{Rig, as_of, assert_exit};
 use bt_rollcall::sandbox::{Faults, World};
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -11,18 +13,58 @@ fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
+/// How things stood before a run.
+struct Marks {
+    requests: u64,
+    snapshots: usize,
+    latest: Option<PathBuf>,
+}
+
+impl Marks {
+    fn of(rig: &Rig) -> Self {
+        Self { requests: rig.sandbox.counters().requests, snapshots: rig.snapshots().len(), latest: rig.latest() }
+    }
+}
+
+/// Whether some file of the staging folder is there.
+fn is_staged(rig: &Rig, file: &str) -> bool {
+    let entries = fs::read_dir(rig.snapshots_dir()).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.to_string_lossy().contains(".staging-")).any(|path| path.join(file).exists())
+}
+
+fn is_spooled(rig: &Rig, prefix: &str) -> bool {
+    let entries = fs::read_dir(rig.spool_dir()).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().into_string().unwrap()).any(|name| name.starts_with(prefix))
+}
+
+/// The moments at which a run has something to lose, in their order.
+const MOMENTS: [fn(&Rig, &Marks) -> bool; 7] = [
+    |rig, before| rig.sandbox.counters().requests > before.requests + 3,
+    |rig, _| is_staged(rig, "users.csv"),
+    |rig, _| is_staged(rig, "findings.parquet"),
+    |rig, _| is_staged(rig, "manifest.json"),
+    |rig, _| is_spooled(rig, ".staged-"),
+    |rig, before| rig.snapshots().len() > before.snapshots,
+    |rig, before| rig.latest() != before.latest || is_spooled(rig, "2"),
+];
+
 #[test]
 fn a_run_that_is_killed_at_any_moment_leaves_nothing_that_does_not_verify() {
     let receiver = Receiver::start();
     let rig = Rig::with_syslog(World::seeded(2, 400, as_of()), Faults::default(), Some(&receiver.url()));
-    let whole = Instant::now();
     assert_exit(&rig.run(&[]), 0);
-    let whole = whole.elapsed();
     let mut random = fastrand::Rng::with_seed(99);
-    for _ in 0..25 {
+    for round in 0..28 {
+        let before = Marks::of(&rig);
         let mut child = rig.start();
-        // The moment is what is random here; nothing is waited for.
-        std::thread::sleep(whole.mul_f64(random.f64() * 1.1));
+        let moment = MOMENTS[round % MOMENTS.len()];
+        while !moment(&rig, &before) && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        // And a little after it, never the same.
+        for _ in 0..random.u32(..2_000) {
+            std::hint::spin_loop();
+        }
         let _ = child.kill();
         child.wait().unwrap();
         for snapshot in rig.snapshots() {

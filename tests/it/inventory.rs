@@ -129,12 +129,15 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_quiet_tenant_costs_at_most_four_percent_more_requests_than_it_must() {
-    let rig = Rig::new(World::ordinary(3, 6000, as_of()), Faults::default());
-    assert_exit(&rig.run(&[]), 0);
-    let counters = rig.sandbox.counters();
-    let groups = rig.sandbox.with_world(|world| world.group_count()) as u64;
-    let least = counters.tokens_issued + 6000u64.div_ceil(100) + groups.div_ceil(100);
-    assert!(counters.requests * 100 <= least * 104, "{} requests, {least} at least", counters.requests);
+    for (users, clamp) in [(2500, None), (6000, None), (6000, Some(100))] {
+        let faults = Faults { page_clamp: clamp, ..Faults::default() };
+        let rig = Rig::new(World::ordinary(3, users, as_of()), faults);
+        assert_exit(&rig.run(&[]), 0);
+        let counters = rig.sandbox.counters();
+        let groups = rig.sandbox.with_world(|world| world.group_count()) as u64;
+        let least = counters.tokens_issued + (users as u64).div_ceil(100) + groups.div_ceil(100);
+        assert!(counters.requests * 100 <= least * 104, "{} requests, {least} at least", counters.requests);
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //!
 //! The promise: *a row that existed during the whole walk is in the result, or the result does not say complete.*
 //!
-//! How it is kept. Neighbouring windows overlap by one row. Two proofs are known (`reading`):
+//! How it is kept. Neighbouring windows overlap by one row; where the server gives two rows more than a page when it is asked,
+//! that costs no request more than a walk without any proof. Two proofs are known (`reading`):
 //!
 //! - **by key**, where every page is strictly ascending by key. Keys never change, so neither does the relative
 //!   order of rows that stay. A page then shows every lasting row between its first and its last key, and

@@ -79,6 +79,8 @@ pub struct Reading<R: Row> {
     places: AHashMap<R::Key, usize>,
     /// Rows that the server gives at most, once a page showed it.
     cap: u64,
+    /// Whether the server gives [`STRETCH`] rows more than a page where it is asked for them; `None` before it was asked.
+    stretches: Option<bool>,
     received: u64,
     pages: u64,
     passes: u64,
@@ -88,6 +90,9 @@ pub struct Reading<R: Row> {
     refused: Option<String>,
 }
 
+/// Rows that every window but the first asks for beyond a page: one in which it overlaps its neighbour, and one so that lists
+/// of so many full pages do not end with a full one, behind which one would have to look. So the proof costs no request.
+const STRETCH: u64 = 2;
 /// Windows that are given out at once: a total is only a claim, and may be absurd.
 const MOST_WINDOWS: usize = 256;
 
@@ -96,6 +101,7 @@ impl<R: Row> Reading<R> {
     pub fn new(settings: WalkSettings) -> Self {
         Self {
             cap: settings.page_size.max(1),
+            stretches: None,
             settings,
             segments: Vec::new(),
             rows: Vec::new(),
@@ -154,7 +160,14 @@ impl<R: Row> Reading<R> {
         let longest = self.segments.iter().map(|s| s.keys.len() as u64).max().unwrap_or(0);
         let more_follows =
             |s: &Segment<R::Key>| !s.keys.is_empty() && (furthest > s.stop() || s.total.is_some_and(|t| t > s.stop()));
-        self.cap = if self.segments.iter().any(more_follows) { longest.max(1) } else { self.settings.page_size.max(1) };
+        let page = self.settings.page_size.max(1);
+        self.cap = if self.segments.iter().any(more_follows) { longest.max(1) } else { page };
+        let was_asked = |s: &&Segment<R::Key>| s.window.limit > page;
+        if self.segments.iter().any(|s| more_follows(s) && (s.keys.len() as u64) < s.window.limit) {
+            self.stretches = Some(false);
+        } else if self.segments.iter().filter(was_asked).any(|s| s.keys.len() as u64 > page) {
+            self.stretches = Some(true);
+        }
     }
 
     /// The newest version of a row is kept.
@@ -229,7 +242,7 @@ impl<R: Row> Reading<R> {
         let again = self.repeated()?;
         let rows = again.keys.len() as u64;
         // As many rows as were asked for: the offset is ignored, the limit is not, and a total may be that of the page.
-        let cut = rows == self.settings.page_size;
+        let cut = rows == self.settings.page_size || rows == again.window.limit;
         if again.total == Some(rows) && !cut {
             return Some(End::Proven(format!("total {rows} reached; the source does not page this list")));
         }
@@ -246,13 +259,22 @@ impl<R: Row> Reading<R> {
         })
     }
 
+    /// The first window asks for a page, in case that the server takes no more; the second tries the stretch.
     fn window(&self, offset: u64) -> Window {
-        Window { offset, limit: self.settings.page_size.max(1) }
+        let page = self.settings.page_size.max(1);
+        let stretch = if offset > 0 && self.stretches != Some(false) { STRETCH } else { 0 };
+        Window { offset, limit: page + stretch }
     }
 
-    /// Distance between neighbouring windows: one row less than a page, so that they overlap.
+    /// As many rows as were asked for, or as the server gives at most.
+    fn is_full(&self, segment: &Segment<R::Key>) -> bool {
+        segment.keys.len() as u64 >= self.cap.min(segment.window.limit)
+    }
+
+    /// Distance between neighbouring windows: one row less than they show, so that they overlap.
     fn stride(&self) -> u64 {
-        (self.cap - 1).max(1)
+        // Before the stretch was tried, no more than the first page can be counted on.
+        (self.cap.min(self.window(1).limit) - 1).max(1)
     }
 
     /// Windows that go on towards the end, as long as it was not seen. A window that was answered is never asked again here.
@@ -277,17 +299,17 @@ impl<R: Row> Reading<R> {
             }
             // A window at `offset` shows up to `offset + cap - 1`. Once the total is reached, but not by an answer
             // that proves it, the look goes behind the last row.
+            let at_once = if self.stretches.is_none() { 1 } else { MOST_WINDOWS };
             return Some(if stop < total {
-                (stop - 1..total - 1).step_by(apart).take(MOST_WINDOWS).collect()
+                (stop - 1..total - 1).step_by(apart).take(at_once).collect()
             } else {
                 vec![stop]
             });
         }
-        let full = furthest.keys.len() as u64 >= self.cap;
-        if !full || furthest.keys.len() as u64 > self.settings.page_size {
+        if !self.is_full(furthest) || furthest.keys.len() as u64 > furthest.window.limit {
             return Some(vec![stop]);
         }
-        let alone = self.segments.len() == 1 || self.segments.iter().any(|s| s.keys.is_empty());
+        let alone = self.stretches.is_none() || self.segments.iter().any(|s| s.keys.is_empty());
         let ahead = if alone { 1 } else { self.settings.concurrency.max(1) as u64 };
         Some((0..ahead).map(|n| stop - 1 + n * stride).collect())
     }
@@ -306,7 +328,7 @@ impl<R: Row> Reading<R> {
         let trusted = self.trusted_total().is_some();
         let empties: Vec<u64> = self.segments.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset).collect();
         self.segments.iter().filter(move |s| {
-            let full = s.keys.len() as u64 >= self.cap;
+            let full = self.is_full(s);
             let followed_by_empty = empties.contains(&s.stop());
             // A full page may have more behind it, whatever an empty page shows later: rows may have moved in between.
             let ends =

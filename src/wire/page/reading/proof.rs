@@ -10,7 +10,7 @@ impl<R: Row> Reading<R> {
         self.is_ascending() && !self.has_intruder()
     }
 
-    pub(super) fn has_intruder(&self) -> bool {
+    fn has_intruder(&self) -> bool {
         let mut by_first: Vec<&Segment<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
         by_first.sort_by(|a, b| a.keys[0].cmp(&b.keys[0]));
         by_first.iter().enumerate().any(|(at, one)| {
@@ -57,7 +57,7 @@ impl<R: Row> Reading<R> {
     }
 
     /// Windows across the gaps between the intervals of keys, and the last key that is covered without a gap.
-    pub(super) fn gaps(&self) -> (Vec<Window>, Option<R::Key>) {
+    fn gaps(&self) -> (Vec<Window>, Option<R::Key>) {
         let mut by_first: Vec<&Segment<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
         by_first.sort_by(|a, b| (a.window.offset != 0, &a.keys[0]).cmp(&(b.window.offset != 0, &b.keys[0])));
         let mut gaps = Vec::new();
@@ -80,15 +80,16 @@ impl<R: Row> Reading<R> {
 
     /// A window that should show the last row of `before` and the first of `after`; placed by the newer of the two,
     /// since its positions are the truer ones.
-    pub(super) fn across(&self, before: &Segment<R::Key>, after: &Segment<R::Key>) -> Window {
+    fn across(&self, before: &Segment<R::Key>, after: &Segment<R::Key>) -> Window {
         if after.seq > before.seq && after.window.offset > 0 {
-            self.window(after.window.offset.saturating_sub(self.stride()))
+            // Not the first window again: it is the only one that asks for no more than a page.
+            self.window(after.window.offset.saturating_sub(self.stride()).max(1))
         } else {
             self.window((before.stop() - 1).saturating_sub(self.cap / 4))
         }
     }
 
-    pub(super) fn why_no_end(&self) -> String {
+    fn why_no_end(&self) -> String {
         let newest = self.segments.iter().max_by_key(|s| s.seq);
         match newest.and_then(|s| Some((s.total?, s.stop(), s.keys.len() as u64))) {
             Some((total, stop, rows)) if rows < self.cap && stop < total => {
@@ -99,7 +100,7 @@ impl<R: Row> Reading<R> {
     }
 
     /// Where the last page should be now.
-    pub(super) fn tail_guess(&self) -> u64 {
+    fn tail_guess(&self) -> u64 {
         let empties = self.segments.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset);
         let end = self.trusted_total().or_else(|| empties.min()).unwrap_or(0);
         end.saturating_sub(self.stride())
@@ -155,7 +156,7 @@ impl<R: Row> Reading<R> {
     }
 
     /// Windows where neighbours do not overlap by position; an error where two pages disagree.
-    pub(super) fn positions(&self) -> Result<Vec<Window>, String> {
+    fn positions(&self) -> Result<Vec<Window>, String> {
         let mut by_offset: Vec<&Segment<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
         by_offset.sort_by_key(|s| (s.window.offset, s.seq));
         let mut seen: HashMap<u64, &R::Key> = HashMap::new();
