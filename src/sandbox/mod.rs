@@ -11,6 +11,7 @@
 mod certificate;
 mod configuration;
 mod door;
+mod facets;
 mod faults;
 mod oracle;
 mod population;
@@ -21,6 +22,7 @@ mod tests;
 mod world;
 
 pub use configuration::{CA_FILE, SECRET_FILE, SOURCE_NAME};
+pub use facets::{ExternalMember, Facets, Facts, Provider, Vendor};
 pub use faults::Faults;
 pub use oracle::{Expect, Expected, ExpectedFinding, Row};
 pub use tally::Counters;

@@ -1,9 +1,10 @@
 //! The appliance's data: users and groups as the JSON objects that the server gives, ascending by id.
 //! Remembers who existed all the time since a mark. Knows nothing of HTTP, of faults or of what is expected.
 
+use super::facets::{Facets, Facts};
 use serde_json::{Map, Value};
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A JSON object: one user or one group.
 pub type Record = Map<String, Value>;
@@ -20,6 +21,8 @@ pub struct World {
     users: Vec<Entry>,
     groups: Vec<Entry>,
     last_user_id: u64,
+    facts: BTreeMap<u64, Facts>,
+    facets: Facets,
     /// Ids that existed at the mark and ever since.
     stayed: BTreeSet<u64>,
 }
@@ -97,6 +100,26 @@ impl World {
     /// One group.
     pub fn group(&self, id: u64) -> Option<&Record> {
         place(&self.groups, id).ok().map(|at| &self.groups[at].record)
+    }
+
+    /// What only some surfaces tell of a user.
+    pub fn facts(&self, id: u64) -> Facts {
+        self.facts.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Sets what only some surfaces tell of a user.
+    pub fn set_facts(&mut self, id: u64, facts: Facts) {
+        self.facts.insert(id, facts);
+    }
+
+    /// What the tenant holds beside users and groups.
+    pub fn facets(&self) -> &Facets {
+        &self.facets
+    }
+
+    /// The same, to change it.
+    pub fn facets_mut(&mut self) -> &mut Facets {
+        &mut self.facets
     }
 
     /// The user with this username, letters' case apart.
