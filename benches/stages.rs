@@ -62,6 +62,7 @@ fn harvest(world: &World, users: Vec<User>) -> Harvest {
         lists: vec![list(ListKind::Users, users.len()), list(ListKind::Groups, groups.len())],
         users,
         groups,
+        outside: Vec::new(),
         clock_skew_seconds: None,
         tls_certificate_sha256: None,
         warnings: Vec::new(),

@@ -4,17 +4,21 @@
 //! [`Coverage`] is the most important type here: absence of evidence is never evidence of absence.
 
 use chrono::{DateTime, Utc};
-use std::cmp::Ordering;
-use std::fmt;
 use std::sync::Arc;
 
+mod extra;
 mod finding;
+mod harvest;
+mod id;
 mod join;
 mod pattern;
 
+pub use extra::{Extra, drop_secrets, is_secret, without_secrets};
 pub use finding::{
     Change, Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict,
 };
+pub use harvest::{Coverage, Harvest, ListKind, ListReport, Outside, OutsideMember, SourceIdentity, SourceStatus};
+pub use id::{GroupId, SourceName, UserId};
 pub use join::{Inventory, Member, Membership, Roll};
 pub use pattern::{Classes, Pattern};
 
@@ -27,65 +31,6 @@ pub fn instant_text(at: Instant) -> String {
     let text = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let text = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
     format!("{text}Z")
-}
-
-macro_rules! id_type {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash)]
-        pub struct $name($inner);
-        impl $name {
-            /// The id as the source wrote it.
-            pub fn as_str(&self) -> &str { &self.0 }
-        }
-        impl<T: Into<$inner>> From<T> for $name {
-            fn from(text: T) -> Self { Self(text.into()) }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
-        }
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Debug::fmt(&*self.0, f) }
-        }
-        impl Ord for $name {
-            fn cmp(&self, other: &Self) -> Ordering { compare_ids(&self.0, &other.0) }
-        }
-        impl PartialOrd for $name {
-            fn partial_cmp(&self, other: &Self) -> Option<Ordering> { Some(self.cmp(other)) }
-        }
-    };
-}
-
-id_type! {
-    /// A user's id within its source, as text. A username is never a key: it changes.
-    UserId(Box<str>)
-}
-id_type! {
-    /// A group's id within its source, as text; shared, because every member repeats it.
-    GroupId(Arc<str>)
-}
-id_type! {
-    /// The name that the configuration gives to a source.
-    SourceName(Arc<str>)
-}
-
-/// Numbers by value and before all other text; other text by its bytes.
-fn compare_ids(a: &str, b: &str) -> Ordering {
-    // The common case, without reading any number: of two without leading zeros, the longer is the greater.
-    if is_plain_number(a) && is_plain_number(b) {
-        return a.len().cmp(&b.len()).then_with(|| a.cmp(b));
-    }
-    match (a.parse::<u64>(), b.parse::<u64>()) {
-        (Ok(x), Ok(y)) => x.cmp(&y).then_with(|| a.cmp(b)),
-        (Ok(_), Err(_)) => Ordering::Less,
-        (Err(_), Ok(_)) => Ordering::Greater,
-        (Err(_), Err(_)) => a.cmp(b),
-    }
-}
-
-/// Digits that fit into 64 bits, without a leading zero.
-fn is_plain_number(text: &str) -> bool {
-    matches!(text.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.len() < 19 && rest.iter().all(u8::is_ascii_digit))
 }
 
 /// What a source told about the last successful login. Four states that are never merged.
@@ -205,8 +150,56 @@ pub struct User {
     pub mfa: Option<bool>,
     /// End of the account's validity, where told.
     pub expires_at: Told,
-    /// Every other field that the source gave, as a JSON object, secrets removed.
-    pub extra: Option<Box<str>>,
+    /// Registered passkeys, as far as they are told.
+    pub passkeys: u64,
+    /// What keeps the account from signing in beside `enabled`, where it is told.
+    pub blocked: Option<Blocked>,
+    /// The account is an API account, which no group can hold.
+    pub api: Option<Box<ApiAccess>>,
+    /// The user's record and the groups' own lists of members contradict each other.
+    pub conflict: Option<Box<MembershipConflict>>,
+    /// Every other field that the source gave.
+    pub extra: Option<Extra>,
+}
+
+/// A reason why an account that is enabled cannot sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blocked {
+    /// Past its end, as the source itself says.
+    Expired,
+    /// Locked out for odd behaviour.
+    Quarantined,
+    /// Nobody has approved it yet.
+    NotApproved,
+}
+
+impl Blocked {
+    /// The word for people and for evidence.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Quarantined => "quarantined",
+            Self::NotApproved => "not approved",
+        }
+    }
+}
+
+/// What an API account may do, as far as rules look at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiAccess {
+    /// Rights that reach far, as the source words them: `perm_command: full_access`, `perm_backup`, …
+    pub wide_rights: Vec<&'static str>,
+    /// May be used from some addresses only.
+    pub restricted: bool,
+}
+
+/// Group ids in which two tellings of one user's memberships differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MembershipConflict {
+    /// Told by the user's record, not by the group.
+    pub only_by_user: Vec<GroupId>,
+    /// Told by the group, not by the user's record.
+    pub only_by_group: Vec<GroupId>,
 }
 
 impl User {
@@ -229,6 +222,10 @@ impl User {
             is_admin: None,
             mfa: None,
             expires_at: Told::Not,
+            passkeys: 0,
+            blocked: None,
+            api: None,
+            conflict: None,
             extra: None,
         }
     }
@@ -238,9 +235,18 @@ impl User {
         self.username.as_deref().or(self.display_name.as_deref())
     }
 
-    /// Whether the account is told to be of type `local` (in any case of letters).
+    /// Whether the product itself knows the account's password, by the account's type in any case of letters: `local`, and
+    /// `BeyondInsight`, as Password Safe calls it.
     pub fn is_local(&self) -> bool {
-        self.account_type.as_deref().is_some_and(|t| t.eq_ignore_ascii_case("local"))
+        let local = |told: &str| ["local", "beyondinsight"].iter().any(|word| told.eq_ignore_ascii_case(word));
+        self.account_type.as_deref().is_some_and(local)
+    }
+
+    /// Whether the account signs in by an identity provider, by the account's type: SAML, OIDC, SCIM, Entra ID, …
+    pub fn is_sso(&self) -> bool {
+        const WORDS: [&str; 8] = ["saml", "oidc", "openid", "scim", "sso", "oauth", "entra", "azure"];
+        let told = self.account_type.as_deref().map(str::to_ascii_lowercase);
+        told.is_some_and(|told| WORDS.iter().any(|word| told.contains(word)))
     }
 }
 
@@ -259,8 +265,8 @@ pub struct Group {
     pub member_count: u64,
     /// Members that stand for something outside (a directory group); set by the join.
     pub external_member_count: u64,
-    /// Every other field that the source gave, as a JSON object.
-    pub extra: Option<Box<str>>,
+    /// Every other field that the source gave.
+    pub extra: Option<Extra>,
 }
 
 impl Group {
@@ -275,183 +281,5 @@ impl Group {
             external_member_count: 0,
             extra: None,
         }
-    }
-}
-
-/// Which list of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ListKind {
-    /// All users.
-    Users,
-    /// The full records of users whom the list gave only in part.
-    UserDetails,
-    /// All groups.
-    Groups,
-}
-
-impl ListKind {
-    /// The word for it in the manifest, the log and the report.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::UserDetails => "user-details",
-            Self::Groups => "groups",
-        }
-    }
-}
-
-/// Whether a list is all there is. Travels to rules, manifest, report and exit code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Coverage {
-    /// Proven complete; the proof in words.
-    Complete {
-        /// For example "total 2500 on each of 26 pages, every page met its neighbour".
-        proof: String,
-    },
-    /// Rows came, but the proof failed.
-    Drifted {
-        /// What could not be proven.
-        why: String,
-    },
-    /// The list broke off; rows so far are kept.
-    Failed {
-        /// What went wrong, with its cure where there is one.
-        error: String,
-    },
-    /// The source has no such list.
-    NotOffered,
-}
-
-impl Coverage {
-    /// Proven complete.
-    pub fn is_complete(&self) -> bool {
-        matches!(self, Self::Complete { .. })
-    }
-
-    /// `complete`, `drifted`, `failed` or `not-offered`.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Complete { .. } => "complete",
-            Self::Drifted { .. } => "drifted",
-            Self::Failed { .. } => "failed",
-            Self::NotOffered => "not-offered",
-        }
-    }
-
-    /// The proof, the reason or the error, in words.
-    pub fn words(&self) -> &str {
-        match self {
-            Self::Complete { proof } => proof,
-            Self::Drifted { why } => why,
-            Self::Failed { error } => error,
-            Self::NotOffered => "the source does not offer this list",
-        }
-    }
-}
-
-/// How one list of one source was read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListReport {
-    /// Which list.
-    pub kind: ListKind,
-    /// Path and query of the first page, without secrets.
-    pub query: String,
-    /// The source's own total, where it told one.
-    pub expected: Option<u64>,
-    /// Rows that came, overlaps and re-reads included.
-    pub received: u64,
-    /// Different ids among them: the rows of the snapshot.
-    pub distinct: u64,
-    /// Pages that came.
-    pub pages: u64,
-    /// Readings that the proof took; 1 on a quiet source.
-    pub passes: u64,
-    /// HTTP requests, retries included.
-    pub requests: u64,
-    /// Whether it is all there is.
-    pub coverage: Coverage,
-}
-
-/// Who a source is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceIdentity {
-    /// Name from the configuration.
-    pub name: SourceName,
-    /// `rest-v3`, …
-    pub kind: String,
-    /// Base address.
-    pub url: String,
-    /// The API account that read it.
-    pub client_id: String,
-}
-
-/// What a source came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourceStatus {
-    /// Every list that it offers is proven complete.
-    Complete,
-    /// The users came, but some list is not proven complete.
-    Partial,
-    /// The list of users failed.
-    Failed,
-}
-
-impl SourceStatus {
-    /// The word for it in manifest, log and report.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// All that one source gave in one run. Never an error: a failure is coverage.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Harvest {
-    /// Who.
-    pub source: SourceIdentity,
-    /// Users, in any order, each id once.
-    pub users: Vec<User>,
-    /// Groups, in any order, each id once.
-    pub groups: Vec<Group>,
-    /// How each list was read.
-    pub lists: Vec<ListReport>,
-    /// Server's clock minus ours, where its `Date` header told.
-    pub clock_skew_seconds: Option<i64>,
-    /// SHA-256 of the server's certificate, hex, on https.
-    pub tls_certificate_sha256: Option<String>,
-    /// For people: what was odd.
-    pub warnings: Vec<String>,
-}
-
-impl Harvest {
-    /// The coverage of a list; `NotOffered` if it was never read.
-    pub fn coverage(&self, kind: ListKind) -> &Coverage {
-        const NOT_OFFERED: &Coverage = &Coverage::NotOffered;
-        self.lists.iter().find(|l| l.kind == kind).map_or(NOT_OFFERED, |l| &l.coverage)
-    }
-
-    /// A source whose list of users failed has failed; one whose users came but another list did not is partial.
-    pub fn status(&self) -> SourceStatus {
-        match self.coverage(ListKind::Users) {
-            Coverage::Failed { .. } | Coverage::NotOffered => SourceStatus::Failed,
-            _ if self.lists.iter().all(|l| matches!(l.coverage, Coverage::Complete { .. } | Coverage::NotOffered)) => {
-                SourceStatus::Complete
-            }
-            _ => SourceStatus::Partial,
-        }
-    }
-
-    /// Why the source is not complete, in words; `None` when it is.
-    pub fn reason(&self) -> Option<String> {
-        let parts: Vec<String> = self
-            .lists
-            .iter()
-            .filter(|l| !matches!(l.coverage, Coverage::Complete { .. } | Coverage::NotOffered))
-            .map(|l| format!("{}: {}", l.kind.as_str(), l.coverage.words()))
-            .collect();
-        (!parts.is_empty()).then(|| parts.join("; "))
     }
 }

@@ -1,6 +1,6 @@
 //! The join: classifies accounts, marks privileged groups, resolves memberships both ways, sorts. Pure.
 
-use super::{Classes, Group, GroupId, Harvest, ListKind, User, UserKind};
+use super::{Classes, Group, GroupId, Harvest, ListKind, Outside, OutsideMember, User, UserId, UserKind};
 use ahash::AHashMap;
 use std::cmp::Ordering;
 
@@ -9,9 +9,13 @@ use std::cmp::Ordering;
 pub enum Member {
     /// A user of the same roll, by its place in `users`.
     User(u32),
+    /// The same, by way of a group inside: also its place in the harvest's `outside`.
+    Nested(u32, u32),
+    /// Nobody of the list of users, by its place in the harvest's `outside`.
+    Outside(u32),
 }
 
-/// One (group, member) pair, as told by the member's record.
+/// One (group, member) pair, as told by the member's record or by the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// The group's id as told, also when no such group came.
@@ -58,6 +62,7 @@ impl Roll {
     pub fn join(mut harvest: Harvest, classes: &Classes) -> Self {
         harvest.users.sort_by(|a, b| a.id.cmp(&b.id));
         harvest.groups.sort_by(|a, b| a.id.cmp(&b.id));
+        sort_outside(&mut harvest.outside);
         for user in &mut harvest.users {
             user.kind = classify(user, classes);
         }
@@ -66,11 +71,29 @@ impl Roll {
             group.privileged = classes.privileged_groups.iter().any(named);
         }
         let places = harvest.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
-        let memberships = resolve(&harvest.users, &harvest.groups, &places);
-        count_members(&mut harvest.groups, &memberships);
+        let memberships = resolve(&harvest, &places);
+        count_members(&mut harvest.groups, &memberships, &harvest.outside);
         let by_group = !classes.privileged_groups.is_empty();
         let groups_whole = harvest.coverage(ListKind::Groups).is_complete();
         Self { harvest, memberships, places, by_group, groups_whole }
+    }
+
+    /// The listed user that a membership is of.
+    pub fn member(&self, membership: &Membership) -> Option<&User> {
+        match membership.member {
+            Member::User(at) | Member::Nested(at, _) => self.harvest.users.get(at as usize),
+            Member::Outside(_) => None,
+        }
+    }
+
+    /// What a membership tells beyond that user.
+    pub fn beyond(&self, membership: &Membership) -> Option<&OutsideMember> {
+        match membership.member {
+            Member::User(_) => None,
+            Member::Nested(_, at) | Member::Outside(at) => {
+                self.harvest.outside.get(at as usize).map(|outside| &outside.member)
+            }
+        }
     }
 
     /// The group with this id, if it came.
@@ -106,14 +129,17 @@ fn classify(user: &User, classes: &Classes) -> UserKind {
     }
 }
 
-/// Every membership in the order of [`GroupId`], then of the users.
-fn resolve(users: &[User], groups: &[Group], places: &AHashMap<GroupId, u32>) -> Vec<Membership> {
+/// Every membership in the order of [`GroupId`], then of the users' ids, then of what is outside by its name.
+fn resolve(harvest: &Harvest, places: &AHashMap<GroupId, u32>) -> Vec<Membership> {
+    let (users, groups) = (&harvest.users, &harvest.groups);
+    let place = |id: &GroupId| places.get(id).copied();
     let mut memberships: Vec<Membership> = users
         .iter()
         .zip(0u32..)
         .flat_map(|(user, at)| user.group_memberships.iter().map(move |id| (id, at)))
-        .map(|(id, at)| Membership { group_id: id.clone(), group: places.get(id).copied(), member: Member::User(at) })
+        .map(|(id, at)| Membership { group_id: id.clone(), group: place(id), member: Member::User(at) })
         .collect();
+    let ranks = add_outside(&mut memberships, harvest, &place);
     // Groups are in order already, so that a place says what a comparison of ids would; only a dangling id is compared.
     // Users are in order as well, and the sort is stable.
     let rank = |m: &Membership| match m.group {
@@ -124,14 +150,70 @@ fn resolve(users: &[User], groups: &[Group], places: &AHashMap<GroupId, u32>) ->
         Some(_) => Ordering::Equal,
         None => a.group_id.cmp(&b.group_id),
     };
-    memberships.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| between(a, b)));
+    let by_group = |a: &Membership, b: &Membership| rank(a).cmp(&rank(b)).then_with(|| between(a, b));
+    if ranks.is_empty() {
+        memberships.sort_by(by_group);
+    } else {
+        let member = |m: &Membership| match m.member {
+            Member::User(at) | Member::Nested(at, _) => 2 * u64::from(at) + 1,
+            Member::Outside(at) => ranks[at as usize],
+        };
+        memberships.sort_by(|a, b| by_group(a, b).then_with(|| member(a).cmp(&member(b))));
+    }
     memberships
 }
 
-fn count_members(groups: &mut [Group], memberships: &[Membership]) {
+/// Adds what is outside, in its order, and marks what is nested. Gives the rank of each of `outside` among the users.
+fn add_outside(
+    memberships: &mut Vec<Membership>,
+    harvest: &Harvest,
+    place: &impl Fn(&GroupId) -> Option<u32>,
+) -> Vec<u64> {
+    let mut nested: AHashMap<(&GroupId, &UserId), u32> = AHashMap::new();
+    let mut ranks = Vec::with_capacity(harvest.outside.len());
+    for (outside, at) in harvest.outside.iter().zip(0u32..) {
+        let Outside { group_id, member } = outside;
+        ranks.push(match member {
+            OutsideMember::Missing(id) => 2 * harvest.users.partition_point(|user| user.id < *id) as u64,
+            OutsideMember::Directory(_) | OutsideMember::Nested { .. } => u64::MAX,
+        });
+        if let OutsideMember::Nested { user, .. } = member {
+            nested.insert((group_id, user), at);
+        } else {
+            let member = Member::Outside(at);
+            memberships.push(Membership { group_id: group_id.clone(), group: place(group_id), member });
+        }
+    }
+    for membership in memberships.iter_mut().filter(|_| !nested.is_empty()) {
+        if let Member::User(user) = membership.member
+            && let Some(at) = nested.get(&(&membership.group_id, &harvest.users[user as usize].id))
+        {
+            membership.member = Member::Nested(user, *at);
+        }
+    }
+    ranks
+}
+
+fn sort_outside(outside: &mut [Outside]) {
+    outside.sort_by(|a, b| {
+        let members = match (&a.member, &b.member) {
+            (OutsideMember::Missing(a), OutsideMember::Missing(b)) => a.cmp(b),
+            (OutsideMember::Directory(a), OutsideMember::Directory(b)) => a.cmp(b),
+            _ => Ordering::Equal,
+        };
+        a.group_id.cmp(&b.group_id).then(members)
+    });
+}
+
+fn count_members(groups: &mut [Group], memberships: &[Membership], outside: &[Outside]) {
     for membership in memberships {
-        if let Some(at) = membership.group {
-            groups[at as usize].member_count += 1;
+        let Some(group) = membership.group.and_then(|at| groups.get_mut(at as usize)) else { continue };
+        match membership.member {
+            Member::User(_) | Member::Nested(..) => group.member_count += 1,
+            Member::Outside(at) => {
+                let directory = matches!(outside[at as usize].member, OutsideMember::Directory(_));
+                group.external_member_count += u64::from(directory);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::{Bounded, Shown, status};
-use crate::model::{Group, Member, Roll, Rule, User};
+use crate::model::{Group, Roll, Rule, User};
 use std::collections::BTreeMap;
 
 /// Privileged groups that are shown.
@@ -86,8 +86,7 @@ fn of_roll(index: &Index<'_>, roll: &Roll) -> Vec<PrivilegedGroup> {
         .collect();
     for membership in &roll.memberships {
         let Some(row) = membership.group.and_then(|at| groups.get_mut(&at)) else { continue };
-        let Member::User(user) = membership.member;
-        if let Some(user) = roll.harvest.users.get(user as usize) {
+        if let Some(user) = roll.member(membership) {
             add(index, row, roll, user);
         }
     }

@@ -71,6 +71,7 @@ fn harvest(users: Vec<User>) -> Harvest {
         },
         users,
         groups,
+        outside: Vec::new(),
         lists: vec![list(ListKind::Users, complete()), list(ListKind::Groups, complete())],
         clock_skew_seconds: None,
         tls_certificate_sha256: None,

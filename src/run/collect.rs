@@ -77,6 +77,7 @@ fn never_began(settings: &SourceSettings, error: String) -> Harvest {
         source: settings.identity.clone(),
         users: Vec::new(),
         groups: Vec::new(),
+        outside: Vec::new(),
         lists: vec![list],
         clock_skew_seconds: None,
         tls_certificate_sha256: None,

@@ -119,6 +119,7 @@ mod tests {
             },
             users: (0..users).map(user).collect(),
             groups: (0..groups).map(|n| Group::new(n.to_string())).collect(),
+            outside: Vec::new(),
             lists: vec![list(ListKind::Users, users), list(ListKind::Groups, groups)],
             clock_skew_seconds: None,
             tls_certificate_sha256: None,

@@ -65,6 +65,7 @@ impl RestV3 {
             source: self.identity.clone(),
             users,
             groups,
+            outside: Vec::new(),
             lists,
             clock_skew_seconds: self.client.clock_skew_seconds(),
             tls_certificate_sha256: self.client.tls_certificate_sha256(),

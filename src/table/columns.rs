@@ -2,7 +2,7 @@
 //! CSV and Parquet both read it. A column's type is the type of its getter, so the two cannot disagree.
 
 use super::Tables;
-use crate::model::{Change, Finding, Fingerprint, Group, GroupId, Instant, Member, Membership, Roll, User};
+use crate::model::{Change, Finding, Fingerprint, Group, GroupId, Instant, Membership, OutsideMember, Roll, User};
 
 /// One column of a table whose rows are `R`.
 pub(super) struct Column<'a, R> {
@@ -68,8 +68,21 @@ impl<'a> Belongs<'a> {
     }
 
     fn user(self) -> Option<&'a User> {
-        match self.it.member {
-            Member::User(at) => self.roll.harvest.users.get(at as usize),
+        self.roll.member(self.it)
+    }
+
+    fn user_id(self) -> Option<&'a str> {
+        match self.roll.beyond(self.it) {
+            Some(OutsideMember::Missing(id)) => Some(id.as_str()),
+            _ => self.user().map(|user| user.id.as_str()),
+        }
+    }
+
+    /// What of a directory, or which group inside the group, the membership comes from; `None` where it is direct.
+    fn by_way_of(self) -> Option<&'a str> {
+        match self.roll.beyond(self.it)? {
+            OutsideMember::Missing(_) => None,
+            OutsideMember::Directory(name) | OutsideMember::Nested { through: name, .. } => Some(name),
         }
     }
 }
@@ -133,11 +146,10 @@ pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, Belongs<'a>, imp
         required("source",        Repeat, Text(|r| Some(name_of(r.roll)))),
         required("group_id",      Repeat, Text(|r| Some(r.it.group_id.as_str()))),
         optional("group_name",    Repeat, Text(|r| r.group().and_then(|g| g.name.as_deref()))),
-        optional("user_id",       Vary,   Text(|r| r.user().map(|u| u.id.as_str()))),
+        optional("user_id",       Vary,   Text(|r| r.user_id())),
         optional("username",      Vary,   Text(|r| r.user().and_then(|u| u.username.as_deref()))),
-        required("via",           Repeat, Text(|r| Some(match r.it.member { Member::User(_) => "direct" }))),
-        // Somebody outside the source; no source of this version tells one.
-        optional("external_name", Vary,   Text(|_| None)),
+        required("via",           Repeat, Text(|r| Some(if r.by_way_of().is_some() { "directory-group" } else { "direct" }))),
+        optional("external_name", Vary,   Text(|r| r.by_way_of())),
     ];
     let of = |roll: &'a Roll| roll.memberships.iter().map(move |it| Belongs { roll, it });
     Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Classes, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant, LastLogin, Rule, Severity, SourceIdentity,
-    SourceName, Subject, SubjectKind, Told, User, UserKind,
+    Classes, Extra, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant, LastLogin, Rule, Severity,
+    SourceIdentity, SourceName, Subject, SubjectKind, Told, User, UserKind,
 };
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -23,6 +23,7 @@ fn harvest(name: &str, users: Vec<User>, groups: Vec<Group>) -> Harvest {
         },
         users,
         groups,
+        outside: Vec::new(),
         lists: Vec::new(),
         clock_skew_seconds: None,
         tls_certificate_sha256: None,
@@ -179,7 +180,8 @@ prop_compose! {
             display_name,
             email_address,
             public_key,
-            extra,
+            // Under a name of its own, as a source gives it.
+            extra: extra.and_then(|text| Extra::of([("note".to_owned(), (*text).into())].into_iter().collect())),
             last_login,
             account_type: account_type.map(Into::into),
             locale: locale.map(Into::into),

@@ -63,6 +63,7 @@ pub(super) fn harvest(name: &str, count: u64, seed: u64) -> Harvest {
         },
         users,
         groups,
+        outside: Vec::new(),
         lists: vec![
             list(ListKind::Users, Some(count), count, ("complete", &users_proof(count, pages))),
             list(

@@ -1,7 +1,7 @@
 //! The guide's shapes: JSON -> model. Every field is optional until seen; an absent key is "not told", never "none".
 //! Fields named like a secret are dropped here, before anything is stored. Knows no paging and no HTTP.
 
-use crate::model::{Group, GroupId, Instant, User};
+use crate::model::{Extra, Group, GroupId, Instant, User, is_secret, without_secrets};
 use crate::source::date::{self, Parsed, Raw};
 use crate::wire::Body;
 use crate::wire::page::Row;
@@ -270,7 +270,7 @@ impl<'de> Deserialize<'de> for UserRecord {
                         "locale" => user.locale = map.next_value()?,
                         name if is_secret(name) => drop(map.next_value::<IgnoredAny>()?),
                         _ => {
-                            let value = without_secrets(map.next_value()?);
+                            let value = map.next_value()?;
                             user.extra.insert(key.into_owned(), value);
                         }
                     }
@@ -305,41 +305,7 @@ impl<'de> Deserialize<'de> for GroupRecord {
             extra: Map<String, Value>,
         }
         let shape = Shape::deserialize(deserializer)?;
-        let extra = drop_secrets(shape.extra);
-        Ok(Self { id: shape.id, name: shape.name, description: shape.description, extra })
-    }
-}
-
-/// Whether a field's name says that its value must not be stored (F23). However it is spelled: `private_key`,
-/// `privateKey`, `Private-Key`. A public key is none.
-fn is_secret(name: &str) -> bool {
-    const WORDS: [&str; 11] = [
-        "password",
-        "passwd",
-        "passphrase",
-        "pwd",
-        "secret",
-        "token",
-        "privatekey",
-        "apikey",
-        "accesskey",
-        "credential",
-        "otpseed",
-    ];
-    let letters = name.chars().filter(char::is_ascii_alphanumeric);
-    let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
-    WORDS.iter().any(|word| name.contains(word))
-}
-
-fn drop_secrets(map: Map<String, Value>) -> Map<String, Value> {
-    map.into_iter().filter(|(key, _)| !is_secret(key)).map(|(key, value)| (key, without_secrets(value))).collect()
-}
-
-fn without_secrets(value: Value) -> Value {
-    match value {
-        Value::Object(map) => Value::Object(drop_secrets(map)),
-        Value::Array(items) => Value::Array(items.into_iter().map(without_secrets).collect()),
-        other => other,
+        Ok(Self { id: shape.id, name: shape.name, description: shape.description, extra: shape.extra })
     }
 }
 
@@ -438,7 +404,7 @@ impl Decoder {
         user.last_login = last_login.value;
         user.created_at = created_at.value;
         user.locale = record.locale.0.map(|l| self.word(&l));
-        user.extra = extra(record.extra);
+        user.extra = Extra::of(record.extra);
         ListedUser { id, user, sparse }
     }
 
@@ -452,7 +418,7 @@ impl Decoder {
         let mut group = Group::new(self.word(&record.id.to_text()));
         group.name = record.name.0;
         group.description = record.description.0;
-        group.extra = extra(record.extra);
+        group.extra = Extra::of(record.extra);
         ListedGroup { id: record.id, group }
     }
 
@@ -472,8 +438,4 @@ impl Decoder {
             n => vec![format!("{n} records carry dates without an offset; they were taken as UTC")],
         }
     }
-}
-
-fn extra(fields: Map<String, Value>) -> Option<Box<str>> {
-    (!fields.is_empty()).then(|| Value::Object(fields).to_string().into_boxed_str())
 }

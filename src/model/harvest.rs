@@ -1,0 +1,244 @@
+//! What one source gave in one run, and how far it can be trusted. Plain data.
+
+use super::{Group, GroupId, SourceName, User, UserId};
+
+/// Which list of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ListKind {
+    /// All users.
+    Users,
+    /// The full records of users whom the list gave only in part.
+    UserDetails,
+    /// All groups.
+    Groups,
+    /// The members of every group.
+    Members,
+    /// Where accounts come from.
+    SecurityProviders,
+    /// Groups of third parties.
+    Vendors,
+    /// The people of every such group.
+    VendorUsers,
+    /// Accounts that programs use.
+    ApiAccounts,
+}
+
+impl ListKind {
+    /// The word for it in the manifest, the log and the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::UserDetails => "user-details",
+            Self::Groups => "groups",
+            Self::Members => "members",
+            Self::SecurityProviders => "security-providers",
+            Self::Vendors => "vendors",
+            Self::VendorUsers => "vendor-users",
+            Self::ApiAccounts => "api-accounts",
+        }
+    }
+}
+
+/// Whether a list is all there is. Travels to rules, manifest, report and exit code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Proven complete; the proof in words.
+    Complete {
+        /// For example "total 2500 on each of 26 pages, every page met its neighbour".
+        proof: String,
+    },
+    /// Rows came, but the proof failed.
+    Drifted {
+        /// What could not be proven.
+        why: String,
+    },
+    /// The list broke off; rows so far are kept.
+    Failed {
+        /// What went wrong, with its cure where there is one.
+        error: String,
+    },
+    /// The source has no such list.
+    NotOffered,
+}
+
+impl Coverage {
+    /// Proven complete.
+    pub fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete { .. })
+    }
+
+    /// `complete`, `drifted`, `failed` or `not-offered`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Complete { .. } => "complete",
+            Self::Drifted { .. } => "drifted",
+            Self::Failed { .. } => "failed",
+            Self::NotOffered => "not-offered",
+        }
+    }
+
+    /// The proof, the reason or the error, in words.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Complete { proof } => proof,
+            Self::Drifted { why } => why,
+            Self::Failed { error } => error,
+            Self::NotOffered => "the source does not offer this list",
+        }
+    }
+}
+
+/// How one list of one source was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListReport {
+    /// Which list.
+    pub kind: ListKind,
+    /// Path and query of the first page, without secrets.
+    pub query: String,
+    /// The source's own total, where it told one.
+    pub expected: Option<u64>,
+    /// Rows that came, overlaps and re-reads included.
+    pub received: u64,
+    /// Different ids among them: the rows of the snapshot.
+    pub distinct: u64,
+    /// Pages that came.
+    pub pages: u64,
+    /// Readings that the proof took; 1 on a quiet source.
+    pub passes: u64,
+    /// HTTP requests, retries included.
+    pub requests: u64,
+    /// Whether it is all there is.
+    pub coverage: Coverage,
+}
+
+/// Who a source is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceIdentity {
+    /// Name from the configuration.
+    pub name: SourceName,
+    /// `rest-v3`, …
+    pub kind: String,
+    /// Base address.
+    pub url: String,
+    /// The API account that read it.
+    pub client_id: String,
+}
+
+/// What a source came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceStatus {
+    /// Every list that it offers is proven complete.
+    Complete,
+    /// The users came, but some list is not proven complete.
+    Partial,
+    /// The list of users failed.
+    Failed,
+}
+
+impl SourceStatus {
+    /// The word for it in manifest, log and report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A membership that goes beyond what the records of the listed users tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outside {
+    /// The group that is said to have the member.
+    pub group_id: GroupId,
+    /// Who or what it is.
+    pub member: OutsideMember,
+}
+
+/// Who is in a group, beside the listed users who are directly in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutsideMember {
+    /// A user whom the list of users does not hold.
+    Missing(UserId),
+    /// Something in a directory that is not expanded to users, by its name there.
+    Directory(Box<str>),
+    /// A listed user (whose `group_memberships` name the group too) who is in it by way of a group inside it.
+    Nested {
+        /// The user.
+        user: UserId,
+        /// Name of the group inside.
+        through: Box<str>,
+    },
+}
+
+/// All that one source gave in one run. Never an error: a failure is coverage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Harvest {
+    /// Who.
+    pub source: SourceIdentity,
+    /// Users, in any order, each id once.
+    pub users: Vec<User>,
+    /// Groups, in any order, each id once.
+    pub groups: Vec<Group>,
+    /// Memberships beyond those of the users' records, in any order, each once.
+    pub outside: Vec<Outside>,
+    /// How each list was read.
+    pub lists: Vec<ListReport>,
+    /// Server's clock minus ours, where its `Date` header told.
+    pub clock_skew_seconds: Option<i64>,
+    /// SHA-256 of the server's certificate, hex, on https.
+    pub tls_certificate_sha256: Option<String>,
+    /// For people: what was odd.
+    pub warnings: Vec<String>,
+}
+
+impl Harvest {
+    /// The coverage of a list; `NotOffered` if it was never read.
+    pub fn coverage(&self, kind: ListKind) -> &Coverage {
+        const NOT_OFFERED: &Coverage = &Coverage::NotOffered;
+        self.lists.iter().find(|l| l.kind == kind).map_or(NOT_OFFERED, |l| &l.coverage)
+    }
+
+    /// Whether every membership of every group is known: the groups are proven complete, and so are their members where the
+    /// source lists them by group.
+    pub fn memberships_whole(&self) -> bool {
+        let members = self.coverage(ListKind::Members);
+        self.coverage(ListKind::Groups).is_complete() && (members.is_complete() || *members == Coverage::NotOffered)
+    }
+
+    /// Nothing but who the source is: what connectors fill.
+    pub fn of(source: SourceIdentity) -> Self {
+        Self {
+            source,
+            users: Vec::new(),
+            groups: Vec::new(),
+            outside: Vec::new(),
+            lists: Vec::new(),
+            clock_skew_seconds: None,
+            tls_certificate_sha256: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// A source whose list of users failed has failed; one whose users came but another list did not is partial.
+    pub fn status(&self) -> SourceStatus {
+        match self.coverage(ListKind::Users) {
+            Coverage::Failed { .. } | Coverage::NotOffered => SourceStatus::Failed,
+            _ if self.lists.iter().all(|l| matches!(l.coverage, Coverage::Complete { .. } | Coverage::NotOffered)) => {
+                SourceStatus::Complete
+            }
+            _ => SourceStatus::Partial,
+        }
+    }
+
+    /// Why the source is not complete, in words; `None` when it is.
+    pub fn reason(&self) -> Option<String> {
+        let parts: Vec<String> = self
+            .lists
+            .iter()
+            .filter(|l| !matches!(l.coverage, Coverage::Complete { .. } | Coverage::NotOffered))
+            .map(|l| format!("{}: {}", l.kind.as_str(), l.coverage.words()))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
