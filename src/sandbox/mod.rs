@@ -13,9 +13,12 @@ mod configuration;
 mod door;
 mod facets;
 mod faults;
+mod members;
 mod oracle;
 mod population;
 mod server;
+mod shape;
+mod surface;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -25,6 +28,7 @@ pub use configuration::{CA_FILE, SECRET_FILE, SOURCE_NAME};
 pub use facets::{ExternalMember, Facets, Facts, Provider, Vendor};
 pub use faults::Faults;
 pub use oracle::{Expect, Expected, ExpectedFinding, Row};
+pub use surface::Surface;
 pub use tally::Counters;
 pub use world::{CANARY, Record, World};
 

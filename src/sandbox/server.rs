@@ -1,6 +1,10 @@
-//! The HTTP side: what all requests share. Paths are in `read` and `write`, tokens in `token`, misbehaviour in `front`.
+//! The HTTP side: what all requests share. The guide's paths are in `read` and `write`, those of the
+//! Configuration API in `config`, tokens in `token`, misbehaviour in `front`, `limits` and `churn`.
 
+mod churn;
+mod config;
 mod front;
+mod limits;
 mod read;
 mod token;
 mod write;
@@ -31,6 +35,7 @@ pub(super) struct Appliance {
     tokens: token::Tokens,
     rng: Mutex<Rng>,
     window: Mutex<front::Window>,
+    ledger: Mutex<limits::Ledger>,
 }
 
 impl Appliance {
@@ -44,6 +49,7 @@ impl Appliance {
             tokens: token::Tokens::default(),
             rng: Mutex::new(Rng::with_seed(seed)),
             window: Mutex::default(),
+            ledger: Mutex::default(),
         }
     }
 
@@ -64,13 +70,14 @@ impl Appliance {
 
 type Shared = Arc<Appliance>;
 
-/// All of the guide's API.
+/// All paths of all surfaces.
 pub(super) fn service(appliance: Shared) -> IntoMakeServiceWithConnectInfo<Router, Cut> {
     let api = Router::new()
         .route("/api/public/v3/users", get(read::users).post(write::create))
         .route("/api/public/v3/users/{id}", get(read::user).put(write::replace).delete(write::delete))
         .route("/api/public/v3/groups", get(read::groups))
         .route("/api/public/v3/groups/{id}/members", post(write::add_member))
+        .merge(config::routes())
         .route_layer(from_fn_with_state(Arc::clone(&appliance), token::required));
     api.route("/oauth2/token", post(token::grant))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "not_found") })
