@@ -3,6 +3,7 @@
 
 mod account;
 mod output;
+mod owners;
 mod policy;
 mod reference;
 mod section;
@@ -23,7 +24,7 @@ use sha2::{Digest, Sha256};
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
-use toml::Table;
+use toml::{Table, Value};
 
 /// Where the file is looked for when nothing names it, in this order.
 pub const USUAL_PLACES: [&str; 2] = ["./bt-rollcall.toml", "/etc/bt-rollcall/config.toml"];
@@ -129,7 +130,7 @@ fn understand(table: &Table, problems: &Problems, around: &Surroundings<'_>, pat
     let root = Section::new("", table, problems);
     let state_dir = around.path(root.text("state_dir").unwrap_or("/var/lib/bt-rollcall"));
     let output = output::read(root.section("output"), &state_dir, around);
-    let (policy, classes) = policy::read(root.section("policy"));
+    let (policy, classes) = policy::read(root.section("policy"), &source_names(table));
     let sources = source::read(root.sections("source"), &root, around);
     let destinations = syslog::read(root.sections("syslog"), around);
     let metrics_file = root.text("metrics_file").map(|text| around.path(text));
@@ -140,6 +141,16 @@ fn understand(table: &Table, problems: &Problems, around: &Surroundings<'_>, pat
         hex
     });
     Config { path: path.to_owned(), sha256, state_dir, output, policy, classes, sources, destinations, metrics_file }
+}
+
+/// The names of sources as they are written, those too whose tables have other mistakes.
+fn source_names(table: &Table) -> Vec<&str> {
+    let sections = match table.get("source") {
+        Some(Value::Array(sections)) => sections.as_slice(),
+        Some(section) => std::slice::from_ref(section),
+        None => &[],
+    };
+    sections.iter().filter_map(|section| section.get("name").and_then(Value::as_str)).collect()
 }
 
 /// The parser's own words without the line that it would show: a secret may stand in it.

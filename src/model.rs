@@ -4,6 +4,7 @@
 //! [`Coverage`] is the most important type here: absence of evidence is never evidence of absence.
 
 use chrono::{DateTime, Utc};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 mod extra;
@@ -233,6 +234,20 @@ impl User {
     /// The best name for a person to read: username, else display name.
     pub fn name(&self) -> Option<&str> {
         self.username.as_deref().or(self.display_name.as_deref())
+    }
+
+    /// The e-mail address as two accounts' addresses are compared: without space around it, in lower case. `None` where there
+    /// is none.
+    pub fn address(&self) -> Option<Cow<'_, str>> {
+        let told = self.email_address.as_deref().map(str::trim).filter(|told| !told.is_empty())?;
+        let as_it_is = told.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        Some(if as_it_is { Cow::Borrowed(told) } else { Cow::Owned(told.to_lowercase()) })
+    }
+
+    /// What keeps the account from signing in at this instant, beside `enabled`: what the source says, or the end of its
+    /// validity.
+    pub fn blocked_at(&self, as_of: Instant) -> Option<Blocked> {
+        self.blocked.or_else(|| self.expires_at.at().filter(|end| *end <= as_of).map(|_| Blocked::Expired))
     }
 
     /// Whether the product itself knows the account's password, by the account's type in any case of letters: `local`, and

@@ -1,5 +1,6 @@
-//! `[policy]`: thresholds, special groups and accounts, rules.
+//! `[policy]`: thresholds, special groups and accounts, rules, the register of service accounts.
 
+use super::owners;
 use super::section::{Section, did_you_mean};
 use crate::model::{Classes, Pattern, Rule, Severity};
 use crate::rules::frameworks::{self, Framework};
@@ -10,20 +11,10 @@ use toml::Value;
 const DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
 
 /// Rules of the vocabulary that this version does not judge: they may be switched off, nothing else.
-const LATER_RULES: [&str; 9] = [
-    "shared-email",
-    "local-outside-sso",
-    "no-mfa",
-    "dormant-with-key",
-    "service-without-owner",
-    "privileged-growth",
-    "break-glass-used",
-    "empty-group",
-    "exception-expired",
-];
+const LATER_RULES: [&str; 3] = ["privileged-growth", "break-glass-used", "exception-expired"];
 
-/// Reads the table; all defaults where it is absent.
-pub(super) fn read(section: Option<Section<'_>>) -> (Policy, Classes) {
+/// Reads the table; all defaults where it is absent. `sources` are the names that `[[source]]` tables have.
+pub(super) fn read(section: Option<Section<'_>>, sources: &[&str]) -> (Policy, Classes) {
     let Some(section) = section else { return (Policy::default(), Classes::default()) };
     let mut policy = Policy::default();
     let frameworks = selected(&section);
@@ -49,6 +40,7 @@ pub(super) fn read(section: Option<Section<'_>>) -> (Policy, Classes) {
         );
     }
     policy.rules = section.section("rules").map(|rules| overrides(&rules)).unwrap_or_default();
+    policy.service_owners = owners::read(section.sections("service_owners"), sources);
     let classes = Classes {
         privileged_groups: patterns(&section, "privileged_groups"),
         break_glass: patterns(&section, "break_glass"),

@@ -1,6 +1,7 @@
 //! Reads one TOML table key by key and collects what is wrong with it: every problem at once, each with its key path.
 //! Knows no key of ours.
 
+use chrono::NaiveDate;
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -100,6 +101,23 @@ impl<'a> Section<'a> {
             return None;
         }
         self.text(key)
+    }
+
+    /// A day, as TOML's local date; its absence is a problem.
+    pub(super) fn required_date(&self, key: &'static str) -> Option<NaiveDate> {
+        let cure = format!("write a day without quotes and without a time, for example {key} = 2027-03-31");
+        let Some(value) = self.value(key) else {
+            self.problem(key, format!("is missing; {cure}"));
+            return None;
+        };
+        let date = value.as_datetime().filter(|told| told.time.is_none() && told.offset.is_none());
+        let date = date
+            .and_then(|told| told.date)
+            .and_then(|day| NaiveDate::from_ymd_opt(i32::from(day.year), u32::from(day.month), u32::from(day.day)));
+        if date.is_none() {
+            self.problem(key, format!("must be a day; {cure}"));
+        }
+        date
     }
 
     /// A whole number within limits, or the default.

@@ -193,8 +193,8 @@ fn what_belongs_to_later_versions_names_its_cure() {
     assert!(problem(&syslog("payload = \"cef\""), "syslog.payload").contains("ecs"));
     assert!(problem(&syslog("profile = \"qradar-leef\""), "syslog.profile").contains("not in this version"));
     assert!(problem(&format!("{LEAST}[syslog]\nurl = \"relp://s\""), "syslog.url").contains("tls://"));
-    let rule = format!("{LEAST}[policy.rules]\n\"no-mfa\" = \"high\"");
-    assert!(problem(&rule, "policy.rules.no-mfa").contains("off"));
+    let rule = format!("{LEAST}[policy.rules]\n\"break-glass-used\" = \"high\"");
+    assert!(problem(&rule, "policy.rules.break-glass-used").contains("off"));
 }
 
 #[test]
@@ -252,4 +252,43 @@ fn two_sources_of_one_name_are_refused() {
 #[test]
 fn a_run_without_sources_makes_no_sense() {
     assert!(problem("state_dir = \"x\"", "source").contains("[[source]]"));
+}
+
+#[test]
+fn an_entry_of_the_register_names_an_account_an_owner_and_a_day() {
+    let text = format!(
+        "{LEAST}[[policy.service_owners]]\naccount = \"glob:svc-*\"\nsource = \"appliance\"\nowner = \"backup team\"\n\
+         review_by = 2027-03-31\n[[policy.service_owners]]\naccount = \"id:7\"\nowner = \"x\"\nreview_by = 2028-02-29\n"
+    );
+    let owners = load(&text).unwrap().policy.service_owners;
+    assert_eq!(owners[0].account, Pattern::Glob("svc-*".to_owned()));
+    assert_eq!((owners[0].source.as_deref(), owners[0].owner.as_str()), (Some("appliance"), "backup team"));
+    assert_eq!((owners[0].review_by.to_string().as_str(), owners[1].source.as_deref()), ("2027-03-31", None));
+}
+
+#[test]
+fn a_day_of_the_register_is_a_date_and_nothing_else() {
+    let entry =
+        |day: &str| format!("{LEAST}[[policy.service_owners]]\naccount = \"svc\"\nowner = \"x\"\nreview_by = {day}\n");
+    assert!(load(&entry("2027-03-31")).is_ok());
+    for day in ["\"2027-03-31\"", "2027-03-31T00:00:00Z", "2027-03-31T00:00:00", "10:00:00", "20270331"] {
+        let why = problem(&entry(day), "policy.service_owners[0].review_by");
+        assert!(why.contains("without quotes") && why.contains("review_by = 2027-03-31"), "{day}: {why}");
+    }
+}
+
+#[test]
+fn every_mistake_of_the_register_is_told_with_its_place() {
+    let text = format!(
+        "{LEAST}[[policy.service_owners]]\naccount = \"glob:\"\nsource = \"aplliance\"\nreview = 2027-03-31\n\
+         [[policy.service_owners]]\naccount = \"a\"\nowner = \"\"\nreview_by = 2027-03-31\n"
+    );
+    let error = load(&text).unwrap_err();
+    let keys: Vec<&str> = error.problems.iter().map(|p| p.key.as_str()).collect();
+    let first = |key: &str| format!("policy.service_owners[0].{key}");
+    for key in [first("account"), first("source"), first("owner"), first("review_by"), first("review")] {
+        assert!(keys.contains(&key.as_str()), "{key} is missing in {keys:?}");
+    }
+    assert!(keys.contains(&"policy.service_owners[1].owner"));
+    assert!(error.to_string().contains("did you mean appliance?"), "{error}");
 }

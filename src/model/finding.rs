@@ -50,10 +50,22 @@ pub enum Rule {
     NeverLoggedIn,
     /// Enabled, and none of its memberships exists.
     NoGroup,
-    /// Disabled or expired, and still a member.
+    /// Disabled or blocked, and still a member.
     DisabledInGroup,
-    /// A membership names a group that is not there.
+    /// A membership names a group or a user that is not there.
     DanglingGroup,
+    /// One address on two or more enabled accounts.
+    SharedEmail,
+    /// Enabled and local, where others sign in by an identity provider.
+    LocalOutsideSso,
+    /// Enabled, and told to have no second factor.
+    NoMfa,
+    /// Disabled, blocked, stale or never used, with a key that still opens.
+    DormantWithKey,
+    /// A service account for which nobody answers.
+    ServiceWithoutOwner,
+    /// A group without any member.
+    EmptyGroup,
     /// Dates or counts that cannot be relied on.
     DataQuality,
     /// A list that was not proven complete.
@@ -62,12 +74,18 @@ pub enum Rule {
 
 impl Rule {
     /// All, in the order in which reports list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::StaleLogin,
         Self::NeverLoggedIn,
         Self::NoGroup,
         Self::DisabledInGroup,
         Self::DanglingGroup,
+        Self::SharedEmail,
+        Self::LocalOutsideSso,
+        Self::NoMfa,
+        Self::DormantWithKey,
+        Self::ServiceWithoutOwner,
+        Self::EmptyGroup,
         Self::DataQuality,
         Self::CollectionIncomplete,
     ];
@@ -80,6 +98,12 @@ impl Rule {
             Self::NoGroup => "no-group",
             Self::DisabledInGroup => "disabled-in-group",
             Self::DanglingGroup => "dangling-group",
+            Self::SharedEmail => "shared-email",
+            Self::LocalOutsideSso => "local-outside-sso",
+            Self::NoMfa => "no-mfa",
+            Self::DormantWithKey => "dormant-with-key",
+            Self::ServiceWithoutOwner => "service-without-owner",
+            Self::EmptyGroup => "empty-group",
             Self::DataQuality => "data-quality",
             Self::CollectionIncomplete => "collection-incomplete",
         }

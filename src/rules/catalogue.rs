@@ -52,7 +52,7 @@ impl Family {
 
 use Family::{Cis, Ism, Iso27001, Nist80053, Nist800171, Pci, Soc2};
 
-const ALL: [Entry; 7] = [
+const ALL: [Entry; 13] = [
     Entry {
         rule: Rule::StaleLogin,
         title: "Inactive accounts",
@@ -94,7 +94,7 @@ const ALL: [Entry; 7] = [
         why: "An enabled account without any group has no role that somebody decided on.",
         action: "Decide with the account's owner which group it belongs to; disable it if there is none.",
         severity: "medium",
-        needs: "the whole list of groups",
+        needs: "every membership",
         controls: &[
             (Nist80053, "NIST 800-53 AC-2(c)"),
             (Nist80053, "NIST 800-53 AC-2(d)"),
@@ -107,7 +107,7 @@ const ALL: [Entry; 7] = [
     Entry {
         rule: Rule::DisabledInGroup,
         title: "Disabled accounts still in groups",
-        why: "Whoever enables the account again gives back all its rights at once.",
+        why: "Whoever enables, prolongs or approves the account again gives back all its rights at once.",
         action: "Remove the account from its groups, or remove the account.",
         severity: "low; medium if a group is privileged",
         needs: "memberships",
@@ -122,12 +122,84 @@ const ALL: [Entry; 7] = [
     },
     Entry {
         rule: Rule::DanglingGroup,
-        title: "Memberships of missing groups",
-        why: "A membership of a group that is not there shows that records do not agree; if the group comes back, so does the access.",
-        action: "Remove the membership from the account, or find out why the group is missing.",
+        title: "Memberships that lead nowhere",
+        why: "A membership of a group or of a user that is not there shows that records do not agree; if it comes back, so does the access.",
+        action: "Remove the membership, or find out why the group or the user is missing.",
         severity: "low",
-        needs: "the whole list of groups",
+        needs: "every membership; for users that are missing, the whole list of users too",
         controls: &[(Nist80053, "NIST 800-53 AC-2(d)"), (Cis, "CIS 5.1"), (Iso27001, "ISO 27001 A.5.18")],
+    },
+    Entry {
+        rule: Rule::SharedEmail,
+        title: "Accounts that share an address",
+        why: "Where several accounts have one address, nobody can say which person did what, or one person has more than one way in.",
+        action: "Ask the owner of the address which account is theirs; give each account its own address, or disable the others.",
+        severity: "medium",
+        needs: "e-mail addresses",
+        controls: &[
+            (Pci, "PCI DSS 8.2.1"),
+            (Pci, "PCI DSS 8.2.2"),
+            (Nist80053, "NIST 800-53 AC-2(9)"),
+            (Nist80053, "NIST 800-53 IA-4"),
+            (Iso27001, "ISO 27001 A.5.16"),
+        ],
+    },
+    Entry {
+        rule: Rule::LocalOutsideSso,
+        title: "Local accounts beside single sign-on",
+        why: "A local account stays open when the identity provider closes its owner's account.",
+        action: "Move the account to the identity provider, or name it as break-glass with an owner.",
+        severity: "medium; high if privileged",
+        needs: "account types",
+        controls: &[(Cis, "CIS 5.6"), (Cis, "CIS 6.7"), (Iso27001, "ISO 27001 A.5.16"), (Soc2, "SOC 2 CC6.1")],
+    },
+    Entry {
+        rule: Rule::NoMfa,
+        title: "Accounts without a second factor",
+        why: "A password alone can be guessed, shared or stolen without anybody noticing.",
+        action: "Have the account's owner set up a second factor, and require it where the product can.",
+        severity: "medium; high if privileged",
+        needs: "second factors; those of single sign-on are the identity provider's",
+        controls: &[(Nist80053, "NIST 800-53 IA-2(1)"), (Cis, "CIS 6.5")],
+    },
+    Entry {
+        rule: Rule::DormantWithKey,
+        title: "Dormant accounts with a key",
+        why: "A key that nobody uses opens the door without a password, and nobody would miss it.",
+        action: "Remove the key or passkey, then decide about the account.",
+        severity: "high",
+        needs: "keys; last logins and creation dates for accounts that can sign in",
+        controls: &[
+            (Pci, "PCI DSS 7.2.5.1"),
+            (Pci, "PCI DSS 8.6"),
+            (Nist80053, "NIST 800-53 AC-2(3)"),
+            (Nist80053, "NIST 800-53 IA-5"),
+            (Cis, "CIS 5.3"),
+            (Cis, "CIS 5.5"),
+        ],
+    },
+    Entry {
+        rule: Rule::ServiceWithoutOwner,
+        title: "Service accounts without an owner",
+        why: "An account that programs use is never inactive by itself: somebody has to answer for it and look at it again by a date.",
+        action: "Find who answers for the account, and put owner and review date into policy.service_owners; disable it if nobody does.",
+        severity: "medium; high for an API account with wide rights or without an address allow list",
+        needs: "the register policy.service_owners",
+        controls: &[
+            (Pci, "PCI DSS 7.2.5.1"),
+            (Pci, "PCI DSS 8.6.1"),
+            (Nist80053, "NIST 800-53 AC-2(a)"),
+            (Cis, "CIS 5.5"),
+        ],
+    },
+    Entry {
+        rule: Rule::EmptyGroup,
+        title: "Groups without members",
+        why: "A group that nobody is in still grants its rights to the next one who is put there.",
+        action: "Remove the group, or note what it is kept for.",
+        severity: "info",
+        needs: "every membership",
+        controls: &[(Nist80053, "NIST 800-53 AC-2(c)")],
     },
     Entry {
         rule: Rule::DataQuality,

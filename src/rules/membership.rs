@@ -1,13 +1,13 @@
-//! Groups: `no-group`, `disabled-in-group`, `dangling-group`. What argues from a group that is not there needs the whole
-//! list of groups; the bench drops such remarks without it.
+//! The groups of one account: `no-group`, `disabled-in-group`, `dangling-group`. What argues from a group or a membership that
+//! is not there needs to know all of them; the bench drops such remarks without it.
 
 use super::{Bench, Look, Remark, evidence, instant};
 use crate::model::{Group, GroupId, Rule, Severity, User};
 use serde_json::json;
 
-/// Enabled, its memberships are known, and none of the groups exists.
+/// Enabled, its memberships are known, and none of the groups exists. No group can hold an API account.
 pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
-    if user.enabled == Some(false) {
+    if user.enabled == Some(false) || user.api.is_some() {
         return Look::NotASubject;
     }
     if user.enabled.is_none() || !user.groups_known {
@@ -30,15 +30,15 @@ pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
     })
 }
 
-/// Disabled or expired, and still a member of a group that is not known to be gone.
+/// Disabled or blocked (expired, quarantined, not approved), and still a member of a group that is not known to be gone.
 pub(super) fn disabled(bench: &Bench<'_>, user: &User) -> Look {
-    let expired = bench.is_expired(user);
-    match user.enabled {
-        _ if expired => {}
-        Some(false) => {}
-        Some(true) => return Look::NotASubject,
-        None => return Look::Undetermined,
-    }
+    let blocked = bench.blocked(user);
+    let state = match (user.enabled, blocked) {
+        (Some(false), _) => "disabled",
+        (_, Some(blocked)) => blocked.as_str(),
+        (Some(true), None) => return Look::NotASubject,
+        (None, None) => return Look::Undetermined,
+    };
     let still_in: Vec<&GroupId> =
         user.group_memberships.iter().filter(|id| !bench.groups_whole || bench.roll.group(id).is_some()).collect();
     if still_in.is_empty() {
@@ -46,7 +46,6 @@ pub(super) fn disabled(bench: &Bench<'_>, user: &User) -> Look {
     }
     let groups: Vec<&Group> = still_in.iter().filter_map(|id| bench.roll.group(id)).collect();
     let privileged: Vec<&str> = groups.iter().filter(|group| group.privileged).map(|group| group.id.as_str()).collect();
-    let state = if user.enabled == Some(false) { "disabled" } else { "expired" };
     let in_groups = if still_in.len() == 1 { "1 group".to_owned() } else { format!("{} groups", still_in.len()) };
     let of_these =
         if privileged.is_empty() { String::new() } else { format!(", {} of them privileged", privileged.len()) };
@@ -55,7 +54,10 @@ pub(super) fn disabled(bench: &Bench<'_>, user: &User) -> Look {
         ("groups", json!(texts(still_in.iter().copied()))),
         ("privileged_groups", json!(privileged)),
     ]);
-    if let Some(end) = user.expires_at.at().filter(|_| expired) {
+    if let Some(blocked) = blocked {
+        found.insert("blocked".to_owned(), json!(blocked.as_str()));
+    }
+    if let Some(end) = user.expires_at.at().filter(|end| *end <= bench.as_of) {
         found.insert("expires_at".to_owned(), json!(instant(end)));
     }
     Look::Remark(Remark {

@@ -1,13 +1,17 @@
 //! Judging: inventory + policy + instant -> findings and verdicts. Pure.
 //!
 //! A rule that cannot be judged says so ([`Outcome::Undetermined`]); it never reads as "no findings". Absence of evidence is
-//! never evidence of absence: rules that argue from a missing group need the whole list of groups.
+//! never evidence of absence: rules that argue from a missing group or membership need the whole list.
 
 mod catalogue;
 pub mod frameworks;
+mod groups;
+mod identity;
+mod keys;
 mod membership;
 pub mod policy;
 mod quality;
+mod service;
 mod staleness;
 #[cfg(test)]
 mod tests;
@@ -16,8 +20,8 @@ pub use catalogue::{Entry, catalogue, controls_of, entry};
 
 use crate::model::instant_text as instant;
 use crate::model::{
-    Coverage, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin, ListKind, Outcome, Roll, Rule,
-    Severity, Subject, SubjectKind, User, Verdict,
+    Blocked, Coverage, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin, ListKind, Outcome, Roll,
+    Rule, Severity, Subject, SubjectKind, User, Verdict,
 };
 use policy::{Override, Policy};
 use serde_json::{Map, Value};
@@ -54,6 +58,8 @@ struct Bench<'a> {
     groups_whole: bool,
     /// Some user's last login is told: one that is not told is then a gap, not a habit of the source.
     tells_logins: bool,
+    /// What the users tell taken together.
+    identities: identity::Identities<'a>,
     /// By the place of the rule in [`Rule::ALL`].
     tally: [Tally; Rule::ALL.len()],
     findings: Vec<Finding>,
@@ -101,6 +107,7 @@ impl<'a> Bench<'a> {
             controls,
             groups_whole: roll.harvest.coverage(ListKind::Groups).is_complete(),
             tells_logins: roll.harvest.users.is_empty() || roll.harvest.users.iter().any(told),
+            identities: identity::Identities::of(&roll.harvest.users),
             tally: Default::default(),
             findings: Vec::new(),
         }
@@ -110,6 +117,7 @@ impl<'a> Bench<'a> {
         for user in &self.roll.harvest.users {
             self.look_at(user);
         }
+        groups::look_at(&mut self);
         quality::of_source(&mut self);
         self.findings.sort_by_cached_key(|finding| {
             (
@@ -129,6 +137,11 @@ impl<'a> Bench<'a> {
             (Rule::NoGroup, membership::no_group(self, user)),
             (Rule::DisabledInGroup, membership::disabled(self, user)),
             (Rule::DanglingGroup, membership::dangling(self, user)),
+            (Rule::SharedEmail, identity::shared_email(self, user)),
+            (Rule::LocalOutsideSso, identity::local_outside_sso(self, user)),
+            (Rule::NoMfa, identity::no_mfa(self, user)),
+            (Rule::DormantWithKey, keys::dormant(self, user)),
+            (Rule::ServiceWithoutOwner, service::without_owner(self, user)),
             (Rule::DataQuality, quality::of_user(self, user)),
         ];
         for (rule, look) in looks {
@@ -179,7 +192,12 @@ impl<'a> Bench<'a> {
     /// Why a rule cannot run over this source at all.
     fn cannot_judge(&self, rule: Rule) -> Option<String> {
         let harvest = &self.roll.harvest;
-        let of_users = !matches!(rule, Rule::DataQuality | Rule::CollectionIncomplete);
+        let by_members = harvest.coverage(ListKind::Members).is_complete();
+        let of_users = match rule {
+            Rule::DataQuality | Rule::CollectionIncomplete => false,
+            Rule::EmptyGroup => !by_members,
+            _ => true,
+        };
         match harvest.coverage(ListKind::Users) {
             Coverage::Failed { error } if of_users => return Some(format!("the list of users failed: {error}")),
             Coverage::NotOffered if of_users => return Some("the source gave no list of users".to_owned()),
@@ -187,10 +205,11 @@ impl<'a> Bench<'a> {
         }
         match rule {
             Rule::StaleLogin | Rule::NeverLoggedIn if !self.tells_logins => Some(self.why_no_logins()),
-            Rule::NoGroup | Rule::DanglingGroup if !self.groups_whole => {
-                let groups = harvest.coverage(ListKind::Groups);
-                Some(format!("needs the whole list of groups, which is {}: {}", groups.as_str(), groups.words()))
-            }
+            Rule::NoGroup | Rule::DanglingGroup => groups::why_not_whole(self),
+            Rule::EmptyGroup => groups::why_not_empty(self),
+            Rule::SharedEmail => untold(self.identities.tells_addresses, "e-mail addresses"),
+            Rule::LocalOutsideSso => untold(self.identities.tells_types, "account types"),
+            Rule::NoMfa => untold(self.identities.tells_mfa, "second factors"),
             _ => None,
         }
     }
@@ -219,10 +238,15 @@ impl<'a> Bench<'a> {
         Verdict { source: self.roll.harvest.source.name.clone(), rule, outcome }
     }
 
-    /// Past the end of its validity at the instant of judging.
-    fn is_expired(&self, user: &User) -> bool {
-        user.expires_at.at().is_some_and(|end| end <= self.as_of)
+    /// What keeps an account from signing in at the instant of judging, beside `enabled`.
+    fn blocked(&self, user: &User) -> Option<Blocked> {
+        user.blocked_at(self.as_of)
     }
+}
+
+/// Why a rule cannot run over a source of which no user tells what it looks at.
+fn untold(told: bool, what: &str) -> Option<String> {
+    (!told).then(|| format!("the source does not tell {what}"))
 }
 
 fn subject(user: &User) -> Subject {

@@ -1,6 +1,7 @@
 //! The thresholds in force and where each came from. Plain data; the configuration makes it, rules and report read it.
 
-use crate::model::{Rule, Severity};
+use crate::model::{Pattern, Rule, Severity, SourceName, User};
+use chrono::NaiveDate;
 use std::collections::BTreeMap;
 
 /// A number of days and who set it.
@@ -21,6 +22,27 @@ pub enum Override {
     Severity(Severity),
 }
 
+/// An entry of the register of service accounts: who answers for an account, and until when somebody looks at it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceOwner {
+    /// Which account, by id or username.
+    pub account: Pattern,
+    /// Of which source; of any where it is `None`.
+    pub source: Option<String>,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day (UTC) on which the entry holds.
+    pub review_by: NaiveDate,
+}
+
+impl ServiceOwner {
+    /// Whether it is about this account.
+    pub fn names(&self, source: &SourceName, user: &User) -> bool {
+        self.source.as_deref().is_none_or(|wanted| wanted == source.as_str())
+            && self.account.matches(user.id.as_str(), user.username.as_deref())
+    }
+}
+
 /// All that judging needs to know beside the inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -36,6 +58,8 @@ pub struct Policy {
     pub frameworks: Vec<String>,
     /// `[policy.rules]`.
     pub rules: BTreeMap<Rule, Override>,
+    /// `[[policy.service_owners]]`, in the order of the file.
+    pub service_owners: Vec<ServiceOwner>,
 }
 
 impl Default for Policy {
@@ -48,6 +72,7 @@ impl Default for Policy {
             max_shrink_percent: 20,
             frameworks: Vec::new(),
             rules: BTreeMap::new(),
+            service_owners: Vec::new(),
         }
     }
 }

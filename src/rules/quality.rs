@@ -2,14 +2,14 @@
 
 use super::staleness::is_subject;
 use super::{Bench, Look, Remark, Tally, evidence, instant};
-use crate::model::{Coverage, Instant, LastLogin, ListKind, Rule, Severity, Subject, SubjectKind, Told, User};
+use crate::model::{Coverage, GroupId, Instant, LastLogin, ListKind, Rule, Severity, Subject, SubjectKind, Told, User};
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 /// Clocks may differ by so much before a date in the future, or a server's clock, is worth a word.
 const TOLERANCE_SECONDS: i64 = 300;
 
-/// Dates of one user that cannot be relied on.
+/// Dates and memberships of one user that cannot be relied on.
 pub(super) fn of_user(bench: &Bench<'_>, user: &User) -> Look {
     let mut issues = Map::new();
     match &user.last_login {
@@ -32,6 +32,10 @@ pub(super) fn of_user(bench: &Bench<'_>, user: &User) -> Look {
     if has_no_basis(bench, user) {
         issues.insert("no_basis_for_age".to_owned(), json!(user.last_login.status()));
     }
+    if let Some(conflict) = &user.conflict {
+        contradiction("memberships_only_by_user", &conflict.only_by_user, &mut issues);
+        contradiction("memberships_only_by_group", &conflict.only_by_group, &mut issues);
+    }
     if issues.is_empty() {
         return Look::Fine;
     }
@@ -46,6 +50,13 @@ pub(super) fn of_user(bench: &Bench<'_>, user: &User) -> Look {
 fn future(bench: &Bench<'_>, field: &str, at: Instant, issues: &mut Map<String, Value>) {
     if at > bench.as_of + TimeDelta::seconds(TOLERANCE_SECONDS) {
         issues.insert(format!("{field}_in_the_future"), json!(instant(at)));
+    }
+}
+
+fn contradiction(key: &str, groups: &[GroupId], issues: &mut Map<String, Value>) {
+    if !groups.is_empty() {
+        let ids: Vec<&str> = groups.iter().map(GroupId::as_str).collect();
+        issues.insert(key.to_owned(), json!(ids));
     }
 }
 
@@ -69,6 +80,8 @@ fn in_words<'a>(issues: impl Iterator<Item = &'a str>) -> String {
             "last_login_unreadable" => "last login cannot be read",
             "created_at_in_the_future" => "creation date lies in the future",
             "created_at_unreadable" => "creation date is a placeholder or cannot be read",
+            "memberships_only_by_user" => "its record names groups whose own lists of members do not name it",
+            "memberships_only_by_group" => "groups name it as a member that its own record does not name",
             "no_basis_for_age" => "inactivity cannot be judged: no date to count from",
             other => other,
         })

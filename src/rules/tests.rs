@@ -1,10 +1,15 @@
 //! Each rule over small inventories, with people named by their role in the case.
 
+mod groups;
+mod identity;
+mod service;
 mod undetermined;
 
 use super::policy::Threshold;
 use super::*;
-use crate::model::{Classes, Group, Harvest, ListReport, Pattern, SourceIdentity, SourceName, Told};
+use crate::model::{
+    Classes, Group, Harvest, ListReport, Outside, OutsideMember, Pattern, SourceIdentity, SourceName, Told,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
@@ -57,8 +62,11 @@ fn complete() -> Coverage {
     Coverage::Complete { proof: "all".to_owned() }
 }
 
-/// A source with group 1 `Operators` and group 2 `Administrators` (privileged).
+/// A source with group 1 `Operators` and group 2 `Administrators` (privileged), each with a directory group in it, so that
+/// neither is empty.
 fn harvest(users: Vec<User>) -> Harvest {
+    let directory =
+        |group: &str| Outside { group_id: group.into(), member: OutsideMember::Directory("cn=staff".into()) };
     let mut groups = vec![Group::new("1"), Group::new("2")];
     groups[0].name = Some("Operators".into());
     groups[1].name = Some("Administrators".into());
@@ -71,7 +79,7 @@ fn harvest(users: Vec<User>) -> Harvest {
         },
         users,
         groups,
-        outside: Vec::new(),
+        outside: vec![directory("1"), directory("2")],
         lists: vec![list(ListKind::Users, complete()), list(ListKind::Groups, complete())],
         clock_skew_seconds: None,
         tls_certificate_sha256: None,
@@ -180,7 +188,8 @@ fn services_disabled_and_expired_accounts_are_never_stale() {
             change(u);
         })
     };
-    assert_eq!(found(vec![stale("svc-backup", |_| {})]), ["no-group:medium"]);
+    let service = found(vec![stale("svc-backup", |_| {})]);
+    assert_eq!(service, ["no-group:medium", "service-without-owner:medium"]);
     assert_eq!(found(vec![stale("disabled", |u| u.enabled = Some(false))]), [""; 0]);
     assert_eq!(found(vec![stale("expired", |u| u.expires_at = Told::At(as_of()))]), ["no-group:medium"]);
     assert_eq!(found(vec![stale("unknown", |u| u.enabled = None)]), [""; 0]);

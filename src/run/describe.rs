@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::model::instant_text as instant;
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
-use crate::rules::policy::{Override, Policy, Threshold};
+use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
 use crate::snapshot::Published;
 use crate::snapshot::manifest::{
     Base, Counts, FORMAT_VERSION, FileEntry, ListEntry, Manifest, PolicyEntry, RuleEntry, SourceEntry, Tool,
@@ -171,6 +171,7 @@ fn policy(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry> {
     };
     let rules: BTreeMap<&str, &str> =
         policy.rules.iter().map(|(rule, wanted)| (rule.as_str(), word(*wanted))).collect();
+    let owners: Vec<Value> = policy.service_owners.iter().map(service_owner).collect();
     let shrink = policy.max_shrink_percent;
     BTreeMap::from([
         ("stale_after_days".to_owned(), days(&policy.stale_after)),
@@ -182,7 +183,20 @@ fn policy(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry> {
         ("break_glass".to_owned(), patterns(&classes.break_glass)),
         ("service_accounts".to_owned(), patterns(&classes.service_accounts)),
         ("rules".to_owned(), entry(json!(rules), rules.is_empty())),
+        ("service_owners".to_owned(), entry(json!(owners), owners.is_empty())),
     ])
+}
+
+fn service_owner(entry: &ServiceOwner) -> Value {
+    let mut told = json!({
+        "account": entry.account.to_string(),
+        "owner": entry.owner,
+        "review_by": entry.review_by.to_string(),
+    });
+    if let Some(source) = &entry.source {
+        told["source"] = json!(source);
+    }
+    told
 }
 
 fn entry(value: Value, usual: bool) -> PolicyEntry {

@@ -1,23 +1,33 @@
 //! Findings of the made-up tenant, by the plain definition, apart from the rules of the program.
 
+use super::catalogue::info;
 use super::sample::as_of;
 use crate::model::{
-    Finding, FindingStatus, Fingerprint, GroupId, Instant, LastLogin, ListKind, Outcome, Roll, Rule, Severity, Subject,
-    SubjectKind, User, UserKind, Verdict,
+    Finding, FindingStatus, Fingerprint, Group, GroupId, Instant, LastLogin, ListKind, Outcome, Roll, Rule, Severity,
+    Subject, SubjectKind, User, UserKind, Verdict,
 };
-use crate::report::RuleInfo;
 use crate::rules::policy::{Policy, Threshold};
 use serde_json::{Value, json};
 
 pub(super) fn judge(roll: &Roll, policy: &Policy) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         roll.harvest.users.iter().flat_map(|user| judge_user(roll, user, policy)).flatten().collect();
+    findings.extend(empty_groups(roll));
     findings.extend(incomplete(roll));
     findings
 }
 
-fn judge_user(roll: &Roll, user: &User, policy: &Policy) -> [Option<Finding>; 4] {
-    [stale(roll, user, policy), never(roll, user, policy), groups(roll, user), quality(roll, user)]
+fn judge_user(roll: &Roll, user: &User, policy: &Policy) -> [Option<Finding>; 8] {
+    [
+        stale(roll, user, policy),
+        never(roll, user, policy),
+        groups(roll, user),
+        shared_email(roll, user),
+        outside_sso(roll, user),
+        no_mfa(roll, user),
+        without_owner(roll, user),
+        quality(roll, user),
+    ]
 }
 
 fn stale(roll: &Roll, user: &User, policy: &Policy) -> Option<Finding> {
@@ -56,6 +66,47 @@ fn groups(roll: &Roll, user: &User) -> Option<Finding> {
         }
         _ => None,
     }
+}
+
+fn shared_email(roll: &Roll, user: &User) -> Option<Finding> {
+    let enabled = |u: &&User| u.enabled == Some(true) && u.email_address.is_some();
+    let same = |u: &&User| u.id != user.id && u.email_address == user.email_address;
+    let count = roll.harvest.users.iter().filter(enabled).filter(same).count();
+    let title = format!("Enabled account whose address {count} other enabled account(s) have.");
+    let applies = enabled(&user) && count > 0;
+    applies.then(|| finding(roll, user, Rule::SharedEmail, Severity::Medium, title, &json!({"count": count})))
+}
+
+fn outside_sso(roll: &Roll, user: &User) -> Option<Finding> {
+    let applies = user.enabled == Some(true) && user.is_local() && user.kind != UserKind::BreakGlass;
+    let title = "Enabled local account where others sign in by an identity provider.".to_owned();
+    let severity = if roll.is_privileged(user) { Severity::High } else { Severity::Medium };
+    let found = applies && roll.harvest.users.iter().any(User::is_sso);
+    found.then(|| finding(roll, user, Rule::LocalOutsideSso, severity, title, &json!({})))
+}
+
+fn no_mfa(roll: &Roll, user: &User) -> Option<Finding> {
+    let applies = user.enabled == Some(true) && user.kind != UserKind::Service && user.mfa == Some(false);
+    let title = "Enabled account without a second factor.".to_owned();
+    (applies && !user.is_sso()).then(|| finding(roll, user, Rule::NoMfa, Severity::Medium, title, &json!({})))
+}
+
+/// The made-up configuration has no register.
+fn without_owner(roll: &Roll, user: &User) -> Option<Finding> {
+    let applies = user.kind == UserKind::Service && user.enabled != Some(false);
+    let title = "Service account without an owner in the register.".to_owned();
+    applies.then(|| finding(roll, user, Rule::ServiceWithoutOwner, Severity::Medium, title, &json!({})))
+}
+
+fn empty_groups(roll: &Roll) -> Vec<Finding> {
+    let proven = roll.harvest.lists.iter().all(|list| list.coverage.is_complete());
+    let known = proven && roll.harvest.users.iter().all(|user| user.groups_known);
+    let empty =
+        roll.harvest.groups.iter().filter(|group| known && group.member_count + group.external_member_count == 0);
+    let subject =
+        |group: &Group| Subject { kind: SubjectKind::Group, id: group.id.as_str().into(), name: group.name.clone() };
+    let title = || "Group without a member.".to_owned();
+    empty.map(|group| of(roll, subject(group), Rule::EmptyGroup, Severity::Info, title(), &json!({}))).collect()
 }
 
 fn quality(roll: &Roll, user: &User) -> Option<Finding> {
@@ -117,68 +168,21 @@ pub(super) fn verdicts(roll: &Roll) -> Vec<Verdict> {
         Rule::NoGroup | Rule::DanglingGroup if !groups_proven => {
             Outcome::Undetermined { why: "the list of groups is not proven complete".to_owned() }
         }
+        Rule::EmptyGroup if !groups_proven || !roll.harvest.coverage(ListKind::Users).is_complete() => {
+            Outcome::Undetermined { why: "the members of every group are not known".to_owned() }
+        }
+        Rule::EmptyGroup => Outcome::Judged { subjects: roll.harvest.groups.len() as u64, undetermined: 0 },
+        Rule::NoMfa if subjects > 0 && roll.harvest.users.iter().all(|user| user.mfa.is_none()) => {
+            Outcome::Undetermined { why: "the source does not tell second factors".to_owned() }
+        }
+        Rule::StaleLogin | Rule::NeverLoggedIn
+            if subjects > 0 && roll.harvest.users.iter().all(|user| user.last_login == LastLogin::NotReported) =>
+        {
+            Outcome::Undetermined { why: "the source does not tell last logins".to_owned() }
+        }
         Rule::CollectionIncomplete => Outcome::Judged { subjects: 1, undetermined: 0 },
         _ => Outcome::Judged { subjects, undetermined: 0 },
     };
     let verdict = |rule| Verdict { source: roll.harvest.source.name.clone(), rule, outcome: outcome(rule) };
     Rule::ALL.into_iter().map(verdict).collect()
-}
-
-pub(super) fn catalogue() -> Vec<RuleInfo> {
-    Rule::ALL.into_iter().map(info).collect()
-}
-
-fn info(rule: Rule) -> RuleInfo {
-    let (title, why, action, severity, controls): (_, _, _, _, &[&'static str]) = match rule {
-        Rule::StaleLogin => (
-            "Stale account",
-            "An enabled account that nobody uses is access that nobody watches.",
-            "Confirm with the owner that the account is needed; otherwise disable it.",
-            "medium; high if privileged or local",
-            &["PCI DSS 8.2.6", "CIS 5.3"],
-        ),
-        Rule::NeverLoggedIn => (
-            "Never logged in",
-            "An account that was never used may never have been needed.",
-            "Ask the requester whether the account is needed; otherwise remove it.",
-            "low; medium from the stale threshold on",
-            &["PCI DSS 8.2.6", "CIS 5.1", "CIS 5.3"],
-        ),
-        Rule::NoGroup => (
-            "In no group",
-            "Access that no group grants is reviewed by nobody.",
-            "Assign the account to the group of its role, or disable it.",
-            "medium",
-            &["CIS 6.8"],
-        ),
-        Rule::DisabledInGroup => (
-            "Disabled, still in a group",
-            "When the account is enabled again, it has its old access at once.",
-            "Remove the account from its groups.",
-            "low; medium if a group is privileged",
-            &["PCI DSS 7.2.4", "PCI DSS 8.2.5", "CIS 6.2"],
-        ),
-        Rule::DanglingGroup => (
-            "Membership of a missing group",
-            "A membership that names nothing cannot be reviewed.",
-            "Remove the membership, or find out what became of the group.",
-            "low",
-            &["CIS 5.1"],
-        ),
-        Rule::DataQuality => (
-            "Data quality",
-            "What the source tells cannot be relied on here.",
-            "Compare the account's record with the product's own console.",
-            "info",
-            &[],
-        ),
-        Rule::CollectionIncomplete => (
-            "Collection incomplete",
-            "Nothing can be concluded about what is missing from the list.",
-            "Remove the cause and run again.",
-            "high",
-            &[],
-        ),
-    };
-    RuleInfo { rule, title, why, action, severity, controls: controls.to_vec() }
 }

@@ -1,6 +1,7 @@
 //! A made-up tenant of some 400 accounts, the same at every call: what `reports/sample.html` shows.
 
-use super::judge::{catalogue, judge, verdicts};
+use super::catalogue::catalogue;
+use super::judge::{judge, verdicts};
 use super::tenant::{harvest, list};
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Roll, Verdict};
 use crate::report::{Input, RuleInfo, View, html};

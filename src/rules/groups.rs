@@ -1,0 +1,115 @@
+//! Rules about groups themselves: `empty-group`, and the part of `dangling-group` that is about users who are not there.
+
+use super::{Bench, Remark, Tally, evidence};
+use crate::model::{Coverage, Group, GroupId, ListKind, OutsideMember, Rule, Severity, Subject, SubjectKind, UserId};
+use ahash::AHashMap;
+use serde_json::json;
+
+/// Missing users that a finding names.
+const MISSING: usize = 100;
+
+/// Users that the groups' lists of members name and the list of users does not hold.
+type Missing<'a> = AHashMap<&'a GroupId, Vec<&'a UserId>>;
+
+/// Every group of the source.
+pub(super) fn look_at(bench: &mut Bench<'_>) {
+    let harvest = &bench.roll.harvest;
+    let missing = missing(bench);
+    let lists_members = *harvest.coverage(ListKind::Members) != Coverage::NotOffered || !missing.is_empty();
+    // A user who is not in a list that may lack rows is not missing.
+    let users_whole = harvest.coverage(ListKind::Users).is_complete();
+    let mut found = Vec::new();
+    let (mut dangling, mut empty) = (Tally::default(), Tally::default());
+    for group in &harvest.groups {
+        let gone = missing.get(&group.id);
+        if lists_members {
+            dangling.subjects += 1;
+            match gone {
+                Some(ids) if users_whole => found.push((self::dangling(ids), subject(group))),
+                Some(_) => dangling.undetermined += 1,
+                None => {}
+            }
+        }
+        empty.subjects += 1;
+        if group.member_count == 0 && group.external_member_count == 0 && gone.is_none() {
+            found.push((no_member(), subject(group)));
+        }
+    }
+    for (rule, tally) in [(Rule::DanglingGroup, dangling), (Rule::EmptyGroup, empty)] {
+        bench.tally[rule as usize].subjects += tally.subjects;
+        bench.tally[rule as usize].undetermined += tally.undetermined;
+    }
+    for (remark, subject) in found {
+        bench.find(remark, subject);
+    }
+}
+
+fn missing<'a>(bench: &Bench<'a>) -> Missing<'a> {
+    let mut missing = Missing::new();
+    for outside in &bench.roll.harvest.outside {
+        if let OutsideMember::Missing(id) = &outside.member {
+            missing.entry(&outside.group_id).or_default().push(id);
+        }
+    }
+    missing
+}
+
+fn dangling(ids: &[&UserId]) -> Remark {
+    let users = if ids.len() == 1 { "1 user".to_owned() } else { format!("{} users", ids.len()) };
+    let named: Vec<&str> = ids.iter().take(MISSING).map(|id| id.as_str()).collect();
+    Remark {
+        rule: Rule::DanglingGroup,
+        severity: Severity::Low,
+        title: format!("names {users} not in the source's list of users"),
+        evidence: evidence([("count", json!(ids.len())), ("missing_users", json!(named))]),
+    }
+}
+
+fn no_member() -> Remark {
+    Remark {
+        rule: Rule::EmptyGroup,
+        severity: Severity::Info,
+        title: "has no member".to_owned(),
+        evidence: evidence([("members", json!(0))]),
+    }
+}
+
+fn subject(group: &Group) -> Subject {
+    Subject { kind: SubjectKind::Group, id: group.id.as_str().into(), name: group.name.clone() }
+}
+
+/// Why it cannot be said of a group that nobody is in it.
+pub(super) fn why_not_empty(bench: &Bench<'_>) -> Option<String> {
+    let harvest = &bench.roll.harvest;
+    if let Some(why) = why_not_whole(bench) {
+        return Some(why);
+    }
+    if *harvest.coverage(ListKind::Members) != Coverage::NotOffered {
+        return None;
+    }
+    let users = harvest.coverage(ListKind::Users);
+    if !users.is_complete() {
+        return Some(format!("needs the whole list of users, which is {}: {}", users.as_str(), users.words()));
+    }
+    match harvest.users.iter().filter(|user| !user.groups_known).count() {
+        0 => None,
+        1 => Some("the memberships of 1 account are not known".to_owned()),
+        many => Some(format!("the memberships of {many} accounts are not known")),
+    }
+}
+
+/// Why the source's groups and their members are not all known.
+pub(super) fn why_not_whole(bench: &Bench<'_>) -> Option<String> {
+    let harvest = &bench.roll.harvest;
+    if harvest.memberships_whole() {
+        return None;
+    }
+    let groups = harvest.coverage(ListKind::Groups);
+    let (what, coverage) = if groups.is_complete() {
+        ("the members of every group", harvest.coverage(ListKind::Members))
+    } else {
+        ("the whole list of groups", groups)
+    };
+    let verb = if groups.is_complete() { "whose list is" } else { "which is" };
+    Some(format!("needs {what}, {verb} {}: {}", coverage.as_str(), coverage.words()))
+}

@@ -1,0 +1,131 @@
+//! Whose account it is and how its owner proves it: `shared-email`, `local-outside-sso`, `no-mfa`. What several accounts
+//! must be compared for is found out once for the whole source ([`Identities`]).
+
+use super::{Bench, Look, Remark, evidence};
+use crate::model::{Rule, Severity, User, UserKind};
+use ahash::AHashMap;
+use serde_json::json;
+use std::borrow::Cow;
+
+/// Other accounts that a finding of `shared-email` names.
+const OTHERS: usize = 20;
+
+/// What the users of one source tell taken together.
+pub(super) struct Identities<'a> {
+    /// Addresses that more than one account has, with the places of these accounts among the users; disabled ones left out.
+    shared: AHashMap<Cow<'a, str>, Vec<u32>>,
+    /// Some account signs in by an identity provider. `None`: none that tells its type does, and not every one tells it.
+    has_sso: Option<bool>,
+    /// Some account's address is told.
+    pub(super) tells_addresses: bool,
+    /// Some account's type is told.
+    pub(super) tells_types: bool,
+    /// Whether some account other than a service has a second factor is told.
+    pub(super) tells_mfa: bool,
+}
+
+/// The accounts with one address: the first, and the others if there are any.
+struct Holders {
+    first: u32,
+    others: Vec<u32>,
+}
+
+impl<'a> Identities<'a> {
+    /// Of no users at all everything counts as told: a rule then ran over nobody.
+    pub(super) fn of(users: &'a [User]) -> Self {
+        let mut holders: AHashMap<Cow<'a, str>, Holders> = AHashMap::with_capacity(users.len());
+        for (user, at) in users.iter().zip(0u32..).filter(|(user, _)| user.enabled != Some(false)) {
+            let Some(address) = user.address() else { continue };
+            holders
+                .entry(address)
+                .and_modify(|holders| holders.others.push(at))
+                .or_insert(Holders { first: at, others: Vec::new() });
+        }
+        let nobody = holders.is_empty() && users.iter().all(|user| user.address().is_none());
+        let shared = holders.into_iter().filter(|(_, holders)| !holders.others.is_empty());
+        let typed = |user: &User| user.account_type.is_some();
+        let any_sso = users.iter().any(User::is_sso);
+        let mut people = users.iter().filter(|user| user.kind != UserKind::Service).peekable();
+        Self {
+            shared: shared
+                .map(|(address, Holders { first, mut others })| {
+                    others.insert(0, first);
+                    (address, others)
+                })
+                .collect(),
+            has_sso: if any_sso || users.iter().all(typed) { Some(any_sso) } else { None },
+            tells_addresses: users.is_empty() || !nobody,
+            tells_types: users.is_empty() || users.iter().any(typed),
+            tells_mfa: people.peek().is_none() || people.any(|user| user.mfa.is_some()),
+        }
+    }
+}
+
+/// Enabled, with an address that another enabled account has too.
+pub(super) fn shared_email(bench: &Bench<'_>, user: &User) -> Look {
+    if user.enabled == Some(false) {
+        return Look::NotASubject;
+    }
+    let Some(address) = user.address() else { return Look::NotASubject };
+    let Some(holders) = bench.identities.shared.get(&address) else { return Look::Fine };
+    let users = &bench.roll.harvest.users;
+    let others = || holders.iter().map(|at| &users[*at as usize]).filter(|other| other.id != user.id);
+    let enabled = || others().filter(|other| other.enabled == Some(true));
+    let count = enabled().count();
+    if user.enabled.is_none() || count == 0 {
+        return Look::Undetermined;
+    }
+    let accounts: Vec<&str> = enabled().take(OTHERS).map(|other| other.id.as_str()).collect();
+    let whom =
+        if count == 1 { "another enabled account".to_owned() } else { format!("{count} other enabled accounts") };
+    Look::Remark(Remark {
+        rule: Rule::SharedEmail,
+        severity: Severity::Medium,
+        title: format!("shares its e-mail address with {whom}"),
+        evidence: evidence([("accounts", json!(accounts)), ("address", json!(address)), ("count", json!(count))]),
+    })
+}
+
+/// Enabled, local and not for emergencies, where others sign in by an identity provider.
+pub(super) fn local_outside_sso(bench: &Bench<'_>, user: &User) -> Look {
+    let has_sso = bench.identities.has_sso;
+    if user.enabled == Some(false) || user.kind == UserKind::BreakGlass || has_sso == Some(false) {
+        return Look::NotASubject;
+    }
+    if user.account_type.is_some() && !user.is_local() {
+        return Look::Fine;
+    }
+    if user.account_type.is_none() || user.enabled.is_none() || has_sso.is_none() {
+        return Look::Undetermined;
+    }
+    let privilege = bench.roll.privilege(user);
+    Look::Remark(Remark {
+        rule: Rule::LocalOutsideSso,
+        severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },
+        title: "enabled local account, where others sign in by an identity provider".to_owned(),
+        evidence: evidence([("account_type", json!(user.account_type.as_deref())), ("privileged", json!(privilege))]),
+    })
+}
+
+/// Enabled, not a service, and told to have no second factor. That of single sign-on is the identity provider's.
+pub(super) fn no_mfa(bench: &Bench<'_>, user: &User) -> Look {
+    if user.enabled == Some(false) || user.kind == UserKind::Service {
+        return Look::NotASubject;
+    }
+    match user.mfa {
+        Some(true) => return Look::Fine,
+        Some(false) if user.enabled == Some(true) && !user.is_sso() => {}
+        Some(false) | None => return Look::Undetermined,
+    }
+    let privilege = bench.roll.privilege(user);
+    Look::Remark(Remark {
+        rule: Rule::NoMfa,
+        severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },
+        title: "enabled, and no second factor is set up".to_owned(),
+        evidence: evidence([
+            ("account_type", json!(user.account_type.as_deref())),
+            ("mfa", json!(user.mfa)),
+            ("privileged", json!(privilege)),
+        ]),
+    })
+}

@@ -1,0 +1,63 @@
+//! `dormant-with-key`: an account that nobody uses, or that is closed, with a key that still opens. Whether an account is
+//! stale or was never used is decided as the rules of inactivity decide it, whatever the configuration says of those rules.
+
+use super::staleness::{self, Idle, Long};
+use super::{Bench, Look, Remark, evidence, instant};
+use crate::model::{Blocked, Rule, Severity, User};
+use serde_json::{Map, Value, json};
+
+/// Has a key, and is disabled, blocked, stale, or was never used.
+pub(super) fn dormant(bench: &Bench<'_>, user: &User) -> Look {
+    let keys = keys(user);
+    if keys.is_empty() {
+        return Look::NotASubject;
+    }
+    let blocked = bench.blocked(user).map(Blocked::as_str);
+    let closed = if user.enabled == Some(false) { Some("disabled") } else { blocked };
+    if let Some(state) = closed {
+        return remark(state, state, &keys, Map::new());
+    }
+    match (staleness::since_login(bench, user), staleness::since_creation(bench, user)) {
+        (Idle::Long(long), _) => {
+            let words = format!("no login for {}", staleness::counted(long.days));
+            remark("stale", &words, &keys, age(&long))
+        }
+        (_, Idle::Long(long)) => {
+            let words = format!("no login since it was created {} ago", staleness::counted(long.days));
+            remark("never", &words, &keys, age(&long))
+        }
+        (Idle::Undetermined, _) | (_, Idle::Undetermined) => Look::Undetermined,
+        _ => Look::Fine,
+    }
+}
+
+fn keys(user: &User) -> Vec<&'static str> {
+    let ssh = user.public_key.as_deref().is_some_and(|key| !key.is_empty());
+    let found = [(ssh, "ssh-key"), (user.passkeys > 0, "passkey")];
+    found.into_iter().filter(|(there, _)| *there).map(|(_, word)| word).collect()
+}
+
+fn age(long: &Long<'_>) -> Map<String, Value> {
+    evidence([
+        ("age_days", json!(long.days)),
+        ("basis", json!(instant(long.basis))),
+        ("basis_kind", json!(long.basis_kind)),
+        ("threshold_days", json!(long.limit.days)),
+        ("threshold_from", json!(long.limit.from)),
+    ])
+}
+
+fn remark(state: &str, words: &str, keys: &[&str], mut found: Map<String, Value>) -> Look {
+    let open = match keys {
+        ["ssh-key"] => "an SSH key still opens it",
+        ["passkey"] => "a passkey still opens it",
+        _ => "an SSH key and a passkey still open it",
+    };
+    found.extend(evidence([("keys", json!(keys)), ("state", json!(state))]));
+    Look::Remark(Remark {
+        rule: Rule::DormantWithKey,
+        severity: Severity::High,
+        title: format!("{words}, and {open}"),
+        evidence: found,
+    })
+}

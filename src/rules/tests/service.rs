@@ -1,0 +1,112 @@
+//! Service accounts held against the register, and accounts that cannot sign in.
+
+use super::*;
+use crate::model::{ApiAccess, MembershipConflict};
+use crate::rules::policy::ServiceOwner;
+use chrono::NaiveDate;
+
+fn entry(account: &str, source: Option<&str>, review_by: &str) -> ServiceOwner {
+    ServiceOwner {
+        account: Pattern::parse(account).unwrap(),
+        source: source.map(str::to_owned),
+        owner: "backup team".to_owned(),
+        review_by: review_by.parse::<NaiveDate>().unwrap(),
+    }
+}
+
+fn with_register(users: Vec<User>, service_owners: Vec<ServiceOwner>) -> Vec<Finding> {
+    let policy = Policy { service_owners, ..Policy::default() };
+    judge(&joined(harvest(users)), &policy, as_of()).findings
+}
+
+fn api(wide_rights: Vec<&'static str>, restricted: bool) -> User {
+    let mut user = User::new("api-account:7");
+    user.username = Some("backup".into());
+    user.enabled = Some(true);
+    user.kind = crate::model::UserKind::Service;
+    user.groups_known = true;
+    user.api = Some(Box::new(ApiAccess { wide_rights, restricted }));
+    user
+}
+
+#[test]
+fn a_service_needs_an_entry_whose_day_has_not_passed() {
+    let found = |entries: Vec<ServiceOwner>| {
+        let findings = with_register(vec![user("svc-backup")], entries);
+        findings
+            .iter()
+            .map(|f| serde_json::from_str::<Value>(&f.evidence).unwrap()["reason"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(vec![]), ["no entry"]);
+    assert_eq!(found(vec![entry("svc-backup", None, "2026-11-23")]), [Value::Null; 0], "its last day is today");
+    assert_eq!(found(vec![entry("svc-backup", None, "2026-11-22")]), ["review date passed"]);
+    assert_eq!(found(vec![entry("glob:svc-*", Some("eu"), "2027-01-01")]), [Value::Null; 0]);
+    assert_eq!(found(vec![entry("glob:svc-*", Some("us"), "2027-01-01")]), ["no entry"], "another source's");
+    let both = vec![entry("svc-backup", None, "2026-01-01"), entry("glob:svc-*", None, "2027-01-01")];
+    assert_eq!(found(both), [Value::Null; 0], "the entry that holds longest counts");
+}
+
+#[test]
+fn a_passed_review_names_the_owner_and_the_day() {
+    let findings = with_register(vec![user("svc-backup")], vec![entry("svc-backup", None, "2026-01-31")]);
+    let expected = r#"{"owner":"backup team","reason":"review date passed","review_by":"2026-01-31"}"#;
+    assert_eq!(&*findings[0].evidence, expected);
+    assert_eq!(
+        &*findings[0].title,
+        "service account whose review was due by 2026-01-31; the register's owner is backup team"
+    );
+}
+
+#[test]
+fn an_api_account_is_graver_with_wide_rights_or_from_any_address_and_needs_no_group() {
+    assert_eq!(found(vec![api(vec![], true)]), ["service-without-owner:medium"]);
+    assert_eq!(found(vec![api(vec!["perm_backup"], true)]), ["service-without-owner:high"]);
+    let judgement = judged(vec![api(vec![], false)]);
+    assert_eq!(
+        &*judgement.findings[0].title,
+        "service account without an owner in the register; usable from any address"
+    );
+    assert_eq!(judgement.findings[0].severity, Severity::High);
+    assert_eq!(outcome(&judgement, Rule::NoGroup), &Outcome::Judged { subjects: 0, undetermined: 0 });
+    let mut disabled = api(vec!["perm_backup"], false);
+    disabled.enabled = Some(false);
+    assert_eq!(found(vec![disabled]), [""; 0]);
+}
+
+#[test]
+fn the_register_answers_for_wide_rights_too() {
+    let found =
+        with_register(vec![api(vec!["perm_backup"], false)], vec![entry("id:api-account:7", None, "2027-01-01")]);
+    assert_eq!(found, []);
+}
+
+#[test]
+fn an_account_that_is_blocked_is_never_stale_and_should_be_in_no_group() {
+    for (blocked, word) in
+        [(Blocked::Expired, "expired"), (Blocked::Quarantined, "quarantined"), (Blocked::NotApproved, "not approved")]
+    {
+        let judgement = judged(vec![with("blocked", |u| {
+            u.blocked = Some(blocked);
+            u.last_login = LastLogin::Unreadable("soon".into());
+        })]);
+        let titles: Vec<&str> = judgement.findings.iter().map(|f| &*f.title).collect();
+        let group = format!("{word}, and still a member of 1 group");
+        assert_eq!(titles, ["last login cannot be read", group.as_str()], "no basis for an age is no matter here");
+        assert_eq!(
+            &*judgement.findings[1].evidence,
+            format!(r#"{{"blocked":"{word}","enabled":true,"groups":["1"],"privileged_groups":[]}}"#)
+        );
+    }
+}
+
+#[test]
+fn an_account_and_its_groups_that_contradict_each_other_are_a_matter_of_quality() {
+    let odd = with("odd", |u| {
+        let only_by_user = vec!["1".into()];
+        u.conflict = Some(Box::new(MembershipConflict { only_by_user, only_by_group: Vec::new() }));
+    });
+    let findings = judged(vec![odd]).findings;
+    assert_eq!(&*findings[0].evidence, r#"{"memberships_only_by_user":["1"]}"#);
+    assert_eq!(&*findings[0].title, "its record names groups whose own lists of members do not name it");
+}
