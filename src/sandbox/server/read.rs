@@ -91,7 +91,7 @@ fn list(mut body: Vec<u8>, total: Option<usize>) -> Response {
 }
 
 /// Perhaps some users go or come, now.
-fn churn(appliance: &Appliance, chance: f64, most: Option<u64>) {
+pub(super) fn churn(appliance: &Appliance, chance: f64, most: Option<u64>) {
     let mut rng = lock(&appliance.rng);
     if !hits(&mut rng, chance) {
         return;

@@ -107,7 +107,7 @@ pub(super) async fn add_member(
 }
 
 /// Adds the group to the user's own list, once.
-fn join(record: &mut Record, group: u64) {
+pub(super) fn join(record: &mut Record, group: u64) {
     let memberships = record.entry("group_memberships").or_insert(Value::Null);
     match memberships {
         Value::Array(ids) if ids.contains(&group.into()) => {}
