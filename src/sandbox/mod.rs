@@ -16,6 +16,7 @@ mod faults;
 mod oracle;
 mod population;
 mod server;
+mod surface;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use configuration::{CA_FILE, SECRET_FILE, SOURCE_NAME};
 pub use facets::{ExternalMember, Facets, Facts, Provider, Vendor};
 pub use faults::Faults;
 pub use oracle::{Expect, Expected, ExpectedFinding, Row};
+pub use surface::Surface;
 pub use tally::Counters;
 pub use world::{CANARY, Record, World};
 
