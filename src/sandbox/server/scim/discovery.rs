@@ -1,7 +1,7 @@
 //! What the SCIM surface says of itself (RFC 7644 §4, RFC 7643 §5 to §7): it promises what it keeps, and no more.
 
-use super::record::{CORE_GROUP, CORE_USER, LAST_LOGIN, MORE_GROUP, MORE_USER};
 use super::query::MAX_COUNT;
+use super::record::{CORE_GROUP, CORE_USER, LAST_LOGIN, MORE_GROUP, MORE_USER};
 use serde_json::{Value, json};
 
 /// RFC 7643 §5.
@@ -56,16 +56,20 @@ fn user_attributes() -> Vec<Value> {
         with(text("userName", "readWrite"), &json!({"required": true, "uniqueness": "server"})),
         text("displayName", "readWrite"),
         with(text("externalId", "readWrite"), &json!({"caseExact": true})),
-        complex("name", "readWrite", vec![
-            text("formatted", "readWrite"),
-            text("familyName", "readWrite"),
-            text("givenName", "readWrite"),
-        ]),
-        many(complex("emails", "readWrite", vec![
-            text("value", "readWrite"),
-            with(text("type", "readWrite"), &json!({"canonicalValues": ["work", "home", "other"]})),
-            attribute("primary", "boolean", "readWrite"),
-        ])),
+        complex(
+            "name",
+            "readWrite",
+            vec![text("formatted", "readWrite"), text("familyName", "readWrite"), text("givenName", "readWrite")],
+        ),
+        many(complex(
+            "emails",
+            "readWrite",
+            vec![
+                text("value", "readWrite"),
+                with(text("type", "readWrite"), &json!({"canonicalValues": ["work", "home", "other"]})),
+                attribute("primary", "boolean", "readWrite"),
+            ],
+        )),
         attribute("active", "boolean", "readWrite"),
         text("locale", "readWrite"),
         many(complex("groups", "readOnly", vec![text("value", "readOnly"), text("display", "readOnly")])),
@@ -78,12 +82,16 @@ fn group_attributes() -> Vec<Value> {
     vec![
         with(text("displayName", "readWrite"), &json!({"required": true})),
         with(text("externalId", "readWrite"), &json!({"caseExact": true})),
-        many(complex("members", "readWrite", vec![
-            text("value", "immutable"),
-            with(attribute("$ref", "reference", "immutable"), &reference),
-            with(text("type", "immutable"), &kinds),
-            text("display", "readOnly"),
-        ])),
+        many(complex(
+            "members",
+            "readWrite",
+            vec![
+                text("value", "immutable"),
+                with(attribute("$ref", "reference", "immutable"), &reference),
+                with(text("type", "immutable"), &kinds),
+                text("display", "readOnly"),
+            ],
+        )),
     ]
 }
 

@@ -15,15 +15,23 @@ pub(super) const LAST_LOGIN: &str = "lastLogin";
 /// The fields of a group that have attributes of their own.
 pub(super) const GROUP_FIELDS: [&str; 3] = ["id", "name", "description"];
 
-/// All users below a base path, ascending.
-pub(in crate::sandbox) fn users(world: &World, faults: &Faults, base: &str) -> Vec<Value> {
-    world.users().map(|(id, record)| user_resource(world, faults, base, id, record)).collect()
+/// Everything: what [`users`] and [`groups`] may be asked for.
+pub(in crate::sandbox) const ALL: (usize, usize) = (0, usize::MAX);
+
+/// Users below a base path, ascending: from which place on, and how many at most.
+pub(in crate::sandbox) fn users(world: &World, faults: &Faults, base: &str, window: (usize, usize)) -> Vec<Value> {
+    world
+        .users()
+        .skip(window.0)
+        .take(window.1)
+        .map(|(id, record)| user_resource(world, faults, base, id, record))
+        .collect()
 }
 
-/// All groups below a base path, ascending.
-pub(in crate::sandbox) fn groups(world: &World, faults: &Faults, base: &str) -> Vec<Value> {
+/// The same of groups.
+pub(in crate::sandbox) fn groups(world: &World, faults: &Faults, base: &str, window: (usize, usize)) -> Vec<Value> {
     let maker = Groups { world, faults, base, members: members(world, None) };
-    world.groups().map(|(id, record)| maker.resource(id, record)).collect()
+    world.groups().skip(window.0).take(window.1).map(|(id, record)| maker.resource(id, record)).collect()
 }
 
 /// One user.
@@ -180,7 +188,10 @@ impl Groups<'_> {
 }
 
 fn meta(kind: &str, location: &str) -> Map<String, Value> {
-    [("resourceType", kind), ("location", location)].map(|(key, text)| (key.to_owned(), text.into())).into_iter().collect()
+    [("resourceType", kind), ("location", location)]
+        .map(|(key, text)| (key.to_owned(), text.into()))
+        .into_iter()
+        .collect()
 }
 
 fn owned((key, value): (&String, &Value)) -> (String, Value) {
