@@ -13,9 +13,11 @@ mod configuration;
 mod door;
 mod facets;
 mod faults;
+mod members;
 mod oracle;
 mod population;
 mod server;
+mod shape;
 mod surface;
 mod tally;
 #[cfg(test)]

@@ -1,10 +1,14 @@
-//! The HTTP side: what all requests share. The guide's paths are in `read` and `write`, the other surfaces' in modules
-//! of their names, tokens in `token`, misbehaviour in `front`.
+//! The HTTP side: what all requests share. The guide's paths are in `read` and `write`, those of the
+//! Configuration API in `config`, of the other surfaces in modules of their names; tokens in `token`, misbehaviour in
+//! `front`, `limits` and `churn`.
 
+mod churn;
+mod config;
 mod front;
-pub(super) mod password_safe;
+mod limits;
+mod password_safe;
 mod read;
-pub(super) mod scim;
+mod scim;
 mod token;
 mod write;
 
@@ -38,6 +42,7 @@ pub(super) struct Appliance {
     sessions: password_safe::Sessions,
     rng: Mutex<Rng>,
     window: Mutex<front::Window>,
+    ledger: Mutex<limits::Ledger>,
 }
 
 impl Appliance {
@@ -54,6 +59,7 @@ impl Appliance {
             sessions: password_safe::Sessions::default(),
             rng: Mutex::new(Rng::with_seed(options.seed)),
             window: Mutex::default(),
+            ledger: Mutex::default(),
         }
     }
 
@@ -79,13 +85,14 @@ impl Appliance {
 
 type Shared = Arc<Appliance>;
 
-/// All surfaces.
+/// All paths of all surfaces.
 pub(super) fn service(appliance: Shared) -> IntoMakeServiceWithConnectInfo<Router, Cut> {
     let api = Router::new()
         .route("/api/public/v3/users", get(read::users).post(write::create))
         .route("/api/public/v3/users/{id}", get(read::user).put(write::replace).delete(write::delete))
         .route("/api/public/v3/groups", get(read::groups))
         .route("/api/public/v3/groups/{id}/members", post(write::add_member))
+        .merge(config::routes())
         .route_layer(from_fn_with_state(Arc::clone(&appliance), token::required));
     api.route("/oauth2/token", post(token::grant))
         .route("/scim/v2/{*path}", any(scim::serve))

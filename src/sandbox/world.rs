@@ -2,6 +2,7 @@
 //! Remembers who existed all the time since a mark. Knows nothing of HTTP, of faults or of what is expected.
 
 use super::facets::{Facets, Facts};
+use super::members::{Members, named_groups};
 use serde_json::{Map, Value};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,21 +16,6 @@ pub const CANARY: &str = "canary-must-not-leak";
 /// The fields of a list row where lists are sparse: the guide's own example.
 const SPARSE_FIELDS: [&str; 4] = ["id", "username", "display_name", "enabled"];
 
-/// The fields of a user that the guide announces; other surfaces say these in words of their own, and the rest as it is.
-pub(super) const GUIDE_FIELDS: [&str; 11] = [
-    "id",
-    "username",
-    "display_name",
-    "email_address",
-    "enabled",
-    "account_type",
-    "group_memberships",
-    "public_key",
-    "last_login",
-    "created_at",
-    "locale",
-];
-
 /// All users and groups of a simulated appliance.
 #[derive(Clone, Debug, Default)]
 pub struct World {
@@ -39,6 +25,7 @@ pub struct World {
     last_group_id: u64,
     facts: BTreeMap<u64, Facts>,
     facets: Facets,
+    members: Members,
     /// What SCIM clients said and no other surface tells (`externalId`, `name`, `emails`), by id of user and of group.
     scim_users: BTreeMap<u64, Record>,
     scim_groups: BTreeMap<u64, Record>,
@@ -138,6 +125,7 @@ impl World {
 
     /// The same, to change it.
     pub fn facets_mut(&mut self) -> &mut Facets {
+        self.members.forget();
         &mut self.facets
     }
 
@@ -156,6 +144,7 @@ impl World {
     /// Puts a user there, in the place of an old one with that id.
     pub fn put_user(&mut self, id: u64, record: Record) {
         self.last_user_id = self.last_user_id.max(id);
+        self.members.forget();
         put(&mut self.users, Entry::new(id, record));
     }
 
@@ -164,6 +153,7 @@ impl World {
         let Ok(at) = place(&self.users, id) else { return false };
         let mut record = std::mem::take(&mut self.users[at].record);
         change(&mut record);
+        self.members.forget();
         self.users[at] = Entry::new(id, record);
         true
     }
@@ -171,6 +161,8 @@ impl World {
     /// Takes a user away for good; false if there is none with this id.
     pub fn remove_user(&mut self, id: u64) -> bool {
         self.stayed.remove(&id);
+        self.facts.remove(&id);
+        self.members.forget();
         place(&self.users, id).is_ok_and(|at| {
             self.users.remove(at);
             true
@@ -226,6 +218,15 @@ impl World {
     /// Ids of the users who existed at the last [`World::mark`] and were never deleted since; none without a mark.
     pub fn stayed(&self) -> BTreeSet<u64> {
         self.stayed.clone()
+    }
+
+    /// The members of a group that are users, strangers among them: (member id, user id), ascending by member id.
+    pub(super) fn members_of(&mut self, group: u64) -> &[(u64, u64)] {
+        let (users, strangers) = (&self.users, &self.facets.strangers);
+        self.members.of(group, || {
+            let told = users.iter().flat_map(|user| named_groups(&user.record).map(|group| (group, user.id)));
+            told.chain(strangers.iter().copied()).collect()
+        })
     }
 
     /// The id of the user at a place of the list.

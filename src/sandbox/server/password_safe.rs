@@ -1,11 +1,11 @@
 //! Password Safe's public API, read only: sign in, users, user groups, and who is in them. Bare arrays of everything.
-//! Paths and the names of parameters compare without case, as ASP.NET does; the objects are made in `record`.
+//! Paths and the names of parameters compare without case, as ASP.NET does; the objects are made in `shape`.
 
-pub(in crate::sandbox) mod record;
 mod session;
 
+use super::super::shape::password_safe as shape;
 use super::super::tally::lock;
-use super::{Appliance, Shared, error, json_answer, read, token};
+use super::{Appliance, Shared, World, churn, error, json_answer, token};
 use axum::extract::{Form, FromRequest as _, Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
@@ -57,26 +57,28 @@ fn get(appliance: &Appliance, parts: &[&str], asked: &Asked) -> Response {
         ["usergroups", ..] if faults.forbid_user_groups => forbidden(),
         ["usergroups"] if faults.forbid_groups => forbidden(),
         ["users"] => users(appliance, asked),
-        ["users", id] => one(appliance, id, record::user, "User not found"),
-        ["users", id, "usergroups"] => many(appliance, id, record::groups_of_user, "User not found"),
+        ["users", id] => one(appliance, id, shape::user, "User not found"),
+        ["users", id, "usergroups"] => {
+            many(appliance, id, |world, id| shape::groups_of_user(world, id), "User not found")
+        }
         ["usergroups"] => groups(appliance, asked),
-        ["usergroups", id] => one(appliance, id, record::group, "User group not found"),
+        ["usergroups", id] => one(appliance, id, shape::group, "User group not found"),
         ["usergroups", id, "users"] if faults.fail_group_users.is_some_and(|bad| id.parse() == Ok(bad)) => {
             said(StatusCode::INTERNAL_SERVER_ERROR, "An error has occurred.")
         }
-        ["usergroups", id, "users"] => many(appliance, id, record::users_of_group, "User group not found"),
+        ["usergroups", id, "users"] => many(appliance, id, shape::users_of_group, "User group not found"),
         _ => said(StatusCode::NOT_FOUND, "No such resource"),
     }
 }
 
 fn users(appliance: &Appliance, asked: &Asked) -> Response {
     let faults = appliance.faults();
-    read::churn(appliance, faults.churn, faults.churn_max_changes);
+    churn::users(appliance, &faults);
     if faults.empty_users {
         return list(appliance, Vec::new());
     }
     let inactive_too = asked.get("includeInactive").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let mut users = record::users(&lock(&appliance.world));
+    let mut users = shape::users(&lock(&appliance.world));
     users.retain(|user| inactive_too || user.get("IsActive") != Some(&Value::Bool(false)));
     if let Some(name) = asked.get("username") {
         users.retain(|user| is_called(user, "UserName", name));
@@ -86,7 +88,7 @@ fn users(appliance: &Appliance, asked: &Asked) -> Response {
 }
 
 fn groups(appliance: &Appliance, asked: &Asked) -> Response {
-    let mut groups = record::groups(&lock(&appliance.world));
+    let mut groups = shape::groups(&lock(&appliance.world));
     if let Some(name) = asked.get("name") {
         groups.retain(|group| is_called(group, "Name", name));
     }
@@ -97,9 +99,7 @@ fn is_called(object: &Value, key: &str, name: &str) -> bool {
     object.get(key).and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(name))
 }
 
-type Of<T> = fn(&super::World, u64) -> Option<T>;
-
-fn one(appliance: &Appliance, id: &str, of: Of<Value>, missing: &str) -> Response {
+fn one(appliance: &Appliance, id: &str, of: fn(&World, u64) -> Option<Value>, missing: &str) -> Response {
     appliance.tally.count(|c| c.details += 1);
     match id.parse().ok().and_then(|id| of(&lock(&appliance.world), id)) {
         Some(object) => json_answer(StatusCode::OK, &object),
@@ -107,8 +107,10 @@ fn one(appliance: &Appliance, id: &str, of: Of<Value>, missing: &str) -> Respons
     }
 }
 
-fn many(appliance: &Appliance, id: &str, of: Of<Vec<Value>>, missing: &str) -> Response {
-    match id.parse().ok().and_then(|id| of(&lock(&appliance.world), id)) {
+type Many = fn(&mut World, u64) -> Option<Vec<Value>>;
+
+fn many(appliance: &Appliance, id: &str, of: Many, missing: &str) -> Response {
+    match id.parse().ok().and_then(|id| of(&mut lock(&appliance.world), id)) {
         Some(objects) => list(appliance, objects),
         None => said(StatusCode::NOT_FOUND, missing),
     }

@@ -1,13 +1,13 @@
 //! SCIM 2.0 (RFC 7643, RFC 7644) over the same people as the other surfaces: reading in `query`, writing in `write` and
-//! `patch`, what it says of itself in `discovery`, the resources in `record`.
+//! `patch`, what it says of itself in `discovery`, the resources in `shape`.
 
 mod discovery;
 mod patch;
 mod query;
-pub(in crate::sandbox) mod record;
 mod write;
 
 use super::super::faults::Faults;
+use super::super::shape::scim as shape;
 use super::{Appliance, Shared, World, answer};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Query, Request, State};
@@ -41,8 +41,8 @@ impl Call<'_> {
 
     fn resource(&self, world: &World, kind: Kind, id: u64) -> Option<Value> {
         match kind {
-            Kind::User => record::user(world, &self.faults, self.base, id),
-            Kind::Group => record::group(world, &self.faults, self.base, id),
+            Kind::User => shape::user(world, &self.faults, self.base, id),
+            Kind::Group => shape::group(world, &self.faults, self.base, id),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the SCIM surface says of itself (RFC 7644 §4, RFC 7643 §5 to §7): it promises what it keeps, and no more.
 
 use super::query::MAX_COUNT;
-use super::record::{CORE_GROUP, CORE_USER, LAST_LOGIN, MORE_GROUP, MORE_USER};
+use super::shape::{CORE_GROUP, CORE_USER, LAST_LOGIN, MORE_GROUP, MORE_USER};
 use serde_json::{Value, json};
 
 /// RFC 7643 §5.

@@ -2,7 +2,7 @@
 //! attributes mean, `write` says.
 
 use super::query::Filter;
-use super::{Kind, Problem, record};
+use super::{Kind, Problem, shape};
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
@@ -93,8 +93,8 @@ impl Path {
 
     fn read(text: &str, kind: Kind) -> Result<Self, Problem> {
         let (core, extension) = match kind {
-            Kind::User => (record::CORE_USER, record::MORE_USER),
-            Kind::Group => (record::CORE_GROUP, record::MORE_GROUP),
+            Kind::User => (shape::CORE_USER, shape::MORE_USER),
+            Kind::Group => (shape::CORE_GROUP, shape::MORE_GROUP),
         };
         if let Some(attribute) = after(text, extension) {
             let within = (!attribute.is_empty()).then(|| extension.to_owned());

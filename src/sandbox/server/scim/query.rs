@@ -1,8 +1,8 @@
 //! Reading by SCIM (RFC 7644 §3.4): one resource, or a page of many, by filter, with the attributes that were asked for.
 
 use super::super::super::tally::lock;
-use super::super::read;
-use super::{Answer, Call, Kind, Problem, record, scim};
+use super::super::churn;
+use super::{Answer, Call, Kind, Problem, scim, shape};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -40,12 +40,12 @@ pub(super) fn list(call: &Call, kind: Kind) -> Answer {
     let filter = call.asked("filter").map(Filter::read).transpose()?;
     let (start, count) = window(call)?;
     if kind == Kind::User {
-        read::churn(call.appliance, call.faults.churn, call.faults.churn_max_changes);
+        churn::users(call.appliance, &call.faults);
     }
     let world = lock(&call.appliance.world);
     let rows = |from: usize, most: usize| match kind {
-        Kind::User => record::users(&world, &call.faults, call.base, (from, most)),
-        Kind::Group => record::groups(&world, &call.faults, call.base, (from, most)),
+        Kind::User => shape::users(&world, &call.faults, call.base, (from, most)),
+        Kind::Group => shape::groups(&world, &call.faults, call.base, (from, most)),
     };
     let (resources, total) = match filter {
         _ if kind == Kind::User && call.faults.empty_users => (Vec::new(), 0),
@@ -111,7 +111,7 @@ fn projected(call: &Call, resource: Value) -> Value {
 /// Without the name of a core schema, which may stand before an attribute (RFC 7644 §3.10).
 fn bare(name: &str) -> &str {
     let name = name.trim();
-    [record::CORE_USER, record::CORE_GROUP]
+    [shape::CORE_USER, shape::CORE_GROUP]
         .iter()
         .find_map(|core| name.strip_prefix(core)?.strip_prefix(':'))
         .unwrap_or(name)

@@ -1,10 +1,12 @@
 //! Writing by SCIM (RFC 7644 §3.3, §3.5, §3.6): create, replace, change, delete. Everything ends up in the guide's records,
 //! so that what an identity provider takes away is gone on every surface.
 
+use super::super::super::members::named_groups;
+use super::super::super::shape::GUIDE_FIELDS;
 use super::super::super::tally::lock;
-use super::super::super::world::{GUIDE_FIELDS, Record, World};
+use super::super::super::world::{Record, World};
 use super::super::write::{defaults, join, leave};
-use super::{Answer, Call, Kind, Problem, patch, record, scim};
+use super::{Answer, Call, Kind, Problem, patch, scim, shape};
 use axum::http::{HeaderValue, StatusCode, header};
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Map, Value};
@@ -160,7 +162,7 @@ impl UserPlan {
         }
         if changed("emails") {
             let emails = addresses(new.get("emails"))?;
-            set("email_address", record::chosen_email(&emails).into());
+            set("email_address", shape::chosen_email(&emails).into());
             plan.said.push(("emails", (!emails.is_empty()).then_some(emails.into())));
         }
         for key in ["name", "externalId"] {
@@ -168,8 +170,8 @@ impl UserPlan {
                 plan.said.push((key, new.get(key).cloned()));
             }
         }
-        let announced = |key: &str| GUIDE_FIELDS.contains(&key) || key == record::LAST_LOGIN;
-        plan.fields.extend(other_fields(old, new, record::MORE_USER).filter(|(key, _)| !announced(key)));
+        let announced = |key: &str| GUIDE_FIELDS.contains(&key) || key == shape::LAST_LOGIN;
+        plan.fields.extend(other_fields(old, new, shape::MORE_USER).filter(|(key, _)| !announced(key)));
         Ok(plan)
     }
 
@@ -197,12 +199,12 @@ impl GroupPlan {
         if old.is_empty() || old.get("displayName") != new.get("displayName") {
             fields.push(("name".to_owned(), Some(required(new, "displayName")?.into())));
         }
-        fields.extend(other_fields(old, new, record::MORE_GROUP).filter(|(key, _)| key != "id" && key != "name"));
+        fields.extend(other_fields(old, new, shape::MORE_GROUP).filter(|(key, _)| key != "id" && key != "name"));
         let before = Members::of(old);
         let after = Members::of(new);
         let added: Vec<&(bool, Value)> = after.0.iter().filter(|member| !before.0.contains(member)).collect();
         for (is_group, id) in added {
-            let there = record::id_of(id).is_some_and(|id| match is_group {
+            let there = number(id).is_some_and(|id| match is_group {
                 true => world.group(id).is_some(),
                 false => world.user(id).is_some(),
             });
@@ -255,16 +257,21 @@ impl Members {
     }
 
     fn users(&self) -> BTreeSet<u64> {
-        self.0.iter().filter(|(is_group, _)| !is_group).filter_map(|(_, id)| record::id_of(id)).collect()
+        self.0.iter().filter(|(is_group, _)| !is_group).filter_map(|(_, id)| number(id)).collect()
     }
 
     fn groups(&self) -> BTreeSet<u64> {
-        self.0.iter().filter(|(is_group, _)| *is_group).filter_map(|(_, id)| record::id_of(id)).collect()
+        self.0.iter().filter(|(is_group, _)| *is_group).filter_map(|(_, id)| number(id)).collect()
     }
 }
 
+/// SCIM's ids are texts; those of this appliance are numbers.
+fn number(id: &Value) -> Option<u64> {
+    id.as_str()?.parse().ok()
+}
+
 fn names(record: &Record, group: u64) -> bool {
-    record::memberships(record).is_some_and(|groups| groups.contains(&group))
+    named_groups(record).any(|named| named == group)
 }
 
 fn put(object: &mut Object, key: &str, value: Option<Value>) {

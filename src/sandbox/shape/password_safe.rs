@@ -1,60 +1,50 @@
 //! The guide's records as Password Safe says them: names in capitals, first and last names, .NET dates. Knows no HTTP.
 
-use super::super::super::world::{CANARY, GUIDE_FIELDS, Record, World};
+use super::super::members::named_groups;
+use super::super::world::{CANARY, Record, World};
+use super::unannounced;
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
 /// All users, the inactive ones too, ascending.
-pub(in crate::sandbox) fn users(world: &World) -> Vec<Value> {
+pub(in super::super) fn users(world: &World) -> Vec<Value> {
     world.users().map(|(id, record)| user_object(world, id, record)).collect()
 }
 
 /// All user groups, ascending.
-pub(in crate::sandbox) fn groups(world: &World) -> Vec<Value> {
+pub(in super::super) fn groups(world: &World) -> Vec<Value> {
     world.groups().map(|(id, record)| group_object(id, record)).collect()
 }
 
 /// One user.
-pub(in crate::sandbox) fn user(world: &World, id: u64) -> Option<Value> {
+pub(in super::super) fn user(world: &World, id: u64) -> Option<Value> {
     world.user(id).map(|record| user_object(world, id, record))
 }
 
 /// One user group.
-pub(in crate::sandbox) fn group(world: &World, id: u64) -> Option<Value> {
+pub(in super::super) fn group(world: &World, id: u64) -> Option<Value> {
     world.group(id).map(|record| group_object(id, record))
 }
 
-/// The users of a group, the inactive ones too; `None`: no such group.
-pub(in crate::sandbox) fn users_of_group(world: &World, group: u64) -> Option<Vec<Value>> {
+/// The users of a group, the inactive ones too, and whom nobody knows; `None`: no such group.
+pub(in super::super) fn users_of_group(world: &mut World, group: u64) -> Option<Vec<Value>> {
     world.group(group)?;
-    let members = world.users().filter(|(_, record)| is_member(record, group));
-    Some(members.map(|(id, record)| user_object(world, id, record)).collect())
+    let mut ids: Vec<u64> = world.members_of(group).iter().map(|(_, user)| *user).collect();
+    ids.sort_unstable();
+    let stranger = |id: u64| json!({"UserID": id, "UserName": format!("gone-{id}")});
+    Some(ids.into_iter().map(|id| user(world, id).unwrap_or_else(|| stranger(id))).collect())
 }
 
 /// The groups of a user; `None`: no such user.
-pub(in crate::sandbox) fn groups_of_user(world: &World, user: u64) -> Option<Vec<Value>> {
+pub(in super::super) fn groups_of_user(world: &World, user: u64) -> Option<Vec<Value>> {
     let record = world.user(user)?;
-    let groups = world.groups().filter(|(id, _)| is_member(record, *id));
+    let groups = world.groups().filter(|(id, _)| named_groups(record).any(|named| named == *id));
     Some(groups.map(|(id, group)| group_object(id, group)).collect())
-}
-
-/// Memberships are numbers or texts.
-pub(in crate::sandbox) fn is_member(record: &Record, group: u64) -> bool {
-    let ids = record.get("group_memberships").and_then(Value::as_array);
-    ids.is_some_and(|ids| ids.iter().any(|id| is_id(id, group)))
-}
-
-fn is_id(told: &Value, id: u64) -> bool {
-    match told {
-        Value::String(text) => text.parse() == Ok(id) && *text == id.to_string(),
-        other => other.as_u64() == Some(id),
-    }
 }
 
 fn user_object(world: &World, id: u64, record: &Record) -> Value {
     let facts = world.facts(id);
-    let mut object: Map<String, Value> =
-        record.iter().filter(|(key, _)| !GUIDE_FIELDS.contains(&key.as_str())).map(owned).collect();
+    let mut object: Map<String, Value> = unannounced(record).collect();
     let mut put = |key: &str, value: Value| drop(object.insert(key.to_owned(), value));
     put("UserID", id.into());
     for (theirs, guides) in [("UserName", "username"), ("EmailAddress", "email_address"), ("IsActive", "enabled")] {

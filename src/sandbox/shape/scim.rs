@@ -1,25 +1,27 @@
 //! The guide's records as SCIM resources (RFC 7643): attributes, memberships from both sides, an extension for the rest.
 //! Knows no HTTP.
 
-use super::super::super::faults::Faults;
-use super::super::super::world::{GUIDE_FIELDS, Record, World};
+use super::super::faults::Faults;
+use super::super::members::named_groups;
+use super::super::world::{Record, World};
+use super::unannounced;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-pub(super) const CORE_USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-pub(super) const CORE_GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-pub(super) const MORE_USER: &str = "urn:bt-rollcall:sandbox:2.0:User";
-pub(super) const MORE_GROUP: &str = "urn:bt-rollcall:sandbox:2.0:Group";
+pub(in super::super) const CORE_USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub(in super::super) const CORE_GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+pub(in super::super) const MORE_USER: &str = "urn:bt-rollcall:sandbox:2.0:User";
+pub(in super::super) const MORE_GROUP: &str = "urn:bt-rollcall:sandbox:2.0:Group";
 /// The attribute of [`MORE_USER`] that the core schema lacks.
-pub(super) const LAST_LOGIN: &str = "lastLogin";
+pub(in super::super) const LAST_LOGIN: &str = "lastLogin";
 /// The fields of a group that have attributes of their own.
-pub(super) const GROUP_FIELDS: [&str; 3] = ["id", "name", "description"];
+pub(in super::super) const GROUP_FIELDS: [&str; 3] = ["id", "name", "description"];
 
 /// Everything: what [`users`] and [`groups`] may be asked for.
-pub(in crate::sandbox) const ALL: (usize, usize) = (0, usize::MAX);
+pub(in super::super) const ALL: (usize, usize) = (0, usize::MAX);
 
 /// Users below a base path, ascending: from which place on, and how many at most.
-pub(in crate::sandbox) fn users(world: &World, faults: &Faults, base: &str, window: (usize, usize)) -> Vec<Value> {
+pub(in super::super) fn users(world: &World, faults: &Faults, base: &str, window: (usize, usize)) -> Vec<Value> {
     world
         .users()
         .skip(window.0)
@@ -29,27 +31,27 @@ pub(in crate::sandbox) fn users(world: &World, faults: &Faults, base: &str, wind
 }
 
 /// The same of groups.
-pub(in crate::sandbox) fn groups(world: &World, faults: &Faults, base: &str, window: (usize, usize)) -> Vec<Value> {
+pub(in super::super) fn groups(world: &World, faults: &Faults, base: &str, window: (usize, usize)) -> Vec<Value> {
     let maker = Groups { world, faults, base, members: members(world, None) };
     world.groups().skip(window.0).take(window.1).map(|(id, record)| maker.resource(id, record)).collect()
 }
 
 /// One user.
-pub(super) fn user(world: &World, faults: &Faults, base: &str, id: u64) -> Option<Value> {
+pub(in super::super) fn user(world: &World, faults: &Faults, base: &str, id: u64) -> Option<Value> {
     world.user(id).map(|record| user_resource(world, faults, base, id, record))
 }
 
 /// One group.
-pub(super) fn group(world: &World, faults: &Faults, base: &str, id: u64) -> Option<Value> {
+pub(in super::super) fn group(world: &World, faults: &Faults, base: &str, id: u64) -> Option<Value> {
     let record = world.group(id)?;
     Some(Groups { world, faults, base, members: members(world, Some(id)) }.resource(id, record))
 }
 
 /// The groups that a record names, each once, whether they exist or not; `None`: it does not tell.
-pub(super) fn memberships(record: &Record) -> Option<Vec<u64>> {
-    let told = record.get("group_memberships")?.as_array()?;
-    let mut ids: Vec<u64> = Vec::with_capacity(told.len());
-    for id in told.iter().filter_map(id_of) {
+fn memberships(record: &Record) -> Option<Vec<u64>> {
+    record.get("group_memberships")?.as_array()?;
+    let mut ids: Vec<u64> = Vec::new();
+    for id in named_groups(record) {
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -57,22 +59,13 @@ pub(super) fn memberships(record: &Record) -> Option<Vec<u64>> {
     Some(ids)
 }
 
-/// Memberships are numbers or texts.
-pub(super) fn id_of(told: &Value) -> Option<u64> {
-    match told {
-        Value::String(text) => text.parse().ok().filter(|id: &u64| *text == id.to_string()),
-        other => other.as_u64(),
-    }
-}
-
-/// User ids by group, ascending: of all groups or of one.
-fn members(world: &World, only: Option<u64>) -> HashMap<u64, Vec<u64>> {
-    let mut found: HashMap<u64, Vec<u64>> = HashMap::new();
-    for (user, record) in world.users() {
-        for group in memberships(record).unwrap_or_default() {
-            if only.is_none_or(|only| only == group) {
-                found.entry(group).or_default().push(user);
-            }
+/// User ids by group, ascending, strangers among them: of all groups or of one.
+fn members(world: &World, only: Option<u64>) -> HashMap<u64, BTreeSet<u64>> {
+    let mut found: HashMap<u64, BTreeSet<u64>> = HashMap::new();
+    let told = world.users().flat_map(|(user, record)| named_groups(record).map(move |group| (group, user)));
+    for (group, user) in told.chain(world.facets().strangers.iter().copied()) {
+        if only.is_none_or(|only| only == group) {
+            found.entry(group).or_default().insert(user);
         }
     }
     found
@@ -102,8 +95,7 @@ fn user_resource(world: &World, faults: &Faults, base: &str, id: u64, record: &R
         resource.entry("name").or_insert_with(|| json!({"formatted": name}));
     }
     put_emails(&mut resource, record.get("email_address").and_then(Value::as_str));
-    let mut more: Map<String, Value> =
-        record.iter().filter(|(key, _)| !GUIDE_FIELDS.contains(&key.as_str())).map(owned).collect();
+    let mut more: Map<String, Value> = unannounced(record).collect();
     more.extend(record.get("last_login").map(|login| (LAST_LOGIN.to_owned(), login.clone())));
     finished(resource, CORE_USER, MORE_USER, more)
 }
@@ -122,7 +114,7 @@ fn put_emails(resource: &mut Record, address: Option<&str>) {
 }
 
 /// The primary address, else the first.
-pub(super) fn chosen_email(emails: &[Value]) -> Option<&str> {
+pub(in super::super) fn chosen_email(emails: &[Value]) -> Option<&str> {
     let primary = emails.iter().find(|email| email.get("primary") == Some(&Value::Bool(true)));
     primary.or(emails.first())?.get("value")?.as_str()
 }
@@ -141,7 +133,7 @@ struct Groups<'a> {
     world: &'a World,
     faults: &'a Faults,
     base: &'a str,
-    members: HashMap<u64, Vec<u64>>,
+    members: HashMap<u64, BTreeSet<u64>>,
 }
 
 impl Groups<'_> {
