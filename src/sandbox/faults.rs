@@ -75,6 +75,20 @@ pub struct Faults {
     pub fail_member_list: Option<u64>,
     /// The churn ends after so many deletions and creations.
     pub churn_max_changes: Option<u64>,
+    /// Password Safe: a session is dead after so many requests, though nobody signed out; the next one answers 401.
+    pub session_requests: Option<u64>,
+    /// Password Safe: `GET Users` gives at most so many, and does not say so.
+    pub cap_users: Option<usize>,
+    /// Password Safe: `UserGroups` and all below it answer 403.
+    pub forbid_user_groups: bool,
+    /// Password Safe: the users of this group answer 500, always.
+    pub fail_group_users: Option<u64>,
+    /// SCIM: users carry no `groups`.
+    pub scim_members_only: bool,
+    /// SCIM: groups carry no `members`.
+    pub scim_groups_only: bool,
+    /// SCIM: the members of this group (the second) leave out this user (the first), who names the group.
+    pub scim_disagree: Option<(u64, u64)>,
 }
 
 impl Faults {

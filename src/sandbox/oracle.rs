@@ -15,6 +15,7 @@ mod rows;
 mod scim;
 mod sra;
 
+use super::faults::Faults;
 use super::surface::Surface;
 use super::world::World;
 use chrono::{DateTime, Utc};
@@ -47,6 +48,8 @@ pub struct Expect {
     pub clock_skew_seconds: i64,
     /// SCIM: the configuration names the extension's `lastLogin`.
     pub last_login_path: bool,
+    /// SCIM: the handles that hide a side of memberships (`scim_*`) as they are set; the others do not matter here.
+    pub scim_faults: Faults,
     /// The register of service accounts: (pattern, day `YYYY-MM-DD` of the next review).
     pub service_owners: Vec<(String, String)>,
 }
@@ -68,6 +71,7 @@ impl Expect {
             groups_listed: true,
             clock_skew_seconds: 0,
             last_login_path: false,
+            scim_faults: Faults::default(),
             service_owners: Vec::new(),
         }
     }

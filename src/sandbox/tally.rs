@@ -36,6 +36,14 @@ pub struct Counters {
     pub over_limit: u64,
     /// The most requests of `/api/config/v1` that ever arrived within one second.
     pub max_per_second: u64,
+    /// Password Safe: sessions opened.
+    pub sessions_opened: u64,
+    /// Password Safe: sessions that are open now.
+    pub sessions_open: u64,
+    /// Password Safe: lists answered with 200 (a mishap may still spoil one on its way).
+    pub safe_lists: u64,
+    /// SCIM: pages of users and groups, the same.
+    pub scim_pages: u64,
 }
 
 #[derive(Default)]

@@ -22,9 +22,13 @@ pub struct World {
     users: Vec<Entry>,
     groups: Vec<Entry>,
     last_user_id: u64,
+    last_group_id: u64,
     facts: BTreeMap<u64, Facts>,
     facets: Facets,
     members: Members,
+    /// What SCIM clients said and no other surface tells (`externalId`, `name`, `emails`), by id of user and of group.
+    scim_users: BTreeMap<u64, Record>,
+    scim_groups: BTreeMap<u64, Record>,
     /// Ids that existed at the mark and ever since.
     stayed: BTreeSet<u64>,
 }
@@ -165,8 +169,36 @@ impl World {
         })
     }
 
+    /// Adds a group under the next free id and returns it. Ids are never used twice.
+    pub fn add_group(&mut self, record: Record) -> u64 {
+        let id = self.last_group_id + 1;
+        self.put_group(id, record);
+        id
+    }
+
+    /// What SCIM clients said of a user and no other surface tells.
+    pub(super) fn scim_user(&self, id: u64) -> Record {
+        self.scim_users.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Sets it.
+    pub(super) fn set_scim_user(&mut self, id: u64, said: Record) {
+        self.scim_users.insert(id, said);
+    }
+
+    /// What SCIM clients said of a group and no other surface tells.
+    pub(super) fn scim_group(&self, id: u64) -> Record {
+        self.scim_groups.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Sets it.
+    pub(super) fn set_scim_group(&mut self, id: u64, said: Record) {
+        self.scim_groups.insert(id, said);
+    }
+
     /// Puts a group there, in the place of an old one with that id.
     pub fn put_group(&mut self, id: u64, record: Record) {
+        self.last_group_id = self.last_group_id.max(id);
         put(&mut self.groups, Entry::new(id, record));
     }
 

@@ -79,7 +79,8 @@ pub(super) async fn door(
 
 /// Writes are spared: the sandbox's own users want them to work.
 fn mishap(appliance: &Appliance, faults: &Faults, request: &Request) -> Option<Mishap> {
-    let token = request.uri().path() == "/oauth2/token";
+    let path = request.uri().path();
+    let token = path == "/oauth2/token" || path.to_ascii_lowercase().ends_with("/auth/connect/token");
     if request.method() != Method::GET && !(token && faults.token_endpoint_too) {
         return None;
     }
