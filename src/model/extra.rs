@@ -41,7 +41,8 @@ pub fn is_secret(name: &str) -> bool {
     ];
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
-    WORDS.iter().any(|word| name.contains(word))
+    // How many passkeys somebody has is no secret; it says who has one.
+    name != "fido2credentialcount" && WORDS.iter().any(|word| name.contains(word))
 }
 
 /// The fields whose names are not those of secrets, cleaned in the same way.
@@ -73,9 +74,9 @@ mod tests {
     fn fields_named_like_a_secret_are_dropped_however_they_are_spelled_and_however_deep_they_are() {
         let extra = of(json!({
             "ClientSecret": "x", "client-secret": "x", "Pass Phrase": "x", "api_key": "x", "refreshToken": "x",
-            "publicKeyType": "rsa", "a": [{"b": {"Private-Key": "x", "c": 1}}],
+            "publicKeyType": "rsa", "fido2_credential_count": 2, "credentials": [1], "a": [{"b": {"Private-Key": "x", "c": 1}}],
         }));
-        assert_eq!(extra.as_deref(), Some(r#"{"a":[{"b":{"c":1}}],"publicKeyType":"rsa"}"#));
+        assert_eq!(extra.as_deref(), Some(r#"{"a":[{"b":{"c":1}}],"fido2_credential_count":2,"publicKeyType":"rsa"}"#));
         assert_eq!(of(json!({"password_hash": "x"})), None, "nothing is left");
     }
 

@@ -1,11 +1,13 @@
 //! What connectors share beside decoding: the client with who it reads for, reports of lists, words for errors, and the tally of
 //! lists that exist once a group. Knows no product.
 
+use super::record::{Id, Listed, Record, listed};
 use super::{ProbedList, SourceSettings};
 use crate::event::{Event, Observer};
 use crate::model::{Coverage, ListKind, ListReport, SourceIdentity};
 use crate::wire::page::{End, Progress, Row, WalkSettings, Walked};
 use crate::wire::{Client, WireError, WireErrorKind};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The client of one source, and whom to tell.
@@ -47,6 +49,26 @@ impl Desk {
 
     pub(super) fn progress(&self, list: ListKind, received: u64, expected: Option<u64>) {
         self.observer.tell(&Event::Progress { source: &self.identity.name, list, received, expected });
+    }
+
+    /// Users whom only groups name, by their own records: those who are there, and how many could not be asked for. No more are asked
+    /// for than a few: where many are missing, a few more words would not help.
+    pub(super) async fn strangers(&self, path: &str, id_key: &str, ids: &BTreeSet<Id>) -> (Vec<Listed>, u64) {
+        let (mut found, mut unknown) = (Vec::new(), 0);
+        for (asked, id) in ids.iter().enumerate() {
+            if asked >= MOST_STRANGERS {
+                unknown += 1;
+                continue;
+            }
+            let path = format!("{path}/{}", id.in_path());
+            let answer = self.client.get::<Record>(&path).await;
+            match answer.and_then(|record| listed(vec![record], id_key, &path)) {
+                Ok(rows) => found.extend(rows.into_iter().filter(|row| row.id == *id)),
+                Err(error) if error.kind == WireErrorKind::NotFound => {}
+                Err(_) => unknown += 1,
+            }
+        }
+        (found, unknown)
     }
 
     /// The rows of a walk, and how it went.
@@ -126,6 +148,25 @@ pub(super) fn is_hopeless(error: &WireError) -> bool {
     )
 }
 
+/// Users whom only a membership names that are asked for by id.
+const MOST_STRANGERS: usize = 20;
+
+/// Whom groups name and the list of users does not. `named`: the user of a row, where it is one.
+pub(super) fn strangers(
+    members: &[(Id, Vec<Listed>)],
+    users: &[Listed],
+    named: impl Fn(&Listed) -> Option<Id>,
+) -> BTreeSet<Id> {
+    let known: HashSet<&Id> = users.iter().map(|row| &row.id).collect();
+    members.iter().flat_map(|(_, rows)| rows).filter_map(named).filter(|id| !known.contains(id)).collect()
+}
+
+/// For the manifest: who came while lists were read.
+pub(super) fn came_later(found: &[Listed]) -> Option<String> {
+    let ids: Vec<String> = found.iter().map(|row| row.id.to_text()).collect();
+    (!ids.is_empty()).then(|| format!("users {} came after the list was read; they were read by id", ids.join(", ")))
+}
+
 /// More records than this, and than one in fifty, that are not found: no deletions, but a right or a route that is missing.
 const ALWAYS_FINE: u64 = 5;
 
@@ -174,6 +215,11 @@ impl PerGroup {
 
     pub(super) fn fail(&mut self, kind: ListKind, group: &str, error: &WireError) {
         self.failed.get_or_insert_with(|| format!("group {group}: {}", in_words(kind, error)));
+    }
+
+    /// A list that came whole by its own word, and may not be.
+    pub(super) fn doubt(&mut self, group: &str, why: String) {
+        self.unproven.push((group.to_owned(), why));
     }
 
     pub(super) fn fail_whole(&mut self, why: String) {

@@ -6,7 +6,7 @@
 
 mod decode;
 
-use super::lists::{Desk, PerGroup, empty_report, failed, is_hopeless, probed};
+use super::lists::{Desk, PerGroup, empty_report, failed, is_hopeless, probed, strangers};
 use super::record::{Decoding, Id, Listed, Records, listed};
 use super::{Harvesting, Leaving, Probe, Probing, Source, SourceSettings};
 use crate::event::Observer;
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Readings of everything before the lists are said to be not proven.
-const MAX_PASSES: u32 = 4;
+const MAX_PASSES: u32 = 6;
 
 /// Reads one appliance.
 pub(super) struct PasswordSafe {
@@ -143,12 +143,15 @@ impl PasswordSafe {
             let after = self.lists(&mut efforts).await?;
             let (users_moved, groups_moved) =
                 (ids(&before.users) != ids(&after.users), ids(&before.groups) != ids(&after.groups));
-            let strangers = strangers(&members, &after.users);
-            let settled = !users_moved && !groups_moved && strangers.is_empty();
+            let named = |row: &Listed| Some(row.id.clone());
+            let missing = strangers(&members, &after.users, named);
+            let (found, unknown) = self.desk.strangers(&format!("{}/Users", self.base), "UserID", &missing).await;
+            let settled = !users_moved && !groups_moved && found.is_empty() && unknown == 0;
             let hopeless = matches!(report.coverage, Coverage::Failed { .. });
             if settled || hopeless || passes >= u64::from(MAX_PASSES) {
                 let moved = |moved: bool| moved.then(|| format!("its ids still changed after {passes} readings"));
-                let users = moved(users_moved).or_else(|| who(&strangers)).or_else(|| is_round(after.users.len()));
+                let users =
+                    moved(users_moved).or_else(|| lacking(&found, unknown)).or_else(|| is_round(after.users.len()));
                 let groups = moved(groups_moved).or_else(|| is_round(after.groups.len()));
                 let (users_effort, groups_effort) = efforts;
                 return Ok(Reading {
@@ -212,6 +215,9 @@ impl PasswordSafe {
         // A group that the list has just named and that is not found may be a passing fault: asked once more, after all others.
         let gone = self.members_of(missing, &mut found, &mut tally).await;
         tally.gone = gone.len() as u64;
+        if let Some((group, why)) = cut_short(&found) {
+            tally.doubt(&group, why);
+        }
         let query = format!("{}/UserGroups/{{id}}/Users", self.base);
         (found, tally.report(kind, query, self.desk.client.requests() - before))
     }
@@ -267,13 +273,17 @@ impl PasswordSafe {
     }
 }
 
-/// A whole list in one answer; complete unless its size is one at which servers like to cut.
+/// A whole list in one answer.
 fn in_one(rows: Vec<Listed>) -> Walked<Listed, WireError> {
-    let end = match is_round(rows.len()) {
-        Some(why) => End::Unproven(why),
-        None => End::Proven(String::new()),
-    };
-    Walked { received: rows.len() as u64, rows, expected: None, pages: 1, passes: 1, end: Ok(end) }
+    let end = Ok(End::Proven(String::new()));
+    Walked { received: rows.len() as u64, rows, expected: None, pages: 1, passes: 1, end }
+}
+
+/// The group whose list may be cut short: the longest one, where it ends at a round number. A longer list shows that nothing is
+/// cut there.
+fn cut_short(members: &[(Id, Vec<Listed>)]) -> Option<(String, String)> {
+    let (group, rows) = members.iter().max_by_key(|(_, rows)| rows.len())?;
+    is_round(rows.len()).map(|why| (group.to_text(), why))
 }
 
 /// A bare array that ends at a round number, and no total to hold against it (F22 of the traps that other tools fell into).
@@ -286,17 +296,19 @@ fn ids(rows: &[Listed]) -> BTreeSet<&Id> {
     rows.iter().map(|row| &row.id).collect()
 }
 
-/// Whom groups name and the list of users does not.
-fn strangers(members: &[(Id, Vec<Listed>)], users: &[Listed]) -> BTreeSet<Id> {
-    let known = ids(users);
-    members.iter().flat_map(|(_, rows)| rows).map(|row| &row.id).filter(|id| !known.contains(id)).cloned().collect()
-}
-
-fn who(strangers: &BTreeSet<Id>) -> Option<String> {
-    let first = strangers.first()?.to_text();
-    let count = strangers.len();
-    let others = if count == 1 { String::new() } else { format!(" and {} more", count - 1) };
-    Some(format!("groups name users that the list does not hold: {first}{others}"))
+/// The list lacks users who are there by their ids; or groups name so many others that nobody can tell. A user whom a group names and
+/// who is not there by id is gone: that is the group's trouble, not the list's.
+fn lacking(found: &[Listed], unknown: u64) -> Option<String> {
+    match (found.first(), unknown) {
+        (Some(first), _) => {
+            let more = if found.len() == 1 { String::new() } else { format!(" and {} more", found.len() - 1) };
+            Some(format!("it lacks users who are there by id: {}{more}", first.id.to_text()))
+        }
+        (None, 0) => None,
+        (None, unknown) => {
+            Some(format!("groups name users whom it does not hold, {unknown} of whom were not looked up"))
+        }
+    }
 }
 
 impl Source for PasswordSafe {
@@ -328,10 +340,23 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_named_by_groups_only_is_a_stranger() {
+    fn a_list_that_lacks_somebody_who_is_there_is_not_proven() {
         let members = vec![(Id::Number(1), rows(&[1, 2])), (Id::Number(2), rows(&[2, 9, 8]))];
-        let found = strangers(&members, &rows(&[1, 2, 3]));
-        assert_eq!(who(&found).as_deref(), Some("groups name users that the list does not hold: 8 and 1 more"));
-        assert_eq!(who(&strangers(&members[..1], &rows(&[1, 2]))), None);
+        let missing = strangers(&members, &rows(&[1, 2, 3]), |row| Some(row.id.clone()));
+        assert_eq!(missing, [Id::Number(8), Id::Number(9)].into());
+        assert_eq!(lacking(&rows(&[8, 9]), 0).as_deref(), Some("it lacks users who are there by id: 8 and 1 more"));
+        assert!(lacking(&[], 3).unwrap().contains("3 of whom were not looked up"));
+        assert_eq!(lacking(&[], 0), None);
+    }
+
+    #[test]
+    fn a_round_number_of_members_is_no_cut_where_another_group_has_more() {
+        let sized = |sizes: &[u64]| -> Vec<(Id, Vec<Listed>)> {
+            sizes.iter().map(|size| (Id::Number(*size), rows(&(1..=*size).collect::<Vec<_>>()))).collect()
+        };
+        assert_eq!(cut_short(&sized(&[3, 100, 101])), None);
+        assert_eq!(cut_short(&sized(&[3, 99])), None);
+        let (group, why) = cut_short(&sized(&[3, 100, 50])).unwrap();
+        assert!(group == "100" && why.contains("exactly 100 rows"), "{why}");
     }
 }

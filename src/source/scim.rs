@@ -4,7 +4,7 @@
 
 mod decode;
 
-use super::lists::{Desk, pages, probed};
+use super::lists::{Desk, came_later, pages, probed};
 use super::record::{Decoding, Listed, Record, listed};
 use super::{Harvesting, Probe, Probing, Source, SourceSettings};
 use crate::event::Observer;
@@ -73,6 +73,11 @@ impl Scim {
             harvest.lists.push(report);
             groups
         };
+        let mut users = users;
+        let (found, _) =
+            self.desk.strangers(&format!("{}/Users", self.base), "id", &decode::strangers(&users, &groups)).await;
+        harvest.warnings.extend(came_later(&found));
+        users.extend(found);
         decode::fill(&mut harvest, users, groups, self.last_login_path.as_deref(), &decoding);
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
         harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();

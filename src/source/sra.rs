@@ -7,11 +7,11 @@
 
 mod decode;
 
-use super::lists::{Desk, PerGroup, empty_report, failed, is_hopeless, probed};
-use super::record::{Decoding, Id, Listed, Record, Records, listed};
+use super::lists::{Desk, PerGroup, came_later, empty_report, failed, is_hopeless, probed, strangers};
+use super::record::{Decoding, Id, Listed, Records, listed};
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
-use crate::model::{Coverage, Harvest, ListKind, ListReport, Outside, OutsideMember, User};
+use crate::model::{Coverage, Harvest, ListKind, ListReport};
 use crate::wire::page::Walked;
 use crate::wire::page::numbered::{Numbered, PageAt, Told, walk_numbered};
 use crate::wire::{HeaderMap, Plan, WireError, WireErrorKind};
@@ -21,8 +21,6 @@ use std::sync::Arc;
 
 /// Readings of one list before it is said to be not proven; each reads the whole list.
 const MAX_PASSES: u32 = 3;
-/// Users whom only a membership names that are asked for by id: they may have come after the list was read.
-const MOST_LATECOMERS: usize = 20;
 
 /// Lists that are read from their first page on; the last three are optional: versions and products differ.
 const LISTS: [(ListKind, &str); 5] = [
@@ -98,8 +96,8 @@ impl Sra {
         }
         self.members(&mut tenant, &mut harvest).await;
         self.vendor_users(&mut tenant, &mut harvest).await;
+        self.latecomers(&mut tenant, &mut harvest).await;
         tenant.fill(&mut harvest, &decoding);
-        self.latecomers(&mut harvest, &tenant, &decoding).await;
         self.ended(harvest, &decoding)
     }
 
@@ -257,28 +255,13 @@ impl Sra {
         (firsts, missing)
     }
 
-    /// Users whom a membership names and the list does not: whoever came after the list was read is there by id.
-    async fn latecomers(&self, harvest: &mut Harvest, tenant: &Tenant, decoding: &Decoding) {
-        let named = |outside: &Outside| match &outside.member {
-            OutsideMember::Missing(id) => Some(id.clone()),
-            _ => None,
-        };
-        let mut missing: Vec<_> = harvest.outside.iter().filter_map(named).collect();
-        missing.sort_unstable();
-        missing.dedup();
-        if missing.is_empty() || missing.len() > MOST_LATECOMERS {
-            return;
-        }
-        for id in missing {
-            let path = format!("{}/user/{}", self.base, Id::of(id.as_str()).in_path());
-            let Ok(record) = self.desk.client.get::<Record>(&path).await else { continue };
-            let Ok(mut rows) = listed(vec![record], "id", &path) else { continue };
-            if let Some(row) = rows.pop().filter(|row| row.id.to_text() == id.as_str()) {
-                let user: User = tenant.late_user(row, &mut harvest.outside, decoding);
-                harvest.users.push(user);
-                harvest.warnings.push(format!("user {id} came after the list was read, and was read by id"));
-            }
-        }
+    /// Users whom a policy names and the list does not: whoever came after the list was read is there by id.
+    async fn latecomers(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+        let named = |member: &Listed| member.record.id("user_id");
+        let missing = strangers(&tenant.members, &tenant.users, named);
+        let (found, _) = self.desk.strangers(&format!("{}/user", self.base), "id", &missing).await;
+        harvest.warnings.extend(came_later(&found));
+        tenant.users.extend(found);
     }
 
     /// One page of each list, and what a run would cost by what they show.

@@ -28,8 +28,8 @@ pub enum WireErrorKind {
     /// 401 with a token that was good before.
     #[error("the appliance refused the token (401)")]
     Unauthorized,
-    /// 401 with a token that was just given, or that other requests are answered with.
-    #[error("the appliance refused the request (401), not the token, which is good")]
+    /// 401 with two tokens that were just given.
+    #[error("the appliance refused the request (401) though the token was new")]
     RequestRefused,
     /// More requests than the limits of an hour allow.
     #[error("{0}")]

@@ -184,22 +184,19 @@ impl Client {
             let turn = self.pace.turn().await;
             // Only now: while this request waited for its turn, the token may have been replaced, or refused.
             let Some(pass) = self.tokens.pass() else { continue };
-            let (generation, fresh, sent) = (pass.generation, pass.fresh, Instant::now());
+            let (generation, fresh) = (pass.generation, pass.fresh);
             let failure = match self.get_once(path, attempt, pass).await {
-                Ok(value) => {
-                    self.tokens.accepted(generation);
-                    return Ok(value);
-                }
+                Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
             drop(turn);
             match failure.kind.disposition() {
                 // Tokens may die at any time, and as often as they like: others may have used up the new one before this
-                // request had its turn. Two that were refused when they were first shown will not be followed by a better one,
-                // and one that others have shown with success meanwhile is alive: the refusal is of this request.
+                // request had its turn. Two that were refused when they were first shown will not be followed by a better one:
+                // the refusal is of this request.
                 Disposition::Refresh => {
                     fresh_refusals += u32::from(fresh);
-                    if fresh_refusals > 1 || self.tokens.was_accepted_since(generation, sent) {
+                    if fresh_refusals > 1 {
                         return Err(WireErrorKind::RequestRefused);
                     }
                     self.tokens.discard(generation);

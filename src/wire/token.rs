@@ -67,8 +67,6 @@ struct Held {
     generation: u64,
     /// Some request has shown it.
     shown: bool,
-    /// When a request was last answered with it.
-    accepted: Option<Instant>,
     /// It was refused: only the credential may still be good, for a new session.
     refused: bool,
 }
@@ -128,20 +126,6 @@ impl Tokens {
         Some(Pass { credential, cookie, generation: held.generation, fresh })
     }
 
-    /// A request was answered with it.
-    pub(super) fn accepted(&self, generation: u64) {
-        if let Some(held) = self.held.borrow_mut().as_mut().filter(|held| held.generation == generation) {
-            held.accepted = Some(Instant::now());
-        }
-    }
-
-    /// Whether some request was answered with it since then.
-    pub(super) fn was_accepted_since(&self, generation: u64, since: Instant) -> bool {
-        let held = self.held.borrow();
-        let held = held.as_ref().filter(|held| held.generation == generation && !held.refused);
-        held.and_then(|held| held.accepted).is_some_and(|accepted| accepted > since)
-    }
-
     /// Throws away what was refused; a newer one stays, so that many refusals of one token cost one refresh.
     pub(super) fn discard(&self, generation: u64) {
         if let Some(held) = self.held.borrow_mut().as_mut().filter(|held| held.generation == generation) {
@@ -164,7 +148,7 @@ impl Tokens {
         let generation = self.generation.get() + 1;
         self.generation.set(generation);
         let granted = Granted { header: granted.header.clone(), until: granted.until };
-        let held = Held { granted, cookie, generation, shown: false, accepted: None, refused: false };
+        let held = Held { granted, cookie, generation, shown: false, refused: false };
         *self.held.borrow_mut() = Some(held);
     }
 
@@ -327,19 +311,6 @@ mod tests {
         assert!(tokens.pass().is_some(), "a newer one stays");
         tokens.discard(first.generation);
         assert!(tokens.pass().is_none());
-    }
-
-    #[test]
-    fn a_token_that_others_are_answered_with_is_alive() {
-        let tokens = tokens();
-        let before = Instant::now();
-        tokens.keep(&granted(60), None);
-        assert!(!tokens.was_accepted_since(1, before));
-        tokens.accepted(1);
-        assert!(tokens.was_accepted_since(1, before));
-        assert!(!tokens.was_accepted_since(1, Instant::now()) && !tokens.was_accepted_since(2, before));
-        tokens.discard(1);
-        assert!(!tokens.was_accepted_since(1, before));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn compare(rig: &Rig) {
 }
 
 #[track_caller]
-fn same_rows(table: &str, found: &[Row], expected: &[Row]) {
+pub fn same_rows(table: &str, found: &[Row], expected: &[Row]) {
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         for (column, cell) in expected {
             assert_eq!(found.get(column), Some(cell), "{table}, row {place}, column {column}");
@@ -39,7 +39,7 @@ fn same_rows(table: &str, found: &[Row], expected: &[Row]) {
     assert_eq!(found.len(), expected.len(), "{table}");
 }
 
-fn finding(row: &Row) -> ExpectedFinding {
+pub fn finding(row: &Row) -> ExpectedFinding {
     let evidence: Value = serde_json::from_str(&row["evidence"]).unwrap();
     let aged = matches!(row["rule"].as_str(), "stale-login" | "never-logged-in");
     let number = |key: &str| evidence[key].as_i64().filter(|_| aged);

@@ -4,6 +4,7 @@
 
 mod agreement;
 mod churn;
+mod conformance;
 mod crash;
 mod delivery;
 mod faults;
@@ -12,4 +13,5 @@ mod outside;
 mod receiver;
 mod rig;
 mod secrets;
+mod surface;
 mod tokens;

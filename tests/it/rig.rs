@@ -131,7 +131,12 @@ impl Rig {
 
 /// The rows of a CSV file.
 pub fn rows(path: &Path) -> Vec<Row> {
-    let mut reader = csv::Reader::from_path(path).unwrap();
+    rows_of(fs::File::open(path).unwrap())
+}
+
+/// The same of what was written elsewhere.
+pub fn rows_of(csv: impl std::io::Read) -> Vec<Row> {
+    let mut reader = csv::Reader::from_reader(csv);
     let header = reader.headers().unwrap().clone();
     let row = |record: csv::StringRecord| {
         header.iter().map(str::to_owned).zip(record.iter().map(str::to_owned)).collect::<Row>()

@@ -47,6 +47,16 @@ pub(super) fn fill(
     }
 }
 
+/// Whom groups name and the list of users does not.
+pub(super) fn strangers(users: &[Listed], groups: &[Listed]) -> BTreeSet<Id> {
+    let known: BTreeSet<&Id> = groups.iter().map(|group| &group.id).chain(users.iter().map(|user| &user.id)).collect();
+    let members = groups.iter().filter_map(|group| group.record.get("members")?.as_array()).flatten();
+    let is_user = |member: &&Value| {
+        member.get("type").and_then(Value::as_str).is_none_or(|kind| kind.eq_ignore_ascii_case("user"))
+    };
+    members.filter(is_user).filter_map(value_of).filter(|id| !known.contains(id)).collect()
+}
+
 impl ByGroup {
     fn take(&mut self, row: Listed, known: &BTreeSet<Id>) -> Group {
         let mut record = row.record;

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Everything that was read, before it is put together.
 #[derive(Default)]
 pub(super) struct Tenant {
-    users: Vec<Listed>,
+    pub(super) users: Vec<Listed>,
     pub(super) policies: Vec<Listed>,
     providers: AHashMap<Id, Box<str>>,
     api_accounts: Vec<Listed>,
@@ -115,16 +115,6 @@ impl Tenant {
         second_factor(&mut user, &record);
         user.extra = record.into_extra();
         user
-    }
-
-    /// A user who came after the list was read; the memberships that named somebody missing are now that user's.
-    pub(super) fn late_user(&self, row: Listed, outside: &mut Vec<Outside>, decoding: &Decoding) -> User {
-        let id = UserId::from(row.id.to_text());
-        let is_late = |outside: &Outside| outside.member == OutsideMember::Missing(id.clone());
-        let groups =
-            outside.iter().filter(|outside| is_late(outside)).map(|outside| outside.group_id.clone()).collect();
-        outside.retain(|outside| !is_late(outside));
-        self.user(row, groups, decoding)
     }
 
     /// Each person once, however many vendors name it.

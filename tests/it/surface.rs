@@ -1,0 +1,117 @@
+//! One surface of a simulated appliance read by its connector, without a process of its own, and held against the oracle cell by
+//! cell.
+
+use super::inventory::{finding, same_rows};
+use super::rig::{Row, as_of};
+use bt_rollcall::event::{Nobody, Observer};
+use bt_rollcall::model::{Classes, Finding, Harvest, Inventory, Pattern, SourceIdentity, SourceName};
+use bt_rollcall::rules::{self, policy::Policy};
+use bt_rollcall::sandbox::{Expect, Expected, ExpectedFinding, Faults, Sandbox, SandboxOptions, Surface, World};
+use bt_rollcall::source::{self, SourceKind, SourceSettings};
+use bt_rollcall::table::{CsvDialect, Table, Tables};
+use bt_rollcall::wire::{Account, ClientSettings, TokenAuth};
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const SOURCE: &str = "sandbox";
+
+/// The connector's kind for a surface.
+pub fn kind(surface: Surface) -> SourceKind {
+    match surface {
+        Surface::Guide => SourceKind::RestV3,
+        Surface::Pra => SourceKind::Pra,
+        Surface::Rs => SourceKind::Rs,
+        Surface::PasswordSafe => SourceKind::PasswordSafe,
+        Surface::Scim => SourceKind::Scim,
+    }
+}
+
+/// An appliance that is of the product that the surface belongs to.
+pub fn appliance(surface: Surface, world: World, faults: Faults) -> Sandbox {
+    appliance_by(1, surface, world, faults)
+}
+
+/// The same with other chances.
+pub fn appliance_by(seed: u64, surface: Surface, world: World, faults: Faults) -> Sandbox {
+    let faults = Faults { rs: surface == Surface::Rs, ..faults };
+    Sandbox::start(SandboxOptions { world, faults, seed, ..SandboxOptions::default() }).unwrap()
+}
+
+/// How to read it: as fast as it answers, with short waits.
+pub fn settings(sandbox: &Sandbox, surface: Surface) -> SourceSettings {
+    let (name, kind) = (SourceName::from(SOURCE), kind(surface));
+    let base_path = kind.base_path().to_owned();
+    let token_path = if kind == SourceKind::PasswordSafe {
+        format!("{base_path}/Auth/Connect/Token")
+    } else {
+        "/oauth2/token".to_owned()
+    };
+    let account = Account::Oauth {
+        token_path,
+        client_id: sandbox.client_id().to_owned(),
+        client_secret: SecretString::from(sandbox.client_secret().to_owned()),
+        token_auth: TokenAuth::Auto,
+    };
+    let mut client = ClientSettings::with(name.clone(), sandbox.url(), account);
+    client.requests_per_second = 1e6;
+    client.backoff = Duration::from_millis(2);
+    client.max_wait = Duration::from_millis(20);
+    let identity = SourceIdentity {
+        name,
+        kind: kind.as_str().to_owned(),
+        url: sandbox.url().to_owned(),
+        client_id: sandbox.client_id().to_owned(),
+    };
+    SourceSettings { identity, kind, client, page_size: 20, base_path, last_login_path: None }
+}
+
+/// Reads it once, and leaves.
+pub fn harvest(settings: &SourceSettings) -> Harvest {
+    let nobody: Arc<dyn Observer> = Arc::new(Nobody);
+    let source = source::build(settings, nobody).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let harvest = source.harvest().await;
+        source.leave().await;
+        harvest
+    })
+}
+
+/// The patterns of [`Expect::usual`].
+pub fn classes() -> Classes {
+    let usual = Expect::usual(SOURCE, as_of());
+    let patterns = |texts: &[String]| texts.iter().map(|text| Pattern::parse(text).unwrap()).collect();
+    Classes {
+        privileged_groups: patterns(&usual.privileged_groups),
+        break_glass: patterns(&usual.break_glass),
+        service_accounts: patterns(&usual.service_accounts),
+    }
+}
+
+/// What a correct snapshot holds.
+pub fn expected(sandbox: &Sandbox, surface: Surface) -> Expected {
+    sandbox.with_world(|world| world.expected(&Expect { surface, ..Expect::usual(SOURCE, as_of()) }))
+}
+
+/// The rows of a table as its CSV has them.
+pub fn table(inventory: &Inventory, findings: &[Finding], table: Table) -> Vec<Row> {
+    let mut csv = Vec::new();
+    Tables { inventory, findings, changes: &[] }.write_csv(table, CsvDialect::Raw, &mut csv).unwrap();
+    super::rig::rows_of(csv.as_slice())
+}
+
+/// Holds a harvest against the oracle.
+#[track_caller]
+pub fn agrees(harvest: Harvest, expected: &Expected) {
+    let inventory = Inventory::join(vec![harvest], &classes());
+    let findings = rules::judge(&inventory, &Policy::default(), as_of()).findings;
+    same_rows("users", &table(&inventory, &findings, Table::Users), &expected.users);
+    same_rows("groups", &table(&inventory, &findings, Table::Groups), &expected.groups);
+    same_rows("memberships", &table(&inventory, &findings, Table::Memberships), &expected.memberships);
+    let found: Vec<ExpectedFinding> = table(&inventory, &findings, Table::Findings).iter().map(finding).collect();
+    for (found, expected) in found.iter().zip(&expected.findings) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.findings.len());
+}
