@@ -1,7 +1,7 @@
 //! Guards against publishing an empty or shrunken list as the truth: a right that was taken away looks like a tenant
 //! without users (200 and an empty list). Pure.
 
-use crate::model::{Inventory, ListKind, Roll, SourceStatus};
+use crate::model::{Inventory, ListKind, ListReport, Roll, SourceStatus};
 use crate::snapshot::manifest::SourceEntry;
 use std::fmt;
 
@@ -13,7 +13,7 @@ const ALWAYS_FINE: u64 = 25;
 pub struct Suspect {
     /// The source's name.
     pub source: String,
-    /// Users or groups.
+    /// Users, groups, members, …
     pub list: ListKind,
     /// Rows in the newest complete snapshot, if the list was there.
     pub before: Option<u64>,
@@ -40,6 +40,9 @@ impl fmt::Display for Suspect {
             _ if self.list == ListKind::Groups => {
                 write!(f, "source {source} lists no group, but its users name groups")
             }
+            _ if self.list == ListKind::Members => {
+                write!(f, "source {source} lists groups, but not one member of any")
+            }
             _ => write!(f, "source {source} came back empty"),
         }
     }
@@ -53,28 +56,47 @@ pub(super) fn suspects(inventory: &Inventory, before: &[SourceEntry], max_shrink
 
 fn of_roll(roll: &Roll, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<Suspect> {
     let harvest = &roll.harvest;
-    let suspect = |list, now: usize| {
-        let source = harvest.source.name.to_string();
-        let before = rows_before(before, &source, list);
-        Suspect { source, list, before, now: now as u64, max_shrink_percent }
+    let source = harvest.source.name.to_string();
+    let suspect = |list: &ListReport| Suspect {
+        source: source.clone(),
+        list: list.kind,
+        before: rows_before(before, &source, list.kind),
+        now: list.distinct,
+        max_shrink_percent,
     };
-    let users = suspect(ListKind::Users, harvest.users.len());
-    let groups = suspect(ListKind::Groups, harvest.groups.len());
-    let mut suspects = Vec::new();
-    // A tenant always has users: none is suspicious, unless it was so before and somebody confirmed it.
-    if users.shrank() || (users.now == 0 && users.before != Some(0)) {
-        suspects.push(users);
-    }
-    // Groups there need not be, unless there were some or users name them.
-    let confirmed = groups.before == Some(0);
-    let emptied = groups.now == 0 && (groups.before.is_some_and(|before| before > 0) || !roll.memberships.is_empty());
-    if harvest.coverage(ListKind::Groups).is_complete() && (groups.shrank() || (emptied && !confirmed)) {
-        suspects.push(groups);
-    }
-    suspects
+    let is_guarded = |list: &&ListReport| match list.kind {
+        ListKind::Users => true,
+        // One that failed or drifted is told by itself.
+        ListKind::Groups | ListKind::Members | ListKind::VendorUsers | ListKind::ApiAccounts => {
+            list.coverage.is_complete()
+        }
+        ListKind::UserDetails | ListKind::SecurityProviders | ListKind::Vendors => false,
+    };
+    let lists = harvest.lists.iter().filter(is_guarded).map(suspect);
+    lists.filter(|suspect| suspect.shrank() || suspect.is_empty_without_reason(roll)).collect()
 }
 
 impl Suspect {
+    /// There is nothing where there should be something, and nobody has confirmed that before.
+    fn is_empty_without_reason(&self, roll: &Roll) -> bool {
+        if self.now > 0 || self.before == Some(0) {
+            return false;
+        }
+        let were_some = self.before.is_some();
+        match self.list {
+            // A tenant always has users.
+            ListKind::Users => true,
+            // Groups there need not be, unless there were some or users name them.
+            ListKind::Groups => were_some || !roll.memberships.is_empty(),
+            // The account that reads is one of them; and where nobody is in any group, a right is missing more likely than not.
+            ListKind::ApiAccounts => were_some,
+            ListKind::Members => {
+                were_some || (!roll.harvest.groups.is_empty() && roll.harvest.users.len() as u64 > ALWAYS_FINE)
+            }
+            _ => false,
+        }
+    }
+
     fn shrank(&self) -> bool {
         let before = self.before.unwrap_or(0);
         let gone = before.saturating_sub(self.now);
@@ -91,7 +113,7 @@ fn rows_before(before: &[SourceEntry], source: &str, list: ListKind) -> Option<u
 mod tests {
     use super::*;
 
-    use crate::model::{Classes, Coverage, Group, Harvest, ListReport, SourceIdentity, User};
+    use crate::model::{Classes, Coverage, Group, Harvest, SourceIdentity, User};
 
     fn harvest(users: usize, groups: usize, members_of: Option<&str>) -> Harvest {
         let list = |kind, rows: usize| ListReport {
@@ -162,6 +184,46 @@ mod tests {
         assert!(said(None, harvest(9, 0, None), 20).is_empty(), "a tenant without groups");
         assert!(said(Some((9, 0)), harvest(9, 0, Some("7")), 20).is_empty(), "confirmed before");
         assert!(said(Some((9, 1000)), harvest(9, 700, None), 20)[0].contains("300 gone (30 %, limit 20 %)"));
+    }
+
+    #[test]
+    fn every_list_that_makes_accounts_or_memberships_is_guarded_by_itself() {
+        let with = |kind: ListKind, rows: u64| {
+            let mut harvest = harvest(100, 3, None);
+            let list = ListReport { kind, distinct: rows, ..harvest.lists[0].clone() };
+            harvest.lists.push(list);
+            harvest
+        };
+        let said = |kind, before, now| {
+            let before = vec![crate::run::describe::source_entry(&with(kind, before))];
+            let inventory = Inventory::join(vec![with(kind, now)], &Classes::default());
+            suspects(&inventory, &before, 20).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        for kind in [ListKind::Members, ListKind::VendorUsers, ListKind::ApiAccounts] {
+            assert_eq!(said(kind, 100, 80), "", "the limit");
+            assert!(said(kind, 100, 70).contains(&format!("has 70 {}, 100 in the last", kind.as_str())));
+        }
+        // The account that reads is an API account itself.
+        assert!(said(ListKind::ApiAccounts, 2, 0).contains("2 gone"));
+        assert_eq!(said(ListKind::VendorUsers, 2, 0), "");
+        // The accounts of other lists do not make up for users who are gone.
+        let mut gone = with(ListKind::ApiAccounts, 50);
+        gone.lists[0].distinct = 0;
+        let inventory = Inventory::join(vec![gone], &Classes::default());
+        assert!(suspects(&inventory, &[], 20)[0].to_string().contains("came back empty"));
+    }
+
+    #[test]
+    fn groups_without_a_single_member_are_suspicious_in_a_tenant_of_some_size() {
+        let said = |users: usize| {
+            let mut harvest = harvest(users, 3, None);
+            let list = ListReport { kind: ListKind::Members, distinct: 0, ..harvest.lists[0].clone() };
+            harvest.lists.push(list);
+            let inventory = Inventory::join(vec![harvest], &Classes::default());
+            suspects(&inventory, &[], 20).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(said(26), ["source eu lists groups, but not one member of any"]);
+        assert!(said(25).is_empty());
     }
 
     #[test]
