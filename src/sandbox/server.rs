@@ -9,6 +9,8 @@ mod read;
 mod token;
 mod write;
 
+pub(super) use config::members_of;
+
 use super::door::Cut;
 use super::faults::Faults;
 use super::tally::{Tally, lock};

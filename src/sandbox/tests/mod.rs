@@ -1,8 +1,11 @@
 //! The simulated appliance, seen from outside by a client that is not ours, and the oracle, checked by hand.
 
+mod config;
 mod faults;
 mod http;
 mod oracle;
+mod rules;
+mod sra;
 mod worlds;
 
 use super::{Faults, Sandbox, SandboxOptions, World};
