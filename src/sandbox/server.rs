@@ -13,6 +13,8 @@ mod token;
 mod write;
 
 use super::SandboxOptions;
+pub(super) use config::members_of;
+
 use super::door::Cut;
 use super::faults::Faults;
 use super::tally::{Tally, lock};
