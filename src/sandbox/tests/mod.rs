@@ -4,6 +4,8 @@ mod faults;
 mod http;
 mod oracle;
 mod password_safe;
+mod provisioning;
+mod scim;
 mod worlds;
 
 use super::{Faults, Sandbox, SandboxOptions, World};
