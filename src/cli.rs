@@ -169,6 +169,23 @@ pub struct PruneArgs {
     pub dry_run: bool,
 }
 
+/// The kinds of source that the sandbox can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SurfaceArg {
+    /// The user management guide's API.
+    RestV3,
+    /// Configuration API of Privileged Remote Access.
+    Pra,
+    /// Configuration API of Remote Support, in the place of the former.
+    Rs,
+    /// `BeyondInsight` and Password Safe.
+    PasswordSafe,
+    /// SCIM 2.0.
+    Scim,
+    /// Every one but rs.
+    All,
+}
+
 /// `sandbox`.
 #[derive(Clone, Debug, Args)]
 pub struct SandboxArgs {
@@ -184,6 +201,9 @@ pub struct SandboxArgs {
     /// Plain http instead of https
     #[arg(long)]
     pub http: bool,
+    /// Interface for the ready configuration; may be repeated. Without it, or with `all`: every one but rs
+    #[arg(long = "surface", value_name = "KIND")]
+    pub surfaces: Vec<SurfaceArg>,
     /// Lists carry only four fields a user; the rest must be read by id
     #[arg(long)]
     pub sparse: bool,
@@ -196,6 +216,9 @@ pub struct SandboxArgs {
     /// Folder for the secret, the certificate and the ready configuration
     #[arg(long, value_name = "DIR", default_value = "bt-rollcall-sandbox")]
     pub dir: PathBuf,
+    /// Also writes everything that these interfaces serve to a file: what a client must end up with
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub world: Option<PathBuf>,
 }
 
 fn parse_instant(text: &str) -> Result<Instant, String> {

@@ -9,7 +9,7 @@ use crate::model::Instant;
 use crate::run::stop::Stop;
 use crate::run::watch::Bar;
 use crate::run::{self, Ending, Exit, Order, thousands};
-use crate::sandbox::{Sandbox, SandboxOptions, World};
+use crate::sandbox::{Sandbox, SandboxOptions, Surface, World};
 use chrono::{SubsecRound, TimeDelta, Utc};
 use std::fmt::Write as _;
 use std::fs;
@@ -38,7 +38,7 @@ fn play(args: &DemoArgs, bar: &Bar) -> io::Result<Exit> {
     let world = World::seeded(SEED, users, yesterday);
     let sandbox = Sandbox::start(SandboxOptions { world, tls: true, seed: SEED, ..SandboxOptions::default() })?;
     let receiver = Receiver::start()?;
-    let path = write_configuration(&sandbox, &dir, Some(&format!("tcp://{}", receiver.address)))?;
+    let path = write_configuration(&sandbox, &[Surface::Guide], &dir, Some(&format!("tcp://{}", receiver.address)))?;
     let config = Config::load(&path, &|name| std::env::var(name).ok()).map_err(io::Error::other)?;
     let first = day(&config, yesterday, bar, &stop);
     sandbox.with_world(|world| world.live_a_day(SEED, today));

@@ -1,6 +1,6 @@
 //! A configuration for the program that reads this sandbox, as a user would write it.
 
-use super::{Expect, Sandbox};
+use super::{Expect, Sandbox, Surface};
 use chrono::{DateTime, Utc};
 use std::path::Path;
 
@@ -8,18 +8,23 @@ use std::path::Path;
 pub const SECRET_FILE: &str = "sandbox-secret";
 /// Below the same folder: [`Sandbox::ca_pem`], where the sandbox speaks https.
 pub const CA_FILE: &str = "sandbox-ca.pem";
-/// The source's name in it.
+/// The name of its only source; of several, what their names begin with.
 pub const SOURCE_NAME: &str = "sandbox";
 
 impl Sandbox {
-    /// A configuration (TOML) that reads this sandbox and keeps everything below `dir`: `state`, `snapshots`.
-    /// The caller writes [`SECRET_FILE`] and, on https, [`CA_FILE`] there; the thresholds and patterns are those of
-    /// [`Expect::usual`]. `syslog_url`: where events go, if anywhere.
+    /// A configuration (TOML) that reads this sandbox by the guide's API and keeps everything below `dir`: `state`,
+    /// `snapshots`. The caller writes [`SECRET_FILE`] and, on https, [`CA_FILE`] there; the thresholds and patterns are
+    /// those of [`Expect::usual`]. `syslog_url`: where events go, if anywhere.
     pub fn ready_configuration(&self, dir: &Path, syslog_url: Option<&str>) -> String {
+        self.ready_configuration_of(&[Surface::Guide], dir, syslog_url)
+    }
+
+    /// The same with one source a surface: [`SOURCE_NAME`], or, where there are several, that and the surface's word.
+    pub fn ready_configuration_of(&self, surfaces: &[Surface], dir: &Path, syslog_url: Option<&str>) -> String {
         let usual = Expect::usual(SOURCE_NAME, DateTime::<Utc>::UNIX_EPOCH);
-        let below = |name: &str| quoted(&dir.join(name).to_string_lossy());
-        let ca_file = self.ca_pem().map(|_| format!("ca_file = {}\n", below(CA_FILE))).unwrap_or_default();
         let syslog = syslog_url.map(|url| format!("\n[syslog]\nurl = {}\n", quoted(url))).unwrap_or_default();
+        let several = surfaces.len() > 1;
+        let sources: Vec<String> = surfaces.iter().map(|surface| self.source(*surface, several, dir)).collect();
         format!(
             "state_dir = {state}\n\n\
              [output]\n\
@@ -31,30 +36,45 @@ impl Sandbox {
              privileged_groups = {privileged}\n\
              break_glass = {break_glass}\n\
              service_accounts = {service}\n\n\
-             [[source]]\n\
-             name = {name}\n\
-             kind = \"rest-v3\"\n\
-             url = {url}\n\
-             client_id = {client_id}\n\
-             client_secret = {{ file = {secret} }}\n\
-             {ca_file}\
-             # The simulated appliance has no limit of its own; a real one deserves the default of 15.\n\
-             requests_per_second = 1000\n\
+             {sources}\
              {syslog}",
-            state = below("state"),
-            snapshots = below("snapshots"),
+            state = below(dir, "state"),
+            snapshots = below(dir, "snapshots"),
             stale = usual.stale_after_days,
             privileged_stale = usual.privileged_stale_after_days,
             grace = usual.never_grace_days,
             privileged = list(&usual.privileged_groups),
             break_glass = list(&usual.break_glass),
             service = list(&usual.service_accounts),
-            name = quoted(SOURCE_NAME),
-            url = quoted(self.url()),
-            client_id = quoted(self.client_id()),
-            secret = below(SECRET_FILE),
+            sources = sources.join("\n"),
         )
     }
+
+    fn source(&self, surface: Surface, several: bool, dir: &Path) -> String {
+        let kind = surface.as_str();
+        let name = if several { format!("{SOURCE_NAME}-{kind}") } else { SOURCE_NAME.to_owned() };
+        let ca_file = self.ca_pem().map(|_| format!("ca_file = {}\n", below(dir, CA_FILE))).unwrap_or_default();
+        format!(
+            "[[source]]\n\
+             name = {name}\n\
+             kind = {kind}\n\
+             url = {url}\n\
+             client_id = {client_id}\n\
+             client_secret = {{ file = {secret} }}\n\
+             {ca_file}\
+             # The simulated appliance has no limit of its own; a real one deserves the default of 15.\n\
+             requests_per_second = 1000\n",
+            name = quoted(&name),
+            kind = quoted(kind),
+            url = quoted(self.url()),
+            client_id = quoted(self.client_id()),
+            secret = below(dir, SECRET_FILE),
+        )
+    }
+}
+
+fn below(dir: &Path, name: &str) -> String {
+    quoted(&dir.join(name).to_string_lossy())
 }
 
 fn quoted(text: &str) -> String {

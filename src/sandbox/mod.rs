@@ -16,6 +16,7 @@ mod faults;
 mod members;
 mod oracle;
 mod population;
+mod served;
 mod server;
 mod shape;
 mod surface;

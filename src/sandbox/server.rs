@@ -12,6 +12,8 @@ mod scim;
 mod token;
 mod write;
 
+pub(super) use config::members_of;
+
 use super::SandboxOptions;
 use super::door::Cut;
 use super::faults::Faults;

@@ -10,15 +10,36 @@ use serde_json::{Value, json};
 /// (id, name, whether anybody is there).
 const VENDORS: [(u64, &str, bool); 3] =
     [(3, "Acme Air Conditioning", true), (4, "Borealis Lifts & \"Hoists\"", true), (9, "Contoso Cold Stores", false)];
-/// (name, enabled, command, other rights, addresses).
-const PROGRAMS: [(&str, bool, &str, &[&str], Option<&str>); 6] = [
-    ("CMDB sync", true, "deny", &["perm_configuration"], Some("192.0.2.0/24")),
-    ("Session archive", true, "read_only", &["perm_reporting_support", "perm_reporting_vault"], Some("198.51.100.7")),
-    ("Provisioning", true, "deny", &["perm_scim"], Some("203.0.113.0/28")),
-    ("Night shift", true, "full_access", &[], Some("192.0.2.9\n192.0.2.10")),
-    ("Dashboard", true, "read_only", &["perm_reporting_license"], None),
-    ("Old ticket system", false, "full_access", &["perm_backup", "perm_vault_backup"], Some("")),
+/// An account that a program uses.
+struct Program {
+    name: &'static str,
+    enabled: bool,
+    command: &'static str,
+    rights: &'static [&'static str],
+    addresses: Option<&'static str>,
+}
+
+const PROGRAMS: [Program; 6] = [
+    program("CMDB sync", "deny", &["perm_configuration"], Some("192.0.2.0/24")),
+    program("Session archive", "read_only", &["perm_reporting_support", "perm_reporting_vault"], Some("198.51.100.7")),
+    program("Provisioning", "deny", &["perm_scim"], Some("203.0.113.0/28")),
+    program("Night shift", "full_access", &[], Some("192.0.2.9\n192.0.2.10")),
+    program("Dashboard", "read_only", &["perm_reporting_license"], None),
+    Program {
+        enabled: false,
+        ..program("Old tickets", "full_access", &["perm_backup", "perm_vault_backup"], Some(""))
+    },
 ];
+
+const fn program(
+    name: &'static str,
+    command: &'static str,
+    rights: &'static [&'static str],
+    addresses: Option<&'static str>,
+) -> Program {
+    Program { name, enabled: true, command, rights, addresses }
+}
+
 /// What an API account can be allowed beside commands.
 const RIGHTS: [&str; 11] = [
     "perm_reporting_support",
@@ -52,7 +73,7 @@ pub(super) fn invite(world: &mut World, rng: &mut Rng, as_of: DateTime<Utc>) {
     let facets = world.facets_mut();
     facets.vendors = vendors;
     facets.api_accounts =
-        (0..).zip(PROGRAMS).map(|(place, program)| (2 + 3 * place, api_account(place, program))).collect();
+        (0..).zip(&PROGRAMS).map(|(place, program)| (2 + 3 * place, api_account(place, program))).collect();
 }
 
 fn vendor(name: &str) -> Record {
@@ -95,18 +116,17 @@ fn technician(rng: &mut Rng, id: u64, place: usize, as_of: DateTime<Utc>) -> Rec
     }))
 }
 
-fn api_account(place: u64, program: (&str, bool, &str, &[&str], Option<&str>)) -> Record {
-    let (name, enabled, command, rights, addresses) = program;
+fn api_account(place: u64, program: &Program) -> Record {
     let mut record = object(json!({
-        "name": name,
-        "enabled": enabled,
+        "name": program.name,
+        "enabled": program.enabled,
         "client_id": format!("{place:08x}c0ffee"),
         "client_secret": CANARY,
         "comments": "",
         "failed_login_attempts": 0,
-        "perm_command": command,
+        "perm_command": program.command,
     }));
-    record.extend(RIGHTS.iter().map(|right| ((*right).to_owned(), rights.contains(right).into())));
-    record.extend(addresses.map(|addresses| ("ip_addresses".to_owned(), addresses.into())));
+    record.extend(RIGHTS.iter().map(|right| ((*right).to_owned(), program.rights.contains(right).into())));
+    record.extend(program.addresses.map(|addresses| ("ip_addresses".to_owned(), addresses.into())));
     record
 }

@@ -115,7 +115,7 @@ async fn members(State(appliance): State<Shared>, Path(id): Path<String>, uri: U
 }
 
 /// Users first, then what is not expanded to users.
-pub(super) fn members_of(world: &mut World, group: u64) -> Vec<Record> {
+pub(in super::super) fn members_of(world: &mut World, group: u64) -> Vec<Record> {
     let users: Vec<(u64, u64)> = world.members_of(group).to_vec();
     let users = users.into_iter().map(|(id, user)| sra::member(id, user, world.facts(user).provider));
     let externals = world.facets().externals.iter().filter(|external| external.group == group);

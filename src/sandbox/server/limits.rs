@@ -63,3 +63,24 @@ pub(super) fn rule(appliance: &Appliance, faults: &Faults, request: &Request) ->
     });
     ruling
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_is_any_second_and_an_hour_begins_with_its_first_request() {
+        let (start, mut ledger) = (Instant::now(), Ledger::default());
+        let mut ask = |millis: u64| {
+            let now = start + Duration::from_millis(millis);
+            let within_a_second = ledger.arrive(now);
+            ledger.rule((2, 5), 1, within_a_second, now)
+        };
+        let refused = [0, 900, 950, 1899, 1950, 3_700_000].map(|millis| ask(millis).refused);
+        assert_eq!(refused, [false, false, true, true, false, false]);
+        assert_eq!(ask(3_701_000).told, (5, 2));
+        assert!(!ask(3_702_000).refused);
+        assert!(!ask(3_703_000).refused);
+        assert!(ask(3_704_000).refused, "four and the one of others");
+    }
+}

@@ -1,6 +1,7 @@
 //! The guide's API, path by path.
 
 use super::*;
+use crate::sandbox::Surface;
 
 const USERS: &str = "/api/public/v3/users";
 
@@ -186,6 +187,25 @@ fn https_is_trusted_with_the_authority_and_not_without() {
     assert_eq!(parsed["source"][0]["ca_file"].as_str(), Some("/x/sandbox-ca.pem"));
     assert_eq!(parsed["source"][0]["url"].as_str(), Some(sandbox.url()));
     assert_eq!(parsed["syslog"]["url"].as_str(), Some("udp://127.0.0.1:514"));
+}
+
+#[test]
+fn a_configuration_has_a_source_a_surface() {
+    let sandbox = sandbox(small_world(1), Faults::default());
+    let sources = |surfaces: &[Surface]| -> Vec<(String, String)> {
+        let toml = sandbox.ready_configuration_of(surfaces, std::path::Path::new("/x"), Some("udp://127.0.0.1:514"));
+        let parsed: toml::Table = toml.parse().unwrap();
+        assert_eq!(parsed["syslog"]["url"].as_str(), Some("udp://127.0.0.1:514"));
+        let told = |source: &toml::Value, key: &str| source[key].as_str().unwrap().to_owned();
+        let sources = parsed["source"].as_array().unwrap();
+        sources.iter().map(|source| (told(source, "name"), told(source, "kind"))).collect()
+    };
+    let names = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect()
+    };
+    assert_eq!(sources(&[Surface::Rs]), names(&[("sandbox", "rs")]));
+    let both = names(&[("sandbox-pra", "pra"), ("sandbox-password-safe", "password-safe")]);
+    assert_eq!(sources(&[Surface::Pra, Surface::PasswordSafe]), both);
 }
 
 #[test]

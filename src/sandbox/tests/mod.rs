@@ -1,11 +1,14 @@
 //! The simulated appliance, seen from outside by a client that is not ours, and the oracle, checked by hand.
 
+mod config;
 mod faults;
 mod http;
 mod oracle;
 mod password_safe;
 mod provisioning;
+mod rules;
 mod scim;
+mod sra;
 mod worlds;
 
 use super::{Faults, Sandbox, SandboxOptions, World};

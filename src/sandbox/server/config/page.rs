@@ -58,15 +58,18 @@ impl Wanted {
     pub(super) fn lets(&self, row: &Record) -> bool {
         self.filters.iter().all(|(key, wanted)| match row.get(key) {
             Some(Value::String(text)) => text.to_lowercase() == wanted.to_lowercase(),
-            Some(other) => other.to_string() == *wanted,
-            None => false,
+            Some(Value::Number(number)) => wanted.parse().is_ok_and(|wanted: u64| number.as_u64() == Some(wanted)),
+            _ => false,
         })
     }
 
     fn link(&self, page: usize, rel: &str) -> String {
-        let filters: String = self.filters.iter().map(|(key, value)| format!("&{key}={}", encoded(value))).collect();
         let (path, per_page) = (&self.path, self.per_page);
-        format!("<{path}?per_page={per_page}&current_page={page}{filters}>; rel=\"{rel}\"")
+        let mut link = format!("<{path}?per_page={per_page}&current_page={page}");
+        for (key, value) in &self.filters {
+            link.extend(["&", key, "=", &encoded(value)]);
+        }
+        link + &format!(">; rel=\"{rel}\"")
     }
 
     /// RFC 8288.
