@@ -1,7 +1,8 @@
 """Reads the sandbox's Password Safe surface with the vendor's own library (beyondtrust-bips-library, not ours).
 
-peer_password_safe.py URL CLIENT_ID CLIENT_SECRET API_KEY RUN_AS WORLD
-Users, user groups and the users of each group are what the world says, by an API account and by a key.
+peer_password_safe.py URL CLIENT_ID CLIENT_SECRET WORLD
+    Users, user groups and the users of each group are what the world (`sandbox --world`) says, by an API account and by
+    a key.
 """
 
 import json
@@ -9,7 +10,8 @@ import sys
 
 from secrets_safe_library import authentication, usergroups, users
 
-url, client_id, client_secret, api_key, run_as, world = sys.argv[1:]
+url, client_id, client_secret, world = sys.argv[1:]
+api_key, run_as = "sandbox-key-canary-must-not-leak".ljust(128, "0"), "DOMAIN\\rollcall"
 wanted = json.load(open(world, encoding="utf-8"))["password-safe"]
 base = f"{url}/BeyondTrust/api/public/v3"
 

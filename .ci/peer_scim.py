@@ -1,8 +1,10 @@
 """Reads and writes the sandbox's SCIM surface with scim2-client, and has scim2-tester judge it (python-scim, not ours).
 
-peer_scim.py read URL TOKEN WORLD     everything that it lists is what the world says
-peer_scim.py check URL TOKEN          every check of scim2-tester passes, writes included; needs fewer than 100 users and
-                                      groups, none of whom has a creation date that is none
+peer_scim.py read URL CLIENT_ID CLIENT_SECRET WORLD
+    Everything that it lists is what the world (`sandbox --world`) says.
+peer_scim.py check URL CLIENT_ID CLIENT_SECRET
+    Every check of scim2-tester passes, writes included. Wants few users and groups (all on one page), none of them with a
+    creation date that is none.
 """
 
 import json
@@ -20,7 +22,9 @@ LENIENT = ScimProvider(policy=ScimPolicy(unknown=ScimPolicy.Unknown.ignore))
 STAYS = "PATCH modify() did not remove attribute 'urn:bt-rollcall:sandbox:2.0:User'"
 
 
-def client(url, token, **options):
+def client(url, client_id, client_secret, **options):
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
+    token = Client().post(f"{url}/oauth2/token", data=form).json()["access_token"]
     return SyncSCIMClient(Client(base_url=f"{url}/scim/v2", headers={"Authorization": f"Bearer {token}"}), **options)
 
 
@@ -36,8 +40,8 @@ def everything(scim, model):
             return rows
 
 
-def read(url, token, world):
-    scim = client(url, token)
+def read(url, client_id, client_secret, world):
+    scim = client(url, client_id, client_secret)
     scim.discover()
     wanted = json.load(open(world, encoding="utf-8"))["scim"]
     for name, path in (("User", "Users"), ("Group", "Groups")):
@@ -58,8 +62,8 @@ def accepted(model, row):
     return True
 
 
-def check(url, token):
-    results = check_server(client(url, token, provider=LENIENT))
+def check(url, client_id, client_secret):
+    results = check_server(client(url, client_id, client_secret, provider=LENIENT))
     failed = [result for result in results if result.status in (Status.ERROR, Status.CRITICAL)]
     bad = [result for result in failed if result.reason != STAYS]
     for result in bad:

@@ -7,7 +7,9 @@ mod oracle;
 mod password_safe;
 mod provisioning;
 mod rules;
+mod safe_snapshot;
 mod scim;
+mod scim_snapshot;
 mod sra;
 mod worlds;
 
