@@ -1,7 +1,8 @@
 //! All that a surface serves, as one JSON document: what a client that reads everything must end up with.
 
+use super::faults::Faults;
 use super::server::members_of;
-use super::shape::{sra, with_id};
+use super::shape::{password_safe as safe, scim, sra, with_id};
 use super::surface::Surface;
 use super::world::{Record, World};
 use serde_json::{Map, Value, json};
@@ -13,8 +14,11 @@ impl World {
             Surface::Guide => guide(self),
             Surface::Pra => configuration(self, false),
             Surface::Rs => configuration(self, true),
-            // Not served yet.
-            Surface::PasswordSafe | Surface::Scim => Value::Null,
+            Surface::PasswordSafe => password_safe(self),
+            Surface::Scim => json!({
+                "Users": scim::users(self, &Faults::default(), "/scim/v2", scim::ALL),
+                "Groups": scim::groups(self, &Faults::default(), "/scim/v2", scim::ALL),
+            }),
         }
     }
 }
@@ -44,6 +48,15 @@ fn configuration(world: &mut World, remote_support: bool) -> Value {
         lists["vendor"] = facets.vendors.iter().map(|vendor| with_id(vendor.id, &vendor.record)).collect();
     }
     lists
+}
+
+fn password_safe(world: &mut World) -> Value {
+    let groups: Vec<u64> = world.groups().map(|(id, _)| id).collect();
+    let members: Map<String, Value> = groups
+        .into_iter()
+        .map(|id| (id.to_string(), safe::users_of_group(world, id).unwrap_or_default().into()))
+        .collect();
+    json!({"Users": safe::users(world), "UserGroups": safe::groups(world), "UserGroups/Users": members})
 }
 
 fn all(rows: &[(u64, Record)]) -> Value {

@@ -12,9 +12,9 @@ mod scim;
 mod token;
 mod write;
 
-use super::SandboxOptions;
 pub(super) use config::members_of;
 
+use super::SandboxOptions;
 use super::door::Cut;
 use super::faults::Faults;
 use super::tally::{Tally, lock};

@@ -5,7 +5,11 @@ mod faults;
 mod http;
 mod oracle;
 mod password_safe;
+mod provisioning;
 mod rules;
+mod safe_snapshot;
+mod scim;
+mod scim_snapshot;
 mod sra;
 mod worlds;
 

@@ -1,0 +1,51 @@
+"""Reads the sandbox's Password Safe surface with the vendor's own library (beyondtrust-bips-library, not ours).
+
+peer_password_safe.py URL CLIENT_ID CLIENT_SECRET WORLD
+    Users, user groups and the users of each group are what the world (`sandbox --world`) says, by an API account and by
+    a key.
+"""
+
+import json
+import sys
+
+from secrets_safe_library import authentication, usergroups, users
+
+url, client_id, client_secret, world = sys.argv[1:]
+api_key, run_as = "sandbox-key-canary-must-not-leak".ljust(128, "0"), "DOMAIN\\rollcall"
+wanted = json.load(open(world, encoding="utf-8"))["password-safe"]
+base = f"{url}/BeyondTrust/api/public/v3"
+
+
+def by_account():
+    # The library asks for ids and secrets as long as a real appliance makes them; ours are shorter.
+    login = authentication.Authentication(api_url=base, client_id="x" * 36, client_secret="x" * 36)
+    login._client_id, login._client_secret = client_id, client_secret
+    return login
+
+
+def by_key():
+    return authentication.Authentication(api_url=base, api_key=f"{api_key}; runas={run_as};")
+
+
+for name, login in (("an API account", by_account()), ("a key", by_key())):
+    signed_in = login.get_api_access()
+    assert signed_in.status_code == 200, signed_in.text
+    people = users.User(login)
+    groups = usergroups.Usergroups(login)
+    everybody = people.get_users(include_inactive=True)
+    assert everybody == wanted["Users"], "users: not what the world says"
+    active = [user for user in wanted["Users"] if user.get("IsActive") is not False]
+    assert people.get_users() == active and len(active) < len(everybody), "inactive users are left out unless asked for"
+    listed = groups.get_usergroups()
+    assert listed == wanted["UserGroups"], "user groups: not what the world says"
+    members = {str(group["GroupID"]): people.get_users_by_usergroup_id(group["GroupID"]) for group in listed}
+    assert members == wanted["UserGroups/Users"], "members: not what the world says"
+    assert people.get_user_by_id(everybody[0]["UserID"]) == everybody[0]
+    assert login.sign_app_out() is True
+    try:
+        people.get_users()
+        raise SystemExit("signed out, and still served")
+    except Exception as refused:
+        assert "401" in str(refused) or "not authorized" in str(refused), refused
+    rows = sum(map(len, members.values()))
+    print(f"beyondtrust-bips-library, by {name}: {len(everybody)} users, {len(listed)} groups, {rows} memberships")

@@ -1,0 +1,190 @@
+//! What a snapshot by SCIM holds, checked by hand: who and what must be there is written down one by one.
+
+use super::*;
+use crate::sandbox::{Expect, Expected, Surface};
+
+fn expect() -> Expect {
+    Expect { surface: Surface::Scim, ..Expect::usual("idp", as_of()) }
+}
+
+/// Groups 1 (Administrators) < 2 (Operators) < 3 and 4 (nameless): whoever is in 3 or 4 is in 2 and 1 by nesting.
+/// 1 `anna` in 3 and 4, 2 `ben` in 2, 3 `carl` does not tell, 4 `dora` in 7, which is not there.
+fn tenant() -> World {
+    let mut world = small_world(0);
+    world.put_group(3, record(&json!({"name": "Team", "level": 3})));
+    world.put_group(4, record(&json!({})));
+    world.facets_mut().nested = vec![(1, 2), (2, 3), (2, 4)];
+    let groups = [("anna", json!([4, "3"])), ("ben", json!([2])), ("carl", Value::Null), ("dora", json!([7]))];
+    for (id, (name, groups)) in (1..).zip(groups) {
+        let user = json!({"username": name, "display_name": name, "enabled": true, "account_type": "SAML", "locale": "en",
+            "group_memberships": groups, "public_key": "ssh-ed25519 A", "email_address": format!("{name}@example.com"),
+            "last_login": "2026-01-01T00:00:00Z", "created_at": "2025-01-01T00:00:00Z", "my_token": "x"});
+        world.put_user(id, record(&user));
+    }
+    world
+}
+
+fn found(expected: &Expected) -> Vec<String> {
+    let line = |f: &crate::sandbox::ExpectedFinding| {
+        let ids = [f.group_ids.join("+"), f.user_ids.join("+")].concat();
+        format!("{} {} {} {} {ids}", f.rule, f.severity, f.subject_kind, f.subject_id).trim_end().to_owned()
+    };
+    expected.findings.iter().map(line).collect()
+}
+
+fn cells<'a>(rows: &'a [crate::sandbox::Row], columns: &[&str]) -> Vec<Vec<&'a str>> {
+    rows.iter().map(|row| columns.iter().map(|column| row[*column].as_str()).collect()).collect()
+}
+
+#[test]
+fn memberships_come_from_both_sides_and_from_nesting_through_the_group_nearest_to_the_user() {
+    let expected = tenant().expected(&expect());
+    assert_eq!(
+        cells(&expected.users, &["id", "group_memberships", "groups_known"]),
+        [
+            ["1", r#"["1","2","3","4"]"#, "true"],
+            ["2", r#"["1","2"]"#, "true"],
+            // Does not tell, but the groups tell that it is in none.
+            ["3", "[]", "true"],
+            ["4", "[]", "true"],
+        ]
+    );
+    let columns = ["group_id", "group_name", "user_id", "username", "via", "external_name"];
+    assert_eq!(
+        cells(&expected.memberships, &columns),
+        [
+            ["1", "Administrators", "1", "anna", "directory-group", "Team"],
+            ["1", "Administrators", "2", "ben", "directory-group", "Operators"],
+            ["2", "Operators", "1", "anna", "directory-group", "Team"],
+            ["2", "Operators", "2", "ben", "direct", ""],
+            ["3", "Team", "1", "anna", "direct", ""],
+            ["4", "", "1", "anna", "direct", ""],
+        ]
+    );
+    let columns = ["id", "description", "privileged", "member_count", "external_member_count", "extra"];
+    let more = r#"{"urn:bt-rollcall:sandbox:2.0:Group":{"description":"all"}}"#;
+    assert_eq!(
+        cells(&expected.groups, &columns),
+        [
+            ["1", "", "true", "2", "0", more],
+            ["2", "", "false", "2", "0", ""],
+            ["3", "", "false", "1", "0", r#"{"urn:bt-rollcall:sandbox:2.0:Group":{"level":3}}"#],
+            ["4", "", "false", "1", "0", ""],
+        ]
+    );
+    // No last login is told: nobody can be stale.
+    assert_eq!(found(&expected), ["no-group medium user 3", "no-group medium user 4"]);
+}
+
+#[test]
+fn a_nameless_group_is_named_by_its_id() {
+    let mut world = tenant();
+    world.edit_user(1, |record| drop(record.insert("group_memberships".to_owned(), json!([4]))));
+    let expected = world.expected(&expect());
+    assert_eq!(cells(&expected.memberships, &["group_id", "user_id", "external_name"])[0], ["1", "1", "4"]);
+}
+
+#[test]
+fn the_last_login_is_told_only_where_its_path_is_configured() {
+    let mut world = tenant();
+    world.edit_user(2, |record| drop(record.insert("last_login".to_owned(), Value::Null)));
+    world.edit_user(3, |record| drop(record.remove("last_login")));
+    let columns =
+        ["last_login", "last_login_status", "created_at", "locale", "email_address", "account_type", "public_key"];
+    let expected = world.expected(&expect());
+    assert_eq!(
+        cells(&expected.users, &columns)[0],
+        ["", "not-reported", "2025-01-01T00:00:00Z", "en", "anna@example.com", "", ""]
+    );
+    assert_eq!(
+        expected.users[0]["extra"],
+        r#"{"urn:bt-rollcall:sandbox:2.0:User":{"lastLogin":"2026-01-01T00:00:00Z"}}"#
+    );
+    let expected = world.expected(&Expect { last_login_path: true, ..expect() });
+    assert_eq!(
+        cells(&expected.users, &columns[..2]),
+        [["2026-01-01T00:00:00Z", "at"], ["", "never"], ["", "not-reported"], ["2026-01-01T00:00:00Z", "at"]]
+    );
+    assert_eq!(
+        found(&expected),
+        [
+            "data-quality info user 3",
+            "never-logged-in medium user 2",
+            "no-group medium user 3",
+            "no-group medium user 4",
+            // In a privileged group, if only by nesting.
+            "stale-login high user 1",
+            "stale-login medium user 4",
+        ]
+    );
+}
+
+#[test]
+fn who_says_otherwise_than_the_group_is_a_matter_of_data_quality_and_still_a_member() {
+    let faults = Faults { scim_disagree: Some((2, 2)), ..Faults::default() };
+    let mut world = tenant();
+    world.facets_mut().strangers = vec![(3, 99)];
+    let expected = world.expected(&Expect { scim_faults: faults, ..expect() });
+    assert_eq!(
+        found(&expected),
+        [
+            "dangling-group low group 3 99",
+            "data-quality info user 2",
+            "no-group medium user 3",
+            "no-group medium user 4",
+        ]
+    );
+    assert_eq!(expected.users[1]["group_memberships"], r#"["1","2"]"#);
+}
+
+#[test]
+fn one_side_is_enough() {
+    let one_side = |scim_members_only, scim_groups_only| {
+        let scim_faults = Faults { scim_members_only, scim_groups_only, ..Faults::default() };
+        tenant().expected(&Expect { scim_faults, ..expect() })
+    };
+    assert_eq!(one_side(true, false).memberships, tenant().expected(&expect()).memberships);
+    let expected = one_side(false, true);
+    // Without members there is no nesting, and nobody knows of 3.
+    assert_eq!(
+        cells(&expected.memberships, &["group_id", "user_id", "via"]),
+        [["2", "2", "direct"], ["3", "1", "direct"], ["4", "1", "direct"]]
+    );
+    assert_eq!(cells(&expected.users, &["groups_known"]).concat(), ["true", "true", "false", "true"]);
+    assert_eq!(found(&expected), ["no-group medium user 4"]);
+    let expected = tenant().expected(&Expect { groups_listed: false, ..expect() });
+    assert_eq!(
+        cells(&expected.memberships, &["group_id", "group_name", "user_id"]),
+        [["2", "", "2"], ["3", "", "1"], ["4", "", "1"]]
+    );
+}
+
+#[test]
+fn a_name_stands_in_for_the_display_name_and_the_primary_address_counts() {
+    let sandbox = sandbox(tenant(), Faults::default());
+    block_on(async {
+        let guest = Guest::of(&sandbox).await;
+        let operations = json!([{"op": "remove", "path": "displayName"}, {"op": "add", "path": "name.formatted", "value": "Dora B"},
+            {"op": "add", "path": "externalId", "value": "e-4"},
+            {"op": "replace", "path": "emails", "value": [{"value": "a@x"}, {"value": "b@x", "primary": true}]}]);
+        let body = json!({"Operations": operations});
+        assert_eq!(guest.send(Method::PATCH, "/scim/v2/Users/4", &body).await.0, 200);
+    });
+    let expected = sandbox.with_world(|world| world.expected(&expect()));
+    assert_eq!(cells(&expected.users, &["display_name", "email_address"])[3], ["Dora B", "b@x"]);
+    assert!(expected.users[3]["extra"].starts_with(r#"{"externalId":"e-4","#));
+}
+
+#[test]
+fn seeded_worlds_give_both_surfaces_something_to_say_and_leak_nothing() {
+    let world = World::seeded(1, 1000, as_of());
+    for surface in [Surface::PasswordSafe, Surface::Scim] {
+        let expected = world.expected(&Expect { surface, last_login_path: true, ..Expect::usual("x", as_of()) });
+        for rule in ["stale-login", "no-group", "disabled-in-group", "dangling-group", "data-quality", "shared-email"] {
+            assert!(expected.findings.iter().any(|f| f.rule == rule), "{rule} of {surface:?}");
+        }
+        let nested = expected.memberships.iter().any(|row| row["via"] == "directory-group");
+        assert_eq!(nested, surface == Surface::Scim);
+        assert!(!format!("{expected:?}").contains(crate::sandbox::CANARY));
+    }
+}
