@@ -21,7 +21,7 @@ pub struct PrivilegedGroup {
     pub id: Option<Shown>,
     /// Members.
     pub members: u64,
-    /// Members that stand for something outside, such as a directory group.
+    /// Directory groups in it, whose members are not known here.
     pub external: u64,
     /// Enabled members.
     pub enabled: u64,
@@ -29,7 +29,7 @@ pub struct PrivilegedGroup {
     pub stale: u64,
     /// Members with a never-logged-in finding.
     pub never: u64,
-    /// Disabled or expired members.
+    /// Disabled or blocked members.
     pub disabled: u64,
 }
 
@@ -119,7 +119,7 @@ fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
 }
 
 fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &Roll, user: &User) {
-    let ended = user.enabled == Some(false) || index.is_expired(user);
+    let ended = user.enabled == Some(false) || index.blocked(user).is_some();
     row.members += 1;
     row.enabled += u64::from(user.enabled == Some(true) && !ended);
     row.disabled += u64::from(ended);

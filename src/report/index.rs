@@ -1,7 +1,10 @@
 //! Look-ups that every part of the view needs: rolls by name, users by id, who has which finding. Borrowed, never shown.
 
 use super::{Input, RuleInfo};
-use crate::model::{Finding, Outcome, Roll, Rule, SubjectKind, User, UserId, UserKind, Verdict};
+use crate::model::{
+    Blocked, Coverage, Finding, ListKind, Outcome, Outside, OutsideMember, Roll, Rule, SubjectKind, User, UserId,
+    UserKind, Verdict,
+};
 use crate::snapshot::manifest::SourceEntry;
 use ahash::AHashSet;
 use std::collections::HashMap;
@@ -74,13 +77,22 @@ impl<'a> Index<'a> {
         self.input.findings.iter().filter(|finding| finding.rule == rule).count() as u64
     }
 
-    /// Enabled, of a person, not expired: the accounts to which inactivity applies.
+    /// Enabled, of a person, not blocked: the accounts to which inactivity applies.
     pub(super) fn may_be_inactive(&self, user: &User) -> bool {
-        user.enabled == Some(true) && user.kind != UserKind::Service && !self.is_expired(user)
+        user.enabled == Some(true) && user.kind != UserKind::Service && self.blocked(user).is_none()
     }
 
-    pub(super) fn is_expired(&self, user: &User) -> bool {
-        user.expires_at.at().is_some_and(|end| end <= self.input.as_of)
+    /// What keeps an account from signing in, beside `enabled`.
+    pub(super) fn blocked(&self, user: &User) -> Option<Blocked> {
+        user.blocked_at(self.input.as_of)
+    }
+
+    /// Whether the groups of some source list their members themselves, as far as that can be seen here.
+    pub(super) fn groups_list_members(&self) -> bool {
+        let missing = |outside: &Outside| matches!(outside.member, OutsideMember::Missing(_));
+        self.input.inventory.rolls.iter().map(|roll| &roll.harvest).any(|harvest| {
+            *harvest.coverage(ListKind::Members) != Coverage::NotOffered || harvest.outside.iter().any(missing)
+        })
     }
 
     pub(super) fn source(&self, name: &str) -> Option<&'a SourceEntry> {
