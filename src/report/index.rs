@@ -56,12 +56,14 @@ impl<'a> Index<'a> {
         self.input.verdicts.iter().filter(move |verdict| verdict.rule == rule)
     }
 
-    /// Whether the rule was judged in at least one source: one in which the data sufficed for nobody does not count.
+    /// Whether the rule was judged in at least one source.
     pub(super) fn is_judged(&self, rule: Rule) -> bool {
-        self.verdicts(rule).any(|verdict| match verdict.outcome {
-            Outcome::Judged { subjects, undetermined } => subjects == 0 || undetermined < subjects,
-            Outcome::Undetermined { .. } | Outcome::Off => false,
-        })
+        self.verdicts(rule).any(is_judged)
+    }
+
+    /// Whether the rule was judged in this source.
+    pub(super) fn is_judged_in(&self, rule: Rule, source: &str) -> bool {
+        self.verdicts(rule).any(|verdict| verdict.source.as_str() == source && is_judged(verdict))
     }
 
     /// Subjects of a rule for which the data did not suffice.
@@ -103,5 +105,13 @@ impl<'a> Index<'a> {
     pub(super) fn is_proven(&self, source: &str, list: &str) -> bool {
         let entry = self.source(source).and_then(|s| s.lists.iter().find(|l| l.kind == list));
         entry.is_some_and(|l| l.coverage == "complete")
+    }
+}
+
+/// One in which the data sufficed for nobody does not count.
+fn is_judged(verdict: &Verdict) -> bool {
+    match verdict.outcome {
+        Outcome::Judged { subjects, undetermined } => subjects == 0 || undetermined < subjects,
+        Outcome::Undetermined { .. } | Outcome::Off => false,
     }
 }

@@ -61,12 +61,25 @@ fn of_rule(rule: &RuleResult) -> Vec<Unchecked> {
     if rule.standing == Standing::Off {
         return vec![item(&format!("{} ({})", rule.title, rule.id), "switched off in the configuration")];
     }
-    rule.gaps
-        .rows
-        .iter()
-        .filter(|gap| !gap.of_list)
-        .map(|gap| item(&format!("{} ({}) in {}", rule.title, rule.id, gap.source), gap.why.as_str()))
-        .collect()
+    let mut by_reason: Vec<(&Shown, Vec<&str>)> = Vec::new();
+    for gap in rule.gaps.rows.iter().filter(|gap| !gap.of_list) {
+        match by_reason.iter_mut().find(|(why, _)| **why == gap.why) {
+            Some((_, sources)) => sources.push(gap.source.as_str()),
+            None => by_reason.push((&gap.why, vec![gap.source.as_str()])),
+        }
+    }
+    let said = |(why, sources): (&Shown, Vec<&str>)| {
+        item(&format!("{} ({}) in {}", rule.title, rule.id, names(&sources)), why.as_str())
+    };
+    let mut items: Vec<Unchecked> = by_reason.into_iter().map(said).collect();
+    if rule.gaps.more > 0 {
+        let sources = counted(rule.gaps.more, "more source", "more sources");
+        items.push(item(
+            &format!("{} ({}) in {sources}", rule.title, rule.id),
+            "why stands in manifest.json, under rules",
+        ));
+    }
+    items
 }
 
 /// A field that a source may not tell.
@@ -139,7 +152,7 @@ fn untold_fields(rolls: &[Roll]) -> Vec<Unchecked> {
                 users.fold((0, 0), |(missing, all), user| (missing + u64::from((field.untold)(user)), all + 1));
             match missing {
                 0 => {}
-                _ if missing == all => silent.push(roll),
+                _ if missing == all => silent.push(roll.harvest.source.name.as_str()),
                 _ => in_part.push((roll, missing)),
             }
         }
@@ -186,11 +199,11 @@ fn unexpanded(roll: &Roll) -> Option<Unchecked> {
     Some(item(&what, &format!("the source does not expand them to people; {whose}")))
 }
 
-fn names(rolls: &[&Roll]) -> String {
-    let names: Vec<&str> = rolls.iter().take(NAMES).map(|roll| roll.harvest.source.name.as_str()).collect();
-    match rolls.len().saturating_sub(NAMES) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
+fn names(sources: &[&str]) -> String {
+    let first = sources[..sources.len().min(NAMES)].join(", ");
+    match sources.len().saturating_sub(NAMES) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
