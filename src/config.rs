@@ -1,6 +1,7 @@
 //! What the configuration file says -> what it means. Reports every problem at once, with key path and cure.
 //! Secrets come by reference only. Knows no network.
 
+mod account;
 mod output;
 mod owners;
 mod policy;

@@ -10,6 +10,7 @@ use crate::source::{self, Probe, SourceSettings};
 use crate::syslog::deliver::send_test;
 use crate::syslog::transport::Timing;
 use crate::syslog::{Destination, Transport};
+use crate::wire::Plan;
 use chrono::Utc;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -101,7 +102,11 @@ async fn appliance(settings: &SourceSettings, checks: &mut Checks) {
     let name = &settings.identity.name;
     let nobody: Arc<dyn Observer> = Arc::new(Nobody);
     match source::build(settings, nobody) {
-        Ok(source) => show(name.as_str(), settings, &source.probe().await, checks),
+        Ok(source) => {
+            let probe = source.probe().await;
+            source.leave().await;
+            show(name.as_str(), settings, &probe, checks);
+        }
         Err(error) => checks.bad(format!("source {name}: {error}")),
     }
 }
@@ -124,14 +129,28 @@ fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Check
         Some(skew) => checks.good(format!("source {name}: its clock differs from ours by {skew} s")),
         None => {}
     }
-    if let Some(requests) = probe.requests_of_a_run {
-        let seconds = f64::from(u32::try_from(requests).unwrap_or(u32::MAX)) / settings.client.requests_per_second;
-        checks.good(format!(
-            "source {name}: a run takes about {} requests, {seconds:.0} s or more at {} a second",
-            thousands(requests),
-            settings.client.requests_per_second
-        ));
+    if let Some(plan) = &probe.plan {
+        cost(name, settings, plan, checks);
     }
+    if let Some(why) = &probe.beyond_limits {
+        checks.bad(format!("source {name}: {why}"));
+    }
+}
+
+fn cost(name: &str, settings: &SourceSettings, plan: &Plan, checks: &mut Checks) {
+    let requests = plan.requests();
+    let seconds = f64::from(u32::try_from(requests).unwrap_or(u32::MAX)) / settings.client.requests_per_second;
+    let about = if plan.is_open() { "at least" } else { "about" };
+    let limit = settings
+        .client
+        .requests_per_hour
+        .map_or_else(String::new, |limit| format!("; {} an hour are allowed", thousands(u64::from(limit))));
+    checks.good(format!(
+        "source {name}: a run takes {about} {} requests ({}), {seconds:.0} s or more at {} a second{limit}",
+        thousands(requests),
+        plan.arithmetic(),
+        settings.client.requests_per_second
+    ));
 }
 
 fn receiver(destination: &Destination, checks: &mut Checks) {

@@ -136,6 +136,30 @@ impl<'a> Section<'a> {
         fits
     }
 
+    /// Whether the key is there. Does not count as asking for it.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A path below an address: begins with a slash and does not end with one.
+    pub(super) fn path_of_url(&self, key: &'static str) -> Option<String> {
+        let text = self.text(key)?;
+        let plain = text.starts_with('/') && !text.contains(['?', '#', ' ']);
+        if !plain {
+            self.problem(key, "must be a path such as \"/scim/v2\"");
+            return None;
+        }
+        Some(text.trim_end_matches('/').to_owned())
+    }
+
+    /// Complains about a key that is one of other kinds.
+    pub(super) fn only_for(&self, key: &'static str, kinds: &str, kind: &str) {
+        if self.has(key) && !self.asked.borrow().contains(&key) {
+            self.asked.borrow_mut().push(key);
+            self.problem(key, format!("is a key of kind = {kinds}, not of {kind}"));
+        }
+    }
+
     /// A number above 0, with or without a fraction.
     pub(super) fn rate(&self, key: &'static str, most: f64, default: f64) -> f64 {
         let number = |value: &Value| {

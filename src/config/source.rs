@@ -1,10 +1,11 @@
 //! `[[source]]`: which appliances to read and how.
 
+use super::account;
 use super::reference::{self, Surroundings};
 use super::section::Section;
 use crate::model::{SourceIdentity, SourceName};
 use crate::source::{SourceKind, SourceSettings};
-use crate::wire::{ClientSettings, TokenAuth, base_url};
+use crate::wire::{ClientSettings, base_url, is_loopback_url};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
@@ -32,33 +33,103 @@ pub(super) fn read(sections: Vec<Section<'_>>, root: &Section<'_>, around: &Surr
 /// All keys are looked at before anything is given up, so that every problem is told.
 fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<SourceSettings> {
     let name = name(&section);
-    let kind = kind(&section);
+    let kind = section.required("kind", "\"rest-v3\"").and_then(|text| section.word("kind", text, &KINDS));
     let url = section
         .required("url", "\"https://bt.example.com\"")
         .and_then(|text| base_url(text).map_err(|why| section.problem("url", why)).ok());
-    let client_id = reference::plain(&section, "client_id", around);
-    let secret = reference::secret(&section, "client_secret", around);
-    let ways = [("auto", TokenAuth::Auto), ("basic", TokenAuth::Basic), ("form", TokenAuth::Form)];
-    let token_auth = section.one_of("token_auth", &ways).unwrap_or_default();
+    // Without a kind, the keys of the most usual one are looked at.
+    let usual = kind.unwrap_or(SourceKind::RestV3);
+    let base_path = base_path(&section, usual);
+    let account = account::read(&section, usual, &base_path, around);
+    let last_login_path = last_login_path(&section, usual);
     let ca_file = reference::certificates(&section, "ca_file", around);
-    let page_size = section.number("page_size", 2..=1000, 100);
+    let most_rows = if is_config_api(usual) { 100 } else { 1000 };
+    let page_size = section.number("page_size", 2..=most_rows, 100);
     let concurrency = section.number("concurrency", 1..=32, 4);
-    let requests_per_second = section.rate("requests_per_second", 1000.0, 15.0);
+    let requests_per_second = pace(&section, usual, url.as_deref());
+    let requests_per_hour = per_hour(&section, usual);
     let deadline_minutes = section.number("deadline_minutes", 1..=1440, 60);
     let ca_pem = ca_file.and_then(|path| {
         let unreadable = |why| section.problem("ca_file", format!("cannot read {}: {why}", path.display()));
         fs::read(&path).map_err(unreadable).ok()
     });
+    for (key, kinds) in OTHERS {
+        section.only_for(key, kinds, usual.as_str());
+    }
     section.end();
-    let (name, kind, url, client_id) = (name?, kind?, url?, client_id?);
-    let mut client = ClientSettings::new(name.clone(), url.clone(), client_id.clone(), secret?);
-    client.token_auth = token_auth;
+    let (name, kind, url, (client_id, account)) = (name?, kind?, url?, account?);
+    let mut client = ClientSettings::with(name.clone(), url.clone(), account);
     client.ca_pem = ca_pem;
     client.concurrency = concurrency as usize;
     client.requests_per_second = requests_per_second;
+    client.requests_per_hour = requests_per_hour;
     client.deadline = Duration::from_secs(60 * u64::from(deadline_minutes));
     let identity = SourceIdentity { name, kind: kind.as_str().to_owned(), url, client_id };
-    Some(SourceSettings { identity, kind, client, page_size })
+    Some(SourceSettings { identity, kind, client, page_size, base_path, last_login_path })
+}
+
+const KINDS: [(&str, SourceKind); 5] = [
+    ("rest-v3", SourceKind::RestV3),
+    ("pra", SourceKind::Pra),
+    ("rs", SourceKind::Rs),
+    ("password-safe", SourceKind::PasswordSafe),
+    ("scim", SourceKind::Scim),
+];
+
+/// Keys that mean something to some kinds only.
+const OTHERS: [(&str, &str); 8] = [
+    ("base_path", "password-safe and scim"),
+    ("api_key", "password-safe"),
+    ("run_as", "password-safe"),
+    ("run_as_password", "password-safe"),
+    ("token", "scim"),
+    ("token_path", "scim"),
+    ("last_login_path", "scim"),
+    ("requests_per_hour", "pra and rs"),
+];
+
+fn is_config_api(kind: SourceKind) -> bool {
+    matches!(kind, SourceKind::Pra | SourceKind::Rs)
+}
+
+/// The vendor's limits for one API account of the Configuration API: 20 requests a second, 15,000 an hour.
+const MOST_PER_SECOND: f64 = 20.0;
+const MOST_PER_HOUR: u32 = 15_000;
+
+/// A simulated appliance on this machine has no limit but those that it is given.
+fn pace(section: &Section<'_>, kind: SourceKind, url: Option<&str>) -> f64 {
+    let limited = is_config_api(kind) && url.is_none_or(|url| !is_loopback_url(url));
+    let wanted = section.rate("requests_per_second", if limited { MOST_PER_SECOND } else { 1000.0 }, 15.0);
+    // Requests that leave evenly do not arrive evenly: at the limit itself, some second would see one too many.
+    if limited { wanted.min(MOST_PER_SECOND - 1.0) } else { wanted }
+}
+
+fn per_hour(section: &Section<'_>, kind: SourceKind) -> Option<u32> {
+    is_config_api(kind).then(|| section.number("requests_per_hour", 1..=1_000_000, MOST_PER_HOUR))
+}
+
+fn base_path(section: &Section<'_>, kind: SourceKind) -> String {
+    let usual = kind.base_path();
+    if !matches!(kind, SourceKind::PasswordSafe | SourceKind::Scim) {
+        return usual.to_owned();
+    }
+    section.path_of_url("base_path").unwrap_or_else(|| usual.to_owned())
+}
+
+/// RFC 6901 §3: a JSON Pointer begins with a slash.
+fn last_login_path(section: &Section<'_>, kind: SourceKind) -> Option<String> {
+    if kind != SourceKind::Scim {
+        return None;
+    }
+    let text = section.text("last_login_path")?;
+    if !text.starts_with('/') {
+        section.problem(
+            "last_login_path",
+            "must be a JSON Pointer (RFC 6901) into the user, such as \"/urn:example:2.0:User/lastLogin\"",
+        );
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 fn name(section: &Section<'_>) -> Option<SourceName> {
@@ -69,14 +140,4 @@ fn name(section: &Section<'_>) -> Option<SourceName> {
         return None;
     }
     Some(SourceName::from(name))
-}
-
-fn kind(section: &Section<'_>) -> Option<SourceKind> {
-    let text = section.required("kind", "\"rest-v3\"")?;
-    let later = ["pra", "rs", "password-safe", "scim"];
-    if later.contains(&text) {
-        section.problem("kind", format!("{text:?} is not in this version; it reads kind = \"rest-v3\""));
-        return None;
-    }
-    section.word("kind", text, &[("rest-v3", SourceKind::RestV3)])
 }

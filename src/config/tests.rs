@@ -3,10 +3,13 @@
 use super::*;
 use crate::model::{Pattern, Rule, Severity};
 use crate::rules::policy::Override;
+use crate::source::SourceKind;
 use crate::syslog::{Framing, Protocol, Transport};
-use crate::wire::TokenAuth;
+use crate::wire::{Account, TokenAuth};
 use secrecy::ExposeSecret;
 use std::os::unix::fs::PermissionsExt;
+
+mod sources;
 
 const LEAST: &str = r#"
 state_dir = "state"
@@ -44,6 +47,12 @@ fn write(folder: &Path, name: &str, text: &str, mode: u32) {
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// The first source's client secret.
+fn secret(config: &Config) -> &str {
+    let Account::Oauth { client_secret, .. } = &config.sources[0].client.account else { panic!("OAuth") };
+    client_secret.expose_secret()
+}
+
 /// The problem at a key; fails where there is none.
 fn problem(text: &str, key: &str) -> String {
     let error = load(text).unwrap_err();
@@ -65,8 +74,9 @@ fn the_least_configuration_means_the_documented_defaults() {
     assert_eq!((source.page_size, source.client.concurrency), (100, 4));
     assert!((source.client.requests_per_second - 15.0).abs() < f64::EPSILON);
     assert_eq!(source.client.deadline.as_secs(), 3600);
-    assert_eq!(source.client.token_auth, TokenAuth::Auto);
-    assert_eq!(source.client.client_secret.expose_secret(), "s3cret");
+    let Account::Oauth { token_auth, token_path, .. } = &source.client.account else { panic!("OAuth") };
+    assert_eq!((*token_auth, token_path.as_str()), (TokenAuth::Auto, "/oauth2/token"));
+    assert_eq!(secret(&config), "s3cret");
     assert_eq!(config.sha256.len(), 64);
 }
 
@@ -176,7 +186,7 @@ url = "http://siem"
 
 #[test]
 fn what_belongs_to_later_versions_names_its_cure() {
-    assert!(problem(&LEAST.replace("rest-v3", "pra"), "source[0].kind").contains("not in this version"));
+    assert!(problem(&LEAST.replace("rest-v3", "prs"), "source[0].kind").contains("pra, rs, password-safe, scim"));
     assert!(problem(&format!("{LEAST}[output]\nreports = [\"xlsx\"]"), "output.reports").contains("[\"html\"]"));
     assert!(problem(&format!("{LEAST}[policy]\nexceptions = \"e.toml\""), "policy.exceptions").contains("remove"));
     let syslog = |line: &str| format!("{LEAST}[syslog]\nurl = \"tls://s\"\n{line}");
@@ -203,10 +213,10 @@ fn a_secret_that_is_missing_or_empty_is_a_problem() {
 fn secrets_come_from_the_environment_and_from_systemd_too() {
     let text = LEAST.replace("{ file = \"secret\" }", "{ env = \"BT_SECRET\" }");
     let config = load_with(&text, &[("BT_SECRET", "of the environment")]).unwrap();
-    assert_eq!(config.sources[0].client.client_secret.expose_secret(), "of the environment");
+    assert_eq!(secret(&config), "of the environment");
     let text = LEAST.replace("{ file = \"secret\" }", "{ credential = \"secret\" }");
     let config = load_with(&text, &[("CREDENTIALS_DIRECTORY", "$DIR")]).unwrap();
-    assert_eq!(config.sources[0].client.client_secret.expose_secret(), "s3cret");
+    assert_eq!(secret(&config), "s3cret");
     assert!(load(&text).unwrap_err().to_string().contains("LoadCredential="));
 }
 

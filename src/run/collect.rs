@@ -3,7 +3,8 @@
 use super::stop::Stop;
 use crate::event::{Event, Observer};
 use crate::model::{Coverage, Harvest, ListKind, ListReport};
-use crate::source::{self, SourceSettings};
+use crate::source::{self, Source, SourceSettings};
+use crate::wire::WireError;
 use futures_util::future::join_all;
 use std::io;
 use std::sync::Arc;
@@ -27,23 +28,49 @@ pub(super) fn collect(
 ) -> Result<Vec<Harvest>, CollectError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let harvests = join_all(sources.iter().map(|settings| one(settings, observer)));
-        tokio::select! {
+        let built: Vec<Built> = sources.iter().map(|settings| Built::new(settings, observer)).collect();
+        let harvests = join_all(built.iter().map(|source| source.harvest(observer)));
+        let harvested = tokio::select! {
             harvests = harvests => Ok(harvests),
             by = stop.wait() => Err(CollectError::Stopped(by)),
-        }
+        };
+        // Whatever was opened is closed, also where the reading was broken off.
+        join_all(built.iter().map(Built::leave)).await;
+        harvested
     })
 }
 
-async fn one(settings: &SourceSettings, observer: &Arc<dyn Observer>) -> Harvest {
-    let identity = &settings.identity;
-    observer.tell(&Event::SourceStarted { source: &identity.name, kind: &identity.kind, url: &identity.url });
-    let harvest = match source::build(settings, Arc::clone(observer)) {
-        Ok(source) => source.harvest().await,
-        Err(error) => never_began(settings, error.to_string()),
-    };
-    tell_end(&harvest, observer.as_ref());
-    harvest
+/// A source that is ready to be read, or why it is not.
+struct Built<'a> {
+    settings: &'a SourceSettings,
+    source: Result<Box<dyn Source>, WireError>,
+}
+
+impl<'a> Built<'a> {
+    fn new(settings: &'a SourceSettings, observer: &Arc<dyn Observer>) -> Self {
+        Self { settings, source: source::build(settings, Arc::clone(observer)) }
+    }
+
+    async fn harvest(&self, observer: &Arc<dyn Observer>) -> Harvest {
+        let identity = &self.settings.identity;
+        observer.tell(&Event::SourceStarted { source: &identity.name, kind: &identity.kind, url: &identity.url });
+        let harvest = match &self.source {
+            Ok(source) => {
+                let harvest = source.harvest().await;
+                source.leave().await;
+                harvest
+            }
+            Err(error) => never_began(self.settings, error.to_string()),
+        };
+        tell_end(&harvest, observer.as_ref());
+        harvest
+    }
+
+    async fn leave(&self) {
+        if let Ok(source) = &self.source {
+            source.leave().await;
+        }
+    }
 }
 
 fn tell_end(harvest: &Harvest, observer: &dyn Observer) {
@@ -73,14 +100,5 @@ fn never_began(settings: &SourceSettings, error: String) -> Harvest {
         requests: 0,
         coverage: Coverage::Failed { error },
     };
-    Harvest {
-        source: settings.identity.clone(),
-        users: Vec::new(),
-        groups: Vec::new(),
-        outside: Vec::new(),
-        lists: vec![list],
-        clock_skew_seconds: None,
-        tls_certificate_sha256: None,
-        warnings: Vec::new(),
-    }
+    Harvest { lists: vec![list], ..Harvest::of(settings.identity.clone()) }
 }

@@ -69,6 +69,8 @@ pub struct Facets {
     pub vendors: Vec<Vendor>,
     /// As `/api-account` says them, ascending by id: another numbering than that of users.
     pub api_accounts: Vec<(u64, Record)>,
+    /// (group, user): the group's member list names a user whom no list of users holds (all surfaces but the guide's).
+    pub strangers: Vec<(u64, u64)>,
     /// (parent, child): the child group is a member of the parent (SCIM). No cycle.
     pub nested: Vec<(u64, u64)>,
 }

@@ -58,8 +58,37 @@ pub struct Faults {
     pub token_endpoint_too: bool,
     /// Chance, per request of the users list, that one to three users are deleted or created just before.
     pub churn: f64,
+    /// The Configuration API is that of Remote Support: no vendors, no single group policy, private display names.
+    pub rs: bool,
+    /// Requests that `/api/config/v1` grants in any second and in an hour; beyond either 429. The hourly limit and what is
+    /// left of it are told by `X-RateLimit-Limit` and `X-RateLimit-Remaining`.
+    pub hard_limits: Option<(u32, u32)>,
+    /// Requests of this hour that others made already.
+    pub hourly_used: u32,
+    /// Pages of `/api/config/v1` tell nothing about themselves: no `X-BT-Pagination-…`, no `Link`.
+    pub no_page_headers: bool,
+    /// The member lists of group policies answer 403.
+    pub forbid_members: bool,
+    /// Vendors and their users answer 403.
+    pub forbid_vendors: bool,
+    /// The member list of this group policy always answers 500.
+    pub fail_member_list: Option<u64>,
     /// The churn ends after so many deletions and creations.
     pub churn_max_changes: Option<u64>,
+    /// Password Safe: a session is dead after so many requests, though nobody signed out; the next one answers 401.
+    pub session_requests: Option<u64>,
+    /// Password Safe: `GET Users` gives at most so many, and does not say so.
+    pub cap_users: Option<usize>,
+    /// Password Safe: `UserGroups` and all below it answer 403.
+    pub forbid_user_groups: bool,
+    /// Password Safe: the users of this group answer 500, always.
+    pub fail_group_users: Option<u64>,
+    /// SCIM: users carry no `groups`.
+    pub scim_members_only: bool,
+    /// SCIM: groups carry no `members`.
+    pub scim_groups_only: bool,
+    /// SCIM: the members of this group (the second) leave out this user (the first), who names the group.
+    pub scim_disagree: Option<(u64, u64)>,
 }
 
 impl Faults {

@@ -13,9 +13,12 @@ mod configuration;
 mod door;
 mod facets;
 mod faults;
+mod members;
 mod oracle;
 mod population;
 mod server;
+mod shape;
+mod surface;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -25,6 +28,7 @@ pub use configuration::{CA_FILE, SECRET_FILE, SOURCE_NAME};
 pub use facets::{ExternalMember, Facets, Facts, Provider, Vendor};
 pub use faults::Faults;
 pub use oracle::{Expect, Expected, ExpectedFinding, Row};
+pub use surface::Surface;
 pub use tally::Counters;
 pub use world::{CANARY, Record, World};
 
@@ -58,6 +62,10 @@ pub struct SandboxOptions {
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
+    /// Password Safe: the key that does instead of the API account.
+    pub api_key: String,
+    /// Password Safe: whom a call with the key runs as.
+    pub run_as: String,
     /// Of the chances in `faults`.
     pub seed: u64,
     /// 0: any that is free.
@@ -73,6 +81,9 @@ impl Default for SandboxOptions {
             tls: false,
             client_id: "rollcall".to_owned(),
             client_secret: format!("sandbox {CANARY}+/=&%"),
+            // As long as real ones: 128 characters.
+            api_key: format!("{:0<128}", format!("sandbox-key-{CANARY}")),
+            run_as: "DOMAIN\\rollcall".to_owned(),
             seed: 1,
             port: 0,
         }
@@ -97,8 +108,7 @@ impl Sandbox {
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let url = if options.tls { format!("https://localhost:{port}") } else { format!("http://127.0.0.1:{port}") };
-        let account = (options.client_id, options.client_secret);
-        let appliance = Arc::new(Appliance::new(options.world, options.faults, account, options.seed));
+        let appliance = Arc::new(Appliance::new(options));
         let (stop, stopped) = watch::channel(false);
         let (ca_pem, certificate_sha256, acceptor) = match identity {
             Some(made) => (Some(made.ca_pem), Some(made.sha256), Some(made.acceptor)),
@@ -144,6 +154,21 @@ impl Sandbox {
     /// The API account's secret.
     pub fn client_secret(&self) -> &str {
         &self.appliance.client_secret
+    }
+
+    /// Password Safe: the key that does instead of the API account.
+    pub fn api_key(&self) -> &str {
+        &self.appliance.api_key
+    }
+
+    /// Password Safe: whom a call with the key runs as.
+    pub fn run_as(&self) -> &str {
+        &self.appliance.run_as
+    }
+
+    /// Every session's cookie that was given, to be looked for where it must not be.
+    pub fn session_cookies(&self) -> Vec<String> {
+        self.appliance.session_cookies()
     }
 
     /// Every token that was given, to be looked for where it must not be.

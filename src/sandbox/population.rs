@@ -1,8 +1,11 @@
 //! Who lives in a seeded world: groups, people, machine and emergency accounts, like those of a real tenant.
-//! The same seed, number and instant give the same world. The awkward ones are in `awkward`, a day's change in `day`.
+//! The same seed, number and instant give the same world. The awkward ones are in `awkward`, a day's change in `day`,
+//! what only some surfaces tell in `tenant` and `third_parties`.
 
 mod awkward;
 mod day;
+mod tenant;
+mod third_parties;
 
 use super::world::{Record, World};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -46,13 +49,21 @@ impl World {
     /// A world of that many users with all sorts of awkward people among them (each sort at least once from 200 users on).
     /// Ages are counted back from `as_of`, in whole seconds.
     pub fn seeded(seed: u64, users: usize, as_of: DateTime<Utc>) -> Self {
-        let mut world = Self::ordinary(seed, users, as_of);
+        let mut world = Self::of_people(seed, users, as_of);
         awkward::add(&mut world, &mut Rng::with_seed(seed ^ 0xA3), as_of);
+        tenant::furnish(&mut world, seed, as_of);
+        tenant::blur(&mut world, seed);
         world
     }
 
     /// The same without the awkward ones: every record is whole and of one shape.
     pub fn ordinary(seed: u64, users: usize, as_of: DateTime<Utc>) -> Self {
+        let mut world = Self::of_people(seed, users, as_of);
+        tenant::furnish(&mut world, seed, as_of);
+        world
+    }
+
+    fn of_people(seed: u64, users: usize, as_of: DateTime<Utc>) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut world = Self::empty();
         let groups = add_groups(&mut world, &mut rng, users);
@@ -66,8 +77,14 @@ impl World {
         world
     }
 
-    /// Somebody who joins now; for churn and for a day's change.
-    pub(super) fn newcomer(&self, rng: &mut Rng, now: DateTime<Utc>) -> Record {
+    /// Somebody joins now; for churn and for a day's change.
+    pub(super) fn add_newcomer(&mut self, rng: &mut Rng, now: DateTime<Utc>) {
+        let record = self.newcomer(rng, now);
+        let id = self.add_user(record);
+        tenant::introduce(self, id, id);
+    }
+
+    fn newcomer(&self, rng: &mut Rng, now: DateTime<Utc>) -> Record {
         let groups = self.groups().map(|(id, _)| id).collect();
         let mut people = People { rng: rng.fork(), as_of: now, groups, names: HashMap::new() };
         let mut record = people.person();

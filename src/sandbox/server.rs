@@ -1,10 +1,18 @@
-//! The HTTP side: what all requests share. Paths are in `read` and `write`, tokens in `token`, misbehaviour in `front`.
+//! The HTTP side: what all requests share. The guide's paths are in `read` and `write`, those of the
+//! Configuration API in `config`, of the other surfaces in modules of their names; tokens in `token`, misbehaviour in
+//! `front`, `limits` and `churn`.
 
+mod churn;
+mod config;
 mod front;
+mod limits;
+mod password_safe;
 mod read;
+mod scim;
 mod token;
 mod write;
 
+use super::SandboxOptions;
 use super::door::Cut;
 use super::faults::Faults;
 use super::tally::{Tally, lock};
@@ -15,7 +23,7 @@ use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -28,28 +36,41 @@ pub(super) struct Appliance {
     pub(super) tally: Tally,
     pub(super) client_id: String,
     pub(super) client_secret: String,
+    pub(super) api_key: String,
+    pub(super) run_as: String,
     tokens: token::Tokens,
+    sessions: password_safe::Sessions,
     rng: Mutex<Rng>,
     window: Mutex<front::Window>,
+    ledger: Mutex<limits::Ledger>,
 }
 
 impl Appliance {
-    pub(super) fn new(world: World, faults: Faults, account: (String, String), seed: u64) -> Self {
+    pub(super) fn new(options: SandboxOptions) -> Self {
         Self {
-            world: Mutex::new(world),
-            faults: Mutex::new(faults),
+            world: Mutex::new(options.world),
+            faults: Mutex::new(options.faults),
             tally: Tally::default(),
-            client_id: account.0,
-            client_secret: account.1,
+            client_id: options.client_id,
+            client_secret: options.client_secret,
+            api_key: options.api_key,
+            run_as: options.run_as,
             tokens: token::Tokens::default(),
-            rng: Mutex::new(Rng::with_seed(seed)),
+            sessions: password_safe::Sessions::default(),
+            rng: Mutex::new(Rng::with_seed(options.seed)),
             window: Mutex::default(),
+            ledger: Mutex::default(),
         }
     }
 
     /// Every token ever given.
     pub(super) fn tokens_given(&self) -> Vec<String> {
         self.tokens.given()
+    }
+
+    /// Every session's cookie ever given.
+    pub(super) fn session_cookies(&self) -> Vec<String> {
+        self.sessions.given()
     }
 
     fn faults(&self) -> Faults {
@@ -64,16 +85,19 @@ impl Appliance {
 
 type Shared = Arc<Appliance>;
 
-/// All of the guide's API.
+/// All paths of all surfaces.
 pub(super) fn service(appliance: Shared) -> IntoMakeServiceWithConnectInfo<Router, Cut> {
     let api = Router::new()
         .route("/api/public/v3/users", get(read::users).post(write::create))
         .route("/api/public/v3/users/{id}", get(read::user).put(write::replace).delete(write::delete))
         .route("/api/public/v3/groups", get(read::groups))
         .route("/api/public/v3/groups/{id}/members", post(write::add_member))
+        .merge(config::routes())
         .route_layer(from_fn_with_state(Arc::clone(&appliance), token::required));
     api.route("/oauth2/token", post(token::grant))
-        .fallback(|| async { error(StatusCode::NOT_FOUND, "not_found") })
+        .route("/scim/v2/{*path}", any(scim::serve))
+        .route("/api/scim/v2/{*path}", any(scim::serve))
+        .fallback(password_safe::serve)
         .layer(from_fn_with_state(Arc::clone(&appliance), front::door))
         .with_state(appliance)
         .into_make_service_with_connect_info::<Cut>()

@@ -28,8 +28,22 @@ pub struct Counters {
     pub faults_injected: u64,
     /// Writes that changed something.
     pub writes: u64,
-    /// Users deleted or created by churn.
+    /// Users deleted or created by churn, and memberships changed by it.
     pub churned: u64,
+    /// Pages of the lists of `/api/config/v1` that were answered with 200.
+    pub config_pages: u64,
+    /// Requests that were refused by the hard limits.
+    pub over_limit: u64,
+    /// The most requests of `/api/config/v1` that ever arrived within one second.
+    pub max_per_second: u64,
+    /// Password Safe: sessions opened.
+    pub sessions_opened: u64,
+    /// Password Safe: sessions that are open now.
+    pub sessions_open: u64,
+    /// Password Safe: lists answered with 200 (a mishap may still spoil one on its way).
+    pub safe_lists: u64,
+    /// SCIM: pages of users and groups, the same.
+    pub scim_pages: u64,
 }
 
 #[derive(Default)]

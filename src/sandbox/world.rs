@@ -2,6 +2,7 @@
 //! Remembers who existed all the time since a mark. Knows nothing of HTTP, of faults or of what is expected.
 
 use super::facets::{Facets, Facts};
+use super::members::{Members, named_groups};
 use serde_json::{Map, Value};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +22,13 @@ pub struct World {
     users: Vec<Entry>,
     groups: Vec<Entry>,
     last_user_id: u64,
+    last_group_id: u64,
     facts: BTreeMap<u64, Facts>,
     facets: Facets,
+    members: Members,
+    /// What SCIM clients said and no other surface tells (`externalId`, `name`, `emails`), by id of user and of group.
+    scim_users: BTreeMap<u64, Record>,
+    scim_groups: BTreeMap<u64, Record>,
     /// Ids that existed at the mark and ever since.
     stayed: BTreeSet<u64>,
 }
@@ -119,6 +125,7 @@ impl World {
 
     /// The same, to change it.
     pub fn facets_mut(&mut self) -> &mut Facets {
+        self.members.forget();
         &mut self.facets
     }
 
@@ -137,6 +144,7 @@ impl World {
     /// Puts a user there, in the place of an old one with that id.
     pub fn put_user(&mut self, id: u64, record: Record) {
         self.last_user_id = self.last_user_id.max(id);
+        self.members.forget();
         put(&mut self.users, Entry::new(id, record));
     }
 
@@ -145,6 +153,7 @@ impl World {
         let Ok(at) = place(&self.users, id) else { return false };
         let mut record = std::mem::take(&mut self.users[at].record);
         change(&mut record);
+        self.members.forget();
         self.users[at] = Entry::new(id, record);
         true
     }
@@ -152,14 +161,44 @@ impl World {
     /// Takes a user away for good; false if there is none with this id.
     pub fn remove_user(&mut self, id: u64) -> bool {
         self.stayed.remove(&id);
+        self.facts.remove(&id);
+        self.members.forget();
         place(&self.users, id).is_ok_and(|at| {
             self.users.remove(at);
             true
         })
     }
 
+    /// Adds a group under the next free id and returns it. Ids are never used twice.
+    pub fn add_group(&mut self, record: Record) -> u64 {
+        let id = self.last_group_id + 1;
+        self.put_group(id, record);
+        id
+    }
+
+    /// What SCIM clients said of a user and no other surface tells.
+    pub(super) fn scim_user(&self, id: u64) -> Record {
+        self.scim_users.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Sets it.
+    pub(super) fn set_scim_user(&mut self, id: u64, said: Record) {
+        self.scim_users.insert(id, said);
+    }
+
+    /// What SCIM clients said of a group and no other surface tells.
+    pub(super) fn scim_group(&self, id: u64) -> Record {
+        self.scim_groups.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Sets it.
+    pub(super) fn set_scim_group(&mut self, id: u64, said: Record) {
+        self.scim_groups.insert(id, said);
+    }
+
     /// Puts a group there, in the place of an old one with that id.
     pub fn put_group(&mut self, id: u64, record: Record) {
+        self.last_group_id = self.last_group_id.max(id);
         put(&mut self.groups, Entry::new(id, record));
     }
 
@@ -179,6 +218,15 @@ impl World {
     /// Ids of the users who existed at the last [`World::mark`] and were never deleted since; none without a mark.
     pub fn stayed(&self) -> BTreeSet<u64> {
         self.stayed.clone()
+    }
+
+    /// The members of a group that are users, strangers among them: (member id, user id), ascending by member id.
+    pub(super) fn members_of(&mut self, group: u64) -> &[(u64, u64)] {
+        let (users, strangers) = (&self.users, &self.facets.strangers);
+        self.members.of(group, || {
+            let told = users.iter().flat_map(|user| named_groups(&user.record).map(|group| (group, user.id)));
+            told.chain(strangers.iter().copied()).collect()
+        })
     }
 
     /// The id of the user at a place of the list.

@@ -2,11 +2,16 @@
 //! Knows which connectors exist; nothing of paging, HTTP or JSON.
 
 pub mod date;
+mod lists;
+mod password_safe;
+mod record;
 pub mod rest_v3;
+mod scim;
+mod sra;
 
 use crate::event::Observer;
 use crate::model::{Harvest, ListKind, SourceIdentity};
-use crate::wire::ClientSettings;
+use crate::wire::{ClientSettings, Plan};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +21,14 @@ use std::sync::Arc;
 pub enum SourceKind {
     /// The REST API of the user management guide, `/api/public/v3`.
     RestV3,
+    /// The Configuration API of Privileged Remote Access.
+    Pra,
+    /// The Configuration API of Remote Support.
+    Rs,
+    /// The public API of BeyondInsight and Password Safe.
+    PasswordSafe,
+    /// SCIM 2.0 (RFC 7643, 7644), whoever serves it.
+    Scim,
 }
 
 impl SourceKind {
@@ -23,6 +36,20 @@ impl SourceKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RestV3 => "rest-v3",
+            Self::Pra => "pra",
+            Self::Rs => "rs",
+            Self::PasswordSafe => "password-safe",
+            Self::Scim => "scim",
+        }
+    }
+
+    /// Where its API usually begins.
+    pub fn base_path(self) -> &'static str {
+        match self {
+            Self::RestV3 => "/api/public/v3",
+            Self::Pra | Self::Rs => "/api/config/v1",
+            Self::PasswordSafe => "/BeyondTrust/api/public/v3",
+            Self::Scim => "/scim/v2",
         }
     }
 }
@@ -38,6 +65,10 @@ pub struct SourceSettings {
     pub client: ClientSettings,
     /// Rows asked for in one page; 1 to 1000.
     pub page_size: u32,
+    /// Path below the address where the API begins, without a slash at its end.
+    pub base_path: String,
+    /// SCIM: where an extension tells the last login, as a JSON Pointer (RFC 6901).
+    pub last_login_path: Option<String>,
 }
 
 /// A source's answer, whenever it comes.
@@ -50,8 +81,10 @@ pub struct Probe {
     pub lists: Vec<ProbedList>,
     /// Server's clock minus ours, where its `Date` header told.
     pub clock_skew_seconds: Option<i64>,
-    /// HTTP requests that a run would take on a quiet appliance, as far as the totals tell.
-    pub requests_of_a_run: Option<u64>,
+    /// What a run would ask of a quiet appliance, as far as the totals tell; `None` where they do not.
+    pub plan: Option<Plan>,
+    /// Why the limits of an hour do not allow it, with the arithmetic.
+    pub beyond_limits: Option<String>,
 }
 
 /// One list of a [`Probe`].
@@ -66,6 +99,9 @@ pub struct ProbedList {
 /// A probe, whenever it comes.
 pub type Probing<'a> = Pin<Box<dyn Future<Output = Probe> + 'a>>;
 
+/// The end, whenever it comes: within seconds.
+pub type Leaving<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// One product's API, read only.
 pub trait Source {
     /// Reads everything. A failure is coverage, never an error; dropping the future stops the reading.
@@ -73,6 +109,11 @@ pub trait Source {
 
     /// Gets a token and one page of each list.
     fn probe(&self) -> Probing<'_>;
+
+    /// Closes what was opened, however the reading ended, also when its future was dropped. To be awaited after each of the two.
+    fn leave(&self) -> Leaving<'_> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Makes the connector for a source. Errors: the client could not be built (certificates).
@@ -80,7 +121,10 @@ pub fn build(
     settings: &SourceSettings,
     observer: Arc<dyn Observer>,
 ) -> Result<Box<dyn Source>, crate::wire::WireError> {
-    match settings.kind {
-        SourceKind::RestV3 => Ok(Box::new(rest_v3::RestV3::new(settings, observer)?)),
-    }
+    Ok(match settings.kind {
+        SourceKind::RestV3 => Box::new(rest_v3::RestV3::new(settings, observer)?),
+        SourceKind::Pra | SourceKind::Rs => Box::new(sra::Sra::new(settings, observer)?),
+        SourceKind::PasswordSafe => Box::new(password_safe::PasswordSafe::new(settings, observer)?),
+        SourceKind::Scim => Box::new(scim::Scim::new(settings, observer)?),
+    })
 }

@@ -4,11 +4,12 @@
 
 mod decode;
 
-use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
-use crate::event::{Event, Observer};
-use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, SourceIdentity, User};
-use crate::wire::page::{End, Page, Progress, Row, WalkSettings, Walked, Window, walk};
-use crate::wire::{Body, Client, WireError, WireErrorKind};
+use super::lists::{Desk, in_words, is_hopeless, pages, probed, too_many_gone};
+use super::{Harvesting, Probe, Probing, Source, SourceSettings};
+use crate::event::Observer;
+use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
+use crate::wire::page::{Page, Window, walk};
+use crate::wire::{Body, Plan, WireError, WireErrorKind};
 use decode::{Decoder, GroupsPage, Id, ListedGroup, ListedUser, UserRecord, UsersPage};
 use futures_util::stream::{self, StreamExt};
 use std::collections::HashSet;
@@ -24,25 +25,13 @@ const MAX_FAILED_DETAILS: usize = 20;
 
 /// Reads one appliance.
 pub struct RestV3 {
-    client: Client,
-    identity: SourceIdentity,
-    observer: Arc<dyn Observer>,
-    walk: WalkSettings,
+    desk: Desk,
 }
 
 impl RestV3 {
     /// Makes the connector. Errors: the client could not be set up.
     pub fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
-        Ok(Self {
-            client: Client::new(&settings.client, Arc::clone(&observer))?,
-            identity: settings.identity.clone(),
-            observer,
-            walk: WalkSettings {
-                page_size: u64::from(settings.page_size.max(1)),
-                concurrency: settings.client.concurrency.max(1),
-                max_passes: MAX_PASSES,
-            },
-        })
+        Desk::new(settings, observer, MAX_PASSES).map(|desk| Self { desk })
     }
 
     async fn read(&self) -> Harvest {
@@ -62,107 +51,79 @@ impl RestV3 {
             groups
         };
         Harvest {
-            source: self.identity.clone(),
             users,
             groups,
-            outside: Vec::new(),
             lists,
-            clock_skew_seconds: self.client.clock_skew_seconds(),
-            tls_certificate_sha256: self.client.tls_certificate_sha256(),
+            clock_skew_seconds: self.desk.client.clock_skew_seconds(),
+            tls_certificate_sha256: self.desk.client.tls_certificate_sha256(),
             warnings: decoder.warnings(),
+            ..Harvest::of(self.desk.identity.clone())
         }
     }
 
     /// One page of each list, and what a run would cost by what they show.
     async fn look(&self) -> Probe {
         let decoder = Decoder::default();
-        let window = Window { offset: 0, limit: self.walk.page_size };
-        let users = self.client.get::<UsersPage>(&path(USERS, window)).await;
+        let (mut plan, mut counted) = (Plan::default(), true);
+        plan.add("a token", 1);
+        let users = self.desk.client.get::<UsersPage>(&self.query(USERS)).await;
         let users = users.map(|page| (page.total(), decoder.users(page)));
-        let mut cost = users.as_ref().ok().map(|(total, rows)| 1 + pages(*total, rows.len() as u64));
-        if let Ok((total, rows)) = &users
-            && rows.iter().any(|row| row.sparse)
-        {
-            cost = cost.zip(*total).map(|(cost, total)| cost + total);
-        }
-        let users = users.map(|(total, rows)| (rows.len() as u64, total));
-        let mut lists = vec![probed(ListKind::Users, users)];
-        if lists[0].page.is_ok() {
-            let groups = self.client.get::<GroupsPage>(&path(GROUPS, window)).await;
+        let shown = users.as_ref().map(|(total, rows)| (rows.len() as u64, *total));
+        let mut lists = vec![probed(ListKind::Users, shown)];
+        if let Ok((total, rows)) = &users {
+            plan.add("users", pages(*total, rows.len() as u64));
+            if rows.iter().any(|row| row.sparse) {
+                plan.add("users by id", total.unwrap_or(0));
+                counted &= total.is_some();
+            }
+            let groups = self.desk.client.get::<GroupsPage>(&self.query(GROUPS)).await;
             let groups = groups.map(|page| (page.total(), decoder.groups(page)));
-            let rows = groups.as_ref().ok().map(|(total, rows)| pages(*total, rows.len() as u64));
-            cost = cost.zip(rows).map(|(users, groups)| users + groups);
-            lists.push(probed(ListKind::Groups, groups.map(|(total, rows)| (rows.len() as u64, total))));
+            let shown = groups.as_ref().map(|(total, rows)| (rows.len() as u64, *total));
+            if let Ok((total, rows)) = &groups {
+                plan.add("groups", pages(*total, rows.len() as u64));
+            }
+            counted &= groups.is_ok();
+            lists.push(probed(ListKind::Groups, shown));
         }
-        Probe { lists, clock_skew_seconds: self.client.clock_skew_seconds(), requests_of_a_run: cost }
+        let plan = Some(plan).filter(|_| counted && users.is_ok());
+        Probe { lists, clock_skew_seconds: self.desk.client.clock_skew_seconds(), plan, beyond_limits: None }
     }
 
     async fn users(&self, decoder: &Decoder) -> (Vec<ListedUser>, ListReport) {
-        let before = self.client.requests();
+        let before = self.desk.client.requests();
         let fetch = |window: Window| async move {
             let page: UsersPage = self.page(USERS, window).await?;
             Ok::<_, WireError>(Page { total: page.total(), rows: decoder.users(page) })
         };
-        let walked = walk(self.walk, fetch, |p| self.tell(ListKind::Users, &p)).await;
-        self.report(ListKind::Users, USERS, before, walked)
+        let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Users, &p)).await;
+        self.desk.report(ListKind::Users, self.query(USERS), self.desk.client.requests() - before, walked)
     }
 
     async fn groups(&self, decoder: &Decoder) -> (Vec<Group>, ListReport) {
-        let before = self.client.requests();
+        let before = self.desk.client.requests();
         let fetch = |window: Window| async move {
             let page: GroupsPage = self.page(GROUPS, window).await?;
             Ok::<_, WireError>(Page { total: page.total(), rows: decoder.groups(page) })
         };
-        let walked = walk(self.walk, fetch, |p| self.tell(ListKind::Groups, &p)).await;
-        let (rows, report): (Vec<ListedGroup>, _) = self.report(ListKind::Groups, GROUPS, before, walked);
+        let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Groups, &p)).await;
+        let (rows, report): (Vec<ListedGroup>, _) =
+            self.desk.report(ListKind::Groups, self.query(GROUPS), self.desk.client.requests() - before, walked);
         (rows.into_iter().map(|row| row.group).collect(), report)
     }
 
     /// One window. A server that refuses more rows than a page, instead of giving fewer, is asked for a page.
     async fn page<T: Body>(&self, base: &str, window: Window) -> Result<T, WireError> {
-        let answer = self.client.get(&path(base, window)).await;
-        let too_many = window.limit > self.walk.page_size
+        let answer = self.desk.client.get(&path(base, window)).await;
+        let too_many = window.limit > self.desk.walk.page_size
             && answer.as_ref().is_err_and(|error| matches!(error.kind, WireErrorKind::Status(400 | 416 | 422)));
         if !too_many {
             return answer;
         }
-        self.client.get(&path(base, Window { limit: self.walk.page_size, ..window })).await
+        self.desk.client.get(&path(base, Window { limit: self.desk.walk.page_size, ..window })).await
     }
 
-    fn tell(&self, list: ListKind, progress: &Progress) {
-        let source = &self.identity.name;
-        self.observer.tell(&match progress {
-            Progress::Page { distinct, total } => {
-                Event::Progress { source, list, received: *distinct, expected: *total }
-            }
-            Progress::Drift(why) => Event::Drift { source, list, why },
-        });
-    }
-
-    fn report<R: Row>(
-        &self,
-        kind: ListKind,
-        base: &str,
-        requests_before: u64,
-        walked: Walked<R, WireError>,
-    ) -> (Vec<R>, ListReport) {
-        let coverage = match walked.end {
-            Ok(End::Proven(proof)) => Coverage::Complete { proof },
-            Ok(End::Unproven(why)) => Coverage::Drifted { why },
-            Err(error) => Coverage::Failed { error: in_words(kind, &error) },
-        };
-        let report = ListReport {
-            kind,
-            query: path(base, Window { offset: 0, limit: self.walk.page_size }),
-            expected: walked.expected,
-            received: walked.received,
-            distinct: walked.rows.len() as u64,
-            pages: walked.pages,
-            passes: walked.passes,
-            requests: self.client.requests() - requests_before,
-            coverage,
-        };
-        (walked.rows, report)
+    fn query(&self, base: &str) -> String {
+        path(base, Window { offset: 0, limit: self.desk.walk.page_size })
     }
 
     /// Reads the whole record of every user whom the list gave only in part. No report where there was none.
@@ -176,7 +137,7 @@ impl RestV3 {
         if sparse.is_empty() {
             return (strip(listed), None);
         }
-        let before = self.client.requests();
+        let before = self.desk.client.requests();
         let mut rows = listed;
         let mut tally = Details { wanted: sparse.len() as u64, ..Details::default() };
         let missing = self.complete(&mut rows, sparse, decoder, &mut tally).await;
@@ -192,7 +153,7 @@ impl RestV3 {
             let mut place = 0..;
             rows.retain(|_| place.next().is_none_or(|place| !removed.contains(&place)));
         }
-        (strip(rows), Some(tally.report(self.client.requests() - before)))
+        (strip(rows), Some(tally.report(self.desk.client.requests() - before)))
     }
 
     /// Reads these records into their rows; gives those that were not found (404).
@@ -209,7 +170,7 @@ impl RestV3 {
                 let answer = self.detail(&id, decoder).await;
                 (place, id, answer)
             })
-            .buffer_unordered(self.walk.concurrency);
+            .buffer_unordered(self.desk.walk.concurrency);
         while let Some((place, id, answer)) = answers.next().await {
             match answer {
                 Ok(record) => {
@@ -223,16 +184,15 @@ impl RestV3 {
                     }
                 }
             }
-            let source = &self.identity.name;
-            let (list, received) = (ListKind::UserDetails, tally.read + missing.len() as u64);
-            self.observer.tell(&Event::Progress { source, list, received, expected: Some(tally.wanted) });
+            let received = tally.read + missing.len() as u64;
+            self.desk.progress(ListKind::UserDetails, received, Some(tally.wanted));
         }
         missing
     }
 
     async fn detail(&self, id: &Id, decoder: &Decoder) -> Result<ListedUser, WireError> {
         let path = format!("{USERS}/{}", id.in_path());
-        let record: UserRecord = self.client.get(&path).await?;
+        let record: UserRecord = self.desk.client.get(&path).await?;
         let row = decoder.user(record);
         if row.id == *id {
             Ok(row)
@@ -258,16 +218,6 @@ pub fn users_of_page(json: &[u8]) -> Result<Vec<User>, serde_json::Error> {
     Ok(strip(Decoder::default().users(serde_json::from_slice(json)?)))
 }
 
-/// Pages of a list, by its first one. Without a total: this page and the look behind it, at least.
-fn pages(total: Option<u64>, first: u64) -> u64 {
-    let behind = total.map(|total| total.saturating_sub(first));
-    behind.map_or(2, |behind| 1 + behind.div_ceil(first.max(1)))
-}
-
-fn probed(kind: ListKind, page: Result<(u64, Option<u64>), WireError>) -> ProbedList {
-    ProbedList { kind, page: page.map_err(|error| in_words(kind, &error)) }
-}
-
 fn path(base: &str, window: Window) -> String {
     format!("{base}?offset={}&limit={}", window.offset, window.limit)
 }
@@ -275,23 +225,6 @@ fn path(base: &str, window: Window) -> String {
 fn strip(rows: Vec<ListedUser>) -> Vec<User> {
     rows.into_iter().map(|row| row.user).collect()
 }
-
-/// The error with the list that it hit, and what to do.
-fn in_words(kind: ListKind, error: &WireError) -> String {
-    if error.kind == WireErrorKind::Forbidden {
-        let what = if kind == ListKind::Groups { "groups" } else { "users" };
-        return format!(
-            "the list of {what} is forbidden (403): give the API account the right to view {what} (scope read_only)"
-        );
-    }
-    match error.hint() {
-        Some(hint) => format!("{error}; {hint}"),
-        None => error.to_string(),
-    }
-}
-
-/// More records than this, and than one in fifty, that are not found: no deletions, but a right or a route that is missing.
-const ALWAYS_FINE: u64 = 5;
 
 /// How reading records by id went.
 #[derive(Default)]
@@ -305,16 +238,13 @@ struct Details {
 impl Details {
     /// Notes a failure; true when there is no sense in going on.
     fn failed(&mut self, error: WireError) -> bool {
-        let hopeless = !matches!(
-            error.kind,
-            WireErrorKind::Broken(_) | WireErrorKind::Status(_) | WireErrorKind::Shape(_) | WireErrorKind::TooLarge(_)
-        );
+        let hopeless = is_hopeless(&error);
         self.errors.push(error);
         hopeless || self.errors.len() > MAX_FAILED_DETAILS
     }
 
     fn too_many_removed(&self) -> bool {
-        self.removed > ALWAYS_FINE && self.removed * 50 > self.wanted
+        too_many_gone(self.removed, self.wanted)
     }
 
     fn coverage(&self) -> Coverage {

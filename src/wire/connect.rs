@@ -8,7 +8,7 @@ pub(super) fn build(settings: &ClientSettings) -> Result<reqwest::Client, String
     // Another part of the process may have installed it already: the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     base_url(&settings.url)?;
-    let loopback = reqwest::Url::parse(&settings.url).is_ok_and(|url| is_loopback(&url));
+    let loopback = is_loopback_url(&settings.url);
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("bt-rollcall/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -17,7 +17,7 @@ pub(super) fn build(settings: &ClientSettings) -> Result<reqwest::Client, String
         .tls_info(true)
         .connect_timeout(settings.connect_timeout)
         .read_timeout(settings.read_timeout)
-        .pool_max_idle_per_host(settings.concurrency.max(1));
+        .pool_max_idle_per_host(if settings.close_connections { 0 } else { settings.concurrency.max(1) });
     if loopback {
         builder = builder.no_proxy();
     }
@@ -42,6 +42,11 @@ pub fn base_url(text: &str) -> Result<String, String> {
         return Err("must be the address alone, without account, query or fragment".to_owned());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Whether an address leads nowhere but to this machine.
+pub fn is_loopback_url(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| is_loopback(&url))
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {

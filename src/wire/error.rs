@@ -28,6 +28,12 @@ pub enum WireErrorKind {
     /// 401 with a token that was good before.
     #[error("the appliance refused the token (401)")]
     Unauthorized,
+    /// 401 with a token that was just given, or that other requests are answered with.
+    #[error("the appliance refused the request (401), not the token, which is good")]
+    RequestRefused,
+    /// More requests than the limits of an hour allow.
+    #[error("{0}")]
+    Budget(String),
     /// 403.
     #[error("the appliance forbids it (403)")]
     Forbidden,
@@ -81,6 +87,8 @@ impl WireErrorKind {
             Self::Shape(_) => Disposition::RetryShape,
             Self::Unauthorized => Disposition::Refresh,
             Self::Refused(_)
+            | Self::RequestRefused
+            | Self::Budget(_)
             | Self::Forbidden
             | Self::NotFound
             | Self::Certificate(_)
@@ -96,6 +104,12 @@ impl WireErrorKind {
         Some(match self {
             Self::Refused(_) | Self::Unauthorized => {
                 "check client_id and client_secret against the API account of the appliance, and that the account is enabled"
+            }
+            Self::RequestRefused => {
+                "give the API account the right to read this; an appliance that does not know a parameter of the query answers 401, too"
+            }
+            Self::Budget(_) => {
+                "raise requests_per_hour if the API account may make more, or deadline_minutes to spread the run over several hours, or run it later"
             }
             Self::Forbidden => "give the API account the right to read this (scope read_only)",
             Self::Certificate(_) => {

@@ -1,103 +1,36 @@
 //! One HTTP request to an appliance, with authentication, retry, pacing and redaction.
 //! Knows nothing of users, groups or any product's fields. Never writes to an appliance: it can only GET,
-//! and POST to the token endpoint.
+//! and POST to the token endpoint and to those that open and close a session.
 
+mod budget;
 mod connect;
 mod error;
+mod login;
 mod pace;
 pub mod page;
 mod retry;
+mod settings;
 mod token;
 
-pub use connect::base_url;
+pub use budget::Plan;
+pub use connect::{base_url, is_loopback_url};
 pub use error::{Disposition, WireError, WireErrorKind};
+pub use settings::{Account, ClientSettings, SessionPaths, TokenAuth};
 
 use crate::event::{Event, Observer, RequestRecord};
-use crate::model::SourceName;
+use budget::Budget;
 use chrono::{DateTime, Utc};
+use login::Opening;
 use pace::Pace;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
+pub use reqwest::header::HeaderMap;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, COOKIE, DATE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
-use token::{Bearer, Tokens};
+use token::{Pass, Tokens};
 use tokio::time::Instant;
-
-/// How the client id and secret are shown to the token endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum TokenAuth {
-    /// Form first, then Basic if the form is refused; what worked is remembered.
-    #[default]
-    Auto,
-    /// HTTP Basic (RFC 6749 §2.3.1).
-    Basic,
-    /// In the form body (RFC 6749 §2.3.1).
-    Form,
-}
-
-/// How to reach one source.
-#[derive(Clone, Debug)]
-pub struct ClientSettings {
-    /// The source, for events.
-    pub source: SourceName,
-    /// Scheme, host and port, without a trailing slash.
-    pub url: String,
-    /// Path of the token endpoint, `/oauth2/token`.
-    pub token_path: String,
-    /// API account.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: SecretString,
-    /// How they are shown.
-    pub token_auth: TokenAuth,
-    /// PEM bundle that is trusted beside the system roots.
-    pub ca_pem: Option<Vec<u8>>,
-    /// Requests under way at once; at least 1.
-    pub concurrency: usize,
-    /// Pace; more than 0.
-    pub requests_per_second: f64,
-    /// From the first request of this client; then everything fails with [`WireErrorKind::Deadline`].
-    pub deadline: Duration,
-    /// TCP and TLS set-up.
-    pub connect_timeout: Duration,
-    /// Between two reads of a body, and to the first byte of an answer.
-    pub read_timeout: Duration,
-    /// Attempts of one request in all; 1 = no retry.
-    pub attempts: u32,
-    /// The first retry waits up to this, the next up to twice that, …, full jitter.
-    pub backoff: Duration,
-    /// No wait is longer than this, whatever the server asks.
-    pub max_wait: Duration,
-    /// A larger body is a failure.
-    pub max_body_bytes: usize,
-}
-
-impl ClientSettings {
-    /// The defaults for everything but the address and the account.
-    pub fn new(source: SourceName, url: impl Into<String>, client_id: impl Into<String>, secret: SecretString) -> Self {
-        Self {
-            source,
-            url: url.into(),
-            token_path: "/oauth2/token".to_owned(),
-            client_id: client_id.into(),
-            client_secret: secret,
-            token_auth: TokenAuth::Auto,
-            ca_pem: None,
-            concurrency: 4,
-            requests_per_second: 15.0,
-            deadline: Duration::from_secs(3600),
-            connect_timeout: Duration::from_secs(10),
-            read_timeout: Duration::from_secs(60),
-            attempts: 6,
-            backoff: Duration::from_millis(500),
-            max_wait: Duration::from_secs(120),
-            max_body_bytes: 64 << 20,
-        }
-    }
-}
 
 /// A decoded answer that knows how many rows it holds.
 pub trait Body: DeserializeOwned {
@@ -113,7 +46,10 @@ pub struct Client {
     settings: ClientSettings,
     observer: Arc<dyn Observer>,
     tokens: Tokens,
+    /// A sign-in that is under way, also when nobody waits for it any more.
+    opening: RefCell<Option<Opening>>,
     pace: Pace,
+    budget: Budget,
     deadline: Cell<Option<Instant>>,
     requests: Cell<u64>,
     /// (time that the exchange took, server's clock minus ours): the fastest exchange tells most exactly.
@@ -177,7 +113,9 @@ impl Client {
         })?;
         Ok(Self {
             http,
-            tokens: Tokens::new(settings.token_auth),
+            tokens: Tokens::new(settings),
+            opening: RefCell::new(None),
+            budget: Budget::new(settings),
             pace: Pace::new(settings.requests_per_second, settings.concurrency),
             settings: settings.clone(),
             observer,
@@ -206,12 +144,30 @@ impl Client {
 
     /// Gets one JSON answer from a path below the source's url.
     pub async fn get<T: Body>(&self, path: &str) -> Result<T, WireError> {
+        self.get_with_headers(path).await.map(|(body, _)| body)
+    }
+
+    /// The same with the answer's headers: some products page by them.
+    pub async fn get_with_headers<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), WireError> {
         let deadline = self.deadline();
         let result = match tokio::time::timeout_at(deadline, self.get_with_retries(path)).await {
             Ok(result) => result,
             Err(_) => Err(WireErrorKind::Deadline),
         };
         result.map_err(|kind| WireError { context: format!("GET {path}"), kind })
+    }
+
+    /// Whether the requests that are still to come can be made within the limits of an hour, as the configuration and the
+    /// server's last answer tell them. Where they take more than one hour, and the deadline allows that, they are paced so.
+    pub fn afford(&self, plan: &Plan) -> Result<(), WireError> {
+        let paced = self.budget.afford(plan, self.requests.get()).map_err(|text| WireError {
+            context: format!("source {}", self.settings.source),
+            kind: WireErrorKind::Budget(text),
+        })?;
+        if let Some(interval) = paced {
+            self.pace.no_faster_than(interval);
+        }
+        Ok(())
     }
 
     /// The clock of the deadline starts with the first request.
@@ -221,28 +177,32 @@ impl Client {
         deadline
     }
 
-    async fn get_with_retries<T: Body>(&self, path: &str) -> Result<T, WireErrorKind> {
+    async fn get_with_retries<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), WireErrorKind> {
         let (mut attempt, mut fresh_refusals) = (1, 0);
         loop {
-            self.token(path).await?;
+            self.admission(path).await?;
             let turn = self.pace.turn().await;
             // Only now: while this request waited for its turn, the token may have been replaced, or refused.
-            let Some(bearer) = self.tokens.bearer() else { continue };
-            let (generation, fresh) = (bearer.generation, bearer.fresh);
-            let failure = match self.get_once(path, attempt, bearer).await {
-                Ok(value) => return Ok(value),
+            let Some(pass) = self.tokens.pass() else { continue };
+            let (generation, fresh, sent) = (pass.generation, pass.fresh, Instant::now());
+            let failure = match self.get_once(path, attempt, pass).await {
+                Ok(value) => {
+                    self.tokens.accepted(generation);
+                    return Ok(value);
+                }
                 Err(failure) => failure,
             };
             drop(turn);
             match failure.kind.disposition() {
                 // Tokens may die at any time, and as often as they like: others may have used up the new one before this
-                // request had its turn. Two that were refused when they were first shown will not be followed by a better one.
+                // request had its turn. Two that were refused when they were first shown will not be followed by a better one,
+                // and one that others have shown with success meanwhile is alive: the refusal is of this request.
                 Disposition::Refresh => {
-                    self.tokens.discard(generation);
                     fresh_refusals += u32::from(fresh);
-                    if fresh_refusals > 1 {
-                        return Err(failure.kind);
+                    if fresh_refusals > 1 || self.tokens.was_accepted_since(generation, sent) {
+                        return Err(WireErrorKind::RequestRefused);
                     }
+                    self.tokens.discard(generation);
                     continue;
                 }
                 // F16: a login page instead of an answer is worth one more try; an appliance that has answered well
@@ -276,26 +236,32 @@ impl Client {
     }
 
     /// One attempt.
-    async fn get_once<T: Body>(&self, path: &str, attempt: u32, bearer: Bearer) -> Result<T, Failure> {
-        let request = self
-            .http
-            .request(Method::GET, format!("{}{path}", self.settings.url))
-            .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, bearer.header);
+    async fn get_once<T: Body>(&self, path: &str, attempt: u32, pass: Pass) -> Result<(T, HeaderMap), Failure> {
+        let request =
+            self.request(Method::GET, path).header(ACCEPT, self.settings.accept).header(AUTHORIZATION, pass.credential);
+        let request = match pass.cookie {
+            Some(cookie) => request.header(COOKIE, cookie),
+            None => request,
+        };
         let mut record = self.record("GET", path, attempt);
         let result = match self.exchange(request, &mut record).await {
-            Ok(answer) => decode::<T>(&answer).map_err(|kind| Failure {
-                retry_after: retry::retry_after(&answer.headers, Utc::now(), self.settings.max_wait),
-                kind,
-            }),
+            Ok(answer) => match decode::<T>(&answer) {
+                Ok(value) => Ok((value, answer.headers)),
+                Err(kind) => Err(self.failure(kind, &answer.headers)),
+            },
             Err(kind) => Err(kind.into()),
         };
-        record.told.rows = result.as_ref().ok().and_then(Body::rows);
+        record.told.rows = result.as_ref().ok().and_then(|(value, _)| value.rows());
         record.end(result.as_ref().err().map(|f| &f.kind));
         if result.is_ok() {
             self.understood.set(true);
         }
         result
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.settings.url));
+        if self.settings.close_connections { request.header(CONNECTION, "close") } else { request }
     }
 
     fn record(&self, method: &'static str, path: &str, attempt: u32) -> Record<'_> {
@@ -326,6 +292,7 @@ impl Client {
         self.compare_clocks(&response, sent, sent_at);
         self.note_certificate(&response);
         self.pace.heed(response.headers());
+        self.budget.heed(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
         let body = collect(response, self.settings.max_body_bytes).await?;
         record.told.bytes = body.len() as u64;
@@ -355,75 +322,6 @@ impl Client {
             let hex = hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
             *self.certificate.borrow_mut() = Some(hex);
         }
-    }
-
-    /// A live token's generation; fetched once for all who wait.
-    async fn token(&self, path: &str) -> Result<u64, WireErrorKind> {
-        if let Some(generation) = self.tokens.live() {
-            return Ok(generation);
-        }
-        let _single_flight = self.tokens.gate.lock().await;
-        if let Some(generation) = self.tokens.live() {
-            return Ok(generation);
-        }
-        if let Some(refusal) = self.tokens.refusal() {
-            return Err(refusal);
-        }
-        let mut attempt = 1;
-        loop {
-            let failure = match self.fetch_token(attempt).await {
-                Ok(generation) => return Ok(generation),
-                Err(failure) => failure,
-            };
-            let again = matches!(failure.kind.disposition(), Disposition::Retry | Disposition::RetryShape);
-            if !again || attempt >= self.settings.attempts {
-                self.tokens.remember_refusal(&failure.kind);
-                return Err(failure.kind);
-            }
-            self.wait_before_retry(path, attempt, &failure).await;
-            attempt += 1;
-        }
-    }
-
-    /// One token, by the form or by Basic, whichever is known or allowed (RFC 6749 §4.4, §2.3.1).
-    async fn fetch_token(&self, attempt: u32) -> Result<u64, Failure> {
-        let mut refusal: Option<Failure> = None;
-        for way in self.tokens.ways() {
-            match self.fetch_token_by(way, attempt).await {
-                Ok(generation) => return Ok(generation),
-                // Only a refusal of the way leads to the other way. The first one is told, unless a later one says that
-                // the account itself is wrong.
-                Err(failure) => match &failure.kind {
-                    WireErrorKind::Refused(code) if refusal.is_none() || code.contains("invalid_client") => {
-                        refusal = Some(failure);
-                    }
-                    WireErrorKind::Refused(_) => {}
-                    _ => return Err(failure),
-                },
-            }
-        }
-        Err(refusal.unwrap_or_else(|| WireErrorKind::Unauthorized.into()))
-    }
-
-    async fn fetch_token_by(&self, way: TokenAuth, attempt: u32) -> Result<u64, Failure> {
-        let path = &self.settings.token_path;
-        let request = self
-            .http
-            .request(Method::POST, format!("{}{path}", self.settings.url))
-            .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let request = token::authenticate(request, way, &self.settings.client_id, &self.settings.client_secret);
-        let _turn = self.pace.turn().await;
-        let mut record = self.record("POST", path, attempt);
-        let result = match self.exchange(request, &mut record).await {
-            Ok(answer) => token::read(answer.status, &answer.body).map_err(|kind| Failure {
-                retry_after: retry::retry_after(&answer.headers, Utc::now(), self.settings.max_wait),
-                kind,
-            }),
-            Err(kind) => Err(kind.into()),
-        };
-        record.end(result.as_ref().err().map(|f| &f.kind));
-        result.map(|granted| self.tokens.keep(&granted, way))
     }
 }
 

@@ -9,12 +9,15 @@ use tokio::time::Instant;
 
 /// Below this share of the server's limit the pace is halved.
 const LOW_WATER: f64 = 0.1;
+/// Limits from here on are those of an hour, not of a moment: whether they suffice is asked once (`budget`), and going slower
+/// would not help.
+pub(super) const HOURLY: f64 = 1000.0;
 
 /// One client's pace.
 pub(super) struct Pace {
     places: Semaphore,
     /// Between two requests at full pace.
-    interval: Duration,
+    interval: Cell<Duration>,
     /// How many times slower than that we go now; recovers towards 1.
     slowness: Cell<f64>,
     next: Cell<Instant>,
@@ -24,7 +27,7 @@ impl Pace {
     pub(super) fn new(per_second: f64, at_once: usize) -> Self {
         Self {
             places: Semaphore::new(at_once.max(1)),
-            interval: Duration::from_secs_f64(1.0 / per_second.max(0.001)),
+            interval: Cell::new(Duration::from_secs_f64(1.0 / per_second.max(0.001))),
             slowness: Cell::new(1.0),
             next: Cell::new(Instant::now()),
         }
@@ -37,13 +40,18 @@ impl Pace {
         loop {
             let (now, next) = (Instant::now(), self.next.get());
             if next <= now {
-                self.next.set(now.max(next) + self.interval.mul_f64(self.slowness.get()));
+                self.next.set(now.max(next) + self.interval.get().mul_f64(self.slowness.get()));
                 self.slowness.set((self.slowness.get() * 0.98).max(1.0));
                 return permit;
             }
             // A burst of answers may move `next` again while we sleep: look again after it.
             tokio::time::sleep_until(next).await;
         }
+    }
+
+    /// The full pace from now on, where it was faster before.
+    pub(super) fn no_faster_than(&self, interval: Duration) {
+        self.interval.set(self.interval.get().max(interval));
     }
 
     /// 429: nobody goes before `wait` is over, and then at half the pace.
@@ -57,6 +65,7 @@ impl Pace {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
         let Some(remaining) = number("x-ratelimit-remaining") else { return };
         let low = match number("x-ratelimit-limit") {
+            Some(limit) if limit >= HOURLY => remaining < 1.0,
             Some(limit) => remaining < limit * LOW_WATER,
             None => remaining < 10.0,
         };
@@ -133,10 +142,11 @@ mod tests {
     fn it_slows_down_before_the_server_s_limit_is_hit() {
         run(async {
             for (told, slower) in [
-                (headers(&[("x-ratelimit-remaining", "900"), ("x-ratelimit-limit", "1000")]), 1.0),
-                (headers(&[("x-ratelimit-remaining", "90"), ("x-ratelimit-limit", "1000")]), 1.5),
-                (headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-limit", "1000")]), 6.0),
+                (headers(&[("x-ratelimit-remaining", "90"), ("x-ratelimit-limit", "100")]), 1.0),
+                (headers(&[("x-ratelimit-remaining", "9"), ("x-ratelimit-limit", "100")]), 1.5),
+                (headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-limit", "100")]), 6.0),
                 (headers(&[("x-ratelimit-remaining", "9")]), 1.5),
+                (headers(&[("x-ratelimit-remaining", "900"), ("x-ratelimit-limit", "15000")]), 1.0),
                 (headers(&[("x-ratelimit-remaining", "many")]), 1.0),
                 (headers(&[]), 1.0),
             ] {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::Nobody;
+use crate::model::SourceName;
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Write as _};
@@ -149,8 +150,34 @@ fn many_requests_that_meet_a_dead_token_share_one_refresh() {
 #[test]
 fn a_fresh_token_that_is_refused_ends_it() {
     let (url, log) = server(|seen, _| if seen.is_token() { token(3600) } else { json("401 Unauthorized", "", "{}") });
-    assert_eq!(get(&client(&url)).unwrap_err().kind, WireErrorKind::Unauthorized);
+    let error = get(&client(&url)).unwrap_err();
+    assert_eq!(error.kind, WireErrorKind::RequestRefused);
+    assert!(error.hint().unwrap().contains("right to read"), "{:?}", error.hint());
     assert_eq!((count(&log, true), count(&log, false)), (2, 2));
+}
+
+#[test]
+fn a_request_that_is_refused_for_itself_costs_no_token_that_others_live_by() {
+    // An appliance that answers 401 to a parameter that it does not know, beside requests that it answers.
+    let (url, log) = server(|seen, _| match seen.is_token() {
+        true => token(3600),
+        false if seen.line.contains("unknown=") => json("401 Unauthorized", "", "{\"message\":\"unknown parameter\"}"),
+        false => fine(),
+    });
+    let client = client(&url);
+    get(&client).unwrap();
+    for _ in 0..5 {
+        let refused = run(client.get::<Answered>("/x?unknown=1")).unwrap_err();
+        assert_eq!(refused.kind, WireErrorKind::RequestRefused);
+        get(&client).unwrap();
+    }
+    assert!(count(&log, true) <= 11, "{} tokens for five refusals", count(&log, true));
+    // Beside others that are answered with it meanwhile, the token is known to be alive: it is not replaced.
+    let before = count(&log, true);
+    let many = futures_util::future::join_all((0..3).map(|_| client.get::<Answered>("/x")));
+    let (refused, fine) = run(futures_util::future::join(client.get::<Answered>("/x?unknown=1"), many));
+    assert!(refused.is_err() && fine.iter().all(Result::is_ok));
+    assert!(count(&log, true) <= before + 2);
 }
 
 #[test]

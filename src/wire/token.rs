@@ -1,7 +1,7 @@
 //! The token cache: one token for all, refreshed before it dies, refreshed once when it died early.
 //! OAuth 2.0 client credentials, RFC 6749 §4.4. Knows no retry; the client drives it.
 
-use super::{TokenAuth, WireErrorKind};
+use super::{Account, ClientSettings, TokenAuth, WireErrorKind};
 use base64::Engine;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{RequestBuilder, StatusCode};
@@ -18,35 +18,80 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// A life that is not told, or absurd, is taken as this (RFC 6749 §5.1 lets a server leave it out).
 const USUAL_LIFE: Duration = Duration::from_secs(3600);
 
-/// What the token endpoint gave.
+/// What the token endpoint gave, or a credential that lasts.
 pub(super) struct Granted {
-    token: SecretString,
-    life: Duration,
+    pub(super) header: HeaderValue,
+    /// When it is to be replaced.
+    until: Option<Instant>,
+}
+
+impl Granted {
+    /// A token of so long a life, from now.
+    fn token(token: &SecretString, life: Duration) -> Self {
+        let usable = (life * 4 / 5).max(Duration::from_secs(1));
+        let usable = if life > 5 * MARGIN { life.saturating_sub(MARGIN) } else { usable };
+        Self { header: bearer(token), until: Some(Instant::now() + usable) }
+    }
+
+    /// A credential without an end.
+    pub(super) fn lasting(header: &HeaderValue) -> Self {
+        Self { header: header.clone(), until: None }
+    }
+
+    fn is_live(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
+/// RFC 6750 §2.1.
+pub(super) fn bearer(token: &SecretString) -> HeaderValue {
+    secret_header(&format!("Bearer {}", token.expose_secret()))
+}
+
+/// Password Safe: `PS-Auth key=…; runas=…; pwd=[…];`.
+pub(super) fn key(key: &SecretString, run_as: &str, password: Option<&SecretString>) -> HeaderValue {
+    let password = password.map_or_else(String::new, |password| format!(" pwd=[{}];", password.expose_secret()));
+    secret_header(&format!("PS-Auth key={}; runas={run_as};{password}", key.expose_secret()))
+}
+
+/// A text that no header can hold becomes an empty one, and is refused by the appliance.
+fn secret_header(text: &str) -> HeaderValue {
+    let mut header = HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    header.set_sensitive(true);
+    header
 }
 
 struct Held {
-    bearer: HeaderValue,
+    granted: Granted,
+    cookie: Option<HeaderValue>,
     generation: u64,
-    until: Instant,
     /// Some request has shown it.
     shown: bool,
+    /// When a request was last answered with it.
+    accepted: Option<Instant>,
+    /// It was refused: only the credential may still be good, for a new session.
+    refused: bool,
 }
 
-/// A token on its way into one request.
-pub(super) struct Bearer {
-    /// The header.
-    pub(super) header: HeaderValue,
-    /// Which token it is: 1 for the first, then one more each.
+/// What lets one request in.
+pub(super) struct Pass {
+    /// The header `Authorization`.
+    pub(super) credential: HeaderValue,
+    /// The session.
+    pub(super) cookie: Option<HeaderValue>,
+    /// Which it is: 1 for the first, then one more each.
     pub(super) generation: u64,
     /// No request has shown it before: refused now, it was never good for anything.
     pub(super) fresh: bool,
 }
 
-/// All tokens of one client, one at a time.
+/// All credentials of one client, one at a time, and its session.
 pub(super) struct Tokens {
     held: RefCell<Option<Held>>,
     generation: Cell<u64>,
     way: Cell<TokenAuth>,
+    /// The session's cookie, also of one that may have died: shown at the next sign-in, so that none is left open.
+    cookie: RefCell<Option<HeaderValue>>,
     /// The account was refused: those who wait behind it need not ask again.
     refusal: RefCell<Option<WireErrorKind>>,
     /// Held by the one who fetches.
@@ -54,45 +99,90 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn new(way: TokenAuth) -> Self {
+    pub(super) fn new(settings: &ClientSettings) -> Self {
+        let way = match settings.account {
+            Account::Oauth { token_auth, .. } => token_auth,
+            Account::Bearer(_) | Account::Key { .. } => TokenAuth::default(),
+        };
         Self {
             held: RefCell::new(None),
             generation: Cell::new(0),
             way: Cell::new(way),
+            cookie: RefCell::new(None),
             refusal: RefCell::new(None),
             gate: Mutex::new(()),
         }
     }
 
-    /// The generation of the token in hand, if it still has time to live.
-    pub(super) fn live(&self) -> Option<u64> {
-        self.held.borrow().as_ref().filter(|h| Instant::now() < h.until).map(|h| h.generation)
+    /// Whether there is a pass in hand that has time to live.
+    pub(super) fn is_live(&self) -> bool {
+        self.held.borrow().as_ref().is_some_and(|h| !h.refused && h.granted.is_live())
     }
 
-    /// The token in hand: it may be a newer one than the caller saw before. `None` where it was just thrown away.
-    pub(super) fn bearer(&self) -> Option<Bearer> {
+    /// The pass in hand: it may be a newer one than the caller saw before. `None` where it was just thrown away.
+    pub(super) fn pass(&self) -> Option<Pass> {
         let mut held = self.held.borrow_mut();
-        let held = held.as_mut()?;
+        let held = held.as_mut().filter(|held| !held.refused)?;
         let fresh = !std::mem::replace(&mut held.shown, true);
-        Some(Bearer { header: held.bearer.clone(), generation: held.generation, fresh })
+        let (credential, cookie) = (held.granted.header.clone(), held.cookie.clone());
+        Some(Pass { credential, cookie, generation: held.generation, fresh })
     }
 
-    /// Throws the token away that was refused; a newer one stays, so that many refusals of one token cost one refresh.
+    /// A request was answered with it.
+    pub(super) fn accepted(&self, generation: u64) {
+        if let Some(held) = self.held.borrow_mut().as_mut().filter(|held| held.generation == generation) {
+            held.accepted = Some(Instant::now());
+        }
+    }
+
+    /// Whether some request was answered with it since then.
+    pub(super) fn was_accepted_since(&self, generation: u64, since: Instant) -> bool {
+        let held = self.held.borrow();
+        let held = held.as_ref().filter(|held| held.generation == generation && !held.refused);
+        held.and_then(|held| held.accepted).is_some_and(|accepted| accepted > since)
+    }
+
+    /// Throws away what was refused; a newer one stays, so that many refusals of one token cost one refresh.
     pub(super) fn discard(&self, generation: u64) {
-        self.held.borrow_mut().take_if(|held| held.generation == generation);
+        if let Some(held) = self.held.borrow_mut().as_mut().filter(|held| held.generation == generation) {
+            held.refused = true;
+        }
     }
 
-    pub(super) fn keep(&self, granted: &Granted, way: TokenAuth) -> u64 {
+    /// The credential of a pass that was refused, if it has time to live: the session may have died, not the credential.
+    pub(super) fn spare(&self) -> Option<Granted> {
+        let held = self.held.borrow_mut().take()?;
+        Some(held.granted).filter(Granted::is_live)
+    }
+
+    /// The credential in hand, good or not.
+    pub(super) fn credential(&self) -> Option<HeaderValue> {
+        self.held.borrow().as_ref().map(|held| held.granted.header.clone())
+    }
+
+    pub(super) fn keep(&self, granted: &Granted, cookie: Option<HeaderValue>) {
         let generation = self.generation.get() + 1;
         self.generation.set(generation);
-        self.way.set(way);
-        let usable = (granted.life * 4 / 5).max(Duration::from_secs(1));
-        let usable = if granted.life > 5 * MARGIN { granted.life.saturating_sub(MARGIN) } else { usable };
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", granted.token.expose_secret()))
-            .unwrap_or(HeaderValue::from_static("Bearer"));
-        bearer.set_sensitive(true);
-        *self.held.borrow_mut() = Some(Held { bearer, generation, until: Instant::now() + usable, shown: false });
-        generation
+        let granted = Granted { header: granted.header.clone(), until: granted.until };
+        let held = Held { granted, cookie, generation, shown: false, accepted: None, refused: false };
+        *self.held.borrow_mut() = Some(held);
+    }
+
+    pub(super) fn cookie(&self) -> Option<HeaderValue> {
+        self.cookie.borrow().clone()
+    }
+
+    /// Keeps the cookie that an answer set; one that sets none leaves the old one.
+    pub(super) fn note_cookie(&self, cookie: Option<HeaderValue>) {
+        if cookie.is_some() {
+            *self.cookie.borrow_mut() = cookie;
+        }
+    }
+
+    /// It was closed.
+    pub(super) fn forget_session(&self) {
+        *self.cookie.borrow_mut() = None;
+        *self.held.borrow_mut() = None;
     }
 
     /// Ways to show the account, in the order to try; after the first success only that one.
@@ -101,6 +191,10 @@ impl Tokens {
             TokenAuth::Auto => vec![TokenAuth::Form, TokenAuth::Basic],
             known => vec![known],
         }
+    }
+
+    pub(super) fn remember_way(&self, way: TokenAuth) {
+        self.way.set(way);
     }
 
     pub(super) fn refusal(&self) -> Option<WireErrorKind> {
@@ -163,10 +257,8 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Granted, WireError
             let shape = |_| WireErrorKind::Shape("the token endpoint's answer carries no access_token".to_owned());
             let good: Good = serde_json::from_slice(body).map_err(shape)?;
             let life = good.expires_in.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
-            Ok(Granted {
-                token: SecretString::from(good.access_token),
-                life: life.map_or(USUAL_LIFE, Duration::from_secs_f64),
-            })
+            let life = life.map_or(USUAL_LIFE, Duration::from_secs_f64);
+            Ok(Granted::token(&SecretString::from(good.access_token), life))
         }
         400 | 401 => {
             let code = serde_json::from_slice::<Bad>(body).map(|b| b.error).unwrap_or_default();
@@ -199,33 +291,64 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Granted, WireError
 mod tests {
     use super::*;
 
+    fn tokens() -> Tokens {
+        let secret = SecretString::from("s".to_owned());
+        Tokens::new(&ClientSettings::new("eu".into(), "https://localhost", "id", secret))
+    }
+
+    fn granted(life: u64) -> Granted {
+        Granted::token(&SecretString::from("t".to_owned()), Duration::from_secs(life))
+    }
+
     #[test]
     fn a_token_is_replaced_before_its_end() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.unwrap().block_on(async {
             for (life, usable) in [(3600, 3540), (301, 241), (300, 240), (10, 8)] {
-                let tokens = Tokens::new(TokenAuth::Form);
-                let granted = Granted { token: SecretString::from("t".to_owned()), life: Duration::from_secs(life) };
-                let generation = tokens.keep(&granted, TokenAuth::Form);
+                let tokens = tokens();
+                tokens.keep(&granted(life), None);
                 tokio::time::advance(Duration::from_secs(usable - 1)).await;
-                assert_eq!(tokens.live(), Some(generation), "a life of {life} s");
+                assert!(tokens.is_live(), "a life of {life} s");
                 tokio::time::advance(Duration::from_secs(2)).await;
-                assert_eq!(tokens.live(), None, "a life of {life} s");
+                assert!(!tokens.is_live(), "a life of {life} s");
             }
         });
     }
 
     #[test]
     fn only_the_first_to_show_a_token_shows_a_fresh_one() {
-        let tokens = Tokens::new(TokenAuth::Form);
-        assert!(tokens.bearer().is_none());
-        let granted = Granted { token: SecretString::from("t".to_owned()), life: Duration::from_secs(60) };
-        let generation = tokens.keep(&granted, TokenAuth::Form);
-        assert!(tokens.bearer().unwrap().fresh);
-        assert!(!tokens.bearer().unwrap().fresh);
-        tokens.discard(generation + 1);
-        assert!(tokens.bearer().is_some(), "a newer one stays");
-        tokens.discard(generation);
-        assert!(tokens.bearer().is_none());
+        let tokens = tokens();
+        assert!(tokens.pass().is_none());
+        tokens.keep(&granted(60), None);
+        let first = tokens.pass().unwrap();
+        assert!(first.fresh);
+        assert!(!tokens.pass().unwrap().fresh);
+        tokens.discard(first.generation + 1);
+        assert!(tokens.pass().is_some(), "a newer one stays");
+        tokens.discard(first.generation);
+        assert!(tokens.pass().is_none());
+    }
+
+    #[test]
+    fn a_token_that_others_are_answered_with_is_alive() {
+        let tokens = tokens();
+        let before = Instant::now();
+        tokens.keep(&granted(60), None);
+        assert!(!tokens.was_accepted_since(1, before));
+        tokens.accepted(1);
+        assert!(tokens.was_accepted_since(1, before));
+        assert!(!tokens.was_accepted_since(1, Instant::now()) && !tokens.was_accepted_since(2, before));
+        tokens.discard(1);
+        assert!(!tokens.was_accepted_since(1, before));
+    }
+
+    #[test]
+    fn the_older_way_of_password_safe_is_one_header() {
+        let secret = |text: &str| SecretString::from(text.to_owned());
+        let plain = key(&secret("k"), "DOMAIN\\audit", None);
+        assert_eq!(plain.to_str().unwrap(), "PS-Auth key=k; runas=DOMAIN\\audit;");
+        let with = key(&secret("k"), "audit", Some(&secret("p")));
+        assert_eq!(with.to_str().unwrap(), "PS-Auth key=k; runas=audit; pwd=[p];");
+        assert!(with.is_sensitive() && !format!("{with:?}").contains("pwd"));
     }
 }

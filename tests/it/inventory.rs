@@ -62,6 +62,7 @@ fn finding(row: &Row) -> ExpectedFinding {
         threshold_days: number("threshold_days"),
         basis: evidence["basis"].as_str().filter(|_| aged).map(str::to_owned),
         group_ids,
+        user_ids: ids("missing_users"),
     }
 }
 

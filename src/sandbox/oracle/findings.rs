@@ -1,30 +1,59 @@
 //! Who must be found, by which rule, how grave: the rules of the catalogue, once more, a person at a time.
 
+mod accounts;
+mod groups;
+
+use super::cells::sort_key;
 use super::dates::{self, Created, Login};
-use super::{Expect, ExpectedFinding, Kind, Known, Person, sort_key};
+use super::people::{Kind, Person, Roster};
+use super::{Expect, ExpectedFinding};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashMap;
 
 /// Beyond this a date or a clock is wrong, not imprecise.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// All findings, sorted by rule, kind of subject, subject.
-pub(super) fn of(expect: &Expect, groups: &[Known], people: &[Person]) -> Vec<ExpectedFinding> {
-    let judge =
-        Judge { expect, groups, logins_told: people.iter().any(|p| matches!(p.login, Login::At(_) | Login::Never(_))) };
-    let mut found: Vec<ExpectedFinding> = people.iter().flat_map(|p| judge.everything(p)).collect();
+pub(super) fn of(expect: &Expect, roster: &Roster) -> Vec<ExpectedFinding> {
+    let judge = Judge::new(expect, roster);
+    let mut found: Vec<ExpectedFinding> = roster.people.iter().flat_map(|p| judge.everything(p)).collect();
+    found.extend(judge.empty_groups());
+    found.extend(judge.groups_with_strangers());
     found.extend(judge.source());
-    found.sort_by_key(|f| (f.rule.clone(), f.subject_kind.clone(), sort_key(&f.subject_id)));
+    found.sort_by_cached_key(|f| (f.rule.clone(), f.subject_kind.clone(), sort_key(&f.subject_id)));
     found
 }
 
+/// What is known of the source before any person is looked at.
 struct Judge<'a> {
     expect: &'a Expect,
-    groups: &'a [Known<'a>],
+    roster: &'a Roster,
+    /// Id of a listed group -> whether it is privileged.
+    groups: HashMap<&'a str, bool>,
     /// Some user's last login is told, so that one without is unknown and not simply out of scope.
     logins_told: bool,
+    /// Somebody signs in by way of an identity provider.
+    has_sso: bool,
+    /// Normalised address -> number of enabled accounts that have it.
+    addresses: HashMap<String, usize>,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn new(expect: &'a Expect, roster: &'a Roster) -> Self {
+        let mut addresses = HashMap::new();
+        for address in roster.people.iter().filter_map(accounts::address_in_use) {
+            *addresses.entry(address).or_default() += 1;
+        }
+        Self {
+            expect,
+            roster,
+            groups: roster.groups.iter().map(|g| (g.id.as_str(), g.privileged)).collect(),
+            logins_told: roster.people.iter().any(|p| matches!(p.login, Login::At(_) | Login::Never(_))),
+            has_sso: roster.people.iter().any(Person::is_sso),
+            addresses,
+        }
+    }
+
     fn everything(&self, person: &Person) -> Vec<ExpectedFinding> {
         [
             self.stale(person),
@@ -33,6 +62,11 @@ impl Judge<'_> {
             self.disabled_in_group(person),
             self.dangling(person),
             self.data_quality(person),
+            self.shared_email(person),
+            self.local_outside_sso(person),
+            self.no_mfa(person),
+            self.dormant_with_key(person),
+            self.service_without_owner(person),
         ]
         .into_iter()
         .flatten()
@@ -42,46 +76,21 @@ impl Judge<'_> {
     fn stale(&self, person: &Person) -> Option<ExpectedFinding> {
         let Login::At(login) = person.login else { return None };
         let (age, threshold) = (self.age(login), self.stale_threshold(person));
-        if !in_use(person) || age < threshold {
+        if !self.in_use(person) || age < threshold {
             return None;
         }
-        let severity = if self.privileged(person) || person.local { "high" } else { "medium" };
+        let severity = if self.privileged(person) || person.is_local() { "high" } else { "medium" };
         Some(aged(finding("stale-login", severity, person), age, threshold, login))
     }
 
     fn never(&self, person: &Person) -> Option<ExpectedFinding> {
         let (Login::Never(_), Created::At(created)) = (&person.login, &person.created) else { return None };
         let (age, grace) = (self.age(*created), self.expect.never_grace_days);
-        if !in_use(person) || age < grace {
+        if !self.in_use(person) || age < grace {
             return None;
         }
         let severity = if age >= self.stale_threshold(person) { "medium" } else { "low" };
         Some(aged(finding("never-logged-in", severity, person), age, grace, *created))
-    }
-
-    fn no_group(&self, person: &Person) -> Option<ExpectedFinding> {
-        let groups = person.groups.as_ref()?;
-        let lost = person.enabled == Some(true) && self.expect.groups_listed && groups.iter().all(|g| !self.exists(g));
-        lost.then(|| finding("no-group", "medium", person))
-    }
-
-    fn disabled_in_group(&self, person: &Person) -> Option<ExpectedFinding> {
-        if person.enabled != Some(false) {
-            return None;
-        }
-        // Without the list of groups, no membership is known to lead nowhere.
-        let left = |id: &&String| self.exists(id) || !self.expect.groups_listed;
-        let group_ids: Vec<String> = person.groups.iter().flatten().filter(left).cloned().collect();
-        let severity = if self.privileged(person) { "medium" } else { "low" };
-        (!group_ids.is_empty()).then(|| ExpectedFinding { group_ids, ..finding("disabled-in-group", severity, person) })
-    }
-
-    fn dangling(&self, person: &Person) -> Option<ExpectedFinding> {
-        if !self.expect.groups_listed {
-            return None;
-        }
-        let group_ids: Vec<String> = person.groups.iter().flatten().filter(|id| !self.exists(id)).cloned().collect();
-        (!group_ids.is_empty()).then(|| ExpectedFinding { group_ids, ..finding("dangling-group", "low", person) })
     }
 
     fn data_quality(&self, person: &Person) -> Option<ExpectedFinding> {
@@ -103,7 +112,8 @@ impl Judge<'_> {
             Login::NotReported => self.logins_told,
             Login::Unreadable => true,
         };
-        (login_wrong || created_wrong || (in_use(person) && no_basis)).then(|| finding("data-quality", "info", person))
+        let wrong = login_wrong || created_wrong || person.at_odds || (self.in_use(person) && no_basis);
+        wrong.then(|| finding("data-quality", "info", person))
     }
 
     fn source(&self) -> Vec<ExpectedFinding> {
@@ -135,25 +145,32 @@ impl Judge<'_> {
     }
 
     fn perhaps_privileged(&self, person: &Person) -> bool {
-        let hidden = match &person.groups {
-            None => true,
-            Some(groups) => !self.expect.groups_listed && !groups.is_empty(),
-        };
+        let hidden = !person.groups_known || (!self.expect.groups_listed && !person.groups.is_empty());
         hidden && !self.expect.privileged_groups.is_empty()
     }
 
     fn exists(&self, id: &str) -> bool {
-        self.groups.iter().any(|g| g.id == id)
+        self.groups.contains_key(id)
     }
 
+    /// An administrator by its own record, or a member of a privileged group.
     fn privileged(&self, person: &Person) -> bool {
-        person.groups.iter().flatten().any(|id| self.groups.iter().any(|g| g.privileged && g.id == *id))
+        person.is_admin == Some(true) || self.in_a_privileged_group(person)
     }
-}
 
-/// Enabled and somebody's: staleness applies. This API tells no end of validity.
-fn in_use(person: &Person) -> bool {
-    person.enabled == Some(true) && person.kind != Kind::Service
+    fn in_a_privileged_group(&self, person: &Person) -> bool {
+        person.groups.iter().any(|id| self.groups.get(id.as_str()) == Some(&true))
+    }
+
+    /// Cannot sign in though enabled: told so, or past the end of its validity.
+    fn blocked(&self, person: &Person) -> bool {
+        person.barred || matches!(person.expires, Created::At(end) if end <= self.expect.as_of)
+    }
+
+    /// Enabled, able to sign in, and somebody's: staleness applies.
+    fn in_use(&self, person: &Person) -> bool {
+        person.enabled == Some(true) && person.kind != Kind::Service && !self.blocked(person)
+    }
 }
 
 fn finding(rule: &str, severity: &str, person: &Person) -> ExpectedFinding {
@@ -171,6 +188,7 @@ fn about(rule: &str, severity: &str, kind: &str, id: &str) -> ExpectedFinding {
         threshold_days: None,
         basis: None,
         group_ids: Vec::new(),
+        user_ids: Vec::new(),
     }
 }
 

@@ -18,8 +18,7 @@ impl World {
             return;
         }
         for _ in 0..people.len().div_ceil(250) {
-            let newcomer = self.newcomer(&mut rng, as_of);
-            self.add_user(newcomer);
+            self.add_newcomer(&mut rng, as_of);
         }
         self.promote(&mut rng, &people);
     }

@@ -4,7 +4,7 @@
 use super::super::door::Cut;
 use super::super::faults::{Faults, Mishap};
 use super::super::tally::lock;
-use super::{Appliance, Shared, answer, error};
+use super::{Appliance, Shared, answer, error, limits};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -51,6 +51,7 @@ pub(super) async fn door(
 ) -> Response {
     let _in_flight = appliance.tally.enter();
     let faults = appliance.faults();
+    let ruling = limits::rule(&appliance, &faults, &request);
     if let Some(latency) = faults.latency {
         tokio::time::sleep(latency).await;
     }
@@ -58,6 +59,7 @@ pub(super) async fn door(
     let left = faults.rate_limit.map(|limit| (limit, lock(&appliance.window).take(limit, Instant::now())));
     let mishap = mishap(&appliance, &faults, &request);
     let response = match (left, mishap) {
+        _ if ruling.is_some_and(|ruling| ruling.refused) => too_many(&appliance, "1"),
         (Some((_, None)), _) => too_many(&appliance, "1"),
         (_, Some(Mishap::Reset)) => {
             cut.now();
@@ -70,13 +72,15 @@ pub(super) async fn door(
         (_, Some(Mishap::Truncate) | None) => next.run(request).await,
     };
     let mut response = packed(response, gzip, mishap == Some(Mishap::Truncate)).await;
-    dress(response.headers_mut(), appliance.now(), left);
+    let told = left.map(|(limit, left)| (limit, left.unwrap_or(0))).or(ruling.map(|ruling| ruling.told));
+    dress(response.headers_mut(), appliance.now(), told);
     response
 }
 
 /// Writes are spared: the sandbox's own users want them to work.
 fn mishap(appliance: &Appliance, faults: &Faults, request: &Request) -> Option<Mishap> {
-    let token = request.uri().path() == "/oauth2/token";
+    let path = request.uri().path();
+    let token = path == "/oauth2/token" || path.to_ascii_lowercase().ends_with("/auth/connect/token");
     if request.method() != Method::GET && !(token && faults.token_endpoint_too) {
         return None;
     }
@@ -155,11 +159,11 @@ fn broken_off(half: Bytes) -> Body {
 }
 
 /// RFC 9110 §6.6.1: an origin server with a clock sends `Date`.
-fn dress(headers: &mut HeaderMap, now: DateTime<Utc>, left: Option<(u32, Option<u32>)>) {
+fn dress(headers: &mut HeaderMap, now: DateTime<Utc>, told: Option<(u32, u32)>) {
     put(headers, header::DATE, &now.format(IMF_FIXDATE).to_string());
-    if let Some((limit, left)) = left {
+    if let Some((limit, left)) = told {
         put(headers, HeaderName::from_static("x-ratelimit-limit"), &limit.to_string());
-        put(headers, HeaderName::from_static("x-ratelimit-remaining"), &left.unwrap_or(0).to_string());
+        put(headers, HeaderName::from_static("x-ratelimit-remaining"), &left.to_string());
     }
 }
 

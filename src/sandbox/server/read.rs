@@ -1,8 +1,7 @@
 //! The reading half of the guide's API: list users, get a user, list groups.
 
-use super::super::faults::hits;
 use super::super::tally::lock;
-use super::{Appliance, Shared, error, json_bytes};
+use super::{Shared, churn, error, json_bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -38,7 +37,7 @@ pub(super) async fn users(State(appliance): State<Shared>, wanted: Asked) -> Res
     if faults.forbid_users {
         return error(StatusCode::FORBIDDEN, "forbidden");
     }
-    churn(&appliance, faults.churn, faults.churn_max_changes);
+    churn::users(&appliance, &faults);
     let window = wanted.window(faults.page_clamp, faults.ignore_offset);
     let mut body = b"{\"users\":".to_vec();
     let total = if faults.empty_users {
@@ -88,26 +87,4 @@ fn list(mut body: Vec<u8>, total: Option<usize>) -> Response {
     }
     body.push(b'}');
     json_bytes(StatusCode::OK, body)
-}
-
-/// Perhaps some users go or come, now.
-fn churn(appliance: &Appliance, chance: f64, most: Option<u64>) {
-    let mut rng = lock(&appliance.rng);
-    if !hits(&mut rng, chance) {
-        return;
-    }
-    let mut world = lock(&appliance.world);
-    for _ in 0..rng.u8(1..=3) {
-        if most.is_some_and(|most| appliance.tally.snapshot().churned >= most) {
-            return;
-        }
-        let leaver = if rng.bool() { world.id_at(rng.usize(..world.user_count().max(1))) } else { None };
-        if let Some(id) = leaver {
-            world.remove_user(id);
-        } else {
-            let newcomer = world.newcomer(&mut rng, appliance.now());
-            world.add_user(newcomer);
-        }
-        appliance.tally.count(|c| c.churned += 1);
-    }
 }

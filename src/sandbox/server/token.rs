@@ -38,7 +38,7 @@ impl Tokens {
     }
 
     /// Whether it is good, for this one use.
-    fn uses(&self, token: &str, faults: &Faults) -> bool {
+    pub(super) fn uses(&self, token: &str, faults: &Faults) -> bool {
         let life = faults.token_life.unwrap_or(STATED_LIFE).min(STATED_LIFE);
         let most = faults.token_requests.unwrap_or(u64::MAX);
         lock(&self.0).get_mut(token).is_some_and(|given| {

@@ -17,7 +17,7 @@ type Sent<T> = Result<Json<T>, JsonRejection>;
 const READ_ONLY: [&str; 3] = ["id", "last_login", "created_at"];
 
 /// What an omitted field becomes, on creation and on replacement alike.
-fn defaults() -> Record {
+pub(super) fn defaults() -> Record {
     let fields = json!({
         "display_name": null, "email_address": null, "enabled": true, "group_memberships": [],
         "public_key": null, "locale": null,
@@ -107,12 +107,19 @@ pub(super) async fn add_member(
 }
 
 /// Adds the group to the user's own list, once.
-fn join(record: &mut Record, group: u64) {
+pub(super) fn join(record: &mut Record, group: u64) {
     let memberships = record.entry("group_memberships").or_insert(Value::Null);
     match memberships {
         Value::Array(ids) if ids.contains(&group.into()) => {}
         Value::Array(ids) => ids.push(group.into()),
         other => *other = json!([group]),
+    }
+}
+
+/// Takes the group from the user's own list, as number and as text.
+pub(super) fn leave(record: &mut Record, group: u64) {
+    if let Some(Value::Array(ids)) = record.get_mut("group_memberships") {
+        ids.retain(|id| *id != group && *id != group.to_string());
     }
 }
 

@@ -3,6 +3,7 @@
 mod faults;
 mod http;
 mod oracle;
+mod password_safe;
 mod worlds;
 
 use super::{Faults, Sandbox, SandboxOptions, World};

@@ -3,74 +3,14 @@
 
 use crate::model::{Extra, Group, GroupId, Instant, User, is_secret, without_secrets};
 use crate::source::date::{self, Parsed, Raw};
+use crate::source::record::Decoding;
+pub(super) use crate::source::record::Id;
 use crate::wire::Body;
 use crate::wire::page::Row;
-use ahash::AHashSet;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use std::cell::{Cell, RefCell};
-use std::fmt::{self, Write as _};
-use std::sync::Arc;
-
-/// An id as the server writes it. Numbers come before texts and compare by value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Id {
-    Number(u64),
-    Text(Box<str>),
-}
-
-impl Id {
-    fn from_text(text: &str) -> Self {
-        match text.parse::<u64>() {
-            // `007` is not 7.
-            Ok(number) if number.to_string() == text => Self::Number(number),
-            _ => Self::Text(text.into()),
-        }
-    }
-
-    fn to_text(&self) -> String {
-        match self {
-            Self::Number(number) => number.to_string(),
-            Self::Text(text) => text.to_string(),
-        }
-    }
-
-    /// As a path segment (RFC 3986 §3.3), everything but unreserved characters escaped.
-    pub(super) fn in_path(&self) -> String {
-        self.to_text().bytes().fold(String::new(), |mut out, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                out.push(char::from(byte));
-            } else {
-                // Writing into a String cannot fail.
-                let _ = write!(out, "%{byte:02X}");
-            }
-            out
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IdVisitor;
-        impl Visitor<'_> for IdVisitor {
-            type Value = Id;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id: a whole number or a text")
-            }
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Id, E> {
-                Ok(Id::Number(number))
-            }
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Id, E> {
-                Ok(Id::from_text(&number.to_string()))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Id, E> {
-                if text.is_empty() { Err(E::custom("an empty id")) } else { Ok(Id::from_text(text)) }
-            }
-        }
-        deserializer.deserialize_any(IdVisitor)
-    }
-}
+use std::fmt;
 
 /// What may stand in a field of any type.
 trait Scalar: Sized {
@@ -364,12 +304,9 @@ impl Row for ListedGroup {
     }
 }
 
-/// Turns records into the model; words that repeat (ids of groups, account types, locales) are kept once.
+/// Turns records into the model.
 #[derive(Default)]
-pub(super) struct Decoder {
-    words: RefCell<AHashSet<Arc<str>>>,
-    without_offset: Cell<u64>,
-}
+pub(super) struct Decoder(Decoding);
 
 impl Decoder {
     pub(super) fn users(&self, page: UsersPage) -> Vec<ListedUser> {
@@ -389,7 +326,7 @@ impl Decoder {
         let last_login = date::last_login(record.last_login.raw());
         let created_at = date::told(record.created_at.raw());
         if last_login.assumed_utc || created_at.assumed_utc {
-            self.without_offset.set(self.without_offset.get() + 1);
+            self.0.count_without_offset();
         }
         let memberships = record.group_memberships.flatten();
         let mut user = User::new(id.to_text());
@@ -397,13 +334,13 @@ impl Decoder {
         user.display_name = record.display_name.0;
         user.email_address = record.email_address.0;
         user.enabled = record.enabled;
-        user.account_type = record.account_type.and_then(|t| t.0).map(|t| self.word(&t));
+        user.account_type = record.account_type.and_then(|t| t.0).map(|t| self.0.word(&t));
         user.groups_known = memberships.is_some();
         user.group_memberships = self.memberships(memberships.unwrap_or_default());
         user.public_key = record.public_key.0;
         user.last_login = last_login.value;
         user.created_at = created_at.value;
-        user.locale = record.locale.0.map(|l| self.word(&l));
+        user.locale = record.locale.0.map(|l| self.0.word(&l));
         user.extra = Extra::of(record.extra);
         ListedUser { id, user, sparse }
     }
@@ -411,31 +348,19 @@ impl Decoder {
     fn memberships(&self, mut ids: Vec<Id>) -> Box<[GroupId]> {
         ids.sort_unstable();
         ids.dedup();
-        ids.iter().map(|id| GroupId::from(self.word(&id.to_text()))).collect()
+        ids.iter().map(|id| GroupId::from(self.0.word(&id.to_text()))).collect()
     }
 
     fn group(&self, record: GroupRecord) -> ListedGroup {
-        let mut group = Group::new(self.word(&record.id.to_text()));
+        let mut group = Group::new(self.0.word(&record.id.to_text()));
         group.name = record.name.0;
         group.description = record.description.0;
         group.extra = Extra::of(record.extra);
         ListedGroup { id: record.id, group }
     }
 
-    fn word(&self, text: &str) -> Arc<str> {
-        if let Some(word) = self.words.borrow().get(text) {
-            return Arc::clone(word);
-        }
-        let word: Arc<str> = text.into();
-        self.words.borrow_mut().insert(Arc::clone(&word));
-        word
-    }
-
     /// For the manifest: what had to be assumed.
     pub(super) fn warnings(&self) -> Vec<String> {
-        match self.without_offset.get() {
-            0 => Vec::new(),
-            n => vec![format!("{n} records carry dates without an offset; they were taken as UTC")],
-        }
+        self.0.warnings()
     }
 }

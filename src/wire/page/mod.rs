@@ -26,6 +26,7 @@
 //! fetch when the total also stays the same or is not told. In a list without totals, a server that both
 //! cuts a page short before the end and loses rows before the next request.
 
+pub mod numbered;
 mod reading;
 
 pub use reading::{End, Reading, Window};

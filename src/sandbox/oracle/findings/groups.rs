@@ -1,0 +1,62 @@
+//! The rules about groups: who is in none, in one that is gone, in one although disabled; which group is empty, which names
+//! people whom nobody knows.
+
+use super::super::cells::sort_key;
+use super::super::people::{Person, Who};
+use super::{ExpectedFinding, Judge, about, finding};
+use std::collections::{BTreeSet, HashSet};
+
+impl Judge<'_> {
+    pub(super) fn no_group(&self, person: &Person) -> Option<ExpectedFinding> {
+        let lost = person.enabled == Some(true)
+            && person.groups_known
+            && person.api.is_none()
+            && self.expect.groups_listed
+            && person.groups.iter().all(|g| !self.exists(g));
+        lost.then(|| finding("no-group", "medium", person))
+    }
+
+    pub(super) fn disabled_in_group(&self, person: &Person) -> Option<ExpectedFinding> {
+        if person.enabled != Some(false) && !self.blocked(person) {
+            return None;
+        }
+        // Without the list of groups, no membership is known to lead nowhere.
+        let left = |id: &&String| self.exists(id) || !self.expect.groups_listed;
+        let group_ids: Vec<String> = person.groups.iter().filter(left).cloned().collect();
+        let severity = if self.in_a_privileged_group(person) { "medium" } else { "low" };
+        (!group_ids.is_empty()).then(|| ExpectedFinding { group_ids, ..finding("disabled-in-group", severity, person) })
+    }
+
+    pub(super) fn dangling(&self, person: &Person) -> Option<ExpectedFinding> {
+        if !self.expect.groups_listed || !person.groups_known {
+            return None;
+        }
+        let group_ids: Vec<String> = person.groups.iter().filter(|id| !self.exists(id)).cloned().collect();
+        (!group_ids.is_empty()).then(|| ExpectedFinding { group_ids, ..finding("dangling-group", "low", person) })
+    }
+
+    /// Only where every membership is known.
+    pub(super) fn empty_groups(&self) -> Vec<ExpectedFinding> {
+        let whole = self.roster.members_whole || self.roster.people.iter().all(|p| p.groups_known);
+        if !self.expect.groups_listed || !whole {
+            return Vec::new();
+        }
+        let inhabited: HashSet<&str> = self.roster.members.iter().map(|m| m.group.as_str()).collect();
+        let empty = self.roster.groups.iter().filter(|g| !inhabited.contains(g.id.as_str()));
+        empty.map(|g| about("empty-group", "info", "group", &g.id)).collect()
+    }
+
+    /// Groups whose member list names users who are not in the list of users.
+    pub(super) fn groups_with_strangers(&self) -> Vec<ExpectedFinding> {
+        let missing = |group: &str| -> Vec<String> {
+            let members = self.roster.members.iter().filter(|m| m.group == group);
+            let ids: BTreeSet<(u64, String)> =
+                members.filter_map(|m| if let Who::Missing(id) = &m.who { Some(sort_key(id)) } else { None }).collect();
+            ids.into_iter().map(|(_, id)| id).collect()
+        };
+        let groups = self.roster.groups.iter().map(|g| (g, missing(&g.id))).filter(|(_, ids)| !ids.is_empty());
+        groups
+            .map(|(g, user_ids)| ExpectedFinding { user_ids, ..about("dangling-group", "low", "group", &g.id) })
+            .collect()
+    }
+}

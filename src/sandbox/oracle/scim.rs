@@ -1,0 +1,166 @@
+//! What SCIM tells: users and groups that both tell memberships, and groups within groups.
+
+use super::super::shape::scim as shape;
+use super::super::world::{Record, World};
+use super::Expect;
+use super::cells::{extra, sort_key, text};
+use super::dates::{Created, Login};
+use super::people::{Kind, Known, Member, Person, Roster, Who};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Ordered as the tables are.
+type Id = (u64, String);
+
+pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
+    let faults = &expect.scim_faults;
+    let users = shape::users(world, faults, "/scim/v2", shape::ALL);
+    let groups = if expect.groups_listed { shape::groups(world, faults, "/scim/v2", shape::ALL) } else { Vec::new() };
+    let ties = Ties::read(&users, &groups);
+    let people: Vec<Person> =
+        users.iter().filter_map(Value::as_object).map(|served| person(served, expect, &ties)).collect();
+    Roster {
+        members: people.iter().flat_map(|person| ties.rows(person)).chain(ties.strangers(&people)).collect(),
+        people,
+        groups: groups.iter().filter_map(Value::as_object).map(|served| group(served, expect)).collect(),
+        members_whole: false,
+    }
+}
+
+fn person(served: &Record, expect: &Expect, ties: &Ties) -> Person {
+    const TOLD: [&str; 10] =
+        ["schemas", "id", "userName", "displayName", "name", "emails", "active", "groups", "meta", "locale"];
+    let (id, username) = (text(served, "id").unwrap_or_default(), text(served, "userName"));
+    let part = |object: &str, key: &str| served.get(object).and_then(|object| object.get(key));
+    let formatted = part("name", "formatted").and_then(Value::as_str).map(str::to_owned);
+    let login = part("urn:bt-rollcall:sandbox:2.0:User", "lastLogin").filter(|_| expect.last_login_path);
+    let key = sort_key(&id);
+    let groups: BTreeSet<Id> = ties.direct(&key).union(&ties.above(&key)).cloned().collect();
+    Person {
+        kind: Kind::of(expect, Kind::Person, &id, username.as_deref()),
+        username,
+        display_name: text(served, "displayName").or(formatted),
+        email: served.get("emails").and_then(Value::as_array).and_then(|emails| email(emails)),
+        enabled: served.get("active").and_then(Value::as_bool),
+        groups: groups.into_iter().map(|(_, id)| id).collect(),
+        groups_known: ties.user_tells.contains_key(&key) || !ties.group_tells.is_empty(),
+        login: Login::read(login),
+        created: Created::read(part("meta", "created")),
+        locale: text(served, "locale"),
+        at_odds: ties.at_odds(&key),
+        extra: extra(served, &TOLD),
+        ..Person::new(id)
+    }
+}
+
+fn email(emails: &[Value]) -> Option<String> {
+    let primary = emails.iter().find(|email| email["primary"] == true).or(emails.first());
+    primary.and_then(|email| email["value"].as_str()).map(str::to_owned)
+}
+
+fn group(served: &Record, expect: &Expect) -> Known {
+    let id = text(served, "id").unwrap_or_default();
+    Known {
+        extra: extra(served, &["schemas", "id", "displayName", "members", "meta"]),
+        ..Known::new(expect, id, text(served, "displayName"))
+    }
+}
+
+/// Who says what of whom.
+struct Ties {
+    /// User -> the groups that it names; absent where it does not tell.
+    user_tells: BTreeMap<Id, BTreeSet<Id>>,
+    /// Group -> the users that it names; absent where it does not tell.
+    group_tells: BTreeMap<Id, BTreeSet<Id>>,
+    /// The same the other way round: user -> the groups that name it.
+    named_by: BTreeMap<Id, BTreeSet<Id>>,
+    /// Group -> the groups that it is a member of.
+    parents: BTreeMap<Id, BTreeSet<Id>>,
+    names: BTreeMap<Id, String>,
+}
+
+impl Ties {
+    fn read(users: &[Value], groups: &[Value]) -> Self {
+        let id = |value: &Value| value.as_str().map(sort_key).unwrap_or_default();
+        let values = |rows: &[&Value]| rows.iter().map(|row| id(&row["value"])).collect::<BTreeSet<Id>>();
+        let mut ties = Self {
+            user_tells: BTreeMap::new(),
+            group_tells: BTreeMap::new(),
+            named_by: BTreeMap::new(),
+            parents: BTreeMap::new(),
+            names: BTreeMap::new(),
+        };
+        for user in users {
+            if let Some(rows) = user["groups"].as_array() {
+                ties.user_tells.insert(id(&user["id"]), values(&rows.iter().collect::<Vec<_>>()));
+            }
+        }
+        for group in groups {
+            ties.names.extend(group["displayName"].as_str().map(|name| (id(&group["id"]), name.to_owned())));
+            let Some(rows) = group["members"].as_array() else { continue };
+            let (inside, users): (Vec<&Value>, Vec<&Value>) = rows.iter().partition(|row| row["type"] == "Group");
+            for child in values(&inside) {
+                ties.parents.entry(child).or_default().insert(id(&group["id"]));
+            }
+            for user in values(&users) {
+                ties.named_by.entry(user).or_default().insert(id(&group["id"]));
+            }
+            ties.group_tells.insert(id(&group["id"]), values(&users));
+        }
+        ties
+    }
+
+    /// The groups that a user is a member of, as either side tells.
+    fn direct(&self, user: &Id) -> BTreeSet<Id> {
+        let sides = [self.user_tells.get(user), self.named_by.get(user)];
+        sides.into_iter().flatten().flatten().cloned().collect()
+    }
+
+    /// The groups above one: its parents, theirs, and so on.
+    fn over(&self, group: &Id) -> BTreeSet<Id> {
+        let mut found = BTreeSet::new();
+        let mut next = vec![group];
+        while let Some(group) = next.pop() {
+            next.extend(self.parents.get(group).into_iter().flatten().filter(|parent| found.insert((*parent).clone())));
+        }
+        found
+    }
+
+    /// The groups that a user is in only by way of another one.
+    fn above(&self, user: &Id) -> BTreeSet<Id> {
+        let direct = self.direct(user);
+        let over: BTreeSet<Id> = direct.iter().flat_map(|group| self.over(group)).collect();
+        &over - &direct
+    }
+
+    fn at_odds(&self, user: &Id) -> bool {
+        let Some(names) = self.user_tells.get(user) else { return false };
+        let comparable: BTreeSet<&Id> = names.iter().filter(|group| self.group_tells.contains_key(*group)).collect();
+        comparable != self.named_by.get(user).into_iter().flatten().collect()
+    }
+
+    fn rows(&self, person: &Person) -> Vec<Member> {
+        let user = sort_key(&person.id);
+        let direct = self.direct(&user);
+        let row = |group: &Id, who: Who| Member { group: group.1.clone(), who };
+        let mut rows: Vec<Member> = direct.iter().map(|group| row(group, Who::Listed(person.id.clone()))).collect();
+        for group in self.above(&user) {
+            // Ascending: the first is the one with the smallest id.
+            let through = direct.iter().find(|inside| self.over(inside).contains(&group));
+            let name = through.map(|inside| self.names.get(inside).unwrap_or(&inside.1).clone()).unwrap_or_default();
+            rows.push(row(&group, Who::Nested(person.id.clone(), name)));
+        }
+        rows
+    }
+
+    /// Members who are not in the list of users.
+    fn strangers(&self, people: &[Person]) -> Vec<Member> {
+        let known: BTreeSet<Id> = people.iter().map(|person| sort_key(&person.id)).collect();
+        let missing = |(group, users): (&Id, &BTreeSet<Id>)| {
+            let group = group.1.clone();
+            let users: Vec<Id> = users.difference(&known).cloned().collect();
+            users.into_iter().map(move |(_, id)| Member { group: group.clone(), who: Who::Missing(id) })
+        };
+        self.group_tells.iter().flat_map(missing).collect()
+    }
+}

@@ -1,0 +1,127 @@
+//! Password Safe's public API, read only: sign in, users, user groups, and who is in them. Bare arrays of everything.
+//! Paths and the names of parameters compare without case, as ASP.NET does; the objects are made in `shape`.
+
+mod session;
+
+use super::super::shape::password_safe as shape;
+use super::super::tally::lock;
+use super::{Appliance, Shared, World, churn, error, json_answer, token};
+use axum::extract::{Form, FromRequest as _, Query, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::Response;
+use serde_json::{Value, json};
+pub(super) use session::Sessions;
+
+const BASE: &str = "/beyondtrust/api/public/v3/";
+
+/// Whatever no other surface answers.
+pub(super) async fn serve(State(appliance): State<Shared>, request: Request) -> Response {
+    let path = request.uri().path().to_ascii_lowercase();
+    let Some(path) = path.strip_prefix(BASE) else { return error(StatusCode::NOT_FOUND, "not_found") };
+    let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    match (request.method(), parts.as_slice()) {
+        (&Method::POST, ["auth", "connect", "token"]) => {
+            let form = Form::from_request(request, &()).await;
+            // Here the account stands in the form and nowhere else.
+            token::grant(State(appliance), HeaderMap::new(), form).await
+        }
+        (&Method::POST, ["auth", "signappin"]) => session::sign_in(&appliance, request.headers()),
+        (&Method::POST, ["auth", "signout"]) => session::sign_out(&appliance, request.headers()),
+        (&Method::GET, parts) if session::is_good(&appliance, request.headers()) => {
+            get(&appliance, parts, &Asked::of(request.uri()))
+        }
+        (&Method::GET, _) => session::refused(&appliance),
+        _ => said(StatusCode::NOT_FOUND, "No such resource"),
+    }
+}
+
+/// What a list may be asked for; whatever else stands there is ignored.
+struct Asked(Vec<(String, String)>);
+
+impl Asked {
+    fn of(uri: &Uri) -> Self {
+        Self(Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+fn get(appliance: &Appliance, parts: &[&str], asked: &Asked) -> Response {
+    let faults = appliance.faults();
+    let forbidden = || said(StatusCode::FORBIDDEN, "The user does not have the required permission");
+    match *parts {
+        ["users", ..] if faults.forbid_users => forbidden(),
+        ["usergroups", ..] if faults.forbid_user_groups => forbidden(),
+        ["usergroups"] if faults.forbid_groups => forbidden(),
+        ["users"] => users(appliance, asked),
+        ["users", id] => one(appliance, id, shape::user, "User not found"),
+        ["users", id, "usergroups"] => {
+            many(appliance, id, |world, id| shape::groups_of_user(world, id), "User not found")
+        }
+        ["usergroups"] => groups(appliance, asked),
+        ["usergroups", id] => one(appliance, id, shape::group, "User group not found"),
+        ["usergroups", id, "users"] if faults.fail_group_users.is_some_and(|bad| id.parse() == Ok(bad)) => {
+            said(StatusCode::INTERNAL_SERVER_ERROR, "An error has occurred.")
+        }
+        ["usergroups", id, "users"] => many(appliance, id, shape::users_of_group, "User group not found"),
+        _ => said(StatusCode::NOT_FOUND, "No such resource"),
+    }
+}
+
+fn users(appliance: &Appliance, asked: &Asked) -> Response {
+    let faults = appliance.faults();
+    churn::users(appliance, &faults);
+    if faults.empty_users {
+        return list(appliance, Vec::new());
+    }
+    let inactive_too = asked.get("includeInactive").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let mut users = shape::users(&lock(&appliance.world));
+    users.retain(|user| inactive_too || user.get("IsActive") != Some(&Value::Bool(false)));
+    if let Some(name) = asked.get("username") {
+        users.retain(|user| is_called(user, "UserName", name));
+    }
+    users.truncate(faults.cap_users.unwrap_or(usize::MAX));
+    list(appliance, users)
+}
+
+fn groups(appliance: &Appliance, asked: &Asked) -> Response {
+    let mut groups = shape::groups(&lock(&appliance.world));
+    if let Some(name) = asked.get("name") {
+        groups.retain(|group| is_called(group, "Name", name));
+    }
+    list(appliance, groups)
+}
+
+fn is_called(object: &Value, key: &str, name: &str) -> bool {
+    object.get(key).and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(name))
+}
+
+fn one(appliance: &Appliance, id: &str, of: fn(&World, u64) -> Option<Value>, missing: &str) -> Response {
+    appliance.tally.count(|c| c.details += 1);
+    match id.parse().ok().and_then(|id| of(&lock(&appliance.world), id)) {
+        Some(object) => json_answer(StatusCode::OK, &object),
+        None => said(StatusCode::NOT_FOUND, missing),
+    }
+}
+
+type Many = fn(&mut World, u64) -> Option<Vec<Value>>;
+
+fn many(appliance: &Appliance, id: &str, of: Many, missing: &str) -> Response {
+    match id.parse().ok().and_then(|id| of(&mut lock(&appliance.world), id)) {
+        Some(objects) => list(appliance, objects),
+        None => said(StatusCode::NOT_FOUND, missing),
+    }
+}
+
+fn list(appliance: &Appliance, rows: Vec<Value>) -> Response {
+    appliance.tally.count(|c| c.safe_lists += 1);
+    json_answer(StatusCode::OK, &Value::Array(rows))
+}
+
+/// Errors are a text, in JSON.
+fn said(status: StatusCode, text: &str) -> Response {
+    json_answer(status, &json!(text))
+}

@@ -1,0 +1,92 @@
+//! Users and groups as providers word them.
+
+use super::*;
+use crate::model::{SourceIdentity, Told};
+use serde_json::json;
+
+fn rows(records: Value) -> Vec<Listed> {
+    let records: Vec<Record> = serde_json::from_value(records).unwrap();
+    crate::source::record::listed(records, "id", "/x").unwrap()
+}
+
+fn filled(users: Value, groups: Value, path: Option<&str>) -> Harvest {
+    let identity =
+        SourceIdentity { name: "s".into(), kind: "scim".to_owned(), url: String::new(), client_id: String::new() };
+    let mut harvest = Harvest::of(identity);
+    fill(&mut harvest, rows(users), rows(groups), path, &Decoding::default());
+    harvest
+}
+
+fn ids(user: &User) -> Vec<&str> {
+    user.group_memberships.iter().map(GroupId::as_str).collect()
+}
+
+#[test]
+fn a_user_of_the_core_schema_is_read_and_the_rest_is_kept() {
+    let harvest = filled(
+        json!([{"schemas": ["urn:x"], "id": "2819c223", "userName": "bjensen", "active": true, "password": "canary",
+            "name": {"givenName": "Barbara", "familyName": "Jensen"}, "title": "Tour Guide", "locale": "en-US",
+            "emails": [{"value": "home@example.com"}, {"value": "work@example.com", "primary": true}],
+            "meta": {"created": "2010-01-23T04:56:22Z", "version": "3"}}]),
+        json!([]),
+        None,
+    );
+    let user = &harvest.users[0];
+    assert_eq!((user.username.as_deref(), user.display_name.as_deref()), (Some("bjensen"), Some("Barbara Jensen")));
+    assert_eq!((user.email_address.as_deref(), user.enabled), (Some("work@example.com"), Some(true)));
+    assert_eq!(user.created_at, Told::At("2010-01-23T04:56:22Z".parse().unwrap()));
+    assert_eq!((&user.last_login, user.groups_known), (&LastLogin::NotReported, false));
+    assert_eq!(user.extra.as_deref(), Some(r#"{"title":"Tour Guide"}"#));
+}
+
+#[test]
+fn a_last_login_is_read_only_where_a_path_to_it_is_configured() {
+    let users = json!([{"id": "a", "urn:x:User": {"lastLogin": "2026-11-01T00:00:00Z"}}, {"id": "b", "urn:x:User": {}},
+        {"id": "c", "urn:x:User": {"lastLogin": null}}]);
+    let path = Some("/urn:x:User/lastLogin");
+    let logins =
+        |path| filled(users.clone(), json!([]), path).users.into_iter().map(|u| u.last_login).collect::<Vec<_>>();
+    let at = LastLogin::At("2026-11-01T00:00:00Z".parse().unwrap());
+    assert_eq!(logins(path), [at, LastLogin::NotReported, LastLogin::Never { sentinel: None }]);
+    assert!(logins(None).iter().all(|login| *login == LastLogin::NotReported));
+}
+
+#[test]
+fn memberships_come_from_users_and_from_groups_and_a_difference_is_told() {
+    let harvest = filled(
+        json!([{"id": "1", "groups": [{"value": "g1"}, {"value": "g2"}]}, {"id": "2", "groups": []}, {"id": "3"}]),
+        json!([
+            {"id": "g1", "members": [{"value": "1", "type": "User"}, {"value": "2"}, {"value": "9", "type": "User"}]},
+            {"id": "g2", "members": []},
+            {"id": "g3"},
+        ]),
+        None,
+    );
+    let [one, two, three] = harvest.users.as_slice() else { panic!("three users") };
+    assert_eq!((ids(one), ids(two), ids(three)), (vec!["g1", "g2"], vec!["g1"], vec![]));
+    assert_eq!(one.conflict.as_ref().unwrap().only_by_user, [GroupId::from("g2")]);
+    assert_eq!(two.conflict.as_ref().unwrap().only_by_group, [GroupId::from("g1")]);
+    assert_eq!(three.conflict, None);
+    let missing = Outside { group_id: "g1".into(), member: OutsideMember::Missing("9".into()) };
+    assert_eq!(harvest.outside, [missing]);
+}
+
+#[test]
+fn a_group_within_a_group_gives_its_members_to_it_and_circles_end() {
+    let harvest = filled(
+        json!([{"id": "u"}]),
+        json!([
+            {"id": "1", "displayName": "Team", "members": [{"value": "u"}, {"value": "3", "type": "Group"}]},
+            {"id": "2", "displayName": "Department", "members": [{"value": "1", "type": "Group"}]},
+            {"id": "3", "displayName": "Company", "members": [{"value": "2"}]},
+        ]),
+        None,
+    );
+    assert_eq!(ids(&harvest.users[0]), ["1", "2", "3"]);
+    let through = |outside: &Outside| match &outside.member {
+        OutsideMember::Nested { through, .. } => format!("{} through {through}", outside.group_id),
+        other => panic!("{other:?}"),
+    };
+    let nested: Vec<String> = harvest.outside.iter().map(through).collect();
+    assert_eq!(nested, ["2 through Team", "3 through Team"]);
+}

@@ -1,0 +1,394 @@
+//! Connector for `pra` and `rs`: the Configuration API of Privileged Remote Access and Remote Support.
+//! Knows its paths, its page numbers and the order of reading; the shapes are in `decode`, the paging in `wire::page::numbered`.
+//! Reads only.
+//!
+//! Memberships are read by group policy, all pages of each: by user they would cost a request a user, and an API account may
+//! make 15,000 an hour. So the requests of a run are planned before they are made, and a run that cannot end is refused.
+
+mod decode;
+
+use super::lists::{Desk, PerGroup, empty_report, failed, is_hopeless, probed};
+use super::record::{Decoding, Id, Listed, Record, Records, listed};
+use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
+use crate::event::Observer;
+use crate::model::{Coverage, Harvest, ListKind, ListReport, Outside, OutsideMember, User};
+use crate::wire::page::Walked;
+use crate::wire::page::numbered::{Numbered, PageAt, Told, walk_numbered};
+use crate::wire::{HeaderMap, Plan, WireError, WireErrorKind};
+use decode::Tenant;
+use futures_util::stream::{self, StreamExt};
+use std::sync::Arc;
+
+/// Readings of one list before it is said to be not proven; each reads the whole list.
+const MAX_PASSES: u32 = 3;
+/// Users whom only a membership names that are asked for by id: they may have come after the list was read.
+const MOST_LATECOMERS: usize = 20;
+
+/// Lists that are read from their first page on; the last three are optional: versions and products differ.
+const LISTS: [(ListKind, &str); 5] = [
+    (ListKind::Users, "/user"),
+    (ListKind::Groups, "/group-policy"),
+    (ListKind::SecurityProviders, "/security-provider"),
+    (ListKind::ApiAccounts, "/api-account"),
+    (ListKind::Vendors, "/vendor"),
+];
+
+/// Reads one appliance.
+pub(super) struct Sra {
+    desk: Desk,
+    kind: SourceKind,
+    base: String,
+}
+
+/// The first page of a list, and what it cost.
+struct First {
+    kind: ListKind,
+    path: &'static str,
+    page: Result<Numbered<Listed>, WireError>,
+    requests: u64,
+}
+
+impl First {
+    /// Requests for the rest of the list, as the page tells.
+    fn rest(&self) -> u64 {
+        let Ok(page) = &self.page else { return 0 };
+        let shown = page.rows.len() as u64;
+        let by_total = page.told.total.map(|total| total.div_ceil(page.told.size.unwrap_or(shown).max(1)));
+        page.told.last.or(by_total).unwrap_or(1).saturating_sub(1)
+    }
+
+    fn total(&self) -> u64 {
+        self.page.as_ref().map_or(0, |page| page.told.total.unwrap_or(page.rows.len() as u64))
+    }
+}
+
+impl Sra {
+    /// Makes the connector. Errors: the client could not be set up.
+    pub(super) fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
+        let mut settings = settings.clone();
+        // "The connection should be closed after each call" (vendor's documentation of its APIs).
+        settings.client.close_connections = true;
+        let desk = Desk::new(&settings, observer, MAX_PASSES)?;
+        Ok(Self { desk, kind: settings.kind, base: settings.base_path })
+    }
+
+    async fn read(&self) -> Harvest {
+        let decoding = Decoding::default();
+        let mut harvest = Harvest::of(self.desk.identity.clone());
+        let firsts = self.firsts().await;
+        if let Err(refusal) = self.desk.client.afford(&plan(&firsts)) {
+            // Nothing more is asked: the run could not end.
+            let users = firsts.iter().find(|first| first.kind == ListKind::Users);
+            let requests = users.map_or(0, |first| first.requests);
+            harvest.lists.push(failed(ListKind::Users, self.query("/user"), requests, &refusal));
+            return self.ended(harvest, &decoding);
+        }
+        let mut tenant = Tenant::default();
+        for first in firsts {
+            let kind = first.kind;
+            let (rows, report) = self.list(first).await;
+            let is_lost = matches!(report.coverage, Coverage::Failed { .. });
+            harvest.lists.push(report);
+            tenant.take(kind, rows);
+            if kind == ListKind::Users && is_lost {
+                // Without users the groups say nothing; a source that is down is not asked again.
+                tenant.fill(&mut harvest, &decoding);
+                return self.ended(harvest, &decoding);
+            }
+        }
+        self.members(&mut tenant, &mut harvest).await;
+        self.vendor_users(&mut tenant, &mut harvest).await;
+        tenant.fill(&mut harvest, &decoding);
+        self.latecomers(&mut harvest, &tenant, &decoding).await;
+        self.ended(harvest, &decoding)
+    }
+
+    fn ended(&self, mut harvest: Harvest, decoding: &Decoding) -> Harvest {
+        harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
+        harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
+        harvest.warnings.extend(decoding.warnings());
+        harvest
+    }
+
+    /// The first page of every list that the product has. None more after the users' own has failed.
+    async fn firsts(&self) -> Vec<First> {
+        let mut firsts = Vec::new();
+        let has_vendors = self.kind == SourceKind::Pra;
+        for (kind, path) in LISTS.into_iter().filter(|(kind, _)| has_vendors || *kind != ListKind::Vendors) {
+            let before = self.desk.client.requests();
+            let at = PageAt { number: 1, size: self.desk.walk.page_size };
+            let page = self.page(path, at).await;
+            let requests = self.desk.client.requests() - before;
+            let lost = kind == ListKind::Users && page.is_err();
+            firsts.push(First { kind, path, page, requests });
+            if lost {
+                break;
+            }
+        }
+        firsts
+    }
+
+    /// The rest of a list whose first page was read.
+    async fn list(&self, first: First) -> (Vec<Listed>, ListReport) {
+        let First { kind, path, page, requests } = first;
+        let query = self.query(path);
+        let optional = !matches!(kind, ListKind::Users | ListKind::Groups);
+        let page = match page {
+            Ok(page) => page,
+            Err(error) if optional && error.kind == WireErrorKind::NotFound => {
+                return (Vec::new(), empty_report(kind, query, requests, Coverage::NotOffered));
+            }
+            Err(error) => return (Vec::new(), failed(kind, query, requests, &error)),
+        };
+        let before = self.desk.client.requests();
+        let fetch = |at: PageAt| self.page(path, at);
+        let walked = walk_numbered(self.desk.walk, Some(page), fetch, |p| self.desk.tell(kind, &p)).await;
+        self.desk.report(kind, query, requests + self.desk.client.requests() - before, walked)
+    }
+
+    fn query(&self, path: &str) -> String {
+        self.numbered(path, PageAt { number: 1, size: self.desk.walk.page_size })
+    }
+
+    fn numbered(&self, path: &str, at: PageAt) -> String {
+        format!("{}{path}?per_page={}&current_page={}", self.base, at.size, at.number)
+    }
+
+    async fn page(&self, path: &str, at: PageAt) -> Result<Numbered<Listed>, WireError> {
+        let path = self.numbered(path, at);
+        let (records, headers) = self.desk.client.get_with_headers::<Records>(&path).await?;
+        Ok(Numbered { rows: listed(records.0, "id", &path)?, told: told(&headers) })
+    }
+
+    /// The members of every group policy.
+    async fn members(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+        let paths: Vec<(Id, String)> = (tenant.policies.iter())
+            .map(|policy| (policy.id.clone(), format!("/group-policy/{}/member", policy.id.in_path())))
+            .collect();
+        let kind = ListKind::Members;
+        let (lists, report) = self.per_group(kind, "/group-policy/{id}/member", paths).await;
+        tenant.policies.retain(|policy| !lists.gone.contains(&policy.id));
+        tenant.members = lists.rows;
+        tenant.members_whole = report.coverage.is_complete();
+        harvest.lists.push(report);
+    }
+
+    /// The people of every vendor, where the product has vendors.
+    async fn vendor_users(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+        if !harvest.coverage(ListKind::Vendors).is_complete() && tenant.vendors.is_empty() {
+            return;
+        }
+        let paths: Vec<(Id, String)> = (tenant.vendors.iter())
+            .map(|vendor| (vendor.id.clone(), format!("/vendor/{}/user", vendor.id.in_path())))
+            .collect();
+        let (lists, report) = self.per_group(ListKind::VendorUsers, "/vendor/{id}/user", paths).await;
+        tenant.vendors.retain(|vendor| !lists.gone.contains(&vendor.id));
+        tenant.vendor_users = lists.rows;
+        harvest.lists.push(report);
+    }
+
+    /// One list a group: the first page of each, then, when all is known that is to come, the rest.
+    async fn per_group(&self, kind: ListKind, query: &str, paths: Vec<(Id, String)>) -> (PerGroupRows, ListReport) {
+        let before = self.desk.client.requests();
+        let mut tally = PerGroup::of(paths.len());
+        let mut found = PerGroupRows::default();
+        let (firsts, missing) = self.first_of_each(kind, paths, &mut tally).await;
+        // A group that the list has just named and that is not found may be a passing fault: asked once more, after all others.
+        let (more, gone) = self.first_of_each(kind, missing, &mut tally).await;
+        tally.gone = gone.len() as u64;
+        found.gone = gone.into_iter().map(|(id, _)| id).collect();
+        let firsts: Vec<FirstOf> = firsts.into_iter().chain(more).collect();
+        let mut plan = Plan::default();
+        plan.add(
+            format!("the remaining pages of {}", kind.as_str()),
+            firsts.iter().map(|first| first.first.rest()).sum(),
+        );
+        if let Err(refusal) = self.desk.client.afford(&plan) {
+            tally.fail_whole(refusal.to_string());
+            return (found, tally.report(kind, self.query(query), self.desk.client.requests() - before));
+        }
+        let walks = stream::iter(firsts).map(|first| async move {
+            let FirstOf { id, path, first } = first;
+            let walked = walk_numbered(self.desk.walk, first.page.ok(), |at| self.page(&path, at), |_| {}).await;
+            (id, walked)
+        });
+        let mut walks = walks.buffer_unordered(self.desk.walk.concurrency);
+        while let Some((id, walked)) = walks.next().await {
+            let walked: Walked<Listed, WireError> = walked;
+            let hopeless = walked.end.as_ref().is_err_and(is_hopeless);
+            let rows = tally.take(kind, &id.to_text(), walked);
+            found.rows.push((id, rows));
+            self.desk.progress(kind, tally.distinct, tally.expected);
+            if hopeless {
+                break;
+            }
+        }
+        (found, tally.report(kind, self.query(query), self.desk.client.requests() - before))
+    }
+
+    /// First pages, and those groups that were not found (404).
+    async fn first_of_each(
+        &self,
+        kind: ListKind,
+        paths: Vec<(Id, String)>,
+        tally: &mut PerGroup,
+    ) -> (Vec<FirstOf>, Vec<(Id, String)>) {
+        let at = PageAt { number: 1, size: self.desk.walk.page_size };
+        let (mut firsts, mut missing) = (Vec::new(), Vec::new());
+        let mut answers = stream::iter(paths)
+            .map(|(id, path)| async move {
+                let page = self.page(&path, at).await;
+                (id, path, page)
+            })
+            .buffer_unordered(self.desk.walk.concurrency);
+        while let Some((id, path, page)) = answers.next().await {
+            match page {
+                Err(error) if error.kind == WireErrorKind::NotFound => missing.push((id, path)),
+                Err(error) => {
+                    tally.fail(kind, &id.to_text(), &error);
+                    if is_hopeless(&error) {
+                        break;
+                    }
+                }
+                page => firsts.push(FirstOf { id, path, first: First { kind, path: "", page, requests: 0 } }),
+            }
+            self.desk.progress(kind, firsts.len() as u64, None);
+        }
+        (firsts, missing)
+    }
+
+    /// Users whom a membership names and the list does not: whoever came after the list was read is there by id.
+    async fn latecomers(&self, harvest: &mut Harvest, tenant: &Tenant, decoding: &Decoding) {
+        let named = |outside: &Outside| match &outside.member {
+            OutsideMember::Missing(id) => Some(id.clone()),
+            _ => None,
+        };
+        let mut missing: Vec<_> = harvest.outside.iter().filter_map(named).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() || missing.len() > MOST_LATECOMERS {
+            return;
+        }
+        for id in missing {
+            let path = format!("{}/user/{}", self.base, Id::of(id.as_str()).in_path());
+            let Ok(record) = self.desk.client.get::<Record>(&path).await else { continue };
+            let Ok(mut rows) = listed(vec![record], "id", &path) else { continue };
+            if let Some(row) = rows.pop().filter(|row| row.id.to_text() == id.as_str()) {
+                let user: User = tenant.late_user(row, &mut harvest.outside, decoding);
+                harvest.users.push(user);
+                harvest.warnings.push(format!("user {id} came after the list was read, and was read by id"));
+            }
+        }
+    }
+
+    /// One page of each list, and what a run would cost by what they show.
+    async fn look(&self) -> Probe {
+        let firsts = self.firsts().await;
+        let optional = |first: &&First| {
+            !matches!(first.kind, ListKind::Users | ListKind::Groups)
+                && first.page.as_ref().is_err_and(|error| error.kind == WireErrorKind::NotFound)
+        };
+        let lists = firsts
+            .iter()
+            .filter(|first| !optional(first))
+            .map(|first| probed(first.kind, first.page.as_ref().map(|page| (page.rows.len() as u64, page.told.total))))
+            .collect();
+        let rest = plan(&firsts);
+        let beyond = self.desk.client.afford(&rest).err().map(|error| error.to_string());
+        let mut plan = Plan::default();
+        plan.add("a token", 1);
+        plan.add("first pages", firsts.len() as u64);
+        let read = firsts.iter().all(|first| first.page.is_ok() || optional(&first));
+        Probe {
+            lists,
+            clock_skew_seconds: self.desk.client.clock_skew_seconds(),
+            plan: read.then(|| plan.and(rest)),
+            beyond_limits: beyond,
+        }
+    }
+}
+
+/// The first page of one group's list.
+struct FirstOf {
+    id: Id,
+    path: String,
+    first: First,
+}
+
+/// Rows by the group whose list they are of.
+#[derive(Default)]
+struct PerGroupRows {
+    rows: Vec<(Id, Vec<Listed>)>,
+    /// Groups that are not there any more.
+    gone: Vec<Id>,
+}
+
+/// What is still to be asked: the rest of every list, and at least one page of members for every group.
+fn plan(firsts: &[First]) -> Plan {
+    let mut plan = Plan::default();
+    for first in firsts {
+        plan.add(first.kind.as_str(), first.rest());
+        match first.kind {
+            ListKind::Groups => plan.add(ListKind::Members.as_str(), first.total()),
+            ListKind::Vendors => plan.add(ListKind::VendorUsers.as_str(), first.total()),
+            _ => {}
+        }
+    }
+    plan.leave_open();
+    plan
+}
+
+/// The vendor's headers `X-BT-Pagination-*`, and `Link` (RFC 8288).
+fn told(headers: &HeaderMap) -> Told {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+    let links: Vec<&str> = headers.get_all("link").iter().filter_map(|link| link.to_str().ok()).collect();
+    let is_next = |link: &str| {
+        link.split(';').skip(1).any(|parameter| {
+            let parameter = parameter.trim().to_ascii_lowercase().replace([' ', '"'], "");
+            parameter.strip_prefix("rel=").is_some_and(|rel| rel == "next")
+        })
+    };
+    // Commas stand between links; one within an address would only hide a link that the other headers tell as well.
+    let next = links.iter().flat_map(|link| link.split(',')).any(is_next);
+    Told {
+        total: number("x-bt-pagination-total"),
+        last: number("x-bt-pagination-last-page"),
+        current: number("x-bt-pagination-current-page"),
+        size: number("x-bt-pagination-per-page"),
+        next: (!links.is_empty()).then_some(next),
+    }
+}
+
+impl Source for Sra {
+    fn harvest(&self) -> Harvesting<'_> {
+        Box::pin(self.read())
+    }
+
+    fn probe(&self) -> Probing<'_> {
+        Box::pin(self.look())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn pages_tell_their_place_by_headers_and_links() {
+        let all = headers(&[
+            ("X-BT-Pagination-Current-Page", "2"),
+            ("X-BT-Pagination-Per-Page", "100"),
+            ("X-BT-Pagination-Last-Page", "3"),
+            ("X-BT-Pagination-Total", "201"),
+            ("Link", "<https://x/user?current_page=1>; rel=\"first\", <https://x/user?current_page=3>; rel=\"next\""),
+        ]);
+        let expected = Told { total: Some(201), last: Some(3), current: Some(2), size: Some(100), next: Some(true) };
+        assert_eq!(told(&all), expected);
+        assert_eq!(told(&headers(&[("Link", "<https://x>; rel=last")])).next, Some(false));
+        assert_eq!(told(&headers(&[])), Told::default());
+    }
+}

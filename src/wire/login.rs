@@ -1,0 +1,253 @@
+//! Getting in and leaving: a token or another credential, then a session where the product wants one; once for all who wait.
+//! A session that was opened is closed, whatever happened in between. Knows no paths but those of the settings.
+
+use super::token::{self, Granted};
+use super::{
+    ACCEPT, AUTHORIZATION, Account, Answer, Client, Disposition, Failure, HeaderMap, HeaderValue, Method, SessionPaths,
+    TokenAuth, WireErrorKind, collect, retry,
+};
+use chrono::Utc;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, SET_COOKIE};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Leaving may take so long, however slow the appliance is.
+const LEAVING: Duration = Duration::from_secs(10);
+
+/// A sign-in on its way: it goes on when nobody waits for it any more, since the appliance may have opened a session.
+pub(super) type Opening = JoinHandle<Result<Answer, WireErrorKind>>;
+
+/// Waits for the sign-in that is kept in the client, and leaves it there when this is dropped.
+struct Opened<'a>(&'a Client);
+
+impl Future for Opened<'_> {
+    type Output = Result<Answer, WireErrorKind>;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut opening = self.0.opening.borrow_mut();
+        let Some(handle) = opening.as_mut() else {
+            return Poll::Ready(Err(WireErrorKind::Broken("the sign-in was lost".to_owned())));
+        };
+        let Poll::Ready(ended) = Pin::new(handle).poll(cx) else { return Poll::Pending };
+        *opening = None;
+        Poll::Ready(ended.unwrap_or_else(|_| Err(WireErrorKind::Broken("the sign-in broke off".to_owned()))))
+    }
+}
+
+impl Client {
+    /// Makes sure that there is a pass; got once for all who wait.
+    pub(super) async fn admission(&self, path: &str) -> Result<(), WireErrorKind> {
+        if self.tokens.is_live() {
+            return Ok(());
+        }
+        let _single_flight = self.tokens.gate.lock().await;
+        if self.tokens.is_live() {
+            return Ok(());
+        }
+        if let Some(refusal) = self.tokens.refusal() {
+            return Err(refusal);
+        }
+        let mut attempt = 1;
+        loop {
+            let failure = match self.get_in(attempt).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            let again = matches!(failure.kind.disposition(), Disposition::Retry | Disposition::RetryShape);
+            if !again || attempt >= self.settings.attempts {
+                self.tokens.remember_refusal(&failure.kind);
+                return Err(failure.kind);
+            }
+            self.wait_before_retry(path, attempt, &failure).await;
+            attempt += 1;
+        }
+    }
+
+    /// A credential, and a session where one is wanted. The credential in hand is tried first: a session dies more often.
+    async fn get_in(&self, attempt: u32) -> Result<(), Failure> {
+        let Some(session) = &self.settings.session else {
+            let granted = self.credential(attempt).await?;
+            self.tokens.keep(&granted, None);
+            return Ok(());
+        };
+        if let Some(spare) = self.tokens.spare() {
+            match self.sign_in(session, spare, attempt).await {
+                Err(Failure { kind: WireErrorKind::Refused(_), .. }) => {}
+                ended => return ended,
+            }
+        }
+        let granted = self.credential(attempt).await?;
+        self.sign_in(session, granted, attempt).await
+    }
+
+    async fn credential(&self, attempt: u32) -> Result<Granted, Failure> {
+        match &self.settings.account {
+            Account::Oauth { .. } => self.fetch_token(attempt).await,
+            Account::Bearer(bearer) => Ok(Granted::lasting(&token::bearer(bearer))),
+            Account::Key { key, run_as, password } => Ok(Granted::lasting(&token::key(key, run_as, password.as_ref()))),
+        }
+    }
+
+    /// One token, by the form or by Basic, whichever is known or allowed (RFC 6749 §4.4, §2.3.1).
+    async fn fetch_token(&self, attempt: u32) -> Result<Granted, Failure> {
+        let mut refusal: Option<Failure> = None;
+        for way in self.tokens.ways() {
+            match self.fetch_token_by(way, attempt).await {
+                Ok(granted) => return Ok(granted),
+                // Only a refusal of the way leads to the other way. The first one is told, unless a later one says that
+                // the account itself is wrong.
+                Err(failure) => match &failure.kind {
+                    WireErrorKind::Refused(code) if refusal.is_none() || code.contains("invalid_client") => {
+                        refusal = Some(failure);
+                    }
+                    WireErrorKind::Refused(_) => {}
+                    _ => return Err(failure),
+                },
+            }
+        }
+        Err(refusal.unwrap_or_else(|| WireErrorKind::Unauthorized.into()))
+    }
+
+    async fn fetch_token_by(&self, way: TokenAuth, attempt: u32) -> Result<Granted, Failure> {
+        let Account::Oauth { token_path, client_id, client_secret, .. } = &self.settings.account else {
+            return Err(WireErrorKind::Unauthorized.into());
+        };
+        let request = self
+            .request(Method::POST, token_path)
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = token::authenticate(request, way, client_id, client_secret);
+        let _turn = self.pace.turn().await;
+        let mut record = self.record("POST", token_path, attempt);
+        let result = match self.exchange(request, &mut record).await {
+            Ok(answer) => token::read(answer.status, &answer.body).map_err(|kind| self.failure(kind, &answer.headers)),
+            Err(kind) => Err(kind.into()),
+        };
+        record.end(result.as_ref().err().map(|f| &f.kind));
+        if result.is_ok() {
+            self.tokens.remember_way(way);
+        }
+        result
+    }
+
+    /// Opens a session, or goes on with the one whose cookie is shown.
+    async fn sign_in(&self, session: &SessionPaths, granted: Granted, attempt: u32) -> Result<(), Failure> {
+        let request = self.posted(&session.sign_in, &granted.header, self.tokens.cookie());
+        let _turn = self.pace.turn().await;
+        let mut record = self.record("POST", &session.sign_in, attempt);
+        self.requests.set(self.requests.get() + 1);
+        *self.opening.borrow_mut() = Some(tokio::spawn(send(request, self.settings.max_body_bytes)));
+        let result = match Opened(self).await {
+            Ok(answer) => {
+                record.told.status = Some(answer.status.as_u16());
+                record.told.bytes = answer.body.len() as u64;
+                self.pace.heed(&answer.headers);
+                self.tokens.note_cookie(cookie_of(&answer.headers));
+                signed_in(&answer, self.tokens.cookie().is_some()).map_err(|kind| self.failure(kind, &answer.headers))
+            }
+            Err(kind) => Err(kind.into()),
+        };
+        record.end(result.as_ref().err().map(|f| &f.kind));
+        result.map(|()| self.tokens.keep(&granted, self.tokens.cookie()))
+    }
+
+    fn posted(&self, path: &str, credential: &HeaderValue, cookie: Option<HeaderValue>) -> reqwest::RequestBuilder {
+        let request = self
+            .request(Method::POST, path)
+            .header(ACCEPT, self.settings.accept)
+            .header(AUTHORIZATION, credential.clone())
+            .header(CONTENT_LENGTH, 0);
+        match cookie {
+            Some(cookie) => request.header(COOKIE, cookie),
+            None => request,
+        }
+    }
+
+    /// Closes the session, if one was opened: after success, failure, a deadline and a signal alike. It has its own time, and
+    /// its failure is no failure of the reading: the appliance ends forgotten sessions by itself.
+    pub async fn leave(&self) {
+        let Some(session) = self.settings.session.clone() else { return };
+        let leaving = async {
+            // A sign-in that nobody waited for may have opened one.
+            let opening = self.opening.borrow_mut().take();
+            if let Some(Ok(Ok(answer))) = futures_util::future::OptionFuture::from(opening).await {
+                self.tokens.note_cookie(cookie_of(&answer.headers));
+            }
+            if self.tokens.cookie().is_some() {
+                self.sign_out(&session).await;
+            }
+        };
+        // Past its time there is nothing more to do here.
+        let _ = tokio::time::timeout(LEAVING, leaving).await;
+    }
+
+    /// Three attempts; a credential that has died meanwhile is replaced.
+    async fn sign_out(&self, session: &SessionPaths) {
+        let mut credential = self.tokens.credential();
+        for attempt in 1..=3 {
+            let shown = match credential.take() {
+                Some(credential) => credential,
+                None => match self.credential(attempt).await {
+                    Ok(granted) => granted.header,
+                    Err(_) => continue,
+                },
+            };
+            let request = self.posted(&session.sign_out, &shown, self.tokens.cookie());
+            let mut record = self.record("POST", &session.sign_out, attempt);
+            let result = self.exchange(request, &mut record).await;
+            record.end(result.as_ref().err());
+            match result.map(|answer| answer.status.as_u16()) {
+                Ok(401 | 403) => {}
+                Ok(500..) | Err(_) => {
+                    credential = Some(shown);
+                    tokio::time::sleep(retry::backoff(self.settings.backoff, attempt, fastrand::f64())).await;
+                }
+                Ok(_) => {
+                    self.tokens.forget_session();
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) fn failure(&self, kind: WireErrorKind, headers: &HeaderMap) -> Failure {
+        let retry_after = retry::retry_after(headers, Utc::now(), self.settings.max_wait);
+        Failure { kind, retry_after }
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder, limit: usize) -> Result<Answer, WireErrorKind> {
+    let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    // The cookie is in the headers: a body that breaks off does not matter.
+    let body = collect(response, limit).await.unwrap_or_default();
+    Ok(Answer { status, headers, body })
+}
+
+fn signed_in(answer: &Answer, has_cookie: bool) -> Result<(), WireErrorKind> {
+    match answer.status.as_u16() {
+        200..=299 if has_cookie => Ok(()),
+        200..=299 => Err(WireErrorKind::Shape("the sign-in gave no session cookie".to_owned())),
+        status @ (400 | 401 | 403) => Err(WireErrorKind::Refused(format!("{status} at sign-in"))),
+        404 => Err(WireErrorKind::NotFound),
+        300..=399 => {
+            Err(WireErrorKind::Shape("a redirect instead of a sign-in; is url the appliance itself?".to_owned()))
+        }
+        status => Err(WireErrorKind::Status(status)),
+    }
+}
+
+/// The cookies that an answer sets (RFC 6265 §5.4: name and value, `; ` between them); attributes do not matter to a client
+/// that talks to one host.
+fn cookie_of(headers: &HeaderMap) -> Option<HeaderValue> {
+    let pairs: Vec<&str> = headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok()?.split(';').next().map(str::trim))
+        .filter(|pair| pair.contains('='))
+        .collect();
+    let mut cookie = HeaderValue::from_str(&pairs.join("; ")).ok().filter(|_| !pairs.is_empty())?;
+    cookie.set_sensitive(true);
+    Some(cookie)
+}

@@ -1,0 +1,128 @@
+//! How to reach one source: address, account, session, pace, patience. Plain data.
+
+use crate::model::SourceName;
+use secrecy::SecretString;
+use std::time::Duration;
+
+/// How the client id and secret are shown to the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TokenAuth {
+    /// Form first, then Basic if the form is refused; what worked is remembered.
+    #[default]
+    Auto,
+    /// HTTP Basic (RFC 6749 §2.3.1).
+    Basic,
+    /// In the form body (RFC 6749 §2.3.1).
+    Form,
+}
+
+/// What shows that we may read.
+#[derive(Clone, Debug)]
+pub enum Account {
+    /// OAuth 2.0 client credentials (RFC 6749 §4.4).
+    Oauth {
+        /// Path of the token endpoint, such as `/oauth2/token`.
+        token_path: String,
+        /// API account.
+        client_id: String,
+        /// Its secret.
+        client_secret: SecretString,
+        /// How they are shown.
+        token_auth: TokenAuth,
+    },
+    /// A bearer token that somebody made beforehand (RFC 6750 §2.1). Nothing can be done when it dies.
+    Bearer(SecretString),
+    /// Password Safe's older way: `Authorization: PS-Auth key=…; runas=…; pwd=[…];`.
+    Key {
+        /// The key of the API registration.
+        key: SecretString,
+        /// The user in whose name it reads.
+        run_as: String,
+        /// That user's password, where the registration demands it.
+        password: Option<SecretString>,
+    },
+}
+
+/// A session that lives in a cookie (Password Safe): opened before the first request, closed after the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPaths {
+    /// `POST` opens it.
+    pub sign_in: String,
+    /// `POST` closes it.
+    pub sign_out: String,
+}
+
+/// How to reach one source.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// The source, for events.
+    pub source: SourceName,
+    /// Scheme, host and port, without a trailing slash.
+    pub url: String,
+    /// What shows that we may read.
+    pub account: Account,
+    /// The session, where the product wants one.
+    pub session: Option<SessionPaths>,
+    /// Media type that is asked for.
+    pub accept: &'static str,
+    /// Every request has a connection of its own.
+    pub close_connections: bool,
+    /// PEM bundle that is trusted beside the system roots.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Requests under way at once; at least 1.
+    pub concurrency: usize,
+    /// Pace; more than 0.
+    pub requests_per_second: f64,
+    /// Requests that may be made in an hour, where that is limited.
+    pub requests_per_hour: Option<u32>,
+    /// From the first request of this client; then everything fails with [`super::WireErrorKind::Deadline`].
+    pub deadline: Duration,
+    /// TCP and TLS set-up.
+    pub connect_timeout: Duration,
+    /// Between two reads of a body, and to the first byte of an answer.
+    pub read_timeout: Duration,
+    /// Attempts of one request in all; 1 = no retry.
+    pub attempts: u32,
+    /// The first retry waits up to this, the next up to twice that, …, full jitter.
+    pub backoff: Duration,
+    /// No wait is longer than this, whatever the server asks.
+    pub max_wait: Duration,
+    /// A larger body is a failure.
+    pub max_body_bytes: usize,
+}
+
+impl ClientSettings {
+    /// The defaults for everything but the address and the account: OAuth at `/oauth2/token`, no session.
+    pub fn new(source: SourceName, url: impl Into<String>, client_id: impl Into<String>, secret: SecretString) -> Self {
+        let account = Account::Oauth {
+            token_path: "/oauth2/token".to_owned(),
+            client_id: client_id.into(),
+            client_secret: secret,
+            token_auth: TokenAuth::Auto,
+        };
+        Self::with(source, url, account)
+    }
+
+    /// The defaults for everything but the address and the account.
+    pub fn with(source: SourceName, url: impl Into<String>, account: Account) -> Self {
+        Self {
+            source,
+            url: url.into(),
+            account,
+            session: None,
+            accept: "application/json",
+            close_connections: false,
+            ca_pem: None,
+            concurrency: 4,
+            requests_per_second: 15.0,
+            requests_per_hour: None,
+            deadline: Duration::from_secs(3600),
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(60),
+            attempts: 6,
+            backoff: Duration::from_millis(500),
+            max_wait: Duration::from_secs(120),
+            max_body_bytes: 64 << 20,
+        }
+    }
+}
