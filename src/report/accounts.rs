@@ -21,15 +21,15 @@ pub struct PrivilegedGroup {
     pub id: Option<Shown>,
     /// Members.
     pub members: u64,
-    /// Members that stand for something outside, such as a directory group.
+    /// Directory groups in it, whose members are not known here.
     pub external: u64,
     /// Enabled members.
     pub enabled: u64,
-    /// Members with a stale-login finding.
-    pub stale: u64,
-    /// Members with a never-logged-in finding.
-    pub never: u64,
-    /// Disabled or expired members.
+    /// Members with a stale-login finding; `None` where that was not judged in the source.
+    pub stale: Option<u64>,
+    /// Members with a never-logged-in finding; `None` where that was not judged in the source.
+    pub never: Option<u64>,
+    /// Disabled or blocked members.
     pub disabled: u64,
 }
 
@@ -38,8 +38,6 @@ pub struct PrivilegedGroup {
 pub struct PrivilegedGroups {
     /// Most stale members first.
     pub groups: Bounded<PrivilegedGroup>,
-    /// Whether stale-login was judged anywhere.
-    pub stale_judged: bool,
     /// Sources whose list of groups is not proven complete.
     pub unproven: Vec<Shown>,
 }
@@ -59,10 +57,10 @@ pub struct TypeRow {
     pub disabled: u64,
     /// Privileged.
     pub privileged: u64,
-    /// With a stale-login finding.
-    pub stale: u64,
-    /// With a never-logged-in finding.
-    pub never: u64,
+    /// With a stale-login finding; `None` where that was not judged in the source.
+    pub stale: Option<u64>,
+    /// With a never-logged-in finding; `None` where that was not judged in the source.
+    pub never: Option<u64>,
 }
 
 impl PrivilegedGroups {
@@ -70,11 +68,7 @@ impl PrivilegedGroups {
         let rolls = &index.input.inventory.rolls;
         let mut groups: Vec<PrivilegedGroup> = rolls.iter().flat_map(|roll| of_roll(index, roll)).collect();
         groups.sort_by_key(|group| std::cmp::Reverse((group.stale, group.members)));
-        Self {
-            groups: Bounded::cut(groups, GROUPS),
-            stale_judged: index.is_judged(Rule::StaleLogin),
-            unproven: status::unproven(index, "groups"),
-        }
+        Self { groups: Bounded::cut(groups, GROUPS), unproven: status::unproven(index, "groups") }
     }
 }
 
@@ -82,7 +76,7 @@ fn of_roll(index: &Index<'_>, roll: &Roll) -> Vec<PrivilegedGroup> {
     let mut groups: BTreeMap<u32, PrivilegedGroup> = (0u32..)
         .zip(&roll.harvest.groups)
         .filter(|(_, group)| group.privileged)
-        .map(|(at, group)| (at, empty(roll, group)))
+        .map(|(at, group)| (at, empty(index, roll, group)))
         .collect();
     for membership in &roll.memberships {
         let Some(row) = membership.group.and_then(|at| groups.get_mut(&at)) else { continue };
@@ -95,12 +89,14 @@ fn of_roll(index: &Index<'_>, roll: &Roll) -> Vec<PrivilegedGroup> {
     rows
 }
 
-fn empty(roll: &Roll, group: &Group) -> PrivilegedGroup {
+fn empty(index: &Index<'_>, roll: &Roll, group: &Group) -> PrivilegedGroup {
     PrivilegedGroup {
         source: Shown::name(roll.harvest.source.name.as_str()),
         name: Shown::name(group.name.as_deref().unwrap_or(group.id.as_str())),
         id: Some(Shown::name(group.id.as_str())),
         external: group.external_member_count,
+        stale: none_yet(index, Rule::StaleLogin, roll),
+        never: none_yet(index, Rule::NeverLoggedIn, roll),
         ..PrivilegedGroup::default()
     }
 }
@@ -110,6 +106,8 @@ fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
     let mut row = PrivilegedGroup {
         source: Shown::name(roll.harvest.source.name.as_str()),
         name: Shown::name("Administrator by the account's own record"),
+        stale: none_yet(index, Rule::StaleLogin, roll),
+        never: none_yet(index, Rule::NeverLoggedIn, roll),
         ..PrivilegedGroup::default()
     };
     for user in roll.harvest.users.iter().filter(|user| user.is_admin == Some(true)) {
@@ -119,12 +117,23 @@ fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
 }
 
 fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &Roll, user: &User) {
-    let ended = user.enabled == Some(false) || index.is_expired(user);
+    let ended = user.enabled == Some(false) || index.blocked(user).is_some();
     row.members += 1;
     row.enabled += u64::from(user.enabled == Some(true) && !ended);
     row.disabled += u64::from(ended);
-    row.stale += u64::from(index.has(Rule::StaleLogin, roll, user));
-    row.never += u64::from(index.has(Rule::NeverLoggedIn, roll, user));
+    count(&mut row.stale, index.has(Rule::StaleLogin, roll, user));
+    count(&mut row.never, index.has(Rule::NeverLoggedIn, roll, user));
+}
+
+/// A count at its beginning; `None` where the rule was not judged, so that 0 would be a claim.
+fn none_yet(index: &Index<'_>, rule: Rule, roll: &Roll) -> Option<u64> {
+    index.is_judged_in(rule, roll.harvest.source.name.as_str()).then_some(0)
+}
+
+fn count(counted: &mut Option<u64>, one_more: bool) {
+    if let Some(counted) = counted {
+        *counted += u64::from(one_more);
+    }
 }
 
 pub(super) fn types(index: &Index<'_>) -> Bounded<TypeRow> {
@@ -134,14 +143,16 @@ pub(super) fn types(index: &Index<'_>) -> Bounded<TypeRow> {
         let row = rows.entry(key).or_insert_with(|| TypeRow {
             source: Shown::name(key.0),
             kind: key.1.map(Shown::name),
+            stale: none_yet(index, Rule::StaleLogin, roll),
+            never: none_yet(index, Rule::NeverLoggedIn, roll),
             ..TypeRow::default()
         });
         row.accounts += 1;
         row.enabled += u64::from(user.enabled == Some(true));
         row.disabled += u64::from(user.enabled == Some(false));
         row.privileged += u64::from(roll.is_privileged(user));
-        row.stale += u64::from(index.has(Rule::StaleLogin, roll, user));
-        row.never += u64::from(index.has(Rule::NeverLoggedIn, roll, user));
+        count(&mut row.stale, index.has(Rule::StaleLogin, roll, user));
+        count(&mut row.never, index.has(Rule::NeverLoggedIn, roll, user));
     }
     Bounded::cut(rows.into_values(), TYPES)
 }

@@ -44,7 +44,7 @@ pub(super) struct Limit {
 /// The histogram.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inactivity {
-    /// Enabled, non-service, non-expired accounts: all that are counted here.
+    /// Enabled, non-service accounts that are not blocked: all that are counted here.
     pub population: u64,
     /// Those with a stale-login finding.
     pub stale: u64,

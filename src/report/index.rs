@@ -1,7 +1,10 @@
 //! Look-ups that every part of the view needs: rolls by name, users by id, who has which finding. Borrowed, never shown.
 
 use super::{Input, RuleInfo};
-use crate::model::{Finding, Outcome, Roll, Rule, SubjectKind, User, UserId, UserKind, Verdict};
+use crate::model::{
+    Blocked, Coverage, Finding, ListKind, Outcome, Outside, OutsideMember, Roll, Rule, SubjectKind, User, UserId,
+    UserKind, Verdict,
+};
 use crate::snapshot::manifest::SourceEntry;
 use ahash::AHashSet;
 use std::collections::HashMap;
@@ -53,12 +56,14 @@ impl<'a> Index<'a> {
         self.input.verdicts.iter().filter(move |verdict| verdict.rule == rule)
     }
 
-    /// Whether the rule was judged in at least one source: one in which the data sufficed for nobody does not count.
+    /// Whether the rule was judged in at least one source.
     pub(super) fn is_judged(&self, rule: Rule) -> bool {
-        self.verdicts(rule).any(|verdict| match verdict.outcome {
-            Outcome::Judged { subjects, undetermined } => subjects == 0 || undetermined < subjects,
-            Outcome::Undetermined { .. } | Outcome::Off => false,
-        })
+        self.verdicts(rule).any(is_judged)
+    }
+
+    /// Whether the rule was judged in this source.
+    pub(super) fn is_judged_in(&self, rule: Rule, source: &str) -> bool {
+        self.verdicts(rule).any(|verdict| verdict.source.as_str() == source && is_judged(verdict))
     }
 
     /// Subjects of a rule for which the data did not suffice.
@@ -74,13 +79,22 @@ impl<'a> Index<'a> {
         self.input.findings.iter().filter(|finding| finding.rule == rule).count() as u64
     }
 
-    /// Enabled, of a person, not expired: the accounts to which inactivity applies.
+    /// Enabled, of a person, not blocked: the accounts to which inactivity applies.
     pub(super) fn may_be_inactive(&self, user: &User) -> bool {
-        user.enabled == Some(true) && user.kind != UserKind::Service && !self.is_expired(user)
+        user.enabled == Some(true) && user.kind != UserKind::Service && self.blocked(user).is_none()
     }
 
-    pub(super) fn is_expired(&self, user: &User) -> bool {
-        user.expires_at.at().is_some_and(|end| end <= self.input.as_of)
+    /// What keeps an account from signing in, beside `enabled`.
+    pub(super) fn blocked(&self, user: &User) -> Option<Blocked> {
+        user.blocked_at(self.input.as_of)
+    }
+
+    /// Whether the groups of some source list their members themselves, as far as that can be seen here.
+    pub(super) fn groups_list_members(&self) -> bool {
+        let missing = |outside: &Outside| matches!(outside.member, OutsideMember::Missing(_));
+        self.input.inventory.rolls.iter().map(|roll| &roll.harvest).any(|harvest| {
+            *harvest.coverage(ListKind::Members) != Coverage::NotOffered || harvest.outside.iter().any(missing)
+        })
     }
 
     pub(super) fn source(&self, name: &str) -> Option<&'a SourceEntry> {
@@ -91,5 +105,13 @@ impl<'a> Index<'a> {
     pub(super) fn is_proven(&self, source: &str, list: &str) -> bool {
         let entry = self.source(source).and_then(|s| s.lists.iter().find(|l| l.kind == list));
         entry.is_some_and(|l| l.coverage == "complete")
+    }
+}
+
+/// One in which the data sufficed for nobody does not count.
+fn is_judged(verdict: &Verdict) -> bool {
+    match verdict.outcome {
+        Outcome::Judged { subjects, undetermined } => subjects == 0 || undetermined < subjects,
+        Outcome::Undetermined { .. } | Outcome::Off => false,
     }
 }

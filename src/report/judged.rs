@@ -192,16 +192,19 @@ fn ran(index: &Index<'_>, rule: Rule) -> String {
             of += subjects;
         }
     }
-    let (one, many) = noun(rule);
+    let (one, many) = noun(index, rule);
     if of == 0 && !index.is_judged(rule) {
         return "the rule did not run".to_owned();
     }
     format!("the rule ran over {} of {}", thousands(over), counted(of, one, many))
 }
 
-fn noun(rule: Rule) -> (&'static str, &'static str) {
+/// What a rule runs over. Groups are looked at for dangling members only where they list their members themselves.
+fn noun(index: &Index<'_>, rule: Rule) -> (&'static str, &'static str) {
     match rule {
         Rule::CollectionIncomplete => ("source", "sources"),
+        Rule::EmptyGroup => ("group", "groups"),
+        Rule::DanglingGroup if index.groups_list_members() => ("account or group", "accounts and groups"),
         _ => ("account", "accounts"),
     }
 }
@@ -218,7 +221,7 @@ fn gaps(index: &Index<'_>, rule: Rule) -> Vec<Gap> {
 fn gaps_of(index: &Index<'_>, verdict: &Verdict) -> Vec<Gap> {
     let source = verdict.source.as_str();
     let gap = |why: &str| Gap { source: Shown::name(source), why: Shown::sentence(why), of_list: false };
-    let (one, many) = noun(verdict.rule);
+    let (one, many) = noun(index, verdict.rule);
     match &verdict.outcome {
         Outcome::Off => Vec::new(),
         Outcome::Undetermined { why } => vec![gap(why)],
@@ -227,7 +230,8 @@ fn gaps_of(index: &Index<'_>, verdict: &Verdict) -> Vec<Gap> {
             if *undetermined > 0 {
                 gaps.push(gap(&format!("the data did not suffice for {}", counted(*undetermined, one, many))));
             }
-            if verdict.rule != Rule::CollectionIncomplete && !index.is_proven(source, "users") {
+            let of_accounts = !matches!(verdict.rule, Rule::CollectionIncomplete | Rule::EmptyGroup);
+            if of_accounts && !index.is_proven(source, "users") {
                 let why = "the list of users is not proven complete: only the accounts that came were judged";
                 gaps.push(Gap { of_list: true, ..gap(why) });
             }

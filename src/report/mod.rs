@@ -15,6 +15,7 @@ mod inactivity;
 mod index;
 mod judged;
 mod method;
+mod people;
 mod status;
 mod text;
 mod tiles;
@@ -29,6 +30,7 @@ pub use chart::{Bar, Chart, Grid, Mark};
 pub use inactivity::{Bin, Inactivity};
 pub use judged::{Gap, RuleResult, Segment, Standing};
 pub use method::{FileRow, ListRow, Method, Parameter, SourceRow};
+pub use people::{People, Person, PersonAccount, PersonIn};
 pub use status::{Grade, ListLine, SourceLine, Status};
 pub use text::Shown;
 pub use tiles::Tile;
@@ -138,6 +140,8 @@ pub struct View {
     pub inactivity: Inactivity,
     /// Privileged groups and their members.
     pub groups: PrivilegedGroups,
+    /// Who has accounts in more than one source; `None` where there are no two.
+    pub people: Option<People>,
     /// Accounts by type and source.
     pub types: Bounded<TypeRow>,
     /// How all of it was made.
@@ -160,6 +164,7 @@ impl View {
             top: top::rows(&index),
             inactivity: Inactivity::of(&index),
             groups: PrivilegedGroups::of(&index),
+            people: People::of(&index),
             types: accounts::types(&index),
             method: Method::of(&index),
             unchecked: unchecked::list(&index, &rules),

@@ -3,6 +3,7 @@
 mod behaviour;
 mod catalogue;
 mod judge;
+mod products;
 mod sample;
 mod tenant;
 

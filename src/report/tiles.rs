@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::text::{counted, thousands};
-use crate::model::{Outcome, Rule, Severity, UserKind};
+use crate::model::{Blocked, Outcome, Rule, Severity, UserKind};
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,7 @@ struct Population {
     enabled: u64,
     disabled: u64,
     expired: u64,
+    otherwise_blocked: u64,
     privileged: u64,
     privileged_enabled: u64,
     local: u64,
@@ -49,7 +50,9 @@ fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
     let p = population(index);
     let groups = index.input.inventory.rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum();
     let untold = p.accounts - p.enabled - p.disabled;
-    let others = [(p.expired, "expired"), (untold, "not told")].into_iter().filter(|(count, _)| *count > 0);
+    let others = [(p.expired, "expired"), (p.otherwise_blocked, "otherwise blocked"), (untold, "not told")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0);
     let states = [(p.disabled, "disabled")].into_iter().chain(others);
     let state: Vec<String> = states.map(|(count, word)| format!("{} {word}", thousands(count))).collect();
     vec![
@@ -68,7 +71,9 @@ fn population(index: &Index<'_>) -> Population {
         p.accounts += 1;
         p.enabled += u64::from(enabled);
         p.disabled += u64::from(user.enabled == Some(false));
-        p.expired += u64::from(enabled && index.is_expired(user));
+        let blocked = index.blocked(user).filter(|_| enabled);
+        p.expired += u64::from(blocked == Some(Blocked::Expired));
+        p.otherwise_blocked += u64::from(blocked.is_some_and(|why| why != Blocked::Expired));
         p.privileged += u64::from(privileged);
         p.privileged_enabled += u64::from(privileged && enabled);
         p.local += u64::from(user.is_local());
@@ -93,7 +98,7 @@ fn finding_tiles(index: &Index<'_>) -> Vec<Tile> {
         found(index, Rule::StaleLogin, "Stale", stale_note),
         found(index, Rule::NeverLoggedIn, "Never logged in", grace),
         found(index, Rule::NoGroup, "In no group", "enabled accounts".to_owned()),
-        found(index, Rule::DisabledInGroup, "Disabled, in a group", "or expired".to_owned()),
+        found(index, Rule::DisabledInGroup, "Disabled, in a group", "or blocked".to_owned()),
     ]
 }
 

@@ -5,7 +5,7 @@ use super::judged::{RuleResult, Standing};
 use super::status::Grade;
 use super::text::counted;
 use super::{Bounded, Shown};
-use crate::model::{LastLogin, Roll, Told, User};
+use crate::model::{LastLogin, Roll, Told, User, UserKind};
 use serde_json::Value;
 
 /// Items that are shown.
@@ -29,6 +29,7 @@ pub(super) fn list(index: &Index<'_>, rules: &[RuleResult]) -> Bounded<Unchecked
     items.extend(unproven_lists(index));
     items.extend(rules.iter().flat_map(of_rule));
     items.extend(untold_fields(&index.input.inventory.rolls));
+    items.extend(index.input.inventory.rolls.iter().filter_map(unexpanded));
     items.extend(patterns(index));
     // The standing limits always fit: they are what every reader must see.
     let limits = standing_limits(index);
@@ -60,57 +61,149 @@ fn of_rule(rule: &RuleResult) -> Vec<Unchecked> {
     if rule.standing == Standing::Off {
         return vec![item(&format!("{} ({})", rule.title, rule.id), "switched off in the configuration")];
     }
-    rule.gaps
-        .rows
-        .iter()
-        .filter(|gap| !gap.of_list)
-        .map(|gap| item(&format!("{} ({}) in {}", rule.title, rule.id, gap.source), gap.why.as_str()))
-        .collect()
+    let mut by_reason: Vec<(&Shown, Vec<&str>)> = Vec::new();
+    for gap in rule.gaps.rows.iter().filter(|gap| !gap.of_list) {
+        match by_reason.iter_mut().find(|(why, _)| **why == gap.why) {
+            Some((_, sources)) => sources.push(gap.source.as_str()),
+            None => by_reason.push((&gap.why, vec![gap.source.as_str()])),
+        }
+    }
+    let said = |(why, sources): (&Shown, Vec<&str>)| {
+        item(&format!("{} ({}) in {}", rule.title, rule.id, names(&sources)), why.as_str())
+    };
+    let mut items: Vec<Unchecked> = by_reason.into_iter().map(said).collect();
+    if rule.gaps.more > 0 {
+        let sources = counted(rule.gaps.more, "more source", "more sources");
+        items.push(item(
+            &format!("{} ({}) in {sources}", rule.title, rule.id),
+            "why stands in manifest.json, under rules",
+        ));
+    }
+    items
 }
 
-type Untold = fn(&User) -> bool;
+/// A field that a source may not tell.
+struct Field {
+    name: &'static str,
+    /// Whom it matters for.
+    applies: fn(&Roll, &User) -> bool,
+    untold: fn(&User) -> bool,
+    /// What follows where no account of a source tells it.
+    of_source: &'static str,
+    /// What follows for single accounts; `None` where silence often stands for "not so".
+    of_accounts: Option<&'static str>,
+}
 
-/// Fields that a source may not tell, and what follows. The last three often stand for "not so": they are named
-/// only where no account of the source tells them.
-const FIELDS: [(&str, Untold, &str); 6] = [
-    ("last login", |u| u.last_login == LastLogin::NotReported, "inactivity of these accounts was not judged"),
-    ("state enabled or disabled", |u| u.enabled.is_none(), "rules about enabled or disabled accounts leave them out"),
-    ("group memberships", |u| !u.groups_known, "these accounts may hold access that is not seen here"),
-    ("second factor", |u| u.mfa.is_none(), "whether accounts use a second factor was not checked"),
-    (
-        "administrator flag",
-        |u| u.is_admin.is_none(),
-        "an account counts as privileged by its groups only, as privileged_groups names them",
-    ),
-    ("end of validity", |u| u.expires_at == Told::Not, "no account could be recognised as expired"),
+const FIELDS: [Field; 6] = [
+    Field {
+        name: "last login",
+        applies: |_, user| user.kind != UserKind::Service,
+        untold: |user| user.last_login == LastLogin::NotReported,
+        of_source: "staleness was not judged there at all: neither stale-login nor never-logged-in, nor dormant-with-key for accounts that can sign in",
+        of_accounts: Some("inactivity of these accounts was not judged"),
+    },
+    Field {
+        name: "state enabled or disabled",
+        applies: |_, _| true,
+        untold: |user| user.enabled.is_none(),
+        of_source: "rules about enabled or disabled accounts leave them out",
+        of_accounts: Some("rules about enabled or disabled accounts leave them out"),
+    },
+    Field {
+        name: "group memberships",
+        // What directory groups leave open is told apart.
+        applies: |roll, _| directory_groups(roll) == 0,
+        untold: |user| !user.groups_known,
+        of_source: "accounts may hold access that is not seen here",
+        of_accounts: Some("these accounts may hold access that is not seen here"),
+    },
+    Field {
+        name: "second factor",
+        applies: |_, user| user.kind != UserKind::Service,
+        untold: |user| user.mfa.is_none(),
+        of_source: "whether accounts use a second factor was not checked there",
+        of_accounts: None,
+    },
+    Field {
+        name: "administrator flag",
+        applies: |_, user| user.kind != UserKind::Service,
+        untold: |user| user.is_admin.is_none(),
+        of_source: "an account there counts as privileged by its groups only, as privileged_groups names them",
+        of_accounts: None,
+    },
+    Field {
+        name: "end of validity",
+        applies: |_, user| user.kind != UserKind::Service,
+        untold: |user| user.expires_at == Told::Not && user.blocked.is_none(),
+        of_source: "no account there could be recognised as expired",
+        of_accounts: None,
+    },
 ];
-/// Fields from here on are optional.
-const OPTIONAL: usize = 3;
 /// Sources that one item names.
 const NAMES: usize = 5;
 
 fn untold_fields(rolls: &[Roll]) -> Vec<Unchecked> {
     let mut items = Vec::new();
-    for (at, (field, untold, why)) in FIELDS.into_iter().enumerate() {
-        let missing = |roll: &Roll| roll.harvest.users.iter().filter(|user| untold(user)).count();
-        let never_told = |roll: &&Roll| missing(roll) > 0 && missing(roll) == roll.harvest.users.len();
-        let silent: Vec<&Roll> = rolls.iter().filter(never_told).collect();
-        if !silent.is_empty() {
-            items.push(item(&format!("The {field}: not told by {}", names(&silent)), why));
+    for field in &FIELDS {
+        let (mut silent, mut in_part) = (Vec::new(), Vec::new());
+        for roll in rolls {
+            let users = roll.harvest.users.iter().filter(|user| (field.applies)(roll, user));
+            let (missing, all) =
+                users.fold((0, 0), |(missing, all), user| (missing + u64::from((field.untold)(user)), all + 1));
+            match missing {
+                0 => {}
+                _ if missing == all => silent.push(roll.harvest.source.name.as_str()),
+                _ => in_part.push((roll, missing)),
+            }
         }
-        for roll in rolls.iter().filter(|roll| at < OPTIONAL && missing(roll) > 0 && !never_told(roll)) {
-            let accounts = counted(missing(roll) as u64, "account", "accounts");
-            items.push(item(&format!("The {field} of {accounts} in {}", roll.harvest.source.name), why));
+        if !silent.is_empty() {
+            items.push(item(&format!("The {}: not told by {}", field.name, names(&silent)), field.of_source));
+        }
+        for (why, (roll, missing)) in
+            field.of_accounts.iter().flat_map(|why| in_part.iter().map(move |part| (why, part)))
+        {
+            let accounts = counted(*missing, "account", "accounts");
+            items.push(item(&format!("The {} of {accounts} in {}", field.name, roll.harvest.source.name), why));
         }
     }
     items
 }
 
-fn names(rolls: &[&Roll]) -> String {
-    let names: Vec<&str> = rolls.iter().take(NAMES).map(|roll| roll.harvest.source.name.as_str()).collect();
-    match rolls.len().saturating_sub(NAMES) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
+/// Memberships of a source that stand for something in a directory.
+fn directory_groups(roll: &Roll) -> u64 {
+    roll.harvest.groups.iter().map(|group| group.external_member_count).sum()
+}
+
+/// Directory groups that were not expanded to people.
+fn unexpanded(roll: &Roll) -> Option<Unchecked> {
+    let directories = directory_groups(roll);
+    if directories == 0 {
+        return None;
+    }
+    let groups = roll.harvest.groups.iter().filter(|group| group.external_member_count > 0).count() as u64;
+    let what = format!(
+        "{}: the members of {} in {}",
+        roll.harvest.source.name,
+        counted(directories, "directory group", "directory groups"),
+        counted(groups, "group", "groups"),
+    );
+    let perhaps = roll.harvest.users.iter().filter(|user| !user.groups_known).count() as u64;
+    let whose = match perhaps {
+        0 => "no listed account can be one of them".to_owned(),
+        _ => format!(
+            "{} may be among them: for these, no-group and dangling-group are undetermined, disabled-in-group sees only the \
+             memberships that are known, and the thresholds and severities of privileged accounts apply only where privilege is known",
+            counted(perhaps, "account", "accounts")
+        ),
+    };
+    Some(item(&what, &format!("the source does not expand them to people; {whose}")))
+}
+
+fn names(sources: &[&str]) -> String {
+    let first = sources[..sources.len().min(NAMES)].join(", ");
+    match sources.len().saturating_sub(NAMES) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -124,7 +217,7 @@ fn patterns(index: &Index<'_>) -> Vec<Unchecked> {
         items.push(item("Privileged groups", "privileged_groups names none, so no group was treated as privileged"));
     }
     if is_empty("service_accounts") {
-        items.push(item("Service accounts", "service_accounts names none, so every account was judged as a person's"));
+        items.push(item("Service accounts", "service_accounts names none, so every account that the source does not itself call a service was judged as a person's"));
     }
     items
 }

@@ -146,10 +146,10 @@ pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, Belongs<'a>, imp
         required("source",        Repeat, Text(|r| Some(name_of(r.roll)))),
         required("group_id",      Repeat, Text(|r| Some(r.it.group_id.as_str()))),
         optional("group_name",    Repeat, Text(|r| r.group().and_then(|g| g.name.as_deref()))),
-        optional("user_id",       Vary,   Text(|r| r.user_id())),
+        optional("user_id",       Vary,   Text(Belongs::user_id)),
         optional("username",      Vary,   Text(|r| r.user().and_then(|u| u.username.as_deref()))),
         required("via",           Repeat, Text(|r| Some(if r.by_way_of().is_some() { "directory-group" } else { "direct" }))),
-        optional("external_name", Vary,   Text(|r| r.by_way_of())),
+        optional("external_name", Vary,   Text(Belongs::by_way_of)),
     ];
     let of = |roll: &'a Roll| roll.memberships.iter().map(move |it| Belongs { roll, it });
     Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }

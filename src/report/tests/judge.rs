@@ -8,22 +8,40 @@ use crate::model::{
 };
 use crate::rules::policy::{Policy, Threshold};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 pub(super) fn judge(roll: &Roll, policy: &Policy) -> Vec<Finding> {
+    let together = Together::of(&roll.harvest.users);
     let mut findings: Vec<Finding> =
-        roll.harvest.users.iter().flat_map(|user| judge_user(roll, user, policy)).flatten().collect();
+        roll.harvest.users.iter().flat_map(|user| judge_user(roll, &together, user, policy)).flatten().collect();
     findings.extend(empty_groups(roll));
     findings.extend(incomplete(roll));
     findings
 }
 
-fn judge_user(roll: &Roll, user: &User, policy: &Policy) -> [Option<Finding>; 8] {
+/// What is asked of all users at once.
+struct Together<'a> {
+    enabled_by_address: HashMap<&'a str, u64>,
+    any_sso: bool,
+}
+
+impl<'a> Together<'a> {
+    fn of(users: &'a [User]) -> Self {
+        let mut enabled_by_address = HashMap::new();
+        for address in users.iter().filter(|u| u.enabled == Some(true)).filter_map(|u| u.email_address.as_deref()) {
+            *enabled_by_address.entry(address).or_insert(0) += 1;
+        }
+        Self { enabled_by_address, any_sso: users.iter().any(User::is_sso) }
+    }
+}
+
+fn judge_user(roll: &Roll, together: &Together<'_>, user: &User, policy: &Policy) -> [Option<Finding>; 8] {
     [
         stale(roll, user, policy),
         never(roll, user, policy),
         groups(roll, user),
-        shared_email(roll, user),
-        outside_sso(roll, user),
+        shared_email(roll, together, user),
+        outside_sso(roll, together, user),
         no_mfa(roll, user),
         without_owner(roll, user),
         quality(roll, user),
@@ -68,20 +86,19 @@ fn groups(roll: &Roll, user: &User) -> Option<Finding> {
     }
 }
 
-fn shared_email(roll: &Roll, user: &User) -> Option<Finding> {
-    let enabled = |u: &&User| u.enabled == Some(true) && u.email_address.is_some();
-    let same = |u: &&User| u.id != user.id && u.email_address == user.email_address;
-    let count = roll.harvest.users.iter().filter(enabled).filter(same).count();
-    let title = format!("Enabled account whose address {count} other enabled account(s) have.");
-    let applies = enabled(&user) && count > 0;
-    applies.then(|| finding(roll, user, Rule::SharedEmail, Severity::Medium, title, &json!({"count": count})))
+fn shared_email(roll: &Roll, together: &Together<'_>, user: &User) -> Option<Finding> {
+    let address = user.email_address.as_deref().filter(|_| user.enabled == Some(true))?;
+    let others = together.enabled_by_address.get(address)? - 1;
+    let title = format!("Enabled account whose address {others} other enabled account(s) have.");
+    let found = others > 0;
+    found.then(|| finding(roll, user, Rule::SharedEmail, Severity::Medium, title, &json!({"count": others})))
 }
 
-fn outside_sso(roll: &Roll, user: &User) -> Option<Finding> {
+fn outside_sso(roll: &Roll, together: &Together<'_>, user: &User) -> Option<Finding> {
     let applies = user.enabled == Some(true) && user.is_local() && user.kind != UserKind::BreakGlass;
     let title = "Enabled local account where others sign in by an identity provider.".to_owned();
     let severity = if roll.is_privileged(user) { Severity::High } else { Severity::Medium };
-    let found = applies && roll.harvest.users.iter().any(User::is_sso);
+    let found = applies && together.any_sso;
     found.then(|| finding(roll, user, Rule::LocalOutsideSso, severity, title, &json!({})))
 }
 

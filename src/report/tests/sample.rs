@@ -2,7 +2,7 @@
 
 use super::catalogue::catalogue;
 use super::judge::{judge, verdicts};
-use super::tenant::{harvest, list};
+use super::tenant::{harvest, list, same_people};
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Roll, Verdict};
 use crate::report::{Input, RuleInfo, View, html};
 use crate::rules::policy::{Policy, Threshold};
@@ -56,9 +56,11 @@ impl World {
         Self { manifest, inventory, findings, verdicts, policy, catalogue, omitted, formula_guard: true }
     }
 
-    /// Two appliances, all proven.
+    /// Two appliances, all proven; some people have accounts on both.
     pub(super) fn complete() -> Self {
-        Self::of(vec![harvest("appliance-eu", 312, 7), harvest("appliance-us", 96, 11)])
+        let (eu, mut us) = (harvest("appliance-eu", 312, 7), harvest("appliance-us", 96, 11));
+        same_people(&eu, &mut us);
+        Self::of(vec![eu, us])
     }
 
     /// One appliance proven, one with a list of groups that broke off, one that did not answer.
