@@ -127,6 +127,16 @@ fn the_heartbeat_is_the_last_message_and_counts_itself() {
 }
 
 #[test]
+fn a_finding_about_a_group_names_the_group_and_no_user() {
+    let mut about_group = finding("Operators", "e");
+    about_group.subject.kind = SubjectKind::Group;
+    let body = of_published(&facts(), &[about_group], &completed()).next().unwrap().body;
+    assert_eq!(body["group"], serde_json::json!({"id": "17", "name": "Operators"}));
+    assert_eq!(body["event"]["type"], serde_json::json!(["info", "group"]));
+    assert!(!body.contains_key("user") && !body.contains_key("related"));
+}
+
+#[test]
 fn the_same_event_has_the_same_id_and_the_same_bytes() {
     let render = || render(&stream(), &sender(), &message_about("bob", "e"), 1);
     assert_eq!(render(), render());
