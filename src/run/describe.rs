@@ -209,3 +209,27 @@ fn word(wanted: Override) -> &'static str {
         Override::Severity(severity) => severity.as_str(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::NaiveDate;
+
+    #[test]
+    fn the_manifest_keeps_the_register_of_service_accounts_and_who_set_it() {
+        let usual = policy(&Policy::default(), &Classes::default());
+        assert_eq!((&usual["service_owners"].value, usual["service_owners"].from.as_str()), (&json!([]), "default"));
+        let owner = |source: Option<&str>| ServiceOwner {
+            account: Pattern::Glob("svc-*".to_owned()),
+            source: source.map(str::to_owned),
+            owner: "backup team".to_owned(),
+            review_by: NaiveDate::from_ymd_opt(2027, 3, 31).unwrap(),
+        };
+        let configured = Policy { service_owners: vec![owner(Some("eu")), owner(None)], ..Policy::default() };
+        let kept = &policy(&configured, &Classes::default())["service_owners"];
+        let entry = json!({"account": "glob:svc-*", "owner": "backup team", "review_by": "2027-03-31"});
+        let mut of_one_source = entry.clone();
+        of_one_source["source"] = json!("eu");
+        assert_eq!((&kept.value, kept.from.as_str()), (&json!([of_one_source, entry]), "configuration"));
+    }
+}

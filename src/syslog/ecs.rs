@@ -66,10 +66,11 @@ pub(super) fn finding(facts: &RunFacts, finding: &Finding, id: &str, sequence: u
     let evidence: Value = serde_json::from_str(&finding.evidence).unwrap_or(Value::Null);
     let privileged = evidence["privileged"] == true;
     let of_user = finding.subject.kind == SubjectKind::User;
-    let kinds: &[&str] = match (of_user, privileged) {
-        (true, true) => &["info", "user", "admin"],
-        (true, false) => &["info", "user"],
-        (false, _) => &["info"],
+    let kinds: &[&str] = match (finding.subject.kind, privileged) {
+        (SubjectKind::User, true) => &["info", "user", "admin"],
+        (SubjectKind::User, false) => &["info", "user"],
+        (SubjectKind::Group, _) => &["info", "group"],
+        (SubjectKind::Source, _) => &["info"],
     };
     let mut body = common(facts, &format!("{}: {name}: {}", finding.rule.as_str(), finding.title));
     body.insert(
@@ -93,6 +94,9 @@ pub(super) fn finding(facts: &RunFacts, finding: &Finding, id: &str, sequence: u
     if of_user {
         body.insert("user".to_owned(), json!({ "id": finding.subject.id, "name": name }));
         body.insert("related".to_owned(), json!({ "user": [name] }));
+    }
+    if finding.subject.kind == SubjectKind::Group {
+        body.insert("group".to_owned(), json!({ "id": finding.subject.id, "name": name }));
     }
     body.insert("observer".to_owned(), observer(facts, finding.source.as_str()));
     if let Some(ours) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {

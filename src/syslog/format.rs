@@ -164,7 +164,7 @@ fn leave_out(body: &mut Value, path: &[&str]) {
 /// Ids and codes are shorter than any limit but the last ones and are spared by name.
 fn shorten(body: &mut Value, most: usize) {
     let Some(map) = body.as_object_mut() else { return };
-    for key in ["message", "user", "observer", "host"] {
+    for key in ["message", "user", "group", "observer", "host"] {
         if let Some(value) = map.get_mut(key) {
             ecs::each_text(value, &|text| cut(text, most));
         }

@@ -90,7 +90,11 @@ fn completed() -> Completed {
 }
 
 fn message_about(name: &str, evidence: &str) -> Message {
-    of_published(&facts(), &[finding(name, evidence)], &completed()).next().unwrap()
+    message_of(finding(name, evidence))
+}
+
+fn message_of(finding: Finding) -> Message {
+    of_published(&facts(), &[finding], &completed()).next().unwrap()
 }
 
 fn body(frame: &str) -> Value {
@@ -127,6 +131,16 @@ fn the_heartbeat_is_the_last_message_and_counts_itself() {
 }
 
 #[test]
+fn a_finding_about_a_group_names_the_group_and_no_user() {
+    let mut about_group = finding("Operators", "e");
+    about_group.subject.kind = SubjectKind::Group;
+    let body = message_of(about_group).body;
+    assert_eq!(body["group"], serde_json::json!({"id": "17", "name": "Operators"}));
+    assert_eq!(body["event"]["type"], serde_json::json!(["info", "group"]));
+    assert!(!body.contains_key("user") && !body.contains_key("related"));
+}
+
+#[test]
 fn the_same_event_has_the_same_id_and_the_same_bytes() {
     let render = || render(&stream(), &sender(), &message_about("bob", "e"), 1);
     assert_eq!(render(), render());
@@ -143,14 +157,18 @@ fn the_test_message_shows_its_hard_characters() {
 
 proptest! {
     #[test]
-    fn whatever_a_name_holds_it_is_one_ascii_frame_within_its_size(name in ".{0,3000}", evidence in "\\PC{0,9000}", local in any::<bool>()) {
+    fn whatever_a_name_holds_it_is_one_ascii_frame_within_its_size(
+        name in ".{0,3000}", evidence in "\\PC{0,9000}", local in any::<bool>(), of_group in any::<bool>(),
+    ) {
         let to = if local { datagram() } else { stream() };
-        let frame = render(&to, &sender(), &message_about(&name, &evidence), u64::MAX);
+        let mut finding = finding(&name, &evidence);
+        finding.subject.kind = if of_group { SubjectKind::Group } else { SubjectKind::User };
+        let frame = render(&to, &sender(), &message_of(finding), u64::MAX);
         prop_assert!(frame.len() <= most_octets(&to.transport), "{} octets", frame.len());
         prop_assert!(frame.bytes().all(|b| (0x20..0x7f).contains(&b)));
         let body = body(&frame);
         prop_assert_eq!(&body["event"]["code"], "finding.stale-login");
-        prop_assert_eq!(&body["user"]["id"], "17");
+        prop_assert_eq!(&body[if of_group { "group" } else { "user" }]["id"], "17");
         prop_assert_eq!(body["event"]["id"].as_str().unwrap().len(), 26);
         prop_assert_eq!(body["btrollcall"]["finding"]["fingerprint"].as_str().unwrap().len(), 26);
         prop_assert_eq!(&body["btrollcall"]["finding"]["severity"], "high");
