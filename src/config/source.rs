@@ -46,7 +46,7 @@ fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<SourceSettings
     let most_rows = if is_config_api(usual) { 100 } else { 1000 };
     let page_size = section.number("page_size", 2..=most_rows, 100);
     let concurrency = section.number("concurrency", 1..=32, 4);
-    let requests_per_second = pace(&section, usual, url.as_deref());
+    let requests_per_second = pace(&section, usual, url.as_deref(), concurrency);
     let requests_per_hour = per_hour(&section, usual);
     let deadline_minutes = section.number("deadline_minutes", 1..=1440, 60);
     let ca_pem = ca_file.and_then(|path| {
@@ -97,11 +97,13 @@ const MOST_PER_SECOND: f64 = 20.0;
 const MOST_PER_HOUR: u32 = 15_000;
 
 /// A simulated appliance on this machine has no limit but those that it is given.
-fn pace(section: &Section<'_>, kind: SourceKind, url: Option<&str>) -> f64 {
+fn pace(section: &Section<'_>, kind: SourceKind, url: Option<&str>, concurrency: u32) -> f64 {
     let limited = is_config_api(kind) && url.is_none_or(|url| !is_loopback_url(url));
     let wanted = section.rate("requests_per_second", if limited { MOST_PER_SECOND } else { 1000.0 }, 15.0);
-    // Requests that leave evenly do not arrive evenly: at the limit itself, some second would see one too many.
-    if limited { wanted.min(MOST_PER_SECOND - 1.0) } else { wanted }
+    // Requests that leave evenly do not arrive evenly: those that are under way at once may all arrive at once, and a second
+    // sees one more at each of its ends.
+    let at_once = f64::from(concurrency) + 1.0;
+    if limited { wanted.min((MOST_PER_SECOND - at_once).max(1.0)) } else { wanted }
 }
 
 fn per_hour(section: &Section<'_>, kind: SourceKind) -> Option<u32> {

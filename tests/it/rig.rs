@@ -1,6 +1,6 @@
 //! An appliance, a configuration that reads it, and the program.
 
-use bt_rollcall::sandbox::{Faults, Sandbox, SandboxOptions, World};
+use bt_rollcall::sandbox::{Faults, Sandbox, SandboxOptions, Surface, World};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,12 +32,17 @@ impl Rig {
     }
 
     pub fn with_syslog(world: World, faults: Faults, syslog: Option<&str>) -> Self {
+        Self::of(&[Surface::Guide], world, faults, syslog)
+    }
+
+    /// One appliance that is read by each of these surfaces.
+    pub fn of(surfaces: &[Surface], world: World, faults: Faults, syslog: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = SandboxOptions { world, faults, tls: false, seed: 1, ..SandboxOptions::default() };
         let sandbox = Sandbox::start(options).unwrap();
         private(&folder.path().join("sandbox-secret"), sandbox.client_secret());
         let config = folder.path().join("bt-rollcall.toml");
-        private(&config, &sandbox.ready_configuration(folder.path(), syslog));
+        private(&config, &sandbox.ready_configuration_of(surfaces, folder.path(), syslog));
         let rig = Self { folder, sandbox, config };
         // No apostrophes in the cells that tests compare; the guard has tests of its own.
         rig.edit("[output]\n", "[output]\ncsv = \"raw\"\n");

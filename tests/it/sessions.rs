@@ -1,0 +1,84 @@
+//! Password Safe: whatever happens, no session is left open.
+
+use super::rig::{Rig, as_of, assert_exit, stderr};
+use bt_rollcall::sandbox::{Faults, Surface, World};
+use rustix::process::{Pid, Signal, kill_process};
+use std::time::Duration;
+
+fn rig(faults: Faults) -> Rig {
+    Rig::of(&[Surface::PasswordSafe], World::seeded(2, 403, as_of()), faults, None)
+}
+
+/// Some session was opened, and none is open.
+#[track_caller]
+fn is_left(rig: &Rig) {
+    let counters = rig.sandbox.counters();
+    assert!(counters.sessions_opened > 0, "a session was opened");
+    assert_eq!(counters.sessions_open, 0, "and closed");
+}
+
+#[test]
+fn a_run_that_succeeds_signs_out_and_so_does_a_check() {
+    let rig = rig(Faults::default());
+    assert_exit(&rig.run(&[]), 0);
+    is_left(&rig);
+    assert_eq!(rig.sandbox.counters().sessions_opened, 1);
+    assert_exit(&rig.call(&["check", "--online"]), 0);
+    is_left(&rig);
+    let pages = std::fs::read_to_string(rig.snapshot().join("pages.jsonl")).unwrap();
+    assert!(pages.lines().last().unwrap().contains("/Auth/Signout"), "{pages}");
+}
+
+#[test]
+fn a_run_whose_lists_fail_signs_out() {
+    for (faults, code) in [
+        (Faults { forbid_users: true, ..Faults::default() }, 1),
+        (Faults { forbid_groups: true, ..Faults::default() }, 3),
+        (Faults { fail_group_users: Some(3), ..Faults::default() }, 0),
+        (Faults { html_200: 1.0, ..Faults::default() }, 1),
+        (Faults { empty_users: true, ..Faults::default() }, 4),
+    ] {
+        let rig = rig(faults.clone());
+        let output = rig.run(&[]);
+        if faults.fail_group_users.is_none() {
+            assert_exit(&output, code);
+        }
+        is_left(&rig);
+    }
+}
+
+#[test]
+fn a_session_that_dies_is_opened_anew_and_the_last_one_is_closed() {
+    let rig = rig(Faults { session_requests: Some(4), token_requests: Some(7), ..Faults::default() });
+    assert_exit(&rig.run(&[]), 0);
+    is_left(&rig);
+    assert!(rig.sandbox.counters().sessions_opened > 1);
+}
+
+#[test]
+fn a_run_that_its_deadline_ends_signs_out() {
+    let rig = rig(Faults::default());
+    // A deadline of a minute that nothing is waited for: the answers are slower than the attempts are patient.
+    rig.edit("requests_per_second = 1000", "requests_per_second = 0.5\ndeadline_minutes = 1");
+    let mut child = rig.start();
+    assert!(rig.sandbox.wait_for(Duration::from_secs(60), |counters| counters.sessions_opened > 0));
+    let status = child.wait().unwrap();
+    assert!(matches!(status.code(), Some(0 | 1 | 3)), "{status:?}");
+    is_left(&rig);
+}
+
+#[test]
+fn a_run_that_is_stopped_in_the_middle_of_its_reading_signs_out() {
+    // At any of its requests: at the sign-in itself (the third), at a list, at the members of a group.
+    for requests in 1..8 {
+        let rig = rig(Faults { latency: Some(Duration::from_millis(150)), ..Faults::default() });
+        let child = rig.start();
+        assert!(rig.sandbox.wait_for(Duration::from_secs(60), |counters| counters.requests >= requests));
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_exit(&output, 1);
+        assert!(stderr(&output).contains("stopped by SIGTERM"), "{}", stderr(&output));
+        let counters = rig.sandbox.counters();
+        assert_eq!(counters.sessions_open, 0, "stopped at request {requests}, {} were opened", counters.sessions_opened);
+    }
+}
