@@ -178,7 +178,7 @@ pub enum SurfaceArg {
     Pra,
     /// Configuration API of Remote Support, in the place of the former.
     Rs,
-    /// `BeyondInsight` and Password Safe.
+    /// Password Safe.
     PasswordSafe,
     /// SCIM 2.0.
     Scim,

@@ -129,7 +129,7 @@ impl World {
         };
         Expected {
             users: roster.people.iter().map(|p| rows::user(expect, p)).collect(),
-            groups: roster.groups.iter().map(|g| rows::group(expect, g, &roster.members)).collect(),
+            groups: rows::groups(expect, &roster),
             memberships: rows::memberships(expect, &roster),
             findings: findings::of(expect, &roster),
         }

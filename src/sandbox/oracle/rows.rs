@@ -29,16 +29,30 @@ pub(super) fn user(expect: &Expect, person: &Person) -> Row {
     ])
 }
 
-pub(super) fn group(expect: &Expect, group: &Known, members: &[Member]) -> Row {
-    let count = |is: fn(&Who) -> bool| members.iter().filter(|m| m.group == group.id && is(&m.who)).count();
+pub(super) fn groups(expect: &Expect, roster: &Roster) -> Vec<Row> {
+    // (users, others) by group.
+    let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
+    for member in &roster.members {
+        let (users, others) = counts.entry(&member.group).or_default();
+        match member.who {
+            Who::Listed(_) | Who::Nested(..) => *users += 1,
+            Who::Directory(_) => *others += 1,
+            Who::Missing(_) => {}
+        }
+    }
+    let count = |group: &Known| counts.get(group.id.as_str()).copied().unwrap_or_default();
+    roster.groups.iter().map(|known| group(expect, known, count(known))).collect()
+}
+
+fn group(expect: &Expect, group: &Known, (users, others): (u64, u64)) -> Row {
     row([
         ("source", expect.source.clone()),
         ("id", group.id.clone()),
         ("name", told(group.name.as_ref())),
         ("description", told(group.description.as_ref())),
         ("privileged", group.privileged.to_string()),
-        ("member_count", count(|who| matches!(who, Who::Listed(_) | Who::Nested(..))).to_string()),
-        ("external_member_count", count(|who| matches!(who, Who::Directory(_))).to_string()),
+        ("member_count", users.to_string()),
+        ("external_member_count", others.to_string()),
         ("extra", group.extra.clone()),
     ])
 }

@@ -59,13 +59,14 @@ pub(super) async fn door(
     let left = faults.rate_limit.map(|limit| (limit, lock(&appliance.window).take(limit, Instant::now())));
     let mishap = mishap(&appliance, &faults, &request);
     let response = match (left, mishap) {
-        _ if ruling.is_some_and(|ruling| ruling.refused) => too_many(&appliance, "1"),
-        (Some((_, None)), _) => too_many(&appliance, "1"),
+        // How long to wait is not told: the product's documentation names no such header.
+        _ if ruling.is_some_and(|ruling| ruling.refused) => too_many(&appliance, None),
+        (Some((_, None)), _) => too_many(&appliance, Some("1")),
         (_, Some(Mishap::Reset)) => {
             cut.now();
             Response::default()
         }
-        (_, Some(Mishap::TooMany)) => too_many(&appliance, &retry_after(&appliance)),
+        (_, Some(Mishap::TooMany)) => too_many(&appliance, Some(&retry_after(&appliance))),
         (_, Some(Mishap::ServerError)) => server_error(&appliance),
         (_, Some(Mishap::Html)) => answer(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE),
         (_, Some(Mishap::Empty)) => answer(StatusCode::OK, "application/json", Body::empty()),
@@ -91,10 +92,12 @@ fn mishap(appliance: &Appliance, faults: &Faults, request: &Request) -> Option<M
     mishap
 }
 
-fn too_many(appliance: &Appliance, retry_after: &str) -> Response {
+fn too_many(appliance: &Appliance, retry_after: Option<&str>) -> Response {
     appliance.tally.count(|c| c.too_many += 1);
     let mut response = error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
-    put(response.headers_mut(), header::RETRY_AFTER, retry_after);
+    if let Some(retry_after) = retry_after {
+        put(response.headers_mut(), header::RETRY_AFTER, retry_after);
+    }
     response
 }
 

@@ -205,6 +205,7 @@ fn the_limits_hold_and_are_told() {
             let response = ask(&guest, "/user").await;
             assert_eq!(response.headers()["x-ratelimit-limit"], "6");
             assert_eq!(response.headers()["x-ratelimit-remaining"], left.to_string().as_str());
+            assert!(!response.headers().contains_key("retry-after"));
             statuses.push(response.status().as_u16());
         }
         assert_eq!(statuses, [200, 200, 200, 200, 429]);

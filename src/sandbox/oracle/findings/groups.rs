@@ -4,7 +4,7 @@
 use super::super::cells::sort_key;
 use super::super::people::{Person, Who};
 use super::{ExpectedFinding, Judge, about, finding};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 impl Judge<'_> {
     pub(super) fn no_group(&self, person: &Person) -> Option<ExpectedFinding> {
@@ -48,15 +48,16 @@ impl Judge<'_> {
 
     /// Groups whose member list names users who are not in the list of users.
     pub(super) fn groups_with_strangers(&self) -> Vec<ExpectedFinding> {
-        let missing = |group: &str| -> Vec<String> {
-            let members = self.roster.members.iter().filter(|m| m.group == group);
-            let ids: BTreeSet<(u64, String)> =
-                members.filter_map(|m| if let Who::Missing(id) = &m.who { Some(sort_key(id)) } else { None }).collect();
-            ids.into_iter().map(|(_, id)| id).collect()
+        let mut missing: BTreeMap<&str, BTreeSet<(u64, String)>> = BTreeMap::new();
+        for member in self.roster.members.iter().filter(|m| self.exists(&m.group)) {
+            if let Who::Missing(id) = &member.who {
+                missing.entry(&member.group).or_default().insert(sort_key(id));
+            }
+        }
+        let found = |(group, ids): (&str, BTreeSet<(u64, String)>)| ExpectedFinding {
+            user_ids: ids.into_iter().map(|(_, id)| id).collect(),
+            ..about("dangling-group", "low", "group", group)
         };
-        let groups = self.roster.groups.iter().map(|g| (g, missing(&g.id))).filter(|(_, ids)| !ids.is_empty());
-        groups
-            .map(|(g, user_ids)| ExpectedFinding { user_ids, ..about("dangling-group", "low", "group", &g.id) })
-            .collect()
+        missing.into_iter().map(found).collect()
     }
 }
