@@ -1,16 +1,18 @@
 """Reads the sandbox's Password Safe surface with the vendor's own library (beyondtrust-bips-library, not ours).
 
-peer_password_safe.py URL CLIENT_ID CLIENT_SECRET WORLD
+peer_password_safe.py URL CLIENT_ID SECRET_FILE WORLD
     Users, user groups and the users of each group are what the world (`sandbox --world`) says, by an API account and by
     a key.
 """
 
+# needs: beyondtrust-bips-library
 import json
 import sys
 
 from secrets_safe_library import authentication, usergroups, users
 
-url, client_id, client_secret, world = sys.argv[1:]
+url, client_id, secret_file, world = sys.argv[1:]
+client_secret = open(secret_file, encoding="utf-8").read()
 api_key, run_as = "sandbox-key-canary-must-not-leak".ljust(128, "0"), "DOMAIN\\rollcall"
 wanted = json.load(open(world, encoding="utf-8"))["password-safe"]
 base = f"{url}/BeyondTrust/api/public/v3"

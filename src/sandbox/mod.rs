@@ -1,11 +1,12 @@
-//! The simulated appliance: serves all of the guide's API over HTTP or HTTPS on loopback, from a seeded [`World`] that knows
-//! its own expected inventory and findings ([`World::expected`]), and misbehaves on demand ([`Faults`]).
-//! Shares no code with the client: what they agree on is the guide, not a struct.
+//! The simulated appliance: serves one world by every interface ([`Surface`]) over HTTP or HTTPS on loopback, from a seeded
+//! [`World`] that knows its own expected inventory and findings ([`World::expected`]), and misbehaves on demand ([`Faults`]).
+//! Shares no code with the client: what they agree on is the products' documentation, not a struct.
 //!
 //! ```text
-//! Sandbox ── server ─┬─ front (faults)      world ── population (who lives there)
-//!            │       ├─ token                  └──── oracle (what a correct snapshot holds)
-//!            door    └─ read, write
+//! Sandbox ── server ─┬─ front, limits, churn (faults)      world ─┬─ population (who lives there)
+//!            │       ├─ token                                      ├─ shape (how each surface words it)
+//!            │       ├─ read, write (the guide)                    └─ oracle (what a correct snapshot holds)
+//!            door    └─ config (pra, rs), password_safe, scim
 //! ```
 
 mod certificate;

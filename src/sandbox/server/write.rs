@@ -119,7 +119,8 @@ pub(super) fn join(record: &mut Record, group: u64) {
 /// Takes the group from the user's own list, as number and as text.
 pub(super) fn leave(record: &mut Record, group: u64) {
     if let Some(Value::Array(ids)) = record.get_mut("group_memberships") {
-        ids.retain(|id| *id != group && *id != group.to_string());
+        let text = group.to_string();
+        ids.retain(|id| *id != group && *id != *text);
     }
 }
 

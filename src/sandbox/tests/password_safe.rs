@@ -199,6 +199,22 @@ fn a_session_dies_after_so_many_requests_and_a_new_one_can_be_opened() {
 }
 
 #[test]
+fn a_token_that_dies_takes_no_session_with_it() {
+    let sandbox = sandbox(small_world(1), Faults { token_requests: Some(2), ..Faults::default() });
+    block_on(async {
+        let mut visitor = Visitor::with_token(&sandbox).await;
+        visitor.sign_in().await;
+        assert_eq!(visitor.get("Users").await.0, 200);
+        assert_eq!(visitor.get("Users").await.0, 401);
+        let other = Visitor::with_token(&sandbox).await;
+        visitor.authorization = other.authorization;
+        // The session goes on with another token.
+        assert_eq!(visitor.get("Users").await.0, 200);
+    });
+    assert_eq!((sandbox.counters().sessions_opened, sandbox.counters().sessions_open), (1, 1));
+}
+
+#[test]
 fn lists_can_be_capped_empty_forbidden_or_broken() {
     let sandbox = sandbox(small_world(5), Faults { cap_users: Some(2), ..Faults::default() });
     block_on(async {

@@ -61,20 +61,23 @@ impl Sessions {
 pub(super) fn sign_in(appliance: &Appliance, headers: &HeaderMap) -> Response {
     let Some(user) = account(appliance, headers) else { return refused(appliance) };
     let kept = cookie(headers).filter(|cookie| appliance.sessions.is_open(cookie));
-    let cookie = kept.map(str::to_owned).unwrap_or_else(|| {
-        let cookie: String = (0..24).map(|_| fastrand::alphanumeric()).collect();
-        appliance.sessions.open(cookie.clone());
-        appliance.tally.count(|c| {
-            c.sessions_opened += 1;
-            c.sessions_open += 1;
-        });
-        cookie
-    });
+    let cookie = kept.map_or_else(|| opened(appliance), str::to_owned);
     let mut response = json_answer(StatusCode::OK, &json!({"UserId": 1, "UserName": user}));
     if let Ok(value) = HeaderValue::from_str(&format!("{COOKIE}={cookie}; path=/; HttpOnly")) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     response
+}
+
+/// The cookie of a new session.
+fn opened(appliance: &Appliance) -> String {
+    let cookie: String = (0..24).map(|_| fastrand::alphanumeric()).collect();
+    appliance.sessions.open(cookie.clone());
+    appliance.tally.count(|c| {
+        c.sessions_opened += 1;
+        c.sessions_open += 1;
+    });
+    cookie
 }
 
 /// The cookie suffices: clients in the field send nothing else here.

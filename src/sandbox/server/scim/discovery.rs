@@ -59,12 +59,12 @@ fn user_attributes() -> Vec<Value> {
         complex(
             "name",
             "readWrite",
-            vec![text("formatted", "readWrite"), text("familyName", "readWrite"), text("givenName", "readWrite")],
+            &[text("formatted", "readWrite"), text("familyName", "readWrite"), text("givenName", "readWrite")],
         ),
         many(complex(
             "emails",
             "readWrite",
-            vec![
+            &[
                 text("value", "readWrite"),
                 with(text("type", "readWrite"), &json!({"canonicalValues": ["work", "home", "other"]})),
                 attribute("primary", "boolean", "readWrite"),
@@ -72,7 +72,7 @@ fn user_attributes() -> Vec<Value> {
         )),
         attribute("active", "boolean", "readWrite"),
         text("locale", "readWrite"),
-        many(complex("groups", "readOnly", vec![text("value", "readOnly"), text("display", "readOnly")])),
+        many(complex("groups", "readOnly", &[text("value", "readOnly"), text("display", "readOnly")])),
     ]
 }
 
@@ -85,7 +85,7 @@ fn group_attributes() -> Vec<Value> {
         many(complex(
             "members",
             "readWrite",
-            vec![
+            &[
                 text("value", "immutable"),
                 with(attribute("$ref", "reference", "immutable"), &reference),
                 with(text("type", "immutable"), &kinds),
@@ -99,7 +99,7 @@ fn text(name: &str, mutability: &str) -> Value {
     with(attribute(name, "string", mutability), &json!({"caseExact": false}))
 }
 
-fn complex(name: &str, mutability: &str, parts: Vec<Value>) -> Value {
+fn complex(name: &str, mutability: &str, parts: &[Value]) -> Value {
     with(attribute(name, "complex", mutability), &json!({"subAttributes": parts}))
 }
 

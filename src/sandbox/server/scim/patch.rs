@@ -203,9 +203,9 @@ fn put_selected(
     part: Option<&str>,
     (op, value): (Op, Value),
 ) -> Result<(), Problem> {
-    let items = match object.entry(path.attribute.clone()).or_insert_with(|| Value::Array(Vec::new())) {
-        Value::Array(items) => items,
-        _ => return Err(Problem::bad("invalidPath", format!("{} has one value", path.attribute))),
+    let there = object.entry(path.attribute.clone()).or_insert_with(|| Value::Array(Vec::new()));
+    let Value::Array(items) = there else {
+        return Err(Problem::bad("invalidPath", format!("{} has one value", path.attribute)));
     };
     if !items.iter().any(|item| filter.matches(item)) {
         if op == Op::Replace {
