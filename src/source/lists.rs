@@ -70,33 +70,32 @@ impl Desk {
         }
         (found, unknown)
     }
+}
 
-    /// The rows of a walk, and how it went.
-    pub(super) fn report<R: Row>(
-        &self,
-        kind: ListKind,
-        query: String,
-        requests: u64,
-        walked: Walked<R, WireError>,
-    ) -> (Vec<R>, ListReport) {
-        let coverage = match walked.end {
-            Ok(End::Proven(proof)) => Coverage::Complete { proof },
-            Ok(End::Unproven(why)) => Coverage::Drifted { why },
-            Err(error) => Coverage::Failed { error: in_words(kind, &error) },
-        };
-        let report = ListReport {
-            kind,
-            query,
-            expected: walked.expected,
-            received: walked.received,
-            distinct: walked.rows.len() as u64,
-            pages: walked.pages,
-            passes: walked.passes,
-            requests,
-            coverage,
-        };
-        (walked.rows, report)
-    }
+/// The rows of a walk, and how it went.
+pub(super) fn report<R: Row>(
+    kind: ListKind,
+    query: String,
+    requests: u64,
+    walked: Walked<R, WireError>,
+) -> (Vec<R>, ListReport) {
+    let coverage = match walked.end {
+        Ok(End::Proven(proof)) => Coverage::Complete { proof },
+        Ok(End::Unproven(why)) => Coverage::Drifted { why },
+        Err(error) => Coverage::Failed { error: in_words(kind, &error) },
+    };
+    let report = ListReport {
+        kind,
+        query,
+        expected: walked.expected,
+        received: walked.received,
+        distinct: walked.rows.len() as u64,
+        pages: walked.pages,
+        passes: walked.passes,
+        requests,
+        coverage,
+    };
+    (walked.rows, report)
 }
 
 /// A list of which nothing came, and why.

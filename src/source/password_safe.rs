@@ -327,10 +327,11 @@ impl Source for PasswordSafe {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::Record;
     use super::*;
 
     fn rows(ids: &[u64]) -> Vec<Listed> {
-        ids.iter().map(|id| Listed { id: Id::Number(*id), record: Default::default() }).collect()
+        ids.iter().map(|id| Listed { id: Id::Number(*id), record: Record::default() }).collect()
     }
 
     #[test]

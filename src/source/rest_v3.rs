@@ -4,7 +4,7 @@
 
 mod decode;
 
-use super::lists::{Desk, in_words, is_hopeless, pages, probed, too_many_gone};
+use super::lists::{Desk, in_words, is_hopeless, pages, probed, report, too_many_gone};
 use super::{Harvesting, Probe, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
@@ -96,7 +96,7 @@ impl RestV3 {
             Ok::<_, WireError>(Page { total: page.total(), rows: decoder.users(page) })
         };
         let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Users, &p)).await;
-        self.desk.report(ListKind::Users, self.query(USERS), self.desk.client.requests() - before, walked)
+        report(ListKind::Users, self.query(USERS), self.desk.client.requests() - before, walked)
     }
 
     async fn groups(&self, decoder: &Decoder) -> (Vec<Group>, ListReport) {
@@ -107,7 +107,7 @@ impl RestV3 {
         };
         let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Groups, &p)).await;
         let (rows, report): (Vec<ListedGroup>, _) =
-            self.desk.report(ListKind::Groups, self.query(GROUPS), self.desk.client.requests() - before, walked);
+            report(ListKind::Groups, self.query(GROUPS), self.desk.client.requests() - before, walked);
         (rows.into_iter().map(|row| row.group).collect(), report)
     }
 

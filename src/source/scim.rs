@@ -4,7 +4,7 @@
 
 mod decode;
 
-use super::lists::{Desk, came_later, pages, probed};
+use super::lists::{Desk, came_later, pages, probed, report};
 use super::record::{Decoding, Listed, Record, listed};
 use super::{Harvesting, Probe, Probing, Source, SourceSettings};
 use crate::event::Observer;
@@ -98,7 +98,7 @@ impl Scim {
         let fetch = |window: Window| self.window(resource, window, page_size);
         let walked = walk(settings, fetch, |p| self.desk.tell(kind, &p)).await;
         let query = self.path(resource, Window { offset: 0, limit: page_size });
-        self.desk.report(kind, query, self.desk.client.requests() - before, walked)
+        report(kind, query, self.desk.client.requests() - before, walked)
     }
 
     /// One window. A server that refuses more rows than a page, instead of giving fewer, is asked for a page.

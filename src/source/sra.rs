@@ -7,7 +7,7 @@
 
 mod decode;
 
-use super::lists::{Desk, PerGroup, came_later, empty_report, failed, is_hopeless, probed, strangers};
+use super::lists::{Desk, PerGroup, came_later, empty_report, failed, is_hopeless, probed, report, strangers};
 use super::record::{Decoding, Id, Listed, Records, listed};
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
@@ -141,7 +141,7 @@ impl Sra {
         let before = self.desk.client.requests();
         let fetch = |at: PageAt| self.page(path, at);
         let walked = walk_numbered(self.desk.walk, Some(page), fetch, |p| self.desk.tell(kind, &p)).await;
-        self.desk.report(kind, query, requests + self.desk.client.requests() - before, walked)
+        report(kind, query, requests + self.desk.client.requests() - before, walked)
     }
 
     fn query(&self, path: &str) -> String {

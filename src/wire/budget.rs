@@ -31,6 +31,7 @@ impl Plan {
     }
 
     /// This plan, then that one.
+    #[must_use]
     pub fn and(mut self, then: Self) -> Self {
         self.parts.extend(then.parts);
         self.open |= then.open;

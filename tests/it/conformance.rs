@@ -21,7 +21,7 @@ fn whole(surface: Surface, sandbox: &Sandbox, harvested: Harvest) {
 #[track_caller]
 fn exact(world: &World, faults: &Faults, change: impl Fn(&mut SourceSettings)) {
     for surface in Surface::ALL {
-        let sandbox = appliance(surface, world.clone(), faults.clone());
+        let sandbox = appliance(surface, world.clone(), faults);
         let mut settings = settings(&sandbox, surface);
         change(&mut settings);
         whole(surface, &sandbox, harvest(&settings));
@@ -32,7 +32,7 @@ fn exact(world: &World, faults: &Faults, change: impl Fn(&mut SourceSettings)) {
 #[track_caller]
 fn not_complete(world: &World, faults: &Faults, look: impl Fn(Surface, &Harvest)) {
     for surface in Surface::ALL {
-        let sandbox = appliance(surface, world.clone(), faults.clone());
+        let sandbox = appliance(surface, world.clone(), faults);
         let harvested = harvest(&settings(&sandbox, surface));
         assert_ne!(harvested.status(), SourceStatus::Complete, "{surface:?}");
         look(surface, &harvested);
@@ -72,7 +72,7 @@ fn a_tenant_of_one_page_and_one_of_exactly_so_many_pages_are_read_exactly() {
 #[test]
 fn an_empty_tenant_is_an_empty_list_and_not_an_error() {
     for surface in Surface::ALL {
-        let sandbox = appliance(surface, World::empty(), Faults::default());
+        let sandbox = appliance(surface, World::empty(), &Faults::default());
         let harvested = harvest(&settings(&sandbox, surface));
         assert_eq!((harvested.status(), harvested.users.len()), (SourceStatus::Complete, 0), "{surface:?}");
     }
@@ -113,7 +113,7 @@ fn a_slow_server_is_waited_for() {
 fn a_server_that_gives_the_first_page_again_and_again_is_not_called_complete() {
     let repeats = Faults { ignore_offset: true, ..Faults::default() };
     for surface in Surface::ALL.into_iter().filter(|surface| *surface != Surface::PasswordSafe) {
-        let sandbox = appliance(surface, people(201), repeats.clone());
+        let sandbox = appliance(surface, people(201), &repeats);
         let harvested = harvest(&settings(&sandbox, surface));
         assert!(matches!(harvested.coverage(ListKind::Users), Coverage::Drifted { .. }), "{surface:?}");
         assert!(sandbox.counters().requests < 200, "{surface:?}: it ends");
@@ -155,7 +155,7 @@ fn a_missing_right_names_the_list_and_the_right() {
 fn a_deadline_ends_the_reading_in_time_and_says_so() {
     let slow = Faults { latency: Some(Duration::from_secs(30)), ..Faults::default() };
     for surface in Surface::ALL {
-        let sandbox = appliance(surface, people(61), Faults::default());
+        let sandbox = appliance(surface, people(61), &Faults::default());
         let mut settings = settings(&sandbox, surface);
         settings.client.deadline = Duration::from_millis(300);
         sandbox.set_faults(Faults { rs: surface == Surface::Rs, ..slow.clone() });
@@ -173,7 +173,7 @@ fn people_who_come_and_go_meanwhile_are_never_lost_silently_and_mostly_proven() 
         let mut proven = 0;
         for seed in 0..25 {
             let faults = Faults { churn: 0.2, churn_max_changes: Some(12), ..Faults::default() };
-            let sandbox = appliance_by(seed, surface, World::seeded(seed, 240, as_of()), faults);
+            let sandbox = appliance_by(seed, surface, World::seeded(seed, 240, as_of()), &faults);
             sandbox.mark();
             let harvested = harvest(&settings(&sandbox, surface));
             let read: BTreeSet<u64> = harvested.users.iter().filter_map(|user| user.id.as_str().parse().ok()).collect();

@@ -59,9 +59,17 @@ fn a_source_that_fails_leaves_the_others_published_and_the_run_partial() {
     }
     let pra = of_source(rig.table("findings"), "sandbox-pra");
     assert!(pra.iter().any(|row| row["rule"] == "collection-incomplete"));
-    assert!(pra.iter().all(|row| row["rule"] != "no-group" && row["rule"] != "empty-group"), "nothing is argued from absence");
+    assert!(
+        pra.iter().all(|row| row["rule"] != "no-group" && row["rule"] != "empty-group"),
+        "nothing is argued from absence"
+    );
     let known = of_source(rig.table("users"), "sandbox-pra");
-    assert!(known.iter().filter(|row| row["account_type"] != "vendor" && row["account_type"] != "api-account").all(|row| row["groups_known"] == "false"));
+    assert!(
+        known
+            .iter()
+            .filter(|row| row["account_type"] != "vendor" && row["account_type"] != "api-account")
+            .all(|row| row["groups_known"] == "false")
+    );
 }
 
 #[test]
@@ -178,7 +186,10 @@ fn twenty_thousand_users_in_120_policies_cost_hardly_more_requests_than_their_pa
     assert!(counters.requests * 100 <= least * 103, "{} requests, {least} at least", counters.requests);
     assert_eq!(counters.over_limit, 0);
     assert!(counters.max_per_second <= 20, "{} in a second", counters.max_per_second);
-    assert_eq!(rig.table("users").iter().filter(|row| row["kind"] != "vendor" && row["account_type"] != "api-account").count(), 20_000);
+    assert_eq!(
+        rig.table("users").iter().filter(|row| row["kind"] != "vendor" && row["account_type"] != "api-account").count(),
+        20_000
+    );
 }
 
 #[test]
@@ -226,12 +237,16 @@ fn password_safe_can_be_read_with_a_key_in_the_name_of_a_user() {
 #[test]
 fn a_list_of_users_that_is_cut_short_is_noticed() {
     for cap in [200, 250] {
-        let rig = Rig::of(&[Surface::PasswordSafe], people(403), Faults { cap_users: Some(cap), ..Faults::default() }, None);
+        let rig =
+            Rig::of(&[Surface::PasswordSafe], people(403), Faults { cap_users: Some(cap), ..Faults::default() }, None);
         assert_exit(&rig.run(&[]), 3);
         let list = rig.manifest()["sources"][0]["lists"][0].clone();
         assert_eq!(list["coverage"], "drifted", "{list}");
         let why = list["proof"].as_str().unwrap();
-        assert!(why.contains("not looked up") || why.contains("there by id") || why.contains("exactly 200 rows"), "{why}");
+        assert!(
+            why.contains("not looked up") || why.contains("there by id") || why.contains("exactly 200 rows"),
+            "{why}"
+        );
     }
 }
 
@@ -240,7 +255,9 @@ fn scim_is_read_with_a_token_made_beforehand_below_another_path_and_with_a_last_
     let rig = Rig::of(&[Surface::Scim], people(303), Faults::default(), None);
     assert_exit(&rig.run(&[]), 0);
     let not_judged = rig.manifest()["rules"].as_array().unwrap().iter().any(|rule| {
-        rule["rule"] == "stale-login" && rule["outcome"] == "undetermined" && rule["why"].as_str().unwrap().contains("does not tell")
+        rule["rule"] == "stale-login"
+            && rule["outcome"] == "undetermined"
+            && rule["why"].as_str().unwrap().contains("does not tell")
     });
     assert!(not_judged);
     let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();

@@ -79,6 +79,10 @@ fn a_run_that_is_stopped_in_the_middle_of_its_reading_signs_out() {
         assert_exit(&output, 1);
         assert!(stderr(&output).contains("stopped by SIGTERM"), "{}", stderr(&output));
         let counters = rig.sandbox.counters();
-        assert_eq!(counters.sessions_open, 0, "stopped at request {requests}, {} were opened", counters.sessions_opened);
+        assert_eq!(
+            counters.sessions_open, 0,
+            "stopped at request {requests}, {} were opened",
+            counters.sessions_opened
+        );
     }
 }

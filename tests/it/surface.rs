@@ -28,13 +28,13 @@ pub fn kind(surface: Surface) -> SourceKind {
 }
 
 /// An appliance that is of the product that the surface belongs to.
-pub fn appliance(surface: Surface, world: World, faults: Faults) -> Sandbox {
+pub fn appliance(surface: Surface, world: World, faults: &Faults) -> Sandbox {
     appliance_by(1, surface, world, faults)
 }
 
 /// The same with other chances.
-pub fn appliance_by(seed: u64, surface: Surface, world: World, faults: Faults) -> Sandbox {
-    let faults = Faults { rs: surface == Surface::Rs, ..faults };
+pub fn appliance_by(seed: u64, surface: Surface, world: World, faults: &Faults) -> Sandbox {
+    let faults = Faults { rs: surface == Surface::Rs, ..faults.clone() };
     Sandbox::start(SandboxOptions { world, faults, seed, ..SandboxOptions::default() }).unwrap()
 }
 

@@ -80,6 +80,9 @@ impl<K> Seen<K> {
     }
 }
 
+/// The keys of one reading in full, and every total that was told meanwhile.
+type InFull<K> = (Vec<K>, HashSet<Option<u64>>);
+
 /// Why a reading proves nothing.
 enum Trouble<E> {
     /// The list moved: read it again.
@@ -172,7 +175,7 @@ where
     async fn read_once(&mut self) -> Result<String, Trouble<E>> {
         let first = self.page(1, self.settings.page_size.max(1)).await?;
         if first.keys.is_empty() {
-            return self.empty(&first);
+            return Self::empty(&first);
         }
         let cap = first.told.size.unwrap_or(first.keys.len() as u64).clamp(1, first.at.size.max(1));
         let last = match (first.is_last(), first.told.last, first.told.total) {
@@ -187,7 +190,7 @@ where
         if last == 1 { self.single(&first).await } else { self.several(first, cap, last).await }
     }
 
-    fn empty(&self, first: &Seen<R::Key>) -> Result<String, Trouble<E>> {
+    fn empty(first: &Seen<R::Key>) -> Result<String, Trouble<E>> {
         match (first.told.total, first.told.last) {
             (None | Some(0), None | Some(0 | 1)) => Ok("the list is empty: its first page holds no row".to_owned()),
             _ => Err(Trouble::Moved(format!(
@@ -289,7 +292,7 @@ where
 
     /// Not in the order of keys: two readings in full that must be the same.
     async fn twice(&mut self, size: u64, last: u64) -> Result<String, Trouble<E>> {
-        let mut readings: Vec<(Vec<R::Key>, HashSet<Option<u64>>)> = Vec::new();
+        let mut readings: Vec<InFull<R::Key>> = Vec::new();
         for _ in 0..2 {
             let (mut keys, mut totals) = (Vec::new(), HashSet::new());
             for number in 1..=last {

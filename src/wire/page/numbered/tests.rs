@@ -84,15 +84,15 @@ impl Server {
     fn answer(&mut self, at: PageAt) -> Numbered<Account> {
         self.move_about();
         self.requests += 1;
-        let mut list = self.people.clone();
+        let mut everybody = self.people.clone();
         if self.by_name {
-            list.sort_by_key(|account| account.name);
+            everybody.sort_by_key(|account| account.name);
         }
         let size = at.size.min(self.clamp);
         let number = if self.ignores_number { 1 } else { at.number };
         let skipped = usize::try_from((number - 1) * size).unwrap();
-        let rows: Vec<Account> = list.iter().skip(skipped).take(usize::try_from(size).unwrap()).cloned().collect();
-        let total = u64::try_from(i64::try_from(list.len()).unwrap() + self.lie).unwrap();
+        let rows: Vec<Account> = everybody.iter().skip(skipped).take(usize::try_from(size).unwrap()).cloned().collect();
+        let total = u64::try_from(i64::try_from(everybody.len()).unwrap() + self.lie).unwrap();
         let last = total.div_ceil(size).max(1);
         let told = match self.tells {
             Tells::Headers => Told {
