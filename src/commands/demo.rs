@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 const SEED: u64 = 2026;
+/// One appliance, read by each of these.
+const SURFACES: [Surface; 4] = [Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim];
 
 pub(super) fn demo(args: &DemoArgs, bar: &Bar) -> Exit {
     match play(args, bar) {
@@ -38,7 +40,7 @@ fn play(args: &DemoArgs, bar: &Bar) -> io::Result<Exit> {
     let world = World::seeded(SEED, users, yesterday);
     let sandbox = Sandbox::start(SandboxOptions { world, tls: true, seed: SEED, ..SandboxOptions::default() })?;
     let receiver = Receiver::start()?;
-    let path = write_configuration(&sandbox, &[Surface::Guide], &dir, Some(&format!("tcp://{}", receiver.address)))?;
+    let path = write_configuration(&sandbox, &SURFACES, &dir, Some(&format!("tcp://{}", receiver.address)))?;
     let config = Config::load(&path, &|name| std::env::var(name).ok()).map_err(io::Error::other)?;
     let first = day(&config, yesterday, bar, &stop);
     sandbox.with_world(|world| world.live_a_day(SEED, today));
@@ -72,7 +74,8 @@ fn folder(args: &DemoArgs) -> io::Result<PathBuf> {
 
 fn summary(endings: &[Ending], sandbox: &Sandbox, receiver: &Receiver, configuration: &Path) -> String {
     let mut text = String::from(
-        "\nbt-rollcall demo: a simulated appliance over HTTPS, read twice with a day of change between\n\n",
+        "\nbt-rollcall demo: a simulated appliance over HTTPS, read through four products' interfaces,\n\
+         twice with a day of change between\n\n",
     );
     for (ending, name) in endings.iter().zip(["yesterday", "today"]) {
         // Writing into a String cannot fail.

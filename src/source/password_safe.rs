@@ -49,8 +49,8 @@ struct Reading {
     users: Effort,
     groups: Effort,
     passes: u64,
-    /// Why the users, and the groups, are not proven.
-    doubts: (Option<String>, Option<String>),
+    /// Of the users, and of the groups.
+    coverage: (Coverage, Coverage),
 }
 
 /// Which list broke off, and what had come.
@@ -94,10 +94,10 @@ impl PasswordSafe {
     }
 
     fn proven(&self, harvest: &mut Harvest, reading: Reading, decoding: &Decoding) {
-        let Reading { lists, members, report, users, groups, passes, doubts } = reading;
+        let Reading { lists, members, report, users, groups, passes, coverage } = reading;
         let whole = report.coverage.is_complete();
-        harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), doubts.0));
-        harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), doubts.1));
+        harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
+        harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
         harvest.lists.push(report);
         decode::fill(harvest, lists.users, lists.groups, members, whole, decoding);
     }
@@ -106,8 +106,8 @@ impl PasswordSafe {
     fn broken(&self, harvest: &mut Harvest, broken: Broken, decoding: &Decoding) {
         let Broken { kind, error, lists, efforts } = broken;
         if kind == ListKind::Groups {
-            let doubt = Some("it was read only once, since another list failed".to_owned());
-            harvest.lists.push(self.report(ListKind::Users, (efforts.0, 1), lists.users.len(), doubt));
+            let once = Coverage::Drifted { why: "it was read only once, since another list failed".to_owned() };
+            harvest.lists.push(self.report(ListKind::Users, (efforts.0, 1), lists.users.len(), once));
             harvest.lists.push(failed(kind, self.groups_path(), efforts.1.requests, &error));
         } else {
             harvest.lists.push(failed(kind, self.users_path(), efforts.0.requests, &error));
@@ -115,15 +115,9 @@ impl PasswordSafe {
         decode::fill(harvest, lists.users, lists.groups, Vec::new(), false, decoding);
     }
 
-    fn report(&self, kind: ListKind, effort: (Effort, u64), rows: usize, doubt: Option<String>) -> ListReport {
+    fn report(&self, kind: ListKind, effort: (Effort, u64), rows: usize, coverage: Coverage) -> ListReport {
         let (effort, passes) = effort;
         let query = if kind == ListKind::Users { self.users_path() } else { self.groups_path() };
-        let coverage = match doubt {
-            Some(why) => Coverage::Drifted { why },
-            None => Coverage::Complete {
-                proof: format!("{rows} rows, the same ids when read again at the end; memberships name no other"),
-            },
-        };
         ListReport {
             received: effort.received,
             distinct: rows as u64,
@@ -150,9 +144,13 @@ impl PasswordSafe {
             let hopeless = matches!(report.coverage, Coverage::Failed { .. });
             if settled || hopeless || passes >= u64::from(MAX_PASSES) {
                 let moved = |moved: bool| moved.then(|| format!("its ids still changed after {passes} readings"));
-                let users =
-                    moved(users_moved).or_else(|| lacking(&found, unknown)).or_else(|| is_round(after.users.len()));
-                let groups = moved(groups_moved).or_else(|| is_round(after.groups.len()));
+                let users = moved(users_moved).or_else(|| lacking(&found, unknown));
+                let others = match missing.len() - found.len() {
+                    0 => "; memberships name no other".to_owned(),
+                    gone => format!("; {gone} more whom memberships name are not there by id either (404)"),
+                };
+                let coverage =
+                    (coverage(&after.users, users, &others), coverage(&after.groups, moved(groups_moved), ""));
                 let (users_effort, groups_effort) = efforts;
                 return Ok(Reading {
                     lists: after,
@@ -161,7 +159,7 @@ impl PasswordSafe {
                     users: users_effort,
                     groups: groups_effort,
                     passes,
-                    doubts: (users, groups),
+                    coverage,
                 });
             }
             let why = "users or groups came or went while they were read";
@@ -270,6 +268,17 @@ impl PasswordSafe {
         let whole = lists.iter().all(|list| list.page.is_ok());
         let skew = self.desk.client.clock_skew_seconds();
         Probe { lists, clock_skew_seconds: skew, plan: whole.then_some(plan), beyond_limits: None }
+    }
+}
+
+/// Proven by two readings, unless there is a doubt.
+fn coverage(rows: &[Listed], doubt: Option<String>, more: &str) -> Coverage {
+    match doubt.or_else(|| is_round(rows.len())) {
+        Some(why) => Coverage::Drifted { why },
+        None => {
+            let proof = format!("{} rows, the same ids when read again at the end{more}", rows.len());
+            Coverage::Complete { proof }
+        }
     }
 }
 

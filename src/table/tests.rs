@@ -315,6 +315,20 @@ fn every_table_has_exactly_the_columns_of_the_contract_even_when_it_is_empty() {
 }
 
 #[test]
+fn no_column_is_named_like_a_secret() {
+    let inventory = Inventory::default();
+    let tables = Tables { inventory: &inventory, findings: &[], changes: &[] };
+    for table in Table::ALL {
+        let mut csv = Vec::new();
+        tables.write_csv(table, CsvDialect::Strict, &mut csv).unwrap();
+        let header = String::from_utf8(csv).unwrap();
+        for column in header.trim_end().split(',') {
+            assert!(!crate::model::is_secret(column), "{}.{column}", table.as_str());
+        }
+    }
+}
+
+#[test]
 fn null_and_empty_text_stay_apart() {
     let user = User { username: Some("".into()), display_name: None, ..User::new("1") };
     let nameless = inventory(vec![user], Vec::new());

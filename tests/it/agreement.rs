@@ -80,7 +80,7 @@ fn every_file_that_the_readme_points_to_is_there() {
 fn the_demo_needs_nothing_and_everything_it_sends_arrives() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("demo");
-    let output = program(&["demo", "--users", "120", "--dir", dir.to_str().unwrap()]);
+    let output = program(&["demo", "--users", "123", "--dir", dir.to_str().unwrap()]);
     assert_exit(&output, 0);
     let said = stdout(&output);
     let events = said.lines().find(|line| line.starts_with("events")).unwrap();

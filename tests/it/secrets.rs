@@ -1,8 +1,8 @@
 //! Nothing secret leaves the program, however much it is asked to say.
 
 use super::receiver::Receiver;
-use super::rig::{Rig, as_of, assert_exit};
-use bt_rollcall::sandbox::{CANARY, Faults, World};
+use super::rig::{Rig, as_of, assert_exit, private};
+use bt_rollcall::sandbox::{CANARY, Faults, Surface, World};
 use std::fs;
 use std::path::Path;
 
@@ -27,13 +27,22 @@ fn holds(bytes: &[u8], secret: &str) -> bool {
 #[test]
 fn no_secret_is_in_any_output_file_or_event() {
     let receiver = Receiver::start();
-    let faults = Faults { token_requests: Some(5), refuse_form: true, ..Faults::each(0.05) };
-    let rig = Rig::with_syslog(World::seeded(9, 1000, as_of()), faults, Some(&receiver.url()));
+    let faults = Faults { token_requests: Some(15), session_requests: Some(6), ..Faults::each(0.03) };
+    let surfaces = [Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim];
+    let rig = Rig::of(&surfaces, World::seeded(9, 603, as_of()), faults, Some(&receiver.url()));
+    // A source that reads with the key, and so all that can be shown to an appliance.
+    private(&rig.folder.path().join("key"), rig.sandbox.api_key());
+    rig.append(&format!(
+        "[[source]]\nname = \"keyed\"\nkind = \"password-safe\"\nurl = \"{}\"\napi_key = {{ file = \"key\" }}\nrun_as = '{}'",
+        rig.sandbox.url(),
+        rig.sandbox.run_as()
+    ));
     let output = rig.run(&["-vv", "--log-format", "json", "--json"]);
     assert_exit(&output, 0);
-    let mut secrets = vec![rig.sandbox.client_secret().to_owned(), CANARY.to_owned()];
+    let mut secrets = vec![rig.sandbox.client_secret().to_owned(), CANARY.to_owned(), rig.sandbox.api_key().to_owned()];
     secrets.extend(rig.sandbox.tokens());
-    assert!(secrets.len() > 3, "some tokens were given");
+    secrets.extend(rig.sandbox.session_cookies());
+    assert!(secrets.len() > 8, "tokens were given and sessions were opened");
     let clean = |what: &str, bytes: &[u8]| {
         for secret in &secrets {
             assert!(!holds(bytes, secret), "{what} holds a secret");
