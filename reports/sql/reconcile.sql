@@ -6,15 +6,19 @@ UNION ALL
 SELECT 'groups that stand twice',
        (SELECT count(*) - count(DISTINCT (source, id)) FROM 'groups.parquet')
 UNION ALL
-SELECT 'memberships of a user that is not there',
+SELECT 'memberships of a user that is not there, and no finding says so',
        (SELECT count(*) FROM 'memberships.parquet' m
         WHERE m.user_id IS NOT NULL
-          AND NOT EXISTS (SELECT 1 FROM 'users.parquet' u WHERE u.source = m.source AND u.id = m.user_id))
+          AND NOT EXISTS (SELECT 1 FROM 'users.parquet' u WHERE u.source = m.source AND u.id = m.user_id)
+          AND NOT EXISTS (SELECT 1 FROM 'findings.parquet' f
+                          WHERE f.source = m.source AND f.rule = 'dangling-group'
+                            AND f.subject_kind = 'group' AND f.subject_id = m.group_id))
 UNION ALL
 SELECT 'groups whose member count is not their memberships',
        (SELECT count(*) FROM 'groups.parquet' g
         WHERE g.member_count <> (SELECT count(*) FROM 'memberships.parquet' m
-                                 WHERE m.source = g.source AND m.group_id = g.id AND m.user_id IS NOT NULL))
+                                 JOIN 'users.parquet' u ON u.source = m.source AND u.id = m.user_id
+                                 WHERE m.source = g.source AND m.group_id = g.id))
 UNION ALL
 SELECT 'findings about a user that is not there',
        (SELECT count(*) FROM 'findings.parquet' f

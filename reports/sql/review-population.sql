@@ -3,7 +3,10 @@
 SELECT m.source,
        coalesce(g.name, m.group_id)                AS "group",
        coalesce(g.privileged, false)               AS privileged,
-       u.id,
+       m.via,
+       -- What of a directory the membership comes from; without a user it stands for people who are not known here.
+       m.external_name,
+       m.user_id                                   AS id,
        u.username,
        u.display_name,
        u.kind,

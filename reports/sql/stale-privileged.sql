@@ -1,4 +1,4 @@
--- Which privileged accounts are stale, and through which groups do they hold their access?
+-- Which privileged accounts are stale, and by what do they hold their access: the record of the account, or groups?
 -- In a snapshot's folder: duckdb < stale-privileged.sql
 SELECT f.source,
        f.subject_id                                AS id,
@@ -6,10 +6,12 @@ SELECT f.source,
        f.evidence ->> 'basis'                      AS last_login,
        CAST(f.evidence ->> 'age_days' AS BIGINT)   AS age_days,
        CAST(f.evidence ->> 'threshold_days' AS BIGINT) AS threshold_days,
-       list_sort(list(g.name))                     AS privileged_groups
+       coalesce(u.is_admin, false)                 AS administrator,
+       list_sort(list(g.name) FILTER (g.name IS NOT NULL)) AS privileged_groups
 FROM 'findings.parquet' f
-JOIN 'memberships.parquet' m ON m.source = f.source AND m.user_id = f.subject_id
-JOIN 'groups.parquet' g ON g.source = m.source AND g.id = m.group_id AND g.privileged
-WHERE f.rule = 'stale-login'
+JOIN 'users.parquet' u ON u.source = f.source AND u.id = f.subject_id
+LEFT JOIN 'memberships.parquet' m ON m.source = f.source AND m.user_id = f.subject_id
+LEFT JOIN 'groups.parquet' g ON g.source = m.source AND g.id = m.group_id AND g.privileged
+WHERE f.rule = 'stale-login' AND f.evidence ->> 'privileged' = 'true'
 GROUP BY ALL
 ORDER BY age_days DESC, f.source, id;
