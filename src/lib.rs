@@ -6,6 +6,7 @@
 //! main ── cli ── commands ── config
 //!                   │
 //!                   └── run ─┬─ source ── wire    pages -> Harvest (users, groups, Coverage)
+//!                            │    one connector a product: rest_v3, sra (PRA and RS), password_safe, scim
 //!                            ├─ model             Harvest -> Inventory (the join)
 //!                            ├─ rules             Inventory + Policy + instant -> Findings, Verdicts
 //!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder
