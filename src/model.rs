@@ -151,8 +151,10 @@ pub struct User {
     pub mfa: Option<bool>,
     /// End of the account's validity, where told.
     pub expires_at: Told,
-    /// Registered passkeys, as far as they are told.
-    pub passkeys: u64,
+    /// What the last login was made by, where it is told beside the account's type: `SAML`, …
+    pub signs_in_by: Option<Arc<str>>,
+    /// Registered passkeys, where they are told.
+    pub passkeys: Option<u64>,
     /// What keeps the account from signing in beside `enabled`, where it is told.
     pub blocked: Option<Blocked>,
     /// The account is an API account, which no group can hold.
@@ -190,8 +192,8 @@ impl Blocked {
 pub struct ApiAccess {
     /// Rights that reach far, as the source words them: `perm_command: full_access`, `perm_backup`, …
     pub wide_rights: Vec<&'static str>,
-    /// May be used from some addresses only.
-    pub restricted: bool,
+    /// May be used from some addresses only, where it is told.
+    pub restricted: Option<bool>,
 }
 
 /// Group ids in which two tellings of one user's memberships differ.
@@ -223,7 +225,8 @@ impl User {
             is_admin: None,
             mfa: None,
             expires_at: Told::Not,
-            passkeys: 0,
+            signs_in_by: None,
+            passkeys: None,
             blocked: None,
             api: None,
             conflict: None,
@@ -254,14 +257,20 @@ impl User {
     /// `BeyondInsight`, as Password Safe calls it.
     pub fn is_local(&self) -> bool {
         let local = |told: &str| ["local", "beyondinsight"].iter().any(|word| told.eq_ignore_ascii_case(word));
-        self.account_type.as_deref().is_some_and(local)
+        self.account_type.as_deref().is_some_and(local) && !self.is_sso()
     }
 
-    /// Whether the account signs in by an identity provider, by the account's type: SAML, OIDC, SCIM, Entra ID, …
+    /// The same; `None` where no type is told.
+    pub fn local(&self) -> Option<bool> {
+        self.account_type.as_ref().map(|_| self.is_local())
+    }
+
+    /// Whether the account signs in by an identity provider, by the account's type and by its last login: SAML, OIDC, SCIM,
+    /// Entra ID, …
     pub fn is_sso(&self) -> bool {
         const WORDS: [&str; 8] = ["saml", "oidc", "openid", "scim", "sso", "oauth", "entra", "azure"];
-        let told = self.account_type.as_deref().map(str::to_ascii_lowercase);
-        told.is_some_and(|told| WORDS.iter().any(|word| told.contains(word)))
+        let told = [&self.account_type, &self.signs_in_by].into_iter().flatten().map(|told| told.to_ascii_lowercase());
+        told.into_iter().any(|told| WORDS.iter().any(|word| told.contains(word)))
     }
 }
 
@@ -280,9 +289,15 @@ pub struct Group {
     pub member_count: u64,
     /// Members that stand for something outside (a directory group); set by the join.
     pub external_member_count: u64,
+    /// Its members come from a directory, and need not all be known to the product.
+    pub directory: bool,
     /// Every other field that the source gave.
     pub extra: Option<Extra>,
 }
+
+/// What the ids of vendors begin with: they are groups with a numbering of their own, and their members are the list
+/// [`ListKind::VendorUsers`].
+pub const VENDOR: &str = "vendor:";
 
 impl Group {
     /// A group of which only the id is known.
@@ -294,6 +309,7 @@ impl Group {
             privileged: false,
             member_count: 0,
             external_member_count: 0,
+            directory: false,
             extra: None,
         }
     }

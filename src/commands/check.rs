@@ -4,6 +4,7 @@ use super::{configuration, counted, print};
 use crate::cli::{CheckArgs, Global};
 use crate::config::Config;
 use crate::event::{Nobody, Observer};
+use crate::run::stop::Stop;
 use crate::run::{self, Exit, Origin, thousands};
 use crate::snapshot;
 use crate::source::{self, Probe, SourceSettings};
@@ -76,11 +77,14 @@ fn online(config: &Config, checks: &mut Checks) {
         None => {}
     }
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => {
-            for settings in &config.sources {
-                runtime.block_on(appliance(settings, checks));
+        Ok(runtime) => match Stop::on_signals() {
+            Ok(stop) => {
+                for settings in config.sources.iter().take_while(|_| stop.asked().is_none()) {
+                    runtime.block_on(appliance(settings, &stop, checks));
+                }
             }
-        }
+            Err(error) => checks.bad(format!("listening for signals: {error}")),
+        },
         Err(error) => checks.bad(format!("the event loop: {error}")),
     }
     for destination in &config.destinations {
@@ -98,14 +102,21 @@ fn writable(folder: &Path, checks: &mut Checks) {
     }
 }
 
-async fn appliance(settings: &SourceSettings, checks: &mut Checks) {
+async fn appliance(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) {
     let name = &settings.identity.name;
     let nobody: Arc<dyn Observer> = Arc::new(Nobody);
     match source::build(settings, nobody) {
         Ok(source) => {
-            let probe = source.probe().await;
+            let probe = tokio::select! {
+                probe = source.probe() => Some(probe),
+                _ = stop.wait() => None,
+            };
+            // Whatever was opened is closed, also where the looking was broken off.
             source.leave().await;
-            show(name.as_str(), settings, &probe, checks);
+            match probe {
+                Some(probe) => show(name.as_str(), settings, &probe, checks),
+                None => checks.bad(format!("source {name}: stopped before it answered")),
+            }
         }
         Err(error) => checks.bad(format!("source {name}: {error}")),
     }

@@ -5,6 +5,7 @@ use super::reference::{self, Surroundings};
 use super::section::Section;
 use crate::source::SourceKind;
 use crate::wire::{Account, TokenAuth};
+use secrecy::{ExposeSecret, SecretString};
 
 /// How the account is called in the manifest, and what shows it.
 pub(super) type Read = Option<(String, Account)>;
@@ -12,9 +13,17 @@ pub(super) type Read = Option<(String, Account)>;
 pub(super) fn read(section: &Section<'_>, kind: SourceKind, base_path: &str, around: &Surroundings<'_>) -> Read {
     match kind {
         SourceKind::PasswordSafe if section.has("api_key") => key(section, around),
-        SourceKind::PasswordSafe => oauth(section, format!("{base_path}/Auth/Connect/Token"), around),
+        SourceKind::PasswordSafe => {
+            without(section, ["run_as", "run_as_password"], "needs api_key beside it");
+            oauth(section, format!("{base_path}/Auth/Connect/Token"), around)
+        }
         SourceKind::Scim if section.has("token") => {
-            let token = reference::secret(section, "token", around)?;
+            without(
+                section,
+                ["client_id", "client_secret", "token_auth", "token_path"],
+                "goes not together with token; remove one of the two",
+            );
+            let token = sendable(section, "token", reference::secret(section, "token", around)?)?;
             Some(("static token".to_owned(), Account::Bearer(token)))
         }
         SourceKind::Scim => {
@@ -43,14 +52,30 @@ fn key(section: &Section<'_>, around: &Surroundings<'_>) -> Read {
     } else {
         None
     };
-    for other in ["client_id", "client_secret", "token_auth"] {
-        if section.has(other) {
-            section.problem(other, "goes not together with api_key; remove one of the two");
+    without(
+        section,
+        ["client_id", "client_secret", "token_auth"],
+        "goes not together with api_key; remove one of the two",
+    );
+    let key = sendable(section, "api_key", key?)?;
+    let run_as = run_as?;
+    Some((run_as.clone(), Account::Key { key, run_as, password }))
+}
+
+/// Complains about keys that mean nothing beside others that are there.
+fn without<const N: usize>(section: &Section<'_>, keys: [&'static str; N], why: &str) {
+    for key in keys {
+        if section.value(key).is_some() {
+            section.problem(key, why);
         }
     }
-    section.value("client_id");
-    section.value("client_secret");
-    section.value("token_auth");
-    let run_as = run_as?;
-    Some((run_as.clone(), Account::Key { key: key?, run_as, password }))
+}
+
+/// RFC 9110 §5.5: a header holds visible ASCII characters and spaces.
+fn sendable(section: &Section<'_>, key: &str, secret: SecretString) -> Option<SecretString> {
+    if secret.expose_secret().bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Some(secret);
+    }
+    section.problem(key, "holds characters that no request can carry; is it the right file?");
+    None
 }

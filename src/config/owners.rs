@@ -19,7 +19,10 @@ fn one(section: Section<'_>, sources: &[&str]) -> Option<ServiceOwner> {
     if let Some(name) = source.filter(|name| !sources.contains(name)) {
         section.problem("source", format!("{name:?} is the name of no [[source]]{}", did_you_mean(name, sources)));
     }
-    let owner = section.required("owner", "\"backup team\"");
+    let owner = section.required("owner", "\"backup team\"").map(str::trim);
+    if owner.is_some_and(str::is_empty) {
+        section.problem("owner", "must name somebody, such as \"backup team\"");
+    }
     let review_by = section.required_date("review_by");
     section.end();
     Some(ServiceOwner {

@@ -43,8 +43,9 @@ fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<SourceSettings
     let account = account::read(&section, usual, &base_path, around);
     let last_login_path = last_login_path(&section, usual);
     let ca_file = reference::certificates(&section, "ca_file", around);
-    let most_rows = if is_config_api(usual) { 100 } else { 1000 };
-    let page_size = section.number("page_size", 2..=most_rows, 100);
+    // The Configuration API takes no others.
+    let rows = if is_config_api(usual) { 5..=100 } else { 2..=1000 };
+    let page_size = section.number("page_size", rows, 100);
     let concurrency = section.number("concurrency", 1..=32, 4);
     let requests_per_second = pace(&section, usual, url.as_deref(), concurrency);
     let requests_per_hour = per_hour(&section, usual);

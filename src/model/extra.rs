@@ -26,7 +26,7 @@ impl Deref for Extra {
 /// Whether a field's name says that its value must not be stored. However it is spelled: `private_key`, `privateKey`,
 /// `Private-Key`, `ClientSecret`. A public key is none.
 pub fn is_secret(name: &str) -> bool {
-    const WORDS: [&str; 11] = [
+    const WORDS: [&str; 18] = [
         "password",
         "passwd",
         "passphrase",
@@ -38,6 +38,13 @@ pub fn is_secret(name: &str) -> bool {
         "accesskey",
         "credential",
         "otpseed",
+        "sharedkey",
+        "signingkey",
+        "encryptionkey",
+        "passcode",
+        "recoverycode",
+        "backupcode",
+        "sessionid",
     ];
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();

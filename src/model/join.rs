@@ -195,11 +195,17 @@ fn add_outside(
 }
 
 fn sort_outside(outside: &mut [Outside]) {
+    let kind = |member: &OutsideMember| match member {
+        OutsideMember::Missing(_) => 0,
+        OutsideMember::Directory(_) => 1,
+        OutsideMember::Nested { .. } => 2,
+    };
     outside.sort_by(|a, b| {
         let members = match (&a.member, &b.member) {
-            (OutsideMember::Missing(a), OutsideMember::Missing(b)) => a.cmp(b),
+            (OutsideMember::Missing(a), OutsideMember::Missing(b))
+            | (OutsideMember::Nested { user: a, .. }, OutsideMember::Nested { user: b, .. }) => a.cmp(b),
             (OutsideMember::Directory(a), OutsideMember::Directory(b)) => a.cmp(b),
-            _ => Ordering::Equal,
+            (a, b) => kind(a).cmp(&kind(b)),
         };
         a.group_id.cmp(&b.group_id).then(members)
     });
@@ -215,5 +221,63 @@ fn count_members(groups: &mut [Group], memberships: &[Membership], outside: &[Ou
                 group.external_member_count += u64::from(directory);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn memberships_beyond_the_users_have_one_order_whatever_their_sorts() {
+        for seed in 0..3000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut all: Vec<Outside> = (0..rng.usize(20..400))
+                .map(|_| {
+                    let n = rng.u32(..100_000);
+                    let member = if rng.bool() {
+                        OutsideMember::Missing(UserId::from(n.to_string().as_str()))
+                    } else {
+                        OutsideMember::Directory(n.to_string().into())
+                    };
+                    Outside { group_id: "1".into(), member }
+                })
+                .collect();
+            sort_outside(&mut all);
+        }
+    }
+    #[test]
+    fn their_order_does_not_depend_on_the_order_of_arrival() {
+        let m = |n: &str| Outside { group_id: "1".into(), member: OutsideMember::Missing(UserId::from(n)) };
+        let d = |n: &str| Outside { group_id: "1".into(), member: OutsideMember::Directory(n.into()) };
+        let mut a = vec![d("x"), m("2"), m("1")];
+        let mut b = vec![m("2"), d("x"), m("1")];
+        sort_outside(&mut a);
+        sort_outside(&mut b);
+        assert_eq!(a, b);
+    }
+    #[test]
+    fn a_large_mixture_as_the_configuration_api_gives_it_is_sorted() {
+        let mut panics = 0;
+        for seed in 0..400 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            // directory members first, in the order of policies' arrival, then missing users in the order of a hash map
+            let groups = rng.u32(1..40);
+            let mut all: Vec<Outside> = (0..rng.usize(100..1500))
+                .map(|n| Outside {
+                    group_id: rng.u32(0..groups).to_string().as_str().into(),
+                    member: OutsideMember::Directory(format!("CN={:05},{n}", rng.u32(..99999)).into()),
+                })
+                .collect();
+            all.extend(
+                (0..rng.usize(100..1500))
+                    .map(|_| Outside {
+                        group_id: rng.u32(0..groups).to_string().as_str().into(),
+                        member: OutsideMember::Missing(UserId::from(rng.u32(..100_000).to_string().as_str())),
+                    })
+                    .collect::<Vec<_>>(),
+            );
+            panics += u32::from(std::panic::catch_unwind(move || sort_outside(&mut all)).is_err());
+        }
+        assert_eq!(panics, 0, "of 2000 policies' members");
     }
 }

@@ -1,7 +1,9 @@
 //! Rules about groups themselves: `empty-group`, and the part of `dangling-group` that is about users who are not there.
 
 use super::{Bench, Remark, Tally, evidence};
-use crate::model::{Coverage, Group, GroupId, ListKind, OutsideMember, Rule, Severity, Subject, SubjectKind, UserId};
+use crate::model::{
+    Coverage, Group, GroupId, ListKind, OutsideMember, Rule, Severity, Subject, SubjectKind, UserId, VENDOR,
+};
 use ahash::AHashMap;
 use serde_json::json;
 
@@ -18,6 +20,7 @@ pub(super) fn look_at(bench: &mut Bench<'_>) {
     let lists_members = *harvest.coverage(ListKind::Members) != Coverage::NotOffered || !missing.is_empty();
     // A user who is not in a list that may lack rows is not missing.
     let users_whole = harvest.coverage(ListKind::Users).is_complete();
+    let vendor_users_whole = harvest.coverage(ListKind::VendorUsers).is_complete();
     let mut found = Vec::new();
     let (mut dangling, mut empty) = (Tally::default(), Tally::default());
     for group in &harvest.groups {
@@ -31,6 +34,12 @@ pub(super) fn look_at(bench: &mut Bench<'_>) {
             }
         }
         empty.subjects += 1;
+        // Its people are a list of their own, which may not have come; or they come from a directory as they sign in.
+        let may_hide = (group.id.as_str().starts_with(VENDOR) && !vendor_users_whole) || group.directory;
+        if may_hide && group.member_count == 0 {
+            empty.undetermined += 1;
+            continue;
+        }
         if group.member_count == 0 && group.external_member_count == 0 && gone.is_none() {
             found.push((no_member(), subject(group)));
         }

@@ -2,7 +2,7 @@
 //! must be compared for is found out once for the whole source ([`Identities`]).
 
 use super::{Bench, Look, Remark, evidence};
-use crate::model::{Rule, Severity, User, UserKind};
+use crate::model::{Instant, Rule, Severity, User, UserKind};
 use ahash::AHashMap;
 use serde_json::json;
 use std::borrow::Cow;
@@ -11,8 +11,9 @@ use std::borrow::Cow;
 const OTHERS: usize = 20;
 
 /// What the users of one source tell taken together.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(super) struct Identities<'a> {
-    /// Addresses that more than one account has, with the places of these accounts among the users; disabled ones left out.
+    /// Addresses that more than one account has, with the places of these accounts among the users; disabled and blocked ones left out.
     shared: AHashMap<Cow<'a, str>, Vec<u32>>,
     /// Some account signs in by an identity provider. `None`: none that tells its type does, and not every one tells it.
     has_sso: Option<bool>,
@@ -20,6 +21,8 @@ pub(super) struct Identities<'a> {
     pub(super) tells_addresses: bool,
     /// Some account's type is told.
     pub(super) tells_types: bool,
+    /// Some account's key is told.
+    pub(super) tells_keys: bool,
     /// Whether some account other than a service has a second factor is told.
     pub(super) tells_mfa: bool,
 }
@@ -32,9 +35,10 @@ struct Holders {
 
 impl<'a> Identities<'a> {
     /// Of no users at all everything counts as told: a rule then ran over nobody.
-    pub(super) fn of(users: &'a [User]) -> Self {
+    pub(super) fn of(users: &'a [User], as_of: Instant) -> Self {
+        let closed = |user: &User| user.enabled == Some(false) || user.blocked_at(as_of).is_some();
         let mut holders: AHashMap<Cow<'a, str>, Holders> = AHashMap::with_capacity(users.len());
-        for (user, at) in users.iter().zip(0u32..).filter(|(user, _)| user.enabled != Some(false)) {
+        for (user, at) in users.iter().zip(0u32..).filter(|(user, _)| !closed(user)) {
             let Some(address) = user.address() else { continue };
             holders
                 .entry(address)
@@ -56,6 +60,8 @@ impl<'a> Identities<'a> {
             has_sso: if any_sso || users.iter().all(typed) { Some(any_sso) } else { None },
             tells_addresses: users.is_empty() || !nobody,
             tells_types: users.is_empty() || users.iter().any(typed),
+            tells_keys: users.is_empty()
+                || users.iter().any(|user| user.public_key.is_some() || user.passkeys.is_some()),
             tells_mfa: people.peek().is_none() || people.any(|user| user.mfa.is_some()),
         }
     }
@@ -63,7 +69,7 @@ impl<'a> Identities<'a> {
 
 /// Enabled, with an address that another enabled account has too.
 pub(super) fn shared_email(bench: &Bench<'_>, user: &User) -> Look {
-    if user.enabled == Some(false) {
+    if user.enabled == Some(false) || bench.blocked(user).is_some() {
         return Look::NotASubject;
     }
     let Some(address) = user.address() else { return Look::NotASubject };
@@ -89,7 +95,8 @@ pub(super) fn shared_email(bench: &Bench<'_>, user: &User) -> Look {
 /// Enabled, local and not for emergencies, where others sign in by an identity provider.
 pub(super) fn local_outside_sso(bench: &Bench<'_>, user: &User) -> Look {
     let has_sso = bench.identities.has_sso;
-    if user.enabled == Some(false) || user.kind == UserKind::BreakGlass || has_sso == Some(false) {
+    let closed = user.enabled == Some(false) || bench.blocked(user).is_some();
+    if closed || user.kind == UserKind::BreakGlass || has_sso == Some(false) {
         return Look::NotASubject;
     }
     if user.account_type.is_some() && !user.is_local() {
@@ -107,14 +114,15 @@ pub(super) fn local_outside_sso(bench: &Bench<'_>, user: &User) -> Look {
     })
 }
 
-/// Enabled, not a service, and told to have no second factor. That of single sign-on is the identity provider's.
+/// Enabled, not a service, and told to have no second factor. That of single sign-on is the identity provider's, and an account of
+/// unknown type may be of that sort.
 pub(super) fn no_mfa(bench: &Bench<'_>, user: &User) -> Look {
-    if user.enabled == Some(false) || user.kind == UserKind::Service {
+    if user.enabled == Some(false) || bench.blocked(user).is_some() || user.kind == UserKind::Service {
         return Look::NotASubject;
     }
     match user.mfa {
         Some(true) => return Look::Fine,
-        Some(false) if user.enabled == Some(true) && !user.is_sso() => {}
+        Some(false) if user.enabled == Some(true) && user.account_type.is_some() && !user.is_sso() => {}
         Some(false) | None => return Look::Undetermined,
     }
     let privilege = bench.roll.privilege(user);

@@ -15,7 +15,9 @@ pub(super) fn dormant(bench: &Bench<'_>, user: &User) -> Look {
     let blocked = bench.blocked(user).map(Blocked::as_str);
     let closed = if user.enabled == Some(false) { Some("disabled") } else { blocked };
     if let Some(state) = closed {
-        return remark(state, state, &keys, Map::new());
+        let end = user.expires_at.at().filter(|end| *end <= bench.as_of);
+        let found = end.map_or_else(Map::new, |end| evidence([("expires_at", json!(instant(end)))]));
+        return remark(state, state, &keys, found);
     }
     match (staleness::since_login(bench, user), staleness::since_creation(bench, user)) {
         (Idle::Long(long), _) => {
@@ -33,7 +35,7 @@ pub(super) fn dormant(bench: &Bench<'_>, user: &User) -> Look {
 
 fn keys(user: &User) -> Vec<&'static str> {
     let ssh = user.public_key.as_deref().is_some_and(|key| !key.is_empty());
-    let found = [(ssh, "ssh-key"), (user.passkeys > 0, "passkey")];
+    let found = [(ssh, "ssh-key"), (user.passkeys.is_some_and(|count| count > 0), "passkey")];
     found.into_iter().filter(|(there, _)| *there).map(|(_, word)| word).collect()
 }
 
@@ -49,9 +51,9 @@ fn age(long: &Long<'_>) -> Map<String, Value> {
 
 fn remark(state: &str, words: &str, keys: &[&str], mut found: Map<String, Value>) -> Look {
     let open = match keys {
-        ["ssh-key"] => "an SSH key still opens it",
-        ["passkey"] => "a passkey still opens it",
-        _ => "an SSH key and a passkey still open it",
+        ["ssh-key"] => "it still carries an SSH key",
+        ["passkey"] => "it still carries a passkey",
+        _ => "it still carries an SSH key and a passkey",
     };
     found.extend(evidence([("keys", json!(keys)), ("state", json!(state))]));
     Look::Remark(Remark {

@@ -5,9 +5,12 @@ use super::{Bench, Look, Remark, evidence, instant};
 use crate::model::{Group, GroupId, Rule, Severity, User};
 use serde_json::json;
 
+/// Groups that the evidence names: a cell must not outgrow what spreadsheets take.
+const NAMED: usize = 100;
+
 /// Enabled, its memberships are known, and none of the groups exists. No group can hold an API account.
 pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
-    if user.enabled == Some(false) || user.api.is_some() {
+    if user.enabled == Some(false) || bench.blocked(user).is_some() || user.api.is_some() {
         return Look::NotASubject;
     }
     if user.enabled.is_none() || !user.groups_known {
@@ -24,10 +27,18 @@ pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
     };
     Look::Remark(Remark {
         rule: Rule::NoGroup,
-        severity: Severity::Medium,
+        severity: if refuses_login(bench) { Severity::Low } else { Severity::Medium },
         title,
-        evidence: evidence([("named_groups", json!(texts(user.group_memberships.iter())))]),
+        evidence: evidence([
+            ("count", json!(named)),
+            ("named_groups", json!(texts(user.group_memberships.iter().take(NAMED)))),
+        ]),
     })
+}
+
+/// Permissions come only from groups in Password Safe: whoever is in none cannot log in.
+fn refuses_login(bench: &Bench<'_>) -> bool {
+    bench.roll.harvest.source.kind == "password-safe"
 }
 
 /// Disabled or blocked (expired, quarantined, not approved), and still a member of a group that is not known to be gone.
@@ -50,9 +61,10 @@ pub(super) fn disabled(bench: &Bench<'_>, user: &User) -> Look {
     let of_these =
         if privileged.is_empty() { String::new() } else { format!(", {} of them privileged", privileged.len()) };
     let mut found = evidence([
+        ("count", json!(still_in.len())),
         ("enabled", json!(user.enabled)),
-        ("groups", json!(texts(still_in.iter().copied()))),
-        ("privileged_groups", json!(privileged)),
+        ("groups", json!(texts(still_in.iter().copied().take(NAMED)))),
+        ("privileged_groups", json!(&privileged[..privileged.len().min(NAMED)])),
     ]);
     if let Some(blocked) = blocked {
         found.insert("blocked".to_owned(), json!(blocked.as_str()));
@@ -83,7 +95,10 @@ pub(super) fn dangling(bench: &Bench<'_>, user: &User) -> Look {
         rule: Rule::DanglingGroup,
         severity: Severity::Low,
         title: format!("names {groups} not in the source's list of groups"),
-        evidence: evidence([("missing_groups", json!(missing))]),
+        evidence: evidence([
+            ("count", json!(missing.len())),
+            ("missing_groups", json!(&missing[..missing.len().min(NAMED)])),
+        ]),
     })
 }
 

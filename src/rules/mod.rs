@@ -107,7 +107,7 @@ impl<'a> Bench<'a> {
             controls,
             groups_whole: roll.harvest.coverage(ListKind::Groups).is_complete(),
             tells_logins: roll.harvest.users.is_empty() || roll.harvest.users.iter().any(told),
-            identities: identity::Identities::of(&roll.harvest.users),
+            identities: identity::Identities::of(&roll.harvest.users, as_of),
             tally: Default::default(),
             findings: Vec::new(),
         }
@@ -210,6 +210,7 @@ impl<'a> Bench<'a> {
             Rule::SharedEmail => untold(self.identities.tells_addresses, "e-mail addresses"),
             Rule::LocalOutsideSso => untold(self.identities.tells_types, "account types"),
             Rule::NoMfa => untold(self.identities.tells_mfa, "second factors"),
+            Rule::DormantWithKey => untold(self.identities.tells_keys, "a key of any account"),
             _ => None,
         }
     }

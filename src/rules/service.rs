@@ -11,6 +11,9 @@ pub(super) fn without_owner(bench: &Bench<'_>, user: &User) -> Look {
     if user.kind != UserKind::Service || user.enabled == Some(false) {
         return Look::NotASubject;
     }
+    if user.enabled.is_none() {
+        return Look::Undetermined;
+    }
     let source = &bench.roll.harvest.source.name;
     let entries = bench.policy.service_owners.iter().filter(|entry| entry.names(source, user));
     // Of several entries the one that holds longest counts: somebody answers for the account until then.
@@ -34,7 +37,12 @@ fn remark(user: &User, entry: Option<&ServiceOwner>) -> Remark {
     };
     let mut found = evidence([("reason", json!(reason))]);
     if let Some(entry) = entry {
-        found.extend(evidence([("owner", json!(entry.owner)), ("review_by", json!(entry.review_by.to_string()))]));
+        let account = entry.account.to_string();
+        found.extend(evidence([
+            ("account", json!(account)),
+            ("owner", json!(entry.owner)),
+            ("review_by", json!(entry.review_by.to_string())),
+        ]));
     }
     let mut severity = Severity::Medium;
     if let Some(api) = user.api.as_deref() {
@@ -52,6 +60,6 @@ fn remark(user: &User, entry: Option<&ServiceOwner>) -> Remark {
 /// What makes an API account graver.
 fn reach(api: &ApiAccess) -> Vec<String> {
     let rights = (!api.wide_rights.is_empty()).then(|| format!("wide rights ({})", api.wide_rights.join(", ")));
-    let addresses = (!api.restricted).then(|| "usable from any address".to_owned());
+    let addresses = (api.restricted == Some(false)).then(|| "usable from any address".to_owned());
     rights.into_iter().chain(addresses).collect()
 }

@@ -96,11 +96,11 @@ pub(super) fn since_creation<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
 pub(super) fn stale(bench: &Bench<'_>, user: &User) -> Look {
     look(since_login(bench, user), |long| {
         let Long { basis, days, privilege, limit, .. } = long;
-        let local = user.is_local();
+        let local = user.local();
         let sort = if privilege == Some(true) { "privileged threshold" } else { "threshold" };
         Remark {
             rule: Rule::StaleLogin,
-            severity: if privilege == Some(true) || local { Severity::High } else { Severity::Medium },
+            severity: if privilege == Some(true) || local == Some(true) { Severity::High } else { Severity::Medium },
             title: format!("no login for {}: last login {}, {sort} {} days", counted(days), instant(basis), limit.days),
             evidence: evidence([
                 ("age_days", json!(days)),
@@ -133,7 +133,7 @@ pub(super) fn never(bench: &Bench<'_>, user: &User) -> Look {
                 ("age_days", json!(days)),
                 ("basis", json!(instant(basis))),
                 ("basis_kind", json!(long.basis_kind)),
-                ("local", json!(user.is_local())),
+                ("local", json!(user.local())),
                 ("privileged", json!(privilege)),
                 ("stale_after_days", json!(stale.days)),
                 ("stale_after_from", json!(stale.from)),

@@ -191,7 +191,7 @@ fn services_disabled_and_expired_accounts_are_never_stale() {
     let service = found(vec![stale("svc-backup", |_| {})]);
     assert_eq!(service, ["no-group:medium", "service-without-owner:medium"]);
     assert_eq!(found(vec![stale("disabled", |u| u.enabled = Some(false))]), [""; 0]);
-    assert_eq!(found(vec![stale("expired", |u| u.expires_at = Told::At(as_of()))]), ["no-group:medium"]);
+    assert_eq!(found(vec![stale("expired", |u| u.expires_at = Told::At(as_of()))]), [""; 0]);
     assert_eq!(found(vec![stale("unknown", |u| u.enabled = None)]), [""; 0]);
     let emergency = found(vec![stale("emergency-1", |u| u.group_memberships = Box::new(["1".into()]))]);
     assert_eq!(emergency, ["stale-login:medium"], "break-glass accounts are people's");

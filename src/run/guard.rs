@@ -1,7 +1,7 @@
 //! Guards against publishing an empty or shrunken list as the truth: a right that was taken away looks like a tenant
 //! without users (200 and an empty list). Pure.
 
-use crate::model::{Inventory, ListKind, ListReport, Roll, SourceStatus};
+use crate::model::{Coverage, Harvest, Inventory, ListKind, ListReport, Roll, SourceStatus};
 use crate::snapshot::manifest::SourceEntry;
 use std::fmt;
 
@@ -67,13 +67,39 @@ fn of_roll(roll: &Roll, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<S
     let is_guarded = |list: &&ListReport| match list.kind {
         ListKind::Users => true,
         // One that failed or drifted is told by itself.
-        ListKind::Groups | ListKind::Members | ListKind::VendorUsers | ListKind::ApiAccounts => {
-            list.coverage.is_complete()
-        }
-        ListKind::UserDetails | ListKind::SecurityProviders | ListKind::Vendors => false,
+        kind => GUARDED.contains(&kind) && list.coverage.is_complete() && !explained(harvest, kind),
     };
-    let lists = harvest.lists.iter().filter(is_guarded).map(suspect);
-    lists.filter(|suspect| suspect.shrank() || suspect.is_empty_without_reason(roll)).collect()
+    let mut suspects: Vec<Suspect> = harvest.lists.iter().filter(is_guarded).map(suspect).collect();
+    suspects.retain(|suspect| suspect.shrank() || suspect.is_empty_without_reason(roll));
+    suspects.extend(gone(roll, before, &source, max_shrink_percent));
+    suspects
+}
+
+/// Lists whose rows are accounts, groups or memberships, beside the users.
+const GUARDED: [ListKind; 5] =
+    [ListKind::Groups, ListKind::Members, ListKind::VendorUsers, ListKind::ApiAccounts, ListKind::Vendors];
+
+/// Without groups there are no members to be read, and that is told.
+fn explained(harvest: &Harvest, list: ListKind) -> bool {
+    match list {
+        ListKind::Members => !harvest.coverage(ListKind::Groups).is_complete(),
+        ListKind::VendorUsers => !harvest.coverage(ListKind::Vendors).is_complete(),
+        _ => false,
+    }
+}
+
+/// Lists that had rows and that the source does not have any more: a route that is missing takes accounts away without a word.
+fn gone(roll: &Roll, before: &[SourceEntry], source: &str, max_shrink_percent: u8) -> Vec<Suspect> {
+    let harvest = &roll.harvest;
+    let not_offered = |kind: &ListKind| *harvest.coverage(*kind) == Coverage::NotOffered;
+    GUARDED
+        .into_iter()
+        .filter(|kind| not_offered(kind) && !explained(harvest, *kind))
+        .filter_map(|kind| {
+            let before = rows_before(before, source, kind).filter(|rows| *rows > 0)?;
+            Some(Suspect { source: source.to_owned(), list: kind, before: Some(before), now: 0, max_shrink_percent })
+        })
+        .collect()
 }
 
 impl Suspect {
@@ -89,7 +115,7 @@ impl Suspect {
             // Groups there need not be, unless there were some or users name them.
             ListKind::Groups => were_some || !roll.memberships.is_empty(),
             // The account that reads is one of them; and where nobody is in any group, a right is missing more likely than not.
-            ListKind::ApiAccounts => were_some,
+            ListKind::ApiAccounts | ListKind::Vendors | ListKind::VendorUsers => were_some,
             ListKind::Members => {
                 were_some || (!roll.harvest.groups.is_empty() && roll.harvest.users.len() as u64 > ALWAYS_FINE)
             }
@@ -113,7 +139,7 @@ fn rows_before(before: &[SourceEntry], source: &str, list: ListKind) -> Option<u
 mod tests {
     use super::*;
 
-    use crate::model::{Classes, Coverage, Group, Harvest, SourceIdentity, User};
+    use crate::model::{Classes, Group, SourceIdentity, User};
 
     fn harvest(users: usize, groups: usize, members_of: Option<&str>) -> Harvest {
         let list = |kind, rows: usize| ListReport {
@@ -191,6 +217,7 @@ mod tests {
         let with = |kind: ListKind, rows: u64| {
             let mut harvest = harvest(100, 3, None);
             let list = ListReport { kind, distinct: rows, ..harvest.lists[0].clone() };
+            harvest.lists.push(ListReport { kind: ListKind::Vendors, distinct: 2, ..list.clone() });
             harvest.lists.push(list);
             harvest
         };
@@ -205,12 +232,29 @@ mod tests {
         }
         // The account that reads is an API account itself.
         assert!(said(ListKind::ApiAccounts, 2, 0).contains("2 gone"));
-        assert_eq!(said(ListKind::VendorUsers, 2, 0), "");
+        assert!(said(ListKind::VendorUsers, 2, 0).contains("2 gone"));
         // The accounts of other lists do not make up for users who are gone.
         let mut gone = with(ListKind::ApiAccounts, 50);
         gone.lists[0].distinct = 0;
         let inventory = Inventory::join(vec![gone], &Classes::default());
         assert!(suspects(&inventory, &[], 20)[0].to_string().contains("came back empty"));
+    }
+
+    #[test]
+    fn a_list_that_had_rows_and_is_not_offered_any_more_is_suspicious() {
+        let with = |kind: ListKind, coverage: Coverage| {
+            let mut harvest = harvest(100, 3, None);
+            harvest.lists.push(ListReport { kind, distinct: 7, coverage, ..harvest.lists[0].clone() });
+            harvest
+        };
+        let complete = || Coverage::Complete { proof: "p".to_owned() };
+        for kind in [ListKind::ApiAccounts, ListKind::Vendors] {
+            let before = vec![crate::run::describe::source_entry(&with(kind, complete()))];
+            let said = |harvest| suspects(&Inventory::join(vec![harvest], &Classes::default()), &before, 20).len();
+            assert_eq!(said(with(kind, Coverage::NotOffered)), 1, "{kind:?}");
+            assert_eq!(said(harvest(100, 3, None)), 1, "{kind:?}: not even tried");
+            assert_eq!(said(with(kind, Coverage::Failed { error: "500".to_owned() })), 0, "told by itself");
+        }
     }
 
     #[test]
@@ -231,5 +275,79 @@ mod tests {
         let mut failed = harvest(9, 0, Some("7"));
         failed.lists[1].coverage = Coverage::Failed { error: "403".to_owned() };
         assert!(said(Some((9, 2)), failed, 20).is_empty());
+    }
+
+    #[test]
+    fn a_list_that_was_offered_before_is_missed() {
+        let mut now = harvest(100, 3, None);
+        now.lists.push(ListReport {
+            kind: ListKind::ApiAccounts,
+            distinct: 0,
+            coverage: Coverage::NotOffered,
+            ..now.lists[0].clone()
+        });
+        let mut before = harvest(100, 3, None);
+        for kind in [ListKind::ApiAccounts, ListKind::Vendors, ListKind::VendorUsers] {
+            before.lists.push(ListReport { kind, distinct: 500, ..before.lists[0].clone() });
+        }
+        now.lists.push(ListReport {
+            kind: ListKind::Vendors,
+            distinct: 0,
+            coverage: Coverage::NotOffered,
+            ..now.lists[0].clone()
+        });
+        eprintln!("{:?}", now.status());
+        let before = vec![crate::run::describe::source_entry(&before)];
+        let said = suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20);
+        assert!(!said.is_empty(), "500 API accounts and 500 vendor users vanish, and nobody objects");
+    }
+    #[test]
+    fn vendors_that_come_back_empty_are_suspicious() {
+        let mut now = harvest(100, 3, None);
+        let mut before = harvest(100, 3, None);
+        for kind in [ListKind::Vendors, ListKind::VendorUsers] {
+            before.lists.push(ListReport { kind, distinct: 24, ..before.lists[0].clone() });
+            now.lists.push(ListReport { kind, distinct: 0, ..now.lists[0].clone() });
+        }
+        let before = vec![crate::run::describe::source_entry(&before)];
+        assert!(!suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20).is_empty());
+    }
+}
+#[cfg(test)]
+mod more_tests {
+    use super::*;
+    use crate::model::{Classes, Coverage, Harvest, SourceIdentity, User};
+    #[test]
+    fn groups_that_are_forbidden_are_no_shrinking_of_members() {
+        let list = |kind, distinct, coverage| ListReport {
+            kind,
+            query: String::new(),
+            expected: None,
+            received: distinct,
+            distinct,
+            pages: 1,
+            passes: 1,
+            requests: 1,
+            coverage,
+        };
+        let whole = || Coverage::Complete { proof: String::new() };
+        let harvest = |groups: ListReport, members| Harvest {
+            users: (0..100).map(|n: u32| User::new(n.to_string())).collect(),
+            lists: vec![list(ListKind::Users, 100, whole()), groups, list(ListKind::Members, members, whole())],
+            ..Harvest::of(SourceIdentity {
+                name: "eu".into(),
+                kind: "pra".to_owned(),
+                url: String::new(),
+                client_id: String::new(),
+            })
+        };
+        let before = vec![crate::run::describe::source_entry(&harvest(list(ListKind::Groups, 12, whole()), 900))];
+        // what Sra::read reports today where /group-policy answers 403
+        let now = harvest(list(ListKind::Groups, 0, Coverage::Failed { error: "403".to_owned() }), 0);
+        let said: Vec<String> = suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert!(said.is_empty(), "{said:?}");
     }
 }

@@ -29,6 +29,8 @@ pub struct Provider {
     pub kind: String,
     /// Name.
     pub name: String,
+    /// Group policy of everybody who signs in by it; only the provider's own record tells it.
+    pub default_policy: Option<u64>,
 }
 
 /// A member of a group policy that stands for something in a directory and is not expanded (PRA, RS).
@@ -51,7 +53,7 @@ pub struct ExternalMember {
 pub struct Vendor {
     /// Its id: another numbering than that of group policies.
     pub id: u64,
-    /// As `/vendor` says it.
+    /// As `/vendor` says it; `default_policy` is the group policy of all its people.
     pub record: Record,
     /// Its people as `/vendor/{id}/user` says them, ascending by id: another numbering than that of users. One person
     /// (one id) can be of several vendors.

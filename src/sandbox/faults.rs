@@ -71,6 +71,14 @@ pub struct Faults {
     pub forbid_members: bool,
     /// Vendors and their users answer 403.
     pub forbid_vendors: bool,
+    /// PRA: the people of every vendor answer 403; the vendors do not.
+    pub forbid_vendor_users: bool,
+    /// PRA, RS: the security providers answer 403.
+    pub forbid_providers: bool,
+    /// PRA, RS: the API accounts answer 403.
+    pub forbid_api_accounts: bool,
+    /// Chance of a JSON object that tells an error, with 200, in the place of any answer.
+    pub json_error_200: f64,
     /// The member list of this group policy always answers 500.
     pub fail_member_list: Option<u64>,
     /// The churn ends after so many deletions and creations.
@@ -114,6 +122,7 @@ impl Faults {
             (self.truncate, Mishap::Truncate),
             (self.html_200, Mishap::Html),
             (self.empty_200, Mishap::Empty),
+            (self.json_error_200, Mishap::JsonError),
         ];
         chances.into_iter().find(|(chance, _)| hits(rng, *chance)).map(|(_, mishap)| mishap)
     }
@@ -133,4 +142,5 @@ pub(super) enum Mishap {
     Truncate,
     Html,
     Empty,
+    JsonError,
 }

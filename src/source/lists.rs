@@ -1,12 +1,15 @@
 //! What connectors share beside decoding: the client with who it reads for, reports of lists, words for errors, and the tally of
 //! lists that exist once a group. Knows no product.
 
+use super::date;
 use super::record::{Id, Listed, Record, listed};
 use super::{ProbedList, SourceSettings};
 use crate::event::{Event, Observer};
-use crate::model::{Coverage, ListKind, ListReport, SourceIdentity};
+use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport, SourceIdentity};
 use crate::wire::page::{End, Progress, Row, WalkSettings, Walked};
 use crate::wire::{Client, WireError, WireErrorKind};
+use chrono::TimeDelta;
+use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -65,6 +68,7 @@ impl Desk {
             match answer.and_then(|record| listed(vec![record], id_key, &path)) {
                 Ok(rows) => found.extend(rows.into_iter().filter(|row| row.id == *id)),
                 Err(error) if error.kind == WireErrorKind::NotFound => {}
+                Err(error) if is_hopeless(&error) => return (found, unknown + (ids.len() - asked) as u64),
                 Err(_) => unknown += 1,
             }
         }
@@ -114,7 +118,7 @@ pub(super) fn probed(kind: ListKind, page: Result<(u64, Option<u64>), &WireError
 /// Pages of a list, by its first one. Without a total: this page and the look behind it, at least.
 pub(super) fn pages(total: Option<u64>, first: u64) -> u64 {
     let behind = total.map(|total| total.saturating_sub(first));
-    behind.map_or(2, |behind| 1 + behind.div_ceil(first.max(1)))
+    behind.map_or(2, |behind| behind.div_ceil(first.max(1)).saturating_add(1))
 }
 
 /// The error with the list that it hit, and what to do.
@@ -130,7 +134,7 @@ pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
             ListKind::ApiAccounts => "API accounts",
         };
         return format!(
-            "the list of {what} is forbidden (403): give the API account the right to view {what} (scope read_only)"
+            "the list of {what} is forbidden (403): give the API account the right to view {what}; read only is enough"
         );
     }
     match error.hint() {
@@ -143,7 +147,11 @@ pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
 pub(super) fn is_hopeless(error: &WireError) -> bool {
     !matches!(
         error.kind,
-        WireErrorKind::Broken(_) | WireErrorKind::Status(_) | WireErrorKind::Shape(_) | WireErrorKind::TooLarge(_)
+        WireErrorKind::Broken(_)
+            | WireErrorKind::Status(_)
+            | WireErrorKind::Shape(_)
+            | WireErrorKind::TooLarge(_)
+            | WireErrorKind::NotFound
     )
 }
 
@@ -160,10 +168,46 @@ pub(super) fn strangers(
     members.iter().flat_map(|(_, rows)| rows).filter_map(named).filter(|id| !known.contains(id)).collect()
 }
 
-/// For the manifest: who came while lists were read.
-pub(super) fn came_later(found: &[Listed]) -> Option<String> {
-    let ids: Vec<String> = found.iter().map(|row| row.id.to_text()).collect();
-    (!ids.is_empty()).then(|| format!("users {} came after the list was read; they were read by id", ids.join(", ")))
+/// What users whom only groups name mean for the list of users: those who were made after the reading began came later; any other,
+/// and any who could not be looked up, show that the list lacks somebody.
+pub(super) fn settle_strangers(
+    harvest: &mut Harvest,
+    found: &[Listed],
+    unknown: u64,
+    began: Instant,
+    created: impl Fn(&Listed) -> Option<Value>,
+) {
+    // Clocks may differ a little.
+    let since = began - TimeDelta::minutes(5);
+    let is_new = |row: &&Listed| {
+        created(row).and_then(|told| date::instant(told.as_str()?)).is_some_and(|created| created.value >= since)
+    };
+    let lacking: Vec<&Listed> = found.iter().filter(|row| !is_new(row)).collect();
+    if !found.is_empty() {
+        let ids: Vec<String> = found.iter().map(|row| row.id.to_text()).collect();
+        harvest.warnings.push(format!("only groups named these users, who were then read by id: {}", ids.join(", ")));
+    }
+    if let Some(why) = lacks(&lacking, unknown)
+        && let Some(users) = harvest.lists.iter_mut().find(|list| list.kind == ListKind::Users)
+        && users.coverage.is_complete()
+    {
+        users.coverage = Coverage::Drifted { why };
+    }
+}
+
+/// The list lacks users who are there by their ids; or groups name so many others that nobody can tell. A user whom a group names
+/// and who is not there by id is gone: that is the group's trouble, not the list's.
+pub(super) fn lacks(found: &[&Listed], unknown: u64) -> Option<String> {
+    match (found.first(), unknown) {
+        (Some(first), _) => {
+            let more = if found.len() == 1 { String::new() } else { format!(" and {} more", found.len() - 1) };
+            Some(format!("it lacks users who are there by id: {}{more}", first.id.to_text()))
+        }
+        (None, 0) => None,
+        (None, unknown) => {
+            Some(format!("groups name users whom it does not hold, {unknown} of whom were not looked up"))
+        }
+    }
 }
 
 /// More records than this, and than one in fifty, that are not found: no deletions, but a right or a route that is missing.
@@ -189,6 +233,8 @@ pub(super) struct PerGroup {
     pub(super) passes: u64,
     read: u64,
     failed: Option<String>,
+    /// Why nothing was read at all.
+    refused: Option<String>,
     unproven: Vec<(String, String)>,
 }
 
@@ -199,7 +245,7 @@ impl PerGroup {
 
     /// Takes one group's list; gives its rows.
     pub(super) fn take<R: Row>(&mut self, kind: ListKind, group: &str, walked: Walked<R, WireError>) -> Vec<R> {
-        self.expected = self.expected.zip(walked.expected).map(|(sum, more)| sum + more);
+        self.expected = self.expected.zip(walked.expected).map(|(sum, more)| sum.saturating_add(more));
         self.received += walked.received;
         self.distinct += walked.rows.len() as u64;
         self.pages += walked.pages;
@@ -222,7 +268,7 @@ impl PerGroup {
     }
 
     pub(super) fn fail_whole(&mut self, why: String) {
-        self.failed.get_or_insert(why);
+        self.refused.get_or_insert(why);
     }
 
     pub(super) fn report(self, kind: ListKind, query: String, requests: u64) -> ListReport {
@@ -242,6 +288,9 @@ impl PerGroup {
 
     fn coverage(&self) -> Coverage {
         let Self { wanted, read, gone, pages, .. } = self;
+        if let Some(error) = &self.refused {
+            return Coverage::Failed { error: error.clone() };
+        }
         if let Some(error) = &self.failed {
             let missing = wanted.saturating_sub(*read);
             return Coverage::Failed {
@@ -258,7 +307,7 @@ impl PerGroup {
             let why = format!("{gone} of {wanted} groups that the list names were not found (404), each asked twice");
             return Coverage::Drifted { why };
         }
-        let removed = if *gone == 0 { String::new() } else { format!(", {gone} removed meanwhile (404, asked twice)") };
+        let removed = if *gone == 0 { String::new() } else { format!(", {gone} removed meanwhile (404)") };
         Coverage::Complete {
             proof: format!("{read} of {wanted} groups read to their end over {pages} answers{removed}"),
         }

@@ -128,3 +128,6 @@ pub fn build(
         SourceKind::Scim => Box::new(scim::Scim::new(settings, observer)?),
     })
 }
+
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;

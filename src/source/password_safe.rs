@@ -6,7 +6,7 @@
 
 mod decode;
 
-use super::lists::{Desk, PerGroup, empty_report, failed, is_hopeless, probed, strangers};
+use super::lists::{Desk, PerGroup, empty_report, failed, in_words, is_hopeless, lacks, probed, strangers};
 use super::record::{Decoding, Id, Listed, Records, listed};
 use super::{Harvesting, Leaving, Probe, Probing, Source, SourceSettings};
 use crate::event::Observer;
@@ -66,6 +66,8 @@ impl PasswordSafe {
     pub(super) fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
         let mut settings = settings.clone();
         let base = settings.base_path.clone();
+        // Everything in one answer.
+        settings.client.max_body_bytes = 512 << 20;
         settings.client.session =
             Some(SessionPaths { sign_in: format!("{base}/Auth/SignAppIn"), sign_out: format!("{base}/Auth/Signout") });
         Ok(Self { desk: Desk::new(&settings, observer, MAX_PASSES)?, base })
@@ -95,7 +97,7 @@ impl PasswordSafe {
 
     fn proven(&self, harvest: &mut Harvest, reading: Reading, decoding: &Decoding) {
         let Reading { lists, members, report, users, groups, passes, coverage } = reading;
-        let whole = report.coverage.is_complete();
+        let whole = report.coverage.is_complete() && coverage.1.is_complete();
         harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
         harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
         harvest.lists.push(report);
@@ -134,7 +136,10 @@ impl PasswordSafe {
         let mut passes = 1;
         loop {
             let (members, report) = self.members(&before.groups).await;
-            let after = self.lists(&mut efforts).await?;
+            let after = match self.lists(&mut efforts).await {
+                Ok(after) => after,
+                Err(broken) => return Ok(once(before, members, report, efforts, passes, &broken.error)),
+            };
             let (users_moved, groups_moved) =
                 (ids(&before.users) != ids(&after.users), ids(&before.groups) != ids(&after.groups));
             let named = |row: &Listed| Some(row.id.clone());
@@ -144,7 +149,7 @@ impl PasswordSafe {
             let hopeless = matches!(report.coverage, Coverage::Failed { .. });
             if settled || hopeless || passes >= u64::from(MAX_PASSES) {
                 let moved = |moved: bool| moved.then(|| format!("its ids still changed after {passes} readings"));
-                let users = moved(users_moved).or_else(|| lacking(&found, unknown));
+                let users = moved(users_moved).or_else(|| lacks(&found.iter().collect::<Vec<_>>(), unknown));
                 let others = match missing.len() - found.len() {
                     0 => "; memberships name no other".to_owned(),
                     gone => format!("; {gone} more whom memberships name are not there by id either (404)"),
@@ -271,15 +276,26 @@ impl PasswordSafe {
     }
 }
 
+/// The second reading broke off: what the first gave is kept, and not proven.
+fn once(
+    lists: Lists,
+    members: Vec<(Id, Vec<Listed>)>,
+    report: ListReport,
+    (users, groups): (Effort, Effort),
+    passes: u64,
+    error: &WireError,
+) -> Reading {
+    let why = format!("it was read only once: {}", in_words(ListKind::Users, error));
+    let coverage = (Coverage::Drifted { why: why.clone() }, Coverage::Drifted { why });
+    Reading { lists, members, report, users, groups, passes, coverage }
+}
+
 /// Proven by two readings, unless there is a doubt.
 fn coverage(rows: &[Listed], doubt: Option<String>, more: &str) -> Coverage {
-    match doubt.or_else(|| is_round(rows.len())) {
-        Some(why) => Coverage::Drifted { why },
-        None => {
-            let proof = format!("{} rows, the same ids when read again at the end{more}", rows.len());
-            Coverage::Complete { proof }
-        }
+    if let Some(why) = doubt.or_else(|| is_round(rows.len())) {
+        return Coverage::Drifted { why };
     }
+    Coverage::Complete { proof: format!("{} rows, the same ids when read again at the end{more}", rows.len()) }
 }
 
 /// A whole list in one answer.
@@ -303,21 +319,6 @@ fn is_round(rows: usize) -> Option<String> {
 
 fn ids(rows: &[Listed]) -> BTreeSet<&Id> {
     rows.iter().map(|row| &row.id).collect()
-}
-
-/// The list lacks users who are there by their ids; or groups name so many others that nobody can tell. A user whom a group names and
-/// who is not there by id is gone: that is the group's trouble, not the list's.
-fn lacking(found: &[Listed], unknown: u64) -> Option<String> {
-    match (found.first(), unknown) {
-        (Some(first), _) => {
-            let more = if found.len() == 1 { String::new() } else { format!(" and {} more", found.len() - 1) };
-            Some(format!("it lacks users who are there by id: {}{more}", first.id.to_text()))
-        }
-        (None, 0) => None,
-        (None, unknown) => {
-            Some(format!("groups name users whom it does not hold, {unknown} of whom were not looked up"))
-        }
-    }
 }
 
 impl Source for PasswordSafe {
@@ -354,9 +355,12 @@ mod tests {
         let members = vec![(Id::Number(1), rows(&[1, 2])), (Id::Number(2), rows(&[2, 9, 8]))];
         let missing = strangers(&members, &rows(&[1, 2, 3]), |row| Some(row.id.clone()));
         assert_eq!(missing, [Id::Number(8), Id::Number(9)].into());
-        assert_eq!(lacking(&rows(&[8, 9]), 0).as_deref(), Some("it lacks users who are there by id: 8 and 1 more"));
-        assert!(lacking(&[], 3).unwrap().contains("3 of whom were not looked up"));
-        assert_eq!(lacking(&[], 0), None);
+        assert_eq!(
+            lacks(&rows(&[8, 9]).iter().collect::<Vec<_>>(), 0).as_deref(),
+            Some("it lacks users who are there by id: 8 and 1 more")
+        );
+        assert!(lacks(&[], 3).unwrap().contains("3 of whom were not looked up"));
+        assert_eq!(lacks(&[], 0), None);
     }
 
     #[test]

@@ -159,13 +159,19 @@ impl Record {
     }
 
     /// A whole number, which stays.
-    pub(super) fn count(&self, key: &str) -> u64 {
-        self.0.get(key).and_then(Value::as_u64).unwrap_or(0)
+    pub(super) fn count(&self, key: &str) -> Option<u64> {
+        self.0.get(key).and_then(Value::as_u64)
     }
 
     /// An id, which stays.
     pub(super) fn id(&self, key: &str) -> Option<Id> {
         self.0.get(key).and_then(Id::from_json)
+    }
+
+    /// A list of ids, which stays.
+    pub(super) fn ids(&self, key: &str) -> Vec<Id> {
+        let items = self.0.get(key).and_then(Value::as_array);
+        items.into_iter().flatten().filter_map(Id::from_json).collect()
     }
 
     /// A last login.

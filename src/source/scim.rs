@@ -4,13 +4,14 @@
 
 mod decode;
 
-use super::lists::{Desk, came_later, pages, probed, report};
+use super::lists::{Desk, pages, probed, report, settle_strangers};
 use super::record::{Decoding, Listed, Record, listed};
 use super::{Harvesting, Probe, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport};
 use crate::wire::page::{Page, Window, walk};
 use crate::wire::{Body, Plan, WireError, WireErrorKind};
+use chrono::Utc;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -28,12 +29,30 @@ pub(super) struct Scim {
 }
 
 /// RFC 7644 §3.4.2: `Resources` is absent when there are none.
-#[derive(Deserialize)]
 struct ListResponse {
-    #[serde(rename = "totalResults")]
     total: Option<u64>,
-    #[serde(rename = "Resources", default)]
     resources: Option<Vec<Record>>,
+}
+
+impl<'de> Deserialize<'de> for ListResponse {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Shape {
+            #[serde(default)]
+            schemas: Vec<String>,
+            #[serde(rename = "totalResults")]
+            total: Option<u64>,
+            #[serde(rename = "Resources")]
+            resources: Option<Vec<Record>>,
+        }
+        let Shape { schemas, total, resources } = Shape::deserialize(deserializer)?;
+        // An object that tells an error is no empty list.
+        let is_list = schemas.iter().any(|schema| schema.ends_with(":ListResponse"));
+        if total.is_none() && resources.is_none() && !is_list {
+            return Err(serde::de::Error::custom("not a ListResponse"));
+        }
+        Ok(Self { total, resources })
+    }
 }
 
 impl Body for ListResponse {
@@ -52,7 +71,7 @@ impl Scim {
     }
 
     async fn read(&self) -> Harvest {
-        let decoding = Decoding::default();
+        let (decoding, began) = (Decoding::default(), Utc::now());
         let mut harvest = Harvest::of(self.desk.identity.clone());
         let page_size = match self.provider().await {
             Ok(most) => most.map_or(self.desk.walk.page_size, |most| self.desk.walk.page_size.min(most.max(1))),
@@ -74,9 +93,9 @@ impl Scim {
             groups
         };
         let mut users = users;
-        let (found, _) =
-            self.desk.strangers(&format!("{}/Users", self.base), "id", &decode::strangers(&users, &groups)).await;
-        harvest.warnings.extend(came_later(&found));
+        let missing = decode::strangers(&users, &groups);
+        let (found, unknown) = self.desk.strangers(&format!("{}/Users", self.base), "id", &missing).await;
+        settle_strangers(&mut harvest, &found, unknown, began, |row| row.record.at("/meta/created").cloned());
         users.extend(found);
         decode::fill(&mut harvest, users, groups, self.last_login_path.as_deref(), &decoding);
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
@@ -150,5 +169,21 @@ impl Source for Scim {
 
     fn probe(&self) -> Probing<'_> {
         Box::pin(self.look())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn an_object_that_tells_an_error_is_no_empty_list() {
+        for body in
+            [r#"{"error":"x"}"#, "{}", r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"403"}"#]
+        {
+            assert!(
+                serde_json::from_str::<ListResponse>(body).is_err(),
+                "{body} is read as an empty list without a total"
+            );
+        }
     }
 }

@@ -7,14 +7,17 @@
 
 mod decode;
 
-use super::lists::{Desk, PerGroup, came_later, empty_report, failed, is_hopeless, probed, report, strangers};
-use super::record::{Decoding, Id, Listed, Records, listed};
+use super::lists::{
+    Desk, PerGroup, empty_report, failed, in_words, is_hopeless, probed, report, settle_strangers, strangers,
+};
+use super::record::{Decoding, Id, Listed, Record, Records, listed};
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
-use crate::model::{Coverage, Harvest, ListKind, ListReport};
+use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport};
 use crate::wire::page::Walked;
 use crate::wire::page::numbered::{Numbered, PageAt, Told, walk_numbered};
 use crate::wire::{HeaderMap, Plan, WireError, WireErrorKind};
+use chrono::Utc;
 use decode::Tenant;
 use futures_util::stream::{self, StreamExt};
 use std::sync::Arc;
@@ -71,7 +74,7 @@ impl Sra {
     }
 
     async fn read(&self) -> Harvest {
-        let decoding = Decoding::default();
+        let (decoding, began) = (Decoding::default(), Utc::now());
         let mut harvest = Harvest::of(self.desk.identity.clone());
         let firsts = self.firsts().await;
         if let Err(refusal) = self.desk.client.afford(&plan(&firsts)) {
@@ -94,9 +97,12 @@ impl Sra {
                 return self.ended(harvest, &decoding);
             }
         }
-        self.members(&mut tenant, &mut harvest).await;
+        self.default_policies(&mut tenant, &mut harvest).await;
+        if matches!(harvest.coverage(ListKind::Groups), Coverage::Complete { .. } | Coverage::Drifted { .. }) {
+            self.members(&mut tenant, &mut harvest).await;
+        }
         self.vendor_users(&mut tenant, &mut harvest).await;
-        self.latecomers(&mut tenant, &mut harvest).await;
+        self.latecomers(&mut tenant, &mut harvest, began).await;
         tenant.fill(&mut harvest, &decoding);
         self.ended(harvest, &decoding)
     }
@@ -158,6 +164,23 @@ impl Sra {
         Ok(Numbered { rows: listed(records.0, "id", &path)?, told: told(&headers) })
     }
 
+    /// The policy that everybody has who signs in by a provider: told by each provider's own record only.
+    async fn default_policies(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+        for id in tenant.provider_ids() {
+            let path = format!("{}/security-provider/{}", self.base, id.in_path());
+            match self.desk.client.get::<Record>(&path).await {
+                Ok(record) => tenant.provider_told(&id, Some(&record)),
+                Err(error) => {
+                    tenant.provider_told(&id, None);
+                    let id = id.to_text();
+                    harvest
+                        .warnings
+                        .push(format!("the default policy of security provider {id} is not known: {error}"));
+                }
+            }
+        }
+    }
+
     /// The members of every group policy.
     async fn members(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
         let paths: Vec<(Id, String)> = (tenant.policies.iter())
@@ -167,7 +190,7 @@ impl Sra {
         let (lists, report) = self.per_group(kind, "/group-policy/{id}/member", paths).await;
         tenant.policies.retain(|policy| !lists.gone.contains(&policy.id));
         tenant.members = lists.rows;
-        tenant.members_whole = report.coverage.is_complete();
+        tenant.members_whole = report.coverage.is_complete() && harvest.coverage(ListKind::Groups).is_complete();
         harvest.lists.push(report);
     }
 
@@ -202,7 +225,7 @@ impl Sra {
             firsts.iter().map(|first| first.first.rest()).sum(),
         );
         if let Err(refusal) = self.desk.client.afford(&plan) {
-            tally.fail_whole(refusal.to_string());
+            tally.fail_whole(in_words(kind, &refusal));
             return (found, tally.report(kind, self.query(query), self.desk.client.requests() - before));
         }
         let walks = stream::iter(firsts).map(|first| async move {
@@ -213,6 +236,12 @@ impl Sra {
         let mut walks = walks.buffer_unordered(self.desk.walk.concurrency);
         while let Some((id, walked)) = walks.next().await {
             let walked: Walked<Listed, WireError> = walked;
+            if walked.end.as_ref().is_err_and(|error| error.kind == WireErrorKind::NotFound) {
+                // It went between two of its pages.
+                tally.gone += 1;
+                found.gone.push(id);
+                continue;
+            }
             let hopeless = walked.end.as_ref().is_err_and(is_hopeless);
             let rows = tally.take(kind, &id.to_text(), walked);
             found.rows.push((id, rows));
@@ -255,12 +284,13 @@ impl Sra {
         (firsts, missing)
     }
 
-    /// Users whom a policy names and the list does not: whoever came after the list was read is there by id.
-    async fn latecomers(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+    /// Users whom a policy names and the list does not: they may have come after it was read, or the list lacks them.
+    async fn latecomers(&self, tenant: &mut Tenant, harvest: &mut Harvest, began: Instant) {
         let named = |member: &Listed| member.record.id("user_id");
         let missing = strangers(&tenant.members, &tenant.users, named);
-        let (found, _) = self.desk.strangers(&format!("{}/user", self.base), "id", &missing).await;
-        harvest.warnings.extend(came_later(&found));
+        let (found, unknown) = self.desk.strangers(&format!("{}/user", self.base), "id", &missing).await;
+        let created = |row: &Listed| row.record.get("created_at").cloned();
+        settle_strangers(harvest, &found, unknown, began, created);
         tenant.users.extend(found);
     }
 
@@ -314,6 +344,7 @@ fn plan(firsts: &[First]) -> Plan {
         match first.kind {
             ListKind::Groups => plan.add(ListKind::Members.as_str(), first.total()),
             ListKind::Vendors => plan.add(ListKind::VendorUsers.as_str(), first.total()),
+            ListKind::SecurityProviders => plan.add("security providers by id", first.total()),
             _ => {}
         }
     }
@@ -325,20 +356,24 @@ fn plan(firsts: &[First]) -> Plan {
 fn told(headers: &HeaderMap) -> Told {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
     let links: Vec<&str> = headers.get_all("link").iter().filter_map(|link| link.to_str().ok()).collect();
-    let is_next = |link: &str| {
-        link.split(';').skip(1).any(|parameter| {
-            let parameter = parameter.trim().to_ascii_lowercase().replace([' ', '"'], "");
-            parameter.strip_prefix("rel=").is_some_and(|rel| rel == "next")
-        })
-    };
-    // Commas stand between links; one within an address would only hide a link that the other headers tell as well.
-    let next = links.iter().flat_map(|link| link.split(',')).any(is_next);
+    // RFC 8288 §3.3: `rel` holds one relation or several with spaces between. Commas stand between links; one within an address
+    // would only hide a link that the other headers tell as well.
+    let relations: Vec<String> = links
+        .iter()
+        .flat_map(|link| link.split(','))
+        .flat_map(|link| link.split(';').skip(1))
+        .filter_map(|parameter| parameter.trim().to_ascii_lowercase().strip_prefix("rel=").map(str::to_owned))
+        .flat_map(|rel| rel.trim_matches('"').split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let has = |wanted: &[&str]| relations.iter().any(|rel| wanted.contains(&rel.as_str()));
+    // Links of a proxy (a style sheet, say) tell nothing of pages.
+    let pages = has(&["first", "prev", "previous", "next", "last"]);
     Told {
         total: number("x-bt-pagination-total"),
         last: number("x-bt-pagination-last-page"),
         current: number("x-bt-pagination-current-page"),
         size: number("x-bt-pagination-per-page"),
-        next: (!links.is_empty()).then_some(next),
+        next: pages.then(|| has(&["next"])),
     }
 }
 
@@ -372,6 +407,8 @@ mod tests {
         let expected = Told { total: Some(201), last: Some(3), current: Some(2), size: Some(100), next: Some(true) };
         assert_eq!(told(&all), expected);
         assert_eq!(told(&headers(&[("Link", "<https://x>; rel=last")])).next, Some(false));
+        assert_eq!(told(&headers(&[("Link", "<https://x>; rel=\"next last\"")])).next, Some(true));
+        assert_eq!(told(&headers(&[("Link", "</app.css>; rel=preload; as=style")])).next, None, "a proxy's");
         assert_eq!(told(&headers(&[])), Told::default());
     }
 }

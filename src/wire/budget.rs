@@ -2,7 +2,6 @@
 //! cannot end is refused at its start, with the arithmetic. Pure but for what it has heard.
 
 use super::ClientSettings;
-use super::pace::HOURLY;
 use reqwest::header::HeaderMap;
 use std::cell::Cell;
 use std::time::Duration;
@@ -40,7 +39,7 @@ impl Plan {
 
     /// All requests, at least.
     pub fn requests(&self) -> u64 {
-        self.parts.iter().map(|(_, requests)| requests).sum()
+        self.parts.iter().fold(0, |sum, (_, requests)| sum.saturating_add(*requests))
     }
 
     /// Whether it may be more.
@@ -60,17 +59,30 @@ impl Plan {
 /// What is known of the limits.
 pub(super) struct Budget {
     per_hour: Option<u64>,
-    /// Whole hours until the deadline; at least one.
+    /// Whole hours of the whole deadline; at least one.
     hours: u64,
+    /// Told limits above this are those of an hour.
+    hourly_above: u64,
     /// Of the last answer: (limit, left).
     told: Cell<Option<(u64, u64)>>,
+}
+
+/// Whole hours of a time; at least one.
+fn hours(time: Duration) -> u64 {
+    (time.as_secs() / HOUR.as_secs()).max(1)
+}
+
+/// So many in an hour, evenly.
+fn evenly(requests: u64) -> Duration {
+    HOUR.div_f64(f64::from(u32::try_from(requests.max(1)).unwrap_or(u32::MAX)))
 }
 
 impl Budget {
     pub(super) fn new(settings: &ClientSettings) -> Self {
         Self {
             per_hour: settings.requests_per_hour.map(u64::from),
-            hours: (settings.deadline.as_secs() / HOUR.as_secs()).max(1),
+            hours: hours(settings.deadline),
+            hourly_above: hourly_above(settings),
             told: Cell::new(None),
         }
     }
@@ -78,46 +90,73 @@ impl Budget {
     /// `X-RateLimit-Limit` and `X-RateLimit-Remaining`, where they are those of an hour.
     pub(super) fn heed(&self, headers: &HeaderMap) {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-        #[expect(clippy::cast_precision_loss, reason = "compared with a thousand")]
-        let hourly = |limit: &u64| *limit as f64 >= HOURLY;
-        if let (Some(limit), Some(left)) = (number("x-ratelimit-limit").filter(hourly), number("x-ratelimit-remaining"))
-        {
+        let limit = number("x-ratelimit-limit").filter(|limit| *limit > self.hourly_above);
+        if let (Some(limit), Some(left)) = (limit, number("x-ratelimit-remaining")) {
             self.told.set(Some((limit, left)));
         }
     }
 
-    /// Whether the plan fits after so many requests; if only over several hours, the interval to keep. An error is the arithmetic.
-    pub(super) fn afford(&self, plan: &Plan, made: u64) -> Result<Option<Duration>, String> {
-        let needed = plan.requests();
+    /// Why no more requests will be answered in this hour, where the server says so.
+    pub(super) fn used_up(&self) -> Option<String> {
+        let (limit, _) = self.told.get().filter(|(_, left)| *left == 0)?;
+        Some(format!("all {limit} requests that the appliance allows in this hour are used up"))
+    }
+
+    /// Why no more requests may be made, where the configuration says so.
+    pub(super) fn overdrawn(&self, made: u64) -> Option<String> {
+        let per_hour = self.per_hour?;
+        let allowed = per_hour.saturating_mul(self.hours);
+        let later = and_later(per_hour, self.hours);
+        (made >= allowed)
+            .then(|| format!("the run has made {made} requests, and requests_per_hour allows {per_hour}{later}"))
+    }
+
+    /// Whether the plan fits after so many requests into the time that is left; if only over several hours, the interval to keep.
+    /// An error is the arithmetic.
+    pub(super) fn afford(&self, plan: &Plan, made: u64, time: Duration) -> Result<Option<Duration>, String> {
+        let (needed, hours) = (plan.requests(), hours(time));
+        let mut paced = None;
         if let Some((limit, left)) = self.told.get() {
-            let within = left + limit * (self.hours - 1);
-            if needed > within {
+            // Nobody knows when the hour of the server ends: what is left of it has to do for each hour.
+            if needed > left.saturating_mul(hours) {
                 return Err(format!(
                     "the run needs {needed} more requests ({}), but the appliance says that {left} of {limit} are left in this \
                      hour{}",
                     plan.arithmetic(),
-                    self.and_later(limit)
+                    and_later(left, hours)
                 ));
             }
+            paced = (needed > left).then(|| evenly(left));
         }
-        let Some(per_hour) = self.per_hour else { return Ok(None) };
-        let (all, allowed) = (made + needed, per_hour * self.hours);
+        let Some(per_hour) = self.per_hour else { return Ok(paced) };
+        let (all, allowed) = (made.saturating_add(needed), per_hour.saturating_mul(hours));
         if all > allowed {
             return Err(format!(
                 "the run needs {all} requests ({made} made, {}), but requests_per_hour allows {per_hour}{}",
                 plan.arithmetic(),
-                self.and_later(per_hour)
+                and_later(per_hour, hours)
             ));
         }
-        let paced = HOUR.div_f64(f64::from(u32::try_from(per_hour).unwrap_or(u32::MAX)));
-        Ok((all > per_hour).then_some(paced))
+        // What was made already counts for the first hour.
+        let own = (all > per_hour).then(|| evenly(per_hour.saturating_sub(made)));
+        Ok(paced.max(own))
     }
+}
 
-    fn and_later(&self, limit: u64) -> String {
-        match self.hours {
-            1 => String::new(),
-            hours => format!(", {} in the {hours} hours of deadline_minutes", limit * hours),
-        }
+/// What the server's headers mean: an API account of a limited product has a limit of an hour, however small.
+pub(super) fn hourly_above(settings: &ClientSettings) -> u64 {
+    if settings.requests_per_hour.is_some() { PER_SECOND } else { SURELY_HOURLY }
+}
+
+/// The vendor's limit of a second.
+const PER_SECOND: u64 = 20;
+/// No appliance allows more in a moment.
+const SURELY_HOURLY: u64 = 999;
+
+fn and_later(limit: u64, hours: u64) -> String {
+    match hours {
+        1 => String::new(),
+        hours => format!(", {} in the {hours} hours of deadline_minutes", limit.saturating_mul(hours)),
     }
 }
 
@@ -146,11 +185,11 @@ mod tests {
     #[test]
     fn a_plan_beyond_the_limit_is_refused_with_the_arithmetic() {
         let budget = budget(100, 60);
-        assert_eq!(budget.afford(&plan(60, 34), 6), Ok(None), "exactly the limit");
+        assert_eq!(budget.afford(&plan(60, 34), 6, HOUR), Ok(None), "exactly the limit");
         let mut plan = plan(199, 120);
         plan.leave_open();
         assert_eq!(
-            budget.afford(&plan, 6).unwrap_err(),
+            budget.afford(&plan, 6, HOUR).unwrap_err(),
             "the run needs 325 requests (6 made, at least 199 for users + 120 for members = 319), but requests_per_hour allows 100"
         );
     }
@@ -158,10 +197,10 @@ mod tests {
     #[test]
     fn a_deadline_of_several_hours_allows_so_many_and_paces_them() {
         let budget = budget(100, 150);
-        assert_eq!(budget.afford(&plan(190, 0), 6), Ok(Some(Duration::from_secs(36))));
+        assert_eq!(budget.afford(&plan(190, 0), 6, 2 * HOUR), Ok(Some(evenly(94))));
         assert!(
             budget
-                .afford(&plan(199, 0), 6)
+                .afford(&plan(199, 0), 6, 2 * HOUR)
                 .unwrap_err()
                 .ends_with("allows 100, 200 in the 2 hours of deadline_minutes")
         );
@@ -175,10 +214,39 @@ mod tests {
             pairs.into_iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
         };
         budget.heed(&told("20", "3"));
-        assert_eq!(budget.afford(&plan(100, 0), 0), Ok(None), "the limit of a second");
+        assert_eq!(budget.afford(&plan(100, 0), 0, HOUR), Ok(None), "the limit of a second");
         budget.heed(&told("15000", "100"));
-        assert_eq!(budget.afford(&plan(100, 0), 0), Ok(None));
-        let why = budget.afford(&plan(101, 0), 0).unwrap_err();
+        assert_eq!(budget.afford(&plan(100, 0), 0, HOUR), Ok(None));
+        let why = budget.afford(&plan(101, 0), 0, HOUR).unwrap_err();
         assert!(why.contains("needs 101 more requests") && why.contains("100 of 15000 are left"), "{why}");
+    }
+
+    #[test]
+    fn what_is_left_of_this_hour_is_spread_over_the_hours_that_the_deadline_allows() {
+        let budget = budget(15_000, 180);
+        let pairs = [("x-ratelimit-limit", "15000"), ("x-ratelimit-remaining", "1000")];
+        budget.heed(&pairs.into_iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect());
+        assert_eq!(budget.afford(&plan(2500, 0), 0, 3 * HOUR), Ok(Some(evenly(1000))));
+        assert!(budget.afford(&plan(2500, 0), 0, HOUR).is_err(), "the deadline is nearer than it was");
+        assert!(budget.afford(&plan(3001, 0), 0, 3 * HOUR).is_err());
+    }
+
+    #[test]
+    fn an_hour_that_is_used_up_is_told_and_a_run_never_makes_more_than_it_may() {
+        let budget = budget(100, 60);
+        assert_eq!((budget.used_up(), budget.overdrawn(99)), (None, None));
+        let pairs = [("x-ratelimit-limit", "100"), ("x-ratelimit-remaining", "0")];
+        budget.heed(&pairs.into_iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect());
+        assert!(budget.used_up().unwrap().contains("all 100 requests"), "also a small limit is one of an hour");
+        assert!(budget.overdrawn(100).unwrap().contains("requests_per_hour allows 100"));
+    }
+
+    #[test]
+    fn absurd_figures_do_not_overflow() {
+        let budget = budget(u32::MAX, 600);
+        let most: &'static str = "18446744073709551615";
+        let pairs = [("x-ratelimit-limit", most), ("x-ratelimit-remaining", most)];
+        budget.heed(&pairs.into_iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect());
+        assert!(budget.afford(&plan(u64::MAX, 5), 6, 10 * HOUR).is_err());
     }
 }

@@ -23,13 +23,13 @@ impl WireError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireErrorKind {
     /// The token endpoint does not accept the account, or a fresh token was refused.
-    #[error("the appliance refused the client id or secret ({0})")]
+    #[error("the appliance refused the credentials ({0})")]
     Refused(String),
     /// 401 with a token that was good before.
     #[error("the appliance refused the token (401)")]
     Unauthorized,
     /// 401 with two tokens that were just given.
-    #[error("the appliance refused the request (401) though the token was new")]
+    #[error("the appliance refuses the request (401) with every credential that it was shown")]
     RequestRefused,
     /// More requests than the limits of an hour allow.
     #[error("{0}")]
@@ -103,27 +103,23 @@ impl WireErrorKind {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Refused(_) | Self::Unauthorized => {
-                "check client_id and client_secret against the API account of the appliance, and that the account is enabled"
+                "check the credentials in the configuration (client_id and client_secret, api_key and run_as, or token) against the API account of the appliance, and that the account is enabled"
             }
             Self::RequestRefused => {
-                "give the API account the right to read this; an appliance that does not know a parameter of the query answers 401, too"
+                "give the API account the right to read this, or make a new one if it is a token that was made beforehand; an appliance that does not know a parameter of the query answers 401, too"
             }
             Self::Budget(_) => {
                 "raise requests_per_hour if the API account may make more, or deadline_minutes to spread the run over several hours, or run it later"
             }
-            Self::Forbidden => "give the API account the right to read this (scope read_only)",
+            Self::Forbidden => "give the API account the right to read this; read only is enough",
             Self::Certificate(_) => {
                 "put the certificate of the appliance's authority into a PEM file and name it in ca_file; check the host name in url"
             }
             Self::Connect(_) => "check url, the proxy environment and the network",
             Self::Deadline => "raise deadline_minutes or requests_per_second, or ask why the appliance is slow",
             Self::Status(429) => "lower requests_per_second",
-            Self::Broken(_)
-            | Self::NotFound
-            | Self::Status(_)
-            | Self::Shape(_)
-            | Self::TooLarge(_)
-            | Self::Setup(_) => {
+            Self::TooLarge(_) => "lower page_size, or ask why one answer is so large",
+            Self::Broken(_) | Self::NotFound | Self::Status(_) | Self::Shape(_) | Self::Setup(_) => {
                 return None;
             }
         })

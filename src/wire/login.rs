@@ -1,10 +1,11 @@
 //! Getting in and leaving: a token or another credential, then a session where the product wants one; once for all who wait.
-//! A session that was opened is closed, whatever happened in between. Knows no paths but those of the settings.
+//! A session that was opened is closed, whatever happened in between; only one whose sign-in was answered into a
+//! broken connection is left to the appliance, since nobody knows its cookie. Knows no paths but those of the settings.
 
 use super::token::{self, Granted};
 use super::{
-    ACCEPT, AUTHORIZATION, Account, Answer, Client, Disposition, Failure, HeaderMap, HeaderValue, Method, SessionPaths,
-    TokenAuth, WireErrorKind, collect, retry,
+    ACCEPT, AUTHORIZATION, Account, Answer, Client, Disposition, Event, Failure, HeaderMap, HeaderValue, Method,
+    SessionPaths, TokenAuth, WireErrorKind, collect, retry,
 };
 use chrono::Utc;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, SET_COOKIE};
@@ -13,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Leaving may take so long, however slow the appliance is.
+/// Signing out may take so long, however slow the appliance is.
 const LEAVING: Duration = Duration::from_secs(10);
 
 /// A sign-in on its way: it goes on when nobody waits for it any more, since the appliance may have opened a session.
@@ -82,11 +83,16 @@ impl Client {
     }
 
     async fn credential(&self, attempt: u32) -> Result<Granted, Failure> {
-        match &self.settings.account {
-            Account::Oauth { .. } => self.fetch_token(attempt).await,
-            Account::Bearer(bearer) => Ok(Granted::lasting(&token::bearer(bearer))),
-            Account::Key { key, run_as, password } => Ok(Granted::lasting(&token::key(key, run_as, password.as_ref()))),
+        let header = match &self.settings.account {
+            Account::Oauth { .. } => return self.fetch_token(attempt).await,
+            Account::Bearer(bearer) => token::bearer(bearer),
+            Account::Key { key, run_as, password } => token::key(key, run_as, password.as_ref()),
+        };
+        if header.is_empty() {
+            let text = "the credential holds characters that no request can carry".to_owned();
+            return Err(WireErrorKind::Setup(text).into());
         }
+        Ok(Granted::lasting(&header))
     }
 
     /// One token, by the form or by Basic, whichever is known or allowed (RFC 6749 §4.4, §2.3.1).
@@ -136,8 +142,11 @@ impl Client {
         let request = self.posted(&session.sign_in, &granted.header, self.tokens.cookie());
         let _turn = self.pace.turn().await;
         let mut record = self.record("POST", &session.sign_in, attempt);
-        self.requests.set(self.requests.get() + 1);
-        *self.opening.borrow_mut() = Some(tokio::spawn(send(request, self.settings.max_body_bytes)));
+        // One that was given up by whoever waited for it is still under way: its answer is as good.
+        if self.opening.borrow().is_none() {
+            self.requests.set(self.requests.get() + 1);
+            *self.opening.borrow_mut() = Some(tokio::spawn(send(request, self.settings.max_body_bytes)));
+        }
         let result = match Opened(self).await {
             Ok(answer) => {
                 record.told.status = Some(answer.status.as_u16());
@@ -168,22 +177,23 @@ impl Client {
     /// its failure is no failure of the reading: the appliance ends forgotten sessions by itself.
     pub async fn leave(&self) {
         let Some(session) = self.settings.session.clone() else { return };
-        let leaving = async {
-            // A sign-in that nobody waited for may have opened one.
-            let opening = self.opening.borrow_mut().take();
-            if let Some(Ok(Ok(answer))) = futures_util::future::OptionFuture::from(opening).await {
-                self.tokens.note_cookie(cookie_of(&answer.headers));
-            }
-            if self.tokens.cookie().is_some() {
-                self.sign_out(&session).await;
-            }
-        };
-        // Past its time there is nothing more to do here.
-        let _ = tokio::time::timeout(LEAVING, leaving).await;
+        // A sign-in that nobody waited for may have opened one; it ends by its own time.
+        let opening = self.opening.borrow_mut().take();
+        if let Some(Ok(Ok(answer))) = futures_util::future::OptionFuture::from(opening).await {
+            self.tokens.note_cookie(cookie_of(&answer.headers));
+        }
+        if self.tokens.cookie().is_none() {
+            return;
+        }
+        let signed_out = tokio::time::timeout(LEAVING, self.sign_out(&session)).await;
+        if signed_out != Ok(true) {
+            let text = "the session could not be closed; the appliance ends it by itself after a while";
+            self.observer.tell(&Event::Warning { source: Some(&self.settings.source), text });
+        }
     }
 
-    /// Three attempts; a credential that has died meanwhile is replaced.
-    async fn sign_out(&self, session: &SessionPaths) {
+    /// Three attempts; a credential that has died meanwhile is replaced. False where none succeeded.
+    async fn sign_out(&self, session: &SessionPaths) -> bool {
         let mut credential = self.tokens.credential();
         for attempt in 1..=3 {
             let shown = match credential.take() {
@@ -205,10 +215,11 @@ impl Client {
                 }
                 Ok(_) => {
                     self.tokens.forget_session();
-                    return;
+                    return true;
                 }
             }
         }
+        false
     }
 
     pub(super) fn failure(&self, kind: WireErrorKind, headers: &HeaderMap) -> Failure {
@@ -238,16 +249,11 @@ fn signed_in(answer: &Answer, has_cookie: bool) -> Result<(), WireErrorKind> {
     }
 }
 
-/// The cookies that an answer sets (RFC 6265 §5.4: name and value, `; ` between them); attributes do not matter to a client
-/// that talks to one host.
-fn cookie_of(headers: &HeaderMap) -> Option<HeaderValue> {
-    let pairs: Vec<&str> = headers
-        .get_all(SET_COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok()?.split(';').next().map(str::trim))
-        .filter(|pair| pair.contains('='))
-        .collect();
-    let mut cookie = HeaderValue::from_str(&pairs.join("; ")).ok().filter(|_| !pairs.is_empty())?;
-    cookie.set_sensitive(true);
-    Some(cookie)
+/// The cookies that an answer sets, name and value; attributes do not matter to a client that talks to one host.
+fn cookie_of(headers: &HeaderMap) -> Vec<(String, String)> {
+    let pair = |value: &HeaderValue| {
+        let (name, value) = value.to_str().ok()?.split(';').next()?.split_once('=')?;
+        Some((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    headers.get_all(SET_COOKIE).iter().filter_map(pair).collect()
 }

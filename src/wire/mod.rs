@@ -116,7 +116,7 @@ impl Client {
             tokens: Tokens::new(settings),
             opening: RefCell::new(None),
             budget: Budget::new(settings),
-            pace: Pace::new(settings.requests_per_second, settings.concurrency),
+            pace: Pace::new(settings),
             settings: settings.clone(),
             observer,
             deadline: Cell::new(None),
@@ -150,9 +150,12 @@ impl Client {
     /// The same with the answer's headers: some products page by them.
     pub async fn get_with_headers<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), WireError> {
         let deadline = self.deadline();
-        let result = match tokio::time::timeout_at(deadline, self.get_with_retries(path)).await {
-            Ok(result) => result,
-            Err(_) => Err(WireErrorKind::Deadline),
+        // Past it nothing more is asked, not even what would be polled once.
+        let result = if Instant::now() >= deadline {
+            Err(WireErrorKind::Deadline)
+        } else {
+            let in_time = tokio::time::timeout_at(deadline, self.get_with_retries(path)).await;
+            in_time.unwrap_or(Err(WireErrorKind::Deadline))
         };
         result.map_err(|kind| WireError { context: format!("GET {path}"), kind })
     }
@@ -160,7 +163,8 @@ impl Client {
     /// Whether the requests that are still to come can be made within the limits of an hour, as the configuration and the
     /// server's last answer tell them. Where they take more than one hour, and the deadline allows that, they are paced so.
     pub fn afford(&self, plan: &Plan) -> Result<(), WireError> {
-        let paced = self.budget.afford(plan, self.requests.get()).map_err(|text| WireError {
+        let left = self.deadline().saturating_duration_since(Instant::now());
+        let paced = self.budget.afford(plan, self.requests.get(), left).map_err(|text| WireError {
             context: format!("source {}", self.settings.source),
             kind: WireErrorKind::Budget(text),
         })?;
@@ -180,6 +184,9 @@ impl Client {
     async fn get_with_retries<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), WireErrorKind> {
         let (mut attempt, mut fresh_refusals) = (1, 0);
         loop {
+            if let Some(why) = self.budget.overdrawn(self.requests.get()) {
+                return Err(WireErrorKind::Budget(why));
+            }
             self.admission(path).await?;
             let turn = self.pace.turn().await;
             // Only now: while this request waited for its turn, the token may have been replaced, or refused.
@@ -207,6 +214,11 @@ impl Client {
                 Disposition::RetryShape if attempt == 1 || self.understood.get() => {}
                 Disposition::Retry => {}
                 _ => return Err(failure.kind),
+            }
+            if failure.kind == WireErrorKind::Status(429)
+                && let Some(why) = self.budget.used_up()
+            {
+                return Err(WireErrorKind::Budget(why));
             }
             if attempt >= self.settings.attempts {
                 return Err(failure.kind);

@@ -1,6 +1,8 @@
 //! When the next request may go: so many at once, so many a second, fewer when the server asks for it.
 //! Knows headers of rate limits; nothing of what the requests are.
 
+use super::ClientSettings;
+use super::budget::hourly_above;
 use reqwest::header::HeaderMap;
 use std::cell::Cell;
 use std::time::Duration;
@@ -9,9 +11,6 @@ use tokio::time::Instant;
 
 /// Below this share of the server's limit the pace is halved.
 const LOW_WATER: f64 = 0.1;
-/// Limits from here on are those of an hour, not of a moment: whether they suffice is asked once (`budget`), and going slower
-/// would not help.
-pub(super) const HOURLY: f64 = 1000.0;
 
 /// One client's pace.
 pub(super) struct Pace {
@@ -21,11 +20,20 @@ pub(super) struct Pace {
     /// How many times slower than that we go now; recovers towards 1.
     slowness: Cell<f64>,
     next: Cell<Instant>,
+    /// Limits above this are those of an hour, not of a moment: whether they suffice is asked by `budget`.
+    hourly_above: f64,
 }
 
 impl Pace {
-    pub(super) fn new(per_second: f64, at_once: usize) -> Self {
+    pub(super) fn new(settings: &ClientSettings) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "tens or hundreds")]
+        let hourly_above = hourly_above(settings) as f64;
+        Self::of(settings.requests_per_second, settings.concurrency, hourly_above)
+    }
+
+    fn of(per_second: f64, at_once: usize, hourly_above: f64) -> Self {
         Self {
+            hourly_above,
             places: Semaphore::new(at_once.max(1)),
             interval: Cell::new(Duration::from_secs_f64(1.0 / per_second.max(0.001))),
             slowness: Cell::new(1.0),
@@ -65,7 +73,7 @@ impl Pace {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
         let Some(remaining) = number("x-ratelimit-remaining") else { return };
         let low = match number("x-ratelimit-limit") {
-            Some(limit) if limit >= HOURLY => remaining < 1.0,
+            Some(limit) if limit > self.hourly_above => remaining < 1.0,
             Some(limit) => remaining < limit * LOW_WATER,
             None => remaining < 10.0,
         };
@@ -106,7 +114,7 @@ mod tests {
     #[test]
     fn requests_go_at_the_pace() {
         run(async {
-            let pace = Pace::new(10.0, 4);
+            let pace = Pace::of(10.0, 4, 999.0);
             let seconds = seconds_for(&pace, 101).await;
             assert!(is_about(seconds, 10.0), "100 intervals at 10 a second took {seconds} s");
         });
@@ -115,7 +123,7 @@ mod tests {
     #[test]
     fn no_more_requests_are_under_way_than_allowed() {
         run(async {
-            let pace = Pace::new(1e6, 2);
+            let pace = Pace::of(1e6, 2, 999.0);
             let (first, _second) = (pace.turn().await, pace.turn().await);
             let third = tokio::time::timeout(Duration::from_secs(3600), pace.turn()).await;
             assert!(third.is_err(), "two are under way");
@@ -127,7 +135,7 @@ mod tests {
     #[test]
     fn after_a_429_nobody_goes_before_its_time_and_then_slower_until_it_goes_well_again() {
         run(async {
-            let pace = Pace::new(10.0, 4);
+            let pace = Pace::of(10.0, 4, 999.0);
             drop(pace.turn().await);
             pace.slow_down(Duration::from_secs(30));
             assert!(is_about(seconds_for(&pace, 1).await, 30.0));
@@ -150,7 +158,7 @@ mod tests {
                 (headers(&[("x-ratelimit-remaining", "many")]), 1.0),
                 (headers(&[]), 1.0),
             ] {
-                let pace = Pace::new(10.0, 4);
+                let pace = Pace::of(10.0, 4, 999.0);
                 drop(pace.turn().await);
                 pace.heed(&told);
                 // The first interval was set before the server spoke.

@@ -1,5 +1,7 @@
 //! The client against small servers that answer by a script, on loopback.
 
+mod sessions;
+
 use super::*;
 use crate::event::Nobody;
 use crate::model::SourceName;
@@ -127,7 +129,7 @@ fn the_form_comes_first_and_basic_is_remembered_where_only_that_is_taken() {
 fn a_wrong_secret_is_said_in_so_many_words_and_not_shown() {
     let (url, log) = server(|_, _| json("401 Unauthorized", "", "{\"error\":\"invalid_client\"}"));
     let error = get(&client(&url)).unwrap_err();
-    assert_eq!(error.kind.to_string(), "the appliance refused the client id or secret (401 invalid_client)");
+    assert_eq!(error.kind.to_string(), "the appliance refused the credentials (401 invalid_client)");
     assert!(!format!("{error:?} {error}").contains("s3cret"));
     assert_eq!(count(&log, true), 2, "form and Basic, once each");
 }

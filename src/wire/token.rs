@@ -89,7 +89,7 @@ pub(super) struct Tokens {
     generation: Cell<u64>,
     way: Cell<TokenAuth>,
     /// The session's cookie, also of one that may have died: shown at the next sign-in, so that none is left open.
-    cookie: RefCell<Option<HeaderValue>>,
+    cookies: RefCell<Vec<(String, String)>>,
     /// The account was refused: those who wait behind it need not ask again.
     refusal: RefCell<Option<WireErrorKind>>,
     /// Held by the one who fetches.
@@ -106,7 +106,7 @@ impl Tokens {
             held: RefCell::new(None),
             generation: Cell::new(0),
             way: Cell::new(way),
-            cookie: RefCell::new(None),
+            cookies: RefCell::default(),
             refusal: RefCell::new(None),
             gate: Mutex::new(()),
         }
@@ -152,20 +152,25 @@ impl Tokens {
         *self.held.borrow_mut() = Some(held);
     }
 
+    /// RFC 6265 §5.4: names and values, `; ` between them.
     pub(super) fn cookie(&self) -> Option<HeaderValue> {
-        self.cookie.borrow().clone()
+        let cookies = self.cookies.borrow();
+        let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (!pairs.is_empty()).then(|| secret_header(&pairs.join("; ")))
     }
 
-    /// Keeps the cookie that an answer set; one that sets none leaves the old one.
-    pub(super) fn note_cookie(&self, cookie: Option<HeaderValue>) {
-        if cookie.is_some() {
-            *self.cookie.borrow_mut() = cookie;
+    /// RFC 6265 §5.3: a cookie takes the place of the one with its name; others stay (a balancer sets its own).
+    pub(super) fn note_cookie(&self, set: Vec<(String, String)>) {
+        let mut cookies = self.cookies.borrow_mut();
+        for (name, value) in set {
+            cookies.retain(|(other, _)| *other != name);
+            cookies.push((name, value));
         }
     }
 
     /// It was closed.
     pub(super) fn forget_session(&self) {
-        *self.cookie.borrow_mut() = None;
+        self.cookies.borrow_mut().clear();
         *self.held.borrow_mut() = None;
     }
 
@@ -230,7 +235,8 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Granted, WireError
     #[derive(Deserialize)]
     struct Good {
         access_token: String,
-        expires_in: Option<f64>,
+        #[serde(default)]
+        expires_in: serde_json::Value,
     }
     #[derive(Deserialize)]
     struct Bad {
@@ -240,7 +246,9 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Granted, WireError
         200 => {
             let shape = |_| WireErrorKind::Shape("the token endpoint's answer carries no access_token".to_owned());
             let good: Good = serde_json::from_slice(body).map_err(shape)?;
-            let life = good.expires_in.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
+            // A number (RFC 6749 §5.1); some servers write it as a text.
+            let told = good.expires_in.as_f64().or_else(|| good.expires_in.as_str()?.trim().parse().ok());
+            let life = told.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
             let life = life.map_or(USUAL_LIFE, Duration::from_secs_f64);
             Ok(Granted::token(&SecretString::from(good.access_token), life))
         }

@@ -43,7 +43,7 @@ fn a_wrong_secret_is_said_in_so_many_words() {
     let output = rig.run(&[]);
     assert_exit(&output, 1);
     let told = stderr(&output);
-    assert!(told.contains("the appliance refused the client id or secret (401 invalid_client)"), "{told}");
+    assert!(told.contains("the appliance refused the credentials (401 invalid_client)"), "{told}");
     assert!(rig.snapshots().is_empty());
     assert!(rig.sandbox.counters().requests <= 2, "a wrong secret is not tried again and again");
 }

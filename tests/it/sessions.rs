@@ -86,3 +86,15 @@ fn a_run_that_is_stopped_in_the_middle_of_its_reading_signs_out() {
         );
     }
 }
+
+#[test]
+fn a_check_that_is_stopped_signs_out() {
+    let rig = rig(Faults { latency: Some(Duration::from_millis(400)), ..Faults::default() });
+    let mut command = rig.command(&["check", "--online"]);
+    let mut child = command.spawn().unwrap();
+    assert!(rig.sandbox.wait_for(Duration::from_secs(60), |counters| counters.sessions_opened > 0));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let _ = child.wait();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(rig.sandbox.counters().sessions_open, 0);
+}

@@ -97,3 +97,16 @@ fn a_key_of_another_kind_is_named_as_such() {
         problem(&with_client("pra", "base_path = \"/x\""), "source[0].base_path").contains("password-safe and scim")
     );
 }
+
+#[test]
+fn keys_of_the_other_way_in_are_told_rightly() {
+    let scim = source("scim", "token = { file = \"secret\" }\ntoken_path = \"/t\"");
+    let text = problem(&scim, "source[0].token_path");
+    eprintln!("{text}");
+    assert!(!text.contains("kind = scim, not of scim"), "{text}");
+}
+#[test]
+fn a_user_to_read_as_needs_a_key() {
+    let text = problem(&with_client("password-safe", "run_as = \"x\""), "source[0].run_as");
+    assert!(!text.contains("password-safe, not of password-safe"), "{text}");
+}

@@ -145,12 +145,12 @@ fn a_key_of_an_account_that_is_closed_stale_or_never_used_is_found_with_the_reas
     assert_eq!(state(dormant(|u| u.expires_at = Told::At(as_of()))), "expired");
     assert_eq!(state(dormant(|u| u.blocked = Some(Blocked::Quarantined))), "quarantined");
     let (title, evidence) = dormant(|u| u.last_login = LastLogin::At(ago(90, 0))).unwrap();
-    assert_eq!(title, "no login for 90 days, and an SSH key still opens it");
+    assert_eq!(title, "no login for 90 days, and it still carries an SSH key");
     assert_eq!((&evidence["state"], &evidence["age_days"]), (&serde_json::json!("stale"), &serde_json::json!(90)));
     assert_eq!(dormant(|u| u.last_login = LastLogin::At(ago(90, -1))), None);
     let (_, evidence) = dormant(|u| {
         u.last_login = LastLogin::Never { sentinel: None };
-        u.passkeys = 2;
+        u.passkeys = Some(2);
     })
     .unwrap();
     assert_eq!(

@@ -25,7 +25,7 @@ fn api(wide_rights: Vec<&'static str>, restricted: bool) -> User {
     user.enabled = Some(true);
     user.kind = crate::model::UserKind::Service;
     user.groups_known = true;
-    user.api = Some(Box::new(ApiAccess { wide_rights, restricted }));
+    user.api = Some(Box::new(ApiAccess { wide_rights, restricted: Some(restricted) }));
     user
 }
 
@@ -50,7 +50,8 @@ fn a_service_needs_an_entry_whose_day_has_not_passed() {
 #[test]
 fn a_passed_review_names_the_owner_and_the_day() {
     let findings = with_register(vec![user("svc-backup")], vec![entry("svc-backup", None, "2026-01-31")]);
-    let expected = r#"{"owner":"backup team","reason":"review date passed","review_by":"2026-01-31"}"#;
+    let expected =
+        r#"{"account":"svc-backup","owner":"backup team","reason":"review date passed","review_by":"2026-01-31"}"#;
     assert_eq!(&*findings[0].evidence, expected);
     assert_eq!(
         &*findings[0].title,
@@ -95,7 +96,7 @@ fn an_account_that_is_blocked_is_never_stale_and_should_be_in_no_group() {
         assert_eq!(titles, ["last login cannot be read", group.as_str()], "no basis for an age is no matter here");
         assert_eq!(
             &*judgement.findings[1].evidence,
-            format!(r#"{{"blocked":"{word}","enabled":true,"groups":["1"],"privileged_groups":[]}}"#)
+            format!(r#"{{"blocked":"{word}","count":1,"enabled":true,"groups":["1"],"privileged_groups":[]}}"#)
         );
     }
 }

@@ -41,7 +41,8 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(expect: &'a Expect, roster: &'a Roster) -> Self {
         let mut addresses = HashMap::new();
-        for address in roster.people.iter().filter_map(accounts::address_in_use) {
+        let open = roster.people.iter().filter(|person| !is_blocked(person, expect.as_of));
+        for address in open.filter_map(accounts::address_in_use) {
             *addresses.entry(address).or_default() += 1;
         }
         Self {
@@ -164,13 +165,22 @@ impl<'a> Judge<'a> {
 
     /// Cannot sign in though enabled: told so, or past the end of its validity.
     fn blocked(&self, person: &Person) -> bool {
-        person.barred || matches!(person.expires, Created::At(end) if end <= self.expect.as_of)
+        is_blocked(person, self.expect.as_of)
+    }
+
+    /// Enabled and able to sign in.
+    fn open(&self, person: &Person) -> bool {
+        person.enabled == Some(true) && !self.blocked(person)
     }
 
     /// Enabled, able to sign in, and somebody's: staleness applies.
     fn in_use(&self, person: &Person) -> bool {
         person.enabled == Some(true) && person.kind != Kind::Service && !self.blocked(person)
     }
+}
+
+fn is_blocked(person: &Person, as_of: DateTime<Utc>) -> bool {
+    person.barred || matches!(person.expires, Created::At(end) if end <= as_of)
 }
 
 fn finding(rule: &str, severity: &str, person: &Person) -> ExpectedFinding {

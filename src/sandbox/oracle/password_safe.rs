@@ -48,6 +48,9 @@ fn person(id: u64, served: &Record, expect: &Expect) -> Person {
         email: text(served, "EmailAddress"),
         enabled: served.get("IsActive").and_then(Value::as_bool),
         account_type,
+        signs_in_by: text(served, "LastLoginSAMLIDPURL")
+            .map(|_| "saml".to_owned())
+            .or_else(|| text(served, "LastLoginAuthenticationType")),
         login: if application { Login::NotReported } else { Login::read(served.get("LastLoginDate")) },
         created: Created::Not,
         barred: served.get("IsQuarantined") == Some(&Value::Bool(true)),

@@ -100,7 +100,7 @@ impl Kind {
 pub(super) struct ApiAccount {
     /// Full command access, or rights over the vault, SCIM or backups.
     pub(super) wide: bool,
-    /// No address allow list.
+    /// Told to have no address allow list.
     pub(super) from_anywhere: bool,
 }
 
@@ -112,6 +112,8 @@ pub(super) struct Person {
     pub(super) email: Option<String>,
     pub(super) enabled: Option<bool>,
     pub(super) account_type: Option<String>,
+    /// What the last login was made by.
+    pub(super) signs_in_by: Option<String>,
     pub(super) kind: Kind,
     /// Ascending, each once.
     pub(super) groups: Vec<String>,
@@ -143,6 +145,7 @@ impl Person {
             email: None,
             enabled: None,
             account_type: None,
+            signs_in_by: None,
             kind: Kind::Person,
             groups: Vec::new(),
             groups_known: false,
@@ -163,13 +166,14 @@ impl Person {
 
     pub(super) fn is_local(&self) -> bool {
         let told = self.account_type.as_ref().map(|told| told.to_lowercase());
-        told.is_some_and(|told| told == "local" || told == "beyondinsight")
+        told.is_some_and(|told| told == "local" || told == "beyondinsight") && !self.is_sso()
     }
 
     /// Signs in by way of an identity provider.
     pub(super) fn is_sso(&self) -> bool {
         const WORDS: [&str; 8] = ["saml", "oidc", "openid", "scim", "sso", "oauth", "entra", "azure"];
-        let told = self.account_type.as_deref().unwrap_or_default().to_lowercase();
+        let parts = [self.account_type.as_deref(), self.signs_in_by.as_deref()];
+        let told = parts.map(Option::unwrap_or_default).join(" ").to_lowercase();
         WORDS.iter().any(|word| told.contains(word))
     }
 

@@ -1,7 +1,7 @@
 //! What the Configuration API tells (PRA and RS): users without their memberships, group policies that tell their members,
 //! and, in lists of their own, vendors with their people (PRA only) and API accounts.
 
-use super::super::facets::{ExternalMember, Facts};
+use super::super::facets::{ExternalMember, Facts, Vendor};
 use super::super::members::named_groups;
 use super::super::shape::{sra, with_id};
 use super::super::surface::Surface;
@@ -27,7 +27,14 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     }
     people.sort_by_cached_key(|person| sort_key(&person.id));
     groups.sort_by_cached_key(|group| sort_key(&group.id));
+    let by_default = reading.by_default(&people);
     let mut members: Vec<Member> = people.iter().flat_map(Person::memberships).collect();
+    for (place, group, through) in by_default {
+        let person = &mut people[place];
+        members.push(Member { group: group.clone(), who: Who::Nested(person.id.clone(), through) });
+        person.groups.push(group);
+        person.groups.sort_by_cached_key(|group| sort_key(group));
+    }
     members.extend(reading.strangers());
     members.extend(reading.externals().map(directory));
     Roster { people, groups, members, members_whole: true }
@@ -64,7 +71,7 @@ impl<'a> Reading<'a> {
             enabled: record.get("enabled").and_then(Value::as_bool),
             groups: self.policies_of(record),
             groups_known: self.expect.groups_listed
-                && !self.externals().any(|external| may_hide(external, &facts, account_type.as_deref())),
+                && !self.externals().any(|external| self.may_hide(external, &facts, account_type.as_deref())),
             account_type,
             login: Login::read(record.get("last_login")),
             created: Created::read(record.get("created_at")),
@@ -80,6 +87,16 @@ impl<'a> Reading<'a> {
     fn account_type(&self, facts: &Facts) -> Option<String> {
         let providers = &self.world.facets().providers;
         providers.iter().find(|provider| Some(provider.id) == facts.provider).map(|provider| provider.kind.clone())
+    }
+
+    /// Whether somebody may be in a group by way of this member. A provider that is not listed only looks up groups, for users
+    /// of any other.
+    fn may_hide(&self, external: &ExternalMember, facts: &Facts, account_type: Option<&str>) -> bool {
+        let listed = |id: &u64| self.world.facets().providers.iter().any(|provider| provider.id == *id);
+        match external.provider.filter(listed) {
+            Some(provider) => facts.provider.is_none_or(|theirs| theirs == provider),
+            None => account_type != Some("local"),
+        }
     }
 
     /// Those that exist: a policy that is not listed has no member list.
@@ -101,6 +118,31 @@ impl<'a> Reading<'a> {
     fn strangers(&self) -> impl Iterator<Item = Member> {
         let strangers = self.world.facets().strangers.iter().filter(|(group, _)| self.has_policy(*group));
         strangers.map(|(group, user)| Member { group: group.to_string(), who: Who::Missing(user.to_string()) })
+    }
+
+    /// (place, policy, by way of what) of everybody who has a policy by default and is not in it anyway: by the provider
+    /// that they sign in by, or by a vendor, in the order of vendors.
+    fn by_default(&self, people: &[Person]) -> Vec<(usize, String, String)> {
+        let mut found: Vec<(usize, String, String)> = Vec::new();
+        let facets = self.world.facets();
+        for (place, person) in people.iter().enumerate() {
+            let provider = person.id.parse().ok().and_then(|id: u64| self.world.facts(id).provider);
+            let providers = facets.providers.iter().filter(|known| Some(known.id) == provider);
+            let by_provider = providers.filter_map(|known| Some((known.default_policy?, known.name.clone())));
+            let is_theirs = |vendor: &&Vendor| person.groups.contains(&format!("vendor:{}", vendor.id));
+            let by_vendor = facets.vendors.iter().filter(is_theirs).filter_map(|vendor| {
+                let policy = vendor.record.get("default_policy")?.as_u64()?;
+                Some((policy, text(&vendor.record, "name").unwrap_or_else(|| "vendor".to_owned())))
+            });
+            for (policy, through) in by_provider.chain(by_vendor).filter(|(policy, _)| self.has_policy(*policy)) {
+                let policy = policy.to_string();
+                let has = person.groups.contains(&policy) || found.iter().any(|(p, g, _)| *p == place && *g == policy);
+                if !has {
+                    found.push((place, policy, through));
+                }
+            }
+        }
+        found
     }
 
     fn policy(&self, id: u64, record: &Record) -> Known {
@@ -179,14 +221,6 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Whether somebody may be in a group by way of this member.
-fn may_hide(external: &ExternalMember, facts: &Facts, account_type: Option<&str>) -> bool {
-    match external.provider {
-        Some(provider) => facts.provider.is_none_or(|theirs| theirs == provider),
-        None => account_type != Some("local"),
-    }
-}
-
 fn directory(external: &ExternalMember) -> Member {
     let name = external.distinguished_name.clone().or_else(|| external.group_name.clone()).unwrap_or_default();
     Member { group: external.group.to_string(), who: Who::Directory(name) }
@@ -201,6 +235,6 @@ fn rights(record: &Record) -> ApiAccount {
     const WIDE: [&str; 4] = ["perm_configuration_vault_account", "perm_scim", "perm_backup", "perm_vault_backup"];
     let wide = text(record, "perm_command").as_deref() == Some("full_access")
         || WIDE.iter().any(|right| record.get(*right) == Some(&Value::Bool(true)));
-    let addresses = text(record, "ip_addresses").unwrap_or_default();
-    ApiAccount { wide, from_anywhere: addresses.is_empty() }
+    let addresses = text(record, "ip_addresses");
+    ApiAccount { wide, from_anywhere: addresses.is_some_and(|told| told.is_empty()) }
 }

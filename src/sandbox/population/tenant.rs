@@ -31,8 +31,9 @@ pub(super) fn furnish(world: &mut World, seed: u64, as_of: DateTime<Utc>) {
         return;
     }
     let providers = PROVIDERS.into_iter().take(if seed.is_multiple_of(2) { 4 } else { 3 });
-    world.facets_mut().providers =
-        providers.map(|(id, kind, name)| Provider { id, kind: kind.to_owned(), name: name.to_owned() }).collect();
+    world.facets_mut().providers = providers
+        .map(|(id, kind, name)| Provider { id, kind: kind.to_owned(), name: name.to_owned(), default_policy: None })
+        .collect();
     for id in world.user_ids() {
         introduce(world, id, seed);
     }
@@ -40,6 +41,11 @@ pub(super) fn furnish(world: &mut World, seed: u64, as_of: DateTime<Utc>) {
     // The developers are operators too.
     world.facets_mut().nested = vec![(groups[2], groups[5])];
     third_parties::invite(world, &mut Rng::with_seed(seed ^ 0x7E), as_of);
+}
+
+/// The id of the group of that name.
+pub(super) fn named(world: &World, name: &str) -> Option<u64> {
+    world.groups().find(|(_, group)| text_of(group, "name") == name).map(|(id, _)| id)
 }
 
 /// What some records do not tell, what is not expanded to users, and a member whom nobody knows.
@@ -59,6 +65,11 @@ pub(super) fn blur(world: &mut World, seed: u64) {
     let (users, last) = (world.user_count(), world.user_ids().last().copied().unwrap_or_default());
     if users == 0 {
         return;
+    }
+    // Whoever comes from the directory may at least call for help.
+    let help_desk = named(world, "Help desk");
+    for provider in world.facets_mut().providers.iter_mut().filter(|provider| provider.id == LDAP) {
+        provider.default_policy = help_desk;
     }
     let group = ExternalMember {
         id: FIRST_EXTERNAL,

@@ -2,7 +2,7 @@
 
 use super::super::facets::Vendor;
 use super::super::world::{CANARY, Record, World};
-use super::{DAY, FIRST, LAST, object, written};
+use super::{DAY, FIRST, LAST, object, tenant, written};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -58,6 +58,7 @@ const RIGHTS: [&str; 11] = [
 pub(super) fn invite(world: &mut World, rng: &mut Rng, as_of: DateTime<Utc>) {
     let people = 4 + world.user_count() / 200;
     let mut next = 101;
+    let policy = tenant::named(world, "Vendors");
     let mut vendors = Vec::new();
     for (id, name, inhabited) in VENDORS {
         let mut users = Vec::new();
@@ -65,7 +66,7 @@ pub(super) fn invite(world: &mut World, rng: &mut Rng, as_of: DateTime<Utc>) {
             users.push((next, technician(rng, next, place, as_of)));
             next += rng.u64(1..4);
         }
-        vendors.push(Vendor { id, record: vendor(name), users });
+        vendors.push(Vendor { id, record: vendor(name, policy), users });
     }
     // One of the first vendor's people works for the second one too.
     let freelance = vendors[0].users[0].clone();
@@ -76,10 +77,10 @@ pub(super) fn invite(world: &mut World, rng: &mut Rng, as_of: DateTime<Utc>) {
         (0..).zip(&PROGRAMS).map(|(place, program)| (2 + 3 * place, api_account(place, program))).collect();
 }
 
-fn vendor(name: &str) -> Record {
+fn vendor(name: &str, policy: Option<u64>) -> Record {
     object(json!({
         "name": name,
-        "default_policy": 7,
+        "default_policy": policy,
         "account_expiration": 30,
         "deletion_days_after_expiration": null,
         "user_approval_enabled": true,

@@ -28,6 +28,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route(&at("/group-policy/{id}"), get(policy))
         .route(&at("/group-policy/{id}/member"), get(members))
         .route(&at("/security-provider"), get(providers))
+        .route(&at("/security-provider/{id}"), get(provider))
         .route(&at("/vendor"), get(vendors))
         .route(&at("/vendor/{id}/user"), get(vendor_users))
         .route(&at("/api-account"), get(api_accounts))
@@ -124,10 +125,23 @@ pub(in super::super) fn members_of(world: &mut World, group: u64) -> Vec<Record>
 
 async fn providers(State(appliance): State<Shared>, uri: Uri) -> Response {
     let faults = appliance.faults();
+    if faults.forbid_providers {
+        return refused();
+    }
     let mut world = lock(&appliance.world);
     with(&appliance, &uri, &[], &faults, &mut world, |world, wanted| {
         page::of(world.facets().providers.iter().collect(), sra::provider, wanted)
     })
+}
+
+/// The provider's own record tells more than the list.
+async fn provider(State(appliance): State<Shared>, Path(id): Path<String>) -> Response {
+    if appliance.faults().forbid_providers {
+        return refused();
+    }
+    let world = lock(&appliance.world);
+    let found = world.facets().providers.iter().find(|provider| id.parse() == Ok(provider.id));
+    found.map_or_else(not_found, |provider| json_answer(StatusCode::OK, &Value::Object(sra::whole_provider(provider))))
 }
 
 async fn vendors(State(appliance): State<Shared>, uri: Uri) -> Response {
@@ -144,6 +158,9 @@ async fn vendors(State(appliance): State<Shared>, uri: Uri) -> Response {
 
 async fn vendor_users(State(appliance): State<Shared>, Path(id): Path<String>, uri: Uri) -> Response {
     let faults = appliance.faults();
+    if faults.forbid_vendor_users {
+        return refused();
+    }
     if let Some(refusal) = no_vendors(&faults) {
         return refusal;
     }
@@ -158,6 +175,9 @@ async fn vendor_users(State(appliance): State<Shared>, Path(id): Path<String>, u
 
 async fn api_accounts(State(appliance): State<Shared>, uri: Uri) -> Response {
     let faults = appliance.faults();
+    if faults.forbid_api_accounts {
+        return refused();
+    }
     let mut world = lock(&appliance.world);
     with(&appliance, &uri, &["name"], &faults, &mut world, |world, wanted| {
         let rows = world.facets().api_accounts.iter().map(|(id, record)| shape::with_id(*id, record));

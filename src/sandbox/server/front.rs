@@ -69,6 +69,9 @@ pub(super) async fn door(
         (_, Some(Mishap::TooMany)) => too_many(&appliance, Some(&retry_after(&appliance))),
         (_, Some(Mishap::ServerError)) => server_error(&appliance),
         (_, Some(Mishap::Html)) => answer(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE),
+        (_, Some(Mishap::JsonError)) => {
+            answer(StatusCode::OK, "application/json", r#"{"error":{"code":500,"message":"busy"}}"#)
+        }
         (_, Some(Mishap::Empty)) => answer(StatusCode::OK, "application/json", Body::empty()),
         (_, Some(Mishap::Truncate) | None) => next.run(request).await,
     };

@@ -68,6 +68,9 @@ fn user_object(world: &World, id: u64, record: &Record) -> Value {
     } else {
         if let Some(kind) = record.get("account_type") {
             put("UserType", user_type(kind));
+            let (way, address) = last_way(kind);
+            put("LastLoginAuthenticationType", way);
+            put("LastLoginSAMLIDPURL", address);
         }
         if let Some(login) = record.get("last_login") {
             put("LastLoginDate", without_offset(login));
@@ -104,9 +107,20 @@ fn names(display_name: &Value) -> (Value, Value) {
 
 fn user_type(account_type: &Value) -> Value {
     match account_type.as_str().map(str::to_lowercase).as_deref() {
-        Some("local") => "BeyondInsight".into(),
+        // Who signs in by SAML is told by the last login only.
+        Some("local" | "saml") => "BeyondInsight".into(),
         Some("ldap") => "ActiveDirectory".into(),
         _ => account_type.clone(),
+    }
+}
+
+/// How the last login was made, and where.
+fn last_way(account_type: &Value) -> (Value, Value) {
+    match account_type.as_str().map(str::to_lowercase).as_deref() {
+        Some("saml") => ("SAML".into(), "https://idp.example.com/saml2".into()),
+        Some("ldap") => ("ActiveDirectory".into(), Value::Null),
+        Some("local") => ("BeyondInsight".into(), Value::Null),
+        _ => (Value::Null, Value::Null),
     }
 }
 

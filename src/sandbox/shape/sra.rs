@@ -81,6 +81,16 @@ pub(in super::super) fn external(external: &ExternalMember) -> Record {
     row
 }
 
+/// `/security-provider/{id}`.
+pub(in super::super) fn whole_provider(whole: &Provider) -> Record {
+    let mut record = provider(whole);
+    record.insert("priority".to_owned(), whole.id.into());
+    if let Some(policy) = whole.default_policy {
+        record.insert("default_policy".to_owned(), policy.into());
+    }
+    record
+}
+
 /// A row of `/security-provider`.
 pub(in super::super) fn provider(provider: &Provider) -> Record {
     let mut row = Record::new();

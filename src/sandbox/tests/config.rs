@@ -13,7 +13,8 @@ fn tenant(users: u64) -> World {
     world.set_facts(10, known);
     let technician = json!({"username": "tech", "public_display_name": "Tech", "enabled": true, "is_expired": false});
     let facets = world.facets_mut();
-    facets.providers = vec![Provider { id: 1, kind: "local".to_owned(), name: "Local".to_owned() }];
+    facets.providers =
+        vec![Provider { id: 1, kind: "local".to_owned(), name: "Local".to_owned(), default_policy: None }];
     facets.externals = vec![ExternalMember {
         id: 900,
         group: 2,

@@ -164,12 +164,14 @@ fn a_user_is_told_in_the_words_of_password_safe() {
         visitor.sign_in().await;
         let expected = json!({"UserID": 5, "UserName": "anna", "FirstName": "Anna", "LastName": "Maria Berg",
             "EmailAddress": null, "IsActive": true, "LastLoginDate": "2026-11-20T00:00:00.5", "DomainName": null,
-            "DistinguishedName": null, "UserType": "BeyondInsight", "IsQuarantined": true, "shoe": 43});
+            "DistinguishedName": null, "UserType": "BeyondInsight", "IsQuarantined": true, "shoe": 43,
+            "LastLoginAuthenticationType": "BeyondInsight", "LastLoginSAMLIDPURL": null});
         assert_eq!(visitor.get("Users/5").await, (StatusCode::OK, expected.clone()));
         assert_eq!(visitor.get("UserGroups/2/Users").await.1, json!([expected]));
         let expected = json!({"UserID": 6, "UserName": "x", "FirstName": "Mono", "LastName": null,
             "LastLoginDate": "2026-11-20 00:00:00+02:00", "DomainName": null, "DistinguishedName": null,
-            "UserType": "ActiveDirectory", "IsQuarantined": false});
+            "UserType": "ActiveDirectory", "IsQuarantined": false,
+            "LastLoginAuthenticationType": "ActiveDirectory", "LastLoginSAMLIDPURL": null});
         assert_eq!(visitor.get("Users/6").await.1, expected);
         let expected = json!({"UserID": 7, "FirstName": null, "LastName": null, "LastLoginDate": null,
             "DomainName": null, "DistinguishedName": null, "UserType": "Application", "IsQuarantined": false,

@@ -51,7 +51,7 @@ fn users_are_who_they_are_by_the_words_of_password_safe() {
             ["1", "anna", "Anna Maria Berg", "BeyondInsight", "person", "true", r#"["2"]"#, "true"],
             ["2", "ben", "Ben", "ActiveDirectory", "person", "true", r#"["1"]"#, "true"],
             ["3", "svc-x", "", "Application", "service", "false", "[]", "true"],
-            ["4", "4", "padded", "SAML", "person", "", "[]", "true"],
+            ["4", "4", "padded", "BeyondInsight", "person", "", "[]", "true"],
         ]
     );
     assert_eq!(
@@ -64,7 +64,10 @@ fn users_are_who_they_are_by_the_words_of_password_safe() {
         ]
     );
     let extra = |id: usize| expected.users[id]["extra"].as_str();
-    assert_eq!(extra(0), r#"{"DistinguishedName":null,"DomainName":null,"IsQuarantined":false,"shoe":43}"#);
+    assert_eq!(
+        extra(0),
+        r#"{"DistinguishedName":null,"DomainName":null,"IsQuarantined":false,"LastLoginAuthenticationType":"BeyondInsight","LastLoginSAMLIDPURL":null,"shoe":43}"#
+    );
     let application = r#"{"AccessPolicyID":1,"ClientID":"client-3","DistinguishedName":null,"DomainName":null,"IsQuarantined":false}"#;
     assert_eq!(extra(2), application);
     assert_eq!(expected.users[0]["email_address"], "a@example.com");
@@ -115,8 +118,8 @@ fn findings_know_who_is_quarantined_and_what_an_application_is() {
             "data-quality info user 4",
             "empty-group info group 3",
             "local-outside-sso medium user 1",
-            "no-group medium user 3",
-            "no-group medium user 4",
+            "no-group low user 3",
+            "no-group low user 4",
             "service-without-owner medium user 3",
             "stale-login high user 2",
         ]

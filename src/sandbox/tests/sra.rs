@@ -23,7 +23,7 @@ fn tenant() -> World {
         world.set_facts(id, facts);
     }
     world.facets_mut().providers = [(1, "local"), (2, "ldap"), (3, "saml")]
-        .map(|(id, kind)| Provider { id, kind: kind.to_owned(), name: kind.to_uppercase() })
+        .map(|(id, kind)| Provider { id, kind: kind.to_owned(), name: kind.to_uppercase(), default_policy: None })
         .to_vec();
     world
 }
@@ -169,8 +169,8 @@ fn vendors_are_groups_and_their_people_are_there_once() {
         &["id", "kind", "account_type", "group_memberships", "mfa", "is_admin", "created_at"],
     );
     let rows = [
-        ["vendor-user:1", "vendor", "vendor", r#"["vendor:10","vendor:9"]"#, "false", "", ""],
-        ["vendor-user:2", "vendor", "vendor", r#"["vendor:10"]"#, "true", "", ""],
+        ["vendor-user:1", "vendor", "vendor", r#"["2","vendor:10","vendor:9"]"#, "false", "", ""],
+        ["vendor-user:2", "vendor", "vendor", r#"["2","vendor:10"]"#, "true", "", ""],
     ];
     assert_eq!(people, rows);
     let anna = &expected.users[4];

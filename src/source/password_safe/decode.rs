@@ -49,6 +49,7 @@ fn user(row: Listed, decoding: &Decoding) -> User {
         user.kind = UserKind::Service;
     }
     user.account_type = kind.map(|kind| decoding.word(&kind));
+    user.signs_in_by = signs_in_by(&record).map(|way| decoding.word(&way));
     // .NET writes a DateTime without an offset; it is taken as UTC, and counted. Applications do not log in: what stands
     // there all the same stays in `extra`, where it misleads nobody.
     if user.kind != UserKind::Service || record.get("LastLoginDate") == Some(&Value::Null) {
@@ -58,6 +59,15 @@ fn user(row: Listed, decoding: &Decoding) -> User {
     user.blocked = (record.flag("IsQuarantined") == Some(true)).then_some(Blocked::Quarantined);
     user.extra = record.into_extra();
     user
+}
+
+/// Users of single sign-on are told by their last login only; both fields stay in `extra`.
+fn signs_in_by(record: &Record) -> Option<String> {
+    let told = |key: &str| record.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    if told("LastLoginSAMLIDPURL").is_some() {
+        return Some("SAML".to_owned());
+    }
+    told("LastLoginAuthenticationType").map(str::to_owned)
 }
 
 fn full_name(record: &mut Record) -> Option<Box<str>> {
@@ -71,6 +81,9 @@ fn group(row: Listed) -> Group {
     let mut group = Group::new(row.id.to_text());
     group.name = record.take_text("Name");
     group.description = record.take_text("Description");
+    // Members of a directory's group come into the list as they sign in.
+    let kind = record.get("GroupType").and_then(Value::as_str);
+    group.directory = kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("BeyondInsight"));
     group.extra = record.into_extra();
     group
 }

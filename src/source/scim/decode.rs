@@ -1,7 +1,9 @@
 //! SCIM's shapes (RFC 7643 §4): JSON -> model, memberships from users and from groups, groups within groups. Every field is optional
 //! until seen. Knows no HTTP.
 
-use crate::model::{Group, GroupId, Harvest, LastLogin, MembershipConflict, Outside, OutsideMember, User, UserId};
+use crate::model::{
+    Group, GroupId, Harvest, LastLogin, ListKind, MembershipConflict, Outside, OutsideMember, User, UserId,
+};
 use crate::source::record::{Decoding, Id, Listed, Record};
 use ahash::AHashMap;
 use serde_json::Value;
@@ -10,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Who is directly in which group, as groups tell it.
 #[derive(Default)]
 struct ByGroup {
+    /// The list of groups is proven complete.
+    whole: bool,
     /// Groups that tell their members, even if there are none.
     tellers: BTreeSet<Id>,
     /// User -> groups.
@@ -27,7 +31,8 @@ pub(super) fn fill(
     last_login_path: Option<&str>,
     decoding: &Decoding,
 ) {
-    let mut by_group = ByGroup::default();
+    let whole = harvest.coverage(ListKind::Groups).is_complete();
+    let mut by_group = ByGroup { whole, ..ByGroup::default() };
     let known: BTreeSet<Id> = groups.iter().map(|group| group.id.clone()).collect();
     for row in groups {
         harvest.groups.push(by_group.take(row, &known));
@@ -118,12 +123,16 @@ fn user(
         Some(path) => decoding.last_login(record.at(path)),
         None => LastLogin::NotReported,
     };
-    let told = memberships_told(&mut record);
+    let (told, indirect) = memberships_told(&mut record);
     let listed = by_group.of_user.remove(&row.id);
-    user.groups_known = told.is_some() || !by_group.tellers.is_empty();
+    user.groups_known = told.is_some() || (by_group.whole && !by_group.tellers.is_empty());
     user.conflict = conflict(told.as_ref(), listed.as_ref(), by_group, decoding);
     let direct: BTreeSet<Id> = told.into_iter().flatten().chain(listed.into_iter().flatten()).collect();
-    let above = by_group.above(&direct);
+    let mut above = by_group.above(&direct);
+    // What only the user's record tells, without a way that groups show: the group itself stands for the way.
+    for group in indirect.into_iter().filter(|group| !direct.contains(group)) {
+        above.entry(group.clone()).or_insert(group);
+    }
     let group_id = |id: &Id| GroupId::from(decoding.word(&id.to_text()));
     user.group_memberships =
         direct.iter().chain(above.keys()).map(group_id).collect::<BTreeSet<_>>().into_iter().collect();
@@ -152,13 +161,14 @@ fn plain_fields(user: &mut User, mut record: Record, decoding: &Decoding) {
 }
 
 /// What the user's own record says; RFC 7643 §4.1.2: `groups`, direct ones and, marked so, indirect ones.
-fn memberships_told(record: &mut Record) -> Option<BTreeSet<Id>> {
-    let Some(Value::Array(groups)) = record.take("groups") else { return None };
-    let direct = |group: &&Value| {
+fn memberships_told(record: &mut Record) -> (Option<BTreeSet<Id>>, BTreeSet<Id>) {
+    let Some(Value::Array(groups)) = record.take("groups") else { return (None, BTreeSet::new()) };
+    let is_indirect = |group: &Value| {
         let kind = group.get("type").and_then(Value::as_str);
-        !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("indirect"))
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case("indirect"))
     };
-    Some(groups.iter().filter(direct).filter_map(value_of).collect())
+    let of = |indirect: bool| groups.iter().filter(move |group| is_indirect(group) == indirect).filter_map(value_of);
+    (Some(of(false).collect()), of(true).collect())
 }
 
 /// Where both sides tell of a group, they must say the same.

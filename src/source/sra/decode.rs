@@ -2,7 +2,7 @@
 //! and no HTTP.
 
 use crate::model::{
-    ApiAccess, Blocked, Group, GroupId, Harvest, ListKind, Outside, OutsideMember, User, UserId, UserKind,
+    ApiAccess, Blocked, Group, GroupId, Harvest, ListKind, Outside, OutsideMember, User, UserId, UserKind, VENDOR,
 };
 use crate::source::record::{Decoding, Id, Listed, Record};
 use ahash::{AHashMap, AHashSet};
@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(super) struct Tenant {
     pub(super) users: Vec<Listed>,
     pub(super) policies: Vec<Listed>,
-    providers: AHashMap<Id, Box<str>>,
+    providers: AHashMap<Id, Provider>,
     api_accounts: Vec<Listed>,
     pub(super) vendors: Vec<Listed>,
     /// By group policy.
@@ -23,6 +23,16 @@ pub(super) struct Tenant {
     /// By vendor.
     pub(super) vendor_users: Vec<(Id, Vec<Listed>)>,
     externals: Externals,
+}
+
+/// Where accounts come from.
+struct Provider {
+    kind: Option<Box<str>>,
+    name: Option<Box<str>>,
+    /// The policy of everybody who signs in by it.
+    default_policy: Option<Id>,
+    /// Directories in which the groups of its users are looked up (RADIUS, Kerberos).
+    external_lookup: Vec<Id>,
 }
 
 /// Whom members that stand for something in a directory may hold.
@@ -35,9 +45,11 @@ struct Externals {
 }
 
 impl Externals {
-    fn may_hold(&self, provider: Option<&Id>, is_local: bool) -> bool {
-        let by_provider = provider.map_or(!self.providers.is_empty(), |provider| self.providers.contains(provider));
-        by_provider || (self.anybody && !is_local)
+    fn may_hold(&self, id: Option<&Id>, provider: Option<&Provider>, is_local: bool) -> bool {
+        let by_provider = id.map_or(!self.providers.is_empty(), |id| self.providers.contains(id));
+        let by_lookup =
+            provider.is_some_and(|known| known.external_lookup.iter().any(|id| self.providers.contains(id)));
+        by_provider || by_lookup || (self.anybody && !is_local)
     }
 }
 
@@ -48,8 +60,11 @@ impl Tenant {
             ListKind::Users => self.users = rows,
             ListKind::Groups => self.policies = rows,
             ListKind::SecurityProviders => {
-                let told = |mut row: Listed| row.record.take_text("type").map(|kind| (row.id, kind));
-                self.providers = rows.into_iter().filter_map(told).collect();
+                let told = |mut row: Listed| {
+                    let (kind, name) = (row.record.take_text("type"), row.record.take_text("name"));
+                    (row.id, Provider { kind, name, default_policy: None, external_lookup: Vec::new() })
+                };
+                self.providers = rows.into_iter().map(told).collect();
             }
             ListKind::ApiAccounts => self.api_accounts = rows,
             ListKind::Vendors => self.vendors = rows,
@@ -57,12 +72,41 @@ impl Tenant {
         }
     }
 
+    /// Ids of the security providers, ascending.
+    pub(super) fn provider_ids(&self) -> Vec<Id> {
+        let mut ids: Vec<Id> = self.providers.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// What a provider's own record tells; without one, nobody knows whether its users have a policy by default.
+    pub(super) fn provider_told(&mut self, id: &Id, record: Option<&Record>) {
+        match record {
+            None => drop(self.externals.providers.insert(id.clone())),
+            Some(record) => {
+                if let Some(provider) = self.providers.get_mut(id) {
+                    provider.default_policy = record.id("default_policy");
+                    provider.external_lookup = record.ids("external_lookup");
+                }
+            }
+        }
+    }
+
     /// Puts everything together.
     pub(super) fn fill(&mut self, harvest: &mut Harvest, decoding: &Decoding) {
         let mut groups_of = self.memberships(harvest, decoding);
+        let policies: AHashSet<Id> = self.policies.iter().map(|policy| policy.id.clone()).collect();
         for row in std::mem::take(&mut self.users) {
             let groups = groups_of.remove(&row.id).unwrap_or_default();
-            harvest.users.push(self.user(row, groups, decoding));
+            let provider = row.record.id("security_provider_id").and_then(|id| self.providers.get(&id));
+            let by_default =
+                provider.and_then(|provider| Some((provider.default_policy.clone()?, provider.name.clone())));
+            let mut user = self.user(row, groups, decoding);
+            if let Some((policy, name)) = by_default.filter(|(policy, _)| policies.contains(policy)) {
+                let name = name.unwrap_or_else(|| "security provider".into());
+                harvest.outside.extend(join_by_default(&mut user, &policy, &name, decoding));
+            }
+            harvest.users.push(user);
         }
         // Whoever is left is named by a policy and not by the list.
         for (id, groups) in groups_of {
@@ -70,8 +114,9 @@ impl Tenant {
             harvest.outside.extend(groups.into_iter().map(missing));
         }
         harvest.groups.extend(std::mem::take(&mut self.policies).into_iter().map(|row| group(row, "")));
+        let people = self.people_of_vendors(&policies, harvest, decoding);
+        harvest.users.extend(people);
         harvest.groups.extend(std::mem::take(&mut self.vendors).into_iter().map(|row| group(row, VENDOR)));
-        harvest.users.extend(self.people_of_vendors(decoding));
         harvest.users.extend(std::mem::take(&mut self.api_accounts).into_iter().map(api_account));
     }
 
@@ -86,8 +131,11 @@ impl Tenant {
                     continue;
                 }
                 match member.record.id("security_provider_id") {
-                    Some(provider) => drop(self.externals.providers.insert(provider)),
-                    None => self.externals.anybody = true,
+                    Some(provider) if self.providers.contains_key(&provider) => {
+                        self.externals.providers.insert(provider);
+                    }
+                    // Providers that only look up groups are not listed, and their groups hold users of others.
+                    _ => self.externals.anybody = true,
                 }
                 let name = external_name(&mut member);
                 harvest.outside.push(Outside { group_id: group_id.clone(), member: OutsideMember::Directory(name) });
@@ -104,9 +152,10 @@ impl Tenant {
         user.display_name = display_name(&mut record);
         user.email_address = record.take_text("email_address");
         user.enabled = record.take_flag("enabled");
-        let kind = provider.as_ref().and_then(|provider| self.providers.get(provider));
-        user.account_type = kind.map(|kind| decoding.word(kind));
-        user.groups_known = self.members_whole && !self.externals.may_hold(provider.as_ref(), user.is_local());
+        let known = provider.as_ref().and_then(|id| self.providers.get(id));
+        user.account_type = known.and_then(|known| known.kind.as_deref()).map(|kind| decoding.word(kind));
+        let may_hold = self.externals.may_hold(provider.as_ref(), known, user.is_local());
+        user.groups_known = self.members_whole && !may_hold;
         user.group_memberships = sorted(groups);
         user.last_login = record.take_last_login("last_authentication", decoding);
         user.created_at = record.take_date("created_at", decoding);
@@ -117,26 +166,50 @@ impl Tenant {
         user
     }
 
-    /// Each person once, however many vendors name it.
-    fn people_of_vendors(&mut self, decoding: &Decoding) -> Vec<User> {
-        let mut people: Vec<(Listed, Vec<GroupId>)> = Vec::new();
+    /// Each person once, however many vendors name it. A vendor's policy is that of all its people.
+    fn people_of_vendors(&mut self, policies: &AHashSet<Id>, harvest: &mut Harvest, decoding: &Decoding) -> Vec<User> {
+        let mut people: Vec<(Listed, Vec<Id>)> = Vec::new();
         let mut places: AHashMap<Id, usize> = AHashMap::new();
         for (vendor, rows) in std::mem::take(&mut self.vendor_users) {
-            let group_id = GroupId::from(decoding.word(&format!("{VENDOR}{}", vendor.to_text())));
             for row in rows {
                 let at = *places.entry(row.id.clone()).or_insert(people.len());
                 if at == people.len() {
                     people.push((row, Vec::new()));
                 }
-                people[at].1.push(group_id.clone());
+                people[at].1.push(vendor.clone());
             }
         }
-        people.into_iter().map(|(row, groups)| vendor_user(row, groups, decoding)).collect()
+        let mut users = Vec::with_capacity(people.len());
+        for (row, mut vendors) in people {
+            vendors.sort_unstable();
+            let groups = vendors.iter().map(|id| GroupId::from(decoding.word(&format!("{VENDOR}{}", id.to_text()))));
+            let mut user = vendor_user(row, groups.collect(), decoding);
+            for vendor in self.vendors.iter().filter(|vendor| vendors.binary_search(&vendor.id).is_ok()) {
+                let Some(policy) = vendor.record.id("default_policy").filter(|id| policies.contains(id)) else {
+                    continue;
+                };
+                let name = vendor.record.get("name").and_then(Value::as_str).unwrap_or("vendor");
+                harvest.outside.extend(join_by_default(&mut user, &policy, name, decoding));
+            }
+            users.push(user);
+        }
+        users
     }
 }
 
+/// Puts the user into a policy that is everybody's who comes this way, unless it is in it already.
+fn join_by_default(user: &mut User, policy: &Id, through: &str, decoding: &Decoding) -> Option<Outside> {
+    let group_id = GroupId::from(decoding.word(&policy.to_text()));
+    if user.group_memberships.contains(&group_id) {
+        return None;
+    }
+    let mut groups = std::mem::take(&mut user.group_memberships).into_vec();
+    groups.push(group_id.clone());
+    user.group_memberships = sorted(groups);
+    Some(Outside { group_id, member: OutsideMember::Nested { user: user.id.clone(), through: through.into() } })
+}
+
 /// Vendors, their people and API accounts are numbered on their own: without a prefix an id would be two accounts'.
-const VENDOR: &str = "vendor:";
 const VENDOR_USER: &str = "vendor-user:";
 const API_ACCOUNT: &str = "api-account:";
 
@@ -162,7 +235,8 @@ fn display_name(record: &mut Record) -> Option<Box<str>> {
 /// A passkey is a second factor as well.
 fn second_factor(user: &mut User, record: &Record) {
     user.passkeys = record.count("fido2_credential_count");
-    user.mfa = if user.passkeys > 0 { Some(true) } else { record.flag("two_factor_enabled") };
+    let has_passkey = user.passkeys.is_some_and(|count| count > 0);
+    user.mfa = if has_passkey { Some(true) } else { record.flag("two_factor_enabled") };
 }
 
 fn group(row: Listed, prefix: &str) -> Group {
@@ -219,9 +293,9 @@ fn api_access(record: &Record) -> ApiAccess {
     wide_rights.extend(FLAGS.into_iter().filter(|flag| record.flag(flag) == Some(true)));
     let addresses = record.get("ip_addresses");
     let restricted = match addresses {
-        Some(Value::String(text)) => !text.trim().is_empty(),
-        Some(Value::Array(items)) => !items.is_empty(),
-        _ => false,
+        Some(Value::String(text)) => Some(!text.trim().is_empty()),
+        Some(Value::Array(items)) => Some(!items.is_empty()),
+        _ => None,
     };
     ApiAccess { wide_rights, restricted }
 }

@@ -11,11 +11,17 @@
 //! costs nothing as long as it takes no page more), or the first page is read once more at the end.
 //!
 //! Whether rows are in the order of their keys is looked at, never assumed: every page must ascend, pages must follow
-//! one another, and no page may show a row within the span of one that was read before and did not have it. Any other list
-//! is read twice in full, and proven when both readings are the same, row by row, with totals that never change.
+//! one another, and no page may show a row within the span of one that was read before and did not have it. Any other list,
+//! and any list without a total, is read twice in full, and proven when both readings are the same, row by row, with
+//! totals that never change.
 //!
-//! The end is proven by the number of the last page, the total or the link to a next page that stand in the same answer; a list
-//! that tells none of them by an empty page behind its last row.
+//! The end is proven by the number of the last page or the total that stand in the same answer; where there is only a link to
+//! the next page, or nothing, by an empty page behind the last full one.
+//!
+//! Visible: deletions anywhere, newcomers at the end, a clamp, short and empty pages before the last, a server that ignores
+//! the number, totals that contradict the rows, a key that appears twice, another order. Not visible: a row that comes *between*
+//! others of a list that is in the order of its keys (the vendor's lists are in order of creation, and keys grow) into a page that
+//! was not read yet, while a row that was read already goes, so that the total stays as it was.
 
 use super::{End, Progress, Row, WalkSettings, Walked};
 use ahash::AHashMap;
@@ -55,6 +61,8 @@ pub struct Numbered<R> {
     pub told: Told,
 }
 
+/// Fewer rows a page are refused by the Configuration API.
+const LEAST_SIZE: u64 = 5;
 /// Pages beyond the last one that are followed while rows are added, and looked for where nothing tells an end.
 const MOST_PAGES: u64 = 100_000;
 
@@ -76,7 +84,16 @@ impl<K> Seen<K> {
         let Told { total, last, next, .. } = self.told;
         let by_number = last.map(|last| self.at.number >= last);
         let by_total = total.map(|total| self.stop() >= total);
-        by_number.or(next.map(|next| !next)).or(by_total)
+        by_number.or(by_total).or(next.map(|next| !next))
+    }
+
+    /// The answer contradicts itself: more follows, but it does not hold what a page holds.
+    fn comes_short(&self) -> bool {
+        let promised = self.told.last.is_some_and(|last| self.at.number < last)
+            || self.told.total.is_some_and(|total| self.stop() < total && !self.keys.is_empty());
+        let hole =
+            self.keys.is_empty() && self.at.number > 1 && self.told.last.is_some_and(|last| self.at.number <= last);
+        hole || (promised && (self.keys.len() as u64) < self.at.size)
     }
 }
 
@@ -147,7 +164,7 @@ where
             Err(Trouble::Failed(error)) => break Err(error),
             Err(Trouble::Hopeless(why)) => break Ok(End::Unproven(why)),
             Err(Trouble::Moved(why)) if passes > u64::from(settings.max_passes) => {
-                break Ok(End::Unproven(format!("{why}; still so after {} passes", settings.max_passes)));
+                break Ok(End::Unproven(format!("{why}; still so after {passes} readings")));
             }
             Err(Trouble::Moved(why)) => {
                 passes += 1;
@@ -200,11 +217,13 @@ where
         }
     }
 
-    /// All in one answer. A full page that ends by its total alone may have more behind it.
+    /// All in one answer. A full page that does not tell the number of the last one may have more behind it.
     async fn single(&mut self, first: &Seen<R::Key>) -> Result<String, Trouble<E>> {
-        let by_word = first.told.last.is_some() || first.told.next.is_some();
-        if !by_word && first.keys.len() as u64 >= first.at.size && !self.page(2, first.at.size).await?.keys.is_empty() {
-            return Err(Trouble::Moved("behind the total there is another page".to_owned()));
+        if first.told.last.is_none()
+            && first.keys.len() as u64 >= first.at.size
+            && !self.page(2, first.at.size).await?.keys.is_empty()
+        {
+            return Err(Trouble::Moved("behind the last page there is another one".to_owned()));
         }
         self.totals_agree(first.told.total)?;
         Ok(match first.told.total {
@@ -215,7 +234,7 @@ where
 
     async fn several(&mut self, first: Seen<R::Key>, cap: u64, last: u64) -> Result<String, Trouble<E>> {
         let smaller = cap - 1;
-        let overlaps = smaller > 0 && first.told.total.is_some_and(|total| total.div_ceil(smaller) <= last);
+        let overlaps = smaller >= LEAST_SIZE && first.told.total.is_some_and(|total| total.div_ceil(smaller) <= last);
         let size = if overlaps { smaller } else { cap };
         let last = if overlaps { first.told.total.unwrap_or(0).div_ceil(smaller) } else { last };
         let mut seen = vec![first];
@@ -235,9 +254,15 @@ where
             let again = self.page(1, cap).await?;
             seen.push(again);
         }
-        if in_order(&seen[1..]) && ascends(&seen[0].keys) {
-            let told = seen.iter().filter_map(|page| page.told.total).next_back();
-            self.totals_agree(told)?;
+        let totals: Vec<u64> = seen.iter().filter_map(|page| page.told.total).collect();
+        if totals.len() == seen.len() && in_order(&seen[1..]) && ascends(&seen[0].keys) {
+            // While people come and go, no total is that of all who stayed; a quiet list must hold what it tells.
+            if totals.windows(2).all(|pair| pair[0] == pair[1]) {
+                self.totals_agree(totals.first().copied())?;
+            }
+            let rows = self.seen_now.len() as u64;
+            self.total = totals.iter().rev().find(|total| **total == rows).or(totals.last()).copied();
+            let told = self.total;
             let how =
                 if overlaps && meets { "the second page meets the first" } else { "the first read again at the end" };
             return Ok(format!("{} from the last to the first of {last} pages; {how}", self.reached(told)));
@@ -257,8 +282,9 @@ where
                 ));
             }
             let full = page.keys.len() as u64 >= at.size;
-            // Some servers tell the size of a page as the total: a full page that ends by its total alone may have more behind it.
-            let by_word = page.told.last.is_some() || page.told.next.is_some();
+            // Some servers tell the size of a page as the total: a full page may have more behind it, unless it tells the number
+            // of the last one.
+            let by_word = page.told.last.is_some();
             let ended = page.keys.is_empty() || (page.is_last().unwrap_or(false) && (by_word || !full));
             // Towards the beginning it is read after those that follow it.
             seen.insert(1, page);
@@ -293,10 +319,14 @@ where
     /// Not in the order of keys: two readings in full that must be the same.
     async fn twice(&mut self, size: u64, last: u64) -> Result<String, Trouble<E>> {
         let mut readings: Vec<InFull<R::Key>> = Vec::new();
+        self.seen_now.clear();
         for _ in 0..2 {
             let (mut keys, mut totals) = (Vec::new(), HashSet::new());
             for number in 1..=last {
                 let page = self.page(number, size).await?;
+                if number == last && page.is_last() == Some(false) {
+                    return Err(Trouble::Moved("the end of the list moved while it was read".to_owned()));
+                }
                 totals.insert(page.told.total);
                 keys.extend(page.keys);
             }
@@ -338,9 +368,11 @@ where
             Some(first) => first,
             None => (self.fetch)(at).await?,
         };
-        if told.current.is_some_and(|current| current != number) {
-            let why = format!("page {number} was asked for, and page {} came", told.current.unwrap_or(0));
-            return Err(Trouble::Hopeless(why));
+        if let Some(current) = told.current.filter(|current| *current != number) {
+            let why = format!("page {number} was asked for, and page {current} came");
+            // A list that became shorter meanwhile shows its last page.
+            let shrank = current > 1 && current < number && told.last == Some(current);
+            return Err(if shrank { Trouble::Moved(why) } else { Trouble::Hopeless(why) });
         }
         self.pages += 1;
         self.received += rows.len() as u64;
@@ -362,7 +394,11 @@ where
         (self.tell)(Progress::Page { distinct: self.rows.len() as u64, total: told.total });
         // A page that is cut short by the server has another place than the one that was asked for.
         let size = told.size.map_or(size, |told| told.min(size));
-        Ok(Seen { at: PageAt { number, size }, keys, told })
+        let seen = Seen { at: PageAt { number, size }, keys, told };
+        if told.size.is_some() && seen.comes_short() {
+            return Err(Trouble::Moved(format!("page {number} came short, though more follows")));
+        }
+        Ok(seen)
     }
 }
 
@@ -378,11 +414,8 @@ fn in_order<K: Ord>(seen: &[Seen<K>]) -> bool {
     pages.iter().all(|keys| ascends(keys))
         && pages.windows(2).all(|pair| {
             let (later, earlier) = (pair[1], pair[0]);
-            later[0] <= earlier[0]
-                && later
-                    .iter()
-                    .filter(|key| **key > earlier[0] && Some(*key) < earlier.last())
-                    .all(|key| earlier.binary_search(key).is_ok())
+            let known = |key: &K| *key <= earlier[0] || earlier.binary_search(key).is_ok();
+            later[0] <= earlier[0] && later.last() <= earlier.last() && later.iter().all(known)
         })
 }
 

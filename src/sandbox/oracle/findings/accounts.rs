@@ -13,19 +13,22 @@ pub(super) fn address_in_use(person: &Person) -> Option<String> {
 
 impl Judge<'_> {
     pub(super) fn shared_email(&self, person: &Person) -> Option<ExpectedFinding> {
+        if self.blocked(person) {
+            return None;
+        }
         let holders = self.addresses.get(&address_in_use(person)?)?;
         (*holders > 1).then(|| finding("shared-email", "medium", person))
     }
 
     pub(super) fn local_outside_sso(&self, person: &Person) -> Option<ExpectedFinding> {
-        let outside =
-            person.enabled == Some(true) && person.kind != Kind::BreakGlass && person.is_local() && self.has_sso;
+        let outside = self.open(person) && person.kind != Kind::BreakGlass && person.is_local() && self.has_sso;
         outside.then(|| finding("local-outside-sso", self.medium_or_high(person), person))
     }
 
     /// An identity provider's own second factor is not told here.
     pub(super) fn no_mfa(&self, person: &Person) -> Option<ExpectedFinding> {
-        let lacks = person.enabled == Some(true)
+        let lacks = self.open(person)
+            && person.account_type.is_some()
             && person.kind != Kind::Service
             && person.mfa == Some(false)
             && !person.is_sso();
@@ -42,7 +45,7 @@ impl Judge<'_> {
     }
 
     pub(super) fn service_without_owner(&self, person: &Person) -> Option<ExpectedFinding> {
-        if person.kind != Kind::Service || person.enabled == Some(false) {
+        if person.kind != Kind::Service || person.enabled != Some(true) {
             return None;
         }
         let today = self.expect.as_of.format("%Y-%m-%d").to_string();

@@ -1,6 +1,7 @@
 //! The rules about groups: who is in none, in one that is gone, in one although disabled; which group is empty, which names
 //! people whom nobody knows.
 
+use super::super::super::surface::Surface;
 use super::super::cells::sort_key;
 use super::super::people::{Person, Who};
 use super::{ExpectedFinding, Judge, about, finding};
@@ -8,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 impl Judge<'_> {
     pub(super) fn no_group(&self, person: &Person) -> Option<ExpectedFinding> {
-        let lost = person.enabled == Some(true)
+        // Permissions come only from groups in Password Safe: nobody gets in without.
+        let severity = if self.expect.surface == Surface::PasswordSafe { "low" } else { "medium" };
+        let lost = self.open(person)
             && person.groups_known
             && person.api.is_none()
             && self.expect.groups_listed
             && person.groups.iter().all(|g| !self.exists(g));
-        lost.then(|| finding("no-group", "medium", person))
+        lost.then(|| finding("no-group", severity, person))
     }
 
     pub(super) fn disabled_in_group(&self, person: &Person) -> Option<ExpectedFinding> {

@@ -72,6 +72,27 @@ fn memberships_come_from_users_and_from_groups_and_a_difference_is_told() {
 }
 
 #[test]
+fn a_membership_that_the_user_s_record_calls_indirect_is_one() {
+    let harvest = filled(
+        json!([{"id": "u", "groups": [{"value": "1"}, {"value": "2", "type": "indirect"}, {"value": "9", "type": "Indirect"}]}]),
+        json!([
+            {"id": "1", "displayName": "Team"},
+            {"id": "2", "displayName": "Administrators", "members": [{"value": "1", "type": "Group"}]},
+            {"id": "9", "displayName": "Everybody"},
+        ]),
+        None,
+    );
+    let user = &harvest.users[0];
+    assert_eq!((ids(user), &user.conflict), (vec!["1", "2", "9"], &None));
+    let through = |outside: &Outside| match &outside.member {
+        OutsideMember::Nested { through, .. } => format!("{} through {through}", outside.group_id),
+        other => panic!("{other:?}"),
+    };
+    let nested: Vec<String> = harvest.outside.iter().map(through).collect();
+    assert_eq!(nested, ["2 through Team", "9 through Everybody"]);
+}
+
+#[test]
 fn a_group_within_a_group_gives_its_members_to_it_and_circles_end() {
     let harvest = filled(
         json!([{"id": "u"}]),
@@ -89,4 +110,14 @@ fn a_group_within_a_group_gives_its_members_to_it_and_circles_end() {
     };
     let nested: Vec<String> = harvest.outside.iter().map(through).collect();
     assert_eq!(nested, ["2 through Team", "3 through Team"]);
+}
+
+#[test]
+fn an_indirect_membership_that_only_the_user_tells_is_kept() {
+    let harvest = filled(
+        json!([{"id": "u", "groups": [{"value": "9", "type": "indirect"}]}]),
+        json!([{"id": "9", "displayName": "Admins"}]),
+        None,
+    );
+    assert_eq!(ids(&harvest.users[0]), ["9"], "groups_known {}", harvest.users[0].groups_known);
 }

@@ -1,0 +1,180 @@
+//! Sessions and credentials: opened once, closed whatever happens, and called by their names.
+
+use super::*;
+fn with_session(url: &str, account: Account) -> Client {
+    let mut settings = ClientSettings::with(SourceName::from("test"), url, account);
+    settings.session = Some(SessionPaths { sign_in: "/in".to_owned(), sign_out: "/out".to_owned() });
+    settings.requests_per_second = 1e6;
+    settings.backoff = Duration::from_millis(1);
+    settings.max_wait = Duration::from_millis(5);
+    settings.attempts = 4;
+    Client::new(&settings, Arc::new(Nobody)).unwrap()
+}
+fn key() -> Account {
+    Account::Key { key: SecretString::from("k".to_owned()), run_as: "audit".to_owned(), password: None }
+}
+fn count_of(log: &Log, what: &str) -> Vec<String> {
+    log.lock().unwrap().iter().filter(|s| s.line.contains(what)).map(|s| s.headers.clone()).collect()
+}
+fn cookie(headers: &str) -> String {
+    headers.lines().find(|l| l.starts_with("cookie:")).unwrap_or("cookie: none").to_owned()
+}
+
+// ASP.NET keeps the session's id where a cookie shows it, and sets it only once; a balancer or firewall sets its own each time.
+#[test]
+fn a_second_sign_in_that_sets_only_the_balancer_s_cookie_keeps_the_session_s() {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    let open = Arc::new(Mutex::new(std::collections::BTreeSet::<String>::new()));
+    let (kept, ins, gets) = (Arc::clone(&open), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (url, _) = server(move |seen, _| {
+        let shown = seen
+            .headers
+            .split("asp.net_sessionid=")
+            .nth(1)
+            .map(|s| s.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned());
+        let mut open = kept.lock().unwrap();
+        if seen.line.contains("/in ") {
+            let n = ins.fetch_add(1, SeqCst);
+            // A session whose id is shown is signed in again under the same id; else there is a new one.
+            let session = if let Some(id) = shown {
+                open.insert(id);
+                String::new()
+            } else {
+                open.insert(format!("s{n}"));
+                format!("Set-Cookie: ASP.NET_SessionId=s{n}; path=/\r\n")
+            };
+            return json("200 OK", &format!("{session}Set-Cookie: TS01={n}; path=/\r\n"), "{}");
+        }
+        if seen.line.contains("/out ") {
+            if let Some(id) = shown {
+                open.remove(&id);
+            }
+            return json("200 OK", "", "");
+        }
+        let n = gets.fetch_add(1, SeqCst);
+        if n == 1 {
+            open.clear();
+        }
+        if shown.is_some_and(|id| open.contains(&id)) { fine() } else { json("401 x", "", "{}") }
+    });
+    let client = with_session(&url, key());
+    run(async {
+        client.get::<Answered>("/x").await.unwrap();
+        let second = client.get::<Answered>("/x").await;
+        client.leave().await;
+        assert!(second.is_ok() && open.lock().unwrap().is_empty(), "{second:?}; left open: {:?}", open.lock().unwrap());
+    });
+}
+
+#[test]
+fn a_sign_in_that_takes_long_is_left_all_the_same() {
+    let (url, log) = server(|seen, _| {
+        if seen.line.contains("/in ") {
+            std::thread::sleep(Duration::from_secs(11));
+            return json("200 OK", "Set-Cookie: ASP.NET_SessionId=s; path=/\r\n", "{}");
+        }
+        if seen.line.contains("/out ") {
+            return json("200 OK", "", "");
+        }
+        fine()
+    });
+    let mut client = with_session(&url, key());
+    client.settings.deadline = Duration::from_millis(100);
+    run(async {
+        client.get::<Answered>("/x").await.unwrap_err();
+        client.leave().await;
+        client.leave().await;
+    });
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(count_of(&log, "/in ").len(), count_of(&log, "/out ").len());
+}
+
+#[test]
+fn a_deadline_in_the_middle_of_a_sign_in_and_one_more_request_leave_no_session() {
+    let ins = std::sync::atomic::AtomicUsize::new(0);
+    let (url, log) = server(move |seen, _| {
+        use std::sync::atomic::Ordering::SeqCst;
+        if seen.line.contains("/in ") {
+            std::thread::sleep(Duration::from_millis(400));
+            let n = ins.fetch_add(1, SeqCst);
+            return json("200 OK", &format!("Set-Cookie: ASP.NET_SessionId=s{n}; path=/\r\n"), "{}");
+        }
+        if seen.line.contains("/out ") {
+            return json("200 OK", "", "");
+        }
+        fine()
+    });
+    let mut client = with_session(&url, key());
+    client.settings.deadline = Duration::from_millis(100);
+    run(async {
+        assert_eq!(client.get::<Answered>("/x").await.unwrap_err().kind, WireErrorKind::Deadline);
+        assert_eq!(client.get::<Answered>("/y").await.unwrap_err().kind, WireErrorKind::Deadline);
+        client.leave().await;
+    });
+    std::thread::sleep(Duration::from_millis(900));
+    let (ins, outs) = (count_of(&log, "/in ").len(), count_of(&log, "/out ").len());
+    assert_eq!(
+        ins,
+        outs,
+        "{ins} sessions opened, {outs} closed: {:?}",
+        count_of(&log, "/out ").iter().map(|h| cookie(h)).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn after_the_deadline_nothing_is_asked() {
+    let (url, _) = server(|seen, _| {
+        if seen.is_token() {
+            token(3600)
+        } else {
+            std::thread::sleep(Duration::from_millis(150));
+            fine()
+        }
+    });
+    let mut client = client(&url);
+    client.settings.deadline = Duration::from_millis(100);
+    run(async {
+        client.get::<Answered>("/x").await.unwrap_err();
+        let before = client.requests();
+        for _ in 0..5 {
+            client.get::<Answered>("/x").await.unwrap_err();
+        }
+        assert_eq!(client.requests(), before, "requests after the deadline");
+    });
+}
+
+#[test]
+fn a_life_that_is_told_as_a_text_is_understood() {
+    let (url, _) = server(|seen, _| {
+        if seen.is_token() {
+            json("200 OK", "", r#"{"access_token":"t","token_type":"Bearer","expires_in":"3599"}"#)
+        } else {
+            fine()
+        }
+    });
+    let answer = get(&client(&url));
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+#[test]
+fn a_token_made_beforehand_that_has_died_is_said_so() {
+    let (url, _) = server(|_, _| json("401 x", "", "{}"));
+    let mut client = with_session(&url, Account::Bearer(SecretString::from("t".to_owned())));
+    client.settings.session = None;
+    let error = run(client.get::<Answered>("/x")).unwrap_err();
+    assert!(!error.to_string().contains("the token was new"), "{error}; hint {:?}", error.hint());
+}
+#[test]
+fn a_key_that_is_refused_is_said_so() {
+    let (url, _) = server(|_, _| json("401 x", "", "{}"));
+    let error = run(with_session(&url, key()).get::<Answered>("/x")).unwrap_err();
+    assert!(!error.to_string().contains("client id"), "{error}; hint {:?}", error.hint());
+}
+#[test]
+fn a_key_that_no_header_can_hold_is_not_sent() {
+    let (url, log) = server(|_, _| json("401 x", "", "{}"));
+    let account =
+        Account::Key { key: SecretString::from("k\u{7f}ey".to_owned()), run_as: "audit".to_owned(), password: None };
+    let error = run(with_session(&url, account).get::<Answered>("/x")).unwrap_err();
+    assert!(count_of(&log, "/in ").is_empty(), "sent with an empty Authorization: {error}");
+}
