@@ -148,8 +148,9 @@ pub(super) fn types(index: &Index<'_>) -> Bounded<TypeRow> {
             ..TypeRow::default()
         });
         row.accounts += 1;
-        row.enabled += u64::from(user.enabled == Some(true));
-        row.disabled += u64::from(user.enabled == Some(false));
+        let closed = user.enabled == Some(false) || index.blocked(user).is_some();
+        row.enabled += u64::from(user.enabled == Some(true) && !closed);
+        row.disabled += u64::from(closed);
         row.privileged += u64::from(roll.is_privileged(user));
         count(&mut row.stale, index.has(Rule::StaleLogin, roll, user));
         count(&mut row.never, index.has(Rule::NeverLoggedIn, roll, user));

@@ -19,6 +19,7 @@ struct Page<'a> {
     found: Vec<&'a RuleResult>,
     passed: Vec<&'a RuleResult>,
     in_part: Vec<&'a RuleResult>,
+    no_subject: Vec<&'a RuleResult>,
     unjudged: Vec<&'a RuleResult>,
     off: Vec<&'a RuleResult>,
     /// Whether any finding is critical: an empty column says nothing.
@@ -34,6 +35,7 @@ pub fn render(view: &View) -> Result<String, askama::Error> {
         found: view.standing(Standing::Findings),
         passed: view.standing(Standing::Passed),
         in_part: view.standing(Standing::PassedInPart),
+        no_subject: view.standing(Standing::NoSubject),
         unjudged: view.standing(Standing::Unjudged),
         off: view.standing(Standing::Off),
         has_critical: view.rules.iter().any(|rule| rule.by_severity[0] > 0),

@@ -75,6 +75,15 @@ impl<'a> Index<'a> {
         self.verdicts(rule).map(of).sum()
     }
 
+    /// Subjects that a rule ran over, in all sources.
+    pub(super) fn subjects(&self, rule: Rule) -> u64 {
+        let of = |verdict: &Verdict| match verdict.outcome {
+            Outcome::Judged { subjects, .. } => subjects,
+            Outcome::Undetermined { .. } | Outcome::Off => 0,
+        };
+        self.verdicts(rule).map(of).sum()
+    }
+
     pub(super) fn count(&self, rule: Rule) -> u64 {
         self.input.findings.iter().filter(|finding| finding.rule == rule).count() as u64
     }
@@ -99,6 +108,12 @@ impl<'a> Index<'a> {
 
     pub(super) fn source(&self, name: &str) -> Option<&'a SourceEntry> {
         self.input.manifest.sources.iter().find(|source| source.name == name)
+    }
+
+    /// Whether the manifest says that this list of this source was to be read, and may lack rows.
+    pub(super) fn is_doubtful(&self, source: &str, list: &str) -> bool {
+        let entry = self.source(source).and_then(|s| s.lists.iter().find(|l| l.kind == list));
+        entry.is_some_and(|l| l.coverage != "complete" && l.coverage != "not-offered")
     }
 
     /// Whether the manifest says that this list of this source is all there is.

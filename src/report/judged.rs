@@ -6,6 +6,8 @@ use super::text::{counted, thousands};
 use super::{Bounded, Shown};
 use crate::model::{Outcome, Rule, Severity, Verdict};
 
+/// Lists, beside the users, that hold accounts.
+pub(super) const LISTS_OF_ACCOUNTS: [&str; 3] = ["vendors", "vendor-users", "api-accounts"];
 /// Gaps that are named for one rule.
 const GAPS: usize = 10;
 /// Width of the longest bar.
@@ -20,6 +22,8 @@ pub enum Standing {
     Passed,
     /// It found nothing where it ran, but did not run everywhere, or not over a list that is proven complete.
     PassedInPart,
+    /// It ran, and there was no such subject anywhere: neither passed nor found.
+    NoSubject,
     /// It could not run anywhere.
     Unjudged,
     /// Switched off.
@@ -87,6 +91,7 @@ impl RuleResult {
             Standing::Findings => format!("{}{somewhere}", counted(self.total, "finding", "findings")),
             Standing::Passed => "passed".to_owned(),
             Standing::PassedInPart => "passed in part".to_owned(),
+            Standing::NoSubject => "nothing to judge".to_owned(),
             Standing::Unjudged => "could not be judged".to_owned(),
             Standing::Off => "off".to_owned(),
         }
@@ -98,7 +103,7 @@ impl RuleResult {
             Standing::Findings => "found",
             Standing::Passed => "proven",
             Standing::PassedInPart | Standing::Unjudged => "unproven",
-            Standing::Off => "absent",
+            Standing::Off | Standing::NoSubject => "absent",
         }
     }
 
@@ -108,7 +113,7 @@ impl RuleResult {
             Standing::Findings => "●",
             Standing::Passed => "✓",
             Standing::PassedInPart | Standing::Unjudged => "!",
-            Standing::Off => "–",
+            Standing::Off | Standing::NoSubject => "–",
         }
     }
 }
@@ -177,6 +182,8 @@ fn standing(index: &Index<'_>, rule: Rule, total: u64, without_gaps: bool) -> St
         Standing::Off
     } else if !index.is_judged(rule) {
         Standing::Unjudged
+    } else if without_gaps && index.subjects(rule) == 0 {
+        Standing::NoSubject
     } else if without_gaps {
         Standing::Passed
     } else {
@@ -234,6 +241,10 @@ fn gaps_of(index: &Index<'_>, verdict: &Verdict) -> Vec<Gap> {
             if of_accounts && !index.is_proven(source, "users") {
                 let why = "the list of users is not proven complete: only the accounts that came were judged";
                 gaps.push(Gap { of_list: true, ..gap(why) });
+            }
+            for list in LISTS_OF_ACCOUNTS.into_iter().filter(|list| of_accounts && index.is_doubtful(source, list)) {
+                let why = format!("the list of {} is not proven complete", list.replace('-', " "));
+                gaps.push(Gap { of_list: true, ..gap(&why) });
             }
             gaps
         }

@@ -169,10 +169,21 @@ impl<'a> Accounts<'a> {
         has(Door::Closed) && has(Door::Open)
     }
 
+    /// Accounts of one source that call their owners by different names.
+    fn is_shared(&self) -> bool {
+        self.by_source().any(|of_source| {
+            let mut names = of_source.iter().filter_map(|(_, user)| user.display_name.as_deref());
+            let first = names.next();
+            names.any(|name| Some(name) != first)
+        })
+    }
+
     fn row(&self, index: &Index<'_>) -> Person {
         let named = |name: fn(&User) -> Option<&str>| self.accounts.iter().find_map(|(_, user)| name(user));
         let name = named(|user| user.display_name.as_deref().filter(|name| !name.trim().is_empty()));
         let name = name.or_else(|| named(|user| user.username.as_deref())).unwrap_or(&self.address);
+        // Several accounts of one source with names of their own are several people, or a mailbox of a team.
+        let name = if self.is_shared() { &*self.address } else { name };
         Person {
             name: Shown::name(name),
             address: Shown::name(&self.address),

@@ -122,7 +122,10 @@ fn found(index: &Index<'_>, rule: Rule, label: &'static str, note: String) -> Ti
     let note = match (gaps, index.undetermined(rule)) {
         (0, 0) => note,
         (0, accounts) => format!("{note}; {} not judged", thousands(accounts)),
-        (gaps, _) => format!("{} not judged", counted(gaps, "source", "sources")),
+        (gaps, 0) => format!("{} not judged", counted(gaps, "source", "sources")),
+        (gaps, accounts) => {
+            format!("{} and {} accounts not judged", counted(gaps, "source", "sources"), thousands(accounts))
+        }
     };
     let tone = if count > 0 { "watch" } else { "plain" };
     Tile { tone, ..Tile::plain(label, count, note) }

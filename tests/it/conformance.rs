@@ -1,8 +1,9 @@
 //! What every connector must do, whatever the product: one suite, run over each surface. A new connector is done when it passes.
 
 use super::rig::as_of;
-use super::surface::{agrees, appliance, appliance_by, expected, harvest, settings};
-use bt_rollcall::model::{Coverage, Harvest, ListKind, SourceStatus};
+use super::surface::{agrees, appliance, appliance_by, classes, expected, harvest, settings};
+use bt_rollcall::model::{Coverage, Harvest, Inventory, ListKind, Rule, SourceStatus};
+use bt_rollcall::rules::{self, policy::Policy};
 use bt_rollcall::sandbox::{Faults, Sandbox, Surface, World};
 use bt_rollcall::source::SourceSettings;
 use std::collections::BTreeSet;
@@ -97,6 +98,7 @@ fn server_errors_resets_truncated_bodies_login_pages_and_empty_bodies_are_passin
         Faults { truncate: 0.1, ..Faults::default() },
         Faults { html_200: 0.1, ..Faults::default() },
         Faults { empty_200: 0.1, ..Faults::default() },
+        Faults { json_error_200: 0.1, ..Faults::default() },
         Faults::each(0.02),
     ] {
         exact(&people(201), &faults, |settings| settings.client.attempts = 12);
@@ -127,6 +129,56 @@ fn a_server_of_another_kind_fails_the_source() {
         assert_eq!(harvested.status(), SourceStatus::Failed, "{surface:?}");
         assert!(harvested.reason().unwrap().contains("HTML"), "{surface:?}: {:?}", harvested.reason());
     });
+}
+
+#[test]
+fn an_object_that_tells_an_error_is_no_list() {
+    let errors = Faults { json_error_200: 1.0, ..Faults::default() };
+    not_complete(&people(61), &errors, |surface, harvested| {
+        assert_eq!(harvested.status(), SourceStatus::Failed, "{surface:?}");
+        assert!(harvested.reason().unwrap().contains("wrong shape"), "{surface:?}: {:?}", harvested.reason());
+    });
+}
+
+#[test]
+fn a_right_that_is_missing_for_one_list_of_the_configuration_api_is_told_and_nothing_is_made_of_it() {
+    let world = people(201);
+    for (faults, list) in [
+        (Faults { forbid_providers: true, ..Faults::default() }, ListKind::SecurityProviders),
+        (Faults { forbid_api_accounts: true, ..Faults::default() }, ListKind::ApiAccounts),
+        (Faults { forbid_vendor_users: true, ..Faults::default() }, ListKind::VendorUsers),
+        (Faults { forbid_members: true, ..Faults::default() }, ListKind::Members),
+    ] {
+        let sandbox = appliance(Surface::Pra, world.clone(), &faults);
+        let harvested = harvest(&settings(&sandbox, Surface::Pra));
+        assert_eq!(harvested.status(), SourceStatus::Partial, "{list:?}");
+        let why = harvested.reason().unwrap();
+        assert!(why.contains(list.as_str()) && why.contains("forbidden (403)"), "{list:?}: {why}");
+        let inventory = Inventory::join(vec![harvested], &classes());
+        let judgement = rules::judge(&inventory, &Policy::default(), as_of());
+        let found = |rule: Rule| judgement.findings.iter().filter(|finding| finding.rule == rule).count();
+        match list {
+            // Nobody's type is known, so nobody is said to lack a second factor but a vendor's people, who have one of their own.
+            ListKind::SecurityProviders => {
+                let users = inventory.rolls[0].harvest.users.iter();
+                let typed = users.filter(|user| user.account_type.is_some()).map(|user| user.id.clone());
+                let typed: BTreeSet<_> = typed.collect();
+                assert!(
+                    judgement
+                        .findings
+                        .iter()
+                        .filter(|f| f.rule == Rule::NoMfa)
+                        .all(|f| typed.contains(&(*f.subject.id).into()))
+                );
+            }
+            ListKind::VendorUsers => {
+                let empty = judgement.findings.iter().filter(|f| f.rule == Rule::EmptyGroup);
+                assert!(empty.clone().all(|f| !f.subject.id.starts_with("vendor:")), "{:?}", empty.collect::<Vec<_>>());
+            }
+            ListKind::Members => assert_eq!((found(Rule::NoGroup), found(Rule::EmptyGroup)), (0, 0)),
+            _ => {}
+        }
+    }
 }
 
 #[test]

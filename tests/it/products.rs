@@ -138,6 +138,49 @@ fn nobody_who_may_be_in_a_directory_group_is_said_to_be_in_no_group() {
     assert_eq!((external["user_id"].as_str(), external["group_id"].clone()), ("", group.to_string()));
 }
 
+#[test]
+fn a_directory_that_only_looks_up_groups_may_hold_users_of_any_other() {
+    let mut world = World::ordinary(5, 103, as_of());
+    let group = world.groups().next().unwrap().0;
+    // Such a provider is in no list, and no user names it.
+    world.facets_mut().externals.push(ExternalMember {
+        id: 2_000_000_000,
+        group,
+        provider: Some(99),
+        distinguished_name: Some("CN=Operators,DC=example,DC=com".to_owned()),
+        group_name: None,
+    });
+    let rig = Rig::of(&[Surface::Pra], world, Faults::default(), None);
+    assert_exit(&rig.run(&[]), 0);
+    compare(&rig, "sandbox", Surface::Pra, |_| {});
+    let known: BTreeSet<String> = rig
+        .table("users")
+        .iter()
+        .filter(|row| row["groups_known"] == "true")
+        .map(|row| row["account_type"].clone())
+        .collect();
+    assert_eq!(known, ["api-account", "local", "vendor"].map(str::to_owned).into());
+}
+
+#[test]
+fn whoever_has_a_policy_by_default_is_in_it() {
+    let mut world = World::ordinary(5, 103, as_of());
+    let group = world.groups().nth(3).unwrap().0;
+    for provider in world.facets_mut().providers.iter_mut().filter(|provider| provider.kind == "saml") {
+        provider.default_policy = Some(group);
+    }
+    for vendor in &mut world.facets_mut().vendors {
+        vendor.record.insert("default_policy".to_owned(), group.into());
+    }
+    let rig = Rig::of(&[Surface::Pra], world, Faults::default(), None);
+    assert_exit(&rig.run(&[]), 0);
+    compare(&rig, "sandbox", Surface::Pra, |_| {});
+    let users = rig.table("users");
+    let by_default = users.iter().filter(|row| row["account_type"] == "saml" || row["account_type"] == "vendor");
+    assert!(by_default.clone().count() > 20);
+    assert!(by_default.clone().all(|row| row["group_memberships"].contains(&format!("\"{group}\""))));
+}
+
 /// 120 policies of many sizes over so many users.
 fn large(users: usize) -> World {
     let mut world = World::ordinary(3, users, as_of());
@@ -261,7 +304,7 @@ fn scim_is_read_with_a_token_made_beforehand_below_another_path_and_with_a_last_
     });
     assert!(not_judged);
     let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
-    assert!(report.contains("last login"), "the report says that staleness was not judged");
+    assert!(report.contains("last login: not told by") || report.contains("does not tell last logins"), "it says so");
     private(&rig.folder.path().join("token"), &rig.sandbox.tokens()[0]);
     let config = fs::read_to_string(&rig.config).unwrap();
     let account = config.lines().filter(|line| line.starts_with("client_")).collect::<Vec<_>>().join("\n");

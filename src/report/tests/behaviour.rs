@@ -105,7 +105,7 @@ fn an_empty_tenant_that_is_proven_passes_over_zero_accounts() {
     let mut empty = harvest("appliance-eu", 0, 1);
     empty.groups.clear();
     let world = World::of(vec![empty]);
-    assert_eq!(rule(&world, Rule::StaleLogin).standing, Standing::Passed);
+    assert_eq!(rule(&world, Rule::StaleLogin).standing, Standing::NoSubject);
     let page = world.page();
     assert!(page.contains("0 of 0 users, proven") && page.contains("the rule ran over 0 of 0 accounts"));
     assert!(page.contains("No account to draw."));

@@ -24,7 +24,7 @@
 //! the whole walk); changes of a row's other fields after its page was read; and, in a list that is *not* in the
 //! order of its keys, a move across the walk whose shift is undone by an equal and opposite change before the next
 //! fetch when the total also stays the same or is not told. In a list without totals, a server that both
-//! cuts a page short before the end and loses rows before the next request.
+//! cuts a page short before the end (by a clamp that no other page has shown yet, too) and loses rows before the next request.
 
 pub mod numbered;
 mod reading;

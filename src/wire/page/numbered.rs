@@ -204,7 +204,14 @@ where
         if last > MOST_PAGES {
             return Err(Trouble::Hopeless(format!("the source tells of {last} pages")));
         }
-        if last == 1 { self.single(&first).await } else { self.several(first, cap, last).await }
+        if last > 1 {
+            self.several(first, cap, last).await
+        } else if first.is_last() == Some(true) {
+            self.single(&first).await
+        } else {
+            // Only the empty page behind it says that it is the last, and what stood there may have moved into it before that.
+            self.twice(cap, 1).await
+        }
     }
 
     fn empty(first: &Seen<R::Key>) -> Result<String, Trouble<E>> {

@@ -365,7 +365,7 @@ proptest! {
         let mut server = Server::with(people, seed);
         server.clamp = clamp;
         // What the module doc calls not visible is left out: see there.
-        server.tells_total = tells_total || by_name || short > 0.0;
+        server.tells_total = tells_total || by_name || short > 0.0 || clamp < page_size;
         server.by_name = by_name;
         server.churn = churn;
         server.short_pages = short;
