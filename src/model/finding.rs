@@ -120,14 +120,44 @@ impl Rule {
 pub enum FindingStatus {
     /// First seen in this run.
     New,
+    /// Seen before, and not known to be over: found again, or its subject could not be judged this time.
+    Open,
+    /// It was over, and is back.
+    Reopened,
+    /// It stands, and an exception in force accepts it.
+    Excepted,
+    /// Its subject was seen to be fine, or is provably gone. Stands in the snapshot of the run that saw it, and nowhere after.
+    Resolved,
 }
 
 impl FindingStatus {
+    /// In the order in which reports list them.
+    pub const ALL: [Self; 5] = [Self::New, Self::Reopened, Self::Open, Self::Excepted, Self::Resolved];
+
     /// The `status` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
+            Self::Open => "open",
+            Self::Reopened => "reopened",
+            Self::Excepted => "excepted",
+            Self::Resolved => "resolved",
         }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// The finding is there: new, open, reopened or excepted.
+    pub fn stands(self) -> bool {
+        self != Self::Resolved
+    }
+
+    /// The finding is there and nobody has accepted it: new, open or reopened.
+    pub fn is_open(self) -> bool {
+        !matches!(self, Self::Excepted | Self::Resolved)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Puts the facts of a run into the manifest. Pure.
 
 use crate::config::Config;
+use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
 use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
@@ -36,6 +37,8 @@ pub(super) struct Facts<'a> {
     pub inventory: &'a Inventory,
     /// What was found.
     pub findings: &'a [Finding],
+    /// What stood before.
+    pub past: &'a Past,
     /// What was judged.
     pub verdicts: &'a [Verdict],
     /// The newest complete snapshot before this one.
@@ -82,15 +85,19 @@ impl Facts<'_> {
 
     fn counts(&self) -> Counts {
         let rolls = &self.inventory.rolls;
-        let mut findings = BTreeMap::new();
+        let (mut findings, mut statuses) = (BTreeMap::new(), BTreeMap::new());
         for finding in self.findings {
-            *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
+            *statuses.entry(finding.status.as_str().to_owned()).or_insert(0) += 1;
+            if finding.status.stands() {
+                *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
+            }
         }
         Counts {
             users: rolls.iter().map(|roll| roll.harvest.users.len() as u64).sum(),
             groups: rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum(),
             memberships: rolls.iter().map(|roll| roll.memberships.len() as u64).sum(),
             findings,
+            statuses,
             changes: BTreeMap::new(),
         }
     }

@@ -14,6 +14,7 @@ mod describe;
 mod ending;
 mod exit;
 mod guard;
+mod memory;
 mod metrics;
 mod publish;
 pub mod stop;
@@ -28,14 +29,16 @@ pub use tell::{drain, sender};
 
 use crate::config::{Config, ConfigError, Problem};
 use crate::event::{Event, Observer};
+use crate::lifecycle::{self, Past};
 use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
-use crate::rules;
+use crate::rules::{self, Judgement};
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
 use crate::source::SourceSettings;
 use crate::syslog::spool::{Spool, SpoolError};
 use chrono::{SubsecRound, Utc};
 use collect::CollectError;
 use describe::Facts;
+use memory::Memory;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stop::Stop;
@@ -155,6 +158,7 @@ struct Run<'a> {
 struct Judged {
     inventory: Inventory,
     findings: Vec<Finding>,
+    past: Past,
     verdicts: Vec<Verdict>,
 }
 
@@ -209,8 +213,10 @@ impl Run<'_> {
 
     /// Everything but publishing and sending; takes no lock and writes nothing.
     fn rehearse(&self, ending: &mut Ending) -> Result<(), RunError> {
-        let base = Store::new(&self.order.config.output.dir).latest().ok().flatten();
-        let judged = self.judge(self.observer, ending)?;
+        let store = Store::new(&self.order.config.output.dir);
+        let base = store.latest().ok().flatten();
+        let memory = self.recall(&store);
+        let judged = self.judge(self.observer, base.as_ref(), memory, ending)?;
         self.accept(&judged, base.as_ref(), ending)?;
         Ok(())
     }
@@ -243,14 +249,29 @@ impl Run<'_> {
         let pages = Arc::new(staging.pages_log()?);
         let audience: Arc<dyn Observer> =
             Arc::new(watch::Audience(vec![Arc::clone(self.observer), Arc::clone(&pages) as Arc<dyn Observer>]));
-        let judged = self.judge(&audience, ending)?;
+        let memory = self.recall(store);
+        if let Err(error) = memory.keep(&self.order.config.state_dir) {
+            self.note(ending, format!("failed to {error}; the next run reads all snapshots again"));
+        }
+        let judged = self.judge(&audience, base.as_ref(), memory, ending)?;
         let facts = self.accept(&judged, base.as_ref(), ending)?;
         self.go_on()?;
         publish::publish(self, staging, &pages, &facts, spool, ending)
     }
 
-    /// Collects, joins and judges.
-    fn judge(&self, observer: &Arc<dyn Observer>, ending: &mut Ending) -> Result<Judged, RunError> {
+    fn recall(&self, store: &Store) -> Memory {
+        let config = self.order.config;
+        memory::recall(store, &config.state_dir, &config.policy.frameworks)
+    }
+
+    /// Collects, joins, judges, and holds what was found against what stood before.
+    fn judge(
+        &self,
+        observer: &Arc<dyn Observer>,
+        base: Option<&Published>,
+        memory: Memory,
+        ending: &mut Ending,
+    ) -> Result<Judged, RunError> {
         let config = self.order.config;
         let harvests = collect::collect(&self.order.sources, observer, self.stop)?;
         let inventory = Inventory::join(harvests, &config.classes);
@@ -262,8 +283,25 @@ impl Run<'_> {
                 .map(|roll| format!("{}: {}", roll.harvest.source.name, roll.harvest.reason().unwrap_or_default()));
             return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
         }
-        let judgement = rules::judge(&inventory, &config.policy, self.as_of);
-        Ok(Judged { inventory, findings: judgement.findings, verdicts: judgement.verdicts })
+        let Memory { past, warnings, .. } = memory;
+        for text in warnings {
+            self.note(ending, text);
+        }
+        let Judgement { findings, verdicts, gaps } = rules::judge(&inventory, &config.policy, self.as_of);
+        let configured: Vec<&SourceName> = config.sources.iter().map(|source| &source.identity.name).collect();
+        let now = lifecycle::Now {
+            inventory: &inventory,
+            verdicts: &verdicts,
+            gaps: &gaps,
+            base: base.map_or(&[][..], |base| &base.manifest.sources),
+            configured: &configured,
+            omitted: !self.order.omitted().is_empty(),
+        };
+        let lived = lifecycle::live(findings, &past, |earlier| now.sight(earlier));
+        for (why, count) in lived.set_aside {
+            self.note(ending, format!("{count} findings that stood are told no longer: {why}"));
+        }
+        Ok(Judged { inventory, findings: lived.findings, past, verdicts })
     }
 
     /// Looks whether it may be published, and puts the facts together.
@@ -296,7 +334,7 @@ impl Run<'_> {
         ending.rules = manifest.rules;
         ending.counts = manifest.counts;
         ending.warnings = manifest.warnings;
-        for finding in &judged.findings {
+        for finding in judged.findings.iter().filter(|finding| finding.status.is_open()) {
             *ending.severities.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;
         }
         Ok(facts)
@@ -311,6 +349,7 @@ impl Run<'_> {
             started_at: self.started_at,
             inventory: &judged.inventory,
             findings: &judged.findings,
+            past: &judged.past,
             verdicts: &judged.verdicts,
             base,
             omitted: self.order.omitted(),

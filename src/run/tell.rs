@@ -4,6 +4,7 @@ use super::describe::{Facts, Origin};
 use super::{DestinationEnding, Ending, Run, RunError};
 use crate::config::Config;
 use crate::event::Observer;
+use crate::model::Finding;
 use crate::snapshot::manifest::{Manifest, SourceEntry};
 use crate::syslog::deliver::{Delivered, deliver};
 use crate::syslog::format::{Sender, render};
@@ -80,7 +81,9 @@ pub(super) fn stage_completed(
     for destination in &run.order.config.destinations {
         let waiting = pending.batches.iter().filter(|batch| batch.destination == destination.url);
         completed.redelivered = waiting.map(|batch| batch.frames).sum();
-        let messages = of_published(&of_run, facts.findings, &completed).zip(1..);
+        let told = |finding: &&Finding| destination.send.tells(finding, facts.past, facts.as_of);
+        let findings: Vec<&Finding> = facts.findings.iter().filter(told).collect();
+        let messages = of_published(&of_run, &findings, &completed).zip(1..);
         let frames = messages.map(|(message, sequence)| render(destination, &sender, &message, sequence));
         staged.write(&destination.url, frames)?;
     }

@@ -69,10 +69,10 @@ pub struct Completed {
     pub redelivered: u64,
 }
 
-/// Every message of a run that published, `run.completed` last.
+/// The messages of a run that published: these findings, and `run.completed` last.
 pub fn of_published<'a>(
     facts: &'a RunFacts,
-    findings: &'a [Finding],
+    findings: &'a [&'a Finding],
     completed: &'a Completed,
 ) -> impl Iterator<Item = Message> + 'a {
     let emitted = findings.len() as u64 + 1;

@@ -31,6 +31,7 @@ fn destination(transport: Transport, protocol: Protocol) -> Destination {
         ca_file: None,
         client_identity: None,
         events_per_second: 500,
+        send: Send::Transitions { remind_days: 7 },
     }
 }
 
@@ -94,7 +95,7 @@ fn message_about(name: &str, evidence: &str) -> Message {
 }
 
 fn message_of(finding: Finding) -> Message {
-    of_published(&facts(), &[finding], &completed()).next().unwrap()
+    of_published(&facts(), &[&finding], &completed()).next().unwrap()
 }
 
 fn body(frame: &str) -> Value {
@@ -125,7 +126,7 @@ fn a_local_socket_gets_rfc_3164_without_a_host() {
 #[test]
 fn the_heartbeat_is_the_last_message_and_counts_itself() {
     let findings = [finding("a", "e"), finding("b", "e")];
-    let messages: Vec<Message> = of_published(&facts(), &findings, &completed()).collect();
+    let messages: Vec<Message> = of_published(&facts(), &findings.each_ref(), &completed()).collect();
     assert_eq!(messages.last().unwrap().code, "run.completed");
     assert_eq!(messages.last().unwrap().body["btrollcall"]["run"]["emitted"], 3);
 }
