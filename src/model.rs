@@ -105,6 +105,14 @@ pub enum UserKind {
 }
 
 impl UserKind {
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Person, Self::Service, Self::Vendor, Self::BreakGlass];
+
+    /// Reads the `kind` column.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
     /// The `kind` column.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -173,6 +173,11 @@ pub enum SubjectKind {
 }
 
 impl SubjectKind {
+    /// Reads the `subject_kind` column.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::User, Self::Group, Self::Source].into_iter().find(|kind| kind.as_str() == text)
+    }
+
     /// The `subject_kind` column.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -214,6 +219,22 @@ impl Fingerprint {
         let mut first = [0; 16];
         first.copy_from_slice(&hash.finalize()[..16]);
         Self(first)
+    }
+
+    /// Reads what [`fmt::Display`] writes; `None` where it is anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bits: u128 = 0;
+        for (at, letter) in text.bytes().enumerate() {
+            let value = match letter {
+                b'a'..=b'z' => letter - b'a',
+                b'2'..=b'7' => letter - b'2' + 26,
+                _ => return None,
+            };
+            // The last of 26 carries 3 bits.
+            bits = if at == 25 { (bits << 3) | u128::from(value >> 2) } else { (bits << 5) | u128::from(value) };
+        }
+        let read = Self(bits.to_be_bytes());
+        (text.len() == 26 && read.to_string() == text).then_some(read)
     }
 }
 
@@ -317,4 +338,21 @@ pub struct Change {
     pub after: Option<Box<str>>,
     /// The run that it is compared with.
     pub base_run: Box<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_read_as_it_is_written_and_nothing_else_is() {
+        for part in ["", "a", "b", "finding"] {
+            let fingerprint = Fingerprint::of(&[part]);
+            assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
+        }
+        for text in ["", "a", "aaaaaaaaaaaaaaaaaaaaaaaaab", "AAAAAAAAAAAAAAAAAAAAAAAAAA", "aaaaaaaaaaaaaaaaaaaaaaaaaaa"]
+        {
+            assert_eq!(Fingerprint::parse(text), None, "{text}");
+        }
+    }
 }
