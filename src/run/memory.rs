@@ -9,7 +9,6 @@ use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule};
 use crate::rules;
 use crate::snapshot::load::{Archive, PastFinding};
 use crate::snapshot::{SnapshotError, Store, replace_file};
-use ahash::AHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
