@@ -107,7 +107,9 @@ impl Past {
     /// Whether an open finding is due to be told again: a whole multiple of `days` since it was first seen lies between the
     /// newest snapshot's instant and this one. 0 days: never. Depends on nothing but the snapshots.
     pub fn is_due(&self, finding: &Finding, days: u32, as_of: Instant) -> bool {
-        let Some(before) = self.as_of.filter(|_| days > 0 && finding.status == FindingStatus::Open) else { return false };
+        let Some(before) = self.as_of.filter(|_| days > 0 && finding.status == FindingStatus::Open) else {
+            return false;
+        };
         let times = |at: Instant| (at - finding.first_seen).num_seconds().div_euclid(i64::from(days) * 86_400);
         times(as_of) > times(before).max(0)
     }

@@ -248,28 +248,31 @@ fn a_rule_that_is_switched_off_sets_its_findings_aside_and_says_how_many() {
     assert_eq!(status(&on), Some("reopened"));
 }
 
+/// Lives through a day; whether the finding is told again on it.
+fn reminds(folder: &mut Folder, number: i64) -> bool {
+    let before = folder.past.clone();
+    let findings = folder.live(number, &[Look::Stale], Reading::Complete);
+    let finding = findings.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
+    assert!(!before.is_due(finding, 0, day(number)), "0 days: never");
+    assert_eq!(before.transition(finding), (number == 0).then_some(Transition::Opened));
+    before.is_due(finding, 7, day(number))
+}
+
 #[test]
 fn an_open_finding_is_told_again_once_every_so_many_days_whenever_the_runs_are() {
     let mut folder = Folder::default();
     let mut times = Vec::new();
     for number in 0..30 {
-        let findings = folder_before(&mut folder, number);
-        times.extend(findings.then_some(number));
+        let due = reminds(&mut folder, number);
+        times.extend(due.then_some(number));
     }
     assert_eq!(times, [7, 14, 21, 28]);
-
-    fn folder_before(folder: &mut Folder, number: i64) -> bool {
-        let before = folder.past.clone();
-        let findings = folder.live(number, &[Look::Stale], Reading::Complete);
-        let finding = findings.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
-        assert!(!before.is_due(finding, 0, day(number)), "0 days: never");
-        assert_eq!(before.transition(finding), (number == 0).then_some(Transition::Opened));
-        before.is_due(finding, 7, day(number))
-    }
 }
 
 #[test]
 fn what_happened_is_told_by_status_and_severity() {
+    use FindingStatus::{Excepted, New, Open, Reopened, Resolved};
+    use Severity::{High, Low};
     let finding = |status, severity| Finding {
         source: SourceName::from("eu"),
         fingerprint: Fingerprint::of(&["x"]),
@@ -285,8 +288,6 @@ fn what_happened_is_told_by_status_and_severity() {
         last_seen: day(0),
         exception: None,
     };
-    use FindingStatus::{Excepted, New, Open, Reopened, Resolved};
-    use Severity::{High, Low};
     let after = |before: FindingStatus, now: FindingStatus, severity| {
         let before = finding(before, Low);
         let past = Past { standing: [(before.fingerprint, before)].into_iter().collect(), ..Past::default() };

@@ -66,8 +66,7 @@ struct Weight {
 }
 
 pub(super) fn rows(index: &Index<'_>) -> Bounded<TopRow> {
-    let mut weighed: Vec<(Weight, &Finding)> =
-        index.open().map(|finding| (weight(index, finding), finding)).collect();
+    let mut weighed: Vec<(Weight, &Finding)> = index.open().map(|finding| (weight(index, finding), finding)).collect();
     // Stable: what weighs the same stays in the order of findings.csv.
     weighed.sort_by(|a, b| Reverse(&a.0).cmp(&Reverse(&b.0)));
     Bounded {

@@ -107,7 +107,8 @@ impl Memory {
             break;
         }
         for rule in foreign {
-            self.warnings.push(format!("findings of the rule {rule}, which this version does not have, are not carried on"));
+            self.warnings
+                .push(format!("findings of the rule {rule}, which this version does not have, are not carried on"));
         }
     }
 

@@ -9,6 +9,7 @@ mod crash;
 mod delivery;
 mod faults;
 mod inventory;
+mod memory;
 mod outside;
 mod products;
 mod receiver;
