@@ -357,7 +357,7 @@ proptest! {
         for (number, (looks, reading)) in (0..).zip(&days) {
             let findings = folder.live(number, looks, *reading);
             for (id, told) in rows.iter_mut().enumerate() {
-                let row = findings.iter().find(|f| f.rule == Rule::StaleLogin && &*f.subject.id == id.to_string());
+                let row = findings.iter().find(|f| f.rule == Rule::StaleLogin && *f.subject.id == *id.to_string());
                 told.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days())));
             }
             for finding in &findings {

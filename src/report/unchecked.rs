@@ -232,9 +232,6 @@ fn standing_limits(index: &Index<'_>) -> Vec<Unchecked> {
             ),
         ),
         item("What groups permit", "who is in a group was read, not what the group allows"),
-        item(
-            "Earlier runs",
-            "this version keeps no memory between runs: every finding is new; changes, trends and accepted exceptions are not in this report",
-        ),
+        item("Earlier runs", "changes of accounts and trends are not in this report"),
     ]
 }

@@ -91,11 +91,11 @@ fn completed() -> Completed {
 }
 
 fn message_about(name: &str, evidence: &str) -> Message {
-    message_of(finding(name, evidence))
+    message_of(&finding(name, evidence))
 }
 
-fn message_of(finding: Finding) -> Message {
-    of_published(&facts(), &[&finding], &completed()).next().unwrap()
+fn message_of(finding: &Finding) -> Message {
+    of_published(&facts(), &[finding], &completed()).next().unwrap()
 }
 
 fn body(frame: &str) -> Value {
@@ -135,7 +135,7 @@ fn the_heartbeat_is_the_last_message_and_counts_itself() {
 fn a_finding_about_a_group_names_the_group_and_no_user() {
     let mut about_group = finding("Operators", "e");
     about_group.subject.kind = SubjectKind::Group;
-    let body = message_of(about_group).body;
+    let body = message_of(&about_group).body;
     assert_eq!(body["group"], serde_json::json!({"id": "17", "name": "Operators"}));
     assert_eq!(body["event"]["type"], serde_json::json!(["info", "group"]));
     assert!(!body.contains_key("user") && !body.contains_key("related"));
@@ -164,7 +164,7 @@ proptest! {
         let to = if local { datagram() } else { stream() };
         let mut finding = finding(&name, &evidence);
         finding.subject.kind = if of_group { SubjectKind::Group } else { SubjectKind::User };
-        let frame = render(&to, &sender(), &message_of(finding), u64::MAX);
+        let frame = render(&to, &sender(), &message_of(&finding), u64::MAX);
         prop_assert!(frame.len() <= most_octets(&to.transport), "{} octets", frame.len());
         prop_assert!(frame.bytes().all(|b| (0x20..0x7f).contains(&b)));
         let body = body(&frame);
