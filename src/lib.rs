@@ -10,6 +10,7 @@
 //!                            ├─ model             Harvest -> Inventory (the join)
 //!                            ├─ rules             Inventory + Policy + instant -> Findings, Verdicts
 //!                            ├─ lifecycle         findings + those of earlier snapshots -> new, open, reopened, resolved
+//!                            ├─ exceptions        findings that somebody answers for until a day -> excepted
 //!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder
 //!                            ├─ report            manifest + inventory + findings -> report.html
 //!                            └─ syslog            findings -> spool -> SIEM
@@ -17,7 +18,7 @@
 //!
 //! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `wire` never imports
 //! `source` and takes of `model` only names; `source/*` imports `wire`, `model`, `event`, never another connector;
-//! `rules`, `lifecycle`, `table`, `report` and `syslog::format` are pure (no clock, disk, network or randomness);
+//! `rules`, `lifecycle`, `exceptions`, `table`, `report` and `syslog::format` are pure (no clock, disk, network or randomness);
 //! `cli` takes of `run` only the exit codes, for its help; only `snapshot` renames; only `run` knows the order of things; `sandbox` never imports `source` or `wire`:
 //! it must not agree with the client by sharing its structs.
 
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod event;
+pub mod exceptions;
 pub mod lifecycle;
 pub mod model;
 pub mod report;

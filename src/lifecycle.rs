@@ -10,7 +10,7 @@ mod tests;
 
 pub use sight::{Now, Sight};
 
-use crate::model::{Finding, FindingStatus, Fingerprint, Instant, UserId};
+use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule, UserId};
 use ahash::AHashMap;
 use std::collections::BTreeMap;
 
@@ -34,10 +34,10 @@ pub struct Lived {
     pub set_aside: BTreeMap<&'static str, u64>,
 }
 
-/// Joins what was found now with what stood before.
-pub fn live(found: Vec<Finding>, past: &Past, sight: impl Fn(&Finding) -> Sight) -> Lived {
+/// Joins what was found now with what stood before, for the rules that `of` names.
+pub fn live(found: Vec<Finding>, past: &Past, of: impl Fn(Rule) -> bool, sight: impl Fn(&Finding) -> Sight) -> Lived {
     let mut lived = Lived::default();
-    let mut before: AHashMap<&Fingerprint, &Finding> = past.standing.iter().collect();
+    let mut before: AHashMap<&Fingerprint, &Finding> = past.standing.iter().filter(|(_, f)| of(f.rule)).collect();
     for mut finding in found {
         let stood = before.remove(&finding.fingerprint).map(|earlier| (FindingStatus::Open, earlier.first_seen));
         let was = || past.over.get(&finding.fingerprint).map(|first_seen| (FindingStatus::Reopened, *first_seen));

@@ -51,6 +51,10 @@ impl Now<'_> {
             Some(Outcome::Judged { .. }) if self.is_complete() => {}
             _ => return Sight::Unknown,
         }
+        if earlier.rule == Rule::ExceptionExpired {
+            // The register is whole, and so is what it covers: every exception that is over was looked at.
+            return Sight::Fine;
+        }
         let (roll, gaps) = (&self.inventory.rolls[at], &self.gaps[at]);
         let before = self.base.iter().find(|entry| entry.name == earlier.source.as_str());
         if before.is_some_and(|before| !is_read_like(&roll.harvest, before)) {

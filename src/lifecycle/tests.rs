@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{
-    Classes, Coverage, Harvest, Instant, Inventory, LastLogin, ListKind, ListReport, Rule, Severity, SourceIdentity,
+    Classes, Coverage, Harvest, Instant, Inventory, LastLogin, ListKind, ListReport, Severity, SourceIdentity,
     SourceName, Subject, SubjectKind, Told, User,
 };
 use crate::rules::{self, policy::Override, policy::Policy};
@@ -147,7 +147,7 @@ impl Folder {
             configured: &[&name],
             omitted: false,
         };
-        let lived = live(judgement.findings, &self.past, |earlier| now.sight(earlier));
+        let lived = live(judgement.findings, &self.past, |_| true, |earlier| now.sight(earlier));
         let (standing, over) = (&mut self.past.standing, &mut self.past.over);
         over.extend(standing.drain().map(|(fingerprint, finding)| (fingerprint, finding.first_seen)));
         for finding in &lived.findings {

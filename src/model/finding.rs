@@ -66,6 +66,8 @@ pub enum Rule {
     ServiceWithoutOwner,
     /// A group without any member.
     EmptyGroup,
+    /// An accepted exception is over, and what it covered stands.
+    ExceptionExpired,
     /// Dates or counts that cannot be relied on.
     DataQuality,
     /// A list that was not proven complete.
@@ -74,7 +76,7 @@ pub enum Rule {
 
 impl Rule {
     /// All, in the order in which reports list them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::StaleLogin,
         Self::NeverLoggedIn,
         Self::NoGroup,
@@ -86,6 +88,7 @@ impl Rule {
         Self::DormantWithKey,
         Self::ServiceWithoutOwner,
         Self::EmptyGroup,
+        Self::ExceptionExpired,
         Self::DataQuality,
         Self::CollectionIncomplete,
     ];
@@ -104,6 +107,7 @@ impl Rule {
             Self::DormantWithKey => "dormant-with-key",
             Self::ServiceWithoutOwner => "service-without-owner",
             Self::EmptyGroup => "empty-group",
+            Self::ExceptionExpired => "exception-expired",
             Self::DataQuality => "data-quality",
             Self::CollectionIncomplete => "collection-incomplete",
         }

@@ -215,6 +215,7 @@ fn noun(index: &Index<'_>, rule: Rule) -> (&'static str, &'static str) {
     match rule {
         Rule::CollectionIncomplete => ("source", "sources"),
         Rule::EmptyGroup => ("group", "groups"),
+        Rule::ExceptionExpired => ("exception", "exceptions"),
         Rule::DanglingGroup if index.groups_list_members() => ("account or group", "accounts and groups"),
         _ => ("account", "accounts"),
     }

@@ -4,12 +4,14 @@
 //! size of tenant); [`html::render`] decides how it looks. Text from outside enters a view only as [`Shown`].
 //! Knows nothing of how rules judge or how a source is read: it tells what manifest, verdicts and findings say.
 
+use crate::exceptions::Use;
 use crate::model::{Finding, Instant, Inventory, Rule, Verdict};
 use crate::rules::policy::Policy;
 use crate::snapshot::manifest::Manifest;
 
 mod accounts;
 mod chart;
+mod excepted;
 pub mod html;
 mod inactivity;
 mod index;
@@ -27,6 +29,7 @@ mod tests;
 
 pub use accounts::{PrivilegedGroup, PrivilegedGroups, TypeRow};
 pub use chart::{Bar, Chart, Grid, Mark};
+pub use excepted::ExceptionRow;
 pub use inactivity::{Bin, Inactivity};
 pub use judged::{Gap, RuleResult, Segment, Standing};
 pub use method::{FileRow, ListRow, Method, Parameter, SourceRow};
@@ -73,6 +76,8 @@ pub struct Input<'a> {
     pub as_of: Instant,
     /// The rules in the order of the report.
     pub catalogue: &'a [RuleInfo],
+    /// What each accepted exception did; `None` where no register of them is configured.
+    pub exceptions: Option<&'a [Use]>,
     /// Configured sources that were left out of this run.
     pub omitted: &'a [String],
     /// Whether cells of the CSV files that a spreadsheet would run are guarded.
@@ -144,6 +149,8 @@ pub struct View {
     pub people: Option<People>,
     /// Accounts by type and source.
     pub types: Bounded<TypeRow>,
+    /// Accepted exceptions; `None` where no register of them is configured.
+    pub exceptions: Option<Bounded<ExceptionRow>>,
     /// How all of it was made.
     pub method: Method,
     /// What was not checked.
@@ -166,6 +173,7 @@ impl View {
             groups: PrivilegedGroups::of(&index),
             people: People::of(&index),
             types: accounts::types(&index),
+            exceptions: excepted::rows(&index),
             method: Method::of(&index),
             unchecked: unchecked::list(&index, &rules),
             files: TableFiles::of(input.manifest),

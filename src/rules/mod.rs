@@ -202,7 +202,7 @@ impl<'a> Bench<'a> {
         let harvest = &self.roll.harvest;
         let by_members = harvest.coverage(ListKind::Members).is_complete();
         let of_users = match rule {
-            Rule::DataQuality | Rule::CollectionIncomplete => false,
+            Rule::ExceptionExpired | Rule::DataQuality | Rule::CollectionIncomplete => false,
             Rule::EmptyGroup => !by_members,
             _ => true,
         };

@@ -1,6 +1,7 @@
 //! Puts the facts of a run into the manifest. Pure.
 
 use crate::config::Config;
+use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
@@ -39,6 +40,8 @@ pub(super) struct Facts<'a> {
     pub findings: &'a [Finding],
     /// What stood before.
     pub past: &'a Past,
+    /// What each accepted exception did.
+    pub uses: &'a [Use],
     /// What was judged.
     pub verdicts: &'a [Verdict],
     /// The newest complete snapshot before this one.
@@ -71,7 +74,7 @@ impl Facts<'_> {
             sources: self.inventory.rolls.iter().map(|roll| source_entry(&roll.harvest)).collect(),
             policy: policy(&self.config.policy, &self.config.classes),
             config_sha256: self.config.sha256.clone(),
-            exceptions_sha256: None,
+            exceptions_sha256: self.config.exceptions.as_ref().map(|file| file.sha256.clone()),
             base: self
                 .base
                 .map(|base| Base { run_id: base.run_id.clone(), manifest_sha256: base.manifest_sha256.clone() }),

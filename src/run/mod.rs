@@ -29,8 +29,11 @@ pub use tell::{drain, sender};
 
 use crate::config::{Config, ConfigError, Problem};
 use crate::event::{Event, Observer};
+use crate::exceptions::{self, Exception, Use};
 use crate::lifecycle::{self, Past};
-use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
+use crate::model::{
+    Finding, Instant, Inventory, Outcome, Rule, Severity, SourceName, SourceStatus, Verdict, instant_text,
+};
 use crate::rules::{self, Judgement};
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
 use crate::source::SourceSettings;
@@ -159,6 +162,7 @@ struct Judged {
     inventory: Inventory,
     findings: Vec<Finding>,
     past: Past,
+    uses: Vec<Use>,
     verdicts: Vec<Verdict>,
 }
 
@@ -297,11 +301,23 @@ impl Run<'_> {
             configured: &configured,
             omitted: !self.order.omitted().is_empty(),
         };
-        let lived = lifecycle::live(findings, &past, |earlier| now.sight(earlier));
-        for (why, count) in lived.set_aside {
+        let of_rules = |rule| rule != Rule::ExceptionExpired;
+        let mut lived = lifecycle::live(findings, &past, of_rules, |earlier| now.sight(earlier));
+        let entries = config.exceptions.as_ref().map_or(&[][..], |file| &file.entries);
+        let applied = exceptions::apply(&mut lived.findings, entries, &config.policy, self.as_of);
+        let over = lifecycle::live(applied.expired, &past, |rule| !of_rules(rule), |earlier| now.sight(earlier));
+        let uses = applied.uses;
+        let mut findings = lived.findings;
+        findings.extend(over.findings);
+        lifecycle::sort(&mut findings);
+        for (why, count) in lived.set_aside.into_iter().chain(over.set_aside) {
             self.note(ending, format!("{count} findings that stood are told no longer: {why}"));
         }
-        Ok(Judged { inventory, findings: lived.findings, past, verdicts })
+        for text in uses.iter().flat_map(|it| it.warnings(self.as_of)) {
+            self.note(ending, text);
+        }
+        let verdicts = with_exceptions(verdicts, entries);
+        Ok(Judged { inventory, findings, past, uses, verdicts })
     }
 
     /// Looks whether it may be published, and puts the facts together.
@@ -350,6 +366,7 @@ impl Run<'_> {
             inventory: &judged.inventory,
             findings: &judged.findings,
             past: &judged.past,
+            uses: &judged.uses,
             verdicts: &judged.verdicts,
             base,
             omitted: self.order.omitted(),
@@ -404,6 +421,16 @@ pub fn plan_retention(
     let latest = store.latest()?.map(|published| published.run_id);
     let (days, runs) = (config.output.keep_days, config.output.keep_runs);
     Ok(snapshot::retention::plan(&store.kept()?, now, days, runs, latest.as_deref()))
+}
+
+/// The rule about exceptions runs over those of the source.
+fn with_exceptions(mut verdicts: Vec<Verdict>, entries: &[Exception]) -> Vec<Verdict> {
+    for verdict in verdicts.iter_mut().filter(|verdict| verdict.rule == Rule::ExceptionExpired) {
+        if let Outcome::Judged { subjects, .. } = &mut verdict.outcome {
+            *subjects = entries.iter().filter(|entry| entry.is_of(&verdict.source)).count() as u64;
+        }
+    }
+    verdicts
 }
 
 /// Clocks that differ by more than five minutes make ages wrong.

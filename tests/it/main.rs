@@ -7,6 +7,7 @@ mod churn;
 mod conformance;
 mod crash;
 mod delivery;
+mod exceptions;
 mod faults;
 mod inventory;
 mod memory;

@@ -86,6 +86,13 @@ pub(super) fn info(rule: Rule) -> RuleInfo {
             "info",
             &[],
         ),
+        Rule::ExceptionExpired => (
+            "Exceptions that are over",
+            "Nobody answers any more for what the exception covered.",
+            "Settle the finding, or have the exception decided again.",
+            "as the rule that it covered, at least medium",
+            &[],
+        ),
         Rule::DataQuality => (
             "Data quality",
             "What the source tells cannot be relied on here.",

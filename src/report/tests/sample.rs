@@ -36,6 +36,7 @@ impl World {
             policy: &self.policy,
             as_of: as_of(),
             catalogue: &self.catalogue,
+            exceptions: None,
             omitted: &self.omitted,
             formula_guard: self.formula_guard,
         })
