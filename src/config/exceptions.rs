@@ -79,14 +79,14 @@ impl<'a> Reading<'a> {
         };
         let mut entries = Vec::new();
         for (key, value) in table.get_ref() {
-            let items = value.get_ref().as_array().filter(|_| key.get_ref() == "exception");
-            let Some(items) = items else {
+            let tables = value.get_ref().as_array().filter(|_| key.get_ref() == "exception");
+            let Some(tables) = tables else {
                 let line = self.line(key.span().start);
                 self.problems
                     .push((line, format!("{:?} has no place here; write [[exception]] tables", key.get_ref())));
                 continue;
             };
-            for item in items.iter() {
+            for item in tables {
                 let line = self.line(item.span().start);
                 match item.get_ref().as_table() {
                     Some(table) => entries.extend(self.entry(line, table)),
@@ -120,15 +120,15 @@ impl<'a> Reading<'a> {
         let owner = self.needed(line, table, "owner", "\"platform team\"");
         let ticket = self.optional(table, "ticket");
         let until = self.day(line, table);
-        let owned = |found: (usize, &str)| found.1.to_owned();
+        let text = |found: (usize, &str)| found.1.to_owned();
         Some(Exception {
             line,
             rule: rule?,
             subject: subject?,
-            source: source.map(owned),
-            reason: reason.map(owned)?,
-            owner: owner.map(owned)?,
-            ticket: ticket.map(owned),
+            source: source.map(text),
+            reason: reason.map(text)?,
+            owner: owner.map(text)?,
+            ticket: ticket.map(text),
             until: until?,
         })
     }

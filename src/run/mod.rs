@@ -14,6 +14,7 @@ mod describe;
 mod ending;
 mod exit;
 mod guard;
+mod lived;
 mod memory;
 mod metrics;
 mod publish;
@@ -29,12 +30,10 @@ pub use tell::{drain, sender};
 
 use crate::config::{Config, ConfigError, Problem};
 use crate::event::{Event, Observer};
-use crate::exceptions::{self, Exception, Use};
-use crate::lifecycle::{self, Past};
-use crate::model::{
-    Finding, Instant, Inventory, Outcome, Rule, Severity, SourceName, SourceStatus, Verdict, instant_text,
-};
-use crate::rules::{self, Judgement};
+use crate::exceptions::Use;
+use crate::lifecycle::Past;
+use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
+use crate::rules;
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
 use crate::source::SourceSettings;
 use crate::syslog::spool::{Spool, SpoolError};
@@ -287,37 +286,8 @@ impl Run<'_> {
                 .map(|roll| format!("{}: {}", roll.harvest.source.name, roll.harvest.reason().unwrap_or_default()));
             return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
         }
-        let Memory { past, warnings, .. } = memory;
-        for text in warnings {
-            self.note(ending, text);
-        }
-        let Judgement { findings, verdicts, gaps } = rules::judge(&inventory, &config.policy, self.as_of);
-        let configured: Vec<&SourceName> = config.sources.iter().map(|source| &source.identity.name).collect();
-        let now = lifecycle::Now {
-            inventory: &inventory,
-            verdicts: &verdicts,
-            gaps: &gaps,
-            base: base.map_or(&[][..], |base| &base.manifest.sources),
-            configured: &configured,
-            omitted: !self.order.omitted().is_empty(),
-        };
-        let of_rules = |rule| rule != Rule::ExceptionExpired;
-        let mut lived = lifecycle::live(findings, &past, of_rules, |earlier| now.sight(earlier));
-        let entries = config.exceptions.as_ref().map_or(&[][..], |file| &file.entries);
-        let applied = exceptions::apply(&mut lived.findings, entries, &config.policy, self.as_of);
-        let over = lifecycle::live(applied.expired, &past, |rule| !of_rules(rule), |earlier| now.sight(earlier));
-        let uses = applied.uses;
-        let mut findings = lived.findings;
-        findings.extend(over.findings);
-        lifecycle::sort(&mut findings);
-        for (why, count) in lived.set_aside.into_iter().chain(over.set_aside) {
-            self.note(ending, format!("{count} findings that stood are told no longer: {why}"));
-        }
-        for text in uses.iter().flat_map(|it| it.warnings(self.as_of)) {
-            self.note(ending, text);
-        }
-        let verdicts = with_exceptions(verdicts, entries);
-        Ok(Judged { inventory, findings, past, uses, verdicts })
+        let judgement = rules::judge(&inventory, &config.policy, self.as_of);
+        Ok(self.live(inventory, judgement, base, memory, ending))
     }
 
     /// Looks whether it may be published, and puts the facts together.
@@ -421,16 +391,6 @@ pub fn plan_retention(
     let latest = store.latest()?.map(|published| published.run_id);
     let (days, runs) = (config.output.keep_days, config.output.keep_runs);
     Ok(snapshot::retention::plan(&store.kept()?, now, days, runs, latest.as_deref()))
-}
-
-/// The rule about exceptions runs over those of the source.
-fn with_exceptions(mut verdicts: Vec<Verdict>, entries: &[Exception]) -> Vec<Verdict> {
-    for verdict in verdicts.iter_mut().filter(|verdict| verdict.rule == Rule::ExceptionExpired) {
-        if let Outcome::Judged { subjects, .. } = &mut verdict.outcome {
-            *subjects = entries.iter().filter(|entry| entry.is_of(&verdict.source)).count() as u64;
-        }
-    }
-    verdicts
 }
 
 /// Clocks that differ by more than five minutes make ages wrong.

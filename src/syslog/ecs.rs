@@ -11,11 +11,12 @@ use std::fmt::Write as _;
 const ECS_VERSION: &str = "9.4.0";
 
 /// What a frame may leave out when it grows too long, in this order. Ids, code, severity and subject are never left out.
-pub(super) const SPARE: [&[&str]; 16] = [
+pub(super) const SPARE: [&[&str]; 17] = [
     &["related"],
     &["btrollcall", "run", "sources"],
     &["btrollcall", "finding", "action"],
     &["btrollcall", "finding", "controls"],
+    &["btrollcall", "finding", "exception"],
     &["btrollcall", "finding", "evidence"],
     &["event", "reason"],
     &["agent"],
@@ -111,7 +112,7 @@ pub(super) fn finding(facts: &RunFacts, finding: &Finding, id: &str, sequence: u
 }
 
 fn details(finding: &Finding, evidence: &Value) -> Value {
-    json!({
+    let mut details = json!({
         "fingerprint": finding.fingerprint.to_string(),
         "status": finding.status.as_str(),
         "severity": finding.severity.as_str(),
@@ -121,7 +122,11 @@ fn details(finding: &Finding, evidence: &Value) -> Value {
         "controls": *finding.controls,
         "first_seen": timestamp(finding.first_seen),
         "last_seen": timestamp(finding.last_seen),
-    })
+    });
+    if let Some(exception) = &finding.exception {
+        details["exception"] = json!(exception);
+    }
+    details
 }
 
 /// The instance that was read.

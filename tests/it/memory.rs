@@ -2,9 +2,9 @@
 
 use super::receiver::Receiver;
 use super::rig::{Rig, Row, as_of, assert_exit, stdout};
-use bt_rollcall::sandbox::{Faults, World};
+use bt_rollcall::sandbox::{Expect, Faults, World};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Output;
 
@@ -168,4 +168,59 @@ fn the_siem_hears_what_happened_once_and_open_findings_again_every_seven_days() 
     assert_eq!(hear(9).get("open"), None, "once in seven days");
     rig.append("send = \"all\"");
     assert!(hear(9)["open"] >= later["open"]);
+}
+
+/// What the world expects to be found on a day, by rule and subject.
+fn expected(rig: &Rig, number: u32) -> BTreeSet<(String, String)> {
+    let expect = Expect::usual("sandbox", as_of() + chrono::TimeDelta::days(number.into()));
+    let findings = rig.sandbox.with_world(|world| world.expected(&expect)).findings;
+    findings.into_iter().map(|f| (f.rule, f.subject_id)).collect()
+}
+
+#[test]
+fn through_thirty_days_of_a_tenant_every_finding_opens_once_and_resolves_once() {
+    let rig = Rig::new(World::seeded(5, 300, as_of()), Faults::default());
+    let mut open: BTreeMap<String, String> = BTreeMap::new();
+    let (mut resolved, mut first_seen) = (0, BTreeMap::new());
+    for number in 0..30 {
+        let at = as_of() + chrono::TimeDelta::days(number.into());
+        rig.sandbox.with_world(|world| world.live_a_day(number.into(), at));
+        let lies = number == 10;
+        rig.sandbox.set_faults(Faults { forbid_groups: lies, ..Faults::default() });
+        if number == 20 {
+            // Killed at its beginning; its place is taken by the run below.
+            let before = rig.sandbox.counters().requests;
+            let mut killed =
+                rig.command(&["run", "--as-of", &day(number)]).stderr(std::process::Stdio::null()).spawn().unwrap();
+            assert!(rig.sandbox.wait_for(std::time::Duration::from_secs(20), |c| c.requests > before));
+            killed.kill().unwrap();
+            killed.wait().unwrap();
+            assert_eq!(rig.snapshots().len(), 20, "it was killed in time");
+        }
+        assert_exit(&run_on(&rig, number, &[]), if lies { 3 } else { 0 });
+        let rows = rig.table("findings");
+        for row in &rows {
+            let key = row["fingerprint"].clone();
+            let before = match &*row["status"] {
+                "new" | "reopened" => open.insert(key.clone(), row["status"].clone()).is_none(),
+                "resolved" => {
+                    resolved += 1;
+                    assert!(!lies, "nothing is over in a run that is not proven");
+                    open.remove(&key).is_some()
+                }
+                _ => open.contains_key(&key),
+            };
+            assert!(before, "day {number}: {row:?}");
+            let first = first_seen.entry(key).or_insert_with(|| row["first_seen"].clone());
+            assert_eq!(first, &row["first_seen"]);
+        }
+        let standing: Vec<&Row> = rows.iter().filter(|row| row["status"] != "resolved").collect();
+        assert_eq!(standing.len(), open.len(), "day {number}: nothing vanishes");
+        if !lies {
+            let now = standing.iter().filter(|row| row["last_seen"] == day(number));
+            let now: BTreeSet<_> = now.map(|row| (row["rule"].clone(), row["subject_id"].clone())).collect();
+            assert_eq!(now, expected(&rig, number), "day {number}");
+        }
+    }
+    assert!(resolved > 10, "{resolved}");
 }
