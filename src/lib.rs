@@ -23,6 +23,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod diff;
 pub mod event;
 pub mod model;
 pub mod report;
