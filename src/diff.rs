@@ -60,6 +60,43 @@ pub enum Standing {
     Failed,
 }
 
+/// What a run knows of the time since its base.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Since {
+    /// It has no base: what it reads is what later runs are compared with.
+    Baseline,
+    /// It was compared.
+    Base {
+        /// With which run.
+        run_id: String,
+        /// With what result.
+        comparison: Comparison,
+    },
+    /// It has a base that could not be read.
+    Unknown {
+        /// Which run.
+        run_id: String,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+impl Since {
+    /// The changes that are known.
+    pub fn changes(&self) -> &[Change] {
+        match self {
+            Self::Base { comparison, .. } => &comparison.changes,
+            Self::Baseline | Self::Unknown { .. } => &[],
+        }
+    }
+}
+
+/// Changes by kind, in the order of a run.
+pub fn counts(changes: &[Change]) -> Vec<(ChangeKind, u64)> {
+    let count = |kind: ChangeKind| changes.iter().filter(|change| change.kind == kind).count() as u64;
+    ChangeKind::ALL.into_iter().map(|kind| (kind, count(kind))).filter(|(_, count)| *count > 0).collect()
+}
+
 /// Compares. The same two sides give the same events with the same ids.
 pub fn between(old: Side<'_>, new: Side<'_>) -> Comparison {
     let mut comparison = Comparison::default();

@@ -1,6 +1,6 @@
 //! One difference between two snapshots. Plain data.
 
-use super::{Fingerprint, GroupId, Severity, SourceName, Subject};
+use super::{Fingerprint, GroupId, Severity, SourceName, Subject, SubjectKind};
 
 /// What happened. The order is the one in which a run tells changes: who came before what they were given, what was taken
 /// before who went.
@@ -106,4 +106,47 @@ pub struct Change {
     pub severity: Severity,
     /// The group of a membership.
     pub group: Option<ChangedGroup>,
+}
+
+impl Change {
+    /// What happened, in words, without the subject's name. Text from outside stands in it as it came.
+    pub fn in_words(&self) -> String {
+        let value =
+            |value: &Option<Box<str>>| value.as_ref().map_or_else(|| "none".to_owned(), |text| format!("{text:?}"));
+        let group = || match &self.group {
+            Some(ChangedGroup { id, name: Some(name), .. }) => format!("{name:?} (id {id})"),
+            Some(ChangedGroup { id, .. }) => format!("id {id}"),
+            None => String::new(),
+        };
+        let of_directory =
+            |value: &Option<Box<str>>| (self.subject.kind == SubjectKind::Group).then(|| value.clone()).flatten();
+        match self.kind {
+            ChangeKind::UserAdded => "the account appeared".to_owned(),
+            ChangeKind::UserRemoved => "the account is gone".to_owned(),
+            ChangeKind::UserUnconfirmed => "not in a list that was not proven complete".to_owned(),
+            ChangeKind::UserEnabled => "the account was enabled".to_owned(),
+            ChangeKind::UserDisabled => "the account was disabled".to_owned(),
+            ChangeKind::GroupAdded => "the group appeared".to_owned(),
+            ChangeKind::GroupRemoved => "the group is gone".to_owned(),
+            ChangeKind::MembershipAdded => match of_directory(&self.after) {
+                Some(name) => format!("gained {name:?} of a directory"),
+                None => format!("joined the group {}", group()),
+            },
+            ChangeKind::MembershipRemoved => match of_directory(&self.before) {
+                Some(name) => format!("lost {name:?} of a directory"),
+                None => format!("left the group {}", group()),
+            },
+            ChangeKind::UserRenamed | ChangeKind::UserChanged | ChangeKind::GroupRenamed => {
+                let field = self.field.as_deref().unwrap_or_default();
+                format!("{field} from {} to {}", value(&self.before), value(&self.after))
+            }
+        }
+    }
+
+    /// Whether a privileged group gained a member, or an account became an administrator: what to look at first.
+    pub fn gains_privilege(&self) -> bool {
+        let privileged = self.group.as_ref().is_some_and(|group| group.privileged);
+        let admin = self.field.as_deref() == Some("is_admin") && self.after.as_deref() == Some("true");
+        (self.kind == ChangeKind::MembershipAdded && privileged) || (self.kind == ChangeKind::UserChanged && admin)
+    }
 }

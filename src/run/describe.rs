@@ -1,6 +1,7 @@
 //! Puts the facts of a run into the manifest. Pure.
 
 use crate::config::Config;
+use crate::diff::{self, Since};
 use crate::model::instant_text as instant;
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
 use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
@@ -38,6 +39,8 @@ pub(super) struct Facts<'a> {
     pub findings: &'a [Finding],
     /// What was judged.
     pub verdicts: &'a [Verdict],
+    /// What changed.
+    pub since: &'a Since,
     /// The newest complete snapshot before this one.
     pub base: Option<&'a Published>,
     /// Configured sources that were left out by `--source`.
@@ -86,12 +89,14 @@ impl Facts<'_> {
         for finding in self.findings {
             *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
         }
+        let changes =
+            diff::counts(self.since.changes()).into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count));
         Counts {
             users: rolls.iter().map(|roll| roll.harvest.users.len() as u64).sum(),
             groups: rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum(),
             memberships: rolls.iter().map(|roll| roll.memberships.len() as u64).sum(),
             findings,
-            changes: BTreeMap::new(),
+            changes: changes.collect(),
         }
     }
 

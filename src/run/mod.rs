@@ -1,7 +1,7 @@
 //! The run: the stages in order. The only module that knows the order, and the only one that turns results into exit codes.
 //!
 //! ```text
-//! lock -> clean up after killed runs -> collect -> join, judge -> guards
+//! lock -> clean up after killed runs -> collect -> join, judge, compare with the base -> guards
 //!      -> stage tables and report -> seal (manifest last) -> spool the events
 //!      -> publish (one rename) -> release the spool -> deliver -> prune -> metrics
 //! ```
@@ -10,6 +10,7 @@
 //! no snapshot and no event, or a whole snapshot whose events the next run delivers.
 
 mod collect;
+mod compare;
 mod describe;
 mod ending;
 mod exit;
@@ -27,6 +28,7 @@ pub use guard::Suspect;
 pub use tell::{drain, sender};
 
 use crate::config::{Config, ConfigError, Problem};
+use crate::diff::Since;
 use crate::event::{Event, Observer};
 use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
 use crate::rules;
@@ -156,6 +158,7 @@ struct Judged {
     inventory: Inventory,
     findings: Vec<Finding>,
     verdicts: Vec<Verdict>,
+    since: Since,
 }
 
 /// Runs once. Never fails: how it ended says it all.
@@ -198,6 +201,7 @@ impl Run<'_> {
             sources: Vec::new(),
             rules: Vec::new(),
             counts: snapshot::manifest::Counts::default(),
+            since: String::new(),
             severities: BTreeMap::new(),
             destinations: Vec::new(),
             pruned: Vec::new(),
@@ -210,7 +214,7 @@ impl Run<'_> {
     /// Everything but publishing and sending; takes no lock and writes nothing.
     fn rehearse(&self, ending: &mut Ending) -> Result<(), RunError> {
         let base = Store::new(&self.order.config.output.dir).latest().ok().flatten();
-        let judged = self.judge(self.observer, ending)?;
+        let judged = self.judge(self.observer, base.as_ref(), ending)?;
         self.accept(&judged, base.as_ref(), ending)?;
         Ok(())
     }
@@ -243,14 +247,19 @@ impl Run<'_> {
         let pages = Arc::new(staging.pages_log()?);
         let audience: Arc<dyn Observer> =
             Arc::new(watch::Audience(vec![Arc::clone(self.observer), Arc::clone(&pages) as Arc<dyn Observer>]));
-        let judged = self.judge(&audience, ending)?;
+        let judged = self.judge(&audience, base.as_ref(), ending)?;
         let facts = self.accept(&judged, base.as_ref(), ending)?;
         self.go_on()?;
         publish::publish(self, staging, &pages, &facts, spool, ending)
     }
 
-    /// Collects, joins and judges.
-    fn judge(&self, observer: &Arc<dyn Observer>, ending: &mut Ending) -> Result<Judged, RunError> {
+    /// Collects, joins, judges and compares.
+    fn judge(
+        &self,
+        observer: &Arc<dyn Observer>,
+        base: Option<&Published>,
+        ending: &mut Ending,
+    ) -> Result<Judged, RunError> {
         let config = self.order.config;
         let harvests = collect::collect(&self.order.sources, observer, self.stop)?;
         let inventory = Inventory::join(harvests, &config.classes);
@@ -263,7 +272,8 @@ impl Run<'_> {
             return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
         }
         let judgement = rules::judge(&inventory, &config.policy, self.as_of);
-        Ok(Judged { inventory, findings: judgement.findings, verdicts: judgement.verdicts })
+        let since = compare::since(base, &inventory, &self.run_id);
+        Ok(Judged { since, inventory, findings: judgement.findings, verdicts: judgement.verdicts })
     }
 
     /// Looks whether it may be published, and puts the facts together.
@@ -290,6 +300,10 @@ impl Run<'_> {
             let names = omitted.join(", ");
             self.note(ending, format!("only some of the configured sources were read (--source); left out: {names}"));
         }
+        for text in compare::notes(&judged.since, &self.order.omitted()) {
+            self.note(ending, text);
+        }
+        ending.since = compare::in_words(&judged.since);
         let facts = self.facts(judged, base, ending.warnings.clone());
         let manifest = facts.manifest();
         ending.completeness = Some(manifest.completeness);
@@ -312,6 +326,7 @@ impl Run<'_> {
             inventory: &judged.inventory,
             findings: &judged.findings,
             verdicts: &judged.verdicts,
+            since: &judged.since,
             base,
             omitted: self.order.omitted(),
             warnings,

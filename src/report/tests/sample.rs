@@ -3,6 +3,7 @@
 use super::catalogue::catalogue;
 use super::judge::{judge, verdicts};
 use super::tenant::{harvest, list, same_people};
+use crate::diff::Since;
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Roll, Verdict};
 use crate::report::{Input, RuleInfo, View, html};
 use crate::rules::policy::{Policy, Threshold};
@@ -20,6 +21,7 @@ pub(super) struct World {
     pub(super) inventory: Inventory,
     pub(super) findings: Vec<Finding>,
     pub(super) verdicts: Vec<Verdict>,
+    pub(super) since: Since,
     pub(super) policy: Policy,
     pub(super) catalogue: Vec<RuleInfo>,
     pub(super) omitted: Vec<String>,
@@ -33,6 +35,7 @@ impl World {
             inventory: &self.inventory,
             findings: &self.findings,
             verdicts: &self.verdicts,
+            since: &self.since,
             policy: &self.policy,
             as_of: as_of(),
             catalogue: &self.catalogue,
@@ -52,8 +55,8 @@ impl World {
         let findings: Vec<Finding> = inventory.rolls.iter().flat_map(|roll| judge(roll, &policy)).collect();
         let verdicts = inventory.rolls.iter().flat_map(verdicts).collect();
         let manifest = manifest(&inventory, &findings);
-        let (catalogue, omitted) = (catalogue(), Vec::new());
-        Self { manifest, inventory, findings, verdicts, policy, catalogue, omitted, formula_guard: true }
+        let (catalogue, omitted, since) = (catalogue(), Vec::new(), Since::Baseline);
+        Self { manifest, inventory, findings, verdicts, since, policy, catalogue, omitted, formula_guard: true }
     }
 
     /// Two appliances, all proven; some people have accounts on both.
