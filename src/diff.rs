@@ -169,7 +169,7 @@ struct Event<'a> {
     group: Option<ChangedGroup>,
 }
 
-impl<'a> Event<'a> {
+impl Event<'_> {
     fn of(kind: ChangeKind, subject: Subject) -> Self {
         Self { kind, subject, field: None, before: None, after: None, group: None }
     }
@@ -220,9 +220,9 @@ impl Source<'_> {
 
     /// An account that both sides have.
     fn user(&mut self, before: &User, after: &User) {
+        let [old_tells, new_tells] = [self.before, self.after].map(|roll| self.proof.tells_every_field(&roll.harvest));
         for (field, told) in fields::changed(before, after) {
-            let silent = (told.before.is_none() && !self.proof.old_fields_whole())
-                || (told.after.is_none() && !self.proof.new_fields_whole());
+            let silent = (told.before.is_none() && !old_tells) || (told.after.is_none() && !new_tells);
             if silent {
                 continue;
             }

@@ -106,6 +106,12 @@ fn apply(state: &mut State, change: &Change) {
     }
 }
 
+fn apply_all(state: &mut State, changes: &[Change]) {
+    for change in changes {
+        apply(state, change);
+    }
+}
+
 fn users() -> impl Strategy<Value = Vec<User>> {
     let text = || proptest::option::of(prop::sample::select(vec!["", "a", "b", "ssh-ed25519 AAAA x", "=1"]));
     let flag = || proptest::option::of(any::<bool>());
@@ -168,7 +174,9 @@ fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Val
     (users(), groups(), outside, lists).prop_map(move |(mut users, groups, outside, lists)| {
         let lists = if whole { (proven(), proven(), proven()) } else { lists };
         if whole {
-            users.iter_mut().for_each(|user| user.groups_known = true);
+            for user in &mut users {
+                user.groups_known = true;
+            }
         }
         let identity =
             SourceIdentity { name: name.into(), kind: "k".into(), url: String::new(), client_id: String::new() };
@@ -218,7 +226,7 @@ proptest! {
         let comparison = diff(&a, &b);
         prop_assert!(comparison.sources.iter().all(|source| source.standing == Standing::Whole));
         let mut rebuilt = state(&a);
-        comparison.changes.iter().for_each(|change| apply(&mut rebuilt, change));
+        apply_all(&mut rebuilt, &comparison.changes);
         prop_assert_eq!(rebuilt, state(&b));
     }
 
@@ -227,7 +235,7 @@ proptest! {
         let comparison = diff(&a, &b);
         // Every event is true of both sides, however little was proven.
         let mut rebuilt = state(&a);
-        comparison.changes.iter().for_each(|change| apply(&mut rebuilt, change));
+        apply_all(&mut rebuilt, &comparison.changes);
         for change in &comparison.changes {
             let both = |kinds: &[ListKind]| [&a, &b].iter().all(|side| is_complete(side, &change.source, kinds));
             match change.kind {
@@ -262,7 +270,9 @@ proptest! {
                 let mut harvest = roll.harvest.clone();
                 harvest.users.reverse();
                 harvest.groups.reverse();
-                harvest.groups.iter_mut().for_each(|group| (group.member_count, group.external_member_count) = (0, 0));
+                for group in &mut harvest.groups {
+                    (group.member_count, group.external_member_count) = (0, 0);
+                }
                 harvest.outside.reverse();
                 Roll::restore(harvest, true)
             });
@@ -353,8 +363,8 @@ fn a_key_is_told_by_its_fingerprint_as_ssh_keygen_prints_it_and_its_comment_is_n
         diff(&one(source(vec![keyed(old)], vec![])), &one(source(vec![keyed(new)], vec![]))).changes
     };
     assert_eq!(changes("ssh-ed25519 AAAA a@b", "ssh-ed25519 AAAA c@d"), []);
-    let changed = changes("ssh-ed25519 AAAA a@b", "no key");
-    let [change] = &changed[..] else { panic!("one change") };
+    let other_key = changes("ssh-ed25519 AAAA a@b", "no key");
+    let [change] = &other_key[..] else { panic!("one change") };
     assert_eq!(change.before.as_deref(), Some("SHA256:cJ6AyISHokEeHuTfufIqhhSS0gxHZRUMDHlKvXD4FHw"));
     assert!(change.after.as_deref().unwrap().starts_with("sha256-of-text:"));
 }
