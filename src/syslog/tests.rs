@@ -1,5 +1,6 @@
 //! Frames that no receiver cuts, runs or misreads; a spool that loses nothing.
 
+mod changes;
 mod draining;
 mod sessions;
 #[cfg(feature = "sandbox")]
