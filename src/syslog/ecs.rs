@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 const ECS_VERSION: &str = "9.4.0";
 
 /// What a frame may leave out when it grows too long, in this order. Ids, code, severity and subject are never left out.
-pub(super) const SPARE: [&[&str]; 18] = [
+pub(super) const SPARE: [&[&str]; 19] = [
     &["related"],
     &["btrollcall", "run", "sources"],
     &["btrollcall", "finding", "action"],
@@ -32,6 +32,7 @@ pub(super) const SPARE: [&[&str]; 18] = [
     &["rule", "description"],
     &["btrollcall", "run", "config_hash"],
     &["btrollcall", "run", "version"],
+    &["btrollcall", "run", "changes"],
     &["btrollcall", "run", "findings_open"],
     &["btrollcall", "run", "prev_snapshot"],
 ];

@@ -265,7 +265,9 @@ fn the_heartbeat_fits_a_datagram_whatever_the_host_is_called() {
     let sender = Sender { host: "h".repeat(255), pid: u32::MAX };
     let facts = RunFacts { host: "h".repeat(255), previous: Some(RUN.to_owned()), ..facts() };
     let rules = Rule::ALL.iter().map(|rule| (rule.as_str().to_owned(), u64::MAX / 16));
-    let completed = Completed { findings: rules.collect(), accounts: u64::MAX, groups: u64::MAX, ..completed() };
+    let kinds = crate::model::ChangeKind::ALL.iter().map(|kind| (kind.as_str().to_owned(), u64::MAX / 16));
+    let (findings, changes) = (rules.collect(), kinds.collect());
+    let completed = Completed { findings, changes, accounts: u64::MAX, groups: u64::MAX, ..completed() };
     let message = of_published(&facts, &[], &[], &completed).last().unwrap();
     let frame = render(&datagram(), &sender, &message, u64::MAX);
     assert!(frame.len() <= most_octets(&datagram().transport), "{} octets", frame.len());
