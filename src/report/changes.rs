@@ -148,7 +148,9 @@ fn silent(sources: &[Compared]) -> Bounded<Shown> {
                     lists.join(", ")
                 )
             }
-            Standing::Baseline => format!("{name}: not in the base; what changes is told from the next run on"),
+            Standing::Baseline => {
+                format!("{name}: not in the base, or of another kind there; what changes is told from the next run on")
+            }
             Standing::Gone => format!("{name}: in the base, not read now; nothing is said of its accounts"),
             Standing::Failed => {
                 format!("{name}: its list of users failed on one side; nothing is said of its accounts")

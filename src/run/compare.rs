@@ -2,7 +2,7 @@
 //! at once. A base that cannot be read stops no run; it is said.
 
 use super::ending::thousands;
-use crate::diff::{self, Side, Since, Standing};
+use crate::diff::{self, Compared, Side, Since, Standing};
 use crate::model::Inventory;
 use crate::snapshot::Published;
 use crate::snapshot::load::Archive;
@@ -31,20 +31,21 @@ pub(super) fn notes(since: &Since, omitted: &[String]) -> Vec<String> {
             vec![format!("changes since {run_id} are not known: {why}")]
         }
         Since::Base { run_id, comparison } => {
-            let sources = comparison.sources.iter().filter_map(|compared| {
-                let name = compared.source.as_str();
-                match compared.standing {
-                    Standing::Baseline => {
-                        Some(format!("source {name} is not in {run_id}: its changes are told from the next run on"))
-                    }
-                    Standing::Gone if !omitted.iter().any(|left_out| left_out == name) => Some(format!(
-                        "source {name} is in {run_id} and was not read now: nothing is said of its accounts"
-                    )),
-                    _ => None,
-                }
-            });
-            sources.collect()
+            comparison.sources.iter().filter_map(|compared| of_source(compared, run_id, omitted)).collect()
         }
+    }
+}
+
+fn of_source(compared: &Compared, run_id: &str, omitted: &[String]) -> Option<String> {
+    let name = compared.source.as_str();
+    match compared.standing {
+        Standing::Baseline => Some(format!(
+            "source {name} is not in {run_id}, or was of another kind there: its changes are told from the next run on"
+        )),
+        Standing::Gone if !omitted.iter().any(|left_out| left_out == name) => {
+            Some(format!("source {name} is in {run_id} and was not read now: nothing is said of its accounts"))
+        }
+        _ => None,
     }
 }
 
