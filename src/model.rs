@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use std::borrow::Cow;
 use std::sync::Arc;
 
+mod change;
 mod extra;
 mod finding;
 mod harvest;
@@ -14,12 +15,11 @@ mod id;
 mod join;
 mod pattern;
 
+pub use change::{Change, ChangeKind, ChangedGroup};
 pub use extra::{Extra, drop_secrets, is_secret, without_secrets};
-pub use finding::{
-    Change, Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict,
-};
+pub use finding::{Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict};
 pub use harvest::{Coverage, Harvest, ListKind, ListReport, Outside, OutsideMember, SourceIdentity, SourceStatus};
-pub use id::{GroupId, SourceName, UserId};
+pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use join::{Inventory, Member, Membership, Roll};
 pub use pattern::{Classes, Pattern};
 

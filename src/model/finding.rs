@@ -1,4 +1,4 @@
-//! What judging and comparing come to: findings, verdicts, changes, and their identities over runs. Plain data.
+//! What judging comes to: findings, verdicts, and their identities over runs. Plain data.
 
 use super::{Instant, SourceName};
 use sha2::{Digest, Sha256};
@@ -321,27 +321,6 @@ pub enum Outcome {
     },
     /// Switched off in the configuration.
     Off,
-}
-
-/// One difference between two snapshots.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// Where.
-    pub source: SourceName,
-    /// Deterministic identity of the event.
-    pub event_id: Fingerprint,
-    /// The change kind, such as `user.added`.
-    pub kind: &'static str,
-    /// What changed.
-    pub subject: Subject,
-    /// The field, for field changes.
-    pub field: Option<Box<str>>,
-    /// Value before.
-    pub before: Option<Box<str>>,
-    /// Value after.
-    pub after: Option<Box<str>>,
-    /// The run that it is compared with.
-    pub base_run: Box<str>,
 }
 
 #[cfg(test)]

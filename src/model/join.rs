@@ -211,13 +211,13 @@ fn sort_outside(outside: &mut [Outside]) {
         OutsideMember::Nested { .. } => 2,
     };
     outside.sort_by(|a, b| {
-        let members = match (&a.member, &b.member) {
-            (OutsideMember::Missing(a), OutsideMember::Missing(b)) => a.cmp(b),
+        let members = || match (&a.member, &b.member) {
             (OutsideMember::Directory(a), OutsideMember::Directory(b)) => a.cmp(b),
-            (OutsideMember::Nested { user: a, .. }, OutsideMember::Nested { user: b, .. }) => a.cmp(b),
+            (OutsideMember::Missing(a), OutsideMember::Missing(b))
+            | (OutsideMember::Nested { user: a, .. }, OutsideMember::Nested { user: b, .. }) => a.cmp(b),
             (a, b) => rank(a).cmp(&rank(b)),
         };
-        a.group_id.cmp(&b.group_id).then(members)
+        a.group_id.cmp(&b.group_id).then_with(members)
     });
 }
 

@@ -4,12 +4,14 @@
 //! size of tenant); [`html::render`] decides how it looks. Text from outside enters a view only as [`Shown`].
 //! Knows nothing of how rules judge or how a source is read: it tells what manifest, verdicts and findings say.
 
+use crate::diff::Since;
 use crate::exceptions::Use;
 use crate::model::{Finding, Instant, Inventory, Rule, Verdict};
 use crate::rules::policy::Policy;
 use crate::snapshot::manifest::Manifest;
 
 mod accounts;
+mod changes;
 mod chart;
 mod excepted;
 pub mod html;
@@ -28,6 +30,7 @@ mod unchecked;
 mod tests;
 
 pub use accounts::{PrivilegedGroup, PrivilegedGroups, TypeRow};
+pub use changes::{ChangeCount, ChangeRow, Changes};
 pub use chart::{Bar, Chart, Grid, Mark};
 pub use excepted::ExceptionRow;
 pub use inactivity::{Bin, Inactivity};
@@ -70,6 +73,8 @@ pub struct Input<'a> {
     pub findings: &'a [Finding],
     /// What each rule was judged over.
     pub verdicts: &'a [Verdict],
+    /// What changed since the base.
+    pub since: &'a Since,
     /// Thresholds.
     pub policy: &'a Policy,
     /// The instant that every age is computed from.
@@ -109,6 +114,8 @@ impl<T> Bounded<T> {
 /// The files of the tables that a report refers to, in the format that people open first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableFiles {
+    /// Changes.
+    pub changes: String,
     /// Findings.
     pub findings: String,
     /// Groups.
@@ -124,7 +131,7 @@ impl TableFiles {
             let names = [format!("{table}.csv"), format!("{table}.parquet")];
             names.into_iter().find(is_there).unwrap_or_else(|| format!("the table of {table}"))
         };
-        Self { findings: file("findings"), groups: file("groups"), users: file("users") }
+        Self { changes: file("changes"), findings: file("findings"), groups: file("groups"), users: file("users") }
     }
 }
 
@@ -145,6 +152,8 @@ pub struct View {
     pub inactivity: Inactivity,
     /// Privileged groups and their members.
     pub groups: PrivilegedGroups,
+    /// What changed since the base.
+    pub changes: Changes,
     /// Who has accounts in more than one source; `None` where there are no two.
     pub people: Option<People>,
     /// Accounts by type and source.
@@ -171,6 +180,7 @@ impl View {
             top: top::rows(&index),
             inactivity: Inactivity::of(&index),
             groups: PrivilegedGroups::of(&index),
+            changes: Changes::of(&index),
             people: People::of(&index),
             types: accounts::types(&index),
             exceptions: excepted::rows(&index),

@@ -1,6 +1,7 @@
 //! Puts the facts of a run into the manifest. Pure.
 
 use crate::config::Config;
+use crate::diff::{self, Since};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
@@ -44,6 +45,8 @@ pub(super) struct Facts<'a> {
     pub uses: &'a [Use],
     /// What was judged.
     pub verdicts: &'a [Verdict],
+    /// What changed.
+    pub since: &'a Since,
     /// The newest complete snapshot before this one.
     pub base: Option<&'a Published>,
     /// Configured sources that were left out by `--source`.
@@ -95,13 +98,15 @@ impl Facts<'_> {
                 *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
             }
         }
+        let changes =
+            diff::counts(self.since.changes()).into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count));
         Counts {
             users: rolls.iter().map(|roll| roll.harvest.users.len() as u64).sum(),
             groups: rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum(),
             memberships: rolls.iter().map(|roll| roll.memberships.len() as u64).sum(),
             findings,
             statuses,
-            changes: BTreeMap::new(),
+            changes: changes.collect(),
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Ending {
     pub rules: Vec<RuleEntry>,
     /// Totals.
     pub counts: Counts,
+    /// What changed since the base, in words; empty where nothing was judged.
+    pub since: String,
     /// Findings by severity that nobody has accepted: new, open, reopened.
     pub severities: BTreeMap<String, u64>,
     /// Where events went.
@@ -101,6 +103,7 @@ impl Ending {
         }
         if self.completeness.is_some() {
             let _ = writeln!(text, "  {:<10} {}", "findings", self.findings_line());
+            let _ = writeln!(text, "  {:<10} {}", "changes", self.since);
         }
         for (name, path) in [("snapshot", &self.snapshot), ("report", &self.report)] {
             if let Some(path) = path {

@@ -2,6 +2,7 @@
 
 use super::memory::Memory;
 use super::{Ending, Judged, Run};
+use crate::diff::Since;
 use crate::exceptions::{self, Exception, Use};
 use crate::lifecycle::{self, Lived, Now, Past};
 use crate::model::{Finding, Inventory, Outcome, Rule, SourceName, Verdict};
@@ -14,6 +15,7 @@ impl Run<'_> {
         &self,
         inventory: Inventory,
         judgement: Judgement,
+        since: Since,
         base: Option<&Published>,
         memory: Memory,
         ending: &mut Ending,
@@ -39,7 +41,7 @@ impl Run<'_> {
             self.note(ending, text);
         }
         let verdicts = with_exceptions(verdicts, entries);
-        Judged { inventory, findings, past, uses, verdicts }
+        Judged { inventory, findings, past, uses, verdicts, since }
     }
 
     /// What exceptions cover is known only when it is known what stands, and only then which of them are over.

@@ -1,7 +1,7 @@
 //! The run: the stages in order. The only module that knows the order, and the only one that turns results into exit codes.
 //!
 //! ```text
-//! lock -> clean up after killed runs -> collect -> join, judge -> guards
+//! lock -> clean up after killed runs -> collect -> join, judge, compare with the base -> guards
 //!      -> stage tables and report -> seal (manifest last) -> spool the events
 //!      -> publish (one rename) -> release the spool -> deliver -> prune -> metrics
 //! ```
@@ -10,6 +10,7 @@
 //! no snapshot and no event, or a whole snapshot whose events the next run delivers.
 
 mod collect;
+mod compare;
 mod describe;
 mod ending;
 mod exit;
@@ -29,6 +30,7 @@ pub use guard::Suspect;
 pub use tell::{drain, sender};
 
 use crate::config::{Config, ConfigError, Problem};
+use crate::diff::Since;
 use crate::event::{Event, Observer};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
@@ -163,6 +165,7 @@ struct Judged {
     past: Past,
     uses: Vec<Use>,
     verdicts: Vec<Verdict>,
+    since: Since,
 }
 
 /// Runs once. Never fails: how it ended says it all.
@@ -205,6 +208,7 @@ impl Run<'_> {
             sources: Vec::new(),
             rules: Vec::new(),
             counts: snapshot::manifest::Counts::default(),
+            since: String::new(),
             severities: BTreeMap::new(),
             destinations: Vec::new(),
             pruned: Vec::new(),
@@ -267,7 +271,7 @@ impl Run<'_> {
         memory::recall(store, &config.state_dir, &config.policy.frameworks)
     }
 
-    /// Collects, joins, judges, and holds what was found against what stood before.
+    /// Collects, joins, judges, compares, and holds what was found against what stood before.
     fn judge(
         &self,
         observer: &Arc<dyn Observer>,
@@ -287,7 +291,8 @@ impl Run<'_> {
             return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
         }
         let judgement = rules::judge(&inventory, &config.policy, self.as_of);
-        Ok(self.live(inventory, judgement, base, memory, ending))
+        let since = compare::since(base, &inventory, &self.run_id);
+        Ok(self.live(inventory, judgement, since, base, memory, ending))
     }
 
     /// Looks whether it may be published, and puts the facts together.
@@ -314,6 +319,10 @@ impl Run<'_> {
             let names = omitted.join(", ");
             self.note(ending, format!("only some of the configured sources were read (--source); left out: {names}"));
         }
+        for text in compare::notes(&judged.since, &self.order.omitted()) {
+            self.note(ending, text);
+        }
+        ending.since = compare::in_words(&judged.since);
         let facts = self.facts(judged, base, ending.warnings.clone());
         let manifest = facts.manifest();
         ending.completeness = Some(manifest.completeness);
@@ -338,6 +347,7 @@ impl Run<'_> {
             past: &judged.past,
             uses: &judged.uses,
             verdicts: &judged.verdicts,
+            since: &judged.since,
             base,
             omitted: self.order.omitted(),
             warnings,

@@ -55,7 +55,7 @@ fn write_files(
     manifest: &mut Manifest,
 ) -> Result<(), RunError> {
     let output = &run.order.config.output;
-    let tables = Tables { inventory: facts.inventory, findings: facts.findings, changes: &[] };
+    let tables = Tables { inventory: facts.inventory, findings: facts.findings, changes: facts.since.changes() };
     let choice = TableChoice {
         csv: output.csv,
         parquet: output.parquet,
@@ -98,6 +98,7 @@ fn render_report(run: &Run<'_>, facts: &Facts<'_>, manifest: &Manifest) -> Resul
         inventory: facts.inventory,
         findings: facts.findings,
         verdicts: facts.verdicts,
+        since: facts.since,
         policy,
         as_of: facts.as_of,
         catalogue: &catalogue,

@@ -273,13 +273,11 @@ impl PasswordSafe {
 
 /// Proven by two readings, unless there is a doubt.
 fn coverage(rows: &[Listed], doubt: Option<String>, more: &str) -> Coverage {
-    match doubt.or_else(|| is_round(rows.len())) {
-        Some(why) => Coverage::Drifted { why },
-        None => {
-            let proof = format!("{} rows, the same ids when read again at the end{more}", rows.len());
-            Coverage::Complete { proof }
-        }
+    if let Some(why) = doubt.or_else(|| is_round(rows.len())) {
+        return Coverage::Drifted { why };
     }
+    let proof = format!("{} rows, the same ids when read again at the end{more}", rows.len());
+    Coverage::Complete { proof }
 }
 
 /// A whole list in one answer.

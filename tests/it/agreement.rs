@@ -75,7 +75,8 @@ fn the_sources_that_the_example_shows_as_comments_are_right_but_for_their_secret
     for block in shown {
         config.push_str("[[source]]\n");
         for line in block.lines().filter_map(|line| line.strip_prefix("# ")) {
-            config.push_str(&format!("{line}\n"));
+            config.push_str(line);
+            config.push('\n');
         }
     }
     assert!(

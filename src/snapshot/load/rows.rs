@@ -114,7 +114,9 @@ impl<'a> Row<'a> {
                 let Some(json) = record.cell(places[at])? else { return Ok(()) };
                 let items: Vec<Cow<'_, str>> =
                     serde_json::from_str(json).map_err(|e| format!("{column} is not a JSON array of texts: {e}"))?;
-                items.iter().for_each(|item| take(item));
+                for item in &items {
+                    take(item);
+                }
                 Ok(())
             }
             Cells::Parquet { columns, row } => match &columns[at] {
@@ -279,8 +281,9 @@ impl Record {
     }
 }
 
+/// A fold looks at every byte, but many at once.
 fn quotes(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|b| **b == b'"').count()
+    bytes.iter().fold(0, |count, byte| count + usize::from(*byte == b'"'))
 }
 
 /// Copies up to the closing quote, two of them being one; gives what follows it.
