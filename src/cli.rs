@@ -81,6 +81,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Check every file of a snapshot against its manifest, offline; exit 0 intact, 1 not
     Verify(VerifyArgs),
+    /// What changed between any two snapshots, offline
+    Diff(DiffArgs),
     /// Deliver what still waits in the spool; exit 0 when nothing waits any more, 5 otherwise
     Emit,
     /// Remove snapshots that retention no longer keeps; never the newest complete one
@@ -160,6 +162,21 @@ pub struct CheckArgs {
 pub struct VerifyArgs {
     /// Folder of the snapshot
     pub dir: PathBuf,
+}
+
+/// `diff`.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// Folder of the older snapshot
+    pub old: PathBuf,
+    /// Folder of the newer snapshot; `latest` in output.dir is the newest complete one
+    pub new: PathBuf,
+    /// One JSON array on stdout
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// CSV on stdout, with the columns of the table of changes
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// `prune`.

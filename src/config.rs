@@ -2,6 +2,7 @@
 //! Secrets come by reference only. Knows no network.
 
 mod account;
+mod exceptions;
 mod output;
 mod owners;
 mod policy;
@@ -12,10 +13,11 @@ mod syslog;
 #[cfg(test)]
 mod tests;
 
+pub use exceptions::ExceptionsFile;
 pub use reference::Surroundings;
 pub use section::Problem;
 
-use crate::model::Classes;
+use crate::model::{Classes, Instant};
 use crate::rules::policy::Policy;
 use crate::source::SourceSettings;
 use crate::syslog::Destination;
@@ -44,6 +46,8 @@ pub struct Config {
     pub policy: Policy,
     /// Special groups and accounts.
     pub classes: Classes,
+    /// Accepted exceptions, where a file of them is named.
+    pub exceptions: Option<ExceptionsFile>,
     /// What to read, in the order of the file.
     pub sources: Vec<SourceSettings>,
     /// Where events go, in the order of the file.
@@ -124,23 +128,33 @@ impl Config {
         let problems = problems.into_vec();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { path: Some(path.to_owned()), problems }) }
     }
+
+    /// Errors: exceptions that would hold longer than 12 months from the instant of the run.
+    pub fn lives_of_exceptions(&self, as_of: Instant) -> Result<(), ConfigError> {
+        let problems = self.exceptions.as_ref().map(|file| file.too_long(as_of)).unwrap_or_default();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { path: Some(self.path.clone()), problems }) }
+    }
 }
 
 fn understand(table: &Table, problems: &Problems, around: &Surroundings<'_>, path: &Path, text: &str) -> Config {
     let root = Section::new("", table, problems);
     let state_dir = around.path(root.text("state_dir").unwrap_or("/var/lib/bt-rollcall"));
     let output = output::read(root.section("output"), &state_dir, around);
-    let (policy, classes) = policy::read(root.section("policy"), &source_names(table));
+    let (policy, classes, exceptions) = policy::read(root.section("policy"), &source_names(table), around);
     let sources = source::read(root.sections("source"), &root, around);
     let destinations = syslog::read(root.sections("syslog"), around);
     let metrics_file = root.text("metrics_file").map(|text| around.path(text));
     root.end();
-    let sha256 = Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+    let (path, sha256) = (path.to_owned(), hex(&Sha256::digest(text.as_bytes())));
+    Config { path, sha256, state_dir, output, policy, classes, exceptions, sources, destinations, metrics_file }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
         // Writing into a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
-    });
-    Config { path: path.to_owned(), sha256, state_dir, output, policy, classes, sources, destinations, metrics_file }
+    })
 }
 
 /// The names of sources as they are written, those too whose tables have other mistakes.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use std::borrow::Cow;
 use std::sync::Arc;
 
+mod change;
 mod extra;
 mod finding;
 mod harvest;
@@ -14,12 +15,11 @@ mod id;
 mod join;
 mod pattern;
 
+pub use change::{Change, ChangeKind, ChangedGroup};
 pub use extra::{Extra, drop_secrets, is_secret, without_secrets};
-pub use finding::{
-    Change, Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict,
-};
+pub use finding::{Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict};
 pub use harvest::{Coverage, Harvest, ListKind, ListReport, Outside, OutsideMember, SourceIdentity, SourceStatus};
-pub use id::{GroupId, SourceName, UserId};
+pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use join::{Inventory, Member, Membership, Roll};
 pub use pattern::{Classes, Pattern};
 
@@ -105,6 +105,14 @@ pub enum UserKind {
 }
 
 impl UserKind {
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Person, Self::Service, Self::Vendor, Self::BreakGlass];
+
+    /// Reads the `kind` column.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
     /// The `kind` column.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -13,6 +13,8 @@ mod parquet;
 #[cfg(test)]
 mod tests;
 
+pub use guard::unguarded;
+
 /// Version of the columns; the Parquet files carry it as `bt_rollcall.schema_version`.
 ///
 /// 1 = first.

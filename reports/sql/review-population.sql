@@ -19,5 +19,6 @@ FROM 'memberships.parquet' m
 LEFT JOIN 'groups.parquet' g ON g.source = m.source AND g.id = m.group_id
 LEFT JOIN 'users.parquet' u ON u.source = m.source AND u.id = m.user_id
 LEFT JOIN 'findings.parquet' f ON f.source = m.source AND f.subject_kind = 'user' AND f.subject_id = m.user_id
+                              AND f.status <> 'resolved'
 GROUP BY ALL
 ORDER BY privileged DESC, m.source, "group", username;

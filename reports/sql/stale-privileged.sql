@@ -12,6 +12,6 @@ FROM 'findings.parquet' f
 JOIN 'users.parquet' u ON u.source = f.source AND u.id = f.subject_id
 LEFT JOIN 'memberships.parquet' m ON m.source = f.source AND m.user_id = f.subject_id
 LEFT JOIN 'groups.parquet' g ON g.source = m.source AND g.id = m.group_id AND g.privileged
-WHERE f.rule = 'stale-login' AND f.evidence ->> 'privileged' = 'true'
+WHERE f.rule = 'stale-login' AND f.status <> 'resolved' AND f.evidence ->> 'privileged' = 'true'
 GROUP BY ALL
 ORDER BY age_days DESC, f.source, id;

@@ -6,6 +6,6 @@ SELECT parse_path(filename)[-2]                                            AS ru
        rule,
        count(*)                                                            AS findings
 FROM read_parquet('*/findings.parquet', filename = true) f
-WHERE parse_path(filename)[-2] <> 'latest'
+WHERE parse_path(filename)[-2] <> 'latest' AND status <> 'resolved'
 GROUP BY ALL
 ORDER BY run, rule;

@@ -1,6 +1,6 @@
 //! `check`: is the configuration right; with `--online`, does everything answer that a run needs.
 
-use super::{configuration, counted, print};
+use super::{configuration, counted, print, wrong_configuration};
 use crate::cli::{CheckArgs, Global};
 use crate::config::Config;
 use crate::event::{Nobody, Observer};
@@ -22,6 +22,9 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
+    if let Err(error) = config.lives_of_exceptions(Utc::now()) {
+        return wrong_configuration(&error);
+    }
     let mut checks = Checks::default();
     checks.good(format!(
         "configuration {}: {}, {}",

@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod diff;
 mod offline;
 mod once;
 #[cfg(feature = "sandbox")]
@@ -26,6 +27,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Demo(args) => demo::demo(&args, &bar),
         Command::Check(args) => check::check(&cli.global, args),
         Command::Verify(args) => offline::verify(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Emit => offline::emit(&cli.global),
         Command::Prune(args) => offline::prune(&cli.global, args),
         #[cfg(feature = "sandbox")]

@@ -7,6 +7,7 @@ use crate::event::Observer;
 use crate::run::stop::Stop;
 use crate::run::watch::{Audience, Bar, Log};
 use crate::run::{self, Ending, Exit, Order};
+use chrono::Utc;
 use std::sync::Arc;
 
 pub(super) fn run(global: &Global, args: &RunArgs, bar: &Bar) -> Exit {
@@ -29,6 +30,7 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &Bar) -> Exit {
 
 fn order<'a>(config: &'a Config, args: &RunArgs) -> Result<Order<'a>, Exit> {
     let order = Order::of(config).only(&args.sources).map_err(|error| wrong_configuration(&error))?;
+    config.lives_of_exceptions(args.as_of.unwrap_or_else(Utc::now)).map_err(|error| wrong_configuration(&error))?;
     Ok(Order {
         as_of: args.as_of,
         dry_run: args.dry_run,

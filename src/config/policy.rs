@@ -1,6 +1,8 @@
 //! `[policy]`: thresholds, special groups and accounts, rules, the register of service accounts.
 
+use super::exceptions::ExceptionsFile;
 use super::owners;
+use super::reference::Surroundings;
 use super::section::{Section, did_you_mean};
 use crate::model::{Classes, Pattern, Rule, Severity};
 use crate::rules::frameworks::{self, Framework};
@@ -8,14 +10,17 @@ use crate::rules::policy::{Override, Policy, Threshold};
 use std::collections::BTreeMap;
 use toml::Value;
 
+/// Thresholds and rules, special groups and accounts, accepted exceptions.
+type Read = (Policy, Classes, Option<ExceptionsFile>);
+
 const DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
 
 /// Rules of the vocabulary that this version does not judge: they may be switched off, nothing else.
-const LATER_RULES: [&str; 3] = ["privileged-growth", "break-glass-used", "exception-expired"];
+const LATER_RULES: [&str; 2] = ["privileged-growth", "break-glass-used"];
 
 /// Reads the table; all defaults where it is absent. `sources` are the names that `[[source]]` tables have.
-pub(super) fn read(section: Option<Section<'_>>, sources: &[&str]) -> (Policy, Classes) {
-    let Some(section) = section else { return (Policy::default(), Classes::default()) };
+pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &Surroundings<'_>) -> Read {
+    let Some(section) = section else { return (Policy::default(), Classes::default(), None) };
     let mut policy = Policy::default();
     let frameworks = selected(&section);
     let stale = section.optional_number("stale_after_days", DAYS);
@@ -33,12 +38,7 @@ pub(super) fn read(section: Option<Section<'_>>, sources: &[&str]) -> (Policy, C
     }
     let percent = section.number("max_shrink_percent", 0..=100, u32::from(policy.max_shrink_percent));
     policy.max_shrink_percent = u8::try_from(percent).unwrap_or(100);
-    if section.value("exceptions").is_some() {
-        section.problem(
-            "exceptions",
-            "accepted exceptions are not in this version; remove the key (every finding is reported until they are)",
-        );
-    }
+    let exceptions = exceptions(&section, sources, around);
     policy.rules = section.section("rules").map(|rules| overrides(&rules)).unwrap_or_default();
     policy.service_owners = owners::read(section.sections("service_owners"), sources);
     let classes = Classes {
@@ -47,7 +47,14 @@ pub(super) fn read(section: Option<Section<'_>>, sources: &[&str]) -> (Policy, C
         service_accounts: patterns(&section, "service_accounts"),
     };
     section.end();
-    (policy, classes)
+    (policy, classes, exceptions)
+}
+
+/// The file's own problems come with its path and their lines.
+fn exceptions(section: &Section<'_>, sources: &[&str], around: &Surroundings<'_>) -> Option<ExceptionsFile> {
+    let path = around.path(section.text("exceptions")?);
+    let read = ExceptionsFile::read(path, sources);
+    read.map_err(|found| found.into_iter().for_each(|problem| section.problems().add(problem.key, problem.text))).ok()
 }
 
 fn selected(section: &Section<'_>) -> Vec<&'static Framework> {

@@ -2,7 +2,7 @@
 
 use super::reference::{self, Surroundings};
 use super::section::Section;
-use crate::syslog::{Destination, Framing, Protocol, Transport};
+use crate::syslog::{Destination, Framing, Protocol, Send, Transport};
 use std::path::PathBuf;
 
 /// What a profile sets.
@@ -83,15 +83,15 @@ fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<Destination> {
     let framing = section.one_of("framing", &framings).unwrap_or(profile.framing);
     payload(&section);
     let facility = section.one_of("facility", &FACILITIES).unwrap_or(13);
-    // Without a memory of earlier runs every finding is new, so both words mean the same here.
-    section.one_of("send", &[("transitions", ()), ("all", ())]);
-    section.optional_number("remind_days", 0..=3650);
+    let remind_days = section.number("remind_days", 0..=3650, 7);
+    let transitions = Send::Transitions { remind_days };
+    let send = section.one_of("send", &[("transitions", transitions), ("all", Send::All)]).unwrap_or(transitions);
     let events_per_second = section.number("events_per_second", 1..=100_000, 500);
     let ca_file = reference::certificates(&section, "ca_file", around);
     let client_identity = identity(&section, around);
     section.end();
     let (url, transport) = (url?.to_owned(), transport?);
-    Some(Destination { url, transport, protocol, framing, facility, ca_file, client_identity, events_per_second })
+    Some(Destination { url, transport, protocol, framing, facility, ca_file, client_identity, events_per_second, send })
 }
 
 fn preset(section: &Section<'_>) -> &'static Profile {

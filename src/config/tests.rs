@@ -188,7 +188,7 @@ url = "http://siem"
 fn what_belongs_to_later_versions_names_its_cure() {
     assert!(problem(&LEAST.replace("rest-v3", "prs"), "source[0].kind").contains("pra, rs, password-safe, scim"));
     assert!(problem(&format!("{LEAST}[output]\nreports = [\"xlsx\"]"), "output.reports").contains("[\"html\"]"));
-    assert!(problem(&format!("{LEAST}[policy]\nexceptions = \"e.toml\""), "policy.exceptions").contains("remove"));
+    assert!(problem(&format!("{LEAST}[policy]\nexceptions = \"e.toml\""), "policy.exceptions").contains("cannot read"));
     let syslog = |line: &str| format!("{LEAST}[syslog]\nurl = \"tls://s\"\n{line}");
     assert!(problem(&syslog("payload = \"cef\""), "syslog.payload").contains("ecs"));
     assert!(problem(&syslog("profile = \"qradar-leef\""), "syslog.profile").contains("not in this version"));

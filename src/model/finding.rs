@@ -1,4 +1,4 @@
-//! What judging and comparing come to: findings, verdicts, changes, and their identities over runs. Plain data.
+//! What judging comes to: findings, verdicts, and their identities over runs. Plain data.
 
 use super::{Instant, SourceName};
 use sha2::{Digest, Sha256};
@@ -66,6 +66,8 @@ pub enum Rule {
     ServiceWithoutOwner,
     /// A group without any member.
     EmptyGroup,
+    /// An accepted exception is over, and what it covered stands.
+    ExceptionExpired,
     /// Dates or counts that cannot be relied on.
     DataQuality,
     /// A list that was not proven complete.
@@ -74,7 +76,7 @@ pub enum Rule {
 
 impl Rule {
     /// All, in the order in which reports list them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::StaleLogin,
         Self::NeverLoggedIn,
         Self::NoGroup,
@@ -86,6 +88,7 @@ impl Rule {
         Self::DormantWithKey,
         Self::ServiceWithoutOwner,
         Self::EmptyGroup,
+        Self::ExceptionExpired,
         Self::DataQuality,
         Self::CollectionIncomplete,
     ];
@@ -104,6 +107,7 @@ impl Rule {
             Self::DormantWithKey => "dormant-with-key",
             Self::ServiceWithoutOwner => "service-without-owner",
             Self::EmptyGroup => "empty-group",
+            Self::ExceptionExpired => "exception-expired",
             Self::DataQuality => "data-quality",
             Self::CollectionIncomplete => "collection-incomplete",
         }
@@ -120,14 +124,44 @@ impl Rule {
 pub enum FindingStatus {
     /// First seen in this run.
     New,
+    /// Seen before, and not known to be over: found again, or its subject could not be judged this time.
+    Open,
+    /// It was over, and is back.
+    Reopened,
+    /// It stands, and an exception in force accepts it.
+    Excepted,
+    /// Its subject was seen to be fine, or is provably gone. Stands in the snapshot of the run that saw it, and nowhere after.
+    Resolved,
 }
 
 impl FindingStatus {
+    /// In the order in which reports list them.
+    pub const ALL: [Self; 5] = [Self::New, Self::Reopened, Self::Open, Self::Excepted, Self::Resolved];
+
     /// The `status` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
+            Self::Open => "open",
+            Self::Reopened => "reopened",
+            Self::Excepted => "excepted",
+            Self::Resolved => "resolved",
         }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// The finding is there: new, open, reopened or excepted.
+    pub fn stands(self) -> bool {
+        self != Self::Resolved
+    }
+
+    /// The finding is there and nobody has accepted it: new, open or reopened.
+    pub fn is_open(self) -> bool {
+        !matches!(self, Self::Excepted | Self::Resolved)
     }
 }
 
@@ -143,6 +177,11 @@ pub enum SubjectKind {
 }
 
 impl SubjectKind {
+    /// Reads the `subject_kind` column.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::User, Self::Group, Self::Source].into_iter().find(|kind| kind.as_str() == text)
+    }
+
     /// The `subject_kind` column.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -184,6 +223,22 @@ impl Fingerprint {
         let mut first = [0; 16];
         first.copy_from_slice(&hash.finalize()[..16]);
         Self(first)
+    }
+
+    /// Reads what [`fmt::Display`] writes; `None` where it is anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bits: u128 = 0;
+        for (at, letter) in text.bytes().enumerate() {
+            let value = match letter {
+                b'a'..=b'z' => letter - b'a',
+                b'2'..=b'7' => letter - b'2' + 26,
+                _ => return None,
+            };
+            // The last of 26 carries 3 bits.
+            bits = if at == 25 { (bits << 3) | u128::from(value >> 2) } else { (bits << 5) | u128::from(value) };
+        }
+        let read = Self(bits.to_be_bytes());
+        (text.len() == 26 && read.to_string() == text).then_some(read)
     }
 }
 
@@ -268,23 +323,19 @@ pub enum Outcome {
     Off,
 }
 
-/// One difference between two snapshots.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// Where.
-    pub source: SourceName,
-    /// Deterministic identity of the event.
-    pub event_id: Fingerprint,
-    /// The change kind, such as `user.added`.
-    pub kind: &'static str,
-    /// What changed.
-    pub subject: Subject,
-    /// The field, for field changes.
-    pub field: Option<Box<str>>,
-    /// Value before.
-    pub before: Option<Box<str>>,
-    /// Value after.
-    pub after: Option<Box<str>>,
-    /// The run that it is compared with.
-    pub base_run: Box<str>,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_read_as_it_is_written_and_nothing_else_is() {
+        for part in ["", "a", "b", "finding"] {
+            let fingerprint = Fingerprint::of(&[part]);
+            assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
+        }
+        for text in ["", "a", "aaaaaaaaaaaaaaaaaaaaaaaaab", "AAAAAAAAAAAAAAAAAAAAAAAAAA", "aaaaaaaaaaaaaaaaaaaaaaaaaaa"]
+        {
+            assert_eq!(Fingerprint::parse(text), None, "{text}");
+        }
+    }
 }

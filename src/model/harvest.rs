@@ -24,6 +24,23 @@ pub enum ListKind {
 }
 
 impl ListKind {
+    /// All.
+    pub const ALL: [Self; 8] = [
+        Self::Users,
+        Self::UserDetails,
+        Self::Groups,
+        Self::Members,
+        Self::SecurityProviders,
+        Self::Vendors,
+        Self::VendorUsers,
+        Self::ApiAccounts,
+    ];
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
     /// The word for it in the manifest, the log and the report.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,6 +82,18 @@ impl Coverage {
     /// Proven complete.
     pub fn is_complete(&self) -> bool {
         matches!(self, Self::Complete { .. })
+    }
+
+    /// The other way round of [`Coverage::as_str`] and [`Coverage::words`]; `None` where the word is none.
+    pub fn of_words(word: &str, words: &str) -> Option<Self> {
+        let words = words.to_owned();
+        Some(match word {
+            "complete" => Self::Complete { proof: words },
+            "drifted" => Self::Drifted { why: words },
+            "failed" => Self::Failed { error: words },
+            "not-offered" => Self::NotOffered,
+            _ => return None,
+        })
     }
 
     /// `complete`, `drifted`, `failed` or `not-offered`.

@@ -45,7 +45,7 @@ id_type! {
 }
 
 /// Numbers by value and before all other text; other text by its bytes.
-fn compare_ids(a: &str, b: &str) -> Ordering {
+pub fn compare_ids(a: &str, b: &str) -> Ordering {
     // The common case, without reading any number: of two without leading zeros, the longer is the greater.
     if is_plain_number(a) && is_plain_number(b) {
         return a.len().cmp(&b.len()).then_with(|| a.cmp(b));

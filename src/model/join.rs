@@ -51,7 +51,11 @@ pub struct Inventory {
 impl Inventory {
     /// Joins every harvest.
     pub fn join(harvests: Vec<Harvest>, classes: &Classes) -> Self {
-        let mut rolls: Vec<Roll> = harvests.into_iter().map(|h| Roll::join(h, classes)).collect();
+        Self::of(harvests.into_iter().map(|h| Roll::join(h, classes)).collect())
+    }
+
+    /// Of rolls that are joined already, in any order.
+    pub fn of(mut rolls: Vec<Roll>) -> Self {
         rolls.sort_by(|a, b| a.harvest.source.name.as_str().cmp(b.harvest.source.name.as_str()));
         Self { rolls }
     }
@@ -60,9 +64,6 @@ impl Inventory {
 impl Roll {
     /// Joins one harvest. An account that is both break-glass and service by pattern is break-glass.
     pub fn join(mut harvest: Harvest, classes: &Classes) -> Self {
-        harvest.users.sort_by(|a, b| a.id.cmp(&b.id));
-        harvest.groups.sort_by(|a, b| a.id.cmp(&b.id));
-        sort_outside(&mut harvest.outside);
         for user in &mut harvest.users {
             user.kind = classify(user, classes);
         }
@@ -70,10 +71,18 @@ impl Roll {
             let named = |p: &super::Pattern| p.matches(group.id.as_str(), group.name.as_deref());
             group.privileged = classes.privileged_groups.iter().any(named);
         }
+        Self::restore(harvest, !classes.privileged_groups.is_empty())
+    }
+
+    /// Joins one harvest whose accounts and groups bear their marks already, as those of a snapshot do. `by_group`: the
+    /// configuration then named privileged groups.
+    pub fn restore(mut harvest: Harvest, by_group: bool) -> Self {
+        harvest.users.sort_by(|a, b| a.id.cmp(&b.id));
+        harvest.groups.sort_by(|a, b| a.id.cmp(&b.id));
+        sort_outside(&mut harvest.outside);
         let places = harvest.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
         let memberships = resolve(&harvest, &places);
         count_members(&mut harvest.groups, &memberships, &harvest.outside);
-        let by_group = !classes.privileged_groups.is_empty();
         let groups_whole = harvest.coverage(ListKind::Groups).is_complete();
         Self { harvest, memberships, places, by_group, groups_whole }
     }
@@ -194,20 +203,21 @@ fn add_outside(
     ranks
 }
 
+/// By group, then what is missing, what is of a directory, what is nested: one order whoever told it.
 fn sort_outside(outside: &mut [Outside]) {
-    let kind = |member: &OutsideMember| match member {
+    let rank = |member: &OutsideMember| match member {
         OutsideMember::Missing(_) => 0,
         OutsideMember::Directory(_) => 1,
         OutsideMember::Nested { .. } => 2,
     };
     outside.sort_by(|a, b| {
-        let members = match (&a.member, &b.member) {
+        let members = || match (&a.member, &b.member) {
+            (OutsideMember::Directory(a), OutsideMember::Directory(b)) => a.cmp(b),
             (OutsideMember::Missing(a), OutsideMember::Missing(b))
             | (OutsideMember::Nested { user: a, .. }, OutsideMember::Nested { user: b, .. }) => a.cmp(b),
-            (OutsideMember::Directory(a), OutsideMember::Directory(b)) => a.cmp(b),
-            (a, b) => kind(a).cmp(&kind(b)),
+            (a, b) => rank(a).cmp(&rank(b)),
         };
-        a.group_id.cmp(&b.group_id).then(members)
+        a.group_id.cmp(&b.group_id).then_with(members)
     });
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Index<'a> {
 impl<'a> Index<'a> {
     pub(super) fn of(input: &'a Input<'a>) -> Self {
         let rolls = input.inventory.rolls.iter().map(|r| (r.harvest.source.name.as_str(), r)).collect();
-        let of_users = input.findings.iter().filter(|f| f.subject.kind == SubjectKind::User);
+        let of_users = input.findings.iter().filter(|f| f.status.stands() && f.subject.kind == SubjectKind::User);
         let found = of_users.map(|f| (f.rule, f.source.as_str(), &*f.subject.id)).collect();
         Self { input, rolls, found }
     }
@@ -85,7 +85,17 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn count(&self, rule: Rule) -> u64 {
-        self.input.findings.iter().filter(|finding| finding.rule == rule).count() as u64
+        self.standing().filter(|finding| finding.rule == rule).count() as u64
+    }
+
+    /// Findings that are there, accepted ones too.
+    pub(super) fn standing(&self) -> impl Iterator<Item = &'a Finding> {
+        self.input.findings.iter().filter(|finding| finding.status.stands())
+    }
+
+    /// Findings that are there and that nobody has accepted.
+    pub(super) fn open(&self) -> impl Iterator<Item = &'a Finding> {
+        self.input.findings.iter().filter(|finding| finding.status.is_open())
     }
 
     /// Enabled, of a person, not blocked: the accounts to which inactivity applies.

@@ -4,12 +4,16 @@
 //! size of tenant); [`html::render`] decides how it looks. Text from outside enters a view only as [`Shown`].
 //! Knows nothing of how rules judge or how a source is read: it tells what manifest, verdicts and findings say.
 
+use crate::diff::Since;
+use crate::exceptions::Use;
 use crate::model::{Finding, Instant, Inventory, Rule, Verdict};
 use crate::rules::policy::Policy;
 use crate::snapshot::manifest::Manifest;
 
 mod accounts;
+mod changes;
 mod chart;
+mod excepted;
 pub mod html;
 mod inactivity;
 mod index;
@@ -26,7 +30,9 @@ mod unchecked;
 mod tests;
 
 pub use accounts::{PrivilegedGroup, PrivilegedGroups, TypeRow};
+pub use changes::{ChangeCount, ChangeRow, Changes};
 pub use chart::{Bar, Chart, Grid, Mark};
+pub use excepted::ExceptionRow;
 pub use inactivity::{Bin, Inactivity};
 pub use judged::{Gap, RuleResult, Segment, Standing};
 pub use method::{FileRow, ListRow, Method, Parameter, SourceRow};
@@ -67,12 +73,16 @@ pub struct Input<'a> {
     pub findings: &'a [Finding],
     /// What each rule was judged over.
     pub verdicts: &'a [Verdict],
+    /// What changed since the base.
+    pub since: &'a Since,
     /// Thresholds.
     pub policy: &'a Policy,
     /// The instant that every age is computed from.
     pub as_of: Instant,
     /// The rules in the order of the report.
     pub catalogue: &'a [RuleInfo],
+    /// What each accepted exception did; `None` where no register of them is configured.
+    pub exceptions: Option<&'a [Use]>,
     /// Configured sources that were left out of this run.
     pub omitted: &'a [String],
     /// Whether cells of the CSV files that a spreadsheet would run are guarded.
@@ -104,6 +114,8 @@ impl<T> Bounded<T> {
 /// The files of the tables that a report refers to, in the format that people open first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableFiles {
+    /// Changes.
+    pub changes: String,
     /// Findings.
     pub findings: String,
     /// Groups.
@@ -119,7 +131,7 @@ impl TableFiles {
             let names = [format!("{table}.csv"), format!("{table}.parquet")];
             names.into_iter().find(is_there).unwrap_or_else(|| format!("the table of {table}"))
         };
-        Self { findings: file("findings"), groups: file("groups"), users: file("users") }
+        Self { changes: file("changes"), findings: file("findings"), groups: file("groups"), users: file("users") }
     }
 }
 
@@ -140,10 +152,14 @@ pub struct View {
     pub inactivity: Inactivity,
     /// Privileged groups and their members.
     pub groups: PrivilegedGroups,
+    /// What changed since the base.
+    pub changes: Changes,
     /// Who has accounts in more than one source; `None` where there are no two.
     pub people: Option<People>,
     /// Accounts by type and source.
     pub types: Bounded<TypeRow>,
+    /// Accepted exceptions; `None` where no register of them is configured.
+    pub exceptions: Option<Bounded<ExceptionRow>>,
     /// How all of it was made.
     pub method: Method,
     /// What was not checked.
@@ -164,8 +180,10 @@ impl View {
             top: top::rows(&index),
             inactivity: Inactivity::of(&index),
             groups: PrivilegedGroups::of(&index),
+            changes: Changes::of(&index),
             people: People::of(&index),
             types: accounts::types(&index),
+            exceptions: excepted::rows(&index),
             method: Method::of(&index),
             unchecked: unchecked::list(&index, &rules),
             files: TableFiles::of(input.manifest),

@@ -182,14 +182,13 @@ fn lead(index: &Index<'_>) -> String {
         accounts += 1;
         enabled += u64::from(user.enabled == Some(true));
     }
-    let findings = index.input.findings;
-    let grave = findings.iter().filter(|f| f.severity >= Severity::High).count() as u64;
-    let of_users = findings.iter().filter(|f| f.subject.kind == SubjectKind::User);
+    let grave = index.standing().filter(|f| f.severity >= Severity::High).count() as u64;
+    let of_users = index.standing().filter(|f| f.subject.kind == SubjectKind::User);
     let concerned: HashSet<_> = of_users.map(|f| (f.source.as_str(), &*f.subject.id)).collect();
     let came = if index.input.manifest.is_complete() { "" } else { " came" };
     let accounts = counted(accounts, "account", "accounts");
     let population = format!("{accounts}{came}, {} of them enabled.", thousands(enabled));
-    match findings.len() as u64 {
+    match index.standing().count() as u64 {
         0 => format!("{population} No findings."),
         all => format!(
             "{population} {} on {}; {} high or critical.",

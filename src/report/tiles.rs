@@ -103,7 +103,7 @@ fn finding_tiles(index: &Index<'_>) -> Vec<Tile> {
 }
 
 fn grave(index: &Index<'_>) -> Tile {
-    let count = |wanted| index.input.findings.iter().filter(|f| f.severity == wanted).count() as u64;
+    let count = |wanted| index.open().filter(|f| f.severity == wanted).count() as u64;
     let (critical, high) = (count(Severity::Critical), count(Severity::High));
     let note = format!("{} critical, {} high", thousands(critical), thousands(high));
     let tone = if critical + high > 0 { "alert" } else { "plain" };

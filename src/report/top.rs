@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::text::date_and_time;
 use super::{Bounded, Shown};
-use crate::model::{Finding, Roll, Severity, SubjectKind, User, UserKind};
+use crate::model::{Finding, FindingStatus, Roll, Severity, SubjectKind, User, UserKind};
 use serde_json::Value;
 use std::cmp::Reverse;
 
@@ -28,6 +28,8 @@ pub struct Basis {
 pub struct TopRow {
     /// Word of the severity.
     pub severity: &'static str,
+    /// Where it stands, and since when where that is not this run: `new`, `open since 2026-11-01`.
+    pub status: String,
     /// The account's name; its id where it has none.
     pub name: Shown,
     /// The account's id within its source.
@@ -64,8 +66,7 @@ struct Weight {
 }
 
 pub(super) fn rows(index: &Index<'_>) -> Bounded<TopRow> {
-    let mut weighed: Vec<(Weight, &Finding)> =
-        index.input.findings.iter().map(|finding| (weight(index, finding), finding)).collect();
+    let mut weighed: Vec<(Weight, &Finding)> = index.open().map(|finding| (weight(index, finding), finding)).collect();
     // Stable: what weighs the same stays in the order of findings.csv.
     weighed.sort_by(|a, b| Reverse(&a.0).cmp(&Reverse(&b.0)));
     Bounded {
@@ -96,6 +97,7 @@ fn row(index: &Index<'_>, finding: &Finding) -> TopRow {
     let number = |key: &str| evidence.get(key).and_then(Value::as_u64);
     TopRow {
         severity: finding.severity.as_str(),
+        status: status(index, finding),
         name: Shown::name(finding.subject.name.as_deref().unwrap_or(&finding.subject.id)),
         id: Shown::name(&finding.subject.id),
         tags: tags(finding, subject),
@@ -109,6 +111,18 @@ fn row(index: &Index<'_>, finding: &Finding) -> TopRow {
         action: finding.action,
         groups: subject.map_or(Bounded { rows: Vec::new(), more: 0 }, |(roll, user)| groups(roll, user)),
     }
+}
+
+fn status(index: &Index<'_>, finding: &Finding) -> String {
+    let status = finding.status.as_str();
+    if finding.status == FindingStatus::New {
+        return status.to_owned();
+    }
+    let since = finding.first_seen.date_naive();
+    // What stands on without having been found again says so.
+    let unseen = finding.last_seen < index.input.as_of;
+    let seen = if unseen { format!(", last seen {}", finding.last_seen.date_naive()) } else { String::new() };
+    format!("{status} since {since}{seen}")
 }
 
 fn basis(at: &str, kind: &str) -> Basis {

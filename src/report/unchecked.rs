@@ -5,6 +5,7 @@ use super::judged::{RuleResult, Standing};
 use super::status::Grade;
 use super::text::counted;
 use super::{Bounded, Shown};
+use crate::diff::Since;
 use crate::model::{LastLogin, Roll, Told, User, UserKind};
 use serde_json::Value;
 
@@ -222,6 +223,16 @@ fn patterns(index: &Index<'_>) -> Vec<Unchecked> {
     items
 }
 
+fn earlier_runs(index: &Index<'_>) -> &'static str {
+    match index.input.since {
+        Since::Base { .. } => {
+            "what changed since the base is told by comparing two snapshots: what came and went between them, who did it and when \
+             exactly is not known; trends are not in this report"
+        }
+        Since::Baseline | Since::Unknown { .. } => "changes of accounts and trends are not in this report",
+    }
+}
+
 fn standing_limits(index: &Index<'_>) -> Vec<Unchecked> {
     let sources = counted(index.input.manifest.sources.len() as u64, "source", "sources");
     vec![
@@ -232,9 +243,6 @@ fn standing_limits(index: &Index<'_>) -> Vec<Unchecked> {
             ),
         ),
         item("What groups permit", "who is in a group was read, not what the group allows"),
-        item(
-            "Earlier runs",
-            "this version keeps no memory between runs: every finding is new; changes, trends and accepted exceptions are not in this report",
-        ),
+        item("Earlier runs", earlier_runs(index)),
     ]
 }

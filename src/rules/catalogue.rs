@@ -52,7 +52,7 @@ impl Family {
 
 use Family::{Cis, Ism, Iso27001, Nist80053, Nist800171, Pci, Soc2};
 
-const ALL: [Entry; 13] = [
+const ALL: [Entry; 14] = [
     Entry {
         rule: Rule::StaleLogin,
         title: "Inactive accounts",
@@ -200,6 +200,15 @@ const ALL: [Entry; 13] = [
         severity: "info",
         needs: "every membership",
         controls: &[(Nist80053, "NIST 800-53 AC-2(c)")],
+    },
+    Entry {
+        rule: Rule::ExceptionExpired,
+        title: "Exceptions that are over",
+        why: "Somebody answered for the finding until a day that has passed; since then nobody does.",
+        action: "Settle the finding, or have the exception's owner decide again until a new day.",
+        severity: "as the rule that it covered, at least medium",
+        needs: "the register of exceptions, policy.exceptions",
+        controls: &[(Nist80053, "NIST 800-53 AC-2(3)(c)"), (Iso27001, "ISO 27001 A.5.18")],
     },
     Entry {
         rule: Rule::DataQuality,

@@ -23,13 +23,16 @@ pub(super) fn look_at(bench: &mut Bench<'_>) {
     let vendor_users_whole = harvest.coverage(ListKind::VendorUsers).is_complete();
     let mut found = Vec::new();
     let (mut dangling, mut empty) = (Tally::default(), Tally::default());
-    for group in &harvest.groups {
+    for (at, group) in harvest.groups.iter().enumerate() {
         let gone = missing.get(&group.id);
         if lists_members {
             dangling.subjects += 1;
             match gone {
                 Some(ids) if users_whole => found.push((self::dangling(ids), subject(group))),
-                Some(_) => dangling.undetermined += 1,
+                Some(_) => {
+                    dangling.undetermined += 1;
+                    bench.gaps.of_group(at, Rule::DanglingGroup);
+                }
                 None => {}
             }
         }

@@ -5,6 +5,7 @@
 
 mod catalogue;
 pub mod frameworks;
+mod gaps;
 mod groups;
 mod identity;
 mod keys;
@@ -17,6 +18,7 @@ mod staleness;
 mod tests;
 
 pub use catalogue::{Entry, catalogue, controls_of, entry};
+pub use gaps::Gaps;
 
 use crate::model::instant_text as instant;
 use crate::model::{
@@ -35,13 +37,15 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// One a source and rule: sources by name, rules in the order of [`Rule::ALL`].
     pub verdicts: Vec<Verdict>,
+    /// For which subjects which rule could not be judged; one entry a source, in the order of the inventory.
+    pub gaps: Vec<Gaps>,
 }
 
 /// Judges everything.
 pub fn judge(inventory: &Inventory, policy: &Policy, as_of: Instant) -> Judgement {
     let controls: BTreeMap<Rule, Arc<[&'static str]>> =
         Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
-    let mut judgement = Judgement { findings: Vec::new(), verdicts: Vec::new() };
+    let mut judgement = Judgement { findings: Vec::new(), verdicts: Vec::new(), gaps: Vec::new() };
     for roll in &inventory.rolls {
         Bench::new(roll, policy, as_of, &controls).judge(&mut judgement);
     }
@@ -62,6 +66,7 @@ struct Bench<'a> {
     identities: identity::Identities<'a>,
     /// By the place of the rule in [`Rule::ALL`].
     tally: [Tally; Rule::ALL.len()],
+    gaps: Gaps,
     findings: Vec<Finding>,
 }
 
@@ -109,13 +114,14 @@ impl<'a> Bench<'a> {
             tells_logins: roll.harvest.users.is_empty() || roll.harvest.users.iter().any(told),
             identities: identity::Identities::of(&roll.harvest.users, as_of),
             tally: Default::default(),
+            gaps: Gaps::over(&roll.harvest),
             findings: Vec::new(),
         }
     }
 
     fn judge(mut self, into: &mut Judgement) {
-        for user in &self.roll.harvest.users {
-            self.look_at(user);
+        for (at, user) in self.roll.harvest.users.iter().enumerate() {
+            self.look_at(at, user);
         }
         groups::look_at(&mut self);
         quality::of_source(&mut self);
@@ -128,9 +134,10 @@ impl<'a> Bench<'a> {
         });
         into.verdicts.extend(Rule::ALL.into_iter().map(|rule| self.verdict(rule)));
         into.findings.append(&mut self.findings);
+        into.gaps.push(self.gaps);
     }
 
-    fn look_at(&mut self, user: &User) {
+    fn look_at(&mut self, at: usize, user: &User) {
         let looks = [
             (Rule::StaleLogin, staleness::stale(self, user)),
             (Rule::NeverLoggedIn, staleness::never(self, user)),
@@ -152,6 +159,7 @@ impl<'a> Bench<'a> {
                 Look::Undetermined => {
                     tally.subjects += 1;
                     tally.undetermined += 1;
+                    self.gaps.of_user(at, rule);
                 }
                 Look::Remark(remark) => {
                     tally.subjects += 1;
@@ -194,7 +202,7 @@ impl<'a> Bench<'a> {
         let harvest = &self.roll.harvest;
         let by_members = harvest.coverage(ListKind::Members).is_complete();
         let of_users = match rule {
-            Rule::DataQuality | Rule::CollectionIncomplete => false,
+            Rule::ExceptionExpired | Rule::DataQuality | Rule::CollectionIncomplete => false,
             Rule::EmptyGroup => !by_members,
             _ => true,
         };

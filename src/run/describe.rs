@@ -1,6 +1,9 @@
 //! Puts the facts of a run into the manifest. Pure.
 
 use crate::config::Config;
+use crate::diff::{self, Since};
+use crate::exceptions::Use;
+use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
 use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
@@ -36,8 +39,14 @@ pub(super) struct Facts<'a> {
     pub inventory: &'a Inventory,
     /// What was found.
     pub findings: &'a [Finding],
+    /// What stood before.
+    pub past: &'a Past,
+    /// What each accepted exception did.
+    pub uses: &'a [Use],
     /// What was judged.
     pub verdicts: &'a [Verdict],
+    /// What changed.
+    pub since: &'a Since,
     /// The newest complete snapshot before this one.
     pub base: Option<&'a Published>,
     /// Configured sources that were left out by `--source`.
@@ -68,7 +77,7 @@ impl Facts<'_> {
             sources: self.inventory.rolls.iter().map(|roll| source_entry(&roll.harvest)).collect(),
             policy: policy(&self.config.policy, &self.config.classes),
             config_sha256: self.config.sha256.clone(),
-            exceptions_sha256: None,
+            exceptions_sha256: self.config.exceptions.as_ref().map(|file| file.sha256.clone()),
             base: self
                 .base
                 .map(|base| Base { run_id: base.run_id.clone(), manifest_sha256: base.manifest_sha256.clone() }),
@@ -82,16 +91,22 @@ impl Facts<'_> {
 
     fn counts(&self) -> Counts {
         let rolls = &self.inventory.rolls;
-        let mut findings = BTreeMap::new();
+        let (mut findings, mut statuses) = (BTreeMap::new(), BTreeMap::new());
         for finding in self.findings {
-            *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
+            *statuses.entry(finding.status.as_str().to_owned()).or_insert(0) += 1;
+            if finding.status.stands() {
+                *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
+            }
         }
+        let changes =
+            diff::counts(self.since.changes()).into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count));
         Counts {
             users: rolls.iter().map(|roll| roll.harvest.users.len() as u64).sum(),
             groups: rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum(),
             memberships: rolls.iter().map(|roll| roll.memberships.len() as u64).sum(),
             findings,
-            changes: BTreeMap::new(),
+            statuses,
+            changes: changes.collect(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! How a run ended: the JSON object of `--json` and the short summary for people are two readings of it. Pure.
 
 use super::exit::Exit;
-use crate::model::Severity;
+use crate::model::{FindingStatus, Severity};
 use crate::snapshot::manifest::{Counts, RuleEntry, SourceEntry};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -43,7 +43,9 @@ pub struct Ending {
     pub rules: Vec<RuleEntry>,
     /// Totals.
     pub counts: Counts,
-    /// Findings by severity.
+    /// What changed since the base, in words; empty where nothing was judged.
+    pub since: String,
+    /// Findings by severity that nobody has accepted: new, open, reopened.
     pub severities: BTreeMap<String, u64>,
     /// Where events went.
     pub destinations: Vec<DestinationEnding>,
@@ -101,6 +103,7 @@ impl Ending {
         }
         if self.completeness.is_some() {
             let _ = writeln!(text, "  {:<10} {}", "findings", self.findings_line());
+            let _ = writeln!(text, "  {:<10} {}", "changes", self.since);
         }
         for (name, path) in [("snapshot", &self.snapshot), ("report", &self.report)] {
             if let Some(path) = path {
@@ -140,7 +143,17 @@ impl Ending {
             })
             .collect();
         let total = thousands(self.severities.values().sum());
-        if by_severity.is_empty() { total } else { format!("{total}: {}", by_severity.join(", ")) }
+        let statuses = [FindingStatus::New, FindingStatus::Reopened, FindingStatus::Excepted, FindingStatus::Resolved];
+        let counts = statuses.into_iter().filter_map(|status| {
+            let count = self.counts.statuses.get(status.as_str())?;
+            Some(format!("{} {}", thousands(*count), status.as_str()))
+        });
+        let counts: Vec<String> = counts.collect();
+        let mut line = if by_severity.is_empty() { total } else { format!("{total}: {}", by_severity.join(", ")) };
+        if !counts.is_empty() {
+            let _ = write!(line, " ({})", counts.join(", "));
+        }
+        line
     }
 }
 

@@ -1,7 +1,7 @@
 //! The run: the stages in order. The only module that knows the order, and the only one that turns results into exit codes.
 //!
 //! ```text
-//! lock -> clean up after killed runs -> collect -> join, judge -> guards
+//! lock -> clean up after killed runs -> collect -> join, judge, compare with the base -> guards
 //!      -> stage tables and report -> seal (manifest last) -> spool the events
 //!      -> publish (one rename) -> release the spool -> deliver -> prune -> metrics
 //! ```
@@ -10,10 +10,13 @@
 //! no snapshot and no event, or a whole snapshot whose events the next run delivers.
 
 mod collect;
+mod compare;
 mod describe;
 mod ending;
 mod exit;
 mod guard;
+mod lived;
+mod memory;
 mod metrics;
 mod publish;
 pub mod stop;
@@ -27,7 +30,10 @@ pub use guard::Suspect;
 pub use tell::{drain, sender};
 
 use crate::config::{Config, ConfigError, Problem};
+use crate::diff::Since;
 use crate::event::{Event, Observer};
+use crate::exceptions::Use;
+use crate::lifecycle::Past;
 use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
 use crate::rules;
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
@@ -36,6 +42,7 @@ use crate::syslog::spool::{Spool, SpoolError};
 use chrono::{SubsecRound, Utc};
 use collect::CollectError;
 use describe::Facts;
+use memory::Memory;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stop::Stop;
@@ -155,7 +162,10 @@ struct Run<'a> {
 struct Judged {
     inventory: Inventory,
     findings: Vec<Finding>,
+    past: Past,
+    uses: Vec<Use>,
     verdicts: Vec<Verdict>,
+    since: Since,
 }
 
 /// Runs once. Never fails: how it ended says it all.
@@ -198,6 +208,7 @@ impl Run<'_> {
             sources: Vec::new(),
             rules: Vec::new(),
             counts: snapshot::manifest::Counts::default(),
+            since: String::new(),
             severities: BTreeMap::new(),
             destinations: Vec::new(),
             pruned: Vec::new(),
@@ -209,8 +220,10 @@ impl Run<'_> {
 
     /// Everything but publishing and sending; takes no lock and writes nothing.
     fn rehearse(&self, ending: &mut Ending) -> Result<(), RunError> {
-        let base = Store::new(&self.order.config.output.dir).latest().ok().flatten();
-        let judged = self.judge(self.observer, ending)?;
+        let store = Store::new(&self.order.config.output.dir);
+        let base = store.latest().ok().flatten();
+        let memory = self.recall(&store);
+        let judged = self.judge(self.observer, base.as_ref(), memory, ending)?;
         self.accept(&judged, base.as_ref(), ending)?;
         Ok(())
     }
@@ -243,14 +256,29 @@ impl Run<'_> {
         let pages = Arc::new(staging.pages_log()?);
         let audience: Arc<dyn Observer> =
             Arc::new(watch::Audience(vec![Arc::clone(self.observer), Arc::clone(&pages) as Arc<dyn Observer>]));
-        let judged = self.judge(&audience, ending)?;
+        let memory = self.recall(store);
+        if let Err(error) = memory.keep(&self.order.config.state_dir) {
+            self.note(ending, format!("failed to {error}; the next run reads all snapshots again"));
+        }
+        let judged = self.judge(&audience, base.as_ref(), memory, ending)?;
         let facts = self.accept(&judged, base.as_ref(), ending)?;
         self.go_on()?;
         publish::publish(self, staging, &pages, &facts, spool, ending)
     }
 
-    /// Collects, joins and judges.
-    fn judge(&self, observer: &Arc<dyn Observer>, ending: &mut Ending) -> Result<Judged, RunError> {
+    fn recall(&self, store: &Store) -> Memory {
+        let config = self.order.config;
+        memory::recall(store, &config.state_dir, &config.policy.frameworks)
+    }
+
+    /// Collects, joins, judges, compares, and holds what was found against what stood before.
+    fn judge(
+        &self,
+        observer: &Arc<dyn Observer>,
+        base: Option<&Published>,
+        memory: Memory,
+        ending: &mut Ending,
+    ) -> Result<Judged, RunError> {
         let config = self.order.config;
         let harvests = collect::collect(&self.order.sources, observer, self.stop)?;
         let inventory = Inventory::join(harvests, &config.classes);
@@ -263,7 +291,8 @@ impl Run<'_> {
             return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
         }
         let judgement = rules::judge(&inventory, &config.policy, self.as_of);
-        Ok(Judged { inventory, findings: judgement.findings, verdicts: judgement.verdicts })
+        let since = compare::since(base, &inventory, &self.run_id);
+        Ok(self.live(inventory, judgement, since, base, memory, ending))
     }
 
     /// Looks whether it may be published, and puts the facts together.
@@ -290,13 +319,17 @@ impl Run<'_> {
             let names = omitted.join(", ");
             self.note(ending, format!("only some of the configured sources were read (--source); left out: {names}"));
         }
+        for text in compare::notes(&judged.since, &self.order.omitted()) {
+            self.note(ending, text);
+        }
+        ending.since = compare::in_words(&judged.since);
         let facts = self.facts(judged, base, ending.warnings.clone());
         let manifest = facts.manifest();
         ending.completeness = Some(manifest.completeness);
         ending.rules = manifest.rules;
         ending.counts = manifest.counts;
         ending.warnings = manifest.warnings;
-        for finding in &judged.findings {
+        for finding in judged.findings.iter().filter(|finding| finding.status.is_open()) {
             *ending.severities.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;
         }
         Ok(facts)
@@ -311,7 +344,10 @@ impl Run<'_> {
             started_at: self.started_at,
             inventory: &judged.inventory,
             findings: &judged.findings,
+            past: &judged.past,
+            uses: &judged.uses,
             verdicts: &judged.verdicts,
+            since: &judged.since,
             base,
             omitted: self.order.omitted(),
             warnings,

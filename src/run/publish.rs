@@ -4,6 +4,7 @@
 use super::describe::{self, Facts};
 use super::{Ending, Run, RunError, tell};
 use crate::event::Event;
+use crate::exceptions::Use;
 use crate::report;
 use crate::rules;
 use crate::rules::policy::Override;
@@ -14,6 +15,8 @@ use crate::table::{CsvDialect, Tables};
 use chrono::{SubsecRound, Utc};
 
 const REPORT: &str = "report.html";
+/// The accepted exceptions and what each covers; only where a register of them is configured.
+const EXCEPTIONS: &str = "exceptions.json";
 
 /// Publishes. On an error nothing is published and the spool holds nothing of this run.
 pub(super) fn publish(
@@ -52,7 +55,7 @@ fn write_files(
     manifest: &mut Manifest,
 ) -> Result<(), RunError> {
     let output = &run.order.config.output;
-    let tables = Tables { inventory: facts.inventory, findings: facts.findings, changes: &[] };
+    let tables = Tables { inventory: facts.inventory, findings: facts.findings, changes: facts.since.changes() };
     let choice = TableChoice {
         csv: output.csv,
         parquet: output.parquet,
@@ -60,6 +63,11 @@ fn write_files(
         completeness: facts.completeness(),
     };
     let written = staging.write_tables(&tables, &choice)?;
+    if run.order.config.exceptions.is_some() {
+        let entries: Vec<serde_json::Value> = facts.uses.iter().map(Use::to_json).collect();
+        let text = serde_json::to_vec_pretty(&entries).unwrap_or_default();
+        staging.add(EXCEPTIONS, &text, None)?;
+    }
     pages.finish()?;
     let now = Utc::now().trunc_subsecs(6);
     describe::finish(manifest, staging.files(), written.guarded_cells, now);
@@ -90,9 +98,11 @@ fn render_report(run: &Run<'_>, facts: &Facts<'_>, manifest: &Manifest) -> Resul
         inventory: facts.inventory,
         findings: facts.findings,
         verdicts: facts.verdicts,
+        since: facts.since,
         policy,
         as_of: facts.as_of,
         catalogue: &catalogue,
+        exceptions: run.order.config.exceptions.is_some().then_some(facts.uses),
         omitted: &facts.omitted,
         formula_guard: run.order.config.output.dialect != CsvDialect::Raw,
     });

@@ -4,6 +4,8 @@ use super::describe::{Facts, Origin};
 use super::{DestinationEnding, Ending, Run, RunError};
 use crate::config::Config;
 use crate::event::Observer;
+use crate::model::Finding;
+use crate::snapshot;
 use crate::snapshot::manifest::{Manifest, SourceEntry};
 use crate::syslog::deliver::{Delivered, deliver};
 use crate::syslog::format::{Sender, render};
@@ -72,6 +74,7 @@ pub(super) fn stage_completed(
         manifest_sha256: manifest_sha256.to_owned(),
         accounts: manifest.counts.users,
         groups: manifest.counts.groups,
+        changes: manifest.counts.changes.clone(),
         findings: manifest.counts.findings.clone(),
         redelivered: 0,
     };
@@ -80,7 +83,9 @@ pub(super) fn stage_completed(
     for destination in &run.order.config.destinations {
         let waiting = pending.batches.iter().filter(|batch| batch.destination == destination.url);
         completed.redelivered = waiting.map(|batch| batch.frames).sum();
-        let messages = of_published(&of_run, facts.findings, &completed).zip(1..);
+        let told = |finding: &&Finding| destination.send.tells(finding, facts.past, facts.as_of);
+        let findings: Vec<&Finding> = facts.findings.iter().filter(told).collect();
+        let messages = of_published(&of_run, facts.since.changes(), &findings, &completed).zip(1..);
         let frames = messages.map(|(message, sequence)| render(destination, &sender, &message, sequence));
         staged.write(&destination.url, frames)?;
     }
@@ -102,6 +107,7 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -
         host: run.origin.host.clone(),
         sources: sources.collect(),
         config_sha256: run.order.config.sha256.clone(),
+        previous_started_at: previous.as_deref().and_then(snapshot::started_at),
         previous,
     }
 }

@@ -60,6 +60,30 @@ pub enum SnapshotError {
         /// Its folder.
         path: PathBuf,
     },
+    /// A snapshot that is to be read is not what its manifest says.
+    #[error("trust the snapshot {}: {why}", path.display())]
+    NotIntact {
+        /// Its folder.
+        path: PathBuf,
+        /// The first problem, and how many more there are.
+        why: String,
+    },
+    /// A table that is to be read is in no format there.
+    #[error("read {}: the snapshot holds no table of {table}", path.display())]
+    NoTable {
+        /// The snapshot's folder.
+        path: PathBuf,
+        /// Which.
+        table: &'static str,
+    },
+    /// A table that is to be read holds what this program does not write.
+    #[error("read {}: {reason}", path.display())]
+    Strange {
+        /// The file.
+        path: PathBuf,
+        /// In words, with the row.
+        reason: String,
+    },
     /// A manifest that cannot be understood.
     #[error("read {}: {reason}", path.display())]
     Manifest {
@@ -92,6 +116,16 @@ impl SnapshotError {
                 Some("wait until it ends; the lock frees itself when that process ends, even if killed")
             }
             Self::LatestInTheWay { .. } => Some("move it away: the program makes and replaces this link itself"),
+            Self::NotIntact { .. } => Some(
+                "name the folder of a published snapshot, below output.dir; `bt-rollcall verify` on it names every problem. \
+                 If it was one, restore it from a copy",
+            ),
+            Self::NoTable { .. } => {
+                Some("name at least one format in output.tables: the next snapshot can be compared")
+            }
+            Self::Strange { .. } => {
+                Some("read it with the version of bt-rollcall that wrote it (tool in its manifest)")
+            }
             Self::Manifest { .. } => Some("run `bt-rollcall verify` on that folder"),
             Self::Table { .. } | Self::Unsealable { .. } => Some("this is a defect of bt-rollcall: please report it"),
             Self::NotARunId { .. } | Self::IsLatest { .. } => None,

@@ -182,8 +182,11 @@ pub struct Counts {
     pub groups: u64,
     /// Rows of `memberships`.
     pub memberships: u64,
-    /// Findings by rule id.
+    /// Findings that stand (new, open, reopened, excepted) by rule id.
     pub findings: BTreeMap<String, u64>,
+    /// All rows of `findings` by status, resolved ones too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statuses: BTreeMap<String, u64>,
     /// Changes by kind.
     pub changes: BTreeMap<String, u64>,
 }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 mod error;
 mod file;
+pub mod load;
 pub mod manifest;
 mod pages;
 mod place;

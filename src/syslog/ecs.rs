@@ -1,6 +1,10 @@
 //! The JSON body: Elastic Common Schema 9.4 names, our own below `btrollcall`. Text that could hide or forge records is made
 //! visible; the whole is ASCII. Pure.
 
+mod change;
+
+pub(super) use change::change;
+
 use super::message::{Completed, RunFacts};
 use crate::model::{Finding, Instant, Severity, SubjectKind};
 use chrono::SecondsFormat;
@@ -11,12 +15,15 @@ use std::fmt::Write as _;
 const ECS_VERSION: &str = "9.4.0";
 
 /// What a frame may leave out when it grows too long, in this order. Ids, code, severity and subject are never left out.
-pub(super) const SPARE: [&[&str]; 16] = [
+pub(super) const SPARE: [&[&str]; 20] = [
     &["related"],
     &["btrollcall", "run", "sources"],
     &["btrollcall", "finding", "action"],
     &["btrollcall", "finding", "controls"],
+    &["btrollcall", "finding", "exception"],
     &["btrollcall", "finding", "evidence"],
+    &["btrollcall", "change", "before"],
+    &["btrollcall", "change", "after"],
     &["event", "reason"],
     &["agent"],
     &["host"],
@@ -26,6 +33,7 @@ pub(super) const SPARE: [&[&str]; 16] = [
     &["rule", "description"],
     &["btrollcall", "run", "config_hash"],
     &["btrollcall", "run", "version"],
+    &["btrollcall", "run", "changes"],
     &["btrollcall", "run", "findings_open"],
     &["btrollcall", "run", "prev_snapshot"],
 ];
@@ -111,7 +119,7 @@ pub(super) fn finding(facts: &RunFacts, finding: &Finding, id: &str, sequence: u
 }
 
 fn details(finding: &Finding, evidence: &Value) -> Value {
-    json!({
+    let mut details = json!({
         "fingerprint": finding.fingerprint.to_string(),
         "status": finding.status.as_str(),
         "severity": finding.severity.as_str(),
@@ -121,7 +129,11 @@ fn details(finding: &Finding, evidence: &Value) -> Value {
         "controls": *finding.controls,
         "first_seen": timestamp(finding.first_seen),
         "last_seen": timestamp(finding.last_seen),
-    })
+    });
+    if let Some(exception) = &finding.exception {
+        details["exception"] = json!(exception);
+    }
+    details
 }
 
 /// The instance that was read.
@@ -144,8 +156,9 @@ pub(super) fn completed(
     severity: Severity,
 ) -> Map<String, Value> {
     let found: u64 = completed.findings.values().sum();
+    let changed: u64 = completed.changes.values().sum();
     let message = format!(
-        "run.completed: {}: {} accounts, {} groups, {found} findings, {emitted} events",
+        "run.completed: {}: {} accounts, {} groups, {changed} changes, {found} findings, {emitted} events",
         completed.completeness, completed.accounts, completed.groups
     );
     let mut body = common(facts, &message);
@@ -162,6 +175,7 @@ pub(super) fn completed(
             "config_hash": facts.config_sha256,
             "accounts": completed.accounts,
             "groups": completed.groups,
+            "changes": completed.changes,
             "findings_open": completed.findings,
             "emitted": emitted,
             "redelivered": completed.redelivered,

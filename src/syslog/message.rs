@@ -1,7 +1,7 @@
 //! Which findings and which facts of a run become messages. Pure.
 
 use super::ecs;
-use crate::model::{Finding, Fingerprint, Instant, Severity};
+use crate::model::{Change, Finding, Fingerprint, Instant, Severity};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -50,6 +50,8 @@ pub struct RunFacts {
     pub config_sha256: String,
     /// The run that the snapshot is chained to.
     pub previous: Option<String>,
+    /// When that run began.
+    pub previous_started_at: Option<Instant>,
 }
 
 /// How a run that published ended.
@@ -63,27 +65,43 @@ pub struct Completed {
     pub accounts: u64,
     /// Groups.
     pub groups: u64,
+    /// Changes by kind.
+    pub changes: BTreeMap<String, u64>,
     /// Findings by rule.
     pub findings: BTreeMap<String, u64>,
     /// Events that waited when the run began and go out before it.
     pub redelivered: u64,
 }
 
-/// Every message of a run that published, `run.completed` last.
+/// The messages of a run that published: changes in their order, these findings, `run.completed` last.
 pub fn of_published<'a>(
     facts: &'a RunFacts,
-    findings: &'a [Finding],
+    changes: &'a [Change],
+    findings: &'a [&'a Finding],
     completed: &'a Completed,
 ) -> impl Iterator<Item = Message> + 'a {
-    let emitted = findings.len() as u64 + 1;
-    let each = findings.iter().zip(1..).map(|(finding, sequence)| of_finding(facts, finding, sequence));
-    each.chain(std::iter::once_with(move || of_completed(facts, completed, emitted)))
+    let before_findings = changes.len() as u64;
+    let emitted = before_findings + findings.len() as u64 + 1;
+    let of_changes = changes.iter().zip(1..).map(|(change, sequence)| of_change(facts, change, sequence));
+    let each =
+        findings.iter().zip(before_findings + 1..).map(|(finding, sequence)| of_finding(facts, finding, sequence));
+    of_changes.chain(each).chain(std::iter::once_with(move || of_completed(facts, completed, emitted)))
 }
 
 /// A deterministic id: the same event rendered twice has the same, two real transitions never share one.
 fn event_id(of: &str, state: &str, facts: &RunFacts) -> String {
     let previous = facts.previous.as_deref().unwrap_or("-");
     Fingerprint::of(&["e1", of, state, previous, &facts.run_id]).to_string()
+}
+
+/// Its identity came with it: it names both runs.
+fn of_change(facts: &RunFacts, change: &Change, sequence: u64) -> Message {
+    Message {
+        code: change.kind.as_str().to_owned(),
+        severity: change.severity,
+        at: facts.now,
+        body: ecs::change(facts, change, sequence),
+    }
 }
 
 fn of_finding(facts: &RunFacts, finding: &Finding, sequence: u64) -> Message {
@@ -127,6 +145,7 @@ pub fn of_test(host: &str, now: Instant) -> Message {
         sources: Vec::new(),
         config_sha256: String::new(),
         previous: None,
+        previous_started_at: None,
     };
     let id = event_id("run.test", &now.to_rfc3339(), &facts);
     Message {

@@ -1,8 +1,8 @@
 //! Events for a SIEM, and their delivery: render, spool, send, prove, acknowledge.
 //!
-//! Which messages: every finding of the run (this version keeps no memory between runs, so each is `new` each time) and,
-//! last, `run.completed` with counts and the SHA-256 of the manifest; `run.failed` or `run.suspect` where nothing was
-//! published. Redelivery is byte-identical and `event.id` is deterministic, so a receiver can always remove duplicates.
+//! Which messages: what happened to findings (opened, reopened, another severity, accepted, resolved; open ones again every so
+//! many days), or every finding that stands ([`Send`]), and, last, `run.completed` with counts and the SHA-256 of the manifest;
+//! `run.failed` or `run.suspect` where nothing was published. Redelivery is byte-identical and `event.id` is deterministic, so a receiver can always remove duplicates.
 //!
 //! What is the `syslog` crate's and what is ours. The crate gives the severities, the seam `LogFormat` (a formatter
 //! writes into any writer), the `Logger`, and its backends for local sockets and UDP, which send what one `write` gives as
@@ -25,6 +25,8 @@ mod tests;
 mod tls;
 pub mod transport;
 
+use crate::lifecycle::Past;
+use crate::model::{Finding, Instant};
 use std::path::PathBuf;
 
 /// Where events go.
@@ -46,6 +48,32 @@ pub struct Destination {
     pub client_identity: Option<(PathBuf, PathBuf)>,
     /// Datagrams (udp, unix) a second; streams push back by themselves.
     pub events_per_second: u32,
+    /// Which findings it is told.
+    pub send: Send,
+}
+
+/// Which findings a destination is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Send {
+    /// Those to which something happened since the newest snapshot, and open ones again.
+    Transitions {
+        /// Every so many days since they were first seen; 0: never.
+        remind_days: u32,
+    },
+    /// Every finding that stands, and those that are over since.
+    All,
+}
+
+impl Send {
+    /// Whether this finding of a run at this instant is told.
+    pub fn tells(self, finding: &Finding, past: &Past, as_of: Instant) -> bool {
+        match self {
+            Self::All => true,
+            Self::Transitions { remind_days } => {
+                past.transition(finding).is_some() || past.is_due(finding, remind_days, as_of)
+            }
+        }
+    }
 }
 
 /// The way to a receiver.

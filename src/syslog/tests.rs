@@ -1,5 +1,6 @@
 //! Frames that no receiver cuts, runs or misreads; a spool that loses nothing.
 
+mod changes;
 mod draining;
 mod sessions;
 #[cfg(feature = "sandbox")]
@@ -31,6 +32,7 @@ fn destination(transport: Transport, protocol: Protocol) -> Destination {
         ca_file: None,
         client_identity: None,
         events_per_second: 500,
+        send: Send::Transitions { remind_days: 7 },
     }
 }
 
@@ -56,6 +58,7 @@ fn facts() -> RunFacts {
         sources: Vec::new(),
         config_sha256: "0".repeat(64),
         previous: None,
+        previous_started_at: None,
     }
 }
 
@@ -84,17 +87,18 @@ fn completed() -> Completed {
         manifest_sha256: "a".repeat(64),
         accounts: 1,
         groups: 1,
+        changes: BTreeMap::new(),
         findings: BTreeMap::from([("stale-login".to_owned(), 1)]),
         redelivered: 0,
     }
 }
 
 fn message_about(name: &str, evidence: &str) -> Message {
-    message_of(finding(name, evidence))
+    message_of(&finding(name, evidence))
 }
 
-fn message_of(finding: Finding) -> Message {
-    of_published(&facts(), &[finding], &completed()).next().unwrap()
+fn message_of(finding: &Finding) -> Message {
+    of_published(&facts(), &[], &[finding], &completed()).next().unwrap()
 }
 
 fn body(frame: &str) -> Value {
@@ -125,7 +129,7 @@ fn a_local_socket_gets_rfc_3164_without_a_host() {
 #[test]
 fn the_heartbeat_is_the_last_message_and_counts_itself() {
     let findings = [finding("a", "e"), finding("b", "e")];
-    let messages: Vec<Message> = of_published(&facts(), &findings, &completed()).collect();
+    let messages: Vec<Message> = of_published(&facts(), &[], &findings.each_ref(), &completed()).collect();
     assert_eq!(messages.last().unwrap().code, "run.completed");
     assert_eq!(messages.last().unwrap().body["btrollcall"]["run"]["emitted"], 3);
 }
@@ -134,7 +138,7 @@ fn the_heartbeat_is_the_last_message_and_counts_itself() {
 fn a_finding_about_a_group_names_the_group_and_no_user() {
     let mut about_group = finding("Operators", "e");
     about_group.subject.kind = SubjectKind::Group;
-    let body = message_of(about_group).body;
+    let body = message_of(&about_group).body;
     assert_eq!(body["group"], serde_json::json!({"id": "17", "name": "Operators"}));
     assert_eq!(body["event"]["type"], serde_json::json!(["info", "group"]));
     assert!(!body.contains_key("user") && !body.contains_key("related"));
@@ -163,7 +167,7 @@ proptest! {
         let to = if local { datagram() } else { stream() };
         let mut finding = finding(&name, &evidence);
         finding.subject.kind = if of_group { SubjectKind::Group } else { SubjectKind::User };
-        let frame = render(&to, &sender(), &message_of(finding), u64::MAX);
+        let frame = render(&to, &sender(), &message_of(&finding), u64::MAX);
         prop_assert!(frame.len() <= most_octets(&to.transport), "{} octets", frame.len());
         prop_assert!(frame.bytes().all(|b| (0x20..0x7f).contains(&b)));
         let body = body(&frame);
@@ -262,8 +266,10 @@ fn the_heartbeat_fits_a_datagram_whatever_the_host_is_called() {
     let sender = Sender { host: "h".repeat(255), pid: u32::MAX };
     let facts = RunFacts { host: "h".repeat(255), previous: Some(RUN.to_owned()), ..facts() };
     let rules = Rule::ALL.iter().map(|rule| (rule.as_str().to_owned(), u64::MAX / 16));
-    let completed = Completed { findings: rules.collect(), accounts: u64::MAX, groups: u64::MAX, ..completed() };
-    let message = of_published(&facts, &[], &completed).last().unwrap();
+    let kinds = crate::model::ChangeKind::ALL.iter().map(|kind| (kind.as_str().to_owned(), u64::MAX / 16));
+    let (findings, changes) = (rules.collect(), kinds.collect());
+    let completed = Completed { findings, changes, accounts: u64::MAX, groups: u64::MAX, ..completed() };
+    let message = of_published(&facts, &[], &[], &completed).last().unwrap();
     let frame = render(&datagram(), &sender, &message, u64::MAX);
     assert!(frame.len() <= most_octets(&datagram().transport), "{} octets", frame.len());
     assert_eq!(body(&frame)["btrollcall"]["run"]["manifest_sha256"], completed.manifest_sha256);

@@ -186,7 +186,7 @@ pub(super) fn changes<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Change, impl Ite
     let columns: Vec<Column<'a, &'a Change>> = vec![
         required("source",       Repeat, Text(|c| Some(c.source.as_str()))),
         required("event_id",     Vary,   Fingerprint(|c| c.event_id)),
-        required("kind",         Repeat, Text(|c| Some(c.kind))),
+        required("kind",         Repeat, Text(|c| Some(c.kind.as_str()))),
         required("subject_kind", Repeat, Text(|c| Some(c.subject.kind.as_str()))),
         required("subject_id",   Vary,   Text(|c| Some(&c.subject.id))),
         optional("subject_name", Vary,   Text(|c| c.subject.name.as_deref())),

@@ -14,6 +14,12 @@ pub(super) fn runs_as_formula(text: &str) -> bool {
     }
 }
 
+/// The text of a cell that may be guarded. A text that began with an apostrophe itself, and would run without it, comes back
+/// without it: the file cannot tell the two apart.
+pub fn unguarded(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|text| runs_as_formula(text)).unwrap_or(cell)
+}
+
 /// White space, control characters, and the characters that have no width (soft hyphen, zero-width spaces,
 /// directional marks, byte order mark).
 fn is_skipped(c: char) -> bool {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Classes, Extra, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant, LastLogin, Rule, Severity,
-    SourceIdentity, SourceName, Subject, SubjectKind, Told, User, UserKind,
+    ChangeKind, Classes, Extra, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant, LastLogin, Rule,
+    Severity, SourceIdentity, SourceName, Subject, SubjectKind, Told, User, UserKind,
 };
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -379,12 +379,14 @@ fn a_finding_and_a_change_are_written_whole() {
     let change = Change {
         source: "eu".into(),
         event_id: finding().fingerprint,
-        kind: "user.renamed",
+        kind: ChangeKind::UserRenamed,
         subject: finding().subject,
         field: Some("username".into()),
         before: Some("old".into()),
         after: None,
         base_run: "20261122T020000Z-0001".into(),
+        severity: Severity::Info,
+        group: None,
     };
     let tables = Tables { inventory: &nobody, findings: &[finding()], changes: &[change] };
     let id = finding().fingerprint.to_string();

@@ -105,9 +105,11 @@ fn a_tenant_of_one_user_is_a_tenant() {
 #[test]
 fn two_runs_at_one_instant_give_the_same_bytes() {
     let rig = Rig::seeded(500);
-    assert_exit(&rig.run(&[]), 0);
-    assert_exit(&rig.run(&[]), 0);
-    let [first, second] = rig.snapshots().try_into().unwrap();
+    // The first has no memory: its findings are new.
+    for _ in 0..3 {
+        assert_exit(&rig.run(&[]), 0);
+    }
+    let [_, first, second] = rig.snapshots().try_into().unwrap();
     let run_ids = [&first, &second].map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
     for table in ["users", "groups", "memberships", "findings", "changes"] {
         let csv = [&first, &second].map(|path| fs::read(path.join(format!("{table}.csv"))).unwrap());

@@ -3,12 +3,15 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod agreement;
+mod changes;
 mod churn;
 mod conformance;
 mod crash;
 mod delivery;
+mod exceptions;
 mod faults;
 mod inventory;
+mod memory;
 mod outside;
 mod products;
 mod receiver;

@@ -305,6 +305,8 @@ fn scim_is_read_with_a_token_made_beforehand_below_another_path_and_with_a_last_
     assert!(not_judged);
     let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
     assert!(report.contains("last login: not told by") || report.contains("does not tell last logins"), "it says so");
+    // Nothing is remembered of the reading before.
+    fs::remove_dir_all(rig.snapshots_dir()).unwrap();
     private(&rig.folder.path().join("token"), &rig.sandbox.tokens()[0]);
     let config = fs::read_to_string(&rig.config).unwrap();
     let account = config.lines().filter(|line| line.starts_with("client_")).collect::<Vec<_>>().join("\n");

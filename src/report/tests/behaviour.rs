@@ -1,7 +1,8 @@
 //! What the page says, and what it never says, in the cases that matter.
 
-use super::sample::{World, as_of};
+use super::sample::{World, as_of, since};
 use super::tenant::{harvest, list};
+use crate::diff::Since;
 use crate::model::{Finding, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, Told, User};
 use crate::report::{Grade, Standing};
 use chrono::Duration;
@@ -314,4 +315,35 @@ fn sources_that_were_left_out_are_named_among_what_was_not_checked() {
     let view = world.view();
     assert!(view.unchecked.rows.iter().any(|item| item.what.as_str().contains("appliance-apac")));
     assert!(view.status.meaning.contains("left out of this run"), "{}", view.status.meaning);
+}
+
+#[test]
+fn the_changes_say_which_is_their_base_and_gains_of_privilege_come_first() {
+    let changes = World::complete().view().changes;
+    assert_eq!(changes.base_run.as_ref().unwrap().as_str(), "20261122T020000Z-1c4e");
+    assert!(changes.rows.rows.len() <= 25 && !changes.rows.is_empty());
+    let privileged: Vec<bool> = changes.rows.rows.iter().map(|row| row.privileged).collect();
+    assert!(privileged[0] && privileged.is_sorted_by_key(|privileged| !privileged), "{privileged:?}");
+    let counted: u64 = changes.counts.iter().map(|count| count.count).sum();
+    assert_eq!(counted, changes.rows.rows.len() as u64 + changes.rows.more);
+    assert!(changes.counts.iter().any(|count| count.kind == "user.removed"));
+}
+
+#[test]
+fn where_nothing_changed_or_nothing_is_known_the_page_says_which() {
+    let said = |since: &dyn Fn(&World) -> Since| {
+        let page = world_with(|world| world.since = since(world)).page();
+        page.split("<section id=\"changes\">").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
+    };
+    assert!(said(&|_| Since::Baseline).contains("This is the first snapshot: a baseline"));
+    assert!(said(&|world| since(&world.inventory, &world.inventory)).contains("No change since 20261122T020000Z-1c4e"));
+    let unknown = said(&|_| Since::Unknown { run_id: "r".to_owned(), why: "users.csv: changed".to_owned() });
+    assert!(unknown.contains("not the same as no change") && unknown.contains("users.csv: changed"));
+}
+
+#[test]
+fn a_source_that_was_not_proven_says_that_it_is_silent() {
+    let silent = World::partial().view().changes.silent.rows;
+    let said = |source: &str| silent.iter().any(|line| line.as_str().starts_with(source));
+    assert!(said("appliance-us") && said("appliance-apac") && !said("appliance-eu"), "{silent:?}");
 }

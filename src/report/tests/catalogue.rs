@@ -7,6 +7,7 @@ pub(super) fn catalogue() -> Vec<RuleInfo> {
     Rule::ALL.into_iter().map(info).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "data: one entry a rule")]
 pub(super) fn info(rule: Rule) -> RuleInfo {
     let (title, why, action, severity, controls): (_, _, _, _, &[&'static str]) = match rule {
         Rule::StaleLogin => (
@@ -84,6 +85,13 @@ pub(super) fn info(rule: Rule) -> RuleInfo {
             "A group that nobody is in still grants its rights to the next one.",
             "Remove the group, or note what it is kept for.",
             "info",
+            &[],
+        ),
+        Rule::ExceptionExpired => (
+            "Exceptions that are over",
+            "Nobody answers any more for what the exception covered.",
+            "Settle the finding, or have the exception decided again.",
+            "as the rule that it covered, at least medium",
             &[],
         ),
         Rule::DataQuality => (

@@ -197,6 +197,7 @@ pub(super) fn verdicts(roll: &Roll) -> Vec<Verdict> {
         {
             Outcome::Undetermined { why: "the source does not tell last logins".to_owned() }
         }
+        Rule::ExceptionExpired => Outcome::Judged { subjects: 0, undetermined: 0 },
         Rule::CollectionIncomplete => Outcome::Judged { subjects: 1, undetermined: 0 },
         _ => Outcome::Judged { subjects, undetermined: 0 },
     };

@@ -3,11 +3,12 @@
 use super::catalogue::catalogue;
 use super::judge::{judge, verdicts};
 use super::tenant::{harvest, list, same_people};
-use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Roll, Verdict};
+use crate::diff::{self, Side, Since};
+use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Roll, User, Verdict};
 use crate::report::{Input, RuleInfo, View, html};
 use crate::rules::policy::{Policy, Threshold};
 use crate::snapshot::manifest::{
-    Counts, FORMAT_VERSION, FileEntry, ListEntry, Manifest, PolicyEntry, SourceEntry, Tool,
+    Base, Counts, FORMAT_VERSION, FileEntry, ListEntry, Manifest, PolicyEntry, SourceEntry, Tool,
 };
 use chrono::{TimeZone, Utc};
 use serde_json::json;
@@ -20,6 +21,7 @@ pub(super) struct World {
     pub(super) inventory: Inventory,
     pub(super) findings: Vec<Finding>,
     pub(super) verdicts: Vec<Verdict>,
+    pub(super) since: Since,
     pub(super) policy: Policy,
     pub(super) catalogue: Vec<RuleInfo>,
     pub(super) omitted: Vec<String>,
@@ -33,9 +35,11 @@ impl World {
             inventory: &self.inventory,
             findings: &self.findings,
             verdicts: &self.verdicts,
+            since: &self.since,
             policy: &self.policy,
             as_of: as_of(),
             catalogue: &self.catalogue,
+            exceptions: None,
             omitted: &self.omitted,
             formula_guard: self.formula_guard,
         })
@@ -52,15 +56,26 @@ impl World {
         let findings: Vec<Finding> = inventory.rolls.iter().flat_map(|roll| judge(roll, &policy)).collect();
         let verdicts = inventory.rolls.iter().flat_map(verdicts).collect();
         let manifest = manifest(&inventory, &findings);
-        let (catalogue, omitted) = (catalogue(), Vec::new());
-        Self { manifest, inventory, findings, verdicts, policy, catalogue, omitted, formula_guard: true }
+        let (catalogue, omitted, since) = (catalogue(), Vec::new(), Since::Baseline);
+        Self { manifest, inventory, findings, verdicts, since, policy, catalogue, omitted, formula_guard: true }
     }
 
     /// Two appliances, all proven; some people have accounts on both.
     pub(super) fn complete() -> Self {
         let (eu, mut us) = (harvest("appliance-eu", 312, 7), harvest("appliance-us", 96, 11));
         same_people(&eu, &mut us);
-        Self::of(vec![eu, us])
+        Self::of(vec![eu, us]).with_a_yesterday()
+    }
+
+    /// As if the day before had been a little different.
+    pub(super) fn with_a_yesterday(mut self) -> Self {
+        let harvests = self.inventory.rolls.iter().map(|roll| yesterday(roll.harvest.clone()));
+        let old = Inventory::join(harvests.collect(), &classes());
+        self.since = since(&old, &self.inventory);
+        self.manifest.base = Some(Base { run_id: YESTERDAY.to_owned(), manifest_sha256: hash("yesterday") });
+        let changes = diff::counts(self.since.changes()).into_iter();
+        self.manifest.counts.changes = changes.map(|(kind, count)| (kind.as_str().to_owned(), count)).collect();
+        self
     }
 
     /// One appliance proven, one with a list of groups that broke off, one that did not answer.
@@ -71,8 +86,36 @@ impl World {
         let mut apac = harvest("appliance-apac", 140, 13);
         apac.users.truncate(131);
         apac.lists[0] = list(ListKind::Users, Some(140), 131, DRIFTED);
-        Self::of(vec![harvest("appliance-eu", 312, 7), us, apac])
+        Self::of(vec![harvest("appliance-eu", 312, 7), us, apac]).with_a_yesterday()
     }
+}
+
+const YESTERDAY: &str = "20261122T020000Z-1c4e";
+
+/// What these two sides differ in.
+pub(super) fn since(old: &Inventory, new: &Inventory) -> Since {
+    let new = Side { run_id: "20261123T020000Z-7f3a", inventory: new };
+    let comparison = diff::between(Side { run_id: YESTERDAY, inventory: old }, new);
+    Since::Base { run_id: YESTERDAY.to_owned(), comparison }
+}
+
+/// Some were not there yet, others are gone now, some changed.
+fn yesterday(mut harvest: Harvest) -> Harvest {
+    let unchanged = harvest.users.split_off(harvest.users.len() / 2);
+    let mut leaver = User::new("99001");
+    (leaver.username, leaver.groups_known) = (Some("former.colleague".into()), true);
+    for (place, user) in harvest.users.iter_mut().enumerate() {
+        match place % 23 {
+            3 => user.enabled = user.enabled.map(|enabled| !enabled),
+            7 => user.group_memberships = Box::default(),
+            11 => user.username = user.username.as_ref().map(|name| format!("{name}.old").into()),
+            _ => {}
+        }
+    }
+    harvest.users.retain(|user| !user.id.as_str().ends_with("17"));
+    harvest.users.extend(unchanged);
+    harvest.users.push(leaver);
+    harvest
 }
 
 const FAILED: (&str, &str) = ("failed", "502 Bad Gateway on /api/public/v3/groups?offset=5 after 6 attempts");

@@ -1,0 +1,104 @@
+//! Where absence proves something: which lists were proven complete on both sides. An account or a group belongs to the list
+//! that brings it, so that a list of third parties that failed silences nothing else.
+
+use super::find;
+use crate::model::{Coverage, GroupId, Harvest, ListKind, Roll, UserId};
+
+/// The lists that bring accounts and groups beside `users` and `groups`, and the prefix of the ids that they bring.
+const VENDOR_USER: &str = "vendor-user:";
+const API_ACCOUNT: &str = "api-account:";
+const VENDOR: &str = "vendor:";
+
+/// What two tellings of one source prove together.
+#[derive(Clone, Copy)]
+pub(super) struct Proof<'a> {
+    before: &'a Roll,
+    after: &'a Roll,
+}
+
+impl<'a> Proof<'a> {
+    pub(super) fn of(before: &'a Roll, after: &'a Roll) -> Self {
+        Self { before, after }
+    }
+
+    /// Whether an account that one side lacks was not there.
+    pub(super) fn of_user(self, id: &UserId) -> bool {
+        if id.as_str().starts_with(VENDOR_USER) && self.offered(ListKind::Vendors) {
+            self.of_vendor_users()
+        } else if id.as_str().starts_with(API_ACCOUNT) && self.offered(ListKind::ApiAccounts) {
+            self.proven(ListKind::ApiAccounts)
+        } else {
+            self.proven(ListKind::Users)
+        }
+    }
+
+    /// Whether a group that one side lacks was not there.
+    pub(super) fn of_group(self, id: &GroupId) -> bool {
+        self.proven(if self.is_vendor(id) { ListKind::Vendors } else { ListKind::Groups })
+    }
+
+    /// Whether a membership that one side lacks was not there.
+    pub(super) fn of_membership(self, group: &GroupId, user: &UserId) -> bool {
+        if self.is_vendor(group) {
+            return self.of_vendor_users();
+        }
+        if self.offered(ListKind::Members) {
+            return self.proven(ListKind::Groups) && self.proven(ListKind::Members);
+        }
+        // The accounts' own records tell.
+        let told = |roll| find(roll, user).map_or(self.of_user(user), |user| user.groups_known);
+        // Some products tell by their groups as well; those that have none to tell are no hindrance.
+        let by_groups = self.proven(ListKind::Groups) || !self.offered(ListKind::Groups);
+        by_groups && told(self.before) && told(self.after)
+    }
+
+    /// The same of a member that is in a directory only: groups alone tell it.
+    pub(super) fn of_directory_member(self, group: &GroupId) -> bool {
+        if self.is_vendor(group) {
+            return self.of_vendor_users();
+        }
+        self.proven(ListKind::Groups) && (self.proven(ListKind::Members) || !self.offered(ListKind::Members))
+    }
+
+    fn of_vendor_users(self) -> bool {
+        self.proven(ListKind::Vendors) && self.proven(ListKind::VendorUsers)
+    }
+
+    /// Whether a field that this side does not tell had no value there: details and kinds of account come from lists of their
+    /// own, where a source has them.
+    pub(super) fn tells_every_field(self, side: &Harvest) -> bool {
+        let details = side.coverage(ListKind::UserDetails);
+        let kinds = side.coverage(ListKind::SecurityProviders);
+        // Lists that tell everything by themselves need no details.
+        (details.is_complete() || *details == Coverage::NotOffered)
+            && (kinds.is_complete() || !self.offered(ListKind::SecurityProviders))
+    }
+
+    /// Lists that either side has and that are not proven complete on both.
+    pub(super) fn unproven(self) -> Vec<&'static str> {
+        let lacking = |kind: &ListKind| match kind {
+            // Asked for only where the list of users leaves something out.
+            ListKind::UserDetails => self
+                .sides()
+                .any(|side| !matches!(side.coverage(*kind), Coverage::Complete { .. } | Coverage::NotOffered)),
+            _ => self.offered(*kind) && !self.proven(*kind),
+        };
+        ListKind::ALL.into_iter().filter(lacking).map(ListKind::as_str).collect()
+    }
+
+    fn sides(self) -> impl Iterator<Item = &'a Harvest> {
+        [&self.before.harvest, &self.after.harvest].into_iter()
+    }
+
+    fn proven(self, kind: ListKind) -> bool {
+        self.sides().all(|side| side.coverage(kind).is_complete())
+    }
+
+    fn offered(self, kind: ListKind) -> bool {
+        self.sides().any(|side| *side.coverage(kind) != Coverage::NotOffered)
+    }
+
+    fn is_vendor(self, id: &GroupId) -> bool {
+        id.as_str().starts_with(VENDOR) && self.offered(ListKind::Vendors)
+    }
+}

@@ -1,0 +1,221 @@
+//! Accepted exceptions: which findings somebody answers for, until when and why. Pure: entries and findings in, findings and a
+//! list of what each entry did out. Knows no file; reading it is the configuration's.
+//!
+//! An exception hides nothing: what it covers has the status `excepted`, is counted, and names it. After its last day the
+//! finding is back, and `exception-expired` stands beside it.
+
+#[cfg(test)]
+mod tests;
+
+use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Pattern, Rule, Severity, SourceName};
+use crate::rules;
+use crate::rules::policy::{Override, Policy};
+use chrono::NaiveDate;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// The longest life of an exception: 12 months from the day of the run, however long February is.
+pub const LONGEST_DAYS: i64 = 366;
+/// So many days before its end an exception is warned of.
+pub const WARNING_DAYS: i64 = 14;
+
+/// One entry of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// The line on which it begins.
+    pub line: usize,
+    /// Whose findings it covers.
+    pub rule: Rule,
+    /// About which subject, by id or name.
+    pub subject: Pattern,
+    /// Of which source; of any where it is `None`.
+    pub source: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Where it was decided.
+    pub ticket: Option<String>,
+    /// The last day (UTC) on which it holds.
+    pub until: NaiveDate,
+}
+
+impl Exception {
+    /// Whether it is about this finding.
+    pub fn names(&self, finding: &Finding) -> bool {
+        self.rule == finding.rule
+            && self.is_of(&finding.source)
+            && self.subject.matches(&finding.subject.id, finding.subject.name.as_deref())
+    }
+
+    /// Whether it is about this source.
+    pub fn is_of(&self, source: &SourceName) -> bool {
+        self.source.as_deref().is_none_or(|wanted| wanted == source.as_str())
+    }
+
+    /// Whether its last day is not over.
+    pub fn is_in_force(&self, as_of: Instant) -> bool {
+        as_of.date_naive() <= self.until
+    }
+
+    /// Days until its last day; negative after it.
+    pub fn days_left(&self, as_of: Instant) -> i64 {
+        (self.until - as_of.date_naive()).num_days()
+    }
+
+    /// The `exception` column.
+    pub fn in_words(&self) -> String {
+        let ticket = self.ticket.as_ref().map_or_else(String::new, |ticket| format!(", ticket {ticket}"));
+        format!("{} (owner {}, until {}{ticket})", self.reason, self.owner, self.until)
+    }
+
+    /// How warnings call it.
+    fn name(&self) -> String {
+        let source = self.source.as_ref().map_or_else(String::new, |source| format!(" in {source}"));
+        format!("the exception in line {} ({} of {}{source})", self.line, self.rule.as_str(), self.subject)
+    }
+}
+
+/// What one entry did in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The entry.
+    pub exception: Exception,
+    /// Its last day is not over.
+    pub in_force: bool,
+    /// Findings that it covers; of one that is over, those that it covered and that stand.
+    pub covers: Vec<Fingerprint>,
+    /// Lines of entries before it that cover findings which it names too.
+    pub overlaps: BTreeSet<usize>,
+}
+
+/// What exceptions did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// One an entry, in the order of the file.
+    pub uses: Vec<Use>,
+    /// Findings of `exception-expired`, as a rule finds them: `new`, without memory.
+    pub expired: Vec<Finding>,
+}
+
+/// Marks what is covered. Of several entries in force the first of the file counts.
+pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy, as_of: Instant) -> Applied {
+    let new = |exception: &Exception| Use {
+        exception: exception.clone(),
+        in_force: exception.is_in_force(as_of),
+        covers: Vec::new(),
+        overlaps: BTreeSet::new(),
+    };
+    let mut applied = Applied { uses: exceptions.iter().map(new).collect(), expired: Vec::new() };
+    for finding in findings.iter_mut().filter(|finding| finding.status.stands()) {
+        let naming = applied.uses.iter_mut().filter(|it| it.exception.names(finding));
+        let (mut in_force, over): (Vec<&mut Use>, Vec<&mut Use>) = naming.partition(|it| it.in_force);
+        if let Some((first, others)) = in_force.split_first_mut() {
+            first.covers.push(finding.fingerprint);
+            for other in others {
+                other.overlaps.insert(first.exception.line);
+            }
+            finding.status = FindingStatus::Excepted;
+            finding.exception = Some(first.exception.in_words().into());
+        } else if let Some(last) = over.into_iter().max_by_key(|it| it.exception.until) {
+            last.covers.push(finding.fingerprint);
+            applied.expired.extend(expired(finding, &last.exception, policy, as_of));
+        }
+    }
+    applied
+}
+
+/// The finding that says that nobody answers for another one any more.
+fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Instant) -> Option<Finding> {
+    let rule = Rule::ExceptionExpired;
+    let severity = match policy.rules.get(&rule) {
+        Some(Override::Off) => return None,
+        Some(Override::Severity(wanted)) => *wanted,
+        None => covered.severity.max(Severity::Medium),
+    };
+    let (source, kind, id) = (covered.source.as_str(), covered.subject.kind.as_str(), &*covered.subject.id);
+    let evidence = json!({
+        "covered_rule": covered.rule.as_str(),
+        "finding": covered.fingerprint.to_string(),
+        "owner": exception.owner,
+        "reason": exception.reason,
+        "ticket": exception.ticket,
+        "until": exception.until.to_string(),
+    });
+    let title = format!(
+        "the exception for {} ended with {} and the finding stands: {} (owner {})",
+        covered.rule.as_str(),
+        exception.until,
+        exception.reason,
+        exception.owner
+    );
+    Some(Finding {
+        source: covered.source.clone(),
+        // Beside the subject the rule: two exceptions for one account are two findings.
+        fingerprint: Fingerprint::of(&["f1", source, rule.as_str(), kind, id, covered.rule.as_str()]),
+        rule,
+        severity,
+        status: FindingStatus::New,
+        subject: covered.subject.clone(),
+        title: title.into(),
+        evidence: evidence.to_string().into(),
+        action: rules::entry(rule).action,
+        controls: rules::controls_of(rule, &policy.frameworks),
+        first_seen: as_of,
+        last_seen: as_of,
+        exception: None,
+    })
+}
+
+impl Use {
+    /// What somebody should know of the entry, for people.
+    pub fn warnings(&self, as_of: Instant) -> Vec<String> {
+        let (name, until) = (self.exception.name(), self.exception.until);
+        let mut warnings = Vec::new();
+        let left = self.exception.days_left(as_of);
+        if self.in_force && left <= WARNING_DAYS {
+            warnings.push(match left {
+                0 => format!("{name} ends today"),
+                1 => format!("{name} ends tomorrow, with {until}"),
+                days => format!("{name} ends in {days} days, with {until}"),
+            });
+        }
+        if !self.overlaps.is_empty() {
+            let lines: Vec<String> = self.overlaps.iter().map(ToString::to_string).collect();
+            warnings.push(format!("{name} overlaps with the one in line {}, which counts", lines.join(", ")));
+        } else if self.covers.is_empty() {
+            let over = if self.in_force { "" } else { ", and is over" };
+            warnings.push(format!("{name} covers no finding{over}; remove it, or correct it"));
+        }
+        warnings
+    }
+
+    /// What it came to, in one or two words.
+    pub fn state(&self) -> &'static str {
+        match (self.in_force, self.covers.is_empty(), self.overlaps.is_empty()) {
+            (false, true, _) => "over, unused",
+            (false, false, _) => "expired",
+            (true, true, false) => "overlapped",
+            (true, true, true) => "unused",
+            (true, false, _) => "in force",
+        }
+    }
+
+    /// A line of the snapshot's `exceptions.json`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let it = &self.exception;
+        let covers: Vec<String> = self.covers.iter().map(ToString::to_string).collect();
+        json!({
+            "line": it.line,
+            "rule": it.rule.as_str(),
+            "subject": it.subject.to_string(),
+            "source": it.source,
+            "reason": it.reason,
+            "owner": it.owner,
+            "ticket": it.ticket,
+            "until": it.until.to_string(),
+            "state": self.state(),
+            "findings": covers,
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! What exceptions cover, and what comes of them at their ends.
+
+use super::*;
+use crate::model::{Subject, SubjectKind};
+use chrono::{DateTime, TimeDelta, Utc};
+
+fn at(text: &str) -> Instant {
+    DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
+}
+
+fn finding(rule: Rule, id: &str, name: &str, severity: Severity) -> Finding {
+    let source = SourceName::from("eu");
+    Finding {
+        fingerprint: Fingerprint::of_finding(&source, rule, SubjectKind::User, id),
+        source,
+        rule,
+        severity,
+        status: FindingStatus::New,
+        subject: Subject { kind: SubjectKind::User, id: id.into(), name: Some(name.into()) },
+        title: "t".into(),
+        evidence: "{}".into(),
+        action: "a",
+        controls: [].into(),
+        first_seen: at("2026-11-01T00:00:00Z"),
+        last_seen: at("2026-11-01T00:00:00Z"),
+        exception: None,
+    }
+}
+
+fn exception(line: usize, rule: Rule, subject: &str, until: &str) -> Exception {
+    Exception {
+        line,
+        rule,
+        subject: Pattern::parse(subject).unwrap(),
+        source: None,
+        reason: "backup robot".to_owned(),
+        owner: "platform team".to_owned(),
+        ticket: Some("CHG-1".to_owned()),
+        until: until.parse().unwrap(),
+    }
+}
+
+#[test]
+fn an_exception_covers_its_rule_subject_and_source_and_nothing_else() {
+    let mut findings = vec![
+        finding(Rule::StaleLogin, "1", "svc-a", Severity::High),
+        finding(Rule::NoMfa, "1", "svc-a", Severity::High),
+        finding(Rule::StaleLogin, "2", "mia", Severity::High),
+    ];
+    let other = Exception { source: Some("us".to_owned()), ..exception(9, Rule::StaleLogin, "mia", "2027-01-01") };
+    let entries = [exception(1, Rule::StaleLogin, "glob:svc-*", "2027-01-01"), other];
+    let applied = apply(&mut findings, &entries, &Policy::default(), at("2026-11-23T02:00:00Z"));
+    let words = findings.iter().map(|f| f.status.as_str()).collect::<Vec<_>>();
+    assert_eq!(words, ["excepted", "new", "new"]);
+    let told = findings[0].exception.as_deref();
+    assert_eq!(told, Some("backup robot (owner platform team, until 2027-01-01, ticket CHG-1)"));
+    assert_eq!((applied.uses[0].state(), applied.uses[1].state()), ("in force", "unused"));
+    assert!(applied.expired.is_empty());
+    assert!(applied.uses[1].warnings(at("2026-11-23T02:00:00Z"))[0].contains("covers no finding"));
+}
+
+#[test]
+fn it_holds_to_the_end_of_its_last_day_and_is_a_finding_from_then_on() {
+    let entries = [exception(3, Rule::NeverLoggedIn, "id:7", "2026-11-23")];
+    let judged = |as_of: &str| {
+        let mut findings = vec![finding(Rule::NeverLoggedIn, "7", "robot", Severity::Low)];
+        let applied = apply(&mut findings, &entries, &Policy::default(), at(as_of));
+        (findings.remove(0), applied)
+    };
+    let (covered, last) = judged("2026-11-23T23:59:59Z");
+    assert_eq!(covered.status, FindingStatus::Excepted);
+    assert!(last.expired.is_empty());
+    let (back, over) = judged("2026-11-24T00:00:00Z");
+    assert_eq!((back.status, back.exception), (FindingStatus::New, None));
+    let [expired] = over.expired.try_into().unwrap();
+    assert_eq!((expired.rule, expired.severity), (Rule::ExceptionExpired, Severity::Medium), "at least medium");
+    assert!(expired.evidence.contains("\"covered_rule\":\"never-logged-in\""), "{}", expired.evidence);
+    assert_ne!(expired.fingerprint, back.fingerprint);
+    assert_eq!(over.uses[0].state(), "expired");
+}
+
+#[test]
+fn one_that_was_renewed_is_not_over_and_a_grave_finding_stays_grave() {
+    let as_of = at("2026-11-24T00:00:00Z");
+    let old = exception(1, Rule::NoMfa, "id:7", "2026-11-01");
+    let mut findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::Critical)];
+    let applied = apply(&mut findings.clone(), std::slice::from_ref(&old), &Policy::default(), as_of);
+    assert_eq!(applied.expired[0].severity, Severity::Critical);
+    let off = Policy { rules: [(Rule::ExceptionExpired, Override::Off)].into(), ..Policy::default() };
+    assert!(apply(&mut findings.clone(), std::slice::from_ref(&old), &off, as_of).expired.is_empty());
+    let entries = [old, exception(5, Rule::NoMfa, "robot", "2027-11-01")];
+    let applied = apply(&mut findings, &entries, &Policy::default(), as_of);
+    assert!(applied.expired.is_empty() && findings[0].status == FindingStatus::Excepted);
+    assert!(applied.uses[0].warnings(as_of)[0].contains("is over; remove it"));
+}
+
+#[test]
+fn of_two_in_force_the_first_counts_and_the_other_is_said_to_overlap() {
+    let as_of = at("2026-11-24T00:00:00Z");
+    let mut findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::High)];
+    let entries =
+        [exception(1, Rule::NoMfa, "id:7", "2027-01-01"), exception(8, Rule::NoMfa, "glob:rob*", "2027-02-01")];
+    let applied = apply(&mut findings, &entries, &Policy::default(), as_of);
+    assert_eq!((applied.uses[0].covers.len(), applied.uses[1].covers.len()), (1, 0));
+    let warnings = applied.uses[1].warnings(as_of);
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("line 8") && warnings[0].contains("overlaps with the one in line 1"), "{warnings:?}");
+}
+
+#[test]
+fn what_is_over_is_not_covered_any_more() {
+    let mut findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::High)];
+    findings[0].status = FindingStatus::Resolved;
+    let entries = [exception(1, Rule::NoMfa, "id:7", "2027-01-01")];
+    apply(&mut findings, &entries, &Policy::default(), at("2026-11-24T00:00:00Z"));
+    assert_eq!(findings[0].status, FindingStatus::Resolved);
+}
+
+#[test]
+fn fourteen_days_before_its_end_somebody_is_told() {
+    let mut findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::High)];
+    let entries = [exception(1, Rule::NoMfa, "id:7", "2026-12-31")];
+    let told = |days: i64| {
+        let as_of = at("2026-12-31T23:00:00Z") - TimeDelta::days(days);
+        apply(&mut findings.clone(), &entries, &Policy::default(), as_of).uses[0].warnings(as_of).join("; ")
+    };
+    assert_eq!(told(15), "");
+    assert!(told(14).contains("ends in 14 days, with 2026-12-31"));
+    assert!(told(1).contains("tomorrow") && told(0).contains("today"));
+    findings.clear();
+}

@@ -1,0 +1,381 @@
+//! The lifecycle over small histories, and over 50 random days against an oracle that sees all of them at once.
+
+use super::*;
+use crate::model::{
+    Classes, Coverage, Harvest, Instant, Inventory, LastLogin, ListKind, ListReport, Severity, SourceIdentity,
+    SourceName, Subject, SubjectKind, Told, User,
+};
+use crate::rules::{self, policy::Override, policy::Policy};
+use crate::snapshot::manifest::{ListEntry, SourceEntry};
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+fn day(number: i64) -> Instant {
+    let first: DateTime<Utc> = "2026-11-01T02:00:00Z".parse().unwrap();
+    first + TimeDelta::days(number)
+}
+
+/// How an account looks on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Not in the tenant.
+    Absent,
+    /// Signed in yesterday.
+    Active,
+    /// Has not signed in for years.
+    Stale,
+    /// Switched off.
+    Disabled,
+    /// The source does not tell its last login.
+    Untold,
+}
+
+/// How one day's reading goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Complete,
+    /// The list broke off before anybody came.
+    Broken,
+    /// Every user came, but the list moved meanwhile.
+    Drifted,
+}
+
+fn user(id: usize, look: Look) -> Option<User> {
+    let mut user = User::new(id.to_string());
+    user.username = Some(format!("user-{id}").into());
+    user.enabled = Some(look != Look::Disabled);
+    user.groups_known = true;
+    user.created_at = Told::At(day(-2000));
+    user.last_login = match look {
+        Look::Absent => return None,
+        Look::Untold => LastLogin::NotReported,
+        Look::Stale => LastLogin::At(day(-1000)),
+        Look::Active | Look::Disabled => LastLogin::At(day(-1)),
+    };
+    Some(user)
+}
+
+fn inventory(looks: &[Look], reading: Reading) -> Inventory {
+    let mut users: Vec<User> = looks.iter().enumerate().filter_map(|(id, look)| user(id, *look)).collect();
+    // Somebody always tells a last login: the rule runs.
+    users.extend(user(1000, Look::Active));
+    let coverage = match reading {
+        Reading::Complete => Coverage::Complete { proof: "all".to_owned() },
+        Reading::Broken => {
+            users.clear();
+            Coverage::Drifted { why: "it broke off".to_owned() }
+        }
+        Reading::Drifted => Coverage::Drifted { why: "it moved".to_owned() },
+    };
+    let identity = SourceIdentity {
+        name: SourceName::from("eu"),
+        kind: "rest-v3".to_owned(),
+        url: "https://bt".to_owned(),
+        client_id: "id".to_owned(),
+    };
+    let list = |kind, coverage| ListReport {
+        kind,
+        query: String::new(),
+        expected: None,
+        received: 0,
+        distinct: 0,
+        pages: 1,
+        passes: 1,
+        requests: 1,
+        coverage,
+    };
+    let groups = list(ListKind::Groups, Coverage::Complete { proof: "none".to_owned() });
+    let lists = vec![list(ListKind::Users, coverage), groups];
+    Inventory::join(vec![Harvest { users, lists, ..Harvest::of(identity) }], &Classes::default())
+}
+
+fn entries(inventory: &Inventory) -> Vec<SourceEntry> {
+    let entry = |harvest: &Harvest| SourceEntry {
+        name: harvest.source.name.to_string(),
+        kind: String::new(),
+        url: String::new(),
+        client_id: String::new(),
+        status: harvest.status().as_str().to_owned(),
+        reason: None,
+        lists: harvest
+            .lists
+            .iter()
+            .map(|list| ListEntry {
+                kind: list.kind.as_str().to_owned(),
+                query: String::new(),
+                coverage: list.coverage.as_str().to_owned(),
+                expected: None,
+                received: 0,
+                distinct: 0,
+                pages: 1,
+                passes: 1,
+                requests: 1,
+                proof: String::new(),
+            })
+            .collect(),
+        clock_skew_seconds: None,
+        tls_certificate_sha256: None,
+    };
+    inventory.rolls.iter().map(|roll| entry(&roll.harvest)).collect()
+}
+
+/// What a folder of snapshots would tell: all rows of all days.
+#[derive(Default)]
+struct Folder {
+    past: Past,
+    base: Vec<SourceEntry>,
+    policy: Policy,
+}
+
+impl Folder {
+    /// Lives through one day; gives its rows.
+    fn live(&mut self, number: i64, looks: &[Look], reading: Reading) -> Vec<Finding> {
+        let lived = self.lived(number, looks, reading);
+        lived.findings
+    }
+
+    fn lived(&mut self, number: i64, looks: &[Look], reading: Reading) -> Lived {
+        let inventory = inventory(looks, reading);
+        let judgement = rules::judge(&inventory, &self.policy, day(number));
+        let name = SourceName::from("eu");
+        let now = Now {
+            inventory: &inventory,
+            verdicts: &judgement.verdicts,
+            gaps: &judgement.gaps,
+            base: &self.base,
+            configured: &[&name],
+            omitted: false,
+        };
+        let lived = live(judgement.findings, &self.past, |_| true, |earlier| now.sight(earlier));
+        let (standing, over) = (&mut self.past.standing, &mut self.past.over);
+        over.extend(standing.drain().map(|(fingerprint, finding)| (fingerprint, finding.first_seen)));
+        for finding in &lived.findings {
+            over.insert(finding.fingerprint, finding.first_seen);
+            if finding.status.stands() {
+                over.remove(&finding.fingerprint);
+                standing.insert(finding.fingerprint, finding.clone());
+            }
+        }
+        self.past.as_of = Some(day(number));
+        if reading == Reading::Complete {
+            self.base = entries(&inventory);
+        }
+        lived
+    }
+}
+
+/// `status` of the stale-login finding of user 0, if it has a row.
+fn status(findings: &[Finding]) -> Option<&'static str> {
+    let of = |f: &&Finding| f.rule == Rule::StaleLogin && &*f.subject.id == "0";
+    findings.iter().find(of).map(|f| f.status.as_str())
+}
+
+/// What is said of user 0, day by day.
+fn told(days: &[(Look, Reading)]) -> Vec<Option<&'static str>> {
+    let mut folder = Folder::default();
+    (0..).zip(days).map(|(number, (look, reading))| status(&folder.live(number, &[*look], *reading))).collect()
+}
+
+#[test]
+fn a_finding_is_new_then_open_then_resolved_once_and_reopened_when_it_comes_back() {
+    use Reading::Complete;
+    let looks = [Look::Stale, Look::Stale, Look::Active, Look::Active, Look::Stale, Look::Stale];
+    let days: Vec<_> = looks.into_iter().map(|look| (look, Complete)).collect();
+    let expected = [Some("new"), Some("open"), Some("resolved"), None, Some("reopened"), Some("open")];
+    assert_eq!(told(&days), expected);
+}
+
+#[test]
+fn first_seen_stays_and_last_seen_goes_with_the_evidence() {
+    let mut folder = Folder::default();
+    folder.live(0, &[Look::Stale], Reading::Complete);
+    let unseen = folder.live(1, &[Look::Untold], Reading::Complete);
+    let row = unseen.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
+    assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(0), day(0)));
+    assert!(row.evidence.contains("\"age_days\":1000"), "the evidence of the day that saw it: {}", row.evidence);
+    let seen = folder.live(2, &[Look::Stale], Reading::Complete);
+    let row = seen.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
+    assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(0), day(2)));
+    folder.live(3, &[Look::Active], Reading::Complete);
+    let back = folder.live(4, &[Look::Stale], Reading::Complete);
+    let row = back.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
+    assert_eq!((row.status, row.first_seen), (FindingStatus::Reopened, day(0)));
+}
+
+#[test]
+fn who_is_gone_from_a_complete_list_resolves_and_who_is_missing_from_another_stays_open() {
+    use Reading::{Broken, Complete, Drifted};
+    assert_eq!(told(&[(Look::Stale, Complete), (Look::Absent, Complete)])[1], Some("resolved"));
+    assert_eq!(told(&[(Look::Stale, Complete), (Look::Absent, Drifted)])[1], Some("open"));
+    assert_eq!(told(&[(Look::Stale, Complete), (Look::Stale, Broken)])[1], Some("open"));
+    assert_eq!(told(&[(Look::Stale, Complete), (Look::Active, Drifted)])[1], Some("open"), "fine, but not proven");
+    // Found in a run that was not proven, gone in the first that is: there is no other side.
+    let first = [(Look::Stale, Drifted), (Look::Absent, Complete), (Look::Absent, Complete)];
+    assert_eq!(told(&first), [Some("new"), Some("open"), Some("resolved")]);
+    assert_eq!(told(&[(Look::Stale, Drifted), (Look::Stale, Complete)]), [Some("new"), Some("open")], "opened once");
+}
+
+#[test]
+fn a_disabled_account_is_seen_to_be_stale_no_more_and_one_that_cannot_be_judged_is_not() {
+    use Reading::Complete;
+    assert_eq!(told(&[(Look::Stale, Complete), (Look::Disabled, Complete)])[1], Some("resolved"));
+    assert_eq!(told(&[(Look::Stale, Complete), (Look::Untold, Complete)])[1], Some("open"));
+}
+
+#[test]
+fn an_incomplete_collection_is_over_when_the_next_is_complete() {
+    let mut folder = Folder::default();
+    let of = |findings: &[Finding]| {
+        findings.iter().find(|f| f.rule == Rule::CollectionIncomplete).map(|f| f.status.as_str())
+    };
+    assert_eq!(of(&folder.live(0, &[Look::Active], Reading::Drifted)), Some("new"));
+    assert_eq!(of(&folder.live(1, &[Look::Active], Reading::Drifted)), Some("open"));
+    assert_eq!(of(&folder.live(2, &[Look::Active], Reading::Complete)), Some("resolved"));
+    assert_eq!(of(&folder.live(3, &[Look::Active], Reading::Complete)), None);
+}
+
+#[test]
+fn a_rule_that_is_switched_off_sets_its_findings_aside_and_says_how_many() {
+    let mut folder = Folder::default();
+    folder.live(0, &[Look::Stale, Look::Stale], Reading::Complete);
+    folder.policy.rules.insert(Rule::StaleLogin, Override::Off);
+    let off = folder.lived(1, &[Look::Stale, Look::Stale], Reading::Complete);
+    assert!(status(&off.findings).is_none());
+    assert_eq!(off.set_aside.into_iter().collect::<Vec<_>>(), [("their rule is switched off", 2)]);
+    folder.policy.rules.clear();
+    let on = folder.live(2, &[Look::Stale, Look::Stale], Reading::Complete);
+    assert_eq!(status(&on), Some("reopened"));
+}
+
+/// Lives through a day; whether the finding is told again on it.
+fn reminds(folder: &mut Folder, number: i64) -> bool {
+    let before = folder.past.clone();
+    let findings = folder.live(number, &[Look::Stale], Reading::Complete);
+    let finding = findings.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
+    assert!(!before.is_due(finding, 0, day(number)), "0 days: never");
+    assert_eq!(before.transition(finding), (number == 0).then_some(Transition::Opened));
+    before.is_due(finding, 7, day(number))
+}
+
+#[test]
+fn an_open_finding_is_told_again_once_every_so_many_days_whenever_the_runs_are() {
+    let mut folder = Folder::default();
+    let mut times = Vec::new();
+    for number in 0..30 {
+        let due = reminds(&mut folder, number);
+        times.extend(due.then_some(number));
+    }
+    assert_eq!(times, [7, 14, 21, 28]);
+}
+
+#[test]
+fn what_happened_is_told_by_status_and_severity() {
+    use FindingStatus::{Excepted, New, Open, Reopened, Resolved};
+    use Severity::{High, Low};
+    let finding = |status, severity| Finding {
+        source: SourceName::from("eu"),
+        fingerprint: Fingerprint::of(&["x"]),
+        rule: Rule::NoMfa,
+        severity,
+        status,
+        subject: Subject { kind: SubjectKind::User, id: "1".into(), name: None },
+        title: "t".into(),
+        evidence: "{}".into(),
+        action: "a",
+        controls: [].into(),
+        first_seen: day(0),
+        last_seen: day(0),
+        exception: None,
+    };
+    let after = |before: FindingStatus, now: FindingStatus, severity| {
+        let before = finding(before, Low);
+        let past = Past { standing: [(before.fingerprint, before)].into_iter().collect(), ..Past::default() };
+        past.transition(&finding(now, severity))
+    };
+    assert_eq!(after(New, Open, Low), None);
+    assert_eq!(after(New, Open, High), Some(Transition::Changed));
+    assert_eq!(after(Open, Excepted, Low), Some(Transition::Excepted));
+    assert_eq!(after(Excepted, Excepted, High), None);
+    assert_eq!(after(Excepted, Open, Low), Some(Transition::Opened));
+    assert_eq!(after(Open, Resolved, Low), Some(Transition::Resolved));
+    assert_eq!(Past::default().transition(&finding(New, Low)), Some(Transition::Opened));
+    assert_eq!(Past::default().transition(&finding(Reopened, Low)), Some(Transition::Opened));
+}
+
+/// The status of every day's row, by reading the whole history of one account at once. Written apart from the lifecycle: it
+/// knows no memory, only days.
+fn oracle(history: &[(Look, Reading)]) -> Vec<Option<(&'static str, i64)>> {
+    let mut rows = Vec::new();
+    let (mut first, mut stands) = (None, false);
+    for (at, (look, reading)) in history.iter().enumerate() {
+        let number = i64::try_from(at).unwrap();
+        let proven = *reading == Reading::Complete;
+        let proven_before = history[..at].iter().any(|(_, reading)| *reading == Reading::Complete);
+        // A list that broke off gave nobody.
+        let found = *look == Look::Stale && !matches!(reading, Reading::Broken);
+        let over = proven
+            && match look {
+                Look::Active | Look::Disabled => true,
+                Look::Absent => proven_before,
+                Look::Stale | Look::Untold => false,
+            };
+        let word = match (found, stands, first) {
+            (true, true, _) => Some("open"),
+            (true, false, Some(_)) => Some("reopened"),
+            (true, false, None) => Some("new"),
+            (false, true, _) => Some(if over { "resolved" } else { "open" }),
+            (false, false, _) => None,
+        };
+        if found {
+            first = first.or(Some(number));
+        }
+        stands = found || (stands && !over);
+        rows.push(word.map(|word| (word, first.unwrap_or_default())));
+    }
+    rows
+}
+
+fn look() -> impl Strategy<Value = Look> {
+    prop_oneof![Just(Look::Absent), Just(Look::Active), Just(Look::Stale), Just(Look::Disabled), Just(Look::Untold)]
+}
+
+fn reading() -> impl Strategy<Value = Reading> {
+    prop_oneof![6 => Just(Reading::Complete), 1 => Just(Reading::Drifted), 1 => Just(Reading::Broken)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn over_50_random_days_the_lifecycle_is_that_of_an_oracle_that_sees_the_whole_history(
+        days in prop::collection::vec((prop::collection::vec(look(), 6), reading()), 50)
+    ) {
+        let mut folder = Folder::default();
+        let mut rows: Vec<Vec<Option<(&'static str, i64)>>> = vec![Vec::new(); 6];
+        let mut opened = BTreeSet::new();
+        for (number, (looks, reading)) in (0..).zip(&days) {
+            let findings = folder.live(number, looks, *reading);
+            for (id, told) in rows.iter_mut().enumerate() {
+                let row = findings.iter().find(|f| f.rule == Rule::StaleLogin && *f.subject.id == *id.to_string());
+                told.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days())));
+            }
+            for finding in &findings {
+                prop_assert!(finding.status != FindingStatus::Resolved || *reading == Reading::Complete);
+                // Opens once and resolves once: what opens was closed, what resolves was open.
+                match finding.status {
+                    FindingStatus::New | FindingStatus::Reopened => prop_assert!(opened.insert(finding.fingerprint)),
+                    FindingStatus::Resolved => prop_assert!(opened.remove(&finding.fingerprint)),
+                    FindingStatus::Open | FindingStatus::Excepted => prop_assert!(opened.contains(&finding.fingerprint)),
+                }
+            }
+            let standing: BTreeSet<Fingerprint> =
+                findings.iter().filter(|f| f.status.stands()).map(|f| f.fingerprint).collect();
+            prop_assert_eq!(&standing, &opened, "nothing vanishes");
+        }
+        for (id, told) in rows.into_iter().enumerate() {
+            let history: Vec<(Look, Reading)> = days.iter().map(|(looks, reading)| (looks[id], *reading)).collect();
+            prop_assert_eq!(told, oracle(&history), "account {}", id);
+        }
+    }
+}

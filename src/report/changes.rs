@@ -1,0 +1,162 @@
+//! What changed since the base: counts by kind, and the changes to look at first, gains of privilege before all. At most 25.
+
+use super::index::Index;
+use super::{Bounded, Shown};
+use crate::diff::{self, Compared, Since, Standing};
+use crate::model::{Change, ChangeKind, Severity};
+use std::cmp::Reverse;
+
+/// Rows of the table.
+const ROWS: usize = 25;
+/// Sources that are named where they could not be compared.
+const SOURCES: usize = 10;
+
+/// The section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// What is said in the place of a table; empty where there are changes.
+    pub empty: Shown,
+    /// Nothing could be compared although there is a base.
+    pub unknown: bool,
+    /// The base.
+    pub base_run: Option<Shown>,
+    /// Kinds that occur, in the order of a run.
+    pub counts: Vec<ChangeCount>,
+    /// What to look at first.
+    pub rows: Bounded<ChangeRow>,
+    /// Sources of which less is said, or nothing, each in a sentence.
+    pub silent: Bounded<Shown>,
+}
+
+/// How often something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeCount {
+    /// Public name of the kind.
+    pub kind: &'static str,
+    /// For people.
+    pub label: &'static str,
+    /// How often.
+    pub count: u64,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// Word of the severity.
+    pub severity: &'static str,
+    /// Public name of the kind.
+    pub kind: &'static str,
+    /// The subject's name; its id where it has none.
+    pub name: Shown,
+    /// The subject's id within its source.
+    pub id: Shown,
+    /// Source.
+    pub source: Shown,
+    /// What happened.
+    pub fact: Shown,
+    /// A gain of privilege.
+    pub privileged: bool,
+}
+
+impl Changes {
+    pub(super) fn of(index: &Index<'_>) -> Self {
+        match index.input.since {
+            Since::Baseline => Self::nothing(
+                None,
+                "This is the first snapshot: a baseline. What changes is told from the next run on.",
+            ),
+            Since::Unknown { run_id, why } => {
+                let told =
+                    format!("What changed since {run_id} is not known, which is not the same as no change: {why}");
+                Self { unknown: true, ..Self::nothing(Some(run_id), &told) }
+            }
+            Since::Base { run_id, comparison } if comparison.changes.is_empty() => Self {
+                silent: silent(&comparison.sources),
+                ..Self::nothing(Some(run_id), &format!("No change since {run_id} in what could be compared."))
+            },
+            Since::Base { run_id, comparison } => Self {
+                counts: counts(&comparison.changes),
+                rows: rows(&comparison.changes),
+                silent: silent(&comparison.sources),
+                ..Self::nothing(Some(run_id), "")
+            },
+        }
+    }
+
+    fn nothing(base_run: Option<&String>, empty: &str) -> Self {
+        Self {
+            empty: Shown::sentence(empty),
+            unknown: false,
+            base_run: base_run.map(|run_id| Shown::name(run_id)),
+            counts: Vec::new(),
+            rows: Bounded::cut([], ROWS),
+            silent: Bounded::cut([], SOURCES),
+        }
+    }
+}
+
+fn counts(changes: &[Change]) -> Vec<ChangeCount> {
+    let count = |(kind, count)| ChangeCount { kind: ChangeKind::as_str(kind), label: label(kind), count };
+    diff::counts(changes).into_iter().map(count).collect()
+}
+
+fn label(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::UserAdded => "accounts appeared",
+        ChangeKind::GroupAdded => "groups appeared",
+        ChangeKind::MembershipAdded => "memberships gained",
+        ChangeKind::UserRenamed => "accounts renamed",
+        ChangeKind::UserChanged => "fields of accounts changed",
+        ChangeKind::GroupRenamed => "groups renamed",
+        ChangeKind::MembershipRemoved => "memberships lost",
+        ChangeKind::UserDisabled => "accounts disabled",
+        ChangeKind::UserEnabled => "accounts enabled",
+        ChangeKind::GroupRemoved => "groups gone",
+        ChangeKind::UserRemoved => "accounts gone",
+        ChangeKind::UserUnconfirmed => "accounts not in a list that was not proven complete",
+    }
+}
+
+fn rows(changes: &[Change]) -> Bounded<ChangeRow> {
+    let weight = |change: &&Change| Reverse((change.gains_privilege(), change.severity));
+    // Stable: what weighs the same stays in the order of changes.csv.
+    let mut weighed: Vec<&Change> = changes.iter().collect();
+    weighed.sort_by_key(weight);
+    Bounded { more: weighed.len().saturating_sub(ROWS) as u64, rows: weighed.into_iter().take(ROWS).map(row).collect() }
+}
+
+fn row(change: &Change) -> ChangeRow {
+    ChangeRow {
+        severity: Severity::as_str(change.severity),
+        kind: change.kind.as_str(),
+        name: Shown::name(change.subject.name.as_deref().unwrap_or(&change.subject.id)),
+        id: Shown::name(&change.subject.id),
+        source: Shown::name(change.source.as_str()),
+        fact: Shown::sentence(&change.in_words()),
+        privileged: change.gains_privilege(),
+    }
+}
+
+fn silent(sources: &[Compared]) -> Bounded<Shown> {
+    let said = |compared: &Compared| {
+        let name = Shown::name(compared.source.as_str());
+        let said = match &compared.standing {
+            Standing::Whole => return None,
+            Standing::InPart(lists) => {
+                format!(
+                    "{name}: not proven complete on both sides: {}; what is absent there is not told as gone",
+                    lists.join(", ")
+                )
+            }
+            Standing::Baseline => {
+                format!("{name}: not in the base, or of another kind there; what changes is told from the next run on")
+            }
+            Standing::Gone => format!("{name}: in the base, not read now; nothing is said of its accounts"),
+            Standing::Failed => {
+                format!("{name}: its list of users failed on one side; nothing is said of its accounts")
+            }
+        };
+        Some(Shown::sentence(&said))
+    };
+    Bounded::cut(sources.iter().filter_map(said), SOURCES)
+}

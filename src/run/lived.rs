@@ -1,0 +1,70 @@
+//! Holds what was found against what stood before and against the register of exceptions.
+
+use super::memory::Memory;
+use super::{Ending, Judged, Run};
+use crate::diff::Since;
+use crate::exceptions::{self, Exception, Use};
+use crate::lifecycle::{self, Lived, Now, Past};
+use crate::model::{Finding, Inventory, Outcome, Rule, SourceName, Verdict};
+use crate::rules::Judgement;
+use crate::snapshot::Published;
+
+impl Run<'_> {
+    /// The judgement of a run without memory becomes that of one with it.
+    pub(super) fn live(
+        &self,
+        inventory: Inventory,
+        judgement: Judgement,
+        since: Since,
+        base: Option<&Published>,
+        memory: Memory,
+        ending: &mut Ending,
+    ) -> Judged {
+        let config = self.order.config;
+        let Memory { past, warnings, .. } = memory;
+        let Judgement { findings, verdicts, gaps } = judgement;
+        let configured: Vec<&SourceName> = config.sources.iter().map(|source| &source.identity.name).collect();
+        let now = Now {
+            inventory: &inventory,
+            verdicts: &verdicts,
+            gaps: &gaps,
+            base: base.map_or(&[][..], |base| &base.manifest.sources),
+            configured: &configured,
+            omitted: !self.order.omitted().is_empty(),
+        };
+        let entries = config.exceptions.as_ref().map_or(&[][..], |file| &file.entries);
+        let (lived, uses) = self.lived(findings, &past, &now, entries);
+        let Lived { findings, set_aside } = lived;
+        let set_aside = set_aside.into_iter().map(|(why, count)| format!("{count} findings are told no longer: {why}"));
+        let of_exceptions = uses.iter().flat_map(|it| it.warnings(self.as_of));
+        for text in warnings.into_iter().chain(set_aside).chain(of_exceptions) {
+            self.note(ending, text);
+        }
+        let verdicts = with_exceptions(verdicts, entries);
+        Judged { inventory, findings, past, uses, verdicts, since }
+    }
+
+    /// What exceptions cover is known only when it is known what stands, and only then which of them are over.
+    fn lived(&self, found: Vec<Finding>, past: &Past, now: &Now<'_>, entries: &[Exception]) -> (Lived, Vec<Use>) {
+        let of_rules = |rule| rule != Rule::ExceptionExpired;
+        let mut lived = lifecycle::live(found, past, of_rules, |earlier| now.sight(earlier));
+        let applied = exceptions::apply(&mut lived.findings, entries, &self.order.config.policy, self.as_of);
+        let over = lifecycle::live(applied.expired, past, |rule| !of_rules(rule), |earlier| now.sight(earlier));
+        lived.findings.extend(over.findings);
+        lifecycle::sort(&mut lived.findings);
+        for (why, count) in over.set_aside {
+            *lived.set_aside.entry(why).or_insert(0) += count;
+        }
+        (lived, applied.uses)
+    }
+}
+
+/// The rule about exceptions runs over those of the source.
+fn with_exceptions(mut verdicts: Vec<Verdict>, entries: &[Exception]) -> Vec<Verdict> {
+    for verdict in verdicts.iter_mut().filter(|verdict| verdict.rule == Rule::ExceptionExpired) {
+        if let Outcome::Judged { subjects, .. } = &mut verdict.outcome {
+            *subjects = entries.iter().filter(|entry| entry.is_of(&verdict.source)).count() as u64;
+        }
+    }
+    verdicts
+}

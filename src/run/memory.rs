@@ -1,0 +1,194 @@
+//! What the kept snapshots say of findings: rebuilt from the snapshots themselves. A file in the state folder says what older
+//! ones say, so that a run need not read them all; losing it changes nothing but the time that a run takes.
+//!
+//! The file is used only as far as it agrees with the snapshots that are there: it lists those that it was made of, and of each
+//! finding the newest of them that holds it, so that what retention removes is forgotten in both ways alike.
+
+use crate::lifecycle::Past;
+use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule};
+use crate::rules;
+use crate::snapshot::load::{Archive, PastFinding};
+use crate::snapshot::{SnapshotError, Store, replace_file};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+const FILE: &str = "findings.json";
+/// Another number: the file is made anew.
+const FORMAT: u32 = 1;
+
+/// All that is remembered.
+pub(super) struct Memory {
+    /// For the lifecycle.
+    pub(super) past: Past,
+    /// For people.
+    pub(super) warnings: Vec<String>,
+    index: Index,
+}
+
+/// The file.
+#[derive(Default, Serialize, Deserialize)]
+struct Index {
+    format: u32,
+    /// Run ids of the snapshots that it was made of, ascending.
+    snapshots: Vec<String>,
+    /// By fingerprint.
+    findings: BTreeMap<String, Entry>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Entry {
+    first_seen: Instant,
+    /// The newest snapshot that holds it.
+    run: String,
+}
+
+impl Memory {
+    /// Writes the file.
+    pub(super) fn keep(&self, state_dir: &Path) -> Result<(), SnapshotError> {
+        let text = serde_json::to_vec(&self.index).unwrap_or_default();
+        replace_file(&state_dir.join(FILE), &text)
+    }
+}
+
+/// Reads what is there. A snapshot that cannot be read is left out and named.
+pub(super) fn recall(store: &Store, state_dir: &Path, frameworks: &[String]) -> Memory {
+    let mut memory = Memory { past: Past::default(), warnings: Vec::new(), index: Index::default() };
+    let there = match store.snapshots() {
+        Ok(there) => there,
+        Err(error) => {
+            memory.warnings.push(format!("failed to {error}; every finding counts as new"));
+            return memory;
+        }
+    };
+    let path = state_dir.join(FILE);
+    match Index::read(&path).filter(|index| index.agrees_with(&there)) {
+        Some(index) => memory.index = index.of_these(&there),
+        None if there.is_empty() => {}
+        None => memory.warnings.push(format!(
+            "{} was missing or did not fit: what it said of findings was read from {} snapshots again, and nothing is lost",
+            path.display(),
+            there.len()
+        )),
+    }
+    memory.read_newest(store, &there, frameworks);
+    memory.read_rest(store, &there);
+    let Memory { past, index, .. } = &mut memory;
+    index.format = FORMAT;
+    index.snapshots = there;
+    for (text, entry) in &index.findings {
+        if let Some(fingerprint) = Fingerprint::parse(text).filter(|of| !past.standing.contains_key(of)) {
+            past.over.insert(fingerprint, entry.first_seen);
+        }
+    }
+    memory
+}
+
+impl Memory {
+    /// The newest snapshot that can be read tells what stands.
+    fn read_newest(&mut self, store: &Store, there: &[String], frameworks: &[String]) {
+        let mut foreign = BTreeSet::new();
+        for run in there.iter().rev() {
+            let Some((as_of, findings)) = self.open(store, run) else { continue };
+            self.past.as_of = Some(as_of);
+            for finding in findings {
+                self.index.note(&finding, run);
+                match known(&finding, frameworks) {
+                    Some(known) if known.status.stands() => {
+                        self.past.standing.insert(known.fingerprint, known);
+                    }
+                    Some(_) => {}
+                    None => {
+                        foreign.insert(finding.rule.to_string());
+                    }
+                }
+            }
+            break;
+        }
+        for rule in foreign {
+            self.warnings
+                .push(format!("findings of the rule {rule}, which this version does not have, are not carried on"));
+        }
+    }
+
+    /// The others that the file was not made of.
+    fn read_rest(&mut self, store: &Store, there: &[String]) {
+        let made_of: BTreeSet<String> = self.index.snapshots.iter().cloned().collect();
+        let unread: Vec<&String> = there.iter().rev().skip(1).filter(|run| !made_of.contains(*run)).collect();
+        for run in unread {
+            for finding in self.open(store, run).map(|(_, findings)| findings).unwrap_or_default() {
+                self.index.note(&finding, run);
+            }
+        }
+    }
+
+    fn open(&mut self, store: &Store, run: &str) -> Option<(Instant, Vec<PastFinding>)> {
+        let read = || -> Result<_, SnapshotError> {
+            let archive = Archive::open(&store.dir().join(run))?;
+            let findings = archive.findings()?;
+            Ok((archive.manifest.as_of, findings))
+        };
+        match read() {
+            Ok((as_of, findings)) => as_of.parse().ok().map(|as_of| (as_of, findings)),
+            Err(error) => {
+                self.warnings.push(format!("failed to {error}; what it says of findings is not known"));
+                None
+            }
+        }
+    }
+}
+
+impl Index {
+    fn read(path: &Path) -> Option<Self> {
+        let read: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        (read.format == FORMAT).then_some(read)
+    }
+
+    /// What is there is an end of what the file was made of, and newer ones.
+    fn agrees_with(&self, there: &[String]) -> bool {
+        let known = there.iter().take_while(|run| self.snapshots.contains(run)).count();
+        let (known, newer) = there.split_at(known);
+        self.snapshots.ends_with(known) && newer.iter().all(|run| self.snapshots.last().is_none_or(|last| last < run))
+    }
+
+    /// Without what only removed snapshots hold.
+    fn of_these(mut self, there: &[String]) -> Self {
+        let there: BTreeSet<&String> = there.iter().collect();
+        self.findings.retain(|_, entry| there.contains(&entry.run));
+        self
+    }
+
+    /// The newest snapshot that holds a finding is the one that counts.
+    fn note(&mut self, finding: &PastFinding, run: &str) {
+        let key = finding.fingerprint.to_string();
+        let entry = Entry { first_seen: finding.first_seen, run: run.to_owned() };
+        match self.findings.get_mut(&key) {
+            Some(noted) if noted.run.as_str() < run => *noted = entry,
+            Some(_) => {}
+            None => {
+                self.findings.insert(key, entry);
+            }
+        }
+    }
+}
+
+/// As this version tells findings: what to do and the controls are the catalogue's, for the frameworks that are selected now.
+fn known(past: &PastFinding, frameworks: &[String]) -> Option<Finding> {
+    let rule = Rule::parse(&past.rule)?;
+    Some(Finding {
+        source: past.source.clone(),
+        fingerprint: past.fingerprint,
+        rule,
+        severity: past.severity,
+        status: FindingStatus::parse(&past.status)?,
+        subject: past.subject.clone(),
+        title: past.title.clone(),
+        evidence: past.evidence.clone(),
+        action: rules::entry(rule).action,
+        controls: rules::controls_of(rule, frameworks),
+        first_seen: past.first_seen,
+        last_seen: past.last_seen,
+        exception: past.exception.clone(),
+    })
+}

@@ -1,0 +1,350 @@
+//! Reads a published snapshot back: accounts, groups and memberships as an [`Inventory`], findings as [`PastFinding`]s.
+//! A snapshot that does not verify is refused. Changes nothing.
+//!
+//! From Parquet where it is there, else from CSV of any dialect. Not everything comes back: the tables hold neither
+//! `extra` as fields, nor passkeys, blocks, rights of API accounts, conflicts, nor texts that stand for no date. And where
+//! the CSV's formula guard changed cells (`guarded_cells` in the manifest), a text that began with an apostrophe itself, and
+//! would run as a formula without it, cannot be told from a guarded one and comes back without it.
+
+use super::error::SnapshotError;
+use super::manifest::{Manifest, SourceEntry};
+use super::read::read_manifest;
+use super::verify::{Problem, verify};
+use crate::model::{
+    Coverage, Fingerprint, Group, GroupId, Harvest, Instant, Inventory, LastLogin, ListKind, ListReport, Outside,
+    OutsideMember, Roll, Severity, SourceIdentity, SourceName, Subject, SubjectKind, Told, User, UserId, UserKind,
+};
+use crate::table::Table;
+use ahash::AHashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use rows::{Row, each_row};
+
+/// An intact snapshot that can be read.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    /// Its folder.
+    pub path: PathBuf,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// SHA-256 of `manifest.json`, lower-case hex.
+    pub manifest_sha256: String,
+}
+
+/// A finding as a snapshot tells it. Rules and statuses are words: an older or newer version may have others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastFinding {
+    /// Where.
+    pub source: SourceName,
+    /// Identity over runs.
+    pub fingerprint: Fingerprint,
+    /// Public id of the rule.
+    pub rule: Arc<str>,
+    /// How grave.
+    pub severity: Severity,
+    /// The `status` column.
+    pub status: Arc<str>,
+    /// About whom.
+    pub subject: Subject,
+    /// Fact, basis, threshold.
+    pub title: Box<str>,
+    /// A JSON object.
+    pub evidence: Box<str>,
+    /// What to do.
+    pub action: Arc<str>,
+    /// Control ids.
+    pub controls: Vec<Box<str>>,
+    /// When it was first seen.
+    pub first_seen: Instant,
+    /// When it was last seen.
+    pub last_seen: Instant,
+    /// The accepted exception that covered it.
+    pub exception: Option<Box<str>>,
+}
+
+impl Archive {
+    /// Verifies the snapshot in this folder (`latest` and other links are followed).
+    pub fn open(folder: &Path) -> Result<Self, SnapshotError> {
+        let refused =
+            |problems: Vec<Problem>| SnapshotError::NotIntact { path: folder.to_owned(), why: told(&problems) };
+        let verified = verify(folder).map_err(refused)?;
+        let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
+        let (manifest, manifest_sha256) = read_manifest(&path)?;
+        if manifest_sha256 != verified.manifest_sha256 {
+            let why = "it changed while it was read".to_owned();
+            return Err(SnapshotError::NotIntact { path, why });
+        }
+        Ok(Self { path, manifest, manifest_sha256 })
+    }
+
+    /// Accounts, groups, memberships, and how far each source's lists can be trusted.
+    pub fn inventory(&self) -> Result<Inventory, SnapshotError> {
+        let mut sources = Sources::of(&self.path, &self.manifest)?;
+        let mut words = Words::default();
+        self.each(Table::Users, USERS, |row| {
+            let user = user(row, &mut words)?;
+            sources.harvest(row)?.users.push(user);
+            Ok(())
+        })?;
+        self.each(Table::Groups, GROUPS, |row| {
+            let group = group(row, &mut words)?;
+            sources.harvest(row)?.groups.push(group);
+            Ok(())
+        })?;
+        // Sorted by id in the table, but nothing here depends on who wrote it.
+        sources.harvests.iter_mut().for_each(|harvest| harvest.users.sort_by(|a, b| a.id.cmp(&b.id)));
+        self.each(Table::Memberships, MEMBERSHIPS, |row| {
+            let harvest = sources.harvest(row)?;
+            let member = outside_member(row, &harvest.users)?;
+            let group_id = words.group(&row.needed("group_id")?);
+            harvest.outside.extend(member.map(|member| Outside { group_id, member }));
+            Ok(())
+        })?;
+        let patterns = self.manifest.policy.get("privileged_groups").and_then(|entry| entry.value.as_array());
+        let by_group = patterns.is_some_and(|patterns| !patterns.is_empty());
+        Ok(Inventory::of(sources.harvests.into_iter().map(|harvest| Roll::restore(harvest, by_group)).collect()))
+    }
+
+    /// The findings, in the order of the table.
+    pub fn findings(&self) -> Result<Vec<PastFinding>, SnapshotError> {
+        let mut words = Words::default();
+        let mut findings = Vec::new();
+        self.each(Table::Findings, FINDINGS, |row| {
+            findings.push(finding(row, &mut words)?);
+            Ok(())
+        })?;
+        Ok(findings)
+    }
+
+    fn each(
+        &self,
+        table: Table,
+        columns: &'static [&'static str],
+        take: impl FnMut(&Row<'_>) -> Result<(), String>,
+    ) -> Result<(), SnapshotError> {
+        each_row(&self.path, table, columns, self.manifest.guarded_cells > 0, take)
+    }
+}
+
+const USERS: &[&str] = &[
+    "source",
+    "id",
+    "username",
+    "display_name",
+    "email_address",
+    "enabled",
+    "account_type",
+    "kind",
+    "group_memberships",
+    "groups_known",
+    "public_key",
+    "last_login",
+    "last_login_status",
+    "created_at",
+    "locale",
+    "is_admin",
+    "mfa",
+    "expires_at",
+];
+const GROUPS: &[&str] = &["source", "id", "name", "description", "privileged"];
+const MEMBERSHIPS: &[&str] = &["source", "group_id", "user_id", "via", "external_name"];
+const FINDINGS: &[&str] = &[
+    "source",
+    "fingerprint",
+    "rule",
+    "severity",
+    "status",
+    "subject_kind",
+    "subject_id",
+    "subject_name",
+    "title",
+    "evidence",
+    "action",
+    "controls",
+    "first_seen",
+    "last_seen",
+    "exception",
+];
+
+/// What stood first, and how much more there is.
+fn told(problems: &[Problem]) -> String {
+    let first = problems.first().map_or_else(String::new, ToString::to_string);
+    match problems.len().saturating_sub(1) {
+        0 => first,
+        more => format!("{first}; and {more} more"),
+    }
+}
+
+/// Texts that many rows share, kept once.
+#[derive(Default)]
+struct Words {
+    texts: AHashMap<Box<str>, Arc<str>>,
+    groups: AHashMap<Box<str>, GroupId>,
+}
+
+impl Words {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let shared: Arc<str> = text.into();
+        self.texts.insert(text.into(), Arc::clone(&shared));
+        shared
+    }
+
+    fn group(&mut self, id: &str) -> GroupId {
+        if let Some(known) = self.groups.get(id) {
+            return known.clone();
+        }
+        let shared = GroupId::from(id);
+        self.groups.insert(id.into(), shared.clone());
+        shared
+    }
+}
+
+/// The manifest's sources, to be filled.
+struct Sources {
+    harvests: Vec<Harvest>,
+    /// The tables are sorted by source: the next row is most likely of the last one's.
+    last: usize,
+}
+
+impl Sources {
+    fn of(folder: &Path, manifest: &Manifest) -> Result<Self, SnapshotError> {
+        let strange = |reason| SnapshotError::Manifest { path: folder.join(super::MANIFEST), reason };
+        let harvests: Result<Vec<Harvest>, String> = manifest.sources.iter().map(harvest).collect();
+        Ok(Self { harvests: harvests.map_err(strange)?, last: 0 })
+    }
+
+    fn harvest(&mut self, row: &Row<'_>) -> Result<&mut Harvest, String> {
+        let name = row.needed("source")?;
+        let is_it = |harvest: &Harvest| harvest.source.name.as_str() == &*name;
+        if !self.harvests.get(self.last).is_some_and(is_it) {
+            let found = self.harvests.iter().position(is_it);
+            self.last = found.ok_or_else(|| format!("source {name:?} is not in the manifest"))?;
+        }
+        Ok(&mut self.harvests[self.last])
+    }
+}
+
+fn harvest(entry: &SourceEntry) -> Result<Harvest, String> {
+    let lists: Result<Vec<ListReport>, String> = entry
+        .lists
+        .iter()
+        .map(|list| {
+            let unknown = |what: &str| format!("source {}: {what} is nothing that this program knows", entry.name);
+            Ok(ListReport {
+                kind: ListKind::parse(&list.kind).ok_or_else(|| unknown(&list.kind))?,
+                query: list.query.clone(),
+                expected: list.expected,
+                received: list.received,
+                distinct: list.distinct,
+                pages: list.pages,
+                passes: list.passes,
+                requests: list.requests,
+                coverage: Coverage::of_words(&list.coverage, &list.proof).ok_or_else(|| unknown(&list.coverage))?,
+            })
+        })
+        .collect();
+    let identity = SourceIdentity {
+        name: SourceName::from(entry.name.as_str()),
+        kind: entry.kind.clone(),
+        url: entry.url.clone(),
+        client_id: entry.client_id.clone(),
+    };
+    Ok(Harvest {
+        lists: lists?,
+        clock_skew_seconds: entry.clock_skew_seconds,
+        tls_certificate_sha256: entry.tls_certificate_sha256.clone(),
+        ..Harvest::of(identity)
+    })
+}
+
+fn user(row: &Row<'_>, words: &mut Words) -> Result<User, String> {
+    let mut user = User::new(row.needed("id")?);
+    user.username = row.boxed("username")?;
+    user.display_name = row.boxed("display_name")?;
+    user.email_address = row.boxed("email_address")?;
+    user.enabled = row.flag("enabled")?;
+    user.account_type = row.text("account_type")?.map(|text| words.text(&text));
+    let kind = row.needed("kind")?;
+    user.kind = UserKind::parse(&kind).ok_or_else(|| format!("kind {kind:?} is none that this program knows"))?;
+    let mut groups = Vec::new();
+    row.each_item("group_memberships", |id| groups.push(words.group(id)))?;
+    user.group_memberships = groups.into();
+    user.groups_known = row.flag("groups_known")?.unwrap_or(false);
+    user.public_key = row.boxed("public_key")?;
+    user.last_login = last_login(row)?;
+    user.created_at = row.instant("created_at")?.map_or(Told::Not, Told::At);
+    user.locale = row.text("locale")?.map(|text| words.text(&text));
+    user.is_admin = row.flag("is_admin")?;
+    user.mfa = row.flag("mfa")?;
+    user.expires_at = row.instant("expires_at")?.map_or(Told::Not, Told::At);
+    Ok(user)
+}
+
+fn last_login(row: &Row<'_>) -> Result<LastLogin, String> {
+    let status = row.needed("last_login_status")?;
+    Ok(match (&*status, row.instant("last_login")?) {
+        ("at", Some(at)) => LastLogin::At(at),
+        ("never", _) => LastLogin::Never { sentinel: None },
+        ("not-reported", _) => LastLogin::NotReported,
+        ("unreadable", _) => LastLogin::Unreadable(Box::default()),
+        _ => return Err(format!("last_login_status {status:?} does not fit its row")),
+    })
+}
+
+fn group(row: &Row<'_>, words: &mut Words) -> Result<Group, String> {
+    let mut group = Group::new(words.group(&row.needed("id")?));
+    group.name = row.boxed("name")?;
+    group.description = row.boxed("description")?;
+    group.privileged = row.flag("privileged")?.unwrap_or(false);
+    Ok(group)
+}
+
+/// What a membership tells beyond the listed users' own records; `None` where that is nothing.
+fn outside_member(row: &Row<'_>, users: &[User]) -> Result<Option<OutsideMember>, String> {
+    let user = row.text("user_id")?.map(|id| UserId::from(&*id));
+    let name = || row.needed("external_name").map(|name| Box::from(&*name));
+    Ok(match (&*row.needed("via")?, user) {
+        ("direct", Some(id)) if users.binary_search_by(|user| user.id.cmp(&id)).is_ok() => None,
+        ("direct", Some(id)) => Some(OutsideMember::Missing(id)),
+        ("directory-group", Some(user)) => Some(OutsideMember::Nested { user, through: name()? }),
+        ("directory-group", None) => Some(OutsideMember::Directory(name()?)),
+        (via, _) => return Err(format!("via {via:?} does not fit its row")),
+    })
+}
+
+fn finding(row: &Row<'_>, words: &mut Words) -> Result<PastFinding, String> {
+    let fingerprint = row.needed("fingerprint")?;
+    let severity = row.needed("severity")?;
+    let kind = row.needed("subject_kind")?;
+    let instant = |column| row.instant(column)?.ok_or_else(|| format!("{column} is empty"));
+    let mut controls = Vec::new();
+    row.each_item("controls", |control| controls.push(Box::from(control)))?;
+    Ok(PastFinding {
+        source: SourceName::from(words.text(&row.needed("source")?)),
+        fingerprint: Fingerprint::parse(&fingerprint).ok_or_else(|| format!("{fingerprint:?} is no fingerprint"))?,
+        rule: words.text(&row.needed("rule")?),
+        severity: Severity::parse(&severity).ok_or_else(|| format!("{severity:?} is no severity"))?,
+        status: words.text(&row.needed("status")?),
+        subject: Subject {
+            kind: SubjectKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of subject"))?,
+            id: Box::from(&*row.needed("subject_id")?),
+            name: row.boxed("subject_name")?,
+        },
+        title: Box::from(&*row.needed("title")?),
+        evidence: Box::from(&*row.needed("evidence")?),
+        action: words.text(&row.needed("action")?),
+        controls,
+        first_seen: instant("first_seen")?,
+        last_seen: instant("last_seen")?,
+        exception: row.boxed("exception")?,
+    })
+}

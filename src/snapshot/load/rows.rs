@@ -1,0 +1,302 @@
+//! The rows of a table's file, Parquet or CSV, cell by cell and by column name. Knows no table in particular.
+//!
+//! CSV is not read by the `csv` crate: it cannot tell null (an empty field) from an empty text (`""`).
+
+use super::super::error::SnapshotError;
+use crate::model::Instant;
+use crate::table::{Table, unguarded};
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::array::{Array, ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use chrono::{DateTime, Utc};
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::ops::Range;
+use std::path::Path;
+
+/// Rows that are decoded at once.
+const BATCH: usize = 4_096;
+
+/// One row. Cells are asked for by the column's name.
+pub(super) struct Row<'a> {
+    columns: &'static [&'static str],
+    cells: Cells<'a>,
+}
+
+enum Cells<'a> {
+    Csv { record: &'a Record, places: &'a [usize], guarded: bool },
+    Parquet { columns: &'a [Column], row: usize },
+}
+
+/// One column of a batch.
+enum Column {
+    Text(StringArray),
+    Flag(BooleanArray),
+    Instant(TimestampMicrosecondArray),
+    List(ListArray),
+}
+
+impl<'a> Row<'a> {
+    fn place(&self, column: &str) -> Result<usize, String> {
+        let found = self.columns.iter().position(|known| *known == column);
+        found.ok_or_else(|| format!("column {column} was not asked for"))
+    }
+
+    /// A text.
+    pub(super) fn text(&self, column: &str) -> Result<Option<Cow<'a, str>>, String> {
+        let at = self.place(column)?;
+        match &self.cells {
+            Cells::Csv { record, places, guarded } => {
+                let cell = record.cell(places[at])?;
+                Ok(cell.map(|cell| Cow::Borrowed(if *guarded { unguarded(cell) } else { cell })))
+            }
+            Cells::Parquet { columns, row } => match &columns[at] {
+                Column::Text(texts) => Ok(texts.is_valid(*row).then(|| Cow::Borrowed(texts.value(*row)))),
+                _ => Err(format!("column {column} holds no text")),
+            },
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn needed(&self, column: &str) -> Result<Cow<'a, str>, String> {
+        self.text(column)?.ok_or_else(|| format!("{column} is empty"))
+    }
+
+    /// A text of its own.
+    pub(super) fn boxed(&self, column: &str) -> Result<Option<Box<str>>, String> {
+        Ok(self.text(column)?.map(|text| Box::from(&*text)))
+    }
+
+    /// Yes, no or not told.
+    pub(super) fn flag(&self, column: &str) -> Result<Option<bool>, String> {
+        let at = self.place(column)?;
+        match &self.cells {
+            Cells::Csv { record, places, .. } => match record.cell(places[at])? {
+                None => Ok(None),
+                Some("true") => Ok(Some(true)),
+                Some("false") => Ok(Some(false)),
+                Some(other) => Err(format!("{column} is {other:?}, neither true nor false")),
+            },
+            Cells::Parquet { columns, row } => match &columns[at] {
+                Column::Flag(flags) => Ok(flags.is_valid(*row).then(|| flags.value(*row))),
+                _ => Err(format!("column {column} holds no flags")),
+            },
+        }
+    }
+
+    /// An instant.
+    pub(super) fn instant(&self, column: &str) -> Result<Option<Instant>, String> {
+        let at = self.place(column)?;
+        match &self.cells {
+            Cells::Csv { record, places, .. } => {
+                let Some(text) = record.cell(places[at])? else { return Ok(None) };
+                let read = DateTime::parse_from_rfc3339(text);
+                read.map(|at| Some(at.with_timezone(&Utc))).map_err(|_| format!("{column} is {text:?}, not an instant"))
+            }
+            Cells::Parquet { columns, row } => match &columns[at] {
+                Column::Instant(instants) if instants.is_valid(*row) => {
+                    let micros = instants.value(*row);
+                    let at = DateTime::from_timestamp_micros(micros);
+                    at.map(Some).ok_or_else(|| format!("{column} is {micros}, not an instant"))
+                }
+                Column::Instant(_) => Ok(None),
+                _ => Err(format!("column {column} holds no instants")),
+            },
+        }
+    }
+
+    /// The items of a list, one by one.
+    pub(super) fn each_item(&self, column: &str, mut take: impl FnMut(&str)) -> Result<(), String> {
+        let at = self.place(column)?;
+        match &self.cells {
+            Cells::Csv { record, places, .. } => {
+                let Some(json) = record.cell(places[at])? else { return Ok(()) };
+                let items: Vec<Cow<'_, str>> =
+                    serde_json::from_str(json).map_err(|e| format!("{column} is not a JSON array of texts: {e}"))?;
+                for item in &items {
+                    take(item);
+                }
+                Ok(())
+            }
+            Cells::Parquet { columns, row } => match &columns[at] {
+                Column::List(lists) => each_in(lists, *row, &mut take),
+                _ => Err(format!("column {column} holds no lists")),
+            },
+        }
+    }
+}
+
+fn each_in(lists: &ListArray, row: usize, take: &mut impl FnMut(&str)) -> Result<(), String> {
+    let items = lists.values().as_any().downcast_ref::<StringArray>().ok_or("a list of something but texts")?;
+    let place = |offset: i32| usize::try_from(offset).map_err(|e| e.to_string());
+    let offsets = lists.value_offsets();
+    (place(offsets[row])?..place(offsets[row + 1])?).for_each(|at| take(items.value(at)));
+    Ok(())
+}
+
+/// Takes every row of a table, from Parquet where it is there, else from CSV. `guarded`: CSV cells may bear the guard.
+pub(super) fn each_row(
+    folder: &Path,
+    table: Table,
+    columns: &'static [&'static str],
+    guarded: bool,
+    mut take: impl FnMut(&Row<'_>) -> Result<(), String>,
+) -> Result<(), SnapshotError> {
+    let parquet = folder.join(format!("{}.parquet", table.as_str()));
+    let csv = folder.join(format!("{}.csv", table.as_str()));
+    let (path, read) = if parquet.is_file() {
+        let read = from_parquet(&parquet, columns, &mut take);
+        (parquet, read)
+    } else if csv.is_file() {
+        let read = from_csv(&csv, columns, guarded, &mut take);
+        (csv, read)
+    } else {
+        return Err(SnapshotError::NoTable { path: folder.to_owned(), table: table.as_str() });
+    };
+    read.map_err(|reason| SnapshotError::Strange { path, reason })
+}
+
+fn from_parquet(
+    path: &Path,
+    columns: &'static [&'static str],
+    take: &mut impl FnMut(&Row<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| e.to_string())?;
+    let wanted = columns.iter().map(|column| builder.schema().index_of(column));
+    let wanted: Vec<usize> = wanted.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+    let batches = builder.with_projection(mask).with_batch_size(BATCH).build().map_err(|e| e.to_string())?;
+    let mut before = 0;
+    for batch in batches {
+        let batch = batch.map_err(|e| e.to_string())?;
+        let arrays: Vec<Column> = columns.iter().map(|name| column(&batch, name)).collect::<Result<_, _>>()?;
+        for row in 0..batch.num_rows() {
+            let cells = Cells::Parquet { columns: &arrays, row };
+            take(&Row { columns, cells }).map_err(|why| format!("row {}: {why}", before + row + 1))?;
+        }
+        before += batch.num_rows();
+    }
+    Ok(())
+}
+
+fn column(batch: &RecordBatch, name: &str) -> Result<Column, String> {
+    let array: &ArrayRef = batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"))?;
+    let any = array.as_any();
+    if let Some(texts) = any.downcast_ref::<StringArray>() {
+        return Ok(Column::Text(texts.clone()));
+    }
+    if let Some(flags) = any.downcast_ref::<BooleanArray>() {
+        return Ok(Column::Flag(flags.clone()));
+    }
+    if let Some(instants) = any.downcast_ref::<TimestampMicrosecondArray>() {
+        return Ok(Column::Instant(instants.clone()));
+    }
+    if let Some(lists) = any.downcast_ref::<ListArray>() {
+        return Ok(Column::List(lists.clone()));
+    }
+    Err(format!("column {name} is of the type {}", array.data_type()))
+}
+
+fn from_csv(
+    path: &Path,
+    columns: &'static [&'static str],
+    guarded: bool,
+    take: &mut impl FnMut(&Row<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let mut input = BufReader::with_capacity(64 * 1024, file);
+    let mut record = Record::default();
+    record.read(&mut input)?;
+    let header: Vec<String> = (0..record.cells.len())
+        .map(|at| Ok(record.cell(at)?.unwrap_or_default().trim_start_matches('\u{feff}').to_owned()))
+        .collect::<Result<_, String>>()?;
+    let place = |name: &&str| header.iter().position(|found| found == name).ok_or(format!("it has no column {name}"));
+    let places: Vec<usize> = columns.iter().map(place).collect::<Result<_, _>>()?;
+    let mut row = 0_u64;
+    while record.read(&mut input)? {
+        row += 1;
+        let cells = Cells::Csv { record: &record, places: &places, guarded };
+        let whole = if record.cells.len() == header.len() { Ok(()) } else { Err("a cell is missing".to_owned()) };
+        whole.and_then(|()| take(&Row { columns, cells })).map_err(|why| format!("row {row}: {why}"))?;
+    }
+    Ok(())
+}
+
+/// One record of RFC 4180: its cells without their quotes, one after the other.
+#[derive(Default)]
+struct Record {
+    line: Vec<u8>,
+    text: Vec<u8>,
+    cells: Vec<(Range<usize>, bool)>,
+}
+
+impl Record {
+    /// Reads the next one; false at the end.
+    fn read(&mut self, input: &mut impl BufRead) -> Result<bool, String> {
+        self.line.clear();
+        // A line break within quotes is none: the record goes on while a quote is open.
+        while self.line.is_empty() || !quotes(&self.line).is_multiple_of(2) {
+            let read = input.read_until(b'\n', &mut self.line).map_err(|e: io::Error| e.to_string())?;
+            if read == 0 && self.line.is_empty() {
+                return Ok(false);
+            }
+            if read == 0 {
+                return Err("the last quote is not closed".to_owned());
+            }
+        }
+        self.split();
+        Ok(true)
+    }
+
+    fn split(&mut self) {
+        self.text.clear();
+        self.cells.clear();
+        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        let mut rest = line.strip_suffix(b"\r").unwrap_or(line);
+        loop {
+            let from = self.text.len();
+            let quoted = rest.first() == Some(&b'"');
+            if quoted {
+                rest = unquote(&rest[1..], &mut self.text);
+            }
+            let end = rest.iter().position(|b| *b == b',').unwrap_or(rest.len());
+            self.text.extend_from_slice(&rest[..end]);
+            self.cells.push((from..self.text.len(), quoted));
+            match rest.get(end + 1..) {
+                Some(more) if end < rest.len() => rest = more,
+                _ => return,
+            }
+        }
+    }
+
+    /// `None` where the field is empty and not quoted: null.
+    fn cell(&self, at: usize) -> Result<Option<&str>, String> {
+        let (range, quoted) = self.cells.get(at).ok_or("a cell is missing")?;
+        if range.is_empty() && !quoted {
+            return Ok(None);
+        }
+        std::str::from_utf8(&self.text[range.clone()]).map(Some).map_err(|_| "a cell is not UTF-8".to_owned())
+    }
+}
+
+/// A fold looks at every byte, but many at once.
+fn quotes(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |count, byte| count + usize::from(*byte == b'"'))
+}
+
+/// Copies up to the closing quote, two of them being one; gives what follows it.
+fn unquote<'a>(mut rest: &'a [u8], text: &mut Vec<u8>) -> &'a [u8] {
+    while let Some(quote) = rest.iter().position(|b| *b == b'"') {
+        text.extend_from_slice(&rest[..quote]);
+        rest = &rest[quote + 1..];
+        if rest.first() != Some(&b'"') {
+            return rest;
+        }
+        text.push(b'"');
+        rest = &rest[1..];
+    }
+    text.extend_from_slice(rest);
+    &[]
+}

@@ -1,0 +1,217 @@
+//! What is published is read back, from either format and any dialect; what is not intact is refused.
+
+use super::super::manifest::{Counts, FORMAT_VERSION, ListEntry, Manifest, Tool};
+use super::super::{Store, TableChoice};
+use super::*;
+use crate::model::{Classes, Finding, FindingStatus, Pattern, Rule};
+use crate::table::{CsvDialect, Tables};
+use std::collections::BTreeMap;
+use tempfile::TempDir;
+
+const RUN: &str = "20261123T020000Z-0001";
+
+fn at(text: &str) -> Instant {
+    text.parse().unwrap()
+}
+
+/// Texts that are hard to write down.
+const HARD: [&str; 9] = ["", "a", "a,b", "a\"b\"", "\"", "a\r\nb", "=1+1", "Zoë \u{1f600}", "'x"];
+
+fn user(number: usize) -> User {
+    let mut user = User::new(number.to_string());
+    let hard = |shift: usize| HARD.get((number + shift) % 10).map(|text| Box::from(*text));
+    (user.username, user.display_name, user.email_address, user.public_key) = (hard(0), hard(1), hard(2), hard(3));
+    user.enabled = [Some(true), Some(false), None][number % 3];
+    (user.is_admin, user.mfa) = (user.enabled, [None, Some(true)][number % 2]);
+    user.account_type = (!number.is_multiple_of(4)).then(|| Arc::from("LDAP"));
+    user.group_memberships = [vec![], vec!["1".into()], vec!["1".into(), "a\"b".into()]][number % 3].clone().into();
+    user.groups_known = !number.is_multiple_of(5);
+    user.last_login = [
+        LastLogin::At(at("2026-11-01T01:02:03.5Z")),
+        LastLogin::Never { sentinel: None },
+        LastLogin::NotReported,
+        LastLogin::Unreadable(Box::default()),
+    ][number % 4]
+        .clone();
+    user.expires_at = if number.is_multiple_of(2) { Told::At(at("2027-01-01T00:00:00Z")) } else { Told::Not };
+    user
+}
+
+fn list(kind: ListKind, coverage: Coverage) -> ListReport {
+    let (expected, passes) = (Some(12), 1);
+    let query = "/users?offset=0".to_owned();
+    ListReport { kind, query, expected, received: 12, distinct: 12, pages: 1, passes, requests: 1, coverage }
+}
+
+fn inventory() -> Inventory {
+    let harvest = |name: &str, coverage: Coverage| {
+        let kind = "rest-v3".to_owned();
+        let identity = SourceIdentity { name: name.into(), kind, url: "u".into(), client_id: "c".into() };
+        let mut group = Group::new("1");
+        group.name = Some("Administrators".into());
+        let outside = [
+            OutsideMember::Missing("99".into()),
+            OutsideMember::Directory("cn=x".into()),
+            OutsideMember::Nested { user: "1".into(), through: "Inner".into() },
+        ];
+        Harvest {
+            users: (0..40).map(user).collect(),
+            groups: vec![group, Group::new("a\"b")],
+            outside: outside.map(|member| Outside { group_id: "1".into(), member }).into(),
+            lists: vec![list(ListKind::Users, coverage)],
+            ..Harvest::of(identity)
+        }
+    };
+    let proven = Coverage::Complete { proof: "total 12".to_owned() };
+    let failed = Coverage::Failed { error: "403".to_owned() };
+    let privileged_groups = vec![Pattern::parse("Administrators").unwrap()];
+    let classes = Classes { privileged_groups, ..Classes::default() };
+    Inventory::join(vec![harvest("eu", proven), harvest("us", failed)], &classes)
+}
+
+fn finding() -> Finding {
+    Finding {
+        source: "eu".into(),
+        fingerprint: Fingerprint::of(&["x"]),
+        rule: Rule::StaleLogin,
+        severity: Severity::High,
+        status: FindingStatus::New,
+        subject: Subject { kind: SubjectKind::User, id: "1".into(), name: Some("=1".into()) },
+        title: "a, b".into(),
+        evidence: "{\"a\":\"b\"}".into(),
+        action: "act",
+        controls: Arc::from(["CIS 5.3", "AC-2"]),
+        first_seen: at("2026-11-01T00:00:00Z"),
+        last_seen: at("2026-11-23T02:00:00Z"),
+        exception: None,
+    }
+}
+
+fn manifest(inventory: &Inventory) -> Manifest {
+    let sources = inventory.rolls.iter().map(|roll| {
+        let harvest = &roll.harvest;
+        let lists = harvest.lists.iter().map(|list| ListEntry {
+            kind: list.kind.as_str().to_owned(),
+            query: list.query.clone(),
+            coverage: list.coverage.as_str().to_owned(),
+            expected: list.expected,
+            received: list.received,
+            distinct: list.distinct,
+            pages: list.pages,
+            passes: list.passes,
+            requests: list.requests,
+            proof: list.coverage.words().to_owned(),
+        });
+        SourceEntry {
+            name: harvest.source.name.to_string(),
+            kind: harvest.source.kind.clone(),
+            url: harvest.source.url.clone(),
+            client_id: harvest.source.client_id.clone(),
+            status: harvest.status().as_str().to_owned(),
+            reason: harvest.reason(),
+            lists: lists.collect(),
+            clock_skew_seconds: None,
+            tls_certificate_sha256: None,
+        }
+    });
+    let from = "configuration".to_owned();
+    let entry = super::super::manifest::PolicyEntry { value: serde_json::json!(["administrators"]), from };
+    Manifest {
+        format_version: FORMAT_VERSION,
+        run_id: RUN.to_owned(),
+        tool: Tool { name: "t".to_owned(), version: "1".to_owned() },
+        host: "h".to_owned(),
+        operator: "o".to_owned(),
+        as_of: "2026-11-23T02:00:00Z".to_owned(),
+        started_at: "2026-11-23T02:00:00Z".to_owned(),
+        finished_at: "2026-11-23T02:00:01Z".to_owned(),
+        completeness: "partial".to_owned(),
+        sources: sources.collect(),
+        policy: BTreeMap::from([("privileged_groups".to_owned(), entry)]),
+        config_sha256: String::new(),
+        exceptions_sha256: None,
+        base: None,
+        rules: Vec::new(),
+        files: Vec::new(),
+        counts: Counts::default(),
+        guarded_cells: 0,
+        warnings: Vec::new(),
+    }
+}
+
+/// Publishes the inventory in these formats.
+fn published(inventory: &Inventory, csv: bool, parquet: bool, dialect: CsvDialect) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("snapshots")).lock(&folder.path().join("state")).unwrap();
+    let staging = store.stage(RUN).unwrap();
+    let findings = [finding()];
+    let tables = Tables { inventory, findings: &findings, changes: &[] };
+    let choice = TableChoice { csv, parquet, dialect, completeness: "partial" };
+    let guarded_cells = staging.write_tables(&tables, &choice).unwrap().guarded_cells;
+    let manifest = Manifest { files: staging.files(), guarded_cells, ..manifest(inventory) };
+    let path = staging.seal(&manifest).unwrap().publish().unwrap();
+    (folder, path)
+}
+
+#[test]
+fn what_was_published_is_read_back_from_either_format_and_every_dialect() {
+    let inventory = inventory();
+    for (csv, parquet, dialect) in [
+        (false, true, CsvDialect::Strict),
+        (true, false, CsvDialect::Strict),
+        (true, false, CsvDialect::Excel),
+        (true, false, CsvDialect::Raw),
+        (true, true, CsvDialect::Excel),
+    ] {
+        let (_folder, path) = published(&inventory, csv, parquet, dialect);
+        let archive = Archive::open(&path).unwrap();
+        let read = archive.inventory().unwrap();
+        for (read, written) in read.rolls.iter().zip(&inventory.rolls) {
+            for (read, written) in read.harvest.users.iter().zip(&written.harvest.users) {
+                assert_eq!(read, written, "{dialect:?}");
+            }
+        }
+        assert!(read == inventory, "{dialect:?}");
+        let findings = archive.findings().unwrap();
+        let ([found], written) = (&findings[..], finding()) else { panic!("one finding") };
+        assert_eq!((found.fingerprint, &found.subject), (written.fingerprint, &written.subject));
+        assert_eq!((&*found.rule, &*found.status, &*found.action), ("stale-login", "new", "act"));
+        assert_eq!((found.first_seen, found.last_seen), (written.first_seen, written.last_seen));
+        assert_eq!((&found.evidence, found.controls.len()), (&written.evidence, 2));
+    }
+}
+
+#[test]
+fn a_snapshot_that_does_not_verify_is_refused_with_its_name_and_a_cure() {
+    let (_folder, path) = published(&inventory(), true, true, CsvDialect::Strict);
+    fs::write(path.join("groups.csv"), "x").unwrap();
+    let error = Archive::open(&path).unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains(RUN) && told.contains("groups.csv: changed"), "{told}");
+    assert!(error.hint().unwrap().contains("verify"));
+    assert!(Archive::open(Path::new("/nowhere")).unwrap_err().to_string().contains("/nowhere"));
+}
+
+#[test]
+fn a_snapshot_without_tables_says_which_setting_gives_them() {
+    let (_folder, path) = published(&inventory(), false, false, CsvDialect::Strict);
+    let error = Archive::open(&path).unwrap().inventory().unwrap_err();
+    assert!(error.to_string().contains("no table of users"), "{error}");
+    assert!(error.hint().unwrap().contains("output.tables"));
+}
+
+#[test]
+fn only_a_text_that_was_guarded_loses_its_apostrophe() {
+    let mut harvest = inventory().rolls.remove(0).harvest;
+    let (mut own, mut guarded) = (User::new("100"), User::new("101"));
+    (own.username, guarded.username) = (Some("'=1".into()), Some("=1".into()));
+    harvest.users = vec![own, guarded];
+    let inventory = Inventory::join(vec![harvest], &Classes::default());
+    let names = |dialect| {
+        let (_folder, path) = published(&inventory, true, false, dialect);
+        let read = Archive::open(&path).unwrap().inventory().unwrap();
+        [0, 1].map(|at| read.rolls[0].harvest.users[at].username.clone().unwrap())
+    };
+    assert_eq!(names(CsvDialect::Raw), ["'=1".into(), "=1".into()]);
+    assert_eq!(names(CsvDialect::Strict), ["=1".into(), "=1".into()], "the file cannot tell them apart");
+}

@@ -1,0 +1,64 @@
+//! Changes as events: their kinds, their place, and a size that no receiver refuses.
+
+use super::*;
+use crate::model::{Change, ChangeKind, ChangedGroup};
+
+fn change(kind: ChangeKind, text: &str) -> Change {
+    let membership = matches!(kind, ChangeKind::MembershipAdded | ChangeKind::MembershipRemoved);
+    let of_group = matches!(kind, ChangeKind::GroupAdded | ChangeKind::GroupRemoved | ChangeKind::GroupRenamed);
+    let subject_kind = if of_group { SubjectKind::Group } else { SubjectKind::User };
+    Change {
+        source: SourceName::from("eu"),
+        event_id: Fingerprint::of(&[kind.as_str()]),
+        kind,
+        subject: Subject { kind: subject_kind, id: "17".into(), name: Some(text.into()) },
+        field: Some("display_name".into()),
+        before: Some(text.into()),
+        after: Some(text.into()),
+        base_run: "20261122T020000Z-7f3a".into(),
+        severity: Severity::Low,
+        group: membership.then(|| ChangedGroup { id: "3".into(), name: Some(text.into()), privileged: true }),
+    }
+}
+
+#[test]
+fn every_kind_of_change_is_an_event_of_the_category_iam_with_the_subject_and_the_window() {
+    let facts = RunFacts { previous_started_at: Some(now() - chrono::TimeDelta::days(1)), ..facts() };
+    let changes: Vec<Change> = ChangeKind::ALL.into_iter().map(|kind| change(kind, "x")).collect();
+    let messages: Vec<Message> = of_published(&facts, &changes, &[&finding("n", "e")], &completed()).collect();
+    let codes: Vec<&str> = messages.iter().map(|message| message.code.as_str()).collect();
+    let kinds = ChangeKind::ALL.map(ChangeKind::as_str);
+    assert_eq!(codes, [&kinds[..], &["finding.stale-login", "run.completed"]].concat());
+    for (message, kind) in messages.iter().zip(ChangeKind::ALL) {
+        let body = body(&render(&stream(), &sender(), message, 1));
+        let event = &body["event"];
+        assert_eq!(
+            (&event["kind"], &event["code"], &event["severity"]),
+            (&"event".into(), &kind.as_str().into(), &3.into())
+        );
+        assert_eq!(event["id"], Fingerprint::of(&[kind.as_str()]).to_string(), "the id is the table's");
+        assert_eq!(event["start"], "2026-11-22T02:00:00.123Z");
+        let (of_user, of_group) = (body["user"]["id"] == "17", !body["group"].is_null());
+        assert_eq!(of_user, kind.as_str().starts_with("user.") || kind.as_str().starts_with("membership."));
+        assert_eq!(of_group, !kind.as_str().starts_with("user."));
+        let allowed = ["admin", "change", "creation", "deletion", "group", "info", "user"];
+        let types = event["type"].as_array().unwrap();
+        assert!(types.iter().all(|word| allowed.contains(&word.as_str().unwrap())), "ECS: expected types of iam");
+    }
+    assert_eq!(
+        body(&render(&stream(), &sender(), &messages[2], 1))["btrollcall"]["group"]["sensitivity"],
+        "privileged"
+    );
+}
+
+#[test]
+fn a_change_of_endless_texts_fits_into_a_datagram_and_keeps_who_it_is_about() {
+    for kind in ChangeKind::ALL {
+        let change = change(kind, &"\u{1f600}\n".repeat(5000));
+        let message = of_published(&facts(), &[change], &[], &completed()).next().unwrap();
+        let frame = render(&datagram(), &sender(), &message, 1);
+        assert!(frame.len() <= 1180 && !frame.contains('\n'), "{}: {}", kind.as_str(), frame.len());
+        assert_eq!(body(&frame)["btrollcall"]["change"]["subject"]["id"], "17");
+        assert_eq!(body(&frame)["event"]["code"], kind.as_str());
+    }
+}

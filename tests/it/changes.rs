@@ -1,0 +1,387 @@
+//! What the program says of change, held against what was done to the tenant.
+
+use super::receiver::Receiver;
+use super::rig::{AS_OF, Rig, Row, as_of, assert_exit, rows, rows_of, stderr, stdout};
+use bt_rollcall::sandbox::{Faults, Surface, World};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// What the events are to rebuild: fields by account, names by group, pairs of group and member.
+#[derive(Debug, Default, PartialEq)]
+struct State {
+    users: BTreeMap<String, BTreeMap<String, String>>,
+    groups: BTreeMap<String, String>,
+    pairs: BTreeSet<(String, String)>,
+}
+
+const FIELDS: [&str; 9] =
+    ["username", "display_name", "email_address", "enabled", "account_type", "kind", "is_admin", "mfa", "expires_at"];
+
+/// Read from the CSV tables; an empty cell is none.
+fn state(snapshot: &Path) -> State {
+    let table = |name: &str| rows(&snapshot.join(format!("{name}.csv")));
+    let key = |row: &Row, id: &str| format!("{}/{}", row["source"], row[id]);
+    let fields = |row: &Row| {
+        let told = FIELDS.iter().filter(|field| !row[**field].is_empty());
+        told.map(|field| ((*field).to_owned(), row[*field].clone())).collect()
+    };
+    let member = |row: &Row| {
+        if row["user_id"].is_empty() { format!("directory {}", row["external_name"]) } else { row["user_id"].clone() }
+    };
+    State {
+        users: table("users").iter().map(|row| (key(row, "id"), fields(row))).collect(),
+        groups: table("groups").iter().map(|row| (key(row, "id"), row["name"].clone())).collect(),
+        pairs: table("memberships").iter().map(|row| (key(row, "group_id"), member(row))).collect(),
+    }
+}
+
+fn object(json: &str) -> BTreeMap<String, String> {
+    let fields: BTreeMap<String, String> = serde_json::from_str(json).unwrap();
+    fields.into_iter().filter(|(field, value)| field != "public_key" && !value.is_empty()).collect()
+}
+
+fn apply(state: &mut State, row: &Row) {
+    let key = |id: &str| format!("{}/{id}", row["source"]);
+    let subject = key(&row["subject_id"]);
+    let pair = |value: &str| match row["field"].as_str() {
+        "group_memberships" => (key(value), row["subject_id"].clone()),
+        _ => (subject.clone(), format!("directory {value}")),
+    };
+    match row["kind"].as_str() {
+        "user.added" => assert!(state.users.insert(subject, object(&row["after"])).is_none()),
+        "user.removed" => assert!(state.users.remove(&subject).is_some()),
+        "group.added" => {
+            let name = object(&row["after"]).remove("name").unwrap_or_default();
+            assert!(state.groups.insert(subject, name).is_none());
+        }
+        "group.removed" => assert!(state.groups.remove(&subject).is_some()),
+        "group.renamed" => assert_eq!(state.groups.insert(subject, row["after"].clone()), Some(row["before"].clone())),
+        "membership.added" => assert!(state.pairs.insert(pair(&row["after"]))),
+        "membership.removed" => assert!(state.pairs.remove(&pair(&row["before"]))),
+        _ if row["field"] == "public_key" => {}
+        "user.renamed" | "user.changed" | "user.enabled" | "user.disabled" => {
+            let fields = state.users.get_mut(&subject).unwrap();
+            assert_eq!(fields.remove(&row["field"]).unwrap_or_default(), row["before"]);
+            if !row["after"].is_empty() {
+                fields.insert(row["field"].clone(), row["after"].clone());
+            }
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn apply_all(state: &mut State, rows: &[Row]) {
+    for row in rows {
+        apply(state, row);
+    }
+}
+
+fn changes(snapshot: &Path) -> Vec<Row> {
+    rows(&snapshot.join("changes.csv"))
+}
+
+/// (kind, subject's id, field, before, after).
+fn told(rig: &Rig) -> Vec<[String; 5]> {
+    let row = |row: &Row| ["kind", "subject_id", "field", "before", "after"].map(|column| row[column].clone());
+    changes(&rig.snapshot()).iter().map(row).collect()
+}
+
+/// Accounts by what was made of them.
+struct Cast {
+    rig: Rig,
+    group: u64,
+    admins: u64,
+}
+
+fn record(name: &str, enabled: bool, groups: &[u64]) -> serde_json::Map<String, Value> {
+    let record = json!({
+        "username": name, "display_name": name, "email_address": format!("{name}@example.com"), "enabled": enabled,
+        "account_type": "LDAP", "group_memberships": groups, "last_login": "2026-11-20T00:00:00Z",
+        "created_at": "2026-01-01T00:00:00Z",
+    });
+    record.as_object().unwrap().clone()
+}
+
+fn cast() -> Cast {
+    let mut world = World::empty();
+    let named = |name: &str| json!({"name": name}).as_object().unwrap().clone();
+    let group = world.add_group(named("Operators"));
+    let admins = world.add_group(named("Administrators"));
+    for (name, enabled) in [("ann", true), ("ben", true), ("cleo", true), ("dora", false), ("eve", true)] {
+        world.add_user(record(name, enabled, &[group]));
+    }
+    Cast { rig: Rig::new(world, Faults::default()), group, admins }
+}
+
+#[test]
+fn a_day_of_hand_made_edits_is_told_exactly_and_nothing_else() {
+    let Cast { rig, group, admins } = cast();
+    let output = rig.run(&[]);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains("this is the first snapshot, a baseline"), "{}", stdout(&output));
+    assert_eq!(told(&rig), Vec::<[String; 5]>::new(), "a baseline has no changes");
+    let newcomer = rig.sandbox.with_world(|world| {
+        let set = |world: &mut World, id, key: &str, value: Value| {
+            assert!(world.edit_user(id, |record| drop(record.insert(key.to_owned(), value))));
+        };
+        set(world, 1, "username", json!("ann.smith"));
+        set(world, 2, "group_memberships", json!([group, admins]));
+        set(world, 3, "enabled", json!(false));
+        set(world, 4, "enabled", json!(true));
+        world.remove_user(5);
+        world.add_user(record("finn", true, &[group]))
+    });
+    assert_exit(&rig.run(&[]), 0);
+    let (newcomer, group, admins) = (newcomer.to_string(), group.to_string(), admins.to_string());
+    let expected: Vec<[&str; 4]> = vec![
+        ["user.added", &newcomer, "", ""],
+        ["membership.added", "2", "group_memberships", ""],
+        ["membership.added", &newcomer, "group_memberships", ""],
+        ["user.renamed", "1", "username", "ann"],
+        ["membership.removed", "5", "group_memberships", &group],
+        ["user.disabled", "3", "enabled", "true"],
+        ["user.enabled", "4", "enabled", "false"],
+        ["user.removed", "5", "", ""],
+    ];
+    let found = told(&rig);
+    // What a removed account was is a JSON object, told apart.
+    let kinds: Vec<[&str; 4]> = found
+        .iter()
+        .map(|[kind, id, field, before, _]| {
+            let before = if kind == "user.removed" { "" } else { before.as_str() };
+            [kind.as_str(), id, field, before]
+        })
+        .collect();
+    assert_eq!(kinds, expected);
+    let after = |at: usize| found[at][4].as_str();
+    assert_eq!([after(1), after(2), after(3)], [admins.as_str(), &group, "ann.smith"]);
+    let manifest = rig.manifest();
+    assert_eq!(manifest["counts"]["changes"]["membership.added"], 2);
+    let base = manifest["base"]["run_id"].as_str().unwrap().to_owned();
+    assert!(changes(&rig.snapshot()).iter().all(|row| row["base_run"] == base));
+    let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
+    assert!(report.contains(&format!("Changes since <bdi>{base}</bdi>")));
+    let place = |text: &str| report.find(text).unwrap();
+    assert!(place("joined the group &#34;Administrators&#34;") < place("joined the group &#34;Operators&#34;"));
+}
+
+#[test]
+fn the_union_of_the_changes_of_many_days_rebuilds_the_last_inventory() {
+    let rig = Rig::of(
+        &[Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim],
+        World::seeded(1, 403, as_of()),
+        Faults::default(),
+        None,
+    );
+    assert_exit(&rig.run(&[]), 0);
+    let mut rebuilt = state(&rig.snapshot());
+    for day in 0..5 {
+        rig.sandbox.with_world(|world| world.live_a_day(day, as_of()));
+        if day == 2 {
+            // What a day does not do by itself.
+            let group = rig.sandbox.with_world(|world| world.groups().last().map(|(id, _)| id).unwrap());
+            rig.sandbox.with_world(|world| world.remove_group(group));
+            let named = json!({"name": "New group"}).as_object().unwrap().clone();
+            rig.sandbox.with_world(|world| world.add_group(named));
+        }
+        assert_exit(&rig.run(&[]), 0);
+        let changes = changes(&rig.snapshot());
+        assert!(!changes.is_empty());
+        apply_all(&mut rebuilt, &changes);
+        let now = state(&rig.snapshot());
+        assert!(rebuilt.users == now.users, "day {day}: users");
+        assert!(rebuilt.groups == now.groups, "day {day}: groups");
+        assert!(rebuilt.pairs == now.pairs, "day {day}: memberships");
+    }
+    let (first, last) = (rig.snapshots().remove(0), rig.snapshot());
+    let output = rig.call(&["diff", "--csv", first.to_str().unwrap(), last.to_str().unwrap()]);
+    assert_exit(&output, 0);
+    let mut rebuilt = state(&first);
+    // Its cells are guarded; no name of this tenant's changes runs as a formula.
+    apply_all(&mut rebuilt, &rows_of(&output.stdout[..]));
+    assert!(rebuilt == state(&last), "the difference of any two snapshots rebuilds the newer one");
+}
+
+#[test]
+fn a_day_with_a_list_that_moves_or_is_forbidden_says_nothing_of_removal_and_the_next_one_tells_all() {
+    let rig = Rig::of(&[Surface::Guide, Surface::Pra], World::seeded(2, 203, as_of()), Faults::default(), None);
+    assert_exit(&rig.run(&[]), 0);
+    let good = rig.snapshot();
+    rig.sandbox.with_world(|world| world.live_a_day(1, as_of()));
+    let leaver = rig.sandbox.with_world(|world| {
+        let id = *world.user_ids().iter().nth(50).unwrap();
+        assert!(world.remove_user(id));
+        id.to_string()
+    });
+    rig.sandbox.set_faults(Faults { forbid_users: true, ..Faults::default() });
+    let output = rig.run(&[]);
+    assert!([1, 3].contains(&output.status.code().unwrap()), "{}", stderr(&output));
+    if output.status.code() == Some(3) {
+        let kinds: BTreeSet<String> = told(&rig).into_iter().map(|[kind, ..]| kind).collect();
+        let verb = |kind: &String| kind.split('.').nth(1).unwrap().to_owned();
+        assert!(kinds.iter().all(|kind| !["added", "removed"].contains(&verb(kind).as_str())), "{kinds:?}");
+    }
+    rig.sandbox.set_faults(Faults::default());
+    assert_exit(&rig.run(&[]), 0);
+    assert_eq!(rig.manifest()["base"]["run_id"], good.file_name().unwrap().to_str().unwrap());
+    assert!(told(&rig).iter().any(|[kind, id, ..]| kind == "user.removed" && *id == leaver));
+    let mut rebuilt = state(&good);
+    apply_all(&mut rebuilt, &changes(&rig.snapshot()));
+    assert!(rebuilt == state(&rig.snapshot()));
+}
+
+#[test]
+fn a_partial_run_tells_what_is_proven() {
+    let Cast { rig, admins, .. } = cast();
+    assert_exit(&rig.run(&[]), 0);
+    rig.sandbox.with_world(|world| {
+        world.edit_user(1, |record| drop(record.insert("username".to_owned(), json!("ann.smith"))));
+        world.edit_user(2, |record| drop(record.insert("group_memberships".to_owned(), json!([admins]))));
+        world.remove_group(admins);
+    });
+    rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
+    assert_exit(&rig.run(&[]), 3);
+    let kinds: Vec<String> = told(&rig).into_iter().map(|[kind, ..]| kind).collect();
+    assert_eq!(kinds, ["user.renamed"], "the groups were forbidden: neither they nor memberships are told");
+    let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
+    assert!(report.contains("not proven complete on both sides: groups"));
+}
+
+#[test]
+fn changes_go_to_the_siem_in_their_order_before_the_findings_and_the_heartbeat() {
+    let receiver = Receiver::start();
+    let rig = Rig::with_syslog(World::seeded(4, 403, as_of()), Faults::default(), Some(&receiver.url()));
+    assert_exit(&rig.run(&[]), 0);
+    let first = receiver.messages().len();
+    rig.sandbox.with_world(|world| world.live_a_day(1, as_of()));
+    assert_exit(&rig.run(&[]), 0);
+    let messages: Vec<Value> = receiver.messages()[first..]
+        .iter()
+        .map(|message| serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap())
+        .collect();
+    let rows = changes(&rig.snapshot());
+    let ids: Vec<&str> = messages.iter().take(rows.len()).map(|body| body["event"]["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, rows.iter().map(|row| row["event_id"].as_str()).collect::<Vec<_>>(), "first, and in order");
+    let rest = &messages[rows.len()..];
+    assert!(rest[..rest.len() - 1].iter().all(|body| body["event"]["dataset"] == "btrollcall.finding"));
+    let last = &rest[rest.len() - 1];
+    assert_eq!(
+        (&last["event"]["code"], &last["btrollcall"]["run"]["emitted"]),
+        (&json!("run.completed"), &json!(messages.len()))
+    );
+    assert_eq!(last["btrollcall"]["run"]["changes"], rig.manifest()["counts"]["changes"]);
+    let promoted: Vec<&Value> =
+        messages.iter().filter(|body| body["btrollcall"]["group"]["sensitivity"] == "privileged").collect();
+    assert!(promoted.iter().any(|body| body["event"]["code"] == "membership.added" && body["event"]["severity"] == 8));
+    let sequences: Vec<u64> = messages.iter().filter_map(|body| body["event"]["sequence"].as_u64()).collect();
+    assert_eq!(sequences, (1..messages.len() as u64).collect::<Vec<_>>(), "numbered through");
+    assert!(messages.iter().all(|body| body["event"]["kind"] != "event" || body["event"]["start"].is_string()));
+}
+
+#[test]
+fn diff_speaks_to_people_and_to_machines_and_refuses_what_is_no_snapshot() {
+    let Cast { rig, admins, .. } = cast();
+    assert_exit(&rig.run(&[]), 0);
+    let name = "x\u{1b}[2J\u{202e}\n=1";
+    rig.sandbox.with_world(|world| {
+        world.edit_user(1, |record| drop(record.insert("username".to_owned(), json!(name))));
+        world.edit_user(2, |record| drop(record.insert("group_memberships".to_owned(), json!([admins]))));
+    });
+    assert_exit(&rig.run(&[]), 0);
+    let folders = rig.snapshots();
+    let [old, new] = [&folders[0], &folders[1]].map(|folder| folder.to_str().unwrap());
+    let output = rig.call(&["diff", old, new]);
+    assert_exit(&output, 0);
+    let text = stdout(&output);
+    assert!(text.contains("sandbox\n") && text.contains("user.renamed (1)") && text.contains("PRIVILEGED"), "{text}");
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+    let json_output = rig.call(&["diff", "--json", old, new]);
+    let events: Vec<Value> = serde_json::from_slice(&json_output.stdout).unwrap();
+    let table = changes(&rig.snapshot());
+    let ids: Vec<&str> = events.iter().map(|event| event["event_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, table.iter().map(|row| row["event_id"].as_str()).collect::<Vec<_>>(), "as the run told them");
+    assert!(events.iter().any(|event| event["after"] == name), "{events:?}");
+    let csv = rig.call(&["diff", "--csv", old, new]);
+    assert_eq!(rows_of(&csv.stdout[..]).len(), table.len());
+    let nothing = rig.call(&["diff", new, new]);
+    assert_exit(&nothing, 0);
+    assert!(stdout(&nothing).contains("no change"));
+    for wrong in ["/nowhere", rig.folder.path().to_str().unwrap()] {
+        let refused = rig.call(&["diff", old, wrong]);
+        assert_exit(&refused, 1);
+        assert!(stderr(&refused).contains(wrong) && stderr(&refused).contains("hint"), "{}", stderr(&refused));
+        assert!(stdout(&refused).is_empty());
+    }
+    fs::write(folders[0].join("users.csv"), "id\r\n").unwrap();
+    let refused = rig.call(&["diff", old, new]);
+    assert_exit(&refused, 1);
+    assert!(stderr(&refused).contains("users.csv"));
+    let run = rig.call(&["run", "--as-of", AS_OF]);
+    assert_exit(&run, 0);
+}
+
+#[test]
+fn a_base_that_was_tampered_with_stops_no_run_and_is_said() {
+    let Cast { rig, .. } = cast();
+    assert_exit(&rig.run(&[]), 0);
+    fs::write(rig.snapshot().join("users.csv"), "id\r\n").unwrap();
+    let output = rig.run(&[]);
+    assert_exit(&output, 0);
+    assert!(stderr(&output).contains("are not known") && stderr(&output).contains("users.csv"), "{}", stderr(&output));
+    let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
+    assert!(report.contains("which is not the same as no change"));
+}
+
+/// CPU of all children that have ended, in seconds: `cutime` and `cstime` of `proc_pid_stat(5)`, in hundredths.
+fn children_cpu() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat[stat.rfind(')').unwrap()..].split_whitespace().collect();
+    fields[14..16].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+}
+
+/// CPU in seconds and peak of memory in MiB of one run.
+fn measured(rig: &Rig) -> (f64, f64) {
+    let before = children_cpu();
+    let mut child = rig.start();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0.0_f64;
+    while child.try_wait().unwrap().is_none() {
+        let told = fs::read_to_string(&status).unwrap_or_default();
+        let line = told.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or(0.0);
+        peak = peak.max(kib / 1024.0);
+        std::thread::yield_now();
+    }
+    assert_exit(&child.wait_with_output().unwrap(), 0);
+    (children_cpu() - before, peak)
+}
+
+/// `cargo test --release --test it -- --ignored --nocapture a_hundred_thousand`
+#[test]
+#[ignore = "a measurement: for a release build and a quiet machine"]
+fn a_hundred_thousand_users_with_two_thousand_changes_cost_little_more_than_without_a_base() {
+    const USERS: usize = 100_000;
+    let rig = Rig::new(World::ordinary(1, USERS, as_of()), Faults::default());
+    let first = measured(&rig);
+    rig.sandbox.with_world(|world| {
+        let ids: Vec<u64> = world.user_ids().into_iter().step_by(USERS / 2000).collect();
+        for (at, id) in ids.into_iter().enumerate() {
+            match at % 4 {
+                0 => world
+                    .edit_user(id, |record| drop(record.insert("username".to_owned(), json!(format!("renamed-{id}"))))),
+                1 => world.edit_user(id, |record| drop(record.insert("enabled".to_owned(), json!(at % 8 == 1)))),
+                2 => world.remove_user(id),
+                _ => world.edit_user(id, |record| drop(record.insert("group_memberships".to_owned(), json!([1])))),
+            };
+        }
+    });
+    let second = measured(&rig);
+    let (cpu, memory) = (second.0 - first.0, second.1 - first.1);
+    let changes = changes(&rig.snapshot()).len();
+    println!(
+        "without a base {first:?} (s, MiB), with one {second:?}; {changes} changes cost {cpu:.2} s, {memory:.0} MiB"
+    );
+    assert!(cpu < 2.0 && memory < 60.0);
+}

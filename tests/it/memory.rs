@@ -1,0 +1,226 @@
+//! Findings over runs: what is new, open, back or over, told by the snapshots themselves.
+
+use super::receiver::Receiver;
+use super::rig::{Rig, Row, as_of, assert_exit, stdout};
+use bt_rollcall::sandbox::{Expect, Faults, World};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Output;
+
+/// The instant of a day's run, as the program takes and writes it.
+pub fn day(number: u32) -> String {
+    (as_of() + chrono::TimeDelta::days(number.into())).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+pub fn run_on(rig: &Rig, number: u32, more: &[&str]) -> Output {
+    rig.call(&[&["run", "--as-of", &day(number)], more].concat())
+}
+
+fn row<'a>(rows: &'a [Row], rule: &str, id: &str) -> Option<&'a Row> {
+    rows.iter().find(|row| row["rule"] == rule && row["subject_id"] == id)
+}
+
+fn set(rig: &Rig, id: &str, field: &str, value: Value) {
+    let id = id.parse().unwrap();
+    assert!(rig.sandbox.with_world(|world| world.edit_user(id, |record| drop(record.insert(field.to_owned(), value)))));
+}
+
+/// An ordinary tenant: a day changes one thing.
+fn tenant() -> Rig {
+    Rig::new(World::ordinary(3, 300, as_of()), Faults::default())
+}
+
+/// Somebody whose finding of this rule is the only one.
+fn somebody_with(rows: &[Row], rule: &str) -> String {
+    let mut of_rule = rows.iter().filter(|row| row["rule"] == rule && row["subject_kind"] == "user");
+    let alone = |id: &str| rows.iter().filter(|row| row["subject_id"] == id).count() == 1;
+    of_rule.find(|row| alone(&row["subject_id"])).expect("somebody")["subject_id"].clone()
+}
+
+/// Four days: somebody stale signs in, stays so, and goes stale again. What each day's table says, and the warnings.
+fn four_days(between: impl Fn(&Rig)) -> (Vec<BTreeMap<String, [String; 3]>>, Vec<String>) {
+    let rig = tenant();
+    assert_exit(&run_on(&rig, 0, &[]), 0);
+    let stale = somebody_with(&rig.table("findings"), "stale-login");
+    let before = rig.sandbox.with_world(|w| w.user(stale.parse().unwrap()).unwrap()["last_login"].clone());
+    let mut days = vec![told(&rig)];
+    let mut warnings = Vec::new();
+    for (number, login) in [(1, json!(day(1))), (2, json!(day(2))), (3, before)] {
+        set(&rig, &stale, "last_login", login);
+        between(&rig);
+        assert_exit(&run_on(&rig, number, &[]), 0);
+        let now = rig.table("findings");
+        let status = row(&now, "stale-login", &stale).map(|row| (row["status"].as_str(), row["first_seen"].as_str()));
+        let first = day(0);
+        let expected = [Some(("resolved", &*first)), None, Some(("reopened", &*first))];
+        assert_eq!(status, expected[number as usize - 1], "day {number}");
+        let others = now.iter().filter(|row| row["subject_id"] != stale && row["rule"] == "stale-login");
+        assert!(others.clone().count() > 0);
+        for other in others.filter(|row| row["first_seen"] == first) {
+            assert_eq!((&*other["status"], &*other["last_seen"]), ("open", &*day(number)));
+        }
+        days.push(told(&rig));
+        warnings.push(rig.manifest()["warnings"].to_string());
+    }
+    (days, warnings)
+}
+
+fn told(rig: &Rig) -> BTreeMap<String, [String; 3]> {
+    let of = |row: &Row| [row["status"].clone(), row["first_seen"].clone(), row["last_seen"].clone()];
+    rig.table("findings").iter().map(|row| (row["fingerprint"].clone(), of(row))).collect()
+}
+
+#[test]
+fn a_finding_is_open_until_its_account_is_seen_to_be_fine_and_losing_the_state_folder_changes_nothing() {
+    let (kept, quiet) = four_days(|_| {});
+    let (lost, warned) = four_days(|rig| fs::remove_dir_all(rig.folder.path().join("state")).unwrap());
+    assert_eq!(kept, lost);
+    assert!(quiet.iter().all(|warnings| !warnings.contains("findings.json")), "{quiet:?}");
+    assert!(warned.iter().all(|warnings| warnings.contains("findings.json was missing")), "{warned:?}");
+    let (broken, _) = four_days(|rig| fs::write(rig.folder.path().join("state/findings.json"), "{").unwrap());
+    assert_eq!(kept, broken);
+}
+
+#[test]
+fn counts_are_of_findings_that_stand_and_the_report_tells_what_is_over() {
+    let rig = tenant();
+    assert_exit(&run_on(&rig, 0, &[]), 0);
+    let rows = rig.table("findings");
+    let stale = somebody_with(&rows, "stale-login");
+    let before = rig.manifest()["counts"].clone();
+    assert_eq!(before["statuses"], json!({ "new": rows.len() }));
+    rig.sandbox.with_world(|world| assert!(world.remove_user(stale.parse().unwrap())));
+    let output = run_on(&rig, 1, &["--json"]);
+    assert_exit(&output, 0);
+    let counts = rig.manifest()["counts"].clone();
+    let number = |counts: &Value| counts["findings"]["stale-login"].as_u64().unwrap();
+    assert_eq!(number(&counts), number(&before) - 1);
+    assert_eq!(counts["statuses"]["resolved"], 1, "who is gone from a complete list is no finding any more");
+    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let severities = summary["severities"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    assert_eq!(severities, rows.len() as u64 - 1, "what is over is not among the severities that --fail-on looks at");
+    let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
+    assert!(report.contains(" open, 1 resolved"), "beside the rule's total");
+    assert!(report.contains(&format!("open since {}", &day(0)[..10])));
+}
+
+#[test]
+fn a_run_that_is_not_proven_resolves_nothing_and_keeps_what_it_could_not_see() {
+    let rig = Rig::new(World::seeded(1, 300, as_of()), Faults::default());
+    assert_exit(&run_on(&rig, 0, &[]), 0);
+    let before = rig.table("findings");
+    rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
+    assert_exit(&run_on(&rig, 1, &[]), 3);
+    let partial = rig.table("findings");
+    for earlier in &before {
+        let now = partial.iter().find(|row| row["fingerprint"] == earlier["fingerprint"]).expect("nothing vanishes");
+        assert_eq!((&now["status"], &now["first_seen"]), (&"open".to_owned(), &earlier["first_seen"]));
+        if earlier["rule"] == "no-group" {
+            assert_eq!((&now["last_seen"], &now["evidence"]), (&earlier["last_seen"], &earlier["evidence"]));
+        }
+    }
+    assert!(before.iter().any(|row| row["rule"] == "no-group"));
+    let incomplete =
+        |rows: &[Row]| rows.iter().find(|r| r["rule"] == "collection-incomplete").map(|r| r["status"].clone());
+    assert_eq!(incomplete(&partial).as_deref(), Some("new"));
+    rig.sandbox.set_faults(Faults::default());
+    assert_exit(&run_on(&rig, 2, &[]), 0);
+    assert_eq!(incomplete(&rig.table("findings")).as_deref(), Some("resolved"));
+    let after = told(&rig);
+    let stands = |status: &str| ["open", "resolved"].contains(&status);
+    assert!(before.iter().all(|row| stands(&after[&row["fingerprint"]][0])), "opened once");
+}
+
+fn codes(messages: &[String]) -> BTreeMap<String, u64> {
+    let mut codes = BTreeMap::new();
+    for message in messages {
+        let body: Value = serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap();
+        let status = body["btrollcall"]["finding"]["status"].as_str().unwrap_or("run.completed").to_owned();
+        *codes.entry(status).or_insert(0) += 1;
+    }
+    codes
+}
+
+#[test]
+fn the_siem_hears_what_happened_once_and_open_findings_again_every_seven_days() {
+    let receiver = Receiver::start();
+    let rig = Rig::with_syslog(World::ordinary(3, 100, as_of()), Faults::default(), Some(&receiver.url()));
+    let mut heard = 0;
+    let mut hear = |number: u32| {
+        assert_exit(&run_on(&rig, number, &[]), 0);
+        let messages = receiver.messages();
+        let new = codes(&messages[heard..]);
+        heard = messages.len();
+        new
+    };
+    let all = hear(0)["new"];
+    let rows = rig.table("findings");
+    assert_eq!(all, rows.len() as u64);
+    assert_eq!(hear(0), BTreeMap::from([("run.completed".to_owned(), 1)]), "nothing happened");
+    let stale = somebody_with(&rows, "stale-login");
+    set(&rig, &stale, "last_login", json!(day(1)));
+    let over = hear(1);
+    assert_eq!(over.get("resolved"), Some(&1), "{over:?}");
+    assert_eq!(over.get("open"), None);
+    let later = hear(8);
+    assert!(later["open"] >= all - 1 - over.values().sum::<u64>(), "{later:?}");
+    assert_eq!(hear(9).get("open"), None, "once in seven days");
+    rig.append("send = \"all\"");
+    assert!(hear(9)["open"] >= later["open"]);
+}
+
+/// What the world expects to be found on a day, by rule and subject.
+fn expected(rig: &Rig, number: u32) -> BTreeSet<(String, String)> {
+    let expect = Expect::usual("sandbox", as_of() + chrono::TimeDelta::days(number.into()));
+    let findings = rig.sandbox.with_world(|world| world.expected(&expect)).findings;
+    findings.into_iter().map(|f| (f.rule, f.subject_id)).collect()
+}
+
+#[test]
+fn through_thirty_days_of_a_tenant_every_finding_opens_once_and_resolves_once() {
+    let rig = Rig::new(World::seeded(5, 300, as_of()), Faults::default());
+    let mut open: BTreeMap<String, String> = BTreeMap::new();
+    let (mut resolved, mut first_seen) = (0, BTreeMap::new());
+    for number in 0..30 {
+        let at = as_of() + chrono::TimeDelta::days(number.into());
+        rig.sandbox.with_world(|world| world.live_a_day(number.into(), at));
+        let lies = number == 10;
+        rig.sandbox.set_faults(Faults { forbid_groups: lies, ..Faults::default() });
+        if number == 20 {
+            // Killed at its beginning; its place is taken by the run below.
+            let before = rig.sandbox.counters().requests;
+            let mut killed =
+                rig.command(&["run", "--as-of", &day(number)]).stderr(std::process::Stdio::null()).spawn().unwrap();
+            assert!(rig.sandbox.wait_for(std::time::Duration::from_secs(20), |c| c.requests > before));
+            killed.kill().unwrap();
+            killed.wait().unwrap();
+            assert_eq!(rig.snapshots().len(), 20, "it was killed in time");
+        }
+        assert_exit(&run_on(&rig, number, &[]), if lies { 3 } else { 0 });
+        let rows = rig.table("findings");
+        for row in &rows {
+            let key = row["fingerprint"].clone();
+            let before = match &*row["status"] {
+                "new" | "reopened" => open.insert(key.clone(), row["status"].clone()).is_none(),
+                "resolved" => {
+                    resolved += 1;
+                    assert!(!lies, "nothing is over in a run that is not proven");
+                    open.remove(&key).is_some()
+                }
+                _ => open.contains_key(&key),
+            };
+            assert!(before, "day {number}: {row:?}");
+            let first = first_seen.entry(key).or_insert_with(|| row["first_seen"].clone());
+            assert_eq!(first, &row["first_seen"]);
+        }
+        let standing: Vec<&Row> = rows.iter().filter(|row| row["status"] != "resolved").collect();
+        assert_eq!(standing.len(), open.len(), "day {number}: nothing vanishes");
+        if !lies {
+            let now = standing.iter().filter(|row| row["last_seen"] == day(number));
+            let now: BTreeSet<_> = now.map(|row| (row["rule"].clone(), row["subject_id"].clone())).collect();
+            assert_eq!(now, expected(&rig, number), "day {number}");
+        }
+    }
+    assert!(resolved > 10, "{resolved}");
+}
