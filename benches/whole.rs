@@ -92,7 +92,7 @@ struct Sandbox {
 impl Sandbox {
     fn start(users: usize, folder: &Path) -> Outcome<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bt-rollcall"));
-        command.args(["sandbox", "--http", "--users", &users.to_string(), "--dir"]).arg(folder);
+        command.args(["sandbox", "--http", "--surface", "rest-v3", "--users", &users.to_string(), "--dir"]).arg(folder);
         let mut process = command.stdout(Stdio::piped()).spawn()?;
         let mut lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
         let first = lines.next().ok_or("the sandbox did not start")??;

@@ -45,7 +45,10 @@ impl<'a> Proof<'a> {
         if self.offered(ListKind::Members) {
             return self.proven(ListKind::Groups) && self.proven(ListKind::Members);
         }
-        // The accounts' own records tell.
+        // The accounts' own records tell; a member that no list has is told by groups alone.
+        if find(self.before, user).is_none() && find(self.after, user).is_none() {
+            return self.proven(ListKind::Groups);
+        }
         let told = |roll| find(roll, user).map_or(self.of_user(user), |user| user.groups_known);
         // Some products tell by their groups as well; those that have none to tell are no hindrance.
         let by_groups = self.proven(ListKind::Groups) || !self.offered(ListKind::Groups);
