@@ -1,6 +1,6 @@
 //! What changed between two inventories: events keyed by (source, id), never by name. Pure.
 //!
-//! Absence says something only where a list was proven complete, on both sides: [`proof`] knows. What is silent today is
+//! Absence says something only where a list was proven complete, on both sides: `diff::proof` knows. What is silent today is
 //! not lost: the base of a run stays the newest complete snapshot until there is a newer one. Each pair of group and member
 //! that came or went is an event of its own, also where its account or group came or went with it, so that the events
 //! applied to the old side give the new one.
