@@ -182,19 +182,24 @@ fn lead(index: &Index<'_>) -> String {
         accounts += 1;
         enabled += u64::from(user.enabled == Some(true));
     }
-    let grave = index.standing().filter(|f| f.severity >= Severity::High).count() as u64;
+    let grave = index.open().filter(|f| f.severity >= Severity::High).count() as u64;
     let of_users = index.standing().filter(|f| f.subject.kind == SubjectKind::User);
     let concerned: HashSet<_> = of_users.map(|f| (f.source.as_str(), &*f.subject.id)).collect();
     let came = if index.input.manifest.is_complete() { "" } else { " came" };
     let accounts = counted(accounts, "account", "accounts");
     let population = format!("{accounts}{came}, {} of them enabled.", thousands(enabled));
-    match index.standing().count() as u64 {
+    let all = index.standing().count() as u64;
+    let grave = counted(grave, "is", "are");
+    let grave = match all - index.open().count() as u64 {
+        0 => grave,
+        accepted => format!("{} accepted, and of the others {grave}", counted(accepted, "is", "are")),
+    };
+    match all {
         0 => format!("{population} No findings."),
         all => format!(
-            "{population} {} on {}; {} high or critical.",
+            "{population} {} on {}; {grave} high or critical.",
             counted(all, "finding", "findings"),
             counted(concerned.len() as u64, "account", "accounts"),
-            counted(grave, "is", "are"),
         ),
     }
 }

@@ -28,8 +28,11 @@ pub struct Basis {
 pub struct TopRow {
     /// Word of the severity.
     pub severity: &'static str,
-    /// Where it stands, and since when where that is not this run: `new`, `open since 2026-11-01`.
-    pub status: String,
+    /// Where it stands: `new`, `open`, `reopened`.
+    pub status: &'static str,
+    /// Since when, where that is not this run, and the last run that found it, where that is not this run: a line each,
+    /// `since 2026-11-01`.
+    pub dates: Vec<String>,
     /// The account's name; its id where it has none.
     pub name: Shown,
     /// The account's id within its source.
@@ -97,7 +100,8 @@ fn row(index: &Index<'_>, finding: &Finding) -> TopRow {
     let number = |key: &str| evidence.get(key).and_then(Value::as_u64);
     TopRow {
         severity: finding.severity.as_str(),
-        status: status(index, finding),
+        status: finding.status.as_str(),
+        dates: dates(index, finding),
         name: Shown::name(finding.subject.name.as_deref().unwrap_or(&finding.subject.id)),
         id: Shown::name(&finding.subject.id),
         tags: tags(finding, subject),
@@ -113,16 +117,15 @@ fn row(index: &Index<'_>, finding: &Finding) -> TopRow {
     }
 }
 
-fn status(index: &Index<'_>, finding: &Finding) -> String {
-    let status = finding.status.as_str();
+fn dates(index: &Index<'_>, finding: &Finding) -> Vec<String> {
     if finding.status == FindingStatus::New {
-        return status.to_owned();
+        return Vec::new();
     }
-    let since = finding.first_seen.date_naive();
     // What stands on without having been found again says so.
     let unseen = finding.last_seen < index.input.as_of;
-    let seen = if unseen { format!(", last seen {}", finding.last_seen.date_naive()) } else { String::new() };
-    format!("{status} since {since}{seen}")
+    let since = format!("since {}", finding.first_seen.date_naive());
+    let seen = unseen.then(|| format!("last seen {}", finding.last_seen.date_naive()));
+    [Some(since), seen].into_iter().flatten().collect()
 }
 
 fn basis(at: &str, kind: &str) -> Basis {

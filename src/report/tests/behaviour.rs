@@ -3,7 +3,9 @@
 use super::sample::{World, as_of, since};
 use super::tenant::{harvest, list};
 use crate::diff::Since;
-use crate::model::{Finding, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, Told, User};
+use crate::model::{
+    Finding, FindingStatus, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, Told, User,
+};
 use crate::report::{Grade, Standing};
 use chrono::Duration;
 
@@ -346,4 +348,17 @@ fn a_source_that_was_not_proven_says_that_it_is_silent() {
     let silent = World::partial().view().changes.silent.rows;
     let said = |source: &str| silent.iter().any(|line| line.as_str().starts_with(source));
     assert!(said("appliance-us") && said("appliance-apac") && !said("appliance-eu"), "{silent:?}");
+}
+
+#[test]
+fn what_somebody_accepts_is_told_apart_from_what_waits_for_an_answer() {
+    let graves = |world: &World| world.findings.iter().filter(|f| f.severity >= Severity::High).count();
+    let before = World::complete();
+    let world = world_with(|world| {
+        let first = world.findings.iter_mut().find(|finding| finding.severity >= Severity::High).unwrap();
+        first.status = FindingStatus::Excepted;
+    });
+    let end = format!("; 1 is accepted, and of the others {} are high or critical.", graves(&before) - 1);
+    assert!(world.view().status.lead.ends_with(&end), "{}", world.view().status.lead);
+    assert!(!before.view().status.lead.contains("accepted"));
 }
