@@ -102,7 +102,7 @@ fn counts_are_of_findings_that_stand_and_the_report_tells_what_is_over() {
     assert_eq!(severities, rows.len() as u64 - 1, "what is over is not among the severities that --fail-on looks at");
     let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
     assert!(report.contains(" open, 1 resolved"), "beside the rule's total");
-    assert!(report.contains(&format!("open since {}", &day(0)[..10])));
+    assert!(report.contains(&format!("open<br>since {}", &day(0)[..10])));
 }
 
 #[test]
