@@ -182,7 +182,7 @@ impl Client {
     }
 
     async fn get_with_retries<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), WireErrorKind> {
-        let (mut attempt, mut fresh_refusals) = (1, 0);
+        let (mut attempt, mut fresh_refusals, mut shapes) = (1, 0, 0);
         loop {
             if let Some(why) = self.budget.overdrawn(self.requests.get()) {
                 return Err(WireErrorKind::Budget(why));
@@ -209,9 +209,9 @@ impl Client {
                     self.tokens.discard(generation);
                     continue;
                 }
-                // F16: a login page instead of an answer is worth one more try; an appliance that has answered well
+                // F16: a login page instead of an answer is worth one more try, whatever else went wrong before it; an appliance that has answered well
                 // before has a passing fault, like any other.
-                Disposition::RetryShape if attempt == 1 || self.understood.get() => {}
+                Disposition::RetryShape if shapes == 0 || self.understood.get() => shapes += 1,
                 Disposition::Retry => {}
                 _ => return Err(failure.kind),
             }

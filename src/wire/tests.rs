@@ -213,6 +213,18 @@ fn a_wrong_shape_is_tried_once_more_or_like_any_fault_where_the_appliance_has_an
 }
 
 #[test]
+fn a_first_wrong_shape_is_tried_once_more_also_after_other_faults() {
+    let (url, log) = server(move |seen, before| match seen.is_token() {
+        true => token(3600),
+        false if before < 2 => json("502 Bad Gateway", "", "{}"),
+        false if before == 2 => json("200 OK", "", "<html>log in</html>"),
+        false => fine(),
+    });
+    get(&client(&url)).unwrap();
+    assert_eq!(count(&log, false), 4);
+}
+
+#[test]
 fn a_body_that_breaks_off_is_tried_again_and_one_that_is_too_large_is_not_taken() {
     let (url, _) = server(|seen, before| match seen.is_token() {
         true => token(3600),
