@@ -5,11 +5,11 @@ use crate::diff::{self, Since};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
-use crate::model::{Classes, Finding, Harvest, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
+use crate::model::{Classes, Finding, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
 use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
 use crate::snapshot::Published;
 use crate::snapshot::manifest::{
-    Base, Counts, FORMAT_VERSION, FileEntry, ListEntry, Manifest, PolicyEntry, RuleEntry, SourceEntry, Tool,
+    Base, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, RuleEntry, SourceEntry, Tool,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ impl Facts<'_> {
             started_at: instant(self.started_at),
             finished_at: instant(self.started_at),
             completeness: self.completeness().to_owned(),
-            sources: self.inventory.rolls.iter().map(|roll| source_entry(&roll.harvest)).collect(),
+            sources: self.inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest)).collect(),
             policy: policy(&self.config.policy, &self.config.classes),
             config_sha256: self.config.sha256.clone(),
             exceptions_sha256: self.config.exceptions.as_ref().map(|file| file.sha256.clone()),
@@ -124,33 +124,6 @@ pub(super) fn finish(manifest: &mut Manifest, files: Vec<FileEntry>, guarded_cel
     manifest.files = files;
     manifest.guarded_cells = guarded_cells;
     manifest.finished_at = instant(finished_at);
-}
-
-/// One source as manifest and summary show it.
-pub(super) fn source_entry(harvest: &Harvest) -> SourceEntry {
-    let lists = harvest.lists.iter().map(|list| ListEntry {
-        kind: list.kind.as_str().to_owned(),
-        query: list.query.clone(),
-        coverage: list.coverage.as_str().to_owned(),
-        expected: list.expected,
-        received: list.received,
-        distinct: list.distinct,
-        pages: list.pages,
-        passes: list.passes,
-        requests: list.requests,
-        proof: list.coverage.words().to_owned(),
-    });
-    SourceEntry {
-        name: harvest.source.name.to_string(),
-        kind: harvest.source.kind.clone(),
-        url: harvest.source.url.clone(),
-        client_id: harvest.source.client_id.clone(),
-        status: harvest.status().as_str().to_owned(),
-        reason: harvest.reason(),
-        lists: lists.collect(),
-        clock_skew_seconds: harvest.clock_skew_seconds,
-        tls_certificate_sha256: harvest.tls_certificate_sha256.clone(),
-    }
 }
 
 fn rule_entry(verdict: &Verdict) -> RuleEntry {

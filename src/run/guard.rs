@@ -177,7 +177,7 @@ mod tests {
 
     /// What is said of a source that had `before` (users, groups) and has `now`.
     fn said(before: Option<(usize, usize)>, now: Harvest, max_shrink_percent: u8) -> Vec<String> {
-        let entry = |(users, groups)| crate::run::describe::source_entry(&harvest(users, groups, None));
+        let entry = |(users, groups)| SourceEntry::of(&harvest(users, groups, None));
         let before: Vec<SourceEntry> = before.into_iter().map(entry).collect();
         let inventory = Inventory::join(vec![now], &Classes::default());
         suspects(&inventory, &before, max_shrink_percent).iter().map(ToString::to_string).collect()
@@ -222,7 +222,7 @@ mod tests {
             harvest
         };
         let said = |kind, before, now| {
-            let before = vec![crate::run::describe::source_entry(&with(kind, before))];
+            let before = vec![SourceEntry::of(&with(kind, before))];
             let inventory = Inventory::join(vec![with(kind, now)], &Classes::default());
             suspects(&inventory, &before, 20).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         };
@@ -249,7 +249,7 @@ mod tests {
         };
         let complete = || Coverage::Complete { proof: "p".to_owned() };
         for kind in [ListKind::ApiAccounts, ListKind::Vendors] {
-            let before = vec![crate::run::describe::source_entry(&with(kind, complete()))];
+            let before = vec![SourceEntry::of(&with(kind, complete()))];
             let said = |harvest| suspects(&Inventory::join(vec![harvest], &Classes::default()), &before, 20).len();
             assert_eq!(said(with(kind, Coverage::NotOffered)), 1, "{kind:?}");
             assert_eq!(said(harvest(100, 3, None)), 1, "{kind:?}: not even tried");
@@ -297,7 +297,7 @@ mod tests {
             ..now.lists[0].clone()
         });
         eprintln!("{:?}", now.status());
-        let before = vec![crate::run::describe::source_entry(&before)];
+        let before = vec![SourceEntry::of(&before)];
         let said = suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20);
         assert!(!said.is_empty(), "500 API accounts and 500 vendor users vanish, and nobody objects");
     }
@@ -309,7 +309,7 @@ mod tests {
             before.lists.push(ListReport { kind, distinct: 24, ..before.lists[0].clone() });
             now.lists.push(ListReport { kind, distinct: 0, ..now.lists[0].clone() });
         }
-        let before = vec![crate::run::describe::source_entry(&before)];
+        let before = vec![SourceEntry::of(&before)];
         assert!(!suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20).is_empty());
     }
 }
@@ -341,7 +341,7 @@ mod more_tests {
                 client_id: String::new(),
             })
         };
-        let before = vec![crate::run::describe::source_entry(&harvest(list(ListKind::Groups, 12, whole()), 900))];
+        let before = vec![SourceEntry::of(&harvest(list(ListKind::Groups, 12, whole()), 900))];
         // what Sra::read reports today where /group-policy answers 403
         let now = harvest(list(ListKind::Groups, 0, Coverage::Failed { error: "403".to_owned() }), 0);
         let said: Vec<String> = suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20)

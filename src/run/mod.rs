@@ -282,7 +282,8 @@ impl Run<'_> {
         let config = self.order.config;
         let harvests = collect::collect(&self.order.sources, observer, self.stop)?;
         let inventory = Inventory::join(harvests, &config.classes);
-        ending.sources = inventory.rolls.iter().map(|roll| describe::source_entry(&roll.harvest)).collect();
+        ending.sources =
+            inventory.rolls.iter().map(|roll| snapshot::manifest::SourceEntry::of(&roll.harvest)).collect();
         if inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Failed) {
             let reasons = inventory
                 .rolls

@@ -2,6 +2,7 @@
 //!
 //! Format versions: 1 = first.
 
+use crate::model::{Harvest, ListReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -95,6 +96,23 @@ pub struct SourceEntry {
     pub tls_certificate_sha256: Option<String>,
 }
 
+impl SourceEntry {
+    /// What is said of a source that was read.
+    pub fn of(harvest: &Harvest) -> Self {
+        Self {
+            name: harvest.source.name.to_string(),
+            kind: harvest.source.kind.clone(),
+            url: harvest.source.url.clone(),
+            client_id: harvest.source.client_id.clone(),
+            status: harvest.status().as_str().to_owned(),
+            reason: harvest.reason(),
+            lists: harvest.lists.iter().map(ListEntry::of).collect(),
+            clock_skew_seconds: harvest.clock_skew_seconds,
+            tls_certificate_sha256: harvest.tls_certificate_sha256.clone(),
+        }
+    }
+}
+
 /// One list of one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListEntry {
@@ -119,6 +137,23 @@ pub struct ListEntry {
     pub requests: u64,
     /// The proof, or what could not be proven.
     pub proof: String,
+}
+
+impl ListEntry {
+    fn of(list: &ListReport) -> Self {
+        Self {
+            kind: list.kind.as_str().to_owned(),
+            query: list.query.clone(),
+            coverage: list.coverage.as_str().to_owned(),
+            expected: list.expected,
+            received: list.received,
+            distinct: list.distinct,
+            pages: list.pages,
+            passes: list.passes,
+            requests: list.requests,
+            proof: list.coverage.words().to_owned(),
+        }
+    }
 }
 
 /// One setting of the policy.

@@ -95,6 +95,5 @@ fn a_check_that_is_stopped_signs_out() {
     assert!(rig.sandbox.wait_for(Duration::from_secs(60), |counters| counters.sessions_opened > 0));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let _ = child.wait();
-    std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(rig.sandbox.counters().sessions_open, 0);
+    assert!(rig.sandbox.wait_for(Duration::from_secs(10), |counters| counters.sessions_open == 0));
 }

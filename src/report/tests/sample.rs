@@ -4,12 +4,10 @@ use super::catalogue::catalogue;
 use super::judge::{judge, verdicts};
 use super::tenant::{harvest, list, same_people};
 use crate::diff::{self, Side, Since};
-use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Roll, User, Verdict};
+use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, User, Verdict};
 use crate::report::{Input, RuleInfo, View, html};
 use crate::rules::policy::{Policy, Threshold};
-use crate::snapshot::manifest::{
-    Base, Counts, FORMAT_VERSION, FileEntry, ListEntry, Manifest, PolicyEntry, SourceEntry, Tool,
-};
+use crate::snapshot::manifest::{Base, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, SourceEntry, Tool};
 use chrono::{TimeZone, Utc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -161,7 +159,7 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
         started_at: "2026-11-23T02:00:00Z".to_owned(),
         finished_at: "2026-11-23T02:00:04Z".to_owned(),
         completeness: if complete { "complete" } else { "partial" }.to_owned(),
-        sources: inventory.rolls.iter().map(|roll| source_entry(&roll.harvest)).collect(),
+        sources: inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest)).collect(),
         policy: policy_entries(),
         config_sha256: hash("configuration"),
         exceptions_sha256: None,
@@ -171,35 +169,6 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
         counts,
         guarded_cells: 1,
         warnings: vec!["appliance-eu: 12 dates without an offset were taken as UTC".to_owned()],
-    }
-}
-
-pub(super) fn source_entry(harvest: &Harvest) -> SourceEntry {
-    SourceEntry {
-        name: harvest.source.name.to_string(),
-        kind: harvest.source.kind.clone(),
-        url: harvest.source.url.clone(),
-        client_id: harvest.source.client_id.clone(),
-        status: harvest.status().as_str().to_owned(),
-        reason: harvest.reason(),
-        lists: harvest.lists.iter().map(list_entry).collect(),
-        clock_skew_seconds: harvest.clock_skew_seconds,
-        tls_certificate_sha256: harvest.tls_certificate_sha256.clone(),
-    }
-}
-
-fn list_entry(list: &ListReport) -> ListEntry {
-    ListEntry {
-        kind: list.kind.as_str().to_owned(),
-        query: list.query.clone(),
-        coverage: list.coverage.as_str().to_owned(),
-        expected: list.expected,
-        received: list.received,
-        distinct: list.distinct,
-        pages: list.pages,
-        passes: list.passes,
-        requests: list.requests,
-        proof: list.coverage.words().to_owned(),
     }
 }
 

@@ -26,6 +26,19 @@ fn record(value: &Value) -> super::Record {
     value.as_object().cloned().unwrap()
 }
 
+/// The findings that the oracle awaits, a line each, and the cells of some columns of its rows.
+fn found(expected: &super::Expected) -> Vec<String> {
+    let line = |f: &super::ExpectedFinding| {
+        let ids = [f.group_ids.join("+"), f.user_ids.join("+")].concat();
+        format!("{} {} {} {} {ids}", f.rule, f.severity, f.subject_kind, f.subject_id).trim_end().to_owned()
+    };
+    expected.findings.iter().map(line).collect()
+}
+
+fn cells<'a>(rows: &'a [super::Row], columns: &[&str]) -> Vec<Vec<&'a str>> {
+    rows.iter().map(|row| columns.iter().map(|column| row[*column].as_str()).collect()).collect()
+}
+
 /// Runs a test's body; the client lives on this thread, the sandbox on its own.
 fn block_on<T>(body: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(body)

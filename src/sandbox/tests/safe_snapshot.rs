@@ -1,7 +1,7 @@
 //! What a snapshot of Password Safe holds, checked by hand: who and what must be there is written down one by one.
 
 use super::*;
-use crate::sandbox::{Expect, Expected, Facts, Surface};
+use crate::sandbox::{Expect, Facts, Surface};
 
 fn expect() -> Expect {
     Expect { surface: Surface::PasswordSafe, ..Expect::usual("safe", as_of()) }
@@ -26,18 +26,6 @@ fn tenant() -> World {
     world.set_facts(2, Facts { quarantined: true, ..Facts::default() });
     world.set_facts(3, Facts { application: true, ..Facts::default() });
     world
-}
-
-fn found(expected: &Expected) -> Vec<String> {
-    let line = |f: &crate::sandbox::ExpectedFinding| {
-        let ids = [f.group_ids.join("+"), f.user_ids.join("+")].concat();
-        format!("{} {} {} {} {ids}", f.rule, f.severity, f.subject_kind, f.subject_id).trim_end().to_owned()
-    };
-    expected.findings.iter().map(line).collect()
-}
-
-fn cells<'a>(rows: &'a [crate::sandbox::Row], columns: &[&str]) -> Vec<Vec<&'a str>> {
-    rows.iter().map(|row| columns.iter().map(|column| row[*column].as_str()).collect()).collect()
 }
 
 #[test]

@@ -54,10 +54,6 @@ fn found(expected: &Expected, rules: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn cells<'a>(rows: &'a [crate::sandbox::Row], columns: &[&str]) -> Vec<Vec<&'a str>> {
-    rows.iter().map(|row| columns.iter().map(|column| row[*column].as_str()).collect()).collect()
-}
-
 #[test]
 fn users_are_in_the_groups_whose_lists_name_them() {
     let mut world = tenant();

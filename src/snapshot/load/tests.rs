@@ -1,6 +1,6 @@
 //! What is published is read back, from either format and any dialect; what is not intact is refused.
 
-use super::super::manifest::{Counts, FORMAT_VERSION, ListEntry, Manifest, Tool};
+use super::super::manifest::{Counts, FORMAT_VERSION, Manifest, SourceEntry, Tool};
 use super::super::{Store, TableChoice};
 use super::*;
 use crate::model::{Classes, Finding, FindingStatus, Pattern, Rule};
@@ -88,32 +88,7 @@ fn finding() -> Finding {
 }
 
 fn manifest(inventory: &Inventory) -> Manifest {
-    let sources = inventory.rolls.iter().map(|roll| {
-        let harvest = &roll.harvest;
-        let lists = harvest.lists.iter().map(|list| ListEntry {
-            kind: list.kind.as_str().to_owned(),
-            query: list.query.clone(),
-            coverage: list.coverage.as_str().to_owned(),
-            expected: list.expected,
-            received: list.received,
-            distinct: list.distinct,
-            pages: list.pages,
-            passes: list.passes,
-            requests: list.requests,
-            proof: list.coverage.words().to_owned(),
-        });
-        SourceEntry {
-            name: harvest.source.name.to_string(),
-            kind: harvest.source.kind.clone(),
-            url: harvest.source.url.clone(),
-            client_id: harvest.source.client_id.clone(),
-            status: harvest.status().as_str().to_owned(),
-            reason: harvest.reason(),
-            lists: lists.collect(),
-            clock_skew_seconds: None,
-            tls_certificate_sha256: None,
-        }
-    });
+    let sources = inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest));
     let from = "configuration".to_owned();
     let entry = super::super::manifest::PolicyEntry { value: serde_json::json!(["administrators"]), from };
     Manifest {
