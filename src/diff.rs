@@ -6,8 +6,8 @@
 //! applied to the old side give the new one.
 
 use crate::model::{
-    Change, ChangeKind, ChangedGroup, Fingerprint, Group, GroupId, Inventory, Member, OutsideMember, Roll, Severity,
-    SourceName, SourceStatus, Subject, SubjectKind, User, UserId, compare_ids,
+    Change, ChangeKind, ChangedGroup, Fingerprint, Group, GroupId, Inventory, LastLogin, Member, OutsideMember, Roll,
+    Severity, SourceName, SourceStatus, Subject, SubjectKind, User, UserId, UserKind, compare_ids,
 };
 use std::cmp::Ordering;
 
@@ -34,6 +34,20 @@ pub struct Comparison {
     pub changes: Vec<Change>,
     /// Every source of either side, by name.
     pub sources: Vec<Compared>,
+    /// What the old side tells of the last logins of the new side's break-glass accounts; by source and id. An account is not
+    /// among them where nothing is known of it then. Logins are no changes: they come every day.
+    pub logins: Vec<EarlierLogin>,
+}
+
+/// The last login that the old side tells of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierLogin {
+    /// Where.
+    pub source: SourceName,
+    /// Whose.
+    pub user: UserId,
+    /// `None`: the account was not there, which is proven.
+    pub last_login: Option<LastLogin>,
 }
 
 /// How comparing one source went.
@@ -89,6 +103,21 @@ impl Since {
             Self::Baseline | Self::Unknown { .. } => &[],
         }
     }
+
+    /// The comparison of one source, and the run that it was compared with; the error says why there is none.
+    pub fn of_source(&self, name: &SourceName) -> Result<(&Compared, &Comparison, &str), String> {
+        let (run_id, comparison) = match self {
+            Self::Baseline => return Err("there is no complete snapshot before this run to compare with".to_owned()),
+            Self::Unknown { run_id, why } => return Err(format!("the base {run_id} could not be read: {why}")),
+            Self::Base { run_id, comparison } => (run_id, comparison),
+        };
+        let compared = comparison.sources.iter().find(|compared| compared.source == *name);
+        match compared.map(|compared| (compared, &compared.standing)) {
+            Some((compared, Standing::Whole | Standing::InPart(_))) => Ok((compared, comparison, run_id)),
+            Some((_, Standing::Failed)) => Err(format!("the list of users failed, now or in the base {run_id}")),
+            _ => Err(format!("the base {run_id} does not have this source, or in another kind")),
+        }
+    }
 }
 
 /// Changes by kind, in the order of a run.
@@ -110,9 +139,7 @@ pub fn between(old: Side<'_>, new: Side<'_>) -> Comparison {
             let (source, standing) = match pair {
                 Pair::Old(roll) => (name(roll), Standing::Gone),
                 Pair::New(roll) => (name(roll), Standing::Baseline),
-                Pair::Both(before, after) => {
-                    (name(after), of_source(before, after, (old, new), &mut comparison.changes))
-                }
+                Pair::Both(before, after) => (name(after), of_source(before, after, (old, new), &mut comparison)),
             };
             comparison.sources.push(Compared { source, standing });
         },
@@ -131,7 +158,7 @@ fn order(a: &Change, b: &Change) -> Ordering {
         .then_with(|| (&a.field, &a.before, &a.after).cmp(&(&b.field, &b.before, &b.after)))
 }
 
-fn of_source(before: &Roll, after: &Roll, sides: (Side<'_>, Side<'_>), changes: &mut Vec<Change>) -> Standing {
+fn of_source(before: &Roll, after: &Roll, sides: (Side<'_>, Side<'_>), into: &mut Comparison) -> Standing {
     if before.harvest.source.kind != after.harvest.source.kind {
         // Its ids are another product's.
         return Standing::Baseline;
@@ -141,7 +168,9 @@ fn of_source(before: &Roll, after: &Roll, sides: (Side<'_>, Side<'_>), changes: 
     }
     let (old, new) = sides;
     let proof = Proof::of(before, after);
+    let Comparison { changes, logins, .. } = into;
     let mut source = Source { before, after, old, new, proof, changes };
+    logins.extend(source.earlier_logins());
     source.users();
     source.groups();
     source.memberships();
@@ -190,6 +219,16 @@ impl Event<'_> {
 }
 
 impl Source<'_> {
+    fn earlier_logins(&self) -> impl Iterator<Item = EarlierLogin> {
+        let of_interest = self.after.harvest.users.iter().filter(|user| user.kind == UserKind::BreakGlass);
+        of_interest.filter_map(|user| {
+            let before = find(self.before, &user.id).map(|before| before.last_login.clone());
+            let is_known = before.is_some() || self.proof.of_user(&user.id);
+            let source = self.after.harvest.source.name.clone();
+            is_known.then(|| EarlierLogin { source, user: user.id.clone(), last_login: before })
+        })
+    }
+
     fn users(&mut self) {
         let (before, after) = (&self.before.harvest.users, &self.after.harvest.users);
         merge(

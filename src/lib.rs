@@ -8,10 +8,11 @@
 //!                   └── run ─┬─ source ── wire    pages -> Harvest (users, groups, Coverage)
 //!                            │    one connector a product: rest_v3, sra (PRA and RS), password_safe, scim
 //!                            ├─ model             Harvest -> Inventory (the join)
-//!                            ├─ rules             Inventory + Policy + instant -> Findings, Verdicts
+//!                            ├─ diff              the base's Inventory + this one -> Changes
+//!                            ├─ clocks            when accounts were first seen and enabled again, over runs
+//!                            ├─ rules             Inventory + Changes + Policy + instant -> Findings, Verdicts
 //!                            ├─ lifecycle         findings + those of earlier snapshots -> new, open, reopened, resolved
 //!                            ├─ exceptions        findings that somebody answers for until a day -> excepted
-//!                            ├─ diff              the base's Inventory + this one -> Changes
 //!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder
 //!                            ├─ report            manifest + inventory + findings + changes -> report.html
 //!                            └─ syslog            changes, findings -> spool -> SIEM
@@ -19,11 +20,12 @@
 //!
 //! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `wire` never imports
 //! `source` and takes of `model` only names; `source/*` imports `wire`, `model`, `event`, never another connector;
-//! `rules`, `lifecycle`, `exceptions`, `diff`, `table`, `report` and `syslog::format` are pure (no clock, disk, network or randomness);
+//! `diff`, `clocks`, `rules`, `lifecycle`, `exceptions`, `table`, `report` and `syslog::format` are pure (no clock, disk, network or randomness);
 //! `cli` takes of `run` only the exit codes, for its help; only `snapshot` renames; only `run` knows the order of things; `sandbox` never imports `source` or `wire`:
 //! it must not agree with the client by sharing its structs.
 
 pub mod cli;
+pub mod clocks;
 pub mod commands;
 pub mod config;
 pub mod diff;

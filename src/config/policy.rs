@@ -15,9 +15,6 @@ type Read = (Policy, Classes, Option<ExceptionsFile>);
 
 const DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
 
-/// Rules of the vocabulary that this version does not judge: they may be switched off, nothing else.
-const LATER_RULES: [&str; 2] = ["privileged-growth", "break-glass-used"];
-
 /// Reads the table; all defaults where it is absent. `sources` are the names that `[[source]]` tables have.
 pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &Surroundings<'_>) -> Read {
     let Some(section) = section else { return (Policy::default(), Classes::default(), None) };
@@ -90,11 +87,6 @@ fn overrides(section: &Section<'_>) -> BTreeMap<Rule, Override> {
             Some(rule) => {
                 overrides.insert(rule, wanted);
             }
-            None if LATER_RULES.contains(&id.as_str()) => {
-                if wanted != Override::Off {
-                    section.problem(id, "this rule is not in this version; write \"off\" or remove the line");
-                }
-            }
             None => unknown_rule(section, id),
         }
     }
@@ -113,6 +105,6 @@ fn severity_or_off(section: &Section<'_>, id: &str, value: &Value) -> Option<Ove
 }
 
 fn unknown_rule(section: &Section<'_>, id: &str) {
-    let known: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).chain(LATER_RULES).collect();
+    let known: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
     section.problem(id, format!("is not a rule{}", did_you_mean(id, &known)));
 }

@@ -193,8 +193,6 @@ fn what_belongs_to_later_versions_names_its_cure() {
     assert!(problem(&syslog("payload = \"cef\""), "syslog.payload").contains("ecs"));
     assert!(problem(&syslog("profile = \"qradar-leef\""), "syslog.profile").contains("not in this version"));
     assert!(problem(&format!("{LEAST}[syslog]\nurl = \"relp://s\""), "syslog.url").contains("tls://"));
-    let rule = format!("{LEAST}[policy.rules]\n\"break-glass-used\" = \"high\"");
-    assert!(problem(&rule, "policy.rules.break-glass-used").contains("off"));
 }
 
 #[test]

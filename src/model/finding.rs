@@ -64,6 +64,10 @@ pub enum Rule {
     DormantWithKey,
     /// A service account for which nobody answers.
     ServiceWithoutOwner,
+    /// A privileged group gained members since the base.
+    PrivilegedGrowth,
+    /// An account that is kept for emergencies was used since the base.
+    BreakGlassUsed,
     /// A group without any member.
     EmptyGroup,
     /// An accepted exception is over, and what it covered stands.
@@ -76,7 +80,7 @@ pub enum Rule {
 
 impl Rule {
     /// All, in the order in which reports list them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::StaleLogin,
         Self::NeverLoggedIn,
         Self::NoGroup,
@@ -87,6 +91,8 @@ impl Rule {
         Self::NoMfa,
         Self::DormantWithKey,
         Self::ServiceWithoutOwner,
+        Self::PrivilegedGrowth,
+        Self::BreakGlassUsed,
         Self::EmptyGroup,
         Self::ExceptionExpired,
         Self::DataQuality,
@@ -106,6 +112,8 @@ impl Rule {
             Self::NoMfa => "no-mfa",
             Self::DormantWithKey => "dormant-with-key",
             Self::ServiceWithoutOwner => "service-without-owner",
+            Self::PrivilegedGrowth => "privileged-growth",
+            Self::BreakGlassUsed => "break-glass-used",
             Self::EmptyGroup => "empty-group",
             Self::ExceptionExpired => "exception-expired",
             Self::DataQuality => "data-quality",

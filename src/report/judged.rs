@@ -222,6 +222,8 @@ fn noun(index: &Index<'_>, rule: Rule) -> (&'static str, &'static str) {
     match rule {
         Rule::CollectionIncomplete => ("source", "sources"),
         Rule::EmptyGroup => ("group", "groups"),
+        Rule::PrivilegedGrowth => ("privileged group", "privileged groups"),
+        Rule::BreakGlassUsed => ("emergency account", "emergency accounts"),
         Rule::ExceptionExpired => ("exception", "exceptions"),
         Rule::DanglingGroup if index.groups_list_members() => ("account or group", "accounts and groups"),
         _ => ("account", "accounts"),
@@ -249,7 +251,8 @@ fn gaps_of(index: &Index<'_>, verdict: &Verdict) -> Vec<Gap> {
             if *undetermined > 0 {
                 gaps.push(gap(&format!("the data did not suffice for {}", counted(*undetermined, one, many))));
             }
-            let of_accounts = !matches!(verdict.rule, Rule::CollectionIncomplete | Rule::EmptyGroup);
+            let of_accounts =
+                !matches!(verdict.rule, Rule::CollectionIncomplete | Rule::EmptyGroup | Rule::PrivilegedGrowth);
             if of_accounts && !index.is_proven(source, "users") {
                 let why = "the list of users is not proven complete: only the accounts that came were judged";
                 gaps.push(Gap { of_list: true, ..gap(why) });

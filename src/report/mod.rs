@@ -7,7 +7,8 @@
 use crate::diff::Since;
 use crate::exceptions::Use;
 use crate::model::{Finding, Instant, Inventory, Rule, Verdict};
-use crate::rules::policy::Policy;
+use crate::rules::policy::{Override, Policy};
+use crate::rules::{self, Entry};
 use crate::snapshot::manifest::Manifest;
 
 mod accounts;
@@ -60,6 +61,24 @@ pub struct RuleInfo {
     pub severity: &'static str,
     /// Control ids of the selected frameworks that it is relevant to.
     pub controls: Vec<&'static str>,
+}
+
+impl RuleInfo {
+    /// Every rule as this policy has it.
+    pub fn all(policy: &Policy) -> Vec<Self> {
+        let info = |entry: &Entry| Self {
+            rule: entry.rule,
+            title: entry.title,
+            why: entry.why,
+            action: entry.action,
+            severity: match policy.rules.get(&entry.rule) {
+                Some(Override::Severity(severity)) => severity.as_str(),
+                _ => entry.severity,
+            },
+            controls: rules::controls_of(entry.rule, &policy.frameworks).to_vec(),
+        };
+        rules::catalogue().iter().map(info).collect()
+    }
 }
 
 /// All that a report is made of.

@@ -1,8 +1,6 @@
 //! Behaviour of the view and of the page.
 
 mod behaviour;
-mod catalogue;
-mod judge;
 mod products;
 mod sample;
 mod tenant;

@@ -52,7 +52,7 @@ impl Family {
 
 use Family::{Cis, Ism, Iso27001, Nist80053, Nist800171, Pci, Soc2};
 
-const ALL: [Entry; 14] = [
+const ALL: [Entry; 16] = [
     Entry {
         rule: Rule::StaleLogin,
         title: "Inactive accounts",
@@ -190,6 +190,36 @@ const ALL: [Entry; 14] = [
             (Pci, "PCI DSS 8.6.1"),
             (Nist80053, "NIST 800-53 AC-2(a)"),
             (Cis, "CIS 5.5"),
+        ],
+    },
+    Entry {
+        rule: Rule::PrivilegedGrowth,
+        title: "Privileged groups that grew",
+        why: "Each new member of a privileged group holds its rights from that moment on; nobody may have decided so.",
+        action: "Have the group's owner confirm each new member against a request; remove those whom nobody asked for.",
+        severity: "medium",
+        needs: "policy.privileged_groups, a base, and every membership now and in the base",
+        controls: &[
+            (Nist80053, "NIST 800-53 AC-2(4)"),
+            (Nist80053, "NIST 800-53 AC-2(7)"),
+            (Nist80053, "NIST 800-53 AC-6(7)"),
+            (Cis, "CIS 5.4"),
+            (Iso27001, "ISO 27001 A.8.2"),
+            (Soc2, "SOC 2 CC6.3"),
+        ],
+    },
+    Entry {
+        rule: Rule::BreakGlassUsed,
+        title: "Emergency accounts that were used",
+        why: "An account that is kept for emergencies is used in one, or by somebody who should not have its password.",
+        action: "Match the login with an emergency that was declared; change the password, and record who used it and why.",
+        severity: "high",
+        needs: "policy.break_glass, a base, and last logins now and in the base",
+        controls: &[
+            (Pci, "PCI DSS 8.6.1"),
+            (Nist80053, "NIST 800-53 AC-2(2)"),
+            (Nist80053, "NIST 800-53 AC-2(12)"),
+            (Nist80053, "NIST 800-53 AU-6"),
         ],
     },
     Entry {

@@ -86,7 +86,7 @@ fn no_member() -> Remark {
     }
 }
 
-fn subject(group: &Group) -> Subject {
+pub(super) fn subject(group: &Group) -> Subject {
     Subject { kind: SubjectKind::Group, id: group.id.as_str().into(), name: group.name.clone() }
 }
 

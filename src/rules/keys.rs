@@ -20,14 +20,8 @@ pub(super) fn dormant(bench: &Bench<'_>, user: &User) -> Look {
         return remark(state, state, &keys, found);
     }
     match (staleness::since_login(bench, user), staleness::since_creation(bench, user)) {
-        (Idle::Long(long), _) => {
-            let words = format!("no login for {}", staleness::counted(long.days));
-            remark("stale", &words, &keys, age(&long))
-        }
-        (_, Idle::Long(long)) => {
-            let words = format!("no login since it was created {} ago", staleness::counted(long.days));
-            remark("never", &words, &keys, age(&long))
-        }
+        (Idle::Long(long), _) => remark("stale", &long.in_words(), &keys, age(&long)),
+        (_, Idle::Long(long)) => remark("never", &long.in_words(), &keys, age(&long)),
         (Idle::Undetermined, _) | (_, Idle::Undetermined) => Look::Undetermined,
         _ => Look::Fine,
     }
@@ -43,7 +37,7 @@ fn age(long: &Long<'_>) -> Map<String, Value> {
     evidence([
         ("age_days", json!(long.days)),
         ("basis", json!(instant(long.basis))),
-        ("basis_kind", json!(long.basis_kind)),
+        ("basis_kind", json!(long.kind.as_str())),
         ("threshold_days", json!(long.limit.days)),
         ("threshold_from", json!(long.limit.from)),
     ])

@@ -13,6 +13,7 @@ mod membership;
 pub mod policy;
 mod quality;
 mod service;
+mod since;
 mod staleness;
 #[cfg(test)]
 mod tests;
@@ -20,13 +21,16 @@ mod tests;
 pub use catalogue::{Entry, catalogue, controls_of, entry};
 pub use gaps::Gaps;
 
+use crate::clocks::{Clock, Clocks};
+use crate::diff::Since;
 use crate::model::instant_text as instant;
 use crate::model::{
     Blocked, Coverage, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin, ListKind, Outcome, Roll,
-    Rule, Severity, Subject, SubjectKind, User, Verdict,
+    Rule, Severity, Subject, SubjectKind, User, UserId, Verdict,
 };
 use policy::{Override, Policy};
 use serde_json::{Map, Value};
+use since::Happened;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,13 +45,27 @@ pub struct Judgement {
     pub gaps: Vec<Gaps>,
 }
 
-/// Judges everything.
+/// What is known of the time before a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Before<'a> {
+    /// What changed since the base.
+    pub since: &'a Since,
+    /// From when ages count where accounts do not tell.
+    pub clocks: &'a Clocks,
+}
+
+/// Judges everything, as a first run does: nothing is known of the time before.
 pub fn judge(inventory: &Inventory, policy: &Policy, as_of: Instant) -> Judgement {
+    judge_after(Before { since: &Since::Baseline, clocks: &Clocks::default() }, inventory, policy, as_of)
+}
+
+/// Judges everything.
+pub fn judge_after(before: Before<'_>, inventory: &Inventory, policy: &Policy, as_of: Instant) -> Judgement {
     let controls: BTreeMap<Rule, Arc<[&'static str]>> =
         Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
     let mut judgement = Judgement { findings: Vec::new(), verdicts: Vec::new(), gaps: Vec::new() };
     for roll in &inventory.rolls {
-        Bench::new(roll, policy, as_of, &controls).judge(&mut judgement);
+        Bench::new(roll, policy, as_of, before, &controls).judge(&mut judgement);
     }
     judgement
 }
@@ -64,6 +82,10 @@ struct Bench<'a> {
     tells_logins: bool,
     /// What the users tell taken together.
     identities: identity::Identities<'a>,
+    /// What happened since the base, or why that is not known.
+    happened: Result<Happened<'a>, String>,
+    /// Of this source, where anything is remembered.
+    clocks: Option<&'a BTreeMap<UserId, Clock>>,
     /// By the place of the rule in [`Rule::ALL`].
     tally: [Tally; Rule::ALL.len()],
     gaps: Gaps,
@@ -102,6 +124,7 @@ impl<'a> Bench<'a> {
         roll: &'a Roll,
         policy: &'a Policy,
         as_of: Instant,
+        before: Before<'a>,
         controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
     ) -> Self {
         let told = |user: &User| matches!(user.last_login, LastLogin::At(_) | LastLogin::Never { .. });
@@ -113,6 +136,8 @@ impl<'a> Bench<'a> {
             groups_whole: roll.harvest.coverage(ListKind::Groups).is_complete(),
             tells_logins: roll.harvest.users.is_empty() || roll.harvest.users.iter().any(told),
             identities: identity::Identities::of(&roll.harvest.users, as_of),
+            happened: Happened::of(before.since, &roll.harvest.source.name),
+            clocks: before.clocks.of_source(&roll.harvest.source.name),
             tally: Default::default(),
             gaps: Gaps::over(&roll.harvest),
             findings: Vec::new(),
@@ -124,6 +149,7 @@ impl<'a> Bench<'a> {
             self.look_at(at, user);
         }
         groups::look_at(&mut self);
+        since::growth(&mut self);
         quality::of_source(&mut self);
         self.findings.sort_by_cached_key(|finding| {
             (
@@ -149,6 +175,7 @@ impl<'a> Bench<'a> {
             (Rule::NoMfa, identity::no_mfa(self, user)),
             (Rule::DormantWithKey, keys::dormant(self, user)),
             (Rule::ServiceWithoutOwner, service::without_owner(self, user)),
+            (Rule::BreakGlassUsed, since::break_glass(self, user)),
             (Rule::DataQuality, quality::of_user(self, user)),
         ];
         for (rule, look) in looks {
@@ -212,9 +239,12 @@ impl<'a> Bench<'a> {
             _ => {}
         }
         match rule {
-            Rule::StaleLogin | Rule::NeverLoggedIn if !self.tells_logins => Some(self.why_no_logins()),
+            Rule::StaleLogin | Rule::NeverLoggedIn | Rule::BreakGlassUsed if !self.tells_logins => {
+                Some(self.why_no_logins())
+            }
             Rule::NoGroup | Rule::DanglingGroup => groups::why_not_whole(self),
             Rule::EmptyGroup => groups::why_not_empty(self),
+            Rule::PrivilegedGrowth | Rule::BreakGlassUsed => self.happened.as_ref().err().cloned(),
             Rule::SharedEmail => untold(self.identities.tells_addresses, "e-mail addresses"),
             Rule::LocalOutsideSso => untold(self.identities.tells_types, "account types"),
             Rule::NoMfa => untold(self.identities.tells_mfa, "second factors"),
@@ -245,6 +275,11 @@ impl<'a> Bench<'a> {
             Outcome::Judged { subjects, undetermined }
         };
         Verdict { source: self.roll.harvest.source.name.clone(), rule, outcome }
+    }
+
+    /// What earlier runs remember of this account.
+    fn clock(&self, user: &User) -> Clock {
+        self.clocks.and_then(|clocks| clocks.get(&user.id)).copied().unwrap_or_default()
     }
 
     /// What keeps an account from signing in at the instant of judging, beside `enabled`.

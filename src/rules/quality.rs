@@ -1,6 +1,6 @@
 //! Evidence about the evidence: `data-quality` and `collection-incomplete`.
 
-use super::staleness::is_subject;
+use super::staleness::{beginning, is_subject};
 use super::{Bench, Look, Remark, Tally, evidence, instant};
 use crate::model::{Coverage, GroupId, Instant, LastLogin, ListKind, Rule, Severity, Subject, SubjectKind, Told, User};
 use chrono::TimeDelta;
@@ -66,7 +66,7 @@ fn has_no_basis(bench: &Bench<'_>, user: &User) -> bool {
     is_subject(bench, user) == Some(true)
         && match &user.last_login {
             LastLogin::At(_) => false,
-            LastLogin::Never { .. } => user.created_at.at().is_none(),
+            LastLogin::Never { .. } => beginning(bench, user).is_none(),
             LastLogin::Unreadable(_) => true,
             LastLogin::NotReported => bench.tells_logins,
         }

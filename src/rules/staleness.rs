@@ -1,6 +1,8 @@
 //! Inactivity: `stale-login` and `never-logged-in`. `age_days = floor((as_of − basis) / 86,400 s)`; a finding when the age is
-//! at least the threshold. Service accounts are never stale: machines that use keys do not log in. What an age comes to is
-//! decided here once ([`since_login`], [`since_creation`]); other rules ask the same.
+//! at least the threshold. The basis is the last login; without one the creation; where that is not told, the first earlier
+//! run that saw the account. An account that was seen to be enabled again starts anew there. Service accounts are never
+//! stale: machines that use keys do not log in. What an age comes to is decided here once ([`since_login`],
+//! [`since_creation`]); other rules ask the same.
 
 use super::policy::Threshold;
 use super::{Bench, Look, Remark, evidence, instant};
@@ -23,14 +25,59 @@ pub(super) enum Idle<'a> {
 pub(super) struct Long<'a> {
     /// Counted from here.
     pub(super) basis: Instant,
-    /// The field that the basis stands in.
-    pub(super) basis_kind: &'static str,
+    /// What happened then.
+    pub(super) kind: Basis,
     /// Whole days since then.
     pub(super) days: u32,
     /// `None`: it cannot be told.
     pub(super) privilege: Option<bool>,
     /// What it is at or beyond.
     pub(super) limit: &'a Threshold,
+}
+
+/// What an age is counted from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// The account signed in.
+    LastLogin,
+    /// It was made.
+    CreatedAt,
+    /// An earlier run saw it first, and nothing tells when it was made.
+    FirstSeen,
+    /// A run saw it enabled that was disabled before.
+    EnabledAgain,
+}
+
+impl Basis {
+    /// The `basis_kind` of evidence.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::LastLogin => "last_login",
+            Self::CreatedAt => "created_at",
+            Self::FirstSeen => "first_seen",
+            Self::EnabledAgain => "enabled_again",
+        }
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::LastLogin => "last login",
+            Self::CreatedAt => "created",
+            Self::FirstSeen => "first seen",
+            Self::EnabledAgain => "enabled again",
+        }
+    }
+}
+
+impl Long<'_> {
+    /// `no login for 91 days`, `no login since it was created 91 days ago`.
+    pub(super) fn in_words(&self) -> String {
+        let days = if self.days == 1 { "1 day".to_owned() } else { format!("{} days", self.days) };
+        match self.kind {
+            Basis::LastLogin => format!("no login for {days}"),
+            kind => format!("no login since it was {} {days} ago", kind.in_words()),
+        }
+    }
 }
 
 /// Whole days of 86,400 s from the basis to the instant of judging; a basis in the future is age 0.
@@ -57,12 +104,13 @@ fn stale_threshold<'a>(bench: &Bench<'a>, privilege: Option<bool>) -> &'a Thresh
 
 /// Since the last login.
 pub(super) fn since_login<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
-    let basis = match (is_subject(bench, user), &user.last_login) {
+    let last_login = match (is_subject(bench, user), &user.last_login) {
         (Some(false), _) => return Idle::NotASubject,
-        (Some(true), LastLogin::At(basis)) => *basis,
+        (Some(true), LastLogin::At(at)) => *at,
         (Some(true), LastLogin::Never { .. }) => return Idle::Fresh,
         (None, _) | (_, LastLogin::NotReported | LastLogin::Unreadable(_)) => return Idle::Undetermined,
     };
+    let (basis, kind) = or_enabled_again(bench, user, (last_login, Basis::LastLogin));
     let days = age_days(bench.as_of, basis);
     let (least, most) = (&bench.policy.stale_after.days, &bench.policy.privileged_stale_after.days);
     if days < *least.min(most) {
@@ -73,44 +121,66 @@ pub(super) fn since_login<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
     if days < limit.days {
         return if privilege.is_none() { Idle::Undetermined } else { Idle::Fresh };
     }
-    Idle::Long(Long { basis, basis_kind: "last_login", days, privilege, limit })
+    Idle::Long(Long { basis, kind, days, privilege, limit })
+}
+
+/// Whoever is enabled again has not been able to sign in before.
+fn or_enabled_again(bench: &Bench<'_>, user: &User, basis: (Instant, Basis)) -> (Instant, Basis) {
+    let again = bench.clock(user).enabled_again.filter(|again| *again > basis.0);
+    again.map_or(basis, |again| (again, Basis::EnabledAgain))
+}
+
+/// When an account that was never used began to be there, as far as anything tells. The run that saw it first knows of no
+/// time before.
+pub(super) fn beginning(bench: &Bench<'_>, user: &User) -> Option<(Instant, Basis)> {
+    let created = user.created_at.at().map(|created| (created, Basis::CreatedAt));
+    let first_seen = || bench.clock(user).first_seen.filter(|seen| *seen < bench.as_of);
+    let basis = created.or_else(|| first_seen().map(|seen| (seen, Basis::FirstSeen)))?;
+    Some(or_enabled_again(bench, user, basis))
 }
 
 /// Since the account was made, where it was never used.
 pub(super) fn since_creation<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
-    let basis = match (is_subject(bench, user), &user.last_login, user.created_at.at()) {
-        (Some(false), ..) => return Idle::NotASubject,
-        (Some(true), LastLogin::Never { .. }, Some(created)) => created,
-        (Some(true), LastLogin::At(_), _) => return Idle::Fresh,
+    match (is_subject(bench, user), &user.last_login) {
+        (Some(false), _) => return Idle::NotASubject,
+        (Some(true), LastLogin::Never { .. }) => {}
+        (Some(true), LastLogin::At(_)) => return Idle::Fresh,
         _ => return Idle::Undetermined,
-    };
+    }
+    let Some((basis, kind)) = beginning(bench, user) else { return Idle::Undetermined };
     let (days, limit) = (age_days(bench.as_of, basis), &bench.policy.never_grace);
     if days < limit.days {
         return Idle::Fresh;
     }
     let privilege = bench.roll.privilege(user);
-    Idle::Long(Long { basis, basis_kind: "created_at", days, privilege, limit })
+    Idle::Long(Long { basis, kind, days, privilege, limit })
 }
 
 /// Enabled, and the last login is at least the threshold ago.
 pub(super) fn stale(bench: &Bench<'_>, user: &User) -> Look {
     look(since_login(bench, user), |long| {
-        let Long { basis, days, privilege, limit, .. } = long;
+        let Long { basis, kind, days, privilege, limit } = long;
         let local = user.local();
         let sort = if privilege == Some(true) { "privileged threshold" } else { "threshold" };
+        let mut found = evidence([
+            ("age_days", json!(days)),
+            ("basis", json!(instant(basis))),
+            ("basis_kind", json!(kind.as_str())),
+            ("local", json!(local)),
+            ("privileged", json!(privilege)),
+            ("threshold_days", json!(limit.days)),
+            ("threshold_from", json!(limit.from)),
+        ]);
+        let mut from = format!("{} {}", kind.in_words(), instant(basis));
+        if let Some(login) = user.last_login.at().filter(|_| kind != Basis::LastLogin).map(instant) {
+            from = format!("{from}, last login {login}");
+            found.insert("last_login".to_owned(), json!(login));
+        }
         Remark {
             rule: Rule::StaleLogin,
             severity: if privilege == Some(true) || local == Some(true) { Severity::High } else { Severity::Medium },
-            title: format!("no login for {}: last login {}, {sort} {} days", counted(days), instant(basis), limit.days),
-            evidence: evidence([
-                ("age_days", json!(days)),
-                ("basis", json!(instant(basis))),
-                ("basis_kind", json!(long.basis_kind)),
-                ("local", json!(local)),
-                ("privileged", json!(privilege)),
-                ("threshold_days", json!(limit.days)),
-                ("threshold_from", json!(limit.from)),
-            ]),
+            title: format!("{}: {from}, {sort} {} days", long.in_words(), limit.days),
+            evidence: found,
         }
     })
 }
@@ -118,21 +188,16 @@ pub(super) fn stale(bench: &Bench<'_>, user: &User) -> Look {
 /// Enabled, no login ever, and created at least the grace ago.
 pub(super) fn never(bench: &Bench<'_>, user: &User) -> Look {
     look(since_creation(bench, user), |long| {
-        let Long { basis, days, privilege, limit: grace, .. } = long;
+        let Long { basis, kind, days, privilege, limit: grace } = long;
         let stale = stale_threshold(bench, privilege);
         Remark {
             rule: Rule::NeverLoggedIn,
             severity: if days >= stale.days { Severity::Medium } else { Severity::Low },
-            title: format!(
-                "no login since it was created {} ago: created {}, grace {} days",
-                counted(days),
-                instant(basis),
-                grace.days
-            ),
+            title: format!("{}: {} {}, grace {} days", long.in_words(), kind.in_words(), instant(basis), grace.days),
             evidence: evidence([
                 ("age_days", json!(days)),
                 ("basis", json!(instant(basis))),
-                ("basis_kind", json!(long.basis_kind)),
+                ("basis_kind", json!(kind.as_str())),
                 ("local", json!(user.local())),
                 ("privileged", json!(privilege)),
                 ("stale_after_days", json!(stale.days)),
@@ -151,8 +216,4 @@ fn look(idle: Idle<'_>, remark: impl FnOnce(Long<'_>) -> Remark) -> Look {
         Idle::Undetermined => Look::Undetermined,
         Idle::Long(long) => Look::Remark(remark(long)),
     }
-}
-
-pub(super) fn counted(days: u32) -> String {
-    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }

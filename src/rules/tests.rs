@@ -3,6 +3,7 @@
 mod groups;
 mod identity;
 mod service;
+mod since;
 mod undetermined;
 
 use super::policy::Threshold;

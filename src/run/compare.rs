@@ -4,13 +4,28 @@
 use super::ending::thousands;
 use crate::diff::{self, Compared, Side, Since, Standing};
 use crate::model::Inventory;
-use crate::snapshot::Published;
 use crate::snapshot::load::Archive;
+use crate::snapshot::{Published, SnapshotError};
+
+/// The base, verified: once a run, for all who read it.
+pub(super) type Opened = Option<Result<Archive, SnapshotError>>;
+
+pub(super) fn open(base: Option<&Published>) -> Opened {
+    base.map(|base| Archive::open(&base.path))
+}
 
 /// Compares with the base, where there is one.
-pub(super) fn since(base: Option<&Published>, inventory: &Inventory, run_id: &str) -> Since {
-    let Some(base) = base else { return Since::Baseline };
-    let read = Archive::open(&base.path).and_then(|archive| archive.inventory());
+pub(super) fn since(base: Option<&Published>, opened: &Opened, inventory: &Inventory, run_id: &str) -> Since {
+    let (Some(base), Some(opened)) = (base, opened) else { return Since::Baseline };
+    let unread;
+    let read = match opened.as_ref().map(Archive::inventory) {
+        Ok(Ok(before)) => Ok(before),
+        Ok(Err(error)) => {
+            unread = error;
+            Err(&unread)
+        }
+        Err(error) => Err(error),
+    };
     match read {
         Ok(before) => {
             let (old, new) = (Side { run_id: &base.run_id, inventory: &before }, Side { run_id, inventory });

@@ -1,5 +1,6 @@
 //! Puts the facts of a run into the manifest. Pure.
 
+use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::diff::{self, Since};
 use crate::exceptions::Use;
@@ -41,6 +42,8 @@ pub(super) struct Facts<'a> {
     pub findings: &'a [Finding],
     /// What stood before.
     pub past: &'a Past,
+    /// From when ages count where accounts do not tell.
+    pub clocks: &'a Clocks,
     /// What each accepted exception did.
     pub uses: &'a [Use],
     /// What was judged.

@@ -4,6 +4,7 @@
 //! The file is used only as far as it agrees with the snapshots that are there: it lists those that it was made of, and of each
 //! finding the newest of them that holds it, so that what retention removes is forgotten in both ways alike.
 
+use crate::clocks::Clocks;
 use crate::lifecycle::Past;
 use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule};
 use crate::rules;
@@ -22,6 +23,8 @@ const FORMAT: u32 = 1;
 pub(super) struct Memory {
     /// For the lifecycle.
     pub(super) past: Past,
+    /// As the newest snapshot remembers them.
+    pub(super) clocks: Clocks,
     /// For people.
     pub(super) warnings: Vec<String>,
     index: Index,
@@ -52,9 +55,10 @@ impl Memory {
     }
 }
 
-/// Reads what is there. A snapshot that cannot be read is left out and named.
-pub(super) fn recall(store: &Store, state_dir: &Path, frameworks: &[String]) -> Memory {
-    let mut memory = Memory { past: Past::default(), warnings: Vec::new(), index: Index::default() };
+/// Reads what is there. A snapshot that cannot be read is left out and named. `base` need not be opened again.
+pub(super) fn recall(store: &Store, base: Option<&Archive>, state_dir: &Path, frameworks: &[String]) -> Memory {
+    let mut memory =
+        Memory { past: Past::default(), clocks: Clocks::default(), warnings: Vec::new(), index: Index::default() };
     let there = match store.snapshots() {
         Ok(there) => there,
         Err(error) => {
@@ -72,7 +76,7 @@ pub(super) fn recall(store: &Store, state_dir: &Path, frameworks: &[String]) -> 
             there.len()
         )),
     }
-    memory.read_newest(store, &there, frameworks);
+    memory.read_newest(store, base, &there, frameworks);
     memory.read_rest(store, &there);
     let Memory { past, index, .. } = &mut memory;
     index.format = FORMAT;
@@ -87,11 +91,18 @@ pub(super) fn recall(store: &Store, state_dir: &Path, frameworks: &[String]) -> 
 
 impl Memory {
     /// The newest snapshot that can be read tells what stands.
-    fn read_newest(&mut self, store: &Store, there: &[String], frameworks: &[String]) {
+    fn read_newest(&mut self, store: &Store, base: Option<&Archive>, there: &[String], frameworks: &[String]) {
         let mut foreign = BTreeSet::new();
         for run in there.iter().rev() {
-            let Some((as_of, findings)) = self.open(store, run) else { continue };
+            let opened = base.filter(|base| base.manifest.run_id == *run);
+            let Some((archive, as_of, findings)) = self.open(store, opened, run) else { continue };
             self.past.as_of = Some(as_of);
+            match read_clocks(&archive) {
+                Ok(clocks) => self.clocks = clocks,
+                Err(why) => self.warnings.push(format!(
+                    "failed to {why}; since when accounts are known and enabled again is not remembered"
+                )),
+            }
             for finding in findings {
                 self.index.note(&finding, run);
                 match known(&finding, frameworks) {
@@ -117,26 +128,37 @@ impl Memory {
         let made_of: BTreeSet<String> = self.index.snapshots.iter().cloned().collect();
         let unread: Vec<&String> = there.iter().rev().skip(1).filter(|run| !made_of.contains(*run)).collect();
         for run in unread {
-            for finding in self.open(store, run).map(|(_, findings)| findings).unwrap_or_default() {
+            for finding in self.open(store, None, run).map(|(_, _, findings)| findings).unwrap_or_default() {
                 self.index.note(&finding, run);
             }
         }
     }
 
-    fn open(&mut self, store: &Store, run: &str) -> Option<(Instant, Vec<PastFinding>)> {
+    fn open(
+        &mut self,
+        store: &Store,
+        opened: Option<&Archive>,
+        run: &str,
+    ) -> Option<(Archive, Instant, Vec<PastFinding>)> {
         let read = || -> Result<_, SnapshotError> {
-            let archive = Archive::open(&store.dir().join(run))?;
+            let archive = opened.map_or_else(|| Archive::open(&store.dir().join(run)), |opened| Ok(opened.clone()))?;
             let findings = archive.findings()?;
-            Ok((archive.manifest.as_of, findings))
+            Ok((archive, findings))
         };
         match read() {
-            Ok((as_of, findings)) => as_of.parse().ok().map(|as_of| (as_of, findings)),
+            Ok((archive, findings)) => archive.manifest.as_of.parse().ok().map(|as_of| (archive, as_of, findings)),
             Err(error) => {
                 self.warnings.push(format!("failed to {error}; what it says of findings is not known"));
                 None
             }
         }
     }
+}
+
+fn read_clocks(archive: &Archive) -> Result<Clocks, String> {
+    let text = archive.text(Clocks::FILE).map_err(|error| error.to_string())?;
+    text.map_or_else(|| Ok(Clocks::default()), |text| Clocks::read(&text))
+        .map_err(|why| format!("read {}: {why}", archive.path.join(Clocks::FILE).display()))
 }
 
 impl Index {

@@ -1,7 +1,7 @@
 //! The run: the stages in order. The only module that knows the order, and the only one that turns results into exit codes.
 //!
 //! ```text
-//! lock -> clean up after killed runs -> collect -> join, judge, compare with the base -> guards
+//! lock -> clean up after killed runs -> collect -> join, compare with the base, judge, remember -> guards
 //!      -> stage tables and report -> seal (manifest last) -> spool the events
 //!      -> publish (one rename) -> release the spool -> deliver -> prune -> metrics
 //! ```
@@ -29,13 +29,15 @@ pub use exit::Exit;
 pub use guard::Suspect;
 pub use tell::{drain, sender};
 
+use crate::clocks::Clocks;
 use crate::config::{Config, ConfigError, Problem};
 use crate::diff::Since;
 use crate::event::{Event, Observer};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
-use crate::rules;
+use crate::rules::{self, Before};
+use crate::snapshot::load::Archive;
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
 use crate::source::SourceSettings;
 use crate::syslog::spool::{Spool, SpoolError};
@@ -163,6 +165,7 @@ struct Judged {
     inventory: Inventory,
     findings: Vec<Finding>,
     past: Past,
+    clocks: Clocks,
     uses: Vec<Use>,
     verdicts: Vec<Verdict>,
     since: Since,
@@ -222,8 +225,7 @@ impl Run<'_> {
     fn rehearse(&self, ending: &mut Ending) -> Result<(), RunError> {
         let store = Store::new(&self.order.config.output.dir);
         let base = store.latest().ok().flatten();
-        let memory = self.recall(&store);
-        let judged = self.judge(self.observer, base.as_ref(), memory, ending)?;
+        let judged = self.judge(self.observer, base.as_ref(), &store, ending)?;
         self.accept(&judged, base.as_ref(), ending)?;
         Ok(())
     }
@@ -256,27 +258,29 @@ impl Run<'_> {
         let pages = Arc::new(staging.pages_log()?);
         let audience: Arc<dyn Observer> =
             Arc::new(watch::Audience(vec![Arc::clone(self.observer), Arc::clone(&pages) as Arc<dyn Observer>]));
-        let memory = self.recall(store);
-        if let Err(error) = memory.keep(&self.order.config.state_dir) {
-            self.note(ending, format!("failed to {error}; the next run reads all snapshots again"));
-        }
-        let judged = self.judge(&audience, base.as_ref(), memory, ending)?;
+        let judged = self.judge(&audience, base.as_ref(), store, ending)?;
         let facts = self.accept(&judged, base.as_ref(), ending)?;
         self.go_on()?;
         publish::publish(self, staging, &pages, &facts, spool, ending)
     }
 
-    fn recall(&self, store: &Store) -> Memory {
+    /// What the snapshots remember. A rehearsal writes nothing.
+    fn recall(&self, store: &Store, base: Option<&Archive>, ending: &mut Ending) -> Memory {
         let config = self.order.config;
-        memory::recall(store, &config.state_dir, &config.policy.frameworks)
+        let memory = memory::recall(store, base, &config.state_dir, &config.policy.frameworks);
+        if let Some(Err(error)) = (!self.order.dry_run).then(|| memory.keep(&config.state_dir)) {
+            self.note(ending, format!("failed to {error}; the next run reads all snapshots again"));
+        }
+        memory
     }
 
-    /// Collects, joins, judges, compares, and holds what was found against what stood before.
+    /// Collects, joins, compares, judges, and holds what was found against what stood before. The base has left memory before
+    /// what is remembered comes into it.
     fn judge(
         &self,
         observer: &Arc<dyn Observer>,
         base: Option<&Published>,
-        memory: Memory,
+        store: &Store,
         ending: &mut Ending,
     ) -> Result<Judged, RunError> {
         let config = self.order.config;
@@ -291,8 +295,13 @@ impl Run<'_> {
                 .map(|roll| format!("{}: {}", roll.harvest.source.name, roll.harvest.reason().unwrap_or_default()));
             return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
         }
-        let judgement = rules::judge(&inventory, &config.policy, self.as_of);
-        let since = compare::since(base, &inventory, &self.run_id);
+        let opened = compare::open(base);
+        let since = compare::since(base, &opened, &inventory, &self.run_id);
+        let mut memory = self.recall(store, opened.and_then(Result::ok).as_ref(), ending);
+        let is_configured = |name: &SourceName| config.sources.iter().any(|source| source.identity.name == *name);
+        memory.clocks = memory.clocks.after(&inventory, since.changes(), self.as_of, is_configured);
+        let before = Before { since: &since, clocks: &memory.clocks };
+        let judgement = rules::judge_after(before, &inventory, &config.policy, self.as_of);
         Ok(self.live(inventory, judgement, since, base, memory, ending))
     }
 
@@ -346,6 +355,7 @@ impl Run<'_> {
             inventory: &judged.inventory,
             findings: &judged.findings,
             past: &judged.past,
+            clocks: &judged.clocks,
             uses: &judged.uses,
             verdicts: &judged.verdicts,
             since: &judged.since,

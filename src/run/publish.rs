@@ -3,11 +3,10 @@
 
 use super::describe::{self, Facts};
 use super::{Ending, Run, RunError, tell};
+use crate::clocks::Clocks;
 use crate::event::Event;
 use crate::exceptions::Use;
 use crate::report;
-use crate::rules;
-use crate::rules::policy::Override;
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::{PagesLog, Staging, TableChoice};
 use crate::syslog::spool::Spool;
@@ -68,6 +67,9 @@ fn write_files(
         let text = serde_json::to_vec_pretty(&entries).unwrap_or_default();
         staging.add(EXCEPTIONS, &text, None)?;
     }
+    if !facts.clocks.is_empty() {
+        staging.add(Clocks::FILE, facts.clocks.to_lines().as_bytes(), Some(facts.clocks.len() as u64))?;
+    }
     pages.finish()?;
     let now = Utc::now().trunc_subsecs(6);
     describe::finish(manifest, staging.files(), written.guarded_cells, now);
@@ -81,18 +83,7 @@ fn write_files(
 
 fn render_report(run: &Run<'_>, facts: &Facts<'_>, manifest: &Manifest) -> Result<String, RunError> {
     let policy = &run.order.config.policy;
-    let catalogue = rules::catalogue().iter().map(|entry| report::RuleInfo {
-        rule: entry.rule,
-        title: entry.title,
-        why: entry.why,
-        action: entry.action,
-        severity: match policy.rules.get(&entry.rule) {
-            Some(Override::Severity(severity)) => severity.as_str(),
-            _ => entry.severity,
-        },
-        controls: rules::controls_of(entry.rule, &policy.frameworks).to_vec(),
-    });
-    let catalogue: Vec<report::RuleInfo> = catalogue.collect();
+    let catalogue = report::RuleInfo::all(policy);
     let view = report::View::of(&report::Input {
         manifest,
         inventory: facts.inventory,

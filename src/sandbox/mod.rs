@@ -29,7 +29,7 @@ mod world;
 pub use configuration::{CA_FILE, SECRET_FILE, SOURCE_NAME};
 pub use facets::{ExternalMember, Facets, Facts, Provider, Vendor};
 pub use faults::Faults;
-pub use oracle::{Expect, Expected, ExpectedFinding, Row};
+pub use oracle::{Earlier, Expect, Expected, ExpectedFinding, Row};
 pub use surface::Surface;
 pub use tally::Counters;
 pub use world::{CANARY, Record, World};

@@ -6,6 +6,7 @@
 
 mod cells;
 mod dates;
+mod earlier;
 mod findings;
 mod guide;
 mod matching;
@@ -14,6 +15,8 @@ mod people;
 mod rows;
 mod scim;
 mod sra;
+
+pub use earlier::Earlier;
 
 use super::faults::Faults;
 use super::surface::Surface;
@@ -52,6 +55,8 @@ pub struct Expect {
     pub scim_faults: Faults,
     /// The register of service accounts: (pattern, day `YYYY-MM-DD` of the next review).
     pub service_owners: Vec<(String, String)>,
+    /// What earlier runs have seen.
+    pub earlier: Earlier,
 }
 
 impl Expect {
@@ -73,6 +78,7 @@ impl Expect {
             last_login_path: false,
             scim_faults: Faults::default(),
             service_owners: Vec::new(),
+            earlier: Earlier::default(),
         }
     }
 }

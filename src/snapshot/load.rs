@@ -122,6 +122,15 @@ impl Archive {
         Ok(findings)
     }
 
+    /// A file of text that the manifest lists; `None` where it lists none of that name.
+    pub fn text(&self, name: &str) -> Result<Option<String>, SnapshotError> {
+        if self.manifest.files.iter().all(|entry| entry.path != name) {
+            return Ok(None);
+        }
+        let path = self.path.join(name);
+        fs::read_to_string(&path).map(Some).map_err(SnapshotError::io("read", &path))
+    }
+
     fn each(
         &self,
         table: Table,

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the events are to rebuild: fields by account, names by group, pairs of group and member.
 #[derive(Debug, Default, PartialEq)]
-struct State {
+pub struct State {
     users: BTreeMap<String, BTreeMap<String, String>>,
     groups: BTreeMap<String, String>,
     pairs: BTreeSet<(String, String)>,
@@ -20,7 +20,7 @@ const FIELDS: [&str; 9] =
     ["username", "display_name", "email_address", "enabled", "account_type", "kind", "is_admin", "mfa", "expires_at"];
 
 /// Read from the CSV tables; an empty cell is none.
-fn state(snapshot: &Path) -> State {
+pub fn state(snapshot: &Path) -> State {
     let table = |name: &str| rows(&snapshot.join(format!("{name}.csv")));
     let key = |row: &Row, id: &str| format!("{}/{}", row["source"], row[id]);
     let fields = |row: &Row| {
@@ -80,6 +80,32 @@ fn apply_all(state: &mut State, rows: &[Row]) {
 
 fn changes(snapshot: &Path) -> Vec<Row> {
     rows(&snapshot.join("changes.csv"))
+}
+
+/// The union of what runs told, applied as it comes. What a run that was not proven told is told again by the next one, which
+/// has the same base: once is enough.
+pub struct Union {
+    pub state: State,
+    told: BTreeSet<Vec<String>>,
+}
+
+impl Union {
+    pub fn beginning_with(snapshot: &Path) -> Self {
+        Self { state: state(snapshot), told: BTreeSet::new() }
+    }
+
+    pub fn kinds(&self) -> BTreeSet<&str> {
+        self.told.iter().map(|told| told[2].as_str()).collect()
+    }
+
+    pub fn hear(&mut self, snapshot: &Path) {
+        for row in changes(snapshot) {
+            let of = ["base_run", "source", "kind", "subject_id", "field", "before", "after"];
+            if row["kind"] != "user.unconfirmed" && self.told.insert(of.map(|column| row[column].clone()).to_vec()) {
+                apply(&mut self.state, &row);
+            }
+        }
+    }
 }
 
 /// (kind, subject's id, field, before, after).

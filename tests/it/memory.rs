@@ -1,8 +1,9 @@
 //! Findings over runs: what is new, open, back or over, told by the snapshots themselves.
 
+use super::changes::{Union, state};
 use super::receiver::Receiver;
 use super::rig::{Rig, Row, as_of, assert_exit, stdout};
-use bt_rollcall::sandbox::{Expect, Faults, World};
+use bt_rollcall::sandbox::{Earlier, Expect, Faults, World};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -80,6 +81,40 @@ fn a_finding_is_open_until_its_account_is_seen_to_be_fine_and_losing_the_state_f
     assert!(warned.iter().all(|warnings| warnings.contains("findings.json was missing")), "{warned:?}");
     let (broken, _) = four_days(|rig| fs::write(rig.folder.path().join("state/findings.json"), "{").unwrap());
     assert_eq!(kept, broken);
+}
+
+/// The clocks that the newest snapshot carries, by account: (first seen, enabled again).
+fn clocks(rig: &Rig) -> BTreeMap<String, (Value, Value)> {
+    let text = fs::read_to_string(rig.snapshot().join("clocks.jsonl")).unwrap_or_default();
+    let line = |line: &str| -> (String, (Value, Value)) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        (line["id"].as_str().unwrap().to_owned(), (line["first_seen"].clone(), line["enabled_again"].clone()))
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn an_account_that_is_enabled_again_is_not_stale_for_the_threshold_whatever_becomes_of_the_state_folder() {
+    let rig = tenant();
+    assert_exit(&run_on(&rig, 0, &[]), 0);
+    let back = somebody_with(&rig.table("findings"), "stale-login");
+    let status = |rig: &Rig| row(&rig.table("findings"), "stale-login", &back).map(|row| row["status"].clone());
+    set(&rig, &back, "enabled", json!(false));
+    assert_exit(&run_on(&rig, 1, &[]), 0);
+    assert_eq!(status(&rig).as_deref(), Some("resolved"));
+    set(&rig, &back, "enabled", json!(true));
+    assert_exit(&run_on(&rig, 2, &[]), 0);
+    assert_eq!((status(&rig), &clocks(&rig)[&back].1), (None, &json!(day(2))));
+    fs::remove_dir_all(rig.folder.path().join("state")).unwrap();
+    assert_exit(&run_on(&rig, 91, &[]), 0);
+    assert_eq!((status(&rig), &clocks(&rig)[&back].1), (None, &json!(day(2))));
+    assert_exit(&run_on(&rig, 92, &[]), 0);
+    let rows = rig.table("findings");
+    let again = row(&rows, "stale-login", &back).unwrap();
+    let evidence: Value = serde_json::from_str(&again["evidence"]).unwrap();
+    assert_eq!((&evidence["basis"], &evidence["age_days"]), (&json!(day(2)), &json!(90)));
+    assert_eq!((&*again["status"], &*again["first_seen"]), ("reopened", &*day(0)));
+    assert_exit(&rig.call(&["verify", rig.snapshot().to_str().unwrap()]), 0);
 }
 
 #[test]
@@ -170,18 +205,27 @@ fn the_siem_hears_what_happened_once_and_open_findings_again_every_seven_days() 
     assert!(hear(9)["open"] >= later["open"]);
 }
 
-/// What the world expects to be found on a day, by rule and subject.
-fn expected(rig: &Rig, number: u32) -> BTreeSet<(String, String)> {
-    let expect = Expect::usual("sandbox", as_of() + chrono::TimeDelta::days(number.into()));
-    let findings = rig.sandbox.with_world(|world| world.expected(&expect)).findings;
-    findings.into_iter().map(|f| (f.rule, f.subject_id)).collect()
+/// What the world expects to be found on a day, by rule and subject, by what earlier days saw.
+fn expected(rig: &Rig, number: u32, earlier: &mut Earlier, is_complete: bool) -> BTreeSet<(String, String)> {
+    let at = as_of() + chrono::TimeDelta::days(number.into());
+    let expect = Expect::usual("sandbox", at);
+    earlier.notice(&rig.sandbox.with_world(|world| world.expected(&expect)), at);
+    let expect = Expect { earlier: earlier.clone(), ..expect };
+    let mut now = rig.sandbox.with_world(|world| world.expected(&expect));
+    let found = std::mem::take(&mut now.findings);
+    if is_complete {
+        earlier.settle(now);
+    }
+    found.into_iter().map(|f| (f.rule, f.subject_id)).collect()
 }
 
 #[test]
-fn through_thirty_days_of_a_tenant_every_finding_opens_once_and_resolves_once() {
+fn through_thirty_days_every_finding_opens_once_and_resolves_once_and_the_changes_rebuild_the_inventory() {
     let rig = Rig::new(World::seeded(5, 300, as_of()), Faults::default());
     let mut open: BTreeMap<String, String> = BTreeMap::new();
     let (mut resolved, mut first_seen) = (0, BTreeMap::new());
+    let (mut earlier, mut rules) = (Earlier::default(), BTreeSet::new());
+    let mut union: Option<Union> = None;
     for number in 0..30 {
         let at = as_of() + chrono::TimeDelta::days(number.into());
         rig.sandbox.with_world(|world| world.live_a_day(number.into(), at));
@@ -198,6 +242,8 @@ fn through_thirty_days_of_a_tenant_every_finding_opens_once_and_resolves_once() 
             assert_eq!(rig.snapshots().len(), 20, "it was killed in time");
         }
         assert_exit(&run_on(&rig, number, &[]), if lies { 3 } else { 0 });
+        let snapshot = rig.snapshots().pop().unwrap();
+        union.get_or_insert_with(|| Union::beginning_with(&snapshot)).hear(&snapshot);
         let rows = rig.table("findings");
         for row in &rows {
             let key = row["fingerprint"].clone();
@@ -216,11 +262,20 @@ fn through_thirty_days_of_a_tenant_every_finding_opens_once_and_resolves_once() 
         }
         let standing: Vec<&Row> = rows.iter().filter(|row| row["status"] != "resolved").collect();
         assert_eq!(standing.len(), open.len(), "day {number}: nothing vanishes");
+        let expected = expected(&rig, number, &mut earlier, !lies);
         if !lies {
             let now = standing.iter().filter(|row| row["last_seen"] == day(number));
             let now: BTreeSet<_> = now.map(|row| (row["rule"].clone(), row["subject_id"].clone())).collect();
-            assert_eq!(now, expected(&rig, number), "day {number}");
+            assert_eq!(now, expected, "day {number}");
+            rules.extend(now.into_iter().map(|(rule, _)| rule));
         }
     }
+    let union = union.unwrap();
+    assert!(union.state == state(&rig.snapshot()), "the union of all changes rebuilds the last inventory");
+    let lived = ["added", "disabled", "enabled", "removed", "renamed"].map(|what| format!("user.{what}"));
+    let kinds = union.kinds();
+    assert!(lived.iter().all(|kind| kinds.contains(kind.as_str())), "{kinds:?}");
+    assert!(kinds.contains("membership.added") && kinds.contains("membership.removed"), "{kinds:?}");
     assert!(resolved > 10, "{resolved}");
+    assert!(rules.contains("privileged-growth") && rules.contains("break-glass-used"), "{rules:?}");
 }

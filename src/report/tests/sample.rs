@@ -1,12 +1,12 @@
 //! A made-up tenant of some 400 accounts, the same at every call: what `reports/sample.html` shows.
 
-use super::catalogue::catalogue;
-use super::judge::{judge, verdicts};
 use super::tenant::{harvest, list, same_people};
+use crate::clocks::Clocks;
 use crate::diff::{self, Side, Since};
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, User, Verdict};
 use crate::report::{Input, RuleInfo, View, html};
 use crate::rules::policy::{Policy, Threshold};
+use crate::rules::{self, Before, Judgement};
 use crate::snapshot::manifest::{Base, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, SourceEntry, Tool};
 use chrono::{TimeZone, Utc};
 use serde_json::json;
@@ -51,10 +51,9 @@ impl World {
     pub(super) fn of(harvests: Vec<Harvest>) -> Self {
         let inventory = Inventory::join(harvests, &classes());
         let policy = policy();
-        let findings: Vec<Finding> = inventory.rolls.iter().flat_map(|roll| judge(roll, &policy)).collect();
-        let verdicts = inventory.rolls.iter().flat_map(verdicts).collect();
+        let Judgement { findings, verdicts, .. } = rules::judge(&inventory, &policy, as_of());
         let manifest = manifest(&inventory, &findings);
-        let (catalogue, omitted, since) = (catalogue(), Vec::new(), Since::Baseline);
+        let (catalogue, omitted, since) = (RuleInfo::all(&policy), Vec::new(), Since::Baseline);
         Self { manifest, inventory, findings, verdicts, since, policy, catalogue, omitted, formula_guard: true }
     }
 
@@ -70,6 +69,9 @@ impl World {
         let harvests = self.inventory.rolls.iter().map(|roll| yesterday(roll.harvest.clone()));
         let old = Inventory::join(harvests.collect(), &classes());
         self.since = since(&old, &self.inventory);
+        let before = Before { since: &self.since, clocks: &Clocks::default() };
+        let judgement = rules::judge_after(before, &self.inventory, &self.policy, as_of());
+        (self.findings, self.verdicts) = (judgement.findings, judgement.verdicts);
         self.manifest.base = Some(Base { run_id: YESTERDAY.to_owned(), manifest_sha256: hash("yesterday") });
         let changes = diff::counts(self.since.changes()).into_iter();
         self.manifest.counts.changes = changes.map(|(kind, count)| (kind.as_str().to_owned(), count)).collect();

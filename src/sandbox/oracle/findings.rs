@@ -18,6 +18,7 @@ pub(super) fn of(expect: &Expect, roster: &Roster) -> Vec<ExpectedFinding> {
     let judge = Judge::new(expect, roster);
     let mut found: Vec<ExpectedFinding> = roster.people.iter().flat_map(|p| judge.everything(p)).collect();
     found.extend(judge.empty_groups());
+    found.extend(judge.grown_groups());
     found.extend(judge.groups_with_strangers());
     found.extend(judge.source());
     found.sort_by_cached_key(|f| (f.rule.clone(), f.subject_kind.clone(), sort_key(&f.subject_id)));
@@ -68,6 +69,7 @@ impl<'a> Judge<'a> {
             self.no_mfa(person),
             self.dormant_with_key(person),
             self.service_without_owner(person),
+            self.break_glass_used(person),
         ]
         .into_iter()
         .flatten()
@@ -76,22 +78,43 @@ impl<'a> Judge<'a> {
 
     fn stale(&self, person: &Person) -> Option<ExpectedFinding> {
         let Login::At(login) = person.login else { return None };
-        let (age, threshold) = (self.age(login), self.stale_threshold(person));
+        let basis = self.or_enabled_again(person, login);
+        let (age, threshold) = (self.age(basis), self.stale_threshold(person));
         if !self.in_use(person) || age < threshold {
             return None;
         }
         let severity = if self.privileged(person) || person.is_local() { "high" } else { "medium" };
-        Some(aged(finding("stale-login", severity, person), age, threshold, login))
+        Some(aged(finding("stale-login", severity, person), age, threshold, basis))
     }
 
     fn never(&self, person: &Person) -> Option<ExpectedFinding> {
-        let (Login::Never(_), Created::At(created)) = (&person.login, &person.created) else { return None };
-        let (age, grace) = (self.age(*created), self.expect.never_grace_days);
+        let Login::Never(_) = person.login else { return None };
+        let basis = self.or_enabled_again(person, self.beginning(person)?);
+        let (age, grace) = (self.age(basis), self.expect.never_grace_days);
         if !self.in_use(person) || age < grace {
             return None;
         }
         let severity = if age >= self.stale_threshold(person) { "medium" } else { "low" };
-        Some(aged(finding("never-logged-in", severity, person), age, grace, *created))
+        Some(aged(finding("never-logged-in", severity, person), age, grace, basis))
+    }
+
+    /// When an account began to be there: as it tells, or as an earlier run saw.
+    fn beginning(&self, person: &Person) -> Option<DateTime<Utc>> {
+        match person.created {
+            Created::At(created) => Some(created),
+            _ => self.expect.earlier.first_seen(&person.id).filter(|seen| *seen < self.expect.as_of),
+        }
+    }
+
+    fn or_enabled_again(&self, person: &Person, basis: DateTime<Utc>) -> DateTime<Utc> {
+        self.expect.earlier.enabled_again(&person.id).map_or(basis, |again| again.max(basis))
+    }
+
+    /// An emergency account with a login that the base does not have.
+    fn break_glass_used(&self, person: &Person) -> Option<ExpectedFinding> {
+        let Login::At(login) = person.login else { return None };
+        let used = person.kind == Kind::BreakGlass && self.expect.earlier.is_new_login(&person.id, login);
+        used.then(|| finding("break-glass-used", "high", person))
     }
 
     fn data_quality(&self, person: &Person) -> Option<ExpectedFinding> {
@@ -109,7 +132,7 @@ impl<'a> Judge<'a> {
         };
         let no_basis = match person.login {
             Login::At(_) => false,
-            Login::Never(_) => !matches!(person.created, Created::At(_)),
+            Login::Never(_) => self.beginning(person).is_none(),
             Login::NotReported => self.logins_told,
             Login::Unreadable => true,
         };

@@ -21,15 +21,21 @@ impl World {
             self.add_newcomer(&mut rng, as_of);
         }
         self.promote(&mut rng, &people);
+        if rng.u8(..3) == 0 {
+            self.need_an_emergency_account(as_of);
+        }
     }
 
     fn live(&mut self, rng: &mut Rng, id: u64, as_of: DateTime<Utc>) {
-        // Of a thousand people two leave, three are disabled, five change groups, five hundred log in.
+        // Of a thousand people two leave, three are disabled, five change groups, five hundred log in, two get another name;
+        // and of those who are disabled one in fifty is enabled again.
         match rng.u16(..1000) {
             0..2 => drop(self.remove_user(id)),
             2..5 => drop(self.edit_user(id, |record| drop(record.insert("enabled".to_owned(), false.into())))),
             5..10 => self.join_a_group(rng, id),
             10..510 => self.log_in(rng, id, as_of),
+            510..512 => self.rename(id),
+            512..532 => self.come_back(id),
             _ => {}
         }
     }
@@ -52,6 +58,31 @@ impl World {
         if let Some(group) = rng.choice(groups) {
             self.edit_user(id, |record| drop(record.insert("group_memberships".to_owned(), json!([group]))));
         }
+    }
+
+    fn rename(&mut self, id: u64) {
+        self.edit_user(id, |record| {
+            let name = text_of(record, "username");
+            if !name.is_empty() {
+                record.insert("username".to_owned(), format!("{name}.{id}").into());
+            }
+        });
+    }
+
+    fn come_back(&mut self, id: u64) {
+        self.edit_user(id, |record| {
+            if record.get("enabled") == Some(&Value::Bool(false)) {
+                record.insert("enabled".to_owned(), true.into());
+            }
+        });
+    }
+
+    /// Somebody signs in with the first account that is kept for emergencies.
+    fn need_an_emergency_account(&mut self, as_of: DateTime<Utc>) {
+        let is_one = |id: &u64| self.user(*id).is_some_and(|r| text_of(r, "username").starts_with("emergency-"));
+        let first = self.user_ids().into_iter().find(is_one);
+        let at = as_of - chrono::TimeDelta::hours(1);
+        first.map(|id| self.edit_user(id, |record| drop(record.insert("last_login".to_owned(), written(at)))));
     }
 
     /// One more privileged account: what a reviewer wants to see the day after.

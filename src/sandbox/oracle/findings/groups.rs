@@ -49,6 +49,16 @@ impl Judge<'_> {
         empty.map(|g| about("empty-group", "info", "group", &g.id)).collect()
     }
 
+    /// Privileged groups with a listed member whom the base did not have there.
+    pub(super) fn grown_groups(&self) -> Vec<ExpectedFinding> {
+        let mut grown = BTreeSet::new();
+        for person in self.roster.people.iter().filter(|person| person.groups_known) {
+            let privileged = person.groups.iter().filter(|id| self.groups.get(id.as_str()) == Some(&true));
+            grown.extend(privileged.filter(|id| self.expect.earlier.came(id, &person.id) == Some(true)));
+        }
+        grown.into_iter().map(|group| about("privileged-growth", "medium", "group", group)).collect()
+    }
+
     /// Groups whose member list names users who are not in the list of users.
     pub(super) fn groups_with_strangers(&self) -> Vec<ExpectedFinding> {
         let mut missing: BTreeMap<&str, BTreeSet<(u64, String)>> = BTreeMap::new();

@@ -1,0 +1,237 @@
+//! What happened since the base: growth, emergency accounts, and ages that begin anew.
+
+use super::*;
+use crate::clocks::Clocks;
+use crate::diff::{self, Side};
+use serde_json::json;
+
+const BASE: &str = "20261122T020000Z-0001";
+
+fn since(old: &Inventory, new: &Inventory) -> Since {
+    let (old, new) = (Side { run_id: BASE, inventory: old }, Side { run_id: "20261123T020000Z-0002", inventory: new });
+    Since::Base { run_id: BASE.to_owned(), comparison: diff::between(old, new) }
+}
+
+/// Judges `new` as the run after one that read `old`.
+fn judged_after(old: Harvest, new: Harvest) -> Judgement {
+    let (old, new) = (joined(old), joined(new));
+    let since = since(&old, &new);
+    judge_after(Before { since: &since, clocks: &Clocks::default() }, &new, &Policy::default(), as_of())
+}
+
+fn of_rule(judgement: &Judgement, rule: Rule) -> Vec<(&str, Value)> {
+    let of = judgement.findings.iter().filter(|finding| finding.rule == rule);
+    of.map(|finding| (&*finding.subject.id, serde_json::from_str(&finding.evidence).unwrap())).collect()
+}
+
+fn judged_subjects(judgement: &Judgement, rule: Rule) -> (u64, u64) {
+    match outcome(judgement, rule) {
+        Outcome::Judged { subjects, undetermined } => (*subjects, *undetermined),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn admin(name: &str) -> User {
+    with(name, |user| user.group_memberships = Box::new(["1".into(), "2".into()]))
+}
+
+/// The rule is about privileged groups alone.
+#[test]
+fn a_privileged_group_that_gained_members_is_found_and_names_them() {
+    let judgement = judged_after(
+        harvest(vec![user("promoted"), admin("old-admin"), user("unrelated")]),
+        harvest(vec![admin("promoted"), admin("old-admin"), admin("newcomer"), user("unrelated"), user("joiner")]),
+    );
+    let found = of_rule(&judgement, Rule::PrivilegedGrowth);
+    let [(group, evidence)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(*group, "2");
+    let names: Vec<&str> =
+        evidence["new_members"].as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["newcomer", "promoted"]);
+    assert_eq!((&evidence["count"], &evidence["members_now"]), (&json!(2), &json!(4)), "three people and a directory");
+    assert_eq!(evidence["base_run"], BASE);
+    assert_eq!(judged_subjects(&judgement, Rule::PrivilegedGrowth), (1, 0));
+    let finding = judgement.findings.iter().find(|f| f.rule == Rule::PrivilegedGrowth).unwrap();
+    assert_eq!(finding.severity, Severity::Medium);
+    assert_eq!(&*finding.title, format!("privileged, and gained 2 members since {BASE}"));
+}
+
+#[test]
+fn a_directory_group_that_came_into_a_privileged_group_is_growth_too() {
+    let mut new = harvest(vec![user("u")]);
+    new.outside.push(Outside { group_id: "2".into(), member: OutsideMember::Directory("cn=everybody".into()) });
+    let judgement = judged_after(harvest(vec![user("u")]), new);
+    assert_eq!(of_rule(&judgement, Rule::PrivilegedGrowth)[0].1["new_members"], json!([{"directory": "cn=everybody"}]));
+}
+
+#[test]
+fn who_leaves_and_who_joins_another_group_is_no_growth() {
+    let judgement = judged_after(harvest(vec![admin("leaver")]), harvest(vec![user("leaver"), user("joiner")]));
+    assert_eq!(of_rule(&judgement, Rule::PrivilegedGrowth), []);
+    assert_eq!(judged_subjects(&judgement, Rule::PrivilegedGrowth), (1, 0));
+}
+
+#[test]
+fn without_a_base_neither_growth_nor_the_use_of_emergency_accounts_is_judged() {
+    let judgement = judged(vec![admin("a"), user("emergency-1")]);
+    for rule in [Rule::PrivilegedGrowth, Rule::BreakGlassUsed] {
+        let Outcome::Undetermined { why } = outcome(&judgement, rule) else { panic!("{rule:?}") };
+        assert!(why.contains("no complete snapshot before this run"), "{why}");
+    }
+    let unread = Since::Unknown { run_id: BASE.to_owned(), why: "it changed".to_owned() };
+    let inventory = joined(harvest(vec![user("emergency-1")]));
+    let before = Before { since: &unread, clocks: &Clocks::default() };
+    let judgement = judge_after(before, &inventory, &Policy::default(), as_of());
+    let Outcome::Undetermined { why } = outcome(&judgement, Rule::BreakGlassUsed) else { panic!() };
+    assert!(why.contains("could not be read: it changed"), "{why}");
+}
+
+#[test]
+fn a_source_that_the_base_does_not_have_is_a_baseline_of_its_own() {
+    let mut other = harvest(vec![user("u")]);
+    other.source.name = "us".into();
+    let judgement = judged_after(other, harvest(vec![user("emergency-1")]));
+    let Outcome::Undetermined { why } = outcome(&judgement, Rule::PrivilegedGrowth) else { panic!() };
+    assert!(why.contains("does not have this source"), "{why}");
+}
+
+#[test]
+fn where_memberships_are_not_all_proven_a_group_without_news_is_undetermined_and_news_are_news() {
+    let drifted = |mut harvest: Harvest| {
+        harvest.lists[1].coverage = Coverage::Drifted { why: "it moved".to_owned() };
+        harvest
+    };
+    let judgement = judged_after(harvest(vec![user("u")]), drifted(harvest(vec![user("u")])));
+    assert_eq!(judged_subjects(&judgement, Rule::PrivilegedGrowth), (1, 1));
+    assert!(!judgement.gaps[0].group_was_judged(1, Rule::PrivilegedGrowth));
+    let hidden = |harvest: Harvest| Harvest {
+        users: harvest.users.into_iter().map(|user| User { groups_known: false, ..user }).collect(),
+        ..harvest
+    };
+    let judgement = judged_after(harvest(vec![user("u")]), hidden(harvest(vec![user("u")])));
+    assert_eq!(judged_subjects(&judgement, Rule::PrivilegedGrowth), (1, 1), "somebody's memberships are not known");
+    let judgement = judged_after(harvest(vec![user("promoted"), user("hidden")]), {
+        let mut new = harvest(vec![admin("promoted"), user("hidden")]);
+        new.users[1].groups_known = false;
+        new
+    });
+    assert_eq!(of_rule(&judgement, Rule::PrivilegedGrowth).len(), 1);
+}
+
+fn emergency(last_login: LastLogin) -> User {
+    with("emergency-1", |user| user.last_login = last_login)
+}
+
+fn never() -> LastLogin {
+    LastLogin::Never { sentinel: None }
+}
+
+/// How an emergency account that looked like this before is judged now: found, or (subjects, undetermined).
+fn used(before: Option<LastLogin>, now: LastLogin) -> Result<Value, (u64, u64)> {
+    let before = before.map(emergency).into_iter().chain([user("unrelated")]).collect();
+    let judgement = judged_after(harvest(before), harvest(vec![emergency(now), user("unrelated")]));
+    let found = of_rule(&judgement, Rule::BreakGlassUsed).pop();
+    found.map(|(_, evidence)| evidence).ok_or_else(|| judged_subjects(&judgement, Rule::BreakGlassUsed))
+}
+
+#[test]
+fn an_emergency_account_with_a_later_login_than_in_the_base_was_used() {
+    let at = |days| LastLogin::At(ago(days, 0));
+    let evidence = used(Some(at(300)), at(0)).unwrap();
+    assert_eq!(evidence["last_login"], instant(ago(0, 0)));
+    assert_eq!(evidence["last_login_before"], instant(ago(300, 0)));
+    assert_eq!(used(Some(never()), at(0)).unwrap()["last_login_before"], Value::Null);
+    assert!(used(None, at(0)).is_ok(), "it came since the base, and with a login");
+    for unused in [(Some(at(300)), at(300)), (Some(at(300)), at(301)), (Some(never()), never()), (None, never())] {
+        assert_eq!(used(unused.0, unused.1).unwrap_err(), (1, 0));
+    }
+}
+
+#[test]
+fn what_the_base_or_the_source_does_not_tell_of_an_emergency_account_is_undetermined() {
+    let at = |days| LastLogin::At(ago(days, 0));
+    for untold in [LastLogin::NotReported, LastLogin::Unreadable("?".into())] {
+        assert_eq!(used(Some(untold.clone()), at(0)).unwrap_err(), (1, 1));
+        assert_eq!(used(Some(at(9)), untold).unwrap_err(), (1, 1));
+    }
+    let drifted = |mut harvest: Harvest| {
+        harvest.lists[0].coverage = Coverage::Drifted { why: "it moved".to_owned() };
+        harvest
+    };
+    let judgement = judged_after(drifted(harvest(vec![])), harvest(vec![emergency(at(0)), user("unrelated")]));
+    assert_eq!(judged_subjects(&judgement, Rule::BreakGlassUsed), (1, 1), "it may have been there before");
+}
+
+/// The findings of inactivity of the run on the day `number`, of users that look the same every day but for a change on
+/// day 1; each run remembers through clocks.
+fn lived(days: &[(i64, User)]) -> Vec<Option<(String, Value)>> {
+    let mut clocks = Clocks::default();
+    let mut base: Option<Inventory> = None;
+    let mut told = Vec::new();
+    for (number, person) in days {
+        let now = joined(harvest(vec![person.clone(), user("unrelated")]));
+        let as_of = as_of() + TimeDelta::days(*number);
+        let since = base.as_ref().map_or(Since::Baseline, |base| since(base, &now));
+        clocks = clocks.after(&now, since.changes(), as_of, |_| true);
+        let judgement = judge_after(Before { since: &since, clocks: &clocks }, &now, &Policy::default(), as_of);
+        let of_person = judgement.findings.into_iter().find(|f| {
+            f.subject.id.as_ref() == person.id.as_str()
+                && matches!(f.rule, Rule::StaleLogin | Rule::NeverLoggedIn | Rule::DataQuality)
+        });
+        told.push(of_person.map(|f| {
+            let evidence: Value = serde_json::from_str(&f.evidence).unwrap();
+            (format!("{}: {}", f.rule.as_str(), f.title), evidence)
+        }));
+        base = Some(now);
+    }
+    told
+}
+
+#[test]
+fn an_account_that_is_enabled_again_starts_its_clock_anew() {
+    let old = || with("back", |user| user.last_login = LastLogin::At(ago(400, 0)));
+    let off = User { enabled: Some(false), ..old() };
+    let told = lived(&[(0, off), (1, old()), (90, old()), (91, old())]);
+    assert_eq!(told[..3], [None, None, None], "89 days after it was seen enabled, it is not stale");
+    let (title, evidence) = told[3].as_ref().unwrap();
+    assert_eq!((&evidence["basis_kind"], &evidence["age_days"]), (&json!("enabled_again"), &json!(90)));
+    let (again, login) = (instant(as_of() + TimeDelta::days(1)), instant(ago(400, 0)));
+    assert_eq!(
+        *title,
+        format!(
+            "stale-login: no login since it was enabled again 90 days ago: enabled again {again}, last login {login}, \
+             threshold 90 days"
+        )
+    );
+    // Without having been away, the same account is stale at once.
+    assert!(lived(&[(0, old())])[0].as_ref().unwrap().0.starts_with("stale-login: no login for 400 days"));
+}
+
+#[test]
+fn an_account_that_was_never_used_and_is_enabled_again_has_its_grace_again() {
+    let old = || with("back", |user| user.last_login = never());
+    let off = User { enabled: Some(false), ..old() };
+    let told = lived(&[(0, off), (1, old()), (30, old()), (31, old())]);
+    assert_eq!(told[..3], [None, None, None]);
+    assert_eq!(told[3].as_ref().unwrap().1["basis_kind"], "enabled_again");
+}
+
+#[test]
+fn where_no_creation_is_told_the_first_run_that_saw_the_account_is_what_its_age_counts_from() {
+    let untold = || {
+        with("untold", |user| {
+            user.last_login = never();
+            user.created_at = Told::Not;
+        })
+    };
+    let told = lived(&[(0, untold()), (1, untold()), (29, untold()), (30, untold()), (90, untold())]);
+    assert!(told[0].as_ref().unwrap().0.starts_with("data-quality:"), "nothing is known of a time before");
+    assert_eq!(told[1..3], [None, None], "neither a gap nor a finding within the grace");
+    let (title, evidence) = told[3].as_ref().unwrap();
+    let seen = instant(as_of());
+    assert_eq!(
+        *title,
+        format!("never-logged-in: no login since it was first seen 30 days ago: first seen {seen}, grace 30 days")
+    );
+    assert_eq!((&evidence["basis"], &evidence["basis_kind"]), (&json!(seen), &json!("first_seen")));
+}
