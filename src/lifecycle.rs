@@ -19,10 +19,19 @@ use std::collections::BTreeMap;
 pub struct Past {
     /// Those that stand in the newest snapshot, complete or not: every snapshot holds all that stood when it was made.
     pub standing: AHashMap<Fingerprint, Finding>,
-    /// Those that only older rows tell of, with their `first_seen`: they were over.
-    pub over: AHashMap<Fingerprint, Instant>,
+    /// Those that only older rows tell of: they were over.
+    pub over: AHashMap<Fingerprint, Over>,
     /// The instant that the newest snapshot judged by.
     pub as_of: Option<Instant>,
+}
+
+/// What is kept of a finding that was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// When it was first seen.
+    pub first_seen: Instant,
+    /// At how many instants it was found.
+    pub times_seen: u64,
 }
 
 /// What became of all findings.
@@ -39,12 +48,18 @@ pub fn live(found: Vec<Finding>, past: &Past, of: impl Fn(Rule) -> bool, sight: 
     let mut lived = Lived::default();
     let mut before: AHashMap<&Fingerprint, &Finding> = past.standing.iter().filter(|(_, f)| of(f.rule)).collect();
     for mut finding in found {
-        let stood = before.remove(&finding.fingerprint).map(|earlier| (FindingStatus::Open, earlier.first_seen));
-        let was = || past.over.get(&finding.fingerprint).map(|first_seen| (FindingStatus::Reopened, *first_seen));
-        if let Some((status, first_seen)) = stood.or_else(was) {
+        let stood = before.remove(&finding.fingerprint);
+        // A run that judges by the same instant again sees nothing that was not seen.
+        let again = |earlier: &Finding| earlier.times_seen() + u64::from(earlier.last_seen < finding.last_seen);
+        let stood = stood.map(|earlier| (FindingStatus::Open, earlier.first_seen, again(earlier)));
+        let over = || past.over.get(&finding.fingerprint);
+        let was = || over().map(|over| (FindingStatus::Reopened, over.first_seen, over.times_seen + 1));
+        let earlier = stood.or_else(was);
+        if let Some((status, first_seen, _)) = earlier {
             finding.status = status;
             finding.first_seen = first_seen;
         }
+        finding.set_times_seen(earlier.map_or(1, |(.., times)| times));
         lived.findings.push(finding);
     }
     for earlier in before.into_values() {

@@ -17,7 +17,9 @@ mod pattern;
 
 pub use change::{Change, ChangeKind, ChangedGroup};
 pub use extra::{Extra, drop_secrets, is_secret, without_secrets};
-pub use finding::{Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict};
+pub use finding::{
+    Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict, times_seen,
+};
 pub use harvest::{Coverage, Harvest, ListKind, ListReport, Outside, OutsideMember, SourceIdentity, SourceStatus};
 pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use join::{Inventory, Member, Membership, Roll};

@@ -149,9 +149,10 @@ impl Folder {
         };
         let lived = live(judgement.findings, &self.past, |_| true, |earlier| now.sight(earlier));
         let (standing, over) = (&mut self.past.standing, &mut self.past.over);
-        over.extend(standing.drain().map(|(fingerprint, finding)| (fingerprint, finding.first_seen)));
+        let over_now = |finding: &Finding| Over { first_seen: finding.first_seen, times_seen: finding.times_seen() };
+        over.extend(standing.drain().map(|(fingerprint, finding)| (fingerprint, over_now(&finding))));
         for finding in &lived.findings {
-            over.insert(finding.fingerprint, finding.first_seen);
+            over.insert(finding.fingerprint, over_now(finding));
             if finding.status.stands() {
                 over.remove(&finding.fingerprint);
                 standing.insert(finding.fingerprint, finding.clone());
@@ -305,9 +306,9 @@ fn what_happened_is_told_by_status_and_severity() {
 
 /// The status of every day's row, by reading the whole history of one account at once. Written apart from the lifecycle: it
 /// knows no memory, only days.
-fn oracle(history: &[(Look, Reading)]) -> Vec<Option<(&'static str, i64)>> {
+fn oracle(history: &[(Look, Reading)]) -> Vec<Option<(&'static str, i64, u64)>> {
     let mut rows = Vec::new();
-    let (mut first, mut stands) = (None, false);
+    let (mut first, mut stands, mut times) = (None, false, 0);
     for (at, (look, reading)) in history.iter().enumerate() {
         let number = i64::try_from(at).unwrap();
         let proven = *reading == Reading::Complete;
@@ -329,9 +330,10 @@ fn oracle(history: &[(Look, Reading)]) -> Vec<Option<(&'static str, i64)>> {
         };
         if found {
             first = first.or(Some(number));
+            times += 1;
         }
         stands = found || (stands && !over);
-        rows.push(word.map(|word| (word, first.unwrap_or_default())));
+        rows.push(word.map(|word| (word, first.unwrap_or_default(), times)));
     }
     rows
 }
@@ -352,13 +354,13 @@ proptest! {
         days in prop::collection::vec((prop::collection::vec(look(), 6), reading()), 50)
     ) {
         let mut folder = Folder::default();
-        let mut rows: Vec<Vec<Option<(&'static str, i64)>>> = vec![Vec::new(); 6];
+        let mut rows: Vec<Vec<Option<(&'static str, i64, u64)>>> = vec![Vec::new(); 6];
         let mut opened = BTreeSet::new();
         for (number, (looks, reading)) in (0..).zip(&days) {
             let findings = folder.live(number, looks, *reading);
             for (id, told) in rows.iter_mut().enumerate() {
                 let row = findings.iter().find(|f| f.rule == Rule::StaleLogin && *f.subject.id == *id.to_string());
-                told.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days())));
+                told.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days(), f.times_seen())));
             }
             for finding in &findings {
                 prop_assert!(finding.status != FindingStatus::Resolved || *reading == Reading::Complete);

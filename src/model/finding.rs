@@ -1,6 +1,8 @@
 //! What judging comes to: findings, verdicts, and their identities over runs. Plain data.
 
 use super::{Instant, SourceName};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
@@ -287,7 +289,7 @@ pub struct Finding {
     pub subject: Subject,
     /// One sentence: the fact, the basis and the threshold.
     pub title: Box<str>,
-    /// A JSON object: basis, age, threshold and where the threshold came from; keys sorted.
+    /// A JSON object: basis, age, threshold and where the threshold came from, and at how many instants it was found; keys sorted.
     pub evidence: Box<str>,
     /// What to do.
     pub action: &'static str,
@@ -299,6 +301,33 @@ pub struct Finding {
     pub last_seen: Instant,
     /// The accepted exception that covers it.
     pub exception: Option<Box<str>>,
+}
+
+/// The entry of the evidence that memory adds.
+const TIMES_SEEN: &str = "times_seen";
+
+impl Finding {
+    /// At how many instants it was found, by the evidence; 1 where memory has added nothing yet.
+    pub fn times_seen(&self) -> u64 {
+        times_seen(&self.evidence)
+    }
+
+    /// Adds to the evidence at how many instants it was found, this one among them.
+    pub fn set_times_seen(&mut self, times: u64) {
+        // What rules write is always an object.
+        let mut evidence: Map<String, Value> = serde_json::from_str(&self.evidence).unwrap_or_default();
+        evidence.insert(TIMES_SEEN.to_owned(), times.into());
+        self.evidence = Value::Object(evidence).to_string().into();
+    }
+}
+
+/// What evidence says of the number of instants at which it was found.
+pub fn times_seen(evidence: &str) -> u64 {
+    #[derive(Deserialize)]
+    struct Times {
+        times_seen: Option<u64>,
+    }
+    serde_json::from_str::<Times>(evidence).ok().and_then(|times| times.times_seen).unwrap_or(1)
 }
 
 /// Over what a rule was judged in one source. Rules that could not run are never "no findings".
@@ -334,6 +363,14 @@ pub enum Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evidence_says_how_often_a_finding_was_seen_and_once_where_nothing_is_said() {
+        for (evidence, times) in [("{}", 1), ("", 1), ("{\"times_seen\":\"x\"}", 1), ("{\"a\":{},\"times_seen\":7}", 7)]
+        {
+            assert_eq!(times_seen(evidence), times, "{evidence}");
+        }
+    }
 
     #[test]
     fn a_fingerprint_is_read_as_it_is_written_and_nothing_else_is() {

@@ -1,7 +1,7 @@
 //! The findings to look at first: gravest, then privileged, local and oldest. At most 25.
 
 use super::index::Index;
-use super::text::date_and_time;
+use super::text::{counted, date_and_time};
 use super::{Bounded, Shown};
 use crate::model::{Finding, FindingStatus, Roll, Severity, SubjectKind, User, UserKind};
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub struct TopRow {
     /// Where it stands: `new`, `open`, `reopened`.
     pub status: &'static str,
     /// Since when, where that is not this run, and the last run that found it, where that is not this run: a line each,
-    /// `since 2026-11-01`.
+    /// `since 2026-11-01`, `22 days, seen 20 times`, `last seen 2026-11-20`.
     pub dates: Vec<String>,
     /// The account's name; its id where it has none.
     pub name: Shown,
@@ -123,9 +123,12 @@ fn dates(index: &Index<'_>, finding: &Finding) -> Vec<String> {
     }
     // What stands on without having been found again says so.
     let unseen = finding.last_seen < index.input.as_of;
+    let days = (index.input.as_of - finding.first_seen).num_days();
     let since = format!("since {}", finding.first_seen.date_naive());
+    let age = counted(days.unsigned_abs(), "day", "days");
+    let age = format!("{age}, seen {}", counted(finding.times_seen(), "time", "times"));
     let seen = unseen.then(|| format!("last seen {}", finding.last_seen.date_naive()));
-    [Some(since), seen].into_iter().flatten().collect()
+    [Some(since), Some(age), seen].into_iter().flatten().collect()
 }
 
 fn basis(at: &str, kind: &str) -> Basis {
@@ -133,6 +136,8 @@ fn basis(at: &str, kind: &str) -> Basis {
     let kind = match kind {
         "last_login" => "last login",
         "created_at" => "created",
+        "first_seen" => "first seen",
+        "enabled_again" => "enabled again",
         other => other,
     };
     Basis { date, time, kind: Shown::name(kind) }

@@ -5,8 +5,8 @@
 //! finding the newest of them that holds it, so that what retention removes is forgotten in both ways alike.
 
 use crate::clocks::Clocks;
-use crate::lifecycle::Past;
-use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule};
+use crate::lifecycle::{Over, Past};
+use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule, times_seen};
 use crate::rules;
 use crate::snapshot::load::{Archive, PastFinding};
 use crate::snapshot::{SnapshotError, Store, replace_file};
@@ -17,7 +17,7 @@ use std::path::Path;
 
 const FILE: &str = "findings.json";
 /// Another number: the file is made anew.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// All that is remembered.
 pub(super) struct Memory {
@@ -43,6 +43,7 @@ struct Index {
 #[derive(Clone, Serialize, Deserialize)]
 struct Entry {
     first_seen: Instant,
+    times_seen: u64,
     /// The newest snapshot that holds it.
     run: String,
 }
@@ -83,7 +84,8 @@ pub(super) fn recall(store: &Store, base: Option<&Archive>, state_dir: &Path, fr
     index.snapshots = there;
     for (text, entry) in &index.findings {
         if let Some(fingerprint) = Fingerprint::parse(text).filter(|of| !past.standing.contains_key(of)) {
-            past.over.insert(fingerprint, entry.first_seen);
+            let Entry { first_seen, times_seen, .. } = *entry;
+            past.over.insert(fingerprint, Over { first_seen, times_seen });
         }
     }
     memory
@@ -184,7 +186,8 @@ impl Index {
     /// The newest snapshot that holds a finding is the one that counts.
     fn note(&mut self, finding: &PastFinding, run: &str) {
         let key = finding.fingerprint.to_string();
-        let entry = Entry { first_seen: finding.first_seen, run: run.to_owned() };
+        let times_seen = times_seen(&finding.evidence);
+        let entry = Entry { first_seen: finding.first_seen, times_seen, run: run.to_owned() };
         match self.findings.get_mut(&key) {
             Some(noted) if noted.run.as_str() < run => *noted = entry,
             Some(_) => {}
