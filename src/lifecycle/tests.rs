@@ -304,9 +304,12 @@ fn what_happened_is_told_by_status_and_severity() {
     assert_eq!(Past::default().transition(&finding(Reopened, Low)), Some(Transition::Opened));
 }
 
-/// The status of every day's row, by reading the whole history of one account at once. Written apart from the lifecycle: it
+/// Status, day of the first sight and number of sights; `None` where there is no row.
+type ToldRow = Option<(&'static str, i64, u64)>;
+
+/// What every day's row tells, by reading the whole history of one account at once. Written apart from the lifecycle: it
 /// knows no memory, only days.
-fn oracle(history: &[(Look, Reading)]) -> Vec<Option<(&'static str, i64, u64)>> {
+fn oracle(history: &[(Look, Reading)]) -> Vec<ToldRow> {
     let mut rows = Vec::new();
     let (mut first, mut stands, mut times) = (None, false, 0);
     for (at, (look, reading)) in history.iter().enumerate() {
@@ -354,7 +357,7 @@ proptest! {
         days in prop::collection::vec((prop::collection::vec(look(), 6), reading()), 50)
     ) {
         let mut folder = Folder::default();
-        let mut rows: Vec<Vec<Option<(&'static str, i64, u64)>>> = vec![Vec::new(); 6];
+        let mut rows: Vec<Vec<ToldRow>> = vec![Vec::new(); 6];
         let mut opened = BTreeSet::new();
         for (number, (looks, reading)) in (0..).zip(&days) {
             let findings = folder.live(number, looks, *reading);
