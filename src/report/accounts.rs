@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::{Bounded, Shown, status};
-use crate::model::{Group, Roll, Rule, User};
+use crate::model::{Change, ChangeKind, Group, Roll, Rule, User};
 use std::collections::BTreeMap;
 
 /// Privileged groups that are shown.
@@ -23,6 +23,8 @@ pub struct PrivilegedGroup {
     pub members: u64,
     /// Directory groups in it, whose members are not known here.
     pub external: u64,
+    /// Members gained since the base; `None` where that is not known of the source.
+    pub gained: Option<u64>,
     /// Enabled members.
     pub enabled: u64,
     /// Members with a stale-login finding; `None` where that was not judged in the source.
@@ -95,6 +97,9 @@ fn empty(index: &Index<'_>, roll: &Roll, group: &Group) -> PrivilegedGroup {
         name: Shown::name(group.name.as_deref().unwrap_or(group.id.as_str())),
         id: Some(Shown::name(group.id.as_str())),
         external: group.external_member_count,
+        gained: gained(index, roll, |change| {
+            change.kind == ChangeKind::MembershipAdded && change.group.as_ref().is_some_and(|of| of.id == group.id)
+        }),
         stale: none_yet(index, Rule::StaleLogin, roll),
         never: none_yet(index, Rule::NeverLoggedIn, roll),
         ..PrivilegedGroup::default()
@@ -106,6 +111,7 @@ fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
     let mut row = PrivilegedGroup {
         source: Shown::name(roll.harvest.source.name.as_str()),
         name: Shown::name("Administrator by the account's own record"),
+        gained: gained(index, roll, |change| change.kind == ChangeKind::UserChanged),
         stale: none_yet(index, Rule::StaleLogin, roll),
         never: none_yet(index, Rule::NeverLoggedIn, roll),
         ..PrivilegedGroup::default()
@@ -114,6 +120,14 @@ fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
         add(index, &mut row, roll, user);
     }
     (row.members > 0).then_some(row)
+}
+
+/// Gains of privilege since the base.
+fn gained(index: &Index<'_>, roll: &Roll, is_one: impl Fn(&Change) -> bool) -> Option<u64> {
+    let name = &roll.harvest.source.name;
+    let (_, comparison, _) = index.input.since.of_source(name).ok()?;
+    let gains = comparison.changes.iter().filter(|change| change.source == *name && change.gains_privilege());
+    Some(gains.filter(|change| is_one(change)).count() as u64)
 }
 
 fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &Roll, user: &User) {

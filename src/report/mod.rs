@@ -14,6 +14,7 @@ use crate::snapshot::manifest::Manifest;
 mod accounts;
 mod changes;
 mod chart;
+mod controls;
 mod excepted;
 pub mod html;
 mod inactivity;
@@ -33,6 +34,7 @@ mod tests;
 pub use accounts::{PrivilegedGroup, PrivilegedGroups, TypeRow};
 pub use changes::{ChangeCount, ChangeRow, Changes};
 pub use chart::{Bar, Chart, Grid, Mark};
+pub use controls::{ControlRow, Framework};
 pub use excepted::ExceptionRow;
 pub use inactivity::{Bin, Inactivity};
 pub use judged::{Gap, RuleResult, Segment, Standing};
@@ -177,6 +179,8 @@ pub struct View {
     pub people: Option<People>,
     /// Accounts by type and source.
     pub types: Bounded<TypeRow>,
+    /// The controls of the selected frameworks.
+    pub controls: Vec<Framework>,
     /// Accepted exceptions; `None` where no register of them is configured.
     pub exceptions: Option<Bounded<ExceptionRow>>,
     /// How all of it was made.
@@ -202,6 +206,7 @@ impl View {
             changes: Changes::of(&index),
             people: People::of(&index),
             types: accounts::types(&index),
+            controls: controls::matrix(&index, &rules),
             exceptions: excepted::rows(&index),
             method: Method::of(&index),
             unchecked: unchecked::list(&index, &rules),

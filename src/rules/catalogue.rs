@@ -36,6 +36,9 @@ enum Family {
 }
 
 impl Family {
+    const ALL: [Self; 7] =
+        [Self::Pci, Self::Nist80053, Self::Nist800171, Self::Cis, Self::Ism, Self::Iso27001, Self::Soc2];
+
     /// The presets that stand on these controls.
     fn frameworks(self) -> &'static [&'static str] {
         match self {
@@ -278,4 +281,49 @@ pub fn controls_of(rule: Rule, frameworks: &[String]) -> Arc<[&'static str]> {
         frameworks.is_empty() || family.frameworks().iter().any(|id| frameworks.iter().any(|f| f == id))
     };
     entry(rule).controls.iter().filter(|(family, _)| selected(*family)).map(|(_, control)| *control).collect()
+}
+
+/// The controls of one text that rules are relevant to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// The presets that stand on the text: those that are selected, or all.
+    pub frameworks: Vec<&'static str>,
+    /// Each control once, in the order of the text, with its rules.
+    pub controls: Vec<(&'static str, Vec<Rule>)>,
+}
+
+/// Every text of the selected frameworks, of all where none is selected. A framework whose text no rule names has no controls.
+pub fn coverage(frameworks: &[String]) -> Vec<Coverage> {
+    let is_selected = |id: &&'static str| frameworks.is_empty() || frameworks.iter().any(|wanted| wanted == id);
+    let of_family = |family: Family| {
+        let selected: Vec<&'static str> = family.frameworks().iter().copied().filter(is_selected).collect();
+        (!selected.is_empty()).then(|| Coverage { frameworks: selected, controls: controls(family) })
+    };
+    let mut all: Vec<Coverage> = Family::ALL.into_iter().filter_map(of_family).collect();
+    let named = |id: &&'static str| Family::ALL.iter().any(|family| family.frameworks().contains(id));
+    let others = super::frameworks::all().iter().map(|framework| framework.id);
+    // Where nothing is selected, a text without controls is no gap that anybody asked about.
+    let others = others.filter(|id| !frameworks.is_empty() && is_selected(id) && !named(id));
+    all.extend(others.map(|id| Coverage { frameworks: vec![id], controls: Vec::new() }));
+    all
+}
+
+fn controls(family: Family) -> Vec<(&'static str, Vec<Rule>)> {
+    let mut controls: Vec<(&'static str, Vec<Rule>)> = Vec::new();
+    for entry in &ALL {
+        for (_, control) in entry.controls.iter().filter(|(of, _)| *of == family) {
+            match controls.iter_mut().find(|(known, _)| known == control) {
+                Some((_, rules)) => rules.push(entry.rule),
+                None => controls.push((control, vec![entry.rule])),
+            }
+        }
+    }
+    controls.sort_by_key(|(control, _)| by_number(control));
+    controls
+}
+
+/// The order of the text itself: numbers by value.
+fn by_number(control: &str) -> Vec<(u64, String)> {
+    let parts = control.split(['.', ' ', '-', '(', ')']);
+    parts.map(|part| (part.parse().unwrap_or(u64::MAX), part.to_owned())).collect()
 }

@@ -18,7 +18,7 @@ mod staleness;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Entry, catalogue, controls_of, entry};
+pub use catalogue::{Coverage as ControlCoverage, Entry, catalogue, controls_of, coverage, entry};
 pub use gaps::Gaps;
 
 use crate::clocks::{Clock, Clocks};

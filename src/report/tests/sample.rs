@@ -3,7 +3,8 @@
 use super::tenant::{harvest, list, same_people};
 use crate::clocks::Clocks;
 use crate::diff::{self, Side, Since};
-use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, User, Verdict};
+use crate::exceptions::{self, Applied, Exception, Use};
+use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, Rule, User, Verdict};
 use crate::report::{Input, RuleInfo, View, html};
 use crate::rules::policy::{Policy, Threshold};
 use crate::rules::{self, Before, Judgement};
@@ -22,6 +23,7 @@ pub(super) struct World {
     pub(super) since: Since,
     pub(super) policy: Policy,
     pub(super) catalogue: Vec<RuleInfo>,
+    pub(super) uses: Option<Vec<Use>>,
     pub(super) omitted: Vec<String>,
     pub(super) formula_guard: bool,
 }
@@ -37,7 +39,7 @@ impl World {
             policy: &self.policy,
             as_of: as_of(),
             catalogue: &self.catalogue,
-            exceptions: None,
+            exceptions: self.uses.as_deref(),
             omitted: &self.omitted,
             formula_guard: self.formula_guard,
         })
@@ -54,14 +56,36 @@ impl World {
         let Judgement { findings, verdicts, .. } = rules::judge(&inventory, &policy, as_of());
         let manifest = manifest(&inventory, &findings);
         let (catalogue, omitted, since) = (RuleInfo::all(&policy), Vec::new(), Since::Baseline);
-        Self { manifest, inventory, findings, verdicts, since, policy, catalogue, omitted, formula_guard: true }
+        let uses = None;
+        Self { manifest, inventory, findings, verdicts, since, policy, catalogue, uses, omitted, formula_guard: true }
     }
 
     /// Two appliances, all proven; some people have accounts on both.
     pub(super) fn complete() -> Self {
         let (eu, mut us) = (harvest("appliance-eu", 312, 7), harvest("appliance-us", 96, 11));
         same_people(&eu, &mut us);
-        Self::of(vec![eu, us]).with_a_yesterday()
+        Self::of(vec![eu, us]).with_a_yesterday().with_a_register()
+    }
+
+    /// As if somebody had accepted three of the findings of inactivity: one of them is nearly over, and one is over.
+    fn with_a_register(mut self) -> Self {
+        let stale = self.findings.iter().filter(|finding| finding.rule == Rule::StaleLogin);
+        let days = ["2027-05-31", "2026-12-04", "2026-11-15"].map(|day| day.parse().expect("a day"));
+        let accepted = stale.zip(days).zip(1..).map(|((finding, until), number): (_, usize)| Exception {
+            line: 7 * number,
+            rule: finding.rule,
+            subject: Pattern::Name(finding.subject.name.as_deref().expect("a name").to_owned()),
+            source: Some(finding.source.to_string()),
+            reason: "signs in once a year, for the closing of the books".to_owned(),
+            owner: "finance systems".to_owned(),
+            ticket: Some(format!("CHG-10{number}2")),
+            until,
+        });
+        let entries: Vec<Exception> = accepted.collect();
+        let Applied { uses, expired } = exceptions::apply(&mut self.findings, &entries, &self.policy, as_of());
+        self.findings.extend(expired);
+        self.uses = Some(uses);
+        self
     }
 
     /// As if the day before had been a little different.

@@ -1,0 +1,125 @@
+//! Which control of which framework was looked at by which rule, with what threshold and result. A control that could not be
+//! judged is counted apart from one whose rules passed.
+
+use super::Shown;
+use super::index::Index;
+use super::judged::{RuleResult, Standing};
+use super::text::counted;
+use crate::model::Rule;
+use crate::rules;
+use crate::rules::frameworks;
+use crate::rules::policy::{Policy, Threshold};
+
+/// The controls of one text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Framework {
+    /// The names of the presets that stand on it.
+    pub name: String,
+    /// `Of 12 controls: 5 with findings, 4 passed, 3 could not be judged`.
+    pub summary: String,
+    /// One a control and rule, in the order of the text.
+    pub rows: Vec<ControlRow>,
+}
+
+/// One control and one rule that is relevant to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlRow {
+    /// The control's id.
+    pub control: &'static str,
+    /// Over how many rows the control's name stands; 0 where it stands above already.
+    pub span: usize,
+    /// The rule's id.
+    pub rule: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// `90 days (pci-dss-4.0.1)`; nothing where the rule has none.
+    pub thresholds: Vec<Shown>,
+    /// In words.
+    pub result: String,
+    /// The name of the result's style.
+    pub class: &'static str,
+    /// What stands beside the result.
+    pub symbol: &'static str,
+    /// Findings that stand; `None` where the rule judged nobody.
+    pub findings: Option<u64>,
+}
+
+pub(super) fn matrix(index: &Index<'_>, results: &[RuleResult]) -> Vec<Framework> {
+    let policy = index.input.policy;
+    rules::coverage(&policy.frameworks).iter().map(|coverage| framework(coverage, policy, results)).collect()
+}
+
+fn framework(coverage: &rules::ControlCoverage, policy: &Policy, results: &[RuleResult]) -> Framework {
+    let names = coverage.frameworks.iter().map(|id| frameworks::find(id).map_or(*id, |framework| framework.name));
+    let of = |rule: &Rule| results.iter().find(|result| result.id == rule.as_str());
+    let mut rows = Vec::new();
+    let mut standings = Vec::new();
+    for (control, rules) in &coverage.controls {
+        let judged: Vec<(Rule, &RuleResult)> = rules.iter().filter_map(|rule| Some((*rule, of(rule)?))).collect();
+        standings.push(together(judged.iter().map(|(_, result)| result.standing)));
+        let spans = std::iter::once(judged.len()).chain(std::iter::repeat(0));
+        rows.extend(spans.zip(judged).map(|(span, (rule, result))| row((control, span), rule, policy, result)));
+    }
+    Framework { name: names.collect::<Vec<_>>().join(", "), summary: summary(&standings), rows }
+}
+
+fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, result: &RuleResult) -> ControlRow {
+    let judged = matches!(result.standing, Standing::Passed | Standing::PassedInPart);
+    ControlRow {
+        control,
+        span,
+        rule: result.id,
+        title: result.title,
+        thresholds: thresholds(rule, policy),
+        result: result.result(),
+        class: result.class(),
+        symbol: result.symbol(),
+        findings: (result.total > 0 || judged).then_some(result.total),
+    }
+}
+
+fn thresholds(rule: Rule, policy: &Policy) -> Vec<Shown> {
+    let told = |whom: &str, limit: &Threshold| {
+        let days = counted(limit.days.into(), "day", "days");
+        Shown::sentence(&format!("{whom}{days} ({})", limit.from))
+    };
+    let Policy { stale_after, privileged_stale_after, never_grace, .. } = policy;
+    match rule {
+        Rule::StaleLogin if stale_after == privileged_stale_after => vec![told("", stale_after)],
+        Rule::StaleLogin => vec![told("", stale_after), told("privileged: ", privileged_stale_after)],
+        Rule::NeverLoggedIn => vec![told("", never_grace)],
+        Rule::DormantWithKey => vec![Shown::sentence("as inactive or never used")],
+        _ => Vec::new(),
+    }
+}
+
+/// What a control comes to: a finding of any of its rules is one, and it passed only where all of them passed everywhere.
+fn together(standings: impl Iterator<Item = Standing>) -> Standing {
+    let grave = |standing: &Standing| match standing {
+        Standing::Findings => 5,
+        Standing::Unjudged => 4,
+        Standing::PassedInPart => 3,
+        Standing::Passed => 2,
+        Standing::NoSubject => 1,
+        Standing::Off => 0,
+    };
+    standings.max_by_key(grave).unwrap_or(Standing::Unjudged)
+}
+
+fn summary(standings: &[Standing]) -> String {
+    const WORDS: [(Standing, &str); 6] = [
+        (Standing::Findings, "with findings"),
+        (Standing::Passed, "passed"),
+        (Standing::PassedInPart, "passed in part"),
+        (Standing::NoSubject, "with nothing to judge"),
+        (Standing::Unjudged, "could not be judged"),
+        (Standing::Off, "switched off"),
+    ];
+    if standings.is_empty() {
+        return "No rule names a control of this text.".to_owned();
+    }
+    let count = |wanted: Standing| standings.iter().filter(|standing| **standing == wanted).count();
+    let parts = WORDS.iter().map(|(standing, words)| (count(*standing), words)).filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, words)| format!("{count} {words}")).collect();
+    format!("Of {}: {}.", counted(standings.len() as u64, "control", "controls"), parts.join(", "))
+}
