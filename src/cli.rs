@@ -85,7 +85,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Deliver what still waits in the spool; exit 0 when nothing waits any more, 5 otherwise
     Emit,
-    /// Remove snapshots that retention no longer keeps; never the newest complete one
+    /// Remove snapshots that retention no longer keeps; never latest, the newest, one with a file HOLD in it, or one that events
+    /// in the spool are about
     Prune(PruneArgs),
     /// Serve the simulated appliance until stopped; prints its addresses and a ready configuration
     #[cfg(feature = "sandbox")]

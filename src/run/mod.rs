@@ -36,9 +36,10 @@ use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
 use crate::rules;
+use crate::snapshot::retention::{self, Plan, Terms};
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
 use crate::source::SourceSettings;
-use crate::syslog::spool::{Spool, SpoolError};
+use crate::syslog::spool::{self, Spool, SpoolError};
 use chrono::{SubsecRound, Utc};
 use collect::CollectError;
 use describe::Facts;
@@ -367,8 +368,8 @@ impl Run<'_> {
 
     /// What cannot be removed is no reason to call the run a failure; it is said.
     fn prune(&self, store: &LockedStore, ending: &mut Ending) {
-        match prune(store, self.order.config, Utc::now()) {
-            Ok(plan) => ending.pruned = plan.remove,
+        match prune(store, self.order.config, &self.origin, Utc::now()) {
+            Ok(plan) => ending.pruned = plan.remove.into_iter().map(|(run_id, _)| run_id).collect(),
             Err(error) => self.note(ending, format!("failed to prune old snapshots: {error}")),
         }
     }
@@ -386,22 +387,23 @@ impl Run<'_> {
     }
 }
 
-/// Plans retention and carries it out.
-pub fn prune(store: &LockedStore, config: &Config, now: Instant) -> Result<snapshot::retention::Plan, SnapshotError> {
+/// Plans retention and carries it out; gives what became of the plan.
+pub fn prune(store: &LockedStore, config: &Config, origin: &Origin, now: Instant) -> Result<Plan, RunError> {
     let plan = plan_retention(store, config, now)?;
-    store.prune(&plan)?;
-    Ok(plan)
+    Ok(store.prune(plan, &origin.operator, now)?)
 }
 
-/// Plans retention.
-pub fn plan_retention(
-    store: &Store,
-    config: &Config,
-    now: Instant,
-) -> Result<snapshot::retention::Plan, SnapshotError> {
+/// Plans retention. Changes nothing.
+pub fn plan_retention(store: &Store, config: &Config, now: Instant) -> Result<Plan, RunError> {
     let latest = store.latest()?.map(|published| published.run_id);
-    let (days, runs) = (config.output.keep_days, config.output.keep_runs);
-    Ok(snapshot::retention::plan(&store.kept()?, now, days, runs, latest.as_deref()))
+    let terms = Terms {
+        now,
+        keep_days: config.output.keep_days,
+        keep_runs: config.output.keep_runs,
+        latest: latest.as_deref(),
+        waiting: &spool::waiting_runs(&config.state_dir)?,
+    };
+    Ok(retention::plan(&store.kept()?, &terms))
 }
 
 /// Clocks that differ by more than five minutes make ages wrong.

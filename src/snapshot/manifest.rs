@@ -61,6 +61,20 @@ impl Manifest {
     }
 }
 
+/// What a link of the chain needs of a manifest: there are thousands of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Header {
+    /// Its run.
+    pub run_id: String,
+    /// `complete` or `partial`.
+    pub completeness: String,
+    /// The instant of all ages.
+    pub as_of: String,
+    /// The complete snapshot before it.
+    #[serde(default)]
+    pub base: Option<Base>,
+}
+
 /// Name and version of the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
