@@ -79,7 +79,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Validate the configuration and name every problem
     Check(CheckArgs),
-    /// Check every file of a snapshot against its manifest, offline; exit 0 intact, 1 not
+    /// Check every file of a snapshot against its manifest, or the chain of all, offline; exit 0 intact, 1 not
     Verify(VerifyArgs),
     /// What changed between any two snapshots, offline
     Diff(DiffArgs),
@@ -161,8 +161,12 @@ pub struct CheckArgs {
 /// `verify`.
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
-    /// Folder of the snapshot
+    /// Folder of the snapshot; with --chain the folder of all snapshots (output.dir), or any snapshot in it
     pub dir: PathBuf,
+    /// Check every snapshot of the folder, and the links between them: a base that retention removed stands in pruned.jsonl, any
+    /// other that is not there or has changed breaks the chain
+    #[arg(long)]
+    pub chain: bool,
 }
 
 /// `diff`.

@@ -19,7 +19,7 @@
 //!
 //! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `wire` never imports
 //! `source` and takes of `model` only names; `source/*` imports `wire`, `model`, `event`, never another connector;
-//! `rules`, `lifecycle`, `exceptions`, `diff`, `table`, `report`, `snapshot::retention` and `syslog::format` are pure (no clock, disk, network or randomness);
+//! `rules`, `lifecycle`, `exceptions`, `diff`, `table`, `report`, `snapshot::{retention, chain}` and `syslog::format` are pure (no clock, disk, network or randomness);
 //! `cli` takes of `run` only the exit codes, for its help; only `snapshot` renames; only `run` knows the order of things; `sandbox` never imports `source` or `wire`:
 //! it must not agree with the client by sharing its structs.
 

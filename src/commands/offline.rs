@@ -6,17 +6,61 @@ use crate::config::Config;
 use crate::run::watch::Log;
 use crate::run::{self, DestinationEnding, Exit, Origin, RunError};
 use crate::snapshot::retention::Plan;
-use crate::snapshot::{self, BaseLink, SnapshotError, Store, Verified};
+use crate::snapshot::{self, BaseLink, SnapshotError, State, Step, Store, Verified, Walk};
 use crate::syslog::spool::Spool;
 use chrono::Utc;
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
+    if args.chain {
+        return match snapshot::walk(&args.dir) {
+            Ok(walk) => tell(&walk),
+            Err(error) => of_disk(&error),
+        };
+    }
     match snapshot::verify(&args.dir) {
         Ok(verified) => print(&intact(args, &verified)),
         Err(problems) => damaged(&args.dir, "what its manifest says", &problems),
     }
+}
+
+/// What is there is printed in any case; what is wrong with it is an error each.
+fn tell(walk: &Walk) -> Exit {
+    let printed = print(&chain_in_words(walk));
+    if walk.problems.is_empty() { printed } else { damaged(&walk.dir, "an intact chain", &walk.problems) }
+}
+
+fn chain_in_words(walk: &Walk) -> String {
+    let mut text = format!("the chain in {}, from the newest to the oldest\n", walk.dir.display());
+    for step in &walk.steps {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  {}", step_in_words(step));
+    }
+    if let Some((run_id, sha256)) = walk.head.as_ref().filter(|_| walk.problems.is_empty()) {
+        let pruned = walk.steps.iter().filter(|step| step.state == State::Pruned).count();
+        let held = walk.steps.iter().filter(|step| step.hold.is_some()).count();
+        let here = counted(walk.steps.len() - pruned, "snapshot");
+        let _ = write!(
+            text,
+            "intact: {here} here, {held} of them held; {pruned} removed by retention\n  \
+             head       {run_id}\n  \
+             manifest   sha256 {sha256}\n  \
+             anchor     compare it with btrollcall.run.manifest_sha256 of that run's run.completed event in the SIEM\n"
+        );
+    }
+    text
+}
+
+fn step_in_words(step: &Step) -> String {
+    let link = &step.link;
+    // A manifest that somebody changed may say anything.
+    let told = |text: &str| snapshot::visible(text, 40);
+    let base = link.base.as_ref().map_or_else(|| "no base".to_owned(), |base| format!("base {}", told(&base.run_id)));
+    let hold = step.hold.as_ref().map_or_else(String::new, |hold| format!("  {hold}"));
+    let (run_id, state) = (&link.run_id, step.state.as_str());
+    let (completeness, as_of) = (told(&link.completeness), told(&link.as_of));
+    format!("{run_id}  {completeness:<10}  as of {as_of:<20}  {state:<7}  {base}{hold}")
 }
 
 pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {

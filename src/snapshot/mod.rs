@@ -15,6 +15,7 @@ use std::ops::Deref;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+pub mod chain;
 mod error;
 mod file;
 mod hold;
@@ -30,6 +31,7 @@ mod staging;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod walk;
 
 pub use error::SnapshotError;
 pub use file::HashingFile;
@@ -40,6 +42,7 @@ pub use read::Published;
 pub use run_id::{is_run_id, run_id, started_at};
 pub use staging::{Sealed, Staging, TableChoice, TablesWritten};
 pub use verify::{BaseLink, Problem, Verified, verify};
+pub use walk::{ChainProblem, State, Step, Walk, walk};
 
 const MANIFEST: &str = "manifest.json";
 const LATEST: &str = "latest";

@@ -1,4 +1,4 @@
-//! What is held, and what retention removes.
+//! What is held, what retention removes, and what a chain says of it.
 
 use super::*;
 
@@ -19,6 +19,10 @@ fn hold(store: &Store, folder: &str, note: &str) {
 
 fn ledger(store: &Store) -> Vec<ledger::Entry> {
     ledger::Ledger::read(store.dir()).unwrap().entries
+}
+
+fn problems(store: &Store) -> Vec<String> {
+    walk(store.dir()).unwrap().problems.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -91,4 +95,82 @@ fn what_cannot_be_written_into_the_ledger_is_not_removed() {
     assert!(matches!(prune(&store, FIRST), Err(SnapshotError::Manifest { .. })), "nobody could say what went");
     assert_eq!(store.snapshots().unwrap().len(), 3);
     drop(folder);
+}
+
+#[test]
+fn a_chain_goes_on_over_what_retention_removed() {
+    let Place { store, folder } = three();
+    hold(&store, FIRST, "case 12");
+    prune(&store, SECOND).unwrap();
+    for dir in [store.dir().to_owned(), store.dir().join(THIRD), store.dir().join(LATEST)] {
+        let walk = walk(&dir).unwrap();
+        assert_eq!(walk.problems, []);
+        let told: Vec<_> = walk.steps.iter().map(|s| (s.link.run_id.as_str(), s.state, s.hold.is_some())).collect();
+        let expected = [(THIRD, State::Intact, false), (SECOND, State::Pruned, false), (FIRST, State::Intact, true)];
+        assert_eq!(told, expected);
+        assert_eq!(walk.head, store.latest().unwrap().map(|latest| (latest.run_id, latest.manifest_sha256)));
+    }
+    drop(folder);
+}
+
+#[test]
+fn an_entry_for_a_snapshot_that_is_still_there_is_harmless() {
+    let Place { store, folder } = three();
+    let aside = folder.path().join("aside");
+    fs::create_dir(&aside).unwrap();
+    fs::copy(store.dir().join(SECOND).join(MANIFEST), aside.join(MANIFEST)).unwrap();
+    fs::copy(store.dir().join(SECOND).join("users.csv"), aside.join("users.csv")).unwrap();
+    prune(&store, SECOND).unwrap();
+    fs::rename(aside, store.dir().join(SECOND)).unwrap();
+    assert_eq!(problems(&store), [""; 0]);
+    assert_eq!(walk(store.dir()).unwrap().steps[1].state, State::Intact);
+    prune(&store, SECOND).unwrap();
+    assert_eq!((problems(&store).len(), ledger(&store).len()), (0, 2));
+    drop(folder);
+}
+
+#[test]
+fn whatever_else_happens_to_a_folder_breaks_its_chain_and_is_named() {
+    let tampered = |what: fn(&Path)| {
+        let Place { store, folder } = three();
+        prune(&store, FIRST).unwrap();
+        what(store.dir());
+        let told = problems(&store).join("\n");
+        drop(folder);
+        told
+    };
+    let edit = |path: PathBuf, from: &str, to: &str| {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from));
+        fs::write(path, text.replace(from, to)).unwrap();
+    };
+    let no_removal = tampered(|dir| fs::remove_dir_all(dir.join(SECOND)).unwrap());
+    assert_eq!(no_removal, format!("{THIRD}: its base {SECOND} is not here, and no retention removed it"));
+    let no_ledger = tampered(|dir| fs::remove_file(dir.join(ledger::LEDGER)).unwrap());
+    assert_eq!(no_ledger, format!("{SECOND}: its base {FIRST} is not here, and no retention removed it"));
+    let no_manifest = tampered(|dir| fs::remove_file(dir.join(SECOND).join(MANIFEST)).unwrap());
+    assert_eq!(no_manifest, no_removal);
+    let no_latest = tampered(|dir| fs::remove_dir_all(dir.join(THIRD)).unwrap());
+    assert_eq!(no_latest, format!("latest names {THIRD}, which is not here: retention never removes that one"));
+    let file = tampered(|dir| fs::write(dir.join(SECOND).join("users.csv"), "x").unwrap());
+    assert!(file.starts_with(&format!("{SECOND}: users.csv: changed")), "{file}");
+    let line = tampered(|dir| fs::write(dir.join(ledger::LEDGER), "{}\n").unwrap());
+    assert!(line.contains("pruned.jsonl, line 1: "), "{line}");
+    let garbled = tampered(|dir| fs::write(dir.join(SECOND).join(MANIFEST), "{").unwrap());
+    assert!(garbled.contains(&format!("its base {SECOND} has changed")), "{garbled}");
+    let Place { store, folder } = three();
+    edit(store.dir().join(SECOND).join(MANIFEST), "\"host\": \"h\"", "\"host\": \"x\"");
+    assert_eq!(problems(&store).len(), 1);
+    assert!(problems(&store)[0].contains(&format!("its base {SECOND} has changed")));
+    prune(&store, SECOND).unwrap();
+    assert!(problems(&store)[0].contains("removed by retention, but with another manifest"));
+    assert!(matches!(verify(&store.dir().join(THIRD)).unwrap_err()[0], Problem::Base { .. }));
+    drop(folder);
+}
+
+#[test]
+fn a_folder_without_snapshots_is_no_chain() {
+    let Place { store, folder } = place();
+    assert!(problems(&store)[0].contains("there is no snapshot in it"));
+    assert!(walk(&folder.path().join("nowhere")).is_err());
 }
