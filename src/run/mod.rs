@@ -313,6 +313,8 @@ impl Run<'_> {
         for suspect in &suspects {
             self.note(ending, format!("{suspect}; published because --allow-shrink confirmed it"));
         }
+        let now = Utc::now().trunc_subsecs(6);
+        let confirmed = suspects.iter().map(|suspect| suspect.confirmed(&self.origin.person, now)).collect();
         for text in skews(&judged.inventory) {
             self.note(ending, text);
         }
@@ -325,7 +327,8 @@ impl Run<'_> {
             self.note(ending, text);
         }
         ending.since = compare::in_words(&judged.since);
-        let facts = self.facts(judged, base, ending.warnings.clone());
+        let warnings = ending.warnings.clone();
+        let facts = Facts { warnings, confirmed_shrinks: confirmed, ..self.facts(judged, base) };
         let manifest = facts.manifest();
         ending.completeness = Some(manifest.completeness);
         ending.rules = manifest.rules;
@@ -337,7 +340,7 @@ impl Run<'_> {
         Ok(facts)
     }
 
-    fn facts<'j>(&'j self, judged: &'j Judged, base: Option<&'j Published>, warnings: Vec<String>) -> Facts<'j> {
+    fn facts<'j>(&'j self, judged: &'j Judged, base: Option<&'j Published>) -> Facts<'j> {
         Facts {
             run_id: &self.run_id,
             config: self.order.config,
@@ -352,7 +355,8 @@ impl Run<'_> {
             since: &judged.since,
             base,
             omitted: self.order.omitted(),
-            warnings,
+            warnings: Vec::new(),
+            confirmed_shrinks: Vec::new(),
         }
     }
 

@@ -43,6 +43,7 @@ fn manifest(run_id: &str, completeness: &str) -> Manifest {
         counts: Counts::default(),
         guarded_cells: 0,
         warnings: Vec::new(),
+        confirmed_shrinks: Vec::new(),
     }
 }
 
