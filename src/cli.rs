@@ -79,13 +79,14 @@ pub enum Command {
     Demo(DemoArgs),
     /// Validate the configuration and name every problem
     Check(CheckArgs),
-    /// Check every file of a snapshot against its manifest, offline; exit 0 intact, 1 not
+    /// Check every file of a snapshot against its manifest, or the chain of all, offline; exit 0 intact, 1 not
     Verify(VerifyArgs),
     /// What changed between any two snapshots, offline
     Diff(DiffArgs),
     /// Deliver what still waits in the spool; exit 0 when nothing waits any more, 5 otherwise
     Emit,
-    /// Remove snapshots that retention no longer keeps; never the newest complete one
+    /// Remove snapshots that retention no longer keeps; never latest, the newest, one with a file HOLD in it, or one that events
+    /// in the spool are about
     Prune(PruneArgs),
     /// Serve the simulated appliance until stopped; prints its addresses and a ready configuration
     #[cfg(feature = "sandbox")]
@@ -160,8 +161,12 @@ pub struct CheckArgs {
 /// `verify`.
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
-    /// Folder of the snapshot
+    /// Folder of the snapshot; with --chain the folder of all snapshots (output.dir), or any snapshot in it
     pub dir: PathBuf,
+    /// Check every snapshot of the folder, and the links between them: a base that retention removed stands in pruned.jsonl, any
+    /// other that is not there or has changed breaks the chain
+    #[arg(long)]
+    pub chain: bool,
 }
 
 /// `diff`.

@@ -13,14 +13,14 @@
 //!                            ├─ rules             Inventory + Changes + Policy + instant -> Findings, Verdicts
 //!                            ├─ lifecycle         findings + those of earlier snapshots -> new, open, reopened, resolved
 //!                            ├─ exceptions        findings that somebody answers for until a day -> excepted
-//!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder
+//!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder, linked to its base
 //!                            ├─ report            manifest + inventory + findings + changes -> report.html
 //!                            └─ syslog            changes, findings -> spool -> SIEM
 //! ```
 //!
 //! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `wire` never imports
 //! `source` and takes of `model` only names; `source/*` imports `wire`, `model`, `event`, never another connector;
-//! `diff`, `clocks`, `rules`, `lifecycle`, `exceptions`, `table`, `report` and `syslog::format` are pure (no clock, disk, network or randomness);
+//! `diff`, `clocks`, `rules`, `lifecycle`, `exceptions`, `table`, `report`, `snapshot::{retention, chain}` and `syslog::format` are pure (no clock, disk, network or randomness);
 //! `cli` takes of `run` only the exit codes, for its help; only `snapshot` renames; only `run` knows the order of things; `sandbox` never imports `source` or `wire`:
 //! it must not agree with the client by sharing its structs.
 

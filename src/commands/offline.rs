@@ -4,18 +4,63 @@ use super::{configuration, counted, failed, print};
 use crate::cli::{Global, PruneArgs, VerifyArgs};
 use crate::config::Config;
 use crate::run::watch::Log;
-use crate::run::{self, DestinationEnding, Exit};
+use crate::run::{self, DestinationEnding, Exit, Origin, RunError};
 use crate::snapshot::retention::Plan;
-use crate::snapshot::{self, BaseLink, Problem, SnapshotError, Store, Verified};
+use crate::snapshot::{self, BaseLink, SnapshotError, State, Step, Store, Verified, Walk};
 use crate::syslog::spool::Spool;
 use chrono::Utc;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+use std::path::Path;
 
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
+    if args.chain {
+        return match snapshot::walk(&args.dir) {
+            Ok(walk) => tell(&walk),
+            Err(error) => of_disk(&error),
+        };
+    }
     match snapshot::verify(&args.dir) {
         Ok(verified) => print(&intact(args, &verified)),
-        Err(problems) => damaged(args, &problems),
+        Err(problems) => damaged(&args.dir, "what its manifest says", &problems),
     }
+}
+
+/// What is there is printed in any case; what is wrong with it is an error each.
+fn tell(walk: &Walk) -> Exit {
+    let printed = print(&chain_in_words(walk));
+    if walk.problems.is_empty() { printed } else { damaged(&walk.dir, "an intact chain", &walk.problems) }
+}
+
+fn chain_in_words(walk: &Walk) -> String {
+    let mut text = format!("the chain in {}, from the newest to the oldest\n", walk.dir.display());
+    for step in &walk.steps {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  {}", step_in_words(step));
+    }
+    if let Some((run_id, sha256)) = walk.head.as_ref().filter(|_| walk.problems.is_empty()) {
+        let pruned = walk.steps.iter().filter(|step| step.state == State::Pruned).count();
+        let held = walk.steps.iter().filter(|step| step.hold.is_some()).count();
+        let here = counted(walk.steps.len() - pruned, "snapshot");
+        let _ = write!(
+            text,
+            "intact: {here} here, {held} of them held; {pruned} removed by retention\n  \
+             head       {run_id}\n  \
+             manifest   sha256 {sha256}\n  \
+             anchor     compare it with btrollcall.run.manifest_sha256 of that run's run.completed event in the SIEM\n"
+        );
+    }
+    text
+}
+
+fn step_in_words(step: &Step) -> String {
+    let link = &step.link;
+    // A manifest that somebody changed may say anything.
+    let told = |text: &str| snapshot::visible(text, 40);
+    let base = link.base.as_ref().map_or_else(|| "no base".to_owned(), |base| format!("base {}", told(&base.run_id)));
+    let hold = step.hold.as_ref().map_or_else(String::new, |hold| format!("  {hold}"));
+    let (run_id, state) = (&link.run_id, step.state.as_str());
+    let (completeness, as_of) = (told(&link.completeness), told(&link.as_of));
+    format!("{run_id}  {completeness:<10}  as of {as_of:<20}  {state:<7}  {base}{hold}")
 }
 
 pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {
@@ -27,11 +72,12 @@ pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {
     let plan = if args.dry_run {
         run::plan_retention(&store, &config, Utc::now())
     } else {
-        store.lock(&config.state_dir).and_then(|store| run::prune(&store, &config, Utc::now()))
+        let locked = store.lock(&config.state_dir).map_err(RunError::from);
+        locked.and_then(|store| run::prune(&store, &config, &Origin::of_this_process(), Utc::now()))
     };
     match plan {
         Ok(plan) => print(&plan_in_words(&plan, args.dry_run)),
-        Err(error) => of_disk(&error),
+        Err(error) => failed(&format!("failed to {error}"), error.hint().as_deref(), error.exit()),
     }
 }
 
@@ -39,10 +85,10 @@ fn plan_in_words(plan: &Plan, dry_run: bool) -> String {
     let mut text = String::new();
     for (run_id, reason) in &plan.keep {
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "keep    {run_id}  {}", reason.as_str());
+        let _ = writeln!(text, "keep    {run_id}  {reason}");
     }
-    for run_id in &plan.remove {
-        let _ = writeln!(text, "{}  {run_id}", if dry_run { "remove" } else { "removed" });
+    for (run_id, why) in &plan.remove {
+        let _ = writeln!(text, "{}  {run_id}  {why}", if dry_run { "remove" } else { "removed" });
     }
     text
 }
@@ -82,10 +128,16 @@ fn intact(args: &VerifyArgs, verified: &Verified) -> String {
     let base = match &verified.base {
         BaseLink::First => "it has no base: the first of its chain".to_owned(),
         BaseLink::Intact(run_id) => format!("its base {run_id} is beside it, unchanged"),
-        BaseLink::Pruned(run_id) => format!("its base {run_id} is not here any more"),
+        BaseLink::Pruned { run_id, removed_at } => {
+            format!("its base {run_id} was removed by retention at {removed_at}")
+        }
+        BaseLink::Absent(run_id) => {
+            format!("its base {run_id} is not here, and nothing here says that retention removed it")
+        }
     };
+    let hold = verified.hold.as_ref().map_or_else(String::new, |hold| format!("  hold       {hold}\n"));
     format!(
-        "intact: {}\n  run        {}, {}\n  files      {}, each as its manifest says\n  manifest   sha256 {}\n  chain      {base}\n",
+        "intact: {}\n  run        {}, {}\n  files      {}, each as its manifest says\n  manifest   sha256 {}\n  chain      {base}\n{hold}",
         args.dir.display(),
         verified.run_id,
         verified.completeness,
@@ -94,12 +146,12 @@ fn intact(args: &VerifyArgs, verified: &Verified) -> String {
     )
 }
 
-fn damaged(args: &VerifyArgs, problems: &[Problem]) -> Exit {
+fn damaged(dir: &Path, what: &str, problems: &[impl Display]) -> Exit {
     for problem in problems {
         tracing::error!("{problem}");
     }
     let count = counted(problems.len(), "problem");
-    failed(&format!("{} is not what its manifest says: {count}", args.dir.display()), None, Exit::NothingPublished)
+    failed(&format!("{} is not {what}: {count}", dir.display()), None, Exit::NothingPublished)
 }
 
 /// A disk error told, and its exit code.

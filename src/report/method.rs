@@ -6,7 +6,7 @@ use super::status::Grade;
 use super::text::{readable_text, thousands};
 use super::{Bounded, Shown};
 use crate::rules::policy::Threshold;
-use crate::snapshot::manifest::{FileEntry, ListEntry, PolicyEntry, SourceEntry};
+use crate::snapshot::manifest::{ConfirmedShrink, FileEntry, ListEntry, PolicyEntry, SourceEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -22,6 +22,25 @@ pub struct Parameter {
     pub value: Shown,
     /// Who set it.
     pub from: Shown,
+}
+
+/// A list that looked too small, and who said that it is true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfirmedRow {
+    /// Source.
+    pub source: Shown,
+    /// Which list.
+    pub list: Shown,
+    /// Rows in the base, if the list was there.
+    pub before: Option<u64>,
+    /// Rows now.
+    pub now: u64,
+    /// `max_shrink_percent` in force.
+    pub limit_percent: u8,
+    /// Who.
+    pub by: Shown,
+    /// When.
+    pub at: Shown,
 }
 
 /// How one list was read.
@@ -88,6 +107,8 @@ pub struct FileRow {
 pub struct Method {
     /// Settings.
     pub parameters: Bounded<Parameter>,
+    /// What a guard objected to and somebody confirmed.
+    pub confirmed: Bounded<ConfirmedRow>,
     /// Proofs.
     pub lists: Bounded<ListRow>,
     /// Sources.
@@ -108,6 +129,7 @@ impl Method {
         let lists = manifest.sources.iter().flat_map(|s| s.lists.iter().map(move |l| list_row(s, l)));
         Self {
             parameters: Bounded::cut(parameters(index), ROWS),
+            confirmed: Bounded::cut(manifest.confirmed_shrinks.iter().map(confirmed_row), ROWS),
             lists: Bounded::cut(lists, ROWS),
             sources: Bounded::cut(manifest.sources.iter().map(source_row), ROWS),
             origin: origin(index),
@@ -160,6 +182,18 @@ fn in_words(value: &Value) -> String {
         Value::Object(all) if all.is_empty() => "none".to_owned(),
         Value::Object(all) => all.iter().map(|(k, v)| format!("{k} = {}", in_words(v))).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
+    }
+}
+
+fn confirmed_row(shrink: &ConfirmedShrink) -> ConfirmedRow {
+    ConfirmedRow {
+        source: Shown::name(&shrink.source),
+        list: Shown::name(&shrink.list.replace('-', " ")),
+        before: shrink.before,
+        now: shrink.now,
+        limit_percent: shrink.limit_percent,
+        by: Shown::name(&shrink.by),
+        at: readable_text(&shrink.at),
     }
 }
 

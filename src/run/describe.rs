@@ -10,7 +10,7 @@ use crate::model::{Classes, Finding, Instant, Inventory, Outcome, Pattern, Sourc
 use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
 use crate::snapshot::Published;
 use crate::snapshot::manifest::{
-    Base, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, RuleEntry, SourceEntry, Tool,
+    Base, ConfirmedShrink, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, RuleEntry, SourceEntry, Tool,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub struct Origin {
     pub host: String,
     /// Operating-system user.
     pub operator: String,
+    /// The same, and who became that user by sudo.
+    pub person: String,
 }
 
 /// All that a manifest is made of.
@@ -56,6 +58,8 @@ pub(super) struct Facts<'a> {
     pub omitted: Vec<String>,
     /// For people, beside what the sources said.
     pub warnings: Vec<String>,
+    /// What a guard objected to and somebody confirmed.
+    pub confirmed_shrinks: Vec<ConfirmedShrink>,
 }
 
 impl Facts<'_> {
@@ -89,6 +93,7 @@ impl Facts<'_> {
             counts: self.counts(),
             guarded_cells: 0,
             warnings: self.all_warnings(),
+            confirmed_shrinks: self.confirmed_shrinks.clone(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Guards against publishing an empty or shrunken list as the truth: a right that was taken away looks like a tenant
 //! without users (200 and an empty list). Pure.
 
-use crate::model::{Coverage, Harvest, Inventory, ListKind, ListReport, Roll, SourceStatus};
-use crate::snapshot::manifest::SourceEntry;
+use crate::model::{Coverage, Harvest, Instant, Inventory, ListKind, ListReport, Roll, SourceStatus, instant_text};
+use crate::snapshot::manifest::{ConfirmedShrink, SourceEntry};
 use std::fmt;
 
 /// Shrinking by no more rows than this is never suspicious, whatever the percentage: small tenants move in big steps.
@@ -103,6 +103,19 @@ fn gone(roll: &Roll, before: &[SourceEntry], source: &str, max_shrink_percent: u
 }
 
 impl Suspect {
+    /// For the manifest: who said, and when, that it is true.
+    pub(super) fn confirmed(&self, by: &str, at: Instant) -> ConfirmedShrink {
+        ConfirmedShrink {
+            source: self.source.clone(),
+            list: self.list.as_str().to_owned(),
+            before: self.before,
+            now: self.now,
+            limit_percent: self.max_shrink_percent,
+            by: by.to_owned(),
+            at: instant_text(at),
+        }
+    }
+
     /// There is nothing where there should be something, and nobody has confirmed that before.
     fn is_empty_without_reason(&self, roll: &Roll) -> bool {
         if self.now > 0 || self.before == Some(0) {

@@ -2,7 +2,8 @@
 //! ones say, so that a run need not read them all; losing it changes nothing but the time that a run takes.
 //!
 //! The file is used only as far as it agrees with the snapshots that are there: it lists those that it was made of, and of each
-//! finding the newest of them that holds it, so that what retention removes is forgotten in both ways alike.
+//! finding the newest of them that holds it, so that what retention removes is forgotten in both ways alike. Where retention had
+//! to leave older ones (a hold, events that wait), these are read again: they may hold what only the removed one was known for.
 
 use crate::clocks::Clocks;
 use crate::lifecycle::{Over, Past};
@@ -169,17 +170,19 @@ impl Index {
         (read.format == FORMAT).then_some(read)
     }
 
-    /// What is there is an end of what the file was made of, and newer ones.
+    /// What is there is some of what the file was made of, and newer ones.
     fn agrees_with(&self, there: &[String]) -> bool {
         let known = there.iter().take_while(|run| self.snapshots.contains(run)).count();
-        let (known, newer) = there.split_at(known);
-        self.snapshots.ends_with(known) && newer.iter().all(|run| self.snapshots.last().is_none_or(|last| last < run))
+        let newer = &there[known..];
+        newer.iter().all(|run| self.snapshots.last().is_none_or(|last| last < run))
     }
 
-    /// Without what only removed snapshots hold.
+    /// Without what is known of removed snapshots only, and as if those older than one of them were not read yet.
     fn of_these(mut self, there: &[String]) -> Self {
         let there: BTreeSet<&String> = there.iter().collect();
         self.findings.retain(|_, entry| there.contains(&entry.run));
+        let removed = self.snapshots.iter().rposition(|run| !there.contains(run));
+        self.snapshots.drain(..removed.map_or(0, |last| last + 1));
         self
     }
 

@@ -38,9 +38,10 @@ use crate::lifecycle::Past;
 use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
 use crate::rules::{self, Before};
 use crate::snapshot::load::Archive;
+use crate::snapshot::retention::{self, Plan, Terms};
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
 use crate::source::SourceSettings;
-use crate::syslog::spool::{Spool, SpoolError};
+use crate::syslog::spool::{self, Spool, SpoolError};
 use chrono::{SubsecRound, Utc};
 use collect::CollectError;
 use describe::Facts;
@@ -321,6 +322,8 @@ impl Run<'_> {
         for suspect in &suspects {
             self.note(ending, format!("{suspect}; published because --allow-shrink confirmed it"));
         }
+        let now = Utc::now().trunc_subsecs(6);
+        let confirmed = suspects.iter().map(|suspect| suspect.confirmed(&self.origin.person, now)).collect();
         for text in skews(&judged.inventory) {
             self.note(ending, text);
         }
@@ -333,7 +336,8 @@ impl Run<'_> {
             self.note(ending, text);
         }
         ending.since = compare::in_words(&judged.since);
-        let facts = self.facts(judged, base, ending.warnings.clone());
+        let warnings = ending.warnings.clone();
+        let facts = Facts { warnings, confirmed_shrinks: confirmed, ..self.facts(judged, base) };
         let manifest = facts.manifest();
         ending.completeness = Some(manifest.completeness);
         ending.rules = manifest.rules;
@@ -345,7 +349,7 @@ impl Run<'_> {
         Ok(facts)
     }
 
-    fn facts<'j>(&'j self, judged: &'j Judged, base: Option<&'j Published>, warnings: Vec<String>) -> Facts<'j> {
+    fn facts<'j>(&'j self, judged: &'j Judged, base: Option<&'j Published>) -> Facts<'j> {
         Facts {
             run_id: &self.run_id,
             config: self.order.config,
@@ -361,7 +365,8 @@ impl Run<'_> {
             since: &judged.since,
             base,
             omitted: self.order.omitted(),
-            warnings,
+            warnings: Vec::new(),
+            confirmed_shrinks: Vec::new(),
         }
     }
 
@@ -377,8 +382,8 @@ impl Run<'_> {
 
     /// What cannot be removed is no reason to call the run a failure; it is said.
     fn prune(&self, store: &LockedStore, ending: &mut Ending) {
-        match prune(store, self.order.config, Utc::now()) {
-            Ok(plan) => ending.pruned = plan.remove,
+        match prune(store, self.order.config, &self.origin, Utc::now()) {
+            Ok(plan) => ending.pruned = plan.remove.into_iter().map(|(run_id, _)| run_id).collect(),
             Err(error) => self.note(ending, format!("failed to prune old snapshots: {error}")),
         }
     }
@@ -396,22 +401,23 @@ impl Run<'_> {
     }
 }
 
-/// Plans retention and carries it out.
-pub fn prune(store: &LockedStore, config: &Config, now: Instant) -> Result<snapshot::retention::Plan, SnapshotError> {
+/// Plans retention and carries it out; gives what became of the plan.
+pub fn prune(store: &LockedStore, config: &Config, origin: &Origin, now: Instant) -> Result<Plan, RunError> {
     let plan = plan_retention(store, config, now)?;
-    store.prune(&plan)?;
-    Ok(plan)
+    Ok(store.prune(plan, &origin.operator, now)?)
 }
 
-/// Plans retention.
-pub fn plan_retention(
-    store: &Store,
-    config: &Config,
-    now: Instant,
-) -> Result<snapshot::retention::Plan, SnapshotError> {
+/// Plans retention. Changes nothing.
+pub fn plan_retention(store: &Store, config: &Config, now: Instant) -> Result<Plan, RunError> {
     let latest = store.latest()?.map(|published| published.run_id);
-    let (days, runs) = (config.output.keep_days, config.output.keep_runs);
-    Ok(snapshot::retention::plan(&store.kept()?, now, days, runs, latest.as_deref()))
+    let terms = Terms {
+        now,
+        keep_days: config.output.keep_days,
+        keep_runs: config.output.keep_runs,
+        latest: latest.as_deref(),
+        waiting: &spool::waiting_runs(&config.state_dir)?,
+    };
+    Ok(retention::plan(&store.kept()?, &terms))
 }
 
 /// Clocks that differ by more than five minutes make ages wrong.

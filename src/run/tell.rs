@@ -19,7 +19,9 @@ impl Origin {
     /// Where and by whom this process runs.
     pub fn of_this_process() -> Self {
         let uid = rustix::process::getuid().as_raw();
-        Self { host: host(), operator: account(uid).unwrap_or_else(|| format!("uid {uid}")) }
+        let operator = account(uid).unwrap_or_else(|| format!("uid {uid}"));
+        let person = person(&operator, std::env::var("SUDO_USER").ok().as_deref());
+        Self { host: host(), operator, person }
     }
 }
 
@@ -49,6 +51,14 @@ fn account(uid: u32) -> Option<String> {
         let (name, id) = (fields.next()?, fields.nth(1)?);
         (id.parse() == Ok(uid)).then(|| name.to_owned())
     })
+}
+
+/// sudo(8) tells who called it in `SUDO_USER`. The environment could say anything, so this stands beside the account, never for it.
+fn person(operator: &str, sudo_user: Option<&str>) -> String {
+    match sudo_user.filter(|user| !user.is_empty() && *user != operator) {
+        Some(user) => format!("{operator} (sudo: {})", snapshot::visible(user, 64)),
+        None => operator.to_owned(),
+    }
 }
 
 /// Who sends.
@@ -174,7 +184,16 @@ pub fn drain(
 
 #[cfg(test)]
 mod tests {
-    use super::qualified;
+    use super::{person, qualified};
+
+    #[test]
+    fn who_became_another_user_by_sudo_is_told_beside_that_user() {
+        assert_eq!(person("root", Some("alice")), "root (sudo: alice)");
+        for nobody_else in [None, Some(""), Some("root")] {
+            assert_eq!(person("root", nobody_else), "root");
+        }
+        assert_eq!(person("root", Some("a\nb")), "root (sudo: a\\nb)");
+    }
 
     #[test]
     fn a_bare_host_name_gets_the_domain_that_hosts_gives_it() {

@@ -1,6 +1,7 @@
 //! What a snapshot says of itself: origin, parameters, completeness, hashes, chain. Plain data.
 //!
-//! Format versions: 1 = first.
+//! Format versions: 1 = first. Fields that came later and that a reader may pass over (absent where there is nothing to say):
+//! `counts.statuses`, `confirmed_shrinks`.
 
 use crate::model::{Harvest, ListReport};
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,9 @@ pub struct Manifest {
     pub guarded_cells: u64,
     /// For people.
     pub warnings: Vec<String>,
+    /// What a guard objected to and somebody confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirmed_shrinks: Vec<ConfirmedShrink>,
 }
 
 impl Manifest {
@@ -59,6 +63,40 @@ impl Manifest {
     pub fn is_complete(&self) -> bool {
         self.completeness == "complete"
     }
+}
+
+/// A list that looked too small to be true, and that somebody confirmed with `--allow-shrink`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmedShrink {
+    /// Source.
+    pub source: String,
+    /// `users`, `groups`, …
+    pub list: String,
+    /// Rows in the base, if the list was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+    /// Rows now.
+    pub now: u64,
+    /// `max_shrink_percent` in force.
+    pub limit_percent: u8,
+    /// Operating-system user, and who became that user by sudo.
+    pub by: String,
+    /// Wall clock when it was accepted.
+    pub at: String,
+}
+
+/// What a link of the chain needs of a manifest: there are thousands of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Header {
+    /// Its run.
+    pub run_id: String,
+    /// `complete` or `partial`.
+    pub completeness: String,
+    /// The instant of all ages.
+    pub as_of: String,
+    /// The complete snapshot before it.
+    #[serde(default)]
+    pub base: Option<Base>,
 }
 
 /// Name and version of the program.

@@ -5,16 +5,21 @@
 //!
 //! ```text
 //! Store::lock -> LockedStore::stage -> Staging: write, add, pages_log -> seal -> Sealed -> publish
+//! Store::kept -> retention::plan -> LockedStore::prune: entry in the ledger -> hidden by one rename -> gone
 //! ```
 
+use crate::model::Instant;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::ops::Deref;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+pub mod chain;
 mod error;
 mod file;
+mod hold;
+pub mod ledger;
 pub mod load;
 pub mod manifest;
 mod pages;
@@ -26,15 +31,18 @@ mod staging;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod walk;
 
 pub use error::SnapshotError;
 pub use file::HashingFile;
+pub use hold::{Hold, visible};
 pub use pages::PagesLog;
 pub use place::{replace_file, test_write_access};
 pub use read::Published;
 pub use run_id::{is_run_id, run_id, started_at};
 pub use staging::{Sealed, Staging, TableChoice, TablesWritten};
 pub use verify::{BaseLink, Problem, Verified, verify};
+pub use walk::{ChainProblem, State, Step, Walk, walk};
 
 const MANIFEST: &str = "manifest.json";
 const LATEST: &str = "latest";
@@ -91,11 +99,26 @@ impl LockedStore {
     pub fn clean_leftovers(&self) -> Result<Vec<String>, SnapshotError> {
         let is_left_over = |name: &String| [STAGING, REMOVING, LATEST_STAGED].iter().any(|p| name.starts_with(p));
         let names: Vec<String> = names_in(&self.dir)?.into_iter().filter(is_left_over).collect();
-        for name in &names {
-            remove(&self.dir.join(name))?;
+        let mut removed = Vec::new();
+        for name in names {
+            let path = self.dir.join(&name);
+            match name.strip_prefix(REMOVING) {
+                Some(run_id) if hold::of_folder(&path)?.is_some() => self.take_back(&path, run_id)?,
+                _ => {
+                    remove(&path)?;
+                    removed.push(name);
+                }
+            }
         }
         self.repair_latest()?;
-        Ok(names)
+        Ok(removed)
+    }
+
+    /// Shows a snapshot again that was about to go: somebody put a hold on it at the last moment.
+    fn take_back(&self, hidden: &Path, run_id: &str) -> Result<(), SnapshotError> {
+        let path = self.dir.join(run_id);
+        fs::rename(hidden, &path).map_err(SnapshotError::io("show again", &path))?;
+        sync_folder(&self.dir)
     }
 
     /// Points `latest` to the complete snapshot that was published last, where a kill came before its own run could.
@@ -118,25 +141,52 @@ impl LockedStore {
         Staging::create(&self.dir, run_id)
     }
 
-    /// Carries a plan out; gives the run ids that are gone. Each is hidden by one rename first: no reader sees half of it,
-    /// and [`LockedStore::clean_leftovers`] finishes what a kill interrupts.
-    pub fn prune(&self, plan: &retention::Plan) -> Result<Vec<String>, SnapshotError> {
-        for run_id in &plan.remove {
-            self.remove_snapshot(run_id)?;
+    /// Carries a plan out; gives what became of it: what somebody put a hold on meanwhile stays. Each removal is written into
+    /// the ledger first. Then the snapshot is hidden by one rename: no reader sees half of it, and
+    /// [`LockedStore::clean_leftovers`] finishes what a kill interrupts.
+    pub fn prune(&self, plan: retention::Plan, by: &str, now: Instant) -> Result<retention::Plan, SnapshotError> {
+        if plan.remove.is_empty() {
+            return Ok(plan);
         }
-        Ok(plan.remove.clone())
+        let mut ledger = ledger::Writer::open(&self.dir)?;
+        let mut done = retention::Plan { keep: plan.keep, remove: Vec::new() };
+        for (run_id, why) in plan.remove {
+            let entry = |header, sha256| ledger::Entry::of(&run_id, header, sha256, &why, by, now);
+            match self.remove_snapshot(&run_id, &mut ledger, entry)? {
+                Some(hold) => done.keep.push((run_id, retention::Reason::Held(hold))),
+                None => done.remove.push((run_id, why)),
+            }
+        }
+        Ok(done)
     }
 
-    fn remove_snapshot(&self, run_id: &str) -> Result<(), SnapshotError> {
+    /// Gives the hold that is on it, where there is one: then it stays.
+    fn remove_snapshot(
+        &self,
+        run_id: &str,
+        ledger: &mut ledger::Writer,
+        entry: impl FnOnce(manifest::Header, String) -> ledger::Entry,
+    ) -> Result<Option<Hold>, SnapshotError> {
         must_be_run_id(run_id)?;
         let path = self.dir.join(run_id);
         if fs::read_link(self.dir.join(LATEST)).is_ok_and(|target| target == Path::new(run_id)) {
             return Err(SnapshotError::IsLatest { path });
         }
+        if let Some(hold) = hold::of_folder(&path)? {
+            return Ok(Some(hold));
+        }
+        let (header, sha256) = read::read_header(&path)?;
+        ledger.append(&entry(header, sha256))?;
         let hidden = self.dir.join(format!("{REMOVING}{run_id}"));
         fs::rename(&path, &hidden).map_err(SnapshotError::io("remove", &path))?;
         sync_folder(&self.dir)?;
-        remove(&hidden)
+        // Nobody finds the folder any more: what is not in it now will not be.
+        if let Some(hold) = hold::of_folder(&hidden)? {
+            self.take_back(&hidden, run_id)?;
+            return Ok(Some(hold));
+        }
+        remove(&hidden)?;
+        Ok(None)
     }
 }
 

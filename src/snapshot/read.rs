@@ -2,9 +2,11 @@
 
 use super::error::SnapshotError;
 use super::file::hex;
-use super::manifest::{FORMAT_VERSION, Manifest};
+use super::hold;
+use super::manifest::{FORMAT_VERSION, Header, Manifest};
 use super::retention::Kept;
 use super::{LATEST, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +39,17 @@ impl Store {
 
     /// The same for [`super::retention::plan`].
     pub fn kept(&self) -> Result<Vec<Kept>, SnapshotError> {
-        Ok(self.snapshots()?.iter().filter_map(|name| Kept::named(name)).collect())
+        let kept = self.snapshots()?.into_iter().filter_map(|name| Kept::named(&name));
+        kept.map(|kept| self.with_ties(kept)).collect()
+    }
+
+    /// With what its folder says: who holds it, and its base.
+    fn with_ties(&self, kept: Kept) -> Result<Kept, SnapshotError> {
+        let folder = self.dir().join(&kept.run_id);
+        let header = read_header(&folder).ok().map(|(header, _)| header);
+        let is_readable = header.is_some();
+        let base = header.and_then(|header| header.base).map(|base| base.run_id);
+        Ok(Kept { hold: hold::of_folder(&folder)?, base, is_readable, ..kept })
     }
 
     /// Opens one snapshot.
@@ -79,6 +91,15 @@ impl Store {
 
 /// The manifest of a snapshot's folder, and its SHA-256.
 pub(super) fn read_manifest(folder: &Path) -> Result<(Manifest, String), SnapshotError> {
+    read(folder)
+}
+
+/// The little of it that the chain and retention need.
+pub(super) fn read_header(folder: &Path) -> Result<(Header, String), SnapshotError> {
+    read(folder)
+}
+
+fn read<T: DeserializeOwned>(folder: &Path) -> Result<(T, String), SnapshotError> {
     let path = folder.join(MANIFEST);
     let bytes = fs::read(&path).map_err(SnapshotError::io("read", &path))?;
     let manifest = parse_manifest(&bytes).map_err(|reason| SnapshotError::Manifest { path, reason })?;
@@ -86,7 +107,7 @@ pub(super) fn read_manifest(folder: &Path) -> Result<(Manifest, String), Snapsho
 }
 
 /// Looks at the version first: a newer manifest may have another shape altogether.
-fn parse_manifest(bytes: &[u8]) -> Result<Manifest, String> {
+fn parse_manifest<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     #[derive(serde::Deserialize)]
     struct Version {
         format_version: u32,

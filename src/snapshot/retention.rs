@@ -1,8 +1,15 @@
 //! Which snapshots may go: a plan, made without touching anything. Knows no disk and no clock; the store carries it out.
+//!
+//! What a plan never removes, however old it is: a snapshot that is held; `latest`; the newest of all; one whose events still
+//! wait for the SIEM, and its base, because what a SIEM is told must be re-performable; the base of one that is newer than `latest`;
+//! one whose manifest cannot be read, because nobody could say afterwards what went.
 
+use super::hold::Hold;
 use super::run_id::started_at;
 use crate::model::Instant;
 use chrono::TimeDelta;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// A snapshot that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,35 +18,101 @@ pub struct Kept {
     pub run_id: String,
     /// When that run began.
     pub started_at: Instant,
+    /// What somebody wrote who wants it to stay.
+    pub hold: Option<Hold>,
+    /// The run that its manifest names as its base.
+    pub base: Option<String>,
+    /// Whether its manifest can be read.
+    pub is_readable: bool,
 }
 
 impl Kept {
-    /// From a folder's name, which tells the start; `None` where it is no run id.
+    /// From a folder's name, which tells the start; `None` where it is no run id. Held by nobody, and without a base.
     pub fn named(run_id: &str) -> Option<Self> {
-        started_at(run_id).map(|started_at| Self { run_id: run_id.to_owned(), started_at })
+        let started_at = started_at(run_id)?;
+        Some(Self { run_id: run_id.to_owned(), started_at, hold: None, base: None, is_readable: true })
     }
+}
+
+/// What a plan is made by.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Ages are counted to here.
+    pub now: Instant,
+    /// Younger ones stay.
+    pub keep_days: u32,
+    /// So many of the newest stay.
+    pub keep_runs: u32,
+    /// The newest complete snapshot.
+    pub latest: Option<&'a str>,
+    /// Runs whose events wait in the spool.
+    pub waiting: &'a BTreeSet<String>,
 }
 
 /// Why a snapshot stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
+    /// Somebody put a hold on it.
+    Held(Hold),
     /// It is the newest complete one: the base of the next comparison.
     Latest,
-    /// It is among the newest `keep_runs`.
+    /// Its events have not reached every destination.
+    Waiting,
+    /// It is what the waiting events of this run were compared with.
+    BaseOfWaiting(String),
+    /// It is the base of this run, which is newer than `latest`.
+    BaseOfNewer(String),
+    /// It is the newest of all that can be read.
     Newest,
-    /// It is younger than `keep_days`.
-    Young,
+    /// It is among the newest so many.
+    Recent(u32),
+    /// It is so many days old, which is less than the limit.
+    Young {
+        /// Its age.
+        days: i64,
+        /// The limit.
+        keep_days: u32,
+    },
+    /// What it is cannot be told.
+    Unreadable,
 }
 
-impl Reason {
-    /// In words, for `prune --dry-run`.
-    pub fn as_str(self) -> &'static str {
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Latest => "latest points to it",
-            Self::Newest => "among the newest (keep_runs)",
-            Self::Young => "younger than keep_days",
+            Self::Held(hold) => hold.fmt(f),
+            Self::Latest => f.write_str("latest points to it"),
+            Self::Waiting => f.write_str("its events still wait in the spool"),
+            Self::BaseOfWaiting(run_id) => write!(f, "the base of {run_id}, whose events still wait in the spool"),
+            Self::BaseOfNewer(run_id) => write!(f, "the base of {run_id}, which is newer than latest"),
+            Self::Newest => f.write_str("the newest: what stands of findings is read from it"),
+            Self::Recent(keep_runs) => write!(f, "among the newest {keep_runs} (keep_runs)"),
+            Self::Young { days, keep_days } => write!(f, "{} old (keep_days {keep_days})", in_days(*days)),
+            Self::Unreadable => f.write_str("its manifest cannot be read: look at it with `bt-rollcall verify`"),
         }
     }
+}
+
+/// Why a snapshot goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// Its age.
+    pub days: i64,
+    /// The limit of age.
+    pub keep_days: u32,
+    /// So many newer ones are there, or more.
+    pub keep_runs: u32,
+}
+
+impl fmt::Display for Overdue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { days, keep_days, keep_runs } = self;
+        write!(f, "{} old (keep_days {keep_days}), and not among the newest {keep_runs} (keep_runs)", in_days(*days))
+    }
+}
+
+fn in_days(days: i64) -> String {
+    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }
 
 /// What stays and what goes, each from the newest to the oldest.
@@ -47,33 +120,68 @@ impl Reason {
 pub struct Plan {
     /// Run ids that stay, and why.
     pub keep: Vec<(String, Reason)>,
-    /// Run ids that go.
-    pub remove: Vec<String>,
+    /// Run ids that go, and why.
+    pub remove: Vec<(String, Overdue)>,
 }
 
-/// Plans. Never removes `latest`, nor one of the newest `keep_runs`, nor one that began less than `keep_days` × 86,400 s
-/// before `now`.
-pub fn plan(snapshots: &[Kept], now: Instant, keep_days: u32, keep_runs: u32, latest: Option<&str>) -> Plan {
+/// Plans. A snapshot goes when it is neither among the newest `keep_runs` nor began less than `keep_days` × 86,400 s before
+/// `now`, and nothing that the module names holds it.
+pub fn plan(snapshots: &[Kept], terms: &Terms<'_>) -> Plan {
     let mut newest_first: Vec<&Kept> = snapshots.iter().collect();
     newest_first.sort_by(|a, b| (b.started_at, &b.run_id).cmp(&(a.started_at, &a.run_id)));
+    let bases = bases(&newest_first, terms);
+    let newest = newest_first.iter().find(|snapshot| snapshot.is_readable).map(|snapshot| snapshot.run_id.as_str());
     let mut plan = Plan::default();
     for (snapshot, place) in newest_first.into_iter().zip(0u32..) {
-        let age = now - snapshot.started_at;
-        let reason = if latest == Some(snapshot.run_id.as_str()) {
-            Some(Reason::Latest)
-        } else if place < keep_runs {
-            Some(Reason::Newest)
-        } else if age < TimeDelta::days(keep_days.into()) {
-            Some(Reason::Young)
-        } else {
-            None
-        };
-        match reason {
-            Some(reason) => plan.keep.push((snapshot.run_id.clone(), reason)),
-            None => plan.remove.push(snapshot.run_id.clone()),
+        let run_id = snapshot.run_id.clone();
+        let needed = bases.get(snapshot.run_id.as_str()).cloned();
+        let is_newest = newest == Some(snapshot.run_id.as_str());
+        let stays = bound(snapshot, terms).or(needed).or_else(|| is_newest.then_some(Reason::Newest));
+        match stays.map_or_else(|| aged(snapshot, place, terms), Ok) {
+            Ok(reason) => plan.keep.push((run_id, reason)),
+            Err(overdue) => plan.remove.push((run_id, overdue)),
         }
     }
     plan
+}
+
+/// What keeps a snapshot for its own sake.
+fn bound(snapshot: &Kept, terms: &Terms<'_>) -> Option<Reason> {
+    if let Some(hold) = &snapshot.hold {
+        Some(Reason::Held(hold.clone()))
+    } else if terms.latest == Some(snapshot.run_id.as_str()) {
+        Some(Reason::Latest)
+    } else if terms.waiting.contains(&snapshot.run_id) {
+        Some(Reason::Waiting)
+    } else if snapshot.is_readable {
+        None
+    } else {
+        Some(Reason::Unreadable)
+    }
+}
+
+/// Snapshots that others need.
+fn bases<'a>(newest_first: &[&'a Kept], terms: &Terms<'_>) -> BTreeMap<&'a str, Reason> {
+    let of = |snapshot: &&'a Kept| Some((snapshot.base.as_deref()?, snapshot.run_id.clone()));
+    let newer = newest_first.iter().take_while(|snapshot| terms.latest != Some(snapshot.run_id.as_str()));
+    let newer = newer.filter_map(of).map(|(base, run_id)| (base, Reason::BaseOfNewer(run_id)));
+    let waiting = newest_first.iter().filter(|snapshot| terms.waiting.contains(&snapshot.run_id));
+    let waiting = waiting.filter_map(of).map(|(base, run_id)| (base, Reason::BaseOfWaiting(run_id)));
+    newer.chain(waiting).collect()
+}
+
+/// Whether the settings let it stay.
+fn aged(snapshot: &Kept, place: u32, terms: &Terms<'_>) -> Result<Reason, Overdue> {
+    let Terms { keep_days, keep_runs, .. } = *terms;
+    let age = terms.now - snapshot.started_at;
+    let days = age.num_days();
+    if place < keep_runs {
+        Ok(Reason::Recent(keep_runs))
+    } else if age < TimeDelta::days(keep_days.into()) {
+        Ok(Reason::Young { days, keep_days })
+    } else {
+        Err(Overdue { days, keep_days, keep_runs })
+    }
 }
 
 #[cfg(test)]
@@ -90,34 +198,112 @@ mod tests {
         Kept::named(&run_id(now() - TimeDelta::days(days), 0)).unwrap()
     }
 
+    fn terms<'a>(keep_days: u32, keep_runs: u32, latest: Option<&'a str>, waiting: &'a BTreeSet<String>) -> Terms<'a> {
+        Terms { now: now(), keep_days, keep_runs, latest, waiting }
+    }
+
+    fn reasons(plan: &Plan) -> Vec<&Reason> {
+        plan.keep.iter().map(|(_, reason)| reason).collect()
+    }
+
+    fn removed(plan: &Plan) -> Vec<&str> {
+        plan.remove.iter().map(|(run_id, _)| run_id.as_str()).collect()
+    }
+
     #[test]
     fn each_snapshot_stays_for_the_first_reason_that_holds() {
-        let snapshots = [0, 1, 5, 30, 31].map(days_old);
-        let latest = snapshots[4].run_id.as_str();
-        let plan = plan(&snapshots, now(), 30, 1, Some(latest));
-        let reasons: Vec<Reason> = plan.keep.iter().map(|(_, reason)| *reason).collect();
-        assert_eq!(reasons, [Reason::Newest, Reason::Young, Reason::Young, Reason::Latest]);
-        assert_eq!(plan.remove, [snapshots[3].run_id.as_str()], "exactly 30 days old is not younger than 30 days");
+        let snapshots = [0, 1, 2, 5, 30, 31].map(days_old);
+        let latest = snapshots[5].run_id.as_str();
+        let plan = plan(&snapshots, &terms(30, 2, Some(latest), &BTreeSet::new()));
+        let young = |days| Reason::Young { days, keep_days: 30 };
+        assert_eq!(reasons(&plan), [&Reason::Newest, &Reason::Recent(2), &young(2), &young(5), &Reason::Latest]);
+        assert_eq!(removed(&plan), [&snapshots[4].run_id], "exactly 30 days old is not younger than 30 days");
+        let why = plan.remove[0].1.to_string();
+        assert_eq!(why, "30 days old (keep_days 30), and not among the newest 2 (keep_runs)");
+    }
+
+    #[test]
+    fn a_held_snapshot_stays_however_old_and_its_note_is_told() {
+        let mut snapshots = [0, 1, 4_000].map(days_old);
+        snapshots[2].hold = Some(Hold::of(b"case 12"));
+        let plan = plan(&snapshots, &terms(1, 1, None, &BTreeSet::new()));
+        assert_eq!(removed(&plan), [&snapshots[1].run_id]);
+        assert_eq!(plan.keep[1].1.to_string(), "held: case 12");
+    }
+
+    #[test]
+    fn what_waiting_events_are_about_stays_with_its_base() {
+        let mut snapshots = [0, 50, 60, 70].map(days_old);
+        snapshots[1].base = Some(snapshots[3].run_id.clone());
+        let waiting = BTreeSet::from([snapshots[1].run_id.clone(), "20200101T000000Z-0000".to_owned()]);
+        let plan = plan(&snapshots, &terms(1, 1, Some(&snapshots[0].run_id), &waiting));
+        let base = Reason::BaseOfWaiting(snapshots[1].run_id.clone());
+        assert_eq!(reasons(&plan), [&Reason::Latest, &Reason::Waiting, &base]);
+        assert_eq!(removed(&plan), [&snapshots[2].run_id]);
+    }
+
+    #[test]
+    fn the_base_of_a_partial_one_that_is_newer_than_latest_stays_by_rule() {
+        let mut snapshots = [10, 20, 30, 40].map(days_old);
+        snapshots[0].base = Some(snapshots[3].run_id.clone());
+        let plan = plan(&snapshots, &terms(1, 0, Some(&snapshots[1].run_id), &BTreeSet::new()));
+        let base = Reason::BaseOfNewer(snapshots[0].run_id.clone());
+        assert_eq!(reasons(&plan), [&Reason::Newest, &Reason::Latest, &base]);
+        assert_eq!(removed(&plan), [&snapshots[2].run_id]);
+    }
+
+    #[test]
+    fn the_newest_that_can_be_read_stays_even_where_no_run_is_to_be_kept_and_so_does_what_cannot_be_read() {
+        let mut snapshots = [100, 200, 300].map(days_old);
+        snapshots[0].is_readable = false;
+        let plan = plan(&snapshots, &terms(0, 0, None, &BTreeSet::new()));
+        assert_eq!(reasons(&plan), [&Reason::Unreadable, &Reason::Newest]);
+        assert_eq!(removed(&plan), [&snapshots[2].run_id]);
     }
 
     proptest! {
         #[test]
         fn a_plan_never_removes_what_it_must_keep_and_forgets_nobody(
-            ages in proptest::collection::btree_set(-2_i64..900, 0..40),
+            // Age, held, readable, events wait, which one is its base.
+            drawn in proptest::collection::btree_map(
+                -2_i64..900,
+                (prop::bool::weighted(0.1), prop::bool::weighted(0.9), prop::bool::weighted(0.1), any::<prop::sample::Index>()),
+                0..40,
+            ),
             keep_days in 0_u32..600,
             keep_runs in 0_u32..20,
             pick in any::<prop::sample::Index>(),
         ) {
-            let snapshots: Vec<Kept> = ages.iter().map(|days| days_old(*days)).collect();
-            let latest = (!snapshots.is_empty()).then(|| snapshots[pick.index(snapshots.len())].run_id.as_str());
-            let plan = plan(&snapshots, now(), keep_days, keep_runs, latest);
-            prop_assert_eq!(plan.keep.len() + plan.remove.len(), snapshots.len());
+            let runs: Vec<String> = drawn.keys().map(|days| days_old(*days).run_id).collect();
+            let snapshots: Vec<Kept> = drawn.iter().map(|(days, (held, is_readable, _, base))| Kept {
+                hold: held.then(|| Hold::of(b"why")),
+                base: is_readable.then(|| base.get(&runs).clone()),
+                is_readable: *is_readable,
+                ..days_old(*days)
+            }).collect();
+            let waits = drawn.values().zip(&runs).filter(|((_, _, waits, _), _)| *waits);
+            let waiting: BTreeSet<String> = waits.map(|(_, run_id)| run_id.clone()).collect();
+            let latest = (!runs.is_empty()).then(|| pick.get(&runs).as_str());
+            let plan = plan(&snapshots, &terms(keep_days, keep_runs, latest, &waiting));
+            let told: BTreeSet<&str> =
+                plan.keep.iter().map(|(run_id, _)| run_id.as_str()).chain(removed(&plan)).collect();
+            prop_assert_eq!((told.len(), plan.keep.len() + plan.remove.len()), (runs.len(), runs.len()));
             // Ages ascend: the first ones are the newest.
-            for (place, (days, snapshot)) in ages.iter().zip(&snapshots).enumerate() {
+            let newer = runs.iter().position(|run_id| Some(run_id.as_str()) == latest).unwrap_or(0);
+            let newest = snapshots.iter().position(|snapshot| snapshot.is_readable);
+            for (place, (days, snapshot)) in drawn.keys().zip(&snapshots).enumerate() {
+                let needs_it = |(at, other): (usize, &Kept)| {
+                    other.base.as_ref() == Some(&snapshot.run_id) && (at < newer || waiting.contains(&other.run_id))
+                };
                 let must_stay = Some(snapshot.run_id.as_str()) == latest
+                    || snapshot.hold.is_some()
+                    || !snapshot.is_readable
+                    || newest == Some(place)
+                    || waiting.contains(&snapshot.run_id)
+                    || snapshots.iter().enumerate().any(needs_it)
                     || place < keep_runs as usize
                     || *days < i64::from(keep_days);
-                prop_assert_eq!(plan.remove.contains(&snapshot.run_id), !must_stay);
+                prop_assert_eq!(removed(&plan).contains(&snapshot.run_id.as_str()), !must_stay);
             }
         }
     }

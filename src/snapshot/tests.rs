@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
+mod removal;
+
 const FIRST: &str = "20261122T020000Z-0001";
 const SECOND: &str = "20261123T020000Z-0002";
 
@@ -41,6 +43,7 @@ fn manifest(run_id: &str, completeness: &str) -> Manifest {
         counts: Counts::default(),
         guarded_cells: 0,
         warnings: Vec::new(),
+        confirmed_shrinks: Vec::new(),
     }
 }
 
@@ -52,6 +55,13 @@ fn sealed(store: &LockedStore, run_id: &str, completeness: &str) -> Sealed {
     let base = base.map(|base| manifest::Base { run_id: base.run_id, manifest_sha256: base.manifest_sha256 });
     let manifest = Manifest { files: staging.files(), base, ..manifest(run_id, completeness) };
     staging.seal(&manifest).unwrap()
+}
+
+/// Carries out a plan that removes one.
+fn prune(store: &LockedStore, run_id: &str) -> Result<retention::Plan, SnapshotError> {
+    let why = retention::Overdue { days: 500, keep_days: 400, keep_runs: 10 };
+    let plan = retention::Plan { keep: Vec::new(), remove: vec![(run_id.to_owned(), why)] };
+    store.prune(plan, "root", "2028-01-01T00:00:00Z".parse().unwrap())
 }
 
 fn names(path: &Path) -> Vec<String> {
@@ -197,8 +207,7 @@ fn a_copy_under_any_name_but_another_runs_can_be_verified() {
 fn the_snapshot_that_latest_names_is_never_removed() {
     let Place { store, folder } = place();
     sealed(&store, FIRST, "complete").publish().unwrap();
-    let plan = retention::Plan { keep: Vec::new(), remove: vec![FIRST.to_owned()] };
-    assert!(matches!(store.prune(&plan), Err(SnapshotError::IsLatest { .. })));
+    assert!(matches!(prune(&store, FIRST), Err(SnapshotError::IsLatest { .. })));
     assert_eq!(store.snapshots().unwrap(), [FIRST]);
     drop(folder);
 }
@@ -231,7 +240,7 @@ fn the_chain_is_intact_broken_or_pruned_and_these_are_told_apart() {
     fs::write(base_path.join(MANIFEST), text.replace("\"host\": \"h\"", "\"host\": \"x\"")).unwrap();
     assert!(matches!(verify(&path).unwrap_err().remove(0), Problem::Base { .. }));
     fs::remove_dir_all(&base_path).unwrap();
-    assert_eq!(verify(&path).unwrap().base, BaseLink::Pruned(FIRST.to_owned()));
+    assert_eq!(verify(&path).unwrap().base, BaseLink::Absent(FIRST.to_owned()));
     drop(folder);
 }
 

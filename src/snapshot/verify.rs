@@ -2,6 +2,8 @@
 //! Offline; changes nothing; reports every problem, not the first.
 
 use super::file::hex;
+use super::hold::{self, HOLD, Hold};
+use super::ledger::Ledger;
 use super::manifest::{Base, FileEntry, Manifest};
 use super::read::read_manifest;
 use super::{MANIFEST, is_run_id, names_in};
@@ -24,6 +26,8 @@ pub struct Verified {
     pub manifest_sha256: String,
     /// The chain.
     pub base: BaseLink,
+    /// Whether somebody wants it to stay.
+    pub hold: Option<Hold>,
 }
 
 /// How the chain to the base snapshot stands.
@@ -33,8 +37,15 @@ pub enum BaseLink {
     First,
     /// The base is beside it and has the manifest that this one names.
     Intact(String),
-    /// The base is not there any more; nothing can be said.
-    Pruned(String),
+    /// The base is not there, and the ledger beside the snapshot says that retention removed it.
+    Pruned {
+        /// Its run.
+        run_id: String,
+        /// When.
+        removed_at: String,
+    },
+    /// The base is not there, and nothing says that retention removed it: as of a copy, or somebody else removed it.
+    Absent(String),
 }
 
 /// One thing that is not as the manifest says.
@@ -105,15 +116,32 @@ pub enum Problem {
     },
 }
 
-/// Compares a snapshot's folder with its manifest.
+/// A folder held against its own manifest alone.
+pub(super) struct Checked {
+    pub(super) manifest: Manifest,
+    pub(super) manifest_sha256: String,
+    pub(super) hold: Option<Hold>,
+    pub(super) problems: Vec<Problem>,
+}
+
+pub(super) fn check(dir: &Path) -> Result<Checked, Problem> {
+    let (manifest, manifest_sha256) = read_manifest(dir).map_err(|e| Problem::Manifest(e.to_string()))?;
+    let mut problems = Vec::new();
+    problems.extend(renamed(dir, &manifest));
+    problems.extend(manifest.files.iter().filter_map(|entry| check_file(dir, entry).err()));
+    problems.extend(strangers(dir, &manifest));
+    let hold = hold::of_folder(dir).unwrap_or_else(|error| {
+        problems.push(Problem::Unreadable { path: HOLD.to_owned(), why: error.to_string() });
+        None
+    });
+    Ok(Checked { manifest, manifest_sha256, hold, problems })
+}
+
+/// Compares a snapshot's folder with its manifest, and looks for its base.
 pub fn verify(dir: &Path) -> Result<Verified, Vec<Problem>> {
     // `latest` and `.` lead to a folder with a name and neighbours.
     let dir = fs::canonicalize(dir).map_err(|e| vec![Problem::Manifest(format!("open {}: {e}", dir.display()))])?;
-    let (manifest, manifest_sha256) = read_manifest(&dir).map_err(|e| vec![Problem::Manifest(e.to_string())])?;
-    let mut problems = Vec::new();
-    problems.extend(renamed(&dir, &manifest));
-    problems.extend(manifest.files.iter().filter_map(|entry| check_file(&dir, entry).err()));
-    problems.extend(strangers(&dir, &manifest));
+    let Checked { manifest, manifest_sha256, hold, mut problems } = check(&dir).map_err(|problem| vec![problem])?;
     match check_base(&dir, manifest.base.as_ref()) {
         Ok(base) if problems.is_empty() => Ok(Verified {
             run_id: manifest.run_id,
@@ -121,6 +149,7 @@ pub fn verify(dir: &Path) -> Result<Verified, Vec<Problem>> {
             files: manifest.files.len(),
             manifest_sha256,
             base,
+            hold,
         }),
         Ok(_) => Err(problems),
         Err(broken) => {
@@ -137,13 +166,15 @@ fn renamed(dir: &Path, manifest: &Manifest) -> Option<Problem> {
     wrong.then(|| Problem::Renamed { folder: folder.to_owned(), run_id: manifest.run_id.clone() })
 }
 
-/// Files that the manifest does not list, or lists wrongly.
+/// Files that the manifest does not list, or lists wrongly. A hold comes later than the manifest.
 fn strangers(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
     let times_listed = |name: &str| manifest.files.iter().filter(|f| f.path == name).count();
     let mut problems: Vec<Problem> = Vec::new();
     match names_in(dir) {
         Ok(names) => {
-            problems.extend(names.into_iter().filter(|n| n != MANIFEST && times_listed(n) == 0).map(Problem::Extra));
+            let is_hold = |name: &str| name == HOLD && dir.join(HOLD).symlink_metadata().is_ok_and(|it| it.is_file());
+            let strange = |name: &String| name != MANIFEST && times_listed(name) == 0 && !is_hold(name);
+            problems.extend(names.into_iter().filter(strange).map(Problem::Extra));
         }
         Err(error) => problems.push(Problem::Manifest(error.to_string())),
     }
@@ -156,7 +187,8 @@ fn strangers(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
 fn check_file(dir: &Path, entry: &FileEntry) -> Result<(), Problem> {
     let name = || entry.path.clone();
     let unreadable = |e: io::Error| Problem::Unreadable { path: name(), why: e.to_string() };
-    if entry.path.is_empty() || entry.path.contains('/') || matches!(entry.path.as_str(), "." | ".." | MANIFEST) {
+    if entry.path.is_empty() || entry.path.contains('/') || matches!(entry.path.as_str(), "." | ".." | MANIFEST | HOLD)
+    {
         return Err(Problem::BadName(name()));
     }
     let path = dir.join(&entry.path);
@@ -242,7 +274,19 @@ fn check_base(dir: &Path, base: Option<&Base>) -> Result<BaseLink, Problem> {
         Ok(sha256) if sha256 == base.manifest_sha256 => Ok(BaseLink::Intact(base.run_id.clone())),
         Ok(_) => Err(broken("its manifest has changed")),
         // A folder without a manifest does not exist for any reader.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BaseLink::Pruned(base.run_id.clone())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let ledger = dir.parent().map_or_else(|| Ok(Ledger::default()), Ledger::read);
+            match ledger
+                .map_err(|error| broken(&format!("it is not here, and nobody can {error}")))?
+                .entry(&base.run_id)
+            {
+                None => Ok(BaseLink::Absent(base.run_id.clone())),
+                Some(gone) if gone.manifest_sha256 == base.manifest_sha256 => {
+                    Ok(BaseLink::Pruned { run_id: base.run_id.clone(), removed_at: gone.removed_at.clone() })
+                }
+                Some(_) => Err(broken("retention removed it, but with another manifest")),
+            }
+        }
         Err(error) => Err(broken(&error.to_string())),
     }
 }

@@ -13,6 +13,7 @@
 //! spool has reached its limit, nothing more is staged: that run fails and says why, and no event is lost in silence.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -168,6 +169,22 @@ impl Spool {
         names.sort();
         Ok(names)
     }
+}
+
+/// Runs of which something waits in the spool of this state folder, staged or committed, whole or damaged: by the names of the
+/// files. Changes nothing; where there is no spool, nothing waits.
+pub fn waiting_runs(state_dir: &Path) -> Result<BTreeSet<String>, SpoolError> {
+    let dir = state_dir.join("spool");
+    let entries = match fs::read_dir(&dir) {
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        other => other.map_err(io_error("list", &dir))?,
+    };
+    let mut runs = BTreeSet::new();
+    for entry in entries {
+        let name = entry.map_err(io_error("list", &dir))?.file_name();
+        runs.extend(name.to_str().map(|name| run_id_of(name.trim_start_matches(STAGED)).to_owned()));
+    }
+    Ok(runs)
 }
 
 /// `<run_id>.<n>.jsonl`.

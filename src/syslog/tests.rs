@@ -8,7 +8,7 @@ mod sessions_tls;
 
 use super::format::{Sender, render};
 use super::message::{Completed, Message, RunFacts, of_failed, of_published, of_test};
-use super::spool::Spool;
+use super::spool::{Spool, waiting_runs};
 use super::*;
 use crate::model::{Finding, FindingStatus, Fingerprint, Rule, Severity, SourceName, Subject, SubjectKind};
 use chrono::{DateTime, Utc};
@@ -221,6 +221,23 @@ fn what_was_staged_is_released_if_its_snapshot_is_there_and_removed_if_not() {
         spool.recover(|run_id| published && run_id == RUN).unwrap();
         assert_eq!(spool.pending().unwrap().batches.len(), waiting);
     }
+}
+
+#[test]
+fn a_run_waits_as_long_as_any_file_of_it_is_there_staged_or_released_whole_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let waiting = || waiting_runs(folder.path()).unwrap().into_iter().collect::<Vec<_>>();
+    assert_eq!(waiting(), [""; 0], "where there is no spool");
+    let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
+    let mut staged = spool.stage(RUN);
+    staged.write("tls://a", frames()).unwrap();
+    assert_eq!(waiting(), [RUN]);
+    staged.commit().unwrap();
+    assert_eq!(waiting(), [RUN]);
+    spool.acknowledge(&spool.pending().unwrap().batches[0]).unwrap();
+    assert_eq!(waiting(), [""; 0]);
+    fs::write(folder.path().join(format!("spool/{RUN}.0000.jsonl")), "torn").unwrap();
+    assert_eq!(waiting(), [RUN]);
 }
 
 #[test]

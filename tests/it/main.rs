@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod agreement;
+mod chain;
 mod changes;
 mod churn;
 mod conformance;

@@ -1,7 +1,8 @@
 //! Exit codes and what is said with them: the outside that schedulers and operators touch.
 
-use super::rig::{Rig, as_of, assert_exit, private, stderr, stdout};
+use super::rig::{AS_OF, Rig, as_of, assert_exit, private, stderr, stdout};
 use bt_rollcall::sandbox::{Faults, Sandbox, SandboxOptions, World};
+use chrono::DateTime;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -168,6 +169,35 @@ fn an_empty_or_shrunken_source_is_guarded_until_it_is_confirmed() {
     assert_exit(&rig.run(&["--allow-shrink"]), 0);
     assert!(rig.manifest()["warnings"][0].as_str().unwrap().contains("--allow-shrink"));
     assert_exit(&rig.run(&[]), 0);
+}
+
+#[test]
+fn a_confirmed_shrink_says_in_manifest_and_report_who_confirmed_it_and_when() {
+    let rig = Rig::seeded(300);
+    assert_exit(&rig.run(&[]), 0);
+    assert!(rig.manifest().get("confirmed_shrinks").is_none());
+    rig.sandbox.with_world(|world| {
+        let leave: Vec<u64> = world.user_ids().into_iter().take(100).collect();
+        for id in leave {
+            assert!(world.remove_user(id));
+        }
+    });
+    let output = rig.command(&["run", "--as-of", AS_OF, "--allow-shrink"]).env("SUDO_USER", "alice").output();
+    assert_exit(&output.unwrap(), 0);
+    let manifest = rig.manifest();
+    let [confirmed] = manifest["confirmed_shrinks"].as_array().unwrap().as_slice() else { panic!("{manifest}") };
+    let by = format!("{} (sudo: alice)", manifest["operator"].as_str().unwrap());
+    let numbers = ["before", "now", "limit_percent"].map(|key| confirmed[key].as_u64().unwrap());
+    assert_eq!(numbers, [300, 200, 20]);
+    assert_eq!([&confirmed["source"], &confirmed["list"], &confirmed["by"]], ["sandbox", "users", &*by]);
+    let instant = |text: &Value| DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
+    let at = instant(&confirmed["at"]);
+    assert!(instant(&manifest["started_at"]) <= at && at <= instant(&manifest["finished_at"]));
+    let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
+    let section = report.split("Confirmed by a person").nth(1).expect("a section of its own");
+    assert!(section.contains(&by) && section.contains(&at.format("%-d %B %Y, %H:%M:%S UTC").to_string()));
+    assert_exit(&rig.run(&[]), 0);
+    assert!(rig.manifest().get("confirmed_shrinks").is_none(), "once");
 }
 
 #[test]

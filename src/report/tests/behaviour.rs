@@ -5,6 +5,7 @@ use super::tenant::{harvest, list};
 use crate::diff::Since;
 use crate::model::{Finding, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, Told, User};
 use crate::report::{Grade, Standing};
+use crate::snapshot::manifest::ConfirmedShrink;
 use chrono::Duration;
 
 const HOSTILE: &str =
@@ -50,8 +51,32 @@ fn hostile_world() -> World {
     }
     world.manifest.warnings = vec![HOSTILE.to_owned()];
     world.manifest.host = HOSTILE.to_owned();
+    world.manifest.confirmed_shrinks = vec![confirmed(HOSTILE)];
     world.manifest.sources[0].name = HOSTILE.to_owned();
     world
+}
+
+fn confirmed(text: &str) -> ConfirmedShrink {
+    let text = || text.to_owned();
+    ConfirmedShrink { source: text(), list: text(), before: None, now: 7, limit_percent: 20, by: text(), at: text() }
+}
+
+#[test]
+fn a_confirmed_shrink_is_shown_with_who_and_when_and_without_one_nothing_is_said_of_it() {
+    assert!(!World::complete().page().contains("Confirmed by a person"));
+    let shrink = |before| ConfirmedShrink {
+        source: "appliance-eu".to_owned(),
+        list: "vendor-users".to_owned(),
+        before,
+        by: "root (sudo: alice)".to_owned(),
+        at: "2026-11-23T08:15:00.25Z".to_owned(),
+        ..confirmed("")
+    };
+    let world = world_with(|world| world.manifest.confirmed_shrinks = vec![shrink(Some(1_200)), shrink(None)]);
+    let page = world.page();
+    for told in ["vendor users", "1,200", "not there", "20 %", "root (sudo: alice)", "23 November 2026, 08:15:00 UTC"] {
+        assert!(page.contains(told), "{told}");
+    }
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn manifest(inventory: &Inventory) -> Manifest {
         counts: Counts::default(),
         guarded_cells: 0,
         warnings: Vec::new(),
+        confirmed_shrinks: Vec::new(),
     }
 }
 

@@ -1,0 +1,394 @@
+//! The chain: every manifest names its base and the SHA-256 of that one's manifest. Pure: headers of the snapshots that are
+//! there and entries of those that retention removed -> links from the newest to the oldest, and what is broken.
+//!
+//! What a chain can prove: nobody removed or changed a snapshot that a later one names. Nothing names the last one of all, nor
+//! a partial one; for them there are the SHA-256 that `run.completed` told the SIEM, and `latest`, which retention never removes.
+
+use super::ledger::Entry;
+use super::manifest::Base;
+use ahash::AHashMap;
+
+/// What is known of one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its run.
+    pub run_id: String,
+    /// SHA-256 of its manifest, lower-case hex.
+    pub manifest_sha256: String,
+    /// `complete` or `partial`.
+    pub completeness: String,
+    /// The instant of its ages.
+    pub as_of: String,
+    /// Its base.
+    pub base: Option<Base>,
+    /// How it is known.
+    pub known: Known,
+}
+
+/// How a snapshot is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It is there.
+    Manifest,
+    /// It is there, but its manifest cannot be understood: only its hash counts.
+    Unreadable,
+    /// Retention removed it.
+    Ledger,
+}
+
+impl Link {
+    fn removed(entry: Entry) -> Self {
+        Self {
+            run_id: entry.run_id,
+            manifest_sha256: entry.manifest_sha256,
+            completeness: entry.completeness,
+            as_of: entry.as_of,
+            base: entry.base,
+            known: Known::Ledger,
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.completeness == "complete"
+    }
+}
+
+/// A link that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Broken {
+    /// Somebody else than retention removed the base.
+    #[error("{run_id}: its base {base} is not here, and no retention removed it")]
+    Absent {
+        /// Whose base.
+        run_id: String,
+        /// The base.
+        base: String,
+    },
+    /// The base is there and is another one.
+    #[error("{run_id}: its base {base} has changed: it has not the manifest that this snapshot was compared with")]
+    Changed {
+        /// Whose base.
+        run_id: String,
+        /// The base.
+        base: String,
+    },
+    /// What retention removed was another one.
+    #[error(
+        "{run_id}: its base {base} was removed by retention, but with another manifest than this snapshot was compared with"
+    )]
+    RemovedAsAnother {
+        /// Whose base.
+        run_id: String,
+        /// The base.
+        base: String,
+    },
+    /// Only complete snapshots are bases.
+    #[error("{run_id}: its base {base} is not complete")]
+    PartialBase {
+        /// Whose base.
+        run_id: String,
+        /// The base.
+        base: String,
+    },
+    /// Two complete snapshots after the same one.
+    #[error(
+        "{run_id}: it has the base {base}, as the complete {other} has: of two complete snapshots one is the other's base"
+    )]
+    Fork {
+        /// The later one.
+        run_id: String,
+        /// The earlier one.
+        other: String,
+        /// The base of both.
+        base: String,
+    },
+    /// Not the first one, and no base.
+    #[error("{run_id}: it names no base, although the complete {before} was there before it")]
+    NoBase {
+        /// Which.
+        run_id: String,
+        /// What should have been its base, or its base's.
+        before: String,
+    },
+    /// Bases that lead back to where they began.
+    #[error("{run_id}: its bases lead back to itself")]
+    Circle {
+        /// Which.
+        run_id: String,
+    },
+}
+
+/// The chain as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// From the newest to the oldest.
+    pub links: Vec<Link>,
+    /// Run id and SHA-256 of the manifest of the complete one that no other complete one has as its base.
+    pub head: Option<(String, String)>,
+    /// From the newest to the oldest.
+    pub broken: Vec<Broken>,
+}
+
+/// Walks all links. Of a run that the ledger names and that is there, what is there counts; of several entries the last.
+pub fn chain(here: Vec<Link>, removed: Vec<Entry>) -> Chain {
+    // Of one name the later one is kept.
+    let all = removed.into_iter().map(Link::removed).chain(here).map(|link| (link.run_id.clone(), link));
+    let mut links: Vec<Link> = all.collect::<AHashMap<String, Link>>().into_values().collect();
+    links.sort_by(|a, b| b.run_id.cmp(&a.run_id));
+    let places: AHashMap<&str, usize> = links.iter().enumerate().map(|(at, link)| (link.run_id.as_str(), at)).collect();
+    let looked: Vec<Result<Option<usize>, Broken>> = links.iter().map(|link| base_of(link, &links, &places)).collect();
+    let bases: Vec<Option<usize>> = looked.iter().map(|base| base.as_ref().ok().copied().flatten()).collect();
+    let (firsts, circles) = firsts(&bases);
+    let mut broken: Vec<Broken> = looked.into_iter().filter_map(Result::err).collect();
+    broken.extend(circles.into_iter().map(|at| Broken::Circle { run_id: links[at].run_id.clone() }));
+    broken.extend(forks(&links));
+    broken.extend((0..links.len()).filter_map(|at| without_base(at, &links, &firsts)));
+    let head = head(&links);
+    Chain { links, head, broken }
+}
+
+/// The place of a link's base; `None` where it has none.
+fn base_of(link: &Link, links: &[Link], places: &AHashMap<&str, usize>) -> Result<Option<usize>, Broken> {
+    let Some(named) = &link.base else { return Ok(None) };
+    let (run_id, base) = (link.run_id.clone(), named.run_id.clone());
+    let Some(place) = places.get(named.run_id.as_str()) else { return Err(Broken::Absent { run_id, base }) };
+    let found = &links[*place];
+    if found.manifest_sha256 != named.manifest_sha256 {
+        return Err(match found.known {
+            Known::Ledger => Broken::RemovedAsAnother { run_id, base },
+            Known::Manifest | Known::Unreadable => Broken::Changed { run_id, base },
+        });
+    }
+    if found.known != Known::Unreadable && !found.is_complete() {
+        return Err(Broken::PartialBase { run_id, base });
+    }
+    Ok(Some(*place))
+}
+
+/// For each link the one that its bases lead to, itself where it has none; and one link of each circle.
+fn firsts(bases: &[Option<usize>]) -> (Vec<Option<usize>>, Vec<usize>) {
+    let (mut firsts, mut circles) = (vec![None; bases.len()], Vec::new());
+    let mut seen = vec![false; bases.len()];
+    for start in 0..bases.len() {
+        let (mut path, mut at) = (Vec::new(), start);
+        while !seen[at] {
+            seen[at] = true;
+            path.push(at);
+            match bases[at] {
+                Some(base) => at = base,
+                None => firsts[at] = Some(at),
+            }
+        }
+        if firsts[at].is_none() && path.contains(&at) {
+            circles.push(at);
+        }
+        for step in path {
+            firsts[step] = firsts[at];
+        }
+    }
+    (firsts, circles)
+}
+
+/// Partial ones may share a base with others: the next run has it too.
+fn forks(links: &[Link]) -> Vec<Broken> {
+    let mut after: AHashMap<&str, &str> = AHashMap::new();
+    let mut forks = Vec::new();
+    // From the oldest on: the later one is told.
+    for link in links.iter().rev().filter(|link| link.is_complete()) {
+        let Some(base) = &link.base else { continue };
+        if let Some(other) = after.insert(&base.run_id, &link.run_id) {
+            let (run_id, other, base) = (link.run_id.clone(), other.to_owned(), base.run_id.clone());
+            forks.push(Broken::Fork { run_id, other, base });
+        }
+    }
+    forks.reverse();
+    forks
+}
+
+/// Whether a link is no first one and names no base. Names are made of clocks, which may have been wrong: a complete one that
+/// came before it by its name, but after it by its own bases, is fine.
+fn without_base(at: usize, links: &[Link], firsts: &[Option<usize>]) -> Option<Broken> {
+    let link = &links[at];
+    if link.base.is_some() || link.known == Known::Unreadable {
+        return None;
+    }
+    let (_, older) = links.split_at(at + 1);
+    let before =
+        older.iter().zip(&firsts[at + 1..]).find(|(other, first)| other.is_complete() && **first != Some(at))?;
+    Some(Broken::NoBase { run_id: link.run_id.clone(), before: before.0.run_id.clone() })
+}
+
+fn head(links: &[Link]) -> Option<(String, String)> {
+    let complete = || links.iter().filter(|link| link.is_complete());
+    let bases: ahash::AHashSet<&str> =
+        complete().filter_map(|link| link.base.as_ref()).map(|base| base.run_id.as_str()).collect();
+    let head = complete().find(|link| link.known == Known::Manifest && !bases.contains(link.run_id.as_str()))?;
+    Some((head.run_id.clone(), head.manifest_sha256.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::run_id::run_id;
+    use super::*;
+    use crate::model::Instant;
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+
+    fn name(day: usize) -> String {
+        let first: Instant = "2026-11-23T02:00:00Z".parse().unwrap();
+        run_id(first + TimeDelta::days(i64::try_from(day).unwrap()), 0)
+    }
+
+    fn link(day: usize, complete: bool, base: Option<usize>) -> Link {
+        let hash = |day| format!("hash of {}", name(day));
+        Link {
+            run_id: name(day),
+            manifest_sha256: hash(day),
+            completeness: if complete { "complete" } else { "partial" }.to_owned(),
+            as_of: String::new(),
+            base: base.map(|day| Base { run_id: name(day), manifest_sha256: hash(day) }),
+            known: Known::Manifest,
+        }
+    }
+
+    /// As runs make them, a day each: with the last complete one as the base.
+    fn folder(completeness: &[bool]) -> Vec<Link> {
+        let mut latest = None;
+        let mut links = Vec::new();
+        for (day, complete) in completeness.iter().enumerate() {
+            links.push(link(day, *complete, latest));
+            latest = if *complete { Some(day) } else { latest };
+        }
+        links
+    }
+
+    fn entry(link: &Link) -> Entry {
+        Entry {
+            run_id: link.run_id.clone(),
+            manifest_sha256: link.manifest_sha256.clone(),
+            base: link.base.clone(),
+            completeness: link.completeness.clone(),
+            as_of: link.as_of.clone(),
+            removed_at: String::new(),
+            reason: String::new(),
+            by: String::new(),
+        }
+    }
+
+    fn told(here: Vec<Link>, removed: Vec<Entry>) -> Vec<String> {
+        chain(here, removed).broken.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_head_is_the_complete_one_that_no_complete_one_follows() {
+        let chain = chain(folder(&[true, true, false, true, false]), Vec::new());
+        assert_eq!(chain.broken, []);
+        assert_eq!(chain.head, Some((name(3), format!("hash of {}", name(3)))));
+        assert_eq!(chain.links.iter().map(|link| link.run_id.clone()).collect::<Vec<_>>()[0], name(4), "newest first");
+    }
+
+    #[test]
+    fn each_way_to_break_a_chain_is_named() {
+        let absent = told(vec![link(1, true, Some(0))], Vec::new());
+        assert_eq!(absent, [format!("{}: its base {} is not here, and no retention removed it", name(1), name(0))]);
+        let other = |day| Link { manifest_sha256: "another".to_owned(), ..link(day, true, None) };
+        assert!(told(vec![other(0), link(1, true, Some(0))], Vec::new())[0].contains("has changed"));
+        let removed = told(vec![link(1, true, Some(0))], vec![entry(&other(0))]);
+        assert!(removed.len() == 1 && removed[0].contains("removed by retention, but with another manifest"));
+        let partial = told(vec![link(0, false, None), link(1, true, Some(0))], Vec::new());
+        assert!(partial.len() == 1 && partial[0].contains("is not complete"));
+        let fork = told(vec![link(0, true, None), link(1, true, Some(0)), link(2, true, Some(0))], Vec::new());
+        assert!(fork.len() == 1 && fork[0].starts_with(&name(2)) && fork[0].contains(&name(1)), "{fork:?}");
+        let shared =
+            vec![link(0, true, None), link(1, false, Some(0)), link(2, false, Some(0)), link(3, true, Some(0))];
+        assert!(told(shared, Vec::new()).is_empty(), "partial ones may share a base");
+        let two = told(vec![link(0, true, None), link(1, false, None)], Vec::new());
+        assert!(two.len() == 1 && two[0].contains("names no base"));
+        let circle = told(Vec::new(), vec![entry(&link(0, true, Some(1))), entry(&link(1, true, Some(0)))]);
+        assert!(circle.len() == 1 && circle[0].contains("lead back"), "{circle:?}");
+    }
+
+    #[test]
+    fn a_partial_one_before_the_first_complete_one_needs_no_base() {
+        assert!(told(folder(&[false, false, true, true]), Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_run_whose_clock_was_ahead_is_followed_by_its_links_and_not_by_its_name() {
+        let ahead = vec![link(365, true, None), link(1, true, Some(365)), link(2, true, Some(1))];
+        let chain = chain(ahead, Vec::new());
+        assert_eq!(chain.broken, []);
+        assert_eq!(chain.head.unwrap().0, name(2));
+    }
+
+    #[test]
+    fn of_a_run_that_the_ledger_names_too_early_what_is_there_counts_and_of_two_entries_the_last() {
+        let here = folder(&[true, true]);
+        let stale = Entry { manifest_sha256: "another".to_owned(), ..entry(&here[0]) };
+        assert!(told(here.clone(), vec![stale.clone()]).is_empty());
+        assert!(told(vec![here[1].clone()], vec![stale.clone(), entry(&here[0])]).is_empty());
+        assert_eq!(told(vec![here[1].clone()], vec![entry(&here[0]), stale]).len(), 1);
+    }
+
+    #[test]
+    fn a_manifest_that_cannot_be_understood_still_counts_by_its_hash() {
+        let unreadable = |sha256: &str| Link {
+            completeness: "unreadable".to_owned(),
+            manifest_sha256: sha256.to_owned(),
+            known: Known::Unreadable,
+            ..link(1, true, None)
+        };
+        let others = [link(0, true, None), link(2, true, Some(1))];
+        let same = unreadable(&link(1, true, None).manifest_sha256);
+        assert!(told([&others[..], &[same]].concat(), Vec::new()).is_empty());
+        assert_eq!(told([&others[..], &[unreadable("another")]].concat(), Vec::new()).len(), 1);
+    }
+
+    /// A folder, and which of its snapshots retention removed.
+    fn pruned_folders() -> impl Strategy<Value = (Vec<Link>, Vec<bool>)> {
+        proptest::collection::vec((any::<bool>(), any::<bool>()), 1..30).prop_map(|drawn| {
+            let (completeness, removed): (Vec<bool>, Vec<bool>) = drawn.into_iter().unzip();
+            (folder(&completeness), removed)
+        })
+    }
+
+    fn parted(links: &[Link], removed: &[bool]) -> (Vec<Link>, Vec<Entry>) {
+        let of = |wanted: bool| links.iter().zip(removed).filter(move |(_, is)| **is == wanted).map(|(link, _)| link);
+        (of(false).cloned().collect(), of(true).map(entry).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn what_retention_removes_through_the_ledger_never_breaks_a_chain((links, removed) in pruned_folders()) {
+            let (here, entries) = parted(&links, &removed);
+            let chain = chain(here, entries);
+            prop_assert_eq!(chain.broken, vec![]);
+            prop_assert_eq!(chain.links.len(), links.len());
+        }
+
+        #[test]
+        fn to_take_one_away_or_to_change_one_that_another_names_always_breaks_it(
+            (links, removed) in pruned_folders(),
+            pick in any::<prop::sample::Index>(),
+            changes in any::<bool>(),
+        ) {
+            let named: Vec<&str> = links.iter().filter_map(|link| link.base.as_ref()).map(|b| b.run_id.as_str()).collect();
+            prop_assume!(!named.is_empty());
+            let victim = pick.get(&named).to_string();
+            let (mut here, mut entries) = parted(&links, &removed);
+            if changes {
+                let spoil = |sha256: &mut String| sha256.push('x');
+                here.iter_mut().filter(|l| l.run_id == victim).for_each(|l| spoil(&mut l.manifest_sha256));
+                entries.iter_mut().filter(|e| e.run_id == victim).for_each(|e| spoil(&mut e.manifest_sha256));
+            } else {
+                here.retain(|link| link.run_id != victim);
+                entries.retain(|entry| entry.run_id != victim);
+            }
+            let broken = chain(here, entries).broken;
+            prop_assert!(!broken.is_empty());
+            let all_name_it = broken.iter().all(|broken| broken.to_string().contains(&victim));
+            prop_assert!(all_name_it, "{:?}", broken);
+        }
+    }
+}

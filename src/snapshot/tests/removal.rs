@@ -1,0 +1,176 @@
+//! What is held, what retention removes, and what a chain says of it.
+
+use super::*;
+
+const THIRD: &str = "20261124T020000Z-0003";
+
+/// Three complete ones, a day each.
+fn three() -> Place {
+    let place = place();
+    for run_id in [FIRST, SECOND, THIRD] {
+        sealed(&place.store, run_id, "complete").publish().unwrap();
+    }
+    place
+}
+
+fn hold(store: &Store, folder: &str, note: &str) {
+    fs::write(store.dir().join(folder).join("HOLD"), note).unwrap();
+}
+
+fn ledger(store: &Store) -> Vec<ledger::Entry> {
+    ledger::Ledger::read(store.dir()).unwrap().entries
+}
+
+fn problems(store: &Store) -> Vec<String> {
+    walk(store.dir()).unwrap().problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_removed_snapshot_stands_in_the_ledger_with_all_that_its_manifest_said_of_the_chain() {
+    let Place { store, folder } = three();
+    let gone = store.open(SECOND).unwrap();
+    prune(&store, SECOND).unwrap();
+    assert_eq!(store.snapshots().unwrap(), [FIRST, THIRD]);
+    let entry = ledger::Entry {
+        run_id: SECOND.to_owned(),
+        manifest_sha256: gone.manifest_sha256,
+        base: gone.manifest.base,
+        completeness: "complete".to_owned(),
+        as_of: "2026-11-23T02:00:00Z".to_owned(),
+        removed_at: "2028-01-01T00:00:00Z".to_owned(),
+        reason: "500 days old (keep_days 400), and not among the newest 10 (keep_runs)".to_owned(),
+        by: "root".to_owned(),
+    };
+    assert_eq!(ledger(&store), [entry]);
+    let pruned = BaseLink::Pruned { run_id: SECOND.to_owned(), removed_at: "2028-01-01T00:00:00Z".to_owned() };
+    assert_eq!(verify(&store.dir().join(THIRD)).unwrap().base, pruned);
+    drop(folder);
+}
+
+#[test]
+fn a_hold_is_neither_an_extra_file_nor_in_the_way_of_a_reader() {
+    let Place { store, folder } = three();
+    hold(&store, FIRST, "case 12\nmore");
+    let verified = verify(&store.dir().join(FIRST)).unwrap();
+    assert_eq!(verified.hold.unwrap().to_string(), "held: case 12");
+    assert!(load::Archive::open(&store.dir().join(FIRST)).is_ok());
+    fs::remove_file(store.dir().join(FIRST).join("HOLD")).unwrap();
+    fs::create_dir(store.dir().join(FIRST).join("HOLD")).unwrap();
+    assert!(matches!(verify(&store.dir().join(FIRST)).unwrap_err()[0], Problem::Extra(_)), "only a file is a note");
+    drop(folder);
+}
+
+#[test]
+fn a_hold_that_comes_between_plan_and_removal_is_seen() {
+    let Place { store, folder } = three();
+    hold(&store, FIRST, "case 12");
+    let done = prune(&store, FIRST).unwrap();
+    assert!(done.remove.is_empty());
+    assert_eq!(done.keep[0].1.to_string(), "held: case 12");
+    assert_eq!((store.snapshots().unwrap().len(), ledger(&store)), (3, vec![]));
+    drop(folder);
+}
+
+#[test]
+fn a_hold_in_what_a_kill_left_half_removed_brings_it_back() {
+    let Place { store, folder } = three();
+    let hidden = format!("{REMOVING}{FIRST}");
+    fs::rename(store.dir().join(FIRST), store.dir().join(&hidden)).unwrap();
+    hold(&store, &hidden, "case 12");
+    assert_eq!(store.clean_leftovers().unwrap(), [""; 0]);
+    assert_eq!(store.snapshots().unwrap(), [FIRST, SECOND, THIRD]);
+    fs::rename(store.dir().join(SECOND), store.dir().join(format!("{REMOVING}{SECOND}"))).unwrap();
+    assert_eq!(store.clean_leftovers().unwrap(), [format!("{REMOVING}{SECOND}")]);
+    assert_eq!(store.snapshots().unwrap(), [FIRST, THIRD]);
+    drop(folder);
+}
+
+#[test]
+fn what_cannot_be_written_into_the_ledger_is_not_removed() {
+    let Place { store, folder } = three();
+    fs::create_dir(store.dir().join(ledger::LEDGER)).unwrap();
+    assert!(prune(&store, FIRST).unwrap_err().to_string().contains("pruned.jsonl"));
+    fs::remove_dir(store.dir().join(ledger::LEDGER)).unwrap();
+    fs::write(store.dir().join(FIRST).join(MANIFEST), "{").unwrap();
+    assert!(matches!(prune(&store, FIRST), Err(SnapshotError::Manifest { .. })), "nobody could say what went");
+    assert_eq!(store.snapshots().unwrap().len(), 3);
+    drop(folder);
+}
+
+#[test]
+fn a_chain_goes_on_over_what_retention_removed() {
+    let Place { store, folder } = three();
+    hold(&store, FIRST, "case 12");
+    prune(&store, SECOND).unwrap();
+    for dir in [store.dir().to_owned(), store.dir().join(THIRD), store.dir().join(LATEST)] {
+        let walk = walk(&dir).unwrap();
+        assert_eq!(walk.problems, []);
+        let told: Vec<_> = walk.steps.iter().map(|s| (s.link.run_id.as_str(), s.state, s.hold.is_some())).collect();
+        let expected = [(THIRD, State::Intact, false), (SECOND, State::Pruned, false), (FIRST, State::Intact, true)];
+        assert_eq!(told, expected);
+        assert_eq!(walk.head, store.latest().unwrap().map(|latest| (latest.run_id, latest.manifest_sha256)));
+    }
+    drop(folder);
+}
+
+#[test]
+fn an_entry_for_a_snapshot_that_is_still_there_is_harmless() {
+    let Place { store, folder } = three();
+    let aside = folder.path().join("aside");
+    fs::create_dir(&aside).unwrap();
+    fs::copy(store.dir().join(SECOND).join(MANIFEST), aside.join(MANIFEST)).unwrap();
+    fs::copy(store.dir().join(SECOND).join("users.csv"), aside.join("users.csv")).unwrap();
+    prune(&store, SECOND).unwrap();
+    fs::rename(aside, store.dir().join(SECOND)).unwrap();
+    assert_eq!(problems(&store), [""; 0]);
+    assert_eq!(walk(store.dir()).unwrap().steps[1].state, State::Intact);
+    prune(&store, SECOND).unwrap();
+    assert_eq!((problems(&store).len(), ledger(&store).len()), (0, 2));
+    drop(folder);
+}
+
+#[test]
+fn whatever_else_happens_to_a_folder_breaks_its_chain_and_is_named() {
+    let tampered = |what: fn(&Path)| {
+        let Place { store, folder } = three();
+        prune(&store, FIRST).unwrap();
+        what(store.dir());
+        let told = problems(&store).join("\n");
+        drop(folder);
+        told
+    };
+    let edit = |path: PathBuf, from: &str, to: &str| {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from));
+        fs::write(path, text.replace(from, to)).unwrap();
+    };
+    let no_removal = tampered(|dir| fs::remove_dir_all(dir.join(SECOND)).unwrap());
+    assert_eq!(no_removal, format!("{THIRD}: its base {SECOND} is not here, and no retention removed it"));
+    let no_ledger = tampered(|dir| fs::remove_file(dir.join(ledger::LEDGER)).unwrap());
+    assert_eq!(no_ledger, format!("{SECOND}: its base {FIRST} is not here, and no retention removed it"));
+    let no_manifest = tampered(|dir| fs::remove_file(dir.join(SECOND).join(MANIFEST)).unwrap());
+    assert_eq!(no_manifest, no_removal);
+    let no_latest = tampered(|dir| fs::remove_dir_all(dir.join(THIRD)).unwrap());
+    assert_eq!(no_latest, format!("latest names {THIRD}, which is not here: retention never removes that one"));
+    let file = tampered(|dir| fs::write(dir.join(SECOND).join("users.csv"), "x").unwrap());
+    assert!(file.starts_with(&format!("{SECOND}: users.csv: changed")), "{file}");
+    let line = tampered(|dir| fs::write(dir.join(ledger::LEDGER), "{}\n").unwrap());
+    assert!(line.contains("pruned.jsonl, line 1: "), "{line}");
+    let garbled = tampered(|dir| fs::write(dir.join(SECOND).join(MANIFEST), "{").unwrap());
+    assert!(garbled.contains(&format!("its base {SECOND} has changed")), "{garbled}");
+    let Place { store, folder } = three();
+    edit(store.dir().join(SECOND).join(MANIFEST), "\"host\": \"h\"", "\"host\": \"x\"");
+    assert_eq!(problems(&store).len(), 1);
+    assert!(problems(&store)[0].contains(&format!("its base {SECOND} has changed")));
+    prune(&store, SECOND).unwrap();
+    assert!(problems(&store)[0].contains("removed by retention, but with another manifest"));
+    assert!(matches!(verify(&store.dir().join(THIRD)).unwrap_err()[0], Problem::Base { .. }));
+    drop(folder);
+}
+
+#[test]
+fn a_folder_without_snapshots_is_no_chain() {
+    let Place { store, folder } = place();
+    assert!(problems(&store)[0].contains("there is no snapshot in it"));
+    assert!(walk(&folder.path().join("nowhere")).is_err());
+}

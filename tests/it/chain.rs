@@ -1,0 +1,224 @@
+//! What retention removes and what it must not, and what the chain says of it afterwards.
+
+use super::memory::{day, run_on};
+use super::receiver::Receiver;
+use super::rig::{Rig, as_of, assert_exit, private, rows, stderr, stdout};
+use bt_rollcall::sandbox::{Faults, World};
+use chrono::{NaiveDateTime, TimeDelta};
+use serde_json::Value;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+const STAMP: &str = "%Y%m%dT%H%M%SZ";
+
+fn name(snapshot: &Path) -> String {
+    snapshot.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+fn hash(path: &Path) -> String {
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(fs::read(path).unwrap());
+    digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+fn earlier(run_id: &str, days: i64) -> String {
+    let (stamp, random) = run_id.split_once('-').unwrap();
+    let at = NaiveDateTime::parse_from_str(stamp, STAMP).unwrap() - TimeDelta::days(days);
+    format!("{}-{random}", at.format(STAMP))
+}
+
+/// As if all that was done so far had been done so many days earlier: names, links of the chain, spool and memory.
+fn age(rig: &Rig, days: i64) {
+    let mut renamed: Vec<(String, String)> = Vec::new();
+    let put = |path: &Path, renamed: &[(String, String)]| {
+        let text = fs::read_to_string(path).unwrap();
+        private(path, &renamed.iter().fold(text, |text, (from, to)| text.replace(from, to)));
+    };
+    for snapshot in rig.snapshots() {
+        let (from, manifest) = (name(&snapshot), snapshot.join("manifest.json"));
+        let before = hash(&manifest);
+        renamed.push((from.clone(), earlier(&from, days)));
+        put(&manifest, &renamed);
+        renamed.push((before, hash(&manifest)));
+        fs::rename(&snapshot, snapshot.with_file_name(earlier(&from, days))).unwrap();
+    }
+    let latest = rig.snapshots_dir().join("latest");
+    let target = fs::read_link(&latest).unwrap().into_os_string().into_string().unwrap();
+    fs::remove_file(&latest).unwrap();
+    symlink(earlier(&target, days), &latest).unwrap();
+    put(&rig.folder.path().join("state/findings.json"), &renamed);
+    for entry in fs::read_dir(rig.spool_dir()).unwrap() {
+        let path = entry.unwrap().path();
+        let (run_id, rest) = path.file_name().unwrap().to_str().unwrap().split_once('.').unwrap();
+        let aged = path.with_file_name(format!("{}.{rest}", earlier(run_id, days)));
+        put(&path, &renamed);
+        fs::rename(path, aged).unwrap();
+    }
+}
+
+fn keeps_little(rig: &Rig) {
+    rig.edit("[output]\n", "[output]\nkeep_days = 30\nkeep_runs = 1\n");
+}
+
+/// So many runs of 500 days ago.
+fn old_runs(count: usize) -> (Rig, Vec<PathBuf>) {
+    let rig = Rig::seeded(60);
+    keeps_little(&rig);
+    for _ in 0..count {
+        assert_exit(&rig.run(&[]), 0);
+    }
+    age(&rig, 500);
+    let snapshots = rig.snapshots();
+    (rig, snapshots)
+}
+
+/// The line of a plan or a chain that is about this snapshot.
+fn line(told: &str, snapshot: &Path) -> String {
+    let found =
+        told.lines().find(|line| line.trim_start_matches(char::is_alphabetic).trim().starts_with(&name(snapshot)));
+    found.unwrap_or_else(|| panic!("{} is not told:\n{told}", snapshot.display())).to_owned()
+}
+
+fn chain(rig: &Rig, code: i32) -> (String, String) {
+    let output = rig.call(&["verify", "--chain", rig.snapshots_dir().to_str().unwrap()]);
+    assert_exit(&output, code);
+    (stdout(&output), stderr(&output))
+}
+
+#[test]
+fn prune_tells_why_each_one_stays_or_goes_and_does_what_it_told() {
+    let (rig, snapshots) = old_runs(4);
+    fs::write(snapshots[1].join("HOLD"), "case 12\x1b[2J\nsecond line").unwrap();
+    let told = stdout(&rig.call(&["prune", "--dry-run"]));
+    assert!(!rig.snapshots_dir().join("pruned.jsonl").exists(), "a plan writes nothing");
+    for removed in [&snapshots[0], &snapshots[2]] {
+        let reason = "  500 days old (keep_days 30), and not among the newest 1 (keep_runs)";
+        assert_eq!(line(&told, removed), format!("remove  {}{reason}", name(removed)));
+    }
+    assert_eq!(line(&told, &snapshots[1]), format!("keep    {}  held: case 12\\u{{1b}}[2J", name(&snapshots[1])));
+    assert!(line(&told, &snapshots[3]).starts_with("keep    ") && line(&told, &snapshots[3]).contains("latest"));
+    let output = rig.call(&["prune"]);
+    assert_exit(&output, 0);
+    assert_eq!(stdout(&output).replace("removed  ", "remove  "), told);
+    assert_eq!(rig.snapshots(), [snapshots[1].clone(), snapshots[3].clone()]);
+    let verified = stdout(&rig.call(&["verify", snapshots[1].to_str().unwrap()]));
+    assert!(verified.contains("held: case 12\\u{1b}[2J\n") && verified.contains("was removed by retention at"));
+}
+
+#[test]
+fn the_chain_tells_what_retention_removed_from_what_somebody_took_away() {
+    let (rig, snapshots) = old_runs(3);
+    assert_exit(&rig.run(&[]), 0);
+    let newest = rig.snapshot();
+    assert_eq!(rig.snapshots(), std::slice::from_ref(&newest), "the run pruned");
+    let ledger = rig.snapshots_dir().join("pruned.jsonl");
+    assert_eq!(fs::metadata(&ledger).unwrap().permissions().mode() & 0o777, 0o600);
+    let entries: Vec<Value> =
+        fs::read_to_string(&ledger).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // From the newest to the oldest, as the plan has them; each names the one before it.
+    let (runs, bases): (Vec<_>, Vec<_>) = entries.iter().map(|e| (&e["run_id"], &e["base"]["run_id"])).unzip();
+    assert_eq!(runs, [&name(&snapshots[2])[..], &name(&snapshots[1])[..], &name(&snapshots[0])[..]]);
+    assert_eq!(bases[..2], runs[1..]);
+    assert_eq!(
+        (&entries[0]["completeness"], &entries[0]["by"]),
+        (&Value::from("complete"), &rig.manifest()["operator"])
+    );
+    let (told, _) = chain(&rig, 0);
+    assert!(line(&told, &newest).contains("  intact   base "), "{told}");
+    assert!(snapshots.iter().all(|snapshot| line(&told, snapshot).contains("  pruned ")), "{told}");
+    let anchor = format!("head       {}\n  manifest   sha256 {}\n", name(&newest), hash(&newest.join("manifest.json")));
+    assert!(told.contains(&anchor) && told.contains("btrollcall.run.manifest_sha256"), "{told}");
+    // The same from the snapshot and from the link.
+    for place in [newest.clone(), rig.snapshots_dir().join("latest")] {
+        assert_eq!(stdout(&rig.call(&["verify", "--chain", place.to_str().unwrap()])), told);
+    }
+    // A line torn by a crash is passed over; one that is missing breaks the chain.
+    let lines = fs::read_to_string(&ledger).unwrap();
+    private(&ledger, &format!("{lines}{{\"run_id\":\"2026"));
+    chain(&rig, 0);
+    private(&ledger, lines.lines().next().unwrap());
+    let (told, wrong) = chain(&rig, 1);
+    assert!(wrong.contains(&format!("its base {} is not here, and no retention removed it", name(&snapshots[1]))));
+    assert!(line(&told, &newest).contains("  intact ") && !told.contains("anchor"), "{told}");
+    fs::remove_file(&ledger).unwrap();
+    let single = rig.call(&["verify", newest.to_str().unwrap()]);
+    assert_exit(&single, 0);
+    assert!(stdout(&single).contains("is not here, and nothing here says that retention removed it"));
+    fs::write(newest.join("users.csv"), "tampered").unwrap();
+    let (told, wrong) = chain(&rig, 1);
+    assert!(line(&told, &newest).contains("  damaged ") && wrong.contains(&format!("{}: users.csv", name(&newest))));
+    assert!(wrong.contains("is not an intact chain: 2 problems"), "{wrong}");
+}
+
+#[test]
+fn what_waiting_events_are_about_stays_until_they_are_delivered() {
+    // A port that nobody listens on.
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let url = format!("tcp://127.0.0.1:{port}");
+    let rig = Rig::with_syslog(World::seeded(4, 60, as_of()), Faults::default(), Some(&url));
+    keeps_little(&rig);
+    for _ in 0..3 {
+        assert_exit(&rig.run(&[]), 5);
+    }
+    age(&rig, 500);
+    let snapshots = rig.snapshots();
+    // As if the first one's had been delivered.
+    for entry in fs::read_dir(rig.spool_dir()).unwrap().map(|entry| entry.unwrap().path()) {
+        if name(&entry).starts_with(&name(&snapshots[0])) {
+            fs::remove_file(entry).unwrap();
+        }
+    }
+    assert_exit(&rig.run(&[]), 5);
+    assert_eq!(rig.snapshots().len(), 4, "nothing went");
+    let told = stdout(&rig.call(&["prune", "--dry-run"]));
+    assert!(line(&told, &snapshots[1]).ends_with("  its events still wait in the spool"), "{told}");
+    let base = format!("the base of {}, whose events still wait in the spool", name(&snapshots[1]));
+    assert!(line(&told, &snapshots[0]).ends_with(&base), "{told}");
+    let receiver = Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    assert_exit(&rig.call(&["emit"]), 0);
+    assert!(receiver.messages().iter().any(|message| message.contains(&name(&snapshots[1]))));
+    assert_exit(&rig.call(&["prune"]), 0);
+    assert_eq!(rig.snapshots().len(), 1);
+    chain(&rig, 0);
+}
+
+/// Somebody stale signs in; the snapshots that say so are removed, but for a held one of before; then stale again.
+fn over_a_hold(between: impl Fn(&Rig)) -> (Vec<[String; 2]>, String) {
+    let rig = Rig::new(World::ordinary(3, 300, as_of()), Faults::default());
+    keeps_little(&rig);
+    let set = |id: &str, login: &Value| {
+        let id = id.parse().unwrap();
+        let edit =
+            |record: &mut serde_json::Map<String, Value>| drop(record.insert("last_login".to_owned(), login.clone()));
+        assert!(rig.sandbox.with_world(|world| world.edit_user(id, edit)));
+    };
+    assert_exit(&run_on(&rig, 0, &[]), 0);
+    let found = rig.table("findings");
+    let stale = found.iter().find(|row| row["rule"] == "stale-login").expect("somebody")["subject_id"].clone();
+    let before = rig.sandbox.with_world(|world| world.user(stale.parse().unwrap()).unwrap()["last_login"].clone());
+    set(&stale, &Value::from(day(1)));
+    for number in [1, 2] {
+        assert_exit(&run_on(&rig, number, &[]), 0);
+    }
+    age(&rig, 500);
+    fs::write(rig.snapshots()[0].join("HOLD"), "").unwrap();
+    assert_exit(&run_on(&rig, 3, &[]), 0);
+    assert_eq!(rig.snapshots().len(), 2, "the held one and the new one");
+    between(&rig);
+    set(&stale, &before);
+    assert_exit(&run_on(&rig, 4, &[]), 0);
+    let rows = rows(&rig.snapshot().join("findings.csv"));
+    let row = rows.iter().find(|row| row["rule"] == "stale-login" && row["subject_id"] == stale).unwrap();
+    assert_eq!((&*row["status"], &row["first_seen"]), ("reopened", &day(0)));
+    let told = rows.iter().map(|row| [row["fingerprint"].clone(), format!("{} {}", row["status"], row["first_seen"])]);
+    (told.collect(), rig.manifest()["warnings"].to_string())
+}
+
+#[test]
+fn a_held_snapshot_is_still_remembered_when_newer_ones_are_gone_whether_the_state_folder_is_there_or_not() {
+    let (kept, quiet) = over_a_hold(|_| {});
+    let (lost, _) = over_a_hold(|rig| fs::remove_file(rig.folder.path().join("state/findings.json")).unwrap());
+    assert_eq!(kept, lost);
+    assert!(!quiet.contains("findings.json"), "retention is no surprise: {quiet}");
+}
