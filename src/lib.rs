@@ -8,7 +8,7 @@
 //!                   └── run ─┬─ source ── wire    pages -> Harvest (users, groups, Coverage)
 //!                            │    one connector a product: rest_v3, sra (PRA and RS), password_safe, scim
 //!                            ├─ model             Harvest -> Inventory (the join)
-//!                            ├─ rules             Inventory + Policy + instant -> Findings, Verdicts
+//!                            ├─ rules             Inventory + Policy + instant -> Findings, Verdicts; `custom`: rules of the configuration
 //!                            ├─ lifecycle         findings + those of earlier snapshots -> new, open, reopened, resolved
 //!                            ├─ exceptions        findings that somebody answers for until a day -> excepted
 //!                            ├─ diff              the base's Inventory + this one -> Changes

@@ -9,6 +9,7 @@ use crate::exceptions::Use;
 use crate::model::{Finding, Instant, Inventory, Rule, Verdict};
 use crate::rules::policy::Policy;
 use crate::snapshot::manifest::Manifest;
+use std::borrow::Cow;
 
 mod accounts;
 mod changes;
@@ -51,15 +52,17 @@ pub struct RuleInfo {
     /// Which.
     pub rule: Rule,
     /// Short name for people.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// Why it matters, in one sentence.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
     /// What to do about a finding.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// Its severities in words.
     pub severity: &'static str,
     /// Control ids of the selected frameworks that it is relevant to.
     pub controls: Vec<&'static str>,
+    /// The expression of a rule that the configuration makes.
+    pub expression: Option<String>,
 }
 
 /// All that a report is made of.

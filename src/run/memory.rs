@@ -5,8 +5,9 @@
 //! finding the newest of them that holds it, so that what retention removes is forgotten in both ways alike.
 
 use crate::lifecycle::Past;
-use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule};
+use crate::model::{Finding, FindingStatus, Fingerprint, Instant};
 use crate::rules;
+use crate::rules::policy::Policy;
 use crate::snapshot::load::{Archive, PastFinding};
 use crate::snapshot::{SnapshotError, Store, replace_file};
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ impl Memory {
 }
 
 /// Reads what is there. A snapshot that cannot be read is left out and named.
-pub(super) fn recall(store: &Store, state_dir: &Path, frameworks: &[String]) -> Memory {
+pub(super) fn recall(store: &Store, state_dir: &Path, policy: &Policy) -> Memory {
     let mut memory = Memory { past: Past::default(), warnings: Vec::new(), index: Index::default() };
     let there = match store.snapshots() {
         Ok(there) => there,
@@ -72,7 +73,7 @@ pub(super) fn recall(store: &Store, state_dir: &Path, frameworks: &[String]) -> 
             there.len()
         )),
     }
-    memory.read_newest(store, &there, frameworks);
+    memory.read_newest(store, &there, policy);
     memory.read_rest(store, &there);
     let Memory { past, index, .. } = &mut memory;
     index.format = FORMAT;
@@ -87,28 +88,29 @@ pub(super) fn recall(store: &Store, state_dir: &Path, frameworks: &[String]) -> 
 
 impl Memory {
     /// The newest snapshot that can be read tells what stands.
-    fn read_newest(&mut self, store: &Store, there: &[String], frameworks: &[String]) {
-        let mut foreign = BTreeSet::new();
+    fn read_newest(&mut self, store: &Store, there: &[String], policy: &Policy) {
+        let mut foreign: BTreeMap<String, u64> = BTreeMap::new();
         for run in there.iter().rev() {
             let Some((as_of, findings)) = self.open(store, run) else { continue };
             self.past.as_of = Some(as_of);
             for finding in findings {
                 self.index.note(&finding, run);
-                match known(&finding, frameworks) {
+                match known(&finding, policy) {
                     Some(known) if known.status.stands() => {
                         self.past.standing.insert(known.fingerprint, known);
                     }
                     Some(_) => {}
                     None => {
-                        foreign.insert(finding.rule.to_string());
+                        *foreign.entry(finding.rule.to_string()).or_insert(0) += 1;
                     }
                 }
             }
             break;
         }
-        for rule in foreign {
-            self.warnings
-                .push(format!("findings of the rule {rule}, which this version does not have, are not carried on"));
+        for (rule, count) in foreign {
+            self.warnings.push(format!(
+                "{count} findings are told no longer: their rule {rule} is not in the configuration any more, and none of this version"
+            ));
         }
     }
 
@@ -174,8 +176,8 @@ impl Index {
 }
 
 /// As this version tells findings: what to do and the controls are the catalogue's, for the frameworks that are selected now.
-fn known(past: &PastFinding, frameworks: &[String]) -> Option<Finding> {
-    let rule = Rule::parse(&past.rule)?;
+fn known(past: &PastFinding, policy: &Policy) -> Option<Finding> {
+    let rule = policy.rule(&past.rule)?;
     Some(Finding {
         source: past.source.clone(),
         fingerprint: past.fingerprint,
@@ -185,8 +187,8 @@ fn known(past: &PastFinding, frameworks: &[String]) -> Option<Finding> {
         subject: past.subject.clone(),
         title: past.title.clone(),
         evidence: past.evidence.clone(),
-        action: rules::entry(rule).action,
-        controls: rules::controls_of(rule, frameworks),
+        action: rules::action_of(rule, policy),
+        controls: rules::controls_of(rule, &policy.frameworks),
         first_seen: past.first_seen,
         last_seen: past.last_seen,
         exception: past.exception.clone(),

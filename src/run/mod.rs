@@ -268,7 +268,7 @@ impl Run<'_> {
 
     fn recall(&self, store: &Store) -> Memory {
         let config = self.order.config;
-        memory::recall(store, &config.state_dir, &config.policy.frameworks)
+        memory::recall(store, &config.state_dir, &config.policy)
     }
 
     /// Collects, joins, judges, compares, and holds what was found against what stood before.

@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::exceptions::Use;
 use crate::report;
 use crate::rules;
-use crate::rules::policy::Override;
+use crate::rules::policy::{Override, Policy};
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::{PagesLog, Staging, TableChoice};
 use crate::syslog::spool::Spool;
@@ -81,18 +81,7 @@ fn write_files(
 
 fn render_report(run: &Run<'_>, facts: &Facts<'_>, manifest: &Manifest) -> Result<String, RunError> {
     let policy = &run.order.config.policy;
-    let catalogue = rules::catalogue().iter().map(|entry| report::RuleInfo {
-        rule: entry.rule,
-        title: entry.title,
-        why: entry.why,
-        action: entry.action,
-        severity: match policy.rules.get(&entry.rule) {
-            Some(Override::Severity(severity)) => severity.as_str(),
-            _ => entry.severity,
-        },
-        controls: rules::controls_of(entry.rule, &policy.frameworks).to_vec(),
-    });
-    let catalogue: Vec<report::RuleInfo> = catalogue.collect();
+    let catalogue = catalogue(policy);
     let view = report::View::of(&report::Input {
         manifest,
         inventory: facts.inventory,
@@ -107,4 +96,31 @@ fn render_report(run: &Run<'_>, facts: &Facts<'_>, manifest: &Manifest) -> Resul
         formula_guard: run.order.config.output.dialect != CsvDialect::Raw,
     });
     report::html::render(&view).map_err(|error| RunError::Report(error.to_string()))
+}
+
+/// The built-in rules, then those of the configuration.
+fn catalogue(policy: &Policy) -> Vec<report::RuleInfo> {
+    let severity = |rule, usual| match policy.rules.get(&rule) {
+        Some(Override::Severity(severity)) => severity.as_str(),
+        _ => usual,
+    };
+    let built_in = rules::catalogue().iter().map(|entry| report::RuleInfo {
+        rule: entry.rule,
+        title: entry.title.into(),
+        why: entry.why.into(),
+        action: entry.action.into(),
+        severity: severity(entry.rule, entry.severity),
+        controls: rules::controls_of(entry.rule, &policy.frameworks).to_vec(),
+        expression: None,
+    });
+    let custom = policy.custom_rules.iter().map(|custom| report::RuleInfo {
+        rule: custom.rule,
+        title: custom.title.clone().into(),
+        why: "A rule of this organisation, from its configuration.".into(),
+        action: custom.action.clone().into(),
+        severity: severity(custom.rule, custom.severity.as_str()),
+        controls: Vec::new(),
+        expression: Some(custom.when.text().to_owned()),
+    });
+    built_in.chain(custom).collect()
 }

@@ -108,6 +108,8 @@ pub(super) fn info(rule: Rule) -> RuleInfo {
             "high",
             &[],
         ),
+        Rule::Custom(id) => (id, "", "", "medium", &[]),
     };
-    RuleInfo { rule, title, why, action, severity, controls: controls.to_vec() }
+    let (title, why, action) = (title.into(), why.into(), action.into());
+    RuleInfo { rule, title, why, action, severity, controls: controls.to_vec(), expression: None }
 }
