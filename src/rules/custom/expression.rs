@@ -4,7 +4,7 @@
 
 use super::probe;
 use super::strict::{self, Pattern};
-use super::values::VARIABLES;
+use super::values::{VARIABLES, words_of};
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 use cel::common::types::CelBool;
 use cel::parser::Parser;
@@ -244,6 +244,9 @@ impl Walk<'_> {
         for part in call.target.as_deref_mut().into_iter().chain(&mut call.args) {
             self.visit(part, depth + 1)?;
         }
+        if [operators::EQUALS, operators::NOT_EQUALS, operators::IN].contains(&name.as_str()) {
+            self.words(&call.args)?;
+        }
         match name.as_str() {
             // `x == null` asks whether it is told: CEL's own answer is the right one.
             operators::EQUALS if !asks_for_null => strict::EQUALS.clone_into(&mut call.func_name),
@@ -255,6 +258,28 @@ impl Walk<'_> {
             }
             operators::IN => strict::IN.clone_into(&mut call.func_name),
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// What is compared with a variable that is one of a few words must be one of them.
+    fn words(&self, sides: &[IdedExpr]) -> Result<(), Flaw> {
+        let of_variable = |side: &IdedExpr| match &side.expr {
+            Expr::Ident(name) => words_of(name).map(|words| (name.clone(), words)),
+            _ => None,
+        };
+        let Some((name, words)) = sides.iter().find_map(of_variable) else { return Ok(()) };
+        let items = sides.iter().flat_map(|side| match &side.expr {
+            Expr::List(list) => list.elements.as_slice(),
+            _ => std::slice::from_ref(side),
+        });
+        for item in items {
+            let Expr::Literal(LiteralValue::String(text)) = &item.expr else { continue };
+            if !words.contains(&text.inner()) {
+                let message = format!("{name} is never {:?}, but one of {}", text.inner(), words.join(", "));
+                let instead = Some((text.inner().to_owned(), words));
+                return Err(Flaw { instead, ..self.flaw(item.id, message) });
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! told is null; a date that was told and cannot be read is neither null nor a number. Knows no expression.
 
 use super::super::staleness::age_days;
-use crate::model::{Blocked, Instant, Roll, Told, User};
+use crate::model::{Blocked, Instant, Roll, Told, User, UserKind};
 use cel::common::types::{CelBool, CelInt, CelList, CelNull, CelString};
 use cel::common::value::Val;
 use serde_json::{Value, json};
@@ -130,6 +130,17 @@ pub(super) const VARIABLES: [Variable; 26] = [
     }),
     variable("locale", Kind::Text, |_, user| text(user.locale.as_deref())),
 ];
+
+/// Every word that a variable can be, where it is one of a few: another one in its place is a slip that would make the rule
+/// silent.
+pub(super) fn words_of(name: &str) -> Option<Vec<&'static str>> {
+    match name {
+        "kind" => Some(UserKind::ALL.iter().map(|kind| kind.as_str()).collect()),
+        "last_login_status" => Some(vec!["at", "never", "not-reported", "unreadable"]),
+        "source_kind" => Some(vec!["rest-v3", "pra", "rs", "password-safe", "scim"]),
+        _ => None,
+    }
+}
 
 const fn variable(
     name: &'static str,

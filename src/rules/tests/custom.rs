@@ -343,6 +343,9 @@ fn a_broken_expression_is_refused_with_its_place_and_why() {
         ("username.matches(locale)", 1, 18, "the pattern must be written here"),
         ("username.matches(\"x{1000}{1000}{100}\")", 1, 18, "not a regular expression"),
         ("contains(username, \"x\")", 1, 9, "cannot be used in this way"),
+        ("enabled && kind == \"contractor\"", 1, 20, "kind is never \"contractor\", but one of person, service"),
+        ("\"nver\" != last_login_status", 1, 1, "last_login_status is never \"nver\""),
+        ("source_kind in [\"pra\", \"rest\"]", 1, 24, "source_kind is never \"rest\", but one of rest-v3"),
         ("enabled\u{7}", 1, 8, "a control character has no place here"),
         (
             "groups.exists(a, groups.exists(b, groups.exists(c, a == b && b == c)))",
