@@ -3,9 +3,11 @@
 //! `cargo bench --bench stages`
 
 use bt_rollcall::model::{
-    Classes, Coverage, Group, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, SourceIdentity, User,
+    Classes, Coverage, Group, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Rule, Severity,
+    SourceIdentity, User,
 };
 use bt_rollcall::rules;
+use bt_rollcall::rules::custom::{CustomRule, Expression};
 use bt_rollcall::rules::policy::Policy;
 use bt_rollcall::sandbox::World;
 use bt_rollcall::source::rest_v3::users_of_page;
@@ -78,6 +80,25 @@ fn classes() -> Classes {
     }
 }
 
+/// Of the sort that organisations write.
+fn custom_rules(count: usize) -> Vec<CustomRule> {
+    let all = [
+        "enabled && \"Contractors\" in groups && days_until_expiry == null",
+        "enabled && is_privileged && (days_since_login >= 30 || last_login_status == \"never\")",
+        "enabled && username.matches(\"(?i)^(tmp|test)[-_]\") && days_since_created > 14",
+        "enabled && kind == \"person\" && !email_address.endsWith(\"@example.com\")",
+        "is_admin && groups.exists(group, group.startsWith(\"ext-\") || group.contains(\"vendor\"))",
+    ];
+    let rule = |(at, when): (usize, &&str)| CustomRule {
+        rule: Rule::custom(&format!("own-{at}")),
+        severity: Severity::Medium,
+        title: "Own".to_owned(),
+        action: "Look.".to_owned(),
+        when: Expression::read(when).expect("an expression"),
+    };
+    all.iter().take(count).enumerate().map(rule).collect()
+}
+
 fn stages(criterion: &mut Criterion) {
     let users = usize::try_from(USERS).expect("a small number");
     let world = World::seeded(1, users, as_of());
@@ -98,6 +119,12 @@ fn stages(criterion: &mut Criterion) {
         b.iter_batched(input, |harvests| Inventory::join(harvests, &classes), BatchSize::PerIteration);
     });
     group.bench_function("judge", |b| b.iter(|| rules::judge(black_box(&inventory), &policy, as_of())));
+    for count in [1, 5] {
+        let policy = Policy { custom_rules: custom_rules(count), ..Policy::default() };
+        group.bench_function(format!("judge, {count} custom"), |b| {
+            b.iter(|| rules::judge(black_box(&inventory), &policy, as_of()));
+        });
+    }
     group.bench_function("write csv", |b| {
         b.iter(|| {
             for table in Table::ALL {

@@ -77,7 +77,7 @@ pub enum Command {
     /// The whole job against the embedded sandbox: no configuration, no network, no account
     #[cfg(feature = "sandbox")]
     Demo(DemoArgs),
-    /// Validate the configuration and name every problem
+    /// Validate the configuration, your own rules too, and name every problem
     Check(CheckArgs),
     /// Check every file of a snapshot against its manifest, or the chain of all, offline; exit 0 intact, 1 not
     Verify(VerifyArgs),

@@ -159,7 +159,7 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
         subject: covered.subject.clone(),
         title: title.into(),
         evidence: evidence.to_string().into(),
-        action: rules::entry(rule).action,
+        action: rules::action_of(rule, policy),
         controls: rules::controls_of(rule, &policy.frameworks),
         first_seen: as_of,
         last_seen: as_of,

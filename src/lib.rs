@@ -10,7 +10,7 @@
 //!                            ├─ model             Harvest -> Inventory (the join)
 //!                            ├─ diff              the base's Inventory + this one -> Changes
 //!                            ├─ clocks            when accounts were first seen and enabled again, over runs
-//!                            ├─ rules             Inventory + Changes + Policy + instant -> Findings, Verdicts
+//!                            ├─ rules             Inventory + Changes + Policy + instant -> Findings, Verdicts; `custom`: rules of the configuration
 //!                            ├─ lifecycle         findings + those of earlier snapshots -> new, open, reopened, resolved
 //!                            ├─ exceptions        findings that somebody answers for until a day -> excepted
 //!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder, linked to its base

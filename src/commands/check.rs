@@ -32,6 +32,9 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         counted(config.sources.len(), "source"),
         counted(config.destinations.len(), "syslog destination")
     ));
+    if !config.policy.custom_rules.is_empty() {
+        checks.good(format!("{}, each tried over samples", counted(config.policy.custom_rules.len(), "custom rule")));
+    }
     if config.destinations.is_empty() {
         checks.note("no [[syslog]] destination: no SIEM will hear of findings");
     }

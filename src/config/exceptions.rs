@@ -1,6 +1,7 @@
 //! The file of accepted exceptions, read with the lines on which things stand: whoever keeps it is often not who keeps the
 //! configuration. Every problem at once.
 
+use super::custom;
 use super::section::{Problem, did_you_mean};
 use crate::exceptions::{Exception, LONGEST_DAYS};
 use crate::model::{Instant, Pattern, Rule};
@@ -25,11 +26,11 @@ pub struct ExceptionsFile {
 }
 
 impl ExceptionsFile {
-    /// Reads it; `sources` are the names that `[[source]]` tables have.
-    pub(super) fn read(path: PathBuf, sources: &[&str]) -> Result<Self, Vec<Problem>> {
+    /// Reads it; `sources` are the names that `[[source]]` tables have, `rules` those of the configuration.
+    pub(super) fn read(path: PathBuf, sources: &[&str], rules: &custom::Read) -> Result<Self, Vec<Problem>> {
         let at = |line: usize, text: String| place(&path, line, text);
         let text = fs::read_to_string(&path).map_err(|error| vec![at(0, format!("cannot read it: {error}"))])?;
-        let file = Reading { text: &text, sources, problems: Vec::new() };
+        let file = Reading { text: &text, sources, rules, problems: Vec::new() };
         let (entries, problems) = file.entries();
         if !problems.is_empty() {
             return Err(problems.into_iter().map(|(line, text)| at(line, text)).collect());
@@ -65,6 +66,7 @@ type Found = (usize, String);
 struct Reading<'a> {
     text: &'a str,
     sources: &'a [&'a str],
+    rules: &'a custom::Read,
     problems: Vec<Found>,
 }
 
@@ -134,15 +136,15 @@ impl<'a> Reading<'a> {
     }
 
     fn rule(&mut self, at: usize, text: &str) -> Option<Rule> {
-        let rule = Rule::parse(text);
+        let rule = self.rules.find(text);
         if rule == Some(Rule::ExceptionExpired) {
             let cure = "renew the exception that is over, or remove it";
             self.problems.push((at, format!("rule: {text} cannot be accepted itself; {cure}")));
             return None;
         }
         if rule.is_none() {
-            let known: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
-            self.problems.push((at, format!("rule: {text:?} is not a rule{}", did_you_mean(text, &known))));
+            let hint = did_you_mean(text, &self.rules.known());
+            self.problems.push((at, format!("rule: {text:?} is not a rule{hint}")));
         }
         rule
     }

@@ -1,5 +1,6 @@
 //! `[policy]`: thresholds, special groups and accounts, rules, the register of service accounts.
 
+use super::custom;
 use super::exceptions::ExceptionsFile;
 use super::owners;
 use super::reference::Surroundings;
@@ -35,8 +36,10 @@ pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &Surr
     }
     let percent = section.number("max_shrink_percent", 0..=100, u32::from(policy.max_shrink_percent));
     policy.max_shrink_percent = u8::try_from(percent).unwrap_or(100);
-    let exceptions = exceptions(&section, sources, around);
-    policy.rules = section.section("rules").map(|rules| overrides(&rules)).unwrap_or_default();
+    let custom = custom::read(&section);
+    let exceptions = exceptions(&section, sources, &custom, around);
+    policy.rules = section.section("rules").map(|rules| overrides(&rules, &custom)).unwrap_or_default();
+    policy.custom_rules = custom.rules;
     policy.service_owners = owners::read(section.sections("service_owners"), sources);
     let classes = Classes {
         privileged_groups: patterns(&section, "privileged_groups"),
@@ -48,9 +51,14 @@ pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &Surr
 }
 
 /// The file's own problems come with its path and their lines.
-fn exceptions(section: &Section<'_>, sources: &[&str], around: &Surroundings<'_>) -> Option<ExceptionsFile> {
+fn exceptions(
+    section: &Section<'_>,
+    sources: &[&str],
+    custom: &custom::Read,
+    around: &Surroundings<'_>,
+) -> Option<ExceptionsFile> {
     let path = around.path(section.text("exceptions")?);
-    let read = ExceptionsFile::read(path, sources);
+    let read = ExceptionsFile::read(path, sources, custom);
     read.map_err(|found| found.into_iter().for_each(|problem| section.problems().add(problem.key, problem.text))).ok()
 }
 
@@ -79,15 +87,15 @@ fn patterns(section: &Section<'_>, key: &'static str) -> Vec<Pattern> {
     patterns
 }
 
-fn overrides(section: &Section<'_>) -> BTreeMap<Rule, Override> {
+fn overrides(section: &Section<'_>, custom: &custom::Read) -> BTreeMap<Rule, Override> {
     let mut overrides = BTreeMap::new();
     for (id, value) in section.entries() {
         let Some(wanted) = severity_or_off(section, id, value) else { continue };
-        match Rule::parse(id) {
+        match custom.find(id) {
             Some(rule) => {
                 overrides.insert(rule, wanted);
             }
-            None => unknown_rule(section, id),
+            None => unknown_rule(section, id, custom),
         }
     }
     overrides
@@ -104,7 +112,7 @@ fn severity_or_off(section: &Section<'_>, id: &str, value: &Value) -> Option<Ove
     read
 }
 
-fn unknown_rule(section: &Section<'_>, id: &str) {
-    let known: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+fn unknown_rule(section: &Section<'_>, id: &str, custom: &custom::Read) {
+    let known: Vec<&str> = custom.known();
     section.problem(id, format!("is not a rule{}", did_you_mean(id, &known)));
 }

@@ -9,6 +9,7 @@ use crate::wire::{Account, TokenAuth};
 use secrecy::ExposeSecret;
 use std::os::unix::fs::PermissionsExt;
 
+mod custom;
 mod sources;
 
 const LEAST: &str = r#"

@@ -19,7 +19,7 @@ fn finding(rule: Rule, id: &str, name: &str, severity: Severity) -> Finding {
         subject: Subject { kind: SubjectKind::User, id: id.into(), name: Some(name.into()) },
         title: "t".into(),
         evidence: "{}".into(),
-        action: "a",
+        action: "a".into(),
         controls: [].into(),
         first_seen: at("2026-11-01T00:00:00Z"),
         last_seen: at("2026-11-01T00:00:00Z"),

@@ -283,7 +283,7 @@ fn what_happened_is_told_by_status_and_severity() {
         subject: Subject { kind: SubjectKind::User, id: "1".into(), name: None },
         title: "t".into(),
         evidence: "{}".into(),
-        action: "a",
+        action: "a".into(),
         controls: [].into(),
         first_seen: day(0),
         last_seen: day(0),

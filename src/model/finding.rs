@@ -4,8 +4,10 @@ use super::{Instant, SourceName};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,10 +80,12 @@ pub enum Rule {
     DataQuality,
     /// A list that was not proven complete.
     CollectionIncomplete,
+    /// One that the configuration makes, by its id; see [`Rule::custom`].
+    Custom(&'static str),
 }
 
 impl Rule {
-    /// All, in the order in which reports list them.
+    /// All that are built in, in the order in which reports list them. Those of the configuration come after them.
     pub const ALL: [Self; 16] = [
         Self::StaleLogin,
         Self::NeverLoggedIn,
@@ -120,10 +124,24 @@ impl Rule {
             Self::ExceptionExpired => "exception-expired",
             Self::DataQuality => "data-quality",
             Self::CollectionIncomplete => "collection-incomplete",
+            Self::Custom(id) => id,
         }
     }
 
-    /// Reads the public id.
+    /// A rule of the configuration. Each id is kept for the life of the process, once, so that a rule stays as cheap to copy
+    /// as an id: they come from one configuration file, and are few.
+    pub fn custom(id: &str) -> Self {
+        static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = kept.get(id).copied().unwrap_or_else(|| {
+            let id: &'static str = Box::leak(Box::from(id));
+            kept.insert(id);
+            id
+        });
+        Self::Custom(id)
+    }
+
+    /// Reads the public id of one that is built in.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|r| r.as_str() == text)
     }
@@ -292,7 +310,7 @@ pub struct Finding {
     /// A JSON object: basis, age, threshold and where the threshold came from, and at how many instants it was found; keys sorted.
     pub evidence: Box<str>,
     /// What to do.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// Control ids of the selected frameworks that this is relevant to.
     pub controls: Arc<[&'static str]>,
     /// When it was first seen.

@@ -9,6 +9,7 @@ use crate::model::Rule;
 use crate::rules;
 use crate::rules::frameworks;
 use crate::rules::policy::{Policy, Threshold};
+use std::borrow::Cow;
 
 /// The controls of one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct ControlRow {
     /// The rule's id.
     pub rule: &'static str,
     /// Its name for people.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// `90 days (pci-dss-4.0.1)`; nothing where the rule has none.
     pub thresholds: Vec<Shown>,
     /// In words.
@@ -69,7 +70,7 @@ fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, resu
         control,
         span,
         rule: result.id,
-        title: result.title,
+        title: result.title.clone(),
         thresholds: thresholds(rule, policy),
         result: result.result(),
         class: result.class(),

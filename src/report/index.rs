@@ -7,6 +7,7 @@ use crate::model::{
 };
 use crate::snapshot::manifest::SourceEntry;
 use ahash::AHashSet;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The input, indexed.
@@ -48,8 +49,8 @@ impl<'a> Index<'a> {
     }
 
     /// The rule's name for people, else its id.
-    pub(super) fn title(&self, rule: Rule) -> &'static str {
-        self.info(rule).map_or(rule.as_str(), |info| info.title)
+    pub(super) fn title(&self, rule: Rule) -> Cow<'static, str> {
+        self.info(rule).map_or(Cow::Borrowed(rule.as_str()), |info| info.title.clone())
     }
 
     pub(super) fn verdicts(&self, rule: Rule) -> impl Iterator<Item = &'a Verdict> {

@@ -5,6 +5,7 @@ use super::index::Index;
 use super::text::{counted, thousands};
 use super::{Bounded, Shown};
 use crate::model::{FindingStatus, Outcome, Rule, Severity, Verdict};
+use std::borrow::Cow;
 
 /// Lists, beside the users, that hold accounts.
 pub(super) const LISTS_OF_ACCOUNTS: [&str; 3] = ["vendors", "vendor-users", "api-accounts"];
@@ -60,15 +61,17 @@ pub struct RuleResult {
     /// Public id.
     pub id: &'static str,
     /// Name for people.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// Why it matters.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
     /// What to do.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// Its severities in words.
     pub severity: &'static str,
     /// Control ids that it is relevant to.
     pub controls: Vec<&'static str>,
+    /// The expression of a rule that the configuration makes.
+    pub expression: Option<Shown>,
     /// What came of it.
     pub standing: Standing,
     /// Findings.
@@ -145,10 +148,11 @@ fn result(index: &Index<'_>, rule: Rule) -> RuleResult {
     RuleResult {
         id: rule.as_str(),
         title: index.title(rule),
-        why: info.map_or("", |i| i.why),
-        action: info.map_or("", |i| i.action),
+        why: info.map(|i| i.why.clone()).unwrap_or_default(),
+        action: info.map(|i| i.action.clone()).unwrap_or_default(),
         severity: info.map_or("", |i| i.severity),
         controls: info.map(|i| i.controls.clone()).unwrap_or_default(),
+        expression: info.and_then(|i| i.expression.as_deref()).map(Shown::sentence),
         standing: standing(index, rule, total, gaps.is_empty()),
         total,
         by_severity,

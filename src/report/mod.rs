@@ -7,9 +7,10 @@
 use crate::diff::Since;
 use crate::exceptions::Use;
 use crate::model::{Finding, Instant, Inventory, Rule, Verdict};
+use crate::rules;
 use crate::rules::policy::{Override, Policy};
-use crate::rules::{self, Entry};
 use crate::snapshot::manifest::Manifest;
+use std::borrow::Cow;
 
 mod accounts;
 mod changes;
@@ -54,32 +55,45 @@ pub struct RuleInfo {
     /// Which.
     pub rule: Rule,
     /// Short name for people.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// Why it matters, in one sentence.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
     /// What to do about a finding.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// Its severities in words.
     pub severity: &'static str,
     /// Control ids of the selected frameworks that it is relevant to.
     pub controls: Vec<&'static str>,
+    /// The expression of a rule that the configuration makes.
+    pub expression: Option<String>,
 }
 
 impl RuleInfo {
-    /// Every rule as this policy has it.
+    /// The built-in rules, then those of the configuration.
     pub fn all(policy: &Policy) -> Vec<Self> {
-        let info = |entry: &Entry| Self {
-            rule: entry.rule,
-            title: entry.title,
-            why: entry.why,
-            action: entry.action,
-            severity: match policy.rules.get(&entry.rule) {
-                Some(Override::Severity(severity)) => severity.as_str(),
-                _ => entry.severity,
-            },
-            controls: rules::controls_of(entry.rule, &policy.frameworks).to_vec(),
+        let severity = |rule, usual| match policy.rules.get(&rule) {
+            Some(Override::Severity(severity)) => severity.as_str(),
+            _ => usual,
         };
-        rules::catalogue().iter().map(info).collect()
+        let built_in = rules::catalogue().iter().map(|entry| Self {
+            rule: entry.rule,
+            title: entry.title.into(),
+            why: entry.why.into(),
+            action: entry.action.into(),
+            severity: severity(entry.rule, entry.severity),
+            controls: rules::controls_of(entry.rule, &policy.frameworks).to_vec(),
+            expression: None,
+        });
+        let custom = policy.custom_rules.iter().map(|custom| Self {
+            rule: custom.rule,
+            title: custom.title.clone().into(),
+            why: "A rule of this organisation, from its configuration.".into(),
+            action: custom.action.clone().into(),
+            severity: severity(custom.rule, custom.severity.as_str()),
+            controls: Vec::new(),
+            expression: Some(custom.when.text().to_owned()),
+        });
+        built_in.chain(custom).collect()
     }
 }
 

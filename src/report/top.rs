@@ -5,6 +5,7 @@ use super::text::{counted, date_and_time};
 use super::{Bounded, Shown};
 use crate::model::{Finding, FindingStatus, Roll, Severity, SubjectKind, User, UserKind};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 /// Rows of the table.
@@ -54,7 +55,7 @@ pub struct TopRow {
     /// Who set the threshold.
     pub threshold_from: Option<Shown>,
     /// What to do.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// Its groups, the first of them.
     pub groups: Bounded<Shown>,
 }
@@ -112,7 +113,7 @@ fn row(index: &Index<'_>, finding: &Finding) -> TopRow {
         age_days: number("age_days"),
         threshold_days: number("threshold_days"),
         threshold_from: text("threshold_from").map(Shown::name),
-        action: finding.action,
+        action: finding.action.clone(),
         groups: subject.map_or(Bounded { rows: Vec::new(), more: 0 }, |(roll, user)| groups(roll, user)),
     }
 }

@@ -1,7 +1,9 @@
 //! What each rule is, for people: why, what to do, which controls it is relevant to. Data. A finding is *relevant to* a
 //! control, never a statement about compliance with it.
 
+use super::policy::Policy;
 use crate::model::Rule;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// One rule of the catalogue.
@@ -263,24 +265,31 @@ const ALL: [Entry; 16] = [
     },
 ];
 
-/// Every rule, in the order of [`Rule::ALL`].
+/// Every rule that is built in, in the order of [`Rule::ALL`].
 pub fn catalogue() -> &'static [Entry] {
     &ALL
 }
 
-/// One rule.
-pub fn entry(rule: Rule) -> &'static Entry {
+/// One that is built in.
+pub fn entry(rule: Rule) -> Option<&'static Entry> {
     // The two lists have the same order; a test says so.
-    let place = Rule::ALL.iter().position(|other| *other == rule).unwrap_or(0);
-    &ALL[place]
+    Rule::ALL.iter().position(|other| *other == rule).map(|place| &ALL[place])
 }
 
-/// The controls of the selected frameworks that a rule is relevant to; of all frameworks where none is selected.
+/// What to do about a finding of a rule.
+pub fn action_of(rule: Rule, policy: &Policy) -> Cow<'static, str> {
+    let custom = || policy.custom_rule(rule).map(|custom| Cow::Owned(custom.action.clone()));
+    entry(rule).map(|entry| Cow::Borrowed(entry.action)).or_else(custom).unwrap_or_default()
+}
+
+/// The controls of the selected frameworks that a rule is relevant to; of all frameworks where none is selected. What a rule of
+/// the configuration is relevant to is not known.
 pub fn controls_of(rule: Rule, frameworks: &[String]) -> Arc<[&'static str]> {
     let selected = |family: Family| {
         frameworks.is_empty() || family.frameworks().iter().any(|id| frameworks.iter().any(|f| f == id))
     };
-    entry(rule).controls.iter().filter(|(family, _)| selected(*family)).map(|(_, control)| *control).collect()
+    let controls = entry(rule).map_or(&[][..], |entry| entry.controls);
+    controls.iter().filter(|(family, _)| selected(*family)).map(|(_, control)| *control).collect()
 }
 
 /// The controls of one text that rules are relevant to.

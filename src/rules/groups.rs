@@ -48,8 +48,7 @@ pub(super) fn look_at(bench: &mut Bench<'_>) {
         }
     }
     for (rule, tally) in [(Rule::DanglingGroup, dangling), (Rule::EmptyGroup, empty)] {
-        bench.tally[rule as usize].subjects += tally.subjects;
-        bench.tally[rule as usize].undetermined += tally.undetermined;
+        bench.count(rule, tally);
     }
     for (remark, subject) in found {
         bench.find(remark, subject);

@@ -4,6 +4,7 @@
 //! never evidence of absence: rules that argue from a missing group or membership need the whole list.
 
 mod catalogue;
+pub mod custom;
 pub mod frameworks;
 mod gaps;
 mod groups;
@@ -18,8 +19,8 @@ mod staleness;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Coverage as ControlCoverage, Entry, catalogue, controls_of, coverage, entry};
-pub use gaps::Gaps;
+pub use catalogue::{Coverage as ControlCoverage, Entry, action_of, catalogue, controls_of, coverage, entry};
+pub use gaps::{CUSTOM_RULES, Gaps};
 
 use crate::clocks::{Clock, Clocks};
 use crate::diff::Since;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 pub struct Judgement {
     /// Sorted by (source, rule id, subject kind, subject id).
     pub findings: Vec<Finding>,
-    /// One a source and rule: sources by name, rules in the order of [`Rule::ALL`].
+    /// One a source and rule: sources by name, rules in the order of [`Rule::ALL`], then those of the configuration.
     pub verdicts: Vec<Verdict>,
     /// For which subjects which rule could not be judged; one entry a source, in the order of the inventory.
     pub gaps: Vec<Gaps>,
@@ -63,9 +64,10 @@ pub fn judge(inventory: &Inventory, policy: &Policy, as_of: Instant) -> Judgemen
 pub fn judge_after(before: Before<'_>, inventory: &Inventory, policy: &Policy, as_of: Instant) -> Judgement {
     let controls: BTreeMap<Rule, Arc<[&'static str]>> =
         Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
+    let panel = custom::Panel::of(policy);
     let mut judgement = Judgement { findings: Vec::new(), verdicts: Vec::new(), gaps: Vec::new() };
     for roll in &inventory.rolls {
-        Bench::new(roll, policy, as_of, before, &controls).judge(&mut judgement);
+        Bench::new(roll, policy, as_of, before, &controls).judge(&panel, &mut judgement);
     }
     judgement
 }
@@ -86,8 +88,10 @@ struct Bench<'a> {
     happened: Result<Happened<'a>, String>,
     /// Of this source, where anything is remembered.
     clocks: Option<&'a BTreeMap<UserId, Clock>>,
-    /// By the place of the rule in [`Rule::ALL`].
-    tally: [Tally; Rule::ALL.len()],
+    /// The rules of the configuration.
+    custom: Arc<[Rule]>,
+    /// By the place of the rule, as [`gaps::place`] tells it.
+    tally: Vec<Tally>,
     gaps: Gaps,
     findings: Vec<Finding>,
 }
@@ -127,6 +131,7 @@ impl<'a> Bench<'a> {
         before: Before<'a>,
         controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
     ) -> Self {
+        let custom: Arc<[Rule]> = policy.custom_rules.iter().map(|custom| custom.rule).collect();
         let told = |user: &User| matches!(user.last_login, LastLogin::At(_) | LastLogin::Never { .. });
         Self {
             roll,
@@ -138,15 +143,20 @@ impl<'a> Bench<'a> {
             identities: identity::Identities::of(&roll.harvest.users, as_of),
             happened: Happened::of(before.since, &roll.harvest.source.name),
             clocks: before.clocks.of_source(&roll.harvest.source.name),
-            tally: Default::default(),
-            gaps: Gaps::over(&roll.harvest),
+            tally: vec![Tally::default(); Rule::ALL.len() + custom.len()],
+            gaps: Gaps::over(&roll.harvest, Arc::clone(&custom)),
+            custom,
             findings: Vec::new(),
         }
     }
 
-    fn judge(mut self, into: &mut Judgement) {
+    fn judge(mut self, panel: &custom::Panel<'_>, into: &mut Judgement) {
+        let around = custom::Surroundings::of(self.roll, self.as_of);
         for (at, user) in self.roll.harvest.users.iter().enumerate() {
             self.look_at(at, user);
+            for (rule, look) in panel.look_at(&around, user) {
+                self.note(at, user, rule, look);
+            }
         }
         groups::look_at(&mut self);
         since::growth(&mut self);
@@ -158,7 +168,7 @@ impl<'a> Bench<'a> {
                 crate::model::UserId::from(finding.subject.id.clone()),
             )
         });
-        into.verdicts.extend(Rule::ALL.into_iter().map(|rule| self.verdict(rule)));
+        into.verdicts.extend(Rule::ALL.iter().chain(&*self.custom).map(|rule| self.verdict(*rule)));
         into.findings.append(&mut self.findings);
         into.gaps.push(self.gaps);
     }
@@ -179,20 +189,30 @@ impl<'a> Bench<'a> {
             (Rule::DataQuality, quality::of_user(self, user)),
         ];
         for (rule, look) in looks {
-            let tally = &mut self.tally[rule as usize];
-            match look {
-                Look::NotASubject => {}
-                Look::Fine => tally.subjects += 1,
-                Look::Undetermined => {
-                    tally.subjects += 1;
-                    tally.undetermined += 1;
-                    self.gaps.of_user(at, rule);
-                }
-                Look::Remark(remark) => {
-                    tally.subjects += 1;
-                    self.find(remark, subject(user));
-                }
+            self.note(at, user, rule, look);
+        }
+    }
+
+    fn note(&mut self, at: usize, user: &User, rule: Rule, look: Look) {
+        let tally = match look {
+            Look::NotASubject => return,
+            Look::Fine => Tally { subjects: 1, undetermined: 0 },
+            Look::Undetermined => {
+                self.gaps.of_user(at, rule);
+                Tally { subjects: 1, undetermined: 1 }
             }
+            Look::Remark(remark) => {
+                self.find(remark, subject(user));
+                Tally { subjects: 1, undetermined: 0 }
+            }
+        };
+        self.count(rule, tally);
+    }
+
+    fn count(&mut self, rule: Rule, more: Tally) {
+        if let Some(tally) = gaps::place(rule, &self.custom).and_then(|place| self.tally.get_mut(place)) {
+            tally.subjects += more.subjects;
+            tally.undetermined += more.undetermined;
         }
     }
 
@@ -216,7 +236,7 @@ impl<'a> Bench<'a> {
             subject,
             title: title.into(),
             evidence: Value::Object(evidence).to_string().into(),
-            action: entry(rule).action,
+            action: action_of(rule, self.policy),
             controls: self.controls.get(&rule).cloned().unwrap_or_default(),
             first_seen: self.as_of,
             last_seen: self.as_of,
@@ -271,7 +291,8 @@ impl<'a> Bench<'a> {
         } else if let Some(why) = self.cannot_judge(rule) {
             Outcome::Undetermined { why }
         } else {
-            let Tally { subjects, undetermined } = self.tally[rule as usize];
+            let place = gaps::place(rule, &self.custom);
+            let Tally { subjects, undetermined } = place.map(|place| self.tally[place]).unwrap_or_default();
             Outcome::Judged { subjects, undetermined }
         };
         Verdict { source: self.roll.harvest.source.name.clone(), rule, outcome }

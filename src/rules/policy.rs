@@ -1,5 +1,6 @@
 //! The thresholds in force and where each came from. Plain data; the configuration makes it, rules and report read it.
 
+use super::custom::CustomRule;
 use crate::model::{Pattern, Rule, Severity, SourceName, User};
 use chrono::NaiveDate;
 use std::collections::BTreeMap;
@@ -60,6 +61,21 @@ pub struct Policy {
     pub rules: BTreeMap<Rule, Override>,
     /// `[[policy.service_owners]]`, in the order of the file.
     pub service_owners: Vec<ServiceOwner>,
+    /// `[[policy.custom_rules]]`, in the order of the file.
+    pub custom_rules: Vec<CustomRule>,
+}
+
+impl Policy {
+    /// The rule of the configuration with this id.
+    pub fn custom_rule(&self, rule: Rule) -> Option<&CustomRule> {
+        self.custom_rules.iter().find(|custom| custom.rule == rule)
+    }
+
+    /// The rule with this id, built in or of the configuration.
+    pub fn rule(&self, id: &str) -> Option<Rule> {
+        let custom = || self.custom_rules.iter().map(|custom| custom.rule).find(|rule| rule.as_str() == id);
+        Rule::parse(id).or_else(custom)
+    }
 }
 
 impl Default for Policy {
@@ -73,6 +89,7 @@ impl Default for Policy {
             frameworks: Vec::new(),
             rules: BTreeMap::new(),
             service_owners: Vec::new(),
+            custom_rules: Vec::new(),
         }
     }
 }

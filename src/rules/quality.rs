@@ -99,7 +99,7 @@ pub(super) fn of_source(bench: &mut Bench<'_>) {
     if let Some(remark) = incomplete(bench) {
         bench.find(remark, subject);
     }
-    bench.tally[Rule::CollectionIncomplete as usize] = Tally { subjects: 1, undetermined: 0 };
+    bench.count(Rule::CollectionIncomplete, Tally { subjects: 1, undetermined: 0 });
 }
 
 fn clock_and_counts(bench: &Bench<'_>) -> Option<Remark> {

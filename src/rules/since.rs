@@ -65,7 +65,7 @@ pub(super) fn growth(bench: &mut Bench<'_>) {
     for at in unknown {
         bench.gaps.of_group(at, Rule::PrivilegedGrowth);
     }
-    bench.tally[Rule::PrivilegedGrowth as usize] = tally;
+    bench.count(Rule::PrivilegedGrowth, tally);
     for (remark, subject) in found {
         bench.find(remark, subject);
     }

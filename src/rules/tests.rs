@@ -1,5 +1,6 @@
 //! Each rule over small inventories, with people named by their role in the case.
 
+mod custom;
 mod groups;
 mod identity;
 mod service;

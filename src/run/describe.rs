@@ -7,6 +7,7 @@ use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
 use crate::model::{Classes, Finding, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
+use crate::rules::custom::CustomRule;
 use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
 use crate::snapshot::Published;
 use crate::snapshot::manifest::{
@@ -168,6 +169,7 @@ fn policy(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry> {
     let rules: BTreeMap<&str, &str> =
         policy.rules.iter().map(|(rule, wanted)| (rule.as_str(), word(*wanted))).collect();
     let owners: Vec<Value> = policy.service_owners.iter().map(service_owner).collect();
+    let custom: Vec<Value> = policy.custom_rules.iter().map(custom_rule).collect();
     let shrink = policy.max_shrink_percent;
     BTreeMap::from([
         ("stale_after_days".to_owned(), days(&policy.stale_after)),
@@ -180,6 +182,7 @@ fn policy(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry> {
         ("service_accounts".to_owned(), patterns(&classes.service_accounts)),
         ("rules".to_owned(), entry(json!(rules), rules.is_empty())),
         ("service_owners".to_owned(), entry(json!(owners), owners.is_empty())),
+        ("custom_rules".to_owned(), entry(json!(custom), custom.is_empty())),
     ])
 }
 
@@ -193,6 +196,16 @@ fn service_owner(entry: &ServiceOwner) -> Value {
         told["source"] = json!(source);
     }
     told
+}
+
+fn custom_rule(custom: &CustomRule) -> Value {
+    json!({
+        "id": custom.rule.as_str(),
+        "severity": custom.severity.as_str(),
+        "title": custom.title,
+        "action": custom.action,
+        "when": custom.when.text(),
+    })
 }
 
 fn entry(value: Value, usual: bool) -> PolicyEntry {

@@ -7,8 +7,9 @@
 
 use crate::clocks::Clocks;
 use crate::lifecycle::{Over, Past};
-use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule, times_seen};
+use crate::model::{Finding, FindingStatus, Fingerprint, Instant, times_seen};
 use crate::rules;
+use crate::rules::policy::Policy;
 use crate::snapshot::load::{Archive, PastFinding};
 use crate::snapshot::{SnapshotError, Store, replace_file};
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,7 @@ impl Memory {
 }
 
 /// Reads what is there. A snapshot that cannot be read is left out and named. `base` need not be opened again.
-pub(super) fn recall(store: &Store, base: Option<&Archive>, state_dir: &Path, frameworks: &[String]) -> Memory {
+pub(super) fn recall(store: &Store, base: Option<&Archive>, state_dir: &Path, policy: &Policy) -> Memory {
     let mut memory =
         Memory { past: Past::default(), clocks: Clocks::default(), warnings: Vec::new(), index: Index::default() };
     let there = match store.snapshots() {
@@ -78,7 +79,7 @@ pub(super) fn recall(store: &Store, base: Option<&Archive>, state_dir: &Path, fr
             there.len()
         )),
     }
-    memory.read_newest(store, base, &there, frameworks);
+    memory.read_newest(store, base, &there, policy);
     memory.read_rest(store, &there);
     let Memory { past, index, .. } = &mut memory;
     index.format = FORMAT;
@@ -94,8 +95,8 @@ pub(super) fn recall(store: &Store, base: Option<&Archive>, state_dir: &Path, fr
 
 impl Memory {
     /// The newest snapshot that can be read tells what stands.
-    fn read_newest(&mut self, store: &Store, base: Option<&Archive>, there: &[String], frameworks: &[String]) {
-        let mut foreign = BTreeSet::new();
+    fn read_newest(&mut self, store: &Store, base: Option<&Archive>, there: &[String], policy: &Policy) {
+        let mut foreign: BTreeMap<String, u64> = BTreeMap::new();
         for run in there.iter().rev() {
             let opened = base.filter(|base| base.manifest.run_id == *run);
             let Some((archive, as_of, findings)) = self.open(store, opened, run) else { continue };
@@ -108,21 +109,22 @@ impl Memory {
             }
             for finding in findings {
                 self.index.note(&finding, run);
-                match known(&finding, frameworks) {
+                match known(&finding, policy) {
                     Some(known) if known.status.stands() => {
                         self.past.standing.insert(known.fingerprint, known);
                     }
                     Some(_) => {}
                     None => {
-                        foreign.insert(finding.rule.to_string());
+                        *foreign.entry(finding.rule.to_string()).or_insert(0) += 1;
                     }
                 }
             }
             break;
         }
-        for rule in foreign {
-            self.warnings
-                .push(format!("findings of the rule {rule}, which this version does not have, are not carried on"));
+        for (rule, count) in foreign {
+            self.warnings.push(format!(
+                "{count} findings are told no longer: their rule {rule} is not in the configuration any more, and none of this version"
+            ));
         }
     }
 
@@ -202,8 +204,8 @@ impl Index {
 }
 
 /// As this version tells findings: what to do and the controls are the catalogue's, for the frameworks that are selected now.
-fn known(past: &PastFinding, frameworks: &[String]) -> Option<Finding> {
-    let rule = Rule::parse(&past.rule)?;
+fn known(past: &PastFinding, policy: &Policy) -> Option<Finding> {
+    let rule = policy.rule(&past.rule)?;
     Some(Finding {
         source: past.source.clone(),
         fingerprint: past.fingerprint,
@@ -213,8 +215,8 @@ fn known(past: &PastFinding, frameworks: &[String]) -> Option<Finding> {
         subject: past.subject.clone(),
         title: past.title.clone(),
         evidence: past.evidence.clone(),
-        action: rules::entry(rule).action,
-        controls: rules::controls_of(rule, frameworks),
+        action: rules::action_of(rule, policy),
+        controls: rules::controls_of(rule, &policy.frameworks),
         first_seen: past.first_seen,
         last_seen: past.last_seen,
         exception: past.exception.clone(),

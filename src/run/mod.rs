@@ -268,7 +268,7 @@ impl Run<'_> {
     /// What the snapshots remember. A rehearsal writes nothing.
     fn recall(&self, store: &Store, base: Option<&Archive>, ending: &mut Ending) -> Memory {
         let config = self.order.config;
-        let memory = memory::recall(store, base, &config.state_dir, &config.policy.frameworks);
+        let memory = memory::recall(store, base, &config.state_dir, &config.policy);
         if let Some(Err(error)) = (!self.order.dry_run).then(|| memory.keep(&config.state_dir)) {
             self.note(ending, format!("failed to {error}; the next run reads all snapshots again"));
         }

@@ -73,7 +73,7 @@ fn finding(name: &str, evidence: &str) -> Finding {
         subject: Subject { kind: SubjectKind::User, id: "17".into(), name: Some(name.into()) },
         title: "no login for 100 days".into(),
         evidence: serde_json::json!({ "basis": evidence, "privileged": true }).to_string().into(),
-        action: "Ask the account's owner.",
+        action: "Ask the account's owner.".into(),
         controls: vec!["PCI DSS 8.2.6"; 20].into(),
         first_seen: now(),
         last_seen: now(),

@@ -170,7 +170,7 @@ pub(super) fn findings<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Finding, impl I
         optional("subject_name", Vary,   Text(|f| f.subject.name.as_deref())),
         required("title",        Vary,   Text(|f| Some(&f.title))),
         required("evidence",     Vary,   Text(|f| Some(&f.evidence))),
-        required("action",       Repeat, Text(|f| Some(f.action))),
+        required("action",       Repeat, Text(|f| Some(&f.action))),
         required("controls",     Repeat, Words(|f| &f.controls)),
         required("first_seen",   Repeat, Instant(|f| Some(f.first_seen))),
         required("last_seen",    Repeat, Instant(|f| Some(f.last_seen))),

@@ -365,7 +365,7 @@ fn finding() -> Finding {
         subject: Subject { kind: SubjectKind::User, id: "7".into(), name: Some("=stale-admin".into()) },
         title: "no login for 120 days".into(),
         evidence: r#"{"age_days":120}"#.into(),
-        action: "disable it",
+        action: "disable it".into(),
         controls: vec!["PCI DSS 8.2.6", "CIS 5.3"].into(),
         first_seen: "2026-11-23T02:00:00Z".parse().unwrap(),
         last_seen: "2026-11-23T02:00:00.25Z".parse().unwrap(),

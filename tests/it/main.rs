@@ -8,6 +8,7 @@ mod changes;
 mod churn;
 mod conformance;
 mod crash;
+mod custom;
 mod delivery;
 mod exceptions;
 mod faults;

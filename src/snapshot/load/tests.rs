@@ -79,7 +79,7 @@ fn finding() -> Finding {
         subject: Subject { kind: SubjectKind::User, id: "1".into(), name: Some("=1".into()) },
         title: "a, b".into(),
         evidence: "{\"a\":\"b\"}".into(),
-        action: "act",
+        action: "act".into(),
         controls: Arc::from(["CIS 5.3", "AC-2"]),
         first_seen: at("2026-11-01T00:00:00Z"),
         last_seen: at("2026-11-23T02:00:00Z"),

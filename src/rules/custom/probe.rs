@@ -1,0 +1,173 @@
+//! Tries an expression over samples when the configuration is read: what does not fit together (`enabled + 1`,
+//! `days_since_login > "90"`) is a mistake whatever an account is like. Every part is tried on its own, because what stands
+//! behind `&&` would otherwise be tried only where the front of it holds.
+
+use super::expression::Expression;
+use super::strict;
+use super::values::{Datum, Kind, VARIABLES};
+use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, operators};
+use cel::common::types::{CelBool, CelList, CelNull};
+use cel::common::value::Val;
+use cel::{Context, Env, ExecutionError, Value};
+use std::sync::Arc;
+
+/// The part that is wrong, and what is wrong with it.
+type Mistake = (u64, String);
+type Sample = fn(Kind) -> Datum<'static>;
+
+/// Everything told, in two ways.
+const TOLD: [Sample; 2] = [
+    |kind| match kind {
+        Kind::Flag => Datum::Flag(true),
+        Kind::Number => Datum::Number(100),
+        Kind::Text => Datum::Text("1"),
+        Kind::Texts => Datum::Texts(vec!["1", "two"]),
+    },
+    |kind| match kind {
+        Kind::Flag => Datum::Flag(false),
+        Kind::Number => Datum::Number(0),
+        Kind::Text => Datum::Text("local"),
+        Kind::Texts => Datum::Texts(vec!["Operators"]),
+    },
+];
+
+/// `None`: nothing is wrong with it.
+pub(super) fn of(expression: &Expression) -> Option<Mistake> {
+    let env = Arc::new(strict::environment());
+    let told =
+        TOLD.into_iter().find_map(|sample| part(expression.tree(), &context(expression, &env, sample), true).err());
+    told.or_else(|| nothing_told(expression, &context(expression, &env, |_| Datum::Null)))
+}
+
+fn context(expression: &Expression, env: &Arc<Env>, sample: Sample) -> Context<'static, 'static> {
+    let mut context = Context::with_env(Arc::clone(env));
+    expression.prepare(&mut context);
+    for variable in expression.variables().map(|at| &VARIABLES[at]) {
+        if let Some(value) = sample(variable.kind).to_cel() {
+            context.add_variable_as_val(variable.name, value);
+        }
+    }
+    context
+}
+
+/// That it cannot be judged is right then; that it comes to something else than true or false is not.
+fn nothing_told(expression: &Expression, context: &Context<'_, '_>) -> Option<Mistake> {
+    let tree = expression.tree();
+    let value = Value::resolve_val(tree, context).ok()?;
+    let value = Some(value).filter(|value| !is_flag(value.as_ref()) && value.downcast_ref::<CelNull>().is_none())?;
+    Some((tree.id, must_be_flag(value.as_ref())))
+}
+
+fn part(expr: &IdedExpr, context: &Context<'_, '_>, wants_flag: bool) -> Result<(), Mistake> {
+    match &expr.expr {
+        Expr::Call(call) => {
+            let parts = call.target.as_deref().into_iter().chain(&call.args).enumerate();
+            for (at, inner) in parts {
+                part(inner, context, inner_wants_flag(&call.func_name, at, wants_flag))?;
+            }
+        }
+        Expr::List(list) => list.elements.iter().try_for_each(|item| part(item, context, false))?,
+        Expr::Comprehension(loops) => in_loop(loops, context)?,
+        _ => {}
+    }
+    let mistake = match Value::resolve_val(expr, context) {
+        Ok(value) if wants_flag && !is_flag(value.as_ref()) => Some(must_be_flag(value.as_ref())),
+        Ok(_) => None,
+        Err(error) => in_words(&error),
+    };
+    mistake.map_or(Ok(()), |message| Err((expr.id, message)))
+}
+
+fn inner_wants_flag(function: &str, at: usize, wants_flag: bool) -> bool {
+    match function {
+        operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => true,
+        operators::CONDITIONAL => at == 0 || wants_flag,
+        _ => false,
+    }
+}
+
+/// With the first item of the list, where there is one.
+fn in_loop(loops: &ComprehensionExpr, context: &Context<'_, '_>) -> Result<(), Mistake> {
+    part(&loops.iter_range, context, false)?;
+    let Ok(range) = Value::resolve_val(&loops.iter_range, context) else { return Ok(()) };
+    let Some(list) = range.downcast_ref::<CelList>() else {
+        let message = format!("must be a list, and is {}", word(range.get_type().name()));
+        return Err((loops.iter_range.id, message));
+    };
+    let first = list.inner().first();
+    let gathered = Value::resolve_val(&loops.accu_init, context);
+    let (Some(first), Ok(gathered)) = (first, gathered) else { return Ok(()) };
+    let mut inner = context.new_inner_scope();
+    inner.add_variable_as_val(loops.iter_var.as_str(), first.clone_as_boxed());
+    inner.add_variable_as_val(loops.accu_var.as_str(), gathered.into_owned());
+    part(&loops.loop_step, &inner, false)
+}
+
+fn is_flag(value: &dyn Val) -> bool {
+    value.downcast_ref::<CelBool>().is_some()
+}
+
+fn must_be_flag(value: &dyn Val) -> String {
+    format!("must be true or false, and is {}", word(value.get_type().name()))
+}
+
+/// `None`: it depends on the values (a division by 0, a text that is no number), and is no mistake of the expression.
+fn in_words(error: &ExecutionError) -> Option<String> {
+    Some(match error {
+        ExecutionError::NoSuchOverload(error) => {
+            let types: Vec<&str> = error.argument_types().iter().map(|name| word(name)).collect();
+            format!("{} cannot be applied to {}", operator(error.function()), types.join(" and "))
+        }
+        ExecutionError::UnsupportedBinaryOperator(function, left, right) => {
+            let (left, right) = (left.type_of().to_string(), right.type_of().to_string());
+            format!("{} cannot be applied to {} and {}", operator(function), word(&left), word(&right))
+        }
+        ExecutionError::ValuesNotComparable(left, right) => {
+            let (left, right) = (left.type_of().to_string(), right.type_of().to_string());
+            format!("{} cannot be compared with {}", word(&left), word(&right))
+        }
+        ExecutionError::UnexpectedType { got, want } => format!("must be {}, and is {}", word(want), word(got)),
+        ExecutionError::UndeclaredReference(name) => format!("{name} cannot be used in this way"),
+        ExecutionError::InvalidArgumentCount { expected, actual } => {
+            format!("needs {expected} arguments, not {actual}")
+        }
+        ExecutionError::UnsupportedIndex(index, of) => {
+            let (index, of) = (index.type_of().to_string(), of.type_of().to_string());
+            format!("{} cannot be taken from {}", word(&index), word(&of))
+        }
+        ExecutionError::UnsupportedTargetType { .. }
+        | ExecutionError::NotSupportedAsMethod { .. }
+        | ExecutionError::UnsupportedKeyType(_)
+        | ExecutionError::MissingArgumentOrTarget
+        | ExecutionError::NoSuchKey(_) => error.to_string(),
+        _ => return None,
+    })
+}
+
+/// A type of CEL in words.
+fn word(name: &str) -> &str {
+    match name {
+        "bool" => "true or false",
+        "int" | "uint" | "double" | "float" => "a number",
+        "string" => "a text",
+        "list" => "a list",
+        "null" | "null_type" => "null",
+        other => other,
+    }
+}
+
+/// As it is written in an expression.
+fn operator(function: &str) -> &str {
+    match function {
+        strict::EQUALS => "==",
+        strict::IN => "in",
+        strict::MATCHES => "matches",
+        operators::INDEX => "[]",
+        "add" => "+",
+        "sub" => "-",
+        "mul" => "*",
+        "div" => "/",
+        "rem" => "%",
+        other => other.trim_matches('_'),
+    }
+}

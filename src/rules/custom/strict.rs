@@ -1,0 +1,134 @@
+//! What expressions are computed with: CEL's own functions, and three of ours in place of CEL's where CEL would answer about a
+//! thing that is not told. In CEL `null == "local"` is false, and `null in ["a"]` too; here neither can be told. `&&` and `||`
+//! stay as they are: by CEL's rule they leave out what cannot be told only where the other side decides alone.
+
+use cel::common::functions::Function;
+use cel::common::types::{CelBool, CelList, CelNull, CelString, DYN_TYPE, Kind, Type};
+use cel::common::value::{CowVal, StaticVal, Val};
+use cel::{Env, ExecutionError};
+use regex::Regex;
+use std::any::Any;
+
+/// In place of `==`, and of `!=` behind a `!`.
+pub(super) const EQUALS: &str = "@equals";
+/// In place of `in`.
+pub(super) const IN: &str = "@within";
+/// In place of `matches`.
+pub(super) const MATCHES: &str = "@matches";
+
+static PATTERN: Type = Type::new_unspecified_type("pattern");
+
+/// A regular expression that is read once, and not for every account again.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern(pub(super) Regex);
+
+impl Val for Pattern {
+    fn get_type(&self) -> &Type {
+        &PATTERN
+    }
+
+    fn cel_type() -> &'static Type {
+        &PATTERN
+    }
+
+    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v>
+    where
+        Self: 'v,
+    {
+        Box::new(self.clone())
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+
+impl StaticVal for Pattern {}
+
+/// The standard functions and ours.
+pub(super) fn environment() -> Env {
+    let ours: [(&str, Function); 3] = [(EQUALS, equals), (IN, within), (MATCHES, matches)];
+    let mut env = Env::stdlib();
+    for (name, function) in ours {
+        // Fails for a name that is there already. None of CEL's begins like these; and a function that lacks makes every
+        // expression that needs it a mistake.
+        let _ = env.add_overload(name, name, vec![DYN_TYPE, DYN_TYPE], function);
+    }
+    env
+}
+
+type Outcome<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
+
+fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
+    let [left, right] = two(args)?;
+    let (left, right) = (left.as_ref(), right.as_ref());
+    if untold(left) || untold(right) {
+        return Err(not_told());
+    }
+    if !comparable(left, right) {
+        return Err(no_overload(EQUALS, left, right));
+    }
+    Ok(flag(left.equals(right)))
+}
+
+fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
+    let [item, list] = two(args)?;
+    let (item, list) = (item.as_ref(), list.as_ref());
+    if untold(item) || list.downcast_ref::<CelNull>().is_some() {
+        return Err(not_told());
+    }
+    let Some(list) = list.downcast_ref::<CelList>().map(CelList::inner) else {
+        return Err(no_overload(IN, item, list));
+    };
+    if list.iter().any(|other| item.equals(other.as_ref())) {
+        return Ok(flag(true));
+    }
+    if list.iter().any(|other| untold(other.as_ref())) {
+        return Err(not_told());
+    }
+    match list.iter().find(|other| !comparable(item, other.as_ref())) {
+        Some(other) => Err(no_overload(IN, item, other.as_ref())),
+        None => Ok(flag(false)),
+    }
+}
+
+fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
+    let [text, pattern] = two(args)?;
+    let (text, pattern) = (text.as_ref(), pattern.as_ref());
+    match (text.downcast_ref::<CelString>(), pattern.downcast_ref::<Pattern>()) {
+        (Some(text), Some(pattern)) => Ok(flag(pattern.0.is_match(text.inner()))),
+        _ if untold(text) => Err(not_told()),
+        _ => Err(no_overload(MATCHES, text, pattern)),
+    }
+}
+
+fn two<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<[CowVal<'b, 'v>; 2], ExecutionError> {
+    <[_; 2]>::try_from(args).map_err(|args| ExecutionError::invalid_argument_count(2, args.len()))
+}
+
+/// Null, or a list that holds one.
+fn untold(value: &dyn Val) -> bool {
+    match value.downcast_ref::<CelList>() {
+        Some(list) => list.inner().iter().any(|item| untold(item.as_ref())),
+        None => value.downcast_ref::<CelNull>().is_some(),
+    }
+}
+
+fn comparable(left: &dyn Val, right: &dyn Val) -> bool {
+    let number = |kind: Kind| matches!(kind, Kind::Int | Kind::UInt | Kind::Double);
+    let (left, right) = (left.get_type().kind(), right.get_type().kind());
+    left == right || (number(left) && number(right))
+}
+
+fn flag<'b, 'v>(flag: bool) -> CowVal<'b, 'v> {
+    CowVal::owned(CelBool::from(flag))
+}
+
+fn not_told() -> ExecutionError {
+    ExecutionError::function_error("null", "not told")
+}
+
+fn no_overload(function: &str, left: &dyn Val, right: &dyn Val) -> ExecutionError {
+    let types = [left, right].map(|value| value.get_type().name().to_owned());
+    ExecutionError::no_such_overload(function, types.to_vec())
+}
