@@ -12,9 +12,10 @@ use super::policy::{Override, Policy};
 use super::{Look, Remark, evidence};
 use crate::model::{Rule, Severity, User};
 use cel::Context;
+use cel::common::value::{CowVal, Val};
+use cel::context::VariableResolver;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 pub(super) use values::Surroundings;
 use values::VARIABLES;
 
@@ -36,8 +37,6 @@ pub struct CustomRule {
 /// All rules of the configuration that are not switched off, ready to be asked of one account after another.
 pub(super) struct Panel<'p> {
     rules: Vec<&'p CustomRule>,
-    /// Places in [`VARIABLES`] of those that some rule names: no other is looked at.
-    variables: BTreeSet<usize>,
     root: Context<'static, 'static>,
 }
 
@@ -49,27 +48,39 @@ impl<'p> Panel<'p> {
         for rule in &rules {
             rule.when.prepare(&mut root);
         }
-        let variables = rules.iter().flat_map(|rule| rule.when.variables()).collect();
-        Self { rules, variables, root }
+        Self { rules, root }
     }
 
     pub(super) fn look_at(&self, around: &Surroundings<'_>, user: &User) -> Vec<(Rule, Look)> {
         if self.rules.is_empty() {
             return Vec::new();
         }
+        let account = Account { around, user, values: Default::default() };
         let mut context = scope(&self.root);
-        for variable in self.variables.iter().map(|at| &VARIABLES[*at]) {
-            // One that cannot be read is not bound: whatever needs it cannot be told then.
-            if let Some(value) = (variable.of)(around, user).to_cel() {
-                context.add_variable_as_val(variable.name, value);
-            }
-        }
+        context.set_variable_resolver(&account);
         let look = |rule: &&CustomRule| match rule.when.holds(&context) {
             Some(true) => (rule.rule, Look::Remark(remark(rule, around, user))),
             Some(false) => (rule.rule, Look::Fine),
             None => (rule.rule, Look::Undetermined),
         };
         self.rules.iter().map(look).collect()
+    }
+}
+
+/// One account, whose variables are looked at when a rule first asks for them, and then kept for the others.
+struct Account<'a> {
+    around: &'a Surroundings<'a>,
+    user: &'a User,
+    /// By the place in [`VARIABLES`].
+    values: [OnceLock<Option<Box<dyn Val + 'a>>>; VARIABLES.len()],
+}
+
+impl VariableResolver for Account<'_> {
+    /// One that cannot be read is not there: whatever needs it cannot be told then.
+    fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
+        let at = VARIABLES.iter().position(|variable| variable.name == name)?;
+        let value = self.values[at].get_or_init(|| (VARIABLES[at].of)(self.around, self.user).to_cel());
+        value.as_deref().map(CowVal::Borrowed)
     }
 }
 
