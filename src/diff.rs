@@ -1,7 +1,8 @@
 //! What changed between two inventories: events keyed by (source, id), never by name. Pure.
 //!
 //! Absence says something only where a list was proven complete, on both sides: `diff::proof` knows. What is silent today is
-//! not lost: the base of a run stays the newest complete snapshot until there is a newer one. Each pair of group and member
+//! not lost: the base of a run stays the newest complete snapshot until there is a newer one. What a run in between told and
+//! what is not so any more is taken back (`diff::undone`). Each pair of group and member
 //! that came or went is an event of its own, also where its account or group came or went with it, so that the events
 //! applied to the old side give the new one.
 
@@ -15,8 +16,10 @@ mod fields;
 mod proof;
 #[cfg(test)]
 mod tests;
+mod undone;
 
 use proof::Proof;
+pub use undone::take_back;
 
 /// One of the two.
 #[derive(Clone, Copy, Debug)]

@@ -125,8 +125,9 @@ fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
 /// Gains of privilege since the base.
 fn gained(index: &Index<'_>, roll: &Roll, is_one: impl Fn(&Change) -> bool) -> Option<u64> {
     let name = &roll.harvest.source.name;
-    let (_, comparison, _) = index.input.since.of_source(name).ok()?;
-    let gains = comparison.changes.iter().filter(|change| change.source == *name && change.gains_privilege());
+    let (_, comparison, base_run) = index.input.since.of_source(name).ok()?;
+    let since_base = comparison.changes.iter().filter(|change| change.source == *name && *change.base_run == *base_run);
+    let gains = since_base.filter(|change| change.gains_privilege());
     Some(gains.filter(|change| is_one(change)).count() as u64)
 }
 

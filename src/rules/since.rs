@@ -27,7 +27,9 @@ impl<'a> Happened<'a> {
         let (compared, comparison, base_run) = since.of_source(source)?;
         let mut gained: AHashMap<&GroupId, Vec<&Change>> = AHashMap::new();
         let additions = comparison.changes.iter().filter(|change| change.kind == ChangeKind::MembershipAdded);
-        for change in additions.filter(|change| change.source == compared.source) {
+        // What only came back after a run that was not proven is no gain since the base.
+        let additions = additions.filter(|change| change.source == compared.source && *change.base_run == *base_run);
+        for change in additions {
             if let Some(group) = &change.group {
                 gained.entry(&group.id).or_default().push(change);
             }

@@ -1,40 +1,57 @@
-//! What changed since the base: reads it back, compares, and says what could not be compared. The base leaves memory again
-//! at once. A base that cannot be read stops no run; it is said.
+//! What changed since the base: reads it back, compares, and says what could not be compared. What was read back leaves memory
+//! again at once. A base that cannot be read stops no run; it is said.
 
 use super::ending::thousands;
 use crate::diff::{self, Compared, Side, Since, Standing};
-use crate::model::Inventory;
 use crate::snapshot::load::Archive;
-use crate::snapshot::{Published, SnapshotError};
+use crate::snapshot::{Published, SnapshotError, Store};
 
-/// The base, verified: once a run, for all who read it.
-pub(super) type Opened = Option<Result<Archive, SnapshotError>>;
-
-pub(super) fn open(base: Option<&Published>) -> Opened {
-    base.map(|base| Archive::open(&base.path))
+/// Snapshots that a run compares with, verified once for all who read them.
+#[derive(Default)]
+pub(super) struct Opened {
+    base: Option<(String, Result<Archive, SnapshotError>)>,
+    /// The newest of all, where it is not the base: a run that was not proven.
+    newest: Option<Archive>,
 }
 
-/// Compares with the base, where there is one.
-pub(super) fn since(base: Option<&Published>, opened: &Opened, inventory: &Inventory, run_id: &str) -> Since {
-    let (Some(base), Some(opened)) = (base, opened) else { return Since::Baseline };
-    let unread;
-    let read = match opened.as_ref().map(Archive::inventory) {
-        Ok(Ok(before)) => Ok(before),
-        Ok(Err(error)) => {
-            unread = error;
-            Err(&unread)
-        }
-        Err(error) => Err(error),
+impl Opened {
+    pub(super) fn of(base: Option<&Published>, store: &Store) -> Self {
+        let Some(base) = base else { return Self::default() };
+        let newest = store.snapshots().ok().and_then(|all| all.last().cloned()).filter(|newest| *newest != base.run_id);
+        let newest = newest.and_then(|newest| Archive::open(&store.dir().join(newest)).ok());
+        let is_after_base = |newest: &Archive| newest.manifest.base.as_ref().is_some_and(|of| of.run_id == base.run_id);
+        Self { base: Some((base.run_id.clone(), Archive::open(&base.path))), newest: newest.filter(is_after_base) }
+    }
+
+    /// The one of this run, if it was opened.
+    pub(super) fn of_run(&self, run_id: &str) -> Option<&Archive> {
+        let base = self.base.as_ref().and_then(|(_, base)| base.as_ref().ok());
+        base.into_iter().chain(&self.newest).find(|archive| archive.manifest.run_id == run_id)
+    }
+}
+
+/// Compares with the base, where there is one; and with the newest run after it, for what that one told and what is not so
+/// any more. One of them is in memory at a time.
+pub(super) fn since(opened: &Opened, new: Side<'_>) -> Since {
+    let Some((run_id, base)) = &opened.base else { return Since::Baseline };
+    let with = |archive: &Archive| {
+        let old = archive.inventory()?;
+        Ok(diff::between(Side { run_id: &archive.manifest.run_id, inventory: &old }, new))
     };
-    match read {
-        Ok(before) => {
-            let (old, new) = (Side { run_id: &base.run_id, inventory: &before }, Side { run_id, inventory });
-            Since::Base { run_id: base.run_id.clone(), comparison: diff::between(old, new) }
+    let unknown = |error: &SnapshotError| {
+        let cure = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
+        Since::Unknown { run_id: run_id.clone(), why: format!("failed to {error}{cure}") }
+    };
+    match base.as_ref().map(with) {
+        Ok(Ok(mut comparison)) => {
+            // Where it cannot be read, that is said by those who remember what stands.
+            if let Some(Ok(since_newest)) = opened.newest.as_ref().map(with) {
+                diff::take_back(&mut comparison, since_newest);
+            }
+            Since::Base { run_id: run_id.clone(), comparison }
         }
-        Err(error) => {
-            let cure = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
-            Since::Unknown { run_id: base.run_id.clone(), why: format!("failed to {error}{cure}") }
-        }
+        Ok(Err(error)) => unknown(&error),
+        Err(error) => unknown(error),
     }
 }
 

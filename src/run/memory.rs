@@ -5,6 +5,7 @@
 //! finding the newest of them that holds it, so that what retention removes is forgotten in both ways alike. Where retention had
 //! to leave older ones (a hold, events that wait), these are read again: they may hold what only the removed one was known for.
 
+use super::compare::Opened;
 use crate::clocks::Clocks;
 use crate::lifecycle::{Over, Past};
 use crate::model::{Finding, FindingStatus, Fingerprint, Instant, times_seen};
@@ -58,8 +59,8 @@ impl Memory {
     }
 }
 
-/// Reads what is there. A snapshot that cannot be read is left out and named. `base` need not be opened again.
-pub(super) fn recall(store: &Store, base: Option<&Archive>, state_dir: &Path, policy: &Policy) -> Memory {
+/// Reads what is there. A snapshot that cannot be read is left out and named. What is opened need not be opened again.
+pub(super) fn recall(store: &Store, opened: &Opened, state_dir: &Path, policy: &Policy) -> Memory {
     let mut memory =
         Memory { past: Past::default(), clocks: Clocks::default(), warnings: Vec::new(), index: Index::default() };
     let there = match store.snapshots() {
@@ -79,7 +80,7 @@ pub(super) fn recall(store: &Store, base: Option<&Archive>, state_dir: &Path, po
             there.len()
         )),
     }
-    memory.read_newest(store, base, &there, policy);
+    memory.read_newest(store, opened, &there, policy);
     memory.read_rest(store, &there);
     let Memory { past, index, .. } = &mut memory;
     index.format = FORMAT;
@@ -95,11 +96,10 @@ pub(super) fn recall(store: &Store, base: Option<&Archive>, state_dir: &Path, po
 
 impl Memory {
     /// The newest snapshot that can be read tells what stands.
-    fn read_newest(&mut self, store: &Store, base: Option<&Archive>, there: &[String], policy: &Policy) {
+    fn read_newest(&mut self, store: &Store, opened: &Opened, there: &[String], policy: &Policy) {
         let mut foreign: BTreeMap<String, u64> = BTreeMap::new();
         for run in there.iter().rev() {
-            let opened = base.filter(|base| base.manifest.run_id == *run);
-            let Some((archive, as_of, findings)) = self.open(store, opened, run) else { continue };
+            let Some((archive, as_of, findings)) = self.open(store, opened.of_run(run), run) else { continue };
             self.past.as_of = Some(as_of);
             match read_clocks(&archive) {
                 Ok(clocks) => self.clocks = clocks,

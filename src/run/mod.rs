@@ -31,19 +31,19 @@ pub use tell::{drain, sender};
 
 use crate::clocks::Clocks;
 use crate::config::{Config, ConfigError, Problem};
-use crate::diff::Since;
+use crate::diff::{Side, Since};
 use crate::event::{Event, Observer};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
 use crate::rules::{self, Before};
-use crate::snapshot::load::Archive;
 use crate::snapshot::retention::{self, Plan, Terms};
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
 use crate::source::SourceSettings;
 use crate::syslog::spool::{self, Spool, SpoolError};
 use chrono::{SubsecRound, Utc};
 use collect::CollectError;
+use compare::Opened;
 use describe::Facts;
 use memory::Memory;
 use std::collections::BTreeMap;
@@ -266,9 +266,9 @@ impl Run<'_> {
     }
 
     /// What the snapshots remember. A rehearsal writes nothing.
-    fn recall(&self, store: &Store, base: Option<&Archive>, ending: &mut Ending) -> Memory {
+    fn recall(&self, store: &Store, opened: &Opened, ending: &mut Ending) -> Memory {
         let config = self.order.config;
-        let memory = memory::recall(store, base, &config.state_dir, &config.policy);
+        let memory = memory::recall(store, opened, &config.state_dir, &config.policy);
         if let Some(Err(error)) = (!self.order.dry_run).then(|| memory.keep(&config.state_dir)) {
             self.note(ending, format!("failed to {error}; the next run reads all snapshots again"));
         }
@@ -296,9 +296,9 @@ impl Run<'_> {
                 .map(|roll| format!("{}: {}", roll.harvest.source.name, roll.harvest.reason().unwrap_or_default()));
             return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
         }
-        let opened = compare::open(base);
-        let since = compare::since(base, &opened, &inventory, &self.run_id);
-        let mut memory = self.recall(store, opened.and_then(Result::ok).as_ref(), ending);
+        let opened = Opened::of(base, store);
+        let since = compare::since(&opened, Side { run_id: &self.run_id, inventory: &inventory });
+        let mut memory = self.recall(store, &opened, ending);
         let is_configured = |name: &SourceName| config.sources.iter().any(|source| source.identity.name == *name);
         memory.clocks = memory.clocks.after(&inventory, since.changes(), self.as_of, is_configured);
         let before = Before { since: &since, clocks: &memory.clocks };

@@ -141,6 +141,10 @@ fn cast() -> Cast {
     Cast { rig: Rig::new(world, Faults::default()), group, admins }
 }
 
+fn set(world: &mut World, id: u64, key: &str, value: Value) {
+    assert!(world.edit_user(id, |record| drop(record.insert(key.to_owned(), value))));
+}
+
 #[test]
 fn a_day_of_hand_made_edits_is_told_exactly_and_nothing_else() {
     let Cast { rig, group, admins } = cast();
@@ -149,9 +153,6 @@ fn a_day_of_hand_made_edits_is_told_exactly_and_nothing_else() {
     assert!(stdout(&output).contains("this is the first snapshot, a baseline"), "{}", stdout(&output));
     assert_eq!(told(&rig), Vec::<[String; 5]>::new(), "a baseline has no changes");
     let newcomer = rig.sandbox.with_world(|world| {
-        let set = |world: &mut World, id, key: &str, value: Value| {
-            assert!(world.edit_user(id, |record| drop(record.insert(key.to_owned(), value))));
-        };
         set(world, 1, "username", json!("ann.smith"));
         set(world, 2, "group_memberships", json!([group, admins]));
         set(world, 3, "enabled", json!(false));
@@ -256,6 +257,30 @@ fn a_day_with_a_list_that_moves_or_is_forbidden_says_nothing_of_removal_and_the_
     let mut rebuilt = state(&good);
     apply_all(&mut rebuilt, &changes(&rig.snapshot()));
     assert!(rebuilt == state(&rig.snapshot()));
+}
+
+#[test]
+fn what_a_partial_run_told_and_what_was_undone_since_is_taken_back() {
+    let Cast { rig, .. } = cast();
+    assert_exit(&rig.run(&[]), 0);
+    let base = rig.snapshot();
+    rig.sandbox.with_world(|world| set(world, 3, "enabled", json!(false)));
+    rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
+    assert_exit(&rig.run(&[]), 3);
+    let partial = rig.snapshot();
+    assert_eq!(told(&rig), [["user.disabled", "3", "enabled", "true", "false"].map(str::to_owned)]);
+    rig.sandbox.with_world(|world| {
+        set(world, 3, "enabled", json!(true));
+        set(world, 4, "enabled", json!(true));
+    });
+    rig.sandbox.set_faults(Faults::default());
+    assert_exit(&rig.run(&[]), 0);
+    assert_eq!(told(&rig), ["3", "4"].map(|id| ["user.enabled", id, "enabled", "false", "true"].map(str::to_owned)));
+    let since: Vec<String> = changes(&rig.snapshot()).iter().map(|row| row["base_run"].clone()).collect();
+    assert_eq!(since, [&partial, &base].map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()));
+    assert_eq!(rig.manifest()["base"]["run_id"], *since[1], "the base is the newest complete snapshot");
+    assert_exit(&rig.run(&[]), 0);
+    assert_eq!(told(&rig).len(), 0, "told once");
 }
 
 #[test]
