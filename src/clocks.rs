@@ -53,6 +53,11 @@ impl Clocks {
         self.len() == 0
     }
 
+    /// Forgets a source's accounts.
+    pub fn forget(&mut self, source: &SourceName) {
+        self.0.remove(source);
+    }
+
     /// How they stand after a run that saw this. `is_configured`: what is remembered of any other source is forgotten.
     #[must_use]
     pub fn after(

@@ -396,12 +396,13 @@ fn find<'a>(roll: &'a Roll, id: &UserId) -> Option<&'a User> {
 }
 
 /// A group and who is in it, listed or not.
+#[derive(Clone, Copy)]
 struct Belonging<'a> {
     group: &'a GroupId,
     member: Who<'a>,
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Who<'a> {
     User(&'a UserId),
     Directory(&'a str),
@@ -413,8 +414,18 @@ impl Belonging<'_> {
     }
 }
 
-/// The memberships of a roll. By which inner group somebody is in a group is no part of them.
+/// The memberships of a roll, each once. By which inner group somebody is in a group is no part of them, and of two directory
+/// members of one name one is told.
 fn pairs(roll: &Roll) -> impl Iterator<Item = Belonging<'_>> {
+    let mut last: Option<Belonging<'_>> = None;
+    all_pairs(roll).filter(move |pair| {
+        let is_again = last.as_ref().is_some_and(|last| Belonging::compare(last, pair).is_eq());
+        last = Some(*pair);
+        !is_again
+    })
+}
+
+fn all_pairs(roll: &Roll) -> impl Iterator<Item = Belonging<'_>> {
     roll.memberships.iter().filter_map(|membership| {
         let member = match membership.member {
             Member::User(at) | Member::Nested(at, _) => Who::User(&roll.harvest.users.get(at as usize)?.id),

@@ -83,6 +83,8 @@ pub struct Use {
     pub exception: Exception,
     /// Its last day is not over.
     pub in_force: bool,
+    /// Every source that it is of was read, so that it could cover something.
+    pub was_read: bool,
     /// Findings that it covers; of one that is over, those that it covered and that stand.
     pub covers: Vec<Fingerprint>,
     /// Lines of entries before it that cover findings which it names too.
@@ -103,6 +105,7 @@ pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy
     let new = |exception: &Exception| Use {
         exception: exception.clone(),
         in_force: exception.is_in_force(as_of),
+        was_read: true,
         covers: Vec::new(),
         overlaps: BTreeSet::new(),
     };
@@ -133,7 +136,6 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
         Some(Override::Severity(wanted)) => *wanted,
         None => covered.severity.max(Severity::Medium),
     };
-    let (source, kind, id) = (covered.source.as_str(), covered.subject.kind.as_str(), &*covered.subject.id);
     let evidence = json!({
         "covered_rule": covered.rule.as_str(),
         "finding": covered.fingerprint.to_string(),
@@ -151,8 +153,8 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
     );
     Some(Finding {
         source: covered.source.clone(),
-        // Beside the subject the rule: two exceptions for one account are two findings.
-        fingerprint: Fingerprint::of(&["f1", source, rule.as_str(), kind, id, covered.rule.as_str()]),
+        // Of the finding, and not of its subject: two exceptions for one account are two findings.
+        fingerprint: Fingerprint::of(&["f1", rule.as_str(), &covered.fingerprint.to_string()]),
         rule,
         severity,
         status: FindingStatus::New,
@@ -185,7 +187,12 @@ impl Use {
             warnings.push(format!("{name} overlaps with the one in line {}, which counts", lines.join(", ")));
         } else if self.covers.is_empty() {
             let over = if self.in_force { "" } else { ", and is over" };
-            warnings.push(format!("{name} covers no finding{over}; remove it, or correct it"));
+            // What happens at a time is no finding on a quiet day.
+            let is_quiet =
+                matches!(self.exception.rule, Rule::PrivilegedGrowth | Rule::BreakGlassUsed) && self.in_force;
+            if self.was_read && !is_quiet {
+                warnings.push(format!("{name} covers no finding{over}; remove it, or correct it"));
+            }
         }
         warnings
     }
@@ -196,6 +203,7 @@ impl Use {
             (false, true, _) => "over, unused",
             (false, false, _) => "expired",
             (true, true, false) => "overlapped",
+            (true, true, true) if !self.was_read => "source not read",
             (true, true, true) => "unused",
             (true, false, _) => "in force",
         }

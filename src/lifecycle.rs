@@ -12,6 +12,7 @@ pub use sight::{Now, Sight};
 
 use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule, UserId};
 use ahash::AHashMap;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What the snapshots that are kept say of findings.
@@ -49,17 +50,8 @@ pub fn live(found: Vec<Finding>, past: &Past, of: impl Fn(Rule) -> bool, sight: 
     let mut before: AHashMap<&Fingerprint, &Finding> = past.standing.iter().filter(|(_, f)| of(f.rule)).collect();
     for mut finding in found {
         let stood = before.remove(&finding.fingerprint);
-        // A run that judges by the same instant again sees nothing that was not seen.
-        let again = |earlier: &Finding| earlier.times_seen() + u64::from(earlier.last_seen < finding.last_seen);
-        let stood = stood.map(|earlier| (FindingStatus::Open, earlier.first_seen, again(earlier)));
-        let over = || past.over.get(&finding.fingerprint);
-        let was = || over().map(|over| (FindingStatus::Reopened, over.first_seen, over.times_seen + 1));
-        let earlier = stood.or_else(was);
-        if let Some((status, first_seen, _)) = earlier {
-            finding.status = status;
-            finding.first_seen = first_seen;
-        }
-        finding.set_times_seen(earlier.map_or(1, |(.., times)| times));
+        let was = past.over.get(&finding.fingerprint);
+        carry_on(&mut finding, stood, was);
         lived.findings.push(finding);
     }
     for earlier in before.into_values() {
@@ -75,6 +67,28 @@ pub fn live(found: Vec<Finding>, past: &Past, of: impl Fn(Rule) -> bool, sight: 
     }
     sort(&mut lived.findings);
     lived
+}
+
+/// What is kept of earlier sights of a finding that is found.
+fn carry_on(finding: &mut Finding, stood: Option<&Finding>, was: Option<&Over>) {
+    let as_of = finding.last_seen;
+    let times_seen = match (stood, was) {
+        (Some(earlier), _) => {
+            finding.status = FindingStatus::Open;
+            // An instant may lie before that of an earlier run: what was seen later is not forgotten, nor seen first now.
+            finding.last_seen = earlier.last_seen.max(as_of);
+            finding.first_seen = earlier.first_seen.min(finding.last_seen);
+            // A run that judges by the same instant again sees nothing that was not seen.
+            earlier.times_seen() + u64::from(earlier.last_seen < as_of)
+        }
+        (None, Some(over)) => {
+            finding.status = FindingStatus::Reopened;
+            finding.first_seen = over.first_seen.min(as_of);
+            over.times_seen + 1
+        }
+        (None, None) => 1,
+    };
+    finding.set_times_seen(times_seen);
 }
 
 /// The order of the table: source, rule, kind of subject, subject (numbers as numbers), identity.
@@ -95,7 +109,7 @@ pub(crate) fn sort(findings: &mut [Finding]) {
 pub enum Transition {
     /// It is new, or back; or an exception that covered it covers it no longer.
     Opened,
-    /// Its severity is another.
+    /// Its severity is another; or, of what happens at a time, it happened again.
     Changed,
     /// An exception covers it now.
     Excepted,
@@ -104,6 +118,11 @@ pub enum Transition {
 }
 
 impl Past {
+    /// The newest snapshot judged by a later instant than this.
+    pub fn is_after(&self, as_of: Instant) -> bool {
+        self.as_of.is_some_and(|newest| newest > as_of)
+    }
+
     /// What happened to this finding; `None` where it stands as it stood.
     pub fn transition(&self, finding: &Finding) -> Option<Transition> {
         let before = self.standing.get(&finding.fingerprint);
@@ -113,9 +132,7 @@ impl Past {
             FindingStatus::Resolved => Some(Transition::Resolved),
             FindingStatus::Excepted => (!was_excepted).then_some(Transition::Excepted),
             FindingStatus::Open if was_excepted => Some(Transition::Opened),
-            FindingStatus::Open => {
-                before.is_some_and(|before| before.severity != finding.severity).then_some(Transition::Changed)
-            }
+            FindingStatus::Open => before.is_some_and(|before| is_news(before, finding)).then_some(Transition::Changed),
         }
     }
 
@@ -128,4 +145,17 @@ impl Past {
         let times = |at: Instant| (at - finding.first_seen).num_seconds().div_euclid(i64::from(days) * 86_400);
         times(as_of) > times(before).max(0)
     }
+}
+
+/// What stands on and is news all the same.
+fn is_news(before: &Finding, now: &Finding) -> bool {
+    // What tells one time from another; a run with the same base, or one that could not look, tells the same again.
+    let of_a_time: &[&str] = match now.rule {
+        Rule::PrivilegedGrowth => &["base_run", "new_members"],
+        Rule::BreakGlassUsed => &["last_login"],
+        _ => &[],
+    };
+    let read = |finding: &Finding| -> Value { serde_json::from_str(&finding.evidence).unwrap_or_default() };
+    let differs = |(before, now): (Value, Value)| of_a_time.iter().any(|key| before[*key] != now[*key]);
+    before.severity != now.severity || (!of_a_time.is_empty() && differs((read(before), read(now))))
 }

@@ -20,7 +20,10 @@ pub use extra::{Extra, drop_secrets, is_secret, without_secrets};
 pub use finding::{
     Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict, times_seen,
 };
-pub use harvest::{Coverage, Harvest, ListKind, ListReport, Outside, OutsideMember, SourceIdentity, SourceStatus};
+pub use harvest::{
+    API_ACCOUNT, Coverage, Harvest, ListKind, ListReport, Outside, OutsideMember, SourceIdentity, SourceStatus,
+    VENDOR_USER, list_of_group, lists_of_user,
+};
 pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use join::{Inventory, Member, Membership, Roll};
 pub use pattern::{Classes, Pattern};

@@ -37,6 +37,9 @@ fn chain_in_words(walk: &Walk) -> String {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "  {}", step_in_words(step));
     }
+    for note in &walk.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
     if let Some((run_id, sha256)) = walk.head.as_ref().filter(|_| walk.problems.is_empty()) {
         let pruned = walk.steps.iter().filter(|step| step.state == State::Pruned).count();
         let held = walk.steps.iter().filter(|step| step.hold.is_some()).count();

@@ -30,7 +30,11 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &Bar) -> Exit {
 
 fn order<'a>(config: &'a Config, args: &RunArgs) -> Result<Order<'a>, Exit> {
     let order = Order::of(config).only(&args.sources).map_err(|error| wrong_configuration(&error))?;
-    config.lives_of_exceptions(args.as_of.unwrap_or_else(Utc::now)).map_err(|error| wrong_configuration(&error))?;
+    // Who judges by an instant that is past does so with the register of today.
+    let now = Utc::now();
+    config
+        .lives_of_exceptions(args.as_of.map_or(now, |as_of| as_of.max(now)))
+        .map_err(|error| wrong_configuration(&error))?;
     Ok(Order {
         as_of: args.as_of,
         dry_run: args.dry_run,

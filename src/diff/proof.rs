@@ -2,12 +2,7 @@
 //! that brings it, so that a list of third parties that failed silences nothing else.
 
 use super::find;
-use crate::model::{Coverage, GroupId, Harvest, ListKind, Roll, UserId};
-
-/// The lists that bring accounts and groups beside `users` and `groups`, and the prefix of the ids that they bring.
-const VENDOR_USER: &str = "vendor-user:";
-const API_ACCOUNT: &str = "api-account:";
-const VENDOR: &str = "vendor:";
+use crate::model::{Coverage, GroupId, Harvest, ListKind, Roll, UserId, list_of_group, lists_of_user};
 
 /// What two tellings of one source prove together.
 #[derive(Clone, Copy)]
@@ -23,24 +18,23 @@ impl<'a> Proof<'a> {
 
     /// Whether an account that one side lacks was not there.
     pub(super) fn of_user(self, id: &UserId) -> bool {
-        if id.as_str().starts_with(VENDOR_USER) && self.offered(ListKind::Vendors) {
-            self.of_vendor_users()
-        } else if id.as_str().starts_with(API_ACCOUNT) && self.offered(ListKind::ApiAccounts) {
-            self.proven(ListKind::ApiAccounts)
-        } else {
-            self.proven(ListKind::Users)
-        }
+        lists_of_user(id.as_str(), |list| self.offered(list)).iter().all(|list| self.proven(*list))
     }
 
     /// Whether a group that one side lacks was not there.
     pub(super) fn of_group(self, id: &GroupId) -> bool {
-        self.proven(if self.is_vendor(id) { ListKind::Vendors } else { ListKind::Groups })
+        self.proven(list_of_group(id.as_str(), |list| self.offered(list)))
     }
 
     /// Whether a membership that one side lacks was not there.
     pub(super) fn of_membership(self, group: &GroupId, user: &UserId) -> bool {
         if self.is_vendor(group) {
             return self.of_vendor_users();
+        }
+        // Somebody whose own list may lack rows: by what brings them into the group is not known either.
+        let own_list = lists_of_user(user.as_str(), |list| self.offered(list));
+        if *own_list != [ListKind::Users] && !self.of_user(user) {
+            return false;
         }
         if self.offered(ListKind::Members) {
             return self.proven(ListKind::Groups) && self.proven(ListKind::Members);
@@ -102,6 +96,6 @@ impl<'a> Proof<'a> {
     }
 
     fn is_vendor(self, id: &GroupId) -> bool {
-        id.as_str().starts_with(VENDOR) && self.offered(ListKind::Vendors)
+        list_of_group(id.as_str(), |list| self.offered(list)) == ListKind::Vendors
     }
 }

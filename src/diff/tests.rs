@@ -439,3 +439,39 @@ fn a_source_on_one_side_is_a_baseline_or_gone_and_no_event() {
     other.source.kind = "another".to_owned();
     assert_eq!(standing(&there, &one(other)), Standing::Baseline, "another product's ids are other ids");
 }
+
+#[test]
+fn a_vendor_s_people_whose_list_failed_lose_no_membership_of_any_group() {
+    let person = User {
+        group_memberships: Box::new(["12".into(), "vendor:1".into()]),
+        groups_known: true,
+        ..User::new("vendor-user:1")
+    };
+    let with = |coverage: Coverage, people: &[User]| {
+        let mut harvest = source(people.to_vec(), vec![Group::new("12"), Group::new("vendor:1")]);
+        harvest.lists.push(list(ListKind::Members, proven()));
+        harvest.lists.push(list(ListKind::Vendors, proven()));
+        harvest.lists.push(list(ListKind::VendorUsers, coverage));
+        harvest
+    };
+    let there = || with(proven(), std::slice::from_ref(&person));
+    let failed = || with(Coverage::Failed { error: String::new() }, &[]);
+    assert_eq!(told(there(), failed()), [("user.unconfirmed", "info")]);
+    assert_eq!(told(failed(), there()), []);
+    let gone = told(there(), with(proven(), &[]));
+    assert_eq!(gone, [("membership.removed", "info"), ("membership.removed", "info"), ("user.removed", "low")]);
+}
+
+#[test]
+fn two_directory_members_of_one_name_are_told_once() {
+    let with = |times: usize| {
+        let mut harvest = source(vec![], vec![Group::new("12")]);
+        harvest.lists.push(list(ListKind::Members, proven()));
+        let member = || OutsideMember::Directory("Admins".into());
+        harvest.outside = (0..times).map(|_| Outside { group_id: "12".into(), member: member() }).collect();
+        harvest
+    };
+    assert_eq!(told(with(0), with(2)), [("membership.added", "low")]);
+    assert_eq!(told(with(2), with(1)), [], "the name is still there");
+    assert_eq!(told(with(2), with(0)), [("membership.removed", "info")]);
+}

@@ -11,7 +11,7 @@ fn at(text: &str) -> Instant {
 fn finding(rule: Rule, id: &str, name: &str, severity: Severity) -> Finding {
     let source = SourceName::from("eu");
     Finding {
-        fingerprint: Fingerprint::of_finding(&source, rule, SubjectKind::User, id),
+        fingerprint: Fingerprint::of_finding(&source, "rest-v3", rule, SubjectKind::User, id),
         source,
         rule,
         severity,

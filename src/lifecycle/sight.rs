@@ -1,8 +1,10 @@
 //! What a run knows of the subject of an earlier finding that it did not find again. Absence of evidence is not evidence of
 //! absence: a subject that was not judged is neither fine nor gone.
 
-use crate::model::{Finding, Harvest, Inventory, Outcome, Roll, Rule, SourceName, SourceStatus, SubjectKind};
-use crate::model::{GroupId, UserId, Verdict};
+use crate::model::{
+    API_ACCOUNT, Coverage, Finding, GroupId, Harvest, Inventory, ListKind, Outcome, Roll, Rule, SourceName,
+    SourceStatus, SubjectKind, UserId, VENDOR_USER, Verdict, list_of_group, lists_of_user,
+};
 use crate::rules::Gaps;
 use crate::snapshot::manifest::SourceEntry;
 
@@ -11,7 +13,7 @@ use crate::snapshot::manifest::SourceEntry;
 pub enum Sight {
     /// The rule was judged for it, and there is no finding.
     Fine,
-    /// It is in no list any more; the lists are complete, and were so in the base.
+    /// It is in no list any more; the lists that bring its like are complete, and were so in the base.
     Gone,
     /// Neither.
     Unknown,
@@ -34,6 +36,8 @@ pub struct Now<'a> {
     pub configured: &'a [&'a SourceName],
     /// Some configured source was left out.
     pub omitted: bool,
+    /// The run judges by an instant before that of the newest snapshot: what it does not find may only not be so yet.
+    pub is_backwards: bool,
 }
 
 impl Now<'_> {
@@ -48,7 +52,7 @@ impl Now<'_> {
         };
         match self.outcome(&earlier.source, earlier.rule) {
             Some(Outcome::Off) => return Sight::SetAside("their rule is switched off"),
-            Some(Outcome::Judged { .. }) if self.is_complete() => {}
+            Some(Outcome::Judged { .. }) if self.is_complete() && !self.is_backwards => {}
             _ => return Sight::Unknown,
         }
         if earlier.rule == Rule::ExceptionExpired {
@@ -67,7 +71,7 @@ impl Now<'_> {
         };
         match place {
             Some(true) => Sight::Fine,
-            None if before.is_some() => Sight::Gone,
+            None if before.is_some_and(|before| is_gone(&roll.harvest, before, earlier)) => Sight::Gone,
             Some(false) | None => Sight::Unknown,
         }
     }
@@ -83,15 +87,41 @@ impl Now<'_> {
     }
 }
 
-/// The source was complete in the base, and each list that was complete there is complete now: a list that is not offered any
-/// more takes with it what was found in it, and that need not be over.
+/// The source was of the same kind and complete in the base, and each list that was complete there is complete now: a list
+/// that is not offered any more takes with it what was found in it, and that need not be over.
 fn is_read_like(harvest: &Harvest, before: &SourceEntry) -> bool {
-    let is_complete_now = |kind: &str| {
-        let list = harvest.lists.iter().find(|list| list.kind.as_str() == kind);
-        list.is_some_and(|list| list.coverage.is_complete())
+    let is_complete_now = |kind: &str| match ListKind::parse(kind) {
+        // Asked for only where the list of users leaves something out.
+        Some(ListKind::UserDetails) => {
+            matches!(harvest.coverage(ListKind::UserDetails), Coverage::Complete { .. } | Coverage::NotOffered)
+        }
+        Some(kind) => harvest.coverage(kind).is_complete(),
+        None => false,
     };
     let was_complete = before.lists.iter().filter(|list| list.coverage == "complete");
-    before.status == "complete" && was_complete.map(|list| list.kind.as_str()).all(is_complete_now)
+    before.kind == harvest.source.kind
+        && before.status == "complete"
+        && was_complete.map(|list| list.kind.as_str()).all(is_complete_now)
+}
+
+/// A subject that is in no list: whether the lists that bring its like are complete, and were so in the base.
+fn is_gone(harvest: &Harvest, before: &SourceEntry, earlier: &Finding) -> bool {
+    let then = |kind: ListKind| before.lists.iter().find(|list| list.kind == kind.as_str());
+    let was_complete = |kind: ListKind| then(kind).is_some_and(|list| list.coverage == "complete");
+    let was_offered = |kind: ListKind| then(kind).is_some_and(|list| list.coverage != "not-offered");
+    let offers = |kind: ListKind| was_offered(kind) || *harvest.coverage(kind) != Coverage::NotOffered;
+    let id = &*earlier.subject.id;
+    // Of a list that neither side has: nobody looked.
+    let is_unread = |prefix: &str, list: ListKind| id.starts_with(prefix) && !offers(list);
+    if is_unread(VENDOR_USER, ListKind::Vendors) || is_unread(API_ACCOUNT, ListKind::ApiAccounts) {
+        return false;
+    }
+    let lists = match earlier.subject.kind {
+        SubjectKind::User => lists_of_user(id, offers).to_vec(),
+        SubjectKind::Group => vec![list_of_group(id, offers)],
+        SubjectKind::Source => Vec::new(),
+    };
+    lists.iter().all(|list| harvest.coverage(*list).is_complete() && was_complete(*list))
 }
 
 /// Users and groups of a roll are sorted by id.

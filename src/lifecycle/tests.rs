@@ -6,7 +6,7 @@ use crate::model::{
     SourceName, Subject, SubjectKind, Told, User,
 };
 use crate::rules::{self, policy::Override, policy::Policy};
-use crate::snapshot::manifest::{ListEntry, SourceEntry};
+use crate::snapshot::manifest::SourceEntry;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -91,33 +91,7 @@ fn inventory(looks: &[Look], reading: Reading) -> Inventory {
 }
 
 fn entries(inventory: &Inventory) -> Vec<SourceEntry> {
-    let entry = |harvest: &Harvest| SourceEntry {
-        name: harvest.source.name.to_string(),
-        kind: String::new(),
-        url: String::new(),
-        client_id: String::new(),
-        status: harvest.status().as_str().to_owned(),
-        reason: None,
-        lists: harvest
-            .lists
-            .iter()
-            .map(|list| ListEntry {
-                kind: list.kind.as_str().to_owned(),
-                query: String::new(),
-                coverage: list.coverage.as_str().to_owned(),
-                expected: None,
-                received: 0,
-                distinct: 0,
-                pages: 1,
-                passes: 1,
-                requests: 1,
-                proof: String::new(),
-            })
-            .collect(),
-        clock_skew_seconds: None,
-        tls_certificate_sha256: None,
-    };
-    inventory.rolls.iter().map(|roll| entry(&roll.harvest)).collect()
+    inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest)).collect()
 }
 
 /// What a folder of snapshots would tell: all rows of all days.
@@ -146,6 +120,7 @@ impl Folder {
             base: &self.base,
             configured: &[&name],
             omitted: false,
+            is_backwards: self.past.is_after(day(number)),
         };
         let lived = live(judgement.findings, &self.past, |_| true, |earlier| now.sight(earlier));
         let (standing, over) = (&mut self.past.standing, &mut self.past.over);
@@ -224,6 +199,61 @@ fn a_disabled_account_is_seen_to_be_stale_no_more_and_one_that_cannot_be_judged_
     assert_eq!(told(&[(Look::Stale, Complete), (Look::Untold, Complete)])[1], Some("open"));
 }
 
+/// A source that reads its accounts from a list of their own, and what becomes of a finding about one of them.
+fn sight_of_api_account(then: Coverage, now: Coverage) -> Sight {
+    let with = |coverage: Coverage| {
+        let mut inventory = inventory(&[], Reading::Complete);
+        let harvest = &mut inventory.rolls[0].harvest;
+        let list = ListReport { kind: ListKind::ApiAccounts, coverage, ..harvest.lists[0].clone() };
+        harvest.lists.push(list);
+        inventory
+    };
+    let (before, now) = (entries(&with(then)), with(now));
+    let judgement = rules::judge(&now, &Policy::default(), day(1));
+    let name = SourceName::from("eu");
+    let mut finding = Folder::default().live(0, &[Look::Stale], Reading::Complete).remove(0);
+    (finding.rule, finding.subject.id) = (Rule::ServiceWithoutOwner, "api-account:1".into());
+    let known = Now {
+        inventory: &now,
+        verdicts: &judgement.verdicts,
+        gaps: &judgement.gaps,
+        base: &before,
+        configured: &[&name],
+        omitted: false,
+        is_backwards: false,
+    };
+    known.sight(&finding)
+}
+
+#[test]
+fn an_account_is_gone_only_where_the_list_that_brings_it_was_looked_at_both_times() {
+    let proven = || Coverage::Complete { proof: String::new() };
+    assert_eq!(sight_of_api_account(proven(), proven()), Sight::Gone);
+    assert_eq!(sight_of_api_account(Coverage::NotOffered, Coverage::NotOffered), Sight::Unknown, "nobody looked");
+    assert_eq!(sight_of_api_account(Coverage::NotOffered, proven()), Sight::Unknown, "nobody looked then");
+    assert_eq!(sight_of_api_account(proven(), Coverage::NotOffered), Sight::Unknown);
+}
+
+#[test]
+fn details_that_nobody_needs_any_more_keep_no_finding_open() {
+    let mut folder = Folder::default();
+    folder.live(0, &[Look::Stale], Reading::Complete);
+    // The base had a user whose record was read on its own.
+    let details = SourceEntry::of(&inventory(&[], Reading::Complete).rolls[0].harvest).lists[0].clone();
+    folder.base[0].lists.push(crate::snapshot::manifest::ListEntry { kind: "user-details".to_owned(), ..details });
+    assert_eq!(status(&folder.live(1, &[Look::Active], Reading::Complete)), Some("resolved"));
+}
+
+#[test]
+fn another_product_under_the_same_name_has_other_findings() {
+    let of = |product| Fingerprint::of_finding(&"eu".into(), product, Rule::NoMfa, SubjectKind::User, "3");
+    assert_ne!(of("rest-v3"), of("pra"));
+    let mut folder = Folder::default();
+    folder.live(0, &[Look::Stale], Reading::Complete);
+    folder.base[0].kind = "pra".to_owned();
+    assert_eq!(status(&folder.live(1, &[Look::Absent], Reading::Complete)), Some("open"), "nobody was seen to be gone");
+}
+
 #[test]
 fn an_incomplete_collection_is_over_when_the_next_is_complete() {
     let mut folder = Folder::default();
@@ -296,6 +326,25 @@ fn what_happened_is_told_by_status_and_severity() {
     };
     assert_eq!(after(New, Open, Low), None);
     assert_eq!(after(New, Open, High), Some(Transition::Changed));
+    let told = |rule: Rule, evidence: &str| {
+        let mut finding = finding(Open, Low);
+        (finding.rule, finding.evidence) = (rule, evidence.into());
+        finding
+    };
+    let again = |rule: Rule, before: &str, now: &str| {
+        let before = told(rule, before);
+        let past = Past { standing: [(before.fingerprint, before)].into_iter().collect(), ..Past::default() };
+        past.transition(&told(rule, now))
+    };
+    let (first, second) = ("{\"last_login\":\"a\",\"times_seen\":1}", "{\"last_login\":\"b\",\"times_seen\":2}");
+    assert_eq!(again(Rule::BreakGlassUsed, first, second), Some(Transition::Changed), "used once more");
+    assert_eq!(again(Rule::BreakGlassUsed, first, "{\"last_login\":\"a\",\"times_seen\":2}"), None, "told before");
+    assert_eq!(again(Rule::StaleLogin, first, second), None, "evidence moves every day");
+    let grown = |base: &str, id: u8| format!("{{\"base_run\":\"{base}\",\"new_members\":[{id}]}}");
+    let growth = |before: String, now: String| again(Rule::PrivilegedGrowth, &before, &now);
+    assert_eq!(growth(grown("r", 1), grown("s", 1)), Some(Transition::Changed), "gone and back");
+    assert_eq!(growth(grown("r", 1), grown("r", 2)), Some(Transition::Changed));
+    assert_eq!(growth(grown("r", 1), grown("r", 1)), None, "a run that was not proven told it");
     assert_eq!(after(Open, Excepted, Low), Some(Transition::Excepted));
     assert_eq!(after(Excepted, Excepted, High), None);
     assert_eq!(after(Excepted, Open, Low), Some(Transition::Opened));
@@ -347,6 +396,23 @@ fn look() -> impl Strategy<Value = Look> {
 
 fn reading() -> impl Strategy<Value = Reading> {
     prop_oneof![6 => Just(Reading::Complete), 1 => Just(Reading::Drifted), 1 => Just(Reading::Broken)]
+}
+
+#[test]
+fn a_run_that_judges_by_an_earlier_instant_resolves_nothing_and_forgets_nothing() {
+    let mut folder = Folder::default();
+    folder.live(100, &[Look::Stale], Reading::Complete);
+    // Nobody was stale then; the account itself is as it was.
+    let earlier = folder.live(-900, &[Look::Stale], Reading::Complete);
+    let row = earlier.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
+    assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(100), day(100)));
+    let now = folder.live(101, &[Look::Stale], Reading::Complete);
+    let row = now.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
+    assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(100), day(101)), "opened once");
+    // One that is found by both keeps what was seen later.
+    let earlier = folder.live(50, &[Look::Stale], Reading::Complete);
+    let row = earlier.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
+    assert_eq!((row.first_seen, row.last_seen, row.times_seen()), (day(100), day(101), 2));
 }
 
 proptest! {

@@ -236,9 +236,15 @@ pub struct Subject {
 pub struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
-    /// Of a finding: rule + source + subject, never wording, names, dates or counts.
-    pub fn of_finding(source: &SourceName, rule: Rule, subject_kind: SubjectKind, subject_id: &str) -> Self {
-        Self::of(&["f1", source.as_str(), rule.as_str(), subject_kind.as_str(), subject_id])
+    /// Of a finding: source, its kind (another product's ids are other ids), rule and subject; never wording, names, dates or counts.
+    pub fn of_finding(
+        source: &SourceName,
+        product: &str,
+        rule: Rule,
+        subject_kind: SubjectKind,
+        subject_id: &str,
+    ) -> Self {
+        Self::of(&["f1", source.as_str(), product, rule.as_str(), subject_kind.as_str(), subject_id])
     }
 
     /// Of any list of parts: SHA-256 over each part's length (64 bits, big-endian) and bytes, its first 128 bits.

@@ -117,6 +117,28 @@ impl Coverage {
     }
 }
 
+/// The lists that bring an account of this id: it is gone only where all of them are proven complete. `offers`: which lists
+/// the source has at all; without third parties, ids are what they look like.
+pub fn lists_of_user(id: &str, offers: impl Fn(ListKind) -> bool) -> &'static [ListKind] {
+    if id.starts_with(VENDOR_USER) && offers(ListKind::Vendors) {
+        &[ListKind::Vendors, ListKind::VendorUsers]
+    } else if id.starts_with(API_ACCOUNT) && offers(ListKind::ApiAccounts) {
+        &[ListKind::ApiAccounts]
+    } else {
+        &[ListKind::Users]
+    }
+}
+
+/// The same of a group.
+pub fn list_of_group(id: &str, offers: impl Fn(ListKind) -> bool) -> ListKind {
+    if id.starts_with(super::VENDOR) && offers(ListKind::Vendors) { ListKind::Vendors } else { ListKind::Groups }
+}
+
+/// What the ids of the accounts of [`ListKind::VendorUsers`] begin with: they have a numbering of their own.
+pub const VENDOR_USER: &str = "vendor-user:";
+/// The same of [`ListKind::ApiAccounts`].
+pub const API_ACCOUNT: &str = "api-account:";
+
 /// How one list of one source was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListReport {

@@ -2,6 +2,7 @@
 
 use super::index::Index;
 use super::{Bounded, Shown, status};
+use crate::diff::Standing;
 use crate::model::{Change, ChangeKind, Group, Roll, Rule, User};
 use std::collections::BTreeMap;
 
@@ -125,10 +126,12 @@ fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
 /// Gains of privilege since the base.
 fn gained(index: &Index<'_>, roll: &Roll, is_one: impl Fn(&Change) -> bool) -> Option<u64> {
     let name = &roll.harvest.source.name;
-    let (_, comparison, base_run) = index.input.since.of_source(name).ok()?;
+    let (compared, comparison, base_run) = index.input.since.of_source(name).ok()?;
     let since_base = comparison.changes.iter().filter(|change| change.source == *name && *change.base_run == *base_run);
     let gains = since_base.filter(|change| change.gains_privilege());
-    Some(gains.filter(|change| is_one(change)).count() as u64)
+    let gained = gains.filter(|change| is_one(change)).count() as u64;
+    // Where a list was not proven, none that is told is not none.
+    (gained > 0 || compared.standing == Standing::Whole).then_some(gained)
 }
 
 fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &Roll, user: &User) {

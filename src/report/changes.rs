@@ -63,7 +63,7 @@ impl Changes {
         match index.input.since {
             Since::Baseline => Self::nothing(
                 None,
-                "This is the first snapshot: a baseline. What changes is told from the next run on.",
+                "There is no complete snapshot before this one: it is a baseline. What changes is told from the next complete run on.",
             ),
             Since::Unknown { run_id, why } => {
                 let told =

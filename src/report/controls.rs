@@ -16,8 +16,10 @@ use std::borrow::Cow;
 pub struct Framework {
     /// The names of the presets that stand on it.
     pub name: String,
-    /// `Of 12 controls: 5 with findings, 4 passed, 3 could not be judged`.
+    /// `Of 12 controls: 5 with findings, 4 passed, 3 could not be judged.`
     pub summary: String,
+    /// How often access is to be reviewed; empty where the text has no number.
+    pub cadence: String,
     /// One a control and rule, in the order of the text.
     pub rows: Vec<ControlRow>,
 }
@@ -43,6 +45,8 @@ pub struct ControlRow {
     pub symbol: &'static str,
     /// Findings that stand; `None` where the rule judged nobody.
     pub findings: Option<u64>,
+    /// Those among them that somebody accepts.
+    pub excepted: u64,
 }
 
 pub(super) fn matrix(index: &Index<'_>, results: &[RuleResult]) -> Vec<Framework> {
@@ -61,7 +65,21 @@ fn framework(coverage: &rules::ControlCoverage, policy: &Policy, results: &[Rule
         let spans = std::iter::once(judged.len()).chain(std::iter::repeat(0));
         rows.extend(spans.zip(judged).map(|(span, (rule, result))| row((control, span), rule, policy, result)));
     }
-    Framework { name: names.collect::<Vec<_>>().join(", "), summary: summary(&standings), rows }
+    let cadence: Vec<String> = coverage.frameworks.iter().filter_map(|id| cadence(frameworks::find(id)?)).collect();
+    let (name, cadence) = (names.collect::<Vec<_>>().join(", "), cadence.join(" "));
+    Framework { name, summary: summary(&standings), cadence, rows }
+}
+
+/// `PCI DSS 4.0.1: access is to be reviewed every 6 months, privileged access every 6 months.`
+fn cadence(framework: &frameworks::Framework) -> Option<String> {
+    let every = |months: u32| format!("every {}", counted(months.into(), "month", "months"));
+    let all = framework.review_months.map(|months| format!("access is to be reviewed {}", every(months)));
+    let privileged = framework.privileged_review_months.map(|months| match all {
+        Some(_) => format!("privileged access {}", every(months)),
+        None => format!("privileged access is to be reviewed {}", every(months)),
+    });
+    let parts: Vec<String> = all.clone().into_iter().chain(privileged).collect();
+    (!parts.is_empty()).then(|| format!("{}: {}.", framework.name, parts.join(", ")))
 }
 
 fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, result: &RuleResult) -> ControlRow {
@@ -76,6 +94,7 @@ fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, resu
         class: result.class(),
         symbol: result.symbol(),
         findings: (result.total > 0 || judged).then_some(result.total),
+        excepted: result.excepted,
     }
 }
 
@@ -96,15 +115,21 @@ fn thresholds(rule: Rule, policy: &Policy) -> Vec<Shown> {
 
 /// What a control comes to: a finding of any of its rules is one, and it passed only where all of them passed everywhere.
 fn together(standings: impl Iterator<Item = Standing>) -> Standing {
-    let grave = |standing: &Standing| match standing {
-        Standing::Findings => 5,
-        Standing::Unjudged => 4,
-        Standing::PassedInPart => 3,
-        Standing::Passed => 2,
-        Standing::NoSubject => 1,
-        Standing::Off => 0,
-    };
-    standings.max_by_key(grave).unwrap_or(Standing::Unjudged)
+    let all: Vec<Standing> = standings.collect();
+    let any = |standing: Standing| all.contains(&standing);
+    if any(Standing::Findings) {
+        Standing::Findings
+    } else if any(Standing::Unjudged) || all.is_empty() {
+        Standing::Unjudged
+    } else if any(Standing::PassedInPart) || (any(Standing::Passed) && any(Standing::Off)) {
+        Standing::PassedInPart
+    } else if any(Standing::Passed) {
+        Standing::Passed
+    } else if any(Standing::NoSubject) {
+        Standing::NoSubject
+    } else {
+        Standing::Off
+    }
 }
 
 fn summary(standings: &[Standing]) -> String {

@@ -78,6 +78,8 @@ pub struct RuleResult {
     pub total: u64,
     /// Findings by severity, gravest first: critical, high, medium, low, info.
     pub by_severity: [u64; 5],
+    /// Findings among them that somebody accepts.
+    pub excepted: u64,
     /// Where its findings stand: `3 new, 9 open, 1 excepted, 2 resolved`; empty where it has none.
     pub lives: String,
     /// The bar, gravest first, without empty pieces.
@@ -156,6 +158,7 @@ fn result(index: &Index<'_>, rule: Rule) -> RuleResult {
         standing: standing(index, rule, total, gaps.is_empty()),
         total,
         by_severity,
+        excepted: index.standing().filter(|f| f.rule == rule && f.status == FindingStatus::Excepted).count() as u64,
         lives: lives(index, rule),
         bar: Vec::new(),
         ran: ran(index, rule),

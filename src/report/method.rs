@@ -35,6 +35,8 @@ pub struct ConfirmedRow {
     pub before: Option<u64>,
     /// Rows now.
     pub now: u64,
+    /// Rows of before that are gone.
+    pub gone: u64,
     /// `max_shrink_percent` in force.
     pub limit_percent: u8,
     /// Who.
@@ -191,6 +193,7 @@ fn confirmed_row(shrink: &ConfirmedShrink) -> ConfirmedRow {
         list: Shown::name(&shrink.list.replace('-', " ")),
         before: shrink.before,
         now: shrink.now,
+        gone: shrink.gone,
         limit_percent: shrink.limit_percent,
         by: Shown::name(&shrink.by),
         at: readable_text(&shrink.at),

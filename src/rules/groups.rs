@@ -41,6 +41,7 @@ pub(super) fn look_at(bench: &mut Bench<'_>) {
         let may_hide = (group.id.as_str().starts_with(VENDOR) && !vendor_users_whole) || group.directory;
         if may_hide && group.member_count == 0 {
             empty.undetermined += 1;
+            bench.gaps.of_group(at, Rule::EmptyGroup);
             continue;
         }
         if group.member_count == 0 && group.external_member_count == 0 && gone.is_none() {

@@ -27,7 +27,7 @@ use crate::diff::Since;
 use crate::model::instant_text as instant;
 use crate::model::{
     Blocked, Coverage, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin, ListKind, Outcome, Roll,
-    Rule, Severity, Subject, SubjectKind, User, UserId, Verdict,
+    Rule, Severity, SourceIdentity, Subject, SubjectKind, User, UserId, Verdict,
 };
 use policy::{Override, Policy};
 use serde_json::{Map, Value};
@@ -226,10 +226,10 @@ impl<'a> Bench<'a> {
             Some(Override::Severity(wanted)) => *wanted,
             None => severity,
         };
-        let source = &self.roll.harvest.source.name;
+        let SourceIdentity { name: source, kind, .. } = &self.roll.harvest.source;
         self.findings.push(Finding {
             source: source.clone(),
-            fingerprint: Fingerprint::of_finding(source, rule, subject.kind, &subject.id),
+            fingerprint: Fingerprint::of_finding(source, kind, rule, subject.kind, &subject.id),
             rule,
             severity,
             status: FindingStatus::New,

@@ -113,8 +113,11 @@ pub(super) fn break_glass(bench: &Bench<'_>, user: &User) -> Look {
         Some(LastLogin::At(before)) => Some(*before),
         Some(LastLogin::NotReported | LastLogin::Unreadable(_)) => return Look::Undetermined,
     };
-    if before.is_some_and(|before| now <= before) {
-        return Look::Fine;
+    match before {
+        Some(before) if now == before => return Look::Fine,
+        // One of the two dates is wrong.
+        Some(before) if now < before => return Look::Undetermined,
+        _ => {}
     }
     Look::Remark(Remark {
         rule: Rule::BreakGlassUsed,

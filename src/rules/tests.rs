@@ -379,23 +379,56 @@ fn controls_are_those_of_the_selected_frameworks() {
     assert_eq!(of(&[]).len(), 9);
 }
 
+/// Days for all and for privileged accounts; months between reviews of all and of privileged access.
+type Numbers = (Option<(u32, u32)>, Option<u32>, Option<u32>);
+
 #[test]
 fn every_preset_has_the_numbers_of_its_text() {
-    let expected = [
-        ("pci-dss-4.0.1", Some((90, 90))),
-        ("fedramp-moderate", Some((90, 90))),
-        ("fedramp-high", Some((35, 35))),
-        ("disa-stig", Some((35, 35))),
-        ("cis-8.1", Some((45, 45))),
-        ("essential-eight", Some((45, 45))),
-        ("nist-800-171r3", Some((90, 90))),
-        ("iso-27001", None),
-        ("soc-2", None),
-        ("sox", None),
-        ("hipaa", None),
-        ("nis2", None),
+    let expected: [(&str, Numbers); 12] = [
+        ("pci-dss-4.0.1", (Some((90, 90)), Some(6), Some(6))),
+        ("fedramp-moderate", (Some((90, 90)), Some(12), Some(3))),
+        ("fedramp-high", (Some((35, 35)), Some(6), Some(1))),
+        ("disa-stig", (Some((35, 35)), None, None)),
+        ("cis-8.1", (Some((45, 45)), Some(3), Some(3))),
+        ("essential-eight", (Some((45, 45)), None, Some(12))),
+        ("nist-800-171r3", (Some((90, 90)), None, None)),
+        ("iso-27001", (None, None, None)),
+        ("soc-2", (None, None, None)),
+        ("sox", (None, None, None)),
+        ("hipaa", (None, None, None)),
+        ("nis2", (None, None, None)),
     ];
-    let found: Vec<_> = frameworks::all().iter().map(|f| (f.id, f.stale_days.zip(f.privileged_stale_days))).collect();
+    let numbers = |f: &frameworks::Framework| {
+        (f.stale_days.zip(f.privileged_stale_days), f.review_months, f.privileged_review_months)
+    };
+    let found: Vec<(&str, Numbers)> = frameworks::all().iter().map(|f| (f.id, numbers(f))).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_rule_names_the_controls_that_it_is_relevant_to() {
+    let expected = [
+        "stale-login: PCI DSS 8.2.6; NIST 800-53 AC-2(3)(d); NIST 800-171 03.01.01.f; CIS 5.3; ISM-1404; ISM-1648; \
+         ISO 27001 A.5.18; SOC 2 CC6.2; SOC 2 CC6.3",
+        "never-logged-in: PCI DSS 8.2.6; NIST 800-53 AC-2(3)(d); CIS 5.1; CIS 5.3; ISO 27001 A.5.16; SOC 2 CC6.2",
+        "no-group: NIST 800-53 AC-2(c); NIST 800-53 AC-2(d); CIS 6.8; ISO 27001 A.5.15; ISO 27001 A.5.18; SOC 2 CC6.3",
+        "disabled-in-group: PCI DSS 7.2.4; PCI DSS 8.2.5; NIST 800-53 AC-2(3)(a); NIST 800-53 AC-6(7); CIS 6.2; SOC 2 CC6.2",
+        "dangling-group: NIST 800-53 AC-2(d); CIS 5.1; ISO 27001 A.5.18",
+        "shared-email: PCI DSS 8.2.1; PCI DSS 8.2.2; NIST 800-53 AC-2(9); NIST 800-53 IA-4; ISO 27001 A.5.16",
+        "local-outside-sso: CIS 5.6; CIS 6.7; ISO 27001 A.5.16; SOC 2 CC6.1",
+        "no-mfa: NIST 800-53 IA-2(1); CIS 6.5",
+        "dormant-with-key: PCI DSS 7.2.5.1; PCI DSS 8.6; NIST 800-53 AC-2(3); NIST 800-53 IA-5; CIS 5.3; CIS 5.5",
+        "service-without-owner: PCI DSS 7.2.5.1; PCI DSS 8.6.1; NIST 800-53 AC-2(a); CIS 5.5",
+        "privileged-growth: NIST 800-53 AC-2(4); NIST 800-53 AC-2(7); NIST 800-53 AC-6(7); CIS 5.4; ISO 27001 A.8.2; \
+         SOC 2 CC6.3",
+        "break-glass-used: PCI DSS 8.6.1; NIST 800-53 AC-2(2); NIST 800-53 AC-2(12); NIST 800-53 AU-6",
+        "empty-group: NIST 800-53 AC-2(c)",
+        "exception-expired: NIST 800-53 AC-2(3)(c); ISO 27001 A.5.18",
+        "data-quality: ",
+        "collection-incomplete: ",
+    ];
+    let found: Vec<String> =
+        Rule::ALL.iter().map(|rule| format!("{}: {}", rule.as_str(), controls_of(*rule, &[]).join("; "))).collect();
     assert_eq!(found, expected);
 }
 

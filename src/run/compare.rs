@@ -17,7 +17,7 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn of(base: Option<&Published>, store: &Store) -> Self {
         let Some(base) = base else { return Self::default() };
-        let newest = store.snapshots().ok().and_then(|all| all.last().cloned()).filter(|newest| *newest != base.run_id);
+        let newest = store.in_order().ok().and_then(|all| all.last().cloned()).filter(|newest| *newest != base.run_id);
         let newest = newest.and_then(|newest| Archive::open(&store.dir().join(newest)).ok());
         let is_after_base = |newest: &Archive| newest.manifest.base.as_ref().is_some_and(|of| of.run_id == base.run_id);
         Self { base: Some((base.run_id.clone(), Archive::open(&base.path))), newest: newest.filter(is_after_base) }
@@ -84,7 +84,7 @@ fn of_source(compared: &Compared, run_id: &str, omitted: &[String]) -> Option<St
 /// One line for the summary.
 pub(super) fn in_words(since: &Since) -> String {
     match since {
-        Since::Baseline => "none known: this is the first snapshot, a baseline".to_owned(),
+        Since::Baseline => "none known: no complete snapshot before this one, a baseline".to_owned(),
         Since::Unknown { run_id, .. } => format!("not known: the base {run_id} could not be read"),
         Since::Base { run_id, comparison } => {
             let kinds = diff::counts(&comparison.changes);

@@ -1,7 +1,11 @@
 //! Guards against publishing an empty or shrunken list as the truth: a right that was taken away looks like a tenant
 //! without users (200 and an empty list). Pure.
 
-use crate::model::{Coverage, Harvest, Instant, Inventory, ListKind, ListReport, Roll, SourceStatus, instant_text};
+use crate::diff::Since;
+use crate::model::{
+    Change, ChangeKind, Coverage, Harvest, Instant, Inventory, ListKind, ListReport, Roll, SourceStatus, instant_text,
+    lists_of_user,
+};
 use crate::snapshot::manifest::{ConfirmedShrink, SourceEntry};
 use std::fmt;
 
@@ -19,17 +23,19 @@ pub struct Suspect {
     pub before: Option<u64>,
     /// Rows now.
     pub now: u64,
+    /// Rows of before that are not there any more, where others took their places.
+    pub replaced: Option<u64>,
     /// The limit that it broke.
     pub max_shrink_percent: u8,
 }
 
 impl fmt::Display for Suspect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, list, before, now, max_shrink_percent } = self;
+        let Self { source, list, before, now, max_shrink_percent, .. } = self;
         let list = list.as_str();
         match before {
             Some(before) if *before > 0 => {
-                let gone = before.saturating_sub(*now);
+                let gone = self.gone();
                 let percent = gone.saturating_mul(100).checked_div(*before).unwrap_or(0);
                 write!(
                     f,
@@ -48,6 +54,37 @@ impl fmt::Display for Suspect {
     }
 }
 
+/// Sources of whose users more are gone than the limit, though others took their places: another appliance behind the same
+/// address looks like this. Only what is proven gone counts.
+pub(super) fn replaced(since: &Since, now: &Inventory, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<Suspect> {
+    let of_roll = |roll: &Roll| {
+        let name = &roll.harvest.source.name;
+        let (_, comparison, base_run) = since.of_source(name).ok()?;
+        // Those of lists of their own are not in the count of the list of users.
+        let offers = |kind: ListKind| *roll.harvest.coverage(kind) != Coverage::NotOffered;
+        let is_gone = |change: &&Change| {
+            change.kind == ChangeKind::UserRemoved
+                && change.source == *name
+                && *change.base_run == *base_run
+                && *lists_of_user(&change.subject.id, offers) == [ListKind::Users]
+        };
+        let suspect = Suspect {
+            source: name.to_string(),
+            list: ListKind::Users,
+            before: rows_before(before, name.as_str(), ListKind::Users),
+            now: rows_now(&roll.harvest, ListKind::Users),
+            replaced: Some(comparison.changes.iter().filter(is_gone).count() as u64),
+            max_shrink_percent,
+        };
+        suspect.shrank().then_some(suspect)
+    };
+    now.rolls.iter().filter_map(of_roll).collect()
+}
+
+fn rows_now(harvest: &Harvest, kind: ListKind) -> u64 {
+    harvest.lists.iter().find(|list| list.kind == kind).map_or(0, |list| list.distinct)
+}
+
 /// Every suspicious list, compared with the sources of the newest complete snapshot. One that failed or drifted is no suspect: that is told by itself.
 pub(super) fn suspects(inventory: &Inventory, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<Suspect> {
     let rolls = inventory.rolls.iter().filter(|roll| roll.harvest.status() != SourceStatus::Failed);
@@ -62,6 +99,7 @@ fn of_roll(roll: &Roll, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<S
         list: list.kind,
         before: rows_before(before, &source, list.kind),
         now: list.distinct,
+        replaced: None,
         max_shrink_percent,
     };
     let is_guarded = |list: &&ListReport| match list.kind {
@@ -97,7 +135,8 @@ fn gone(roll: &Roll, before: &[SourceEntry], source: &str, max_shrink_percent: u
         .filter(|kind| not_offered(kind) && !explained(harvest, *kind))
         .filter_map(|kind| {
             let before = rows_before(before, source, kind).filter(|rows| *rows > 0)?;
-            Some(Suspect { source: source.to_owned(), list: kind, before: Some(before), now: 0, max_shrink_percent })
+            let (source, before) = (source.to_owned(), Some(before));
+            Some(Suspect { source, list: kind, before, now: 0, replaced: None, max_shrink_percent })
         })
         .collect()
 }
@@ -110,6 +149,7 @@ impl Suspect {
             list: self.list.as_str().to_owned(),
             before: self.before,
             now: self.now,
+            gone: self.gone(),
             limit_percent: self.max_shrink_percent,
             by: by.to_owned(),
             at: instant_text(at),
@@ -136,9 +176,12 @@ impl Suspect {
         }
     }
 
+    fn gone(&self) -> u64 {
+        self.replaced.unwrap_or_else(|| self.before.unwrap_or(0).saturating_sub(self.now))
+    }
+
     fn shrank(&self) -> bool {
-        let before = self.before.unwrap_or(0);
-        let gone = before.saturating_sub(self.now);
+        let (before, gone) = (self.before.unwrap_or(0), self.gone());
         gone > ALWAYS_FINE && gone.saturating_mul(100) > before.saturating_mul(self.max_shrink_percent.into())
     }
 }
@@ -309,7 +352,6 @@ mod tests {
             coverage: Coverage::NotOffered,
             ..now.lists[0].clone()
         });
-        eprintln!("{:?}", now.status());
         let before = vec![SourceEntry::of(&before)];
         let said = suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20);
         assert!(!said.is_empty(), "500 API accounts and 500 vendor users vanish, and nobody objects");

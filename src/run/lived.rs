@@ -5,7 +5,7 @@ use super::{Ending, Judged, Run};
 use crate::diff::Since;
 use crate::exceptions::{self, Exception, Use};
 use crate::lifecycle::{self, Lived, Now, Past};
-use crate::model::{Finding, Inventory, Outcome, Rule, SourceName, Verdict};
+use crate::model::{Finding, Inventory, Outcome, Rule, SourceName, SourceStatus, Verdict, instant_text};
 use crate::rules::Judgement;
 use crate::snapshot::Published;
 
@@ -31,10 +31,28 @@ impl Run<'_> {
             base: base.map_or(&[][..], |base| &base.manifest.sources),
             configured: &configured,
             omitted: !self.order.omitted().is_empty(),
+            is_backwards: past.is_after(self.as_of),
         };
         let entries = config.exceptions.as_ref().map_or(&[][..], |file| &file.entries);
-        let (lived, uses) = self.lived(findings, &past, &now, entries);
+        let (lived, mut uses) = self.lived(findings, &past, &now, entries);
+        let came = |name: &SourceName| {
+            let mut rolls = inventory.rolls.iter().map(|roll| &roll.harvest);
+            rolls.any(|harvest| harvest.source.name == *name && harvest.status() != SourceStatus::Failed)
+        };
+        for it in &mut uses {
+            it.was_read = configured.iter().filter(|name| it.exception.is_of(name)).all(|name| came(name));
+        }
         let Lived { findings, set_aside } = lived;
+        if let Some(newest) = past.as_of.filter(|_| past.is_after(self.as_of)) {
+            let (as_of, newest) = (instant_text(self.as_of), instant_text(newest));
+            self.note(
+                ending,
+                format!(
+                    "as of {as_of}, which is before {newest} of the newest snapshot: no finding counts as over, and no \
+                     clock of an account is set"
+                ),
+            );
+        }
         let set_aside = set_aside.into_iter().map(|(why, count)| format!("{count} findings are told no longer: {why}"));
         let of_exceptions = uses.iter().flat_map(|it| it.warnings(self.as_of));
         for text in warnings.into_iter().chain(set_aside).chain(of_exceptions) {

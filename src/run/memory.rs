@@ -7,11 +7,13 @@
 
 use super::compare::Opened;
 use crate::clocks::Clocks;
+use crate::config::Config;
 use crate::lifecycle::{Over, Past};
-use crate::model::{Finding, FindingStatus, Fingerprint, Instant, times_seen};
+use crate::model::{Finding, FindingStatus, Fingerprint, Instant, SourceName, times_seen};
 use crate::rules;
 use crate::rules::policy::Policy;
 use crate::snapshot::load::{Archive, PastFinding};
+use crate::snapshot::manifest::SourceEntry;
 use crate::snapshot::{SnapshotError, Store, replace_file};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +32,8 @@ pub(super) struct Memory {
     pub(super) clocks: Clocks,
     /// For people.
     pub(super) warnings: Vec<String>,
+    /// Of the newest snapshot.
+    sources: Vec<SourceEntry>,
     index: Index,
 }
 
@@ -37,10 +41,13 @@ pub(super) struct Memory {
 #[derive(Default, Serialize, Deserialize)]
 struct Index {
     format: u32,
-    /// Run ids of the snapshots that it was made of, ascending.
+    /// Run ids of the snapshots that it was made of, in the order of publication.
     snapshots: Vec<String>,
     /// By fingerprint.
     findings: BTreeMap<String, Entry>,
+    /// The place of each snapshot that is there, from the oldest.
+    #[serde(skip)]
+    places: BTreeMap<String, usize>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -60,10 +67,16 @@ impl Memory {
 }
 
 /// Reads what is there. A snapshot that cannot be read is left out and named. What is opened need not be opened again.
-pub(super) fn recall(store: &Store, opened: &Opened, state_dir: &Path, policy: &Policy) -> Memory {
-    let mut memory =
-        Memory { past: Past::default(), clocks: Clocks::default(), warnings: Vec::new(), index: Index::default() };
-    let there = match store.snapshots() {
+pub(super) fn recall(store: &Store, opened: &Opened, config: &Config) -> Memory {
+    let (state_dir, policy) = (&config.state_dir, &config.policy);
+    let mut memory = Memory {
+        past: Past::default(),
+        clocks: Clocks::default(),
+        warnings: Vec::new(),
+        sources: Vec::new(),
+        index: Index::default(),
+    };
+    let there = match store.in_order() {
         Ok(there) => there,
         Err(error) => {
             memory.warnings.push(format!("failed to {error}; every finding counts as new"));
@@ -80,7 +93,9 @@ pub(super) fn recall(store: &Store, opened: &Opened, state_dir: &Path, policy: &
             there.len()
         )),
     }
+    memory.index.places = there.iter().cloned().zip(0..).collect();
     memory.read_newest(store, opened, &there, policy);
+    memory.forget_other_products(config);
     memory.read_rest(store, &there);
     let Memory { past, index, .. } = &mut memory;
     index.format = FORMAT;
@@ -101,6 +116,7 @@ impl Memory {
         for run in there.iter().rev() {
             let Some((archive, as_of, findings)) = self.open(store, opened.of_run(run), run) else { continue };
             self.past.as_of = Some(as_of);
+            self.sources.clone_from(&archive.manifest.sources);
             match read_clocks(&archive) {
                 Ok(clocks) => self.clocks = clocks,
                 Err(why) => self.warnings.push(format!(
@@ -136,6 +152,26 @@ impl Memory {
             for finding in self.open(store, None, run).map(|(_, _, findings)| findings).unwrap_or_default() {
                 self.index.note(&finding, run);
             }
+        }
+    }
+
+    /// A source that is of another kind now has other accounts, whatever their ids.
+    fn forget_other_products(&mut self, config: &Config) {
+        let kind_now = |name: &str| {
+            let source = config.sources.iter().find(|source| source.identity.name.as_str() == name);
+            source.map(|source| source.identity.kind.as_str())
+        };
+        let is_other = |entry: &&SourceEntry| kind_now(&entry.name).is_some_and(|kind| kind != entry.kind);
+        for entry in std::mem::take(&mut self.sources).iter().filter(is_other) {
+            let stood = self.past.standing.len();
+            self.past.standing.retain(|_, finding| finding.source.as_str() != entry.name);
+            self.clocks.forget(&SourceName::from(entry.name.as_str()));
+            let gone = stood - self.past.standing.len();
+            self.warnings.push(format!(
+                "source {} was {} and is another product now: {gone} findings are told no longer, and its accounts are known from \
+                 this run on",
+                entry.name, entry.kind
+            ));
         }
     }
 
@@ -175,8 +211,7 @@ impl Index {
     /// What is there is some of what the file was made of, and newer ones.
     fn agrees_with(&self, there: &[String]) -> bool {
         let known = there.iter().take_while(|run| self.snapshots.contains(run)).count();
-        let newer = &there[known..];
-        newer.iter().all(|run| self.snapshots.last().is_none_or(|last| last < run))
+        there[known..].iter().all(|run| !self.snapshots.contains(run))
     }
 
     /// Without what is known of removed snapshots only, and as if those older than one of them were not read yet.
@@ -194,7 +229,7 @@ impl Index {
         let times_seen = times_seen(&finding.evidence);
         let entry = Entry { first_seen: finding.first_seen, times_seen, run: run.to_owned() };
         match self.findings.get_mut(&key) {
-            Some(noted) if noted.run.as_str() < run => *noted = entry,
+            Some(noted) if self.places.get(&noted.run) < self.places.get(run) => *noted = entry,
             Some(_) => {}
             None => {
                 self.findings.insert(key, entry);

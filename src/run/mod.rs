@@ -268,7 +268,7 @@ impl Run<'_> {
     /// What the snapshots remember. A rehearsal writes nothing.
     fn recall(&self, store: &Store, opened: &Opened, ending: &mut Ending) -> Memory {
         let config = self.order.config;
-        let memory = memory::recall(store, opened, &config.state_dir, &config.policy);
+        let memory = memory::recall(store, opened, config);
         if let Some(Err(error)) = (!self.order.dry_run).then(|| memory.keep(&config.state_dir)) {
             self.note(ending, format!("failed to {error}; the next run reads all snapshots again"));
         }
@@ -300,7 +300,9 @@ impl Run<'_> {
         let since = compare::since(&opened, Side { run_id: &self.run_id, inventory: &inventory });
         let mut memory = self.recall(store, &opened, ending);
         let is_configured = |name: &SourceName| config.sources.iter().any(|source| source.identity.name == *name);
-        memory.clocks = memory.clocks.after(&inventory, since.changes(), self.as_of, is_configured);
+        // Clocks are set to when something was seen: a run that judges by an earlier instant does not see it earlier.
+        let seen_at = memory.past.as_of.map_or(self.as_of, |newest| newest.max(self.as_of));
+        memory.clocks = memory.clocks.after(&inventory, since.changes(), seen_at, is_configured);
         let before = Before { since: &since, clocks: &memory.clocks };
         let judgement = rules::judge_after(before, &inventory, &config.policy, self.as_of);
         Ok(self.live(inventory, judgement, since, base, memory, ending))
@@ -315,12 +317,17 @@ impl Run<'_> {
     ) -> Result<Facts<'j>, RunError> {
         let config = self.order.config;
         let before = base.map_or(&[][..], |base| &base.manifest.sources);
-        let suspects = guard::suspects(&judged.inventory, before, config.policy.max_shrink_percent);
+        let percent = config.policy.max_shrink_percent;
+        let mut suspects = guard::suspects(&judged.inventory, before, percent);
+        let is_told = |new: &Suspect, all: &[Suspect]| all.iter().any(|s| s.source == new.source && s.list == new.list);
+        let replaced = guard::replaced(&judged.since, &judged.inventory, before, percent);
+        suspects.extend(replaced.into_iter().filter(|new| !is_told(new, &suspects)).collect::<Vec<_>>());
         if !suspects.is_empty() && !self.order.allow_shrink {
             return Err(RunError::Suspect(suspects));
         }
         for suspect in &suspects {
-            self.note(ending, format!("{suspect}; published because --allow-shrink confirmed it"));
+            let what = if self.order.dry_run { "it would be published" } else { "published" };
+            self.note(ending, format!("{suspect}; {what} because --allow-shrink confirmed it"));
         }
         let now = Utc::now().trunc_subsecs(6);
         let confirmed = suspects.iter().map(|suspect| suspect.confirmed(&self.origin.person, now)).collect();

@@ -207,10 +207,10 @@ fn forks(links: &[Link]) -> Vec<Broken> {
 }
 
 /// Whether a link is no first one and names no base. Names are made of clocks, which may have been wrong: a complete one that
-/// came before it by its name, but after it by its own bases, is fine.
+/// came before it by its name, but after it by its own bases, is fine; and so is a partial one, which proves nothing by itself.
 fn without_base(at: usize, links: &[Link], firsts: &[Option<usize>]) -> Option<Broken> {
     let link = &links[at];
-    if link.base.is_some() || link.known == Known::Unreadable {
+    if link.base.is_some() || !link.is_complete() {
         return None;
     }
     let (_, older) = links.split_at(at + 1);
@@ -303,8 +303,10 @@ mod tests {
         let shared =
             vec![link(0, true, None), link(1, false, Some(0)), link(2, false, Some(0)), link(3, true, Some(0))];
         assert!(told(shared, Vec::new()).is_empty(), "partial ones may share a base");
-        let two = told(vec![link(0, true, None), link(1, false, None)], Vec::new());
+        let two = told(vec![link(0, true, None), link(1, true, None)], Vec::new());
         assert!(two.len() == 1 && two[0].contains("names no base"));
+        let early = told(vec![link(0, true, None), link(1, false, None)], Vec::new());
+        assert!(early.is_empty(), "a first run that was partial, by a clock that was ahead");
         let circle = told(Vec::new(), vec![entry(&link(0, true, Some(1))), entry(&link(1, true, Some(0)))]);
         assert!(circle.len() == 1 && circle[0].contains("lead back"), "{circle:?}");
     }

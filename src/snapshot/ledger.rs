@@ -69,6 +69,9 @@ impl Entry {
         let mut runs = std::iter::once(&entry.run_id).chain(entry.base.iter().map(|base| &base.run_id));
         match runs.find(|run_id| !is_run_id(run_id)) {
             Some(other) => Err(format!("{other:?} is not a run id")),
+            None if entry.removed_at.parse::<Instant>().is_err() => {
+                Err(format!("removed_at: {:?} is not an instant", entry.removed_at))
+            }
             None => Ok(entry),
         }
     }

@@ -77,6 +77,9 @@ pub struct ConfirmedShrink {
     pub before: Option<u64>,
     /// Rows now.
     pub now: u64,
+    /// Rows of before that are gone; of users also where others took their places.
+    #[serde(default)]
+    pub gone: u64,
     /// `max_shrink_percent` in force.
     pub limit_percent: u8,
     /// Operating-system user, and who became that user by sudo.

@@ -8,6 +8,7 @@ use super::retention::Kept;
 use super::{LATEST, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,37 @@ impl Store {
         let mut names = names_in(self.dir())?;
         names.retain(|name| is_run_id(name) && self.dir().join(name).join(MANIFEST).is_file());
         Ok(names)
+    }
+
+    /// The same in the order of publication, the newest last. Names are made of clocks, which may have been wrong: complete ones
+    /// follow the links from the last back to the first that is there, and a partial one stands behind its base. What no link
+    /// reaches stands before, by name.
+    pub fn in_order(&self) -> Result<Vec<String>, SnapshotError> {
+        let names = self.snapshots()?;
+        let base_of = |name: &String| {
+            let base = read_header(&self.dir().join(name)).ok().and_then(|(header, _)| header.base);
+            base.map(|base| base.run_id)
+        };
+        let mut bases: BTreeMap<String, Option<String>> = names.iter().map(|n| (n.clone(), base_of(n))).collect();
+        let mut chain = Vec::new();
+        let mut next = self.published_last()?.map(|last| last.run_id);
+        while let Some((run_id, base)) = next.take().and_then(|run_id| bases.remove_entry(&run_id)) {
+            chain.push(run_id);
+            next = base;
+        }
+        let (mut order, mut behind): (Vec<String>, BTreeMap<String, Vec<String>>) = (Vec::new(), BTreeMap::new());
+        for (name, base) in bases {
+            match base.filter(|base| chain.contains(base)) {
+                Some(base) => behind.entry(base).or_default().push(name),
+                None => order.push(name),
+            }
+        }
+        for run_id in chain.into_iter().rev() {
+            let partial = behind.remove(&run_id).unwrap_or_default();
+            order.push(run_id);
+            order.extend(partial);
+        }
+        Ok(order)
     }
 
     /// Whether readers see a snapshot of this run.

@@ -172,8 +172,8 @@ fn strangers(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     match names_in(dir) {
         Ok(names) => {
-            let is_hold = |name: &str| name == HOLD && dir.join(HOLD).symlink_metadata().is_ok_and(|it| it.is_file());
-            let strange = |name: &String| name != MANIFEST && times_listed(name) == 0 && !is_hold(name);
+            // Whatever bears the name holds.
+            let strange = |name: &String| name != MANIFEST && name != HOLD && times_listed(name) == 0;
             problems.extend(names.into_iter().filter(strange).map(Problem::Extra));
         }
         Err(error) => problems.push(Problem::Manifest(error.to_string())),

@@ -24,6 +24,8 @@ pub struct Walk {
     pub head: Option<(String, String)>,
     /// What is not as it should be.
     pub problems: Vec<ChainProblem>,
+    /// What a person should know beside, in words.
+    pub notes: Vec<String>,
 }
 
 /// One snapshot.
@@ -121,7 +123,8 @@ pub fn walk(dir: &Path) -> Result<Walk, SnapshotError> {
         };
         Step { link, state, hold }
     };
-    Ok(Walk { dir, steps: links.into_iter().map(step).collect(), head, problems })
+    let notes = head.as_ref().and_then(|(head, _)| astray(&store, head)).into_iter().collect();
+    Ok(Walk { dir, steps: links.into_iter().map(step).collect(), head, problems, notes })
 }
 
 /// A snapshot's folder has a manifest or bears a run's name.
@@ -159,6 +162,17 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<Problem>) {
             (link, None, vec![problem])
         }
     }
+}
+
+/// Where `latest` does not lead to the newest complete one: so a kill may have left it, or somebody.
+fn astray(store: &Store, head: &str) -> Option<String> {
+    let named = fs::read_link(store.dir().join(LATEST)).ok();
+    let what = match named {
+        Some(named) if named == Path::new(head) => return None,
+        Some(named) => format!("{LATEST} names {}", visible(&named.to_string_lossy(), 80)),
+        None => format!("there is no link {LATEST}"),
+    };
+    Some(format!("{what}, and the newest complete one is {head}; the next run puts it right"))
 }
 
 /// What `latest` names, where that is not there.

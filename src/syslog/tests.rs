@@ -65,7 +65,7 @@ fn facts() -> RunFacts {
 fn finding(name: &str, evidence: &str) -> Finding {
     let source = SourceName::from("eu");
     Finding {
-        fingerprint: Fingerprint::of_finding(&source, Rule::StaleLogin, SubjectKind::User, "17"),
+        fingerprint: Fingerprint::of_finding(&source, "rest-v3", Rule::StaleLogin, SubjectKind::User, "17"),
         source,
         rule: Rule::StaleLogin,
         severity: Severity::High,

@@ -357,7 +357,7 @@ fn excel_gets_a_byte_order_mark_and_raw_no_apostrophe() {
 fn finding() -> Finding {
     let source = SourceName::from("eu");
     Finding {
-        fingerprint: Fingerprint::of_finding(&source, Rule::StaleLogin, SubjectKind::User, "7"),
+        fingerprint: Fingerprint::of_finding(&source, "rest-v3", Rule::StaleLogin, SubjectKind::User, "7"),
         source,
         rule: Rule::StaleLogin,
         severity: Severity::High,

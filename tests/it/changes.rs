@@ -150,7 +150,7 @@ fn a_day_of_hand_made_edits_is_told_exactly_and_nothing_else() {
     let Cast { rig, group, admins } = cast();
     let output = rig.run(&[]);
     assert_exit(&output, 0);
-    assert!(stdout(&output).contains("this is the first snapshot, a baseline"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("no complete snapshot before this one, a baseline"), "{}", stdout(&output));
     assert_eq!(told(&rig), Vec::<[String; 5]>::new(), "a baseline has no changes");
     let newcomer = rig.sandbox.with_world(|world| {
         set(world, 1, "username", json!("ann.smith"));

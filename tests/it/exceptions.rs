@@ -131,10 +131,12 @@ fn a_register_with_mistakes_is_refused_with_the_line_of_every_one() {
         let found = told.lines().any(|text| text.contains(&format!("line {line}")) && text.contains(words));
         assert!(found, "line {line}: {words}: {told}");
     }
-    write(&rig, &entry("no-mfa", "x", "2027-11-25"));
-    let output = run_on(&rig, 0, &[]);
+    // From today on, or from the instant of the run where that is later: the day of the run is `as_of() + 400 days`.
+    let last = as_of().date_naive() + chrono::TimeDelta::days(400 + 366);
+    write(&rig, &entry("no-mfa", "x", &(last + chrono::TimeDelta::days(1)).to_string()));
+    let output = run_on(&rig, 400, &[]);
     assert_exit(&output, 2);
-    assert!(stderr(&output).contains("line 1") && stderr(&output).contains("2027-11-24"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("line 1") && stderr(&output).contains(&last.to_string()), "{}", stderr(&output));
     assert_eq!(rig.sandbox.counters().requests, 0, "nothing was contacted");
     fs::remove_file(rig.folder.path().join("exceptions.toml")).unwrap();
     assert_exit(&rig.call(&["check"]), 2);

@@ -2,7 +2,7 @@
 
 use super::changes::{Union, state};
 use super::receiver::Receiver;
-use super::rig::{Rig, Row, as_of, assert_exit, stdout};
+use super::rig::{Rig, Row, as_of, assert_exit, rows, stdout};
 use bt_rollcall::sandbox::{Earlier, Expect, Faults, World};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +81,62 @@ fn a_finding_is_open_until_its_account_is_seen_to_be_fine_and_losing_the_state_f
     assert!(warned.iter().all(|warnings| warnings.contains("findings.json was missing")), "{warned:?}");
     let (broken, _) = four_days(|rig| fs::write(rig.folder.path().join("state/findings.json"), "{").unwrap());
     assert_eq!(kept, broken);
+}
+
+#[test]
+fn each_use_of_an_emergency_account_is_told() {
+    let receiver = Receiver::start();
+    let mut world = World::ordinary(3, 60, as_of());
+    let record = json!({"username": "emergency-1", "enabled": true, "account_type": "local", "last_login": null,
+        "created_at": "2020-01-01T00:00:00Z", "group_memberships": []});
+    let id = world.add_user(record.as_object().unwrap().clone()).to_string();
+    let rig = Rig::with_syslog(world, Faults::default(), Some(&receiver.url()));
+    let mut heard = 0;
+    let mut hear = |number: u32| -> Vec<String> {
+        assert_exit(&run_on(&rig, number, &[]), 0);
+        let messages = receiver.messages();
+        let new = messages[heard..].iter().filter(|message| message.contains("finding.break-glass-used"));
+        let new = new.map(|message| -> Value { serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap() });
+        let new = new.map(|body| body["btrollcall"]["finding"]["status"].as_str().unwrap().to_owned()).collect();
+        heard = messages.len();
+        new
+    };
+    assert_eq!(hear(0), [""; 0]);
+    let mut told = Vec::new();
+    for number in 1..5 {
+        if number < 4 {
+            set(&rig, &id, "last_login", json!(day(number)));
+        }
+        told.push(hear(number));
+    }
+    assert_eq!(told, [["new"], ["open"], ["open"], ["resolved"]]);
+}
+
+#[test]
+fn a_clock_that_was_ahead_once_lets_no_finding_open_twice() {
+    let rig = tenant();
+    assert_exit(&run_on(&rig, 0, &[]), 0);
+    // As a run by a clock that was years ahead would have left it.
+    let (was, ahead) = (rig.snapshot(), "29990101T000000Z-0001");
+    let name = was.file_name().unwrap().to_str().unwrap().to_owned();
+    let manifest = fs::read_to_string(was.join("manifest.json")).unwrap().replace(&name, ahead);
+    fs::write(was.join("manifest.json"), manifest).unwrap();
+    fs::rename(&was, rig.snapshots_dir().join(ahead)).unwrap();
+    fs::remove_file(rig.snapshots_dir().join("latest")).unwrap();
+    std::os::unix::fs::symlink(ahead, rig.snapshots_dir().join("latest")).unwrap();
+    fs::remove_file(rig.folder.path().join("state/findings.json")).unwrap();
+    let stale = somebody_with(&rows(&rig.snapshots_dir().join(ahead).join("findings.csv")), "stale-login");
+    set(&rig, &stale, "last_login", json!(day(1)));
+    let mut told = Vec::new();
+    for number in 1..4 {
+        assert_exit(&run_on(&rig, number, &[]), 0);
+        let newest = fs::read_link(rig.snapshots_dir().join("latest")).unwrap();
+        let now = rows(&rig.snapshots_dir().join(newest).join("findings.csv"));
+        let with = |status: &str| now.iter().filter(|row| row["status"] == status).count();
+        told.push((with("new"), with("reopened"), with("resolved")));
+    }
+    assert_eq!(told, [(0, 0, 1), (0, 0, 0), (0, 0, 0)]);
+    assert_exit(&rig.call(&["verify", "--chain", rig.snapshots_dir().to_str().unwrap()]), 0);
 }
 
 /// The clocks that the newest snapshot carries, by account: (first seen, enabled again).

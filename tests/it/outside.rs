@@ -172,6 +172,27 @@ fn an_empty_or_shrunken_source_is_guarded_until_it_is_confirmed() {
 }
 
 #[test]
+fn as_many_others_in_the_place_of_those_who_are_gone_are_guarded_too() {
+    let rig = Rig::seeded(300);
+    assert_exit(&rig.run(&[]), 0);
+    // Another appliance answers at the same address.
+    rig.sandbox.with_world(|world| {
+        for id in world.user_ids() {
+            let record = world.user(id).unwrap().clone();
+            assert!(world.remove_user(id));
+            world.add_user(record);
+        }
+    });
+    let output = rig.run(&[]);
+    assert_exit(&output, 4);
+    assert!(stderr(&output).contains("has 300 users, 300 in the last complete snapshot: 300 gone (100 %, limit 20 %)"));
+    assert_eq!(rig.snapshots().len(), 1);
+    assert_exit(&rig.run(&["--allow-shrink"]), 0);
+    let confirmed = rig.manifest()["confirmed_shrinks"].clone();
+    assert_eq!((confirmed.as_array().unwrap().len(), &confirmed[0]["gone"]), (1, &serde_json::json!(300)));
+}
+
+#[test]
 fn a_confirmed_shrink_says_in_manifest_and_report_who_confirmed_it_and_when() {
     let rig = Rig::seeded(300);
     assert_exit(&rig.run(&[]), 0);

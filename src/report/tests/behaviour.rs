@@ -58,7 +58,16 @@ fn hostile_world() -> World {
 
 fn confirmed(text: &str) -> ConfirmedShrink {
     let text = || text.to_owned();
-    ConfirmedShrink { source: text(), list: text(), before: None, now: 7, limit_percent: 20, by: text(), at: text() }
+    ConfirmedShrink {
+        source: text(),
+        list: text(),
+        before: None,
+        now: 7,
+        gone: 3,
+        limit_percent: 20,
+        by: text(),
+        at: text(),
+    }
 }
 
 #[test]
@@ -244,7 +253,7 @@ fn the_histogram_counts_every_account_once_and_marks_exactly_the_stale_ones() {
 #[test]
 fn an_age_at_the_threshold_lies_beyond_its_line_and_a_future_login_is_age_zero() {
     let mut eu = harvest("appliance-eu", 4, 7);
-    let ages = [Duration::days(90), Duration::days(90) - Duration::seconds(1), Duration::days(-3), Duration::zero()];
+    let ages = [Duration::days(45), Duration::days(45) - Duration::seconds(1), Duration::days(-3), Duration::zero()];
     for (user, age) in eu.users.iter_mut().zip(ages) {
         user.username = None;
         user.enabled = Some(true);
@@ -253,8 +262,8 @@ fn an_age_at_the_threshold_lies_beyond_its_line_and_a_future_login_is_age_zero()
     }
     let bins = World::of(vec![eu]).view().inactivity.bins;
     let total = |label: &str| bins.iter().find(|bin| bin.label == label).map(|bin| (bin.total, bin.stale));
-    assert_eq!(total("90–119"), Some((1, 1)));
-    assert_eq!(total("60–89"), Some((1, 0)));
+    assert_eq!(total("45–59"), Some((1, 1)));
+    assert_eq!(total("30–44"), Some((1, 0)));
     assert_eq!(total("0–6"), Some((2, 0)));
 }
 
@@ -360,7 +369,7 @@ fn where_nothing_changed_or_nothing_is_known_the_page_says_which() {
         let page = world_with(|world| world.since = since(world)).page();
         page.split("<section id=\"changes\">").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
     };
-    assert!(said(&|_| Since::Baseline).contains("This is the first snapshot: a baseline"));
+    assert!(said(&|_| Since::Baseline).contains("There is no complete snapshot before this one: it is a baseline"));
     assert!(said(&|world| since(&world.inventory, &world.inventory)).contains("No change since 20261122T020000Z-1c4e"));
     let unknown = said(&|_| Since::Unknown { run_id: "r".to_owned(), why: "users.csv: changed".to_owned() });
     assert!(unknown.contains("not the same as no change") && unknown.contains("users.csv: changed"));
@@ -411,7 +420,7 @@ fn the_matrix_has_every_control_of_the_selected_frameworks_and_counts_each_once(
     }));
     let stale = view.controls[0].rows.iter().find(|row| row.rule == "stale-login").unwrap();
     let thresholds: Vec<String> = stale.thresholds.iter().map(ToString::to_string).collect();
-    assert_eq!(thresholds, ["90 days (pci-dss-4.0.1)", "privileged: 45 days (configuration)"], "who set it");
+    assert_eq!(thresholds, ["45 days (cis-8.1)", "privileged: 30 days (configuration)"], "who set it");
 }
 
 #[test]
@@ -438,6 +447,18 @@ fn a_control_of_which_a_rule_could_not_be_judged_is_not_among_those_that_passed(
 }
 
 #[test]
+fn a_control_one_of_whose_rules_is_off_has_not_passed() {
+    // PCI DSS 8.2.6 has two rules.
+    let world = world_with(|world| {
+        world.findings.retain(|f| !matches!(f.rule, Rule::StaleLogin | Rule::NeverLoggedIn));
+        set_outcome(world, Rule::StaleLogin, &Outcome::Off);
+        set_outcome(world, Rule::NeverLoggedIn, &Outcome::Judged { subjects: 9, undetermined: 0 });
+    });
+    let before = controls(&world)[0].1.clone();
+    assert!(before.contains("1 passed in part"), "{before}");
+}
+
+#[test]
 fn a_framework_whose_text_has_no_number_and_no_control_says_so() {
     let world = world_with(|world| world.policy.frameworks = vec!["sox".to_owned()]);
     assert_eq!(controls(&world), [("SOX".to_owned(), "No rule names a control of this text.".to_owned())]);
@@ -454,6 +475,14 @@ fn a_privileged_group_shows_what_it_gained_and_where_that_is_not_known() {
     let told: u64 = gained(&world).into_iter().map(Option::unwrap).sum();
     let gains = world.since.changes().iter().filter(|change| change.gains_privilege()).count() as u64;
     assert!(told == gains && told > 0, "{told} of {gains}");
+    let partly = world_with(|world| {
+        let Since::Base { comparison, .. } = &mut world.since else { panic!() };
+        for compared in &mut comparison.sources {
+            compared.standing = crate::diff::Standing::InPart(vec!["groups"]);
+        }
+    });
+    let some: Vec<u64> = gained(&partly).into_iter().flatten().collect();
+    assert!(!some.contains(&0) && some.iter().sum::<u64>() == gains, "none that is told is not none: {some:?}");
     let first = world_with(|world| world.since = Since::Baseline);
     assert!(gained(&first).iter().all(Option::is_none), "a first run knows of no growth");
 }

@@ -6,8 +6,8 @@ use crate::diff::{self, Side, Since};
 use crate::exceptions::{self, Applied, Exception, Use};
 use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, Rule, User, Verdict};
 use crate::report::{Input, RuleInfo, View, html};
-use crate::rules::policy::{Policy, Threshold};
-use crate::rules::{self, Before, Judgement};
+use crate::rules::policy::Policy;
+use crate::rules::{self, Before, Judgement, frameworks};
 use crate::snapshot::manifest::{Base, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, SourceEntry, Tool};
 use chrono::{TimeZone, Utc};
 use serde_json::json;
@@ -151,9 +151,9 @@ pub(super) fn as_of() -> Instant {
 }
 
 fn policy() -> Policy {
-    let stale_after = Threshold { days: 90, from: "pci-dss-4.0.1".to_owned() };
-    let privileged_stale_after = Threshold { days: 45, from: "configuration".to_owned() };
-    let frameworks = vec!["pci-dss-4.0.1".to_owned(), "cis-8.1".to_owned()];
+    let selected = ["pci-dss-4.0.1", "cis-8.1"].map(|id| frameworks::find(id).expect("a preset"));
+    let (stale_after, privileged_stale_after) = frameworks::thresholds(&selected, None, Some(30)).expect("numbers");
+    let frameworks = selected.iter().map(|framework| framework.id.to_owned()).collect();
     Policy { stale_after, privileged_stale_after, frameworks, ..Policy::default() }
 }
 
@@ -201,8 +201,8 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
 
 fn policy_entries() -> BTreeMap<String, PolicyEntry> {
     [
-        ("stale_after_days", json!(90), "pci-dss-4.0.1"),
-        ("privileged_stale_after_days", json!(45), "configuration"),
+        ("stale_after_days", json!(45), "cis-8.1"),
+        ("privileged_stale_after_days", json!(30), "configuration"),
         ("never_logged_in_grace_days", json!(30), "default"),
         ("max_shrink_percent", json!(20), "default"),
         ("frameworks", json!(["pci-dss-4.0.1", "cis-8.1"]), "configuration"),

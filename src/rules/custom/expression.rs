@@ -19,30 +19,20 @@ pub const LONGEST: usize = 2_000;
 const BRACKETS: u16 = 32;
 /// Operators within operators: evaluation goes as deep.
 const DEPTH: usize = 64;
-/// Loops within loops: groups times groups is enough for one account.
+/// Loops within loops; the inner one goes over a list that stands in the expression.
 const LOOPS: usize = 2;
+/// Loops in all.
+const ALL_LOOPS: usize = 8;
 /// A regular expression's size in memory.
 const PATTERN_BYTES: usize = 1 << 20;
 /// The parser goes deep before it counts; see the test of hostile expressions.
 const STACK: usize = 32 << 20;
 
 /// What may be called beside operators.
-const FUNCTIONS: [&str; 12] = [
-    "all",
-    "contains",
-    "endsWith",
-    "exists",
-    "exists_one",
-    "filter",
-    "int",
-    "map",
-    "matches",
-    "size",
-    "startsWith",
-    "string",
-];
+const FUNCTIONS: [&str; 11] =
+    ["all", "contains", "endsWith", "exists", "exists_one", "filter", "int", "matches", "size", "startsWith", "string"];
 /// Those of them that take a name and a condition, and are no calls any more once they are read.
-const LOOPING: [&str; 5] = ["all", "exists", "exists_one", "filter", "map"];
+const LOOPING: [&str; 4] = ["all", "exists", "exists_one", "filter"];
 
 /// An expression that was understood.
 #[derive(Clone, Debug)]
@@ -138,8 +128,14 @@ impl Expression {
 fn understand(text: &str) -> Result<Expression, Flaw> {
     let parsed = Parser::new().max_recursion_depth(BRACKETS).parse_with_source_info(text);
     let (mut strict, places) = parsed.map_err(|errors| not_read(text, &errors.errors))?;
-    let mut walk =
-        Walk { text, places: &places, variables: BTreeSet::new(), patterns: BTreeMap::new(), bound: Vec::new() };
+    let mut walk = Walk {
+        text,
+        places: &places,
+        variables: BTreeSet::new(),
+        patterns: BTreeMap::new(),
+        bound: Vec::new(),
+        loops: 0,
+    };
     walk.visit(&mut strict, 0)?;
     let Walk { variables, patterns, .. } = walk;
     if variables.is_empty() {
@@ -178,6 +174,8 @@ struct Walk<'a> {
     patterns: BTreeMap<String, Pattern>,
     /// Names that loops give to the items, and to what they gather.
     bound: Vec<String>,
+    /// Loops so far.
+    loops: usize,
 }
 
 impl Walk<'_> {
@@ -320,6 +318,18 @@ impl Walk<'_> {
         if VARIABLES.iter().any(|variable| variable.name == iter_var) {
             return Err(self.flaw(id, format!("{iter_var} is a variable already; take another name for the items")));
         }
+        // What a loop makes of its items could grow without bound, twofold in each loop of a chain.
+        if !gathers_items_alone(accu_init, loop_step, iter_var) {
+            return Err(self.flaw(id, "map has no place here: ask of the items themselves, with exists, all or filter"));
+        }
+        self.loops += 1;
+        if self.loops > ALL_LOOPS {
+            return Err(self.flaw(id, format!("has more than {ALL_LOOPS} loops; make several rules of it")));
+        }
+        if !self.bound.is_empty() && !matches!(iter_range.expr, Expr::List(_)) {
+            let message = "a loop within a loop goes over a list that stands here: [\"a\", \"b\"].exists(…)";
+            return Err(self.flaw(id, message));
+        }
         self.visit(iter_range, depth + 1)?;
         self.visit(accu_init, depth + 1)?;
         // Two names a loop.
@@ -337,6 +347,25 @@ impl Walk<'_> {
     fn flaw(&self, id: u64, message: impl Into<String>) -> Flaw {
         flaw_at(self.text, self.places, id, message)
     }
+}
+
+/// Whether a loop that gathers a list gathers nothing but items: `filter` does, `map` makes others of them.
+fn gathers_items_alone(accu_init: &IdedExpr, loop_step: &IdedExpr, item: &str) -> bool {
+    if !matches!(accu_init.expr, Expr::List(_)) {
+        return true;
+    }
+    let call = |expr: &IdedExpr, name: &str, at: usize| match &expr.expr {
+        Expr::Call(call) if call.func_name == name => call.args.get(at).cloned(),
+        _ => None,
+    };
+    let step = call(loop_step, operators::CONDITIONAL, 1).unwrap_or_else(|| loop_step.clone());
+    let added = call(&step, operators::ADD, 1);
+    added.is_some_and(|added| match &added.expr {
+        Expr::List(list) => {
+            list.elements.iter().all(|gathered| matches!(&gathered.expr, Expr::Ident(name) if name == item))
+        }
+        _ => false,
+    })
 }
 
 fn flaw_at(text: &str, places: &SourceInfo, id: u64, message: impl Into<String>) -> Flaw {

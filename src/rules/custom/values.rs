@@ -48,6 +48,8 @@ pub(in super::super) struct Surroundings<'a> {
     groups_whole: bool,
     /// Some account of the source has a key: one without a key is then told to have none.
     tells_keys: bool,
+    /// Some account of the source has an end or is blocked: one without is then told to have none.
+    tells_ends: bool,
 }
 
 impl<'a> Surroundings<'a> {
@@ -57,6 +59,7 @@ impl<'a> Surroundings<'a> {
             as_of,
             groups_whole: roll.harvest.memberships_whole(),
             tells_keys: roll.harvest.users.iter().any(|user| user.public_key.is_some()),
+            tells_ends: roll.harvest.users.iter().any(|user| user.expires_at != Told::Not || user.blocked.is_some()),
         }
     }
 
@@ -80,13 +83,19 @@ impl<'a> Surroundings<'a> {
         user.public_key.as_deref().map(|key| !key.is_empty()).or(self.tells_keys.then_some(false))
     }
 
-    /// An end that was told and cannot be read may have passed.
-    fn closed(&self, user: &'a User, by: impl Fn(Blocked) -> bool) -> Datum<'a> {
-        match (user.blocked_at(self.as_of), &user.expires_at) {
-            (Some(blocked), _) if by(blocked) => Datum::Flag(true),
-            (_, Told::Unreadable(written)) => Datum::Unreadable(written),
-            _ => Datum::Flag(false),
+    /// Past its end, whatever else keeps it from signing in. An end that was told and cannot be read may have passed.
+    fn expired(&self, user: &'a User) -> Datum<'a> {
+        match &user.expires_at {
+            _ if user.blocked == Some(Blocked::Expired) => Datum::Flag(true),
+            Told::At(end) => Datum::Flag(*end <= self.as_of),
+            Told::Unreadable(written) => Datum::Unreadable(written),
+            Told::Not if self.tells_ends => Datum::Flag(false),
+            Told::Not => Datum::Null,
         }
+    }
+
+    fn blocked(&self, user: &'a User) -> Datum<'a> {
+        if user.blocked_at(self.as_of).is_some() { Datum::Flag(true) } else { self.expired(user) }
     }
 
     /// Whole days of 86,400 s from one instant to another; below 0 where it has passed.
@@ -122,8 +131,8 @@ pub(super) const VARIABLES: [Variable; 26] = [
         days(&user.created_at, |at| age_days(around.as_of, at).into())
     }),
     variable("days_until_expiry", Kind::Number, |around, user| days(&user.expires_at, |at| around.days_until(at))),
-    variable("expired", Kind::Flag, |around, user| around.closed(user, |why| why == Blocked::Expired)),
-    variable("blocked", Kind::Flag, |around, user| around.closed(user, |_| true)),
+    variable("expired", Kind::Flag, |around, user| around.expired(user)),
+    variable("blocked", Kind::Flag, |around, user| around.blocked(user)),
     variable("has_public_key", Kind::Flag, |around, user| flag(around.has_public_key(user))),
     variable("passkeys", Kind::Number, |_, user| {
         user.passkeys.map_or(Datum::Null, |count| Datum::Number(i64::try_from(count).unwrap_or(i64::MAX)))

@@ -142,7 +142,8 @@ fn an_emergency_account_with_a_later_login_than_in_the_base_was_used() {
     assert_eq!(evidence["last_login_before"], instant(ago(300, 0)));
     assert_eq!(used(Some(never()), at(0)).unwrap()["last_login_before"], Value::Null);
     assert!(used(None, at(0)).is_ok(), "it came since the base, and with a login");
-    for unused in [(Some(at(300)), at(300)), (Some(at(300)), at(301)), (Some(never()), never()), (None, never())] {
+    assert_eq!(used(Some(at(300)), at(301)).unwrap_err(), (1, 1), "one of the two dates is wrong");
+    for unused in [(Some(at(300)), at(300)), (Some(never()), never()), (None, never())] {
         assert_eq!(used(unused.0, unused.1).unwrap_err(), (1, 0));
     }
 }

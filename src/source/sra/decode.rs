@@ -2,7 +2,8 @@
 //! and no HTTP.
 
 use crate::model::{
-    ApiAccess, Blocked, Group, GroupId, Harvest, ListKind, Outside, OutsideMember, User, UserId, UserKind, VENDOR,
+    API_ACCOUNT, ApiAccess, Blocked, Group, GroupId, Harvest, ListKind, Outside, OutsideMember, User, UserId, UserKind,
+    VENDOR, VENDOR_USER,
 };
 use crate::source::record::{Decoding, Id, Listed, Record};
 use ahash::{AHashMap, AHashSet};
@@ -208,10 +209,6 @@ fn join_by_default(user: &mut User, policy: &Id, through: &str, decoding: &Decod
     user.group_memberships = sorted(groups);
     Some(Outside { group_id, member: OutsideMember::Nested { user: user.id.clone(), through: through.into() } })
 }
-
-/// Vendors, their people and API accounts are numbered on their own: without a prefix an id would be two accounts'.
-const VENDOR_USER: &str = "vendor-user:";
-const API_ACCOUNT: &str = "api-account:";
 
 fn sorted(mut groups: Vec<GroupId>) -> Box<[GroupId]> {
     groups.sort_unstable();
