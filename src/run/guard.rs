@@ -56,7 +56,7 @@ impl fmt::Display for Suspect {
 
 /// Sources of whose users more are gone than the limit, though others took their places: another appliance behind the same
 /// address looks like this. Only what is proven gone counts.
-pub(super) fn replaced(since: &Since, now: &Inventory, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<Suspect> {
+fn replaced(since: &Since, now: &Inventory, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<Suspect> {
     let of_roll = |roll: &Roll| {
         let name = &roll.harvest.source.name;
         let (_, comparison, base_run) = since.of_source(name).ok()?;
@@ -85,10 +85,22 @@ fn rows_now(harvest: &Harvest, kind: ListKind) -> u64 {
     harvest.lists.iter().find(|list| list.kind == kind).map_or(0, |list| list.distinct)
 }
 
-/// Every suspicious list, compared with the sources of the newest complete snapshot. One that failed or drifted is no suspect: that is told by itself.
-pub(super) fn suspects(inventory: &Inventory, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<Suspect> {
+/// Every suspicious list, compared with the sources of the newest complete snapshot. One that failed or drifted is no suspect:
+/// that is told by itself.
+pub(super) fn suspects(
+    inventory: &Inventory,
+    since: &Since,
+    before: &[SourceEntry],
+    max_shrink_percent: u8,
+) -> Vec<Suspect> {
     let rolls = inventory.rolls.iter().filter(|roll| roll.harvest.status() != SourceStatus::Failed);
-    rolls.flat_map(|roll| of_roll(roll, before, max_shrink_percent)).collect()
+    let mut suspects: Vec<Suspect> = rolls.flat_map(|roll| of_roll(roll, before, max_shrink_percent)).collect();
+    for new in replaced(since, inventory, before, max_shrink_percent) {
+        if suspects.iter().all(|told| (&told.source, told.list) != (&new.source, new.list)) {
+            suspects.push(new);
+        }
+    }
+    suspects
 }
 
 fn of_roll(roll: &Roll, before: &[SourceEntry], max_shrink_percent: u8) -> Vec<Suspect> {
@@ -236,7 +248,7 @@ mod tests {
         let entry = |(users, groups)| SourceEntry::of(&harvest(users, groups, None));
         let before: Vec<SourceEntry> = before.into_iter().map(entry).collect();
         let inventory = Inventory::join(vec![now], &Classes::default());
-        suspects(&inventory, &before, max_shrink_percent).iter().map(ToString::to_string).collect()
+        suspects(&inventory, &Since::Baseline, &before, max_shrink_percent).iter().map(ToString::to_string).collect()
     }
 
     fn users(before: Option<usize>, now: usize, max_shrink_percent: u8) -> bool {
@@ -280,7 +292,11 @@ mod tests {
         let said = |kind, before, now| {
             let before = vec![SourceEntry::of(&with(kind, before))];
             let inventory = Inventory::join(vec![with(kind, now)], &Classes::default());
-            suspects(&inventory, &before, 20).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            suspects(&inventory, &Since::Baseline, &before, 20)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; ")
         };
         for kind in [ListKind::Members, ListKind::VendorUsers, ListKind::ApiAccounts] {
             assert_eq!(said(kind, 100, 80), "", "the limit");
@@ -293,7 +309,7 @@ mod tests {
         let mut gone = with(ListKind::ApiAccounts, 50);
         gone.lists[0].distinct = 0;
         let inventory = Inventory::join(vec![gone], &Classes::default());
-        assert!(suspects(&inventory, &[], 20)[0].to_string().contains("came back empty"));
+        assert!(suspects(&inventory, &Since::Baseline, &[], 20)[0].to_string().contains("came back empty"));
     }
 
     #[test]
@@ -306,7 +322,9 @@ mod tests {
         let complete = || Coverage::Complete { proof: "p".to_owned() };
         for kind in [ListKind::ApiAccounts, ListKind::Vendors] {
             let before = vec![SourceEntry::of(&with(kind, complete()))];
-            let said = |harvest| suspects(&Inventory::join(vec![harvest], &Classes::default()), &before, 20).len();
+            let said = |harvest| {
+                suspects(&Inventory::join(vec![harvest], &Classes::default()), &Since::Baseline, &before, 20).len()
+            };
             assert_eq!(said(with(kind, Coverage::NotOffered)), 1, "{kind:?}");
             assert_eq!(said(harvest(100, 3, None)), 1, "{kind:?}: not even tried");
             assert_eq!(said(with(kind, Coverage::Failed { error: "500".to_owned() })), 0, "told by itself");
@@ -320,7 +338,7 @@ mod tests {
             let list = ListReport { kind: ListKind::Members, distinct: 0, ..harvest.lists[0].clone() };
             harvest.lists.push(list);
             let inventory = Inventory::join(vec![harvest], &Classes::default());
-            suspects(&inventory, &[], 20).iter().map(ToString::to_string).collect::<Vec<_>>()
+            suspects(&inventory, &Since::Baseline, &[], 20).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(said(26), ["source eu lists groups, but not one member of any"]);
         assert!(said(25).is_empty());
@@ -353,7 +371,7 @@ mod tests {
             ..now.lists[0].clone()
         });
         let before = vec![SourceEntry::of(&before)];
-        let said = suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20);
+        let said = suspects(&Inventory::join(vec![now], &Classes::default()), &Since::Baseline, &before, 20);
         assert!(!said.is_empty(), "500 API accounts and 500 vendor users vanish, and nobody objects");
     }
     #[test]
@@ -365,7 +383,7 @@ mod tests {
             now.lists.push(ListReport { kind, distinct: 0, ..now.lists[0].clone() });
         }
         let before = vec![SourceEntry::of(&before)];
-        assert!(!suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20).is_empty());
+        assert!(!suspects(&Inventory::join(vec![now], &Classes::default()), &Since::Baseline, &before, 20).is_empty());
     }
 }
 #[cfg(test)]
@@ -399,10 +417,11 @@ mod more_tests {
         let before = vec![SourceEntry::of(&harvest(list(ListKind::Groups, 12, whole()), 900))];
         // what Sra::read reports today where /group-policy answers 403
         let now = harvest(list(ListKind::Groups, 0, Coverage::Failed { error: "403".to_owned() }), 0);
-        let said: Vec<String> = suspects(&Inventory::join(vec![now], &Classes::default()), &before, 20)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let said: Vec<String> =
+            suspects(&Inventory::join(vec![now], &Classes::default()), &Since::Baseline, &before, 20)
+                .iter()
+                .map(ToString::to_string)
+                .collect();
         assert!(said.is_empty(), "{said:?}");
     }
 }

@@ -315,13 +315,9 @@ impl Run<'_> {
         base: Option<&'j Published>,
         ending: &mut Ending,
     ) -> Result<Facts<'j>, RunError> {
-        let config = self.order.config;
         let before = base.map_or(&[][..], |base| &base.manifest.sources);
-        let percent = config.policy.max_shrink_percent;
-        let mut suspects = guard::suspects(&judged.inventory, before, percent);
-        let is_told = |new: &Suspect, all: &[Suspect]| all.iter().any(|s| s.source == new.source && s.list == new.list);
-        let replaced = guard::replaced(&judged.since, &judged.inventory, before, percent);
-        suspects.extend(replaced.into_iter().filter(|new| !is_told(new, &suspects)).collect::<Vec<_>>());
+        let percent = self.order.config.policy.max_shrink_percent;
+        let suspects = guard::suspects(&judged.inventory, &judged.since, before, percent);
         if !suspects.is_empty() && !self.order.allow_shrink {
             return Err(RunError::Suspect(suspects));
         }

@@ -15,7 +15,8 @@ use crate::model::{
     OutsideMember, Roll, Severity, SourceIdentity, SourceName, Subject, SubjectKind, Told, User, UserId, UserKind,
 };
 use crate::table::Table;
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,18 +98,28 @@ impl Archive {
             sources.harvest(row)?.groups.push(group);
             Ok(())
         })?;
-        // Sorted by id in the table, but nothing here depends on who wrote it.
-        sources.harvests.iter_mut().for_each(|harvest| harvest.users.sort_by(|a, b| a.id.cmp(&b.id)));
-        self.each(Table::Memberships, MEMBERSHIPS, |row| {
-            let harvest = sources.harvest(row)?;
-            let member = outside_member(row, &harvest.users)?;
-            let group_id = words.group(&row.needed("group_id")?);
-            harvest.outside.extend(member.map(|member| Outside { group_id, member }));
-            Ok(())
-        })?;
+        let outside = self.outside(&sources, &mut words)?;
+        for (at, outside) in outside {
+            sources.harvests[at].outside.push(outside);
+        }
         let patterns = self.manifest.policy.get("privileged_groups").and_then(|entry| entry.value.as_array());
         let by_group = patterns.is_some_and(|patterns| !patterns.is_empty());
         Ok(Inventory::of(sources.harvests.into_iter().map(|harvest| Roll::restore(harvest, by_group)).collect()))
+    }
+
+    /// What memberships tell beyond the listed users' own records, each with the place of its source.
+    fn outside(&self, sources: &Sources, words: &mut Words) -> Result<Vec<(usize, Outside)>, SnapshotError> {
+        let known: Vec<AHashSet<&str>> = sources.harvests.iter().map(ids).collect();
+        let mut outside = Vec::new();
+        self.each(Table::Memberships, MEMBERSHIPS, |row| {
+            let at = sources.place(row)?;
+            if let Some(member) = outside_member(row, &known[at])? {
+                let group_id = words.group(&row.needed("group_id")?);
+                outside.push((at, Outside { group_id, member }));
+            }
+            Ok(())
+        })?;
+        Ok(outside)
     }
 
     /// The findings, in the order of the table.
@@ -221,24 +232,29 @@ impl Words {
 struct Sources {
     harvests: Vec<Harvest>,
     /// The tables are sorted by source: the next row is most likely of the last one's.
-    last: usize,
+    last: Cell<usize>,
 }
 
 impl Sources {
     fn of(folder: &Path, manifest: &Manifest) -> Result<Self, SnapshotError> {
         let strange = |reason| SnapshotError::Manifest { path: folder.join(super::MANIFEST), reason };
         let harvests: Result<Vec<Harvest>, String> = manifest.sources.iter().map(harvest).collect();
-        Ok(Self { harvests: harvests.map_err(strange)?, last: 0 })
+        Ok(Self { harvests: harvests.map_err(strange)?, last: Cell::new(0) })
     }
 
     fn harvest(&mut self, row: &Row<'_>) -> Result<&mut Harvest, String> {
+        let at = self.place(row)?;
+        Ok(&mut self.harvests[at])
+    }
+
+    fn place(&self, row: &Row<'_>) -> Result<usize, String> {
         let name = row.needed("source")?;
         let is_it = |harvest: &Harvest| harvest.source.name.as_str() == &*name;
-        if !self.harvests.get(self.last).is_some_and(is_it) {
+        if !self.harvests.get(self.last.get()).is_some_and(is_it) {
             let found = self.harvests.iter().position(is_it);
-            self.last = found.ok_or_else(|| format!("source {name:?} is not in the manifest"))?;
+            self.last.set(found.ok_or_else(|| format!("source {name:?} is not in the manifest"))?);
         }
-        Ok(&mut self.harvests[self.last])
+        Ok(self.last.get())
     }
 }
 
@@ -317,14 +333,19 @@ fn group(row: &Row<'_>, words: &mut Words) -> Result<Group, String> {
     Ok(group)
 }
 
+fn ids(harvest: &Harvest) -> AHashSet<&str> {
+    harvest.users.iter().map(|user| user.id.as_str()).collect()
+}
+
 /// What a membership tells beyond the listed users' own records; `None` where that is nothing.
-fn outside_member(row: &Row<'_>, users: &[User]) -> Result<Option<OutsideMember>, String> {
-    let user = row.text("user_id")?.map(|id| UserId::from(&*id));
+fn outside_member(row: &Row<'_>, users: &AHashSet<&str>) -> Result<Option<OutsideMember>, String> {
+    let user = row.text("user_id")?;
     let name = || row.needed("external_name").map(|name| Box::from(&*name));
     Ok(match (&*row.needed("via")?, user) {
-        ("direct", Some(id)) if users.binary_search_by(|user| user.id.cmp(&id)).is_ok() => None,
-        ("direct", Some(id)) => Some(OutsideMember::Missing(id)),
-        ("directory-group", Some(user)) => Some(OutsideMember::Nested { user, through: name()? }),
+        // Nearly all: the listed users' own records tell the same.
+        ("direct", Some(id)) if users.contains(&*id) => None,
+        ("direct", Some(id)) => Some(OutsideMember::Missing(UserId::from(&*id))),
+        ("directory-group", Some(id)) => Some(OutsideMember::Nested { user: UserId::from(&*id), through: name()? }),
         ("directory-group", None) => Some(OutsideMember::Directory(name()?)),
         (via, _) => return Err(format!("via {via:?} does not fit its row")),
     })
