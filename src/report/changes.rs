@@ -34,7 +34,7 @@ pub struct ChangeCount {
     /// Public name of the kind.
     pub kind: &'static str,
     /// For people.
-    pub label: &'static str,
+    pub label: String,
     /// How often.
     pub count: u64,
 }
@@ -96,25 +96,26 @@ impl Changes {
 }
 
 fn counts(changes: &[Change]) -> Vec<ChangeCount> {
-    let count = |(kind, count)| ChangeCount { kind: ChangeKind::as_str(kind), label: label(kind), count };
+    let count = |(kind, count)| ChangeCount { kind: ChangeKind::as_str(kind), label: label(kind, count), count };
     diff::counts(changes).into_iter().map(count).collect()
 }
 
-fn label(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::UserAdded => "accounts appeared",
-        ChangeKind::GroupAdded => "groups appeared",
-        ChangeKind::MembershipAdded => "memberships gained",
-        ChangeKind::UserRenamed => "accounts renamed",
-        ChangeKind::UserChanged => "fields of accounts changed",
-        ChangeKind::GroupRenamed => "groups renamed",
-        ChangeKind::MembershipRemoved => "memberships lost",
-        ChangeKind::UserDisabled => "accounts disabled",
-        ChangeKind::UserEnabled => "accounts enabled",
-        ChangeKind::GroupRemoved => "groups gone",
-        ChangeKind::UserRemoved => "accounts gone",
-        ChangeKind::UserUnconfirmed => "accounts not in a list that was not proven complete",
-    }
+fn label(kind: ChangeKind, count: u64) -> String {
+    let (subject, what) = match kind {
+        ChangeKind::UserAdded => ("account", "appeared"),
+        ChangeKind::GroupAdded => ("group", "appeared"),
+        ChangeKind::MembershipAdded => ("membership", "gained"),
+        ChangeKind::UserRenamed => ("account", "renamed"),
+        ChangeKind::UserChanged => ("account's field", "changed"),
+        ChangeKind::GroupRenamed => ("group", "renamed"),
+        ChangeKind::MembershipRemoved => ("membership", "lost"),
+        ChangeKind::UserDisabled => ("account", "disabled"),
+        ChangeKind::UserEnabled => ("account", "enabled"),
+        ChangeKind::GroupRemoved => ("group", "gone"),
+        ChangeKind::UserRemoved => ("account", "gone"),
+        ChangeKind::UserUnconfirmed => ("account", "not in a list that was not proven complete"),
+    };
+    format!("{subject}{} {what}", if count == 1 { "" } else { "s" })
 }
 
 fn rows(changes: &[Change]) -> Bounded<ChangeRow> {
