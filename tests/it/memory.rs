@@ -113,6 +113,53 @@ fn each_use_of_an_emergency_account_is_told() {
 }
 
 #[test]
+fn another_product_under_the_same_name_inherits_no_history() {
+    let rig = tenant();
+    assert_exit(&run_on(&rig, 0, &[]), 0);
+    let before = rig.table("findings");
+    // PRA numbers the same people alike: that is what must not be taken for the same accounts.
+    rig.edit("kind = \"rest-v3\"", "kind = \"pra\"");
+    let output = run_on(&rig, 1, &[]);
+    assert_exit(&output, 0);
+    let now = rig.table("findings");
+    assert!(now.iter().all(|row| row["status"] == "new" && row["first_seen"] == day(1)), "{now:?}");
+    let stale = |rows: &[Row]| rows.iter().filter(|row| row["rule"] == "stale-login").count();
+    assert!(stale(&now) > 0 && stale(&before) > 0);
+    assert!(now.iter().all(|row| before.iter().all(|earlier| earlier["fingerprint"] != row["fingerprint"])));
+    let warnings = rig.manifest()["warnings"].to_string();
+    let told = format!("was rest-v3 and is another product now: {} findings are told no longer", before.len());
+    assert!(warnings.contains(&told), "{warnings}");
+    assert!(clocks(&rig).values().all(|(first_seen, _)| *first_seen == day(1)));
+    assert_exit(&run_on(&rig, 2, &[]), 0);
+    assert!(rig.table("findings").iter().all(|row| row["status"] == "open"));
+}
+
+#[test]
+fn a_run_by_an_earlier_instant_sets_no_clock_back_and_resolves_nothing() {
+    let mut world = World::ordinary(3, 60, as_of());
+    let record = json!({"username": "untold", "enabled": true, "account_type": "LDAP", "last_login": null, "created_at": null,
+        "group_memberships": [1]});
+    let id = world.add_user(record.as_object().unwrap().clone()).to_string();
+    let rig = Rig::new(world, Faults::default());
+    assert_exit(&run_on(&rig, 1, &[]), 0);
+    let first = rig.table("findings");
+    let output = rig.call(&["run", "--as-of", "2025-11-23T02:00:00Z"]);
+    assert_exit(&output, 0);
+    let then = rig.table("findings");
+    assert!(then.iter().all(|row| row["status"] != "resolved"), "{then:?}");
+    assert!(rig.manifest()["warnings"].to_string().contains("which is before"));
+    assert_exit(&run_on(&rig, 2, &[]), 0);
+    assert_eq!(clocks(&rig)[&id].0, day(1), "it was not there a year ago, as far as anybody saw");
+    let now = rig.table("findings");
+    assert!(row(&now, "never-logged-in", &id).is_none());
+    for earlier in &first {
+        let row = now.iter().find(|row| row["fingerprint"] == earlier["fingerprint"]).expect("nothing vanishes");
+        assert_eq!(row["first_seen"], earlier["first_seen"]);
+        assert!(row["status"] == "open" || row["status"] == "resolved", "{row:?}");
+    }
+}
+
+#[test]
 fn a_clock_that_was_ahead_once_lets_no_finding_open_twice() {
     let rig = tenant();
     assert_exit(&run_on(&rig, 0, &[]), 0);
