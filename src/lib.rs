@@ -20,6 +20,7 @@
 //!
 //! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `wire` never imports
 //! `source` and takes of `model` only names; `source/*` imports `wire`, `model`, `event`, never another connector;
+//! `rules` takes what happened before from `diff` and `clocks`, which know no rule; `report` takes of `rules` only what is data;
 //! `diff`, `clocks`, `rules`, `lifecycle`, `exceptions`, `table`, `report`, `snapshot::{retention, chain}` and `syslog::format` are pure (no clock, disk, network or randomness);
 //! `cli` takes of `run` only the exit codes, for its help; only `snapshot` renames; only `run` knows the order of things; `sandbox` never imports `source` or `wire`:
 //! it must not agree with the client by sharing its structs.

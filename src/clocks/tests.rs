@@ -38,17 +38,7 @@ fn inventory(users: Vec<User>, is_proven: bool) -> Inventory {
     } else {
         Coverage::Drifted { why: "it moved".to_owned() }
     };
-    let list = |kind, coverage| ListReport {
-        kind,
-        query: String::new(),
-        expected: None,
-        received: 0,
-        distinct: 0,
-        pages: 1,
-        passes: 1,
-        requests: 1,
-        coverage,
-    };
+    let list = |kind, coverage| ListReport::of_rows(kind, 0, coverage);
     let lists =
         vec![list(ListKind::Users, coverage), list(ListKind::Groups, Coverage::Complete { proof: "none".to_owned() })];
     let identity =

@@ -154,7 +154,8 @@ fn damaged(dir: &Path, what: &str, problems: &[impl Display]) -> Exit {
         tracing::error!("{problem}");
     }
     let count = counted(problems.len(), "problem");
-    failed(&format!("{} is not {what}: {count}", dir.display()), None, Exit::NothingPublished)
+    let cure = "restore what is named from a copy of the folder; the SIEM has the SHA-256 of every run's manifest";
+    failed(&format!("{} is not {what}: {count}", dir.display()), Some(cure), Exit::NothingPublished)
 }
 
 /// A disk error told, and its exit code.

@@ -74,17 +74,7 @@ fn inventory(looks: &[Look], reading: Reading) -> Inventory {
         url: "https://bt".to_owned(),
         client_id: "id".to_owned(),
     };
-    let list = |kind, coverage| ListReport {
-        kind,
-        query: String::new(),
-        expected: None,
-        received: 0,
-        distinct: 0,
-        pages: 1,
-        passes: 1,
-        requests: 1,
-        coverage,
-    };
+    let list = |kind, coverage| ListReport::of_rows(kind, 0, coverage);
     let groups = list(ListKind::Groups, Coverage::Complete { proof: "none".to_owned() });
     let lists = vec![list(ListKind::Users, coverage), groups];
     Inventory::join(vec![Harvest { users, lists, ..Harvest::of(identity) }], &Classes::default())

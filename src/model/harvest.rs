@@ -293,3 +293,12 @@ impl Harvest {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
+
+#[cfg(test)]
+impl ListReport {
+    /// One page of so many rows, read once: what tests begin with.
+    pub(crate) fn of_rows(kind: ListKind, rows: u64, coverage: Coverage) -> Self {
+        let (query, expected) = (String::new(), None);
+        Self { kind, query, expected, received: rows, distinct: rows, pages: 1, passes: 1, requests: 1, coverage }
+    }
+}

@@ -47,17 +47,7 @@ fn with(name: &str, change: impl FnOnce(&mut User)) -> User {
 }
 
 fn list(kind: ListKind, coverage: Coverage) -> ListReport {
-    ListReport {
-        kind,
-        query: "/list".to_owned(),
-        expected: None,
-        received: 0,
-        distinct: 0,
-        pages: 1,
-        passes: 1,
-        requests: 1,
-        coverage,
-    }
+    ListReport::of_rows(kind, 0, coverage)
 }
 
 fn complete() -> Coverage {

@@ -210,17 +210,8 @@ mod tests {
     use crate::model::{Classes, Group, SourceIdentity, User};
 
     fn harvest(users: usize, groups: usize, members_of: Option<&str>) -> Harvest {
-        let list = |kind, rows: usize| ListReport {
-            kind,
-            query: String::new(),
-            expected: None,
-            received: rows as u64,
-            distinct: rows as u64,
-            pages: 1,
-            passes: 1,
-            requests: 1,
-            coverage: Coverage::Complete { proof: "p".to_owned() },
-        };
+        let proven = || Coverage::Complete { proof: "p".to_owned() };
+        let list = |kind, rows: usize| ListReport::of_rows(kind, rows as u64, proven());
         let user = |n: usize| User {
             group_memberships: members_of.iter().map(|id| (*id).into()).collect(),
             groups_known: true,
@@ -385,24 +376,10 @@ mod tests {
         let before = vec![SourceEntry::of(&before)];
         assert!(!suspects(&Inventory::join(vec![now], &Classes::default()), &Since::Baseline, &before, 20).is_empty());
     }
-}
-#[cfg(test)]
-mod more_tests {
-    use super::*;
-    use crate::model::{Classes, Coverage, Harvest, SourceIdentity, User};
+
     #[test]
     fn groups_that_are_forbidden_are_no_shrinking_of_members() {
-        let list = |kind, distinct, coverage| ListReport {
-            kind,
-            query: String::new(),
-            expected: None,
-            received: distinct,
-            distinct,
-            pages: 1,
-            passes: 1,
-            requests: 1,
-            coverage,
-        };
+        let list = |kind, rows, coverage| ListReport::of_rows(kind, rows, coverage);
         let whole = || Coverage::Complete { proof: String::new() };
         let harvest = |groups: ListReport, members| Harvest {
             users: (0..100).map(|n: u32| User::new(n.to_string())).collect(),
@@ -415,7 +392,6 @@ mod more_tests {
             })
         };
         let before = vec![SourceEntry::of(&harvest(list(ListKind::Groups, 12, whole()), 900))];
-        // what Sra::read reports today where /group-policy answers 403
         let now = harvest(list(ListKind::Groups, 0, Coverage::Failed { error: "403".to_owned() }), 0);
         let said: Vec<String> =
             suspects(&Inventory::join(vec![now], &Classes::default()), &Since::Baseline, &before, 20)
