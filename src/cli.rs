@@ -83,6 +83,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// What changed between any two snapshots, offline
     Diff(DiffArgs),
+    /// Render the report of a snapshot again, offline, from its tables and its manifest alone
+    Report(ReportArgs),
     /// Deliver what still waits in the spool; exit 0 when nothing waits any more, 5 otherwise
     Emit,
     /// Remove snapshots that retention no longer keeps; never latest, the newest, one with a file HOLD in it, or one that events
@@ -182,6 +184,18 @@ pub struct DiffArgs {
     /// CSV on stdout, with the columns of the table of changes
     #[arg(long)]
     pub csv: bool,
+}
+
+/// `report`.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Folder of the snapshot; `latest` in output.dir is the newest complete one. One that is not what its manifest says is
+    /// refused; only its report.html may be missing or changed
+    pub dir: PathBuf,
+    /// Where the page goes, readable by its owner only [default: stdout]. In a snapshot only as that snapshot's own report.html,
+    /// to put back the bytes that the manifest lists
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
 }
 
 /// `prune`.

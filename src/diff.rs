@@ -8,7 +8,7 @@
 
 use crate::model::{
     Change, ChangeKind, ChangedGroup, Fingerprint, Group, GroupId, Inventory, LastLogin, Member, OutsideMember, Roll,
-    Severity, SourceName, SourceStatus, Subject, SubjectKind, User, UserId, UserKind, compare_ids,
+    SourceName, SourceStatus, Subject, SubjectKind, User, UserId, UserKind, compare_ids,
 };
 use std::cmp::Ordering;
 
@@ -205,20 +205,6 @@ impl Event<'_> {
     fn of(kind: ChangeKind, subject: Subject) -> Self {
         Self { kind, subject, field: None, before: None, after: None, group: None }
     }
-
-    /// Low where access is gained or an account goes, high where a privileged group gains a member.
-    fn severity(&self) -> Severity {
-        let privileged = self.group.as_ref().is_some_and(|group| group.privileged);
-        let admin = self.field == Some("is_admin") && self.after.as_deref() == Some("true");
-        match self.kind {
-            ChangeKind::MembershipAdded if privileged => Severity::High,
-            ChangeKind::MembershipAdded | ChangeKind::UserAdded | ChangeKind::UserEnabled | ChangeKind::UserRemoved => {
-                Severity::Low
-            }
-            ChangeKind::UserChanged if admin => Severity::Low,
-            _ => Severity::Info,
-        }
-    }
 }
 
 impl Source<'_> {
@@ -345,7 +331,6 @@ impl Source<'_> {
     }
 
     fn tell(&mut self, event: Event<'_>) {
-        let severity = event.severity();
         let source = self.after.harvest.source.name.clone();
         let event_id = identity(&source, &event, self.old.run_id, self.new.run_id);
         self.changes.push(Change {
@@ -357,7 +342,6 @@ impl Source<'_> {
             before: event.before.map(String::into_boxed_str),
             after: event.after.map(String::into_boxed_str),
             base_run: self.old.run_id.into(),
-            severity,
             group: event.group,
         });
     }

@@ -11,6 +11,7 @@ use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Pattern, Rule, 
 use crate::rules;
 use crate::rules::policy::{Override, Policy};
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -209,21 +210,58 @@ impl Use {
         }
     }
 
-    /// A line of the snapshot's `exceptions.json`.
-    pub fn to_json(&self) -> serde_json::Value {
-        let it = &self.exception;
-        let covers: Vec<String> = self.covers.iter().map(ToString::to_string).collect();
-        json!({
-            "line": it.line,
-            "rule": it.rule.as_str(),
-            "subject": it.subject.to_string(),
-            "source": it.source,
-            "reason": it.reason,
-            "owner": it.owner,
-            "ticket": it.ticket,
-            "until": it.until.to_string(),
-            "state": self.state(),
-            "findings": covers,
-        })
+    /// Its entry in the snapshot's `exceptions.json`.
+    pub fn entry(&self) -> Entry {
+        let it = self.exception.clone();
+        Entry {
+            line: it.line,
+            rule: it.rule.as_str().to_owned(),
+            subject: it.subject.to_string(),
+            source: it.source,
+            source_read: self.was_read,
+            reason: it.reason,
+            owner: it.owner,
+            ticket: it.ticket,
+            until: it.until,
+            state: self.state().to_owned(),
+            findings: self.covers.iter().map(ToString::to_string).collect(),
+            overlaps: self.overlaps.clone(),
+        }
     }
+
+    /// The other way round. `rule` knows the rules of that run; the error says what is not understood.
+    pub fn of_entry(entry: Entry, rule: impl Fn(&str) -> Option<Rule>, as_of: Instant) -> Result<Self, String> {
+        let unknown =
+            |what: &str| format!("the entry of line {}: {what:?} is nothing that this version knows", entry.line);
+        let covers = entry.findings.iter().map(|text| Fingerprint::parse(text).ok_or_else(|| unknown(text)));
+        let covers = covers.collect::<Result<_, _>>()?;
+        let rule = rule(&entry.rule).ok_or_else(|| unknown(&entry.rule))?;
+        let subject = Pattern::parse(&entry.subject).map_err(|_| unknown(&entry.subject))?;
+        let Entry { line, source, source_read: was_read, reason, owner, ticket, until, overlaps, .. } = entry;
+        let exception = Exception { line, rule, subject, source, reason, owner, ticket, until };
+        Ok(Self { in_force: exception.is_in_force(as_of), exception, was_read, covers, overlaps })
+    }
+}
+
+/// An entry of the snapshot's `exceptions.json`: an exception, and what it did in that run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The line of the register on which it begins.
+    line: usize,
+    rule: String,
+    subject: String,
+    source: Option<String>,
+    /// Every source that it is of was read.
+    source_read: bool,
+    reason: String,
+    owner: String,
+    ticket: Option<String>,
+    /// The last day (UTC) on which it holds.
+    until: NaiveDate,
+    /// In one or two words.
+    state: String,
+    /// Fingerprints of what it covers.
+    findings: Vec<String>,
+    /// Lines of the entries that cover what it names too, and count.
+    overlaps: BTreeSet<usize>,
 }

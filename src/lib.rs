@@ -14,9 +14,12 @@
 //!                            ├─ lifecycle         findings + those of earlier snapshots -> new, open, reopened, resolved
 //!                            ├─ exceptions        findings that somebody answers for until a day -> excepted
 //!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder, linked to its base
-//!                            ├─ report            manifest + inventory + findings + changes -> report.html
+//!                            ├─ report            manifest + inventory + findings + changes -> report.html; `context`: what no table holds
 //!                            └─ syslog            changes, findings -> spool -> SIEM
 //! ```
+//!
+//! A page has two ways to it, and `run::page` is both: of a run that is about to be published, and of a published snapshot, whose
+//! files (`snapshot::load`, `report::Context`) give what the run knew.
 //!
 //! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `wire` never imports
 //! `source` and takes of `model` only names; `source/*` imports `wire`, `model`, `event`, never another connector;

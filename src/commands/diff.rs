@@ -59,7 +59,7 @@ fn object(change: &Change) -> Value {
         "before": change.before,
         "after": change.after,
         "base_run": change.base_run,
-        "severity": change.severity.as_str(),
+        "severity": change.severity().as_str(),
         "group": group.map(|group| json!({"id": group.id.as_str(), "name": group.name, "privileged": group.privileged})),
     })
 }

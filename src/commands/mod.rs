@@ -6,6 +6,7 @@ mod demo;
 mod diff;
 mod offline;
 mod once;
+mod report;
 #[cfg(feature = "sandbox")]
 mod serve;
 
@@ -28,6 +29,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Check(args) => check::check(&cli.global, args),
         Command::Verify(args) => offline::verify(&args),
         Command::Diff(args) => diff::diff(&args),
+        Command::Report(args) => report::report(&args),
         Command::Emit => offline::emit(&cli.global),
         Command::Prune(args) => offline::prune(&cli.global, args),
         #[cfg(feature = "sandbox")]

@@ -3,14 +3,18 @@
 use super::{configuration, counted, failed, print};
 use crate::cli::{Global, PruneArgs, VerifyArgs};
 use crate::config::Config;
+use crate::run::page::FILE;
 use crate::run::watch::Log;
 use crate::run::{self, DestinationEnding, Exit, Origin, RunError};
 use crate::snapshot::retention::Plan;
-use crate::snapshot::{self, BaseLink, SnapshotError, State, Step, Store, Verified, Walk};
+use crate::snapshot::{self, BaseLink, Problem, SnapshotError, State, Step, Store, Verified, Walk};
 use crate::syslog::spool::Spool;
 use chrono::Utc;
 use std::fmt::{Display, Write as _};
 use std::path::Path;
+
+const FROM_A_COPY: &str =
+    "restore what is named from a copy of the folder; the SIEM has the SHA-256 of every run's manifest";
 
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
     if args.chain {
@@ -21,14 +25,21 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
     }
     match snapshot::verify(&args.dir) {
         Ok(verified) => print(&intact(args, &verified)),
-        Err(problems) => damaged(&args.dir, "what its manifest says", &problems),
+        Err(problems) => {
+            let is_page = |problem: &Problem| problem.of_bytes() == Some(FILE);
+            let dir = args.dir.display();
+            let put_back =
+                format!("`bt-rollcall report {dir} --output {dir}/{FILE}` makes it again from the other files");
+            let cure = if problems.iter().all(is_page) { &put_back } else { FROM_A_COPY };
+            damaged(&args.dir, "what its manifest says", &problems, cure)
+        }
     }
 }
 
 /// What is there is printed in any case; what is wrong with it is an error each.
 fn tell(walk: &Walk) -> Exit {
     let printed = print(&chain_in_words(walk));
-    if walk.problems.is_empty() { printed } else { damaged(&walk.dir, "an intact chain", &walk.problems) }
+    if walk.problems.is_empty() { printed } else { damaged(&walk.dir, "an intact chain", &walk.problems, FROM_A_COPY) }
 }
 
 fn chain_in_words(walk: &Walk) -> String {
@@ -149,12 +160,11 @@ fn intact(args: &VerifyArgs, verified: &Verified) -> String {
     )
 }
 
-fn damaged(dir: &Path, what: &str, problems: &[impl Display]) -> Exit {
+fn damaged(dir: &Path, what: &str, problems: &[impl Display], cure: &str) -> Exit {
     for problem in problems {
         tracing::error!("{problem}");
     }
     let count = counted(problems.len(), "problem");
-    let cure = "restore what is named from a copy of the folder; the SIEM has the SHA-256 of every run's manifest";
     failed(&format!("{} is not {what}: {count}", dir.display()), Some(cure), Exit::NothingPublished)
 }
 

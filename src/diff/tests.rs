@@ -349,7 +349,7 @@ fn one(harvest: Harvest) -> Inventory {
 
 fn told(old: Harvest, new: Harvest) -> Vec<(&'static str, &'static str)> {
     let comparison = diff(&one(old), &one(new));
-    comparison.changes.iter().map(|change| (change.kind.as_str(), change.severity.as_str())).collect()
+    comparison.changes.iter().map(|change| (change.kind.as_str(), change.severity().as_str())).collect()
 }
 
 #[test]

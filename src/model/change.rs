@@ -49,6 +49,11 @@ impl ChangeKind {
         Self::UserUnconfirmed,
     ];
 
+    /// Reads the `kind` column.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
     /// The `kind` column and the event's code.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -102,8 +107,6 @@ pub struct Change {
     pub after: Option<Box<str>>,
     /// The run that it is compared with.
     pub base_run: Box<str>,
-    /// How grave the event is.
-    pub severity: Severity,
     /// The group of a membership.
     pub group: Option<ChangedGroup>,
 }
@@ -140,6 +143,28 @@ impl Change {
                 let field = self.field.as_deref().unwrap_or_default();
                 format!("{field} from {} to {}", value(&self.before), value(&self.after))
             }
+        }
+    }
+
+    /// How grave the event is: low where access is gained or an account goes, high where a privileged group gains a member.
+    pub fn severity(&self) -> Severity {
+        match self.kind {
+            ChangeKind::MembershipAdded if self.gains_privilege() => Severity::High,
+            ChangeKind::MembershipAdded | ChangeKind::UserAdded | ChangeKind::UserEnabled | ChangeKind::UserRemoved => {
+                Severity::Low
+            }
+            ChangeKind::UserChanged if self.gains_privilege() => Severity::Low,
+            _ => Severity::Info,
+        }
+    }
+
+    /// The id of the group that gained or lost a member.
+    pub fn group_id(&self) -> Option<&str> {
+        match (self.kind, self.subject.kind) {
+            (ChangeKind::MembershipAdded | ChangeKind::MembershipRemoved, SubjectKind::Group) => Some(&self.subject.id),
+            (ChangeKind::MembershipAdded, _) => self.after.as_deref(),
+            (ChangeKind::MembershipRemoved, _) => self.before.as_deref(),
+            _ => None,
         }
     }
 

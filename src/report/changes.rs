@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::{Bounded, Shown};
 use crate::diff::{self, Compared, Since, Standing};
-use crate::model::{Change, ChangeKind, Severity};
+use crate::model::{Change, ChangeKind};
 use std::cmp::Reverse;
 
 /// Rows of the table.
@@ -119,7 +119,7 @@ fn label(kind: ChangeKind, count: u64) -> String {
 }
 
 fn rows(changes: &[Change]) -> Bounded<ChangeRow> {
-    let weight = |change: &&Change| Reverse((change.gains_privilege(), change.severity));
+    let weight = |change: &&Change| Reverse((change.gains_privilege(), change.severity()));
     // Stable: what weighs the same stays in the order of changes.csv.
     let mut weighed: Vec<&Change> = changes.iter().collect();
     weighed.sort_by_key(weight);
@@ -128,7 +128,7 @@ fn rows(changes: &[Change]) -> Bounded<ChangeRow> {
 
 fn row(change: &Change) -> ChangeRow {
     ChangeRow {
-        severity: Severity::as_str(change.severity),
+        severity: change.severity().as_str(),
         kind: change.kind.as_str(),
         name: Shown::name(change.subject.name.as_deref().unwrap_or(&change.subject.id)),
         id: Shown::name(&change.subject.id),

@@ -1,19 +1,18 @@
 //! Puts the facts of a run into the manifest. Pure.
 
+use super::parameters;
 use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::diff::{self, Since};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
-use crate::model::{Classes, Finding, Instant, Inventory, Outcome, Pattern, SourceStatus, Verdict};
-use crate::rules::custom::CustomRule;
-use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
+use crate::model::{Finding, Instant, Inventory, Outcome, SourceStatus, Verdict};
+use crate::rules::policy::Policy;
 use crate::snapshot::Published;
 use crate::snapshot::manifest::{
-    Base, ConfirmedShrink, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, RuleEntry, SourceEntry, Tool,
+    Base, ConfirmedShrink, Counts, FORMAT_VERSION, FileEntry, Manifest, RuleEntry, SourceEntry, Tool,
 };
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Where and by whom the program runs.
@@ -83,7 +82,7 @@ impl Facts<'_> {
             finished_at: instant(self.started_at),
             completeness: self.completeness().to_owned(),
             sources: self.inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest)).collect(),
-            policy: policy(&self.config.policy, &self.config.classes),
+            policy: parameters::write(&self.config.policy, &self.config.classes),
             config_sha256: self.config.sha256.clone(),
             exceptions_sha256: self.config.exceptions.as_ref().map(|file| file.sha256.clone()),
             base: self
@@ -159,86 +158,47 @@ fn rule_entry(verdict: &Verdict) -> RuleEntry {
     entry
 }
 
-fn policy(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry> {
-    let days = |threshold: &Threshold| PolicyEntry { value: json!(threshold.days), from: threshold.from.clone() };
-    let usual = Policy::default();
-    let patterns = |patterns: &[Pattern]| {
-        let texts: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-        entry(json!(texts), patterns.is_empty())
+/// The verdicts that a manifest tells; the error says what this version does not understand.
+pub(super) fn verdicts(manifest: &Manifest, policy: &Policy) -> Result<Vec<Verdict>, String> {
+    manifest.rules.iter().map(|entry| verdict(entry, policy)).collect()
+}
+
+fn verdict(entry: &RuleEntry, policy: &Policy) -> Result<Verdict, String> {
+    let RuleEntry { source, rule, outcome, subjects, undetermined, why } = entry;
+    let unknown = |what: &str| format!("rules: {what:?} of source {source:?} is nothing that this version knows");
+    let outcome = match (outcome.as_str(), subjects, undetermined, why) {
+        ("judged", Some(subjects), Some(undetermined), _) => {
+            Outcome::Judged { subjects: *subjects, undetermined: *undetermined }
+        }
+        ("undetermined", _, _, Some(why)) => Outcome::Undetermined { why: why.clone() },
+        ("off", ..) => Outcome::Off,
+        _ => return Err(unknown(outcome)),
     };
-    let rules: BTreeMap<&str, &str> =
-        policy.rules.iter().map(|(rule, wanted)| (rule.as_str(), word(*wanted))).collect();
-    let owners: Vec<Value> = policy.service_owners.iter().map(service_owner).collect();
-    let custom: Vec<Value> = policy.custom_rules.iter().map(custom_rule).collect();
-    let shrink = policy.max_shrink_percent;
-    BTreeMap::from([
-        ("stale_after_days".to_owned(), days(&policy.stale_after)),
-        ("privileged_stale_after_days".to_owned(), days(&policy.privileged_stale_after)),
-        ("never_logged_in_grace_days".to_owned(), days(&policy.never_grace)),
-        ("max_shrink_percent".to_owned(), entry(json!(shrink), shrink == usual.max_shrink_percent)),
-        ("frameworks".to_owned(), entry(json!(policy.frameworks), policy.frameworks.is_empty())),
-        ("privileged_groups".to_owned(), patterns(&classes.privileged_groups)),
-        ("break_glass".to_owned(), patterns(&classes.break_glass)),
-        ("service_accounts".to_owned(), patterns(&classes.service_accounts)),
-        ("rules".to_owned(), entry(json!(rules), rules.is_empty())),
-        ("service_owners".to_owned(), entry(json!(owners), owners.is_empty())),
-        ("custom_rules".to_owned(), entry(json!(custom), custom.is_empty())),
-    ])
-}
-
-fn service_owner(entry: &ServiceOwner) -> Value {
-    let mut told = json!({
-        "account": entry.account.to_string(),
-        "owner": entry.owner,
-        "review_by": entry.review_by.to_string(),
-    });
-    if let Some(source) = &entry.source {
-        told["source"] = json!(source);
-    }
-    told
-}
-
-fn custom_rule(custom: &CustomRule) -> Value {
-    json!({
-        "id": custom.rule.as_str(),
-        "severity": custom.severity.as_str(),
-        "title": custom.title,
-        "action": custom.action,
-        "when": custom.when.text(),
-    })
-}
-
-fn entry(value: Value, usual: bool) -> PolicyEntry {
-    PolicyEntry { value, from: if usual { "default" } else { "configuration" }.to_owned() }
-}
-
-fn word(wanted: Override) -> &'static str {
-    match wanted {
-        Override::Off => "off",
-        Override::Severity(severity) => severity.as_str(),
-    }
+    let rule = policy.rule(rule).ok_or_else(|| unknown(rule))?;
+    Ok(Verdict { source: source.as_str().into(), rule, outcome })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::NaiveDate;
+    use crate::model::Rule;
 
     #[test]
-    fn the_manifest_keeps_the_register_of_service_accounts_and_who_set_it() {
-        let usual = policy(&Policy::default(), &Classes::default());
-        assert_eq!((&usual["service_owners"].value, usual["service_owners"].from.as_str()), (&json!([]), "default"));
-        let owner = |source: Option<&str>| ServiceOwner {
-            account: Pattern::Glob("svc-*".to_owned()),
-            source: source.map(str::to_owned),
-            owner: "backup team".to_owned(),
-            review_by: NaiveDate::from_ymd_opt(2027, 3, 31).unwrap(),
-        };
-        let configured = Policy { service_owners: vec![owner(Some("eu")), owner(None)], ..Policy::default() };
-        let kept = &policy(&configured, &Classes::default())["service_owners"];
-        let entry = json!({"account": "glob:svc-*", "owner": "backup team", "review_by": "2027-03-31"});
-        let mut of_one_source = entry.clone();
-        of_one_source["source"] = json!("eu");
-        assert_eq!((&kept.value, kept.from.as_str()), (&json!([of_one_source, entry]), "configuration"));
+    fn a_verdict_is_read_as_it_was_written_and_one_of_another_version_is_refused() {
+        for outcome in [
+            Outcome::Judged { subjects: 7, undetermined: 2 },
+            Outcome::Undetermined { why: "not told".to_owned() },
+            Outcome::Off,
+        ] {
+            let written = Verdict { source: "eu".into(), rule: Rule::NoMfa, outcome };
+            let entry = rule_entry(&written);
+            assert_eq!(verdict(&entry, &Policy::default()), Ok(written));
+            for strange in [
+                RuleEntry { rule: "of-tomorrow".to_owned(), ..entry.clone() },
+                RuleEntry { outcome: "perhaps".to_owned(), ..entry },
+            ] {
+                assert!(verdict(&strange, &Policy::default()).unwrap_err().contains("nothing that this version knows"));
+            }
+        }
     }
 }

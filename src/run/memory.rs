@@ -9,12 +9,12 @@ use super::compare::Opened;
 use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::lifecycle::{Over, Past};
-use crate::model::{Finding, FindingStatus, Fingerprint, Instant, SourceName, times_seen};
+use crate::model::{Finding, Fingerprint, Instant, SourceName, times_seen};
 use crate::rules;
 use crate::rules::policy::Policy;
 use crate::snapshot::load::{Archive, PastFinding};
 use crate::snapshot::manifest::SourceEntry;
-use crate::snapshot::{SnapshotError, Store, replace_file};
+use crate::snapshot::{Readers, SnapshotError, Store, replace_file};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -62,7 +62,7 @@ impl Memory {
     /// Writes the file.
     pub(super) fn keep(&self, state_dir: &Path) -> Result<(), SnapshotError> {
         let text = serde_json::to_vec(&self.index).unwrap_or_default();
-        replace_file(&state_dir.join(FILE), &text)
+        replace_file(&state_dir.join(FILE), &text, Readers::Owner)
     }
 }
 
@@ -241,19 +241,5 @@ impl Index {
 /// As this version tells findings: what to do and the controls are the catalogue's, for the frameworks that are selected now.
 fn known(past: &PastFinding, policy: &Policy) -> Option<Finding> {
     let rule = policy.rule(&past.rule)?;
-    Some(Finding {
-        source: past.source.clone(),
-        fingerprint: past.fingerprint,
-        rule,
-        severity: past.severity,
-        status: FindingStatus::parse(&past.status)?,
-        subject: past.subject.clone(),
-        title: past.title.clone(),
-        evidence: past.evidence.clone(),
-        action: rules::action_of(rule, policy),
-        controls: rules::controls_of(rule, &policy.frameworks),
-        first_seen: past.first_seen,
-        last_seen: past.last_seen,
-        exception: past.exception.clone(),
-    })
+    past.clone().of_rule(rule, rules::action_of(rule, policy), rules::controls_of(rule, &policy.frameworks))
 }

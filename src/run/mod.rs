@@ -18,6 +18,8 @@ mod guard;
 mod lived;
 mod memory;
 mod metrics;
+pub mod page;
+mod parameters;
 mod publish;
 pub mod stop;
 mod tell;
@@ -398,7 +400,7 @@ impl Run<'_> {
         let last_complete =
             latest.and_then(|published| snapshot::started_at(&published.run_id)).map(|at| at.timestamp());
         let text = metrics::render(ending, last_complete);
-        if let Err(error) = snapshot::replace_file(path, text.as_bytes()) {
+        if let Err(error) = snapshot::replace_file(path, text.as_bytes(), snapshot::Readers::All) {
             self.note(ending, format!("failed to {error}"));
         }
     }

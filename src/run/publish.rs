@@ -2,20 +2,16 @@
 //! first that anybody sees.
 
 use super::describe::{self, Facts};
-use super::{Ending, Run, RunError, tell};
+use super::{Ending, Run, RunError, page, tell};
 use crate::clocks::Clocks;
 use crate::event::Event;
-use crate::exceptions::Use;
-use crate::report;
+use crate::exceptions::{Entry, Use};
+use crate::report::Context;
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::{PagesLog, Staging, TableChoice};
 use crate::syslog::spool::Spool;
-use crate::table::{CsvDialect, Tables};
+use crate::table::Tables;
 use chrono::{SubsecRound, Utc};
-
-const REPORT: &str = "report.html";
-/// The accepted exceptions and what each covers; only where a register of them is configured.
-const EXCEPTIONS: &str = "exceptions.json";
 
 /// Publishes. On an error nothing is published and the spool holds nothing of this run.
 pub(super) fn publish(
@@ -35,7 +31,7 @@ pub(super) fn publish(
     let path = sealed.publish()?;
     run.observer.tell(&Event::Published { path: &path, completeness: &manifest.completeness });
     ending.published = true;
-    ending.report = run.order.config.output.html.then(|| path.join(REPORT));
+    ending.report = run.order.config.output.html.then(|| path.join(page::FILE));
     ending.snapshot = Some(path);
     ending.manifest_sha256 = Some(sha256);
     // From here on nothing may undo the snapshot; what fails is told, and the next run releases the batch.
@@ -63,39 +59,22 @@ fn write_files(
     };
     let written = staging.write_tables(&tables, &choice)?;
     if run.order.config.exceptions.is_some() {
-        let entries: Vec<serde_json::Value> = facts.uses.iter().map(Use::to_json).collect();
+        let entries: Vec<Entry> = facts.uses.iter().map(Use::entry).collect();
         let text = serde_json::to_vec_pretty(&entries).unwrap_or_default();
-        staging.add(EXCEPTIONS, &text, None)?;
+        staging.add(page::EXCEPTIONS, &text, None)?;
     }
     if !facts.clocks.is_empty() {
         staging.add(Clocks::FILE, facts.clocks.to_lines().as_bytes(), Some(facts.clocks.len() as u64))?;
     }
+    let context = page::context(run, facts);
+    staging.add(Context::FILE, context.to_json().as_bytes(), None)?;
     pages.finish()?;
     let now = Utc::now().trunc_subsecs(6);
     describe::finish(manifest, staging.files(), written.guarded_cells, now);
     if output.html {
-        let html = render_report(run, facts, manifest)?;
-        staging.add(REPORT, html.as_bytes(), None)?;
+        let html = page::of_run(run, facts, manifest, &context)?;
+        staging.add(page::FILE, html.as_bytes(), None)?;
         describe::finish(manifest, staging.files(), written.guarded_cells, now);
     }
     Ok(())
-}
-
-fn render_report(run: &Run<'_>, facts: &Facts<'_>, manifest: &Manifest) -> Result<String, RunError> {
-    let policy = &run.order.config.policy;
-    let catalogue = report::RuleInfo::all(policy);
-    let view = report::View::of(&report::Input {
-        manifest,
-        inventory: facts.inventory,
-        findings: facts.findings,
-        verdicts: facts.verdicts,
-        since: facts.since,
-        policy,
-        as_of: facts.as_of,
-        catalogue: &catalogue,
-        exceptions: run.order.config.exceptions.is_some().then_some(facts.uses),
-        omitted: &facts.omitted,
-        formula_guard: run.order.config.output.dialect != CsvDialect::Raw,
-    });
-    report::html::render(&view).map_err(|error| RunError::Report(error.to_string()))
 }

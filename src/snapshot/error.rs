@@ -120,9 +120,9 @@ impl SnapshotError {
                 "name the folder of a published snapshot, below output.dir; `bt-rollcall verify` on it names every problem. \
                  If it was one, restore it from a copy",
             ),
-            Self::NoTable { .. } => {
-                Some("name at least one format in output.tables: the next snapshot can be compared")
-            }
+            Self::NoTable { .. } => Some(
+                "name at least one format in output.tables: the next snapshot can be compared, and its page rendered again",
+            ),
             Self::Strange { .. } => {
                 Some("read it with the version of bt-rollcall that wrote it (tool in its manifest)")
             }

@@ -1,4 +1,4 @@
-//! Reads a published snapshot back: accounts, groups and memberships as an [`Inventory`], findings as [`PastFinding`]s.
+//! Reads a published snapshot back: accounts, groups and memberships as an [`Inventory`], findings as [`PastFinding`]s, changes.
 //! A snapshot that does not verify is refused. Changes nothing.
 //!
 //! From Parquet where it is there, else from CSV of any dialect. Not everything comes back: the tables hold neither
@@ -9,13 +9,15 @@
 use super::error::SnapshotError;
 use super::manifest::{Manifest, SourceEntry};
 use super::read::read_manifest;
-use super::verify::{Problem, verify};
+use super::verify::{Problem, verify_but_for};
 use crate::model::{
-    Coverage, Fingerprint, Group, GroupId, Harvest, Instant, Inventory, LastLogin, ListKind, ListReport, Outside,
-    OutsideMember, Roll, Severity, SourceIdentity, SourceName, Subject, SubjectKind, Told, User, UserId, UserKind,
+    Change, ChangeKind, ChangedGroup, Coverage, Finding, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant,
+    Inventory, LastLogin, ListKind, ListReport, Outside, OutsideMember, Roll, Rule, Severity, SourceIdentity,
+    SourceName, Subject, SubjectKind, Told, User, UserId, UserKind,
 };
 use crate::table::Table;
 use ahash::{AHashMap, AHashSet};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,19 +71,45 @@ pub struct PastFinding {
     pub exception: Option<Box<str>>,
 }
 
+impl PastFinding {
+    /// As a finding of this rule, with these words; `None` where this version does not know its status.
+    pub fn of_rule(self, rule: Rule, action: Cow<'static, str>, controls: Arc<[&'static str]>) -> Option<Finding> {
+        Some(Finding {
+            source: self.source,
+            fingerprint: self.fingerprint,
+            rule,
+            severity: self.severity,
+            status: FindingStatus::parse(&self.status)?,
+            subject: self.subject,
+            title: self.title,
+            evidence: self.evidence,
+            action,
+            controls,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            exception: self.exception,
+        })
+    }
+}
+
 impl Archive {
     /// Verifies the snapshot in this folder (`latest` and other links are followed).
     pub fn open(folder: &Path) -> Result<Self, SnapshotError> {
+        Self::open_but_for(folder, None).map(|(archive, _)| archive)
+    }
+
+    /// The same; what is wrong with this one file is given instead of being a reason to refuse.
+    pub fn open_but_for(folder: &Path, file: Option<&str>) -> Result<(Self, Vec<Problem>), SnapshotError> {
         let refused =
             |problems: Vec<Problem>| SnapshotError::NotIntact { path: folder.to_owned(), why: told(&problems) };
-        let verified = verify(folder).map_err(refused)?;
+        let (verified, excused) = verify_but_for(folder, file).map_err(refused)?;
         let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
         let (manifest, manifest_sha256) = read_manifest(&path)?;
         if manifest_sha256 != verified.manifest_sha256 {
             let why = "it changed while it was read".to_owned();
             return Err(SnapshotError::NotIntact { path, why });
         }
-        Ok(Self { path, manifest, manifest_sha256 })
+        Ok((Self { path, manifest, manifest_sha256 }, excused))
     }
 
     /// Accounts, groups, memberships, and how far each source's lists can be trusted.
@@ -131,6 +159,24 @@ impl Archive {
             Ok(())
         })?;
         Ok(findings)
+    }
+
+    /// The changes since the base, in the order of the table. `group` knows the group with this id of a membership that came or
+    /// went: the table has only the id.
+    pub fn changes(&self, group: impl Fn(&Change, &str) -> Option<ChangedGroup>) -> Result<Vec<Change>, SnapshotError> {
+        let mut words = Words::default();
+        let mut changes = Vec::new();
+        self.each(Table::Changes, CHANGES, |row| {
+            let mut change = change(row, &mut words)?;
+            if let Some(id) = change.group_id() {
+                let known =
+                    group(&change, id).ok_or_else(|| format!("nothing tells of group {id:?} as it was then"))?;
+                change.group = Some(known);
+            }
+            changes.push(change);
+            Ok(())
+        })?;
+        Ok(changes)
     }
 
     /// A file of text that the manifest lists; `None` where it lists none of that name.
@@ -190,6 +236,19 @@ const FINDINGS: &[&str] = &[
     "first_seen",
     "last_seen",
     "exception",
+];
+
+const CHANGES: &[&str] = &[
+    "source",
+    "event_id",
+    "kind",
+    "subject_kind",
+    "subject_id",
+    "subject_name",
+    "field",
+    "before",
+    "after",
+    "base_run",
 ];
 
 /// What stood first, and how much more there is.
@@ -352,23 +411,17 @@ fn outside_member(row: &Row<'_>, users: &AHashSet<&str>) -> Result<Option<Outsid
 }
 
 fn finding(row: &Row<'_>, words: &mut Words) -> Result<PastFinding, String> {
-    let fingerprint = row.needed("fingerprint")?;
     let severity = row.needed("severity")?;
-    let kind = row.needed("subject_kind")?;
     let instant = |column| row.instant(column)?.ok_or_else(|| format!("{column} is empty"));
     let mut controls = Vec::new();
     row.each_item("controls", |control| controls.push(Box::from(control)))?;
     Ok(PastFinding {
         source: SourceName::from(words.text(&row.needed("source")?)),
-        fingerprint: Fingerprint::parse(&fingerprint).ok_or_else(|| format!("{fingerprint:?} is no fingerprint"))?,
+        fingerprint: fingerprint(row, "fingerprint")?,
         rule: words.text(&row.needed("rule")?),
         severity: Severity::parse(&severity).ok_or_else(|| format!("{severity:?} is no severity"))?,
         status: words.text(&row.needed("status")?),
-        subject: Subject {
-            kind: SubjectKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of subject"))?,
-            id: Box::from(&*row.needed("subject_id")?),
-            name: row.boxed("subject_name")?,
-        },
+        subject: subject(row)?,
         title: Box::from(&*row.needed("title")?),
         evidence: Box::from(&*row.needed("evidence")?),
         action: words.text(&row.needed("action")?),
@@ -376,5 +429,35 @@ fn finding(row: &Row<'_>, words: &mut Words) -> Result<PastFinding, String> {
         first_seen: instant("first_seen")?,
         last_seen: instant("last_seen")?,
         exception: row.boxed("exception")?,
+    })
+}
+
+/// Without the group of a membership.
+fn change(row: &Row<'_>, words: &mut Words) -> Result<Change, String> {
+    let kind = row.needed("kind")?;
+    Ok(Change {
+        source: SourceName::from(words.text(&row.needed("source")?)),
+        event_id: fingerprint(row, "event_id")?,
+        kind: ChangeKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of change"))?,
+        subject: subject(row)?,
+        field: row.boxed("field")?,
+        before: row.boxed("before")?,
+        after: row.boxed("after")?,
+        base_run: Box::from(&*row.needed("base_run")?),
+        group: None,
+    })
+}
+
+fn fingerprint(row: &Row<'_>, column: &str) -> Result<Fingerprint, String> {
+    let text = row.needed(column)?;
+    Fingerprint::parse(&text).ok_or_else(|| format!("{column} {text:?} is no fingerprint"))
+}
+
+fn subject(row: &Row<'_>) -> Result<Subject, String> {
+    let kind = row.needed("subject_kind")?;
+    Ok(Subject {
+        kind: SubjectKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of subject"))?,
+        id: Box::from(&*row.needed("subject_id")?),
+        name: row.boxed("subject_name")?,
     })
 }

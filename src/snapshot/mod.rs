@@ -34,10 +34,10 @@ mod verify;
 mod walk;
 
 pub use error::SnapshotError;
-pub use file::HashingFile;
+pub use file::{HashingFile, sha256_of};
 pub use hold::{Hold, visible};
 pub use pages::PagesLog;
-pub use place::{replace_file, test_write_access};
+pub use place::{Readers, replace_file, test_write_access};
 pub use read::Published;
 pub use run_id::{is_run_id, run_id, started_at};
 pub use staging::{Sealed, Staging, TableChoice, TablesWritten};

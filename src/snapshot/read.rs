@@ -1,13 +1,12 @@
 //! What readers of a store see: published snapshots, the latest complete one, manifests. Changes nothing.
 
 use super::error::SnapshotError;
-use super::file::hex;
+use super::file::sha256_of;
 use super::hold;
 use super::manifest::{FORMAT_VERSION, Header, Manifest};
 use super::retention::Kept;
 use super::{LATEST, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -135,7 +134,7 @@ fn read<T: DeserializeOwned>(folder: &Path) -> Result<(T, String), SnapshotError
     let path = folder.join(MANIFEST);
     let bytes = fs::read(&path).map_err(SnapshotError::io("read", &path))?;
     let manifest = parse_manifest(&bytes).map_err(|reason| SnapshotError::Manifest { path, reason })?;
-    Ok((manifest, hex(&Sha256::digest(&bytes))))
+    Ok((manifest, sha256_of(&bytes)))
 }
 
 /// Looks at the version first: a newer manifest may have another shape altogether.

@@ -2,12 +2,11 @@
 //! A kill at any moment leaves either nothing that a reader sees or a whole snapshot. Knows no lock and no retention.
 
 use super::error::SnapshotError;
-use super::file::{HashingFile, Register, create_new, hex};
+use super::file::{HashingFile, Register, create_new, sha256_of};
 use super::manifest::{FileEntry, Manifest};
 use super::pages::{PAGES, PagesLog};
 use super::{LATEST, LATEST_STAGED, MANIFEST, STAGING, create_folder, sync_folder};
 use crate::table::{About, CsvDialect, Table, Tables};
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -118,7 +117,7 @@ impl Staging {
         file.sync_all().map_err(SnapshotError::io("bring to the disk", &path))?;
         sync_folder(&self.folder.path)?;
         let complete = manifest.is_complete();
-        let manifest_sha256 = hex(&Sha256::digest(&json));
+        let manifest_sha256 = sha256_of(&json);
         Ok(Sealed { run_id: self.run_id, folder: self.folder, complete, manifest_sha256 })
     }
 

@@ -116,6 +116,16 @@ pub enum Problem {
     },
 }
 
+impl Problem {
+    /// The file, where all that is wrong is that it is not there or has other bytes.
+    pub fn of_bytes(&self) -> Option<&str> {
+        match self {
+            Self::Missing(path) | Self::Hash(path) | Self::Size { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+}
+
 /// A folder held against its own manifest alone.
 pub(super) struct Checked {
     pub(super) manifest: Manifest,
@@ -139,18 +149,21 @@ pub(super) fn check(dir: &Path) -> Result<Checked, Problem> {
 
 /// Compares a snapshot's folder with its manifest, and looks for its base.
 pub fn verify(dir: &Path) -> Result<Verified, Vec<Problem>> {
+    verify_but_for(dir, None).map(|(verified, _)| verified)
+}
+
+/// The same; what is wrong with this one file is given apart.
+pub(super) fn verify_but_for(dir: &Path, file: Option<&str>) -> Result<(Verified, Vec<Problem>), Vec<Problem>> {
     // `latest` and `.` lead to a folder with a name and neighbours.
     let dir = fs::canonicalize(dir).map_err(|e| vec![Problem::Manifest(format!("open {}: {e}", dir.display()))])?;
-    let Checked { manifest, manifest_sha256, hold, mut problems } = check(&dir).map_err(|problem| vec![problem])?;
+    let Checked { manifest, manifest_sha256, hold, problems } = check(&dir).map_err(|problem| vec![problem])?;
+    let is_excused = |problem: &Problem| file.is_some() && problem.of_bytes() == file;
+    let (excused, mut problems): (Vec<Problem>, Vec<Problem>) = problems.into_iter().partition(is_excused);
     match check_base(&dir, manifest.base.as_ref()) {
-        Ok(base) if problems.is_empty() => Ok(Verified {
-            run_id: manifest.run_id,
-            completeness: manifest.completeness,
-            files: manifest.files.len(),
-            manifest_sha256,
-            base,
-            hold,
-        }),
+        Ok(base) if problems.is_empty() => {
+            let (run_id, completeness, files) = (manifest.run_id, manifest.completeness, manifest.files.len());
+            Ok((Verified { run_id, completeness, files, manifest_sha256, base, hold }, excused))
+        }
         Ok(_) => Err(problems),
         Err(broken) => {
             problems.push(broken);

@@ -3,12 +3,11 @@
 
 use super::chain::{self, Broken, Chain, Known, Link};
 use super::error::SnapshotError;
-use super::file::hex;
+use super::file::sha256_of;
 use super::hold::{Hold, visible};
 use super::ledger::{LEDGER, Ledger};
 use super::verify::{Checked, Problem, check};
 use super::{LATEST, MANIFEST, Store, is_run_id};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -153,7 +152,7 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<Problem>) {
             let bytes = fs::read(folder.join(MANIFEST)).unwrap_or_default();
             let link = Link {
                 run_id: run_id.to_owned(),
-                manifest_sha256: hex(&Sha256::digest(&bytes)),
+                manifest_sha256: sha256_of(&bytes),
                 completeness: "unreadable".to_owned(),
                 as_of: String::new(),
                 base: None,

@@ -98,7 +98,7 @@ fn event_id(of: &str, state: &str, facts: &RunFacts) -> String {
 fn of_change(facts: &RunFacts, change: &Change, sequence: u64) -> Message {
     Message {
         code: change.kind.as_str().to_owned(),
-        severity: change.severity,
+        severity: change.severity(),
         at: facts.now,
         body: ecs::change(facts, change, sequence),
     }

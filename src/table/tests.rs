@@ -385,7 +385,6 @@ fn a_finding_and_a_change_are_written_whole() {
         before: Some("old".into()),
         after: None,
         base_run: "20261122T020000Z-0001".into(),
-        severity: Severity::Info,
         group: None,
     };
     let tables = Tables { inventory: &nobody, findings: &[finding()], changes: &[change] };

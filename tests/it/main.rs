@@ -15,6 +15,7 @@ mod faults;
 mod inventory;
 mod memory;
 mod outside;
+mod page;
 mod products;
 mod receiver;
 mod rig;

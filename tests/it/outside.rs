@@ -27,7 +27,7 @@ fn a_good_run_publishes_a_snapshot_that_verifies_with_private_modes() {
     names.sort();
     let tables = ["changes", "findings", "groups", "memberships", "users"];
     let mut expected: Vec<String> = tables.iter().flat_map(|t| [format!("{t}.csv"), format!("{t}.parquet")]).collect();
-    expected.extend(["clocks.jsonl", "manifest.json", "pages.jsonl", "report.html"].map(str::to_owned));
+    expected.extend(["clocks.jsonl", "context.json", "manifest.json", "pages.jsonl", "report.html"].map(str::to_owned));
     expected.sort();
     assert_eq!(names, expected);
     assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);

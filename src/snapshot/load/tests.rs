@@ -87,6 +87,32 @@ fn finding() -> Finding {
     }
 }
 
+/// One of each kind, with texts that are hard to write down; a group that only what changed tells of.
+fn changes() -> Vec<Change> {
+    let hard = |number: usize| HARD.get(number % 10).map(|text| Box::from(*text));
+    let change = |(number, kind): (usize, ChangeKind)| Change {
+        source: ["eu", "us"][number % 2].into(),
+        event_id: Fingerprint::of(&[kind.as_str()]),
+        kind,
+        subject: Subject {
+            kind: [SubjectKind::User, SubjectKind::Group][number % 4 / 2],
+            id: number.to_string().into(),
+            name: hard(number),
+        },
+        field: hard(number + 1),
+        before: hard(number + 2).or_else(|| Some("b".into())),
+        after: hard(number + 3).or_else(|| Some("a".into())),
+        base_run: "20261122T020000Z-0001".into(),
+        group: None,
+    };
+    let with_group = |change: Change| {
+        let id = change.group_id().map(crate::model::GroupId::from);
+        let group = id.map(|id| ChangedGroup { id, name: change.subject.name.clone(), privileged: true });
+        Change { group, ..change }
+    };
+    ChangeKind::ALL.into_iter().enumerate().map(change).map(with_group).collect()
+}
+
 fn manifest(inventory: &Inventory) -> Manifest {
     let sources = inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest));
     let from = "configuration".to_owned();
@@ -121,7 +147,7 @@ fn published(inventory: &Inventory, csv: bool, parquet: bool, dialect: CsvDialec
     let store = Store::new(folder.path().join("snapshots")).lock(&folder.path().join("state")).unwrap();
     let staging = store.stage(RUN).unwrap();
     let findings = [finding()];
-    let tables = Tables { inventory, findings: &findings, changes: &[] };
+    let tables = Tables { inventory, findings: &findings, changes: &changes() };
     let choice = TableChoice { csv, parquet, dialect, completeness: "partial" };
     let guarded_cells = staging.write_tables(&tables, &choice).unwrap().guarded_cells;
     let manifest = Manifest { files: staging.files(), guarded_cells, ..manifest(inventory) };
@@ -154,6 +180,12 @@ fn what_was_published_is_read_back_from_either_format_and_every_dialect() {
         assert_eq!((&*found.rule, &*found.status, &*found.action), ("stale-login", "new", "act"));
         assert_eq!((found.first_seen, found.last_seen), (written.first_seen, written.last_seen));
         assert_eq!((&found.evidence, found.controls.len()), (&written.evidence, 2));
+        let group = |change: &Change, id: &str| {
+            Some(ChangedGroup { id: id.into(), name: change.subject.name.clone(), privileged: true })
+        };
+        assert_eq!(archive.changes(group).unwrap(), changes(), "{dialect:?}");
+        let untold = archive.changes(|_, _| None).unwrap_err().to_string();
+        assert!(untold.contains("nothing tells of group") && untold.contains("row 3"), "{untold}");
     }
 }
 

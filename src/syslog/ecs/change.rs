@@ -17,7 +17,7 @@ pub(in crate::syslog) fn change(facts: &RunFacts, change: &Change, sequence: u64
         "category": ["iam"],
         "type": types(change.kind),
         "action": code.replace('.', "-"),
-        "severity": ladder(change.severity),
+        "severity": ladder(change.severity()),
         "sequence": sequence,
         "dataset": "btrollcall.change",
         "module": "btrollcall",
@@ -66,7 +66,7 @@ fn types(kind: ChangeKind) -> [&'static str; 2] {
 
 fn details(change: &Change) -> Value {
     let mut details = json!({
-        "severity": change.severity.as_str(),
+        "severity": change.severity().as_str(),
         "subject": { "kind": change.subject.kind.as_str(), "id": change.subject.id },
         "base_run": change.base_run,
     });

@@ -16,7 +16,6 @@ fn change(kind: ChangeKind, text: &str) -> Change {
         before: Some(text.into()),
         after: Some(text.into()),
         base_run: "20261122T020000Z-7f3a".into(),
-        severity: Severity::Low,
         group: membership.then(|| ChangedGroup { id: "3".into(), name: Some(text.into()), privileged: true }),
     }
 }
@@ -32,9 +31,11 @@ fn every_kind_of_change_is_an_event_of_the_category_iam_with_the_subject_and_the
     for (message, kind) in messages.iter().zip(ChangeKind::ALL) {
         let body = body(&render(&stream(), &sender(), message, 1));
         let event = &body["event"];
+        // In the order of the kinds: access that is gained, a privileged group's before all.
+        let severity = [3, 1, 8, 1, 1, 1, 1, 1, 3, 1, 3, 1][kind as usize];
         assert_eq!(
             (&event["kind"], &event["code"], &event["severity"]),
-            (&"event".into(), &kind.as_str().into(), &3.into())
+            (&"event".into(), &kind.as_str().into(), &severity.into())
         );
         assert_eq!(event["id"], Fingerprint::of(&[kind.as_str()]).to_string(), "the id is the table's");
         assert_eq!(event["start"], "2026-11-22T02:00:00.123Z");
