@@ -13,13 +13,14 @@ use crate::model::{
 use std::cmp::Ordering;
 
 mod fields;
+mod lines;
 mod proof;
 #[cfg(test)]
 mod tests;
 mod undone;
 
 use proof::Proof;
-pub use undone::take_back;
+pub use undone::{Heard, take_back};
 
 /// One of the two.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,12 @@ pub struct Side<'a> {
     pub run_id: &'a str,
     /// Its accounts and groups.
     pub inventory: &'a Inventory,
+}
+
+impl<'a> Side<'a> {
+    fn roll(self, source: &SourceName) -> Option<&'a Roll> {
+        self.inventory.rolls.iter().find(|roll| roll.harvest.source.name == *source)
+    }
 }
 
 /// What was compared, and what came of it.
@@ -205,6 +212,21 @@ impl Event<'_> {
     fn of(kind: ChangeKind, subject: Subject) -> Self {
         Self { kind, subject, field: None, before: None, after: None, group: None }
     }
+
+    /// As this source's, of the time between two runs.
+    fn told(self, source: &SourceName, old_run: &str, new_run: &str) -> Change {
+        Change {
+            source: source.clone(),
+            event_id: identity(source, &self, old_run, new_run),
+            kind: self.kind,
+            subject: self.subject,
+            field: self.field.map(Box::from),
+            before: self.before.map(String::into_boxed_str),
+            after: self.after.map(String::into_boxed_str),
+            base_run: old_run.into(),
+            group: self.group,
+        }
+    }
 }
 
 impl Source<'_> {
@@ -331,19 +353,7 @@ impl Source<'_> {
     }
 
     fn tell(&mut self, event: Event<'_>) {
-        let source = self.after.harvest.source.name.clone();
-        let event_id = identity(&source, &event, self.old.run_id, self.new.run_id);
-        self.changes.push(Change {
-            source,
-            event_id,
-            kind: event.kind,
-            subject: event.subject,
-            field: event.field.map(Box::from),
-            before: event.before.map(String::into_boxed_str),
-            after: event.after.map(String::into_boxed_str),
-            base_run: self.old.run_id.into(),
-            group: event.group,
-        });
+        self.changes.push(event.told(&self.after.harvest.source.name, self.old.run_id, self.new.run_id));
     }
 }
 

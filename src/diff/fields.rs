@@ -52,6 +52,12 @@ fn same(a: &User, b: &User) -> bool {
         && a.username == b.username
 }
 
+/// One field's text, by its name.
+pub(super) fn text(user: &User, field: &str) -> Option<String> {
+    let (_, text) = FIELDS.iter().find(|(name, _)| *name == field)?;
+    text(user)
+}
+
 /// A JSON object of what is told of these fields.
 pub(super) fn of_user(user: &User) -> String {
     object(FIELDS.iter().filter_map(|(name, text)| Some((*name, text(user)?))))

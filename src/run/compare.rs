@@ -2,7 +2,7 @@
 //! again at once. A base that cannot be read stops no run; it is said.
 
 use super::ending::thousands;
-use crate::diff::{self, Compared, Side, Since, Standing};
+use crate::diff::{self, Compared, Heard, Side, Since, Standing};
 use crate::snapshot::load::Archive;
 use crate::snapshot::{Published, SnapshotError, Store};
 
@@ -30,29 +30,55 @@ impl Opened {
     }
 }
 
-/// Compares with the base, where there is one; and with the newest run after it, for what that one told and what is not so
-/// any more. One of them is in memory at a time.
-pub(super) fn since(opened: &Opened, new: Side<'_>) -> Since {
+/// What came of comparing.
+pub(super) struct Sought {
+    pub(super) since: Since,
+    /// What stands told after this run, of runs that are no base.
+    pub(super) heard: Heard,
+    /// For people.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Compares with the base, where there is one, and takes back what was told since and is not so any more.
+pub(super) fn since(opened: &Opened, new: Side<'_>) -> Sought {
+    let mut warnings = Vec::new();
+    let heard = opened.newest.as_ref().map_or_else(|| Ok(Heard::default()), heard_of).unwrap_or_else(|error| {
+        warnings
+            .push(format!("failed to {error}; what was told since the base and is not so any more is not taken back"));
+        Heard::default()
+    });
+    let since = with_base(opened, &heard, new);
+    let heard = match &since {
+        Since::Base { run_id, comparison } => heard.after(comparison, run_id, new.run_id),
+        Since::Baseline | Since::Unknown { .. } => heard,
+    };
+    Sought { since, heard, warnings }
+}
+
+fn heard_of(archive: &Archive) -> Result<Heard, SnapshotError> {
+    let heard = archive.text(Heard::FILE)?.map_or_else(|| Ok(Heard::default()), |text| Heard::read(&text));
+    heard.map_err(|reason| SnapshotError::Strange { path: archive.path.join(Heard::FILE), reason })
+}
+
+fn with_base(opened: &Opened, heard: &Heard, new: Side<'_>) -> Since {
     let Some((run_id, base)) = &opened.base else { return Since::Baseline };
-    let with = |archive: &Archive| {
-        let old = archive.inventory()?;
-        Ok(diff::between(Side { run_id: &archive.manifest.run_id, inventory: &old }, new))
+    let compared = |archive: &Archive| {
+        let inventory = archive.inventory()?;
+        let old = Side { run_id, inventory: &inventory };
+        let mut comparison = diff::between(old, new);
+        diff::take_back(&mut comparison, old, new, heard);
+        Ok::<_, SnapshotError>(comparison)
     };
-    let unknown = |error: &SnapshotError| {
-        let cure = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
-        Since::Unknown { run_id: run_id.clone(), why: format!("failed to {error}{cure}") }
-    };
-    match base.as_ref().map(with) {
-        Ok(Ok(mut comparison)) => {
-            // Where it cannot be read, that is said by those who remember what stands.
-            if let Some(Ok(since_newest)) = opened.newest.as_ref().map(with) {
-                diff::take_back(&mut comparison, since_newest);
-            }
-            Since::Base { run_id: run_id.clone(), comparison }
-        }
-        Ok(Err(error)) => unknown(&error),
-        Err(error) => unknown(error),
+    match base.as_ref().map(compared) {
+        Ok(Ok(comparison)) => Since::Base { run_id: run_id.clone(), comparison },
+        Ok(Err(error)) => unknown(run_id, &error),
+        Err(error) => unknown(run_id, error),
     }
+}
+
+fn unknown(run_id: &str, error: &SnapshotError) -> Since {
+    let cure = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
+    Since::Unknown { run_id: run_id.to_owned(), why: format!("failed to {error}{cure}") }
 }
 
 /// What a person should know of it. Sources that are partial or failed, and those that were left out, are told elsewhere.

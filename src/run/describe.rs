@@ -3,7 +3,7 @@
 use super::parameters;
 use crate::clocks::Clocks;
 use crate::config::Config;
-use crate::diff::{self, Since};
+use crate::diff::{self, Heard, Since};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
@@ -46,6 +46,8 @@ pub(super) struct Facts<'a> {
     pub past: &'a Past,
     /// From when ages count where accounts do not tell.
     pub clocks: &'a Clocks,
+    /// What stands told to be otherwise than in the base.
+    pub heard: &'a Heard,
     /// What each accepted exception did.
     pub uses: &'a [Use],
     /// What was judged.

@@ -21,7 +21,7 @@ impl Run<'_> {
         ending: &mut Ending,
     ) -> Judged {
         let config = self.order.config;
-        let Memory { past, clocks, warnings, .. } = memory;
+        let Memory { past, clocks, heard, warnings, .. } = memory;
         let Judgement { findings, verdicts, gaps } = judgement;
         let configured: Vec<&SourceName> = config.sources.iter().map(|source| &source.identity.name).collect();
         let now = Now {
@@ -59,7 +59,7 @@ impl Run<'_> {
             self.note(ending, text);
         }
         let verdicts = with_exceptions(verdicts, entries);
-        Judged { inventory, findings, past, clocks, uses, verdicts, since }
+        Judged { inventory, findings, past, clocks, heard, uses, verdicts, since }
     }
 
     /// What exceptions cover is known only when it is known what stands, and only then which of them are over.

@@ -33,7 +33,7 @@ pub use tell::{drain, sender};
 
 use crate::clocks::Clocks;
 use crate::config::{Config, ConfigError, Problem};
-use crate::diff::{Side, Since};
+use crate::diff::{Heard, Side, Since};
 use crate::event::{Event, Observer};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
@@ -45,7 +45,7 @@ use crate::source::SourceSettings;
 use crate::syslog::spool::{self, Spool, SpoolError};
 use chrono::{SubsecRound, Utc};
 use collect::CollectError;
-use compare::Opened;
+use compare::{Opened, Sought};
 use describe::Facts;
 use memory::Memory;
 use std::collections::BTreeMap;
@@ -169,6 +169,7 @@ struct Judged {
     findings: Vec<Finding>,
     past: Past,
     clocks: Clocks,
+    heard: Heard,
     uses: Vec<Use>,
     verdicts: Vec<Verdict>,
     since: Since,
@@ -299,8 +300,11 @@ impl Run<'_> {
             return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
         }
         let opened = Opened::of(base, store);
-        let since = compare::since(&opened, Side { run_id: &self.run_id, inventory: &inventory });
+        let side = Side { run_id: &self.run_id, inventory: &inventory };
+        let Sought { since, heard, warnings } = compare::since(&opened, side);
         let mut memory = self.recall(store, &opened, ending);
+        memory.heard = heard;
+        memory.warnings.extend(warnings);
         let is_configured = |name: &SourceName| config.sources.iter().any(|source| source.identity.name == *name);
         // Clocks are set to when something was seen: a run that judges by an earlier instant does not see it earlier.
         let seen_at = memory.past.as_of.map_or(self.as_of, |newest| newest.max(self.as_of));
@@ -365,6 +369,7 @@ impl Run<'_> {
             findings: &judged.findings,
             past: &judged.past,
             clocks: &judged.clocks,
+            heard: &judged.heard,
             uses: &judged.uses,
             verdicts: &judged.verdicts,
             since: &judged.since,

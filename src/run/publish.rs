@@ -4,6 +4,7 @@
 use super::describe::{self, Facts};
 use super::{Ending, Run, RunError, page, tell};
 use crate::clocks::Clocks;
+use crate::diff::Heard;
 use crate::event::Event;
 use crate::exceptions::{Entry, Use};
 use crate::report::Context;
@@ -65,6 +66,10 @@ fn write_files(
     }
     if !facts.clocks.is_empty() {
         staging.add(Clocks::FILE, facts.clocks.to_lines().as_bytes(), Some(facts.clocks.len() as u64))?;
+    }
+    // A complete one is a base itself: what is told after it is told against it.
+    if facts.completeness() != "complete" && !facts.heard.is_empty() {
+        staging.add(Heard::FILE, facts.heard.to_lines().as_bytes(), Some(facts.heard.len() as u64))?;
     }
     let context = page::context(run, facts);
     staging.add(Context::FILE, context.to_json().as_bytes(), None)?;

@@ -284,6 +284,40 @@ fn what_a_partial_run_told_and_what_was_undone_since_is_taken_back() {
 }
 
 #[test]
+fn what_a_partial_run_told_is_taken_back_however_many_others_did_not_look_there() {
+    let rig = Rig::of(&[Surface::Guide, Surface::Scim], World::ordinary(3, 60, as_of()), Faults::default(), None);
+    assert_exit(&rig.run(&[]), 0);
+    let base = rig.snapshot();
+    let id = *rig.sandbox.with_world(|world| world.user_ids()).iter().nth(5).unwrap();
+    let enable = |enabled: bool| rig.sandbox.with_world(|world| set(world, id, "enabled", json!(enabled)));
+    let of_guide = || -> Vec<[String; 3]> {
+        let told = changes(&rig.snapshot());
+        let told = told.iter().filter(|row| row["source"] == "sandbox-rest-v3");
+        told.map(|row| ["kind", "subject_id", "base_run"].map(|column| row[column].clone())).collect()
+    };
+    let event =
+        |kind: &str, run: &Path| [kind, &id.to_string(), run.file_name().unwrap().to_str().unwrap()].map(str::to_owned);
+    let was_enabled = rig.table("users").iter().find(|row| row["id"] == id.to_string()).unwrap()["enabled"] == "true";
+    let (there, back) = if was_enabled { ("user.disabled", "user.enabled") } else { ("user.enabled", "user.disabled") };
+
+    enable(!was_enabled);
+    assert_exit(&rig.run(&["--source", "sandbox-rest-v3"]), 3);
+    let partial = rig.snapshot();
+    assert_eq!(of_guide(), [event(there, &base)]);
+    assert_eq!(fs::read_to_string(partial.join("heard.jsonl")).unwrap().lines().count(), 1);
+    enable(was_enabled);
+    for _ in 0..2 {
+        assert_exit(&rig.run(&["--source", "sandbox-scim"]), 3);
+        assert_eq!(of_guide(), [[""; 3]; 0], "it did not look there");
+    }
+    assert_exit(&rig.run(&[]), 0);
+    assert_eq!(of_guide(), [event(back, &partial)]);
+    assert!(!rig.snapshot().join("heard.jsonl").exists(), "it is a base itself");
+    assert_exit(&rig.run(&[]), 0);
+    assert_eq!(of_guide(), [[""; 3]; 0], "told once");
+}
+
+#[test]
 fn a_partial_run_tells_what_is_proven() {
     let Cast { rig, admins, .. } = cast();
     assert_exit(&rig.run(&[]), 0);
