@@ -2,7 +2,7 @@
 
 use crate::model::{Instant, Severity};
 use crate::run::Exit;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -83,7 +83,7 @@ pub enum Command {
     Verify(VerifyArgs),
     /// What changed between any two snapshots, offline
     Diff(DiffArgs),
-    /// Render the report of a snapshot again, offline, from its tables and its manifest alone
+    /// Render the report of a snapshot again, offline, from its other files alone
     Report(ReportArgs),
     /// Deliver what still waits in the spool; exit 0 when nothing waits any more, 5 otherwise
     Emit,
@@ -192,8 +192,8 @@ pub struct ReportArgs {
     /// Folder of the snapshot; `latest` in output.dir is the newest complete one. One that is not what its manifest says is
     /// refused; only its report.html may be missing or changed
     pub dir: PathBuf,
-    /// Where the page goes, readable by its owner only [default: stdout]. In a snapshot only as that snapshot's own report.html,
-    /// to put back the bytes that the manifest lists
+    /// Where the page goes, readable by its owner only [default: stdout, like -]. In a snapshot only as that snapshot's own
+    /// report.html, to put back the bytes that the manifest lists
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
 }
@@ -261,7 +261,9 @@ pub struct SandboxArgs {
 
 fn parse_instant(text: &str) -> Result<Instant, String> {
     let read = DateTime::parse_from_rfc3339(text);
-    read.map(|at| at.with_timezone(&Utc)).map_err(|e| format!("{e}; write for example 2026-11-23T02:00:00Z"))
+    // Instants are kept to the microsecond; an age by a finer one could not be told from what is written.
+    read.map(|at| at.with_timezone(&Utc).trunc_subsecs(6))
+        .map_err(|e| format!("{e}; write for example 2026-11-23T02:00:00Z"))
 }
 
 fn parse_severity(text: &str) -> Result<Severity, String> {
@@ -282,5 +284,7 @@ mod tests {
     fn an_instant_needs_its_offset() {
         assert!(parse_instant("2026-11-23T02:00:00").is_err());
         assert_eq!(parse_instant("2026-11-23T04:00:00+02:00").unwrap().to_rfc3339(), "2026-11-23T02:00:00+00:00");
+        let finer = parse_instant("2026-11-23T02:00:00.123456789Z").unwrap();
+        assert_eq!(finer, parse_instant("2026-11-23T02:00:00.123456Z").unwrap());
     }
 }

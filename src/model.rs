@@ -190,11 +190,6 @@ pub enum Blocked {
 }
 
 impl Blocked {
-    /// Reads the word.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Expired, Self::Quarantined, Self::NotApproved].into_iter().find(|blocked| blocked.as_str() == text)
-    }
-
     /// The word for people and for evidence.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -26,10 +26,11 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
     match snapshot::verify(&args.dir) {
         Ok(verified) => print(&intact(args, &verified)),
         Err(problems) => {
-            let is_page = |problem: &Problem| problem.of_bytes() == Some(FILE);
+            let is_page = |problem: &Problem| problem.of_file() == Some(FILE);
             let dir = args.dir.display();
-            let put_back =
-                format!("`bt-rollcall report {dir} --output {dir}/{FILE}` makes it again from the other files");
+            let put_back = format!(
+                "`bt-rollcall report {dir} --output {dir}/{FILE}` makes it again from the other files, if this is the version that wrote it"
+            );
             let cure = if problems.iter().all(is_page) { &put_back } else { FROM_A_COPY };
             damaged(&args.dir, "what its manifest says", &problems, cure)
         }

@@ -7,35 +7,38 @@ use crate::run::Exit;
 use crate::run::page::{FILE, of_snapshot};
 use crate::snapshot::load::Archive;
 use crate::snapshot::manifest::Manifest;
-use crate::snapshot::{Readers, SnapshotError, replace_file, sha256_of};
+use crate::snapshot::{Readers, SnapshotError, is_store, put_back, replace_file, sha256_of};
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 pub(super) fn report(args: &ReportArgs) -> Exit {
-    let to = args.output.as_deref().filter(|path| *path != Path::new("-"));
-    if args.output.is_none() && io::stdout().is_terminal() {
-        let cure = format!("name a file for it: bt-rollcall report {} --output report.html", args.dir.display());
-        return failed("the page is HTML, and stdout is a terminal", Some(&cure), Exit::Usage);
-    }
+    let place = match Place::of(args) {
+        Ok(place) => place,
+        Err((what, cure)) => return failed(&what, Some(&cure), Exit::Usage),
+    };
     let (archive, page) = match render(&args.dir) {
         Ok(rendered) => rendered,
         Err(error) => return failed(&format!("failed to {error}"), error.hint(), Exit::NothingPublished),
     };
     let likeness = Likeness::of(&archive.manifest, &page);
-    likeness.tell(&archive.manifest);
-    match to {
-        None => print(&page),
-        Some(to) => write(&archive, &page, likeness, to),
-    }
+    let compared = likeness.tell(&archive.manifest);
+    let written = place.write(&archive, &page, likeness);
+    if written == Exit::Complete { compared } else { written }
 }
 
+/// What was read is what was verified: it is looked at again at the end.
 fn render(dir: &Path) -> Result<(Archive, String), SnapshotError> {
     let (archive, odd) = Archive::open_but_for(dir, Some(FILE))?;
     for problem in odd {
         tracing::warn!("{problem}; it is rendered from the other files, each of which is as its manifest says");
     }
     let page = of_snapshot(&archive)?;
+    let (again, _) = Archive::open_but_for(&archive.path, Some(FILE))?;
+    if again.manifest_sha256 != archive.manifest_sha256 {
+        let why = "it changed while it was read".to_owned();
+        return Err(SnapshotError::NotIntact { path: archive.path, why });
+    }
     Ok((archive, page))
 }
 
@@ -56,38 +59,88 @@ impl Likeness {
         }
     }
 
-    fn tell(self, manifest: &Manifest) {
-        let run = &manifest.run_id;
+    /// A page that is not what the same version rendered is no success.
+    fn tell(self, manifest: &Manifest) -> Exit {
+        let Manifest { run_id, tool, .. } = manifest;
+        let (then, now) = (&tool.version, env!("CARGO_PKG_VERSION"));
         match self {
-            Self::Same => tracing::info!("{run}: the same bytes as the {FILE} that was published"),
-            Self::NonePublished => tracing::info!("{run}: no {FILE} was published with it to compare with"),
-            Self::Different => tracing::warn!(
-                "{run}: not the same bytes as the {FILE} that was published, which {} {} rendered; this is {}",
-                manifest.tool.name,
-                manifest.tool.version,
-                env!("CARGO_PKG_VERSION")
+            Self::Same => tracing::info!("{run_id}: the same bytes as the {FILE} that was published"),
+            Self::NonePublished => tracing::info!("{run_id}: no {FILE} was published with it to compare with"),
+            Self::Different if then != now => tracing::warn!(
+                "{run_id}: not the same bytes as the {FILE} that was published: version {then} rendered that one, this is {now}"
             ),
+            Self::Different => {
+                let what = format!("{run_id}: not the same bytes as the {FILE} that the same version published");
+                let cure = "compare both pages; if no file was made by hand, this is a defect of bt-rollcall: please report it";
+                return failed(&what, Some(cure), Exit::NothingPublished);
+            }
+        }
+        Exit::Complete
+    }
+}
+
+/// Where the page goes.
+enum Place {
+    Stdout,
+    File(PathBuf),
+    /// Back into its snapshot.
+    Own(PathBuf),
+}
+
+impl Place {
+    /// Looked at before anything is rendered; the error is what is wrong, and what to do.
+    fn of(args: &ReportArgs) -> Result<Self, (String, String)> {
+        let dir = args.dir.display();
+        let Some(path) = &args.output else {
+            let cure = || format!("name a file for it: bt-rollcall report {dir} --output report.html");
+            let shown = io::stdout().is_terminal();
+            return if shown {
+                Err(("the page is HTML, and stdout is a terminal".to_owned(), cure()))
+            } else {
+                Ok(Self::Stdout)
+            };
+        };
+        if path == Path::new("-") {
+            return Ok(Self::Stdout);
+        }
+        let no = |why: &str, cure: &str| Err((format!("{}: {why}", path.display()), cure.to_owned()));
+        if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) || path.file_name().is_none() {
+            return no("there is something else than a file", "name a file with --output; - is stdout");
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Ok(folder) = fs::canonicalize(folder) else {
+            return no("its folder is not there", "make the folder first");
+        };
+        if is_store(&folder) {
+            return no("only runs write into a folder of snapshots", "name a file elsewhere");
+        }
+        if !folder.join("manifest.json").is_file() {
+            return Ok(Self::File(path.clone()));
+        }
+        let is_own = fs::canonicalize(&args.dir).is_ok_and(|dir| dir == folder) && path.ends_with(FILE);
+        if is_own { Ok(Self::Own(path.clone())) } else { no(IN_A_SNAPSHOT, "name a file elsewhere") }
+    }
+
+    fn write(&self, archive: &Archive, page: &str, likeness: Likeness) -> Exit {
+        let (path, written) = match self {
+            Self::Stdout => return print(page),
+            Self::File(path) => (path, replace_file(path, page.as_bytes(), Readers::Owner)),
+            Self::Own(path) if likeness == Likeness::Same => {
+                let is_there = fs::read(path).is_ok_and(|there| there == page.as_bytes());
+                (path, if is_there { Ok(()) } else { put_back(&archive.path, FILE, page.as_bytes()) })
+            }
+            Self::Own(path) => {
+                let what =
+                    format!("{}: {IN_A_SNAPSHOT}; this page is not the one that its manifest lists", path.display());
+                return failed(&what, Some("name a file elsewhere"), Exit::Usage);
+            }
+        };
+        let cure = "name with --output a file in a folder that you may write in";
+        match written {
+            Ok(()) => print(&format!("report     {}\n", path.display())),
+            Err(error) => failed(&format!("failed to {error}"), Some(cure), Exit::NothingPublished),
         }
     }
 }
 
-fn write(archive: &Archive, page: &str, likeness: Likeness, to: &Path) -> Exit {
-    if let Some(snapshot) = snapshot_around(to) {
-        let is_its_own = snapshot == archive.path && to.file_name().is_some_and(|name| name == FILE);
-        if !is_its_own || likeness != Likeness::Same {
-            let what = format!("{} is in a published snapshot, which never changes", to.display());
-            return failed(&what, Some("name a file elsewhere"), Exit::Usage);
-        }
-    }
-    match replace_file(to, page.as_bytes(), Readers::Owner) {
-        Ok(()) => print(&format!("report     {}\n", to.display())),
-        Err(error) => failed(&format!("failed to {error}"), error.hint(), Exit::NothingPublished),
-    }
-}
-
-/// The snapshot in whose folder this path is.
-fn snapshot_around(path: &Path) -> Option<PathBuf> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = fs::canonicalize(folder).ok()?;
-    folder.join("manifest.json").is_file().then_some(folder)
-}
+const IN_A_SNAPSHOT: &str = "it is in a published snapshot, which never changes";

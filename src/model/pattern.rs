@@ -15,9 +15,13 @@ pub enum Pattern {
 impl Pattern {
     /// Reads the configuration's notation. An empty pattern is an error, with its cure.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (made, rest) = if let Some(id) = text.strip_prefix("id:") {
+        let after = |prefix: &str| {
+            let (start, rest) = text.split_at_checked(prefix.len())?;
+            start.eq_ignore_ascii_case(prefix).then_some(rest)
+        };
+        let (made, rest) = if let Some(id) = after("id:") {
             (Self::Id(id.to_owned()), id)
-        } else if let Some(glob) = text.strip_prefix("glob:") {
+        } else if let Some(glob) = after("glob:") {
             (Self::Glob(glob.to_ascii_lowercase()), glob)
         } else {
             (Self::Name(text.to_ascii_lowercase()), text)
@@ -111,5 +115,16 @@ mod tests {
         assert!(twelve.matches("12", Some("x")));
         assert!(!twelve.matches("120", Some("12")));
         assert!(Pattern::parse("glob:").is_err());
+    }
+
+    #[test]
+    fn a_pattern_is_read_as_it_is_written() {
+        for text in ["Admins", "ID:7a", "id:ID:7", "Glob:*X?", "glob:id:1", "id", "ıd:7", "é:x", "i", "İD:7"] {
+            let read = Pattern::parse(text).unwrap();
+            assert_eq!(Pattern::parse(&read.to_string()), Ok(read), "{text}");
+        }
+        for empty in ["", "id:", "ID:", "GLOB:"] {
+            assert!(Pattern::parse(empty).is_err(), "{empty:?}");
+        }
     }
 }

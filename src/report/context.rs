@@ -192,7 +192,7 @@ impl<'a> Marks<'a> {
         for user in &roll.harvest.users {
             let id = || Cow::Borrowed(user.id.as_str());
             if let Some(blocked) = user.blocked {
-                marks.blocked.entry(Blocked::as_str(blocked).into()).or_default().push(id());
+                marks.blocked.entry(word_of(blocked).into()).or_default().push(id());
             }
             if let Some(way) = &user.signs_in_by {
                 marks.signs_in_by.entry(Cow::Borrowed(way)).or_default().push(id());
@@ -206,8 +206,9 @@ impl<'a> Marks<'a> {
 
     fn put_on(&self, roll: &mut Roll) -> Result<(), String> {
         for (word, ids) in &self.blocked {
-            let blocked =
-                Blocked::parse(word).ok_or_else(|| format!("{word:?} is no reason that this version knows"))?;
+            let known = [Blocked::Expired, Blocked::Quarantined, Blocked::NotApproved];
+            let blocked = known.into_iter().find(|blocked| word_of(*blocked) == word);
+            let blocked = blocked.ok_or_else(|| format!("{word:?} is no reason that this version knows"))?;
             each(roll, ids, |user| user.blocked = Some(blocked))?;
         }
         for (way, ids) in &self.signs_in_by {
@@ -215,6 +216,14 @@ impl<'a> Marks<'a> {
             each(roll, ids, |user| user.signs_in_by = Some(Arc::clone(&way)))?;
         }
         each(roll, &self.expires_at_unreadable, |user| user.expires_at = Told::Unreadable(Box::default()))
+    }
+}
+
+fn word_of(blocked: Blocked) -> &'static str {
+    match blocked {
+        Blocked::Expired => "expired",
+        Blocked::Quarantined => "quarantined",
+        Blocked::NotApproved => "not-approved",
     }
 }
 

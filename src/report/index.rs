@@ -73,7 +73,7 @@ impl<'a> Index<'a> {
             Outcome::Judged { undetermined, .. } => undetermined,
             Outcome::Undetermined { .. } | Outcome::Off => 0,
         };
-        self.verdicts(rule).map(of).sum()
+        self.verdicts(rule).map(of).fold(0, u64::saturating_add)
     }
 
     /// Subjects that a rule ran over, in all sources.
@@ -82,7 +82,7 @@ impl<'a> Index<'a> {
             Outcome::Judged { subjects, .. } => subjects,
             Outcome::Undetermined { .. } | Outcome::Off => 0,
         };
-        self.verdicts(rule).map(of).sum()
+        self.verdicts(rule).map(of).fold(0, u64::saturating_add)
     }
 
     pub(super) fn count(&self, rule: Rule) -> u64 {

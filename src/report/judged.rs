@@ -213,8 +213,8 @@ fn ran(index: &Index<'_>, rule: Rule) -> String {
     let (mut over, mut of) = (0, 0);
     for verdict in index.verdicts(rule) {
         if let Outcome::Judged { subjects, undetermined } = verdict.outcome {
-            over += subjects.saturating_sub(undetermined);
-            of += subjects;
+            over = u64::saturating_add(over, subjects.saturating_sub(undetermined));
+            of = u64::saturating_add(of, subjects);
         }
     }
     let (one, many) = noun(index, rule);

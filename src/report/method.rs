@@ -250,6 +250,11 @@ fn origin(index: &Index<'_>) -> Vec<(&'static str, Shown)> {
         ("Snapshot format", Shown::name(&m.format_version.to_string())),
         ("Configuration (SHA-256)", Shown::name(&m.config_sha256)),
     ];
+    let version = env!("CARGO_PKG_VERSION");
+    if m.tool.version != version {
+        let told = format!("rendered by version {version}, whose words and control ids it has");
+        rows.insert(2, ("This page", Shown::sentence(&told)));
+    }
     if let Some(hash) = &m.exceptions_sha256 {
         rows.push(("Exceptions (SHA-256)", Shown::name(hash)));
     }

@@ -7,7 +7,7 @@ use crate::diff::{self, Heard, Since};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
-use crate::model::{Finding, Instant, Inventory, Outcome, SourceStatus, Verdict};
+use crate::model::{Finding, Instant, Inventory, Outcome, Rule, SourceStatus, Verdict};
 use crate::rules::policy::Policy;
 use crate::snapshot::Published;
 use crate::snapshot::manifest::{
@@ -160,9 +160,19 @@ fn rule_entry(verdict: &Verdict) -> RuleEntry {
     entry
 }
 
-/// The verdicts that a manifest tells; the error says what this version does not understand.
+/// The verdicts that a manifest tells, one a source and rule; the error says what this version does not understand.
 pub(super) fn verdicts(manifest: &Manifest, policy: &Policy) -> Result<Vec<Verdict>, String> {
-    manifest.rules.iter().map(|entry| verdict(entry, policy)).collect()
+    let told: Vec<Verdict> = manifest.rules.iter().map(|entry| verdict(entry, policy)).collect::<Result<_, _>>()?;
+    let custom = policy.custom_rules.iter().map(|custom| custom.rule);
+    // A rule of which nothing is told would read as one that had nothing to judge.
+    for rule in Rule::ALL.into_iter().chain(custom) {
+        for SourceEntry { name, .. } in &manifest.sources {
+            if !told.iter().any(|verdict| verdict.rule == rule && verdict.source.as_str() == name) {
+                return Err(format!("rules: nothing is told of {} over source {name:?}", rule.as_str()));
+            }
+        }
+    }
+    Ok(told)
 }
 
 fn verdict(entry: &RuleEntry, policy: &Policy) -> Result<Verdict, String> {
@@ -183,7 +193,6 @@ fn verdict(entry: &RuleEntry, policy: &Policy) -> Result<Verdict, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Rule;
 
     #[test]
     fn a_verdict_is_read_as_it_was_written_and_one_of_another_version_is_refused() {

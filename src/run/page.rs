@@ -51,25 +51,25 @@ pub(super) fn of_run(
 
 /// Of a published snapshot. Opens nothing but its files.
 pub fn of_snapshot(archive: &Archive) -> Result<String, SnapshotError> {
-    let told = Told::read(archive)?;
+    let reread = Reread::read(archive)?;
     let view = report::View::of(&report::Input {
-        manifest: &told.manifest,
-        inventory: &told.inventory,
-        findings: &told.findings,
-        verdicts: &told.verdicts,
-        since: &told.since,
-        policy: &told.policy,
-        as_of: told.as_of,
-        catalogue: &RuleInfo::all(&told.policy),
-        exceptions: told.exceptions.as_deref(),
-        omitted: &told.context.omitted_sources,
-        formula_guard: told.context.formula_guard,
+        manifest: &reread.manifest,
+        inventory: &reread.inventory,
+        findings: &reread.findings,
+        verdicts: &reread.verdicts,
+        since: &reread.since,
+        policy: &reread.policy,
+        as_of: reread.as_of,
+        catalogue: &RuleInfo::all(&reread.policy),
+        exceptions: reread.exceptions.as_deref(),
+        omitted: &reread.context.omitted_sources,
+        formula_guard: reread.context.formula_guard,
     });
     report::html::render(&view).map_err(|error| strange(archive, FILE)(error.to_string()))
 }
 
 /// What a snapshot tells, as the run knew it.
-struct Told {
+struct Reread {
     context: Context<'static>,
     /// Without the page.
     manifest: Manifest,
@@ -82,7 +82,7 @@ struct Told {
     exceptions: Option<Vec<Use>>,
 }
 
-impl Told {
+impl Reread {
     fn read(archive: &Archive) -> Result<Self, SnapshotError> {
         let of_manifest = |reason| strange(archive, "manifest.json")(reason);
         let of_context = |reason| strange(archive, Context::FILE)(reason);
@@ -116,8 +116,7 @@ fn findings(archive: &Archive, policy: &Policy) -> Result<Vec<Finding>, Snapshot
         });
         finding.ok_or(told)
     };
-    let findings: Result<_, String> = archive.findings()?.into_iter().map(known).collect();
-    findings.map_err(strange(archive, "the table of findings"))
+    archive.findings_as(known)
 }
 
 /// `None` where no register was configured.

@@ -2,6 +2,7 @@
 
 use crate::model::{Classes, Pattern, Rule, Severity};
 use crate::rules::custom::{CustomRule, Expression};
+use crate::rules::frameworks;
 use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
 use crate::snapshot::manifest::PolicyEntry;
 use chrono::NaiveDate;
@@ -107,6 +108,9 @@ pub(super) fn read(told: &BTreeMap<String, PolicyEntry>) -> Result<Policy, Strin
         service_owners: owners.into_iter().map(read_owner).collect::<Result<_, _>>()?,
         custom_rules: custom.into_iter().map(read_custom).collect::<Result<_, _>>()?,
     };
+    if let Some(strange) = policy.frameworks.iter().find(|id| frameworks::find(id).is_none()) {
+        return Err(unknown("policy.frameworks", strange));
+    }
     let rules: BTreeMap<String, String> = value(told, "rules")?;
     for (id, word) in rules {
         let rule = policy.rule(&id).ok_or_else(|| unknown("policy.rules", &id))?;
@@ -204,6 +208,7 @@ mod tests {
         for (key, value, words) in [
             ("rules", json!({"of-tomorrow": "off"}), "\"of-tomorrow\" is nothing that this version knows"),
             ("rules", json!({"no-mfa": "grave"}), "\"grave\""),
+            ("frameworks", json!(["sox", "of-tomorrow"]), "policy.frameworks: \"of-tomorrow\""),
             ("stale_after_days", json!("ninety"), "policy.stale_after_days"),
             (
                 "custom_rules",

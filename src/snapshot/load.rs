@@ -2,9 +2,7 @@
 //! A snapshot that does not verify is refused. Changes nothing.
 //!
 //! From Parquet where it is there, else from CSV of any dialect. Not everything comes back: the tables hold neither
-//! `extra` as fields, nor passkeys, blocks, rights of API accounts, conflicts, nor texts that stand for no date. And where
-//! the CSV's formula guard changed cells (`guarded_cells` in the manifest), a text that began with an apostrophe itself, and
-//! would run as a formula without it, cannot be told from a guarded one and comes back without it.
+//! `extra` as fields, nor passkeys, blocks, rights of API accounts, conflicts, nor texts that stand for no date.
 
 use super::error::SnapshotError;
 use super::manifest::{Manifest, SourceEntry};
@@ -152,10 +150,15 @@ impl Archive {
 
     /// The findings, in the order of the table.
     pub fn findings(&self) -> Result<Vec<PastFinding>, SnapshotError> {
+        self.findings_as(Ok)
+    }
+
+    /// The same, as something else; what cannot be that is told with its row.
+    pub fn findings_as<T>(&self, made: impl Fn(PastFinding) -> Result<T, String>) -> Result<Vec<T>, SnapshotError> {
         let mut words = Words::default();
         let mut findings = Vec::new();
         self.each(Table::Findings, FINDINGS, |row| {
-            findings.push(finding(row, &mut words)?);
+            findings.push(made(finding(row, &mut words)?)?);
             Ok(())
         })?;
         Ok(findings)

@@ -37,7 +37,7 @@ pub use error::SnapshotError;
 pub use file::{HashingFile, sha256_of};
 pub use hold::{Hold, visible};
 pub use pages::PagesLog;
-pub use place::{Readers, replace_file, test_write_access};
+pub use place::{Readers, is_store, put_back, replace_file, test_write_access};
 pub use read::Published;
 pub use run_id::{is_run_id, run_id, started_at};
 pub use staging::{Sealed, Staging, TableChoice, TablesWritten};

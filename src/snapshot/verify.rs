@@ -117,10 +117,14 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// The file, where all that is wrong is that it is not there or has other bytes.
-    pub fn of_bytes(&self) -> Option<&str> {
+    /// The file that is listed, where all that is wrong is that one.
+    pub fn of_file(&self) -> Option<&str> {
         match self {
-            Self::Missing(path) | Self::Hash(path) | Self::Size { path, .. } => Some(path),
+            Self::Missing(path)
+            | Self::NotAFile(path)
+            | Self::Hash(path)
+            | Self::Size { path, .. }
+            | Self::Unreadable { path, .. } => Some(path),
             _ => None,
         }
     }
@@ -157,7 +161,7 @@ pub(super) fn verify_but_for(dir: &Path, file: Option<&str>) -> Result<(Verified
     // `latest` and `.` lead to a folder with a name and neighbours.
     let dir = fs::canonicalize(dir).map_err(|e| vec![Problem::Manifest(format!("open {}: {e}", dir.display()))])?;
     let Checked { manifest, manifest_sha256, hold, problems } = check(&dir).map_err(|problem| vec![problem])?;
-    let is_excused = |problem: &Problem| file.is_some() && problem.of_bytes() == file;
+    let is_excused = |problem: &Problem| file.is_some() && problem.of_file() == file;
     let (excused, mut problems): (Vec<Problem>, Vec<Problem>) = problems.into_iter().partition(is_excused);
     match check_base(&dir, manifest.base.as_ref()) {
         Ok(base) if problems.is_empty() => {

@@ -165,8 +165,11 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<Problem>) {
 
 /// Where `latest` does not lead to the newest complete one: so a kill may have left it, or somebody.
 fn astray(store: &Store, head: &str) -> Option<String> {
-    let named = fs::read_link(store.dir().join(LATEST)).ok();
-    let what = match named {
+    let latest = store.dir().join(LATEST);
+    if fs::symlink_metadata(&latest).is_ok_and(|there| !there.is_symlink()) {
+        return Some(format!("{LATEST} is no link: move it away, no run can publish before"));
+    }
+    let what = match fs::read_link(latest).ok() {
         Some(named) if named == Path::new(head) => return None,
         Some(named) => format!("{LATEST} names {}", visible(&named.to_string_lossy(), 80)),
         None => format!("there is no link {LATEST}"),

@@ -4,7 +4,7 @@
 //! another, and here null is an empty field while an empty text is `""`.
 
 use super::columns::{Get, Shape};
-use super::guard::runs_as_formula;
+use super::guard::is_guarded;
 use super::{CsvDialect, CsvWritten};
 use crate::model::{Fingerprint, GroupId, Instant};
 use chrono::{DateTime, Datelike, Timelike};
@@ -85,7 +85,7 @@ impl Cells {
 
     fn text(&mut self, text: Option<&str>) {
         let Some(text) = text else { return };
-        let guarded = self.guard && runs_as_formula(text);
+        let guarded = self.guard && is_guarded(text);
         self.guarded += u64::from(guarded);
         push_field(&mut self.buffer, if guarded { "'" } else { "" }, text.as_bytes());
     }

@@ -3,8 +3,8 @@
 //! OWASP, "CSV Injection": cells that begin with `=`, `+`, `-`, `@`, tab or carriage return; a leading apostrophe
 //! makes them text. Spreadsheets skip white space and invisible characters, and East Asian ones take the full-width forms.
 
-/// Whether the cell needs a leading `'`.
-pub(super) fn runs_as_formula(text: &str) -> bool {
+/// Whether a spreadsheet runs the cell.
+fn runs_as_formula(text: &str) -> bool {
     match text.as_bytes().first() {
         None => false,
         Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => true,
@@ -14,10 +14,15 @@ pub(super) fn runs_as_formula(text: &str) -> bool {
     }
 }
 
-/// The text of a cell that may be guarded. A text that began with an apostrophe itself, and would run without it, comes back
-/// without it: the file cannot tell the two apart.
+/// Whether the cell gets a leading `'`: it runs, or it looks like one that was guarded, so that what is read back is exactly
+/// what was written.
+pub(super) fn is_guarded(text: &str) -> bool {
+    runs_as_formula(text) || (text.starts_with('\'') && runs_as_formula(text.trim_start_matches('\'')))
+}
+
+/// The text of a cell of a guarded file.
 pub fn unguarded(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|text| runs_as_formula(text)).unwrap_or(cell)
+    cell.strip_prefix('\'').filter(|text| is_guarded(text)).unwrap_or(cell)
 }
 
 /// White space, control characters, and the characters that have no width (soft hyphen, zero-width spaces,
@@ -30,7 +35,7 @@ fn is_skipped(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::runs_as_formula;
+    use super::*;
 
     #[test]
     fn what_a_spreadsheet_runs_is_seen_and_nothing_else() {
@@ -65,6 +70,12 @@ mod tests {
         }
         for text in harmless {
             assert!(!runs_as_formula(text), "{text:?} does not run");
+        }
+        for text in runs.into_iter().chain(harmless).flat_map(|text| ["", "'", "''"].map(|own| format!("{own}{text}")))
+        {
+            let cell = if is_guarded(&text) { format!("'{text}") } else { text.clone() };
+            assert_eq!(unguarded(&cell), text, "{cell:?}");
+            assert!(!runs_as_formula(&cell), "{cell:?}");
         }
     }
 }

@@ -141,6 +141,13 @@ fn the_page_is_rendered_again_from_tables_of_every_format() {
 }
 
 #[test]
+fn the_page_of_remote_support_and_of_a_finer_instant_is_rendered_again_too() {
+    let rig = Rig::of(&[Surface::Rs], World::seeded(7, 103, as_of()), Faults { rs: true, ..Faults::default() }, None);
+    assert_exit(&rig.call(&["run", "--as-of", "2026-11-23T02:00:00.123456789Z"]), 0);
+    is_the_published_page(&rig.snapshot());
+}
+
+#[test]
 fn a_page_that_says_that_its_base_could_not_be_read_says_so_again() {
     let rig = Rig::seeded(60);
     assert_exit(&run_on(&rig, 0, &[]), 0);
@@ -170,8 +177,43 @@ fn a_snapshot_that_was_published_without_a_page_gets_one_elsewhere() {
     assert!(page.contains(snapshot.file_name().unwrap().to_str().unwrap()) && page.trim_end().ends_with("</html>"));
     assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600, "it tells of people");
     assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);
-    let nowhere = rig.folder.path().join("no/such/page.html");
-    assert_exit(&report(&snapshot, &["--output", nowhere.to_str().unwrap()]), 1);
+    assert_exit(&report(&snapshot, &["--output", to.to_str().unwrap()]), 0);
+    assert_eq!(fs::read_dir(rig.folder.path()).unwrap().filter(|entry| is_hidden(entry.as_ref().unwrap())).count(), 0);
+}
+
+fn is_hidden(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with('.')
+}
+
+#[test]
+fn a_page_never_takes_the_place_of_anything_but_a_file_outside_the_snapshots() {
+    let rig = Rig::seeded(60);
+    assert_exit(&run_on(&rig, 0, &[]), 0);
+    let (snapshot, store) = (rig.snapshot(), rig.snapshots_dir());
+    let victim = rig.folder.path().join("victim");
+    fs::write(&victim, "mine").unwrap();
+    std::os::unix::fs::symlink(&victim, rig.folder.path().join("link.html")).unwrap();
+    for (place, why) in [
+        (store.join("latest"), "something else than a file"),
+        (store.join("page.html"), "only runs write into a folder of snapshots"),
+        (store.join(".lock"), "only runs write into a folder of snapshots"),
+        (store.join("latest/page.html"), "which never changes"),
+        (rig.folder.path().to_owned(), "something else than a file"),
+        (rig.folder.path().join("link.html"), "something else than a file"),
+        ("/dev/stdout".into(), "something else than a file"),
+        ("/".into(), "something else than a file"),
+        (rig.folder.path().join("no/such/page.html"), "its folder is not there"),
+    ] {
+        let refused = report(&snapshot, &["--output", place.to_str().unwrap()]);
+        assert_exit(&refused, 2);
+        assert!(stderr(&refused).contains(why), "{}: {}", place.display(), stderr(&refused));
+    }
+    assert_eq!(fs::read(&victim).unwrap(), b"mine");
+    assert_eq!(rig.latest(), Some(snapshot.clone()));
+    assert_exit(&rig.call(&["verify", "--chain", store.to_str().unwrap()]), 0);
+    let to_stdout = report(&snapshot, &["--output", "-"]);
+    assert_exit(&to_stdout, 0);
+    assert!(stdout(&to_stdout) == page(&snapshot));
 }
 
 #[test]
@@ -189,6 +231,9 @@ fn a_page_that_is_gone_or_was_changed_is_put_back_and_nothing_else_is_written_in
     let output = report(&snapshot, &[]);
     assert_exit(&output, 0);
     assert!(stdout(&output) == published && stderr(&output).contains("report.html: changed"), "{}", stderr(&output));
+    let same_size = published.replacen("<html", "<HTML", 1);
+    fs::write(&own, &same_size).unwrap();
+    assert!(stderr(&report(&snapshot, &[])).contains("its SHA-256 is not the manifest's"));
     fs::remove_file(&own).unwrap();
     for place in [snapshot.join("page.html"), snapshot.join("users.csv"), other.join("report.html")] {
         let before = fs::read(&place).ok();
@@ -197,8 +242,12 @@ fn a_page_that_is_gone_or_was_changed_is_put_back_and_nothing_else_is_written_in
         assert!(stderr(&refused).contains("which never changes"), "{}", stderr(&refused));
         assert_eq!(fs::read(&place).ok(), before);
     }
-    assert_exit(&report(&snapshot, &["--output", own.to_str().unwrap()]), 0);
-    assert!(page(&snapshot) == published);
+    let latest = rig.snapshots_dir().join("latest");
+    for _ in 0..2 {
+        assert_exit(&report(&latest, &["--output", latest.join("report.html").to_str().unwrap()]), 0);
+        assert!(page(&snapshot) == published);
+    }
+    assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o777, 0o600);
     for snapshot in rig.snapshots() {
         assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);
     }
@@ -211,9 +260,11 @@ fn forge(snapshot: &Path, name: &str, change: impl Fn(&mut Value)) {
     let mut content = read(&path);
     change(&mut content);
     fs::write(&path, content.to_string()).unwrap();
+    // The manifest lists no hash of itself.
     let mut told = read(&manifest);
     let sha256 = <sha2::Sha256 as sha2::Digest>::digest(content.to_string());
-    let entry = told["files"].as_array_mut().unwrap().iter_mut().find(|file| file["path"] == name).unwrap();
+    let files = told["files"].as_array_mut().unwrap();
+    let Some(entry) = files.iter_mut().find(|file| file["path"] == name) else { return };
     entry["sha256"] = sha256.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")).into();
     entry["bytes"] = content.to_string().len().into();
     fs::write(&manifest, told.to_string()).unwrap();
@@ -240,19 +291,26 @@ fn a_snapshot_of_another_version_is_refused_by_what_is_not_understood_and_a_page
     let reason = |it: &mut Value| it["accounts"]["sandbox-pra"] = json!({"blocked": {"asleep": []}});
     refused("context.json", &reason, "\"asleep\"");
 
+    let unjudged = |it: &mut Value| it["rules"].as_array_mut().unwrap().retain(|entry| entry["rule"] != "no-mfa");
+    refused("manifest.json", &unjudged, "nothing is told of no-mfa over source");
+
     assert_exit(&run_on(&rig, 0, &[]), 0);
     let snapshot = rig.snapshot();
     forge(&snapshot, "context.json", |it| it["omitted_sources"] = json!(["tokyo"]));
     let output = report(&snapshot, &[]);
-    assert_exit(&output, 0);
-    assert!(stdout(&output).contains("tokyo"));
-    assert!(
-        stderr(&output).contains("not the same bytes as the report.html that was published"),
-        "{}",
-        stderr(&output)
-    );
+    assert_exit(&output, 1);
+    assert!(stdout(&output).contains("tokyo"), "it is there to be compared");
+    let told = stderr(&output);
+    assert!(told.contains("not the same bytes as the report.html that the same version published"), "{told}");
     let own = snapshot.join("report.html");
-    assert_exit(&report(&snapshot, &["--output", own.to_str().unwrap()]), 2);
+    let kept = report(&snapshot, &["--output", own.to_str().unwrap()]);
+    assert_exit(&kept, 2);
+    assert!(stderr(&kept).contains("this page is not the one that its manifest lists"));
+    forge(&snapshot, "manifest.json", |it| it["tool"]["version"] = "0.0.9".into());
+    let output = report(&snapshot, &[]);
+    assert_exit(&output, 0);
+    assert!(stderr(&output).contains("version 0.0.9 rendered that one"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("rendered by version") && !page(&snapshot).contains("rendered by version"));
 }
 
 #[test]

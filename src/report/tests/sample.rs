@@ -178,7 +178,7 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
     Manifest {
         format_version: FORMAT_VERSION,
         run_id: "20261123T020000Z-7f3a".to_owned(),
-        tool: Tool { name: "bt-rollcall".to_owned(), version: "0.1.0".to_owned() },
+        tool: Tool { name: "bt-rollcall".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         host: "audit-01.example.com".to_owned(),
         operator: "bt-rollcall".to_owned(),
         as_of: "2026-11-23T02:00:00Z".to_owned(),
