@@ -1,7 +1,8 @@
 //! What changed between two inventories: events keyed by (source, id), never by name. Pure.
 //!
-//! Absence says something only where a list was proven complete, on both sides: `diff::proof` knows. What is silent today is
-//! not lost: the base of a run stays the newest complete snapshot until there is a newer one. What a run in between told and
+//! Absence says something only where a list was proven complete, on both sides: `diff::proof` knows. What is silent in a partial
+//! run is not lost: the base of a run stays the newest complete snapshot until there is a newer one. What a record of a complete
+//! run does not tell (a null on an odd day) cannot be compared with that run, by nobody. What a run in between told and
 //! what is not so any more is taken back (`diff::undone`). Each pair of group and member
 //! that came or went is an event of its own, also where its account or group came or went with it, so that the events
 //! applied to the old side give the new one.
@@ -11,6 +12,7 @@ use crate::model::{
     SourceName, SourceStatus, Subject, SubjectKind, User, UserId, UserKind, compare_ids,
 };
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 mod fields;
 mod lines;
@@ -114,6 +116,16 @@ impl Since {
         }
     }
 
+    /// Those of them that are told against the base.
+    pub fn since_base(&self) -> impl Iterator<Item = &Change> {
+        self.changes().iter().filter(|change| !self.is_taken_back(change))
+    }
+
+    /// Whether it takes back what a run that was not proven has told: nothing of the kind happened since the base.
+    pub fn is_taken_back(&self, change: &Change) -> bool {
+        matches!(self, Self::Base { run_id, .. } if *change.base_run != **run_id)
+    }
+
     /// The comparison of one source, and the run that it was compared with; the error says why there is none.
     pub fn of_source(&self, name: &SourceName) -> Result<(&Compared, &Comparison, &str), String> {
         let (run_id, comparison) = match self {
@@ -131,9 +143,12 @@ impl Since {
 }
 
 /// Changes by kind, in the order of a run.
-pub fn counts(changes: &[Change]) -> Vec<(ChangeKind, u64)> {
-    let count = |kind: ChangeKind| changes.iter().filter(|change| change.kind == kind).count() as u64;
-    ChangeKind::ALL.into_iter().map(|kind| (kind, count(kind))).filter(|(_, count)| *count > 0).collect()
+pub fn counts<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<(ChangeKind, u64)> {
+    let mut counts: BTreeMap<ChangeKind, u64> = BTreeMap::new();
+    for change in changes {
+        *counts.entry(change.kind).or_insert(0) += 1;
+    }
+    counts.into_iter().collect()
 }
 
 /// Compares. The same two sides give the same events with the same ids.
@@ -325,11 +340,7 @@ impl Source<'_> {
 
     fn membership(&mut self, kind: ChangeKind, roll: &Roll, belonging: &Belonging<'_>) {
         let group = roll.group(belonging.group);
-        let changed = ChangedGroup {
-            id: belonging.group.clone(),
-            name: group.and_then(|group| group.name.clone()),
-            privileged: group.is_some_and(|group| group.privileged),
-        };
+        let changed = changed_group(roll, belonging.group);
         let (subject, field, value) = match belonging.member {
             Who::User(id) => {
                 if !self.proof.of_membership(belonging.group, id) {
@@ -381,6 +392,15 @@ fn subject(user: &User) -> Subject {
 
 fn of_group(id: &GroupId, group: Option<&Group>) -> Subject {
     Subject { kind: SubjectKind::Group, id: id.as_str().into(), name: group.and_then(|group| group.name.clone()) }
+}
+
+fn changed_group(roll: &Roll, id: &GroupId) -> ChangedGroup {
+    let group = roll.group(id);
+    ChangedGroup {
+        id: id.clone(),
+        name: group.and_then(|group| group.name.clone()),
+        privileged: group.is_some_and(|group| group.privileged),
+    }
 }
 
 /// Users of a roll are in the order of their ids.

@@ -104,21 +104,32 @@ impl Place {
             return Ok(Self::Stdout);
         }
         let no = |why: &str, cure: &str| Err((format!("{}: {why}", path.display()), cure.to_owned()));
-        if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) || path.file_name().is_none() {
-            return no("there is something else than a file", "name a file with --output; - is stdout");
+        let there = fs::symlink_metadata(path);
+        let is_folder = path.is_dir() && there.as_ref().is_ok_and(|there| !there.is_symlink());
+        if is_folder || path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return no(
+                "that is a folder",
+                "name a file with --output; a folder of that name has to be moved away first",
+            );
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let Ok(folder) = fs::canonicalize(folder) else {
             return no("its folder is not there", "make the folder first");
         };
+        let is_own = fs::canonicalize(&args.dir).is_ok_and(|dir| dir == folder) && path.ends_with(FILE);
+        if is_own {
+            return Ok(Self::Own(path.clone()));
+        }
+        if there.is_ok_and(|there| !there.is_file()) {
+            return no("there is something else than a file", "name a file with --output; - is stdout");
+        }
         if is_store(&folder) {
             return no("only runs write into a folder of snapshots", "name a file elsewhere");
         }
-        if !folder.join("manifest.json").is_file() {
-            return Ok(Self::File(path.clone()));
+        if folder.join("manifest.json").is_file() {
+            return no(IN_A_SNAPSHOT, "name a file elsewhere");
         }
-        let is_own = fs::canonicalize(&args.dir).is_ok_and(|dir| dir == folder) && path.ends_with(FILE);
-        if is_own { Ok(Self::Own(path.clone())) } else { no(IN_A_SNAPSHOT, "name a file elsewhere") }
+        Ok(Self::File(path.clone()))
     }
 
     fn write(&self, archive: &Archive, page: &str, likeness: Likeness) -> Exit {

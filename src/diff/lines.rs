@@ -4,6 +4,7 @@ use super::Heard;
 use crate::model::{Change, ChangeKind, ChangedGroup, Fingerprint, Subject, SubjectKind};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::io::{self, BufWriter, Write};
 
 /// The columns of the table of changes, but `run` told it, and the group of a membership.
 #[derive(Serialize, Deserialize)]
@@ -30,12 +31,16 @@ struct Group<'a> {
 
 impl Heard {
     /// One JSON object a line, in one order.
-    pub fn to_lines(&self) -> String {
-        // A struct of texts is always JSON.
-        self.events().map(|event| serde_json::to_string(&line(event)).unwrap_or_default() + "\n").collect()
+    pub fn write_lines(&self, out: impl Write) -> io::Result<()> {
+        let mut out = BufWriter::new(out);
+        for event in self.events() {
+            serde_json::to_writer(&mut out, &line(event))?;
+            out.write_all(b"\n")?;
+        }
+        out.flush()
     }
 
-    /// Reads what [`Heard::to_lines`] writes; the error names the line.
+    /// Reads what [`Heard::write_lines`] writes; the error names the line.
     pub fn read(text: &str) -> Result<Self, String> {
         let read = |(text, number): (&str, usize)| {
             let line: Result<Line<'_>, String> = serde_json::from_str(text).map_err(|error| error.to_string());
@@ -46,7 +51,6 @@ impl Heard {
 }
 
 fn line(event: &Change) -> Line<'_> {
-    let text = |text: &'_ Option<Box<str>>| text.as_deref().map(|text| Cow::Owned(text.to_owned()));
     Line {
         run: (&*event.base_run).into(),
         source: event.source.as_str().into(),
@@ -54,13 +58,13 @@ fn line(event: &Change) -> Line<'_> {
         kind: ChangeKind::as_str(event.kind).into(),
         subject_kind: SubjectKind::as_str(event.subject.kind).into(),
         subject_id: (&*event.subject.id).into(),
-        subject_name: text(&event.subject.name),
-        field: text(&event.field),
-        before: text(&event.before),
-        after: text(&event.after),
+        subject_name: event.subject.name.as_deref().map(Cow::Borrowed),
+        field: event.field.as_deref().map(Cow::Borrowed),
+        before: event.before.as_deref().map(Cow::Borrowed),
+        after: event.after.as_deref().map(Cow::Borrowed),
         group: event.group.as_ref().map(|group| Group {
             id: group.id.as_str().into(),
-            name: text(&group.name),
+            name: group.name.as_deref().map(Cow::Borrowed),
             privileged: group.privileged,
         }),
     }

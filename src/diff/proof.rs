@@ -31,9 +31,15 @@ impl<'a> Proof<'a> {
         if self.is_vendor(group) {
             return self.of_vendor_users();
         }
-        // Somebody whose own list may lack rows: by what brings them into the group is not known either.
+        // Somebody whom a list may lack: what brings them into the group is not known either.
         let own_list = lists_of_user(user.as_str(), |list| self.offered(list));
-        if *own_list != [ListKind::Users] && !self.of_user(user) {
+        let may_lack =
+            *own_list != [ListKind::Users] || [self.before, self.after].iter().any(|roll| find(roll, user).is_none());
+        if may_lack && !self.of_user(user) {
+            return false;
+        }
+        // Some groups take in whomever a provider brings.
+        if self.offered(ListKind::SecurityProviders) && !self.proven(ListKind::SecurityProviders) {
             return false;
         }
         if self.offered(ListKind::Members) {

@@ -2,6 +2,7 @@
 //! one, and nothing goes that was not proven gone.
 
 mod heard;
+mod truth;
 
 use super::*;
 use crate::model::{

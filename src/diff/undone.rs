@@ -6,7 +6,7 @@
 //! all is as it was in the base, whatever the run could prove that told it.
 
 use super::proof::Proof;
-use super::{Comparison, Event, Side, Standing, Who, fields, find, of_group, pairs, subject};
+use super::{Comparison, Event, Side, Standing, Who, changed_group, fields, find, of_group, pairs, subject};
 use crate::model::{Change, ChangeKind, Roll, SourceName, Subject, SubjectKind, UserId};
 use ahash::AHashSet;
 use std::collections::BTreeMap;
@@ -188,7 +188,11 @@ fn inverse<'c>(change: &'c Change, before: &Roll, after: &Roll) -> Event<'c> {
         field: change.field.as_deref(),
         before: text(&change.after),
         after: text(&change.before),
-        group: change.group.clone(),
+        group: change.group.as_ref().map(|then| match change.kind {
+            // Who is in it again is in the group as it is now.
+            ChangeKind::MembershipRemoved => changed_group(after, &then.id),
+            _ => then.clone(),
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What changed since the base: counts by kind, and the changes to look at first, gains of privilege before all. At most 25.
 
 use super::index::Index;
+use super::text::counted;
 use super::{Bounded, Shown};
 use crate::diff::{self, Compared, Since, Standing};
 use crate::model::{Change, ChangeKind};
@@ -20,8 +21,10 @@ pub struct Changes {
     pub unknown: bool,
     /// The base.
     pub base_run: Option<Shown>,
-    /// Kinds that occur, in the order of a run.
+    /// Kinds that occurred since the base, in the order of a run.
     pub counts: Vec<ChangeCount>,
+    /// How much partial runs had told and is not so any more; it comes last among the rows.
+    pub taken_back: Option<String>,
     /// What to look at first.
     pub rows: Bounded<ChangeRow>,
     /// Sources of which less is said, or nothing, each in a sentence.
@@ -70,16 +73,19 @@ impl Changes {
                     format!("What changed since {run_id} is not known, which is not the same as no change: {why}");
                 Self { unknown: true, ..Self::nothing(Some(run_id), &told) }
             }
-            Since::Base { run_id, comparison } if comparison.changes.is_empty() => Self {
-                silent: silent(&comparison.sources),
-                ..Self::nothing(Some(run_id), &format!("No change since {run_id} in what could be compared."))
-            },
-            Since::Base { run_id, comparison } => Self {
-                counts: counts(&comparison.changes),
-                rows: rows(&comparison.changes),
-                silent: silent(&comparison.sources),
-                ..Self::nothing(Some(run_id), "")
-            },
+            Since::Base { run_id, comparison } => {
+                let since = index.input.since;
+                let counts: Vec<ChangeCount> = diff::counts(since.since_base()).into_iter().map(count).collect();
+                let none = format!("No change since {run_id} in what could be compared.");
+                let empty = if counts.is_empty() { &*none } else { "" };
+                Self {
+                    counts,
+                    rows: rows(since),
+                    silent: silent(&comparison.sources),
+                    taken_back: taken_back(since),
+                    ..Self::nothing(Some(run_id), empty)
+                }
+            }
         }
     }
 
@@ -89,15 +95,23 @@ impl Changes {
             unknown: false,
             base_run: base_run.map(|run_id| Shown::name(run_id)),
             counts: Vec::new(),
+            taken_back: None,
             rows: Bounded::cut([], ROWS),
             silent: Bounded::cut([], SOURCES),
         }
     }
 }
 
-fn counts(changes: &[Change]) -> Vec<ChangeCount> {
-    let count = |(kind, count)| ChangeCount { kind: ChangeKind::as_str(kind), label: label(kind, count), count };
-    diff::counts(changes).into_iter().map(count).collect()
+fn count((kind, count): (ChangeKind, u64)) -> ChangeCount {
+    ChangeCount { kind: ChangeKind::as_str(kind), label: label(kind, count), count }
+}
+
+/// How much is told only because runs that were not proven had told otherwise.
+fn taken_back(since: &Since) -> Option<String> {
+    let back = since.changes().iter().filter(|change| since.is_taken_back(change)).count() as u64;
+    let (changes, are) = (counted(back, "change", "changes"), if back == 1 { "is" } else { "are" });
+    (back > 0)
+        .then(|| format!("{changes} that partial runs had told since then {are} taken back: all of that is as it was."))
 }
 
 fn label(kind: ChangeKind, count: u64) -> String {
@@ -118,23 +132,28 @@ fn label(kind: ChangeKind, count: u64) -> String {
     format!("{subject}{} {what}", if count == 1 { "" } else { "s" })
 }
 
-fn rows(changes: &[Change]) -> Bounded<ChangeRow> {
-    let weight = |change: &&Change| Reverse((change.gains_privilege(), change.severity()));
+fn rows(since: &Since) -> Bounded<ChangeRow> {
+    let back = |change: &Change| since.is_taken_back(change);
     // Stable: what weighs the same stays in the order of changes.csv.
-    let mut weighed: Vec<&Change> = changes.iter().collect();
-    weighed.sort_by_key(weight);
-    Bounded { more: weighed.len().saturating_sub(ROWS) as u64, rows: weighed.into_iter().take(ROWS).map(row).collect() }
+    let mut weighed: Vec<&Change> = since.changes().iter().collect();
+    weighed.sort_by_key(|change| (back(change), Reverse((change.gains_privilege(), change.severity()))));
+    let more = weighed.len().saturating_sub(ROWS) as u64;
+    Bounded { more, rows: weighed.into_iter().take(ROWS).map(|change| row(change, back(change))).collect() }
 }
 
-fn row(change: &Change) -> ChangeRow {
+fn row(change: &Change, is_taken_back: bool) -> ChangeRow {
+    let fact = change.in_words();
+    let back =
+        if is_taken_back { format!(" (taken back: {} had told otherwise)", change.base_run) } else { String::new() };
+    let fact = fact + &back;
     ChangeRow {
         severity: change.severity().as_str(),
         kind: change.kind.as_str(),
         name: Shown::name(change.subject.name.as_deref().unwrap_or(&change.subject.id)),
         id: Shown::name(&change.subject.id),
         source: Shown::name(change.source.as_str()),
-        fact: Shown::sentence(&change.in_words()),
-        privileged: change.gains_privilege(),
+        fact: Shown::sentence(&fact),
+        privileged: change.gains_privilege() && !is_taken_back,
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const NAMED: usize = 100;
 
 /// Lists that no membership depends on.
-const APART: [&str; 3] = ["api-accounts", "security-providers", "user-details"];
+const APART: [&str; 2] = ["api-accounts", "user-details"];
 
 /// What is known of one source since the base.
 pub(super) struct Happened<'a> {

@@ -3,6 +3,7 @@
 
 use super::ending::thousands;
 use crate::diff::{self, Compared, Heard, Side, Since, Standing};
+use crate::model::Change;
 use crate::snapshot::load::Archive;
 use crate::snapshot::{Published, SnapshotError, Store};
 
@@ -10,17 +11,30 @@ use crate::snapshot::{Published, SnapshotError, Store};
 #[derive(Default)]
 pub(super) struct Opened {
     base: Option<(String, Result<Archive, SnapshotError>)>,
-    /// The newest of all, where it is not the base: a run that was not proven.
+    /// The newest after it that can be read: a run that was not proven.
     newest: Option<Archive>,
+    /// Newer ones that cannot.
+    lost: Vec<SnapshotError>,
 }
 
 impl Opened {
+    /// That the order of snapshots cannot be told is said by those who remember what stands.
     pub(super) fn of(base: Option<&Published>, store: &Store) -> Self {
         let Some(base) = base else { return Self::default() };
-        let newest = store.in_order().ok().and_then(|all| all.last().cloned()).filter(|newest| *newest != base.run_id);
-        let newest = newest.and_then(|newest| Archive::open(&store.dir().join(newest)).ok());
-        let is_after_base = |newest: &Archive| newest.manifest.base.as_ref().is_some_and(|of| of.run_id == base.run_id);
-        Self { base: Some((base.run_id.clone(), Archive::open(&base.path))), newest: newest.filter(is_after_base) }
+        let mut opened =
+            Self { base: Some((base.run_id.clone(), Archive::open(&base.path))), newest: None, lost: Vec::new() };
+        let order = store.in_order().unwrap_or_default();
+        for run_id in order.iter().rev().take_while(|run_id| **run_id != base.run_id) {
+            match Archive::open(&store.dir().join(run_id)) {
+                Ok(newest) => {
+                    let of = newest.manifest.base.as_ref().map(|base| base.run_id.as_str());
+                    opened.newest = (of == Some(&*base.run_id)).then_some(newest);
+                    break;
+                }
+                Err(error) => opened.lost.push(error),
+            }
+        }
+        opened
     }
 
     /// The one of this run, if it was opened.
@@ -33,26 +47,43 @@ impl Opened {
 /// What came of comparing.
 pub(super) struct Sought {
     pub(super) since: Since,
-    /// What stands told after this run, of runs that are no base.
+    /// What stands told after this run, where it is no base itself.
     pub(super) heard: Heard,
     /// For people.
     pub(super) warnings: Vec<String>,
 }
 
 /// Compares with the base, where there is one, and takes back what was told since and is not so any more.
-pub(super) fn since(opened: &Opened, new: Side<'_>) -> Sought {
-    let mut warnings = Vec::new();
+pub(super) fn since(opened: &Opened, new: Side<'_>, is_complete: bool) -> Sought {
+    let lost = |error: &SnapshotError| {
+        format!("failed to {error}; what that run told and is not so any more is not taken back")
+    };
+    let mut warnings: Vec<String> = opened.lost.iter().map(lost).collect();
     let heard = opened.newest.as_ref().map_or_else(|| Ok(Heard::default()), heard_of).unwrap_or_else(|error| {
-        warnings
-            .push(format!("failed to {error}; what was told since the base and is not so any more is not taken back"));
+        warnings.push(lost(&error));
         Heard::default()
     });
     let since = with_base(opened, &heard, new);
-    let heard = match &since {
+    let mut heard = match &since {
         Since::Base { run_id, comparison } => heard.after(comparison, run_id, new.run_id),
         Since::Baseline | Since::Unknown { .. } => heard,
     };
+    // A complete one is a base itself: what is told after it is told against it.
+    if is_complete {
+        warnings.extend(unsettled(&std::mem::take(&mut heard), new.run_id));
+    }
     Sought { since, heard, warnings }
+}
+
+/// What partial runs told, and what a complete one can neither confirm nor take back.
+fn unsettled(heard: &Heard, run_id: &str) -> Option<String> {
+    let of_others: Vec<&Change> = heard.events().filter(|event| *event.base_run != *run_id).collect();
+    let first = of_others.first()?;
+    let (count, kind, id) = (thousands(of_others.len() as u64), first.kind.as_str(), &first.subject.id);
+    Some(format!(
+        "{count} changes that partial runs told can neither be confirmed nor taken back, because this run is not told what they          are about; the first is {kind} of {id} in source {}, told by run {}",
+        first.source, first.base_run
+    ))
 }
 
 fn heard_of(archive: &Archive) -> Result<Heard, SnapshotError> {
@@ -113,12 +144,17 @@ pub(super) fn in_words(since: &Since) -> String {
         Since::Baseline => "none known: no complete snapshot before this one, a baseline".to_owned(),
         Since::Unknown { run_id, .. } => format!("not known: the base {run_id} could not be read"),
         Since::Base { run_id, comparison } => {
-            let kinds = diff::counts(&comparison.changes);
+            let kinds = diff::counts(since.since_base());
+            let all: u64 = kinds.iter().map(|(_, count)| count).sum();
             let kinds: Vec<String> =
                 kinds.iter().map(|(kind, count)| format!("{} {}", thousands(*count), kind.as_str())).collect();
-            match comparison.changes.len() as u64 {
+            let told = match all {
                 0 => format!("none since {run_id}"),
                 all => format!("{} since {run_id}: {}", thousands(all), kinds.join(", ")),
+            };
+            match comparison.changes.len() as u64 - all {
+                0 => told,
+                back => format!("{told}; {} of partial runs taken back", thousands(back)),
             }
         }
     }

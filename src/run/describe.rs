@@ -7,7 +7,7 @@ use crate::diff::{self, Heard, Since};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
-use crate::model::{Finding, Instant, Inventory, Outcome, Rule, SourceStatus, Verdict};
+use crate::model::{Finding, Instant, Inventory, Outcome, Rule, Verdict};
 use crate::rules::policy::Policy;
 use crate::snapshot::Published;
 use crate::snapshot::manifest::{
@@ -56,6 +56,8 @@ pub(super) struct Facts<'a> {
     pub since: &'a Since,
     /// The newest complete snapshot before this one.
     pub base: Option<&'a Published>,
+    /// Every list of every configured source was proven complete.
+    pub is_complete: bool,
     /// Configured sources that were left out by `--source`.
     pub omitted: Vec<String>,
     /// For people, beside what the sources said.
@@ -67,8 +69,7 @@ pub(super) struct Facts<'a> {
 impl Facts<'_> {
     /// `complete` or `partial`.
     pub(super) fn completeness(&self) -> &'static str {
-        let complete = self.inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Complete);
-        if complete && self.omitted.is_empty() { "complete" } else { "partial" }
+        if self.is_complete { "complete" } else { "partial" }
     }
 
     /// The manifest without files; see [`finish`].

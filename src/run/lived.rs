@@ -1,8 +1,8 @@
 //! Holds what was found against what stood before and against the register of exceptions.
 
+use super::compare::Sought;
 use super::memory::Memory;
 use super::{Ending, Judged, Run};
-use crate::diff::Since;
 use crate::exceptions::{self, Exception, Use};
 use crate::lifecycle::{self, Lived, Now, Past};
 use crate::model::{Finding, Inventory, Outcome, Rule, SourceName, SourceStatus, Verdict, instant_text};
@@ -15,13 +15,14 @@ impl Run<'_> {
         &self,
         inventory: Inventory,
         judgement: Judgement,
-        since: Since,
+        sought: Sought,
         base: Option<&Published>,
         memory: Memory,
         ending: &mut Ending,
     ) -> Judged {
         let config = self.order.config;
-        let Memory { past, clocks, heard, warnings, .. } = memory;
+        let Memory { past, clocks, warnings, .. } = memory;
+        let Sought { since, heard, warnings: of_comparing } = sought;
         let Judgement { findings, verdicts, gaps } = judgement;
         let configured: Vec<&SourceName> = config.sources.iter().map(|source| &source.identity.name).collect();
         let now = Now {
@@ -55,7 +56,7 @@ impl Run<'_> {
         }
         let set_aside = set_aside.into_iter().map(|(why, count)| format!("{count} findings are told no longer: {why}"));
         let of_exceptions = uses.iter().flat_map(|it| it.warnings(self.as_of));
-        for text in warnings.into_iter().chain(set_aside).chain(of_exceptions) {
+        for text in of_comparing.into_iter().chain(warnings).chain(set_aside).chain(of_exceptions) {
             self.note(ending, text);
         }
         let verdicts = with_exceptions(verdicts, entries);

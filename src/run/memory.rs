@@ -8,7 +8,6 @@
 use super::compare::Opened;
 use crate::clocks::Clocks;
 use crate::config::Config;
-use crate::diff::Heard;
 use crate::lifecycle::{Over, Past};
 use crate::model::{Finding, Fingerprint, Instant, SourceName, times_seen};
 use crate::rules;
@@ -31,8 +30,6 @@ pub(super) struct Memory {
     pub(super) past: Past,
     /// As the newest snapshot remembers them.
     pub(super) clocks: Clocks,
-    /// What stands told after this run.
-    pub(super) heard: Heard,
     /// For people.
     pub(super) warnings: Vec<String>,
     /// Of the newest snapshot.
@@ -75,7 +72,6 @@ pub(super) fn recall(store: &Store, opened: &Opened, config: &Config) -> Memory 
     let mut memory = Memory {
         past: Past::default(),
         clocks: Clocks::default(),
-        heard: Heard::default(),
         warnings: Vec::new(),
         sources: Vec::new(),
         index: Index::default(),

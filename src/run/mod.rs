@@ -37,7 +37,7 @@ use crate::diff::{Heard, Side, Since};
 use crate::event::{Event, Observer};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
-use crate::model::{Finding, Instant, Inventory, Severity, SourceName, SourceStatus, Verdict, instant_text};
+use crate::model::{Finding, Instant, Inventory, Roll, Severity, SourceName, SourceStatus, Verdict, instant_text};
 use crate::rules::{self, Before};
 use crate::snapshot::retention::{self, Plan, Terms};
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
@@ -45,7 +45,7 @@ use crate::source::SourceSettings;
 use crate::syslog::spool::{self, Spool, SpoolError};
 use chrono::{SubsecRound, Utc};
 use collect::CollectError;
-use compare::{Opened, Sought};
+use compare::Opened;
 use describe::Facts;
 use memory::Memory;
 use std::collections::BTreeMap;
@@ -301,17 +301,21 @@ impl Run<'_> {
         }
         let opened = Opened::of(base, store);
         let side = Side { run_id: &self.run_id, inventory: &inventory };
-        let Sought { since, heard, warnings } = compare::since(&opened, side);
+        let sought = compare::since(&opened, side, self.is_complete(&inventory));
         let mut memory = self.recall(store, &opened, ending);
-        memory.heard = heard;
-        memory.warnings.extend(warnings);
         let is_configured = |name: &SourceName| config.sources.iter().any(|source| source.identity.name == *name);
         // Clocks are set to when something was seen: a run that judges by an earlier instant does not see it earlier.
         let seen_at = memory.past.as_of.map_or(self.as_of, |newest| newest.max(self.as_of));
-        memory.clocks = memory.clocks.after(&inventory, since.changes(), seen_at, is_configured);
-        let before = Before { since: &since, clocks: &memory.clocks };
+        memory.clocks = memory.clocks.after(&inventory, sought.since.changes(), seen_at, is_configured);
+        let before = Before { since: &sought.since, clocks: &memory.clocks };
         let judgement = rules::judge_after(before, &inventory, &config.policy, self.as_of);
-        Ok(self.live(inventory, judgement, since, base, memory, ending))
+        Ok(self.live(inventory, judgement, sought, base, memory, ending))
+    }
+
+    /// Every list of every configured source was proven complete.
+    fn is_complete(&self, inventory: &Inventory) -> bool {
+        let is_whole = |roll: &Roll| roll.harvest.status() == SourceStatus::Complete;
+        inventory.rolls.iter().all(is_whole) && self.order.omitted().is_empty()
     }
 
     /// Looks whether it may be published, and puts the facts together.
@@ -374,6 +378,7 @@ impl Run<'_> {
             verdicts: &judged.verdicts,
             since: &judged.since,
             base,
+            is_complete: self.is_complete(&judged.inventory),
             omitted: self.order.omitted(),
             warnings: Vec::new(),
             confirmed_shrinks: Vec::new(),

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::exceptions::{Entry, Use};
 use crate::report::Context;
 use crate::snapshot::manifest::Manifest;
-use crate::snapshot::{PagesLog, Staging, TableChoice};
+use crate::snapshot::{PagesLog, SnapshotError, Staging, TableChoice};
 use crate::syslog::spool::Spool;
 use crate::table::Tables;
 use chrono::{SubsecRound, Utc};
@@ -67,9 +67,11 @@ fn write_files(
     if !facts.clocks.is_empty() {
         staging.add(Clocks::FILE, facts.clocks.to_lines().as_bytes(), Some(facts.clocks.len() as u64))?;
     }
-    // A complete one is a base itself: what is told after it is told against it.
-    if facts.completeness() != "complete" && !facts.heard.is_empty() {
-        staging.add(Heard::FILE, facts.heard.to_lines().as_bytes(), Some(facts.heard.len() as u64))?;
+    if !facts.heard.is_empty() {
+        let mut file = staging.writer(Heard::FILE)?;
+        let path = file.path().to_owned();
+        facts.heard.write_lines(&mut file).map_err(SnapshotError::io("write", path))?;
+        file.finish(Some(facts.heard.len() as u64));
     }
     let context = page::context(run, facts);
     staging.add(Context::FILE, context.to_json().as_bytes(), None)?;

@@ -53,7 +53,7 @@ fn hidden(prefix: &str, name: &str) -> String {
 
 fn replace(path: &Path, staged: &Path, content: &[u8], readers: Readers) -> Result<(), SnapshotError> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(staged);
-    let mut file = file.map_err(SnapshotError::io("write", path))?;
+    let mut file = file.map_err(SnapshotError::io("write in", folder_of(staged)))?;
     // Whatever the umask is: the service's would make it private.
     let written = file.set_permissions(readers.mode()).and_then(|()| file.write_all(content));
     let placed = written.and_then(|()| file.sync_all()).and_then(|()| fs::rename(staged, path));

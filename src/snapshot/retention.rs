@@ -85,7 +85,7 @@ impl fmt::Display for Reason {
             Self::Waiting => f.write_str("its events still wait in the spool"),
             Self::BaseOfWaiting(run_id) => write!(f, "the base of {run_id}, whose events still wait in the spool"),
             Self::BaseOfNewer(run_id) => write!(f, "the base of {run_id}, which is newer than latest"),
-            Self::Newest => f.write_str("the newest: what stands of findings is read from it"),
+            Self::Newest => f.write_str("the newest: the next run reads from it what stands"),
             Self::Recent(keep_runs) => write!(f, "among the newest {keep_runs} (keep_runs)"),
             Self::Young { days, keep_days } => write!(f, "{} old (keep_days {keep_days})", in_days(*days)),
             Self::Unreadable => f.write_str("its manifest cannot be read: look at it with `bt-rollcall verify`"),

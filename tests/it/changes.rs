@@ -78,7 +78,7 @@ fn apply_all(state: &mut State, rows: &[Row]) {
     }
 }
 
-fn changes(snapshot: &Path) -> Vec<Row> {
+pub fn changes(snapshot: &Path) -> Vec<Row> {
     rows(&snapshot.join("changes.csv"))
 }
 
@@ -109,16 +109,16 @@ impl Union {
 }
 
 /// (kind, subject's id, field, before, after).
-fn told(rig: &Rig) -> Vec<[String; 5]> {
+pub fn told(rig: &Rig) -> Vec<[String; 5]> {
     let row = |row: &Row| ["kind", "subject_id", "field", "before", "after"].map(|column| row[column].clone());
     changes(&rig.snapshot()).iter().map(row).collect()
 }
 
 /// Accounts by what was made of them.
-struct Cast {
-    rig: Rig,
-    group: u64,
-    admins: u64,
+pub struct Cast {
+    pub rig: Rig,
+    pub group: u64,
+    pub admins: u64,
 }
 
 fn record(name: &str, enabled: bool, groups: &[u64]) -> serde_json::Map<String, Value> {
@@ -130,7 +130,11 @@ fn record(name: &str, enabled: bool, groups: &[u64]) -> serde_json::Map<String, 
     record.as_object().unwrap().clone()
 }
 
-fn cast() -> Cast {
+pub fn cast() -> Cast {
+    cast_of(&[Surface::Guide])
+}
+
+pub fn cast_of(surfaces: &[Surface]) -> Cast {
     let mut world = World::empty();
     let named = |name: &str| json!({"name": name}).as_object().unwrap().clone();
     let group = world.add_group(named("Operators"));
@@ -138,10 +142,10 @@ fn cast() -> Cast {
     for (name, enabled) in [("ann", true), ("ben", true), ("cleo", true), ("dora", false), ("eve", true)] {
         world.add_user(record(name, enabled, &[group]));
     }
-    Cast { rig: Rig::new(world, Faults::default()), group, admins }
+    Cast { rig: Rig::of(surfaces, world, Faults::default(), None), group, admins }
 }
 
-fn set(world: &mut World, id: u64, key: &str, value: Value) {
+pub fn set(world: &mut World, id: u64, key: &str, value: Value) {
     assert!(world.edit_user(id, |record| drop(record.insert(key.to_owned(), value))));
 }
 
@@ -257,64 +261,6 @@ fn a_day_with_a_list_that_moves_or_is_forbidden_says_nothing_of_removal_and_the_
     let mut rebuilt = state(&good);
     apply_all(&mut rebuilt, &changes(&rig.snapshot()));
     assert!(rebuilt == state(&rig.snapshot()));
-}
-
-#[test]
-fn what_a_partial_run_told_and_what_was_undone_since_is_taken_back() {
-    let Cast { rig, .. } = cast();
-    assert_exit(&rig.run(&[]), 0);
-    let base = rig.snapshot();
-    rig.sandbox.with_world(|world| set(world, 3, "enabled", json!(false)));
-    rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
-    assert_exit(&rig.run(&[]), 3);
-    let partial = rig.snapshot();
-    assert_eq!(told(&rig), [["user.disabled", "3", "enabled", "true", "false"].map(str::to_owned)]);
-    rig.sandbox.with_world(|world| {
-        set(world, 3, "enabled", json!(true));
-        set(world, 4, "enabled", json!(true));
-    });
-    rig.sandbox.set_faults(Faults::default());
-    assert_exit(&rig.run(&[]), 0);
-    assert_eq!(told(&rig), ["3", "4"].map(|id| ["user.enabled", id, "enabled", "false", "true"].map(str::to_owned)));
-    let since: Vec<String> = changes(&rig.snapshot()).iter().map(|row| row["base_run"].clone()).collect();
-    assert_eq!(since, [&partial, &base].map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()));
-    assert_eq!(rig.manifest()["base"]["run_id"], *since[1], "the base is the newest complete snapshot");
-    assert_exit(&rig.run(&[]), 0);
-    assert_eq!(told(&rig).len(), 0, "told once");
-}
-
-#[test]
-fn what_a_partial_run_told_is_taken_back_however_many_others_did_not_look_there() {
-    let rig = Rig::of(&[Surface::Guide, Surface::Scim], World::ordinary(3, 60, as_of()), Faults::default(), None);
-    assert_exit(&rig.run(&[]), 0);
-    let base = rig.snapshot();
-    let id = *rig.sandbox.with_world(|world| world.user_ids()).iter().nth(5).unwrap();
-    let enable = |enabled: bool| rig.sandbox.with_world(|world| set(world, id, "enabled", json!(enabled)));
-    let of_guide = || -> Vec<[String; 3]> {
-        let told = changes(&rig.snapshot());
-        let told = told.iter().filter(|row| row["source"] == "sandbox-rest-v3");
-        told.map(|row| ["kind", "subject_id", "base_run"].map(|column| row[column].clone())).collect()
-    };
-    let event =
-        |kind: &str, run: &Path| [kind, &id.to_string(), run.file_name().unwrap().to_str().unwrap()].map(str::to_owned);
-    let was_enabled = rig.table("users").iter().find(|row| row["id"] == id.to_string()).unwrap()["enabled"] == "true";
-    let (there, back) = if was_enabled { ("user.disabled", "user.enabled") } else { ("user.enabled", "user.disabled") };
-
-    enable(!was_enabled);
-    assert_exit(&rig.run(&["--source", "sandbox-rest-v3"]), 3);
-    let partial = rig.snapshot();
-    assert_eq!(of_guide(), [event(there, &base)]);
-    assert_eq!(fs::read_to_string(partial.join("heard.jsonl")).unwrap().lines().count(), 1);
-    enable(was_enabled);
-    for _ in 0..2 {
-        assert_exit(&rig.run(&["--source", "sandbox-scim"]), 3);
-        assert_eq!(of_guide(), [[""; 3]; 0], "it did not look there");
-    }
-    assert_exit(&rig.run(&[]), 0);
-    assert_eq!(of_guide(), [event(back, &partial)]);
-    assert!(!rig.snapshot().join("heard.jsonl").exists(), "it is a base itself");
-    assert_exit(&rig.run(&[]), 0);
-    assert_eq!(of_guide(), [[""; 3]; 0], "told once");
 }
 
 #[test]

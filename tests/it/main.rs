@@ -12,6 +12,7 @@ mod custom;
 mod delivery;
 mod exceptions;
 mod faults;
+mod heard;
 mod inventory;
 mod memory;
 mod outside;

@@ -115,7 +115,7 @@ fn the_page_of_any_snapshot_is_rendered_from_it_again_byte_for_byte() {
     shown(0, &["it is a baseline", "quarantined", "No end", "PCI DSS 8.2.6"]);
     shown(1, &["Accepted exceptions", "overlaps with the one in line", "ends in", "Changes since", "left the group"]);
     shown(3, &["not proven complete on both sides: groups"]);
-    shown(4, &["left the group", "the account was enabled"]);
+    shown(4, &["left the group", "that partial runs had told since then"]);
     shown(5, &["nothing was read", "in the base, not read now"]);
 }
 
@@ -198,10 +198,11 @@ fn a_page_never_takes_the_place_of_anything_but_a_file_outside_the_snapshots() {
         (store.join("page.html"), "only runs write into a folder of snapshots"),
         (store.join(".lock"), "only runs write into a folder of snapshots"),
         (store.join("latest/page.html"), "which never changes"),
-        (rig.folder.path().to_owned(), "something else than a file"),
+        (rig.folder.path().to_owned(), "that is a folder"),
+        (rig.folder.path().join("page.html/"), "that is a folder"),
         (rig.folder.path().join("link.html"), "something else than a file"),
         ("/dev/stdout".into(), "something else than a file"),
-        ("/".into(), "something else than a file"),
+        ("/".into(), "that is a folder"),
         (rig.folder.path().join("no/such/page.html"), "its folder is not there"),
     ] {
         let refused = report(&snapshot, &["--output", place.to_str().unwrap()]);

@@ -1,0 +1,301 @@
+//! Every event is held against what is true, which only the test knows: a tenant of two products, whose lists lose rows, fail, or
+//! are not asked for. A run that could not see something never tells that it is gone, nor that it is as it was.
+
+use super::heard::{lines, tell};
+use super::*;
+
+/// What there is, seen or not.
+#[derive(Clone, Debug)]
+struct World {
+    /// By id: username, enabled, administrator, e-mail address, type.
+    users: BTreeMap<String, [u8; 5]>,
+    /// By id: name.
+    groups: BTreeMap<String, u8>,
+    pairs: BTreeSet<(String, String)>,
+    directories: BTreeSet<(String, String)>,
+}
+
+/// Whether the product tells memberships by its groups, and has vendors and API accounts.
+fn world(by_groups: bool) -> impl Strategy<Value = World> {
+    let numbered = |prefix: &str, count: usize| (0..count).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>();
+    let (users, groups) = if by_groups {
+        let users = [numbered("", 4), numbered("vendor-user:", 3), numbered("api-account:", 2)].concat();
+        (users, [numbered("", 3), numbered("vendor:", 2)].concat())
+    } else {
+        (numbered("", 6), numbered("", 4))
+    };
+    let one_of_3 = || 0..3_u8;
+    let fields = [one_of_3(), one_of_3(), one_of_3(), one_of_3(), one_of_3()];
+    (
+        proptest::collection::vec((0..4_u8, fields), users.len()),
+        proptest::collection::vec((0..3_u8, one_of_3()), groups.len()),
+        proptest::collection::vec(0..3_u8, users.len() * groups.len()),
+        proptest::collection::vec(0..3_u8, groups.len() * 2),
+    )
+        .prop_map(move |(of_users, of_groups, of_pairs, of_directories)| {
+            let there = users.iter().zip(of_users).filter(|(_, (is, _))| *is > 0);
+            let world_users: BTreeMap<String, [u8; 5]> = there.map(|(id, (_, fields))| (id.clone(), fields)).collect();
+            let there = groups.iter().zip(of_groups).filter(|(_, (is, _))| *is > 0);
+            let world_groups: BTreeMap<String, u8> = there.map(|(id, (_, name))| (id.clone(), name)).collect();
+            let possible = users.iter().flat_map(|user| groups.iter().map(move |group| (group.clone(), user.clone())));
+            let fits = |(group, user): &(String, String)| {
+                let by_kind = (!group.starts_with("vendor:") || user.starts_with("vendor-user:"))
+                    && !user.starts_with("api-account:");
+                by_kind && world_users.contains_key(user) && (!by_groups || world_groups.contains_key(group))
+            };
+            let pairs = possible.zip(of_pairs).filter(|(pair, is)| *is == 0 && fits(pair)).map(|(pair, _)| pair);
+            let directories = groups.iter().flat_map(|group| (0..2).map(move |n| (group.clone(), format!("cn={n}"))));
+            let fits = |group: &str| by_groups && !group.starts_with("vendor:") && world_groups.contains_key(group);
+            let directories = directories.zip(of_directories).filter(|((group, _), is)| *is == 0 && fits(group));
+            World {
+                pairs: pairs.collect(),
+                directories: directories.map(|(pair, _)| pair).collect(),
+                users: world_users,
+                groups: world_groups,
+            }
+        })
+}
+
+/// How a run sees a product: of each list a code (0 and 1 proven, 2 drifted, 3 failed), and which rows of a drifted one are lost.
+struct Sight<'a> {
+    codes: &'a [u8],
+    lost: &'a [bool],
+    at: usize,
+}
+
+const WHOLE: Sight<'static> = Sight { codes: &[0; 8], lost: &[false], at: 0 };
+
+impl Sight<'_> {
+    fn coverage(&self, list: usize) -> Coverage {
+        match self.codes[list] {
+            0 | 1 => proven(),
+            2 => Coverage::Drifted { why: String::new() },
+            _ => Coverage::Failed { error: String::new() },
+        }
+    }
+
+    /// Whether the next row of this list does not come.
+    fn loses(&mut self, list: usize) -> bool {
+        self.at += 1;
+        match self.codes[list] {
+            0 | 1 => false,
+            2 => self.lost[self.at % self.lost.len()],
+            _ => true,
+        }
+    }
+}
+
+const USERS: usize = 0;
+const DETAILS: usize = 1;
+const GROUPS: usize = 2;
+const MEMBERS: usize = 3;
+const PROVIDERS: usize = 4;
+const VENDORS: usize = 5;
+const VENDOR_USERS: usize = 6;
+const API_ACCOUNTS: usize = 7;
+
+fn text(code: u8, texts: [&str; 2]) -> Option<Box<str>> {
+    texts.get(usize::from(code).wrapping_sub(1)).map(|text| Box::from(*text))
+}
+
+fn flag(code: u8) -> Option<bool> {
+    [None, Some(true), Some(false)][usize::from(code)]
+}
+
+fn harvest_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -> Harvest {
+    let name = if by_groups { "by-groups" } else { "by-records" };
+    let (kind, url, client_id) = ("k".to_owned(), String::new(), String::new());
+    let mut harvest = Harvest::of(SourceIdentity { name: name.into(), kind, url, client_id });
+    let mut lists = vec![(ListKind::Users, USERS), (ListKind::Groups, GROUPS)];
+    lists.extend(if by_groups {
+        vec![
+            (ListKind::Members, MEMBERS),
+            (ListKind::Vendors, VENDORS),
+            (ListKind::VendorUsers, VENDOR_USERS),
+            (ListKind::ApiAccounts, API_ACCOUNTS),
+            (ListKind::SecurityProviders, PROVIDERS),
+        ]
+    } else {
+        vec![(ListKind::UserDetails, DETAILS)]
+    });
+    harvest.lists = lists.into_iter().map(|(kind, at)| list(kind, sight.coverage(at))).collect();
+    for (id, name) in &world.groups {
+        let list = if id.starts_with("vendor:") { VENDORS } else { GROUPS };
+        if !sight.loses(list) {
+            harvest.groups.push(Group { name: text(*name, ["Admins", "b"]), ..Group::new(id.as_str()) });
+        }
+    }
+    for (id, fields) in &world.users {
+        user_of(world, by_groups, &mut sight, (id, *fields), &mut harvest);
+    }
+    for (group, name) in &world.directories {
+        if !sight.loses(GROUPS) && !sight.loses(MEMBERS) {
+            let member = OutsideMember::Directory(name.as_str().into());
+            harvest.outside.push(Outside { group_id: group.as_str().into(), member });
+        }
+    }
+    harvest
+}
+
+fn user_of(
+    world: &World,
+    by_groups: bool,
+    sight: &mut Sight<'_>,
+    (id, [name, enabled, admin, address, kind]): (&String, [u8; 5]),
+    harvest: &mut Harvest,
+) {
+    let comes = |harvest: &Harvest, id: &str| harvest.groups.iter().any(|group| group.id.as_str() == id);
+    let of_vendors: Vec<&str> = world
+        .pairs
+        .iter()
+        .filter(|(group, user)| user == id && group.starts_with("vendor:"))
+        .map(|(group, _)| group.as_str())
+        .collect();
+    // People of vendors come by their vendors.
+    let is_lost = if id.starts_with("vendor-user:") {
+        sight.loses(VENDOR_USERS) || sight.codes[VENDORS] == 3 || !of_vendors.iter().all(|id| comes(harvest, id))
+    } else {
+        sight.loses(if id.starts_with("api-account:") { API_ACCOUNTS } else { USERS })
+    };
+    let mut user = User::new(id.clone());
+    (user.username, user.enabled, user.is_admin) = (text(name, ["a", "b"]), flag(enabled), flag(admin));
+    if by_groups || !sight.loses(DETAILS) {
+        user.email_address = text(address, ["x", "y"]);
+    }
+    if !by_groups || !sight.loses(PROVIDERS) {
+        user.account_type = text(kind, ["l", "m"]).map(|text| (*text).into());
+    }
+    user.groups_known = by_groups || !sight.loses(MEMBERS);
+    let mut groups = Vec::new();
+    for (group, _) in world.pairs.iter().filter(|(_, member)| member == id) {
+        let is_silent = if group.starts_with("vendor:") {
+            is_lost || !comes(harvest, group)
+        } else if by_groups {
+            // A provider's default policy takes people in as well, by their own records.
+            let by_default = group == "0";
+            let is_silent = if by_default { is_lost || sight.loses(PROVIDERS) } else { sight.loses(MEMBERS) };
+            is_silent || sight.loses(GROUPS)
+        } else {
+            !user.groups_known || sight.loses(GROUPS)
+        };
+        if is_silent {
+            continue;
+        }
+        if !is_lost {
+            groups.push(GroupId::from(group.as_str()));
+        } else if by_groups {
+            let member = OutsideMember::Missing(UserId::from(id.clone()));
+            harvest.outside.push(Outside { group_id: group.as_str().into(), member });
+        }
+    }
+    user.group_memberships = groups.into_boxed_slice();
+    if !is_lost {
+        harvest.users.push(user);
+    }
+}
+
+fn joined(harvests: Vec<Harvest>) -> Inventory {
+    let privileged_groups = vec![Pattern::parse("Admins").unwrap()];
+    Inventory::join(harvests, &Classes { privileged_groups, ..Classes::default() })
+}
+
+fn all_of([a, b]: &[World; 2]) -> Inventory {
+    joined(vec![harvest_of(a, false, WHOLE), harvest_of(b, true, WHOLE)])
+}
+
+fn is_true(change: &Change, truth: &State) -> bool {
+    let key = |id: &str| format!("{}/{id}", change.source);
+    let subject = key(&change.subject.id);
+    let value = || change.after.as_deref().or(change.before.as_deref()).unwrap();
+    let pair = || match change.field.as_deref() {
+        Some("group_memberships") => (key(value()), change.subject.id.to_string()),
+        _ => (subject.clone(), format!("directory {}", value())),
+    };
+    match change.kind {
+        ChangeKind::UserAdded => truth.users.contains_key(&subject),
+        ChangeKind::UserRemoved => !truth.users.contains_key(&subject),
+        ChangeKind::GroupAdded => truth.groups.contains_key(&subject),
+        ChangeKind::GroupRemoved => !truth.groups.contains_key(&subject),
+        ChangeKind::GroupRenamed => {
+            truth.groups.get(&subject).is_some_and(|name| name.as_deref() == change.after.as_deref())
+        }
+        ChangeKind::MembershipAdded => truth.pairs.contains(&pair()),
+        ChangeKind::MembershipRemoved => !truth.pairs.contains(&pair()),
+        ChangeKind::UserUnconfirmed => true,
+        ChangeKind::UserRenamed | ChangeKind::UserChanged | ChangeKind::UserDisabled | ChangeKind::UserEnabled => {
+            let field = change.field.as_deref().unwrap();
+            let user = truth.users.get(&subject);
+            user.is_some_and(|user| user.get(field).map(String::as_str) == change.after.as_deref())
+        }
+    }
+}
+
+/// One who hears every run, and the base that the next one is compared with.
+struct Listener {
+    base_id: String,
+    base: Inventory,
+    known: State,
+    heard: Heard,
+    ids: BTreeSet<Fingerprint>,
+}
+
+impl Listener {
+    fn hear(&mut self, run_id: &str, seen: &Inventory, truth: &State) -> Result<(), TestCaseError> {
+        let new = Side { run_id, inventory: seen };
+        let told = tell(Side { run_id: &self.base_id, inventory: &self.base }, &self.heard, new);
+        for change in &told.changes {
+            prop_assert!(is_true(change, truth), "{}: not true: {:?}", run_id, change);
+            prop_assert!(self.ids.insert(change.event_id), "told twice: {:?}", change);
+            hear(&mut self.known, change);
+        }
+        prop_assert!(told.changes.is_sorted_by(|a, b| super::super::order(a, b) != Ordering::Greater));
+        self.heard = std::mem::take(&mut self.heard).after(&told, &self.base_id, run_id);
+        prop_assert_eq!(Heard::read(&lines(&self.heard)), Ok(self.heard.clone()));
+        Ok(())
+    }
+
+    fn hear_all(&mut self, run_id: String, world: &[World; 2]) -> Result<(), TestCaseError> {
+        let seen = all_of(world);
+        self.hear(&run_id, &seen, &state(&seen))?;
+        prop_assert_eq!(&self.known, &state(&seen));
+        (self.base_id, self.base, self.heard) = (run_id, seen, Heard::default());
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_event_is_untrue_and_whoever_hears_them_all_knows_in_the_end_how_it_is(
+        worlds in proptest::collection::vec((world(false), world(true)), 3),
+        steps in proptest::collection::vec(
+            (0..3_usize, proptest::collection::vec(0..4_u8, 16), proptest::collection::vec(any::<bool>(), 7), 0..6_u8), 0..6),
+    ) {
+        let worlds: Vec<[World; 2]> = worlds.into_iter().map(|(a, b)| [a, b]).collect();
+        let base = all_of(&worlds[0]);
+        let (known, heard) = (state(&base), Heard::default());
+        let mut listener = Listener { base_id: "base".to_owned(), base, known, heard, ids: BTreeSet::new() };
+        for (number, (now, codes, lost, how)) in steps.iter().enumerate() {
+            let (world, run_id) = (&worlds[*now], format!("run-{number}"));
+            let sight = |codes| Sight { codes, lost, at: 0 };
+            let by_records = harvest_of(&world[0], false, sight(&codes[..8]));
+            let by_groups = harvest_of(&world[1], true, sight(&codes[8..]));
+            let harvests = match how {
+                0 => vec![by_groups],
+                1 => vec![by_records],
+                2 => {
+                    // Another product under the same name: its ids are of other accounts.
+                    let mut other = harvest_of(&worlds[(now + 1) % 3][0], false, WHOLE);
+                    other.source.kind = "other".to_owned();
+                    vec![other, by_groups]
+                }
+                3 => {
+                    listener.hear_all(run_id, world)?;
+                    continue;
+                }
+                _ => vec![by_records, by_groups],
+            };
+            listener.hear(&run_id, &joined(harvests), &state(&all_of(world)))?;
+        }
+        listener.hear_all("last".to_owned(), &worlds[0])?;
+    }
+}
