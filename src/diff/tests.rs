@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the events are to rebuild.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct State {
     users: BTreeMap<String, BTreeMap<String, String>>,
     groups: BTreeMap<String, Option<String>>,
@@ -127,8 +127,7 @@ fn hear(state: &mut State, change: &Change) {
         ChangeKind::MembershipAdded => drop(state.pairs.insert(pair())),
         ChangeKind::MembershipRemoved => drop(state.pairs.remove(&pair())),
         ChangeKind::UserRenamed | ChangeKind::UserChanged | ChangeKind::UserDisabled | ChangeKind::UserEnabled => {
-            // Of one that an earlier run told to be gone: whoever hears it waits until it is told to be there.
-            let Some(fields) = state.users.get_mut(&subject) else { return };
+            let fields = state.users.get_mut(&subject).unwrap();
             let field = change.field.as_deref().unwrap().to_owned();
             fields.remove(&field);
             fields.extend(change.after.as_deref().map(|after| (field, after.to_owned())));

@@ -9,7 +9,7 @@ use super::proof::Proof;
 use super::{Comparison, Event, Side, Standing, Who, changed_group, fields, find, of_group, pairs, subject};
 use crate::model::{Change, ChangeKind, Roll, SourceName, Subject, SubjectKind, UserId};
 use ahash::AHashSet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands told to be otherwise than in the base: of each matter the last event. Its `base_run` is here the run that told it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,12 +57,12 @@ impl Heard {
         // Who is not in a list that was not proven may be there all the same: that tells nothing.
         let all = since_base.changes.iter().filter(|change| change.kind != ChangeKind::UserUnconfirmed);
         let (told, back): (Vec<&Change>, Vec<&Change>) = all.partition(|change| *change.base_run == *base_run);
-        for change in back {
-            self.0.remove(&Matter::of(change));
-        }
         let told = Self::of(told.into_iter().map(|change| Change { base_run: run_id.into(), ..change.clone() }));
+        let back: BTreeSet<Matter> = back.into_iter().map(Matter::of).collect();
+        let is_settled = |matter: &Matter| told.0.contains_key(matter) || back.contains(matter);
         // An account or group that came or went is told with its fields.
-        self.0.retain(|matter, _| !matter.is_field() || !told.0.contains_key(&matter.being()));
+        let is_over = |matter: &Matter| is_settled(matter) || (matter.is_field() && is_settled(&matter.being()));
+        self.0.retain(|matter, _| !is_over(matter));
         self.0.extend(told.0);
         self
     }

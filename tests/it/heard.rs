@@ -139,11 +139,14 @@ fn what_is_taken_back_is_told_apart_from_what_changed_since_the_base() {
         let mut renamed = world.group(admins).unwrap().clone();
         renamed.insert("name".to_owned(), json!("Administrators of all"));
         world.put_group(admins, renamed);
+        set(world, 2, "username", json!("ben.smith"));
     });
     let output = rig.run(&[]);
     assert_exit(&output, 0);
     let told = stdout(&output);
-    assert!(told.contains("2 since") && told.contains(": 2 group.renamed; 1 of partial runs taken back"), "{told}");
+    assert!(told.contains(": 2 user.renamed, 2 group.renamed; 1 of partial runs taken back"), "{told}");
+    let back = changes(&rig.snapshot()).into_iter().find(|row| row["base_run"] == partial).unwrap();
+    assert_eq!((&*back["kind"], &*back["subject_name"]), ("membership.added", "ben.smith"), "as it is called now");
     let page = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
     for words in [
         "1 change that partial runs had told since then is taken back",

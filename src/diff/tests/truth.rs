@@ -246,7 +246,11 @@ impl Listener {
         for change in &told.changes {
             prop_assert!(is_true(change, truth), "{}: not true: {:?}", run_id, change);
             prop_assert!(self.ids.insert(change.event_id), "told twice: {:?}", change);
+            let before = self.known.clone();
             hear(&mut self.known, change);
+            // What is taken back was told.
+            let is_news = *change.base_run == *self.base_id || self.known != before;
+            prop_assert!(is_news, "{}: told for nothing: {:?}", run_id, change);
         }
         prop_assert!(told.changes.is_sorted_by(|a, b| super::super::order(a, b) != Ordering::Greater));
         self.heard = std::mem::take(&mut self.heard).after(&told, &self.base_id, run_id);
