@@ -222,3 +222,15 @@ fn a_held_snapshot_is_still_remembered_when_newer_ones_are_gone_whether_the_stat
     assert_eq!(kept, lost);
     assert!(!quiet.contains("findings.json"), "retention is no surprise: {quiet}");
 }
+
+#[test]
+fn a_latest_that_is_no_link_is_told_with_its_cure() {
+    let rig = Rig::seeded(60);
+    assert_exit(&rig.run(&[]), 0);
+    let latest = rig.snapshots_dir().join("latest");
+    fs::remove_file(&latest).unwrap();
+    assert!(chain(&rig, 0).0.contains("there is no link latest"), "the next run puts that right");
+    fs::write(&latest, "").unwrap();
+    assert!(chain(&rig, 0).0.contains("latest is no link: move it away, no run can publish before"));
+    assert_exit(&rig.run(&[]), 1);
+}
