@@ -8,7 +8,7 @@
 //!                   └── run ─┬─ source ── wire    pages -> Harvest (users, groups, Coverage)
 //!                            │    one connector a product: rest_v3, sra (PRA and RS), password_safe, scim
 //!                            ├─ model             Harvest -> Inventory (the join)
-//!                            ├─ diff              the base's Inventory + this one -> Changes
+//!                            ├─ diff              the base's Inventory + this one -> Changes; `undone`: what partial runs told and is not so any more
 //!                            ├─ clocks            when accounts were first seen and enabled again, over runs
 //!                            ├─ rules             Inventory + Changes + Policy + instant -> Findings, Verdicts; `custom`: rules of the configuration
 //!                            ├─ lifecycle         findings + those of earlier snapshots -> new, open, reopened, resolved

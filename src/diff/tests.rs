@@ -70,17 +70,23 @@ fn state(inventory: &Inventory) -> State {
     state
 }
 
+/// What an event is about, in the words of [`State`].
+fn key(change: &Change, id: &str) -> String {
+    format!("{}/{id}", change.source)
+}
+
+/// Of a membership: its group and its member.
+fn pair(change: &Change) -> (String, String) {
+    let value = change.after.as_deref().or(change.before.as_deref()).unwrap();
+    match change.field.as_deref() {
+        Some("group_memberships") => (key(change, value), change.subject.id.to_string()),
+        Some("directory_members") => (key(change, &change.subject.id), format!("directory {value}")),
+        other => panic!("{other:?}"),
+    }
+}
+
 fn apply(state: &mut State, change: &Change) {
-    let key = |id: &str| format!("{}/{id}", change.source);
-    let subject = key(&change.subject.id);
-    let pair = || {
-        let value = change.after.as_deref().or(change.before.as_deref()).unwrap();
-        match change.field.as_deref() {
-            Some("group_memberships") => (key(value), change.subject.id.to_string()),
-            Some("directory_members") => (subject.clone(), format!("directory {value}")),
-            other => panic!("{other:?}"),
-        }
-    };
+    let subject = key(change, &change.subject.id);
     match change.kind {
         ChangeKind::UserAdded => {
             assert!(state.users.insert(subject, object(change.after.as_deref().unwrap())).is_none());
@@ -97,8 +103,8 @@ fn apply(state: &mut State, change: &Change) {
             let after = change.after.as_deref().map(str::to_owned);
             assert_eq!(state.groups.insert(subject, after), Some(change.before.as_deref().map(str::to_owned)));
         }
-        ChangeKind::MembershipAdded => assert!(state.pairs.insert(pair())),
-        ChangeKind::MembershipRemoved => assert!(state.pairs.remove(&pair())),
+        ChangeKind::MembershipAdded => assert!(state.pairs.insert(pair(change))),
+        ChangeKind::MembershipRemoved => assert!(state.pairs.remove(&pair(change))),
         ChangeKind::UserRenamed | ChangeKind::UserChanged | ChangeKind::UserDisabled | ChangeKind::UserEnabled => {
             let fields = state.users.get_mut(&subject).unwrap();
             let field = change.field.as_deref().unwrap().to_owned();
@@ -111,21 +117,16 @@ fn apply(state: &mut State, change: &Change) {
 
 /// As [`apply`], but whatever was there before: it may have been heard already.
 fn hear(state: &mut State, change: &Change) {
-    let key = |id: &str| format!("{}/{id}", change.source);
-    let subject = key(&change.subject.id);
+    let subject = key(change, &change.subject.id);
     let value = || change.after.as_deref().or(change.before.as_deref()).unwrap();
-    let pair = || match change.field.as_deref() {
-        Some("group_memberships") => (key(value()), change.subject.id.to_string()),
-        _ => (subject.clone(), format!("directory {}", value())),
-    };
     match change.kind {
         ChangeKind::UserAdded => drop(state.users.insert(subject, object(value()))),
         ChangeKind::UserRemoved => drop(state.users.remove(&subject)),
         ChangeKind::GroupAdded => drop(state.groups.insert(subject, object(value()).remove("name"))),
         ChangeKind::GroupRemoved => drop(state.groups.remove(&subject)),
         ChangeKind::GroupRenamed => drop(state.groups.insert(subject, change.after.as_deref().map(str::to_owned))),
-        ChangeKind::MembershipAdded => drop(state.pairs.insert(pair())),
-        ChangeKind::MembershipRemoved => drop(state.pairs.remove(&pair())),
+        ChangeKind::MembershipAdded => drop(state.pairs.insert(pair(change))),
+        ChangeKind::MembershipRemoved => drop(state.pairs.remove(&pair(change))),
         ChangeKind::UserRenamed | ChangeKind::UserChanged | ChangeKind::UserDisabled | ChangeKind::UserEnabled => {
             let fields = state.users.get_mut(&subject).unwrap();
             let field = change.field.as_deref().unwrap().to_owned();

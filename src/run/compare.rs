@@ -56,7 +56,7 @@ pub(super) struct Sought {
 /// Compares with the base, where there is one, and takes back what was told since and is not so any more.
 pub(super) fn since(opened: &Opened, new: Side<'_>, is_complete: bool) -> Sought {
     let lost = |error: &SnapshotError| {
-        format!("failed to {error}; what that run told and is not so any more is not taken back")
+        format!("{}; what that run told and is not so any more is not taken back", with_cure(error))
     };
     let mut warnings: Vec<String> = opened.lost.iter().map(lost).collect();
     let heard = opened.newest.as_ref().map_or_else(|| Ok(Heard::default()), heard_of).unwrap_or_else(|error| {
@@ -81,7 +81,8 @@ fn unsettled(heard: &Heard, run_id: &str) -> Option<String> {
     let first = of_others.first()?;
     let (count, kind, id) = (thousands(of_others.len() as u64), first.kind.as_str(), &first.subject.id);
     Some(format!(
-        "{count} changes that partial runs told can neither be confirmed nor taken back, because this run is not told what they          are about; the first is {kind} of {id} in source {}, told by run {}",
+        "{count} changes that partial runs told can neither be confirmed nor taken back, because this run is not told what they \
+         are about; the first is {kind} of {id} in source {}, told by run {}",
         first.source, first.base_run
     ))
 }
@@ -108,8 +109,12 @@ fn with_base(opened: &Opened, heard: &Heard, new: Side<'_>) -> Since {
 }
 
 fn unknown(run_id: &str, error: &SnapshotError) -> Since {
+    Since::Unknown { run_id: run_id.to_owned(), why: with_cure(error) }
+}
+
+fn with_cure(error: &SnapshotError) -> String {
     let cure = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
-    Since::Unknown { run_id: run_id.to_owned(), why: format!("failed to {error}{cure}") }
+    format!("failed to {error}{cure}")
 }
 
 /// What a person should know of it. Sources that are partial or failed, and those that were left out, are told elsewhere.

@@ -61,6 +61,10 @@ fn what_a_partial_run_told_is_taken_back_however_many_others_did_not_look_there(
     assert_exit(&rig.run(&[]), 0);
     assert_eq!(of_guide(), [event(back, &partial)]);
     assert!(!rig.snapshot().join("heard.jsonl").exists(), "it is a base itself");
+    assert!(was_enabled);
+    let clocks = fs::read_to_string(rig.snapshot().join("clocks.jsonl")).unwrap();
+    let clock = clocks.lines().find(|line| line.contains("rest-v3") && line.contains(&format!("\"id\":\"{id}\"")));
+    assert!(clock.is_some_and(|clock| clock.contains("enabled_again")), "its clock begins anew: {clocks}");
     assert_exit(&rig.run(&[]), 0);
     assert_eq!(of_guide(), [[""; 3]; 0], "told once");
 }
@@ -100,6 +104,7 @@ fn what_a_damaged_run_told_is_lost_in_words_and_what_stood_before_it_is_taken_ba
     assert_eq!(base_run, first.file_name().unwrap().to_str().unwrap());
     let warnings = rig.manifest()["warnings"].to_string();
     let lost = "what that run told and is not so any more is not taken back";
+    assert!(warnings.contains("bt-rollcall verify"), "with its cure: {warnings}");
     assert!(warnings.contains(damaged.file_name().unwrap().to_str().unwrap()) && warnings.contains(lost), "{warnings}");
 }
 
@@ -116,7 +121,7 @@ fn what_a_complete_run_is_not_told_is_neither_confirmed_nor_taken_back_and_it_sa
     groups(Value::Null);
     assert_exit(&rig.run(&[]), 0);
     let warnings = rig.manifest()["warnings"].to_string();
-    let said = "can neither be confirmed nor taken back";
+    let said = "can neither be confirmed nor taken back, because this run is not told what they are about";
     assert!(
         warnings.contains(said) && warnings.contains("membership.added of 1 in source sandbox-rest-v3"),
         "{warnings}"

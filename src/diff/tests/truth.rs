@@ -204,13 +204,7 @@ fn all_of([a, b]: &[World; 2]) -> Inventory {
 }
 
 fn is_true(change: &Change, truth: &State) -> bool {
-    let key = |id: &str| format!("{}/{id}", change.source);
-    let subject = key(&change.subject.id);
-    let value = || change.after.as_deref().or(change.before.as_deref()).unwrap();
-    let pair = || match change.field.as_deref() {
-        Some("group_memberships") => (key(value()), change.subject.id.to_string()),
-        _ => (subject.clone(), format!("directory {}", value())),
-    };
+    let subject = key(change, &change.subject.id);
     match change.kind {
         ChangeKind::UserAdded => truth.users.contains_key(&subject),
         ChangeKind::UserRemoved => !truth.users.contains_key(&subject),
@@ -219,8 +213,8 @@ fn is_true(change: &Change, truth: &State) -> bool {
         ChangeKind::GroupRenamed => {
             truth.groups.get(&subject).is_some_and(|name| name.as_deref() == change.after.as_deref())
         }
-        ChangeKind::MembershipAdded => truth.pairs.contains(&pair()),
-        ChangeKind::MembershipRemoved => !truth.pairs.contains(&pair()),
+        ChangeKind::MembershipAdded => truth.pairs.contains(&pair(change)),
+        ChangeKind::MembershipRemoved => !truth.pairs.contains(&pair(change)),
         ChangeKind::UserUnconfirmed => true,
         ChangeKind::UserRenamed | ChangeKind::UserChanged | ChangeKind::UserDisabled | ChangeKind::UserEnabled => {
             let field = change.field.as_deref().unwrap();
