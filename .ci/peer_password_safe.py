@@ -5,7 +5,7 @@ peer_password_safe.py URL CLIENT_ID SECRET_FILE WORLD
     a key.
 """
 
-# needs: beyondtrust-bips-library
+# needs: beyondtrust-bips-library==2.32.1
 import json
 import sys
 

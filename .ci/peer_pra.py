@@ -1,6 +1,6 @@
 """bt-cli, a client of Privileged Remote Access by other people, reads users, group policies, their members, vendors and their
 people, security providers and API accounts of the sandbox: all of them, page after page, as the world has them."""
-# needs: bt-cli
+# needs: bt-cli==0.6.1
 
 import json
 import pathlib

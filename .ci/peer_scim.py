@@ -7,7 +7,7 @@ peer_scim.py URL CLIENT_ID SECRET_FILE WORLD check
     creation date that is none.
 """
 
-# needs: scim2-client[httpx2] scim2-tester
+# needs: scim2-client[httpx2]==0.13.2 scim2-models==0.12.3 scim2-tester==0.5.2
 import json
 import sys
 
