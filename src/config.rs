@@ -142,7 +142,7 @@ fn understand(table: &Table, problems: &Problems, around: &Surroundings<'_>, pat
     let state_dir = around.path(root.text("state_dir").unwrap_or("/var/lib/bt-rollcall"));
     let output = output::read(root.section("output"), &state_dir, around);
     let (policy, classes, exceptions) = policy::read(root.section("policy"), &source_names(table), around);
-    let sources = source::read(root.sections("source"), &root, around);
+    let sources = source::read(root.sections("source"), &root, &classes.privileged_groups, around);
     let destinations = syslog::read(root.sections("syslog"), around);
     let metrics_file = root.text("metrics_file").map(|text| around.path(text));
     root.end();

@@ -16,13 +16,13 @@ mod join;
 mod pattern;
 
 pub use change::{Change, ChangeKind, ChangedGroup};
-pub use extra::{Extra, drop_secrets, is_secret, without_secrets};
+pub use extra::{Extra, hides_secret, is_secret, without_secrets, without_texts};
 pub use finding::{
     Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict, times_seen,
 };
 pub use harvest::{
-    API_ACCOUNT, Coverage, Harvest, ListKind, ListReport, Outside, OutsideMember, SourceIdentity, SourceStatus,
-    VENDOR_USER, list_of_group, lists_of_user,
+    API_ACCOUNT, Coverage, Harvest, ListKind, ListReport, OddValue, Outside, OutsideMember, SourceIdentity,
+    SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
 };
 pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use join::{Inventory, Member, Membership, Roll};
@@ -166,6 +166,8 @@ pub struct User {
     pub expires_at: Told,
     /// What the last login was made by, where it is told beside the account's type: `SAML`, …
     pub signs_in_by: Option<Arc<str>>,
+    /// Where the account's password is checked, inferred from other fields; only where the product reports no `account_type`.
+    pub inferred: Option<Inferred>,
     /// Registered passkeys, where they are told.
     pub passkeys: Option<u64>,
     /// What keeps the account from signing in beside `enabled`, where it is told.
@@ -176,6 +178,31 @@ pub struct User {
     pub conflict: Option<Box<MembershipConflict>>,
     /// Every other field that the source gave.
     pub extra: Option<Extra>,
+}
+
+/// Where an account's password is checked, inferred: the product reports no account type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Inferred {
+    /// By the product itself.
+    Local,
+    /// By a directory (Active Directory, Entra ID, LDAP).
+    Directory,
+    /// By an identity provider.
+    Sso,
+}
+
+impl Inferred {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Local, Self::Directory, Self::Sso];
+
+    /// Returns the word for it in `context.json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Directory => "directory",
+            Self::Sso => "sso",
+        }
+    }
 }
 
 /// A reason why an account that is enabled cannot sign in.
@@ -239,6 +266,7 @@ impl User {
             mfa: None,
             expires_at: Told::Not,
             signs_in_by: None,
+            inferred: None,
             passkeys: None,
             blocked: None,
             api: None,
@@ -266,16 +294,21 @@ impl User {
         self.blocked.or_else(|| self.expires_at.at().filter(|end| *end <= as_of).map(|_| Blocked::Expired))
     }
 
-    /// Whether the product itself knows the account's password, by the account's type in any case of letters: `local`, and
-    /// `BeyondInsight`, as Password Safe calls it.
+    /// Returns whether the product itself knows the account's password: by the account's type in any case of letters (`local`,
+    /// and `BeyondInsight`, as Password Safe calls it), or inferred where no type is reported.
     pub fn is_local(&self) -> bool {
-        let local = |told: &str| ["local", "beyondinsight"].iter().any(|word| told.eq_ignore_ascii_case(word));
-        self.account_type.as_deref().is_some_and(local) && !self.is_sso()
+        self.local() == Some(true)
     }
 
-    /// The same; `None` where no type is told.
+    /// Returns the same; `None` where neither the type nor anything to infer it from is reported.
     pub fn local(&self) -> Option<bool> {
-        self.account_type.as_ref().map(|_| self.is_local())
+        let word = |kind: &str| ["local", "beyondinsight"].iter().any(|word| kind.eq_ignore_ascii_case(word));
+        let local = match (self.account_type.as_deref(), self.inferred) {
+            (Some(kind), _) => word(kind),
+            (None, Some(inferred)) => inferred == Inferred::Local,
+            (None, None) => return None,
+        };
+        Some(local && !self.is_sso())
     }
 
     /// Whether the account signs in by an identity provider, by the account's type and by its last login: SAML, OIDC, SCIM,
@@ -283,7 +316,13 @@ impl User {
     pub fn is_sso(&self) -> bool {
         const WORDS: [&str; 8] = ["saml", "oidc", "openid", "scim", "sso", "oauth", "entra", "azure"];
         let told = [&self.account_type, &self.signs_in_by].into_iter().flatten().map(|told| told.to_ascii_lowercase());
-        told.into_iter().any(|told| WORDS.iter().any(|word| told.contains(word)))
+        self.inferred == Some(Inferred::Sso)
+            || told.into_iter().any(|told| WORDS.iter().any(|word| told.contains(word)))
+    }
+
+    /// Returns whether it is known by what the account signs in.
+    pub fn is_typed(&self) -> bool {
+        self.account_type.is_some() || self.inferred.is_some()
     }
 }
 
@@ -298,10 +337,12 @@ pub struct Group {
     pub description: Option<Box<str>>,
     /// Matches the configuration's `privileged_groups`; set by the join.
     pub privileged: bool,
-    /// Members that are users of the snapshot; set by the join.
-    pub member_count: u64,
-    /// Members that stand for something outside (a directory group); set by the join.
-    pub external_member_count: u64,
+    /// Every member is known. `None`: the connector leaves it to the join, which decides by the source's lists.
+    pub members_known: Option<bool>,
+    /// Members that are users of the snapshot; set by the join. `None`: unknown.
+    pub member_count: Option<u64>,
+    /// Members that stand for something outside (a directory group); set by the join. `None`: unknown.
+    pub external_member_count: Option<u64>,
     /// Its members come from a directory, and need not all be known to the product.
     pub directory: bool,
     /// Every other field that the source gave.
@@ -313,6 +354,11 @@ pub struct Group {
 pub const VENDOR: &str = "vendor:";
 
 impl Group {
+    /// Returns whether every member is known. Without it the counts are unknown, never 0.
+    pub fn knows_members(&self) -> bool {
+        self.members_known == Some(true)
+    }
+
     /// A group of which only the id is known.
     pub fn new(id: impl Into<GroupId>) -> Self {
         Self {
@@ -320,8 +366,9 @@ impl Group {
             name: None,
             description: None,
             privileged: false,
-            member_count: 0,
-            external_member_count: 0,
+            members_known: None,
+            member_count: None,
+            external_member_count: None,
             directory: false,
             extra: None,
         }

@@ -174,6 +174,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// True or false.
+    pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
+        self.typed(key, "true or false", Value::as_bool).unwrap_or(default)
+    }
+
     /// A list of texts.
     pub(super) fn texts(&self, key: &'static str) -> Option<Vec<&'a str>> {
         self.typed(key, "a list of texts", |value| value.as_array()?.iter().map(Value::as_str).collect())

@@ -3,15 +3,20 @@
 use super::account;
 use super::reference::{self, Surroundings};
 use super::section::Section;
-use crate::model::{SourceIdentity, SourceName};
-use crate::source::{SourceKind, SourceSettings};
+use crate::model::{Pattern, SourceIdentity, SourceName};
+use crate::source::{DirectoryGroups, SourceKind, SourceSettings};
 use crate::wire::{ClientSettings, base_url, is_loopback_url};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
 /// Reads every source; at least one is needed.
-pub(super) fn read(sections: Vec<Section<'_>>, root: &Section<'_>, around: &Surroundings<'_>) -> Vec<SourceSettings> {
+pub(super) fn read(
+    sections: Vec<Section<'_>>,
+    root: &Section<'_>,
+    privileged_groups: &[Pattern],
+    around: &Surroundings<'_>,
+) -> Vec<SourceSettings> {
     if sections.is_empty() {
         root.problem("source", "there is none; describe each appliance in a [[source]] table with name, kind and url");
     }
@@ -20,7 +25,7 @@ pub(super) fn read(sections: Vec<Section<'_>>, root: &Section<'_>, around: &Surr
     for section in sections {
         let path = section.path_of("name");
         let problems = section.problems();
-        if let Some(settings) = one(section, around) {
+        if let Some(settings) = one(section, privileged_groups, around) {
             if !names.insert(settings.identity.name.to_string()) {
                 problems.add(path, format!("{} is the name of two sources; names must differ", settings.identity.name));
             }
@@ -31,7 +36,7 @@ pub(super) fn read(sections: Vec<Section<'_>>, root: &Section<'_>, around: &Surr
 }
 
 /// All keys are looked at before anything is given up, so that every problem is told.
-fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<SourceSettings> {
+fn one(section: Section<'_>, privileged_groups: &[Pattern], around: &Surroundings<'_>) -> Option<SourceSettings> {
     let name = name(&section);
     let kind = section.required("kind", "\"rest-v3\"").and_then(|text| section.word("kind", text, &KINDS));
     let url = section
@@ -42,6 +47,8 @@ fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<SourceSettings
     let base_path = base_path(&section, usual);
     let account = account::read(&section, usual, &base_path, around);
     let last_login_path = last_login_path(&section, usual);
+    let directory = directory(&section, usual);
+    let resolve_directory_users = is_config_api(usual) && section.flag("resolve_directory_users", false);
     let ca_file = reference::certificates(&section, "ca_file", around);
     // The Configuration API takes no others.
     let rows = if is_config_api(usual) { 5..=100 } else { 2..=1000 };
@@ -66,7 +73,27 @@ fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<SourceSettings
     client.requests_per_hour = requests_per_hour;
     client.deadline = Duration::from_secs(60 * u64::from(deadline_minutes));
     let identity = SourceIdentity { name, kind: kind.as_str().to_owned(), url, client_id };
-    Some(SourceSettings { identity, kind, client, page_size, base_path, last_login_path })
+    Some(SourceSettings {
+        page_size,
+        base_path,
+        last_login_path,
+        resolve_directory_users,
+        directory_groups: directory.0,
+        directory_sync_timeout: directory.1,
+        privileged_groups: privileged_groups.to_vec(),
+        ..SourceSettings::new(identity, kind, client)
+    })
+}
+
+/// How members of directory groups are read, and how long one of them may take to synchronise.
+fn directory(section: &Section<'_>, kind: SourceKind) -> (DirectoryGroups, Duration) {
+    if kind != SourceKind::PasswordSafe {
+        return (DirectoryGroups::default(), Duration::ZERO);
+    }
+    let ways = [DirectoryGroups::ByUser, DirectoryGroups::Skip, DirectoryGroups::Sync].map(|way| (way.as_str(), way));
+    let seconds = section.number("directory_sync_timeout_seconds", 1..=3600, 300);
+    let way = section.one_of("directory_groups", &ways).unwrap_or_default();
+    (way, Duration::from_secs(u64::from(seconds)))
 }
 
 const KINDS: [(&str, SourceKind); 5] = [
@@ -78,7 +105,7 @@ const KINDS: [(&str, SourceKind); 5] = [
 ];
 
 /// Keys that mean something to some kinds only.
-const OTHERS: [(&str, &str); 8] = [
+const OTHERS: [(&str, &str); 11] = [
     ("base_path", "password-safe and scim"),
     ("api_key", "password-safe"),
     ("run_as", "password-safe"),
@@ -87,6 +114,9 @@ const OTHERS: [(&str, &str); 8] = [
     ("token_path", "scim"),
     ("last_login_path", "scim"),
     ("requests_per_hour", "pra and rs"),
+    ("resolve_directory_users", "pra and rs"),
+    ("directory_groups", "password-safe"),
+    ("directory_sync_timeout_seconds", "password-safe"),
 ];
 
 fn is_config_api(kind: SourceKind) -> bool {

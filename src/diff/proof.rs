@@ -2,7 +2,7 @@
 //! that brings it, so that a list of third parties that failed silences nothing else.
 
 use super::find;
-use crate::model::{Coverage, GroupId, Harvest, ListKind, Roll, UserId, list_of_group, lists_of_user};
+use crate::model::{Coverage, Group, GroupId, Harvest, ListKind, Roll, UserId, list_of_group, lists_of_user};
 
 /// What two tellings of one source prove together.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ impl<'a> Proof<'a> {
             return false;
         }
         if self.offered(ListKind::Members) {
-            return self.proven(ListKind::Groups) && self.proven(ListKind::Members);
+            return self.proven(ListKind::Groups) && self.proven(ListKind::Members) && self.knows_members(group);
         }
         // The accounts' own records tell; a member that no list has is told by groups alone.
         if find(self.before, user).is_none() && find(self.after, user).is_none() {
@@ -60,7 +60,14 @@ impl<'a> Proof<'a> {
         if self.is_vendor(group) {
             return self.of_vendor_users();
         }
-        self.proven(ListKind::Groups) && (self.proven(ListKind::Members) || !self.offered(ListKind::Members))
+        self.proven(ListKind::Groups)
+            && (self.proven(ListKind::Members) || !self.offered(ListKind::Members))
+            && self.knows_members(group)
+    }
+
+    /// Returns whether both sides know all members of the group; a side without the group has none to know.
+    fn knows_members(self, group: &GroupId) -> bool {
+        [self.before, self.after].iter().all(|roll| roll.group(group).is_none_or(Group::knows_members))
     }
 
     fn of_vendor_users(self) -> bool {

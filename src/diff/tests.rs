@@ -309,7 +309,7 @@ proptest! {
                 harvest.users.reverse();
                 harvest.groups.reverse();
                 for group in &mut harvest.groups {
-                    (group.member_count, group.external_member_count) = (0, 0);
+                    (group.member_count, group.external_member_count) = (None, None);
                 }
                 harvest.outside.reverse();
                 Roll::restore(harvest, true)

@@ -23,8 +23,8 @@ impl Deref for Extra {
     }
 }
 
-/// Whether a field's name says that its value must not be stored. However it is spelled: `private_key`, `privateKey`,
-/// `Private-Key`, `ClientSecret`. A public key is none.
+/// Returns whether a field's name means a secret, however it is spelled: `private_key`, `privateKey`, `Private-Key`,
+/// `ClientSecret`. A public key is none.
 pub fn is_secret(name: &str) -> bool {
     const WORDS: [&str; 18] = [
         "password",
@@ -48,21 +48,73 @@ pub fn is_secret(name: &str) -> bool {
     ];
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
-    // How many passkeys somebody has is no secret; it says who has one.
-    name != "fido2credentialcount" && WORDS.iter().any(|word| name.contains(word))
+    WORDS.iter().any(|word| name.contains(word))
 }
 
-/// The fields whose names are not those of secrets, cleaned in the same way.
-pub fn drop_secrets(fields: Map<String, Value>) -> Map<String, Value> {
-    fields.into_iter().filter(|(key, _)| !is_secret(key)).map(|(key, value)| (key, without_secrets(value))).collect()
+/// Returns whether a value below a secret's name could be the secret: a text, unless it is a date or a boolean in words. Rights
+/// (`perm_set_passwords`), dates (`password_expiration`), numbers and null are none.
+pub fn hides_secret(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !(text.trim().is_empty() || is_flag(text) || is_date(text)),
+        _ => false,
+    }
 }
 
-/// The value without any field named like a secret, at any depth.
+fn is_flag(text: &str) -> bool {
+    ["true", "false", "never", "none"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
+}
+
+/// Begins as a date of ISO 8601 and holds nothing else than dates do, or is a date of ASP.NET.
+fn is_date(text: &str) -> bool {
+    let text = text.trim();
+    let day = text.as_bytes().get(..10).unwrap_or_default();
+    let begins = day.len() == 10
+        && day
+            .iter()
+            .enumerate()
+            .all(|(at, byte)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() });
+    let rest_is_time =
+        || text.len() <= 40 && text.bytes().skip(10).all(|b| b.is_ascii_digit() || b"TtZz:.,+- ".contains(&b));
+    let asp_net = || {
+        let digits = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/"));
+        digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit() || b"+-".contains(&b)))
+    };
+    (begins && rest_is_time()) || asp_net()
+}
+
+/// Returns the fields without secrets at any depth.
+fn drop_secrets(fields: Map<String, Value>) -> Map<String, Value> {
+    fields.into_iter().filter_map(|(key, value)| kept(key, value)).collect()
+}
+
+fn kept(key: String, value: Value) -> Option<(String, Value)> {
+    let value = if is_secret(&key) { without_texts(value)? } else { without_secrets(value) };
+    Some((key, value))
+}
+
+/// Returns the value without any field that holds a secret, at any depth.
 pub fn without_secrets(value: Value) -> Value {
     match value {
         Value::Object(fields) => Value::Object(drop_secrets(fields)),
         Value::Array(items) => Value::Array(items.into_iter().map(without_secrets).collect()),
         other => other,
+    }
+}
+
+/// Returns what is left of a value below a secret's name: any text in it could be the secret. `None` where that is nothing.
+pub fn without_texts(value: Value) -> Option<Value> {
+    match value {
+        Value::Object(fields) => {
+            let kept: Map<String, Value> =
+                fields.into_iter().filter_map(|(key, value)| Some((key, without_texts(value)?))).collect();
+            (!kept.is_empty()).then_some(Value::Object(kept))
+        }
+        Value::Array(items) => {
+            let kept: Vec<Value> = items.into_iter().filter_map(without_texts).collect();
+            (!kept.is_empty()).then_some(Value::Array(kept))
+        }
+        text if hides_secret(&text) => None,
+        other => Some(other),
     }
 }
 
@@ -81,10 +133,21 @@ mod tests {
     fn fields_named_like_a_secret_are_dropped_however_they_are_spelled_and_however_deep_they_are() {
         let extra = of(json!({
             "ClientSecret": "x", "client-secret": "x", "Pass Phrase": "x", "api_key": "x", "refreshToken": "x",
-            "publicKeyType": "rsa", "fido2_credential_count": 2, "credentials": [1], "a": [{"b": {"Private-Key": "x", "c": 1}}],
+            "publicKeyType": "rsa", "credentials": ["x", {"value": "x"}], "a": [{"b": {"Private-Key": "x", "c": 1}}],
         }));
-        assert_eq!(extra.as_deref(), Some(r#"{"a":[{"b":{"c":1}}],"fido2_credential_count":2,"publicKeyType":"rsa"}"#));
+        assert_eq!(extra.as_deref(), Some(r#"{"a":[{"b":{"c":1}}],"publicKeyType":"rsa"}"#));
         assert_eq!(of(json!({"password_hash": "x"})), None, "nothing is left");
+    }
+
+    #[test]
+    fn rights_numbers_dates_and_null_stay_whatever_their_name() {
+        let rights = json!({
+            "fido2_credential_count": 2, "password_age_days": 7, "password_expiration": "2027-01-01T00:00:00Z",
+            "password_last_set": "/Date(1763625600000)/", "password_reset_next_login": true, "perm_set_passwords": "True",
+            "secret_rotation": null, "token_rights": {"read": true},
+        });
+        assert_eq!(of(rights.clone()).as_deref(), Some(rights.to_string().as_str()));
+        assert_eq!(of(json!({"password": "2027-01-01T00:00:00Z or so", "pwd": "12345678"})), None);
     }
 
     proptest! {

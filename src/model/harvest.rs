@@ -13,6 +13,8 @@ pub enum ListKind {
     Groups,
     /// The members of every group.
     Members,
+    /// The members of groups that a directory fills, where they are read in another way.
+    DirectoryMembers,
     /// Where accounts come from.
     SecurityProviders,
     /// Groups of third parties.
@@ -25,11 +27,12 @@ pub enum ListKind {
 
 impl ListKind {
     /// All.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Users,
         Self::UserDetails,
         Self::Groups,
         Self::Members,
+        Self::DirectoryMembers,
         Self::SecurityProviders,
         Self::Vendors,
         Self::VendorUsers,
@@ -48,6 +51,7 @@ impl ListKind {
             Self::UserDetails => "user-details",
             Self::Groups => "groups",
             Self::Members => "members",
+            Self::DirectoryMembers => "directory-members",
             Self::SecurityProviders => "security-providers",
             Self::Vendors => "vendors",
             Self::VendorUsers => "vendor-users",
@@ -222,6 +226,17 @@ pub enum OutsideMember {
     },
 }
 
+/// Values of one field that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OddValue {
+    /// List and field: `users.locale`.
+    pub field: String,
+    /// Rows that have such a value.
+    pub count: u64,
+    /// Id of one of them.
+    pub example: Box<str>,
+}
+
 /// All that one source gave in one run. Never an error: a failure is coverage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Harvest {
@@ -239,6 +254,8 @@ pub struct Harvest {
     pub clock_skew_seconds: Option<i64>,
     /// SHA-256 of the server's certificate, hex, on https.
     pub tls_certificate_sha256: Option<String>,
+    /// Values that could not be read, by field.
+    pub odd_values: Vec<OddValue>,
     /// For people: what was odd.
     pub warnings: Vec<String>,
 }
@@ -267,6 +284,7 @@ impl Harvest {
             lists: Vec::new(),
             clock_skew_seconds: None,
             tls_certificate_sha256: None,
+            odd_values: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! The join: classifies accounts, marks privileged groups, resolves memberships both ways, sorts. Pure.
 
-use super::{Classes, Group, GroupId, Harvest, ListKind, Outside, OutsideMember, User, UserId, UserKind};
+use super::{Classes, Coverage, Group, GroupId, Harvest, ListKind, Outside, OutsideMember, User, UserId, UserKind};
 use ahash::AHashMap;
 use std::cmp::Ordering;
 
@@ -82,7 +82,9 @@ impl Roll {
         sort_outside(&mut harvest.outside);
         let places = harvest.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
         let memberships = resolve(&harvest, &places);
-        count_members(&mut harvest.groups, &memberships, &harvest.outside);
+        decide_members(&mut harvest);
+        let users_whole = harvest.coverage(ListKind::Users).is_complete();
+        count_members(&mut harvest.groups, &memberships, &harvest.outside, users_whole);
         let groups_whole = harvest.coverage(ListKind::Groups).is_complete();
         Self { harvest, memberships, places, by_group, groups_whole }
     }
@@ -221,16 +223,41 @@ fn sort_outside(outside: &mut [Outside]) {
     });
 }
 
-fn count_members(groups: &mut [Group], memberships: &[Membership], outside: &[Outside]) {
+/// Decides by the source's lists whether the members of a group are known, where its connector did not: by the list of members
+/// where the source has one, else by the users' own records.
+fn decide_members(harvest: &mut Harvest) {
+    let by_lists = match harvest.coverage(ListKind::Members) {
+        Coverage::NotOffered => {
+            harvest.coverage(ListKind::Users).is_complete() && harvest.users.iter().all(|user| user.groups_known)
+        }
+        members => members.is_complete(),
+    };
+    for group in &mut harvest.groups {
+        group.members_known = group.members_known.or(Some(by_lists));
+    }
+}
+
+/// Counts the members of groups whose members are all known. Where the list of users may lack some, a member without a
+/// record makes the count of users unknown.
+fn count_members(groups: &mut [Group], memberships: &[Membership], outside: &[Outside], users_whole: bool) {
+    for group in &mut *groups {
+        let none_yet = group.knows_members().then_some(0);
+        (group.member_count, group.external_member_count) = (none_yet, none_yet);
+    }
     for membership in memberships {
         let Some(group) = membership.group.and_then(|at| groups.get_mut(at as usize)) else { continue };
-        match membership.member {
-            Member::User(_) | Member::Nested(..) => group.member_count += 1,
-            Member::Outside(at) => {
-                let directory = matches!(outside[at as usize].member, OutsideMember::Directory(_));
-                group.external_member_count += u64::from(directory);
+        let count = match membership.member {
+            Member::User(_) | Member::Nested(..) => &mut group.member_count,
+            Member::Outside(at) if matches!(outside[at as usize].member, OutsideMember::Directory(_)) => {
+                &mut group.external_member_count
             }
-        }
+            Member::Outside(_) if users_whole => continue,
+            Member::Outside(_) => {
+                group.member_count = None;
+                continue;
+            }
+        };
+        *count = count.map(|count| count + 1);
     }
 }
 

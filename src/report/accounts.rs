@@ -20,8 +20,10 @@ pub struct PrivilegedGroup {
     pub name: Shown,
     /// Id; absent for the administrators by their own record.
     pub id: Option<Shown>,
-    /// Members.
+    /// Members that are known.
     pub members: u64,
+    /// Not all members are known.
+    pub members_unknown: bool,
     /// Directory groups in it, whose members are not known here.
     pub external: u64,
     /// Members gained since the base; `None` where that is not known of the source.
@@ -97,7 +99,8 @@ fn empty(index: &Index<'_>, roll: &Roll, group: &Group) -> PrivilegedGroup {
         source: Shown::name(roll.harvest.source.name.as_str()),
         name: Shown::name(group.name.as_deref().unwrap_or(group.id.as_str())),
         id: Some(Shown::name(group.id.as_str())),
-        external: group.external_member_count,
+        external: group.external_member_count.unwrap_or(0),
+        members_unknown: group.member_count.is_none(),
         gained: gained(index, roll, |change| {
             change.kind == ChangeKind::MembershipAdded && change.group.as_ref().is_some_and(|of| of.id == group.id)
         }),

@@ -3,7 +3,7 @@
 
 use crate::diff::{Compared, Comparison, Since, Standing};
 use crate::model::{
-    Blocked, Change, ChangeKind, ChangedGroup, Inventory, ListKind, Roll, SourceName, Told, User, UserId,
+    Blocked, Change, ChangeKind, ChangedGroup, Inferred, Inventory, ListKind, Roll, SourceName, Told, User, UserId,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -55,6 +55,9 @@ struct Marks<'a> {
     /// By what the last login was made by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     signs_in_by: BTreeMap<Cow<'a, str>, Vec<Cow<'a, str>>>,
+    /// By where their password is checked, inferred from other fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    inferred: BTreeMap<Cow<'a, str>, Vec<Cow<'a, str>>>,
     /// Those whose end was told and is no date.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     expires_at_unreadable: Vec<Cow<'a, str>>,
@@ -197,6 +200,9 @@ impl<'a> Marks<'a> {
             if let Some(way) = &user.signs_in_by {
                 marks.signs_in_by.entry(Cow::Borrowed(way)).or_default().push(id());
             }
+            if let Some(inferred) = user.inferred {
+                marks.inferred.entry(inferred.as_str().into()).or_default().push(id());
+            }
             if matches!(user.expires_at, Told::Unreadable(_)) {
                 marks.expires_at_unreadable.push(id());
             }
@@ -214,6 +220,11 @@ impl<'a> Marks<'a> {
         for (way, ids) in &self.signs_in_by {
             let way: Arc<str> = Arc::from(&**way);
             each(roll, ids, |user| user.signs_in_by = Some(Arc::clone(&way)))?;
+        }
+        for (word, ids) in &self.inferred {
+            let inferred = Inferred::ALL.into_iter().find(|inferred| inferred.as_str() == word);
+            let inferred = inferred.ok_or_else(|| format!("{word:?} is no inference that this version knows"))?;
+            each(roll, ids, |user| user.inferred = Some(inferred))?;
         }
         each(roll, &self.expires_at_unreadable, |user| user.expires_at = Told::Unreadable(Box::default()))
     }

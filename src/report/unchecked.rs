@@ -172,7 +172,7 @@ fn untold_fields(rolls: &[Roll]) -> Vec<Unchecked> {
 
 /// Memberships of a source that stand for something in a directory.
 fn directory_groups(roll: &Roll) -> u64 {
-    roll.harvest.groups.iter().map(|group| group.external_member_count).sum()
+    roll.harvest.groups.iter().filter_map(|group| group.external_member_count).sum()
 }
 
 /// Directory groups that were not expanded to people.
@@ -181,7 +181,9 @@ fn unexpanded(roll: &Roll) -> Option<Unchecked> {
     if directories == 0 {
         return None;
     }
-    let groups = roll.harvest.groups.iter().filter(|group| group.external_member_count > 0).count() as u64;
+    let groups =
+        roll.harvest.groups.iter().filter(|group| group.external_member_count.is_some_and(|count| count > 0)).count()
+            as u64;
     let what = format!(
         "{}: the members of {} in {}",
         roll.harvest.source.name,

@@ -37,15 +37,20 @@ pub(super) fn look_at(bench: &mut Bench<'_>) {
             }
         }
         empty.subjects += 1;
-        // Its people are a list of their own, which may not have come; or they come from a directory as they sign in.
+        // Its people are a list of their own, which may have failed; or they come from a directory as they sign in.
         let may_hide = (group.id.as_str().starts_with(VENDOR) && !vendor_users_whole) || group.directory;
-        if may_hide && group.member_count == 0 {
-            empty.undetermined += 1;
-            bench.gaps.of_group(at, Rule::EmptyGroup);
-            continue;
-        }
-        if group.member_count == 0 && group.external_member_count == 0 && gone.is_none() {
-            found.push((no_member(), subject(group)));
+        match group.member_count.zip(group.external_member_count) {
+            None => {
+                empty.undetermined += 1;
+                bench.gaps.of_group(at, Rule::EmptyGroup);
+            }
+            Some((0, 0)) if gone.is_some() => {}
+            Some((0, _)) if may_hide => {
+                empty.undetermined += 1;
+                bench.gaps.of_group(at, Rule::EmptyGroup);
+            }
+            Some((0, 0)) => found.push((no_member(), subject(group))),
+            Some(_) => {}
         }
     }
     for (rule, tally) in [(Rule::DanglingGroup, dangling), (Rule::EmptyGroup, empty)] {
@@ -90,9 +95,13 @@ pub(super) fn subject(group: &Group) -> Subject {
     Subject { kind: SubjectKind::Group, id: group.id.as_str().into(), name: group.name.clone() }
 }
 
-/// Why it cannot be said of a group that nobody is in it.
+/// Returns why it cannot be said of any group that nobody is in it; `None` where it can be of some.
 pub(super) fn why_not_empty(bench: &Bench<'_>) -> Option<String> {
     let harvest = &bench.roll.harvest;
+    let groups_whole = harvest.coverage(ListKind::Groups).is_complete();
+    if groups_whole && harvest.groups.iter().any(Group::knows_members) {
+        return None;
+    }
     if let Some(why) = why_not_whole(bench) {
         return Some(why);
     }

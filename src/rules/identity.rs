@@ -47,7 +47,7 @@ impl<'a> Identities<'a> {
         }
         let nobody = holders.is_empty() && users.iter().all(|user| user.address().is_none());
         let shared = holders.into_iter().filter(|(_, holders)| !holders.others.is_empty());
-        let typed = |user: &User| user.account_type.is_some();
+        let typed = |user: &User| user.is_typed();
         let any_sso = users.iter().any(User::is_sso);
         let mut people = users.iter().filter(|user| user.kind != UserKind::Service).peekable();
         Self {
@@ -99,10 +99,10 @@ pub(super) fn local_outside_sso(bench: &Bench<'_>, user: &User) -> Look {
     if closed || user.kind == UserKind::BreakGlass || has_sso == Some(false) {
         return Look::NotASubject;
     }
-    if user.account_type.is_some() && !user.is_local() {
+    if user.local() == Some(false) {
         return Look::Fine;
     }
-    if user.account_type.is_none() || user.enabled.is_none() || has_sso.is_none() {
+    if user.local().is_none() || user.enabled.is_none() || has_sso.is_none() {
         return Look::Undetermined;
     }
     let privilege = bench.roll.privilege(user);
@@ -122,7 +122,7 @@ pub(super) fn no_mfa(bench: &Bench<'_>, user: &User) -> Look {
     }
     match user.mfa {
         Some(true) => return Look::Fine,
-        Some(false) if user.enabled == Some(true) && user.account_type.is_some() && !user.is_sso() => {}
+        Some(false) if user.enabled == Some(true) && user.is_typed() && !user.is_sso() => {}
         Some(false) | None => return Look::Undetermined,
     }
     let privilege = bench.roll.privilege(user);

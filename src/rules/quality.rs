@@ -2,7 +2,9 @@
 
 use super::staleness::{beginning, is_subject};
 use super::{Bench, Look, Remark, Tally, evidence, instant};
-use crate::model::{Coverage, GroupId, Instant, LastLogin, ListKind, Rule, Severity, Subject, SubjectKind, Told, User};
+use crate::model::{
+    Coverage, GroupId, Instant, LastLogin, ListKind, OddValue, Rule, Severity, Subject, SubjectKind, Told, User,
+};
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
@@ -117,12 +119,34 @@ fn clock_and_counts(bench: &Bench<'_>) -> Option<Remark> {
         found.insert(key.to_owned(), json!({ "distinct": distinct, "expected": expected }));
         words.push(format!("its list of {kind} holds {distinct} rows, and it tells a total of {expected}"));
     }
+    if !harvest.odd_values.is_empty() {
+        let count: u64 = harvest.odd_values.iter().map(|odd| odd.count).sum();
+        let values = if count == 1 { "1 value".to_owned() } else { format!("{count} values") };
+        words.push(format!("{values} could not be read: {}", odd_fields(&harvest.odd_values)));
+        found.insert("unreadable_values".to_owned(), unreadable(&harvest.odd_values));
+    }
     (!words.is_empty()).then(|| Remark {
         rule: Rule::DataQuality,
         severity: Severity::Info,
         title: words.join("; "),
         evidence: found,
     })
+}
+
+/// Names the fields, most odd values first.
+fn odd_fields(odd: &[OddValue]) -> String {
+    const NAMED: usize = 3;
+    let mut fields: Vec<&OddValue> = odd.iter().collect();
+    fields.sort_by_key(|odd| (std::cmp::Reverse(odd.count), odd.field.as_str()));
+    let named: Vec<&str> = fields.iter().take(NAMED).map(|odd| odd.field.as_str()).collect();
+    let more = fields.len().saturating_sub(NAMED);
+    if more == 0 { named.join(", ") } else { format!("{} and {more} more fields", named.join(", ")) }
+}
+
+/// By field: how many values, and the id of one row that has such a value.
+fn unreadable(odd: &[OddValue]) -> Value {
+    let entry = |odd: &OddValue| (odd.field.clone(), json!({ "count": odd.count, "example": odd.example }));
+    Value::Object(odd.iter().map(entry).collect())
 }
 
 fn incomplete(bench: &Bench<'_>) -> Option<Remark> {

@@ -52,14 +52,14 @@ impl<'a> Happened<'a> {
 /// Every privileged group of the source.
 pub(super) fn growth(bench: &mut Bench<'_>) {
     let Ok(happened) = &bench.happened else { return };
-    let is_whole = happened.tells_all_memberships() && groups::why_not_empty(bench).is_none();
+    let is_whole = happened.tells_all_memberships() && bench.groups_whole;
     let mut tally = Tally::default();
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for (at, group) in bench.roll.harvest.groups.iter().enumerate().filter(|(_, group)| group.privileged) {
         tally.subjects += 1;
         match happened.gained.get(&group.id) {
             Some(gained) => found.push((grown(group, gained, happened.base_run), groups::subject(group))),
-            None if is_whole => {}
+            None if is_whole && group.knows_members() => {}
             None => unknown.push(at),
         }
     }
@@ -83,7 +83,10 @@ fn grown(group: &Group, gained: &[&Change], base_run: &str) -> Remark {
         evidence: evidence([
             ("base_run", json!(base_run)),
             ("count", json!(gained.len())),
-            ("members_now", json!(group.member_count + group.external_member_count)),
+            (
+                "members_now",
+                json!(group.member_count.zip(group.external_member_count).map(|(users, others)| users + others)),
+            ),
             ("new_members", json!(named)),
         ]),
     }

@@ -221,7 +221,7 @@ const USERS: &[&str] = &[
     "mfa",
     "expires_at",
 ];
-const GROUPS: &[&str] = &["source", "id", "name", "description", "privileged"];
+const GROUPS: &[&str] = &["source", "id", "name", "description", "privileged", "member_count"];
 const MEMBERSHIPS: &[&str] = &["source", "group_id", "user_id", "via", "external_name"];
 const FINDINGS: &[&str] = &[
     "source",
@@ -392,6 +392,7 @@ fn group(row: &Row<'_>, words: &mut Words) -> Result<Group, String> {
     group.name = row.boxed("name")?;
     group.description = row.boxed("description")?;
     group.privileged = row.flag("privileged")?.unwrap_or(false);
+    group.members_known = Some(row.count("member_count")?.is_some());
     Ok(group)
 }
 

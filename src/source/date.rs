@@ -1,20 +1,24 @@
-//! Dates as vendors write them -> UTC instants, without lies. Pure; never panics on any text.
-//! ISO 8601 / RFC 3339 with or without offset, `T` or a space, fractions cut to the microsecond, leap seconds.
+//! Dates as servers write them -> UTC instants, without guessing. Pure; never panics on any text.
+//!
+//! Read are: ISO 8601 and RFC 3339 with or without a time zone, with `T` or a blank, with or without seconds, fractions cut to
+//! the microsecond, leap seconds; the dates of RFC 9110 §5.6.7; `/Date(ms)/` of ASP.NET; seconds or milliseconds since
+//! 1970. `11/20/2026` is not: the order of day and month would be a guess. A day without a time is read only where a
+//! field is a day.
 
 use crate::model::{Instant, LastLogin, Told};
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
-/// A date field as the JSON had it.
+/// A date field as the JSON has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Raw<'a> {
-    /// The key is not there: not told.
+    /// The key is absent: not reported.
     Absent,
-    /// The key is there and null: told that there is none.
+    /// The key is there and null: reported that there is none.
     Null,
-    /// A text that [`instant`] has read.
-    At(Parsed<Instant>),
     /// A text.
     Text(&'a str),
+    /// A number, by its digits.
+    Number(&'a str),
     /// Anything else, as JSON.
     Other(&'a str),
 }
@@ -24,12 +28,17 @@ pub enum Raw<'a> {
 pub struct Parsed<T> {
     /// The value.
     pub value: T,
-    /// The text had no offset; it was taken as UTC.
+    /// The text had no time zone; it was taken as UTC.
     pub assumed_utc: bool,
 }
 
-/// Days that systems write for "no date": the zeros of .NET, Windows file times, SQL Server, old ODBC, and Unix.
-const SENTINEL_DAYS: [(i32, u32, u32); 5] = [(1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1900, 1, 1), (1970, 1, 1)];
+/// Days that systems write for "no date": the zeros of .NET, Windows file times, SQL Server, OLE, old ODBC, and Unix.
+const SENTINEL_DAYS: [(i32, u32, u32); 6] =
+    [(1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1899, 12, 30), (1900, 1, 1), (1970, 1, 1)];
+/// A sentinel that was moved by a time zone lies this close to its midnight: UTC+14 is the furthest.
+const ZONE: TimeDelta = TimeDelta::hours(14);
+/// No product of the vendor is older; an earlier login is a placeholder that nobody knows.
+const FIRST_YEAR: i32 = 2000;
 
 enum Reading {
     At(Parsed<Instant>),
@@ -40,63 +49,121 @@ enum Reading {
 /// Reads a last login. A sentinel is `Never` and is kept as written; absent is not never.
 pub fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
     let plain = |value| Parsed { value, assumed_utc: false };
-    match raw {
-        Raw::Absent => plain(LastLogin::NotReported),
-        Raw::Null => plain(LastLogin::Never { sentinel: None }),
-        Raw::Other(json) => plain(LastLogin::Unreadable(json.into())),
-        Raw::At(at) => Parsed { value: LastLogin::At(at.value), assumed_utc: at.assumed_utc },
-        Raw::Text(text) => match read(text) {
-            Reading::At(at) => last_login(Raw::At(at)),
-            Reading::Sentinel => plain(LastLogin::Never { sentinel: Some(text.into()) }),
-            Reading::Unreadable => plain(LastLogin::Unreadable(text.into())),
-        },
+    let (text, reading) = match raw {
+        Raw::Absent => return plain(LastLogin::NotReported),
+        Raw::Null => return plain(LastLogin::Never { sentinel: None }),
+        Raw::Other(json) => return plain(LastLogin::Unreadable(json.into())),
+        Raw::Text(text) => (text, read(text, false)),
+        Raw::Number(digits) => (digits, of_number(digits)),
+    };
+    match reading {
+        Reading::At(at) if is_too_early(at.value) => plain(LastLogin::Unreadable(text.into())),
+        Reading::At(at) => Parsed { value: LastLogin::At(at.value), assumed_utc: at.assumed_utc },
+        Reading::Sentinel => plain(LastLogin::Never { sentinel: Some(text.into()) }),
+        Reading::Unreadable => plain(LastLogin::Unreadable(text.into())),
     }
 }
 
-/// Reads any other date. A sentinel is unreadable and is kept as written.
+/// Reads any other date; a day means its midnight in UTC. A sentinel is unreadable and is kept as written.
 pub fn told(raw: Raw<'_>) -> Parsed<Told> {
     let plain = |value| Parsed { value, assumed_utc: false };
-    match raw {
-        Raw::Absent | Raw::Null => plain(Told::Not),
-        Raw::Other(json) => plain(Told::Unreadable(json.into())),
-        Raw::At(at) => Parsed { value: Told::At(at.value), assumed_utc: at.assumed_utc },
-        Raw::Text(text) => match read(text) {
-            Reading::At(at) => told(Raw::At(at)),
-            Reading::Sentinel | Reading::Unreadable => plain(Told::Unreadable(text.into())),
-        },
+    let (text, reading) = match raw {
+        Raw::Absent | Raw::Null => return plain(Told::Not),
+        Raw::Other(json) => return plain(Told::Unreadable(json.into())),
+        Raw::Text(text) => (text, read(text, true)),
+        Raw::Number(digits) => (digits, of_number(digits)),
+    };
+    match reading {
+        Reading::At(at) => Parsed { value: Told::At(at.value), assumed_utc: at.assumed_utc },
+        Reading::Sentinel | Reading::Unreadable => plain(Told::Unreadable(text.into())),
     }
 }
 
-/// The instant that a text says; `None` where it says none (a sentinel, or not a date).
+/// Returns the instant that a text means; `None` where it means none (a sentinel, or not a date).
 pub fn instant(text: &str) -> Option<Parsed<Instant>> {
-    match read(text) {
+    match read(text, false) {
         Reading::At(at) => Some(at),
         _ => None,
     }
 }
 
-fn read(text: &str) -> Reading {
+fn is_too_early(at: Instant) -> bool {
+    NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 1).is_some_and(|first| at.date_naive() < first)
+}
+
+fn read(text: &str, is_day: bool) -> Reading {
     let text = text.trim();
     if text.is_empty() || text.eq_ignore_ascii_case("never") {
         return Reading::Sentinel;
     }
-    let Some((local_day, at, assumed_utc)) = parse(text) else { return Reading::Unreadable };
-    let sentinel =
-        |day: NaiveDate| SENTINEL_DAYS.iter().any(|&(y, m, d)| NaiveDate::from_ymd_opt(y, m, d) == Some(day));
-    if sentinel(local_day) || sentinel(at.date_naive()) {
+    if let Some(number) = asp_net(text) {
+        return sorted(DateTime::from_timestamp_millis(number).map(|at| (at.date_naive(), at, false)));
+    }
+    // Other numbers of digits may be a day, or a day and a time without separators.
+    if matches!(text.len(), 10 | 13) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return of_number(text);
+    }
+    sorted(parse(text).or_else(|| http_date(text)).or_else(|| day(text).filter(|_| is_day)))
+}
+
+/// Tells an instant from a placeholder for "no date": (the day as written, the instant, UTC was assumed).
+fn sorted(found: Option<(NaiveDate, Instant, bool)>) -> Reading {
+    let Some((local_day, at, assumed_utc)) = found else { return Reading::Unreadable };
+    let is_sentinel = |(year, month, day): (i32, u32, u32)| {
+        let day = NaiveDate::from_ymd_opt(year, month, day);
+        let midnight = day.map(|day| day.and_time(NaiveTime::MIN).and_utc());
+        day == Some(local_day)
+            || day == Some(at.date_naive())
+            || midnight.is_some_and(|midnight| (at - midnight).abs() <= ZONE)
+    };
+    if SENTINEL_DAYS.into_iter().any(is_sentinel) {
         return Reading::Sentinel;
     }
     Reading::At(Parsed { value: at, assumed_utc })
 }
 
-/// The day as written, the instant, and whether the offset was assumed.
+/// `/Date(1763625600000)/`; an offset behind the number is for display only: the number counts from 1970 in UTC.
+fn asp_net(text: &str) -> Option<i64> {
+    let inner = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
+    let digits = inner.strip_prefix('-').unwrap_or(inner);
+    let end = digits.find(['+', '-']).unwrap_or(digits.len());
+    let number = &inner[..inner.len() - (digits.len() - end)];
+    number.parse().ok()
+}
+
+/// Seconds since 1970, of eleven digits or fewer, or milliseconds, of twelve or thirteen: until the year 2286. Longer numbers may be
+/// anything.
+fn of_number(digits: &str) -> Reading {
+    let whole = digits.split('.').next().unwrap_or_default();
+    let Ok(number) = whole.parse::<i64>() else { return Reading::Unreadable };
+    let at = match number.unsigned_abs() {
+        0..100_000_000_000 => DateTime::from_timestamp(number, 0),
+        100_000_000_000..10_000_000_000_000 => DateTime::from_timestamp_millis(number),
+        _ => None,
+    };
+    sorted(at.map(|at| (at.date_naive(), at, false)))
+}
+
+/// RFC 9110 §5.6.7: `Thu, 20 Nov 2025 08:00:00 GMT`, always UTC.
+fn http_date(text: &str) -> Option<(NaiveDate, Instant, bool)> {
+    let at = NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok()?.and_utc();
+    Some((at.date_naive(), at, false))
+}
+
+/// A day without a time: its midnight in UTC.
+fn day(text: &str) -> Option<(NaiveDate, Instant, bool)> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10)?;
+    Some((day, day.and_time(NaiveTime::MIN).and_utc(), true))
+}
+
+/// The day as written, the instant, and whether UTC was assumed.
 fn parse(text: &str) -> Option<(NaiveDate, Instant, bool)> {
     let bytes = text.as_bytes();
-    // 2026-11-23T02:00:00 is the least.
-    if bytes.len() < 19 || !text.is_ascii() {
+    // 2026-11-23T02:00 is the least.
+    if bytes.len() < 16 || !text.is_ascii() {
         return None;
     }
-    let separated = bytes[4] == b'-' && bytes[7] == b'-' && bytes[13] == b':' && bytes[16] == b':';
+    let separated = bytes[4] == b'-' && bytes[7] == b'-' && bytes[13] == b':';
     if !separated || !matches!(bytes[10], b'T' | b't' | b' ') {
         return None;
     }
@@ -105,13 +172,17 @@ fn parse(text: &str) -> Option<(NaiveDate, Instant, bool)> {
         number(&bytes[5..7])?,
         number(&bytes[8..10])?,
     )?;
-    let (hour, minute, second) = (number(&bytes[11..13])?, number(&bytes[14..16])?, number(&bytes[17..19])?);
+    let (hour, minute) = (number(&bytes[11..13])?, number(&bytes[14..16])?);
+    let (second, rest) = match bytes.get(16) {
+        Some(b':') => (number(bytes.get(17..19)?)?, &bytes[19..]),
+        _ => (0, &bytes[16..]),
+    };
     // RFC 3339 §5.6 allows second 60; it is the start of the next minute.
     if second > 60 {
         return None;
     }
-    let (micros, rest) = fraction(&bytes[19..])?;
-    let (offset, assumed_utc) = offset_seconds(rest)?;
+    let (micros, rest) = fraction(rest)?;
+    let (offset, assumed_utc) = offset_seconds(rest.trim_ascii_start())?;
     let time =
         day.and_hms_opt(hour, minute, 0)? + TimeDelta::seconds(i64::from(second)) + TimeDelta::microseconds(micros);
     let at = time.and_utc().checked_sub_signed(TimeDelta::seconds(offset))?;
@@ -179,6 +250,13 @@ mod tests {
             "2026-11-23T04:00:00+02",
             "2026-11-23T02:00:00",
             "2026-11-23T01:59:60Z",
+            "2026-11-23T02:00Z",
+            "2026-11-23 02:00:00 +0000",
+            "Mon, 23 Nov 2026 02:00:00 GMT",
+            "/Date(1795399200000)/",
+            "/Date(1795399200000-0500)/",
+            "1795399200",
+            "1795399200000",
             "2026-11-23T02:00:00.0000001Z",
             " 2026-11-23T02:00:00,000Z ",
         ] {
@@ -198,6 +276,13 @@ mod tests {
             "1900-01-01T00:00:00Z",
             "1970-01-01T00:00:00Z",
             "1969-12-31T19:00:00-05:00",
+            "1969-12-31T19:00:00",
+            "1970-01-01T13:00:00",
+            "1899-12-30T00:00:00",
+            "1899-12-31T12:00:00Z",
+            "0001-01-01T05:00:00",
+            "/Date(-62135596800000)/",
+            "/Date(0)/",
             "",
             "Never",
         ] {
@@ -217,14 +302,46 @@ mod tests {
             "2026-11-23T24:00:00Z",
             "2026-11-23T02:00:61Z",
             "2026-11-23",
+            "20261123",
+            "20261123020000",
+            "11/20/2026 8:00:00 AM",
+            "20/11/2026 08:00",
+            "1980-01-01T00:00:00",
+            "1999-12-31T23:59:59Z",
+            "1970-01-03T00:00:00Z",
+            "/Date(soon)/",
+            "134081892000000000",
             "11/23/2026 02:00",
             "2026-11-23T02:00:00+99:00",
             "2026-11-23T02:00:00.Z",
         ] {
             assert_eq!(last_login(Raw::Text(text)).value, LastLogin::Unreadable(text.into()), "{text}");
         }
-        assert_eq!(last_login(Raw::Other("1700000000")).value, LastLogin::Unreadable("1700000000".into()));
+        assert_eq!(last_login(Raw::Other("true")).value, LastLogin::Unreadable("true".into()));
         assert_eq!(told(Raw::Null).value, Told::Not);
+    }
+
+    #[test]
+    fn numbers_are_seconds_or_milliseconds_since_1970() {
+        let expected = LastLogin::At("2025-11-20T08:00:00Z".parse().unwrap());
+        for digits in ["1763625600", "1763625600000", "1763625600.0"] {
+            assert_eq!(last_login(Raw::Number(digits)).value, expected, "{digits}");
+        }
+        assert_eq!(last_login(Raw::Number("0")).value, LastLogin::Never { sentinel: Some("0".into()) });
+        assert_eq!(
+            last_login(Raw::Number("-62135596800")).value,
+            LastLogin::Never { sentinel: Some("-62135596800".into()) }
+        );
+        for digits in ["20261123", "946684799", "134081892000000000", "1e9", "-5000000"] {
+            assert_eq!(last_login(Raw::Number(digits)).value, LastLogin::Unreadable(digits.into()), "{digits}");
+        }
+    }
+
+    #[test]
+    fn a_day_without_a_time_is_read_where_the_field_is_a_day() {
+        assert_eq!(told(Raw::Text("2025-11-20")).value, Told::At("2025-11-20T00:00:00Z".parse().unwrap()));
+        assert_eq!(last_login(Raw::Text("2025-11-20")).value, LastLogin::Unreadable("2025-11-20".into()));
+        assert_eq!(told(Raw::Text("2025-1-2")).value, Told::Unreadable("2025-1-2".into()));
     }
 
     proptest! {
@@ -241,6 +358,7 @@ mod tests {
             match last_login(Raw::Text(&text)).value {
                 LastLogin::At(read) => prop_assert_eq!(read, at),
                 LastLogin::Never { .. } => {}
+                LastLogin::Unreadable(_) if at < "2000-01-01T00:00:00Z".parse::<crate::model::Instant>().unwrap() => {}
                 other => prop_assert!(false, "{} -> {:?}", text, other),
             }
         }

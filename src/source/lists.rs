@@ -1,8 +1,8 @@
-//! What connectors share beside decoding: the client with who it reads for, reports of lists, words for errors, and the tally of
-//! lists that exist once a group. Knows no product.
+//! What connectors share next to decoding: the client with its identity, reports of lists, words for errors, and accounts that
+//! only memberships name. Knows no product.
 
 use super::date;
-use super::record::{Id, Listed, Record, listed};
+use super::decode::{Id, Listed, Record};
 use super::{ProbedList, SourceSettings};
 use crate::event::{Event, Observer};
 use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport, SourceIdentity};
@@ -50,24 +50,34 @@ impl Desk {
         });
     }
 
+    /// Logs a warning while the reading goes on.
+    pub(super) fn warn(&self, text: &str) {
+        self.observer.tell(&Event::Warning { source: Some(&self.identity.name), text });
+    }
+
     pub(super) fn progress(&self, list: ListKind, received: u64, expected: Option<u64>) {
         self.observer.tell(&Event::Progress { source: &self.identity.name, list, received, expected });
     }
 
-    /// Users whom only groups name, by their own records: those who are there, and how many could not be asked for. No more are asked
-    /// for than a few: where many are missing, a few more words would not help.
-    pub(super) async fn strangers(&self, path: &str, id_key: &str, ids: &BTreeSet<Id>) -> (Vec<Listed>, u64) {
+    /// Reads users whom only groups name, by id, `most` of them. Returns those who exist, and how many could not be asked for.
+    pub(super) async fn strangers(
+        &self,
+        path: &str,
+        id_key: &str,
+        ids: &BTreeSet<Id>,
+        most: usize,
+    ) -> (Vec<Listed>, u64) {
         let (mut found, mut unknown) = (Vec::new(), 0);
         for (asked, id) in ids.iter().enumerate() {
-            if asked >= MOST_STRANGERS {
+            if asked >= most {
                 unknown += 1;
                 continue;
             }
             let path = format!("{path}/{}", id.in_path());
             let answer = self.client.get::<Record>(&path).await;
-            match answer.and_then(|record| listed(vec![record], id_key, &path)) {
-                Ok(rows) => found.extend(rows.into_iter().filter(|row| row.id == *id)),
-                Err(error) if error.kind == WireErrorKind::NotFound => {}
+            match answer {
+                Ok(record) => found.extend(Some(Listed::of(record, id_key, true)).filter(|row| row.id == *id)),
+                Err(error) if is_absence(&error) => {}
                 Err(error) if is_hopeless(&error) => return (found, unknown + (ids.len() - asked) as u64),
                 Err(_) => unknown += 1,
             }
@@ -76,30 +86,57 @@ impl Desk {
     }
 }
 
-/// The rows of a walk, and how it went.
+/// Returns the rows of a walk, and how it went. Rows without a usable id are left out, and the list is then not complete.
 pub(super) fn report<R: Row>(
     kind: ListKind,
     query: String,
     requests: u64,
     walked: Walked<R, WireError>,
 ) -> (Vec<R>, ListReport) {
+    let (rows, unidentified) = identified(walked.rows);
+    let distinct = rows.len() as u64;
     let coverage = match walked.end {
+        Ok(_) if unidentified > 0 => Coverage::Drifted { why: without_id(unidentified) },
         Ok(End::Proven(proof)) => Coverage::Complete { proof },
+        // A source that reports rows and gives none has not given its list: that is no empty list, and no part of one.
+        Ok(End::Unproven(why)) if distinct == 0 => Coverage::Failed { error: why },
         Ok(End::Unproven(why)) => Coverage::Drifted { why },
         Err(error) => Coverage::Failed { error: in_words(kind, &error) },
     };
     let report = ListReport {
         kind,
         query,
-        expected: walked.expected,
+        expected: total_of(walked.expected, distinct + unidentified),
         received: walked.received,
-        distinct: walked.rows.len() as u64,
+        distinct,
         pages: walked.pages,
         passes: walked.passes,
         requests,
         coverage,
     };
-    (walked.rows, report)
+    (rows, report)
+}
+
+/// Returns the rows that have a usable id, and the number of the others.
+pub(super) fn identified<R: Row>(rows: Vec<R>) -> (Vec<R>, u64) {
+    let all = rows.len();
+    let rows: Vec<R> = rows.into_iter().filter(Row::is_identified).collect();
+    let others = all - rows.len();
+    (rows, others as u64)
+}
+
+/// Words for rows that nobody can identify.
+pub(super) fn without_id(rows: u64) -> String {
+    if rows == 1 {
+        "1 row has no usable id and was left out".to_owned()
+    } else {
+        format!("{rows} rows have no usable id and were left out")
+    }
+}
+
+/// A total below the rows that came is no total of the list.
+pub(super) fn total_of(told: Option<u64>, rows: u64) -> Option<u64> {
+    told.filter(|total| *total >= rows)
 }
 
 /// A list of which nothing came, and why.
@@ -111,8 +148,16 @@ pub(super) fn failed(kind: ListKind, query: String, requests: u64, error: &WireE
     empty_report(kind, query, requests, Coverage::Failed { error: in_words(kind, error) })
 }
 
+/// Returns what one page shows. No rows where the source reports some are a failure, as they are in a run.
 pub(super) fn probed(kind: ListKind, page: Result<(u64, Option<u64>), &WireError>) -> ProbedList {
-    ProbedList { kind, page: page.map_err(|error| in_words(kind, error)) }
+    let page = match page {
+        Ok((0, Some(total))) if total > 0 => {
+            Err(format!("the source reports a total of {total}, but its first page has no row"))
+        }
+        Ok(shown) => Ok(shown),
+        Err(error) => Err(in_words(kind, error)),
+    };
+    ProbedList { kind, page }
 }
 
 /// Pages of a list, by its first one. Without a total: this page and the look behind it, at least.
@@ -128,6 +173,7 @@ pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
             ListKind::Users | ListKind::UserDetails => "users",
             ListKind::Groups => "groups",
             ListKind::Members => "members of groups",
+            ListKind::DirectoryMembers => "the groups of users",
             ListKind::SecurityProviders => "security providers",
             ListKind::Vendors => "vendors",
             ListKind::VendorUsers => "vendor users",
@@ -143,7 +189,7 @@ pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
     }
 }
 
-/// An error that other requests of the same sort will meet as well: there is no sense in going on.
+/// Returns whether other requests of the same source will meet the error as well: there is no sense in going on.
 pub(super) fn is_hopeless(error: &WireError) -> bool {
     !matches!(
         error.kind,
@@ -151,21 +197,28 @@ pub(super) fn is_hopeless(error: &WireError) -> bool {
             | WireErrorKind::Status(_)
             | WireErrorKind::Shape(_)
             | WireErrorKind::TooLarge(_)
+            | WireErrorKind::Forbidden
             | WireErrorKind::NotFound
     )
 }
 
-/// Users whom only a membership names that are asked for by id.
-const MOST_STRANGERS: usize = 20;
+/// Returns whether the error says that the object does not exist. It may say so of an object that does: whether it was
+/// removed is for the list to say.
+pub(super) fn is_absence(error: &WireError) -> bool {
+    matches!(error.kind, WireErrorKind::NotFound | WireErrorKind::Status(410))
+}
 
-/// Whom groups name and the list of users does not. `named`: the user of a row, where it is one.
-pub(super) fn strangers(
-    members: &[(Id, Vec<Listed>)],
+/// Users whom only a membership names that are asked for by id: where many are missing, a few more would not help.
+pub(super) const MOST_STRANGERS: usize = 20;
+
+/// Returns the users whom groups name and the list of users does not. `named`: the user of a row, where it is one.
+pub(super) fn strangers<'a>(
+    members: impl Iterator<Item = &'a Vec<Listed>>,
     users: &[Listed],
     named: impl Fn(&Listed) -> Option<Id>,
 ) -> BTreeSet<Id> {
     let known: HashSet<&Id> = users.iter().map(|row| &row.id).collect();
-    members.iter().flat_map(|(_, rows)| rows).filter_map(named).filter(|id| !known.contains(id)).collect()
+    members.flatten().filter_map(named).filter(|id| !known.contains(id)).collect()
 }
 
 /// What users whom only groups name mean for the list of users: those who were made after the reading began came later; any other,
@@ -207,137 +260,5 @@ pub(super) fn lacks(found: &[&Listed], unknown: u64) -> Option<String> {
         (None, unknown) => {
             Some(format!("groups name users whom it does not hold, {unknown} of whom were not looked up"))
         }
-    }
-}
-
-/// More records than this, and than one in fifty, that are not found: no deletions, but a right or a route that is missing.
-const ALWAYS_FINE: u64 = 5;
-
-/// Whether so many of so many can have been removed meanwhile.
-pub(super) fn too_many_gone(gone: u64, of: u64) -> bool {
-    gone > ALWAYS_FINE && gone * 50 > of
-}
-
-/// How reading one list a group went, over all groups.
-#[derive(Default)]
-pub(super) struct PerGroup {
-    /// Groups whose list was to be read.
-    pub(super) wanted: u64,
-    /// Groups that were not there any more.
-    pub(super) gone: u64,
-    /// The sum of the totals.
-    pub(super) expected: Option<u64>,
-    pub(super) received: u64,
-    pub(super) distinct: u64,
-    pub(super) pages: u64,
-    pub(super) passes: u64,
-    read: u64,
-    failed: Option<String>,
-    /// Why nothing was read at all.
-    refused: Option<String>,
-    unproven: Vec<(String, String)>,
-}
-
-impl PerGroup {
-    pub(super) fn of(wanted: usize) -> Self {
-        Self { wanted: wanted as u64, expected: Some(0), passes: 1, ..Self::default() }
-    }
-
-    /// Takes one group's list; gives its rows.
-    pub(super) fn take<R: Row>(&mut self, kind: ListKind, group: &str, walked: Walked<R, WireError>) -> Vec<R> {
-        self.expected = self.expected.zip(walked.expected).map(|(sum, more)| sum.saturating_add(more));
-        self.received += walked.received;
-        self.distinct += walked.rows.len() as u64;
-        self.pages += walked.pages;
-        self.passes = self.passes.max(walked.passes);
-        match walked.end {
-            Ok(End::Proven(_)) => self.read += 1,
-            Ok(End::Unproven(why)) => self.unproven.push((group.to_owned(), why)),
-            Err(error) => self.fail(kind, group, &error),
-        }
-        walked.rows
-    }
-
-    pub(super) fn fail(&mut self, kind: ListKind, group: &str, error: &WireError) {
-        self.failed.get_or_insert_with(|| format!("group {group}: {}", in_words(kind, error)));
-    }
-
-    /// A list that came whole by its own word, and may not be.
-    pub(super) fn doubt(&mut self, group: &str, why: String) {
-        self.unproven.push((group.to_owned(), why));
-    }
-
-    pub(super) fn fail_whole(&mut self, why: String) {
-        self.refused.get_or_insert(why);
-    }
-
-    pub(super) fn report(self, kind: ListKind, query: String, requests: u64) -> ListReport {
-        let coverage = self.coverage();
-        ListReport {
-            kind,
-            query,
-            expected: self.expected,
-            received: self.received,
-            distinct: self.distinct,
-            pages: self.pages,
-            passes: self.passes,
-            requests,
-            coverage,
-        }
-    }
-
-    fn coverage(&self) -> Coverage {
-        let Self { wanted, read, gone, pages, .. } = self;
-        if let Some(error) = &self.refused {
-            return Coverage::Failed { error: error.clone() };
-        }
-        if let Some(error) = &self.failed {
-            let missing = wanted.saturating_sub(*read);
-            return Coverage::Failed {
-                error: format!("{missing} of {wanted} groups were not read; the first: {error}"),
-            };
-        }
-        if let Some((group, why)) = self.unproven.first() {
-            let count = self.unproven.len();
-            return Coverage::Drifted {
-                why: format!("{count} of {wanted} groups are not proven complete; the first: group {group}: {why}"),
-            };
-        }
-        if too_many_gone(*gone, *wanted) {
-            let why = format!("{gone} of {wanted} groups that the list names were not found (404), each asked twice");
-            return Coverage::Drifted { why };
-        }
-        let removed = if *gone == 0 { String::new() } else { format!(", {gone} removed meanwhile (404)") };
-        Coverage::Complete {
-            proof: format!("{read} of {wanted} groups read to their end over {pages} answers{removed}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_group_that_is_not_proven_leaves_the_whole_list_unproven_and_one_that_failed_fails_it() {
-        let mut tally = PerGroup { read: 9, ..PerGroup::of(10) };
-        tally.unproven.push(("Operators".to_owned(), "it moved".to_owned()));
-        let Coverage::Drifted { why } = tally.coverage() else { panic!("drifted") };
-        assert_eq!(why, "1 of 10 groups are not proven complete; the first: group Operators: it moved");
-        let error = WireError { context: "GET /x".to_owned(), kind: WireErrorKind::Status(500) };
-        tally.fail(ListKind::Members, "Auditors", &error);
-        let Coverage::Failed { error } = tally.coverage() else { panic!("failed") };
-        assert_eq!(error, "1 of 10 groups were not read; the first: group Auditors: GET /x: status 500");
-    }
-
-    #[test]
-    fn a_few_groups_may_go_meanwhile_and_many_mean_that_something_is_wrong() {
-        let gone = |gone, wanted: u64| PerGroup {
-            gone,
-            read: wanted - gone,
-            ..PerGroup::of(usize::try_from(wanted).unwrap())
-        };
-        assert!(gone(5, 10).coverage().is_complete() && gone(20, 1000).coverage().is_complete());
-        assert!(matches!(gone(21, 1000).coverage(), Coverage::Drifted { .. }));
     }
 }

@@ -2,19 +2,21 @@
 //! Knows which connectors exist; nothing of paging, HTTP or JSON.
 
 pub mod date;
+mod decode;
 mod lists;
 mod password_safe;
-mod record;
+mod per_group;
 pub mod rest_v3;
 mod scim;
 mod sra;
 
 use crate::event::Observer;
-use crate::model::{Harvest, ListKind, SourceIdentity};
+use crate::model::{Harvest, ListKind, Pattern, SourceIdentity};
 use crate::wire::{ClientSettings, Plan};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which product's API a source speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,56 @@ pub struct SourceSettings {
     pub base_path: String,
     /// SCIM: where an extension tells the last login, as a JSON Pointer (RFC 6901).
     pub last_login_path: Option<String>,
+    /// PRA, RS: users who may be in a policy by way of a directory are asked for their policies, a request for each.
+    pub resolve_directory_users: bool,
+    /// Password Safe: how the members of directory groups are read.
+    pub directory_groups: DirectoryGroups,
+    /// Password Safe: how long one directory group may take to synchronise.
+    pub directory_sync_timeout: Duration,
+    /// Groups that the configuration calls privileged: their members are checked twice where a list may leave some out.
+    pub privileged_groups: Vec<Pattern>,
+}
+
+impl SourceSettings {
+    /// Returns the defaults for everything but who it is, which API it has, and how to reach it.
+    pub fn new(identity: SourceIdentity, kind: SourceKind, client: ClientSettings) -> Self {
+        Self {
+            identity,
+            kind,
+            client,
+            page_size: 100,
+            base_path: kind.base_path().to_owned(),
+            last_login_path: None,
+            resolve_directory_users: false,
+            directory_groups: DirectoryGroups::default(),
+            directory_sync_timeout: Duration::from_secs(300),
+            privileged_groups: Vec::new(),
+        }
+    }
+}
+
+/// How the members of groups are read that a directory fills (Password Safe). Reading the members of such a group makes the
+/// appliance synchronise it with the directory (vendor's reference of `GET UserGroups/{id}/Users`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DirectoryGroups {
+    /// By the users' own lists of groups, a request for each; nothing is synchronised.
+    #[default]
+    ByUser,
+    /// Not at all: their members stay unknown.
+    Skip,
+    /// By the group's members: the appliance synchronises each such group once a run.
+    Sync,
+}
+
+impl DirectoryGroups {
+    /// Returns the word for it in the configuration and the manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ByUser => "by-user",
+            Self::Skip => "skip",
+            Self::Sync => "sync",
+        }
+    }
 }
 
 /// A source's answer, whenever it comes.
@@ -85,6 +137,15 @@ pub struct Probe {
     pub plan: Option<Plan>,
     /// Why the limits of an hour do not allow it, with the arithmetic.
     pub beyond_limits: Option<String>,
+    /// What a run would conclude besides, or do.
+    pub notes: Vec<String>,
+}
+
+impl Probe {
+    /// Returns what these lists show, and nothing else.
+    fn of(lists: Vec<ProbedList>) -> Self {
+        Self { lists, clock_skew_seconds: None, plan: None, beyond_limits: None, notes: Vec::new() }
+    }
 }
 
 /// One list of a [`Probe`].

@@ -1,36 +1,54 @@
 //! Connector for `password-safe`: the public API of BeyondInsight and Password Safe.
-//! Knows its paths, its session and the order of reading; the shapes are in `decode`. Reads only.
+//! Knows its paths, its session and the order of reading; the shapes are in `shapes`. Reads only; what makes the appliance
+//! synchronise a group with its directory is in `directory`, and happens only where the configuration asks for it.
 //!
 //! Its lists are bare arrays of everything: no pages, no totals. What proves them is that they are read again at the end and name
-//! the same ids, that memberships name nobody else, and that none has a size at which servers like to cut.
+//! the same ids, that memberships name nobody else, and that none has a size at which servers like to cut (`evidence`).
 
-mod decode;
+mod directory;
+mod evidence;
+mod shapes;
 
-use super::lists::{Desk, PerGroup, empty_report, failed, in_words, is_hopeless, lacks, probed, strangers};
-use super::record::{Decoding, Id, Listed, Records, listed};
-use super::{Harvesting, Leaving, Probe, Probing, Source, SourceSettings};
+use super::decode::{Decoding, Id, Listed, Records, listed};
+use super::lists::{
+    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, lacks, probed, strangers, without_id,
+};
+use super::per_group::{Nouns, PerGroup};
+use super::{DirectoryGroups, Harvesting, Leaving, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport};
-use crate::wire::page::{End, Walked};
+use crate::wire::page::{End, Progress, Walked};
 use crate::wire::{Plan, SessionPaths, WireError, WireErrorKind};
+use directory::{Directory, Kind, kind_of};
 use futures_util::stream::{self, StreamExt};
-use std::collections::BTreeSet;
+use shapes::Tenant;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Readings of everything before the lists are said to be not proven.
-const MAX_PASSES: u32 = 6;
+const MAX_PASSES: u64 = 6;
+/// Users found by id where the list of users leaves out inactive ones and says so of none.
+const MOST_INACTIVE: usize = 5_000;
+
+const GROUPS: Nouns = Nouns { rows: "members", one: "group", many: "groups" };
 
 /// Reads one appliance.
 pub(super) struct PasswordSafe {
     desk: Desk,
     base: String,
+    directory_groups: DirectoryGroups,
+    sync_timeout: Duration,
+    requests_per_second: f64,
 }
 
-/// The two lists that are read twice.
+/// The lists that are read again at the end.
 #[derive(Default)]
 struct Lists {
     users: Vec<Listed>,
     groups: Vec<Listed>,
+    /// Rows without a usable id, which were left out.
+    unidentified: (u64, u64),
 }
 
 /// How often a list was read, and what it cost.
@@ -44,8 +62,7 @@ struct Effort {
 /// What reading again and again came to.
 struct Reading {
     lists: Lists,
-    members: Vec<(Id, Vec<Listed>)>,
-    report: ListReport,
+    found: Found,
     users: Effort,
     groups: Effort,
     passes: u64,
@@ -53,7 +70,18 @@ struct Reading {
     coverage: (Coverage, Coverage),
 }
 
-/// Which list broke off, and what had come.
+/// What was read below the lists.
+struct Found {
+    members: BTreeMap<Id, Vec<Listed>>,
+    plain: PerGroup,
+    requests: u64,
+    /// Ids of the list without inactive users, where the state of some user is not reported.
+    active: Option<BTreeSet<Id>>,
+    /// Users whom the lists lack and who exist by id: inactive ones of a version that leaves them out.
+    inactive: Vec<Listed>,
+}
+
+/// Which list broke off, and what came before.
 struct Broken {
     kind: ListKind,
     error: WireError,
@@ -70,7 +98,17 @@ impl PasswordSafe {
         settings.client.max_body_bytes = 512 << 20;
         settings.client.session =
             Some(SessionPaths { sign_in: format!("{base}/Auth/SignAppIn"), sign_out: format!("{base}/Auth/Signout") });
-        Ok(Self { desk: Desk::new(&settings, observer, MAX_PASSES)?, base })
+        if settings.directory_groups == DirectoryGroups::Sync {
+            settings.client.read_timeout = settings.client.read_timeout.max(settings.directory_sync_timeout);
+        }
+        let max_passes = u32::try_from(MAX_PASSES).unwrap_or(u32::MAX);
+        Ok(Self {
+            desk: Desk::new(&settings, observer, max_passes)?,
+            base,
+            directory_groups: settings.directory_groups,
+            sync_timeout: settings.directory_sync_timeout,
+            requests_per_second: settings.client.requests_per_second,
+        })
     }
 
     /// Inactive users are left out unless they are asked for.
@@ -78,30 +116,48 @@ impl PasswordSafe {
         format!("{}/Users?includeInactive=true", self.base)
     }
 
+    fn active_users_path(&self) -> String {
+        format!("{}/Users", self.base)
+    }
+
     fn groups_path(&self) -> String {
         format!("{}/UserGroups", self.base)
+    }
+
+    fn members_path(&self, group: &Id) -> String {
+        format!("{}/UserGroups/{}/Users", self.base, group.in_path())
     }
 
     async fn read(&self) -> Harvest {
         let decoding = Decoding::default();
         let mut harvest = Harvest::of(self.desk.identity.clone());
         match self.prove().await {
-            Ok(reading) => self.proven(&mut harvest, reading, &decoding),
+            Ok(reading) => self.proven(&mut harvest, reading, &decoding).await,
             Err(broken) => self.broken(&mut harvest, *broken, &decoding),
         }
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
         harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
-        harvest.warnings.extend(decoding.warnings());
+        decoding.finish(&mut harvest);
         harvest
     }
 
-    fn proven(&self, harvest: &mut Harvest, reading: Reading, decoding: &Decoding) {
-        let Reading { lists, members, report, users, groups, passes, coverage } = reading;
-        let whole = report.coverage.is_complete() && coverage.1.is_complete();
+    async fn proven(&self, harvest: &mut Harvest, reading: Reading, decoding: &Decoding) {
+        let Reading { lists, found, users, groups, passes, coverage } = reading;
+        let Found { members, mut plain, requests, active, inactive } = found;
+        warn_of_states(harvest, &lists.users, active.as_ref(), &inactive);
+        let groups_whole = coverage.1.is_complete();
         harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
         harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
+        let directory = self.directory(&lists.groups, &lists.users, &inactive).await;
+        directory.unread_note().into_iter().for_each(|note| plain.note(note));
+        let report = plain.report(format!("{}/UserGroups/{{id}}/Users", self.base), requests);
+        let unread = plain.unknown();
+        let plain_whole = report.coverage.is_complete() && groups_whole;
         harvest.lists.push(report);
-        decode::fill(harvest, lists.users, lists.groups, members, whole, decoding);
+        directory.report_on(harvest, &self.base);
+        let tenant =
+            Tenant { users: lists.users, inactive, groups: lists.groups, members, active, unread, plain_whole };
+        tenant.fill(harvest, &directory, decoding);
     }
 
     /// What came is kept. Without users the groups say nothing.
@@ -114,7 +170,9 @@ impl PasswordSafe {
         } else {
             harvest.lists.push(failed(kind, self.users_path(), efforts.0.requests, &error));
         }
-        decode::fill(harvest, lists.users, lists.groups, Vec::new(), false, decoding);
+        let unread = lists.groups.iter().map(|group| group.id.clone()).collect();
+        let tenant = Tenant { users: lists.users, groups: lists.groups, unread, ..Tenant::default() };
+        tenant.fill(harvest, &Directory::default(), decoding);
     }
 
     fn report(&self, kind: ListKind, effort: (Effort, u64), rows: usize, coverage: Coverage) -> ListReport {
@@ -135,186 +193,211 @@ impl PasswordSafe {
         let mut before = self.lists(&mut efforts).await?;
         let mut passes = 1;
         loop {
-            let (members, report) = self.members(&before.groups).await;
+            let active = self.active(&before.users, &mut efforts.0).await;
+            let mut found = self.members(&before.groups, active).await;
             let after = match self.lists(&mut efforts).await {
                 Ok(after) => after,
-                Err(broken) => return Ok(once(before, members, report, efforts, passes, &broken.error)),
+                Err(broken) => return Ok(once(before, found, efforts, passes, &broken.error)),
             };
+            self.settle(&mut found, &after).await;
             let (users_moved, groups_moved) =
                 (ids(&before.users) != ids(&after.users), ids(&before.groups) != ids(&after.groups));
-            let named = |row: &Listed| Some(row.id.clone());
-            let missing = strangers(&members, &after.users, named);
-            let (found, unknown) = self.desk.strangers(&format!("{}/Users", self.base), "UserID", &missing).await;
-            let settled = !users_moved && !groups_moved && found.is_empty() && unknown == 0;
-            let hopeless = matches!(report.coverage, Coverage::Failed { .. });
-            if settled || hopeless || passes >= u64::from(MAX_PASSES) {
+            let (lacking, unknown, gone) = self.strangers(&mut found, &after.users).await;
+            let settled = !users_moved && !groups_moved && lacking.is_empty() && unknown == 0;
+            if settled || found.plain.has_failed() || passes >= MAX_PASSES {
                 let moved = |moved: bool| moved.then(|| format!("its ids still changed after {passes} readings"));
-                let users = moved(users_moved).or_else(|| lacks(&found.iter().collect::<Vec<_>>(), unknown));
-                let others = match missing.len() - found.len() {
-                    0 => "; memberships name no other".to_owned(),
-                    gone => format!("; {gone} more whom memberships name are not there by id either (404)"),
-                };
-                let coverage =
-                    (coverage(&after.users, users, &others), coverage(&after.groups, moved(groups_moved), ""));
-                let (users_effort, groups_effort) = efforts;
-                return Ok(Reading {
-                    lists: after,
-                    members,
-                    report,
-                    users: users_effort,
-                    groups: groups_effort,
-                    passes,
-                    coverage,
-                });
+                let users = moved(users_moved).or_else(|| lacks(&lacking.iter().collect::<Vec<_>>(), unknown));
+                let coverage = evidence::coverage(&after, &found, (users, moved(groups_moved)), gone);
+                let (users, groups) = efforts;
+                return Ok(Reading { lists: after, found, users, groups, passes, coverage });
             }
-            let why = "users or groups came or went while they were read";
-            self.desk.tell(ListKind::Users, &crate::wire::page::Progress::Drift(why.to_owned()));
+            let why = "users or groups were added or removed while they were read";
+            self.desk.tell(ListKind::Users, &Progress::Drift(why.to_owned()));
             passes += 1;
             before = after;
         }
     }
 
-    /// Users and groups, once.
+    /// Reads users and groups, once.
     async fn lists(&self, efforts: &mut (Effort, Effort)) -> Result<Lists, Box<Broken>> {
         let mut lists = Lists::default();
-        let users = self.array(&self.users_path(), "UserID", &mut efforts.0).await;
-        match users {
-            Ok(users) => lists.users = users,
+        match self.array(&self.users_path(), "UserID", &mut efforts.0).await {
+            Ok(users) => (lists.users, lists.unidentified.0) = identified(users),
             Err(error) => return Err(Box::new(Broken { kind: ListKind::Users, error, lists, efforts: *efforts })),
         }
         self.desk.progress(ListKind::Users, lists.users.len() as u64, None);
         match self.array(&self.groups_path(), "GroupID", &mut efforts.1).await {
-            Ok(groups) => lists.groups = groups,
+            Ok(groups) => (lists.groups, lists.unidentified.1) = identified(groups),
             Err(error) => return Err(Box::new(Broken { kind: ListKind::Groups, error, lists, efforts: *efforts })),
         }
         self.desk.progress(ListKind::Groups, lists.groups.len() as u64, None);
         Ok(lists)
     }
 
+    /// Reads the list without inactive users, where a row does not report its state: older versions lack `IsActive`.
+    async fn active(&self, users: &[Listed], effort: &mut Effort) -> Option<BTreeSet<Id>> {
+        let reported = |row: &Listed| row.record.get("IsActive").is_some_and(|value| !value.is_null());
+        if users.iter().all(reported) {
+            return None;
+        }
+        let active = self.array(&self.active_users_path(), "UserID", effort).await.ok()?;
+        Some(active.into_iter().map(|row| row.id).collect())
+    }
+
     async fn array(&self, path: &str, id: &str, effort: &mut Effort) -> Result<Vec<Listed>, WireError> {
         let before = self.desk.client.requests();
         let answer = self.desk.client.get::<Records>(path).await;
         effort.requests += self.desk.client.requests() - before;
-        let rows = listed(answer?.0, id, path)?;
+        let rows = rows_of(answer?, id, path)?;
         effort.readings += 1;
         effort.received += rows.len() as u64;
-        if ids(&rows).len() < rows.len() {
-            let kind = WireErrorKind::Shape("the list holds one id twice".to_owned());
-            return Err(WireError { context: format!("GET {path}"), kind });
-        }
         Ok(rows)
     }
 
-    /// The users of every group.
-    async fn members(&self, groups: &[Listed]) -> (Vec<(Id, Vec<Listed>)>, ListReport) {
-        let kind = ListKind::Members;
+    /// Reads the users of every group that no directory fills.
+    async fn members(&self, groups: &[Listed], active: Option<BTreeSet<Id>>) -> Found {
         let before = self.desk.client.requests();
-        let mut tally = PerGroup::of(groups.len());
-        // Bare arrays tell no totals.
-        tally.expected = None;
-        let wanted: Vec<Id> = groups.iter().map(|group| group.id.clone()).collect();
-        let mut found = Vec::new();
-        let missing = self.members_of(wanted, &mut found, &mut tally).await;
-        // A group that the list has just named and that is not found may be a passing fault: asked once more, after all others.
-        let gone = self.members_of(missing, &mut found, &mut tally).await;
-        tally.gone = gone.len() as u64;
-        if let Some((group, why)) = cut_short(&found) {
-            tally.doubt(&group, why);
-        }
-        let query = format!("{}/UserGroups/{{id}}/Users", self.base);
-        (found, tally.report(kind, query, self.desk.client.requests() - before))
+        let plain = groups.iter().filter(|group| kind_of(group) == Kind::Plain).map(|group| group.id.clone());
+        let wanted: Vec<Id> = plain.collect();
+        let mut tally = PerGroup::of(ListKind::Members, GROUPS, wanted.clone()).without_total();
+        let mut members = BTreeMap::new();
+        self.members_of(wanted, &mut members, &mut tally).await;
+        let requests = self.desk.client.requests() - before;
+        Found { members, plain: tally, requests, active, inactive: Vec::new() }
     }
 
-    /// Reads these groups' users; gives the groups that were not found (404).
-    async fn members_of(&self, wanted: Vec<Id>, found: &mut Vec<(Id, Vec<Listed>)>, tally: &mut PerGroup) -> Vec<Id> {
-        let kind = ListKind::Members;
-        let mut missing = Vec::new();
+    /// Reads these groups' users.
+    async fn members_of(&self, wanted: Vec<Id>, found: &mut BTreeMap<Id, Vec<Listed>>, tally: &mut PerGroup) {
         let mut answers = stream::iter(wanted)
             .map(|id| async move {
-                let path = format!("{}/UserGroups/{}/Users", self.base, id.in_path());
-                let rows = self.array(&path, "UserID", &mut Effort::default()).await;
+                let rows = self.array(&self.members_path(&id), "UserID", &mut Effort::default()).await;
                 (id, rows)
             })
             .buffer_unordered(self.desk.walk.concurrency);
         while let Some((id, rows)) = answers.next().await {
-            let name = id.to_text();
             match rows {
                 Ok(rows) => {
-                    let rows = tally.take(kind, &name, in_one(rows));
-                    found.push((id, rows));
+                    let rows = tally.take(&id, in_one(rows));
+                    found.insert(id, rows);
                 }
-                Err(error) if error.kind == WireErrorKind::NotFound => missing.push(id),
                 Err(error) => {
-                    tally.fail(kind, &name, &error);
-                    if is_hopeless(&error) {
+                    if tally.failed(&id, error) {
                         break;
                     }
                 }
             }
-            self.desk.progress(kind, tally.distinct, None);
+            self.desk.progress(ListKind::Members, tally.distinct(), None);
         }
-        missing
     }
 
-    /// One reading of each list; the members are counted, not read.
+    /// Holds groups whose members could not be read against the list that was read after them.
+    async fn settle(&self, found: &mut Found, after: &Lists) {
+        if let Some((group, why)) = evidence::cut_short(&found.members, after.users.len()) {
+            found.plain.doubt(&group, why);
+        }
+        if !found.plain.needs_list() {
+            return;
+        }
+        let before = self.desk.client.requests();
+        let named = after.groups.iter().map(|group| group.id.clone()).collect();
+        found.plain.settle(Some(&named));
+        let absent = found.plain.absent();
+        self.members_of(absent, &mut found.members, &mut found.plain).await;
+        found.requests += self.desk.client.requests() - before;
+    }
+
+    /// Looks up the users whom only members name. Returns those whom the list lacks, how many could not be asked for, and how many
+    /// do not exist. Where the list does not report states, it may be that of a version without inactive users: those found
+    /// by id are inactive, and the list lacks nobody.
+    async fn strangers(&self, found: &mut Found, users: &[Listed]) -> (Vec<Listed>, u64, usize) {
+        let missing = strangers(found.members.values(), users, |row| Some(row.id.clone()));
+        let most = if found.active.is_some() { MOST_INACTIVE } else { MOST_STRANGERS };
+        let (there, unknown) = self.desk.strangers(&self.active_users_path(), "UserID", &missing, most).await;
+        let gone = missing.len().saturating_sub(there.len() + usize::try_from(unknown).unwrap_or(usize::MAX));
+        if found.active.is_some() {
+            found.inactive = there;
+            return (Vec::new(), unknown, gone);
+        }
+        (there, unknown, gone)
+    }
+
+    /// Reads one of everything that a run reads.
     async fn look(&self) -> Probe {
         let mut effort = Effort::default();
+        let (mut plan, mut notes) = (Plan::default(), Vec::new());
+        plan.add("a token, signing in and signing out", 3);
         let users = self.array(&self.users_path(), "UserID", &mut effort).await;
         let mut lists = vec![probed(ListKind::Users, users.as_ref().map(|rows| (rows.len() as u64, None)))];
-        let mut plan = Plan::default();
-        plan.add("a token, signing in and signing out", 3);
-        plan.add("users", 2);
-        if users.is_ok() {
+        if let Ok(users) = &users {
+            let states = self.active(users, &mut effort).await;
+            plan.add("users", if states.is_some() { 3 } else { 2 });
             let groups = self.array(&self.groups_path(), "GroupID", &mut effort).await;
             lists.push(probed(ListKind::Groups, groups.as_ref().map(|rows| (rows.len() as u64, None))));
             plan.add("groups", 2);
-            plan.add("members", groups.map_or(0, |groups| groups.len() as u64));
+            if let Ok(groups) = &groups {
+                let (below, more) = self.look_below(users, groups, &mut plan).await;
+                lists.extend(below);
+                notes.extend(more);
+            }
         }
         let whole = lists.iter().all(|list| list.page.is_ok());
         let skew = self.desk.client.clock_skew_seconds();
-        Probe { lists, clock_skew_seconds: skew, plan: whole.then_some(plan), beyond_limits: None }
+        Probe { clock_skew_seconds: skew, plan: whole.then_some(plan), notes, ..Probe::of(lists) }
     }
+
+    /// Reads the members of one group, and the groups of one directory user where a run reads those.
+    async fn look_below(&self, users: &[Listed], groups: &[Listed], plan: &mut Plan) -> (Vec<ProbedList>, Vec<String>) {
+        let mut lists = Vec::new();
+        let plain: Vec<&Listed> = groups.iter().filter(|group| kind_of(group) == Kind::Plain).collect();
+        plan.add("members", plain.len() as u64);
+        if let Some(group) = plain.first() {
+            let rows = self.array(&self.members_path(&group.id), "UserID", &mut Effort::default()).await;
+            lists.push(probed(ListKind::Members, rows.as_ref().map(|rows| (rows.len() as u64, None))));
+        }
+        let (more, notes) = self.look_at_directory(users, groups, plan).await;
+        lists.extend(more);
+        (lists, notes)
+    }
+}
+
+/// Returns the rows of a bare array. Errors: it is no list, or holds one id twice.
+fn rows_of(answer: Records, id: &str, path: &str) -> Result<Vec<Listed>, WireError> {
+    let rows = listed(answer, id, path, None)?;
+    if ids(&rows).len() < rows.len() {
+        let kind = WireErrorKind::Shape("the list holds one id twice".to_owned());
+        return Err(WireError { context: format!("GET {path}"), kind });
+    }
+    Ok(rows)
 }
 
 /// The second reading broke off: what the first gave is kept, and not proven.
-fn once(
-    lists: Lists,
-    members: Vec<(Id, Vec<Listed>)>,
-    report: ListReport,
-    (users, groups): (Effort, Effort),
-    passes: u64,
-    error: &WireError,
-) -> Reading {
+fn once(lists: Lists, found: Found, (users, groups): (Effort, Effort), passes: u64, error: &WireError) -> Reading {
     let why = format!("it was read only once: {}", in_words(ListKind::Users, error));
     let coverage = (Coverage::Drifted { why: why.clone() }, Coverage::Drifted { why });
-    Reading { lists, members, report, users, groups, passes, coverage }
+    Reading { lists, found, users, groups, passes, coverage }
 }
 
-/// Proven by two readings, unless there is a doubt.
-fn coverage(rows: &[Listed], doubt: Option<String>, more: &str) -> Coverage {
-    if let Some(why) = doubt.or_else(|| is_round(rows.len())) {
-        return Coverage::Drifted { why };
+/// Says how states were found that the records do not report.
+fn warn_of_states(harvest: &mut Harvest, users: &[Listed], active: Option<&BTreeSet<Id>>, inactive: &[Listed]) {
+    let Some(active) = active else { return };
+    if !inactive.is_empty() {
+        harvest.warnings.push(format!(
+            "this version does not report IsActive and ignores includeInactive: {} users were found only by id and count as \
+             inactive; inactive users in no group are not in the list",
+            inactive.len()
+        ));
+    } else if users.iter().all(|row| active.contains(&row.id)) {
+        harvest.warnings.push(
+            "this version does not report IsActive, and includeInactive changed nothing: every listed user counts as active"
+                .to_owned(),
+        );
     }
-    Coverage::Complete { proof: format!("{} rows, the same ids when read again at the end{more}", rows.len()) }
 }
 
 /// A whole list in one answer.
 fn in_one(rows: Vec<Listed>) -> Walked<Listed, WireError> {
     let end = Ok(End::Proven(String::new()));
     Walked { received: rows.len() as u64, rows, expected: None, pages: 1, passes: 1, end }
-}
-
-/// The group whose list may be cut short: the longest one, where it ends at a round number. A longer list shows that nothing is
-/// cut there.
-fn cut_short(members: &[(Id, Vec<Listed>)]) -> Option<(String, String)> {
-    let (group, rows) = members.iter().max_by_key(|(_, rows)| rows.len())?;
-    is_round(rows.len()).map(|why| (group.to_text(), why))
-}
-
-/// A bare array that ends at a round number, and no total to hold against it (F22 of the traps that other tools fell into).
-fn is_round(rows: usize) -> Option<String> {
-    (rows >= 100 && rows.is_multiple_of(100))
-        .then(|| format!("exactly {rows} rows and no total: it looks as if the list were cut there"))
 }
 
 fn ids(rows: &[Listed]) -> BTreeSet<&Id> {
@@ -332,45 +415,5 @@ impl Source for PasswordSafe {
 
     fn leave(&self) -> Leaving<'_> {
         Box::pin(self.desk.client.leave())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::record::Record;
-    use super::*;
-
-    fn rows(ids: &[u64]) -> Vec<Listed> {
-        ids.iter().map(|id| Listed { id: Id::Number(*id), record: Record::default() }).collect()
-    }
-
-    #[test]
-    fn a_bare_list_that_ends_at_a_round_number_is_not_called_complete() {
-        assert!(is_round(100).is_some() && is_round(1000).is_some());
-        assert!(is_round(0).is_none() && is_round(10).is_none() && is_round(150).is_none() && is_round(101).is_none());
-    }
-
-    #[test]
-    fn a_list_that_lacks_somebody_who_is_there_is_not_proven() {
-        let members = vec![(Id::Number(1), rows(&[1, 2])), (Id::Number(2), rows(&[2, 9, 8]))];
-        let missing = strangers(&members, &rows(&[1, 2, 3]), |row| Some(row.id.clone()));
-        assert_eq!(missing, [Id::Number(8), Id::Number(9)].into());
-        assert_eq!(
-            lacks(&rows(&[8, 9]).iter().collect::<Vec<_>>(), 0).as_deref(),
-            Some("it lacks users who are there by id: 8 and 1 more")
-        );
-        assert!(lacks(&[], 3).unwrap().contains("3 of whom were not looked up"));
-        assert_eq!(lacks(&[], 0), None);
-    }
-
-    #[test]
-    fn a_round_number_of_members_is_no_cut_where_another_group_has_more() {
-        let sized = |sizes: &[u64]| -> Vec<(Id, Vec<Listed>)> {
-            sizes.iter().map(|size| (Id::Number(*size), rows(&(1..=*size).collect::<Vec<_>>()))).collect()
-        };
-        assert_eq!(cut_short(&sized(&[3, 100, 101])), None);
-        assert_eq!(cut_short(&sized(&[3, 99])), None);
-        let (group, why) = cut_short(&sized(&[3, 100, 50])).unwrap();
-        assert!(group == "100" && why.contains("exactly 100 rows"), "{why}");
     }
 }

@@ -1,18 +1,19 @@
 //! Connector for `rest-v3`: the REST API of the user management guide, `/api/public/v3`.
-//! Knows its paths and the order of reading; the shapes are in `decode`, the paging in `wire::page`.
+//! Knows its paths and the order of reading; the shapes are in `shapes`, the paging in `wire::page`.
 //! Reads only.
 
-mod decode;
+mod shapes;
 
-use super::lists::{Desk, in_words, is_hopeless, pages, probed, report, too_many_gone};
+use super::decode::{Decoding, Id, Record};
+use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, report};
 use super::{Harvesting, Probe, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
-use crate::wire::page::{Page, Window, walk};
+use crate::wire::page::{End, Page, Window, walk};
 use crate::wire::{Body, Plan, WireError, WireErrorKind};
-use decode::{Decoder, GroupsPage, Id, ListedGroup, ListedUser, UserRecord, UsersPage};
 use futures_util::stream::{self, StreamExt};
-use std::collections::HashSet;
+use shapes::{GroupsPage, ListedGroup, ListedUser, UsersPage};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 const USERS: &str = "/api/public/v3/users";
@@ -35,39 +36,40 @@ impl RestV3 {
     }
 
     async fn read(&self) -> Harvest {
-        let decoder = Decoder::default();
+        let decoding = Decoding::default();
         let mut lists = Vec::new();
-        let (listed, users_report) = self.users(&decoder).await;
+        let (listed, users_report) = self.users(&decoding).await;
         let failed = matches!(users_report.coverage, Coverage::Failed { .. });
         lists.push(users_report);
-        let (users, details) = if failed { (strip(listed), None) } else { self.hydrate(listed, &decoder).await };
+        let (users, details) = if failed { (strip(listed), None) } else { self.hydrate(listed, &decoding).await };
         lists.extend(details);
         // Without users the groups say nothing; a source that is down is not asked again.
         let groups = if failed {
             Vec::new()
         } else {
-            let (groups, report) = self.groups(&decoder).await;
+            let (groups, report) = self.groups(&decoding).await;
             lists.push(report);
             groups
         };
-        Harvest {
+        let mut harvest = Harvest {
             users,
             groups,
             lists,
             clock_skew_seconds: self.desk.client.clock_skew_seconds(),
             tls_certificate_sha256: self.desk.client.tls_certificate_sha256(),
-            warnings: decoder.warnings(),
             ..Harvest::of(self.desk.identity.clone())
-        }
+        };
+        decoding.finish(&mut harvest);
+        harvest
     }
 
     /// One page of each list, and what a run would cost by what they show.
     async fn look(&self) -> Probe {
-        let decoder = Decoder::default();
+        let decoding = Decoding::default();
         let (mut plan, mut counted) = (Plan::default(), true);
         plan.add("a token", 1);
         let users = self.desk.client.get::<UsersPage>(&self.query(USERS)).await;
-        let users = users.map(|page| (page.total(), decoder.users(page)));
+        let users = users.map(|page| (page.total, shapes::users(page.rows, &decoding)));
         let shown = users.as_ref().map(|(total, rows)| (rows.len() as u64, *total));
         let mut lists = vec![probed(ListKind::Users, shown)];
         if let Ok((total, rows)) = &users {
@@ -77,7 +79,7 @@ impl RestV3 {
                 counted &= total.is_some();
             }
             let groups = self.desk.client.get::<GroupsPage>(&self.query(GROUPS)).await;
-            let groups = groups.map(|page| (page.total(), decoder.groups(page)));
+            let groups = groups.map(|page| (page.total, shapes::groups(page.rows, &decoding)));
             let shown = groups.as_ref().map(|(total, rows)| (rows.len() as u64, *total));
             if let Ok((total, rows)) = &groups {
                 plan.add("groups", pages(*total, rows.len() as u64));
@@ -86,24 +88,24 @@ impl RestV3 {
             lists.push(probed(ListKind::Groups, shown));
         }
         let plan = Some(plan).filter(|_| counted && users.is_ok());
-        Probe { lists, clock_skew_seconds: self.desk.client.clock_skew_seconds(), plan, beyond_limits: None }
+        Probe { clock_skew_seconds: self.desk.client.clock_skew_seconds(), plan, ..Probe::of(lists) }
     }
 
-    async fn users(&self, decoder: &Decoder) -> (Vec<ListedUser>, ListReport) {
+    async fn users(&self, decoding: &Decoding) -> (Vec<ListedUser>, ListReport) {
         let before = self.desk.client.requests();
         let fetch = |window: Window| async move {
             let page: UsersPage = self.page(USERS, window).await?;
-            Ok::<_, WireError>(Page { total: page.total(), rows: decoder.users(page) })
+            Ok::<_, WireError>(Page { total: page.total, rows: shapes::users(page.rows, decoding) })
         };
         let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Users, &p)).await;
         report(ListKind::Users, self.query(USERS), self.desk.client.requests() - before, walked)
     }
 
-    async fn groups(&self, decoder: &Decoder) -> (Vec<Group>, ListReport) {
+    async fn groups(&self, decoding: &Decoding) -> (Vec<Group>, ListReport) {
         let before = self.desk.client.requests();
         let fetch = |window: Window| async move {
             let page: GroupsPage = self.page(GROUPS, window).await?;
-            Ok::<_, WireError>(Page { total: page.total(), rows: decoder.groups(page) })
+            Ok::<_, WireError>(Page { total: page.total, rows: shapes::groups(page.rows, decoding) })
         };
         let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Groups, &p)).await;
         let (rows, report): (Vec<ListedGroup>, _) =
@@ -127,7 +129,7 @@ impl RestV3 {
     }
 
     /// Reads the whole record of every user whom the list gave only in part. No report where there was none.
-    async fn hydrate(&self, listed: Vec<ListedUser>, decoder: &Decoder) -> (Vec<User>, Option<ListReport>) {
+    async fn hydrate(&self, listed: Vec<ListedUser>, decoding: &Decoding) -> (Vec<User>, Option<ListReport>) {
         let sparse: Vec<(usize, Id)> = listed
             .iter()
             .enumerate()
@@ -140,34 +142,63 @@ impl RestV3 {
         let before = self.desk.client.requests();
         let mut rows = listed;
         let mut tally = Details { wanted: sparse.len() as u64, ..Details::default() };
-        let missing = self.complete(&mut rows, sparse, decoder, &mut tally).await;
-        // A record that the list has just named and that is not found may be a passing fault: asked once more, after all others.
-        let missing = if tally.errors.is_empty() {
-            self.complete(&mut rows, missing, decoder, &mut tally).await
-        } else {
-            missing
-        };
-        tally.removed = missing.len() as u64;
-        if !tally.too_many_removed() {
-            let removed: HashSet<usize> = missing.into_iter().map(|(place, _)| place).collect();
-            let mut place = 0..;
-            rows.retain(|_| place.next().is_none_or(|place| !removed.contains(&place)));
-        }
+        let missing = self.complete(&mut rows, sparse, decoding, &mut tally).await;
+        let missing = self.still_listed(&mut rows, missing, decoding, &mut tally).await;
+        tally.denied = missing.len() as u64;
         (strip(rows), Some(tally.report(self.desk.client.requests() - before)))
     }
 
-    /// Reads these records into their rows; gives those that were not found (404).
+    /// Removes the users whom the list, read again, no longer names, and asks once more for the records of the others. Returns
+    /// those that are denied all the same: a record that does not exist does not mean that its user is gone.
+    async fn still_listed(
+        &self,
+        rows: &mut Vec<ListedUser>,
+        missing: Vec<(usize, Id)>,
+        decoding: &Decoding,
+        tally: &mut Details,
+    ) -> Vec<(usize, Id)> {
+        if missing.is_empty() || !tally.errors.is_empty() {
+            return missing;
+        }
+        let removed: HashSet<usize> = match self.named_now().await {
+            Some(named) => missing.iter().filter(|(_, id)| !named.contains(id)).map(|(place, _)| *place).collect(),
+            None => HashSet::new(),
+        };
+        let again = missing.into_iter().filter(|(place, _)| !removed.contains(place)).collect();
+        let denied = self.complete(rows, again, decoding, tally).await;
+        tally.removed = removed.len() as u64;
+        let mut place = 0..;
+        rows.retain(|_| place.next().is_none_or(|place| !removed.contains(&place)));
+        denied
+    }
+
+    /// Returns the ids that the list of users names now, where it can be read to its proof.
+    async fn named_now(&self) -> Option<BTreeSet<Id>> {
+        let decoding = Decoding::default();
+        let fetch = |window: Window| {
+            let decoding = &decoding;
+            async move {
+                let page: UsersPage = self.page(USERS, window).await?;
+                Ok::<_, WireError>(Page { total: page.total, rows: shapes::users(page.rows, decoding) })
+            }
+        };
+        let walked = walk(self.desk.walk, fetch, |_| {}).await;
+        let proven = matches!(walked.end, Ok(End::Proven(_)));
+        proven.then(|| walked.rows.into_iter().map(|row| row.id).collect())
+    }
+
+    /// Reads these records into their rows; returns those that are said not to exist.
     async fn complete(
         &self,
         rows: &mut [ListedUser],
         wanted: Vec<(usize, Id)>,
-        decoder: &Decoder,
+        decoding: &Decoding,
         tally: &mut Details,
     ) -> Vec<(usize, Id)> {
         let mut missing = Vec::new();
         let mut answers = stream::iter(wanted)
             .map(|(place, id)| async move {
-                let answer = self.detail(&id, decoder).await;
+                let answer = self.detail(&id, decoding).await;
                 (place, id, answer)
             })
             .buffer_unordered(self.desk.walk.concurrency);
@@ -177,7 +208,7 @@ impl RestV3 {
                     rows[place].complete(record);
                     tally.read += 1;
                 }
-                Err(error) if error.kind == WireErrorKind::NotFound => missing.push((place, id)),
+                Err(error) if is_absence(&error) => missing.push((place, id)),
                 Err(error) => {
                     if tally.failed(error) {
                         break;
@@ -190,10 +221,10 @@ impl RestV3 {
         missing
     }
 
-    async fn detail(&self, id: &Id, decoder: &Decoder) -> Result<ListedUser, WireError> {
+    async fn detail(&self, id: &Id, decoding: &Decoding) -> Result<ListedUser, WireError> {
         let path = format!("{USERS}/{}", id.in_path());
-        let record: UserRecord = self.desk.client.get(&path).await?;
-        let row = decoder.user(record);
+        let record: Record = self.desk.client.get(&path).await?;
+        let row = shapes::user(record, decoding);
         if row.id == *id {
             Ok(row)
         } else {
@@ -215,7 +246,8 @@ impl Source for RestV3 {
 
 /// Decodes one page of the list of users, as a harvest does. Errors: not JSON, or not such a page.
 pub fn users_of_page(json: &[u8]) -> Result<Vec<User>, serde_json::Error> {
-    Ok(strip(Decoder::default().users(serde_json::from_slice(json)?)))
+    let page: UsersPage = serde_json::from_slice(json)?;
+    Ok(strip(shapes::users(page.rows, &Decoding::default())))
 }
 
 fn path(base: &str, window: Window) -> String {
@@ -231,54 +263,46 @@ fn strip(rows: Vec<ListedUser>) -> Vec<User> {
 struct Details {
     wanted: u64,
     read: u64,
+    /// Users whom the list no longer names.
     removed: u64,
+    /// Records that are said not to exist though the list names their users.
+    denied: u64,
     errors: Vec<WireError>,
 }
 
 impl Details {
-    /// Notes a failure; true when there is no sense in going on.
+    /// Notes a failure; returns whether there is no sense in going on.
     fn failed(&mut self, error: WireError) -> bool {
         let hopeless = is_hopeless(&error);
         self.errors.push(error);
         hopeless || self.errors.len() > MAX_FAILED_DETAILS
     }
 
-    fn too_many_removed(&self) -> bool {
-        too_many_gone(self.removed, self.wanted)
-    }
-
     fn coverage(&self) -> Coverage {
-        let Self { wanted, read, removed, errors } = self;
+        let Self { wanted, read, removed, denied, errors } = self;
         if let Some(error) = errors.first() {
+            let error = in_words(ListKind::UserDetails, error);
             return Coverage::Failed {
-                error: format!(
-                    "{} of {wanted} records could not be read by id; the first: {}",
-                    wanted - read - removed,
-                    in_words(ListKind::UserDetails, error)
-                ),
+                error: format!("{} of {wanted} records not read; the first: {error}", wanted - read),
             };
         }
-        if self.too_many_removed() {
-            return Coverage::Drifted {
-                why: format!(
-                    "{removed} of {wanted} records that the list names were not found by id (404), each asked twice; \
-                     they are kept as the list told them"
-                ),
+        if *denied > 0 {
+            return Coverage::Failed {
+                error: format!("{denied} of {wanted} records answered 404 though the list of users names them"),
             };
         }
-        let proof = match removed {
-            0 => format!("{wanted} of {wanted} records read by id"),
-            // They did not exist during the whole walk.
-            _ => format!("{read} of {wanted} records read by id, {removed} removed meanwhile (404, asked twice)"),
+        let removed = match removed {
+            0 => String::new(),
+            removed => format!(", {removed} removed meanwhile (the list no longer names them)"),
         };
-        Coverage::Complete { proof }
+        Coverage::Complete { proof: format!("{read} of {wanted} records read by id{removed}") }
     }
 
     fn report(self, requests: u64) -> ListReport {
         ListReport {
             kind: ListKind::UserDetails,
             query: format!("{USERS}/{{id}}"),
-            expected: Some(if self.too_many_removed() { self.wanted } else { self.wanted - self.removed }),
+            expected: Some(self.wanted - self.removed),
             received: self.read,
             distinct: self.read,
             pages: 0,
@@ -293,22 +317,24 @@ impl Details {
 mod tests {
     use super::*;
 
-    fn details(wanted: u64, removed: u64) -> Details {
-        Details { wanted, read: wanted - removed, removed, errors: Vec::new() }
-    }
-
     #[test]
-    fn a_few_records_that_are_not_found_were_removed_and_many_mean_that_something_is_wrong() {
-        assert!(details(100, 0).coverage().is_complete());
-        assert!(details(10, 5).coverage().is_complete(), "a handful may go at any time");
-        assert!(details(1000, 20).coverage().is_complete());
-        let Coverage::Drifted { why } = details(1000, 21).coverage() else { panic!("one in fifty is too many") };
-        assert!(why.contains("21 of 1000 records") && why.contains("404"), "{why}");
+    fn a_record_that_is_denied_fails_the_list_and_a_removed_user_does_not() {
+        let details = |removed, denied| Details {
+            wanted: 100,
+            read: 100 - removed - denied,
+            removed,
+            denied,
+            errors: Vec::new(),
+        };
+        assert_eq!(details(0, 0).coverage().words(), "100 of 100 records read by id");
+        assert!(details(40, 0).coverage().is_complete());
+        let Coverage::Failed { error } = details(0, 1).coverage() else { panic!("denied") };
+        assert!(error.contains("1 of 100 records answered 404 though the list of users names them"), "{error}");
     }
 
     #[test]
     fn a_record_that_could_not_be_read_fails_the_list_whatever_else_was_found() {
-        let mut tally = details(10, 1);
+        let mut tally = Details { wanted: 10, read: 8, removed: 1, ..Details::default() };
         let error = WireError { context: "GET /x".to_owned(), kind: WireErrorKind::Status(500) };
         assert!(!tally.failed(error));
         assert!(matches!(tally.coverage(), Coverage::Failed { .. }));

@@ -1,19 +1,22 @@
 //! Connector for `scim`: SCIM 2.0 (RFC 7643, RFC 7644), whichever product serves it.
-//! Knows its paths, its windows (`startIndex` from 1, `count`) and the order of reading; the shapes are in `decode`, the paging in
-//! `wire::page`. Reads only.
+//! Knows its paths, its windows (`startIndex` from 1, `count`) and the order of reading; the shapes are in `shapes`, the paging in
+//! `wire::page`, the members that lists leave out in `records`. Reads only.
 
-mod decode;
+mod discover;
+mod records;
+mod reference;
+mod shapes;
 
-use super::lists::{Desk, pages, probed, report, settle_strangers};
-use super::record::{Decoding, Listed, Record, listed};
-use super::{Harvesting, Probe, Probing, Source, SourceSettings};
+use super::decode::{Decoding, Envelope, ListShape, Listed, Record, get};
+use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, report, settle_strangers};
+use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::Observer;
-use crate::model::{Coverage, Harvest, ListKind, ListReport};
-use crate::wire::page::{Page, Window, walk};
-use crate::wire::{Body, Plan, WireError, WireErrorKind};
+use crate::model::{Coverage, Harvest, ListKind, ListReport, Pattern};
+use crate::wire::page::{Page, WalkSettings, Window, walk};
+use crate::wire::{Plan, WireError, WireErrorKind};
 use chrono::Utc;
-use serde::Deserialize;
 use serde_json::Value;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// RFC 7644 §3.1.
@@ -21,44 +24,32 @@ const MEDIA_TYPE: &str = "application/scim+json";
 /// Rounds of repair before a list is said to be not proven. Each can read the whole list: ids have no order.
 const MAX_PASSES: u32 = 6;
 
+/// RFC 7644 §3.4.2.
+struct ListResponse;
+
+impl ListShape for ListResponse {
+    const ROWS: &'static str = "Resources";
+    const TOTAL: &'static str = "totalResults";
+    const SCIM: bool = true;
+}
+
 /// Reads one service provider.
 pub(super) struct Scim {
     desk: Desk,
     base: String,
     last_login_path: Option<String>,
+    privileged_groups: Vec<Pattern>,
+    /// Rows are asked for in the order of their ids, where the provider says that it can sort.
+    sorts: Cell<bool>,
+    settings: SourceSettings,
 }
 
-/// RFC 7644 §3.4.2: `Resources` is absent when there are none.
-struct ListResponse {
-    total: Option<u64>,
-    resources: Option<Vec<Record>>,
-}
-
-impl<'de> Deserialize<'de> for ListResponse {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Shape {
-            #[serde(default)]
-            schemas: Vec<String>,
-            #[serde(rename = "totalResults")]
-            total: Option<u64>,
-            #[serde(rename = "Resources")]
-            resources: Option<Vec<Record>>,
-        }
-        let Shape { schemas, total, resources } = Shape::deserialize(deserializer)?;
-        // An object that tells an error is no empty list.
-        let is_list = schemas.iter().any(|schema| schema.ends_with(":ListResponse"));
-        if total.is_none() && resources.is_none() && !is_list {
-            return Err(serde::de::Error::custom("not a ListResponse"));
-        }
-        Ok(Self { total, resources })
-    }
-}
-
-impl Body for ListResponse {
-    fn rows(&self) -> Option<u64> {
-        Some(self.resources.as_ref().map_or(0, |rows| rows.len() as u64))
-    }
+/// What the provider says of itself (RFC 7643 §5).
+#[derive(Clone, Copy, Default)]
+struct Provider {
+    /// The most rows of one answer.
+    most: Option<u64>,
+    sorts: bool,
 }
 
 impl Scim {
@@ -67,99 +58,187 @@ impl Scim {
         let mut settings = settings.clone();
         settings.client.accept = MEDIA_TYPE;
         let desk = Desk::new(&settings, observer, MAX_PASSES)?;
-        Ok(Self { desk, base: settings.base_path, last_login_path: settings.last_login_path })
+        Ok(Self {
+            desk,
+            base: settings.base_path.clone(),
+            last_login_path: settings.last_login_path.clone(),
+            privileged_groups: settings.privileged_groups.clone(),
+            sorts: Cell::new(false),
+            settings,
+        })
     }
 
     async fn read(&self) -> Harvest {
         let (decoding, began) = (Decoding::default(), Utc::now());
         let mut harvest = Harvest::of(self.desk.identity.clone());
-        let page_size = match self.provider().await {
-            Ok(most) => most.map_or(self.desk.walk.page_size, |most| self.desk.walk.page_size.min(most.max(1))),
+        let provider = match self.provider().await {
+            Ok(provider) => provider,
             Err(error) => {
-                // What it would have told can be seen from the answers as well.
+                // What it would have said can be seen from the answers as well.
                 harvest.warnings.push(format!("its ServiceProviderConfig could not be read: {error}"));
-                self.desk.walk.page_size
+                Provider::default()
             }
         };
-        let (users, report) = self.list(ListKind::Users, "Users", page_size).await;
+        self.sorts.set(provider.sorts);
+        let page_size = provider.most.map_or(self.desk.walk.page_size, |most| self.desk.walk.page_size.min(most));
+        let (mut users, report) = self.list(ListKind::Users, "Users", page_size).await;
         let failed = matches!(report.coverage, Coverage::Failed { .. });
         harvest.lists.push(report);
         // Without users the groups say nothing; a source that is down is not asked again.
-        let groups = if failed {
-            Vec::new()
-        } else {
-            let (groups, report) = self.list(ListKind::Groups, "Groups", page_size).await;
-            harvest.lists.push(report);
-            groups
-        };
-        let mut users = users;
-        let missing = decode::strangers(&users, &groups);
-        let (found, unknown) = self.desk.strangers(&format!("{}/Users", self.base), "id", &missing).await;
-        settle_strangers(&mut harvest, &found, unknown, began, |row| row.record.at("/meta/created").cloned());
+        let mut groups = Vec::new();
+        let mut members = records::Members::default();
+        if !failed {
+            groups = self.groups(&users, page_size, &mut harvest).await;
+            members = self.confirm_members(&mut groups).await;
+        }
+        harvest.lists.extend(members.report);
+        let missing = shapes::strangers(&users, &groups);
+        let path = format!("{}/Users", self.base);
+        let (found, unknown) = self.desk.strangers(&path, "id", &missing, MOST_STRANGERS).await;
+        settle_strangers(&mut harvest, &found, unknown, began, |row| {
+            row.record.get_caseless("meta").and_then(|meta| get(meta, "created")).cloned()
+        });
         users.extend(found);
-        decode::fill(&mut harvest, users, groups, self.last_login_path.as_deref(), &decoding);
+        shapes::fill(&mut harvest, users, groups, &members.unread, self.last_login_path.as_deref(), &decoding);
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
         harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
-        harvest.warnings.extend(decoding.warnings());
+        decoding.finish(&mut harvest);
         harvest
     }
 
-    /// RFC 7643 §5: the most rows of one answer, where the provider tells them.
-    async fn provider(&self) -> Result<Option<u64>, WireError> {
+    /// Reads the list of groups. A provider without one, whose users report no groups either, does not offer it.
+    async fn groups(&self, users: &[Listed], page_size: u64, harvest: &mut Harvest) -> Vec<Listed> {
+        let before = self.desk.client.requests();
+        let first = Window { offset: 0, limit: page_size };
+        let look = self.page(&self.path("Groups", first)).await;
+        if look.is_err_and(|error| records::is_not_offered(&error)) && !report_groups(users) {
+            let requests = self.desk.client.requests() - before;
+            harvest.lists.push(empty_report(
+                ListKind::Groups,
+                self.path("Groups", first),
+                requests,
+                Coverage::NotOffered,
+            ));
+            harvest.warnings.push(NO_GROUPS.to_owned());
+            return Vec::new();
+        }
+        let (groups, report) = self.list(ListKind::Groups, "Groups", page_size).await;
+        harvest.lists.push(report);
+        groups
+    }
+
+    /// Reads what the provider says of itself (RFC 7643 §5).
+    async fn provider(&self) -> Result<Provider, WireError> {
         let path = format!("{}/ServiceProviderConfig", self.base);
         let config = self.desk.client.get::<Record>(&path).await?;
-        Ok(config.at("/filter/maxResults").and_then(Value::as_u64).filter(|most| *most > 0))
+        let part = |key: &str, name: &str| config.get_caseless(key).and_then(|value| get(value, name)).cloned();
+        let number = |value: Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+        let sorts = part("sort", "supported").is_some_and(|flag| flag == Value::Bool(true) || flag == "true");
+        Ok(Provider { most: part("filter", "maxResults").and_then(number).filter(|most| *most > 0), sorts })
     }
 
     async fn list(&self, kind: ListKind, resource: &str, page_size: u64) -> (Vec<Listed>, ListReport) {
         let before = self.desk.client.requests();
-        let settings = crate::wire::page::WalkSettings { page_size, ..self.desk.walk };
+        let settings = WalkSettings { page_size, ..self.desk.walk };
         let fetch = |window: Window| self.window(resource, window, page_size);
         let walked = walk(settings, fetch, |p| self.desk.tell(kind, &p)).await;
         let query = self.path(resource, Window { offset: 0, limit: page_size });
         report(kind, query, self.desk.client.requests() - before, walked)
     }
 
-    /// One window. A server that refuses more rows than a page, instead of giving fewer, is asked for a page.
+    /// Reads one window. A server that refuses an order is asked without one, and one that refuses more rows than a page,
+    /// instead of giving fewer, is asked for a page.
     async fn window(&self, resource: &str, window: Window, page_size: u64) -> Result<Page<Listed>, WireError> {
-        match self.page(&self.path(resource, window)).await {
-            Err(error) if window.limit > page_size && matches!(error.kind, WireErrorKind::Status(400 | 416 | 422)) => {
-                self.page(&self.path(resource, Window { limit: page_size, ..window })).await
-            }
-            answer => answer,
+        let refuses = |answer: &Result<Page<Listed>, WireError>| {
+            answer.as_ref().is_err_and(|error| matches!(error.kind, WireErrorKind::Status(400 | 416 | 422 | 501)))
+        };
+        let sorted = self.sorts.get();
+        let mut answer = self.page(&self.path(resource, window)).await;
+        if sorted && refuses(&answer) {
+            self.sorts.set(false);
+            answer = self.page(&self.path(resource, window)).await;
         }
+        if window.limit > page_size && refuses(&answer) {
+            answer = self.page(&self.path(resource, Window { limit: page_size, ..window })).await;
+        }
+        answer
     }
 
     async fn page(&self, path: &str) -> Result<Page<Listed>, WireError> {
-        let answer: ListResponse = self.desk.client.get(path).await?;
-        Ok(Page { rows: listed(answer.resources.unwrap_or_default(), "id", path)?, total: answer.total })
+        let answer: Envelope<ListResponse> = self.desk.client.get(path).await?;
+        let rows = answer.rows.into_iter().map(|record| Listed::of(record, "id", true)).collect();
+        Ok(Page { rows, total: answer.total })
     }
 
-    /// RFC 7644 §3.4.2.4: `startIndex` counts from 1.
+    /// RFC 7644 §3.4.2.4: `startIndex` counts from 1; §3.4.2.3: `sortBy`.
     fn path(&self, resource: &str, window: Window) -> String {
-        format!("{}/{resource}?startIndex={}&count={}", self.base, window.offset + 1, window.limit)
+        let sort = if self.sorts.get() { "&sortBy=id" } else { "" };
+        format!("{}/{resource}?startIndex={}&count={}{sort}", self.base, window.offset + 1, window.limit)
     }
 
-    /// One page of each list, and what a run would cost by what they show.
+    /// Reads one of everything that a run reads, and says what a run would cost by what they show.
     async fn look(&self) -> Probe {
-        let (mut lists, mut plan) = (Vec::new(), Plan::default());
+        let mut plan = Plan::default();
         plan.add("a token and the provider's own description", 2);
+        if let Ok(provider) = self.provider().await {
+            self.sorts.set(provider.sorts);
+        }
         let window = Window { offset: 0, limit: self.desk.walk.page_size };
-        for (kind, resource) in [(ListKind::Users, "Users"), (ListKind::Groups, "Groups")] {
-            let page = self.page(&self.path(resource, window)).await;
-            let shown = page.as_ref().map(|page| (page.rows.len() as u64, page.total));
-            if let Ok((rows, total)) = shown {
-                plan.add(kind.as_str(), pages(total, rows));
+        let users = self.page(&self.path("Users", window)).await;
+        let mut notes = Vec::new();
+        let mut lists = vec![shown(ListKind::Users, &users)];
+        match &users {
+            Ok(page) => {
+                plan.add("users", pages(page.total, page.rows.len() as u64));
+                self.look_at_groups(&page.rows, window, &mut plan, &mut lists, &mut notes).await;
             }
-            lists.push(probed(kind, shown));
-            if page.is_err() {
-                break;
-            }
+            Err(error) => notes.extend(discover::settings_that_work(&self.settings, error).await),
         }
         let whole = lists.iter().all(|list| list.page.is_ok());
         let skew = self.desk.client.clock_skew_seconds();
-        Probe { lists, clock_skew_seconds: skew, plan: whole.then_some(plan), beyond_limits: None }
+        Probe { clock_skew_seconds: skew, plan: whole.then_some(plan), notes, ..Probe::of(lists) }
     }
+
+    async fn look_at_groups(
+        &self,
+        users: &[Listed],
+        window: Window,
+        plan: &mut Plan,
+        lists: &mut Vec<ProbedList>,
+        notes: &mut Vec<String>,
+    ) {
+        let groups = self.page(&self.path("Groups", window)).await;
+        if groups.as_ref().is_err_and(records::is_not_offered) && !report_groups(users) {
+            notes.push(NO_GROUPS.to_owned());
+            return;
+        }
+        lists.push(shown(ListKind::Groups, &groups));
+        let Ok(page) = groups else { return };
+        plan.add("groups", pages(page.total, page.rows.len() as u64));
+        plan.leave_open();
+        let Some(first) = page.rows.first() else { return };
+        let path = format!("{}/Groups/{}", self.base, first.id.in_path());
+        let record = self.desk.client.get::<Record>(&path).await;
+        let members = record.map(|record| shapes::members_of(&Listed::of(record, "id", true)).unwrap_or_default());
+        if let (Ok(own), Some(listed)) = (&members, shapes::members_of(first))
+            && *own != listed
+        {
+            notes.push("the list of groups leaves out members: a run reads the record of every group".to_owned());
+        }
+        lists.push(probed(ListKind::Members, members.as_ref().map(|members| (members.len() as u64, None))));
+    }
+}
+
+/// What a provider without a list of groups means.
+const NO_GROUPS: &str = "the provider offers no list of groups, and its users report none: memberships are unknown, and rules about groups do not run";
+
+fn shown(kind: ListKind, page: &Result<Page<Listed>, WireError>) -> ProbedList {
+    probed(kind, page.as_ref().map(|page| (page.rows.len() as u64, page.total)))
+}
+
+/// Returns whether some user's own record reports groups.
+fn report_groups(users: &[Listed]) -> bool {
+    users.iter().any(|user| user.record.get_caseless("groups").is_some_and(|groups| !groups.is_null()))
 }
 
 impl Source for Scim {
@@ -169,21 +248,5 @@ impl Source for Scim {
 
     fn probe(&self) -> Probing<'_> {
         Box::pin(self.look())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    #[test]
-    fn an_object_that_tells_an_error_is_no_empty_list() {
-        for body in
-            [r#"{"error":"x"}"#, "{}", r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"403"}"#]
-        {
-            assert!(
-                serde_json::from_str::<ListResponse>(body).is_err(),
-                "{body} is read as an empty list without a total"
-            );
-        }
     }
 }

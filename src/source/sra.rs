@@ -1,25 +1,28 @@
 //! Connector for `pra` and `rs`: the Configuration API of Privileged Remote Access and Remote Support.
-//! Knows its paths, its page numbers and the order of reading; the shapes are in `decode`, the paging in `wire::page::numbered`.
+//! Knows its paths, its page numbers and the order of reading; the shapes are in `shapes`, the paging in `wire::page::numbered`.
 //! Reads only.
 //!
 //! Memberships are read by group policy, all pages of each: by user they would cost a request a user, and an API account may
 //! make 15,000 an hour. So the requests of a run are planned before they are made, and a run that cannot end is refused.
 
-mod decode;
+mod shapes;
 
+use super::decode::{Decoding, Id, Listed, Record, Records, listed};
 use super::lists::{
-    Desk, PerGroup, empty_report, failed, in_words, is_hopeless, probed, report, settle_strangers, strangers,
+    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, is_hopeless, probed, report, settle_strangers,
+    strangers,
 };
-use super::record::{Decoding, Id, Listed, Record, Records, listed};
+use super::per_group::{Nouns, PerGroup};
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport};
-use crate::wire::page::Walked;
 use crate::wire::page::numbered::{Numbered, PageAt, Told, walk_numbered};
+use crate::wire::page::{End, Walked};
 use crate::wire::{HeaderMap, Plan, WireError, WireErrorKind};
 use chrono::Utc;
-use decode::Tenant;
 use futures_util::stream::{self, StreamExt};
+use shapes::Tenant;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Readings of one list before it is said to be not proven; each reads the whole list.
@@ -39,6 +42,8 @@ pub(super) struct Sra {
     desk: Desk,
     kind: SourceKind,
     base: String,
+    /// Users who may be in a policy by way of a directory are asked for their policies one by one.
+    resolve_directory_users: bool,
 }
 
 /// The first page of a list, and what it cost.
@@ -70,7 +75,8 @@ impl Sra {
         // "The connection should be closed after each call" (vendor's documentation of its APIs).
         settings.client.close_connections = true;
         let desk = Desk::new(&settings, observer, MAX_PASSES)?;
-        Ok(Self { desk, kind: settings.kind, base: settings.base_path })
+        let resolve_directory_users = settings.resolve_directory_users;
+        Ok(Self { desk, kind: settings.kind, base: settings.base_path, resolve_directory_users })
     }
 
     async fn read(&self) -> Harvest {
@@ -90,7 +96,7 @@ impl Sra {
             let (rows, report) = self.list(first).await;
             let is_lost = matches!(report.coverage, Coverage::Failed { .. });
             harvest.lists.push(report);
-            tenant.take(kind, rows);
+            tenant.take(kind, rows, &decoding);
             if kind == ListKind::Users && is_lost {
                 // Without users the groups say nothing; a source that is down is not asked again.
                 tenant.fill(&mut harvest, &decoding);
@@ -103,6 +109,10 @@ impl Sra {
         }
         self.vendor_users(&mut tenant, &mut harvest).await;
         self.latecomers(&mut tenant, &mut harvest, began).await;
+        tenant.note_externals();
+        if self.resolve_directory_users {
+            self.policies_of_users(&mut tenant, &mut harvest).await;
+        }
         tenant.fill(&mut harvest, &decoding);
         self.ended(harvest, &decoding)
     }
@@ -110,7 +120,7 @@ impl Sra {
     fn ended(&self, mut harvest: Harvest, decoding: &Decoding) -> Harvest {
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
         harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
-        harvest.warnings.extend(decoding.warnings());
+        decoding.finish(&mut harvest);
         harvest
     }
 
@@ -161,7 +171,8 @@ impl Sra {
     async fn page(&self, path: &str, at: PageAt) -> Result<Numbered<Listed>, WireError> {
         let path = self.numbered(path, at);
         let (records, headers) = self.desk.client.get_with_headers::<Records>(&path).await?;
-        Ok(Numbered { rows: listed(records.0, "id", &path)?, told: told(&headers) })
+        let told = told(&headers);
+        Ok(Numbered { rows: listed(records, "id", &path, told.total)?, told })
     }
 
     /// The policy that everybody has who signs in by a provider: told by each provider's own record only.
@@ -169,9 +180,9 @@ impl Sra {
         for id in tenant.provider_ids() {
             let path = format!("{}/security-provider/{}", self.base, id.in_path());
             match self.desk.client.get::<Record>(&path).await {
-                Ok(record) => tenant.provider_told(&id, Some(&record)),
+                Ok(record) => tenant.take_provider(&id, Some(&record)),
                 Err(error) => {
-                    tenant.provider_told(&id, None);
+                    tenant.take_provider(&id, None);
                     let id = id.to_text();
                     harvest
                         .warnings
@@ -183,13 +194,13 @@ impl Sra {
 
     /// The members of every group policy.
     async fn members(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
-        let paths: Vec<(Id, String)> = (tenant.policies.iter())
-            .map(|policy| (policy.id.clone(), format!("/group-policy/{}/member", policy.id.in_path())))
-            .collect();
-        let kind = ListKind::Members;
-        let (lists, report) = self.per_group(kind, "/group-policy/{id}/member", paths).await;
-        tenant.policies.retain(|policy| !lists.gone.contains(&policy.id));
-        tenant.members = lists.rows;
+        let paths = paths(&tenant.policies, "/group-policy", "member");
+        let of = Lists { kind: ListKind::Members, nouns: POLICIES, parent: "/group-policy" };
+        let (rows, tally, requests) = self.per_group(of, paths).await;
+        tenant.policies.retain(|policy| !tally.removed().contains(&policy.id));
+        tenant.unread_policies = tally.unknown();
+        tenant.members = rows;
+        let report = tally.report(self.query("/group-policy/{id}/member"), requests);
         tenant.members_whole = report.coverage.is_complete() && harvest.coverage(ListKind::Groups).is_complete();
         harvest.lists.push(report);
     }
@@ -199,34 +210,42 @@ impl Sra {
         if !harvest.coverage(ListKind::Vendors).is_complete() && tenant.vendors.is_empty() {
             return;
         }
-        let paths: Vec<(Id, String)> = (tenant.vendors.iter())
-            .map(|vendor| (vendor.id.clone(), format!("/vendor/{}/user", vendor.id.in_path())))
-            .collect();
-        let (lists, report) = self.per_group(ListKind::VendorUsers, "/vendor/{id}/user", paths).await;
-        tenant.vendors.retain(|vendor| !lists.gone.contains(&vendor.id));
-        tenant.vendor_users = lists.rows;
-        harvest.lists.push(report);
+        let paths = paths(&tenant.vendors, "/vendor", "user");
+        let of = Lists { kind: ListKind::VendorUsers, nouns: VENDORS, parent: "/vendor" };
+        let (rows, tally, requests) = self.per_group(of, paths).await;
+        tenant.vendors.retain(|vendor| !tally.removed().contains(&vendor.id));
+        tenant.unread_vendors = tally.unknown();
+        tenant.vendor_users = rows;
+        harvest.lists.push(tally.report(self.query("/vendor/{id}/user"), requests));
     }
 
-    /// One list a group: the first page of each, then, when all is known that is to come, the rest.
-    async fn per_group(&self, kind: ListKind, query: &str, paths: Vec<(Id, String)>) -> (PerGroupRows, ListReport) {
+    /// Reads one list an object: the first page of each, then, when all is known that is to come, the rest. Objects whose lists
+    /// fail are looked up in the list that names them, and those of which it was denied that they exist are asked once more.
+    async fn per_group(&self, of: Lists, paths: Vec<(Id, String)>) -> (GroupRows, PerGroup, u64) {
         let before = self.desk.client.requests();
-        let mut tally = PerGroup::of(paths.len());
-        let mut found = PerGroupRows::default();
-        let (firsts, missing) = self.first_of_each(kind, paths, &mut tally).await;
-        // A group that the list has just named and that is not found may be a passing fault: asked once more, after all others.
-        let (more, gone) = self.first_of_each(kind, missing, &mut tally).await;
-        tally.gone = gone.len() as u64;
-        found.gone = gone.into_iter().map(|(id, _)| id).collect();
-        let firsts: Vec<FirstOf> = firsts.into_iter().chain(more).collect();
+        let mut tally = PerGroup::of(of.kind, of.nouns, paths.iter().map(|(id, _)| id.clone()));
+        let mut rows: BTreeMap<Id, Vec<Listed>> =
+            self.round(of.kind, paths.clone(), &mut tally).await.into_iter().collect();
+        if tally.needs_list() {
+            let named = self.named_now(of.parent).await;
+            tally.settle(named.as_ref());
+            let absent = tally.absent();
+            let again = paths.into_iter().filter(|(id, _)| absent.contains(id)).collect();
+            rows.extend(self.round(of.kind, again, &mut tally).await);
+        }
+        rows.retain(|id, _| !tally.removed().contains(id));
+        (rows.into_iter().collect(), tally, self.desk.client.requests() - before)
+    }
+
+    /// Reads the lists of these objects.
+    async fn round(&self, kind: ListKind, paths: Vec<(Id, String)>, tally: &mut PerGroup) -> GroupRows {
+        let firsts = self.first_of_each(kind, paths, tally).await;
         let mut plan = Plan::default();
-        plan.add(
-            format!("the remaining pages of {}", kind.as_str()),
-            firsts.iter().map(|first| first.first.rest()).sum(),
-        );
+        let rest = firsts.iter().map(|first| first.first.rest()).sum();
+        plan.add(format!("the remaining pages of {}", kind.as_str()), rest);
         if let Err(refusal) = self.desk.client.afford(&plan) {
-            tally.fail_whole(in_words(kind, &refusal));
-            return (found, tally.report(kind, self.query(query), self.desk.client.requests() - before));
+            tally.refuse(in_words(kind, &refusal));
+            return Vec::new();
         }
         let walks = stream::iter(firsts).map(|first| async move {
             let FirstOf { id, path, first } = first;
@@ -234,34 +253,24 @@ impl Sra {
             (id, walked)
         });
         let mut walks = walks.buffer_unordered(self.desk.walk.concurrency);
+        let mut found = Vec::new();
         while let Some((id, walked)) = walks.next().await {
             let walked: Walked<Listed, WireError> = walked;
-            if walked.end.as_ref().is_err_and(|error| error.kind == WireErrorKind::NotFound) {
-                // It went between two of its pages.
-                tally.gone += 1;
-                found.gone.push(id);
-                continue;
-            }
             let hopeless = walked.end.as_ref().is_err_and(is_hopeless);
-            let rows = tally.take(kind, &id.to_text(), walked);
-            found.rows.push((id, rows));
-            self.desk.progress(kind, tally.distinct, tally.expected);
+            let rows = tally.take(&id, walked);
+            found.push((id, rows));
+            self.desk.progress(kind, tally.distinct(), None);
             if hopeless {
                 break;
             }
         }
-        (found, tally.report(kind, self.query(query), self.desk.client.requests() - before))
+        found
     }
 
-    /// First pages, and those groups that were not found (404).
-    async fn first_of_each(
-        &self,
-        kind: ListKind,
-        paths: Vec<(Id, String)>,
-        tally: &mut PerGroup,
-    ) -> (Vec<FirstOf>, Vec<(Id, String)>) {
+    /// Reads the first pages.
+    async fn first_of_each(&self, kind: ListKind, paths: Vec<(Id, String)>, tally: &mut PerGroup) -> Vec<FirstOf> {
         let at = PageAt { number: 1, size: self.desk.walk.page_size };
-        let (mut firsts, mut missing) = (Vec::new(), Vec::new());
+        let mut firsts = Vec::new();
         let mut answers = stream::iter(paths)
             .map(|(id, path)| async move {
                 let page = self.page(&path, at).await;
@@ -270,10 +279,8 @@ impl Sra {
             .buffer_unordered(self.desk.walk.concurrency);
         while let Some((id, path, page)) = answers.next().await {
             match page {
-                Err(error) if error.kind == WireErrorKind::NotFound => missing.push((id, path)),
                 Err(error) => {
-                    tally.fail(kind, &id.to_text(), &error);
-                    if is_hopeless(&error) {
+                    if tally.failed(&id, error) {
                         break;
                     }
                 }
@@ -281,17 +288,66 @@ impl Sra {
             }
             self.desk.progress(kind, firsts.len() as u64, None);
         }
-        (firsts, missing)
+        firsts
+    }
+
+    /// Returns the ids that a list names now, where it can be read to its proof.
+    async fn named_now(&self, path: &str) -> Option<BTreeSet<Id>> {
+        let walked = walk_numbered(self.desk.walk, None, |at| self.page(path, at), |_| {}).await;
+        let proven = matches!(walked.end, Ok(End::Proven(_)));
+        proven.then(|| walked.rows.into_iter().map(|row: Listed| row.id).collect())
     }
 
     /// Users whom a policy names and the list does not: they may have come after it was read, or the list lacks them.
     async fn latecomers(&self, tenant: &mut Tenant, harvest: &mut Harvest, began: Instant) {
-        let named = |member: &Listed| member.record.id("user_id");
-        let missing = strangers(&tenant.members, &tenant.users, named);
-        let (found, unknown) = self.desk.strangers(&format!("{}/user", self.base), "id", &missing).await;
+        let missing = strangers(tenant.members.iter().map(|(_, rows)| rows), &tenant.users, shapes::user_of);
+        let path = format!("{}/user", self.base);
+        let (found, unknown) = self.desk.strangers(&path, "id", &missing, MOST_STRANGERS).await;
         let created = |row: &Listed| row.record.get("created_at").cloned();
         settle_strangers(harvest, &found, unknown, began, created);
         tenant.users.extend(found);
+    }
+
+    /// Reads the policies of each user whom a directory member may hold, where the limits of the hour allow a request for each.
+    async fn policies_of_users(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+        let ids = tenant.maybe_in_directory();
+        let mut plan = Plan::default();
+        plan.add("policies of directory users", ids.len() as u64);
+        if let Err(refusal) = self.desk.client.afford(&plan) {
+            harvest.warnings.push(format!("directory users were not resolved: {refusal}"));
+            return;
+        }
+        let (mut unread, mut first) = (0_u64, None);
+        let mut answers = stream::iter(ids)
+            .map(|id| async move {
+                let path = format!("/user/{}/group-policies", id.in_path());
+                let walked = walk_numbered(self.desk.walk, None, |at| self.page(&path, at), |_| {}).await;
+                (id, walked)
+            })
+            .buffer_unordered(self.desk.walk.concurrency);
+        while let Some((id, walked)) = answers.next().await {
+            let walked: Walked<Listed, WireError> = walked;
+            let hopeless = walked.end.as_ref().is_err_and(is_hopeless);
+            let (rows, others) = identified(walked.rows);
+            match walked.end {
+                Ok(End::Proven(_)) if others == 0 => {
+                    tenant.resolved.insert(id, rows.into_iter().map(|row| row.id).collect());
+                }
+                Ok(_) => unread += 1,
+                Err(error) => {
+                    unread += 1;
+                    first.get_or_insert(error);
+                }
+            }
+            if hopeless {
+                break;
+            }
+        }
+        if let Some(error) = first {
+            harvest
+                .warnings
+                .push(format!("the policies of {unread} directory users could not be read; the first: {error}"));
+        }
     }
 
     /// One page of each list, and what a run would cost by what they show.
@@ -313,10 +369,10 @@ impl Sra {
         plan.add("first pages", firsts.len() as u64);
         let read = firsts.iter().all(|first| first.page.is_ok() || optional(&first));
         Probe {
-            lists,
             clock_skew_seconds: self.desk.client.clock_skew_seconds(),
             plan: read.then(|| plan.and(rest)),
             beyond_limits: beyond,
+            ..Probe::of(lists)
         }
     }
 }
@@ -328,12 +384,24 @@ struct FirstOf {
     first: First,
 }
 
-/// Rows by the group whose list they are of.
-#[derive(Default)]
-struct PerGroupRows {
-    rows: Vec<(Id, Vec<Listed>)>,
-    /// Groups that are not there any more.
-    gone: Vec<Id>,
+/// Rows by the object whose list they are of.
+type GroupRows = Vec<(Id, Vec<Listed>)>;
+
+/// Which lists exist once an object of another list.
+#[derive(Clone, Copy)]
+struct Lists {
+    kind: ListKind,
+    nouns: Nouns,
+    /// Path of the list that names the objects.
+    parent: &'static str,
+}
+
+const POLICIES: Nouns = Nouns { rows: "members", one: "policy", many: "policies" };
+const VENDORS: Nouns = Nouns { rows: "users", one: "vendor", many: "vendors" };
+
+/// Returns the path of each object's own list.
+fn paths(objects: &[Listed], parent: &str, child: &str) -> Vec<(Id, String)> {
+    objects.iter().map(|row| (row.id.clone(), format!("{parent}/{}/{child}", row.id.in_path()))).collect()
 }
 
 /// What is still to be asked: the rest of every list, and at least one page of members for every group.

@@ -20,7 +20,7 @@ pub(super) struct Column<'a, R> {
 pub(super) enum Get<'a, R> {
     Text(fn(R) -> Option<&'a str>),
     Flag(fn(R) -> Option<bool>),
-    Count(fn(R) -> u64),
+    Count(fn(R) -> Option<u64>),
     Instant(fn(R) -> Option<Instant>),
     Fingerprint(fn(R) -> Fingerprint),
     Ids(fn(R) -> &'a [GroupId]),
@@ -130,8 +130,8 @@ pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a Group>, im
         optional("name",                  Vary,   Text(|r| r.it.name.as_deref())),
         optional("description",           Vary,   Text(|r| r.it.description.as_deref())),
         required("privileged",            Vary,   Flag(|r| Some(r.it.privileged))),
-        required("member_count",          Vary,   Count(|r| r.it.member_count)),
-        required("external_member_count", Vary,   Count(|r| r.it.external_member_count)),
+        optional("member_count",          Vary,   Count(|r| r.it.member_count)),
+        optional("external_member_count", Vary,   Count(|r| r.it.external_member_count)),
         optional("extra",                 Vary,   Text(|r| r.it.extra.as_deref())),
     ];
     let of = |roll: &'a Roll| roll.harvest.groups.iter().map(move |it| Of { source: name_of(roll), it });

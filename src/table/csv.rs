@@ -67,7 +67,7 @@ impl Cells {
         match get {
             Get::Text(get) => self.text(get(row)),
             Get::Flag(get) => self.flag(get(row)),
-            Get::Count(get) => write!(self.buffer, "{}", get(row))?,
+            Get::Count(get) => get(row).map_or(Ok(()), |count| write!(self.buffer, "{count}"))?,
             Get::Instant(get) => self.instant(get(row))?,
             Get::Fingerprint(get) => self.fingerprint(get(row))?,
             Get::Ids(get) => self.list(get(row).iter().map(GroupId::as_str))?,

@@ -117,7 +117,7 @@ fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> Result<ArrayRef> {
             let mut to = Int64Builder::with_capacity(rows.len());
             // No tenant has more than i64::MAX members.
             for row in rows {
-                to.append_value(i64::try_from(get(*row)).unwrap_or(i64::MAX));
+                to.append_option(get(*row).map(|count| i64::try_from(count).unwrap_or(i64::MAX)));
             }
             Arc::new(to.finish())
         }

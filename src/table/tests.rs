@@ -27,6 +27,7 @@ fn harvest(name: &str, users: Vec<User>, groups: Vec<Group>) -> Harvest {
         lists: Vec::new(),
         clock_skew_seconds: None,
         tls_certificate_sha256: None,
+        odd_values: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -268,8 +269,8 @@ const CONTRACT: [(Table, &str); 5] = [
     ),
     (
         Table::Groups,
-        "source utf8, id utf8, name utf8?, description utf8?, privileged bool, member_count int64, \
-         external_member_count int64, extra utf8?",
+        "source utf8, id utf8, name utf8?, description utf8?, privileged bool, member_count int64?, \
+         external_member_count int64?, extra utf8?",
     ),
     (
         Table::Memberships,

@@ -38,6 +38,11 @@ pub trait Body: DeserializeOwned {
     fn rows(&self) -> Option<u64> {
         None
     }
+
+    /// Returns what an answer without content (204) means: an empty list, or nothing that can be used.
+    fn none() -> Option<Self> {
+        None
+    }
 }
 
 /// Reads one appliance. Shared by reference among the futures of one thread.
@@ -158,6 +163,28 @@ impl Client {
             in_time.unwrap_or(Err(WireErrorKind::Deadline))
         };
         result.map_err(|kind| WireError { context: format!("GET {path}"), kind })
+    }
+
+    /// Gets one JSON answer by a request that is sent once and never again, within `limit`: for what makes the appliance act.
+    pub async fn get_once_only<T: Body>(&self, path: &str, limit: Duration) -> Result<T, WireError> {
+        let once = async {
+            self.admission(path).await?;
+            let _turn = self.pace.turn().await;
+            let pass = self.tokens.pass().ok_or(WireErrorKind::Unauthorized)?;
+            self.get_once(path, 1, pass).await.map(|(value, _)| value).map_err(|failure| failure.kind)
+        };
+        let until = self.deadline().min(Instant::now() + limit);
+        let result = tokio::time::timeout_at(until, once).await.unwrap_or_else(|_| {
+            let whole = Instant::now() >= self.deadline();
+            let text = format!("no answer within {} s", limit.as_secs());
+            Err(if whole { WireErrorKind::Deadline } else { WireErrorKind::Broken(text) })
+        });
+        result.map_err(|kind| WireError { context: format!("GET {path}"), kind })
+    }
+
+    /// Returns the time until the deadline of this source.
+    pub fn time_left(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
     }
 
     /// Whether the requests that are still to come can be made within the limits of an hour, as the configuration and the

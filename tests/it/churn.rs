@@ -23,14 +23,7 @@ fn settings(sandbox: &Sandbox) -> SourceSettings {
         url: sandbox.url().to_owned(),
         client_id: sandbox.client_id().to_owned(),
     };
-    SourceSettings {
-        identity,
-        kind: SourceKind::RestV3,
-        client,
-        page_size: 20,
-        base_path: SourceKind::RestV3.base_path().to_owned(),
-        last_login_path: None,
-    }
+    SourceSettings { page_size: 20, ..SourceSettings::new(identity, SourceKind::RestV3, client) }
 }
 
 /// (the list says complete, users who stayed and are missing).

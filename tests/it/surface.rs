@@ -63,7 +63,8 @@ pub fn settings(sandbox: &Sandbox, surface: Surface) -> SourceSettings {
         url: sandbox.url().to_owned(),
         client_id: sandbox.client_id().to_owned(),
     };
-    SourceSettings { identity, kind, client, page_size: 20, base_path, last_login_path: None }
+    let privileged_groups = classes().privileged_groups;
+    SourceSettings { page_size: 20, base_path, privileged_groups, ..SourceSettings::new(identity, kind, client) }
 }
 
 /// Reads it once, and leaves.

@@ -178,6 +178,8 @@ fn appliance() -> Harvest {
         user.groups_known = false;
         user.mfa = Some(true);
     }
+    // Every policy's own list of members was read.
+    appliance.groups.iter_mut().for_each(|group| group.members_known = Some(true));
     appliance
 }
 

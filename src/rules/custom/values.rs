@@ -161,7 +161,7 @@ const fn variable(
 
 /// The account's type or what it signed in by says so, or its type says otherwise.
 fn is_sso(user: &User) -> Option<bool> {
-    if user.is_sso() { Some(true) } else { user.account_type.as_ref().map(|_| false) }
+    if user.is_sso() { Some(true) } else { user.is_typed().then_some(false) }
 }
 
 fn flag<'a>(told: Option<bool>) -> Datum<'a> {

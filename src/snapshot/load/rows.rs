@@ -7,7 +7,9 @@ use crate::model::Instant;
 use crate::table::{Table, unguarded};
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use arrow::array::{Array, ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use chrono::DateTime;
 use std::borrow::Cow;
 use std::fs::File;
@@ -33,6 +35,7 @@ enum Cells<'a> {
 enum Column {
     Text(StringArray),
     Flag(BooleanArray),
+    Count(Int64Array),
     Instant(TimestampMicrosecondArray),
     List(ListArray),
 }
@@ -81,6 +84,21 @@ impl<'a> Row<'a> {
             Cells::Parquet { columns, row } => match &columns[at] {
                 Column::Flag(flags) => Ok(flags.is_valid(*row).then(|| flags.value(*row))),
                 _ => Err(format!("column {column} holds no flags")),
+            },
+        }
+    }
+
+    /// A count, or unknown.
+    pub(super) fn count(&self, column: &str) -> Result<Option<i64>, String> {
+        let at = self.place(column)?;
+        match &self.cells {
+            Cells::Csv { record, places, .. } => {
+                let Some(text) = record.cell(places[at])? else { return Ok(None) };
+                text.parse().map(Some).map_err(|_| format!("{column} is {text:?}, not a count"))
+            }
+            Cells::Parquet { columns, row } => match &columns[at] {
+                Column::Count(counts) => Ok(counts.is_valid(*row).then(|| counts.value(*row))),
+                _ => Err(format!("column {column} holds no counts")),
             },
         }
     }
@@ -190,6 +208,9 @@ fn column(batch: &RecordBatch, name: &str) -> Result<Column, String> {
     }
     if let Some(flags) = any.downcast_ref::<BooleanArray>() {
         return Ok(Column::Flag(flags.clone()));
+    }
+    if let Some(counts) = any.downcast_ref::<Int64Array>() {
+        return Ok(Column::Count(counts.clone()));
     }
     if let Some(instants) = any.downcast_ref::<TimestampMicrosecondArray>() {
         return Ok(Column::Instant(instants.clone()));

@@ -42,6 +42,10 @@ pub trait Row {
     type Key: Ord + Eq + Hash + Clone;
     /// The row's key.
     fn key(&self) -> Self::Key;
+    /// Returns whether the source gave the row an id that can be used. One without keeps its place in the walk.
+    fn is_identified(&self) -> bool {
+        true
+    }
 }
 
 /// One answer of a list.

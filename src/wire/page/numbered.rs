@@ -129,6 +129,8 @@ struct Reader<R: Row, F, T> {
     received: u64,
     pages: u64,
     total: Option<u64>,
+    /// Some page's total was below its own rows: such totals are those of a page, or none.
+    distrusts_totals: bool,
 }
 
 /// Walks a list to its proof. `first` is its first page where it was read already, at the settings' size. An error of `fetch`
@@ -156,6 +158,7 @@ where
         received: 0,
         pages: 0,
         total: None,
+        distrusts_totals: false,
     };
     let mut passes = 1;
     let end = loop {
@@ -351,8 +354,10 @@ where
     fn reached(&self, told: Option<u64>) -> String {
         let rows = self.seen_now.len();
         match told {
-            Some(total) if total == rows as u64 => format!("total {total} reached"),
-            Some(total) => format!("total {total} reached, {rows} different rows seen while rows were removed"),
+            Some(total) if total < rows as u64 => {
+                format!("{rows} rows, the last of a list of {total}: others were removed while it was read")
+            }
+            Some(total) => format!("total {total} reached"),
             None => format!("{rows} rows"),
         }
     }
@@ -371,7 +376,7 @@ where
     async fn page(&mut self, number: u64, size: u64) -> Result<Seen<R::Key>, Trouble<E>> {
         let at = PageAt { number, size };
         let ready = if number == 1 { self.first.take() } else { None };
-        let Numbered { rows, told } = match ready {
+        let Numbered { rows, mut told } = match ready {
             Some(first) => first,
             None => (self.fetch)(at).await?,
         };
@@ -383,6 +388,11 @@ where
         }
         self.pages += 1;
         self.received += rows.len() as u64;
+        let shown = told.size.map_or(size, |told| told.min(size)).saturating_mul(number - 1) + rows.len() as u64;
+        self.distrusts_totals |= !rows.is_empty() && told.total.is_some_and(|total| total < shown);
+        if self.distrusts_totals {
+            (told.total, self.total) = (None, None);
+        }
         self.total = told.total.or(self.total);
         let keys: Vec<R::Key> = rows.iter().map(Row::key).collect();
         if keys.iter().collect::<HashSet<_>>().len() < keys.len() {

@@ -354,14 +354,17 @@ impl<R: Row> Reading<R> {
         Step::Repair { windows, why }
     }
 
+    /// Words the proof. A total below the rows that came is the one after rows were removed, or none at all.
     fn proof(&self, total: Option<u64>, distinct: u64) -> String {
         let pages = self.segments.len();
-        let end = match total {
-            Some(total) if total == distinct => format!("total {total} reached"),
-            Some(total) => format!("total {total} reached, {distinct} different rows seen while rows were removed"),
+        let end = match total.filter(|_| self.trusted_total().is_some()) {
+            Some(total) if total < distinct => {
+                format!("{distinct} rows, the last of a list of {total}: others were removed while it was read")
+            }
+            Some(total) => format!("total {total} reached"),
             None => format!("{distinct} rows, then an empty page"),
         };
-        let overlap = if pages > 1 { "; every page meets its neighbour" } else { "" };
+        let overlap = if pages > 1 { "; consecutive pages overlap as expected" } else { "" };
         format!("{end} over {pages} page{}{overlap}", if pages == 1 { "" } else { "s" })
     }
 
@@ -377,8 +380,12 @@ impl<R: Row> Reading<R> {
             self.rows.retain(|row| alive.contains(&row.key()));
         }
         let proven_by = self.tails().max_by_key(|s| s.seq).and_then(|s| s.total);
+        // A source whose totals are below its own rows reports no total.
+        let trusted = self.segments.is_empty()
+            || self.segments.iter().all(|s| s.keys.is_empty())
+            || self.trusted_total().is_some();
         Walked {
-            expected: proven_by.or(self.last_total),
+            expected: proven_by.or(self.last_total).filter(|_| trusted),
             rows: self.rows,
             received: self.received,
             pages: self.pages,

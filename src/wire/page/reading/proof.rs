@@ -135,7 +135,9 @@ impl<R: Row> Reading<R> {
             }
             Ok(_) => None,
         };
-        let totals: HashSet<Option<u64>> = self.segments.iter().map(|s| s.total).collect();
+        // Totals that are below the rows of their own page are those of a page, not of the list.
+        let trusted = self.trusted_total().is_some();
+        let totals: HashSet<Option<u64>> = self.segments.iter().map(|s| s.total.filter(|_| trusted)).collect();
         let distinct = self.pass_keys().len() as u64;
         let told = totals.iter().next().copied().flatten();
         let problem = problem

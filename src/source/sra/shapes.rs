@@ -2,12 +2,13 @@
 //! and no HTTP.
 
 use crate::model::{
-    API_ACCOUNT, ApiAccess, Blocked, Group, GroupId, Harvest, ListKind, Outside, OutsideMember, User, UserId, UserKind,
-    VENDOR, VENDOR_USER,
+    API_ACCOUNT, ApiAccess, Blocked, Coverage, Group, GroupId, Harvest, LastLogin, ListKind, Outside, OutsideMember,
+    User, UserId, UserKind, VENDOR, VENDOR_USER,
 };
-use crate::source::record::{Decoding, Id, Listed, Record};
+use crate::source::decode::{Decoding, Fields, Id, Listed, Record};
 use ahash::{AHashMap, AHashSet};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -21,9 +22,17 @@ pub(super) struct Tenant {
     pub(super) members: Vec<(Id, Vec<Listed>)>,
     /// Every member of every policy is known.
     pub(super) members_whole: bool,
+    /// Policies whose members are not all known.
+    pub(super) unread_policies: BTreeSet<Id>,
+    /// Vendors whose users are not all known.
+    pub(super) unread_vendors: BTreeSet<Id>,
     /// By vendor.
     pub(super) vendor_users: Vec<(Id, Vec<Listed>)>,
     externals: Externals,
+    /// A provider's own record could not be read: whom it puts into a policy by default is unknown.
+    defaults_unknown: bool,
+    /// All policies of a user, as the user's own list reports them, directory groups included.
+    pub(super) resolved: AHashMap<Id, Vec<Id>>,
 }
 
 /// Where accounts come from.
@@ -56,20 +65,21 @@ impl Externals {
 
 impl Tenant {
     /// Takes the rows of one list.
-    pub(super) fn take(&mut self, kind: ListKind, rows: Vec<Listed>) {
+    pub(super) fn take(&mut self, kind: ListKind, rows: Vec<Listed>, decoding: &Decoding) {
         match kind {
             ListKind::Users => self.users = rows,
             ListKind::Groups => self.policies = rows,
             ListKind::SecurityProviders => {
-                let told = |mut row: Listed| {
-                    let (kind, name) = (row.record.take_text("type"), row.record.take_text("name"));
+                let provider = |row: Listed| {
+                    let mut row = Fields::of(row, "security-providers", decoding);
+                    let (kind, name) = (row.text("type"), row.text("name"));
                     (row.id, Provider { kind, name, default_policy: None, external_lookup: Vec::new() })
                 };
-                self.providers = rows.into_iter().map(told).collect();
+                self.providers = rows.into_iter().map(provider).collect();
             }
             ListKind::ApiAccounts => self.api_accounts = rows,
             ListKind::Vendors => self.vendors = rows,
-            ListKind::UserDetails | ListKind::Members | ListKind::VendorUsers => {}
+            ListKind::UserDetails | ListKind::Members | ListKind::DirectoryMembers | ListKind::VendorUsers => {}
         }
     }
 
@@ -80,10 +90,13 @@ impl Tenant {
         ids
     }
 
-    /// What a provider's own record tells; without one, nobody knows whether its users have a policy by default.
-    pub(super) fn provider_told(&mut self, id: &Id, record: Option<&Record>) {
+    /// Takes a provider's own record; without one, nobody knows whether its users have a policy by default.
+    pub(super) fn take_provider(&mut self, id: &Id, record: Option<&Record>) {
         match record {
-            None => drop(self.externals.providers.insert(id.clone())),
+            None => {
+                self.externals.providers.insert(id.clone());
+                self.defaults_unknown = true;
+            }
             Some(record) => {
                 if let Some(provider) = self.providers.get_mut(id) {
                     provider.default_policy = record.id("default_policy");
@@ -93,19 +106,57 @@ impl Tenant {
         }
     }
 
+    /// Notes which users directory members may hold, once the members are read.
+    pub(super) fn note_externals(&mut self) {
+        for member in self.members.iter().flat_map(|(_, rows)| rows).filter(|member| user_of(member).is_none()) {
+            match member.record.id("security_provider_id") {
+                Some(provider) if self.providers.contains_key(&provider) => {
+                    self.externals.providers.insert(provider);
+                }
+                // Providers that only look up groups are not listed, and their groups hold users of others.
+                _ => self.externals.anybody = true,
+            }
+        }
+    }
+
+    /// Returns the users who may be in a policy by way of a directory, ascending.
+    pub(super) fn maybe_in_directory(&self) -> Vec<Id> {
+        let may = |row: &&Listed| self.may_be_held(row);
+        let mut ids: Vec<Id> = self.users.iter().filter(may).map(|row| row.id.clone()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn may_be_held(&self, row: &Listed) -> bool {
+        let id = row.record.id("security_provider_id");
+        let provider = id.as_ref().and_then(|id| self.providers.get(id));
+        let kind = provider.and_then(|known| known.kind.as_deref());
+        let is_local = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("local"));
+        self.externals.may_hold(id.as_ref(), provider, is_local)
+    }
+
     /// Puts everything together.
     pub(super) fn fill(&mut self, harvest: &mut Harvest, decoding: &Decoding) {
         let mut groups_of = self.memberships(harvest, decoding);
         let policies: AHashSet<Id> = self.policies.iter().map(|policy| policy.id.clone()).collect();
+        // An absent last login means never where other accounts of the same list carry the field.
+        let reports_logins = self.users.iter().any(|row| row.record.get(LAST_LOGIN).is_some());
         for row in std::mem::take(&mut self.users) {
             let groups = groups_of.remove(&row.id).unwrap_or_default();
             let provider = row.record.id("security_provider_id").and_then(|id| self.providers.get(&id));
             let by_default =
                 provider.and_then(|provider| Some((provider.default_policy.clone()?, provider.name.clone())));
-            let mut user = self.user(row, groups, decoding);
+            let resolved = self.resolved.remove(&row.id);
+            let mut user = self.user(row, groups, reports_logins, decoding);
             if let Some((policy, name)) = by_default.filter(|(policy, _)| policies.contains(policy)) {
                 let name = name.unwrap_or_else(|| "security provider".into());
                 harvest.outside.extend(join_by_default(&mut user, &policy, &name, decoding));
+            }
+            if let Some(found) = resolved {
+                for policy in found {
+                    harvest.outside.extend(join_by_default(&mut user, &policy, BY_DIRECTORY, decoding));
+                }
+                user.groups_known = self.members_whole;
             }
             harvest.users.push(user);
         }
@@ -114,61 +165,76 @@ impl Tenant {
             let missing = |group_id| Outside { group_id, member: OutsideMember::Missing(UserId::from(id.to_text())) };
             harvest.outside.extend(groups.into_iter().map(missing));
         }
-        harvest.groups.extend(std::mem::take(&mut self.policies).into_iter().map(|row| group(row, "")));
-        let people = self.people_of_vendors(&policies, harvest, decoding);
+        let providers_failed =
+            matches!(harvest.coverage(ListKind::SecurityProviders), Coverage::Failed { .. } | Coverage::Drifted { .. });
+        let by_default_known = !self.defaults_unknown && !providers_failed;
+        let members_read = *harvest.coverage(ListKind::Members) != Coverage::NotOffered;
+        for row in std::mem::take(&mut self.policies) {
+            let known = members_read && by_default_known && !self.unread_policies.contains(&row.id);
+            harvest.groups.push(group(row, "", "groups", known, decoding));
+        }
+        let vendors_whole = self.unread_vendors.is_empty() && harvest.coverage(ListKind::Vendors).is_complete();
+        let people = self.people_of_vendors(&policies, vendors_whole, harvest, decoding);
         harvest.users.extend(people);
-        harvest.groups.extend(std::mem::take(&mut self.vendors).into_iter().map(|row| group(row, VENDOR)));
-        harvest.users.extend(std::mem::take(&mut self.api_accounts).into_iter().map(api_account));
+        for row in std::mem::take(&mut self.vendors) {
+            let known = !self.unread_vendors.contains(&row.id);
+            harvest.groups.push(group(row, VENDOR, "vendors", known, decoding));
+        }
+        let accounts = std::mem::take(&mut self.api_accounts);
+        harvest.users.extend(accounts.into_iter().map(|row| api_account(row, decoding)));
     }
 
-    /// The policies of each user; what is not a user goes outside.
+    /// Returns the policies of each user; what is not a user goes outside.
     fn memberships(&mut self, harvest: &mut Harvest, decoding: &Decoding) -> AHashMap<Id, Vec<GroupId>> {
         let mut groups_of: AHashMap<Id, Vec<GroupId>> = AHashMap::new();
         for (policy, members) in std::mem::take(&mut self.members) {
             let group_id = GroupId::from(decoding.word(&policy.to_text()));
-            for mut member in members {
-                if let Some(user) = member.record.id("user_id") {
+            for member in members {
+                if let Some(user) = user_of(&member) {
                     groups_of.entry(user).or_default().push(group_id.clone());
                     continue;
                 }
-                match member.record.id("security_provider_id") {
-                    Some(provider) if self.providers.contains_key(&provider) => {
-                        self.externals.providers.insert(provider);
-                    }
-                    // Providers that only look up groups are not listed, and their groups hold users of others.
-                    _ => self.externals.anybody = true,
-                }
-                let name = external_name(&mut member);
+                let name = external_name(Fields::of(member, "members", decoding));
                 harvest.outside.push(Outside { group_id: group_id.clone(), member: OutsideMember::Directory(name) });
             }
         }
         groups_of
     }
 
-    fn user(&self, row: Listed, groups: Vec<GroupId>, decoding: &Decoding) -> User {
-        let mut record = row.record;
-        let provider = record.id("security_provider_id");
+    fn user(&self, row: Listed, groups: Vec<GroupId>, reports_logins: bool, decoding: &Decoding) -> User {
+        let may_hold = self.may_be_held(&row);
+        let provider = row.record.id("security_provider_id");
+        let mut row = Fields::of(row, "users", decoding);
         let mut user = User::new(row.id.to_text());
-        user.username = record.take_text("username");
-        user.display_name = display_name(&mut record);
-        user.email_address = record.take_text("email_address");
-        user.enabled = record.take_flag("enabled");
+        user.username = row.text("username");
+        user.display_name = display_name(&mut row);
+        user.email_address = row.text("email_address");
+        user.enabled = row.flag("enabled");
         let known = provider.as_ref().and_then(|id| self.providers.get(id));
         user.account_type = known.and_then(|known| known.kind.as_deref()).map(|kind| decoding.word(kind));
-        let may_hold = self.externals.may_hold(provider.as_ref(), known, user.is_local());
         user.groups_known = self.members_whole && !may_hold;
         user.group_memberships = sorted(groups);
-        user.last_login = record.take_last_login("last_authentication", decoding);
-        user.created_at = record.take_date("created_at", decoding);
-        user.locale = record.take_text("preferred_email_language").map(|locale| decoding.word(&locale));
-        user.is_admin = record.take_flag("perm_admin");
-        second_factor(&mut user, &record);
-        user.extra = record.into_extra();
+        user.last_login = row.last_login(LAST_LOGIN);
+        if user.last_login == LastLogin::NotReported && user.is_local() && reports_logins {
+            user.last_login = LastLogin::Never { sentinel: None };
+        }
+        user.created_at = row.date("created_at");
+        user.locale = row.word("preferred_email_language");
+        user.is_admin = row.flag("perm_admin");
+        second_factor(&mut user, &row);
+        user.extra = row.into_extra();
         user
     }
 
-    /// Each person once, however many vendors name it. A vendor's policy is that of all its people.
-    fn people_of_vendors(&mut self, policies: &AHashSet<Id>, harvest: &mut Harvest, decoding: &Decoding) -> Vec<User> {
+    /// Returns each person once, however many vendors name it. A vendor's policy is that of all its people. `whole`: the people
+    /// of every vendor are known.
+    fn people_of_vendors(
+        &mut self,
+        policies: &AHashSet<Id>,
+        whole: bool,
+        harvest: &mut Harvest,
+        decoding: &Decoding,
+    ) -> Vec<User> {
         let mut people: Vec<(Listed, Vec<Id>)> = Vec::new();
         let mut places: AHashMap<Id, usize> = AHashMap::new();
         for (vendor, rows) in std::mem::take(&mut self.vendor_users) {
@@ -185,6 +251,7 @@ impl Tenant {
             vendors.sort_unstable();
             let groups = vendors.iter().map(|id| GroupId::from(decoding.word(&format!("{VENDOR}{}", id.to_text()))));
             let mut user = vendor_user(row, groups.collect(), decoding);
+            user.groups_known = whole;
             for vendor in self.vendors.iter().filter(|vendor| vendors.binary_search(&vendor.id).is_ok()) {
                 let Some(policy) = vendor.record.id("default_policy").filter(|id| policies.contains(id)) else {
                     continue;
@@ -196,6 +263,16 @@ impl Tenant {
         }
         users
     }
+}
+
+/// The field of `/user` with the last login.
+const LAST_LOGIN: &str = "last_authentication";
+/// What a membership comes through that only the user's own list of policies shows.
+const BY_DIRECTORY: &str = "directory group";
+
+/// Returns the user that a member of a policy is.
+pub(super) fn user_of(member: &Listed) -> Option<Id> {
+    member.record.id("user_id")
 }
 
 /// Puts the user into a policy that is everybody's who comes this way, unless it is in it already.
@@ -216,79 +293,79 @@ fn sorted(mut groups: Vec<GroupId>) -> Box<[GroupId]> {
     groups.into()
 }
 
-fn external_name(member: &mut Listed) -> Box<str> {
-    let name = member.record.take_text("distinguished_name").or_else(|| member.record.take_text("group_name"));
+fn external_name(mut member: Fields<'_>) -> Box<str> {
+    let name = member.text("distinguished_name").or_else(|| member.text("group_name"));
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("member {}", member.id.to_text()).into())
 }
 
 /// Remote Support has two names; the public one is what others see.
-fn display_name(record: &mut Record) -> Option<Box<str>> {
-    if record.get("public_display_name").is_some() {
-        return record.take_text("public_display_name");
+fn display_name(row: &mut Fields<'_>) -> Option<Box<str>> {
+    if row.get("public_display_name").is_some() {
+        return row.text("public_display_name");
     }
-    record.take_text("private_display_name")
+    row.text("private_display_name")
 }
 
 /// A passkey is a second factor as well.
-fn second_factor(user: &mut User, record: &Record) {
-    user.passkeys = record.count("fido2_credential_count");
+fn second_factor(user: &mut User, row: &Fields<'_>) {
+    user.passkeys = row.look_count("fido2_credential_count");
     let has_passkey = user.passkeys.is_some_and(|count| count > 0);
-    user.mfa = if has_passkey { Some(true) } else { record.flag("two_factor_enabled") };
+    user.mfa = if has_passkey { Some(true) } else { row.look_flag("two_factor_enabled") };
 }
 
-fn group(row: Listed, prefix: &str) -> Group {
-    let mut record = row.record;
+fn group(row: Listed, prefix: &str, list: &'static str, members_known: bool, decoding: &Decoding) -> Group {
+    let mut row = Fields::of(row, list, decoding);
     let mut group = Group::new(format!("{prefix}{}", row.id.to_text()));
-    group.name = record.take_text("name");
-    group.extra = record.into_extra();
+    group.name = row.text("name");
+    group.members_known = Some(members_known);
+    group.extra = row.into_extra();
     group
 }
 
 fn vendor_user(row: Listed, groups: Vec<GroupId>, decoding: &Decoding) -> User {
-    let mut record = row.record;
+    let mut row = Fields::of(row, "vendor-users", decoding);
     let mut user = User::new(format!("{VENDOR_USER}{}", row.id.to_text()));
     user.kind = UserKind::Vendor;
     user.account_type = Some(decoding.word("vendor"));
-    user.username = record.take_text("username");
-    user.display_name = record.take_text("public_display_name");
-    user.email_address = record.take_text("email_address");
-    user.enabled = record.take_flag("enabled");
-    user.last_login = record.take_last_login("last_authenticated_date", decoding);
-    user.expires_at = record.take_date("account_expiration", decoding);
-    user.locale = record.take_text("preferred_email_language").map(|locale| decoding.word(&locale));
-    user.groups_known = true;
+    user.username = row.text("username");
+    user.display_name = row.text("public_display_name");
+    user.email_address = row.text("email_address");
+    user.enabled = row.flag("enabled");
+    user.last_login = row.last_login("last_authenticated_date");
+    user.expires_at = row.date("account_expiration");
+    user.locale = row.word("preferred_email_language");
     user.group_memberships = sorted(groups);
-    user.blocked = if record.flag("is_expired") == Some(true) {
+    user.blocked = if row.look_flag("is_expired") == Some(true) {
         Some(Blocked::Expired)
     } else {
-        (record.flag("is_approved") == Some(false)).then_some(Blocked::NotApproved)
+        (row.look_flag("is_approved") == Some(false)).then_some(Blocked::NotApproved)
     };
-    second_factor(&mut user, &record);
-    user.extra = record.into_extra();
+    second_factor(&mut user, &row);
+    user.extra = row.into_extra();
     user
 }
 
-fn api_account(row: Listed) -> User {
-    let mut record = row.record;
+fn api_account(row: Listed, decoding: &Decoding) -> User {
+    let mut row = Fields::of(row, "api-accounts", decoding);
     let mut user = User::new(format!("{API_ACCOUNT}{}", row.id.to_text()));
     user.kind = UserKind::Service;
     user.account_type = Some("api-account".into());
-    user.username = record.take_text("name");
-    user.enabled = record.take_flag("enabled");
+    user.username = row.text("name");
+    user.enabled = row.flag("enabled");
     user.groups_known = true;
-    user.api = Some(Box::new(api_access(&record)));
-    user.extra = record.into_extra();
+    user.api = Some(Box::new(api_access(&row)));
+    user.extra = row.into_extra();
     user
 }
 
 /// Rights that reach beyond reading reports: changing the appliance, its accounts, or taking its secrets away.
-fn api_access(record: &Record) -> ApiAccess {
+fn api_access(row: &Fields<'_>) -> ApiAccess {
     const FLAGS: [&str; 4] = ["perm_configuration_vault_account", "perm_scim", "perm_backup", "perm_vault_backup"];
-    let full = record.get("perm_command").and_then(Value::as_str) == Some("full_access");
+    let full = row.get("perm_command").and_then(Value::as_str) == Some("full_access");
     let mut wide_rights: Vec<&'static str> = Vec::new();
     wide_rights.extend(full.then_some("perm_command: full_access"));
-    wide_rights.extend(FLAGS.into_iter().filter(|flag| record.flag(flag) == Some(true)));
-    let addresses = record.get("ip_addresses");
+    wide_rights.extend(FLAGS.into_iter().filter(|flag| row.look_flag(flag) == Some(true)));
+    let addresses = row.get("ip_addresses");
     let restricted = match addresses {
         Some(Value::String(text)) => Some(!text.trim().is_empty()),
         Some(Value::Array(items)) => Some(!items.is_empty()),

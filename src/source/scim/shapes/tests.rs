@@ -2,18 +2,19 @@
 
 use super::*;
 use crate::model::{SourceIdentity, Told};
+use crate::source::decode::Record;
 use serde_json::json;
 
 fn rows(records: Value) -> Vec<Listed> {
     let records: Vec<Record> = serde_json::from_value(records).unwrap();
-    crate::source::record::listed(records, "id", "/x").unwrap()
+    records.into_iter().map(|record| Listed::of(record, "id", true)).collect()
 }
 
 fn filled(users: Value, groups: Value, path: Option<&str>) -> Harvest {
     let identity =
         SourceIdentity { name: "s".into(), kind: "scim".to_owned(), url: String::new(), client_id: String::new() };
     let mut harvest = Harvest::of(identity);
-    fill(&mut harvest, rows(users), rows(groups), path, &Decoding::default());
+    fill(&mut harvest, rows(users), rows(groups), &BTreeSet::new(), path, &Decoding::default());
     harvest
 }
 

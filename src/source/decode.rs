@@ -1,0 +1,344 @@
+//! One reader of JSON records for all connectors: lenient with values, strict with meaning.
+//!
+//! A [`Record`] is a JSON object without secrets. A connector takes it apart through [`Fields`]: a value of an unexpected type
+//! costs that value and not the list. It is null in the table, stays in `extra` as written, and is counted in [`Decoding`].
+//! Knows no product's fields and no HTTP.
+
+mod envelope;
+mod fields;
+mod id;
+mod notes;
+mod value;
+
+pub(super) use envelope::{Envelope, ListShape};
+pub(super) use fields::Fields;
+pub(super) use id::Id;
+pub(super) use notes::Decoding;
+pub(super) use value::get;
+
+use crate::model::{is_secret, without_secrets, without_texts};
+use crate::wire::page::Row;
+use crate::wire::{Body, WireError, WireErrorKind};
+use ahash::AHashMap;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::hash_map::DefaultHasher;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A JSON object without secrets, at any depth. Where a name occurs twice, the last value counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Record(Vec<(Arc<str>, Value)>);
+
+impl Record {
+    /// Returns the place of a field; `caseless`: by its exact name, or else without case.
+    fn place(&self, key: &str, caseless: bool) -> Option<usize> {
+        let exact = self.0.iter().rposition(|(name, _)| **name == *key);
+        exact
+            .or_else(|| caseless.then(|| self.0.iter().rposition(|(name, _)| name.eq_ignore_ascii_case(key))).flatten())
+    }
+
+    /// Returns a field.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.place(key, false).map(|at| &self.0[at].1)
+    }
+
+    /// Returns a field, its name without case.
+    pub(super) fn get_caseless(&self, key: &str) -> Option<&Value> {
+        self.place(key, true).map(|at| &self.0[at].1)
+    }
+
+    /// Returns an id.
+    pub(super) fn id(&self, key: &str) -> Option<Id> {
+        self.get(key).and_then(Id::from_json)
+    }
+
+    /// Returns a list of ids, without the items that are none.
+    pub(super) fn ids(&self, key: &str) -> Vec<Id> {
+        match self.get(key).map(value::ids) {
+            Some(value::Lenient::Read(found)) => found.ids,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns a hash of everything in it: the same content, the same hash within a run.
+    fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (name, value) in &self.0 {
+            (name, value.to_string()).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+impl Body for Record {}
+
+thread_local! {
+    /// Names of fields: every row of a list repeats them, and whether a name means a secret takes a search for many words.
+    static NAMES: RefCell<AHashMap<Box<str>, (Arc<str>, bool)>> = RefCell::default();
+}
+
+/// Names that are kept; servers that make up more pay for a new one each time.
+const MOST_NAMES: usize = 4096;
+
+/// Returns the one copy of a field's name, and whether it means a secret.
+fn name_of(key: &str) -> (Arc<str>, bool) {
+    NAMES.with_borrow_mut(|names| {
+        if let Some((name, secret)) = names.get(key) {
+            return (Arc::clone(name), *secret);
+        }
+        let (name, secret): (Arc<str>, bool) = (key.into(), is_secret(key));
+        if names.len() < MOST_NAMES {
+            names.insert(key.into(), (Arc::clone(&name), secret));
+        }
+        (name, secret)
+    })
+}
+
+/// How serde_json names the only member of a number that keeps all its digits: in the place of a row it looks like an object.
+const NUMBER: &str = "$serde_json::private::Number";
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RecordVisitor;
+        impl<'de> Visitor<'de> for RecordVisitor {
+            type Value = Record;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
+                let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(16));
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    if key == NUMBER {
+                        let digits: String = map.next_value()?;
+                        fields.push((name_of("").0, digits.into()));
+                        continue;
+                    }
+                    let (name, secret) = name_of(&key);
+                    let value: Value = map.next_value()?;
+                    let kept = if secret { without_texts(value) } else { Some(without_secrets(value)) };
+                    fields.extend(kept.map(|value| (name, value)));
+                }
+                Ok(Record(fields))
+            }
+        }
+        deserializer.deserialize_map(RecordVisitor)
+    }
+}
+
+/// An item of a list: an object, or something else in its place.
+struct Item(Record);
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemVisitor;
+        impl<'de> Visitor<'de> for ItemVisitor {
+            type Value = Item;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a row")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
+                Record::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Item)
+            }
+            fn visit_unit<E: Error>(self) -> Result<Item, E> {
+                Ok(Item::foreign("null"))
+            }
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Item, E> {
+                Ok(Item::foreign(value))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Item, E> {
+                Ok(Item::foreign(text))
+            }
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Item, E> {
+                Ok(Item::foreign(number))
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Item, E> {
+                Ok(Item::foreign(number))
+            }
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Item, E> {
+                Ok(Item::foreign(number))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Item, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element::<Value>()? {
+                    items.push(item);
+                }
+                Ok(Item::foreign(Value::Array(items)))
+            }
+        }
+        deserializer.deserialize_any(ItemVisitor)
+    }
+}
+
+impl Item {
+    /// Makes a row without an id of something that is no object.
+    fn foreign(value: impl Into<Value>) -> Self {
+        Self(Record(vec![(name_of("").0, value.into())]))
+    }
+}
+
+/// A bare array of objects.
+#[derive(Default)]
+pub(super) struct Records {
+    pub(super) rows: Vec<Record>,
+    /// It was null: a list only where the same answer's total is 0.
+    pub(super) is_null: bool,
+    /// It was one object instead of a list: a row only where it has an id.
+    pub(super) is_single: bool,
+}
+
+impl<'de> Deserialize<'de> for Records {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RecordsVisitor;
+        impl<'de> Visitor<'de> for RecordsVisitor {
+            type Value = Records;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of objects")
+            }
+            fn visit_unit<E: Error>(self) -> Result<Records, E> {
+                Ok(Records { is_null: true, ..Records::default() })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Records, A::Error> {
+                let row = Record::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Records { rows: vec![row], is_null: false, is_single: true })
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Records, A::Error> {
+                let mut rows = Vec::new();
+                while let Some(Item(row)) = seq.next_element()? {
+                    rows.push(row);
+                }
+                Ok(Records { rows, ..Records::default() })
+            }
+        }
+        deserializer.deserialize_any(RecordsVisitor)
+    }
+}
+
+impl Body for Records {
+    fn rows(&self) -> Option<u64> {
+        Some(self.rows.len() as u64)
+    }
+
+    fn none() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+/// A row of a list: its id and its record.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Listed {
+    pub(super) id: Id,
+    pub(super) record: Record,
+}
+
+impl Listed {
+    /// Takes the id out of a record. A row without a usable one keeps its place in the list by its content.
+    pub(super) fn of(mut record: Record, key: &str, caseless: bool) -> Self {
+        let place = record.place(key, caseless);
+        let id = place.and_then(|at| Id::from_json(&record.0[at].1));
+        match (id, place) {
+            (Some(id), Some(at)) => {
+                record.0.swap_remove(at);
+                Self { id, record }
+            }
+            _ => Self { id: Id::Unusable(record.hash()), record },
+        }
+    }
+}
+
+impl Row for Listed {
+    type Key = Id;
+    fn key(&self) -> Id {
+        self.id.clone()
+    }
+
+    fn is_identified(&self) -> bool {
+        !matches!(self.id, Id::Unusable(_))
+    }
+}
+
+/// Returns the rows of an answer, by the field that holds the id, which is taken out. `total`: that of the same answer.
+/// Errors: it is no list.
+pub(super) fn listed(records: Records, key: &str, path: &str, total: Option<u64>) -> Result<Vec<Listed>, WireError> {
+    let shape = |text: String| WireError { context: format!("GET {path}"), kind: WireErrorKind::Shape(text) };
+    if records.is_null && total != Some(0) {
+        return Err(shape("$: expected a list, found null".to_owned()));
+    }
+    let rows: Vec<Listed> = records.rows.into_iter().map(|record| Listed::of(record, key, false)).collect();
+    if let [row] = &rows[..]
+        && records.is_single
+        && !row.is_identified()
+    {
+        let keys: Vec<String> = row.record.0.iter().map(|(name, _)| format!("{name:?}")).collect();
+        return Err(shape(format!("$: expected a list, found an object with {}", envelope::some_of(&keys))));
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(json: &str) -> Record {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn records(json: &str, total: Option<u64>) -> Result<Vec<String>, String> {
+        let rows = listed(serde_json::from_str(json).unwrap(), "id", "/x", total).map_err(|error| error.to_string())?;
+        Ok(rows.iter().map(|row| row.id.to_text()).collect())
+    }
+
+    #[test]
+    fn a_secret_is_gone_before_anybody_can_ask_for_it() {
+        let record = record(r#"{"ClientSecret":"canary","ClientID":"c","deep":[{"api_key":"canary","x":1}]}"#);
+        assert_eq!(record.get("ClientSecret"), None);
+        assert_eq!(record.get("deep").unwrap().to_string(), r#"[{"x":1}]"#);
+        assert_eq!(record.get("ClientID").unwrap(), "c");
+    }
+
+    #[test]
+    fn rights_and_dates_named_like_a_secret_stay() {
+        let record = record(
+            r#"{"perm_set_passwords":true,"password_expiration":"2027-01-01T00:00:00Z","password_age":7,"token":null}"#,
+        );
+        for key in ["perm_set_passwords", "password_expiration", "password_age", "token"] {
+            assert!(record.get(key).is_some(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_an_id_keeps_its_place_and_is_not_identified() {
+        let rows = records(r#"[{"id":7},{"x":1},{"id":null},{"id":""},null,"a text",5,[1],true]"#, None).unwrap();
+        assert_eq!(rows.len(), 9);
+        assert!(rows[0] == "7" && rows[1..].iter().all(|id| id == "unknown"), "{rows:?}");
+    }
+
+    #[test]
+    fn null_is_an_empty_list_only_where_the_total_is_0() {
+        assert_eq!(records("null", Some(0)).unwrap(), [""; 0]);
+        assert!(records("null", None).unwrap_err().contains("expected a list, found null"));
+        assert!(records("null", Some(3)).is_err());
+    }
+
+    #[test]
+    fn one_object_is_a_list_of_one_only_where_it_has_an_id() {
+        assert_eq!(records(r#"{"id":7,"name":"x"}"#, None).unwrap(), ["7"]);
+        let error = records(r#"{"error":{"code":500}}"#, None).unwrap_err();
+        assert!(error.contains(r#"found an object with "error""#), "{error}");
+    }
+
+    #[test]
+    fn the_last_of_two_values_of_one_name_counts() {
+        assert_eq!(record(r#"{"a":1,"a":2}"#).get("a").unwrap(), 2);
+    }
+
+    #[test]
+    fn numbers_keep_all_their_digits() {
+        let record = record(r#"{"id":36893488147419103232,"deep":{"n":1.10}}"#);
+        assert_eq!(record.id("id").unwrap().to_text(), "36893488147419103232");
+        assert_eq!(record.get("deep").unwrap().to_string(), r#"{"n":1.10}"#);
+    }
+}

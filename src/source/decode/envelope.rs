@@ -1,0 +1,249 @@
+//! The object around the rows of a list: `{"users":[…],"total":n}`.
+
+use super::{Item, Record, value};
+use crate::wire::Body;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The names in an envelope.
+pub(in crate::source) trait ListShape: 'static {
+    /// Key of the rows.
+    const ROWS: &'static str;
+    /// Key of the total.
+    const TOTAL: &'static str;
+    /// Names are compared without case, and the rows may be absent from an empty page (RFC 7643 §2.1, RFC 7644 §3.4.2).
+    const SCIM: bool;
+}
+
+/// One page of a list.
+pub(in crate::source) struct Envelope<S> {
+    pub(in crate::source) rows: Vec<Record>,
+    /// The source's total, where it can be read.
+    pub(in crate::source) total: Option<u64>,
+    shape: PhantomData<S>,
+}
+
+impl<S> Envelope<S> {
+    fn of(rows: Vec<Record>, total: Option<u64>) -> Self {
+        Self { rows, total, shape: PhantomData }
+    }
+}
+
+impl<S: ListShape> Body for Envelope<S> {
+    fn rows(&self) -> Option<u64> {
+        Some(self.rows.len() as u64)
+    }
+
+    fn none() -> Option<Self> {
+        Some(Self::of(Vec::new(), None))
+    }
+}
+
+/// What stands under the key of the rows.
+enum Rows {
+    List(Vec<Record>),
+    Null,
+    Other(&'static str),
+}
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowsVisitor;
+        impl<'de> Visitor<'de> for RowsVisitor {
+            type Value = Rows;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of objects")
+            }
+            fn visit_unit<E: Error>(self) -> Result<Rows, E> {
+                Ok(Rows::Null)
+            }
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Rows, E> {
+                Ok(Rows::Other("a boolean"))
+            }
+            fn visit_str<E: Error>(self, _: &str) -> Result<Rows, E> {
+                Ok(Rows::Other("a text"))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rows, A::Error> {
+                let row = Record::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Rows::List(vec![row]))
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Rows, A::Error> {
+                let mut rows = Vec::new();
+                while let Some(Item(row)) = seq.next_element()? {
+                    rows.push(row);
+                }
+                Ok(Rows::List(rows))
+            }
+        }
+        deserializer.deserialize_any(RowsVisitor)
+    }
+}
+
+/// What else an envelope says, as far as it decides whether missing rows mean an empty page.
+#[derive(Default)]
+struct Around {
+    keys: Vec<String>,
+    is_list_response: bool,
+    items_per_page: Option<u64>,
+    /// Some other key holds a list of objects: the rows under a name that is not theirs.
+    has_other_rows: bool,
+}
+
+impl Around {
+    fn note(&mut self, key: &str, value: &Value) {
+        self.keys.push(format!("{key:?}"));
+        let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        self.has_other_rows |= items.iter().any(Value::is_object);
+        if key.eq_ignore_ascii_case("schemas") {
+            let is_list = |schema: &Value| schema.as_str().is_some_and(|text| text.ends_with(":ListResponse"));
+            self.is_list_response |= is_list(value) || items.iter().any(is_list);
+        }
+        if key.eq_ignore_ascii_case("itemsPerPage")
+            && let value::Lenient::Read(count) = value::count(value)
+        {
+            self.items_per_page = Some(count);
+        }
+    }
+
+    /// RFC 7644 §3.4.2: `Resources` is absent when there are none. An object that tells something else is no empty page.
+    fn is_empty_page(&self, total: Option<u64>) -> bool {
+        let says_so = total == Some(0) || self.items_per_page == Some(0);
+        !self.has_other_rows && (self.is_list_response || total.is_some()) && (says_so || self.is_list_response)
+    }
+}
+
+impl<'de, S: ListShape> Deserialize<'de> for Envelope<S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EnvelopeVisitor<S>(PhantomData<S>);
+        impl<'de, S: ListShape> Visitor<'de> for EnvelopeVisitor<S> {
+            type Value = Envelope<S>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "an object with the key {:?}", S::ROWS)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<S>, A::Error> {
+                let is = |key: &str, name: &str| key == name || (S::SCIM && key.eq_ignore_ascii_case(name));
+                let (mut rows, mut total, mut around) = (None, None, Around::default());
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    if is(&key, S::ROWS) {
+                        rows = Some(map.next_value::<Rows>()?);
+                    } else {
+                        let value: Value = map.next_value()?;
+                        if is(&key, S::TOTAL)
+                            && let value::Lenient::Read(count) = value::count(&value)
+                        {
+                            total = Some(count);
+                        }
+                        around.note(&key, &value);
+                    }
+                }
+                page(rows, total, &around)
+            }
+        }
+        deserializer.deserialize_any(EnvelopeVisitor(PhantomData::<S>))
+    }
+}
+
+fn page<S: ListShape, E: Error>(rows: Option<Rows>, total: Option<u64>, around: &Around) -> Result<Envelope<S>, E> {
+    let wanted = format_args!("expected key {:?}", S::ROWS);
+    match rows {
+        Some(Rows::List(rows)) => Ok(Envelope::of(rows, total)),
+        Some(Rows::Null) if total == Some(0) => Ok(Envelope::of(Vec::new(), total)),
+        Some(Rows::Null) => Err(E::custom(format!("{wanted} with a list, found null, and the total is not 0"))),
+        Some(Rows::Other(what)) => Err(E::custom(format!("{wanted} with a list, found {what}"))),
+        None if S::SCIM && around.is_empty_page(total) => Ok(Envelope::of(Vec::new(), total)),
+        None if around.keys.is_empty() => Err(E::custom(format!("{wanted}, found an empty object"))),
+        None => Err(E::custom(format!("{wanted}, found {}", some_of(&around.keys)))),
+    }
+}
+
+/// Returns the first few names of an answer.
+pub(super) fn some_of(keys: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = keys.iter().take(SHOWN).map(|key| key.chars().take(60).collect()).collect();
+    let more = if keys.len() > SHOWN { format!(" and {} more", keys.len() - SHOWN) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Guide;
+    impl ListShape for Guide {
+        const ROWS: &'static str = "users";
+        const TOTAL: &'static str = "total";
+        const SCIM: bool = false;
+    }
+    struct Scim;
+    impl ListShape for Scim {
+        const ROWS: &'static str = "Resources";
+        const TOTAL: &'static str = "totalResults";
+        const SCIM: bool = true;
+    }
+
+    fn read<S: ListShape>(json: &str) -> Result<(usize, Option<u64>), String> {
+        serde_json::from_str::<Envelope<S>>(json).map(|page| (page.rows.len(), page.total)).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn totals_are_read_as_numbers_texts_and_with_a_fraction_of_zeros() {
+        for total in ["5", "5.0", "\"5\"", "\"5.0\""] {
+            assert_eq!(read::<Guide>(&format!(r#"{{"users":[{{"id":1}}],"total":{total}}}"#)).unwrap(), (1, Some(5)));
+        }
+        for total in ["null", "-1", "\"many\"", "[5]"] {
+            assert_eq!(read::<Guide>(&format!(r#"{{"users":[],"total":{total}}}"#)).unwrap(), (0, None), "{total}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_the_expected_key_names_what_was_found() {
+        let error = read::<Guide>(r#"{"Data":[{"id":1}],"TotalCount":5}"#).unwrap_err();
+        assert!(error.starts_with(r#"expected key "users", found "Data", "TotalCount""#), "{error}");
+        assert!(read::<Guide>(r#"{"Users":[]}"#).is_err(), "only SCIM names are compared without case");
+        assert!(read::<Guide>("{}").unwrap_err().contains("an empty object"));
+        assert!(read::<Guide>("[]").unwrap_err().contains(r#"key "users""#));
+    }
+
+    #[test]
+    fn null_instead_of_a_list_is_empty_only_where_the_total_is_0() {
+        assert_eq!(read::<Guide>(r#"{"users":null,"total":0}"#).unwrap(), (0, Some(0)));
+        assert!(read::<Guide>(r#"{"users":null}"#).is_err());
+        assert!(read::<Guide>(r#"{"users":null,"total":3}"#).is_err());
+        assert!(read::<Guide>(r#"{"users":"none","total":0}"#).unwrap_err().contains("found a text"));
+    }
+
+    #[test]
+    fn one_object_is_a_list_of_one() {
+        assert_eq!(read::<Guide>(r#"{"users":{"id":1},"total":1}"#).unwrap(), (1, Some(1)));
+    }
+
+    #[test]
+    fn scim_names_are_compared_without_case_and_missing_resources_are_an_empty_page() {
+        assert_eq!(read::<Scim>(r#"{"totalresults":"2","RESOURCES":[{"id":1},{"id":2}]}"#).unwrap(), (2, Some(2)));
+        let list = r#""schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]"#;
+        for empty in [
+            r#"{"totalResults":0}"#.to_owned(),
+            format!(r#"{{{list},"totalResults":5,"startIndex":6}}"#),
+            format!(r#"{{{list},"itemsPerPage":0}}"#),
+        ] {
+            assert!(read::<Scim>(&empty).is_ok_and(|(rows, _)| rows == 0), "{empty}");
+        }
+    }
+
+    #[test]
+    fn an_object_with_the_rows_under_another_name_or_with_an_error_is_no_empty_page() {
+        for body in [
+            r#"{"totalResults":3,"Items":[{"id":1}]}"#,
+            r#"{"totalResults":3}"#,
+            r#"{"error":"x"}"#,
+            "{}",
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"403"}"#,
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"Items":[{"id":1}]}"#,
+        ] {
+            assert!(read::<Scim>(body).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! One row on its way into the model, field by field. What nobody takes, and what cannot be read, is what is left: `extra`.
+
+use super::value::{self, Lenient};
+use super::{Decoding, Id, Listed, Record};
+use crate::model::{Extra, LastLogin, Told};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// A row with its place of origin. Readings that take a field remove it; those that look leave it in `extra`.
+pub(in crate::source) struct Fields<'a> {
+    pub(in crate::source) id: Id,
+    record: Record,
+    list: &'static str,
+    caseless: bool,
+    notes: &'a Decoding,
+}
+
+impl<'a> Fields<'a> {
+    /// Begins with a row of this list (`users`, `groups`, …: its name in counts of odd values).
+    pub(in crate::source) fn of(row: Listed, list: &'static str, notes: &'a Decoding) -> Self {
+        Self { id: row.id, record: row.record, list, caseless: false, notes }
+    }
+
+    /// Compares names without case, as SCIM does (RFC 7643 §2.1).
+    pub(in crate::source) fn caseless(mut self) -> Self {
+        self.caseless = true;
+        self
+    }
+
+    /// Returns a field as it is; it stays.
+    pub(in crate::source) fn get(&self, key: &str) -> Option<&Value> {
+        self.record.place(key, self.caseless).map(|at| &self.record.0[at].1)
+    }
+
+    /// Takes a field as it is.
+    pub(in crate::source) fn take(&mut self, key: &str) -> Option<Value> {
+        self.record.place(key, self.caseless).map(|at| self.record.0.swap_remove(at).1)
+    }
+
+    /// Keeps a value in `extra`, and counts it as one that could not be read.
+    pub(in crate::source) fn keep_odd(&mut self, key: &str, value: Value) {
+        self.record.0.push((super::name_of(key).0, value));
+        self.odd(key);
+    }
+
+    /// Counts a value that could not be read.
+    pub(in crate::source) fn odd(&self, key: &str) {
+        self.notes.odd(self.list, key, &self.id.to_text());
+    }
+
+    /// Takes a field that can be read; null is taken too, anything else stays and is counted.
+    fn read<T>(&mut self, key: &str, read: impl Fn(&Value) -> Lenient<T>) -> Option<T> {
+        let at = self.record.place(key, self.caseless)?;
+        match read(&self.record.0[at].1) {
+            Lenient::Read(value) => {
+                self.record.0.swap_remove(at);
+                Some(value)
+            }
+            Lenient::Null => {
+                self.record.0.swap_remove(at);
+                None
+            }
+            Lenient::Odd => {
+                self.odd(key);
+                None
+            }
+        }
+    }
+
+    /// Reads a field that stays.
+    fn look<T>(&self, key: &str, read: impl Fn(&Value) -> Lenient<T>) -> Option<T> {
+        match read(self.get(key)?) {
+            Lenient::Read(value) => Some(value),
+            Lenient::Null => None,
+            Lenient::Odd => {
+                self.odd(key);
+                None
+            }
+        }
+    }
+
+    /// Takes a text.
+    pub(in crate::source) fn text(&mut self, key: &str) -> Option<Box<str>> {
+        // The common case, without a copy.
+        let at = self.record.place(key, self.caseless)?;
+        if self.record.0[at].1.is_string() {
+            let Value::String(text) = self.record.0.swap_remove(at).1 else { return None };
+            return Some(text.into_boxed_str());
+        }
+        self.read(key, value::text)
+    }
+
+    /// Takes a text that many rows share.
+    pub(in crate::source) fn word(&mut self, key: &str) -> Option<Arc<str>> {
+        self.text(key).map(|text| self.notes.word(&text))
+    }
+
+    /// Takes a boolean.
+    pub(in crate::source) fn flag(&mut self, key: &str) -> Option<bool> {
+        self.read(key, value::flag)
+    }
+
+    /// Reads a boolean that stays.
+    pub(in crate::source) fn look_flag(&self, key: &str) -> Option<bool> {
+        self.look(key, value::flag)
+    }
+
+    /// Reads a whole number that stays.
+    pub(in crate::source) fn look_count(&self, key: &str) -> Option<u64> {
+        self.look(key, value::count)
+    }
+
+    /// Takes a list of ids. `None` where it is absent or null, and where an item is no id: then not all are known. What is no
+    /// id stays in `extra`.
+    pub(in crate::source) fn ids(&mut self, key: &str) -> (Vec<Id>, bool) {
+        let at = self.record.place(key, self.caseless);
+        match at.map(|at| value::ids(&self.record.0[at].1)) {
+            None => (Vec::new(), false),
+            Some(Lenient::Null) => {
+                drop(self.take(key));
+                (Vec::new(), false)
+            }
+            Some(Lenient::Odd) => {
+                self.odd(key);
+                (Vec::new(), false)
+            }
+            Some(Lenient::Read(found)) if found.odd == 0 => {
+                drop(self.take(key));
+                (found.ids, true)
+            }
+            Some(Lenient::Read(found)) => {
+                self.odd(key);
+                (found.ids, false)
+            }
+        }
+    }
+
+    /// Takes a last login.
+    pub(in crate::source) fn last_login(&mut self, key: &str) -> LastLogin {
+        let read = self.notes.last_login(self.get(key));
+        self.take_date(key);
+        read
+    }
+
+    /// Takes any other date.
+    pub(in crate::source) fn date(&mut self, key: &str) -> Told {
+        let read = self.notes.date(self.get(key));
+        self.take_date(key);
+        read
+    }
+
+    /// What cannot be a date by its type stays.
+    fn take_date(&mut self, key: &str) {
+        if matches!(self.get(key), Some(Value::Bool(_) | Value::Array(_) | Value::Object(_))) {
+            self.odd(key);
+        } else {
+            drop(self.take(key));
+        }
+    }
+
+    /// Returns what a JSON Pointer (RFC 6901) leads to; it stays.
+    pub(in crate::source) fn at(&self, pointer: &str) -> Option<&Value> {
+        let mut path = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+        let mut value = self.get(&path.next()?)?;
+        for step in path {
+            value = match value {
+                Value::Object(_) if self.caseless => value::get(value, &step)?,
+                Value::Object(fields) => fields.get(&step)?,
+                Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+                _ => return None,
+            };
+        }
+        Some(value)
+    }
+
+    /// Returns all that nobody took.
+    pub(in crate::source) fn into_extra(self) -> Option<Extra> {
+        if self.record.0.is_empty() {
+            return None;
+        }
+        let fields: Map<String, Value> =
+            self.record.0.into_iter().map(|(name, value)| (name.as_ref().to_owned(), value)).collect();
+        Extra::of(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields<'a>(json: &str, notes: &'a Decoding) -> Fields<'a> {
+        Fields::of(Listed::of(serde_json::from_str(json).unwrap(), "id", false), "users", notes)
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_null_stays_in_extra_and_is_counted_once_a_row() {
+        let notes = Decoding::default();
+        for _ in 0..2 {
+            let mut row = fields(r#"{"id":17,"enabled":"maybe","locale":{"code":"en"},"name":7,"gone":null}"#, &notes);
+            assert_eq!((row.flag("enabled"), row.text("locale"), row.flag("gone")), (None, None, None));
+            assert_eq!(row.text("name").as_deref(), Some("7"));
+            assert_eq!(row.into_extra().as_deref(), Some(r#"{"enabled":"maybe","locale":{"code":"en"}}"#));
+        }
+        let odd: Vec<_> = notes.odd_values().into_iter().map(|odd| (odd.field, odd.count, odd.example)).collect();
+        let expected = [("users.enabled", 1, "17"), ("users.locale", 1, "17")];
+        assert_eq!(odd, expected.map(|(field, count, id)| (field.into(), count, id.into())));
+    }
+
+    #[test]
+    fn a_list_with_an_item_that_is_no_id_is_not_all_known_and_stays_in_extra() {
+        let notes = Decoding::default();
+        let mut row = fields(r#"{"id":1,"a":[1,true],"b":[2],"c":null,"d":"1,2"}"#, &notes);
+        let numbers = |ids: Vec<Id>| ids.iter().map(Id::to_text).collect::<Vec<_>>();
+        let read = ["a", "b", "c", "d", "e"].map(|key| row.ids(key));
+        let read = read.map(|(ids, known)| (numbers(ids), known));
+        assert_eq!(read[0], (vec!["1".to_owned()], false));
+        assert_eq!(read[1], (vec!["2".to_owned()], true));
+        assert_eq!(read[2..], [(vec![], false), (vec![], false), (vec![], false)]);
+        assert_eq!(row.into_extra().as_deref(), Some(r#"{"a":[1,true],"d":"1,2"}"#));
+    }
+
+    #[test]
+    fn a_pointer_leads_through_names_with_slashes_and_colons() {
+        let notes = Decoding::default();
+        let row = fields(r#"{"id":1,"urn:x:2.0:User":{"a/b":{"last~Login":"now"}},"list":[1,2]}"#, &notes);
+        assert_eq!(row.at("/urn:x:2.0:User/a~1b/last~0Login"), Some(&Value::from("now")));
+        assert_eq!(row.at("/list/1"), Some(&Value::from(2)));
+        assert_eq!((row.at("/list/x"), row.at("/nowhere"), row.at("")), (None, None, None));
+        assert_eq!(row.caseless().at("/URN:X:2.0:user/A~1B/LAST~0LOGIN"), Some(&Value::from("now")));
+    }
+
+    #[test]
+    fn names_are_compared_without_case_only_where_that_was_asked_for() {
+        let notes = Decoding::default();
+        let mut row = fields(r#"{"id":1,"UserName":"a"}"#, &notes);
+        assert_eq!(row.text("userName"), None);
+        assert_eq!(row.caseless().text("userName").as_deref(), Some("a"));
+    }
+}

@@ -1,0 +1,113 @@
+//! What reading a source's records notes: words that repeat, dates without a time zone, values that could not be read.
+
+use crate::model::{Harvest, LastLogin, OddValue, Told, User, instant_text};
+use crate::source::date::{self, Parsed, Raw};
+use ahash::AHashSet;
+use chrono::TimeDelta;
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The notes of one source in one run.
+#[derive(Default)]
+pub(in crate::source) struct Decoding {
+    words: RefCell<AHashSet<Arc<str>>>,
+    without_offset: Cell<u64>,
+    /// By list and field: ids of the rows. Windows overlap, so that a row may be read twice.
+    odd: RefCell<BTreeMap<(&'static str, Box<str>), AHashSet<Box<str>>>>,
+}
+
+impl Decoding {
+    /// Returns the one copy of a word that many records repeat.
+    pub(in crate::source) fn word(&self, text: &str) -> Arc<str> {
+        if let Some(word) = self.words.borrow().get(text) {
+            return Arc::clone(word);
+        }
+        let word: Arc<str> = text.into();
+        self.words.borrow_mut().insert(Arc::clone(&word));
+        word
+    }
+
+    /// Counts a value of a row that could not be read.
+    pub(in crate::source) fn odd(&self, list: &'static str, field: &str, id: &str) {
+        self.odd.borrow_mut().entry((list, field.into())).or_default().insert(id.into());
+    }
+
+    /// Returns the values that could not be read, by field. The example is the first id in the order of text.
+    pub(in crate::source) fn odd_values(&self) -> Vec<OddValue> {
+        let odd = self.odd.borrow();
+        let value = |((list, field), ids): (&(&str, Box<str>), &AHashSet<Box<str>>)| OddValue {
+            field: format!("{list}.{field}"),
+            count: ids.len() as u64,
+            example: ids.iter().min().cloned().unwrap_or_default(),
+        };
+        odd.iter().map(value).collect()
+    }
+
+    /// Reads a last login as JSON has it; `None` where the key is absent.
+    pub(in crate::source) fn last_login(&self, value: Option<&Value>) -> LastLogin {
+        with_raw(value, |raw| self.counted(date::last_login(raw)))
+    }
+
+    /// Reads any other date as JSON has it.
+    pub(in crate::source) fn date(&self, value: Option<&Value>) -> Told {
+        with_raw(value, |raw| self.counted(date::told(raw)))
+    }
+
+    fn counted<T>(&self, parsed: Parsed<T>) -> T {
+        self.without_offset.set(self.without_offset.get() + u64::from(parsed.assumed_utc));
+        parsed.value
+    }
+
+    /// Adds to the harvest what had to be assumed, and what could not be read.
+    pub(in crate::source) fn finish(&self, harvest: &mut Harvest) {
+        match self.without_offset.get() {
+            0 => {}
+            1 => harvest.warnings.push("1 date has no time zone; UTC was assumed".to_owned()),
+            n => harvest.warnings.push(format!("{n} dates have no time zone; UTC was assumed")),
+        }
+        harvest.odd_values.extend(self.odd_values());
+        harvest.users.iter_mut().for_each(check_login);
+    }
+}
+
+/// A login more than a day before the account existed is no login: the day is for clocks and time zones that differ.
+fn check_login(user: &mut User) {
+    if let (LastLogin::At(login), Told::At(created)) = (&user.last_login, &user.created_at)
+        && *login + TimeDelta::days(1) < *created
+    {
+        user.last_login = LastLogin::Unreadable(instant_text(*login).into());
+    }
+}
+
+fn with_raw<T>(value: Option<&Value>, read: impl FnOnce(Raw<'_>) -> T) -> T {
+    match value {
+        None => read(Raw::Absent),
+        Some(Value::Null) => read(Raw::Null),
+        Some(Value::String(text)) => read(Raw::Text(text)),
+        Some(Value::Number(number)) => read(Raw::Number(&number.to_string())),
+        Some(other) => read(Raw::Other(&other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_unreadable_more_than_a_day_before_the_account_was_created() {
+        for (login, readable) in [
+            ("2025-11-20T08:00:00Z", true),
+            ("2025-11-19T08:00:00Z", true),
+            ("2025-11-19T07:59:59Z", false),
+            ("2001-01-01T00:00:00Z", false),
+        ] {
+            let mut user = User::new("1");
+            user.created_at = Told::At("2025-11-20T08:00:00Z".parse().unwrap());
+            user.last_login = LastLogin::At(login.parse().unwrap());
+            check_login(&mut user);
+            assert_eq!(user.last_login.at().is_some(), readable, "{login}");
+        }
+    }
+}

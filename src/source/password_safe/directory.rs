@@ -1,0 +1,281 @@
+//! Groups that a directory fills. Reading the members of such a group makes the appliance synchronise it with the directory
+//! (vendor's reference of `GET UserGroups/{id}/Users`): a write, slow, and able to change the list that is being read. So their
+//! memberships are read by user, for whom no synchronisation is documented, or not at all, or, where the configuration
+//! asks for it, by group: each group once, and never again once the request was sent.
+
+use super::super::decode::{Id, Listed, Record, Records};
+use super::super::lists::{identified, is_hopeless, probed, without_id};
+use super::super::per_group::{Nouns, PerGroup};
+use super::super::{DirectoryGroups, ProbedList};
+use super::shapes::{self, Account};
+use super::{Effort, PasswordSafe, in_one, rows_of};
+use crate::model::{Harvest, ListKind};
+use crate::wire::Plan;
+use futures_util::stream::{self, StreamExt};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+const USERS: Nouns = Nouns { rows: "directory groups", one: "user", many: "users" };
+const GROUPS: Nouns = Nouns { rows: "members", one: "directory group", many: "directory groups" };
+
+/// Who fills a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The product itself (`BeyondInsight`).
+    Plain,
+    /// A directory.
+    Directory,
+    /// Its type is not reported: anybody may be in it, and reading its members may synchronise it.
+    Unknown,
+}
+
+/// Returns who fills a group, by `GroupType` in any case of letters. Every type but the product's own is a directory's.
+pub(super) fn kind_of(group: &Listed) -> Kind {
+    match group.record.get("GroupType").and_then(Value::as_str).map(str::trim) {
+        Some(kind) if kind.eq_ignore_ascii_case("BeyondInsight") => Kind::Plain,
+        Some(kind) if !kind.is_empty() => Kind::Directory,
+        _ => Kind::Unknown,
+    }
+}
+
+/// What is known of the members of directory groups.
+#[derive(Default)]
+pub(super) struct Directory {
+    /// Every group that a directory may fill.
+    groups: BTreeSet<Id>,
+    /// Users who can be in one of them.
+    candidates: BTreeSet<Id>,
+    /// Groups by user, of those who were asked.
+    pub(super) of_user: BTreeMap<Id, Vec<Id>>,
+    /// Users by group, of those that were synchronised.
+    pub(super) members: BTreeMap<Id, Vec<Listed>>,
+    tally: Option<(PerGroup, DirectoryGroups, u64)>,
+    warnings: Vec<String>,
+}
+
+impl Directory {
+    /// Returns whether all directory groups of a user are known.
+    pub(super) fn knows_user(&self, id: &Id) -> bool {
+        match &self.tally {
+            _ if self.groups.is_empty() || !self.candidates.contains(id) => true,
+            Some((_, DirectoryGroups::ByUser, _)) => self.of_user.contains_key(id),
+            Some((tally, _, _)) => tally.unknown().is_empty(),
+            None => false,
+        }
+    }
+
+    /// Returns whether all members of a group are known. `None`: no directory fills it.
+    pub(super) fn knows_group(&self, id: &Id) -> Option<bool> {
+        self.groups.contains(id).then(|| match &self.tally {
+            Some((_, DirectoryGroups::ByUser, _)) => self.candidates.iter().all(|user| self.of_user.contains_key(user)),
+            Some((tally, _, _)) => !tally.unknown().contains(id),
+            None => false,
+        })
+    }
+
+    /// Words for the proof of the other groups' members: what it does not cover.
+    pub(super) fn unread_note(&self) -> Option<String> {
+        (self.tally.is_none() && !self.groups.is_empty())
+            .then(|| format!("the members of {} are not read", counted(self.groups.len())))
+    }
+
+    /// Adds the report and the warnings.
+    pub(super) fn report_on(&self, harvest: &mut Harvest, base: &str) {
+        harvest.warnings.extend(self.warnings.iter().cloned());
+        if let Some((tally, way, requests)) = &self.tally {
+            let path = if *way == DirectoryGroups::ByUser { "Users/{id}/UserGroups" } else { "UserGroups/{id}/Users" };
+            harvest.lists.push(tally.report(format!("{base}/{path}"), *requests));
+        }
+    }
+}
+
+fn counted(groups: usize) -> String {
+    if groups == 1 { "1 directory group".to_owned() } else { format!("{groups} directory groups") }
+}
+
+/// Returns the users who can be in these groups: local and application users are in none that a directory is known to fill.
+fn candidates(kinds: &BTreeSet<&'static str>, users: &[&Listed]) -> BTreeSet<Id> {
+    let untyped = kinds.contains("unknown");
+    let can = |record: &Record| match shapes::account_of(record) {
+        Account::Application => false,
+        Account::Local => untyped,
+        Account::Other => true,
+    };
+    users.iter().filter(|user| can(&user.record)).map(|user| user.id.clone()).collect()
+}
+
+fn kinds(groups: &[Listed]) -> BTreeSet<&'static str> {
+    let word = |group: &Listed| match kind_of(group) {
+        Kind::Plain => None,
+        Kind::Directory => Some("directory"),
+        Kind::Unknown => Some("unknown"),
+    };
+    groups.iter().filter_map(word).collect()
+}
+
+impl PasswordSafe {
+    /// Reads what the configuration allows to read of directory groups.
+    ///
+    /// `inactive`: users of whom no list says that they exist.
+    pub(super) async fn directory(&self, groups: &[Listed], listed: &[Listed], inactive: &[Listed]) -> Directory {
+        let users: Vec<&Listed> = listed.iter().chain(inactive).collect();
+        let named = groups.iter().filter(|group| kind_of(group) != Kind::Plain).map(|group| group.id.clone());
+        let mut directory = Directory {
+            groups: named.collect(),
+            candidates: candidates(&kinds(groups), &users),
+            ..Directory::default()
+        };
+        if directory.groups.is_empty() {
+            return directory;
+        }
+        match self.directory_groups {
+            DirectoryGroups::Skip => directory.warnings.push(self.why_skipped(directory.groups.len())),
+            DirectoryGroups::ByUser => self.by_user(&mut directory, inactive).await,
+            DirectoryGroups::Sync => self.synchronised(&mut directory).await,
+        }
+        directory
+    }
+
+    fn why_skipped(&self, groups: usize) -> String {
+        format!(
+            "the members of {} are unknown, because directory_groups = \"skip\"; \"by-user\" reads them with a request a user",
+            counted(groups)
+        )
+    }
+
+    /// Returns why a request for each of so many users does not fit the time that is left.
+    fn beyond_deadline(&self, users: usize, groups: usize) -> Option<String> {
+        let users = u32::try_from(users).unwrap_or(u32::MAX);
+        let (needed, left) = (f64::from(users) / self.requests_per_second, self.desk.client.time_left().as_secs_f64());
+        (needed > left).then(|| {
+            format!(
+                "the members of {} are unknown: directory_groups = \"by-user\" takes {users} requests, {needed:.0} s at {} a \
+                 second, and {left:.0} s of deadline_minutes are left; raise deadline_minutes or requests_per_second",
+                counted(groups),
+                self.requests_per_second
+            )
+        })
+    }
+
+    async fn by_user(&self, directory: &mut Directory, inactive: &[Listed]) {
+        if let Some(why) = self.beyond_deadline(directory.candidates.len(), directory.groups.len()) {
+            directory.warnings.push(why);
+            return;
+        }
+        let before = self.desk.client.requests();
+        let kind = ListKind::DirectoryMembers;
+        let mut tally = PerGroup::of(kind, USERS, directory.candidates.iter().cloned()).without_total();
+        self.groups_of(directory.candidates.clone(), &mut directory.of_user, &mut tally).await;
+        if tally.needs_list() {
+            let listed = self.array(&self.users_path(), "UserID", &mut Effort::default()).await;
+            let unlisted = inactive.iter().map(|row| row.id.clone());
+            let now = listed.ok().map(|rows| rows.into_iter().map(|row| row.id).chain(unlisted).collect());
+            tally.settle(now.as_ref());
+            let absent = tally.absent().into_iter().collect();
+            self.groups_of(absent, &mut directory.of_user, &mut tally).await;
+        }
+        directory.of_user.values_mut().for_each(|groups| groups.retain(|id| directory.groups.contains(id)));
+        directory.tally = Some((tally, DirectoryGroups::ByUser, self.desk.client.requests() - before));
+    }
+
+    /// Reads the groups of these users.
+    async fn groups_of(&self, users: BTreeSet<Id>, found: &mut BTreeMap<Id, Vec<Id>>, tally: &mut PerGroup) {
+        let mut answers = stream::iter(users)
+            .map(|id| async move {
+                let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
+                let rows = self.array(&path, "GroupID", &mut Effort::default()).await;
+                (id, rows)
+            })
+            .buffer_unordered(self.desk.walk.concurrency);
+        while let Some((id, rows)) = answers.next().await {
+            match rows {
+                Ok(rows) => {
+                    let (rows, others) = identified(rows);
+                    let groups = rows.iter().map(|row| row.id.clone()).collect();
+                    tally.take(&id, in_one(rows));
+                    if others == 0 {
+                        found.insert(id, groups);
+                    } else {
+                        tally.doubt(&id, without_id(others));
+                    }
+                }
+                Err(error) => {
+                    if tally.failed(&id, error) {
+                        break;
+                    }
+                }
+            }
+            self.desk.progress(ListKind::DirectoryMembers, found.len() as u64, None);
+        }
+    }
+
+    /// Has the appliance synchronise each group, one after the other, and reads its members.
+    async fn synchronised(&self, directory: &mut Directory) {
+        let before = self.desk.client.requests();
+        let mut tally =
+            PerGroup::of(ListKind::DirectoryMembers, GROUPS, directory.groups.iter().cloned()).without_total();
+        let text = format!(
+            "the appliance is asked to synchronise {} with the directory (directory_groups = \"sync\")",
+            counted(directory.groups.len())
+        );
+        self.desk.warn(&text);
+        directory.warnings.push(text);
+        for id in &directory.groups {
+            let path = self.members_path(id);
+            let answer = self.desk.client.get_once_only::<Records>(&path, self.sync_timeout).await;
+            match answer.and_then(|rows| rows_of(rows, "UserID", &path)) {
+                Ok(rows) => {
+                    let rows = tally.take(id, in_one(rows));
+                    directory.members.insert(id.clone(), rows);
+                }
+                Err(error) => {
+                    // Another group may be one of a directory that answers.
+                    let ends = is_hopeless(&error);
+                    tally.failed(id, error);
+                    if ends {
+                        break;
+                    }
+                }
+            }
+            self.desk.progress(ListKind::DirectoryMembers, directory.members.len() as u64, None);
+        }
+        directory.tally = Some((tally, DirectoryGroups::Sync, self.desk.client.requests() - before));
+    }
+
+    /// Reads the groups of one directory user where a run reads those, and says what a run makes of directory groups.
+    pub(super) async fn look_at_directory(
+        &self,
+        users: &[Listed],
+        groups: &[Listed],
+        plan: &mut Plan,
+    ) -> (Vec<ProbedList>, Vec<String>) {
+        let count = groups.iter().filter(|group| kind_of(group) != Kind::Plain).count();
+        if count == 0 {
+            return (Vec::new(), Vec::new());
+        }
+        let users: Vec<&Listed> = users.iter().collect();
+        let candidates = candidates(&kinds(groups), &users);
+        match self.directory_groups {
+            DirectoryGroups::Skip => (Vec::new(), vec![self.why_skipped(count)]),
+            DirectoryGroups::Sync => {
+                plan.add("directory groups to synchronise", count as u64);
+                let text = format!(
+                    "a run has the appliance synchronise {} (directory_groups = \"sync\"); this check does not",
+                    counted(count)
+                );
+                (Vec::new(), vec![text])
+            }
+            DirectoryGroups::ByUser => {
+                if let Some(why) = self.beyond_deadline(candidates.len(), count) {
+                    return (Vec::new(), vec![why]);
+                }
+                plan.add("groups of directory users", candidates.len() as u64);
+                let Some(id) = candidates.first() else { return (Vec::new(), Vec::new()) };
+                let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
+                let rows = self.array(&path, "GroupID", &mut Effort::default()).await;
+                let shown = rows.as_ref().map(|rows| (rows.len() as u64, None));
+                (vec![probed(ListKind::DirectoryMembers, shown)], Vec::new())
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What proves a bare array: a second reading with the same ids, and something besides where its size is one at which servers like
+//! to cut (F22 of the traps that other tools fell into).
+
+use super::{Found, Id, Listed, Lists, ids, without_id};
+use crate::model::Coverage;
+use std::collections::BTreeMap;
+
+/// Sizes at which a list without a total may have been cut.
+const ROUND: [usize; 8] = [100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000];
+
+/// Returns the coverage of users and of groups; `doubts`: why each is not proven already; `gone`: users whom members name and who
+/// do not exist.
+pub(super) fn coverage(
+    lists: &Lists,
+    found: &Found,
+    doubts: (Option<String>, Option<String>),
+    gone: usize,
+) -> (Coverage, Coverage) {
+    let without_id = |rows: u64| (rows > 0).then(|| without_id(rows));
+    let users = doubts
+        .0
+        .or_else(|| without_id(lists.unidentified.0))
+        .or_else(|| is_round(lists.users.len()).filter(|_| !members_support(&lists.users, &found.members)));
+    // A longer list of the same server shows that it does not cut there.
+    let groups = doubts
+        .1
+        .or_else(|| without_id(lists.unidentified.1))
+        .or_else(|| is_round(lists.groups.len()).filter(|_| lists.users.len() <= lists.groups.len()));
+    let others = match (found.members.is_empty(), gone) {
+        (true, _) => String::new(),
+        (_, 0) => "; memberships name no other".to_owned(),
+        (_, 1) => "; 1 member id has no user record".to_owned(),
+        (_, gone) => format!("; {gone} member ids have no user record"),
+    };
+    let proven = |rows: usize, doubt: Option<String>, more: &str| match doubt {
+        Some(why) => Coverage::Drifted { why },
+        None => Coverage::Complete { proof: format!("{rows} rows, the same ids when read again at the end{more}") },
+    };
+    (proven(lists.users.len(), users, &others), proven(lists.groups.len(), groups, ""))
+}
+
+/// Returns the group whose list may be cut, and why: the longest one, where it ends at a round number and no list of the same
+/// server is longer.
+pub(super) fn cut_short(members: &BTreeMap<Id, Vec<Listed>>, users: usize) -> Option<(Id, String)> {
+    let (group, rows) = members.iter().max_by_key(|(_, rows)| rows.len())?;
+    let why = is_round(rows.len()).filter(|_| users <= rows.len())?;
+    Some((group.clone(), why))
+}
+
+/// Groups whose members are all in the list support it, unless one of them ends at the very size in question.
+fn members_support(users: &[Listed], members: &BTreeMap<Id, Vec<Listed>>) -> bool {
+    let known = ids(users);
+    let rows = || members.values().flatten();
+    rows().next().is_some()
+        && rows().all(|row| known.contains(&row.id))
+        && members.values().all(|rows| rows.len() != users.len())
+}
+
+fn is_round(rows: usize) -> Option<String> {
+    ROUND
+        .contains(&rows)
+        .then(|| format!("exactly {rows} rows, no total and no other evidence: the list may have been cut there"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::decode::Record;
+    use super::*;
+
+    fn rows(ids: impl IntoIterator<Item = u64>) -> Vec<Listed> {
+        ids.into_iter().map(|id| Listed { id: Id::Number(id), record: Record::default() }).collect()
+    }
+
+    fn members(sizes: &[u64]) -> BTreeMap<Id, Vec<Listed>> {
+        sizes.iter().zip(1..).map(|(size, id)| (Id::Number(id), rows(1..=*size))).collect()
+    }
+
+    #[test]
+    fn a_round_list_of_users_is_complete_where_members_support_it() {
+        assert!(members_support(&rows(1..=200), &members(&[3, 150])));
+        assert!(!members_support(&rows(1..=200), &members(&[])), "nothing supports it");
+        assert!(!members_support(&rows(1..=200), &members(&[3, 201])), "somebody is not in it");
+        assert!(!members_support(&rows(1..=200), &members(&[3, 200])), "a list that is cut at the same size");
+    }
+
+    #[test]
+    fn only_sizes_at_which_servers_cut_are_round() {
+        assert!(ROUND.into_iter().all(|size| is_round(size).is_some()));
+        assert!([0, 10, 99, 101, 150, 300, 400, 1_500].into_iter().all(|size| is_round(size).is_none()));
+    }
+
+    #[test]
+    fn a_round_number_of_members_is_no_cut_where_another_list_is_longer() {
+        assert_eq!(cut_short(&members(&[3, 100, 101]), 0), None);
+        assert_eq!(cut_short(&members(&[3, 100]), 140), None);
+        let (group, why) = cut_short(&members(&[3, 100, 50]), 100).unwrap();
+        assert!(group == Id::Number(2) && why.contains("exactly 100 rows"), "{why}");
+    }
+}

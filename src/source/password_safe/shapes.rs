@@ -1,0 +1,215 @@
+//! Password Safe's shapes: JSON -> model. Every field is optional until seen. Knows no HTTP.
+//!
+//! `account_type` holds what the product reports (`UserType`). Older and current versions report it for application users only;
+//! for the others it is inferred, in this order, where the password is checked: by an identity provider (`LastLoginSAMLIDPURL`,
+//! `LastLoginSSOURL`, or a `LastLoginAuthenticationType` of that sort), by a directory (`DomainName`, `DistinguishedName`, or
+//! such a type), else by the product itself.
+
+use super::directory::{Directory, kind_of};
+use super::{Kind, Listed};
+use crate::model::{
+    Blocked, Group, GroupId, Harvest, Inferred, LastLogin, Outside, OutsideMember, User, UserId, UserKind,
+};
+use crate::source::decode::{Decoding, Fields, Id, Record};
+use ahash::AHashMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that was read, before it is put together.
+#[derive(Default)]
+pub(super) struct Tenant {
+    pub(super) users: Vec<Listed>,
+    /// Users found by id of a version that leaves inactive ones out of its list.
+    pub(super) inactive: Vec<Listed>,
+    pub(super) groups: Vec<Listed>,
+    /// Members of groups that no directory fills.
+    pub(super) members: BTreeMap<Id, Vec<Listed>>,
+    /// Ids of the list without inactive users, where states are not reported.
+    pub(super) active: Option<BTreeSet<Id>>,
+    /// Groups that no directory fills and whose members are not all known.
+    pub(super) unread: BTreeSet<Id>,
+    /// All groups are known, and all members of those that no directory fills.
+    pub(super) plain_whole: bool,
+}
+
+impl Tenant {
+    /// Puts users, groups and the groups' members together.
+    pub(super) fn fill(self, harvest: &mut Harvest, directory: &Directory, decoding: &Decoding) {
+        let mut groups_of = self.memberships(directory, decoding);
+        let listed = self.users.into_iter().map(|row| (row, true));
+        for (row, is_listed) in listed.chain(self.inactive.into_iter().map(|row| (row, false))) {
+            let mut groups = groups_of.remove(&row.id).unwrap_or_default();
+            groups.sort_unstable();
+            groups.dedup();
+            let known = self.plain_whole && directory.knows_user(&row.id);
+            let derived = self.active.as_ref().map(|active| is_listed && active.contains(&row.id));
+            let mut user = user(row, derived, decoding);
+            user.groups_known = known;
+            user.group_memberships = groups.into();
+            harvest.users.push(user);
+        }
+        for (id, groups) in groups_of {
+            let missing = |group_id| Outside { group_id, member: OutsideMember::Missing(UserId::from(id.to_text())) };
+            harvest.outside.extend(groups.into_iter().map(missing));
+        }
+        for row in self.groups {
+            let known = directory.knows_group(&row.id).unwrap_or_else(|| !self.unread.contains(&row.id));
+            harvest.groups.push(group(row, known, decoding));
+        }
+    }
+
+    fn memberships(&self, directory: &Directory, decoding: &Decoding) -> AHashMap<Id, Vec<GroupId>> {
+        let mut groups_of: AHashMap<Id, Vec<GroupId>> = AHashMap::new();
+        let group_id = |group: &Id| GroupId::from(decoding.word(&group.to_text()));
+        for (group, rows) in self.members.iter().chain(&directory.members) {
+            for row in rows {
+                groups_of.entry(row.id.clone()).or_default().push(group_id(group));
+            }
+        }
+        for (user, groups) in &directory.of_user {
+            groups_of.entry(user.clone()).or_default().extend(groups.iter().map(group_id));
+        }
+        groups_of.retain(|_, groups| !groups.is_empty());
+        groups_of
+    }
+}
+
+/// What sort of account a user has, as far as it decides which groups it can be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Account {
+    /// A program's.
+    Application,
+    /// Its password is checked by the product.
+    Local,
+    /// A directory's, an identity provider's, or unknown.
+    Other,
+}
+
+/// Returns the sort of an account.
+pub(super) fn account_of(record: &Record) -> Account {
+    if is_application(record) {
+        return Account::Application;
+    }
+    let mut user = User::new("");
+    user.account_type = text(record, "UserType").map(Into::into);
+    user.signs_in_by = signs_in_by(record).map(|way| way.as_str().into());
+    user.inferred = if user.account_type.is_none() { Some(inferred(record)) } else { None };
+    if user.is_local() { Account::Local } else { Account::Other }
+}
+
+fn is_application(record: &Record) -> bool {
+    record.get("ClientID").is_some_and(|id| !id.is_null())
+        || text(record, "UserType").is_some_and(|kind| kind.eq_ignore_ascii_case("application"))
+}
+
+fn text<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
+    record.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// Returns where the password is checked, by the fields that the product reports of every user.
+fn inferred(record: &Record) -> Inferred {
+    const SSO: [&str; 7] = ["saml", "claims", "openid", "oidc", "sso", "entra", "azure"];
+    const DIRECTORY: [&str; 4] = ["directory", "ldap", "domain", "kerberos"];
+    let way = text(record, "LastLoginAuthenticationType").unwrap_or_default().to_ascii_lowercase();
+    let is = |words: &[&str]| words.iter().any(|word| way.contains(word));
+    let has = |key: &str| text(record, key).is_some();
+    if has("LastLoginSAMLIDPURL") || has("LastLoginSSOURL") || is(&SSO) {
+        Inferred::Sso
+    } else if has("DomainName") || has("DistinguishedName") || is(&DIRECTORY) {
+        Inferred::Directory
+    } else {
+        Inferred::Local
+    }
+}
+
+/// `derived`: whether the account is active, by the difference of the lists with and without inactive users.
+fn user(row: Listed, derived: Option<bool>, decoding: &Decoding) -> User {
+    let (application, inferred, way) = (is_application(&row.record), inferred(&row.record), signs_in_by(&row.record));
+    let mut row = Fields::of(row, "users", decoding);
+    let mut user = User::new(row.id.to_text());
+    user.username = row.text("UserName");
+    user.display_name = full_name(&mut row);
+    user.email_address = row.text("EmailAddress");
+    let is_reported = row.get("IsActive").is_some_and(|value| !value.is_null());
+    user.enabled = row.flag("IsActive").or_else(|| derived.filter(|_| !is_reported));
+    user.account_type = row.word("UserType");
+    if application {
+        user.kind = UserKind::Service;
+        user.account_type = user.account_type.or_else(|| Some(decoding.word("application")));
+    }
+    user.signs_in_by = way.map(|way| decoding.word(&way));
+    user.inferred = if user.account_type.is_none() { Some(inferred) } else { None };
+    // .NET writes a DateTime without a time zone; it is taken as UTC, and counted. Applications do not log in: what is there all
+    // the same stays in `extra`, where it misleads nobody.
+    if user.kind != UserKind::Service || row.get("LastLoginDate").is_some_and(Value::is_null) {
+        let login = row.last_login("LastLoginDate");
+        user.last_login = if user.kind == UserKind::Service { LastLogin::NotReported } else { login };
+    }
+    user.blocked = (row.look_flag("IsQuarantined") == Some(true)).then_some(Blocked::Quarantined);
+    user.extra = row.into_extra();
+    user
+}
+
+/// Users of single sign-on are reported by their last login only; both fields stay in `extra`.
+fn signs_in_by(record: &Record) -> Option<String> {
+    if text(record, "LastLoginSAMLIDPURL").is_some() {
+        return Some("SAML".to_owned());
+    }
+    if text(record, "LastLoginSSOURL").is_some() {
+        return Some("SSO".to_owned());
+    }
+    text(record, "LastLoginAuthenticationType").map(str::to_owned)
+}
+
+fn full_name(row: &mut Fields<'_>) -> Option<Box<str>> {
+    let names = [row.text("FirstName"), row.text("LastName")];
+    let names: Vec<&str> = names.iter().flatten().map(AsRef::as_ref).filter(|name: &&str| !name.is_empty()).collect();
+    (!names.is_empty()).then(|| names.join(" ").into())
+}
+
+fn group(row: Listed, members_known: bool, decoding: &Decoding) -> Group {
+    let directory = kind_of(&row) == Kind::Directory;
+    let mut row = Fields::of(row, "groups", decoding);
+    let mut group = Group::new(row.id.to_text());
+    group.name = row.text("Name");
+    group.description = row.text("Description");
+    // Members of a directory's group come into the list as they sign in.
+    group.directory = directory;
+    group.members_known = Some(members_known);
+    group.extra = row.into_extra();
+    group
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(json: &str) -> (Account, Option<Inferred>) {
+        let record: Record = serde_json::from_str(json).unwrap();
+        let inferred = text(&record, "UserType").is_none().then(|| inferred(&record));
+        (account_of(&record), inferred)
+    }
+
+    #[test]
+    fn where_a_password_is_checked_is_inferred_only_where_no_type_is_reported() {
+        for (json, expected) in [
+            (r#"{"UserType":"BeyondInsight"}"#, (Account::Local, None)),
+            (r#"{"UserType":"ActiveDirectory"}"#, (Account::Other, None)),
+            (r#"{"UserType":"Application","ClientID":"c"}"#, (Account::Application, None)),
+            ("{}", (Account::Local, Some(Inferred::Local))),
+            (r#"{"DomainName":null,"DistinguishedName":""}"#, (Account::Local, Some(Inferred::Local))),
+            (r#"{"DomainName":"corp"}"#, (Account::Other, Some(Inferred::Directory))),
+            (r#"{"DistinguishedName":"CN=a"}"#, (Account::Other, Some(Inferred::Directory))),
+            (r#"{"LastLoginAuthenticationType":"Active Directory"}"#, (Account::Other, Some(Inferred::Directory))),
+            (r#"{"LastLoginAuthenticationType":"Local"}"#, (Account::Local, Some(Inferred::Local))),
+            (
+                r#"{"LastLoginAuthenticationType":"Claims Aware","DomainName":"corp"}"#,
+                (Account::Other, Some(Inferred::Sso)),
+            ),
+            (r#"{"LastLoginSAMLIDPURL":"https://idp"}"#, (Account::Other, Some(Inferred::Sso))),
+            (r#"{"LastLoginSSOURL":"https://idp"}"#, (Account::Other, Some(Inferred::Sso))),
+        ] {
+            assert_eq!(account(json), expected, "{json}");
+        }
+    }
+}

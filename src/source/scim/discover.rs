@@ -1,0 +1,66 @@
+//! Where a provider serves SCIM and tokens, for `check --online`: a short list of paths is tried, and what works is printed as lines of
+//! the configuration. A run never tries anything: it uses what is configured.
+
+use super::super::SourceSettings;
+use super::super::decode::Envelope;
+use super::super::lists::is_absence;
+use super::ListResponse;
+use crate::event::Nobody;
+use crate::wire::{Account, Client, WireError, WireErrorKind};
+use std::sync::Arc;
+
+/// Base paths: the default, PRA and RS, and what other providers use.
+pub(in crate::source) const BASE_PATHS: [&str; 5] = ["/scim/v2", "/api/scim/v2", "/scim", "/v2", "/api/v2"];
+/// Token paths: the default of the vendor's appliances, Password Safe, EPM.
+pub(in crate::source) const TOKEN_PATHS: [&str; 3] = ["/oauth2/token", "/scim/oauth/token", "/oauth/connect/token"];
+
+/// Returns the lines that make a source work whose list of users could not be found, or what was tried in vain. Empty where the
+/// error is of another sort.
+pub(super) async fn settings_that_work(settings: &SourceSettings, error: &WireError) -> Vec<String> {
+    if !is_absence(error) && !matches!(error.kind, WireErrorKind::Shape(_)) {
+        return Vec::new();
+    }
+    for token_path in token_paths(settings) {
+        for base_path in BASE_PATHS {
+            match try_one(settings, token_path, base_path).await {
+                Ok(()) => return vec![lines(settings, token_path, base_path)],
+                // No other base path helps where the token is refused or not found.
+                Err(error) if error.context.starts_with("POST") => break,
+                Err(_) => {}
+            }
+        }
+    }
+    let tokens = token_paths(settings).into_iter().flatten().collect::<Vec<_>>();
+    let with = if tokens.is_empty() { String::new() } else { format!(", with token_path {}", tokens.join(", ")) };
+    vec![format!(
+        "no list of users was found below {}{with}; ask the provider for base_path and token_path",
+        BASE_PATHS.join(", ")
+    )]
+}
+
+/// Returns the configured path first. A token that was made beforehand needs none.
+fn token_paths(settings: &SourceSettings) -> Vec<Option<&str>> {
+    match &settings.client.account {
+        Account::Oauth { token_path, .. } => {
+            let others = TOKEN_PATHS.into_iter().filter(|path| path != token_path);
+            std::iter::once(token_path.as_str()).chain(others).map(Some).collect()
+        }
+        Account::Bearer(_) | Account::Key { .. } => vec![None],
+    }
+}
+
+async fn try_one(settings: &SourceSettings, token: Option<&str>, base_path: &str) -> Result<(), WireError> {
+    let mut client = settings.client.clone();
+    if let (Account::Oauth { token_path, .. }, Some(path)) = (&mut client.account, token) {
+        path.clone_into(token_path);
+    }
+    // What is not there will not be there a moment later.
+    client.attempts = 1;
+    let client = Client::new(&client, Arc::new(Nobody))?;
+    client.get::<Envelope<ListResponse>>(&format!("{base_path}/Users?startIndex=1&count=1")).await.map(|_| ())
+}
+
+fn lines(settings: &SourceSettings, token_path: Option<&str>, base_path: &str) -> String {
+    let token = token_path.map_or_else(String::new, |path| format!(" and token_path = \"{path}\""));
+    format!("it answers with base_path = \"{base_path}\"{token}: write this into [[source]] {}", settings.identity.name)
+}

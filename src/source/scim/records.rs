@@ -1,0 +1,137 @@
+//! Whether the list of groups gives all members: some servers leave members out of lists that `GET /Groups/{id}` has. The records of
+//! a few groups are compared with the list, and where one differs, the records of all are read.
+
+use super::super::decode::{Id, Listed, Record};
+use super::super::lists::is_absence;
+use super::super::per_group::{Nouns, PerGroup};
+use super::{Scim, shapes};
+use crate::model::{ListKind, ListReport, Pattern};
+use crate::wire::page::{End, Walked};
+use crate::wire::{WireError, WireErrorKind};
+use futures_util::stream::{self, StreamExt};
+use std::collections::BTreeSet;
+
+const GROUPS: Nouns = Nouns { rows: "members", one: "group", many: "groups" };
+
+/// What the records of groups showed.
+#[derive(Default)]
+pub(super) struct Members {
+    /// Groups whose members are not known.
+    pub(super) unread: BTreeSet<Id>,
+    /// `None`: no group reports members, in the list or in its record.
+    pub(super) report: Option<ListReport>,
+}
+
+/// Returns the places of the groups whose records are compared: the first, the last, the privileged ones, and those without
+/// members in the list.
+fn sample(groups: &[Listed], privileged: &[Pattern]) -> BTreeSet<usize> {
+    let named = |group: &Listed| {
+        let name = group.record.get_caseless("displayName").and_then(|name| name.as_str());
+        privileged.iter().any(|pattern| pattern.matches(&group.id.to_text(), name))
+    };
+    let is_empty = |group: &Listed| shapes::members_of(group).is_none_or(|members| members.is_empty());
+    let chosen = groups.iter().enumerate().filter(|(_, group)| named(group) || is_empty(group)).map(|(at, _)| at);
+    chosen.chain([0, groups.len().saturating_sub(1)]).filter(|at| *at < groups.len()).collect()
+}
+
+impl Scim {
+    /// Compares groups with their own records, and takes from the records what the list leaves out. Groups that the list does not
+    /// name any more are removed.
+    pub(super) async fn confirm_members(&self, groups: &mut Vec<Listed>) -> Members {
+        let before = self.desk.client.requests();
+        let mut tally =
+            PerGroup::of(ListKind::Members, GROUPS, groups.iter().map(|group| group.id.clone())).without_total();
+        let chosen = sample(groups, &self.privileged_groups);
+        let differs = self.compare(groups, chosen.clone(), &mut tally).await;
+        if differs {
+            let others = (0..groups.len()).filter(|at| !chosen.contains(at)).collect();
+            self.compare(groups, others, &mut tally).await;
+        }
+        self.settle(groups, &mut tally).await;
+        let compared = tally.read_count();
+        if !differs && compared > 0 {
+            let rest: Vec<Id> = tally.untried().into_iter().collect();
+            for group in groups.iter().filter(|group| rest.contains(&group.id)) {
+                tally.take(&group.id, as_listed(group));
+            }
+            tally.note(format!("the records of {compared} groups were compared with the list and agree"));
+        }
+        groups.retain(|group| !tally.removed().contains(&group.id));
+        let reports = groups.iter().any(|group| shapes::members_of(group).is_some());
+        if !reports && !tally.has_failed() {
+            return Members::default();
+        }
+        let query = format!("{}/Groups/{{id}}", self.base);
+        let report = tally.report(query, self.desk.client.requests() - before);
+        Members { unread: tally.unknown(), report: Some(report) }
+    }
+
+    /// Reads the records of these groups. Returns whether one has other members than the list shows.
+    async fn compare(&self, groups: &mut [Listed], places: BTreeSet<usize>, tally: &mut PerGroup) -> bool {
+        let wanted: Vec<(usize, Id)> = places.into_iter().map(|at| (at, groups[at].id.clone())).collect();
+        let mut answers = stream::iter(wanted)
+            .map(|(at, id)| async move {
+                let path = format!("{}/Groups/{}", self.base, id.in_path());
+                let answer = self.desk.client.get::<Record>(&path).await;
+                (at, id, answer.and_then(|record| same_group(record, &path)))
+            })
+            .buffer_unordered(self.desk.walk.concurrency);
+        let mut differs = false;
+        while let Some((at, id, answer)) = answers.next().await {
+            match answer {
+                Ok(record) => {
+                    let own = shapes::members_of(&record);
+                    let shown = shapes::members_of(&groups[at]).unwrap_or_default();
+                    differs |= own.as_ref().is_some_and(|own| *own != shown) || (own.is_none() && !shown.is_empty());
+                    if own.is_some() {
+                        groups[at] = Listed { id: id.clone(), record: record.record };
+                    }
+                    tally.take(&id, as_listed(&groups[at]));
+                }
+                Err(error) => {
+                    if tally.failed(&id, error) {
+                        break;
+                    }
+                }
+            }
+            self.desk.progress(ListKind::Members, tally.distinct(), None);
+        }
+        differs
+    }
+
+    /// Holds groups whose records could not be read against the list, read again; asks once more for those that it still names.
+    async fn settle(&self, groups: &mut [Listed], tally: &mut PerGroup) {
+        if !tally.needs_list() {
+            return;
+        }
+        let (rows, report) = self.list(ListKind::Groups, "Groups", self.desk.walk.page_size).await;
+        let named = report.coverage.is_complete().then(|| rows.into_iter().map(|row| row.id).collect());
+        tally.settle(named.as_ref());
+        let absent = tally.absent();
+        let places = (0..groups.len()).filter(|at| absent.contains(&groups[*at].id)).collect();
+        self.compare(groups, places, tally).await;
+    }
+}
+
+/// Returns the record as a row. Errors: it is none of a group.
+fn same_group(record: Record, path: &str) -> Result<Listed, WireError> {
+    let row = Listed::of(record, "id", true);
+    if matches!(row.id, Id::Unusable(_)) {
+        let kind = WireErrorKind::Shape("$: expected a group with an id".to_owned());
+        return Err(WireError { context: format!("GET {path}"), kind });
+    }
+    Ok(row)
+}
+
+/// A group whose members are known, as one list.
+fn as_listed(group: &Listed) -> Walked<Listed, WireError> {
+    let members = shapes::members_of(group).unwrap_or_default();
+    let rows: Vec<Listed> = members.into_iter().map(|id| Listed { id, record: Record::default() }).collect();
+    let end = Ok(End::Proven(String::new()));
+    Walked { received: rows.len() as u64, rows, expected: None, pages: 1, passes: 1, end }
+}
+
+/// Returns whether a provider says by this error that it does not have a list at all.
+pub(super) fn is_not_offered(error: &WireError) -> bool {
+    is_absence(error) || matches!(error.kind, WireErrorKind::Status(501))
+}
