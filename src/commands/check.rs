@@ -135,7 +135,9 @@ fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Check
             Ok((rows, Some(total))) => {
                 checks.good(format!("source {name}: {rows} of {} {kind} in one page", thousands(*total)));
             }
-            Ok((rows, None)) => checks.good(format!("source {name}: {rows} {kind} in one page; no total is told")),
+            Ok((rows, None)) => {
+                checks.good(format!("source {name}: {rows} {kind} in one page; the API reports no total"))
+            }
             Err(why) => checks.bad(format!("source {name}: {kind}: {why}")),
         }
     }
@@ -145,6 +147,9 @@ fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Check
         }
         Some(skew) => checks.good(format!("source {name}: its clock differs from ours by {skew} s")),
         None => {}
+    }
+    for note in &probe.notes {
+        checks.note(format!("source {name}: {note}"));
     }
     if let Some(plan) = &probe.plan {
         cost(name, settings, plan, checks);

@@ -36,6 +36,10 @@ struct Population {
     privileged_enabled: u64,
     local: u64,
     local_enabled: u64,
+    /// Whether they are privileged is unknown.
+    maybe_privileged: u64,
+    /// Whether they are local is unknown.
+    maybe_local: u64,
     service: u64,
     break_glass: u64,
 }
@@ -50,7 +54,7 @@ fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
     let p = population(index);
     let groups = index.input.inventory.rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum();
     let untold = p.accounts - p.enabled - p.disabled;
-    let others = [(p.expired, "expired"), (p.otherwise_blocked, "otherwise blocked"), (untold, "not told")]
+    let others = [(p.expired, "expired"), (p.otherwise_blocked, "otherwise blocked"), (untold, "unknown")]
         .into_iter()
         .filter(|(count, _)| *count > 0);
     let states = [(p.disabled, "disabled")].into_iter().chain(others);
@@ -58,10 +62,20 @@ fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
     vec![
         Tile::plain("Accounts", p.accounts, format!("and {}", counted(groups, "group", "groups"))),
         Tile::plain("Enabled", p.enabled, state.join(", ")),
-        Tile::plain("Privileged", p.privileged, format!("{} enabled", thousands(p.privileged_enabled))),
-        Tile::plain("Local", p.local, format!("{} enabled", thousands(p.local_enabled))),
+        known("Privileged", p.privileged, p.privileged_enabled, p.maybe_privileged, p.accounts),
+        known("Local", p.local, p.local_enabled, p.maybe_local, p.accounts),
         Tile::plain("Service accounts", p.service, format!("and {} break-glass", thousands(p.break_glass))),
     ]
+}
+
+/// A figure of what is known; what is unknown of all is no 0.
+fn known(label: &'static str, count: u64, enabled: u64, unknown: u64, accounts: u64) -> Tile {
+    if unknown > 0 && unknown == accounts {
+        let note = "not reported by any source".to_owned();
+        return Tile { label, value: "unknown".to_owned(), is_number: false, note, tone: "plain" };
+    }
+    let more = if unknown > 0 { format!(", unknown of {}", thousands(unknown)) } else { String::new() };
+    Tile::plain(label, count, format!("{} enabled{more}", thousands(enabled)))
 }
 
 fn population(index: &Index<'_>) -> Population {
@@ -76,6 +90,8 @@ fn population(index: &Index<'_>) -> Population {
         p.otherwise_blocked += u64::from(blocked.is_some_and(|why| why != Blocked::Expired));
         p.privileged += u64::from(privileged);
         p.privileged_enabled += u64::from(privileged && enabled);
+        p.maybe_privileged += u64::from(roll.privilege(user).is_none());
+        p.maybe_local += u64::from(user.local().is_none() && user.api.is_none());
         p.local += u64::from(user.is_local());
         p.local_enabled += u64::from(user.is_local() && enabled);
         p.service += u64::from(user.kind == UserKind::Service);
@@ -115,7 +131,7 @@ fn found(index: &Index<'_>, rule: Rule, label: &'static str, note: String) -> Ti
     let count = index.count(rule);
     if count == 0 && !index.is_judged(rule) {
         let off = index.verdicts(rule).any(|v| v.outcome == Outcome::Off);
-        let (value, note) = if off { ("off", "by configuration") } else { ("not judged", "see Not checked") };
+        let (value, note) = if off { ("off", "by configuration") } else { ("not evaluated", "see Not checked") };
         return Tile { label, value: value.to_owned(), is_number: false, note: note.to_owned(), tone: "plain" };
     }
     let gaps = index.verdicts(rule).filter(|v| matches!(v.outcome, Outcome::Undetermined { .. })).count() as u64;

@@ -1,6 +1,7 @@
 //! How a run ended: the JSON object of `--json` and the short summary for people are two readings of it. Pure.
 
 use super::exit::Exit;
+use super::unevaluated;
 use crate::model::{FindingStatus, Severity};
 use crate::snapshot::manifest::{Counts, RuleEntry, SourceEntry};
 use serde::Serialize;
@@ -104,6 +105,9 @@ impl Ending {
         if self.completeness.is_some() {
             let _ = writeln!(text, "  {:<10} {}", "findings", self.findings_line());
             let _ = writeln!(text, "  {:<10} {}", "changes", self.since);
+            for line in unevaluated::lines(&self.sources, &self.rules) {
+                let _ = writeln!(text, "  {:<10} {line}", "unknown");
+            }
         }
         for (name, path) in [("snapshot", &self.snapshot), ("report", &self.report)] {
             if let Some(path) = path {

@@ -23,6 +23,7 @@ mod parameters;
 mod publish;
 pub mod stop;
 mod tell;
+mod unevaluated;
 pub mod watch;
 
 pub use describe::Origin;

@@ -6,7 +6,7 @@ mod shapes;
 
 use super::decode::{Decoding, Id, Record};
 use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, report};
-use super::{Harvesting, Probe, Probing, Source, SourceSettings};
+use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
 use crate::wire::page::{End, Page, Window, walk};
@@ -72,11 +72,16 @@ impl RestV3 {
         let users = users.map(|page| (page.total, shapes::users(page.rows, &decoding)));
         let shown = users.as_ref().map(|(total, rows)| (rows.len() as u64, *total));
         let mut lists = vec![probed(ListKind::Users, shown)];
+        if let (Some(hint), Err(why)) = (other_kinds(users.as_ref().err()), &mut lists[0].page) {
+            *why = format!("{why}; {hint}");
+        }
         if let Ok((total, rows)) = &users {
             plan.add("users", pages(*total, rows.len() as u64));
-            if rows.iter().any(|row| row.sparse) {
+            if let Some(row) = rows.iter().find(|row| row.sparse) {
                 plan.add("users by id", total.unwrap_or(0));
                 counted &= total.is_some();
+                let record = self.detail(&row.id, &decoding).await;
+                lists.push(probed(ListKind::UserDetails, record.as_ref().map(|_| (1, None))));
             }
             let groups = self.desk.client.get::<GroupsPage>(&self.query(GROUPS)).await;
             let groups = groups.map(|page| (page.total, shapes::groups(page.rows, &decoding)));
@@ -98,7 +103,9 @@ impl RestV3 {
             Ok::<_, WireError>(Page { total: page.total, rows: shapes::users(page.rows, decoding) })
         };
         let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Users, &p)).await;
-        report(ListKind::Users, self.query(USERS), self.desk.client.requests() - before, walked)
+        let hint = other_kinds(walked.end.as_ref().err());
+        let (rows, report) = report(ListKind::Users, self.query(USERS), self.desk.client.requests() - before, walked);
+        (rows, with_hint(report, hint))
     }
 
     async fn groups(&self, decoding: &Decoding) -> (Vec<Group>, ListReport) {
@@ -108,9 +115,10 @@ impl RestV3 {
             Ok::<_, WireError>(Page { total: page.total, rows: shapes::groups(page.rows, decoding) })
         };
         let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Groups, &p)).await;
+        let hint = other_kinds(walked.end.as_ref().err());
         let (rows, report): (Vec<ListedGroup>, _) =
             report(ListKind::Groups, self.query(GROUPS), self.desk.client.requests() - before, walked);
-        (rows.into_iter().map(|row| row.group).collect(), report)
+        (rows.into_iter().map(|row| row.group).collect(), with_hint(report, hint))
     }
 
     /// One window. A server that refuses more rows than a page, instead of giving fewer, is asked for a page.
@@ -248,6 +256,25 @@ impl Source for RestV3 {
 pub fn users_of_page(json: &[u8]) -> Result<Vec<User>, serde_json::Error> {
     let page: UsersPage = serde_json::from_slice(json)?;
     Ok(strip(shapes::users(page.rows, &Decoding::default())))
+}
+
+/// Where a list of the guide is not found, the appliance may serve another interface.
+fn other_kinds(error: Option<&WireError>) -> Option<String> {
+    let others = [SourceKind::Pra, SourceKind::Rs, SourceKind::PasswordSafe, SourceKind::Scim];
+    let others = others.map(|kind| format!("kind = \"{}\" ({})", kind.as_str(), kind.base_path()));
+    error.filter(|error| is_absence(error)).map(|_| {
+        format!(
+            "rest-v3 is the interface of the user management guide; the products serve others: {}",
+            others.join(", ")
+        )
+    })
+}
+
+fn with_hint(mut report: ListReport, hint: Option<String>) -> ListReport {
+    if let (Coverage::Failed { error }, Some(hint)) = (&mut report.coverage, hint) {
+        *error = format!("{error}; {hint}");
+    }
+    report
 }
 
 fn path(base: &str, window: Window) -> String {

@@ -13,11 +13,11 @@ use super::lists::{
     strangers,
 };
 use super::per_group::{Nouns, PerGroup};
-use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
+use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport};
 use crate::wire::page::numbered::{Numbered, PageAt, Told, walk_numbered};
-use crate::wire::page::{End, Walked};
+use crate::wire::page::{End, Row, Walked};
 use crate::wire::{HeaderMap, Plan, WireError, WireErrorKind};
 use chrono::Utc;
 use futures_util::stream::{self, StreamExt};
@@ -357,11 +357,11 @@ impl Sra {
             !matches!(first.kind, ListKind::Users | ListKind::Groups)
                 && first.page.as_ref().is_err_and(|error| error.kind == WireErrorKind::NotFound)
         };
-        let lists = firsts
-            .iter()
-            .filter(|first| !optional(first))
-            .map(|first| probed(first.kind, first.page.as_ref().map(|page| (page.rows.len() as u64, page.told.total))))
-            .collect();
+        let shown = |first: &First| {
+            probed(first.kind, first.page.as_ref().map(|page| (page.rows.len() as u64, page.told.total)))
+        };
+        let mut lists: Vec<ProbedList> = firsts.iter().filter(|first| !optional(first)).map(shown).collect();
+        lists.extend(self.look_below(&firsts).await);
         let rest = plan(&firsts);
         let beyond = self.desk.client.afford(&rest).err().map(|error| error.to_string());
         let mut plan = Plan::default();
@@ -374,6 +374,36 @@ impl Sra {
             beyond_limits: beyond,
             ..Probe::of(lists)
         }
+    }
+}
+
+impl Sra {
+    /// Reads one of what exists below the lists: the members of a policy, the users of a vendor, a provider's own record, and the
+    /// policies of a user where a run asks for them.
+    async fn look_below(&self, firsts: &[First]) -> Vec<ProbedList> {
+        let row = |kind: ListKind| {
+            let page = firsts.iter().find(|first| first.kind == kind)?.page.as_ref().ok()?;
+            page.rows.iter().find(|row| row.is_identified()).map(|row| row.id.in_path())
+        };
+        let mut below = Vec::new();
+        let mut add = |kind: ListKind, path: Option<String>| below.extend(path.map(|path| (kind, path)));
+        add(ListKind::Members, row(ListKind::Groups).map(|id| format!("/group-policy/{id}/member")));
+        add(ListKind::VendorUsers, row(ListKind::Vendors).map(|id| format!("/vendor/{id}/user")));
+        let user = row(ListKind::Users).filter(|_| self.resolve_directory_users);
+        add(ListKind::DirectoryMembers, user.map(|id| format!("/user/{id}/group-policies")));
+        let at = PageAt { number: 1, size: self.desk.walk.page_size };
+        let mut lists = Vec::new();
+        for (kind, path) in below {
+            let page = self.page(&path, at).await;
+            lists.push(probed(kind, page.as_ref().map(|page| (page.rows.len() as u64, page.told.total))));
+        }
+        if let Some(id) = row(ListKind::SecurityProviders) {
+            let record = self.desk.client.get::<Record>(&format!("{}/security-provider/{id}", self.base)).await;
+            if let Err(error) = record {
+                lists.push(probed(ListKind::SecurityProviders, Err(&error)));
+            }
+        }
+        lists
     }
 }
 

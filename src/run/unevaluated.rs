@@ -1,0 +1,109 @@
+//! What a run could not evaluate, one line a source: a run without findings because nothing could be evaluated must not look like
+//! a clean one. Pure.
+
+use super::ending::thousands;
+use crate::snapshot::manifest::{RuleEntry, SourceEntry};
+
+/// Rules about single accounts, in the order in which they are named.
+const RULES: [&str; 10] = [
+    "stale-login",
+    "never-logged-in",
+    "no-group",
+    "disabled-in-group",
+    "dangling-group",
+    "local-outside-sso",
+    "shared-email",
+    "no-mfa",
+    "dormant-with-key",
+    "service-without-owner",
+];
+
+/// Rules that a line names.
+const NAMED: usize = 4;
+
+/// Returns one line for each source of which some rule could not be evaluated for some account.
+pub(super) fn lines(sources: &[SourceEntry], rules: &[RuleEntry]) -> Vec<String> {
+    sources.iter().filter_map(|source| line(&source.name, rules)).collect()
+}
+
+fn line(source: &str, rules: &[RuleEntry]) -> Option<String> {
+    let of_source = |rule: &&str| rules.iter().find(|entry| entry.source == source && entry.rule == **rule);
+    let entries: Vec<&RuleEntry> = RULES.iter().filter_map(|rule| of_source(&rule)).collect();
+    let partly: Vec<String> = entries.iter().filter_map(|entry| accounts(entry)).collect();
+    let not_at_all = reasons(&entries);
+    let mut parts = Vec::new();
+    if !partly.is_empty() {
+        parts.push(format!("the data is missing for {}", some_of(&partly)));
+    }
+    if !not_at_all.is_empty() {
+        parts.push(format!("not evaluated at all: {}", some_of(&not_at_all)));
+    }
+    (!parts.is_empty()).then(|| format!("{source}: {}", parts.join("; ")))
+}
+
+/// `stale-login of all 250 accounts`, `no-group of 3 of 250 accounts`.
+fn accounts(entry: &RuleEntry) -> Option<String> {
+    let (subjects, undetermined) = (entry.subjects?, entry.undetermined.filter(|count| *count > 0)?);
+    let of = if undetermined == subjects {
+        format!("all {}", thousands(subjects))
+    } else {
+        format!("{} of {}", thousands(undetermined), thousands(subjects))
+    };
+    Some(format!("{} of {of} accounts", entry.rule))
+}
+
+/// Rules that did not run, by their reason: `stale-login, never-logged-in (the source does not report last logins)`.
+fn reasons(entries: &[&RuleEntry]) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for entry in entries {
+        let Some(why) = entry.why.as_deref() else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, rules)) => rules.push(&entry.rule),
+            None => reasons.push((why, vec![&entry.rule])),
+        }
+    }
+    reasons.into_iter().map(|(why, rules)| format!("{} ({why})", rules.join(", "))).collect()
+}
+
+fn some_of(parts: &[String]) -> String {
+    let shown = parts[..parts.len().min(NAMED)].join(", ");
+    match parts.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more (see the report)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(rule: &str, counts: Option<(u64, u64)>, why: Option<&str>) -> RuleEntry {
+        RuleEntry {
+            source: "eu".to_owned(),
+            rule: rule.to_owned(),
+            outcome: if why.is_some() { "undetermined" } else { "judged" }.to_owned(),
+            subjects: counts.map(|(subjects, _)| subjects),
+            undetermined: counts.map(|(_, undetermined)| undetermined),
+            why: why.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn accounts_without_data_are_counted_by_rule_and_rules_that_did_not_run_are_named_with_their_reason() {
+        let rules = [
+            entry("stale-login", None, Some("the source does not report last logins")),
+            entry("never-logged-in", None, Some("the source does not report last logins")),
+            entry("no-group", Some((250, 250)), None),
+            entry("disabled-in-group", Some((250, 3)), None),
+            entry("shared-email", Some((250, 0)), None),
+            entry("data-quality", Some((250, 250)), None),
+        ];
+        assert_eq!(
+            line("eu", &rules).unwrap(),
+            "eu: the data is missing for no-group of all 250 accounts, disabled-in-group of 3 of 250 accounts; not evaluated \
+             at all: stale-login, never-logged-in (the source does not report last logins)"
+        );
+        assert_eq!(line("us", &rules), None);
+        assert_eq!(line("eu", &rules[4..]), None);
+    }
+}
