@@ -75,7 +75,7 @@ pub enum Dialect {
 pub enum Loss {
     /// Nothing: only the wording differs. The inventory is the same, cell by cell, except for what `extra` quotes.
     Nothing,
-    /// Single cells: the row stays, the cell is null or repaired.
+    /// Single cells: the row stays, the cell is null, repaired or inferred.
     Values,
     /// Lists or records below a listed object: the object stays, what depends on them is unknown, the source is partial.
     Below,

@@ -68,7 +68,7 @@ pub(super) const CATALOGUE: [Entry; COUNT] = [
     entry(RecordsNotFound, "records-not-found", &[Guide, PasswordSafe], Below, "lists are sparse, and the own record of every third user answers 404"),
     entry(WrongKeys, "wrong-keys", &[Guide, Scim], Lists, "lists are under other keys: Data and TotalCount, or Items"),
     entry(EmptyWithTotal, "empty-with-total", PAGED, Lists, "lists have no rows and a total above 0"),
-    entry(NoIsActive, "no-is-active", SAFE, Nothing, "users have no IsActive, as in older versions; includeInactive works"),
+    entry(NoIsActive, "no-is-active", SAFE, Values, "users have no IsActive, as in older versions; includeInactive works"),
     entry(IgnoresInactive, "ignores-inactive", SAFE, NotOffered, "users have no IsActive, and inactive ones are never listed"),
     entry(NoUserType, "no-user-type", SAFE, Values, "only application users have a UserType"),
     entry(DirectoryGroups, "directory-groups", SAFE, NotOffered, "some groups belong to a directory; reading their members counts as a synchronisation"),

@@ -99,7 +99,7 @@ async fn answered(appliance: &Appliance, faults: &Faults, request: Request, next
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let world = lock(&appliance.world);
     let scene = Scene { dialects: &faults.dialects, world: &world };
-    let asked = place.filter(|_| parts.status != StatusCode::UNAUTHORIZED);
+    let asked = place.filter(|_| parts.status == StatusCode::OK);
     if asked.and_then(Place::synchronised).is_some_and(|group| dialect::is_directory_group(scene.dialects, group)) {
         appliance.tally.count(|c| c.directory_syncs += 1);
     }
