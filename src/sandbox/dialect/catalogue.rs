@@ -1,7 +1,13 @@
 //! The table of all dialects: name, interfaces, loss, description.
 
 use super::super::surface::Surface::{self, Guide, PasswordSafe, Pra, Rs, Scim};
-use super::Dialect::{self, *};
+use super::Dialect::{
+    self, BareMembers, BrokenText, ByteOrderMark, Deflate, DirectoryGroups, EightBusy, EmptyWithTotal,
+    FirstMembersNotFound, FloatIntegers, ForeignDates, ForeignMemberTypes, GuidIds, IgnoresInactive, LowerCaseKeys,
+    MembersFailing, MembersForbidden, MembersGone, MembersNotFound, NoContent, NoGroups, NoIsActive, NoUserType,
+    NullLists, NumberBooleans, ObjectIds, OddValues, PageTotals, PascalCaseKeys, RawBasic, RecordsNotFound, RefMembers,
+    ShortLists, SilentNever, SingleValues, TextBooleans, TextNumbers, VendorUsersNotFound, WrongKeys,
+};
 use super::Loss::{self, Below, Lists, NotOffered, Nothing, Values};
 
 /// Number of dialects.

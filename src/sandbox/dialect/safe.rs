@@ -50,8 +50,8 @@ pub(super) fn group(scene: &Scene<'_>, id: u64, record: &mut Record) {
     if is_directory_group(scene.dialects, id) {
         let kind = ["ActiveDirectory", "EntraID", "LdapDirectory"][usize::try_from(id / 3 % 3).unwrap_or_default()];
         let name = format!("CN=group-{id},OU=Groups,DC=example,DC=com");
-        let told = json!({"GroupType": kind, "DistinguishedName": name});
-        record.extend(told.as_object().cloned().unwrap_or_default());
+        let fields = json!({"GroupType": kind, "DistinguishedName": name});
+        record.extend(fields.as_object().cloned().unwrap_or_default());
     }
 }
 

@@ -12,7 +12,7 @@ use super::{dates, guid, odd, safe, scalars, scim};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The dialects that are spoken, and the world that is spoken of.
+/// The dialects in use, and the world that is served.
 pub(in crate::sandbox) struct Scene<'a> {
     pub(in crate::sandbox) dialects: &'a BTreeSet<Dialect>,
     pub(in crate::sandbox) world: &'a World,
@@ -30,9 +30,7 @@ impl Scene<'_> {
             (Family::Safe, Kind::User) => safe::user(self, id, record),
             (Family::Safe, Kind::Group) => safe::group(self, id, record),
             (Family::Sra, Kind::User) if self.has(SilentNever) => {
-                if record.get("last_authentication") == Some(&Value::Null) {
-                    record.remove("last_authentication");
-                }
+                record.retain(|key, value| key != "last_authentication" || !value.is_null());
             }
             (Family::Scim, Kind::User) if self.has(NoGroups) => drop(record.remove("groups")),
             _ => {}

@@ -112,6 +112,7 @@ pub(super) struct ApiAccount {
 }
 
 /// A row of `users`, read.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Person {
     pub(super) id: String,
     pub(super) username: Option<String>,
