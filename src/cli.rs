@@ -2,7 +2,11 @@
 
 use crate::model::{Instant, Severity};
 use crate::run::Exit;
+#[cfg(feature = "sandbox")]
+use crate::sandbox::Dialect;
 use chrono::{DateTime, SubsecRound, Utc};
+#[cfg(feature = "sandbox")]
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -242,6 +246,10 @@ pub struct SandboxArgs {
     /// Interface for the ready configuration; may be repeated. Without it, or with `all`: every one but rs
     #[arg(long = "surface", value_name = "KIND")]
     pub surfaces: Vec<SurfaceArg>,
+    /// Answer as real appliances do; may be repeated, and several hold at once
+    #[cfg(feature = "sandbox")]
+    #[arg(long = "dialect", value_name = "NAME", value_parser = dialects())]
+    pub dialects: Vec<Dialect>,
     /// Lists carry only four fields a user; the rest must be read by id
     #[arg(long)]
     pub sparse: bool,
@@ -264,6 +272,13 @@ fn parse_instant(text: &str) -> Result<Instant, String> {
     // Instants are kept to the microsecond; an age by a finer one could not be told from what is written.
     read.map(|at| at.with_timezone(&Utc).trunc_subsecs(6))
         .map_err(|e| format!("{e}; write for example 2026-11-23T02:00:00Z"))
+}
+
+/// Returns a parser of the names of dialects, which knows what each means.
+#[cfg(feature = "sandbox")]
+fn dialects() -> impl TypedValueParser<Value = Dialect> {
+    let names = Dialect::ALL.map(|dialect| PossibleValue::new(dialect.as_str()).help(dialect.description()));
+    PossibleValuesParser::new(names).try_map(|name| Dialect::parse(&name).ok_or("unknown dialect"))
 }
 
 fn parse_severity(text: &str) -> Result<Severity, String> {

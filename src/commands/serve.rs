@@ -67,6 +67,7 @@ fn surfaces(wanted: &[SurfaceArg]) -> io::Result<Vec<Surface>> {
 fn faults(args: &SandboxArgs) -> Faults {
     let share = args.faults.clamp(0.0, 1.0);
     Faults {
+        dialects: args.dialects.iter().copied().collect(),
         sparse_lists: args.sparse,
         page_clamp: args.page_clamp,
         too_many: share,

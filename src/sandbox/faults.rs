@@ -1,13 +1,17 @@
 //! How the appliance misbehaves: what is wrong all the time, and what goes wrong by chance. Can be changed while it serves.
 //! Chances are per GET request, 0.0 to 1.0, and drawn one after the other; the token endpoint is spared unless asked for.
 
+use super::dialect::Dialect;
 use fastrand::Rng;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The fault handles. The default appliance is faultless.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Faults {
+    /// The variations of real appliances that it shows.
+    pub dialects: BTreeSet<Dialect>,
     /// Rows of the users list carry only the four fields of the guide's example.
     pub sparse_lists: bool,
     /// No page has more rows than this, whatever was asked for.

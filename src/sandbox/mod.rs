@@ -5,12 +5,13 @@
 //! ```text
 //! Sandbox ── server ─┬─ front, limits, churn (faults)      world ─┬─ population (who lives there)
 //!            │       ├─ token                                      ├─ shape (how each surface words it)
-//!            │       ├─ read, write (the guide)                    └─ oracle (what a correct snapshot holds)
-//!            door    └─ config (pra, rs), password_safe, scim
+//!            │       ├─ read, write (the guide)                    ├─ dialect (how real appliances word it)
+//!            door    └─ config (pra, rs), password_safe, scim      └─ oracle (what a correct snapshot holds)
 //! ```
 
 mod certificate;
 mod configuration;
+mod dialect;
 mod door;
 mod facets;
 mod faults;
@@ -27,6 +28,7 @@ mod tests;
 mod world;
 
 pub use configuration::{CA_FILE, SECRET_FILE, SOURCE_NAME};
+pub use dialect::{Dialect, Loss};
 pub use facets::{ExternalMember, Facets, Facts, Provider, Vendor};
 pub use faults::Faults;
 pub use oracle::{Earlier, Expect, Expected, ExpectedFinding, Row};

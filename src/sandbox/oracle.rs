@@ -15,14 +15,17 @@ mod people;
 mod rows;
 mod scim;
 mod sra;
+mod written;
 
 pub use earlier::Earlier;
 
+use super::dialect::{Dialect, Loss};
 use super::faults::Faults;
 use super::surface::Surface;
 use super::world::World;
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use people::Roster;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the program was told: the parameters of an expectation.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +48,10 @@ pub struct Expect {
     pub break_glass: Vec<String>,
     /// Patterns, as in the configuration.
     pub service_accounts: Vec<String>,
+    /// The variations that the appliance shows, as in [`Faults::dialects`].
+    pub dialects: BTreeSet<Dialect>,
+    /// Password Safe: the memberships of directory groups are read, user by user; false: they are skipped.
+    pub directory_groups_read: bool,
     /// False where the list of groups could not be read.
     pub groups_listed: bool,
     /// Server's clock minus ours.
@@ -73,6 +80,8 @@ impl Expect {
             privileged_groups: texts(&["Administrators", "glob:*admin*"]),
             break_glass: texts(&["glob:emergency-*"]),
             service_accounts: texts(&["glob:svc-*"]),
+            dialects: BTreeSet::new(),
+            directory_groups_read: true,
             groups_listed: true,
             clock_skew_seconds: 0,
             last_login_path: false,
@@ -97,6 +106,8 @@ pub struct Expected {
     pub memberships: Vec<Row>,
     /// The findings, without wording.
     pub findings: Vec<ExpectedFinding>,
+    /// Whether the source may be called complete.
+    pub complete: bool,
 }
 
 /// What must be true of a finding, whatever its words.
@@ -127,17 +138,38 @@ pub struct ExpectedFinding {
 impl World {
     /// The oracle.
     pub fn expected(&self, expect: &Expect) -> Expected {
+        // Without the list of users the source fails: nothing of it is published.
+        if Self::fails(expect, self.user_count()) {
+            return expected(expect, &Roster { partial: true, ..Roster::default() });
+        }
+        let groups_listed = expect.groups_listed && !Self::fails(expect, self.group_count());
+        let expect = &Expect { groups_listed, ..expect.clone() };
         let roster = match expect.surface {
             Surface::Guide => guide::roster(self, expect),
             Surface::Pra | Surface::Rs => sra::roster(self, expect),
             Surface::PasswordSafe => password_safe::roster(self, expect),
             Surface::Scim => scim::roster(self, expect),
         };
-        Expected {
-            users: roster.people.iter().map(|p| rows::user(expect, p)).collect(),
-            groups: rows::groups(expect, &roster),
-            memberships: rows::memberships(expect, &roster),
-            findings: findings::of(expect, &roster),
-        }
+        expected(expect, &roster)
+    }
+
+    /// Whether a list of so many rows cannot be read. One of none may have no key at all by SCIM, and has a total of 0.
+    fn fails(expect: &Expect, rows: usize) -> bool {
+        let fails = |dialect: &Dialect| {
+            dialect.loss() == Loss::Lists
+                && dialect.applies_to(expect.surface)
+                && (rows > 0 || (*dialect == Dialect::WrongKeys && expect.surface == Surface::Guide))
+        };
+        expect.dialects.iter().any(fails)
+    }
+}
+
+fn expected(expect: &Expect, roster: &Roster) -> Expected {
+    Expected {
+        users: roster.people.iter().map(|p| rows::user(expect, p)).collect(),
+        groups: rows::groups(expect, roster),
+        memberships: rows::memberships(expect, roster),
+        findings: findings::of(expect, roster),
+        complete: expect.groups_listed && !roster.partial,
     }
 }

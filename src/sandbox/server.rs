@@ -15,6 +15,7 @@ mod write;
 pub(super) use config::members_of;
 
 use super::SandboxOptions;
+use super::dialect::Dialect;
 use super::door::Cut;
 use super::faults::Faults;
 use super::tally::{Tally, lock};
@@ -29,6 +30,7 @@ use axum::routing::{any, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 
 /// Everything that the handlers and the handle of the sandbox share.
@@ -45,6 +47,8 @@ pub(super) struct Appliance {
     rng: Mutex<Rng>,
     window: Mutex<front::Window>,
     ledger: Mutex<limits::Ledger>,
+    /// Requests that were turned away by [`Dialect::EightBusy`].
+    turned_away: AtomicU32,
 }
 
 impl Appliance {
@@ -62,6 +66,7 @@ impl Appliance {
             rng: Mutex::new(Rng::with_seed(options.seed)),
             window: Mutex::default(),
             ledger: Mutex::default(),
+            turned_away: AtomicU32::new(0),
         }
     }
 

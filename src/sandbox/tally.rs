@@ -44,6 +44,8 @@ pub struct Counters {
     pub safe_lists: u64,
     /// SCIM: pages of users and groups, the same.
     pub scim_pages: u64,
+    /// Password Safe: requests that made the appliance synchronise a directory group.
+    pub directory_syncs: u64,
 }
 
 #[derive(Default)]

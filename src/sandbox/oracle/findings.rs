@@ -142,10 +142,11 @@ impl<'a> Judge<'a> {
 
     fn source(&self) -> Vec<ExpectedFinding> {
         let mut found = Vec::new();
-        if self.expect.clock_skew_seconds.abs() > 300 {
+        let odd = self.roster.people.iter().any(|p| p.odd) || self.roster.groups.iter().any(|g| g.odd);
+        if self.expect.clock_skew_seconds.abs() > 300 || odd {
             found.push(about("data-quality", "info", "source", &self.expect.source));
         }
-        if !self.expect.groups_listed {
+        if !self.expect.groups_listed || self.roster.partial {
             found.push(about("collection-incomplete", "high", "source", &self.expect.source));
         }
         found

@@ -1,11 +1,14 @@
 //! What the guide's API tells: users with their memberships, and groups that do not tell their members.
 
+use super::super::dialect::{Family, Kind as Of, Scene, has_no_record};
 use super::super::world::{Record, World};
 use super::Expect;
-use super::cells::{extra, ids_of, text};
+use super::cells::{ids_of, text};
 use super::dates::{Created, Login};
 use super::people::{Kind, Known, Person, Roster};
+use super::written::Written;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 const FIELDS: [&str; 11] = [
     "id",
@@ -20,43 +23,63 @@ const FIELDS: [&str; 11] = [
     "created_at",
     "locale",
 ];
+/// The fields of a sparse list row.
+const SPARSE: [&str; 4] = ["id", "username", "display_name", "enabled"];
 
 pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
-    let people: Vec<Person> = world.users().map(|(id, record)| person(id, record, expect)).collect();
+    let scene = Scene { dialects: &expect.dialects, world };
+    let people: Vec<Person> = world.users().map(|(id, record)| person(&scene, id, record, expect)).collect();
     let listed = world.groups().filter(|_| expect.groups_listed);
+    let groups: Vec<Known> = listed.map(|(id, record)| group(&scene, id, record, expect)).collect();
+    // Whose record is not there may be in any group.
+    let partial = world.user_ids().iter().any(|id| has_no_record(scene.dialects, *id));
+    let unread = groups.iter().filter(|_| partial).map(|group| group.id.clone()).collect::<BTreeSet<String>>();
     Roster {
-        groups: listed.map(|(id, record)| group(id, record, expect)).collect(),
+        groups,
         members: people.iter().flat_map(Person::memberships).collect(),
         people,
         members_whole: false,
+        unread,
+        partial,
     }
 }
 
-fn group(id: u64, record: &Record, expect: &Expect) -> Known {
+fn group(scene: &Scene<'_>, id: u64, record: &Record, expect: &Expect) -> Known {
+    let written = Written::of(scene, Family::Guide, Of::Group, record.clone());
+    let fields = written.understood();
     Known {
-        description: text(record, "description"),
-        extra: extra(record, &["id", "name", "description"]),
-        ..Known::new(expect, id.to_string(), text(record, "name"))
+        description: text(fields, "description"),
+        extra: written.extra(&["id", "name", "description"]),
+        odd: written.is_odd(),
+        ..Known::new(expect, id.to_string(), text(fields, "name"))
     }
 }
 
-fn person(id: u64, record: &Record, expect: &Expect) -> Person {
-    let (id, username) = (id.to_string(), text(record, "username"));
-    let groups = record.get("group_memberships").and_then(Value::as_array).map(|ids| ids_of(ids));
+fn person(scene: &Scene<'_>, id: u64, record: &Record, expect: &Expect) -> Person {
+    let mut record = record.clone();
+    if has_no_record(scene.dialects, id) {
+        record.retain(|key, _| SPARSE.contains(&key.as_str()));
+    }
+    let written = Written::of(scene, Family::Guide, Of::User, record);
+    let fields = written.understood();
+    let (id, username) = (id.to_string(), text(fields, "username"));
+    let created = Created::read(fields.get("created_at"));
+    let groups = fields.get("group_memberships").and_then(Value::as_array).map(|ids| ids_of(ids));
     Person {
         kind: Kind::of(expect, Kind::Person, &id, username.as_deref()),
         username,
-        display_name: text(record, "display_name"),
-        email: text(record, "email_address"),
-        enabled: record.get("enabled").and_then(Value::as_bool),
-        account_type: text(record, "account_type"),
+        display_name: text(fields, "display_name"),
+        email: text(fields, "email_address"),
+        enabled: fields.get("enabled").and_then(Value::as_bool),
+        account_type: text(fields, "account_type"),
         groups_known: groups.is_some(),
         groups: groups.unwrap_or_default(),
-        public_key: text(record, "public_key"),
-        login: Login::read(record.get("last_login")),
-        created: Created::read(record.get("created_at")),
-        locale: text(record, "locale"),
-        extra: extra(record, &FIELDS),
+        public_key: text(fields, "public_key"),
+        login: Login::read(fields.get("last_login")).of_account(&created),
+        created,
+        locale: text(fields, "locale"),
+        odd: written.is_odd(),
+        extra: written.extra(&FIELDS),
         ..Person::new(id)
     }
 }

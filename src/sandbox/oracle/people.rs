@@ -2,6 +2,7 @@
 
 use super::dates::{Created, Login};
 use super::{Expect, matching};
+use std::collections::BTreeSet;
 
 /// All that one surface tells. `people` and `groups` ascend by [`sort_key`](super::cells::sort_key) of their ids.
 #[derive(Default)]
@@ -12,6 +13,10 @@ pub(super) struct Roster {
     pub(super) members: Vec<Member>,
     /// The members of every group are told by the group, all of them: a group without any is empty.
     pub(super) members_whole: bool,
+    /// Groups of which not every member could be read: their counts are unknown, and none of them is empty.
+    pub(super) unread: BTreeSet<String>,
+    /// A list or a record could not be read, though the product has it.
+    pub(super) partial: bool,
 }
 
 /// A group that the list names.
@@ -20,13 +25,15 @@ pub(super) struct Known {
     pub(super) name: Option<String>,
     pub(super) description: Option<String>,
     pub(super) privileged: bool,
+    /// A value has a type that nobody expects.
+    pub(super) odd: bool,
     pub(super) extra: String,
 }
 
 impl Known {
     pub(super) fn new(expect: &Expect, id: String, name: Option<String>) -> Self {
         let privileged = matching::any(&expect.privileged_groups, &id, name.as_deref());
-        Self { id, name, description: None, privileged, extra: String::new() }
+        Self { id, name, description: None, privileged, odd: false, extra: String::new() }
     }
 }
 
@@ -105,6 +112,7 @@ pub(super) struct ApiAccount {
 }
 
 /// A row of `users`, read.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Person {
     pub(super) id: String,
     pub(super) username: Option<String>,
@@ -132,6 +140,14 @@ pub(super) struct Person {
     pub(super) api: Option<ApiAccount>,
     /// What it says of its groups is not what its groups say.
     pub(super) at_odds: bool,
+    /// An application user of Password Safe.
+    pub(super) application: bool,
+    /// It has a `DomainName` or a `DistinguishedName` (Password Safe).
+    pub(super) in_domain: bool,
+    /// No type is reported, and nothing says that it comes from elsewhere.
+    pub(super) inferred_local: bool,
+    /// A value has a type that nobody expects.
+    pub(super) odd: bool,
     pub(super) extra: String,
 }
 
@@ -160,13 +176,23 @@ impl Person {
             passkeys: 0,
             api: None,
             at_odds: false,
+            application: false,
+            in_domain: false,
+            inferred_local: false,
+            odd: false,
             extra: String::new(),
         }
     }
 
+    /// Whether the account is of a security provider of this type.
+    pub(super) fn comes_from(&self, provider: &str) -> bool {
+        self.account_type.as_deref() == Some(provider)
+    }
+
     pub(super) fn is_local(&self) -> bool {
         let told = self.account_type.as_ref().map(|told| told.to_lowercase());
-        told.is_some_and(|told| told == "local" || told == "beyondinsight") && !self.is_sso()
+        let local = told.is_some_and(|told| told == "local" || told == "beyondinsight");
+        (local || self.inferred_local) && !self.is_sso()
     }
 
     /// Signs in by way of an identity provider.

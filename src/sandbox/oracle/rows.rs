@@ -40,19 +40,26 @@ pub(super) fn groups(expect: &Expect, roster: &Roster) -> Vec<Row> {
             Who::Missing(_) => {}
         }
     }
-    let count = |group: &Known| counts.get(group.id.as_str()).copied().unwrap_or_default();
+    let count = |group: &Known| {
+        if roster.unread.contains(&group.id) {
+            return (String::new(), String::new());
+        }
+        let (users, others) = counts.get(group.id.as_str()).copied().unwrap_or_default();
+        (users.to_string(), others.to_string())
+    };
     roster.groups.iter().map(|known| group(expect, known, count(known))).collect()
 }
 
-fn group(expect: &Expect, group: &Known, (users, others): (u64, u64)) -> Row {
+/// Counts that are unknown are empty.
+fn group(expect: &Expect, group: &Known, (users, others): (String, String)) -> Row {
     row([
         ("source", expect.source.clone()),
         ("id", group.id.clone()),
         ("name", told(group.name.as_ref())),
         ("description", told(group.description.as_ref())),
         ("privileged", group.privileged.to_string()),
-        ("member_count", users.to_string()),
-        ("external_member_count", others.to_string()),
+        ("member_count", users),
+        ("external_member_count", others),
         ("extra", group.extra.clone()),
     ])
 }

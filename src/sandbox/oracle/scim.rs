@@ -1,11 +1,13 @@
 //! What SCIM tells: users and groups that both tell memberships, and groups within groups.
 
+use super::super::dialect::{Dialect, Family, Kind as Of, Scene, folded};
 use super::super::shape::scim as shape;
 use super::super::world::{Record, World};
 use super::Expect;
-use super::cells::{extra, sort_key, text};
-use super::dates::{Created, Login};
+use super::cells::{sort_key, text};
+use super::dates::{Created, Login, is_odd};
 use super::people::{Kind, Known, Member, Person, Roster, Who};
+use super::written::Written;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,26 +16,36 @@ type Id = (u64, String);
 
 pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     let faults = &expect.scim_faults;
-    let users = shape::users(world, faults, "/scim/v2", shape::ALL);
-    let groups = if expect.groups_listed { shape::groups(world, faults, "/scim/v2", shape::ALL) } else { Vec::new() };
+    let scene = Scene { dialects: &expect.dialects, world };
+    let written = |kind: Of, resources: Vec<Value>| -> Vec<Written> {
+        let records = resources.into_iter().filter_map(|resource| resource.as_object().cloned());
+        records.map(|record| Written::of(&scene, Family::Scim, kind, record)).collect()
+    };
+    let users = written(Of::User, shape::users(world, faults, "/scim/v2", shape::ALL));
+    let listed = expect.groups_listed && !scene.has(Dialect::NoGroups);
+    let groups = if listed { shape::groups(world, faults, "/scim/v2", shape::ALL) } else { Vec::new() };
+    let groups = written(Of::Group, groups);
     let ties = Ties::read(&users, &groups);
-    let people: Vec<Person> =
-        users.iter().filter_map(Value::as_object).map(|served| person(served, expect, &ties)).collect();
+    let people: Vec<Person> = users.iter().map(|user| person(user, expect, &ties)).collect();
     Roster {
         members: people.iter().flat_map(|person| ties.rows(person)).chain(ties.strangers(&people)).collect(),
         people,
-        groups: groups.iter().filter_map(Value::as_object).map(|served| group(served, expect)).collect(),
-        members_whole: false,
+        groups: groups.iter().map(|written| group(written, expect)).collect(),
+        ..Roster::default()
     }
 }
 
-fn person(served: &Record, expect: &Expect, ties: &Ties) -> Person {
+fn person(written: &Written, expect: &Expect, ties: &Ties) -> Person {
     const TOLD: [&str; 10] =
         ["schemas", "id", "userName", "displayName", "name", "emails", "active", "groups", "meta", "locale"];
+    let served = written.understood();
     let (id, username) = (text(served, "id").unwrap_or_default(), text(served, "userName"));
     let part = |object: &str, key: &str| served.get(object).and_then(|object| object.get(key));
     let formatted = part("name", "formatted").and_then(Value::as_str).map(str::to_owned);
     let login = part("urn:bt-rollcall:sandbox:2.0:User", "lastLogin").filter(|_| expect.last_login_path);
+    let created = part("meta", "created");
+    let odd_date = login.is_some_and(is_odd) || created.is_some_and(is_odd);
+    let created = Created::read(created);
     let key = sort_key(&id);
     let groups: BTreeSet<Id> = ties.direct(&key).union(&ties.above(&key)).cloned().collect();
     Person {
@@ -44,11 +56,12 @@ fn person(served: &Record, expect: &Expect, ties: &Ties) -> Person {
         enabled: served.get("active").and_then(Value::as_bool),
         groups: groups.into_iter().map(|(_, id)| id).collect(),
         groups_known: ties.user_tells.contains_key(&key) || !ties.group_tells.is_empty(),
-        login: Login::read(login),
-        created: Created::read(part("meta", "created")),
+        login: Login::read(login).of_account(&created),
+        created,
         locale: text(served, "locale"),
         at_odds: ties.at_odds(&key),
-        extra: extra(served, &TOLD),
+        odd: written.is_odd() || odd_date,
+        extra: written.extra(&TOLD),
         ..Person::new(id)
     }
 }
@@ -58,10 +71,11 @@ fn email(emails: &[Value]) -> Option<String> {
     primary.and_then(|email| email["value"].as_str()).map(str::to_owned)
 }
 
-fn group(served: &Record, expect: &Expect) -> Known {
+fn group(written: &Written, expect: &Expect) -> Known {
+    let served = written.understood();
     let id = text(served, "id").unwrap_or_default();
     Known {
-        extra: extra(served, &["schemas", "id", "displayName", "members", "meta"]),
+        extra: written.extra(&["schemas", "id", "displayName", "members", "meta"]),
         ..Known::new(expect, id, text(served, "displayName"))
     }
 }
@@ -80,8 +94,9 @@ struct Ties {
 }
 
 impl Ties {
-    fn read(users: &[Value], groups: &[Value]) -> Self {
-        let id = |value: &Value| value.as_str().map(sort_key).unwrap_or_default();
+    fn read(users: &[Written], groups: &[Written]) -> Self {
+        let id = |value: &Value| value.as_str().map(|id| sort_key(&folded(id))).unwrap_or_default();
+        let own = |record: &Record| record.get("id").map(&id).unwrap_or_default();
         let values = |rows: &[&Value]| rows.iter().map(|row| id(&row["value"])).collect::<BTreeSet<Id>>();
         let mut ties = Self {
             user_tells: BTreeMap::new(),
@@ -90,22 +105,22 @@ impl Ties {
             parents: BTreeMap::new(),
             names: BTreeMap::new(),
         };
-        for user in users {
-            if let Some(rows) = user["groups"].as_array() {
-                ties.user_tells.insert(id(&user["id"]), values(&rows.iter().collect::<Vec<_>>()));
+        for user in users.iter().map(Written::understood) {
+            if let Some(rows) = user.get("groups").and_then(Value::as_array) {
+                ties.user_tells.insert(own(user), values(&rows.iter().collect::<Vec<_>>()));
             }
         }
-        for group in groups {
-            ties.names.extend(group["displayName"].as_str().map(|name| (id(&group["id"]), name.to_owned())));
-            let Some(rows) = group["members"].as_array() else { continue };
+        for group in groups.iter().map(Written::understood) {
+            ties.names.extend(text(group, "displayName").map(|name| (own(group), name)));
+            let Some(rows) = group.get("members").and_then(Value::as_array) else { continue };
             let (inside, users): (Vec<&Value>, Vec<&Value>) = rows.iter().partition(|row| row["type"] == "Group");
             for child in values(&inside) {
-                ties.parents.entry(child).or_default().insert(id(&group["id"]));
+                ties.parents.entry(child).or_default().insert(own(group));
             }
             for user in values(&users) {
-                ties.named_by.entry(user).or_default().insert(id(&group["id"]));
+                ties.named_by.entry(user).or_default().insert(own(group));
             }
-            ties.group_tells.insert(id(&group["id"]), values(&users));
+            ties.group_tells.insert(own(group), values(&users));
         }
         ties
     }

@@ -1,21 +1,29 @@
 //! What the Configuration API tells (PRA and RS): users without their memberships, group policies that tell their members,
 //! and, in lists of their own, vendors with their people (PRA only) and API accounts.
 
+use super::super::dialect::{Dialect, Family, Kind as Of, Scene, is_unread};
 use super::super::facets::{ExternalMember, Facts, Vendor};
 use super::super::members::named_groups;
 use super::super::shape::{sra, with_id};
 use super::super::surface::Surface;
 use super::super::world::{Record, World};
 use super::Expect;
-use super::cells::{extra, sort_key, text};
+use super::cells::{sort_key, text};
 use super::dates::{Created, Login};
 use super::people::{ApiAccount, Kind, Known, Member, Person, Roster, Who};
+use super::written::Written;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
-    let reading = Reading { world, expect, remote_support: expect.surface == Surface::Rs };
+    let reading = Reading {
+        world,
+        expect,
+        scene: Scene { dialects: &expect.dialects, world },
+        remote_support: expect.surface == Surface::Rs,
+    };
     let mut people: Vec<Person> = world.users().map(|(id, record)| reading.user(id, record)).collect();
+    Reading::silent_nevers(&mut people);
     people.extend(world.facets().api_accounts.iter().map(|(id, record)| reading.api_account(*id, record)));
     let mut groups: Vec<Known> = Vec::new();
     if expect.groups_listed {
@@ -37,12 +45,14 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     }
     members.extend(reading.strangers());
     members.extend(reading.externals().map(directory));
-    Roster { people, groups, members, members_whole: true }
+    let unread = reading.unread();
+    Roster { people, groups, members, members_whole: true, partial: !unread.is_empty(), unread }
 }
 
 struct Reading<'a> {
     world: &'a World,
     expect: &'a Expect,
+    scene: Scene<'a>,
     remote_support: bool,
 }
 
@@ -61,27 +71,59 @@ impl<'a> Reading<'a> {
         ];
         let facts = self.world.facts(id);
         let served = sra::user(id, record, &facts, &self.world.facets().providers, self.remote_support);
-        let (id, username) = (id.to_string(), text(record, "username"));
+        let written = Written::of(&self.scene, Family::Sra, Of::User, served);
+        let fields = written.understood();
+        let (id, username) = (id.to_string(), text(fields, "username"));
         let account_type = self.account_type(&facts);
+        let flag = |key: &str| fields.get(key).and_then(Value::as_bool);
+        let created = Created::read(fields.get("created_at"));
         Person {
             kind: Kind::of(self.expect, Kind::Person, &id, username.as_deref()),
             username,
-            display_name: text(record, "display_name"),
-            email: text(record, "email_address"),
-            enabled: record.get("enabled").and_then(Value::as_bool),
+            display_name: text(fields, "public_display_name"),
+            email: text(fields, "email_address"),
+            enabled: flag("enabled"),
             groups: self.policies_of(record),
             groups_known: self.expect.groups_listed
+                && !self.world.groups().any(|(group, _)| is_unread(&self.scene, group))
                 && !self.externals().any(|external| self.may_hide(external, &facts, account_type.as_deref())),
             account_type,
-            login: Login::read(record.get("last_login")),
-            created: Created::read(record.get("created_at")),
-            locale: text(record, "locale"),
-            is_admin: facts.admin,
-            mfa: mfa(facts.two_factor, facts.passkeys),
+            login: Login::read(fields.get("last_authentication")).of_account(&created),
+            created,
+            locale: text(fields, "preferred_email_language"),
+            is_admin: flag("perm_admin"),
+            mfa: mfa(flag("two_factor_enabled"), facts.passkeys),
             passkeys: facts.passkeys.unwrap_or(0),
-            extra: extra(&served, &TOLD),
+            odd: written.is_odd(),
+            extra: written.extra(&TOLD),
             ..Person::new(id)
         }
+    }
+
+    /// A local account without a last login has none, where other accounts show that the field is reported.
+    fn silent_nevers(people: &mut [Person]) {
+        if people.iter().all(|person| person.login == Login::NotReported) {
+            return;
+        }
+        let is_silent = |person: &&mut Person| person.login == Login::NotReported && person.comes_from("local");
+        people.iter_mut().filter(is_silent).for_each(|person| person.login = Login::Never(false));
+    }
+
+    /// The groups whose members are answered with an error.
+    fn unread(&self) -> BTreeSet<String> {
+        let policies = self.world.groups().map(|(id, _)| id).filter(|id| self.has_policy(*id));
+        let policies = policies.filter(|id| is_unread(&self.scene, *id)).map(|id| id.to_string());
+        let vendors = self.world.facets().vendors.iter().filter(|_| self.lacks_vendor_users());
+        policies.chain(vendors.map(|vendor| format!("vendor:{}", vendor.id))).collect()
+    }
+
+    fn lacks_vendor_users(&self) -> bool {
+        !self.remote_support && self.scene.has(Dialect::VendorUsersNotFound)
+    }
+
+    /// Whether the members of a policy are read.
+    fn reads(&self, policy: u64) -> bool {
+        self.has_policy(policy) && !is_unread(&self.scene, policy)
     }
 
     fn account_type(&self, facts: &Facts) -> Option<String> {
@@ -101,7 +143,7 @@ impl<'a> Reading<'a> {
 
     /// Those that exist: a policy that is not listed has no member list.
     fn policies_of(&self, record: &Record) -> Vec<String> {
-        let mut ids: Vec<u64> = named_groups(record).filter(|id| self.has_policy(*id)).collect();
+        let mut ids: Vec<u64> = named_groups(record).filter(|id| self.reads(*id)).collect();
         ids.sort_unstable();
         ids.dedup();
         ids.iter().map(u64::to_string).collect()
@@ -112,11 +154,11 @@ impl<'a> Reading<'a> {
     }
 
     fn externals(&self) -> impl Iterator<Item = &'a ExternalMember> {
-        self.world.facets().externals.iter().filter(|external| self.has_policy(external.group))
+        self.world.facets().externals.iter().filter(|external| self.reads(external.group))
     }
 
     fn strangers(&self) -> impl Iterator<Item = Member> {
-        let strangers = self.world.facets().strangers.iter().filter(|(group, _)| self.has_policy(*group));
+        let strangers = self.world.facets().strangers.iter().filter(|(group, _)| self.reads(*group));
         strangers.map(|(group, user)| Member { group: group.to_string(), who: Who::Missing(user.to_string()) })
     }
 
@@ -146,15 +188,17 @@ impl<'a> Reading<'a> {
     }
 
     fn policy(&self, id: u64, record: &Record) -> Known {
+        let written = Written::of(&self.scene, Family::Sra, Of::Group, sra::policy(id, record));
         Known {
-            extra: extra(record, &["id", "name", "description"]),
-            ..Known::new(self.expect, id.to_string(), text(record, "name"))
+            extra: written.extra(&["id", "name"]),
+            ..Known::new(self.expect, id.to_string(), text(written.understood(), "name"))
         }
     }
 
     fn vendor(&self, id: u64, record: &Record) -> Known {
+        let written = Written::of(&self.scene, Family::Sra, Of::Other, with_id(id, record));
         Known {
-            extra: extra(record, &["id", "name"]),
+            extra: written.extra(&["id", "name"]),
             ..Known::new(self.expect, format!("vendor:{id}"), text(record, "name"))
         }
     }
@@ -162,7 +206,8 @@ impl<'a> Reading<'a> {
     /// Everybody once, whatever the number of vendors.
     fn vendor_users(&self) -> Vec<Person> {
         let mut people: BTreeMap<u64, (&Record, Vec<String>)> = BTreeMap::new();
-        for vendor in &self.world.facets().vendors {
+        let vendors = self.world.facets().vendors.iter().filter(|_| !self.lacks_vendor_users());
+        for vendor in vendors {
             for (id, record) in &vendor.users {
                 people.entry(*id).or_insert((record, Vec::new())).1.push(format!("vendor:{}", vendor.id));
             }
@@ -181,6 +226,7 @@ impl<'a> Reading<'a> {
             "account_expiration",
             "preferred_email_language",
         ];
+        let written = Written::of(&self.scene, Family::Sra, Of::VendorUser, with_id(id, record));
         let (id, username) = (format!("vendor-user:{id}"), text(record, "username"));
         let flag = |key: &str| record.get(key).and_then(Value::as_bool);
         let passkeys = record.get("fido2_credential_count").and_then(Value::as_u64);
@@ -200,13 +246,13 @@ impl<'a> Reading<'a> {
             passkeys: passkeys.unwrap_or(0),
             expires: Created::read(record.get("account_expiration")),
             barred: flag("is_expired") == Some(true) || flag("is_approved") == Some(false),
-            extra: extra(record, &TOLD),
+            extra: written.extra(&TOLD),
             ..Person::new(id)
         }
     }
 
     fn api_account(&self, id: u64, record: &Record) -> Person {
-        let served = with_id(id, record);
+        let written = Written::of(&self.scene, Family::Sra, Of::Other, with_id(id, record));
         let (id, name) = (format!("api-account:{id}"), text(record, "name"));
         Person {
             kind: Kind::of(self.expect, Kind::Service, &id, name.as_deref()),
@@ -215,7 +261,7 @@ impl<'a> Reading<'a> {
             account_type: Some("api-account".to_owned()),
             groups_known: true,
             api: Some(rights(record)),
-            extra: extra(&served, &["id", "name", "enabled"]),
+            extra: written.extra(&["id", "name", "enabled"]),
             ..Person::new(id)
         }
     }

@@ -1,6 +1,7 @@
 //! The front door: every request passes here, is counted, perhaps mishandled, and its answer dressed
 //! (`Date`, compression, rate limit headers).
 
+use super::super::dialect::{self, Answer, Dialect, Place, Scene};
 use super::super::door::Cut;
 use super::super::faults::{Faults, Mishap};
 use super::super::tally::lock;
@@ -12,9 +13,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use futures_util::stream;
 use std::io::{self, Write as _};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// RFC 9110 §5.6.7.
@@ -24,6 +26,9 @@ const ASCTIME: &str = "%a %b %e %H:%M:%S %Y";
 
 const LOGIN_PAGE: &str = "<!DOCTYPE html><html><head><title>Sign in</title></head>\
     <body><form method=\"post\" action=\"/login\"><input name=\"user\"><input name=\"password\" type=\"password\"></form></body></html>";
+
+/// Requests that [`Dialect::EightBusy`] turns away.
+const BUSY: u32 = 8;
 
 /// Requests of the running second.
 #[derive(Default)]
@@ -55,12 +60,14 @@ pub(super) async fn door(
     if let Some(latency) = faults.latency {
         tokio::time::sleep(latency).await;
     }
-    let gzip = !faults.no_gzip && accepts_gzip(request.headers());
+    let request = if faults.dialects.contains(&Dialect::GuidIds) { dialect::with_plain_ids(request) } else { request };
+    let coding = Coding::of(&faults, request.headers());
     let left = faults.rate_limit.map(|limit| (limit, lock(&appliance.window).take(limit, Instant::now())));
     let mishap = mishap(&appliance, &faults, &request);
     let response = match (left, mishap) {
         // How long to wait is not told: the product's documentation names no such header.
         _ if ruling.is_some_and(|ruling| ruling.refused) => too_many(&appliance, None),
+        _ if is_busy(&appliance, &faults, &request) => too_many(&appliance, None),
         (Some((_, None)), _) => too_many(&appliance, Some("1")),
         (_, Some(Mishap::Reset)) => {
             cut.now();
@@ -73,12 +80,48 @@ pub(super) async fn door(
             answer(StatusCode::OK, "application/json", r#"{"error":{"code":500,"message":"busy"}}"#)
         }
         (_, Some(Mishap::Empty)) => answer(StatusCode::OK, "application/json", Body::empty()),
-        (_, Some(Mishap::Truncate) | None) => next.run(request).await,
+        (_, Some(Mishap::Truncate) | None) => answered(&appliance, &faults, request, next).await,
     };
-    let mut response = packed(response, gzip, mishap == Some(Mishap::Truncate)).await;
+    let mut response = packed(response, coding, mishap == Some(Mishap::Truncate)).await;
     let told = left.map(|(limit, left)| (limit, left.unwrap_or(0))).or(ruling.map(|ruling| ruling.told));
     dress(response.headers_mut(), appliance.now(), told);
     response
+}
+
+/// The handler's answer, as the dialects word it.
+async fn answered(appliance: &Appliance, faults: &Faults, request: Request, next: Next) -> Response {
+    let place = Place::of(request.method(), request.uri().path());
+    let response = next.run(request).await;
+    if faults.dialects.is_empty() {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let world = lock(&appliance.world);
+    let scene = Scene { dialects: &faults.dialects, world: &world };
+    let asked = place.filter(|_| parts.status == StatusCode::OK);
+    if asked.and_then(Place::synchronised).is_some_and(|group| dialect::is_directory_group(scene.dialects, group)) {
+        appliance.tally.count(|c| c.directory_syncs += 1);
+    }
+    let refusal = asked.and_then(|place| dialect::refusal(&scene, place));
+    let (place, body) = match refusal {
+        Some((status, kind, body)) => {
+            parts.status = status;
+            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            (None, body.into_bytes())
+        }
+        None => (place, body.into()),
+    };
+    let mut out = Answer { status: &mut parts.status, headers: &mut parts.headers };
+    let body = out.reworded(&scene, place, body);
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// Whether it is one of the first requests of the API, which find the appliance busy.
+fn is_busy(appliance: &Appliance, faults: &Faults, request: &Request) -> bool {
+    faults.dialects.contains(&Dialect::EightBusy)
+        && Place::of(request.method(), request.uri().path()).is_some()
+        && appliance.turned_away.fetch_add(1, Ordering::Relaxed) < BUSY
 }
 
 /// Writes are spared: the sandbox's own users want them to work.
@@ -125,18 +168,42 @@ fn server_error(appliance: &Appliance) -> Response {
     }
 }
 
+/// How a body is compressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    None,
+    Gzip,
+    Deflate,
+}
+
+impl Coding {
+    fn of(faults: &Faults, headers: &HeaderMap) -> Self {
+        if faults.dialects.contains(&Dialect::Deflate) {
+            Self::Deflate
+        } else if !faults.no_gzip && accepts_gzip(headers) {
+            Self::Gzip
+        } else {
+            Self::None
+        }
+    }
+}
+
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("gzip"))
 }
 
 /// Compresses what is worth it, and breaks off half of it where asked for.
-async fn packed(response: Response, gzip: bool, truncate: bool) -> Response {
+async fn packed(response: Response, coding: Coding, truncate: bool) -> Response {
     let (mut parts, body) = response.into_parts();
     // Bodies are made in memory by the handlers: there is nothing that could fail.
     let mut body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    if gzip && body.len() > 512 {
+    if coding == Coding::Gzip && body.len() > 512 {
         body = compressed(&body);
         put(&mut parts.headers, header::CONTENT_ENCODING, "gzip");
+    }
+    if coding == Coding::Deflate && !body.is_empty() {
+        body = deflated(&body);
+        put(&mut parts.headers, header::CONTENT_ENCODING, "deflate");
     }
     if !truncate || body.len() < 2 {
         return Response::from_parts(parts, Body::from(body));
@@ -148,6 +215,14 @@ async fn packed(response: Response, gzip: bool, truncate: bool) -> Response {
 
 fn compressed(body: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+    // A Vec takes everything.
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default().into()
+}
+
+/// RFC 9110 §8.4.1.2: `deflate` is the zlib format.
+fn deflated(body: &[u8]) -> Bytes {
+    let mut encoder = ZlibEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
     // A Vec takes everything.
     let _ = encoder.write_all(body);
     encoder.finish().unwrap_or_default().into()

@@ -7,7 +7,7 @@ use super::super::shape::password_safe as shape;
 use super::super::tally::lock;
 use super::{Appliance, Shared, World, churn, error, json_answer, token};
 use axum::extract::{Form, FromRequest as _, Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::{Value, json};
 pub(super) use session::Sessions;
@@ -22,8 +22,7 @@ pub(super) async fn serve(State(appliance): State<Shared>, request: Request) -> 
     match (request.method(), parts.as_slice()) {
         (&Method::POST, ["auth", "connect", "token"]) => {
             let form = Form::from_request(request, &()).await;
-            // Here the account stands in the form and nowhere else.
-            token::grant(State(appliance), HeaderMap::new(), form).await
+            token::grant_by_form(&appliance, form)
         }
         (&Method::POST, ["auth", "signappin"]) => session::sign_in(&appliance, request.headers()),
         (&Method::POST, ["auth", "signout"]) => session::sign_out(&appliance, request.headers()),

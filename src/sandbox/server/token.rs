@@ -2,7 +2,7 @@
 
 use super::super::faults::Faults;
 use super::super::tally::lock;
-use super::{Appliance, Shared, error, json_answer};
+use super::{Appliance, Dialect, Shared, error, json_answer};
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -61,8 +61,30 @@ pub(super) async fn grant(
     headers: HeaderMap,
     form: Result<Form<Wanted>, FormRejection>,
 ) -> Response {
+    let faults = appliance.faults();
+    let raw = faults.dialects.contains(&Dialect::RawBasic);
+    granted(&appliance, form, |wanted| match (basic(&headers), wanted) {
+        // As most clients write it, and, where it is understood, as §2.3.1 has it.
+        (Some((id, secret)), _) => {
+            is_ours(&appliance, &id, &secret) || !raw && is_ours(&appliance, &form_decoded(&id), &form_decoded(&secret))
+        }
+        (None, wanted) => !raw && is_in_form(&appliance, &faults, wanted),
+    })
+}
+
+/// The same where the account is in the form and nowhere else (Password Safe).
+pub(super) fn grant_by_form(appliance: &Appliance, form: Result<Form<Wanted>, FormRejection>) -> Response {
+    let faults = appliance.faults();
+    granted(appliance, form, |wanted| is_in_form(appliance, &faults, wanted))
+}
+
+fn granted(
+    appliance: &Appliance,
+    form: Result<Form<Wanted>, FormRejection>,
+    is_known: impl FnOnce(&Wanted) -> bool,
+) -> Response {
     let Ok(Form(wanted)) = form else { return error(StatusCode::BAD_REQUEST, "invalid_request") };
-    if !is_known(&appliance, &headers, &wanted) {
+    if !is_known(&wanted) {
         appliance.tally.count(|c| c.unauthorized += 1);
         return with(error(StatusCode::UNAUTHORIZED, "invalid_client"), "Basic realm=\"api\"");
     }
@@ -81,14 +103,13 @@ pub(super) async fn grant(
     response
 }
 
-fn is_known(appliance: &Appliance, headers: &HeaderMap, wanted: &Wanted) -> bool {
-    let is_ours = |id: &str, secret: &str| id == appliance.client_id && secret == appliance.client_secret;
-    match (basic(headers), &wanted.client_id, &wanted.client_secret) {
-        // As it is written by §2.3.1, and as most clients write it.
-        (Some((id, secret)), ..) => is_ours(&form_decoded(&id), &form_decoded(&secret)) || is_ours(&id, &secret),
-        (None, Some(id), Some(secret)) => !appliance.faults().refuse_form && is_ours(id, secret),
-        _ => false,
-    }
+fn is_ours(appliance: &Appliance, id: &str, secret: &str) -> bool {
+    id == appliance.client_id && secret == appliance.client_secret
+}
+
+fn is_in_form(appliance: &Appliance, faults: &Faults, wanted: &Wanted) -> bool {
+    let account = wanted.client_id.as_deref().zip(wanted.client_secret.as_deref());
+    !faults.refuse_form && account.is_some_and(|(id, secret)| is_ours(appliance, id, secret))
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {

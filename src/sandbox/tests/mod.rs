@@ -1,6 +1,7 @@
 //! The simulated appliance, seen from outside by a client that is not ours, and the oracle, checked by hand.
 
 mod config;
+mod dialects;
 mod faults;
 mod http;
 mod oracle;

@@ -5,7 +5,7 @@ use super::*;
 const BASE: &str = "/BeyondTrust/api/public/v3";
 
 /// A client of Password Safe: a token and the cookie of a session, each perhaps none.
-struct Visitor<'a> {
+pub(super) struct Visitor<'a> {
     sandbox: &'a Sandbox,
     http: Client,
     authorization: String,
@@ -13,12 +13,12 @@ struct Visitor<'a> {
 }
 
 impl<'a> Visitor<'a> {
-    fn with_key(sandbox: &'a Sandbox) -> Self {
+    pub(super) fn with_key(sandbox: &'a Sandbox) -> Self {
         let authorization = format!("PS-Auth key={}; runas={};", sandbox.api_key(), sandbox.run_as());
         Self { sandbox, http: plain_client(), authorization, cookie: String::new() }
     }
 
-    async fn with_token(sandbox: &'a Sandbox) -> Self {
+    pub(super) async fn with_token(sandbox: &'a Sandbox) -> Self {
         let http = plain_client();
         let body = "grant_type=client_credentials&client_id=rollcall&client_secret=sandbox+canary-must-not-leak%2B%2F%3D%26%25";
         let request = http.post(format!("{}{BASE}/Auth/Connect/Token", sandbox.url()));
@@ -28,12 +28,12 @@ impl<'a> Visitor<'a> {
         Self { sandbox, http, authorization, cookie: String::new() }
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.sandbox.url()));
         request.header("authorization", &self.authorization).header("cookie", &self.cookie)
     }
 
-    async fn sign_in(&mut self) -> (StatusCode, Value) {
+    pub(super) async fn sign_in(&mut self) -> (StatusCode, Value) {
         let response = self.request(Method::POST, &format!("{BASE}/Auth/SignAppin")).send().await.unwrap();
         let status = response.status();
         if let Some(cookie) = response.headers().get("set-cookie") {
@@ -48,12 +48,12 @@ impl<'a> Visitor<'a> {
         self.request(Method::POST, &format!("{BASE}/Auth/Signout")).send().await.unwrap().status()
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, Value) {
+    pub(super) async fn get(&self, path: &str) -> (StatusCode, Value) {
         let response = self.request(Method::GET, &format!("{BASE}/{path}")).send().await.unwrap();
         (response.status(), json_of(response).await)
     }
 
-    async fn ids(&self, path: &str) -> Vec<u64> {
+    pub(super) async fn ids(&self, path: &str) -> Vec<u64> {
         let (status, rows) = self.get(path).await;
         assert_eq!(status, 200, "{rows}");
         let id = |row: &Value| row.get("UserID").or(row.get("GroupID")).and_then(Value::as_u64).unwrap();

@@ -45,7 +45,8 @@ impl Judge<'_> {
             return Vec::new();
         }
         let inhabited: HashSet<&str> = self.roster.members.iter().map(|m| m.group.as_str()).collect();
-        let empty = self.roster.groups.iter().filter(|g| !inhabited.contains(g.id.as_str()));
+        let read = self.roster.groups.iter().filter(|g| !self.roster.unread.contains(&g.id));
+        let empty = read.filter(|g| !inhabited.contains(g.id.as_str()));
         empty.map(|g| about("empty-group", "info", "group", &g.id)).collect()
     }
 

@@ -1,0 +1,93 @@
+//! Values that nobody expects: fields of another type, and names that are not Unicode.
+
+use super::super::world::Record;
+use super::place::{Family, Kind};
+use serde_json::{Value, json};
+
+/// Stands in a name for the escape of a lone surrogate until the answer is bytes. Both are private use characters.
+const SURROGATE: char = '\u{e0f1}';
+/// The same for a byte that is not UTF-8.
+const STRAY_BYTE: char = '\u{e0f2}';
+
+/// Returns the field of a record that has an unexpected type, if any.
+pub(super) fn field(family: Family, kind: Kind, id: u64, record: &Record) -> Option<&'static str> {
+    let by_row = |fields: [&'static str; 6]| usize::try_from(id % 7).ok().and_then(|at| fields.get(at).copied());
+    let fifth = |field: &'static str| id.is_multiple_of(5).then_some(field);
+    let field = match (family, kind) {
+        (Family::Guide, Kind::User) => {
+            by_row(["locale", "display_name", "email_address", "enabled", "created_at", "group_memberships"])
+        }
+        (Family::Sra, Kind::User) => by_row([
+            "preferred_email_language",
+            "public_display_name",
+            "email_address",
+            "enabled",
+            "created_at",
+            "two_factor_enabled",
+        ]),
+        (Family::Safe, Kind::User) => {
+            by_row(["EmailAddress", "FirstName", "IsActive", "UserType", "LastName", "IsQuarantined"])
+        }
+        (Family::Scim, Kind::User) => by_row(["locale", "displayName", "emails", "active", "userName", "groups"]),
+        (Family::Guide, Kind::Group) => fifth("description"),
+        (Family::Safe, Kind::Group) => fifth("Description"),
+        _ => None,
+    };
+    field.filter(|field| record.get(*field).is_some_and(|value| !value.is_null()))
+}
+
+/// Gives that field a value of an unexpected type.
+pub(super) fn spoil(field: &str, record: &mut Record) {
+    let Some(value) = record.get_mut(field) else { return };
+    let was = value.take();
+    *value = match field {
+        "enabled" | "IsActive" | "active" | "two_factor_enabled" | "IsQuarantined" => "maybe".into(),
+        "group_memberships" => "by agreement".into(),
+        "groups" => json!({"note": "by agreement"}),
+        "emails" => 42.into(),
+        "display_name"
+        | "public_display_name"
+        | "FirstName"
+        | "LastName"
+        | "displayName"
+        | "userName"
+        | "created_at" => json!([was]),
+        _ => json!({"code": was}),
+    };
+}
+
+/// Returns the name of a record that is not Unicode, if any.
+pub(super) fn broken_name(family: Family, kind: Kind, id: u64, record: &Record) -> Option<&'static str> {
+    let names: &[&'static str] = match (family, kind) {
+        (Family::Guide, Kind::User) => &["display_name"],
+        (Family::Sra, Kind::User) => &["public_display_name"],
+        (Family::Safe, Kind::User) => &["LastName", "FirstName"],
+        (Family::Scim, Kind::User) => &["displayName"],
+        (Family::Guide | Family::Sra, Kind::Group) if id.is_multiple_of(4) => &["name"],
+        (Family::Safe, Kind::Group) if id.is_multiple_of(4) => &["Name"],
+        (Family::Scim, Kind::Group) if id.is_multiple_of(4) => &["displayName"],
+        _ => &[],
+    };
+    names.iter().copied().filter(|_| id % 3 != 2).find(|name| record.get(*name).is_some_and(Value::is_string))
+}
+
+/// Appends to that name what [`as_bytes`] breaks.
+pub(super) fn mark(name: &str, id: u64, record: &mut Record) {
+    if let Some(Value::String(text)) = record.get_mut(name) {
+        text.push(if id.is_multiple_of(3) { SURROGATE } else { STRAY_BYTE });
+    }
+}
+
+/// Breaks the marked names: half of a surrogate pair as an escape (RFC 8259 §8.2), or a byte of Latin-1.
+pub(super) fn as_bytes(json: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find([SURROGATE, STRAY_BYTE]) {
+        let (before, tail) = rest.split_at(at);
+        out.extend_from_slice(before.as_bytes());
+        out.extend_from_slice(if tail.starts_with(SURROGATE) { b"\\ud83d" } else { b"\xfc" });
+        rest = &tail[SURROGATE.len_utf8()..];
+    }
+    out.extend_from_slice(rest.as_bytes());
+    out
+}
