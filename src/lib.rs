@@ -46,4 +46,5 @@ pub mod snapshot;
 pub mod source;
 pub mod syslog;
 pub mod table;
+pub mod tls;
 pub mod wire;
