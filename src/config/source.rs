@@ -1,7 +1,8 @@
 //! `[[source]]`: which appliances to read and how.
 
 use super::account;
-use super::reference::{self, Surroundings};
+use super::certificates;
+use super::reference::Surroundings;
 use super::section::Section;
 use crate::model::{SourceIdentity, SourceName};
 use crate::source::{SourceKind, SourceSettings};
@@ -42,7 +43,8 @@ fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<SourceSettings
     let base_path = base_path(&section, usual);
     let account = account::read(&section, usual, &base_path, around);
     let last_login_path = last_login_path(&section, usual);
-    let ca_file = reference::certificates(&section, "ca_file", around);
+    let ca_file = certificates::ca_file(&section, around);
+    let client_certificate = certificates::client(&section, around);
     // The Configuration API takes no others.
     let rows = if is_config_api(usual) { 5..=100 } else { 2..=1000 };
     let page_size = section.number("page_size", rows, 100);
@@ -61,6 +63,7 @@ fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<SourceSettings
     let (name, kind, url, (client_id, account)) = (name?, kind?, url?, account?);
     let mut client = ClientSettings::with(name.clone(), url.clone(), account);
     client.ca_pem = ca_pem;
+    client.client_identity = client_certificate.map(|read| read.identity);
     client.concurrency = concurrency as usize;
     client.requests_per_second = requests_per_second;
     client.requests_per_hour = requests_per_hour;

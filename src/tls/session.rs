@@ -123,11 +123,11 @@ impl Explainer {
 
     fn nothing_in_common(&self) -> TlsFault {
         TlsFault::new(
-            format!("{} and this program have no way of encryption in common", self.peer),
             format!(
-                "enable TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305, on {}; check the host in url",
+                "{} found no TLS version or cipher in common; it may speak only versions before TLS 1.2, or only old ciphers",
                 self.peer
             ),
+            format!("enable TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM, on {}; check the host in url", self.peer),
         )
     }
 

@@ -385,7 +385,7 @@ mod with_sandbox_crates {
         let (port, pem, served) = tls_server(&["other.example.com"]);
         let error = untrusted(port, Some(pem));
         assert!(!served.join().unwrap(), "no request was sent");
-        assert!(matches!(error.kind, WireErrorKind::Certificate(_)), "{error:?}");
+        assert!(matches!(error.kind, WireErrorKind::Tls(_)), "{error:?}");
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn a_receiver_that_throws_away_what_it_has_not_read_has_nothing_of_the_batch() {
     });
     let error = deliver(&destination, &frames(3)).unwrap_err();
     served.join().unwrap();
-    let expected = matches!(error, DeliveryError::NotConfirmed(_) | DeliveryError::ClosedEarly);
+    let expected = matches!(error, DeliveryError::Reset | DeliveryError::ClosedEarly);
     assert!(expected, "{error}");
 }
 
