@@ -14,7 +14,7 @@ mod identity;
 mod refusal;
 mod session;
 #[cfg(all(test, feature = "sandbox"))]
-mod tests;
+pub(crate) mod tests;
 mod verifier;
 
 pub use files::{certificates, read_certificates};

@@ -173,8 +173,10 @@ impl WireErrorKind {
     }
 }
 
+/// Whether the peer closed. An `io::Error` may hide another one, which `source` skips.
 fn is_end(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof)
+    let Some(io) = error.downcast_ref::<io::Error>() else { return false };
+    io.kind() == io::ErrorKind::UnexpectedEof || io.get_ref().is_some_and(|inner| is_end(inner))
 }
 
 /// rustls hides behind `io::Error`, which hides its own source.

@@ -1,6 +1,8 @@
 //! The client against small servers that answer by a script, on loopback.
 
 mod sessions;
+#[cfg(feature = "sandbox")]
+mod tls;
 
 use super::*;
 use crate::event::Nobody;

@@ -6,6 +6,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -100,6 +101,13 @@ impl Made {
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
         let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        builder.with_client_cert_verifier(verifier).with_single_cert(self.sent(), self.key_der()).unwrap()
+    }
+
+    /// A server of this certificate that asks for one of the client.
+    pub(crate) fn asking(&self, verifier: Arc<dyn ClientCertVerifier>) -> ServerConfig {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         builder.with_client_cert_verifier(verifier).with_single_cert(self.sent(), self.key_der()).unwrap()
     }
 
