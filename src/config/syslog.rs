@@ -135,7 +135,10 @@ fn proof(section: &Section<'_>, transport: Option<&Transport>) -> Proof {
     let words = [("close", Proof::Close), ("sent", Proof::Sent)];
     let wanted = section.one_of("delivery_proof", &words);
     if section.has("delivery_proof") && transport.is_some_and(Transport::is_datagram) {
-        section.problem("delivery_proof", "is a key of tls:// and tcp://; nothing proves that a datagram arrives; remove it");
+        section.problem(
+            "delivery_proof",
+            "is a key of tls:// and tcp://; nothing proves that a datagram arrives; remove it",
+        );
     }
     wanted.unwrap_or(Proof::Close)
 }

@@ -4,10 +4,10 @@
 //! way), not in the middle, and not before our own end (it did not understand the framing). With [`Proof::Sent`] all of that holds
 //! but the wait for the receiver's close.
 
-use super::{Framing, Proof};
 use super::spool::SpoolError;
 use super::tls;
 use super::transport::{DeliveryError, Session, Timing};
+use super::{Framing, Proof};
 use crate::tls::Explainer;
 use rustls::{ClientConnection, StreamOwned};
 use socket2::SockRef;
@@ -62,7 +62,8 @@ fn handshake_failed(error: io::Error, explainer: &Explainer) -> DeliveryError {
     }
     if is_timeout(&error) {
         return tls::failed(
-            "the receiver did not answer the handshake; check that it speaks TLS on this port, or write tcp:// in url".to_owned(),
+            "the receiver did not answer the handshake; check that it speaks TLS on this port, or write tcp:// in url"
+                .to_owned(),
         );
     }
     DeliveryError::Connect(error)

@@ -13,8 +13,9 @@ pub(super) fn connection(
     destination: &Destination,
     host: &str,
 ) -> Result<(ClientConnection, Explainer), DeliveryError> {
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| failed(format!("{host} is not a host name that a certificate can carry; correct the host in url")))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+        failed(format!("{host} is not a host name that a certificate can carry; correct the host in url"))
+    })?;
     let Connector { config, explainer } = connector(destination).map_err(failed)?;
     let connection = ClientConnection::new(Arc::new(config), name).map_err(|e| explain(&explainer, &e))?;
     Ok((connection, explainer))

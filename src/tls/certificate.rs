@@ -82,8 +82,11 @@ pub(super) fn day(seconds: i64) -> String {
 
 /// Makes a text of the peer safe to show.
 pub(super) fn printable(text: &str) -> String {
-    let shown: String =
-        text.chars().take(MOST_CHARACTERS).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let shown: String = text
+        .chars()
+        .take(MOST_CHARACTERS)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
     if shown.len() < text.len() && text.chars().nth(MOST_CHARACTERS).is_some() { format!("{shown}…") } else { shown }
 }
 

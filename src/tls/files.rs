@@ -17,7 +17,9 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
 pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     // The lone 0x30 is the outer SEQUENCE of a certificate in DER.
     if pem.first() == Some(&0x30) && Facts::read(pem).is_some() {
-        return Err("is a certificate in DER, not PEM; convert it: openssl x509 -inform DER -in FILE -out FILE.pem".to_owned());
+        return Err(
+            "is a certificate in DER, not PEM; convert it: openssl x509 -inform DER -in FILE -out FILE.pem".to_owned()
+        );
     }
     let text = text(pem);
     let blocks: Vec<&str> = text.match_indices(BEGIN).map(|(at, _)| block(&text[at..])).collect();

@@ -125,7 +125,9 @@ impl Sent {
         if names.is_empty() {
             let subject = self.end_entity.as_ref().map_or("", |facts| &facts.subject);
             return self.fault(
-                &format!("carries no name at all: it has no subjectAltName, and its subject ({subject}) does not count"),
+                &format!(
+                    "carries no name at all: it has no subjectAltName, and its subject ({subject}) does not count"
+                ),
                 format!("install a certificate with the subjectAltName {asked} on {}", self.peer),
             );
         }
@@ -239,13 +241,19 @@ impl Sent {
     }
 
     pub(super) fn malformed(&self) -> TlsFault {
-        self.fault("cannot be read: it is not a valid X.509 certificate", format!("install another one on {}", self.peer))
+        self.fault(
+            "cannot be read: it is not a valid X.509 certificate",
+            format!("install another one on {}", self.peer),
+        )
     }
 
     fn constrained(&self) -> TlsFault {
         self.fault(
             "is not allowed by its authorities (a limit on names, on the length of the chain, or on who may issue)",
-            format!("ask the authority for a certificate that it may issue for {}, and install it on {}", self.asked, self.peer),
+            format!(
+                "ask the authority for a certificate that it may issue for {}, and install it on {}",
+                self.asked, self.peer
+            ),
         )
     }
 }

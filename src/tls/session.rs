@@ -107,7 +107,8 @@ impl Explainer {
         let now = Utc::now().timestamp();
         let expired = facts.as_ref().filter(|facts| now > facts.not_after);
         let expired = expired.map_or_else(String::new, |facts| format!("; it expired on {}", day(facts.not_after)));
-        let subject = facts.map_or_else(String::new, |facts| format!(" ({}, issued by {})", facts.subject, facts.issuer));
+        let subject =
+            facts.map_or_else(String::new, |facts| format!(" ({}, issued by {})", facts.subject, facts.issuer));
         TlsFault::new(
             format!("{} refused the client certificate{subject} {why}{expired}", self.peer),
             format!("name a certificate in client_cert whose issuer {} trusts and that is valid", self.peer),
@@ -162,7 +163,9 @@ impl Explainer {
 /// Why a client certificate was refused, by the alert (RFC 8446 §6.2); `None` where an alert says nothing about it.
 fn refusal(alert: AlertDescription) -> Option<&'static str> {
     Some(match alert {
-        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => "and sees none (certificate_required)",
+        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
+            "and sees none (certificate_required)"
+        }
         AlertDescription::BadCertificate => "as not correct (bad_certificate)",
         AlertDescription::UnsupportedCertificate => "as one of the wrong kind or purpose (unsupported_certificate)",
         AlertDescription::CertificateRevoked => "as revoked (certificate_revoked)",

@@ -126,12 +126,7 @@ impl WireErrorKind {
             Self::Deadline => "raise deadline_minutes or requests_per_second, or ask why the appliance is slow",
             Self::Status(429) => "lower requests_per_second",
             Self::TooLarge(_) => "lower page_size, or ask why one answer is so large",
-            Self::Broken(_)
-            | Self::NotFound
-            | Self::Status(_)
-            | Self::Shape(_)
-            | Self::Setup(_)
-            | Self::Tls(_) => {
+            Self::Broken(_) | Self::NotFound | Self::Status(_) | Self::Shape(_) | Self::Setup(_) | Self::Tls(_) => {
                 return None;
             }
         })

@@ -146,7 +146,8 @@ impl Client {
         // One that was given up by whoever waited for it is still under way: its answer is as good.
         if self.opening.borrow().is_none() {
             self.requests.set(self.requests.get() + 1);
-            *self.opening.borrow_mut() = Some(tokio::spawn(send(request, self.settings.max_body_bytes, self.explainer.clone())));
+            *self.opening.borrow_mut() =
+                Some(tokio::spawn(send(request, self.settings.max_body_bytes, self.explainer.clone())));
         }
         let result = match Opened(self).await {
             Ok(answer) => {
@@ -229,11 +230,7 @@ impl Client {
     }
 }
 
-async fn send(
-    request: reqwest::RequestBuilder,
-    limit: usize,
-    explainer: Explainer,
-) -> Result<Answer, WireErrorKind> {
+async fn send(request: reqwest::RequestBuilder, limit: usize, explainer: Explainer) -> Result<Answer, WireErrorKind> {
     let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &explainer))?;
     let (status, headers) = (response.status(), response.headers().clone());
     // The cookie is in the headers: a body that breaks off does not matter.

@@ -75,7 +75,10 @@ fn a_key_that_does_not_belong_to_its_certificate_is_said() {
     let (one, two) = (authority("one"), authority("two"));
     assert_eq!(identity(&one.pem, &one.key_pem()), Ok(()));
     let text = identity(&one.pem, &two.key_pem()).unwrap_err();
-    assert!(text.starts_with("client_key: ") && text.contains("client.key does not belong to the certificate in"), "{text}");
+    assert!(
+        text.starts_with("client_key: ") && text.contains("client.key does not belong to the certificate in"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -58,7 +58,9 @@ fn a_server_without_a_common_cipher_is_told_apart_from_a_certificate() {
 
 #[test]
 fn a_server_that_speaks_no_tls_is_said() {
-    for octets in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"220 mail.example.com ESMTP\r\n", b"SSH-2.0-OpenSSH_9.9\r\n"] {
+    for octets in
+        [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"220 mail.example.com ESMTP\r\n", b"SSH-2.0-OpenSSH_9.9\r\n"]
+    {
         let text = said(octets);
         assert!(text.starts_with("url says https, but the server does not speak TLS on this port"), "{text}");
     }

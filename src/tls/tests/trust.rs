@@ -16,7 +16,12 @@ fn a_self_signed_certificate_with_ca_true_in_ca_file_is_trusted_for_its_names_on
     }
     for name in ["other.example.com", "sub.example.com", "a.b.sub.example.com", "192.0.2.8"] {
         let text = said(&[&own.der], &own, name).unwrap_err();
-        assert!(text.contains("the appliance's certificate is issued for bt.example.com, *.sub.example.com, 192.0.2.7, ::1"), "{text}");
+        assert!(
+            text.contains(
+                "the appliance's certificate is issued for bt.example.com, *.sub.example.com, 192.0.2.7, ::1"
+            ),
+            "{text}"
+        );
         assert!(text.contains(&format!("not for {name}")), "{text}");
     }
 }
@@ -88,7 +93,10 @@ fn a_certificate_of_the_future_names_the_day_and_the_clock() {
     let issued = authority.issues(of_the_future(params("bt", &["localhost"])));
     for (trusted, server) in [(&own, &own), (&authority, &issued)] {
         let text = said(&[&trusted.der], server, "localhost").unwrap_err();
-        assert!(text.contains("is not valid before 2190-01-31") && text.contains("this machine's clock is wrong"), "{text}");
+        assert!(
+            text.contains("is not valid before 2190-01-31") && text.contains("this machine's clock is wrong"),
+            "{text}"
+        );
     }
 }
 
@@ -98,7 +106,12 @@ fn an_expired_intermediate_certificate_is_named_as_the_one_at_fault() {
     let middle = root.issues(expired(ca("Middle CA", &[])));
     let leaf = middle.issues(params("bt", &["localhost"])).sent_with(&[&middle]);
     let text = said(&[&root.der], &leaf, "localhost").unwrap_err();
-    assert!(text.starts_with("the intermediate certificate \"CN=Middle CA\", which the appliance sent, expired on 2024-10-01"), "{text}");
+    assert!(
+        text.starts_with(
+            "the intermediate certificate \"CN=Middle CA\", which the appliance sent, expired on 2024-10-01"
+        ),
+        "{text}"
+    );
 }
 
 #[test]

@@ -61,10 +61,7 @@ fn an_expired_certificate_is_tried_once_and_names_the_day() {
     let server = https(own.config(), FINE);
     let client = Client::new(&to(server.port, Some(&own)), Arc::new(Nobody)).unwrap();
     let error = get(&client).unwrap_err();
-    assert_eq!(
-        error.kind.to_string(),
-        "the appliance's certificate expired on 2024-10-01"
-    );
+    assert_eq!(error.kind.to_string(), "the appliance's certificate expired on 2024-10-01");
     assert_eq!(error.hint().unwrap(), "install a new certificate on the appliance");
     assert_eq!(connections(&server), 1, "no retry");
     assert_eq!(get(&client).unwrap_err().kind, error.kind);
