@@ -25,7 +25,7 @@ fn alert(version: u8, code: u8) -> [u8; 7] {
     [21, 3, version, 0, 2, 2, code]
 }
 
-/// RFC 4346 §7.4.1.3: a ServerHello of TLS 1.0 or 1.1 without extensions.
+/// RFC 4346 §7.4.1.3: a `ServerHello` of TLS 1.0 or 1.1 without extensions.
 fn old_hello(version: u8) -> Vec<u8> {
     let mut hello = vec![3, version];
     hello.extend([7; 32]);

@@ -44,7 +44,8 @@ fn a_self_signed_certificate_in_ca_file_is_trusted_for_its_names_and_its_hash_is
     let server = https(own.config(), FINE);
     let (answer, client) = ask(&to(server.port, Some(&own)));
     assert_eq!(answer.unwrap(), Answered { ok: 7 });
-    let hash: String = sha2::Sha256::digest(&own.der).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = sha2::Sha256::digest(&own.der);
+    let hash = digest.iter().fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
     assert_eq!(client.tls_certificate_sha256(), Some(hash));
 
     let mut by_address = to(server.port, Some(&own));
