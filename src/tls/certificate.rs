@@ -7,6 +7,7 @@ use x509_parser::der_parser::asn1_rs::Tag;
 use x509_parser::extensions::GeneralName;
 use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
+use x509_parser::public_key::PublicKey;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 /// Characters of a name that are shown.
@@ -34,6 +35,8 @@ pub(super) struct Facts {
     pub(super) purposes: Option<Vec<String>>,
     /// Whether its purposes allow a TLS server (RFC 5280 §4.2.1.12: also where there is no such extension, or with anyExtendedKeyUsage).
     pub(super) may_serve: bool,
+    /// Bits of its key, where that is an RSA key.
+    pub(super) rsa_bits: Option<usize>,
     /// Whether it is of X.509 version 3.
     pub(super) is_v3: bool,
 }
@@ -54,6 +57,10 @@ impl Facts {
             ca: certificate.basic_constraints().ok()?.map(|extension| extension.value.ca),
             may_serve: purposes.is_none_or(|usage| usage.server_auth || usage.any),
             purposes: purposes.map(purpose_names),
+            rsa_bits: match certificate.public_key().parsed() {
+                Ok(PublicKey::RSA(key)) => Some(key.key_size()),
+                _ => None,
+            },
             is_v3: certificate.version() == X509Version::V3,
         })
     }

@@ -258,8 +258,18 @@ impl Sent {
     }
 }
 
-/// The handshake is not signed by the key of the certificate.
-pub(super) fn unproven_key(peer: Peer) -> TlsFault {
+/// Bits of an RSA key whose signatures ring verifies.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// Explains a handshake that is not signed by the key of the certificate, or in a way that cannot be verified.
+pub(super) fn unproven_key(peer: Peer, end_entity: &CertificateDer<'_>) -> TlsFault {
+    let rsa_bits = Facts::read(end_entity).and_then(|facts| facts.rsa_bits);
+    if let Some(bits) = rsa_bits.filter(|bits| !RSA_BITS.contains(bits)) {
+        return TlsFault::new(
+            format!("{peer}'s certificate has an RSA key of {bits} bits, which is not accepted"),
+            format!("install a certificate on {peer} with an RSA key of 2048 to 8192 bits, or ECDSA P-256 or P-384"),
+        );
+    }
     TlsFault::new(
         format!("{peer} does not prove that it has the key of its certificate"),
         format!("install the certificate and its key on {peer} again, and find out who answers at this address"),

@@ -108,7 +108,7 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls12_signature(message, certificate, signature, &self.algorithms)
-            .map_err(|_| as_error(refusal::unproven_key(self.peer)))
+            .map_err(|_| as_error(refusal::unproven_key(self.peer, certificate)))
     }
 
     fn verify_tls13_signature(
@@ -118,7 +118,7 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls13_signature(message, certificate, signature, &self.algorithms)
-            .map_err(|_| as_error(refusal::unproven_key(self.peer)))
+            .map_err(|_| as_error(refusal::unproven_key(self.peer, certificate)))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -7,6 +7,9 @@ use rcgen::IsCa;
 /// An X.509 version 1 certificate of `CN=siem.example.com`, as `openssl x509 -req -signkey` made them for years.
 const VERSION_1: &str = include_str!("version-1.pem");
 
+/// A self-signed certificate with an RSA key of 1,024 bits.
+const SHORT_KEY: &str = include_str!("rsa-1024.pem");
+
 // E4: `openssl req -x509` sets CA:TRUE.
 #[test]
 fn a_self_signed_certificate_with_ca_true_in_ca_file_is_trusted_for_its_names_only() {
@@ -50,6 +53,16 @@ fn a_trusted_certificate_is_no_proof_without_its_key() {
     let thief = Made::self_signed(ca("bt", &["localhost"]));
     let text = shake(&trusting(&[&own.der]), own.stolen_by(&thief), "localhost").unwrap_err();
     assert!(text.contains("does not prove that it has the key of its certificate"), "{text}");
+}
+
+#[test]
+fn a_short_rsa_key_is_named_as_the_reason_why_it_proves_nothing() {
+    let trusted = crate::tls::certificates(SHORT_KEY.as_bytes()).unwrap();
+    let text = crate::tls::refusal::unproven_key(crate::tls::Peer::Appliance, &trusted[0]).in_full();
+    assert!(
+        text.starts_with("the appliance's certificate has an RSA key of 1024 bits, which is not accepted"),
+        "{text}"
+    );
 }
 
 #[test]
