@@ -2,6 +2,7 @@
 //! Secrets come by reference only. Knows no network.
 
 mod account;
+mod certificates;
 mod custom;
 mod exceptions;
 mod output;

@@ -18,10 +18,12 @@
 //!                            └─ syslog            changes, findings -> spool -> SIEM
 //! ```
 //!
+//! `wire` and `syslog` connect by `tls`, which decides on trust and puts failed handshakes into words.
+//!
 //! A page has two ways to it, and `run::page` is both: of a run that is about to be published, and of a published snapshot, whose
 //! files (`snapshot::load`, `report::Context`) give what the run knew.
 //!
-//! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `wire` never imports
+//! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `tls` imports nothing of the crate; `wire` never imports
 //! `source` and takes of `model` only names; `source/*` imports `wire`, `model`, `event`, never another connector;
 //! `rules` takes what happened before from `diff` and `clocks`, which know no rule; `report` takes of `rules` only what is data;
 //! `diff`, `clocks`, `rules`, `lifecycle`, `exceptions`, `table`, `report`, `snapshot::{retention, chain}` and `syslog::format` are pure (no clock, disk, network or randomness);
@@ -46,4 +48,5 @@ pub mod snapshot;
 pub mod source;
 pub mod syslog;
 pub mod table;
+pub mod tls;
 pub mod wire;

@@ -10,7 +10,7 @@ use crate::snapshot;
 use crate::source::{self, Probe, SourceSettings};
 use crate::syslog::deliver::send_test;
 use crate::syslog::transport::Timing;
-use crate::syslog::{Destination, Transport};
+use crate::syslog::{Destination, Proof, Transport};
 use crate::wire::Plan;
 use chrono::Utc;
 use std::fmt::Write as _;
@@ -183,6 +183,11 @@ fn receiver(destination: &Destination, checks: &mut Checks) {
             if matches!(destination.transport, Transport::Udp(..) | Transport::Unix(_)) {
                 checks.note(format!(
                     "{}: nothing proves that datagrams arrive; prefer tls:// or tcp:// where the receiver has it",
+                    destination.url
+                ));
+            } else if destination.proof == Proof::Sent {
+                checks.note(format!(
+                    "{}: delivery_proof = \"sent\" does not prove that the receiver read the event",
                     destination.url
                 ));
             }

@@ -135,18 +135,3 @@ pub(super) fn private_file(section: &Section<'_>, key: &'static str, around: &Su
     };
     found.map_err(|why| section.problem(key, why)).ok()
 }
-
-/// A PEM file with at least one certificate.
-pub(super) fn certificates(section: &Section<'_>, key: &'static str, around: &Surroundings<'_>) -> Option<PathBuf> {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-    let path = around.path(section.text(key)?);
-    let count = CertificateDer::pem_file_iter(&path).map(|found| found.flatten().count());
-    match count {
-        Ok(0) => {
-            section.problem(key, format!("{} holds no PEM certificate (-----BEGIN CERTIFICATE-----)", path.display()));
-        }
-        Ok(_) => return Some(path),
-        Err(why) => section.problem(key, format!("cannot read {}: {why}", path.display())),
-    }
-    None
-}

@@ -1,7 +1,8 @@
 //! `[[source]]`: which appliances to read and how.
 
 use super::account;
-use super::reference::{self, Surroundings};
+use super::certificates;
+use super::reference::Surroundings;
 use super::section::Section;
 use crate::model::{Pattern, SourceIdentity, SourceName};
 use crate::source::{DirectoryGroups, SourceKind, SourceSettings};
@@ -49,7 +50,8 @@ fn one(section: Section<'_>, privileged_groups: &[Pattern], around: &Surrounding
     let last_login_path = last_login_path(&section, usual);
     let directory = directory(&section, usual);
     let resolve_directory_users = is_config_api(usual) && section.flag("resolve_directory_users", false);
-    let ca_file = reference::certificates(&section, "ca_file", around);
+    let ca_file = certificates::ca_file(&section, around);
+    let client_certificate = certificates::client(&section, around);
     // The Configuration API takes no others.
     let rows = if is_config_api(usual) { 5..=100 } else { 2..=1000 };
     let page_size = section.number("page_size", rows, 100);
@@ -68,6 +70,7 @@ fn one(section: Section<'_>, privileged_groups: &[Pattern], around: &Surrounding
     let (name, kind, url, (client_id, account)) = (name?, kind?, url?, account?);
     let mut client = ClientSettings::with(name.clone(), url.clone(), account);
     client.ca_pem = ca_pem;
+    client.client_identity = client_certificate.map(|read| read.identity);
     client.concurrency = concurrency as usize;
     client.requests_per_second = requests_per_second;
     client.requests_per_hour = requests_per_hour;

@@ -1,8 +1,9 @@
 //! `[syslog]`: where events go and in which form. A profile presets every knob for a named receiver; a knob set by hand wins.
 
-use super::reference::{self, Surroundings};
+use super::certificates;
+use super::reference::Surroundings;
 use super::section::Section;
-use crate::syslog::{Destination, Framing, Protocol, Send, Transport};
+use crate::syslog::{Destination, Framing, Proof, Protocol, Send, Transport};
 use std::path::PathBuf;
 
 /// What a profile sets.
@@ -87,11 +88,23 @@ fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<Destination> {
     let transitions = Send::Transitions { remind_days };
     let send = section.one_of("send", &[("transitions", transitions), ("all", Send::All)]).unwrap_or(transitions);
     let events_per_second = section.number("events_per_second", 1..=100_000, 500);
-    let ca_file = reference::certificates(&section, "ca_file", around);
-    let client_identity = identity(&section, around);
+    let proof = proof(&section, transport.as_ref());
+    let ca_file = certificates::ca_file(&section, around);
+    let client_identity = certificates::client(&section, around).map(|read| read.files);
     section.end();
     let (url, transport) = (url?.to_owned(), transport?);
-    Some(Destination { url, transport, protocol, framing, facility, ca_file, client_identity, events_per_second, send })
+    Some(Destination {
+        url,
+        transport,
+        protocol,
+        framing,
+        facility,
+        ca_file,
+        client_identity,
+        proof,
+        events_per_second,
+        send,
+    })
 }
 
 fn preset(section: &Section<'_>) -> &'static Profile {
@@ -117,16 +130,17 @@ fn payload(section: &Section<'_>) {
     }
 }
 
-/// Both or neither.
-fn identity(section: &Section<'_>, around: &Surroundings<'_>) -> Option<(PathBuf, PathBuf)> {
-    let certificate = reference::certificates(section, "client_cert", around);
-    let key = reference::private_file(section, "client_key", around);
-    match (section.value("client_cert").is_some(), section.value("client_key").is_some()) {
-        (true, false) => section.problem("client_key", "is missing: client_cert needs its key"),
-        (false, true) => section.problem("client_cert", "is missing: client_key needs its certificate"),
-        _ => {}
+/// Datagrams have no session whose end could prove anything.
+fn proof(section: &Section<'_>, transport: Option<&Transport>) -> Proof {
+    let words = [("close", Proof::Close), ("sent", Proof::Sent)];
+    let wanted = section.one_of("delivery_proof", &words);
+    if section.has("delivery_proof") && transport.is_some_and(Transport::is_datagram) {
+        section.problem(
+            "delivery_proof",
+            "is a key of tls:// and tcp://; nothing proves that a datagram arrives; remove it",
+        );
     }
-    certificate.zip(key)
+    wanted.unwrap_or(Proof::Close)
 }
 
 fn transport(url: &str) -> Result<Transport, String> {

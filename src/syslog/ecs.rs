@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 /// The version whose names are used.
 const ECS_VERSION: &str = "9.4.0";
 
-/// What a frame may leave out when it grows too long, in this order. Ids, code, severity and subject are never left out.
-pub(super) const SPARE: [&[&str]; 20] = [
+/// Fields that a frame may leave out when it is too long, in this order. Ids, code, severity and subject are never left out.
+pub(super) const SPARE: [&[&str]; 24] = [
     &["related"],
     &["btrollcall", "run", "sources"],
     &["btrollcall", "finding", "action"],
@@ -36,6 +36,11 @@ pub(super) const SPARE: [&[&str]; 20] = [
     &["btrollcall", "run", "changes"],
     &["btrollcall", "run", "findings_open"],
     &["btrollcall", "run", "prev_snapshot"],
+    // The same in every event, or contained in `event.code`.
+    &["event", "provider"],
+    &["event", "module"],
+    &["rule", "ruleset"],
+    &["observer", "product"],
 ];
 
 /// `event.severity`: the ladder that CEF and LEEF use too.

@@ -3,7 +3,7 @@
 
 use super::ecs::{self, SPARE};
 use super::message::Message;
-use super::{Destination, Protocol, Transport, most_octets};
+use super::{Destination, Protocol, Transport};
 use crate::model::Severity;
 use serde_json::{Map, Value};
 use std::io::Write;
@@ -76,8 +76,8 @@ impl Header<'_> {
         if self.local {
             return format!("<{priority}>{at} {APP}[{pid}]: {body}");
         }
-        // §4.1.2: the host without its domain.
-        let host = token(self.sender.host.split('.').next().unwrap_or_default(), 255);
+        // §4.1.2: the host without its domain; a label has at most 63 octets (RFC 1035 §2.3.4).
+        let host = token(self.sender.host.split('.').next().unwrap_or_default(), 63);
         format!("<{priority}>{at} {host} {APP}[{pid}]: {body}")
     }
 }
@@ -99,8 +99,9 @@ fn syslog_severity(severity: Severity) -> syslog::Severity {
     }
 }
 
-/// One frame: at most [`most_octets`], ASCII, no control character, whole JSON. What does not fit is left out field by
-/// field, never cut; then texts are shortened, the longest first.
+/// Renders one frame: at most [`Destination::most_octets`], ASCII, no control character, whole JSON. An event that does not fit loses
+/// optional fields in the order of [`SPARE`], each as a whole; then its message, where the account or group is named elsewhere. Only
+/// what is still too long, because a name, a reason or an id is, has its texts shortened, which `btrollcall.truncated` says.
 pub fn render(destination: &Destination, sender: &Sender, message: &Message, sequence: u64) -> String {
     let header = Header {
         sender,
@@ -108,10 +109,10 @@ pub fn render(destination: &Destination, sender: &Sender, message: &Message, seq
         protocol: destination.protocol,
         local: matches!(destination.transport, Transport::Unix(_)),
     };
-    let most = most_octets(&destination.transport);
+    let most = destination.most_octets();
     let mut body = Value::Object(message.body.clone());
     ecs::each_text(&mut body, &|text| *text = ecs::visible(text));
-    let mut steps = shrinking();
+    let mut steps = shrinking(&body);
     loop {
         let frame = frame(&header, message, &body, sequence);
         if frame.len() <= most {
@@ -138,10 +139,13 @@ enum Shrink {
     Shorten(usize),
 }
 
-/// First what is spare, then ever shorter texts. 24 characters are 288 octets at the very most (12 each, in pairs).
-fn shrinking() -> impl Iterator<Item = Shrink> {
+/// First what is spare, then the message that repeats names, then ever shorter texts. 24 characters are 288 octets at the very most
+/// (12 each, in pairs).
+fn shrinking(body: &Value) -> impl Iterator<Item = Shrink> + use<> {
     let spare = SPARE.iter().map(|path| Shrink::LeaveOut(path));
-    spare.chain([512, 256, 128, 64, 48, 32, 16, 8].map(Shrink::Shorten))
+    let names_its_subject = body.get("user").or_else(|| body.get("group")).is_some();
+    let message = names_its_subject.then_some(Shrink::LeaveOut(&["message"]));
+    spare.chain(message).chain([512, 256, 128, 64, 48, 32, 16, 8].map(Shrink::Shorten))
 }
 
 impl Shrink {

@@ -8,7 +8,7 @@
 //! writes into any writer), the `Logger`, and its backends for local sockets and UDP, which send what one `write` gives as
 //! one datagram. Ours are the formatters, because the crate's take only a number for MSGID, always stamp "now", and pass
 //! control characters and bad tokens through; and the streams, because its TCP backend frames nothing, so that receivers
-//! store nothing or one record for all, and it neither connects again nor sees that a peer went away. TLS it has none.
+//! store nothing or one record for all, and it neither connects again nor sees that a peer went away. It has no TLS.
 //!
 //! - [`message`] which findings and facts become messages    - [`ecs`] message -> JSON body (ECS)
 //! - [`mod@format`] header + body -> frame, within its size      - [`spool`] the at-least-once queue on disk
@@ -42,10 +42,12 @@ pub struct Destination {
     pub framing: Framing,
     /// RFC 5424 facility code, 0 to 23.
     pub facility: u8,
-    /// PEM bundle that is trusted beside the system roots (tls).
+    /// PEM bundle that is trusted in addition to the system's roots (tls).
     pub ca_file: Option<PathBuf>,
     /// PEM chain and key for mutual TLS.
     pub client_identity: Option<(PathBuf, PathBuf)>,
+    /// On streams.
+    pub proof: Proof,
     /// Datagrams (udp, unix) a second; streams push back by themselves.
     pub events_per_second: u32,
     /// Which findings it is told.
@@ -107,6 +109,16 @@ pub enum Framing {
     Newline,
 }
 
+/// What proves that a batch on a stream is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The receiver answered our end of the session with its own: it has read everything.
+    Close,
+    /// This machine's kernel took every frame, and the session was ended in order. Proves nothing about the receiver: for those that
+    /// never end their side, as load balancers.
+    Sent,
+}
+
 impl Transport {
     /// Whether every message is a datagram of its own: no framing, no proof, a smaller limit.
     pub fn is_datagram(&self) -> bool {
@@ -114,8 +126,14 @@ impl Transport {
     }
 }
 
-/// The longest frame that any receiver takes whole: rsyslog's default limit is 8,096 octets on streams; RFC 5426 §3.2
-/// promises 1,180 for datagrams over IPv6.
-pub fn most_octets(transport: &Transport) -> usize {
-    if transport.is_datagram() { 1_180 } else { 8_000 }
+impl Destination {
+    /// Returns the longest frame that any receiver takes whole: rsyslog's default limit is 8,096 octets on streams; RFC 5426 §3.2
+    /// promises 1,180 for datagrams over IPv6; RFC 3164 §4.1 allows 1,024 for its packets over UDP.
+    pub fn most_octets(&self) -> usize {
+        match (&self.transport, self.protocol) {
+            (Transport::Udp(..), Protocol::Rfc3164) => 1_024,
+            (Transport::Udp(..), Protocol::Rfc5424) | (Transport::Unix(_), _) => 1_180,
+            (Transport::Tcp(..) | Transport::Tls(..), _) => 8_000,
+        }
+    }
 }

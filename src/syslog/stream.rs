@@ -1,12 +1,14 @@
 //! Sessions over TCP (RFC 6587) and TLS (RFC 5425), with proof. A successful write proves nothing: the bytes may lie in a
-//! buffer of a receiver that is already gone. What proves a batch is that the receiver, after our half-close, has read to
-//! the end and closes too. Before that: it did not close at once (a refused certificate shows in no other way with TLS 1.3),
-//! not in the middle, and not before our own end (it did not understand the framing).
+//! buffer of a receiver that is already gone. A batch is proven when the receiver, after our half-close, has read to the end and
+//! closes too ([`Proof::Close`]). Before that it must not have closed: not at once (TLS 1.3 shows a refused certificate in no other
+//! way), not in the middle, and not before our own end (it did not understand the framing). With [`Proof::Sent`] all of that holds
+//! but the wait for the receiver's close.
 
-use super::Framing;
 use super::spool::SpoolError;
 use super::tls;
 use super::transport::{DeliveryError, Session, Timing};
+use super::{Framing, Proof};
+use crate::tls::Explainer;
 use rustls::{ClientConnection, StreamOwned};
 use socket2::SockRef;
 use std::error::Error;
@@ -40,27 +42,31 @@ pub(super) fn tls<I>(session: Session<'_, I>, host: &str, port: u16) -> Result<(
 where
     I: Iterator<Item = Result<String, SpoolError>>,
 {
-    let connection = tls::connection(session.destination, host)?;
+    let (connection, explainer) = tls::connection(session.destination, host)?;
     let (socket, patience) = connect(host, port, session.timing)?;
     socket.set_read_timeout(Some(session.timing.connect)).map_err(DeliveryError::Send)?;
     let mut stream = StreamOwned::new(connection, socket);
     while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock).map_err(handshake_failed)?;
+        stream.conn.complete_io(&mut stream.sock).map_err(|error| handshake_failed(error, &explainer))?;
     }
-    hold(session, Encrypted(stream), patience)
+    hold(session, Encrypted(stream, explainer), patience)
 }
 
-fn handshake_failed(error: io::Error) -> DeliveryError {
-    match tls_cause(&error) {
-        Some(cause) => tls::explain(cause),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            tls::failed("the receiver closed during the handshake; does it speak TLS there?".to_owned())
-        }
-        None if is_timeout(&error) => {
-            tls::failed("the receiver did not answer the handshake; does it speak TLS there?".to_owned())
-        }
-        None => DeliveryError::Connect(error),
+fn handshake_failed(error: io::Error, explainer: &Explainer) -> DeliveryError {
+    if let Some(cause) = tls_cause(&error) {
+        return tls::explain(explainer, cause);
     }
+    if is_end(&error) {
+        let silent = || "the receiver closed during the handshake; check that it speaks TLS on this port".to_owned();
+        return tls::failed(explainer.demand().map_or_else(silent, |fault| fault.in_full()));
+    }
+    if is_timeout(&error) {
+        return tls::failed(
+            "the receiver did not answer the handshake; check that it speaks TLS on this port, or write tcp:// in url"
+                .to_owned(),
+        );
+    }
+    DeliveryError::Connect(error)
 }
 
 fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
@@ -96,12 +102,16 @@ fn prepared(stream: TcpStream, timing: &Timing) -> io::Result<TcpStream> {
 /// What a session needs of its stream.
 trait Line: Read + Write {
     fn socket(&self) -> &TcpStream;
-    /// Says that nothing more comes.
+    /// Ends our side.
     fn end(&mut self) -> io::Result<()>;
+    /// Explains a receiver that closed before the first frame.
+    fn refused(&self) -> DeliveryError;
+    /// Explains a write or read that failed: by the receiver's end, by an alert, or by something else.
+    fn broken(&self, error: io::Error) -> DeliveryError;
 }
 
 struct Plain(TcpStream);
-struct Encrypted(StreamOwned<ClientConnection, TcpStream>);
+struct Encrypted(StreamOwned<ClientConnection, TcpStream>, Explainer);
 
 impl Read for Plain {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -126,6 +136,14 @@ impl Line for Plain {
 
     fn end(&mut self) -> io::Result<()> {
         self.0.shutdown(Shutdown::Write)
+    }
+
+    fn refused(&self) -> DeliveryError {
+        DeliveryError::Refused
+    }
+
+    fn broken(&self, error: io::Error) -> DeliveryError {
+        if is_end(&error) { DeliveryError::ClosedEarly } else { DeliveryError::Send(error) }
     }
 }
 
@@ -158,6 +176,21 @@ impl Line for Encrypted {
         }
         self.0.sock.shutdown(Shutdown::Write)
     }
+
+    /// With TLS 1.3 a receiver refuses a client certificate, or a client without one, after our handshake has ended (RFC 8446
+    /// §4.4.2.4); some close without an alert.
+    fn refused(&self) -> DeliveryError {
+        let fault = self.1.demand().or_else(|| self.1.silent_refusal());
+        fault.map_or(DeliveryError::Refused, |fault| tls::failed(fault.in_full()))
+    }
+
+    fn broken(&self, error: io::Error) -> DeliveryError {
+        match tls_cause(&error) {
+            Some(cause) => tls::explain(&self.1, cause),
+            None if is_end(&error) => DeliveryError::ClosedEarly,
+            None => DeliveryError::Send(error),
+        }
+    }
 }
 
 fn hold<I, L>(session: Session<'_, I>, mut line: L, patience: Duration) -> Result<(), DeliveryError>
@@ -165,17 +198,20 @@ where
     I: Iterator<Item = Result<String, SpoolError>>,
     L: Line,
 {
-    let timing = *session.timing;
+    let (timing, proof) = (*session.timing, session.destination.proof);
     let begun = Instant::now();
     if closes_within(&mut line, timing.grace.max(patience))? {
-        return Err(DeliveryError::Refused);
+        return Err(line.refused());
     }
     send(session, &mut line, begun)?;
     if closes_within(&mut line, timing.early_end.max(patience))? {
         return Err(DeliveryError::ClosedEarly);
     }
-    line.end().map_err(broken)?;
-    confirmed(&mut line, timing.end)
+    line.end().map_err(|error| line.broken(error))?;
+    match proof {
+        Proof::Close => confirmed(&mut line, timing.end),
+        Proof::Sent => ended_in_order(&mut line, timing.early_end.max(patience)),
+    }
 }
 
 fn send<I, L>(session: Session<'_, I>, line: &mut L, begun: Instant) -> Result<(), DeliveryError>
@@ -192,7 +228,7 @@ where
         }
         append(&mut buffer, &frame?, destination.framing);
         if buffer.len() >= BUFFER {
-            line.write_all(&buffer).map_err(broken)?;
+            line.write_all(&buffer).map_err(|error| line.broken(error))?;
             buffer.clear();
         }
         until_look -= 1;
@@ -206,7 +242,7 @@ where
             }
         }
     }
-    line.write_all(&buffer).and_then(|()| line.flush()).map_err(broken)
+    line.write_all(&buffer).and_then(|()| line.flush()).map_err(|error| line.broken(error))
 }
 
 /// RFC 6587 §3.4: the count of octets before the message, or LF behind it. Frames hold no LF themselves.
@@ -261,29 +297,38 @@ fn seen(line: &mut impl Line) -> Result<Seen, DeliveryError> {
         Ok(_) => Ok(Seen::Data),
         Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => Ok(Seen::Nothing),
         Err(error) if is_end(&error) => Ok(Seen::Closed),
-        Err(error) => Err(broken(error)),
+        Err(error) => Err(line.broken(error)),
     }
 }
 
 /// Waits for the receiver's end. A receiver that closes without `close_notify` after ours is accepted: some do.
 fn confirmed(line: &mut impl Line, wait: Duration) -> Result<(), DeliveryError> {
+    if comes_to_end(line, wait)? { Ok(()) } else { Err(DeliveryError::NotConfirmed(wait.as_secs())) }
+}
+
+/// Looks for a reset after our end, and reads what the receiver says meanwhile: a socket that is closed with unread octets sends a
+/// reset itself (RFC 2525 §2.17), which could cost the receiver the last frames.
+fn ended_in_order(line: &mut impl Line, wait: Duration) -> Result<(), DeliveryError> {
+    comes_to_end(line, wait).map(|_| ())
+}
+
+/// Reads for at most this long, after our own end; whether the receiver has ended its side.
+fn comes_to_end(line: &mut impl Line, wait: Duration) -> Result<bool, DeliveryError> {
     let end = Instant::now() + wait;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(DeliveryError::NotConfirmed(format!("waited {} s", wait.as_secs())));
+            return Ok(false);
         }
         line.socket().set_read_timeout(Some(left)).map_err(DeliveryError::Send)?;
         match line.read(&mut [0; 256]) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(true),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
             Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {}
             // RST: it threw away what it had not read.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                return Err(DeliveryError::NotConfirmed("it reset the connection".to_owned()));
-            }
-            Err(error) => return Err(broken(error)),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(DeliveryError::Reset),
+            Err(error) => return Err(line.broken(error)),
         }
     }
 }
@@ -300,12 +345,4 @@ fn is_end(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
     )
-}
-
-/// A write or read that failed: by the receiver's end, by an alert, or by something else.
-fn broken(error: io::Error) -> DeliveryError {
-    if let Some(cause) = tls_cause(&error) {
-        return tls::explain(cause);
-    }
-    if is_end(&error) { DeliveryError::ClosedEarly } else { DeliveryError::Send(error) }
 }

@@ -31,6 +31,7 @@ fn destination(transport: Transport, protocol: Protocol) -> Destination {
         facility: 13,
         ca_file: None,
         client_identity: None,
+        proof: Proof::Close,
         events_per_second: 500,
         send: Send::Transitions { remind_days: 7 },
     }
@@ -159,16 +160,24 @@ fn the_test_message_shows_its_hard_characters() {
     assert!(body(&frame)["message"].as_str().unwrap().contains("\u{240a}<110>1 newline"));
 }
 
+/// An RFC 3164 packet over UDP: the smallest frame.
+fn packet() -> Destination {
+    destination(Transport::Udp("localhost".to_owned(), 514), Protocol::Rfc3164)
+}
+
+fn to() -> impl Strategy<Value = Destination> {
+    prop_oneof![Just(stream()), Just(datagram()), Just(packet())]
+}
+
 proptest! {
     #[test]
     fn whatever_a_name_holds_it_is_one_ascii_frame_within_its_size(
-        name in ".{0,3000}", evidence in "\\PC{0,9000}", local in any::<bool>(), of_group in any::<bool>(),
+        name in ".{0,3000}", evidence in "\\PC{0,9000}", to in to(), of_group in any::<bool>(),
     ) {
-        let to = if local { datagram() } else { stream() };
         let mut finding = finding(&name, &evidence);
         finding.subject.kind = if of_group { SubjectKind::Group } else { SubjectKind::User };
         let frame = render(&to, &sender(), &message_of(&finding), u64::MAX);
-        prop_assert!(frame.len() <= most_octets(&to.transport), "{} octets", frame.len());
+        prop_assert!(frame.len() <= to.most_octets(), "{} octets", frame.len());
         prop_assert!(frame.bytes().all(|b| (0x20..0x7f).contains(&b)));
         let body = body(&frame);
         prop_assert_eq!(&body["event"]["code"], "finding.stale-login");
@@ -179,9 +188,11 @@ proptest! {
     }
 
     #[test]
-    fn a_long_reason_is_shortened_and_said_to_be(reason in ".{3000,6000}") {
-        let frame = render(&datagram(), &sender(), &of_failed(&facts(), false, &reason), 1);
-        prop_assert!(frame.len() <= 1_180);
+    fn a_long_reason_is_shortened_and_said_to_be(reason in ".{3000,6000}", is_packet in any::<bool>()) {
+        let to = if is_packet { packet() } else { datagram() };
+        let frame = render(&to, &sender(), &of_failed(&facts(), false, &reason), 1);
+        let most = if is_packet { 1_024 } else { 1_180 };
+        prop_assert!(frame.len() <= most);
         prop_assert_eq!(&body(&frame)["btrollcall"]["truncated"], "true");
     }
 }
@@ -287,9 +298,46 @@ fn the_heartbeat_fits_a_datagram_whatever_the_host_is_called() {
     let (findings, changes) = (rules.collect(), kinds.collect());
     let completed = Completed { findings, changes, accounts: u64::MAX, groups: u64::MAX, ..completed() };
     let message = of_published(&facts, &[], &[], &completed).last().unwrap();
-    let frame = render(&datagram(), &sender, &message, u64::MAX);
-    assert!(frame.len() <= most_octets(&datagram().transport), "{} octets", frame.len());
-    assert_eq!(body(&frame)["btrollcall"]["run"]["manifest_sha256"], completed.manifest_sha256);
+    for to in [datagram(), packet()] {
+        let frame = render(&to, &sender, &message, u64::MAX);
+        assert!(frame.len() <= to.most_octets(), "{} octets", frame.len());
+        assert_eq!(body(&frame)["btrollcall"]["run"]["manifest_sha256"], completed.manifest_sha256);
+    }
+}
+
+// RFC 3164 §4.1: 1,024 octets.
+#[test]
+fn an_event_that_is_too_long_for_rfc_3164_over_udp_loses_whole_fields_and_no_part_of_a_text() {
+    let over_udp = render(&packet(), &sender(), &message_about("bob", &"e".repeat(900)), 1);
+    assert!(over_udp.len() <= 1_024, "{} octets", over_udp.len());
+    let over_tcp = destination(Transport::Tcp("localhost".to_owned(), 601), Protocol::Rfc3164);
+    let whole = body(&render(&over_tcp, &sender(), &message_about("bob", &"e".repeat(900)), 1));
+    let kept = body(&over_udp);
+    assert_eq!(kept["btrollcall"]["truncated"], "true");
+    assert!(whole["btrollcall"]["truncated"].is_null());
+    assert_eq!(kept["btrollcall"]["finding"]["status"], whole["btrollcall"]["finding"]["status"]);
+    assert_is_part_of(&kept, &whole);
+}
+
+/// Every text and number of one body is in the other, unchanged.
+fn assert_is_part_of(part: &Value, whole: &Value) {
+    match part {
+        Value::Object(map) => {
+            for (key, value) in map.iter().filter(|(key, _)| *key != "truncated") {
+                assert_is_part_of(value, &whole[key]);
+            }
+        }
+        other => assert_eq!(other, whole),
+    }
+}
+
+// A name that alone nearly fills the packet: the message that repeats it goes first.
+#[test]
+fn a_message_that_repeats_a_long_name_is_left_out_before_the_name_is_shortened() {
+    let name = "n".repeat(220);
+    let kept = body(&render(&packet(), &sender(), &message_about(&name, "e"), 1));
+    assert_eq!(kept["user"]["name"], name);
+    assert!(kept["message"].is_null());
 }
 
 #[test]

@@ -65,9 +65,18 @@ pub enum DeliveryError {
         "the receiver closed the connection before the end: nothing of this batch counts as delivered; check framing (octet-counting or newline) against its settings"
     )]
     ClosedEarly,
-    /// The receiver did not confirm the end.
-    #[error("the receiver did not close after the last event, so that nothing proves that it read them: {0}")]
-    NotConfirmed(String),
+    /// The receiver did not end its side in time (seconds).
+    #[error(
+        "the receiver did not close its side within {0} s, as load balancers do not: nothing proves that it read the events, and they are \
+         sent again; if it never closes, set delivery_proof = \"sent\" for this destination"
+    )]
+    NotConfirmed(u64),
+    /// The receiver reset the connection after our end.
+    #[error(
+        "the receiver reset the connection after the last event: it threw away what it had not read, and nothing of this batch counts as \
+         delivered; look for the cause in its log"
+    )]
+    Reset,
     /// Sending failed.
     #[error("sending broke off: {0}")]
     Send(io::Error),
@@ -95,7 +104,7 @@ pub struct Session<'a, I> {
 }
 
 impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
-    /// Sends all frames. On a stream, `Ok` means that the receiver has read to the end; for datagrams, that they were sent.
+    /// Sends all frames. On a stream, `Ok` means what the destination's `Proof` means; for datagrams, that they were sent.
     pub fn run(self) -> Result<(), DeliveryError> {
         match &self.destination.transport {
             Transport::Unix(path) => {

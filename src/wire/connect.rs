@@ -1,34 +1,42 @@
 //! Which addresses may be contacted, and the HTTP client that does it: TLS always verified, no redirects, no retries of its own.
 
 use super::ClientSettings;
-use reqwest::Certificate;
+use crate::tls::{self, Connector, Explainer, Peer, TlsFault};
 
-/// The HTTP client. Errors, in words: the address, the CA bundle, or no trusted certificates at all.
-pub(super) fn build(settings: &ClientSettings) -> Result<reqwest::Client, String> {
-    // Another part of the process may have installed it already: the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+/// Returns the HTTP client and what explains its TLS failures. Errors, in words: the address, `ca_file`, or no trusted
+/// certificates at all.
+pub(super) fn build(settings: &ClientSettings) -> Result<(reqwest::Client, Explainer), String> {
     base_url(&settings.url)?;
-    let loopback = is_loopback_url(&settings.url);
+    let Connector { mut config, explainer } = connector(settings)?;
+    // RFC 7301: HTTP/1.1 is all that this client speaks.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("bt-rollcall/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
+        .tls_backend_preconfigured(config)
         .tls_info(true)
         .connect_timeout(settings.connect_timeout)
         .read_timeout(settings.read_timeout)
         .pool_max_idle_per_host(if settings.close_connections { 0 } else { settings.concurrency.max(1) });
-    if loopback {
+    if is_loopback_url(&settings.url) {
         builder = builder.no_proxy();
     }
-    if let Some(pem) = &settings.ca_pem {
-        let certificates = Certificate::from_pem_bundle(pem).map_err(|e| format!("ca_file: {}", innermost(&e)))?;
-        if certificates.is_empty() {
-            return Err("ca_file holds no PEM certificate; it must begin with -----BEGIN CERTIFICATE-----".to_owned());
-        }
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder.build().map_err(|e| innermost(&e))
+    Ok((builder.build().map_err(|e| innermost(&e))?, explainer))
+}
+
+fn connector(settings: &ClientSettings) -> Result<Connector, String> {
+    let pem = settings.ca_pem.as_deref();
+    let trusted = pem.map(tls::certificates).transpose().map_err(|why| format!("ca_file: {why}"))?.unwrap_or_default();
+    Connector::new(Peer::Appliance, trusted, settings.client_identity.as_ref())
+}
+
+/// Returns the fault of a server that let the handshake pass without a client certificate and then answers that it wants one, as
+/// nginx (400, "No required SSL certificate was sent") and IIS (403.7) do.
+pub(super) fn demand_of_certificate(explainer: &Explainer, status: u16, body: &[u8]) -> Option<TlsFault> {
+    let names_it = || String::from_utf8_lossy(body).to_ascii_lowercase().contains("certificate");
+    if matches!(status, 400 | 403) && names_it() { explainer.demand() } else { None }
 }
 
 /// Checks a source's base address and gives it without a slash at the end: https, or plain http to loopback;

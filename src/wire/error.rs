@@ -1,6 +1,9 @@
 //! What can go wrong with a request, what to do about it, and what to tell people. Nothing secret can be in it.
 
+use crate::tls::{Explainer, TlsFault};
+use std::borrow::Cow;
 use std::error::Error;
+use std::io;
 
 /// Why a request, with all its retries, came to nothing.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -14,7 +17,7 @@ pub struct WireError {
 
 impl WireError {
     /// What to do about it, where there is something that helps.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
         self.kind.hint()
     }
 }
@@ -40,9 +43,9 @@ pub enum WireErrorKind {
     /// 404.
     #[error("not there (404)")]
     NotFound,
-    /// The certificate is not trusted.
-    #[error("the appliance's certificate is not trusted: {0}")]
-    Certificate(String),
+    /// The TLS handshake failed, and would fail again.
+    #[error("{0}")]
+    Tls(TlsFault),
     /// No connection.
     #[error("no connection: {0}")]
     Connect(String),
@@ -91,7 +94,7 @@ impl WireErrorKind {
             | Self::Budget(_)
             | Self::Forbidden
             | Self::NotFound
-            | Self::Certificate(_)
+            | Self::Tls(_)
             | Self::Status(_)
             | Self::TooLarge(_)
             | Self::Deadline
@@ -100,7 +103,14 @@ impl WireErrorKind {
     }
 
     /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Tls(fault) => Some(fault.cure().to_owned().into()),
+            other => other.fixed_hint().map(Cow::from),
+        }
+    }
+
+    fn fixed_hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Refused(_) | Self::Unauthorized => {
                 "check the credentials in the configuration (client_id and client_secret, api_key and run_as, or token) against the API account of the appliance, and that the account is enabled"
@@ -112,40 +122,56 @@ impl WireErrorKind {
                 "raise requests_per_hour if the API account may make more, or deadline_minutes to spread the run over several hours, or run it later"
             }
             Self::Forbidden => "give the API account the right to read this; read only is enough",
-            Self::Certificate(_) => {
-                "put the certificate of the appliance's authority into a PEM file and name it in ca_file; check the host name in url"
-            }
             Self::Connect(_) => "check url, the proxy environment and the network",
             Self::Deadline => "raise deadline_minutes or requests_per_second, or ask why the appliance is slow",
             Self::Status(429) => "lower requests_per_second",
             Self::TooLarge(_) => "lower page_size, or ask why one answer is so large",
-            Self::Broken(_) | Self::NotFound | Self::Status(_) | Self::Shape(_) | Self::Setup(_) => {
+            Self::Broken(_) | Self::NotFound | Self::Status(_) | Self::Shape(_) | Self::Setup(_) | Self::Tls(_) => {
                 return None;
             }
         })
     }
 
     /// Sorts an error of the HTTP library. Its own text may hold the address with its query; only causes are kept.
-    pub(super) fn of_transport(error: &reqwest::Error) -> Self {
+    pub(super) fn of_transport(error: &reqwest::Error, explainer: &Explainer) -> Self {
         let mut cause: &dyn Error = error;
         while let Some(source) = cause.source() {
             if let Some(tls) = find_tls(source) {
-                return match tls {
-                    rustls::Error::InvalidCertificate(why) => Self::Certificate(format!("{why:?}")),
-                    other => Self::Connect(other.to_string()),
-                };
+                return Self::of_tls(tls, error.is_connect(), explainer);
             }
             cause = source;
         }
         let text = cause.to_string();
         if error.is_connect() {
+            if is_end(cause) {
+                return Self::Connect("the server closed the connection during the TLS handshake".to_owned());
+            }
             Self::Connect(text)
         } else if error.is_timeout() {
             Self::Broken("no answer in time".to_owned())
+        } else if is_end(cause) {
+            Self::Broken("the server closed the connection before the end of the answer".to_owned())
         } else {
             Self::Broken(text)
         }
     }
+
+    /// With TLS 1.3, a server refuses a client certificate after the client's handshake has ended (RFC 8446 §4.4.2.4): its alert
+    /// arrives instead of the answer. Damaged data in a session that worked is no fault of the configuration.
+    fn of_tls(error: &rustls::Error, handshaking: bool, explainer: &Explainer) -> Self {
+        let is_alert = matches!(error, rustls::Error::AlertReceived(_));
+        match explainer.fault(error).filter(|_| handshaking || is_alert) {
+            Some(fault) => Self::Tls(fault),
+            None if handshaking => Self::Connect(explainer.passing(error)),
+            None => Self::Broken(explainer.passing(error)),
+        }
+    }
+}
+
+/// Whether the peer closed. An `io::Error` may hide another one, which `source` skips.
+fn is_end(error: &(dyn Error + 'static)) -> bool {
+    let Some(io) = error.downcast_ref::<io::Error>() else { return false };
+    io.kind() == io::ErrorKind::UnexpectedEof || io.get_ref().is_some_and(|inner| is_end(inner))
 }
 
 /// rustls hides behind `io::Error`, which hides its own source.

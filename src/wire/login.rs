@@ -5,8 +5,9 @@
 use super::token::{self, Granted};
 use super::{
     ACCEPT, AUTHORIZATION, Account, Answer, Client, Disposition, Event, Failure, HeaderMap, HeaderValue, Method,
-    SessionPaths, TokenAuth, WireErrorKind, collect, retry,
+    SessionPaths, TokenAuth, WireErrorKind, collect, connect, retry,
 };
+use crate::tls::Explainer;
 use chrono::Utc;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use std::pin::Pin;
@@ -145,7 +146,8 @@ impl Client {
         // One that was given up by whoever waited for it is still under way: its answer is as good.
         if self.opening.borrow().is_none() {
             self.requests.set(self.requests.get() + 1);
-            *self.opening.borrow_mut() = Some(tokio::spawn(send(request, self.settings.max_body_bytes)));
+            *self.opening.borrow_mut() =
+                Some(tokio::spawn(send(request, self.settings.max_body_bytes, self.explainer.clone())));
         }
         let result = match Opened(self).await {
             Ok(answer) => {
@@ -228,11 +230,14 @@ impl Client {
     }
 }
 
-async fn send(request: reqwest::RequestBuilder, limit: usize) -> Result<Answer, WireErrorKind> {
-    let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e))?;
+async fn send(request: reqwest::RequestBuilder, limit: usize, explainer: Explainer) -> Result<Answer, WireErrorKind> {
+    let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &explainer))?;
     let (status, headers) = (response.status(), response.headers().clone());
     // The cookie is in the headers: a body that breaks off does not matter.
-    let body = collect(response, limit).await.unwrap_or_default();
+    let body = collect(response, limit, &explainer).await.unwrap_or_default();
+    if let Some(fault) = connect::demand_of_certificate(&explainer, status.as_u16(), &body) {
+        return Err(WireErrorKind::Tls(fault));
+    }
     Ok(Answer { status, headers, body })
 }
 

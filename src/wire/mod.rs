@@ -18,6 +18,7 @@ pub use error::{Disposition, WireError, WireErrorKind};
 pub use settings::{Account, ClientSettings, SessionPaths, TokenAuth};
 
 use crate::event::{Event, Observer, RequestRecord};
+use crate::tls::Explainer;
 use budget::Budget;
 use chrono::{DateTime, Utc};
 use login::Opening;
@@ -48,6 +49,8 @@ pub trait Body: DeserializeOwned {
 /// Reads one appliance. Shared by reference among the futures of one thread.
 pub struct Client {
     http: reqwest::Client,
+    /// Puts TLS failures into words.
+    explainer: Explainer,
     settings: ClientSettings,
     observer: Arc<dyn Observer>,
     tokens: Tokens,
@@ -112,12 +115,13 @@ impl Drop for Record<'_> {
 impl Client {
     /// Sets the client up; nothing is contacted. Errors: [`WireErrorKind::Setup`].
     pub fn new(settings: &ClientSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
-        let http = connect::build(settings).map_err(|text| WireError {
+        let (http, explainer) = connect::build(settings).map_err(|text| WireError {
             context: format!("source {}", settings.source),
             kind: WireErrorKind::Setup(text),
         })?;
         Ok(Self {
             http,
+            explainer,
             tokens: Tokens::new(settings),
             opening: RefCell::new(None),
             budget: Budget::new(settings),
@@ -323,15 +327,18 @@ impl Client {
     ) -> Result<Answer, WireErrorKind> {
         self.requests.set(self.requests.get() + 1);
         let (sent, sent_at) = (Instant::now(), Utc::now());
-        let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e))?;
+        let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &self.explainer))?;
         record.told.status = Some(response.status().as_u16());
         self.compare_clocks(&response, sent, sent_at);
         self.note_certificate(&response);
         self.pace.heed(response.headers());
         self.budget.heed(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = collect(response, self.settings.max_body_bytes).await?;
+        let body = collect(response, self.settings.max_body_bytes, &self.explainer).await?;
         record.told.bytes = body.len() as u64;
+        if let Some(fault) = connect::demand_of_certificate(&self.explainer, status.as_u16(), &body) {
+            return Err(WireErrorKind::Tls(fault));
+        }
         Ok(Answer { status, headers, body })
     }
 
@@ -362,10 +369,10 @@ impl Client {
 }
 
 /// Collects a body up to the limit.
-async fn collect(mut response: Response, limit: usize) -> Result<Vec<u8>, WireErrorKind> {
+async fn collect(mut response: Response, limit: usize, explainer: &Explainer) -> Result<Vec<u8>, WireErrorKind> {
     let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     let mut body = Vec::with_capacity(told.min(1 << 20));
-    while let Some(chunk) = response.chunk().await.map_err(|e| WireErrorKind::of_transport(&e))? {
+    while let Some(chunk) = response.chunk().await.map_err(|e| WireErrorKind::of_transport(&e, explainer))? {
         if body.len() + chunk.len() > limit {
             return Err(WireErrorKind::TooLarge(limit));
         }

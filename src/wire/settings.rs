@@ -1,6 +1,7 @@
 //! How to reach one source: address, account, session, pace, patience. Plain data.
 
 use crate::model::SourceName;
+use crate::tls::ClientIdentity;
 use secrecy::SecretString;
 use std::time::Duration;
 
@@ -67,8 +68,10 @@ pub struct ClientSettings {
     pub accept: &'static str,
     /// Every request has a connection of its own.
     pub close_connections: bool,
-    /// PEM bundle that is trusted beside the system roots.
+    /// PEM bundle that is trusted in addition to the system's roots.
     pub ca_pem: Option<Vec<u8>>,
+    /// Client certificate for the connection, with its key.
+    pub client_identity: Option<ClientIdentity>,
     /// Requests under way at once; at least 1.
     pub concurrency: usize,
     /// Pace; more than 0.
@@ -113,6 +116,7 @@ impl ClientSettings {
             accept: "application/json",
             close_connections: false,
             ca_pem: None,
+            client_identity: None,
             concurrency: 4,
             requests_per_second: 15.0,
             requests_per_hour: None,

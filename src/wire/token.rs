@@ -191,7 +191,7 @@ impl Tokens {
     }
 
     pub(super) fn remember_refusal(&self, kind: &WireErrorKind) {
-        if matches!(kind, WireErrorKind::Refused(_)) {
+        if matches!(kind, WireErrorKind::Refused(_) | WireErrorKind::Tls(_)) {
             *self.refusal.borrow_mut() = Some(kind.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{datagram, destination};
 use crate::syslog::transport::{DeliveryError, Session, Timing};
-use crate::syslog::{Destination, Framing, Protocol, Transport};
+use crate::syslog::{Destination, Framing, Proof, Protocol, Transport};
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -108,21 +108,51 @@ fn a_receiver_that_throws_away_what_it_has_not_read_has_nothing_of_the_batch() {
     });
     let error = deliver(&destination, &frames(3)).unwrap_err();
     served.join().unwrap();
-    let expected = matches!(error, DeliveryError::NotConfirmed(_) | DeliveryError::ClosedEarly);
+    let expected = matches!(error, DeliveryError::Reset | DeliveryError::ClosedEarly);
     assert!(expected, "{error}");
 }
 
-#[test]
-fn a_receiver_that_never_closes_confirms_nothing() {
-    let (destination, served) = receiver(|mut stream| {
+/// A receiver that reads everything and holds the connection, as load balancers do.
+fn balancer() -> (Destination, JoinHandle<TcpStream>) {
+    receiver(|mut stream| {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        // It has read everything, and still holds the connection.
         stream
-    });
+    })
+}
+
+#[test]
+fn a_receiver_that_never_closes_confirms_nothing_and_leads_to_the_setting() {
+    let (destination, served) = balancer();
     let error = deliver(&destination, &frames(3)).unwrap_err();
     drop(served.join().unwrap());
     assert!(matches!(error, DeliveryError::NotConfirmed(_)), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("did not close its side within") && text.contains("load balancers"), "{text}");
+    assert!(text.contains("set delivery_proof = \"sent\""), "{text}");
+}
+
+#[test]
+fn a_receiver_that_never_closes_is_believed_where_the_proof_is_sent() {
+    let (mut destination, served) = balancer();
+    destination.proof = Proof::Sent;
+    deliver(&destination, &frames(3)).unwrap();
+    drop(served.join().unwrap());
+}
+
+#[test]
+fn sent_is_no_proof_where_the_receiver_closed_before_the_end_or_threw_octets_away() {
+    let refusing: fn(TcpStream) = drop;
+    let throwing: fn(TcpStream) = |mut stream| {
+        stream.read_exact(&mut [0; 1]).unwrap();
+        while stream.peek(&mut [0; 4096]).unwrap() < 100 {}
+    };
+    for behave in [refusing, throwing] {
+        let (mut destination, served) = receiver(behave);
+        destination.proof = Proof::Sent;
+        deliver(&destination, &frames(3)).unwrap_err();
+        served.join().unwrap();
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! TLS sessions: trust is never skipped, and every refusal names the knob to turn.
+//! TLS sessions: trust is never skipped, and every refusal names the key or the place of its cure.
 
 use super::destination;
 use super::sessions::deliver;
-use crate::syslog::{Destination, Protocol, Transport};
+use crate::syslog::{Destination, Proof, Protocol, Transport};
+use crate::tls::tests::pki::{Made, ca, expired};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -59,22 +60,26 @@ impl Pki {
         } else {
             builder.with_no_client_auth()
         };
-        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let served = thread::spawn(move || {
-            let (socket, _) = listener.accept().unwrap();
-            let connection = ServerConnection::new(Arc::new(config)).unwrap();
-            let mut stream = StreamOwned::new(connection, socket);
-            let mut text = String::new();
-            // A refused handshake ends the session; what arrived until then is what counts.
-            let _ = stream.read_to_string(&mut text);
-            stream.conn.send_close_notify();
-            let _ = stream.conn.complete_io(&mut stream.sock);
-            text
-        });
-        (port, served)
+        serve(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap())
     }
+}
+
+/// A receiver of one session; what it read.
+fn serve(config: ServerConfig) -> (u16, JoinHandle<String>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        let connection = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = StreamOwned::new(connection, socket);
+        let mut text = String::new();
+        // A refused handshake ends the session; what arrived until then is what counts.
+        let _ = stream.read_to_string(&mut text);
+        stream.conn.send_close_notify();
+        let _ = stream.conn.complete_io(&mut stream.sock);
+        text
+    });
+    (port, served)
 }
 
 fn to(port: u16, ca_file: Option<&Path>) -> Destination {
@@ -110,7 +115,8 @@ fn a_certificate_for_another_host_is_refused() {
     let (port, served) = pki.receiver("siem.example.com", false);
     let error = said(&to(port, Some(&pki.path("ca.pem"))));
     assert_eq!(served.join().unwrap(), "");
-    assert!(error.contains("not trusted") && error.contains("host in url"), "{error}");
+    assert!(error.contains("the receiver's certificate is issued for siem.example.com, not for localhost"), "{error}");
+    assert!(error.contains("write a name of the certificate in url"), "{error}");
 }
 
 #[test]
@@ -130,6 +136,59 @@ fn a_receiver_that_wants_a_certificate_which_we_do_not_have_is_said_before_anyth
     let error = said(&to(port, Some(&pki.path("ca.pem"))));
     assert_eq!(served.join().unwrap(), "");
     assert!(error.contains("client_cert"), "{error}");
+}
+
+/// A destination whose `ca_file` is this certificate, which the receiver shows.
+fn showing(made: &Made, folder: &TempDir) -> (Destination, JoinHandle<String>) {
+    let ca_file = folder.path().join("receiver.pem");
+    fs::write(&ca_file, &made.pem).unwrap();
+    let (port, served) = serve(made.config());
+    (to(port, Some(&ca_file)), served)
+}
+
+// E4: `openssl req -x509` sets CA:TRUE.
+#[test]
+fn a_receiver_s_self_signed_certificate_is_trusted_by_itself_for_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let (destination, served) = showing(&Made::self_signed(ca("siem", &["localhost"])), &folder);
+    deliver(&destination, &["one".to_owned()]).unwrap();
+    assert_eq!(served.join().unwrap(), "3 one");
+    let (destination, served) = showing(&Made::self_signed(ca("siem", &["siem.example.com"])), &folder);
+    let error = said(&destination);
+    assert_eq!(served.join().unwrap(), "");
+    assert!(error.contains("is issued for siem.example.com, not for localhost"), "{error}");
+}
+
+// E5.
+#[test]
+fn an_expired_certificate_of_a_receiver_names_the_day_and_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (destination, served) = showing(&Made::self_signed(expired(ca("siem", &["localhost"]))), &folder);
+    let error = said(&destination);
+    assert_eq!(served.join().unwrap(), "", "nothing was sent");
+    assert_eq!(error, "the receiver's certificate expired on 2024-10-01; install a new certificate on the receiver");
+}
+
+#[test]
+fn a_receiver_that_never_closes_its_side_is_believed_where_the_proof_is_sent() {
+    let own = Made::self_signed(ca("siem", &["localhost"]));
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("receiver.pem");
+    fs::write(&ca_file, &own.pem).unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut sent = to(listener.local_addr().unwrap().port(), Some(&ca_file));
+    sent.proof = Proof::Sent;
+    let config = Arc::new(own.config());
+    let served = thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), socket);
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        // Still open: the connection goes with the thread's result.
+        (text, stream)
+    });
+    deliver(&sent, &["one".to_owned(), "two".to_owned()]).unwrap();
+    assert_eq!(served.join().unwrap().0, "3 one3 two");
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! `ca_file`, `client_cert` and `client_key` of sources and destinations: what cannot be used is named when the configuration is read.
+
+use super::{LEAST, write};
+use crate::config::{Config, ConfigError};
+use crate::syslog::Proof;
+use crate::tls::tests::pki::{Made, ca, params};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A folder with an authority, a client certificate and its key, and files that do not fit.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Made::self_signed(ca("CA", &[]));
+    let client = authority.issues(params("client", &["client"]));
+    let damaged = authority.pem.replace("MII", "...");
+    for (name, text, mode) in [
+        ("secret", "s3cret", 0o600),
+        ("ca.pem", authority.pem.as_str(), 0o644),
+        ("bundle.pem", &format!("{}{damaged}{}", authority.pem, authority.pem), 0o644),
+        ("client.pem", &client.pem, 0o644),
+        ("client.key", &client.key_pem(), 0o600),
+        ("open.key", &client.key_pem(), 0o644),
+        ("other.key", &authority.key_pem(), 0o600),
+    ] {
+        write(folder.path(), name, text, mode);
+    }
+    folder
+}
+
+fn load(folder: &Path, keys: &str) -> Result<Config, ConfigError> {
+    write(folder, "config.toml", &format!("{LEAST}{keys}"), 0o600);
+    Config::load(&folder.join("config.toml"), &|_| None)
+}
+
+/// What is wrong with these keys, at the first source or at a destination.
+fn problems(keys: &str) -> String {
+    load(folder().path(), keys).unwrap_err().to_string()
+}
+
+const CLIENT: &str = "client_cert = \"client.pem\"\nclient_key = { file = \"client.key\" }\n";
+
+#[test]
+fn a_source_and_a_destination_take_a_client_certificate() {
+    let folder = folder();
+    let config = load(
+        folder.path(),
+        &format!("{CLIENT}ca_file = \"ca.pem\"\n[[syslog]]\nurl = \"tls://siem\"\n{CLIENT}ca_file = \"ca.pem\"\n"),
+    )
+    .unwrap();
+    assert!(config.sources[0].client.client_identity.is_some() && config.sources[0].client.ca_pem.is_some());
+    let files = config.destinations[0].client_identity.as_ref().unwrap();
+    assert!(files.0.ends_with("client.pem") && files.1.ends_with("client.key"));
+    assert!(load(folder.path(), "").unwrap().sources[0].client.client_identity.is_none());
+}
+
+#[test]
+fn a_certificate_without_a_key_or_a_key_without_a_certificate_names_the_other() {
+    for table in ["", "[[syslog]]\nurl = \"tls://siem\"\n"] {
+        let text = problems(&format!("{table}client_cert = \"client.pem\"\n"));
+        assert!(text.contains("client_key: is missing") && text.contains("client_key = { file ="), "{text}");
+        let text = problems(&format!("{table}client_key = {{ file = \"client.key\" }}\n"));
+        assert!(text.contains("client_cert: is missing") && text.contains("client_cert = \"/path\""), "{text}");
+    }
+}
+
+#[test]
+fn a_key_that_is_open_foreign_or_in_the_configuration_is_refused() {
+    let with = |key: &str| problems(&format!("client_cert = \"client.pem\"\nclient_key = {key}\n"));
+    let text = with("{ file = \"open.key\" }");
+    assert!(text.contains("source[0].client_key: ") && text.contains("chmod 600"), "{text}");
+    let text = with("{ file = \"other.key\" }");
+    assert!(text.contains("source[0].client_key: ") && text.contains("does not belong to the certificate"), "{text}");
+    let text = with("{ file = \"ca.pem\" }");
+    assert!(text.contains("client_key: "), "{text}");
+    let text = with("\"client.key\"");
+    assert!(text.contains("source[0].client_key: "), "{text}");
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_named_with_file_and_number() {
+    for table in ["", "[[syslog]]\nurl = \"tls://siem\"\n"] {
+        let text = problems(&format!("{table}ca_file = \"bundle.pem\"\n"));
+        assert!(
+            text.contains("ca_file: /") && text.contains("bundle.pem: certificate 2 of 3 cannot be read"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_delivery_proof_is_close_or_sent_and_only_for_streams() {
+    let folder = folder();
+    let proof = |keys: &str| load(folder.path(), &format!("[[syslog]]\n{keys}")).unwrap().destinations[0].proof;
+    assert_eq!(proof("url = \"tcp://siem\""), Proof::Close);
+    assert_eq!(proof("url = \"tls://siem\"\ndelivery_proof = \"close\""), Proof::Close);
+    assert_eq!(proof("url = \"tcp://siem\"\ndelivery_proof = \"sent\""), Proof::Sent);
+    let text = problems("[[syslog]]\nurl = \"tcp://siem\"\ndelivery_proof = \"ack\"\n");
+    assert!(text.contains("delivery_proof") && text.contains("close, sent"), "{text}");
+    for url in ["udp://siem", "unix:///dev/log"] {
+        let text = problems(&format!("[[syslog]]\nurl = \"{url}\"\ndelivery_proof = \"sent\"\n"));
+        assert!(text.contains("is a key of tls:// and tcp://"), "{text}");
+    }
+}

@@ -1,0 +1,150 @@
+//! What one certificate says about itself (RFC 5280 §4), for decisions and for words. Texts come from the peer: control characters
+//! are replaced and lengths limited, because they end in terminals and logs.
+
+use chrono::{DateTime, Utc};
+use std::net::IpAddr;
+use x509_parser::der_parser::asn1_rs::Tag;
+use x509_parser::extensions::GeneralName;
+use x509_parser::objects::{oid_registry, oid2abbrev};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
+use x509_parser::public_key::PublicKey;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+/// Characters of a name that are shown.
+const MOST_CHARACTERS: usize = 120;
+
+/// The parts of a certificate that decisions and words need.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    /// Subject as text, such as `CN=siem, O=Example`.
+    pub(super) subject: String,
+    /// Issuer as text.
+    pub(super) issuer: String,
+    /// Subject and issuer in DER: names are compared by their octets.
+    subject_der: Vec<u8>,
+    issuer_der: Vec<u8>,
+    /// Start of validity, seconds since 1970.
+    pub(super) not_before: i64,
+    /// End of validity, seconds since 1970.
+    pub(super) not_after: i64,
+    /// DNS names and IP addresses of subjectAltName.
+    pub(super) names: Vec<String>,
+    /// `cA` of basicConstraints, where the extension is there.
+    pub(super) ca: Option<bool>,
+    /// Purposes of extendedKeyUsage, where the extension is there.
+    pub(super) purposes: Option<Vec<String>>,
+    /// Whether its purposes allow a TLS server (RFC 5280 §4.2.1.12: also where there is no such extension, or with anyExtendedKeyUsage).
+    pub(super) may_serve: bool,
+    /// Bits of its key, where that is an RSA key.
+    pub(super) rsa_bits: Option<usize>,
+    /// Whether it is of X.509 version 3.
+    pub(super) is_v3: bool,
+}
+
+impl Facts {
+    /// Reads a certificate; `None` where it is no readable DER certificate.
+    pub(super) fn read(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let purposes = certificate.extended_key_usage().ok()?.map(|extension| extension.value);
+        Some(Self {
+            subject: name_text(certificate.subject()),
+            issuer: name_text(certificate.issuer()),
+            subject_der: certificate.subject().as_raw().to_vec(),
+            issuer_der: certificate.issuer().as_raw().to_vec(),
+            not_before: certificate.validity().not_before.timestamp(),
+            not_after: certificate.validity().not_after.timestamp(),
+            names: names(&certificate),
+            ca: certificate.basic_constraints().ok()?.map(|extension| extension.value.ca),
+            may_serve: purposes.is_none_or(|usage| usage.server_auth || usage.any),
+            purposes: purposes.map(purpose_names),
+            rsa_bits: match certificate.public_key().parsed() {
+                Ok(PublicKey::RSA(key)) => Some(key.key_size()),
+                _ => None,
+            },
+            is_v3: certificate.version() == X509Version::V3,
+        })
+    }
+
+    /// Whether it names itself as its issuer.
+    pub(super) fn is_self_issued(&self) -> bool {
+        self.subject_der == self.issuer_der
+    }
+
+    /// Whether that certificate names this one as its issuer.
+    pub(super) fn is_named_by(&self, other: &Self) -> bool {
+        self.subject_der == other.issuer_der
+    }
+
+    /// Whether both have the same subject.
+    pub(super) fn has_subject_of(&self, other: &Self) -> bool {
+        self.subject_der == other.subject_der
+    }
+}
+
+/// Formats seconds since 1970 as a day in UTC.
+pub(super) fn day(seconds: i64) -> String {
+    DateTime::<Utc>::from_timestamp(seconds, 0)
+        .map_or_else(|| "an unreadable date".to_owned(), |at| at.format("%Y-%m-%d").to_string())
+}
+
+/// Makes a text of the peer safe to show.
+pub(super) fn printable(text: &str) -> String {
+    let shown: String = text
+        .chars()
+        .take(MOST_CHARACTERS)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if shown.len() < text.len() && text.chars().nth(MOST_CHARACTERS).is_some() { format!("{shown}…") } else { shown }
+}
+
+/// RFC 5280 §4.2.1.6: only DNS names and IP addresses are names of a TLS server.
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    // A certificate with two such extensions is invalid and has no names for us.
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let text = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some(printable(name)),
+        GeneralName::IPAddress(octets) => address(octets).map(|ip| ip.to_string()),
+        _ => None,
+    };
+    extension.value.general_names.iter().filter_map(text).collect()
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+}
+
+fn purpose_names(usage: &x509_parser::extensions::ExtendedKeyUsage<'_>) -> Vec<String> {
+    let known = [
+        (usage.any, "anyExtendedKeyUsage"),
+        (usage.server_auth, "serverAuth"),
+        (usage.client_auth, "clientAuth"),
+        (usage.code_signing, "codeSigning"),
+        (usage.email_protection, "emailProtection"),
+        (usage.time_stamping, "timeStamping"),
+        (usage.ocsp_signing, "OCSPSigning"),
+    ];
+    let named = known.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name.to_owned());
+    named.chain(usage.other.iter().map(x509_parser::der_parser::Oid::to_id_string)).collect()
+}
+
+fn name_text(name: &X509Name<'_>) -> String {
+    let parts: Vec<String> = name.iter_attributes().map(attribute_text).collect();
+    if parts.is_empty() { "an empty name".to_owned() } else { printable(&parts.join(", ")) }
+}
+
+fn attribute_text(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let kind = attribute.attr_type();
+    let key = oid2abbrev(kind, oid_registry()).map_or_else(|_| kind.to_id_string(), str::to_owned);
+    let octets = attribute.as_slice();
+    let value = match attribute.attr_value().tag() {
+        Tag::BmpString => {
+            let units: Vec<u16> = octets.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+            String::from_utf16_lossy(&units)
+        }
+        // Old authorities write Latin-1 here.
+        Tag::TeletexString => octets.iter().copied().map(char::from).collect(),
+        _ => String::from_utf8_lossy(octets).into_owned(),
+    };
+    format!("{key}={value}")
+}

@@ -1,0 +1,158 @@
+//! Certificates of every sort, and servers that show them.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A certificate with its key, and what a server sends behind it.
+pub(crate) struct Made {
+    params: CertificateParams,
+    key: KeyPair,
+    pub(crate) der: CertificateDer<'static>,
+    pub(crate) pem: String,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+/// Parameters with this common name and these subjectAltNames.
+pub(crate) fn params(common_name: &str, names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+}
+
+/// As `openssl req -x509` makes them.
+pub(crate) fn ca(common_name: &str, names: &[&str]) -> CertificateParams {
+    let mut params = params(common_name, names);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
+pub(crate) fn expired(mut params: CertificateParams) -> CertificateParams {
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2024, 10, 1);
+    params
+}
+
+pub(crate) fn of_the_future(mut params: CertificateParams) -> CertificateParams {
+    params.not_before = date_time_ymd(2190, 1, 31);
+    params
+}
+
+pub(crate) fn for_clients(mut params: CertificateParams) -> CertificateParams {
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+impl Made {
+    pub(crate) fn self_signed(params: CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let made = params.self_signed(&key).unwrap();
+        Self { params, key, der: made.der().clone(), pem: made.pem(), chain: Vec::new() }
+    }
+
+    /// A certificate that this one issues.
+    pub(crate) fn issues(&self, params: CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let made = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).unwrap();
+        Self { params, key, der: made.der().clone(), pem: made.pem(), chain: Vec::new() }
+    }
+
+    /// The server sends these behind its own.
+    pub(crate) fn sent_with(mut self, chain: &[&Self]) -> Self {
+        self.chain = chain.iter().map(|made| made.der.clone()).collect();
+        self
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    fn key_der(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()))
+    }
+
+    fn sent(&self) -> Vec<CertificateDer<'static>> {
+        std::iter::once(self.der.clone()).chain(self.chain.iter().cloned()).collect()
+    }
+
+    /// A server of this certificate.
+    pub(crate) fn config(&self) -> ServerConfig {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        builder.with_no_client_auth().with_single_cert(self.sent(), self.key_der()).unwrap()
+    }
+
+    /// A server of this certificate that demands one of `clients` and speaks these versions.
+    pub(crate) fn demanding(&self, clients: &Self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.der.clone()).unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        builder.with_client_cert_verifier(verifier).with_single_cert(self.sent(), self.key_der()).unwrap()
+    }
+
+    /// A server of this certificate that asks for one of the client.
+    pub(crate) fn asking(&self, verifier: Arc<dyn ClientCertVerifier>) -> ServerConfig {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        builder.with_client_cert_verifier(verifier).with_single_cert(self.sent(), self.key_der()).unwrap()
+    }
+
+    /// A server that shows this certificate and has the key of another.
+    pub(crate) fn stolen_by(&self, thief: &Self) -> ServerConfig {
+        #[derive(Debug)]
+        struct Fixed(Arc<rustls::sign::CertifiedKey>);
+        impl rustls::server::ResolvesServerCert for Fixed {
+            fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
+                Some(Arc::clone(&self.0))
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = provider.key_provider.load_private_key(thief.key_der()).unwrap();
+        let shown = Fixed(Arc::new(rustls::sign::CertifiedKey::new(self.sent(), key)));
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        builder.with_no_client_auth().with_cert_resolver(Arc::new(shown))
+    }
+}
+
+/// An HTTPS server on loopback that answers every request alike. It lives as long as the test's process.
+pub(crate) struct HttpsServer {
+    pub(crate) port: u16,
+    /// TCP connections so far.
+    pub(crate) connections: Arc<AtomicUsize>,
+}
+
+/// Serves; `answer` is a whole HTTP response.
+pub(crate) fn https(config: ServerConfig, answer: &'static str) -> HttpsServer {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (counted, config) = (Arc::clone(&connections), Arc::new(config));
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, socket.unwrap());
+            // One read is one request here; a refused handshake is an error, and the client's business.
+            if stream.read(&mut [0; 8192]).is_ok_and(|octets| octets > 0) {
+                let _ = stream.write_all(answer.as_bytes());
+                stream.conn.send_close_notify();
+            }
+            let _ = stream.conn.complete_io(&mut stream.sock);
+        }
+    });
+    HttpsServer { port, connections }
+}
