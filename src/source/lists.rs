@@ -324,7 +324,7 @@ mod tests {
         tally.unproven.push(("Operators".to_owned(), "it moved".to_owned()));
         let Coverage::Drifted { why } = tally.coverage() else { panic!("drifted") };
         assert_eq!(why, "1 of 10 groups are not proven complete; the first: group Operators: it moved");
-        let error = WireError { context: "GET /x".to_owned(), kind: WireErrorKind::Status(500) };
+        let error = WireError::new("GET /x".to_owned(), WireErrorKind::Status(500));
         tally.fail(ListKind::Members, "Auditors", &error);
         let Coverage::Failed { error } = tally.coverage() else { panic!("failed") };
         assert_eq!(error, "1 of 10 groups were not read; the first: group Auditors: GET /x: status 500");

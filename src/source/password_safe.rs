@@ -200,7 +200,7 @@ impl PasswordSafe {
         effort.received += rows.len() as u64;
         if ids(&rows).len() < rows.len() {
             let kind = WireErrorKind::Shape("the list holds one id twice".to_owned());
-            return Err(WireError { context: format!("GET {path}"), kind });
+            return Err(WireError::new(format!("GET {path}"), kind));
         }
         Ok(rows)
     }

@@ -210,10 +210,11 @@ pub(super) fn listed(records: Vec<Record>, key: &str, path: &str) -> Result<Vec<
         let id = record.take(key).as_ref().and_then(Id::from_json)?;
         Some(Listed { id, record })
     };
-    records.into_iter().map(row).collect::<Option<_>>().ok_or_else(|| WireError {
-        context: format!("GET {path}"),
-        kind: WireErrorKind::Shape(format!("a row without {key}")),
-    })
+    records
+        .into_iter()
+        .map(row)
+        .collect::<Option<_>>()
+        .ok_or_else(|| WireError::new(format!("GET {path}"), WireErrorKind::Shape(format!("a row without {key}"))))
 }
 
 /// What decoding notes while it goes: words that repeat are kept once, dates without an offset are counted.

@@ -198,7 +198,7 @@ impl RestV3 {
             Ok(row)
         } else {
             let kind = WireErrorKind::Shape("the record carries another id than the one asked for".to_owned());
-            Err(WireError { context: format!("GET {path}"), kind })
+            Err(WireError::new(format!("GET {path}"), kind))
         }
     }
 }
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn a_record_that_could_not_be_read_fails_the_list_whatever_else_was_found() {
         let mut tally = details(10, 1);
-        let error = WireError { context: "GET /x".to_owned(), kind: WireErrorKind::Status(500) };
+        let error = WireError::new("GET /x".to_owned(), WireErrorKind::Status(500));
         assert!(!tally.failed(error));
         assert!(matches!(tally.coverage(), Coverage::Failed { .. }));
     }
