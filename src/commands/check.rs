@@ -32,6 +32,9 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         counted(config.sources.len(), "source"),
         counted(config.destinations.len(), "syslog destination")
     ));
+    for note in &config.notes {
+        checks.note(note);
+    }
     if !config.policy.custom_rules.is_empty() {
         checks.good(format!("{}, each tried over samples", counted(config.policy.custom_rules.len(), "custom rule")));
     }
