@@ -127,10 +127,12 @@ impl WireErrorKind {
     /// The one place where this is decided.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Connect(_) | Self::Broken(_) => Disposition::Retry,
             // RFC 6585 §4, RFC 9110 §15.6.4: both say that it will be otherwise after a while.
             Self::Status(429 | 503) | Self::Answered(429 | 503) => Disposition::Wait,
-            Self::Status(408 | 500 | 502 | 504) | Self::Answered(408 | 500 | 502 | 504) => Disposition::Retry,
+            Self::Connect(_)
+            | Self::Broken(_)
+            | Self::Status(408 | 500 | 502 | 504)
+            | Self::Answered(408 | 500 | 502 | 504) => Disposition::Retry,
             Self::Shape(_) => Disposition::RetryShape,
             Self::Unauthorized => Disposition::Refresh,
             Self::Refused(_)

@@ -33,7 +33,8 @@ static RUN: LazyLock<Option<Regex>> =
 
 /// The first characters of a text. `own`: secrets that this client knows, hidden wherever they are echoed.
 pub(super) fn excerpt(text: &str, most: usize, own: &[String]) -> String {
-    let mut head = text.get(..text.floor_char_boundary(LOOKED_AT)).unwrap_or(text);
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= LOOKED_AT).last().unwrap_or(0);
+    let mut head = if text.len() <= LOOKED_AT { text } else { text.get(..end).unwrap_or_default() };
     if head.len() < text.len() {
         // The last run may have been cut to something too short to be recognized.
         head = head.trim_end_matches(|c: char| c.is_ascii_graphic());

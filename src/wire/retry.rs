@@ -143,6 +143,6 @@ mod tests {
             assert!(patience.next(&settings, true, None, 0.0).is_some());
         }
         let tried = (0..50).take_while(|_| patience.next(&settings, false, None, 1.0).is_some()).count();
-        assert_eq!(tried as u32 + 1, settings.attempts);
+        assert_eq!(tried + 1, settings.attempts as usize);
     }
 }

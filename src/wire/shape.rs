@@ -61,7 +61,7 @@ pub(super) fn titled(html: &str, own: &[String]) -> String {
     if words.is_empty() { String::new() } else { format!(", titled \"{}\"", excerpt(&words.join(" "), WORD, own)) }
 }
 
-/// The path in the notation of JSONPath (RFC 9535), with the id of the innermost row that it leads through; and the value there,
+/// The path in the notation of RFC 9535, with the id of the innermost row that it leads through; and the value there,
 /// where there is one.
 fn place<'a>(path: &Path, whole: &'a Value) -> (String, Option<&'a Value>) {
     let (mut text, mut value, mut id) = ("$".to_owned(), Some(whole), None);
@@ -123,7 +123,7 @@ fn expected(error: &str, at: Option<&Value>) -> String {
     escaped(error, 4 * SHOWN)
 }
 
-/// serde_json adds where the text was read: ` at line 1 column 5`.
+/// The JSON reader adds where the text was read: ` at line 1 column 5`.
 fn without_position(error: &str) -> &str {
     error.rfind(" at line ").and_then(|end| error.get(..end)).unwrap_or(error)
 }

@@ -48,7 +48,7 @@ fn the_key_that_is_missing_and_those_that_are_there_are_named() {
 fn a_list_or_a_text_in_the_place_of_an_object_is_named() {
     assert_eq!(said(r#""maintenance""#), "$: expected an object, found a text");
     assert_eq!(said("null"), "$: expected an object, found null");
-    assert!(said(r#"[{"id":1}]"#).starts_with("$"));
+    assert!(said(r#"[{"id":1}]"#).starts_with('$'));
 }
 
 #[test]
