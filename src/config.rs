@@ -2,6 +2,7 @@
 //! Secrets come by reference only. Knows no network.
 
 mod account;
+mod address;
 mod certificates;
 mod custom;
 mod exceptions;
@@ -10,6 +11,7 @@ mod owners;
 mod policy;
 mod reference;
 mod section;
+mod single_value;
 mod source;
 mod syslog;
 #[cfg(test)]
@@ -56,6 +58,8 @@ pub struct Config {
     pub destinations: Vec<Destination>,
     /// Prometheus textfile.
     pub metrics_file: Option<PathBuf>,
+    /// What was understood in another way than it is written, each with its key and what to write.
+    pub notes: Vec<String>,
 }
 
 /// `[output]`.
@@ -148,7 +152,8 @@ fn understand(table: &Table, problems: &Problems, around: &Surroundings<'_>, pat
     let metrics_file = root.text("metrics_file").map(|text| around.path(text));
     root.end();
     let (path, sha256) = (path.to_owned(), hex(&Sha256::digest(text.as_bytes())));
-    Config { path, sha256, state_dir, output, policy, classes, exceptions, sources, destinations, metrics_file }
+    let notes = problems.notes();
+    Config { path, sha256, state_dir, output, policy, classes, exceptions, sources, destinations, metrics_file, notes }
 }
 
 fn hex(bytes: &[u8]) -> String {

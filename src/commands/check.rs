@@ -3,8 +3,9 @@
 use super::{configuration, counted, print, wrong_configuration};
 use crate::cli::{CheckArgs, Global};
 use crate::config::Config;
-use crate::event::{Nobody, Observer};
+use crate::event::Observer;
 use crate::run::stop::Stop;
+use crate::run::watch::Log;
 use crate::run::{self, Exit, Origin, thousands};
 use crate::snapshot;
 use crate::source::{self, Probe, SourceSettings};
@@ -32,6 +33,9 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         counted(config.sources.len(), "source"),
         counted(config.destinations.len(), "syslog destination")
     ));
+    for note in &config.notes {
+        checks.note(note);
+    }
     if !config.policy.custom_rules.is_empty() {
         checks.good(format!("{}, each tried over samples", counted(config.policy.custom_rules.len(), "custom rule")));
     }
@@ -110,8 +114,9 @@ fn writable(folder: &Path, checks: &mut Checks) {
 
 async fn appliance(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) {
     let name = &settings.identity.name;
-    let nobody: Arc<dyn Observer> = Arc::new(Nobody);
-    match source::build(settings, nobody) {
+    // A busy appliance is waited for: without the log lines of retries the command would seem to hang.
+    let log: Arc<dyn Observer> = Arc::new(Log);
+    match source::build(settings, log) {
         Ok(source) => {
             let probe = tokio::select! {
                 probe = source.probe() => Some(probe),

@@ -15,6 +15,9 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &Bar) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
+    for note in &config.notes {
+        tracing::info!("{note}");
+    }
     let order = match order(&config, args) {
         Ok(order) => order,
         Err(exit) => return exit,

@@ -2,6 +2,7 @@
 //! appears in a problem.
 
 use super::section::Section;
+use super::single_value;
 use secrecy::SecretString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -64,23 +65,28 @@ fn reference<'a>(section: &Section<'a>, key: &'static str, value: &'a Value) -> 
 }
 
 fn resolve(around: &Surroundings<'_>, reference: &Reference<'_>, private: bool) -> Result<String, String> {
-    let text = match reference {
-        Reference::Environment(name) => around.variable(name)?,
+    let file = if private { "secret file" } else { "file" };
+    let (bytes, what) = match reference {
+        Reference::Environment(name) => {
+            (around.variable(name)?.into_bytes(), format!("the environment variable {name}"))
+        }
         Reference::File(path) => {
             let path = around.path(path);
             if private {
                 must_be_private(&path)?;
             }
-            read(&path)?
+            (read(&path)?, format!("the {file} {}", path.display()))
         }
-        Reference::Credential(name) => read(&around.credential(name)?)?,
+        Reference::Credential(name) => {
+            let path = around.credential(name)?;
+            (read(&path)?, format!("the {file} {}", path.display()))
+        }
     };
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() { Err("is empty there".to_owned()) } else { Ok(text.to_owned()) }
+    single_value::read(&bytes).map_err(|why| format!("{what} {why}"))
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
 }
 
 /// Nobody but the owner may read it.

@@ -22,17 +22,24 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems found so far.
+/// All problems found so far, and what was understood in another way than it is written.
 #[derive(Debug, Default)]
-pub(super) struct Problems(RefCell<Vec<Problem>>);
+pub(super) struct Problems {
+    problems: RefCell<Vec<Problem>>,
+    notes: RefCell<Vec<Problem>>,
+}
 
 impl Problems {
     pub(super) fn add(&self, key: impl Into<String>, text: impl Into<String>) {
-        self.0.borrow_mut().push(Problem { key: key.into(), text: text.into() });
+        self.problems.borrow_mut().push(Problem { key: key.into(), text: text.into() });
+    }
+
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.notes.borrow().iter().map(ToString::to_string).collect()
     }
 
     pub(super) fn into_vec(self) -> Vec<Problem> {
-        self.0.into_inner()
+        self.problems.into_inner()
     }
 }
 
@@ -66,6 +73,11 @@ impl<'a> Section<'a> {
     /// Notes a problem of one key.
     pub(super) fn problem(&self, key: &str, text: impl Into<String>) {
         self.problems.add(self.path_of(key), text);
+    }
+
+    /// Notes what was understood in another way than it is written.
+    pub(super) fn note(&self, key: &str, text: impl Into<String>) {
+        self.problems.notes.borrow_mut().push(Problem { key: self.path_of(key), text: text.into() });
     }
 
     /// The raw value. Every getter goes through here, so that the known keys are those that were asked for.

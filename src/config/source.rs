@@ -1,12 +1,13 @@
 //! `[[source]]`: which appliances to read and how.
 
 use super::account;
+use super::address;
 use super::certificates;
 use super::reference::Surroundings;
 use super::section::Section;
 use crate::model::{Pattern, SourceIdentity, SourceName};
 use crate::source::{DirectoryGroups, SourceKind, SourceSettings};
-use crate::wire::{ClientSettings, base_url, is_loopback_url};
+use crate::wire::{ClientSettings, PathKeys, is_loopback_url};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
@@ -40,12 +41,10 @@ pub(super) fn read(
 fn one(section: Section<'_>, privileged_groups: &[Pattern], around: &Surroundings<'_>) -> Option<SourceSettings> {
     let name = name(&section);
     let kind = section.required("kind", "\"rest-v3\"").and_then(|text| section.word("kind", text, &KINDS));
-    let url = section
-        .required("url", "\"https://bt.example.com\"")
-        .and_then(|text| base_url(text).map_err(|why| section.problem("url", why)).ok());
     // Without a kind, the keys of the most usual one are looked at.
     let usual = kind.unwrap_or(SourceKind::RestV3);
     let base_path = base_path(&section, usual);
+    let url = address::read(&section, usual, &base_path);
     let account = account::read(&section, usual, &base_path, around);
     let last_login_path = last_login_path(&section, usual);
     let directory = directory(&section, usual);
@@ -69,6 +68,8 @@ fn one(section: Section<'_>, privileged_groups: &[Pattern], around: &Surrounding
     section.end();
     let (name, kind, url, (client_id, account)) = (name?, kind?, url?, account?);
     let mut client = ClientSettings::with(name.clone(), url.clone(), account);
+    client.path_keys =
+        PathKeys { base_path: has_base_path(kind).then(|| base_path.clone()), token_path: kind == SourceKind::Scim };
     client.ca_pem = ca_pem;
     client.client_identity = client_certificate.map(|read| read.identity);
     client.concurrency = concurrency as usize;
@@ -144,9 +145,14 @@ fn per_hour(section: &Section<'_>, kind: SourceKind) -> Option<u32> {
     is_config_api(kind).then(|| section.number("requests_per_hour", 1..=1_000_000, MOST_PER_HOUR))
 }
 
+/// Whether the kind has the key `base_path`.
+pub(super) fn has_base_path(kind: SourceKind) -> bool {
+    matches!(kind, SourceKind::PasswordSafe | SourceKind::Scim)
+}
+
 fn base_path(section: &Section<'_>, kind: SourceKind) -> String {
     let usual = kind.base_path();
-    if !matches!(kind, SourceKind::PasswordSafe | SourceKind::Scim) {
+    if !has_base_path(kind) {
         return usual.to_owned();
     }
     section.path_of_url("base_path").unwrap_or_else(|| usual.to_owned())

@@ -263,7 +263,7 @@ impl Row for Listed {
 /// Returns the rows of an answer, by the field that holds the id, which is taken out. `total`: that of the same answer.
 /// Errors: it is no list.
 pub(super) fn listed(records: Records, key: &str, path: &str, total: Option<u64>) -> Result<Vec<Listed>, WireError> {
-    let shape = |text: String| WireError { context: format!("GET {path}"), kind: WireErrorKind::Shape(text) };
+    let shape = |text: String| WireError::new(format!("GET {path}"), WireErrorKind::Shape(text));
     if records.is_null && total != Some(0) {
         return Err(shape("$: expected a list, found null".to_owned()));
     }

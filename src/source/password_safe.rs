@@ -137,7 +137,7 @@ impl PasswordSafe {
         }
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
         harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
-        decoding.finish(&mut harvest);
+        decoding.finish(&mut harvest, self.desk.client.replaced_characters());
         harvest
     }
 
@@ -365,7 +365,7 @@ fn rows_of(answer: Records, id: &str, path: &str) -> Result<Vec<Listed>, WireErr
     let rows = listed(answer, id, path, None)?;
     if ids(&rows).len() < rows.len() {
         let kind = WireErrorKind::Shape("the list holds one id twice".to_owned());
-        return Err(WireError { context: format!("GET {path}"), kind });
+        return Err(WireError::new(format!("GET {path}"), kind));
     }
     Ok(rows)
 }

@@ -270,7 +270,7 @@ mod tests {
         tally.read = ids((1..=wanted).filter(|id| failures.iter().all(|(failed, _)| failed != id)));
         for (id, kind) in failures {
             let kind = kind.clone();
-            tally.failed(&Id::Number(*id), WireError { context: format!("GET /x/{id}"), kind });
+            tally.failed(&Id::Number(*id), WireError::new(format!("GET /x/{id}"), kind));
         }
         tally
     }
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn after_many_failures_and_no_success_the_rest_is_left_alone_and_unknown() {
         let mut tally = PerGroup::of(ListKind::Members, POLICIES, ids(1..=100));
-        let error = || WireError { context: "GET /x".to_owned(), kind: WireErrorKind::NotFound };
+        let error = || WireError::new("GET /x".to_owned(), WireErrorKind::NotFound);
         let tried = (1..=100).take_while(|id| !tally.failed(&Id::Number(*id), error())).count();
         assert_eq!(tried, 19);
         tally.settle(Some(&ids(1..=100)));

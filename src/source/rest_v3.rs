@@ -59,7 +59,7 @@ impl RestV3 {
             tls_certificate_sha256: self.desk.client.tls_certificate_sha256(),
             ..Harvest::of(self.desk.identity.clone())
         };
-        decoding.finish(&mut harvest);
+        decoding.finish(&mut harvest, self.desk.client.replaced_characters());
         harvest
     }
 
@@ -237,7 +237,7 @@ impl RestV3 {
             Ok(row)
         } else {
             let kind = WireErrorKind::Shape("the record carries another id than the one asked for".to_owned());
-            Err(WireError { context: format!("GET {path}"), kind })
+            Err(WireError::new(format!("GET {path}"), kind))
         }
     }
 }
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn a_record_that_could_not_be_read_fails_the_list_whatever_else_was_found() {
         let mut tally = Details { wanted: 10, read: 8, removed: 1, ..Details::default() };
-        let error = WireError { context: "GET /x".to_owned(), kind: WireErrorKind::Status(500) };
+        let error = WireError::new("GET /x".to_owned(), WireErrorKind::Status(500));
         assert!(!tally.failed(error));
         assert!(matches!(tally.coverage(), Coverage::Failed { .. }));
     }

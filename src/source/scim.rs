@@ -102,7 +102,7 @@ impl Scim {
         shapes::fill(&mut harvest, users, groups, &members.unread, self.last_login_path.as_deref(), &decoding);
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
         harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
-        decoding.finish(&mut harvest);
+        decoding.finish(&mut harvest, self.desk.client.replaced_characters());
         harvest
     }
 

@@ -120,7 +120,7 @@ impl Sra {
     fn ended(&self, mut harvest: Harvest, decoding: &Decoding) -> Harvest {
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
         harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
-        decoding.finish(&mut harvest);
+        decoding.finish(&mut harvest, self.desk.client.replaced_characters());
         harvest
     }
 

@@ -3,22 +3,46 @@
 use crate::tls::{Explainer, TlsFault};
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt;
 use std::io;
 
-/// Why a request, with all its retries, came to nothing.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{context}: {kind}")]
+/// Why a request, with all its retries, failed.
+#[derive(Clone, Debug)]
 pub struct WireError {
-    /// `GET /api/public/v3/users?offset=0&limit=100`.
+    /// The request that failed: `GET /api/public/v3/users?offset=0&limit=100`, or `POST /oauth2/token` where it was that one.
     pub context: String,
-    /// What.
+    /// What went wrong with it.
     pub kind: WireErrorKind,
+    /// A cure that names keys of this source; it takes the place of the usual one.
+    cure: Option<String>,
+}
+
+impl Error for WireError {}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            kind @ WireErrorKind::Answered(_) => write!(f, "{} {kind}", self.context),
+            kind => write!(f, "{}: {kind}", self.context),
+        }
+    }
 }
 
 impl WireError {
+    /// A failure with the usual cure of its kind.
+    pub fn new(context: impl Into<String>, kind: WireErrorKind) -> Self {
+        Self { context: context.into(), kind, cure: None }
+    }
+
+    /// The same failure with another cure, where there is one.
+    #[must_use]
+    pub(super) fn with_cure(self, cure: Option<String>) -> Self {
+        Self { cure: cure.or(self.cure), ..self }
+    }
+
     /// What to do about it, where there is something that helps.
-    pub fn hint(&self) -> Option<Cow<'static, str>> {
-        self.kind.hint()
+    pub fn hint(&self) -> Option<Cow<'_, str>> {
+        self.cure.as_deref().map(Cow::Borrowed).or_else(|| self.kind.hint())
     }
 }
 
@@ -28,6 +52,24 @@ pub enum WireErrorKind {
     /// The token endpoint does not accept the account, or a fresh token was refused.
     #[error("the appliance refused the credentials ({0})")]
     Refused(String),
+    /// The token endpoint answers with an error of OAuth that is not about the account (RFC 6749 §5.2).
+    #[error("the appliance refused the token request ({0})")]
+    TokenRefused(String),
+    /// 401 at a sign-in that asks for a second factor.
+    #[error("the appliance demands a second factor (401)")]
+    SecondFactor,
+    /// 403 of Password Safe to a source address that its API registration does not allow.
+    #[error("the API registration does not allow the address of this host (403, 4031)")]
+    AddressRefused,
+    /// 403 of something between us and the appliance.
+    #[error("a firewall or proxy between this host and the appliance refused the request ({0})")]
+    Firewall(String),
+    /// The token endpoint, or the one that opens a session, answers with another status.
+    #[error("answered {0}")]
+    Answered(u16),
+    /// 429 or 503 until there was no time left.
+    #[error("the appliance still answered {0} when the time of the source was over")]
+    Busy(u16),
     /// 401 with a token that was good before.
     #[error("the appliance refused the token (401)")]
     Unauthorized,
@@ -41,7 +83,7 @@ pub enum WireErrorKind {
     #[error("the appliance forbids it (403)")]
     Forbidden,
     /// 404.
-    #[error("not there (404)")]
+    #[error("not found (404)")]
     NotFound,
     /// The TLS handshake failed, and would fail again.
     #[error("{0}")]
@@ -72,8 +114,10 @@ pub enum WireErrorKind {
 /// What to do with a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// Wait and try again.
+    /// Wait and try again, a few times.
     Retry,
+    /// Wait, longer each time, and try again until the deadline: the appliance has too much to do.
+    Wait,
     /// The answer is of another kind: try again once, or like any passing fault where the appliance has answered well before.
     RetryShape,
     /// Get a new token and try again, as long as tokens work at all.
@@ -86,10 +130,21 @@ impl WireErrorKind {
     /// The one place where this is decided.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Connect(_) | Self::Broken(_) | Self::Status(408 | 429 | 500 | 502 | 503 | 504) => Disposition::Retry,
+            // RFC 6585 §4, RFC 9110 §15.6.4: both say that it will be otherwise after a while.
+            Self::Status(429 | 503) | Self::Answered(429 | 503) => Disposition::Wait,
+            Self::Connect(_)
+            | Self::Broken(_)
+            | Self::Status(408 | 500 | 502 | 504)
+            | Self::Answered(408 | 500 | 502 | 504) => Disposition::Retry,
             Self::Shape(_) => Disposition::RetryShape,
             Self::Unauthorized => Disposition::Refresh,
             Self::Refused(_)
+            | Self::TokenRefused(_)
+            | Self::SecondFactor
+            | Self::AddressRefused
+            | Self::Firewall(_)
+            | Self::Answered(_)
+            | Self::Busy(_)
             | Self::RequestRefused
             | Self::Budget(_)
             | Self::Forbidden
@@ -121,15 +176,46 @@ impl WireErrorKind {
             Self::Budget(_) => {
                 "raise requests_per_hour if the API account may make more, or deadline_minutes to spread the run over several hours, or run it later"
             }
+            Self::TokenRefused(_) => {
+                "make sure that the API account of the appliance is one for client credentials (RFC 6749 §4.4) and is enabled; token_auth sets how it is shown"
+            }
+            Self::SecondFactor => {
+                "use an API registration and a user that need no second factor: nobody can enter one in a scheduled run"
+            }
+            Self::AddressRefused => {
+                "add the address of this host to the authentication rules of the API registration (Configuration > General > API Registrations)"
+            }
+            Self::Firewall(_) => {
+                "ask those who run the firewall or proxy to let this host reach this path; check HTTPS_PROXY and NO_PROXY"
+            }
+            Self::Busy(429) => {
+                "lower requests_per_second, raise deadline_minutes, or run it when the appliance has less to do"
+            }
+            Self::Busy(_) => {
+                "find out why the appliance is busy or in maintenance, raise deadline_minutes, or run it later"
+            }
+            Self::NotFound | Self::Answered(404) => "check url and kind: nothing answers at this path on the appliance",
+            Self::Answered(500..) => "find out in the logs of the appliance why it cannot answer this request",
+            Self::Shape(_) => {
+                "check url, kind and, where the kind has it, base_path; the appliance itself must answer there, not a login page or a proxy"
+            }
             Self::Forbidden => "give the API account the right to read this; read only is enough",
             Self::Connect(_) => "check url, the proxy environment and the network",
             Self::Deadline => "raise deadline_minutes or requests_per_second, or ask why the appliance is slow",
             Self::Status(429) => "lower requests_per_second",
             Self::TooLarge(_) => "lower page_size, or ask why one answer is so large",
-            Self::Broken(_) | Self::NotFound | Self::Status(_) | Self::Shape(_) | Self::Setup(_) | Self::Tls(_) => {
-                return None;
-            }
+            Self::Broken(_) | Self::Status(_) | Self::Answered(_) | Self::Setup(_) | Self::Tls(_) => return None,
         })
+    }
+
+    /// A status that means "later", once there is no later.
+    pub(super) fn busy(&self) -> Option<Self> {
+        match self {
+            Self::Status(status) | Self::Answered(status) if self.disposition() == Disposition::Wait => {
+                Some(Self::Busy(*status))
+            }
+            _ => None,
+        }
     }
 
     /// Sorts an error of the HTTP library. Its own text may hold the address with its query; only causes are kept.

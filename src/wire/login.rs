@@ -2,13 +2,12 @@
 //! A session that was opened is closed, whatever happened in between; only one whose sign-in was answered into a
 //! broken connection is left to the appliance, since nobody knows its cookie. Knows no paths but those of the settings.
 
-use super::token::{self, Granted};
+use super::token::{self, Granted, Way};
 use super::{
     ACCEPT, AUTHORIZATION, Account, Answer, Client, Disposition, Event, Failure, HeaderMap, HeaderValue, Method,
-    SessionPaths, TokenAuth, WireErrorKind, collect, connect, retry,
+    Patience, SessionPaths, WireErrorKind, connect, refusal, retry,
 };
 use crate::tls::Explainer;
-use chrono::Utc;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -39,7 +38,8 @@ impl Future for Opened<'_> {
 
 impl Client {
     /// Makes sure that there is a pass; got once for all who wait.
-    pub(super) async fn admission(&self, path: &str) -> Result<(), WireErrorKind> {
+    /// Errors: the request that failed, which is never the one that waits for the pass.
+    pub(super) async fn admission(&self) -> Result<(), Failure> {
         if self.tokens.is_live() {
             return Ok(());
         }
@@ -50,19 +50,21 @@ impl Client {
         if let Some(refusal) = self.tokens.refusal() {
             return Err(refusal);
         }
-        let mut attempt = 1;
+        let (mut patience, mut attempt) = (Patience::default(), 0);
         loop {
+            attempt += 1;
             let failure = match self.get_in(attempt).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
-            let again = matches!(failure.kind.disposition(), Disposition::Retry | Disposition::RetryShape);
-            if !again || attempt >= self.settings.attempts {
-                self.tokens.remember_refusal(&failure.kind);
-                return Err(failure.kind);
+            match failure.kind.disposition() {
+                Disposition::Retry | Disposition::RetryShape | Disposition::Wait => {}
+                Disposition::Refresh | Disposition::GiveUp => {
+                    self.tokens.remember_refusal(&failure);
+                    return Err(failure);
+                }
             }
-            self.wait_before_retry(path, attempt, &failure).await;
-            attempt += 1;
+            self.wait_before_retry(&mut patience, failure).await?;
         }
     }
 
@@ -91,34 +93,35 @@ impl Client {
         };
         if header.is_empty() {
             let text = "the credential holds characters that no request can carry".to_owned();
-            return Err(WireErrorKind::Setup(text).into());
+            return Err(Failure::new("source", self.settings.source.as_str(), WireErrorKind::Setup(text)));
         }
         Ok(Granted::lasting(&header))
     }
 
-    /// One token, by the form or by Basic, whichever is known or allowed (RFC 6749 §4.4, §2.3.1).
+    /// One token, by the form or by Basic, whichever is known or allowed (RFC 6749 §4.4, §2.3.1), each at most once.
     async fn fetch_token(&self, attempt: u32) -> Result<Granted, Failure> {
         let mut refusal: Option<Failure> = None;
         for way in self.tokens.ways() {
             match self.fetch_token_by(way, attempt).await {
                 Ok(granted) => return Ok(granted),
-                // Only a refusal of the way leads to the other way. The first one is told, unless a later one says that
+                // Only a refusal of the way leads to the other way. The first one is reported, unless a later one says that
                 // the account itself is wrong.
-                Err(failure) => match &failure.kind {
-                    WireErrorKind::Refused(code) if refusal.is_none() || code.contains("invalid_client") => {
+                Err(failure) if token::may_be_of_the_way(&failure.kind) => {
+                    let says_so =
+                        matches!(&failure.kind, WireErrorKind::Refused(code) if code.contains("invalid_client"));
+                    if refusal.is_none() || says_so {
                         refusal = Some(failure);
                     }
-                    WireErrorKind::Refused(_) => {}
-                    _ => return Err(failure),
-                },
+                }
+                Err(failure) => return Err(failure),
             }
         }
-        Err(refusal.unwrap_or_else(|| WireErrorKind::Unauthorized.into()))
+        Err(refusal.unwrap_or_else(no_way))
     }
 
-    async fn fetch_token_by(&self, way: TokenAuth, attempt: u32) -> Result<Granted, Failure> {
+    async fn fetch_token_by(&self, way: Way, attempt: u32) -> Result<Granted, Failure> {
         let Account::Oauth { token_path, client_id, client_secret, .. } = &self.settings.account else {
-            return Err(WireErrorKind::Unauthorized.into());
+            return Err(no_way());
         };
         let request = self
             .request(Method::POST, token_path)
@@ -127,9 +130,11 @@ impl Client {
         let request = token::authenticate(request, way, client_id, client_secret);
         let _turn = self.pace.turn().await;
         let mut record = self.record("POST", token_path, attempt);
+        let failed = |kind| Failure::new("POST", token_path, kind);
         let result = match self.exchange(request, &mut record).await {
-            Ok(answer) => token::read(answer.status, &answer.body).map_err(|kind| self.failure(kind, &answer.headers)),
-            Err(kind) => Err(kind.into()),
+            Ok(answer) => token::read(&answer, &self.secrets())
+                .map_err(|kind| failed(kind).answered(&answer.headers, self.settings.max_wait)),
+            Err(kind) => Err(failed(kind)),
         };
         record.end(result.as_ref().err().map(|f| &f.kind));
         if result.is_ok() {
@@ -149,15 +154,17 @@ impl Client {
             *self.opening.borrow_mut() =
                 Some(tokio::spawn(send(request, self.settings.max_body_bytes, self.explainer.clone())));
         }
+        let failed = |kind| Failure::new("POST", &session.sign_in, kind);
         let result = match Opened(self).await {
             Ok(answer) => {
                 record.told.status = Some(answer.status.as_u16());
                 record.told.bytes = answer.body.len() as u64;
                 self.pace.heed(&answer.headers);
                 self.tokens.note_cookie(cookie_of(&answer.headers));
-                signed_in(&answer, self.tokens.cookie().is_some()).map_err(|kind| self.failure(kind, &answer.headers))
+                signed_in(&answer, self.tokens.cookie().is_some(), &self.secrets())
+                    .map_err(|kind| failed(kind).answered(&answer.headers, self.settings.max_wait))
             }
-            Err(kind) => Err(kind.into()),
+            Err(kind) => Err(failed(kind)),
         };
         record.end(result.as_ref().err().map(|f| &f.kind));
         result.map(|()| self.tokens.keep(&granted, self.tokens.cookie()))
@@ -213,7 +220,7 @@ impl Client {
                 Ok(401 | 403) => {}
                 Ok(500..) | Err(_) => {
                     credential = Some(shown);
-                    tokio::time::sleep(retry::backoff(self.settings.backoff, attempt, fastrand::f64())).await;
+                    tokio::time::sleep(self.leaving_pause(attempt)).await;
                 }
                 Ok(_) => {
                     self.tokens.forget_session();
@@ -224,33 +231,44 @@ impl Client {
         false
     }
 
-    pub(super) fn failure(&self, kind: WireErrorKind, headers: &HeaderMap) -> Failure {
-        let retry_after = retry::retry_after(headers, Utc::now(), self.settings.max_wait);
-        Failure { kind, retry_after }
+    fn leaving_pause(&self, attempt: u32) -> Duration {
+        retry::backoff(self.settings.backoff, attempt, fastrand::f64(), self.settings.max_wait)
     }
+}
+
+/// Accounts that are no OAuth accounts ask for no token.
+fn no_way() -> Failure {
+    Failure::new("POST", "token", WireErrorKind::Unauthorized)
 }
 
 async fn send(request: reqwest::RequestBuilder, limit: usize, explainer: Explainer) -> Result<Answer, WireErrorKind> {
     let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &explainer))?;
     let (status, headers) = (response.status(), response.headers().clone());
     // The cookie is in the headers: a body that breaks off does not matter.
-    let body = collect(response, limit, &explainer).await.unwrap_or_default();
-    if let Some(fault) = connect::demand_of_certificate(&explainer, status.as_u16(), &body) {
-        return Err(WireErrorKind::Tls(fault));
+    let answer = Answer::receive(response, limit, &explainer).await;
+    let answer = answer.unwrap_or(Answer { status, headers, body: Vec::new() });
+    match connect::demand_of_certificate(&explainer, status.as_u16(), &answer.body) {
+        Some(fault) => Err(WireErrorKind::Tls(fault)),
+        None => Ok(answer),
     }
-    Ok(Answer { status, headers, body })
 }
 
-fn signed_in(answer: &Answer, has_cookie: bool) -> Result<(), WireErrorKind> {
+fn signed_in(answer: &Answer, has_cookie: bool, own: &[String]) -> Result<(), WireErrorKind> {
+    let refused = |status| WireErrorKind::Refused(format!("{status} at sign-in"));
     match answer.status.as_u16() {
         200..=299 if has_cookie => Ok(()),
         200..=299 => Err(WireErrorKind::Shape("the sign-in gave no session cookie".to_owned())),
-        status @ (400 | 401 | 403) => Err(WireErrorKind::Refused(format!("{status} at sign-in"))),
-        404 => Err(WireErrorKind::NotFound),
-        300..=399 => {
-            Err(WireErrorKind::Shape("a redirect instead of a sign-in; is url the appliance itself?".to_owned()))
-        }
-        status => Err(WireErrorKind::Status(status)),
+        400 => Err(refused(400)),
+        401 => Err(match refusal::unauthorized(&answer.headers) {
+            WireErrorKind::Unauthorized => refused(401),
+            other => other,
+        }),
+        403 => Err(match refusal::forbidden(answer, own) {
+            WireErrorKind::Forbidden => refused(403),
+            other => other,
+        }),
+        300..=399 => Err(WireErrorKind::Shape("a redirect instead of a sign-in".to_owned())),
+        status => Err(WireErrorKind::Answered(status)),
     }
 }
 

@@ -2,30 +2,38 @@
 //! Knows nothing of users, groups or any product's fields. Never writes to an appliance: it can only GET,
 //! and POST to the token endpoint and to those that open and close a session.
 
+mod answer;
+mod body;
 mod budget;
 mod connect;
+mod cure;
 mod error;
+mod excerpt;
 mod login;
 mod pace;
 pub mod page;
+mod refusal;
 mod retry;
 mod settings;
+mod shape;
 mod token;
 
 pub use budget::Plan;
 pub use connect::{base_url, is_loopback_url};
 pub use error::{Disposition, WireError, WireErrorKind};
-pub use settings::{Account, ClientSettings, SessionPaths, TokenAuth};
+pub use settings::{Account, ClientSettings, PathKeys, SessionPaths, TokenAuth};
 
 use crate::event::{Event, Observer, RequestRecord};
 use crate::tls::Explainer;
+use answer::{Answer, Content};
 use budget::Budget;
 use chrono::{DateTime, Utc};
 use login::Opening;
 use pace::Pace;
 pub use reqwest::header::HeaderMap;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, COOKIE, DATE, HeaderValue};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, COOKIE, DATE, HeaderValue};
+use reqwest::{Method, Response};
+use retry::Patience;
 use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -40,7 +48,7 @@ pub trait Body: DeserializeOwned {
         None
     }
 
-    /// Returns what an answer without content (204) means: an empty list, or nothing that can be used.
+    /// Returns what two answers without content (204) in a row mean: an empty list, where it is a list.
     fn none() -> Option<Self> {
         None
     }
@@ -65,24 +73,26 @@ pub struct Client {
     certificate: RefCell<Option<String>>,
     /// Some answer had the right shape: the address is an appliance's.
     understood: Cell<bool>,
+    replaced: Cell<u64>,
 }
 
-/// One attempt's answer, before it is decoded.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-/// One attempt that came to nothing.
+/// One attempt that failed, and which request it was: of a token that could not be had, not the one that wanted it.
+#[derive(Clone)]
 struct Failure {
+    method: &'static str,
+    path: String,
     kind: WireErrorKind,
     retry_after: Option<Duration>,
 }
 
-impl From<WireErrorKind> for Failure {
-    fn from(kind: WireErrorKind) -> Self {
-        Self { kind, retry_after: None }
+impl Failure {
+    fn new(method: &'static str, path: &str, kind: WireErrorKind) -> Self {
+        Self { method, path: path.to_owned(), kind, retry_after: None }
+    }
+
+    /// With what the answer says about trying again, at most `cap`.
+    fn answered(self, headers: &HeaderMap, cap: Duration) -> Self {
+        Self { retry_after: retry::retry_after(headers, Utc::now(), cap), ..self }
     }
 }
 
@@ -115,10 +125,8 @@ impl Drop for Record<'_> {
 impl Client {
     /// Sets the client up; nothing is contacted. Errors: [`WireErrorKind::Setup`].
     pub fn new(settings: &ClientSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
-        let (http, explainer) = connect::build(settings).map_err(|text| WireError {
-            context: format!("source {}", settings.source),
-            kind: WireErrorKind::Setup(text),
-        })?;
+        let (http, explainer) = connect::build(settings)
+            .map_err(|text| WireError::new(format!("source {}", settings.source), WireErrorKind::Setup(text)))?;
         Ok(Self {
             http,
             explainer,
@@ -133,12 +141,19 @@ impl Client {
             skew: Cell::new(None),
             certificate: RefCell::new(None),
             understood: Cell::new(false),
+            replaced: Cell::new(0),
         })
     }
 
     /// HTTP requests made so far, tokens and retries included.
     pub fn requests(&self) -> u64 {
         self.requests.get()
+    }
+
+    /// Characters that were no valid text (invalid UTF-8, halves of surrogate pairs) and were replaced by U+FFFD, in all answers
+    /// that were used. A row that was read twice counts twice.
+    pub fn replaced_characters(&self) -> u64 {
+        self.replaced.get()
     }
 
     /// Server's clock minus ours, in seconds; 0 within the second that the `Date` header cannot tell.
@@ -159,31 +174,41 @@ impl Client {
     /// The same with the answer's headers: some products page by them.
     pub async fn get_with_headers<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), WireError> {
         let deadline = self.deadline();
+        let passed = || Err(self.error(&Failure::new("GET", path, WireErrorKind::Deadline)));
         // Past it nothing more is asked, not even what would be polled once.
-        let result = if Instant::now() >= deadline {
-            Err(WireErrorKind::Deadline)
-        } else {
-            let in_time = tokio::time::timeout_at(deadline, self.get_with_retries(path)).await;
-            in_time.unwrap_or(Err(WireErrorKind::Deadline))
-        };
-        result.map_err(|kind| WireError { context: format!("GET {path}"), kind })
+        if Instant::now() >= deadline {
+            return passed();
+        }
+        match tokio::time::timeout_at(deadline, self.get_with_retries(path)).await {
+            Ok(ended) => ended.map_err(|failure| self.error(&failure)),
+            Err(_) => passed(),
+        }
+    }
+
+    /// A failure as it is reported, with its cure.
+    fn error(&self, failure: &Failure) -> WireError {
+        let Failure { method, path, kind, .. } = failure;
+        let cure = cure::of(kind, path, &self.settings.path_keys, *method == "POST");
+        WireError::new(format!("{method} {path}"), kind.clone()).with_cure(cure)
     }
 
     /// Gets one JSON answer by a request that is sent once and never again, within `limit`: for what makes the appliance act.
     pub async fn get_once_only<T: Body>(&self, path: &str, limit: Duration) -> Result<T, WireError> {
+        let failed = |kind| Failure::new("GET", path, kind);
         let once = async {
-            self.admission(path).await?;
+            self.admission().await?;
             let _turn = self.pace.turn().await;
-            let pass = self.tokens.pass().ok_or(WireErrorKind::Unauthorized)?;
-            self.get_once(path, 1, pass).await.map(|(value, _)| value).map_err(|failure| failure.kind)
+            let pass = self.tokens.pass().ok_or_else(|| failed(WireErrorKind::Unauthorized))?;
+            let found = self.get_once(path, 1, pass, true).await?;
+            found.map(|(value, _)| value).ok_or_else(|| failed(WireErrorKind::Unauthorized))
         };
         let until = self.deadline().min(Instant::now() + limit);
         let result = tokio::time::timeout_at(until, once).await.unwrap_or_else(|_| {
             let whole = Instant::now() >= self.deadline();
             let text = format!("no answer within {} s", limit.as_secs());
-            Err(if whole { WireErrorKind::Deadline } else { WireErrorKind::Broken(text) })
+            Err(failed(if whole { WireErrorKind::Deadline } else { WireErrorKind::Broken(text) }))
         });
-        result.map_err(|kind| WireError { context: format!("GET {path}"), kind })
+        result.map_err(|failure| self.error(&failure))
     }
 
     /// Returns the time until the deadline of this source.
@@ -195,10 +220,10 @@ impl Client {
     /// server's last answer tell them. Where they take more than one hour, and the deadline allows that, they are paced so.
     pub fn afford(&self, plan: &Plan) -> Result<(), WireError> {
         let left = self.deadline().saturating_duration_since(Instant::now());
-        let paced = self.budget.afford(plan, self.requests.get(), left).map_err(|text| WireError {
-            context: format!("source {}", self.settings.source),
-            kind: WireErrorKind::Budget(text),
-        })?;
+        let paced = self
+            .budget
+            .afford(plan, self.requests.get(), left)
+            .map_err(|text| WireError::new(format!("source {}", self.settings.source), WireErrorKind::Budget(text)))?;
         if let Some(interval) = paced {
             self.pace.no_faster_than(interval);
         }
@@ -212,22 +237,30 @@ impl Client {
         deadline
     }
 
-    async fn get_with_retries<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), WireErrorKind> {
-        let (mut attempt, mut fresh_refusals, mut shapes) = (1, 0, 0);
+    async fn get_with_retries<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), Failure> {
+        let (mut patience, mut attempt, mut fresh_refusals, mut shapes, mut nothing) =
+            (Patience::default(), 0, 0, 0, false);
         loop {
             if let Some(why) = self.budget.overdrawn(self.requests.get()) {
-                return Err(WireErrorKind::Budget(why));
+                return Err(Failure::new("GET", path, WireErrorKind::Budget(why)));
             }
-            self.admission(path).await?;
+            self.admission().await?;
             let turn = self.pace.turn().await;
             // Only now: while this request waited for its turn, the token may have been replaced, or refused.
             let Some(pass) = self.tokens.pass() else { continue };
             let (generation, fresh) = (pass.generation, pass.fresh);
-            let failure = match self.get_once(path, attempt, pass).await {
-                Ok(value) => return Ok(value),
+            attempt += 1;
+            let failure = match self.get_once(path, attempt, pass, nothing).await {
+                Ok(Some(value)) => return Ok(value),
+                // One answer without content may be a fault of the moment; the second one is believed, or refused.
+                Ok(None) => {
+                    nothing = true;
+                    continue;
+                }
                 Err(failure) => failure,
             };
             drop(turn);
+            nothing = false;
             match failure.kind.disposition() {
                 // Tokens may die at any time, and as often as they like: others may have used up the new one before this
                 // request had its turn. Two that were refused when they were first shown will not be followed by a better one:
@@ -235,7 +268,7 @@ impl Client {
                 Disposition::Refresh => {
                     fresh_refusals += u32::from(fresh);
                     if fresh_refusals > 1 {
-                        return Err(WireErrorKind::RequestRefused);
+                        return Err(Failure { kind: WireErrorKind::RequestRefused, ..failure });
                     }
                     self.tokens.discard(generation);
                     continue;
@@ -243,40 +276,46 @@ impl Client {
                 // F16: a login page instead of an answer is worth one more try, whatever else went wrong before it; an appliance that has answered well
                 // before has a passing fault, like any other.
                 Disposition::RetryShape if shapes == 0 || self.understood.get() => shapes += 1,
-                Disposition::Retry => {}
-                _ => return Err(failure.kind),
+                Disposition::Retry | Disposition::Wait => {}
+                _ => return Err(failure),
             }
-            if failure.kind == WireErrorKind::Status(429)
-                && let Some(why) = self.budget.used_up()
-            {
-                return Err(WireErrorKind::Budget(why));
-            }
-            if attempt >= self.settings.attempts {
-                return Err(failure.kind);
-            }
-            self.wait_before_retry(path, attempt, &failure).await;
-            attempt += 1;
+            self.wait_before_retry(&mut patience, failure).await?;
         }
     }
 
-    async fn wait_before_retry(&self, path: &str, attempt: u32, failure: &Failure) {
-        let jitter = |attempt| retry::backoff(self.settings.backoff, attempt, fastrand::f64());
-        let wait = match failure.retry_after.filter(|asked| !asked.is_zero()) {
-            // A little jitter here too: those who wait must not come back all at once.
-            Some(asked) => asked + jitter(1),
-            None => jitter(attempt),
+    /// Waits until a request that failed may be tried again. Errors: it may not, since it was tried often enough, or since the
+    /// time or the requests of the source are used up.
+    async fn wait_before_retry(&self, patience: &mut Patience, failure: Failure) -> Result<(), Failure> {
+        let is_busy = failure.kind.disposition() == Disposition::Wait;
+        let too_many = matches!(failure.kind, WireErrorKind::Status(429) | WireErrorKind::Answered(429));
+        if too_many && let Some(why) = self.budget.used_up() {
+            return Err(Failure { kind: WireErrorKind::Budget(why), ..failure });
+        }
+        let Some(wait) = patience.next(&self.settings, is_busy, failure.retry_after, fastrand::f64()) else {
+            return Err(failure);
         };
-        let wait = wait.min(self.settings.max_wait);
-        let why = failure.kind.to_string();
-        self.observer.tell(&Event::Retry { source: &self.settings.source, path, why: &why, wait });
-        if failure.kind == WireErrorKind::Status(429) {
+        // Nothing could be asked after it.
+        if Instant::now() + wait >= self.deadline() {
+            let kind = failure.kind.busy().unwrap_or(failure.kind);
+            return Err(Failure { kind, ..failure });
+        }
+        let (source, path, why) = (&self.settings.source, failure.path.as_str(), failure.kind.to_string());
+        self.observer.tell(&Event::Retry { source, path, why: &why, wait });
+        if too_many {
             self.pace.slow_down(wait);
         }
         tokio::time::sleep(wait).await;
+        Ok(())
     }
 
-    /// One attempt.
-    async fn get_once<T: Body>(&self, path: &str, attempt: u32, pass: Pass) -> Result<(T, HeaderMap), Failure> {
+    /// One attempt. `None`: it was answered without content for the first time. `nothing`: so was the attempt before.
+    async fn get_once<T: Body>(
+        &self,
+        path: &str,
+        attempt: u32,
+        pass: Pass,
+        nothing: bool,
+    ) -> Result<Option<(T, HeaderMap)>, Failure> {
         let request =
             self.request(Method::GET, path).header(ACCEPT, self.settings.accept).header(AUTHORIZATION, pass.credential);
         let request = match pass.cookie {
@@ -284,23 +323,46 @@ impl Client {
             None => request,
         };
         let mut record = self.record("GET", path, attempt);
+        let failed = |kind| Failure::new("GET", path, kind);
         let result = match self.exchange(request, &mut record).await {
-            Ok(answer) => match decode::<T>(&answer) {
-                Ok(value) => Ok((value, answer.headers)),
-                Err(kind) => Err(self.failure(kind, &answer.headers)),
+            Ok(answer) => match self.content::<T>(&answer, nothing) {
+                Ok(value) => Ok(value.map(|value| (value, answer.headers))),
+                Err(kind) => Err(failed(kind).answered(&answer.headers, self.settings.max_wait)),
             },
-            Err(kind) => Err(kind.into()),
+            Err(kind) => Err(failed(kind)),
         };
-        record.told.rows = result.as_ref().ok().and_then(|(value, _)| value.rows());
+        record.told.rows = result.as_ref().ok().and_then(|found| found.as_ref()).and_then(|(value, _)| value.rows());
         record.end(result.as_ref().err().map(|f| &f.kind));
-        if result.is_ok() {
+        if matches!(result, Ok(Some(_))) {
             self.understood.set(true);
         }
         result
     }
 
+    /// What an answer holds; `None` where it is the first of two without content.
+    fn content<T: Body>(&self, answer: &Answer, nothing: bool) -> Result<Option<T>, WireErrorKind> {
+        match answer.decode::<T>(&|| self.secrets())? {
+            Content::Read(value, replaced) => {
+                self.replaced.set(self.replaced.get() + replaced);
+                Ok(Some(value))
+            }
+            Content::Nothing if !nothing => Ok(None),
+            Content::Nothing => {
+                let shape = || WireErrorKind::Shape("an answer without content (204) where one is needed".to_owned());
+                T::none().ok_or_else(shape).map(Some)
+            }
+        }
+    }
+
+    /// Whatever of ours a server could echo and nobody may see.
+    fn secrets(&self) -> Vec<String> {
+        let account = self.settings.account.secrets();
+        account.into_iter().chain(self.tokens.secrets()).collect()
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.settings.url));
+        let request = request.header(ACCEPT_ENCODING, body::ACCEPTED);
         if self.settings.close_connections { request.header(CONNECTION, "close") } else { request }
     }
 
@@ -333,13 +395,12 @@ impl Client {
         self.note_certificate(&response);
         self.pace.heed(response.headers());
         self.budget.heed(response.headers());
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = collect(response, self.settings.max_body_bytes, &self.explainer).await?;
-        record.told.bytes = body.len() as u64;
-        if let Some(fault) = connect::demand_of_certificate(&self.explainer, status.as_u16(), &body) {
-            return Err(WireErrorKind::Tls(fault));
+        let answer = Answer::receive(response, self.settings.max_body_bytes, &self.explainer).await?;
+        record.told.bytes = answer.body.len() as u64;
+        match connect::demand_of_certificate(&self.explainer, answer.status.as_u16(), &answer.body) {
+            Some(fault) => Err(WireErrorKind::Tls(fault)),
+            None => Ok(answer),
         }
-        Ok(Answer { status, headers, body })
     }
 
     /// RFC 9110 §6.6.1: `Date` is when the answer was made; the best guess of ours for it is the middle of the exchange.
@@ -366,50 +427,6 @@ impl Client {
             *self.certificate.borrow_mut() = Some(hex);
         }
     }
-}
-
-/// Collects a body up to the limit.
-async fn collect(mut response: Response, limit: usize, explainer: &Explainer) -> Result<Vec<u8>, WireErrorKind> {
-    let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
-    let mut body = Vec::with_capacity(told.min(1 << 20));
-    while let Some(chunk) = response.chunk().await.map_err(|e| WireErrorKind::of_transport(&e, explainer))? {
-        if body.len() + chunk.len() > limit {
-            return Err(WireErrorKind::TooLarge(limit));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn decode<T: Body>(answer: &Answer) -> Result<T, WireErrorKind> {
-    match answer.status.as_u16() {
-        200 => serde_json::from_slice(&answer.body).map_err(|e| WireErrorKind::Shape(shape(answer, &e))),
-        401 => Err(WireErrorKind::Unauthorized),
-        403 => Err(WireErrorKind::Forbidden),
-        404 => Err(WireErrorKind::NotFound),
-        300..=399 => Err(WireErrorKind::Shape(format!(
-            "a redirect ({}) instead of an answer; is url the appliance itself, not a login page or a proxy?",
-            answer.status.as_u16()
-        ))),
-        status => Err(WireErrorKind::Status(status)),
-    }
-}
-
-/// What came instead, without echoing it: a body may hold anything.
-fn shape(answer: &Answer, error: &serde_json::Error) -> String {
-    if answer.body.is_empty() {
-        return "an empty body with status 200".to_owned();
-    }
-    let first = answer.body.iter().find(|b| !b.is_ascii_whitespace());
-    if first == Some(&b'<') {
-        return "HTML with status 200; is url the appliance itself, not a login page or a proxy?".to_owned();
-    }
-    format!(
-        "{} bytes that are not the expected JSON (line {}, column {})",
-        answer.body.len(),
-        error.line(),
-        error.column()
-    )
 }
 
 #[cfg(test)]

@@ -1,12 +1,49 @@
-//! Waiting before a retry: full jitter, and what the server asks for. Pure.
+//! Waiting before a retry: how often, full jitter, and what the server asks for. Pure.
 
+use super::ClientSettings;
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
-/// Full jitter: anything between nothing and `base * 2^(attempt-1)`; `random` is in 0..1.
-pub(super) fn backoff(base: Duration, attempt: u32, random: f64) -> Duration {
-    let most = base.saturating_mul(1 << attempt.saturating_sub(1).min(16));
+/// The longest pause before a server that is busy and does not say for how long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often one request has failed so far.
+#[derive(Default)]
+pub(super) struct Patience {
+    failures: u32,
+    /// Answers 429 and 503. They have no limit of their own: the deadline and the budget end them.
+    busy: u32,
+}
+
+impl Patience {
+    /// Counts one more failure and gives the time to wait after it; `None` where it was the last attempt. `random` is in 0..1.
+    pub(super) fn next(
+        &mut self,
+        settings: &ClientSettings,
+        is_busy: bool,
+        asked: Option<Duration>,
+        random: f64,
+    ) -> Option<Duration> {
+        let count = if is_busy { &mut self.busy } else { &mut self.failures };
+        *count = count.saturating_add(1);
+        let count = *count;
+        if !is_busy && count >= settings.attempts {
+            return None;
+        }
+        let wait = match asked.filter(|asked| !asked.is_zero()) {
+            // A little jitter here too: those who wait must not come back all at once.
+            Some(asked) => asked + backoff(settings.backoff, 1, random, settings.max_wait),
+            None if is_busy => backoff(settings.backoff, count, random, LONGEST_PAUSE),
+            None => backoff(settings.backoff, count, random, settings.max_wait),
+        };
+        Some(wait.min(settings.max_wait))
+    }
+}
+
+/// Full jitter: anything between nothing and `base * 2^(attempt-1)`, at most `cap`; `random` is in 0..1.
+pub(super) fn backoff(base: Duration, attempt: u32, random: f64, cap: Duration) -> Duration {
+    let most = base.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(cap);
     most.mul_f64(random.clamp(0.0, 1.0))
 }
 
@@ -77,11 +114,35 @@ mod tests {
     }
 
     #[test]
-    fn jitter_is_full_and_doubles() {
-        let base = Duration::from_millis(100);
-        assert_eq!(backoff(base, 1, 0.0), Duration::ZERO);
-        assert_eq!(backoff(base, 1, 1.0), base);
-        assert_eq!(backoff(base, 4, 1.0), base * 8);
-        assert!(backoff(base, 200, 1.0) < Duration::from_secs(10_000));
+    fn jitter_is_full_and_doubles_up_to_a_cap() {
+        let (base, cap) = (Duration::from_millis(100), Duration::from_secs(60));
+        assert_eq!(backoff(base, 1, 0.0, cap), Duration::ZERO);
+        assert_eq!(backoff(base, 1, 1.0, cap), base);
+        assert_eq!(backoff(base, 4, 1.0, cap), base * 8);
+        assert_eq!(backoff(base, 200, 0.5, cap), cap / 2, "jitter also where it grows no more");
+    }
+
+    fn settings() -> ClientSettings {
+        ClientSettings::new("eu".into(), "https://localhost", "id", "s3cret".to_owned().into())
+    }
+
+    #[test]
+    fn a_busy_server_is_waited_for_in_growing_pauses_up_to_a_minute_and_without_end() {
+        let (settings, mut patience) = (settings(), Patience::default());
+        let waits: Vec<u128> =
+            (0..200).map(|_| patience.next(&settings, true, None, 1.0).unwrap().as_millis()).collect();
+        assert_eq!(waits[..8], [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000]);
+        assert!(waits[8..].iter().all(|wait| *wait == 60_000));
+        assert_eq!(patience.next(&settings, true, Some(Duration::from_secs(90)), 0.0), Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn busy_answers_take_no_attempt_from_other_failures() {
+        let (settings, mut patience) = (settings(), Patience::default());
+        for _ in 0..50 {
+            assert!(patience.next(&settings, true, None, 0.0).is_some());
+        }
+        let tried = (0..50).take_while(|_| patience.next(&settings, false, None, 1.0).is_some()).count();
+        assert_eq!(tried + 1, settings.attempts as usize);
     }
 }

@@ -2,16 +2,16 @@
 
 use crate::model::SourceName;
 use crate::tls::ClientIdentity;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
 /// How the client id and secret are shown to the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum TokenAuth {
-    /// Form first, then Basic if the form is refused; what worked is remembered.
+    /// Form first, then Basic as `basic` does it, each if the one before is refused; what worked is remembered.
     #[default]
     Auto,
-    /// HTTP Basic (RFC 6749 §2.3.1).
+    /// HTTP Basic (RFC 7617) with the id and the secret as they are, then with both form-encoded (RFC 6749 §2.3.1).
     Basic,
     /// In the form body (RFC 6749 §2.3.1).
     Form,
@@ -44,6 +44,22 @@ pub enum Account {
     },
 }
 
+impl Account {
+    /// What of it nobody may see, also in the form in which it is sent.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let secrets = match self {
+            Self::Oauth { client_secret, .. } => vec![client_secret],
+            Self::Bearer(token) => vec![token],
+            Self::Key { key, password, .. } => [Some(key), password.as_ref()].into_iter().flatten().collect(),
+        };
+        let both = |secret: &SecretString| {
+            let plain = secret.expose_secret().to_owned();
+            [super::token::form_encoded(&plain), plain]
+        };
+        secrets.into_iter().flat_map(both).collect()
+    }
+}
+
 /// A session that lives in a cookie (Password Safe): opened before the first request, closed after the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionPaths {
@@ -51,6 +67,15 @@ pub struct SessionPaths {
     pub sign_in: String,
     /// `POST` closes it.
     pub sign_out: String,
+}
+
+/// The keys by which the configuration can move the paths of this source: for messages about paths that are not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathKeys {
+    /// `base_path`, where the kind has the key.
+    pub base_path: Option<String>,
+    /// The kind has the key `token_path`.
+    pub token_path: bool,
 }
 
 /// How to reach one source.
@@ -64,6 +89,8 @@ pub struct ClientSettings {
     pub account: Account,
     /// The session, where the product wants one.
     pub session: Option<SessionPaths>,
+    /// What the configuration can change of the paths.
+    pub path_keys: PathKeys,
     /// Media type that is asked for.
     pub accept: &'static str,
     /// Every request has a connection of its own.
@@ -84,11 +111,11 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// Between two reads of a body, and to the first byte of an answer.
     pub read_timeout: Duration,
-    /// Attempts of one request in all; 1 = no retry.
+    /// Attempts of one request in all; 1 = no retry. Answers 429 and 503 do not count: they are waited for until the deadline.
     pub attempts: u32,
     /// The first retry waits up to this, the next up to twice that, …, full jitter.
     pub backoff: Duration,
-    /// No wait is longer than this, whatever the server asks.
+    /// No wait is longer than this, whatever the server asks; a minute where it does not ask.
     pub max_wait: Duration,
     /// A larger body is a failure.
     pub max_body_bytes: usize,
@@ -113,6 +140,7 @@ impl ClientSettings {
             url: url.into(),
             account,
             session: None,
+            path_keys: PathKeys::default(),
             accept: "application/json",
             close_connections: false,
             ca_pem: None,

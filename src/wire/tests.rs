@@ -1,8 +1,11 @@
 //! The client against small servers that answer by a script, on loopback.
 
+mod answers;
+mod busy;
 mod sessions;
 #[cfg(feature = "sandbox")]
 mod tls;
+mod tokens;
 
 use super::*;
 use crate::event::Nobody;
@@ -20,11 +23,12 @@ struct Answered {
 
 impl Body for Answered {}
 
-/// What the server saw of one request: the request line, the headers in lower case and the body.
+/// What the server saw of one request: the request line, the headers in lower case and as they came, and the body.
 #[derive(Clone, Debug)]
 struct Seen {
     line: String,
     headers: String,
+    raw: String,
     body: String,
 }
 
@@ -70,13 +74,14 @@ fn server(answer: impl Fn(&Seen, usize) -> Vec<u8> + Send + 'static) -> (String,
 fn read(stream: &mut impl BufRead) -> Option<Seen> {
     let mut line = String::new();
     stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
-    let (mut headers, mut length) = (String::new(), 0);
+    let (mut headers, mut raw, mut length) = (String::new(), String::new(), 0);
     loop {
         let mut header = String::new();
         stream.read_line(&mut header).ok()?;
         if header.trim().is_empty() {
             break;
         }
+        raw.push_str(&header);
         let header = header.to_lowercase();
         if let Some(value) = header.strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
@@ -85,7 +90,7 @@ fn read(stream: &mut impl BufRead) -> Option<Seen> {
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
-    Some(Seen { line, headers, body: String::from_utf8(body).ok()? })
+    Some(Seen { line, headers, raw, body: String::from_utf8(body).ok()? })
 }
 
 fn client(url: &str) -> Client {
@@ -180,7 +185,7 @@ fn a_request_that_is_refused_for_itself_costs_no_token_that_others_live_by() {
 
 #[test]
 fn passing_faults_are_tried_again_and_lasting_ones_end() {
-    for (status, tries) in [("500 x", 4), ("429 x", 4), ("503 x", 4), ("403 x", 1), ("404 x", 1), ("400 x", 1)] {
+    for (status, tries) in [("500 x", 4), ("502 x", 4), ("403 x", 1), ("404 x", 1), ("400 x", 1)] {
         let (url, log) = server(move |seen, _| if seen.is_token() { token(3600) } else { json(status, "", "{}") });
         assert!(get(&client(&url)).is_err());
         assert_eq!(count(&log, false), tries, "{status}");
@@ -261,6 +266,17 @@ fn the_deadline_ends_everything() {
         server(|seen, _| if seen.is_token() { token(3600) } else { json("503 x", "Retry-After: 60\r\n", "") });
     let mut slow = client(&url);
     slow.settings.max_wait = Duration::from_secs(60);
+    slow.settings.deadline = Duration::from_millis(50);
+    let error = get(&slow).unwrap_err();
+    assert_eq!(error.kind, WireErrorKind::Busy(503), "the last answer says more than the deadline");
+    let (url, _) = server(|seen, _| {
+        if seen.is_token() {
+            return token(3600);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        fine()
+    });
+    let mut slow = client(&url);
     slow.settings.deadline = Duration::from_millis(50);
     assert_eq!(get(&slow).unwrap_err().kind, WireErrorKind::Deadline);
 }

@@ -1,12 +1,14 @@
 //! The token cache: one token for all, refreshed before it dies, refreshed once when it died early.
 //! OAuth 2.0 client credentials, RFC 6749 §4.4. Knows no retry; the client drives it.
 
-use super::{Account, ClientSettings, TokenAuth, WireErrorKind};
+use super::answer::Answer;
+use super::excerpt::excerpt;
+use super::{Account, ClientSettings, Disposition, Failure, TokenAuth, WireErrorKind, body, refusal, shape};
 use base64::Engine;
+use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -17,6 +19,17 @@ use tokio::time::Instant;
 const MARGIN: Duration = Duration::from_secs(60);
 /// A life that is not told, or absurd, is taken as this (RFC 6749 §5.1 lets a server leave it out).
 const USUAL_LIFE: Duration = Duration::from_secs(3600);
+
+/// One form in which the account is shown to the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// In the body (RFC 6749 §2.3.1).
+    Form,
+    /// HTTP Basic with the id and the secret as they are (RFC 7617 §2), as curl and the vendor's clients send it.
+    BasicRaw,
+    /// HTTP Basic with both parts form-encoded first (RFC 6749 §2.3.1).
+    BasicEncoded,
+}
 
 /// What the token endpoint gave, or a credential that lasts.
 pub(super) struct Granted {
@@ -87,25 +100,28 @@ pub(super) struct Pass {
 pub(super) struct Tokens {
     held: RefCell<Option<Held>>,
     generation: Cell<u64>,
-    way: Cell<TokenAuth>,
+    /// Forms that the configuration allows, in the order to try; only the one that worked, once one has.
+    ways: RefCell<Vec<Way>>,
     /// The session's cookie, also of one that may have died: shown at the next sign-in, so that none is left open.
     cookies: RefCell<Vec<(String, String)>>,
     /// The account was refused: those who wait behind it need not ask again.
-    refusal: RefCell<Option<WireErrorKind>>,
+    refusal: RefCell<Option<Failure>>,
     /// Held by the one who fetches.
     pub(super) gate: Mutex<()>,
 }
 
 impl Tokens {
     pub(super) fn new(settings: &ClientSettings) -> Self {
-        let way = match settings.account {
-            Account::Oauth { token_auth, .. } => token_auth,
-            Account::Bearer(_) | Account::Key { .. } => TokenAuth::default(),
+        let ways = match &settings.account {
+            Account::Oauth { token_auth, client_id, client_secret, .. } => {
+                ways(*token_auth, client_id, client_secret.expose_secret())
+            }
+            Account::Bearer(_) | Account::Key { .. } => Vec::new(),
         };
         Self {
             held: RefCell::new(None),
             generation: Cell::new(0),
-            way: Cell::new(way),
+            ways: RefCell::new(ways),
             cookies: RefCell::default(),
             refusal: RefCell::new(None),
             gate: Mutex::new(()),
@@ -175,48 +191,76 @@ impl Tokens {
     }
 
     /// Ways to show the account, in the order to try; after the first success only that one.
-    pub(super) fn ways(&self) -> Vec<TokenAuth> {
-        match self.way.get() {
-            TokenAuth::Auto => vec![TokenAuth::Form, TokenAuth::Basic],
-            known => vec![known],
-        }
+    pub(super) fn ways(&self) -> Vec<Way> {
+        self.ways.borrow().clone()
     }
 
-    pub(super) fn remember_way(&self, way: TokenAuth) {
-        self.way.set(way);
+    pub(super) fn remember_way(&self, way: Way) {
+        *self.ways.borrow_mut() = vec![way];
     }
 
-    pub(super) fn refusal(&self) -> Option<WireErrorKind> {
+    pub(super) fn refusal(&self) -> Option<Failure> {
         self.refusal.borrow().clone()
     }
 
-    pub(super) fn remember_refusal(&self, kind: &WireErrorKind) {
-        if matches!(kind, WireErrorKind::Refused(_) | WireErrorKind::Tls(_)) {
-            *self.refusal.borrow_mut() = Some(kind.clone());
+    pub(super) fn remember_refusal(&self, failure: &Failure) {
+        let is_lasting = matches!(
+            failure.kind,
+            WireErrorKind::Refused(_)
+                | WireErrorKind::Tls(_)
+                | WireErrorKind::TokenRefused(_)
+                | WireErrorKind::SecondFactor
+                | WireErrorKind::AddressRefused
+                | WireErrorKind::Firewall(_)
+                | WireErrorKind::Answered(_)
+        );
+        if is_lasting && failure.kind.disposition() == Disposition::GiveUp {
+            *self.refusal.borrow_mut() = Some(failure.clone());
         }
+    }
+
+    /// The credential and the cookies in hand, as they are sent.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let held = self.credential();
+        let shown = held.as_ref().and_then(|header| header.to_str().ok()).unwrap_or_default();
+        let credential = shown.split_once(' ').map_or(shown, |(_, credential)| credential).to_owned();
+        self.cookies.borrow().iter().map(|(_, value)| value.clone()).chain([credential]).collect()
     }
 }
 
-/// Puts the account into the request: RFC 6749 §2.3.1, by Basic (each part form-encoded first) or in the form.
+/// The forms of one setting. The encoded pair is worth a request only where it differs.
+fn ways(allowed: TokenAuth, client_id: &str, secret: &str) -> Vec<Way> {
+    let differs = form_encoded(client_id) != client_id || form_encoded(secret) != secret;
+    let ways: &[Way] = match allowed {
+        TokenAuth::Auto => &[Way::Form, Way::BasicRaw, Way::BasicEncoded],
+        TokenAuth::Basic => &[Way::BasicRaw, Way::BasicEncoded],
+        TokenAuth::Form => &[Way::Form],
+    };
+    ways.iter().copied().filter(|way| differs || *way != Way::BasicEncoded).collect()
+}
+
+/// Puts the account into the request.
 pub(super) fn authenticate(
     request: RequestBuilder,
-    way: TokenAuth,
+    way: Way,
     client_id: &str,
     secret: &SecretString,
 ) -> RequestBuilder {
-    let (id, secret) = (form_encoded(client_id), form_encoded(secret.expose_secret()));
-    if way == TokenAuth::Basic {
-        let pair = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
-        let mut header = HeaderValue::from_str(&format!("Basic {pair}")).unwrap_or(HeaderValue::from_static("Basic"));
-        header.set_sensitive(true);
-        request.header(AUTHORIZATION, header).body("grant_type=client_credentials")
-    } else {
-        request.body(format!("grant_type=client_credentials&client_id={id}&client_secret={secret}"))
-    }
+    let encoded = || (form_encoded(client_id), form_encoded(secret.expose_secret()));
+    let (id, secret) = match way {
+        Way::Form => {
+            let (id, secret) = encoded();
+            return request.body(format!("grant_type=client_credentials&client_id={id}&client_secret={secret}"));
+        }
+        Way::BasicRaw => (client_id.to_owned(), secret.expose_secret().to_owned()),
+        Way::BasicEncoded => encoded(),
+    };
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
+    request.header(AUTHORIZATION, secret_header(&format!("Basic {pair}"))).body("grant_type=client_credentials")
 }
 
 /// `application/x-www-form-urlencoded` (WHATWG URL §5.2), space as `+`.
-fn form_encoded(text: &str) -> String {
+pub(super) fn form_encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         match byte {
             b' ' => out.push('+'),
@@ -230,52 +274,87 @@ fn form_encoded(text: &str) -> String {
     })
 }
 
-/// Reads the token endpoint's answer (RFC 6749 §5.1, §5.2). The body of a good answer is never shown anywhere.
-pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Granted, WireErrorKind> {
-    #[derive(Deserialize)]
-    struct Good {
-        access_token: String,
-        #[serde(default)]
-        expires_in: serde_json::Value,
+/// Reads the token endpoint's answer (RFC 6749 §5.1, §5.2). The body of a good answer is never shown anywhere. `own`: secrets
+/// that must not be shown if they are echoed.
+pub(super) fn read(answer: &Answer, own: &[String]) -> Result<Granted, WireErrorKind> {
+    match answer.status.as_u16() {
+        status @ (200 | 201) => granted(&answer.body, status, own),
+        status @ (400 | 401) => {
+            let fields = body::json::<Map<String, Value>>(&answer.body).map(|(fields, _)| fields).unwrap_or_default();
+            Err(refused(status, fields.get("error").and_then(Value::as_str), own))
+        }
+        403 => Err(match refusal::forbidden(answer, own) {
+            WireErrorKind::Forbidden => WireErrorKind::Refused("403".to_owned()),
+            other => other,
+        }),
+        300..=399 => Err(WireErrorKind::Shape("a redirect instead of a token".to_owned())),
+        status => Err(WireErrorKind::Answered(status)),
     }
-    #[derive(Deserialize)]
-    struct Bad {
-        error: String,
+}
+
+/// A token, from a body that may say everything else about it in any form.
+fn granted(body: &[u8], status: u16, own: &[String]) -> Result<Granted, WireErrorKind> {
+    let (fields, _) = body::json::<Map<String, Value>>(body).map_err(|_| WireErrorKind::Shape(no_json(body, own)))?;
+    let token = fields.get("access_token").and_then(Value::as_str).map(str::trim).filter(|token| !token.is_empty());
+    let Some(token) = token else {
+        // Some servers answer an error with a good status.
+        return Err(match fields.get("error").and_then(Value::as_str).filter(|code| !code.is_empty()) {
+            Some(code) => refused(status, Some(code), own),
+            None => WireErrorKind::Shape(format!("expected key \"access_token\", found {}", shape::keys(&fields))),
+        });
+    };
+    let token = SecretString::from(token.to_owned());
+    if bearer(&token).is_empty() {
+        return Err(WireErrorKind::Shape("its access_token holds characters that no request can carry".to_owned()));
     }
-    match status.as_u16() {
-        200 => {
-            let shape = |_| WireErrorKind::Shape("the token endpoint's answer carries no access_token".to_owned());
-            let good: Good = serde_json::from_slice(body).map_err(shape)?;
-            // A number (RFC 6749 §5.1); some servers write it as a text.
-            let told = good.expires_in.as_f64().or_else(|| good.expires_in.as_str()?.trim().parse().ok());
-            let life = told.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
-            let life = life.map_or(USUAL_LIFE, Duration::from_secs_f64);
-            Ok(Granted::token(&SecretString::from(good.access_token), life))
+    // A number (RFC 6749 §5.1); some servers write it as a text.
+    let seconds =
+        fields.get("expires_in").and_then(|life| life.as_f64().or_else(|| life.as_str()?.trim().parse().ok()));
+    let life = seconds.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
+    Ok(Granted::token(&token, life.map_or(USUAL_LIFE, Duration::from_secs_f64)))
+}
+
+/// What came instead of JSON, without its words: they may hold a token.
+fn no_json(body: &[u8], own: &[String]) -> String {
+    let text = body::repaired(body);
+    if body.is_empty() {
+        "an empty body instead of a token".to_owned()
+    } else if shape::is_html(&text) {
+        format!("HTML instead of a token{}", shape::titled(&text, own))
+    } else {
+        format!("{} bytes that are no JSON object instead of a token", body.len())
+    }
+}
+
+/// Codes that are shown as they are: those of RFC 6749 §5.2 and §4.1.2.1. The first four are about the account.
+const CODES: [&str; 9] = [
+    "invalid_client",
+    "unauthorized_client",
+    "invalid_grant",
+    "access_denied",
+    "invalid_request",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "server_error",
+    "temporarily_unavailable",
+];
+
+fn refused(status: u16, code: Option<&str>, own: &[String]) -> WireErrorKind {
+    match code.map(|code| (code, CODES.iter().position(|known| *known == code))) {
+        None => WireErrorKind::Refused(status.to_string()),
+        Some((code, Some(..4))) => WireErrorKind::Refused(format!("{status} {code}")),
+        Some((code, Some(_))) => WireErrorKind::TokenRefused(format!("{status} {code}")),
+        Some((code, None)) => WireErrorKind::TokenRefused(format!("{status} \"{}\"", excerpt(code, 40, own))),
+    }
+}
+
+/// Whether a refusal may be one of the form in which the account was shown. With a good status only the code says so.
+pub(super) fn may_be_of_the_way(kind: &WireErrorKind) -> bool {
+    match kind {
+        WireErrorKind::Refused(code) | WireErrorKind::TokenRefused(code) => {
+            !code.starts_with('2') || code.ends_with(" invalid_client")
         }
-        400 | 401 => {
-            let code = serde_json::from_slice::<Bad>(body).map(|b| b.error).unwrap_or_default();
-            // Only the codes of RFC 6749 §5.2 are echoed.
-            let known = [
-                "invalid_client",
-                "unauthorized_client",
-                "invalid_request",
-                "unsupported_grant_type",
-                "invalid_scope",
-                "invalid_grant",
-            ];
-            let code = if known.contains(&code.as_str()) {
-                format!("{} {code}", status.as_u16())
-            } else {
-                status.as_u16().to_string()
-            };
-            Err(WireErrorKind::Refused(code))
-        }
-        403 => Err(WireErrorKind::Refused("403".to_owned())),
-        404 => Err(WireErrorKind::NotFound),
-        300..=399 => {
-            Err(WireErrorKind::Shape("a redirect instead of a token; is url the appliance itself?".to_owned()))
-        }
-        status => Err(WireErrorKind::Status(status)),
+        _ => false,
     }
 }
 

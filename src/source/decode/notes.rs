@@ -60,16 +60,29 @@ impl Decoding {
         parsed.value
     }
 
-    /// Adds to the harvest what had to be assumed, and what could not be read.
-    pub(in crate::source) fn finish(&self, harvest: &mut Harvest) {
+    /// Adds to the harvest what had to be assumed, and what could not be read. `replaced`: characters that were none.
+    pub(in crate::source) fn finish(&self, harvest: &mut Harvest, replaced: u64) {
         match self.without_offset.get() {
             0 => {}
             1 => harvest.warnings.push("1 date has no time zone; UTC was assumed".to_owned()),
             n => harvest.warnings.push(format!("{n} dates have no time zone; UTC was assumed")),
         }
         harvest.odd_values.extend(self.odd_values());
+        if replaced > 0 {
+            let example = harvest.users.iter().find(|user| has_replaced(user)).map(|user| user.id.as_str().into());
+            let field = "invalid characters".to_owned();
+            harvest.odd_values.push(OddValue { field, count: replaced, example: example.unwrap_or_default() });
+            harvest.warnings.push(format!(
+                "{replaced} characters were replaced by U+FFFD: they were no UTF-8, or surrogates without their other half"
+            ));
+        }
         harvest.users.iter_mut().for_each(check_login);
     }
+}
+
+fn has_replaced(user: &User) -> bool {
+    let texts = [&user.username, &user.display_name, &user.email_address];
+    texts.into_iter().flatten().any(|text| text.contains(char::REPLACEMENT_CHARACTER))
 }
 
 /// A login more than a day before the account existed is no login: the day is for clocks and time zones that differ.

@@ -118,7 +118,7 @@ fn same_group(record: Record, path: &str) -> Result<Listed, WireError> {
     let row = Listed::of(record, "id", true);
     if matches!(row.id, Id::Unusable(_)) {
         let kind = WireErrorKind::Shape("$: expected a group with an id".to_owned());
-        return Err(WireError { context: format!("GET {path}"), kind });
+        return Err(WireError::new(format!("GET {path}"), kind));
     }
     Ok(row)
 }

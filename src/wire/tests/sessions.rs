@@ -178,3 +178,52 @@ fn a_key_that_no_header_can_hold_is_not_sent() {
     let error = run(with_session(&url, account).get::<Answered>("/x")).unwrap_err();
     assert!(count_of(&log, "/in ").is_empty(), "sent with an empty Authorization: {error}");
 }
+
+#[test]
+fn a_sign_in_that_fails_is_reported_as_that_request_and_with_its_cause() {
+    for (status, headers, body, expected) in [
+        ("401 x", "WWW-Authenticate-2FA: enter code\r\n", "", "the appliance demands a second factor (401)"),
+        ("401 x", "", "", "the appliance refused the credentials (401 at sign-in)"),
+        (
+            "403 x",
+            "",
+            "\"4031 invalid source\"",
+            "the API registration does not allow the address of this host (403, 4031)",
+        ),
+        ("403 x", "", "{}", "the appliance refused the credentials (403 at sign-in)"),
+        (
+            "403 x",
+            "",
+            "<html><title>Blocked</title>",
+            "refused the request (403 with an HTML page, titled \"Blocked\")",
+        ),
+        ("404 x", "", "", "POST /in answered 404"),
+        ("405 x", "", "", "POST /in answered 405"),
+    ] {
+        let (url, log) =
+            server(move |seen, _| if seen.line.contains("/in ") { json(status, headers, body) } else { fine() });
+        let mut client = with_session(&url, key());
+        client.settings.path_keys.base_path = Some("/base".to_owned());
+        let error = run(client.get::<Answered>("/x")).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(error.context, "POST /in");
+        assert!(error.hint().is_some() || status == "405 x", "{status}");
+        assert!(run(client.get::<Answered>("/y")).is_err());
+        assert_eq!(count_of(&log, "/in ").len(), 1, "{status}: not tried again, nor for the next list");
+        assert!(count_of(&log, "GET ").is_empty());
+    }
+}
+
+#[test]
+fn a_session_that_a_busy_appliance_does_not_open_at_once_is_waited_for() {
+    let ins = std::sync::atomic::AtomicUsize::new(0);
+    let (url, _) = server(move |seen, _| {
+        use std::sync::atomic::Ordering::SeqCst;
+        match seen.line.contains("/in ") {
+            true if ins.fetch_add(1, SeqCst) < 6 => json("503 x", "", ""),
+            true => json("200 OK", "Set-Cookie: s=1; path=/\r\n", "{}"),
+            false => fine(),
+        }
+    });
+    assert!(run(with_session(&url, key()).get::<Answered>("/x")).is_ok());
+}

@@ -1,0 +1,59 @@
+//! Refusals as appliances, firewalls and proxies word them.
+
+use super::*;
+use reqwest::StatusCode;
+
+fn answer(headers: &[(&'static str, &'static str)], body: &str) -> Answer {
+    let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+    Answer { status: StatusCode::FORBIDDEN, headers, body: body.as_bytes().to_vec() }
+}
+
+fn kind(headers: &[(&'static str, &'static str)], body: &str) -> WireErrorKind {
+    forbidden(&answer(headers, body), &[])
+}
+
+#[test]
+fn a_refusal_of_the_api_is_a_missing_right() {
+    for body in [
+        "",
+        "{\"message\":\"Forbidden\"}",
+        "{\"message\":\"behind the proxy of the firewall\"}",
+        "\"You are not allowed\"",
+        "Role: User Accounts Management - Read",
+        "<Error>denied</Error>",
+    ] {
+        assert_eq!(kind(&[("via", "1.1 lb")], body), WireErrorKind::Forbidden, "{body}");
+    }
+    assert_eq!(kind(&[("content-type", "text/html")], ""), WireErrorKind::Forbidden, "a page without anything is none");
+}
+
+#[test]
+fn a_page_or_a_text_of_a_firewall_is_named_as_such() {
+    let page = "<!DOCTYPE html><html><head><title>Request Rejected</title></head></html>";
+    let WireErrorKind::Firewall(why) = kind(&[("server", "BigIP"), ("via", "1.1 edge")], page) else { panic!("page") };
+    assert_eq!(why, "403 with an HTML page, titled \"Request Rejected\"; Server: BigIP; Via: 1.1 edge");
+    let WireErrorKind::Firewall(why) = kind(&[("content-type", "Text/HTML; charset=utf-8")], "<h1>Denied</h1>") else {
+        panic!("by its type")
+    };
+    assert_eq!(why, "403 with an HTML page");
+    let WireErrorKind::Firewall(why) = kind(&[], "Blocked by Zscaler policy") else { panic!("text") };
+    assert_eq!(why, "403 with a text that names \"zscaler\"");
+}
+
+#[test]
+fn a_source_address_that_is_not_allowed_is_named_as_such() {
+    for body in ["4031 - Source IP address is not valid", "\"4031 Invalid source\"", "\u{feff}4031"] {
+        assert_eq!(kind(&[("content-type", "text/html")], body), WireErrorKind::AddressRefused, "{body}");
+    }
+    for other in ["4032 something else", "40310"] {
+        assert_eq!(kind(&[], other), WireErrorKind::Forbidden, "{other}");
+    }
+}
+
+#[test]
+fn a_second_factor_that_is_demanded_is_no_wrong_password() {
+    let mut headers = HeaderMap::new();
+    assert_eq!(unauthorized(&headers), WireErrorKind::Unauthorized);
+    headers.insert("WWW-Authenticate-2FA", "challenge".parse().unwrap());
+    assert_eq!(unauthorized(&headers), WireErrorKind::SecondFactor);
+}

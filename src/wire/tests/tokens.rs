@@ -1,0 +1,202 @@
+//! Token endpoints as the field has them: how the account is shown, what their answers may look like, and who is named when they fail.
+
+use super::*;
+use base64::Engine;
+
+/// The account of a Basic header: id and secret as they were sent.
+fn basic(seen: &Seen) -> Option<String> {
+    // Base64 does not survive lower case.
+    let pair = seen.raw.lines().find_map(|line| line.strip_prefix("authorization: Basic "))?;
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(pair.trim()).ok()?).ok()
+}
+
+fn client_of(url: &str, id: &str, secret: &str, way: TokenAuth) -> Client {
+    let mut settings = client(url).settings;
+    settings.account = Account::Oauth {
+        token_path: "/oauth2/token".to_owned(),
+        client_id: id.to_owned(),
+        client_secret: SecretString::from(secret.to_owned()),
+        token_auth: way,
+    };
+    Client::new(&settings, Arc::new(Nobody)).unwrap()
+}
+
+/// How the account was shown, one word a token request.
+fn shown(log: &Log) -> Vec<String> {
+    let tokens = log.lock().unwrap().iter().filter(|seen| seen.is_token()).cloned().collect::<Vec<_>>();
+    tokens.iter().map(|seen| basic(seen).unwrap_or_else(|| "form".to_owned())).collect()
+}
+
+const REFUSED: &str = "{\"error\":\"invalid_client\"}";
+
+/// Gives a token only to who shows this by Basic.
+fn only(pair: &'static str) -> (String, Log) {
+    server(move |seen, _| match seen.is_token() {
+        true if basic(seen).as_deref() == Some(pair) => token(3600),
+        true => json("401 Unauthorized", "", REFUSED),
+        false => fine(),
+    })
+}
+
+#[test]
+fn basic_shows_the_raw_id_and_secret() {
+    let (url, log) = only("id:s3+c/r=et");
+    for way in [TokenAuth::Auto, TokenAuth::Basic] {
+        assert!(get(&client_of(&url, "id", "s3+c/r=et", way)).is_ok(), "{way:?}");
+    }
+    assert_eq!(shown(&log), ["form", "id:s3+c/r=et", "id:s3+c/r=et"]);
+}
+
+#[test]
+fn the_encoded_pair_is_tried_where_the_raw_one_is_refused_and_what_worked_is_remembered() {
+    let lives = std::sync::atomic::AtomicUsize::new(0);
+    let (url, log) = server(move |seen, _| match seen.is_token() {
+        true if basic(seen).as_deref() == Some("i+d:s3%2Bcr%C3%A9t") => token(3600),
+        true => json("400 x", "", REFUSED),
+        // The first token dies early.
+        false if lives.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 => json("401 x", "", "{}"),
+        false => fine(),
+    });
+    let client = client_of(&url, "i d", "s3+cr\u{e9}t", TokenAuth::Auto);
+    get(&client).unwrap();
+    get(&client).unwrap();
+    let (raw, encoded) = ("i d:s3+cr\u{e9}t", "i+d:s3%2Bcr%C3%A9t");
+    assert_eq!(shown(&log), ["form", raw, encoded, encoded]);
+}
+
+#[test]
+fn no_form_is_tried_twice_and_none_that_is_not_allowed() {
+    for (way, secret, expected) in [
+        (TokenAuth::Auto, "plain", vec!["form", "id:plain"]),
+        (TokenAuth::Auto, "a+b", vec!["form", "id:a+b", "id:a%2Bb"]),
+        (TokenAuth::Basic, "plain", vec!["id:plain"]),
+        (TokenAuth::Basic, "a+b", vec!["id:a+b", "id:a%2Bb"]),
+        (TokenAuth::Form, "a+b", vec!["form"]),
+    ] {
+        let (url, log) = only("nobody");
+        let error = get(&client_of(&url, "id", secret, way)).unwrap_err();
+        assert_eq!(error.kind, WireErrorKind::Refused("401 invalid_client".to_owned()));
+        assert_eq!(shown(&log), expected, "{way:?}");
+    }
+}
+
+#[test]
+fn a_failure_of_the_token_request_is_reported_as_that_request() {
+    for (status, expected) in [
+        ("404 Not Found", "POST /oauth2/token answered 404"),
+        ("500 x", "POST /oauth2/token answered 500"),
+        ("405 x", "POST /oauth2/token answered 405"),
+        ("302 x", "POST /oauth2/token: the answer has the wrong shape: a redirect instead of a token"),
+        ("401 x", "POST /oauth2/token: the appliance refused the credentials (401)"),
+    ] {
+        let (url, log) = server(move |seen, _| if seen.is_token() { json(status, "", "<html>") } else { fine() });
+        let client = client(&url);
+        let error = get(&client).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.context.as_str()), (expected, "POST /oauth2/token"));
+        assert!(error.hint().is_some() || status == "405 x", "{status}");
+        assert_eq!(count(&log, false), 0);
+        // A list that is not there is another thing: connectors draw conclusions from that.
+        assert_ne!(error.kind, WireErrorKind::NotFound);
+    }
+}
+
+#[test]
+fn a_token_path_that_is_not_there_has_the_cure_of_its_kind() {
+    let (url, log) = server(|seen, _| if seen.is_token() { json("404 x", "", "") } else { fine() });
+    let mut scim = client(&url);
+    scim.settings.path_keys = PathKeys { base_path: Some("/scim/v2".to_owned()), token_path: true };
+    let hint = get(&scim).unwrap_err().hint().unwrap().into_owned();
+    assert!(hint.contains("set token_path (now \"/oauth2/token\")"), "{hint}");
+    assert!(get(&scim).is_err());
+    assert_eq!(count(&log, true), 1, "what cannot change is not asked again");
+    let hint = get(&client(&url)).unwrap_err().hint().unwrap().into_owned();
+    assert!(hint.contains("url and kind") && !hint.contains("token_path"), "{hint}");
+}
+
+#[test]
+fn an_oauth_error_with_a_good_status_is_reported_with_its_code_and_not_retried() {
+    for (body, expected, requests) in [
+        (REFUSED, "the appliance refused the credentials (200 invalid_client)", 2),
+        (
+            "\u{feff}{\"error\":\"invalid_client\",\"access_token\":null}",
+            "the appliance refused the credentials (200 invalid_client)",
+            2,
+        ),
+        ("{\"error\":\"invalid_scope\"}", "the appliance refused the token request (200 invalid_scope)", 1),
+        ("{\"error\":\"unauthorized_client\"}", "the appliance refused the credentials (200 unauthorized_client)", 1),
+        (
+            "{\"error\":\"E1: s3cret \\u001b[0m deadbeefdeadbeef00\"}",
+            "the appliance refused the token request (200 \"E1: *** \\u{1b}[0m ***\")",
+            1,
+        ),
+    ] {
+        let (url, log) = server(move |seen, _| if seen.is_token() { json("200 OK", "", body) } else { fine() });
+        let error = get(&client(&url)).unwrap_err();
+        assert_eq!(error.to_string(), format!("POST /oauth2/token: {expected}"));
+        assert_eq!(count(&log, true), requests, "{body}");
+    }
+}
+
+#[test]
+fn an_invalid_client_with_a_good_status_leads_to_the_other_way() {
+    let (url, log) = server(|seen, _| match seen.is_token() {
+        true if basic(seen).is_some() => token(3600),
+        true => json("200 OK", "", REFUSED),
+        false => fine(),
+    });
+    assert!(get(&client(&url)).is_ok());
+    assert_eq!(shown(&log), ["form", "id:s3cret"]);
+}
+
+#[test]
+fn answers_that_carry_a_token_are_read_leniently() {
+    for body in [
+        "\u{feff}{\"access_token\":\"t\",\"expires_in\":3600}",
+        "{\"access_token\":\"t\",\"expires_in\":null,\"token_type\":null}",
+        "{\"access_token\":\"t\",\"expires_in\":3599.5,\"token_type\":7}",
+        "{\"access_token\":\" t\\n\",\"expires_in\":\"1e3\",\"error\":null}",
+        "{\"access_token\":\"t\",\"expires_in\":{\"s\":1},\"scope\":[]}",
+        "{\"access_token\":\"t\",\"expires_in\":-1}",
+    ] {
+        let (url, log) = server(move |seen, _| if seen.is_token() { json("200 OK", "", body) } else { fine() });
+        assert!(get(&client(&url)).is_ok(), "{body}");
+        assert!(log.lock().unwrap()[1].headers.contains("authorization: bearer t\r"), "{body}");
+    }
+}
+
+#[test]
+fn answers_without_a_token_name_what_came_and_never_show_it() {
+    for (body, expected) in [
+        (
+            "{\"access_token\":\"\",\"expires_in\":5}",
+            "expected key \"access_token\", found \"access_token\", \"expires_in\"",
+        ),
+        ("{\"access_token\":7}", "expected key \"access_token\""),
+        ("{\"AccessToken\":\"hunter2\"}", "expected key \"access_token\", found \"AccessToken\""),
+        ("{\"error\":{\"code\":500}}", "expected key \"access_token\", found \"error\""),
+        ("hunter2", "7 bytes that are no JSON object instead of a token"),
+        ("", "an empty body instead of a token"),
+        ("<html><title>Log in</title>hunter2", "HTML instead of a token, titled \"Log in\""),
+        ("{\"access_token\":\"hunter2\\u0007\"}", "characters that no request can carry"),
+    ] {
+        let (url, _) = server(move |seen, _| if seen.is_token() { json("200 OK", "", body) } else { fine() });
+        let error = get(&client(&url)).unwrap_err().to_string();
+        assert!(error.starts_with("POST /oauth2/token: ") && error.contains(expected), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn a_firewall_before_the_token_endpoint_is_no_wrong_secret() {
+    let page = "<html><head><title>Access Denied</title></head></html>";
+    let (url, log) =
+        server(
+            move |seen, _| {
+                if seen.is_token() { json("403 Forbidden", "Server: AkamaiGHost\r\n", page) } else { fine() }
+            },
+        );
+    let error = get(&client(&url)).unwrap_err();
+    assert!(error.to_string().contains("a firewall or proxy between this host and the appliance"), "{error}");
+    assert!(error.to_string().contains("titled \"Access Denied\"; Server: AkamaiGHost"), "{error}");
+    assert_eq!(count(&log, true), 1, "no other way is tried");
+}

@@ -1,0 +1,79 @@
+//! Addresses and secrets as people paste them, and messages about requests that fail, from outside.
+
+use super::rig::{Rig, assert_exit, private, stderr, stdout};
+use bt_rollcall::sandbox::{Faults, Surface, World};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+
+#[test]
+fn an_address_that_was_pasted_out_of_a_browser_is_read_and_noted() {
+    let rig = Rig::seeded(30);
+    let address = rig.sandbox.url();
+    rig.edit(&format!("url = \"{address}\""), &format!("url = \"{address}/login\""));
+    let checked = rig.call(&["check"]);
+    assert_exit(&checked, 0);
+    let note = format!("note  source[0].url: the path /login was taken off; write url = \"{address}\"");
+    assert!(stdout(&checked).contains(&note), "{}", stdout(&checked));
+    let ran = rig.run(&[]);
+    assert_exit(&ran, 0);
+    assert!(stderr(&ran).contains("the path /login was taken off"), "{}", stderr(&ran));
+    assert_eq!(rig.manifest()["sources"][0]["url"], address);
+}
+
+#[test]
+fn the_path_of_password_safe_s_api_behind_the_address_is_taken_off() {
+    let world = World::seeded(1, 30, super::rig::as_of());
+    let rig = Rig::of(&[Surface::PasswordSafe], world, Faults::default(), None);
+    let address = rig.sandbox.url();
+    let pasted = format!("url = \"{address}/beyondtrust/api/public/v3/\"");
+    rig.edit(&format!("url = \"{address}\""), &pasted);
+    assert_exit(&rig.run(&[]), 0);
+    rig.edit(&pasted, &format!("url = \"{address}/api/public/v3\""));
+    let refused = rig.call(&["check"]);
+    assert_exit(&refused, 2);
+    assert!(stderr(&refused).contains("base_path"), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_secret_file_of_a_windows_editor_works_and_one_with_a_name_in_it_is_refused() {
+    let rig = Rig::seeded(30);
+    let (file, secret) = (rig.folder.path().join("sandbox-secret"), rig.sandbox.client_secret().to_owned());
+    private(&file, &format!("\u{feff}{secret} \r\n"));
+    assert_exit(&rig.run(&[]), 0);
+    private(&file, &format!("client_secret={secret}\n"));
+    let refused = rig.run(&[]);
+    assert_exit(&refused, 2);
+    let text = stderr(&refused);
+    assert!(text.contains("holds a name and a value") && !text.contains(&secret), "{text}");
+}
+
+/// Answers every request so.
+fn server(answer: &'static str) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            let _ = stream.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_token_endpoint_that_is_not_there_is_named_by_check_and_run() {
+    let rig = Rig::seeded(10);
+    let elsewhere = server("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    rig.edit(rig.sandbox.url(), &elsewhere);
+    let ran = rig.run(&[]);
+    assert_exit(&ran, 1);
+    assert!(stderr(&ran).contains("POST /oauth2/token answered 404"), "{}", stderr(&ran));
+    let checked = rig.call(&["check", "--online"]);
+    assert_exit(&checked, 1);
+    let text = stdout(&checked);
+    assert!(text.contains("POST /oauth2/token answered 404; check url and kind"), "{text}");
+}
