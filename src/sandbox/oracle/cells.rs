@@ -2,6 +2,7 @@
 
 use super::super::world::Record;
 use super::Row;
+use super::dates::is_date;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +39,7 @@ pub(super) fn json_list(ids: &[String]) -> String {
     Value::from(ids.to_vec()).to_string()
 }
 
-/// Fields that nobody announced, without what is secret, as compact JSON with sorted keys; empty where there is none.
+/// Fields that nobody announced, without what may be a secret, as compact JSON with sorted keys; empty where there is none.
 pub(super) fn extra(record: &Record, known: &[&str]) -> String {
     let kept: Map<String, Value> =
         record.iter().filter(|(key, _)| !known.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -59,11 +60,20 @@ fn clean(value: Value) -> Value {
                     || key.contains("passphrase")
             };
             // By way of a sorted map, whatever order the JSON library keeps.
-            let sorted: BTreeMap<String, Value> =
-                fields.into_iter().filter(|(key, _)| !secret(key)).map(|(key, value)| (key, clean(value))).collect();
+            let kept = fields.into_iter().filter(|(key, value)| !(secret(key) && may_be_secret(value)));
+            let sorted: BTreeMap<String, Value> = kept.map(|(key, value)| (key, clean(value))).collect();
             Value::Object(sorted.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(clean).collect()),
         plain => plain,
+    }
+}
+
+/// Flags, numbers and dates are rights and rules, whatever their names; so is nothing at all.
+fn may_be_secret(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty() && !is_date(text),
+        Value::Array(_) | Value::Object(_) => true,
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

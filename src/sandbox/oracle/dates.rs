@@ -1,6 +1,6 @@
 //! Dates, once more and differently from the program's reader: by the formats of `chrono`.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc};
 use serde_json::Value;
 
 /// What the record says of the last login.
@@ -21,18 +21,31 @@ pub(super) enum Created {
     Unreadable,
 }
 
+/// Days that systems write for "no date": .NET, Windows file times, SQL Server, OLE automation, old ODBC, Unix.
+const SENTINELS: [&str; 6] = ["0001-01-01", "1601-01-01", "1753-01-01", "1899-12-30", "1900-01-01", "1970-01-01"];
+/// The widest offset of a time zone: so far may a sentinel be off that was converted once too often.
+const WIDEST_OFFSET: TimeDelta = TimeDelta::hours(14);
+/// No login to any of these products is older than 2000-01-01T00:00:00Z, in epoch seconds.
+const FIRST_LOGIN: i64 = 946_684_800;
+
 impl Login {
     pub(super) fn read(value: Option<&Value>) -> Self {
-        match value {
-            None => Self::NotReported,
-            Some(Value::Null) => Self::Never(false),
-            Some(Value::String(text)) if text.is_empty() || text.to_lowercase() == "never" => Self::Never(true),
-            Some(Value::String(text)) => match instant(text) {
-                Some(_) if is_sentinel(text) => Self::Never(true),
-                Some(at) => Self::At(at),
-                None => Self::Unreadable,
-            },
-            Some(_) => Self::Unreadable,
+        let Some(value) = value else { return Self::NotReported };
+        let text = value.as_str();
+        match (value, written(value)) {
+            (Value::Null, _) => Self::Never(false),
+            _ if text.is_some_and(|text| text.is_empty() || text.to_lowercase() == "never") => Self::Never(true),
+            (_, Some(Written::Instant(at))) if is_sentinel(text, at) => Self::Never(true),
+            (_, Some(Written::Instant(at))) if at.timestamp() >= FIRST_LOGIN => Self::At(at),
+            _ => Self::Unreadable,
+        }
+    }
+
+    /// A login long before the account was there is a date that cannot be read.
+    pub(super) fn of_account(self, created: &Created) -> Self {
+        match (&self, created) {
+            (Self::At(login), Created::At(created)) if *created - *login > TimeDelta::days(1) => Self::Unreadable,
+            _ => self,
         }
     }
 
@@ -52,9 +65,9 @@ impl Login {
 
 impl Created {
     pub(super) fn read(value: Option<&Value>) -> Self {
-        match (value, Login::read(value)) {
-            (None | Some(Value::Null), _) => Self::Not,
-            (_, Login::At(at)) => Self::At(at),
+        let Some(value) = value.filter(|value| !value.is_null()) else { return Self::Not };
+        match written(value) {
+            Some(Written::Instant(at) | Written::Day(at)) if !is_sentinel(value.as_str(), at) => Self::At(at),
             _ => Self::Unreadable,
         }
     }
@@ -73,17 +86,68 @@ pub(super) fn cell(at: DateTime<Utc>) -> String {
     }
 }
 
+/// Whether a text is a date, whatever it says.
+pub(super) fn is_date(text: &str) -> bool {
+    written(&Value::from(text)).is_some()
+}
+
+/// Whether a value has a type that no date has.
+pub(super) fn is_odd(value: &Value) -> bool {
+    matches!(value, Value::Bool(_) | Value::Array(_) | Value::Object(_))
+}
+
+/// What is written.
+enum Written {
+    Instant(DateTime<Utc>),
+    /// Midnight of a day without a time.
+    Day(DateTime<Utc>),
+}
+
+fn written(value: &Value) -> Option<Written> {
+    match value {
+        Value::Number(number) => {
+            let digits = number.to_string();
+            epoch(digits.strip_suffix(".0").unwrap_or(&digits)).map(Written::Instant)
+        }
+        Value::String(text) => {
+            let day = || text.parse::<NaiveDate>().ok().filter(|_| text.len() == 10);
+            let midnight = |day: NaiveDate| Written::Day(day.and_time(NaiveTime::MIN).and_utc());
+            instant(text).or_else(|| of_dot_net(text)).map(Written::Instant).or_else(|| day().map(midnight))
+        }
+        _ => None,
+    }
+}
+
+/// Seconds have ten or eleven digits, milliseconds twelve to fourteen; no other number is a date.
+fn epoch(digits: &str) -> Option<DateTime<Utc>> {
+    let number: i64 = digits.parse().ok().filter(|number| *number >= 0)?;
+    match digits.len() {
+        10 | 11 => DateTime::from_timestamp(number, 0),
+        12..=14 => DateTime::from_timestamp_millis(number),
+        _ => None,
+    }
+}
+
+/// `/Date(1763625600000)/`, perhaps with an offset that changes nothing.
+fn of_dot_net(text: &str) -> Option<DateTime<Utc>> {
+    let inner = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
+    let end = inner.char_indices().skip(1).find(|(_, c)| matches!(c, '+' | '-')).map_or(inner.len(), |(at, _)| at);
+    DateTime::from_timestamp_millis(inner[..end].parse().ok()?)
+}
+
 /// To the microsecond. `None`: not ISO 8601 with a date and a time.
 fn instant(text: &str) -> Option<DateTime<Utc>> {
     let shape: String =
-        text.chars().take(19).map(|c| if c.is_ascii_digit() { '9' } else { c.to_ascii_uppercase() }).collect();
-    if shape != "9999-99-99T99:99:99" && shape != "9999-99-99 99:99:99" {
+        text.chars().take(16).map(|c| if c.is_ascii_digit() { '9' } else { c.to_ascii_uppercase() }).collect();
+    if shape != "9999-99-99T99:99" && shape != "9999-99-99 99:99" {
         return None;
     }
-    let (day, rest) = (&text[..10], &text[11..]);
+    let (day, minute, rest) = (&text[..10], &text[11..16], &text[16..]);
+    // Hours and minutes alone are the start of the minute.
+    let rest = if rest.starts_with(':') { rest.to_owned() } else { format!(":00{rest}") };
     let zone_told = rest.contains(['+', '-', 'Z', 'z']);
     let rest = rest.replace(['Z', 'z'], "+00:00");
-    let whole = format!("{day} {rest}{}", if zone_told { "" } else { "+00:00" });
+    let whole = format!("{day} {minute}{rest}{}", if zone_told { "" } else { "+00:00" });
     let at = DateTime::parse_from_str(&whole, "%Y-%m-%d %H:%M:%S%.f%#z").ok()?.to_utc();
     // chrono keeps second 60 as second 59 with more than a second of nanoseconds.
     let leap = i64::from(at.nanosecond() / 1_000_000_000);
@@ -91,9 +155,85 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.timestamp() + leap, 0).map(|at| at + TimeDelta::microseconds(nanos / 1000))
 }
 
-/// As written or after conversion to UTC.
-fn is_sentinel(text: &str) -> bool {
-    let days = ["0001-01-01", "1601-01-01", "1753-01-01", "1900-01-01", "1970-01-01"];
-    let converted = instant(text).map(|at| at.date_naive());
-    days.iter().any(|day| text.starts_with(day) || converted == day.parse::<NaiveDate>().ok())
+/// A sentinel's day, as written or after conversion to UTC, or so near to its midnight that an offset explains it.
+fn is_sentinel(text: Option<&str>, at: DateTime<Utc>) -> bool {
+    SENTINELS.iter().any(|day| {
+        let Ok(sentinel) = day.parse::<NaiveDate>() else { return false };
+        let midnight = sentinel.and_time(NaiveTime::MIN).and_utc();
+        text.is_some_and(|text| text.starts_with(day))
+            || at.date_naive() == sentinel
+            || (at - midnight).abs() <= WIDEST_OFFSET
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn login(value: &Value) -> String {
+        let login = Login::read(Some(value));
+        format!("{} {}", login.status(), login.cell()).trim_end().to_owned()
+    }
+
+    #[test]
+    fn the_same_instant_is_read_from_every_documented_notation() {
+        for value in [
+            json!("/Date(1763625600000)/"),
+            json!("/Date(1763625600000+0100)/"),
+            json!(1_763_625_600),
+            json!(1_763_625_600.0),
+            json!(1_763_625_600_000_u64),
+            json!("2025-11-20T08:00:00.0000000"),
+            json!("2025-11-20T08:00:00+0000"),
+            json!("2025-11-20 08:00:00.000"),
+            json!("2025-11-20T08:00"),
+            json!("2025-11-20 09:00+01:00"),
+        ] {
+            assert_eq!(login(&value), "at 2025-11-20T08:00:00Z", "{value}");
+        }
+    }
+
+    #[test]
+    fn a_sentinel_and_its_neighbours_are_never_and_what_is_older_than_the_products_is_unreadable() {
+        for text in [
+            "1969-12-31T19:00:00",
+            "1969-12-31T10:00:00Z",
+            "1970-01-01T14:00:00Z",
+            "1899-12-30T00:00:00",
+            "1899-12-31T10:00:00",
+            "/Date(-62135596800000)/",
+            "/Date(0)/",
+        ] {
+            assert_eq!(login(&json!(text)), "never", "{text}");
+        }
+        for value in [
+            json!("1969-12-31T09:59:59Z"),
+            json!("1980-01-01T00:00:00"),
+            json!("1999-12-31T23:59:59Z"),
+            json!("2025-11-20"),
+            json!("11/20/2026 8:00:00 AM"),
+            json!("1763625600"),
+            json!(5),
+            json!(946_684_799),
+            json!(-1_763_625_600),
+            json!(1_763_625_600_000_000_u64),
+        ] {
+            assert_eq!(login(&value), "unreadable", "{value}");
+        }
+        assert_eq!(login(&json!("2000-01-01T00:00:00Z")), "at 2000-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_creation_may_be_a_day_and_may_be_old_and_no_login_is_much_older() {
+        let created = |text: &str| Created::read(Some(&json!(text))).cell();
+        assert_eq!(created("2025-11-20"), "2025-11-20T00:00:00Z");
+        assert_eq!(created("1999-05-05T00:00:00Z"), "1999-05-05T00:00:00Z");
+        assert_eq!([created("1970-01-01"), created("1969-12-31T19:00:00"), created("2025-11-31")], ["", "", ""]);
+        let made = Created::read(Some(&json!("2025-11-20T08:00:00Z")));
+        let of_account = |text: &str| Login::read(Some(&json!(text))).of_account(&made).status();
+        assert_eq!(of_account("2025-11-19T08:00:00Z"), "at");
+        assert_eq!(of_account("2025-11-19T07:59:59Z"), "unreadable");
+        assert_eq!(Login::Never(false).of_account(&made), Login::Never(false));
+    }
 }

@@ -23,7 +23,7 @@ const FIELDS: [&str; 11] = [
     "created_at",
     "locale",
 ];
-/// What a list row tells where lists are sparse.
+/// The fields of a sparse list row.
 const SPARSE: [&str; 4] = ["id", "username", "display_name", "enabled"];
 
 pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
@@ -47,12 +47,12 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
 
 fn group(scene: &Scene<'_>, id: u64, record: &Record, expect: &Expect) -> Known {
     let written = Written::of(scene, Family::Guide, Of::Group, record.clone());
-    let told = written.understood();
+    let fields = written.understood();
     Known {
-        description: text(told, "description"),
+        description: text(fields, "description"),
         extra: written.extra(&["id", "name", "description"]),
         odd: written.is_odd(),
-        ..Known::new(expect, id.to_string(), text(told, "name"))
+        ..Known::new(expect, id.to_string(), text(fields, "name"))
     }
 }
 
@@ -62,22 +62,23 @@ fn person(scene: &Scene<'_>, id: u64, record: &Record, expect: &Expect) -> Perso
         record.retain(|key, _| SPARSE.contains(&key.as_str()));
     }
     let written = Written::of(scene, Family::Guide, Of::User, record);
-    let told = written.understood();
-    let (id, username) = (id.to_string(), text(told, "username"));
-    let groups = told.get("group_memberships").and_then(Value::as_array).map(|ids| ids_of(ids));
+    let fields = written.understood();
+    let (id, username) = (id.to_string(), text(fields, "username"));
+    let created = Created::read(fields.get("created_at"));
+    let groups = fields.get("group_memberships").and_then(Value::as_array).map(|ids| ids_of(ids));
     Person {
         kind: Kind::of(expect, Kind::Person, &id, username.as_deref()),
         username,
-        display_name: text(told, "display_name"),
-        email: text(told, "email_address"),
-        enabled: told.get("enabled").and_then(Value::as_bool),
-        account_type: text(told, "account_type"),
+        display_name: text(fields, "display_name"),
+        email: text(fields, "email_address"),
+        enabled: fields.get("enabled").and_then(Value::as_bool),
+        account_type: text(fields, "account_type"),
         groups_known: groups.is_some(),
         groups: groups.unwrap_or_default(),
-        public_key: text(told, "public_key"),
-        login: Login::read(told.get("last_login")),
-        created: Created::read(told.get("created_at")),
-        locale: text(told, "locale"),
+        public_key: text(fields, "public_key"),
+        login: Login::read(fields.get("last_login")).of_account(&created),
+        created,
+        locale: text(fields, "locale"),
         odd: written.is_odd(),
         extra: written.extra(&FIELDS),
         ..Person::new(id)

@@ -60,12 +60,12 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn standing(&self, id: u64, record: &Record) -> Standing {
-        let told = record.get("enabled").and_then(Value::as_bool);
-        let active = told != Some(false);
+        let reported = record.get("enabled").and_then(Value::as_bool);
+        let active = reported != Some(false);
         if !self.scene.has(Dialect::IgnoresInactive) {
             // Without `IsActive`, whoever is listed only with `includeInactive=true` is inactive.
             let by_lists = self.scene.has(Dialect::NoIsActive);
-            return Standing::Known(if by_lists { Some(active) } else { told });
+            return Standing::Known(if by_lists { Some(active) } else { reported });
         }
         let is_named = self.named_by_lists(record).next().is_some();
         match (active, is_named) {
@@ -140,28 +140,28 @@ impl Reading<'_> {
         const TOLD: [&str; 8] =
             ["UserID", "UserName", "FirstName", "LastName", "EmailAddress", "IsActive", "LastLoginDate", "UserType"];
         let written = Written::of(&self.scene, Family::Safe, Of::User, served);
-        let told = written.understood();
-        let (id, username, account_type) = (id.to_string(), text(told, "UserName"), text(told, "UserType"));
-        let application = account_type.as_deref() == Some("Application") || told.contains_key("ClientID");
+        let fields = written.understood();
+        let (id, username, account_type) = (id.to_string(), text(fields, "UserName"), text(fields, "UserType"));
+        let application = account_type.as_deref() == Some("Application") || fields.contains_key("ClientID");
         let said = if application { Kind::Service } else { Kind::Person };
-        let in_domain = ["DomainName", "DistinguishedName"].iter().any(|key| text(told, key).is_some());
-        let reports_type = told.contains_key("UserType") || written.is_odd_in("UserType");
+        let in_domain = ["DomainName", "DistinguishedName"].iter().any(|key| text(fields, key).is_some());
+        let reports_type = fields.contains_key("UserType") || written.is_odd_in("UserType");
         Person {
             kind: Kind::of(self.expect, said, &id, username.as_deref()),
             username,
-            display_name: joined(text(told, "FirstName"), text(told, "LastName")),
-            email: text(told, "EmailAddress"),
+            display_name: joined(text(fields, "FirstName"), text(fields, "LastName")),
+            email: text(fields, "EmailAddress"),
             enabled: if written.is_odd_in("IsActive") { None } else { enabled },
             account_type,
-            signs_in_by: text(told, "LastLoginSAMLIDPURL")
+            signs_in_by: text(fields, "LastLoginSAMLIDPURL")
                 .map(|_| "saml".to_owned())
-                .or_else(|| text(told, "LastLoginAuthenticationType")),
+                .or_else(|| text(fields, "LastLoginAuthenticationType")),
             application,
             in_domain,
             inferred_local: !reports_type && !application && !in_domain,
-            login: if application { Login::NotReported } else { Login::read(told.get("LastLoginDate")) },
+            login: if application { Login::NotReported } else { Login::read(fields.get("LastLoginDate")) },
             created: Created::Not,
-            barred: told.get("IsQuarantined") == Some(&Value::Bool(true)),
+            barred: fields.get("IsQuarantined") == Some(&Value::Bool(true)),
             odd: written.is_odd(),
             extra: written.extra(&TOLD),
             ..Person::new(id)
@@ -171,12 +171,12 @@ impl Reading<'_> {
     fn group(&self, served: Record) -> Known {
         let id = served.get("GroupID").map(Value::to_string).unwrap_or_default();
         let written = Written::of(&self.scene, Family::Safe, Of::Group, served);
-        let told = written.understood();
+        let fields = written.understood();
         Known {
-            description: text(told, "Description"),
+            description: text(fields, "Description"),
             extra: written.extra(&["GroupID", "Name", "Description"]),
             odd: written.is_odd(),
-            ..Known::new(self.expect, id, text(told, "Name"))
+            ..Known::new(self.expect, id, text(fields, "Name"))
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::shape::scim as shape;
 use super::super::world::{Record, World};
 use super::Expect;
 use super::cells::{sort_key, text};
-use super::dates::{Created, Login};
+use super::dates::{Created, Login, is_odd};
 use super::people::{Kind, Known, Member, Person, Roster, Who};
 use super::written::Written;
 use serde_json::Value;
@@ -43,6 +43,9 @@ fn person(written: &Written, expect: &Expect, ties: &Ties) -> Person {
     let part = |object: &str, key: &str| served.get(object).and_then(|object| object.get(key));
     let formatted = part("name", "formatted").and_then(Value::as_str).map(str::to_owned);
     let login = part("urn:bt-rollcall:sandbox:2.0:User", "lastLogin").filter(|_| expect.last_login_path);
+    let created = part("meta", "created");
+    let odd_date = login.is_some_and(is_odd) || created.is_some_and(is_odd);
+    let created = Created::read(created);
     let key = sort_key(&id);
     let groups: BTreeSet<Id> = ties.direct(&key).union(&ties.above(&key)).cloned().collect();
     Person {
@@ -53,11 +56,11 @@ fn person(written: &Written, expect: &Expect, ties: &Ties) -> Person {
         enabled: served.get("active").and_then(Value::as_bool),
         groups: groups.into_iter().map(|(_, id)| id).collect(),
         groups_known: ties.user_tells.contains_key(&key) || !ties.group_tells.is_empty(),
-        login: Login::read(login),
-        created: Created::read(part("meta", "created")),
+        login: Login::read(login).of_account(&created),
+        created,
         locale: text(served, "locale"),
         at_odds: ties.at_odds(&key),
-        odd: written.is_odd(),
+        odd: written.is_odd() || odd_date,
         extra: written.extra(&TOLD),
         ..Person::new(id)
     }

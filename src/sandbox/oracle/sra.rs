@@ -23,7 +23,7 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
         remote_support: expect.surface == Surface::Rs,
     };
     let mut people: Vec<Person> = world.users().map(|(id, record)| reading.user(id, record)).collect();
-    reading.silent_nevers(&mut people);
+    Reading::silent_nevers(&mut people);
     people.extend(world.facets().api_accounts.iter().map(|(id, record)| reading.api_account(*id, record)));
     let mut groups: Vec<Known> = Vec::new();
     if expect.groups_listed {
@@ -73,24 +73,25 @@ impl<'a> Reading<'a> {
         let facts = self.world.facts(id);
         let served = sra::user(id, record, &facts, &self.world.facets().providers, self.remote_support);
         let written = Written::of(&self.scene, Family::Sra, Of::User, served);
-        let told = written.understood();
-        let (id, username) = (id.to_string(), text(told, "username"));
+        let fields = written.understood();
+        let (id, username) = (id.to_string(), text(fields, "username"));
         let account_type = self.account_type(&facts);
-        let flag = |key: &str| told.get(key).and_then(Value::as_bool);
+        let flag = |key: &str| fields.get(key).and_then(Value::as_bool);
+        let created = Created::read(fields.get("created_at"));
         Person {
             kind: Kind::of(self.expect, Kind::Person, &id, username.as_deref()),
             username,
-            display_name: text(told, "public_display_name"),
-            email: text(told, "email_address"),
+            display_name: text(fields, "public_display_name"),
+            email: text(fields, "email_address"),
             enabled: flag("enabled"),
             groups: self.policies_of(record),
             groups_known: self.expect.groups_listed
                 && !self.world.groups().any(|(group, _)| is_unread(&self.scene, group))
                 && !self.externals().any(|external| self.may_hide(external, &facts, account_type.as_deref())),
             account_type,
-            login: Login::read(told.get("last_authentication")),
-            created: Created::read(told.get("created_at")),
-            locale: text(told, "preferred_email_language"),
+            login: Login::read(fields.get("last_authentication")).of_account(&created),
+            created,
+            locale: text(fields, "preferred_email_language"),
             is_admin: flag("perm_admin"),
             mfa: mfa(flag("two_factor_enabled"), facts.passkeys),
             passkeys: facts.passkeys.unwrap_or(0),
@@ -101,7 +102,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A local account without a last login has none, where other accounts show that the field is reported.
-    fn silent_nevers(&self, people: &mut [Person]) {
+    fn silent_nevers(people: &mut [Person]) {
         if people.iter().all(|person| person.login == Login::NotReported) {
             return;
         }

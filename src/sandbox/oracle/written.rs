@@ -2,7 +2,7 @@
 
 use super::super::dialect::{Family, Kind, Scene};
 use super::super::world::Record;
-use super::cells;
+use super::{cells, dates};
 use serde_json::{Value, json};
 
 /// The character that stands for what is no Unicode.
@@ -13,8 +13,11 @@ pub(super) struct Written {
     family: Family,
     record: Record,
     understood: Record,
-    odd: Option<&'static str>,
+    odd: Vec<&'static str>,
 }
+
+/// The dates of a record that have cells.
+const DATES: [&str; 4] = ["last_login", "created_at", "last_authentication", "LastLoginDate"];
 
 impl Written {
     /// Takes a record as the surface's shape makes it.
@@ -34,6 +37,8 @@ impl Written {
             text.push(REPLACEMENT);
         }
         scene.wording(family, kind, &mut record);
+        let dates = DATES.into_iter().filter(|date| understood.get(*date).is_some_and(dates::is_odd));
+        let odd = odd.into_iter().filter(|field| !DATES.contains(field)).chain(dates).collect();
         Self { family, record, understood, odd }
     }
 
@@ -44,12 +49,12 @@ impl Written {
 
     /// Whether a value has a type that nobody expects.
     pub(super) fn is_odd(&self) -> bool {
-        self.odd.is_some()
+        !self.odd.is_empty()
     }
 
     /// Whether it is the value of this field.
     pub(super) fn is_odd_in(&self, field: &str) -> bool {
-        self.odd == Some(field)
+        self.odd.contains(&field)
     }
 
     /// `extra`: what is no cell of its own, and the values that are too odd for theirs, as the server wrote them.
@@ -60,7 +65,7 @@ impl Written {
             _ => a == b,
         };
         let has_a_cell =
-            |key: &&str| known.iter().any(|known| same(known, key)) && !self.odd.is_some_and(|odd| same(odd, key));
+            |key: &&str| known.iter().any(|known| same(known, key)) && !self.odd.iter().any(|odd| same(odd, key));
         let known: Vec<&str> = self.record.keys().map(String::as_str).filter(has_a_cell).collect();
         cells::extra(&self.record, &known)
     }

@@ -64,7 +64,7 @@ const NAMES: [&str; 22] = [
     "https://192.0.2.7/%s%n{{7*7}}${jndi:ldap://192.0.2.7/a}",
 ];
 
-const LOGINS: [&str; 20] = [
+const LOGINS: [&str; 31] = [
     "0001-01-01T00:00:00Z",
     "1601-01-01T00:00:00Z",
     "1753-01-01T00:00:00",
@@ -85,6 +85,17 @@ const LOGINS: [&str; 20] = [
     "9999-12-31T23:59:59Z",
     "2024-02-29T12:00:00Z",
     "2016-12-31T23:59:60Z",
+    "1899-12-30T00:00:00",
+    "1969-12-31T19:00:00",
+    "1980-01-01T00:00:00",
+    "1999-12-31T23:59:59Z",
+    "2025-11-20",
+    "2025-11-20T08:00",
+    "2025-11-20 09:00+01:00",
+    "2025-11-20T08:00:00.0000000",
+    "/Date(1763625600000)/",
+    "/Date(-62135596800000)/",
+    "11/20/2026 8:00:00 AM",
 ];
 
 const NOTATIONS: [(&str, i64); 11] = [
@@ -101,18 +112,31 @@ const NOTATIONS: [(&str, i64); 11] = [
     ("%Y-%m-%dT%H:%M:%S.0000009", 0),
 ];
 
+/// Before every login that is none of a sentinel.
+const LONG_AGO: &str = "2010-01-01T00:00:00Z";
+
 /// At the thresholds of [`super::super::Expect::usual`], to the second; the last five lie in the future.
 const AGES: [i64; 11] =
     [90 * DAY, 90 * DAY - 1, 90 * DAY + 1, 89 * DAY, 91 * DAY, 45 * DAY, -120, -300, -301, -3 * DAY, -400 * DAY];
 const PRIVILEGED_AGES: [i64; 5] = [45 * DAY, 45 * DAY - 1, 45 * DAY + 1, 44 * DAY, 90 * DAY];
 const NEVER_AGES: [i64; 8] = [30 * DAY, 30 * DAY - 1, 30 * DAY + 1, 90 * DAY, 90 * DAY - 1, 0, -3 * DAY, 2000 * DAY];
 
-const CREATED: [&str; 5] = ["0001-01-01T00:00:00Z", "", "last spring", "1970-01-01T00:00:00", "2026-11-31T00:00:00Z"];
+const CREATED: [&str; 9] = [
+    "0001-01-01T00:00:00Z",
+    "",
+    "last spring",
+    "1970-01-01T00:00:00",
+    "2026-11-31T00:00:00Z",
+    "2025-06-01",
+    "1999-05-05T00:00:00Z",
+    "1899-12-31T09:00:00",
+    "/Date(1735689600000)/",
+];
 
 const GROUPS: [&[&str]; 6] =
     [&["999983"], &["1", "999983", "999984"], &["1", "1"], &["2", "1", "2"], &["legacy-admins", "1"], &["999984", "9"]];
 
-const OTHERS: [fn(&mut Somebody<'_>); 32] = [
+const OTHERS: [fn(&mut Somebody<'_>); 38] = [
     |s| s.set("display_name", "Long ".repeat(800)),
     |s| s.set("display_name", Value::Null),
     |s| s.forget("display_name"),
@@ -124,7 +148,18 @@ const OTHERS: [fn(&mut Somebody<'_>); 32] = [
     |s| s.set("email_address", "  SHARED@Example.COM "),
     |s| s.set("last_login", Value::Null),
     |s| s.forget("last_login"),
-    |s| s.set("last_login", 1_700_000_000),
+    |s| s.set_both("last_login", 1_700_000_000.into(), "created_at", LONG_AGO.into()),
+    |s| s.set_both("last_login", 1_763_625_600_000_u64.into(), "created_at", 1_262_304_000.into()),
+    |s| s.set("last_login", 5),
+    // Before the account was there: a day is forgiven.
+    |s| s.set_both("last_login", s.ago(10 * DAY), "created_at", s.ago(9 * DAY)),
+    |s| s.set_both("last_login", s.ago(10 * DAY), "created_at", s.ago(9 * DAY - 1)),
+    |s| s.set_both("last_login", s.ago(100 * DAY), "created_at", s.ago(98 * DAY)),
+    |s| {
+        s.add(
+            json!({"password_age": 30, "password_changed": "2026-01-01", "password_hint": "", "token_ids": [CANARY]}),
+        );
+    },
     |s| s.set("last_login", json!({"date": "2026-01-01", "access_token": CANARY})),
     // Never logged in, and no creation to count from.
     |s| s.set_both("last_login", Value::Null, "created_at", Value::Null),
@@ -203,7 +238,7 @@ impl Somebody<'_> {
         self.be_ordinary();
         match sort {
             Sort::Named(name) => self.set("display_name", name),
-            Sort::Login(text) => self.set("last_login", text),
+            Sort::Login(text) => self.set_both("last_login", text.into(), "created_at", LONG_AGO.into()),
             Sort::Notation(notation, hours) => {
                 let there = self.as_of - TimeDelta::days(100) + TimeDelta::hours(hours);
                 self.set("last_login", there.format(notation).to_string());

@@ -42,10 +42,13 @@ pub(in super::super) fn user(
     tell("two_factor_enabled", facts.two_factor.map(Value::from));
     tell("perm_admin", facts.admin.map(Value::from));
     tell("fido2_credential_count", facts.passkeys.map(Value::from));
+    // Rights and rules about passwords: no secrets, though their names could mean one.
+    tell("perm_set_passwords", facts.admin.map(Value::from));
     if providers.iter().any(|p| Some(p.id) == facts.provider && p.kind == "local") {
+        let expires = if id.is_multiple_of(2) { "2027-01-01T00:00:00Z".into() } else { Value::Null };
         tell("failed_logins", Some(0.into()));
-        tell("password_expiration", Some(Value::Null));
-        tell("password_reset_next_login", Some(false.into()));
+        tell("password_expiration", Some(expires));
+        tell("password_reset_next_login", Some(id.is_multiple_of(3).into()));
     }
     row
 }

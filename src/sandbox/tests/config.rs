@@ -104,7 +104,7 @@ fn every_list_words_its_rows_as_the_product_does() {
             "enabled": true, "created_at": "2025-01-01T00:00:00Z", "last_authentication": "2026-11-20T00:00:00Z",
             "preferred_email_language": "en-US", "security_provider_id": 1, "two_factor_required": false,
             "two_factor_enabled": false, "perm_admin": true, "fido2_credential_count": 2, "failed_logins": 0,
-            "password_expiration": null, "password_reset_next_login": false});
+            "password_expiration": "2027-01-01T00:00:00Z", "password_reset_next_login": false, "perm_set_passwords": true});
         let users = rows(&guest, "/user").await;
         assert_eq!(users[0], first);
         assert_eq!(users[1].get("security_provider_id"), None);

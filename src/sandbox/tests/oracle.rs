@@ -69,12 +69,16 @@ fn privileged_people_have_a_shorter_time_and_a_graver_finding() {
 
 #[test]
 fn machines_and_the_disabled_are_never_stale() {
-    let long_ago = "2020-01-01T00:00:00Z";
-    assert_eq!(found(&json!({"username": "SVC-x", "last_login": long_ago})), ["service-without-owner medium"]);
-    assert_eq!(found(&json!({"enabled": false, "group_memberships": [], "last_login": long_ago})), nothing());
-    assert_eq!(found(&json!({"enabled": null, "last_login": long_ago})), nothing());
+    let old = |changes: Value| {
+        let mut user = json!({"last_login": "2020-01-01T00:00:00Z", "created_at": "2019-01-01T00:00:00Z"});
+        user.as_object_mut().unwrap().extend(record(&changes));
+        found(&user)
+    };
+    assert_eq!(old(json!({"username": "SVC-x"})), ["service-without-owner medium"]);
+    assert_eq!(old(json!({"enabled": false, "group_memberships": []})), nothing());
+    assert_eq!(old(json!({"enabled": null})), nothing());
     // 2,518 days: 2020-01-01T00 to 2026-11-23T02 (2020 and 2024 are leap years).
-    assert_eq!(found(&json!({"username": "emergency-1", "last_login": long_ago})), ["stale-login medium 2518/90"]);
+    assert_eq!(old(json!({"username": "emergency-1"})), ["stale-login medium 2518/90"]);
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn a_row_is_written_as_the_table_writes_it() {
     assert_eq!((cell("source"), cell("id"), cell("kind"), cell("enabled")), ("eu", "5", "person", "true"));
     assert_eq!((cell("last_login"), cell("last_login_status")), ("2026-11-20T02:00:00.12Z", "at"));
     assert_eq!((cell("group_memberships"), cell("groups_known")), (r#"["1","2","10"]"#, "true"));
-    assert_eq!(cell("extra"), r#"{"is_admin":true,"z":{"a":[{}],"b":1}}"#);
+    assert_eq!(cell("extra"), r#"{"is_admin":true,"my_secret":1,"z":{"a":[{}],"b":1}}"#);
     assert_eq!((cell("email_address"), cell("is_admin"), cell("expires_at")), ("", "", ""));
     let members: Vec<_> =
         expected.groups.iter().map(|g| (g["privileged"].as_str(), g["member_count"].as_str())).collect();
@@ -148,6 +152,35 @@ fn a_row_is_written_as_the_table_writes_it() {
     let pairs: Vec<_> = expected.memberships.iter().map(|m| (m["group_id"].as_str(), m["user_id"].as_str())).collect();
     assert_eq!(pairs, [("1", "5"), ("2", "5"), ("2", "6"), ("10", "5")]);
     assert_eq!(expected.memberships[3]["group_name"], "");
+}
+
+#[test]
+fn a_login_that_nobody_can_have_made_is_unreadable_and_never_an_age() {
+    for login in ["1980-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2024-12-30T23:59:59Z", "2026-11-20", "/Date(1)"] {
+        assert_eq!(found(&json!({"last_login": login})), ["data-quality info"], "{login}");
+    }
+    // Created on 2025-01-01: a day before is forgiven. 692 days to 2026-11-23.
+    assert_eq!(found(&json!({"last_login": "2024-12-31T00:00:00Z"})), ["stale-login medium 692/90"]);
+    assert_eq!(found(&json!({"last_login": 1_795_000_000_i64})), nothing());
+    assert_eq!(found(&json!({"last_login": "1969-12-31T19:00:00", "created_at": "2026-11-20"})), ["data-quality info"]);
+}
+
+#[test]
+fn a_date_of_an_unexpected_type_is_unreadable_and_quoted() {
+    let expected = expected(&json!({"last_login": {"at": "2026-11-20", "token": "x"}}));
+    let cell = |name: &str| expected.users[0][name].as_str();
+    assert_eq!((cell("last_login_status"), cell("extra")), ("unreadable", r#"{"last_login":{"at":"2026-11-20"}}"#));
+    let quality: Vec<&str> =
+        expected.findings.iter().filter(|f| f.rule == "data-quality").map(|f| f.subject_kind.as_str()).collect();
+    assert_eq!(quality, ["source", "user"]);
+}
+
+#[test]
+fn rights_and_rules_stay_whatever_their_names() {
+    let user = json!({"perm_set_passwords": true, "password_expiration": "2027-01-01T00:00:00Z", "password_age": 30,
+        "password_reset_next_login": null, "password_hint": "", "password": "x", "tokens": ["x"], "secret": {"a": 1}});
+    let kept = r#"{"password_age":30,"password_expiration":"2027-01-01T00:00:00Z","password_hint":"","password_reset_next_login":null,"perm_set_passwords":true}"#;
+    assert_eq!(expected(&user).users[0]["extra"], kept);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn users_are_who_they_are_by_the_words_of_password_safe() {
     let extra = |id: usize| expected.users[id]["extra"].as_str();
     assert_eq!(
         extra(0),
-        r#"{"DistinguishedName":null,"DomainName":null,"IsQuarantined":false,"LastLoginAuthenticationType":"BeyondInsight","LastLoginSAMLIDPURL":null,"shoe":43}"#
+        r#"{"DistinguishedName":null,"DomainName":null,"IsQuarantined":false,"LastLoginAuthenticationType":"BeyondInsight","LastLoginSAMLIDPURL":null,"my_secret":1,"shoe":43}"#
     );
     let application = r#"{"AccessPolicyID":1,"ClientID":"client-3","DistinguishedName":null,"DomainName":null,"IsQuarantined":false}"#;
     assert_eq!(extra(2), application);

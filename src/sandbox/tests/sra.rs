@@ -68,9 +68,10 @@ fn users_are_in_the_groups_whose_lists_name_them() {
         ["nobody", "", "[]", "", "false", "true"],
     ];
     assert_eq!(users, rows);
-    let extra = r#"{"is_admin":true,"security_provider_id":3,"two_factor_enabled":true,"two_factor_required":false}"#;
+    let extra = r#"{"is_admin":true,"perm_set_passwords":false,"security_provider_id":3,"two_factor_enabled":true,"two_factor_required":false}"#;
     assert_eq!(expected.users[0]["extra"], extra);
-    assert!(expected.users[2]["extra"].starts_with(r#"{"failed_logins":0,"is_admin":true,"#));
+    let local = r#"{"failed_logins":0,"is_admin":true,"password_expiration":null,"password_reset_next_login":true,"#;
+    assert!(expected.users[2]["extra"].starts_with(local), "{}", expected.users[2]["extra"]);
     let groups = cells(&expected.groups, &["id", "description", "privileged", "member_count", "external_member_count"]);
     assert_eq!(groups, [["1", "", "true", "1", "0"], ["2", "", "false", "2", "0"]]);
     let pairs = cells(&expected.memberships, &["group_id", "user_id", "username", "via"]);
