@@ -41,6 +41,7 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
         members_whole: false,
         unread,
         partial,
+        ..Roster::default()
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     let strangers = world.facets().strangers.iter().filter(|(group, _)| reading.reads_list(*group));
     roster.members.extend(strangers.map(|(group, id)| missing(*group, *id)));
     roster.unread = reading.unread(&roster.people);
+    roster.directory = reading.listed.iter().filter(|id| reading.is_directory(**id)).map(u64::to_string).collect();
     roster.partial = reading.is_partial(&roster.people);
     let groups = shape::groups(world).into_iter().filter(|_| expect.groups_listed);
     roster.groups = groups.filter_map(|served| Some(reading.group(served.as_object()?.clone()))).collect();

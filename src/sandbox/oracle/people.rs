@@ -15,6 +15,8 @@ pub(super) struct Roster {
     pub(super) members_whole: bool,
     /// Groups of which not every member could be read: their counts are unknown, and none of them is empty.
     pub(super) unread: BTreeSet<String>,
+    /// Groups of a directory, whose members become users as they sign in: none of them is known to be empty.
+    pub(super) directory: BTreeSet<String>,
     /// A list or a record could not be read, though the product has it.
     pub(super) partial: bool,
 }

@@ -46,7 +46,8 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     members.extend(reading.strangers());
     members.extend(reading.externals().map(directory));
     let unread = reading.unread();
-    Roster { people, groups, members, members_whole: true, partial: !unread.is_empty(), unread }
+    let partial = !unread.is_empty();
+    Roster { people, groups, members, members_whole: true, partial, unread, ..Roster::default() }
 }
 
 struct Reading<'a> {

@@ -45,7 +45,8 @@ impl Judge<'_> {
             return Vec::new();
         }
         let inhabited: HashSet<&str> = self.roster.members.iter().map(|m| m.group.as_str()).collect();
-        let read = self.roster.groups.iter().filter(|g| !self.roster.unread.contains(&g.id));
+        let hides = |id: &String| self.roster.unread.contains(id) || self.roster.directory.contains(id);
+        let read = self.roster.groups.iter().filter(|g| !hides(&g.id));
         let empty = read.filter(|g| !inhabited.contains(g.id.as_str()));
         empty.map(|g| about("empty-group", "info", "group", &g.id)).collect()
     }

@@ -108,6 +108,13 @@ fn members_of_a_directory_group_are_known_user_by_user_or_not_at_all() {
     assert_eq!(cells(&read.memberships[4..], &["group_id", "user_id"]), [["3", "20"], ["3", "50"]]);
     assert!(found(&read).contains(&"no-group low user 70".to_owned()), "an application is in no directory");
 
+    let mut world = tenant();
+    world.put_group(6, record(&json!({"name": "Unused"})));
+    let unused = expected(&world, Surface::PasswordSafe, &[Dialect::DirectoryGroups]);
+    assert_eq!(counts(&unused)[4], "0");
+    // Its members become users as they sign in.
+    assert!(!found(&unused).contains(&"empty-group info group 6".to_owned()));
+
     let skip = |dialects: &[Dialect]| {
         let expect = Expect { directory_groups_read: false, ..expect(Surface::PasswordSafe, dialects) };
         tenant().expected(&expect)
