@@ -45,7 +45,7 @@ impl Answer {
             401 => Err(refusal::unauthorized(&self.headers)),
             403 => Err(refusal::forbidden(self, &own())),
             404 => Err(WireErrorKind::NotFound),
-            status @ 300..=399 => Err(WireErrorKind::Shape(format!("a redirect ({status}) instead of an answer"))),
+            300..=399 => Err(WireErrorKind::Shape(refusal::redirected(self, "an answer", &own()))),
             status => Err(WireErrorKind::Status(status)),
         }
     }
