@@ -53,8 +53,8 @@ impl Answer {
 
 /// Collects a body up to the limit.
 async fn collect(mut response: Response, limit: usize) -> Result<Vec<u8>, WireErrorKind> {
-    let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
-    let mut body = Vec::with_capacity(told.min(1 << 20));
+    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    let mut body = Vec::with_capacity(announced.min(1 << 20));
     while let Some(chunk) = response.chunk().await.map_err(|e| WireErrorKind::of_transport(&e))? {
         if body.len() + chunk.len() > limit {
             return Err(WireErrorKind::TooLarge(limit));
