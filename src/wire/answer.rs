@@ -50,7 +50,7 @@ impl Answer {
             401 => Err(refusal::unauthorized(&self.headers)),
             403 => Err(refusal::forbidden(self, &own())),
             404 => Err(WireErrorKind::NotFound),
-            status @ 300..=399 => Err(WireErrorKind::Shape(format!("a redirect ({status}) instead of an answer"))),
+            300..=399 => Err(WireErrorKind::Shape(refusal::redirected(self, "an answer", &own()))),
             status => Err(WireErrorKind::Status(status)),
         }
     }
@@ -58,8 +58,8 @@ impl Answer {
 
 /// Collects a body up to the limit.
 async fn collect(mut response: Response, limit: usize, explainer: &Explainer) -> Result<Vec<u8>, WireErrorKind> {
-    let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
-    let mut body = Vec::with_capacity(told.min(1 << 20));
+    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    let mut body = Vec::with_capacity(announced.min(1 << 20));
     while let Some(chunk) = response.chunk().await.map_err(|e| WireErrorKind::of_transport(&e, explainer))? {
         if body.len() + chunk.len() > limit {
             return Err(WireErrorKind::TooLarge(limit));

@@ -67,8 +67,8 @@ pub enum WireErrorKind {
     /// The token endpoint, or the one that opens a session, answers with another status.
     #[error("answered {0}")]
     Answered(u16),
-    /// 429 or 503 until there was no time left.
-    #[error("the appliance still answered {0} when the time of the source was over")]
+    /// 429 or 503 until there was no time left for another try.
+    #[error("the appliance answered {0} for as long as the deadline of the source allows to wait")]
     Busy(u16),
     /// 401 with a token that was good before.
     #[error("the appliance refused the token (401)")]

@@ -267,7 +267,7 @@ fn signed_in(answer: &Answer, has_cookie: bool, own: &[String]) -> Result<(), Wi
             WireErrorKind::Forbidden => refused(403),
             other => other,
         }),
-        300..=399 => Err(WireErrorKind::Shape("a redirect instead of a sign-in".to_owned())),
+        300..=399 => Err(WireErrorKind::Shape(refusal::redirected(answer, "a sign-in", own))),
         status => Err(WireErrorKind::Answered(status)),
     }
 }

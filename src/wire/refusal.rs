@@ -1,9 +1,9 @@
 //! Who refused a request: the appliance for want of a right, its API registration for the address that we come from, an account
-//! that needs a second factor, or something between us and the appliance. Pure.
+//! that needs a second factor, or something between us and the appliance; and where it is sent instead. Pure.
 
 use super::excerpt::excerpt;
 use super::{Answer, WireErrorKind, body, shape};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, SERVER, VIA};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, SERVER, VIA};
 
 #[cfg(test)]
 mod tests;
@@ -61,6 +61,16 @@ pub(super) fn forbidden(answer: &Answer, own: &[String]) -> WireErrorKind {
         }
         _ => WireErrorKind::Forbidden,
     }
+}
+
+/// Where a redirect leads, without the query, which may hold a token (RFC 9110 §10.2.2). It is not followed.
+pub(super) fn redirected(answer: &Answer, instead_of: &str, own: &[String]) -> String {
+    let target = answer.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let target = target.as_deref().and_then(|target| target.split(['?', '#', ';']).next()).filter(|to| !to.is_empty());
+    // Step by step: a whole path would look like a token.
+    let steps = target.map(|target| target.split('/').map(|step| excerpt(step, HEADER, own)).collect::<Vec<_>>());
+    let target = steps.map_or_else(String::new, |steps| format!(" to {}", steps.join("/")));
+    format!("a redirect ({}){target} instead of {instead_of}", answer.status.as_u16())
 }
 
 fn has_html_type(headers: &HeaderMap) -> bool {

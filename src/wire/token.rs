@@ -287,7 +287,7 @@ pub(super) fn read(answer: &Answer, own: &[String]) -> Result<Granted, WireError
             WireErrorKind::Forbidden => WireErrorKind::Refused("403".to_owned()),
             other => other,
         }),
-        300..=399 => Err(WireErrorKind::Shape("a redirect instead of a token".to_owned())),
+        300..=399 => Err(WireErrorKind::Shape(refusal::redirected(answer, "a token", own))),
         status => Err(WireErrorKind::Answered(status)),
     }
 }

@@ -51,6 +51,22 @@ fn a_source_address_that_is_not_allowed_is_named_as_such() {
 }
 
 #[test]
+fn a_redirect_is_named_with_its_target_and_without_its_query() {
+    for (location, expected) in [
+        (
+            "https://idp.example.com/saml?SAMLRequest=abc",
+            "a redirect (403) to https://idp.example.com/saml instead of a token",
+        ),
+        ("/login;jsessionid=abc", "a redirect (403) to /login instead of a token"),
+        ("/WebConsole/index.html", "a redirect (403) to /WebConsole/index.html instead of a token"),
+        ("/s/deadbeefdeadbeef99", "a redirect (403) to /s/*** instead of a token"),
+    ] {
+        assert_eq!(redirected(&answer(&[("location", location)], ""), "a token", &[]), expected);
+    }
+    assert_eq!(redirected(&answer(&[], ""), "a token", &[]), "a redirect (403) instead of a token");
+}
+
+#[test]
 fn a_second_factor_that_is_demanded_is_no_wrong_password() {
     let mut headers = HeaderMap::new();
     assert_eq!(unauthorized(&headers), WireErrorKind::Unauthorized);

@@ -86,7 +86,7 @@ fn a_failure_of_the_token_request_is_reported_as_that_request() {
         ("404 Not Found", "POST /oauth2/token answered 404"),
         ("500 x", "POST /oauth2/token answered 500"),
         ("405 x", "POST /oauth2/token answered 405"),
-        ("302 x", "POST /oauth2/token: the answer has the wrong shape: a redirect instead of a token"),
+        ("302 x", "POST /oauth2/token: the answer has the wrong shape: a redirect (302) instead of a token"),
         ("401 x", "POST /oauth2/token: the appliance refused the credentials (401)"),
     ] {
         let (url, log) = server(move |seen, _| if seen.is_token() { json(status, "", "<html>") } else { fine() });
