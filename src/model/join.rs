@@ -224,11 +224,15 @@ fn sort_outside(outside: &mut [Outside]) {
 }
 
 /// Decides by the source's lists whether the members of a group are known, where its connector did not: by the list of members
-/// where the source has one, else by the users' own records.
+/// where the source has one, else by the users' own records. A user whose record was read and reports no groups leaves the
+/// counts of the others as they are.
 fn decide_members(harvest: &mut Harvest) {
+    let details = harvest.coverage(ListKind::UserDetails);
     let by_lists = match harvest.coverage(ListKind::Members) {
         Coverage::NotOffered => {
-            harvest.coverage(ListKind::Users).is_complete() && harvest.users.iter().all(|user| user.groups_known)
+            harvest.coverage(ListKind::Users).is_complete()
+                && (details.is_complete() || *details == Coverage::NotOffered)
+                && (harvest.users.is_empty() || harvest.users.iter().any(|user| user.groups_known))
         }
         members => members.is_complete(),
     };

@@ -98,8 +98,8 @@ pub(super) fn subject(group: &Group) -> Subject {
 /// Returns why it cannot be said of any group that nobody is in it; `None` where it can be of some.
 pub(super) fn why_not_empty(bench: &Bench<'_>) -> Option<String> {
     let harvest = &bench.roll.harvest;
-    let groups_whole = harvest.coverage(ListKind::Groups).is_complete();
-    if groups_whole && harvest.groups.iter().any(Group::knows_members) {
+    let by_group = *harvest.coverage(ListKind::Members) != Coverage::NotOffered;
+    if by_group && bench.groups_whole && harvest.groups.iter().any(Group::knows_members) {
         return None;
     }
     if let Some(why) = why_not_whole(bench) {

@@ -52,7 +52,7 @@ impl<'a> Happened<'a> {
 /// Every privileged group of the source.
 pub(super) fn growth(bench: &mut Bench<'_>) {
     let Ok(happened) = &bench.happened else { return };
-    let is_whole = happened.tells_all_memberships() && bench.groups_whole;
+    let is_whole = happened.tells_all_memberships() && groups::why_not_empty(bench).is_none();
     let mut tally = Tally::default();
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for (at, group) in bench.roll.harvest.groups.iter().enumerate().filter(|(_, group)| group.privileged) {

@@ -131,13 +131,16 @@ fn asp_net(text: &str) -> Option<i64> {
     number.parse().ok()
 }
 
-/// Seconds since 1970, of eleven digits or fewer, or milliseconds, of twelve or thirteen: until the year 2286. Longer numbers may be
-/// anything.
+/// Reads seconds since 1970, of ten or eleven digits, or milliseconds, of twelve or thirteen: until the year 2286. Shorter and longer
+/// numbers may be anything, but 0 is how Unix writes that there is none.
 fn of_number(digits: &str) -> Reading {
-    let whole = digits.split('.').next().unwrap_or_default();
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let Ok(number) = whole.parse::<i64>() else { return Reading::Unreadable };
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Reading::Unreadable;
+    }
     let at = match number.unsigned_abs() {
-        0..100_000_000_000 => DateTime::from_timestamp(number, 0),
+        0 | 1_000_000_000..100_000_000_000 => DateTime::from_timestamp(number, 0),
         100_000_000_000..10_000_000_000_000 => DateTime::from_timestamp_millis(number),
         _ => None,
     };

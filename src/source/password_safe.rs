@@ -77,6 +77,8 @@ struct Found {
     requests: u64,
     /// Ids of the list without inactive users, where the state of some user is not reported.
     active: Option<BTreeSet<Id>>,
+    /// No row reports its state: an older version, which may leave inactive users out of its list.
+    is_older: bool,
     /// Users whom the lists lack and who exist by id: inactive ones of a version that leaves them out.
     inactive: Vec<Listed>,
 }
@@ -143,8 +145,8 @@ impl PasswordSafe {
 
     async fn proven(&self, harvest: &mut Harvest, reading: Reading, decoding: &Decoding) {
         let Reading { lists, found, users, groups, passes, coverage } = reading;
-        let Found { members, mut plain, requests, active, inactive } = found;
-        warn_of_states(harvest, &lists.users, active.as_ref(), &inactive);
+        let Found { members, mut plain, requests, active, is_older, inactive } = found;
+        warn_of_states(harvest, &lists.users, active.as_ref().filter(|_| is_older), &inactive);
         let groups_whole = coverage.1.is_complete();
         harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
         harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
@@ -195,6 +197,7 @@ impl PasswordSafe {
         loop {
             let active = self.active(&before.users, &mut efforts.0).await;
             let mut found = self.members(&before.groups, active).await;
+            found.is_older = found.active.is_some() && !before.users.iter().any(reports_state);
             let after = match self.lists(&mut efforts).await {
                 Ok(after) => after,
                 Err(broken) => return Ok(once(before, found, efforts, passes, &broken.error)),
@@ -236,8 +239,7 @@ impl PasswordSafe {
 
     /// Reads the list without inactive users, where a row does not report its state: older versions lack `IsActive`.
     async fn active(&self, users: &[Listed], effort: &mut Effort) -> Option<BTreeSet<Id>> {
-        let reported = |row: &Listed| row.record.get("IsActive").is_some_and(|value| !value.is_null());
-        if users.iter().all(reported) {
+        if users.iter().all(reports_state) {
             return None;
         }
         let active = self.array(&self.active_users_path(), "UserID", effort).await.ok()?;
@@ -263,7 +265,7 @@ impl PasswordSafe {
         let mut members = BTreeMap::new();
         self.members_of(wanted, &mut members, &mut tally).await;
         let requests = self.desk.client.requests() - before;
-        Found { members, plain: tally, requests, active, inactive: Vec::new() }
+        Found { members, plain: tally, requests, active, is_older: false, inactive: Vec::new() }
     }
 
     /// Reads these groups' users.
@@ -311,10 +313,10 @@ impl PasswordSafe {
     /// by id are inactive, and the list lacks nobody.
     async fn strangers(&self, found: &mut Found, users: &[Listed]) -> (Vec<Listed>, u64, usize) {
         let missing = strangers(found.members.values(), users, |row| Some(row.id.clone()));
-        let most = if found.active.is_some() { MOST_INACTIVE } else { MOST_STRANGERS };
+        let most = if found.is_older { MOST_INACTIVE } else { MOST_STRANGERS };
         let (there, unknown) = self.desk.strangers(&self.active_users_path(), "UserID", &missing, most).await;
         let gone = missing.len().saturating_sub(there.len() + usize::try_from(unknown).unwrap_or(usize::MAX));
-        if found.active.is_some() {
+        if found.is_older {
             found.inactive = there;
             return (Vec::new(), unknown, gone);
         }
@@ -358,6 +360,10 @@ impl PasswordSafe {
         lists.extend(more);
         (lists, notes)
     }
+}
+
+fn reports_state(row: &Listed) -> bool {
+    row.record.get("IsActive").is_some()
 }
 
 /// Returns the rows of a bare array. Errors: it is no list, or holds one id twice.

@@ -59,7 +59,7 @@ fn apply(state: &mut State, row: &Row) {
         "group.removed" => assert!(state.groups.remove(&subject).is_some()),
         "group.renamed" => assert_eq!(state.groups.insert(subject, row["after"].clone()), Some(row["before"].clone())),
         "membership.added" => assert!(state.pairs.insert(pair(&row["after"]))),
-        "membership.removed" => assert!(state.pairs.remove(&pair(&row["before"]))),
+        "membership.removed" => assert!(state.pairs.remove(&pair(&row["before"])), "{row:?}"),
         _ if row["field"] == "public_key" => {}
         "user.renamed" | "user.changed" | "user.enabled" | "user.disabled" => {
             let fields = state.users.get_mut(&subject).unwrap();

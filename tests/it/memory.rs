@@ -324,7 +324,7 @@ fn expected(rig: &Rig, number: u32, earlier: &mut Earlier, is_complete: bool) ->
 
 #[test]
 fn through_thirty_days_every_finding_opens_once_and_resolves_once_and_the_changes_rebuild_the_inventory() {
-    let rig = Rig::new(World::seeded(5, 300, as_of()), Faults::default());
+    let rig = Rig::new(World::seeded(6, 300, as_of()), Faults::default());
     let mut open: BTreeMap<String, String> = BTreeMap::new();
     let (mut resolved, mut first_seen) = (0, BTreeMap::new());
     let (mut earlier, mut rules) = (Earlier::default(), BTreeSet::new());

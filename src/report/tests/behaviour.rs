@@ -162,7 +162,7 @@ fn a_rule_that_could_not_run_is_apart_from_those_that_passed() {
     let page = world.page();
     assert!(page.contains("<h3>Could not be judged</h3>") && page.contains("the source does not tell last logins"));
     let tile = world.view().tiles.into_iter().find(|tile| tile.label == "Stale").expect("a tile");
-    assert_eq!(tile.value, "not judged", "0 would be a claim");
+    assert_eq!(tile.value, "not evaluated", "0 would be a claim");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_rule_whose_data_sufficed_for_nobody_is_not_judged_and_its_tile_shows_no_num
     assert_eq!(result.standing, Standing::Unjudged);
     assert!(result.ran.contains("over 0 of"), "{}", result.ran);
     let tile = world.view().tiles.into_iter().find(|tile| tile.label == "In no group").unwrap();
-    assert!(!tile.is_number && tile.value == "not judged");
+    assert!(!tile.is_number && tile.value == "not evaluated");
 }
 
 #[test]

@@ -63,8 +63,8 @@ impl Reading<'_> {
         let reported = record.get("enabled").and_then(Value::as_bool);
         let active = reported != Some(false);
         if !self.scene.has(Dialect::IgnoresInactive) {
-            // Without `IsActive`, whoever is listed only with `includeInactive=true` is inactive.
-            let by_lists = self.scene.has(Dialect::NoIsActive);
+            // Without `IsActive`, in one record or in all, whoever is listed only with `includeInactive=true` is inactive.
+            let by_lists = self.scene.has(Dialect::NoIsActive) || !record.contains_key("enabled");
             return Standing::Known(if by_lists { Some(active) } else { reported });
         }
         let is_named = self.named_by_lists(record).next().is_some();

@@ -39,7 +39,7 @@ fn users_are_who_they_are_by_the_words_of_password_safe() {
             ["1", "anna", "Anna Maria Berg", "BeyondInsight", "person", "true", r#"["2"]"#, "true"],
             ["2", "ben", "Ben", "ActiveDirectory", "person", "true", r#"["1"]"#, "true"],
             ["3", "svc-x", "", "Application", "service", "false", "[]", "true"],
-            ["4", "4", "padded", "BeyondInsight", "person", "", "[]", "true"],
+            ["4", "4", "padded", "BeyondInsight", "person", "true", "[]", "true"],
         ]
     );
     assert_eq!(
@@ -89,10 +89,16 @@ fn memberships_are_those_of_the_groups_lists_and_a_stranger_is_a_row_of_its_own(
 
 #[test]
 fn findings_know_who_is_quarantined_and_what_an_application_is() {
-    // Ben is quarantined: not stale, but still in a privileged group. Nobody says of 4 whether it is enabled.
+    // Ben is quarantined: not stale, but still in a privileged group. The record of 4 lacks its state: it is in the list of
+    // active users.
     assert_eq!(
         found(&tenant().expected(&expect())),
-        ["disabled-in-group medium user 2 1", "local-outside-sso medium user 1"]
+        [
+            "data-quality info user 4",
+            "disabled-in-group medium user 2 1",
+            "local-outside-sso medium user 1",
+            "no-group low user 4"
+        ]
     );
     let mut world = tenant();
     world.set_facts(2, Facts::default());
@@ -119,5 +125,8 @@ fn without_the_groups_nobody_knows_who_is_in_them() {
     let expected = tenant().expected(&Expect { groups_listed: false, ..expect() });
     assert!(expected.groups.is_empty() && expected.memberships.is_empty());
     assert_eq!(expected.users[0]["groups_known"], "false");
-    assert_eq!(found(&expected), ["collection-incomplete high source safe", "local-outside-sso medium user 1"]);
+    assert_eq!(
+        found(&expected),
+        ["collection-incomplete high source safe", "data-quality info user 4", "local-outside-sso medium user 1"]
+    );
 }

@@ -93,7 +93,7 @@ pub(super) fn account_of(record: &Record) -> Account {
     let mut user = User::new("");
     user.account_type = text(record, "UserType").map(Into::into);
     user.signs_in_by = signs_in_by(record).map(|way| way.as_str().into());
-    user.inferred = if user.account_type.is_none() { Some(inferred(record)) } else { None };
+    user.inferred = inferred(record);
     if user.is_local() { Account::Local } else { Account::Other }
 }
 
@@ -106,20 +106,24 @@ fn text<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
     record.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// Returns where the password is checked, by the fields that the product reports of every user.
-fn inferred(record: &Record) -> Inferred {
+/// Returns where the password is checked, by the fields that the product reports of every user; `None` where it reports a type, or
+/// reports that there is none.
+fn inferred(record: &Record) -> Option<Inferred> {
+    if record.get("UserType").is_some() {
+        return None;
+    }
     const SSO: [&str; 7] = ["saml", "claims", "openid", "oidc", "sso", "entra", "azure"];
     const DIRECTORY: [&str; 4] = ["directory", "ldap", "domain", "kerberos"];
     let way = text(record, "LastLoginAuthenticationType").unwrap_or_default().to_ascii_lowercase();
     let is = |words: &[&str]| words.iter().any(|word| way.contains(word));
     let has = |key: &str| text(record, key).is_some();
-    if has("LastLoginSAMLIDPURL") || has("LastLoginSSOURL") || is(&SSO) {
+    Some(if has("LastLoginSAMLIDPURL") || has("LastLoginSSOURL") || is(&SSO) {
         Inferred::Sso
     } else if has("DomainName") || has("DistinguishedName") || is(&DIRECTORY) {
         Inferred::Directory
     } else {
         Inferred::Local
-    }
+    })
 }
 
 /// `derived`: whether the account is active, by the difference of the lists with and without inactive users.
@@ -130,7 +134,7 @@ fn user(row: Listed, derived: Option<bool>, decoding: &Decoding) -> User {
     user.username = row.text("UserName");
     user.display_name = full_name(&mut row);
     user.email_address = row.text("EmailAddress");
-    let is_reported = row.get("IsActive").is_some_and(|value| !value.is_null());
+    let is_reported = row.get("IsActive").is_some();
     user.enabled = row.flag("IsActive").or_else(|| derived.filter(|_| !is_reported));
     user.account_type = row.word("UserType");
     if application {
@@ -138,7 +142,7 @@ fn user(row: Listed, derived: Option<bool>, decoding: &Decoding) -> User {
         user.account_type = user.account_type.or_else(|| Some(decoding.word("application")));
     }
     user.signs_in_by = way.map(|way| decoding.word(&way));
-    user.inferred = if user.account_type.is_none() { Some(inferred) } else { None };
+    user.inferred = inferred.filter(|_| user.account_type.is_none());
     // .NET writes a DateTime without a time zone; it is taken as UTC, and counted. Applications do not log in: what is there all
     // the same stays in `extra`, where it misleads nobody.
     if user.kind != UserKind::Service || row.get("LastLoginDate").is_some_and(Value::is_null) {
@@ -186,8 +190,7 @@ mod tests {
 
     fn account(json: &str) -> (Account, Option<Inferred>) {
         let record: Record = serde_json::from_str(json).unwrap();
-        let inferred = text(&record, "UserType").is_none().then(|| inferred(&record));
-        (account_of(&record), inferred)
+        (account_of(&record), inferred(&record))
     }
 
     #[test]

@@ -2,9 +2,7 @@
 //! until seen, and names are compared without case (§2.1). Knows no HTTP.
 
 use super::reference::{Kind, Names, Reference, items};
-use crate::model::{
-    Group, GroupId, Harvest, LastLogin, ListKind, MembershipConflict, Outside, OutsideMember, User, UserId,
-};
+use crate::model::{Group, GroupId, Harvest, ListKind, MembershipConflict, Outside, OutsideMember, User, UserId};
 use crate::source::decode::{Decoding, Fields, Id, Listed, get};
 use ahash::AHashMap;
 use serde_json::Value;
@@ -233,10 +231,12 @@ fn user(
 ) -> (User, Vec<Outside>) {
     let mut row = Fields::of(row, "users", decoding).caseless();
     let mut user = User::new(row.id.to_text());
-    user.last_login = match last_login_path {
-        Some(path) => decoding.last_login(row.at(path)),
-        None => LastLogin::NotReported,
-    };
+    if let Some(path) = last_login_path {
+        user.last_login = decoding.last_login(row.at(path));
+        if matches!(row.at(path), Some(Value::Bool(_) | Value::Array(_) | Value::Object(_))) {
+            row.odd(path);
+        }
+    }
     let own = by_group.own.remove(&row.id);
     take_groups(&mut row, own.as_ref());
     let listed = by_group.of_user.remove(&row.id);

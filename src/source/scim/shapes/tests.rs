@@ -1,7 +1,7 @@
 //! Users and groups as providers word them.
 
 use super::*;
-use crate::model::{SourceIdentity, Told};
+use crate::model::{LastLogin, SourceIdentity, Told};
 use crate::source::decode::Record;
 use serde_json::json;
 
