@@ -13,6 +13,7 @@ mod custom;
 mod delivery;
 mod exceptions;
 mod faults;
+mod field;
 mod heard;
 mod inventory;
 mod memory;
