@@ -12,7 +12,7 @@ mod value;
 
 pub(super) use envelope::{Envelope, ListShape};
 pub(super) use fields::Fields;
-pub(super) use id::Id;
+pub(super) use id::{Id, tell_apart};
 pub(super) use notes::Decoding;
 pub(super) use value::get;
 
@@ -61,6 +61,16 @@ impl Record {
         match self.get(key).map(value::ids) {
             Some(value::Lenient::Read(found)) => found.ids,
             _ => Vec::new(),
+        }
+    }
+
+    /// Takes the fields of another record of the same object; what that lacks stays. Names are compared without case.
+    pub(super) fn take_over(&mut self, newer: Self) {
+        for (name, value) in newer.0 {
+            match self.place(&name, true) {
+                Some(at) => self.0[at].1 = value,
+                None => self.0.push((name, value)),
+            }
         }
     }
 
@@ -267,7 +277,8 @@ pub(super) fn listed(records: Records, key: &str, path: &str, total: Option<u64>
     if records.is_null && total != Some(0) {
         return Err(shape("$: expected a list, found null".to_owned()));
     }
-    let rows: Vec<Listed> = records.rows.into_iter().map(|record| Listed::of(record, key, false)).collect();
+    let mut rows: Vec<Listed> = records.rows.into_iter().map(|record| Listed::of(record, key, false)).collect();
+    tell_apart(rows.iter_mut().map(|row| &mut row.id));
     if let [row] = &rows[..]
         && records.is_single
         && !row.is_identified()

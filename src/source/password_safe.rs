@@ -11,7 +11,7 @@ mod shapes;
 
 use super::decode::{Decoding, Id, Listed, Records, listed};
 use super::lists::{
-    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, lacks, probed, strangers, without_id,
+    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, lacks, probed_rows, strangers, without_id,
 };
 use super::per_group::{Nouns, PerGroup};
 use super::{DirectoryGroups, Harvesting, Leaving, Probe, ProbedList, Probing, Source, SourceSettings};
@@ -329,12 +329,12 @@ impl PasswordSafe {
         let (mut plan, mut notes) = (Plan::default(), Vec::new());
         plan.add("a token, signing in and signing out", 3);
         let users = self.array(&self.users_path(), "UserID", &mut effort).await;
-        let mut lists = vec![probed(ListKind::Users, users.as_ref().map(|rows| (rows.len() as u64, None)))];
+        let mut lists = vec![probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)))];
         if let Ok(users) = &users {
             let states = self.active(users, &mut effort).await;
             plan.add("users", if states.is_some() { 3 } else { 2 });
             let groups = self.array(&self.groups_path(), "GroupID", &mut effort).await;
-            lists.push(probed(ListKind::Groups, groups.as_ref().map(|rows| (rows.len() as u64, None))));
+            lists.push(probed_rows(ListKind::Groups, groups.as_ref().map(|rows| (&rows[..], None))));
             plan.add("groups", 2);
             if let Ok(groups) = &groups {
                 let (below, more) = self.look_below(users, groups, &mut plan).await;
@@ -354,7 +354,7 @@ impl PasswordSafe {
         plan.add("members", plain.len() as u64);
         if let Some(group) = plain.first() {
             let rows = self.array(&self.members_path(&group.id), "UserID", &mut Effort::default()).await;
-            lists.push(probed(ListKind::Members, rows.as_ref().map(|rows| (rows.len() as u64, None))));
+            lists.push(probed_rows(ListKind::Members, rows.as_ref().map(|rows| (&rows[..], None))));
         }
         let (more, notes) = self.look_at_directory(users, groups, plan).await;
         lists.extend(more);

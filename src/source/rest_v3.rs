@@ -5,7 +5,7 @@
 mod shapes;
 
 use super::decode::{Decoding, Id, Record};
-use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, report};
+use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, probed_rows, report};
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
@@ -70,8 +70,8 @@ impl RestV3 {
         plan.add("a token", 1);
         let users = self.desk.client.get::<UsersPage>(&self.query(USERS)).await;
         let users = users.map(|page| (page.total, shapes::users(page.rows, &decoding)));
-        let shown = users.as_ref().map(|(total, rows)| (rows.len() as u64, *total));
-        let mut lists = vec![probed(ListKind::Users, shown)];
+        let shown = users.as_ref().map(|(total, rows)| (&rows[..], *total));
+        let mut lists = vec![probed_rows(ListKind::Users, shown)];
         if let (Some(hint), Err(why)) = (other_kinds(users.as_ref().err()), &mut lists[0].page) {
             *why = format!("{why}; {hint}");
         }
@@ -85,12 +85,12 @@ impl RestV3 {
             }
             let groups = self.desk.client.get::<GroupsPage>(&self.query(GROUPS)).await;
             let groups = groups.map(|page| (page.total, shapes::groups(page.rows, &decoding)));
-            let shown = groups.as_ref().map(|(total, rows)| (rows.len() as u64, *total));
+            let shown = groups.as_ref().map(|(total, rows)| (&rows[..], *total));
             if let Ok((total, rows)) = &groups {
                 plan.add("groups", pages(*total, rows.len() as u64));
             }
             counted &= groups.is_ok();
-            lists.push(probed(ListKind::Groups, shown));
+            lists.push(probed_rows(ListKind::Groups, shown));
         }
         let plan = Some(plan).filter(|_| counted && users.is_ok());
         Probe { clock_skew_seconds: self.desk.client.clock_skew_seconds(), plan, ..Probe::of(lists) }

@@ -9,7 +9,7 @@ mod shapes;
 
 use super::decode::{Decoding, Id, Listed, Record, Records, listed};
 use super::lists::{
-    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, is_hopeless, probed, report, settle_strangers,
+    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, is_hopeless, probed, probed_rows, report, settle_strangers,
     strangers,
 };
 use super::per_group::{Nouns, PerGroup};
@@ -218,7 +218,12 @@ impl Sra {
     async fn members(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
         let paths = paths(&tenant.policies, "/group-policy", "member");
         let of = Lists { kind: ListKind::Members, nouns: POLICIES, parent: "/group-policy" };
-        let (rows, tally, requests) = self.per_group(of, paths).await;
+        let (rows, mut tally, requests) = self.per_group(of, paths).await;
+        for (policy, members) in &rows {
+            if members.iter().any(shapes::has_odd_user) {
+                tally.doubt(policy, "the user_id of a member cannot be read".to_owned());
+            }
+        }
         tenant.policies.retain(|policy| !tally.removed().contains(&policy.id));
         tenant.unread_policies = tally.unknown();
         tenant.members = rows;
@@ -379,7 +384,7 @@ impl Sra {
         let users = users.map_or(&[][..], |page| &page.rows);
         let optional = |first: &&First| first.is_not_offered(users);
         let shown = |first: &First| {
-            probed(first.kind, first.page.as_ref().map(|page| (page.rows.len() as u64, page.told.total)))
+            probed_rows(first.kind, first.page.as_ref().map(|page| (&page.rows[..], page.told.total)))
         };
         let mut lists: Vec<ProbedList> = firsts.iter().filter(|first| !optional(first)).map(shown).collect();
         lists.extend(self.look_below(&firsts).await);
@@ -416,7 +421,7 @@ impl Sra {
         let mut lists = Vec::new();
         for (kind, path) in below {
             let page = self.page(&path, at).await;
-            lists.push(probed(kind, page.as_ref().map(|page| (page.rows.len() as u64, page.told.total))));
+            lists.push(probed_rows(kind, page.as_ref().map(|page| (&page.rows[..], page.told.total))));
         }
         if let Some(id) = row(ListKind::SecurityProviders) {
             let record = self.desk.client.get::<Record>(&format!("{}/security-provider/{id}", self.base)).await;

@@ -2,7 +2,14 @@
 //! same kinds. The whole program runs against a server that was written for the test and knows no product.
 
 mod absence;
+mod dates;
+mod lists;
+mod password_safe;
+mod pra;
+mod rows;
+mod scim;
 mod server;
+mod values;
 mod world;
 
 use super::rig::{Row, private, rows, stderr, stdout};
@@ -170,10 +177,13 @@ impl Field {
         self.table("memberships").into_iter().map(pair).collect()
     }
 
-    /// Open findings of a rule, by their subjects' ids.
+    /// Open findings of a rule, by their subjects' ids in the order of text.
     pub fn found(&self, rule: &str) -> Vec<String> {
         let open = |row: &Row| row["rule"] == rule && row["status"] != "resolved";
-        self.table("findings").into_iter().filter(open).map(|mut row| row.remove("subject_id").unwrap()).collect()
+        let findings = self.table("findings").into_iter().filter(open);
+        let mut ids: Vec<String> = findings.map(|mut row| row.remove("subject_id").unwrap()).collect();
+        ids.sort();
+        ids
     }
 
     /// The evidence of the source's own finding of `data-quality`; null where there is none.

@@ -196,6 +196,10 @@ impl Tenant {
                     groups_of.entry(user).or_default().push(group_id.clone());
                     continue;
                 }
+                if has_odd_user(&member) {
+                    decoding.odd("members", "user_id", &member.id.to_text());
+                    continue;
+                }
                 let name = external_name(Fields::of(member, "members", decoding));
                 harvest.outside.push(Outside { group_id: group_id.clone(), member: OutsideMember::Directory(name) });
             }
@@ -281,6 +285,11 @@ pub(super) fn user_of(member: &Listed) -> Option<Id> {
 /// Returns whether a user's row names the provider by which the user signs in.
 pub(super) fn names_provider(user: &Listed) -> bool {
     user.record.id("security_provider_id").is_some()
+}
+
+/// Returns whether a member of a policy is a user, and nobody can say which.
+pub(super) fn has_odd_user(member: &Listed) -> bool {
+    member.record.get("user_id").is_some_and(|id| !id.is_null()) && user_of(member).is_none()
 }
 
 /// Puts the user into a policy that is everybody's who comes this way, unless it is in it already.

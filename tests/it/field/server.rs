@@ -48,6 +48,12 @@ impl Reply {
         Self { hangs: true, ..Self::ok("") }
     }
 
+    /// The same answer with another body.
+    pub fn mapped(mut self, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Self {
+        self.body = change(self.body);
+        self
+    }
+
     pub fn with(mut self, header: impl Into<String>) -> Self {
         self.headers.push(header.into());
         self
@@ -83,6 +89,7 @@ impl Route {
 struct Shared {
     routes: Mutex<Vec<Route>>,
     log: Mutex<Vec<Request>>,
+    change: Mutex<Option<Arc<dyn Fn(Reply) -> Reply + Send + Sync>>>,
 }
 
 impl Shared {
@@ -92,7 +99,10 @@ impl Shared {
             let routes = self.routes.lock().unwrap();
             routes.iter().rev().find(|route| route.matches(&request.line)).map(|route| Arc::clone(&route.answer))
         };
-        answer.map_or_else(|| Reply::of(404, r#"{"message":"Not Found"}"#), |answer| answer(request))
+        let reply =
+            answer.map_or_else(|| Reply::of(404, r#"{"message":"Not Found"}"#), |answer| answer(request));
+        let change = self.change.lock().unwrap().clone();
+        change.map_or(reply.clone(), |change| change(reply))
     }
 
     fn serve(&self, stream: impl Read + Write) {
@@ -176,6 +186,11 @@ impl Server {
     pub fn answer(&self, begins: &str, answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
         let route = Route { begins: begins.to_owned(), answer: Arc::new(answer) };
         self.shared.routes.lock().unwrap().push(route);
+    }
+
+    /// Changes every answer.
+    pub fn change(&self, change: impl Fn(Reply) -> Reply + Send + Sync + 'static) {
+        *self.shared.change.lock().unwrap() = Some(Arc::new(change));
     }
 
     /// Gives the first `times` answers so, and then those of before.
