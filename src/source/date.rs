@@ -60,7 +60,9 @@ pub fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
         Raw::Number(digits) => (digits, of_number(digits)),
     };
     match reading {
-        Reading::At(at) if is_too_early(at.value) || is_end_of_time(at.value) => plain(LastLogin::Unreadable(text.into())),
+        Reading::At(at) if is_too_early(at.value) || is_end_of_time(at.value) => {
+            plain(LastLogin::Unreadable(text.into()))
+        }
         Reading::At(at) => Parsed { value: LastLogin::At(at.value), assumed_utc: at.assumed_utc },
         Reading::Sentinel => plain(LastLogin::Never { sentinel: Some(text.into()) }),
         Reading::Unreadable => plain(LastLogin::Unreadable(text.into())),

@@ -352,12 +352,16 @@ impl PasswordSafe {
         let mut lists = Vec::new();
         let plain: Vec<&Listed> = groups.iter().filter(|group| kind_of(group) == Kind::Plain).collect();
         plan.add("members", plain.len() as u64);
+        let mut members = BTreeMap::new();
         if let Some(group) = plain.first() {
             let rows = self.array(&self.members_path(&group.id), "UserID", &mut Effort::default()).await;
             lists.push(probed_rows(ListKind::Members, rows.as_ref().map(|rows| (&rows[..], None))));
+            members.extend(rows.ok().map(|rows| (group.id.clone(), rows)));
         }
-        let (more, notes) = self.look_at_directory(users, groups, plan).await;
+        let (more, mut notes) = self.look_at_directory(users, groups, plan).await;
         lists.extend(more);
+        let doubt = evidence::doubt(users, &members);
+        notes.extend(doubt.map(|why| format!("users: {why}; a run looks for evidence in the members of all groups")));
         (lists, notes)
     }
 }

@@ -125,6 +125,11 @@ impl PerGroup {
         self.read.len()
     }
 
+    /// Returns whether an object's list was read to its proof.
+    pub(super) fn was_read(&self, id: &Id) -> bool {
+        self.read.contains(id)
+    }
+
     /// Returns the objects whose lists nobody asked for.
     pub(super) fn untried(&self) -> BTreeSet<Id> {
         let tried = |id: &Id| self.failures.contains_key(id) || self.unproven.contains_key(id);

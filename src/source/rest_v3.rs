@@ -47,8 +47,12 @@ impl RestV3 {
         let groups = if failed {
             Vec::new()
         } else {
-            let (groups, report) = self.groups(&decoding).await;
+            let (mut groups, report) = self.groups(&decoding).await;
             lists.push(report);
+            // Whoever is in groups that cannot be read may be in any.
+            if decoding.odd_values().iter().any(|odd| odd.field == "users.group_memberships") {
+                groups.iter_mut().for_each(|group| group.members_known = Some(false));
+            }
             groups
         };
         let mut harvest = Harvest {

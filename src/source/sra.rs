@@ -9,7 +9,7 @@ mod shapes;
 
 use super::decode::{Decoding, Id, Listed, Record, Records, listed};
 use super::lists::{
-    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, is_hopeless, probed, probed_rows, report, settle_strangers,
+    Desk, MOST_STRANGERS, empty_report, failed, in_words, is_hopeless, probed, probed_rows, report, settle_strangers,
     strangers,
 };
 use super::per_group::{Nouns, PerGroup};
@@ -344,7 +344,8 @@ impl Sra {
             harvest.warnings.push(format!("directory users were not resolved: {refusal}"));
             return;
         }
-        let (mut unread, mut first) = (0_u64, None);
+        let before = self.desk.client.requests();
+        let mut tally = PerGroup::of(ListKind::DirectoryMembers, USERS, ids.iter().cloned());
         let mut answers = stream::iter(ids)
             .map(|id| async move {
                 let path = format!("/user/{}/group-policies", id.in_path());
@@ -354,38 +355,34 @@ impl Sra {
             .buffer_unordered(self.desk.walk.concurrency);
         while let Some((id, walked)) = answers.next().await {
             let walked: Walked<Listed, WireError> = walked;
-            let hopeless = walked.end.as_ref().is_err_and(is_hopeless);
-            let (rows, others) = identified(walked.rows);
-            match walked.end {
-                Ok(End::Proven(_)) if others == 0 => {
-                    tenant.resolved.insert(id, rows.into_iter().map(|row| row.id).collect());
+            if let Err(error) = walked.end {
+                if tally.failed(&id, error) {
+                    break;
                 }
-                Ok(_) => unread += 1,
-                Err(error) => {
-                    unread += 1;
-                    first.get_or_insert(error);
-                }
+                continue;
             }
-            if hopeless {
-                break;
+            let rows = tally.take(&id, walked);
+            if tally.was_read(&id) {
+                tenant.resolved.insert(id, rows.into_iter().map(|row| row.id).collect());
             }
         }
-        if let Some(error) = first {
-            harvest
-                .warnings
-                .push(format!("the policies of {unread} directory users could not be read; the first: {error}"));
+        drop(answers);
+        if tally.needs_list() {
+            tally.settle(self.named_now("/user").await.as_ref());
         }
+        let requests = self.desk.client.requests() - before;
+        harvest.lists.push(tally.report(self.query("/user/{id}/group-policies"), requests));
     }
 
     /// One page of each list, and what a run would cost by what they show.
     async fn look(&self) -> Probe {
         let firsts = self.firsts().await;
-        let users = firsts.iter().find(|first| first.kind == ListKind::Users).and_then(|first| first.page.as_ref().ok());
+        let users =
+            firsts.iter().find(|first| first.kind == ListKind::Users).and_then(|first| first.page.as_ref().ok());
         let users = users.map_or(&[][..], |page| &page.rows);
         let optional = |first: &&First| first.is_not_offered(users);
-        let shown = |first: &First| {
-            probed_rows(first.kind, first.page.as_ref().map(|page| (&page.rows[..], page.told.total)))
-        };
+        let shown =
+            |first: &First| probed_rows(first.kind, first.page.as_ref().map(|page| (&page.rows[..], page.told.total)));
         let mut lists: Vec<ProbedList> = firsts.iter().filter(|first| !optional(first)).map(shown).collect();
         lists.extend(self.look_below(&firsts).await);
         let rest = plan(&firsts);
@@ -453,6 +450,7 @@ struct Lists {
 }
 
 const POLICIES: Nouns = Nouns { rows: "members", one: "policy", many: "policies" };
+const USERS: Nouns = Nouns { rows: "policies", one: "user", many: "users" };
 const VENDORS: Nouns = Nouns { rows: "users", one: "vendor", many: "vendors" };
 
 /// Returns the path of each object's own list.

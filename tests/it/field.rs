@@ -3,12 +3,15 @@
 
 mod absence;
 mod dates;
+mod directory;
+mod errors;
 mod lists;
 mod password_safe;
 mod pra;
 mod rows;
 mod scim;
 mod server;
+mod tls;
 mod values;
 mod world;
 
@@ -203,6 +206,15 @@ impl Field {
             assert_eq!(self.found(rule), [""; 0], "{rule}");
         }
     }
+}
+
+/// Tests every case at the same time: what fails is asked for again after pauses.
+fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| test(case));
+        }
+    });
 }
 
 fn is_published(path: &Path) -> bool {

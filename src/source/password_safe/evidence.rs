@@ -17,10 +17,7 @@ pub(super) fn coverage(
     gone: usize,
 ) -> (Coverage, Coverage) {
     let without_id = |rows: u64| (rows > 0).then(|| without_id(rows));
-    let users = doubts
-        .0
-        .or_else(|| without_id(lists.unidentified.0))
-        .or_else(|| is_round(lists.users.len()).filter(|_| !members_support(&lists.users, &found.members)));
+    let users = doubts.0.or_else(|| without_id(lists.unidentified.0)).or_else(|| doubt(&lists.users, &found.members));
     // A longer list of the same server shows that it does not cut there.
     let groups = doubts
         .1
@@ -37,6 +34,11 @@ pub(super) fn coverage(
         None => Coverage::Complete { proof: format!("{rows} rows, the same ids when read again at the end{more}") },
     };
     (proven(lists.users.len(), users, &others), proven(lists.groups.len(), groups, ""))
+}
+
+/// Returns why the list of users may have been cut, where these members do not support it.
+pub(super) fn doubt(users: &[Listed], members: &BTreeMap<Id, Vec<Listed>>) -> Option<String> {
+    is_round(users.len()).filter(|_| !members_support(users, members))
 }
 
 /// Returns the group whose list may be cut, and why: the longest one, where it ends at a round number and no list of the same

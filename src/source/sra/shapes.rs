@@ -289,7 +289,11 @@ pub(super) fn names_provider(user: &Listed) -> bool {
 
 /// Returns whether a member of a policy is a user, and nobody can say which.
 pub(super) fn has_odd_user(member: &Listed) -> bool {
-    member.record.get("user_id").is_some_and(|id| !id.is_null()) && user_of(member).is_none()
+    let has = |key: &str| {
+        let value = member.record.get(key).unwrap_or(&Value::Null);
+        !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty())
+    };
+    has("user_id") && user_of(member).is_none() && !has("distinguished_name") && !has("group_name")
 }
 
 /// Puts the user into a policy that is everybody's who comes this way, unless it is in it already.

@@ -2,7 +2,7 @@
 
 use super::server::Reply;
 use super::world::{CONFIG, SAFE, all, config_api, config_list, safe, safe_list};
-use super::{Field, SECOND};
+use super::{Field, SECOND, at_once};
 use crate::rig::{stderr, stdout};
 use serde_json::{Value, json};
 
@@ -26,7 +26,11 @@ fn members_that_answer_404_for_every_listed_policy_leave_the_policies_with_unkno
     assert_eq!(field.column("groups", "id"), ["1", "2", "3"]);
     assert_eq!(field.column("groups", "member_count"), ["", "", ""]);
     assert_eq!(field.coverage("members"), "failed");
-    assert_eq!(field.column("users", "groups_known"), ["false", "false", "false", "true"], "no group can hold the API account");
+    assert_eq!(
+        field.column("users", "groups_known"),
+        ["false", "false", "false", "true"],
+        "no group can hold the API account"
+    );
     field.concludes_nothing_from_absence();
     let said = format!("{}{}", stdout(&ran), stderr(&ran));
     assert!(said.contains("the members of 3 policies answered 404 though the list of policies names them"), "{said}");
@@ -73,10 +77,14 @@ fn members_of_a_policy_that_answer_410_or_403_stay_with_their_older_confirmation
 
 #[test]
 fn members_of_a_policy_that_answer_500_or_another_shape_stay_with_their_older_confirmation() {
-    let said = unread_policy_keeps_its_members(Reply::of(500, "boom"));
-    assert!(said.contains("GET /api/config/v1/group-policy/1/member"), "{said}");
-    let said = unread_policy_keeps_its_members(Reply::ok(r#"{"error":"not now"}"#));
-    assert!(said.contains(r#"found an object with "error""#), "{said}");
+    let replies = [
+        (Reply::of(500, "boom"), "GET /api/config/v1/group-policy/1/member"),
+        (Reply::ok(r#"{"error":"not now"}"#), r#"found an object with "error""#),
+    ];
+    at_once(replies, |(reply, wanted)| {
+        let said = unread_policy_keeps_its_members(reply);
+        assert!(said.contains(wanted), "{said}");
+    });
 }
 
 #[test]
@@ -119,7 +127,9 @@ fn a_policy_is_not_removed_where_the_list_cannot_be_read_again() {
 // A3, and other statuses of the same kind
 #[test]
 fn users_of_a_listed_group_that_answer_404_or_500_stay_with_their_older_confirmation() {
-    for reply in [Reply::of(404, "User Group not found"), Reply::of(500, ""), Reply::of(410, ""), Reply::ok(r#"{"Data":[]}"#)] {
+    let replies =
+        [Reply::of(404, "User Group not found"), Reply::of(500, ""), Reply::of(410, ""), Reply::ok(r#"{"Data":[]}"#)];
+    at_once(replies, |reply| {
         let field = safe();
         field.first(0);
         field.server.on(&format!("GET {SAFE}/UserGroups/1/Users"), reply);
@@ -134,7 +144,7 @@ fn users_of_a_listed_group_that_answer_404_or_500_stay_with_their_older_confirma
         safe_list(&field.server, "/UserGroups/1/Users", json!([{"UserID":1}]));
         field.third(0);
         assert_eq!(field.column("changes", "kind"), [""; 0]);
-    }
+    });
 }
 
 #[test]
@@ -155,7 +165,7 @@ fn a_group_that_was_empty_stays_so_while_its_members_cannot_be_read() {
 
 #[test]
 fn users_of_a_vendor_that_answer_404_are_not_removed() {
-    for reply in [Reply::of(404, ""), Reply::of(500, ""), Reply::of(403, "no")] {
+    at_once([Reply::of(404, ""), Reply::of(500, ""), Reply::of(403, "no")], |reply| {
         let field = config_api("pra");
         field.first(0);
         field.server.on(&format!("GET {CONFIG}/vendor/7/user"), reply);
@@ -165,7 +175,7 @@ fn users_of_a_vendor_that_answer_404_are_not_removed() {
         assert_eq!(field.group("vendor:7")["member_count"], "");
         let checked = field.check(1);
         assert!(checked.contains("BAD   source s: vendor-users"), "{checked}");
-    }
+    });
 }
 
 /// A list that the first run read and that answers 404 in the second.
@@ -178,7 +188,9 @@ fn list_that_is_gone(kind: &str, path: &str) -> Field {
 
 #[test]
 fn whole_lists_that_answer_404_after_they_were_read_remove_nobody() {
-    for (kind, path) in [("rs", "/group-policy"), ("pra", "/vendor"), ("pra", "/api-account"), ("rs", "/security-provider")] {
+    for (kind, path) in
+        [("rs", "/group-policy"), ("pra", "/vendor"), ("pra", "/api-account"), ("rs", "/security-provider")]
+    {
         let field = list_that_is_gone(kind, path);
         let ran = field.run_at(SECOND);
         let said = format!("{path}: {}{}", stdout(&ran), stderr(&ran));
@@ -216,4 +228,24 @@ fn a_security_provider_whose_record_is_not_found_leaves_its_users_groups_unknown
     assert_eq!(field.user("2")["groups_known"], "false");
     assert!(field.proof("security-providers").contains("the default policies of 1 of 1 are unknown"));
     assert!(field.check(1).contains("BAD   source s: security-providers"));
+}
+
+#[test]
+fn lists_of_groups_that_fail_in_the_second_run_remove_nothing() {
+    let routes = [
+        "/api/public/v3/groups",
+        "/api/config/v1/group-policy",
+        "/BeyondTrust/api/public/v3/UserGroups",
+        "/scim/v2/Groups",
+    ];
+    for field in all() {
+        field.first(0);
+        for route in routes {
+            field.server.on(&format!("GET {route}"), Reply::of(403, "{}"));
+        }
+        field.second(3);
+        field.concludes_nothing_from_absence();
+        assert_eq!(field.column("changes", "kind"), [""; 0]);
+        assert!(field.check(1).contains("BAD   source s: groups"));
+    }
 }

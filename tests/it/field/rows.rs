@@ -1,11 +1,11 @@
 //! Rows without an id, and ids of every form.
 
-use super::Field;
 use super::server::Reply;
 use super::world::{
-    CONFIG, GUIDE, config_api, config_list, config_user, guide, guide_list, guide_user, safe, safe_list, safe_user, scim,
-    scim_list, scim_user,
+    CONFIG, GUIDE, config_api, config_list, config_user, guide, guide_list, guide_user, safe, safe_list, safe_user,
+    scim, scim_list, scim_user,
 };
+use super::{Field, at_once};
 use serde_json::{Value, json};
 
 /// Values that are no id.
@@ -105,12 +105,20 @@ fn a_group_without_an_id_leaves_nobody_in_no_group() {
     field.first(3);
     field.concludes_nothing_from_absence();
     let field = config_api("pra");
-    config_list(&field.server, "/group-policy", json!([{"id":1,"name":"Administrators"},{"id":null,"name":"Operators"}]));
+    config_list(
+        &field.server,
+        "/group-policy",
+        json!([{"id":1,"name":"Administrators"},{"id":null,"name":"Operators"}]),
+    );
     field.first(3);
     field.concludes_nothing_from_absence();
     assert_eq!(field.coverage("groups"), "drifted");
     let field = safe();
-    safe_list(&field.server, "/UserGroups", json!([{"GroupID":1,"Name":"Administrators","GroupType":"BeyondInsight"},{}]));
+    safe_list(
+        &field.server,
+        "/UserGroups",
+        json!([{"GroupID":1,"Name":"Administrators","GroupType":"BeyondInsight"},{}]),
+    );
     field.first(3);
     field.concludes_nothing_from_absence();
 }
@@ -127,15 +135,24 @@ fn a_member_without_a_user_leaves_the_members_of_its_group_unknown() {
     field.first(3);
     field.concludes_nothing_from_absence();
     assert_eq!(field.group("2")["member_count"], "");
+    // A blank is no user; the member is one of a directory.
+    let field = config_api("pra");
+    let of_directory = json!({"id":3,"user_id":"","distinguished_name":"CN=x","security_provider_id":1});
+    config_list(&field.server, "/group-policy/2/member", json!([{"id":2,"user_id":2}, of_directory]));
+    field.first(0);
+    let group = field.group("2");
+    assert_eq!((group["member_count"].as_str(), group["external_member_count"].as_str()), ("1", "1"));
 }
 
 #[test]
 fn users_whose_own_record_answers_404_are_kept_while_the_list_names_them() {
-    for reply in [Reply::of(404, "{}"), Reply::of(410, ""), Reply::of(403, ""), Reply::of(500, "")] {
+    at_once([Reply::of(404, "{}"), Reply::of(410, ""), Reply::of(403, ""), Reply::of(500, "")], |reply| {
         let field = guide();
         let sparse = |id: u64, name: &str| json!({"id": id, "username": name, "display_name": name, "enabled": true});
         for (id, name) in [(1, "ann"), (2, "ben"), (3, "cid")] {
-            field.server.on(&format!("GET {GUIDE}/users/{id}"), Reply::ok(guide_user(id, name, &[id.min(2)]).to_string()));
+            field
+                .server
+                .on(&format!("GET {GUIDE}/users/{id}"), Reply::ok(guide_user(id, name, &[id.min(2)]).to_string()));
         }
         guide_list(&field.server, "users", json!([sparse(1, "ann"), sparse(2, "ben"), sparse(3, "cid")]));
         field.first(0);
@@ -147,7 +164,7 @@ fn users_whose_own_record_answers_404_are_kept_while_the_list_names_them() {
         assert_eq!(field.coverage("user-details"), "failed");
         assert_eq!(field.column("groups", "member_count"), ["", ""]);
         assert!(field.check(1).contains("BAD   source s: user-details"));
-    }
+    });
 }
 
 #[test]
@@ -176,7 +193,11 @@ fn an_answer_that_changes_between_readings_of_a_policy_s_members_is_not_proven()
         // One page shows fewer rows than its own total, every time.
         let rows = json!([{"id":2,"user_id":2}]).to_string();
         let page = request.number("current_page").unwrap();
-        if page == 1 { Reply::ok(rows).with("X-BT-Pagination-Total: 2") } else { Reply::ok("[]").with("X-BT-Pagination-Total: 2") }
+        if page == 1 {
+            Reply::ok(rows).with("X-BT-Pagination-Total: 2")
+        } else {
+            Reply::ok("[]").with("X-BT-Pagination-Total: 2")
+        }
     });
     field.first(3);
     field.concludes_nothing_from_absence();

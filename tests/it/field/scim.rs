@@ -72,7 +72,11 @@ fn a_group_that_the_list_read_again_no_longer_names_was_removed() {
     field.first(0);
     let [one, two] = ["g1", "g2"].map(|id| json!({"id":id,"displayName":id,"members":[{"value":"1"}]}));
     scim_list(&field.server, "/Groups", json!([two]));
-    field.server.at_first(2, &format!("GET {SCIM}/Groups"), Reply::ok(json!({"totalResults":2,"Resources":[one,two]}).to_string()));
+    field.server.at_first(
+        2,
+        &format!("GET {SCIM}/Groups"),
+        Reply::ok(json!({"totalResults":2,"Resources":[one,two]}).to_string()),
+    );
     field.server.on(&format!("GET {SCIM}/Groups/g1"), Reply::of(404, ""));
     field.server.on(&format!("GET {SCIM}/Groups/g2"), Reply::ok(two.to_string()));
     field.second(0);
@@ -117,14 +121,26 @@ fn members_are_read_from_texts_numbers_objects_and_links() {
 
 #[test]
 fn a_member_that_names_nobody_leaves_the_members_of_that_group_unknown_and_stays_in_extra() {
-    for odd in [json!({"display":"ann"}), json!(true), json!({"$ref":"Devices/1"}), json!([1]), json!(""), json!(7.5), Value::Null] {
+    for odd in [
+        json!({"display":"ann"}),
+        json!(true),
+        json!({"$ref":"Devices/1"}),
+        json!([1]),
+        json!(""),
+        json!(7.5),
+        Value::Null,
+    ] {
         let field = members_of(json!([
             {"id":"g1","displayName":"One","members":[{"value":"1"}, odd]},
             {"id":"g2","displayName":"Two","members":[{"value":"2"}]},
         ]));
         field.concludes_nothing_from_absence();
         assert_eq!(field.column("groups", "member_count"), ["", "1"], "{odd}");
-        assert!(field.group("g1")["extra"].contains(&format!("\"members\":[{odd}]")), "{odd}: {}", field.group("g1")["extra"]);
+        assert!(
+            field.group("g1")["extra"].contains(&format!("\"members\":[{odd}]")),
+            "{odd}: {}",
+            field.group("g1")["extra"]
+        );
         assert_eq!(field.quality()["unreadable_values"]["groups.members"]["count"], 1, "{odd}");
     }
 }
@@ -202,7 +218,10 @@ fn names_of_attributes_are_compared_without_case_at_every_level() {
     scim_groups(&field.server, json!([{"id":"g1","displayName":"G","members":[{"value":"1"}]}]));
     field.first(0);
     let user = field.user("1");
-    assert_eq!(["username", "display_name", "email_address", "enabled"].map(|key| user[key].as_str()), ["ann", "Ann Ott", "a@x", "false"]);
+    assert_eq!(
+        ["username", "display_name", "email_address", "enabled"].map(|key| user[key].as_str()),
+        ["ann", "Ann Ott", "a@x", "false"]
+    );
 }
 
 #[test]

@@ -60,7 +60,8 @@ impl Reply {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let length = if self.status == 204 { String::new() } else { format!("Content-Length: {}\r\n", self.body.len()) };
+        let length =
+            if self.status == 204 { String::new() } else { format!("Content-Length: {}\r\n", self.body.len()) };
         let headers: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
         let head = format!("HTTP/1.1 {} x\r\n{length}{headers}Connection: close\r\n\r\n", self.status);
         [head.into_bytes(), self.body.clone()].concat()
@@ -99,8 +100,7 @@ impl Shared {
             let routes = self.routes.lock().unwrap();
             routes.iter().rev().find(|route| route.matches(&request.line)).map(|route| Arc::clone(&route.answer))
         };
-        let reply =
-            answer.map_or_else(|| Reply::of(404, r#"{"message":"Not Found"}"#), |answer| answer(request));
+        let reply = answer.map_or_else(|| Reply::of(404, r#"{"message":"Not Found"}"#), |answer| answer(request));
         let change = self.change.lock().unwrap().clone();
         change.map_or(reply.clone(), |change| change(reply))
     }

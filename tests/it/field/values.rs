@@ -3,8 +3,8 @@
 use super::Field;
 use super::server::Reply;
 use super::world::{
-    GUIDE, SAFE, SCIM, all, config_api, config_list, config_user, guide, guide_list, guide_user, safe, safe_list, safe_user, scim,
-    scim_list, scim_user,
+    GUIDE, SAFE, SCIM, all, config_api, config_list, config_user, guide, guide_list, guide_user, safe, safe_list,
+    safe_user, scim, scim_list, scim_user,
 };
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -149,7 +149,9 @@ fn texts_are_read_from_numbers_and_other_types_stay_in_extra() {
 
 #[test]
 fn memberships_of_the_guide_are_read_from_texts_objects_and_one_alone() {
-    for written in [json!(["1"]), json!([{"id":1}]), json!([{"value":"1"}]), json!({"id":1}), json!(1), json!("1"), json!([1.0])] {
+    for written in
+        [json!(["1"]), json!([{"id":1}]), json!([{"value":"1"}]), json!({"id":1}), json!(1), json!("1"), json!([1.0])]
+    {
         let field = with_field([Some("group_memberships"), None, None, None], &written).remove(0);
         field.first(0);
         assert_eq!(field.memberships(), ["1:1"], "{written}");
@@ -263,6 +265,19 @@ fn odd_values_of_groups_and_members_cost_no_list() {
     assert_eq!(field.memberships(), ["1:1", "2:2", "2:3"]);
     assert_eq!(field.server.count(&format!("GET {SAFE}/Users/*")), 0);
     let field = scim();
-    field.server.on(&format!("GET {SCIM}/ServiceProviderConfig"), Reply::ok(r#"{"filter":{"maxResults":"2.0"},"sort":7}"#));
+    field
+        .server
+        .on(&format!("GET {SCIM}/ServiceProviderConfig"), Reply::ok(r#"{"filter":{"maxResults":"2.0"},"sort":7}"#));
     field.first(0);
+}
+
+#[test]
+fn a_group_is_not_counted_where_somebody_s_memberships_are_unknown() {
+    let field = guide();
+    let mut odd = guide_user(2, "ben", &[]);
+    odd["group_memberships"] = json!("1,2");
+    guide_list(&field.server, "users", json!([guide_user(1, "ann", &[1]), odd]));
+    field.first(0);
+    field.concludes_nothing_from_absence();
+    assert_eq!(field.group("2")["member_count"], "", "Ben may be in it");
 }

@@ -11,7 +11,8 @@ pub const SAFE: &str = "/BeyondTrust/api/public/v3";
 pub const SCIM: &str = "/scim/v2";
 
 fn token(server: &Server, path: &str) {
-    server.on(&format!("POST {path}"), Reply::ok(r#"{"access_token":"t0ken","token_type":"Bearer","expires_in":3600}"#));
+    server
+        .on(&format!("POST {path}"), Reply::ok(r#"{"access_token":"t0ken","token_type":"Bearer","expires_in":3600}"#));
 }
 
 /// A list of the Configuration API, cut by the page that is asked for.
@@ -136,7 +137,10 @@ pub fn scim_groups(server: &Server, groups: Value) {
 pub fn scim() -> Field {
     let server = Server::start();
     token(&server, "/oauth2/token");
-    server.on(&format!("GET {SCIM}/ServiceProviderConfig"), Reply::ok(r#"{"filter":{"supported":true,"maxResults":200}}"#));
+    server.on(
+        &format!("GET {SCIM}/ServiceProviderConfig"),
+        Reply::ok(r#"{"filter":{"supported":true,"maxResults":200}}"#),
+    );
     scim_list(&server, "/Users", json!([scim_user("1", "ann"), scim_user("2", "ben"), scim_user("3", "cid")]));
     let groups = json!([
         {"id":"g1","displayName":"Administrators","members":[{"value":"1"}]},
