@@ -141,7 +141,7 @@ fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Check
                 checks.good(format!("source {name}: {rows} of {} {kind} in one page", thousands(*total)));
             }
             Ok((rows, None)) => {
-                checks.good(format!("source {name}: {rows} {kind} in one page; the API reports no total"))
+                checks.good(format!("source {name}: {rows} {kind} in one page; the API reports no total"));
             }
             Err(why) => checks.bad(format!("source {name}: {kind}: {why}")),
         }

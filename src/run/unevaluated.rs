@@ -27,8 +27,8 @@ pub(super) fn lines(sources: &[SourceEntry], rules: &[RuleEntry]) -> Vec<String>
 }
 
 fn line(source: &str, rules: &[RuleEntry]) -> Option<String> {
-    let of_source = |rule: &&str| rules.iter().find(|entry| entry.source == source && entry.rule == **rule);
-    let entries: Vec<&RuleEntry> = RULES.iter().filter_map(|rule| of_source(&rule)).collect();
+    let of_source = |rule: &str| rules.iter().find(|entry| entry.source == source && entry.rule == rule);
+    let entries: Vec<&RuleEntry> = RULES.iter().filter_map(|rule| of_source(rule)).collect();
     let partly: Vec<String> = entries.iter().filter_map(|entry| accounts(entry)).collect();
     let not_at_all = reasons(&entries);
     let mut parts = Vec::new();

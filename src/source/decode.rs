@@ -78,14 +78,17 @@ impl Body for Record {}
 
 thread_local! {
     /// Names of fields: every row of a list repeats them, and whether a name means a secret takes a search for many words.
-    static NAMES: RefCell<AHashMap<Box<str>, (Arc<str>, bool)>> = RefCell::default();
+    static NAMES: RefCell<AHashMap<Box<str>, Name>> = RefCell::default();
 }
+
+/// The one copy of a name, and whether it means a secret.
+type Name = (Arc<str>, bool);
 
 /// Names that are kept; servers that make up more pay for a new one each time.
 const MOST_NAMES: usize = 4096;
 
 /// Returns the one copy of a field's name, and whether it means a secret.
-fn name_of(key: &str) -> (Arc<str>, bool) {
+fn name_of(key: &str) -> Name {
     NAMES.with_borrow_mut(|names| {
         if let Some((name, secret)) = names.get(key) {
             return (Arc::clone(name), *secret);
@@ -98,7 +101,7 @@ fn name_of(key: &str) -> (Arc<str>, bool) {
     })
 }
 
-/// How serde_json names the only member of a number that keeps all its digits: in the place of a row it looks like an object.
+/// How `serde_json` names the only member of a number that keeps all its digits: in the place of a row it looks like an object.
 const NUMBER: &str = "$serde_json::private::Number";
 
 impl<'de> Deserialize<'de> for Record {

@@ -350,9 +350,9 @@ impl PasswordSafe {
     /// Reads the members of one group, and the groups of one directory user where a run reads those.
     async fn look_below(&self, users: &[Listed], groups: &[Listed], plan: &mut Plan) -> (Vec<ProbedList>, Vec<String>) {
         let mut lists = Vec::new();
-        let plain: Vec<&Listed> = groups.iter().filter(|group| kind_of(group) == Kind::Plain).collect();
-        plan.add("members", plain.len() as u64);
-        if let Some(group) = plain.first() {
+        let own: Vec<&Listed> = groups.iter().filter(|group| kind_of(group) == Kind::Plain).collect();
+        plan.add("members", own.len() as u64);
+        if let Some(group) = own.first() {
             let rows = self.array(&self.members_path(&group.id), "UserID", &mut Effort::default()).await;
             lists.push(probed(ListKind::Members, rows.as_ref().map(|rows| (rows.len() as u64, None))));
         }

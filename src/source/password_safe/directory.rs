@@ -93,24 +93,23 @@ fn counted(groups: usize) -> String {
     if groups == 1 { "1 directory group".to_owned() } else { format!("{groups} directory groups") }
 }
 
+/// Words for groups that the configuration leaves out.
+fn why_skipped(groups: usize) -> String {
+    format!(
+        "the members of {} are unknown, because directory_groups = \"skip\"; \"by-user\" reads them with a request a user",
+        counted(groups)
+    )
+}
+
 /// Returns the users who can be in these groups: local and application users are in none that a directory is known to fill.
-fn candidates(kinds: &BTreeSet<&'static str>, users: &[&Listed]) -> BTreeSet<Id> {
-    let untyped = kinds.contains("unknown");
+fn candidates(groups: &[Listed], users: &[&Listed]) -> BTreeSet<Id> {
+    let untyped = groups.iter().any(|group| kind_of(group) == Kind::Unknown);
     let can = |record: &Record| match shapes::account_of(record) {
         Account::Application => false,
         Account::Local => untyped,
         Account::Other => true,
     };
     users.iter().filter(|user| can(&user.record)).map(|user| user.id.clone()).collect()
-}
-
-fn kinds(groups: &[Listed]) -> BTreeSet<&'static str> {
-    let word = |group: &Listed| match kind_of(group) {
-        Kind::Plain => None,
-        Kind::Directory => Some("directory"),
-        Kind::Unknown => Some("unknown"),
-    };
-    groups.iter().filter_map(word).collect()
 }
 
 impl PasswordSafe {
@@ -120,27 +119,17 @@ impl PasswordSafe {
     pub(super) async fn directory(&self, groups: &[Listed], listed: &[Listed], inactive: &[Listed]) -> Directory {
         let users: Vec<&Listed> = listed.iter().chain(inactive).collect();
         let named = groups.iter().filter(|group| kind_of(group) != Kind::Plain).map(|group| group.id.clone());
-        let mut directory = Directory {
-            groups: named.collect(),
-            candidates: candidates(&kinds(groups), &users),
-            ..Directory::default()
-        };
+        let mut directory =
+            Directory { groups: named.collect(), candidates: candidates(groups, &users), ..Directory::default() };
         if directory.groups.is_empty() {
             return directory;
         }
         match self.directory_groups {
-            DirectoryGroups::Skip => directory.warnings.push(self.why_skipped(directory.groups.len())),
+            DirectoryGroups::Skip => directory.warnings.push(why_skipped(directory.groups.len())),
             DirectoryGroups::ByUser => self.by_user(&mut directory, inactive).await,
             DirectoryGroups::Sync => self.synchronised(&mut directory).await,
         }
         directory
-    }
-
-    fn why_skipped(&self, groups: usize) -> String {
-        format!(
-            "the members of {} are unknown, because directory_groups = \"skip\"; \"by-user\" reads them with a request a user",
-            counted(groups)
-        )
     }
 
     /// Returns why a request for each of so many users does not fit the time that is left.
@@ -254,9 +243,9 @@ impl PasswordSafe {
             return (Vec::new(), Vec::new());
         }
         let users: Vec<&Listed> = users.iter().collect();
-        let candidates = candidates(&kinds(groups), &users);
+        let candidates = candidates(groups, &users);
         match self.directory_groups {
-            DirectoryGroups::Skip => (Vec::new(), vec![self.why_skipped(count)]),
+            DirectoryGroups::Skip => (Vec::new(), vec![why_skipped(count)]),
             DirectoryGroups::Sync => {
                 plan.add("directory groups to synchronise", count as u64);
                 let text = format!(
