@@ -386,15 +386,18 @@ fn once(lists: Lists, found: Found, (users, groups): (Effort, Effort), passes: u
 /// Says how states were found that the records do not report.
 fn warn_of_states(harvest: &mut Harvest, users: &[Listed], active: Option<&BTreeSet<Id>>, inactive: &[Listed]) {
     let Some(active) = active else { return };
+    let changes_nothing = users.iter().all(|row| active.contains(&row.id));
+    harvest.hides_inactive = changes_nothing;
     if !inactive.is_empty() {
         harvest.warnings.push(format!(
             "this version does not report IsActive and ignores includeInactive: {} users were found only by id and count as \
              inactive; inactive users in no group are not in the list",
             inactive.len()
         ));
-    } else if users.iter().all(|row| active.contains(&row.id)) {
+    } else if changes_nothing {
         harvest.warnings.push(
-            "this version does not report IsActive, and includeInactive changed nothing: every listed user counts as active"
+            "this version does not report IsActive, and includeInactive changed nothing: every listed user counts as active, and \
+             a user who leaves the list may be inactive or removed"
                 .to_owned(),
         );
     }
