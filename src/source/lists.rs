@@ -2,7 +2,7 @@
 //! only memberships name. Knows no product.
 
 use super::date;
-use super::decode::{Id, Listed, Record};
+use super::decode::{Id, IdKey, Listed, One};
 use super::{ProbedList, SourceSettings};
 use crate::event::{Event, Observer};
 use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport, SourceIdentity};
@@ -60,13 +60,7 @@ impl Desk {
     }
 
     /// Reads users whom only groups name, by id, `most` of them. Returns those who exist, and how many could not be asked for.
-    pub(super) async fn strangers(
-        &self,
-        path: &str,
-        id_key: &str,
-        ids: &BTreeSet<Id>,
-        most: usize,
-    ) -> (Vec<Listed>, u64) {
+    pub(super) async fn strangers<K: IdKey>(&self, path: &str, ids: &BTreeSet<Id>, most: usize) -> (Vec<Listed>, u64) {
         let (mut found, mut unknown) = (Vec::new(), 0);
         for (asked, id) in ids.iter().enumerate() {
             if asked >= most {
@@ -74,9 +68,8 @@ impl Desk {
                 continue;
             }
             let path = format!("{path}/{}", id.in_path());
-            let answer = self.client.get::<Record>(&path).await;
-            match answer {
-                Ok(record) => found.extend(Some(Listed::of(record, id_key, true)).filter(|row| row.id == *id)),
+            match self.client.get::<One<K>>(&path).await {
+                Ok(record) => found.extend(Some(record.row).filter(|row| row.id == *id)),
                 Err(error) if is_absence(&error) => {}
                 Err(error) if is_hopeless(&error) => return (found, unknown + (ids.len() - asked) as u64),
                 Err(_) => unknown += 1,

@@ -9,7 +9,7 @@ mod directory;
 mod evidence;
 mod shapes;
 
-use super::decode::{Decoding, Id, Listed, Records, listed};
+use super::decode::{Decoding, Id, IdKey, Listed, Records};
 use super::lists::{
     Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, lacks, probed, strangers, without_id,
 };
@@ -30,6 +30,20 @@ use std::time::Duration;
 const MAX_PASSES: u64 = 6;
 /// Users found by id where the list of users leaves out inactive ones and says so of none.
 const MOST_INACTIVE: usize = 5_000;
+
+/// The id of a user.
+struct UserId;
+
+impl IdKey for UserId {
+    const KEY: &'static str = "UserID";
+}
+
+/// The id of a user group.
+struct GroupId;
+
+impl IdKey for GroupId {
+    const KEY: &'static str = "GroupID";
+}
 
 const GROUPS: Nouns = Nouns { rows: "members", one: "group", many: "groups" };
 
@@ -224,12 +238,12 @@ impl PasswordSafe {
     /// Reads users and groups, once.
     async fn lists(&self, efforts: &mut (Effort, Effort)) -> Result<Lists, Box<Broken>> {
         let mut lists = Lists::default();
-        match self.array(&self.users_path(), "UserID", &mut efforts.0).await {
+        match self.array::<UserId>(&self.users_path(), &mut efforts.0).await {
             Ok(users) => (lists.users, lists.unidentified.0) = identified(users),
             Err(error) => return Err(Box::new(Broken { kind: ListKind::Users, error, lists, efforts: *efforts })),
         }
         self.desk.progress(ListKind::Users, lists.users.len() as u64, None);
-        match self.array(&self.groups_path(), "GroupID", &mut efforts.1).await {
+        match self.array::<GroupId>(&self.groups_path(), &mut efforts.1).await {
             Ok(groups) => (lists.groups, lists.unidentified.1) = identified(groups),
             Err(error) => return Err(Box::new(Broken { kind: ListKind::Groups, error, lists, efforts: *efforts })),
         }
@@ -242,15 +256,15 @@ impl PasswordSafe {
         if users.iter().all(reports_state) {
             return None;
         }
-        let active = self.array(&self.active_users_path(), "UserID", effort).await.ok()?;
+        let active = self.array::<UserId>(&self.active_users_path(), effort).await.ok()?;
         Some(active.into_iter().map(|row| row.id).collect())
     }
 
-    async fn array(&self, path: &str, id: &str, effort: &mut Effort) -> Result<Vec<Listed>, WireError> {
+    async fn array<K: IdKey>(&self, path: &str, effort: &mut Effort) -> Result<Vec<Listed>, WireError> {
         let before = self.desk.client.requests();
-        let answer = self.desk.client.get::<Records>(path).await;
+        let answer = self.desk.client.get::<Records<K>>(path).await;
         effort.requests += self.desk.client.requests() - before;
-        let rows = rows_of(answer?, id, path)?;
+        let rows = rows_of(answer?, path)?;
         effort.readings += 1;
         effort.received += rows.len() as u64;
         Ok(rows)
@@ -272,7 +286,7 @@ impl PasswordSafe {
     async fn members_of(&self, wanted: Vec<Id>, found: &mut BTreeMap<Id, Vec<Listed>>, tally: &mut PerGroup) {
         let mut answers = stream::iter(wanted)
             .map(|id| async move {
-                let rows = self.array(&self.members_path(&id), "UserID", &mut Effort::default()).await;
+                let rows = self.array::<UserId>(&self.members_path(&id), &mut Effort::default()).await;
                 (id, rows)
             })
             .buffer_unordered(self.desk.walk.concurrency);
@@ -314,7 +328,7 @@ impl PasswordSafe {
     async fn strangers(&self, found: &mut Found, users: &[Listed]) -> (Vec<Listed>, u64, usize) {
         let missing = strangers(found.members.values(), users, |row| Some(row.id.clone()));
         let most = if found.is_older { MOST_INACTIVE } else { MOST_STRANGERS };
-        let (there, unknown) = self.desk.strangers(&self.active_users_path(), "UserID", &missing, most).await;
+        let (there, unknown) = self.desk.strangers::<UserId>(&self.active_users_path(), &missing, most).await;
         let gone = missing.len().saturating_sub(there.len() + usize::try_from(unknown).unwrap_or(usize::MAX));
         if found.is_older {
             found.inactive = there;
@@ -328,12 +342,12 @@ impl PasswordSafe {
         let mut effort = Effort::default();
         let (mut plan, mut notes) = (Plan::default(), Vec::new());
         plan.add("a token, signing in and signing out", 3);
-        let users = self.array(&self.users_path(), "UserID", &mut effort).await;
+        let users = self.array::<UserId>(&self.users_path(), &mut effort).await;
         let mut lists = vec![probed(ListKind::Users, users.as_ref().map(|rows| (rows.len() as u64, None)))];
         if let Ok(users) = &users {
             let states = self.active(users, &mut effort).await;
             plan.add("users", if states.is_some() { 3 } else { 2 });
-            let groups = self.array(&self.groups_path(), "GroupID", &mut effort).await;
+            let groups = self.array::<GroupId>(&self.groups_path(), &mut effort).await;
             lists.push(probed(ListKind::Groups, groups.as_ref().map(|rows| (rows.len() as u64, None))));
             plan.add("groups", 2);
             if let Ok(groups) = &groups {
@@ -353,7 +367,7 @@ impl PasswordSafe {
         let own: Vec<&Listed> = groups.iter().filter(|group| kind_of(group) == Kind::Plain).collect();
         plan.add("members", own.len() as u64);
         if let Some(group) = own.first() {
-            let rows = self.array(&self.members_path(&group.id), "UserID", &mut Effort::default()).await;
+            let rows = self.array::<UserId>(&self.members_path(&group.id), &mut Effort::default()).await;
             lists.push(probed(ListKind::Members, rows.as_ref().map(|rows| (rows.len() as u64, None))));
         }
         let (more, notes) = self.look_at_directory(users, groups, plan).await;
@@ -367,8 +381,8 @@ fn reports_state(row: &Listed) -> bool {
 }
 
 /// Returns the rows of a bare array. Errors: it is no list, or holds one id twice.
-fn rows_of(answer: Records, id: &str, path: &str) -> Result<Vec<Listed>, WireError> {
-    let rows = listed(answer, id, path, None)?;
+fn rows_of<K: IdKey>(answer: Records<K>, path: &str) -> Result<Vec<Listed>, WireError> {
+    let rows = answer.listed(path, None)?;
     if ids(&rows).len() < rows.len() {
         let kind = WireErrorKind::Shape("the list holds one id twice".to_owned());
         return Err(WireError::new(format!("GET {path}"), kind));

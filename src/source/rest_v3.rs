@@ -4,7 +4,7 @@
 
 mod shapes;
 
-use super::decode::{Decoding, Id, Record};
+use super::decode::{Decoding, Id, One, PlainId};
 use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, report};
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
@@ -231,8 +231,8 @@ impl RestV3 {
 
     async fn detail(&self, id: &Id, decoding: &Decoding) -> Result<ListedUser, WireError> {
         let path = format!("{USERS}/{}", id.in_path());
-        let record: Record = self.desk.client.get(&path).await?;
-        let row = shapes::user(record, decoding);
+        let record: One<PlainId> = self.desk.client.get(&path).await?;
+        let row = shapes::user(record.row, decoding);
         if row.id == *id {
             Ok(row)
         } else {

@@ -7,7 +7,7 @@ mod records;
 mod reference;
 mod shapes;
 
-use super::decode::{Decoding, Envelope, ListShape, Listed, Record, get};
+use super::decode::{Decoding, Envelope, IdKey, ListShape, Listed, One, Record, get};
 use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, report, settle_strangers};
 use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::Observer;
@@ -31,6 +31,14 @@ impl ListShape for ListResponse {
     const ROWS: &'static str = "Resources";
     const TOTAL: &'static str = "totalResults";
     const SCIM: bool = true;
+}
+
+/// RFC 7643 §3.1.
+struct ScimId;
+
+impl IdKey for ScimId {
+    const KEY: &'static str = "id";
+    const CASELESS: bool = true;
 }
 
 /// Reads one service provider.
@@ -94,7 +102,7 @@ impl Scim {
         harvest.lists.extend(members.report);
         let missing = shapes::strangers(&users, &groups);
         let path = format!("{}/Users", self.base);
-        let (found, unknown) = self.desk.strangers(&path, "id", &missing, MOST_STRANGERS).await;
+        let (found, unknown) = self.desk.strangers::<ScimId>(&path, &missing, MOST_STRANGERS).await;
         settle_strangers(&mut harvest, &found, unknown, began, |row| {
             row.record.get_caseless("meta").and_then(|meta| get(meta, "created")).cloned()
         });
@@ -218,8 +226,8 @@ impl Scim {
         plan.leave_open();
         let Some(first) = page.rows.first() else { return };
         let path = format!("{}/Groups/{}", self.base, first.id.in_path());
-        let record = self.desk.client.get::<Record>(&path).await;
-        let members = record.map(|record| shapes::members_of(&Listed::of(record, "id", true)).unwrap_or_default());
+        let record = self.desk.client.get::<One<ScimId>>(&path).await;
+        let members = record.map(|record| shapes::members_of(&record.row).unwrap_or_default());
         if let (Ok(own), Some(listed)) = (&members, shapes::members_of(first))
             && *own != listed
         {

@@ -8,7 +8,7 @@
 mod below;
 mod shapes;
 
-use super::decode::{Decoding, Listed, Record, Records, listed};
+use super::decode::{Decoding, Listed, One, PlainId, Records};
 use super::lists::{Desk, MOST_STRANGERS, empty_report, failed, probed, report, settle_strangers, strangers};
 use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
@@ -165,17 +165,17 @@ impl Sra {
 
     async fn page(&self, path: &str, at: PageAt) -> Result<Numbered<Listed>, WireError> {
         let path = self.numbered(path, at);
-        let (records, headers) = self.desk.client.get_with_headers::<Records>(&path).await?;
+        let (records, headers) = self.desk.client.get_with_headers::<Records<PlainId>>(&path).await?;
         let told = told(&headers);
-        Ok(Numbered { rows: listed(records, "id", &path, told.total)?, told })
+        Ok(Numbered { rows: records.listed(&path, told.total)?, told })
     }
 
     /// The policy that everybody has who signs in by a provider: told by each provider's own record only.
     async fn default_policies(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
         for id in tenant.provider_ids() {
             let path = format!("{}/security-provider/{}", self.base, id.in_path());
-            match self.desk.client.get::<Record>(&path).await {
-                Ok(record) => tenant.take_provider(&id, Some(&record)),
+            match self.desk.client.get::<One<PlainId>>(&path).await {
+                Ok(record) => tenant.take_provider(&id, Some(&record.row.record)),
                 Err(error) => {
                     tenant.take_provider(&id, None);
                     let id = id.to_text();
@@ -218,7 +218,7 @@ impl Sra {
     async fn latecomers(&self, tenant: &mut Tenant, harvest: &mut Harvest, began: Instant) {
         let missing = strangers(tenant.members.iter().map(|(_, rows)| rows), &tenant.users, shapes::user_of);
         let path = format!("{}/user", self.base);
-        let (found, unknown) = self.desk.strangers(&path, "id", &missing, MOST_STRANGERS).await;
+        let (found, unknown) = self.desk.strangers::<PlainId>(&path, &missing, MOST_STRANGERS).await;
         let created = |row: &Listed| row.record.get("created_at").cloned();
         settle_strangers(harvest, &found, unknown, began, created);
         tenant.users.extend(found);

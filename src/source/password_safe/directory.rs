@@ -8,7 +8,7 @@ use super::super::lists::{identified, is_hopeless, probed, without_id};
 use super::super::per_group::{Nouns, PerGroup};
 use super::super::{DirectoryGroups, ProbedList};
 use super::shapes::{self, Account};
-use super::{Effort, PasswordSafe, in_one, rows_of};
+use super::{Effort, GroupId, PasswordSafe, UserId, in_one, rows_of};
 use crate::model::{Harvest, ListKind};
 use crate::wire::Plan;
 use futures_util::stream::{self, StreamExt};
@@ -156,7 +156,7 @@ impl PasswordSafe {
         let mut tally = PerGroup::of(kind, USERS, directory.candidates.iter().cloned()).without_total();
         self.groups_of(directory.candidates.clone(), &mut directory.of_user, &mut tally).await;
         if tally.needs_list() {
-            let listed = self.array(&self.users_path(), "UserID", &mut Effort::default()).await;
+            let listed = self.array::<UserId>(&self.users_path(), &mut Effort::default()).await;
             let unlisted = inactive.iter().map(|row| row.id.clone());
             let now = listed.ok().map(|rows| rows.into_iter().map(|row| row.id).chain(unlisted).collect());
             tally.settle(now.as_ref());
@@ -172,7 +172,7 @@ impl PasswordSafe {
         let mut answers = stream::iter(users)
             .map(|id| async move {
                 let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
-                let rows = self.array(&path, "GroupID", &mut Effort::default()).await;
+                let rows = self.array::<GroupId>(&path, &mut Effort::default()).await;
                 (id, rows)
             })
             .buffer_unordered(self.desk.walk.concurrency);
@@ -211,8 +211,8 @@ impl PasswordSafe {
         directory.warnings.push(text);
         for id in &directory.groups {
             let path = self.members_path(id);
-            let answer = self.desk.client.get_once_only::<Records>(&path, self.sync_timeout).await;
-            match answer.and_then(|rows| rows_of(rows, "UserID", &path)) {
+            let answer = self.desk.client.get_once_only::<Records<UserId>>(&path, self.sync_timeout).await;
+            match answer.and_then(|rows| rows_of(rows, &path)) {
                 Ok(rows) => {
                     let rows = tally.take(id, in_one(rows));
                     directory.members.insert(id.clone(), rows);
@@ -261,7 +261,7 @@ impl PasswordSafe {
                 plan.add("groups of directory users", candidates.len() as u64);
                 let Some(id) = candidates.first() else { return (Vec::new(), Vec::new()) };
                 let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
-                let rows = self.array(&path, "GroupID", &mut Effort::default()).await;
+                let rows = self.array::<GroupId>(&path, &mut Effort::default()).await;
                 let shown = rows.as_ref().map(|rows| (rows.len() as u64, None));
                 (vec![probed(ListKind::DirectoryMembers, shown)], Vec::new())
             }

@@ -2,7 +2,7 @@
 //! configuration asks for it, the policies of single users.
 
 use super::super::ProbedList;
-use super::super::decode::{Id, Listed, Record};
+use super::super::decode::{Id, Listed, One, PlainId};
 use super::super::lists::{identified, in_words, is_hopeless, probed};
 use super::super::per_group::{Nouns, PerGroup};
 use super::shapes::Tenant;
@@ -183,7 +183,7 @@ impl Sra {
             lists.push(probed(kind, page.as_ref().map(|page| (page.rows.len() as u64, page.told.total))));
         }
         if let Some(id) = row(ListKind::SecurityProviders) {
-            let record = self.desk.client.get::<Record>(&format!("{}/security-provider/{id}", self.base)).await;
+            let record = self.desk.client.get::<One<PlainId>>(&format!("{}/security-provider/{id}", self.base)).await;
             if let Err(error) = record {
                 lists.push(probed(ListKind::SecurityProviders, Err(&error)));
             }
