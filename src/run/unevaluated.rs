@@ -56,7 +56,8 @@ fn accounts(entry: &RuleEntry) -> Option<String> {
 fn reasons(entries: &[&RuleEntry]) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for entry in entries {
-        let Some(why) = entry.why.as_deref() else { continue };
+        // What follows a colon is in the line of the source already.
+        let Some(why) = entry.why.as_deref().and_then(|why| why.split(": ").next()) else { continue };
         match reasons.iter_mut().find(|(known, _)| *known == why) {
             Some((_, rules)) => rules.push(&entry.rule),
             None => reasons.push((why, vec![&entry.rule])),

@@ -176,6 +176,14 @@ pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
             "the list of {what} is forbidden (403): give the API account the right to view {what}; read only is enough"
         );
     }
+    let is_below =
+        matches!(kind, ListKind::Members | ListKind::DirectoryMembers | ListKind::VendorUsers | ListKind::UserDetails);
+    if is_below && is_absence(error) {
+        return format!(
+            "{error}, though a list names the object: the API account may lack a right for it, or this version of the product has \
+             no such list"
+        );
+    }
     match error.hint() {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),

@@ -19,7 +19,7 @@ use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport};
 use crate::wire::page::{End, Progress, Walked};
 use crate::wire::{Plan, SessionPaths, WireError, WireErrorKind};
-use directory::{Directory, Kind, kind_of};
+use directory::{Directory, Kind, Synchronised, kind_of};
 use futures_util::stream::{self, StreamExt};
 use shapes::Tenant;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,8 +147,10 @@ impl PasswordSafe {
     async fn read(&self) -> Harvest {
         let decoding = Decoding::default();
         let mut harvest = Harvest::of(self.desk.identity.clone());
-        match self.prove().await {
-            Ok(reading) => self.proven(&mut harvest, reading, &decoding).await,
+        // What a synchronisation adds must be in the lists that are proven after it.
+        let synchronised = self.synchronise().await;
+        match self.prove(&synchronised).await {
+            Ok(reading) => self.proven(&mut harvest, reading, synchronised, &decoding).await,
             Err(broken) => self.broken(&mut harvest, *broken, &decoding),
         }
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
@@ -157,14 +159,14 @@ impl PasswordSafe {
         harvest
     }
 
-    async fn proven(&self, harvest: &mut Harvest, reading: Reading, decoding: &Decoding) {
+    async fn proven(&self, harvest: &mut Harvest, reading: Reading, synchronised: Synchronised, decoding: &Decoding) {
         let Reading { lists, found, users, groups, passes, coverage } = reading;
         let Found { members, mut plain, requests, active, is_older, inactive } = found;
         warn_of_states(harvest, &lists.users, active.as_ref().filter(|_| is_older), &inactive);
         let groups_whole = coverage.1.is_complete();
         harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
         harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
-        let directory = self.directory(&lists.groups, &lists.users, &inactive).await;
+        let directory = self.directory(&lists.groups, &lists.users, &inactive, synchronised).await;
         directory.unread_note().into_iter().for_each(|note| plain.note(note));
         let report = plain.report(format!("{}/UserGroups/{{id}}/Users", self.base), requests);
         let unread = plain.unknown();
@@ -204,7 +206,7 @@ impl PasswordSafe {
     }
 
     /// Reads users, groups, members, and users and groups again, until both readings agree.
-    async fn prove(&self) -> Result<Reading, Box<Broken>> {
+    async fn prove(&self, synchronised: &Synchronised) -> Result<Reading, Box<Broken>> {
         let mut efforts = (Effort::default(), Effort::default());
         let mut before = self.lists(&mut efforts).await?;
         let mut passes = 1;
@@ -219,7 +221,7 @@ impl PasswordSafe {
             self.settle(&mut found, &after).await;
             let (users_moved, groups_moved) =
                 (ids(&before.users) != ids(&after.users), ids(&before.groups) != ids(&after.groups));
-            let (lacking, unknown, gone) = self.strangers(&mut found, &after.users).await;
+            let (lacking, unknown, gone) = self.strangers(&mut found, synchronised, &after.users).await;
             let settled = !users_moved && !groups_moved && lacking.is_empty() && unknown == 0;
             if settled || found.plain.has_failed() || passes >= MAX_PASSES {
                 let moved = |moved: bool| moved.then(|| format!("its ids still changed after {passes} readings"));
@@ -325,8 +327,14 @@ impl PasswordSafe {
     /// Looks up the users whom only members name. Returns those whom the list lacks, how many could not be asked for, and how many
     /// do not exist. Where the list does not report states, it may be that of a version without inactive users: those found
     /// by id are inactive, and the list lacks nobody.
-    async fn strangers(&self, found: &mut Found, users: &[Listed]) -> (Vec<Listed>, u64, usize) {
-        let missing = strangers(found.members.values(), users, |row| Some(row.id.clone()));
+    async fn strangers(
+        &self,
+        found: &mut Found,
+        synchronised: &Synchronised,
+        users: &[Listed],
+    ) -> (Vec<Listed>, u64, usize) {
+        let members = found.members.values().chain(synchronised.members.values());
+        let missing = strangers(members, users, |row| Some(row.id.clone()));
         let most = if found.is_older { MOST_INACTIVE } else { MOST_STRANGERS };
         let (there, unknown) = self.desk.strangers::<UserId>(&self.active_users_path(), &missing, most).await;
         let gone = missing.len().saturating_sub(there.len() + usize::try_from(unknown).unwrap_or(usize::MAX));
@@ -345,6 +353,8 @@ impl PasswordSafe {
         let users = self.array::<UserId>(&self.users_path(), &mut effort).await;
         let mut lists = vec![probed(ListKind::Users, users.as_ref().map(|rows| (rows.len() as u64, None)))];
         if let Ok(users) = &users {
+            let suspicion = evidence::is_round(users.len());
+            notes.extend(suspicion.map(|why| format!("users: {why}, unless the members of groups support it")));
             let states = self.active(users, &mut effort).await;
             plan.add("users", if states.is_some() { 3 } else { 2 });
             let groups = self.array::<GroupId>(&self.groups_path(), &mut effort).await;

@@ -92,7 +92,7 @@ impl RestV3 {
             counted &= groups.is_ok();
             lists.push(probed(ListKind::Groups, shown));
         }
-        let plan = Some(plan).filter(|_| counted && users.is_ok());
+        let plan = Some(plan).filter(|_| counted && lists.iter().all(|list| list.page.is_ok()));
         Probe { clock_skew_seconds: self.desk.client.clock_skew_seconds(), plan, ..Probe::of(lists) }
     }
 

@@ -244,7 +244,7 @@ impl Sra {
         let read = firsts.iter().all(|first| first.page.is_ok() || optional(&first));
         Probe {
             clock_skew_seconds: self.desk.client.clock_skew_seconds(),
-            plan: read.then(|| plan.and(rest)),
+            plan: (read && lists.iter().all(|list| list.page.is_ok())).then(|| plan.and(rest)),
             beyond_limits: beyond,
             ..Probe::of(lists)
         }

@@ -328,11 +328,11 @@ fn scim_is_read_with_a_token_made_beforehand_below_another_path_and_with_a_last_
     let not_judged = rig.manifest()["rules"].as_array().unwrap().iter().any(|rule| {
         rule["rule"] == "stale-login"
             && rule["outcome"] == "undetermined"
-            && rule["why"].as_str().unwrap().contains("does not tell")
+            && rule["why"].as_str().unwrap().contains("does not report")
     });
     assert!(not_judged);
     let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
-    assert!(report.contains("last login: not told by") || report.contains("does not tell last logins"), "it says so");
+    assert!(report.contains("last login: not told by") || report.contains("does not report last logins"), "it says so");
     // Nothing is remembered of the reading before.
     fs::remove_dir_all(rig.snapshots_dir()).unwrap();
     private(&rig.folder.path().join("token"), &rig.sandbox.tokens()[0]);

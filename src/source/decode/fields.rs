@@ -151,6 +151,17 @@ impl<'a> Fields<'a> {
         read
     }
 
+    /// Takes a date whose text no rule looks at again: where it cannot be read, it stays and is counted.
+    pub(in crate::source) fn other_date(&mut self, key: &str) -> Told {
+        let read = self.notes.date(self.get(key));
+        if matches!(read, Told::Unreadable(_)) {
+            self.odd(key);
+        } else {
+            drop(self.take(key));
+        }
+        read
+    }
+
     /// What cannot be a date by its type stays.
     fn take_date(&mut self, key: &str) {
         if matches!(self.get(key), Some(Value::Bool(_) | Value::Array(_) | Value::Object(_))) {

@@ -38,6 +38,14 @@ pub(super) fn kind_of(group: &Listed) -> Kind {
     }
 }
 
+/// What the appliance synchronised on request, before anything else was read.
+#[derive(Default)]
+pub(super) struct Synchronised {
+    /// Users by group.
+    pub(super) members: BTreeMap<Id, Vec<Listed>>,
+    tally: Option<(PerGroup, u64)>,
+}
+
 /// What is known of the members of directory groups.
 #[derive(Default)]
 pub(super) struct Directory {
@@ -59,7 +67,7 @@ impl Directory {
         match &self.tally {
             _ if self.groups.is_empty() || !self.candidates.contains(id) => true,
             Some((_, DirectoryGroups::ByUser, _)) => self.of_user.contains_key(id),
-            Some((tally, _, _)) => tally.unknown().is_empty(),
+            Some((tally, _, _)) => self.groups.iter().all(|group| tally.has_read(group)),
             None => false,
         }
     }
@@ -68,7 +76,7 @@ impl Directory {
     pub(super) fn knows_group(&self, id: &Id) -> Option<bool> {
         self.groups.contains(id).then(|| match &self.tally {
             Some((_, DirectoryGroups::ByUser, _)) => self.candidates.iter().all(|user| self.of_user.contains_key(user)),
-            Some((tally, _, _)) => !tally.unknown().contains(id),
+            Some((tally, _, _)) => tally.has_read(id),
             None => false,
         })
     }
@@ -116,7 +124,13 @@ impl PasswordSafe {
     /// Reads what the configuration allows to read of directory groups.
     ///
     /// `inactive`: users of whom no list says that they exist.
-    pub(super) async fn directory(&self, groups: &[Listed], listed: &[Listed], inactive: &[Listed]) -> Directory {
+    pub(super) async fn directory(
+        &self,
+        groups: &[Listed],
+        listed: &[Listed],
+        inactive: &[Listed],
+        synchronised: Synchronised,
+    ) -> Directory {
         let users: Vec<&Listed> = listed.iter().chain(inactive).collect();
         let named = groups.iter().filter(|group| kind_of(group) != Kind::Plain).map(|group| group.id.clone());
         let mut directory =
@@ -127,7 +141,16 @@ impl PasswordSafe {
         match self.directory_groups {
             DirectoryGroups::Skip => directory.warnings.push(why_skipped(directory.groups.len())),
             DirectoryGroups::ByUser => self.by_user(&mut directory, inactive).await,
-            DirectoryGroups::Sync => self.synchronised(&mut directory).await,
+            DirectoryGroups::Sync => {
+                if let Some((tally, requests)) = synchronised.tally {
+                    directory.warnings.push(format!(
+                        "the appliance was asked to synchronise {} with the directory (directory_groups = \"sync\")",
+                        counted(tally.tried())
+                    ));
+                    directory.tally = Some((tally, DirectoryGroups::Sync, requests));
+                }
+                directory.members = synchronised.members;
+            }
         }
         directory
     }
@@ -154,21 +177,27 @@ impl PasswordSafe {
         let before = self.desk.client.requests();
         let kind = ListKind::DirectoryMembers;
         let mut tally = PerGroup::of(kind, USERS, directory.candidates.iter().cloned()).without_total();
-        self.groups_of(directory.candidates.clone(), &mut directory.of_user, &mut tally).await;
+        let groups = directory.groups.clone();
+        self.groups_of(directory.candidates.clone(), &groups, &mut directory.of_user, &mut tally).await;
         if tally.needs_list() {
             let listed = self.array::<UserId>(&self.users_path(), &mut Effort::default()).await;
             let unlisted = inactive.iter().map(|row| row.id.clone());
             let now = listed.ok().map(|rows| rows.into_iter().map(|row| row.id).chain(unlisted).collect());
             tally.settle(now.as_ref());
             let absent = tally.absent().into_iter().collect();
-            self.groups_of(absent, &mut directory.of_user, &mut tally).await;
+            self.groups_of(absent, &groups, &mut directory.of_user, &mut tally).await;
         }
-        directory.of_user.values_mut().for_each(|groups| groups.retain(|id| directory.groups.contains(id)));
         directory.tally = Some((tally, DirectoryGroups::ByUser, self.desk.client.requests() - before));
     }
 
-    /// Reads the groups of these users.
-    async fn groups_of(&self, users: BTreeSet<Id>, found: &mut BTreeMap<Id, Vec<Id>>, tally: &mut PerGroup) {
+    /// Reads the groups of these users; those among `directory` are kept.
+    async fn groups_of(
+        &self,
+        users: BTreeSet<Id>,
+        directory: &BTreeSet<Id>,
+        found: &mut BTreeMap<Id, Vec<Id>>,
+        tally: &mut PerGroup,
+    ) {
         let mut answers = stream::iter(users)
             .map(|id| async move {
                 let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
@@ -179,7 +208,8 @@ impl PasswordSafe {
         while let Some((id, rows)) = answers.next().await {
             match rows {
                 Ok(rows) => {
-                    let (rows, others) = identified(rows);
+                    let (mut rows, others) = identified(rows);
+                    rows.retain(|row| directory.contains(&row.id));
                     let groups = rows.iter().map(|row| row.id.clone()).collect();
                     tally.take(&id, in_one(rows));
                     if others == 0 {
@@ -198,24 +228,31 @@ impl PasswordSafe {
         }
     }
 
-    /// Has the appliance synchronise each group, one after the other, and reads its members.
-    async fn synchronised(&self, directory: &mut Directory) {
+    /// Has the appliance synchronise each directory group, one after the other, and reads its members; nothing where the
+    /// configuration does not ask for it.
+    pub(super) async fn synchronise(&self) -> Synchronised {
+        let mut done = Synchronised::default();
+        if self.directory_groups != DirectoryGroups::Sync {
+            return done;
+        }
+        // Where the list fails, it fails again when it is to be proven.
+        let groups = self.array::<GroupId>(&self.groups_path(), &mut Effort::default()).await.unwrap_or_default();
+        let (groups, _) = identified(groups);
+        let wanted: BTreeSet<Id> =
+            groups.iter().filter(|group| kind_of(group) != Kind::Plain).map(|group| group.id.clone()).collect();
+        if wanted.is_empty() {
+            return done;
+        }
         let before = self.desk.client.requests();
-        let mut tally =
-            PerGroup::of(ListKind::DirectoryMembers, GROUPS, directory.groups.iter().cloned()).without_total();
-        let text = format!(
-            "the appliance is asked to synchronise {} with the directory (directory_groups = \"sync\")",
-            counted(directory.groups.len())
-        );
-        self.desk.warn(&text);
-        directory.warnings.push(text);
-        for id in &directory.groups {
+        self.desk.warn(&format!("asks the appliance to synchronise {} with the directory", counted(wanted.len())));
+        let mut tally = PerGroup::of(ListKind::DirectoryMembers, GROUPS, wanted.iter().cloned()).without_total();
+        for id in &wanted {
             let path = self.members_path(id);
             let answer = self.desk.client.get_once_only::<Records<UserId>>(&path, self.sync_timeout).await;
             match answer.and_then(|rows| rows_of(rows, &path)) {
                 Ok(rows) => {
                     let rows = tally.take(id, in_one(rows));
-                    directory.members.insert(id.clone(), rows);
+                    done.members.insert(id.clone(), rows);
                 }
                 Err(error) => {
                     // Another group may be one of a directory that answers.
@@ -226,9 +263,10 @@ impl PasswordSafe {
                     }
                 }
             }
-            self.desk.progress(ListKind::DirectoryMembers, directory.members.len() as u64, None);
+            self.desk.progress(ListKind::DirectoryMembers, done.members.len() as u64, None);
         }
-        directory.tally = Some((tally, DirectoryGroups::Sync, self.desk.client.requests() - before));
+        done.tally = Some((tally, self.desk.client.requests() - before));
+        done
     }
 
     /// Reads the groups of one directory user where a run reads those, and says what a run makes of directory groups.

@@ -3,7 +3,7 @@
 
 use super::super::ProbedList;
 use super::super::decode::{Id, Listed, One, PlainId};
-use super::super::lists::{identified, in_words, is_hopeless, probed};
+use super::super::lists::{in_words, is_hopeless, probed};
 use super::super::per_group::{Nouns, PerGroup};
 use super::shapes::Tenant;
 use super::{First, Sra};
@@ -27,6 +27,7 @@ pub(super) struct Lists {
 }
 
 pub(super) const POLICIES: Nouns = Nouns { rows: "members", one: "policy", many: "policies" };
+const USERS: Nouns = Nouns { rows: "policies", one: "user", many: "users" };
 pub(super) const VENDORS: Nouns = Nouns { rows: "users", one: "vendor", many: "vendors" };
 
 /// Returns the path of each object's own list.
@@ -130,37 +131,16 @@ impl Sra {
             harvest.warnings.push(format!("directory users were not resolved: {refusal}"));
             return;
         }
-        let (mut unread, mut first) = (0_u64, None);
-        let mut answers = stream::iter(ids)
-            .map(|id| async move {
-                let path = format!("/user/{}/group-policies", id.in_path());
-                let walked = walk_numbered(self.desk.walk, None, |at| self.page(&path, at), |_| {}).await;
-                (id, walked)
-            })
-            .buffer_unordered(self.desk.walk.concurrency);
-        while let Some((id, walked)) = answers.next().await {
-            let walked: Walked<Listed, WireError> = walked;
-            let hopeless = walked.end.as_ref().is_err_and(is_hopeless);
-            let (rows, others) = identified(walked.rows);
-            match walked.end {
-                Ok(End::Proven(_)) if others == 0 => {
-                    tenant.resolved.insert(id, rows.into_iter().map(|row| row.id).collect());
-                }
-                Ok(_) => unread += 1,
-                Err(error) => {
-                    unread += 1;
-                    first.get_or_insert(error);
-                }
-            }
-            if hopeless {
-                break;
-            }
+        if ids.is_empty() {
+            return;
         }
-        if let Some(error) = first {
-            harvest
-                .warnings
-                .push(format!("the policies of {unread} directory users could not be read; the first: {error}"));
-        }
+        let users: Vec<(Id, String)> =
+            ids.into_iter().map(|id| (id.clone(), format!("/user/{}/group-policies", id.in_path()))).collect();
+        let of = Lists { kind: ListKind::DirectoryMembers, nouns: USERS, parent: "/user" };
+        let (rows, tally, requests) = self.per_group(of, users).await;
+        let read = rows.into_iter().filter(|(id, _)| tally.has_read(id));
+        tenant.resolved = read.map(|(id, rows)| (id, rows.into_iter().map(|row| row.id).collect())).collect();
+        harvest.lists.push(tally.report(self.query("/user/{id}/group-policies"), requests));
     }
 
     /// Reads one of what exists below the lists: the members of a policy, the users of a vendor, a provider's own record, and the
