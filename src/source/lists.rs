@@ -153,6 +153,14 @@ pub(super) fn probed(kind: ListKind, page: Result<(u64, Option<u64>), &WireError
     ProbedList { kind, page }
 }
 
+/// Returns why a list cannot be read to its end: its second page is the first one again, though more rows were reported.
+pub(super) fn repeats<R: Row>(first: &[R], second: &[R]) -> Option<String> {
+    let same = !first.is_empty() && first.iter().map(Row::key).eq(second.iter().map(Row::key));
+    same.then(|| {
+        "the source ignores the offset: its second page is the first one again; a run cannot read the rest".to_owned()
+    })
+}
+
 /// Pages of a list, by its first one. Without a total: this page and the look behind it, at least.
 pub(super) fn pages(total: Option<u64>, first: u64) -> u64 {
     let behind = total.map(|total| total.saturating_sub(first));

@@ -5,7 +5,7 @@
 mod shapes;
 
 use super::decode::{Decoding, Id, One, PlainId};
-use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, report};
+use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, repeats, report};
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
@@ -76,6 +76,9 @@ impl RestV3 {
             *why = format!("{why}; {hint}");
         }
         if let Ok((total, rows)) = &users {
+            if let Some(second) = self.second(*total, rows.len() as u64, &decoding).await {
+                lists[0].page = repeats(rows, &second).map_or(lists[0].page.clone(), Err);
+            }
             plan.add("users", pages(*total, rows.len() as u64));
             if let Some(row) = rows.iter().find(|row| row.sparse) {
                 plan.add("users by id", total.unwrap_or(0));
@@ -94,6 +97,14 @@ impl RestV3 {
         }
         let plan = Some(plan).filter(|_| counted && lists.iter().all(|list| list.page.is_ok()));
         Probe { clock_skew_seconds: self.desk.client.clock_skew_seconds(), plan, ..Probe::of(lists) }
+    }
+
+    /// Reads the page behind the first one of the list of users, where the source reports more rows.
+    async fn second(&self, total: Option<u64>, rows: u64, decoding: &Decoding) -> Option<Vec<ListedUser>> {
+        total.filter(|total| *total > rows && rows > 0)?;
+        let window = Window { offset: rows, limit: self.desk.walk.page_size };
+        let page: UsersPage = self.page(USERS, window).await.ok()?;
+        Some(shapes::users(page.rows, decoding))
     }
 
     async fn users(&self, decoding: &Decoding) -> (Vec<ListedUser>, ListReport) {

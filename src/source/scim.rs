@@ -8,7 +8,7 @@ mod reference;
 mod shapes;
 
 use super::decode::{Decoding, Envelope, IdKey, ListShape, Listed, One, Record, get};
-use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, report, settle_strangers};
+use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, repeats, report, settle_strangers};
 use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport, Pattern};
@@ -195,6 +195,9 @@ impl Scim {
         let users = self.page(&self.path("Users", window)).await;
         let mut notes = Vec::new();
         let mut lists = vec![shown(ListKind::Users, &users)];
+        if let (Ok(first), Some(second)) = (&users, self.second(&users).await) {
+            lists[0].page = repeats(&first.rows, &second).map_or(lists[0].page.clone(), Err);
+        }
         match &users {
             Ok(page) => {
                 plan.add("users", pages(page.total, page.rows.len() as u64));
@@ -205,6 +208,15 @@ impl Scim {
         let whole = lists.iter().all(|list| list.page.is_ok());
         let skew = self.desk.client.clock_skew_seconds();
         Probe { clock_skew_seconds: skew, plan: whole.then_some(plan), notes, ..Probe::of(lists) }
+    }
+
+    /// Reads the page behind the first one of the list of users, where the provider reports more rows.
+    async fn second(&self, first: &Result<Page<Listed>, WireError>) -> Option<Vec<Listed>> {
+        let first = first.as_ref().ok()?;
+        let rows = first.rows.len() as u64;
+        let window = Window { offset: rows, limit: self.desk.walk.page_size };
+        first.total.filter(|total| *total > rows && rows > 0)?;
+        self.page(&self.path("Users", window)).await.ok().map(|page| page.rows)
     }
 
     async fn look_at_groups(

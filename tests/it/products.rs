@@ -110,9 +110,8 @@ fn a_policy_of_2500_members_is_whole() {
     assert_eq!(members, 2500);
 }
 
-#[test]
-fn nobody_who_may_be_in_a_directory_group_is_said_to_be_in_no_group() {
-    let mut world = World::ordinary(5, 300, as_of());
+/// Puts an organizational unit of the LDAP provider into the first group; returns the group.
+fn hold_everybody_of_ldap(world: &mut World) -> u64 {
     let group = world.groups().next().unwrap().0;
     let ldap = world.facets().providers.iter().find(|provider| provider.kind == "ldap").unwrap().id;
     world.facets_mut().externals.push(ExternalMember {
@@ -122,6 +121,13 @@ fn nobody_who_may_be_in_a_directory_group_is_said_to_be_in_no_group() {
         distinguished_name: Some("OU=Everybody,DC=example,DC=com".to_owned()),
         group_name: None,
     });
+    group
+}
+
+#[test]
+fn nobody_who_may_be_in_a_directory_group_is_said_to_be_in_no_group() {
+    let mut world = World::ordinary(5, 300, as_of());
+    let group = hold_everybody_of_ldap(&mut world);
     let ids: Vec<u64> = world.user_ids().into_iter().collect();
     for id in ids {
         world.edit_user(id, |record| drop(record.insert("group_memberships".to_owned(), json!([]))));
@@ -143,15 +149,7 @@ fn nobody_who_may_be_in_a_directory_group_is_said_to_be_in_no_group() {
 #[test]
 fn users_whom_a_directory_group_may_hold_are_asked_one_by_one_where_the_configuration_says_so() {
     let mut world = World::ordinary(5, 103, as_of());
-    let group = world.groups().next().unwrap().0;
-    let ldap = world.facets().providers.iter().find(|provider| provider.kind == "ldap").unwrap().id;
-    world.facets_mut().externals.push(ExternalMember {
-        id: 2_000_000_000,
-        group,
-        provider: Some(ldap),
-        distinguished_name: Some("OU=Everybody,DC=example,DC=com".to_owned()),
-        group_name: None,
-    });
+    hold_everybody_of_ldap(&mut world);
     let rig = Rig::of(&[Surface::Pra], world, Faults::default(), None);
     let unknown = |rig: &Rig| rig.table("users").iter().filter(|row| row["groups_known"] == "false").count() as u64;
     assert_exit(&rig.run(&[]), 0);
