@@ -67,6 +67,7 @@ fn harvest(world: &World, users: Vec<User>) -> Harvest {
         outside: Vec::new(),
         clock_skew_seconds: None,
         tls_certificate_sha256: None,
+        hides_inactive: false,
         odd_values: Vec::new(),
         warnings: Vec::new(),
     }

@@ -147,8 +147,8 @@ pub enum Progress {
 /// `demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// How many users the simulated appliance has. A multiple of 100 leaves Password Safe partial: its lists tell no total, and
-    /// one that ends at a round number may have been cut there
+    /// How many users the simulated appliance has. Exactly 100, 200, 250, 500, 1,000, 2,000, 5,000 or 10,000 can leave Password
+    /// Safe partial: its lists have no total, and a list of such a size may have been cut there
     #[arg(long, default_value_t = 1203, value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub users: u32,
     /// Where snapshots and report go: an empty folder [default: a new one in the folder for temporary files]
@@ -159,7 +159,8 @@ pub struct DemoArgs {
 /// `check`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CheckArgs {
-    /// Also get a token, read one page of each list, compare clocks, test write access and the syslog endpoint
+    /// Also get a token, read one page of each list and one list or record below it, print the requests of a run, compare clocks,
+    /// test write access and the syslog endpoint
     #[arg(long)]
     pub online: bool,
 }
@@ -230,8 +231,8 @@ pub enum SurfaceArg {
 /// `sandbox`.
 #[derive(Clone, Debug, Args)]
 pub struct SandboxArgs {
-    /// How many users. A multiple of 100 leaves Password Safe partial: its lists tell no total, and one that ends at a round
-    /// number may have been cut there
+    /// How many users. Exactly 100, 200, 250, 500, 1,000, 2,000, 5,000 or 10,000 can leave Password Safe partial: its lists have
+    /// no total, and a list of such a size may have been cut there
     #[arg(long, default_value_t = 2503, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub users: u32,
     /// The same seed makes the same people

@@ -6,7 +6,8 @@
 //! main ── cli ── commands ── config
 //!                   │
 //!                   └── run ─┬─ source ── wire    pages -> Harvest (users, groups, Coverage)
-//!                            │    one connector a product: rest_v3, sra (PRA and RS), password_safe, scim
+//!                            │    one connector a product: rest_v3, sra (PRA and RS), password_safe, scim; all of them read records
+//!                            │    by `source::decode` (lenient with values) and lists below listed objects by `source::per_group`
 //!                            ├─ model             Harvest -> Inventory (the join)
 //!                            ├─ diff              the base's Inventory + this one -> Changes; `undone`: what partial runs told and is not so any more
 //!                            ├─ clocks            when accounts were first seen and enabled again, over runs

@@ -4,6 +4,7 @@ use super::{configuration, counted, print, wrong_configuration};
 use crate::cli::{CheckArgs, Global};
 use crate::config::Config;
 use crate::event::Observer;
+use crate::model::ListKind;
 use crate::run::stop::Stop;
 use crate::run::watch::Log;
 use crate::run::{self, Exit, Origin, thousands};
@@ -137,11 +138,15 @@ fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Check
     for list in &probe.lists {
         let kind = list.kind.as_str();
         match &list.page {
+            Ok((rows, _)) if of_one(list.kind).is_some() => {
+                let of = of_one(list.kind).unwrap_or_default();
+                checks.good(format!("source {name}: {rows} {kind} of {of}; a run reads those of all"));
+            }
             Ok((rows, Some(total))) => {
                 checks.good(format!("source {name}: {rows} of {} {kind} in one page", thousands(*total)));
             }
             Ok((rows, None)) => {
-                checks.good(format!("source {name}: {rows} {kind} in one page; the API reports no total"))
+                checks.good(format!("source {name}: {rows} {kind} in one page; the API reports no total"));
             }
             Err(why) => checks.bad(format!("source {name}: {kind}: {why}")),
         }
@@ -161,6 +166,16 @@ fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Check
     }
     if let Some(why) = &probe.beyond_limits {
         checks.bad(format!("source {name}: {why}"));
+    }
+}
+
+/// Lists that exist once for each object of another: of which one is read here.
+fn of_one(kind: ListKind) -> Option<&'static str> {
+    match kind {
+        ListKind::Members => Some("one group"),
+        ListKind::DirectoryMembers | ListKind::UserDetails => Some("one user"),
+        ListKind::VendorUsers => Some("one vendor"),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// A field's column and its text; `None` where the source does not tell it.
+/// A field's column and its text; `None` where the source does not report it.
 type Field = (&'static str, fn(&User) -> Option<String>);
 
 /// In the order of their names.

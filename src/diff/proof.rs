@@ -18,7 +18,9 @@ impl<'a> Proof<'a> {
 
     /// Whether an account that one side lacks was not there.
     pub(super) fn of_user(self, id: &UserId) -> bool {
-        lists_of_user(id.as_str(), |list| self.offered(list)).iter().all(|list| self.proven(*list))
+        let lists = lists_of_user(id.as_str(), |list| self.offered(list));
+        let hidden = lists.contains(&ListKind::Users) && self.sides().any(|side| side.hides_inactive);
+        !hidden && lists.iter().all(|list| self.proven(*list))
     }
 
     /// Whether a group that one side lacks was not there.

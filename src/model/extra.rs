@@ -48,7 +48,8 @@ pub fn is_secret(name: &str) -> bool {
     ];
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
-    WORDS.iter().any(|word| name.contains(word))
+    // How many passkeys somebody has is no secret; it says who has one.
+    name != "fido2credentialcount" && WORDS.iter().any(|word| name.contains(word))
 }
 
 /// Returns whether a value below a secret's name could be the secret: a text, unless it is a date or a boolean in words. Rights

@@ -254,6 +254,8 @@ pub struct Harvest {
     pub clock_skew_seconds: Option<i64>,
     /// SHA-256 of the server's certificate, hex, on https.
     pub tls_certificate_sha256: Option<String>,
+    /// The list of users may leave out inactive ones (Password Safe, older versions): a user who is not in it need not be gone.
+    pub hides_inactive: bool,
     /// Values that could not be read, by field.
     pub odd_values: Vec<OddValue>,
     /// For people: what was odd.
@@ -284,6 +286,7 @@ impl Harvest {
             lists: Vec::new(),
             clock_skew_seconds: None,
             tls_certificate_sha256: None,
+            hides_inactive: false,
             odd_values: Vec::new(),
             warnings: Vec::new(),
         }

@@ -282,7 +282,7 @@ impl<'a> Bench<'a> {
         if harvest.users.iter().any(unreadable) {
             return "the source tells last logins, but none of them can be read".to_owned();
         }
-        "the source does not tell last logins".to_owned()
+        "the source does not report last logins".to_owned()
     }
 
     fn verdict(&self, rule: Rule) -> Verdict {
@@ -311,7 +311,7 @@ impl<'a> Bench<'a> {
 
 /// Why a rule cannot run over a source of which no user tells what it looks at.
 fn untold(told: bool, what: &str) -> Option<String> {
-    (!told).then(|| format!("the source does not tell {what}"))
+    (!told).then(|| format!("the source does not report {what}"))
 }
 
 fn subject(user: &User) -> Subject {

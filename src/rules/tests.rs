@@ -75,6 +75,7 @@ fn harvest(users: Vec<User>) -> Harvest {
         lists: vec![list(ListKind::Users, complete()), list(ListKind::Groups, complete())],
         clock_skew_seconds: None,
         tls_certificate_sha256: None,
+        hides_inactive: false,
         odd_values: Vec::new(),
         warnings: Vec::new(),
     }

@@ -182,7 +182,11 @@ fn source_line(source: &SourceEntry) -> String {
     let mut parts = Vec::new();
     for list in source.lists.iter().filter(|list| list.kind != "user-details") {
         let of = list.expected.map_or_else(String::new, |expected| format!(" of {}", thousands(expected)));
-        parts.push(format!("{}{of} {}", thousands(list.distinct), list.kind));
+        parts.push(match (list.coverage.as_str(), list.distinct) {
+            ("not-offered", _) => format!("{} not offered", list.kind),
+            ("failed", 0) => format!("{} unknown", list.kind),
+            (_, distinct) => format!("{}{of} {}", thousands(distinct), list.kind),
+        });
     }
     let counts = parts.join(", ");
     match &source.reason {

@@ -230,6 +230,7 @@ mod tests {
             lists: vec![list(ListKind::Users, users), list(ListKind::Groups, groups)],
             clock_skew_seconds: None,
             tls_certificate_sha256: None,
+            hides_inactive: false,
             odd_values: Vec::new(),
             warnings: Vec::new(),
         }

@@ -27,8 +27,8 @@ pub(super) fn lines(sources: &[SourceEntry], rules: &[RuleEntry]) -> Vec<String>
 }
 
 fn line(source: &str, rules: &[RuleEntry]) -> Option<String> {
-    let of_source = |rule: &&str| rules.iter().find(|entry| entry.source == source && entry.rule == **rule);
-    let entries: Vec<&RuleEntry> = RULES.iter().filter_map(|rule| of_source(&rule)).collect();
+    let of_source = |rule: &str| rules.iter().find(|entry| entry.source == source && entry.rule == rule);
+    let entries: Vec<&RuleEntry> = RULES.iter().filter_map(|rule| of_source(rule)).collect();
     let partly: Vec<String> = entries.iter().filter_map(|entry| accounts(entry)).collect();
     let not_at_all = reasons(&entries);
     let mut parts = Vec::new();
@@ -56,7 +56,8 @@ fn accounts(entry: &RuleEntry) -> Option<String> {
 fn reasons(entries: &[&RuleEntry]) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for entry in entries {
-        let Some(why) = entry.why.as_deref() else { continue };
+        // What follows a colon is in the line of the source already.
+        let Some(why) = entry.why.as_deref().and_then(|why| why.split(": ").next()) else { continue };
         match reasons.iter_mut().find(|(known, _)| *known == why) {
             Some((_, rules)) => rules.push(&entry.rule),
             None => reasons.push((why, vec![&entry.rule])),

@@ -349,6 +349,7 @@ fn harvest(entry: &SourceEntry) -> Result<Harvest, String> {
         lists: lists?,
         clock_skew_seconds: entry.clock_skew_seconds,
         tls_certificate_sha256: entry.tls_certificate_sha256.clone(),
+        hides_inactive: entry.hides_inactive,
         ..Harvest::of(identity)
     })
 }

@@ -135,6 +135,9 @@ pub struct SourceEntry {
     /// SHA-256 of the server's certificate, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_certificate_sha256: Option<String>,
+    /// The list of users may leave out inactive ones: a user who is not in it need not be gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hides_inactive: bool,
 }
 
 impl SourceEntry {
@@ -150,6 +153,7 @@ impl SourceEntry {
             lists: harvest.lists.iter().map(ListEntry::of).collect(),
             clock_skew_seconds: harvest.clock_skew_seconds,
             tls_certificate_sha256: harvest.tls_certificate_sha256.clone(),
+            hides_inactive: harvest.hides_inactive,
         }
     }
 }

@@ -27,6 +27,7 @@ use std::cell::RefCell;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// A JSON object without secrets, at any depth. Where a name occurs twice, the last value counts.
@@ -74,6 +75,12 @@ impl Record {
         }
     }
 
+    /// Returns the names of the first few fields, for errors.
+    fn names(&self) -> String {
+        let names: Vec<String> = self.0.iter().map(|(name, _)| format!("{name:?}")).collect();
+        if names.is_empty() { "no key at all".to_owned() } else { envelope::some_of(&names) }
+    }
+
     /// Returns a hash of everything in it: the same content, the same hash within a run.
     fn hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -88,14 +95,17 @@ impl Body for Record {}
 
 thread_local! {
     /// Names of fields: every row of a list repeats them, and whether a name means a secret takes a search for many words.
-    static NAMES: RefCell<AHashMap<Box<str>, (Arc<str>, bool)>> = RefCell::default();
+    static NAMES: RefCell<AHashMap<Box<str>, Name>> = RefCell::default();
 }
+
+/// The one copy of a name, and whether it means a secret.
+type Name = (Arc<str>, bool);
 
 /// Names that are kept; servers that make up more pay for a new one each time.
 const MOST_NAMES: usize = 4096;
 
 /// Returns the one copy of a field's name, and whether it means a secret.
-fn name_of(key: &str) -> (Arc<str>, bool) {
+fn name_of(key: &str) -> Name {
     NAMES.with_borrow_mut(|names| {
         if let Some((name, secret)) = names.get(key) {
             return (Arc::clone(name), *secret);
@@ -108,7 +118,7 @@ fn name_of(key: &str) -> (Arc<str>, bool) {
     })
 }
 
-/// How serde_json names the only member of a number that keeps all its digits: in the place of a row it looks like an object.
+/// How `serde_json` names the only member of a number that keeps all its digits: in the place of a row it looks like an object.
 const NUMBER: &str = "$serde_json::private::Number";
 
 impl<'de> Deserialize<'de> for Record {
@@ -190,50 +200,71 @@ impl Item {
     }
 }
 
-/// A bare array of objects.
-#[derive(Default)]
-pub(super) struct Records {
-    pub(super) rows: Vec<Record>,
+/// A bare array of objects, or one object with an id in its place.
+pub(super) struct Records<K> {
+    rows: Vec<Record>,
     /// It was null: a list only where the same answer's total is 0.
-    pub(super) is_null: bool,
-    /// It was one object instead of a list: a row only where it has an id.
-    pub(super) is_single: bool,
+    is_null: bool,
+    key: PhantomData<K>,
 }
 
-impl<'de> Deserialize<'de> for Records {
+impl<K> Records<K> {
+    fn of(rows: Vec<Record>) -> Self {
+        Self { rows, is_null: false, key: PhantomData }
+    }
+}
+
+impl<'de, K: IdKey> Deserialize<'de> for Records<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RecordsVisitor;
-        impl<'de> Visitor<'de> for RecordsVisitor {
-            type Value = Records;
+        struct RecordsVisitor<K>(PhantomData<K>);
+        impl<'de, K: IdKey> Visitor<'de> for RecordsVisitor<K> {
+            type Value = Records<K>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of objects")
             }
-            fn visit_unit<E: Error>(self) -> Result<Records, E> {
-                Ok(Records { is_null: true, ..Records::default() })
+            fn visit_unit<E: Error>(self) -> Result<Records<K>, E> {
+                Ok(Records { is_null: true, ..Records::of(Vec::new()) })
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Records, A::Error> {
-                let row = Record::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(Records { rows: vec![row], is_null: false, is_single: true })
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Records<K>, A::Error> {
+                let record = Record::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                if record.place(K::KEY, K::CASELESS).is_some_and(|at| Id::from_json(&record.0[at].1).is_some()) {
+                    return Ok(Records::of(vec![record]));
+                }
+                Err(A::Error::custom(format!("expected a list, found an object with {}", record.names())))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Records, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Records<K>, A::Error> {
                 let mut rows = Vec::new();
                 while let Some(Item(row)) = seq.next_element()? {
                     rows.push(row);
                 }
-                Ok(Records { rows, ..Records::default() })
+                Ok(Records::of(rows))
             }
         }
-        deserializer.deserialize_any(RecordsVisitor)
+        deserializer.deserialize_any(RecordsVisitor(PhantomData))
     }
 }
 
-impl Body for Records {
+impl<K: IdKey> Body for Records<K> {
     fn rows(&self) -> Option<u64> {
         Some(self.rows.len() as u64)
     }
 
     fn none() -> Option<Self> {
-        Some(Self::default())
+        Some(Self::of(Vec::new()))
+    }
+}
+
+impl<K: IdKey> Records<K> {
+    /// Returns the rows, the id taken out of each. `total`: that of the same answer. Errors: null where the total is not 0.
+    pub(super) fn listed(self, path: &str, total: Option<u64>) -> Result<Vec<Listed>, WireError> {
+        if self.is_null && total != Some(0) {
+            let kind = WireErrorKind::Shape("$: expected a list, found null".to_owned());
+            return Err(WireError::new(format!("GET {path}"), kind));
+        }
+        let mut rows: Vec<Listed> =
+            self.rows.into_iter().map(|record| Listed::of(record, K::KEY, K::CASELESS)).collect();
+        tell_apart(rows.iter_mut().map(|row| &mut row.id));
+        Ok(rows)
     }
 }
 
@@ -259,6 +290,39 @@ impl Listed {
     }
 }
 
+/// The name of the field that holds the id.
+pub(super) trait IdKey: 'static {
+    /// The name.
+    const KEY: &'static str;
+    /// It is compared without case.
+    const CASELESS: bool = false;
+}
+
+/// `id`
+pub(super) struct PlainId;
+
+impl IdKey for PlainId {
+    const KEY: &'static str = "id";
+}
+
+/// One record that was asked for by its id. An object without an id (an error with status 200, say) is none.
+pub(super) struct One<K> {
+    pub(super) row: Listed,
+    key: PhantomData<K>,
+}
+
+impl<'de, K: IdKey> Deserialize<'de> for One<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let row = Listed::of(Record::deserialize(deserializer)?, K::KEY, K::CASELESS);
+        if row.is_identified() {
+            return Ok(Self { row, key: PhantomData });
+        }
+        Err(D::Error::custom(format!("expected key {:?} with an id, found {}", K::KEY, row.record.names())))
+    }
+}
+
+impl<K: IdKey> Body for One<K> {}
+
 impl Row for Listed {
     type Key = Id;
     fn key(&self) -> Id {
@@ -270,25 +334,6 @@ impl Row for Listed {
     }
 }
 
-/// Returns the rows of an answer, by the field that holds the id, which is taken out. `total`: that of the same answer.
-/// Errors: it is no list.
-pub(super) fn listed(records: Records, key: &str, path: &str, total: Option<u64>) -> Result<Vec<Listed>, WireError> {
-    let shape = |text: String| WireError::new(format!("GET {path}"), WireErrorKind::Shape(text));
-    if records.is_null && total != Some(0) {
-        return Err(shape("$: expected a list, found null".to_owned()));
-    }
-    let mut rows: Vec<Listed> = records.rows.into_iter().map(|record| Listed::of(record, key, false)).collect();
-    tell_apart(rows.iter_mut().map(|row| &mut row.id));
-    if let [row] = &rows[..]
-        && records.is_single
-        && !row.is_identified()
-    {
-        let keys: Vec<String> = row.record.0.iter().map(|(name, _)| format!("{name:?}")).collect();
-        return Err(shape(format!("$: expected a list, found an object with {}", envelope::some_of(&keys))));
-    }
-    Ok(rows)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,7 +343,8 @@ mod tests {
     }
 
     fn records(json: &str, total: Option<u64>) -> Result<Vec<String>, String> {
-        let rows = listed(serde_json::from_str(json).unwrap(), "id", "/x", total).map_err(|error| error.to_string())?;
+        let records: Records<PlainId> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let rows = records.listed("/x", total).map_err(|error| error.to_string())?;
         Ok(rows.iter().map(|row| row.id.to_text()).collect())
     }
 

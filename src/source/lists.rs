@@ -2,7 +2,7 @@
 //! only memberships name. Knows no product.
 
 use super::date;
-use super::decode::{Id, Listed, Record};
+use super::decode::{Id, IdKey, Listed, One};
 use super::{ProbedList, SourceSettings};
 use crate::event::{Event, Observer};
 use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport, SourceIdentity};
@@ -60,13 +60,7 @@ impl Desk {
     }
 
     /// Reads users whom only groups name, by id, `most` of them. Returns those who exist, and how many could not be asked for.
-    pub(super) async fn strangers(
-        &self,
-        path: &str,
-        id_key: &str,
-        ids: &BTreeSet<Id>,
-        most: usize,
-    ) -> (Vec<Listed>, u64) {
+    pub(super) async fn strangers<K: IdKey>(&self, path: &str, ids: &BTreeSet<Id>, most: usize) -> (Vec<Listed>, u64) {
         let (mut found, mut unknown) = (Vec::new(), 0);
         for (asked, id) in ids.iter().enumerate() {
             if asked >= most {
@@ -74,9 +68,8 @@ impl Desk {
                 continue;
             }
             let path = format!("{path}/{}", id.in_path());
-            let answer = self.client.get::<Record>(&path).await;
-            match answer {
-                Ok(record) => found.extend(Some(Listed::of(record, id_key, true)).filter(|row| row.id == *id)),
+            match self.client.get::<One<K>>(&path).await {
+                Ok(record) => found.extend(Some(record.row).filter(|row| row.id == *id)),
                 Err(error) if is_absence(&error) => {}
                 Err(error) if is_hopeless(&error) => return (found, unknown + (ids.len() - asked) as u64),
                 Err(_) => unknown += 1,
@@ -169,6 +162,14 @@ pub(super) fn probed_rows<R: Row>(kind: ListKind, page: Result<(&[R], Option<u64
     probed(kind, page.map(|(rows, total)| (rows.len() as u64, total)))
 }
 
+/// Returns why a list cannot be read to its end: its second page is the first one again, though more rows were reported.
+pub(super) fn repeats<R: Row>(first: &[R], second: &[R]) -> Option<String> {
+    let same = !first.is_empty() && first.iter().map(Row::key).eq(second.iter().map(Row::key));
+    same.then(|| {
+        "the source ignores the offset: its second page is the first one again; a run cannot read the rest".to_owned()
+    })
+}
+
 /// Pages of a list, by its first one. Without a total: this page and the look behind it, at least.
 pub(super) fn pages(total: Option<u64>, first: u64) -> u64 {
     let behind = total.map(|total| total.saturating_sub(first));
@@ -190,6 +191,14 @@ pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
         };
         return format!(
             "the list of {what} is forbidden (403): give the API account the right to view {what}; read only is enough"
+        );
+    }
+    let is_below =
+        matches!(kind, ListKind::Members | ListKind::DirectoryMembers | ListKind::VendorUsers | ListKind::UserDetails);
+    if is_below && is_absence(error) {
+        return format!(
+            "{error}, though a list names the object: the API account may lack a right for it, or this version of the product has \
+             no such list"
         );
     }
     match error.hint() {

@@ -9,7 +9,7 @@ mod directory;
 mod evidence;
 mod shapes;
 
-use super::decode::{Decoding, Id, Listed, Records, listed};
+use super::decode::{Decoding, Id, IdKey, Listed, Records};
 use super::lists::{
     Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, lacks, probed_rows, strangers, without_id,
 };
@@ -19,7 +19,7 @@ use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport};
 use crate::wire::page::{End, Progress, Walked};
 use crate::wire::{Plan, SessionPaths, WireError, WireErrorKind};
-use directory::{Directory, Kind, kind_of};
+use directory::{Directory, Kind, Synchronised, kind_of};
 use futures_util::stream::{self, StreamExt};
 use shapes::Tenant;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,20 @@ use std::time::Duration;
 const MAX_PASSES: u64 = 6;
 /// Users found by id where the list of users leaves out inactive ones and says so of none.
 const MOST_INACTIVE: usize = 5_000;
+
+/// The id of a user.
+struct UserId;
+
+impl IdKey for UserId {
+    const KEY: &'static str = "UserID";
+}
+
+/// The id of a user group.
+struct GroupId;
+
+impl IdKey for GroupId {
+    const KEY: &'static str = "GroupID";
+}
 
 const GROUPS: Nouns = Nouns { rows: "members", one: "group", many: "groups" };
 
@@ -133,8 +147,10 @@ impl PasswordSafe {
     async fn read(&self) -> Harvest {
         let decoding = Decoding::default();
         let mut harvest = Harvest::of(self.desk.identity.clone());
-        match self.prove().await {
-            Ok(reading) => self.proven(&mut harvest, reading, &decoding).await,
+        // What a synchronisation adds must be in the lists that are proven after it.
+        let synchronised = self.synchronise().await;
+        match self.prove(&synchronised).await {
+            Ok(reading) => self.proven(&mut harvest, reading, synchronised, &decoding).await,
             Err(broken) => self.broken(&mut harvest, *broken, &decoding),
         }
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
@@ -143,14 +159,14 @@ impl PasswordSafe {
         harvest
     }
 
-    async fn proven(&self, harvest: &mut Harvest, reading: Reading, decoding: &Decoding) {
+    async fn proven(&self, harvest: &mut Harvest, reading: Reading, synchronised: Synchronised, decoding: &Decoding) {
         let Reading { lists, found, users, groups, passes, coverage } = reading;
         let Found { members, mut plain, requests, active, is_older, inactive } = found;
         warn_of_states(harvest, &lists.users, active.as_ref().filter(|_| is_older), &inactive);
         let groups_whole = coverage.1.is_complete();
         harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
         harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
-        let directory = self.directory(&lists.groups, &lists.users, &inactive).await;
+        let directory = self.directory(&lists.groups, &lists.users, &inactive, synchronised).await;
         directory.unread_note().into_iter().for_each(|note| plain.note(note));
         let report = plain.report(format!("{}/UserGroups/{{id}}/Users", self.base), requests);
         let unread = plain.unknown();
@@ -190,7 +206,7 @@ impl PasswordSafe {
     }
 
     /// Reads users, groups, members, and users and groups again, until both readings agree.
-    async fn prove(&self) -> Result<Reading, Box<Broken>> {
+    async fn prove(&self, synchronised: &Synchronised) -> Result<Reading, Box<Broken>> {
         let mut efforts = (Effort::default(), Effort::default());
         let mut before = self.lists(&mut efforts).await?;
         let mut passes = 1;
@@ -205,7 +221,7 @@ impl PasswordSafe {
             self.settle(&mut found, &after).await;
             let (users_moved, groups_moved) =
                 (ids(&before.users) != ids(&after.users), ids(&before.groups) != ids(&after.groups));
-            let (lacking, unknown, gone) = self.strangers(&mut found, &after.users).await;
+            let (lacking, unknown, gone) = self.strangers(&mut found, synchronised, &after.users).await;
             let settled = !users_moved && !groups_moved && lacking.is_empty() && unknown == 0;
             if settled || found.plain.has_failed() || passes >= MAX_PASSES {
                 let moved = |moved: bool| moved.then(|| format!("its ids still changed after {passes} readings"));
@@ -224,12 +240,12 @@ impl PasswordSafe {
     /// Reads users and groups, once.
     async fn lists(&self, efforts: &mut (Effort, Effort)) -> Result<Lists, Box<Broken>> {
         let mut lists = Lists::default();
-        match self.array(&self.users_path(), "UserID", &mut efforts.0).await {
+        match self.array::<UserId>(&self.users_path(), &mut efforts.0).await {
             Ok(users) => (lists.users, lists.unidentified.0) = identified(users),
             Err(error) => return Err(Box::new(Broken { kind: ListKind::Users, error, lists, efforts: *efforts })),
         }
         self.desk.progress(ListKind::Users, lists.users.len() as u64, None);
-        match self.array(&self.groups_path(), "GroupID", &mut efforts.1).await {
+        match self.array::<GroupId>(&self.groups_path(), &mut efforts.1).await {
             Ok(groups) => (lists.groups, lists.unidentified.1) = identified(groups),
             Err(error) => return Err(Box::new(Broken { kind: ListKind::Groups, error, lists, efforts: *efforts })),
         }
@@ -242,15 +258,15 @@ impl PasswordSafe {
         if users.iter().all(reports_state) {
             return None;
         }
-        let active = self.array(&self.active_users_path(), "UserID", effort).await.ok()?;
+        let active = self.array::<UserId>(&self.active_users_path(), effort).await.ok()?;
         Some(active.into_iter().map(|row| row.id).collect())
     }
 
-    async fn array(&self, path: &str, id: &str, effort: &mut Effort) -> Result<Vec<Listed>, WireError> {
+    async fn array<K: IdKey>(&self, path: &str, effort: &mut Effort) -> Result<Vec<Listed>, WireError> {
         let before = self.desk.client.requests();
-        let answer = self.desk.client.get::<Records>(path).await;
+        let answer = self.desk.client.get::<Records<K>>(path).await;
         effort.requests += self.desk.client.requests() - before;
-        let rows = rows_of(answer?, id, path)?;
+        let rows = rows_of(answer?, path)?;
         effort.readings += 1;
         effort.received += rows.len() as u64;
         Ok(rows)
@@ -272,7 +288,7 @@ impl PasswordSafe {
     async fn members_of(&self, wanted: Vec<Id>, found: &mut BTreeMap<Id, Vec<Listed>>, tally: &mut PerGroup) {
         let mut answers = stream::iter(wanted)
             .map(|id| async move {
-                let rows = self.array(&self.members_path(&id), "UserID", &mut Effort::default()).await;
+                let rows = self.array::<UserId>(&self.members_path(&id), &mut Effort::default()).await;
                 (id, rows)
             })
             .buffer_unordered(self.desk.walk.concurrency);
@@ -311,10 +327,16 @@ impl PasswordSafe {
     /// Looks up the users whom only members name. Returns those whom the list lacks, how many could not be asked for, and how many
     /// do not exist. Where the list does not report states, it may be that of a version without inactive users: those found
     /// by id are inactive, and the list lacks nobody.
-    async fn strangers(&self, found: &mut Found, users: &[Listed]) -> (Vec<Listed>, u64, usize) {
-        let missing = strangers(found.members.values(), users, |row| Some(row.id.clone()));
+    async fn strangers(
+        &self,
+        found: &mut Found,
+        synchronised: &Synchronised,
+        users: &[Listed],
+    ) -> (Vec<Listed>, u64, usize) {
+        let members = found.members.values().chain(synchronised.members.values());
+        let missing = strangers(members, users, |row| Some(row.id.clone()));
         let most = if found.is_older { MOST_INACTIVE } else { MOST_STRANGERS };
-        let (there, unknown) = self.desk.strangers(&self.active_users_path(), "UserID", &missing, most).await;
+        let (there, unknown) = self.desk.strangers::<UserId>(&self.active_users_path(), &missing, most).await;
         let gone = missing.len().saturating_sub(there.len() + usize::try_from(unknown).unwrap_or(usize::MAX));
         if found.is_older {
             found.inactive = there;
@@ -328,12 +350,14 @@ impl PasswordSafe {
         let mut effort = Effort::default();
         let (mut plan, mut notes) = (Plan::default(), Vec::new());
         plan.add("a token, signing in and signing out", 3);
-        let users = self.array(&self.users_path(), "UserID", &mut effort).await;
+        let users = self.array::<UserId>(&self.users_path(), &mut effort).await;
         let mut lists = vec![probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)))];
         if let Ok(users) = &users {
+            let suspicion = evidence::is_round(users.len());
+            notes.extend(suspicion.map(|why| format!("users: {why}, unless the members of groups support it")));
             let states = self.active(users, &mut effort).await;
             plan.add("users", if states.is_some() { 3 } else { 2 });
-            let groups = self.array(&self.groups_path(), "GroupID", &mut effort).await;
+            let groups = self.array::<GroupId>(&self.groups_path(), &mut effort).await;
             lists.push(probed_rows(ListKind::Groups, groups.as_ref().map(|rows| (&rows[..], None))));
             plan.add("groups", 2);
             if let Ok(groups) = &groups {
@@ -350,18 +374,14 @@ impl PasswordSafe {
     /// Reads the members of one group, and the groups of one directory user where a run reads those.
     async fn look_below(&self, users: &[Listed], groups: &[Listed], plan: &mut Plan) -> (Vec<ProbedList>, Vec<String>) {
         let mut lists = Vec::new();
-        let plain: Vec<&Listed> = groups.iter().filter(|group| kind_of(group) == Kind::Plain).collect();
-        plan.add("members", plain.len() as u64);
-        let mut members = BTreeMap::new();
-        if let Some(group) = plain.first() {
-            let rows = self.array(&self.members_path(&group.id), "UserID", &mut Effort::default()).await;
+        let own: Vec<&Listed> = groups.iter().filter(|group| kind_of(group) == Kind::Plain).collect();
+        plan.add("members", own.len() as u64);
+        if let Some(group) = own.first() {
+            let rows = self.array::<UserId>(&self.members_path(&group.id), &mut Effort::default()).await;
             lists.push(probed_rows(ListKind::Members, rows.as_ref().map(|rows| (&rows[..], None))));
-            members.extend(rows.ok().map(|rows| (group.id.clone(), rows)));
         }
-        let (more, mut notes) = self.look_at_directory(users, groups, plan).await;
+        let (more, notes) = self.look_at_directory(users, groups, plan).await;
         lists.extend(more);
-        let doubt = evidence::doubt(users, &members);
-        notes.extend(doubt.map(|why| format!("users: {why}; a run looks for evidence in the members of all groups")));
         (lists, notes)
     }
 }
@@ -371,8 +391,8 @@ fn reports_state(row: &Listed) -> bool {
 }
 
 /// Returns the rows of a bare array. Errors: it is no list, or holds one id twice.
-fn rows_of(answer: Records, id: &str, path: &str) -> Result<Vec<Listed>, WireError> {
-    let rows = listed(answer, id, path, None)?;
+fn rows_of<K: IdKey>(answer: Records<K>, path: &str) -> Result<Vec<Listed>, WireError> {
+    let rows = answer.listed(path, None)?;
     if ids(&rows).len() < rows.len() {
         let kind = WireErrorKind::Shape("the list holds one id twice".to_owned());
         return Err(WireError::new(format!("GET {path}"), kind));
@@ -390,15 +410,18 @@ fn once(lists: Lists, found: Found, (users, groups): (Effort, Effort), passes: u
 /// Says how states were found that the records do not report.
 fn warn_of_states(harvest: &mut Harvest, users: &[Listed], active: Option<&BTreeSet<Id>>, inactive: &[Listed]) {
     let Some(active) = active else { return };
+    let changes_nothing = users.iter().all(|row| active.contains(&row.id));
+    harvest.hides_inactive = changes_nothing;
     if !inactive.is_empty() {
         harvest.warnings.push(format!(
             "this version does not report IsActive and ignores includeInactive: {} users were found only by id and count as \
              inactive; inactive users in no group are not in the list",
             inactive.len()
         ));
-    } else if users.iter().all(|row| active.contains(&row.id)) {
+    } else if changes_nothing {
         harvest.warnings.push(
-            "this version does not report IsActive, and includeInactive changed nothing: every listed user counts as active"
+            "this version does not report IsActive, and includeInactive changed nothing: every listed user counts as active, and \
+             a user who leaves the list may be inactive or removed"
                 .to_owned(),
         );
     }

@@ -120,14 +120,19 @@ impl PerGroup {
         self
     }
 
+    /// Returns whether an object's list was read to its proof.
+    pub(super) fn has_read(&self, id: &Id) -> bool {
+        self.read.contains(id)
+    }
+
+    /// Returns the number of objects whose lists were asked for.
+    pub(super) fn tried(&self) -> usize {
+        self.wanted.len() - self.untried().len()
+    }
+
     /// Returns the number of objects whose lists were read to their proof.
     pub(super) fn read_count(&self) -> usize {
         self.read.len()
-    }
-
-    /// Returns whether an object's list was read to its proof.
-    pub(super) fn was_read(&self, id: &Id) -> bool {
-        self.read.contains(id)
     }
 
     /// Returns the objects whose lists nobody asked for.

@@ -4,8 +4,8 @@
 
 mod shapes;
 
-use super::decode::{Decoding, Id, Record};
-use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, probed_rows, report};
+use super::decode::{Decoding, Id, One, PlainId};
+use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, probed_rows, repeats, report};
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
@@ -51,7 +51,9 @@ impl RestV3 {
             lists.push(report);
             // Whoever is in groups that cannot be read may be in any.
             if decoding.odd_values().iter().any(|odd| odd.field == "users.group_memberships") {
-                groups.iter_mut().for_each(|group| group.members_known = Some(false));
+                for group in &mut groups {
+                    group.members_known = Some(false);
+                }
             }
             groups
         };
@@ -80,6 +82,9 @@ impl RestV3 {
             *why = format!("{why}; {hint}");
         }
         if let Ok((total, rows)) = &users {
+            if let Some(second) = self.second(*total, rows.len() as u64, &decoding).await {
+                lists[0].page = repeats(rows, &second).map_or(lists[0].page.clone(), Err);
+            }
             plan.add("users", pages(*total, rows.len() as u64));
             if let Some(row) = rows.iter().find(|row| row.sparse) {
                 plan.add("users by id", total.unwrap_or(0));
@@ -96,8 +101,16 @@ impl RestV3 {
             counted &= groups.is_ok();
             lists.push(probed_rows(ListKind::Groups, shown));
         }
-        let plan = Some(plan).filter(|_| counted && users.is_ok());
+        let plan = Some(plan).filter(|_| counted && lists.iter().all(|list| list.page.is_ok()));
         Probe { clock_skew_seconds: self.desk.client.clock_skew_seconds(), plan, ..Probe::of(lists) }
+    }
+
+    /// Reads the page behind the first one of the list of users, where the source reports more rows.
+    async fn second(&self, total: Option<u64>, rows: u64, decoding: &Decoding) -> Option<Vec<ListedUser>> {
+        total.filter(|total| *total > rows && rows > 0)?;
+        let window = Window { offset: rows, limit: self.desk.walk.page_size };
+        let page: UsersPage = self.page(USERS, window).await.ok()?;
+        Some(shapes::users(page.rows, decoding))
     }
 
     async fn users(&self, decoding: &Decoding) -> (Vec<ListedUser>, ListReport) {
@@ -235,8 +248,8 @@ impl RestV3 {
 
     async fn detail(&self, id: &Id, decoding: &Decoding) -> Result<ListedUser, WireError> {
         let path = format!("{USERS}/{}", id.in_path());
-        let record: Record = self.desk.client.get(&path).await?;
-        let row = shapes::user(record, decoding);
+        let record: One<PlainId> = self.desk.client.get(&path).await?;
+        let row = shapes::user(record.row, decoding);
         if row.id == *id {
             Ok(row)
         } else {

@@ -7,8 +7,8 @@ mod records;
 mod reference;
 mod shapes;
 
-use super::decode::{Decoding, Envelope, ListShape, Listed, Record, get, tell_apart};
-use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, probed_rows, report, settle_strangers};
+use super::decode::{Decoding, Envelope, IdKey, ListShape, Listed, One, Record, get, tell_apart};
+use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, probed_rows, repeats, report, settle_strangers};
 use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport, Pattern};
@@ -31,6 +31,14 @@ impl ListShape for ListResponse {
     const ROWS: &'static str = "Resources";
     const TOTAL: &'static str = "totalResults";
     const SCIM: bool = true;
+}
+
+/// RFC 7643 §3.1.
+struct ScimId;
+
+impl IdKey for ScimId {
+    const KEY: &'static str = "id";
+    const CASELESS: bool = true;
 }
 
 /// Reads one service provider.
@@ -94,7 +102,7 @@ impl Scim {
         harvest.lists.extend(members.report);
         let missing = shapes::strangers(&users, &groups);
         let path = format!("{}/Users", self.base);
-        let (found, unknown) = self.desk.strangers(&path, "id", &missing, MOST_STRANGERS).await;
+        let (found, unknown) = self.desk.strangers::<ScimId>(&path, &missing, MOST_STRANGERS).await;
         settle_strangers(&mut harvest, &found, unknown, began, |row| {
             row.record.get_caseless("meta").and_then(|meta| get(meta, "created")).cloned()
         });
@@ -188,6 +196,9 @@ impl Scim {
         let users = self.page(&self.path("Users", window)).await;
         let mut notes = Vec::new();
         let mut lists = vec![shown(ListKind::Users, &users)];
+        if let (Ok(first), Some(second)) = (&users, self.second(&users).await) {
+            lists[0].page = repeats(&first.rows, &second).map_or(lists[0].page.clone(), Err);
+        }
         match &users {
             Ok(page) => {
                 plan.add("users", pages(page.total, page.rows.len() as u64));
@@ -198,6 +209,15 @@ impl Scim {
         let whole = lists.iter().all(|list| list.page.is_ok());
         let skew = self.desk.client.clock_skew_seconds();
         Probe { clock_skew_seconds: skew, plan: whole.then_some(plan), notes, ..Probe::of(lists) }
+    }
+
+    /// Reads the page behind the first one of the list of users, where the provider reports more rows.
+    async fn second(&self, first: &Result<Page<Listed>, WireError>) -> Option<Vec<Listed>> {
+        let first = first.as_ref().ok()?;
+        let rows = first.rows.len() as u64;
+        let window = Window { offset: rows, limit: self.desk.walk.page_size };
+        first.total.filter(|total| *total > rows && rows > 0)?;
+        self.page(&self.path("Users", window)).await.ok().map(|page| page.rows)
     }
 
     async fn look_at_groups(
@@ -219,9 +239,8 @@ impl Scim {
         plan.leave_open();
         let Some(first) = page.rows.first() else { return };
         let path = format!("{}/Groups/{}", self.base, first.id.in_path());
-        let record = self.desk.client.get::<Record>(&path).await;
-        let record = record.and_then(|record| records::same_group(record, &path));
-        let members = record.map(|record| shapes::members_of(&record).unwrap_or_default());
+        let record = self.desk.client.get::<One<ScimId>>(&path).await;
+        let members = record.map(|record| shapes::members_of(&record.row).unwrap_or_default());
         let listed = shapes::members_of(first).unwrap_or_default();
         if members.as_ref().is_ok_and(|own| *own != listed) {
             notes.push("the list of groups leaves out members: a run reads the record of every group".to_owned());

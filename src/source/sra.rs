@@ -5,24 +5,21 @@
 //! Memberships are read by group policy, all pages of each: by user they would cost a request a user, and an API account may
 //! make 15,000 an hour. So the requests of a run are planned before they are made, and a run that cannot end is refused.
 
+mod below;
 mod shapes;
 
-use super::decode::{Decoding, Id, Listed, Record, Records, listed};
+use super::decode::{Decoding, Listed, One, PlainId, Records};
 use super::lists::{
-    Desk, MOST_STRANGERS, empty_report, failed, in_words, is_hopeless, probed, probed_rows, report, settle_strangers,
-    strangers,
+    Desk, MOST_STRANGERS, empty_report, failed, in_words, probed_rows, report, settle_strangers, strangers,
 };
-use super::per_group::{Nouns, PerGroup};
 use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport};
 use crate::wire::page::numbered::{Numbered, PageAt, Told, walk_numbered};
-use crate::wire::page::{End, Row, Walked};
 use crate::wire::{HeaderMap, Plan, WireError, WireErrorKind};
+use below::{Lists, POLICIES, VENDORS, paths};
 use chrono::Utc;
-use futures_util::stream::{self, StreamExt};
 use shapes::Tenant;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Readings of one list before it is said to be not proven; each reads the whole list.
@@ -179,9 +176,9 @@ impl Sra {
 
     async fn page(&self, path: &str, at: PageAt) -> Result<Numbered<Listed>, WireError> {
         let path = self.numbered(path, at);
-        let (records, headers) = self.desk.client.get_with_headers::<Records>(&path).await?;
+        let (records, headers) = self.desk.client.get_with_headers::<Records<PlainId>>(&path).await?;
         let told = told(&headers);
-        Ok(Numbered { rows: listed(records, "id", &path, told.total)?, told })
+        Ok(Numbered { rows: records.listed(&path, told.total)?, told })
     }
 
     /// The policy that everybody has who signs in by a provider: told by each provider's own record only.
@@ -189,8 +186,8 @@ impl Sra {
         let (mut unread, mut first) = (0_u64, None);
         for id in tenant.provider_ids() {
             let path = format!("{}/security-provider/{}", self.base, id.in_path());
-            match self.desk.client.get::<Record>(&path).await {
-                Ok(record) => tenant.take_provider(&id, Some(&record)),
+            match self.desk.client.get::<One<PlainId>>(&path).await {
+                Ok(record) => tenant.take_provider(&id, Some(&record.row.record)),
                 Err(error) => {
                     tenant.take_provider(&id, None);
                     unread += 1;
@@ -246,132 +243,14 @@ impl Sra {
         harvest.lists.push(tally.report(self.query("/vendor/{id}/user"), requests));
     }
 
-    /// Reads one list an object: the first page of each, then, when all is known that is to come, the rest. Objects whose lists
-    /// fail are looked up in the list that names them, and those of which it was denied that they exist are asked once more.
-    async fn per_group(&self, of: Lists, paths: Vec<(Id, String)>) -> (GroupRows, PerGroup, u64) {
-        let before = self.desk.client.requests();
-        let mut tally = PerGroup::of(of.kind, of.nouns, paths.iter().map(|(id, _)| id.clone()));
-        let mut rows: BTreeMap<Id, Vec<Listed>> =
-            self.round(of.kind, paths.clone(), &mut tally).await.into_iter().collect();
-        if tally.needs_list() {
-            let named = self.named_now(of.parent).await;
-            tally.settle(named.as_ref());
-            let absent = tally.absent();
-            let again = paths.into_iter().filter(|(id, _)| absent.contains(id)).collect();
-            rows.extend(self.round(of.kind, again, &mut tally).await);
-        }
-        rows.retain(|id, _| !tally.removed().contains(id));
-        (rows.into_iter().collect(), tally, self.desk.client.requests() - before)
-    }
-
-    /// Reads the lists of these objects.
-    async fn round(&self, kind: ListKind, paths: Vec<(Id, String)>, tally: &mut PerGroup) -> GroupRows {
-        let firsts = self.first_of_each(kind, paths, tally).await;
-        let mut plan = Plan::default();
-        let rest = firsts.iter().map(|first| first.first.rest()).sum();
-        plan.add(format!("the remaining pages of {}", kind.as_str()), rest);
-        if let Err(refusal) = self.desk.client.afford(&plan) {
-            tally.refuse(in_words(kind, &refusal));
-            return Vec::new();
-        }
-        let walks = stream::iter(firsts).map(|first| async move {
-            let FirstOf { id, path, first } = first;
-            let walked = walk_numbered(self.desk.walk, first.page.ok(), |at| self.page(&path, at), |_| {}).await;
-            (id, walked)
-        });
-        let mut walks = walks.buffer_unordered(self.desk.walk.concurrency);
-        let mut found = Vec::new();
-        while let Some((id, walked)) = walks.next().await {
-            let walked: Walked<Listed, WireError> = walked;
-            let hopeless = walked.end.as_ref().is_err_and(is_hopeless);
-            let rows = tally.take(&id, walked);
-            found.push((id, rows));
-            self.desk.progress(kind, tally.distinct(), None);
-            if hopeless {
-                break;
-            }
-        }
-        found
-    }
-
-    /// Reads the first pages.
-    async fn first_of_each(&self, kind: ListKind, paths: Vec<(Id, String)>, tally: &mut PerGroup) -> Vec<FirstOf> {
-        let at = PageAt { number: 1, size: self.desk.walk.page_size };
-        let mut firsts = Vec::new();
-        let mut answers = stream::iter(paths)
-            .map(|(id, path)| async move {
-                let page = self.page(&path, at).await;
-                (id, path, page)
-            })
-            .buffer_unordered(self.desk.walk.concurrency);
-        while let Some((id, path, page)) = answers.next().await {
-            match page {
-                Err(error) => {
-                    if tally.failed(&id, error) {
-                        break;
-                    }
-                }
-                page => firsts.push(FirstOf { id, path, first: First { kind, path: "", page, requests: 0 } }),
-            }
-            self.desk.progress(kind, firsts.len() as u64, None);
-        }
-        firsts
-    }
-
-    /// Returns the ids that a list names now, where it can be read to its proof.
-    async fn named_now(&self, path: &str) -> Option<BTreeSet<Id>> {
-        let walked = walk_numbered(self.desk.walk, None, |at| self.page(path, at), |_| {}).await;
-        let proven = matches!(walked.end, Ok(End::Proven(_)));
-        proven.then(|| walked.rows.into_iter().map(|row: Listed| row.id).collect())
-    }
-
     /// Users whom a policy names and the list does not: they may have come after it was read, or the list lacks them.
     async fn latecomers(&self, tenant: &mut Tenant, harvest: &mut Harvest, began: Instant) {
         let missing = strangers(tenant.members.iter().map(|(_, rows)| rows), &tenant.users, shapes::user_of);
         let path = format!("{}/user", self.base);
-        let (found, unknown) = self.desk.strangers(&path, "id", &missing, MOST_STRANGERS).await;
+        let (found, unknown) = self.desk.strangers::<PlainId>(&path, &missing, MOST_STRANGERS).await;
         let created = |row: &Listed| row.record.get("created_at").cloned();
         settle_strangers(harvest, &found, unknown, began, created);
         tenant.users.extend(found);
-    }
-
-    /// Reads the policies of each user whom a directory member may hold, where the limits of the hour allow a request for each.
-    async fn policies_of_users(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
-        let ids = tenant.maybe_in_directory();
-        let mut plan = Plan::default();
-        plan.add("policies of directory users", ids.len() as u64);
-        if let Err(refusal) = self.desk.client.afford(&plan) {
-            harvest.warnings.push(format!("directory users were not resolved: {refusal}"));
-            return;
-        }
-        let before = self.desk.client.requests();
-        let mut tally = PerGroup::of(ListKind::DirectoryMembers, USERS, ids.iter().cloned());
-        let mut answers = stream::iter(ids)
-            .map(|id| async move {
-                let path = format!("/user/{}/group-policies", id.in_path());
-                let walked = walk_numbered(self.desk.walk, None, |at| self.page(&path, at), |_| {}).await;
-                (id, walked)
-            })
-            .buffer_unordered(self.desk.walk.concurrency);
-        while let Some((id, walked)) = answers.next().await {
-            let walked: Walked<Listed, WireError> = walked;
-            if let Err(error) = walked.end {
-                if tally.failed(&id, error) {
-                    break;
-                }
-                continue;
-            }
-            let rows = tally.take(&id, walked);
-            if tally.was_read(&id) {
-                tenant.resolved.insert(id, rows.into_iter().map(|row| row.id).collect());
-            }
-        }
-        drop(answers);
-        if tally.needs_list() {
-            tally.settle(self.named_now("/user").await.as_ref());
-        }
-        let requests = self.desk.client.requests() - before;
-        harvest.lists.push(tally.report(self.query("/user/{id}/group-policies"), requests));
     }
 
     /// One page of each list, and what a run would cost by what they show.
@@ -393,69 +272,11 @@ impl Sra {
         let read = firsts.iter().all(|first| first.page.is_ok() || optional(&first));
         Probe {
             clock_skew_seconds: self.desk.client.clock_skew_seconds(),
-            plan: read.then(|| plan.and(rest)),
+            plan: (read && lists.iter().all(|list| list.page.is_ok())).then(|| plan.and(rest)),
             beyond_limits: beyond,
             ..Probe::of(lists)
         }
     }
-}
-
-impl Sra {
-    /// Reads one of what exists below the lists: the members of a policy, the users of a vendor, a provider's own record, and the
-    /// policies of a user where a run asks for them.
-    async fn look_below(&self, firsts: &[First]) -> Vec<ProbedList> {
-        let row = |kind: ListKind| {
-            let page = firsts.iter().find(|first| first.kind == kind)?.page.as_ref().ok()?;
-            page.rows.iter().find(|row| row.is_identified()).map(|row| row.id.in_path())
-        };
-        let mut below = Vec::new();
-        let mut add = |kind: ListKind, path: Option<String>| below.extend(path.map(|path| (kind, path)));
-        add(ListKind::Members, row(ListKind::Groups).map(|id| format!("/group-policy/{id}/member")));
-        add(ListKind::VendorUsers, row(ListKind::Vendors).map(|id| format!("/vendor/{id}/user")));
-        let user = row(ListKind::Users).filter(|_| self.resolve_directory_users);
-        add(ListKind::DirectoryMembers, user.map(|id| format!("/user/{id}/group-policies")));
-        let at = PageAt { number: 1, size: self.desk.walk.page_size };
-        let mut lists = Vec::new();
-        for (kind, path) in below {
-            let page = self.page(&path, at).await;
-            lists.push(probed_rows(kind, page.as_ref().map(|page| (&page.rows[..], page.told.total))));
-        }
-        if let Some(id) = row(ListKind::SecurityProviders) {
-            let record = self.desk.client.get::<Record>(&format!("{}/security-provider/{id}", self.base)).await;
-            if let Err(error) = record {
-                lists.push(probed(ListKind::SecurityProviders, Err(&error)));
-            }
-        }
-        lists
-    }
-}
-
-/// The first page of one group's list.
-struct FirstOf {
-    id: Id,
-    path: String,
-    first: First,
-}
-
-/// Rows by the object whose list they are of.
-type GroupRows = Vec<(Id, Vec<Listed>)>;
-
-/// Which lists exist once an object of another list.
-#[derive(Clone, Copy)]
-struct Lists {
-    kind: ListKind,
-    nouns: Nouns,
-    /// Path of the list that names the objects.
-    parent: &'static str,
-}
-
-const POLICIES: Nouns = Nouns { rows: "members", one: "policy", many: "policies" };
-const USERS: Nouns = Nouns { rows: "policies", one: "user", many: "users" };
-const VENDORS: Nouns = Nouns { rows: "users", one: "vendor", many: "vendors" };
-
-/// Returns the path of each object's own list.
-fn paths(objects: &[Listed], parent: &str, child: &str) -> Vec<(Id, String)> {
-    objects.iter().map(|row| (row.id.clone(), format!("{parent}/{}/{child}", row.id.in_path()))).collect()
 }
 
 /// What is still to be asked: the rest of every list, and at least one page of members for every group.

@@ -100,7 +100,7 @@ fn syslog_severity(severity: Severity) -> syslog::Severity {
 }
 
 /// Renders one frame: at most [`Destination::most_octets`], ASCII, no control character, whole JSON. An event that does not fit loses
-/// optional fields in the order of [`SPARE`], each as a whole; then its message, where the account or group is named elsewhere. Only
+/// optional fields in the order of `SPARE`, each as a whole; then its message, where the account or group is named elsewhere. Only
 /// what is still too long, because a name, a reason or an id is, has its texts shortened, which `btrollcall.truncated` says.
 pub fn render(destination: &Destination, sender: &Sender, message: &Message, sequence: u64) -> String {
     let header = Header {

@@ -27,6 +27,7 @@ fn harvest(name: &str, users: Vec<User>, groups: Vec<Group>) -> Harvest {
         lists: Vec::new(),
         clock_skew_seconds: None,
         tls_certificate_sha256: None,
+        hides_inactive: false,
         odd_values: Vec::new(),
         warnings: Vec::new(),
     }

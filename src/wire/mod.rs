@@ -1,6 +1,6 @@
 //! One HTTP request to an appliance, with authentication, retry, pacing and redaction.
-//! Knows nothing of users, groups or any product's fields. Never writes to an appliance: it can only GET,
-//! and POST to the token endpoint and to those that open and close a session.
+//! Knows nothing of users, groups or any product's fields. Changes no account: it can only GET, and POST to the token endpoint
+//! and to those that open and close a session. A GET that makes the appliance act is sent by [`Client::get_once_only`].
 
 mod answer;
 mod body;

@@ -1,7 +1,7 @@
 //! What every connector must do, whatever the product: one suite, run over each surface. A new connector is done when it passes.
 
 use super::rig::as_of;
-use super::surface::{agrees, appliance, appliance_by, classes, expected, harvest, settings};
+use super::surface::{agrees, appliance, appliance_by, classes, expected, harvest, probe, settings};
 use bt_rollcall::model::{Coverage, Harvest, Inventory, ListKind, Rule, SourceStatus};
 use bt_rollcall::rules::{self, policy::Policy};
 use bt_rollcall::sandbox::{Faults, Sandbox, Surface, World};
@@ -119,6 +119,18 @@ fn a_server_that_gives_the_first_page_again_and_again_is_not_called_complete() {
         let harvested = harvest(&settings(&sandbox, surface));
         assert!(matches!(harvested.coverage(ListKind::Users), Coverage::Drifted { .. }), "{surface:?}");
         assert!(sandbox.counters().requests < 200, "{surface:?}: it ends");
+    }
+}
+
+#[test]
+fn a_check_sees_that_a_server_ignores_the_offset() {
+    let repeats = Faults { ignore_offset: true, ..Faults::default() };
+    for surface in [Surface::Guide, Surface::Scim] {
+        let sandbox = appliance(surface, people(201), &repeats);
+        let probe = probe(&settings(&sandbox, surface));
+        let why = probe.lists[0].page.clone().unwrap_err();
+        assert!(why.contains("ignores the offset"), "{surface:?}: {why}");
+        assert_eq!(probe.plan, None, "{surface:?}: no plan for what cannot be read");
     }
 }
 

@@ -48,10 +48,12 @@ impl Field {
         private(&field.path("secret"), "s3cret");
         let (state, dir) = (field.path("state"), field.path("snapshots"));
         let text = format!(
-            "state_dir = {state:?}\n[output]\ndir = {dir:?}\ncsv = \"raw\"\ntables = [\"csv\"]\n\
+            "state_dir = \"{}\"\n[output]\ndir = \"{}\"\ncsv = \"raw\"\ntables = [\"csv\"]\n\
              [policy]\nprivileged_groups = [\"Administrators\"]\n\
              [[source]]\nname = \"s\"\nkind = \"{kind}\"\nurl = \"{address}\"\nclient_id = \"id\"\n\
-             client_secret = {{ file = \"secret\" }}\nrequests_per_second = 1000\n"
+             client_secret = {{ file = \"secret\" }}\nrequests_per_second = 1000\n",
+            state.display(),
+            dir.display(),
         );
         private(&field.config(), &text);
         field
@@ -69,8 +71,8 @@ impl Field {
     pub fn set(&self, setting: &str) -> &Self {
         let key = setting.split('=').next().unwrap();
         let text = fs::read_to_string(self.config()).unwrap();
-        let kept: String = text.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect();
-        private(&self.config(), &format!("{kept}{setting}\n"));
+        let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with(key)).chain([setting]).collect();
+        private(&self.config(), &format!("{}\n", kept.join("\n")));
         self
     }
 

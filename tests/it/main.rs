@@ -11,6 +11,7 @@ mod conformance;
 mod crash;
 mod custom;
 mod delivery;
+mod dialects;
 mod exceptions;
 mod faults;
 mod field;

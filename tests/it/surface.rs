@@ -7,7 +7,7 @@ use bt_rollcall::event::{Nobody, Observer};
 use bt_rollcall::model::{Classes, Finding, Harvest, Inventory, Pattern, SourceIdentity, SourceName};
 use bt_rollcall::rules::{self, policy::Policy};
 use bt_rollcall::sandbox::{Expect, Expected, ExpectedFinding, Faults, Sandbox, SandboxOptions, Surface, World};
-use bt_rollcall::source::{self, SourceKind, SourceSettings};
+use bt_rollcall::source::{self, Probe, SourceKind, SourceSettings};
 use bt_rollcall::table::{CsvDialect, Table, Tables};
 use bt_rollcall::wire::{Account, ClientSettings, TokenAuth};
 use secrecy::SecretString;
@@ -76,6 +76,18 @@ pub fn harvest(settings: &SourceSettings) -> Harvest {
         let harvest = source.harvest().await;
         source.leave().await;
         harvest
+    })
+}
+
+/// Looks at one of everything, and leaves.
+pub fn probe(settings: &SourceSettings) -> Probe {
+    let nobody: Arc<dyn Observer> = Arc::new(Nobody);
+    let source = source::build(settings, nobody).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let probe = source.probe().await;
+        source.leave().await;
+        probe
     })
 }
 

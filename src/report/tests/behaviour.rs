@@ -155,12 +155,12 @@ fn a_rule_that_found_nothing_says_over_what_it_ran() {
 
 #[test]
 fn a_rule_that_could_not_run_is_apart_from_those_that_passed() {
-    let why = "the source does not tell last logins".to_owned();
+    let why = "the source does not report last logins".to_owned();
     let world = world_with(|w| set_outcome(w, Rule::StaleLogin, &Outcome::Undetermined { why }));
     let result = rule(&world, Rule::StaleLogin);
     assert_eq!((result.standing, result.result().as_str()), (Standing::Unjudged, "could not be judged"));
     let page = world.page();
-    assert!(page.contains("<h3>Could not be judged</h3>") && page.contains("the source does not tell last logins"));
+    assert!(page.contains("<h3>Could not be judged</h3>") && page.contains("the source does not report last logins"));
     let tile = world.view().tiles.into_iter().find(|tile| tile.label == "Stale").expect("a tile");
     assert_eq!(tile.value, "not evaluated", "0 would be a claim");
 }

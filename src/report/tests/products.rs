@@ -195,7 +195,7 @@ fn a_source_that_tells_no_last_login_is_named_as_one_whose_staleness_was_not_jud
     assert!(said.iter().any(|line| line.starts_with(expected)), "{said:#?}");
     let stale = world.view().rules.into_iter().find(|rule| rule.id == "stale-login").expect("a result");
     assert_eq!(stale.standing, Standing::Findings);
-    assert!(stale.gaps.rows.iter().any(|gap| gap.why.as_str() == "the source does not tell last logins"));
+    assert!(stale.gaps.rows.iter().any(|gap| gap.why.as_str() == "the source does not report last logins"));
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_rule_that_many_sources_leave_open_for_one_reason_is_one_item_and_none_is_le
     let named = "directory-00, directory-01, directory-02, directory-03, directory-04 and 5 more";
     assert_eq!(
         of_rule[0],
-        &format!("Inactive accounts (stale-login) in {named}: the source does not tell last logins")
+        &format!("Inactive accounts (stale-login) in {named}: the source does not report last logins")
     );
     assert_eq!(
         of_rule[1],

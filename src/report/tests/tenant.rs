@@ -75,6 +75,7 @@ pub(super) fn harvest(name: &str, count: u64, seed: u64) -> Harvest {
         ],
         clock_skew_seconds: Some(i64::try_from(seed % 5).unwrap_or(0) - 1),
         tls_certificate_sha256: Some(hash(&format!("certificate of {name}"))),
+        hides_inactive: false,
         odd_values: Vec::new(),
         warnings: Vec::new(),
     }

@@ -94,7 +94,7 @@ fn a_type_that_is_not_told_leaves_open_whether_an_account_is_local_and_whether_o
     assert_eq!(tally(vec![typed("a", None), typed("sso", Some("SAML"))]), untold(2));
     assert_eq!(tally(vec![typed("ldap", Some("LDAP")), typed("a", None)]), untold(2), "the one not told may be either");
     let nobody = tally(vec![typed("a", None), typed("bb", None)]);
-    assert_eq!(nobody, Outcome::Undetermined { why: "the source does not tell account types".to_owned() });
+    assert_eq!(nobody, Outcome::Undetermined { why: "the source does not report account types".to_owned() });
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn only_a_second_factor_that_is_told_to_be_missing_is_a_finding() {
     let judgement = judged(vec![factor("with", Some(true)), factor("untold", None)]);
     assert_eq!(outcome(&judgement, Rule::NoMfa), &Outcome::Judged { subjects: 2, undetermined: 1 });
     let judgement = judged(vec![factor("untold", None), factor("svc-told", Some(false))]);
-    let expected = Outcome::Undetermined { why: "the source does not tell second factors".to_owned() };
+    let expected = Outcome::Undetermined { why: "the source does not report second factors".to_owned() };
     assert_eq!(outcome(&judgement, Rule::NoMfa), &expected, "what a service has says nothing of people");
     let admin = with("admin", |u| {
         u.mfa = Some(false);

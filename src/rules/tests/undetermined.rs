@@ -55,7 +55,7 @@ fn why_no_last_login_was_judged_is_the_true_reason() {
         other => panic!("{other:?}"),
     };
     let untold = |u: &mut User| u.last_login = LastLogin::NotReported;
-    assert_eq!(why(harvest(vec![with("a", untold)])), "the source does not tell last logins");
+    assert_eq!(why(harvest(vec![with("a", untold)])), "the source does not report last logins");
     let unreadable = with("a", |u| u.last_login = LastLogin::Unreadable("01/02/2020 3pm".into()));
     assert!(why(harvest(vec![unreadable])).contains("none of them can be read"));
     let mut refused = harvest(vec![with("a", untold)]);

@@ -72,7 +72,9 @@ fn clean(value: Value) -> Value {
 /// Flags, numbers and dates are rights and rules, whatever their names; so is nothing at all.
 fn may_be_secret(value: &Value) -> bool {
     match value {
-        Value::String(text) => !text.is_empty() && !is_date(text),
+        Value::String(text) => {
+            !(text.is_empty() || is_date(text) || ["true", "false"].contains(&&*text.to_lowercase()))
+        }
         Value::Array(_) | Value::Object(_) => true,
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }

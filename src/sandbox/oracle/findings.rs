@@ -3,6 +3,7 @@
 mod accounts;
 mod groups;
 
+use super::super::dialect::Dialect;
 use super::cells::sort_key;
 use super::dates::{self, Created, Login};
 use super::people::{Kind, Person, Roster};
@@ -142,7 +143,8 @@ impl<'a> Judge<'a> {
 
     fn source(&self) -> Vec<ExpectedFinding> {
         let mut found = Vec::new();
-        let odd = self.roster.people.iter().any(|p| p.odd) || self.roster.groups.iter().any(|g| g.odd);
+        let broken = self.expect.dialects.contains(&Dialect::BrokenText) && self.shows_replaced_text();
+        let odd = broken || self.roster.people.iter().any(|p| p.odd) || self.roster.groups.iter().any(|g| g.odd);
         if self.expect.clock_skew_seconds.abs() > 300 || odd {
             found.push(about("data-quality", "info", "source", &self.expect.source));
         }
@@ -150,6 +152,11 @@ impl<'a> Judge<'a> {
             found.push(about("collection-incomplete", "high", "source", &self.expect.source));
         }
         found
+    }
+
+    fn shows_replaced_text(&self) -> bool {
+        let names = self.roster.people.iter().flat_map(|p| [&p.display_name, &p.username]).flatten();
+        names.chain(self.roster.groups.iter().filter_map(|g| g.name.as_ref())).any(|name| name.contains('\u{fffd}'))
     }
 
     /// Whole days; a basis in the future is age 0.

@@ -4,6 +4,7 @@
 mod page;
 
 use super::super::faults::Faults;
+use super::super::members::named_groups;
 use super::super::shape::{self, sra};
 use super::super::tally::lock;
 use super::super::world::{Record, World};
@@ -24,6 +25,7 @@ pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route(&at("/user"), get(users))
         .route(&at("/user/{id}"), get(user))
+        .route(&at("/user/{id}/group-policies"), get(policies_of_user))
         .route(&at("/group-policy"), get(policies))
         .route(&at("/group-policy/{id}"), get(policy))
         .route(&at("/group-policy/{id}/member"), get(members))
@@ -69,6 +71,22 @@ async fn user(State(appliance): State<Shared>, Path(id): Path<String>) -> Respon
     found.map_or_else(not_found, |(id, record)| {
         let row = sra::user(id, record, &world.facts(id), &world.facets().providers, faults.rs);
         json_answer(StatusCode::OK, &Value::Object(row))
+    })
+}
+
+/// The policies of one user, ascending.
+async fn policies_of_user(State(appliance): State<Shared>, Path(id): Path<String>, uri: Uri) -> Response {
+    appliance.tally.count(|c| c.details += 1);
+    let faults = appliance.faults();
+    if faults.forbid_users {
+        return refused();
+    }
+    let mut world = lock(&appliance.world);
+    with(&appliance, &uri, &[], &faults, &mut world, |world, wanted| {
+        let Some(record) = id.parse().ok().and_then(|id| world.user(id)) else { return not_found() };
+        let named: Vec<u64> = named_groups(record).collect();
+        let rows = world.groups().filter(|(id, _)| named.contains(id)).map(|(id, record)| sra::policy(id, record));
+        page::of(rows.collect(), |row| row, wanted)
     })
 }
 

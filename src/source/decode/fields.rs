@@ -37,10 +37,12 @@ impl<'a> Fields<'a> {
         self.record.place(key, self.caseless).map(|at| self.record.0.swap_remove(at).1)
     }
 
-    /// Keeps a value in `extra`, and counts it as one that could not be read.
+    /// Replaces a field by what could not be read of it, which is kept in `extra` and counted.
     pub(in crate::source) fn keep_odd(&mut self, key: &str, value: Value) {
-        self.record.0.push((super::name_of(key).0, value));
-        self.odd(key);
+        if let Some(at) = self.record.place(key, self.caseless) {
+            self.record.0[at].1 = value;
+            self.odd(key);
+        }
     }
 
     /// Counts a value that could not be read.
@@ -146,6 +148,17 @@ impl<'a> Fields<'a> {
     pub(in crate::source) fn date(&mut self, key: &str) -> Told {
         let read = self.notes.date(self.get(key));
         self.take_date(key);
+        read
+    }
+
+    /// Takes a date whose text no rule looks at again: where it cannot be read, it stays and is counted.
+    pub(in crate::source) fn other_date(&mut self, key: &str) -> Told {
+        let read = self.notes.date(self.get(key));
+        if matches!(read, Told::Unreadable(_)) {
+            self.odd(key);
+        } else {
+            drop(self.take(key));
+        }
         read
     }
 

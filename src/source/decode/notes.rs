@@ -15,8 +15,11 @@ pub(in crate::source) struct Decoding {
     words: RefCell<AHashSet<Arc<str>>>,
     without_offset: Cell<u64>,
     /// By list and field: ids of the rows. Windows overlap, so that a row may be read twice.
-    odd: RefCell<BTreeMap<(&'static str, Box<str>), AHashSet<Box<str>>>>,
+    odd: RefCell<BTreeMap<Field, AHashSet<Box<str>>>>,
 }
+
+/// A list and one of its fields.
+type Field = (&'static str, Box<str>);
 
 impl Decoding {
     /// Returns the one copy of a word that many records repeat.
@@ -37,7 +40,7 @@ impl Decoding {
     /// Returns the values that could not be read, by field. The example is the first id in the order of text.
     pub(in crate::source) fn odd_values(&self) -> Vec<OddValue> {
         let odd = self.odd.borrow();
-        let value = |((list, field), ids): (&(&str, Box<str>), &AHashSet<Box<str>>)| OddValue {
+        let value = |((list, field), ids): (&Field, &AHashSet<Box<str>>)| OddValue {
             field: format!("{list}.{field}"),
             count: ids.len() as u64,
             example: ids.iter().min().cloned().unwrap_or_default(),

@@ -73,7 +73,7 @@ pub(super) fn ids(value: &Value) -> Lenient<Ids> {
         Value::Null => return Lenient::Null,
         Value::Array(items) => {
             for item in items {
-                match Id::from_json(item) {
+                match member(item) {
                     Some(id) => found.ids.push(id),
                     None => found.odd += 1,
                 }
@@ -81,12 +81,20 @@ pub(super) fn ids(value: &Value) -> Lenient<Ids> {
         }
         // A text with separators may be several ids in one: which ones would be a guess.
         Value::String(text) if text.contains([',', ';', ' ', '\t', '\n']) => return Lenient::Odd,
-        other => match Id::from_json(other) {
+        other => match member(other) {
             Some(id) => found.ids.push(id),
             None => return Lenient::Odd,
         },
     }
     Lenient::Read(found)
+}
+
+/// Returns one id of a list. A text such as `3.0` is the number that the objects of the list have as their id.
+fn member(json: &Value) -> Option<Id> {
+    Some(match Id::from_json(json)? {
+        Id::Text(text) => integer(&text).map_or(Id::Text(text), |digits| Id::of(&digits)),
+        id => id,
+    })
 }
 
 /// Returns the digits of a whole number, written with or without a fraction of zeros. Exact at any size.
@@ -153,7 +161,7 @@ mod tests {
             _ => None,
         };
         let some = |text: &str, odd| Some((text.to_owned(), odd));
-        assert_eq!(read(json!([1, "2", {"id": 3}, {"value": "4"}, 5.0])), some("1 2 3 4 5", 0));
+        assert_eq!(read(json!([1, "2", {"id": 3}, {"value": "4"}, 5.0, {"id": "6.0"}])), some("1 2 3 4 5 6", 0));
         assert_eq!(read(json!([1, true, null])), some("1", 2));
         assert_eq!(read(json!({"id": 3})), some("3", 0));
         assert_eq!(read(json!("3")), some("3", 0));

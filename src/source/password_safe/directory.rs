@@ -8,7 +8,7 @@ use super::super::lists::{identified, is_hopeless, probed_rows, without_id};
 use super::super::per_group::{Nouns, PerGroup};
 use super::super::{DirectoryGroups, ProbedList};
 use super::shapes::{self, Account};
-use super::{Effort, PasswordSafe, in_one, rows_of};
+use super::{Effort, GroupId, PasswordSafe, UserId, in_one, rows_of};
 use crate::model::{Harvest, ListKind};
 use crate::wire::Plan;
 use futures_util::stream::{self, StreamExt};
@@ -38,6 +38,14 @@ pub(super) fn kind_of(group: &Listed) -> Kind {
     }
 }
 
+/// What the appliance synchronised on request, before anything else was read.
+#[derive(Default)]
+pub(super) struct Synchronised {
+    /// Users by group.
+    pub(super) members: BTreeMap<Id, Vec<Listed>>,
+    tally: Option<(PerGroup, u64)>,
+}
+
 /// What is known of the members of directory groups.
 #[derive(Default)]
 pub(super) struct Directory {
@@ -59,7 +67,7 @@ impl Directory {
         match &self.tally {
             _ if self.groups.is_empty() || !self.candidates.contains(id) => true,
             Some((_, DirectoryGroups::ByUser, _)) => self.of_user.contains_key(id),
-            Some((tally, _, _)) => tally.unknown().is_empty(),
+            Some((tally, _, _)) => self.groups.iter().all(|group| tally.has_read(group)),
             None => false,
         }
     }
@@ -68,7 +76,7 @@ impl Directory {
     pub(super) fn knows_group(&self, id: &Id) -> Option<bool> {
         self.groups.contains(id).then(|| match &self.tally {
             Some((_, DirectoryGroups::ByUser, _)) => self.candidates.iter().all(|user| self.of_user.contains_key(user)),
-            Some((tally, _, _)) => !tally.unknown().contains(id),
+            Some((tally, _, _)) => tally.has_read(id),
             None => false,
         })
     }
@@ -93,9 +101,17 @@ fn counted(groups: usize) -> String {
     if groups == 1 { "1 directory group".to_owned() } else { format!("{groups} directory groups") }
 }
 
+/// Words for groups that the configuration leaves out.
+fn why_skipped(groups: usize) -> String {
+    format!(
+        "the members of {} are unknown, because directory_groups = \"skip\"; \"by-user\" reads them with a request a user",
+        counted(groups)
+    )
+}
+
 /// Returns the users who can be in these groups: local and application users are in none that a directory is known to fill.
-fn candidates(kinds: &BTreeSet<&'static str>, users: &[&Listed]) -> BTreeSet<Id> {
-    let untyped = kinds.contains("unknown");
+fn candidates(groups: &[Listed], users: &[&Listed]) -> BTreeSet<Id> {
+    let untyped = groups.iter().any(|group| kind_of(group) == Kind::Unknown);
     let can = |record: &Record| match shapes::account_of(record) {
         Account::Application => false,
         Account::Local => untyped,
@@ -104,43 +120,39 @@ fn candidates(kinds: &BTreeSet<&'static str>, users: &[&Listed]) -> BTreeSet<Id>
     users.iter().filter(|user| can(&user.record)).map(|user| user.id.clone()).collect()
 }
 
-fn kinds(groups: &[Listed]) -> BTreeSet<&'static str> {
-    let word = |group: &Listed| match kind_of(group) {
-        Kind::Plain => None,
-        Kind::Directory => Some("directory"),
-        Kind::Unknown => Some("unknown"),
-    };
-    groups.iter().filter_map(word).collect()
-}
-
 impl PasswordSafe {
     /// Reads what the configuration allows to read of directory groups.
     ///
     /// `inactive`: users of whom no list says that they exist.
-    pub(super) async fn directory(&self, groups: &[Listed], listed: &[Listed], inactive: &[Listed]) -> Directory {
+    pub(super) async fn directory(
+        &self,
+        groups: &[Listed],
+        listed: &[Listed],
+        inactive: &[Listed],
+        synchronised: Synchronised,
+    ) -> Directory {
         let users: Vec<&Listed> = listed.iter().chain(inactive).collect();
         let named = groups.iter().filter(|group| kind_of(group) != Kind::Plain).map(|group| group.id.clone());
-        let mut directory = Directory {
-            groups: named.collect(),
-            candidates: candidates(&kinds(groups), &users),
-            ..Directory::default()
-        };
+        let mut directory =
+            Directory { groups: named.collect(), candidates: candidates(groups, &users), ..Directory::default() };
         if directory.groups.is_empty() {
             return directory;
         }
         match self.directory_groups {
-            DirectoryGroups::Skip => directory.warnings.push(self.why_skipped(directory.groups.len())),
+            DirectoryGroups::Skip => directory.warnings.push(why_skipped(directory.groups.len())),
             DirectoryGroups::ByUser => self.by_user(&mut directory, inactive).await,
-            DirectoryGroups::Sync => self.synchronised(&mut directory).await,
+            DirectoryGroups::Sync => {
+                if let Some((tally, requests)) = synchronised.tally {
+                    directory.warnings.push(format!(
+                        "the appliance was asked to synchronise {} with the directory (directory_groups = \"sync\")",
+                        counted(tally.tried())
+                    ));
+                    directory.tally = Some((tally, DirectoryGroups::Sync, requests));
+                }
+                directory.members = synchronised.members;
+            }
         }
         directory
-    }
-
-    fn why_skipped(&self, groups: usize) -> String {
-        format!(
-            "the members of {} are unknown, because directory_groups = \"skip\"; \"by-user\" reads them with a request a user",
-            counted(groups)
-        )
     }
 
     /// Returns why a request for each of so many users does not fit the time that is left.
@@ -165,32 +177,39 @@ impl PasswordSafe {
         let before = self.desk.client.requests();
         let kind = ListKind::DirectoryMembers;
         let mut tally = PerGroup::of(kind, USERS, directory.candidates.iter().cloned()).without_total();
-        self.groups_of(directory.candidates.clone(), &mut directory.of_user, &mut tally).await;
+        let groups = directory.groups.clone();
+        self.groups_of(directory.candidates.clone(), &groups, &mut directory.of_user, &mut tally).await;
         if tally.needs_list() {
-            let listed = self.array(&self.users_path(), "UserID", &mut Effort::default()).await;
+            let listed = self.array::<UserId>(&self.users_path(), &mut Effort::default()).await;
             let unlisted = inactive.iter().map(|row| row.id.clone());
             let now = listed.ok().map(|rows| rows.into_iter().map(|row| row.id).chain(unlisted).collect());
             tally.settle(now.as_ref());
             let absent = tally.absent().into_iter().collect();
-            self.groups_of(absent, &mut directory.of_user, &mut tally).await;
+            self.groups_of(absent, &groups, &mut directory.of_user, &mut tally).await;
         }
-        directory.of_user.values_mut().for_each(|groups| groups.retain(|id| directory.groups.contains(id)));
         directory.tally = Some((tally, DirectoryGroups::ByUser, self.desk.client.requests() - before));
     }
 
-    /// Reads the groups of these users.
-    async fn groups_of(&self, users: BTreeSet<Id>, found: &mut BTreeMap<Id, Vec<Id>>, tally: &mut PerGroup) {
+    /// Reads the groups of these users; those among `directory` are kept.
+    async fn groups_of(
+        &self,
+        users: BTreeSet<Id>,
+        directory: &BTreeSet<Id>,
+        found: &mut BTreeMap<Id, Vec<Id>>,
+        tally: &mut PerGroup,
+    ) {
         let mut answers = stream::iter(users)
             .map(|id| async move {
                 let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
-                let rows = self.array(&path, "GroupID", &mut Effort::default()).await;
+                let rows = self.array::<GroupId>(&path, &mut Effort::default()).await;
                 (id, rows)
             })
             .buffer_unordered(self.desk.walk.concurrency);
         while let Some((id, rows)) = answers.next().await {
             match rows {
                 Ok(rows) => {
-                    let (rows, others) = identified(rows);
+                    let (mut rows, others) = identified(rows);
+                    rows.retain(|row| directory.contains(&row.id));
                     let groups = rows.iter().map(|row| row.id.clone()).collect();
                     tally.take(&id, in_one(rows));
                     if others == 0 {
@@ -209,24 +228,31 @@ impl PasswordSafe {
         }
     }
 
-    /// Has the appliance synchronise each group, one after the other, and reads its members.
-    async fn synchronised(&self, directory: &mut Directory) {
+    /// Has the appliance synchronise each directory group, one after the other, and reads its members; nothing where the
+    /// configuration does not ask for it.
+    pub(super) async fn synchronise(&self) -> Synchronised {
+        let mut done = Synchronised::default();
+        if self.directory_groups != DirectoryGroups::Sync {
+            return done;
+        }
+        // Where the list fails, it fails again when it is to be proven.
+        let groups = self.array::<GroupId>(&self.groups_path(), &mut Effort::default()).await.unwrap_or_default();
+        let (groups, _) = identified(groups);
+        let wanted: BTreeSet<Id> =
+            groups.iter().filter(|group| kind_of(group) != Kind::Plain).map(|group| group.id.clone()).collect();
+        if wanted.is_empty() {
+            return done;
+        }
         let before = self.desk.client.requests();
-        let mut tally =
-            PerGroup::of(ListKind::DirectoryMembers, GROUPS, directory.groups.iter().cloned()).without_total();
-        let text = format!(
-            "the appliance is asked to synchronise {} with the directory (directory_groups = \"sync\")",
-            counted(directory.groups.len())
-        );
-        self.desk.warn(&text);
-        directory.warnings.push(text);
-        for id in &directory.groups {
+        self.desk.warn(&format!("asks the appliance to synchronise {} with the directory", counted(wanted.len())));
+        let mut tally = PerGroup::of(ListKind::DirectoryMembers, GROUPS, wanted.iter().cloned()).without_total();
+        for id in &wanted {
             let path = self.members_path(id);
-            let answer = self.desk.client.get_once_only::<Records>(&path, self.sync_timeout).await;
-            match answer.and_then(|rows| rows_of(rows, "UserID", &path)) {
+            let answer = self.desk.client.get_once_only::<Records<UserId>>(&path, self.sync_timeout).await;
+            match answer.and_then(|rows| rows_of(rows, &path)) {
                 Ok(rows) => {
                     let rows = tally.take(id, in_one(rows));
-                    directory.members.insert(id.clone(), rows);
+                    done.members.insert(id.clone(), rows);
                 }
                 Err(error) => {
                     // Another group may be one of a directory that answers.
@@ -237,9 +263,10 @@ impl PasswordSafe {
                     }
                 }
             }
-            self.desk.progress(ListKind::DirectoryMembers, directory.members.len() as u64, None);
+            self.desk.progress(ListKind::DirectoryMembers, done.members.len() as u64, None);
         }
-        directory.tally = Some((tally, DirectoryGroups::Sync, self.desk.client.requests() - before));
+        done.tally = Some((tally, self.desk.client.requests() - before));
+        done
     }
 
     /// Reads the groups of one directory user where a run reads those, and says what a run makes of directory groups.
@@ -254,9 +281,9 @@ impl PasswordSafe {
             return (Vec::new(), Vec::new());
         }
         let users: Vec<&Listed> = users.iter().collect();
-        let candidates = candidates(&kinds(groups), &users);
+        let candidates = candidates(groups, &users);
         match self.directory_groups {
-            DirectoryGroups::Skip => (Vec::new(), vec![self.why_skipped(count)]),
+            DirectoryGroups::Skip => (Vec::new(), vec![why_skipped(count)]),
             DirectoryGroups::Sync => {
                 plan.add("directory groups to synchronise", count as u64);
                 let text = format!(
@@ -272,7 +299,7 @@ impl PasswordSafe {
                 plan.add("groups of directory users", candidates.len() as u64);
                 let Some(id) = candidates.first() else { return (Vec::new(), Vec::new()) };
                 let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
-                let rows = self.array(&path, "GroupID", &mut Effort::default()).await;
+                let rows = self.array::<GroupId>(&path, &mut Effort::default()).await;
                 let shown = rows.as_ref().map(|rows| (&rows[..], None));
                 (vec![probed_rows(ListKind::DirectoryMembers, shown)], Vec::new())
             }

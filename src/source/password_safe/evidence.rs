@@ -3,10 +3,8 @@
 
 use super::{Found, Id, Listed, Lists, ids, without_id};
 use crate::model::Coverage;
-use std::collections::BTreeMap;
-
-/// Sizes at which a list without a total may have been cut.
-const ROUND: [usize; 8] = [100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000];
+use crate::wire::page::is_round_size;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns the coverage of users and of groups; `doubts`: why each is not proven already; `gone`: users whom members name and who
 /// do not exist.
@@ -17,7 +15,10 @@ pub(super) fn coverage(
     gone: usize,
 ) -> (Coverage, Coverage) {
     let without_id = |rows: u64| (rows > 0).then(|| without_id(rows));
-    let users = doubts.0.or_else(|| without_id(lists.unidentified.0)).or_else(|| doubt(&lists.users, &found.members));
+    let users = doubts
+        .0
+        .or_else(|| without_id(lists.unidentified.0))
+        .or_else(|| is_round(lists.users.len()).filter(|_| !members_support(&lists.users, &found.members, gone)));
     // A longer list of the same server shows that it does not cut there.
     let groups = doubts
         .1
@@ -36,11 +37,6 @@ pub(super) fn coverage(
     (proven(lists.users.len(), users, &others), proven(lists.groups.len(), groups, ""))
 }
 
-/// Returns why the list of users may have been cut, where these members do not support it.
-pub(super) fn doubt(users: &[Listed], members: &BTreeMap<Id, Vec<Listed>>) -> Option<String> {
-    is_round(users.len()).filter(|_| !members_support(users, members))
-}
-
 /// Returns the group whose list may be cut, and why: the longest one, where it ends at a round number and no list of the same
 /// server is longer.
 pub(super) fn cut_short(members: &BTreeMap<Id, Vec<Listed>>, users: usize) -> Option<(Id, String)> {
@@ -49,18 +45,18 @@ pub(super) fn cut_short(members: &BTreeMap<Id, Vec<Listed>>, users: usize) -> Op
     Some((group.clone(), why))
 }
 
-/// Groups whose members are all in the list support it, unless one of them ends at the very size in question.
-fn members_support(users: &[Listed], members: &BTreeMap<Id, Vec<Listed>>) -> bool {
+/// Groups whose members are all in the list support it, unless one of them ends at the very size in question. A few members
+/// without a record, of users who were deleted, do not weaken that; many would be those whom the list leaves out.
+fn members_support(users: &[Listed], members: &BTreeMap<Id, Vec<Listed>>, gone: usize) -> bool {
     let known = ids(users);
-    let rows = || members.values().flatten();
-    rows().next().is_some()
-        && rows().all(|row| known.contains(&row.id))
-        && members.values().all(|rows| rows.len() != users.len())
+    let named: BTreeSet<&Id> = members.values().flatten().map(|row| &row.id).collect();
+    let (inside, outside) = (named.intersection(&known).count(), named.difference(&known).count());
+    inside > 0 && outside <= gone && outside * 20 <= inside && members.values().all(|rows| rows.len() != users.len())
 }
 
-fn is_round(rows: usize) -> Option<String> {
-    ROUND
-        .contains(&rows)
+/// Returns why a list of this size is suspicious.
+pub(super) fn is_round(rows: usize) -> Option<String> {
+    is_round_size(rows as u64)
         .then(|| format!("exactly {rows} rows, no total and no other evidence: the list may have been cut there"))
 }
 
@@ -79,15 +75,18 @@ mod tests {
 
     #[test]
     fn a_round_list_of_users_is_complete_where_members_support_it() {
-        assert!(members_support(&rows(1..=200), &members(&[3, 150])));
-        assert!(!members_support(&rows(1..=200), &members(&[])), "nothing supports it");
-        assert!(!members_support(&rows(1..=200), &members(&[3, 201])), "somebody is not in it");
-        assert!(!members_support(&rows(1..=200), &members(&[3, 200])), "a list that is cut at the same size");
+        let support = |sizes: &[u64], gone| members_support(&rows(1..=200), &members(sizes), gone);
+        assert!(support(&[3, 150], 0));
+        assert!(!support(&[], 0), "nothing supports it");
+        assert!(!support(&[3, 201], 0), "somebody is not in it");
+        assert!(support(&[3, 201], 1), "somebody who was deleted");
+        assert!(!support(&[3, 240], 40), "too many to have been deleted");
+        assert!(!support(&[3, 200], 0), "a list that is cut at the same size");
     }
 
     #[test]
     fn only_sizes_at_which_servers_cut_are_round() {
-        assert!(ROUND.into_iter().all(|size| is_round(size).is_some()));
+        assert!([100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000].into_iter().all(|size| is_round(size).is_some()));
         assert!([0, 10, 99, 101, 150, 300, 400, 1_500].into_iter().all(|size| is_round(size).is_none()));
     }
 

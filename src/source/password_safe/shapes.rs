@@ -106,14 +106,16 @@ fn text<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
     record.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
 }
 
+/// Parts of a `LastLoginAuthenticationType` that mean an identity provider, and a directory.
+const SSO: [&str; 7] = ["saml", "claims", "openid", "oidc", "sso", "entra", "azure"];
+const DIRECTORY: [&str; 4] = ["directory", "ldap", "domain", "kerberos"];
+
 /// Returns where the password is checked, by the fields that the product reports of every user; `None` where it reports a type, or
 /// reports that there is none.
 fn inferred(record: &Record) -> Option<Inferred> {
     if record.get("UserType").is_some() {
         return None;
     }
-    const SSO: [&str; 7] = ["saml", "claims", "openid", "oidc", "sso", "entra", "azure"];
-    const DIRECTORY: [&str; 4] = ["directory", "ldap", "domain", "kerberos"];
     let way = text(record, "LastLoginAuthenticationType").unwrap_or_default().to_ascii_lowercase();
     let is = |words: &[&str]| words.iter().any(|word| way.contains(word));
     let has = |key: &str| text(record, key).is_some();
@@ -136,10 +138,11 @@ fn user(row: Listed, derived: Option<bool>, decoding: &Decoding) -> User {
     user.email_address = row.text("EmailAddress");
     let is_reported = row.get("IsActive").is_some();
     user.enabled = row.flag("IsActive").or_else(|| derived.filter(|_| !is_reported));
+    let has_type = row.get("UserType").is_some();
     user.account_type = row.word("UserType");
     if application {
         user.kind = UserKind::Service;
-        user.account_type = user.account_type.or_else(|| Some(decoding.word("application")));
+        user.account_type = user.account_type.or_else(|| (!has_type).then(|| decoding.word("application")));
     }
     user.signs_in_by = way.map(|way| decoding.word(&way));
     user.inferred = inferred.filter(|_| user.account_type.is_none());

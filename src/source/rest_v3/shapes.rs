@@ -89,7 +89,8 @@ impl Row for ListedGroup {
 }
 
 pub(super) fn users(rows: Vec<Record>, decoding: &Decoding) -> Vec<ListedUser> {
-    let mut users: Vec<ListedUser> = rows.into_iter().map(|record| user(record, decoding)).collect();
+    let listed = rows.into_iter().map(|record| Listed::of(record, "id", false));
+    let mut users: Vec<ListedUser> = listed.map(|row| user(row, decoding)).collect();
     tell_apart(users.iter_mut().map(|row| &mut row.id));
     users
 }
@@ -101,8 +102,7 @@ pub(super) fn groups(rows: Vec<Record>, decoding: &Decoding) -> Vec<ListedGroup>
 }
 
 /// Reads a row of the list, or a record of its own.
-pub(super) fn user(record: Record, decoding: &Decoding) -> ListedUser {
-    let listed = Listed::of(record, "id", false);
+pub(super) fn user(listed: Listed, decoding: &Decoding) -> ListedUser {
     let lacks = |key: &str| listed.record.get(key).is_none();
     let sparse = ["account_type", "group_memberships", "last_login", "created_at"].into_iter().any(lacks);
     let mut row = Fields::of(listed, "users", decoding);

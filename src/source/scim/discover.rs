@@ -17,14 +17,13 @@ pub(in crate::source) const TOKEN_PATHS: [&str; 3] = ["/oauth2/token", "/scim/oa
 /// Returns the lines that make a source work whose list of users could not be found, or what was tried in vain. Empty where the
 /// error is of another sort.
 pub(super) async fn settings_that_work(settings: &SourceSettings, error: &WireError) -> Vec<String> {
-    // `Answered`: the token endpoint is not there.
     if !is_absence(error) && !matches!(error.kind, WireErrorKind::Shape(_) | WireErrorKind::Answered(404 | 405 | 410)) {
         return Vec::new();
     }
     for token_path in token_paths(settings) {
         for base_path in BASE_PATHS {
             match try_one(settings, token_path, base_path).await {
-                Ok(()) => return vec![lines(settings, token_path, base_path)],
+                Ok(()) => return lines(settings, token_path, base_path),
                 // No other base path helps where the token is refused or not found.
                 Err(error) if error.context.starts_with("POST") => break,
                 Err(_) => {}
@@ -61,7 +60,14 @@ async fn try_one(settings: &SourceSettings, token: Option<&str>, base_path: &str
     client.get::<Envelope<ListResponse>>(&format!("{base_path}/Users?startIndex=1&count=1")).await.map(|_| ())
 }
 
-fn lines(settings: &SourceSettings, token_path: Option<&str>, base_path: &str) -> String {
-    let token = token_path.map_or_else(String::new, |path| format!(" and token_path = \"{path}\""));
-    format!("it answers with base_path = \"{base_path}\"{token}: write this into [[source]] {}", settings.identity.name)
+/// Returns the lines of the configuration that differ from it, each to be pasted as it is.
+fn lines(settings: &SourceSettings, token_path: Option<&str>, base_path: &str) -> Vec<String> {
+    let configured = match &settings.client.account {
+        Account::Oauth { token_path, .. } => Some(token_path.as_str()),
+        Account::Bearer(_) | Account::Key { .. } => None,
+    };
+    let base = (base_path != settings.base_path).then(|| format!("base_path = \"{base_path}\""));
+    let token = token_path.filter(|path| Some(*path) != configured).map(|path| format!("token_path = \"{path}\""));
+    let found = base.into_iter().chain(token);
+    std::iter::once("the provider answers with these lines in its [[source]] table:".to_owned()).chain(found).collect()
 }

@@ -1,10 +1,10 @@
 //! Whether the list of groups gives all members: some servers leave members out of lists that `GET /Groups/{id}` has. The records of
 //! a few groups are compared with the list, and where one differs, the records of all are read.
 
-use super::super::decode::{Id, Listed, Record};
+use super::super::decode::{Id, Listed, One, Record};
 use super::super::lists::is_absence;
 use super::super::per_group::{Nouns, PerGroup};
-use super::{Scim, shapes};
+use super::{Scim, ScimId, shapes};
 use crate::model::{ListKind, ListReport, Pattern};
 use crate::wire::page::{End, Walked};
 use crate::wire::{WireError, WireErrorKind};
@@ -72,8 +72,8 @@ impl Scim {
         let mut answers = stream::iter(wanted)
             .map(|(at, id)| async move {
                 let path = format!("{}/Groups/{}", self.base, id.in_path());
-                let answer = self.desk.client.get::<Record>(&path).await;
-                (at, id, answer.and_then(|record| same_group(record, &path)))
+                let answer = self.desk.client.get::<One<ScimId>>(&path).await;
+                (at, id, answer.map(|record| record.row))
             })
             .buffer_unordered(self.desk.walk.concurrency);
         let mut differs = false;
@@ -111,16 +111,6 @@ impl Scim {
         let places = (0..groups.len()).filter(|at| absent.contains(&groups[*at].id)).collect();
         self.compare(groups, places, tally).await;
     }
-}
-
-/// Returns the record as a row. Errors: it is none of a group.
-pub(super) fn same_group(record: Record, path: &str) -> Result<Listed, WireError> {
-    let row = Listed::of(record, "id", true);
-    if matches!(row.id, Id::Unusable(_)) {
-        let kind = WireErrorKind::Shape("$: expected a group with an id".to_owned());
-        return Err(WireError::new(format!("GET {path}"), kind));
-    }
-    Ok(row)
 }
 
 /// A group whose members are known, as one list.

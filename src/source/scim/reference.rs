@@ -123,8 +123,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(value: Value) -> Option<(String, Option<Kind>)> {
-        Reference::read(&value).map(|reference| (reference.id.to_text(), reference.kind))
+    fn read(value: &Value) -> Option<(String, Option<Kind>)> {
+        Reference::read(value).map(|reference| (reference.id.to_text(), reference.kind))
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
             (json!({"value": "7", "$ref": "Groups/7", "type": "User"}), some("7", Some(Kind::Group))),
             (json!({"value": "7", "$ref": "https://h/Devices/7", "type": "Group"}), some("7", Some(Kind::Group))),
         ] {
-            assert_eq!(read(value.clone()), expected, "{value}");
+            assert_eq!(read(&value), expected, "{value}");
         }
     }
 
@@ -157,7 +157,7 @@ mod tests {
             json!([1]),
             json!(""),
         ] {
-            assert_eq!(read(value.clone()), None, "{value}");
+            assert_eq!(read(&value), None, "{value}");
         }
     }
 

@@ -127,10 +127,12 @@ impl ByGroup {
         if let Some(name) = &group.name {
             self.names.insert(id.clone(), name.clone());
         }
-        if let Some(members) = row.take("members").filter(|members| !members.is_null()) {
+        if let Some(members) = row.get("members").filter(|members| !members.is_null()).cloned() {
             self.reporting.insert(id.clone());
             let odd: Vec<Value> = items(&members).iter().filter(|member| !self.member(&id, member)).cloned().collect();
-            if !odd.is_empty() {
+            if odd.is_empty() {
+                drop(row.take("members"));
+            } else {
                 self.unknown.insert(id.clone());
                 row.keep_odd("members", Value::Array(odd));
             }
@@ -265,9 +267,10 @@ fn user(
 
 /// Removes the field of groups; what could not be understood of it stays.
 fn take_groups(row: &mut Fields<'_>, own: Option<&Own>) {
-    let value = row.take("groups");
-    if let (Some(value), Some(Own { is_odd: true, .. })) = (value, own) {
-        row.keep_odd("groups", value);
+    if matches!(own, Some(Own { is_odd: true, .. })) {
+        row.odd("groups");
+    } else {
+        drop(row.take("groups"));
     }
 }
 
@@ -275,12 +278,11 @@ fn plain_fields(user: &mut User, mut row: Fields<'_>, decoding: &Decoding) {
     user.username = row.text("userName");
     let name = row.take("name");
     user.display_name = row.text("displayName").or_else(|| full_name(name.as_ref()));
-    if let Some(emails) = row.take("emails") {
-        user.email_address = email(&emails);
-        let is_empty = items(&emails).is_empty();
-        if user.email_address.is_none() && !is_empty {
-            row.keep_odd("emails", emails);
-        }
+    user.email_address = row.get("emails").and_then(email);
+    if user.email_address.is_none() && row.get("emails").is_some_and(|emails| !items(emails).is_empty()) {
+        row.odd("emails");
+    } else {
+        drop(row.take("emails"));
     }
     user.enabled = row.flag("active");
     user.locale = row.word("locale");

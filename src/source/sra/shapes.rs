@@ -353,7 +353,7 @@ fn vendor_user(row: Listed, groups: Vec<GroupId>, decoding: &Decoding) -> User {
     user.email_address = row.text("email_address");
     user.enabled = row.flag("enabled");
     user.last_login = row.last_login("last_authenticated_date");
-    user.expires_at = row.date("account_expiration");
+    user.expires_at = row.other_date("account_expiration");
     user.locale = row.word("preferred_email_language");
     user.group_memberships = sorted(groups);
     user.blocked = if row.look_flag("is_expired") == Some(true) {

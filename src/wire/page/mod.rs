@@ -36,6 +36,12 @@ use std::fmt::Display;
 use std::future::Future;
 use std::hash::Hash;
 
+/// Returns whether a list of so many rows, without a total, may have been cut by a limit that the server does not report (F22 of
+/// the traps that other tools fell into).
+pub fn is_round_size(rows: u64) -> bool {
+    matches!(rows, 100 | 200 | 250 | 500 | 1_000 | 2_000 | 5_000 | 10_000)
+}
+
 /// A row that can be told from others.
 pub trait Row {
     /// Stays the same for the life of what the row is about.

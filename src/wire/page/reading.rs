@@ -247,7 +247,7 @@ impl<R: Row> Reading<R> {
             return Some(End::Proven(format!("total {rows} reached; the source does not page this list")));
         }
         // F22: a round number without a total may be a cap of the server's own.
-        let round = matches!(rows, 10 | 20) || rows.is_multiple_of(25);
+        let round = super::is_round_size(rows);
         let whole = again.total.is_none() && !cut && !round;
         Some(if whole {
             End::Proven(format!("the source does not page this list: two readings gave the same {rows} rows"))

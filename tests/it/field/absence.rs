@@ -54,7 +54,7 @@ fn unread_policy_keeps_its_members(reply: Reply) -> String {
     let checked = field.check(1);
     assert!(checked.contains("BAD   source s: members"), "{checked}");
     // What was not read did not become the state that later runs are compared with.
-    config_list(&field.server, "/group-policy/1/member", json!([{"id":1,"user_id":1}]));
+    config_list(&field.server, "/group-policy/1/member", &json!([{"id":1,"user_id":1}]));
     field.third(0);
     assert_eq!(field.column("changes", "kind"), [""; 0]);
     format!("{}{}", stdout(&ran), stderr(&ran))
@@ -99,7 +99,7 @@ fn a_policy_that_the_list_read_again_no_longer_names_was_removed() {
     field.first(0);
     let removed = json!([{"id":1,"name":"Administrators"},{"id":3,"name":"Support"}]);
     let before = json!([{"id":1,"name":"Administrators"},{"id":2,"name":"Operators"},{"id":3,"name":"Support"}]);
-    config_list(&field.server, "/group-policy", removed);
+    config_list(&field.server, "/group-policy", &removed);
     let page = Reply::ok(before.to_string()).with("X-BT-Pagination-Total: 3").with("X-BT-Pagination-Last-Page: 1");
     field.server.at_first(1, &format!("GET {CONFIG}/group-policy"), page);
     field.server.on(&format!("GET {CONFIG}/group-policy/2/member"), Reply::of(404, ""));
@@ -141,7 +141,7 @@ fn users_of_a_listed_group_that_answer_404_or_500_stay_with_their_older_confirma
         assert_eq!(field.column("users", "groups_known"), ["false"; 3]);
         let checked = field.check(1);
         assert!(checked.contains("BAD   source s: members"), "{checked}");
-        safe_list(&field.server, "/UserGroups/1/Users", json!([{"UserID":1}]));
+        safe_list(&field.server, "/UserGroups/1/Users", &json!([{"UserID":1}]));
         field.third(0);
         assert_eq!(field.column("changes", "kind"), [""; 0]);
     });
@@ -150,7 +150,7 @@ fn users_of_a_listed_group_that_answer_404_or_500_stay_with_their_older_confirma
 #[test]
 fn a_group_that_was_empty_stays_so_while_its_members_cannot_be_read() {
     let field = safe();
-    safe_list(&field.server, "/UserGroups/2/Users", json!([]));
+    safe_list(&field.server, "/UserGroups/2/Users", &json!([]));
     field.first(0);
     assert_eq!(field.found("empty-group"), ["2"]);
     assert_eq!(field.found("no-group"), ["2", "3"]);
@@ -207,7 +207,7 @@ fn nobody_is_said_to_be_in_no_group_while_the_security_providers_are_unread() {
     for reply in [Reply::of(403, ""), Reply::of(404, ""), Reply::ok("[]").with("X-BT-Pagination-Total: 2")] {
         let field = config_api("pra");
         // A provider's default policy may be all that Ben has.
-        config_list(&field.server, "/group-policy/2/member", json!([{"id":3,"user_id":3}]));
+        config_list(&field.server, "/group-policy/2/member", &json!([{"id":3,"user_id":3}]));
         field.server.on(&format!("GET {CONFIG}/security-provider"), reply);
         field.first(3);
         field.concludes_nothing_from_absence();
@@ -221,7 +221,7 @@ fn nobody_is_said_to_be_in_no_group_while_the_security_providers_are_unread() {
 #[test]
 fn a_security_provider_whose_record_is_not_found_leaves_its_users_groups_unknown() {
     let field = config_api("pra");
-    config_list(&field.server, "/group-policy/2/member", json!([{"id":3,"user_id":3}]));
+    config_list(&field.server, "/group-policy/2/member", &json!([{"id":3,"user_id":3}]));
     field.server.on(&format!("GET {CONFIG}/security-provider/1"), Reply::of(404, ""));
     field.first(3);
     field.concludes_nothing_from_absence();

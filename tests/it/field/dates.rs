@@ -88,7 +88,7 @@ fn a_last_login_of_the_guide_is_read_in_every_notation_or_said_to_be_unreadable(
         user
     };
     let users: Vec<Value> = (10..).zip(logins()).map(user).collect();
-    guide_list(&field.server, "users", json!(users));
+    guide_list(&field.server, "users", &json!(users));
     field.first(0);
     check(&field, 10);
 }
@@ -102,7 +102,7 @@ fn a_last_authentication_of_the_configuration_api_is_read_in_every_notation() {
         user
     };
     let users: Vec<Value> = (1..).zip(logins()).map(user).collect();
-    config_list(&field.server, "/user", json!(users));
+    config_list(&field.server, "/user", &json!(users));
     field.first(0);
     check(&field, 1);
 }
@@ -117,7 +117,7 @@ fn a_last_login_date_of_password_safe_is_read_in_every_notation() {
         user
     };
     let users: Vec<Value> = (1..).zip(logins()).map(user).collect();
-    safe_list(&field.server, "/Users", json!(users));
+    safe_list(&field.server, "/Users", &json!(users));
     field.first(0);
     for (id, (written, right)) in (1..).zip(logins()) {
         let row = field.user(&id.to_string());
@@ -142,7 +142,7 @@ fn a_login_more_than_a_day_before_the_account_was_created_is_unreadable() {
         user(4, "/Date(1763625600000)/"),
         user(5, "2025-11-22T08:00:00Z"),
     ];
-    guide_list(&field.server, "users", json!(users));
+    guide_list(&field.server, "users", &json!(users));
     field.first(0);
     let statuses = field.column("users", "last_login_status");
     assert_eq!(statuses, ["unreadable", "at", "unreadable", "unreadable", "at"]);
@@ -169,7 +169,7 @@ fn other_dates_are_read_alike_and_a_day_is_one_where_a_field_is_a_day() {
         Value::Null,
     ];
     let users: Vec<Value> = (1..).zip(&created).map(user).collect();
-    guide_list(&field.server, "users", json!(users));
+    guide_list(&field.server, "users", &json!(users));
     field.first(0);
     let day = "2025-11-20T00:00:00Z";
     assert_eq!(field.column("users", "created_at"), [day, day, day, "", "", "", ""]);

@@ -17,18 +17,18 @@ fn directory(group_type: Option<&str>) -> Field {
         user
     };
     let users = json!([safe_user(1, "ann"), safe_user(2, "ben"), of_directory(3, "cid"), of_directory(4, "dan")]);
-    safe_list(&field.server, "/Users", users);
+    safe_list(&field.server, "/Users", &users);
     let mut group = json!({"GroupID":2,"Name":"AD operators"});
     if let Some(group_type) = group_type {
         group["GroupType"] = json!(group_type);
     }
     let plain = json!({"GroupID":1,"Name":"Administrators","GroupType":"BeyondInsight"});
-    safe_list(&field.server, "/UserGroups", json!([plain, group]));
-    safe_list(&field.server, "/UserGroups/1/Users", json!([{"UserID":1},{"UserID":2}]));
-    safe_list(&field.server, "/Users/3/UserGroups", json!([group]));
-    safe_list(&field.server, "/Users/4/UserGroups", json!([group, {"GroupID":1}]));
+    safe_list(&field.server, "/UserGroups", &json!([plain, group]));
+    safe_list(&field.server, "/UserGroups/1/Users", &json!([{"UserID":1},{"UserID":2}]));
+    safe_list(&field.server, "/Users/3/UserGroups", &json!([group]));
+    safe_list(&field.server, "/Users/4/UserGroups", &json!([group, {"GroupID":1}]));
     for id in [1, 2] {
-        safe_list(&field.server, &format!("/Users/{id}/UserGroups"), json!([plain]));
+        safe_list(&field.server, &format!("/Users/{id}/UserGroups"), &json!([plain]));
     }
     field
 }
@@ -91,7 +91,7 @@ fn members_of_directory_groups_stay_unknown_where_they_are_skipped() {
 fn a_directory_group_is_synchronised_once_a_run_where_that_is_asked_for() {
     let field = directory(Some("EntraID"));
     field.set("directory_groups = \"sync\"");
-    safe_list(&field.server, "/UserGroups/2/Users", json!([{"UserID":3}]));
+    safe_list(&field.server, "/UserGroups/2/Users", &json!([{"UserID":3}]));
     let checked = field.check(0);
     assert!(checked.contains("synchronise"), "{checked}");
     assert_eq!(synchronisations(&field), 0, "a check asks for none");
@@ -143,7 +143,7 @@ fn a_request_for_every_user_that_does_not_fit_the_deadline_is_not_made() {
             user
         })
         .collect();
-    safe_list(&field.server, "/Users", json!(users));
+    safe_list(&field.server, "/Users", &json!(users));
     field.set("requests_per_second = 10").set("deadline_minutes = 1");
     let checked = field.check(0);
     assert!(checked.contains("takes 700 requests"), "{checked}");

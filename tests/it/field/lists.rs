@@ -125,7 +125,7 @@ fn an_answer_of_another_interface_names_the_keys_that_came() {
 fn null_is_an_empty_list_where_the_total_is_0_and_nowhere_else() {
     let field = guide();
     let none: [u64; 0] = [];
-    guide_list(&field.server, "users", json!([guide_user(1, "ann", &none)]));
+    guide_list(&field.server, "users", &json!([guide_user(1, "ann", &none)]));
     field.server.on(&format!("GET {GUIDE}/groups"), Reply::ok(r#"{"groups":null,"total":0}"#));
     field.first(0);
     assert_eq!(field.found("no-group"), ["1"], "the empty list of groups is proven");
@@ -190,7 +190,7 @@ fn one_object_in_the_place_of_a_list_is_a_list_of_one() {
     field.first(0);
     assert_eq!(field.memberships(), ["1:1"]);
     let field = config_api("rs");
-    config_list(&field.server, "/user", json!([config_user(1, "ann")]));
+    config_list(&field.server, "/user", &json!([config_user(1, "ann")]));
     let one =
         |body: Value| Reply::ok(body.to_string()).with("X-BT-Pagination-Total: 1").with("X-BT-Pagination-Last-Page: 1");
     field.server.on(&format!("GET {CONFIG}/group-policy"), one(json!({"id":1,"name":"Administrators"})));
@@ -198,9 +198,9 @@ fn one_object_in_the_place_of_a_list_is_a_list_of_one() {
     field.first(0);
     assert_eq!(field.memberships(), ["1:1"]);
     let field = safe();
-    safe_list(&field.server, "/Users", safe_user(1, "ann"));
-    safe_list(&field.server, "/UserGroups", json!({"GroupID":1,"Name":"Administrators","GroupType":"BeyondInsight"}));
-    safe_list(&field.server, "/UserGroups/1/Users", json!({"UserID":1}));
+    safe_list(&field.server, "/Users", &safe_user(1, "ann"));
+    safe_list(&field.server, "/UserGroups", &json!({"GroupID":1,"Name":"Administrators","GroupType":"BeyondInsight"}));
+    safe_list(&field.server, "/UserGroups/1/Users", &json!({"UserID":1}));
     field.first(0);
     assert_eq!(field.memberships(), ["1:1"]);
     let field = scim();

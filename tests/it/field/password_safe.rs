@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 fn many(users: u64, grouped: u64) -> Field {
     let field = safe();
     let rows: Vec<Value> = (1..=users).map(|id| safe_user(id, &format!("user{id}"))).collect();
-    safe_list(&field.server, "/Users", json!(rows));
+    safe_list(&field.server, "/Users", &json!(rows));
     let group = json!({"GroupID":1,"Name":"Administrators","GroupType":"BeyondInsight"});
-    safe_list(&field.server, "/UserGroups", if grouped > 0 { json!([group]) } else { json!([]) });
-    safe_list(&field.server, "/UserGroups/1/Users", json!(rows[..usize::try_from(grouped).unwrap()]));
+    let groups = if grouped > 0 { json!([group]) } else { json!([]) };
+    safe_list(&field.server, "/UserGroups", &groups);
+    safe_list(&field.server, "/UserGroups/1/Users", &json!(rows[..usize::try_from(grouped).unwrap()]));
     field
 }
 
@@ -53,13 +54,16 @@ fn check_says_of_a_round_number_without_other_evidence_what_a_run_says() {
     assert!(!checked.contains("exactly 200 rows"), "{checked}");
 }
 
+fn without_state(mut user: Value) -> Value {
+    user.as_object_mut().unwrap().remove("IsActive");
+    user
+}
+
 /// An older version: no row has `IsActive`.
 fn older(all: &[u64], active: &[u64]) -> Field {
     let field = safe();
     let rows = |ids: &[u64]| -> Value {
-        let mut rows: Vec<Value> = ids.iter().map(|id| safe_user(*id, &format!("user{id}"))).collect();
-        rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("IsActive")));
-        json!(rows)
+        json!(ids.iter().map(|id| without_state(safe_user(*id, &format!("user{id}")))).collect::<Vec<_>>())
     };
     let (all, active) = (rows(all), rows(active));
     field.server.answer(&format!("GET {SAFE}/Users"), move |request| {
@@ -76,7 +80,7 @@ fn states_are_derived_from_two_readings_where_no_row_reports_them() {
     safe_list(
         &field.server,
         "/UserGroups/2/Users",
-        json!([{"UserID":2},{"UserID":3},{"UserID":4},{"UserID":5},{"UserID":7}]),
+        &json!([{"UserID":2},{"UserID":3},{"UserID":4},{"UserID":5},{"UserID":7}]),
     );
     field.check(0);
     field.first(0);
@@ -88,16 +92,15 @@ fn states_are_derived_from_two_readings_where_no_row_reports_them() {
 #[test]
 fn staleness_is_judged_by_derived_states() {
     let field = older(&[1, 2, 3], &[1, 3]);
-    let mut stale = safe_user(1, "ann");
+    let mut stale = without_state(safe_user(1, "ann"));
     stale["LastLoginDate"] = json!("2025-11-20T08:00:00");
-    stale.as_object_mut().unwrap().remove("IsActive");
     let mut inactive = stale.clone();
     inactive["UserID"] = json!(2);
     let (all, active) = (json!([stale, inactive]), json!([stale]));
     field.server.answer(&format!("GET {SAFE}/Users"), move |request| {
         Reply::ok(if request.line.contains("includeInactive=true") { all.to_string() } else { active.to_string() })
     });
-    safe_list(&field.server, "/UserGroups/2/Users", json!([]));
+    safe_list(&field.server, "/UserGroups/2/Users", &json!([]));
     field.first(0);
     assert_eq!(field.found("stale-login"), ["1"], "the other one is inactive");
 }
@@ -106,8 +109,7 @@ fn staleness_is_judged_by_derived_states() {
 fn a_version_that_ignores_the_parameter_is_named_and_is_not_partial_for_ever() {
     let field = older(&[1, 2], &[1, 2]);
     // Inactive, in a group, and in neither list.
-    let mut hidden = safe_user(3, "cid");
-    hidden.as_object_mut().unwrap().remove("IsActive");
+    let hidden = without_state(safe_user(3, "cid"));
     field.server.on(&format!("GET {SAFE}/Users/3"), Reply::ok(hidden.to_string()));
     let ran = field.first(0);
     assert_eq!(field.column("users", "enabled"), ["true", "true", "false"]);
@@ -120,8 +122,7 @@ fn a_version_that_ignores_the_parameter_is_named_and_is_not_partial_for_ever() {
 #[test]
 fn states_stay_unknown_where_the_second_reading_fails() {
     let field = older(&[1, 2, 3], &[1]);
-    let mut rows = json!([safe_user(1, "ann"), safe_user(2, "ben"), safe_user(3, "cid")]);
-    rows.as_array_mut().unwrap().iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("IsActive")));
+    let rows = json!([1, 2, 3].map(|id| without_state(safe_user(id, "ann"))));
     field.server.answer(&format!("GET {SAFE}/Users"), move |request| {
         if request.line.contains("includeInactive=true") { Reply::ok(rows.to_string()) } else { Reply::of(403, "") }
     });
@@ -148,7 +149,7 @@ fn where_an_account_comes_from_is_inferred_where_no_type_is_reported() {
         untyped(6, json!({"DomainName":null,"DistinguishedName":""})),
         untyped(7, json!({"ClientID":"app","ClientSecret":"canary"})),
     ]);
-    safe_list(&field.server, "/Users", users);
+    safe_list(&field.server, "/Users", &users);
     field.first(0);
     assert_eq!(field.column("users", "account_type"), ["", "", "", "", "", "", "application"]);
     // Some sign in by single sign-on here, so that local accounts bypass it.

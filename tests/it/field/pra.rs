@@ -11,7 +11,7 @@ const PROVIDERS: &str = r#"[{"id":1,"type":"local","name":"Local"},{"id":2,"type
 /// Users by provider and by what they have in place of `last_authentication`; `None`: the field is absent.
 fn with_logins(users: &[(u64, Option<Value>)]) -> Field {
     let field = config_api("pra");
-    config_list(&field.server, "/security-provider", serde_json::from_str(PROVIDERS).unwrap());
+    config_list(&field.server, "/security-provider", &serde_json::from_str(PROVIDERS).unwrap());
     field.server.on(&format!("GET {CONFIG}/security-provider/2"), Reply::ok(r#"{"id":2,"type":"ldap","name":"AD"}"#));
     let user = |(id, (provider, login)): (u64, &(u64, Option<Value>))| {
         let mut user = config_user(id, &format!("user{id}"));
@@ -23,11 +23,11 @@ fn with_logins(users: &[(u64, Option<Value>)]) -> Field {
         user
     };
     let rows: Vec<Value> = (1..).zip(users).map(user).collect();
-    config_list(&field.server, "/user", json!(rows));
+    config_list(&field.server, "/user", &json!(rows));
     let members: Vec<Value> = (1..=users.len()).map(|id| json!({"id": id, "user_id": id})).collect();
-    config_list(&field.server, "/group-policy/2/member", json!(members));
-    config_list(&field.server, "/group-policy/1/member", json!([]));
-    config_list(&field.server, "/group-policy/3/member", json!([]));
+    config_list(&field.server, "/group-policy/2/member", &json!(members));
+    config_list(&field.server, "/group-policy/1/member", &json!([]));
+    config_list(&field.server, "/group-policy/3/member", &json!([]));
     field
 }
 
@@ -69,12 +69,12 @@ fn only_a_directory_account_that_carries_the_field_shows_it_for_local_ones_too()
 /// Policy 3 has a directory group; user 2 is of that directory, user 1 is local.
 fn with_directory(provider: Option<u64>) -> Field {
     let field = with_logins(&[(1, Some(json!("2026-11-20T08:00:00Z"))), (2, Some(json!("2026-11-20T08:00:00Z")))]);
-    config_list(&field.server, "/group-policy/2/member", json!([{"id":1,"user_id":1}]));
+    config_list(&field.server, "/group-policy/2/member", &json!([{"id":1,"user_id":1}]));
     let mut member = json!({"id":9,"distinguished_name":"CN=Operators,DC=corp"});
     if let Some(provider) = provider {
         member["security_provider_id"] = json!(provider);
     }
-    config_list(&field.server, "/group-policy/3/member", json!([member]));
+    config_list(&field.server, "/group-policy/3/member", &json!([member]));
     field
 }
 
@@ -93,8 +93,8 @@ fn a_directory_member_leaves_its_directory_s_users_unknown_and_no_others() {
 fn directory_users_are_resolved_by_their_own_policies_where_that_is_asked_for() {
     let field = with_directory(Some(2));
     field.set("resolve_directory_users = true");
-    config_list(&field.server, "/user/2/group-policies", json!([{"id":3,"name":"Support"}]));
-    config_list(&field.server, "/user/1/group-policies", json!([{"id":2,"name":"Operators"}]));
+    config_list(&field.server, "/user/2/group-policies", &json!([{"id":3,"name":"Support"}]));
+    config_list(&field.server, "/user/1/group-policies", &json!([{"id":2,"name":"Operators"}]));
     field.check(0);
     let before = field.server.count(&format!("GET {CONFIG}/user/1/*"));
     field.first(0);
@@ -107,8 +107,8 @@ fn directory_users_are_resolved_by_their_own_policies_where_that_is_asked_for() 
 fn directory_users_whose_policies_cannot_be_read_stay_unknown_and_where_they_were() {
     for reply in [Reply::of(404, ""), Reply::of(403, ""), Reply::ok("[]").with("X-BT-Pagination-Total: 2")] {
         let field = with_directory(Some(2));
-        config_list(&field.server, "/user/2/group-policies", json!([{"id":3,"name":"Support"}]));
-        config_list(&field.server, "/user/1/group-policies", json!([]));
+        config_list(&field.server, "/user/2/group-policies", &json!([{"id":3,"name":"Support"}]));
+        config_list(&field.server, "/user/1/group-policies", &json!([]));
         field.set("resolve_directory_users = true");
         field.first(0);
         field.server.on(&format!("GET {CONFIG}/user/2/group-policies"), reply);
@@ -123,7 +123,7 @@ fn directory_users_whose_policies_cannot_be_read_stay_unknown_and_where_they_wer
 #[test]
 fn asking_for_the_policies_of_directory_users_or_not_changes_no_membership() {
     let field = with_directory(Some(2));
-    config_list(&field.server, "/user/2/group-policies", json!([{"id":3,"name":"Support"}]));
+    config_list(&field.server, "/user/2/group-policies", &json!([{"id":3,"name":"Support"}]));
     field.first(0);
     field.set("resolve_directory_users = true");
     field.second(0);
@@ -144,8 +144,8 @@ fn resolving_directory_users_stays_within_the_budget_of_an_hour() {
             user
         })
         .collect();
-    config_list(&field.server, "/user", json!(users));
-    config_list(&field.server, "/group-policy/2/member", json!([]));
+    config_list(&field.server, "/user", &json!(users));
+    config_list(&field.server, "/group-policy/2/member", &json!([]));
     field.set("resolve_directory_users = true").set("requests_per_hour = 60").set("deadline_minutes = 2");
     let ran = field.first(0);
     assert_eq!(field.server.count(&format!("GET {CONFIG}/user/*")), 0);
@@ -156,7 +156,7 @@ fn resolving_directory_users_stays_within_the_budget_of_an_hour() {
 #[test]
 fn a_policy_that_is_a_provider_s_default_holds_its_users() {
     let field = with_logins(&[(1, Some(Value::Null)), (2, Some(Value::Null))]);
-    config_list(&field.server, "/group-policy/2/member", json!([]));
+    config_list(&field.server, "/group-policy/2/member", &json!([]));
     for default in [json!(3), json!("3"), json!({"id":3})] {
         let record = json!({"id":2,"type":"ldap","name":"AD","default_policy":default});
         field.server.on(&format!("GET {CONFIG}/security-provider/2"), Reply::ok(record.to_string()));

@@ -29,11 +29,11 @@ fn with_a_user(id: Option<&str>) -> Vec<Field> {
     };
     let (a, b, c, d) = (guide(), config_api("pra"), safe(), scim());
     let guide_of = |id, name: &str| guide_user(id, name, &[1]);
-    guide_list(&a.server, "users", list(&guide_of, with(guide_of(9, "dan"), "id")));
-    config_list(&b.server, "/user", list(&config_user, with(config_user(9, "dan"), "id")));
-    safe_list(&c.server, "/Users", list(&safe_user, with(safe_user(9, "dan"), "UserID")));
+    guide_list(&a.server, "users", &list(&guide_of, with(guide_of(9, "dan"), "id")));
+    config_list(&b.server, "/user", &list(&config_user, with(config_user(9, "dan"), "id")));
+    safe_list(&c.server, "/Users", &list(&safe_user, with(safe_user(9, "dan"), "UserID")));
     let scim_of = |id: u64, name: &str| scim_user(&id.to_string(), name);
-    scim_list(&d.server, "/Users", list(&scim_of, with(scim_user("9", "dan"), "id")));
+    scim_list(&d.server, "/Users", &list(&scim_of, with(scim_user("9", "dan"), "id")));
     vec![a, b, c, d]
 }
 
@@ -66,12 +66,12 @@ fn check_says_of_a_row_without_an_id_what_a_run_says() {
 fn rows_that_are_no_objects_and_rows_that_are_the_same_are_counted() {
     let field = guide();
     let users = json!([guide_user(1, "ann", &[1]), null, null, "a text", 5, [1], true]);
-    guide_list(&field.server, "users", users);
+    guide_list(&field.server, "users", &users);
     field.first(3);
     assert_eq!(field.column("users", "id"), ["1"]);
     assert!(field.proof("users").contains("rows have no usable id"), "{}", field.proof("users"));
     let field = safe();
-    safe_list(&field.server, "/Users", json!([safe_user(1, "ann"), safe_user(2, "ben"), safe_user(3, "cid"), {}, {}]));
+    safe_list(&field.server, "/Users", &json!([safe_user(1, "ann"), safe_user(2, "ben"), safe_user(3, "cid"), {}, {}]));
     field.first(3);
     assert_eq!(field.column("users", "id"), ["1", "2", "3"]);
     assert!(field.proof("users").contains("2 rows have no usable id"), "{}", field.proof("users"));
@@ -101,14 +101,14 @@ fn ids_are_exact_whatever_their_form_and_size() {
 #[test]
 fn a_group_without_an_id_leaves_nobody_in_no_group() {
     let field = guide();
-    guide_list(&field.server, "groups", json!([{"name":"Administrators"},{"id":2,"name":"Operators"}]));
+    guide_list(&field.server, "groups", &json!([{"name":"Administrators"},{"id":2,"name":"Operators"}]));
     field.first(3);
     field.concludes_nothing_from_absence();
     let field = config_api("pra");
     config_list(
         &field.server,
         "/group-policy",
-        json!([{"id":1,"name":"Administrators"},{"id":null,"name":"Operators"}]),
+        &json!([{"id":1,"name":"Administrators"},{"id":null,"name":"Operators"}]),
     );
     field.first(3);
     field.concludes_nothing_from_absence();
@@ -117,7 +117,7 @@ fn a_group_without_an_id_leaves_nobody_in_no_group() {
     safe_list(
         &field.server,
         "/UserGroups",
-        json!([{"GroupID":1,"Name":"Administrators","GroupType":"BeyondInsight"},{}]),
+        &json!([{"GroupID":1,"Name":"Administrators","GroupType":"BeyondInsight"},{}]),
     );
     field.first(3);
     field.concludes_nothing_from_absence();
@@ -126,19 +126,19 @@ fn a_group_without_an_id_leaves_nobody_in_no_group() {
 #[test]
 fn a_member_without_a_user_leaves_the_members_of_its_group_unknown() {
     let field = safe();
-    safe_list(&field.server, "/UserGroups/2/Users", json!([{"UserID":2},{"UserName":"who"}]));
+    safe_list(&field.server, "/UserGroups/2/Users", &json!([{"UserID":2},{"UserName":"who"}]));
     field.first(3);
     field.concludes_nothing_from_absence();
     assert_eq!(field.column("groups", "member_count"), ["1", ""]);
     let field = config_api("pra");
-    config_list(&field.server, "/group-policy/2/member", json!([{"id":2,"user_id":2},{"id":3,"user_id":{"x":1}}]));
+    config_list(&field.server, "/group-policy/2/member", &json!([{"id":2,"user_id":2},{"id":3,"user_id":{"x":1}}]));
     field.first(3);
     field.concludes_nothing_from_absence();
     assert_eq!(field.group("2")["member_count"], "");
     // A blank is no user; the member is one of a directory.
     let field = config_api("pra");
     let of_directory = json!({"id":3,"user_id":"","distinguished_name":"CN=x","security_provider_id":1});
-    config_list(&field.server, "/group-policy/2/member", json!([{"id":2,"user_id":2}, of_directory]));
+    config_list(&field.server, "/group-policy/2/member", &json!([{"id":2,"user_id":2}, of_directory]));
     field.first(0);
     let group = field.group("2");
     assert_eq!((group["member_count"].as_str(), group["external_member_count"].as_str()), ("1", "1"));
@@ -154,7 +154,7 @@ fn users_whose_own_record_answers_404_are_kept_while_the_list_names_them() {
                 .server
                 .on(&format!("GET {GUIDE}/users/{id}"), Reply::ok(guide_user(id, name, &[id.min(2)]).to_string()));
         }
-        guide_list(&field.server, "users", json!([sparse(1, "ann"), sparse(2, "ben"), sparse(3, "cid")]));
+        guide_list(&field.server, "users", &json!([sparse(1, "ann"), sparse(2, "ben"), sparse(3, "cid")]));
         field.first(0);
         field.server.on(&format!("GET {GUIDE}/users/1"), reply);
         field.second(3);
@@ -175,9 +175,9 @@ fn a_user_whom_the_list_read_again_no_longer_names_was_removed() {
         field.server.on(&format!("GET {GUIDE}/users/{id}"), Reply::ok(guide_user(id, name, &[id.min(2)]).to_string()));
     }
     let all = json!([sparse(1, "ann"), sparse(2, "ben"), sparse(3, "cid")]);
-    guide_list(&field.server, "users", all.clone());
+    guide_list(&field.server, "users", &all.clone());
     field.first(0);
-    guide_list(&field.server, "users", json!([sparse(2, "ben"), sparse(3, "cid")]));
+    guide_list(&field.server, "users", &json!([sparse(2, "ben"), sparse(3, "cid")]));
     let page = Reply::ok(json!({"users": all, "total": 3}).to_string());
     field.server.at_first(1, &format!("GET {GUIDE}/users"), page);
     field.server.on(&format!("GET {GUIDE}/users/1"), Reply::of(404, ""));

@@ -17,7 +17,7 @@ fn members_that_the_list_leaves_out_are_read_from_the_groups_own_records() {
             {"id":"g3","displayName":"Three","members":left_out},
             {"id":"g4","displayName":"Four","members":[{"value":"1"}]},
         ]);
-        scim_groups(&field.server, groups);
+        scim_groups(&field.server, &groups);
         for id in ["g1", "g3"] {
             let own = json!({"id":id,"displayName":id,"members":[{"value":"1"},{"value":"2"}]});
             field.server.on(&format!("GET {SCIM}/Groups/{id}"), Reply::ok(own.to_string()));
@@ -39,7 +39,7 @@ fn a_privileged_group_is_compared_with_its_record_wherever_it_is_in_the_list() {
             json!({"id": format!("g{n}"), "displayName": name, "members": [{"value":"1"}]})
         })
         .collect();
-    scim_groups(&field.server, json!(groups));
+    scim_groups(&field.server, &json!(groups));
     let own = json!({"id":"g5","displayName":"Administrators","members":[{"value":"1"},{"value":"2"}]});
     field.server.on(&format!("GET {SCIM}/Groups/g5"), Reply::ok(own.to_string()));
     field.first(0);
@@ -56,7 +56,7 @@ fn a_group_s_own_record_that_cannot_be_read_leaves_its_members_unknown() {
             {"id":"g1","displayName":"Administrators","members":[]},
             {"id":"g2","displayName":"Operators","members":[{"value":"2"},{"value":"3"}]},
         ]);
-        scim_groups(&field.server, groups);
+        scim_groups(&field.server, &groups);
         field.server.on(&format!("GET {SCIM}/Groups/g1"), reply);
         field.second(3);
         field.concludes_nothing_from_absence();
@@ -71,7 +71,7 @@ fn a_group_that_the_list_read_again_no_longer_names_was_removed() {
     let field = scim();
     field.first(0);
     let [one, two] = ["g1", "g2"].map(|id| json!({"id":id,"displayName":id,"members":[{"value":"1"}]}));
-    scim_list(&field.server, "/Groups", json!([two]));
+    scim_list(&field.server, "/Groups", &json!([two]));
     field.server.at_first(
         2,
         &format!("GET {SCIM}/Groups"),
@@ -86,7 +86,7 @@ fn a_group_that_the_list_read_again_no_longer_names_was_removed() {
 
 /// The memberships of three users where the only groups are these; each group's record is as the list has it.
 #[track_caller]
-fn members_of(groups: Value) -> Field {
+fn members_of(groups: &Value) -> Field {
     let field = scim();
     scim_groups(&field.server, groups);
     field.first(0);
@@ -108,13 +108,13 @@ fn members_are_read_from_texts_numbers_objects_and_links() {
         json!([{"$ref":"/scim/v2/users/1/"},{"$Ref":"Users/2?x=1"}]),
         json!([{"value":"1","display":"ann"},{"value":"2"},{"value":"2"}]),
     ] {
-        let field = members_of(json!([{"id":"g1","displayName":"G","members":members}]));
+        let field = members_of(&json!([{"id":"g1","displayName":"G","members":members}]));
         assert_eq!(field.memberships(), ["g1:1", "g1:2"], "{members}");
         assert_eq!(field.found("no-group"), ["3"], "{members}");
         assert_eq!(field.quality(), Value::Null, "{members}");
     }
     for members in [json!({"value":"2"}), json!("2"), json!(2), json!({"$ref":"Users/2"})] {
-        let field = members_of(json!([{"id":"g1","displayName":"G","members":members}]));
+        let field = members_of(&json!([{"id":"g1","displayName":"G","members":members}]));
         assert_eq!(field.memberships(), ["g1:2"], "{members}");
     }
 }
@@ -130,7 +130,7 @@ fn a_member_that_names_nobody_leaves_the_members_of_that_group_unknown_and_stays
         json!(7.5),
         Value::Null,
     ] {
-        let field = members_of(json!([
+        let field = members_of(&json!([
             {"id":"g1","displayName":"One","members":[{"value":"1"}, odd]},
             {"id":"g2","displayName":"Two","members":[{"value":"2"}]},
         ]));
@@ -149,10 +149,10 @@ fn a_member_that_names_nobody_leaves_the_members_of_that_group_unknown_and_stays
 fn guids_are_compared_without_case() {
     let (lower, upper) = ("2819c223-7f76-453a-919d-413861904646", "2819C223-7F76-453A-919D-413861904646");
     let field = scim();
-    scim_list(&field.server, "/Users", json!([scim_user(lower, "ann")]));
+    scim_list(&field.server, "/Users", &json!([scim_user(lower, "ann")]));
     let group = "E9E30DBA-F08F-4109-8486-D5C6A331660A";
     let groups = json!([{"id":group,"displayName":"G","members":[{"value":upper}]}]);
-    scim_groups(&field.server, groups);
+    scim_groups(&field.server, &groups);
     field.first(0);
     assert_eq!(field.memberships(), [format!("{group}:{lower}")]);
     assert_eq!(field.server.count(&format!("GET {SCIM}/Users/{upper}")), 0, "nobody is missing");
@@ -166,12 +166,12 @@ fn a_value_that_is_the_id_of_a_user_and_of_a_group_is_decided_by_link_then_type_
         if let Some(own) = own {
             user["groups"] = own;
         }
-        scim_list(&field.server, "/Users", json!([scim_user("1", "ann"), user]));
+        scim_list(&field.server, "/Users", &json!([scim_user("1", "ann"), user]));
         let groups = json!([
             {"id":"1","displayName":"One","members":[{"value":"1","type":"User"}, member]},
             {"id":"2","displayName":"Two","members":[]},
         ]);
-        scim_groups(&field.server, groups);
+        scim_groups(&field.server, &groups);
         field.first(0);
         (field.memberships().contains(&"1:2".to_owned()), stderr(&field.run_at(super::SECOND)))
     };
@@ -188,7 +188,7 @@ fn a_value_that_is_the_id_of_a_user_and_of_a_group_is_decided_by_link_then_type_
 #[test]
 fn a_group_within_a_group_is_followed_however_it_is_written() {
     for nested in [json!({"value":"g2","type":"Group"}), json!({"$ref":"../Groups/g2"}), json!("g2")] {
-        let field = members_of(json!([
+        let field = members_of(&json!([
             {"id":"g1","displayName":"One","members":[{"value":"1"}, nested]},
             {"id":"g2","displayName":"Two","members":[{"value":"2"}]},
         ]));
@@ -215,7 +215,7 @@ fn names_of_attributes_are_compared_without_case_at_every_level() {
     let pascal = r#"{"TotalResults":1,"Resources":[{"Id":"1","UserName":"ann","Active":"False","Emails":{"Value":"a@x"},
         "Name":{"GivenName":"Ann","FamilyName":"Ott"},"Groups":[{"Value":"g1"}]}]}"#;
     field.server.on(&format!("GET {SCIM}/Users"), Reply::ok(pascal));
-    scim_groups(&field.server, json!([{"id":"g1","displayName":"G","members":[{"value":"1"}]}]));
+    scim_groups(&field.server, &json!([{"id":"g1","displayName":"G","members":[{"value":"1"}]}]));
     field.first(0);
     let user = field.user("1");
     assert_eq!(
@@ -230,7 +230,7 @@ fn a_provider_without_groups_does_not_offer_them_and_keeps_roles() {
         let field = scim();
         let mut user = scim_user("1", "ann");
         user["roles"] = json!([{"value":"auditor"}]);
-        scim_list(&field.server, "/Users", json!([user]));
+        scim_list(&field.server, "/Users", &json!([user]));
         field.server.on(&format!("GET {SCIM}/Groups*"), Reply::of(status, ""));
         let ran = field.first(0);
         assert_eq!(field.coverage("groups"), "not-offered", "{status}");
@@ -250,7 +250,7 @@ fn a_list_of_groups_that_is_not_found_is_a_failure_where_users_report_groups() {
         let field = scim();
         let mut user = scim_user("1", "ann");
         user["groups"] = json!([{"value":"g1"}]);
-        scim_list(&field.server, "/Users", json!([user, scim_user("2", "ben")]));
+        scim_list(&field.server, "/Users", &json!([user, scim_user("2", "ben")]));
         field.server.on(&format!("GET {SCIM}/Groups*"), Reply::of(status, ""));
         field.first(3);
         field.concludes_nothing_from_absence();

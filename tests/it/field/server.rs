@@ -62,13 +62,14 @@ impl Reply {
     fn bytes(&self) -> Vec<u8> {
         let length =
             if self.status == 204 { String::new() } else { format!("Content-Length: {}\r\n", self.body.len()) };
-        let headers: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers = self.headers.iter().fold(String::new(), |all, header| all + header + "\r\n");
         let head = format!("HTTP/1.1 {} x\r\n{length}{headers}Connection: close\r\n\r\n", self.status);
         [head.into_bytes(), self.body.clone()].concat()
     }
 }
 
 type Answer = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
+type Change = Arc<dyn Fn(Reply) -> Reply + Send + Sync>;
 
 /// Requests that begin so, and their answer. The newest route that matches counts.
 struct Route {
@@ -90,7 +91,7 @@ impl Route {
 struct Shared {
     routes: Mutex<Vec<Route>>,
     log: Mutex<Vec<Request>>,
-    change: Mutex<Option<Arc<dyn Fn(Reply) -> Reply + Send + Sync>>>,
+    change: Mutex<Option<Change>>,
 }
 
 impl Shared {
@@ -145,7 +146,7 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
-        Self::serving(|shared, stream| shared.serve(stream))
+        Self::serving(Shared::serve)
     }
 
     pub fn with_tls(config: ServerConfig) -> Self {

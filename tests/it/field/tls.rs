@@ -30,8 +30,8 @@ fn config(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> ServerConfig {
 fn field(config: ServerConfig, host: &str, ca_file: Option<&str>) -> Field {
     let server = Server::with_tls(config);
     server.on("POST /oauth2/token", Reply::ok(r#"{"access_token":"t","expires_in":3600}"#));
-    world::guide_list(&server, "users", json!([world::guide_user(1, "ann", &[1])]));
-    world::guide_list(&server, "groups", json!([{"id":1,"name":"Administrators"}]));
+    world::guide_list(&server, "users", &json!([world::guide_user(1, "ann", &[1])]));
+    world::guide_list(&server, "groups", &json!([{"id":1,"name":"Administrators"}]));
     let address = format!("https://{host}:{}", server.port());
     let field = Field::at("rest-v3", server, &address);
     if let Some(pem) = ca_file {

@@ -49,25 +49,25 @@ fn with_field(names: [Option<&str>; 4], value: &Value) -> Vec<Field> {
     let mut fields = Vec::new();
     if let Some(name) = names[0] {
         let field = guide();
-        guide_list(&field.server, "users", set(guide_user(1, "ann", &[1]), name));
+        guide_list(&field.server, "users", &set(guide_user(1, "ann", &[1]), name));
         fields.push(field);
     }
     if let Some(name) = names[1] {
         let field = config_api("rs");
-        config_list(&field.server, "/user", set(config_user(1, "ann"), name));
-        config_list(&field.server, "/group-policy/2/member", json!([]));
-        config_list(&field.server, "/group-policy/3/member", json!([]));
+        config_list(&field.server, "/user", &set(config_user(1, "ann"), name));
+        config_list(&field.server, "/group-policy/2/member", &json!([]));
+        config_list(&field.server, "/group-policy/3/member", &json!([]));
         fields.push(field);
     }
     if let Some(name) = names[2] {
         let field = safe();
-        safe_list(&field.server, "/Users", set(safe_user(1, "ann"), name));
-        safe_list(&field.server, "/UserGroups/2/Users", json!([]));
+        safe_list(&field.server, "/Users", &set(safe_user(1, "ann"), name));
+        safe_list(&field.server, "/UserGroups/2/Users", &json!([]));
         fields.push(field);
     }
     if let Some(name) = names[3] {
         let field = scim();
-        scim_list(&field.server, "/Users", set(scim_user("1", "ann"), name));
+        scim_list(&field.server, "/Users", &set(scim_user("1", "ann"), name));
         fields.push(field);
     }
     fields
@@ -119,7 +119,7 @@ fn a_value_of_another_type_costs_that_value_of_that_user_only() {
     let field = guide();
     let mut odd = guide_user(2, "ben", &[2]);
     odd["locale"] = json!({"code": "en"});
-    guide_list(&field.server, "users", json!([guide_user(1, "ann", &[1]), odd, guide_user(3, "cid", &[1, 2])]));
+    guide_list(&field.server, "users", &json!([guide_user(1, "ann", &[1]), odd, guide_user(3, "cid", &[1, 2])]));
     field.first(0);
     assert_eq!(field.column("users", "locale"), ["en", "", "en"]);
     assert_eq!(field.column("users", "extra"), ["", r#"{"locale":{"code":"en"}}"#, ""]);
@@ -231,9 +231,9 @@ fn rights_dates_and_numbers_whose_names_sound_secret_stay_and_secrets_do_not() {
         fields.for_each(|(name, value)| user[name] = value.clone());
         let field = if user.get("group_memberships").is_some() { guide() } else { config_api("rs") };
         if user.get("group_memberships").is_some() {
-            guide_list(&field.server, "users", json!([user]));
+            guide_list(&field.server, "users", &json!([user]));
         } else {
-            config_list(&field.server, "/user", json!([user, config_user(2, "ben"), config_user(3, "cid")]));
+            config_list(&field.server, "/user", &json!([user, config_user(2, "ben"), config_user(3, "cid")]));
         }
         field.first(0);
         let extra: Value = serde_json::from_str(&field.user("1")["extra"]).unwrap();
@@ -248,7 +248,7 @@ fn rights_dates_and_numbers_whose_names_sound_secret_stay_and_secrets_do_not() {
 #[test]
 fn odd_values_of_groups_and_members_cost_no_list() {
     let field = guide();
-    guide_list(&field.server, "groups", json!([{"id":1,"name":["x"],"description":7},{"id":"2","name":true}]));
+    guide_list(&field.server, "groups", &json!([{"id":1,"name":["x"],"description":7},{"id":"2","name":true}]));
     field.first(0);
     assert_eq!(field.column("groups", "name"), ["", ""]);
     assert_eq!(field.column("groups", "description"), ["7", ""]);
@@ -258,9 +258,9 @@ fn odd_values_of_groups_and_members_cost_no_list() {
         {"GroupID":"1","Name":"Administrators","GroupType":"beyondinsight"},
         {"GroupID":2.0,"Name":{"x":1},"GroupType":"BeyondInsight"},
     ]);
-    safe_list(&field.server, "/UserGroups", groups);
-    safe_list(&field.server, "/UserGroups/1/Users", json!([{"UserID":"1"}]));
-    safe_list(&field.server, "/UserGroups/2/Users", json!([{"UserID":2.0},{"UserID":{"id":3}}]));
+    safe_list(&field.server, "/UserGroups", &groups);
+    safe_list(&field.server, "/UserGroups/1/Users", &json!([{"UserID":"1"}]));
+    safe_list(&field.server, "/UserGroups/2/Users", &json!([{"UserID":2.0},{"UserID":{"id":3}}]));
     field.first(0);
     assert_eq!(field.memberships(), ["1:1", "2:2", "2:3"]);
     assert_eq!(field.server.count(&format!("GET {SAFE}/Users/*")), 0);
@@ -276,7 +276,7 @@ fn a_group_is_not_counted_where_somebody_s_memberships_are_unknown() {
     let field = guide();
     let mut odd = guide_user(2, "ben", &[]);
     odd["group_memberships"] = json!("1,2");
-    guide_list(&field.server, "users", json!([guide_user(1, "ann", &[1]), odd]));
+    guide_list(&field.server, "users", &json!([guide_user(1, "ann", &[1]), odd]));
     field.first(0);
     field.concludes_nothing_from_absence();
     assert_eq!(field.group("2")["member_count"], "", "Ben may be in it");

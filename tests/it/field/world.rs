@@ -29,7 +29,7 @@ pub fn config_page(request: &Request, rows: &[Value]) -> Reply {
 }
 
 /// The same at a path below the base.
-pub fn config_list(server: &Server, path: &str, rows: Value) {
+pub fn config_list(server: &Server, path: &str, rows: &Value) {
     let rows = rows.as_array().unwrap().clone();
     server.answer(&format!("GET {CONFIG}{path}"), move |request| config_page(request, &rows));
 }
@@ -47,23 +47,23 @@ pub fn config_user(id: u64, name: &str) -> Value {
 pub fn config_api(kind: &str) -> Field {
     let server = Server::start();
     token(&server, "/oauth2/token");
-    config_list(&server, "/user", json!([config_user(1, "ann"), config_user(2, "ben"), config_user(3, "cid")]));
+    config_list(&server, "/user", &json!([config_user(1, "ann"), config_user(2, "ben"), config_user(3, "cid")]));
     let policies = json!([{"id":1,"name":"Administrators"},{"id":2,"name":"Operators"},{"id":3,"name":"Support"}]);
-    config_list(&server, "/group-policy", policies);
+    config_list(&server, "/group-policy", &policies);
     let member = |id: u64, user: u64| json!({"id": id, "user_id": user});
-    config_list(&server, "/group-policy/1/member", json!([member(1, 1)]));
-    config_list(&server, "/group-policy/2/member", json!([member(2, 2), member(3, 3)]));
-    config_list(&server, "/group-policy/3/member", json!([member(4, 3)]));
-    config_list(&server, "/security-provider", json!([{"id":1,"type":"local","name":"Local"}]));
+    config_list(&server, "/group-policy/1/member", &json!([member(1, 1)]));
+    config_list(&server, "/group-policy/2/member", &json!([member(2, 2), member(3, 3)]));
+    config_list(&server, "/group-policy/3/member", &json!([member(4, 3)]));
+    config_list(&server, "/security-provider", &json!([{"id":1,"type":"local","name":"Local"}]));
     server.on(&format!("GET {CONFIG}/security-provider/1"), Reply::ok(r#"{"id":1,"type":"local","name":"Local"}"#));
-    config_list(&server, "/api-account", json!([{"id":1,"name":"rollcall","enabled":true}]));
+    config_list(&server, "/api-account", &json!([{"id":1,"name":"rollcall","enabled":true}]));
     if kind == "pra" {
-        config_list(&server, "/vendor", json!([{"id":7,"name":"Acme","default_policy":3}]));
+        config_list(&server, "/vendor", &json!([{"id":7,"name":"Acme","default_policy":3}]));
         let person = json!({
             "id": 70, "username": "zoe", "public_display_name": "Zoe", "email_address": "zoe@example.com", "enabled": true,
             "last_authenticated_date": "2026-11-20T08:00:00+00:00", "is_approved": true, "is_expired": false,
         });
-        config_list(&server, "/vendor/7/user", json!([person]));
+        config_list(&server, "/vendor/7/user", &json!([person]));
     }
     Field::new(kind, server)
 }
@@ -76,7 +76,7 @@ pub fn safe_user(id: u64, name: &str) -> Value {
     })
 }
 
-pub fn safe_list(server: &Server, path: &str, rows: Value) {
+pub fn safe_list(server: &Server, path: &str, rows: &Value) {
     server.on(&format!("GET {SAFE}{path}"), Reply::ok(rows.to_string()));
 }
 
@@ -88,14 +88,14 @@ pub fn safe() -> Field {
     server.on(&format!("POST {SAFE}/Auth/SignAppIn"), session);
     server.on(&format!("POST {SAFE}/Auth/Signout"), Reply::ok(""));
     let users = [safe_user(1, "ann"), safe_user(2, "ben"), safe_user(3, "cid")];
-    safe_list(&server, "/Users", json!(users));
+    safe_list(&server, "/Users", &json!(users));
     let groups = json!([
         {"GroupID":1,"Name":"Administrators","GroupType":"BeyondInsight"},
         {"GroupID":2,"Name":"Operators","GroupType":"BeyondInsight"},
     ]);
-    safe_list(&server, "/UserGroups", groups);
-    safe_list(&server, "/UserGroups/1/Users", json!([users[0]]));
-    safe_list(&server, "/UserGroups/2/Users", json!([users[1], users[2]]));
+    safe_list(&server, "/UserGroups", &groups);
+    safe_list(&server, "/UserGroups/1/Users", &json!([users[0]]));
+    safe_list(&server, "/UserGroups/2/Users", &json!([users[1], users[2]]));
     Field::new("password-safe", server)
 }
 
@@ -111,7 +111,7 @@ pub fn scim_page(request: &Request, rows: &[Value]) -> Reply {
     Reply::ok(page.to_string())
 }
 
-pub fn scim_list(server: &Server, path: &str, rows: Value) {
+pub fn scim_list(server: &Server, path: &str, rows: &Value) {
     let rows = rows.as_array().unwrap().clone();
     server.answer(&format!("GET {SCIM}{path}"), move |request| scim_page(request, &rows));
 }
@@ -125,7 +125,7 @@ pub fn scim_user(id: &str, name: &str) -> Value {
 }
 
 /// A list of groups and the record of each.
-pub fn scim_groups(server: &Server, groups: Value) {
+pub fn scim_groups(server: &Server, groups: &Value) {
     for group in groups.as_array().unwrap() {
         let id = group["id"].as_str().map_or_else(|| group["id"].to_string(), str::to_owned);
         server.on(&format!("GET {SCIM}/Groups/{id}"), Reply::ok(group.to_string()));
@@ -141,12 +141,12 @@ pub fn scim() -> Field {
         &format!("GET {SCIM}/ServiceProviderConfig"),
         Reply::ok(r#"{"filter":{"supported":true,"maxResults":200}}"#),
     );
-    scim_list(&server, "/Users", json!([scim_user("1", "ann"), scim_user("2", "ben"), scim_user("3", "cid")]));
+    scim_list(&server, "/Users", &json!([scim_user("1", "ann"), scim_user("2", "ben"), scim_user("3", "cid")]));
     let groups = json!([
         {"id":"g1","displayName":"Administrators","members":[{"value":"1"}]},
         {"id":"g2","displayName":"Operators","members":[{"value":"2"},{"value":"3"}]},
     ]);
-    scim_groups(&server, groups);
+    scim_groups(&server, &groups);
     Field::new("scim", server)
 }
 
@@ -158,7 +158,7 @@ pub fn guide_page(request: &Request, key: &str, rows: &[Value]) -> Reply {
     Reply::ok(json!({ key: shown, "total": rows.len() }).to_string())
 }
 
-pub fn guide_list(server: &Server, key: &'static str, rows: Value) {
+pub fn guide_list(server: &Server, key: &'static str, rows: &Value) {
     let rows = rows.as_array().unwrap().clone();
     server.answer(&format!("GET {GUIDE}/{key}"), move |request| guide_page(request, key, &rows));
 }
@@ -176,8 +176,8 @@ pub fn guide() -> Field {
     let server = Server::start();
     token(&server, "/oauth2/token");
     let users = json!([guide_user(1, "ann", &[1]), guide_user(2, "ben", &[2]), guide_user(3, "cid", &[1, 2])]);
-    guide_list(&server, "users", users);
-    guide_list(&server, "groups", json!([{"id":1,"name":"Administrators"},{"id":2,"name":"Operators"}]));
+    guide_list(&server, "users", &users);
+    guide_list(&server, "groups", &json!([{"id":1,"name":"Administrators"},{"id":2,"name":"Operators"}]));
     Field::new("rest-v3", server)
 }
 
