@@ -51,7 +51,6 @@ fn logins() -> Vec<(Value, Right)> {
         (json!(true), Unreadable),
         (json!({"year": 2025}), Unreadable),
         (json!(-1), Unreadable),
-        (json!("9999-12-31T23:59:59.9999999"), Unreadable),
         (Value::Null, Never),
     ]
 }
