@@ -332,6 +332,8 @@ impl Source<'_> {
     fn memberships(&mut self) {
         let (before, after) = (self.before, self.after);
         merge(pairs(before), pairs(after), Belonging::compare, |pair| match pair {
+            Pair::New(belonging) if belonging.may_be_on(before) => {}
+            Pair::Old(belonging) if belonging.may_be_on(after) => {}
             Pair::New(belonging) => self.membership(ChangeKind::MembershipAdded, after, &belonging),
             Pair::Old(belonging) => self.membership(ChangeKind::MembershipRemoved, before, &belonging),
             Pair::Both(..) => {}
@@ -414,6 +416,8 @@ fn find<'a>(roll: &'a Roll, id: &UserId) -> Option<&'a User> {
 struct Belonging<'a> {
     group: &'a GroupId,
     member: Who<'a>,
+    /// By way of something else: the group's own list of members does not show it.
+    is_indirect: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -425,6 +429,13 @@ enum Who<'a> {
 impl Belonging<'_> {
     fn compare(a: &Self, b: &Self) -> Ordering {
         a.group.cmp(b.group).then_with(|| a.member.cmp(&b.member))
+    }
+
+    /// Returns whether the other side may have this membership without showing it: not all groups of the user are known there,
+    /// and the group's list of members would not tell.
+    fn may_be_on(&self, other: &Roll) -> bool {
+        let Who::User(id) = self.member else { return false };
+        self.is_indirect && find(other, id).is_some_and(|user| !user.groups_known)
     }
 }
 
@@ -449,7 +460,8 @@ fn all_pairs(roll: &Roll) -> impl Iterator<Item = Belonging<'_>> {
                 OutsideMember::Nested { .. } => return None,
             },
         };
-        Some(Belonging { group: &membership.group_id, member })
+        let is_indirect = matches!(membership.member, Member::Nested(..));
+        Some(Belonging { group: &membership.group_id, member, is_indirect })
     })
 }
 

@@ -6,7 +6,7 @@
 //! field is a day.
 
 use crate::model::{Instant, LastLogin, Told};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 /// A date field as the JSON has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,9 @@ const ZONE: TimeDelta = TimeDelta::hours(14);
 /// No product of the vendor is older; an earlier login is a placeholder that nobody knows.
 const FIRST_YEAR: i32 = 2000;
 
+/// The year of the latest date of .NET and SQL Server: no login was then.
+const LAST_YEAR: i32 = 9999;
+
 enum Reading {
     At(Parsed<Instant>),
     Sentinel,
@@ -57,7 +60,9 @@ pub fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
         Raw::Number(digits) => (digits, of_number(digits)),
     };
     match reading {
-        Reading::At(at) if is_too_early(at.value) => plain(LastLogin::Unreadable(text.into())),
+        Reading::At(at) if is_too_early(at.value) || is_end_of_time(at.value) => {
+            plain(LastLogin::Unreadable(text.into()))
+        }
         Reading::At(at) => Parsed { value: LastLogin::At(at.value), assumed_utc: at.assumed_utc },
         Reading::Sentinel => plain(LastLogin::Never { sentinel: Some(text.into()) }),
         Reading::Unreadable => plain(LastLogin::Unreadable(text.into())),
@@ -89,6 +94,10 @@ pub fn instant(text: &str) -> Option<Parsed<Instant>> {
 
 fn is_too_early(at: Instant) -> bool {
     NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 1).is_some_and(|first| at.date_naive() < first)
+}
+
+fn is_end_of_time(at: Instant) -> bool {
+    at.year() >= LAST_YEAR
 }
 
 fn read(text: &str, is_day: bool) -> Reading {
@@ -311,6 +320,7 @@ mod tests {
             "20/11/2026 08:00",
             "1980-01-01T00:00:00",
             "1999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.9999999",
             "1970-01-03T00:00:00Z",
             "/Date(soon)/",
             "134081892000000000",

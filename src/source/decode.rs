@@ -12,7 +12,7 @@ mod value;
 
 pub(super) use envelope::{Envelope, ListShape};
 pub(super) use fields::Fields;
-pub(super) use id::Id;
+pub(super) use id::{Id, tell_apart};
 pub(super) use notes::Decoding;
 pub(super) use value::get;
 
@@ -62,6 +62,16 @@ impl Record {
         match self.get(key).map(value::ids) {
             Some(value::Lenient::Read(found)) => found.ids,
             _ => Vec::new(),
+        }
+    }
+
+    /// Takes the fields of another record of the same object; what that lacks stays. Names are compared without case.
+    pub(super) fn take_over(&mut self, newer: Self) {
+        for (name, value) in newer.0 {
+            match self.place(&name, true) {
+                Some(at) => self.0[at].1 = value,
+                None => self.0.push((name, value)),
+            }
         }
     }
 
@@ -251,7 +261,10 @@ impl<K: IdKey> Records<K> {
             let kind = WireErrorKind::Shape("$: expected a list, found null".to_owned());
             return Err(WireError::new(format!("GET {path}"), kind));
         }
-        Ok(self.rows.into_iter().map(|record| Listed::of(record, K::KEY, K::CASELESS)).collect())
+        let mut rows: Vec<Listed> =
+            self.rows.into_iter().map(|record| Listed::of(record, K::KEY, K::CASELESS)).collect();
+        tell_apart(rows.iter_mut().map(|row| &mut row.id));
+        Ok(rows)
     }
 }
 

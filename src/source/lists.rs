@@ -147,10 +147,19 @@ pub(super) fn probed(kind: ListKind, page: Result<(u64, Option<u64>), &WireError
         Ok((0, Some(total))) if total > 0 => {
             Err(format!("the source reports a total of {total}, but its first page has no row"))
         }
-        Ok(shown) => Ok(shown),
+        Ok((rows, total)) => Ok((rows, total_of(total, rows))),
         Err(error) => Err(in_words(kind, error)),
     };
     ProbedList { kind, page }
+}
+
+/// The same of the rows themselves. Rows without a usable id are a failure: a run does not prove such a list.
+pub(super) fn probed_rows<R: Row>(kind: ListKind, page: Result<(&[R], Option<u64>), &WireError>) -> ProbedList {
+    let others = page.as_ref().map_or(0, |(rows, _)| rows.iter().filter(|row| !row.is_identified()).count() as u64);
+    if others > 0 {
+        return ProbedList { kind, page: Err(without_id(others)) };
+    }
+    probed(kind, page.map(|(rows, total)| (rows.len() as u64, total)))
 }
 
 /// Returns why a list cannot be read to its end: its second page is the first one again, though more rows were reported.

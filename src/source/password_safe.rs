@@ -11,7 +11,7 @@ mod shapes;
 
 use super::decode::{Decoding, Id, IdKey, Listed, Records};
 use super::lists::{
-    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, lacks, probed, strangers, without_id,
+    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, lacks, probed_rows, strangers, without_id,
 };
 use super::per_group::{Nouns, PerGroup};
 use super::{DirectoryGroups, Harvesting, Leaving, Probe, ProbedList, Probing, Source, SourceSettings};
@@ -351,14 +351,14 @@ impl PasswordSafe {
         let (mut plan, mut notes) = (Plan::default(), Vec::new());
         plan.add("a token, signing in and signing out", 3);
         let users = self.array::<UserId>(&self.users_path(), &mut effort).await;
-        let mut lists = vec![probed(ListKind::Users, users.as_ref().map(|rows| (rows.len() as u64, None)))];
+        let mut lists = vec![probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)))];
         if let Ok(users) = &users {
             let suspicion = evidence::is_round(users.len());
             notes.extend(suspicion.map(|why| format!("users: {why}, unless the members of groups support it")));
             let states = self.active(users, &mut effort).await;
             plan.add("users", if states.is_some() { 3 } else { 2 });
             let groups = self.array::<GroupId>(&self.groups_path(), &mut effort).await;
-            lists.push(probed(ListKind::Groups, groups.as_ref().map(|rows| (rows.len() as u64, None))));
+            lists.push(probed_rows(ListKind::Groups, groups.as_ref().map(|rows| (&rows[..], None))));
             plan.add("groups", 2);
             if let Ok(groups) = &groups {
                 let (below, more) = self.look_below(users, groups, &mut plan).await;
@@ -378,7 +378,7 @@ impl PasswordSafe {
         plan.add("members", own.len() as u64);
         if let Some(group) = own.first() {
             let rows = self.array::<UserId>(&self.members_path(&group.id), &mut Effort::default()).await;
-            lists.push(probed(ListKind::Members, rows.as_ref().map(|rows| (rows.len() as u64, None))));
+            lists.push(probed_rows(ListKind::Members, rows.as_ref().map(|rows| (&rows[..], None))));
         }
         let (more, notes) = self.look_at_directory(users, groups, plan).await;
         lists.extend(more);

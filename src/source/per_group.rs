@@ -184,10 +184,12 @@ impl PerGroup {
     /// Returns the report of all these lists as one.
     pub(super) fn report(&self, query: String, requests: u64) -> ListReport {
         let coverage = self.coverage();
+        // The sum of some lists' totals is no total of all.
+        let expected = self.expected.filter(|_| self.unknown().is_empty());
         ListReport {
             kind: self.kind,
             query,
-            expected: total_of(self.expected, self.distinct()),
+            expected: total_of(expected, self.distinct()),
             received: self.received,
             distinct: self.distinct(),
             pages: self.pages,
@@ -209,7 +211,13 @@ impl PerGroup {
             let Nouns { one, .. } = self.nouns;
             let count = self.count(self.unproven.len());
             let why = format!("{count} not proven complete; the first: {one} {}: {why}", id.to_text());
-            return Coverage::Drifted { why };
+            // A list that reports rows and gives none has not come, as that of a whole source has not.
+            let has_come = |id: &Id| self.rows.get(id).is_none_or(|rows| *rows > 0);
+            return if self.unproven.keys().all(has_come) {
+                Coverage::Drifted { why }
+            } else {
+                Coverage::Failed { error: why }
+            };
         }
         Coverage::Complete { proof: self.proof() }
     }

@@ -5,7 +5,7 @@
 mod shapes;
 
 use super::decode::{Decoding, Id, One, PlainId};
-use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, repeats, report};
+use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, probed_rows, repeats, report};
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
@@ -47,8 +47,14 @@ impl RestV3 {
         let groups = if failed {
             Vec::new()
         } else {
-            let (groups, report) = self.groups(&decoding).await;
+            let (mut groups, report) = self.groups(&decoding).await;
             lists.push(report);
+            // Whoever is in groups that cannot be read may be in any.
+            if decoding.odd_values().iter().any(|odd| odd.field == "users.group_memberships") {
+                for group in &mut groups {
+                    group.members_known = Some(false);
+                }
+            }
             groups
         };
         let mut harvest = Harvest {
@@ -70,8 +76,8 @@ impl RestV3 {
         plan.add("a token", 1);
         let users = self.desk.client.get::<UsersPage>(&self.query(USERS)).await;
         let users = users.map(|page| (page.total, shapes::users(page.rows, &decoding)));
-        let shown = users.as_ref().map(|(total, rows)| (rows.len() as u64, *total));
-        let mut lists = vec![probed(ListKind::Users, shown)];
+        let shown = users.as_ref().map(|(total, rows)| (&rows[..], *total));
+        let mut lists = vec![probed_rows(ListKind::Users, shown)];
         if let (Some(hint), Err(why)) = (other_kinds(users.as_ref().err()), &mut lists[0].page) {
             *why = format!("{why}; {hint}");
         }
@@ -88,12 +94,12 @@ impl RestV3 {
             }
             let groups = self.desk.client.get::<GroupsPage>(&self.query(GROUPS)).await;
             let groups = groups.map(|page| (page.total, shapes::groups(page.rows, &decoding)));
-            let shown = groups.as_ref().map(|(total, rows)| (rows.len() as u64, *total));
+            let shown = groups.as_ref().map(|(total, rows)| (&rows[..], *total));
             if let Ok((total, rows)) = &groups {
                 plan.add("groups", pages(*total, rows.len() as u64));
             }
             counted &= groups.is_ok();
-            lists.push(probed(ListKind::Groups, shown));
+            lists.push(probed_rows(ListKind::Groups, shown));
         }
         let plan = Some(plan).filter(|_| counted && lists.iter().all(|list| list.page.is_ok()));
         Probe { clock_skew_seconds: self.desk.client.clock_skew_seconds(), plan, ..Probe::of(lists) }

@@ -7,8 +7,8 @@ mod records;
 mod reference;
 mod shapes;
 
-use super::decode::{Decoding, Envelope, IdKey, ListShape, Listed, One, Record, get};
-use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, repeats, report, settle_strangers};
+use super::decode::{Decoding, Envelope, IdKey, ListShape, Listed, One, Record, get, tell_apart};
+use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, probed_rows, repeats, report, settle_strangers};
 use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport, Pattern};
@@ -174,7 +174,8 @@ impl Scim {
 
     async fn page(&self, path: &str) -> Result<Page<Listed>, WireError> {
         let answer: Envelope<ListResponse> = self.desk.client.get(path).await?;
-        let rows = answer.rows.into_iter().map(|record| Listed::of(record, "id", true)).collect();
+        let mut rows: Vec<Listed> = answer.rows.into_iter().map(|record| Listed::of(record, "id", true)).collect();
+        tell_apart(rows.iter_mut().map(|row| &mut row.id));
         Ok(Page { rows, total: answer.total })
     }
 
@@ -240,9 +241,8 @@ impl Scim {
         let path = format!("{}/Groups/{}", self.base, first.id.in_path());
         let record = self.desk.client.get::<One<ScimId>>(&path).await;
         let members = record.map(|record| shapes::members_of(&record.row).unwrap_or_default());
-        if let (Ok(own), Some(listed)) = (&members, shapes::members_of(first))
-            && *own != listed
-        {
+        let listed = shapes::members_of(first).unwrap_or_default();
+        if members.as_ref().is_ok_and(|own| *own != listed) {
             notes.push("the list of groups leaves out members: a run reads the record of every group".to_owned());
         }
         lists.push(probed(ListKind::Members, members.as_ref().map(|members| (members.len() as u64, None))));
@@ -253,7 +253,7 @@ impl Scim {
 const NO_GROUPS: &str = "the provider offers no list of groups, and its users report none: memberships are unknown, and rules about groups do not run";
 
 fn shown(kind: ListKind, page: &Result<Page<Listed>, WireError>) -> ProbedList {
-    probed(kind, page.as_ref().map(|page| (page.rows.len() as u64, page.total)))
+    probed_rows(kind, page.as_ref().map(|page| (&page.rows[..], page.total)))
 }
 
 /// Returns whether some user's own record reports groups.

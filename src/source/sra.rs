@@ -9,7 +9,9 @@ mod below;
 mod shapes;
 
 use super::decode::{Decoding, Listed, One, PlainId, Records};
-use super::lists::{Desk, MOST_STRANGERS, empty_report, failed, probed, report, settle_strangers, strangers};
+use super::lists::{
+    Desk, MOST_STRANGERS, empty_report, failed, in_words, probed_rows, report, settle_strangers, strangers,
+};
 use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport};
@@ -58,6 +60,15 @@ impl First {
         page.told.last.or(by_total).unwrap_or(1).saturating_sub(1)
     }
 
+    /// Returns whether the product does not have this list. Security providers that users name exist, so that their list was
+    /// only not found.
+    fn is_not_offered(&self, users: &[Listed]) -> bool {
+        let is_optional = !matches!(self.kind, ListKind::Users | ListKind::Groups);
+        let is_named = self.kind == ListKind::SecurityProviders && users.iter().any(shapes::names_provider);
+        let is_missing = self.page.as_ref().is_err_and(|error| error.kind == WireErrorKind::NotFound);
+        is_optional && is_missing && !is_named
+    }
+
     fn total(&self) -> u64 {
         self.page.as_ref().map_or(0, |page| page.told.total.unwrap_or(page.rows.len() as u64))
     }
@@ -88,7 +99,7 @@ impl Sra {
         let mut tenant = Tenant::default();
         for first in firsts {
             let kind = first.kind;
-            let (rows, report) = self.list(first).await;
+            let (rows, report) = self.list(first, &tenant.users).await;
             let is_lost = matches!(report.coverage, Coverage::Failed { .. });
             harvest.lists.push(report);
             tenant.take(kind, rows, &decoding);
@@ -137,14 +148,14 @@ impl Sra {
         firsts
     }
 
-    /// The rest of a list whose first page was read.
-    async fn list(&self, first: First) -> (Vec<Listed>, ListReport) {
+    /// The rest of a list whose first page was read. `users`: those that were read before it.
+    async fn list(&self, first: First, users: &[Listed]) -> (Vec<Listed>, ListReport) {
+        let is_not_offered = first.is_not_offered(users);
         let First { kind, path, page, requests } = first;
         let query = self.query(path);
-        let optional = !matches!(kind, ListKind::Users | ListKind::Groups);
         let page = match page {
             Ok(page) => page,
-            Err(error) if optional && error.kind == WireErrorKind::NotFound => {
+            Err(_) if is_not_offered => {
                 return (Vec::new(), empty_report(kind, query, requests, Coverage::NotOffered));
             }
             Err(error) => return (Vec::new(), failed(kind, query, requests, &error)),
@@ -172,18 +183,31 @@ impl Sra {
 
     /// The policy that everybody has who signs in by a provider: told by each provider's own record only.
     async fn default_policies(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+        let (mut unread, mut first) = (0_u64, None);
         for id in tenant.provider_ids() {
             let path = format!("{}/security-provider/{}", self.base, id.in_path());
             match self.desk.client.get::<One<PlainId>>(&path).await {
                 Ok(record) => tenant.take_provider(&id, Some(&record.row.record)),
                 Err(error) => {
                     tenant.take_provider(&id, None);
-                    let id = id.to_text();
-                    harvest
-                        .warnings
-                        .push(format!("the default policy of security provider {id} is not known: {error}"));
+                    unread += 1;
+                    first.get_or_insert((id, error));
                 }
             }
+        }
+        let list = harvest.lists.iter_mut().find(|list| list.kind == ListKind::SecurityProviders);
+        if let (Some((id, error)), Some(list)) = (first, list)
+            && list.coverage.is_complete()
+        {
+            let error = in_words(ListKind::SecurityProviders, &error);
+            list.coverage = Coverage::Drifted {
+                why: format!(
+                    "the default policies of {unread} of {} are unknown: their own records could not be read; the first: \
+                     {}: {error}",
+                    list.distinct,
+                    id.to_text()
+                ),
+            };
         }
     }
 
@@ -191,7 +215,12 @@ impl Sra {
     async fn members(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
         let paths = paths(&tenant.policies, "/group-policy", "member");
         let of = Lists { kind: ListKind::Members, nouns: POLICIES, parent: "/group-policy" };
-        let (rows, tally, requests) = self.per_group(of, paths).await;
+        let (rows, mut tally, requests) = self.per_group(of, paths).await;
+        for (policy, members) in &rows {
+            if members.iter().any(shapes::has_odd_user) {
+                tally.doubt(policy, "the user_id of a member cannot be read".to_owned());
+            }
+        }
         tenant.policies.retain(|policy| !tally.removed().contains(&policy.id));
         tenant.unread_policies = tally.unknown();
         tenant.members = rows;
@@ -227,13 +256,12 @@ impl Sra {
     /// One page of each list, and what a run would cost by what they show.
     async fn look(&self) -> Probe {
         let firsts = self.firsts().await;
-        let optional = |first: &&First| {
-            !matches!(first.kind, ListKind::Users | ListKind::Groups)
-                && first.page.as_ref().is_err_and(|error| error.kind == WireErrorKind::NotFound)
-        };
-        let shown = |first: &First| {
-            probed(first.kind, first.page.as_ref().map(|page| (page.rows.len() as u64, page.told.total)))
-        };
+        let users =
+            firsts.iter().find(|first| first.kind == ListKind::Users).and_then(|first| first.page.as_ref().ok());
+        let users = users.map_or(&[][..], |page| &page.rows);
+        let optional = |first: &&First| first.is_not_offered(users);
+        let shown =
+            |first: &First| probed_rows(first.kind, first.page.as_ref().map(|page| (&page.rows[..], page.told.total)));
         let mut lists: Vec<ProbedList> = firsts.iter().filter(|first| !optional(first)).map(shown).collect();
         lists.extend(self.look_below(&firsts).await);
         let rest = plan(&firsts);

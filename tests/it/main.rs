@@ -14,6 +14,7 @@ mod delivery;
 mod dialects;
 mod exceptions;
 mod faults;
+mod field;
 mod heard;
 mod inventory;
 mod memory;

@@ -33,7 +33,9 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     let groups: Vec<Known> = listed.map(|(id, record)| group(&scene, id, record, expect)).collect();
     // Whose record is not there may be in any group.
     let partial = world.user_ids().iter().any(|id| has_no_record(scene.dialects, *id));
-    let unread = groups.iter().filter(|_| partial).map(|group| group.id.clone()).collect::<BTreeSet<String>>();
+    // So may somebody whose memberships cannot be read.
+    let in_any = partial || people.iter().any(|person| person.odd_groups);
+    let unread = groups.iter().filter(|_| in_any).map(|group| group.id.clone()).collect::<BTreeSet<String>>();
     Roster {
         groups,
         members: people.iter().flat_map(Person::memberships).collect(),
@@ -80,6 +82,7 @@ fn person(scene: &Scene<'_>, id: u64, record: &Record, expect: &Expect) -> Perso
         created,
         locale: text(fields, "locale"),
         odd: written.is_odd(),
+        odd_groups: written.is_odd_in("group_memberships"),
         extra: written.extra(&FIELDS),
         ..Person::new(id)
     }

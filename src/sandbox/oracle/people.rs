@@ -150,6 +150,8 @@ pub(super) struct Person {
     pub(super) inferred_local: bool,
     /// A value has a type that nobody expects.
     pub(super) odd: bool,
+    /// The field of its groups has such a type.
+    pub(super) odd_groups: bool,
     pub(super) extra: String,
 }
 
@@ -181,6 +183,7 @@ impl Person {
             application: false,
             in_domain: false,
             inferred_local: false,
+            odd_groups: false,
             odd: false,
             extra: String::new(),
         }

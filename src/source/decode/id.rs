@@ -2,6 +2,7 @@
 
 use super::value;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// An id as the server writes it. Numbers come before texts and compare by value.
@@ -58,6 +59,19 @@ impl Id {
             }
             out
         })
+    }
+}
+
+/// Makes the ids of one answer differ: rows without a usable id may have the same content, and are several rows all the same.
+pub(in crate::source) fn tell_apart<'a>(ids: impl Iterator<Item = &'a mut Id>) {
+    let mut seen = BTreeSet::new();
+    for id in ids {
+        while let Id::Unusable(hash) = id {
+            if seen.insert(*hash) {
+                break;
+            }
+            *id = Id::Unusable(hash.wrapping_add(1));
+        }
     }
 }
 

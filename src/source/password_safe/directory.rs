@@ -4,7 +4,7 @@
 //! asks for it, by group: each group once, and never again once the request was sent.
 
 use super::super::decode::{Id, Listed, Record, Records};
-use super::super::lists::{identified, is_hopeless, probed, without_id};
+use super::super::lists::{identified, is_hopeless, probed_rows, without_id};
 use super::super::per_group::{Nouns, PerGroup};
 use super::super::{DirectoryGroups, ProbedList};
 use super::shapes::{self, Account};
@@ -300,8 +300,8 @@ impl PasswordSafe {
                 let Some(id) = candidates.first() else { return (Vec::new(), Vec::new()) };
                 let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
                 let rows = self.array::<GroupId>(&path, &mut Effort::default()).await;
-                let shown = rows.as_ref().map(|rows| (rows.len() as u64, None));
-                (vec![probed(ListKind::DirectoryMembers, shown)], Vec::new())
+                let shown = rows.as_ref().map(|rows| (&rows[..], None));
+                (vec![probed_rows(ListKind::DirectoryMembers, shown)], Vec::new())
             }
         }
     }

@@ -2,7 +2,7 @@
 //! paging and no HTTP.
 
 use crate::model::{Group, GroupId, LastLogin, Told, User};
-use crate::source::decode::{Decoding, Envelope, Fields, Id, ListShape, Listed, Record};
+use crate::source::decode::{Decoding, Envelope, Fields, Id, ListShape, Listed, Record, tell_apart};
 use crate::wire::page::Row;
 
 /// `{"users":[…],"total":n}`
@@ -89,11 +89,16 @@ impl Row for ListedGroup {
 }
 
 pub(super) fn users(rows: Vec<Record>, decoding: &Decoding) -> Vec<ListedUser> {
-    rows.into_iter().map(|record| user(Listed::of(record, "id", false), decoding)).collect()
+    let listed = rows.into_iter().map(|record| Listed::of(record, "id", false));
+    let mut users: Vec<ListedUser> = listed.map(|row| user(row, decoding)).collect();
+    tell_apart(users.iter_mut().map(|row| &mut row.id));
+    users
 }
 
 pub(super) fn groups(rows: Vec<Record>, decoding: &Decoding) -> Vec<ListedGroup> {
-    rows.into_iter().map(|record| group(record, decoding)).collect()
+    let mut groups: Vec<ListedGroup> = rows.into_iter().map(|record| group(record, decoding)).collect();
+    tell_apart(groups.iter_mut().map(|row| &mut row.id));
+    groups
 }
 
 /// Reads a row of the list, or a record of its own.

@@ -17,7 +17,7 @@ pub(in crate::source) const TOKEN_PATHS: [&str; 3] = ["/oauth2/token", "/scim/oa
 /// Returns the lines that make a source work whose list of users could not be found, or what was tried in vain. Empty where the
 /// error is of another sort.
 pub(super) async fn settings_that_work(settings: &SourceSettings, error: &WireError) -> Vec<String> {
-    if !is_absence(error) && !matches!(error.kind, WireErrorKind::Shape(_) | WireErrorKind::Answered(404 | 405)) {
+    if !is_absence(error) && !matches!(error.kind, WireErrorKind::Shape(_) | WireErrorKind::Answered(404 | 405 | 410)) {
         return Vec::new();
     }
     for token_path in token_paths(settings) {

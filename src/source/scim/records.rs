@@ -84,7 +84,7 @@ impl Scim {
                     let shown = shapes::members_of(&groups[at]).unwrap_or_default();
                     differs |= own.as_ref().is_some_and(|own| *own != shown) || (own.is_none() && !shown.is_empty());
                     if own.is_some() {
-                        groups[at] = Listed { id: id.clone(), record: record.record };
+                        groups[at].record.take_over(record.record);
                     }
                     tally.take(&id, as_listed(&groups[at]));
                 }

@@ -3,7 +3,7 @@
 
 use super::super::ProbedList;
 use super::super::decode::{Id, Listed, One, PlainId};
-use super::super::lists::{in_words, is_hopeless, probed};
+use super::super::lists::{in_words, is_hopeless, probed, probed_rows};
 use super::super::per_group::{Nouns, PerGroup};
 use super::shapes::Tenant;
 use super::{First, Sra};
@@ -160,7 +160,7 @@ impl Sra {
         let mut lists = Vec::new();
         for (kind, path) in below {
             let page = self.page(&path, at).await;
-            lists.push(probed(kind, page.as_ref().map(|page| (page.rows.len() as u64, page.told.total))));
+            lists.push(probed_rows(kind, page.as_ref().map(|page| (&page.rows[..], page.told.total))));
         }
         if let Some(id) = row(ListKind::SecurityProviders) {
             let record = self.desk.client.get::<One<PlainId>>(&format!("{}/security-provider/{id}", self.base)).await;

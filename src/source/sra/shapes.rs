@@ -31,6 +31,8 @@ pub(super) struct Tenant {
     externals: Externals,
     /// A provider's own record could not be read: whom it puts into a policy by default is unknown.
     defaults_unknown: bool,
+    /// The list of providers could not be read, or may lack some: so is it of those that are not in it.
+    providers_unread: bool,
     /// All policies of a user, as the user's own list reports them, directory groups included.
     pub(super) resolved: AHashMap<Id, Vec<Id>>,
 }
@@ -138,6 +140,8 @@ impl Tenant {
     /// Puts everything together.
     pub(super) fn fill(&mut self, harvest: &mut Harvest, decoding: &Decoding) {
         let mut groups_of = self.memberships(harvest, decoding);
+        let providers = harvest.coverage(ListKind::SecurityProviders);
+        self.providers_unread = matches!(providers, Coverage::Failed { .. } | Coverage::Drifted { .. });
         let policies: AHashSet<Id> = self.policies.iter().map(|policy| policy.id.clone()).collect();
         // An absent last login means never where other accounts of the same list carry the field.
         let reports_logins = self.users.iter().any(|row| row.record.get(LAST_LOGIN).is_some());
@@ -165,9 +169,7 @@ impl Tenant {
             let missing = |group_id| Outside { group_id, member: OutsideMember::Missing(UserId::from(id.to_text())) };
             harvest.outside.extend(groups.into_iter().map(missing));
         }
-        let providers_failed =
-            matches!(harvest.coverage(ListKind::SecurityProviders), Coverage::Failed { .. } | Coverage::Drifted { .. });
-        let by_default_known = !self.defaults_unknown && !providers_failed;
+        let by_default_known = !self.defaults_unknown && !self.providers_unread;
         let members_read = *harvest.coverage(ListKind::Members) != Coverage::NotOffered;
         for row in std::mem::take(&mut self.policies) {
             let known = members_read && by_default_known && !self.unread_policies.contains(&row.id);
@@ -194,6 +196,10 @@ impl Tenant {
                     groups_of.entry(user).or_default().push(group_id.clone());
                     continue;
                 }
+                if has_odd_user(&member) {
+                    decoding.odd("members", "user_id", &member.id.to_text());
+                    continue;
+                }
                 let name = external_name(Fields::of(member, "members", decoding));
                 harvest.outside.push(Outside { group_id: group_id.clone(), member: OutsideMember::Directory(name) });
             }
@@ -212,7 +218,8 @@ impl Tenant {
         user.enabled = row.flag("enabled");
         let known = provider.as_ref().and_then(|id| self.providers.get(id));
         user.account_type = known.and_then(|known| known.kind.as_deref()).map(|kind| decoding.word(kind));
-        user.groups_known = self.members_whole && !may_hold;
+        // A provider that is not known may put its users into a policy by default.
+        user.groups_known = self.members_whole && !may_hold && (known.is_some() || !self.providers_unread);
         user.group_memberships = sorted(groups);
         user.last_login = row.last_login(LAST_LOGIN);
         if user.last_login == LastLogin::NotReported && user.is_local() && reports_logins {
@@ -273,6 +280,20 @@ const BY_DIRECTORY: &str = "directory group";
 /// Returns the user that a member of a policy is.
 pub(super) fn user_of(member: &Listed) -> Option<Id> {
     member.record.id("user_id")
+}
+
+/// Returns whether a user's row names the provider by which the user signs in.
+pub(super) fn names_provider(user: &Listed) -> bool {
+    user.record.id("security_provider_id").is_some()
+}
+
+/// Returns whether a member of a policy is a user, and nobody can say which.
+pub(super) fn has_odd_user(member: &Listed) -> bool {
+    let has = |key: &str| {
+        let value = member.record.get(key).unwrap_or(&Value::Null);
+        !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty())
+    };
+    has("user_id") && user_of(member).is_none() && !has("distinguished_name") && !has("group_name")
 }
 
 /// Puts the user into a policy that is everybody's who comes this way, unless it is in it already.
