@@ -287,7 +287,15 @@ impl Source<'_> {
     fn user(&mut self, before: &User, after: &User) {
         let [old_tells, new_tells] = [self.before, self.after].map(|roll| self.proof.tells_every_field(&roll.harvest));
         for (field, told) in fields::changed(before, after) {
-            let silent = (told.before.is_none() && !old_tells) || (told.after.is_none() && !new_tells);
+            // A state or a right that is not reported is unknown: it has not changed to nothing, nor come from it. So is any field
+            // that could not be read.
+            let is_tristate = matches!(field, "enabled" | "account_type" | "is_admin" | "mfa");
+            let is_unknown =
+                |value: &Option<String>, user: &User| value.is_none() && (is_tristate || user.has_odd_values);
+            let silent = (told.before.is_none() && !old_tells)
+                || (told.after.is_none() && !new_tells)
+                || is_unknown(&told.before, before)
+                || is_unknown(&told.after, after);
             if silent {
                 continue;
             }

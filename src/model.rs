@@ -16,7 +16,7 @@ mod join;
 mod pattern;
 
 pub use change::{Change, ChangeKind, ChangedGroup};
-pub use extra::{Extra, hides_secret, is_secret, without_secrets, without_texts};
+pub use extra::{Extra, hides_secret, is_credential, is_secret, without_secrets, without_texts};
 pub use finding::{
     Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict, times_seen,
 };
@@ -174,6 +174,8 @@ pub struct User {
     pub blocked: Option<Blocked>,
     /// The account is an API account, which no group can hold.
     pub api: Option<Box<ApiAccess>>,
+    /// Some field of its record could not be read: what is missing of it is unknown.
+    pub has_odd_values: bool,
     /// The user's record and the groups' own lists of members contradict each other.
     pub conflict: Option<Box<MembershipConflict>>,
     /// Every other field that the source gave.
@@ -270,6 +272,7 @@ impl User {
             passkeys: None,
             blocked: None,
             api: None,
+            has_odd_values: false,
             conflict: None,
             extra: None,
         }

@@ -206,6 +206,11 @@ fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Val
         if whole {
             for user in &mut users {
                 user.groups_known = true;
+                // What is unknown has not changed: of these nothing is told that leads to nothing or comes from it.
+                user.enabled.get_or_insert(true);
+                user.is_admin.get_or_insert(false);
+                user.mfa.get_or_insert(false);
+                user.account_type.get_or_insert("local".into());
             }
         }
         let identity =
@@ -390,7 +395,13 @@ fn a_field_that_one_side_could_not_tell_did_not_change() {
         told(with_details(proven(), Some(false)), with_details(failed(), Some(true))),
         [("user.changed", "low")]
     );
-    assert_eq!(told(with_details(proven(), Some(true)), with_details(proven(), None)), [("user.changed", "info")]);
+    for (before, after) in [(Some(true), None), (None, Some(true)), (None, Some(false))] {
+        assert_eq!(told(with_details(proven(), before), with_details(proven(), after)), [], "{before:?} {after:?}");
+    }
+    assert_eq!(
+        told(with_details(proven(), Some(true)), with_details(proven(), Some(false))),
+        [("user.changed", "info")]
+    );
 }
 
 #[test]

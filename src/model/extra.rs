@@ -26,7 +26,7 @@ impl Deref for Extra {
 /// Returns whether a field's name means a secret, however it is spelled: `private_key`, `privateKey`, `Private-Key`,
 /// `ClientSecret`. A public key is none.
 pub fn is_secret(name: &str) -> bool {
-    const WORDS: [&str; 18] = [
+    const WORDS: [&str; 25] = [
         "password",
         "passwd",
         "passphrase",
@@ -45,6 +45,13 @@ pub fn is_secret(name: &str) -> bool {
         "recoverycode",
         "backupcode",
         "sessionid",
+        "authorization",
+        "bearer",
+        "passhash",
+        "pwhash",
+        "ntlm",
+        "totp",
+        "mfaseed",
     ];
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
@@ -88,7 +95,21 @@ fn drop_secrets(fields: Map<String, Value>) -> Map<String, Value> {
     fields.into_iter().filter_map(|(key, value)| kept(key, value)).collect()
 }
 
+/// Returns whether a text is a credential by its form, whatever its name: an `Authorization` header, a hashed password of crypt(3),
+/// Argon2 or LDAP, an address with a token in it.
+pub fn is_credential(value: &Value) -> bool {
+    const STARTS: [&str; 11] =
+        ["Bearer ", "Basic ", "PS-Auth ", "$1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$argon2", "{SSHA"];
+    let text = value.as_str().unwrap_or_default();
+    STARTS.iter().any(|start| text.starts_with(start))
+        || text.contains("access_token=")
+        || text.contains("client_secret=")
+}
+
 fn kept(key: String, value: Value) -> Option<(String, Value)> {
+    if is_credential(&value) {
+        return None;
+    }
     let value = if is_secret(&key) { without_texts(value)? } else { without_secrets(value) };
     Some((key, value))
 }
@@ -97,7 +118,10 @@ fn kept(key: String, value: Value) -> Option<(String, Value)> {
 pub fn without_secrets(value: Value) -> Value {
     match value {
         Value::Object(fields) => Value::Object(drop_secrets(fields)),
-        Value::Array(items) => Value::Array(items.into_iter().map(without_secrets).collect()),
+        Value::Array(items) => {
+            let kept = items.into_iter().filter(|item| !is_credential(item));
+            Value::Array(kept.map(without_secrets).collect())
+        }
         other => other,
     }
 }
@@ -138,6 +162,15 @@ mod tests {
         }));
         assert_eq!(extra.as_deref(), Some(r#"{"a":[{"b":{"c":1}}],"publicKeyType":"rsa"}"#));
         assert_eq!(of(json!({"password_hash": "x"})), None, "nothing is left");
+    }
+
+    #[test]
+    fn credentials_are_dropped_by_their_form_whatever_their_names() {
+        let extra = of(json!({
+            "auth": {"value": "Bearer abcdefgh"}, "hash": "$2b$12$canary", "link": "https://h/x?access_token=canary",
+            "list": ["{SSHA512}canary", "kept"], "title": "Basics of bearers",
+        }));
+        assert_eq!(extra.as_deref(), Some(r#"{"auth":{},"list":["kept"],"title":"Basics of bearers"}"#));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) fn look_at(bench: &mut Bench<'_>) {
     let missing = missing(bench);
     let lists_members = *harvest.coverage(ListKind::Members) != Coverage::NotOffered || !missing.is_empty();
     // A user who is not in a list that may lack rows is not missing.
-    let users_whole = harvest.coverage(ListKind::Users).is_complete();
+    let users_whole = harvest.coverage(ListKind::Users).is_complete() && !harvest.hides_inactive;
     let vendor_users_whole = harvest.coverage(ListKind::VendorUsers).is_complete();
     let mut found = Vec::new();
     let (mut dangling, mut empty) = (Tally::default(), Tally::default());

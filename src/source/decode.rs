@@ -16,7 +16,7 @@ pub(super) use id::{Id, tell_apart};
 pub(super) use notes::Decoding;
 pub(super) use value::get;
 
-use crate::model::{is_secret, without_secrets, without_texts};
+use crate::model::{is_credential, is_secret, without_secrets, without_texts};
 use crate::wire::page::Row;
 use crate::wire::{Body, WireError, WireErrorKind};
 use ahash::AHashMap;
@@ -139,7 +139,11 @@ impl<'de> Deserialize<'de> for Record {
                     }
                     let (name, secret) = name_of(&key);
                     let value: Value = map.next_value()?;
-                    let kept = if secret { without_texts(value) } else { Some(without_secrets(value)) };
+                    let kept = match value {
+                        value if secret => without_texts(value),
+                        value if is_credential(&value) => None,
+                        value => Some(without_secrets(value)),
+                    };
                     fields.extend(kept.map(|value| (name, value)));
                 }
                 Ok(Record(fields))

@@ -69,10 +69,11 @@ impl Desk {
             }
             let path = format!("{path}/{}", id.in_path());
             match self.client.get::<One<K>>(&path).await {
-                Ok(record) => found.extend(Some(record.row).filter(|row| row.id == *id)),
+                Ok(record) if record.row.id.comparable() == id.comparable() => found.push(record.row),
                 Err(error) if is_absence(&error) => {}
                 Err(error) if is_hopeless(&error) => return (found, unknown + (ids.len() - asked) as u64),
-                Err(_) => unknown += 1,
+                // A record of somebody else says as little of this one as no record.
+                Ok(_) | Err(_) => unknown += 1,
             }
         }
         (found, unknown)
@@ -89,6 +90,7 @@ pub(super) fn report<R: Row>(
     let (rows, unidentified) = identified(walked.rows);
     let distinct = rows.len() as u64;
     let coverage = match walked.end {
+        Ok(_) if unidentified > 0 && distinct == 0 => Coverage::Failed { error: without_id(unidentified) },
         Ok(_) if unidentified > 0 => Coverage::Drifted { why: without_id(unidentified) },
         Ok(End::Proven(proof)) => Coverage::Complete { proof },
         // A source that reports rows and gives none has not given its list: that is no empty list, and no part of one.
@@ -121,9 +123,9 @@ pub(super) fn identified<R: Row>(rows: Vec<R>) -> (Vec<R>, u64) {
 /// Words for rows that nobody can identify.
 pub(super) fn without_id(rows: u64) -> String {
     if rows == 1 {
-        "1 row has no usable id and was left out".to_owned()
+        "1 row has no usable id, or one that another row has, and was left out".to_owned()
     } else {
-        format!("{rows} rows have no usable id and were left out")
+        format!("{rows} rows have no usable id, or one that another row has, and were left out")
     }
 }
 

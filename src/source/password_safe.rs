@@ -9,7 +9,7 @@ mod directory;
 mod evidence;
 mod shapes;
 
-use super::decode::{Decoding, Id, IdKey, Listed, Records};
+use super::decode::{Decoding, Id, IdKey, Listed, Record, Records};
 use super::lists::{
     Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, lacks, probed_rows, strangers, without_id,
 };
@@ -18,8 +18,8 @@ use super::{DirectoryGroups, Harvesting, Leaving, Probe, ProbedList, Probing, So
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport};
 use crate::wire::page::{End, Progress, Walked};
-use crate::wire::{Plan, SessionPaths, WireError, WireErrorKind};
-use directory::{Directory, Kind, Synchronised, kind_of};
+use crate::wire::{Plan, SessionPaths, WireError};
+use directory::{Directory, Kind, Plain, Synchronised, kind_of};
 use futures_util::stream::{self, StreamExt};
 use shapes::Tenant;
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,10 +166,11 @@ impl PasswordSafe {
         let groups_whole = coverage.1.is_complete();
         harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
         harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
-        let directory = self.directory(&lists.groups, &lists.users, &inactive, synchronised).await;
+        let unread = plain.unknown();
+        let own = Plain { members: &members, unread: &unread };
+        let directory = self.directory(&lists.groups, &lists.users, &inactive, own, synchronised).await;
         directory.unread_note().into_iter().for_each(|note| plain.note(note));
         let report = plain.report(format!("{}/UserGroups/{{id}}/Users", self.base), requests);
-        let unread = plain.unknown();
         let plain_whole = report.coverage.is_complete() && groups_whole;
         harvest.lists.push(report);
         directory.report_on(harvest, &self.base);
@@ -211,7 +212,7 @@ impl PasswordSafe {
         let mut before = self.lists(&mut efforts).await?;
         let mut passes = 1;
         loop {
-            let active = self.active(&before.users, &mut efforts.0).await;
+            let (active, state_doubt) = self.active(&before.users, &mut efforts.0).await;
             let mut found = self.members(&before.groups, active).await;
             found.is_older = found.active.is_some() && !before.users.iter().any(reports_state);
             let after = match self.lists(&mut efforts).await {
@@ -223,9 +224,10 @@ impl PasswordSafe {
                 (ids(&before.users) != ids(&after.users), ids(&before.groups) != ids(&after.groups));
             let (lacking, unknown, gone) = self.strangers(&mut found, synchronised, &after.users).await;
             let settled = !users_moved && !groups_moved && lacking.is_empty() && unknown == 0;
-            if settled || found.plain.has_failed() || passes >= MAX_PASSES {
+            if settled || found.plain.is_hopeless() || passes >= MAX_PASSES {
                 let moved = |moved: bool| moved.then(|| format!("its ids still changed after {passes} readings"));
-                let users = moved(users_moved).or_else(|| lacks(&lacking.iter().collect::<Vec<_>>(), unknown));
+                let users =
+                    moved(users_moved).or_else(|| lacks(&lacking.iter().collect::<Vec<_>>(), unknown)).or(state_doubt);
                 let coverage = evidence::coverage(&after, &found, (users, moved(groups_moved)), gone);
                 let (users, groups) = efforts;
                 return Ok(Reading { lists: after, found, users, groups, passes, coverage });
@@ -254,12 +256,24 @@ impl PasswordSafe {
     }
 
     /// Reads the list without inactive users, where a row does not report its state: older versions lack `IsActive`.
-    async fn active(&self, users: &[Listed], effort: &mut Effort) -> Option<BTreeSet<Id>> {
+    /// Returns its ids, and why it cannot be used.
+    async fn active(&self, users: &[Listed], effort: &mut Effort) -> (Option<BTreeSet<Id>>, Option<String>) {
         if users.iter().all(reports_state) {
-            return None;
+            return (None, None);
         }
-        let active = self.array::<UserId>(&self.active_users_path(), effort).await.ok()?;
-        Some(active.into_iter().map(|row| row.id).collect())
+        let doubt = |why: String| (None, Some(format!("the states of its users are unknown: {why}")));
+        let active = match self.array::<UserId>(&self.active_users_path(), effort).await {
+            Ok(rows) => rows.into_iter().map(|row| row.id).collect::<BTreeSet<Id>>(),
+            Err(error) => return doubt(in_words(ListKind::Users, &error)),
+        };
+        let known: BTreeSet<&Id> = ids(users);
+        if active.is_empty() {
+            return doubt("the list without includeInactive is empty".to_owned());
+        }
+        match active.iter().filter(|id| !known.contains(id)).count() {
+            0 => (Some(active), None),
+            more => doubt(format!("the list without includeInactive has {more} users whom the list with it lacks")),
+        }
     }
 
     async fn array<K: IdKey>(&self, path: &str, effort: &mut Effort) -> Result<Vec<Listed>, WireError> {
@@ -356,7 +370,10 @@ impl PasswordSafe {
             let suspicion = evidence::is_round(users.len());
             notes.extend(suspicion.map(|why| format!("users: {why}, unless the members of groups support it")));
             let states = self.active(users, &mut effort).await;
-            plan.add("users", if states.is_some() { 3 } else { 2 });
+            plan.add("users", if states == (None, None) { 2 } else { 3 });
+            if let (_, Some(why)) = states {
+                lists[0].page = Err(why);
+            }
             let groups = self.array::<GroupId>(&self.groups_path(), &mut effort).await;
             lists.push(probed_rows(ListKind::Groups, groups.as_ref().map(|rows| (&rows[..], None))));
             plan.add("groups", 2);
@@ -390,13 +407,17 @@ fn reports_state(row: &Listed) -> bool {
     row.record.get("IsActive").is_some()
 }
 
-/// Returns the rows of a bare array. Errors: it is no list, or holds one id twice.
+/// Returns the rows of a bare array, each id once. Errors: it is no list.
 fn rows_of<K: IdKey>(answer: Records<K>, path: &str) -> Result<Vec<Listed>, WireError> {
-    let rows = answer.listed(path, None)?;
-    if ids(&rows).len() < rows.len() {
-        let kind = WireErrorKind::Shape("the list holds one id twice".to_owned());
-        return Err(WireError::new(format!("GET {path}"), kind));
+    let mut seen = BTreeSet::new();
+    let mut rows = answer.listed(path, None)?;
+    let all = rows.len();
+    rows.retain(|row| seen.insert(row.id.clone()));
+    if rows.is_empty() || rows.len() == all {
+        return Ok(rows);
     }
+    // The rows exist, but a list that holds one twice proves nothing: one more row without an id says so.
+    rows.push(Listed::of(Record::default(), "", false));
     Ok(rows)
 }
 

@@ -141,6 +141,11 @@ impl PerGroup {
         self.unknown().into_iter().filter(|id| !tried(id)).collect()
     }
 
+    /// Returns whether reading the lists again would meet the same error.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.refused.is_some() || self.failures.values().any(is_hopeless)
+    }
+
     /// Returns whether some object's list could not be read.
     pub(super) fn has_failed(&self) -> bool {
         !self.failures.is_empty() || self.refused.is_some()

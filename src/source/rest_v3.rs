@@ -9,7 +9,7 @@ use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, probe
 use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
-use crate::wire::page::{End, Page, Window, walk};
+use crate::wire::page::{End, Page, Row, Window, walk};
 use crate::wire::{Body, Plan, WireError, WireErrorKind};
 use futures_util::stream::{self, StreamExt};
 use shapes::{GroupsPage, ListedGroup, ListedUser, UsersPage};
@@ -86,7 +86,7 @@ impl RestV3 {
                 lists[0].page = repeats(rows, &second).map_or(lists[0].page.clone(), Err);
             }
             plan.add("users", pages(*total, rows.len() as u64));
-            if let Some(row) = rows.iter().find(|row| row.sparse) {
+            if let Some(row) = rows.iter().find(|row| row.sparse && row.is_identified()) {
                 plan.add("users by id", total.unwrap_or(0));
                 counted &= total.is_some();
                 let record = self.detail(&row.id, &decoding).await;

@@ -12,7 +12,7 @@ use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, probed_row
 use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport, Pattern};
-use crate::wire::page::{Page, WalkSettings, Window, walk};
+use crate::wire::page::{Page, Row, WalkSettings, Window, walk};
 use crate::wire::{Plan, WireError, WireErrorKind};
 use chrono::Utc;
 use serde_json::Value;
@@ -97,7 +97,7 @@ impl Scim {
         let mut members = records::Members::default();
         if !failed {
             groups = self.groups(&users, page_size, &mut harvest).await;
-            members = self.confirm_members(&mut groups).await;
+            members = self.confirm_members(&mut groups, page_size).await;
         }
         harvest.lists.extend(members.report);
         let missing = shapes::strangers(&users, &groups);
@@ -237,7 +237,7 @@ impl Scim {
         let Ok(page) = groups else { return };
         plan.add("groups", pages(page.total, page.rows.len() as u64));
         plan.leave_open();
-        let Some(first) = page.rows.first() else { return };
+        let Some(first) = page.rows.iter().find(|row| row.is_identified()) else { return };
         let path = format!("{}/Groups/{}", self.base, first.id.in_path());
         let record = self.desk.client.get::<One<ScimId>>(&path).await;
         let members = record.map(|record| shapes::members_of(&record.row).unwrap_or_default());

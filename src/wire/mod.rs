@@ -199,8 +199,10 @@ impl Client {
             self.admission().await?;
             let _turn = self.pace.turn().await;
             let pass = self.tokens.pass().ok_or_else(|| failed(WireErrorKind::Unauthorized))?;
-            let found = self.get_once(path, 1, pass, true).await?;
-            found.map(|(value, _)| value).ok_or_else(|| failed(WireErrorKind::Unauthorized))
+            let found = self.get_once(path, 1, pass, false).await?;
+            let nothing =
+                || WireErrorKind::Shape("an answer without content (204), which is not asked for again".to_owned());
+            found.map(|(value, _)| value).ok_or_else(|| failed(nothing()))
         };
         let until = self.deadline().min(Instant::now() + limit);
         let result = tokio::time::timeout_at(until, once).await.unwrap_or_else(|_| {

@@ -35,7 +35,11 @@ pub(super) fn in_words<T: DeserializeOwned>(body: &[u8], error: &serde_json::Err
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Err(error) => {
             let (place, at) = place(error.path(), &whole);
-            format!("{place}: {}", expected(&error.inner().to_string(), at))
+            let text = format!("{place}: {}", expected(&error.inner().to_string(), at));
+            // A server may echo what it was sent, even as a key.
+            own.iter()
+                .filter(|secret| secret.len() >= 4)
+                .fold(text, |text, secret| text.replace(secret.as_str(), "***"))
         }
         Ok(_) => format!("{} bytes of JSON of another form", body.len()),
     }
@@ -154,12 +158,23 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// Returns a key as it is shown: what does not look like a name may be an echoed secret.
+fn shown_key(key: &str) -> String {
+    let is_name = key.len() <= 40 && key.chars().all(|c| c.is_alphanumeric() || "_-.:$@".contains(c));
+    let digits = key.chars().filter(char::is_ascii_digit).count();
+    if is_name && digits < 6 {
+        format!("\"{}\"", escaped(key, WORD))
+    } else {
+        format!("a key of {} characters", key.chars().count())
+    }
+}
+
 /// The first keys of an object.
 pub(super) fn keys(fields: &Map<String, Value>) -> String {
     if fields.is_empty() {
         return "an object without keys".to_owned();
     }
-    let shown: Vec<String> = fields.keys().take(MOST_KEYS).map(|key| format!("\"{}\"", escaped(key, WORD))).collect();
+    let shown: Vec<String> = fields.keys().take(MOST_KEYS).map(|key| shown_key(key)).collect();
     let more = if fields.len() > MOST_KEYS { format!(" and {} more", fields.len() - MOST_KEYS) } else { String::new() };
     format!("{}{more}", shown.join(", "))
 }

@@ -98,10 +98,6 @@ fn text(code: u8, texts: [&str; 2]) -> Option<Box<str>> {
     texts.get(usize::from(code).wrapping_sub(1)).map(|text| Box::from(*text))
 }
 
-fn flag(code: u8) -> Option<bool> {
-    [None, Some(true), Some(false)][usize::from(code)]
-}
-
 fn harvest_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -> Harvest {
     let name = if by_groups { "by-groups" } else { "by-records" };
     let (kind, url, client_id) = ("k".to_owned(), String::new(), String::new());
@@ -158,12 +154,12 @@ fn user_of(
         sight.loses(if id.starts_with("api-account:") { API_ACCOUNTS } else { USERS })
     };
     let mut user = User::new(id.clone());
-    (user.username, user.enabled, user.is_admin) = (text(name, ["a", "b"]), flag(enabled), flag(admin));
+    (user.username, user.enabled, user.is_admin) = (text(name, ["a", "b"]), Some(enabled == 1), Some(admin == 1));
     if by_groups || !sight.loses(DETAILS) {
         user.email_address = text(address, ["x", "y"]);
     }
     if !by_groups || !sight.loses(PROVIDERS) {
-        user.account_type = text(kind, ["l", "m"]).map(|text| (*text).into());
+        user.account_type = Some(["l", "m", "n"][usize::from(kind)].into());
     }
     user.groups_known = by_groups || !sight.loses(MEMBERS);
     let mut groups = Vec::new();

@@ -88,15 +88,23 @@ struct Around {
     keys: Vec<String>,
     is_list_response: bool,
     items_per_page: Option<u64>,
-    /// Some other key holds a list of objects: the rows under a name that is not theirs.
+    /// Some other key holds a list: the rows under a name that is not theirs, perhaps.
     has_other_rows: bool,
+    /// A key that reports an error holds something.
+    error: Option<String>,
 }
 
 impl Around {
     fn note(&mut self, key: &str, value: &Value) {
         self.keys.push(format!("{key:?}"));
         let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-        self.has_other_rows |= items.iter().any(Value::is_object);
+        let is_schemas = key.eq_ignore_ascii_case("schemas");
+        self.has_other_rows |= !items.is_empty() && !is_schemas;
+        let is_error = ["error", "errors", "fault", "exception"].iter().any(|word| key.eq_ignore_ascii_case(word));
+        let is_empty = matches!(value, Value::Null | Value::Bool(false)) || value.as_str() == Some("");
+        if is_error && !is_empty && !value.as_array().is_some_and(Vec::is_empty) {
+            self.error = Some(key.to_owned());
+        }
         if key.eq_ignore_ascii_case("schemas") {
             let is_list = |schema: &Value| schema.as_str().is_some_and(|text| text.ends_with(":ListResponse"));
             self.is_list_response |= is_list(value) || items.iter().any(is_list);
@@ -110,8 +118,9 @@ impl Around {
 
     /// RFC 7644 §3.4.2: `Resources` is absent when there are none. An object that tells something else is no empty page.
     fn is_empty_page(&self, total: Option<u64>) -> bool {
-        let says_so = total == Some(0) || self.items_per_page == Some(0);
-        !self.has_other_rows && (self.is_list_response || total.is_some()) && (says_so || self.is_list_response)
+        let says_so =
+            total == Some(0) || (self.is_list_response && (total.is_some() || self.items_per_page == Some(0)));
+        says_so && !self.has_other_rows
     }
 }
 
@@ -149,6 +158,10 @@ impl<'de, S: ListShape> Deserialize<'de> for Envelope<S> {
 fn page<S: ListShape, E: Error>(rows: Option<Rows>, total: Option<u64>, around: &Around) -> Result<Envelope<S>, E> {
     let wanted = format_args!("expected key {:?}", S::ROWS);
     match rows {
+        Some(Rows::List(rows)) if rows.is_empty() && around.error.is_some() => {
+            let key = around.error.as_deref().unwrap_or_default();
+            Err(E::custom(format!("{wanted} with rows, found none, and the key {key:?} reports an error")))
+        }
         Some(Rows::List(rows)) => Ok(Envelope::of(rows, total)),
         Some(Rows::Null) if total == Some(0) => Ok(Envelope::of(Vec::new(), total)),
         Some(Rows::Null) => Err(E::custom(format!("{wanted} with a list, found null, and the total is not 0"))),
@@ -162,9 +175,17 @@ fn page<S: ListShape, E: Error>(rows: Option<Rows>, total: Option<u64>, around: 
 /// Returns the first few names of an answer.
 pub(super) fn some_of(keys: &[String]) -> String {
     const SHOWN: usize = 8;
-    let shown: Vec<String> = keys.iter().take(SHOWN).map(|key| key.chars().take(60).collect()).collect();
+    let shown: Vec<String> = keys.iter().take(SHOWN).map(|key| shown_key(key)).collect();
     let more = if keys.len() > SHOWN { format!(" and {} more", keys.len() - SHOWN) } else { String::new() };
     format!("{}{more}", shown.join(", "))
+}
+
+/// Returns a key, quoted already, as it is shown: what does not look like a name may be an echoed secret.
+fn shown_key(key: &str) -> String {
+    let name = key.trim_matches('"');
+    let is_name = name.len() <= 40 && name.chars().all(|c| c.is_alphanumeric() || "_-.:$@".contains(c));
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    if is_name && digits < 6 { key.to_owned() } else { format!("a key of {} characters", name.chars().count()) }
 }
 
 #[cfg(test)]
@@ -216,6 +237,16 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_list_next_to_an_error_is_no_empty_list() {
+        assert!(
+            read::<Guide>(r#"{"users":[],"error":"database timeout"}"#)
+                .unwrap_err()
+                .contains("\"error\" reports an error")
+        );
+        assert_eq!(read::<Guide>(r#"{"users":[],"error":null,"errors":[]}"#).unwrap(), (0, None));
+    }
+
+    #[test]
     fn one_object_is_a_list_of_one() {
         assert_eq!(read::<Guide>(r#"{"users":{"id":1},"total":1}"#).unwrap(), (1, Some(1)));
     }
@@ -242,6 +273,8 @@ mod tests {
             "{}",
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"403"}"#,
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"Items":[{"id":1}]}"#,
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Groups":["g1"]}"#,
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]}"#,
         ] {
             assert!(read::<Scim>(body).is_err(), "{body}");
         }

@@ -4,6 +4,7 @@ use super::value::{self, Lenient};
 use super::{Decoding, Id, Listed, Record};
 use crate::model::{Extra, LastLogin, Told};
 use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// A row with its place of origin. Readings that take a field remove it; those that look leave it in `extra`.
@@ -13,12 +14,13 @@ pub(in crate::source) struct Fields<'a> {
     list: &'static str,
     caseless: bool,
     notes: &'a Decoding,
+    has_odd: Cell<bool>,
 }
 
 impl<'a> Fields<'a> {
     /// Begins with a row of this list (`users`, `groups`, …: its name in counts of odd values).
     pub(in crate::source) fn of(row: Listed, list: &'static str, notes: &'a Decoding) -> Self {
-        Self { id: row.id, record: row.record, list, caseless: false, notes }
+        Self { id: row.id, record: row.record, list, caseless: false, notes, has_odd: Cell::new(false) }
     }
 
     /// Compares names without case, as SCIM does (RFC 7643 §2.1).
@@ -47,7 +49,13 @@ impl<'a> Fields<'a> {
 
     /// Counts a value that could not be read.
     pub(in crate::source) fn odd(&self, key: &str) {
+        self.has_odd.set(true);
         self.notes.odd(self.list, key, &self.id.to_text());
+    }
+
+    /// Returns whether some value could not be read so far.
+    pub(in crate::source) fn has_odd(&self) -> bool {
+        self.has_odd.get()
     }
 
     /// Takes a field that can be read; null is taken too, anything else stays and is counted.

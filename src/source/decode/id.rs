@@ -18,8 +18,10 @@ pub(in crate::source) enum Id {
 }
 
 impl Id {
-    /// Returns the id that a text means. `007` is not 7.
+    /// Returns the id that a text means. `3.0` is the number 3, as some servers write it; `007` is not 7.
     pub(in crate::source) fn of(text: &str) -> Self {
+        let digits = if text.contains('.') { value::integer(text) } else { None };
+        let text = digits.as_deref().unwrap_or(text);
         match text.parse::<u64>() {
             Ok(number) if number.to_string() == text => Self::Number(number),
             _ => Self::Text(text.into()),
@@ -36,6 +38,14 @@ impl Id {
                 if inner.is_object() { None } else { Self::from_json(inner) }
             }
             _ => None,
+        }
+    }
+
+    /// Returns the form in which two ids are compared: GUIDs without case, everything else as it is.
+    pub(in crate::source) fn comparable(&self) -> Self {
+        match self {
+            Self::Text(text) if is_guid(text) => Self::of(&text.to_ascii_lowercase()),
+            other => other.clone(),
         }
     }
 
@@ -73,6 +83,12 @@ pub(in crate::source) fn tell_apart<'a>(ids: impl Iterator<Item = &'a mut Id>) {
             *id = Id::Unusable(hash.wrapping_add(1));
         }
     }
+}
+
+/// 32 hexadecimal digits, with dashes (RFC 9562 §4) and braces or without.
+fn is_guid(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
+    digits == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"-{}".contains(&byte))
 }
 
 #[cfg(test)]
@@ -123,5 +139,14 @@ mod tests {
     #[test]
     fn an_id_in_a_path_cannot_leave_its_segment() {
         assert_eq!(Id::of("../x y?z").in_path(), "..%2Fx%20y%3Fz");
+    }
+
+    #[test]
+    fn guids_are_compared_without_case_and_other_ids_with() {
+        let id = |text: &str| Id::of(text).comparable().to_text();
+        assert_eq!(id("2819C223-7F76-453A-919D-413861904646"), "2819c223-7f76-453a-919d-413861904646");
+        assert_eq!(id("2819C2237F76453A919D413861904646"), "2819c2237f76453a919d413861904646");
+        assert_eq!(id("Admin"), "Admin");
+        assert_eq!(id("ABCDEF"), "ABCDEF");
     }
 }

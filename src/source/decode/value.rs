@@ -73,7 +73,7 @@ pub(super) fn ids(value: &Value) -> Lenient<Ids> {
         Value::Null => return Lenient::Null,
         Value::Array(items) => {
             for item in items {
-                match member(item) {
+                match Id::from_json(item) {
                     Some(id) => found.ids.push(id),
                     None => found.odd += 1,
                 }
@@ -81,20 +81,12 @@ pub(super) fn ids(value: &Value) -> Lenient<Ids> {
         }
         // A text with separators may be several ids in one: which ones would be a guess.
         Value::String(text) if text.contains([',', ';', ' ', '\t', '\n']) => return Lenient::Odd,
-        other => match member(other) {
+        other => match Id::from_json(other) {
             Some(id) => found.ids.push(id),
             None => return Lenient::Odd,
         },
     }
     Lenient::Read(found)
-}
-
-/// Returns one id of a list. A text such as `3.0` is the number that the objects of the list have as their id.
-fn member(json: &Value) -> Option<Id> {
-    Some(match Id::from_json(json)? {
-        Id::Text(text) => integer(&text).map_or(Id::Text(text), |digits| Id::of(&digits)),
-        id => id,
-    })
 }
 
 /// Returns the digits of a whole number, written with or without a fraction of zeros. Exact at any size.

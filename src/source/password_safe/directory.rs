@@ -120,6 +120,42 @@ fn candidates(groups: &[Listed], users: &[&Listed]) -> BTreeSet<Id> {
     users.iter().filter(|user| can(&user.record)).map(|user| user.id.clone()).collect()
 }
 
+/// What is known of the groups that no directory fills.
+#[derive(Clone, Copy)]
+pub(super) struct Plain<'a> {
+    pub(super) members: &'a BTreeMap<Id, Vec<Listed>>,
+    /// Groups whose members could not be read.
+    pub(super) unread: &'a BTreeSet<Id>,
+}
+
+/// What was read before the users' own lists of groups.
+struct Known<'a> {
+    directory: &'a BTreeSet<Id>,
+    /// Members of the groups that no directory fills.
+    members: &'a BTreeMap<Id, Vec<Listed>>,
+    /// Groups whose members could not be read.
+    unread: &'a BTreeSet<Id>,
+}
+
+impl Known<'_> {
+    /// Returns how a user's own list of groups contradicts the lists of groups and of members: the user was moved meanwhile, or one
+    /// of the two is not whole.
+    fn contradiction(&self, user: &Id, groups: &[Listed]) -> Option<String> {
+        let plain = groups.iter().map(|row| &row.id).filter(|id| !self.directory.contains(id));
+        let denied = |id: &&Id| self.members.get(*id).is_some_and(|rows| !rows.iter().any(|row| row.id == *user));
+        for id in plain {
+            let is_listed = self.members.contains_key(id) || self.unread.contains(id);
+            if !is_listed {
+                return Some(format!("group {} is not in the list of groups", id.to_text()));
+            }
+            if denied(&id) {
+                return Some(format!("the members of group {} do not name the user", id.to_text()));
+            }
+        }
+        None
+    }
+}
+
 impl PasswordSafe {
     /// Reads what the configuration allows to read of directory groups.
     ///
@@ -129,28 +165,28 @@ impl PasswordSafe {
         groups: &[Listed],
         listed: &[Listed],
         inactive: &[Listed],
+        plain: Plain<'_>,
         synchronised: Synchronised,
     ) -> Directory {
         let users: Vec<&Listed> = listed.iter().chain(inactive).collect();
         let named = groups.iter().filter(|group| kind_of(group) != Kind::Plain).map(|group| group.id.clone());
         let mut directory =
             Directory { groups: named.collect(), candidates: candidates(groups, &users), ..Directory::default() };
+        if let Some((tally, requests)) = synchronised.tally {
+            directory.warnings.push(format!(
+                "the appliance was asked to synchronise {} with the directory (directory_groups = \"sync\")",
+                counted(tally.tried())
+            ));
+            directory.tally = Some((tally, DirectoryGroups::Sync, requests));
+        }
+        directory.members = synchronised.members;
         if directory.groups.is_empty() {
             return directory;
         }
         match self.directory_groups {
             DirectoryGroups::Skip => directory.warnings.push(why_skipped(directory.groups.len())),
-            DirectoryGroups::ByUser => self.by_user(&mut directory, inactive).await,
-            DirectoryGroups::Sync => {
-                if let Some((tally, requests)) = synchronised.tally {
-                    directory.warnings.push(format!(
-                        "the appliance was asked to synchronise {} with the directory (directory_groups = \"sync\")",
-                        counted(tally.tried())
-                    ));
-                    directory.tally = Some((tally, DirectoryGroups::Sync, requests));
-                }
-                directory.members = synchronised.members;
-            }
+            DirectoryGroups::ByUser => self.by_user(&mut directory, inactive, plain).await,
+            DirectoryGroups::Sync => {}
         }
         directory
     }
@@ -169,7 +205,7 @@ impl PasswordSafe {
         })
     }
 
-    async fn by_user(&self, directory: &mut Directory, inactive: &[Listed]) {
+    async fn by_user(&self, directory: &mut Directory, inactive: &[Listed], plain: Plain<'_>) {
         if let Some(why) = self.beyond_deadline(directory.candidates.len(), directory.groups.len()) {
             directory.warnings.push(why);
             return;
@@ -178,23 +214,33 @@ impl PasswordSafe {
         let kind = ListKind::DirectoryMembers;
         let mut tally = PerGroup::of(kind, USERS, directory.candidates.iter().cloned()).without_total();
         let groups = directory.groups.clone();
-        self.groups_of(directory.candidates.clone(), &groups, &mut directory.of_user, &mut tally).await;
+        let known = Known { directory: &groups, members: plain.members, unread: plain.unread };
+        self.groups_of(directory.candidates.clone(), &known, &mut directory.of_user, &mut tally).await;
         if tally.needs_list() {
-            let listed = self.array::<UserId>(&self.users_path(), &mut Effort::default()).await;
-            let unlisted = inactive.iter().map(|row| row.id.clone());
-            let now = listed.ok().map(|rows| rows.into_iter().map(|row| row.id).chain(unlisted).collect());
-            tally.settle(now.as_ref());
+            let unlisted: Vec<Id> = inactive.iter().map(|row| row.id.clone()).collect();
+            tally.settle(self.named_now(unlisted).await.as_ref());
             let absent = tally.absent().into_iter().collect();
-            self.groups_of(absent, &groups, &mut directory.of_user, &mut tally).await;
+            self.groups_of(absent, &known, &mut directory.of_user, &mut tally).await;
         }
         directory.tally = Some((tally, DirectoryGroups::ByUser, self.desk.client.requests() - before));
     }
 
-    /// Reads the groups of these users; those among `directory` are kept.
+    /// Returns the users whom one of two readings names: a list without pages may lack somebody once. `None`: one of them failed.
+    async fn named_now(&self, unlisted: Vec<Id>) -> Option<BTreeSet<Id>> {
+        let mut named: BTreeSet<Id> = unlisted.into_iter().collect();
+        for _ in 0..2 {
+            let rows = self.array::<UserId>(&self.users_path(), &mut Effort::default()).await.ok()?;
+            named.extend(rows.into_iter().map(|row| row.id));
+        }
+        Some(named)
+    }
+
+    /// Reads the groups of these users; those that a directory fills are kept. What contradicts the lists that were read before
+    /// leaves the user unknown.
     async fn groups_of(
         &self,
         users: BTreeSet<Id>,
-        directory: &BTreeSet<Id>,
+        known: &Known<'_>,
         found: &mut BTreeMap<Id, Vec<Id>>,
         tally: &mut PerGroup,
     ) {
@@ -209,13 +255,13 @@ impl PasswordSafe {
             match rows {
                 Ok(rows) => {
                     let (mut rows, others) = identified(rows);
-                    rows.retain(|row| directory.contains(&row.id));
+                    let doubt = if others > 0 { Some(without_id(others)) } else { known.contradiction(&id, &rows) };
+                    rows.retain(|row| known.directory.contains(&row.id));
                     let groups = rows.iter().map(|row| row.id.clone()).collect();
                     tally.take(&id, in_one(rows));
-                    if others == 0 {
-                        found.insert(id, groups);
-                    } else {
-                        tally.doubt(&id, without_id(others));
+                    match doubt {
+                        None => drop(found.insert(id, groups)),
+                        Some(why) => tally.doubt(&id, why),
                     }
                 }
                 Err(error) => {

@@ -3,7 +3,7 @@
 //! `account_type` holds what the product reports (`UserType`). Older and current versions report it for application users only;
 //! for the others it is inferred, in this order, where the password is checked: by an identity provider (`LastLoginSAMLIDPURL`,
 //! `LastLoginSSOURL`, or a `LastLoginAuthenticationType` of that sort), by a directory (`DomainName`, `DistinguishedName`, or
-//! such a type), else by the product itself.
+//! such a type), else by the product itself, if the tenant reports such fields at all or the type is `Local`.
 
 use super::directory::{Directory, kind_of};
 use super::{Kind, Listed};
@@ -36,6 +36,7 @@ impl Tenant {
     /// Puts users, groups and the groups' members together.
     pub(super) fn fill(self, harvest: &mut Harvest, directory: &Directory, decoding: &Decoding) {
         let mut groups_of = self.memberships(directory, decoding);
+        let reports_domains = self.users.iter().chain(&self.inactive).any(|row| reports_domain(&row.record));
         let listed = self.users.into_iter().map(|row| (row, true));
         for (row, is_listed) in listed.chain(self.inactive.into_iter().map(|row| (row, false))) {
             let mut groups = groups_of.remove(&row.id).unwrap_or_default();
@@ -43,7 +44,7 @@ impl Tenant {
             groups.dedup();
             let known = self.plain_whole && directory.knows_user(&row.id);
             let derived = self.active.as_ref().map(|active| is_listed && active.contains(&row.id));
-            let mut user = user(row, derived, decoding);
+            let mut user = user(row, derived, reports_domains, decoding);
             user.groups_known = known;
             user.group_memberships = groups.into();
             harvest.users.push(user);
@@ -93,12 +94,12 @@ pub(super) fn account_of(record: &Record) -> Account {
     let mut user = User::new("");
     user.account_type = text(record, "UserType").map(Into::into);
     user.signs_in_by = signs_in_by(record).map(|way| way.as_str().into());
-    user.inferred = inferred(record);
+    user.inferred = inferred(record, reports_domain(record));
     if user.is_local() { Account::Local } else { Account::Other }
 }
 
 fn is_application(record: &Record) -> bool {
-    record.get("ClientID").is_some_and(|id| !id.is_null())
+    text(record, "ClientID").is_some()
         || text(record, "UserType").is_some_and(|kind| kind.eq_ignore_ascii_case("application"))
 }
 
@@ -110,27 +111,32 @@ fn text<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
 const SSO: [&str; 7] = ["saml", "claims", "openid", "oidc", "sso", "entra", "azure"];
 const DIRECTORY: [&str; 4] = ["directory", "ldap", "domain", "kerberos"];
 
-/// Returns where the password is checked, by the fields that the product reports of every user; `None` where it reports a type, or
-/// reports that there is none.
-fn inferred(record: &Record) -> Option<Inferred> {
+fn reports_domain(record: &Record) -> bool {
+    ["DomainName", "DistinguishedName"].iter().any(|key| record.get(key).is_some())
+}
+
+/// Returns where the password is checked; `None` where the product reports a type, or reports that there is none.
+/// `reports_domains`: it tells of users from a directory that they are, so that the others are its own.
+fn inferred(record: &Record, reports_domains: bool) -> Option<Inferred> {
     if record.get("UserType").is_some() {
         return None;
     }
     let way = text(record, "LastLoginAuthenticationType").unwrap_or_default().to_ascii_lowercase();
     let is = |words: &[&str]| words.iter().any(|word| way.contains(word));
     let has = |key: &str| text(record, key).is_some();
-    Some(if has("LastLoginSAMLIDPURL") || has("LastLoginSSOURL") || is(&SSO) {
-        Inferred::Sso
+    if has("LastLoginSAMLIDPURL") || has("LastLoginSSOURL") || is(&SSO) {
+        Some(Inferred::Sso)
     } else if has("DomainName") || has("DistinguishedName") || is(&DIRECTORY) {
-        Inferred::Directory
+        Some(Inferred::Directory)
     } else {
-        Inferred::Local
-    })
+        (reports_domains || way == "local").then_some(Inferred::Local)
+    }
 }
 
 /// `derived`: whether the account is active, by the difference of the lists with and without inactive users.
-fn user(row: Listed, derived: Option<bool>, decoding: &Decoding) -> User {
-    let (application, inferred, way) = (is_application(&row.record), inferred(&row.record), signs_in_by(&row.record));
+fn user(row: Listed, derived: Option<bool>, reports_domains: bool, decoding: &Decoding) -> User {
+    let (application, way) = (is_application(&row.record), signs_in_by(&row.record));
+    let inferred = inferred(&row.record, reports_domains);
     let mut row = Fields::of(row, "users", decoding);
     let mut user = User::new(row.id.to_text());
     user.username = row.text("UserName");
@@ -153,6 +159,7 @@ fn user(row: Listed, derived: Option<bool>, decoding: &Decoding) -> User {
         user.last_login = if user.kind == UserKind::Service { LastLogin::NotReported } else { login };
     }
     user.blocked = (row.look_flag("IsQuarantined") == Some(true)).then_some(Blocked::Quarantined);
+    user.has_odd_values = row.has_odd();
     user.extra = row.into_extra();
     user
 }
@@ -193,7 +200,7 @@ mod tests {
 
     fn account(json: &str) -> (Account, Option<Inferred>) {
         let record: Record = serde_json::from_str(json).unwrap();
-        (account_of(&record), inferred(&record))
+        (account_of(&record), inferred(&record, reports_domain(&record)))
     }
 
     #[test]
@@ -202,7 +209,8 @@ mod tests {
             (r#"{"UserType":"BeyondInsight"}"#, (Account::Local, None)),
             (r#"{"UserType":"ActiveDirectory"}"#, (Account::Other, None)),
             (r#"{"UserType":"Application","ClientID":"c"}"#, (Account::Application, None)),
-            ("{}", (Account::Local, Some(Inferred::Local))),
+            ("{}", (Account::Other, None)),
+            (r#"{"ClientID":""}"#, (Account::Other, None)),
             (r#"{"DomainName":null,"DistinguishedName":""}"#, (Account::Local, Some(Inferred::Local))),
             (r#"{"DomainName":"corp"}"#, (Account::Other, Some(Inferred::Directory))),
             (r#"{"DistinguishedName":"CN=a"}"#, (Account::Other, Some(Inferred::Directory))),

@@ -120,6 +120,7 @@ pub(super) fn user(listed: Listed, decoding: &Decoding) -> ListedUser {
     user.created_at = row.date("created_at");
     user.locale = row.word("locale");
     let id = row.id.clone();
+    user.has_odd_values = row.has_odd();
     user.extra = row.into_extra();
     ListedUser { id, user, sparse }
 }

@@ -37,22 +37,24 @@ fn sample(groups: &[Listed], privileged: &[Pattern]) -> BTreeSet<usize> {
 impl Scim {
     /// Compares groups with their own records, and takes from the records what the list leaves out. Groups that the list does not
     /// name any more are removed.
-    pub(super) async fn confirm_members(&self, groups: &mut Vec<Listed>) -> Members {
+    pub(super) async fn confirm_members(&self, groups: &mut Vec<Listed>, page_size: u64) -> Members {
         let before = self.desk.client.requests();
         let mut tally =
             PerGroup::of(ListKind::Members, GROUPS, groups.iter().map(|group| group.id.clone())).without_total();
         let chosen = sample(groups, &self.privileged_groups);
         let differs = self.compare(groups, chosen.clone(), &mut tally).await;
+        // A record that only answers when it is asked for again counts as much as one that answered at once.
+        let differs = self.settle(groups, page_size, &mut tally).await || differs;
         if differs {
             let others = (0..groups.len()).filter(|at| !chosen.contains(at)).collect();
             self.compare(groups, others, &mut tally).await;
+            self.settle(groups, page_size, &mut tally).await;
         }
-        self.settle(groups, &mut tally).await;
         let compared = tally.read_count();
         if !differs && compared > 0 {
             let rest: Vec<Id> = tally.untried().into_iter().collect();
             for group in groups.iter().filter(|group| rest.contains(&group.id)) {
-                tally.take(&group.id, as_listed(group));
+                take_members(&mut tally, group);
             }
             tally.note(format!("the records of {compared} groups were compared with the list and agree"));
         }
@@ -86,7 +88,7 @@ impl Scim {
                     if own.is_some() {
                         groups[at].record.take_over(record.record);
                     }
-                    tally.take(&id, as_listed(&groups[at]));
+                    take_members(tally, &groups[at]);
                 }
                 Err(error) => {
                     if tally.failed(&id, error) {
@@ -100,16 +102,25 @@ impl Scim {
     }
 
     /// Holds groups whose records could not be read against the list, read again; asks once more for those that it still names.
-    async fn settle(&self, groups: &mut [Listed], tally: &mut PerGroup) {
+    /// Returns whether one of these has other members than the list shows.
+    async fn settle(&self, groups: &mut [Listed], page_size: u64, tally: &mut PerGroup) -> bool {
         if !tally.needs_list() {
-            return;
+            return false;
         }
-        let (rows, report) = self.list(ListKind::Groups, "Groups", self.desk.walk.page_size).await;
+        let (rows, report) = self.list(ListKind::Groups, "Groups", page_size).await;
         let named = report.coverage.is_complete().then(|| rows.into_iter().map(|row| row.id).collect());
         tally.settle(named.as_ref());
         let absent = tally.absent();
         let places = (0..groups.len()).filter(|at| absent.contains(&groups[*at].id)).collect();
-        self.compare(groups, places, tally).await;
+        self.compare(groups, places, tally).await
+    }
+}
+
+/// Takes the members of a group whose record and list are known. One that cannot be understood leaves them unproven.
+fn take_members(tally: &mut PerGroup, group: &Listed) {
+    tally.take(&group.id, as_listed(group));
+    if shapes::has_odd_member(group) {
+        tally.doubt(&group.id, "a member cannot be understood".to_owned());
     }
 }
 

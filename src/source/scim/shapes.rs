@@ -51,12 +51,8 @@ pub(super) fn fill(
     by_group.whole = harvest.coverage(ListKind::Groups).is_complete();
     let mut filled: Vec<(Id, Group)> = groups.into_iter().map(|row| by_group.take(row, decoding)).collect();
     by_group.spread_unknown();
-    // What groups leave open is known where all users' own records report their groups.
-    let by_users = harvest.coverage(ListKind::Users).is_complete()
-        && !by_group.own.is_empty()
-        && users.iter().all(|row| by_group.own.get(&row.id).is_some_and(|own| !own.is_odd));
     for (id, group) in filled.iter_mut().filter(|_| !by_group.reporting.is_empty()) {
-        group.members_known = Some(by_users || !by_group.unknown.contains(id));
+        group.members_known = Some(!by_group.unknown.contains(id));
     }
     harvest.groups.extend(filled.into_iter().map(|(_, group)| group));
     for row in users {
@@ -79,7 +75,13 @@ pub(super) fn strangers(users: &[Listed], groups: &[Listed]) -> BTreeSet<Id> {
 /// Returns the members that a record of a group reports, in comparable form; `None`: it reports none at all.
 pub(super) fn members_of(group: &Listed) -> Option<BTreeSet<Id>> {
     let members = group.record.get_caseless("members").filter(|members| !members.is_null())?;
-    Some(items(members).iter().filter_map(Reference::read).map(|reference| reference.id).collect())
+    Some(items(members).iter().filter_map(Reference::read).map(|reference| reference.id.comparable()).collect())
+}
+
+/// Returns whether a member of a group cannot be understood.
+pub(super) fn has_odd_member(group: &Listed) -> bool {
+    let members = group.record.get_caseless("members").map(items).unwrap_or_default();
+    members.iter().any(|member| Reference::read(member).is_none())
 }
 
 /// Reads the groups of a user's own record; RFC 7643 §4.1.2: direct ones and, marked so, indirect ones.
@@ -199,7 +201,9 @@ impl ByGroup {
     /// Returns whether all groups of a user are known: by its own record, or by all groups together.
     fn knows(&self, own: Option<&Own>) -> bool {
         let by_groups = self.whole && !self.reporting.is_empty() && self.unknown.is_empty();
-        own.map_or(by_groups, |own| !own.is_odd || by_groups)
+        // An empty list is no evidence where the members of some group are unknown.
+        let by_own = |own: &Own| !own.is_odd && (!own.direct.is_empty() || self.unknown.is_empty());
+        by_groups || own.is_some_and(by_own)
     }
 
     /// Adds whoever is named by a group and not by the list, and what was ambiguous.
@@ -288,6 +292,7 @@ fn plain_fields(user: &mut User, mut row: Fields<'_>, decoding: &Decoding) {
     user.locale = row.word("locale");
     user.created_at = decoding.date(row.at("/meta/created"));
     drop((row.take("schemas"), row.take("meta")));
+    user.has_odd_values = row.has_odd();
     user.extra = row.into_extra();
 }
 

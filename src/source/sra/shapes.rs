@@ -229,6 +229,7 @@ impl Tenant {
         user.locale = row.word("preferred_email_language");
         user.is_admin = row.flag("perm_admin");
         second_factor(&mut user, &row);
+        user.has_odd_values = row.has_odd();
         user.extra = row.into_extra();
         user
     }
@@ -293,7 +294,7 @@ pub(super) fn has_odd_user(member: &Listed) -> bool {
         let value = member.record.get(key).unwrap_or(&Value::Null);
         !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty())
     };
-    has("user_id") && user_of(member).is_none() && !has("distinguished_name") && !has("group_name")
+    user_of(member).is_none() && !has("distinguished_name") && !has("group_name")
 }
 
 /// Puts the user into a policy that is everybody's who comes this way, unless it is in it already.
@@ -362,6 +363,7 @@ fn vendor_user(row: Listed, groups: Vec<GroupId>, decoding: &Decoding) -> User {
         (row.look_flag("is_approved") == Some(false)).then_some(Blocked::NotApproved)
     };
     second_factor(&mut user, &row);
+    user.has_odd_values = row.has_odd();
     user.extra = row.into_extra();
     user
 }
@@ -375,6 +377,7 @@ fn api_account(row: Listed, decoding: &Decoding) -> User {
     user.enabled = row.flag("enabled");
     user.groups_known = true;
     user.api = Some(Box::new(api_access(&row)));
+    user.has_odd_values = row.has_odd();
     user.extra = row.into_extra();
     user
 }

@@ -395,9 +395,7 @@ where
         }
         self.total = told.total.or(self.total);
         let keys: Vec<R::Key> = rows.iter().map(Row::key).collect();
-        if keys.iter().collect::<HashSet<_>>().len() < keys.len() {
-            return Err(Trouble::Moved(format!("page {number} held one id twice")));
-        }
+        let is_repeated = keys.iter().collect::<HashSet<_>>().len() < keys.len();
         self.seen_now.extend(keys.iter().cloned());
         for row in rows {
             match self.places.entry(row.key()) {
@@ -407,6 +405,10 @@ where
                     self.rows.push(row);
                 }
             }
+        }
+        // Its rows exist all the same; the list is not proven by them.
+        if is_repeated {
+            return Err(Trouble::Moved(format!("page {number} held one id twice")));
         }
         (self.tell)(Progress::Page { distinct: self.rows.len() as u64, total: told.total });
         // A page that is cut short by the server has another place than the one that was asked for.

@@ -73,5 +73,5 @@ fn what_is_no_json_is_shown_at_its_beginning_without_secrets() {
 
 #[test]
 fn control_characters_in_keys_do_not_reach_a_terminal() {
-    assert_eq!(said("{\"\\u001b[31m\":1}"), "$: expected key \"users\", found \"\\u{1b}[31m\"");
+    assert_eq!(said("{\"\\u001b[31m\":1}"), "$: expected key \"users\", found a key of 5 characters");
 }

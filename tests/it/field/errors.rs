@@ -204,8 +204,8 @@ fn check_finds_where_a_provider_serves_scim_and_a_run_uses_only_what_is_configur
     field.first(1);
     assert_eq!(field.server.count("GET /api/scim/v2/*"), 0);
     let checked = field.check(1);
-    for line in ["base_path = \"/api/scim/v2\"", "token_path = \"/oauth/connect/token\""] {
-        assert!(checked.contains(line), "{checked}");
+    for line in ["base_path = \"/api/scim/v2\"\n", "token_path = \"/oauth/connect/token\"\n"] {
+        assert!(checked.contains(line), "{line}: {checked}");
     }
     field.set("base_path = \"/api/scim/v2\"").set("token_path = \"/oauth/connect/token\"");
     field.first(0);
