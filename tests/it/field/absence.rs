@@ -62,13 +62,13 @@ fn unread_policy_keeps_its_members(reply: Reply) -> String {
 
 // A2, and other statuses of the same kind
 #[test]
-fn members_of_the_privileged_policy_that_answer_404_with_html_stay_with_their_older_confirmation() {
+fn members_of_the_privileged_policy_that_answer_404_with_html_are_neither_removed_nor_counted() {
     let said = unread_policy_keeps_its_members(Reply::of(404, "<!DOCTYPE html><html><title>Not Found</title></html>"));
     assert!(said.contains("the members of 1 policy answered 404 though the list of policies names them"), "{said}");
 }
 
 #[test]
-fn members_of_a_policy_that_answer_410_or_403_stay_with_their_older_confirmation() {
+fn members_of_a_policy_that_answer_410_or_403_are_neither_removed_nor_counted() {
     let said = unread_policy_keeps_its_members(Reply::of(410, "Gone"));
     assert!(said.contains("answered 410 though the list"), "{said}");
     let said = unread_policy_keeps_its_members(Reply::of(403, r#"{"message":"Forbidden"}"#));
@@ -76,7 +76,7 @@ fn members_of_a_policy_that_answer_410_or_403_stay_with_their_older_confirmation
 }
 
 #[test]
-fn members_of_a_policy_that_answer_500_or_another_shape_stay_with_their_older_confirmation() {
+fn members_of_a_policy_that_answer_500_or_another_shape_are_neither_removed_nor_counted() {
     let replies = [
         (Reply::of(500, "boom"), "GET /api/config/v1/group-policy/1/member"),
         (Reply::ok(r#"{"error":"not now"}"#), r#"found an object with "error""#),
@@ -88,7 +88,7 @@ fn members_of_a_policy_that_answer_500_or_another_shape_stay_with_their_older_co
 }
 
 #[test]
-fn members_that_a_total_promises_and_that_are_not_there_stay_with_their_older_confirmation() {
+fn members_that_a_total_promises_and_that_are_not_there_are_neither_removed_nor_counted() {
     unread_policy_keeps_its_members(Reply::ok("[]").with("X-BT-Pagination-Total: 3"));
     unread_policy_keeps_its_members(Reply::ok("null"));
 }
@@ -126,7 +126,7 @@ fn a_policy_is_not_removed_where_the_list_cannot_be_read_again() {
 
 // A3, and other statuses of the same kind
 #[test]
-fn users_of_a_listed_group_that_answer_404_or_500_stay_with_their_older_confirmation() {
+fn users_of_a_listed_group_that_answer_404_or_500_are_neither_removed_nor_counted() {
     let replies =
         [Reply::of(404, "User Group not found"), Reply::of(500, ""), Reply::of(410, ""), Reply::ok(r#"{"Data":[]}"#)];
     at_once(replies, |reply| {
