@@ -287,16 +287,7 @@ impl Source<'_> {
     fn user(&mut self, before: &User, after: &User) {
         let [old_tells, new_tells] = [self.before, self.after].map(|roll| self.proof.tells_every_field(&roll.harvest));
         for (field, told) in fields::changed(before, after) {
-            // A state or a right that is not reported is unknown: it has not changed to nothing, nor come from it. So is any field
-            // that could not be read.
-            let is_tristate = matches!(field, "enabled" | "account_type" | "is_admin" | "mfa");
-            let is_unknown =
-                |value: &Option<String>, user: &User| value.is_none() && (is_tristate || user.has_odd_values);
-            let silent = (told.before.is_none() && !old_tells)
-                || (told.after.is_none() && !new_tells)
-                || is_unknown(&told.before, before)
-                || is_unknown(&told.after, after);
-            if silent {
+            if fields::is_unknown(field, before, old_tells) || fields::is_unknown(field, after, new_tells) {
                 continue;
             }
             let kind = match (field, told.before.as_deref(), told.after.as_deref()) {
@@ -317,7 +308,8 @@ impl Source<'_> {
             after.iter(),
             |a, b| a.id.cmp(&b.id),
             |pair| match pair {
-                Pair::Both(before, after) if before.name != after.name => {
+                // A name that was not read is unknown: nobody renamed the group to nothing.
+                Pair::Both(before, after) if fields::is_renamed(before, after) => {
                     let text = |group: &Group| group.name.as_deref().map(str::to_owned);
                     let (old, new) = (text(before), text(after));
                     let event = Event::of(ChangeKind::GroupRenamed, of_group(&after.id, Some(after)));
@@ -440,7 +432,7 @@ impl Belonging<'_> {
     }
 
     /// Returns whether the other side may have this membership without showing it: not all groups of the user are known there,
-    /// and the group's list of members would not tell.
+    /// and the group's list of members does not name them.
     fn may_be_on(&self, other: &Roll) -> bool {
         let Who::User(id) = self.member else { return false };
         self.is_indirect && find(other, id).is_some_and(|user| !user.groups_known)

@@ -39,6 +39,19 @@ pub(super) fn changed(before: &User, after: &User) -> impl Iterator<Item = (&'st
     })
 }
 
+/// Returns whether the value of a field is unknown, so that it has changed neither to nothing nor from it: a state or a right that is
+/// not reported, a field of a record with values that could not be read, or of a source that did not read every field (`is_whole`
+/// is false).
+pub(super) fn is_unknown(field: &str, user: &User, is_whole: bool) -> bool {
+    let is_state = matches!(field, "enabled" | "account_type" | "is_admin" | "mfa");
+    (is_state || user.has_odd_values || !is_whole) && text(user, field).is_none()
+}
+
+/// Returns whether a group has another name; both are known.
+pub(super) fn is_renamed(before: &Group, after: &Group) -> bool {
+    before.name.is_some() && after.name.is_some() && before.name != after.name
+}
+
 fn same(a: &User, b: &User) -> bool {
     a.account_type == b.account_type
         && a.display_name == b.display_name

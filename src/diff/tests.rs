@@ -201,7 +201,7 @@ fn coverage() -> impl Strategy<Value = Coverage> {
 fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Value = Harvest> {
     let outside = proptest::collection::btree_set((0..5_u8, 20..23_u8), 0..4);
     let lists = (coverage(), coverage(), coverage());
-    (users(), groups(), outside, lists).prop_map(move |(mut users, groups, outside, lists)| {
+    (users(), groups(), outside, lists).prop_map(move |(mut users, mut groups, outside, lists)| {
         let lists = if whole { (proven(), proven(), proven()) } else { lists };
         if whole {
             for user in &mut users {
@@ -211,6 +211,9 @@ fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Val
                 user.is_admin.get_or_insert(false);
                 user.mfa.get_or_insert(false);
                 user.account_type.get_or_insert("local".into());
+            }
+            for group in &mut groups {
+                group.name.get_or_insert("b".into());
             }
         }
         let identity =
@@ -380,6 +383,18 @@ fn a_list_of_third_parties_that_was_not_offered_silences_only_its_own_accounts()
     let old = with_api(proven(), &["1", "2", "api-account:1"]);
     let new = with_api(Coverage::NotOffered, &["1"]);
     assert_eq!(told(old, new), [("user.removed", "low"), ("user.unconfirmed", "info")]);
+}
+
+#[test]
+fn a_group_whose_name_could_not_be_read_was_not_renamed() {
+    let named = |name: Option<&str>| {
+        let mut harvest = source(vec![], vec![]);
+        harvest.groups.push(Group { name: name.map(Box::from), ..Group::new("1") });
+        harvest
+    };
+    assert_eq!(told(named(Some("Admins")), named(None)), []);
+    assert_eq!(told(named(None), named(Some("Admins"))), []);
+    assert_eq!(told(named(Some("Admins")), named(Some("b"))), [("group.renamed", "info")]);
 }
 
 #[test]

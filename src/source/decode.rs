@@ -18,7 +18,7 @@ pub(super) use value::get;
 
 use crate::model::{is_credential, is_secret, without_secrets, without_texts};
 use crate::wire::page::Row;
-use crate::wire::{Body, WireError, WireErrorKind};
+use crate::wire::{Body, WireError, WireErrorKind, shown_keys};
 use ahash::AHashMap;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -77,8 +77,7 @@ impl Record {
 
     /// Returns the names of the first few fields, for errors.
     fn names(&self) -> String {
-        let names: Vec<String> = self.0.iter().map(|(name, _)| format!("{name:?}")).collect();
-        if names.is_empty() { "no key at all".to_owned() } else { envelope::some_of(&names) }
+        if self.0.is_empty() { "no key at all".to_owned() } else { shown_keys(self.0.iter().map(|(name, _)| &**name)) }
     }
 
     /// Returns a hash of everything in it: the same content, the same hash within a run.

@@ -142,7 +142,7 @@ fn with_whole_surrogates(text: &str) -> Option<(String, u64)> {
     (replaced > 0).then_some((out, replaced))
 }
 
-/// The code unit of a `\uXXXX` that begins here.
+/// Returns the code unit of the JSON escape (`\u`, four hexadecimal digits) that begins here.
 fn escape(bytes: &[u8], at: usize) -> Option<u16> {
     let digits = bytes.get(at..at.checked_add(6)?)?.strip_prefix(b"\\u")?;
     let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;

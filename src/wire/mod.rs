@@ -22,6 +22,7 @@ pub use budget::Plan;
 pub use connect::{base_url, is_loopback_url};
 pub use error::{Disposition, WireError, WireErrorKind};
 pub use settings::{Account, ClientSettings, PathKeys, SessionPaths, TokenAuth};
+pub(crate) use shape::shown_keys;
 
 use crate::event::{Event, Observer, RequestRecord};
 use crate::tls::Explainer;

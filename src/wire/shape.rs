@@ -174,7 +174,13 @@ pub(super) fn keys(fields: &Map<String, Value>) -> String {
     if fields.is_empty() {
         return "an object without keys".to_owned();
     }
-    let shown: Vec<String> = fields.keys().take(MOST_KEYS).map(|key| shown_key(key)).collect();
-    let more = if fields.len() > MOST_KEYS { format!(" and {} more", fields.len() - MOST_KEYS) } else { String::new() };
+    shown_keys(fields.keys().map(String::as_str))
+}
+
+/// Returns the first keys of an object, in quotes, and how many more there are.
+pub(crate) fn shown_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = keys.len().saturating_sub(MOST_KEYS);
+    let shown: Vec<String> = keys.take(MOST_KEYS).map(shown_key).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", shown.join(", "))
 }

@@ -118,7 +118,8 @@ fn harvest_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -> Harvest {
     for (id, name) in &world.groups {
         let list = if id.starts_with("vendor:") { VENDORS } else { GROUPS };
         if !sight.loses(list) {
-            harvest.groups.push(Group { name: text(*name, ["Admins", "b"]), ..Group::new(id.as_str()) });
+            let name = ["Admins", "b", "c"][usize::from(*name)];
+            harvest.groups.push(Group { name: Some(name.into()), ..Group::new(id.as_str()) });
         }
     }
     for (id, fields) in &world.users {

@@ -1,7 +1,7 @@
 //! The object around the rows of a list: `{"users":[…],"total":n}`.
 
 use super::{Item, Record, value};
-use crate::wire::Body;
+use crate::wire::{Body, shown_keys};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -96,7 +96,7 @@ struct Around {
 
 impl Around {
     fn note(&mut self, key: &str, value: &Value) {
-        self.keys.push(format!("{key:?}"));
+        self.keys.push(key.to_owned());
         let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
         let is_schemas = key.eq_ignore_ascii_case("schemas");
         self.has_other_rows |= !items.is_empty() && !is_schemas;
@@ -168,24 +168,8 @@ fn page<S: ListShape, E: Error>(rows: Option<Rows>, total: Option<u64>, around: 
         Some(Rows::Other(what)) => Err(E::custom(format!("{wanted} with a list, found {what}"))),
         None if S::SCIM && around.is_empty_page(total) => Ok(Envelope::of(Vec::new(), total)),
         None if around.keys.is_empty() => Err(E::custom(format!("{wanted}, found an empty object"))),
-        None => Err(E::custom(format!("{wanted}, found {}", some_of(&around.keys)))),
+        None => Err(E::custom(format!("{wanted}, found {}", shown_keys(around.keys.iter().map(String::as_str))))),
     }
-}
-
-/// Returns the first few names of an answer.
-pub(super) fn some_of(keys: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let shown: Vec<String> = keys.iter().take(SHOWN).map(|key| shown_key(key)).collect();
-    let more = if keys.len() > SHOWN { format!(" and {} more", keys.len() - SHOWN) } else { String::new() };
-    format!("{}{more}", shown.join(", "))
-}
-
-/// Returns a key, quoted already, as it is shown: what does not look like a name may be an echoed secret.
-fn shown_key(key: &str) -> String {
-    let name = key.trim_matches('"');
-    let is_name = name.len() <= 40 && name.chars().all(|c| c.is_alphanumeric() || "_-.:$@".contains(c));
-    let digits = name.chars().filter(char::is_ascii_digit).count();
-    if is_name && digits < 6 { key.to_owned() } else { format!("a key of {} characters", name.chars().count()) }
 }
 
 #[cfg(test)]
