@@ -1,7 +1,7 @@
 //! Nothing secret leaves the program, however much it is asked to say.
 
 use super::receiver::Receiver;
-use super::rig::{Rig, as_of, assert_exit, private};
+use super::rig::{Rig, as_of, private, stderr};
 use bt_rollcall::sandbox::{CANARY, Faults, Surface, World};
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn holds(bytes: &[u8], secret: &str) -> bool {
 #[test]
 fn no_secret_is_in_any_output_file_or_event() {
     let receiver = Receiver::start();
-    // Few first answers that are no appliance's: two of them in a row, rightly, end a source.
+    // Some first answers are no appliance's: two of them in a row, rightly, end a source.
     let shapes = Faults { html_200: 0.01, empty_200: 0.01, ..Faults::each(0.03) };
     let faults = Faults { token_requests: Some(15), session_requests: Some(6), ..shapes };
     let surfaces = [Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim];
@@ -40,7 +40,9 @@ fn no_secret_is_in_any_output_file_or_event() {
         rig.sandbox.run_as()
     ));
     let output = rig.run(&["-vv", "--log-format", "json", "--json"]);
-    assert_exit(&output, 0);
+    // Which source meets which fault is a matter of their order: one may end partial, and keeps its secrets all the same.
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 3)), "{code:?}: {}", stderr(&output));
     let mut secrets = vec![rig.sandbox.client_secret().to_owned(), CANARY.to_owned(), rig.sandbox.api_key().to_owned()];
     secrets.extend(rig.sandbox.tokens());
     secrets.extend(rig.sandbox.session_cookies());
