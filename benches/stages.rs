@@ -3,7 +3,7 @@
 //! `cargo bench --bench stages`
 
 use bt_rollcall::model::{
-    Classes, Coverage, Group, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Rule, Severity,
+    Classes, Completeness, Coverage, Group, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Rule, Severity,
     SourceIdentity, User,
 };
 use bt_rollcall::rules;
@@ -110,7 +110,7 @@ fn stages(criterion: &mut Criterion) {
     let inventory = Inventory::join(vec![harvest.clone()], &classes);
     let findings = rules::judge(&inventory, &policy, as_of()).findings;
     let tables = Tables { inventory: &inventory, findings: &findings, changes: &[] };
-    let about = About { run_id: "20261123T020000Z-0000", completeness: "complete" };
+    let about = About { run_id: "20261123T020000Z-0000", completeness: Completeness::Complete };
 
     let mut group = criterion.benchmark_group("user");
     group.throughput(Throughput::Elements(USERS)).sample_size(20);

@@ -8,8 +8,8 @@
 //! applied to the old side give the new one.
 
 use crate::model::{
-    Change, ChangeKind, ChangedGroup, Fingerprint, Group, GroupId, Inventory, LastLogin, Member, OutsideMember, Roll,
-    SourceName, SourceStatus, Subject, SubjectKind, User, UserId, UserKind, compare_ids,
+    Change, ChangeKind, ChangedGroup, Fingerprint, Group, GroupId, Inventory, LastLogin, ListKind, Member,
+    OutsideMember, Roll, SourceName, SourceStatus, Subject, SubjectKind, User, UserId, UserKind, compare_ids,
 };
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -76,8 +76,8 @@ pub struct Compared {
 pub enum Standing {
     /// Everything was proven on both sides.
     Whole,
-    /// Some list was not: of what is absent there nothing is said, but of accounts as unconfirmed. Its lists, by name.
-    InPart(Vec<&'static str>),
+    /// Some list was not: of what is absent there nothing is said, but of accounts as unconfirmed. Its lists.
+    InPart(Vec<ListKind>),
     /// Only the new side has it, or had it in another kind: a baseline.
     Baseline,
     /// Only the old side has it.

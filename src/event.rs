@@ -1,7 +1,7 @@
 //! Everything that can be told about a run while it goes. Logs, progress bar, metrics and `pages.jsonl`
 //! are readings of these events. Knows nobody who listens. Nothing secret may be put into an event.
 
-use crate::model::{ListKind, SourceName, SourceStatus};
+use crate::model::{Completeness, ListKind, SourceName, SourceStatus};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -99,8 +99,8 @@ pub enum Event<'a> {
     Published {
         /// Its folder.
         path: &'a std::path::Path,
-        /// `complete` or `partial`.
-        completeness: &'a str,
+        /// Whether everything was proven complete.
+        completeness: Completeness,
     },
     /// A destination took events, or did not.
     Delivery {

@@ -21,8 +21,8 @@ pub use finding::{
     Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict, times_seen,
 };
 pub use harvest::{
-    API_ACCOUNT, Coverage, Harvest, ListKind, ListReport, OddValue, Outside, OutsideMember, SourceIdentity,
-    SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
+    API_ACCOUNT, Completeness, Coverage, Harvest, ListKind, ListReport, OddValue, Outside, OutsideMember,
+    SourceIdentity, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
 };
 pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use join::{Inventory, Member, Membership, Roll};

@@ -3,7 +3,7 @@
 //!
 //! `columns` declares what a table is, `csv` and `parquet` are two readings of that declaration.
 
-use crate::model::{Change, Finding, Inventory};
+use crate::model::{Change, Completeness, Finding, Inventory};
 use std::io::{self, Write};
 
 mod columns;
@@ -79,8 +79,8 @@ impl Table {
 pub struct About<'a> {
     /// The run that writes it.
     pub run_id: &'a str,
-    /// `complete` or `partial`.
-    pub completeness: &'a str,
+    /// Whether everything was proven complete.
+    pub completeness: Completeness,
 }
 
 /// What went into a CSV file.

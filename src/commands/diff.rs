@@ -3,7 +3,7 @@
 use super::{failed, print};
 use crate::cli::DiffArgs;
 use crate::diff::{self, Comparison, Side, Standing};
-use crate::model::{Change, ChangeKind, Inventory};
+use crate::model::{Change, ChangeKind, Inventory, ListKind};
 use crate::report::Shown;
 use crate::run::{Exit, thousands};
 use crate::snapshot::SnapshotError;
@@ -112,7 +112,7 @@ fn standing(standing: &Standing) -> String {
         Standing::Whole => String::new(),
         Standing::InPart(lists) => format!(
             ": not proven complete on both sides: {}; what is absent there is not told as gone",
-            lists.join(", ")
+            ListKind::names(lists)
         ),
         Standing::Baseline => {
             ": only in the newer snapshot, or of another kind there: a baseline, no changes".to_owned()

@@ -3,6 +3,7 @@
 use super::{configuration, counted, failed, print};
 use crate::cli::{Global, PruneArgs, VerifyArgs};
 use crate::config::Config;
+use crate::model::Completeness;
 use crate::run::page::FILE;
 use crate::run::watch::Log;
 use crate::run::{self, DestinationEnding, Exit, Origin, RunError};
@@ -74,7 +75,8 @@ fn step_in_words(step: &Step) -> String {
     let base = link.base.as_ref().map_or_else(|| "no base".to_owned(), |base| format!("base {}", told(&base.run_id)));
     let hold = step.hold.as_ref().map_or_else(String::new, |hold| format!("  {hold}"));
     let (run_id, state) = (&link.run_id, step.state.as_str());
-    let (completeness, as_of) = (told(&link.completeness), told(&link.as_of));
+    let completeness = link.completeness.map_or("unreadable", Completeness::as_str);
+    let as_of = told(&link.as_of);
     format!("{run_id}  {completeness:<10}  as of {as_of:<20}  {state:<7}  {base}{hold}")
 }
 
@@ -155,7 +157,7 @@ fn intact(args: &VerifyArgs, verified: &Verified) -> String {
         "intact: {}\n  run        {}, {}\n  files      {}, each as its manifest says\n  manifest   sha256 {}\n  chain      {base}\n{hold}",
         args.dir.display(),
         verified.run_id,
-        verified.completeness,
+        verified.completeness.as_str(),
         verified.files,
         verified.manifest_sha256
     )

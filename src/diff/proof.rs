@@ -87,7 +87,7 @@ impl<'a> Proof<'a> {
     }
 
     /// Lists that either side has and that are not proven complete on both.
-    pub(super) fn unproven(self) -> Vec<&'static str> {
+    pub(super) fn unproven(self) -> Vec<ListKind> {
         let lacking = |kind: &ListKind| match kind {
             // Asked for only where the list of users leaves something out.
             ListKind::UserDetails => self
@@ -95,7 +95,7 @@ impl<'a> Proof<'a> {
                 .any(|side| !matches!(side.coverage(*kind), Coverage::Complete { .. } | Coverage::NotOffered)),
             _ => self.offered(*kind) && !self.proven(*kind),
         };
-        ListKind::ALL.into_iter().filter(lacking).map(ListKind::as_str).collect()
+        ListKind::ALL.into_iter().filter(lacking).collect()
     }
 
     fn sides(self) -> impl Iterator<Item = &'a Harvest> {

@@ -90,26 +90,22 @@ impl Now<'_> {
 /// The source was of the same kind and complete in the base, and each list that was complete there is complete now: a list
 /// that is not offered any more takes with it what was found in it, and that need not be over.
 fn is_read_like(harvest: &Harvest, before: &SourceEntry) -> bool {
-    let is_complete_now = |kind: &str| match ListKind::parse(kind) {
+    let is_complete_now = |kind: ListKind| match harvest.coverage(kind) {
         // Asked for only where the list of users leaves something out.
-        Some(ListKind::UserDetails) => {
-            matches!(harvest.coverage(ListKind::UserDetails), Coverage::Complete { .. } | Coverage::NotOffered)
-        }
-        Some(kind) => harvest.coverage(kind).is_complete(),
-        None => false,
+        Coverage::NotOffered => kind == ListKind::UserDetails,
+        coverage => coverage.is_complete(),
     };
-    let was_complete = before.lists.iter().filter(|list| list.coverage == "complete");
+    let was_complete = before.lists.iter().filter(|list| list.coverage.is_complete());
     before.kind == harvest.source.kind
-        && before.status == "complete"
-        && was_complete.map(|list| list.kind.as_str()).all(is_complete_now)
+        && before.status == SourceStatus::Complete
+        && was_complete.map(|list| list.kind).all(is_complete_now)
 }
 
 /// A subject that is in no list: whether the lists that bring its like are complete, and were so in the base.
 fn is_gone(harvest: &Harvest, before: &SourceEntry, earlier: &Finding) -> bool {
-    let then = |kind: ListKind| before.lists.iter().find(|list| list.kind == kind.as_str());
-    let was_complete = |kind: ListKind| then(kind).is_some_and(|list| list.coverage == "complete");
-    let was_offered = |kind: ListKind| then(kind).is_some_and(|list| list.coverage != "not-offered");
-    let offers = |kind: ListKind| was_offered(kind) || *harvest.coverage(kind) != Coverage::NotOffered;
+    let offers = |kind: ListKind| {
+        [before.coverage(kind), harvest.coverage(kind)].iter().any(|coverage| **coverage != Coverage::NotOffered)
+    };
     let id = &*earlier.subject.id;
     // Of a list that neither side has: nobody looked.
     let is_unread = |prefix: &str, list: ListKind| id.starts_with(prefix) && !offers(list);
@@ -121,7 +117,7 @@ fn is_gone(harvest: &Harvest, before: &SourceEntry, earlier: &Finding) -> bool {
         SubjectKind::Group => vec![list_of_group(id, offers)],
         SubjectKind::Source => Vec::new(),
     };
-    lists.iter().all(|list| harvest.coverage(*list).is_complete() && was_complete(*list))
+    lists.iter().all(|list| harvest.coverage(*list).is_complete() && before.coverage(*list).is_complete())
 }
 
 /// Users and groups of a roll are sorted by id.

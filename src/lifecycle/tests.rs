@@ -230,7 +230,7 @@ fn details_that_nobody_needs_any_more_keep_no_finding_open() {
     folder.live(0, &[Look::Stale], Reading::Complete);
     // The base had a user whose record was read on its own.
     let details = SourceEntry::of(&inventory(&[], Reading::Complete).rolls[0].harvest).lists[0].clone();
-    folder.base[0].lists.push(crate::snapshot::manifest::ListEntry { kind: "user-details".to_owned(), ..details });
+    folder.base[0].lists.push(ListReport { kind: ListKind::UserDetails, ..details });
     assert_eq!(status(&folder.live(1, &[Look::Active], Reading::Complete)), Some("resolved"));
 }
 

@@ -1,7 +1,7 @@
 //! What judging comes to: findings, verdicts, and their identities over runs. Plain data.
 
 use super::{Instant, SourceName};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -366,7 +366,8 @@ pub struct Verdict {
 }
 
 /// How judging one rule over one source went.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// The rule ran.
     Judged {

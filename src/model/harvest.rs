@@ -1,9 +1,15 @@
 //! What one source gave in one run, and how far it can be trusted. Plain data.
 
 use super::{Group, GroupId, SourceName, User, UserId};
+use serde::{Deserialize, Serialize};
+
+mod row;
+
+use row::ListRow;
 
 /// Which list of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ListKind {
     /// All users.
     Users,
@@ -58,6 +64,16 @@ impl ListKind {
             Self::ApiAccounts => "api-accounts",
         }
     }
+
+    /// The words for people: `api accounts`.
+    pub fn in_words(self) -> String {
+        self.as_str().replace('-', " ")
+    }
+
+    /// The words of several, with commas.
+    pub fn names(kinds: &[Self]) -> String {
+        kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Whether a list is all there is. Travels to rules, manifest, report and exit code.
@@ -83,21 +99,15 @@ pub enum Coverage {
 }
 
 impl Coverage {
+    /// The coverage of this list; `NotOffered` if it is not among them.
+    pub fn of_list(lists: &[ListReport], kind: ListKind) -> &Self {
+        const NOT_OFFERED: &Coverage = &Coverage::NotOffered;
+        lists.iter().find(|list| list.kind == kind).map_or(NOT_OFFERED, |list| &list.coverage)
+    }
+
     /// Proven complete.
     pub fn is_complete(&self) -> bool {
         matches!(self, Self::Complete { .. })
-    }
-
-    /// The other way round of [`Coverage::as_str`] and [`Coverage::words`]; `None` where the word is none.
-    pub fn of_words(word: &str, words: &str) -> Option<Self> {
-        let words = words.to_owned();
-        Some(match word {
-            "complete" => Self::Complete { proof: words },
-            "drifted" => Self::Drifted { why: words },
-            "failed" => Self::Failed { error: words },
-            "not-offered" => Self::NotOffered,
-            _ => return None,
-        })
     }
 
     /// `complete`, `drifted`, `failed` or `not-offered`.
@@ -144,7 +154,8 @@ pub const VENDOR_USER: &str = "vendor-user:";
 pub const API_ACCOUNT: &str = "api-account:";
 
 /// How one list of one source was read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ListRow", into = "ListRow")]
 pub struct ListReport {
     /// Which list.
     pub kind: ListKind,
@@ -180,7 +191,8 @@ pub struct SourceIdentity {
 }
 
 /// What a source came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SourceStatus {
     /// Every list that it offers is proven complete.
     Complete,
@@ -197,6 +209,31 @@ impl SourceStatus {
             Self::Complete => "complete",
             Self::Partial => "partial",
             Self::Failed => "failed",
+        }
+    }
+}
+
+/// Whether a snapshot is all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Completeness {
+    /// Every list of every configured source was proven complete.
+    Complete,
+    /// Some list was not.
+    Partial,
+}
+
+impl Completeness {
+    /// `Complete` where everything was proven complete.
+    pub fn of(is_complete: bool) -> Self {
+        if is_complete { Self::Complete } else { Self::Partial }
+    }
+
+    /// The word for it in manifest, log and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
         }
     }
 }
@@ -265,8 +302,7 @@ pub struct Harvest {
 impl Harvest {
     /// The coverage of a list; `NotOffered` if it was never read.
     pub fn coverage(&self, kind: ListKind) -> &Coverage {
-        const NOT_OFFERED: &Coverage = &Coverage::NotOffered;
-        self.lists.iter().find(|l| l.kind == kind).map_or(NOT_OFFERED, |l| &l.coverage)
+        Coverage::of_list(&self.lists, kind)
     }
 
     /// Whether every membership of every group is known: the groups are proven complete, and so are their members where the

@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::{Bounded, Shown, status};
 use crate::diff::Standing;
-use crate::model::{Change, ChangeKind, Group, Roll, Rule, User};
+use crate::model::{Change, ChangeKind, Group, ListKind, Roll, Rule, User};
 use std::collections::BTreeMap;
 
 /// Privileged groups that are shown.
@@ -73,7 +73,7 @@ impl PrivilegedGroups {
         let rolls = &index.input.inventory.rolls;
         let mut groups: Vec<PrivilegedGroup> = rolls.iter().flat_map(|roll| of_roll(index, roll)).collect();
         groups.sort_by_key(|group| std::cmp::Reverse((group.stale, group.members)));
-        Self { groups: Bounded::cut(groups, GROUPS), unproven: status::unproven(index, "groups") }
+        Self { groups: Bounded::cut(groups, GROUPS), unproven: status::unproven(index, ListKind::Groups) }
     }
 }
 

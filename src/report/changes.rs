@@ -4,7 +4,7 @@ use super::index::Index;
 use super::text::counted;
 use super::{Bounded, Shown};
 use crate::diff::{self, Compared, Since, Standing};
-use crate::model::{Change, ChangeKind};
+use crate::model::{Change, ChangeKind, ListKind};
 use std::cmp::Reverse;
 
 /// Rows of the table.
@@ -165,7 +165,7 @@ fn silent(sources: &[Compared]) -> Bounded<Shown> {
             Standing::InPart(lists) => {
                 format!(
                     "{name}: not proven complete on both sides: {}; what is absent there is not told as gone",
-                    lists.join(", ")
+                    ListKind::names(lists)
                 )
             }
             Standing::Baseline => {

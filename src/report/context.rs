@@ -170,13 +170,13 @@ impl<'a> SourceThen<'a> {
             Standing::Gone => ("gone", &[][..]),
             Standing::Failed => ("failed", &[][..]),
         };
-        let lists = lists.iter().copied().map(Cow::Borrowed).collect();
+        let lists = lists.iter().map(|list| Cow::Borrowed(list.as_str())).collect();
         Self { source: compared.source.as_str().into(), standing: standing.into(), lists }
     }
 
     fn compared(&self) -> Result<Compared, String> {
         let unknown = |what: &str| format!("{what:?} of source {:?} is nothing that this version knows", self.source);
-        let list = |word: &Cow<'_, str>| ListKind::parse(word).map(ListKind::as_str).ok_or_else(|| unknown(word));
+        let list = |word: &Cow<'_, str>| ListKind::parse(word).ok_or_else(|| unknown(word));
         let standing = match &*self.standing {
             "whole" => Standing::Whole,
             "in-part" => Standing::InPart(self.lists.iter().map(list).collect::<Result<_, _>>()?),

@@ -122,15 +122,14 @@ impl<'a> Index<'a> {
     }
 
     /// Whether the manifest says that this list of this source was to be read, and may lack rows.
-    pub(super) fn is_doubtful(&self, source: &str, list: &str) -> bool {
-        let entry = self.source(source).and_then(|s| s.lists.iter().find(|l| l.kind == list));
-        entry.is_some_and(|l| l.coverage != "complete" && l.coverage != "not-offered")
+    pub(super) fn is_doubtful(&self, source: &str, list: ListKind) -> bool {
+        let is_doubtful = |coverage: &Coverage| !matches!(coverage, Coverage::Complete { .. } | Coverage::NotOffered);
+        self.source(source).is_some_and(|source| is_doubtful(source.coverage(list)))
     }
 
     /// Whether the manifest says that this list of this source is all there is.
-    pub(super) fn is_proven(&self, source: &str, list: &str) -> bool {
-        let entry = self.source(source).and_then(|s| s.lists.iter().find(|l| l.kind == list));
-        entry.is_some_and(|l| l.coverage == "complete")
+    pub(super) fn is_proven(&self, source: &str, list: ListKind) -> bool {
+        self.source(source).is_some_and(|source| source.coverage(list).is_complete())
     }
 }
 

@@ -4,11 +4,11 @@
 use super::index::Index;
 use super::text::{counted, thousands};
 use super::{Bounded, Shown};
-use crate::model::{FindingStatus, Outcome, Rule, Severity, Verdict};
+use crate::model::{FindingStatus, ListKind, Outcome, Rule, Severity, Verdict};
 use std::borrow::Cow;
 
 /// Lists, beside the users, that hold accounts.
-pub(super) const LISTS_OF_ACCOUNTS: [&str; 3] = ["vendors", "vendor-users", "api-accounts"];
+const LISTS_OF_ACCOUNTS: [ListKind; 3] = [ListKind::Vendors, ListKind::VendorUsers, ListKind::ApiAccounts];
 /// Gaps that are named for one rule.
 const GAPS: usize = 10;
 /// Width of the longest bar.
@@ -260,12 +260,12 @@ fn gaps_of(index: &Index<'_>, verdict: &Verdict) -> Vec<Gap> {
             }
             let of_accounts =
                 !matches!(verdict.rule, Rule::CollectionIncomplete | Rule::EmptyGroup | Rule::PrivilegedGrowth);
-            if of_accounts && !index.is_proven(source, "users") {
+            if of_accounts && !index.is_proven(source, ListKind::Users) {
                 let why = "the list of users is not proven complete: only the accounts that came were judged";
                 gaps.push(Gap { of_list: true, ..gap(why) });
             }
-            for list in LISTS_OF_ACCOUNTS.into_iter().filter(|list| of_accounts && index.is_doubtful(source, list)) {
-                let why = format!("the list of {} is not proven complete", list.replace('-', " "));
+            for list in LISTS_OF_ACCOUNTS.into_iter().filter(|list| of_accounts && index.is_doubtful(source, *list)) {
+                let why = format!("the list of {} is not proven complete", list.in_words());
                 gaps.push(Gap { of_list: true, ..gap(&why) });
             }
             gaps

@@ -5,8 +5,9 @@ use super::index::Index;
 use super::status::Grade;
 use super::text::{readable_text, thousands};
 use super::{Bounded, Shown};
+use crate::model::ListReport;
 use crate::rules::policy::Threshold;
-use crate::snapshot::manifest::{ConfirmedShrink, FileEntry, ListEntry, PolicyEntry, SourceEntry};
+use crate::snapshot::manifest::{ConfirmedShrink, FileEntry, PolicyEntry, SourceEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -190,7 +191,7 @@ fn in_words(value: &Value) -> String {
 fn confirmed_row(shrink: &ConfirmedShrink) -> ConfirmedRow {
     ConfirmedRow {
         source: Shown::name(&shrink.source),
-        list: Shown::name(&shrink.list.replace('-', " ")),
+        list: Shown::name(&shrink.list.in_words()),
         before: shrink.before,
         now: shrink.now,
         gone: shrink.gone,
@@ -200,10 +201,10 @@ fn confirmed_row(shrink: &ConfirmedShrink) -> ConfirmedRow {
     }
 }
 
-fn list_row(source: &SourceEntry, list: &ListEntry) -> ListRow {
+fn list_row(source: &SourceEntry, list: &ListReport) -> ListRow {
     ListRow {
         source: Shown::name(&source.name),
-        list: Shown::name(&list.kind.replace('-', " ")),
+        list: Shown::name(&list.kind.in_words()),
         query: Shown::sentence(&list.query),
         expected: list.expected,
         received: list.received,
@@ -212,8 +213,8 @@ fn list_row(source: &SourceEntry, list: &ListEntry) -> ListRow {
         passes: list.passes,
         requests: list.requests,
         grade: Grade::of_coverage(&list.coverage),
-        coverage: Shown::name(&list.coverage),
-        proof: Shown::sentence(&list.proof),
+        coverage: Shown::name(list.coverage.as_str()),
+        proof: Shown::sentence(list.coverage.words()),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::diff::Since;
 use crate::exceptions::Use;
-use crate::model::{Finding, Instant, Inventory, Rule, Verdict};
+use crate::model::{Finding, Instant, Inventory, ListKind, Rule, Verdict};
 use crate::rules;
 use crate::rules::policy::{Override, Policy};
 use crate::snapshot::manifest::Manifest;
@@ -215,7 +215,7 @@ impl View {
         Self {
             status: Status::of(&index),
             tiles: tiles::of(&index),
-            unproven_users: status::unproven(&index, "users"),
+            unproven_users: status::unproven(&index, ListKind::Users),
             top: top::rows(&index),
             inactivity: Inactivity::of(&index),
             groups: PrivilegedGroups::of(&index),

@@ -4,7 +4,7 @@
 use super::index::Index;
 use super::text::counted;
 use super::{Bounded, Shown, status};
-use crate::model::{Blocked, Roll, Rule, User, UserKind};
+use crate::model::{Blocked, ListKind, Roll, Rule, User, UserKind};
 use ahash::AHashMap;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -86,7 +86,7 @@ impl People {
                 rows: people.iter().take(PEOPLE).map(|person| person.row(index)).collect(),
                 more: count.saturating_sub(PEOPLE as u64),
             },
-            unproven: status::unproven(index, "users"),
+            unproven: status::unproven(index, ListKind::Users),
         })
     }
 }

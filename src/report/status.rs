@@ -3,8 +3,8 @@
 use super::index::Index;
 use super::text::{counted, readable, thousands};
 use super::{Bounded, Shown};
-use crate::model::{Severity, SubjectKind};
-use crate::snapshot::manifest::{ListEntry, SourceEntry};
+use crate::model::{Coverage, ListKind, ListReport, Severity, SourceStatus, SubjectKind};
+use crate::snapshot::manifest::SourceEntry;
 use std::collections::HashSet;
 
 /// Sources that the strip names.
@@ -24,20 +24,20 @@ pub enum Grade {
 }
 
 impl Grade {
-    pub(super) fn of_coverage(word: &str) -> Self {
-        match word {
-            "complete" => Self::Proven,
-            "not-offered" => Self::Absent,
-            "drifted" => Self::Unproven,
-            _ => Self::Failed,
+    pub(super) fn of_coverage(coverage: &Coverage) -> Self {
+        match coverage {
+            Coverage::Complete { .. } => Self::Proven,
+            Coverage::NotOffered => Self::Absent,
+            Coverage::Drifted { .. } => Self::Unproven,
+            Coverage::Failed { .. } => Self::Failed,
         }
     }
 
-    fn of_source(word: &str) -> Self {
-        match word {
-            "complete" => Self::Proven,
-            "partial" => Self::Unproven,
-            _ => Self::Failed,
+    fn of_source(status: SourceStatus) -> Self {
+        match status {
+            SourceStatus::Complete => Self::Proven,
+            SourceStatus::Partial => Self::Unproven,
+            SourceStatus::Failed => Self::Failed,
         }
     }
 
@@ -119,7 +119,8 @@ impl Status {
     pub(super) fn of(index: &Index<'_>) -> Self {
         let manifest = index.input.manifest;
         let grade = overall(manifest.is_complete(), &manifest.sources);
-        let only_omitted = grade == Grade::Unproven && manifest.sources.iter().all(|s| s.status == "complete");
+        let only_omitted =
+            grade == Grade::Unproven && manifest.sources.iter().all(|s| s.status == SourceStatus::Complete);
         let (word, meaning) = if only_omitted && !index.input.omitted.is_empty() {
             (
                 "Partial",
@@ -144,7 +145,7 @@ impl Status {
 }
 
 fn overall(complete: bool, sources: &[SourceEntry]) -> Grade {
-    let worst = sources.iter().map(|s| Grade::of_source(&s.status)).max().unwrap_or(Grade::Unproven);
+    let worst = sources.iter().map(|s| Grade::of_source(s.status)).max().unwrap_or(Grade::Unproven);
     if complete { worst } else { worst.max(Grade::Unproven) }
 }
 
@@ -205,7 +206,7 @@ fn lead(index: &Index<'_>) -> String {
 }
 
 /// Sources of which this list is not proven complete.
-pub(super) fn unproven(index: &Index<'_>, list: &str) -> Vec<Shown> {
+pub(super) fn unproven(index: &Index<'_>, list: ListKind) -> Vec<Shown> {
     let sources = index.input.manifest.sources.iter().map(|source| source.name.as_str());
     sources.filter(|name| !index.is_proven(name, list)).take(SOURCES).map(Shown::name).collect()
 }
@@ -215,20 +216,20 @@ fn source_line(source: &SourceEntry) -> SourceLine {
         name: Shown::name(&source.name),
         kind: Shown::name(&source.kind),
         url: Shown::sentence(&source.url),
-        grade: Grade::of_source(&source.status),
-        word: Shown::name(&source.status),
+        grade: Grade::of_source(source.status),
+        word: Shown::name(source.status.as_str()),
         // A source has a handful of lists; the cut only guards against a manifest made by hand.
         lists: source.lists.iter().take(12).map(list_line).collect(),
     }
 }
 
-fn list_line(list: &ListEntry) -> ListLine {
+fn list_line(list: &ListReport) -> ListLine {
     let grade = Grade::of_coverage(&list.coverage);
-    ListLine { grade, count: count_of(list, grade), words: Shown::sentence(&list.proof) }
+    ListLine { grade, count: count_of(list, grade), words: Shown::sentence(list.coverage.words()) }
 }
 
-fn count_of(list: &ListEntry, grade: Grade) -> String {
-    let what = Shown::name(&list.kind.replace('-', " "));
+fn count_of(list: &ListReport, grade: Grade) -> String {
+    let what = Shown::name(&list.kind.in_words());
     let have = thousands(list.distinct);
     let rows = match list.expected {
         Some(total) => format!("{have} of {} {what}", thousands(total)),

@@ -2,7 +2,6 @@
 
 use super::index::Index;
 use super::judged::{RuleResult, Standing};
-use super::status::Grade;
 use super::text::counted;
 use super::{Bounded, Shown};
 use crate::diff::Since;
@@ -51,8 +50,9 @@ fn unproven_lists(index: &Index<'_>) -> Vec<Unchecked> {
             let why = source.reason.as_deref().unwrap_or("no list was read");
             items.push(item(&format!("{}: nothing was read", source.name), why));
         }
-        for list in source.lists.iter().filter(|l| Grade::of_coverage(&l.coverage) != Grade::Proven) {
-            items.push(item(&format!("{}: list of {} is {}", source.name, list.kind, list.coverage), &list.proof));
+        for list in source.lists.iter().filter(|list| !list.coverage.is_complete()) {
+            let what = format!("{}: list of {} is {}", source.name, list.kind.as_str(), list.coverage.as_str());
+            items.push(item(&what, list.coverage.words()));
         }
     }
     items

@@ -3,7 +3,9 @@
 
 use super::{Bench, Look, Remark, Tally, evidence, groups, instant};
 use crate::diff::{Compared, EarlierLogin, Since, Standing};
-use crate::model::{Change, ChangeKind, Group, GroupId, LastLogin, Rule, Severity, SourceName, User, UserId, UserKind};
+use crate::model::{
+    Change, ChangeKind, Group, GroupId, LastLogin, ListKind, Rule, Severity, SourceName, User, UserId, UserKind,
+};
 use ahash::AHashMap;
 use serde_json::{Value, json};
 
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 const NAMED: usize = 100;
 
 /// Lists that no membership depends on.
-const APART: [&str; 2] = ["api-accounts", "user-details"];
+const APART: [ListKind; 2] = [ListKind::ApiAccounts, ListKind::UserDetails];
 
 /// What is known of one source since the base.
 pub(super) struct Happened<'a> {

@@ -7,7 +7,7 @@ use crate::diff::{self, Heard, Since};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
 use crate::model::instant_text as instant;
-use crate::model::{Finding, Instant, Inventory, Outcome, Rule, Verdict};
+use crate::model::{Completeness, Finding, Instant, Inventory, Rule, Verdict};
 use crate::rules::policy::Policy;
 use crate::snapshot::Published;
 use crate::snapshot::manifest::{
@@ -56,8 +56,8 @@ pub(super) struct Facts<'a> {
     pub since: &'a Since,
     /// The newest complete snapshot before this one.
     pub base: Option<&'a Published>,
-    /// Every list of every configured source was proven complete.
-    pub is_complete: bool,
+    /// Whether every list of every configured source was proven complete.
+    pub completeness: Completeness,
     /// Configured sources that were left out by `--source`.
     pub omitted: Vec<String>,
     /// For people, beside what the sources said.
@@ -67,11 +67,6 @@ pub(super) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// `complete` or `partial`.
-    pub(super) fn completeness(&self) -> &'static str {
-        if self.is_complete { "complete" } else { "partial" }
-    }
-
     /// The manifest without files; see [`finish`].
     pub(super) fn manifest(&self) -> Manifest {
         Manifest {
@@ -83,7 +78,7 @@ impl Facts<'_> {
             as_of: instant(self.as_of),
             started_at: instant(self.started_at),
             finished_at: instant(self.started_at),
-            completeness: self.completeness().to_owned(),
+            completeness: self.completeness,
             sources: self.inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest)).collect(),
             policy: parameters::write(&self.config.policy, &self.config.classes),
             config_sha256: self.config.sha256.clone(),
@@ -91,7 +86,7 @@ impl Facts<'_> {
             base: self
                 .base
                 .map(|base| Base { run_id: base.run_id.clone(), manifest_sha256: base.manifest_sha256.clone() }),
-            rules: self.verdicts.iter().map(rule_entry).collect(),
+            rules: self.verdicts.iter().map(RuleEntry::of).collect(),
             files: Vec::new(),
             counts: self.counts(),
             guarded_cells: 0,
@@ -137,30 +132,6 @@ pub(super) fn finish(manifest: &mut Manifest, files: Vec<FileEntry>, guarded_cel
     manifest.finished_at = instant(finished_at);
 }
 
-fn rule_entry(verdict: &Verdict) -> RuleEntry {
-    let mut entry = RuleEntry {
-        source: verdict.source.to_string(),
-        rule: verdict.rule.as_str().to_owned(),
-        outcome: "off".to_owned(),
-        subjects: None,
-        undetermined: None,
-        why: None,
-    };
-    match &verdict.outcome {
-        Outcome::Judged { subjects, undetermined } => {
-            "judged".clone_into(&mut entry.outcome);
-            entry.subjects = Some(*subjects);
-            entry.undetermined = Some(*undetermined);
-        }
-        Outcome::Undetermined { why } => {
-            "undetermined".clone_into(&mut entry.outcome);
-            entry.why = Some(why.clone());
-        }
-        Outcome::Off => {}
-    }
-    entry
-}
-
 /// The verdicts that a manifest tells, one a source and rule; the error says what this version does not understand.
 pub(super) fn verdicts(manifest: &Manifest, policy: &Policy) -> Result<Vec<Verdict>, String> {
     let told: Vec<Verdict> = manifest.rules.iter().map(|entry| verdict(entry, policy)).collect::<Result<_, _>>()?;
@@ -177,18 +148,10 @@ pub(super) fn verdicts(manifest: &Manifest, policy: &Policy) -> Result<Vec<Verdi
 }
 
 fn verdict(entry: &RuleEntry, policy: &Policy) -> Result<Verdict, String> {
-    let RuleEntry { source, rule, outcome, subjects, undetermined, why } = entry;
-    let unknown = |what: &str| format!("rules: {what:?} of source {source:?} is nothing that this version knows");
-    let outcome = match (outcome.as_str(), subjects, undetermined, why) {
-        ("judged", Some(subjects), Some(undetermined), _) => {
-            Outcome::Judged { subjects: *subjects, undetermined: *undetermined }
-        }
-        ("undetermined", _, _, Some(why)) => Outcome::Undetermined { why: why.clone() },
-        ("off", ..) => Outcome::Off,
-        _ => return Err(unknown(outcome)),
-    };
-    let rule = policy.rule(rule).ok_or_else(|| unknown(rule))?;
-    Ok(Verdict { source: source.as_str().into(), rule, outcome })
+    let RuleEntry { source, rule, outcome } = entry;
+    let unknown = || format!("rules: {rule:?} of source {source:?} is nothing that this version knows");
+    let rule = policy.rule(rule).ok_or_else(unknown)?;
+    Ok(Verdict { source: source.as_str().into(), rule, outcome: outcome.clone() })
 }
 
 #[cfg(test)]
@@ -197,20 +160,10 @@ mod tests {
 
     #[test]
     fn a_verdict_is_read_as_it_was_written_and_one_of_another_version_is_refused() {
-        for outcome in [
-            Outcome::Judged { subjects: 7, undetermined: 2 },
-            Outcome::Undetermined { why: "not told".to_owned() },
-            Outcome::Off,
-        ] {
-            let written = Verdict { source: "eu".into(), rule: Rule::NoMfa, outcome };
-            let entry = rule_entry(&written);
-            assert_eq!(verdict(&entry, &Policy::default()), Ok(written));
-            for strange in [
-                RuleEntry { rule: "of-tomorrow".to_owned(), ..entry.clone() },
-                RuleEntry { outcome: "perhaps".to_owned(), ..entry },
-            ] {
-                assert!(verdict(&strange, &Policy::default()).unwrap_err().contains("nothing that this version knows"));
-            }
-        }
+        let written = Verdict { source: "eu".into(), rule: Rule::NoMfa, outcome: crate::model::Outcome::Off };
+        let entry = RuleEntry::of(&written);
+        assert_eq!(verdict(&entry, &Policy::default()), Ok(written));
+        let strange = RuleEntry { rule: "of-tomorrow".to_owned(), ..entry };
+        assert!(verdict(&strange, &Policy::default()).unwrap_err().contains("nothing that this version knows"));
     }
 }

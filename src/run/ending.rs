@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::unevaluated;
-use crate::model::{FindingStatus, Severity};
+use crate::model::{Completeness, Coverage, FindingStatus, ListKind, Severity};
 use crate::snapshot::manifest::{Counts, RuleEntry, SourceEntry};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -26,9 +26,9 @@ pub struct Ending {
     pub dry_run: bool,
     /// A snapshot is there.
     pub published: bool,
-    /// `complete` or `partial`; absent where nothing was judged.
+    /// Whether everything was proven complete; absent where nothing was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub completeness: Option<String>,
+    pub completeness: Option<Completeness>,
     /// Its folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<PathBuf>,
@@ -80,7 +80,7 @@ impl Ending {
     /// Decides the exit code of a run that was published (or rehearsed).
     pub fn settle(&mut self, fail_on: Option<Severity>) {
         let mut holding = Vec::new();
-        if self.completeness.as_deref() == Some("partial") {
+        if self.completeness == Some(Completeness::Partial) {
             holding.push(Exit::Partial);
         }
         if self.destinations.iter().any(DestinationEnding::waits) {
@@ -127,7 +127,7 @@ impl Ending {
     }
 
     fn headline(&self) -> String {
-        let what = match (&self.completeness, self.published, self.dry_run) {
+        let what = match (self.completeness.map(Completeness::as_str), self.published, self.dry_run) {
             (Some(completeness), true, _) => format!("published, {completeness}"),
             (Some(completeness), false, true) => {
                 format!("rehearsed (--dry-run), {completeness}; nothing published or sent")
@@ -180,18 +180,19 @@ impl DestinationEnding {
 
 fn source_line(source: &SourceEntry) -> String {
     let mut parts = Vec::new();
-    for list in source.lists.iter().filter(|list| list.kind != "user-details") {
+    for list in source.lists.iter().filter(|list| list.kind != ListKind::UserDetails) {
         let of = list.expected.map_or_else(String::new, |expected| format!(" of {}", thousands(expected)));
-        parts.push(match (list.coverage.as_str(), list.distinct) {
-            ("not-offered", _) => format!("{} not offered", list.kind),
-            ("failed", 0) => format!("{} unknown", list.kind),
-            (_, distinct) => format!("{}{of} {}", thousands(distinct), list.kind),
+        let kind = list.kind.as_str();
+        parts.push(match (&list.coverage, list.distinct) {
+            (Coverage::NotOffered, _) => format!("{kind} not offered"),
+            (Coverage::Failed { .. }, 0) => format!("{kind} unknown"),
+            (_, distinct) => format!("{}{of} {kind}", thousands(distinct)),
         });
     }
     let counts = parts.join(", ");
     match &source.reason {
         None => format!("{}: {counts}, proven complete", source.name),
-        Some(reason) => format!("{}: {}: {counts}; {reason}", source.name, source.status.to_uppercase()),
+        Some(reason) => format!("{}: {}: {counts}; {reason}", source.name, source.status.as_str().to_uppercase()),
     }
 }
 

@@ -158,7 +158,7 @@ impl Suspect {
     pub(super) fn confirmed(&self, by: &str, at: Instant) -> ConfirmedShrink {
         ConfirmedShrink {
             source: self.source.clone(),
-            list: self.list.as_str().to_owned(),
+            list: self.list,
             before: self.before,
             now: self.now,
             gone: self.gone(),
@@ -199,8 +199,7 @@ impl Suspect {
 }
 
 fn rows_before(before: &[SourceEntry], source: &str, list: ListKind) -> Option<u64> {
-    let entry = before.iter().find(|entry| entry.name == source)?;
-    entry.lists.iter().find(|entry| entry.kind == list.as_str()).map(|entry| entry.distinct)
+    before.iter().find(|entry| entry.name == source)?.list(list).map(|list| list.distinct)
 }
 
 #[cfg(test)]

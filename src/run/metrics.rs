@@ -1,6 +1,8 @@
 //! The Prometheus textfile (for `node_exporter`'s textfile collector; text format 0.0.4). Pure.
 
 use super::ending::Ending;
+use crate::model::{ListKind, SourceStatus};
+use crate::snapshot::manifest::SourceEntry;
 use chrono::DateTime;
 use std::fmt::Write as _;
 
@@ -34,8 +36,8 @@ pub(super) fn render(ending: &Ending, last_complete: Option<i64>) -> String {
 fn metrics(ending: &Ending, last_complete: Option<i64>) -> Vec<Metric> {
     let alone = |value: f64| vec![(String::new(), value)];
     let metric = |name, help, samples| Metric { name, help, samples };
-    let by_source = |pick: &dyn Fn(&crate::snapshot::manifest::SourceEntry) -> Option<f64>| {
-        let sample = |s: &crate::snapshot::manifest::SourceEntry| Some((labels(&[("source", &s.name)]), pick(s)?));
+    let by_source = |pick: &dyn Fn(&SourceEntry) -> Option<f64>| {
+        let sample = |s: &SourceEntry| Some((labels(&[("source", &s.name)]), pick(s)?));
         ending.sources.iter().filter_map(sample).collect()
     };
     let finished = seconds(&ending.finished_at);
@@ -53,17 +55,17 @@ fn metrics(ending: &Ending, last_complete: Option<i64>) -> Vec<Metric> {
         metric(
             "source_complete",
             "1 if every list of the source was proven complete.",
-            by_source(&|s| Some(flag(s.status == "complete"))),
+            by_source(&|s| Some(flag(s.status == SourceStatus::Complete))),
         ),
         metric(
             "source_users",
             "Users that the source gave.",
-            by_source(&|s| list(s, "users").map(|l| number(l.distinct))),
+            by_source(&|s| s.list(ListKind::Users).map(|l| number(l.distinct))),
         ),
         metric(
             "source_groups",
             "Groups that the source gave.",
-            by_source(&|s| list(s, "groups").map(|l| number(l.distinct))),
+            by_source(&|s| s.list(ListKind::Groups).map(|l| number(l.distinct))),
         ),
         metric(
             "source_requests",
@@ -94,13 +96,6 @@ fn metrics(ending: &Ending, last_complete: Option<i64>) -> Vec<Metric> {
 
 fn destinations(ending: &Ending, pick: impl Fn(&super::ending::DestinationEnding) -> u64) -> Vec<(String, f64)> {
     ending.destinations.iter().map(|d| (labels(&[("destination", &d.destination)]), number(pick(d)))).collect()
-}
-
-fn list<'a>(
-    source: &'a crate::snapshot::manifest::SourceEntry,
-    kind: &str,
-) -> Option<&'a crate::snapshot::manifest::ListEntry> {
-    source.lists.iter().find(|list| list.kind == kind)
 }
 
 fn seconds(instant: &str) -> Option<f64> {

@@ -38,7 +38,9 @@ use crate::diff::{Heard, Side, Since};
 use crate::event::{Event, Observer};
 use crate::exceptions::Use;
 use crate::lifecycle::Past;
-use crate::model::{Finding, Instant, Inventory, Roll, Severity, SourceName, SourceStatus, Verdict, instant_text};
+use crate::model::{
+    Completeness, Finding, Instant, Inventory, Roll, Severity, SourceName, SourceStatus, Verdict, instant_text,
+};
 use crate::rules::{self, Before};
 use crate::snapshot::retention::{self, Plan, Terms};
 use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
@@ -379,7 +381,7 @@ impl Run<'_> {
             verdicts: &judged.verdicts,
             since: &judged.since,
             base,
-            is_complete: self.is_complete(&judged.inventory),
+            completeness: Completeness::of(self.is_complete(&judged.inventory)),
             omitted: self.order.omitted(),
             warnings: Vec::new(),
             confirmed_shrinks: Vec::new(),

@@ -30,7 +30,7 @@ pub(super) fn publish(
     let batch = tell::stage_completed(run, facts, &manifest, &sha256, spool)?;
     run.go_on()?;
     let path = sealed.publish()?;
-    run.observer.tell(&Event::Published { path: &path, completeness: &manifest.completeness });
+    run.observer.tell(&Event::Published { path: &path, completeness: manifest.completeness });
     ending.published = true;
     ending.report = run.order.config.output.html.then(|| path.join(page::FILE));
     ending.snapshot = Some(path);
@@ -56,7 +56,7 @@ fn write_files(
         csv: output.csv,
         parquet: output.parquet,
         dialect: output.dialect,
-        completeness: facts.completeness(),
+        completeness: facts.completeness,
     };
     let written = staging.write_tables(&tables, &choice)?;
     if run.order.config.exceptions.is_some() {

@@ -80,7 +80,7 @@ pub(super) fn stage_completed(
     }
     let pending = spool.pending()?;
     let mut completed = Completed {
-        completeness: manifest.completeness.clone(),
+        completeness: manifest.completeness,
         manifest_sha256: manifest_sha256.to_owned(),
         accounts: manifest.counts.users,
         groups: manifest.counts.groups,
@@ -107,7 +107,7 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -
         name: source.name.clone(),
         kind: source.kind.clone(),
         url: source.url.clone(),
-        status: source.status.clone(),
+        status: source.status,
     });
     RunFacts {
         run_id: run.run_id.clone(),

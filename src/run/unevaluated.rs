@@ -2,6 +2,7 @@
 //! a clean one. Pure.
 
 use super::ending::thousands;
+use crate::model::Outcome;
 use crate::snapshot::manifest::{RuleEntry, SourceEntry};
 
 /// Rules about single accounts, in the order in which they are named.
@@ -43,7 +44,7 @@ fn line(source: &str, rules: &[RuleEntry]) -> Option<String> {
 
 /// `stale-login of all 250 accounts`, `no-group of 3 of 250 accounts`.
 fn accounts(entry: &RuleEntry) -> Option<String> {
-    let (subjects, undetermined) = (entry.subjects?, entry.undetermined.filter(|count| *count > 0)?);
+    let Outcome::Judged { subjects, undetermined: undetermined @ 1.. } = entry.outcome else { return None };
     let of = if undetermined == subjects {
         format!("all {}", thousands(subjects))
     } else {
@@ -56,8 +57,9 @@ fn accounts(entry: &RuleEntry) -> Option<String> {
 fn reasons(entries: &[&RuleEntry]) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for entry in entries {
+        let Outcome::Undetermined { why } = &entry.outcome else { continue };
         // What follows a colon is in the line of the source already.
-        let Some(why) = entry.why.as_deref().and_then(|why| why.split(": ").next()) else { continue };
+        let why = why.split_once(": ").map_or(why.as_str(), |(first, _)| first);
         match reasons.iter_mut().find(|(known, _)| *known == why) {
             Some((_, rules)) => rules.push(&entry.rule),
             None => reasons.push((why, vec![&entry.rule])),
@@ -78,26 +80,21 @@ fn some_of(parts: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn entry(rule: &str, counts: Option<(u64, u64)>, why: Option<&str>) -> RuleEntry {
-        RuleEntry {
-            source: "eu".to_owned(),
-            rule: rule.to_owned(),
-            outcome: if why.is_some() { "undetermined" } else { "judged" }.to_owned(),
-            subjects: counts.map(|(subjects, _)| subjects),
-            undetermined: counts.map(|(_, undetermined)| undetermined),
-            why: why.map(str::to_owned),
-        }
+    fn entry(rule: &str, outcome: Outcome) -> RuleEntry {
+        RuleEntry { source: "eu".to_owned(), rule: rule.to_owned(), outcome }
     }
 
     #[test]
     fn accounts_without_data_are_counted_by_rule_and_rules_that_did_not_run_are_named_with_their_reason() {
+        let judged = |undetermined| Outcome::Judged { subjects: 250, undetermined };
+        let no_logins = Outcome::Undetermined { why: "the source does not report last logins".to_owned() };
         let rules = [
-            entry("stale-login", None, Some("the source does not report last logins")),
-            entry("never-logged-in", None, Some("the source does not report last logins")),
-            entry("no-group", Some((250, 250)), None),
-            entry("disabled-in-group", Some((250, 3)), None),
-            entry("shared-email", Some((250, 0)), None),
-            entry("data-quality", Some((250, 250)), None),
+            entry("stale-login", no_logins.clone()),
+            entry("never-logged-in", no_logins),
+            entry("no-group", judged(250)),
+            entry("disabled-in-group", judged(3)),
+            entry("shared-email", judged(0)),
+            entry("data-quality", judged(250)),
         ];
         assert_eq!(
             line("eu", &rules).unwrap(),

@@ -110,7 +110,7 @@ impl Observer for Log {
                 SourceStatus::Failed => tracing::error!(%source, reason, "source failed"),
             },
             Event::Published { path, completeness } => {
-                tracing::info!(path = %path.display(), completeness, "snapshot published");
+                tracing::info!(path = %path.display(), completeness = completeness.as_str(), "snapshot published");
             }
             Event::Delivery { destination, delivered, waiting, error: None } => {
                 tracing::info!(destination, delivered, waiting, "events delivered");

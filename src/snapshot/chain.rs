@@ -6,6 +6,7 @@
 
 use super::ledger::Entry;
 use super::manifest::Base;
+use crate::model::Completeness;
 use ahash::AHashMap;
 
 /// What is known of one snapshot.
@@ -15,8 +16,8 @@ pub struct Link {
     pub run_id: String,
     /// SHA-256 of its manifest, lower-case hex.
     pub manifest_sha256: String,
-    /// `complete` or `partial`.
-    pub completeness: String,
+    /// Whether everything was proven complete; `None` where the manifest cannot be understood.
+    pub completeness: Option<Completeness>,
     /// The instant of its ages.
     pub as_of: String,
     /// Its base.
@@ -41,7 +42,7 @@ impl Link {
         Self {
             run_id: entry.run_id,
             manifest_sha256: entry.manifest_sha256,
-            completeness: entry.completeness,
+            completeness: Some(entry.completeness),
             as_of: entry.as_of,
             base: entry.base,
             known: Known::Ledger,
@@ -49,7 +50,7 @@ impl Link {
     }
 
     fn is_complete(&self) -> bool {
-        self.completeness == "complete"
+        self.completeness == Some(Completeness::Complete)
     }
 }
 
@@ -245,7 +246,7 @@ mod tests {
         Link {
             run_id: name(day),
             manifest_sha256: hash(day),
-            completeness: if complete { "complete" } else { "partial" }.to_owned(),
+            completeness: Some(Completeness::of(complete)),
             as_of: String::new(),
             base: base.map(|day| Base { run_id: name(day), manifest_sha256: hash(day) }),
             known: Known::Manifest,
@@ -268,7 +269,7 @@ mod tests {
             run_id: link.run_id.clone(),
             manifest_sha256: link.manifest_sha256.clone(),
             base: link.base.clone(),
-            completeness: link.completeness.clone(),
+            completeness: link.completeness.unwrap(),
             as_of: link.as_of.clone(),
             removed_at: String::new(),
             reason: String::new(),
@@ -336,7 +337,7 @@ mod tests {
     #[test]
     fn a_manifest_that_cannot_be_understood_still_counts_by_its_hash() {
         let unreadable = |sha256: &str| Link {
-            completeness: "unreadable".to_owned(),
+            completeness: None,
             manifest_sha256: sha256.to_owned(),
             known: Known::Unreadable,
             ..link(1, true, None)

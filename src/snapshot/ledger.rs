@@ -9,7 +9,7 @@ use super::error::SnapshotError;
 use super::manifest::{Base, Header};
 use super::retention::Overdue;
 use super::{is_run_id, sync_folder};
-use crate::model::{Instant, instant_text};
+use crate::model::{Completeness, Instant, instant_text};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -30,8 +30,8 @@ pub struct Entry {
     /// The base that its manifest named: over removed snapshots the chain goes on here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
-    /// `complete` or `partial`.
-    pub completeness: String,
+    /// Whether everything was proven complete.
+    pub completeness: Completeness,
     /// The instant of its ages.
     pub as_of: String,
     /// When it was removed.
@@ -195,7 +195,7 @@ mod tests {
             run_id: run_id.to_owned(),
             manifest_sha256: "a".repeat(64),
             base: None,
-            completeness: "complete".to_owned(),
+            completeness: Completeness::Complete,
             as_of: "2026-11-23T02:00:00Z".to_owned(),
             removed_at: "2027-12-31T02:00:00Z".to_owned(),
             reason: "403 days old".to_owned(),

@@ -9,9 +9,9 @@ use super::manifest::{Manifest, SourceEntry};
 use super::read::read_manifest;
 use super::verify::{Problem, verify_but_for};
 use crate::model::{
-    Change, ChangeKind, ChangedGroup, Coverage, Finding, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant,
-    Inventory, LastLogin, ListKind, ListReport, Outside, OutsideMember, Roll, Rule, Severity, SourceIdentity,
-    SourceName, Subject, SubjectKind, Told, User, UserId, UserKind,
+    Change, ChangeKind, ChangedGroup, Finding, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant, Inventory,
+    LastLogin, Outside, OutsideMember, Roll, Rule, Severity, SourceIdentity, SourceName, Subject, SubjectKind, Told,
+    User, UserId, UserKind,
 };
 use crate::table::Table;
 use ahash::{AHashMap, AHashSet};
@@ -112,7 +112,7 @@ impl Archive {
 
     /// Accounts, groups, memberships, and how far each source's lists can be trusted.
     pub fn inventory(&self) -> Result<Inventory, SnapshotError> {
-        let mut sources = Sources::of(&self.path, &self.manifest)?;
+        let mut sources = Sources::of(&self.manifest);
         let mut words = Words::default();
         self.each(Table::Users, USERS, |row| {
             let user = user(row, &mut words)?;
@@ -298,10 +298,8 @@ struct Sources {
 }
 
 impl Sources {
-    fn of(folder: &Path, manifest: &Manifest) -> Result<Self, SnapshotError> {
-        let strange = |reason| SnapshotError::Manifest { path: folder.join(super::MANIFEST), reason };
-        let harvests: Result<Vec<Harvest>, String> = manifest.sources.iter().map(harvest).collect();
-        Ok(Self { harvests: harvests.map_err(strange)?, last: Cell::new(0) })
+    fn of(manifest: &Manifest) -> Self {
+        Self { harvests: manifest.sources.iter().map(harvest).collect(), last: Cell::new(0) }
     }
 
     fn harvest(&mut self, row: &Row<'_>) -> Result<&mut Harvest, String> {
@@ -320,38 +318,20 @@ impl Sources {
     }
 }
 
-fn harvest(entry: &SourceEntry) -> Result<Harvest, String> {
-    let lists: Result<Vec<ListReport>, String> = entry
-        .lists
-        .iter()
-        .map(|list| {
-            let unknown = |what: &str| format!("source {}: {what} is nothing that this program knows", entry.name);
-            Ok(ListReport {
-                kind: ListKind::parse(&list.kind).ok_or_else(|| unknown(&list.kind))?,
-                query: list.query.clone(),
-                expected: list.expected,
-                received: list.received,
-                distinct: list.distinct,
-                pages: list.pages,
-                passes: list.passes,
-                requests: list.requests,
-                coverage: Coverage::of_words(&list.coverage, &list.proof).ok_or_else(|| unknown(&list.coverage))?,
-            })
-        })
-        .collect();
+fn harvest(entry: &SourceEntry) -> Harvest {
     let identity = SourceIdentity {
         name: SourceName::from(entry.name.as_str()),
         kind: entry.kind.clone(),
         url: entry.url.clone(),
         client_id: entry.client_id.clone(),
     };
-    Ok(Harvest {
-        lists: lists?,
+    Harvest {
+        lists: entry.lists.clone(),
         clock_skew_seconds: entry.clock_skew_seconds,
         tls_certificate_sha256: entry.tls_certificate_sha256.clone(),
         hides_inactive: entry.hides_inactive,
         ..Harvest::of(identity)
-    })
+    }
 }
 
 fn user(row: &Row<'_>, words: &mut Words) -> Result<User, String> {

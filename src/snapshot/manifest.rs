@@ -3,7 +3,7 @@
 //! Format versions: 1 = first. Fields that came later and that a reader may pass over (absent where there is nothing to say):
 //! `counts.statuses`, `confirmed_shrinks`.
 
-use crate::model::{Harvest, ListReport};
+use crate::model::{Completeness, Coverage, Harvest, ListKind, ListReport, Outcome, SourceStatus, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,8 +29,8 @@ pub struct Manifest {
     pub started_at: String,
     /// Wall clock when the tables were written.
     pub finished_at: String,
-    /// `complete` or `partial`.
-    pub completeness: String,
+    /// Whether every list of every configured source was proven complete.
+    pub completeness: Completeness,
     /// One entry a source.
     pub sources: Vec<SourceEntry>,
     /// Every threshold and list in force, by configuration key.
@@ -61,7 +61,7 @@ pub struct Manifest {
 impl Manifest {
     /// Whether every list of every source was proven complete.
     pub fn is_complete(&self) -> bool {
-        self.completeness == "complete"
+        self.completeness == Completeness::Complete
     }
 }
 
@@ -70,8 +70,8 @@ impl Manifest {
 pub struct ConfirmedShrink {
     /// Source.
     pub source: String,
-    /// `users`, `groups`, …
-    pub list: String,
+    /// Which list.
+    pub list: ListKind,
     /// Rows in the base, if the list was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
@@ -93,8 +93,8 @@ pub struct ConfirmedShrink {
 pub struct Header {
     /// Its run.
     pub run_id: String,
-    /// `complete` or `partial`.
-    pub completeness: String,
+    /// Whether everything was proven complete.
+    pub completeness: Completeness,
     /// The instant of all ages.
     pub as_of: String,
     /// The complete snapshot before it.
@@ -122,13 +122,13 @@ pub struct SourceEntry {
     pub url: String,
     /// API account.
     pub client_id: String,
-    /// `complete`, `partial` or `failed`.
-    pub status: String,
+    /// What it came to.
+    pub status: SourceStatus,
     /// Why it is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// How each list was read.
-    pub lists: Vec<ListEntry>,
+    pub lists: Vec<ListReport>,
     /// Server's clock minus ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<i64>,
@@ -148,56 +148,23 @@ impl SourceEntry {
             kind: harvest.source.kind.clone(),
             url: harvest.source.url.clone(),
             client_id: harvest.source.client_id.clone(),
-            status: harvest.status().as_str().to_owned(),
+            status: harvest.status(),
             reason: harvest.reason(),
-            lists: harvest.lists.iter().map(ListEntry::of).collect(),
+            lists: harvest.lists.clone(),
             clock_skew_seconds: harvest.clock_skew_seconds,
             tls_certificate_sha256: harvest.tls_certificate_sha256.clone(),
             hides_inactive: harvest.hides_inactive,
         }
     }
-}
 
-/// One list of one source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListEntry {
-    /// `users`, `groups`, …
-    pub kind: String,
-    /// Path and query of the first page.
-    pub query: String,
-    /// `complete`, `drifted`, `failed` or `not-offered`.
-    pub coverage: String,
-    /// The source's total.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected: Option<u64>,
-    /// Rows that came.
-    pub received: u64,
-    /// Different ids among them.
-    pub distinct: u64,
-    /// Pages that came.
-    pub pages: u64,
-    /// Readings that the proof took.
-    pub passes: u64,
-    /// HTTP requests, retries included.
-    pub requests: u64,
-    /// The proof, or what could not be proven.
-    pub proof: String,
-}
+    /// How this list was read.
+    pub fn list(&self, kind: ListKind) -> Option<&ListReport> {
+        self.lists.iter().find(|list| list.kind == kind)
+    }
 
-impl ListEntry {
-    fn of(list: &ListReport) -> Self {
-        Self {
-            kind: list.kind.as_str().to_owned(),
-            query: list.query.clone(),
-            coverage: list.coverage.as_str().to_owned(),
-            expected: list.expected,
-            received: list.received,
-            distinct: list.distinct,
-            pages: list.pages,
-            passes: list.passes,
-            requests: list.requests,
-            proof: list.coverage.words().to_owned(),
-        }
+    /// The coverage of a list; `NotOffered` if it was never read.
+    pub fn coverage(&self, kind: ListKind) -> &Coverage {
+        Coverage::of_list(&self.lists, kind)
     }
 }
 
@@ -215,19 +182,19 @@ pub struct PolicyEntry {
 pub struct RuleEntry {
     /// Source.
     pub source: String,
-    /// Rule id.
+    /// Rule id. Text: only the policy knows custom rules.
     pub rule: String,
-    /// `judged`, `undetermined` or `off`.
-    pub outcome: String,
-    /// Subjects that it looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subjects: Option<u64>,
-    /// Subjects for which the data did not suffice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undetermined: Option<u64>,
-    /// What it lacked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
+    /// With what result.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl RuleEntry {
+    /// What is said of one rule over one source.
+    pub fn of(verdict: &Verdict) -> Self {
+        let Verdict { source, rule, outcome } = verdict;
+        Self { source: source.to_string(), rule: rule.as_str().to_owned(), outcome: outcome.clone() }
+    }
 }
 
 /// A link of the chain.
@@ -269,4 +236,79 @@ pub struct Counts {
     pub statuses: BTreeMap<String, u64>,
     /// Changes by kind.
     pub changes: BTreeMap<String, u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Rule, SourceIdentity};
+    use serde_json::json;
+
+    /// As the first version wrote it: what is written here is read by other programs.
+    const SOURCE: &str = concat!(
+        r#"{"name":"eu","kind":"pra","url":"u","client_id":"c","status":"partial","reason":"groups: moved; members: 403","#,
+        r#""lists":[{"kind":"users","query":"q","coverage":"complete","expected":2,"received":2,"distinct":2,"pages":1,"#,
+        r#""passes":1,"requests":1,"proof":"total 2"},{"kind":"groups","query":"","coverage":"drifted","received":2,"#,
+        r#""distinct":2,"pages":1,"passes":1,"requests":1,"proof":"moved"},{"kind":"members","query":"","#,
+        r#""coverage":"failed","received":2,"distinct":2,"pages":1,"passes":1,"requests":1,"proof":"403"},"#,
+        r#"{"kind":"api-accounts","query":"","coverage":"not-offered","received":2,"distinct":2,"pages":1,"passes":1,"#,
+        r#""requests":1,"proof":"the source does not offer this list"}]}"#
+    );
+    const RULES: &str = concat!(
+        r#"[{"source":"eu","rule":"no-mfa","outcome":"judged","subjects":7,"undetermined":2},"#,
+        r#"{"source":"eu","rule":"no-mfa","outcome":"undetermined","why":"w"},"#,
+        r#"{"source":"eu","rule":"no-mfa","outcome":"off"}]"#
+    );
+
+    #[test]
+    fn sources_and_rules_are_written_with_the_words_and_keys_of_the_first_version_and_read_back() {
+        let identity = SourceIdentity {
+            name: "eu".into(),
+            kind: "pra".to_owned(),
+            url: "u".to_owned(),
+            client_id: "c".to_owned(),
+        };
+        let list = |kind, coverage| ListReport::of_rows(kind, 2, coverage);
+        let users = list(ListKind::Users, Coverage::Complete { proof: "total 2".to_owned() });
+        let lists = vec![
+            ListReport { query: "q".to_owned(), expected: Some(2), ..users },
+            list(ListKind::Groups, Coverage::Drifted { why: "moved".to_owned() }),
+            list(ListKind::Members, Coverage::Failed { error: "403".to_owned() }),
+            list(ListKind::ApiAccounts, Coverage::NotOffered),
+        ];
+        let source = SourceEntry::of(&Harvest { lists, ..Harvest::of(identity) });
+        assert_eq!(serde_json::to_string(&source).unwrap(), SOURCE);
+        assert_eq!(serde_json::from_str::<SourceEntry>(SOURCE).unwrap(), source);
+
+        let outcomes = [
+            Outcome::Judged { subjects: 7, undetermined: 2 },
+            Outcome::Undetermined { why: "w".to_owned() },
+            Outcome::Off,
+        ];
+        let rules = outcomes.map(|outcome| RuleEntry::of(&Verdict { source: "eu".into(), rule: Rule::NoMfa, outcome }));
+        assert_eq!(serde_json::to_string(&rules).unwrap(), RULES);
+        assert_eq!(serde_json::from_str::<Vec<RuleEntry>>(RULES).unwrap(), rules);
+    }
+
+    #[test]
+    fn every_word_is_written_as_it_is_shown() {
+        for kind in ListKind::ALL {
+            assert_eq!(json!(kind), kind.as_str());
+        }
+        for status in [SourceStatus::Complete, SourceStatus::Partial, SourceStatus::Failed] {
+            assert_eq!(json!(status), status.as_str());
+        }
+        for completeness in [Completeness::Complete, Completeness::Partial] {
+            assert_eq!(json!(completeness), completeness.as_str());
+        }
+    }
+
+    #[test]
+    fn unknown_word_is_refused() {
+        for (known, unknown) in [("\"drifted\"", "\"moving\""), ("\"partial\"", "\"half\""), ("\"members\"", "\"x\"")] {
+            let error = serde_json::from_str::<SourceEntry>(&SOURCE.replace(known, unknown)).unwrap_err().to_string();
+            assert!(error.contains("unknown variant"), "{error}");
+        }
+        assert!(serde_json::from_str::<Vec<RuleEntry>>(&RULES.replace("judged", "perhaps")).is_err());
+    }
 }

@@ -6,6 +6,7 @@ use super::file::{HashingFile, Register, create_new, sha256_of};
 use super::manifest::{FileEntry, Manifest};
 use super::pages::{PAGES, PagesLog};
 use super::{LATEST, LATEST_STAGED, MANIFEST, STAGING, create_folder, sync_folder};
+use crate::model::Completeness;
 use crate::table::{About, CsvDialect, Table, Tables};
 use std::fs;
 use std::io::Write;
@@ -15,15 +16,15 @@ use std::sync::Arc;
 
 /// Which tables to write and how.
 #[derive(Clone, Copy, Debug)]
-pub struct TableChoice<'a> {
+pub struct TableChoice {
     /// Write CSV.
     pub csv: bool,
     /// Write Parquet.
     pub parquet: bool,
     /// Dialect of the CSV files.
     pub dialect: CsvDialect,
-    /// `complete` or `partial`, for the Parquet metadata.
-    pub completeness: &'a str,
+    /// For the Parquet metadata.
+    pub completeness: Completeness,
 }
 
 /// What writing the tables came to.
@@ -67,7 +68,7 @@ impl Staging {
     }
 
     /// Writes every table in the chosen formats.
-    pub fn write_tables(&self, tables: &Tables<'_>, choice: &TableChoice<'_>) -> Result<TablesWritten, SnapshotError> {
+    pub fn write_tables(&self, tables: &Tables<'_>, choice: &TableChoice) -> Result<TablesWritten, SnapshotError> {
         let mut written = TablesWritten::default();
         for table in Table::ALL {
             if choice.csv {
@@ -88,7 +89,12 @@ impl Staging {
         Ok(written.guarded_cells)
     }
 
-    fn write_parquet(&self, tables: &Tables<'_>, table: Table, completeness: &str) -> Result<(), SnapshotError> {
+    fn write_parquet(
+        &self,
+        tables: &Tables<'_>,
+        table: Table,
+        completeness: Completeness,
+    ) -> Result<(), SnapshotError> {
         let mut file = self.writer(&format!("{}.parquet", table.as_str()))?;
         let path = file.path().to_owned();
         let about = About { run_id: &self.run_id, completeness };

@@ -2,6 +2,7 @@
 
 use super::manifest::{Counts, FORMAT_VERSION, Manifest, Tool};
 use super::*;
+use crate::model::Completeness;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
@@ -22,7 +23,7 @@ fn place() -> Place {
     Place { folder, store }
 }
 
-fn manifest(run_id: &str, completeness: &str) -> Manifest {
+fn manifest(run_id: &str, completeness: Completeness) -> Manifest {
     Manifest {
         format_version: FORMAT_VERSION,
         run_id: run_id.to_owned(),
@@ -32,7 +33,7 @@ fn manifest(run_id: &str, completeness: &str) -> Manifest {
         as_of: "2026-11-23T02:00:00Z".to_owned(),
         started_at: "2026-11-23T02:00:00Z".to_owned(),
         finished_at: "2026-11-23T02:00:01Z".to_owned(),
-        completeness: completeness.to_owned(),
+        completeness,
         sources: Vec::new(),
         policy: BTreeMap::new(),
         config_sha256: String::new(),
@@ -48,7 +49,7 @@ fn manifest(run_id: &str, completeness: &str) -> Manifest {
 }
 
 /// As a run does it: with the latest one as its base.
-fn sealed(store: &LockedStore, run_id: &str, completeness: &str) -> Sealed {
+fn sealed(store: &LockedStore, run_id: &str, completeness: Completeness) -> Sealed {
     let staging = store.stage(run_id).unwrap();
     staging.add("users.csv", b"id\r\n1\r\n", Some(1)).unwrap();
     let base = store.latest().unwrap();
@@ -71,7 +72,7 @@ fn names(path: &Path) -> Vec<String> {
 #[test]
 fn a_published_snapshot_is_private_and_latest_leads_to_it() {
     let Place { store, folder } = place();
-    let path = sealed(&store, FIRST, "complete").publish().unwrap();
+    let path = sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&path), mode(&path.join("users.csv")), mode(&path.join(MANIFEST))), (0o700, 0o600, 0o600));
     assert_eq!(fs::read_link(store.dir().join(LATEST)).unwrap(), Path::new(FIRST));
@@ -83,8 +84,8 @@ fn a_published_snapshot_is_private_and_latest_leads_to_it() {
 #[test]
 fn a_partial_snapshot_never_becomes_latest() {
     let Place { store, folder } = place();
-    sealed(&store, FIRST, "complete").publish().unwrap();
-    sealed(&store, SECOND, "partial").publish().unwrap();
+    sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
+    sealed(&store, SECOND, Completeness::Partial).publish().unwrap();
     assert_eq!(store.snapshots().unwrap(), [FIRST, SECOND]);
     assert_eq!(store.latest().unwrap().unwrap().run_id, FIRST);
     drop(folder);
@@ -94,7 +95,7 @@ fn a_partial_snapshot_never_becomes_latest() {
 fn what_is_dropped_before_it_is_published_leaves_nothing() {
     let Place { store, folder } = place();
     drop(store.stage(FIRST).unwrap());
-    drop(sealed(&store, FIRST, "complete"));
+    drop(sealed(&store, FIRST, Completeness::Complete));
     assert_eq!(names(store.dir()), [LOCK]);
     drop(folder);
 }
@@ -102,7 +103,7 @@ fn what_is_dropped_before_it_is_published_leaves_nothing() {
 #[test]
 fn what_a_kill_leaves_is_seen_by_nobody_and_cleaned_by_the_next_run() {
     let Place { store, folder } = place();
-    std::mem::forget(sealed(&store, FIRST, "complete"));
+    std::mem::forget(sealed(&store, FIRST, Completeness::Complete));
     assert_eq!(store.snapshots().unwrap(), [""; 0]);
     assert!(store.latest().unwrap().is_none());
     assert_eq!(store.clean_leftovers().unwrap().len(), 1);
@@ -113,8 +114,8 @@ fn what_a_kill_leaves_is_seen_by_nobody_and_cleaned_by_the_next_run() {
 #[test]
 fn after_a_kill_between_publishing_and_linking_the_newest_complete_one_is_latest() {
     let Place { store, folder } = place();
-    sealed(&store, FIRST, "complete").publish().unwrap();
-    sealed(&store, SECOND, "complete").publish().unwrap();
+    sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
+    sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
     // As if the second one's link had not been replaced any more.
     fs::remove_file(store.dir().join(LATEST)).unwrap();
     std::os::unix::fs::symlink(FIRST, store.dir().join(LATEST)).unwrap();
@@ -127,8 +128,8 @@ fn after_a_kill_between_publishing_and_linking_the_newest_complete_one_is_latest
 #[test]
 fn a_run_whose_clock_was_a_year_ahead_is_not_latest_for_a_year() {
     let Place { store, folder } = place();
-    sealed(&store, "20271123T020000Z-0001", "complete").publish().unwrap();
-    sealed(&store, SECOND, "complete").publish().unwrap();
+    sealed(&store, "20271123T020000Z-0001", Completeness::Complete).publish().unwrap();
+    sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
     store.clean_leftovers().unwrap();
     assert_eq!(store.latest().unwrap().unwrap().run_id, SECOND);
     assert_eq!(fs::read_link(store.dir().join(LATEST)).unwrap(), Path::new(SECOND));
@@ -138,8 +139,8 @@ fn a_run_whose_clock_was_a_year_ahead_is_not_latest_for_a_year() {
 #[test]
 fn a_link_that_leads_nowhere_is_made_anew() {
     let Place { store, folder } = place();
-    sealed(&store, FIRST, "complete").publish().unwrap();
-    sealed(&store, SECOND, "complete").publish().unwrap();
+    sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
+    sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
     fs::remove_file(store.dir().join(LATEST)).unwrap();
     std::os::unix::fs::symlink("gone", store.dir().join(LATEST)).unwrap();
     store.clean_leftovers().unwrap();
@@ -152,10 +153,10 @@ fn a_manifest_that_does_not_list_what_is_there_is_not_sealed() {
     let Place { store, folder } = place();
     let staging = store.stage(FIRST).unwrap();
     staging.add("users.csv", b"id\r\n", Some(0)).unwrap();
-    assert!(matches!(staging.seal(&manifest(FIRST, "complete")), Err(SnapshotError::Unsealable { .. })));
+    assert!(matches!(staging.seal(&manifest(FIRST, Completeness::Complete)), Err(SnapshotError::Unsealable { .. })));
     let staging = store.stage(SECOND).unwrap();
     let unfinished = staging.writer("users.csv").unwrap();
-    let listed = Manifest { files: staging.files(), ..manifest(SECOND, "complete") };
+    let listed = Manifest { files: staging.files(), ..manifest(SECOND, Completeness::Complete) };
     assert!(staging.seal(&listed).unwrap_err().to_string().contains("not finished"));
     drop((unfinished, folder));
 }
@@ -174,7 +175,7 @@ fn two_runs_never_hold_one_lock() {
 #[test]
 fn every_way_to_tamper_is_named() {
     let Place { store, folder } = place();
-    let path = sealed(&store, FIRST, "complete").publish().unwrap();
+    let path = sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
     let users = path.join("users.csv");
     let problem = || verify(&path).unwrap_err().remove(0);
     fs::write(&users, b"id\r\n2\r\n").unwrap();
@@ -194,7 +195,7 @@ fn every_way_to_tamper_is_named() {
 #[test]
 fn a_copy_under_any_name_but_another_runs_can_be_verified() {
     let Place { store, folder } = place();
-    let path = sealed(&store, FIRST, "complete").publish().unwrap();
+    let path = sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
     let copy = folder.path().join("copy-for-the-auditor");
     fs::rename(&path, &copy).unwrap();
     assert!(verify(&copy).is_ok());
@@ -206,7 +207,7 @@ fn a_copy_under_any_name_but_another_runs_can_be_verified() {
 #[test]
 fn the_snapshot_that_latest_names_is_never_removed() {
     let Place { store, folder } = place();
-    sealed(&store, FIRST, "complete").publish().unwrap();
+    sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
     assert!(matches!(prune(&store, FIRST), Err(SnapshotError::IsLatest { .. })));
     assert_eq!(store.snapshots().unwrap(), [FIRST]);
     drop(folder);
@@ -217,7 +218,7 @@ fn a_row_count_that_is_not_the_file_s_is_told_though_every_byte_is_the_manifest_
     let Place { store, folder } = place();
     let staging = store.stage(FIRST).unwrap();
     staging.add("users.csv", b"id\r\n1\r\n\"2\r\n3\"\r\n", Some(3)).unwrap();
-    let manifest = Manifest { files: staging.files(), ..manifest(FIRST, "complete") };
+    let manifest = Manifest { files: staging.files(), ..manifest(FIRST, Completeness::Complete) };
     let path = staging.seal(&manifest).unwrap().publish().unwrap();
     let problem = verify(&path).unwrap_err().remove(0);
     assert_eq!(problem, Problem::Rows { path: "users.csv".to_owned(), expected: 3, found: 2 });
@@ -227,13 +228,13 @@ fn a_row_count_that_is_not_the_file_s_is_told_though_every_byte_is_the_manifest_
 #[test]
 fn the_chain_is_intact_broken_or_pruned_and_these_are_told_apart() {
     let Place { store, folder } = place();
-    let base = sealed(&store, FIRST, "complete");
+    let base = sealed(&store, FIRST, Completeness::Complete);
     let manifest_sha256 = base.manifest_sha256().to_owned();
     let base_path = base.publish().unwrap();
     assert_eq!(verify(&base_path).unwrap().base, BaseLink::First);
     let staging = store.stage(SECOND).unwrap();
     let base = Some(manifest::Base { run_id: FIRST.to_owned(), manifest_sha256 });
-    let manifest = Manifest { base, ..manifest(SECOND, "complete") };
+    let manifest = Manifest { base, ..manifest(SECOND, Completeness::Complete) };
     let path = staging.seal(&manifest).unwrap().publish().unwrap();
     assert_eq!(verify(&path).unwrap().base, BaseLink::Intact(FIRST.to_owned()));
     let text = fs::read_to_string(base_path.join(MANIFEST)).unwrap();

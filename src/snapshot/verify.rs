@@ -7,6 +7,7 @@ use super::ledger::Ledger;
 use super::manifest::{Base, FileEntry, Manifest};
 use super::read::read_manifest;
 use super::{MANIFEST, is_run_id, names_in};
+use crate::model::Completeness;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -18,8 +19,8 @@ use std::path::Path;
 pub struct Verified {
     /// Its run.
     pub run_id: String,
-    /// `complete` or `partial`.
-    pub completeness: String,
+    /// Whether everything was proven complete.
+    pub completeness: Completeness,
     /// Files that were compared, the manifest not counted.
     pub files: usize,
     /// SHA-256 of `manifest.json`, lower-case hex.

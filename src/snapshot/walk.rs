@@ -141,7 +141,7 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<Problem>) {
             let link = Link {
                 run_id: run_id.to_owned(),
                 manifest_sha256,
-                completeness: manifest.completeness,
+                completeness: Some(manifest.completeness),
                 as_of: manifest.as_of,
                 base: manifest.base,
                 known: Known::Manifest,
@@ -153,7 +153,7 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<Problem>) {
             let link = Link {
                 run_id: run_id.to_owned(),
                 manifest_sha256: sha256_of(&bytes),
-                completeness: "unreadable".to_owned(),
+                completeness: None,
                 as_of: String::new(),
                 base: None,
                 known: Known::Unreadable,

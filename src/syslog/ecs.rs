@@ -164,7 +164,9 @@ pub(super) fn completed(
     let changed: u64 = completed.changes.values().sum();
     let message = format!(
         "run.completed: {}: {} accounts, {} groups, {changed} changes, {found} findings, {emitted} events",
-        completed.completeness, completed.accounts, completed.groups
+        completed.completeness.as_str(),
+        completed.accounts,
+        completed.groups
     );
     let mut body = common(facts, &message);
     body.insert("event".to_owned(), of_run("run.completed", id, severity, "success", None));

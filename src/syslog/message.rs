@@ -1,7 +1,7 @@
 //! Which findings and which facts of a run become messages. Pure.
 
 use super::ecs;
-use crate::model::{Change, Finding, Fingerprint, Instant, Severity};
+use crate::model::{Change, Completeness, Finding, Fingerprint, Instant, Severity, SourceStatus};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ pub struct SourceFacts {
     pub kind: String,
     /// Base address.
     pub url: String,
-    /// `complete`, `partial` or `failed`.
-    pub status: String,
+    /// What it came to.
+    pub status: SourceStatus,
 }
 
 /// What is true of the whole run.
@@ -57,8 +57,8 @@ pub struct RunFacts {
 /// How a run that published ended.
 #[derive(Clone, Debug)]
 pub struct Completed {
-    /// `complete` or `partial`.
-    pub completeness: String,
+    /// Whether everything was proven complete.
+    pub completeness: Completeness,
     /// SHA-256 of the manifest: an anchor on another system.
     pub manifest_sha256: String,
     /// Users.
@@ -116,8 +116,11 @@ fn of_finding(facts: &RunFacts, finding: &Finding, sequence: u64) -> Message {
 }
 
 fn of_completed(facts: &RunFacts, completed: &Completed, emitted: u64) -> Message {
-    let id = event_id("run.completed", &completed.completeness, facts);
-    let severity = if completed.completeness == "complete" { Severity::Info } else { Severity::High };
+    let id = event_id("run.completed", completed.completeness.as_str(), facts);
+    let severity = match completed.completeness {
+        Completeness::Complete => Severity::Info,
+        Completeness::Partial => Severity::High,
+    };
     let body = ecs::completed(facts, completed, &id, emitted, severity);
     Message { code: "run.completed".to_owned(), severity, at: facts.now, body }
 }

@@ -10,7 +10,9 @@ use super::format::{Sender, render};
 use super::message::{Completed, Message, RunFacts, of_failed, of_published, of_test};
 use super::spool::{Spool, waiting_runs};
 use super::*;
-use crate::model::{Finding, FindingStatus, Fingerprint, Rule, Severity, SourceName, Subject, SubjectKind};
+use crate::model::{
+    Completeness, Finding, FindingStatus, Fingerprint, Rule, Severity, SourceName, Subject, SubjectKind,
+};
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -84,7 +86,7 @@ fn finding(name: &str, evidence: &str) -> Finding {
 
 fn completed() -> Completed {
     Completed {
-        completeness: "complete".to_owned(),
+        completeness: Completeness::Complete,
         manifest_sha256: "a".repeat(64),
         accounts: 1,
         groups: 1,

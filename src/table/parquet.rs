@@ -83,7 +83,7 @@ fn properties<R>(columns: &[Column<'_, R>], about: &About<'_>) -> Result<WriterP
         .set_key_value_metadata(Some(vec![
             pair("run_id", about.run_id.to_owned()),
             pair("schema_version", SCHEMA_VERSION.to_string()),
-            pair("completeness", about.completeness.to_owned()),
+            pair("completeness", about.completeness.as_str().to_owned()),
         ]));
     for column in columns.iter().filter(|c| c.values == Values::Repeat) {
         let path = match column.get {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    ChangeKind, Classes, Extra, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant, LastLogin, Rule,
-    Severity, SourceIdentity, SourceName, Subject, SubjectKind, Told, User, UserKind,
+    ChangeKind, Classes, Completeness, Extra, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant, LastLogin,
+    Rule, Severity, SourceIdentity, SourceName, Subject, SubjectKind, Told, User, UserKind,
 };
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use chrono::DateTime;
 use proptest::prelude::*;
 
-const ABOUT: About<'static> = About { run_id: "20261123T020000Z-7f3a", completeness: "complete" };
+const ABOUT: About<'static> = About { run_id: "20261123T020000Z-7f3a", completeness: Completeness::Complete };
 
 fn harvest(name: &str, users: Vec<User>, groups: Vec<Group>) -> Harvest {
     Harvest {

@@ -3,7 +3,9 @@
 use super::sample::{World, as_of, since};
 use super::tenant::{harvest, list};
 use crate::diff::Since;
-use crate::model::{Finding, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, Told, User};
+use crate::model::{
+    Completeness, Finding, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, Told, User,
+};
 use crate::report::{Grade, Standing};
 use crate::snapshot::manifest::ConfirmedShrink;
 use chrono::Duration;
@@ -60,7 +62,7 @@ fn confirmed(text: &str) -> ConfirmedShrink {
     let text = || text.to_owned();
     ConfirmedShrink {
         source: text(),
-        list: text(),
+        list: ListKind::VendorUsers,
         before: None,
         now: 7,
         gone: 3,
@@ -75,7 +77,6 @@ fn a_confirmed_shrink_is_shown_with_who_and_when_and_without_one_nothing_is_said
     assert!(!World::complete().page().contains("Confirmed by a person"));
     let shrink = |before| ConfirmedShrink {
         source: "appliance-eu".to_owned(),
-        list: "vendor-users".to_owned(),
         before,
         by: "root (sudo: alice)".to_owned(),
         at: "2026-11-23T08:15:00.25Z".to_owned(),
@@ -344,7 +345,7 @@ fn a_guard_that_is_off_does_not_count_nothing() {
 fn sources_that_were_left_out_are_named_among_what_was_not_checked() {
     let world = world_with(|world| {
         world.omitted = vec!["appliance-apac".to_owned()];
-        world.manifest.completeness = "partial".to_owned();
+        world.manifest.completeness = Completeness::Partial;
     });
     let view = world.view();
     assert!(view.unchecked.rows.iter().any(|item| item.what.as_str().contains("appliance-apac")));
@@ -478,7 +479,7 @@ fn a_privileged_group_shows_what_it_gained_and_where_that_is_not_known() {
     let partly = world_with(|world| {
         let Since::Base { comparison, .. } = &mut world.since else { panic!() };
         for compared in &mut comparison.sources {
-            compared.standing = crate::diff::Standing::InPart(vec!["groups"]);
+            compared.standing = crate::diff::Standing::InPart(vec![ListKind::Groups]);
         }
     });
     let some: Vec<u64> = gained(&partly).into_iter().flatten().collect();

@@ -3,8 +3,8 @@
 use crate::diff::{Compared, Comparison, Since, Standing};
 use crate::model::ChangeKind::{MembershipAdded, MembershipRemoved};
 use crate::model::{
-    Blocked, Change, ChangeKind, ChangedGroup, Classes, Fingerprint, Harvest, Inventory, SourceIdentity, Subject,
-    SubjectKind, Told, User,
+    Blocked, Change, ChangeKind, ChangedGroup, Classes, Fingerprint, Harvest, Inventory, ListKind, SourceIdentity,
+    Subject, SubjectKind, Told, User,
 };
 use crate::report::Context;
 
@@ -65,7 +65,7 @@ fn how_a_run_was_compared_comes_back() {
     let nobody = Inventory::default();
     let standings = [
         Standing::Whole,
-        Standing::InPart(vec!["users", "vendor-users"]),
+        Standing::InPart(vec![ListKind::Users, ListKind::VendorUsers]),
         Standing::Baseline,
         Standing::Gone,
         Standing::Failed,

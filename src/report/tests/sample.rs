@@ -4,7 +4,10 @@ use super::tenant::{harvest, list, same_people};
 use crate::clocks::Clocks;
 use crate::diff::{self, Side, Since};
 use crate::exceptions::{self, Applied, Exception, Use};
-use crate::model::{Classes, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, Rule, User, Verdict};
+use crate::model::{
+    Classes, Completeness, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, Rule, SourceStatus, User,
+    Verdict,
+};
 use crate::report::{Input, RuleInfo, View, html};
 use crate::rules::policy::Policy;
 use crate::rules::{self, Before, Judgement, frameworks};
@@ -167,7 +170,7 @@ fn classes() -> Classes {
 }
 
 fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
-    let complete = inventory.rolls.iter().all(|roll| roll.harvest.status().as_str() == "complete");
+    let complete = inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Complete);
     let total = |count: fn(&Roll) -> usize| inventory.rolls.iter().map(|roll| count(roll) as u64).sum::<u64>();
     let counts = Counts {
         users: total(|roll| roll.harvest.users.len()),
@@ -184,7 +187,7 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
         as_of: "2026-11-23T02:00:00Z".to_owned(),
         started_at: "2026-11-23T02:00:00Z".to_owned(),
         finished_at: "2026-11-23T02:00:04Z".to_owned(),
-        completeness: if complete { "complete" } else { "partial" }.to_owned(),
+        completeness: Completeness::of(complete),
         sources: inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest)).collect(),
         policy: policy_entries(),
         config_sha256: hash("configuration"),

@@ -3,7 +3,7 @@
 use super::super::manifest::{Counts, FORMAT_VERSION, Manifest, SourceEntry, Tool};
 use super::super::{Store, TableChoice};
 use super::*;
-use crate::model::{Classes, Finding, FindingStatus, Pattern, Rule};
+use crate::model::{Classes, Completeness, Coverage, Finding, FindingStatus, ListKind, ListReport, Pattern, Rule};
 use crate::table::{CsvDialect, Tables};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
@@ -126,7 +126,7 @@ fn manifest(inventory: &Inventory) -> Manifest {
         as_of: "2026-11-23T02:00:00Z".to_owned(),
         started_at: "2026-11-23T02:00:00Z".to_owned(),
         finished_at: "2026-11-23T02:00:01Z".to_owned(),
-        completeness: "partial".to_owned(),
+        completeness: Completeness::Partial,
         sources: sources.collect(),
         policy: BTreeMap::from([("privileged_groups".to_owned(), entry)]),
         config_sha256: String::new(),
@@ -148,7 +148,7 @@ fn published(inventory: &Inventory, csv: bool, parquet: bool, dialect: CsvDialec
     let staging = store.stage(RUN).unwrap();
     let findings = [finding()];
     let tables = Tables { inventory, findings: &findings, changes: &changes() };
-    let choice = TableChoice { csv, parquet, dialect, completeness: "partial" };
+    let choice = TableChoice { csv, parquet, dialect, completeness: Completeness::Partial };
     let guarded_cells = staging.write_tables(&tables, &choice).unwrap().guarded_cells;
     let manifest = Manifest { files: staging.files(), guarded_cells, ..manifest(inventory) };
     let path = staging.seal(&manifest).unwrap().publish().unwrap();

@@ -8,7 +8,7 @@ const THIRD: &str = "20261124T020000Z-0003";
 fn three() -> Place {
     let place = place();
     for run_id in [FIRST, SECOND, THIRD] {
-        sealed(&place.store, run_id, "complete").publish().unwrap();
+        sealed(&place.store, run_id, Completeness::Complete).publish().unwrap();
     }
     place
 }
@@ -35,7 +35,7 @@ fn a_removed_snapshot_stands_in_the_ledger_with_all_that_its_manifest_said_of_th
         run_id: SECOND.to_owned(),
         manifest_sha256: gone.manifest_sha256,
         base: gone.manifest.base,
-        completeness: "complete".to_owned(),
+        completeness: Completeness::Complete,
         as_of: "2026-11-23T02:00:00Z".to_owned(),
         removed_at: "2028-01-01T00:00:00Z".to_owned(),
         reason: "500 days old (keep_days 400), and not among the newest 10 (keep_runs)".to_owned(),
