@@ -109,7 +109,7 @@ fn stages(criterion: &mut Criterion) {
     let (classes, policy) = (classes(), Policy::default());
     let inventory = Inventory::join(vec![harvest.clone()], &classes);
     let findings = rules::judge(&inventory, &policy, as_of()).findings;
-    let tables = Tables { inventory: &inventory, findings: &findings, changes: &[] };
+    let tables = Tables { inventory: &inventory, findings: &findings, changes: &[], resolved: &[] };
     let about = About { run_id: "20261123T020000Z-0000", completeness: Completeness::Complete };
 
     let mut group = criterion.benchmark_group("user");

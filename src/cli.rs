@@ -91,8 +91,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Deliver what still waits in the spool; exit 0 when nothing waits any more, 5 otherwise
     Emit,
-    /// Remove snapshots that retention no longer keeps; never latest, the newest, one with a file HOLD in it, or one that events
-    /// in the spool are about
+    /// Remove snapshots that retention no longer keeps; never the targets of latest and latest-complete, one with a file HOLD in
+    /// it, or one whose events wait in the spool
     Prune(PruneArgs),
     /// Serve the simulated appliance until stopped; prints its addresses and a ready configuration
     #[cfg(feature = "sandbox")]
@@ -112,7 +112,8 @@ pub struct RunArgs {
     /// Read only this source; may be repeated. A snapshot without some configured source is partial
     #[arg(long = "source", value_name = "NAME")]
     pub sources: Vec<String>,
-    /// The one instant that every age is computed from, such as 2026-11-23T02:00:00Z; default now
+    /// The one instant that every age is computed from, such as 2026-11-23T02:00:00Z; default now. Never before that of the newest
+    /// snapshot: use --output for an earlier one
     #[arg(long, value_name = "RFC3339", value_parser = parse_instant)]
     pub as_of: Option<Instant>,
     /// Collect and judge, but publish and send nothing
@@ -121,9 +122,13 @@ pub struct RunArgs {
     /// Exit 10 when there is a finding of this severity or above
     #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
     pub fail_on: Option<Severity>,
-    /// Publish although a source came back empty or much smaller: you have checked that it is true
-    #[arg(long)]
-    pub allow_shrink: bool,
+    /// Publish this source although it came back empty or much smaller: you have checked that it is true. May be repeated; without it
+    /// such a source is set aside, and its rows stay as they were
+    #[arg(long, value_name = "SOURCE")]
+    pub allow_shrink: Vec<String>,
+    /// Publish into this folder instead of output.dir, and send nothing: to evaluate an earlier instant again
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
     /// One JSON object on stdout that sums up the run
     #[arg(long)]
     pub json: bool,
@@ -159,8 +164,8 @@ pub struct DemoArgs {
 /// `check`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CheckArgs {
-    /// Also get a token, read one page of each list and one list or record below it, print the requests of a run, compare clocks,
-    /// test write access and the syslog endpoint
+    /// Also get a token, read the first page of each list, of the members of every group and of the users of every vendor (at
+    /// most 200 of each in a source), print the requests of a run, compare clocks, test write access and the syslog endpoint
     #[arg(long)]
     pub online: bool,
 }
@@ -170,8 +175,8 @@ pub struct CheckArgs {
 pub struct VerifyArgs {
     /// Folder of the snapshot; with --chain the folder of all snapshots (output.dir), or any snapshot in it
     pub dir: PathBuf,
-    /// Check every snapshot of the folder, and the links between them: a base that retention removed stands in pruned.jsonl, any
-    /// other that is not there or has changed breaks the chain
+    /// Check every snapshot of the folder, and the chain: each snapshot names the one before it as its base. A base that
+    /// retention removed is listed in pruned.jsonl; any other that is missing or has changed breaks the chain
     #[arg(long)]
     pub chain: bool,
 }
@@ -181,7 +186,7 @@ pub struct VerifyArgs {
 pub struct DiffArgs {
     /// Folder of the older snapshot
     pub old: PathBuf,
-    /// Folder of the newer snapshot; `latest` in output.dir is the newest complete one
+    /// Folder of the newer snapshot; in output.dir, `latest` is the newest one and `latest-complete` the newest complete one
     pub new: PathBuf,
     /// One JSON array on stdout
     #[arg(long, conflicts_with = "csv")]
@@ -194,8 +199,8 @@ pub struct DiffArgs {
 /// `report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// Folder of the snapshot; `latest` in output.dir is the newest complete one. One that is not what its manifest says is
-    /// refused; only its report.html may be missing or changed
+    /// Folder of the snapshot; in output.dir, `latest` is the newest one and `latest-complete` the newest complete one. One that
+    /// is not what its manifest says is refused; only its report.html may be missing or changed
     pub dir: PathBuf,
     /// Where the page goes, readable by its owner only [default: stdout, like -]. In a snapshot only as that snapshot's own
     /// report.html, to put back the bytes that the manifest lists

@@ -10,29 +10,20 @@ mod tests;
 
 pub use sight::{Now, Sight};
 
-use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Rule, UserId};
-use ahash::AHashMap;
+use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Resolved, Rule, SourceName, SubjectKind, UserId};
+use ahash::{AHashMap, AHashSet};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What the snapshots that are kept say of findings.
+/// What the snapshot before says of findings.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    /// Those that stand in the newest snapshot, complete or not: every snapshot holds all that stood when it was made.
+    /// Those that stand in it.
     pub standing: AHashMap<Fingerprint, Finding>,
-    /// Those that only older rows tell of: they were over.
-    pub over: AHashMap<Fingerprint, Over>,
-    /// The instant that the newest snapshot judged by.
+    /// What is kept of those that are over.
+    pub over: AHashMap<Fingerprint, Resolved>,
+    /// Its instant.
     pub as_of: Option<Instant>,
-}
-
-/// What is kept of a finding that was over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Over {
-    /// When it was first seen.
-    pub first_seen: Instant,
-    /// At how many instants it was found.
-    pub times_seen: u64,
 }
 
 /// What became of all findings.
@@ -69,8 +60,19 @@ pub fn live(found: Vec<Finding>, past: &Past, of: impl Fn(Rule) -> bool, sight: 
     lived
 }
 
+/// Keeps severities that stood, where a source was not read completely: severity depends on privilege and on the kind of account,
+/// which lists of their own show. A finding is no less grave because one of them failed.
+pub fn keep_severities(found: &mut [Finding], past: &Past, is_complete: impl Fn(&SourceName) -> bool) {
+    for finding in found.iter_mut().filter(|finding| finding.subject.kind != SubjectKind::Source) {
+        let stood = past.standing.get(&finding.fingerprint).map(|earlier| earlier.severity);
+        if let Some(stood) = stood.filter(|stood| *stood > finding.severity && !is_complete(&finding.source)) {
+            finding.keep_severity(stood);
+        }
+    }
+}
+
 /// What is kept of earlier sights of a finding that is found.
-fn carry_on(finding: &mut Finding, stood: Option<&Finding>, was: Option<&Over>) {
+fn carry_on(finding: &mut Finding, stood: Option<&Finding>, was: Option<&Resolved>) {
     let as_of = finding.last_seen;
     let times_seen = match (stood, was) {
         (Some(earlier), _) => {
@@ -118,9 +120,36 @@ pub enum Transition {
 }
 
 impl Past {
-    /// The newest snapshot judged by a later instant than this.
-    pub fn is_after(&self, as_of: Instant) -> bool {
-        self.as_of.is_some_and(|newest| newest > as_of)
+    /// Forgets what is said of a source.
+    pub fn forget(&mut self, source: &SourceName) -> usize {
+        let before = self.standing.len();
+        self.standing.retain(|_, finding| finding.source != *source);
+        self.over.retain(|_, over| over.source != *source);
+        before - self.standing.len()
+    }
+
+    /// What is kept of findings that are over, after a run that has these: those of configured sources that are not back, since this
+    /// instant.
+    pub fn resolved(
+        &self,
+        findings: &[Finding],
+        as_of: Instant,
+        since: Instant,
+        is_configured: impl Fn(&SourceName) -> bool,
+    ) -> Vec<Resolved> {
+        let is_here: AHashSet<Fingerprint> = findings.iter().map(|finding| finding.fingerprint).collect();
+        let set_aside = self.standing.values().filter(|finding| !is_here.contains(&finding.fingerprint));
+        let set_aside = set_aside.filter(|finding| is_configured(&finding.source));
+        let stays = |over: &&Resolved| !is_here.contains(&over.fingerprint) && is_configured(&over.source);
+        let earlier = self.over.values().filter(stays).cloned();
+        let now = findings
+            .iter()
+            .filter(|finding| !finding.status.stands())
+            .chain(set_aside)
+            .map(|finding| Resolved::of(finding, as_of));
+        let mut all: Vec<Resolved> = earlier.chain(now).filter(|over| over.resolved_at > since).collect();
+        all.sort_by(|a, b| (a.source.as_str(), a.fingerprint).cmp(&(b.source.as_str(), b.fingerprint)));
+        all
     }
 
     /// What happened to this finding; `None` where it stands as it stood.

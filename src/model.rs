@@ -8,17 +8,20 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 mod change;
+mod evidence;
 mod extra;
 mod finding;
 mod harvest;
 mod id;
 mod join;
+mod known;
 mod pattern;
 
 pub use change::{Change, ChangeKind, ChangedGroup};
+pub use evidence::{Absence, Evidence};
 pub use extra::{Extra, hides_secret, is_credential, is_secret, without_secrets, without_texts};
 pub use finding::{
-    Finding, FindingStatus, Fingerprint, Outcome, Rule, Severity, Subject, SubjectKind, Verdict, times_seen,
+    Finding, FindingStatus, Fingerprint, Outcome, Resolved, Rule, Severity, Subject, SubjectKind, Verdict,
 };
 pub use harvest::{
     API_ACCOUNT, Completeness, Coverage, Harvest, ListKind, ListReport, OddValue, Outside, OutsideMember,
@@ -26,6 +29,7 @@ pub use harvest::{
 };
 pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use join::{Inventory, Member, Membership, Roll};
+pub use known::{Known, Pair, Seen, Who};
 pub use pattern::{Classes, Pattern};
 
 /// One UTC instant, kept to the microsecond.
@@ -178,6 +182,14 @@ pub struct User {
     pub has_odd_values: bool,
     /// The user's record and the groups' own lists of members contradict each other.
     pub conflict: Option<Box<MembershipConflict>>,
+    /// The run since which the list of users was read and need not have been whole, without this account; until it is read again.
+    pub unconfirmed_since: Option<Instant>,
+    /// The newest run that knew every group of it; `None`: none did, or it was not held against what is known.
+    pub groups_confirmed: Option<Instant>,
+    /// The run that saw it enabled where it was disabled before; until it signs in or is disabled again.
+    pub enabled_since: Option<Instant>,
+    /// The runs that saw it first and read it last; `None` before it was held against what is known.
+    pub seen: Option<Seen>,
     /// Every other field that the source gave.
     pub extra: Option<Extra>,
 }
@@ -197,7 +209,12 @@ impl Inferred {
     /// All.
     pub const ALL: [Self; 3] = [Self::Local, Self::Directory, Self::Sso];
 
-    /// Returns the word for it in `context.json`.
+    /// Reads the `inferred_type` column.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|inferred| inferred.as_str() == text)
+    }
+
+    /// The `inferred_type` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -219,7 +236,15 @@ pub enum Blocked {
 }
 
 impl Blocked {
-    /// The word for people and for evidence.
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Expired, Self::Quarantined, Self::NotApproved];
+
+    /// Reads the `blocked` column.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|blocked| blocked.as_str() == text)
+    }
+
+    /// The word for people, for evidence and for the `blocked` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
@@ -274,6 +299,10 @@ impl User {
             api: None,
             has_odd_values: false,
             conflict: None,
+            unconfirmed_since: None,
+            groups_confirmed: None,
+            enabled_since: None,
+            seen: None,
             extra: None,
         }
     }
@@ -348,6 +377,10 @@ pub struct Group {
     pub external_member_count: Option<u64>,
     /// Its members come from a directory, and need not all be known to the product.
     pub directory: bool,
+    /// The newest run that knew every member; `None`: none did, or it was not held against what is known.
+    pub members_confirmed: Option<Instant>,
+    /// The runs that saw it first and read it last; `None` before it was held against what is known.
+    pub seen: Option<Seen>,
     /// Every other field that the source gave.
     pub extra: Option<Extra>,
 }
@@ -373,6 +406,8 @@ impl Group {
             member_count: None,
             external_member_count: None,
             directory: false,
+            members_confirmed: None,
+            seen: None,
             extra: None,
         }
     }

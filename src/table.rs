@@ -3,7 +3,7 @@
 //!
 //! `columns` declares what a table is, `csv` and `parquet` are two readings of that declaration.
 
-use crate::model::{Change, Completeness, Finding, Inventory};
+use crate::model::{Change, Completeness, Finding, Inventory, Resolved};
 use std::io::{self, Write};
 
 mod columns;
@@ -39,8 +39,10 @@ pub struct Tables<'a> {
     pub inventory: &'a Inventory,
     /// Findings.
     pub findings: &'a [Finding],
-    /// Changes since the base snapshot.
+    /// Changes since the snapshot before.
     pub changes: &'a [Change],
+    /// Findings that are over.
+    pub resolved: &'a [Resolved],
 }
 
 /// The tables of a snapshot.
@@ -54,13 +56,35 @@ pub enum Table {
     Memberships,
     /// One row a finding.
     Findings,
-    /// One row a change since the base snapshot.
+    /// One row a change since the snapshot before.
     Changes,
+    /// One row a finding that is over: what a later run needs of it. In Parquet only, and always.
+    Resolved,
 }
 
 impl Table {
     /// All, in the order in which they are written.
-    pub const ALL: [Self; 5] = [Self::Users, Self::Groups, Self::Memberships, Self::Findings, Self::Changes];
+    pub const ALL: [Self; 6] =
+        [Self::Users, Self::Groups, Self::Memberships, Self::Findings, Self::Changes, Self::Resolved];
+
+    /// The names of its columns, in their order.
+    pub fn columns(self) -> Vec<&'static str> {
+        let (inventory, findings, changes, resolved) = (&Inventory::default(), &[][..], &[][..], &[][..]);
+        let none = Tables { inventory, findings, changes, resolved };
+        match self {
+            Self::Users => columns::users(&none).names(),
+            Self::Groups => columns::groups(&none).names(),
+            Self::Memberships => columns::memberships(&none).names(),
+            Self::Findings => columns::findings(&none).names(),
+            Self::Changes => columns::changes(&none).names(),
+            Self::Resolved => columns::resolved(&none).names(),
+        }
+    }
+
+    /// Whether it is for programs: written as Parquet whatever the configuration says, and never as CSV.
+    pub fn is_internal(self) -> bool {
+        self == Self::Resolved
+    }
 
     /// The file name without its extension.
     pub fn as_str(self) -> &'static str {
@@ -70,6 +94,7 @@ impl Table {
             Self::Memberships => "memberships",
             Self::Findings => "findings",
             Self::Changes => "changes",
+            Self::Resolved => "resolved",
         }
     }
 }
@@ -125,6 +150,7 @@ impl Tables<'_> {
             Table::Memberships => csv::write(columns::memberships(self), dialect, out),
             Table::Findings => csv::write(columns::findings(self), dialect, out),
             Table::Changes => csv::write(columns::changes(self), dialect, out),
+            Table::Resolved => csv::write(columns::resolved(self), dialect, out),
         };
         Ok(written?)
     }
@@ -137,6 +163,7 @@ impl Tables<'_> {
             Table::Memberships => parquet::write(columns::memberships(self), about, out),
             Table::Findings => parquet::write(columns::findings(self), about, out),
             Table::Changes => parquet::write(columns::changes(self), about, out),
+            Table::Resolved => parquet::write(columns::resolved(self), about, out),
         };
         Ok(written?)
     }

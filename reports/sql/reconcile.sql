@@ -22,7 +22,7 @@ SELECT 'groups whose member count is not their memberships',
 UNION ALL
 SELECT 'new or reopened findings about a user that is not there',
        (SELECT count(*) FROM 'findings.parquet' f
-        -- One that is over, or stands on from before, may be about somebody who did not come this time.
+        -- Only what this run found: the subject of an older finding may have been removed since.
         WHERE f.subject_kind = 'user' AND f.status IN ('new', 'reopened')
           AND NOT EXISTS (SELECT 1 FROM 'users.parquet' u WHERE u.source = f.source AND u.id = f.subject_id))
 UNION ALL

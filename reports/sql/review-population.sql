@@ -1,4 +1,5 @@
 -- The frozen population of an access review: every member of every group, with what a reviewer needs to decide.
+-- A membership whose confirmed_at is older than the as_of of the snapshot was not read by this run; it is the last known state.
 -- In a snapshot's folder: duckdb < review-population.sql
 SELECT m.source,
        coalesce(g.name, m.group_id)                AS "group",
@@ -14,6 +15,7 @@ SELECT m.source,
        u.account_type,
        u.last_login_status,
        u.last_login,
+       m.confirmed_at,
        list_sort(list(DISTINCT f.rule) FILTER (f.rule IS NOT NULL)) AS findings
 FROM 'memberships.parquet' m
 LEFT JOIN 'groups.parquet' g ON g.source = m.source AND g.id = m.group_id

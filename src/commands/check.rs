@@ -5,11 +5,12 @@ use crate::cli::{CheckArgs, Global};
 use crate::config::Config;
 use crate::event::Observer;
 use crate::model::ListKind;
+use crate::report::thousands;
 use crate::run::stop::Stop;
 use crate::run::watch::Log;
-use crate::run::{self, Exit, Origin, thousands};
+use crate::run::{self, Exit, Origin};
 use crate::snapshot;
-use crate::source::{self, Probe, SourceSettings};
+use crate::source::{self, Objects, Probe, ProbedList, SourceSettings};
 use crate::syslog::deliver::send_test;
 use crate::syslog::transport::Timing;
 use crate::syslog::{Destination, Proof, Transport};
@@ -136,19 +137,9 @@ async fn appliance(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) 
 
 fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Checks) {
     for list in &probe.lists {
-        let kind = list.kind.as_str();
         match &list.page {
-            Ok((rows, _)) if of_one(list.kind).is_some() => {
-                let of = of_one(list.kind).unwrap_or_default();
-                checks.good(format!("source {name}: {rows} {kind} of {of}; a run reads those of all"));
-            }
-            Ok((rows, Some(total))) => {
-                checks.good(format!("source {name}: {rows} of {} {kind} in one page", thousands(*total)));
-            }
-            Ok((rows, None)) => {
-                checks.good(format!("source {name}: {rows} {kind} in one page; the API reports no total"));
-            }
-            Err(why) => checks.bad(format!("source {name}: {kind}: {why}")),
+            Ok((rows, total)) => checks.good(format!("source {name}: {}", shown(list, *rows, *total))),
+            Err(why) => checks.bad(format!("source {name}: {}: {why}{}", list.kind.as_str(), untried(list))),
         }
     }
     match probe.clock_skew_seconds {
@@ -169,13 +160,40 @@ fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Check
     }
 }
 
-/// Lists that exist once for each object of another: of which one is read here.
-fn of_one(kind: ListKind) -> Option<&'static str> {
-    match kind {
-        ListKind::Members => Some("one group"),
-        ListKind::DirectoryMembers | ListKind::UserDetails => Some("one user"),
-        ListKind::VendorUsers => Some("one vendor"),
-        _ => None,
+/// Words for a list that could be read.
+fn shown(list: &ProbedList, rows: u64, total: Option<u64>) -> String {
+    let kind = list.kind.as_str();
+    let Some(objects) = list.objects else {
+        return match total {
+            Some(total) => format!("{rows} of {} {kind} in one page", thousands(total)),
+            None => format!("{rows} {kind} in one page; the API reports no total"),
+        };
+    };
+    let tried = tried(list.kind, objects);
+    match total.filter(|total| *total > rows) {
+        _ if !objects.are_all() => format!("{rows} {kind} of {tried}; a run reads those of all"),
+        Some(total) => format!("{rows} of {} {kind} in the first page of each of {tried}", thousands(total)),
+        None => format!("{rows} {kind} of {tried}"),
+    }
+}
+
+/// Returns what a line about a failure adds where the lists of some objects were not tried.
+fn untried(list: &ProbedList) -> String {
+    let part = list.objects.filter(|objects| objects.of.is_some_and(|of| of > objects.tried));
+    part.map_or_else(String::new, |objects| format!("; {} were tried", tried(list.kind, objects)))
+}
+
+/// Words for the objects whose lists were tried: `61 groups`, or `200 of 1,340 groups`.
+fn tried(kind: ListKind, objects: Objects) -> String {
+    let object = match kind {
+        ListKind::Members => "group",
+        ListKind::VendorUsers => "vendor",
+        _ => "user",
+    };
+    match objects.of {
+        Some(of) if of > objects.tried => format!("{} of {} {object}s", objects.tried, thousands(of)),
+        _ if objects.tried == 1 => format!("1 {object}"),
+        _ => format!("{} {object}s", objects.tried),
     }
 }
 

@@ -2,14 +2,16 @@
 
 use super::{failed, print};
 use crate::cli::DiffArgs;
-use crate::diff::{self, Comparison, Side, Standing};
-use crate::model::{Change, ChangeKind, Inventory, ListKind};
+use crate::model::{Change, ChangeKind, Inventory};
 use crate::report::Shown;
-use crate::run::{Exit, thousands};
+use crate::report::thousands;
+use crate::run::Exit;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::load::Archive;
+use crate::state::Advance;
 use crate::table::{CsvDialect, Table, Tables};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 pub(super) fn diff(args: &DiffArgs) -> Exit {
@@ -17,7 +19,7 @@ pub(super) fn diff(args: &DiffArgs) -> Exit {
         Ok(compared) => compared,
         Err(error) => return failed(&format!("failed to {error}"), error.hint(), Exit::NothingPublished),
     };
-    let changes = &compared.comparison.changes;
+    let changes = &compared.changes;
     if args.json {
         let objects: Vec<Value> = changes.iter().map(object).collect();
         return print(&format!("{:#}\n", Value::Array(objects)));
@@ -32,18 +34,32 @@ pub(super) fn diff(args: &DiffArgs) -> Exit {
 struct Compared {
     old: String,
     new: String,
-    comparison: Comparison,
+    changes: Vec<Change>,
+    /// Every source of either side, and what cannot be said of it.
+    sources: BTreeMap<String, &'static str>,
 }
 
 fn compare(args: &DiffArgs) -> Result<Compared, SnapshotError> {
     // Both are looked at before either is read: a wrong name is told at once.
     let (old, new) = (Archive::open(&args.old)?, Archive::open(&args.new)?);
-    let (before, after) = (old.inventory()?, new.inventory()?);
-    let side = |archive: &Archive| archive.manifest.run_id.clone();
-    let (old, new) = (side(&old), side(&new));
-    let comparison = diff::between(Side { run_id: &old, inventory: &before }, Side { run_id: &new, inventory: &after });
-    Ok(Compared { old, new, comparison })
+    let (before, run_id) = (old.before()?, new.manifest.run_id.clone());
+    let mut advance = Advance::to_state(new.inventory()?, &run_id, new.as_of()?, &before);
+    old.feed(&mut advance, false)?;
+    let advanced = advance.finish();
+    let mut sources: BTreeMap<String, &'static str> = BTreeMap::new();
+    for (roll, since) in advanced.inventory.rolls.iter().zip(&advanced.since) {
+        let said = if since.is_compared { "" } else { BASELINE };
+        sources.insert(roll.harvest.source.name.to_string(), said);
+    }
+    for (name, left) in &advanced.left {
+        sources.insert(name.to_string(), if left.is_another { ANOTHER } else { ONLY_OLDER });
+    }
+    Ok(Compared { old: before.run_id, new: run_id, changes: advanced.changes, sources })
 }
+
+const BASELINE: &str = ": not proven complete in the older snapshot: a baseline, no changes";
+const ANOTHER: &str = ": begun anew by the newer snapshot, as another product or host or after it had been taken out: a baseline, no changes";
+const ONLY_OLDER: &str = ": only in the older snapshot: nothing is said";
 
 /// The columns of the table, and what the event tells beyond them.
 fn object(change: &Change) -> Value {
@@ -66,7 +82,7 @@ fn object(change: &Change) -> Value {
 
 fn print_csv(changes: &[Change]) -> Exit {
     let nobody = Inventory::default();
-    let tables = Tables { inventory: &nobody, findings: &[], changes };
+    let tables = Tables { inventory: &nobody, findings: &[], changes, resolved: &[] };
     let mut csv = Vec::new();
     match tables.write_csv(Table::Changes, CsvDialect::Strict, &mut csv) {
         Ok(_) => print(&String::from_utf8_lossy(&csv)),
@@ -76,14 +92,13 @@ fn print_csv(changes: &[Change]) -> Exit {
 
 /// Grouped by source and kind. Names from outside could move the cursor: they are made visible.
 fn in_words(compared: &Compared) -> String {
-    let Compared { old, new, comparison } = compared;
-    let mut text = format!("changes from {old} to {new}: {}\n", thousands(comparison.changes.len() as u64));
-    for source in &comparison.sources {
+    let Compared { old, new, changes, sources } = compared;
+    let mut text = format!("changes from {old} to {new}: {}\n", thousands(changes.len() as u64));
+    for (source, said) in sources {
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "\n{}{}", Shown::name(source.source.as_str()), standing(&source.standing));
-        let of_source: Vec<&Change> =
-            comparison.changes.iter().filter(|change| change.source == source.source).collect();
-        if of_source.is_empty() && matches!(source.standing, Standing::Whole | Standing::InPart(_)) {
+        let _ = writeln!(text, "\n{}{said}", Shown::name(source));
+        let of_source: Vec<&Change> = changes.iter().filter(|change| change.source.as_str() == source).collect();
+        if of_source.is_empty() && said.is_empty() {
             text.push_str("  no change\n");
         }
         for kind in ChangeKind::ALL {
@@ -104,20 +119,5 @@ fn of_kind(text: &mut String, kind: ChangeKind, changes: &[&Change]) {
         let privileged = if change.gains_privilege() { "  PRIVILEGED" } else { "" };
         let (name, id) = (Shown::name(name), Shown::name(&change.subject.id));
         let _ = writeln!(text, "    {name}  id {id}  {}{privileged}", Shown::sentence(&change.in_words()));
-    }
-}
-
-fn standing(standing: &Standing) -> String {
-    match standing {
-        Standing::Whole => String::new(),
-        Standing::InPart(lists) => format!(
-            ": not proven complete on both sides: {}; what is absent there is not told as gone",
-            ListKind::names(lists)
-        ),
-        Standing::Baseline => {
-            ": only in the newer snapshot, or of another kind there: a baseline, no changes".to_owned()
-        }
-        Standing::Gone => ": only in the older snapshot: nothing is said".to_owned(),
-        Standing::Failed => ": its list of users failed on one side: nothing is said".to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use super::{configuration, counted, failed, print};
 use crate::cli::{Global, PruneArgs, VerifyArgs};
 use crate::config::Config;
 use crate::model::Completeness;
-use crate::run::page::FILE;
+use crate::page::FILE;
 use crate::run::watch::Log;
 use crate::run::{self, DestinationEnding, Exit, Origin, RunError};
 use crate::snapshot::retention::Plan;
@@ -143,14 +143,12 @@ fn drain(config: &Config, store: &Store) -> Exit {
 /// A copy under another name can be verified too; a folder that bears another run's id cannot.
 fn intact(args: &VerifyArgs, verified: &Verified) -> String {
     let base = match &verified.base {
-        BaseLink::First => "it has no base: the first of its chain".to_owned(),
-        BaseLink::Intact(run_id) => format!("its base {run_id} is beside it, unchanged"),
+        BaseLink::First => "it names no base: it is the first snapshot".to_owned(),
+        BaseLink::Intact(run_id) => format!("its base {run_id} is unchanged"),
         BaseLink::Pruned { run_id, removed_at } => {
             format!("its base {run_id} was removed by retention at {removed_at}")
         }
-        BaseLink::Absent(run_id) => {
-            format!("its base {run_id} is not here, and nothing here says that retention removed it")
-        }
+        BaseLink::Absent(run_id) => format!("not checked: its base {run_id} is not here"),
     };
     let hold = verified.hold.as_ref().map_or_else(String::new, |hold| format!("  hold       {hold}\n"));
     format!(

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub(super) fn run(global: &Global, args: &RunArgs, bar: &Bar) -> Exit {
     let config = match configuration(global) {
-        Ok(config) => config,
+        Ok(config) => elsewhere(config, args),
         Err(exit) => return exit,
     };
     for note in &config.notes {
@@ -31,20 +31,26 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &Bar) -> Exit {
     tell(&ending, args.json)
 }
 
+/// What is evaluated again for another folder is nobody's news: it has a state of its own there, and nothing is sent.
+fn elsewhere(mut config: Config, args: &RunArgs) -> Config {
+    if let Some(dir) = &args.output {
+        config.state_dir = dir.join(".state");
+        config.output.dir.clone_from(dir);
+        config.destinations.clear();
+        config.metrics_file = None;
+    }
+    config
+}
+
 fn order<'a>(config: &'a Config, args: &RunArgs) -> Result<Order<'a>, Exit> {
-    let order = Order::of(config).only(&args.sources).map_err(|error| wrong_configuration(&error))?;
+    let order = Order::of(config).only(&args.sources).and_then(|order| order.allowing(&args.allow_shrink));
+    let order = order.map_err(|error| wrong_configuration(&error))?;
     // Who judges by an instant that is past does so with the register of today.
     let now = Utc::now();
     config
         .lives_of_exceptions(args.as_of.map_or(now, |as_of| as_of.max(now)))
         .map_err(|error| wrong_configuration(&error))?;
-    Ok(Order {
-        as_of: args.as_of,
-        dry_run: args.dry_run,
-        fail_on: args.fail_on,
-        allow_shrink: args.allow_shrink,
-        ..order
-    })
+    Ok(Order { as_of: args.as_of, dry_run: args.dry_run, fail_on: args.fail_on, ..order })
 }
 
 /// Log lines and the bar.

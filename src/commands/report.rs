@@ -3,8 +3,8 @@
 
 use super::{failed, print};
 use crate::cli::ReportArgs;
+use crate::page::{FILE, of_snapshot};
 use crate::run::Exit;
-use crate::run::page::{FILE, of_snapshot};
 use crate::snapshot::load::Archive;
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::{Readers, SnapshotError, is_store, put_back, replace_file, sha256_of};

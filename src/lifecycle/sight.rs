@@ -1,19 +1,18 @@
-//! What a run knows of the subject of an earlier finding that it did not find again. Absence of evidence is not evidence of
-//! absence: a subject that was not judged is neither fine nor gone.
+//! What a run knows of the subject of an earlier finding that it did not find again. A subject that was not evaluated is neither fine
+//! nor gone.
 
 use crate::model::{
-    API_ACCOUNT, Coverage, Finding, GroupId, Harvest, Inventory, ListKind, Outcome, Roll, Rule, SourceName,
-    SourceStatus, SubjectKind, UserId, VENDOR_USER, Verdict, list_of_group, lists_of_user,
+    Absence, Evidence, Finding, GroupId, Inventory, ListKind, Outcome, Roll, Rule, SourceName, SubjectKind, UserId,
+    Verdict,
 };
 use crate::rules::Gaps;
-use crate::snapshot::manifest::SourceEntry;
 
 /// What is known of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sight {
-    /// The rule was judged for it, and there is no finding.
+    /// The rule was evaluated for it, and there is no finding.
     Fine,
-    /// It is in no list any more; the lists that bring its like are complete, and were so in the base.
+    /// It is gone, which is proven.
     Gone,
     /// Neither.
     Unknown,
@@ -24,61 +23,45 @@ pub enum Sight {
 /// What this run knows.
 #[derive(Clone, Copy, Debug)]
 pub struct Now<'a> {
-    /// Accounts and groups, with the coverage of every list.
+    /// What was read of each configured source.
     pub inventory: &'a Inventory,
     /// Which rule ran over which source.
     pub verdicts: &'a [Verdict],
-    /// For whom it could not be judged; one entry a roll of the inventory.
+    /// For whom it could not be evaluated; one entry a roll of the inventory.
     pub gaps: &'a [Gaps],
-    /// The sources of the newest complete snapshot.
-    pub base: &'a [SourceEntry],
-    /// Configured sources, those too that this run left out.
-    pub configured: &'a [&'a SourceName],
-    /// Some configured source was left out.
-    pub omitted: bool,
-    /// The run judges by an instant before that of the newest snapshot: what it does not find may only not be so yet.
-    pub is_backwards: bool,
 }
 
 impl Now<'_> {
-    /// What is known of the subject of this earlier finding. A run that is not complete as a whole is never the reason for a
-    /// finding to be over.
+    /// What is known of the subject of this earlier finding.
     pub fn sight(&self, earlier: &Finding) -> Sight {
-        if !self.configured.contains(&&earlier.source) {
+        let rolls = &self.inventory.rolls;
+        let Some(at) = rolls.iter().position(|roll| roll.harvest.source.name == earlier.source) else {
             return Sight::SetAside("their source is not in the configuration any more");
-        }
-        let Some(at) = self.inventory.rolls.iter().position(|roll| roll.harvest.source.name == earlier.source) else {
-            return Sight::Unknown;
         };
-        match self.outcome(&earlier.source, earlier.rule) {
-            Some(Outcome::Off) => return Sight::SetAside("their rule is switched off"),
-            Some(Outcome::Judged { .. }) if self.is_complete() && !self.is_backwards => {}
-            _ => return Sight::Unknown,
+        let outcome = self.outcome(&earlier.source, earlier.rule);
+        if outcome == Some(&Outcome::Off) {
+            return Sight::SetAside("their rule is switched off");
         }
-        if earlier.rule == Rule::ExceptionExpired {
-            // The register is whole, and so is what it covers: every exception that is over was looked at.
-            return Sight::Fine;
-        }
-        let (roll, gaps) = (&self.inventory.rolls[at], &self.gaps[at]);
-        let before = self.base.iter().find(|entry| entry.name == earlier.source.as_str());
-        if before.is_some_and(|before| !is_read_like(&roll.harvest, before)) {
-            return Sight::Unknown;
-        }
-        let place = match earlier.subject.kind {
-            SubjectKind::Source => return Sight::Fine,
-            SubjectKind::User => user(roll, &earlier.subject.id).map(|at| gaps.user_was_judged(at, earlier.rule)),
-            SubjectKind::Group => group(roll, &earlier.subject.id).map(|at| gaps.group_was_judged(at, earlier.rule)),
+        let was_judged = matches!(outcome, Some(Outcome::Judged { .. }));
+        let (roll, gaps, evidence) = (&rolls[at], &self.gaps[at], Evidence::of(&rolls[at]));
+        let id = &*earlier.subject.id;
+        let (place, is_gone) = match earlier.subject.kind {
+            SubjectKind::User => {
+                let place = user(roll, id)
+                    .map(|at| gaps.user_was_judged(at, earlier.rule) && !roll.harvest.users[at].has_odd_values);
+                (place, evidence.user(&UserId::from(id)) == Absence::Gone)
+            }
+            SubjectKind::Group => (
+                group(roll, id).map(|at| gaps.group_was_judged(at, earlier.rule)),
+                evidence.group_is_gone(&GroupId::from(id)),
+            ),
+            SubjectKind::Source => (Some(true), false),
         };
         match place {
-            Some(true) => Sight::Fine,
-            None if before.is_some_and(|before| is_gone(&roll.harvest, before, earlier)) => Sight::Gone,
-            Some(false) | None => Sight::Unknown,
+            Some(true) if was_judged && reads_what_matters(evidence, earlier) => Sight::Fine,
+            None if is_gone => Sight::Gone,
+            Some(_) | None => Sight::Unknown,
         }
-    }
-
-    /// Every configured source was read, and every list of each is proven.
-    pub fn is_complete(&self) -> bool {
-        !self.omitted && self.inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Complete)
     }
 
     fn outcome(&self, source: &SourceName, rule: Rule) -> Option<&Outcome> {
@@ -87,37 +70,19 @@ impl Now<'_> {
     }
 }
 
-/// The source was of the same kind and complete in the base, and each list that was complete there is complete now: a list
-/// that is not offered any more takes with it what was found in it, and that need not be over.
-fn is_read_like(harvest: &Harvest, before: &SourceEntry) -> bool {
-    let is_complete_now = |kind: ListKind| match harvest.coverage(kind) {
-        // Asked for only where the list of users leaves something out.
-        Coverage::NotOffered => kind == ListKind::UserDetails,
-        coverage => coverage.is_complete(),
-    };
-    let was_complete = before.lists.iter().filter(|list| list.coverage.is_complete());
-    before.kind == harvest.source.kind
-        && before.status == SourceStatus::Complete
-        && was_complete.map(|list| list.kind).all(is_complete_now)
-}
-
-/// A subject that is in no list: whether the lists that bring its like are complete, and were so in the base.
-fn is_gone(harvest: &Harvest, before: &SourceEntry, earlier: &Finding) -> bool {
-    let offers = |kind: ListKind| {
-        [before.coverage(kind), harvest.coverage(kind)].iter().any(|coverage| **coverage != Coverage::NotOffered)
-    };
-    let id = &*earlier.subject.id;
-    // Of a list that neither side has: nobody looked.
-    let is_unread = |prefix: &str, list: ListKind| id.starts_with(prefix) && !offers(list);
-    if is_unread(VENDOR_USER, ListKind::Vendors) || is_unread(API_ACCOUNT, ListKind::ApiAccounts) {
-        return false;
+/// Whether everything was read that the rule looks at beside the subject's own record: that there is no finding then says something.
+fn reads_what_matters(evidence: Evidence<'_>, earlier: &Finding) -> bool {
+    match (earlier.rule, earlier.subject.kind) {
+        // The register is whole, and so is what it covers.
+        (Rule::ExceptionExpired, _) => true,
+        (_, SubjectKind::Source) => evidence.reads_everything(),
+        // Other accounts matter, too.
+        (Rule::SharedEmail | Rule::LocalOutsideSso, _) => {
+            evidence.is_proven(ListKind::Users) && evidence.reads_every_field()
+        }
+        (_, SubjectKind::User) => evidence.reads_every_field(),
+        (_, SubjectKind::Group) => true,
     }
-    let lists = match earlier.subject.kind {
-        SubjectKind::User => lists_of_user(id, offers).to_vec(),
-        SubjectKind::Group => vec![list_of_group(id, offers)],
-        SubjectKind::Source => Vec::new(),
-    };
-    lists.iter().all(|list| harvest.coverage(*list).is_complete() && before.coverage(*list).is_complete())
 }
 
 /// Users and groups of a roll are sorted by id.

@@ -5,8 +5,8 @@ use crate::model::{
     Classes, Coverage, Harvest, Instant, Inventory, LastLogin, ListKind, ListReport, Severity, SourceIdentity,
     SourceName, Subject, SubjectKind, Told, User,
 };
-use crate::rules::{self, policy::Override, policy::Policy};
-use crate::snapshot::manifest::SourceEntry;
+use crate::rules::{self, Judgement, policy::Override, policy::Policy};
+use crate::state::{Advance, memory::Kept};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -80,53 +80,45 @@ fn inventory(looks: &[Look], reading: Reading) -> Inventory {
     Inventory::join(vec![Harvest { users, lists, ..Harvest::of(identity) }], &Classes::default())
 }
 
-fn entries(inventory: &Inventory) -> Vec<SourceEntry> {
-    inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest)).collect()
-}
-
-/// What a folder of snapshots would tell: all rows of all days.
+/// What one snapshot after the other says.
 #[derive(Default)]
 struct Folder {
     past: Past,
-    base: Vec<SourceEntry>,
+    kept: Option<Kept>,
     policy: Policy,
 }
 
 impl Folder {
     /// Lives through one day; gives its rows.
     fn live(&mut self, number: i64, looks: &[Look], reading: Reading) -> Vec<Finding> {
-        let lived = self.lived(number, looks, reading);
-        lived.findings
+        self.lived(number, looks, reading).findings
     }
 
     fn lived(&mut self, number: i64, looks: &[Look], reading: Reading) -> Lived {
-        let inventory = inventory(looks, reading);
-        let judgement = rules::judge(&inventory, &self.policy, day(number));
-        let name = SourceName::from("eu");
-        let now = Now {
-            inventory: &inventory,
-            verdicts: &judgement.verdicts,
-            gaps: &judgement.gaps,
-            base: &self.base,
-            configured: &[&name],
-            omitted: false,
-            is_backwards: self.past.is_after(day(number)),
-        };
+        self.read(number, &inventory(looks, reading))
+    }
+
+    fn read(&mut self, number: i64, reading: &Inventory) -> Lived {
+        let run_id = format!("run-{number}");
+        let first = || Advance::by_reading(reading.clone(), &run_id, day(number), None).finish();
+        let mut advanced =
+            self.kept.as_ref().map_or_else(first, |kept| kept.read(reading.clone(), &run_id, day(number)));
+        // That ages begin anew with an account that is enabled again is a matter of the rules.
+        let again = advanced.inventory.rolls.iter_mut().flat_map(|roll| &mut roll.harvest.users);
+        again.for_each(|user| user.enabled_since = None);
+        let inventory = &advanced.inventory;
+        let judgement = rules::judge(inventory, &self.policy, day(number));
+        let now = Now { inventory, verdicts: &judgement.verdicts, gaps: &judgement.gaps };
         let lived = live(judgement.findings, &self.past, |_| true, |earlier| now.sight(earlier));
-        let (standing, over) = (&mut self.past.standing, &mut self.past.over);
-        let over_now = |finding: &Finding| Over { first_seen: finding.first_seen, times_seen: finding.times_seen() };
-        over.extend(standing.drain().map(|(fingerprint, finding)| (fingerprint, over_now(&finding))));
-        for finding in &lived.findings {
-            over.insert(finding.fingerprint, over_now(finding));
-            if finding.status.stands() {
-                over.remove(&finding.fingerprint);
-                standing.insert(finding.fingerprint, finding.clone());
-            }
-        }
-        self.past.as_of = Some(day(number));
-        if reading == Reading::Complete {
-            self.base = entries(&inventory);
-        }
+        let over = self.past.resolved(&lived.findings, day(number), day(-9999), |_| true);
+        let standing = lived.findings.iter().filter(|finding| finding.status.stands());
+        self.past = Past {
+            standing: standing.map(|finding| (finding.fingerprint, finding.clone())).collect(),
+            over: over.into_iter().map(|over| (over.fingerprint, over)).collect(),
+            as_of: Some(day(number)),
+        };
+        advanced.settle();
+        self.kept = Some(Kept::of(advanced.inventory, &run_id, day(number)));
         lived
     }
 }
@@ -175,10 +167,13 @@ fn who_is_gone_from_a_complete_list_resolves_and_who_is_missing_from_another_sta
     assert_eq!(told(&[(Look::Stale, Complete), (Look::Absent, Complete)])[1], Some("resolved"));
     assert_eq!(told(&[(Look::Stale, Complete), (Look::Absent, Drifted)])[1], Some("open"));
     assert_eq!(told(&[(Look::Stale, Complete), (Look::Stale, Broken)])[1], Some("open"));
-    assert_eq!(told(&[(Look::Stale, Complete), (Look::Active, Drifted)])[1], Some("open"), "fine, but not proven");
-    // Found in a run that was not proven, gone in the first that is: there is no other side.
-    let first = [(Look::Stale, Drifted), (Look::Absent, Complete), (Look::Absent, Complete)];
-    assert_eq!(told(&first), [Some("new"), Some("open"), Some("resolved")]);
+    assert_eq!(
+        told(&[(Look::Stale, Complete), (Look::Active, Drifted)])[1],
+        Some("resolved"),
+        "it was read, and is fine"
+    );
+    // Found in a run that was not proven, gone in the first that is.
+    assert_eq!(told(&[(Look::Stale, Drifted), (Look::Absent, Complete)]), [Some("new"), Some("resolved")]);
     assert_eq!(told(&[(Look::Stale, Drifted), (Look::Stale, Complete)]), [Some("new"), Some("open")], "opened once");
 }
 
@@ -189,59 +184,55 @@ fn a_disabled_account_is_seen_to_be_stale_no_more_and_one_that_cannot_be_judged_
     assert_eq!(told(&[(Look::Stale, Complete), (Look::Untold, Complete)])[1], Some("open"));
 }
 
-/// A source that reads its accounts from a list of their own, and what becomes of a finding about one of them.
+/// What becomes of a finding about an API account, by how the list that brings it was read then and is now.
 fn sight_of_api_account(then: Coverage, now: Coverage) -> Sight {
     let with = |coverage: Coverage| {
-        let mut inventory = inventory(&[], Reading::Complete);
-        let harvest = &mut inventory.rolls[0].harvest;
+        let mut harvest = inventory(&[], Reading::Complete).rolls.remove(0).harvest;
         let list = ListReport { kind: ListKind::ApiAccounts, coverage, ..harvest.lists[0].clone() };
         harvest.lists.push(list);
-        inventory
+        Inventory::join(vec![harvest], &Classes::default())
     };
-    let (before, now) = (entries(&with(then)), with(now));
-    let judgement = rules::judge(&now, &Policy::default(), day(1));
-    let name = SourceName::from("eu");
+    let advanced = Kept::first(with(then), "then", day(0)).read(with(now), "now", day(1));
+    let judgement = rules::judge(&advanced.inventory, &Policy::default(), day(1));
     let mut finding = Folder::default().live(0, &[Look::Stale], Reading::Complete).remove(0);
     (finding.rule, finding.subject.id) = (Rule::ServiceWithoutOwner, "api-account:1".into());
-    let known = Now {
-        inventory: &now,
-        verdicts: &judgement.verdicts,
-        gaps: &judgement.gaps,
-        base: &before,
-        configured: &[&name],
-        omitted: false,
-        is_backwards: false,
-    };
-    known.sight(&finding)
+    let Judgement { verdicts, gaps, .. } = &judgement;
+    Now { inventory: &advanced.inventory, verdicts, gaps }.sight(&finding)
 }
 
 #[test]
-fn an_account_is_gone_only_where_the_list_that_brings_it_was_looked_at_both_times() {
+fn an_account_is_gone_only_where_the_list_that_brings_it_is_proven_complete() {
     let proven = || Coverage::Complete { proof: String::new() };
+    let drifted = || Coverage::Drifted { why: String::new() };
     assert_eq!(sight_of_api_account(proven(), proven()), Sight::Gone);
-    assert_eq!(sight_of_api_account(Coverage::NotOffered, Coverage::NotOffered), Sight::Unknown, "nobody looked");
-    assert_eq!(sight_of_api_account(Coverage::NotOffered, proven()), Sight::Unknown, "nobody looked then");
-    assert_eq!(sight_of_api_account(proven(), Coverage::NotOffered), Sight::Unknown);
+    assert_eq!(sight_of_api_account(drifted(), proven()), Sight::Gone);
+    assert_eq!(sight_of_api_account(proven(), drifted()), Sight::Unknown);
+    assert_eq!(sight_of_api_account(proven(), Coverage::NotOffered), Sight::Unknown, "nobody looked");
+    assert_eq!(sight_of_api_account(drifted(), Coverage::NotOffered), Sight::Unknown, "nobody looked");
 }
 
 #[test]
 fn details_that_nobody_needs_any_more_keep_no_finding_open() {
     let mut folder = Folder::default();
-    folder.live(0, &[Look::Stale], Reading::Complete);
-    // The base had a user whose record was read on its own.
-    let details = SourceEntry::of(&inventory(&[], Reading::Complete).rolls[0].harvest).lists[0].clone();
-    folder.base[0].lists.push(ListReport { kind: ListKind::UserDetails, ..details });
+    let mut first = inventory(&[Look::Stale], Reading::Complete).rolls.remove(0).harvest;
+    let details = ListReport { kind: ListKind::UserDetails, ..first.lists[0].clone() };
+    first.lists.push(details);
+    folder.read(0, &Inventory::join(vec![first], &Classes::default()));
     assert_eq!(status(&folder.live(1, &[Look::Active], Reading::Complete)), Some("resolved"));
 }
 
 #[test]
-fn another_product_under_the_same_name_has_other_findings() {
+fn another_product_under_the_same_name_has_other_findings_and_those_of_the_first_are_forgotten() {
     let of = |product| Fingerprint::of_finding(&"eu".into(), product, Rule::NoMfa, SubjectKind::User, "3");
     assert_ne!(of("rest-v3"), of("pra"));
     let mut folder = Folder::default();
-    folder.live(0, &[Look::Stale], Reading::Complete);
-    folder.base[0].kind = "pra".to_owned();
-    assert_eq!(status(&folder.live(1, &[Look::Absent], Reading::Complete)), Some("open"), "nobody was seen to be gone");
+    folder.live(0, &[Look::Stale, Look::Stale], Reading::Complete);
+    folder.live(1, &[Look::Stale, Look::Active], Reading::Complete);
+    assert_eq!(folder.past.forget(&"us".into()), 0);
+    let standing = folder.past.standing.len();
+    assert!(standing > 0 && !folder.past.over.is_empty());
+    assert_eq!(folder.past.forget(&"eu".into()), standing);
+    assert!(folder.past.standing.is_empty() && folder.past.over.is_empty());
 }
 
 #[test]
@@ -353,16 +344,14 @@ fn oracle(history: &[(Look, Reading)]) -> Vec<ToldRow> {
     let (mut first, mut stands, mut times) = (None, false, 0);
     for (at, (look, reading)) in history.iter().enumerate() {
         let number = i64::try_from(at).unwrap();
-        let proven = *reading == Reading::Complete;
-        let proven_before = history[..at].iter().any(|(_, reading)| *reading == Reading::Complete);
         // A list that broke off gave nobody.
-        let found = *look == Look::Stale && !matches!(reading, Reading::Broken);
-        let over = proven
-            && match look {
-                Look::Active | Look::Disabled => true,
-                Look::Absent => proven_before,
-                Look::Stale | Look::Untold => false,
-            };
+        let came = !matches!(reading, Reading::Broken);
+        let found = *look == Look::Stale && came;
+        let over = match look {
+            Look::Active | Look::Disabled => came,
+            Look::Absent => *reading == Reading::Complete,
+            Look::Stale | Look::Untold => false,
+        };
         let word = match (found, stands, first) {
             (true, true, _) => Some("open"),
             (true, false, Some(_)) => Some("reopened"),
@@ -384,22 +373,37 @@ fn look() -> impl Strategy<Value = Look> {
     prop_oneof![Just(Look::Absent), Just(Look::Active), Just(Look::Stale), Just(Look::Disabled), Just(Look::Untold)]
 }
 
+#[test]
+fn a_finding_is_no_less_grave_for_a_list_that_was_not_read() {
+    let mut folder = Folder::default();
+    let mut found = folder.live(0, &[Look::Stale], Reading::Complete);
+    found.retain(|finding| finding.rule == Rule::StaleLogin);
+    let [stood] = &mut folder.past.standing.values_mut().filter(|f| f.rule == Rule::StaleLogin).collect::<Vec<_>>()[..]
+    else {
+        panic!("one");
+    };
+    let now = found[0].severity;
+    stood.severity = Severity::Critical;
+    assert!(now < Severity::Critical);
+    let severity = |is_complete: bool| {
+        let mut found = found.clone();
+        keep_severities(&mut found, &folder.past, |_| is_complete);
+        let evidence: Value = serde_json::from_str(&found[0].evidence).unwrap();
+        (found[0].severity, evidence["severity_by_this_evidence"].as_str().map(str::to_owned))
+    };
+    assert_eq!(severity(true), (now, None));
+    assert_eq!(severity(false), (Severity::Critical, Some(now.as_str().to_owned())));
+}
+
 fn reading() -> impl Strategy<Value = Reading> {
     prop_oneof![6 => Just(Reading::Complete), 1 => Just(Reading::Drifted), 1 => Just(Reading::Broken)]
 }
 
 #[test]
-fn a_run_that_judges_by_an_earlier_instant_resolves_nothing_and_forgets_nothing() {
+fn a_clock_that_was_ahead_once_moves_no_instant_of_a_finding_backwards() {
     let mut folder = Folder::default();
     folder.live(100, &[Look::Stale], Reading::Complete);
-    // Nobody was stale then; the account itself is as it was.
-    let earlier = folder.live(-900, &[Look::Stale], Reading::Complete);
-    let row = earlier.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
-    assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(100), day(100)));
-    let now = folder.live(101, &[Look::Stale], Reading::Complete);
-    let row = now.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
-    assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(100), day(101)), "opened once");
-    // One that is found by both keeps what was seen later.
+    folder.live(101, &[Look::Stale], Reading::Complete);
     let earlier = folder.live(50, &[Look::Stale], Reading::Complete);
     let row = earlier.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
     assert_eq!((row.first_seen, row.last_seen, row.times_seen()), (day(100), day(101), 2));
@@ -422,7 +426,7 @@ proptest! {
                 told.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days(), f.times_seen())));
             }
             for finding in &findings {
-                prop_assert!(finding.status != FindingStatus::Resolved || *reading == Reading::Complete);
+                prop_assert!(finding.status != FindingStatus::Resolved || *reading != Reading::Broken);
                 // Opens once and resolves once: what opens was closed, what resolves was open.
                 match finding.status {
                     FindingStatus::New | FindingStatus::Reopened => prop_assert!(opened.insert(finding.fingerprint)),

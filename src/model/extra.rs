@@ -16,6 +16,13 @@ impl Extra {
     }
 }
 
+impl Extra {
+    /// Reads what a snapshot holds; `None` where it is no object, or nothing is left of it.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().and_then(Self::of)
+    }
+}
+
 impl Deref for Extra {
     type Target = str;
     fn deref(&self) -> &str {

@@ -327,6 +327,43 @@ pub struct Finding {
     pub exception: Option<Box<str>>,
 }
 
+/// What is kept of a finding that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Where.
+    pub source: SourceName,
+    /// Identity over runs.
+    pub fingerprint: Fingerprint,
+    /// Public id of the rule, which may not be in the configuration any more.
+    pub rule: Arc<str>,
+    /// About whom.
+    pub subject: Subject,
+    /// When it was first seen.
+    pub first_seen: Instant,
+    /// When it was last seen.
+    pub last_seen: Instant,
+    /// At how many instants it was found.
+    pub times_seen: u64,
+    /// The instant of the run that saw that it is over.
+    pub resolved_at: Instant,
+}
+
+impl Resolved {
+    /// Of a finding that is over since this run.
+    pub fn of(finding: &Finding, resolved_at: Instant) -> Self {
+        Self {
+            source: finding.source.clone(),
+            fingerprint: finding.fingerprint,
+            rule: finding.rule.as_str().into(),
+            subject: finding.subject.clone(),
+            first_seen: finding.first_seen,
+            last_seen: finding.last_seen,
+            times_seen: finding.times_seen(),
+            resolved_at,
+        }
+    }
+}
+
 /// The entry of the evidence that memory adds.
 const TIMES_SEEN: &str = "times_seen";
 
@@ -336,17 +373,27 @@ impl Finding {
         times_seen(&self.evidence)
     }
 
+    /// Keeps a severity that stood; the evidence says which one follows from it.
+    pub fn keep_severity(&mut self, stood: Severity) {
+        self.add_evidence("severity_by_this_evidence", self.severity.as_str().into());
+        self.severity = stood;
+    }
+
     /// Adds to the evidence at how many instants it was found, this one among them.
     pub fn set_times_seen(&mut self, times: u64) {
+        self.add_evidence(TIMES_SEEN, times.into());
+    }
+
+    fn add_evidence(&mut self, key: &str, value: Value) {
         // What rules write is always an object.
         let mut evidence: Map<String, Value> = serde_json::from_str(&self.evidence).unwrap_or_default();
-        evidence.insert(TIMES_SEEN.to_owned(), times.into());
+        evidence.insert(key.to_owned(), value);
         self.evidence = Value::Object(evidence).to_string().into();
     }
 }
 
 /// What evidence says of the number of instants at which it was found.
-pub fn times_seen(evidence: &str) -> u64 {
+fn times_seen(evidence: &str) -> u64 {
     #[derive(Deserialize)]
     struct Times {
         times_seen: Option<u64>,

@@ -328,6 +328,20 @@ impl Harvest {
         }
     }
 
+    /// How the source was read, without what came.
+    #[must_use]
+    pub fn without_rows(&self) -> Self {
+        let Self { lists, warnings, clock_skew_seconds, tls_certificate_sha256, hides_inactive, .. } = self;
+        Self {
+            lists: lists.clone(),
+            warnings: warnings.clone(),
+            clock_skew_seconds: *clock_skew_seconds,
+            tls_certificate_sha256: tls_certificate_sha256.clone(),
+            hides_inactive: *hides_inactive,
+            ..Self::of(self.source.clone())
+        }
+    }
+
     /// A source whose list of users failed has failed; one whose users came but another list did not is partial.
     pub fn status(&self) -> SourceStatus {
         match self.coverage(ListKind::Users) {
@@ -339,15 +353,32 @@ impl Harvest {
         }
     }
 
-    /// Why the source is not complete, in words; `None` when it is.
+    /// Why the source is not complete, in words; `None` when it is. Lists with one reason are named together.
     pub fn reason(&self) -> Option<String> {
-        let parts: Vec<String> = self
-            .lists
-            .iter()
-            .filter(|l| !matches!(l.coverage, Coverage::Complete { .. } | Coverage::NotOffered))
-            .map(|l| format!("{}: {}", l.kind.as_str(), l.coverage.words()))
-            .collect();
+        if self.lists.is_empty() {
+            return Some("not read in this run".to_owned());
+        }
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for list in &self.lists {
+            if matches!(list.coverage, Coverage::Complete { .. } | Coverage::NotOffered) {
+                continue;
+            }
+            let why = list.coverage.words();
+            match reasons.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, kinds)) => kinds.push(list.kind.as_str()),
+                None => reasons.push((why, vec![list.kind.as_str()])),
+            }
+        }
+        let parts: Vec<String> = reasons.iter().map(|(why, kinds)| format!("{}: {why}", kinds.join(", "))).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+impl ListReport {
+    /// Creates the report of a list that was not asked for.
+    pub fn unasked(kind: ListKind, coverage: Coverage) -> Self {
+        let (query, expected) = (String::new(), None);
+        Self { kind, query, expected, received: 0, distinct: 0, pages: 0, passes: 0, requests: 0, coverage }
     }
 }
 

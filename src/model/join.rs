@@ -1,6 +1,9 @@
 //! The join: classifies accounts, marks privileged groups, resolves memberships both ways, sorts. Pure.
 
-use super::{Classes, Coverage, Group, GroupId, Harvest, ListKind, Outside, OutsideMember, User, UserId, UserKind};
+use super::{
+    Classes, Coverage, Group, GroupId, Harvest, Known, ListKind, Outside, OutsideMember, Pair, Seen, SourceName, User,
+    UserId, UserKind, Who,
+};
 use ahash::AHashMap;
 use std::cmp::Ordering;
 
@@ -24,6 +27,8 @@ pub struct Membership {
     pub group: Option<u32>,
     /// Who.
     pub member: Member,
+    /// The runs that saw it first and read it last; `None` before it was held against what is known.
+    pub seen: Option<Seen>,
 }
 
 /// One source's harvest, joined: users and groups sorted by id, memberships by (group, user).
@@ -33,6 +38,8 @@ pub struct Roll {
     pub harvest: Harvest,
     /// Every membership, dangling ones too.
     pub memberships: Vec<Membership>,
+    /// What is known of the source beside its rows.
+    pub known: Known,
     /// Where each group stands in `groups`: every rule asks for it for every membership.
     places: AHashMap<GroupId, u32>,
     /// The configuration names privileged groups: memberships decide who is privileged.
@@ -54,6 +61,11 @@ impl Inventory {
         Self::of(harvests.into_iter().map(|h| Roll::join(h, classes)).collect())
     }
 
+    /// Whether a source is among them.
+    pub fn has(&self, source: &SourceName) -> bool {
+        self.rolls.iter().any(|roll| roll.harvest.source.name == *source)
+    }
+
     /// Of rolls that are joined already, in any order.
     pub fn of(mut rolls: Vec<Roll>) -> Self {
         rolls.sort_by(|a, b| a.harvest.source.name.as_str().cmp(b.harvest.source.name.as_str()));
@@ -71,10 +83,14 @@ impl Roll {
             let named = |p: &super::Pattern| p.matches(group.id.as_str(), group.name.as_deref());
             group.privileged = classes.privileged_groups.iter().any(named);
         }
-        Self::restore(harvest, !classes.privileged_groups.is_empty())
+        harvest.leave_out_failed();
+        decide_members(&mut harvest);
+        let mut roll = Self::restore(harvest, !classes.privileged_groups.is_empty());
+        roll.count_members();
+        roll
     }
 
-    /// Joins one harvest whose accounts and groups bear their marks already, as those of a snapshot do. `by_group`: the
+    /// Joins one harvest whose accounts and groups bear their marks and counts already, as those of a snapshot do. `by_group`: the
     /// configuration then named privileged groups.
     pub fn restore(mut harvest: Harvest, by_group: bool) -> Self {
         harvest.users.sort_by(|a, b| a.id.cmp(&b.id));
@@ -82,11 +98,62 @@ impl Roll {
         sort_outside(&mut harvest.outside);
         let places = harvest.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
         let memberships = resolve(&harvest, &places);
-        decide_members(&mut harvest);
-        let users_whole = harvest.coverage(ListKind::Users).is_complete();
-        count_members(&mut harvest.groups, &memberships, &harvest.outside, users_whole);
         let groups_whole = harvest.coverage(ListKind::Groups).is_complete();
-        Self { harvest, memberships, places, by_group, groups_whole }
+        Self { harvest, memberships, known: Known::default(), places, by_group, groups_whole }
+    }
+
+    /// Adds rows that this reading does not have; memberships lose their marks.
+    #[must_use]
+    pub fn with(self, users: Vec<User>, groups: Vec<Group>, outside: Vec<Outside>) -> Self {
+        let Self { mut harvest, known, by_group, .. } = self;
+        harvest.users.extend(users);
+        harvest.groups.extend(groups);
+        harvest.outside.extend(outside);
+        Self { known, ..Self::restore(harvest, by_group) }
+    }
+
+    /// The user with this id, if it is listed.
+    pub fn user(&self, id: &UserId) -> Option<&User> {
+        let users = &self.harvest.users;
+        users.binary_search_by(|user| user.id.cmp(id)).ok().map(|at| &users[at])
+    }
+
+    /// The identity of a membership.
+    pub fn pair<'a>(&'a self, membership: &'a Membership) -> Pair<'a> {
+        let member = match (self.beyond(membership), self.member(membership)) {
+            (_, Some(user)) => Who::User(&user.id),
+            (Some(OutsideMember::Missing(id) | OutsideMember::Nested { user: id, .. }), None) => Who::User(id),
+            (Some(OutsideMember::Directory(name)), None) => Who::Directory(name),
+            // A membership is always of somebody.
+            (None, None) => Who::Directory(""),
+        };
+        Pair { group: &membership.group_id, member }
+    }
+
+    /// Counts the members of groups whose members are all known. Where the list of users may not have all of them, a member without a
+    /// record makes the count of users unknown.
+    fn count_members(&mut self) {
+        let Self { harvest, memberships, .. } = self;
+        let users_whole = harvest.coverage(ListKind::Users).is_complete();
+        for group in &mut harvest.groups {
+            let none_yet = group.knows_members().then_some(0);
+            (group.member_count, group.external_member_count) = (none_yet, none_yet);
+        }
+        for membership in memberships {
+            let Some(group) = membership.group.and_then(|at| harvest.groups.get_mut(at as usize)) else { continue };
+            let count = match membership.member {
+                Member::User(_) | Member::Nested(..) => &mut group.member_count,
+                Member::Outside(at) if matches!(harvest.outside[at as usize].member, OutsideMember::Directory(_)) => {
+                    &mut group.external_member_count
+                }
+                Member::Outside(_) if users_whole => continue,
+                Member::Outside(_) => {
+                    group.member_count = None;
+                    continue;
+                }
+            };
+            *count = count.map(|count| count + 1);
+        }
     }
 
     /// The listed user that a membership is of.
@@ -148,7 +215,7 @@ fn resolve(harvest: &Harvest, places: &AHashMap<GroupId, u32>) -> Vec<Membership
         .iter()
         .zip(0u32..)
         .flat_map(|(user, at)| user.group_memberships.iter().map(move |id| (id, at)))
-        .map(|(id, at)| Membership { group_id: id.clone(), group: place(id), member: Member::User(at) })
+        .map(|(id, at)| Membership { group_id: id.clone(), group: place(id), member: Member::User(at), seen: None })
         .collect();
     let ranks = add_outside(&mut memberships, harvest, &place);
     // Groups are in order already, so that a place says what a comparison of ids would; only a dangling id is compared.
@@ -192,7 +259,7 @@ fn add_outside(
             nested.insert((group_id, user), at);
         } else {
             let member = Member::Outside(at);
-            memberships.push(Membership { group_id: group_id.clone(), group: place(group_id), member });
+            memberships.push(Membership { group_id: group_id.clone(), group: place(group_id), member, seen: None });
         }
     }
     for membership in memberships.iter_mut().filter(|_| !nested.is_empty()) {
@@ -238,30 +305,6 @@ fn decide_members(harvest: &mut Harvest) {
     };
     for group in &mut harvest.groups {
         group.members_known = group.members_known.or(Some(by_lists));
-    }
-}
-
-/// Counts the members of groups whose members are all known. Where the list of users may lack some, a member without a
-/// record makes the count of users unknown.
-fn count_members(groups: &mut [Group], memberships: &[Membership], outside: &[Outside], users_whole: bool) {
-    for group in &mut *groups {
-        let none_yet = group.knows_members().then_some(0);
-        (group.member_count, group.external_member_count) = (none_yet, none_yet);
-    }
-    for membership in memberships {
-        let Some(group) = membership.group.and_then(|at| groups.get_mut(at as usize)) else { continue };
-        let count = match membership.member {
-            Member::User(_) | Member::Nested(..) => &mut group.member_count,
-            Member::Outside(at) if matches!(outside[at as usize].member, OutsideMember::Directory(_)) => {
-                &mut group.external_member_count
-            }
-            Member::Outside(_) if users_whole => continue,
-            Member::Outside(_) => {
-                group.member_count = None;
-                continue;
-            }
-        };
-        *count = count.map(|count| count + 1);
     }
 }
 

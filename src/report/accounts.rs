@@ -1,9 +1,9 @@
 //! Who holds what: privileged groups with their members, accounts by type and source.
 
 use super::index::Index;
+use super::index::is_baseline;
 use super::{Bounded, Shown, status};
-use crate::diff::Standing;
-use crate::model::{Change, ChangeKind, Group, ListKind, Roll, Rule, User};
+use crate::model::{Change, ChangeKind, Group, ListKind, Roll, Rule, SourceStatus, User};
 use std::collections::BTreeMap;
 
 /// Privileged groups that are shown.
@@ -26,7 +26,7 @@ pub struct PrivilegedGroup {
     pub members_unknown: bool,
     /// Directory groups in it, whose members are not known here.
     pub external: u64,
-    /// Members gained since the base; `None` where that is not known of the source.
+    /// Members gained since the snapshot before; `None` where that is not known of the source.
     pub gained: Option<u64>,
     /// Enabled members.
     pub enabled: u64,
@@ -126,15 +126,15 @@ fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
     (row.members > 0).then_some(row)
 }
 
-/// Gains of privilege since the base.
+/// Gains of privilege since the snapshot before.
 fn gained(index: &Index<'_>, roll: &Roll, is_one: impl Fn(&Change) -> bool) -> Option<u64> {
     let name = &roll.harvest.source.name;
-    let (compared, comparison, base_run) = index.input.since.of_source(name).ok()?;
-    let since_base = comparison.changes.iter().filter(|change| change.source == *name && *change.base_run == *base_run);
-    let gains = since_base.filter(|change| change.gains_privilege());
+    let gains = index.input.changes.iter().filter(|change| change.source == *name && change.gains_privilege());
     let gained = gains.filter(|change| is_one(change)).count() as u64;
-    // Where a list was not proven, none that is told is not none.
-    (gained > 0 || compared.standing == Standing::Whole).then_some(gained)
+    // Where a list was not proven, none that is known is not none.
+    let entry = index.source(name.as_str());
+    let is_whole = entry.is_some_and(|entry| entry.status == SourceStatus::Complete && !is_baseline(entry));
+    (gained > 0 || is_whole).then_some(gained)
 }
 
 fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &Roll, user: &User) {

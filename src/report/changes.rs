@@ -1,10 +1,11 @@
-//! What changed since the base: counts by kind, and the changes to look at first, gains of privilege before all. At most 25.
+//! What changed since the snapshot before: counts by kind, and the changes to look at first, gains of privilege before all. At most 25.
 
 use super::index::Index;
-use super::text::counted;
+use super::index::is_baseline;
 use super::{Bounded, Shown};
-use crate::diff::{self, Compared, Since, Standing};
-use crate::model::{Change, ChangeKind, ListKind};
+use crate::model::{Change, ChangeKind, ListKind, SourceStatus};
+use crate::snapshot::manifest::SourceEntry;
+use crate::state;
 use std::cmp::Reverse;
 
 /// Rows of the table.
@@ -17,14 +18,10 @@ const SOURCES: usize = 10;
 pub struct Changes {
     /// What is said in the place of a table; empty where there are changes.
     pub empty: Shown,
-    /// Nothing could be compared although there is a base.
-    pub unknown: bool,
-    /// The base.
+    /// The snapshot before.
     pub base_run: Option<Shown>,
-    /// Kinds that occurred since the base, in the order of a run.
+    /// Kinds that occurred since then, in the order of a run.
     pub counts: Vec<ChangeCount>,
-    /// How much partial runs had told and is not so any more; it comes last among the rows.
-    pub taken_back: Option<String>,
     /// What to look at first.
     pub rows: Bounded<ChangeRow>,
     /// Sources of which less is said, or nothing, each in a sentence.
@@ -63,39 +60,25 @@ pub struct ChangeRow {
 
 impl Changes {
     pub(super) fn of(index: &Index<'_>) -> Self {
-        match index.input.since {
-            Since::Baseline => Self::nothing(
-                None,
-                "There is no complete snapshot before this one: it is a baseline. What changes is told from the next complete run on.",
-            ),
-            Since::Unknown { run_id, why } => {
-                let told =
-                    format!("What changed since {run_id} is not known, which is not the same as no change: {why}");
-                Self { unknown: true, ..Self::nothing(Some(run_id), &told) }
-            }
-            Since::Base { run_id, comparison } => {
-                let since = index.input.since;
-                let counts: Vec<ChangeCount> = diff::counts(since.since_base()).into_iter().map(count).collect();
-                let none = format!("No change since {run_id} in what could be compared.");
-                let empty = if counts.is_empty() { &*none } else { "" };
-                Self {
-                    counts,
-                    rows: rows(since),
-                    silent: silent(&comparison.sources),
-                    taken_back: taken_back(since),
-                    ..Self::nothing(Some(run_id), empty)
-                }
-            }
+        let changes = index.input.changes;
+        let Some(base) = &index.input.manifest.base else {
+            let first = "There is no snapshot before this one: it is a baseline. What changes is reported from the next run on.";
+            return Self::nothing(None, first);
+        };
+        let counts: Vec<ChangeCount> = state::counts(changes).into_iter().map(count).collect();
+        let none = format!("No change since {} in what was read.", base.run_id);
+        Self {
+            rows: rows(changes),
+            silent: silent(index),
+            ..Self { counts, ..Self::nothing(Some(&base.run_id), if changes.is_empty() { &none } else { "" }) }
         }
     }
 
     fn nothing(base_run: Option<&String>, empty: &str) -> Self {
         Self {
             empty: Shown::sentence(empty),
-            unknown: false,
             base_run: base_run.map(|run_id| Shown::name(run_id)),
             counts: Vec::new(),
-            taken_back: None,
             rows: Bounded::cut([], ROWS),
             silent: Bounded::cut([], SOURCES),
         }
@@ -104,14 +87,6 @@ impl Changes {
 
 fn count((kind, count): (ChangeKind, u64)) -> ChangeCount {
     ChangeCount { kind: ChangeKind::as_str(kind), label: label(kind, count), count }
-}
-
-/// How much is told only because runs that were not proven had told otherwise.
-fn taken_back(since: &Since) -> Option<String> {
-    let back = since.changes().iter().filter(|change| since.is_taken_back(change)).count() as u64;
-    let (changes, are) = (counted(back, "change", "changes"), if back == 1 { "is" } else { "are" });
-    (back > 0)
-        .then(|| format!("{changes} that partial runs had told since then {are} taken back: all of that is as it was."))
 }
 
 fn label(kind: ChangeKind, count: u64) -> String {
@@ -132,51 +107,42 @@ fn label(kind: ChangeKind, count: u64) -> String {
     format!("{subject}{} {what}", if count == 1 { "" } else { "s" })
 }
 
-fn rows(since: &Since) -> Bounded<ChangeRow> {
-    let back = |change: &Change| since.is_taken_back(change);
+fn rows(changes: &[Change]) -> Bounded<ChangeRow> {
     // Stable: what weighs the same stays in the order of changes.csv.
-    let mut weighed: Vec<&Change> = since.changes().iter().collect();
-    weighed.sort_by_key(|change| (back(change), Reverse((change.gains_privilege(), change.severity()))));
-    let more = weighed.len().saturating_sub(ROWS) as u64;
-    Bounded { more, rows: weighed.into_iter().take(ROWS).map(|change| row(change, back(change))).collect() }
+    let mut weighed: Vec<&Change> = changes.iter().collect();
+    weighed.sort_by_key(|change| Reverse((change.gains_privilege(), change.severity())));
+    Bounded::cut(weighed.into_iter().map(row), ROWS)
 }
 
-fn row(change: &Change, is_taken_back: bool) -> ChangeRow {
-    let fact = change.in_words();
-    let back =
-        if is_taken_back { format!(" (taken back: {} had told otherwise)", change.base_run) } else { String::new() };
-    let fact = fact + &back;
+fn row(change: &Change) -> ChangeRow {
     ChangeRow {
         severity: change.severity().as_str(),
         kind: change.kind.as_str(),
         name: Shown::name(change.subject.name.as_deref().unwrap_or(&change.subject.id)),
         id: Shown::name(&change.subject.id),
         source: Shown::name(change.source.as_str()),
-        fact: Shown::sentence(&fact),
-        privileged: change.gains_privilege() && !is_taken_back,
+        fact: Shown::sentence(&change.in_words()),
+        privileged: change.gains_privilege(),
     }
 }
 
-fn silent(sources: &[Compared]) -> Bounded<Shown> {
-    let said = |compared: &Compared| {
-        let name = Shown::name(compared.source.as_str());
-        let said = match &compared.standing {
-            Standing::Whole => return None,
-            Standing::InPart(lists) => {
-                format!(
-                    "{name}: not proven complete on both sides: {}; what is absent there is not told as gone",
-                    ListKind::names(lists)
-                )
-            }
-            Standing::Baseline => {
-                format!("{name}: not in the base, or of another kind there; what changes is told from the next run on")
-            }
-            Standing::Gone => format!("{name}: in the base, not read now; nothing is said of its accounts"),
-            Standing::Failed => {
-                format!("{name}: its list of users failed on one side; nothing is said of its accounts")
-            }
+fn silent(index: &Index<'_>) -> Bounded<Shown> {
+    let said = |source: &SourceEntry| {
+        let name = Shown::name(&source.name);
+        let said = if source.status == SourceStatus::Failed {
+            format!("{name}: not read; its rows stay as they were, and nothing is said of what changed there")
+        } else if is_baseline(source) {
+            format!("{name}: a baseline; what changes there is reported from the next run on")
+        } else if source.status == SourceStatus::Partial {
+            let lists = source.lists.iter().filter(|list| index.is_doubtful(&source.name, list.kind));
+            let lists = ListKind::names(&lists.map(|list| list.kind).collect::<Vec<_>>());
+            format!(
+                "{name}: not proven complete: {lists}; what is not in them stays as it was, and is not called removed"
+            )
+        } else {
+            return None;
         };
         Some(Shown::sentence(&said))
     };
-    Bounded::cut(sources.iter().filter_map(said), SOURCES)
+    Bounded::cut(index.input.manifest.sources.iter().filter_map(said), SOURCES)
 }

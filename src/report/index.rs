@@ -99,9 +99,12 @@ impl<'a> Index<'a> {
         self.input.findings.iter().filter(|finding| finding.status.is_open())
     }
 
-    /// Enabled, of a person, not blocked: the accounts to which inactivity applies.
+    /// Confirmed by this run, enabled, of a person, not blocked: the accounts to which inactivity applies.
     pub(super) fn may_be_inactive(&self, user: &User) -> bool {
-        user.enabled == Some(true) && user.kind != UserKind::Service && self.blocked(user).is_none()
+        self.is_confirmed(user)
+            && user.enabled == Some(true)
+            && user.kind != UserKind::Service
+            && self.blocked(user).is_none()
     }
 
     /// What keeps an account from signing in, beside `enabled`.
@@ -115,6 +118,16 @@ impl<'a> Index<'a> {
         self.input.inventory.rolls.iter().map(|roll| &roll.harvest).any(|harvest| {
             *harvest.coverage(ListKind::Members) != Coverage::NotOffered || harvest.outside.iter().any(missing)
         })
+    }
+
+    /// Whether this run read the user.
+    pub(super) fn is_confirmed(&self, user: &User) -> bool {
+        user.seen.is_none_or(|seen| seen.confirmed >= self.input.as_of)
+    }
+
+    /// Configured sources that were left out of this run.
+    pub(super) fn omitted(&self) -> impl Iterator<Item = &'a SourceEntry> {
+        self.input.manifest.sources.iter().filter(|source| source.lists.is_empty())
     }
 
     pub(super) fn source(&self, name: &str) -> Option<&'a SourceEntry> {
@@ -139,4 +152,9 @@ fn is_judged(verdict: &Verdict) -> bool {
         Outcome::Judged { subjects, undetermined } => subjects == 0 || undetermined < subjects,
         Outcome::Undetermined { .. } | Outcome::Off => false,
     }
+}
+
+/// Whether nothing was known of all of a source before this run.
+pub(super) fn is_baseline(source: &SourceEntry) -> bool {
+    !source.known.is_compared
 }

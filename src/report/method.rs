@@ -136,7 +136,7 @@ impl Method {
             lists: Bounded::cut(lists, ROWS),
             sources: Bounded::cut(manifest.sources.iter().map(source_row), ROWS),
             origin: origin(index),
-            guarded_cells: index.input.formula_guard.then_some(manifest.guarded_cells),
+            guarded_cells: manifest.formula_guard.then_some(manifest.guarded_cells),
             warnings: Bounded::cut(manifest.warnings.iter().map(|w| Shown::sentence(w)), ROWS / 2),
             files: Bounded::cut(manifest.files.iter().map(file_row), ROWS),
         }

@@ -4,9 +4,8 @@
 //! size of tenant); [`html::render`] decides how it looks. Text from outside enters a view only as [`Shown`].
 //! Knows nothing of how rules judge or how a source is read: it tells what manifest, verdicts and findings say.
 
-use crate::diff::Since;
 use crate::exceptions::Use;
-use crate::model::{Finding, Instant, Inventory, ListKind, Rule, Verdict};
+use crate::model::{Change, Finding, Instant, Inventory, ListKind, Rule, Verdict};
 use crate::rules;
 use crate::rules::policy::{Override, Policy};
 use crate::snapshot::manifest::Manifest;
@@ -15,7 +14,6 @@ use std::borrow::Cow;
 mod accounts;
 mod changes;
 mod chart;
-mod context;
 mod controls;
 mod excepted;
 pub mod html;
@@ -36,7 +34,6 @@ mod tests;
 pub use accounts::{PrivilegedGroup, PrivilegedGroups, TypeRow};
 pub use changes::{ChangeCount, ChangeRow, Changes};
 pub use chart::{Bar, Chart, Grid, Mark};
-pub use context::Context;
 pub use controls::{ControlRow, Framework};
 pub use excepted::ExceptionRow;
 pub use inactivity::{Bin, Inactivity};
@@ -44,7 +41,7 @@ pub use judged::{Gap, RuleResult, Segment, Standing};
 pub use method::{FileRow, ListRow, Method, Parameter, SourceRow};
 pub use people::{People, Person, PersonAccount, PersonIn};
 pub use status::{Grade, ListLine, SourceLine, Status};
-pub use text::Shown;
+pub use text::{Shown, thousands};
 pub use tiles::Tile;
 pub use top::{Basis, TopRow};
 pub use unchecked::Unchecked;
@@ -110,8 +107,8 @@ pub struct Input<'a> {
     pub findings: &'a [Finding],
     /// What each rule was judged over.
     pub verdicts: &'a [Verdict],
-    /// What changed since the base.
-    pub since: &'a Since,
+    /// What changed since the snapshot before.
+    pub changes: &'a [Change],
     /// Thresholds.
     pub policy: &'a Policy,
     /// The instant that every age is computed from.
@@ -120,10 +117,6 @@ pub struct Input<'a> {
     pub catalogue: &'a [RuleInfo],
     /// What each accepted exception did; `None` where no register of them is configured.
     pub exceptions: Option<&'a [Use]>,
-    /// Configured sources that were left out of this run.
-    pub omitted: &'a [String],
-    /// Whether cells of the CSV files that a spreadsheet would run are guarded.
-    pub formula_guard: bool,
 }
 
 /// A list cut to what fits on a page, and how many rows were left out.
@@ -189,7 +182,7 @@ pub struct View {
     pub inactivity: Inactivity,
     /// Privileged groups and their members.
     pub groups: PrivilegedGroups,
-    /// What changed since the base.
+    /// What changed since the snapshot before.
     pub changes: Changes,
     /// Who has accounts in more than one source; `None` where there are no two.
     pub people: Option<People>,

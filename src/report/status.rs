@@ -88,6 +88,8 @@ pub struct SourceLine {
     pub word: Shown,
     /// Its lists.
     pub lists: Vec<ListLine>,
+    /// Rows that stand as an earlier run read them; empty where there are none.
+    pub unconfirmed: String,
 }
 
 /// The strip.
@@ -119,9 +121,11 @@ impl Status {
     pub(super) fn of(index: &Index<'_>) -> Self {
         let manifest = index.input.manifest;
         let grade = overall(manifest.is_complete(), &manifest.sources);
-        let only_omitted =
-            grade == Grade::Unproven && manifest.sources.iter().all(|s| s.status == SourceStatus::Complete);
-        let (word, meaning) = if only_omitted && !index.input.omitted.is_empty() {
+        let is_read = |s: &&SourceEntry| !s.lists.is_empty();
+        let only_omitted = grade != Grade::Proven
+            && index.omitted().next().is_some()
+            && manifest.sources.iter().filter(is_read).all(|s| s.status == SourceStatus::Complete);
+        let (word, meaning) = if only_omitted {
             (
                 "Partial",
                 "Every list that was read was proven complete, but configured sources were left out of this run.",
@@ -159,7 +163,7 @@ fn in_words(grade: Grade, no_source: bool) -> (&'static str, &'static str) {
         ),
         Grade::Failed => (
             "Partial",
-            "At least one source failed. This report covers only what came; nothing can be concluded about the rest.",
+            "At least one source failed. This report shows it as earlier runs read it, if any did; nothing can be concluded about it from this run.",
         ),
     }
 }
@@ -186,9 +190,9 @@ fn lead(index: &Index<'_>) -> String {
     let grave = index.open().filter(|f| f.severity >= Severity::High).count() as u64;
     let of_users = index.standing().filter(|f| f.subject.kind == SubjectKind::User);
     let concerned: HashSet<_> = of_users.map(|f| (f.source.as_str(), &*f.subject.id)).collect();
-    let came = if index.input.manifest.is_complete() { "" } else { " came" };
+    let known = if index.input.manifest.is_complete() { "" } else { " known" };
     let accounts = counted(accounts, "account", "accounts");
-    let population = format!("{accounts}{came}, {} of them enabled.", thousands(enabled));
+    let population = format!("{accounts}{known}, {} of them enabled.", thousands(enabled));
     let all = index.standing().count() as u64;
     let grave = counted(grave, "is", "are");
     let grave = match all - index.open().count() as u64 {
@@ -220,6 +224,18 @@ fn source_line(source: &SourceEntry) -> SourceLine {
         word: Shown::name(source.status.as_str()),
         // A source has a handful of lists; the cut only guards against a manifest made by hand.
         lists: source.lists.iter().take(12).map(list_line).collect(),
+        unconfirmed: unconfirmed(source),
+    }
+}
+
+fn unconfirmed(source: &SourceEntry) -> String {
+    let last = source.known.confirmed_at.map_or_else(
+        || "the source was never proven complete".to_owned(),
+        |at| format!("the source was last proven complete as of {}", readable(at)),
+    );
+    match source.known.unconfirmed_rows {
+        0 => String::new(),
+        rows => format!("{} not confirmed by this run; {last}", counted(rows, "known row", "known rows")),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Behaviour of the view and of the page.
 
 mod behaviour;
-mod context;
 mod products;
 mod sample;
 mod tenant;

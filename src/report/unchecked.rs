@@ -4,8 +4,8 @@ use super::index::Index;
 use super::judged::{RuleResult, Standing};
 use super::text::counted;
 use super::{Bounded, Shown};
-use crate::diff::Since;
-use crate::model::{LastLogin, Roll, Told, User, UserKind};
+use crate::model::{LastLogin, Roll, User, UserKind, instant_text};
+use crate::snapshot::manifest::SourceEntry;
 use serde_json::Value;
 
 /// Items that are shown.
@@ -25,7 +25,8 @@ fn item(what: &str, why: &str) -> Unchecked {
 }
 
 pub(super) fn list(index: &Index<'_>, rules: &[RuleResult]) -> Bounded<Unchecked> {
-    let mut items: Vec<Unchecked> = index.input.omitted.iter().map(|name| omitted(name)).collect();
+    let mut items: Vec<Unchecked> = index.omitted().map(omitted).collect();
+    items.extend(index.input.manifest.sources.iter().filter_map(unconfirmed));
     items.extend(unproven_lists(index));
     items.extend(rules.iter().flat_map(of_rule));
     items.extend(untold_fields(&index.input.inventory.rolls));
@@ -38,18 +39,31 @@ pub(super) fn list(index: &Index<'_>, rules: &[RuleResult]) -> Bounded<Unchecked
     bounded
 }
 
-fn omitted(name: &str) -> Unchecked {
-    let what = format!("{}: nothing was read", Shown::name(name));
+fn omitted(source: &SourceEntry) -> Unchecked {
+    let what = format!("{}: nothing was read", Shown::name(&source.name));
     item(&what, "this run was asked to leave this configured source out (--source)")
+}
+
+/// Rows that stand as an earlier run read them.
+fn unconfirmed(source: &SourceEntry) -> Option<Unchecked> {
+    let rows = source.known.unconfirmed_rows;
+    let last = source.known.confirmed_at.map_or_else(
+        || "it was never proven complete".to_owned(),
+        |at| format!("it was last proven complete as of {}", instant_text(at)),
+    );
+    let what = format!(
+        "{}: {} not confirmed by this run",
+        Shown::name(&source.name),
+        counted(rows, "known row", "known rows")
+    );
+    let why =
+        format!("{last}; these rows stand as they were read last (confirmed_at), and no rule was evaluated for them");
+    (rows > 0).then(|| item(&what, &why))
 }
 
 fn unproven_lists(index: &Index<'_>) -> Vec<Unchecked> {
     let mut items = Vec::new();
     for source in &index.input.manifest.sources {
-        if source.lists.is_empty() {
-            let why = source.reason.as_deref().unwrap_or("no list was read");
-            items.push(item(&format!("{}: nothing was read", source.name), why));
-        }
         for list in source.lists.iter().filter(|list| !list.coverage.is_complete()) {
             let what = format!("{}: list of {} is {}", source.name, list.kind.as_str(), list.coverage.as_str());
             items.push(item(&what, list.coverage.words()));
@@ -135,7 +149,7 @@ const FIELDS: [Field; 6] = [
     Field {
         name: "end of validity",
         applies: |_, user| user.kind != UserKind::Service,
-        untold: |user| user.expires_at == Told::Not && user.blocked.is_none(),
+        untold: |user| user.expires_at.at().is_none() && user.blocked.is_none(),
         of_source: "no account there could be recognised as expired",
         of_accounts: None,
     },
@@ -226,12 +240,11 @@ fn patterns(index: &Index<'_>) -> Vec<Unchecked> {
 }
 
 fn earlier_runs(index: &Index<'_>) -> &'static str {
-    match index.input.since {
-        Since::Base { .. } => {
-            "what changed since the base is told by comparing two snapshots: what came and went between them, who did it and when \
-             exactly is not known; trends are not in this report"
-        }
-        Since::Baseline | Since::Unknown { .. } => "changes of accounts and trends are not in this report",
+    if index.input.manifest.base.is_some() {
+        "what changed was found by comparing two snapshots: what came and went between them, who did it and when exactly is not \
+         known; trends are not in this report"
+    } else {
+        "changes of accounts and trends are not in this report"
     }
 }
 

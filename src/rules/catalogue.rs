@@ -57,6 +57,11 @@ impl Family {
 
 use Family::{Cis, Ism, Iso27001, Nist80053, Nist800171, Pci, Soc2};
 
+/// Days since a list was last proven complete, from which `collection-incomplete` is high.
+pub(super) const INCOMPLETE_HIGH_DAYS: u32 = 2;
+/// The same for critical.
+pub(super) const INCOMPLETE_CRITICAL_DAYS: u32 = 7;
+
 const ALL: [Entry; 16] = [
     Entry {
         rule: Rule::StaleLogin,
@@ -203,7 +208,7 @@ const ALL: [Entry; 16] = [
         why: "Each new member of a privileged group holds its rights from that moment on; nobody may have decided so.",
         action: "Have the group's owner confirm each new member against a request; remove those whom nobody asked for.",
         severity: "medium",
-        needs: "policy.privileged_groups, a base, and every membership now and in the base",
+        needs: "policy.privileged_groups, a snapshot before, and every membership now and before",
         controls: &[
             (Nist80053, "NIST 800-53 AC-2(4)"),
             (Nist80053, "NIST 800-53 AC-2(7)"),
@@ -219,7 +224,7 @@ const ALL: [Entry; 16] = [
         why: "An account that is kept for emergencies is used in one, or by somebody who should not have its password.",
         action: "Match the login with an emergency that was declared; change the password, and record who used it and why.",
         severity: "high",
-        needs: "policy.break_glass, a base, and last logins now and in the base",
+        needs: "policy.break_glass, a snapshot before, and last logins now and before",
         controls: &[
             (Pci, "PCI DSS 8.6.1"),
             (Nist80053, "NIST 800-53 AC-2(2)"),
@@ -259,7 +264,7 @@ const ALL: [Entry; 16] = [
         title: "Lists not proven complete",
         why: "A list that may lack rows proves nothing about the accounts that are not in it.",
         action: "Correct the cause that is named, and run again before the list is used as evidence.",
-        severity: "high",
+        severity: "medium; high 2 days after the list was last proven complete, critical after 7",
         needs: "nothing more",
         controls: &[],
     },

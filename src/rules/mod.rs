@@ -22,13 +22,12 @@ mod tests;
 pub use catalogue::{Coverage as ControlCoverage, Entry, action_of, catalogue, controls_of, coverage, entry};
 pub use gaps::{CUSTOM_RULES, Gaps};
 
-use crate::clocks::{Clock, Clocks};
-use crate::diff::Since;
 use crate::model::instant_text as instant;
 use crate::model::{
-    Blocked, Coverage, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin, ListKind, Outcome, Roll,
-    Rule, Severity, SourceIdentity, Subject, SubjectKind, User, UserId, Verdict,
+    Blocked, Change, Coverage, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin, ListKind, Outcome,
+    Roll, Rule, Severity, SourceIdentity, Subject, SubjectKind, User, Verdict,
 };
+use crate::state::Since;
 use policy::{Override, Policy};
 use serde_json::{Map, Value};
 use since::Happened;
@@ -47,17 +46,19 @@ pub struct Judgement {
 }
 
 /// What is known of the time before a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Before<'a> {
-    /// What changed since the base.
-    pub since: &'a Since,
-    /// From when ages count where accounts do not tell.
-    pub clocks: &'a Clocks,
+    /// The run before.
+    pub base_run: Option<&'a str>,
+    /// What changed since then.
+    pub changes: &'a [Change],
+    /// The same of each source; one entry a roll.
+    pub since: &'a [Since],
 }
 
 /// Judges everything, as a first run does: nothing is known of the time before.
 pub fn judge(inventory: &Inventory, policy: &Policy, as_of: Instant) -> Judgement {
-    judge_after(Before { since: &Since::Baseline, clocks: &Clocks::default() }, inventory, policy, as_of)
+    judge_after(Before::default(), inventory, policy, as_of)
 }
 
 /// Judges everything.
@@ -66,8 +67,9 @@ pub fn judge_after(before: Before<'_>, inventory: &Inventory, policy: &Policy, a
         Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
     let panel = custom::Panel::of(policy);
     let mut judgement = Judgement { findings: Vec::new(), verdicts: Vec::new(), gaps: Vec::new() };
-    for roll in &inventory.rolls {
-        Bench::new(roll, policy, as_of, before, &controls).judge(&panel, &mut judgement);
+    for (at, roll) in inventory.rolls.iter().enumerate() {
+        let happened = Happened::of(before, at, roll);
+        Bench::new(roll, policy, as_of, happened, &controls).judge(&panel, &mut judgement);
     }
     judgement
 }
@@ -84,10 +86,8 @@ struct Bench<'a> {
     tells_logins: bool,
     /// What the users tell taken together.
     identities: identity::Identities<'a>,
-    /// What happened since the base, or why that is not known.
+    /// What happened since the run before, or why that is not known.
     happened: Result<Happened<'a>, String>,
-    /// Of this source, where anything is remembered.
-    clocks: Option<&'a BTreeMap<UserId, Clock>>,
     /// The rules of the configuration.
     custom: Arc<[Rule]>,
     /// By the place of the rule, as [`gaps::place`] tells it.
@@ -128,7 +128,7 @@ impl<'a> Bench<'a> {
         roll: &'a Roll,
         policy: &'a Policy,
         as_of: Instant,
-        before: Before<'a>,
+        happened: Result<Happened<'a>, String>,
         controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
     ) -> Self {
         let custom: Arc<[Rule]> = policy.custom_rules.iter().map(|custom| custom.rule).collect();
@@ -141,8 +141,7 @@ impl<'a> Bench<'a> {
             groups_whole: roll.harvest.coverage(ListKind::Groups).is_complete(),
             tells_logins: roll.harvest.users.is_empty() || roll.harvest.users.iter().any(told),
             identities: identity::Identities::of(&roll.harvest.users, as_of),
-            happened: Happened::of(before.since, &roll.harvest.source.name),
-            clocks: before.clocks.of_source(&roll.harvest.source.name),
+            happened,
             tally: vec![Tally::default(); Rule::ALL.len() + custom.len()],
             gaps: Gaps::over(&roll.harvest, Arc::clone(&custom)),
             custom,
@@ -255,6 +254,9 @@ impl<'a> Bench<'a> {
         };
         match harvest.coverage(ListKind::Users) {
             Coverage::Failed { error } if of_users => return Some(format!("the list of users failed: {error}")),
+            Coverage::NotOffered if of_users && harvest.lists.is_empty() => {
+                return Some("the source was not read".to_owned());
+            }
             Coverage::NotOffered if of_users => return Some("the source gave no list of users".to_owned()),
             _ => {}
         }
@@ -296,11 +298,6 @@ impl<'a> Bench<'a> {
             Outcome::Judged { subjects, undetermined }
         };
         Verdict { source: self.roll.harvest.source.name.clone(), rule, outcome }
-    }
-
-    /// What earlier runs remember of this account.
-    fn clock(&self, user: &User) -> Clock {
-        self.clocks.and_then(|clocks| clocks.get(&user.id)).copied().unwrap_or_default()
     }
 
     /// What keeps an account from signing in at the instant of judging, beside `enabled`.

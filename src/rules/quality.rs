@@ -1,9 +1,11 @@
 //! Evidence about the evidence: `data-quality` and `collection-incomplete`.
 
-use super::staleness::{beginning, is_subject};
+use super::catalogue::{INCOMPLETE_CRITICAL_DAYS, INCOMPLETE_HIGH_DAYS};
+use super::staleness::{age_days, beginning, is_subject};
 use super::{Bench, Look, Remark, Tally, evidence, instant};
 use crate::model::{
-    Coverage, GroupId, Instant, LastLogin, ListKind, OddValue, Rule, Severity, Subject, SubjectKind, Told, User,
+    Coverage, Evidence, GroupId, Instant, LastLogin, ListKind, ListReport, OddValue, Rule, Severity, Subject,
+    SubjectKind, Told, User,
 };
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
@@ -70,7 +72,8 @@ fn has_no_basis(bench: &Bench<'_>, user: &User) -> bool {
             LastLogin::At(_) => false,
             LastLogin::Never { .. } => beginning(bench, user).is_none(),
             LastLogin::Unreadable(_) => true,
-            LastLogin::NotReported => bench.tells_logins,
+            // What stands in records that were not read may be known all the same.
+            LastLogin::NotReported => bench.tells_logins && Evidence::of(bench.roll).reads_every_field(),
         }
 }
 
@@ -149,28 +152,62 @@ fn unreadable(odd: &[OddValue]) -> Value {
     Value::Object(odd.iter().map(entry).collect())
 }
 
+/// A source that was not read, or of which some list is not proven complete. It becomes graver with the time since it was.
 fn incomplete(bench: &Bench<'_>) -> Option<Remark> {
+    let (harvest, known) = (&bench.roll.harvest, &bench.roll.known);
     let unproven = |coverage: &Coverage| matches!(coverage, Coverage::Drifted { .. } | Coverage::Failed { .. });
-    let lists: Vec<_> = bench.roll.harvest.lists.iter().filter(|list| unproven(&list.coverage)).collect();
-    if lists.is_empty() {
+    let lists: Vec<_> = harvest.lists.iter().filter(|list| unproven(&list.coverage)).collect();
+    let of_list = |list: &&ListReport| known.proven_at(list.kind);
+    let (what, proven_at) = if harvest.lists.is_empty() {
+        ("not read in this run".to_owned(), known.confirmed_at)
+    } else {
+        let names: Vec<&str> = lists.iter().map(|list| list.kind.as_str()).collect();
+        let oldest = lists.iter().map(of_list).min().flatten();
+        (format!("not proven complete: {}", names.join(", ")), oldest)
+    };
+    // A list that came after the source was complete was missing at no time before.
+    let of_source = known.confirmed_at.or(known.first_seen);
+    let since = lists.iter().filter_map(|list| of_list(list).or(of_source)).min().or(of_source).unwrap_or(bench.as_of);
+    let days = age_days(bench.as_of, since);
+    // Who reads sources at different times leaves some out of each run: that is no gap before it has a length.
+    if lists.is_empty() && (!harvest.lists.is_empty() || days < INCOMPLETE_HIGH_DAYS) {
         return None;
     }
-    let names: Vec<&str> = lists.iter().map(|list| list.kind.as_str()).collect();
     let entries: Vec<Value> = lists
         .iter()
         .map(|list| {
             json!({
                 "coverage": list.coverage.as_str(),
                 "list": list.kind.as_str(),
+                "proven_at": of_list(list).map(instant),
                 "received": list.distinct,
                 "why": list.coverage.words(),
             })
         })
         .collect();
+    let rows = known.unconfirmed_rows;
+    let last = proven_at.map_or_else(|| "never was".to_owned(), |at| format!("last at {}", instant(at)));
+    let stand = if rows == 1 {
+        "1 known row stands unconfirmed".to_owned()
+    } else {
+        format!("{rows} known rows stand unconfirmed")
+    };
     Some(Remark {
         rule: Rule::CollectionIncomplete,
-        severity: Severity::High,
-        title: format!("not proven complete: {}", names.join(", ")),
-        evidence: evidence([("lists", json!(entries))]),
+        severity: match days {
+            INCOMPLETE_CRITICAL_DAYS.. => Severity::Critical,
+            INCOMPLETE_HIGH_DAYS.. => Severity::High,
+            _ => Severity::Medium,
+        },
+        title: format!("{what}; {last}; {stand}"),
+        evidence: evidence([
+            ("age_days", json!(days)),
+            ("critical_after_days", json!(INCOMPLETE_CRITICAL_DAYS)),
+            ("high_after_days", json!(INCOMPLETE_HIGH_DAYS)),
+            ("lists", json!(entries)),
+            ("proven_at", json!(proven_at.map(instant))),
+            ("since", json!(instant(since))),
+            ("unconfirmed_rows", json!(rows)),
+        ]),
     })
 }

@@ -1,69 +1,73 @@
-//! What happened since the base: `privileged-growth` and `break-glass-used`. Such a finding is about a time: the next
-//! complete run is compared with this one, and resolves it unless it happened again.
+//! What happened since the run before: `privileged-growth` and `break-glass-used`. Such a finding is about a time: the next run that
+//! can look resolves it, unless it happened again.
 
-use super::{Bench, Look, Remark, Tally, evidence, groups, instant};
-use crate::diff::{Compared, EarlierLogin, Since, Standing};
+use super::{Before, Bench, Look, Remark, Tally, evidence, groups, instant};
 use crate::model::{
-    Change, ChangeKind, Group, GroupId, LastLogin, ListKind, Rule, Severity, SourceName, User, UserId, UserKind,
+    Change, ChangeKind, ChangedGroup, Evidence, Group, GroupId, LastLogin, Roll, Rule, Severity, User, UserId, UserKind,
 };
+use crate::state::EarlierLogin;
 use ahash::AHashMap;
 use serde_json::{Value, json};
 
 /// New members that a finding names.
 const NAMED: usize = 100;
 
-/// Lists that no membership depends on.
-const APART: [ListKind; 2] = [ListKind::ApiAccounts, ListKind::UserDetails];
-
-/// What is known of one source since the base.
+/// What is known of one source since the run before.
 pub(super) struct Happened<'a> {
-    compared: &'a Compared,
     base_run: &'a str,
+    /// The reading that this one is compared with, in words.
+    since: String,
     gained: AHashMap<&'a GroupId, Vec<&'a Change>>,
     logins: AHashMap<&'a UserId, Option<&'a LastLogin>>,
+    /// A member that no change names did not come.
+    knows_all_memberships: bool,
 }
 
 impl<'a> Happened<'a> {
-    /// The error says why nothing is known.
-    pub(super) fn of(since: &'a Since, source: &SourceName) -> Result<Self, String> {
-        let (compared, comparison, base_run) = since.of_source(source)?;
+    /// Of the source at this place. The error says why nothing is known.
+    pub(super) fn of(before: Before<'a>, at: usize, roll: &Roll) -> Result<Self, String> {
+        let base_run = before.base_run.ok_or("there is no snapshot before this run to compare with")?;
+        let since = before.since.get(at).filter(|since| since.is_compared).ok_or_else(|| {
+            format!("the accounts of the source were never proven complete up to {base_run}: there is nothing to compare with")
+        })?;
+        let name = &roll.harvest.source.name;
         let mut gained: AHashMap<&GroupId, Vec<&Change>> = AHashMap::new();
-        let additions = comparison.changes.iter().filter(|change| change.kind == ChangeKind::MembershipAdded);
-        // What only came back after a run that was not proven is no gain since the base.
-        let additions = additions.filter(|change| change.source == compared.source && *change.base_run == *base_run);
-        for change in additions {
+        let additions = before.changes.iter().filter(|change| change.kind == ChangeKind::MembershipAdded);
+        for change in additions.filter(|change| change.source == *name) {
             if let Some(group) = &change.group {
                 gained.entry(&group.id).or_default().push(change);
             }
         }
-        let logins = comparison.logins.iter().filter(|login| login.source == compared.source);
-        let logins = logins.map(|EarlierLogin { user, last_login, .. }| (user, last_login.as_ref())).collect();
-        Ok(Self { compared, base_run, gained, logins })
-    }
-
-    /// A member that is not told to have come did not come.
-    fn tells_all_memberships(&self) -> bool {
-        match &self.compared.standing {
-            Standing::Whole => true,
-            Standing::InPart(unproven) => unproven.iter().all(|list| APART.contains(list)),
-            Standing::Baseline | Standing::Gone | Standing::Failed => false,
-        }
+        let logins = since.logins.iter().map(|EarlierLogin { user, last_login }| (user, last_login.as_ref()));
+        let knows_all_memberships = since.has_baseline && Evidence::of(roll).reads_every_membership();
+        let since = since.read_at.map_or_else(|| base_run.to_owned(), instant);
+        Ok(Self { base_run, since, gained, logins: logins.collect(), knows_all_memberships })
     }
 }
 
 /// Every privileged group of the source.
 pub(super) fn growth(bench: &mut Bench<'_>) {
     let Ok(happened) = &bench.happened else { return };
-    let is_whole = happened.tells_all_memberships() && groups::why_not_empty(bench).is_none();
+    let is_whole = happened.knows_all_memberships && groups::why_not_empty(bench).is_none();
     let mut tally = Tally::default();
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for (at, group) in bench.roll.harvest.groups.iter().enumerate().filter(|(_, group)| group.privileged) {
         tally.subjects += 1;
         match happened.gained.get(&group.id) {
-            Some(gained) => found.push((grown(group, gained, happened.base_run), groups::subject(group))),
+            Some(gained) => found.push((grown(group, gained, happened), groups::subject(group))),
             None if is_whole && group.knows_members() => {}
             None => unknown.push(at),
         }
+    }
+    // A group that this run did not read gained members all the same, where the accounts' own records show it.
+    let read = |id: &GroupId| bench.roll.group(id).is_some();
+    for gained in
+        happened.gained.values().filter(|gained| gained[0].group.as_ref().is_some_and(|group| !read(&group.id)))
+    {
+        let Some(ChangedGroup { id, name, privileged: true }) = &gained[0].group else { continue };
+        let group = Group { name: name.clone(), privileged: true, ..Group::new(id.clone()) };
+        tally.subjects += 1;
+        found.push((grown(&group, gained, happened), groups::subject(&group)));
     }
     tally.undetermined = unknown.len() as u64;
     for at in unknown {
@@ -75,15 +79,15 @@ pub(super) fn growth(bench: &mut Bench<'_>) {
     }
 }
 
-fn grown(group: &Group, gained: &[&Change], base_run: &str) -> Remark {
+fn grown(group: &Group, gained: &[&Change], happened: &Happened<'_>) -> Remark {
     let members = if gained.len() == 1 { "1 member".to_owned() } else { format!("{} members", gained.len()) };
     let named: Vec<Value> = gained.iter().take(NAMED).map(|change| member(change)).collect();
     Remark {
         rule: Rule::PrivilegedGrowth,
         severity: Severity::Medium,
-        title: format!("privileged, and gained {members} since {base_run}"),
+        title: format!("privileged, and gained {members} since {}", happened.since),
         evidence: evidence([
-            ("base_run", json!(base_run)),
+            ("base_run", json!(happened.base_run)),
             ("count", json!(gained.len())),
             (
                 "members_now",
@@ -127,7 +131,7 @@ pub(super) fn break_glass(bench: &Bench<'_>, user: &User) -> Look {
     Look::Remark(Remark {
         rule: Rule::BreakGlassUsed,
         severity: Severity::High,
-        title: format!("emergency account signed in since {}: last login {}", happened.base_run, instant(now)),
+        title: format!("emergency account signed in since {}: last login {}", happened.since, instant(now)),
         evidence: evidence([
             ("base_run", json!(happened.base_run)),
             ("enabled", json!(user.enabled)),

@@ -110,7 +110,7 @@ pub(super) fn since_login<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
         (Some(true), LastLogin::Never { .. }) => return Idle::Fresh,
         (None, _) | (_, LastLogin::NotReported | LastLogin::Unreadable(_)) => return Idle::Undetermined,
     };
-    let (basis, kind) = or_enabled_again(bench, user, (last_login, Basis::LastLogin));
+    let (basis, kind) = or_enabled_again(user, (last_login, Basis::LastLogin));
     let days = age_days(bench.as_of, basis);
     let (least, most) = (&bench.policy.stale_after.days, &bench.policy.privileged_stale_after.days);
     if days < *least.min(most) {
@@ -125,8 +125,8 @@ pub(super) fn since_login<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
 }
 
 /// Whoever is enabled again has not been able to sign in before.
-fn or_enabled_again(bench: &Bench<'_>, user: &User, basis: (Instant, Basis)) -> (Instant, Basis) {
-    let again = bench.clock(user).enabled_again.filter(|again| *again > basis.0);
+fn or_enabled_again(user: &User, basis: (Instant, Basis)) -> (Instant, Basis) {
+    let again = user.enabled_since.filter(|again| *again > basis.0);
     again.map_or(basis, |again| (again, Basis::EnabledAgain))
 }
 
@@ -134,9 +134,9 @@ fn or_enabled_again(bench: &Bench<'_>, user: &User, basis: (Instant, Basis)) -> 
 /// time before.
 pub(super) fn beginning(bench: &Bench<'_>, user: &User) -> Option<(Instant, Basis)> {
     let created = user.created_at.at().map(|created| (created, Basis::CreatedAt));
-    let first_seen = || bench.clock(user).first_seen.filter(|seen| *seen < bench.as_of);
+    let first_seen = || user.seen.map(|seen| seen.first).filter(|first| *first < bench.as_of);
     let basis = created.or_else(|| first_seen().map(|seen| (seen, Basis::FirstSeen)))?;
-    Some(or_enabled_again(bench, user, basis))
+    Some(or_enabled_again(user, basis))
 }
 
 /// Since the account was made, where it was never used.

@@ -1,9 +1,13 @@
 //! How a run ended: the JSON object of `--json` and the short summary for people are two readings of it. Pure.
 
 use super::exit::Exit;
-use super::unevaluated;
-use crate::model::{Completeness, Coverage, FindingStatus, ListKind, Severity};
+use super::{Run, RunError, unevaluated};
+use crate::describe::Facts;
+use crate::model::{Completeness, Coverage, FindingStatus, ListKind, Severity, instant_text};
+use crate::report::thousands;
 use crate::snapshot::manifest::{Counts, RuleEntry, SourceEntry};
+use crate::state;
+use chrono::{SubsecRound, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -76,23 +80,134 @@ pub struct DestinationEnding {
     pub error: Option<String>,
 }
 
+/// What came of the stages of a run.
+pub(super) struct Outcome {
+    pub(super) result: Result<Accepted, RunError>,
+    /// Sources, as far as they were read.
+    pub(super) sources: Vec<SourceEntry>,
+    pub(super) destinations: Vec<DestinationEnding>,
+    pub(super) pruned: Vec<String>,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        let nothing = RunError::AllFailed(String::new());
+        Self { result: Err(nothing), sources: Vec::new(), destinations: Vec::new(), pruned: Vec::new() }
+    }
+}
+
+/// What was accepted, and published unless the run was a rehearsal.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Accepted {
+    completeness: Option<Completeness>,
+    is_guarded: bool,
+    rules: Vec<RuleEntry>,
+    counts: Counts,
+    since: String,
+    severities: BTreeMap<String, u64>,
+    of_sources: Vec<String>,
+    pub(super) snapshot: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
+    pub(super) manifest_sha256: Option<String>,
+    /// Where events went that could not be released.
+    pub(super) unreleased: Vec<DestinationEnding>,
+}
+
+impl Accepted {
+    pub(super) fn of(facts: &Facts<'_>) -> Self {
+        let mut severities = BTreeMap::new();
+        for finding in facts.findings.iter().filter(|finding| finding.status.is_open()) {
+            *severities.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;
+        }
+        Self {
+            completeness: Some(facts.completeness()),
+            is_guarded: !facts.suspects.is_empty(),
+            rules: facts.verdicts.iter().map(RuleEntry::of).collect(),
+            counts: facts.counts(),
+            since: changes_in_words(facts),
+            severities,
+            of_sources: facts.warnings_of_sources(),
+            ..Self::default()
+        }
+    }
+}
+
+fn changes_in_words(facts: &Facts<'_>) -> String {
+    let Some(base) = &facts.base else {
+        return "none known: there is no snapshot before this one, a baseline".to_owned();
+    };
+    let run_id = &base.run_id;
+    let kinds = state::counts(facts.changes);
+    let all: u64 = kinds.iter().map(|(_, count)| count).sum();
+    let kinds: Vec<String> =
+        kinds.iter().map(|(kind, count)| format!("{} {}", thousands(*count), kind.as_str())).collect();
+    if all == 0 {
+        format!("none since {run_id}")
+    } else {
+        format!("{} since {run_id}: {}", thousands(all), kinds.join(", "))
+    }
+}
+
 impl Ending {
-    /// Decides the exit code of a run that was published (or rehearsed).
-    pub fn settle(&mut self, fail_on: Option<Severity>) {
-        let mut holding = Vec::new();
-        if self.completeness == Some(Completeness::Partial) {
-            holding.push(Exit::Partial);
+    /// Puts together how a run ended.
+    pub(super) fn of(run: &Run<'_>, outcome: Outcome) -> Self {
+        let Outcome { result, sources, destinations, pruned } = outcome;
+        let failure = result.as_ref().err().map(|error| (error.exit(), format!("failed to {error}"), error.hint()));
+        let Accepted {
+            completeness,
+            is_guarded,
+            rules,
+            counts,
+            since,
+            severities,
+            of_sources,
+            snapshot,
+            report,
+            manifest_sha256,
+            ..
+        } = result.unwrap_or_default();
+        let warnings = run.notes.borrow().iter().cloned().chain(of_sources).collect();
+        let ending = Self {
+            exit_code: 0,
+            run_id: run.run_id.clone(),
+            as_of: instant_text(run.as_of),
+            started_at: instant_text(run.started_at),
+            finished_at: instant_text(Utc::now().trunc_subsecs(6)),
+            dry_run: run.order.dry_run,
+            published: snapshot.is_some(),
+            completeness,
+            snapshot,
+            report,
+            manifest_sha256,
+            sources,
+            rules,
+            counts,
+            since,
+            severities,
+            destinations,
+            pruned,
+            warnings,
+            error: None,
+            hint: None,
+        };
+        match failure {
+            Some((exit, error, hint)) => Self { exit_code: exit.code(), error: Some(error), hint, ..ending },
+            None => Self { exit_code: ending.exit(is_guarded, run.order.fail_on).code(), ..ending },
         }
-        if self.destinations.iter().any(DestinationEnding::waits) {
-            holding.push(Exit::Waiting);
-        }
+    }
+
+    /// The exit code of a run that was published, or rehearsed.
+    fn exit(&self, is_guarded: bool, fail_on: Option<Severity>) -> Exit {
         let reached = |least: Severity| {
             Severity::ALL.iter().any(|s| *s >= least && self.severities.get(s.as_str()).is_some_and(|n| *n > 0))
         };
-        if fail_on.is_some_and(reached) {
-            holding.push(Exit::Findings);
-        }
-        self.exit_code = Exit::winner(holding).code();
+        let holding = [
+            (is_guarded, Exit::Guarded),
+            (self.completeness == Some(Completeness::Partial), Exit::Partial),
+            (self.destinations.iter().any(DestinationEnding::waits), Exit::Waiting),
+            (fail_on.is_some_and(reached), Exit::Findings),
+        ];
+        Exit::winner(holding.into_iter().filter(|(holds, _)| *holds).map(|(_, exit)| exit))
     }
 
     /// The summary for people.
@@ -190,31 +305,19 @@ fn source_line(source: &SourceEntry) -> String {
         });
     }
     let counts = parts.join(", ");
-    match &source.reason {
-        None => format!("{}: {counts}, proven complete", source.name),
-        Some(reason) => format!("{}: {}: {counts}; {reason}", source.name, source.status.as_str().to_uppercase()),
-    }
-}
-
-/// `1,234,567`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
+    let SourceEntry { name, known, .. } = source;
+    let stand = match known.unconfirmed_rows {
+        0 => String::new(),
+        rows => {
+            let last = known
+                .confirmed_at
+                .map_or_else(|| "never complete".to_owned(), |at| format!("last complete {}", instant_text(at)));
+            format!("; {} known rows unconfirmed, {last}", thousands(rows))
         }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    };
+    match &source.reason {
+        None => format!("{name}: {counts}, proven complete{stand}"),
+        Some(reason) if source.lists.is_empty() => format!("{name}: {reason}{stand}"),
+        Some(reason) => format!("{name}: {}: {counts}; {reason}{stand}", source.status.as_str().to_uppercase()),
     }
 }

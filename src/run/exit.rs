@@ -11,7 +11,7 @@ pub enum Exit {
     Usage,
     /// Published, but at least one source is not proven complete.
     Partial,
-    /// A guard stopped publication.
+    /// A guard set a source aside; nothing is published where no other source remains.
     Guarded,
     /// Published, but events wait in the spool.
     Waiting,
@@ -53,7 +53,7 @@ impl Exit {
             Self::NothingPublished => "nothing published: a source, the disk or the network stopped the run",
             Self::Usage => "usage or configuration error; nothing was contacted",
             Self::Partial => "published, but at least one source is partial: not proven complete",
-            Self::Guarded => "a guard stopped publication: a source came back empty or shrank beyond the limit",
+            Self::Guarded => "a guard set a source aside: it came back empty or shrank beyond the limit",
             Self::Waiting => "published, but events wait in the spool for the next run",
             Self::Locked => "another run holds the lock",
             Self::Findings => "published and delivered; findings at or above --fail-on",

@@ -1,57 +1,52 @@
 //! The run: the stages in order. The only module that knows the order, and the only one that turns results into exit codes.
 //!
 //! ```text
-//! lock -> clean up after killed runs -> collect -> join, compare with the base, judge, remember -> guards
-//!      -> stage tables and report -> seal (manifest last) -> spool the events
-//!      -> publish (one rename) -> release the spool -> deliver -> prune -> metrics
+//! lock -> clean up after killed runs
+//!      -> collected: every configured source, read or not
+//!      -> advanced: the known state taken on, suspicious sources set aside
+//!      -> evaluated: rules, findings over time, exceptions
+//!      -> accepted: the facts of the manifest
+//!      -> published: tables and report, manifest last, spool, one rename
+//!      -> deliver -> prune -> metrics
 //! ```
+//!
+//! Each stage takes the value of the one before and gives its own; how the run ended is put together at the end.
 //!
 //! Outside effects come last, and events are on the disk before the snapshot is visible: a kill at any moment leaves either
 //! no snapshot and no event, or a whole snapshot whose events the next run delivers.
 
-mod collect;
-mod compare;
-mod describe;
+mod advanced;
+mod collected;
 mod ending;
+mod evaluated;
 mod exit;
-mod guard;
-mod lived;
-mod memory;
 mod metrics;
-pub mod page;
-mod parameters;
-mod publish;
+mod published;
 pub mod stop;
 mod tell;
 mod unevaluated;
 pub mod watch;
 
-pub use describe::Origin;
-pub use ending::{DestinationEnding, Ending, thousands};
+pub use crate::describe::Origin;
+pub use ending::{DestinationEnding, Ending};
 pub use exit::Exit;
-pub use guard::Suspect;
 pub use tell::{drain, sender};
 
-use crate::clocks::Clocks;
 use crate::config::{Config, ConfigError, Problem};
-use crate::diff::{Heard, Side, Since};
+use crate::describe::Facts;
 use crate::event::{Event, Observer};
-use crate::exceptions::Use;
-use crate::lifecycle::Past;
-use crate::model::{
-    Completeness, Finding, Instant, Inventory, Roll, Severity, SourceName, SourceStatus, Verdict, instant_text,
-};
-use crate::rules::{self, Before};
+use crate::guard::Suspect;
+use crate::model::{Instant, Inventory, Severity, SourceName};
 use crate::snapshot::retention::{self, Plan, Terms};
-use crate::snapshot::{self, LockedStore, Published, SnapshotError, Store};
+use crate::snapshot::{self, LockedStore, SnapshotError, Store};
 use crate::source::SourceSettings;
 use crate::syslog::spool::{self, Spool, SpoolError};
+use advanced::{Advanced, Base};
 use chrono::{SubsecRound, Utc};
-use collect::CollectError;
-use compare::Opened;
-use describe::Facts;
-use memory::Memory;
-use std::collections::BTreeMap;
+use collected::CollectError;
+use ending::{Accepted, Outcome};
+use std::cell::RefCell;
+use std::path::PathBuf;
 use std::sync::Arc;
 use stop::Stop;
 
@@ -68,30 +63,40 @@ pub struct Order<'a> {
     pub dry_run: bool,
     /// Findings of this severity or above end the run with [`Exit::Findings`].
     pub fail_on: Option<Severity>,
-    /// Publish although a guard objects.
-    pub allow_shrink: bool,
+    /// Sources that are published although a guard objects.
+    pub allow_shrink: Vec<SourceName>,
 }
 
 impl<'a> Order<'a> {
     /// Everything that the configuration names, by its defaults.
     pub fn of(config: &'a Config) -> Self {
         let sources = config.sources.iter().collect();
-        Self { config, sources, as_of: None, dry_run: false, fail_on: None, allow_shrink: false }
+        Self { config, sources, as_of: None, dry_run: false, fail_on: None, allow_shrink: Vec::new() }
     }
 
     /// Only these sources. Errors: a name that the configuration does not know.
     pub fn only(mut self, names: &[String]) -> Result<Self, ConfigError> {
-        if names.is_empty() {
-            return Ok(self);
+        if !names.is_empty() {
+            let names = self.known("--source", names)?;
+            self.sources.retain(|source| names.contains(&source.identity.name));
         }
-        let known: Vec<&str> = self.config.sources.iter().map(|s| s.identity.name.as_str()).collect();
-        if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-            let text = format!("there is no source {unknown:?}; the configuration has {}", known.join(", "));
-            let problem = Problem { key: "--source".to_owned(), text };
+        Ok(self)
+    }
+
+    /// Publishes these sources although a guard objects. Errors: a name that the configuration does not know.
+    pub fn allowing(mut self, names: &[String]) -> Result<Self, ConfigError> {
+        self.allow_shrink = self.known("--allow-shrink", names)?;
+        Ok(self)
+    }
+
+    fn known(&self, key: &str, names: &[String]) -> Result<Vec<SourceName>, ConfigError> {
+        let configured: Vec<&str> = self.config.sources.iter().map(|source| source.identity.name.as_str()).collect();
+        if let Some(unknown) = names.iter().find(|name| !configured.contains(&name.as_str())) {
+            let text = format!("there is no source {unknown:?}; the configuration has {}", configured.join(", "));
+            let problem = Problem { key: key.to_owned(), text };
             return Err(ConfigError { path: Some(self.config.path.clone()), problems: vec![problem] });
         }
-        self.sources.retain(|source| names.iter().any(|name| name == source.identity.name.as_str()));
-        Ok(self)
+        Ok(names.iter().map(|name| SourceName::from(name.as_str())).collect())
     }
 
     /// Names of the configured sources that it leaves out.
@@ -114,6 +119,24 @@ pub enum RunError {
     /// No harvests.
     #[error(transparent)]
     Collect(#[from] CollectError),
+    /// The instant lies before that of the newest snapshot.
+    #[error("evaluate as of {as_of}: the newest snapshot {newest} is as of {newest_as_of}, and time goes forward only")]
+    Backwards {
+        /// The instant that was asked for.
+        as_of: String,
+        /// The newest snapshot.
+        newest: String,
+        /// Its instant.
+        newest_as_of: String,
+    },
+    /// There are snapshots, and none of them can be read.
+    #[error("read what is known: {error}; no snapshot in {} can be read", dir.display())]
+    NoBase {
+        /// Their folder.
+        dir: PathBuf,
+        /// What is wrong with the newest.
+        error: SnapshotError,
+    },
     /// Every source failed.
     #[error("read any source: {0}")]
     AllFailed(String),
@@ -123,6 +146,13 @@ pub enum RunError {
     /// The report.
     #[error("render the report: {0}")]
     Report(String),
+}
+
+/// The sources of suspects, each once.
+fn sources(suspects: &[Suspect]) -> Vec<&str> {
+    let mut sources: Vec<&str> = suspects.iter().map(|suspect| suspect.source.as_str()).collect();
+    sources.dedup();
+    sources
 }
 
 fn list(suspects: &[Suspect]) -> String {
@@ -135,6 +165,7 @@ impl RunError {
         match self {
             Self::Snapshot(SnapshotError::Busy { .. }) => Exit::Locked,
             Self::Suspect(_) => Exit::Guarded,
+            Self::Backwards { .. } => Exit::Usage,
             _ => Exit::NothingPublished,
         }
     }
@@ -143,9 +174,16 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Snapshot(error) => error.hint().map(str::to_owned),
-            Self::Suspect(_) => Some(
-                "if it is true, confirm it once with --allow-shrink; if not, check the rights of the API account. \
-                 The last good snapshot stands"
+            Self::Suspect(suspects) => Some(format!(
+                "if it is true, confirm it once with --allow-shrink {}; if not, check the rights of the API account. \
+                 The last snapshot stands",
+                sources(suspects).join(" ")
+            )),
+            Self::Backwards { .. } => {
+                Some("name another folder with --output DIR to evaluate an earlier instant again".to_owned())
+            }
+            Self::NoBase { .. } => Some(
+                "restore the newest snapshot from a copy; or move the snapshots away, and the next run begins a new baseline"
                     .to_owned(),
             ),
             Self::Collect(CollectError::Stopped(_)) => Some("nothing was lost; run it again".to_owned()),
@@ -164,18 +202,8 @@ struct Run<'a> {
     run_id: String,
     started_at: Instant,
     as_of: Instant,
-}
-
-/// What was read and what it means.
-struct Judged {
-    inventory: Inventory,
-    findings: Vec<Finding>,
-    past: Past,
-    clocks: Clocks,
-    heard: Heard,
-    uses: Vec<Use>,
-    verdicts: Vec<Verdict>,
-    since: Since,
+    /// What a person should know.
+    notes: RefCell<Vec<String>>,
 }
 
 /// Runs once. Never fails: how it ended says it all.
@@ -183,208 +211,129 @@ pub fn run(order: &Order<'_>, observer: &Arc<dyn Observer>, stop: &Stop) -> Endi
     let started_at = Utc::now().trunc_subsecs(6);
     let as_of = order.as_of.unwrap_or(started_at.trunc_subsecs(0));
     let run_id = snapshot::run_id(started_at, fastrand::u16(..0xf000));
-    let mut run = Run { order, observer, stop, origin: Origin::of_this_process(), run_id, started_at, as_of };
-    let mut ending = run.begun();
-    let result = if order.dry_run { run.rehearse(&mut ending) } else { run.perform(&mut ending) };
-    ending.finished_at = instant_text(Utc::now().trunc_subsecs(6));
-    match &result {
-        Ok(()) => ending.settle(order.fail_on),
-        Err(error) => {
-            ending.exit_code = error.exit().code();
-            ending.error = Some(format!("failed to {error}"));
-            ending.hint = error.hint();
-        }
-    }
-    if !matches!(result, Err(RunError::Snapshot(SnapshotError::Busy { .. }))) {
+    let (origin, notes) = (Origin::of_this_process(), RefCell::default());
+    let mut run = Run { order, observer, stop, origin, run_id, started_at, as_of, notes };
+    let outcome = if order.dry_run { run.rehearse() } else { run.perform() };
+    let is_busy = matches!(outcome.result, Err(RunError::Snapshot(SnapshotError::Busy { .. })));
+    let mut ending = Ending::of(&run, outcome);
+    if !is_busy {
         run.write_metrics(&mut ending);
     }
     ending
 }
 
 impl Run<'_> {
-    fn begun(&self) -> Ending {
-        Ending {
-            exit_code: 0,
-            run_id: self.run_id.clone(),
-            as_of: instant_text(self.as_of),
-            started_at: instant_text(self.started_at),
-            finished_at: instant_text(self.started_at),
-            dry_run: self.order.dry_run,
-            published: false,
-            completeness: None,
-            snapshot: None,
-            report: None,
-            manifest_sha256: None,
-            sources: Vec::new(),
-            rules: Vec::new(),
-            counts: snapshot::manifest::Counts::default(),
-            since: String::new(),
-            severities: BTreeMap::new(),
-            destinations: Vec::new(),
-            pruned: Vec::new(),
-            warnings: Vec::new(),
-            error: None,
-            hint: None,
-        }
-    }
-
     /// Everything but publishing and sending; takes no lock and writes nothing.
-    fn rehearse(&self, ending: &mut Ending) -> Result<(), RunError> {
+    fn rehearse(&self) -> Outcome {
         let store = Store::new(&self.order.config.output.dir);
-        let base = store.latest().ok().flatten();
-        let judged = self.judge(self.observer, base.as_ref(), &store, ending)?;
-        self.accept(&judged, base.as_ref(), ending)?;
-        Ok(())
+        let mut outcome = Outcome::default();
+        outcome.result = self.base(&store).and_then(|base| {
+            let advanced = self.advance(self.observer, base.as_ref(), &mut outcome.sources)?;
+            Ok(Accepted::of(&self.accept(&advanced.evaluate(self, base.as_ref())?, base.as_ref())))
+        });
+        outcome
     }
 
-    fn perform(&mut self, ending: &mut Ending) -> Result<(), RunError> {
+    fn perform(&mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        match self.begin() {
+            Ok((store, spool)) => self.publish_and_send(&store, &spool, &mut outcome),
+            Err(error) => outcome.result = Err(error),
+        }
+        outcome
+    }
+
+    /// Takes the lock, and cleans up after runs that were killed.
+    fn begin(&mut self) -> Result<(LockedStore, Spool), RunError> {
         let config = self.order.config;
         let store = Store::new(&config.output.dir).lock(&config.state_dir)?;
         self.run_id = store.settle_run_id(std::mem::take(&mut self.run_id))?;
-        ending.run_id.clone_from(&self.run_id);
         self.observer.tell(&Event::RunStarted { run_id: &self.run_id });
         for left_over in store.clean_leftovers()? {
-            self.note(ending, format!("{left_over}: left behind by a run that was killed; removed"));
+            self.note(format!("{left_over}: left behind by a run that was killed; removed"));
         }
         let spool = Spool::open(&config.state_dir, &config.output.dir)?;
         spool.recover(|run_id| store.is_published(run_id))?;
-        let result = self.publish(&store, &spool, ending);
-        if let Err(error) = &result {
-            self.tell_failure(error, &spool, ending);
-        }
-        self.deliver(&spool, ending);
-        if result.is_ok() {
-            self.prune(&store, ending);
-        }
-        result
+        Ok((store, spool))
     }
 
-    fn publish(&self, store: &LockedStore, spool: &Spool, ending: &mut Ending) -> Result<(), RunError> {
-        let base = store.latest()?;
+    fn publish_and_send(&self, store: &LockedStore, spool: &Spool, outcome: &mut Outcome) {
+        outcome.result =
+            self.base(store).and_then(|base| self.publish(store, spool, base.as_ref(), &mut outcome.sources));
+        match &mut outcome.result {
+            Ok(accepted) => outcome.destinations.append(&mut accepted.unreleased),
+            // What was asked for in a wrong way is no event of the appliances.
+            Err(RunError::Backwards { .. }) => {}
+            Err(error) => self.tell_failure(error, &outcome.sources, spool),
+        }
+        outcome.destinations.extend(self.deliver(spool));
+        if outcome.result.is_ok() {
+            outcome.pruned = self.prune(store);
+        }
+    }
+
+    fn publish(
+        &self,
+        store: &LockedStore,
+        spool: &Spool,
+        base: Option<&Base>,
+        sources: &mut Vec<snapshot::manifest::SourceEntry>,
+    ) -> Result<Accepted, RunError> {
         let staging = store.stage(&self.run_id)?;
         let pages = Arc::new(staging.pages_log()?);
         let audience: Arc<dyn Observer> =
             Arc::new(watch::Audience(vec![Arc::clone(self.observer), Arc::clone(&pages) as Arc<dyn Observer>]));
-        let judged = self.judge(&audience, base.as_ref(), store, ending)?;
-        let facts = self.accept(&judged, base.as_ref(), ending)?;
+        let advanced = self.advance(&audience, base, sources)?;
+        let evaluated = advanced.evaluate(self, base)?;
+        let facts = self.accept(&evaluated, base);
         self.go_on()?;
-        publish::publish(self, staging, &pages, &facts, spool, ending)
+        published::publish(self, staging, &pages, &facts, spool)
     }
 
-    /// What the snapshots remember. A rehearsal writes nothing.
-    fn recall(&self, store: &Store, opened: &Opened, ending: &mut Ending) -> Memory {
-        let config = self.order.config;
-        let memory = memory::recall(store, opened, config);
-        if let Some(Err(error)) = (!self.order.dry_run).then(|| memory.keep(&config.state_dir)) {
-            self.note(ending, format!("failed to {error}; the next run reads all snapshots again"));
-        }
-        memory
-    }
-
-    /// Collects, joins, compares, judges, and holds what was found against what stood before. The base has left memory before
-    /// what is remembered comes into it.
-    fn judge(
+    /// Reads every source and takes the known state on.
+    fn advance(
         &self,
         observer: &Arc<dyn Observer>,
-        base: Option<&Published>,
-        store: &Store,
-        ending: &mut Ending,
-    ) -> Result<Judged, RunError> {
-        let config = self.order.config;
-        let harvests = collect::collect(&self.order.sources, observer, self.stop)?;
-        let inventory = Inventory::join(harvests, &config.classes);
-        ending.sources =
-            inventory.rolls.iter().map(|roll| snapshot::manifest::SourceEntry::of(&roll.harvest)).collect();
-        if inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Failed) {
-            let reasons = inventory
-                .rolls
-                .iter()
-                .map(|roll| format!("{}: {}", roll.harvest.source.name, roll.harvest.reason().unwrap_or_default()));
-            return Err(RunError::AllFailed(reasons.collect::<Vec<_>>().join("; ")));
-        }
-        let opened = Opened::of(base, store);
-        let side = Side { run_id: &self.run_id, inventory: &inventory };
-        let sought = compare::since(&opened, side, self.is_complete(&inventory));
-        let mut memory = self.recall(store, &opened, ending);
-        let is_configured = |name: &SourceName| config.sources.iter().any(|source| source.identity.name == *name);
-        // Clocks are set to when something was seen: a run that judges by an earlier instant does not see it earlier.
-        let seen_at = memory.past.as_of.map_or(self.as_of, |newest| newest.max(self.as_of));
-        memory.clocks = memory.clocks.after(&inventory, sought.since.changes(), seen_at, is_configured);
-        let before = Before { since: &sought.since, clocks: &memory.clocks };
-        let judgement = rules::judge_after(before, &inventory, &config.policy, self.as_of);
-        Ok(self.live(inventory, judgement, sought, base, memory, ending))
+        base: Option<&Base>,
+        sources: &mut Vec<snapshot::manifest::SourceEntry>,
+    ) -> Result<Advanced, RunError> {
+        let inventory = self.collect(observer)?;
+        let advanced = self.take_on(inventory, base);
+        *sources = match &advanced {
+            Ok(advanced) => entries(&advanced.state.inventory),
+            Err((_, inventory)) => entries(inventory),
+        };
+        advanced.map_err(|(error, _)| error)
     }
 
-    /// Every list of every configured source was proven complete.
-    fn is_complete(&self, inventory: &Inventory) -> bool {
-        let is_whole = |roll: &Roll| roll.harvest.status() == SourceStatus::Complete;
-        inventory.rolls.iter().all(is_whole) && self.order.omitted().is_empty()
-    }
-
-    /// Looks whether it may be published, and puts the facts together.
-    fn accept<'j>(
-        &'j self,
-        judged: &'j Judged,
-        base: Option<&'j Published>,
-        ending: &mut Ending,
-    ) -> Result<Facts<'j>, RunError> {
-        let before = base.map_or(&[][..], |base| &base.manifest.sources);
-        let percent = self.order.config.policy.max_shrink_percent;
-        let suspects = guard::suspects(&judged.inventory, &judged.since, before, percent);
-        if !suspects.is_empty() && !self.order.allow_shrink {
-            return Err(RunError::Suspect(suspects));
-        }
-        for suspect in &suspects {
-            let what = if self.order.dry_run { "it would be published" } else { "published" };
-            self.note(ending, format!("{suspect}; {what} because --allow-shrink confirmed it"));
-        }
-        let now = Utc::now().trunc_subsecs(6);
-        let confirmed = suspects.iter().map(|suspect| suspect.confirmed(&self.origin.person, now)).collect();
-        for text in skews(&judged.inventory) {
-            self.note(ending, text);
+    /// Puts the facts together.
+    fn accept<'f>(&'f self, evaluated: &'f evaluated::Evaluated, base: Option<&'f Base>) -> Facts<'f> {
+        for text in skews(&evaluated.inventory) {
+            self.note(text);
         }
         let omitted = self.order.omitted();
         if !omitted.is_empty() {
             let names = omitted.join(", ");
-            self.note(ending, format!("only some of the configured sources were read (--source); left out: {names}"));
+            self.note(format!("only some of the configured sources were read (--source); left out: {names}"));
         }
-        for text in compare::notes(&judged.since, &self.order.omitted()) {
-            self.note(ending, text);
-        }
-        ending.since = compare::in_words(&judged.since);
-        let warnings = ending.warnings.clone();
-        let facts = Facts { warnings, confirmed_shrinks: confirmed, ..self.facts(judged, base) };
-        let manifest = facts.manifest();
-        ending.completeness = Some(manifest.completeness);
-        ending.rules = manifest.rules;
-        ending.counts = manifest.counts;
-        ending.warnings = manifest.warnings;
-        for finding in judged.findings.iter().filter(|finding| finding.status.is_open()) {
-            *ending.severities.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;
-        }
-        Ok(facts)
-    }
-
-    fn facts<'j>(&'j self, judged: &'j Judged, base: Option<&'j Published>) -> Facts<'j> {
         Facts {
             run_id: &self.run_id,
             config: self.order.config,
             origin: &self.origin,
             as_of: self.as_of,
             started_at: self.started_at,
-            inventory: &judged.inventory,
-            findings: &judged.findings,
-            past: &judged.past,
-            clocks: &judged.clocks,
-            heard: &judged.heard,
-            uses: &judged.uses,
-            verdicts: &judged.verdicts,
-            since: &judged.since,
-            base,
-            completeness: Completeness::of(self.is_complete(&judged.inventory)),
-            omitted: self.order.omitted(),
-            warnings: Vec::new(),
-            confirmed_shrinks: Vec::new(),
+            inventory: &evaluated.inventory,
+            findings: &evaluated.findings,
+            past: &evaluated.past,
+            resolved: &evaluated.resolved,
+            uses: &evaluated.uses,
+            verdicts: &evaluated.verdicts,
+            changes: &evaluated.changes,
+            base: base.map(Base::link),
+            base_started_at: base.and_then(|base| snapshot::started_at(base.run_id())),
+            warnings: self.notes.borrow().clone(),
+            suspects: &evaluated.suspects,
+            confirmed_shrinks: evaluated.confirmed_shrinks.clone(),
         }
     }
 
@@ -393,30 +342,39 @@ impl Run<'_> {
         self.stop.asked().map_or(Ok(()), |by| Err(CollectError::Stopped(by).into()))
     }
 
-    fn note(&self, ending: &mut Ending, text: String) {
+    fn note(&self, text: String) {
         self.observer.tell(&Event::Warning { source: None, text: &text });
-        ending.warnings.push(text);
+        self.notes.borrow_mut().push(text);
     }
 
     /// What cannot be removed is no reason to call the run a failure; it is said.
-    fn prune(&self, store: &LockedStore, ending: &mut Ending) {
+    fn prune(&self, store: &LockedStore) -> Vec<String> {
         match prune(store, self.order.config, &self.origin, Utc::now()) {
-            Ok(plan) => ending.pruned = plan.remove.into_iter().map(|(run_id, _)| run_id).collect(),
-            Err(error) => self.note(ending, format!("failed to prune old snapshots: {error}")),
+            Ok(plan) => plan.remove.into_iter().map(|(run_id, _)| run_id).collect(),
+            Err(error) => {
+                self.note(format!("failed to prune old snapshots: {error}"));
+                Vec::new()
+            }
         }
     }
 
     fn write_metrics(&self, ending: &mut Ending) {
         let config = self.order.config;
         let Some(path) = config.metrics_file.as_ref().filter(|_| !self.order.dry_run) else { return };
-        let latest = Store::new(&config.output.dir).latest().ok().flatten();
+        let complete = Store::new(&config.output.dir).latest_complete().ok().flatten();
         let last_complete =
-            latest.and_then(|published| snapshot::started_at(&published.run_id)).map(|at| at.timestamp());
+            complete.and_then(|published| snapshot::started_at(&published.run_id)).map(|at| at.timestamp());
         let text = metrics::render(ending, last_complete);
         if let Err(error) = snapshot::replace_file(path, text.as_bytes(), snapshot::Readers::All) {
-            self.note(ending, format!("failed to {error}"));
+            let text = format!("failed to {error}");
+            self.observer.tell(&Event::Warning { source: None, text: &text });
+            ending.warnings.push(text);
         }
     }
+}
+
+fn entries(inventory: &Inventory) -> Vec<snapshot::manifest::SourceEntry> {
+    inventory.rolls.iter().map(snapshot::manifest::SourceEntry::of).collect()
 }
 
 /// Plans retention and carries it out; gives what became of the plan.
@@ -427,12 +385,13 @@ pub fn prune(store: &LockedStore, config: &Config, origin: &Origin, now: Instant
 
 /// Plans retention. Changes nothing.
 pub fn plan_retention(store: &Store, config: &Config, now: Instant) -> Result<Plan, RunError> {
-    let latest = store.latest()?.map(|published| published.run_id);
+    let (latest, latest_complete) = store.newest()?;
     let terms = Terms {
         now,
         keep_days: config.output.keep_days,
         keep_runs: config.output.keep_runs,
-        latest: latest.as_deref(),
+        latest: latest.as_ref().map(|published| published.run_id.as_str()),
+        latest_complete: latest_complete.as_ref().map(|published| published.run_id.as_str()),
         waiting: &spool::waiting_runs(&config.state_dir)?,
     };
     Ok(retention::plan(&store.kept()?, &terms))

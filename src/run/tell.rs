@@ -1,15 +1,18 @@
 //! What the SIEM is told of a run: puts the facts together, spools them, delivers. Knows no wire format.
 
-use super::describe::{Facts, Origin};
-use super::{DestinationEnding, Ending, Run, RunError};
+use super::{DestinationEnding, Run, RunError};
 use crate::config::Config;
+use crate::describe::{Facts, Origin};
 use crate::event::Observer;
-use crate::model::Finding;
+use crate::guard::Suspect;
+use crate::model::{Finding, instant_text};
 use crate::snapshot;
 use crate::snapshot::manifest::{Manifest, SourceEntry};
 use crate::syslog::deliver::{Delivered, deliver};
 use crate::syslog::format::{Sender, render};
-use crate::syslog::message::{Completed, Message, RunFacts, SourceFacts, of_failed, of_published};
+use crate::syslog::message::{
+    Completed, Message, RunFacts, SourceFacts, SuspectFacts, of_failed, of_published, of_suspect,
+};
 use crate::syslog::spool::{Spool, SpoolError, Staged};
 use crate::syslog::transport::Timing;
 use chrono::{SubsecRound, Utc};
@@ -75,6 +78,7 @@ pub(super) fn stage_completed(
     spool: &Spool,
 ) -> Result<Staged, RunError> {
     let of_run = run_facts(run, &manifest.sources, manifest.base.as_ref().map(|base| base.run_id.clone()));
+    let suspects: Vec<SuspectFacts> = facts.suspects.iter().map(suspect_facts).collect();
     if !run.order.config.destinations.is_empty() {
         spool.has_room()?;
     }
@@ -95,7 +99,7 @@ pub(super) fn stage_completed(
         completed.redelivered = waiting.map(|batch| batch.frames).sum();
         let told = |finding: &&Finding| destination.send.tells(finding, facts.past, facts.as_of);
         let findings: Vec<&Finding> = facts.findings.iter().filter(told).collect();
-        let messages = of_published(&of_run, facts.since.changes(), &findings, &completed).zip(1..);
+        let messages = of_published(&of_run, facts.changes, &findings, &suspects, &completed).zip(1..);
         let frames = messages.map(|(message, sequence)| render(destination, &sender, &message, sequence));
         staged.write(&destination.url, frames)?;
     }
@@ -108,6 +112,8 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -
         kind: source.kind.clone(),
         url: source.url.clone(),
         status: source.status,
+        confirmed_at: source.known.confirmed_at.map(instant_text),
+        unconfirmed_rows: source.known.unconfirmed_rows,
     });
     RunFacts {
         run_id: run.run_id.clone(),
@@ -119,6 +125,18 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -
         config_sha256: run.order.config.sha256.clone(),
         previous_started_at: previous.as_deref().and_then(snapshot::started_at),
         previous,
+    }
+}
+
+fn suspect_facts(suspect: &Suspect) -> SuspectFacts {
+    SuspectFacts {
+        source: suspect.source.to_string(),
+        list: suspect.list.as_str(),
+        before: suspect.before,
+        now: suspect.now,
+        gone: suspect.gone,
+        limit_percent: suspect.max_shrink_percent,
+        reason: suspect.to_string(),
     }
 }
 
@@ -134,34 +152,38 @@ pub(super) fn all_waiting(run: &Run<'_>, error: &str) -> Vec<DestinationEnding> 
 }
 
 impl Run<'_> {
-    /// Spools the news that nothing was published. A spool that fails here too is said; the exit code stays.
-    pub(super) fn tell_failure(&self, error: &RunError, spool: &Spool, ending: &mut Ending) {
-        let facts = run_facts(self, &ending.sources, None);
-        let message = of_failed(&facts, matches!(error, RunError::Suspect(_)), &format!("failed to {error}"));
-        if let Err(error) = self.spool_one(&message, spool) {
-            self.note(ending, format!("failed to {error}; the SIEM will not hear of this run"));
+    /// Spools the news that nothing was published. A spool that fails here, too, is said; the exit code stays.
+    pub(super) fn tell_failure(&self, error: &RunError, sources: &[SourceEntry], spool: &Spool) {
+        let facts = run_facts(self, sources, None);
+        let messages = match error {
+            RunError::Suspect(suspects) => {
+                suspects.iter().map(|suspect| of_suspect(&facts, &suspect_facts(suspect))).collect()
+            }
+            _ => vec![of_failed(&facts, &format!("failed to {error}"))],
+        };
+        if let Err(error) = self.spool_all(&messages, spool) {
+            self.note(format!("failed to {error}; the SIEM will not hear of this run"));
         }
     }
 
-    fn spool_one(&self, message: &Message, spool: &Spool) -> Result<(), SpoolError> {
+    fn spool_all(&self, messages: &[Message], spool: &Spool) -> Result<(), SpoolError> {
         let mut staged = spool.stage(&self.run_id);
         let sender = sender(&self.origin);
         for destination in &self.order.config.destinations {
-            staged.write(&destination.url, std::iter::once(render(destination, &sender, message, 1)))?;
+            let frames =
+                messages.iter().zip(1..).map(|(message, number)| render(destination, &sender, message, number));
+            staged.write(&destination.url, frames)?;
         }
         staged.commit()
     }
 
     /// Delivers what waits. After a wish to stop, nothing is begun: it waits for the next run.
-    pub(super) fn deliver(&self, spool: &Spool, ending: &mut Ending) {
+    pub(super) fn deliver(&self, spool: &Spool) -> Vec<DestinationEnding> {
         let stopped = || self.stop.asked().is_some();
-        match drain(self.order.config, spool, self.observer.as_ref(), &stopped) {
-            Ok(endings) => ending.destinations.extend(endings),
-            Err(error) => {
-                self.note(ending, format!("failed to {error}"));
-                ending.destinations.extend(all_waiting(self, &error.to_string()));
-            }
-        }
+        drain(self.order.config, spool, self.observer.as_ref(), &stopped).unwrap_or_else(|error| {
+            self.note(format!("failed to {error}"));
+            all_waiting(self, &error.to_string())
+        })
     }
 }
 

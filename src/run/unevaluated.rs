@@ -1,8 +1,8 @@
 //! What a run could not evaluate, one line a source: a run without findings because nothing could be evaluated must not look like
 //! a clean one. Pure.
 
-use super::ending::thousands;
 use crate::model::Outcome;
+use crate::report::thousands;
 use crate::snapshot::manifest::{RuleEntry, SourceEntry};
 
 /// Rules about single accounts, in the order in which they are named.

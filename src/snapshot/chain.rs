@@ -1,13 +1,15 @@
 //! The chain: every manifest names its base and the SHA-256 of that one's manifest. Pure: headers of the snapshots that are
 //! there and entries of those that retention removed -> links from the newest to the oldest, and what is broken.
 //!
-//! What a chain can prove: nobody removed or changed a snapshot that a later one names. Nothing names the last one of all, nor
-//! a partial one; for them there are the SHA-256 that `run.completed` told the SIEM, and `latest`, which retention never removes.
+//! The chain is a line: every snapshot but the first has the one before it as its base, whether that one is complete or not.
+//!
+//! What a chain can prove: nobody removed or changed a snapshot that a later one names. No snapshot names the last one; for
+//! that one there are the SHA-256 that `run.completed` sent to the SIEM, and `latest`, which retention never removes.
 
 use super::ledger::Entry;
 use super::manifest::Base;
 use crate::model::Completeness;
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 /// What is known of one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +51,9 @@ impl Link {
         }
     }
 
+    /// Whether it is there and complete.
     fn is_complete(&self) -> bool {
-        self.completeness == Some(Completeness::Complete)
+        self.known == Known::Manifest && self.completeness == Some(Completeness::Complete)
     }
 }
 
@@ -84,32 +87,22 @@ pub enum Broken {
         /// The base.
         base: String,
     },
-    /// Only complete snapshots are bases.
-    #[error("{run_id}: its base {base} is not complete")]
-    PartialBase {
-        /// Whose base.
-        run_id: String,
-        /// The base.
-        base: String,
-    },
-    /// Two complete snapshots after the same one.
-    #[error(
-        "{run_id}: it has the base {base}, as the complete {other} has: of two complete snapshots one is the other's base"
-    )]
+    /// Two snapshots have the same base.
+    #[error("{run_id}: its base {base} is also the base of {other}: of two snapshots one must be the other's base")]
     Fork {
-        /// The later one.
+        /// Run id of the later one.
         run_id: String,
-        /// The earlier one.
+        /// Run id of the earlier one.
         other: String,
-        /// The base of both.
+        /// Base of both.
         base: String,
     },
-    /// Not the first one, and no base.
-    #[error("{run_id}: it names no base, although the complete {before} was there before it")]
+    /// A snapshot that is not the first one names no base.
+    #[error("{run_id}: it names no base, although {before} was there before it")]
     NoBase {
-        /// Which.
+        /// Run id of the snapshot.
         run_id: String,
-        /// What should have been its base, or its base's.
+        /// The newest by name of those that were there before.
         before: String,
     },
     /// Bases that lead back to where they began.
@@ -125,8 +118,10 @@ pub enum Broken {
 pub struct Chain {
     /// From the newest to the oldest.
     pub links: Vec<Link>,
-    /// Run id and SHA-256 of the manifest of the complete one that no other complete one has as its base.
+    /// Run id and SHA-256 of the manifest of the snapshot that no other one has as its base.
     pub head: Option<(String, String)>,
+    /// Run id of the newest complete snapshot that is there.
+    pub complete: Option<String>,
     /// From the newest to the oldest.
     pub broken: Vec<Broken>,
 }
@@ -146,7 +141,9 @@ pub fn chain(here: Vec<Link>, removed: Vec<Entry>) -> Chain {
     broken.extend(forks(&links));
     broken.extend((0..links.len()).filter_map(|at| without_base(at, &links, &firsts)));
     let head = head(&links);
-    Chain { links, head, broken }
+    let complete = head.and_then(|head| newest_complete(head, &links, &bases)).map(|at| links[at].run_id.clone());
+    let head = head.map(|at| (links[at].run_id.clone(), links[at].manifest_sha256.clone()));
+    Chain { links, head, complete, broken }
 }
 
 /// The place of a link's base; `None` where it has none.
@@ -160,9 +157,6 @@ fn base_of(link: &Link, links: &[Link], places: &AHashMap<&str, usize>) -> Resul
             Known::Ledger => Broken::RemovedAsAnother { run_id, base },
             Known::Manifest | Known::Unreadable => Broken::Changed { run_id, base },
         });
-    }
-    if found.known != Known::Unreadable && !found.is_complete() {
-        return Err(Broken::PartialBase { run_id, base });
     }
     Ok(Some(*place))
 }
@@ -191,12 +185,11 @@ fn firsts(bases: &[Option<usize>]) -> (Vec<Option<usize>>, Vec<usize>) {
     (firsts, circles)
 }
 
-/// Partial ones may share a base with others: the next run has it too.
+/// Later snapshots that share their base with an earlier one.
 fn forks(links: &[Link]) -> Vec<Broken> {
     let mut after: AHashMap<&str, &str> = AHashMap::new();
     let mut forks = Vec::new();
-    // From the oldest on: the later one is told.
-    for link in links.iter().rev().filter(|link| link.is_complete()) {
+    for link in links.iter().rev() {
         let Some(base) = &link.base else { continue };
         if let Some(other) = after.insert(&base.run_id, &link.run_id) {
             let (run_id, other, base) = (link.run_id.clone(), other.to_owned(), base.run_id.clone());
@@ -207,25 +200,30 @@ fn forks(links: &[Link]) -> Vec<Broken> {
     forks
 }
 
-/// Whether a link is no first one and names no base. Names are made of clocks, which may have been wrong: a complete one that
-/// came before it by its name, but after it by its own bases, is fine; and so is a partial one, which proves nothing by itself.
+/// Reports a snapshot that names no base although it is not the first. Run ids come from clocks, which may have been wrong: a
+/// snapshot with an earlier name whose bases lead to this one came after it. Of an unreadable one the base is not known.
 fn without_base(at: usize, links: &[Link], firsts: &[Option<usize>]) -> Option<Broken> {
     let link = &links[at];
-    if link.base.is_some() || !link.is_complete() {
+    if link.base.is_some() || link.known == Known::Unreadable {
         return None;
     }
-    let (_, older) = links.split_at(at + 1);
-    let before =
-        older.iter().zip(&firsts[at + 1..]).find(|(other, first)| other.is_complete() && **first != Some(at))?;
-    Some(Broken::NoBase { run_id: link.run_id.clone(), before: before.0.run_id.clone() })
+    let came_before = |first: usize| first != at && links[first].known != Known::Unreadable;
+    let before = (at + 1..links.len()).find(|other| firsts[*other].is_some_and(came_before))?;
+    Some(Broken::NoBase { run_id: link.run_id.clone(), before: links[before].run_id.clone() })
 }
 
-fn head(links: &[Link]) -> Option<(String, String)> {
-    let complete = || links.iter().filter(|link| link.is_complete());
-    let bases: ahash::AHashSet<&str> =
-        complete().filter_map(|link| link.base.as_ref()).map(|base| base.run_id.as_str()).collect();
-    let head = complete().find(|link| link.known == Known::Manifest && !bases.contains(link.run_id.as_str()))?;
-    Some((head.run_id.clone(), head.manifest_sha256.clone()))
+/// The place of the snapshot that no other one has as its base.
+fn head(links: &[Link]) -> Option<usize> {
+    let bases: AHashSet<&str> =
+        links.iter().filter_map(|link| link.base.as_ref()).map(|base| base.run_id.as_str()).collect();
+    links.iter().position(|link| link.known == Known::Manifest && !bases.contains(link.run_id.as_str()))
+}
+
+/// The newest complete one that is there, from the head back; where the bases do not lead to one, the last by name.
+fn newest_complete(head: usize, links: &[Link], bases: &[Option<usize>]) -> Option<usize> {
+    // The head is in no circle, but its bases may lead into one.
+    let line = std::iter::successors(Some(head), |at| bases[*at]).take(links.len());
+    line.chain(0..links.len()).find(|at| links[*at].is_complete())
 }
 
 #[cfg(test)]
@@ -253,15 +251,9 @@ mod tests {
         }
     }
 
-    /// As runs make them, a day each: with the last complete one as the base.
+    /// As runs make them, one a day: each has the one before as its base.
     fn folder(completeness: &[bool]) -> Vec<Link> {
-        let mut latest = None;
-        let mut links = Vec::new();
-        for (day, complete) in completeness.iter().enumerate() {
-            links.push(link(day, *complete, latest));
-            latest = if *complete { Some(day) } else { latest };
-        }
-        links
+        completeness.iter().enumerate().map(|(day, complete)| link(day, *complete, day.checked_sub(1))).collect()
     }
 
     fn entry(link: &Link) -> Entry {
@@ -282,11 +274,12 @@ mod tests {
     }
 
     #[test]
-    fn the_head_is_the_complete_one_that_no_complete_one_follows() {
+    fn head_is_the_snapshot_that_no_other_one_has_as_its_base() {
         let chain = chain(folder(&[true, true, false, true, false]), Vec::new());
         assert_eq!(chain.broken, []);
-        assert_eq!(chain.head, Some((name(3), format!("hash of {}", name(3)))));
-        assert_eq!(chain.links.iter().map(|link| link.run_id.clone()).collect::<Vec<_>>()[0], name(4), "newest first");
+        assert_eq!(chain.head, Some((name(4), format!("hash of {}", name(4)))));
+        assert_eq!(chain.complete, Some(name(3)));
+        assert_eq!(chain.links[0].run_id, name(4), "newest first");
     }
 
     #[test]
@@ -297,24 +290,14 @@ mod tests {
         assert!(told(vec![other(0), link(1, true, Some(0))], Vec::new())[0].contains("has changed"));
         let removed = told(vec![link(1, true, Some(0))], vec![entry(&other(0))]);
         assert!(removed.len() == 1 && removed[0].contains("removed by retention, but with another manifest"));
-        let partial = told(vec![link(0, false, None), link(1, true, Some(0))], Vec::new());
-        assert!(partial.len() == 1 && partial[0].contains("is not complete"));
-        let fork = told(vec![link(0, true, None), link(1, true, Some(0)), link(2, true, Some(0))], Vec::new());
-        assert!(fork.len() == 1 && fork[0].starts_with(&name(2)) && fork[0].contains(&name(1)), "{fork:?}");
-        let shared =
-            vec![link(0, true, None), link(1, false, Some(0)), link(2, false, Some(0)), link(3, true, Some(0))];
-        assert!(told(shared, Vec::new()).is_empty(), "partial ones may share a base");
-        let two = told(vec![link(0, true, None), link(1, true, None)], Vec::new());
-        assert!(two.len() == 1 && two[0].contains("names no base"));
-        let early = told(vec![link(0, true, None), link(1, false, None)], Vec::new());
-        assert!(early.is_empty(), "a first run that was partial, by a clock that was ahead");
+        for (one, other) in [(true, true), (true, false), (false, true), (false, false)] {
+            let fork = told(vec![link(0, true, None), link(1, one, Some(0)), link(2, other, Some(0))], Vec::new());
+            assert!(fork.len() == 1 && fork[0].starts_with(&name(2)) && fork[0].contains(&name(1)), "{fork:?}");
+            let two = told(vec![link(0, one, None), link(1, other, None)], Vec::new());
+            assert!(two.len() == 1 && two[0].starts_with(&name(1)) && two[0].contains("names no base"), "{two:?}");
+        }
         let circle = told(Vec::new(), vec![entry(&link(0, true, Some(1))), entry(&link(1, true, Some(0)))]);
         assert!(circle.len() == 1 && circle[0].contains("lead back"), "{circle:?}");
-    }
-
-    #[test]
-    fn a_partial_one_before_the_first_complete_one_needs_no_base() {
-        assert!(told(folder(&[false, false, true, true]), Vec::new()).is_empty());
     }
 
     #[test]
@@ -323,6 +306,20 @@ mod tests {
         let chain = chain(ahead, Vec::new());
         assert_eq!(chain.broken, []);
         assert_eq!(chain.head.unwrap().0, name(2));
+        assert_eq!(chain.complete, Some(name(2)));
+    }
+
+    #[test]
+    fn newest_complete_snapshot_is_known_over_what_retention_removed_and_where_a_link_is_missing() {
+        let links = folder(&[true, true, false, false]);
+        let complete = |here: &[usize], removed: &[usize]| {
+            let here = here.iter().map(|at| links[*at].clone()).collect();
+            chain(here, removed.iter().map(|at| entry(&links[*at])).collect()).complete
+        };
+        assert_eq!(complete(&[0, 1, 3], &[2]), Some(name(1)));
+        assert_eq!(complete(&[0, 1, 3], &[]), Some(name(1)));
+        assert_eq!(complete(&[0, 3], &[1, 2]), Some(name(0)), "what is gone is not the newest");
+        assert_eq!(complete(&[3], &[0, 1, 2]), None);
     }
 
     #[test]
@@ -343,8 +340,10 @@ mod tests {
             ..link(1, true, None)
         };
         let others = [link(0, true, None), link(2, true, Some(1))];
+        let ahead = [link(365, true, None), link(2, true, Some(1))];
         let same = unreadable(&link(1, true, None).manifest_sha256);
-        assert!(told([&others[..], &[same]].concat(), Vec::new()).is_empty());
+        assert!(told([&others[..], std::slice::from_ref(&same)].concat(), Vec::new()).is_empty());
+        assert!(told([&ahead[..], &[same]].concat(), Vec::new()).is_empty(), "nobody knows whether it came before");
         assert_eq!(told([&others[..], &[unreadable("another")]].concat(), Vec::new()).len(), 1);
     }
 

@@ -42,9 +42,9 @@ pub enum SnapshotError {
         /// In words.
         why: String,
     },
-    /// `latest` is in the way.
-    #[error("point {} to the new snapshot: it is not a link", path.display())]
-    LatestInTheWay {
+    /// A file or folder stands where `latest` or `latest-complete` belongs.
+    #[error("point {} to a snapshot: it is not a link", path.display())]
+    LinkInTheWay {
         /// Where the link belongs.
         path: PathBuf,
     },
@@ -54,11 +54,13 @@ pub enum SnapshotError {
         /// The name.
         name: String,
     },
-    /// The snapshot that `latest` names must never be removed.
-    #[error("remove {}: `latest` points to it", path.display())]
-    IsLatest {
-        /// Its folder.
+    /// The targets of `latest` and `latest-complete` must never be removed.
+    #[error("remove {}: `{link}` points to it", path.display())]
+    IsLinked {
+        /// Folder of the snapshot.
         path: PathBuf,
+        /// Name of the link.
+        link: &'static str,
     },
     /// A snapshot that is to be read is not what its manifest says.
     #[error("trust the snapshot {}: {why}", path.display())]
@@ -115,7 +117,7 @@ impl SnapshotError {
             Self::Busy { .. } => {
                 Some("wait until it ends; the lock frees itself when that process ends, even if killed")
             }
-            Self::LatestInTheWay { .. } => Some("move it away: the program makes and replaces this link itself"),
+            Self::LinkInTheWay { .. } => Some("move it away: the program makes and replaces this link itself"),
             Self::NotIntact { .. } => Some(
                 "name the folder of a published snapshot, below output.dir; `bt-rollcall verify` on it names every problem. \
                  If it was one, restore it from a copy",
@@ -128,7 +130,7 @@ impl SnapshotError {
             }
             Self::Manifest { .. } => Some("run `bt-rollcall verify` on that folder"),
             Self::Table { .. } | Self::Unsealable { .. } => Some("this is a defect of bt-rollcall: please report it"),
-            Self::NotARunId { .. } | Self::IsLatest { .. } => None,
+            Self::NotARunId { .. } | Self::IsLinked { .. } => None,
         }
     }
 }

@@ -1,26 +1,28 @@
-//! Reads a published snapshot back: accounts, groups and memberships as an [`Inventory`], findings as [`PastFinding`]s, changes.
+//! Reads a published snapshot back: its rows as the known state, or as an [`Inventory`]; findings as [`PastFinding`]s; changes.
 //! A snapshot that does not verify is refused. Changes nothing.
 //!
-//! From Parquet where it is there, else from CSV of any dialect. Not everything comes back: the tables hold neither
-//! `extra` as fields, nor passkeys, blocks, rights of API accounts, conflicts, nor texts that stand for no date.
+//! From Parquet where it is there, else from CSV of any dialect. Not everything comes back: the tables do not hold passkeys, rights of
+//! API accounts, conflicts, nor texts that stand for no date.
 
 use super::error::SnapshotError;
 use super::manifest::{Manifest, SourceEntry};
 use super::read::read_manifest;
-use super::verify::{Problem, verify_but_for};
+use super::verify::{Problem, verify_but_for, verify_files};
 use crate::model::{
-    Change, ChangeKind, ChangedGroup, Finding, FindingStatus, Fingerprint, Group, GroupId, Harvest, Instant, Inventory,
-    LastLogin, Outside, OutsideMember, Roll, Rule, Severity, SourceIdentity, SourceName, Subject, SubjectKind, Told,
-    User, UserId, UserKind,
+    Change, ChangedGroup, Finding, FindingStatus, Fingerprint, GroupId, Harvest, Instant, Inventory, Outside,
+    OutsideMember, Resolved, Roll, Rule, Seen, Severity, SourceName, Subject,
 };
+use crate::state::{Advance, Before};
 use crate::table::Table;
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashSet;
+use decode::Words;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod decode;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -110,38 +112,103 @@ impl Archive {
         Ok((Self { path, manifest, manifest_sha256 }, excused))
     }
 
+    /// Verifies the manifest and only these files: a reader of some tables need not hash the others. A name that the manifest
+    /// does not list is passed over.
+    pub(super) fn open_for(folder: &Path, needed: impl Fn(&str) -> bool) -> Result<Self, SnapshotError> {
+        let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
+        match verify_files(&path, needed) {
+            Ok((manifest, manifest_sha256)) => Ok(Self { path, manifest, manifest_sha256 }),
+            Err(problems) => Err(SnapshotError::NotIntact { path, why: told(&problems) }),
+        }
+    }
+
+    /// The same of its tables alone, which is all that a run needs of the snapshot before.
+    pub fn open_tables(folder: &Path) -> Result<Self, SnapshotError> {
+        Self::open_for(folder, |name| {
+            let is = |table: &Table, format: &str| name == format!("{}.{format}", table.as_str());
+            let is_read = |table: &Table| is(table, "parquet") || (is(table, "csv") && !has_parquet(folder, *table));
+            Table::ALL.iter().any(is_read)
+        })
+    }
+
+    /// The instant that its ages are counted to.
+    pub fn as_of(&self) -> Result<Instant, SnapshotError> {
+        self.manifest.as_of.parse().map_err(|error| self.strange(super::MANIFEST)(format!("as_of: {error}")))
+    }
+
+    /// Its state without the rows.
+    pub fn before(&self) -> Result<Before, SnapshotError> {
+        let sources = self.manifest.sources.iter().map(|entry| (entry.identity(), entry.known.clone())).collect();
+        Ok(Before { run_id: self.manifest.run_id.clone(), as_of: self.as_of()?, sources })
+    }
+
+    /// Feeds the rows of its state. `keeps`: rows of some source may be kept, so that they are needed as a whole.
+    pub fn feed(&self, advance: &mut Advance<'_>, keeps: bool) -> Result<(), SnapshotError> {
+        let mut words = Words::default();
+        let unneeded: &[&str] = if keeps { &["group_memberships"] } else { &["group_memberships", "extra"] };
+        self.each(Table::Users, unneeded, |row| {
+            advance.user(&words.source(&row.needed("source")?), decode::user(row, &mut words)?);
+            Ok(())
+        })?;
+        self.each(Table::Groups, &unneeded[1..], |row| {
+            advance.group(&words.source(&row.needed("source")?), decode::group(row, &mut words)?);
+            Ok(())
+        })?;
+        self.each(Table::Memberships, &["group_name", "username"], |row| {
+            advance.membership(&words.source(&row.needed("source")?), decode::membership(row, &mut words)?);
+            Ok(())
+        })
+    }
+
     /// Accounts, groups, memberships, and how far each source's lists can be trusted.
     pub fn inventory(&self) -> Result<Inventory, SnapshotError> {
         let mut sources = Sources::of(&self.manifest);
         let mut words = Words::default();
-        self.each(Table::Users, USERS, |row| {
-            let user = user(row, &mut words)?;
+        self.each(Table::Users, &[], |row| {
+            let user = decode::user(row, &mut words)?;
             sources.harvest(row)?.users.push(user);
             Ok(())
         })?;
-        self.each(Table::Groups, GROUPS, |row| {
-            let group = group(row, &mut words)?;
+        self.each(Table::Groups, &[], |row| {
+            let group = decode::group(row, &mut words)?;
             sources.harvest(row)?.groups.push(group);
             Ok(())
         })?;
-        let outside = self.outside(&sources, &mut words)?;
+        let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); sources.harvests.len()];
+        let outside = self.outside(&sources, &mut words, |at, mark| seen[at].push(mark))?;
         for (at, outside) in outside {
             sources.harvests[at].outside.push(outside);
         }
         let patterns = self.manifest.policy.get("privileged_groups").and_then(|entry| entry.value.as_array());
         let by_group = patterns.is_some_and(|patterns| !patterns.is_empty());
-        Ok(Inventory::of(sources.harvests.into_iter().map(|harvest| Roll::restore(harvest, by_group)).collect()))
+        let entries = self.manifest.sources.iter().zip(seen);
+        let restored = sources.harvests.into_iter().zip(entries).map(|(harvest, (entry, seen))| {
+            let mut roll = Roll::restore(harvest, by_group);
+            roll.known.clone_from(&entry.known);
+            // Memberships have one order, in the table as here.
+            roll.memberships.iter_mut().zip(seen).for_each(|(membership, seen)| membership.seen = Some(seen));
+            roll
+        });
+        Ok(Inventory::of(restored.collect()))
     }
 
     /// What memberships tell beyond the listed users' own records, each with the place of its source.
-    fn outside(&self, sources: &Sources, words: &mut Words) -> Result<Vec<(usize, Outside)>, SnapshotError> {
-        let known: Vec<AHashSet<&str>> = sources.harvests.iter().map(ids).collect();
+    fn outside(
+        &self,
+        sources: &Sources,
+        words: &mut Words,
+        mut mark: impl FnMut(usize, Seen),
+    ) -> Result<Vec<(usize, Outside)>, SnapshotError> {
+        let listed: Vec<AHashSet<&str>> = sources.harvests.iter().map(ids).collect();
         let mut outside = Vec::new();
-        self.each(Table::Memberships, MEMBERSHIPS, |row| {
+        self.each(Table::Memberships, &["group_name", "username"], |row| {
             let at = sources.place(row)?;
-            if let Some(member) = outside_member(row, &known[at])? {
-                let group_id = words.group(&row.needed("group_id")?);
-                outside.push((at, Outside { group_id, member }));
+            let known = decode::membership(row, words)?;
+            mark(at, known.seen);
+            // Nearly all: the listed users' own records say the same.
+            let is_listed = matches!(&known.member, OutsideMember::Missing(id) if listed[at].contains(id.as_str()));
+            if !is_listed {
+                outside.push((at, Outside { group_id: known.group, member: known.member }));
             }
             Ok(())
         })?;
@@ -153,32 +220,47 @@ impl Archive {
         self.findings_as(Ok)
     }
 
-    /// The same, as something else; what cannot be that is told with its row.
+    /// The same, as something else; what cannot be that is refused with its row.
     pub fn findings_as<T>(&self, made: impl Fn(PastFinding) -> Result<T, String>) -> Result<Vec<T>, SnapshotError> {
         let mut words = Words::default();
         let mut findings = Vec::new();
-        self.each(Table::Findings, FINDINGS, |row| {
-            findings.push(made(finding(row, &mut words)?)?);
+        self.each(Table::Findings, &[], |row| {
+            findings.push(made(decode::finding(row, &mut words)?)?);
             Ok(())
         })?;
         Ok(findings)
     }
 
-    /// The changes since the base, in the order of the table. `group` knows the group with this id of a membership that came or
-    /// went: the table has only the id.
-    pub fn changes(&self, group: impl Fn(&Change, &str) -> Option<ChangedGroup>) -> Result<Vec<Change>, SnapshotError> {
+    /// What is kept of findings that are over.
+    pub fn resolved(&self) -> Result<Vec<Resolved>, SnapshotError> {
         let mut words = Words::default();
-        let mut changes = Vec::new();
-        self.each(Table::Changes, CHANGES, |row| {
-            let mut change = change(row, &mut words)?;
-            if let Some(id) = change.group_id() {
-                let known =
-                    group(&change, id).ok_or_else(|| format!("nothing tells of group {id:?} as it was then"))?;
-                change.group = Some(known);
-            }
-            changes.push(change);
+        let mut resolved = Vec::new();
+        self.each(Table::Resolved, &[], |row| {
+            resolved.push(decode::resolved(row, &mut words)?);
             Ok(())
         })?;
+        Ok(resolved)
+    }
+
+    /// The changes since the snapshot before, in the order of the table. `group` knows the group with this id of a membership that
+    /// came or went: the table has only the id.
+    pub fn changes(
+        &self,
+        group: impl Fn(&SourceName, &GroupId) -> Option<ChangedGroup>,
+    ) -> Result<Vec<Change>, SnapshotError> {
+        let mut words = Words::default();
+        let mut changes = Vec::new();
+        self.each(Table::Changes, &[], |row| {
+            changes.push(decode::change(row, &mut words)?);
+            Ok(())
+        })?;
+        let removed = decode::removed_groups(&changes);
+        for change in &mut changes {
+            let Some(id) = change.group_id().map(GroupId::from) else { continue };
+            let found =
+                group(&change.source, &id).or_else(|| removed.get(&(change.source.clone(), id.clone())).cloned());
+            change.group = Some(found.unwrap_or(ChangedGroup { id, name: None, privileged: false }));
+        }
         Ok(changes)
     }
 
@@ -191,68 +273,28 @@ impl Archive {
         fs::read_to_string(&path).map(Some).map_err(SnapshotError::io("read", &path))
     }
 
+    /// What this version does not understand, in a file of the snapshot.
+    pub fn strange(&self, file: &str) -> impl FnOnce(String) -> SnapshotError + use<> {
+        let path = self.path.join(file);
+        |reason| SnapshotError::Strange { path, reason }
+    }
+
+    /// Every row of a table, with all of its columns but these.
     fn each(
         &self,
         table: Table,
-        columns: &'static [&'static str],
+        unneeded: &[&str],
         take: impl FnMut(&Row<'_>) -> Result<(), String>,
     ) -> Result<(), SnapshotError> {
-        each_row(&self.path, table, columns, self.manifest.guarded_cells > 0, take)
+        let mut columns = table.columns();
+        columns.retain(|name| !unneeded.contains(name));
+        each_row(&self.path, table, &columns, self.manifest.guarded_cells > 0, take)
     }
 }
 
-const USERS: &[&str] = &[
-    "source",
-    "id",
-    "username",
-    "display_name",
-    "email_address",
-    "enabled",
-    "account_type",
-    "kind",
-    "group_memberships",
-    "groups_known",
-    "public_key",
-    "last_login",
-    "last_login_status",
-    "created_at",
-    "locale",
-    "is_admin",
-    "mfa",
-    "expires_at",
-];
-const GROUPS: &[&str] = &["source", "id", "name", "description", "privileged", "member_count"];
-const MEMBERSHIPS: &[&str] = &["source", "group_id", "user_id", "via", "external_name"];
-const FINDINGS: &[&str] = &[
-    "source",
-    "fingerprint",
-    "rule",
-    "severity",
-    "status",
-    "subject_kind",
-    "subject_id",
-    "subject_name",
-    "title",
-    "evidence",
-    "action",
-    "controls",
-    "first_seen",
-    "last_seen",
-    "exception",
-];
-
-const CHANGES: &[&str] = &[
-    "source",
-    "event_id",
-    "kind",
-    "subject_kind",
-    "subject_id",
-    "subject_name",
-    "field",
-    "before",
-    "after",
-    "base_run",
-];
+fn has_parquet(folder: &Path, table: Table) -> bool {
+    folder.join(format!("{}.parquet", table.as_str())).exists()
+}
 
 /// What stood first, and how much more there is.
 fn told(problems: &[Problem]) -> String {
@@ -260,33 +302,6 @@ fn told(problems: &[Problem]) -> String {
     match problems.len().saturating_sub(1) {
         0 => first,
         more => format!("{first}; and {more} more"),
-    }
-}
-
-/// Texts that many rows share, kept once.
-#[derive(Default)]
-struct Words {
-    texts: AHashMap<Box<str>, Arc<str>>,
-    groups: AHashMap<Box<str>, GroupId>,
-}
-
-impl Words {
-    fn text(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        let shared: Arc<str> = text.into();
-        self.texts.insert(text.into(), Arc::clone(&shared));
-        shared
-    }
-
-    fn group(&mut self, id: &str) -> GroupId {
-        if let Some(known) = self.groups.get(id) {
-            return known.clone();
-        }
-        let shared = GroupId::from(id);
-        self.groups.insert(id.into(), shared.clone());
-        shared
     }
 }
 
@@ -319,130 +334,15 @@ impl Sources {
 }
 
 fn harvest(entry: &SourceEntry) -> Harvest {
-    let identity = SourceIdentity {
-        name: SourceName::from(entry.name.as_str()),
-        kind: entry.kind.clone(),
-        url: entry.url.clone(),
-        client_id: entry.client_id.clone(),
-    };
     Harvest {
         lists: entry.lists.clone(),
         clock_skew_seconds: entry.clock_skew_seconds,
         tls_certificate_sha256: entry.tls_certificate_sha256.clone(),
-        hides_inactive: entry.hides_inactive,
-        ..Harvest::of(identity)
+        hides_inactive: entry.known.hides_inactive,
+        ..Harvest::of(entry.identity())
     }
-}
-
-fn user(row: &Row<'_>, words: &mut Words) -> Result<User, String> {
-    let mut user = User::new(row.needed("id")?);
-    user.username = row.boxed("username")?;
-    user.display_name = row.boxed("display_name")?;
-    user.email_address = row.boxed("email_address")?;
-    user.enabled = row.flag("enabled")?;
-    user.account_type = row.text("account_type")?.map(|text| words.text(&text));
-    let kind = row.needed("kind")?;
-    user.kind = UserKind::parse(&kind).ok_or_else(|| format!("kind {kind:?} is none that this program knows"))?;
-    let mut groups = Vec::new();
-    row.each_item("group_memberships", |id| groups.push(words.group(id)))?;
-    user.group_memberships = groups.into();
-    user.groups_known = row.flag("groups_known")?.unwrap_or(false);
-    user.public_key = row.boxed("public_key")?;
-    user.last_login = last_login(row)?;
-    user.created_at = row.instant("created_at")?.map_or(Told::Not, Told::At);
-    user.locale = row.text("locale")?.map(|text| words.text(&text));
-    user.is_admin = row.flag("is_admin")?;
-    user.mfa = row.flag("mfa")?;
-    user.expires_at = row.instant("expires_at")?.map_or(Told::Not, Told::At);
-    Ok(user)
-}
-
-fn last_login(row: &Row<'_>) -> Result<LastLogin, String> {
-    let status = row.needed("last_login_status")?;
-    Ok(match (&*status, row.instant("last_login")?) {
-        ("at", Some(at)) => LastLogin::At(at),
-        ("never", _) => LastLogin::Never { sentinel: None },
-        ("not-reported", _) => LastLogin::NotReported,
-        ("unreadable", _) => LastLogin::Unreadable(Box::default()),
-        _ => return Err(format!("last_login_status {status:?} does not fit its row")),
-    })
-}
-
-fn group(row: &Row<'_>, words: &mut Words) -> Result<Group, String> {
-    let mut group = Group::new(words.group(&row.needed("id")?));
-    group.name = row.boxed("name")?;
-    group.description = row.boxed("description")?;
-    group.privileged = row.flag("privileged")?.unwrap_or(false);
-    group.members_known = Some(row.count("member_count")?.is_some());
-    Ok(group)
 }
 
 fn ids(harvest: &Harvest) -> AHashSet<&str> {
     harvest.users.iter().map(|user| user.id.as_str()).collect()
-}
-
-/// What a membership tells beyond the listed users' own records; `None` where that is nothing.
-fn outside_member(row: &Row<'_>, users: &AHashSet<&str>) -> Result<Option<OutsideMember>, String> {
-    let user = row.text("user_id")?;
-    let name = || row.needed("external_name").map(|name| Box::from(&*name));
-    Ok(match (&*row.needed("via")?, user) {
-        // Nearly all: the listed users' own records tell the same.
-        ("direct", Some(id)) if users.contains(&*id) => None,
-        ("direct", Some(id)) => Some(OutsideMember::Missing(UserId::from(&*id))),
-        ("directory-group", Some(id)) => Some(OutsideMember::Nested { user: UserId::from(&*id), through: name()? }),
-        ("directory-group", None) => Some(OutsideMember::Directory(name()?)),
-        (via, _) => return Err(format!("via {via:?} does not fit its row")),
-    })
-}
-
-fn finding(row: &Row<'_>, words: &mut Words) -> Result<PastFinding, String> {
-    let severity = row.needed("severity")?;
-    let instant = |column| row.instant(column)?.ok_or_else(|| format!("{column} is empty"));
-    let mut controls = Vec::new();
-    row.each_item("controls", |control| controls.push(Box::from(control)))?;
-    Ok(PastFinding {
-        source: SourceName::from(words.text(&row.needed("source")?)),
-        fingerprint: fingerprint(row, "fingerprint")?,
-        rule: words.text(&row.needed("rule")?),
-        severity: Severity::parse(&severity).ok_or_else(|| format!("{severity:?} is no severity"))?,
-        status: words.text(&row.needed("status")?),
-        subject: subject(row)?,
-        title: Box::from(&*row.needed("title")?),
-        evidence: Box::from(&*row.needed("evidence")?),
-        action: words.text(&row.needed("action")?),
-        controls,
-        first_seen: instant("first_seen")?,
-        last_seen: instant("last_seen")?,
-        exception: row.boxed("exception")?,
-    })
-}
-
-/// Without the group of a membership.
-fn change(row: &Row<'_>, words: &mut Words) -> Result<Change, String> {
-    let kind = row.needed("kind")?;
-    Ok(Change {
-        source: SourceName::from(words.text(&row.needed("source")?)),
-        event_id: fingerprint(row, "event_id")?,
-        kind: ChangeKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of change"))?,
-        subject: subject(row)?,
-        field: row.boxed("field")?,
-        before: row.boxed("before")?,
-        after: row.boxed("after")?,
-        base_run: Box::from(&*row.needed("base_run")?),
-        group: None,
-    })
-}
-
-fn fingerprint(row: &Row<'_>, column: &str) -> Result<Fingerprint, String> {
-    let text = row.needed(column)?;
-    Fingerprint::parse(&text).ok_or_else(|| format!("{column} {text:?} is no fingerprint"))
-}
-
-fn subject(row: &Row<'_>) -> Result<Subject, String> {
-    let kind = row.needed("subject_kind")?;
-    Ok(Subject {
-        kind: SubjectKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of subject"))?,
-        id: Box::from(&*row.needed("subject_id")?),
-        name: row.boxed("subject_name")?,
-    })
 }

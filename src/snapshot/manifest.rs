@@ -3,7 +3,9 @@
 //! Format versions: 1 = first. Fields that came later and that a reader may pass over (absent where there is nothing to say):
 //! `counts.statuses`, `confirmed_shrinks`.
 
-use crate::model::{Completeness, Coverage, Harvest, ListKind, ListReport, Outcome, SourceStatus, Verdict};
+use crate::model::{
+    Completeness, Coverage, Known, ListKind, ListReport, Outcome, Roll, SourceIdentity, SourceStatus, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,7 +42,7 @@ pub struct Manifest {
     /// SHA-256 of the exceptions file as read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exceptions_sha256: Option<String>,
-    /// The complete snapshot before this one.
+    /// The snapshot before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
     /// Which rule ran over what, one entry a source and rule.
@@ -51,6 +53,8 @@ pub struct Manifest {
     pub counts: Counts,
     /// Cells that the formula guard changed in the CSV files.
     pub guarded_cells: u64,
+    /// Whether cells of the CSV files that a spreadsheet would run are guarded.
+    pub formula_guard: bool,
     /// For people.
     pub warnings: Vec<String>,
     /// What a guard objected to and somebody confirmed.
@@ -97,7 +101,7 @@ pub struct Header {
     pub completeness: Completeness,
     /// The instant of all ages.
     pub as_of: String,
-    /// The complete snapshot before it.
+    /// The snapshot before it.
     #[serde(default)]
     pub base: Option<Base>,
 }
@@ -127,22 +131,23 @@ pub struct SourceEntry {
     /// Why it is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How each list was read.
+    /// How each list was read; none where the source was left out.
     pub lists: Vec<ListReport>,
+    /// What is known of it beside its rows.
+    #[serde(flatten)]
+    pub known: Known,
     /// Server's clock minus ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<i64>,
     /// SHA-256 of the server's certificate, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_certificate_sha256: Option<String>,
-    /// The list of users may leave out inactive ones: a user who is not in it need not be gone.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub hides_inactive: bool,
 }
 
 impl SourceEntry {
-    /// What is said of a source that was read.
-    pub fn of(harvest: &Harvest) -> Self {
+    /// Of a source as it stands after a run.
+    pub fn of(roll: &Roll) -> Self {
+        let harvest = &roll.harvest;
         Self {
             name: harvest.source.name.to_string(),
             kind: harvest.source.kind.clone(),
@@ -151,9 +156,19 @@ impl SourceEntry {
             status: harvest.status(),
             reason: harvest.reason(),
             lists: harvest.lists.clone(),
+            known: roll.known.clone(),
             clock_skew_seconds: harvest.clock_skew_seconds,
             tls_certificate_sha256: harvest.tls_certificate_sha256.clone(),
-            hides_inactive: harvest.hides_inactive,
+        }
+    }
+
+    /// Who the source is.
+    pub fn identity(&self) -> SourceIdentity {
+        SourceIdentity {
+            name: self.name.as_str().into(),
+            kind: self.kind.clone(),
+            url: self.url.clone(),
+            client_id: self.client_id.clone(),
         }
     }
 
@@ -241,7 +256,7 @@ pub struct Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Rule, SourceIdentity};
+    use crate::model::{Harvest, Rule, SourceIdentity};
     use serde_json::json;
 
     /// As the first version wrote it: what is written here is read by other programs.
@@ -252,7 +267,7 @@ mod tests {
         r#""distinct":2,"pages":1,"passes":1,"requests":1,"proof":"moved"},{"kind":"members","query":"","#,
         r#""coverage":"failed","received":2,"distinct":2,"pages":1,"passes":1,"requests":1,"proof":"403"},"#,
         r#"{"kind":"api-accounts","query":"","coverage":"not-offered","received":2,"distinct":2,"pages":1,"passes":1,"#,
-        r#""requests":1,"proof":"the source does not offer this list"}]}"#
+        r#""requests":1,"proof":"the source does not offer this list"}],"compared":false,"unconfirmed_rows":0}"#
     );
     const RULES: &str = concat!(
         r#"[{"source":"eu","rule":"no-mfa","outcome":"judged","subjects":7,"undetermined":2},"#,
@@ -276,7 +291,7 @@ mod tests {
             list(ListKind::Members, Coverage::Failed { error: "403".to_owned() }),
             list(ListKind::ApiAccounts, Coverage::NotOffered),
         ];
-        let source = SourceEntry::of(&Harvest { lists, ..Harvest::of(identity) });
+        let source = SourceEntry::of(&Roll::restore(Harvest { lists, ..Harvest::of(identity) }, false));
         assert_eq!(serde_json::to_string(&source).unwrap(), SOURCE);
         assert_eq!(serde_json::from_str::<SourceEntry>(SOURCE).unwrap(), source);
 

@@ -20,6 +20,7 @@ mod error;
 mod file;
 mod hold;
 pub mod ledger;
+mod line;
 pub mod load;
 pub mod manifest;
 mod pages;
@@ -45,11 +46,14 @@ pub use verify::{BaseLink, Problem, Verified, verify};
 pub use walk::{ChainProblem, State, Step, Walk, walk};
 
 const MANIFEST: &str = "manifest.json";
+/// Links to the newest published snapshot, and to the newest in which every configured source was proven complete.
 const LATEST: &str = "latest";
+const LATEST_COMPLETE: &str = "latest-complete";
 /// Prefixes of what a killed run may leave behind.
 const STAGING: &str = ".staging-";
 const REMOVING: &str = ".removing-";
-const LATEST_STAGED: &str = ".latest-";
+/// Of both links.
+const LINK_STAGED: &str = ".latest-";
 const LOCK: &str = ".lock";
 
 /// A folder of snapshots; this handle only reads.
@@ -97,7 +101,7 @@ impl Deref for LockedStore {
 impl LockedStore {
     /// Removes what killed runs left behind, none of which any reader ever saw; gives the names.
     pub fn clean_leftovers(&self) -> Result<Vec<String>, SnapshotError> {
-        let is_left_over = |name: &String| [STAGING, REMOVING, LATEST_STAGED].iter().any(|p| name.starts_with(p));
+        let is_left_over = |name: &String| [STAGING, REMOVING, LINK_STAGED].iter().any(|p| name.starts_with(p));
         let names: Vec<String> = names_in(&self.dir)?.into_iter().filter(is_left_over).collect();
         let mut removed = Vec::new();
         for name in names {
@@ -110,7 +114,7 @@ impl LockedStore {
                 }
             }
         }
-        self.repair_latest()?;
+        self.repair_links()?;
         Ok(removed)
     }
 
@@ -121,13 +125,19 @@ impl LockedStore {
         sync_folder(&self.dir)
     }
 
-    /// Points `latest` to the complete snapshot that was published last, where a kill came before its own run could.
-    fn repair_latest(&self) -> Result<(), SnapshotError> {
-        let Some(latest) = self.published_last()? else { return Ok(()) };
-        if fs::read_link(self.dir.join(LATEST)).is_ok_and(|target| target == Path::new(&latest.run_id)) {
-            return Ok(());
+    /// Points `latest` and `latest-complete` where they belong: a kill may have come before the run could. Without a complete
+    /// snapshot a `latest-complete` stays as it is: `verify --chain` names it.
+    fn repair_links(&self) -> Result<(), SnapshotError> {
+        let (latest, latest_complete) = self.newest()?;
+        for (link, newest) in [(LATEST, latest), (LATEST_COMPLETE, latest_complete)] {
+            match newest {
+                Some(newest) if self.linked(link).as_ref() != Some(&newest.run_id) => {
+                    staging::place_link(&self.dir, link, &newest.run_id)?;
+                }
+                _ => {}
+            }
         }
-        staging::link_latest(&self.dir, &latest.run_id)
+        Ok(())
     }
 
     /// A run's id, moved behind all that are there: names sort by time even where two runs begin in one second.
@@ -148,6 +158,8 @@ impl LockedStore {
         if plan.remove.is_empty() {
             return Ok(plan);
         }
+        // The plan keeps the targets that the links should have.
+        self.repair_links()?;
         let mut ledger = ledger::Writer::open(&self.dir)?;
         let mut done = retention::Plan { keep: plan.keep, remove: Vec::new() };
         for (run_id, why) in plan.remove {
@@ -169,8 +181,10 @@ impl LockedStore {
     ) -> Result<Option<Hold>, SnapshotError> {
         must_be_run_id(run_id)?;
         let path = self.dir.join(run_id);
-        if fs::read_link(self.dir.join(LATEST)).is_ok_and(|target| target == Path::new(run_id)) {
-            return Err(SnapshotError::IsLatest { path });
+        if let Some(link) =
+            [LATEST, LATEST_COMPLETE].into_iter().find(|link| self.linked(link).as_deref() == Some(run_id))
+        {
+            return Err(SnapshotError::IsLinked { path, link });
         }
         if let Some(hold) = hold::of_folder(&path)? {
             return Ok(Some(hold));

@@ -1,13 +1,13 @@
-//! What readers of a store see: published snapshots, the latest complete one, manifests. Changes nothing.
+//! What readers of a store see: published snapshots, the newest ones, manifests. Changes nothing.
 
 use super::error::SnapshotError;
 use super::file::sha256_of;
 use super::hold;
+use super::line::Line;
 use super::manifest::{FORMAT_VERSION, Header, Manifest};
 use super::retention::Kept;
-use super::{LATEST, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
+use super::{LATEST, LATEST_COMPLETE, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,35 +32,10 @@ impl Store {
         Ok(names)
     }
 
-    /// The same in the order of publication, the newest last. Names are made of clocks, which may have been wrong: complete ones
-    /// follow the links from the last back to the first that is there, and a partial one stands behind its base. What no link
-    /// reaches stands before, by name.
+    /// Returns the same in the order of publication, the newest last. Names come from clocks, which may have been wrong: the
+    /// order follows the bases from the newest back. What they do not reach stands first, by name.
     pub fn in_order(&self) -> Result<Vec<String>, SnapshotError> {
-        let names = self.snapshots()?;
-        let base_of = |name: &String| {
-            let base = read_header(&self.dir().join(name)).ok().and_then(|(header, _)| header.base);
-            base.map(|base| base.run_id)
-        };
-        let mut bases: BTreeMap<String, Option<String>> = names.iter().map(|n| (n.clone(), base_of(n))).collect();
-        let mut chain = Vec::new();
-        let mut next = self.published_last()?.map(|last| last.run_id);
-        while let Some((run_id, base)) = next.take().and_then(|run_id| bases.remove_entry(&run_id)) {
-            chain.push(run_id);
-            next = base;
-        }
-        let (mut order, mut behind): (Vec<String>, BTreeMap<String, Vec<String>>) = (Vec::new(), BTreeMap::new());
-        for (name, base) in bases {
-            match base.filter(|base| chain.contains(base)) {
-                Some(base) => behind.entry(base).or_default().push(name),
-                None => order.push(name),
-            }
-        }
-        for run_id in chain.into_iter().rev() {
-            let partial = behind.remove(&run_id).unwrap_or_default();
-            order.push(run_id);
-            order.extend(partial);
-        }
-        Ok(order)
+        Ok(self.line()?.in_order())
     }
 
     /// Whether readers see a snapshot of this run.
@@ -91,32 +66,47 @@ impl Store {
         Ok(Published { run_id: run_id.to_owned(), path, manifest, manifest_sha256 })
     }
 
-    /// The complete snapshot that was published last: the one that `latest` names. Where that link is gone or leads nowhere,
-    /// the last by name; names are made of clocks, which may have been wrong.
+    /// Returns the newest snapshot, complete or not: the target of `latest`. Where that link is gone or leads to nothing that
+    /// can be read, the last one by name. Where a kill came before the link, the snapshot that follows by its base.
     pub fn latest(&self) -> Result<Option<Published>, SnapshotError> {
-        let linked =
-            fs::read_link(self.dir().join(LATEST)).ok().and_then(|target| target.into_os_string().into_string().ok());
-        if let Some(found) = linked.and_then(|name| self.complete(&name)) {
-            return Ok(Some(found));
-        }
-        Ok(self.snapshots()?.iter().rev().find_map(|name| self.complete(name)))
+        Ok(self.first_readable(&mut self.line()?, Line::newest))
     }
 
-    /// The same, also where a kill came between publishing and linking: such a snapshot names the linked one as its base.
-    pub(super) fn published_last(&self) -> Result<Option<Published>, SnapshotError> {
-        let Some(mut last) = self.latest()? else { return Ok(None) };
-        let mut others: Vec<Published> = self.snapshots()?.iter().filter_map(|name| self.complete(name)).collect();
-        let follows = |one: &Published, last: &Published| {
-            one.manifest.base.as_ref().is_some_and(|base| base.manifest_sha256 == last.manifest_sha256)
+    /// Returns the newest snapshot in which every configured source was proven complete: the target of `latest-complete`. Where
+    /// that link does not lead there, the newest complete one in the order of publication.
+    pub fn latest_complete(&self) -> Result<Option<Published>, SnapshotError> {
+        Ok(self.first_readable(&mut self.line()?, Line::newest_complete))
+    }
+
+    /// Returns [`Store::latest`] and [`Store::latest_complete`] after reading the folder once.
+    pub fn newest(&self) -> Result<(Option<Published>, Option<Published>), SnapshotError> {
+        let mut line = self.line()?;
+        let latest = self.first_readable(&mut line, Line::newest);
+        Ok((latest, self.first_readable(&mut line, Line::newest_complete)))
+    }
+
+    fn first_readable(&self, line: &mut Line, pick: fn(&Line) -> Option<&str>) -> Option<Published> {
+        while let Some(run_id) = pick(line).map(str::to_owned) {
+            if let Ok(published) = self.open(&run_id) {
+                return Some(published);
+            }
+            line.pass_over(&run_id);
+        }
+        None
+    }
+
+    fn line(&self) -> Result<Line, SnapshotError> {
+        let header = |run_id: String| {
+            let header = read_header(&self.dir().join(&run_id)).ok();
+            (run_id, header)
         };
-        while let Some(at) = others.iter().rposition(|other| follows(other, &last)) {
-            last = others.swap_remove(at);
-        }
-        Ok(Some(last))
+        let snapshots = self.snapshots()?.into_iter().map(header).collect();
+        Ok(Line { snapshots, latest: self.linked(LATEST), latest_complete: self.linked(LATEST_COMPLETE) })
     }
 
-    fn complete(&self, name: &str) -> Option<Published> {
-        self.open(name).ok().filter(|published| published.manifest.is_complete())
+    /// What a link in the folder names.
+    pub(super) fn linked(&self, link: &str) -> Option<String> {
+        fs::read_link(self.dir().join(link)).ok()?.into_os_string().into_string().ok()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which snapshots may go: a plan, made without touching anything. Knows no disk and no clock; the store carries it out.
 //!
-//! What a plan never removes, however old it is: a snapshot that is held; `latest`; the newest of all; one whose events still
-//! wait for the SIEM, and its base, because what a SIEM is told must be re-performable; the base of one that is newer than `latest`;
-//! one whose manifest cannot be read, because nobody could say afterwards what went.
+//! A plan never removes, however old it is: the targets of `latest` and `latest-complete`; the newest that can be read; a
+//! snapshot that is held; one whose events wait for a destination, and its base, because events must be re-performable; one
+//! whose manifest cannot be read, because nobody could say afterwards what was removed.
 
 use super::hold::Hold;
 use super::run_id::started_at;
@@ -43,8 +43,10 @@ pub struct Terms<'a> {
     pub keep_days: u32,
     /// So many of the newest stay.
     pub keep_runs: u32,
-    /// The newest complete snapshot.
+    /// Run id of the newest snapshot.
     pub latest: Option<&'a str>,
+    /// Run id of the newest complete snapshot.
+    pub latest_complete: Option<&'a str>,
     /// Runs whose events wait in the spool.
     pub waiting: &'a BTreeSet<String>,
 }
@@ -54,15 +56,15 @@ pub struct Terms<'a> {
 pub enum Reason {
     /// Somebody put a hold on it.
     Held(Hold),
-    /// It is the newest complete one: the base of the next comparison.
+    /// It is the newest one: the base of the next run.
     Latest,
+    /// It is the newest complete one.
+    LatestComplete,
     /// Its events have not reached every destination.
     Waiting,
     /// It is what the waiting events of this run were compared with.
     BaseOfWaiting(String),
-    /// It is the base of this run, which is newer than `latest`.
-    BaseOfNewer(String),
-    /// It is the newest of all that can be read.
+    /// It is the last one by name that can be read.
     Newest,
     /// It is among the newest so many.
     Recent(u32),
@@ -73,7 +75,7 @@ pub enum Reason {
         /// The limit.
         keep_days: u32,
     },
-    /// What it is cannot be told.
+    /// Its manifest cannot be read.
     Unreadable,
 }
 
@@ -82,10 +84,10 @@ impl fmt::Display for Reason {
         match self {
             Self::Held(hold) => hold.fmt(f),
             Self::Latest => f.write_str("latest points to it"),
+            Self::LatestComplete => f.write_str("latest-complete points to it"),
             Self::Waiting => f.write_str("its events still wait in the spool"),
             Self::BaseOfWaiting(run_id) => write!(f, "the base of {run_id}, whose events still wait in the spool"),
-            Self::BaseOfNewer(run_id) => write!(f, "the base of {run_id}, which is newer than latest"),
-            Self::Newest => f.write_str("the newest: the next run reads from it what stands"),
+            Self::Newest => f.write_str("the newest by its name"),
             Self::Recent(keep_runs) => write!(f, "among the newest {keep_runs} (keep_runs)"),
             Self::Young { days, keep_days } => write!(f, "{} old (keep_days {keep_days})", in_days(*days)),
             Self::Unreadable => f.write_str("its manifest cannot be read: look at it with `bt-rollcall verify`"),
@@ -125,11 +127,11 @@ pub struct Plan {
 }
 
 /// Plans. A snapshot goes when it is neither among the newest `keep_runs` nor began less than `keep_days` × 86,400 s before
-/// `now`, and nothing that the module names holds it.
+/// `now`, and nothing that the module doc names keeps it.
 pub fn plan(snapshots: &[Kept], terms: &Terms<'_>) -> Plan {
     let mut newest_first: Vec<&Kept> = snapshots.iter().collect();
     newest_first.sort_by(|a, b| (b.started_at, &b.run_id).cmp(&(a.started_at, &a.run_id)));
-    let bases = bases(&newest_first, terms);
+    let bases = bases_of_waiting(&newest_first, terms);
     let newest = newest_first.iter().find(|snapshot| snapshot.is_readable).map(|snapshot| snapshot.run_id.as_str());
     let mut plan = Plan::default();
     for (snapshot, place) in newest_first.into_iter().zip(0u32..) {
@@ -151,6 +153,8 @@ fn bound(snapshot: &Kept, terms: &Terms<'_>) -> Option<Reason> {
         Some(Reason::Held(hold.clone()))
     } else if terms.latest == Some(snapshot.run_id.as_str()) {
         Some(Reason::Latest)
+    } else if terms.latest_complete == Some(snapshot.run_id.as_str()) {
+        Some(Reason::LatestComplete)
     } else if terms.waiting.contains(&snapshot.run_id) {
         Some(Reason::Waiting)
     } else if snapshot.is_readable {
@@ -160,14 +164,11 @@ fn bound(snapshot: &Kept, terms: &Terms<'_>) -> Option<Reason> {
     }
 }
 
-/// Snapshots that others need.
-fn bases<'a>(newest_first: &[&'a Kept], terms: &Terms<'_>) -> BTreeMap<&'a str, Reason> {
-    let of = |snapshot: &&'a Kept| Some((snapshot.base.as_deref()?, snapshot.run_id.clone()));
-    let newer = newest_first.iter().take_while(|snapshot| terms.latest != Some(snapshot.run_id.as_str()));
-    let newer = newer.filter_map(of).map(|(base, run_id)| (base, Reason::BaseOfNewer(run_id)));
+/// The bases of snapshots whose events wait.
+fn bases_of_waiting<'a>(newest_first: &[&'a Kept], terms: &Terms<'_>) -> BTreeMap<&'a str, Reason> {
     let waiting = newest_first.iter().filter(|snapshot| terms.waiting.contains(&snapshot.run_id));
-    let waiting = waiting.filter_map(of).map(|(base, run_id)| (base, Reason::BaseOfWaiting(run_id)));
-    newer.chain(waiting).collect()
+    let of = |snapshot: &&'a Kept| Some((snapshot.base.as_deref()?, Reason::BaseOfWaiting(snapshot.run_id.clone())));
+    waiting.filter_map(of).collect()
 }
 
 /// Whether the settings let it stay.
@@ -199,7 +200,7 @@ mod tests {
     }
 
     fn terms<'a>(keep_days: u32, keep_runs: u32, latest: Option<&'a str>, waiting: &'a BTreeSet<String>) -> Terms<'a> {
-        Terms { now: now(), keep_days, keep_runs, latest, waiting }
+        Terms { now: now(), keep_days, keep_runs, latest, latest_complete: None, waiting }
     }
 
     fn reasons(plan: &Plan) -> Vec<&Reason> {
@@ -243,13 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn the_base_of_a_partial_one_that_is_newer_than_latest_stays_by_rule() {
-        let mut snapshots = [10, 20, 30, 40].map(days_old);
-        snapshots[0].base = Some(snapshots[3].run_id.clone());
-        let plan = plan(&snapshots, &terms(1, 0, Some(&snapshots[1].run_id), &BTreeSet::new()));
-        let base = Reason::BaseOfNewer(snapshots[0].run_id.clone());
-        assert_eq!(reasons(&plan), [&Reason::Newest, &Reason::Latest, &base]);
-        assert_eq!(removed(&plan), [&snapshots[2].run_id]);
+    fn newest_complete_snapshot_stays_however_many_partial_ones_follow() {
+        let snapshots = [10, 20, 30, 40].map(days_old);
+        let waiting = BTreeSet::new();
+        let latest_complete = Some(snapshots[2].run_id.as_str());
+        let terms = Terms { latest_complete, ..terms(1, 0, Some(&snapshots[0].run_id), &waiting) };
+        let plan = plan(&snapshots, &terms);
+        assert_eq!(reasons(&plan), [&Reason::Latest, &Reason::LatestComplete]);
+        assert_eq!(plan.keep[1].1.to_string(), "latest-complete points to it");
+        assert_eq!(removed(&plan), [&snapshots[1].run_id, &snapshots[3].run_id]);
     }
 
     #[test]
@@ -272,7 +275,7 @@ mod tests {
             ),
             keep_days in 0_u32..600,
             keep_runs in 0_u32..20,
-            pick in any::<prop::sample::Index>(),
+            picks in any::<[prop::sample::Index; 2]>(),
         ) {
             let runs: Vec<String> = drawn.keys().map(|days| days_old(*days).run_id).collect();
             let snapshots: Vec<Kept> = drawn.iter().map(|(days, (held, is_readable, _, base))| Kept {
@@ -283,24 +286,25 @@ mod tests {
             }).collect();
             let waits = drawn.values().zip(&runs).filter(|((_, _, waits, _), _)| *waits);
             let waiting: BTreeSet<String> = waits.map(|(_, run_id)| run_id.clone()).collect();
-            let latest = (!runs.is_empty()).then(|| pick.get(&runs).as_str());
-            let plan = plan(&snapshots, &terms(keep_days, keep_runs, latest, &waiting));
+            let [latest, latest_complete] =
+                picks.map(|pick| (!runs.is_empty()).then(|| pick.get(&runs).as_str()));
+            let terms = Terms { latest_complete, ..terms(keep_days, keep_runs, latest, &waiting) };
+            let plan = plan(&snapshots, &terms);
             let told: BTreeSet<&str> =
                 plan.keep.iter().map(|(run_id, _)| run_id.as_str()).chain(removed(&plan)).collect();
             prop_assert_eq!((told.len(), plan.keep.len() + plan.remove.len()), (runs.len(), runs.len()));
             // Ages ascend: the first ones are the newest.
-            let newer = runs.iter().position(|run_id| Some(run_id.as_str()) == latest).unwrap_or(0);
             let newest = snapshots.iter().position(|snapshot| snapshot.is_readable);
             for (place, (days, snapshot)) in drawn.keys().zip(&snapshots).enumerate() {
-                let needs_it = |(at, other): (usize, &Kept)| {
-                    other.base.as_ref() == Some(&snapshot.run_id) && (at < newer || waiting.contains(&other.run_id))
+                let needs_it = |other: &Kept| {
+                    other.base.as_ref() == Some(&snapshot.run_id) && waiting.contains(&other.run_id)
                 };
-                let must_stay = Some(snapshot.run_id.as_str()) == latest
+                let must_stay = [latest, latest_complete].contains(&Some(snapshot.run_id.as_str()))
                     || snapshot.hold.is_some()
                     || !snapshot.is_readable
                     || newest == Some(place)
                     || waiting.contains(&snapshot.run_id)
-                    || snapshots.iter().enumerate().any(needs_it)
+                    || snapshots.iter().any(needs_it)
                     || place < keep_runs as usize
                     || *days < i64::from(keep_days);
                 prop_assert_eq!(removed(&plan).contains(&snapshot.run_id.as_str()), !must_stay);

@@ -5,7 +5,7 @@ use super::error::SnapshotError;
 use super::file::{HashingFile, Register, create_new, sha256_of};
 use super::manifest::{FileEntry, Manifest};
 use super::pages::{PAGES, PagesLog};
-use super::{LATEST, LATEST_STAGED, MANIFEST, STAGING, create_folder, sync_folder};
+use super::{LATEST, LATEST_COMPLETE, MANIFEST, STAGING, create_folder, sync_folder};
 use crate::model::Completeness;
 use crate::table::{About, CsvDialect, Table, Tables};
 use std::fs;
@@ -71,10 +71,10 @@ impl Staging {
     pub fn write_tables(&self, tables: &Tables<'_>, choice: &TableChoice) -> Result<TablesWritten, SnapshotError> {
         let mut written = TablesWritten::default();
         for table in Table::ALL {
-            if choice.csv {
+            if choice.csv && !table.is_internal() {
                 written.guarded_cells += self.write_csv(tables, table, choice.dialect)?;
             }
-            if choice.parquet {
+            if choice.parquet || table.is_internal() {
                 self.write_parquet(tables, table, choice.completeness)?;
             }
         }
@@ -157,18 +157,18 @@ impl Sealed {
         &self.manifest_sha256
     }
 
-    /// Makes the snapshot visible by one rename and, if it is complete, points `latest` to it. Gives its folder.
-    /// On an error nothing is published: a rename that was done already is taken back.
+    /// Makes the snapshot visible by one rename, then points `latest` to it, and `latest-complete` if it is complete. Returns
+    /// its folder. On an error nothing is published: what was renamed already is taken back.
     pub fn publish(mut self) -> Result<PathBuf, SnapshotError> {
         // The folder was made inside the store, so it has a parent.
         let store = self.folder.path.parent().unwrap_or(Path::new(".")).to_owned();
         let target = store.join(&self.run_id);
         // All that needs space is done before anything is visible.
-        let link = self.complete.then(|| StagedLink::create(&store, &self.run_id)).transpose()?;
+        let mut links = StagedLinks::create(&store, &self.run_id, self.complete)?;
         fs::rename(&self.folder.path, &target).map_err(SnapshotError::io("publish", &target))?;
-        let settled = sync_folder(&store).and_then(|()| link.map_or(Ok(()), |link| link.publish(&store)));
-        if let Err(error) = settled {
+        if let Err(error) = sync_folder(&store).and_then(|()| links.place()) {
             // As far as it goes: where even this fails, a whole and valid snapshot stays.
+            links.take_back();
             let _ = fs::rename(&target, &self.folder.path);
             return Err(error);
         }
@@ -177,30 +177,81 @@ impl Sealed {
     }
 }
 
-/// Points `latest` to a published snapshot.
-pub(super) fn link_latest(store: &Path, run_id: &str) -> Result<(), SnapshotError> {
-    StagedLink::create(store, run_id)?.publish(store)
+/// Points one link to a published snapshot.
+pub(super) fn place_link(store: &Path, link: &'static str, run_id: &str) -> Result<(), SnapshotError> {
+    StagedLink::create(store, link, run_id)?.place()?;
+    sync_folder(store)
 }
 
-/// The next `latest` under a hidden name.
-struct StagedLink(Hidden);
+/// The links to a snapshot that is about to be published, under hidden names.
+struct StagedLinks {
+    store: PathBuf,
+    links: Vec<StagedLink>,
+}
 
-impl StagedLink {
-    fn create(store: &Path, run_id: &str) -> Result<Self, SnapshotError> {
-        let latest = store.join(LATEST);
-        if fs::symlink_metadata(&latest).is_ok_and(|there| !there.is_symlink()) {
-            return Err(SnapshotError::LatestInTheWay { path: latest });
-        }
-        let path = store.join(format!("{LATEST_STAGED}{run_id}"));
-        symlink(run_id, &path).map_err(SnapshotError::io("create the link", &path))?;
-        Ok(Self(Hidden { path, gone: false }))
+impl StagedLinks {
+    /// Whatever is in the way of either link is refused, whether this snapshot needs both or not.
+    fn create(store: &Path, run_id: &str, complete: bool) -> Result<Self, SnapshotError> {
+        must_be_link(&store.join(LATEST_COMPLETE))?;
+        let names = [Some(LATEST), complete.then_some(LATEST_COMPLETE)];
+        let links: Result<_, _> =
+            names.into_iter().flatten().map(|name| StagedLink::create(store, name, run_id)).collect();
+        Ok(Self { store: store.to_owned(), links: links? })
     }
 
-    fn publish(mut self, store: &Path) -> Result<(), SnapshotError> {
-        let latest = store.join(LATEST);
-        fs::rename(&self.0.path, &latest).map_err(SnapshotError::io("replace the link", &latest))?;
-        self.0.gone = true;
-        sync_folder(store)
+    fn place(&mut self) -> Result<(), SnapshotError> {
+        self.links.iter_mut().try_for_each(StagedLink::place)?;
+        sync_folder(&self.store)
+    }
+
+    fn take_back(&self) {
+        self.links.iter().for_each(StagedLink::take_back);
+    }
+}
+
+/// A link under a hidden name.
+struct StagedLink {
+    hidden: Hidden,
+    path: PathBuf,
+    /// Target of the link that it replaces.
+    before: Option<PathBuf>,
+}
+
+impl StagedLink {
+    fn create(store: &Path, name: &str, run_id: &str) -> Result<Self, SnapshotError> {
+        let path = store.join(name);
+        must_be_link(&path)?;
+        // Begins as `LINK_STAGED`: the next run cleans what a kill leaves.
+        let staged = store.join(format!(".{name}-{run_id}"));
+        symlink(run_id, &staged).map_err(SnapshotError::io("create the link", &staged))?;
+        let before = fs::read_link(&path).ok();
+        Ok(Self { hidden: Hidden { path: staged, gone: false }, path, before })
+    }
+
+    fn place(&mut self) -> Result<(), SnapshotError> {
+        fs::rename(&self.hidden.path, &self.path).map_err(SnapshotError::io("replace the link", &self.path))?;
+        self.hidden.gone = true;
+        Ok(())
+    }
+
+    /// Restores the link that was replaced, as far as it goes: readers do without a link that leads nowhere.
+    fn take_back(&self) {
+        if self.hidden.gone {
+            let _ = match &self.before {
+                Some(before) => {
+                    symlink(before, &self.hidden.path).and_then(|()| fs::rename(&self.hidden.path, &self.path))
+                }
+                None => fs::remove_file(&self.path),
+            };
+        }
+    }
+}
+
+/// Refuses a file or folder that stands where a link belongs.
+pub(super) fn must_be_link(path: &Path) -> Result<(), SnapshotError> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_symlink() => Err(SnapshotError::LinkInTheWay { path: path.to_owned() }),
+        _ => Ok(()),
     }
 }
 
@@ -216,6 +267,32 @@ impl Drop for Hidden {
         if !self.gone {
             // What cannot be removed now stays invisible, and the next run cleans it.
             let _ = fs::remove_file(&self.path).or_else(|_| fs::remove_dir_all(&self.path));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::names_in;
+    use super::*;
+
+    #[test]
+    fn links_lead_where_they_led_before_when_one_of_them_cannot_be_placed() {
+        for before in [None, Some("20261122T020000Z-0001")] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = folder.path();
+            let latest = store.join(LATEST);
+            if let Some(before) = before {
+                symlink(before, &latest).unwrap();
+            }
+            let mut links = StagedLinks::create(store, "20261123T020000Z-0002", true).unwrap();
+            fs::create_dir(store.join(LATEST_COMPLETE)).unwrap();
+            assert!(links.place().is_err());
+            assert_eq!(fs::read_link(&latest).unwrap(), Path::new("20261123T020000Z-0002"));
+            links.take_back();
+            drop(links);
+            assert_eq!(fs::read_link(&latest).ok().as_deref(), before.map(Path::new));
+            assert_eq!(names_in(store).unwrap().len(), 1 + usize::from(before.is_some()), "nothing hidden is left");
         }
     }
 }

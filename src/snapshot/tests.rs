@@ -11,6 +11,7 @@ mod removal;
 
 const FIRST: &str = "20261122T020000Z-0001";
 const SECOND: &str = "20261123T020000Z-0002";
+const THIRD: &str = "20261124T020000Z-0003";
 
 struct Place {
     folder: TempDir,
@@ -43,12 +44,13 @@ fn manifest(run_id: &str, completeness: Completeness) -> Manifest {
         files: Vec::new(),
         counts: Counts::default(),
         guarded_cells: 0,
+        formula_guard: true,
         warnings: Vec::new(),
         confirmed_shrinks: Vec::new(),
     }
 }
 
-/// As a run does it: with the latest one as its base.
+/// As a run does it: with the newest one as its base.
 fn sealed(store: &LockedStore, run_id: &str, completeness: Completeness) -> Sealed {
     let staging = store.stage(run_id).unwrap();
     staging.add("users.csv", b"id\r\n1\r\n", Some(1)).unwrap();
@@ -65,30 +67,73 @@ fn prune(store: &LockedStore, run_id: &str) -> Result<retention::Plan, SnapshotE
     store.prune(plan, "root", "2028-01-01T00:00:00Z".parse().unwrap())
 }
 
+/// The targets of `latest` and `latest-complete`.
+fn links(store: &Store) -> [Option<String>; 2] {
+    [LATEST, LATEST_COMPLETE].map(|link| store.linked(link))
+}
+
+/// What readers take as the newest snapshot and as the newest complete one.
+fn newest(store: &Store) -> [Option<String>; 2] {
+    [store.latest(), store.latest_complete()].map(|found| found.unwrap().map(|published| published.run_id))
+}
+
+fn both(run_id: &str) -> [Option<String>; 2] {
+    [run_id; 2].map(|run_id| Some(run_id.to_owned()))
+}
+
+/// Points a link somewhere else, or away.
+fn relink(store: &Store, link: &str, target: Option<&str>) {
+    let path = store.dir().join(link);
+    fs::remove_file(&path).unwrap();
+    if let Some(target) = target {
+        std::os::unix::fs::symlink(target, path).unwrap();
+    }
+}
+
 fn names(path: &Path) -> Vec<String> {
     names_in(path).unwrap()
 }
 
 #[test]
-fn a_published_snapshot_is_private_and_latest_leads_to_it() {
+fn published_snapshot_is_private_and_both_links_lead_to_it() {
     let Place { store, folder } = place();
     let path = sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&path), mode(&path.join("users.csv")), mode(&path.join(MANIFEST))), (0o700, 0o600, 0o600));
-    assert_eq!(fs::read_link(store.dir().join(LATEST)).unwrap(), Path::new(FIRST));
-    assert_eq!(store.latest().unwrap().unwrap().run_id, FIRST);
+    assert_eq!((links(&store), newest(&store)), (both(FIRST), both(FIRST)));
     assert_eq!(verify(&path).unwrap().files, 1);
     drop(folder);
 }
 
 #[test]
-fn a_partial_snapshot_never_becomes_latest() {
+fn partial_snapshot_becomes_latest_but_not_latest_complete() {
     let Place { store, folder } = place();
-    sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
-    sealed(&store, SECOND, Completeness::Partial).publish().unwrap();
-    assert_eq!(store.snapshots().unwrap(), [FIRST, SECOND]);
-    assert_eq!(store.latest().unwrap().unwrap().run_id, FIRST);
+    sealed(&store, FIRST, Completeness::Partial).publish().unwrap();
+    assert_eq!(links(&store), [Some(FIRST.to_owned()), None]);
+    assert_eq!(newest(&store), [Some(FIRST.to_owned()), None]);
+    sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
+    assert_eq!(links(&store), both(SECOND));
+    sealed(&store, THIRD, Completeness::Partial).publish().unwrap();
+    let expected = [Some(THIRD.to_owned()), Some(SECOND.to_owned())];
+    assert_eq!((links(&store), newest(&store)), (expected.clone(), expected));
+    assert_eq!(store.open(THIRD).unwrap().manifest.base.unwrap().run_id, SECOND);
+    assert_eq!(store.in_order().unwrap(), [FIRST, SECOND, THIRD]);
     drop(folder);
+}
+
+#[test]
+fn whatever_is_in_the_way_of_either_link_is_refused_before_anything_is_published() {
+    for link in [LATEST, LATEST_COMPLETE] {
+        for completeness in [Completeness::Complete, Completeness::Partial] {
+            let Place { store, folder } = place();
+            fs::write(store.dir().join(link), "").unwrap();
+            let refused = sealed(&store, FIRST, completeness).publish().unwrap_err();
+            let path = store.dir().join(link);
+            assert!(matches!(&refused, SnapshotError::LinkInTheWay { path: found } if *found == path));
+            assert_eq!(names(store.dir()), [LOCK, link]);
+            drop(folder);
+        }
+    }
 }
 
 #[test]
@@ -112,39 +157,66 @@ fn what_a_kill_leaves_is_seen_by_nobody_and_cleaned_by_the_next_run() {
 }
 
 #[test]
-fn after_a_kill_between_publishing_and_linking_the_newest_complete_one_is_latest() {
-    let Place { store, folder } = place();
-    sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
-    sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
-    // As if the second one's link had not been replaced any more.
-    fs::remove_file(store.dir().join(LATEST)).unwrap();
-    std::os::unix::fs::symlink(FIRST, store.dir().join(LATEST)).unwrap();
-    store.clean_leftovers().unwrap();
-    assert_eq!(fs::read_link(store.dir().join(LATEST)).unwrap(), Path::new(SECOND));
-    assert_eq!(store.latest().unwrap().unwrap().run_id, SECOND);
-    drop(folder);
+fn links_are_put_right_after_a_kill_at_any_moment_of_a_publication() {
+    for completeness in [Completeness::Complete, Completeness::Partial] {
+        for placed in [&[][..], &[LATEST], &[LATEST, LATEST_COMPLETE]] {
+            let Place { store, folder } = place();
+            sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
+            sealed(&store, SECOND, completeness).publish().unwrap();
+            let expected = links(&store);
+            for link in [LATEST, LATEST_COMPLETE].into_iter().filter(|link| !placed.contains(link)) {
+                relink(&store, link, Some(FIRST));
+                std::os::unix::fs::symlink(SECOND, store.dir().join(format!(".{link}-{SECOND}"))).unwrap();
+            }
+            assert_eq!(newest(&store), expected, "readers do not need the links");
+            assert!(walk(store.dir()).unwrap().problems.is_empty());
+            assert_eq!(store.clean_leftovers().unwrap().len(), 2 - placed.len());
+            assert_eq!((links(&store), newest(&store)), (expected.clone(), expected));
+            assert!(names(store.dir()).iter().all(|name| name == LOCK || !name.starts_with('.')));
+            drop(folder);
+        }
+    }
 }
 
 #[test]
-fn a_run_whose_clock_was_a_year_ahead_is_not_latest_for_a_year() {
+fn snapshot_of_a_clock_that_was_a_year_ahead_is_not_the_newest_for_a_year() {
     let Place { store, folder } = place();
     sealed(&store, "20271123T020000Z-0001", Completeness::Complete).publish().unwrap();
     sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
     store.clean_leftovers().unwrap();
-    assert_eq!(store.latest().unwrap().unwrap().run_id, SECOND);
-    assert_eq!(fs::read_link(store.dir().join(LATEST)).unwrap(), Path::new(SECOND));
+    assert_eq!((links(&store), newest(&store)), (both(SECOND), both(SECOND)));
+    relink(&store, LATEST, None);
+    assert_eq!(newest(&store), both(SECOND), "the bases lead there from the last name");
     drop(folder);
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_made_anew() {
+fn links_that_are_gone_or_lead_nowhere_are_made_anew() {
+    for target in [None, Some("gone"), Some("../elsewhere")] {
+        let Place { store, folder } = place();
+        sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
+        sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
+        relink(&store, LATEST, target);
+        relink(&store, LATEST_COMPLETE, target);
+        assert_eq!(newest(&store), both(SECOND));
+        store.clean_leftovers().unwrap();
+        assert_eq!(links(&store), both(SECOND));
+        drop(folder);
+    }
+}
+
+#[test]
+fn snapshot_whose_manifest_cannot_be_read_is_not_the_newest() {
     let Place { store, folder } = place();
     sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
-    sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
-    fs::remove_file(store.dir().join(LATEST)).unwrap();
-    std::os::unix::fs::symlink("gone", store.dir().join(LATEST)).unwrap();
-    store.clean_leftovers().unwrap();
-    assert_eq!(store.latest().unwrap().unwrap().run_id, SECOND);
+    let path = sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
+    let manifest = fs::read_to_string(path.join(MANIFEST)).unwrap();
+    // The second one has a header that can be read.
+    for damaged in ["{".to_owned(), manifest.replace("\"files\"", "\"folders\"")] {
+        fs::write(path.join(MANIFEST), damaged).unwrap();
+        assert_eq!(newest(&store), both(FIRST));
+        assert_eq!(store.in_order().unwrap().len(), 2);
+    }
     drop(folder);
 }
 
@@ -205,11 +277,60 @@ fn a_copy_under_any_name_but_another_runs_can_be_verified() {
 }
 
 #[test]
-fn the_snapshot_that_latest_names_is_never_removed() {
+fn targets_of_both_links_are_never_removed() {
     let Place { store, folder } = place();
     sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
-    assert!(matches!(prune(&store, FIRST), Err(SnapshotError::IsLatest { .. })));
-    assert_eq!(store.snapshots().unwrap(), [FIRST]);
+    sealed(&store, SECOND, Completeness::Partial).publish().unwrap();
+    for (run_id, name) in [(FIRST, LATEST_COMPLETE), (SECOND, LATEST)] {
+        assert!(matches!(prune(&store, run_id), Err(SnapshotError::IsLinked { link, .. }) if link == name));
+    }
+    assert_eq!(store.snapshots().unwrap(), [FIRST, SECOND]);
+    drop(folder);
+}
+
+#[test]
+fn retention_after_a_kill_before_the_links_protects_the_snapshots_that_they_should_name() {
+    let Place { store, folder } = place();
+    for run_id in [FIRST, SECOND, THIRD] {
+        sealed(&store, run_id, Completeness::Complete).publish().unwrap();
+    }
+    relink(&store, LATEST, Some(SECOND));
+    relink(&store, LATEST_COMPLETE, Some(SECOND));
+    assert!(matches!(prune(&store, THIRD), Err(SnapshotError::IsLinked { .. })));
+    assert_eq!(prune(&store, SECOND).unwrap().remove.len(), 1);
+    drop(folder);
+}
+
+#[test]
+fn only_the_wanted_files_are_compared_with_the_manifest() {
+    let Place { store, folder } = place();
+    let staging = store.stage(FIRST).unwrap();
+    staging.add("users.csv", b"id\r\n1\r\n", Some(1)).unwrap();
+    staging.add("groups.csv", b"id\r\n2\r\n", Some(1)).unwrap();
+    let manifest = Manifest { files: staging.files(), ..manifest(FIRST, Completeness::Complete) };
+    let sealed = staging.seal(&manifest).unwrap();
+    let sha256 = sealed.manifest_sha256().to_owned();
+    let path = sealed.publish().unwrap();
+    let compared = |wanted: &[&str]| verify::verify_files(&path, |name| wanted.contains(&name));
+    let problem = |wanted: &[&str]| compared(wanted).unwrap_err().remove(0);
+    assert_eq!(compared(&["users.csv", "groups.csv", "resolved.csv"]), Ok((manifest.clone(), sha256.clone())));
+    fs::write(path.join("groups.csv"), b"id\r\n3\r\n").unwrap();
+    assert_eq!(compared(&["users.csv"]), Ok((manifest, sha256.clone())));
+    assert_eq!(problem(&["users.csv", "groups.csv"]), Problem::Hash("groups.csv".to_owned()));
+    let archive = load::Archive::open_for(&store.dir().join(LATEST), |name| name == "users.csv").unwrap();
+    assert_eq!((archive.path, archive.manifest_sha256), (fs::canonicalize(&path).unwrap(), sha256));
+    let refused = load::Archive::open_for(&path, |name| name == "groups.csv").unwrap_err();
+    assert!(refused.to_string().contains("groups.csv: changed"), "{refused}");
+    fs::remove_file(path.join("groups.csv")).unwrap();
+    assert!(compared(&["users.csv"]).is_ok());
+    assert_eq!(problem(&["groups.csv"]), Problem::Missing("groups.csv".to_owned()));
+    fs::write(path.join("more.csv"), b"").unwrap();
+    assert_eq!(problem(&["users.csv"]), Problem::Extra("more.csv".to_owned()));
+    let renamed = store.dir().join(SECOND);
+    fs::rename(&path, &renamed).unwrap();
+    assert!(matches!(verify::verify_files(&renamed, |_| false).unwrap_err()[0], Problem::Renamed { .. }));
+    fs::write(renamed.join(MANIFEST), b"{").unwrap();
+    assert!(matches!(verify::verify_files(&renamed, |_| false).unwrap_err()[0], Problem::Manifest(_)));
     drop(folder);
 }
 

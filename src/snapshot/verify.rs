@@ -139,17 +139,32 @@ pub(super) struct Checked {
     pub(super) problems: Vec<Problem>,
 }
 
+/// Compares every file of a folder with the manifest in it.
 pub(super) fn check(dir: &Path) -> Result<Checked, Problem> {
-    let (manifest, manifest_sha256) = read_manifest(dir).map_err(|e| Problem::Manifest(e.to_string()))?;
-    let mut problems = Vec::new();
-    problems.extend(renamed(dir, &manifest));
-    problems.extend(manifest.files.iter().filter_map(|entry| check_file(dir, entry).err()));
-    problems.extend(strangers(dir, &manifest));
+    let (manifest, manifest_sha256, mut problems) = compare(dir, |_| true)?;
     let hold = hold::of_folder(dir).unwrap_or_else(|error| {
         problems.push(Problem::Unreadable { path: HOLD.to_owned(), why: error.to_string() });
         None
     });
     Ok(Checked { manifest, manifest_sha256, hold, problems })
+}
+
+/// Compares only the files that are `wanted` with the manifest, and the names in the folder with its list. Files that are not
+/// wanted may be changed or missing; the base is not looked for. Returns the manifest and the SHA-256 of the bytes that it was
+/// read from, in lower-case hex.
+pub(super) fn verify_files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Manifest, String), Vec<Problem>> {
+    let (manifest, manifest_sha256, problems) = compare(dir, wanted).map_err(|problem| vec![problem])?;
+    if problems.is_empty() { Ok((manifest, manifest_sha256)) } else { Err(problems) }
+}
+
+fn compare(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Manifest, String, Vec<Problem>), Problem> {
+    let (manifest, manifest_sha256) = read_manifest(dir).map_err(|e| Problem::Manifest(e.to_string()))?;
+    let mut problems = Vec::new();
+    problems.extend(renamed(dir, &manifest));
+    let files = manifest.files.iter().filter(|entry| wanted(&entry.path));
+    problems.extend(files.filter_map(|entry| check_file(dir, entry).err()));
+    problems.extend(strangers(dir, &manifest));
+    Ok((manifest, manifest_sha256, problems))
 }
 
 /// Compares a snapshot's folder with its manifest, and looks for its base.

@@ -6,8 +6,10 @@ use super::error::SnapshotError;
 use super::file::sha256_of;
 use super::hold::{Hold, visible};
 use super::ledger::{LEDGER, Ledger};
+use super::read::Published;
+use super::staging::must_be_link;
 use super::verify::{Checked, Problem, check};
-use super::{LATEST, MANIFEST, Store, is_run_id};
+use super::{LATEST, LATEST_COMPLETE, MANIFEST, Store, is_run_id};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,11 +21,11 @@ pub struct Walk {
     pub dir: PathBuf,
     /// From the newest to the oldest.
     pub steps: Vec<Step>,
-    /// Run id and SHA-256 of the manifest of the newest complete one by the links.
+    /// Run id and SHA-256 of the manifest of the newest one by the bases.
     pub head: Option<(String, String)>,
     /// What is not as it should be.
     pub problems: Vec<ChainProblem>,
-    /// What a person should know beside, in words.
+    /// What else a person should know, in words.
     pub notes: Vec<String>,
 }
 
@@ -83,9 +85,14 @@ pub enum ChainProblem {
         /// In words.
         why: String,
     },
-    /// `latest` names what is gone.
-    #[error("{LATEST} names {0}, which is not here: retention never removes that one")]
-    Latest(String),
+    /// `latest` or `latest-complete` leads nowhere.
+    #[error("{link} points to {target}, which is not here: retention never removes its target")]
+    DeadLink {
+        /// Name of the link.
+        link: &'static str,
+        /// What it names.
+        target: String,
+    },
     /// The folder holds none.
     #[error("there is no snapshot in it: name the folder that output.dir names, or a snapshot in it")]
     Nothing,
@@ -108,11 +115,11 @@ pub fn walk(dir: &Path) -> Result<Walk, SnapshotError> {
     }
     let ledger = Ledger::read(&dir)?;
     problems.extend(ledger.bad.into_iter().map(|bad| ChainProblem::Ledger { number: bad.number, why: bad.why }));
-    problems.extend(dangling(&store).map(ChainProblem::Latest));
+    problems.extend([LATEST, LATEST_COMPLETE].into_iter().filter_map(|link| dead(&store, link)));
     if here.is_empty() {
         problems.push(ChainProblem::Nothing);
     }
-    let Chain { links, head, broken } = chain::chain(here, ledger.entries);
+    let Chain { links, head, complete, broken } = chain::chain(here, ledger.entries);
     problems.extend(broken.into_iter().map(ChainProblem::Link));
     let step = |link: Link| {
         let (state, hold) = match found.remove(&link.run_id) {
@@ -122,7 +129,8 @@ pub fn walk(dir: &Path) -> Result<Walk, SnapshotError> {
         };
         Step { link, state, hold }
     };
-    let notes = head.as_ref().and_then(|(head, _)| astray(&store, head)).into_iter().collect();
+    let newest = head.as_ref().map(|(run_id, _)| run_id.as_str());
+    let notes = notes(&store, newest, complete.as_deref())?;
     Ok(Walk { dir, steps: links.into_iter().map(step).collect(), head, problems, notes })
 }
 
@@ -163,23 +171,40 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<Problem>) {
     }
 }
 
-/// Where `latest` does not lead to the newest complete one: so a kill may have left it, or somebody.
-fn astray(store: &Store, head: &str) -> Option<String> {
-    let latest = store.dir().join(LATEST);
-    if fs::symlink_metadata(&latest).is_ok_and(|there| !there.is_symlink()) {
-        return Some(format!("{LATEST} is no link: move it away, no run can publish before"));
-    }
-    let what = match fs::read_link(latest).ok() {
-        Some(named) if named == Path::new(head) => return None,
-        Some(named) => format!("{LATEST} names {}", visible(&named.to_string_lossy(), 80)),
-        None => format!("there is no link {LATEST}"),
+/// Reports links that do not lead to the newest snapshots: a kill may have left them so, or somebody changed them.
+fn notes(store: &Store, newest: Option<&str>, complete: Option<&str>) -> Result<Vec<String>, SnapshotError> {
+    let (latest, latest_complete) = store.newest()?;
+    let links =
+        [(LATEST, "snapshot", newest, latest), (LATEST_COMPLETE, "complete snapshot", complete, latest_complete)];
+    let note = |(link, kind, newest, next): (_, _, _, Option<Published>)| {
+        if must_be_link(&store.dir().join(link)).is_err() {
+            return Some(format!("{link} is not a link: move it away, no run can publish before"));
+        }
+        let note = astray(store, link, kind, newest)?;
+        let is_corrected = next.is_some_and(|next| Some(next.run_id.as_str()) == newest);
+        Some(if is_corrected { format!("{note}; the next run corrects it") } else { note })
     };
-    Some(format!("{what}, and the newest complete one is {head}; the next run puts it right"))
+    Ok(links.into_iter().filter_map(note).collect())
 }
 
-/// What `latest` names, where that is not there.
-fn dangling(store: &Store) -> Option<String> {
-    let named = fs::read_link(store.dir().join(LATEST)).ok()?;
-    let is_there = store.dir().join(&named).join(MANIFEST).is_file();
-    (!is_there).then(|| visible(&named.to_string_lossy(), 80))
+fn astray(store: &Store, link: &str, kind: &str, newest: Option<&str>) -> Option<String> {
+    let target = store.linked(link);
+    if target.as_deref() == newest {
+        return None;
+    }
+    let target = match target {
+        Some(target) => format!("{link} points to {}", visible(&target, 80)),
+        None => format!("there is no link {link}"),
+    };
+    Some(match newest {
+        Some(newest) => format!("{target}, and the newest {kind} is {newest}"),
+        None => format!("{target}, and there is no readable {kind}"),
+    })
+}
+
+/// Reports a link whose target is not there.
+fn dead(store: &Store, link: &'static str) -> Option<ChainProblem> {
+    let target = fs::read_link(store.dir().join(link)).ok()?;
+    let is_there = store.dir().join(&target).join(MANIFEST).is_file();
+    (!is_there).then(|| ChainProblem::DeadLink { link, target: visible(&target.to_string_lossy(), 80) })
 }

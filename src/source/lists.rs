@@ -3,7 +3,7 @@
 
 use super::date;
 use super::decode::{Id, IdKey, Listed, One};
-use super::{ProbedList, SourceSettings};
+use super::{Objects, ProbedList, SourceSettings};
 use crate::event::{Event, Observer};
 use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport, SourceIdentity};
 use crate::wire::page::{End, Progress, Row, WalkSettings, Walked};
@@ -146,20 +146,31 @@ pub(super) fn failed(kind: ListKind, query: String, requests: u64, error: &WireE
 /// Returns what one page shows. No rows where the source reports some are a failure, as they are in a run.
 pub(super) fn probed(kind: ListKind, page: Result<(u64, Option<u64>), &WireError>) -> ProbedList {
     let page = match page {
-        Ok((0, Some(total))) if total > 0 => {
-            Err(format!("the source reports a total of {total}, but its first page has no row"))
-        }
-        Ok((rows, total)) => Ok((rows, total_of(total, rows))),
+        Ok((rows, total)) => missing(rows, total).map_or(Ok((rows, total_of(total, rows))), Err),
         Err(error) => Err(in_words(kind, error)),
     };
-    ProbedList { kind, page }
+    // Of these lists one is read.
+    ProbedList { kind, page, objects: is_below(kind).then_some(Objects { tried: 1, of: None }) }
+}
+
+/// Returns why a first page without rows is no empty list.
+fn missing(rows: u64, total: Option<u64>) -> Option<String> {
+    let total = total.filter(|total| rows == 0 && *total > 0)?;
+    Some(format!("the source reports a total of {total}, but its first page has no row"))
+}
+
+/// Returns one answer as a walk: a whole list, or all that a check reads of one.
+pub(super) fn in_one<R>(rows: Vec<R>, total: Option<u64>) -> Walked<R, WireError> {
+    let received = rows.len() as u64;
+    let end = missing(received, total).map_or_else(|| End::Proven(String::new()), End::Unproven);
+    Walked { received, rows, expected: total, pages: 1, passes: 1, end: Ok(end) }
 }
 
 /// The same of the rows themselves. Rows without a usable id are a failure: a run does not prove such a list.
 pub(super) fn probed_rows<R: Row>(kind: ListKind, page: Result<(&[R], Option<u64>), &WireError>) -> ProbedList {
     let others = page.as_ref().map_or(0, |(rows, _)| rows.iter().filter(|row| !row.is_identified()).count() as u64);
     if others > 0 {
-        return ProbedList { kind, page: Err(without_id(others)) };
+        return ProbedList { page: Err(without_id(others)), ..probed(kind, Ok((others, None))) };
     }
     probed(kind, page.map(|(rows, total)| (rows.len() as u64, total)))
 }
@@ -195,9 +206,7 @@ pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
             "the list of {what} is forbidden (403): give the API account the right to view {what}; read only is enough"
         );
     }
-    let is_below =
-        matches!(kind, ListKind::Members | ListKind::DirectoryMembers | ListKind::VendorUsers | ListKind::UserDetails);
-    if is_below && is_absence(error) {
+    if is_below(kind) && is_absence(error) {
         return format!(
             "{error}, though a list names the object: the API account may lack a right for it, or this version of the product has \
              no such list"
@@ -207,6 +216,11 @@ pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     }
+}
+
+/// Returns whether such a list exists once for each object of another.
+fn is_below(kind: ListKind) -> bool {
+    matches!(kind, ListKind::Members | ListKind::DirectoryMembers | ListKind::VendorUsers | ListKind::UserDetails)
 }
 
 /// Returns whether other requests of the same source will meet the error as well: there is no sense in going on.

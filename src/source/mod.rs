@@ -4,6 +4,7 @@
 pub mod date;
 mod decode;
 mod lists;
+mod named;
 mod password_safe;
 mod per_group;
 pub mod rest_v3;
@@ -126,7 +127,7 @@ impl DirectoryGroups {
 /// A source's answer, whenever it comes.
 pub type Harvesting<'a> = Pin<Box<dyn Future<Output = Harvest> + 'a>>;
 
-/// What one page of each list showed: for `check --online`.
+/// What the first page of each list showed: for `check --online`.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// One entry a list, in the order of reading.
@@ -153,8 +154,27 @@ impl Probe {
 pub struct ProbedList {
     /// Which.
     pub kind: ListKind,
-    /// Rows of the page and the source's total, or what went wrong with its cure.
+    /// Rows of the page and the source's total, or what went wrong with its cure. Of a list that exists once an object: of the
+    /// first pages of all objects that were tried.
     pub page: Result<(u64, Option<u64>), String>,
+    /// The objects that were tried, of a list that exists once an object: the members of each group.
+    pub objects: Option<Objects>,
+}
+
+/// How many objects of a list were tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Objects {
+    /// Objects whose own lists were asked for.
+    pub tried: u64,
+    /// Objects whose lists a run reads; `None` where nobody knows how many they are.
+    pub of: Option<u64>,
+}
+
+impl Objects {
+    /// Returns whether the list of every object was asked for that a run asks for.
+    pub fn are_all(&self) -> bool {
+        self.of == Some(self.tried)
+    }
 }
 
 /// A probe, whenever it comes.
@@ -168,7 +188,7 @@ pub trait Source {
     /// Reads everything. A failure is coverage, never an error; dropping the future stops the reading.
     fn harvest(&self) -> Harvesting<'_>;
 
-    /// Gets a token and one page of each list.
+    /// Gets a token, the first page of each list, and the first page of the lists below it: the members of each group, up to a bound.
     fn probe(&self) -> Probing<'_>;
 
     /// Closes what was opened, however the reading ended, also when its future was dropped. To be awaited after each of the two.

@@ -7,18 +7,19 @@
 
 mod directory;
 mod evidence;
+mod look;
 mod shapes;
 
 use super::decode::{Decoding, Id, IdKey, Listed, Record, Records};
 use super::lists::{
-    Desk, MOST_STRANGERS, empty_report, failed, identified, in_words, lacks, probed_rows, strangers, without_id,
+    Desk, MOST_STRANGERS, empty_report, failed, identified, in_one, in_words, lacks, strangers, without_id,
 };
 use super::per_group::{Nouns, PerGroup};
-use super::{DirectoryGroups, Harvesting, Leaving, Probe, ProbedList, Probing, Source, SourceSettings};
+use super::{DirectoryGroups, Harvesting, Leaving, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport};
-use crate::wire::page::{End, Progress, Walked};
-use crate::wire::{Plan, SessionPaths, WireError};
+use crate::wire::page::Progress;
+use crate::wire::{SessionPaths, WireError};
 use directory::{Directory, Kind, Plain, Synchronised, kind_of};
 use futures_util::stream::{self, StreamExt};
 use shapes::Tenant;
@@ -309,7 +310,7 @@ impl PasswordSafe {
         while let Some((id, rows)) = answers.next().await {
             match rows {
                 Ok(rows) => {
-                    let rows = tally.take(&id, in_one(rows));
+                    let rows = tally.take(&id, in_one(rows, None));
                     found.insert(id, rows);
                 }
                 Err(error) => {
@@ -332,10 +333,20 @@ impl PasswordSafe {
         }
         let before = self.desk.client.requests();
         let named = after.groups.iter().map(|group| group.id.clone()).collect();
-        found.plain.settle(Some(&named));
-        let absent = found.plain.absent();
-        self.members_of(absent, &mut found.members, &mut found.plain).await;
+        self.settle_members(Some(&named), &mut found.members, &mut found.plain).await;
         found.requests += self.desk.client.requests() - before;
+    }
+
+    /// Takes what the list of groups names now, and asks once more for the members that were said not to exist.
+    async fn settle_members(
+        &self,
+        named: Option<&BTreeSet<Id>>,
+        members: &mut BTreeMap<Id, Vec<Listed>>,
+        tally: &mut PerGroup,
+    ) {
+        tally.settle(named);
+        let absent = tally.absent();
+        self.members_of(absent, members, tally).await;
     }
 
     /// Looks up the users whom only members name. Returns those whom the list lacks, how many could not be asked for, and how many
@@ -357,49 +368,6 @@ impl PasswordSafe {
             return (Vec::new(), unknown, gone);
         }
         (there, unknown, gone)
-    }
-
-    /// Reads one of everything that a run reads.
-    async fn look(&self) -> Probe {
-        let mut effort = Effort::default();
-        let (mut plan, mut notes) = (Plan::default(), Vec::new());
-        plan.add("a token, signing in and signing out", 3);
-        let users = self.array::<UserId>(&self.users_path(), &mut effort).await;
-        let mut lists = vec![probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)))];
-        if let Ok(users) = &users {
-            let suspicion = evidence::is_round(users.len());
-            notes.extend(suspicion.map(|why| format!("users: {why}, unless the members of groups support it")));
-            let states = self.active(users, &mut effort).await;
-            plan.add("users", if states == (None, None) { 2 } else { 3 });
-            if let (_, Some(why)) = states {
-                lists[0].page = Err(why);
-            }
-            let groups = self.array::<GroupId>(&self.groups_path(), &mut effort).await;
-            lists.push(probed_rows(ListKind::Groups, groups.as_ref().map(|rows| (&rows[..], None))));
-            plan.add("groups", 2);
-            if let Ok(groups) = &groups {
-                let (below, more) = self.look_below(users, groups, &mut plan).await;
-                lists.extend(below);
-                notes.extend(more);
-            }
-        }
-        let whole = lists.iter().all(|list| list.page.is_ok());
-        let skew = self.desk.client.clock_skew_seconds();
-        Probe { clock_skew_seconds: skew, plan: whole.then_some(plan), notes, ..Probe::of(lists) }
-    }
-
-    /// Reads the members of one group, and the groups of one directory user where a run reads those.
-    async fn look_below(&self, users: &[Listed], groups: &[Listed], plan: &mut Plan) -> (Vec<ProbedList>, Vec<String>) {
-        let mut lists = Vec::new();
-        let own: Vec<&Listed> = groups.iter().filter(|group| kind_of(group) == Kind::Plain).collect();
-        plan.add("members", own.len() as u64);
-        if let Some(group) = own.first() {
-            let rows = self.array::<UserId>(&self.members_path(&group.id), &mut Effort::default()).await;
-            lists.push(probed_rows(ListKind::Members, rows.as_ref().map(|rows| (&rows[..], None))));
-        }
-        let (more, notes) = self.look_at_directory(users, groups, plan).await;
-        lists.extend(more);
-        (lists, notes)
     }
 }
 
@@ -446,12 +414,6 @@ fn warn_of_states(harvest: &mut Harvest, users: &[Listed], active: Option<&BTree
                 .to_owned(),
         );
     }
-}
-
-/// A whole list in one answer.
-fn in_one(rows: Vec<Listed>) -> Walked<Listed, WireError> {
-    let end = Ok(End::Proven(String::new()));
-    Walked { received: rows.len() as u64, rows, expected: None, pages: 1, passes: 1, end }
 }
 
 fn ids(rows: &[Listed]) -> BTreeSet<&Id> {

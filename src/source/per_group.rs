@@ -3,8 +3,10 @@
 //!
 //! An object whose own list cannot be read is not gone. Only the list that names it says whether it was removed.
 
+use super::ProbedList;
 use super::decode::Id;
 use super::lists::{identified, in_words, is_absence, is_hopeless, total_of, without_id};
+use super::named::Named;
 use crate::model::{Coverage, ListKind, ListReport};
 use crate::wire::page::{End, Row, Walked};
 use crate::wire::{WireError, WireErrorKind};
@@ -204,6 +206,16 @@ impl PerGroup {
         }
     }
 
+    /// Returns what a check shows of the lists that were read. `total`: what the source reports of the list that names the objects.
+    pub(super) fn probed(&self, named: &Named, total: Option<u64>) -> ProbedList {
+        let report = self.report(String::new(), 0);
+        let page = match &report.coverage {
+            Coverage::Complete { .. } => Ok((report.distinct, report.expected)),
+            other => Err(other.words().to_owned()),
+        };
+        ProbedList { kind: self.kind, page, objects: Some(named.objects(self.tried(), total)) }
+    }
+
     fn coverage(&self) -> Coverage {
         if let Some(error) = &self.refused {
             return Coverage::Failed { error: error.clone() };
@@ -242,28 +254,36 @@ impl PerGroup {
         if count == 1 { format!("the {rows} of 1 {one}") } else { format!("the {rows} of {count} {many}") }
     }
 
+    /// Names the first of so many objects.
+    fn first(&self, count: usize, id: &Id) -> String {
+        let name = format!("{} {}", self.nouns.one, id.to_text());
+        if count == 1 { name } else { format!("the first: {name}") }
+    }
+
     /// Words the failures by their kind: those that deny what the list names, those that lack a right, and the first other one.
     fn why_failed(&self, unknown: usize) -> String {
-        let mut denied: BTreeMap<u16, usize> = BTreeMap::new();
+        let mut denied: BTreeMap<u16, Vec<&Id>> = BTreeMap::new();
         let mut forbidden = Vec::new();
         let mut other = None;
         for (id, error) in &self.failures {
             match error.kind {
-                WireErrorKind::NotFound => *denied.entry(404).or_default() += 1,
-                WireErrorKind::Status(410) => *denied.entry(410).or_default() += 1,
-                WireErrorKind::Forbidden => forbidden.push(error),
+                WireErrorKind::NotFound => denied.entry(404).or_default().push(id),
+                WireErrorKind::Status(410) => denied.entry(410).or_default().push(id),
+                WireErrorKind::Forbidden => forbidden.push((id, error)),
                 _ => other = other.or(Some((id, error))),
             }
         }
         let list = self.nouns.many;
         let mut parts: Vec<String> = denied
             .into_iter()
-            .map(|(status, count)| {
-                format!("{} answered {status} though the list of {list} names them", self.count(count))
+            .map(|(status, ids)| {
+                let (count, first) = (self.count(ids.len()), self.first(ids.len(), ids[0]));
+                format!("{count} answered {status} though the list of {list} names them ({first})")
             })
             .collect();
-        if let Some(error) = forbidden.first() {
-            parts.push(format!("{}: {}", self.count(forbidden.len()), in_words(self.kind, error)));
+        if let Some((id, error)) = forbidden.first() {
+            let (count, first) = (self.count(forbidden.len()), self.first(forbidden.len(), id));
+            parts.push(format!("{count} ({first}): {}", in_words(self.kind, error)));
         }
         if let Some((id, error)) = other {
             let first = format!("{} {}: {}", self.nouns.one, id.to_text(), in_words(self.kind, error));
@@ -309,7 +329,9 @@ mod tests {
         let mut tally = tally(3, &[1, 2, 3].map(|id| (id, WireErrorKind::NotFound)));
         assert!(tally.needs_list());
         tally.settle(Some(&ids(1..=3)));
-        assert!(why(&tally).contains("the members of 3 policies answered 404 though the list of policies names them"));
+        let why = why(&tally);
+        assert!(why.contains("the members of 3 policies answered 404 though the list of policies names them"), "{why}");
+        assert!(why.ends_with("(the first: policy 1)"), "{why}");
         assert_eq!(tally.unknown(), ids(1..=3));
         assert!(tally.removed().is_empty());
     }
@@ -344,7 +366,8 @@ mod tests {
     fn a_right_that_is_missing_for_some_is_named_with_its_cure() {
         let tally = tally(4, &[(2, WireErrorKind::Forbidden), (3, WireErrorKind::Forbidden)]);
         let why = why(&tally);
-        assert!(why.contains("the members of 2 policies") && why.contains("forbidden (403)"), "{why}");
+        assert!(why.contains("the members of 2 policies (the first: policy 2): "), "{why}");
+        assert!(why.contains("forbidden (403)"), "{why}");
         assert!(why.contains("right to view members"), "{why}");
     }
 

@@ -7,12 +7,13 @@ mod records;
 mod reference;
 mod shapes;
 
-use super::decode::{Decoding, Envelope, IdKey, ListShape, Listed, One, Record, get, tell_apart};
-use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed, probed_rows, repeats, report, settle_strangers};
+use super::decode::{Decoding, Envelope, IdKey, ListShape, Listed, Record, get, tell_apart};
+use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed_rows, repeats, report, settle_strangers};
+use super::named::{Behind, Named, Place};
 use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Harvest, ListKind, ListReport, Pattern};
-use crate::wire::page::{Page, Row, WalkSettings, Window, walk};
+use crate::wire::page::{Page, WalkSettings, Window, walk};
 use crate::wire::{Plan, WireError, WireErrorKind};
 use chrono::Utc;
 use serde_json::Value;
@@ -185,7 +186,7 @@ impl Scim {
         format!("{}/{resource}?startIndex={}&count={}{sort}", self.base, window.offset + 1, window.limit)
     }
 
-    /// Reads one of everything that a run reads, and says what a run would cost by what they show.
+    /// Reads the first page of each list and the members of groups, and computes what a run would cost by what they show.
     async fn look(&self) -> Probe {
         let mut plan = Plan::default();
         plan.add("a token and the provider's own description", 2);
@@ -193,7 +194,7 @@ impl Scim {
             self.sorts.set(provider.sorts);
         }
         let window = Window { offset: 0, limit: self.desk.walk.page_size };
-        let users = self.page(&self.path("Users", window)).await;
+        let users = self.window("Users", window, window.limit).await;
         let mut notes = Vec::new();
         let mut lists = vec![shown(ListKind::Users, &users)];
         if let (Ok(first), Some(second)) = (&users, self.second(&users).await) {
@@ -228,7 +229,7 @@ impl Scim {
         lists: &mut Vec<ProbedList>,
         notes: &mut Vec<String>,
     ) {
-        let groups = self.page(&self.path("Groups", window)).await;
+        let groups = self.window("Groups", window, window.limit).await;
         if groups.as_ref().is_err_and(records::is_not_offered) && !report_groups(users) {
             notes.push(NO_GROUPS.to_owned());
             return;
@@ -237,15 +238,44 @@ impl Scim {
         let Ok(page) = groups else { return };
         plan.add("groups", pages(page.total, page.rows.len() as u64));
         plan.leave_open();
-        let Some(first) = page.rows.iter().find(|row| row.is_identified()) else { return };
-        let path = format!("{}/Groups/{}", self.base, first.id.in_path());
-        let record = self.desk.client.get::<One<ScimId>>(&path).await;
-        let members = record.map(|record| shapes::members_of(&record.row).unwrap_or_default());
-        let listed = shapes::members_of(first).unwrap_or_default();
-        if members.as_ref().is_ok_and(|own| *own != listed) {
-            notes.push("the list of groups leaves out members: a run reads the record of every group".to_owned());
+        let total = page.total;
+        let named = self.named(page, window.limit).await;
+        if let (Some(why), Some(groups)) = (&named.trouble, lists.last_mut()) {
+            groups.page = Err(why.clone());
         }
-        lists.push(probed(ListKind::Members, members.as_ref().map(|members| (members.len() as u64, None))));
+        let mut groups = named.rows.clone();
+        if let Some((tally, differs)) = self.compared(&mut groups, window.limit).await {
+            lists.push(tally.probed(&named, total));
+            if differs {
+                notes.push(
+                    "the list of groups leaves out members, or a record does: a run reads the record of every group"
+                        .to_owned(),
+                );
+            }
+        }
+    }
+
+    /// Returns the groups that a check looks at, beginning with the first page of their list.
+    async fn named(&self, first: Page<Listed>, limit: u64) -> Named {
+        let next = |place: Place| async move {
+            let page = self.window("Groups", Window { offset: place.rows, limit }, limit).await?;
+            let behind = behind(&page, place.rows, limit);
+            Ok((page.rows, behind))
+        };
+        let behind = behind(&first, 0, limit);
+        Named::read(ListKind::Groups, (first.rows, behind), next).await
+    }
+}
+
+/// Returns what follows a page that begins behind `offset` rows. A full page may be as long as the total, where that is the page's.
+fn behind(page: &Page<Listed>, offset: u64, limit: u64) -> Behind {
+    let rows = page.rows.len() as u64;
+    match page.total {
+        _ if rows == 0 => Behind::Nothing,
+        Some(total) if total > offset + rows => Behind::More,
+        _ if rows >= limit => Behind::More,
+        Some(_) => Behind::Nothing,
+        None => Behind::Perhaps,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::event::Observer;
 use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport};
 use crate::wire::page::numbered::{Numbered, PageAt, Told, walk_numbered};
 use crate::wire::{HeaderMap, Plan, WireError, WireErrorKind};
-use below::{Lists, POLICIES, VENDORS, paths};
+use below::{Depth, MEMBERS, VENDOR_USERS};
 use chrono::Utc;
 use shapes::Tenant;
 use std::sync::Arc;
@@ -136,8 +136,7 @@ impl Sra {
         let has_vendors = self.kind == SourceKind::Pra;
         for (kind, path) in LISTS.into_iter().filter(|(kind, _)| has_vendors || *kind != ListKind::Vendors) {
             let before = self.desk.client.requests();
-            let at = PageAt { number: 1, size: self.desk.walk.page_size };
-            let page = self.page(path, at).await;
+            let page = self.page(path, self.first_page()).await;
             let requests = self.desk.client.requests() - before;
             let lost = kind == ListKind::Users && page.is_err();
             firsts.push(First { kind, path, page, requests });
@@ -166,8 +165,12 @@ impl Sra {
         report(kind, query, requests + self.desk.client.requests() - before, walked)
     }
 
+    fn first_page(&self) -> PageAt {
+        PageAt { number: 1, size: self.desk.walk.page_size }
+    }
+
     fn query(&self, path: &str) -> String {
-        self.numbered(path, PageAt { number: 1, size: self.desk.walk.page_size })
+        self.numbered(path, self.first_page())
     }
 
     fn numbered(&self, path: &str, at: PageAt) -> String {
@@ -215,18 +218,12 @@ impl Sra {
 
     /// The members of every group policy.
     async fn members(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
-        let paths = paths(&tenant.policies, "/group-policy", "member");
-        let of = Lists { kind: ListKind::Members, nouns: POLICIES, parent: "/group-policy" };
-        let (rows, mut tally, requests) = self.per_group(of, paths).await;
-        for (policy, members) in &rows {
-            if members.iter().any(shapes::has_odd_user) {
-                tally.doubt(policy, "the user_id of a member cannot be read".to_owned());
-            }
-        }
+        let ids = tenant.policies.iter().map(|policy| policy.id.clone());
+        let (rows, tally, requests) = self.per_group(MEMBERS, ids, Depth::Whole).await;
         tenant.policies.retain(|policy| !tally.removed().contains(&policy.id));
         tenant.unread_policies = tally.unknown();
         tenant.members = rows;
-        let report = tally.report(self.query("/group-policy/{id}/member"), requests);
+        let report = tally.report(self.query(&MEMBERS.pattern()), requests);
         tenant.members_whole = report.coverage.is_complete() && harvest.coverage(ListKind::Groups).is_complete();
         harvest.lists.push(report);
     }
@@ -236,13 +233,12 @@ impl Sra {
         if !harvest.coverage(ListKind::Vendors).is_complete() && tenant.vendors.is_empty() {
             return;
         }
-        let paths = paths(&tenant.vendors, "/vendor", "user");
-        let of = Lists { kind: ListKind::VendorUsers, nouns: VENDORS, parent: "/vendor" };
-        let (rows, tally, requests) = self.per_group(of, paths).await;
+        let ids = tenant.vendors.iter().map(|vendor| vendor.id.clone());
+        let (rows, tally, requests) = self.per_group(VENDOR_USERS, ids, Depth::Whole).await;
         tenant.vendors.retain(|vendor| !tally.removed().contains(&vendor.id));
         tenant.unread_vendors = tally.unknown();
         tenant.vendor_users = rows;
-        harvest.lists.push(tally.report(self.query("/vendor/{id}/user"), requests));
+        harvest.lists.push(tally.report(self.query(&VENDOR_USERS.pattern()), requests));
     }
 
     /// Users whom a policy names and the list does not: they may have come after it was read, or the list lacks them.
@@ -255,7 +251,7 @@ impl Sra {
         tenant.users.extend(found);
     }
 
-    /// One page of each list, and what a run would cost by what they show.
+    /// The first page of each list and of what is below it, and what a run would cost by what they show.
     async fn look(&self) -> Probe {
         let firsts = self.firsts().await;
         let users =
@@ -265,9 +261,12 @@ impl Sra {
         let shown =
             |first: &First| probed_rows(first.kind, first.page.as_ref().map(|page| (&page.rows[..], page.told.total)));
         let mut lists: Vec<ProbedList> = firsts.iter().filter(|first| !optional(first)).map(shown).collect();
-        lists.extend(self.look_below(&firsts).await);
         let rest = plan(&firsts);
         let beyond = self.desk.client.afford(&rest).err().map(|error| error.to_string());
+        // Where a run is refused, it reads nothing more, and neither does a check.
+        if beyond.is_none() {
+            self.look_below(&firsts, &mut lists).await;
+        }
         let mut plan = Plan::default();
         plan.add("a token", 1);
         plan.add("first pages", firsts.len() as u64);

@@ -5,7 +5,7 @@ mod change;
 
 pub(super) use change::change;
 
-use super::message::{Completed, RunFacts};
+use super::message::{Completed, RunFacts, SourceFacts, SuspectFacts};
 use crate::model::{Finding, Instant, Severity, SubjectKind};
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
@@ -206,6 +206,23 @@ pub(super) fn failed(facts: &RunFacts, code: &str, reason: &str, id: &str) -> Ma
     body
 }
 
+/// A source that a guard set aside.
+pub(super) fn suspect(facts: &RunFacts, suspect: &SuspectFacts, id: &str) -> Map<String, Value> {
+    let mut body = failed(facts, "run.suspect", &suspect.reason, id);
+    let SuspectFacts { source, list, before, now, gone, limit_percent, .. } = suspect;
+    body.insert("observer".to_owned(), observer(facts, source));
+    let details = json!({
+        "source": source,
+        "list": list,
+        "before": before,
+        "after": now,
+        "gone": gone,
+        "limit_percent": limit_percent,
+    });
+    merge(&mut body, &json!({ "suspect": details }));
+    body
+}
+
 /// A test of the way to the receiver.
 pub(super) fn test(facts: &RunFacts, message: &str, id: &str) -> Map<String, Value> {
     let mut body = common(facts, message);
@@ -234,7 +251,16 @@ fn of_run(code: &str, id: &str, severity: Severity, outcome: &str, reason: Optio
 }
 
 fn sources(facts: &RunFacts) -> Vec<Value> {
-    facts.sources.iter().map(|s| json!({ "name": s.name, "kind": s.kind, "status": s.status })).collect()
+    let of_source = |source: &SourceFacts| {
+        json!({
+            "name": source.name,
+            "kind": source.kind,
+            "status": source.status,
+            "confirmed_at": source.confirmed_at,
+            "unconfirmed_rows": source.unconfirmed_rows,
+        })
+    };
+    facts.sources.iter().map(of_source).collect()
 }
 
 fn merge(body: &mut Map<String, Value>, more: &Value) {

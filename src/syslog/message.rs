@@ -29,6 +29,29 @@ pub struct SourceFacts {
     pub url: String,
     /// What it came to.
     pub status: SourceStatus,
+    /// When it was last proven complete, RFC 3339.
+    pub confirmed_at: Option<String>,
+    /// Known rows that this run did not confirm.
+    pub unconfirmed_rows: u64,
+}
+
+/// A list that a guard objected to.
+#[derive(Clone, Debug)]
+pub struct SuspectFacts {
+    /// Which source.
+    pub source: String,
+    /// Which list.
+    pub list: &'static str,
+    /// Known rows; `None` where the list was never proven complete.
+    pub before: Option<u64>,
+    /// Rows now.
+    pub now: u64,
+    /// Known rows that are not there any more.
+    pub gone: u64,
+    /// The limit that it broke.
+    pub limit_percent: u8,
+    /// All of it in words.
+    pub reason: String,
 }
 
 /// What is true of the whole run.
@@ -73,19 +96,21 @@ pub struct Completed {
     pub redelivered: u64,
 }
 
-/// The messages of a run that published: changes in their order, these findings, `run.completed` last.
+/// The messages of a run that published: changes in their order, these findings, what a guard set aside, `run.completed` last.
 pub fn of_published<'a>(
     facts: &'a RunFacts,
     changes: &'a [Change],
     findings: &'a [&'a Finding],
+    suspects: &'a [SuspectFacts],
     completed: &'a Completed,
 ) -> impl Iterator<Item = Message> + 'a {
     let before_findings = changes.len() as u64;
-    let emitted = before_findings + findings.len() as u64 + 1;
+    let emitted = before_findings + findings.len() as u64 + suspects.len() as u64 + 1;
     let of_changes = changes.iter().zip(1..).map(|(change, sequence)| of_change(facts, change, sequence));
     let each =
         findings.iter().zip(before_findings + 1..).map(|(finding, sequence)| of_finding(facts, finding, sequence));
-    of_changes.chain(each).chain(std::iter::once_with(move || of_completed(facts, completed, emitted)))
+    let aside = suspects.iter().map(|suspect| of_suspect(facts, suspect));
+    of_changes.chain(each).chain(aside).chain(std::iter::once_with(move || of_completed(facts, completed, emitted)))
 }
 
 /// A deterministic id: the same event rendered twice has the same, two real transitions never share one.
@@ -126,15 +151,19 @@ fn of_completed(facts: &RunFacts, completed: &Completed, emitted: u64) -> Messag
 }
 
 /// A run that published nothing.
-pub fn of_failed(facts: &RunFacts, suspect: bool, reason: &str) -> Message {
-    let code = if suspect { "run.suspect" } else { "run.failed" };
-    let id = event_id(code, "-", facts);
-    Message {
-        code: code.to_owned(),
-        severity: Severity::High,
-        at: facts.now,
-        body: ecs::failed(facts, code, reason, &id),
-    }
+pub fn of_failed(facts: &RunFacts, reason: &str) -> Message {
+    let id = event_id("run.failed", "-", facts);
+    of_trouble(facts, "run.failed", ecs::failed(facts, "run.failed", reason, &id))
+}
+
+/// A list that a guard objected to: its source counts as not read.
+pub fn of_suspect(facts: &RunFacts, suspect: &SuspectFacts) -> Message {
+    let id = event_id("run.suspect", &format!("{}/{}", suspect.source, suspect.list), facts);
+    of_trouble(facts, "run.suspect", ecs::suspect(facts, suspect, &id))
+}
+
+fn of_trouble(facts: &RunFacts, code: &str, body: Map<String, Value>) -> Message {
+    Message { code: code.to_owned(), severity: Severity::High, at: facts.now, body }
 }
 
 /// A test, with characters that break careless receivers.

@@ -2,7 +2,7 @@
 //!
 //! Which messages: what happened to findings (opened, reopened, another severity, accepted, resolved; open ones again every so
 //! many days), or every finding that stands ([`Send`]), and, last, `run.completed` with counts and the SHA-256 of the manifest;
-//! `run.failed` or `run.suspect` where nothing was published. Redelivery is byte-identical and `event.id` is deterministic, so a receiver can always remove duplicates.
+//! `run.failed` where nothing was published; `run.suspect` for each list of a source that a guard set aside. Redelivery is byte-identical and `event.id` is deterministic, so a receiver can always remove duplicates.
 //!
 //! What is the `syslog` crate's and what is ours. The crate gives the severities, the seam `LogFormat` (a formatter
 //! writes into any writer), the `Logger`, and its backends for local sockets and UDP, which send what one `write` gives as

@@ -101,7 +101,7 @@ fn message_about(name: &str, evidence: &str) -> Message {
 }
 
 fn message_of(finding: &Finding) -> Message {
-    of_published(&facts(), &[], &[finding], &completed()).next().unwrap()
+    of_published(&facts(), &[], &[finding], &[], &completed()).next().unwrap()
 }
 
 fn body(frame: &str) -> Value {
@@ -132,7 +132,7 @@ fn a_local_socket_gets_rfc_3164_without_a_host() {
 #[test]
 fn the_heartbeat_is_the_last_message_and_counts_itself() {
     let findings = [finding("a", "e"), finding("b", "e")];
-    let messages: Vec<Message> = of_published(&facts(), &[], &findings.each_ref(), &completed()).collect();
+    let messages: Vec<Message> = of_published(&facts(), &[], &findings.each_ref(), &[], &completed()).collect();
     assert_eq!(messages.last().unwrap().code, "run.completed");
     assert_eq!(messages.last().unwrap().body["btrollcall"]["run"]["emitted"], 3);
 }
@@ -151,7 +151,7 @@ fn a_finding_about_a_group_names_the_group_and_no_user() {
 fn the_same_event_has_the_same_id_and_the_same_bytes() {
     let render = || render(&stream(), &sender(), &message_about("bob", "e"), 1);
     assert_eq!(render(), render());
-    let id = |facts: &RunFacts| of_failed(facts, false, "x").body["event"]["id"].clone();
+    let id = |facts: &RunFacts| of_failed(facts, "x").body["event"]["id"].clone();
     let other = RunFacts { run_id: "20261124T020000Z-0000".to_owned(), ..facts() };
     assert_ne!(id(&facts()), id(&other), "two runs never share one");
 }
@@ -192,7 +192,7 @@ proptest! {
     #[test]
     fn a_long_reason_is_shortened_and_said_to_be(reason in ".{3000,6000}", is_packet in any::<bool>()) {
         let to = if is_packet { packet() } else { datagram() };
-        let frame = render(&to, &sender(), &of_failed(&facts(), false, &reason), 1);
+        let frame = render(&to, &sender(), &of_failed(&facts(), &reason), 1);
         let most = if is_packet { 1_024 } else { 1_180 };
         prop_assert!(frame.len() <= most);
         prop_assert_eq!(&body(&frame)["btrollcall"]["truncated"], "true");
@@ -299,7 +299,7 @@ fn the_heartbeat_fits_a_datagram_whatever_the_host_is_called() {
     let kinds = crate::model::ChangeKind::ALL.iter().map(|kind| (kind.as_str().to_owned(), u64::MAX / 16));
     let (findings, changes) = (rules.collect(), kinds.collect());
     let completed = Completed { findings, changes, accounts: u64::MAX, groups: u64::MAX, ..completed() };
-    let message = of_published(&facts, &[], &[], &completed).last().unwrap();
+    let message = of_published(&facts, &[], &[], &[], &completed).last().unwrap();
     for to in [datagram(), packet()] {
         let frame = render(&to, &sender, &message, u64::MAX);
         assert!(frame.len() <= to.most_octets(), "{} octets", frame.len());

@@ -2,7 +2,10 @@
 //! CSV and Parquet both read it. A column's type is the type of its getter, so the two cannot disagree.
 
 use super::Tables;
-use crate::model::{Change, Finding, Fingerprint, Group, GroupId, Instant, Membership, OutsideMember, Roll, User};
+use crate::model::{
+    Blocked, Change, Finding, Fingerprint, Group, GroupId, Inferred, Instant, Membership, OutsideMember, Resolved,
+    Roll, User,
+};
 
 /// One column of a table whose rows are `R`.
 pub(super) struct Column<'a, R> {
@@ -48,6 +51,12 @@ fn optional<'a, R>(name: &'static str, values: Values, get: Get<'a, R>) -> Colum
 pub(super) struct Shape<'a, R, I> {
     pub(super) columns: Vec<Column<'a, R>>,
     pub(super) rows: I,
+}
+
+impl<R, I> Shape<'_, R, I> {
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|column| column.name).collect()
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -114,6 +123,14 @@ pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a User>, impl
         optional("is_admin",          Vary,   Flag(|r| r.it.is_admin)),
         optional("mfa",               Vary,   Flag(|r| r.it.mfa)),
         optional("expires_at",        Vary,   Instant(|r| r.it.expires_at.at())),
+        optional("blocked",           Repeat, Text(|r| r.it.blocked.map(Blocked::as_str))),
+        optional("signs_in_by",       Repeat, Text(|r| r.it.signs_in_by.as_deref())),
+        optional("inferred_type",     Repeat, Text(|r| r.it.inferred.map(Inferred::as_str))),
+        optional("groups_confirmed_at", Repeat, Instant(|r| r.it.groups_confirmed)),
+        optional("enabled_since",     Repeat, Instant(|r| r.it.enabled_since)),
+        required("first_seen",        Repeat, Instant(|r| r.it.seen.map(|seen| seen.first))),
+        required("confirmed_at",      Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
+        optional("unconfirmed_since", Repeat, Instant(|r| r.it.unconfirmed_since)),
         optional("extra",             Vary,   Text(|r| r.it.extra.as_deref())),
     ];
     let of = |roll: &'a Roll| roll.harvest.users.iter().map(move |it| Of { source: name_of(roll), it });
@@ -122,7 +139,7 @@ pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a User>, impl
 
 #[rustfmt::skip]
 pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a Group>, impl Iterator<Item = Of<'a, &'a Group>>> {
-    use Get::{Count, Flag, Text};
+    use Get::{Count, Flag, Instant, Text};
     use Values::{Repeat, Vary};
     let columns: Vec<Column<'a, Of<'a, &'a Group>>> = vec![
         required("source",                Repeat, Text(|r| Some(r.source))),
@@ -132,6 +149,9 @@ pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a Group>, im
         required("privileged",            Vary,   Flag(|r| Some(r.it.privileged))),
         optional("member_count",          Vary,   Count(|r| r.it.member_count)),
         optional("external_member_count", Vary,   Count(|r| r.it.external_member_count)),
+        optional("members_confirmed_at",  Repeat, Instant(|r| r.it.members_confirmed)),
+        required("first_seen",            Repeat, Instant(|r| r.it.seen.map(|seen| seen.first))),
+        required("confirmed_at",          Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
         optional("extra",                 Vary,   Text(|r| r.it.extra.as_deref())),
     ];
     let of = |roll: &'a Roll| roll.harvest.groups.iter().map(move |it| Of { source: name_of(roll), it });
@@ -140,7 +160,7 @@ pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a Group>, im
 
 #[rustfmt::skip]
 pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, Belongs<'a>, impl Iterator<Item = Belongs<'a>>> {
-    use Get::Text;
+    use Get::{Instant, Text};
     use Values::{Repeat, Vary};
     let columns: Vec<Column<'a, Belongs<'a>>> = vec![
         required("source",        Repeat, Text(|r| Some(name_of(r.roll)))),
@@ -150,6 +170,8 @@ pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, Belongs<'a>, imp
         optional("username",      Vary,   Text(|r| r.user().and_then(|u| u.username.as_deref()))),
         required("via",           Repeat, Text(|r| Some(if r.by_way_of().is_some() { "directory-group" } else { "direct" }))),
         optional("external_name", Vary,   Text(Belongs::by_way_of)),
+        required("first_seen",    Repeat, Instant(|r| r.it.seen.map(|seen| seen.first))),
+        required("confirmed_at",  Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
     ];
     let of = |roll: &'a Roll| roll.memberships.iter().map(move |it| Belongs { roll, it });
     Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
@@ -196,4 +218,23 @@ pub(super) fn changes<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Change, impl Ite
         required("base_run",     Repeat, Text(|c| Some(&c.base_run))),
     ];
     Shape { columns, rows: tables.changes.iter() }
+}
+
+#[rustfmt::skip]
+pub(super) fn resolved<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Resolved, impl Iterator<Item = &'a Resolved>> {
+    use Get::{Count, Fingerprint, Instant, Text};
+    use Values::{Repeat, Vary};
+    let columns: Vec<Column<'a, &'a Resolved>> = vec![
+        required("source",       Repeat, Text(|r| Some(r.source.as_str()))),
+        required("fingerprint",  Vary,   Fingerprint(|r| r.fingerprint)),
+        required("rule",         Repeat, Text(|r| Some(&r.rule))),
+        required("subject_kind", Repeat, Text(|r| Some(r.subject.kind.as_str()))),
+        required("subject_id",   Vary,   Text(|r| Some(&r.subject.id))),
+        optional("subject_name", Vary,   Text(|r| r.subject.name.as_deref())),
+        required("first_seen",   Repeat, Instant(|r| Some(r.first_seen))),
+        required("last_seen",    Repeat, Instant(|r| Some(r.last_seen))),
+        required("times_seen",   Repeat, Count(|r| Some(r.times_seen))),
+        required("resolved_at",  Repeat, Instant(|r| Some(r.resolved_at))),
+    ];
+    Shape { columns, rows: tables.resolved.iter() }
 }

@@ -43,11 +43,11 @@ fn age(rig: &Rig, days: i64) {
         renamed.push((before, hash(&manifest)));
         fs::rename(&snapshot, snapshot.with_file_name(earlier(&from, days))).unwrap();
     }
-    let latest = rig.snapshots_dir().join("latest");
-    let target = fs::read_link(&latest).unwrap().into_os_string().into_string().unwrap();
-    fs::remove_file(&latest).unwrap();
-    symlink(earlier(&target, days), &latest).unwrap();
-    put(&rig.folder.path().join("state/findings.json"), &renamed);
+    for link in ["latest", "latest-complete"].map(|link| rig.snapshots_dir().join(link)) {
+        let target = fs::read_link(&link).unwrap().into_os_string().into_string().unwrap();
+        fs::remove_file(&link).unwrap();
+        symlink(earlier(&target, days), &link).unwrap();
+    }
     for entry in fs::read_dir(rig.spool_dir()).unwrap() {
         let path = entry.unwrap().path();
         let (run_id, rest) = path.file_name().unwrap().to_str().unwrap().split_once('.').unwrap();
@@ -130,7 +130,7 @@ fn the_chain_tells_what_retention_removed_from_what_somebody_took_away() {
     let anchor = format!("head       {}\n  manifest   sha256 {}\n", name(&newest), hash(&newest.join("manifest.json")));
     assert!(told.contains(&anchor) && told.contains("btrollcall.run.manifest_sha256"), "{told}");
     // The same from the snapshot and from the link.
-    for place in [newest.clone(), rig.snapshots_dir().join("latest")] {
+    for place in [newest.clone(), rig.snapshots_dir().join("latest"), rig.snapshots_dir().join("latest-complete")] {
         assert_eq!(stdout(&rig.call(&["verify", "--chain", place.to_str().unwrap()])), told);
     }
     // A line torn by a crash is passed over; one that is missing breaks the chain.
@@ -144,7 +144,7 @@ fn the_chain_tells_what_retention_removed_from_what_somebody_took_away() {
     fs::remove_file(&ledger).unwrap();
     let single = rig.call(&["verify", newest.to_str().unwrap()]);
     assert_exit(&single, 0);
-    assert!(stdout(&single).contains("is not here, and nothing here says that retention removed it"));
+    assert!(stdout(&single).contains(&format!("not checked: its base {} is not here", name(&snapshots[2]))));
     fs::write(newest.join("users.csv"), "tampered").unwrap();
     let (told, wrong) = chain(&rig, 1);
     assert!(line(&told, &newest).contains("  damaged ") && wrong.contains(&format!("{}: users.csv", name(&newest))));
@@ -216,21 +216,44 @@ fn over_a_hold(between: impl Fn(&Rig)) -> (Vec<[String; 2]>, String) {
 }
 
 #[test]
-fn a_held_snapshot_is_still_remembered_when_newer_ones_are_gone_whether_the_state_folder_is_there_or_not() {
+fn what_is_over_is_known_from_the_newest_snapshot_alone_whatever_retention_removed() {
     let (kept, quiet) = over_a_hold(|_| {});
-    let (lost, _) = over_a_hold(|rig| fs::remove_file(rig.folder.path().join("state/findings.json")).unwrap());
+    let (lost, _) = over_a_hold(|rig| fs::remove_dir_all(rig.folder.path().join("state")).unwrap());
     assert_eq!(kept, lost);
-    assert!(!quiet.contains("findings.json"), "retention is no surprise: {quiet}");
+    assert_eq!(quiet, "[]", "retention is no surprise");
 }
 
 #[test]
-fn a_latest_that_is_no_link_is_told_with_its_cure() {
-    let rig = Rig::seeded(60);
-    assert_exit(&rig.run(&[]), 0);
-    let latest = rig.snapshots_dir().join("latest");
-    fs::remove_file(&latest).unwrap();
-    assert!(chain(&rig, 0).0.contains("there is no link latest"), "the next run puts that right");
-    fs::write(&latest, "").unwrap();
-    assert!(chain(&rig, 0).0.contains("latest is no link: move it away, no run can publish before"));
-    assert_exit(&rig.run(&[]), 1);
+fn link_that_is_missing_is_named_and_made_by_the_next_run_and_anything_else_in_its_place_stops_it() {
+    for link in ["latest", "latest-complete"] {
+        let rig = Rig::seeded(60);
+        assert_exit(&rig.run(&[]), 0);
+        let path = rig.snapshots_dir().join(link);
+        fs::remove_file(&path).unwrap();
+        let (told, _) = chain(&rig, 0);
+        assert!(told.contains(&format!("note: there is no link {link}, and the newest ")), "{told}");
+        assert!(told.contains("; the next run corrects it"), "{told}");
+        assert_exit(&rig.run(&[]), 0);
+        assert_eq!((rig.latest(), rig.latest_complete()), (Some(rig.snapshot()), Some(rig.snapshot())));
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        let cure = format!("note: {link} is not a link: move it away, no run can publish before");
+        assert!(chain(&rig, 0).0.contains(&cure));
+        assert_exit(&rig.run(&[]), 1);
+        assert_eq!(rig.snapshots().len(), 2);
+    }
+}
+
+#[test]
+fn retention_keeps_the_newest_complete_snapshot_behind_partial_ones() {
+    let (rig, snapshots) = old_runs(2);
+    rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
+    assert_exit(&rig.run(&[]), 3);
+    let kept = [snapshots[1].clone(), rig.snapshot()];
+    assert_eq!(rig.snapshots(), kept);
+    assert_eq!((rig.latest(), rig.latest_complete()), (Some(kept[1].clone()), Some(kept[0].clone())));
+    let told = stdout(&rig.call(&["prune", "--dry-run"]));
+    assert!(line(&told, &kept[0]).ends_with("  latest-complete points to it"), "{told}");
+    assert!(line(&told, &kept[1]).ends_with("  latest points to it"), "{told}");
+    chain(&rig, 0);
 }

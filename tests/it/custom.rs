@@ -117,7 +117,7 @@ fn a_finding_of_a_custom_rule_lives_as_every_other_does() {
     assert_exit(&run_on(&rig, 0, &[]), 0);
     assert!(!rig.table("findings").iter().any(|row| row["rule"] == "long-gone"), "set aside, not resolved");
     assert_eq!(verdict(&rig.manifest())["outcome"], "off");
-    assert!(rig.manifest()["warnings"].to_string().contains("told no longer: their rule is switched off"));
+    assert!(rig.manifest()["warnings"].to_string().contains("not carried on: their rule is switched off"));
 
     rig.edit("long-gone = \"off\"", "long-gone = \"low\"");
     assert_exit(&run_on(&rig, 0, &[]), 0);
@@ -140,7 +140,7 @@ fn findings_of_a_custom_rule_that_was_taken_out_are_set_aside_in_words() {
     assert_exit(&run_on(&rig, 0, &[]), 0);
     assert!(!rig.table("findings").iter().any(|row| row["rule"] == "long-gone"));
     let words =
-        format!("{count} findings are told no longer: their rule long-gone is not in the configuration any more");
+        format!("{count} findings are not carried on: their rule long-gone is not in the configuration any more");
     assert!(rig.manifest()["warnings"].to_string().contains(&words), "{}", rig.manifest()["warnings"]);
     assert_eq!(verdict(&rig.manifest()), Value::Null);
 }

@@ -2,6 +2,7 @@
 //! same kinds. The whole program runs against a server that was written for the test and knows no product.
 
 mod absence;
+mod below;
 mod dates;
 mod directory;
 mod errors;

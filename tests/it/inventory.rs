@@ -28,13 +28,27 @@ pub fn compare(rig: &Rig) {
     assert_eq!(found.len(), expected.findings.len());
 }
 
+/// Columns that the oracle does not know: what a run adds.
+const MARKS: [&str; 9] = [
+    "blocked",
+    "signs_in_by",
+    "inferred_type",
+    "groups_confirmed_at",
+    "members_confirmed_at",
+    "enabled_since",
+    "first_seen",
+    "confirmed_at",
+    "unconfirmed_since",
+];
+
 #[track_caller]
 pub fn same_rows(table: &str, found: &[Row], expected: &[Row]) {
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         for (column, cell) in expected {
             assert_eq!(found.get(column), Some(cell), "{table}, row {place}, column {column}");
         }
-        assert_eq!(found.len(), expected.len(), "{table}, row {place}");
+        let more = found.keys().filter(|column| !expected.contains_key(*column) && !MARKS.contains(&column.as_str()));
+        assert_eq!(more.collect::<Vec<_>>(), Vec::<&String>::new(), "{table}, row {place}");
     }
     assert_eq!(found.len(), expected.len(), "{table}");
 }

@@ -15,7 +15,7 @@ mod dialects;
 mod exceptions;
 mod faults;
 mod field;
-mod heard;
+mod fleet;
 mod inventory;
 mod memory;
 mod outside;

@@ -27,7 +27,7 @@ fn a_good_run_publishes_a_snapshot_that_verifies_with_private_modes() {
     names.sort();
     let tables = ["changes", "findings", "groups", "memberships", "users"];
     let mut expected: Vec<String> = tables.iter().flat_map(|t| [format!("{t}.csv"), format!("{t}.parquet")]).collect();
-    expected.extend(["clocks.jsonl", "context.json", "manifest.json", "pages.jsonl", "report.html"].map(str::to_owned));
+    expected.extend(["manifest.json", "pages.jsonl", "report.html", "resolved.parquet"].map(str::to_owned));
     expected.sort();
     assert_eq!(names, expected);
     assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);
@@ -130,7 +130,7 @@ fn a_full_disk_publishes_nothing_and_the_last_good_snapshot_stands() {
     assert_exit(&output, 1);
     assert!(stderr(&output).contains("users.csv"), "{}", stderr(&output));
     assert_eq!(rig.snapshots(), std::slice::from_ref(&good));
-    assert_eq!(rig.latest(), Some(good.clone()));
+    assert_eq!((rig.latest(), rig.latest_complete()), (Some(good.clone()), Some(good.clone())));
     assert_exit(&rig.call(&["verify", good.to_str().unwrap()]), 0);
     assert_exit(&rig.run(&[]), 0);
 }
@@ -166,7 +166,7 @@ fn an_empty_or_shrunken_source_is_guarded_until_it_is_confirmed() {
     assert_exit(&output, 4);
     assert!(stderr(&output).contains("--allow-shrink") && stderr(&output).contains("100 gone (33 %"));
     assert_eq!(rig.snapshots(), [good]);
-    assert_exit(&rig.run(&["--allow-shrink"]), 0);
+    assert_exit(&rig.run(&["--allow-shrink", "sandbox"]), 0);
     assert!(rig.manifest()["warnings"][0].as_str().unwrap().contains("--allow-shrink"));
     assert_exit(&rig.run(&[]), 0);
 }
@@ -185,9 +185,9 @@ fn as_many_others_in_the_place_of_those_who_are_gone_are_guarded_too() {
     });
     let output = rig.run(&[]);
     assert_exit(&output, 4);
-    assert!(stderr(&output).contains("has 300 users, 300 in the last complete snapshot: 300 gone (100 %, limit 20 %)"));
+    assert!(stderr(&output).contains("has 300 users, 300 are known: 300 gone (100 %, limit 20 %)"));
     assert_eq!(rig.snapshots().len(), 1);
-    assert_exit(&rig.run(&["--allow-shrink"]), 0);
+    assert_exit(&rig.run(&["--allow-shrink", "sandbox"]), 0);
     let confirmed = rig.manifest()["confirmed_shrinks"].clone();
     assert_eq!((confirmed.as_array().unwrap().len(), &confirmed[0]["gone"]), (1, &serde_json::json!(300)));
 }
@@ -203,7 +203,8 @@ fn a_confirmed_shrink_says_in_manifest_and_report_who_confirmed_it_and_when() {
             assert!(world.remove_user(id));
         }
     });
-    let output = rig.command(&["run", "--as-of", AS_OF, "--allow-shrink"]).env("SUDO_USER", "alice").output();
+    let output =
+        rig.command(&["run", "--as-of", AS_OF, "--allow-shrink", "sandbox"]).env("SUDO_USER", "alice").output();
     assert_exit(&output.unwrap(), 0);
     let manifest = rig.manifest();
     let [confirmed] = manifest["confirmed_shrinks"].as_array().unwrap().as_slice() else { panic!("{manifest}") };
@@ -240,7 +241,7 @@ fn one_failing_source_leaves_the_other_published_as_partial() {
     assert_eq!(summary["completeness"], "partial");
     assert_eq!(summary["sources"][0]["status"], "failed", "{summary}");
     assert_eq!(summary["sources"][1]["status"], "complete");
-    assert_eq!(rig.latest(), Some(complete), "a partial snapshot never becomes latest");
+    assert_eq!((rig.latest(), rig.latest_complete()), (Some(rig.snapshot()), Some(complete)));
     assert_eq!(rig.table("users").len(), 100);
     assert_exit(&rig.run(&["--source", "broken"]), 1);
     assert_exit(&rig.run(&["--source", "nobody"]), 2);

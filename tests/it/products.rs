@@ -262,6 +262,19 @@ fn twenty_thousand_users_in_120_policies_cost_hardly_more_requests_than_their_pa
 }
 
 #[test]
+fn a_check_of_every_policy_keeps_the_pace() {
+    let limited = Faults { hard_limits: Some((20, 15_000)), ..Faults::default() };
+    let rig = Rig::of(&[Surface::Pra], World::ordinary(3, 1500, as_of()), limited, None);
+    rig.edit("requests_per_second = 1000", "requests_per_second = 15");
+    let output = rig.call(&["check", "--online"]);
+    assert_exit(&output, 0);
+    let counters = rig.sandbox.counters();
+    assert!(stdout(&output).contains("of each of 30 groups") && counters.requests > 40, "{}", stdout(&output));
+    assert_eq!(counters.over_limit, 0);
+    assert!(counters.max_per_second <= 20, "{} in a second", counters.max_per_second);
+}
+
+#[test]
 fn a_run_that_cannot_end_within_the_hour_is_refused_at_its_start_with_the_arithmetic() {
     let rig = Rig::of(&[Surface::Pra], World::ordinary(3, 9000, as_of()), Faults::default(), None);
     rig.set("requests_per_hour = 100");
@@ -272,8 +285,10 @@ fn a_run_that_cannot_end_within_the_hour_is_refused_at_its_start_with_the_arithm
     assert!(told.contains("89 for users + 1 for groups + 180 for members"), "{told}");
     assert!(told.contains("requests_per_hour allows 100") && told.contains("raise requests_per_hour"), "{told}");
     assert!(rig.sandbox.counters().requests < 10, "nothing more was asked");
+    let before = rig.sandbox.counters().requests;
     let output = rig.call(&["check", "--online"]);
     assert_exit(&output, 1);
+    assert!(rig.sandbox.counters().requests - before < 10, "a check reads no members where a run is refused");
     let told = stdout(&output);
     assert!(told.contains("a run takes at least") && told.contains("100 an hour are allowed"), "{told}");
     assert!(told.contains("BAD") && told.contains("requests_per_hour allows 100"), "{told}");

@@ -124,7 +124,16 @@ impl Rig {
 
     /// What `latest` names.
     pub fn latest(&self) -> Option<PathBuf> {
-        let target = fs::read_link(self.snapshots_dir().join("latest")).ok()?;
+        self.linked("latest")
+    }
+
+    /// What `latest-complete` names.
+    pub fn latest_complete(&self) -> Option<PathBuf> {
+        self.linked("latest-complete")
+    }
+
+    fn linked(&self, link: &str) -> Option<PathBuf> {
+        let target = fs::read_link(self.snapshots_dir().join(link)).ok()?;
         assert!(target.is_relative());
         Some(self.snapshots_dir().join(target))
     }

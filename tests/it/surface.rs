@@ -4,12 +4,16 @@
 use super::inventory::{finding, same_rows};
 use super::rig::{Row, as_of};
 use bt_rollcall::event::{Nobody, Observer};
-use bt_rollcall::model::{Classes, Finding, Harvest, Inventory, Pattern, SourceIdentity, SourceName};
+use bt_rollcall::model::{
+    Change, Classes, Finding, Harvest, Inventory, OutsideMember, Pattern, SourceIdentity, SourceName,
+};
 use bt_rollcall::rules::{self, policy::Policy};
 use bt_rollcall::sandbox::{Expect, Expected, ExpectedFinding, Faults, Sandbox, SandboxOptions, Surface, World};
 use bt_rollcall::source::{self, Probe, SourceKind, SourceSettings};
+use bt_rollcall::state::{Advance, Before, KnownMembership};
 use bt_rollcall::table::{CsvDialect, Table, Tables};
 use bt_rollcall::wire::{Account, ClientSettings, TokenAuth};
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +114,7 @@ pub fn expected(sandbox: &Sandbox, surface: Surface) -> Expected {
 /// The rows of a table as its CSV has them.
 pub fn table(inventory: &Inventory, findings: &[Finding], table: Table) -> Vec<Row> {
     let mut csv = Vec::new();
-    Tables { inventory, findings, changes: &[] }.write_csv(table, CsvDialect::Raw, &mut csv).unwrap();
+    Tables { inventory, findings, changes: &[], resolved: &[] }.write_csv(table, CsvDialect::Raw, &mut csv).unwrap();
     super::rig::rows_of(csv.as_slice())
 }
 
@@ -127,4 +131,30 @@ pub fn agrees(harvest: Harvest, expected: &Expected) {
         assert_eq!(found, expected);
     }
     assert_eq!(found.len(), expected.findings.len());
+}
+
+/// What a second reading changes in the state that a first one left.
+pub fn changes(old: &Inventory, new: &Inventory) -> Vec<Change> {
+    let mut first = Advance::by_reading(old.clone(), "1", as_of(), None).finish();
+    first.settle();
+    let rolls = &first.inventory.rolls;
+    let sources = rolls.iter().map(|roll| (roll.harvest.source.clone(), roll.known.clone())).collect();
+    let before = Before { run_id: "1".to_owned(), as_of: as_of(), sources };
+    let mut advance = Advance::by_reading(new.clone(), "2", as_of() + TimeDelta::days(1), Some(&before));
+    let each = || rolls.iter().map(|roll| (roll, &roll.harvest.source.name));
+    for (roll, name) in each() {
+        roll.harvest.users.iter().for_each(|user| advance.user(name, user.clone()));
+    }
+    for (roll, name) in each() {
+        roll.harvest.groups.iter().for_each(|group| advance.group(name, group.clone()));
+    }
+    for (roll, name) in each() {
+        for membership in &roll.memberships {
+            let listed = roll.member(membership).map(|user| OutsideMember::Missing(user.id.clone()));
+            let member = roll.beyond(membership).cloned().or(listed).unwrap();
+            let (group, seen) = (membership.group_id.clone(), membership.seen.unwrap());
+            advance.membership(name, KnownMembership { group, member, seen });
+        }
+    }
+    advance.finish().changes
 }

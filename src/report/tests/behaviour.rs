@@ -1,13 +1,13 @@
 //! What the page says, and what it never says, in the cases that matter.
 
-use super::sample::{World, as_of, since};
+use super::sample::{World, as_of};
 use super::tenant::{harvest, list};
-use crate::diff::Since;
 use crate::model::{
-    Completeness, Finding, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, Told, User,
+    Completeness, Finding, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, SourceStatus, Told, User,
 };
 use crate::report::{Grade, Standing};
 use crate::snapshot::manifest::ConfirmedShrink;
+use crate::snapshot::manifest::SourceEntry;
 use chrono::Duration;
 
 const HOSTILE: &str =
@@ -337,15 +337,17 @@ fn the_rest_of_a_list_is_sought_in_a_file_that_is_there() {
 
 #[test]
 fn a_guard_that_is_off_does_not_count_nothing() {
-    let page = world_with(|world| world.formula_guard = false).page();
+    let page = world_with(|world| world.manifest.formula_guard = false).page();
     assert!(page.contains("the guard is off") && !page.contains("CSV cells that a spreadsheet would run"));
 }
 
 #[test]
 fn sources_that_were_left_out_are_named_among_what_was_not_checked() {
     let world = world_with(|world| {
-        world.omitted = vec!["appliance-apac".to_owned()];
         world.manifest.completeness = Completeness::Partial;
+        let source = SourceEntry { name: "appliance-apac".to_owned(), ..world.manifest.sources[0].clone() };
+        let left_out = SourceEntry { status: SourceStatus::Failed, lists: Vec::new(), ..source };
+        world.manifest.sources.push(left_out);
     });
     let view = world.view();
     assert!(view.unchecked.rows.iter().any(|item| item.what.as_str().contains("appliance-apac")));
@@ -365,15 +367,18 @@ fn the_changes_say_which_is_their_base_and_gains_of_privilege_come_first() {
 }
 
 #[test]
-fn where_nothing_changed_or_nothing_is_known_the_page_says_which() {
-    let said = |since: &dyn Fn(&World) -> Since| {
-        let page = world_with(|world| world.since = since(world)).page();
+fn a_first_run_is_a_baseline_and_one_without_changes_says_so() {
+    let said = |change: &dyn Fn(&mut World)| {
+        let page = world_with(|world| {
+            world.changes.clear();
+            change(world);
+        });
+        let page = page.page();
         page.split("<section id=\"changes\">").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
     };
-    assert!(said(&|_| Since::Baseline).contains("There is no complete snapshot before this one: it is a baseline"));
-    assert!(said(&|world| since(&world.inventory, &world.inventory)).contains("No change since 20261122T020000Z-1c4e"));
-    let unknown = said(&|_| Since::Unknown { run_id: "r".to_owned(), why: "users.csv: changed".to_owned() });
-    assert!(unknown.contains("not the same as no change") && unknown.contains("users.csv: changed"));
+    let first = said(&|world| world.manifest.base = None);
+    assert!(first.contains("There is no snapshot before this one: it is a baseline"), "{first}");
+    assert!(said(&|_| {}).contains("No change since 20261122T020000Z-1c4e"));
 }
 
 #[test]
@@ -474,16 +479,16 @@ fn a_privileged_group_shows_what_it_gained_and_where_that_is_not_known() {
     };
     let world = World::complete();
     let told: u64 = gained(&world).into_iter().map(Option::unwrap).sum();
-    let gains = world.since.changes().iter().filter(|change| change.gains_privilege()).count() as u64;
+    let gains = world.changes.iter().filter(|change| change.gains_privilege()).count() as u64;
     assert!(told == gains && told > 0, "{told} of {gains}");
     let partly = world_with(|world| {
-        let Since::Base { comparison, .. } = &mut world.since else { panic!() };
-        for compared in &mut comparison.sources {
-            compared.standing = crate::diff::Standing::InPart(vec![ListKind::Groups]);
-        }
+        world.manifest.sources.iter_mut().for_each(|source| source.status = SourceStatus::Partial);
     });
     let some: Vec<u64> = gained(&partly).into_iter().flatten().collect();
-    assert!(!some.contains(&0) && some.iter().sum::<u64>() == gains, "none that is told is not none: {some:?}");
-    let first = world_with(|world| world.since = Since::Baseline);
+    assert!(!some.contains(&0) && some.iter().sum::<u64>() == gains, "none that is known is not none: {some:?}");
+    let first = world_with(|world| {
+        world.changes.clear();
+        world.manifest.sources.iter_mut().for_each(|source| source.known.is_compared = false);
+    });
     assert!(gained(&first).iter().all(Option::is_none), "a first run knows of no growth");
 }

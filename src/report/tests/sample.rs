@@ -1,18 +1,17 @@
 //! A made-up tenant of some 400 accounts, the same at every call: what `reports/sample.html` shows.
 
 use super::tenant::{harvest, list, same_people};
-use crate::clocks::Clocks;
-use crate::diff::{self, Side, Since};
 use crate::exceptions::{self, Applied, Exception, Use};
 use crate::model::{
-    Classes, Completeness, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, Rule, SourceStatus, User,
-    Verdict,
+    Change, Classes, Completeness, Coverage, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, Rule,
+    SourceStatus, User, Verdict,
 };
 use crate::report::{Input, RuleInfo, View, html};
 use crate::rules::policy::Policy;
 use crate::rules::{self, Before, Judgement, frameworks};
 use crate::snapshot::manifest::{Base, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, SourceEntry, Tool};
-use chrono::{TimeZone, Utc};
+use crate::state::{self, memory::Kept};
+use chrono::{TimeDelta, TimeZone, Utc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -23,12 +22,10 @@ pub(super) struct World {
     pub(super) inventory: Inventory,
     pub(super) findings: Vec<Finding>,
     pub(super) verdicts: Vec<Verdict>,
-    pub(super) since: Since,
+    pub(super) changes: Vec<Change>,
     pub(super) policy: Policy,
     pub(super) catalogue: Vec<RuleInfo>,
     pub(super) uses: Option<Vec<Use>>,
-    pub(super) omitted: Vec<String>,
-    pub(super) formula_guard: bool,
 }
 
 impl World {
@@ -38,13 +35,11 @@ impl World {
             inventory: &self.inventory,
             findings: &self.findings,
             verdicts: &self.verdicts,
-            since: &self.since,
+            changes: &self.changes,
             policy: &self.policy,
             as_of: as_of(),
             catalogue: &self.catalogue,
             exceptions: self.uses.as_deref(),
-            omitted: &self.omitted,
-            formula_guard: self.formula_guard,
         })
     }
 
@@ -55,12 +50,12 @@ impl World {
     /// Joins these harvests and makes everything else from them.
     pub(super) fn of(harvests: Vec<Harvest>) -> Self {
         let inventory = Inventory::join(harvests, &classes());
+        let inventory = Kept::first(inventory, RUN, as_of()).state;
         let policy = policy();
         let Judgement { findings, verdicts, .. } = rules::judge(&inventory, &policy, as_of());
         let manifest = manifest(&inventory, &findings);
-        let (catalogue, omitted, since) = (RuleInfo::all(&policy), Vec::new(), Since::Baseline);
-        let uses = None;
-        Self { manifest, inventory, findings, verdicts, since, policy, catalogue, uses, omitted, formula_guard: true }
+        let (catalogue, changes, uses) = (RuleInfo::all(&policy), Vec::new(), None);
+        Self { manifest, inventory, findings, verdicts, changes, policy, catalogue, uses }
     }
 
     /// Two appliances, all proven; some people have accounts on both.
@@ -91,16 +86,20 @@ impl World {
         self
     }
 
-    /// As if the day before had been a little different.
+    /// As if the day before had been a little different, and all of it proven.
     pub(super) fn with_a_yesterday(mut self) -> Self {
         let harvests = self.inventory.rolls.iter().map(|roll| yesterday(roll.harvest.clone()));
-        let old = Inventory::join(harvests.collect(), &classes());
-        self.since = since(&old, &self.inventory);
-        let before = Before { since: &self.since, clocks: &Clocks::default() };
-        let judgement = rules::judge_after(before, &self.inventory, &self.policy, as_of());
+        let old = Kept::first(Inventory::join(harvests.collect(), &classes()), YESTERDAY, as_of() - TimeDelta::days(1));
+        let today = self.inventory.rolls.iter().map(|roll| roll.harvest.clone()).collect();
+        let mut advanced = old.read(Inventory::join(today, &classes()), RUN, as_of());
+        let before = Before { base_run: Some(YESTERDAY), changes: &advanced.changes, since: &advanced.since };
+        let judgement = rules::judge_after(before, &advanced.inventory, &self.policy, as_of());
         (self.findings, self.verdicts) = (judgement.findings, judgement.verdicts);
+        advanced.settle();
+        (self.inventory, self.changes) = (advanced.inventory, advanced.changes);
+        self.manifest = manifest(&self.inventory, &self.findings);
         self.manifest.base = Some(Base { run_id: YESTERDAY.to_owned(), manifest_sha256: hash("yesterday") });
-        let changes = diff::counts(self.since.changes()).into_iter();
+        let changes = state::counts(&self.changes).into_iter();
         self.manifest.counts.changes = changes.map(|(kind, count)| (kind.as_str().to_owned(), count)).collect();
         self
     }
@@ -117,17 +116,14 @@ impl World {
     }
 }
 
+const RUN: &str = "20261123T020000Z-7f3a";
 const YESTERDAY: &str = "20261122T020000Z-1c4e";
-
-/// What these two sides differ in.
-pub(super) fn since(old: &Inventory, new: &Inventory) -> Since {
-    let new = Side { run_id: "20261123T020000Z-7f3a", inventory: new };
-    let comparison = diff::between(Side { run_id: YESTERDAY, inventory: old }, new);
-    Since::Base { run_id: YESTERDAY.to_owned(), comparison }
-}
 
 /// Some were not there yet, others are gone now, some changed.
 fn yesterday(mut harvest: Harvest) -> Harvest {
+    for list in &mut harvest.lists {
+        list.coverage = Coverage::Complete { proof: String::new() };
+    }
     let unchanged = harvest.users.split_off(harvest.users.len() / 2);
     let mut leaver = User::new("99001");
     (leaver.username, leaver.groups_known) = (Some("former.colleague".into()), true);
@@ -180,7 +176,7 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
     };
     Manifest {
         format_version: FORMAT_VERSION,
-        run_id: "20261123T020000Z-7f3a".to_owned(),
+        run_id: RUN.to_owned(),
         tool: Tool { name: "bt-rollcall".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         host: "audit-01.example.com".to_owned(),
         operator: "bt-rollcall".to_owned(),
@@ -188,7 +184,7 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
         started_at: "2026-11-23T02:00:00Z".to_owned(),
         finished_at: "2026-11-23T02:00:04Z".to_owned(),
         completeness: Completeness::of(complete),
-        sources: inventory.rolls.iter().map(|roll| SourceEntry::of(&roll.harvest)).collect(),
+        sources: inventory.rolls.iter().map(SourceEntry::of).collect(),
         policy: policy_entries(),
         config_sha256: hash("configuration"),
         exceptions_sha256: None,
@@ -197,6 +193,7 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
         files: files(&counts, findings.len() as u64),
         counts,
         guarded_cells: 1,
+        formula_guard: true,
         warnings: vec!["appliance-eu: 12 dates without an offset were taken as UTC".to_owned()],
         confirmed_shrinks: Vec::new(),
     }

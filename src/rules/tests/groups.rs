@@ -63,7 +63,10 @@ fn nothing_is_said_from_lists_of_members_that_are_not_whole() {
     let mut harvest = tenant(vec![missing("2", "901")], Some(Coverage::Failed { error: "403 at group 2".to_owned() }));
     harvest.users[0].group_memberships = Box::default();
     let judgement = judged_tenant(harvest);
-    assert_eq!(lines(&judgement), ["collection-incomplete source eu: not proven complete: members"]);
+    assert_eq!(
+        lines(&judgement),
+        ["collection-incomplete source eu: not proven complete: members; never was; 0 known rows stand unconfirmed"]
+    );
     for rule in [Rule::NoGroup, Rule::DanglingGroup, Rule::EmptyGroup] {
         let Outcome::Undetermined { why } = outcome(&judgement, rule) else { panic!("{rule:?} was judged") };
         assert_eq!(why, "needs the members of every group, whose list is failed: 403 at group 2");

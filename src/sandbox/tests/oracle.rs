@@ -127,7 +127,7 @@ fn without_the_list_of_groups_nothing_is_said_of_what_is_not_in_it() {
     let expected = world.expected(&expect);
     let lines: Vec<_> =
         expected.findings.iter().map(|f| format!("{} {} {}", f.rule, f.severity, f.group_ids.join("+"))).collect();
-    assert_eq!(lines, ["collection-incomplete high ", "disabled-in-group low 1+9"]);
+    assert_eq!(lines, ["collection-incomplete medium ", "disabled-in-group low 1+9"]);
     assert!(expected.groups.is_empty());
     assert_eq!(expected.memberships.len(), 3);
 }

@@ -127,6 +127,6 @@ fn without_the_groups_nobody_knows_who_is_in_them() {
     assert_eq!(expected.users[0]["groups_known"], "false");
     assert_eq!(
         found(&expected),
-        ["collection-incomplete high source safe", "data-quality info user 4", "local-outside-sso medium user 1"]
+        ["collection-incomplete medium source safe", "data-quality info user 4", "local-outside-sso medium user 1"]
     );
 }

@@ -22,7 +22,7 @@ const BATCH: usize = 4_096;
 
 /// One row. Cells are asked for by the column's name.
 pub(super) struct Row<'a> {
-    columns: &'static [&'static str],
+    columns: &'a [&'static str],
     cells: Cells<'a>,
 }
 
@@ -44,6 +44,11 @@ impl<'a> Row<'a> {
     fn place(&self, column: &str) -> Result<usize, String> {
         let found = self.columns.iter().position(|known| *known == column);
         found.ok_or_else(|| format!("column {column} was not asked for"))
+    }
+
+    /// Whether this column was asked for.
+    pub(super) fn has(&self, column: &str) -> bool {
+        self.columns.contains(&column)
     }
 
     /// A text.
@@ -89,7 +94,7 @@ impl<'a> Row<'a> {
     }
 
     /// A count, or unknown.
-    pub(super) fn count(&self, column: &str) -> Result<Option<i64>, String> {
+    pub(super) fn count(&self, column: &str) -> Result<Option<u64>, String> {
         let at = self.place(column)?;
         match &self.cells {
             Cells::Csv { record, places, .. } => {
@@ -97,7 +102,11 @@ impl<'a> Row<'a> {
                 text.parse().map(Some).map_err(|_| format!("{column} is {text:?}, not a count"))
             }
             Cells::Parquet { columns, row } => match &columns[at] {
-                Column::Count(counts) => Ok(counts.is_valid(*row).then(|| counts.value(*row))),
+                Column::Count(counts) if counts.is_valid(*row) => {
+                    let count = counts.value(*row);
+                    u64::try_from(count).map(Some).map_err(|_| format!("{column} is {count}, not a count"))
+                }
+                Column::Count(_) => Ok(None),
                 _ => Err(format!("column {column} holds no counts")),
             },
         }
@@ -123,6 +132,11 @@ impl<'a> Row<'a> {
                 _ => Err(format!("column {column} holds no instants")),
             },
         }
+    }
+
+    /// An instant that must be there.
+    pub(super) fn needed_instant(&self, column: &str) -> Result<Instant, String> {
+        self.instant(column)?.ok_or_else(|| format!("{column} is empty"))
     }
 
     /// The items of a list, one by one.
@@ -158,7 +172,7 @@ fn each_in(lists: &ListArray, row: usize, take: &mut impl FnMut(&str)) -> Result
 pub(super) fn each_row(
     folder: &Path,
     table: Table,
-    columns: &'static [&'static str],
+    columns: &[&'static str],
     guarded: bool,
     mut take: impl FnMut(&Row<'_>) -> Result<(), String>,
 ) -> Result<(), SnapshotError> {
@@ -178,7 +192,7 @@ pub(super) fn each_row(
 
 fn from_parquet(
     path: &Path,
-    columns: &'static [&'static str],
+    columns: &[&'static str],
     take: &mut impl FnMut(&Row<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
@@ -223,7 +237,7 @@ fn column(batch: &RecordBatch, name: &str) -> Result<Column, String> {
 
 fn from_csv(
     path: &Path,
-    columns: &'static [&'static str],
+    columns: &[&'static str],
     guarded: bool,
     take: &mut impl FnMut(&Row<'_>) -> Result<(), String>,
 ) -> Result<(), String> {

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const THIRD: &str = "20261124T020000Z-0003";
-
 /// Three complete ones, a day each.
 fn three() -> Place {
     let place = place();
@@ -151,8 +149,10 @@ fn whatever_else_happens_to_a_folder_breaks_its_chain_and_is_named() {
     assert_eq!(no_ledger, format!("{SECOND}: its base {FIRST} is not here, and no retention removed it"));
     let no_manifest = tampered(|dir| fs::remove_file(dir.join(SECOND).join(MANIFEST)).unwrap());
     assert_eq!(no_manifest, no_removal);
-    let no_latest = tampered(|dir| fs::remove_dir_all(dir.join(THIRD)).unwrap());
-    assert_eq!(no_latest, format!("latest names {THIRD}, which is not here: retention never removes that one"));
+    let no_newest = tampered(|dir| fs::remove_dir_all(dir.join(THIRD)).unwrap());
+    let dead = ["latest", "latest-complete"]
+        .map(|link| format!("{link} points to {THIRD}, which is not here: retention never removes its target"));
+    assert_eq!(no_newest, dead.join("\n"));
     let file = tampered(|dir| fs::write(dir.join(SECOND).join("users.csv"), "x").unwrap());
     assert!(file.starts_with(&format!("{SECOND}: users.csv: changed")), "{file}");
     let line = tampered(|dir| fs::write(dir.join(ledger::LEDGER), "{}\n").unwrap());
@@ -174,4 +174,49 @@ fn a_folder_without_snapshots_is_no_chain() {
     let Place { store, folder } = place();
     assert!(problems(&store)[0].contains("there is no snapshot in it"));
     assert!(walk(&folder.path().join("nowhere")).is_err());
+}
+
+#[test]
+fn links_that_do_not_lead_to_the_newest_are_named_with_what_the_next_run_does() {
+    let Place { store, folder } = three();
+    sealed(&store, "20261125T020000Z-0004", Completeness::Partial).publish().unwrap();
+    let notes = || walk(store.dir()).unwrap().notes;
+    assert_eq!(notes(), [""; 0]);
+    relink(&store, LATEST, Some(THIRD));
+    let latest = format!("latest points to {THIRD}, and the newest snapshot is 20261125T020000Z-0004");
+    assert_eq!(notes(), [format!("{latest}; the next run corrects it")]);
+    relink(&store, LATEST_COMPLETE, Some(FIRST));
+    let complete = format!("latest-complete points to {FIRST}, and the newest complete snapshot is {THIRD}");
+    assert_eq!(notes()[1], format!("{complete}; the next run corrects it"));
+    store.clean_leftovers().unwrap();
+    assert_eq!(notes(), [""; 0]);
+    relink(&store, LATEST_COMPLETE, None);
+    let gone = format!("there is no link latest-complete, and the newest complete snapshot is {THIRD}");
+    assert_eq!(notes(), [format!("{gone}; the next run corrects it")]);
+    fs::create_dir(store.dir().join(LATEST_COMPLETE)).unwrap();
+    assert_eq!(notes(), ["latest-complete is not a link: move it away, no run can publish before"]);
+    drop(folder);
+    let Place { store, folder } = place();
+    sealed(&store, FIRST, Completeness::Partial).publish().unwrap();
+    std::os::unix::fs::symlink(FIRST, store.dir().join(LATEST_COMPLETE)).unwrap();
+    let notes = walk(store.dir()).unwrap().notes;
+    assert_eq!(notes, [format!("latest-complete points to {FIRST}, and there is no readable complete snapshot")]);
+    drop(folder);
+}
+
+#[test]
+fn partial_snapshots_are_links_of_the_chain_like_complete_ones() {
+    let Place { store, folder } = place();
+    for (run_id, completeness) in
+        [(FIRST, Completeness::Partial), (SECOND, Completeness::Complete), (THIRD, Completeness::Partial)]
+    {
+        sealed(&store, run_id, completeness).publish().unwrap();
+    }
+    let chain = walk(store.dir()).unwrap();
+    assert_eq!((chain.problems, chain.head.unwrap().0), (vec![], THIRD.to_owned()));
+    prune(&store, FIRST).unwrap();
+    assert_eq!(problems(&store), [""; 0]);
+    fs::remove_file(store.dir().join(ledger::LEDGER)).unwrap();
+    assert_eq!(problems(&store), [format!("{SECOND}: its base {FIRST} is not here, and no retention removed it")]);
+    drop(folder);
 }

@@ -4,11 +4,11 @@
 //! asks for it, by group: each group once, and never again once the request was sent.
 
 use super::super::decode::{Id, Listed, Record, Records};
-use super::super::lists::{identified, is_hopeless, probed_rows, without_id};
+use super::super::lists::{identified, in_one, is_hopeless, probed_rows, without_id};
 use super::super::per_group::{Nouns, PerGroup};
 use super::super::{DirectoryGroups, ProbedList};
 use super::shapes::{self, Account};
-use super::{Effort, GroupId, PasswordSafe, UserId, in_one, rows_of};
+use super::{Effort, GroupId, PasswordSafe, UserId, rows_of};
 use crate::model::{Harvest, ListKind};
 use crate::wire::Plan;
 use futures_util::stream::{self, StreamExt};
@@ -258,7 +258,7 @@ impl PasswordSafe {
                     let doubt = if others > 0 { Some(without_id(others)) } else { known.contradiction(&id, &rows) };
                     rows.retain(|row| known.directory.contains(&row.id));
                     let groups = rows.iter().map(|row| row.id.clone()).collect();
-                    tally.take(&id, in_one(rows));
+                    tally.take(&id, in_one(rows, None));
                     match doubt {
                         None => drop(found.insert(id, groups)),
                         Some(why) => tally.doubt(&id, why),
@@ -297,7 +297,7 @@ impl PasswordSafe {
             let answer = self.desk.client.get_once_only::<Records<UserId>>(&path, self.sync_timeout).await;
             match answer.and_then(|rows| rows_of(rows, &path)) {
                 Ok(rows) => {
-                    let rows = tally.take(id, in_one(rows));
+                    let rows = tally.take(id, in_one(rows, None));
                     done.members.insert(id.clone(), rows);
                 }
                 Err(error) => {

@@ -2,11 +2,10 @@
 //! a few groups are compared with the list, and where one differs, the records of all are read.
 
 use super::super::decode::{Id, Listed, One, Record};
-use super::super::lists::is_absence;
+use super::super::lists::{in_one, is_absence};
 use super::super::per_group::{Nouns, PerGroup};
 use super::{Scim, ScimId, shapes};
 use crate::model::{ListKind, ListReport, Pattern};
-use crate::wire::page::{End, Walked};
 use crate::wire::{WireError, WireErrorKind};
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeSet;
@@ -39,6 +38,15 @@ impl Scim {
     /// name any more are removed.
     pub(super) async fn confirm_members(&self, groups: &mut Vec<Listed>, page_size: u64) -> Members {
         let before = self.desk.client.requests();
+        let Some((tally, _)) = self.compared(groups, page_size).await else { return Members::default() };
+        let query = format!("{}/Groups/{{id}}", self.base);
+        let report = tally.report(query, self.desk.client.requests() - before);
+        Members { unread: tally.unknown(), report: Some(report) }
+    }
+
+    /// Compares groups with their own records, and reads the records of all where one differs. Returns how it went, and whether one
+    /// differs. `None`: no group reports members, in the list or in its record.
+    pub(super) async fn compared(&self, groups: &mut Vec<Listed>, page_size: u64) -> Option<(PerGroup, bool)> {
         let mut tally =
             PerGroup::of(ListKind::Members, GROUPS, groups.iter().map(|group| group.id.clone())).without_total();
         let chosen = sample(groups, &self.privileged_groups);
@@ -60,12 +68,7 @@ impl Scim {
         }
         groups.retain(|group| !tally.removed().contains(&group.id));
         let reports = groups.iter().any(|group| shapes::members_of(group).is_some());
-        if !reports && !tally.has_failed() {
-            return Members::default();
-        }
-        let query = format!("{}/Groups/{{id}}", self.base);
-        let report = tally.report(query, self.desk.client.requests() - before);
-        Members { unread: tally.unknown(), report: Some(report) }
+        (reports || tally.has_failed()).then_some((tally, differs))
     }
 
     /// Reads the records of these groups. Returns whether one has other members than the list shows.
@@ -118,18 +121,12 @@ impl Scim {
 
 /// Takes the members of a group whose record and list are known. One that cannot be understood leaves them unproven.
 fn take_members(tally: &mut PerGroup, group: &Listed) {
-    tally.take(&group.id, as_listed(group));
+    let members = shapes::members_of(group).unwrap_or_default();
+    let rows: Vec<Listed> = members.into_iter().map(|id| Listed { id, record: Record::default() }).collect();
+    tally.take(&group.id, in_one(rows, None));
     if shapes::has_odd_member(group) {
         tally.doubt(&group.id, "a member cannot be understood".to_owned());
     }
-}
-
-/// A group whose members are known, as one list.
-fn as_listed(group: &Listed) -> Walked<Listed, WireError> {
-    let members = shapes::members_of(group).unwrap_or_default();
-    let rows: Vec<Listed> = members.into_iter().map(|id| Listed { id, record: Record::default() }).collect();
-    let end = Ok(End::Proven(String::new()));
-    Walked { received: rows.len() as u64, rows, expected: None, pages: 1, passes: 1, end }
 }
 
 /// Returns whether a provider says by this error that it does not have a list at all.

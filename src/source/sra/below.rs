@@ -3,12 +3,13 @@
 
 use super::super::ProbedList;
 use super::super::decode::{Id, Listed, One, PlainId};
-use super::super::lists::{in_words, is_hopeless, probed, probed_rows};
+use super::super::lists::{in_one, in_words, is_hopeless, probed, probed_rows};
+use super::super::named::{Behind, Named, Place};
 use super::super::per_group::{Nouns, PerGroup};
-use super::shapes::Tenant;
+use super::shapes::{self, Tenant};
 use super::{First, Sra};
 use crate::model::{Harvest, ListKind};
-use crate::wire::page::numbered::{PageAt, walk_numbered};
+use crate::wire::page::numbered::{Numbered, PageAt, walk_numbered};
 use crate::wire::page::{End, Row, Walked};
 use crate::wire::{Plan, WireError};
 use futures_util::stream::{self, StreamExt};
@@ -20,19 +21,51 @@ pub(super) type GroupRows = Vec<(Id, Vec<Listed>)>;
 /// Which lists exist once an object of another list.
 #[derive(Clone, Copy)]
 pub(super) struct Lists {
-    pub(super) kind: ListKind,
-    pub(super) nouns: Nouns,
+    kind: ListKind,
+    nouns: Nouns,
     /// Path of the list that names the objects.
-    pub(super) parent: &'static str,
+    parent: &'static str,
+    /// Path of the list below an object.
+    child: &'static str,
 }
 
-pub(super) const POLICIES: Nouns = Nouns { rows: "members", one: "policy", many: "policies" };
-const USERS: Nouns = Nouns { rows: "policies", one: "user", many: "users" };
-pub(super) const VENDORS: Nouns = Nouns { rows: "users", one: "vendor", many: "vendors" };
+impl Lists {
+    fn path(self, id: &Id) -> String {
+        format!("{}/{}/{}", self.parent, id.in_path(), self.child)
+    }
 
-/// Returns the path of each object's own list.
-pub(super) fn paths(objects: &[Listed], parent: &str, child: &str) -> Vec<(Id, String)> {
-    objects.iter().map(|row| (row.id.clone(), format!("{parent}/{}/{child}", row.id.in_path()))).collect()
+    /// Path of all of them, for reports.
+    pub(super) fn pattern(self) -> String {
+        format!("{}/{{id}}/{}", self.parent, self.child)
+    }
+}
+
+pub(super) const MEMBERS: Lists = Lists {
+    kind: ListKind::Members,
+    nouns: Nouns { rows: "members", one: "policy", many: "policies" },
+    parent: "/group-policy",
+    child: "member",
+};
+pub(super) const VENDOR_USERS: Lists = Lists {
+    kind: ListKind::VendorUsers,
+    nouns: Nouns { rows: "users", one: "vendor", many: "vendors" },
+    parent: "/vendor",
+    child: "user",
+};
+const POLICIES_OF_USERS: Lists = Lists {
+    kind: ListKind::DirectoryMembers,
+    nouns: Nouns { rows: "policies", one: "user", many: "users" },
+    parent: "/user",
+    child: "group-policies",
+};
+
+/// How much is read of each list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// All of it, to its proof: a run.
+    Whole,
+    /// Its first page: a check.
+    FirstPage,
 }
 
 /// The first page of one group's list.
@@ -45,35 +78,50 @@ struct FirstOf {
 impl Sra {
     /// Reads one list an object: the first page of each, then, when all is known that is to come, the rest. Objects whose lists
     /// fail are looked up in the list that names them, and those of which it was denied that they exist are asked once more.
-    pub(super) async fn per_group(&self, of: Lists, paths: Vec<(Id, String)>) -> (GroupRows, PerGroup, u64) {
+    pub(super) async fn per_group(
+        &self,
+        of: Lists,
+        ids: impl Iterator<Item = Id>,
+        depth: Depth,
+    ) -> (GroupRows, PerGroup, u64) {
         let before = self.desk.client.requests();
-        let mut tally = PerGroup::of(of.kind, of.nouns, paths.iter().map(|(id, _)| id.clone()));
-        let mut rows: BTreeMap<Id, Vec<Listed>> =
-            self.round(of.kind, paths.clone(), &mut tally).await.into_iter().collect();
+        let ids: BTreeSet<Id> = ids.collect();
+        let mut tally = PerGroup::of(of.kind, of.nouns, ids.iter().cloned());
+        let mut rows: BTreeMap<Id, Vec<Listed>> = self.round(of, ids, depth, &mut tally).await.into_iter().collect();
         if tally.needs_list() {
             let named = self.named_now(of.parent).await;
             tally.settle(named.as_ref());
-            let absent = tally.absent();
-            let again = paths.into_iter().filter(|(id, _)| absent.contains(id)).collect();
-            rows.extend(self.round(of.kind, again, &mut tally).await);
+            let absent = tally.absent().into_iter().collect();
+            rows.extend(self.round(of, absent, depth, &mut tally).await);
         }
         rows.retain(|id, _| !tally.removed().contains(id));
+        for (id, members) in rows.iter().filter(|_| of.kind == ListKind::Members) {
+            if members.iter().any(shapes::has_odd_user) {
+                tally.doubt(id, "the user_id of a member cannot be read".to_owned());
+            }
+        }
         (rows.into_iter().collect(), tally, self.desk.client.requests() - before)
     }
 
     /// Reads the lists of these objects.
-    async fn round(&self, kind: ListKind, paths: Vec<(Id, String)>, tally: &mut PerGroup) -> GroupRows {
-        let firsts = self.first_of_each(kind, paths, tally).await;
-        let mut plan = Plan::default();
-        let rest = firsts.iter().map(|first| first.first.rest()).sum();
-        plan.add(format!("the remaining pages of {}", kind.as_str()), rest);
-        if let Err(refusal) = self.desk.client.afford(&plan) {
-            tally.refuse(in_words(kind, &refusal));
-            return Vec::new();
+    async fn round(&self, of: Lists, ids: BTreeSet<Id>, depth: Depth, tally: &mut PerGroup) -> GroupRows {
+        let kind = of.kind;
+        let firsts = self.first_of_each(of, ids, tally).await;
+        if depth == Depth::Whole {
+            let mut plan = Plan::default();
+            let rest = firsts.iter().map(|first| first.first.rest()).sum();
+            plan.add(format!("the remaining pages of {}", kind.as_str()), rest);
+            if let Err(refusal) = self.desk.client.afford(&plan) {
+                tally.refuse(in_words(kind, &refusal));
+                return Vec::new();
+            }
         }
         let walks = stream::iter(firsts).map(|first| async move {
             let FirstOf { id, path, first } = first;
-            let walked = walk_numbered(self.desk.walk, first.page.ok(), |at| self.page(&path, at), |_| {}).await;
+            let walked = match (depth, first.page) {
+                (Depth::FirstPage, Ok(page)) => in_one(page.rows, page.told.total),
+                (_, page) => walk_numbered(self.desk.walk, page.ok(), |at| self.page(&path, at), |_| {}).await,
+            };
             (id, walked)
         });
         let mut walks = walks.buffer_unordered(self.desk.walk.concurrency);
@@ -92,11 +140,12 @@ impl Sra {
     }
 
     /// Reads the first pages.
-    async fn first_of_each(&self, kind: ListKind, paths: Vec<(Id, String)>, tally: &mut PerGroup) -> Vec<FirstOf> {
-        let at = PageAt { number: 1, size: self.desk.walk.page_size };
+    async fn first_of_each(&self, of: Lists, ids: BTreeSet<Id>, tally: &mut PerGroup) -> Vec<FirstOf> {
+        let (kind, at) = (of.kind, PageAt { number: 1, size: self.desk.walk.page_size });
         let mut firsts = Vec::new();
-        let mut answers = stream::iter(paths)
-            .map(|(id, path)| async move {
+        let mut answers = stream::iter(ids)
+            .map(|id| async move {
+                let path = of.path(&id);
                 let page = self.page(&path, at).await;
                 (id, path, page)
             })
@@ -134,40 +183,60 @@ impl Sra {
         if ids.is_empty() {
             return;
         }
-        let users: Vec<(Id, String)> =
-            ids.into_iter().map(|id| (id.clone(), format!("/user/{}/group-policies", id.in_path()))).collect();
-        let of = Lists { kind: ListKind::DirectoryMembers, nouns: USERS, parent: "/user" };
-        let (rows, tally, requests) = self.per_group(of, users).await;
+        let (rows, tally, requests) = self.per_group(POLICIES_OF_USERS, ids.into_iter(), Depth::Whole).await;
         let read = rows.into_iter().filter(|(id, _)| tally.has_read(id));
         tenant.resolved = read.map(|(id, rows)| (id, rows.into_iter().map(|row| row.id).collect())).collect();
-        harvest.lists.push(tally.report(self.query("/user/{id}/group-policies"), requests));
+        harvest.lists.push(tally.report(self.query(&POLICIES_OF_USERS.pattern()), requests));
     }
 
-    /// Reads one of what exists below the lists: the members of a policy, the users of a vendor, a provider's own record, and the
-    /// policies of a user where a run asks for them.
-    pub(super) async fn look_below(&self, firsts: &[First]) -> Vec<ProbedList> {
-        let row = |kind: ListKind| {
-            let page = firsts.iter().find(|first| first.kind == kind)?.page.as_ref().ok()?;
-            page.rows.iter().find(|row| row.is_identified()).map(|row| row.id.in_path())
-        };
-        let mut below = Vec::new();
-        let mut add = |kind: ListKind, path: Option<String>| below.extend(path.map(|path| (kind, path)));
-        add(ListKind::Members, row(ListKind::Groups).map(|id| format!("/group-policy/{id}/member")));
-        add(ListKind::VendorUsers, row(ListKind::Vendors).map(|id| format!("/vendor/{id}/user")));
-        let user = row(ListKind::Users).filter(|_| self.resolve_directory_users);
-        add(ListKind::DirectoryMembers, user.map(|id| format!("/user/{id}/group-policies")));
-        let at = PageAt { number: 1, size: self.desk.walk.page_size };
-        let mut lists = Vec::new();
-        for (kind, path) in below {
-            let page = self.page(&path, at).await;
-            lists.push(probed_rows(kind, page.as_ref().map(|page| (&page.rows[..], page.told.total))));
-        }
-        if let Some(id) = row(ListKind::SecurityProviders) {
-            let record = self.desk.client.get::<One<PlainId>>(&format!("{}/security-provider/{id}", self.base)).await;
-            if let Err(error) = record {
-                lists.push(probed(ListKind::SecurityProviders, Err(&error)));
+    /// Reads what exists below the lists: the members of every policy and the users of every vendor up to a bound, each provider's own
+    /// record, and the policies of one user where a run asks for them. `lists`: what the lists themselves show.
+    pub(super) async fn look_below(&self, firsts: &[First], lists: &mut Vec<ProbedList>) {
+        let first = |kind: ListKind| firsts.iter().find(|first| first.kind == kind);
+        for (of, parent) in [(MEMBERS, ListKind::Groups), (VENDOR_USERS, ListKind::Vendors)] {
+            if let Some(Ok(page)) = first(parent).map(|first| &first.page) {
+                self.look_at_each(of, parent, page, lists).await;
             }
         }
-        lists
+        let rows = |kind: ListKind| {
+            let page = first(kind).and_then(|first| first.page.as_ref().ok());
+            page.into_iter().flat_map(|page| &page.rows).filter(|row| row.is_identified())
+        };
+        if let Some(user) = rows(ListKind::Users).next().filter(|_| self.resolve_directory_users) {
+            let page = self.page(&POLICIES_OF_USERS.path(&user.id), self.first_page()).await;
+            let shown = page.as_ref().map(|page| (&page.rows[..], page.told.total));
+            lists.push(probed_rows(ListKind::DirectoryMembers, shown));
+        }
+        for provider in rows(ListKind::SecurityProviders) {
+            let path = format!("{}/security-provider/{}", self.base, provider.id.in_path());
+            if let Err(error) = self.desk.client.get::<One<PlainId>>(&path).await {
+                lists.push(probed(ListKind::SecurityProviders, Err(&error)));
+                break;
+            }
+        }
     }
+
+    /// Reads the first page of the list below each object that a list names, beginning with that list's own first page.
+    async fn look_at_each(&self, of: Lists, parent: ListKind, page: &Numbered<Listed>, lists: &mut Vec<ProbedList>) {
+        let next = |place: Place| async move {
+            let at = PageAt { number: place.pages + 1, ..self.first_page() };
+            let page = self.page(of.parent, at).await?;
+            let behind = behind(&page, at.number);
+            Ok((page.rows, behind))
+        };
+        let named = Named::read(parent, (page.rows.clone(), behind(page, 1)), next).await;
+        if let (Some(why), Some(list)) = (&named.trouble, lists.iter_mut().find(|list| list.kind == parent)) {
+            list.page = Err(why.clone());
+        }
+        if !named.rows.is_empty() {
+            let (_, tally, _) = self.per_group(of, named.ids(), Depth::FirstPage).await;
+            lists.push(tally.probed(&named, page.told.total));
+        }
+    }
+}
+
+/// Returns what follows a page. A list that does not say where it ends has an empty page at its end.
+fn behind(page: &Numbered<Listed>, number: u64) -> Behind {
+    let follows = page.told.last.map(|last| number < last).or(page.told.next);
+    if follows.unwrap_or(!page.rows.is_empty()) { Behind::More } else { Behind::Nothing }
 }

@@ -24,7 +24,7 @@ fn change(kind: ChangeKind, text: &str) -> Change {
 fn every_kind_of_change_is_an_event_of_the_category_iam_with_the_subject_and_the_window() {
     let facts = RunFacts { previous_started_at: Some(now() - chrono::TimeDelta::days(1)), ..facts() };
     let changes: Vec<Change> = ChangeKind::ALL.into_iter().map(|kind| change(kind, "x")).collect();
-    let messages: Vec<Message> = of_published(&facts, &changes, &[&finding("n", "e")], &completed()).collect();
+    let messages: Vec<Message> = of_published(&facts, &changes, &[&finding("n", "e")], &[], &completed()).collect();
     let codes: Vec<&str> = messages.iter().map(|message| message.code.as_str()).collect();
     let kinds = ChangeKind::ALL.map(ChangeKind::as_str);
     assert_eq!(codes, [&kinds[..], &["finding.stale-login", "run.completed"]].concat());
@@ -56,7 +56,7 @@ fn every_kind_of_change_is_an_event_of_the_category_iam_with_the_subject_and_the
 fn a_change_of_endless_texts_fits_into_a_datagram_and_keeps_who_it_is_about() {
     for kind in ChangeKind::ALL {
         let change = change(kind, &"\u{1f600}\n".repeat(5000));
-        let message = of_published(&facts(), &[change], &[], &completed()).next().unwrap();
+        let message = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap();
         let frame = render(&datagram(), &sender(), &message, 1);
         assert!(frame.len() <= 1180 && !frame.contains('\n'), "{}: {}", kind.as_str(), frame.len());
         assert_eq!(body(&frame)["btrollcall"]["change"]["subject"]["id"], "17");

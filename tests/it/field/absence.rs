@@ -1,5 +1,6 @@
 //! Objects below a list that cannot be read: they are not gone, and nothing is concluded from them.
 
+use super::FIRST;
 use super::server::Reply;
 use super::world::{CONFIG, SAFE, all, config_api, config_list, safe, safe_list};
 use super::{Field, SECOND, at_once};
@@ -48,6 +49,11 @@ fn unread_policy_keeps_its_members(reply: Reply) -> String {
     assert_eq!(field.column("changes", "kind"), [""; 0]);
     field.concludes_nothing_from_absence();
     assert_eq!(field.column("groups", "member_count"), ["", "2", "2", "1"]);
+    let (of, at) = (field.column("memberships", "group_id"), field.column("memberships", "confirmed_at"));
+    assert!(of.contains(&"1".to_owned()), "its members are there");
+    for (group, at) in of.iter().zip(&at) {
+        assert_eq!(at, if group == "1" { FIRST } else { SECOND }, "members of {group}");
+    }
     assert_eq!(field.coverage("members"), "failed");
     assert_eq!(field.list("members").unwrap()["expected"], Value::Null, "nobody knows how many there are");
     assert_eq!(field.group("1")["privileged"], "true");
@@ -136,7 +142,9 @@ fn users_of_a_listed_group_that_answer_404_or_500_are_neither_removed_nor_counte
         let ran = field.second(3);
         assert_eq!(field.column("changes", "kind"), [""; 0], "{}", stderr(&ran));
         field.concludes_nothing_from_absence();
-        assert_eq!(field.memberships(), ["2:2", "2:3"]);
+        assert_eq!(field.memberships(), ["1:1", "2:2", "2:3"]);
+        assert_eq!(field.column("memberships", "confirmed_at"), [FIRST, SECOND, SECOND], "as they were confirmed last");
+        assert_eq!(field.column("groups", "confirmed_at"), [SECOND; 2]);
         assert_eq!(field.column("groups", "member_count"), ["", "2"]);
         assert_eq!(field.column("users", "groups_known"), ["false"; 3]);
         let checked = field.check(1);
@@ -171,7 +179,8 @@ fn users_of_a_vendor_that_answer_404_are_not_removed() {
         field.server.on(&format!("GET {CONFIG}/vendor/7/user"), reply);
         field.second(3);
         field.concludes_nothing_from_absence();
-        assert_eq!(field.column("changes", "kind"), ["user.unconfirmed"]);
+        assert_eq!(field.column("changes", "kind"), [""; 0]);
+        assert!(field.column("users", "confirmed_at").contains(&FIRST.to_owned()), "its people are as they were");
         assert_eq!(field.group("vendor:7")["member_count"], "");
         let checked = field.check(1);
         assert!(checked.contains("BAD   source s: vendor-users"), "{checked}");

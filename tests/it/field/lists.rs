@@ -101,7 +101,7 @@ fn allow_shrink_makes_no_complete_list_of_rows_that_did_not_come() {
     let field = guide();
     field.first(0);
     field.server.on(&format!("GET {GUIDE}/groups"), Reply::ok(r#"{"groups":[],"total":2}"#));
-    let ran = field.call(&["run", "--as-of", super::SECOND, "--allow-shrink"]);
+    let ran = field.call(&["run", "--as-of", super::SECOND, "--allow-shrink", "s"]);
     super::exits(ran, 3);
     assert_eq!(field.coverage("groups"), "failed");
     field.concludes_nothing_from_absence();

@@ -50,7 +50,6 @@ fn check_says_of_a_round_number_without_other_evidence_what_a_run_says() {
     assert!(said.contains("exactly 200 rows, no total and no other evidence"), "{said}");
     let checked = stdout(&field.call(&["check", "--online"]));
     assert!(checked.contains("exactly 200 rows"), "{checked}");
-    // One group is read here, and a run reads all.
     many(200, 9).check(0);
 }
 

@@ -3,7 +3,7 @@
 use super::Field;
 use super::server::Reply;
 use super::world::{SCIM, scim, scim_groups, scim_list, scim_page, scim_user};
-use crate::rig::{stderr, stdout};
+use crate::rig::{assert_exit, stderr, stdout};
 use serde_json::{Value, json};
 
 // A4
@@ -267,8 +267,15 @@ fn groups_that_were_listed_and_are_not_found_later_are_not_removed() {
     let field = scim();
     field.first(0);
     field.server.on(&format!("GET {SCIM}/Groups*"), Reply::of(404, ""));
-    let ran = field.second(4);
-    assert!(format!("{}{}", stdout(&ran), stderr(&ran)).contains("groups"));
+    let known = field.column("groups", "id");
+    let ran = field.second(3);
+    assert!(stdout(&ran).contains("--allow-shrink s confirms that they are gone"), "{}", stdout(&ran));
+    assert_eq!((field.column("groups", "id"), field.column("changes", "kind")), (known.clone(), Vec::new()));
+    assert!(field.column("groups", "confirmed_at").iter().all(|at| at == super::FIRST));
+    assert_exit(&field.call(&["run", "--as-of", super::THIRD, "--allow-shrink", "s"]), 0);
+    assert_eq!(field.column("groups", "id"), [""; 0]);
+    let removed = field.column("changes", "kind").iter().filter(|kind| *kind == "group.removed").count();
+    assert_eq!(removed, known.len());
 }
 
 #[test]

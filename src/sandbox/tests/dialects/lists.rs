@@ -62,7 +62,7 @@ fn nothing_is_concluded_from_members_that_were_not_read() {
         let users = expected.users.iter().filter(|row| !row["id"].contains(':'));
         assert!(users.clone().count() == 7 && users.clone().all(|row| row["groups_known"] == "false"), "{surface:?}");
         let lines = found(&expected);
-        assert!(lines.contains(&"collection-incomplete high source eu".to_owned()), "{lines:?}");
+        assert!(lines.contains(&"collection-incomplete medium source eu".to_owned()), "{lines:?}");
         assert!(
             lines.iter().all(|line| !line.starts_with("no-group") && !line.starts_with("empty-group")),
             "{lines:?}"
@@ -170,7 +170,7 @@ fn lists_under_other_keys_or_without_the_rows_that_they_count_are_no_lists() {
     ] {
         let failed = expected(&tenant(), surface, &[dialect]);
         assert!(failed.users.is_empty() && failed.groups.is_empty() && !failed.complete);
-        assert_eq!(found(&failed), ["collection-incomplete high source eu"]);
+        assert_eq!(found(&failed), ["collection-incomplete medium source eu"]);
         let mut world = World::empty();
         world.put_group(1, record(&json!({"name": "Alone"})));
         assert!(!expected(&world, surface, &[dialect]).complete, "the groups fail alone");

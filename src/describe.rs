@@ -1,0 +1,174 @@
+//! Puts the facts of a run into the manifest. Pure.
+
+pub mod parameters;
+
+use crate::config::Config;
+use crate::exceptions::Use;
+use crate::guard::Suspect;
+use crate::lifecycle::Past;
+use crate::model::instant_text as instant;
+use crate::model::{Change, Completeness, Finding, Instant, Inventory, Resolved, Roll, Rule, SourceStatus, Verdict};
+use crate::rules::policy::Policy;
+use crate::snapshot::manifest::{
+    Base, ConfirmedShrink, Counts, FORMAT_VERSION, FileEntry, Manifest, RuleEntry, SourceEntry, Tool,
+};
+use crate::state;
+use crate::table::CsvDialect;
+use std::collections::BTreeMap;
+
+/// Where and by whom the program runs.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Host name.
+    pub host: String,
+    /// Operating-system user.
+    pub operator: String,
+    /// The same, and who became that user by sudo.
+    pub person: String,
+}
+
+/// All that is known of a run before it is published.
+pub struct Facts<'a> {
+    /// The run.
+    pub run_id: &'a str,
+    /// Its configuration.
+    pub config: &'a Config,
+    /// Where it ran.
+    pub origin: &'a Origin,
+    /// The instant of all ages.
+    pub as_of: Instant,
+    /// Wall clock at the start.
+    pub started_at: Instant,
+    /// The state after it.
+    pub inventory: &'a Inventory,
+    /// What was found.
+    pub findings: &'a [Finding],
+    /// What stood before.
+    pub past: &'a Past,
+    /// What is kept of findings that are over.
+    pub resolved: &'a [Resolved],
+    /// What each accepted exception did.
+    pub uses: &'a [Use],
+    /// What was evaluated.
+    pub verdicts: &'a [Verdict],
+    /// What changed.
+    pub changes: &'a [Change],
+    /// The snapshot before this one.
+    pub base: Option<Base>,
+    /// When its run began.
+    pub base_started_at: Option<Instant>,
+    /// For people, beside what the sources said.
+    pub warnings: Vec<String>,
+    /// What a guard objected to and nobody confirmed.
+    pub suspects: &'a [Suspect],
+    /// What a guard objected to and somebody confirmed.
+    pub confirmed_shrinks: Vec<ConfirmedShrink>,
+}
+
+impl Facts<'_> {
+    /// Whether every list of every configured source was proven complete.
+    pub fn completeness(&self) -> Completeness {
+        let is_whole = |roll: &Roll| roll.harvest.status() == SourceStatus::Complete;
+        if self.inventory.rolls.iter().all(is_whole) { Completeness::Complete } else { Completeness::Partial }
+    }
+
+    /// The manifest without files; see [`finish`].
+    pub fn manifest(&self) -> Manifest {
+        Manifest {
+            format_version: FORMAT_VERSION,
+            run_id: self.run_id.to_owned(),
+            tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            host: self.origin.host.clone(),
+            operator: self.origin.operator.clone(),
+            as_of: instant(self.as_of),
+            started_at: instant(self.started_at),
+            finished_at: instant(self.started_at),
+            completeness: self.completeness(),
+            sources: self.inventory.rolls.iter().map(SourceEntry::of).collect(),
+            policy: parameters::write(&self.config.policy, &self.config.classes),
+            config_sha256: self.config.sha256.clone(),
+            exceptions_sha256: self.config.exceptions.as_ref().map(|file| file.sha256.clone()),
+            base: self.base.clone(),
+            rules: self.verdicts.iter().map(RuleEntry::of).collect(),
+            files: Vec::new(),
+            counts: self.counts(),
+            guarded_cells: 0,
+            formula_guard: self.config.output.dialect != CsvDialect::Raw,
+            warnings: self.warnings.iter().cloned().chain(self.warnings_of_sources()).collect(),
+            confirmed_shrinks: self.confirmed_shrinks.clone(),
+        }
+    }
+
+    /// Totals.
+    pub fn counts(&self) -> Counts {
+        let rolls = &self.inventory.rolls;
+        let (mut findings, mut statuses) = (BTreeMap::new(), BTreeMap::new());
+        for finding in self.findings {
+            *statuses.entry(finding.status.as_str().to_owned()).or_insert(0) += 1;
+            if finding.status.stands() {
+                *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
+            }
+        }
+        let changes = state::counts(self.changes).into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count));
+        Counts {
+            users: rolls.iter().map(|roll| roll.harvest.users.len() as u64).sum(),
+            groups: rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum(),
+            memberships: rolls.iter().map(|roll| roll.memberships.len() as u64).sum(),
+            findings,
+            statuses,
+            changes: changes.collect(),
+        }
+    }
+
+    /// What the sources said, for people.
+    pub fn warnings_of_sources(&self) -> Vec<String> {
+        let of_sources = self.inventory.rolls.iter().flat_map(|roll| {
+            let name = &roll.harvest.source.name;
+            roll.harvest.warnings.iter().map(move |warning| format!("{name}: {warning}"))
+        });
+        of_sources.collect()
+    }
+}
+
+/// Adds what is known last.
+pub fn finish(manifest: &mut Manifest, files: Vec<FileEntry>, guarded_cells: u64, finished_at: Instant) {
+    manifest.files = files;
+    manifest.guarded_cells = guarded_cells;
+    manifest.finished_at = instant(finished_at);
+}
+
+/// The verdicts that a manifest tells, one a source and rule; the error says what this version does not understand.
+pub fn verdicts(manifest: &Manifest, policy: &Policy) -> Result<Vec<Verdict>, String> {
+    let told: Vec<Verdict> = manifest.rules.iter().map(|entry| verdict(entry, policy)).collect::<Result<_, _>>()?;
+    let custom = policy.custom_rules.iter().map(|custom| custom.rule);
+    // A rule of which nothing is told would read as one that had nothing to judge.
+    for rule in Rule::ALL.into_iter().chain(custom) {
+        for SourceEntry { name, .. } in &manifest.sources {
+            if !told.iter().any(|verdict| verdict.rule == rule && verdict.source.as_str() == name) {
+                return Err(format!("rules: nothing is told of {} over source {name:?}", rule.as_str()));
+            }
+        }
+    }
+    Ok(told)
+}
+
+fn verdict(entry: &RuleEntry, policy: &Policy) -> Result<Verdict, String> {
+    let RuleEntry { source, rule, outcome } = entry;
+    let unknown = || format!("rules: {rule:?} of source {source:?} is nothing that this version knows");
+    let rule = policy.rule(rule).ok_or_else(unknown)?;
+    Ok(Verdict { source: source.as_str().into(), rule, outcome: outcome.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_read_as_it_was_written_and_one_of_another_version_is_refused() {
+        let written = Verdict { source: "eu".into(), rule: Rule::NoMfa, outcome: crate::model::Outcome::Off };
+        let entry = RuleEntry::of(&written);
+        assert_eq!(verdict(&entry, &Policy::default()), Ok(written));
+        let strange = RuleEntry { rule: "of-tomorrow".to_owned(), ..entry };
+        assert!(verdict(&strange, &Policy::default()).unwrap_err().contains("nothing that this version knows"));
+    }
+}

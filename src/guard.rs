@@ -1,0 +1,199 @@
+//! Guards against taking an empty or shrunken list for the truth: a right that was taken away looks like a tenant without users (200
+//! and an empty list). Each source is held against its own known rows. Pure.
+
+use crate::model::{
+    Coverage, Harvest, Instant, Inventory, ListKind, ListReport, Roll, SourceName, SourceStatus, VENDOR, instant_text,
+    lists_of_user,
+};
+use crate::snapshot::manifest::ConfirmedShrink;
+use crate::state::{Advanced, Rows, Since};
+use std::fmt;
+
+#[cfg(test)]
+mod tests;
+
+/// Shrinking by no more rows than this is never suspicious, whatever the percentage: small tenants move in big steps.
+const ALWAYS_FINE: u64 = 25;
+
+/// Lists whose rows are accounts, groups or memberships.
+const GUARDED: [ListKind; 6] = [
+    ListKind::Users,
+    ListKind::Groups,
+    ListKind::Members,
+    ListKind::VendorUsers,
+    ListKind::ApiAccounts,
+    ListKind::Vendors,
+];
+
+/// A list of a source that looks too small to be true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// Which source.
+    pub source: SourceName,
+    /// Users, groups, members, …
+    pub list: ListKind,
+    /// Known rows; `None` where the list was never proven complete.
+    pub before: Option<u64>,
+    /// Rows now.
+    pub now: u64,
+    /// Known rows that are not there any more, also where others took their places.
+    pub gone: u64,
+    /// The limit that it broke.
+    pub max_shrink_percent: u8,
+}
+
+impl fmt::Display for Suspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, list, before, now, gone, max_shrink_percent } = self;
+        let list = list.as_str();
+        match before {
+            Some(before) if *before > 0 => {
+                let percent = gone.saturating_mul(100).checked_div(*before).unwrap_or(0);
+                write!(
+                    f,
+                    "source {source} has {now} {list}, {before} are known: {gone} gone ({percent} %, limit {max_shrink_percent} %)"
+                )
+            }
+            _ if self.list == ListKind::Groups => {
+                write!(f, "source {source} lists no group, but its users name groups")
+            }
+            _ if self.list == ListKind::Members => {
+                write!(f, "source {source} lists groups, but not one member of any")
+            }
+            _ => write!(f, "source {source} came back empty"),
+        }
+    }
+}
+
+/// Every suspicious list. One that failed or drifted removes nothing, and is reported by itself.
+pub fn suspects(state: &Advanced, max_shrink_percent: u8) -> Vec<Suspect> {
+    let sources = state.inventory.rolls.iter().zip(&state.since);
+    let read = sources.filter(|(roll, _)| roll.harvest.status() != SourceStatus::Failed);
+    read.flat_map(|(roll, since)| of_source(roll, since, max_shrink_percent)).collect()
+}
+
+fn of_source(roll: &Roll, since: &Since, max_shrink_percent: u8) -> Vec<Suspect> {
+    let harvest = &roll.harvest;
+    let of_list = |list: ListKind| {
+        let Rows { known, gone } = since.rows.get(&list).copied().unwrap_or_default();
+        let was_proven = since.lists.contains(&list);
+        let suspect = Suspect {
+            source: harvest.source.name.clone(),
+            list,
+            before: (was_proven || known > 0).then_some(known),
+            now: rows(roll, list),
+            gone,
+            max_shrink_percent,
+        };
+        let is_suspect = match harvest.coverage(list) {
+            Coverage::Complete { .. } => suspect.shrank() || suspect.is_empty_without_reason(roll),
+            // A route that is missing takes accounts away without a word.
+            Coverage::NotOffered => known > 0,
+            // A list that may have more rows removes none; but where there are no users at all, something is wrong.
+            Coverage::Drifted { .. } => list == ListKind::Users && suspect.is_empty_without_reason(roll),
+            Coverage::Failed { .. } => false,
+        };
+        let gone = if *harvest.coverage(list) == Coverage::NotOffered { known } else { suspect.gone };
+        (is_suspect && !is_explained(harvest, list)).then_some(Suspect { gone, ..suspect })
+    };
+    GUARDED.into_iter().filter_map(of_list).collect()
+}
+
+/// Rows of the reading that this list brings.
+fn rows(roll: &Roll, list: ListKind) -> u64 {
+    let harvest = &roll.harvest;
+    let offers = |kind: ListKind| *harvest.coverage(kind) != Coverage::NotOffered;
+    let is_of_vendor = |id: &str| id.starts_with(VENDOR) && offers(ListKind::Vendors);
+    let count = match list {
+        ListKind::Members => roll.memberships.len(),
+        ListKind::Groups => harvest.groups.iter().filter(|group| !is_of_vendor(group.id.as_str())).count(),
+        ListKind::Vendors => harvest.groups.iter().filter(|group| is_of_vendor(group.id.as_str())).count(),
+        _ => {
+            let is_of_list = |id: &str| lists_of_user(id, offers).last() == Some(&list);
+            harvest.users.iter().filter(|user| is_of_list(user.id.as_str())).count()
+        }
+    };
+    count as u64
+}
+
+/// Without groups there are no members to be read, and that is reported by itself. Memberships that the users' own records bring are
+/// no list of members.
+fn is_explained(harvest: &Harvest, list: ListKind) -> bool {
+    match list {
+        ListKind::Members => {
+            !harvest.coverage(ListKind::Groups).is_complete() || *harvest.coverage(list) == Coverage::NotOffered
+        }
+        // Where neither is offered, both are withdrawn.
+        ListKind::VendorUsers => {
+            *harvest.coverage(list) != Coverage::NotOffered && !harvest.coverage(ListKind::Vendors).is_complete()
+        }
+        _ => false,
+    }
+}
+
+/// Whether the source does not offer the list any more.
+pub fn is_withdrawn(inventory: &Inventory, suspect: &Suspect) -> bool {
+    let mut harvests = inventory.rolls.iter().map(|roll| &roll.harvest);
+    harvests
+        .any(|harvest| harvest.source.name == suspect.source && *harvest.coverage(suspect.list) == Coverage::NotOffered)
+}
+
+/// Takes a list that is not offered any more as one that failed: what is known of it stays as it was.
+pub fn withdraw(harvest: &mut Harvest, suspect: &Suspect) {
+    let Suspect { source, list, gone, .. } = suspect;
+    let error = format!(
+        "no longer offered; {gone} known rows stay as they were until --allow-shrink {source} confirms that they are gone"
+    );
+    harvest.lists.retain(|report| report.kind != *list);
+    harvest.lists.push(ListReport::unasked(*list, Coverage::Failed { error }));
+}
+
+/// Takes a list that is not offered any more as read and empty: somebody confirmed that its rows are gone.
+pub fn confirm_gone(harvest: &mut Harvest, list: ListKind, proof: String) {
+    if *harvest.coverage(list) == Coverage::NotOffered {
+        harvest.lists.retain(|report| report.kind != list);
+        harvest.lists.push(ListReport::unasked(list, Coverage::Complete { proof }));
+    }
+}
+
+impl Suspect {
+    /// For the manifest: who said, and when, that it is true.
+    pub fn confirmed(&self, by: &str, at: Instant) -> ConfirmedShrink {
+        ConfirmedShrink {
+            source: self.source.to_string(),
+            list: self.list,
+            before: self.before,
+            now: self.now,
+            gone: self.gone,
+            limit_percent: self.max_shrink_percent,
+            by: by.to_owned(),
+            at: instant_text(at),
+        }
+    }
+
+    /// There is nothing where there should be something, and nobody has confirmed that before.
+    fn is_empty_without_reason(&self, roll: &Roll) -> bool {
+        if self.now > 0 || self.before == Some(0) {
+            return false;
+        }
+        let were_some = self.before.is_some();
+        match self.list {
+            // A tenant always has users.
+            ListKind::Users => true,
+            // Groups there need not be, unless there were some or users name them.
+            ListKind::Groups => were_some || !roll.memberships.is_empty(),
+            // The account that reads is one of them.
+            ListKind::ApiAccounts | ListKind::Vendors | ListKind::VendorUsers => were_some,
+            // Where nobody is in any group, a right is missing more likely than not.
+            ListKind::Members => {
+                were_some || (!roll.harvest.groups.is_empty() && roll.harvest.users.len() as u64 > ALWAYS_FINE)
+            }
+            _ => false,
+        }
+    }
+
+    fn shrank(&self) -> bool {
+        let before = self.before.unwrap_or(0);
+        self.gone > ALWAYS_FINE && self.gone.saturating_mul(100) > before.saturating_mul(self.max_shrink_percent.into())
+    }
+}

@@ -1,0 +1,45 @@
+//! What is wrong with a reading as a whole.
+
+use super::*;
+
+#[test]
+fn incomplete_collection_becomes_graver_with_the_time_since_the_list_was_last_proven() {
+    let found = |days: i64, lists: Vec<ListReport>, rows: u64| {
+        let mut roll = joined(Harvest { lists, ..harvest(Vec::new()) }).rolls.remove(0);
+        let proven_at = as_of() - TimeDelta::days(days);
+        roll.known.lists = [(ListKind::Users, Some(proven_at)), (ListKind::Groups, Some(as_of()))].into();
+        (roll.known.confirmed_at, roll.known.unconfirmed_rows) = (Some(proven_at), rows);
+        let judgement = judge(&Inventory { rolls: vec![roll] }, &Policy::default(), as_of());
+        let finding = judgement.findings.into_iter().find(|found| found.rule == Rule::CollectionIncomplete);
+        finding.map(|finding| (finding.severity, finding.title.to_string(), finding.evidence.to_string()))
+    };
+    let failed = || vec![list(ListKind::Users, Coverage::Failed { error: "no connection".to_owned() })];
+    let severity = |days: i64| found(days, failed(), 7).unwrap().0;
+    assert_eq!([0, 1].map(severity), [Severity::Medium; 2]);
+    assert_eq!([2, 6].map(severity), [Severity::High; 2]);
+    assert_eq!([7, 400].map(severity), [Severity::Critical; 2]);
+    let (_, title, evidence) = found(3, failed(), 7).unwrap();
+    let since = instant(as_of() - TimeDelta::days(3));
+    assert_eq!(title, format!("not proven complete: users; last at {since}; 7 known rows stand unconfirmed"));
+    assert!(evidence.contains("\"age_days\":3") && evidence.contains("\"unconfirmed_rows\":7"), "{evidence}");
+    // A list that is asked for the first time was missing at no time before.
+    let anew = vec![list(ListKind::UserDetails, Coverage::Failed { error: "500".to_owned() })];
+    let (severity, title, _) = found(1, anew, 0).unwrap();
+    assert_eq!((severity, title.contains("never was")), (Severity::Medium, true));
+    // A source that is left out is a gap only after a while.
+    assert_eq!(found(1, Vec::new(), 7), None);
+    assert!(found(2, Vec::new(), 7).unwrap().1.starts_with("not read in this run; last at"));
+}
+
+#[test]
+fn a_wrong_clock_and_counts_that_disagree_are_matters_of_quality() {
+    let mut harvest = harvest(vec![user("somebody")]);
+    harvest.clock_skew_seconds = Some(300);
+    assert_eq!(judge(&joined(harvest.clone()), &Policy::default(), as_of()).findings, []);
+    harvest.clock_skew_seconds = Some(-301);
+    harvest.lists[0].expected = Some(2);
+    harvest.lists[0].distinct = 1;
+    let judgement = judge(&joined(harvest), &Policy::default(), as_of());
+    let [finding] = judgement.findings.as_slice() else { panic!("one finding") };
+    assert!(finding.title.contains("-301 s") && finding.title.contains("total of 2"), "{}", finding.title);
+}

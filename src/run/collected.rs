@@ -1,0 +1,115 @@
+//! Reads every source side by side. A source that cannot even be set up has failed; it fails alone. One that is left out is there,
+//! with nothing that was read.
+
+use super::stop::Stop;
+use super::{Run, RunError};
+use crate::event::{Event, Observer};
+use crate::model::{Coverage, Harvest, Inventory, ListKind, ListReport, SourceStatus};
+use crate::source::{self, Source, SourceSettings};
+use crate::wire::WireError;
+use futures_util::future::join_all;
+use std::io;
+use std::sync::Arc;
+
+/// Why there are no harvests.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The run was asked to stop.
+    #[error("finish collecting: stopped by {0}")]
+    Stopped(&'static str),
+    /// No event loop.
+    #[error("start the event loop: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+impl Run<'_> {
+    /// Every configured source, sorted by name. Errors: none of those that were asked for could be read.
+    pub(super) fn collect(&self, observer: &Arc<dyn Observer>) -> Result<Inventory, RunError> {
+        let config = self.order.config;
+        let mut harvests = collect(&self.order.sources, observer, self.stop)?;
+        if harvests.iter().all(|harvest| harvest.status() == SourceStatus::Failed) {
+            let reason =
+                |harvest: &Harvest| format!("{}: {}", harvest.source.name, harvest.reason().unwrap_or_default());
+            return Err(RunError::AllFailed(harvests.iter().map(reason).collect::<Vec<_>>().join("; ")));
+        }
+        for source in &config.sources {
+            if harvests.iter().all(|harvest| harvest.source.name != source.identity.name) {
+                harvests.push(Harvest::of(source.identity.clone()));
+            }
+        }
+        Ok(Inventory::join(harvests, &config.classes))
+    }
+}
+
+/// Reads these sources on one thread.
+fn collect(
+    sources: &[&SourceSettings],
+    observer: &Arc<dyn Observer>,
+    stop: &Stop,
+) -> Result<Vec<Harvest>, CollectError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let built: Vec<Built> = sources.iter().map(|settings| Built::new(settings, observer)).collect();
+        let harvests = join_all(built.iter().map(|source| source.harvest(observer)));
+        let harvested = tokio::select! {
+            harvests = harvests => Ok(harvests),
+            by = stop.wait() => Err(CollectError::Stopped(by)),
+        };
+        // Whatever was opened is closed, also where the reading was broken off.
+        join_all(built.iter().map(Built::leave)).await;
+        harvested
+    })
+}
+
+/// A source that is ready to be read, or why it is not.
+struct Built<'a> {
+    settings: &'a SourceSettings,
+    source: Result<Box<dyn Source>, WireError>,
+}
+
+impl<'a> Built<'a> {
+    fn new(settings: &'a SourceSettings, observer: &Arc<dyn Observer>) -> Self {
+        Self { settings, source: source::build(settings, Arc::clone(observer)) }
+    }
+
+    async fn harvest(&self, observer: &Arc<dyn Observer>) -> Harvest {
+        let identity = &self.settings.identity;
+        observer.tell(&Event::SourceStarted { source: &identity.name, kind: &identity.kind, url: &identity.url });
+        let harvest = match &self.source {
+            Ok(source) => {
+                let harvest = source.harvest().await;
+                source.leave().await;
+                harvest
+            }
+            Err(error) => never_began(self.settings, error.to_string()),
+        };
+        tell_end(&harvest, observer.as_ref());
+        harvest
+    }
+
+    async fn leave(&self) {
+        if let Ok(source) = &self.source {
+            source.leave().await;
+        }
+    }
+}
+
+fn tell_end(harvest: &Harvest, observer: &dyn Observer) {
+    let source = &harvest.source.name;
+    for text in &harvest.warnings {
+        observer.tell(&Event::Warning { source: Some(source), text });
+    }
+    let reason = harvest.reason();
+    observer.tell(&Event::SourceEnded {
+        source,
+        status: harvest.status(),
+        users: harvest.users.len() as u64,
+        groups: harvest.groups.len() as u64,
+        reason: reason.as_deref(),
+    });
+}
+
+fn never_began(settings: &SourceSettings, error: String) -> Harvest {
+    let list = ListReport::unasked(ListKind::Users, Coverage::Failed { error });
+    Harvest { lists: vec![list], ..Harvest::of(settings.identity.clone()) }
+}

@@ -1,0 +1,151 @@
+//! What the rules find in what was read, held against what stood before and against the register of exceptions. Then the state is
+//! settled: what was not read stands beside what was.
+
+use super::advanced::{Advanced, Base};
+use super::{Run, RunError};
+use crate::exceptions::{self, Exception, Use};
+use crate::guard::Suspect;
+use crate::lifecycle::{self, Lived, Now, Past};
+use crate::model::{Change, Finding, Inventory, Outcome, Resolved, Rule, SourceName, SourceStatus, Verdict};
+use crate::rules::policy::Policy;
+use crate::rules::{self, Before, Judgement};
+use crate::snapshot::load::PastFinding;
+use crate::snapshot::manifest::ConfirmedShrink;
+use chrono::TimeDelta;
+use std::collections::BTreeMap;
+
+/// The state after the run, and all that came of it.
+pub(super) struct Evaluated {
+    pub(super) inventory: Inventory,
+    pub(super) changes: Vec<Change>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) past: Past,
+    pub(super) resolved: Vec<Resolved>,
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) uses: Vec<Use>,
+    pub(super) suspects: Vec<Suspect>,
+    pub(super) confirmed_shrinks: Vec<ConfirmedShrink>,
+}
+
+impl Advanced {
+    /// Evaluates what was read, then settles the state.
+    pub(super) fn evaluate(self, run: &Run<'_>, base: Option<&Base>) -> Result<Evaluated, RunError> {
+        let Self { mut state, suspects, confirmed_shrinks } = self;
+        let config = run.order.config;
+        let before = Before { base_run: state.base_run.as_deref(), changes: &state.changes, since: &state.since };
+        let Judgement { mut findings, verdicts, gaps } =
+            rules::judge_after(before, &state.inventory, &config.policy, run.as_of);
+        let mut past = run.past(base)?;
+        for (source, left) in &state.left {
+            if left.is_another {
+                let gone = past.forget(source);
+                run.note(format!(
+                    "{gone} findings of source {source} are not carried on: it is another product or host now"
+                ));
+            }
+        }
+        let is_complete = |name: &SourceName| {
+            let mut harvests = state.inventory.rolls.iter().map(|roll| &roll.harvest);
+            harvests.any(|harvest| harvest.source.name == *name && harvest.status() == SourceStatus::Complete)
+        };
+        lifecycle::keep_severities(&mut findings, &past, is_complete);
+        let now = Now { inventory: &state.inventory, verdicts: &verdicts, gaps: &gaps };
+        let entries = config.exceptions.as_ref().map_or(&[][..], |file| &file.entries);
+        let (findings, uses) = run.lived(findings, &past, &now, entries);
+        let keep_days = TimeDelta::days(config.output.keep_days.into());
+        let resolved = past.resolved(&findings, run.as_of, run.as_of - keep_days, |source| state.inventory.has(source));
+        let verdicts = with_exceptions(verdicts, entries);
+        state.settle();
+        let state_inventory = std::mem::take(&mut state.inventory);
+        let changes = std::mem::take(&mut state.changes);
+        Ok(Evaluated {
+            inventory: state_inventory,
+            changes,
+            findings,
+            past,
+            resolved,
+            verdicts,
+            uses,
+            suspects,
+            confirmed_shrinks,
+        })
+    }
+}
+
+impl Run<'_> {
+    /// What the snapshot before says of findings.
+    fn past(&self, base: Option<&Base>) -> Result<Past, RunError> {
+        let Some(base) = base else { return Ok(Past::default()) };
+        let mut past = Past { as_of: Some(base.archive.as_of()?), ..Past::default() };
+        let mut foreign: BTreeMap<String, u64> = BTreeMap::new();
+        for finding in base.archive.findings()? {
+            match known(&finding, &self.order.config.policy) {
+                Some(known) if known.status.stands() => {
+                    past.standing.insert(known.fingerprint, known);
+                }
+                Some(_) => {}
+                None => *foreign.entry(finding.rule.to_string()).or_insert(0) += 1,
+            }
+        }
+        past.over = base.archive.resolved()?.into_iter().map(|over| (over.fingerprint, over)).collect();
+        for (rule, count) in foreign {
+            self.note(format!(
+                "{count} findings are not carried on: their rule {rule} is not in the configuration any more, and none of this version"
+            ));
+        }
+        Ok(past)
+    }
+
+    /// What exceptions cover is known only when it is known what stands, and only then which of them are over.
+    fn lived(
+        &self,
+        found: Vec<Finding>,
+        past: &Past,
+        now: &Now<'_>,
+        entries: &[Exception],
+    ) -> (Vec<Finding>, Vec<Use>) {
+        let policy = &self.order.config.policy;
+        let of_rules = |rule| rule != Rule::ExceptionExpired;
+        let mut lived = lifecycle::live(found, past, of_rules, |earlier| now.sight(earlier));
+        let applied = exceptions::apply(&mut lived.findings, entries, policy, self.as_of);
+        let over = lifecycle::live(applied.expired, past, |rule| !of_rules(rule), |earlier| now.sight(earlier));
+        let mut uses = applied.uses;
+        let came = |name: &SourceName| {
+            let mut harvests = now.inventory.rolls.iter().map(|roll| &roll.harvest);
+            harvests.any(|harvest| harvest.source.name == *name && harvest.status() != SourceStatus::Failed)
+        };
+        for it in &mut uses {
+            let sources = self.order.config.sources.iter().map(|source| &source.identity.name);
+            it.was_read = sources.filter(|name| it.exception.is_of(name)).all(came);
+        }
+        let Lived { mut findings, mut set_aside } = lived;
+        findings.extend(over.findings);
+        lifecycle::sort(&mut findings);
+        for (why, count) in over.set_aside {
+            *set_aside.entry(why).or_insert(0) += count;
+        }
+        for (why, count) in set_aside {
+            self.note(format!("{count} findings are not carried on: {why}"));
+        }
+        for text in uses.iter().flat_map(|it| it.warnings(self.as_of)) {
+            self.note(text);
+        }
+        (findings, uses)
+    }
+}
+
+/// As this version words findings: what to do and the controls are the catalogue's, for the frameworks that are selected now.
+fn known(past: &PastFinding, policy: &Policy) -> Option<Finding> {
+    let rule = policy.rule(&past.rule)?;
+    past.clone().of_rule(rule, rules::action_of(rule, policy), rules::controls_of(rule, &policy.frameworks))
+}
+
+/// The rule about exceptions runs over those of the source.
+fn with_exceptions(mut verdicts: Vec<Verdict>, entries: &[Exception]) -> Vec<Verdict> {
+    for verdict in verdicts.iter_mut().filter(|verdict| verdict.rule == Rule::ExceptionExpired) {
+        if let Outcome::Judged { subjects, .. } = &mut verdict.outcome {
+            *subjects = entries.iter().filter(|entry| entry.is_of(&verdict.source)).count() as u64;
+        }
+    }
+    verdicts
+}

@@ -1,0 +1,158 @@
+//! The order of published snapshots: the newest, the newest complete one, and all of them as a line. Pure;
+//! [`Store`](super::Store) reads the manifests and the links.
+//!
+//! Each manifest names the snapshot before it as its base. Run ids decide only where no base leads: they come from clocks, and
+//! a clock may be wrong.
+
+use super::manifest::Header;
+use crate::model::Completeness;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The published snapshots of one folder and the two links beside them.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// Header and SHA-256 of each manifest by run id; `None` if it cannot be read.
+    pub(super) snapshots: BTreeMap<String, Option<(Header, String)>>,
+    /// What the link `latest` names.
+    pub(super) latest: Option<String>,
+    /// What the link `latest-complete` names.
+    pub(super) latest_complete: Option<String>,
+}
+
+impl Line {
+    /// Returns the newest readable snapshot: the target of `latest`, else the last one by name, or what follows that one by
+    /// its base: a kill may come after the publication and before the link.
+    pub(super) fn newest(&self) -> Option<&str> {
+        let linked = self.latest.as_deref().filter(|run_id| self.header(run_id).is_some());
+        let mut newest = linked.or_else(|| self.readable().next_back().map(|(run_id, _)| run_id))?;
+        let base_of = |(run_id, (header, _)): (_, &'_ (Header, String))| {
+            header.base.as_ref().map(|base| (base.manifest_sha256.clone(), run_id))
+        };
+        let mut after: BTreeMap<String, &str> = self.readable().filter_map(base_of).collect();
+        while let Some(next) = self.header(newest).and_then(|(_, sha256)| after.remove(sha256)) {
+            newest = next;
+        }
+        Some(newest)
+    }
+
+    /// Returns the newest complete snapshot: the first one on the way from the newest back. Where the bases end before there
+    /// is one, the target of `latest-complete`, else the last complete one by name.
+    pub(super) fn newest_complete(&self) -> Option<&str> {
+        let is_complete = |run_id: &&str| {
+            self.header(run_id).is_some_and(|(header, _)| header.completeness == Completeness::Complete)
+        };
+        let (line, others) = self.parts();
+        line.into_iter().chain(self.latest_complete.as_deref()).chain(others.into_iter().rev()).find(is_complete)
+    }
+
+    /// Returns all run ids, the newest last. Those that no base leads to stand first, by name.
+    pub(super) fn in_order(&self) -> Vec<String> {
+        let (line, others) = self.parts();
+        others.into_iter().chain(line.into_iter().rev()).map(str::to_owned).collect()
+    }
+
+    /// Treats this snapshot as one that cannot be read.
+    pub(super) fn pass_over(&mut self, run_id: &str) {
+        self.snapshots.insert(run_id.to_owned(), None);
+    }
+
+    /// Splits the snapshots: from the newest back as far as bases lead, and the others by name.
+    fn parts(&self) -> (Vec<&str>, BTreeSet<&str>) {
+        let mut others: BTreeSet<&str> = self.snapshots.keys().map(String::as_str).collect();
+        let mut line = Vec::new();
+        let mut next = self.newest();
+        while let Some(run_id) = next.and_then(|run_id| others.take(run_id)) {
+            line.push(run_id);
+            next = self.header(run_id).and_then(|(header, _)| header.base.as_ref()).map(|base| base.run_id.as_str());
+        }
+        (line, others)
+    }
+
+    fn readable(&self) -> impl DoubleEndedIterator<Item = (&str, &(Header, String))> {
+        self.snapshots.iter().filter_map(|(run_id, header)| Some((run_id.as_str(), header.as_ref()?)))
+    }
+
+    fn header(&self, run_id: &str) -> Option<&(Header, String)> {
+        self.snapshots.get(run_id)?.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::Base;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sha256(run_id: &str) -> String {
+        format!("hash of {run_id}")
+    }
+
+    /// Snapshots with a name, whether it is complete, and its base.
+    fn line(snapshots: &[(&str, bool, Option<&str>)], links: [Option<&str>; 2]) -> Line {
+        let header = |(run_id, is_complete, base): &(&str, bool, Option<&str>)| {
+            let base = base.map(|base| Base { run_id: base.to_owned(), manifest_sha256: sha256(base) });
+            let completeness = Completeness::of(*is_complete);
+            let header = Header { run_id: (*run_id).to_owned(), completeness, as_of: String::new(), base };
+            ((*run_id).to_owned(), Some((header, sha256(run_id))))
+        };
+        let [latest, latest_complete] = links.map(|link| link.map(str::to_owned));
+        Line { snapshots: snapshots.iter().map(header).collect(), latest, latest_complete }
+    }
+
+    #[test]
+    fn order_follows_the_bases_and_not_the_names() {
+        let line = line(
+            &[("a", true, Some("z")), ("b", false, Some("a")), ("m", true, None), ("z", true, None)],
+            [Some("b"), Some("a")],
+        );
+        assert_eq!((line.newest(), line.newest_complete()), (Some("b"), Some("a")));
+        assert_eq!(line.in_order(), ["m", "z", "a", "b"]);
+    }
+
+    #[test]
+    fn complete_snapshot_that_no_base_leads_to_is_known_by_its_link() {
+        let pruned = [("b", true, None), ("c", true, None), ("e", false, Some("d"))];
+        assert_eq!(line(&pruned, [Some("e"), Some("b")]).newest_complete(), Some("b"));
+        for astray in [None, Some("gone"), Some("e")] {
+            assert_eq!(line(&pruned, [Some("e"), astray]).newest_complete(), Some("c"), "{astray:?}");
+        }
+    }
+
+    #[test]
+    fn snapshot_that_is_passed_over_is_neither_the_newest_nor_complete() {
+        let mut line = line(&[("a", true, None), ("b", true, Some("a"))], [Some("b"), Some("b")]);
+        line.pass_over("b");
+        assert_eq!((line.newest(), line.newest_complete()), (Some("a"), Some("a")));
+        assert_eq!(line.in_order(), ["b", "a"]);
+        assert_eq!(Line::default().newest(), None);
+    }
+
+    #[test]
+    fn bases_that_lead_in_a_circle_end() {
+        let line = line(&[("a", false, Some("b")), ("b", false, Some("a"))], [Some("a"), None]);
+        assert_eq!(line.in_order().len(), 2);
+        assert_eq!(line.newest_complete(), None);
+    }
+
+    proptest! {
+        /// Names in any order, as clocks that jump make them.
+        #[test]
+        fn state_after_a_kill_between_publication_and_links_is_read_as_the_state_with_them(
+            drawn in proptest::collection::btree_map("[a-z]{3}", any::<(u16, bool)>(), 1..20),
+            killed in any::<[bool; 2]>(),
+        ) {
+            let mut runs: Vec<(&str, u16, bool)> = drawn.iter().map(|(name, (at, is))| (name.as_str(), *at, *is)).collect();
+            runs.sort_by_key(|(_, at, _)| *at);
+            let bases = std::iter::once(None).chain(runs.iter().map(|(name, ..)| Some(*name)));
+            let snapshots: Vec<_> = runs.iter().zip(bases).map(|((name, _, is), base)| (*name, *is, base)).collect();
+            let newest = |count: usize| snapshots[..count].last().map(|(name, ..)| *name);
+            let complete = |count: usize| snapshots[..count].iter().rfind(|(_, is, _)| *is).map(|(name, ..)| *name);
+            let linked = killed.map(|killed| snapshots.len() - usize::from(killed));
+            let line = line(&snapshots, [newest(linked[0]), complete(linked[1])]);
+            prop_assert_eq!(line.newest(), newest(snapshots.len()));
+            prop_assert_eq!(line.newest_complete(), complete(snapshots.len()));
+            let order: Vec<&str> = snapshots.iter().map(|(name, ..)| *name).collect();
+            prop_assert_eq!(line.in_order(), order);
+        }
+    }
+}

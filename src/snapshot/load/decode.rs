@@ -1,0 +1,204 @@
+//! Rows of the tables as what they stand for.
+
+use super::PastFinding;
+use super::rows::Row;
+use crate::model::{
+    Blocked, Change, ChangeKind, ChangedGroup, Extra, Fingerprint, Group, GroupId, Inferred, LastLogin, OutsideMember,
+    Resolved, Seen, Severity, SourceName, Subject, SubjectKind, Told, User, UserId, UserKind,
+};
+use crate::state::KnownMembership;
+use ahash::AHashMap;
+use std::sync::Arc;
+
+/// Texts that many rows share, kept once.
+#[derive(Default)]
+pub(super) struct Words {
+    texts: AHashMap<Box<str>, Arc<str>>,
+    groups: AHashMap<Box<str>, GroupId>,
+}
+
+impl Words {
+    pub(super) fn source(&mut self, name: &str) -> SourceName {
+        SourceName::from(self.text(name))
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let shared: Arc<str> = text.into();
+        self.texts.insert(text.into(), Arc::clone(&shared));
+        shared
+    }
+
+    fn group(&mut self, id: &str) -> GroupId {
+        if let Some(known) = self.groups.get(id) {
+            return known.clone();
+        }
+        let shared = GroupId::from(id);
+        self.groups.insert(id.into(), shared.clone());
+        shared
+    }
+}
+
+pub(super) fn user(row: &Row<'_>, words: &mut Words) -> Result<User, String> {
+    let mut user = User::new(row.needed("id")?);
+    user.username = row.boxed("username")?;
+    user.display_name = row.boxed("display_name")?;
+    user.email_address = row.boxed("email_address")?;
+    user.enabled = row.flag("enabled")?;
+    user.account_type = row.text("account_type")?.map(|text| words.text(&text));
+    let kind = row.needed("kind")?;
+    user.kind = UserKind::parse(&kind).ok_or_else(|| format!("kind {kind:?} is none that this program knows"))?;
+    if row.has("group_memberships") {
+        let mut groups = Vec::new();
+        row.each_item("group_memberships", |id| groups.push(words.group(id)))?;
+        user.group_memberships = groups.into();
+    }
+    user.groups_known = row.flag("groups_known")?.unwrap_or(false);
+    user.public_key = row.boxed("public_key")?;
+    user.last_login = last_login(row)?;
+    user.created_at = row.instant("created_at")?.map_or(Told::Not, Told::At);
+    user.locale = row.text("locale")?.map(|text| words.text(&text));
+    user.is_admin = row.flag("is_admin")?;
+    user.mfa = row.flag("mfa")?;
+    user.expires_at = row.instant("expires_at")?.map_or(Told::Not, Told::At);
+    user.blocked = word(row, "blocked", Blocked::parse)?;
+    user.signs_in_by = row.text("signs_in_by")?.map(|text| words.text(&text));
+    user.inferred = word(row, "inferred_type", Inferred::parse)?;
+    user.groups_confirmed = row.instant("groups_confirmed_at")?;
+    user.enabled_since = row.instant("enabled_since")?;
+    user.unconfirmed_since = row.instant("unconfirmed_since")?;
+    user.seen = Some(seen(row)?);
+    user.extra = extra(row)?;
+    Ok(user)
+}
+
+fn last_login(row: &Row<'_>) -> Result<LastLogin, String> {
+    let status = row.needed("last_login_status")?;
+    Ok(match (&*status, row.instant("last_login")?) {
+        ("at", Some(at)) => LastLogin::At(at),
+        ("never", _) => LastLogin::Never { sentinel: None },
+        ("not-reported", _) => LastLogin::NotReported,
+        ("unreadable", _) => LastLogin::Unreadable(Box::default()),
+        _ => return Err(format!("last_login_status {status:?} does not fit its row")),
+    })
+}
+
+pub(super) fn group(row: &Row<'_>, words: &mut Words) -> Result<Group, String> {
+    let mut group = Group::new(words.group(&row.needed("id")?));
+    group.name = row.boxed("name")?;
+    group.description = row.boxed("description")?;
+    group.privileged = row.flag("privileged")?.unwrap_or(false);
+    group.member_count = row.count("member_count")?;
+    group.external_member_count = row.count("external_member_count")?;
+    group.members_known = Some(group.member_count.is_some());
+    group.members_confirmed = row.instant("members_confirmed_at")?;
+    group.seen = Some(seen(row)?);
+    group.extra = extra(row)?;
+    Ok(group)
+}
+
+pub(super) fn membership(row: &Row<'_>, words: &mut Words) -> Result<KnownMembership, String> {
+    let user = row.text("user_id")?.map(|id| UserId::from(&*id));
+    let name = || row.needed("external_name").map(|name| Box::from(&*name));
+    let member = match (&*row.needed("via")?, user) {
+        ("direct", Some(id)) => OutsideMember::Missing(id),
+        ("directory-group", Some(user)) => OutsideMember::Nested { user, through: name()? },
+        ("directory-group", None) => OutsideMember::Directory(name()?),
+        (via, _) => return Err(format!("via {via:?} does not fit its row")),
+    };
+    Ok(KnownMembership { group: words.group(&row.needed("group_id")?), member, seen: seen(row)? })
+}
+
+fn seen(row: &Row<'_>) -> Result<Seen, String> {
+    Ok(Seen { first: row.needed_instant("first_seen")?, confirmed: row.needed_instant("confirmed_at")? })
+}
+
+fn extra(row: &Row<'_>) -> Result<Option<Extra>, String> {
+    if !row.has("extra") {
+        return Ok(None);
+    }
+    Ok(row.text("extra")?.and_then(|text| Extra::parse(&text)))
+}
+
+/// A word that this program must know.
+fn word<T>(row: &Row<'_>, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
+    let Some(text) = row.text(column)? else { return Ok(None) };
+    parse(&text).map(Some).ok_or_else(|| format!("{column} {text:?} is none that this program knows"))
+}
+
+pub(super) fn finding(row: &Row<'_>, words: &mut Words) -> Result<PastFinding, String> {
+    let severity = row.needed("severity")?;
+    let mut controls = Vec::new();
+    row.each_item("controls", |control| controls.push(Box::from(control)))?;
+    Ok(PastFinding {
+        source: words.source(&row.needed("source")?),
+        fingerprint: fingerprint(row, "fingerprint")?,
+        rule: words.text(&row.needed("rule")?),
+        severity: Severity::parse(&severity).ok_or_else(|| format!("{severity:?} is no severity"))?,
+        status: words.text(&row.needed("status")?),
+        subject: subject(row)?,
+        title: Box::from(&*row.needed("title")?),
+        evidence: Box::from(&*row.needed("evidence")?),
+        action: words.text(&row.needed("action")?),
+        controls,
+        first_seen: row.needed_instant("first_seen")?,
+        last_seen: row.needed_instant("last_seen")?,
+        exception: row.boxed("exception")?,
+    })
+}
+
+pub(super) fn resolved(row: &Row<'_>, words: &mut Words) -> Result<Resolved, String> {
+    Ok(Resolved {
+        source: words.source(&row.needed("source")?),
+        fingerprint: fingerprint(row, "fingerprint")?,
+        rule: words.text(&row.needed("rule")?),
+        subject: subject(row)?,
+        first_seen: row.needed_instant("first_seen")?,
+        last_seen: row.needed_instant("last_seen")?,
+        times_seen: row.count("times_seen")?.ok_or("times_seen is empty")?,
+        resolved_at: row.needed_instant("resolved_at")?,
+    })
+}
+
+/// Groups that went, as they were called.
+pub(super) fn removed_groups(changes: &[Change]) -> AHashMap<(SourceName, GroupId), ChangedGroup> {
+    let removed = changes.iter().filter(|change| change.kind == ChangeKind::GroupRemoved);
+    let named = removed.map(|change| {
+        let id = GroupId::from(&*change.subject.id);
+        let group = ChangedGroup { id: id.clone(), name: change.subject.name.clone(), privileged: false };
+        ((change.source.clone(), id), group)
+    });
+    named.collect()
+}
+
+/// Without the group of a membership.
+pub(super) fn change(row: &Row<'_>, words: &mut Words) -> Result<Change, String> {
+    let kind = row.needed("kind")?;
+    Ok(Change {
+        source: words.source(&row.needed("source")?),
+        event_id: fingerprint(row, "event_id")?,
+        kind: ChangeKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of change"))?,
+        subject: subject(row)?,
+        field: row.boxed("field")?,
+        before: row.boxed("before")?,
+        after: row.boxed("after")?,
+        base_run: Box::from(&*row.needed("base_run")?),
+        group: None,
+    })
+}
+
+fn fingerprint(row: &Row<'_>, column: &str) -> Result<Fingerprint, String> {
+    let text = row.needed(column)?;
+    Fingerprint::parse(&text).ok_or_else(|| format!("{column} {text:?} is no fingerprint"))
+}
+
+fn subject(row: &Row<'_>) -> Result<Subject, String> {
+    let kind = row.needed("subject_kind")?;
+    Ok(Subject {
+        kind: SubjectKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of subject"))?,
+        id: Box::from(&*row.needed("subject_id")?),
+        name: row.boxed("subject_name")?,
+    })
+}

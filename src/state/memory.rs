@@ -1,0 +1,65 @@
+//! States in memory, for tests: the rows of a settled state are fed as those of a snapshot are.
+
+use super::{Advance, Advanced, Before, KnownMembership};
+use crate::model::{Inventory, Membership, OutsideMember, Roll, User};
+
+/// A settled state and the run that left it.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) before: Before,
+    pub(crate) state: Inventory,
+}
+
+impl Kept {
+    /// Of a state as it stands after this run.
+    pub(crate) fn of(state: Inventory, run_id: &str, as_of: crate::model::Instant) -> Self {
+        let sources = state.rolls.iter().map(|roll| (roll.harvest.source.clone(), roll.known.clone())).collect();
+        Self { before: Before { run_id: run_id.to_owned(), as_of, sources }, state }
+    }
+
+    /// Of a first reading.
+    pub(crate) fn first(reading: Inventory, run_id: &str, as_of: crate::model::Instant) -> Self {
+        let mut advanced = Advance::by_reading(reading, run_id, as_of, None).finish();
+        advanced.settle();
+        Self::of(advanced.inventory, run_id, as_of)
+    }
+
+    /// Taken on by a reading; not settled.
+    pub(crate) fn read(&self, reading: Inventory, run_id: &str, at: crate::model::Instant) -> Advanced {
+        let mut advance = Advance::by_reading(reading, run_id, at, Some(&self.before));
+        self.feed(&mut advance);
+        advance.finish()
+    }
+
+    /// Compared with a later state.
+    pub(crate) fn compare(&self, later: &Self) -> Advanced {
+        let Before { run_id, as_of, .. } = &later.before;
+        let mut advance = Advance::to_state(later.state.clone(), run_id, *as_of, &self.before);
+        self.feed(&mut advance);
+        advance.finish()
+    }
+
+    fn feed(&self, advance: &mut Advance<'_>) {
+        let rolls = || self.state.rolls.iter().map(|roll| (roll, &roll.harvest.source.name));
+        for (roll, name) in rolls() {
+            for user in &roll.harvest.users {
+                advance.user(name, User { group_memberships: Box::default(), ..user.clone() });
+            }
+        }
+        for (roll, name) in rolls() {
+            roll.harvest.groups.iter().for_each(|group| advance.group(name, group.clone()));
+        }
+        for (roll, name) in rolls() {
+            roll.memberships.iter().for_each(|membership| advance.membership(name, known(roll, membership)));
+        }
+    }
+}
+
+fn known(roll: &Roll, membership: &Membership) -> KnownMembership {
+    let member = match (roll.beyond(membership), roll.member(membership)) {
+        (Some(beyond), _) => beyond.clone(),
+        (None, Some(user)) => OutsideMember::Missing(user.id.clone()),
+        (None, None) => panic!("a membership of nobody"),
+    };
+    KnownMembership { group: membership.group_id.clone(), member, seen: membership.seen.expect("a state has marks") }
+}

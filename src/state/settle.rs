@@ -1,0 +1,128 @@
+//! The state after a run: what was read, and what is kept beside it.
+
+use super::source::{Beside, Since, Source};
+use super::{KnownMembership, Left};
+use crate::model::{Change, GroupId, Inventory, Outside, OutsideMember, Roll, Seen, SourceName, User, UserId};
+use std::collections::BTreeMap;
+
+/// A state that a reading has taken on. Rules look at the reading; then it is settled.
+pub struct Advanced {
+    /// What was read, with the marks of its rows, and what is known of each source.
+    pub inventory: Inventory,
+    /// What changed, in the order in which a run emits it: by kind, then source, then id.
+    pub changes: Vec<Change>,
+    /// The run before.
+    pub base_run: Option<String>,
+    /// What is known of each source since the run before; one entry a roll.
+    pub since: Vec<Since>,
+    /// Sources whose rows are in the state no longer, without a removal.
+    pub left: BTreeMap<SourceName, Left>,
+    beside: Vec<Beside>,
+}
+
+impl Advanced {
+    pub(super) fn of(
+        sources: Vec<Source>,
+        changes: Vec<Change>,
+        base_run: Option<String>,
+        left: BTreeMap<SourceName, Left>,
+    ) -> Self {
+        let (mut rolls, mut since, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+        for Source { mut roll, beside: mut of_source, .. } in sources {
+            put_classes_on(&mut roll, &of_source);
+            rolls.push(roll);
+            since.push(std::mem::take(&mut of_source.since));
+            beside.push(of_source);
+        }
+        Self { inventory: Inventory { rolls }, changes, base_run, since, left, beside }
+    }
+
+    /// Adds to what was read what is kept.
+    pub fn settle(&mut self) {
+        let rolls = std::mem::take(&mut self.inventory.rolls);
+        let beside = std::mem::take(&mut self.beside);
+        self.inventory.rolls = rolls.into_iter().zip(beside).map(|(roll, beside)| settle(roll, beside)).collect();
+    }
+}
+
+/// Rules class accounts and groups by what is known of them: an administrator whose flag or name was not read is one all the same.
+fn put_classes_on(roll: &mut Roll, beside: &Beside) {
+    for (at, carried) in &beside.values {
+        carried.put_classes_on(&mut roll.harvest.users[*at as usize]);
+    }
+    for group in &mut roll.harvest.groups {
+        if let Some((name, privileged)) = beside.names.get(&group.id) {
+            group.name = Some(name.clone());
+            group.privileged |= privileged;
+        }
+    }
+}
+
+fn settle(mut roll: Roll, beside: Beside) -> Roll {
+    let Beside { users, groups, memberships, values, .. } = beside;
+    for (at, carried) in values {
+        carried.put_on(&mut roll.harvest.users[at as usize]);
+    }
+    if users.is_empty() && groups.is_empty() && memberships.is_empty() {
+        return roll;
+    }
+    let read: Vec<Option<Seen>> = roll.memberships.iter().map(|membership| membership.seen).collect();
+    let mut users = users;
+    // A group names somebody whom the list of users left out: kept, the account is listed again.
+    roll.harvest.outside.retain(|outside| {
+        let OutsideMember::Missing(id) = &outside.member else { return true };
+        !join(id, &outside.group_id, &mut [], &mut users)
+    });
+    let outside = belong(&memberships, &mut roll.harvest.users, &mut users);
+    mark(roll.with(users, groups, outside), read, &memberships)
+}
+
+/// Gives the users the groups that they are kept in; the rest stands beside the users.
+fn belong(memberships: &[KnownMembership], read: &mut [User], kept: &mut [User]) -> Vec<Outside> {
+    let mut outside = Vec::new();
+    for KnownMembership { group, member, .. } in memberships {
+        let beyond = match member {
+            OutsideMember::Missing(id) => (!join(id, group, read, kept)).then(|| member.clone()),
+            OutsideMember::Nested { user, .. } if join(user, group, read, kept) => Some(member.clone()),
+            OutsideMember::Nested { user, .. } => Some(OutsideMember::Missing(user.clone())),
+            OutsideMember::Directory(_) => Some(member.clone()),
+        };
+        outside.extend(beyond.map(|member| Outside { group_id: group.clone(), member }));
+    }
+    outside
+}
+
+/// Whether the user is listed, and is in the group now.
+fn join(id: &UserId, group: &GroupId, read: &mut [User], kept: &mut [User]) -> bool {
+    for users in [read, kept] {
+        let Ok(at) = users.binary_search_by(|user| user.id.cmp(id)) else { continue };
+        let user = &mut users[at];
+        if let Err(place) = user.group_memberships.binary_search(group) {
+            let mut groups = std::mem::take(&mut user.group_memberships).into_vec();
+            groups.insert(place, group.clone());
+            user.group_memberships = groups.into();
+        }
+        return true;
+    }
+    false
+}
+
+/// Gives memberships their marks: both sides are sorted as the whole is, and none is on both.
+fn mark(mut roll: Roll, read: Vec<Option<Seen>>, kept: &[KnownMembership]) -> Roll {
+    let (mut read, mut kept) = (read.into_iter(), kept.iter().peekable());
+    let marks: Vec<Option<Seen>> = roll
+        .memberships
+        .iter()
+        .map(|membership| {
+            let pair = roll.pair(membership);
+            match kept.next_if(|known| known.pair() == pair) {
+                Some(known) => Some(known.seen),
+                None => read.next().flatten(),
+            }
+        })
+        .collect();
+    for (membership, seen) in roll.memberships.iter_mut().zip(marks) {
+        membership.seen = seen;
+    }
+    roll
+}

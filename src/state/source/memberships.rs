@@ -1,0 +1,107 @@
+//! Memberships of one source.
+
+use super::super::event::{Event, of_user};
+use super::super::{Against, KnownMembership, Of};
+use crate::model::{Change, ChangeKind, Evidence, ListKind, Member, OutsideMember, Pair, Who};
+use std::cmp::Ordering;
+
+impl Of<'_, '_> {
+    pub(in crate::state) fn membership(mut self, known: KnownMembership, changes: &mut Vec<Change>) {
+        self.memberships_before(Some(&known), changes);
+        self.source.rows(ListKind::Members).known += 1;
+        // Of several directory members of one name one is emitted.
+        let is_again = self.source.last.as_ref().is_some_and(|last| last.pair() == known.pair());
+        let (at, count) = self.same(&known);
+        if count > 0 && self.now.against == Against::Reading {
+            let seen = Some(self.again(Some(known.seen)));
+            self.source.roll.memberships[at..at + count].iter_mut().for_each(|membership| membership.seen = seen);
+        }
+        self.source.walked.memberships += count;
+        let was_read = count > 0 || (at > 0 && is_again && self.is_at(at - 1, &known));
+        if !was_read {
+            self.absent_membership(&known, is_again, changes);
+        }
+        self.source.last = Some(known);
+    }
+
+    /// Where the reading has a known membership, and how often in a row.
+    fn same(&self, known: &KnownMembership) -> (usize, usize) {
+        let at = self.source.walked.memberships;
+        let rest = at..self.source.roll.memberships.len();
+        (at, rest.take_while(|at| self.is_at(*at, known)).count())
+    }
+
+    fn is_at(&self, at: usize, known: &KnownMembership) -> bool {
+        let roll = &self.source.roll;
+        roll.memberships.get(at).is_some_and(|membership| roll.pair(membership) == known.pair())
+    }
+
+    pub(super) fn memberships_before(&mut self, known: Option<&KnownMembership>, changes: &mut Vec<Change>) {
+        loop {
+            let at = self.source.walked.memberships;
+            let roll = &self.source.roll;
+            let Some(membership) = roll.memberships.get(at) else { return };
+            let pair = roll.pair(membership);
+            if known.is_some_and(|known| pair.compare(&known.pair()) != Ordering::Less) {
+                return;
+            }
+            let is_emitted_already = at > 0 && roll.pair(&roll.memberships[at - 1]) == pair;
+            if !is_emitted_already && self.was_absent(&membership.member, pair) {
+                self.emit(self.membership_event(ChangeKind::MembershipAdded, pair), changes);
+            }
+            self.source.walked.memberships += 1;
+        }
+    }
+
+    /// Whether a membership that was not known was not there before: every group of its user was known once, or every member of its
+    /// group.
+    fn was_absent(&self, member: &Member, pair: Pair<'_>) -> bool {
+        let source = &*self.source;
+        let of_vendors: &[ListKind] = match source.list_of(pair.group) {
+            ListKind::Vendors => &[ListKind::Vendors, ListKind::VendorUsers],
+            _ => &[],
+        };
+        let of_user = match pair.member {
+            Who::User(id) => source.lists_of(id),
+            Who::Directory(_) => &[],
+        };
+        if !source.emits(of_vendors) || !source.emits(of_user) {
+            return false;
+        }
+        let (is_doubtful, is_new) = (|at: &u32| source.doubtful.contains(at), source.new_groups.contains(pair.group));
+        let knew_members = is_new || source.counted_groups.contains(pair.group);
+        match member {
+            Member::User(at) | Member::Nested(at, _) if source.hidden.contains(at) => false,
+            Member::User(at) => knew_members || !(source.comes_anew || is_doubtful(at)),
+            // The list of a group does not show who is in it by way of another one.
+            Member::Nested(at, _) => is_new || !(source.comes_anew || is_doubtful(at)),
+            Member::Outside(_) => knew_members || source.beside.since.has_baseline,
+        }
+    }
+
+    fn absent_membership(&mut self, known: &KnownMembership, is_again: bool, changes: &mut Vec<Change>) {
+        let evidence = Evidence::of(&self.source.roll);
+        let is_gone = self.now.against == Against::State
+            || match &known.member {
+                OutsideMember::Missing(user) => evidence.membership_is_gone(&known.group, user, false),
+                OutsideMember::Nested { user, .. } => evidence.membership_is_gone(&known.group, user, true),
+                OutsideMember::Directory(_) => evidence.directory_member_is_gone(&known.group),
+            };
+        if !is_gone {
+            self.source.beside.memberships.push(known.clone());
+            return;
+        }
+        self.source.rows(ListKind::Members).gone += 1;
+        if self.source.emits(&[]) && !is_again {
+            self.emit(self.membership_event(ChangeKind::MembershipRemoved, known.pair()), changes);
+        }
+    }
+
+    fn membership_event(&self, kind: ChangeKind, pair: Pair<'_>) -> Event {
+        let group = self.source.changed_group(pair.group);
+        match pair.member {
+            Who::User(id) => Event::membership(kind, of_user(id, self.source.name_of(id)), group),
+            Who::Directory(name) => Event::directory_member(kind, name, group),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Users of one source.
+
+use super::super::event::{Event, of_user};
+use super::super::fields::{Carried, Compared};
+use super::super::{Against, Of};
+use super::EarlierLogin;
+use crate::model::{Absence, Change, Evidence, Instant, ListKind, Seen, User, UserId, UserKind};
+
+impl Of<'_, '_> {
+    pub(in crate::state) fn user(mut self, known: User, changes: &mut Vec<Change>) {
+        self.users_before(Some(&known.id), changes);
+        let list = self.source.lists_of(&known.id).last().copied().unwrap_or(ListKind::Users);
+        self.source.rows(list).known += 1;
+        let at = self.source.walked.users;
+        if self.source.roll.harvest.users.get(at).is_some_and(|user| user.id == known.id) {
+            self.source.walked.users += 1;
+            self.known_user(at, known, changes);
+        } else {
+            self.absent_user(list, known, changes);
+        }
+    }
+
+    /// Users of the reading that come before a known one are new.
+    pub(super) fn users_before(&mut self, known: Option<&UserId>, changes: &mut Vec<Change>) {
+        while let Some(user) = self.source.roll.harvest.users.get(self.source.walked.users)
+            && known.is_none_or(|known| user.id < *known)
+        {
+            if self.was_missing(&user.id) {
+                if user.kind == UserKind::BreakGlass {
+                    let login = EarlierLogin { user: user.id.clone(), last_login: None };
+                    self.source.beside.since.logins.push(login);
+                }
+                self.emit(Event::user_added(user), changes);
+            } else {
+                self.source.hidden.insert(place(self.source.walked.users));
+            }
+            self.source.walked.users += 1;
+        }
+    }
+
+    /// Whether a user who was not known was not there: the list was proven complete, and had inactive users as well.
+    fn was_missing(&self, id: &UserId) -> bool {
+        let lists = self.source.lists_of(id);
+        let hid = self.source.before.as_ref().is_some_and(|before| before.hides_inactive);
+        self.source.emits(lists) && !(hid && lists.contains(&ListKind::Users))
+    }
+
+    /// Whether a known row came since the users were proven complete for the first time: it had no groups before.
+    fn came_since(&self, seen: Option<Seen>) -> bool {
+        let since = self.source.before.as_ref().and_then(|before| before.compared_since);
+        seen.is_some_and(|seen| since.is_some_and(|since| seen.first > since))
+    }
+
+    fn known_user(&mut self, at: usize, known: User, changes: &mut Vec<Change>) {
+        let user = &self.source.roll.harvest.users[at];
+        let compared = Compared::of(&known, user, self.source.trust_in(&known, user));
+        let emits = self.source.emits(self.source.lists_of(&user.id));
+        // A name that was not read is the last known one.
+        let is_named = user.username.is_some() || known.username.is_none();
+        let name = user.name().filter(|_| is_named).or(known.name());
+        let subject = of_user(&user.id, name);
+        let carried = compared.carried_from(&known);
+        for difference in compared.changed.into_iter().filter(|_| emits) {
+            self.emit(Event::user_changed(subject.clone(), difference), changes);
+        }
+        if known.groups_confirmed.is_none() && !self.came_since(known.seen) {
+            self.source.doubtful.insert(place(at));
+        }
+        if self.now.against == Against::State {
+            if emits && known.unconfirmed_since.is_none() && user.unconfirmed_since.is_some() {
+                self.emit(Event::user_unconfirmed(user), changes);
+            }
+            return;
+        }
+        if [user.kind, known.kind].contains(&UserKind::BreakGlass) {
+            let login = EarlierLogin { user: user.id.clone(), last_login: Some(known.last_login.clone()) };
+            self.source.beside.since.logins.push(login);
+        }
+        let (seen, enabled_since) = (self.again(known.seen), enabled_since(&known, user, self.now.at));
+        let user = &mut self.source.roll.harvest.users[at];
+        (user.seen, user.enabled_since) = (Some(seen), enabled_since);
+        user.groups_confirmed = user.groups_confirmed.max(known.groups_confirmed);
+        if let Some(fields) = carried {
+            self.source.beside.values.push((place(at), Carried::of(known, fields)));
+        }
+    }
+
+    fn absent_user(&mut self, list: ListKind, mut known: User, changes: &mut Vec<Change>) {
+        let absence = match self.now.against {
+            Against::State => Absence::Gone,
+            Against::Reading => Evidence::of(&self.source.roll).user(&known.id),
+        };
+        let emits = self.source.emits(self.source.lists_of(&known.id));
+        self.source.absent_users.insert(known.id.clone(), known.name().map(Box::from));
+        if absence == Absence::Gone {
+            self.source.rows(list).gone += 1;
+            if emits {
+                self.emit(Event::user_removed(&known), changes);
+            }
+            return;
+        }
+        if absence == Absence::Unconfirmed && known.unconfirmed_since.is_none() {
+            known.unconfirmed_since = Some(self.now.at);
+            if emits {
+                self.emit(Event::user_unconfirmed(&known), changes);
+            }
+        }
+        self.source.beside.users.push(known);
+    }
+}
+
+/// Since when an account is enabled again: it was disabled, and is not. Until it signs in or is disabled.
+fn enabled_since(known: &User, user: &User, at: Instant) -> Option<Instant> {
+    let is_back = known.enabled == Some(false) && user.enabled == Some(true);
+    let since = if is_back { Some(at) } else { known.enabled_since };
+    let counts = |since: &Instant| {
+        user.enabled != Some(false) && user.last_login.at().is_none_or(|last_login| last_login < *since)
+    };
+    since.filter(counts)
+}
+
+/// No source has more than 2^32 users.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,455 @@
+//! Two small readings at random: nothing is emitted of what did not change, the events applied to the old state give the new one, and
+//! nothing goes that was not proven gone.
+
+mod fleet;
+mod kept;
+mod truth;
+
+use super::memory::Kept;
+use super::*;
+use crate::model::{
+    Classes, Coverage, Fingerprint, Harvest, LastLogin, ListKind, ListReport, Outside, Pattern, Roll, Told, UserId,
+    UserKind,
+};
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the events are to rebuild.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Replayed {
+    users: BTreeMap<String, BTreeMap<String, String>>,
+    groups: BTreeMap<String, Option<String>>,
+    pairs: BTreeSet<(String, String)>,
+}
+
+fn object(json: &str) -> BTreeMap<String, String> {
+    let Ok(Value::Object(fields)) = serde_json::from_str(json) else { panic!("{json} is no object") };
+    fields.into_iter().map(|(key, value)| (key, value.as_str().unwrap().to_owned())).collect()
+}
+
+/// Written apart from `fields`.
+fn fields_of(user: &User) -> BTreeMap<String, String> {
+    let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+    let flag = |flag: Option<bool>| flag.map(|flag| if flag { "true" } else { "false" }.to_owned());
+    [
+        ("username", text(&user.username)),
+        ("display_name", text(&user.display_name)),
+        ("email_address", text(&user.email_address)),
+        ("enabled", flag(user.enabled)),
+        ("is_admin", flag(user.is_admin)),
+        ("mfa", flag(user.mfa)),
+        ("kind", Some(user.kind.as_str().to_owned())),
+        ("account_type", user.account_type.as_deref().map(str::to_owned)),
+        ("expires_at", user.expires_at.at().map(|at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())),
+        ("public_key", user.public_key.as_deref().map(fields::key_print)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect()
+}
+
+fn replayed(inventory: &Inventory) -> Replayed {
+    let mut state = Replayed::default();
+    for roll in &inventory.rolls {
+        let key = |id: &str| format!("{}/{id}", roll.harvest.source.name);
+        state.users.extend(roll.harvest.users.iter().map(|user| (key(user.id.as_str()), fields_of(user))));
+        state.groups.extend(
+            roll.harvest.groups.iter().map(|group| (key(group.id.as_str()), group.name.as_deref().map(str::to_owned))),
+        );
+        for user in &roll.harvest.users {
+            state.pairs.extend(user.group_memberships.iter().map(|id| (key(id.as_str()), user.id.to_string())));
+        }
+        for outside in &roll.harvest.outside {
+            let member = match &outside.member {
+                OutsideMember::Missing(id) => id.to_string(),
+                OutsideMember::Directory(name) => format!("directory {name}"),
+                OutsideMember::Nested { .. } => continue,
+            };
+            state.pairs.insert((key(outside.group_id.as_str()), member));
+        }
+    }
+    state
+}
+
+/// What an event is about, in the words of [`Replayed`].
+fn key(change: &Change, id: &str) -> String {
+    format!("{}/{id}", change.source)
+}
+
+/// Of a membership: its group and its member.
+fn pair(change: &Change) -> (String, String) {
+    let value = change.after.as_deref().or(change.before.as_deref()).unwrap();
+    match change.field.as_deref() {
+        Some("group_memberships") => (key(change, value), change.subject.id.to_string()),
+        Some("directory_members") => (key(change, &change.subject.id), format!("directory {value}")),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn apply(state: &mut Replayed, change: &Change) {
+    let subject = key(change, &change.subject.id);
+    match change.kind {
+        ChangeKind::UserAdded => {
+            assert!(state.users.insert(subject, object(change.after.as_deref().unwrap())).is_none());
+        }
+        ChangeKind::UserRemoved => {
+            assert_eq!(state.users.remove(&subject), Some(object(change.before.as_deref().unwrap())));
+        }
+        ChangeKind::GroupAdded => {
+            let name = object(change.after.as_deref().unwrap()).remove("name");
+            assert!(state.groups.insert(subject, name).is_none());
+        }
+        ChangeKind::GroupRemoved => assert!(state.groups.remove(&subject).is_some()),
+        ChangeKind::GroupRenamed => {
+            let after = change.after.as_deref().map(str::to_owned);
+            assert_eq!(state.groups.insert(subject, after), Some(change.before.as_deref().map(str::to_owned)));
+        }
+        ChangeKind::MembershipAdded => assert!(state.pairs.insert(pair(change))),
+        ChangeKind::MembershipRemoved => assert!(state.pairs.remove(&pair(change))),
+        ChangeKind::UserRenamed | ChangeKind::UserChanged | ChangeKind::UserDisabled | ChangeKind::UserEnabled => {
+            let fields = state.users.get_mut(&subject).unwrap();
+            let field = change.field.as_deref().unwrap().to_owned();
+            assert_eq!(fields.remove(&field).as_deref(), change.before.as_deref(), "{field}");
+            fields.extend(change.after.as_deref().map(|after| (field, after.to_owned())));
+        }
+        ChangeKind::UserUnconfirmed => {}
+    }
+}
+
+/// Of a state that was not reported and is now, nothing is emitted: it did not change.
+fn learn(known: &mut Replayed, state: &Replayed) {
+    for (id, fields) in &mut known.users {
+        for field in ["account_type", "enabled", "is_admin", "mfa"] {
+            let now = state.users.get(id).and_then(|now| now.get(field));
+            if let (false, Some(now)) = (fields.contains_key(field), now) {
+                fields.insert(field.to_owned(), now.clone());
+            }
+        }
+    }
+}
+
+fn apply_all(state: &mut Replayed, changes: &[Change]) {
+    for change in changes {
+        apply(state, change);
+    }
+}
+
+fn users() -> impl Strategy<Value = Vec<User>> {
+    let text = || proptest::option::of(prop::sample::select(vec!["", "a", "b", "ssh-ed25519 AAAA x", "=1"]));
+    let flag = || proptest::option::of(any::<bool>());
+    let one = (0..12_u8, (text(), text(), text(), text()), (flag(), flag(), flag()), 0..64_u8, any::<bool>());
+    let one = one.prop_map(|(id, (name, display, email, key), (enabled, admin, mfa), bits, dated)| {
+        let mut user = User::new(id.to_string());
+        let boxed = |text: Option<&str>| text.map(Box::from);
+        (user.username, user.display_name) = (boxed(name), boxed(display));
+        (user.email_address, user.public_key) = (boxed(email), boxed(key));
+        (user.enabled, user.is_admin, user.mfa) = (enabled, admin, mfa);
+        user.kind = [UserKind::Person, UserKind::Service][usize::from(bits & 1)];
+        user.account_type = [None, Some("LDAP".into()), Some("local".into()), None][usize::from(bits % 4)].clone();
+        user.expires_at =
+            [Told::Not, Told::At("2027-01-01T00:00:00Z".parse::<Instant>().unwrap())][usize::from(dated)].clone();
+        user.group_memberships =
+            (0..5).filter(|at| bits >> at & 1 == 1).map(|at| at.to_string().as_str().into()).collect();
+        user.groups_known = dated || bits > 6;
+        user.last_login = LastLogin::NotReported;
+        user
+    });
+    proptest::collection::vec(one, 0..9).prop_map(|mut users| {
+        users.sort_by(|a, b| a.id.cmp(&b.id));
+        users.dedup_by(|a, b| a.id == b.id);
+        users
+    })
+}
+
+fn groups() -> impl Strategy<Value = Vec<Group>> {
+    let one = (0..5_u8, proptest::option::of(prop::sample::select(vec!["Admins", "b", ""])));
+    let one = one.prop_map(|(id, name)| {
+        let mut group = Group::new(id.to_string().as_str());
+        group.name = name.map(Box::from);
+        group
+    });
+    proptest::collection::vec(one, 0..5).prop_map(|mut groups| {
+        groups.sort_by(|a, b| a.id.cmp(&b.id));
+        groups.dedup_by(|a, b| a.id == b.id);
+        groups
+    })
+}
+
+fn list(kind: ListKind, coverage: Coverage) -> ListReport {
+    ListReport::of_rows(kind, 0, coverage)
+}
+
+fn proven() -> Coverage {
+    Coverage::Complete { proof: String::new() }
+}
+
+fn coverage() -> impl Strategy<Value = Coverage> {
+    let broken = [Coverage::Drifted { why: String::new() }, Coverage::Failed { error: String::new() }];
+    prop_oneof![3 => Just(proven()), 2 => prop::sample::select(broken.to_vec()), 1 => Just(Coverage::NotOffered)]
+}
+
+/// One source; its memberships beyond the users' records only where it lists members by group.
+fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Value = Harvest> {
+    let outside = proptest::collection::btree_set((0..5_u8, 20..23_u8), 0..4);
+    let lists = (coverage(), coverage(), coverage());
+    (users(), groups(), outside, lists).prop_map(move |(mut users, mut groups, outside, lists)| {
+        let lists = if whole { (proven(), proven(), proven()) } else { lists };
+        if whole {
+            for user in &mut users {
+                user.groups_known = true;
+                // What is unknown has not changed: of these nothing is emitted that leads to nothing or comes from it.
+                user.enabled.get_or_insert(true);
+                user.is_admin.get_or_insert(false);
+                user.mfa.get_or_insert(false);
+                user.account_type.get_or_insert("local".into());
+            }
+            for group in &mut groups {
+                group.name.get_or_insert("b".into());
+            }
+        }
+        let identity =
+            SourceIdentity { name: name.into(), kind: "k".into(), url: String::new(), client_id: String::new() };
+        let mut harvest = Harvest { users, groups, ..Harvest::of(identity) };
+        harvest.lists = vec![list(ListKind::Users, lists.0), list(ListKind::Groups, lists.1)];
+        if by_group {
+            harvest.lists.push(list(ListKind::Members, lists.2));
+            harvest.outside = outside
+                .into_iter()
+                .map(|(group, id)| Outside {
+                    group_id: group.to_string().as_str().into(),
+                    member: if id == 22 {
+                        OutsideMember::Directory("cn=x".into())
+                    } else {
+                        OutsideMember::Missing(id.to_string().into())
+                    },
+                })
+                .collect();
+        }
+        harvest
+    })
+}
+
+fn inventory(whole: bool) -> impl Strategy<Value = Inventory> {
+    let classes = Classes { privileged_groups: vec![Pattern::parse("Admins").unwrap()], ..Classes::default() };
+    (harvest("by-record", false, whole), harvest("by-group", true, whole))
+        .prop_map(move |(a, b)| Inventory::join(vec![a, b], &classes))
+}
+
+fn day(number: i64) -> Instant {
+    "2026-11-01T02:00:00Z".parse::<Instant>().unwrap() + TimeDelta::days(number)
+}
+
+/// What a reading changes in the state that another one left.
+fn diff(old: &Inventory, new: &Inventory) -> Vec<Change> {
+    Kept::first(old.clone(), "old", day(0)).read(new.clone(), "new", day(1)).changes
+}
+
+fn is_complete(inventory: &Inventory, source: &SourceName, kinds: &[ListKind]) -> bool {
+    let roll = inventory.rolls.iter().find(|roll| roll.harvest.source.name == *source).unwrap();
+    kinds.iter().all(|kind| roll.harvest.coverage(*kind).is_complete())
+}
+
+proptest! {
+    #[test]
+    fn nothing_changed_between_a_reading_and_itself(a in inventory(true)) {
+        prop_assert_eq!(diff(&a, &a), vec![]);
+    }
+
+    #[test]
+    fn the_changes_applied_to_the_old_state_give_the_new_one(a in inventory(true), b in inventory(true)) {
+        let mut rebuilt = replayed(&a);
+        apply_all(&mut rebuilt, &diff(&a, &b));
+        prop_assert_eq!(rebuilt, replayed(&b));
+    }
+
+    #[test]
+    fn nothing_goes_that_was_not_proven_gone_and_what_is_emitted_gives_the_new_state(a in inventory(true), b in inventory(false)) {
+        let mut advanced = Kept::first(a.clone(), "old", day(0)).read(b.clone(), "new", day(1));
+        let mut rebuilt = replayed(&a);
+        apply_all(&mut rebuilt, &advanced.changes);
+        for change in &advanced.changes {
+            let proven = |kinds: &[ListKind]| is_complete(&b, &change.source, kinds);
+            match change.kind {
+                ChangeKind::UserRemoved => prop_assert!(proven(&[ListKind::Users])),
+                ChangeKind::GroupRemoved => prop_assert!(proven(&[ListKind::Groups])),
+                ChangeKind::UserUnconfirmed => prop_assert!(!proven(&[ListKind::Users])),
+                _ => {}
+            }
+        }
+        advanced.settle();
+        let state = replayed(&advanced.inventory);
+        prop_assert_eq!(rebuilt.groups.keys().collect::<Vec<_>>(), state.groups.keys().collect::<Vec<_>>());
+        prop_assert_eq!(rebuilt.users.keys().collect::<Vec<_>>(), state.users.keys().collect::<Vec<_>>());
+        prop_assert_eq!(rebuilt.pairs, state.pairs);
+    }
+
+    #[test]
+    fn the_order_is_one_and_every_event_has_an_id_of_its_own(a in inventory(true), b in inventory(true)) {
+        let changes = diff(&a, &b);
+        prop_assert!(changes.is_sorted_by_key(|change| change.kind));
+        let ids: BTreeSet<Fingerprint> = changes.iter().map(|change| change.event_id).collect();
+        prop_assert_eq!(ids.len(), changes.len());
+        // The same sources in another order, each with its rows in another order.
+        let turned = |inventory: &Inventory| {
+            let rolls = inventory.rolls.iter().rev().map(|roll| {
+                let mut harvest = roll.harvest.clone();
+                harvest.users.reverse();
+                harvest.groups.reverse();
+                harvest.outside.reverse();
+                Roll::restore(harvest, true)
+            });
+            Inventory::of(rolls.collect())
+        };
+        prop_assert_eq!(diff(&turned(&a), &turned(&b)), changes);
+    }
+
+    #[test]
+    fn two_states_compared_give_the_changes_that_were_emitted_between_them(a in inventory(true), b in inventory(false)) {
+        let before = Kept::first(a, "old", day(0));
+        let mut advanced = before.read(b, "new", day(1));
+        advanced.settle();
+        let after = Kept::of(advanced.inventory, "new", day(1));
+        prop_assert_eq!(before.compare(&after).changes, advanced.changes);
+    }
+}
+
+fn source(users: Vec<User>, groups: Vec<Group>) -> Harvest {
+    let identity = SourceIdentity { name: "eu".into(), kind: "k".into(), url: String::new(), client_id: String::new() };
+    let lists = vec![list(ListKind::Users, proven()), list(ListKind::Groups, proven())];
+    Harvest { users, groups, lists, ..Harvest::of(identity) }
+}
+
+fn one(harvest: Harvest) -> Inventory {
+    let privileged_groups = vec![Pattern::parse("Admins").unwrap()];
+    Inventory::join(vec![harvest], &Classes { privileged_groups, ..Classes::default() })
+}
+
+fn emitted(old: Harvest, new: Harvest) -> Vec<(&'static str, &'static str)> {
+    diff(&one(old), &one(new)).iter().map(|change| (change.kind.as_str(), change.severity().as_str())).collect()
+}
+
+#[test]
+fn a_rename_is_one_event_and_no_removal_and_no_arrival() {
+    let named = |name: &str| User { username: Some(name.into()), ..User::new("1") };
+    assert_eq!(emitted(source(vec![named("a")], vec![]), source(vec![named("b")], vec![])), [("user.renamed", "info")]);
+}
+
+#[test]
+fn what_opens_doors_is_graver_than_what_closes_them() {
+    let group = |id: &str, name: &str| Group { name: Some(name.into()), ..Group::new(id) };
+    let groups = || vec![group("1", "Admins"), group("2", "others")];
+    let user = |enabled: bool, groups: &[&str]| User {
+        enabled: Some(enabled),
+        group_memberships: groups.iter().map(|id| (*id).into()).collect(),
+        groups_known: true,
+        ..User::new("1")
+    };
+    let emitted = |old: &[User], new: &[User]| emitted(source(old.to_vec(), groups()), source(new.to_vec(), groups()));
+    assert_eq!(
+        emitted(&[], &[user(true, &["1"])]),
+        [("user.added", "low"), ("membership.added", "high")],
+        "a newcomer in a privileged group is emitted with it"
+    );
+    assert_eq!(emitted(&[user(true, &[])], &[user(true, &["2"])]), [("membership.added", "low")]);
+    assert_eq!(emitted(&[user(true, &["1"])], &[user(true, &[])]), [("membership.removed", "info")]);
+    assert_eq!(emitted(&[user(true, &[])], &[user(false, &[])]), [("user.disabled", "info")]);
+    assert_eq!(emitted(&[user(false, &[])], &[user(true, &[])]), [("user.enabled", "low")]);
+    assert_eq!(emitted(&[user(true, &["1"])], &[]), [("membership.removed", "info"), ("user.removed", "low")]);
+}
+
+#[test]
+fn a_list_of_third_parties_that_was_not_offered_silences_only_its_own_accounts() {
+    let with_api = |coverage: Coverage, ids: &[&str]| {
+        let mut harvest = source(ids.iter().map(|id| User::new(*id)).collect(), vec![]);
+        harvest.lists.push(list(ListKind::ApiAccounts, coverage));
+        harvest
+    };
+    let old = with_api(proven(), &["1", "2", "api-account:1"]);
+    let new = with_api(Coverage::NotOffered, &["1"]);
+    assert_eq!(emitted(old, new), [("user.removed", "low")]);
+}
+
+#[test]
+fn a_group_whose_name_could_not_be_read_was_not_renamed() {
+    let named = |name: Option<&str>| {
+        let mut harvest = source(vec![], vec![]);
+        harvest.groups.push(Group { name: name.map(Box::from), ..Group::new("1") });
+        harvest
+    };
+    assert_eq!(emitted(named(Some("Admins")), named(None)), []);
+    assert_eq!(emitted(named(None), named(Some("Admins"))), []);
+    assert_eq!(emitted(named(Some("Admins")), named(Some("b"))), [("group.renamed", "info")]);
+}
+
+#[test]
+fn a_field_that_one_side_could_not_tell_did_not_change() {
+    let with_details = |coverage: Coverage, admin: Option<bool>| {
+        let mut harvest = source(vec![User { is_admin: admin, ..User::new("1") }], vec![]);
+        harvest.lists.push(list(ListKind::UserDetails, coverage));
+        harvest
+    };
+    let failed = || Coverage::Failed { error: String::new() };
+    assert_eq!(emitted(with_details(proven(), Some(true)), with_details(failed(), None)), []);
+    assert_eq!(
+        emitted(with_details(proven(), Some(false)), with_details(failed(), Some(true))),
+        [("user.changed", "low")]
+    );
+    for (before, after) in [(Some(true), None), (None, Some(true)), (None, Some(false))] {
+        assert_eq!(emitted(with_details(proven(), before), with_details(proven(), after)), [], "{before:?} {after:?}");
+    }
+    assert_eq!(
+        emitted(with_details(proven(), Some(true)), with_details(proven(), Some(false))),
+        [("user.changed", "info")]
+    );
+}
+
+#[test]
+fn a_key_is_emitted_by_its_fingerprint_as_ssh_keygen_prints_it_and_its_comment_is_no_change() {
+    // The blob, and `ssh-keygen -lf` of it.
+    let keyed = |key: &str| User { public_key: Some(key.into()), ..User::new("1") };
+    let changes =
+        |old: &str, new: &str| diff(&one(source(vec![keyed(old)], vec![])), &one(source(vec![keyed(new)], vec![])));
+    assert_eq!(changes("ssh-ed25519 AAAA a@b", "ssh-ed25519 AAAA c@d"), []);
+    let other_key = changes("ssh-ed25519 AAAA a@b", "no key");
+    let [change] = &other_key[..] else { panic!("one change") };
+    assert_eq!(change.before.as_deref(), Some("SHA256:cJ6AyISHokEeHuTfufIqhhSS0gxHZRUMDHlKvXD4FHw"));
+    assert!(change.after.as_deref().unwrap().starts_with("sha256-of-text:"));
+}
+
+#[test]
+fn a_vendor_s_people_whose_list_failed_lose_no_membership_of_any_group() {
+    let person = User {
+        group_memberships: Box::new(["12".into(), "vendor:1".into()]),
+        groups_known: true,
+        ..User::new("vendor-user:1")
+    };
+    let with = |coverage: Coverage, people: &[User]| {
+        let mut harvest = source(people.to_vec(), vec![Group::new("12"), Group::new("vendor:1")]);
+        harvest.lists.push(list(ListKind::Members, proven()));
+        harvest.lists.push(list(ListKind::Vendors, proven()));
+        harvest.lists.push(list(ListKind::VendorUsers, coverage));
+        harvest
+    };
+    let there = || with(proven(), std::slice::from_ref(&person));
+    let failed = || with(Coverage::Failed { error: String::new() }, &[]);
+    assert_eq!(emitted(there(), failed()), []);
+    assert_eq!(emitted(failed(), there()), []);
+    let gone = emitted(there(), with(proven(), &[]));
+    assert_eq!(gone, [("membership.removed", "info"), ("membership.removed", "info"), ("user.removed", "low")]);
+}
+
+#[test]
+fn two_directory_members_of_one_name_are_emitted_once() {
+    let with = |times: usize| {
+        let mut harvest = source(vec![], vec![Group::new("12")]);
+        harvest.lists.push(list(ListKind::Members, proven()));
+        let member = || OutsideMember::Directory("Admins".into());
+        harvest.outside = (0..times).map(|_| Outside { group_id: "12".into(), member: member() }).collect();
+        harvest
+    };
+    assert_eq!(emitted(with(0), with(2)), [("membership.added", "low")]);
+    assert_eq!(emitted(with(2), with(1)), [], "the name is still there");
+    assert_eq!(emitted(with(2), with(0)), [("membership.removed", "info")]);
+}

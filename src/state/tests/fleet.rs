@@ -1,0 +1,122 @@
+//! A fleet over 40 days: four sources, whose lists drift or fail, that are left out, taken out, added, or swapped for another product.
+//! Every event is true and emitted once; whoever hears them all knows the state; a list that says complete is what there is.
+
+use super::truth::{Sight, World, harvest_of, is_true, joined, world};
+use super::*;
+
+const SOURCES: [(&str, bool); 4] = [("a", false), ("b", true), ("c", false), ("d", true)];
+
+/// One source on one day.
+#[derive(Clone, Debug)]
+struct Day {
+    /// Which of its worlds there is.
+    world: usize,
+    /// 0: taken out. 1: left out of the run. 2: another product under its name. Else: read.
+    how: u8,
+    codes: Vec<u8>,
+    lost: Vec<bool>,
+}
+
+fn one_day() -> impl Strategy<Value = Day> {
+    let code = prop_oneof![8 => Just(0_u8), 1 => Just(2), 1 => Just(3)];
+    let how = prop_oneof![1 => Just(0_u8), 2 => Just(1), 1 => Just(2), 20 => Just(3)];
+    (0..3_usize, how, proptest::collection::vec(code, 8), proptest::collection::vec(any::<bool>(), 5))
+        .prop_map(|(world, how, codes, lost)| Day { world, how, codes, lost })
+}
+
+fn as_source(mut harvest: Harvest, name: &str, is_another: bool) -> Harvest {
+    harvest.source.name = name.into();
+    harvest.source.kind = if is_another { "another" } else { "k" }.to_owned();
+    harvest
+}
+
+/// What was read, and what is true.
+fn reading(worlds: &[Vec<World>], days: &[Day]) -> (Inventory, Inventory) {
+    let (mut read, mut truth) = (Vec::new(), Vec::new());
+    for (((name, by_groups), worlds), Day { world, how, codes, lost }) in SOURCES.iter().zip(worlds).zip(days) {
+        let whole = as_source(harvest_of(&worlds[*world], *by_groups, super::truth::WHOLE), name, *how == 2);
+        let seen = harvest_of(&worlds[*world], *by_groups, Sight { codes, lost, at: 0 });
+        match how {
+            0 => continue,
+            1 => read.push(Harvest::of(whole.source.clone())),
+            _ => read.push(as_source(seen, name, *how == 2)),
+        }
+        truth.push(whole);
+    }
+    (joined(read), joined(truth))
+}
+
+/// Only the sources of which everything was known before.
+fn of_these(mut state: Replayed, sources: &BTreeSet<String>) -> Replayed {
+    let is_of = |key: &str| sources.contains(key.split('/').next().unwrap());
+    state.users.retain(|key, _| is_of(key));
+    state.groups.retain(|key, _| is_of(key));
+    state.pairs.retain(|(key, _)| is_of(key));
+    state
+}
+
+/// Users, as (source, id), whose groups no reading knew: what is read of them for the first time did not happen now.
+fn of_unknown_groups(state: &Inventory) -> BTreeSet<(String, String)> {
+    let of = |roll: &Roll| {
+        let source = roll.harvest.source.name.to_string();
+        let users = roll.harvest.users.iter().filter(|user| user.groups_confirmed.is_none());
+        users.map(|user| (source.clone(), user.id.to_string())).collect::<Vec<_>>()
+    };
+    state.rolls.iter().flat_map(of).collect()
+}
+
+fn member_of((group, member): &(String, String)) -> (String, String) {
+    (group.split('/').next().unwrap().to_owned(), member.clone())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn over_40_days_every_event_is_true_and_emitted_once_and_whoever_hears_them_all_knows_the_state(
+        by_records in proptest::collection::vec(proptest::collection::vec(world(false), 3), 2),
+        by_groups in proptest::collection::vec(proptest::collection::vec(world(true), 3), 2),
+        days in proptest::collection::vec(proptest::collection::vec(one_day(), 4), 40),
+    ) {
+        let worlds = [&by_records[0], &by_groups[0], &by_records[1], &by_groups[1]].map(Clone::clone);
+        let (first, _) = reading(&worlds, &days[0]);
+        let mut kept = Kept::first(first, "run-0", day(0));
+        let (mut heard, mut ids) = (replayed(&kept.state), BTreeSet::new());
+        for (number, of_day) in (1..).zip(&days[1..]) {
+            let run_id = format!("run-{number}");
+            let (read, truth) = reading(&worlds, of_day);
+            let is_true_now = replayed(&truth);
+            let mut advanced = kept.read(read, &run_id, day(number));
+            let emitted = advanced.inventory.rolls.iter().zip(&advanced.since).filter(|(_, since)| since.has_baseline);
+            let never_known = of_unknown_groups(&kept.state);
+            let emitted: BTreeSet<String> = emitted.map(|(roll, _)| roll.harvest.source.name.to_string()).collect();
+            for change in &advanced.changes {
+                prop_assert!(is_true(change, &is_true_now), "{}: not true: {:?}", run_id, change);
+                prop_assert!(ids.insert(change.event_id), "emitted twice: {:?}", change);
+                if emitted.contains(change.source.as_str()) {
+                    apply(&mut heard, change);
+                }
+            }
+            advanced.settle();
+            let state = replayed(&advanced.inventory);
+            learn(&mut heard, &state);
+            let learnt = state.pairs.iter().filter(|pair| never_known.contains(&member_of(pair)));
+            heard.pairs.extend(learnt.cloned());
+            prop_assert_eq!(of_these(heard, &emitted), of_these(state.clone(), &emitted), "{}", run_id);
+            for (roll, whole) in advanced.inventory.rolls.iter().zip(&truth.rolls) {
+                let ids = |roll: &Roll, prefix: &str| -> Vec<UserId> {
+                    let users = roll.harvest.users.iter().filter(|user| user.id.as_str().starts_with(prefix));
+                    users.map(|user| user.id.clone()).collect()
+                };
+                for (list, prefix) in [(ListKind::Users, ""), (ListKind::ApiAccounts, "api-account:")] {
+                    let is_plain = list != ListKind::Users || roll.harvest.coverage(ListKind::Members) == &Coverage::NotOffered;
+                    if is_plain && roll.harvest.coverage(list).is_complete() {
+                        prop_assert_eq!(ids(roll, prefix), ids(whole, prefix), "{}: {:?}", run_id, list);
+                    }
+                }
+            }
+            heard = state;
+            kept = Kept::of(advanced.inventory, &run_id, day(number));
+        }
+    }
+}
