@@ -6,19 +6,21 @@
 //! | the lists that bring a row | a row that was read | a row that was not |
 //! |---|---|---|
 //! | proven complete | added or updated, confirmed | removed |
-//! | drifted | added or updated, confirmed | kept as it was; an account that the run before confirmed is reported as unconfirmed, once |
+//! | drifted | added or updated, confirmed | kept as it was; an account is reported as unconfirmed, once until it is read again |
 //! | failed, not read, not offered this time | not taken | kept as it was |
 //!
 //! - A change is the difference between two consecutive states, so that it is emitted exactly once, and a way back is a change like any
 //!   other.
 //! - A list's first complete reading is its baseline: nothing is emitted of its rows before. So it is with a source that is new, and
 //!   with one that has come to be of another kind or host: it begins anew.
+//! - What was not known and becomes known is no change: the fields and groups of an account whose record was not read until now.
 //! - A field that was not read (its list failed, its value is odd, a state is not reported) keeps its last known value.
 //! - A source that is not configured any more leaves the state without a removal.
 //! - No instant moves backwards, whatever the clock says.
 //!
 //! Both sides are sorted in one way. The state is fed row by row ([`Advance::user`], [`Advance::group`], [`Advance::membership`]),
-//! so that only what is kept of it is ever in memory. Rules look at what was read; [`Advanced::settle`] then adds what is kept.
+//! so that only what is kept of it is ever in memory. Rules look at
+//! what was read, and class accounts and groups by what is known of them; [`Advanced::settle`] then adds what is kept.
 
 mod event;
 mod fields;

@@ -71,12 +71,12 @@ fn chain_in_words(walk: &Walk) -> String {
 fn step_in_words(step: &Step) -> String {
     let link = &step.link;
     // A manifest that somebody changed may say anything.
-    let told = |text: &str| snapshot::visible(text, 40);
-    let base = link.base.as_ref().map_or_else(|| "no base".to_owned(), |base| format!("base {}", told(&base.run_id)));
+    let shown = |text: &str| snapshot::visible(text, 40);
+    let base = link.base.as_ref().map_or_else(|| "no base".to_owned(), |base| format!("base {}", shown(&base.run_id)));
     let hold = step.hold.as_ref().map_or_else(String::new, |hold| format!("  {hold}"));
     let (run_id, state) = (&link.run_id, step.state.as_str());
     let completeness = link.completeness.map_or("unreadable", Completeness::as_str);
-    let as_of = told(&link.as_of);
+    let as_of = shown(&link.as_of);
     format!("{run_id}  {completeness:<10}  as of {as_of:<20}  {state:<7}  {base}{hold}")
 }
 

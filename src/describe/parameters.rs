@@ -92,19 +92,19 @@ struct CustomEntry {
 }
 
 /// The policy that was in force; the error says what this version does not understand.
-pub fn read(told: &BTreeMap<String, PolicyEntry>) -> Result<Policy, String> {
+pub fn read(entries: &BTreeMap<String, PolicyEntry>) -> Result<Policy, String> {
     let threshold = |key: &str| {
-        let entry = told.get(key).ok_or_else(|| format!("policy.{key} is missing"))?;
-        Ok::<_, String>(Threshold { days: value(told, key)?, from: entry.from.clone() })
+        let entry = entries.get(key).ok_or_else(|| format!("policy.{key} is missing"))?;
+        Ok::<_, String>(Threshold { days: value(entries, key)?, from: entry.from.clone() })
     };
-    let custom: Vec<CustomEntry> = value(told, "custom_rules")?;
-    let owners: Vec<OwnerEntry> = value(told, "service_owners")?;
+    let custom: Vec<CustomEntry> = value(entries, "custom_rules")?;
+    let owners: Vec<OwnerEntry> = value(entries, "service_owners")?;
     let mut policy = Policy {
         stale_after: threshold("stale_after_days")?,
         privileged_stale_after: threshold("privileged_stale_after_days")?,
         never_grace: threshold("never_logged_in_grace_days")?,
-        max_shrink_percent: value(told, "max_shrink_percent")?,
-        frameworks: value(told, "frameworks")?,
+        max_shrink_percent: value(entries, "max_shrink_percent")?,
+        frameworks: value(entries, "frameworks")?,
         rules: BTreeMap::new(),
         service_owners: owners.into_iter().map(read_owner).collect::<Result<_, _>>()?,
         custom_rules: custom.into_iter().map(read_custom).collect::<Result<_, _>>()?,
@@ -112,7 +112,7 @@ pub fn read(told: &BTreeMap<String, PolicyEntry>) -> Result<Policy, String> {
     if let Some(strange) = policy.frameworks.iter().find(|id| frameworks::find(id).is_none()) {
         return Err(unknown("policy.frameworks", strange));
     }
-    let rules: BTreeMap<String, String> = value(told, "rules")?;
+    let rules: BTreeMap<String, String> = value(entries, "rules")?;
     for (id, word) in rules {
         let rule = policy.rule(&id).ok_or_else(|| unknown("policy.rules", &id))?;
         policy.rules.insert(rule, read_word(&word)?);
@@ -120,8 +120,8 @@ pub fn read(told: &BTreeMap<String, PolicyEntry>) -> Result<Policy, String> {
     Ok(policy)
 }
 
-fn value<T: DeserializeOwned>(told: &BTreeMap<String, PolicyEntry>, key: &str) -> Result<T, String> {
-    let entry = told.get(key).ok_or_else(|| format!("policy.{key} is missing"))?;
+fn value<T: DeserializeOwned>(entries: &BTreeMap<String, PolicyEntry>, key: &str) -> Result<T, String> {
+    let entry = entries.get(key).ok_or_else(|| format!("policy.{key} is missing"))?;
     serde_json::from_value(entry.value.clone()).map_err(|error| format!("policy.{key}: {error}"))
 }
 

@@ -27,7 +27,7 @@ pub struct Now<'a> {
     pub inventory: &'a Inventory,
     /// Which rule ran over which source.
     pub verdicts: &'a [Verdict],
-    /// For whom it could not be evaluated; one entry a roll of the inventory.
+    /// Subjects for which a rule could not be evaluated; one entry a roll of the inventory.
     pub gaps: &'a [Gaps],
 }
 

@@ -130,7 +130,7 @@ fn status(findings: &[Finding]) -> Option<&'static str> {
 }
 
 /// What is said of user 0, day by day.
-fn told(days: &[(Look, Reading)]) -> Vec<Option<&'static str>> {
+fn statuses(days: &[(Look, Reading)]) -> Vec<Option<&'static str>> {
     let mut folder = Folder::default();
     (0..).zip(days).map(|(number, (look, reading))| status(&folder.live(number, &[*look], *reading))).collect()
 }
@@ -141,7 +141,7 @@ fn a_finding_is_new_then_open_then_resolved_once_and_reopened_when_it_comes_back
     let looks = [Look::Stale, Look::Stale, Look::Active, Look::Active, Look::Stale, Look::Stale];
     let days: Vec<_> = looks.into_iter().map(|look| (look, Complete)).collect();
     let expected = [Some("new"), Some("open"), Some("resolved"), None, Some("reopened"), Some("open")];
-    assert_eq!(told(&days), expected);
+    assert_eq!(statuses(&days), expected);
 }
 
 #[test]
@@ -164,24 +164,28 @@ fn first_seen_stays_and_last_seen_goes_with_the_evidence() {
 #[test]
 fn who_is_gone_from_a_complete_list_resolves_and_who_is_missing_from_another_stays_open() {
     use Reading::{Broken, Complete, Drifted};
-    assert_eq!(told(&[(Look::Stale, Complete), (Look::Absent, Complete)])[1], Some("resolved"));
-    assert_eq!(told(&[(Look::Stale, Complete), (Look::Absent, Drifted)])[1], Some("open"));
-    assert_eq!(told(&[(Look::Stale, Complete), (Look::Stale, Broken)])[1], Some("open"));
+    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Absent, Complete)])[1], Some("resolved"));
+    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Absent, Drifted)])[1], Some("open"));
+    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Stale, Broken)])[1], Some("open"));
     assert_eq!(
-        told(&[(Look::Stale, Complete), (Look::Active, Drifted)])[1],
+        statuses(&[(Look::Stale, Complete), (Look::Active, Drifted)])[1],
         Some("resolved"),
         "it was read, and is fine"
     );
     // Found in a run that was not proven, gone in the first that is.
-    assert_eq!(told(&[(Look::Stale, Drifted), (Look::Absent, Complete)]), [Some("new"), Some("resolved")]);
-    assert_eq!(told(&[(Look::Stale, Drifted), (Look::Stale, Complete)]), [Some("new"), Some("open")], "opened once");
+    assert_eq!(statuses(&[(Look::Stale, Drifted), (Look::Absent, Complete)]), [Some("new"), Some("resolved")]);
+    assert_eq!(
+        statuses(&[(Look::Stale, Drifted), (Look::Stale, Complete)]),
+        [Some("new"), Some("open")],
+        "opened once"
+    );
 }
 
 #[test]
 fn a_disabled_account_is_seen_to_be_stale_no_more_and_one_that_cannot_be_judged_is_not() {
     use Reading::Complete;
-    assert_eq!(told(&[(Look::Stale, Complete), (Look::Disabled, Complete)])[1], Some("resolved"));
-    assert_eq!(told(&[(Look::Stale, Complete), (Look::Untold, Complete)])[1], Some("open"));
+    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Disabled, Complete)])[1], Some("resolved"));
+    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Untold, Complete)])[1], Some("open"));
 }
 
 /// What becomes of a finding about an API account, by how the list that brings it was read then and is now.

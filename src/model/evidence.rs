@@ -53,7 +53,7 @@ impl<'a> Evidence<'a> {
             return self.knows_vendor_users();
         }
         let read = self.roll.user(user);
-        // Somebody whom a list may lack: what brings them into the group is not known either.
+        // An account that a list may lack: what brings it into the group is not known either.
         if (read.is_none() || *self.lists_of(user) != [ListKind::Users]) && self.user(user) != Absence::Gone {
             return false;
         }

@@ -231,7 +231,7 @@ fn source_row(source: &SourceEntry) -> SourceRow {
 
 fn skew(seconds: Option<i64>) -> String {
     match seconds {
-        None => "not told".to_owned(),
+        None => "not reported".to_owned(),
         Some(0) => "agrees with ours".to_owned(),
         Some(s) if s > 0 => format!("{} s ahead of ours", thousands(s.unsigned_abs())),
         Some(s) => format!("{} s behind ours", thousands(s.unsigned_abs())),

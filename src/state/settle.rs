@@ -68,7 +68,7 @@ fn settle(mut roll: Roll, beside: Beside) -> Roll {
     }
     let read: Vec<Option<Seen>> = roll.memberships.iter().map(|membership| membership.seen).collect();
     let mut users = users;
-    // A group names somebody whom the list of users left out: kept, the account is listed again.
+    // A group names an account that the list of users left out: kept, the account is listed again.
     roll.harvest.outside.retain(|outside| {
         let OutsideMember::Missing(id) = &outside.member else { return true };
         !join(id, &outside.group_id, &mut [], &mut users)

@@ -31,12 +31,14 @@ pub(super) struct Source {
     new_groups: AHashSet<GroupId>,
     /// Known groups of which every member was known, once.
     counted_groups: AHashSet<GroupId>,
-    /// Places of users of whom not every group was ever known.
+    /// Places of users whose groups were never all known.
     doubtful: AHashSet<u32>,
     /// Places of users who need not have been missing where they were not read: neither were their memberships.
     hidden: AHashSet<u32>,
     /// A list that brings memberships is read for the first time.
     comes_anew: bool,
+    /// The same without the list of groups, where the accounts' own records bring memberships.
+    records_come_anew: bool,
     /// The last known membership.
     last: Option<KnownMembership>,
 }
@@ -115,7 +117,13 @@ impl Source {
             now: now.against == Against::State || evidence.reads_every_field(),
         };
         let is_compared = before.as_ref().is_some_and(|before| before.proven_at(ListKind::Users).is_some());
-        let comes_anew = before.as_ref().is_some_and(|before| comes_anew(&roll, before, now.against));
+        let comes = |lists: &[ListKind]| {
+            before.as_ref().is_some_and(|before| lists.iter().any(|list| comes_anew(*list, &roll, before, now.against)))
+        };
+        let comes_anew = comes(&BRING_MEMBERS);
+        let has_members = before.as_ref().is_some_and(|before| before.lists.contains_key(&ListKind::Members))
+            || *roll.harvest.coverage(ListKind::Members) != Coverage::NotOffered;
+        let records_come_anew = comes(if has_members { &BRING_MEMBERS } else { &BRING_MEMBERS[1..] });
         let has_baseline = !comes_anew && before.as_ref().is_some_and(|before| before.baseline_at.is_some());
         let users_at = before.as_ref().and_then(|before| before.proven_at(ListKind::Users));
         let read_at = users_at.filter(|at| now.before.is_some_and(|(_, before)| *at < before));
@@ -138,6 +146,7 @@ impl Source {
             doubtful: AHashSet::new(),
             hidden: AHashSet::new(),
             comes_anew,
+            records_come_anew,
             last: None,
         }
     }
@@ -256,20 +265,22 @@ impl Of<'_, '_> {
     }
 }
 
-/// Whether a list that brings memberships is read for the first time: what it shows need not be new.
-fn comes_anew(roll: &Roll, before: &Known, against: Against) -> bool {
-    let comes = |list: ListKind| match against {
+/// Lists that bring memberships; that of groups first.
+const BRING_MEMBERS: [ListKind; 5] =
+    [ListKind::Groups, ListKind::Members, ListKind::SecurityProviders, ListKind::Vendors, ListKind::VendorUsers];
+
+/// Whether a list is read for the first time: the memberships that it shows need not be new.
+fn comes_anew(list: ListKind, roll: &Roll, before: &Known, against: Against) -> bool {
+    let comes = match against {
         Against::Reading => {
             matches!(roll.harvest.coverage(list), Coverage::Complete { .. } | Coverage::Drifted { .. })
         }
         Against::State => roll.known.proven_at(list).is_some(),
     };
-    let was_unproven = |list: ListKind| match before.lists.get(&list) {
+    let was_unproven = match before.lists.get(&list) {
         Some(proven) => proven.is_none(),
         // Some products show members in the list of groups, and by lists of their own where that one leaves something out.
         None => list != ListKind::Members,
     };
-    let brings_members =
-        [ListKind::Groups, ListKind::Members, ListKind::SecurityProviders, ListKind::Vendors, ListKind::VendorUsers];
-    brings_members.into_iter().any(|list| comes(list) && was_unproven(list))
+    comes && was_unproven
 }

@@ -201,6 +201,18 @@ fn a_day_of_hand_made_edits_is_told_exactly_and_nothing_else() {
 }
 
 #[test]
+fn a_list_of_groups_that_is_read_for_the_first_time_is_a_baseline_on_every_surface() {
+    for surface in Surface::ALL {
+        let faults = Faults { forbid_groups: true, rs: surface == Surface::Rs, ..Faults::default() };
+        let rig = Rig::of(&[surface], World::seeded(1, 103, as_of()), faults.clone(), None);
+        assert_exit(&rig.run(&[]), 3);
+        rig.sandbox.set_faults(Faults { forbid_groups: false, ..faults });
+        assert_exit(&rig.run(&[]), 0);
+        assert_eq!(told(&rig), Vec::<[String; 5]>::new(), "{surface:?}");
+    }
+}
+
+#[test]
 fn the_union_of_the_changes_of_many_days_rebuilds_the_last_inventory() {
     let rig = Rig::of(
         &[Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim],

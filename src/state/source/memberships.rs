@@ -72,7 +72,7 @@ impl Of<'_, '_> {
         let knew_members = is_new || source.counted_groups.contains(pair.group);
         match member {
             Member::User(at) | Member::Nested(at, _) if source.hidden.contains(at) => false,
-            Member::User(at) => knew_members || !(source.comes_anew || is_doubtful(at)),
+            Member::User(at) => knew_members || !(source.records_come_anew || is_doubtful(at)),
             // The list of a group does not show who is in it by way of another one.
             Member::Nested(at, _) => is_new || !(source.comes_anew || is_doubtful(at)),
             Member::Outside(_) => knew_members || source.beside.since.has_baseline,

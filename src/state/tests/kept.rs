@@ -151,6 +151,19 @@ fn what_a_product_hid_is_not_added_when_it_shows_it_even_after_a_day_on_which_it
 }
 
 #[test]
+fn memberships_of_the_accounts_own_records_need_no_list_of_groups() {
+    let reading = |coverage: Coverage, groups: &[&str]| {
+        let memberships = groups.iter().map(|id| (*id).into()).collect();
+        let user = User { group_memberships: memberships, groups_known: true, ..User::new("1") };
+        let mut harvest = source(vec![user], vec![Group::new("7"), Group::new("8")]);
+        harvest.lists[1].coverage = coverage;
+        one(harvest)
+    };
+    let (changes, _) = days(vec![reading(failed(), &["7"]), reading(proven(), &["8"]), reading(proven(), &["7", "8"])]);
+    assert_eq!(changes, [vec!["membership.added", "membership.removed"], vec!["membership.added"]]);
+}
+
+#[test]
 fn the_first_complete_reading_of_a_list_is_its_baseline() {
     let (changes, kept) = days(vec![
         with_users(drifted(), vec![User::new("1"), User::new("9")]),
