@@ -9,7 +9,7 @@ use bt_rollcall::model::{
 use bt_rollcall::rules;
 use bt_rollcall::rules::custom::{CustomRule, Expression};
 use bt_rollcall::rules::policy::Policy;
-use bt_rollcall::sandbox::World;
+use bt_rollcall_sandbox::World;
 use bt_rollcall::source::rest_v3::users_of_page;
 use bt_rollcall::table::{About, CsvDialect, Table, Tables};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

@@ -3,7 +3,7 @@
 use crate::model::{Instant, Severity};
 use crate::run::Exit;
 #[cfg(feature = "sandbox")]
-use crate::sandbox::Dialect;
+use bt_rollcall_sandbox::Dialect;
 use chrono::{DateTime, SubsecRound, Utc};
 #[cfg(feature = "sandbox")]
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};

@@ -48,8 +48,6 @@ pub mod page;
 pub mod report;
 pub mod rules;
 pub mod run;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
 pub mod snapshot;
 pub mod source;
 pub mod state;

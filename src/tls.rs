@@ -13,7 +13,7 @@ mod files;
 mod identity;
 mod refusal;
 mod session;
-#[cfg(all(test, feature = "sandbox"))]
+#[cfg(test)]
 pub(crate) mod tests;
 mod verifier;
 

@@ -10,7 +10,7 @@ use crate::report::thousands;
 use crate::run::stop::Stop;
 use crate::run::watch::Bar;
 use crate::run::{self, Ending, Exit, Order};
-use crate::sandbox::{Sandbox, SandboxOptions, Surface, World};
+use bt_rollcall_sandbox::{Sandbox, SandboxOptions, Surface, World};
 use chrono::{SubsecRound, TimeDelta, Utc};
 use std::fmt::Write as _;
 use std::fs;

@@ -4,7 +4,7 @@ use super::{failed, print};
 use crate::cli::{SandboxArgs, SurfaceArg};
 use crate::run::Exit;
 use crate::run::stop::Stop;
-use crate::sandbox::{Faults, Sandbox, SandboxOptions, Surface, World};
+use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, Surface, World};
 use chrono::Utc;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -9,7 +9,6 @@ use crate::wire::{Account, TokenAuth};
 use secrecy::ExposeSecret;
 use std::os::unix::fs::PermissionsExt;
 
-#[cfg(feature = "sandbox")]
 mod certificates;
 mod custom;
 mod sources;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::Nobody;
 use crate::model::{Coverage, SourceName};
-use crate::sandbox::{Faults, Sandbox, SandboxOptions, World};
+use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
 use crate::wire::{Account, TokenAuth};
 use secrecy::SecretString;
 use std::io::{BufRead, BufReader, Write as _};

@@ -3,7 +3,6 @@
 mod changes;
 mod draining;
 mod sessions;
-#[cfg(feature = "sandbox")]
 mod sessions_tls;
 
 use super::format::{Sender, render};

@@ -3,7 +3,6 @@
 mod answers;
 mod busy;
 mod sessions;
-#[cfg(feature = "sandbox")]
 mod tls;
 mod tokens;
 
@@ -339,7 +338,6 @@ fn how_long_to_wait_is_what_the_server_says_up_to_the_cap() {
     assert_eq!(waits[1], Duration::from_millis(5));
 }
 
-#[cfg(feature = "sandbox")]
 mod with_sandbox_crates {
     use super::*;
     use rustls::{ServerConfig, ServerConnection};

@@ -1,7 +1,7 @@
 //! Addresses and secrets as people paste them, and messages about requests that fail, from outside.
 
 use super::rig::{Rig, assert_exit, private, stderr, stdout};
-use bt_rollcall::sandbox::{Faults, Surface, World};
+use bt_rollcall_sandbox::{Faults, Surface, World};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 

@@ -2,7 +2,7 @@
 
 use super::receiver::Receiver;
 use super::rig::{AS_OF, Rig, Row, as_of, assert_exit, rows, rows_of, stderr, stdout};
-use bt_rollcall::sandbox::{Faults, Surface, World};
+use bt_rollcall_sandbox::{Faults, Surface, World};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -3,7 +3,7 @@
 use super::rig::as_of;
 use bt_rollcall::event::{Nobody, Observer};
 use bt_rollcall::model::{Coverage, ListKind, SourceIdentity, SourceName};
-use bt_rollcall::sandbox::{Faults, Sandbox, SandboxOptions, World};
+use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
 use bt_rollcall::source::{self, SourceKind, SourceSettings};
 use bt_rollcall::wire::ClientSettings;
 use secrecy::SecretString;

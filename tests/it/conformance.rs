@@ -4,7 +4,7 @@ use super::rig::as_of;
 use super::surface::{agrees, appliance, appliance_by, classes, expected, harvest, probe, settings};
 use bt_rollcall::model::{Coverage, Harvest, Inventory, ListKind, Rule, SourceStatus};
 use bt_rollcall::rules::{self, policy::Policy};
-use bt_rollcall::sandbox::{Faults, Sandbox, Surface, World};
+use bt_rollcall_sandbox::{Faults, Sandbox, Surface, World};
 use bt_rollcall::source::SourceSettings;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@ use super::changes::{changes, state};
 use super::memory::{day, run_on};
 use super::receiver::Receiver;
 use super::rig::{Rig, as_of, assert_exit, rows};
-use bt_rollcall::sandbox::{Faults, World};
+use bt_rollcall_sandbox::{Faults, World};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::{Path, PathBuf};

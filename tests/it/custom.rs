@@ -3,7 +3,7 @@
 use super::memory::{day, run_on};
 use super::receiver::Receiver;
 use super::rig::{Rig, Row, as_of, assert_exit, stderr};
-use bt_rollcall::sandbox::{Faults, World};
+use bt_rollcall_sandbox::{Faults, World};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use super::receiver::Receiver;
 use super::rig::{Rig, as_of, assert_exit, stderr, stdout};
-use bt_rollcall::sandbox::{Faults, World};
+use bt_rollcall_sandbox::{Faults, World};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;

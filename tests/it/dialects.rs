@@ -3,7 +3,7 @@
 use super::rig::as_of;
 use super::surface::{SOURCE, agrees, appliance, changes, classes, harvest, probe, settings};
 use bt_rollcall::model::{Change, ChangeKind, Coverage, Harvest, Inventory, ListKind};
-use bt_rollcall::sandbox::{Dialect, Expect, Faults, Sandbox, Surface, World};
+use bt_rollcall_sandbox::{Dialect, Expect, Faults, Sandbox, Surface, World};
 use bt_rollcall::source::{Objects, Probe};
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 
 use super::inventory::compare;
 use super::rig::{Rig, as_of, assert_exit, stderr};
-use bt_rollcall::sandbox::{Faults, World};
+use bt_rollcall_sandbox::{Faults, World};
 
 #[test]
 fn three_percent_of_each_fault_at_once_still_give_the_exact_result() {

@@ -4,7 +4,7 @@ use super::changes::{changes, state};
 use super::memory::{day, run_on};
 use super::receiver::Receiver;
 use super::rig::{Rig, Row, as_of, assert_exit, private, rows, stderr};
-use bt_rollcall::sandbox::{Faults, Sandbox, SandboxOptions, World};
+use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,7 +1,7 @@
 //! What the program says of a tenant, held against what the world itself expects, cell by cell.
 
 use super::rig::{AS_OF, Rig, Row, as_of, assert_exit};
-use bt_rollcall::sandbox::{Expect, Expected, ExpectedFinding, Faults, World};
+use bt_rollcall_sandbox::{Expect, Expected, ExpectedFinding, Faults, World};
 use serde_json::Value;
 use std::fs;
 

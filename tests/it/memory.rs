@@ -3,7 +3,7 @@
 use super::changes::{Union, state};
 use super::receiver::Receiver;
 use super::rig::{Rig, Row, as_of, assert_exit, rows, stderr, stdout};
-use bt_rollcall::sandbox::{Earlier, Expect, Faults, World};
+use bt_rollcall_sandbox::{Earlier, Expect, Faults, World};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,7 +1,7 @@
 //! Exit codes and what is said with them: the outside that schedulers and operators touch.
 
 use super::rig::{AS_OF, Rig, as_of, assert_exit, private, stderr, stdout};
-use bt_rollcall::sandbox::{Faults, Sandbox, SandboxOptions, World};
+use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
 use chrono::DateTime;
 use serde_json::Value;
 use std::fs;

@@ -3,7 +3,7 @@
 use super::memory::{day, run_on};
 use super::receiver::Receiver;
 use super::rig::{Rig, as_of, assert_exit, rows, stderr, stdout};
-use bt_rollcall::sandbox::{Faults, Surface, World};
+use bt_rollcall_sandbox::{Faults, Surface, World};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

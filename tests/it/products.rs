@@ -2,7 +2,7 @@
 
 use super::inventory::{finding, same_rows};
 use super::rig::{Rig, Row, as_of, assert_exit, private, stderr, stdout};
-use bt_rollcall::sandbox::{Expect, ExpectedFinding, ExternalMember, Faults, Surface, World};
+use bt_rollcall_sandbox::{Expect, ExpectedFinding, ExternalMember, Faults, Surface, World};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,6 +1,6 @@
 //! An appliance, a configuration that reads it, and the program.
 
-use bt_rollcall::sandbox::{Faults, Sandbox, SandboxOptions, Surface, World};
+use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, Surface, World};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,7 +2,7 @@
 
 use super::receiver::Receiver;
 use super::rig::{Rig, as_of, private, stderr};
-use bt_rollcall::sandbox::{CANARY, Faults, Surface, World};
+use bt_rollcall_sandbox::{CANARY, Faults, Surface, World};
 use std::fs;
 use std::path::Path;
 

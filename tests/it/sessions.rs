@@ -1,7 +1,7 @@
 //! Password Safe: whatever happens, no session is left open.
 
 use super::rig::{Rig, as_of, assert_exit, stderr};
-use bt_rollcall::sandbox::{Faults, Surface, World};
+use bt_rollcall_sandbox::{Faults, Surface, World};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
 

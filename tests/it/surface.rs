@@ -8,7 +8,7 @@ use bt_rollcall::model::{
     Change, Classes, Finding, Harvest, Inventory, OutsideMember, Pattern, SourceIdentity, SourceName,
 };
 use bt_rollcall::rules::{self, policy::Policy};
-use bt_rollcall::sandbox::{Expect, Expected, ExpectedFinding, Faults, Sandbox, SandboxOptions, Surface, World};
+use bt_rollcall_sandbox::{Expect, Expected, ExpectedFinding, Faults, Sandbox, SandboxOptions, Surface, World};
 use bt_rollcall::source::{self, Probe, SourceKind, SourceSettings};
 use bt_rollcall::state::{Advance, Before, KnownMembership};
 use bt_rollcall::table::{CsvDialect, Table, Tables};

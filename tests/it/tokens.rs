@@ -2,7 +2,7 @@
 
 use super::inventory::compare;
 use super::rig::{Rig, as_of, assert_exit};
-use bt_rollcall::sandbox::{Faults, World};
+use bt_rollcall_sandbox::{Faults, World};
 
 #[test]
 fn a_token_that_dies_after_ten_uses_costs_one_refresh_each_time() {

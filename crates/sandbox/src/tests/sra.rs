@@ -1,7 +1,7 @@
 //! What a snapshot of the Configuration API holds, checked by hand: who and what must be there is written down one by one.
 
 use super::*;
-use crate::sandbox::{Expect, Expected, ExternalMember, Facts, Provider, Surface, Vendor};
+use crate::{Expect, Expected, ExternalMember, Facts, Provider, Surface, Vendor};
 
 fn on(surface: Surface) -> Expect {
     Expect { surface, ..Expect::usual("pam", as_of()) }
@@ -127,7 +127,7 @@ fn only_an_empty_list_of_members_makes_an_empty_group() {
     assert_eq!(found(&world.expected(&on(Surface::Rs)), &["empty-group"]), ["empty-group info group 1"]);
 }
 
-fn technician(changes: &Value) -> crate::sandbox::Record {
+fn technician(changes: &Value) -> crate::Record {
     let mut user = record(
         &json!({"username": "tech", "public_display_name": "Tech", "email_address": "t@vendor.example",
         "enabled": true, "account_expiration": "2026-12-01T00:00:00+00:00", "is_expired": false, "is_approved": true,
@@ -322,7 +322,7 @@ fn a_seeded_world_gives_each_rule_something_to_find_and_leaks_nothing() {
         }
         let some = |column: &str, cell: &str| expected.users.iter().any(|user| user[column] == cell);
         assert!(some("is_admin", "true") && some("is_admin", "") && some("mfa", "") && some("groups_known", "false"));
-        assert!(!format!("{expected:?}").contains(crate::sandbox::CANARY));
+        assert!(!format!("{expected:?}").contains(crate::CANARY));
     }
     let ordinary = World::ordinary(1, 1000, as_of()).expected(&on(Surface::Pra));
     assert!(ordinary.users.iter().all(|user| user["groups_known"] == "true"));

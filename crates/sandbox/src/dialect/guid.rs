@@ -54,7 +54,7 @@ fn relocate(address: &mut Value, id: &str) {
 }
 
 /// Returns a request for a GUID as a request for the number behind it.
-pub(in crate::sandbox) fn with_plain_ids(mut request: Request) -> Request {
+pub(crate) fn with_plain_ids(mut request: Request) -> Request {
     let uri = request.uri();
     let segment = |segment: &str| plain(segment).map_or_else(|| segment.to_owned(), |id| id.to_string());
     let path: Vec<String> = uri.path().split('/').map(segment).collect();
@@ -66,7 +66,7 @@ pub(in crate::sandbox) fn with_plain_ids(mut request: Request) -> Request {
 }
 
 /// Returns an id as readers compare it: GUIDs in lower case, everything else as it is.
-pub(in crate::sandbox) fn folded(id: &str) -> String {
+pub(crate) fn folded(id: &str) -> String {
     let is_guid = id.len() == 36
         && id.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',

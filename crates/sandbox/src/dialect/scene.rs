@@ -13,18 +13,18 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The dialects in use, and the world that is served.
-pub(in crate::sandbox) struct Scene<'a> {
-    pub(in crate::sandbox) dialects: &'a BTreeSet<Dialect>,
-    pub(in crate::sandbox) world: &'a World,
+pub(crate) struct Scene<'a> {
+    pub(crate) dialects: &'a BTreeSet<Dialect>,
+    pub(crate) world: &'a World,
 }
 
 impl Scene<'_> {
-    pub(in crate::sandbox) fn has(&self, dialect: Dialect) -> bool {
+    pub(crate) fn has(&self, dialect: Dialect) -> bool {
         self.dialects.contains(&dialect)
     }
 
     /// Changes what a record holds: fields that this version does not have, other ids, other groups.
-    pub(in crate::sandbox) fn content(&self, family: Family, kind: Kind, record: &mut Record) {
+    pub(crate) fn content(&self, family: Family, kind: Kind, record: &mut Record) {
         let id = number(family, record);
         match (family, kind) {
             (Family::Safe, Kind::User) => safe::user(self, id, record),
@@ -41,17 +41,17 @@ impl Scene<'_> {
     }
 
     /// Returns the field that [`Scene::wording`] gives an unexpected type.
-    pub(in crate::sandbox) fn odd_field(&self, family: Family, kind: Kind, record: &Record) -> Option<&'static str> {
+    pub(crate) fn odd_field(&self, family: Family, kind: Kind, record: &Record) -> Option<&'static str> {
         if self.has(OddValues) { odd::field(family, kind, number(family, record), record) } else { None }
     }
 
     /// Returns the name that [`Scene::wording`] breaks, of a record without its odd field.
-    pub(in crate::sandbox) fn broken_name(&self, family: Family, kind: Kind, record: &Record) -> Option<&'static str> {
+    pub(crate) fn broken_name(&self, family: Family, kind: Kind, record: &Record) -> Option<&'static str> {
         if self.has(BrokenText) { odd::broken_name(family, kind, number(family, record), record) } else { None }
     }
 
     /// Words a record otherwise.
-    pub(in crate::sandbox) fn wording(&self, family: Family, kind: Kind, record: &mut Record) {
+    pub(crate) fn wording(&self, family: Family, kind: Kind, record: &mut Record) {
         let id = number(family, record);
         if let Some(field) = self.odd_field(family, kind, record) {
             odd::spoil(field, record);

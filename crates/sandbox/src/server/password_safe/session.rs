@@ -15,7 +15,7 @@ const COOKIE: &str = "ASP.NET_SessionId";
 
 /// All sessions ever opened, by cookie.
 #[derive(Default)]
-pub(in crate::sandbox::server) struct Sessions(Mutex<HashMap<String, Session>>);
+pub(in crate::server) struct Sessions(Mutex<HashMap<String, Session>>);
 
 struct Session {
     open: bool,
@@ -32,7 +32,7 @@ enum Use {
 }
 
 impl Sessions {
-    pub(in crate::sandbox::server) fn given(&self) -> Vec<String> {
+    pub(in crate::server) fn given(&self) -> Vec<String> {
         lock(&self.0).keys().cloned().collect()
     }
 

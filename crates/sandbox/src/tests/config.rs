@@ -1,7 +1,7 @@
 //! The Configuration API, path by path: pages, headers, limits, and what Remote Support does not have.
 
 use super::*;
-use crate::sandbox::{ExternalMember, Facts, Provider, Vendor};
+use crate::{ExternalMember, Facts, Provider, Vendor};
 
 const BASE: &str = "/api/config/v1";
 

@@ -15,10 +15,10 @@ const PAGE: &str = "<!DOCTYPE html><html><head><title>404 Not Found</title></hea
     <body><h1>Not Found</h1><p>The requested URL was not found on this server.</p></body></html>";
 
 /// An answer: status, content type, body.
-pub(in crate::sandbox) type Refusal = (StatusCode, &'static str, String);
+pub(crate) type Refusal = (StatusCode, &'static str, String);
 
 /// Returns the error that the dialects give in the place of an answer.
-pub(in crate::sandbox) fn refusal(scene: &Scene<'_>, place: Place) -> Option<Refusal> {
+pub(crate) fn refusal(scene: &Scene<'_>, place: Place) -> Option<Refusal> {
     let Scene { dialects, world } = scene;
     let answer = |status, text| Some((status, "application/json", words(place.family, status, text).to_string()));
     match (place.family, place.what) {
@@ -45,12 +45,12 @@ pub(in crate::sandbox) fn refusal(scene: &Scene<'_>, place: Place) -> Option<Ref
 }
 
 /// Returns whether the list of a group's members is answered with an error.
-pub(in crate::sandbox) fn is_unread(scene: &Scene<'_>, group: u64) -> bool {
+pub(crate) fn is_unread(scene: &Scene<'_>, group: u64) -> bool {
     of_members(scene.dialects, scene.world, group).is_some()
 }
 
 /// Returns whether a user's own record is answered with 404.
-pub(in crate::sandbox) fn has_no_record(dialects: &BTreeSet<Dialect>, user: u64) -> bool {
+pub(crate) fn has_no_record(dialects: &BTreeSet<Dialect>, user: u64) -> bool {
     dialects.contains(&RecordsNotFound) && user.is_multiple_of(3)
 }
 

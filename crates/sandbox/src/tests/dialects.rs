@@ -8,7 +8,7 @@ mod wording;
 
 use super::password_safe::Visitor;
 use super::*;
-use crate::sandbox::{Dialect, Expect, Expected, ExternalMember, Facts, Loss, Provider, Surface, Vendor};
+use crate::{Dialect, Expect, Expected, ExternalMember, Facts, Loss, Provider, Surface, Vendor};
 use reqwest::header::HeaderMap;
 use std::collections::BTreeSet;
 

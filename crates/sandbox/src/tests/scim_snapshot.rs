@@ -1,7 +1,7 @@
 //! What a snapshot by SCIM holds, checked by hand: who and what must be there is written down one by one.
 
 use super::*;
-use crate::sandbox::{Expect, Surface};
+use crate::{Expect, Surface};
 
 fn expect() -> Expect {
     Expect { surface: Surface::Scim, ..Expect::usual("idp", as_of()) }
@@ -173,6 +173,6 @@ fn seeded_worlds_give_both_surfaces_something_to_say_and_leak_nothing() {
         }
         let nested = expected.memberships.iter().any(|row| row["via"] == "directory-group");
         assert_eq!(nested, surface == Surface::Scim);
-        assert!(!format!("{expected:?}").contains(crate::sandbox::CANARY));
+        assert!(!format!("{expected:?}").contains(crate::CANARY));
     }
 }

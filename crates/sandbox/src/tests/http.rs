@@ -1,7 +1,7 @@
 //! The guide's API, path by path.
 
 use super::*;
-use crate::sandbox::Surface;
+use crate::Surface;
 
 const USERS: &str = "/api/public/v3/users";
 

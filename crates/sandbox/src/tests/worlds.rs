@@ -1,7 +1,7 @@
 //! Seeded worlds: the same for the same seed, of any size, with every sort of awkward person.
 
 use super::*;
-use crate::sandbox::CANARY;
+use crate::CANARY;
 use std::collections::BTreeSet;
 
 fn all(world: &World) -> String {

@@ -1,7 +1,7 @@
 //! The rules about accounts and groups beside inactivity, on the guide's API: who must be found is written down here.
 
 use super::*;
-use crate::sandbox::Expect;
+use crate::Expect;
 
 /// A world of these people, ordinary but for what is said of them; ids 1, 2, …; groups 1 (Administrators), 2 (Operators).
 fn of(people: &[Value]) -> World {

@@ -210,5 +210,5 @@ pub fn build(
     })
 }
 
-#[cfg(all(test, feature = "sandbox"))]
+#[cfg(test)]
 mod tests;

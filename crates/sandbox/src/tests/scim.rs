@@ -1,7 +1,7 @@
 //! The SCIM surface, path by path: lists, filters, and what it says of itself.
 
 use super::*;
-use crate::sandbox::Facts;
+use crate::Facts;
 
 const USERS: &str = "/scim/v2/Users";
 const MORE: &str = "urn:bt-rollcall:sandbox:2.0:User";

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Returns whether a group belongs to a directory: reading its members makes the appliance synchronise it.
-pub(in crate::sandbox) fn is_directory_group(dialects: &BTreeSet<Dialect>, group: u64) -> bool {
+pub(crate) fn is_directory_group(dialects: &BTreeSet<Dialect>, group: u64) -> bool {
     dialects.contains(&DirectoryGroups) && group.is_multiple_of(3)
 }
 

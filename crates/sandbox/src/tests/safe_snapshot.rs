@@ -1,7 +1,7 @@
 //! What a snapshot of Password Safe holds, checked by hand: who and what must be there is written down one by one.
 
 use super::*;
-use crate::sandbox::{Expect, Facts, Surface};
+use crate::{Expect, Facts, Surface};
 
 fn expect() -> Expect {
     Expect { surface: Surface::PasswordSafe, ..Expect::usual("safe", as_of()) }

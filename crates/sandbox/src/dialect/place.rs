@@ -4,7 +4,7 @@ use axum::http::Method;
 
 /// Interfaces that share their paths and words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sandbox) enum Family {
+pub(crate) enum Family {
     Guide,
     /// PRA and RS.
     Sra,
@@ -14,7 +14,7 @@ pub(in crate::sandbox) enum Family {
 
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sandbox) enum Kind {
+pub(crate) enum Kind {
     User,
     Group,
     /// A row of a list of members that is no user record.
@@ -26,7 +26,7 @@ pub(in crate::sandbox) enum Kind {
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sandbox) enum What {
+pub(crate) enum What {
     Users,
     User(u64),
     Groups,
@@ -47,14 +47,14 @@ pub(in crate::sandbox) enum What {
 
 /// A place of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sandbox) struct Place {
+pub(crate) struct Place {
     pub(super) family: Family,
     pub(super) what: What,
 }
 
 impl Place {
     /// Returns what a reading request asks for; `None` for a write, and for what belongs to no interface.
-    pub(in crate::sandbox) fn of(method: &Method, path: &str) -> Option<Self> {
+    pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
         if method != Method::GET {
             return None;
         }
@@ -74,7 +74,7 @@ impl Place {
     }
 
     /// Password Safe: returns the group whose members are asked for.
-    pub(in crate::sandbox) fn synchronised(self) -> Option<u64> {
+    pub(crate) fn synchronised(self) -> Option<u64> {
         match (self.family, self.what) {
             (Family::Safe, What::Members(group)) => Some(group),
             _ => None,

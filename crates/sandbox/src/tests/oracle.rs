@@ -1,7 +1,7 @@
 //! The oracle, checked by hand: who must be found is written down here, person by person.
 
 use super::*;
-use crate::sandbox::{Expect, Expected};
+use crate::{Expect, Expected};
 
 /// A world of one person: ordinary but for `changes`; groups 1 (Administrators) and 2 (Operators).
 fn of_one(changes: &Value) -> World {
@@ -30,8 +30,8 @@ fn expected(changes: &Value) -> Expected {
 /// `rule severity age/threshold [groups]` of each finding about the one person.
 fn found(changes: &Value) -> Vec<String> {
     let about_them =
-        |f: &crate::sandbox::ExpectedFinding| (f.subject_kind.as_str(), f.subject_id.as_str()) == ("user", "5");
-    let line = |f: crate::sandbox::ExpectedFinding| {
+        |f: &crate::ExpectedFinding| (f.subject_kind.as_str(), f.subject_id.as_str()) == ("user", "5");
+    let line = |f: crate::ExpectedFinding| {
         assert_eq!(f.status, "new");
         let age = f.age_days.zip(f.threshold_days).map(|(age, days)| format!(" {age}/{days}")).unwrap_or_default();
         let groups = if f.group_ids.is_empty() { String::new() } else { format!(" {}", f.group_ids.join("+")) };
@@ -197,5 +197,5 @@ fn a_seeded_world_gives_each_rule_something_to_find_and_leaks_nothing() {
     }
     let stale = expected.findings.iter().filter(|f| f.rule == "stale-login").count();
     assert!((50..150).contains(&stale), "{stale}");
-    assert!(!format!("{expected:?}").contains(crate::sandbox::CANARY));
+    assert!(!format!("{expected:?}").contains(crate::CANARY));
 }

@@ -15,9 +15,9 @@ const SPARSE: [&str; 4] = ["id", "username", "display_name", "enabled"];
 const TOTAL_HEADER: HeaderName = HeaderName::from_static("x-bt-pagination-total");
 
 /// An answer on its way out.
-pub(in crate::sandbox) struct Answer<'a> {
-    pub(in crate::sandbox) status: &'a mut StatusCode,
-    pub(in crate::sandbox) headers: &'a mut HeaderMap,
+pub(crate) struct Answer<'a> {
+    pub(crate) status: &'a mut StatusCode,
+    pub(crate) headers: &'a mut HeaderMap,
 }
 
 /// The rows of a list, and the object around them where there is one.
@@ -34,7 +34,7 @@ struct Envelope {
 
 impl Answer<'_> {
     /// Returns the body as the dialects write it. `place`: what was read; `None` for a write or a token.
-    pub(in crate::sandbox) fn reworded(&mut self, scene: &Scene<'_>, place: Option<Place>, body: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn reworded(&mut self, scene: &Scene<'_>, place: Option<Place>, body: Vec<u8>) -> Vec<u8> {
         let is_json = self.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
         let mut body = match place {
             Some(place) if is_json && *self.status == StatusCode::OK => self.read(scene, place, body),
