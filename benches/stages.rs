@@ -3,15 +3,15 @@
 //! `cargo bench --bench stages`
 
 use bt_rollcall::model::{
-    Classes, Completeness, Coverage, Group, Harvest, Instant, Inventory, ListKind, ListReport, Pattern, Rule, Severity,
-    SourceIdentity, User,
+    Classes, Completeness, Coverage, Group, Instant, Inventory, ListKind, ListReport, Pattern, Rule, Severity,
+    SourceIdentity, SourceReading, User,
 };
 use bt_rollcall::rules;
 use bt_rollcall::rules::custom::{CustomRule, Expression};
 use bt_rollcall::rules::policy::Policy;
-use bt_rollcall_sandbox::World;
 use bt_rollcall::source::rest_v3::users_of_page;
 use bt_rollcall::table::{About, CsvDialect, Table, Tables};
+use bt_rollcall_sandbox::World;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
 use std::hint::black_box;
@@ -36,7 +36,7 @@ fn decode(pages: &[Vec<u8>]) -> Vec<User> {
     pages.iter().flat_map(|page| users_of_page(page).expect("a page")).collect()
 }
 
-fn harvest(world: &World, users: Vec<User>) -> Harvest {
+fn harvest(world: &World, users: Vec<User>) -> SourceReading {
     let list = |kind, rows: usize| ListReport {
         kind,
         query: String::new(),
@@ -54,7 +54,7 @@ fn harvest(world: &World, users: Vec<User>) -> Harvest {
         group
     };
     let groups: Vec<Group> = world.groups().map(group).collect();
-    Harvest {
+    SourceReading {
         source: SourceIdentity {
             name: "bench".into(),
             kind: "rest-v3".to_owned(),

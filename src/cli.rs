@@ -134,12 +134,12 @@ pub struct RunArgs {
     pub json: bool,
     /// Progress bar on stderr
     #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub progress: Progress,
+    pub progress: ProgressChoice,
 }
 
 /// `--progress`, with a default that `RunArgs` can have too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Progress {
+pub enum ProgressChoice {
     /// On a terminal.
     #[default]
     Auto,

@@ -10,18 +10,18 @@ mod report;
 #[cfg(feature = "sandbox")]
 mod serve;
 
-use crate::cli::{Cli, Command, Global, LogFormat, Progress, When};
+use crate::cli::{Cli, Command, Global, LogFormat, ProgressChoice, When};
 use crate::config::{self, Config, ConfigError};
 use crate::run::Exit;
-use crate::run::watch::{self, Bar, LogSettings};
+use crate::run::observers::{self, LogSettings, ProgressDisplay};
 use clap::CommandFactory;
 use std::io::{self, IsTerminal, Write};
 use tracing::Level;
 
 /// Does what was typed.
 pub fn execute(cli: Cli) -> Exit {
-    let bar = Bar::new(shows_progress(&cli));
-    watch::start_logging(log_settings(&cli.global), &bar);
+    let bar = ProgressDisplay::new(shows_progress(&cli));
+    observers::start_logging(log_settings(&cli.global), &bar);
     match cli.command {
         Command::Run(args) => once::run(&cli.global, &args, &bar),
         #[cfg(feature = "sandbox")]
@@ -55,9 +55,9 @@ fn shows_progress(cli: &Cli) -> bool {
     let terminal = io::stderr().is_terminal() && cli.global.log_format == LogFormat::Text && cli.global.quiet == 0;
     match &cli.command {
         Command::Run(args) => match args.progress {
-            Progress::Auto => terminal,
-            Progress::Always => true,
-            Progress::Never => false,
+            ProgressChoice::Auto => terminal,
+            ProgressChoice::Always => true,
+            ProgressChoice::Never => false,
         },
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => terminal,

@@ -18,8 +18,8 @@ mod syslog;
 mod tests;
 
 pub use exceptions::ExceptionsFile;
-pub use reference::Surroundings;
-pub use section::Problem;
+pub use reference::ReferenceContext;
+pub use section::ConfigProblem;
 
 use crate::model::{Classes, Instant};
 use crate::rules::policy::Policy;
@@ -45,7 +45,7 @@ pub struct Config {
     /// Lock and spool; by default `/var/lib/bt-rollcall`.
     pub state_dir: PathBuf,
     /// Where and what to write.
-    pub output: Output,
+    pub output: OutputSettings,
     /// Thresholds.
     pub policy: Policy,
     /// Special groups and accounts.
@@ -64,7 +64,7 @@ pub struct Config {
 
 /// `[output]`.
 #[derive(Clone, Debug)]
-pub struct Output {
+pub struct OutputSettings {
     /// Snapshots live here; by default `snapshots` below the state folder.
     pub dir: PathBuf,
     /// Write CSV tables.
@@ -87,7 +87,7 @@ pub struct ConfigError {
     /// The file, where there is one.
     pub path: Option<PathBuf>,
     /// At least one.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
 }
 
 impl std::error::Error for ConfigError {}
@@ -114,7 +114,7 @@ pub fn locate(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
              `bt-rollcall demo` needs none",
             USUAL_PLACES.join(" or ")
         );
-        ConfigError { path: None, problems: vec![Problem { key: String::new(), text }] }
+        ConfigError { path: None, problems: vec![ConfigProblem { key: String::new(), text }] }
     })
 }
 
@@ -123,14 +123,14 @@ impl Config {
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let fail = |text: String| ConfigError {
             path: Some(path.to_owned()),
-            problems: vec![Problem { key: String::new(), text }],
+            problems: vec![ConfigProblem { key: String::new(), text }],
         };
         let text = fs::read_to_string(path).map_err(|e| fail(format!("cannot read it: {e}")))?;
         let table: Table = toml::from_str(&text).map_err(|e| fail(not_toml(&text, &e)))?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let problems = Problems::default();
-        let config = understand(&table, &problems, &Surroundings { environment, folder }, path, &text);
+        let config = understand(&table, &problems, &ReferenceContext { environment, folder }, path, &text);
         let problems = problems.into_vec();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { path: Some(path.to_owned()), problems }) }
     }
@@ -142,7 +142,7 @@ impl Config {
     }
 }
 
-fn understand(table: &Table, problems: &Problems, around: &Surroundings<'_>, path: &Path, text: &str) -> Config {
+fn understand(table: &Table, problems: &Problems, around: &ReferenceContext<'_>, path: &Path, text: &str) -> Config {
     let root = Section::new("", table, problems);
     let state_dir = around.path(root.text("state_dir").unwrap_or("/var/lib/bt-rollcall"));
     let output = output::read(root.section("output"), &state_dir, around);

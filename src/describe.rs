@@ -3,14 +3,16 @@
 pub mod parameters;
 
 use crate::config::Config;
-use crate::exceptions::Use;
+use crate::exceptions::ExceptionUse;
 use crate::guard::Suspect;
-use crate::lifecycle::Past;
+use crate::lifecycle::KnownFindings;
 use crate::model::instant_text as instant;
-use crate::model::{Change, Completeness, Finding, Instant, Inventory, Resolved, Roll, Rule, SourceStatus, Verdict};
+use crate::model::{
+    Change, Completeness, Evaluation, Finding, Instant, Inventory, Resolved, Rule, SourceInventory, SourceStatus,
+};
 use crate::rules::policy::Policy;
 use crate::snapshot::manifest::{
-    Base, ConfirmedShrink, Counts, FORMAT_VERSION, FileEntry, Manifest, RuleEntry, SourceEntry, Tool,
+    BaseReference, ConfirmedShrink, Counts, FORMAT_VERSION, FileEntry, Manifest, RuleEntry, SourceEntry, Tool,
 };
 use crate::state;
 use crate::table::CsvDialect;
@@ -28,7 +30,7 @@ pub struct Origin {
 }
 
 /// All that is known of a run before it is published.
-pub struct Facts<'a> {
+pub struct RunDescription<'a> {
     /// The run.
     pub run_id: &'a str,
     /// Its configuration.
@@ -44,17 +46,17 @@ pub struct Facts<'a> {
     /// What was found.
     pub findings: &'a [Finding],
     /// What stood before.
-    pub past: &'a Past,
+    pub past: &'a KnownFindings,
     /// What is kept of findings that are over.
     pub resolved: &'a [Resolved],
     /// What each accepted exception did.
-    pub uses: &'a [Use],
+    pub uses: &'a [ExceptionUse],
     /// What was evaluated.
-    pub verdicts: &'a [Verdict],
+    pub verdicts: &'a [Evaluation],
     /// What changed.
     pub changes: &'a [Change],
     /// The snapshot before this one.
-    pub base: Option<Base>,
+    pub base: Option<BaseReference>,
     /// When its run began.
     pub base_started_at: Option<Instant>,
     /// For people, beside what the sources said.
@@ -65,10 +67,10 @@ pub struct Facts<'a> {
     pub confirmed_shrinks: Vec<ConfirmedShrink>,
 }
 
-impl Facts<'_> {
+impl RunDescription<'_> {
     /// Whether every list of every configured source was proven complete.
     pub fn completeness(&self) -> Completeness {
-        let is_whole = |roll: &Roll| roll.harvest.status() == SourceStatus::Complete;
+        let is_whole = |roll: &SourceInventory| roll.harvest.status() == SourceStatus::Complete;
         if self.inventory.rolls.iter().all(is_whole) { Completeness::Complete } else { Completeness::Partial }
     }
 
@@ -138,8 +140,8 @@ pub fn finish(manifest: &mut Manifest, files: Vec<FileEntry>, guarded_cells: u64
 }
 
 /// The verdicts that a manifest tells, one a source and rule; the error says what this version does not understand.
-pub fn verdicts(manifest: &Manifest, policy: &Policy) -> Result<Vec<Verdict>, String> {
-    let told: Vec<Verdict> = manifest.rules.iter().map(|entry| verdict(entry, policy)).collect::<Result<_, _>>()?;
+pub fn verdicts(manifest: &Manifest, policy: &Policy) -> Result<Vec<Evaluation>, String> {
+    let told: Vec<Evaluation> = manifest.rules.iter().map(|entry| verdict(entry, policy)).collect::<Result<_, _>>()?;
     let custom = policy.custom_rules.iter().map(|custom| custom.rule);
     // A rule of which nothing is told would read as one that had nothing to judge.
     for rule in Rule::ALL.into_iter().chain(custom) {
@@ -152,11 +154,11 @@ pub fn verdicts(manifest: &Manifest, policy: &Policy) -> Result<Vec<Verdict>, St
     Ok(told)
 }
 
-fn verdict(entry: &RuleEntry, policy: &Policy) -> Result<Verdict, String> {
+fn verdict(entry: &RuleEntry, policy: &Policy) -> Result<Evaluation, String> {
     let RuleEntry { source, rule, outcome } = entry;
     let unknown = || format!("rules: {rule:?} of source {source:?} is nothing that this version knows");
     let rule = policy.rule(rule).ok_or_else(unknown)?;
-    Ok(Verdict { source: source.as_str().into(), rule, outcome: outcome.clone() })
+    Ok(Evaluation { source: source.as_str().into(), rule, outcome: outcome.clone() })
 }
 
 #[cfg(test)]
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_verdict_is_read_as_it_was_written_and_one_of_another_version_is_refused() {
-        let written = Verdict { source: "eu".into(), rule: Rule::NoMfa, outcome: crate::model::Outcome::Off };
+        let written = Evaluation { source: "eu".into(), rule: Rule::NoMfa, outcome: crate::model::RuleOutcome::Off };
         let entry = RuleEntry::of(&written);
         assert_eq!(verdict(&entry, &Policy::default()), Ok(written));
         let strange = RuleEntry { rule: "of-tomorrow".to_owned(), ..entry };

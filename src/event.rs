@@ -34,7 +34,7 @@ pub struct RequestRecord {
 /// Something that happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum RunEvent<'a> {
     /// The run took its lock and starts.
     RunStarted {
         /// The run.
@@ -125,13 +125,13 @@ pub enum Event<'a> {
 /// Somebody who is told. Called from the run's one thread; must return at once.
 pub trait Observer: Send + Sync {
     /// Takes one event.
-    fn tell(&self, event: &Event<'_>);
+    fn notify(&self, event: &RunEvent<'_>);
 }
 
 /// Tells nobody; for tests and offline commands.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Nobody;
+pub struct NoObserver;
 
-impl Observer for Nobody {
-    fn tell(&self, _: &Event<'_>) {}
+impl Observer for NoObserver {
+    fn notify(&self, _: &RunEvent<'_>) {}
 }

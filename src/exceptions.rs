@@ -79,7 +79,7 @@ impl Exception {
 
 /// What one entry did in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Use {
+pub struct ExceptionUse {
     /// The entry.
     pub exception: Exception,
     /// Its last day is not over.
@@ -96,14 +96,14 @@ pub struct Use {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applied {
     /// One an entry, in the order of the file.
-    pub uses: Vec<Use>,
+    pub uses: Vec<ExceptionUse>,
     /// Findings of `exception-expired`, as a rule finds them: `new`, without memory.
     pub expired: Vec<Finding>,
 }
 
 /// Marks what is covered. Of several entries in force the first of the file counts.
 pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy, as_of: Instant) -> Applied {
-    let new = |exception: &Exception| Use {
+    let new = |exception: &Exception| ExceptionUse {
         exception: exception.clone(),
         in_force: exception.is_in_force(as_of),
         was_read: true,
@@ -113,7 +113,7 @@ pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy
     let mut applied = Applied { uses: exceptions.iter().map(new).collect(), expired: Vec::new() };
     for finding in findings.iter_mut().filter(|finding| finding.status.stands()) {
         let naming = applied.uses.iter_mut().filter(|it| it.exception.names(finding));
-        let (mut in_force, over): (Vec<&mut Use>, Vec<&mut Use>) = naming.partition(|it| it.in_force);
+        let (mut in_force, over): (Vec<&mut ExceptionUse>, Vec<&mut ExceptionUse>) = naming.partition(|it| it.in_force);
         if let Some((first, others)) = in_force.split_first_mut() {
             first.covers.push(finding.fingerprint);
             for other in others {
@@ -170,7 +170,7 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
     })
 }
 
-impl Use {
+impl ExceptionUse {
     /// What somebody should know of the entry, for people.
     pub fn warnings(&self, as_of: Instant) -> Vec<String> {
         let (name, until) = (self.exception.name(), self.exception.until);
@@ -211,9 +211,9 @@ impl Use {
     }
 
     /// Its entry in the snapshot's `exceptions.json`.
-    pub fn entry(&self) -> Entry {
+    pub fn entry(&self) -> ExceptionRecord {
         let it = self.exception.clone();
-        Entry {
+        ExceptionRecord {
             line: it.line,
             rule: it.rule.as_str().to_owned(),
             subject: it.subject.to_string(),
@@ -230,14 +230,18 @@ impl Use {
     }
 
     /// The other way round. `rule` knows the rules of that run; the error says what is not understood.
-    pub fn of_entry(entry: Entry, rule: impl Fn(&str) -> Option<Rule>, as_of: Instant) -> Result<Self, String> {
+    pub fn of_entry(
+        entry: ExceptionRecord,
+        rule: impl Fn(&str) -> Option<Rule>,
+        as_of: Instant,
+    ) -> Result<Self, String> {
         let unknown =
             |what: &str| format!("the entry of line {}: {what:?} is nothing that this version knows", entry.line);
         let covers = entry.findings.iter().map(|text| Fingerprint::parse(text).ok_or_else(|| unknown(text)));
         let covers = covers.collect::<Result<_, _>>()?;
         let rule = rule(&entry.rule).ok_or_else(|| unknown(&entry.rule))?;
         let subject = Pattern::parse(&entry.subject).map_err(|_| unknown(&entry.subject))?;
-        let Entry { line, source, source_read: was_read, reason, owner, ticket, until, overlaps, .. } = entry;
+        let ExceptionRecord { line, source, source_read: was_read, reason, owner, ticket, until, overlaps, .. } = entry;
         let exception = Exception { line, rule, subject, source, reason, owner, ticket, until };
         Ok(Self { in_force: exception.is_in_force(as_of), exception, was_read, covers, overlaps })
     }
@@ -245,7 +249,7 @@ impl Use {
 
 /// An entry of the snapshot's `exceptions.json`: an exception, and what it did in that run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct ExceptionRecord {
     /// The line of the register on which it begins.
     line: usize,
     rule: String,

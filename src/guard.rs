@@ -2,11 +2,11 @@
 //! and an empty list). Each source is held against its own known rows. Pure.
 
 use crate::model::{
-    Coverage, Harvest, Instant, Inventory, ListKind, ListReport, Roll, SourceName, SourceStatus, VENDOR, instant_text,
-    lists_of_user,
+    Coverage, Instant, Inventory, ListKind, ListReport, SourceInventory, SourceName, SourceReading, SourceStatus,
+    VENDOR, instant_text, lists_of_user,
 };
 use crate::snapshot::manifest::ConfirmedShrink;
-use crate::state::{Advanced, Rows, Since};
+use crate::state::{KnownRows, Since, UnsettledState};
 use std::fmt;
 
 #[cfg(test)]
@@ -34,7 +34,7 @@ pub struct Suspect {
     pub list: ListKind,
     /// Known rows; `None` where the list was never proven complete.
     pub before: Option<u64>,
-    /// Rows now.
+    /// KnownRows now.
     pub now: u64,
     /// Known rows that are not there any more, also where others took their places.
     pub gone: u64,
@@ -66,16 +66,16 @@ impl fmt::Display for Suspect {
 }
 
 /// Every suspicious list. One that failed or drifted removes nothing, and is reported by itself.
-pub fn suspects(state: &Advanced, max_shrink_percent: u8) -> Vec<Suspect> {
+pub fn suspects(state: &UnsettledState, max_shrink_percent: u8) -> Vec<Suspect> {
     let sources = state.inventory.rolls.iter().zip(&state.since);
     let read = sources.filter(|(roll, _)| roll.harvest.status() != SourceStatus::Failed);
     read.flat_map(|(roll, since)| of_source(roll, since, max_shrink_percent)).collect()
 }
 
-fn of_source(roll: &Roll, since: &Since, max_shrink_percent: u8) -> Vec<Suspect> {
+fn of_source(roll: &SourceInventory, since: &Since, max_shrink_percent: u8) -> Vec<Suspect> {
     let harvest = &roll.harvest;
     let of_list = |list: ListKind| {
-        let Rows { known, gone } = since.rows.get(&list).copied().unwrap_or_default();
+        let KnownRows { known, gone } = since.rows.get(&list).copied().unwrap_or_default();
         let was_proven = since.lists.contains(&list);
         let suspect = Suspect {
             source: harvest.source.name.clone(),
@@ -99,8 +99,8 @@ fn of_source(roll: &Roll, since: &Since, max_shrink_percent: u8) -> Vec<Suspect>
     GUARDED.into_iter().filter_map(of_list).collect()
 }
 
-/// Rows of the reading that this list brings.
-fn rows(roll: &Roll, list: ListKind) -> u64 {
+/// KnownRows of the reading that this list brings.
+fn rows(roll: &SourceInventory, list: ListKind) -> u64 {
     let harvest = &roll.harvest;
     let offers = |kind: ListKind| *harvest.coverage(kind) != Coverage::NotOffered;
     let is_of_vendor = |id: &str| id.starts_with(VENDOR) && offers(ListKind::Vendors);
@@ -118,7 +118,7 @@ fn rows(roll: &Roll, list: ListKind) -> u64 {
 
 /// Without groups there are no members to be read, and that is reported by itself. Memberships that the users' own records bring are
 /// no list of members.
-fn is_explained(harvest: &Harvest, list: ListKind) -> bool {
+fn is_explained(harvest: &SourceReading, list: ListKind) -> bool {
     match list {
         ListKind::Members => {
             !harvest.coverage(ListKind::Groups).is_complete() || *harvest.coverage(list) == Coverage::NotOffered
@@ -139,7 +139,7 @@ pub fn is_withdrawn(inventory: &Inventory, suspect: &Suspect) -> bool {
 }
 
 /// Takes a list that is not offered any more as one that failed: what is known of it stays as it was.
-pub fn withdraw(harvest: &mut Harvest, suspect: &Suspect) {
+pub fn withdraw(harvest: &mut SourceReading, suspect: &Suspect) {
     let Suspect { source, list, gone, .. } = suspect;
     let error = format!(
         "no longer offered; {gone} known rows stay as they were until --allow-shrink {source} confirms that they are gone"
@@ -149,7 +149,7 @@ pub fn withdraw(harvest: &mut Harvest, suspect: &Suspect) {
 }
 
 /// Takes a list that is not offered any more as read and empty: somebody confirmed that its rows are gone.
-pub fn confirm_gone(harvest: &mut Harvest, list: ListKind, proof: String) {
+pub fn confirm_gone(harvest: &mut SourceReading, list: ListKind, proof: String) {
     if *harvest.coverage(list) == Coverage::NotOffered {
         harvest.lists.retain(|report| report.kind != list);
         harvest.lists.push(ListReport::unasked(list, Coverage::Complete { proof }));
@@ -172,7 +172,7 @@ impl Suspect {
     }
 
     /// There is nothing where there should be something, and nobody has confirmed that before.
-    fn is_empty_without_reason(&self, roll: &Roll) -> bool {
+    fn is_empty_without_reason(&self, roll: &SourceInventory) -> bool {
         if self.now > 0 || self.before == Some(0) {
             return false;
         }

@@ -4,11 +4,11 @@
 //! `resolved` is said only of a subject that was *seen* to be fine, or that is provably gone. Everything else that stood before
 //! stands on, with its old evidence and its old `last_seen`: nothing vanishes silently.
 
-mod sight;
+mod visibility;
 #[cfg(test)]
 mod tests;
 
-pub use sight::{Now, Sight};
+pub use visibility::{CurrentRun, Visibility};
 
 use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Resolved, Rule, SourceName, SubjectKind, UserId};
 use ahash::{AHashMap, AHashSet};
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 /// What the snapshot before says of findings.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
+pub struct KnownFindings {
     /// Those that stand in it.
     pub standing: AHashMap<Fingerprint, Finding>,
     /// What is kept of those that are over.
@@ -28,7 +28,7 @@ pub struct Past {
 
 /// What became of all findings.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Lived {
+pub struct LifecycleUpdate {
     /// Sorted as the judgement sorts them; none is excepted yet.
     pub findings: Vec<Finding>,
     /// How many are told no longer because nobody wants to know, by the reason in words.
@@ -36,8 +36,13 @@ pub struct Lived {
 }
 
 /// Joins what was found now with what stood before, for the rules that `of` names.
-pub fn live(found: Vec<Finding>, past: &Past, of: impl Fn(Rule) -> bool, sight: impl Fn(&Finding) -> Sight) -> Lived {
-    let mut lived = Lived::default();
+pub fn live(
+    found: Vec<Finding>,
+    past: &KnownFindings,
+    of: impl Fn(Rule) -> bool,
+    sight: impl Fn(&Finding) -> Visibility,
+) -> LifecycleUpdate {
+    let mut lived = LifecycleUpdate::default();
     let mut before: AHashMap<&Fingerprint, &Finding> = past.standing.iter().filter(|(_, f)| of(f.rule)).collect();
     for mut finding in found {
         let stood = before.remove(&finding.fingerprint);
@@ -47,9 +52,9 @@ pub fn live(found: Vec<Finding>, past: &Past, of: impl Fn(Rule) -> bool, sight: 
     }
     for earlier in before.into_values() {
         let status = match sight(earlier) {
-            Sight::Fine | Sight::Gone => FindingStatus::Resolved,
-            Sight::Unknown => FindingStatus::Open,
-            Sight::SetAside(why) => {
+            Visibility::Fine | Visibility::Gone => FindingStatus::Resolved,
+            Visibility::Unknown => FindingStatus::Open,
+            Visibility::SetAside(why) => {
                 *lived.set_aside.entry(why).or_insert(0) += 1;
                 continue;
             }
@@ -62,7 +67,7 @@ pub fn live(found: Vec<Finding>, past: &Past, of: impl Fn(Rule) -> bool, sight: 
 
 /// Keeps severities that stood, where a source was not read completely: severity depends on privilege and on the kind of account,
 /// which lists of their own show. A finding is no less grave because one of them failed.
-pub fn keep_severities(found: &mut [Finding], past: &Past, is_complete: impl Fn(&SourceName) -> bool) {
+pub fn keep_severities(found: &mut [Finding], past: &KnownFindings, is_complete: impl Fn(&SourceName) -> bool) {
     for finding in found.iter_mut().filter(|finding| finding.subject.kind != SubjectKind::Source) {
         let stood = past.standing.get(&finding.fingerprint).map(|earlier| earlier.severity);
         if let Some(stood) = stood.filter(|stood| *stood > finding.severity && !is_complete(&finding.source)) {
@@ -119,7 +124,7 @@ pub enum Transition {
     Resolved,
 }
 
-impl Past {
+impl KnownFindings {
     /// Forgets what is said of a source.
     pub fn forget(&mut self, source: &SourceName) -> usize {
         let before = self.standing.len();

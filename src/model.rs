@@ -11,7 +11,7 @@ mod change;
 mod evidence;
 mod extra;
 mod finding;
-mod harvest;
+mod reading;
 mod id;
 mod join;
 mod known;
@@ -21,15 +21,15 @@ pub use change::{Change, ChangeKind, ChangedGroup};
 pub use evidence::{Absence, Evidence};
 pub use extra::{Extra, hides_secret, is_credential, is_secret, without_secrets, without_texts};
 pub use finding::{
-    Finding, FindingStatus, Fingerprint, Outcome, Resolved, Rule, Severity, Subject, SubjectKind, Verdict,
+    Evaluation, Finding, FindingStatus, Fingerprint, Resolved, Rule, RuleOutcome, Severity, Subject, SubjectKind,
 };
-pub use harvest::{
-    API_ACCOUNT, Completeness, Coverage, Harvest, ListKind, ListReport, OddValue, Outside, OutsideMember,
-    SourceIdentity, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
+pub use reading::{
+    API_ACCOUNT, Completeness, Coverage, ListKind, ListReport, OddValue, Outside, OutsideMember, SourceIdentity,
+    SourceReading, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
 };
 pub use id::{GroupId, SourceName, UserId, compare_ids};
-pub use join::{Inventory, Member, Membership, Roll};
-pub use known::{Known, Pair, Seen, Who};
+pub use join::{Inventory, Member, Membership, SourceInventory};
+pub use known::{KnownSource, MemberIdentity, Pair, SeenInterval};
 pub use pattern::{Classes, Pattern};
 
 /// One UTC instant, kept to the microsecond.
@@ -81,7 +81,7 @@ impl LastLogin {
 
 /// Any other date that a source may or may not tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ReportedDate {
     /// The instant, converted to UTC.
     At(Instant),
     /// Absent or null.
@@ -90,7 +90,7 @@ pub enum Told {
     Unreadable(Box<str>),
 }
 
-impl Told {
+impl ReportedDate {
     /// The instant, where there is one.
     pub fn at(&self) -> Option<Instant> {
         match self {
@@ -159,7 +159,7 @@ pub struct User {
     /// Last successful login.
     pub last_login: LastLogin,
     /// Creation.
-    pub created_at: Told,
+    pub created_at: ReportedDate,
     /// Language.
     pub locale: Option<Arc<str>>,
     /// Administrator of the product, where told.
@@ -167,7 +167,7 @@ pub struct User {
     /// Second factor present, where told.
     pub mfa: Option<bool>,
     /// End of the account's validity, where told.
-    pub expires_at: Told,
+    pub expires_at: ReportedDate,
     /// What the last login was made by, where it is told beside the account's type: `SAML`, …
     pub signs_in_by: Option<Arc<str>>,
     /// Where the account's password is checked, inferred from other fields; only where the product reports no `account_type`.
@@ -189,7 +189,7 @@ pub struct User {
     /// The run that saw it enabled where it was disabled before; until it signs in or is disabled again.
     pub enabled_since: Option<Instant>,
     /// The runs that saw it first and read it last; `None` before it was held against what is known.
-    pub seen: Option<Seen>,
+    pub seen: Option<SeenInterval>,
     /// Every other field that the source gave.
     pub extra: Option<Extra>,
 }
@@ -287,11 +287,11 @@ impl User {
             groups_known: false,
             public_key: None,
             last_login: LastLogin::NotReported,
-            created_at: Told::Not,
+            created_at: ReportedDate::Not,
             locale: None,
             is_admin: None,
             mfa: None,
-            expires_at: Told::Not,
+            expires_at: ReportedDate::Not,
             signs_in_by: None,
             inferred: None,
             passkeys: None,
@@ -380,7 +380,7 @@ pub struct Group {
     /// The newest run that knew every member; `None`: none did, or it was not held against what is known.
     pub members_confirmed: Option<Instant>,
     /// The runs that saw it first and read it last; `None` before it was held against what is known.
-    pub seen: Option<Seen>,
+    pub seen: Option<SeenInterval>,
     /// Every other field that the source gave.
     pub extra: Option<Extra>,
 }

@@ -1,14 +1,14 @@
 //! The report of a run: of one that is about to be published, and of a published snapshot again, from that snapshot alone.
 //! The second is the first, byte for byte, where the same version renders it.
 
-use crate::describe::{self, Facts, parameters};
-use crate::exceptions::{Entry, Use};
-use crate::model::{Change, ChangedGroup, Finding, GroupId, Instant, Inventory, SourceName, Verdict};
+use crate::describe::{self, RunDescription, parameters};
+use crate::exceptions::{ExceptionRecord, ExceptionUse};
+use crate::model::{Change, ChangedGroup, Evaluation, Finding, GroupId, Instant, Inventory, SourceName};
 use crate::report::{self, RuleInfo};
 use crate::rules;
 use crate::rules::policy::Policy;
 use crate::snapshot::SnapshotError;
-use crate::snapshot::load::{Archive, PastFinding};
+use crate::snapshot::load::{Archive, KnownFinding};
 use crate::snapshot::manifest::Manifest;
 
 /// Its file.
@@ -17,7 +17,7 @@ pub const FILE: &str = "report.html";
 pub const EXCEPTIONS: &str = "exceptions.json";
 
 /// Of a run; its manifest lists every file but the page. The error says what is wrong.
-pub fn of_run(facts: &Facts<'_>, manifest: &Manifest) -> Result<String, String> {
+pub fn of_run(facts: &RunDescription<'_>, manifest: &Manifest) -> Result<String, String> {
     let policy = &facts.config.policy;
     let view = report::View::of(&report::Input {
         manifest,
@@ -35,7 +35,7 @@ pub fn of_run(facts: &Facts<'_>, manifest: &Manifest) -> Result<String, String> 
 
 /// Of a published snapshot. Opens nothing but its files.
 pub fn of_snapshot(archive: &Archive) -> Result<String, SnapshotError> {
-    let reread = Reread::read(archive)?;
+    let reread = LoadedSnapshot::read(archive)?;
     let view = report::View::of(&report::Input {
         manifest: &reread.manifest,
         inventory: &reread.inventory,
@@ -51,19 +51,19 @@ pub fn of_snapshot(archive: &Archive) -> Result<String, SnapshotError> {
 }
 
 /// What a snapshot holds, as the run knew it.
-struct Reread {
+struct LoadedSnapshot {
     /// Without the page.
     manifest: Manifest,
     policy: Policy,
     as_of: Instant,
     inventory: Inventory,
     findings: Vec<Finding>,
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<Evaluation>,
     changes: Vec<Change>,
-    exceptions: Option<Vec<Use>>,
+    exceptions: Option<Vec<ExceptionUse>>,
 }
 
-impl Reread {
+impl LoadedSnapshot {
     fn read(archive: &Archive) -> Result<Self, SnapshotError> {
         let of_manifest = |reason| archive.strange("manifest.json")(reason);
         let mut manifest = archive.manifest.clone();
@@ -86,7 +86,7 @@ pub fn group(inventory: &Inventory, source: &SourceName, id: &GroupId) -> Option
 }
 
 fn findings(archive: &Archive, policy: &Policy) -> Result<Vec<Finding>, SnapshotError> {
-    let known = |past: PastFinding| {
+    let known = |past: KnownFinding| {
         let told = format!("rule {:?} or status {:?} is nothing that this version knows", past.rule, past.status);
         let rule = policy.rule(&past.rule);
         let finding = rule.and_then(|rule| {
@@ -99,10 +99,10 @@ fn findings(archive: &Archive, policy: &Policy) -> Result<Vec<Finding>, Snapshot
 }
 
 /// `None` where no register was configured.
-fn exceptions(archive: &Archive, policy: &Policy, as_of: Instant) -> Result<Option<Vec<Use>>, SnapshotError> {
+fn exceptions(archive: &Archive, policy: &Policy, as_of: Instant) -> Result<Option<Vec<ExceptionUse>>, SnapshotError> {
     let Some(text) = archive.text(EXCEPTIONS)? else { return Ok(None) };
-    let entries: Result<Vec<Entry>, String> = serde_json::from_str(&text).map_err(|error| error.to_string());
-    let of_entry = |entry| Use::of_entry(entry, |id| policy.rule(id), as_of);
+    let entries: Result<Vec<ExceptionRecord>, String> = serde_json::from_str(&text).map_err(|error| error.to_string());
+    let of_entry = |entry| ExceptionUse::of_entry(entry, |id| policy.rule(id), as_of);
     let uses = entries.and_then(|entries| entries.into_iter().map(of_entry).collect());
     uses.map(Some).map_err(archive.strange(EXCEPTIONS))
 }

@@ -4,8 +4,8 @@
 //! size of tenant); [`html::render`] decides how it looks. Text from outside enters a view only as [`Shown`].
 //! Knows nothing of how rules judge or how a source is read: it tells what manifest, verdicts and findings say.
 
-use crate::exceptions::Use;
-use crate::model::{Change, Finding, Instant, Inventory, ListKind, Rule, Verdict};
+use crate::exceptions::ExceptionUse;
+use crate::model::{Change, Evaluation, Finding, Instant, Inventory, ListKind, Rule};
 use crate::rules;
 use crate::rules::policy::{Override, Policy};
 use crate::snapshot::manifest::Manifest;
@@ -19,7 +19,7 @@ mod excepted;
 pub mod html;
 mod inactivity;
 mod index;
-mod judged;
+mod rule_results;
 mod method;
 mod people;
 mod status;
@@ -33,17 +33,17 @@ mod tests;
 
 pub use accounts::{PrivilegedGroup, PrivilegedGroups, TypeRow};
 pub use changes::{ChangeCount, ChangeRow, Changes};
-pub use chart::{Bar, Chart, Grid, Mark};
-pub use controls::{ControlRow, Framework};
+pub use chart::{Chart, ChartBar, Grid, Mark};
+pub use controls::{ControlRow, FrameworkControls};
 pub use excepted::ExceptionRow;
 pub use inactivity::{Bin, Inactivity};
-pub use judged::{Gap, RuleResult, Segment, Standing};
-pub use method::{FileRow, ListRow, Method, Parameter, SourceRow};
-pub use people::{People, Person, PersonAccount, PersonIn};
+pub use rule_results::{BarSegment, Gap, RuleStanding, RuleSummary};
+pub use method::{FileRow, ListReading, Method, Parameter, SourceRow};
+pub use people::{PeopleSection, Person, PersonAccount, PersonIn};
 pub use status::{Grade, ListLine, SourceLine, Status};
 pub use text::{Shown, thousands};
 pub use tiles::Tile;
-pub use top::{Basis, TopRow};
+pub use top::{AgeStart, TopRow};
 pub use unchecked::Unchecked;
 
 use index::Index;
@@ -106,7 +106,7 @@ pub struct Input<'a> {
     /// What was found.
     pub findings: &'a [Finding],
     /// What each rule was judged over.
-    pub verdicts: &'a [Verdict],
+    pub verdicts: &'a [Evaluation],
     /// What changed since the snapshot before.
     pub changes: &'a [Change],
     /// Thresholds.
@@ -116,7 +116,7 @@ pub struct Input<'a> {
     /// The rules in the order of the report.
     pub catalogue: &'a [RuleInfo],
     /// What each accepted exception did; `None` where no register of them is configured.
-    pub exceptions: Option<&'a [Use]>,
+    pub exceptions: Option<&'a [ExceptionUse]>,
 }
 
 /// A list cut to what fits on a page, and how many rows were left out.
@@ -173,7 +173,7 @@ pub struct View {
     /// The figures at the top.
     pub tiles: Vec<Tile>,
     /// How each rule went, in the order of the catalogue.
-    pub rules: Vec<RuleResult>,
+    pub rules: Vec<RuleSummary>,
     /// Sources whose list of users is not proven complete: rules judged only the accounts that came.
     pub unproven_users: Vec<Shown>,
     /// The findings to look at first.
@@ -185,11 +185,11 @@ pub struct View {
     /// What changed since the snapshot before.
     pub changes: Changes,
     /// Who has accounts in more than one source; `None` where there are no two.
-    pub people: Option<People>,
+    pub people: Option<PeopleSection>,
     /// Accounts by type and source.
     pub types: Bounded<TypeRow>,
     /// The controls of the selected frameworks.
-    pub controls: Vec<Framework>,
+    pub controls: Vec<FrameworkControls>,
     /// Accepted exceptions; `None` where no register of them is configured.
     pub exceptions: Option<Bounded<ExceptionRow>>,
     /// How all of it was made.
@@ -204,7 +204,7 @@ impl View {
     /// Projects a run.
     pub fn of(input: &Input<'_>) -> Self {
         let index = Index::of(input);
-        let rules = judged::results(&index);
+        let rules = rule_results::results(&index);
         Self {
             status: Status::of(&index),
             tiles: tiles::of(&index),
@@ -213,7 +213,7 @@ impl View {
             inactivity: Inactivity::of(&index),
             groups: PrivilegedGroups::of(&index),
             changes: Changes::of(&index),
-            people: People::of(&index),
+            people: PeopleSection::of(&index),
             types: accounts::types(&index),
             controls: controls::matrix(&index, &rules),
             exceptions: excepted::rows(&index),
@@ -225,7 +225,7 @@ impl View {
     }
 
     /// Rules that came to this standing.
-    pub fn standing(&self, standing: Standing) -> Vec<&RuleResult> {
+    pub fn standing(&self, standing: RuleStanding) -> Vec<&RuleSummary> {
         self.rules.iter().filter(|rule| rule.standing == standing).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Judging: inventory + policy + instant -> findings and verdicts. Pure.
 //!
-//! A rule that cannot be judged says so ([`Outcome::Undetermined`]); it never reads as "no findings". Absence of evidence is
+//! A rule that cannot be judged says so ([`RuleOutcome::Undetermined`]); it never reads as "no findings". Absence of evidence is
 //! never evidence of absence: rules that argue from a missing group or membership need the whole list.
 
 mod catalogue;
@@ -19,35 +19,35 @@ mod staleness;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Coverage as ControlCoverage, Entry, action_of, catalogue, controls_of, coverage, entry};
-pub use gaps::{CUSTOM_RULES, Gaps};
+pub use catalogue::{ControlCoverage, RuleDefinition, action_of, catalogue, controls_of, coverage, entry};
+pub use gaps::{CUSTOM_RULES, UnknownData};
 
 use crate::model::instant_text as instant;
 use crate::model::{
-    Blocked, Change, Coverage, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin, ListKind, Outcome,
-    Roll, Rule, Severity, SourceIdentity, Subject, SubjectKind, User, Verdict,
+    Blocked, Change, Coverage, Evaluation, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin,
+    ListKind, Rule, RuleOutcome, Severity, SourceIdentity, SourceInventory, Subject, SubjectKind, User,
 };
 use crate::state::Since;
 use policy::{Override, Policy};
 use serde_json::{Map, Value};
-use since::Happened;
+use since::SinceBaseline;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// All that came of judging.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
+pub struct EvaluationOutput {
     /// Sorted by (source, rule id, subject kind, subject id).
     pub findings: Vec<Finding>,
     /// One a source and rule: sources by name, rules in the order of [`Rule::ALL`], then those of the configuration.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<Evaluation>,
     /// For which subjects which rule could not be judged; one entry a source, in the order of the inventory.
-    pub gaps: Vec<Gaps>,
+    pub gaps: Vec<UnknownData>,
 }
 
 /// What is known of the time before a run.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Before<'a> {
+pub struct RuleHistory<'a> {
     /// The run before.
     pub base_run: Option<&'a str>,
     /// What changed since then.
@@ -57,26 +57,31 @@ pub struct Before<'a> {
 }
 
 /// Judges everything, as a first run does: nothing is known of the time before.
-pub fn judge(inventory: &Inventory, policy: &Policy, as_of: Instant) -> Judgement {
-    judge_after(Before::default(), inventory, policy, as_of)
+pub fn judge(inventory: &Inventory, policy: &Policy, as_of: Instant) -> EvaluationOutput {
+    judge_after(RuleHistory::default(), inventory, policy, as_of)
 }
 
 /// Judges everything.
-pub fn judge_after(before: Before<'_>, inventory: &Inventory, policy: &Policy, as_of: Instant) -> Judgement {
+pub fn judge_after(
+    before: RuleHistory<'_>,
+    inventory: &Inventory,
+    policy: &Policy,
+    as_of: Instant,
+) -> EvaluationOutput {
     let controls: BTreeMap<Rule, Arc<[&'static str]>> =
         Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
-    let panel = custom::Panel::of(policy);
-    let mut judgement = Judgement { findings: Vec::new(), verdicts: Vec::new(), gaps: Vec::new() };
+    let panel = custom::CustomRules::of(policy);
+    let mut judgement = EvaluationOutput { findings: Vec::new(), verdicts: Vec::new(), gaps: Vec::new() };
     for (at, roll) in inventory.rolls.iter().enumerate() {
-        let happened = Happened::of(before, at, roll);
-        Bench::new(roll, policy, as_of, happened, &controls).judge(&panel, &mut judgement);
+        let happened = SinceBaseline::of(before, at, roll);
+        RuleContext::new(roll, policy, as_of, happened, &controls).judge(&panel, &mut judgement);
     }
     judgement
 }
 
 /// What is known of one source before any of its users is looked at.
-struct Bench<'a> {
-    roll: &'a Roll,
+struct RuleContext<'a> {
+    roll: &'a SourceInventory,
     policy: &'a Policy,
     as_of: Instant,
     controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
@@ -87,24 +92,24 @@ struct Bench<'a> {
     /// What the users tell taken together.
     identities: identity::Identities<'a>,
     /// What happened since the run before, or why that is not known.
-    happened: Result<Happened<'a>, String>,
+    happened: Result<SinceBaseline<'a>, String>,
     /// The rules of the configuration.
     custom: Arc<[Rule]>,
     /// By the place of the rule, as [`gaps::place`] tells it.
-    tally: Vec<Tally>,
-    gaps: Gaps,
+    tally: Vec<RuleCounts>,
+    gaps: UnknownData,
     findings: Vec<Finding>,
 }
 
 /// Over how many subjects a rule ran.
 #[derive(Clone, Copy, Default)]
-struct Tally {
+struct RuleCounts {
     subjects: u64,
     undetermined: u64,
 }
 
 /// What a rule says of a subject, before it becomes a finding.
-struct Remark {
+struct RuleRemark {
     rule: Rule,
     severity: Severity,
     title: String,
@@ -112,7 +117,7 @@ struct Remark {
 }
 
 /// What a rule makes of one user.
-enum Look {
+enum RuleResult {
     /// The rule is not about such users.
     NotASubject,
     /// Fine.
@@ -120,15 +125,15 @@ enum Look {
     /// The data does not suffice.
     Undetermined,
     /// A finding.
-    Remark(Remark),
+    RuleRemark(RuleRemark),
 }
 
-impl<'a> Bench<'a> {
+impl<'a> RuleContext<'a> {
     fn new(
-        roll: &'a Roll,
+        roll: &'a SourceInventory,
         policy: &'a Policy,
         as_of: Instant,
-        happened: Result<Happened<'a>, String>,
+        happened: Result<SinceBaseline<'a>, String>,
         controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
     ) -> Self {
         let custom: Arc<[Rule]> = policy.custom_rules.iter().map(|custom| custom.rule).collect();
@@ -142,15 +147,15 @@ impl<'a> Bench<'a> {
             tells_logins: roll.harvest.users.is_empty() || roll.harvest.users.iter().any(told),
             identities: identity::Identities::of(&roll.harvest.users, as_of),
             happened,
-            tally: vec![Tally::default(); Rule::ALL.len() + custom.len()],
-            gaps: Gaps::over(&roll.harvest, Arc::clone(&custom)),
+            tally: vec![RuleCounts::default(); Rule::ALL.len() + custom.len()],
+            gaps: UnknownData::over(&roll.harvest, Arc::clone(&custom)),
             custom,
             findings: Vec::new(),
         }
     }
 
-    fn judge(mut self, panel: &custom::Panel<'_>, into: &mut Judgement) {
-        let around = custom::Surroundings::of(self.roll, self.as_of);
+    fn judge(mut self, panel: &custom::CustomRules<'_>, into: &mut EvaluationOutput) {
+        let around = custom::SourceContext::of(self.roll, self.as_of);
         for (at, user) in self.roll.harvest.users.iter().enumerate() {
             self.look_at(at, user);
             for (rule, look) in panel.look_at(&around, user) {
@@ -192,31 +197,31 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn note(&mut self, at: usize, user: &User, rule: Rule, look: Look) {
+    fn note(&mut self, at: usize, user: &User, rule: Rule, look: RuleResult) {
         let tally = match look {
-            Look::NotASubject => return,
-            Look::Fine => Tally { subjects: 1, undetermined: 0 },
-            Look::Undetermined => {
+            RuleResult::NotASubject => return,
+            RuleResult::Fine => RuleCounts { subjects: 1, undetermined: 0 },
+            RuleResult::Undetermined => {
                 self.gaps.of_user(at, rule);
-                Tally { subjects: 1, undetermined: 1 }
+                RuleCounts { subjects: 1, undetermined: 1 }
             }
-            Look::Remark(remark) => {
+            RuleResult::RuleRemark(remark) => {
                 self.find(remark, subject(user));
-                Tally { subjects: 1, undetermined: 0 }
+                RuleCounts { subjects: 1, undetermined: 0 }
             }
         };
         self.count(rule, tally);
     }
 
-    fn count(&mut self, rule: Rule, more: Tally) {
+    fn count(&mut self, rule: Rule, more: RuleCounts) {
         if let Some(tally) = gaps::place(rule, &self.custom).and_then(|place| self.tally.get_mut(place)) {
             tally.subjects += more.subjects;
             tally.undetermined += more.undetermined;
         }
     }
 
-    fn find(&mut self, remark: Remark, subject: Subject) {
-        let Remark { rule, severity, title, evidence } = remark;
+    fn find(&mut self, remark: RuleRemark, subject: Subject) {
+        let RuleRemark { rule, severity, title, evidence } = remark;
         if self.cannot_judge(rule).is_some() {
             return;
         }
@@ -287,17 +292,17 @@ impl<'a> Bench<'a> {
         "the source does not report last logins".to_owned()
     }
 
-    fn verdict(&self, rule: Rule) -> Verdict {
+    fn verdict(&self, rule: Rule) -> Evaluation {
         let outcome = if self.policy.rules.get(&rule) == Some(&Override::Off) {
-            Outcome::Off
+            RuleOutcome::Off
         } else if let Some(why) = self.cannot_judge(rule) {
-            Outcome::Undetermined { why }
+            RuleOutcome::Undetermined { why }
         } else {
             let place = gaps::place(rule, &self.custom);
-            let Tally { subjects, undetermined } = place.map(|place| self.tally[place]).unwrap_or_default();
-            Outcome::Judged { subjects, undetermined }
+            let RuleCounts { subjects, undetermined } = place.map(|place| self.tally[place]).unwrap_or_default();
+            RuleOutcome::Judged { subjects, undetermined }
         };
-        Verdict { source: self.roll.harvest.source.name.clone(), rule, outcome }
+        Evaluation { source: self.roll.harvest.source.name.clone(), rule, outcome }
     }
 
     /// What keeps an account from signing in at the instant of judging, beside `enabled`.

@@ -23,28 +23,28 @@ mod exit;
 mod metrics;
 mod published;
 pub mod stop;
-mod tell;
+mod notify;
 mod unevaluated;
-pub mod watch;
+pub mod observers;
 
 pub use crate::describe::Origin;
 pub use ending::{DestinationEnding, Ending};
 pub use exit::Exit;
-pub use tell::{drain, sender};
+pub use notify::{drain, sender};
 
-use crate::config::{Config, ConfigError, Problem};
-use crate::describe::Facts;
-use crate::event::{Event, Observer};
+use crate::config::{Config, ConfigError, ConfigProblem};
+use crate::describe::RunDescription;
+use crate::event::{Observer, RunEvent};
 use crate::guard::Suspect;
 use crate::model::{Instant, Inventory, Severity, SourceName};
-use crate::snapshot::retention::{self, Plan, Terms};
+use crate::snapshot::retention::{self, RetentionPlan, Terms};
 use crate::snapshot::{self, LockedStore, SnapshotError, Store};
 use crate::source::SourceSettings;
 use crate::syslog::spool::{self, Spool, SpoolError};
-use advanced::{Advanced, Base};
+use advanced::{Advanced, Baseline};
 use chrono::{SubsecRound, Utc};
 use collected::CollectError;
-use ending::{Accepted, Outcome};
+use ending::{Accepted, RunOutcome};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl<'a> Order<'a> {
         let configured: Vec<&str> = self.config.sources.iter().map(|source| source.identity.name.as_str()).collect();
         if let Some(unknown) = names.iter().find(|name| !configured.contains(&name.as_str())) {
             let text = format!("there is no source {unknown:?}; the configuration has {}", configured.join(", "));
-            let problem = Problem { key: key.to_owned(), text };
+            let problem = ConfigProblem { key: key.to_owned(), text };
             return Err(ConfigError { path: Some(self.config.path.clone()), problems: vec![problem] });
         }
         Ok(names.iter().map(|name| SourceName::from(name.as_str())).collect())
@@ -224,9 +224,9 @@ pub fn run(order: &Order<'_>, observer: &Arc<dyn Observer>, stop: &Stop) -> Endi
 
 impl Run<'_> {
     /// Everything but publishing and sending; takes no lock and writes nothing.
-    fn rehearse(&self) -> Outcome {
+    fn rehearse(&self) -> RunOutcome {
         let store = Store::new(&self.order.config.output.dir);
-        let mut outcome = Outcome::default();
+        let mut outcome = RunOutcome::default();
         outcome.result = self.base(&store).and_then(|base| {
             let advanced = self.advance(self.observer, base.as_ref(), &mut outcome.sources)?;
             Ok(Accepted::of(&self.accept(&advanced.evaluate(self, base.as_ref())?, base.as_ref())))
@@ -234,8 +234,8 @@ impl Run<'_> {
         outcome
     }
 
-    fn perform(&mut self) -> Outcome {
-        let mut outcome = Outcome::default();
+    fn perform(&mut self) -> RunOutcome {
+        let mut outcome = RunOutcome::default();
         match self.begin() {
             Ok((store, spool)) => self.publish_and_send(&store, &spool, &mut outcome),
             Err(error) => outcome.result = Err(error),
@@ -248,7 +248,7 @@ impl Run<'_> {
         let config = self.order.config;
         let store = Store::new(&config.output.dir).lock(&config.state_dir)?;
         self.run_id = store.settle_run_id(std::mem::take(&mut self.run_id))?;
-        self.observer.tell(&Event::RunStarted { run_id: &self.run_id });
+        self.observer.notify(&RunEvent::RunStarted { run_id: &self.run_id });
         for left_over in store.clean_leftovers()? {
             self.note(format!("{left_over}: left behind by a run that was killed; removed"));
         }
@@ -257,7 +257,7 @@ impl Run<'_> {
         Ok((store, spool))
     }
 
-    fn publish_and_send(&self, store: &LockedStore, spool: &Spool, outcome: &mut Outcome) {
+    fn publish_and_send(&self, store: &LockedStore, spool: &Spool, outcome: &mut RunOutcome) {
         outcome.result =
             self.base(store).and_then(|base| self.publish(store, spool, base.as_ref(), &mut outcome.sources));
         match &mut outcome.result {
@@ -276,13 +276,13 @@ impl Run<'_> {
         &self,
         store: &LockedStore,
         spool: &Spool,
-        base: Option<&Base>,
+        base: Option<&Baseline>,
         sources: &mut Vec<snapshot::manifest::SourceEntry>,
     ) -> Result<Accepted, RunError> {
         let staging = store.stage(&self.run_id)?;
         let pages = Arc::new(staging.pages_log()?);
         let audience: Arc<dyn Observer> =
-            Arc::new(watch::Audience(vec![Arc::clone(self.observer), Arc::clone(&pages) as Arc<dyn Observer>]));
+            Arc::new(observers::Observers(vec![Arc::clone(self.observer), Arc::clone(&pages) as Arc<dyn Observer>]));
         let advanced = self.advance(&audience, base, sources)?;
         let evaluated = advanced.evaluate(self, base)?;
         let facts = self.accept(&evaluated, base);
@@ -294,7 +294,7 @@ impl Run<'_> {
     fn advance(
         &self,
         observer: &Arc<dyn Observer>,
-        base: Option<&Base>,
+        base: Option<&Baseline>,
         sources: &mut Vec<snapshot::manifest::SourceEntry>,
     ) -> Result<Advanced, RunError> {
         let inventory = self.collect(observer)?;
@@ -307,7 +307,7 @@ impl Run<'_> {
     }
 
     /// Puts the facts together.
-    fn accept<'f>(&'f self, evaluated: &'f evaluated::Evaluated, base: Option<&'f Base>) -> Facts<'f> {
+    fn accept<'f>(&'f self, evaluated: &'f evaluated::Evaluated, base: Option<&'f Baseline>) -> RunDescription<'f> {
         for text in skews(&evaluated.inventory) {
             self.note(text);
         }
@@ -316,7 +316,7 @@ impl Run<'_> {
             let names = omitted.join(", ");
             self.note(format!("only some of the configured sources were read (--source); left out: {names}"));
         }
-        Facts {
+        RunDescription {
             run_id: &self.run_id,
             config: self.order.config,
             origin: &self.origin,
@@ -329,7 +329,7 @@ impl Run<'_> {
             uses: &evaluated.uses,
             verdicts: &evaluated.verdicts,
             changes: &evaluated.changes,
-            base: base.map(Base::link),
+            base: base.map(Baseline::link),
             base_started_at: base.and_then(|base| snapshot::started_at(base.run_id())),
             warnings: self.notes.borrow().clone(),
             suspects: &evaluated.suspects,
@@ -343,7 +343,7 @@ impl Run<'_> {
     }
 
     fn note(&self, text: String) {
-        self.observer.tell(&Event::Warning { source: None, text: &text });
+        self.observer.notify(&RunEvent::Warning { source: None, text: &text });
         self.notes.borrow_mut().push(text);
     }
 
@@ -367,7 +367,7 @@ impl Run<'_> {
         let text = metrics::render(ending, last_complete);
         if let Err(error) = snapshot::replace_file(path, text.as_bytes(), snapshot::Readers::All) {
             let text = format!("failed to {error}");
-            self.observer.tell(&Event::Warning { source: None, text: &text });
+            self.observer.notify(&RunEvent::Warning { source: None, text: &text });
             ending.warnings.push(text);
         }
     }
@@ -378,13 +378,13 @@ fn entries(inventory: &Inventory) -> Vec<snapshot::manifest::SourceEntry> {
 }
 
 /// Plans retention and carries it out; gives what became of the plan.
-pub fn prune(store: &LockedStore, config: &Config, origin: &Origin, now: Instant) -> Result<Plan, RunError> {
+pub fn prune(store: &LockedStore, config: &Config, origin: &Origin, now: Instant) -> Result<RetentionPlan, RunError> {
     let plan = plan_retention(store, config, now)?;
     Ok(store.prune(plan, &origin.operator, now)?)
 }
 
 /// Plans retention. Changes nothing.
-pub fn plan_retention(store: &Store, config: &Config, now: Instant) -> Result<Plan, RunError> {
+pub fn plan_retention(store: &Store, config: &Config, now: Instant) -> Result<RetentionPlan, RunError> {
     let (latest, latest_complete) = store.newest()?;
     let terms = Terms {
         now,

@@ -20,7 +20,7 @@ mod error;
 mod file;
 mod hold;
 pub mod ledger;
-mod line;
+mod index;
 pub mod load;
 pub mod manifest;
 mod pages;
@@ -42,8 +42,8 @@ pub use place::{Readers, is_store, put_back, replace_file, test_write_access};
 pub use read::Published;
 pub use run_id::{is_run_id, run_id, started_at};
 pub use staging::{Sealed, Staging, TableChoice, TablesWritten};
-pub use verify::{BaseLink, Problem, Verified, verify};
-pub use walk::{ChainProblem, State, Step, Walk, walk};
+pub use verify::{BaseLink, Verified, VerifyProblem, verify};
+pub use walk::{ChainProblem, ChainStep, FolderWalk, SnapshotState, walk};
 
 const MANIFEST: &str = "manifest.json";
 /// Links to the newest published snapshot, and to the newest in which every configured source was proven complete.
@@ -154,18 +154,23 @@ impl LockedStore {
     /// Carries a plan out; gives what became of it: what somebody put a hold on meanwhile stays. Each removal is written into
     /// the ledger first. Then the snapshot is hidden by one rename: no reader sees half of it, and
     /// [`LockedStore::clean_leftovers`] finishes what a kill interrupts.
-    pub fn prune(&self, plan: retention::Plan, by: &str, now: Instant) -> Result<retention::Plan, SnapshotError> {
+    pub fn prune(
+        &self,
+        plan: retention::RetentionPlan,
+        by: &str,
+        now: Instant,
+    ) -> Result<retention::RetentionPlan, SnapshotError> {
         if plan.remove.is_empty() {
             return Ok(plan);
         }
         // The plan keeps the targets that the links should have.
         self.repair_links()?;
-        let mut ledger = ledger::Writer::open(&self.dir)?;
-        let mut done = retention::Plan { keep: plan.keep, remove: Vec::new() };
+        let mut ledger = ledger::LedgerWriter::open(&self.dir)?;
+        let mut done = retention::RetentionPlan { keep: plan.keep, remove: Vec::new() };
         for (run_id, why) in plan.remove {
-            let entry = |header, sha256| ledger::Entry::of(&run_id, header, sha256, &why, by, now);
+            let entry = |header, sha256| ledger::PrunedEntry::of(&run_id, header, sha256, &why, by, now);
             match self.remove_snapshot(&run_id, &mut ledger, entry)? {
-                Some(hold) => done.keep.push((run_id, retention::Reason::Held(hold))),
+                Some(hold) => done.keep.push((run_id, retention::KeepReason::Held(hold))),
                 None => done.remove.push((run_id, why)),
             }
         }
@@ -176,8 +181,8 @@ impl LockedStore {
     fn remove_snapshot(
         &self,
         run_id: &str,
-        ledger: &mut ledger::Writer,
-        entry: impl FnOnce(manifest::Header, String) -> ledger::Entry,
+        ledger: &mut ledger::LedgerWriter,
+        entry: impl FnOnce(manifest::ManifestHeader, String) -> ledger::PrunedEntry,
     ) -> Result<Option<Hold>, SnapshotError> {
         must_be_run_id(run_id)?;
         let path = self.dir.join(run_id);

@@ -3,7 +3,7 @@
 
 pub mod date;
 mod decode;
-mod lists;
+mod client;
 mod named;
 mod password_safe;
 mod per_group;
@@ -12,8 +12,8 @@ mod scim;
 mod sra;
 
 use crate::event::Observer;
-use crate::model::{Harvest, ListKind, Pattern, SourceIdentity};
-use crate::wire::{ClientSettings, Plan};
+use crate::model::{ListKind, Pattern, SourceIdentity, SourceReading};
+use crate::wire::{ClientSettings, RequestPlan};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -125,7 +125,7 @@ impl DirectoryGroups {
 }
 
 /// A source's answer, whenever it comes.
-pub type Harvesting<'a> = Pin<Box<dyn Future<Output = Harvest> + 'a>>;
+pub type ReadingFuture<'a> = Pin<Box<dyn Future<Output = SourceReading> + 'a>>;
 
 /// What the first page of each list showed: for `check --online`.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ pub struct Probe {
     /// Server's clock minus ours, where its `Date` header told.
     pub clock_skew_seconds: Option<i64>,
     /// What a run would ask of a quiet appliance, as far as the totals tell; `None` where they do not.
-    pub plan: Option<Plan>,
+    pub plan: Option<RequestPlan>,
     /// Why the limits of an hour do not allow it, with the arithmetic.
     pub beyond_limits: Option<String>,
     /// What a run would conclude besides, or do.
@@ -178,21 +178,21 @@ impl Objects {
 }
 
 /// A probe, whenever it comes.
-pub type Probing<'a> = Pin<Box<dyn Future<Output = Probe> + 'a>>;
+pub type ProbeFuture<'a> = Pin<Box<dyn Future<Output = Probe> + 'a>>;
 
 /// The end, whenever it comes: within seconds.
-pub type Leaving<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+pub type SignOutFuture<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// One product's API, read only.
 pub trait Source {
     /// Reads everything. A failure is coverage, never an error; dropping the future stops the reading.
-    fn harvest(&self) -> Harvesting<'_>;
+    fn harvest(&self) -> ReadingFuture<'_>;
 
     /// Gets a token, the first page of each list, and the first page of the lists below it: the members of each group, up to a bound.
-    fn probe(&self) -> Probing<'_>;
+    fn probe(&self) -> ProbeFuture<'_>;
 
     /// Closes what was opened, however the reading ended, also when its future was dropped. To be awaited after each of the two.
-    fn leave(&self) -> Leaving<'_> {
+    fn leave(&self) -> SignOutFuture<'_> {
         Box::pin(std::future::ready(()))
     }
 }

@@ -20,7 +20,7 @@
 //!
 //! Both sides are sorted in one way. The state is fed row by row ([`Advance::user`], [`Advance::group`], [`Advance::membership`]),
 //! so that only what is kept of it is ever in memory. Rules look at
-//! what was read, and class accounts and groups by what is known of them; [`Advanced::settle`] then adds what is kept.
+//! what was read, and class accounts and groups by what is known of them; [`UnsettledState::settle`] then adds what is kept.
 
 mod event;
 mod fields;
@@ -31,25 +31,25 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use settle::Advanced;
-pub use source::{EarlierLogin, Rows, Since};
+pub use settle::UnsettledState;
+pub use source::{EarlierLogin, KnownRows, Since};
 
 use crate::model::{
-    Change, ChangeKind, Group, GroupId, Instant, Inventory, Known, OutsideMember, Pair, Roll, Seen, SourceIdentity,
-    SourceName, User, Who,
+    Change, ChangeKind, Group, GroupId, Instant, Inventory, KnownSource, MemberIdentity, OutsideMember, Pair,
+    SeenInterval, SourceIdentity, SourceInventory, SourceName, User,
 };
-use source::Source;
+use source::SourceState;
 use std::collections::BTreeMap;
 
 /// The state that a run starts from, without its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Before {
+pub struct PreviousState {
     /// The run that left it.
     pub run_id: String,
     /// The instant of that run.
     pub as_of: Instant,
     /// Its sources.
-    pub sources: Vec<(SourceIdentity, Known)>,
+    pub sources: Vec<(SourceIdentity, KnownSource)>,
 }
 
 /// A known membership.
@@ -60,15 +60,15 @@ pub struct KnownMembership {
     /// Who: [`OutsideMember::Missing`] stands for any user who is directly in it, listed or not.
     pub member: OutsideMember,
     /// Its marks.
-    pub seen: Seen,
+    pub seen: SeenInterval,
 }
 
 impl KnownMembership {
     /// Its identity.
     pub fn pair(&self) -> Pair<'_> {
         let member = match &self.member {
-            OutsideMember::Missing(id) | OutsideMember::Nested { user: id, .. } => Who::User(id),
-            OutsideMember::Directory(name) => Who::Directory(name),
+            OutsideMember::Missing(id) | OutsideMember::Nested { user: id, .. } => MemberIdentity::User(id),
+            OutsideMember::Directory(name) => MemberIdentity::Directory(name),
         };
         Pair { group: &self.group, member }
     }
@@ -85,7 +85,7 @@ enum Against {
 
 /// The run that takes the state on.
 #[derive(Clone, Copy)]
-struct Now<'a> {
+struct RunInstant<'a> {
     run_id: &'a str,
     at: Instant,
     /// The run before, and its instant.
@@ -95,15 +95,15 @@ struct Now<'a> {
 
 /// A state on its way to the next one. Rows of users come first, then groups, then memberships, each in the order of its table.
 pub struct Advance<'a> {
-    now: Now<'a>,
-    sources: Vec<Source>,
+    now: RunInstant<'a>,
+    sources: Vec<SourceState>,
     changes: Vec<Change>,
-    left: BTreeMap<SourceName, Left>,
+    left: BTreeMap<SourceName, DroppedRows>,
 }
 
 /// Why rows of a source are in the state no longer, and how many they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct DroppedRows {
     /// The source is configured as another kind, or at another host.
     pub is_another: bool,
     /// Users, groups and memberships.
@@ -112,25 +112,33 @@ pub struct Left {
 
 impl<'a> Advance<'a> {
     /// Begins with what a run has read: one roll for every configured source, an empty one where nothing was read.
-    pub fn by_reading(inventory: Inventory, run_id: &'a str, at: Instant, before: Option<&'a Before>) -> Self {
+    pub fn by_reading(inventory: Inventory, run_id: &'a str, at: Instant, before: Option<&'a PreviousState>) -> Self {
         Self::new(inventory, Against::Reading, run_id, at, before)
     }
 
     /// Compares with a later state instead.
-    pub fn to_state(inventory: Inventory, run_id: &'a str, at: Instant, before: &'a Before) -> Self {
+    pub fn to_state(inventory: Inventory, run_id: &'a str, at: Instant, before: &'a PreviousState) -> Self {
         Self::new(inventory, Against::State, run_id, at, Some(before))
     }
 
-    fn new(inventory: Inventory, against: Against, run_id: &'a str, at: Instant, before: Option<&'a Before>) -> Self {
-        let now = Now { run_id, at, before: before.map(|before| (before.run_id.as_str(), before.as_of)), against };
+    fn new(
+        inventory: Inventory,
+        against: Against,
+        run_id: &'a str,
+        at: Instant,
+        before: Option<&'a PreviousState>,
+    ) -> Self {
+        let now =
+            RunInstant { run_id, at, before: before.map(|before| (before.run_id.as_str(), before.as_of)), against };
         let mut left = BTreeMap::new();
         let remembered = before.map_or(&[][..], |before| &before.sources);
         for (identity, known) in remembered {
             let roll = inventory.rolls.iter().find(|roll| roll.harvest.source.name == identity.name);
             // Between two states a source may have left, and begun anew.
-            let goes_on = |roll: &Roll| against == Against::Reading || roll.known.first_seen == known.first_seen;
+            let goes_on =
+                |roll: &SourceInventory| against == Against::Reading || roll.known.first_seen == known.first_seen;
             if !roll.is_some_and(|roll| is_same(&roll.harvest.source, identity) && goes_on(roll)) {
-                left.insert(identity.name.clone(), Left { is_another: roll.is_some(), rows: 0 });
+                left.insert(identity.name.clone(), DroppedRows { is_another: roll.is_some(), rows: 0 });
             }
         }
         let known = |name: &SourceName| {
@@ -139,7 +147,7 @@ impl<'a> Advance<'a> {
         };
         let sources = inventory.rolls.into_iter().map(|roll| {
             let known = known(&roll.harvest.source.name);
-            Source::new(roll, known, now)
+            SourceState::new(roll, known, now)
         });
         Self { now, sources: sources.collect(), changes: Vec::new(), left }
     }
@@ -165,29 +173,29 @@ impl<'a> Advance<'a> {
         }
     }
 
-    fn source(&mut self, name: &SourceName) -> Option<(Of<'_, 'a>, &mut Vec<Change>)> {
+    fn source(&mut self, name: &SourceName) -> Option<(SourceUpdate<'_, 'a>, &mut Vec<Change>)> {
         if let Some(left) = self.left.get_mut(name) {
             left.rows += 1;
             return None;
         }
         let source = self.sources.iter_mut().find(|source| source.roll.harvest.source.name == *name)?;
-        Some((Of { source, now: self.now }, &mut self.changes))
+        Some((SourceUpdate { source, now: self.now }, &mut self.changes))
     }
 
     /// Ends: what is left of the reading is new.
-    pub fn finish(mut self) -> Advanced {
+    pub fn finish(mut self) -> UnsettledState {
         for source in &mut self.sources {
-            Of { source, now: self.now }.finish(&mut self.changes);
+            SourceUpdate { source, now: self.now }.finish(&mut self.changes);
         }
         self.changes.sort_by(event::order);
-        Advanced::of(self.sources, self.changes, self.now.before.map(|(run_id, _)| run_id.to_owned()), self.left)
+        UnsettledState::of(self.sources, self.changes, self.now.before.map(|(run_id, _)| run_id.to_owned()), self.left)
     }
 }
 
 /// One source, and the run that takes it on.
-struct Of<'s, 'a> {
-    source: &'s mut Source,
-    now: Now<'a>,
+struct SourceUpdate<'s, 'a> {
+    source: &'s mut SourceState,
+    now: RunInstant<'a>,
 }
 
 /// A source is the same while its kind and its host are.

@@ -2,7 +2,7 @@
 //! Knows nothing of users, groups or any product's fields. Changes no account: it can only GET, and POST to the token endpoint
 //! and to those that open and close a session. A GET that makes the appliance act is sent by [`Client::get_once_only`].
 
-mod answer;
+mod response;
 mod body;
 mod budget;
 mod connect;
@@ -18,28 +18,28 @@ mod settings;
 mod shape;
 mod token;
 
-pub use budget::Plan;
+pub use budget::RequestPlan;
 pub use connect::{base_url, is_loopback_url};
 pub use error::{Disposition, WireError, WireErrorKind};
-pub use settings::{Account, ClientSettings, PathKeys, SessionPaths, TokenAuth};
+pub use settings::{ClientSettings, Credentials, PathKeys, SessionPaths, TokenAuth};
 pub(crate) use shape::shown_keys;
 
-use crate::event::{Event, Observer, RequestRecord};
+use crate::event::{Observer, RequestRecord, RunEvent};
 use crate::tls::Explainer;
-use answer::{Answer, Content};
+use response::{HttpResponse, ResponseContent};
 use budget::Budget;
 use chrono::{DateTime, Utc};
-use login::Opening;
-use pace::Pace;
+use login::SignInFuture;
+use pace::RequestPace;
 pub use reqwest::header::HeaderMap;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, COOKIE, DATE, HeaderValue};
 use reqwest::{Method, Response};
-use retry::Patience;
+use retry::RetryCount;
 use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
-use token::{Pass, Tokens};
+use token::{AccessPermit, Tokens};
 use tokio::time::Instant;
 
 /// A decoded answer that knows how many rows it holds.
@@ -64,8 +64,8 @@ pub struct Client {
     observer: Arc<dyn Observer>,
     tokens: Tokens,
     /// A sign-in that is under way, also when nobody waits for it any more.
-    opening: RefCell<Option<Opening>>,
-    pace: Pace,
+    opening: RefCell<Option<SignInFuture>>,
+    pace: RequestPace,
     budget: Budget,
     deadline: Cell<Option<Instant>>,
     requests: Cell<u64>,
@@ -99,27 +99,27 @@ impl Failure {
 
 /// One request on its way. It is told also when nobody waits for its answer any more: every request is a line in
 /// `pages.jsonl`.
-struct Record<'a> {
+struct PendingRequest<'a> {
     client: &'a Client,
     told: RequestRecord,
     started: Instant,
     ended: bool,
 }
 
-impl Record<'_> {
+impl PendingRequest<'_> {
     fn end(mut self, error: Option<&WireErrorKind>) {
         self.told.error = error.map(ToString::to_string);
         self.ended = true;
     }
 }
 
-impl Drop for Record<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.told.error = Some("given up before it was answered in full".to_owned());
         }
         self.told.milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.client.observer.tell(&Event::Request(&self.told));
+        self.client.observer.notify(&RunEvent::Request(&self.told));
     }
 }
 
@@ -134,7 +134,7 @@ impl Client {
             tokens: Tokens::new(settings),
             opening: RefCell::new(None),
             budget: Budget::new(settings),
-            pace: Pace::new(settings),
+            pace: RequestPace::new(settings),
             settings: settings.clone(),
             observer,
             deadline: Cell::new(None),
@@ -221,7 +221,7 @@ impl Client {
 
     /// Whether the requests that are still to come can be made within the limits of an hour, as the configuration and the
     /// server's last answer tell them. Where they take more than one hour, and the deadline allows that, they are paced so.
-    pub fn afford(&self, plan: &Plan) -> Result<(), WireError> {
+    pub fn afford(&self, plan: &RequestPlan) -> Result<(), WireError> {
         let left = self.deadline().saturating_duration_since(Instant::now());
         let paced = self
             .budget
@@ -242,7 +242,7 @@ impl Client {
 
     async fn get_with_retries<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), Failure> {
         let (mut patience, mut attempt, mut fresh_refusals, mut shapes, mut nothing) =
-            (Patience::default(), 0, 0, 0, false);
+            (RetryCount::default(), 0, 0, 0, false);
         loop {
             if let Some(why) = self.budget.overdrawn(self.requests.get()) {
                 return Err(Failure::new("GET", path, WireErrorKind::Budget(why)));
@@ -288,7 +288,7 @@ impl Client {
 
     /// Waits until a request that failed may be tried again. Errors: it may not, since it was tried often enough, or since the
     /// time or the requests of the source are used up.
-    async fn wait_before_retry(&self, patience: &mut Patience, failure: Failure) -> Result<(), Failure> {
+    async fn wait_before_retry(&self, patience: &mut RetryCount, failure: Failure) -> Result<(), Failure> {
         let is_busy = failure.kind.disposition() == Disposition::Wait;
         let too_many = matches!(failure.kind, WireErrorKind::Status(429) | WireErrorKind::Answered(429));
         if too_many && let Some(why) = self.budget.used_up() {
@@ -303,7 +303,7 @@ impl Client {
             return Err(Failure { kind, ..failure });
         }
         let (source, path, why) = (&self.settings.source, failure.path.as_str(), failure.kind.to_string());
-        self.observer.tell(&Event::Retry { source, path, why: &why, wait });
+        self.observer.notify(&RunEvent::Retry { source, path, why: &why, wait });
         if too_many {
             self.pace.slow_down(wait);
         }
@@ -316,7 +316,7 @@ impl Client {
         &self,
         path: &str,
         attempt: u32,
-        pass: Pass,
+        pass: AccessPermit,
         nothing: bool,
     ) -> Result<Option<(T, HeaderMap)>, Failure> {
         let request =
@@ -343,14 +343,14 @@ impl Client {
     }
 
     /// What an answer holds; `None` where it is the first of two without content.
-    fn content<T: Body>(&self, answer: &Answer, nothing: bool) -> Result<Option<T>, WireErrorKind> {
+    fn content<T: Body>(&self, answer: &HttpResponse, nothing: bool) -> Result<Option<T>, WireErrorKind> {
         match answer.decode::<T>(&|| self.secrets())? {
-            Content::Read(value, replaced) => {
+            ResponseContent::Read(value, replaced) => {
                 self.replaced.set(self.replaced.get() + replaced);
                 Ok(Some(value))
             }
-            Content::Nothing if !nothing => Ok(None),
-            Content::Nothing => {
+            ResponseContent::Nothing if !nothing => Ok(None),
+            ResponseContent::Nothing => {
                 let shape = || WireErrorKind::Shape("an answer without content (204) where one is needed".to_owned());
                 T::none().ok_or_else(shape).map(Some)
             }
@@ -369,7 +369,7 @@ impl Client {
         if self.settings.close_connections { request.header(CONNECTION, "close") } else { request }
     }
 
-    fn record(&self, method: &'static str, path: &str, attempt: u32) -> Record<'_> {
+    fn record(&self, method: &'static str, path: &str, attempt: u32) -> PendingRequest<'_> {
         let told = RequestRecord {
             source: self.settings.source.to_string(),
             method,
@@ -381,15 +381,15 @@ impl Client {
             milliseconds: 0,
             error: None,
         };
-        Record { client: self, told, started: Instant::now(), ended: false }
+        PendingRequest { client: self, told, started: Instant::now(), ended: false }
     }
 
     /// Sends one request and collects the answer.
     async fn exchange(
         &self,
         request: reqwest::RequestBuilder,
-        record: &mut Record<'_>,
-    ) -> Result<Answer, WireErrorKind> {
+        record: &mut PendingRequest<'_>,
+    ) -> Result<HttpResponse, WireErrorKind> {
         self.requests.set(self.requests.get() + 1);
         let (sent, sent_at) = (Instant::now(), Utc::now());
         let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &self.explainer))?;
@@ -398,7 +398,7 @@ impl Client {
         self.note_certificate(&response);
         self.pace.heed(response.headers());
         self.budget.heed(response.headers());
-        let answer = Answer::receive(response, self.settings.max_body_bytes, &self.explainer).await?;
+        let answer = HttpResponse::receive(response, self.settings.max_body_bytes, &self.explainer).await?;
         record.told.bytes = answer.body.len() as u64;
         match connect::demand_of_certificate(&self.explainer, answer.status.as_u16(), &answer.body) {
             Some(fault) => Err(WireErrorKind::Tls(fault)),

@@ -7,14 +7,14 @@ use crate::event::Observer;
 use crate::model::ListKind;
 use crate::report::thousands;
 use crate::run::stop::Stop;
-use crate::run::watch::Log;
+use crate::run::observers::Log;
 use crate::run::{self, Exit, Origin};
 use crate::snapshot;
 use crate::source::{self, Objects, Probe, ProbedList, SourceSettings};
 use crate::syslog::deliver::send_test;
 use crate::syslog::transport::Timing;
 use crate::syslog::{Destination, Proof, Transport};
-use crate::wire::Plan;
+use crate::wire::RequestPlan;
 use chrono::Utc;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -197,7 +197,7 @@ fn tried(kind: ListKind, objects: Objects) -> String {
     }
 }
 
-fn cost(name: &str, settings: &SourceSettings, plan: &Plan, checks: &mut Checks) {
+fn cost(name: &str, settings: &SourceSettings, plan: &RequestPlan, checks: &mut Checks) {
     let requests = plan.requests();
     let seconds = f64::from(u32::try_from(requests).unwrap_or(u32::MAX)) / settings.client.requests_per_second;
     let about = if plan.is_open() { "at least" } else { "about" };

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::model::Instant;
 use crate::report::thousands;
 use crate::run::stop::Stop;
-use crate::run::watch::Bar;
+use crate::run::observers::ProgressDisplay;
 use crate::run::{self, Ending, Exit, Order};
 use bt_rollcall_sandbox::{Sandbox, SandboxOptions, Surface, World};
 use chrono::{SubsecRound, TimeDelta, Utc};
@@ -25,14 +25,14 @@ const SEED: u64 = 2026;
 /// One appliance, read by each of these.
 const SURFACES: [Surface; 4] = [Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim];
 
-pub(super) fn demo(args: &DemoArgs, bar: &Bar) -> Exit {
+pub(super) fn demo(args: &DemoArgs, bar: &ProgressDisplay) -> Exit {
     match play(args, bar) {
         Ok(exit) => exit,
         Err(error) => failed(&format!("failed to play the demo: {error}"), None, Exit::NothingPublished),
     }
 }
 
-fn play(args: &DemoArgs, bar: &Bar) -> io::Result<Exit> {
+fn play(args: &DemoArgs, bar: &ProgressDisplay) -> io::Result<Exit> {
     let stop = Stop::on_signals()?;
     let dir = folder(args)?;
     let today = Utc::now().trunc_subsecs(0);
@@ -53,7 +53,7 @@ fn play(args: &DemoArgs, bar: &Bar) -> io::Result<Exit> {
     Ok(Exit::winner(exits))
 }
 
-fn day(config: &Config, as_of: Instant, bar: &Bar, stop: &Stop) -> Ending {
+fn day(config: &Config, as_of: Instant, bar: &ProgressDisplay, stop: &Stop) -> Ending {
     let order = Order { as_of: Some(as_of), ..Order::of(config) };
     let ending = run::run(&order, &once::audience(bar), stop);
     if let Some(error) = &ending.error {

@@ -31,7 +31,7 @@ pub(super) fn diff(args: &DiffArgs) -> Exit {
 }
 
 /// Both runs, and what came of comparing them.
-struct Compared {
+struct Comparison {
     old: String,
     new: String,
     changes: Vec<Change>,
@@ -39,7 +39,7 @@ struct Compared {
     sources: BTreeMap<String, &'static str>,
 }
 
-fn compare(args: &DiffArgs) -> Result<Compared, SnapshotError> {
+fn compare(args: &DiffArgs) -> Result<Comparison, SnapshotError> {
     // Both are looked at before either is read: a wrong name is told at once.
     let (old, new) = (Archive::open(&args.old)?, Archive::open(&args.new)?);
     let (before, run_id) = (old.before()?, new.manifest.run_id.clone());
@@ -54,7 +54,7 @@ fn compare(args: &DiffArgs) -> Result<Compared, SnapshotError> {
     for (name, left) in &advanced.left {
         sources.insert(name.to_string(), if left.is_another { ANOTHER } else { ONLY_OLDER });
     }
-    Ok(Compared { old: before.run_id, new: run_id, changes: advanced.changes, sources })
+    Ok(Comparison { old: before.run_id, new: run_id, changes: advanced.changes, sources })
 }
 
 const BASELINE: &str = ": not proven complete in the older snapshot: a baseline, no changes";
@@ -91,8 +91,8 @@ fn print_csv(changes: &[Change]) -> Exit {
 }
 
 /// Grouped by source and kind. Names from outside could move the cursor: they are made visible.
-fn in_words(compared: &Compared) -> String {
-    let Compared { old, new, changes, sources } = compared;
+fn in_words(compared: &Comparison) -> String {
+    let Comparison { old, new, changes, sources } = compared;
     let mut text = format!("changes from {old} to {new}: {}\n", thousands(changes.len() as u64));
     for (source, said) in sources {
         // Writing into a String cannot fail.

@@ -5,10 +5,12 @@ use crate::cli::{Global, PruneArgs, VerifyArgs};
 use crate::config::Config;
 use crate::model::Completeness;
 use crate::page::FILE;
-use crate::run::watch::Log;
+use crate::run::observers::Log;
 use crate::run::{self, DestinationEnding, Exit, Origin, RunError};
-use crate::snapshot::retention::Plan;
-use crate::snapshot::{self, BaseLink, Problem, SnapshotError, State, Step, Store, Verified, Walk};
+use crate::snapshot::retention::RetentionPlan;
+use crate::snapshot::{
+    self, BaseLink, ChainStep, FolderWalk, SnapshotError, SnapshotState, Store, Verified, VerifyProblem,
+};
 use crate::syslog::spool::Spool;
 use chrono::Utc;
 use std::fmt::{Display, Write as _};
@@ -20,14 +22,14 @@ const FROM_A_COPY: &str =
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
     if args.chain {
         return match snapshot::walk(&args.dir) {
-            Ok(walk) => tell(&walk),
+            Ok(walk) => print_chain(&walk),
             Err(error) => of_disk(&error),
         };
     }
     match snapshot::verify(&args.dir) {
         Ok(verified) => print(&intact(args, &verified)),
         Err(problems) => {
-            let is_page = |problem: &Problem| problem.of_file() == Some(FILE);
+            let is_page = |problem: &VerifyProblem| problem.of_file() == Some(FILE);
             let dir = args.dir.display();
             let put_back = format!(
                 "`bt-rollcall report {dir} --output {dir}/{FILE}` makes it again from the other files, if this is the version that wrote it"
@@ -39,12 +41,12 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
 }
 
 /// What is there is printed in any case; what is wrong with it is an error each.
-fn tell(walk: &Walk) -> Exit {
+fn print_chain(walk: &FolderWalk) -> Exit {
     let printed = print(&chain_in_words(walk));
     if walk.problems.is_empty() { printed } else { damaged(&walk.dir, "an intact chain", &walk.problems, FROM_A_COPY) }
 }
 
-fn chain_in_words(walk: &Walk) -> String {
+fn chain_in_words(walk: &FolderWalk) -> String {
     let mut text = format!("the chain in {}, from the newest to the oldest\n", walk.dir.display());
     for step in &walk.steps {
         // Writing into a String cannot fail.
@@ -54,7 +56,7 @@ fn chain_in_words(walk: &Walk) -> String {
         let _ = writeln!(text, "note: {note}");
     }
     if let Some((run_id, sha256)) = walk.head.as_ref().filter(|_| walk.problems.is_empty()) {
-        let pruned = walk.steps.iter().filter(|step| step.state == State::Pruned).count();
+        let pruned = walk.steps.iter().filter(|step| step.state == SnapshotState::Pruned).count();
         let held = walk.steps.iter().filter(|step| step.hold.is_some()).count();
         let here = counted(walk.steps.len() - pruned, "snapshot");
         let _ = write!(
@@ -68,7 +70,7 @@ fn chain_in_words(walk: &Walk) -> String {
     text
 }
 
-fn step_in_words(step: &Step) -> String {
+fn step_in_words(step: &ChainStep) -> String {
     let link = &step.link;
     // A manifest that somebody changed may say anything.
     let shown = |text: &str| snapshot::visible(text, 40);
@@ -98,7 +100,7 @@ pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {
     }
 }
 
-fn plan_in_words(plan: &Plan, dry_run: bool) -> String {
+fn plan_in_words(plan: &RetentionPlan, dry_run: bool) -> String {
     let mut text = String::new();
     for (run_id, reason) in &plan.keep {
         // Writing into a String cannot fail.

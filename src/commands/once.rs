@@ -5,12 +5,12 @@ use crate::cli::{Global, RunArgs};
 use crate::config::Config;
 use crate::event::Observer;
 use crate::run::stop::Stop;
-use crate::run::watch::{Audience, Bar, Log};
+use crate::run::observers::{Log, Observers, ProgressDisplay};
 use crate::run::{self, Ending, Exit, Order};
 use chrono::Utc;
 use std::sync::Arc;
 
-pub(super) fn run(global: &Global, args: &RunArgs, bar: &Bar) -> Exit {
+pub(super) fn run(global: &Global, args: &RunArgs, bar: &ProgressDisplay) -> Exit {
     let config = match configuration(global) {
         Ok(config) => elsewhere(config, args),
         Err(exit) => return exit,
@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &Bar) -> Exit {
     };
     let ending = run::run(&order, &audience(bar), &stop);
     bar.clear();
-    tell(&ending, args.json)
+    print_outcome(&ending, args.json)
 }
 
 /// What is evaluated again for another folder is nobody's news: it has a state of its own there, and nothing is sent.
@@ -54,12 +54,12 @@ fn order<'a>(config: &'a Config, args: &RunArgs) -> Result<Order<'a>, Exit> {
 }
 
 /// Log lines and the bar.
-pub(super) fn audience(bar: &Bar) -> Arc<dyn Observer> {
-    Arc::new(Audience(vec![Arc::new(Log), Arc::new(bar.clone())]))
+pub(super) fn audience(bar: &ProgressDisplay) -> Arc<dyn Observer> {
+    Arc::new(Observers(vec![Arc::new(Log), Arc::new(bar.clone())]))
 }
 
 /// Prints how it ended; gives the exit code.
-fn tell(ending: &Ending, json: bool) -> Exit {
+fn print_outcome(ending: &Ending, json: bool) -> Exit {
     if let Some(error) = &ending.error {
         failed(error, ending.hint.as_deref(), Exit::NothingPublished);
     }

@@ -13,7 +13,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 pub(super) fn report(args: &ReportArgs) -> Exit {
-    let place = match Place::of(args) {
+    let place = match PageTarget::of(args) {
         Ok(place) => place,
         Err((what, cure)) => return failed(&what, Some(&cure), Exit::Usage),
     };
@@ -21,8 +21,8 @@ pub(super) fn report(args: &ReportArgs) -> Exit {
         Ok(rendered) => rendered,
         Err(error) => return failed(&format!("failed to {error}"), error.hint(), Exit::NothingPublished),
     };
-    let likeness = Likeness::of(&archive.manifest, &page);
-    let compared = likeness.tell(&archive.manifest);
+    let likeness = PageMatch::of(&archive.manifest, &page);
+    let compared = likeness.notify(&archive.manifest);
     let written = place.write(&archive, &page, likeness);
     if written == Exit::Complete { compared } else { written }
 }
@@ -44,13 +44,13 @@ fn render(dir: &Path) -> Result<(Archive, String), SnapshotError> {
 
 /// How the page stands to the one that was published.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Likeness {
+enum PageMatch {
     Same,
     Different,
     NonePublished,
 }
 
-impl Likeness {
+impl PageMatch {
     fn of(manifest: &Manifest, page: &str) -> Self {
         match manifest.files.iter().find(|file| file.path == FILE) {
             Some(published) if published.sha256 == sha256_of(page.as_bytes()) => Self::Same,
@@ -60,7 +60,7 @@ impl Likeness {
     }
 
     /// A page that is not what the same version rendered is no success.
-    fn tell(self, manifest: &Manifest) -> Exit {
+    fn notify(self, manifest: &Manifest) -> Exit {
         let Manifest { run_id, tool, .. } = manifest;
         let (then, now) = (&tool.version, env!("CARGO_PKG_VERSION"));
         match self {
@@ -80,14 +80,14 @@ impl Likeness {
 }
 
 /// Where the page goes.
-enum Place {
+enum PageTarget {
     Stdout,
     File(PathBuf),
     /// Back into its snapshot.
     Own(PathBuf),
 }
 
-impl Place {
+impl PageTarget {
     /// Looked at before anything is rendered; the error is what is wrong, and what to do.
     fn of(args: &ReportArgs) -> Result<Self, (String, String)> {
         let dir = args.dir.display();
@@ -132,11 +132,11 @@ impl Place {
         Ok(Self::File(path.clone()))
     }
 
-    fn write(&self, archive: &Archive, page: &str, likeness: Likeness) -> Exit {
+    fn write(&self, archive: &Archive, page: &str, likeness: PageMatch) -> Exit {
         let (path, written) = match self {
             Self::Stdout => return print(page),
             Self::File(path) => (path, replace_file(path, page.as_bytes(), Readers::Owner)),
-            Self::Own(path) if likeness == Likeness::Same => {
+            Self::Own(path) if likeness == PageMatch::Same => {
                 let is_there = fs::read(path).is_ok_and(|there| there == page.as_bytes());
                 (path, if is_there { Ok(()) } else { put_back(&archive.path, FILE, page.as_bytes()) })
             }

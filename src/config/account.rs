@@ -1,16 +1,21 @@
 //! What shows to an appliance that we may read: by its kind, an API account, a token, or a key with a user. Secrets come by
 //! reference only.
 
-use super::reference::{self, Surroundings};
+use super::reference::{self, ReferenceContext};
 use super::section::Section;
 use crate::source::SourceKind;
-use crate::wire::{Account, TokenAuth};
+use crate::wire::{Credentials, TokenAuth};
 use secrecy::{ExposeSecret, SecretString};
 
 /// How the account is called in the manifest, and what shows it.
-pub(super) type Read = Option<(String, Account)>;
+pub(super) type ParsedAccount = Option<(String, Credentials)>;
 
-pub(super) fn read(section: &Section<'_>, kind: SourceKind, base_path: &str, around: &Surroundings<'_>) -> Read {
+pub(super) fn read(
+    section: &Section<'_>,
+    kind: SourceKind,
+    base_path: &str,
+    around: &ReferenceContext<'_>,
+) -> ParsedAccount {
     match kind {
         SourceKind::PasswordSafe if section.has("api_key") => key(section, around),
         SourceKind::PasswordSafe => {
@@ -24,7 +29,7 @@ pub(super) fn read(section: &Section<'_>, kind: SourceKind, base_path: &str, aro
                 "goes not together with token; remove one of the two",
             );
             let token = sendable(section, "token", reference::secret(section, "token", around)?)?;
-            Some(("static token".to_owned(), Account::Bearer(token)))
+            Some(("static token".to_owned(), Credentials::Bearer(token)))
         }
         SourceKind::Scim => {
             let token_path = section.path_of_url("token_path").unwrap_or_else(|| "/oauth2/token".to_owned());
@@ -34,17 +39,17 @@ pub(super) fn read(section: &Section<'_>, kind: SourceKind, base_path: &str, aro
     }
 }
 
-fn oauth(section: &Section<'_>, token_path: String, around: &Surroundings<'_>) -> Read {
+fn oauth(section: &Section<'_>, token_path: String, around: &ReferenceContext<'_>) -> ParsedAccount {
     let client_id = reference::plain(section, "client_id", around);
     let secret = reference::secret(section, "client_secret", around);
     let ways = [("auto", TokenAuth::Auto), ("basic", TokenAuth::Basic), ("form", TokenAuth::Form)];
     let token_auth = section.one_of("token_auth", &ways).unwrap_or_default();
     let client_id = client_id?;
-    Some((client_id.clone(), Account::Oauth { token_path, client_id, client_secret: secret?, token_auth }))
+    Some((client_id.clone(), Credentials::Oauth { token_path, client_id, client_secret: secret?, token_auth }))
 }
 
 /// An API registration with a key reads in the name of a user.
-fn key(section: &Section<'_>, around: &Surroundings<'_>) -> Read {
+fn key(section: &Section<'_>, around: &ReferenceContext<'_>) -> ParsedAccount {
     let key = reference::secret(section, "api_key", around);
     let run_as = reference::plain(section, "run_as", around);
     let password = if section.has("run_as_password") {
@@ -59,7 +64,7 @@ fn key(section: &Section<'_>, around: &Surroundings<'_>) -> Read {
     );
     let key = sendable(section, "api_key", key?)?;
     let run_as = run_as?;
-    Some((run_as.clone(), Account::Key { key, run_as, password }))
+    Some((run_as.clone(), Credentials::Key { key, run_as, password }))
 }
 
 /// Complains about keys that mean nothing beside others that are there.

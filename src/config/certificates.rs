@@ -1,16 +1,16 @@
 //! `ca_file`, `client_cert` and `client_key`: the keys for TLS that sources and syslog destinations share.
 
-use super::reference::{self, Surroundings};
+use super::reference::{self, ReferenceContext};
 use super::section::Section;
 use crate::tls::{self, ClientIdentity};
 use std::path::PathBuf;
 
 /// Reads the path of a PEM file in which every certificate can be read.
-pub(super) fn ca_file(section: &Section<'_>, around: &Surroundings<'_>) -> Option<PathBuf> {
+pub(super) fn ca_file(section: &Section<'_>, around: &ReferenceContext<'_>) -> Option<PathBuf> {
     certificates(section, "ca_file", around)
 }
 
-fn certificates(section: &Section<'_>, key: &'static str, around: &Surroundings<'_>) -> Option<PathBuf> {
+fn certificates(section: &Section<'_>, key: &'static str, around: &ReferenceContext<'_>) -> Option<PathBuf> {
     let path = around.path(section.text(key)?);
     match tls::read_certificates(&path) {
         Ok(_) => Some(path),
@@ -22,7 +22,7 @@ fn certificates(section: &Section<'_>, key: &'static str, around: &Surroundings<
 }
 
 /// A client certificate, where it is and what it is.
-pub(super) struct Client {
+pub(super) struct ClientCertificate {
     /// Paths of the certificate and its key.
     pub(super) files: (PathBuf, PathBuf),
     /// Both, read.
@@ -30,7 +30,7 @@ pub(super) struct Client {
 }
 
 /// Reads `client_cert` and `client_key`: both or neither, and they belong together.
-pub(super) fn client(section: &Section<'_>, around: &Surroundings<'_>) -> Option<Client> {
+pub(super) fn client(section: &Section<'_>, around: &ReferenceContext<'_>) -> Option<ClientCertificate> {
     let certificate = certificates(section, "client_cert", around);
     let key = reference::private_file(section, "client_key", around);
     match (section.has("client_cert"), section.has("client_key")) {
@@ -46,7 +46,7 @@ pub(super) fn client(section: &Section<'_>, around: &Surroundings<'_>) -> Option
     }
     let files = certificate.zip(key)?;
     match ClientIdentity::read(&files.0, &files.1) {
-        Ok(identity) => Some(Client { files, identity }),
+        Ok(identity) => Some(ClientCertificate { files, identity }),
         Err(why) => {
             // The text begins with the key that it is about.
             let (key, why) = why.split_once(": ").unwrap_or(("client_cert", &why));

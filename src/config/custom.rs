@@ -4,7 +4,7 @@
 use super::section::{Section, did_you_mean};
 use crate::model::{Rule, Severity};
 use crate::rules::CUSTOM_RULES;
-use crate::rules::custom::{CustomRule, Expression, Flaw};
+use crate::rules::custom::{CustomRule, Expression, ExpressionError};
 
 const SEVERITIES: [(&str, Severity); 5] = [
     ("info", Severity::Info),
@@ -24,12 +24,12 @@ const AROUND: usize = 45;
 /// What `[[policy.custom_rules]]` says, those with mistakes left out, and every id that can be read: whoever names one of these
 /// elsewhere makes no second mistake.
 #[derive(Default)]
-pub(super) struct Read {
+pub(super) struct ParsedRules {
     pub(super) rules: Vec<CustomRule>,
     pub(super) ids: Vec<Rule>,
 }
 
-impl Read {
+impl ParsedRules {
     /// The rule of that id, built in or of the configuration.
     pub(super) fn find(&self, id: &str) -> Option<Rule> {
         Rule::parse(id).or_else(|| self.ids.iter().copied().find(|rule| rule.as_str() == id))
@@ -41,13 +41,13 @@ impl Read {
     }
 }
 
-pub(super) fn read(policy: &Section<'_>) -> Read {
+pub(super) fn read(policy: &Section<'_>) -> ParsedRules {
     let sections = policy.sections("custom_rules");
     if sections.len() > CUSTOM_RULES {
         let text = format!("has {} rules; there is room for {CUSTOM_RULES}: join some of them with ||", sections.len());
         policy.problem("custom_rules", text);
     }
-    let mut read = Read::default();
+    let mut read = ParsedRules::default();
     for section in sections {
         one(section, &mut read);
     }
@@ -56,7 +56,7 @@ pub(super) fn read(policy: &Section<'_>) -> Read {
 }
 
 /// All keys are looked at before anything is given up, so that every problem is told.
-fn one(section: Section<'_>, read: &mut Read) {
+fn one(section: Section<'_>, read: &mut ParsedRules) {
     let id = section.required("id", "\"contractor-without-end\"").and_then(|id| self::id(&section, id, read));
     let severity =
         section.required("severity", "\"medium\"").and_then(|text| section.word("severity", text, &SEVERITIES));
@@ -73,7 +73,7 @@ fn one(section: Section<'_>, read: &mut Read) {
     }
 }
 
-fn id(section: &Section<'_>, id: &str, read: &mut Read) -> Option<Rule> {
+fn id(section: &Section<'_>, id: &str, read: &mut ParsedRules) -> Option<Rule> {
     let plain = id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !plain || !ID.contains(&id.len()) || id.starts_with('-') || id.ends_with('-') {
         let (least, most) = (ID.start(), ID.end());
@@ -107,7 +107,7 @@ fn sentence(section: &Section<'_>, key: &str, text: &str, most: usize) -> Option
 }
 
 /// What is wrong, and below it the line with a mark under the place.
-fn shown(text: &str, flaw: &Flaw) -> String {
+fn shown(text: &str, flaw: &ExpressionError) -> String {
     let hint = flaw.instead.as_ref().map_or_else(String::new, |(word, known)| did_you_mean(word, known));
     let line: Vec<char> = text.lines().nth(flaw.line - 1).unwrap_or_default().chars().collect();
     let place = (flaw.column - 1).min(line.len());

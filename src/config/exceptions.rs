@@ -2,7 +2,7 @@
 //! configuration. Every problem at once.
 
 use super::custom;
-use super::section::{Problem, did_you_mean};
+use super::section::{ConfigProblem, did_you_mean};
 use crate::exceptions::{Exception, LONGEST_DAYS};
 use crate::model::{Instant, Pattern, Rule};
 use chrono::{NaiveDate, TimeDelta};
@@ -27,10 +27,14 @@ pub struct ExceptionsFile {
 
 impl ExceptionsFile {
     /// Reads it; `sources` are the names that `[[source]]` tables have, `rules` those of the configuration.
-    pub(super) fn read(path: PathBuf, sources: &[&str], rules: &custom::Read) -> Result<Self, Vec<Problem>> {
+    pub(super) fn read(
+        path: PathBuf,
+        sources: &[&str],
+        rules: &custom::ParsedRules,
+    ) -> Result<Self, Vec<ConfigProblem>> {
         let at = |line: usize, text: String| place(&path, line, text);
         let text = fs::read_to_string(&path).map_err(|error| vec![at(0, format!("cannot read it: {error}"))])?;
-        let file = Reading { text: &text, sources, rules, problems: Vec::new() };
+        let file = RegisterReading { text: &text, sources, rules, problems: Vec::new() };
         let (entries, problems) = file.entries();
         if !problems.is_empty() {
             return Err(problems.into_iter().map(|(line, text)| at(line, text)).collect());
@@ -40,7 +44,7 @@ impl ExceptionsFile {
     }
 
     /// Entries that would hold longer than 12 months from this instant.
-    pub fn too_long(&self, as_of: Instant) -> Vec<Problem> {
+    pub fn too_long(&self, as_of: Instant) -> Vec<ConfigProblem> {
         let last = as_of.date_naive() + TimeDelta::days(LONGEST_DAYS);
         let long = self.entries.iter().filter(|entry| entry.until > last);
         let text = |until| {
@@ -53,25 +57,25 @@ impl ExceptionsFile {
 }
 
 /// Line 0: the file as a whole.
-fn place(path: &Path, line: usize, text: String) -> Problem {
+fn place(path: &Path, line: usize, text: String) -> ConfigProblem {
     let path = path.display();
     if line == 0 {
-        return Problem { key: "policy.exceptions".to_owned(), text: format!("{path}: {text}") };
+        return ConfigProblem { key: "policy.exceptions".to_owned(), text: format!("{path}: {text}") };
     }
-    Problem { key: format!("{path}, line {line}"), text }
+    ConfigProblem { key: format!("{path}, line {line}"), text }
 }
 
-type Found = (usize, String);
+type FoundRegister = (usize, String);
 
-struct Reading<'a> {
+struct RegisterReading<'a> {
     text: &'a str,
     sources: &'a [&'a str],
-    rules: &'a custom::Read,
-    problems: Vec<Found>,
+    rules: &'a custom::ParsedRules,
+    problems: Vec<FoundRegister>,
 }
 
-impl<'a> Reading<'a> {
-    fn entries(mut self) -> (Vec<Exception>, Vec<Found>) {
+impl<'a> RegisterReading<'a> {
+    fn entries(mut self) -> (Vec<Exception>, Vec<FoundRegister>) {
         let table = match DeTable::parse(self.text) {
             Ok(table) => table,
             Err(error) => {

@@ -1,14 +1,14 @@
 //! `[output]`: where snapshots go, what is in them, how long they stay.
 
-use super::Output;
-use super::reference::Surroundings;
+use super::OutputSettings;
+use super::reference::ReferenceContext;
 use super::section::Section;
 use crate::table::CsvDialect;
 use std::path::Path;
 
 /// Reads the table; all defaults where it is absent.
-pub(super) fn read(section: Option<Section<'_>>, state_dir: &Path, around: &Surroundings<'_>) -> Output {
-    let mut output = Output {
+pub(super) fn read(section: Option<Section<'_>>, state_dir: &Path, around: &ReferenceContext<'_>) -> OutputSettings {
+    let mut output = OutputSettings {
         dir: state_dir.join("snapshots"),
         csv: true,
         parquet: true,

@@ -3,7 +3,7 @@
 use super::custom;
 use super::exceptions::ExceptionsFile;
 use super::owners;
-use super::reference::Surroundings;
+use super::reference::ReferenceContext;
 use super::section::{Section, did_you_mean};
 use crate::model::{Classes, Pattern, Rule, Severity};
 use crate::rules::frameworks::{self, Framework};
@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 use toml::Value;
 
 /// Thresholds and rules, special groups and accounts, accepted exceptions.
-type Read = (Policy, Classes, Option<ExceptionsFile>);
+type ParsedPolicy = (Policy, Classes, Option<ExceptionsFile>);
 
 const DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
 
 /// Reads the table; all defaults where it is absent. `sources` are the names that `[[source]]` tables have.
-pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &Surroundings<'_>) -> Read {
+pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &ReferenceContext<'_>) -> ParsedPolicy {
     let Some(section) = section else { return (Policy::default(), Classes::default(), None) };
     let mut policy = Policy::default();
     let frameworks = selected(&section);
@@ -54,8 +54,8 @@ pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &Surr
 fn exceptions(
     section: &Section<'_>,
     sources: &[&str],
-    custom: &custom::Read,
-    around: &Surroundings<'_>,
+    custom: &custom::ParsedRules,
+    around: &ReferenceContext<'_>,
 ) -> Option<ExceptionsFile> {
     let path = around.path(section.text("exceptions")?);
     let read = ExceptionsFile::read(path, sources, custom);
@@ -87,7 +87,7 @@ fn patterns(section: &Section<'_>, key: &'static str) -> Vec<Pattern> {
     patterns
 }
 
-fn overrides(section: &Section<'_>, custom: &custom::Read) -> BTreeMap<Rule, Override> {
+fn overrides(section: &Section<'_>, custom: &custom::ParsedRules) -> BTreeMap<Rule, Override> {
     let mut overrides = BTreeMap::new();
     for (id, value) in section.entries() {
         let Some(wanted) = severity_or_off(section, id, value) else { continue };
@@ -112,7 +112,7 @@ fn severity_or_off(section: &Section<'_>, id: &str, value: &Value) -> Option<Ove
     read
 }
 
-fn unknown_rule(section: &Section<'_>, id: &str, custom: &custom::Read) {
+fn unknown_rule(section: &Section<'_>, id: &str, custom: &custom::ParsedRules) {
     let known: Vec<&str> = custom.known();
     section.problem(id, format!("is not a rule{}", did_you_mean(id, &known)));
 }

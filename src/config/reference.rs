@@ -12,14 +12,14 @@ use toml::Value;
 const CURE: &str = "write { file = \"/path\" }, { env = \"NAME\" } or { credential = \"name\" }";
 
 /// Where the configuration stands: what references are resolved against.
-pub struct Surroundings<'a> {
+pub struct ReferenceContext<'a> {
     /// Reads an environment variable.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// Folder of the configuration file: relative paths start there.
     pub folder: PathBuf,
 }
 
-impl Surroundings<'_> {
+impl ReferenceContext<'_> {
     /// A path of the configuration as an absolute or plain path.
     pub(super) fn path(&self, text: &str) -> PathBuf {
         self.folder.join(text)
@@ -40,20 +40,20 @@ impl Surroundings<'_> {
 }
 
 /// Where a value comes from.
-enum Reference<'a> {
+enum ValueReference<'a> {
     Environment(&'a str),
     File(&'a str),
     Credential(&'a str),
 }
 
-fn reference<'a>(section: &Section<'a>, key: &'static str, value: &'a Value) -> Option<Reference<'a>> {
+fn reference<'a>(section: &Section<'a>, key: &'static str, value: &'a Value) -> Option<ValueReference<'a>> {
     let entry = value.as_table().filter(|table| table.len() == 1).and_then(|table| table.iter().next());
     let read = entry.and_then(|(way, value)| {
         let value = value.as_str()?;
         match way.as_str() {
-            "env" => Some(Reference::Environment(value)),
-            "file" => Some(Reference::File(value)),
-            "credential" => Some(Reference::Credential(value)),
+            "env" => Some(ValueReference::Environment(value)),
+            "file" => Some(ValueReference::File(value)),
+            "credential" => Some(ValueReference::Credential(value)),
             _ => None,
         }
     });
@@ -64,20 +64,20 @@ fn reference<'a>(section: &Section<'a>, key: &'static str, value: &'a Value) -> 
     read
 }
 
-fn resolve(around: &Surroundings<'_>, reference: &Reference<'_>, private: bool) -> Result<String, String> {
+fn resolve(around: &ReferenceContext<'_>, reference: &ValueReference<'_>, private: bool) -> Result<String, String> {
     let file = if private { "secret file" } else { "file" };
     let (bytes, what) = match reference {
-        Reference::Environment(name) => {
+        ValueReference::Environment(name) => {
             (around.variable(name)?.into_bytes(), format!("the environment variable {name}"))
         }
-        Reference::File(path) => {
+        ValueReference::File(path) => {
             let path = around.path(path);
             if private {
                 must_be_private(&path)?;
             }
             (read(&path)?, format!("the {file} {}", path.display()))
         }
-        Reference::Credential(name) => {
+        ValueReference::Credential(name) => {
             let path = around.credential(name)?;
             (read(&path)?, format!("the {file} {}", path.display()))
         }
@@ -101,7 +101,7 @@ fn must_be_private(path: &Path) -> Result<(), String> {
 }
 
 /// A required secret.
-pub(super) fn secret(section: &Section<'_>, key: &'static str, around: &Surroundings<'_>) -> Option<SecretString> {
+pub(super) fn secret(section: &Section<'_>, key: &'static str, around: &ReferenceContext<'_>) -> Option<SecretString> {
     let Some(value) = section.value(key) else {
         section.problem(key, format!("is missing; {CURE}"));
         return None;
@@ -117,7 +117,7 @@ pub(super) fn secret(section: &Section<'_>, key: &'static str, around: &Surround
 }
 
 /// A required value that is no secret: a literal or a reference.
-pub(super) fn plain(section: &Section<'_>, key: &'static str, around: &Surroundings<'_>) -> Option<String> {
+pub(super) fn plain(section: &Section<'_>, key: &'static str, around: &ReferenceContext<'_>) -> Option<String> {
     match section.value(key) {
         None => {
             section.problem(key, format!("is missing; write it as a text, or {CURE}"));
@@ -132,12 +132,12 @@ pub(super) fn plain(section: &Section<'_>, key: &'static str, around: &Surroundi
 }
 
 /// A private file that is named by reference and read later, such as a key.
-pub(super) fn private_file(section: &Section<'_>, key: &'static str, around: &Surroundings<'_>) -> Option<PathBuf> {
+pub(super) fn private_file(section: &Section<'_>, key: &'static str, around: &ReferenceContext<'_>) -> Option<PathBuf> {
     let value = section.value(key)?;
     let found = match reference(section, key, value)? {
-        Reference::File(path) => Ok(around.path(path)).and_then(|path| must_be_private(&path).map(|()| path)),
-        Reference::Credential(name) => around.credential(name),
-        Reference::Environment(_) => Err("must be a file or a credential, not an environment variable".to_owned()),
+        ValueReference::File(path) => Ok(around.path(path)).and_then(|path| must_be_private(&path).map(|()| path)),
+        ValueReference::Credential(name) => around.credential(name),
+        ValueReference::Environment(_) => Err("must be a file or a credential, not an environment variable".to_owned()),
     };
     found.map_err(|why| section.problem(key, why)).ok()
 }

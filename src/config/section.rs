@@ -9,14 +9,14 @@ use toml::{Table, Value};
 
 /// One mistake in the configuration, with its cure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// `source[0].url`; empty where it is the file as a whole.
     pub key: String,
     /// What is wrong and what to write instead.
     pub text: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.key.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.key, self.text) }
     }
@@ -25,20 +25,20 @@ impl fmt::Display for Problem {
 /// All problems found so far, and what was understood in another way than it is written.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    problems: RefCell<Vec<Problem>>,
-    notes: RefCell<Vec<Problem>>,
+    problems: RefCell<Vec<ConfigProblem>>,
+    notes: RefCell<Vec<ConfigProblem>>,
 }
 
 impl Problems {
     pub(super) fn add(&self, key: impl Into<String>, text: impl Into<String>) {
-        self.problems.borrow_mut().push(Problem { key: key.into(), text: text.into() });
+        self.problems.borrow_mut().push(ConfigProblem { key: key.into(), text: text.into() });
     }
 
     pub(super) fn notes(&self) -> Vec<String> {
         self.notes.borrow().iter().map(ToString::to_string).collect()
     }
 
-    pub(super) fn into_vec(self) -> Vec<Problem> {
+    pub(super) fn into_vec(self) -> Vec<ConfigProblem> {
         self.problems.into_inner()
     }
 }
@@ -77,7 +77,7 @@ impl<'a> Section<'a> {
 
     /// Notes what was understood in another way than it is written.
     pub(super) fn note(&self, key: &str, text: impl Into<String>) {
-        self.problems.notes.borrow_mut().push(Problem { key: self.path_of(key), text: text.into() });
+        self.problems.notes.borrow_mut().push(ConfigProblem { key: self.path_of(key), text: text.into() });
     }
 
     /// The raw value. Every getter goes through here, so that the known keys are those that were asked for.

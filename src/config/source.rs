@@ -3,7 +3,7 @@
 use super::account;
 use super::address;
 use super::certificates;
-use super::reference::Surroundings;
+use super::reference::ReferenceContext;
 use super::section::Section;
 use crate::model::{Pattern, SourceIdentity, SourceName};
 use crate::source::{DirectoryGroups, SourceKind, SourceSettings};
@@ -17,7 +17,7 @@ pub(super) fn read(
     sections: Vec<Section<'_>>,
     root: &Section<'_>,
     privileged_groups: &[Pattern],
-    around: &Surroundings<'_>,
+    around: &ReferenceContext<'_>,
 ) -> Vec<SourceSettings> {
     if sections.is_empty() {
         root.problem("source", "there is none; describe each appliance in a [[source]] table with name, kind and url");
@@ -38,7 +38,7 @@ pub(super) fn read(
 }
 
 /// All keys are looked at before anything is given up, so that every problem is told.
-fn one(section: Section<'_>, privileged_groups: &[Pattern], around: &Surroundings<'_>) -> Option<SourceSettings> {
+fn one(section: Section<'_>, privileged_groups: &[Pattern], around: &ReferenceContext<'_>) -> Option<SourceSettings> {
     let name = name(&section);
     let kind = section.required("kind", "\"rest-v3\"").and_then(|text| section.word("kind", text, &KINDS));
     // Without a kind, the keys of the most usual one are looked at.

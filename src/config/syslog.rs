@@ -1,7 +1,7 @@
 //! `[syslog]`: where events go and in which form. A profile presets every knob for a named receiver; a knob set by hand wins.
 
 use super::certificates;
-use super::reference::Surroundings;
+use super::reference::ReferenceContext;
 use super::section::Section;
 use crate::syslog::{Destination, Framing, Proof, Protocol, Send, Transport};
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ const FACILITIES: [(&str, u8); 24] = [
 ];
 
 /// Reads every destination; there may be none.
-pub(super) fn read(sections: Vec<Section<'_>>, around: &Surroundings<'_>) -> Vec<Destination> {
+pub(super) fn read(sections: Vec<Section<'_>>, around: &ReferenceContext<'_>) -> Vec<Destination> {
     let mut destinations: Vec<Destination> = Vec::new();
     for section in sections {
         let (path, problems) = (section.path_of("url"), section.problems());
@@ -71,7 +71,7 @@ pub(super) fn read(sections: Vec<Section<'_>>, around: &Surroundings<'_>) -> Vec
     destinations
 }
 
-fn one(section: Section<'_>, around: &Surroundings<'_>) -> Option<Destination> {
+fn one(section: Section<'_>, around: &ReferenceContext<'_>) -> Option<Destination> {
     let url = section.required("url", "\"tls://siem.example.com:6514\"");
     let transport = url.and_then(|url| transport(url).map_err(|why| section.problem("url", why)).ok());
     let profile = preset(&section);

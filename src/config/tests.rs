@@ -5,7 +5,7 @@ use crate::model::{Pattern, Rule, Severity};
 use crate::rules::policy::Override;
 use crate::source::SourceKind;
 use crate::syslog::{Framing, Protocol, Transport};
-use crate::wire::{Account, TokenAuth};
+use crate::wire::{Credentials, TokenAuth};
 use secrecy::ExposeSecret;
 use std::os::unix::fs::PermissionsExt;
 
@@ -51,7 +51,7 @@ fn write(folder: &Path, name: &str, text: &str, mode: u32) {
 
 /// The first source's client secret.
 fn secret(config: &Config) -> &str {
-    let Account::Oauth { client_secret, .. } = &config.sources[0].client.account else { panic!("OAuth") };
+    let Credentials::Oauth { client_secret, .. } = &config.sources[0].client.account else { panic!("OAuth") };
     client_secret.expose_secret()
 }
 
@@ -76,7 +76,7 @@ fn the_least_configuration_means_the_documented_defaults() {
     assert_eq!((source.page_size, source.client.concurrency), (100, 4));
     assert!((source.client.requests_per_second - 15.0).abs() < f64::EPSILON);
     assert_eq!(source.client.deadline.as_secs(), 3600);
-    let Account::Oauth { token_auth, token_path, .. } = &source.client.account else { panic!("OAuth") };
+    let Credentials::Oauth { token_auth, token_path, .. } = &source.client.account else { panic!("OAuth") };
     assert_eq!((*token_auth, token_path.as_str()), (TokenAuth::Auto, "/oauth2/token"));
     assert_eq!(secret(&config), "s3cret");
     assert_eq!(config.sha256.len(), 64);

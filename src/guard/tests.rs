@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{Classes, Group, Inventory, SourceIdentity, User};
 use crate::state::Advance;
-use crate::state::memory::Kept;
+use crate::state::memory::SettledRun;
 
 fn proven() -> Coverage {
     Coverage::Complete { proof: "p".to_owned() }
@@ -14,23 +14,23 @@ fn list(kind: ListKind, coverage: Coverage) -> ListReport {
 }
 
 /// So many users and groups; every user in the group that is named.
-fn harvest(users: usize, groups: usize, member_of: Option<&str>) -> Harvest {
+fn harvest(users: usize, groups: usize, member_of: Option<&str>) -> SourceReading {
     let user = |n: usize| User {
         group_memberships: member_of.iter().map(|id| (*id).into()).collect(),
         groups_known: true,
         ..User::new(n.to_string())
     };
     let (name, kind) = ("eu".into(), "rest-v3".to_owned());
-    Harvest {
+    SourceReading {
         users: (0..users).map(user).collect(),
         groups: (0..groups).map(|n| Group::new(n.to_string())).collect(),
         lists: vec![list(ListKind::Users, proven()), list(ListKind::Groups, proven())],
-        ..Harvest::of(SourceIdentity { name, kind, url: String::new(), client_id: String::new() })
+        ..SourceReading::of(SourceIdentity { name, kind, url: String::new(), client_id: String::new() })
     }
 }
 
 /// With a list of accounts of its own.
-fn with(kind: ListKind, prefix: &str, rows: usize, coverage: Coverage) -> Harvest {
+fn with(kind: ListKind, prefix: &str, rows: usize, coverage: Coverage) -> SourceReading {
     let mut harvest = harvest(100, 3, None);
     harvest.users.extend((0..rows).map(|n| User::new(format!("{prefix}{n}"))));
     harvest.lists.push(list(ListKind::Vendors, proven()));
@@ -39,16 +39,16 @@ fn with(kind: ListKind, prefix: &str, rows: usize, coverage: Coverage) -> Harves
     harvest
 }
 
-fn joined(harvest: Harvest) -> Inventory {
+fn joined(harvest: SourceReading) -> Inventory {
     Inventory::join(vec![harvest], &Classes::default())
 }
 
 /// What is said of a source that was read as `before`, if at all, and is read now.
-fn said(before: Option<Harvest>, now: Harvest, percent: u8) -> Vec<String> {
+fn said(before: Option<SourceReading>, now: SourceReading, percent: u8) -> Vec<String> {
     let at = |text: &str| text.parse::<Instant>().unwrap();
     let (first, second) = (at("2026-11-22T02:00:00Z"), at("2026-11-23T02:00:00Z"));
     let advanced = match before {
-        Some(before) => Kept::first(joined(before), "1", first).read(joined(now), "2", second),
+        Some(before) => SettledRun::first(joined(before), "1", first).read(joined(now), "2", second),
         None => Advance::by_reading(joined(now), "2", second, None).finish(),
     };
     suspects(&advanced, percent).iter().map(ToString::to_string).collect()
@@ -84,7 +84,8 @@ fn users_whose_places_others_took_are_gone_all_the_same() {
 
 #[test]
 fn a_list_of_groups_that_came_back_empty_is_suspicious_where_there_were_groups_or_users_name_them() {
-    let groups = |before: Option<usize>, now: Harvest| said(before.map(|groups| harvest(9, groups, None)), now, 20);
+    let groups =
+        |before: Option<usize>, now: SourceReading| said(before.map(|groups| harvest(9, groups, None)), now, 20);
     assert!(groups(Some(2), harvest(9, 0, None))[0].contains("has 0 groups, 2 are known"));
     assert!(groups(None, harvest(9, 0, Some("7")))[0].contains("lists no group, but its users name groups"));
     assert!(groups(None, harvest(9, 0, None)).is_empty(), "a tenant without groups");
@@ -122,7 +123,7 @@ fn a_list_that_had_rows_and_is_not_offered_any_more_is_suspicious() {
     let mut confirmed = now(Coverage::NotOffered);
     confirm_gone(&mut confirmed, ListKind::ApiAccounts, "confirmed by o".to_owned());
     let at = |text: &str| text.parse::<Instant>().unwrap();
-    let kept = Kept::first(joined(before().unwrap()), "1", at("2026-11-22T02:00:00Z"));
+    let kept = SettledRun::first(joined(before().unwrap()), "1", at("2026-11-22T02:00:00Z"));
     let advanced = kept.read(joined(confirmed), "2", at("2026-11-23T02:00:00Z"));
     assert_eq!(advanced.changes.len(), 7, "what is confirmed to be gone is removed");
 }

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::model::{
-    Classes, Coverage, Harvest, Instant, Inventory, LastLogin, ListKind, ListReport, Severity, SourceIdentity,
-    SourceName, Subject, SubjectKind, Told, User,
+    Classes, Coverage, Instant, Inventory, LastLogin, ListKind, ListReport, ReportedDate, Severity, SourceIdentity,
+    SourceName, SourceReading, Subject, SubjectKind, User,
 };
-use crate::rules::{self, Judgement, policy::Override, policy::Policy};
-use crate::state::{Advance, memory::Kept};
+use crate::rules::{self, EvaluationOutput, policy::Override, policy::Policy};
+use crate::state::{Advance, memory::SettledRun};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ fn user(id: usize, look: Look) -> Option<User> {
     user.username = Some(format!("user-{id}").into());
     user.enabled = Some(look != Look::Disabled);
     user.groups_known = true;
-    user.created_at = Told::At(day(-2000));
+    user.created_at = ReportedDate::At(day(-2000));
     user.last_login = match look {
         Look::Absent => return None,
         Look::Untold => LastLogin::NotReported,
@@ -77,14 +77,14 @@ fn inventory(looks: &[Look], reading: Reading) -> Inventory {
     let list = |kind, coverage| ListReport::of_rows(kind, 0, coverage);
     let groups = list(ListKind::Groups, Coverage::Complete { proof: "none".to_owned() });
     let lists = vec![list(ListKind::Users, coverage), groups];
-    Inventory::join(vec![Harvest { users, lists, ..Harvest::of(identity) }], &Classes::default())
+    Inventory::join(vec![SourceReading { users, lists, ..SourceReading::of(identity) }], &Classes::default())
 }
 
 /// What one snapshot after the other says.
 #[derive(Default)]
 struct Folder {
-    past: Past,
-    kept: Option<Kept>,
+    past: KnownFindings,
+    kept: Option<SettledRun>,
     policy: Policy,
 }
 
@@ -94,11 +94,11 @@ impl Folder {
         self.lived(number, looks, reading).findings
     }
 
-    fn lived(&mut self, number: i64, looks: &[Look], reading: Reading) -> Lived {
+    fn lived(&mut self, number: i64, looks: &[Look], reading: Reading) -> LifecycleUpdate {
         self.read(number, &inventory(looks, reading))
     }
 
-    fn read(&mut self, number: i64, reading: &Inventory) -> Lived {
+    fn read(&mut self, number: i64, reading: &Inventory) -> LifecycleUpdate {
         let run_id = format!("run-{number}");
         let first = || Advance::by_reading(reading.clone(), &run_id, day(number), None).finish();
         let mut advanced =
@@ -108,17 +108,17 @@ impl Folder {
         again.for_each(|user| user.enabled_since = None);
         let inventory = &advanced.inventory;
         let judgement = rules::judge(inventory, &self.policy, day(number));
-        let now = Now { inventory, verdicts: &judgement.verdicts, gaps: &judgement.gaps };
+        let now = CurrentRun { inventory, verdicts: &judgement.verdicts, gaps: &judgement.gaps };
         let lived = live(judgement.findings, &self.past, |_| true, |earlier| now.sight(earlier));
         let over = self.past.resolved(&lived.findings, day(number), day(-9999), |_| true);
         let standing = lived.findings.iter().filter(|finding| finding.status.stands());
-        self.past = Past {
+        self.past = KnownFindings {
             standing: standing.map(|finding| (finding.fingerprint, finding.clone())).collect(),
             over: over.into_iter().map(|over| (over.fingerprint, over)).collect(),
             as_of: Some(day(number)),
         };
         advanced.settle();
-        self.kept = Some(Kept::of(advanced.inventory, &run_id, day(number)));
+        self.kept = Some(SettledRun::of(advanced.inventory, &run_id, day(number)));
         lived
     }
 }
@@ -189,30 +189,30 @@ fn a_disabled_account_is_seen_to_be_stale_no_more_and_one_that_cannot_be_judged_
 }
 
 /// What becomes of a finding about an API account, by how the list that brings it was read then and is now.
-fn sight_of_api_account(then: Coverage, now: Coverage) -> Sight {
+fn sight_of_api_account(then: Coverage, now: Coverage) -> Visibility {
     let with = |coverage: Coverage| {
         let mut harvest = inventory(&[], Reading::Complete).rolls.remove(0).harvest;
         let list = ListReport { kind: ListKind::ApiAccounts, coverage, ..harvest.lists[0].clone() };
         harvest.lists.push(list);
         Inventory::join(vec![harvest], &Classes::default())
     };
-    let advanced = Kept::first(with(then), "then", day(0)).read(with(now), "now", day(1));
+    let advanced = SettledRun::first(with(then), "then", day(0)).read(with(now), "now", day(1));
     let judgement = rules::judge(&advanced.inventory, &Policy::default(), day(1));
     let mut finding = Folder::default().live(0, &[Look::Stale], Reading::Complete).remove(0);
     (finding.rule, finding.subject.id) = (Rule::ServiceWithoutOwner, "api-account:1".into());
-    let Judgement { verdicts, gaps, .. } = &judgement;
-    Now { inventory: &advanced.inventory, verdicts, gaps }.sight(&finding)
+    let EvaluationOutput { verdicts, gaps, .. } = &judgement;
+    CurrentRun { inventory: &advanced.inventory, verdicts, gaps }.sight(&finding)
 }
 
 #[test]
 fn an_account_is_gone_only_where_the_list_that_brings_it_is_proven_complete() {
     let proven = || Coverage::Complete { proof: String::new() };
     let drifted = || Coverage::Drifted { why: String::new() };
-    assert_eq!(sight_of_api_account(proven(), proven()), Sight::Gone);
-    assert_eq!(sight_of_api_account(drifted(), proven()), Sight::Gone);
-    assert_eq!(sight_of_api_account(proven(), drifted()), Sight::Unknown);
-    assert_eq!(sight_of_api_account(proven(), Coverage::NotOffered), Sight::Unknown, "nobody looked");
-    assert_eq!(sight_of_api_account(drifted(), Coverage::NotOffered), Sight::Unknown, "nobody looked");
+    assert_eq!(sight_of_api_account(proven(), proven()), Visibility::Gone);
+    assert_eq!(sight_of_api_account(drifted(), proven()), Visibility::Gone);
+    assert_eq!(sight_of_api_account(proven(), drifted()), Visibility::Unknown);
+    assert_eq!(sight_of_api_account(proven(), Coverage::NotOffered), Visibility::Unknown, "nobody looked");
+    assert_eq!(sight_of_api_account(drifted(), Coverage::NotOffered), Visibility::Unknown, "nobody looked");
 }
 
 #[test]
@@ -306,7 +306,10 @@ fn what_happened_is_told_by_status_and_severity() {
     };
     let after = |before: FindingStatus, now: FindingStatus, severity| {
         let before = finding(before, Low);
-        let past = Past { standing: [(before.fingerprint, before)].into_iter().collect(), ..Past::default() };
+        let past = KnownFindings {
+            standing: [(before.fingerprint, before)].into_iter().collect(),
+            ..KnownFindings::default()
+        };
         past.transition(&finding(now, severity))
     };
     assert_eq!(after(New, Open, Low), None);
@@ -318,7 +321,10 @@ fn what_happened_is_told_by_status_and_severity() {
     };
     let again = |rule: Rule, before: &str, now: &str| {
         let before = told(rule, before);
-        let past = Past { standing: [(before.fingerprint, before)].into_iter().collect(), ..Past::default() };
+        let past = KnownFindings {
+            standing: [(before.fingerprint, before)].into_iter().collect(),
+            ..KnownFindings::default()
+        };
         past.transition(&told(rule, now))
     };
     let (first, second) = ("{\"last_login\":\"a\",\"times_seen\":1}", "{\"last_login\":\"b\",\"times_seen\":2}");
@@ -334,8 +340,8 @@ fn what_happened_is_told_by_status_and_severity() {
     assert_eq!(after(Excepted, Excepted, High), None);
     assert_eq!(after(Excepted, Open, Low), Some(Transition::Opened));
     assert_eq!(after(Open, Resolved, Low), Some(Transition::Resolved));
-    assert_eq!(Past::default().transition(&finding(New, Low)), Some(Transition::Opened));
-    assert_eq!(Past::default().transition(&finding(Reopened, Low)), Some(Transition::Opened));
+    assert_eq!(KnownFindings::default().transition(&finding(New, Low)), Some(Transition::Opened));
+    assert_eq!(KnownFindings::default().transition(&finding(Reopened, Low)), Some(Transition::Opened));
 }
 
 /// Status, day of the first sight and number of sights; `None` where there is no row.

@@ -4,12 +4,15 @@
 //! of its group or to the user's own record. It is gone only where these lists were proven complete. A list that failed, that
 //! drifted, that was not read or that is not offered any more proves nothing: what is known of it stays as it was.
 
-use super::{Coverage, Group, GroupId, Harvest, ListKind, Roll, SourceStatus, UserId, list_of_group, lists_of_user};
+use super::{
+    Coverage, Group, GroupId, ListKind, SourceInventory, SourceReading, SourceStatus, UserId, list_of_group,
+    lists_of_user,
+};
 
 /// What one reading of a source proves.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    roll: &'a Roll,
+    roll: &'a SourceInventory,
 }
 
 /// What may be concluded from a row that was known and is not in a reading.
@@ -25,7 +28,7 @@ pub enum Absence {
 
 impl<'a> Evidence<'a> {
     /// Of this reading.
-    pub fn of(roll: &'a Roll) -> Self {
+    pub fn of(roll: &'a SourceInventory) -> Self {
         Self { roll }
     }
 
@@ -143,7 +146,7 @@ impl<'a> Evidence<'a> {
     }
 }
 
-impl Harvest {
+impl SourceReading {
     /// Takes out the rows of lists that broke off: a part of such a list is no list, and what is known of it stays as it was. The
     /// lists of single objects (the members of one group, the users of one vendor) stand on their own.
     pub fn leave_out_failed(&mut self) {

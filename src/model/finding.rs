@@ -403,19 +403,19 @@ fn times_seen(evidence: &str) -> u64 {
 
 /// Over what a rule was judged in one source. Rules that could not run are never "no findings".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Evaluation {
     /// Where.
     pub source: SourceName,
     /// Which rule.
     pub rule: Rule,
     /// With what result.
-    pub outcome: Outcome,
+    pub outcome: RuleOutcome,
 }
 
 /// How judging one rule over one source went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum RuleOutcome {
     /// The rule ran.
     Judged {
         /// Subjects that it looked at.

@@ -1,8 +1,8 @@
 //! The join: classifies accounts, marks privileged groups, resolves memberships both ways, sorts. Pure.
 
 use super::{
-    Classes, Coverage, Group, GroupId, Harvest, Known, ListKind, Outside, OutsideMember, Pair, Seen, SourceName, User,
-    UserId, UserKind, Who,
+    Classes, Coverage, Group, GroupId, KnownSource, ListKind, MemberIdentity, Outside, OutsideMember, Pair,
+    SeenInterval, SourceName, SourceReading, User, UserId, UserKind,
 };
 use ahash::AHashMap;
 use std::cmp::Ordering;
@@ -28,18 +28,18 @@ pub struct Membership {
     /// Who.
     pub member: Member,
     /// The runs that saw it first and read it last; `None` before it was held against what is known.
-    pub seen: Option<Seen>,
+    pub seen: Option<SeenInterval>,
 }
 
 /// One source's harvest, joined: users and groups sorted by id, memberships by (group, user).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Roll {
+pub struct SourceInventory {
     /// What the source gave, classified and sorted.
-    pub harvest: Harvest,
+    pub harvest: SourceReading,
     /// Every membership, dangling ones too.
     pub memberships: Vec<Membership>,
     /// What is known of the source beside its rows.
-    pub known: Known,
+    pub known: KnownSource,
     /// Where each group stands in `groups`: every rule asks for it for every membership.
     places: AHashMap<GroupId, u32>,
     /// The configuration names privileged groups: memberships decide who is privileged.
@@ -52,13 +52,13 @@ pub struct Roll {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inventory {
     /// One roll a source.
-    pub rolls: Vec<Roll>,
+    pub rolls: Vec<SourceInventory>,
 }
 
 impl Inventory {
     /// Joins every harvest.
-    pub fn join(harvests: Vec<Harvest>, classes: &Classes) -> Self {
-        Self::of(harvests.into_iter().map(|h| Roll::join(h, classes)).collect())
+    pub fn join(harvests: Vec<SourceReading>, classes: &Classes) -> Self {
+        Self::of(harvests.into_iter().map(|h| SourceInventory::join(h, classes)).collect())
     }
 
     /// Whether a source is among them.
@@ -67,15 +67,15 @@ impl Inventory {
     }
 
     /// Of rolls that are joined already, in any order.
-    pub fn of(mut rolls: Vec<Roll>) -> Self {
+    pub fn of(mut rolls: Vec<SourceInventory>) -> Self {
         rolls.sort_by(|a, b| a.harvest.source.name.as_str().cmp(b.harvest.source.name.as_str()));
         Self { rolls }
     }
 }
 
-impl Roll {
+impl SourceInventory {
     /// Joins one harvest. An account that is both break-glass and service by pattern is break-glass.
-    pub fn join(mut harvest: Harvest, classes: &Classes) -> Self {
+    pub fn join(mut harvest: SourceReading, classes: &Classes) -> Self {
         for user in &mut harvest.users {
             user.kind = classify(user, classes);
         }
@@ -92,14 +92,14 @@ impl Roll {
 
     /// Joins one harvest whose accounts and groups bear their marks and counts already, as those of a snapshot do. `by_group`: the
     /// configuration then named privileged groups.
-    pub fn restore(mut harvest: Harvest, by_group: bool) -> Self {
+    pub fn restore(mut harvest: SourceReading, by_group: bool) -> Self {
         harvest.users.sort_by(|a, b| a.id.cmp(&b.id));
         harvest.groups.sort_by(|a, b| a.id.cmp(&b.id));
         sort_outside(&mut harvest.outside);
         let places = harvest.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
         let memberships = resolve(&harvest, &places);
         let groups_whole = harvest.coverage(ListKind::Groups).is_complete();
-        Self { harvest, memberships, known: Known::default(), places, by_group, groups_whole }
+        Self { harvest, memberships, known: KnownSource::default(), places, by_group, groups_whole }
     }
 
     /// Adds rows that this reading does not have; memberships lose their marks.
@@ -121,11 +121,13 @@ impl Roll {
     /// The identity of a membership.
     pub fn pair<'a>(&'a self, membership: &'a Membership) -> Pair<'a> {
         let member = match (self.beyond(membership), self.member(membership)) {
-            (_, Some(user)) => Who::User(&user.id),
-            (Some(OutsideMember::Missing(id) | OutsideMember::Nested { user: id, .. }), None) => Who::User(id),
-            (Some(OutsideMember::Directory(name)), None) => Who::Directory(name),
+            (_, Some(user)) => MemberIdentity::User(&user.id),
+            (Some(OutsideMember::Missing(id) | OutsideMember::Nested { user: id, .. }), None) => {
+                MemberIdentity::User(id)
+            }
+            (Some(OutsideMember::Directory(name)), None) => MemberIdentity::Directory(name),
             // A membership is always of somebody.
-            (None, None) => Who::Directory(""),
+            (None, None) => MemberIdentity::Directory(""),
         };
         Pair { group: &membership.group_id, member }
     }
@@ -208,7 +210,7 @@ fn classify(user: &User, classes: &Classes) -> UserKind {
 }
 
 /// Every membership in the order of [`GroupId`], then of the users' ids, then of what is outside by its name.
-fn resolve(harvest: &Harvest, places: &AHashMap<GroupId, u32>) -> Vec<Membership> {
+fn resolve(harvest: &SourceReading, places: &AHashMap<GroupId, u32>) -> Vec<Membership> {
     let (users, groups) = (&harvest.users, &harvest.groups);
     let place = |id: &GroupId| places.get(id).copied();
     let mut memberships: Vec<Membership> = users
@@ -244,7 +246,7 @@ fn resolve(harvest: &Harvest, places: &AHashMap<GroupId, u32>) -> Vec<Membership
 /// Adds what is outside, in its order, and marks what is nested. Gives the rank of each of `outside` among the users.
 fn add_outside(
     memberships: &mut Vec<Membership>,
-    harvest: &Harvest,
+    harvest: &SourceReading,
     place: &impl Fn(&GroupId) -> Option<u32>,
 ) -> Vec<u64> {
     let mut nested: AHashMap<(&GroupId, &UserId), u32> = AHashMap::new();
@@ -293,7 +295,7 @@ fn sort_outside(outside: &mut [Outside]) {
 /// Decides by the source's lists whether the members of a group are known, where its connector did not: by the list of members
 /// where the source has one, else by the users' own records. A user whose record was read and reports no groups leaves the
 /// counts of the others as they are.
-fn decide_members(harvest: &mut Harvest) {
+fn decide_members(harvest: &mut SourceReading) {
     let details = harvest.coverage(ListKind::UserDetails);
     let by_lists = match harvest.coverage(ListKind::Members) {
         Coverage::NotOffered => {

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 /// The instants (`as_of`) of the runs that saw a row first and read it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenInterval {
     /// The `first_seen` column.
     pub first: Instant,
     /// The `confirmed_at` column.
     pub confirmed: Instant,
 }
 
-impl Seen {
+impl SeenInterval {
     /// Seen first and last in this run.
     pub fn at(instant: Instant) -> Self {
         Self { first: instant, confirmed: instant }
@@ -23,7 +23,7 @@ impl Seen {
 
 /// What is known of one source beside its rows. Instants are those of runs (`as_of`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct KnownSource {
     /// The first run that was to read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_seen: Option<Instant>,
@@ -49,7 +49,7 @@ pub struct Known {
     pub hides_inactive: bool,
 }
 
-impl Known {
+impl KnownSource {
     /// The newest run in which a list was proven complete; `None` where it never was.
     pub fn proven_at(&self, list: ListKind) -> Option<Instant> {
         self.lists.get(&list).copied().flatten()
@@ -62,12 +62,12 @@ pub struct Pair<'a> {
     /// The group.
     pub group: &'a GroupId,
     /// Who.
-    pub member: Who<'a>,
+    pub member: MemberIdentity<'a>,
 }
 
 /// Who is in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Who<'a> {
+pub enum MemberIdentity<'a> {
     /// A user.
     User(&'a UserId),
     /// Something in a directory, by its name there.

@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::index::is_baseline;
 use super::{Bounded, Shown, status};
-use crate::model::{Change, ChangeKind, Group, ListKind, Roll, Rule, SourceStatus, User};
+use crate::model::{Change, ChangeKind, Group, ListKind, Rule, SourceInventory, SourceStatus, User};
 use std::collections::BTreeMap;
 
 /// Privileged groups that are shown.
@@ -77,7 +77,7 @@ impl PrivilegedGroups {
     }
 }
 
-fn of_roll(index: &Index<'_>, roll: &Roll) -> Vec<PrivilegedGroup> {
+fn of_roll(index: &Index<'_>, roll: &SourceInventory) -> Vec<PrivilegedGroup> {
     let mut groups: BTreeMap<u32, PrivilegedGroup> = (0u32..)
         .zip(&roll.harvest.groups)
         .filter(|(_, group)| group.privileged)
@@ -94,7 +94,7 @@ fn of_roll(index: &Index<'_>, roll: &Roll) -> Vec<PrivilegedGroup> {
     rows
 }
 
-fn empty(index: &Index<'_>, roll: &Roll, group: &Group) -> PrivilegedGroup {
+fn empty(index: &Index<'_>, roll: &SourceInventory, group: &Group) -> PrivilegedGroup {
     PrivilegedGroup {
         source: Shown::name(roll.harvest.source.name.as_str()),
         name: Shown::name(group.name.as_deref().unwrap_or(group.id.as_str())),
@@ -111,7 +111,7 @@ fn empty(index: &Index<'_>, roll: &Roll, group: &Group) -> PrivilegedGroup {
 }
 
 /// Administrators by their own record, as if they were a group.
-fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
+fn administrators(index: &Index<'_>, roll: &SourceInventory) -> Option<PrivilegedGroup> {
     let mut row = PrivilegedGroup {
         source: Shown::name(roll.harvest.source.name.as_str()),
         name: Shown::name("Administrator by the account's own record"),
@@ -127,7 +127,7 @@ fn administrators(index: &Index<'_>, roll: &Roll) -> Option<PrivilegedGroup> {
 }
 
 /// Gains of privilege since the snapshot before.
-fn gained(index: &Index<'_>, roll: &Roll, is_one: impl Fn(&Change) -> bool) -> Option<u64> {
+fn gained(index: &Index<'_>, roll: &SourceInventory, is_one: impl Fn(&Change) -> bool) -> Option<u64> {
     let name = &roll.harvest.source.name;
     let gains = index.input.changes.iter().filter(|change| change.source == *name && change.gains_privilege());
     let gained = gains.filter(|change| is_one(change)).count() as u64;
@@ -137,7 +137,7 @@ fn gained(index: &Index<'_>, roll: &Roll, is_one: impl Fn(&Change) -> bool) -> O
     (gained > 0 || is_whole).then_some(gained)
 }
 
-fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &Roll, user: &User) {
+fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &SourceInventory, user: &User) {
     let ended = user.enabled == Some(false) || index.blocked(user).is_some();
     row.members += 1;
     row.enabled += u64::from(user.enabled == Some(true) && !ended);
@@ -147,7 +147,7 @@ fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &Roll, user: &User) {
 }
 
 /// A count at its beginning; `None` where the rule was not judged, so that 0 would be a claim.
-fn none_yet(index: &Index<'_>, rule: Rule, roll: &Roll) -> Option<u64> {
+fn none_yet(index: &Index<'_>, rule: Rule, roll: &SourceInventory) -> Option<u64> {
     index.is_judged_in(rule, roll.harvest.source.name.as_str()).then_some(0)
 }
 

@@ -16,7 +16,7 @@ const LINE: f64 = 18.0;
 
 /// One bar with its texts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bar {
+pub struct ChartBar {
     /// Left edge.
     pub x: f64,
     /// Middle, where its texts stand.
@@ -77,7 +77,7 @@ pub struct Chart {
     /// Lines of the grid.
     pub grid: Vec<Grid>,
     /// Bars.
-    pub bars: Vec<Bar>,
+    pub bars: Vec<ChartBar>,
     /// Thresholds.
     pub marks: Vec<Mark>,
 }
@@ -130,10 +130,10 @@ impl Scale {
         if count > 0 { exact.max(1.5) } else { 0.0 }
     }
 
-    fn bar(&self, slot: f64, bin: &Bin, apart: bool) -> Bar {
+    fn bar(&self, slot: f64, bin: &Bin, apart: bool) -> ChartBar {
         let (height, stale_height) = (self.height(bin.total), self.height(bin.stale));
         let x = slot + (if apart { WIDE } else { SLOT } - BAR) / 2.0;
-        Bar {
+        ChartBar {
             x,
             middle: x + BAR / 2.0,
             y: TOP + HEIGHT - height,

@@ -3,7 +3,7 @@
 
 use super::Shown;
 use super::index::Index;
-use super::judged::{RuleResult, Standing};
+use super::rule_results::{RuleStanding, RuleSummary};
 use super::text::counted;
 use crate::model::Rule;
 use crate::rules;
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 /// The controls of one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Framework {
+pub struct FrameworkControls {
     /// The names of the presets that stand on it.
     pub name: String,
     /// `Of 12 controls: 5 with findings, 4 passed, 3 could not be judged.`
@@ -49,25 +49,25 @@ pub struct ControlRow {
     pub excepted: u64,
 }
 
-pub(super) fn matrix(index: &Index<'_>, results: &[RuleResult]) -> Vec<Framework> {
+pub(super) fn matrix(index: &Index<'_>, results: &[RuleSummary]) -> Vec<FrameworkControls> {
     let policy = index.input.policy;
     rules::coverage(&policy.frameworks).iter().map(|coverage| framework(coverage, policy, results)).collect()
 }
 
-fn framework(coverage: &rules::ControlCoverage, policy: &Policy, results: &[RuleResult]) -> Framework {
+fn framework(coverage: &rules::ControlCoverage, policy: &Policy, results: &[RuleSummary]) -> FrameworkControls {
     let names = coverage.frameworks.iter().map(|id| frameworks::find(id).map_or(*id, |framework| framework.name));
     let of = |rule: &Rule| results.iter().find(|result| result.id == rule.as_str());
     let mut rows = Vec::new();
     let mut standings = Vec::new();
     for (control, rules) in &coverage.controls {
-        let judged: Vec<(Rule, &RuleResult)> = rules.iter().filter_map(|rule| Some((*rule, of(rule)?))).collect();
+        let judged: Vec<(Rule, &RuleSummary)> = rules.iter().filter_map(|rule| Some((*rule, of(rule)?))).collect();
         standings.push(together(judged.iter().map(|(_, result)| result.standing)));
         let spans = std::iter::once(judged.len()).chain(std::iter::repeat(0));
         rows.extend(spans.zip(judged).map(|(span, (rule, result))| row((control, span), rule, policy, result)));
     }
     let cadence: Vec<String> = coverage.frameworks.iter().filter_map(|id| cadence(frameworks::find(id)?)).collect();
     let (name, cadence) = (names.collect::<Vec<_>>().join(", "), cadence.join(" "));
-    Framework { name, summary: summary(&standings), cadence, rows }
+    FrameworkControls { name, summary: summary(&standings), cadence, rows }
 }
 
 /// `PCI DSS 4.0.1: access is to be reviewed every 6 months, privileged access every 6 months.`
@@ -82,8 +82,8 @@ fn cadence(framework: &frameworks::Framework) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{}: {}.", framework.name, parts.join(", ")))
 }
 
-fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, result: &RuleResult) -> ControlRow {
-    let judged = matches!(result.standing, Standing::Passed | Standing::PassedInPart);
+fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, result: &RuleSummary) -> ControlRow {
+    let judged = matches!(result.standing, RuleStanding::Passed | RuleStanding::PassedInPart);
     ControlRow {
         control,
         span,
@@ -114,37 +114,37 @@ fn thresholds(rule: Rule, policy: &Policy) -> Vec<Shown> {
 }
 
 /// What a control comes to: a finding of any of its rules is one, and it passed only where all of them passed everywhere.
-fn together(standings: impl Iterator<Item = Standing>) -> Standing {
-    let all: Vec<Standing> = standings.collect();
-    let any = |standing: Standing| all.contains(&standing);
-    if any(Standing::Findings) {
-        Standing::Findings
-    } else if any(Standing::Unjudged) || all.is_empty() {
-        Standing::Unjudged
-    } else if any(Standing::PassedInPart) || (any(Standing::Passed) && any(Standing::Off)) {
-        Standing::PassedInPart
-    } else if any(Standing::Passed) {
-        Standing::Passed
-    } else if any(Standing::NoSubject) {
-        Standing::NoSubject
+fn together(standings: impl Iterator<Item = RuleStanding>) -> RuleStanding {
+    let all: Vec<RuleStanding> = standings.collect();
+    let any = |standing: RuleStanding| all.contains(&standing);
+    if any(RuleStanding::Findings) {
+        RuleStanding::Findings
+    } else if any(RuleStanding::Unjudged) || all.is_empty() {
+        RuleStanding::Unjudged
+    } else if any(RuleStanding::PassedInPart) || (any(RuleStanding::Passed) && any(RuleStanding::Off)) {
+        RuleStanding::PassedInPart
+    } else if any(RuleStanding::Passed) {
+        RuleStanding::Passed
+    } else if any(RuleStanding::NoSubject) {
+        RuleStanding::NoSubject
     } else {
-        Standing::Off
+        RuleStanding::Off
     }
 }
 
-fn summary(standings: &[Standing]) -> String {
-    const WORDS: [(Standing, &str); 6] = [
-        (Standing::Findings, "with findings"),
-        (Standing::Passed, "passed"),
-        (Standing::PassedInPart, "passed in part"),
-        (Standing::NoSubject, "with nothing to judge"),
-        (Standing::Unjudged, "could not be judged"),
-        (Standing::Off, "switched off"),
+fn summary(standings: &[RuleStanding]) -> String {
+    const WORDS: [(RuleStanding, &str); 6] = [
+        (RuleStanding::Findings, "with findings"),
+        (RuleStanding::Passed, "passed"),
+        (RuleStanding::PassedInPart, "passed in part"),
+        (RuleStanding::NoSubject, "with nothing to judge"),
+        (RuleStanding::Unjudged, "could not be judged"),
+        (RuleStanding::Off, "switched off"),
     ];
     if standings.is_empty() {
         return "No rule names a control of this text.".to_owned();
     }
-    let count = |wanted: Standing| standings.iter().filter(|standing| **standing == wanted).count();
+    let count = |wanted: RuleStanding| standings.iter().filter(|standing| **standing == wanted).count();
     let parts = WORDS.iter().map(|(standing, words)| (count(*standing), words)).filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, words)| format!("{count} {words}")).collect();
     format!("Of {}: {}.", counted(standings.len() as u64, "control", "controls"), parts.join(", "))

@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::{Bounded, Shown};
-use crate::exceptions::Use;
+use crate::exceptions::ExceptionUse;
 
 /// Rows of the table.
 const ROWS: usize = 100;
@@ -43,7 +43,7 @@ pub(super) fn rows(index: &Index<'_>) -> Option<Bounded<ExceptionRow>> {
     Some(Bounded::cut(rows, ROWS))
 }
 
-fn row(index: &Index<'_>, it: &Use) -> ExceptionRow {
+fn row(index: &Index<'_>, it: &ExceptionUse) -> ExceptionRow {
     let entry = &it.exception;
     let (class, symbol) = match it.state() {
         "in force" => ("proven", "✓"),

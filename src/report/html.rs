@@ -1,7 +1,7 @@
 //! View to one self-contained page. The template and the style are files under `reports/`, embedded at build;
 //! every value is escaped by the template engine (by the extension `.html`). No script, nothing is fetched.
 
-use super::{RuleResult, Standing, View};
+use super::{RuleStanding, RuleSummary, View};
 use askama::Template;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,33 +11,33 @@ const STYLE: &str = include_str!("../../reports/report.css");
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page<'a> {
+struct HtmlPage<'a> {
     view: &'a View,
     style: &'static str,
     /// CSP Level 3 §2.3.1 `hash-source`: only this very style applies, so that markup in a name could not style the page.
     style_hash: String,
-    found: Vec<&'a RuleResult>,
-    passed: Vec<&'a RuleResult>,
-    in_part: Vec<&'a RuleResult>,
-    no_subject: Vec<&'a RuleResult>,
-    unjudged: Vec<&'a RuleResult>,
-    off: Vec<&'a RuleResult>,
+    found: Vec<&'a RuleSummary>,
+    passed: Vec<&'a RuleSummary>,
+    in_part: Vec<&'a RuleSummary>,
+    no_subject: Vec<&'a RuleSummary>,
+    unjudged: Vec<&'a RuleSummary>,
+    off: Vec<&'a RuleSummary>,
     /// Whether any finding is critical: an empty column says nothing.
     has_critical: bool,
 }
 
 /// The page. The same view gives the same bytes.
 pub fn render(view: &View) -> Result<String, askama::Error> {
-    let page = Page {
+    let page = HtmlPage {
         view,
         style: STYLE,
         style_hash: format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()))),
-        found: view.standing(Standing::Findings),
-        passed: view.standing(Standing::Passed),
-        in_part: view.standing(Standing::PassedInPart),
-        no_subject: view.standing(Standing::NoSubject),
-        unjudged: view.standing(Standing::Unjudged),
-        off: view.standing(Standing::Off),
+        found: view.standing(RuleStanding::Findings),
+        passed: view.standing(RuleStanding::Passed),
+        in_part: view.standing(RuleStanding::PassedInPart),
+        no_subject: view.standing(RuleStanding::NoSubject),
+        unjudged: view.standing(RuleStanding::Unjudged),
+        off: view.standing(RuleStanding::Off),
         has_critical: view.rules.iter().any(|rule| rule.by_severity[0] > 0),
     };
     page.render()

@@ -3,7 +3,7 @@
 use super::chart::Chart;
 use super::index::Index;
 use super::text::thousands;
-use crate::model::{LastLogin, Roll, Rule, User};
+use crate::model::{LastLogin, Rule, SourceInventory, User};
 
 /// Where bins begin, in days; the last one is open.
 const EDGES: [u64; 10] = [0, 7, 14, 30, 45, 60, 90, 120, 180, 365];
@@ -83,7 +83,7 @@ impl Inactivity {
     }
 }
 
-fn is_stale(index: &Index<'_>, roll: &Roll, user: &User) -> bool {
+fn is_stale(index: &Index<'_>, roll: &SourceInventory, user: &User) -> bool {
     index.has(Rule::StaleLogin, roll, user)
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Input, RuleInfo};
 use crate::model::{
-    Blocked, Coverage, Finding, ListKind, Outcome, Outside, OutsideMember, Roll, Rule, SubjectKind, User, UserId,
-    UserKind, Verdict,
+    Blocked, Coverage, Evaluation, Finding, ListKind, Outside, OutsideMember, Rule, RuleOutcome, SourceInventory,
+    SubjectKind, User, UserId, UserKind,
 };
 use crate::snapshot::manifest::SourceEntry;
 use ahash::AHashSet;
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 /// The input, indexed.
 pub(super) struct Index<'a> {
     pub(super) input: &'a Input<'a>,
-    rolls: HashMap<&'a str, &'a Roll>,
+    rolls: HashMap<&'a str, &'a SourceInventory>,
     found: AHashSet<(Rule, &'a str, &'a str)>,
 }
 
@@ -26,17 +26,17 @@ impl<'a> Index<'a> {
     }
 
     /// Every user with its roll.
-    pub(super) fn users(&self) -> impl Iterator<Item = (&'a Roll, &'a User)> {
+    pub(super) fn users(&self) -> impl Iterator<Item = (&'a SourceInventory, &'a User)> {
         self.input.inventory.rolls.iter().flat_map(|roll| roll.harvest.users.iter().map(move |user| (roll, user)))
     }
 
     /// Whether this user has a finding of this rule.
-    pub(super) fn has(&self, rule: Rule, roll: &Roll, user: &User) -> bool {
+    pub(super) fn has(&self, rule: Rule, roll: &SourceInventory, user: &User) -> bool {
         self.found.contains(&(rule, roll.harvest.source.name.as_str(), user.id.as_str()))
     }
 
     /// The user that a finding is about, where it is about one that came.
-    pub(super) fn subject(&self, finding: &Finding) -> Option<(&'a Roll, &'a User)> {
+    pub(super) fn subject(&self, finding: &Finding) -> Option<(&'a SourceInventory, &'a User)> {
         let about_user = finding.subject.kind == SubjectKind::User;
         let roll = self.rolls.get(finding.source.as_str()).filter(|_| about_user)?;
         let id = UserId::from(&*finding.subject.id);
@@ -53,7 +53,7 @@ impl<'a> Index<'a> {
         self.info(rule).map_or(Cow::Borrowed(rule.as_str()), |info| info.title.clone())
     }
 
-    pub(super) fn verdicts(&self, rule: Rule) -> impl Iterator<Item = &'a Verdict> {
+    pub(super) fn verdicts(&self, rule: Rule) -> impl Iterator<Item = &'a Evaluation> {
         self.input.verdicts.iter().filter(move |verdict| verdict.rule == rule)
     }
 
@@ -69,18 +69,18 @@ impl<'a> Index<'a> {
 
     /// Subjects of a rule for which the data did not suffice.
     pub(super) fn undetermined(&self, rule: Rule) -> u64 {
-        let of = |verdict: &Verdict| match verdict.outcome {
-            Outcome::Judged { undetermined, .. } => undetermined,
-            Outcome::Undetermined { .. } | Outcome::Off => 0,
+        let of = |verdict: &Evaluation| match verdict.outcome {
+            RuleOutcome::Judged { undetermined, .. } => undetermined,
+            RuleOutcome::Undetermined { .. } | RuleOutcome::Off => 0,
         };
         self.verdicts(rule).map(of).fold(0, u64::saturating_add)
     }
 
     /// Subjects that a rule ran over, in all sources.
     pub(super) fn subjects(&self, rule: Rule) -> u64 {
-        let of = |verdict: &Verdict| match verdict.outcome {
-            Outcome::Judged { subjects, .. } => subjects,
-            Outcome::Undetermined { .. } | Outcome::Off => 0,
+        let of = |verdict: &Evaluation| match verdict.outcome {
+            RuleOutcome::Judged { subjects, .. } => subjects,
+            RuleOutcome::Undetermined { .. } | RuleOutcome::Off => 0,
         };
         self.verdicts(rule).map(of).fold(0, u64::saturating_add)
     }
@@ -147,10 +147,10 @@ impl<'a> Index<'a> {
 }
 
 /// One in which the data sufficed for nobody does not count.
-fn is_judged(verdict: &Verdict) -> bool {
+fn is_judged(verdict: &Evaluation) -> bool {
     match verdict.outcome {
-        Outcome::Judged { subjects, undetermined } => subjects == 0 || undetermined < subjects,
-        Outcome::Undetermined { .. } | Outcome::Off => false,
+        RuleOutcome::Judged { subjects, undetermined } => subjects == 0 || undetermined < subjects,
+        RuleOutcome::Undetermined { .. } | RuleOutcome::Off => false,
     }
 }
 

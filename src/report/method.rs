@@ -48,7 +48,7 @@ pub struct ConfirmedRow {
 
 /// How one list was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListRow {
+pub struct ListReading {
     /// Source.
     pub source: Shown,
     /// Which list.
@@ -113,7 +113,7 @@ pub struct Method {
     /// What a guard objected to and somebody confirmed.
     pub confirmed: Bounded<ConfirmedRow>,
     /// Proofs.
-    pub lists: Bounded<ListRow>,
+    pub lists: Bounded<ListReading>,
     /// Sources.
     pub sources: Bounded<SourceRow>,
     /// Run, tool, host, … as label and value.
@@ -201,8 +201,8 @@ fn confirmed_row(shrink: &ConfirmedShrink) -> ConfirmedRow {
     }
 }
 
-fn list_row(source: &SourceEntry, list: &ListReport) -> ListRow {
-    ListRow {
+fn list_row(source: &SourceEntry, list: &ListReport) -> ListReading {
+    ListReading {
         source: Shown::name(&source.name),
         list: Shown::name(&list.kind.in_words()),
         query: Shown::sentence(&list.query),

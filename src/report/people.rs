@@ -4,7 +4,7 @@
 use super::index::Index;
 use super::text::counted;
 use super::{Bounded, Shown, status};
-use crate::model::{Blocked, ListKind, Roll, Rule, User, UserKind};
+use crate::model::{Blocked, ListKind, Rule, SourceInventory, User, UserKind};
 use ahash::AHashMap;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -57,7 +57,7 @@ pub struct Person {
 
 /// The section.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct People {
+pub struct PeopleSection {
     /// Closed here and open there first, then privileged, then by address.
     pub people: Bounded<Person>,
     /// All of it in one sentence.
@@ -66,7 +66,7 @@ pub struct People {
     pub unproven: Vec<Shown>,
 }
 
-impl People {
+impl PeopleSection {
     /// `None` where there are no two sources to compare.
     pub(super) fn of(index: &Index<'_>) -> Option<Self> {
         let rolls = &index.input.inventory.rolls;
@@ -108,24 +108,24 @@ fn summary(people: u64, sources: u64, splits: u64) -> String {
 /// The accounts of one address in more than one source, in the order of sources and ids.
 struct Accounts<'a> {
     address: Cow<'a, str>,
-    accounts: Vec<(&'a Roll, &'a User)>,
+    accounts: Vec<(&'a SourceInventory, &'a User)>,
 }
 
 /// Where an address was seen first, and whether it was seen in another source too.
-struct Seen {
+struct FirstUse {
     roll: usize,
     elsewhere: bool,
 }
 
-fn gather(rolls: &[Roll]) -> Vec<Accounts<'_>> {
-    let mut seen: AHashMap<Cow<'_, str>, Seen> = AHashMap::new();
+fn gather(rolls: &[SourceInventory]) -> Vec<Accounts<'_>> {
+    let mut seen: AHashMap<Cow<'_, str>, FirstUse> = AHashMap::new();
     for (at, _, _, address) in addressed(rolls) {
         seen.entry(address)
             .and_modify(|seen| seen.elsewhere |= seen.roll != at)
-            .or_insert(Seen { roll: at, elsewhere: false });
+            .or_insert(FirstUse { roll: at, elsewhere: false });
     }
     seen.retain(|_, seen| seen.elsewhere);
-    let mut people: AHashMap<Cow<'_, str>, Vec<(&Roll, &User)>> = AHashMap::with_capacity(seen.len());
+    let mut people: AHashMap<Cow<'_, str>, Vec<(&SourceInventory, &User)>> = AHashMap::with_capacity(seen.len());
     for (_, roll, user, address) in addressed(rolls).filter(|(.., address)| seen.contains_key(address)) {
         people.entry(address).or_default().push((roll, user));
     }
@@ -133,7 +133,7 @@ fn gather(rolls: &[Roll]) -> Vec<Accounts<'_>> {
 }
 
 /// Every account of somebody with an address.
-fn addressed(rolls: &[Roll]) -> impl Iterator<Item = (usize, &Roll, &User, Cow<'_, str>)> {
+fn addressed(rolls: &[SourceInventory]) -> impl Iterator<Item = (usize, &SourceInventory, &User, Cow<'_, str>)> {
     let users =
         rolls.iter().enumerate().flat_map(|(at, roll)| roll.harvest.users.iter().map(move |user| (at, roll, user)));
     let people = users.filter(|(.., user)| user.kind != UserKind::Service);
@@ -142,31 +142,31 @@ fn addressed(rolls: &[Roll]) -> impl Iterator<Item = (usize, &Roll, &User, Cow<'
 
 /// Whether somebody can sign in with an account. Ordered: the most open first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Door {
+enum SignInState {
     Open,
     NotTold,
     Closed,
 }
 
-fn door(index: &Index<'_>, user: &User) -> Door {
+fn door(index: &Index<'_>, user: &User) -> SignInState {
     match (user.enabled, index.blocked(user)) {
-        (Some(false), _) | (_, Some(_)) => Door::Closed,
-        (Some(true), None) => Door::Open,
-        (None, None) => Door::NotTold,
+        (Some(false), _) | (_, Some(_)) => SignInState::Closed,
+        (Some(true), None) => SignInState::Open,
+        (None, None) => SignInState::NotTold,
     }
 }
 
 impl<'a> Accounts<'a> {
     /// The accounts by source. They come in the order of sources.
-    fn by_source(&self) -> impl Iterator<Item = &[(&'a Roll, &'a User)]> {
+    fn by_source(&self) -> impl Iterator<Item = &[(&'a SourceInventory, &'a User)]> {
         self.accounts.chunk_by(|a, b| std::ptr::eq(a.0, b.0))
     }
 
     /// Some source has closed every account of the person, and another has one open.
     fn is_split(&self, index: &Index<'_>) -> bool {
-        let best = |of_source: &[(&Roll, &User)]| of_source.iter().map(|(_, user)| door(index, user)).min();
-        let has = |wanted: Door| self.by_source().any(|of_source| best(of_source) == Some(wanted));
-        has(Door::Closed) && has(Door::Open)
+        let best = |of_source: &[(&SourceInventory, &User)]| of_source.iter().map(|(_, user)| door(index, user)).min();
+        let has = |wanted: SignInState| self.by_source().any(|of_source| best(of_source) == Some(wanted));
+        has(SignInState::Closed) && has(SignInState::Open)
     }
 
     /// Accounts of one source that call their owners by different names.
@@ -193,7 +193,7 @@ impl<'a> Accounts<'a> {
     }
 }
 
-fn person_in(index: &Index<'_>, accounts: &[(&Roll, &User)]) -> PersonIn {
+fn person_in(index: &Index<'_>, accounts: &[(&SourceInventory, &User)]) -> PersonIn {
     let mut accounts = accounts.to_vec();
     accounts.sort_by_key(|(_, user)| door(index, user));
     PersonIn {
@@ -202,7 +202,7 @@ fn person_in(index: &Index<'_>, accounts: &[(&Roll, &User)]) -> PersonIn {
     }
 }
 
-fn account(index: &Index<'_>, roll: &Roll, user: &User) -> PersonAccount {
+fn account(index: &Index<'_>, roll: &SourceInventory, user: &User) -> PersonAccount {
     PersonAccount {
         username: Shown::name(user.username.as_deref().unwrap_or(user.id.as_str())),
         account_type: user.account_type.as_deref().map(Shown::name),
@@ -212,7 +212,7 @@ fn account(index: &Index<'_>, roll: &Roll, user: &User) -> PersonAccount {
             (Some(true), None) => "enabled",
             (None, None) => "state not told",
         },
-        closed: door(index, user) == Door::Closed,
+        closed: door(index, user) == SignInState::Closed,
         privileged: roll.is_privileged(user),
         stale: index.has(Rule::StaleLogin, roll, user),
     }

@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::text::{counted, thousands};
-use crate::model::{Blocked, Outcome, Rule, Severity, UserKind};
+use crate::model::{Blocked, Rule, RuleOutcome, Severity, UserKind};
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,11 +130,11 @@ fn grave(index: &Index<'_>) -> Tile {
 fn found(index: &Index<'_>, rule: Rule, label: &'static str, note: String) -> Tile {
     let count = index.count(rule);
     if count == 0 && !index.is_judged(rule) {
-        let off = index.verdicts(rule).any(|v| v.outcome == Outcome::Off);
+        let off = index.verdicts(rule).any(|v| v.outcome == RuleOutcome::Off);
         let (value, note) = if off { ("off", "by configuration") } else { ("not evaluated", "see Not checked") };
         return Tile { label, value: value.to_owned(), is_number: false, note: note.to_owned(), tone: "plain" };
     }
-    let gaps = index.verdicts(rule).filter(|v| matches!(v.outcome, Outcome::Undetermined { .. })).count() as u64;
+    let gaps = index.verdicts(rule).filter(|v| matches!(v.outcome, RuleOutcome::Undetermined { .. })).count() as u64;
     let note = match (gaps, index.undetermined(rule)) {
         (0, 0) => note,
         (0, accounts) => format!("{note}; {} not judged", thousands(accounts)),

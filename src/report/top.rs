@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::text::{counted, date_and_time};
 use super::{Bounded, Shown};
-use crate::model::{Finding, FindingStatus, Roll, Severity, SubjectKind, User, UserKind};
+use crate::model::{Finding, FindingStatus, Severity, SourceInventory, SubjectKind, User, UserKind};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -15,7 +15,7 @@ const GROUPS: usize = 3;
 
 /// Where an age is counted from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Basis {
+pub struct AgeStart {
     /// The day, or the text as written.
     pub date: Shown,
     /// The time of day with `UTC`.
@@ -47,7 +47,7 @@ pub struct TopRow {
     /// Fact, basis and threshold in one sentence.
     pub fact: Shown,
     /// Where the age is counted from.
-    pub basis: Option<Basis>,
+    pub basis: Option<AgeStart>,
     /// Whole days.
     pub age_days: Option<u64>,
     /// Days from which it is a finding.
@@ -62,7 +62,7 @@ pub struct TopRow {
 
 /// What decides the order. Greater comes first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Weight {
+struct FindingWeight {
     severity: Severity,
     privileged: bool,
     local: bool,
@@ -70,7 +70,8 @@ struct Weight {
 }
 
 pub(super) fn rows(index: &Index<'_>) -> Bounded<TopRow> {
-    let mut weighed: Vec<(Weight, &Finding)> = index.open().map(|finding| (weight(index, finding), finding)).collect();
+    let mut weighed: Vec<(FindingWeight, &Finding)> =
+        index.open().map(|finding| (weight(index, finding), finding)).collect();
     // Stable: what weighs the same stays in the order of findings.csv.
     weighed.sort_by(|a, b| Reverse(&a.0).cmp(&Reverse(&b.0)));
     Bounded {
@@ -79,9 +80,9 @@ pub(super) fn rows(index: &Index<'_>) -> Bounded<TopRow> {
     }
 }
 
-fn weight(index: &Index<'_>, finding: &Finding) -> Weight {
+fn weight(index: &Index<'_>, finding: &Finding) -> FindingWeight {
     let subject = index.subject(finding);
-    Weight {
+    FindingWeight {
         severity: finding.severity,
         privileged: subject.is_some_and(|(roll, user)| roll.is_privileged(user)),
         local: subject.is_some_and(|(_, user)| user.is_local()),
@@ -132,7 +133,7 @@ fn dates(index: &Index<'_>, finding: &Finding) -> Vec<String> {
     [Some(since), Some(age), seen].into_iter().flatten().collect()
 }
 
-fn basis(at: &str, kind: &str) -> Basis {
+fn basis(at: &str, kind: &str) -> AgeStart {
     let (date, time) = date_and_time(at);
     let kind = match kind {
         "last_login" => "last login",
@@ -141,10 +142,10 @@ fn basis(at: &str, kind: &str) -> Basis {
         "enabled_again" => "enabled again",
         other => other,
     };
-    Basis { date, time, kind: Shown::name(kind) }
+    AgeStart { date, time, kind: Shown::name(kind) }
 }
 
-fn tags(finding: &Finding, subject: Option<(&Roll, &User)>) -> Vec<&'static str> {
+fn tags(finding: &Finding, subject: Option<(&SourceInventory, &User)>) -> Vec<&'static str> {
     let Some((roll, user)) = subject else {
         return if finding.subject.kind == SubjectKind::User {
             Vec::new()
@@ -167,7 +168,7 @@ fn tags(finding: &Finding, subject: Option<(&Roll, &User)>) -> Vec<&'static str>
 }
 
 /// Privileged groups first: they are why a reader looks here.
-fn groups(roll: &Roll, user: &User) -> Bounded<Shown> {
+fn groups(roll: &SourceInventory, user: &User) -> Bounded<Shown> {
     let mut named: Vec<(bool, &str)> = user
         .group_memberships
         .iter()

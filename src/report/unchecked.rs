@@ -1,10 +1,10 @@
 //! What was not checked: the part of a report that keeps silence from being read as a clean result.
 
 use super::index::Index;
-use super::judged::{RuleResult, Standing};
+use super::rule_results::{RuleStanding, RuleSummary};
 use super::text::counted;
 use super::{Bounded, Shown};
-use crate::model::{LastLogin, Roll, User, UserKind, instant_text};
+use crate::model::{LastLogin, SourceInventory, User, UserKind, instant_text};
 use crate::snapshot::manifest::SourceEntry;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn item(what: &str, why: &str) -> Unchecked {
     Unchecked { what: Shown::sentence(what), why: Shown::sentence(why) }
 }
 
-pub(super) fn list(index: &Index<'_>, rules: &[RuleResult]) -> Bounded<Unchecked> {
+pub(super) fn list(index: &Index<'_>, rules: &[RuleSummary]) -> Bounded<Unchecked> {
     let mut items: Vec<Unchecked> = index.omitted().map(omitted).collect();
     items.extend(index.input.manifest.sources.iter().filter_map(unconfirmed));
     items.extend(unproven_lists(index));
@@ -72,8 +72,8 @@ fn unproven_lists(index: &Index<'_>) -> Vec<Unchecked> {
     items
 }
 
-fn of_rule(rule: &RuleResult) -> Vec<Unchecked> {
-    if rule.standing == Standing::Off {
+fn of_rule(rule: &RuleSummary) -> Vec<Unchecked> {
+    if rule.standing == RuleStanding::Off {
         return vec![item(&format!("{} ({})", rule.title, rule.id), "switched off in the configuration")];
     }
     let mut by_reason: Vec<(&Shown, Vec<&str>)> = Vec::new();
@@ -98,10 +98,10 @@ fn of_rule(rule: &RuleResult) -> Vec<Unchecked> {
 }
 
 /// A field that a source may not tell.
-struct Field {
+struct UnreportedField {
     name: &'static str,
     /// Whom it matters for.
-    applies: fn(&Roll, &User) -> bool,
+    applies: fn(&SourceInventory, &User) -> bool,
     untold: fn(&User) -> bool,
     /// What follows where no account of a source tells it.
     of_source: &'static str,
@@ -109,22 +109,22 @@ struct Field {
     of_accounts: Option<&'static str>,
 }
 
-const FIELDS: [Field; 6] = [
-    Field {
+const FIELDS: [UnreportedField; 6] = [
+    UnreportedField {
         name: "last login",
         applies: |_, user| user.kind != UserKind::Service,
         untold: |user| user.last_login == LastLogin::NotReported,
         of_source: "staleness was not judged there at all: neither stale-login nor never-logged-in, nor dormant-with-key for accounts that can sign in",
         of_accounts: Some("inactivity of these accounts was not judged"),
     },
-    Field {
+    UnreportedField {
         name: "state enabled or disabled",
         applies: |_, _| true,
         untold: |user| user.enabled.is_none(),
         of_source: "rules about enabled or disabled accounts leave them out",
         of_accounts: Some("rules about enabled or disabled accounts leave them out"),
     },
-    Field {
+    UnreportedField {
         name: "group memberships",
         // What directory groups leave open is told apart.
         applies: |roll, _| directory_groups(roll) == 0,
@@ -132,21 +132,21 @@ const FIELDS: [Field; 6] = [
         of_source: "accounts may hold access that is not seen here",
         of_accounts: Some("these accounts may hold access that is not seen here"),
     },
-    Field {
+    UnreportedField {
         name: "second factor",
         applies: |_, user| user.kind != UserKind::Service,
         untold: |user| user.mfa.is_none(),
         of_source: "whether accounts use a second factor was not checked there",
         of_accounts: None,
     },
-    Field {
+    UnreportedField {
         name: "administrator flag",
         applies: |_, user| user.kind != UserKind::Service,
         untold: |user| user.is_admin.is_none(),
         of_source: "an account there counts as privileged by its groups only, as privileged_groups names them",
         of_accounts: None,
     },
-    Field {
+    UnreportedField {
         name: "end of validity",
         applies: |_, user| user.kind != UserKind::Service,
         untold: |user| user.expires_at.at().is_none() && user.blocked.is_none(),
@@ -157,7 +157,7 @@ const FIELDS: [Field; 6] = [
 /// Sources that one item names.
 const NAMES: usize = 5;
 
-fn untold_fields(rolls: &[Roll]) -> Vec<Unchecked> {
+fn untold_fields(rolls: &[SourceInventory]) -> Vec<Unchecked> {
     let mut items = Vec::new();
     for field in &FIELDS {
         let (mut silent, mut in_part) = (Vec::new(), Vec::new());
@@ -185,12 +185,12 @@ fn untold_fields(rolls: &[Roll]) -> Vec<Unchecked> {
 }
 
 /// Memberships of a source that stand for something in a directory.
-fn directory_groups(roll: &Roll) -> u64 {
+fn directory_groups(roll: &SourceInventory) -> u64 {
     roll.harvest.groups.iter().filter_map(|group| group.external_member_count).sum()
 }
 
 /// Directory groups that were not expanded to people.
-fn unexpanded(roll: &Roll) -> Option<Unchecked> {
+fn unexpanded(roll: &SourceInventory) -> Option<Unchecked> {
     let directories = directory_groups(roll);
     if directories == 0 {
         return None;

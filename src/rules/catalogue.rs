@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// One rule of the catalogue.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct RuleDefinition {
     /// Which.
     pub rule: Rule,
     /// Short name for people.
@@ -22,12 +22,12 @@ pub struct Entry {
     /// What it needs, beside the list of users.
     pub needs: &'static str,
     /// Control ids by framework.
-    controls: &'static [(Family, &'static str)],
+    controls: &'static [(ControlFamily, &'static str)],
 }
 
 /// Whose control ids these are; several presets can share a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
+enum ControlFamily {
     Pci,
     Nist80053,
     Nist800171,
@@ -37,7 +37,7 @@ enum Family {
     Soc2,
 }
 
-impl Family {
+impl ControlFamily {
     const ALL: [Self; 7] =
         [Self::Pci, Self::Nist80053, Self::Nist800171, Self::Cis, Self::Ism, Self::Iso27001, Self::Soc2];
 
@@ -55,15 +55,15 @@ impl Family {
     }
 }
 
-use Family::{Cis, Ism, Iso27001, Nist80053, Nist800171, Pci, Soc2};
+use ControlFamily::{Cis, Ism, Iso27001, Nist80053, Nist800171, Pci, Soc2};
 
 /// Days since a list was last proven complete, from which `collection-incomplete` is high.
 pub(super) const INCOMPLETE_HIGH_DAYS: u32 = 2;
 /// The same for critical.
 pub(super) const INCOMPLETE_CRITICAL_DAYS: u32 = 7;
 
-const ALL: [Entry; 16] = [
-    Entry {
+const ALL: [RuleDefinition; 16] = [
+    RuleDefinition {
         rule: Rule::StaleLogin,
         title: "Inactive accounts",
         why: "An account that nobody uses is a door that nobody watches.",
@@ -82,7 +82,7 @@ const ALL: [Entry; 16] = [
             (Soc2, "SOC 2 CC6.3"),
         ],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::NeverLoggedIn,
         title: "Accounts never used",
         why: "An account that was made and never used was perhaps not needed, or its first password is still waiting for somebody.",
@@ -98,7 +98,7 @@ const ALL: [Entry; 16] = [
             (Soc2, "SOC 2 CC6.2"),
         ],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::NoGroup,
         title: "Enabled accounts in no group",
         why: "An enabled account without any group has no role that somebody decided on.",
@@ -114,7 +114,7 @@ const ALL: [Entry; 16] = [
             (Soc2, "SOC 2 CC6.3"),
         ],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::DisabledInGroup,
         title: "Disabled accounts still in groups",
         why: "Whoever enables, prolongs or approves the account again gives back all its rights at once.",
@@ -130,7 +130,7 @@ const ALL: [Entry; 16] = [
             (Soc2, "SOC 2 CC6.2"),
         ],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::DanglingGroup,
         title: "Memberships that lead nowhere",
         why: "A membership of a group or of a user that is not there shows that records do not agree; if it comes back, so does the access.",
@@ -139,7 +139,7 @@ const ALL: [Entry; 16] = [
         needs: "every membership; for users that are missing, the whole list of users too",
         controls: &[(Nist80053, "NIST 800-53 AC-2(d)"), (Cis, "CIS 5.1"), (Iso27001, "ISO 27001 A.5.18")],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::SharedEmail,
         title: "Accounts that share an address",
         why: "Where several accounts have one address, nobody can say which person did what, or one person has more than one way in.",
@@ -154,7 +154,7 @@ const ALL: [Entry; 16] = [
             (Iso27001, "ISO 27001 A.5.16"),
         ],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::LocalOutsideSso,
         title: "Local accounts beside single sign-on",
         why: "A local account stays open when the identity provider closes its owner's account.",
@@ -163,7 +163,7 @@ const ALL: [Entry; 16] = [
         needs: "account types",
         controls: &[(Cis, "CIS 5.6"), (Cis, "CIS 6.7"), (Iso27001, "ISO 27001 A.5.16"), (Soc2, "SOC 2 CC6.1")],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::NoMfa,
         title: "Accounts without a second factor",
         why: "A password alone can be guessed, shared or stolen without anybody noticing.",
@@ -172,7 +172,7 @@ const ALL: [Entry; 16] = [
         needs: "second factors; those of single sign-on are the identity provider's",
         controls: &[(Nist80053, "NIST 800-53 IA-2(1)"), (Cis, "CIS 6.5")],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::DormantWithKey,
         title: "Dormant accounts with a key",
         why: "A key that nobody uses opens the door without a password, and nobody would miss it.",
@@ -188,7 +188,7 @@ const ALL: [Entry; 16] = [
             (Cis, "CIS 5.5"),
         ],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::ServiceWithoutOwner,
         title: "Service accounts without an owner",
         why: "An account that programs use is never inactive by itself: somebody has to answer for it and look at it again by a date.",
@@ -202,7 +202,7 @@ const ALL: [Entry; 16] = [
             (Cis, "CIS 5.5"),
         ],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::PrivilegedGrowth,
         title: "Privileged groups that grew",
         why: "Each new member of a privileged group holds its rights from that moment on; nobody may have decided so.",
@@ -218,7 +218,7 @@ const ALL: [Entry; 16] = [
             (Soc2, "SOC 2 CC6.3"),
         ],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::BreakGlassUsed,
         title: "Emergency accounts that were used",
         why: "An account that is kept for emergencies is used in one, or by somebody who should not have its password.",
@@ -232,7 +232,7 @@ const ALL: [Entry; 16] = [
             (Nist80053, "NIST 800-53 AU-6"),
         ],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::EmptyGroup,
         title: "Groups without members",
         why: "A group that nobody is in still grants its rights to the next one who is put there.",
@@ -241,7 +241,7 @@ const ALL: [Entry; 16] = [
         needs: "every membership",
         controls: &[(Nist80053, "NIST 800-53 AC-2(c)")],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::ExceptionExpired,
         title: "Exceptions that are over",
         why: "Somebody answered for the finding until a day that has passed; since then nobody does.",
@@ -250,7 +250,7 @@ const ALL: [Entry; 16] = [
         needs: "the register of exceptions, policy.exceptions",
         controls: &[(Nist80053, "NIST 800-53 AC-2(3)(c)"), (Iso27001, "ISO 27001 A.5.18")],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::DataQuality,
         title: "Dates and counts not to rely on",
         why: "Ages are only as good as the dates they are counted from.",
@@ -259,7 +259,7 @@ const ALL: [Entry; 16] = [
         needs: "nothing more",
         controls: &[],
     },
-    Entry {
+    RuleDefinition {
         rule: Rule::CollectionIncomplete,
         title: "Lists not proven complete",
         why: "A list that may lack rows proves nothing about the accounts that are not in it.",
@@ -271,12 +271,12 @@ const ALL: [Entry; 16] = [
 ];
 
 /// Every rule that is built in, in the order of [`Rule::ALL`].
-pub fn catalogue() -> &'static [Entry] {
+pub fn catalogue() -> &'static [RuleDefinition] {
     &ALL
 }
 
 /// One that is built in.
-pub fn entry(rule: Rule) -> Option<&'static Entry> {
+pub fn entry(rule: Rule) -> Option<&'static RuleDefinition> {
     // The two lists have the same order; a test says so.
     Rule::ALL.iter().position(|other| *other == rule).map(|place| &ALL[place])
 }
@@ -290,7 +290,7 @@ pub fn action_of(rule: Rule, policy: &Policy) -> Cow<'static, str> {
 /// The controls of the selected frameworks that a rule is relevant to; of all frameworks where none is selected. What a rule of
 /// the configuration is relevant to is not known.
 pub fn controls_of(rule: Rule, frameworks: &[String]) -> Arc<[&'static str]> {
-    let selected = |family: Family| {
+    let selected = |family: ControlFamily| {
         frameworks.is_empty() || family.frameworks().iter().any(|id| frameworks.iter().any(|f| f == id))
     };
     let controls = entry(rule).map_or(&[][..], |entry| entry.controls);
@@ -299,7 +299,7 @@ pub fn controls_of(rule: Rule, frameworks: &[String]) -> Arc<[&'static str]> {
 
 /// The controls of one text that rules are relevant to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Coverage {
+pub struct ControlCoverage {
     /// The presets that stand on the text: those that are selected, or all.
     pub frameworks: Vec<&'static str>,
     /// Each control once, in the order of the text, with its rules.
@@ -307,22 +307,22 @@ pub struct Coverage {
 }
 
 /// Every text of the selected frameworks, of all where none is selected. A framework whose text no rule names has no controls.
-pub fn coverage(frameworks: &[String]) -> Vec<Coverage> {
+pub fn coverage(frameworks: &[String]) -> Vec<ControlCoverage> {
     let is_selected = |id: &&'static str| frameworks.is_empty() || frameworks.iter().any(|wanted| wanted == id);
-    let of_family = |family: Family| {
+    let of_family = |family: ControlFamily| {
         let selected: Vec<&'static str> = family.frameworks().iter().copied().filter(is_selected).collect();
-        (!selected.is_empty()).then(|| Coverage { frameworks: selected, controls: controls(family) })
+        (!selected.is_empty()).then(|| ControlCoverage { frameworks: selected, controls: controls(family) })
     };
-    let mut all: Vec<Coverage> = Family::ALL.into_iter().filter_map(of_family).collect();
-    let named = |id: &&'static str| Family::ALL.iter().any(|family| family.frameworks().contains(id));
+    let mut all: Vec<ControlCoverage> = ControlFamily::ALL.into_iter().filter_map(of_family).collect();
+    let named = |id: &&'static str| ControlFamily::ALL.iter().any(|family| family.frameworks().contains(id));
     let others = super::frameworks::all().iter().map(|framework| framework.id);
     // Where nothing is selected, a text without controls is no gap that anybody asked about.
     let others = others.filter(|id| !frameworks.is_empty() && is_selected(id) && !named(id));
-    all.extend(others.map(|id| Coverage { frameworks: vec![id], controls: Vec::new() }));
+    all.extend(others.map(|id| ControlCoverage { frameworks: vec![id], controls: Vec::new() }));
     all
 }
 
-fn controls(family: Family) -> Vec<(&'static str, Vec<Rule>)> {
+fn controls(family: ControlFamily) -> Vec<(&'static str, Vec<Rule>)> {
     let mut controls: Vec<(&'static str, Vec<Rule>)> = Vec::new();
     for entry in &ALL {
         for (_, control) in entry.controls.iter().filter(|(of, _)| *of == family) {

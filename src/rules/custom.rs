@@ -6,17 +6,17 @@ mod probe;
 mod strict;
 mod values;
 
-pub use expression::{Expression, Flaw, LONGEST};
+pub use expression::{Expression, ExpressionError, LONGEST};
 
 use super::policy::{Override, Policy};
-use super::{Look, Remark, evidence};
+use super::{RuleRemark, RuleResult, evidence};
 use crate::model::{Rule, Severity, User};
 use cel::Context;
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, OnceLock};
-pub(super) use values::Surroundings;
+pub(super) use values::SourceContext;
 use values::VARIABLES;
 
 /// A rule that the configuration makes.
@@ -35,12 +35,12 @@ pub struct CustomRule {
 }
 
 /// All rules of the configuration that are not switched off, ready to be asked of one account after another.
-pub(super) struct Panel<'p> {
+pub(super) struct CustomRules<'p> {
     rules: Vec<&'p CustomRule>,
     root: Context<'static, 'static>,
 }
 
-impl<'p> Panel<'p> {
+impl<'p> CustomRules<'p> {
     pub(super) fn of(policy: &'p Policy) -> Self {
         let is_on = |rule: &&CustomRule| policy.rules.get(&rule.rule) != Some(&Override::Off);
         let rules: Vec<&CustomRule> = policy.custom_rules.iter().filter(is_on).collect();
@@ -51,31 +51,31 @@ impl<'p> Panel<'p> {
         Self { rules, root }
     }
 
-    pub(super) fn look_at(&self, around: &Surroundings<'_>, user: &User) -> Vec<(Rule, Look)> {
+    pub(super) fn look_at(&self, around: &SourceContext<'_>, user: &User) -> Vec<(Rule, RuleResult)> {
         if self.rules.is_empty() {
             return Vec::new();
         }
-        let account = Account { around, user, values: Default::default() };
+        let account = AccountContext { around, user, values: Default::default() };
         let mut context = scope(&self.root);
         context.set_variable_resolver(&account);
         let look = |rule: &&CustomRule| match rule.when.holds(&context) {
-            Some(true) => (rule.rule, Look::Remark(remark(rule, around, user))),
-            Some(false) => (rule.rule, Look::Fine),
-            None => (rule.rule, Look::Undetermined),
+            Some(true) => (rule.rule, RuleResult::RuleRemark(remark(rule, around, user))),
+            Some(false) => (rule.rule, RuleResult::Fine),
+            None => (rule.rule, RuleResult::Undetermined),
         };
         self.rules.iter().map(look).collect()
     }
 }
 
 /// One account, whose variables are looked at when a rule first asks for them, and then kept for the others.
-struct Account<'a> {
-    around: &'a Surroundings<'a>,
+struct AccountContext<'a> {
+    around: &'a SourceContext<'a>,
     user: &'a User,
     /// By the place in [`VARIABLES`].
     values: [OnceLock<Option<Box<dyn Val + 'a>>>; VARIABLES.len()],
 }
 
-impl VariableResolver for Account<'_> {
+impl VariableResolver for AccountContext<'_> {
     /// One that cannot be read is not there: whatever needs it cannot be told then.
     fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
         let at = VARIABLES.iter().position(|variable| variable.name == name)?;
@@ -89,7 +89,7 @@ fn scope<'r, 'v>(root: &'r Context<'r, 'v>) -> Context<'r, 'v> {
     root.new_inner_scope()
 }
 
-fn remark(rule: &CustomRule, around: &Surroundings<'_>, user: &User) -> Remark {
+fn remark(rule: &CustomRule, around: &SourceContext<'_>, user: &User) -> RuleRemark {
     let (mut values, mut cut) = (Map::new(), Map::new());
     for variable in rule.when.variables().map(|at| &VARIABLES[at]) {
         let datum = (variable.of)(around, user);
@@ -100,5 +100,5 @@ fn remark(rule: &CustomRule, around: &Surroundings<'_>, user: &User) -> Remark {
     if !cut.is_empty() {
         evidence.insert("lengths".to_owned(), Value::Object(cut));
     }
-    Remark { rule: rule.rule, severity: rule.severity, title: rule.title.clone(), evidence }
+    RuleRemark { rule: rule.rule, severity: rule.severity, title: rule.title.clone(), evidence }
 }

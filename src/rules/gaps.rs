@@ -1,7 +1,7 @@
 //! For which subjects the data did not suffice, rule by rule: such a subject is not "fine", and what was open of it stays so.
 //! One bit a rule and subject.
 
-use crate::model::{Harvest, Rule};
+use crate::model::{Rule, SourceReading};
 use std::sync::Arc;
 
 /// So many rules of the configuration leave room for those that are built in.
@@ -9,16 +9,16 @@ pub const CUSTOM_RULES: usize = 32;
 
 /// Of one source. Places are those of users and groups in the joined inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gaps {
+pub struct UnknownData {
     users: Box<[u64]>,
     groups: Box<[u64]>,
     /// The rules of the configuration; their bits come after those of the built-in ones.
     custom: Arc<[Rule]>,
 }
 
-impl Gaps {
+impl UnknownData {
     /// None so far.
-    pub(super) fn over(harvest: &Harvest, custom: Arc<[Rule]>) -> Self {
+    pub(super) fn over(harvest: &SourceReading, custom: Arc<[Rule]>) -> Self {
         let none = |subjects: usize| vec![0; subjects].into_boxed_slice();
         Self { users: none(harvest.users.len()), groups: none(harvest.groups.len()), custom }
     }

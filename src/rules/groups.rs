@@ -1,6 +1,6 @@
 //! Rules about groups themselves: `empty-group`, and the part of `dangling-group` that is about users who are not there.
 
-use super::{Bench, Remark, Tally, evidence};
+use super::{RuleContext, RuleCounts, RuleRemark, evidence};
 use crate::model::{
     Coverage, Group, GroupId, ListKind, OutsideMember, Rule, Severity, Subject, SubjectKind, UserId, VENDOR,
 };
@@ -14,7 +14,7 @@ const MISSING: usize = 100;
 type Missing<'a> = AHashMap<&'a GroupId, Vec<&'a UserId>>;
 
 /// Every group of the source.
-pub(super) fn look_at(bench: &mut Bench<'_>) {
+pub(super) fn look_at(bench: &mut RuleContext<'_>) {
     let harvest = &bench.roll.harvest;
     let missing = missing(bench);
     let lists_members = *harvest.coverage(ListKind::Members) != Coverage::NotOffered || !missing.is_empty();
@@ -22,7 +22,7 @@ pub(super) fn look_at(bench: &mut Bench<'_>) {
     let users_whole = harvest.coverage(ListKind::Users).is_complete() && !harvest.hides_inactive;
     let vendor_users_whole = harvest.coverage(ListKind::VendorUsers).is_complete();
     let mut found = Vec::new();
-    let (mut dangling, mut empty) = (Tally::default(), Tally::default());
+    let (mut dangling, mut empty) = (RuleCounts::default(), RuleCounts::default());
     for (at, group) in harvest.groups.iter().enumerate() {
         let gone = missing.get(&group.id);
         if lists_members {
@@ -61,7 +61,7 @@ pub(super) fn look_at(bench: &mut Bench<'_>) {
     }
 }
 
-fn missing<'a>(bench: &Bench<'a>) -> Missing<'a> {
+fn missing<'a>(bench: &RuleContext<'a>) -> Missing<'a> {
     let mut missing = Missing::new();
     for outside in &bench.roll.harvest.outside {
         if let OutsideMember::Missing(id) = &outside.member {
@@ -71,10 +71,10 @@ fn missing<'a>(bench: &Bench<'a>) -> Missing<'a> {
     missing
 }
 
-fn dangling(ids: &[&UserId]) -> Remark {
+fn dangling(ids: &[&UserId]) -> RuleRemark {
     let users = if ids.len() == 1 { "1 user".to_owned() } else { format!("{} users", ids.len()) };
     let named: Vec<&str> = ids.iter().take(MISSING).map(|id| id.as_str()).collect();
-    Remark {
+    RuleRemark {
         rule: Rule::DanglingGroup,
         severity: Severity::Low,
         title: format!("names {users} not in the source's list of users"),
@@ -82,8 +82,8 @@ fn dangling(ids: &[&UserId]) -> Remark {
     }
 }
 
-fn no_member() -> Remark {
-    Remark {
+fn no_member() -> RuleRemark {
+    RuleRemark {
         rule: Rule::EmptyGroup,
         severity: Severity::Info,
         title: "has no member".to_owned(),
@@ -96,7 +96,7 @@ pub(super) fn subject(group: &Group) -> Subject {
 }
 
 /// Returns why it cannot be said of any group that nobody is in it; `None` where it can be of some.
-pub(super) fn why_not_empty(bench: &Bench<'_>) -> Option<String> {
+pub(super) fn why_not_empty(bench: &RuleContext<'_>) -> Option<String> {
     let harvest = &bench.roll.harvest;
     let by_group = *harvest.coverage(ListKind::Members) != Coverage::NotOffered;
     if by_group && bench.groups_whole && harvest.groups.iter().any(Group::knows_members) {
@@ -120,7 +120,7 @@ pub(super) fn why_not_empty(bench: &Bench<'_>) -> Option<String> {
 }
 
 /// Why the source's groups and their members are not all known.
-pub(super) fn why_not_whole(bench: &Bench<'_>) -> Option<String> {
+pub(super) fn why_not_whole(bench: &RuleContext<'_>) -> Option<String> {
     let harvest = &bench.roll.harvest;
     if harvest.memberships_whole() {
         return None;

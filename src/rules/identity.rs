@@ -1,7 +1,7 @@
 //! Whose account it is and how its owner proves it: `shared-email`, `local-outside-sso`, `no-mfa`. What several accounts
 //! must be compared for is found out once for the whole source ([`Identities`]).
 
-use super::{Bench, Look, Remark, evidence};
+use super::{RuleContext, RuleRemark, RuleResult, evidence};
 use crate::model::{Instant, Rule, Severity, User, UserKind};
 use ahash::AHashMap;
 use serde_json::json;
@@ -68,23 +68,23 @@ impl<'a> Identities<'a> {
 }
 
 /// Enabled, with an address that another enabled account has too.
-pub(super) fn shared_email(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn shared_email(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.enabled == Some(false) || bench.blocked(user).is_some() {
-        return Look::NotASubject;
+        return RuleResult::NotASubject;
     }
-    let Some(address) = user.address() else { return Look::NotASubject };
-    let Some(holders) = bench.identities.shared.get(&address) else { return Look::Fine };
+    let Some(address) = user.address() else { return RuleResult::NotASubject };
+    let Some(holders) = bench.identities.shared.get(&address) else { return RuleResult::Fine };
     let users = &bench.roll.harvest.users;
     let others = || holders.iter().map(|at| &users[*at as usize]).filter(|other| other.id != user.id);
     let enabled = || others().filter(|other| other.enabled == Some(true));
     let count = enabled().count();
     if user.enabled.is_none() || count == 0 {
-        return Look::Undetermined;
+        return RuleResult::Undetermined;
     }
     let accounts: Vec<&str> = enabled().take(OTHERS).map(|other| other.id.as_str()).collect();
     let whom =
         if count == 1 { "another enabled account".to_owned() } else { format!("{count} other enabled accounts") };
-    Look::Remark(Remark {
+    RuleResult::RuleRemark(RuleRemark {
         rule: Rule::SharedEmail,
         severity: Severity::Medium,
         title: format!("shares its e-mail address with {whom}"),
@@ -93,20 +93,20 @@ pub(super) fn shared_email(bench: &Bench<'_>, user: &User) -> Look {
 }
 
 /// Enabled, local and not for emergencies, where others sign in by an identity provider.
-pub(super) fn local_outside_sso(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn local_outside_sso(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     let has_sso = bench.identities.has_sso;
     let closed = user.enabled == Some(false) || bench.blocked(user).is_some();
     if closed || user.kind == UserKind::BreakGlass || has_sso == Some(false) {
-        return Look::NotASubject;
+        return RuleResult::NotASubject;
     }
     if user.local() == Some(false) {
-        return Look::Fine;
+        return RuleResult::Fine;
     }
     if user.local().is_none() || user.enabled.is_none() || has_sso.is_none() {
-        return Look::Undetermined;
+        return RuleResult::Undetermined;
     }
     let privilege = bench.roll.privilege(user);
-    Look::Remark(Remark {
+    RuleResult::RuleRemark(RuleRemark {
         rule: Rule::LocalOutsideSso,
         severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },
         title: "enabled local account, where others sign in by an identity provider".to_owned(),
@@ -116,17 +116,17 @@ pub(super) fn local_outside_sso(bench: &Bench<'_>, user: &User) -> Look {
 
 /// Enabled, not a service, and told to have no second factor. That of single sign-on is the identity provider's, and an account of
 /// unknown type may be of that sort.
-pub(super) fn no_mfa(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn no_mfa(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.enabled == Some(false) || bench.blocked(user).is_some() || user.kind == UserKind::Service {
-        return Look::NotASubject;
+        return RuleResult::NotASubject;
     }
     match user.mfa {
-        Some(true) => return Look::Fine,
+        Some(true) => return RuleResult::Fine,
         Some(false) if user.enabled == Some(true) && user.is_typed() && !user.is_sso() => {}
-        Some(false) | None => return Look::Undetermined,
+        Some(false) | None => return RuleResult::Undetermined,
     }
     let privilege = bench.roll.privilege(user);
-    Look::Remark(Remark {
+    RuleResult::RuleRemark(RuleRemark {
         rule: Rule::NoMfa,
         severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },
         title: "enabled, and no second factor is set up".to_owned(),

@@ -1,16 +1,16 @@
 //! `dormant-with-key`: an account that nobody uses, or that is closed, with a key that still opens. Whether an account is
 //! stale or was never used is decided as the rules of inactivity decide it, whatever the configuration says of those rules.
 
-use super::staleness::{self, Idle, Long};
-use super::{Bench, Look, Remark, evidence, instant};
+use super::staleness::{self, Idle, OverdueAge};
+use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{Blocked, Rule, Severity, User};
 use serde_json::{Map, Value, json};
 
 /// Has a key, and is disabled, blocked, stale, or was never used.
-pub(super) fn dormant(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn dormant(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     let keys = keys(user);
     if keys.is_empty() {
-        return Look::NotASubject;
+        return RuleResult::NotASubject;
     }
     let blocked = bench.blocked(user).map(Blocked::as_str);
     let closed = if user.enabled == Some(false) { Some("disabled") } else { blocked };
@@ -20,10 +20,10 @@ pub(super) fn dormant(bench: &Bench<'_>, user: &User) -> Look {
         return remark(state, state, &keys, found);
     }
     match (staleness::since_login(bench, user), staleness::since_creation(bench, user)) {
-        (Idle::Long(long), _) => remark("stale", &long.in_words(), &keys, age(&long)),
-        (_, Idle::Long(long)) => remark("never", &long.in_words(), &keys, age(&long)),
-        (Idle::Undetermined, _) | (_, Idle::Undetermined) => Look::Undetermined,
-        _ => Look::Fine,
+        (Idle::OverdueAge(long), _) => remark("stale", &long.in_words(), &keys, age(&long)),
+        (_, Idle::OverdueAge(long)) => remark("never", &long.in_words(), &keys, age(&long)),
+        (Idle::Undetermined, _) | (_, Idle::Undetermined) => RuleResult::Undetermined,
+        _ => RuleResult::Fine,
     }
 }
 
@@ -33,7 +33,7 @@ fn keys(user: &User) -> Vec<&'static str> {
     found.into_iter().filter(|(there, _)| *there).map(|(_, word)| word).collect()
 }
 
-fn age(long: &Long<'_>) -> Map<String, Value> {
+fn age(long: &OverdueAge<'_>) -> Map<String, Value> {
     evidence([
         ("age_days", json!(long.days)),
         ("basis", json!(instant(long.basis))),
@@ -43,14 +43,14 @@ fn age(long: &Long<'_>) -> Map<String, Value> {
     ])
 }
 
-fn remark(state: &str, words: &str, keys: &[&str], mut found: Map<String, Value>) -> Look {
+fn remark(state: &str, words: &str, keys: &[&str], mut found: Map<String, Value>) -> RuleResult {
     let open = match keys {
         ["ssh-key"] => "it still carries an SSH key",
         ["passkey"] => "it still carries a passkey",
         _ => "it still carries an SSH key and a passkey",
     };
     found.extend(evidence([("keys", json!(keys)), ("state", json!(state))]));
-    Look::Remark(Remark {
+    RuleResult::RuleRemark(RuleRemark {
         rule: Rule::DormantWithKey,
         severity: Severity::High,
         title: format!("{words}, and {open}"),

@@ -1,7 +1,7 @@
 //! The groups of one account: `no-group`, `disabled-in-group`, `dangling-group`. What argues from a group or a membership that
 //! is not there needs to know all of them; the bench drops such remarks without it.
 
-use super::{Bench, Look, Remark, evidence, instant};
+use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{Group, GroupId, Rule, Severity, User};
 use serde_json::json;
 
@@ -9,15 +9,15 @@ use serde_json::json;
 const NAMED: usize = 100;
 
 /// Enabled, its memberships are known, and none of the groups exists. No group can hold an API account.
-pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn no_group(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.enabled == Some(false) || bench.blocked(user).is_some() || user.api.is_some() {
-        return Look::NotASubject;
+        return RuleResult::NotASubject;
     }
     if user.enabled.is_none() || !user.groups_known {
-        return Look::Undetermined;
+        return RuleResult::Undetermined;
     }
     if user.group_memberships.iter().any(|id| bench.roll.group(id).is_some()) {
-        return Look::Fine;
+        return RuleResult::Fine;
     }
     let named = user.group_memberships.len();
     let title = if named == 0 {
@@ -25,7 +25,7 @@ pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
     } else {
         format!("enabled, and none of the {named} groups that it names exists")
     };
-    Look::Remark(Remark {
+    RuleResult::RuleRemark(RuleRemark {
         rule: Rule::NoGroup,
         severity: if refuses_login(bench) { Severity::Low } else { Severity::Medium },
         title,
@@ -37,23 +37,23 @@ pub(super) fn no_group(bench: &Bench<'_>, user: &User) -> Look {
 }
 
 /// Permissions come only from groups in Password Safe: whoever is in none cannot log in.
-fn refuses_login(bench: &Bench<'_>) -> bool {
+fn refuses_login(bench: &RuleContext<'_>) -> bool {
     bench.roll.harvest.source.kind == "password-safe"
 }
 
 /// Disabled or blocked (expired, quarantined, not approved), and still a member of a group that is not known to be gone.
-pub(super) fn disabled(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn disabled(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     let blocked = bench.blocked(user);
     let state = match (user.enabled, blocked) {
         (Some(false), _) => "disabled",
         (_, Some(blocked)) => blocked.as_str(),
-        (Some(true), None) => return Look::NotASubject,
-        (None, None) => return Look::Undetermined,
+        (Some(true), None) => return RuleResult::NotASubject,
+        (None, None) => return RuleResult::Undetermined,
     };
     let still_in: Vec<&GroupId> =
         user.group_memberships.iter().filter(|id| !bench.groups_whole || bench.roll.group(id).is_some()).collect();
     if still_in.is_empty() {
-        return if user.groups_known { Look::Fine } else { Look::Undetermined };
+        return if user.groups_known { RuleResult::Fine } else { RuleResult::Undetermined };
     }
     let groups: Vec<&Group> = still_in.iter().filter_map(|id| bench.roll.group(id)).collect();
     let privileged: Vec<&str> = groups.iter().filter(|group| group.privileged).map(|group| group.id.as_str()).collect();
@@ -72,7 +72,7 @@ pub(super) fn disabled(bench: &Bench<'_>, user: &User) -> Look {
     if let Some(end) = user.expires_at.at().filter(|end| *end <= bench.as_of) {
         found.insert("expires_at".to_owned(), json!(instant(end)));
     }
-    Look::Remark(Remark {
+    RuleResult::RuleRemark(RuleRemark {
         rule: Rule::DisabledInGroup,
         severity: if privileged.is_empty() { Severity::Low } else { Severity::Medium },
         title: format!("{state}, and still a member of {in_groups}{of_these}"),
@@ -81,17 +81,17 @@ pub(super) fn disabled(bench: &Bench<'_>, user: &User) -> Look {
 }
 
 /// A membership names a group that is not there.
-pub(super) fn dangling(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn dangling(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     if !user.groups_known {
-        return Look::Undetermined;
+        return RuleResult::Undetermined;
     }
     let mut missing = user.group_memberships.iter().filter(|id| bench.roll.group(id).is_none()).peekable();
     if missing.peek().is_none() {
-        return Look::Fine;
+        return RuleResult::Fine;
     }
     let missing: Vec<&str> = texts(missing);
     let groups = if missing.len() == 1 { "1 group".to_owned() } else { format!("{} groups", missing.len()) };
-    Look::Remark(Remark {
+    RuleResult::RuleRemark(RuleRemark {
         rule: Rule::DanglingGroup,
         severity: Severity::Low,
         title: format!("names {groups} not in the source's list of groups"),

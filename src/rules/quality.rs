@@ -2,10 +2,10 @@
 
 use super::catalogue::{INCOMPLETE_CRITICAL_DAYS, INCOMPLETE_HIGH_DAYS};
 use super::staleness::{age_days, beginning, is_subject};
-use super::{Bench, Look, Remark, Tally, evidence, instant};
+use super::{RuleContext, RuleCounts, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{
-    Coverage, Evidence, GroupId, Instant, LastLogin, ListKind, ListReport, OddValue, Rule, Severity, Subject,
-    SubjectKind, Told, User,
+    Coverage, Evidence, GroupId, Instant, LastLogin, ListKind, ListReport, OddValue, ReportedDate, Rule, Severity,
+    Subject, SubjectKind, User,
 };
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 const TOLERANCE_SECONDS: i64 = 300;
 
 /// Dates and memberships of one user that cannot be relied on.
-pub(super) fn of_user(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn of_user(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     let mut issues = Map::new();
     match &user.last_login {
         LastLogin::At(at) => future(bench, "last_login", *at, &mut issues),
@@ -27,11 +27,11 @@ pub(super) fn of_user(bench: &Bench<'_>, user: &User) -> Look {
         LastLogin::Never { sentinel: None } | LastLogin::NotReported => {}
     }
     match &user.created_at {
-        Told::At(at) => future(bench, "created_at", *at, &mut issues),
-        Told::Unreadable(written) => {
+        ReportedDate::At(at) => future(bench, "created_at", *at, &mut issues),
+        ReportedDate::Unreadable(written) => {
             issues.insert("created_at_unreadable".to_owned(), json!(written));
         }
-        Told::Not => {}
+        ReportedDate::Not => {}
     }
     if has_no_basis(bench, user) {
         issues.insert("no_basis_for_age".to_owned(), json!(user.last_login.status()));
@@ -41,9 +41,9 @@ pub(super) fn of_user(bench: &Bench<'_>, user: &User) -> Look {
         contradiction("memberships_only_by_group", &conflict.only_by_group, &mut issues);
     }
     if issues.is_empty() {
-        return Look::Fine;
+        return RuleResult::Fine;
     }
-    Look::Remark(Remark {
+    RuleResult::RuleRemark(RuleRemark {
         rule: Rule::DataQuality,
         severity: Severity::Info,
         title: in_words(issues.keys().map(String::as_str)),
@@ -51,7 +51,7 @@ pub(super) fn of_user(bench: &Bench<'_>, user: &User) -> Look {
     })
 }
 
-fn future(bench: &Bench<'_>, field: &str, at: Instant, issues: &mut Map<String, Value>) {
+fn future(bench: &RuleContext<'_>, field: &str, at: Instant, issues: &mut Map<String, Value>) {
     if at > bench.as_of + TimeDelta::seconds(TOLERANCE_SECONDS) {
         issues.insert(format!("{field}_in_the_future"), json!(instant(at)));
     }
@@ -66,7 +66,7 @@ fn contradiction(key: &str, groups: &[GroupId], issues: &mut Map<String, Value>)
 
 /// Inactivity would matter, and nothing tells when it began. A source that tells no last login at all is one gap, told by the
 /// verdict; not one of every user.
-fn has_no_basis(bench: &Bench<'_>, user: &User) -> bool {
+fn has_no_basis(bench: &RuleContext<'_>, user: &User) -> bool {
     is_subject(bench, user) == Some(true)
         && match &user.last_login {
             LastLogin::At(_) => false,
@@ -95,7 +95,7 @@ fn in_words<'a>(issues: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Clock, counts and coverage of the whole source.
-pub(super) fn of_source(bench: &mut Bench<'_>) {
+pub(super) fn of_source(bench: &mut RuleContext<'_>) {
     let name = bench.roll.harvest.source.name.to_string();
     let subject = Subject { kind: SubjectKind::Source, id: name.as_str().into(), name: Some(name.as_str().into()) };
     if let Some(remark) = clock_and_counts(bench) {
@@ -104,10 +104,10 @@ pub(super) fn of_source(bench: &mut Bench<'_>) {
     if let Some(remark) = incomplete(bench) {
         bench.find(remark, subject);
     }
-    bench.count(Rule::CollectionIncomplete, Tally { subjects: 1, undetermined: 0 });
+    bench.count(Rule::CollectionIncomplete, RuleCounts { subjects: 1, undetermined: 0 });
 }
 
-fn clock_and_counts(bench: &Bench<'_>) -> Option<Remark> {
+fn clock_and_counts(bench: &RuleContext<'_>) -> Option<RuleRemark> {
     let harvest = &bench.roll.harvest;
     let mut words = Vec::new();
     let mut found = Map::new();
@@ -128,7 +128,7 @@ fn clock_and_counts(bench: &Bench<'_>) -> Option<Remark> {
         words.push(format!("{values} could not be read: {}", odd_fields(&harvest.odd_values)));
         found.insert("unreadable_values".to_owned(), unreadable(&harvest.odd_values));
     }
-    (!words.is_empty()).then(|| Remark {
+    (!words.is_empty()).then(|| RuleRemark {
         rule: Rule::DataQuality,
         severity: Severity::Info,
         title: words.join("; "),
@@ -153,7 +153,7 @@ fn unreadable(odd: &[OddValue]) -> Value {
 }
 
 /// A source that was not read, or of which some list is not proven complete. It becomes graver with the time since it was.
-fn incomplete(bench: &Bench<'_>) -> Option<Remark> {
+fn incomplete(bench: &RuleContext<'_>) -> Option<RuleRemark> {
     let (harvest, known) = (&bench.roll.harvest, &bench.roll.known);
     let unproven = |coverage: &Coverage| matches!(coverage, Coverage::Drifted { .. } | Coverage::Failed { .. });
     let lists: Vec<_> = harvest.lists.iter().filter(|list| unproven(&list.coverage)).collect();
@@ -192,7 +192,7 @@ fn incomplete(bench: &Bench<'_>) -> Option<Remark> {
     } else {
         format!("{rows} known rows stand unconfirmed")
     };
-    Some(Remark {
+    Some(RuleRemark {
         rule: Rule::CollectionIncomplete,
         severity: match days {
             INCOMPLETE_CRITICAL_DAYS.. => Severity::Critical,

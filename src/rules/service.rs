@@ -2,29 +2,29 @@
 //! that an owner and a date of review take the place of inactivity.
 
 use super::policy::ServiceOwner;
-use super::{Bench, Look, Remark, evidence};
+use super::{RuleContext, RuleRemark, RuleResult, evidence};
 use crate::model::{ApiAccess, Rule, Severity, User, UserKind};
 use serde_json::json;
 
 /// A service that is not disabled, without an entry in force.
-pub(super) fn without_owner(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn without_owner(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.kind != UserKind::Service || user.enabled == Some(false) {
-        return Look::NotASubject;
+        return RuleResult::NotASubject;
     }
     if user.enabled.is_none() {
-        return Look::Undetermined;
+        return RuleResult::Undetermined;
     }
     let source = &bench.roll.harvest.source.name;
     let entries = bench.policy.service_owners.iter().filter(|entry| entry.names(source, user));
     // Of several entries the one that holds longest counts: somebody answers for the account until then.
     let entry = entries.max_by_key(|entry| entry.review_by);
     match entry {
-        Some(entry) if entry.review_by >= bench.as_of.date_naive() => Look::Fine,
-        entry => Look::Remark(remark(user, entry)),
+        Some(entry) if entry.review_by >= bench.as_of.date_naive() => RuleResult::Fine,
+        entry => RuleResult::RuleRemark(remark(user, entry)),
     }
 }
 
-fn remark(user: &User, entry: Option<&ServiceOwner>) -> Remark {
+fn remark(user: &User, entry: Option<&ServiceOwner>) -> RuleRemark {
     let (reason, mut title) = match entry {
         None => ("no entry", "service account without an owner in the register".to_owned()),
         Some(entry) => (
@@ -54,7 +54,7 @@ fn remark(user: &User, entry: Option<&ServiceOwner>) -> Remark {
             title = format!("{title}; {}", reach.join(", "));
         }
     }
-    Remark { rule: Rule::ServiceWithoutOwner, severity, title, evidence: found }
+    RuleRemark { rule: Rule::ServiceWithoutOwner, severity, title, evidence: found }
 }
 
 /// What makes an API account graver.

@@ -1,9 +1,10 @@
 //! What happened since the run before: `privileged-growth` and `break-glass-used`. Such a finding is about a time: the next run that
 //! can look resolves it, unless it happened again.
 
-use super::{Before, Bench, Look, Remark, Tally, evidence, groups, instant};
+use super::{RuleContext, RuleCounts, RuleHistory, RuleRemark, RuleResult, evidence, groups, instant};
 use crate::model::{
-    Change, ChangeKind, ChangedGroup, Evidence, Group, GroupId, LastLogin, Roll, Rule, Severity, User, UserId, UserKind,
+    Change, ChangeKind, ChangedGroup, Evidence, Group, GroupId, LastLogin, Rule, Severity, SourceInventory, User,
+    UserId, UserKind,
 };
 use crate::state::EarlierLogin;
 use ahash::AHashMap;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 const NAMED: usize = 100;
 
 /// What is known of one source since the run before.
-pub(super) struct Happened<'a> {
+pub(super) struct SinceBaseline<'a> {
     base_run: &'a str,
     /// The reading that this one is compared with, in words.
     since: String,
@@ -23,9 +24,9 @@ pub(super) struct Happened<'a> {
     knows_all_memberships: bool,
 }
 
-impl<'a> Happened<'a> {
+impl<'a> SinceBaseline<'a> {
     /// Of the source at this place. The error says why nothing is known.
-    pub(super) fn of(before: Before<'a>, at: usize, roll: &Roll) -> Result<Self, String> {
+    pub(super) fn of(before: RuleHistory<'a>, at: usize, roll: &SourceInventory) -> Result<Self, String> {
         let base_run = before.base_run.ok_or("there is no snapshot before this run to compare with")?;
         let since = before.since.get(at).filter(|since| since.is_compared).ok_or_else(|| {
             format!("the accounts of the source were never proven complete up to {base_run}: there is nothing to compare with")
@@ -46,10 +47,10 @@ impl<'a> Happened<'a> {
 }
 
 /// Every privileged group of the source.
-pub(super) fn growth(bench: &mut Bench<'_>) {
+pub(super) fn growth(bench: &mut RuleContext<'_>) {
     let Ok(happened) = &bench.happened else { return };
     let is_whole = happened.knows_all_memberships && groups::why_not_empty(bench).is_none();
-    let mut tally = Tally::default();
+    let mut tally = RuleCounts::default();
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for (at, group) in bench.roll.harvest.groups.iter().enumerate().filter(|(_, group)| group.privileged) {
         tally.subjects += 1;
@@ -79,10 +80,10 @@ pub(super) fn growth(bench: &mut Bench<'_>) {
     }
 }
 
-fn grown(group: &Group, gained: &[&Change], happened: &Happened<'_>) -> Remark {
+fn grown(group: &Group, gained: &[&Change], happened: &SinceBaseline<'_>) -> RuleRemark {
     let members = if gained.len() == 1 { "1 member".to_owned() } else { format!("{} members", gained.len()) };
     let named: Vec<Value> = gained.iter().take(NAMED).map(|change| member(change)).collect();
-    Remark {
+    RuleRemark {
         rule: Rule::PrivilegedGrowth,
         severity: Severity::Medium,
         title: format!("privileged, and gained {members} since {}", happened.since),
@@ -107,28 +108,28 @@ fn member(change: &Change) -> Value {
 }
 
 /// A break-glass account whose last login is later than the base tells, or that came with one.
-pub(super) fn break_glass(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn break_glass(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.kind != UserKind::BreakGlass {
-        return Look::NotASubject;
+        return RuleResult::NotASubject;
     }
-    let Ok(happened) = &bench.happened else { return Look::Undetermined };
+    let Ok(happened) = &bench.happened else { return RuleResult::Undetermined };
     let (now, before) = match (&user.last_login, happened.logins.get(&user.id)) {
-        (LastLogin::Never { .. }, _) => return Look::Fine,
+        (LastLogin::Never { .. }, _) => return RuleResult::Fine,
         (LastLogin::At(now), Some(before)) => (*now, *before),
-        _ => return Look::Undetermined,
+        _ => return RuleResult::Undetermined,
     };
     let before = match before {
         None | Some(LastLogin::Never { .. }) => None,
         Some(LastLogin::At(before)) => Some(*before),
-        Some(LastLogin::NotReported | LastLogin::Unreadable(_)) => return Look::Undetermined,
+        Some(LastLogin::NotReported | LastLogin::Unreadable(_)) => return RuleResult::Undetermined,
     };
     match before {
-        Some(before) if now == before => return Look::Fine,
+        Some(before) if now == before => return RuleResult::Fine,
         // One of the two dates is wrong.
-        Some(before) if now < before => return Look::Undetermined,
+        Some(before) if now < before => return RuleResult::Undetermined,
         _ => {}
     }
-    Look::Remark(Remark {
+    RuleResult::RuleRemark(RuleRemark {
         rule: Rule::BreakGlassUsed,
         severity: Severity::High,
         title: format!("emergency account signed in since {}: last login {}", happened.since, instant(now)),

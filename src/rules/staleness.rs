@@ -5,7 +5,7 @@
 //! [`since_creation`]); other rules ask the same.
 
 use super::policy::Threshold;
-use super::{Bench, Look, Remark, evidence, instant};
+use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{Instant, LastLogin, Rule, Severity, User, UserKind};
 use serde_json::json;
 
@@ -18,15 +18,15 @@ pub(super) enum Idle<'a> {
     /// The data does not suffice.
     Undetermined,
     /// For the limit or longer.
-    Long(Long<'a>),
+    OverdueAge(OverdueAge<'a>),
 }
 
 /// An age at or beyond its limit.
-pub(super) struct Long<'a> {
+pub(super) struct OverdueAge<'a> {
     /// Counted from here.
     pub(super) basis: Instant,
     /// What happened then.
-    pub(super) kind: Basis,
+    pub(super) kind: AgeBasis,
     /// Whole days since then.
     pub(super) days: u32,
     /// `None`: it cannot be told.
@@ -37,7 +37,7 @@ pub(super) struct Long<'a> {
 
 /// What an age is counted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Basis {
+pub(super) enum AgeBasis {
     /// The account signed in.
     LastLogin,
     /// It was made.
@@ -48,7 +48,7 @@ pub(super) enum Basis {
     EnabledAgain,
 }
 
-impl Basis {
+impl AgeBasis {
     /// The `basis_kind` of evidence.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -69,12 +69,12 @@ impl Basis {
     }
 }
 
-impl Long<'_> {
+impl OverdueAge<'_> {
     /// `no login for 91 days`, `no login since it was created 91 days ago`.
     pub(super) fn in_words(&self) -> String {
         let days = if self.days == 1 { "1 day".to_owned() } else { format!("{} days", self.days) };
         match self.kind {
-            Basis::LastLogin => format!("no login for {days}"),
+            AgeBasis::LastLogin => format!("no login for {days}"),
             kind => format!("no login since it was {} {days} ago", kind.in_words()),
         }
     }
@@ -87,13 +87,13 @@ pub(super) fn age_days(as_of: Instant, basis: Instant) -> u32 {
 }
 
 /// Accounts whose inactivity matters: enabled, in force, and somebody's. `None`: it is not told whether it is enabled.
-pub(super) fn is_subject(bench: &Bench<'_>, user: &User) -> Option<bool> {
+pub(super) fn is_subject(bench: &RuleContext<'_>, user: &User) -> Option<bool> {
     if user.kind == UserKind::Service || bench.blocked(user).is_some() { Some(false) } else { user.enabled }
 }
 
 /// Where it cannot be told whether an account is privileged, the threshold is the looser one: past it, the account is
 /// stale either way.
-fn stale_threshold<'a>(bench: &Bench<'a>, privilege: Option<bool>) -> &'a Threshold {
+fn stale_threshold<'a>(bench: &RuleContext<'a>, privilege: Option<bool>) -> &'a Threshold {
     let (all, privileged) = (&bench.policy.stale_after, &bench.policy.privileged_stale_after);
     match privilege {
         Some(true) => privileged,
@@ -103,14 +103,14 @@ fn stale_threshold<'a>(bench: &Bench<'a>, privilege: Option<bool>) -> &'a Thresh
 }
 
 /// Since the last login.
-pub(super) fn since_login<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
+pub(super) fn since_login<'a>(bench: &RuleContext<'a>, user: &User) -> Idle<'a> {
     let last_login = match (is_subject(bench, user), &user.last_login) {
         (Some(false), _) => return Idle::NotASubject,
         (Some(true), LastLogin::At(at)) => *at,
         (Some(true), LastLogin::Never { .. }) => return Idle::Fresh,
         (None, _) | (_, LastLogin::NotReported | LastLogin::Unreadable(_)) => return Idle::Undetermined,
     };
-    let (basis, kind) = or_enabled_again(user, (last_login, Basis::LastLogin));
+    let (basis, kind) = or_enabled_again(user, (last_login, AgeBasis::LastLogin));
     let days = age_days(bench.as_of, basis);
     let (least, most) = (&bench.policy.stale_after.days, &bench.policy.privileged_stale_after.days);
     if days < *least.min(most) {
@@ -121,26 +121,26 @@ pub(super) fn since_login<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
     if days < limit.days {
         return if privilege.is_none() { Idle::Undetermined } else { Idle::Fresh };
     }
-    Idle::Long(Long { basis, kind, days, privilege, limit })
+    Idle::OverdueAge(OverdueAge { basis, kind, days, privilege, limit })
 }
 
 /// Whoever is enabled again has not been able to sign in before.
-fn or_enabled_again(user: &User, basis: (Instant, Basis)) -> (Instant, Basis) {
+fn or_enabled_again(user: &User, basis: (Instant, AgeBasis)) -> (Instant, AgeBasis) {
     let again = user.enabled_since.filter(|again| *again > basis.0);
-    again.map_or(basis, |again| (again, Basis::EnabledAgain))
+    again.map_or(basis, |again| (again, AgeBasis::EnabledAgain))
 }
 
 /// When an account that was never used began to be there, as far as anything tells. The run that saw it first knows of no
 /// time before.
-pub(super) fn beginning(bench: &Bench<'_>, user: &User) -> Option<(Instant, Basis)> {
-    let created = user.created_at.at().map(|created| (created, Basis::CreatedAt));
+pub(super) fn beginning(bench: &RuleContext<'_>, user: &User) -> Option<(Instant, AgeBasis)> {
+    let created = user.created_at.at().map(|created| (created, AgeBasis::CreatedAt));
     let first_seen = || user.seen.map(|seen| seen.first).filter(|first| *first < bench.as_of);
-    let basis = created.or_else(|| first_seen().map(|seen| (seen, Basis::FirstSeen)))?;
+    let basis = created.or_else(|| first_seen().map(|seen| (seen, AgeBasis::FirstSeen)))?;
     Some(or_enabled_again(user, basis))
 }
 
 /// Since the account was made, where it was never used.
-pub(super) fn since_creation<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
+pub(super) fn since_creation<'a>(bench: &RuleContext<'a>, user: &User) -> Idle<'a> {
     match (is_subject(bench, user), &user.last_login) {
         (Some(false), _) => return Idle::NotASubject,
         (Some(true), LastLogin::Never { .. }) => {}
@@ -153,13 +153,13 @@ pub(super) fn since_creation<'a>(bench: &Bench<'a>, user: &User) -> Idle<'a> {
         return Idle::Fresh;
     }
     let privilege = bench.roll.privilege(user);
-    Idle::Long(Long { basis, kind, days, privilege, limit })
+    Idle::OverdueAge(OverdueAge { basis, kind, days, privilege, limit })
 }
 
 /// Enabled, and the last login is at least the threshold ago.
-pub(super) fn stale(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn stale(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     look(since_login(bench, user), |long| {
-        let Long { basis, kind, days, privilege, limit } = long;
+        let OverdueAge { basis, kind, days, privilege, limit } = long;
         let local = user.local();
         let sort = if privilege == Some(true) { "privileged threshold" } else { "threshold" };
         let mut found = evidence([
@@ -172,11 +172,11 @@ pub(super) fn stale(bench: &Bench<'_>, user: &User) -> Look {
             ("threshold_from", json!(limit.from)),
         ]);
         let mut from = format!("{} {}", kind.in_words(), instant(basis));
-        if let Some(login) = user.last_login.at().filter(|_| kind != Basis::LastLogin).map(instant) {
+        if let Some(login) = user.last_login.at().filter(|_| kind != AgeBasis::LastLogin).map(instant) {
             from = format!("{from}, last login {login}");
             found.insert("last_login".to_owned(), json!(login));
         }
-        Remark {
+        RuleRemark {
             rule: Rule::StaleLogin,
             severity: if privilege == Some(true) || local == Some(true) { Severity::High } else { Severity::Medium },
             title: format!("{}: {from}, {sort} {} days", long.in_words(), limit.days),
@@ -186,11 +186,11 @@ pub(super) fn stale(bench: &Bench<'_>, user: &User) -> Look {
 }
 
 /// Enabled, no login ever, and created at least the grace ago.
-pub(super) fn never(bench: &Bench<'_>, user: &User) -> Look {
+pub(super) fn never(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     look(since_creation(bench, user), |long| {
-        let Long { basis, kind, days, privilege, limit: grace } = long;
+        let OverdueAge { basis, kind, days, privilege, limit: grace } = long;
         let stale = stale_threshold(bench, privilege);
-        Remark {
+        RuleRemark {
             rule: Rule::NeverLoggedIn,
             severity: if days >= stale.days { Severity::Medium } else { Severity::Low },
             title: format!("{}: {} {}, grace {} days", long.in_words(), kind.in_words(), instant(basis), grace.days),
@@ -209,11 +209,11 @@ pub(super) fn never(bench: &Bench<'_>, user: &User) -> Look {
     })
 }
 
-fn look(idle: Idle<'_>, remark: impl FnOnce(Long<'_>) -> Remark) -> Look {
+fn look(idle: Idle<'_>, remark: impl FnOnce(OverdueAge<'_>) -> RuleRemark) -> RuleResult {
     match idle {
-        Idle::NotASubject => Look::NotASubject,
-        Idle::Fresh => Look::Fine,
-        Idle::Undetermined => Look::Undetermined,
-        Idle::Long(long) => Look::Remark(remark(long)),
+        Idle::NotASubject => RuleResult::NotASubject,
+        Idle::Fresh => RuleResult::Fine,
+        Idle::Undetermined => RuleResult::Undetermined,
+        Idle::OverdueAge(long) => RuleResult::RuleRemark(remark(long)),
     }
 }

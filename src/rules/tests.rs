@@ -11,7 +11,8 @@ mod undetermined;
 use super::policy::Threshold;
 use super::*;
 use crate::model::{
-    Classes, Group, Harvest, ListReport, Outside, OutsideMember, Pattern, SourceIdentity, SourceName, Told,
+    Classes, Group, ListReport, Outside, OutsideMember, Pattern, ReportedDate, SourceIdentity, SourceName,
+    SourceReading,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -37,7 +38,7 @@ fn user(name: &str) -> User {
     user.groups_known = true;
     user.group_memberships = Box::new(["1".into()]);
     user.last_login = LastLogin::At(ago(1, 0));
-    user.created_at = Told::At(ago(1000, 0));
+    user.created_at = ReportedDate::At(ago(1000, 0));
     user
 }
 
@@ -57,13 +58,13 @@ fn complete() -> Coverage {
 
 /// A source with group 1 `Operators` and group 2 `Administrators` (privileged), each with a directory group in it, so that
 /// neither is empty.
-fn harvest(users: Vec<User>) -> Harvest {
+fn harvest(users: Vec<User>) -> SourceReading {
     let directory =
         |group: &str| Outside { group_id: group.into(), member: OutsideMember::Directory("cn=staff".into()) };
     let mut groups = vec![Group::new("1"), Group::new("2")];
     groups[0].name = Some("Operators".into());
     groups[1].name = Some("Administrators".into());
-    Harvest {
+    SourceReading {
         source: SourceIdentity {
             name: SourceName::from("eu"),
             kind: "rest-v3".to_owned(),
@@ -82,7 +83,7 @@ fn harvest(users: Vec<User>) -> Harvest {
     }
 }
 
-fn joined(harvest: Harvest) -> Inventory {
+fn joined(harvest: SourceReading) -> Inventory {
     let pattern = |text: &str| vec![Pattern::parse(text).unwrap()];
     let classes = Classes {
         privileged_groups: pattern("Administrators"),
@@ -92,7 +93,7 @@ fn joined(harvest: Harvest) -> Inventory {
     Inventory::join(vec![harvest], &classes)
 }
 
-fn judged(users: Vec<User>) -> Judgement {
+fn judged(users: Vec<User>) -> EvaluationOutput {
     judge(&joined(harvest(users)), &Policy::default(), as_of())
 }
 
@@ -102,7 +103,7 @@ fn found(users: Vec<User>) -> Vec<String> {
     findings.iter().map(|f| format!("{}:{}", f.rule.as_str(), f.severity.as_str())).collect()
 }
 
-fn outcome(judgement: &Judgement, rule: Rule) -> &Outcome {
+fn outcome(judgement: &EvaluationOutput, rule: Rule) -> &RuleOutcome {
     &judgement.verdicts.iter().find(|v| v.rule == rule).unwrap().outcome
 }
 
@@ -158,7 +159,7 @@ fn a_date_in_the_future_is_age_0_and_beyond_five_minutes_a_matter_of_quality() {
     assert_eq!(found(vec![soon]), [""; 0]);
     let later = with("later", |u| u.last_login = LastLogin::At(ago(0, -301)));
     assert_eq!(found(vec![later]), ["data-quality:info"]);
-    let far = with("far", |u| u.created_at = Told::At(at("9999-12-31T23:59:59Z")));
+    let far = with("far", |u| u.created_at = ReportedDate::At(at("9999-12-31T23:59:59Z")));
     assert_eq!(found(vec![far]), ["data-quality:info"]);
 }
 
@@ -186,7 +187,7 @@ fn services_disabled_and_expired_accounts_are_never_stale() {
     let service = found(vec![stale("svc-backup", |_| {})]);
     assert_eq!(service, ["no-group:medium", "service-without-owner:medium"]);
     assert_eq!(found(vec![stale("disabled", |u| u.enabled = Some(false))]), [""; 0]);
-    assert_eq!(found(vec![stale("expired", |u| u.expires_at = Told::At(as_of()))]), [""; 0]);
+    assert_eq!(found(vec![stale("expired", |u| u.expires_at = ReportedDate::At(as_of()))]), [""; 0]);
     assert_eq!(found(vec![stale("unknown", |u| u.enabled = None)]), [""; 0]);
     let emergency = found(vec![stale("emergency-1", |u| u.group_memberships = Box::new(["1".into()]))]);
     assert_eq!(emergency, ["stale-login:medium"], "break-glass accounts are people's");
@@ -197,7 +198,7 @@ fn an_account_that_never_logged_in_has_a_grace_and_then_two_severities() {
     let never = |days: i64, seconds: i64| {
         with("never", |u| {
             u.last_login = LastLogin::Never { sentinel: None };
-            u.created_at = Told::At(ago(days, seconds));
+            u.created_at = ReportedDate::At(ago(days, seconds));
         })
     };
     assert_eq!(found(vec![never(30, -1)]), [""; 0]);
@@ -212,12 +213,12 @@ fn never_and_not_told_are_never_the_same() {
     let judgement = judged(vec![silent("a"), silent("bb")]);
     assert_eq!(judgement.findings, []);
     assert!(
-        matches!(outcome(&judgement, Rule::StaleLogin), Outcome::Undetermined { why } if why.contains("last logins"))
+        matches!(outcome(&judgement, Rule::StaleLogin), RuleOutcome::Undetermined { why } if why.contains("last logins"))
     );
-    assert!(matches!(outcome(&judgement, Rule::NeverLoggedIn), Outcome::Undetermined { .. }));
+    assert!(matches!(outcome(&judgement, Rule::NeverLoggedIn), RuleOutcome::Undetermined { .. }));
     // Where somebody's is told, a missing one is a gap of that account.
     let judgement = judged(vec![silent("a"), user("told")]);
-    assert_eq!(outcome(&judgement, Rule::StaleLogin), &Outcome::Judged { subjects: 2, undetermined: 1 });
+    assert_eq!(outcome(&judgement, Rule::StaleLogin), &RuleOutcome::Judged { subjects: 2, undetermined: 1 });
     assert_eq!(judgement.findings.len(), 1);
     assert_eq!(judgement.findings[0].rule, Rule::DataQuality);
 }
@@ -226,7 +227,7 @@ fn never_and_not_told_are_never_the_same() {
 fn without_a_date_to_count_from_an_account_is_neither_young_nor_old() {
     let no_creation = with("no-creation", |u| {
         u.last_login = LastLogin::Never { sentinel: None };
-        u.created_at = Told::Not;
+        u.created_at = ReportedDate::Not;
     });
     assert_eq!(found(vec![no_creation]), ["data-quality:info"]);
     let unreadable = with("unreadable", |u| u.last_login = LastLogin::Unreadable("soon".into()));
@@ -248,7 +249,7 @@ fn an_enabled_account_needs_a_group_that_exists() {
     });
     let judgement = judged(vec![unknown]);
     assert_eq!(judgement.findings, []);
-    assert_eq!(outcome(&judgement, Rule::NoGroup), &Outcome::Judged { subjects: 1, undetermined: 1 });
+    assert_eq!(outcome(&judgement, Rule::NoGroup), &RuleOutcome::Judged { subjects: 1, undetermined: 1 });
 }
 
 #[test]
@@ -259,7 +260,7 @@ fn without_the_whole_list_of_groups_nobody_is_said_to_be_in_no_group() {
     let rules: Vec<&str> = judgement.findings.iter().map(|f| f.rule.as_str()).collect();
     assert_eq!(rules, ["collection-incomplete"]);
     for rule in [Rule::NoGroup, Rule::DanglingGroup] {
-        assert!(matches!(outcome(&judgement, rule), Outcome::Undetermined { why } if why.contains("it moved")));
+        assert!(matches!(outcome(&judgement, rule), RuleOutcome::Undetermined { why } if why.contains("it moved")));
     }
 }
 
@@ -275,7 +276,7 @@ fn a_disabled_account_should_be_in_no_group() {
     assert_eq!(found(vec![disabled(&["1"])]), ["disabled-in-group:low"]);
     assert_eq!(found(vec![disabled(&["1", "2"])]), ["disabled-in-group:medium"]);
     assert_eq!(found(vec![disabled(&["77"])]), ["dangling-group:low"], "a group that is gone gives no access");
-    let expired = with("expired", |u| u.expires_at = Told::At(ago(1, 0)));
+    let expired = with("expired", |u| u.expires_at = ReportedDate::At(ago(1, 0)));
     assert_eq!(found(vec![expired]), ["disabled-in-group:low"]);
 }
 
@@ -286,7 +287,7 @@ fn a_source_that_failed_is_judged_by_nothing_but_its_failure() {
     let judgement = judge(&joined(harvest), &Policy::default(), as_of());
     let [finding] = judgement.findings.as_slice() else { panic!("one finding") };
     assert_eq!((finding.rule, finding.severity), (Rule::CollectionIncomplete, Severity::Medium));
-    assert!(matches!(outcome(&judgement, Rule::StaleLogin), Outcome::Undetermined { .. }));
+    assert!(matches!(outcome(&judgement, Rule::StaleLogin), RuleOutcome::Undetermined { .. }));
 }
 
 #[test]
@@ -301,7 +302,7 @@ fn a_rule_can_be_switched_off_or_given_a_severity() {
     let judgement = judge(&joined(harvest(vec![stale])), &policy, as_of());
     let [finding] = judgement.findings.as_slice() else { panic!("one finding") };
     assert_eq!(finding.severity, Severity::Critical);
-    assert_eq!(outcome(&judgement, Rule::NoGroup), &Outcome::Off);
+    assert_eq!(outcome(&judgement, Rule::NoGroup), &RuleOutcome::Off);
 }
 
 #[test]

@@ -2,44 +2,47 @@
 
 use super::{Run, RunError};
 use crate::guard::{self, Suspect};
-use crate::model::{Coverage, Harvest, Inventory, Roll, SourceStatus, instant_text};
+use crate::model::{Coverage, Inventory, SourceInventory, SourceReading, SourceStatus, instant_text};
 use crate::snapshot::load::Archive;
 use crate::snapshot::manifest::{self, ConfirmedShrink};
 use crate::snapshot::{SnapshotError, Store};
-use crate::state::{self, Advance, Before, Left};
+use crate::state::{self, Advance, DroppedRows, PreviousState};
 use chrono::{SubsecRound, Utc};
 
 /// The snapshot before, verified, and its state without the rows.
-pub(super) struct Base {
+pub(super) struct Baseline {
     pub(super) archive: Archive,
-    before: Before,
+    before: PreviousState,
 }
 
-impl Base {
+impl Baseline {
     pub(super) fn run_id(&self) -> &str {
         &self.before.run_id
     }
 
     /// The link of the chain.
-    pub(super) fn link(&self) -> manifest::Base {
-        manifest::Base { run_id: self.before.run_id.clone(), manifest_sha256: self.archive.manifest_sha256.clone() }
+    pub(super) fn link(&self) -> manifest::BaseReference {
+        manifest::BaseReference {
+            run_id: self.before.run_id.clone(),
+            manifest_sha256: self.archive.manifest_sha256.clone(),
+        }
     }
 }
 
 /// What became of the state.
 pub(super) struct Advanced {
-    pub(super) state: state::Advanced,
+    pub(super) state: state::UnsettledState,
     pub(super) suspects: Vec<Suspect>,
     pub(super) confirmed_shrinks: Vec<ConfirmedShrink>,
 }
 
 impl Run<'_> {
     /// The newest snapshot that can be read. Errors: there are snapshots, and none can be; or the run goes back in time.
-    pub(super) fn base(&self, store: &Store) -> Result<Option<Base>, RunError> {
+    pub(super) fn base(&self, store: &Store) -> Result<Option<Baseline>, RunError> {
         let mut unreadable = None;
         for run_id in store.in_order()?.iter().rev() {
             let opened = Archive::open_tables(&store.dir().join(run_id))
-                .and_then(|archive| archive.before().map(|before| Base { archive, before }));
+                .and_then(|archive| archive.before().map(|before| Baseline { archive, before }));
             match opened {
                 Ok(base) => return self.goes_forward(base).map(Some),
                 Err(error) => {
@@ -56,7 +59,7 @@ impl Run<'_> {
     }
 
     /// Time goes forward only. A clock that was ahead once stops no run.
-    fn goes_forward(&self, base: Base) -> Result<Base, RunError> {
+    fn goes_forward(&self, base: Baseline) -> Result<Baseline, RunError> {
         let newest = base.before.as_of;
         if self.as_of >= newest {
             return Ok(base);
@@ -74,7 +77,11 @@ impl Run<'_> {
     }
 
     /// Takes the state on. An error comes with what was read.
-    pub(super) fn take_on(&self, inventory: Inventory, base: Option<&Base>) -> Result<Advanced, (RunError, Inventory)> {
+    pub(super) fn take_on(
+        &self,
+        inventory: Inventory,
+        base: Option<&Baseline>,
+    ) -> Result<Advanced, (RunError, Inventory)> {
         let state = self.advanced(inventory, base)?;
         let suspects = guard::suspects(&state, self.order.config.policy.max_shrink_percent);
         if suspects.is_empty() {
@@ -96,7 +103,7 @@ impl Run<'_> {
             }
             self.settle_suspects(roll, &of_source(&allowed), &of_source(&refused));
         }
-        let is_read = |roll: &Roll| roll.harvest.status() != SourceStatus::Failed;
+        let is_read = |roll: &SourceInventory| roll.harvest.status() != SourceStatus::Failed;
         let is_any_read = inventory.rolls.iter().any(is_read);
         let state = self.advanced(inventory, base)?;
         if !is_any_read {
@@ -106,7 +113,11 @@ impl Run<'_> {
         Ok(self.noted(state, refused, confirmed))
     }
 
-    fn advanced(&self, inventory: Inventory, base: Option<&Base>) -> Result<state::Advanced, (RunError, Inventory)> {
+    fn advanced(
+        &self,
+        inventory: Inventory,
+        base: Option<&Baseline>,
+    ) -> Result<state::UnsettledState, (RunError, Inventory)> {
         let before = base.map(|base| &base.before);
         let keeps = before.is_some_and(|before| may_keep(&inventory, before));
         let mut advance = Advance::by_reading(inventory, &self.run_id, self.as_of, before);
@@ -119,7 +130,7 @@ impl Run<'_> {
     }
 
     /// A source that is refused counts as not read; what is confirmed to be gone counts as read.
-    fn settle_suspects(&self, roll: &mut Roll, allowed: &[Suspect], refused: &[Suspect]) {
+    fn settle_suspects(&self, roll: &mut SourceInventory, allowed: &[Suspect], refused: &[Suspect]) {
         let classes = &self.order.config.classes;
         let mut harvest = roll.harvest.without_rows();
         if let Some(suspect) = refused.first() {
@@ -133,7 +144,7 @@ impl Run<'_> {
             for list in harvest.lists.iter_mut().filter(|list| list.coverage != Coverage::NotOffered) {
                 list.coverage = Coverage::Failed { error: error.clone() };
             }
-            *roll = Roll::join(harvest, classes);
+            *roll = SourceInventory::join(harvest, classes);
         }
         for suspect in allowed.iter().filter(|_| refused.is_empty()) {
             let what = if self.order.dry_run { "it would be published" } else { "published" };
@@ -154,11 +165,11 @@ impl Run<'_> {
     /// Says which sources left the state or began anew.
     fn noted(
         &self,
-        state: state::Advanced,
+        state: state::UnsettledState,
         suspects: Vec<Suspect>,
         confirmed_shrinks: Vec<ConfirmedShrink>,
     ) -> Advanced {
-        for (name, Left { is_another, rows }) in &state.left {
+        for (name, DroppedRows { is_another, rows }) in &state.left {
             self.note(if *is_another {
                 format!("source {name} is another product or host now: it begins anew, and its {rows} known rows are left out")
             } else {
@@ -170,11 +181,11 @@ impl Run<'_> {
 }
 
 /// Whether rows may be kept that this run does not read.
-fn may_keep(inventory: &Inventory, before: &Before) -> bool {
-    let is_offered = |harvest: &Harvest| {
+fn may_keep(inventory: &Inventory, before: &PreviousState) -> bool {
+    let is_offered = |harvest: &SourceReading| {
         let known = before.sources.iter().filter(|(identity, _)| identity.name == harvest.source.name);
         known.flat_map(|(_, known)| known.lists.keys()).all(|list| *harvest.coverage(*list) != Coverage::NotOffered)
     };
-    let reads_all = |harvest: &Harvest| harvest.status() == SourceStatus::Complete && !harvest.hides_inactive;
+    let reads_all = |harvest: &SourceReading| harvest.status() == SourceStatus::Complete && !harvest.hides_inactive;
     inventory.rolls.iter().any(|roll| !reads_all(&roll.harvest) || !is_offered(&roll.harvest))
 }

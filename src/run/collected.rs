@@ -3,8 +3,8 @@
 
 use super::stop::Stop;
 use super::{Run, RunError};
-use crate::event::{Event, Observer};
-use crate::model::{Coverage, Harvest, Inventory, ListKind, ListReport, SourceStatus};
+use crate::event::{Observer, RunEvent};
+use crate::model::{Coverage, Inventory, ListKind, ListReport, SourceReading, SourceStatus};
 use crate::source::{self, Source, SourceSettings};
 use crate::wire::WireError;
 use futures_util::future::join_all;
@@ -29,12 +29,12 @@ impl Run<'_> {
         let mut harvests = collect(&self.order.sources, observer, self.stop)?;
         if harvests.iter().all(|harvest| harvest.status() == SourceStatus::Failed) {
             let reason =
-                |harvest: &Harvest| format!("{}: {}", harvest.source.name, harvest.reason().unwrap_or_default());
+                |harvest: &SourceReading| format!("{}: {}", harvest.source.name, harvest.reason().unwrap_or_default());
             return Err(RunError::AllFailed(harvests.iter().map(reason).collect::<Vec<_>>().join("; ")));
         }
         for source in &config.sources {
             if harvests.iter().all(|harvest| harvest.source.name != source.identity.name) {
-                harvests.push(Harvest::of(source.identity.clone()));
+                harvests.push(SourceReading::of(source.identity.clone()));
             }
         }
         Ok(Inventory::join(harvests, &config.classes))
@@ -46,7 +46,7 @@ fn collect(
     sources: &[&SourceSettings],
     observer: &Arc<dyn Observer>,
     stop: &Stop,
-) -> Result<Vec<Harvest>, CollectError> {
+) -> Result<Vec<SourceReading>, CollectError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let built: Vec<Built> = sources.iter().map(|settings| Built::new(settings, observer)).collect();
@@ -72,9 +72,9 @@ impl<'a> Built<'a> {
         Self { settings, source: source::build(settings, Arc::clone(observer)) }
     }
 
-    async fn harvest(&self, observer: &Arc<dyn Observer>) -> Harvest {
+    async fn harvest(&self, observer: &Arc<dyn Observer>) -> SourceReading {
         let identity = &self.settings.identity;
-        observer.tell(&Event::SourceStarted { source: &identity.name, kind: &identity.kind, url: &identity.url });
+        observer.notify(&RunEvent::SourceStarted { source: &identity.name, kind: &identity.kind, url: &identity.url });
         let harvest = match &self.source {
             Ok(source) => {
                 let harvest = source.harvest().await;
@@ -94,13 +94,13 @@ impl<'a> Built<'a> {
     }
 }
 
-fn tell_end(harvest: &Harvest, observer: &dyn Observer) {
+fn tell_end(harvest: &SourceReading, observer: &dyn Observer) {
     let source = &harvest.source.name;
     for text in &harvest.warnings {
-        observer.tell(&Event::Warning { source: Some(source), text });
+        observer.notify(&RunEvent::Warning { source: Some(source), text });
     }
     let reason = harvest.reason();
-    observer.tell(&Event::SourceEnded {
+    observer.notify(&RunEvent::SourceEnded {
         source,
         status: harvest.status(),
         users: harvest.users.len() as u64,
@@ -109,7 +109,7 @@ fn tell_end(harvest: &Harvest, observer: &dyn Observer) {
     });
 }
 
-fn never_began(settings: &SourceSettings, error: String) -> Harvest {
+fn never_began(settings: &SourceSettings, error: String) -> SourceReading {
     let list = ListReport::unasked(ListKind::Users, Coverage::Failed { error });
-    Harvest { lists: vec![list], ..Harvest::of(settings.identity.clone()) }
+    SourceReading { lists: vec![list], ..SourceReading::of(settings.identity.clone()) }
 }

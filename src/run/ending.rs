@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::{Run, RunError, unevaluated};
-use crate::describe::Facts;
+use crate::describe::RunDescription;
 use crate::model::{Completeness, Coverage, FindingStatus, ListKind, Severity, instant_text};
 use crate::report::thousands;
 use crate::snapshot::manifest::{Counts, RuleEntry, SourceEntry};
@@ -81,7 +81,7 @@ pub struct DestinationEnding {
 }
 
 /// What came of the stages of a run.
-pub(super) struct Outcome {
+pub(super) struct RunOutcome {
     pub(super) result: Result<Accepted, RunError>,
     /// Sources, as far as they were read.
     pub(super) sources: Vec<SourceEntry>,
@@ -89,7 +89,7 @@ pub(super) struct Outcome {
     pub(super) pruned: Vec<String>,
 }
 
-impl Default for Outcome {
+impl Default for RunOutcome {
     fn default() -> Self {
         let nothing = RunError::AllFailed(String::new());
         Self { result: Err(nothing), sources: Vec::new(), destinations: Vec::new(), pruned: Vec::new() }
@@ -114,7 +114,7 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    pub(super) fn of(facts: &Facts<'_>) -> Self {
+    pub(super) fn of(facts: &RunDescription<'_>) -> Self {
         let mut severities = BTreeMap::new();
         for finding in facts.findings.iter().filter(|finding| finding.status.is_open()) {
             *severities.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;
@@ -132,7 +132,7 @@ impl Accepted {
     }
 }
 
-fn changes_in_words(facts: &Facts<'_>) -> String {
+fn changes_in_words(facts: &RunDescription<'_>) -> String {
     let Some(base) = &facts.base else {
         return "none known: there is no snapshot before this one, a baseline".to_owned();
     };
@@ -150,8 +150,8 @@ fn changes_in_words(facts: &Facts<'_>) -> String {
 
 impl Ending {
     /// Puts together how a run ended.
-    pub(super) fn of(run: &Run<'_>, outcome: Outcome) -> Self {
-        let Outcome { result, sources, destinations, pruned } = outcome;
+    pub(super) fn of(run: &Run<'_>, outcome: RunOutcome) -> Self {
+        let RunOutcome { result, sources, destinations, pruned } = outcome;
         let failure = result.as_ref().err().map(|error| (error.exit(), format!("failed to {error}"), error.hint()));
         let Accepted {
             completeness,

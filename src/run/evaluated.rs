@@ -1,15 +1,15 @@
 //! What the rules find in what was read, held against what stood before and against the register of exceptions. Then the state is
 //! settled: what was not read stands beside what was.
 
-use super::advanced::{Advanced, Base};
+use super::advanced::{Advanced, Baseline};
 use super::{Run, RunError};
-use crate::exceptions::{self, Exception, Use};
+use crate::exceptions::{self, Exception, ExceptionUse};
 use crate::guard::Suspect;
-use crate::lifecycle::{self, Lived, Now, Past};
-use crate::model::{Change, Finding, Inventory, Outcome, Resolved, Rule, SourceName, SourceStatus, Verdict};
+use crate::lifecycle::{self, CurrentRun, KnownFindings, LifecycleUpdate};
+use crate::model::{Change, Evaluation, Finding, Inventory, Resolved, Rule, RuleOutcome, SourceName, SourceStatus};
 use crate::rules::policy::Policy;
-use crate::rules::{self, Before, Judgement};
-use crate::snapshot::load::PastFinding;
+use crate::rules::{self, EvaluationOutput, RuleHistory};
+use crate::snapshot::load::KnownFinding;
 use crate::snapshot::manifest::ConfirmedShrink;
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
@@ -19,21 +19,21 @@ pub(super) struct Evaluated {
     pub(super) inventory: Inventory,
     pub(super) changes: Vec<Change>,
     pub(super) findings: Vec<Finding>,
-    pub(super) past: Past,
+    pub(super) past: KnownFindings,
     pub(super) resolved: Vec<Resolved>,
-    pub(super) verdicts: Vec<Verdict>,
-    pub(super) uses: Vec<Use>,
+    pub(super) verdicts: Vec<Evaluation>,
+    pub(super) uses: Vec<ExceptionUse>,
     pub(super) suspects: Vec<Suspect>,
     pub(super) confirmed_shrinks: Vec<ConfirmedShrink>,
 }
 
 impl Advanced {
     /// Evaluates what was read, then settles the state.
-    pub(super) fn evaluate(self, run: &Run<'_>, base: Option<&Base>) -> Result<Evaluated, RunError> {
+    pub(super) fn evaluate(self, run: &Run<'_>, base: Option<&Baseline>) -> Result<Evaluated, RunError> {
         let Self { mut state, suspects, confirmed_shrinks } = self;
         let config = run.order.config;
-        let before = Before { base_run: state.base_run.as_deref(), changes: &state.changes, since: &state.since };
-        let Judgement { mut findings, verdicts, gaps } =
+        let before = RuleHistory { base_run: state.base_run.as_deref(), changes: &state.changes, since: &state.since };
+        let EvaluationOutput { mut findings, verdicts, gaps } =
             rules::judge_after(before, &state.inventory, &config.policy, run.as_of);
         let mut past = run.past(base)?;
         for (source, left) in &state.left {
@@ -49,7 +49,7 @@ impl Advanced {
             harvests.any(|harvest| harvest.source.name == *name && harvest.status() == SourceStatus::Complete)
         };
         lifecycle::keep_severities(&mut findings, &past, is_complete);
-        let now = Now { inventory: &state.inventory, verdicts: &verdicts, gaps: &gaps };
+        let now = CurrentRun { inventory: &state.inventory, verdicts: &verdicts, gaps: &gaps };
         let entries = config.exceptions.as_ref().map_or(&[][..], |file| &file.entries);
         let (findings, uses) = run.lived(findings, &past, &now, entries);
         let keep_days = TimeDelta::days(config.output.keep_days.into());
@@ -74,9 +74,9 @@ impl Advanced {
 
 impl Run<'_> {
     /// What the snapshot before says of findings.
-    fn past(&self, base: Option<&Base>) -> Result<Past, RunError> {
-        let Some(base) = base else { return Ok(Past::default()) };
-        let mut past = Past { as_of: Some(base.archive.as_of()?), ..Past::default() };
+    fn past(&self, base: Option<&Baseline>) -> Result<KnownFindings, RunError> {
+        let Some(base) = base else { return Ok(KnownFindings::default()) };
+        let mut past = KnownFindings { as_of: Some(base.archive.as_of()?), ..KnownFindings::default() };
         let mut foreign: BTreeMap<String, u64> = BTreeMap::new();
         for finding in base.archive.findings()? {
             match known(&finding, &self.order.config.policy) {
@@ -100,10 +100,10 @@ impl Run<'_> {
     fn lived(
         &self,
         found: Vec<Finding>,
-        past: &Past,
-        now: &Now<'_>,
+        past: &KnownFindings,
+        now: &CurrentRun<'_>,
         entries: &[Exception],
-    ) -> (Vec<Finding>, Vec<Use>) {
+    ) -> (Vec<Finding>, Vec<ExceptionUse>) {
         let policy = &self.order.config.policy;
         let of_rules = |rule| rule != Rule::ExceptionExpired;
         let mut lived = lifecycle::live(found, past, of_rules, |earlier| now.sight(earlier));
@@ -118,7 +118,7 @@ impl Run<'_> {
             let sources = self.order.config.sources.iter().map(|source| &source.identity.name);
             it.was_read = sources.filter(|name| it.exception.is_of(name)).all(came);
         }
-        let Lived { mut findings, mut set_aside } = lived;
+        let LifecycleUpdate { mut findings, mut set_aside } = lived;
         findings.extend(over.findings);
         lifecycle::sort(&mut findings);
         for (why, count) in over.set_aside {
@@ -135,15 +135,15 @@ impl Run<'_> {
 }
 
 /// As this version words findings: what to do and the controls are the catalogue's, for the frameworks that are selected now.
-fn known(past: &PastFinding, policy: &Policy) -> Option<Finding> {
+fn known(past: &KnownFinding, policy: &Policy) -> Option<Finding> {
     let rule = policy.rule(&past.rule)?;
     past.clone().of_rule(rule, rules::action_of(rule, policy), rules::controls_of(rule, &policy.frameworks))
 }
 
 /// The rule about exceptions runs over those of the source.
-fn with_exceptions(mut verdicts: Vec<Verdict>, entries: &[Exception]) -> Vec<Verdict> {
+fn with_exceptions(mut verdicts: Vec<Evaluation>, entries: &[Exception]) -> Vec<Evaluation> {
     for verdict in verdicts.iter_mut().filter(|verdict| verdict.rule == Rule::ExceptionExpired) {
-        if let Outcome::Judged { subjects, .. } = &mut verdict.outcome {
+        if let RuleOutcome::Judged { subjects, .. } = &mut verdict.outcome {
             *subjects = entries.iter().filter(|entry| entry.is_of(&verdict.source)).count() as u64;
         }
     }

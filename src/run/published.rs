@@ -2,10 +2,10 @@
 //! first that anybody sees.
 
 use super::ending::Accepted;
-use super::{Run, RunError, tell};
-use crate::describe::{self, Facts};
-use crate::event::Event;
-use crate::exceptions::{Entry, Use};
+use super::{Run, RunError, notify};
+use crate::describe::{self, RunDescription};
+use crate::event::RunEvent;
+use crate::exceptions::{ExceptionRecord, ExceptionUse};
 use crate::page;
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::{PagesLog, Staging, TableChoice};
@@ -18,17 +18,17 @@ pub(super) fn publish(
     run: &Run<'_>,
     staging: Staging,
     pages: &PagesLog,
-    facts: &Facts<'_>,
+    facts: &RunDescription<'_>,
     spool: &Spool,
 ) -> Result<Accepted, RunError> {
     let mut manifest = facts.manifest();
     write_files(run, &staging, pages, facts, &mut manifest)?;
     let sealed = staging.seal(&manifest)?;
     let sha256 = sealed.manifest_sha256().to_owned();
-    let batch = tell::stage_completed(run, facts, &manifest, &sha256, spool)?;
+    let batch = notify::stage_completed(run, facts, &manifest, &sha256, spool)?;
     run.go_on()?;
     let path = sealed.publish()?;
-    run.observer.tell(&Event::Published { path: &path, completeness: manifest.completeness });
+    run.observer.notify(&RunEvent::Published { path: &path, completeness: manifest.completeness });
     let mut accepted = Accepted::of(facts);
     accepted.report = run.order.config.output.html.then(|| path.join(page::FILE));
     accepted.snapshot = Some(path);
@@ -36,7 +36,7 @@ pub(super) fn publish(
     // From here on nothing may undo the snapshot; what fails is said, and the next run releases the batch.
     if let Err(error) = batch.commit() {
         run.note(format!("failed to {error}; the next run sends these events"));
-        accepted.unreleased = tell::all_waiting(run, &error.to_string());
+        accepted.unreleased = notify::all_waiting(run, &error.to_string());
     }
     Ok(accepted)
 }
@@ -45,11 +45,11 @@ fn write_files(
     run: &Run<'_>,
     staging: &Staging,
     pages: &PagesLog,
-    facts: &Facts<'_>,
+    facts: &RunDescription<'_>,
     manifest: &mut Manifest,
 ) -> Result<(), RunError> {
     let output = &run.order.config.output;
-    let Facts { inventory, findings, changes, resolved, .. } = facts;
+    let RunDescription { inventory, findings, changes, resolved, .. } = facts;
     let tables = Tables { inventory, findings, changes, resolved };
     let choice = TableChoice {
         csv: output.csv,
@@ -59,7 +59,7 @@ fn write_files(
     };
     let written = staging.write_tables(&tables, &choice)?;
     if run.order.config.exceptions.is_some() {
-        let entries: Vec<Entry> = facts.uses.iter().map(Use::entry).collect();
+        let entries: Vec<ExceptionRecord> = facts.uses.iter().map(ExceptionUse::entry).collect();
         let text = serde_json::to_vec_pretty(&entries).unwrap_or_default();
         staging.add(page::EXCEPTIONS, &text, None)?;
     }

@@ -1,7 +1,7 @@
 //! What a run could not evaluate, one line a source: a run without findings because nothing could be evaluated must not look like
 //! a clean one. Pure.
 
-use crate::model::Outcome;
+use crate::model::RuleOutcome;
 use crate::report::thousands;
 use crate::snapshot::manifest::{RuleEntry, SourceEntry};
 
@@ -44,7 +44,7 @@ fn line(source: &str, rules: &[RuleEntry]) -> Option<String> {
 
 /// `stale-login of all 250 accounts`, `no-group of 3 of 250 accounts`.
 fn accounts(entry: &RuleEntry) -> Option<String> {
-    let Outcome::Judged { subjects, undetermined: undetermined @ 1.. } = entry.outcome else { return None };
+    let RuleOutcome::Judged { subjects, undetermined: undetermined @ 1.. } = entry.outcome else { return None };
     let of = if undetermined == subjects {
         format!("all {}", thousands(subjects))
     } else {
@@ -57,7 +57,7 @@ fn accounts(entry: &RuleEntry) -> Option<String> {
 fn reasons(entries: &[&RuleEntry]) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for entry in entries {
-        let Outcome::Undetermined { why } = &entry.outcome else { continue };
+        let RuleOutcome::Undetermined { why } = &entry.outcome else { continue };
         // What follows a colon is in the line of the source already.
         let why = why.split_once(": ").map_or(why.as_str(), |(first, _)| first);
         match reasons.iter_mut().find(|(known, _)| *known == why) {
@@ -80,14 +80,14 @@ fn some_of(parts: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn entry(rule: &str, outcome: Outcome) -> RuleEntry {
+    fn entry(rule: &str, outcome: RuleOutcome) -> RuleEntry {
         RuleEntry { source: "eu".to_owned(), rule: rule.to_owned(), outcome }
     }
 
     #[test]
     fn accounts_without_data_are_counted_by_rule_and_rules_that_did_not_run_are_named_with_their_reason() {
-        let judged = |undetermined| Outcome::Judged { subjects: 250, undetermined };
-        let no_logins = Outcome::Undetermined { why: "the source does not report last logins".to_owned() };
+        let judged = |undetermined| RuleOutcome::Judged { subjects: 250, undetermined };
+        let no_logins = RuleOutcome::Undetermined { why: "the source does not report last logins".to_owned() };
         let rules = [
             entry("stale-login", no_logins.clone()),
             entry("never-logged-in", no_logins),

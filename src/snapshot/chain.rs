@@ -6,8 +6,8 @@
 //! What a chain can prove: nobody removed or changed a snapshot that a later one names. No snapshot names the last one; for
 //! that one there are the SHA-256 that `run.completed` sent to the SIEM, and `latest`, which retention never removes.
 
-use super::ledger::Entry;
-use super::manifest::Base;
+use super::ledger::PrunedEntry;
+use super::manifest::BaseReference;
 use crate::model::Completeness;
 use ahash::{AHashMap, AHashSet};
 
@@ -23,14 +23,14 @@ pub struct Link {
     /// The instant of its ages.
     pub as_of: String,
     /// Its base.
-    pub base: Option<Base>,
+    pub base: Option<BaseReference>,
     /// How it is known.
-    pub known: Known,
+    pub known: LinkState,
 }
 
 /// How a snapshot is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum LinkState {
     /// It is there.
     Manifest,
     /// It is there, but its manifest cannot be understood: only its hash counts.
@@ -40,27 +40,27 @@ pub enum Known {
 }
 
 impl Link {
-    fn removed(entry: Entry) -> Self {
+    fn removed(entry: PrunedEntry) -> Self {
         Self {
             run_id: entry.run_id,
             manifest_sha256: entry.manifest_sha256,
             completeness: Some(entry.completeness),
             as_of: entry.as_of,
             base: entry.base,
-            known: Known::Ledger,
+            known: LinkState::Ledger,
         }
     }
 
     /// Whether it is there and complete.
     fn is_complete(&self) -> bool {
-        self.known == Known::Manifest && self.completeness == Some(Completeness::Complete)
+        self.known == LinkState::Manifest && self.completeness == Some(Completeness::Complete)
     }
 }
 
 /// A link that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Broken {
+pub enum BrokenLink {
     /// Somebody else than retention removed the base.
     #[error("{run_id}: its base {base} is not here, and no retention removed it")]
     Absent {
@@ -123,21 +123,22 @@ pub struct Chain {
     /// Run id of the newest complete snapshot that is there.
     pub complete: Option<String>,
     /// From the newest to the oldest.
-    pub broken: Vec<Broken>,
+    pub broken: Vec<BrokenLink>,
 }
 
 /// Walks all links. Of a run that the ledger names and that is there, what is there counts; of several entries the last.
-pub fn chain(here: Vec<Link>, removed: Vec<Entry>) -> Chain {
+pub fn chain(here: Vec<Link>, removed: Vec<PrunedEntry>) -> Chain {
     // Of one name the later one is kept.
     let all = removed.into_iter().map(Link::removed).chain(here).map(|link| (link.run_id.clone(), link));
     let mut links: Vec<Link> = all.collect::<AHashMap<String, Link>>().into_values().collect();
     links.sort_by(|a, b| b.run_id.cmp(&a.run_id));
     let places: AHashMap<&str, usize> = links.iter().enumerate().map(|(at, link)| (link.run_id.as_str(), at)).collect();
-    let looked: Vec<Result<Option<usize>, Broken>> = links.iter().map(|link| base_of(link, &links, &places)).collect();
+    let looked: Vec<Result<Option<usize>, BrokenLink>> =
+        links.iter().map(|link| base_of(link, &links, &places)).collect();
     let bases: Vec<Option<usize>> = looked.iter().map(|base| base.as_ref().ok().copied().flatten()).collect();
     let (firsts, circles) = firsts(&bases);
-    let mut broken: Vec<Broken> = looked.into_iter().filter_map(Result::err).collect();
-    broken.extend(circles.into_iter().map(|at| Broken::Circle { run_id: links[at].run_id.clone() }));
+    let mut broken: Vec<BrokenLink> = looked.into_iter().filter_map(Result::err).collect();
+    broken.extend(circles.into_iter().map(|at| BrokenLink::Circle { run_id: links[at].run_id.clone() }));
     broken.extend(forks(&links));
     broken.extend((0..links.len()).filter_map(|at| without_base(at, &links, &firsts)));
     let head = head(&links);
@@ -147,15 +148,15 @@ pub fn chain(here: Vec<Link>, removed: Vec<Entry>) -> Chain {
 }
 
 /// The place of a link's base; `None` where it has none.
-fn base_of(link: &Link, links: &[Link], places: &AHashMap<&str, usize>) -> Result<Option<usize>, Broken> {
+fn base_of(link: &Link, links: &[Link], places: &AHashMap<&str, usize>) -> Result<Option<usize>, BrokenLink> {
     let Some(named) = &link.base else { return Ok(None) };
     let (run_id, base) = (link.run_id.clone(), named.run_id.clone());
-    let Some(place) = places.get(named.run_id.as_str()) else { return Err(Broken::Absent { run_id, base }) };
+    let Some(place) = places.get(named.run_id.as_str()) else { return Err(BrokenLink::Absent { run_id, base }) };
     let found = &links[*place];
     if found.manifest_sha256 != named.manifest_sha256 {
         return Err(match found.known {
-            Known::Ledger => Broken::RemovedAsAnother { run_id, base },
-            Known::Manifest | Known::Unreadable => Broken::Changed { run_id, base },
+            LinkState::Ledger => BrokenLink::RemovedAsAnother { run_id, base },
+            LinkState::Manifest | LinkState::Unreadable => BrokenLink::Changed { run_id, base },
         });
     }
     Ok(Some(*place))
@@ -186,14 +187,14 @@ fn firsts(bases: &[Option<usize>]) -> (Vec<Option<usize>>, Vec<usize>) {
 }
 
 /// Later snapshots that share their base with an earlier one.
-fn forks(links: &[Link]) -> Vec<Broken> {
+fn forks(links: &[Link]) -> Vec<BrokenLink> {
     let mut after: AHashMap<&str, &str> = AHashMap::new();
     let mut forks = Vec::new();
     for link in links.iter().rev() {
         let Some(base) = &link.base else { continue };
         if let Some(other) = after.insert(&base.run_id, &link.run_id) {
             let (run_id, other, base) = (link.run_id.clone(), other.to_owned(), base.run_id.clone());
-            forks.push(Broken::Fork { run_id, other, base });
+            forks.push(BrokenLink::Fork { run_id, other, base });
         }
     }
     forks.reverse();
@@ -202,21 +203,21 @@ fn forks(links: &[Link]) -> Vec<Broken> {
 
 /// Reports a snapshot that names no base although it is not the first. Run ids come from clocks, which may have been wrong: a
 /// snapshot with an earlier name whose bases lead to this one came after it. Of an unreadable one the base is not known.
-fn without_base(at: usize, links: &[Link], firsts: &[Option<usize>]) -> Option<Broken> {
+fn without_base(at: usize, links: &[Link], firsts: &[Option<usize>]) -> Option<BrokenLink> {
     let link = &links[at];
-    if link.base.is_some() || link.known == Known::Unreadable {
+    if link.base.is_some() || link.known == LinkState::Unreadable {
         return None;
     }
-    let came_before = |first: usize| first != at && links[first].known != Known::Unreadable;
+    let came_before = |first: usize| first != at && links[first].known != LinkState::Unreadable;
     let before = (at + 1..links.len()).find(|other| firsts[*other].is_some_and(came_before))?;
-    Some(Broken::NoBase { run_id: link.run_id.clone(), before: links[before].run_id.clone() })
+    Some(BrokenLink::NoBase { run_id: link.run_id.clone(), before: links[before].run_id.clone() })
 }
 
 /// The place of the snapshot that no other one has as its base.
 fn head(links: &[Link]) -> Option<usize> {
     let bases: AHashSet<&str> =
         links.iter().filter_map(|link| link.base.as_ref()).map(|base| base.run_id.as_str()).collect();
-    links.iter().position(|link| link.known == Known::Manifest && !bases.contains(link.run_id.as_str()))
+    links.iter().position(|link| link.known == LinkState::Manifest && !bases.contains(link.run_id.as_str()))
 }
 
 /// The newest complete one that is there, from the head back; where the bases do not lead to one, the last by name.
@@ -246,8 +247,8 @@ mod tests {
             manifest_sha256: hash(day),
             completeness: Some(Completeness::of(complete)),
             as_of: String::new(),
-            base: base.map(|day| Base { run_id: name(day), manifest_sha256: hash(day) }),
-            known: Known::Manifest,
+            base: base.map(|day| BaseReference { run_id: name(day), manifest_sha256: hash(day) }),
+            known: LinkState::Manifest,
         }
     }
 
@@ -256,8 +257,8 @@ mod tests {
         completeness.iter().enumerate().map(|(day, complete)| link(day, *complete, day.checked_sub(1))).collect()
     }
 
-    fn entry(link: &Link) -> Entry {
-        Entry {
+    fn entry(link: &Link) -> PrunedEntry {
+        PrunedEntry {
             run_id: link.run_id.clone(),
             manifest_sha256: link.manifest_sha256.clone(),
             base: link.base.clone(),
@@ -269,7 +270,7 @@ mod tests {
         }
     }
 
-    fn told(here: Vec<Link>, removed: Vec<Entry>) -> Vec<String> {
+    fn told(here: Vec<Link>, removed: Vec<PrunedEntry>) -> Vec<String> {
         chain(here, removed).broken.iter().map(ToString::to_string).collect()
     }
 
@@ -325,7 +326,7 @@ mod tests {
     #[test]
     fn of_a_run_that_the_ledger_names_too_early_what_is_there_counts_and_of_two_entries_the_last() {
         let here = folder(&[true, true]);
-        let stale = Entry { manifest_sha256: "another".to_owned(), ..entry(&here[0]) };
+        let stale = PrunedEntry { manifest_sha256: "another".to_owned(), ..entry(&here[0]) };
         assert!(told(here.clone(), vec![stale.clone()]).is_empty());
         assert!(told(vec![here[1].clone()], vec![stale.clone(), entry(&here[0])]).is_empty());
         assert_eq!(told(vec![here[1].clone()], vec![entry(&here[0]), stale]).len(), 1);
@@ -336,7 +337,7 @@ mod tests {
         let unreadable = |sha256: &str| Link {
             completeness: None,
             manifest_sha256: sha256.to_owned(),
-            known: Known::Unreadable,
+            known: LinkState::Unreadable,
             ..link(1, true, None)
         };
         let others = [link(0, true, None), link(2, true, Some(1))];
@@ -355,7 +356,7 @@ mod tests {
         })
     }
 
-    fn parted(links: &[Link], removed: &[bool]) -> (Vec<Link>, Vec<Entry>) {
+    fn parted(links: &[Link], removed: &[bool]) -> (Vec<Link>, Vec<PrunedEntry>) {
         let of = |wanted: bool| links.iter().zip(removed).filter(move |(_, is)| **is == wanted).map(|(link, _)| link);
         (of(false).cloned().collect(), of(true).map(entry).collect())
     }

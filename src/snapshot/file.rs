@@ -38,7 +38,7 @@ impl HashingFile {
     /// Ends the file. Without this the folder cannot be sealed. `rows` are those of a table, lines of a log.
     pub fn finish(self, rows: Option<u64>) {
         let entry = FileEntry { path: self.name, sha256: hex(&self.hash.finalize()), bytes: self.bytes, rows };
-        self.register.files().insert(entry.path.clone(), Some(Written { entry, file: self.file }));
+        self.register.files().insert(entry.path.clone(), Some(WrittenFile { entry, file: self.file }));
     }
 }
 
@@ -63,18 +63,18 @@ pub(super) fn create_new(path: &Path) -> Result<File, SnapshotError> {
 
 /// A finished file, still open so that it can be brought to the disk when the folder is sealed.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct WrittenFile {
     pub(super) entry: FileEntry,
     pub(super) file: File,
 }
 
 /// Every file of a staging folder, by name; `None` while it is being written.
 #[derive(Debug, Default)]
-pub(super) struct Register(Mutex<BTreeMap<String, Option<Written>>>);
+pub(super) struct Register(Mutex<BTreeMap<String, Option<WrittenFile>>>);
 
 impl Register {
     /// A thread that panicked half-way leaves an unfinished file at worst, which cannot be sealed.
-    pub(super) fn files(&self) -> MutexGuard<'_, BTreeMap<String, Option<Written>>> {
+    pub(super) fn files(&self) -> MutexGuard<'_, BTreeMap<String, Option<WrittenFile>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

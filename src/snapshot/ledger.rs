@@ -6,8 +6,8 @@
 //! entry takes its place.
 
 use super::error::SnapshotError;
-use super::manifest::{Base, Header};
-use super::retention::Overdue;
+use super::manifest::{BaseReference, ManifestHeader};
+use super::retention::RemovalReason;
 use super::{is_run_id, sync_folder};
 use crate::model::{Completeness, Instant, instant_text};
 use serde::{Deserialize, Serialize};
@@ -22,14 +22,14 @@ const LONGEST: u64 = 64 * 1_024;
 
 /// One removed snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct PrunedEntry {
     /// Its run.
     pub run_id: String,
     /// SHA-256 of its manifest, lower-case hex.
     pub manifest_sha256: String,
     /// The base that its manifest named: over removed snapshots the chain goes on here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<Base>,
+    pub base: Option<BaseReference>,
     /// Whether everything was proven complete.
     pub completeness: Completeness,
     /// The instant of its ages.
@@ -42,13 +42,13 @@ pub struct Entry {
     pub by: String,
 }
 
-impl Entry {
+impl PrunedEntry {
     /// Of a snapshot that is about to go.
     pub(super) fn of(
         run_id: &str,
-        header: Header,
+        header: ManifestHeader,
         manifest_sha256: String,
-        why: &Overdue,
+        why: &RemovalReason,
         by: &str,
         now: Instant,
     ) -> Self {
@@ -90,7 +90,7 @@ pub struct BadLine {
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// In the order of the file.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<PrunedEntry>,
     /// What could not be understood.
     pub bad: Vec<BadLine>,
     /// Octets up to the end of the last line that counts: what is behind them was torn.
@@ -110,7 +110,7 @@ impl Ledger {
     }
 
     /// The last entry of a run: a kill may have left an earlier one.
-    pub(super) fn entry(&self, run_id: &str) -> Option<&Entry> {
+    pub(super) fn entry(&self, run_id: &str) -> Option<&PrunedEntry> {
         self.entries.iter().rev().find(|entry| entry.run_id == run_id)
     }
 
@@ -124,7 +124,8 @@ impl Ledger {
             }
             let ended = line.ends_with(b"\n");
             let fits = octets <= LONGEST;
-            let parsed = if fits { Entry::parse(&line) } else { Err(format!("it is longer than {LONGEST} octets")) };
+            let parsed =
+                if fits { PrunedEntry::parse(&line) } else { Err(format!("it is longer than {LONGEST} octets")) };
             match parsed {
                 Ok(entry) => ledger.entries.push(entry),
                 // Torn by a crash: what it was to tell did not happen.
@@ -153,12 +154,12 @@ fn next_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
 
 /// The file, open for more entries; its last line is whole.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct LedgerWriter {
     file: File,
     path: PathBuf,
 }
 
-impl Writer {
+impl LedgerWriter {
     /// Opens it with mode 0600, making it where there is none, and repairs what a crash tore.
     pub(super) fn open(dir: &Path) -> Result<Self, SnapshotError> {
         let path = dir.join(LEDGER);
@@ -175,7 +176,7 @@ impl Writer {
     }
 
     /// Adds an entry and brings it to the disk.
-    pub(super) fn append(&mut self, entry: &Entry) -> Result<(), SnapshotError> {
+    pub(super) fn append(&mut self, entry: &PrunedEntry) -> Result<(), SnapshotError> {
         let written = serde_json::to_vec(entry).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
             self.file.write_all(&line).and_then(|()| self.file.sync_all())
@@ -190,8 +191,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    fn entry(run_id: &str) -> Entry {
-        Entry {
+    fn entry(run_id: &str) -> PrunedEntry {
+        PrunedEntry {
             run_id: run_id.to_owned(),
             manifest_sha256: "a".repeat(64),
             base: None,
@@ -207,7 +208,7 @@ mod tests {
     const SECOND: &str = "20261123T020000Z-0002";
 
     fn append(dir: &Path, run_id: &str) {
-        Writer::open(dir).unwrap().append(&entry(run_id)).unwrap();
+        LedgerWriter::open(dir).unwrap().append(&entry(run_id)).unwrap();
     }
 
     fn runs(dir: &Path) -> Vec<String> {
@@ -263,8 +264,8 @@ mod tests {
     fn the_last_entry_of_a_run_counts() {
         let dir = tempfile::tempdir().unwrap();
         append(dir.path(), FIRST);
-        let again = Entry { manifest_sha256: "b".repeat(64), ..entry(FIRST) };
-        Writer::open(dir.path()).unwrap().append(&again).unwrap();
+        let again = PrunedEntry { manifest_sha256: "b".repeat(64), ..entry(FIRST) };
+        LedgerWriter::open(dir.path()).unwrap().append(&again).unwrap();
         let ledger = Ledger::read(dir.path()).unwrap();
         assert_eq!(ledger.entry(FIRST), Some(&again));
         assert_eq!(ledger.entry(SECOND), None);

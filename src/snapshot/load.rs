@@ -1,4 +1,4 @@
-//! Reads a published snapshot back: its rows as the known state, or as an [`Inventory`]; findings as [`PastFinding`]s; changes.
+//! Reads a published snapshot back: its rows as the known state, or as an [`Inventory`]; findings as [`KnownFinding`]s; changes.
 //! A snapshot that does not verify is refused. Changes nothing.
 //!
 //! From Parquet where it is there, else from CSV of any dialect. Not everything comes back: the tables do not hold passkeys, rights of
@@ -7,12 +7,12 @@
 use super::error::SnapshotError;
 use super::manifest::{Manifest, SourceEntry};
 use super::read::read_manifest;
-use super::verify::{Problem, verify_but_for, verify_files};
+use super::verify::{VerifyProblem, verify_but_for, verify_files};
 use crate::model::{
-    Change, ChangedGroup, Finding, FindingStatus, Fingerprint, GroupId, Harvest, Instant, Inventory, Outside,
-    OutsideMember, Resolved, Roll, Rule, Seen, Severity, SourceName, Subject,
+    Change, ChangedGroup, Finding, FindingStatus, Fingerprint, GroupId, Instant, Inventory, Outside, OutsideMember,
+    Resolved, Rule, SeenInterval, Severity, SourceInventory, SourceName, SourceReading, Subject,
 };
-use crate::state::{Advance, Before};
+use crate::state::{Advance, PreviousState};
 use crate::table::Table;
 use ahash::AHashSet;
 use decode::Words;
@@ -27,7 +27,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use rows::{Row, each_row};
+use rows::{TableRow, each_row};
 
 /// An intact snapshot that can be read.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct Archive {
 
 /// A finding as a snapshot tells it. Rules and statuses are words: an older or newer version may have others.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PastFinding {
+pub struct KnownFinding {
     /// Where.
     pub source: SourceName,
     /// Identity over runs.
@@ -71,7 +71,7 @@ pub struct PastFinding {
     pub exception: Option<Box<str>>,
 }
 
-impl PastFinding {
+impl KnownFinding {
     /// As a finding of this rule, with these words; `None` where this version does not know its status.
     pub fn of_rule(self, rule: Rule, action: Cow<'static, str>, controls: Arc<[&'static str]>) -> Option<Finding> {
         Some(Finding {
@@ -99,9 +99,9 @@ impl Archive {
     }
 
     /// The same; what is wrong with this one file is given instead of being a reason to refuse.
-    pub fn open_but_for(folder: &Path, file: Option<&str>) -> Result<(Self, Vec<Problem>), SnapshotError> {
+    pub fn open_but_for(folder: &Path, file: Option<&str>) -> Result<(Self, Vec<VerifyProblem>), SnapshotError> {
         let refused =
-            |problems: Vec<Problem>| SnapshotError::NotIntact { path: folder.to_owned(), why: told(&problems) };
+            |problems: Vec<VerifyProblem>| SnapshotError::NotIntact { path: folder.to_owned(), why: told(&problems) };
         let (verified, excused) = verify_but_for(folder, file).map_err(refused)?;
         let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
         let (manifest, manifest_sha256) = read_manifest(&path)?;
@@ -137,9 +137,9 @@ impl Archive {
     }
 
     /// Its state without the rows.
-    pub fn before(&self) -> Result<Before, SnapshotError> {
+    pub fn before(&self) -> Result<PreviousState, SnapshotError> {
         let sources = self.manifest.sources.iter().map(|entry| (entry.identity(), entry.known.clone())).collect();
-        Ok(Before { run_id: self.manifest.run_id.clone(), as_of: self.as_of()?, sources })
+        Ok(PreviousState { run_id: self.manifest.run_id.clone(), as_of: self.as_of()?, sources })
     }
 
     /// Feeds the rows of its state. `keeps`: rows of some source may be kept, so that they are needed as a whole.
@@ -174,7 +174,7 @@ impl Archive {
             sources.harvest(row)?.groups.push(group);
             Ok(())
         })?;
-        let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); sources.harvests.len()];
+        let mut seen: Vec<Vec<SeenInterval>> = vec![Vec::new(); sources.harvests.len()];
         let outside = self.outside(&sources, &mut words, |at, mark| seen[at].push(mark))?;
         for (at, outside) in outside {
             sources.harvests[at].outside.push(outside);
@@ -183,7 +183,7 @@ impl Archive {
         let by_group = patterns.is_some_and(|patterns| !patterns.is_empty());
         let entries = self.manifest.sources.iter().zip(seen);
         let restored = sources.harvests.into_iter().zip(entries).map(|(harvest, (entry, seen))| {
-            let mut roll = Roll::restore(harvest, by_group);
+            let mut roll = SourceInventory::restore(harvest, by_group);
             roll.known.clone_from(&entry.known);
             // Memberships have one order, in the table as here.
             roll.memberships.iter_mut().zip(seen).for_each(|(membership, seen)| membership.seen = Some(seen));
@@ -197,7 +197,7 @@ impl Archive {
         &self,
         sources: &Sources,
         words: &mut Words,
-        mut mark: impl FnMut(usize, Seen),
+        mut mark: impl FnMut(usize, SeenInterval),
     ) -> Result<Vec<(usize, Outside)>, SnapshotError> {
         let listed: Vec<AHashSet<&str>> = sources.harvests.iter().map(ids).collect();
         let mut outside = Vec::new();
@@ -216,12 +216,12 @@ impl Archive {
     }
 
     /// The findings, in the order of the table.
-    pub fn findings(&self) -> Result<Vec<PastFinding>, SnapshotError> {
+    pub fn findings(&self) -> Result<Vec<KnownFinding>, SnapshotError> {
         self.findings_as(Ok)
     }
 
     /// The same, as something else; what cannot be that is refused with its row.
-    pub fn findings_as<T>(&self, made: impl Fn(PastFinding) -> Result<T, String>) -> Result<Vec<T>, SnapshotError> {
+    pub fn findings_as<T>(&self, made: impl Fn(KnownFinding) -> Result<T, String>) -> Result<Vec<T>, SnapshotError> {
         let mut words = Words::default();
         let mut findings = Vec::new();
         self.each(Table::Findings, &[], |row| {
@@ -284,7 +284,7 @@ impl Archive {
         &self,
         table: Table,
         unneeded: &[&str],
-        take: impl FnMut(&Row<'_>) -> Result<(), String>,
+        take: impl FnMut(&TableRow<'_>) -> Result<(), String>,
     ) -> Result<(), SnapshotError> {
         let mut columns = table.columns();
         columns.retain(|name| !unneeded.contains(name));
@@ -297,7 +297,7 @@ fn has_parquet(folder: &Path, table: Table) -> bool {
 }
 
 /// What stood first, and how much more there is.
-fn told(problems: &[Problem]) -> String {
+fn told(problems: &[VerifyProblem]) -> String {
     let first = problems.first().map_or_else(String::new, ToString::to_string);
     match problems.len().saturating_sub(1) {
         0 => first,
@@ -307,7 +307,7 @@ fn told(problems: &[Problem]) -> String {
 
 /// The manifest's sources, to be filled.
 struct Sources {
-    harvests: Vec<Harvest>,
+    harvests: Vec<SourceReading>,
     /// The tables are sorted by source: the next row is most likely of the last one's.
     last: Cell<usize>,
 }
@@ -317,14 +317,14 @@ impl Sources {
         Self { harvests: manifest.sources.iter().map(harvest).collect(), last: Cell::new(0) }
     }
 
-    fn harvest(&mut self, row: &Row<'_>) -> Result<&mut Harvest, String> {
+    fn harvest(&mut self, row: &TableRow<'_>) -> Result<&mut SourceReading, String> {
         let at = self.place(row)?;
         Ok(&mut self.harvests[at])
     }
 
-    fn place(&self, row: &Row<'_>) -> Result<usize, String> {
+    fn place(&self, row: &TableRow<'_>) -> Result<usize, String> {
         let name = row.needed("source")?;
-        let is_it = |harvest: &Harvest| harvest.source.name.as_str() == &*name;
+        let is_it = |harvest: &SourceReading| harvest.source.name.as_str() == &*name;
         if !self.harvests.get(self.last.get()).is_some_and(is_it) {
             let found = self.harvests.iter().position(is_it);
             self.last.set(found.ok_or_else(|| format!("source {name:?} is not in the manifest"))?);
@@ -333,16 +333,16 @@ impl Sources {
     }
 }
 
-fn harvest(entry: &SourceEntry) -> Harvest {
-    Harvest {
+fn harvest(entry: &SourceEntry) -> SourceReading {
+    SourceReading {
         lists: entry.lists.clone(),
         clock_skew_seconds: entry.clock_skew_seconds,
         tls_certificate_sha256: entry.tls_certificate_sha256.clone(),
         hides_inactive: entry.known.hides_inactive,
-        ..Harvest::of(entry.identity())
+        ..SourceReading::of(entry.identity())
     }
 }
 
-fn ids(harvest: &Harvest) -> AHashSet<&str> {
+fn ids(harvest: &SourceReading) -> AHashSet<&str> {
     harvest.users.iter().map(|user| user.id.as_str()).collect()
 }

@@ -4,7 +4,8 @@
 //! `counts.statuses`, `confirmed_shrinks`.
 
 use crate::model::{
-    Completeness, Coverage, Known, ListKind, ListReport, Outcome, Roll, SourceIdentity, SourceStatus, Verdict,
+    Completeness, Coverage, Evaluation, KnownSource, ListKind, ListReport, RuleOutcome, SourceIdentity,
+    SourceInventory, SourceStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ pub struct Manifest {
     pub exceptions_sha256: Option<String>,
     /// The snapshot before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<Base>,
+    pub base: Option<BaseReference>,
     /// Which rule ran over what, one entry a source and rule.
     pub rules: Vec<RuleEntry>,
     /// Every other file of the snapshot.
@@ -94,7 +95,7 @@ pub struct ConfirmedShrink {
 
 /// What a link of the chain needs of a manifest: there are thousands of them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Header {
+pub struct ManifestHeader {
     /// Its run.
     pub run_id: String,
     /// Whether everything was proven complete.
@@ -103,7 +104,7 @@ pub struct Header {
     pub as_of: String,
     /// The snapshot before it.
     #[serde(default)]
-    pub base: Option<Base>,
+    pub base: Option<BaseReference>,
 }
 
 /// Name and version of the program.
@@ -135,7 +136,7 @@ pub struct SourceEntry {
     pub lists: Vec<ListReport>,
     /// What is known of it beside its rows.
     #[serde(flatten)]
-    pub known: Known,
+    pub known: KnownSource,
     /// Server's clock minus ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<i64>,
@@ -146,7 +147,7 @@ pub struct SourceEntry {
 
 impl SourceEntry {
     /// Of a source as it stands after a run.
-    pub fn of(roll: &Roll) -> Self {
+    pub fn of(roll: &SourceInventory) -> Self {
         let harvest = &roll.harvest;
         Self {
             name: harvest.source.name.to_string(),
@@ -201,20 +202,20 @@ pub struct RuleEntry {
     pub rule: String,
     /// With what result.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: RuleOutcome,
 }
 
 impl RuleEntry {
     /// What is said of one rule over one source.
-    pub fn of(verdict: &Verdict) -> Self {
-        let Verdict { source, rule, outcome } = verdict;
+    pub fn of(verdict: &Evaluation) -> Self {
+        let Evaluation { source, rule, outcome } = verdict;
         Self { source: source.to_string(), rule: rule.as_str().to_owned(), outcome: outcome.clone() }
     }
 }
 
 /// A link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Base {
+pub struct BaseReference {
     /// Its run.
     pub run_id: String,
     /// SHA-256 of its manifest, hex.
@@ -256,7 +257,7 @@ pub struct Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Harvest, Rule, SourceIdentity};
+    use crate::model::{Rule, SourceIdentity, SourceReading};
     use serde_json::json;
 
     /// As the first version wrote it: what is written here is read by other programs.
@@ -291,16 +292,18 @@ mod tests {
             list(ListKind::Members, Coverage::Failed { error: "403".to_owned() }),
             list(ListKind::ApiAccounts, Coverage::NotOffered),
         ];
-        let source = SourceEntry::of(&Roll::restore(Harvest { lists, ..Harvest::of(identity) }, false));
+        let source =
+            SourceEntry::of(&SourceInventory::restore(SourceReading { lists, ..SourceReading::of(identity) }, false));
         assert_eq!(serde_json::to_string(&source).unwrap(), SOURCE);
         assert_eq!(serde_json::from_str::<SourceEntry>(SOURCE).unwrap(), source);
 
         let outcomes = [
-            Outcome::Judged { subjects: 7, undetermined: 2 },
-            Outcome::Undetermined { why: "w".to_owned() },
-            Outcome::Off,
+            RuleOutcome::Judged { subjects: 7, undetermined: 2 },
+            RuleOutcome::Undetermined { why: "w".to_owned() },
+            RuleOutcome::Off,
         ];
-        let rules = outcomes.map(|outcome| RuleEntry::of(&Verdict { source: "eu".into(), rule: Rule::NoMfa, outcome }));
+        let rules =
+            outcomes.map(|outcome| RuleEntry::of(&Evaluation { source: "eu".into(), rule: Rule::NoMfa, outcome }));
         assert_eq!(serde_json::to_string(&rules).unwrap(), RULES);
         assert_eq!(serde_json::from_str::<Vec<RuleEntry>>(RULES).unwrap(), rules);
     }

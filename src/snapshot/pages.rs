@@ -3,7 +3,7 @@
 
 use super::error::SnapshotError;
 use super::file::HashingFile;
-use crate::event::{Event, Observer, RequestRecord};
+use crate::event::{Observer, RequestRecord, RunEvent};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,10 @@ const FLUSH_AT: usize = 64 * 1024;
 /// The log of requests. Whoever tells it something is never held up by an error: the first one is kept for
 /// [`PagesLog::finish`].
 #[derive(Debug)]
-pub struct PagesLog(Mutex<State>);
+pub struct PagesLog(Mutex<LogState>);
 
 #[derive(Debug)]
-struct State {
+struct LogState {
     /// `None` once it is finished.
     file: Option<HashingFile>,
     path: PathBuf,
@@ -32,7 +32,13 @@ struct State {
 impl PagesLog {
     pub(super) fn new(file: HashingFile) -> Self {
         let path = file.path().to_owned();
-        Self(Mutex::new(State { file: Some(file), path, buffer: Vec::with_capacity(FLUSH_AT), lines: 0, error: None }))
+        Self(Mutex::new(LogState {
+            file: Some(file),
+            path,
+            buffer: Vec::with_capacity(FLUSH_AT),
+            lines: 0,
+            error: None,
+        }))
     }
 
     /// Adds a line.
@@ -55,20 +61,20 @@ impl PagesLog {
     }
 
     /// A thread that panicked half-way leaves half a line at worst, and no snapshot comes of that run.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LogState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Observer for PagesLog {
-    fn tell(&self, event: &Event<'_>) {
-        if let Event::Request(request) = event {
+    fn notify(&self, event: &RunEvent<'_>) {
+        if let RunEvent::Request(request) = event {
             self.record(request);
         }
     }
 }
 
-impl State {
+impl LogState {
     fn record(&mut self, request: &RequestRecord) {
         if self.file.is_none() || self.error.is_some() {
             return;

@@ -3,9 +3,9 @@
 use super::error::SnapshotError;
 use super::file::sha256_of;
 use super::hold;
-use super::line::Line;
-use super::manifest::{FORMAT_VERSION, Header, Manifest};
-use super::retention::Kept;
+use super::index::SnapshotIndex;
+use super::manifest::{FORMAT_VERSION, Manifest, ManifestHeader};
+use super::retention::ListedSnapshot;
 use super::{LATEST, LATEST_COMPLETE, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
 use serde::de::DeserializeOwned;
 use std::fs;
@@ -44,18 +44,18 @@ impl Store {
     }
 
     /// The same for [`super::retention::plan`].
-    pub fn kept(&self) -> Result<Vec<Kept>, SnapshotError> {
-        let kept = self.snapshots()?.into_iter().filter_map(|name| Kept::named(&name));
+    pub fn kept(&self) -> Result<Vec<ListedSnapshot>, SnapshotError> {
+        let kept = self.snapshots()?.into_iter().filter_map(|name| ListedSnapshot::named(&name));
         kept.map(|kept| self.with_ties(kept)).collect()
     }
 
     /// With what its folder says: who holds it, and its base.
-    fn with_ties(&self, kept: Kept) -> Result<Kept, SnapshotError> {
+    fn with_ties(&self, kept: ListedSnapshot) -> Result<ListedSnapshot, SnapshotError> {
         let folder = self.dir().join(&kept.run_id);
         let header = read_header(&folder).ok().map(|(header, _)| header);
         let is_readable = header.is_some();
         let base = header.and_then(|header| header.base).map(|base| base.run_id);
-        Ok(Kept { hold: hold::of_folder(&folder)?, base, is_readable, ..kept })
+        Ok(ListedSnapshot { hold: hold::of_folder(&folder)?, base, is_readable, ..kept })
     }
 
     /// Opens one snapshot.
@@ -69,23 +69,23 @@ impl Store {
     /// Returns the newest snapshot, complete or not: the target of `latest`. Where that link is gone or leads to nothing that
     /// can be read, the last one by name. Where a kill came before the link, the snapshot that follows by its base.
     pub fn latest(&self) -> Result<Option<Published>, SnapshotError> {
-        Ok(self.first_readable(&mut self.line()?, Line::newest))
+        Ok(self.first_readable(&mut self.line()?, SnapshotIndex::newest))
     }
 
     /// Returns the newest snapshot in which every configured source was proven complete: the target of `latest-complete`. Where
     /// that link does not lead there, the newest complete one in the order of publication.
     pub fn latest_complete(&self) -> Result<Option<Published>, SnapshotError> {
-        Ok(self.first_readable(&mut self.line()?, Line::newest_complete))
+        Ok(self.first_readable(&mut self.line()?, SnapshotIndex::newest_complete))
     }
 
     /// Returns [`Store::latest`] and [`Store::latest_complete`] after reading the folder once.
     pub fn newest(&self) -> Result<(Option<Published>, Option<Published>), SnapshotError> {
         let mut line = self.line()?;
-        let latest = self.first_readable(&mut line, Line::newest);
-        Ok((latest, self.first_readable(&mut line, Line::newest_complete)))
+        let latest = self.first_readable(&mut line, SnapshotIndex::newest);
+        Ok((latest, self.first_readable(&mut line, SnapshotIndex::newest_complete)))
     }
 
-    fn first_readable(&self, line: &mut Line, pick: fn(&Line) -> Option<&str>) -> Option<Published> {
+    fn first_readable(&self, line: &mut SnapshotIndex, pick: fn(&SnapshotIndex) -> Option<&str>) -> Option<Published> {
         while let Some(run_id) = pick(line).map(str::to_owned) {
             if let Ok(published) = self.open(&run_id) {
                 return Some(published);
@@ -95,13 +95,13 @@ impl Store {
         None
     }
 
-    fn line(&self) -> Result<Line, SnapshotError> {
+    fn line(&self) -> Result<SnapshotIndex, SnapshotError> {
         let header = |run_id: String| {
             let header = read_header(&self.dir().join(&run_id)).ok();
             (run_id, header)
         };
         let snapshots = self.snapshots()?.into_iter().map(header).collect();
-        Ok(Line { snapshots, latest: self.linked(LATEST), latest_complete: self.linked(LATEST_COMPLETE) })
+        Ok(SnapshotIndex { snapshots, latest: self.linked(LATEST), latest_complete: self.linked(LATEST_COMPLETE) })
     }
 
     /// What a link in the folder names.
@@ -116,7 +116,7 @@ pub(super) fn read_manifest(folder: &Path) -> Result<(Manifest, String), Snapsho
 }
 
 /// The little of it that the chain and retention need.
-pub(super) fn read_header(folder: &Path) -> Result<(Header, String), SnapshotError> {
+pub(super) fn read_header(folder: &Path) -> Result<(ManifestHeader, String), SnapshotError> {
     read(folder)
 }
 

@@ -13,7 +13,7 @@ use std::fmt;
 
 /// A snapshot that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct ListedSnapshot {
     /// Its run.
     pub run_id: String,
     /// When that run began.
@@ -26,7 +26,7 @@ pub struct Kept {
     pub is_readable: bool,
 }
 
-impl Kept {
+impl ListedSnapshot {
     /// From a folder's name, which tells the start; `None` where it is no run id. Held by nobody, and without a base.
     pub fn named(run_id: &str) -> Option<Self> {
         let started_at = started_at(run_id)?;
@@ -53,7 +53,7 @@ pub struct Terms<'a> {
 
 /// Why a snapshot stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum KeepReason {
     /// Somebody put a hold on it.
     Held(Hold),
     /// It is the newest one: the base of the next run.
@@ -79,7 +79,7 @@ pub enum Reason {
     Unreadable,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for KeepReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held(hold) => hold.fmt(f),
@@ -97,7 +97,7 @@ impl fmt::Display for Reason {
 
 /// Why a snapshot goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overdue {
+pub struct RemovalReason {
     /// Its age.
     pub days: i64,
     /// The limit of age.
@@ -106,7 +106,7 @@ pub struct Overdue {
     pub keep_runs: u32,
 }
 
-impl fmt::Display for Overdue {
+impl fmt::Display for RemovalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { days, keep_days, keep_runs } = self;
         write!(f, "{} old (keep_days {keep_days}), and not among the newest {keep_runs} (keep_runs)", in_days(*days))
@@ -119,26 +119,26 @@ fn in_days(days: i64) -> String {
 
 /// What stays and what goes, each from the newest to the oldest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct RetentionPlan {
     /// Run ids that stay, and why.
-    pub keep: Vec<(String, Reason)>,
+    pub keep: Vec<(String, KeepReason)>,
     /// Run ids that go, and why.
-    pub remove: Vec<(String, Overdue)>,
+    pub remove: Vec<(String, RemovalReason)>,
 }
 
 /// Plans. A snapshot goes when it is neither among the newest `keep_runs` nor began less than `keep_days` × 86,400 s before
 /// `now`, and nothing that the module doc names keeps it.
-pub fn plan(snapshots: &[Kept], terms: &Terms<'_>) -> Plan {
-    let mut newest_first: Vec<&Kept> = snapshots.iter().collect();
+pub fn plan(snapshots: &[ListedSnapshot], terms: &Terms<'_>) -> RetentionPlan {
+    let mut newest_first: Vec<&ListedSnapshot> = snapshots.iter().collect();
     newest_first.sort_by(|a, b| (b.started_at, &b.run_id).cmp(&(a.started_at, &a.run_id)));
     let bases = bases_of_waiting(&newest_first, terms);
     let newest = newest_first.iter().find(|snapshot| snapshot.is_readable).map(|snapshot| snapshot.run_id.as_str());
-    let mut plan = Plan::default();
+    let mut plan = RetentionPlan::default();
     for (snapshot, place) in newest_first.into_iter().zip(0u32..) {
         let run_id = snapshot.run_id.clone();
         let needed = bases.get(snapshot.run_id.as_str()).cloned();
         let is_newest = newest == Some(snapshot.run_id.as_str());
-        let stays = bound(snapshot, terms).or(needed).or_else(|| is_newest.then_some(Reason::Newest));
+        let stays = bound(snapshot, terms).or(needed).or_else(|| is_newest.then_some(KeepReason::Newest));
         match stays.map_or_else(|| aged(snapshot, place, terms), Ok) {
             Ok(reason) => plan.keep.push((run_id, reason)),
             Err(overdue) => plan.remove.push((run_id, overdue)),
@@ -148,40 +148,42 @@ pub fn plan(snapshots: &[Kept], terms: &Terms<'_>) -> Plan {
 }
 
 /// What keeps a snapshot for its own sake.
-fn bound(snapshot: &Kept, terms: &Terms<'_>) -> Option<Reason> {
+fn bound(snapshot: &ListedSnapshot, terms: &Terms<'_>) -> Option<KeepReason> {
     if let Some(hold) = &snapshot.hold {
-        Some(Reason::Held(hold.clone()))
+        Some(KeepReason::Held(hold.clone()))
     } else if terms.latest == Some(snapshot.run_id.as_str()) {
-        Some(Reason::Latest)
+        Some(KeepReason::Latest)
     } else if terms.latest_complete == Some(snapshot.run_id.as_str()) {
-        Some(Reason::LatestComplete)
+        Some(KeepReason::LatestComplete)
     } else if terms.waiting.contains(&snapshot.run_id) {
-        Some(Reason::Waiting)
+        Some(KeepReason::Waiting)
     } else if snapshot.is_readable {
         None
     } else {
-        Some(Reason::Unreadable)
+        Some(KeepReason::Unreadable)
     }
 }
 
 /// The bases of snapshots whose events wait.
-fn bases_of_waiting<'a>(newest_first: &[&'a Kept], terms: &Terms<'_>) -> BTreeMap<&'a str, Reason> {
+fn bases_of_waiting<'a>(newest_first: &[&'a ListedSnapshot], terms: &Terms<'_>) -> BTreeMap<&'a str, KeepReason> {
     let waiting = newest_first.iter().filter(|snapshot| terms.waiting.contains(&snapshot.run_id));
-    let of = |snapshot: &&'a Kept| Some((snapshot.base.as_deref()?, Reason::BaseOfWaiting(snapshot.run_id.clone())));
+    let of = |snapshot: &&'a ListedSnapshot| {
+        Some((snapshot.base.as_deref()?, KeepReason::BaseOfWaiting(snapshot.run_id.clone())))
+    };
     waiting.filter_map(of).collect()
 }
 
 /// Whether the settings let it stay.
-fn aged(snapshot: &Kept, place: u32, terms: &Terms<'_>) -> Result<Reason, Overdue> {
+fn aged(snapshot: &ListedSnapshot, place: u32, terms: &Terms<'_>) -> Result<KeepReason, RemovalReason> {
     let Terms { keep_days, keep_runs, .. } = *terms;
     let age = terms.now - snapshot.started_at;
     let days = age.num_days();
     if place < keep_runs {
-        Ok(Reason::Recent(keep_runs))
+        Ok(KeepReason::Recent(keep_runs))
     } else if age < TimeDelta::days(keep_days.into()) {
-        Ok(Reason::Young { days, keep_days })
+        Ok(KeepReason::Young { days, keep_days })
     } else {
-        Err(Overdue { days, keep_days, keep_runs })
+        Err(RemovalReason { days, keep_days, keep_runs })
     }
 }
 
@@ -195,19 +197,19 @@ mod tests {
         "2026-11-23T02:00:00Z".parse().unwrap()
     }
 
-    fn days_old(days: i64) -> Kept {
-        Kept::named(&run_id(now() - TimeDelta::days(days), 0)).unwrap()
+    fn days_old(days: i64) -> ListedSnapshot {
+        ListedSnapshot::named(&run_id(now() - TimeDelta::days(days), 0)).unwrap()
     }
 
     fn terms<'a>(keep_days: u32, keep_runs: u32, latest: Option<&'a str>, waiting: &'a BTreeSet<String>) -> Terms<'a> {
         Terms { now: now(), keep_days, keep_runs, latest, latest_complete: None, waiting }
     }
 
-    fn reasons(plan: &Plan) -> Vec<&Reason> {
+    fn reasons(plan: &RetentionPlan) -> Vec<&KeepReason> {
         plan.keep.iter().map(|(_, reason)| reason).collect()
     }
 
-    fn removed(plan: &Plan) -> Vec<&str> {
+    fn removed(plan: &RetentionPlan) -> Vec<&str> {
         plan.remove.iter().map(|(run_id, _)| run_id.as_str()).collect()
     }
 
@@ -216,8 +218,11 @@ mod tests {
         let snapshots = [0, 1, 2, 5, 30, 31].map(days_old);
         let latest = snapshots[5].run_id.as_str();
         let plan = plan(&snapshots, &terms(30, 2, Some(latest), &BTreeSet::new()));
-        let young = |days| Reason::Young { days, keep_days: 30 };
-        assert_eq!(reasons(&plan), [&Reason::Newest, &Reason::Recent(2), &young(2), &young(5), &Reason::Latest]);
+        let young = |days| KeepReason::Young { days, keep_days: 30 };
+        assert_eq!(
+            reasons(&plan),
+            [&KeepReason::Newest, &KeepReason::Recent(2), &young(2), &young(5), &KeepReason::Latest]
+        );
         assert_eq!(removed(&plan), [&snapshots[4].run_id], "exactly 30 days old is not younger than 30 days");
         let why = plan.remove[0].1.to_string();
         assert_eq!(why, "30 days old (keep_days 30), and not among the newest 2 (keep_runs)");
@@ -238,8 +243,8 @@ mod tests {
         snapshots[1].base = Some(snapshots[3].run_id.clone());
         let waiting = BTreeSet::from([snapshots[1].run_id.clone(), "20200101T000000Z-0000".to_owned()]);
         let plan = plan(&snapshots, &terms(1, 1, Some(&snapshots[0].run_id), &waiting));
-        let base = Reason::BaseOfWaiting(snapshots[1].run_id.clone());
-        assert_eq!(reasons(&plan), [&Reason::Latest, &Reason::Waiting, &base]);
+        let base = KeepReason::BaseOfWaiting(snapshots[1].run_id.clone());
+        assert_eq!(reasons(&plan), [&KeepReason::Latest, &KeepReason::Waiting, &base]);
         assert_eq!(removed(&plan), [&snapshots[2].run_id]);
     }
 
@@ -250,7 +255,7 @@ mod tests {
         let latest_complete = Some(snapshots[2].run_id.as_str());
         let terms = Terms { latest_complete, ..terms(1, 0, Some(&snapshots[0].run_id), &waiting) };
         let plan = plan(&snapshots, &terms);
-        assert_eq!(reasons(&plan), [&Reason::Latest, &Reason::LatestComplete]);
+        assert_eq!(reasons(&plan), [&KeepReason::Latest, &KeepReason::LatestComplete]);
         assert_eq!(plan.keep[1].1.to_string(), "latest-complete points to it");
         assert_eq!(removed(&plan), [&snapshots[1].run_id, &snapshots[3].run_id]);
     }
@@ -260,7 +265,7 @@ mod tests {
         let mut snapshots = [100, 200, 300].map(days_old);
         snapshots[0].is_readable = false;
         let plan = plan(&snapshots, &terms(0, 0, None, &BTreeSet::new()));
-        assert_eq!(reasons(&plan), [&Reason::Unreadable, &Reason::Newest]);
+        assert_eq!(reasons(&plan), [&KeepReason::Unreadable, &KeepReason::Newest]);
         assert_eq!(removed(&plan), [&snapshots[2].run_id]);
     }
 
@@ -278,7 +283,7 @@ mod tests {
             picks in any::<[prop::sample::Index; 2]>(),
         ) {
             let runs: Vec<String> = drawn.keys().map(|days| days_old(*days).run_id).collect();
-            let snapshots: Vec<Kept> = drawn.iter().map(|(days, (held, is_readable, _, base))| Kept {
+            let snapshots: Vec<ListedSnapshot> = drawn.iter().map(|(days, (held, is_readable, _, base))| ListedSnapshot {
                 hold: held.then(|| Hold::of(b"why")),
                 base: is_readable.then(|| base.get(&runs).clone()),
                 is_readable: *is_readable,
@@ -296,7 +301,7 @@ mod tests {
             // Ages ascend: the first ones are the newest.
             let newest = snapshots.iter().position(|snapshot| snapshot.is_readable);
             for (place, (days, snapshot)) in drawn.keys().zip(&snapshots).enumerate() {
-                let needs_it = |other: &Kept| {
+                let needs_it = |other: &ListedSnapshot| {
                     other.base.as_ref() == Some(&snapshot.run_id) && waiting.contains(&other.run_id)
                 };
                 let must_stay = [latest, latest_complete].contains(&Some(snapshot.run_id.as_str()))

@@ -55,15 +55,15 @@ fn sealed(store: &LockedStore, run_id: &str, completeness: Completeness) -> Seal
     let staging = store.stage(run_id).unwrap();
     staging.add("users.csv", b"id\r\n1\r\n", Some(1)).unwrap();
     let base = store.latest().unwrap();
-    let base = base.map(|base| manifest::Base { run_id: base.run_id, manifest_sha256: base.manifest_sha256 });
+    let base = base.map(|base| manifest::BaseReference { run_id: base.run_id, manifest_sha256: base.manifest_sha256 });
     let manifest = Manifest { files: staging.files(), base, ..manifest(run_id, completeness) };
     staging.seal(&manifest).unwrap()
 }
 
 /// Carries out a plan that removes one.
-fn prune(store: &LockedStore, run_id: &str) -> Result<retention::Plan, SnapshotError> {
-    let why = retention::Overdue { days: 500, keep_days: 400, keep_runs: 10 };
-    let plan = retention::Plan { keep: Vec::new(), remove: vec![(run_id.to_owned(), why)] };
+fn prune(store: &LockedStore, run_id: &str) -> Result<retention::RetentionPlan, SnapshotError> {
+    let why = retention::RemovalReason { days: 500, keep_days: 400, keep_runs: 10 };
+    let plan = retention::RetentionPlan { keep: Vec::new(), remove: vec![(run_id.to_owned(), why)] };
     store.prune(plan, "root", "2028-01-01T00:00:00Z".parse().unwrap())
 }
 
@@ -251,16 +251,16 @@ fn every_way_to_tamper_is_named() {
     let users = path.join("users.csv");
     let problem = || verify(&path).unwrap_err().remove(0);
     fs::write(&users, b"id\r\n2\r\n").unwrap();
-    assert!(matches!(problem(), Problem::Hash(_)));
+    assert!(matches!(problem(), VerifyProblem::Hash(_)));
     fs::write(&users, b"id\r\n1\r\n2\r\n").unwrap();
-    assert!(matches!(problem(), Problem::Size { .. }));
+    assert!(matches!(problem(), VerifyProblem::Size { .. }));
     fs::remove_file(&users).unwrap();
-    assert!(matches!(problem(), Problem::Missing(_)));
+    assert!(matches!(problem(), VerifyProblem::Missing(_)));
     fs::write(&users, b"id\r\n1\r\n").unwrap();
     fs::write(path.join("more.csv"), b"").unwrap();
-    assert!(matches!(problem(), Problem::Extra(_)));
+    assert!(matches!(problem(), VerifyProblem::Extra(_)));
     fs::write(path.join(MANIFEST), b"{").unwrap();
-    assert!(matches!(problem(), Problem::Manifest(_)));
+    assert!(matches!(problem(), VerifyProblem::Manifest(_)));
     drop(folder);
 }
 
@@ -273,7 +273,7 @@ fn a_copy_under_any_name_but_another_runs_can_be_verified() {
     assert!(verify(&copy).is_ok());
     let other = folder.path().join(SECOND);
     fs::rename(&copy, &other).unwrap();
-    assert!(matches!(verify(&other).unwrap_err().remove(0), Problem::Renamed { .. }));
+    assert!(matches!(verify(&other).unwrap_err().remove(0), VerifyProblem::Renamed { .. }));
 }
 
 #[test]
@@ -316,21 +316,21 @@ fn only_the_wanted_files_are_compared_with_the_manifest() {
     assert_eq!(compared(&["users.csv", "groups.csv", "resolved.csv"]), Ok((manifest.clone(), sha256.clone())));
     fs::write(path.join("groups.csv"), b"id\r\n3\r\n").unwrap();
     assert_eq!(compared(&["users.csv"]), Ok((manifest, sha256.clone())));
-    assert_eq!(problem(&["users.csv", "groups.csv"]), Problem::Hash("groups.csv".to_owned()));
+    assert_eq!(problem(&["users.csv", "groups.csv"]), VerifyProblem::Hash("groups.csv".to_owned()));
     let archive = load::Archive::open_for(&store.dir().join(LATEST), |name| name == "users.csv").unwrap();
     assert_eq!((archive.path, archive.manifest_sha256), (fs::canonicalize(&path).unwrap(), sha256));
     let refused = load::Archive::open_for(&path, |name| name == "groups.csv").unwrap_err();
     assert!(refused.to_string().contains("groups.csv: changed"), "{refused}");
     fs::remove_file(path.join("groups.csv")).unwrap();
     assert!(compared(&["users.csv"]).is_ok());
-    assert_eq!(problem(&["groups.csv"]), Problem::Missing("groups.csv".to_owned()));
+    assert_eq!(problem(&["groups.csv"]), VerifyProblem::Missing("groups.csv".to_owned()));
     fs::write(path.join("more.csv"), b"").unwrap();
-    assert_eq!(problem(&["users.csv"]), Problem::Extra("more.csv".to_owned()));
+    assert_eq!(problem(&["users.csv"]), VerifyProblem::Extra("more.csv".to_owned()));
     let renamed = store.dir().join(SECOND);
     fs::rename(&path, &renamed).unwrap();
-    assert!(matches!(verify::verify_files(&renamed, |_| false).unwrap_err()[0], Problem::Renamed { .. }));
+    assert!(matches!(verify::verify_files(&renamed, |_| false).unwrap_err()[0], VerifyProblem::Renamed { .. }));
     fs::write(renamed.join(MANIFEST), b"{").unwrap();
-    assert!(matches!(verify::verify_files(&renamed, |_| false).unwrap_err()[0], Problem::Manifest(_)));
+    assert!(matches!(verify::verify_files(&renamed, |_| false).unwrap_err()[0], VerifyProblem::Manifest(_)));
     drop(folder);
 }
 
@@ -342,7 +342,7 @@ fn a_row_count_that_is_not_the_file_s_is_told_though_every_byte_is_the_manifest_
     let manifest = Manifest { files: staging.files(), ..manifest(FIRST, Completeness::Complete) };
     let path = staging.seal(&manifest).unwrap().publish().unwrap();
     let problem = verify(&path).unwrap_err().remove(0);
-    assert_eq!(problem, Problem::Rows { path: "users.csv".to_owned(), expected: 3, found: 2 });
+    assert_eq!(problem, VerifyProblem::Rows { path: "users.csv".to_owned(), expected: 3, found: 2 });
     drop(folder);
 }
 
@@ -354,13 +354,13 @@ fn the_chain_is_intact_broken_or_pruned_and_these_are_told_apart() {
     let base_path = base.publish().unwrap();
     assert_eq!(verify(&base_path).unwrap().base, BaseLink::First);
     let staging = store.stage(SECOND).unwrap();
-    let base = Some(manifest::Base { run_id: FIRST.to_owned(), manifest_sha256 });
+    let base = Some(manifest::BaseReference { run_id: FIRST.to_owned(), manifest_sha256 });
     let manifest = Manifest { base, ..manifest(SECOND, Completeness::Complete) };
     let path = staging.seal(&manifest).unwrap().publish().unwrap();
     assert_eq!(verify(&path).unwrap().base, BaseLink::Intact(FIRST.to_owned()));
     let text = fs::read_to_string(base_path.join(MANIFEST)).unwrap();
     fs::write(base_path.join(MANIFEST), text.replace("\"host\": \"h\"", "\"host\": \"x\"")).unwrap();
-    assert!(matches!(verify(&path).unwrap_err().remove(0), Problem::Base { .. }));
+    assert!(matches!(verify(&path).unwrap_err().remove(0), VerifyProblem::BaseReference { .. }));
     fs::remove_dir_all(&base_path).unwrap();
     assert_eq!(verify(&path).unwrap().base, BaseLink::Absent(FIRST.to_owned()));
     drop(folder);

@@ -4,7 +4,7 @@
 use super::file::hex;
 use super::hold::{self, HOLD, Hold};
 use super::ledger::Ledger;
-use super::manifest::{Base, FileEntry, Manifest};
+use super::manifest::{BaseReference, FileEntry, Manifest};
 use super::read::read_manifest;
 use super::{MANIFEST, is_run_id, names_in};
 use crate::model::Completeness;
@@ -52,7 +52,7 @@ pub enum BaseLink {
 /// One thing that is not as the manifest says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum VerifyProblem {
     /// No manifest that can be understood: nothing else could be checked.
     #[error("{0}")]
     Manifest(String),
@@ -109,7 +109,7 @@ pub enum Problem {
     },
     /// The chain is broken.
     #[error("the base snapshot {run_id} is not the one that this snapshot was compared with: {why}")]
-    Base {
+    BaseReference {
         /// The base's run.
         run_id: String,
         /// In words.
@@ -117,7 +117,7 @@ pub enum Problem {
     },
 }
 
-impl Problem {
+impl VerifyProblem {
     /// The file that is listed, where all that is wrong is that one.
     pub fn of_file(&self) -> Option<&str> {
         match self {
@@ -136,14 +136,14 @@ pub(super) struct Checked {
     pub(super) manifest: Manifest,
     pub(super) manifest_sha256: String,
     pub(super) hold: Option<Hold>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<VerifyProblem>,
 }
 
 /// Compares every file of a folder with the manifest in it.
-pub(super) fn check(dir: &Path) -> Result<Checked, Problem> {
+pub(super) fn check(dir: &Path) -> Result<Checked, VerifyProblem> {
     let (manifest, manifest_sha256, mut problems) = compare(dir, |_| true)?;
     let hold = hold::of_folder(dir).unwrap_or_else(|error| {
-        problems.push(Problem::Unreadable { path: HOLD.to_owned(), why: error.to_string() });
+        problems.push(VerifyProblem::Unreadable { path: HOLD.to_owned(), why: error.to_string() });
         None
     });
     Ok(Checked { manifest, manifest_sha256, hold, problems })
@@ -152,13 +152,16 @@ pub(super) fn check(dir: &Path) -> Result<Checked, Problem> {
 /// Compares only the files that are `wanted` with the manifest, and the names in the folder with its list. Files that are not
 /// wanted may be changed or missing; the base is not looked for. Returns the manifest and the SHA-256 of the bytes that it was
 /// read from, in lower-case hex.
-pub(super) fn verify_files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Manifest, String), Vec<Problem>> {
+pub(super) fn verify_files(
+    dir: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(Manifest, String), Vec<VerifyProblem>> {
     let (manifest, manifest_sha256, problems) = compare(dir, wanted).map_err(|problem| vec![problem])?;
     if problems.is_empty() { Ok((manifest, manifest_sha256)) } else { Err(problems) }
 }
 
-fn compare(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Manifest, String, Vec<Problem>), Problem> {
-    let (manifest, manifest_sha256) = read_manifest(dir).map_err(|e| Problem::Manifest(e.to_string()))?;
+fn compare(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Manifest, String, Vec<VerifyProblem>), VerifyProblem> {
+    let (manifest, manifest_sha256) = read_manifest(dir).map_err(|e| VerifyProblem::Manifest(e.to_string()))?;
     let mut problems = Vec::new();
     problems.extend(renamed(dir, &manifest));
     let files = manifest.files.iter().filter(|entry| wanted(&entry.path));
@@ -168,17 +171,21 @@ fn compare(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Manifest, Strin
 }
 
 /// Compares a snapshot's folder with its manifest, and looks for its base.
-pub fn verify(dir: &Path) -> Result<Verified, Vec<Problem>> {
+pub fn verify(dir: &Path) -> Result<Verified, Vec<VerifyProblem>> {
     verify_but_for(dir, None).map(|(verified, _)| verified)
 }
 
 /// The same; what is wrong with this one file is given apart.
-pub(super) fn verify_but_for(dir: &Path, file: Option<&str>) -> Result<(Verified, Vec<Problem>), Vec<Problem>> {
+pub(super) fn verify_but_for(
+    dir: &Path,
+    file: Option<&str>,
+) -> Result<(Verified, Vec<VerifyProblem>), Vec<VerifyProblem>> {
     // `latest` and `.` lead to a folder with a name and neighbours.
-    let dir = fs::canonicalize(dir).map_err(|e| vec![Problem::Manifest(format!("open {}: {e}", dir.display()))])?;
+    let dir =
+        fs::canonicalize(dir).map_err(|e| vec![VerifyProblem::Manifest(format!("open {}: {e}", dir.display()))])?;
     let Checked { manifest, manifest_sha256, hold, problems } = check(&dir).map_err(|problem| vec![problem])?;
-    let is_excused = |problem: &Problem| file.is_some() && problem.of_file() == file;
-    let (excused, mut problems): (Vec<Problem>, Vec<Problem>) = problems.into_iter().partition(is_excused);
+    let is_excused = |problem: &VerifyProblem| file.is_some() && problem.of_file() == file;
+    let (excused, mut problems): (Vec<VerifyProblem>, Vec<VerifyProblem>) = problems.into_iter().partition(is_excused);
     match check_base(&dir, manifest.base.as_ref()) {
         Ok(base) if problems.is_empty() => {
             let (run_id, completeness, files) = (manifest.run_id, manifest.completeness, manifest.files.len());
@@ -193,55 +200,55 @@ pub(super) fn verify_but_for(dir: &Path, file: Option<&str>) -> Result<(Verified
 }
 
 /// A copy in a folder of any other name is fine; one under another run's name is not.
-fn renamed(dir: &Path, manifest: &Manifest) -> Option<Problem> {
+fn renamed(dir: &Path, manifest: &Manifest) -> Option<VerifyProblem> {
     let folder = dir.file_name()?.to_str()?;
     let wrong = is_run_id(folder) && folder != manifest.run_id;
-    wrong.then(|| Problem::Renamed { folder: folder.to_owned(), run_id: manifest.run_id.clone() })
+    wrong.then(|| VerifyProblem::Renamed { folder: folder.to_owned(), run_id: manifest.run_id.clone() })
 }
 
 /// Files that the manifest does not list, or lists wrongly. A hold comes later than the manifest.
-fn strangers(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
+fn strangers(dir: &Path, manifest: &Manifest) -> Vec<VerifyProblem> {
     let times_listed = |name: &str| manifest.files.iter().filter(|f| f.path == name).count();
-    let mut problems: Vec<Problem> = Vec::new();
+    let mut problems: Vec<VerifyProblem> = Vec::new();
     match names_in(dir) {
         Ok(names) => {
             // Whatever bears the name holds.
             let strange = |name: &String| name != MANIFEST && name != HOLD && times_listed(name) == 0;
-            problems.extend(names.into_iter().filter(strange).map(Problem::Extra));
+            problems.extend(names.into_iter().filter(strange).map(VerifyProblem::Extra));
         }
-        Err(error) => problems.push(Problem::Manifest(error.to_string())),
+        Err(error) => problems.push(VerifyProblem::Manifest(error.to_string())),
     }
     let mut twice: Vec<&str> = manifest.files.iter().map(|f| f.path.as_str()).filter(|p| times_listed(p) > 1).collect();
     twice.dedup();
-    problems.extend(twice.into_iter().map(|path| Problem::BadName(path.to_owned())));
+    problems.extend(twice.into_iter().map(|path| VerifyProblem::BadName(path.to_owned())));
     problems
 }
 
-fn check_file(dir: &Path, entry: &FileEntry) -> Result<(), Problem> {
+fn check_file(dir: &Path, entry: &FileEntry) -> Result<(), VerifyProblem> {
     let name = || entry.path.clone();
-    let unreadable = |e: io::Error| Problem::Unreadable { path: name(), why: e.to_string() };
+    let unreadable = |e: io::Error| VerifyProblem::Unreadable { path: name(), why: e.to_string() };
     if entry.path.is_empty() || entry.path.contains('/') || matches!(entry.path.as_str(), "." | ".." | MANIFEST | HOLD)
     {
-        return Err(Problem::BadName(name()));
+        return Err(VerifyProblem::BadName(name()));
     }
     let path = dir.join(&entry.path);
     let found = match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Problem::Missing(name())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(VerifyProblem::Missing(name())),
         other => other.map_err(unreadable)?,
     };
     if !found.is_file() {
-        return Err(Problem::NotAFile(name()));
+        return Err(VerifyProblem::NotAFile(name()));
     }
     if found.len() != entry.bytes {
-        return Err(Problem::Size { path: name(), expected: entry.bytes, found: found.len() });
+        return Err(VerifyProblem::Size { path: name(), expected: entry.bytes, found: found.len() });
     }
     if hash_file(&path).map_err(unreadable)? != entry.sha256 {
-        return Err(Problem::Hash(name()));
+        return Err(VerifyProblem::Hash(name()));
     }
     check_rows(&path, entry)
 }
 
-fn check_rows(path: &Path, entry: &FileEntry) -> Result<(), Problem> {
+fn check_rows(path: &Path, entry: &FileEntry) -> Result<(), VerifyProblem> {
     let Some(expected) = entry.rows else { return Ok(()) };
     let counted = match path.extension().and_then(|e| e.to_str()) {
         Some("csv") => csv_rows(path),
@@ -251,8 +258,8 @@ fn check_rows(path: &Path, entry: &FileEntry) -> Result<(), Problem> {
     };
     match counted {
         Ok(found) if found == expected => Ok(()),
-        Ok(found) => Err(Problem::Rows { path: entry.path.clone(), expected, found }),
-        Err(why) => Err(Problem::Unreadable { path: entry.path.clone(), why: why.to_string() }),
+        Ok(found) => Err(VerifyProblem::Rows { path: entry.path.clone(), expected, found }),
+        Err(why) => Err(VerifyProblem::Unreadable { path: entry.path.clone(), why: why.to_string() }),
     }
 }
 
@@ -296,9 +303,9 @@ fn parquet_rows(path: &Path) -> io::Result<u64> {
     u64::try_from(reader.metadata().file_metadata().num_rows()).map_err(io::Error::other)
 }
 
-fn check_base(dir: &Path, base: Option<&Base>) -> Result<BaseLink, Problem> {
+fn check_base(dir: &Path, base: Option<&BaseReference>) -> Result<BaseLink, VerifyProblem> {
     let Some(base) = base else { return Ok(BaseLink::First) };
-    let broken = |why: &str| Problem::Base { run_id: base.run_id.clone(), why: why.to_owned() };
+    let broken = |why: &str| VerifyProblem::BaseReference { run_id: base.run_id.clone(), why: why.to_owned() };
     if !is_run_id(&base.run_id) {
         return Err(broken("that is not a run id"));
     }

@@ -1,14 +1,14 @@
 //! Verifies a whole folder of snapshots: each one as [`super::verify()`] does, then the links between them. Offline; changes
 //! nothing; reports every problem. One manifest is in memory at a time; of each snapshot only a line is kept.
 
-use super::chain::{self, Broken, Chain, Known, Link};
+use super::chain::{self, BrokenLink, Chain, Link, LinkState};
 use super::error::SnapshotError;
 use super::file::sha256_of;
 use super::hold::{Hold, visible};
 use super::ledger::{LEDGER, Ledger};
 use super::read::Published;
 use super::staging::must_be_link;
-use super::verify::{Checked, Problem, check};
+use super::verify::{Checked, VerifyProblem, check};
 use super::{LATEST, LATEST_COMPLETE, MANIFEST, Store, is_run_id};
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,11 +16,11 @@ use std::path::{Path, PathBuf};
 
 /// A folder of snapshots as it was found.
 #[derive(Clone, Debug)]
-pub struct Walk {
+pub struct FolderWalk {
     /// The folder.
     pub dir: PathBuf,
     /// From the newest to the oldest.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ChainStep>,
     /// Run id and SHA-256 of the manifest of the newest one by the bases.
     pub head: Option<(String, String)>,
     /// What is not as it should be.
@@ -31,18 +31,18 @@ pub struct Walk {
 
 /// One snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct ChainStep {
     /// What is known of it.
     pub link: Link,
     /// How it was found.
-    pub state: State,
+    pub state: SnapshotState,
     /// Whether somebody wants it to stay.
     pub hold: Option<Hold>,
 }
 
 /// How a snapshot was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum SnapshotState {
     /// As its manifest says.
     Intact,
     /// Not as its manifest says.
@@ -51,7 +51,7 @@ pub enum State {
     Pruned,
 }
 
-impl State {
+impl SnapshotState {
     /// In a word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,11 +72,11 @@ pub enum ChainProblem {
         /// Which.
         run_id: String,
         /// What.
-        problem: Problem,
+        problem: VerifyProblem,
     },
     /// Between snapshots.
     #[error(transparent)]
-    Link(#[from] Broken),
+    Link(#[from] BrokenLink),
     /// In the ledger.
     #[error("{LEDGER}, line {number}: not an entry of a removed snapshot: {why}; restore it from a copy")]
     Ledger {
@@ -99,7 +99,7 @@ pub enum ChainProblem {
 }
 
 /// Verifies the folder of snapshots that `dir` is, or that the snapshot `dir` (or the link to it) is in.
-pub fn walk(dir: &Path) -> Result<Walk, SnapshotError> {
+pub fn walk(dir: &Path) -> Result<FolderWalk, SnapshotError> {
     let dir = folder_of(fs::canonicalize(dir).map_err(SnapshotError::io("open", dir))?);
     let store = Store::new(&dir);
     let (mut here, mut found, mut problems) = (Vec::new(), BTreeMap::new(), Vec::new());
@@ -123,15 +123,15 @@ pub fn walk(dir: &Path) -> Result<Walk, SnapshotError> {
     problems.extend(broken.into_iter().map(ChainProblem::Link));
     let step = |link: Link| {
         let (state, hold) = match found.remove(&link.run_id) {
-            Some((true, hold)) => (State::Intact, hold),
-            Some((false, hold)) => (State::Damaged, hold),
-            None => (State::Pruned, None),
+            Some((true, hold)) => (SnapshotState::Intact, hold),
+            Some((false, hold)) => (SnapshotState::Damaged, hold),
+            None => (SnapshotState::Pruned, None),
         };
-        Step { link, state, hold }
+        ChainStep { link, state, hold }
     };
     let newest = head.as_ref().map(|(run_id, _)| run_id.as_str());
     let notes = notes(&store, newest, complete.as_deref())?;
-    Ok(Walk { dir, steps: links.into_iter().map(step).collect(), head, problems, notes })
+    Ok(FolderWalk { dir, steps: links.into_iter().map(step).collect(), head, problems, notes })
 }
 
 /// A snapshot's folder has a manifest or bears a run's name.
@@ -143,7 +143,7 @@ fn folder_of(dir: PathBuf) -> PathBuf {
     }
 }
 
-fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<Problem>) {
+fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<VerifyProblem>) {
     match check(folder) {
         Ok(Checked { manifest, manifest_sha256, hold, problems }) => {
             let link = Link {
@@ -152,7 +152,7 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<Problem>) {
                 completeness: Some(manifest.completeness),
                 as_of: manifest.as_of,
                 base: manifest.base,
-                known: Known::Manifest,
+                known: LinkState::Manifest,
             };
             (link, hold, problems)
         }
@@ -164,7 +164,7 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<Problem>) {
                 completeness: None,
                 as_of: String::new(),
                 base: None,
-                known: Known::Unreadable,
+                known: LinkState::Unreadable,
             };
             (link, None, vec![problem])
         }

@@ -5,7 +5,7 @@
 //! 1970. `11/20/2026` is not: the order of day and month would be a guess. A day without a time is read only where a
 //! field is a day.
 
-use crate::model::{Instant, LastLogin, Told};
+use crate::model::{Instant, LastLogin, ReportedDate};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 /// A date field as the JSON has it.
@@ -40,7 +40,7 @@ const ZONE: TimeDelta = TimeDelta::hours(14);
 /// No product of the vendor is older; an earlier login is a placeholder that nobody knows.
 const FIRST_YEAR: i32 = 2000;
 
-enum Reading {
+enum DateForm {
     At(Parsed<Instant>),
     Sentinel,
     Unreadable,
@@ -57,32 +57,32 @@ pub fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
         Raw::Number(digits) => (digits, of_number(digits)),
     };
     match reading {
-        Reading::At(at) if is_too_early(at.value) => plain(LastLogin::Unreadable(text.into())),
-        Reading::At(at) => Parsed { value: LastLogin::At(at.value), assumed_utc: at.assumed_utc },
-        Reading::Sentinel => plain(LastLogin::Never { sentinel: Some(text.into()) }),
-        Reading::Unreadable => plain(LastLogin::Unreadable(text.into())),
+        DateForm::At(at) if is_too_early(at.value) => plain(LastLogin::Unreadable(text.into())),
+        DateForm::At(at) => Parsed { value: LastLogin::At(at.value), assumed_utc: at.assumed_utc },
+        DateForm::Sentinel => plain(LastLogin::Never { sentinel: Some(text.into()) }),
+        DateForm::Unreadable => plain(LastLogin::Unreadable(text.into())),
     }
 }
 
 /// Reads any other date; a day means its midnight in UTC. A sentinel is unreadable and is kept as written.
-pub fn told(raw: Raw<'_>) -> Parsed<Told> {
+pub fn told(raw: Raw<'_>) -> Parsed<ReportedDate> {
     let plain = |value| Parsed { value, assumed_utc: false };
     let (text, reading) = match raw {
-        Raw::Absent | Raw::Null => return plain(Told::Not),
-        Raw::Other(json) => return plain(Told::Unreadable(json.into())),
+        Raw::Absent | Raw::Null => return plain(ReportedDate::Not),
+        Raw::Other(json) => return plain(ReportedDate::Unreadable(json.into())),
         Raw::Text(text) => (text, read(text, true)),
         Raw::Number(digits) => (digits, of_number(digits)),
     };
     match reading {
-        Reading::At(at) => Parsed { value: Told::At(at.value), assumed_utc: at.assumed_utc },
-        Reading::Sentinel | Reading::Unreadable => plain(Told::Unreadable(text.into())),
+        DateForm::At(at) => Parsed { value: ReportedDate::At(at.value), assumed_utc: at.assumed_utc },
+        DateForm::Sentinel | DateForm::Unreadable => plain(ReportedDate::Unreadable(text.into())),
     }
 }
 
 /// Returns the instant that a text means; `None` where it means none (a sentinel, or not a date).
 pub fn instant(text: &str) -> Option<Parsed<Instant>> {
     match read(text, false) {
-        Reading::At(at) => Some(at),
+        DateForm::At(at) => Some(at),
         _ => None,
     }
 }
@@ -91,10 +91,10 @@ fn is_too_early(at: Instant) -> bool {
     NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 1).is_some_and(|first| at.date_naive() < first)
 }
 
-fn read(text: &str, is_day: bool) -> Reading {
+fn read(text: &str, is_day: bool) -> DateForm {
     let text = text.trim();
     if text.is_empty() || text.eq_ignore_ascii_case("never") {
-        return Reading::Sentinel;
+        return DateForm::Sentinel;
     }
     if let Some(number) = asp_net(text) {
         return sorted(DateTime::from_timestamp_millis(number).map(|at| (at.date_naive(), at, false)));
@@ -107,8 +107,8 @@ fn read(text: &str, is_day: bool) -> Reading {
 }
 
 /// Tells an instant from a placeholder for "no date": (the day as written, the instant, UTC was assumed).
-fn sorted(found: Option<(NaiveDate, Instant, bool)>) -> Reading {
-    let Some((local_day, at, assumed_utc)) = found else { return Reading::Unreadable };
+fn sorted(found: Option<(NaiveDate, Instant, bool)>) -> DateForm {
+    let Some((local_day, at, assumed_utc)) = found else { return DateForm::Unreadable };
     let is_sentinel = |(year, month, day): (i32, u32, u32)| {
         let day = NaiveDate::from_ymd_opt(year, month, day);
         let midnight = day.map(|day| day.and_time(NaiveTime::MIN).and_utc());
@@ -117,9 +117,9 @@ fn sorted(found: Option<(NaiveDate, Instant, bool)>) -> Reading {
             || midnight.is_some_and(|midnight| (at - midnight).abs() <= ZONE)
     };
     if SENTINEL_DAYS.into_iter().any(is_sentinel) {
-        return Reading::Sentinel;
+        return DateForm::Sentinel;
     }
-    Reading::At(Parsed { value: at, assumed_utc })
+    DateForm::At(Parsed { value: at, assumed_utc })
 }
 
 /// `/Date(1763625600000)/`; an offset behind the number is for display only: the number counts from 1970 in UTC.
@@ -133,11 +133,11 @@ fn asp_net(text: &str) -> Option<i64> {
 
 /// Reads seconds since 1970, of ten or eleven digits, or milliseconds, of twelve or thirteen: until the year 2286. Shorter and longer
 /// numbers may be anything, but 0 is how Unix writes that there is none.
-fn of_number(digits: &str) -> Reading {
+fn of_number(digits: &str) -> DateForm {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let Ok(number) = whole.parse::<i64>() else { return Reading::Unreadable };
+    let Ok(number) = whole.parse::<i64>() else { return DateForm::Unreadable };
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Reading::Unreadable;
+        return DateForm::Unreadable;
     }
     let at = match number.unsigned_abs() {
         0 | 1_000_000_000..100_000_000_000 => DateTime::from_timestamp(number, 0),
@@ -290,7 +290,7 @@ mod tests {
             "Never",
         ] {
             assert_eq!(last_login(Raw::Text(text)).value, LastLogin::Never { sentinel: Some(text.into()) }, "{text}");
-            assert_eq!(told(Raw::Text(text)).value, Told::Unreadable(text.into()), "{text}");
+            assert_eq!(told(Raw::Text(text)).value, ReportedDate::Unreadable(text.into()), "{text}");
         }
     }
 
@@ -321,7 +321,7 @@ mod tests {
             assert_eq!(last_login(Raw::Text(text)).value, LastLogin::Unreadable(text.into()), "{text}");
         }
         assert_eq!(last_login(Raw::Other("true")).value, LastLogin::Unreadable("true".into()));
-        assert_eq!(told(Raw::Null).value, Told::Not);
+        assert_eq!(told(Raw::Null).value, ReportedDate::Not);
     }
 
     #[test]
@@ -342,9 +342,9 @@ mod tests {
 
     #[test]
     fn a_day_without_a_time_is_read_where_the_field_is_a_day() {
-        assert_eq!(told(Raw::Text("2025-11-20")).value, Told::At("2025-11-20T00:00:00Z".parse().unwrap()));
+        assert_eq!(told(Raw::Text("2025-11-20")).value, ReportedDate::At("2025-11-20T00:00:00Z".parse().unwrap()));
         assert_eq!(last_login(Raw::Text("2025-11-20")).value, LastLogin::Unreadable("2025-11-20".into()));
-        assert_eq!(told(Raw::Text("2025-1-2")).value, Told::Unreadable("2025-1-2".into()));
+        assert_eq!(told(Raw::Text("2025-1-2")).value, ReportedDate::Unreadable("2025-1-2".into()));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! One reader of JSON records for all connectors: lenient with values, strict with meaning.
 //!
-//! A [`Record`] is a JSON object without secrets. A connector takes it apart through [`Fields`]: a value of an unexpected type
+//! A [`JsonRecord`] is a JSON object without secrets. A connector takes it apart through [`Fields`]: a value of an unexpected type
 //! costs that value and not the list. It is null in the table, stays in `extra` as written, and is counted in [`Decoding`].
 //! Knows no product's fields and no HTTP.
 
@@ -17,7 +17,7 @@ pub(super) use notes::Decoding;
 pub(super) use value::get;
 
 use crate::model::{is_credential, is_secret, without_secrets, without_texts};
-use crate::wire::page::Row;
+use crate::wire::page::ListRow;
 use crate::wire::{Body, WireError, WireErrorKind, shown_keys};
 use ahash::AHashMap;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -32,9 +32,9 @@ use std::sync::Arc;
 
 /// A JSON object without secrets, at any depth. Where a name occurs twice, the last value counts.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Record(Vec<(Arc<str>, Value)>);
+pub(super) struct JsonRecord(Vec<(Arc<str>, Value)>);
 
-impl Record {
+impl JsonRecord {
     /// Returns the place of a field; `caseless`: by its exact name, or else without case.
     fn place(&self, key: &str, caseless: bool) -> Option<usize> {
         let exact = self.0.iter().rposition(|(name, _)| **name == *key);
@@ -90,7 +90,7 @@ impl Record {
     }
 }
 
-impl Body for Record {}
+impl Body for JsonRecord {}
 
 thread_local! {
     /// Names of fields: every row of a list repeats them, and whether a name means a secret takes a search for many words.
@@ -120,15 +120,15 @@ fn name_of(key: &str) -> Name {
 /// How `serde_json` names the only member of a number that keeps all its digits: in the place of a row it looks like an object.
 const NUMBER: &str = "$serde_json::private::Number";
 
-impl<'de> Deserialize<'de> for Record {
+impl<'de> Deserialize<'de> for JsonRecord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct RecordVisitor;
         impl<'de> Visitor<'de> for RecordVisitor {
-            type Value = Record;
+            type Value = JsonRecord;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonRecord, A::Error> {
                 let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(16));
                 while let Some(key) = map.next_key::<Cow<'de, str>>()? {
                     if key == NUMBER {
@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for Record {
                     };
                     fields.extend(kept.map(|value| (name, value)));
                 }
-                Ok(Record(fields))
+                Ok(JsonRecord(fields))
             }
         }
         deserializer.deserialize_map(RecordVisitor)
@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for Record {
 }
 
 /// An item of a list: an object, or something else in its place.
-struct Item(Record);
+struct Item(JsonRecord);
 
 impl<'de> Deserialize<'de> for Item {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -164,7 +164,7 @@ impl<'de> Deserialize<'de> for Item {
                 f.write_str("a row")
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
-                Record::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Item)
+                JsonRecord::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Item)
             }
             fn visit_unit<E: Error>(self) -> Result<Item, E> {
                 Ok(Item::foreign("null"))
@@ -199,20 +199,20 @@ impl<'de> Deserialize<'de> for Item {
 impl Item {
     /// Makes a row without an id of something that is no object.
     fn foreign(value: impl Into<Value>) -> Self {
-        Self(Record(vec![(name_of("").0, value.into())]))
+        Self(JsonRecord(vec![(name_of("").0, value.into())]))
     }
 }
 
 /// A bare array of objects, or one object with an id in its place.
 pub(super) struct Records<K> {
-    rows: Vec<Record>,
+    rows: Vec<JsonRecord>,
     /// It was null: a list only where the same answer's total is 0.
     is_null: bool,
     key: PhantomData<K>,
 }
 
 impl<K> Records<K> {
-    fn of(rows: Vec<Record>) -> Self {
+    fn of(rows: Vec<JsonRecord>) -> Self {
         Self { rows, is_null: false, key: PhantomData }
     }
 }
@@ -229,7 +229,7 @@ impl<'de, K: IdKey> Deserialize<'de> for Records<K> {
                 Ok(Records { is_null: true, ..Records::of(Vec::new()) })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Records<K>, A::Error> {
-                let record = Record::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                let record = JsonRecord::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 if record.place(K::KEY, K::CASELESS).is_some_and(|at| Id::from_json(&record.0[at].1).is_some()) {
                     return Ok(Records::of(vec![record]));
                 }
@@ -275,12 +275,12 @@ impl<K: IdKey> Records<K> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Listed {
     pub(super) id: Id,
-    pub(super) record: Record,
+    pub(super) record: JsonRecord,
 }
 
 impl Listed {
     /// Takes the id out of a record. A row without a usable one keeps its place in the list by its content.
-    pub(super) fn of(mut record: Record, key: &str, caseless: bool) -> Self {
+    pub(super) fn of(mut record: JsonRecord, key: &str, caseless: bool) -> Self {
         let place = record.place(key, caseless);
         let id = place.and_then(|at| Id::from_json(&record.0[at].1));
         match (id, place) {
@@ -316,7 +316,7 @@ pub(super) struct One<K> {
 
 impl<'de, K: IdKey> Deserialize<'de> for One<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let row = Listed::of(Record::deserialize(deserializer)?, K::KEY, K::CASELESS);
+        let row = Listed::of(JsonRecord::deserialize(deserializer)?, K::KEY, K::CASELESS);
         if row.is_identified() {
             return Ok(Self { row, key: PhantomData });
         }
@@ -326,7 +326,7 @@ impl<'de, K: IdKey> Deserialize<'de> for One<K> {
 
 impl<K: IdKey> Body for One<K> {}
 
-impl Row for Listed {
+impl ListRow for Listed {
     type Key = Id;
     fn key(&self) -> Id {
         self.id.clone()
@@ -341,7 +341,7 @@ impl Row for Listed {
 mod tests {
     use super::*;
 
-    fn record(json: &str) -> Record {
+    fn record(json: &str) -> JsonRecord {
         serde_json::from_str(json).unwrap()
     }
 

@@ -3,10 +3,10 @@
 
 use super::Objects;
 use super::decode::{Id, Listed};
-use super::lists::{identified, in_words, repeats, without_id};
+use super::client::{identified, in_words, repeats, without_id};
 use crate::model::ListKind;
 use crate::wire::WireError;
-use crate::wire::page::Row;
+use crate::wire::page::ListRow;
 use std::collections::BTreeSet;
 
 /// The most objects of one list whose own lists a check reads. A run reads those of all.
@@ -14,7 +14,7 @@ pub(super) const MOST_OBJECTS: usize = 200;
 
 /// What follows a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Behind {
+pub(super) enum NextPage {
     /// No page: this one was the last.
     Nothing,
     /// The answer does not say.
@@ -25,7 +25,7 @@ pub(super) enum Behind {
 
 /// The place of a page: what was read before it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct PagePosition {
     pub(super) pages: u64,
     pub(super) rows: u64,
 }
@@ -41,23 +41,23 @@ pub(super) struct Named {
 
 impl Named {
     /// Reads on behind a first page until enough objects are known or the list ends. `kind` is the list's, for messages.
-    pub(super) async fn read<F, A>(kind: ListKind, first: (Vec<Listed>, Behind), page: F) -> Self
+    pub(super) async fn read<F, A>(kind: ListKind, first: (Vec<Listed>, NextPage), page: F) -> Self
     where
-        F: Fn(Place) -> A,
-        A: Future<Output = Result<(Vec<Listed>, Behind), WireError>>,
+        F: Fn(PagePosition) -> A,
+        A: Future<Output = Result<(Vec<Listed>, NextPage), WireError>>,
     {
         let (mut rows, mut behind) = first;
         let (mut pages, head) = (1, rows.len());
         let mut trouble = None;
-        while behind != Behind::Nothing && rows.len() < MOST_OBJECTS {
-            match page(Place { pages, rows: rows.len() as u64 }).await {
+        while behind != NextPage::Nothing && rows.len() < MOST_OBJECTS {
+            match page(PagePosition { pages, rows: rows.len() as u64 }).await {
                 Ok((more, next)) => {
                     if let Some(why) = repeats(&rows[..head], &more) {
                         // Without a total, one page that comes again and again is a list that is not paged.
-                        trouble = (behind == Behind::More).then_some(why);
-                        behind = Behind::Nothing;
+                        trouble = (behind == NextPage::More).then_some(why);
+                        behind = NextPage::Nothing;
                     } else {
-                        behind = if more.is_empty() { Behind::Nothing } else { next };
+                        behind = if more.is_empty() { NextPage::Nothing } else { next };
                         pages += 1;
                         rows.extend(more);
                     }
@@ -68,7 +68,7 @@ impl Named {
                 }
             }
         }
-        Self::of(rows, behind == Behind::Nothing, trouble)
+        Self::of(rows, behind == NextPage::Nothing, trouble)
     }
 
     fn of(rows: Vec<Listed>, ended: bool, trouble: Option<String>) -> Self {
@@ -106,23 +106,23 @@ impl Named {
 
 #[cfg(test)]
 mod tests {
-    use super::super::decode::Record;
+    use super::super::decode::JsonRecord;
     use super::*;
     use crate::wire::WireErrorKind;
     use std::future::ready;
     use std::ops::Range;
 
     fn rows(ids: Range<u64>) -> Vec<Listed> {
-        ids.map(|id| Listed { id: Id::Number(id), record: Record::default() }).collect()
+        ids.map(|id| Listed { id: Id::Number(id), record: JsonRecord::default() }).collect()
     }
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
-    type Answer = Result<(Vec<Listed>, Behind), WireError>;
+    type SingleRecord = Result<(Vec<Listed>, NextPage), WireError>;
 
-    fn read(first: (Vec<Listed>, Behind), page: impl Fn(Place) -> Answer) -> Named {
+    fn read(first: (Vec<Listed>, NextPage), page: impl Fn(PagePosition) -> SingleRecord) -> Named {
         block_on(Named::read(ListKind::Groups, first, |place| ready(page(place))))
     }
 
@@ -131,7 +131,7 @@ mod tests {
         let named = |objects: u64| {
             let page = |from: u64| {
                 let to = (from + 60).min(objects);
-                (rows(from..to), if to < objects { Behind::More } else { Behind::Nothing })
+                (rows(from..to), if to < objects { NextPage::More } else { NextPage::Nothing })
             };
             read(page(0), |place| Ok(page(place.rows)))
         };
@@ -152,30 +152,30 @@ mod tests {
     #[test]
     fn a_page_that_comes_again_is_a_trouble_only_where_more_was_reported() {
         let again = |behind| read((rows(0..9), behind), |_| Ok((rows(0..9), behind)));
-        assert!(again(Behind::More).trouble.unwrap().contains("its second page is the first one again"));
-        let unpaged = again(Behind::Perhaps);
+        assert!(again(NextPage::More).trouble.unwrap().contains("its second page is the first one again"));
+        let unpaged = again(NextPage::Perhaps);
         assert!(unpaged.trouble.is_none() && unpaged.is_whole() && unpaged.rows.len() == 9);
     }
 
     #[test]
     fn what_cannot_be_read_is_a_trouble_and_the_rest_is_kept() {
         let failed = || WireError::new("GET /group-policy".to_owned(), WireErrorKind::Status(500));
-        let named = read((rows(0..9), Behind::More), |_| Err(failed()));
+        let named = read((rows(0..9), NextPage::More), |_| Err(failed()));
         assert!(named.trouble.unwrap().contains("GET /group-policy") && named.rows.len() == 9);
-        let odd = Listed { id: Id::Unusable(1), record: Record::default() };
-        let named = read((rows(0..9), Behind::More), |_| Ok((vec![odd.clone()], Behind::Nothing)));
+        let odd = Listed { id: Id::Unusable(1), record: JsonRecord::default() };
+        let named = read((rows(0..9), NextPage::More), |_| Ok((vec![odd.clone()], NextPage::Nothing)));
         assert!(named.trouble.unwrap().contains("no usable id") && named.rows.len() == 9);
     }
 
     #[test]
     fn an_object_that_moved_to_the_next_page_is_tried_once() {
-        let named = read((rows(0..9), Behind::More), |_| Ok((rows(8..12), Behind::Nothing)));
+        let named = read((rows(0..9), NextPage::More), |_| Ok((rows(8..12), NextPage::Nothing)));
         assert_eq!(named.ids().collect::<Vec<_>>(), (0..12).map(Id::Number).collect::<Vec<_>>());
     }
 
     #[test]
     fn an_empty_page_ends_a_list_that_reports_more_for_ever() {
-        let named = read((rows(0..9), Behind::More), |_| Ok((Vec::new(), Behind::More)));
+        let named = read((rows(0..9), NextPage::More), |_| Ok((Vec::new(), NextPage::More)));
         assert!(named.rows.len() == 9 && !named.objects(9, Some(12)).are_all());
     }
 }

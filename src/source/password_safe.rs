@@ -7,22 +7,22 @@
 
 mod directory;
 mod evidence;
-mod look;
+mod probe;
 mod shapes;
 
-use super::decode::{Decoding, Id, IdKey, Listed, Record, Records};
-use super::lists::{
-    Desk, MOST_STRANGERS, empty_report, failed, identified, in_one, in_words, lacks, strangers, without_id,
+use super::decode::{Decoding, Id, IdKey, JsonRecord, Listed, Records};
+use super::client::{
+    MOST_STRANGERS, SourceClient, empty_report, failed, identified, in_one, in_words, lacks, strangers, without_id,
 };
 use super::per_group::{Nouns, PerGroup};
-use super::{DirectoryGroups, Harvesting, Leaving, Probing, Source, SourceSettings};
+use super::{DirectoryGroups, ProbeFuture, ReadingFuture, SignOutFuture, Source, SourceSettings};
 use crate::event::Observer;
-use crate::model::{Coverage, Harvest, ListKind, ListReport};
-use crate::wire::page::Progress;
+use crate::model::{Coverage, ListKind, ListReport, SourceReading};
+use crate::wire::page::WalkProgress;
 use crate::wire::{SessionPaths, WireError};
-use directory::{Directory, Kind, Plain, Synchronised, kind_of};
+use directory::{Directory, GroupOrigin, LocalGroups, Synchronised, kind_of};
 use futures_util::stream::{self, StreamExt};
-use shapes::Tenant;
+use shapes::PasswordSafeTenant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ const GROUPS: Nouns = Nouns { rows: "members", one: "group", many: "groups" };
 
 /// Reads one appliance.
 pub(super) struct PasswordSafe {
-    desk: Desk,
+    desk: SourceClient,
     base: String,
     directory_groups: DirectoryGroups,
     sync_timeout: Duration,
@@ -59,7 +59,7 @@ pub(super) struct PasswordSafe {
 
 /// The lists that are read again at the end.
 #[derive(Default)]
-struct Lists {
+struct RereadLists {
     users: Vec<Listed>,
     groups: Vec<Listed>,
     /// Rows without a usable id, which were left out.
@@ -68,25 +68,25 @@ struct Lists {
 
 /// How often a list was read, and what it cost.
 #[derive(Clone, Copy, Default)]
-struct Effort {
+struct ReadingCost {
     readings: u64,
     received: u64,
     requests: u64,
 }
 
 /// What reading again and again came to.
-struct Reading {
-    lists: Lists,
-    found: Found,
-    users: Effort,
-    groups: Effort,
+struct RepeatedReading {
+    lists: RereadLists,
+    found: NestedReading,
+    users: ReadingCost,
+    groups: ReadingCost,
     passes: u64,
     /// Of the users, and of the groups.
     coverage: (Coverage, Coverage),
 }
 
 /// What was read below the lists.
-struct Found {
+struct NestedReading {
     members: BTreeMap<Id, Vec<Listed>>,
     plain: PerGroup,
     requests: u64,
@@ -99,11 +99,11 @@ struct Found {
 }
 
 /// Which list broke off, and what came before.
-struct Broken {
+struct InterruptedList {
     kind: ListKind,
     error: WireError,
-    lists: Lists,
-    efforts: (Effort, Effort),
+    lists: RereadLists,
+    efforts: (ReadingCost, ReadingCost),
 }
 
 impl PasswordSafe {
@@ -120,7 +120,7 @@ impl PasswordSafe {
         }
         let max_passes = u32::try_from(MAX_PASSES).unwrap_or(u32::MAX);
         Ok(Self {
-            desk: Desk::new(&settings, observer, max_passes)?,
+            desk: SourceClient::new(&settings, observer, max_passes)?,
             base,
             directory_groups: settings.directory_groups,
             sync_timeout: settings.directory_sync_timeout,
@@ -145,9 +145,9 @@ impl PasswordSafe {
         format!("{}/UserGroups/{}/Users", self.base, group.in_path())
     }
 
-    async fn read(&self) -> Harvest {
+    async fn read(&self) -> SourceReading {
         let decoding = Decoding::default();
-        let mut harvest = Harvest::of(self.desk.identity.clone());
+        let mut harvest = SourceReading::of(self.desk.identity.clone());
         // What a synchronisation adds must be in the lists that are proven after it.
         let synchronised = self.synchronise().await;
         match self.prove(&synchronised).await {
@@ -160,29 +160,42 @@ impl PasswordSafe {
         harvest
     }
 
-    async fn proven(&self, harvest: &mut Harvest, reading: Reading, synchronised: Synchronised, decoding: &Decoding) {
-        let Reading { lists, found, users, groups, passes, coverage } = reading;
-        let Found { members, mut plain, requests, active, is_older, inactive } = found;
+    async fn proven(
+        &self,
+        harvest: &mut SourceReading,
+        reading: RepeatedReading,
+        synchronised: Synchronised,
+        decoding: &Decoding,
+    ) {
+        let RepeatedReading { lists, found, users, groups, passes, coverage } = reading;
+        let NestedReading { members, mut plain, requests, active, is_older, inactive } = found;
         warn_of_states(harvest, &lists.users, active.as_ref().filter(|_| is_older), &inactive);
         let groups_whole = coverage.1.is_complete();
         harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
         harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
         let unread = plain.unknown();
-        let own = Plain { members: &members, unread: &unread };
+        let own = LocalGroups { members: &members, unread: &unread };
         let directory = self.directory(&lists.groups, &lists.users, &inactive, own, synchronised).await;
         directory.unread_note().into_iter().for_each(|note| plain.note(note));
         let report = plain.report(format!("{}/UserGroups/{{id}}/Users", self.base), requests);
         let plain_whole = report.coverage.is_complete() && groups_whole;
         harvest.lists.push(report);
         directory.report_on(harvest, &self.base);
-        let tenant =
-            Tenant { users: lists.users, inactive, groups: lists.groups, members, active, unread, plain_whole };
+        let tenant = PasswordSafeTenant {
+            users: lists.users,
+            inactive,
+            groups: lists.groups,
+            members,
+            active,
+            unread,
+            plain_whole,
+        };
         tenant.fill(harvest, &directory, decoding);
     }
 
     /// What came is kept. Without users the groups say nothing.
-    fn broken(&self, harvest: &mut Harvest, broken: Broken, decoding: &Decoding) {
-        let Broken { kind, error, lists, efforts } = broken;
+    fn broken(&self, harvest: &mut SourceReading, broken: InterruptedList, decoding: &Decoding) {
+        let InterruptedList { kind, error, lists, efforts } = broken;
         if kind == ListKind::Groups {
             let once = Coverage::Drifted { why: "it was read only once, since another list failed".to_owned() };
             harvest.lists.push(self.report(ListKind::Users, (efforts.0, 1), lists.users.len(), once));
@@ -191,11 +204,12 @@ impl PasswordSafe {
             harvest.lists.push(failed(kind, self.users_path(), efforts.0.requests, &error));
         }
         let unread = lists.groups.iter().map(|group| group.id.clone()).collect();
-        let tenant = Tenant { users: lists.users, groups: lists.groups, unread, ..Tenant::default() };
+        let tenant =
+            PasswordSafeTenant { users: lists.users, groups: lists.groups, unread, ..PasswordSafeTenant::default() };
         tenant.fill(harvest, &Directory::default(), decoding);
     }
 
-    fn report(&self, kind: ListKind, effort: (Effort, u64), rows: usize, coverage: Coverage) -> ListReport {
+    fn report(&self, kind: ListKind, effort: (ReadingCost, u64), rows: usize, coverage: Coverage) -> ListReport {
         let (effort, passes) = effort;
         let query = if kind == ListKind::Users { self.users_path() } else { self.groups_path() };
         ListReport {
@@ -208,8 +222,8 @@ impl PasswordSafe {
     }
 
     /// Reads users, groups, members, and users and groups again, until both readings agree.
-    async fn prove(&self, synchronised: &Synchronised) -> Result<Reading, Box<Broken>> {
-        let mut efforts = (Effort::default(), Effort::default());
+    async fn prove(&self, synchronised: &Synchronised) -> Result<RepeatedReading, Box<InterruptedList>> {
+        let mut efforts = (ReadingCost::default(), ReadingCost::default());
         let mut before = self.lists(&mut efforts).await?;
         let mut passes = 1;
         loop {
@@ -231,26 +245,30 @@ impl PasswordSafe {
                     moved(users_moved).or_else(|| lacks(&lacking.iter().collect::<Vec<_>>(), unknown)).or(state_doubt);
                 let coverage = evidence::coverage(&after, &found, (users, moved(groups_moved)), gone);
                 let (users, groups) = efforts;
-                return Ok(Reading { lists: after, found, users, groups, passes, coverage });
+                return Ok(RepeatedReading { lists: after, found, users, groups, passes, coverage });
             }
             let why = "users or groups were added or removed while they were read";
-            self.desk.tell(ListKind::Users, &Progress::Drift(why.to_owned()));
+            self.desk.notify(ListKind::Users, &WalkProgress::Drift(why.to_owned()));
             passes += 1;
             before = after;
         }
     }
 
     /// Reads users and groups, once.
-    async fn lists(&self, efforts: &mut (Effort, Effort)) -> Result<Lists, Box<Broken>> {
-        let mut lists = Lists::default();
+    async fn lists(&self, efforts: &mut (ReadingCost, ReadingCost)) -> Result<RereadLists, Box<InterruptedList>> {
+        let mut lists = RereadLists::default();
         match self.array::<UserId>(&self.users_path(), &mut efforts.0).await {
             Ok(users) => (lists.users, lists.unidentified.0) = identified(users),
-            Err(error) => return Err(Box::new(Broken { kind: ListKind::Users, error, lists, efforts: *efforts })),
+            Err(error) => {
+                return Err(Box::new(InterruptedList { kind: ListKind::Users, error, lists, efforts: *efforts }));
+            }
         }
         self.desk.progress(ListKind::Users, lists.users.len() as u64, None);
         match self.array::<GroupId>(&self.groups_path(), &mut efforts.1).await {
             Ok(groups) => (lists.groups, lists.unidentified.1) = identified(groups),
-            Err(error) => return Err(Box::new(Broken { kind: ListKind::Groups, error, lists, efforts: *efforts })),
+            Err(error) => {
+                return Err(Box::new(InterruptedList { kind: ListKind::Groups, error, lists, efforts: *efforts }));
+            }
         }
         self.desk.progress(ListKind::Groups, lists.groups.len() as u64, None);
         Ok(lists)
@@ -258,7 +276,7 @@ impl PasswordSafe {
 
     /// Reads the list without inactive users, where a row does not report its state: older versions lack `IsActive`.
     /// Returns its ids, and why it cannot be used.
-    async fn active(&self, users: &[Listed], effort: &mut Effort) -> (Option<BTreeSet<Id>>, Option<String>) {
+    async fn active(&self, users: &[Listed], effort: &mut ReadingCost) -> (Option<BTreeSet<Id>>, Option<String>) {
         if users.iter().all(reports_state) {
             return (None, None);
         }
@@ -277,7 +295,7 @@ impl PasswordSafe {
         }
     }
 
-    async fn array<K: IdKey>(&self, path: &str, effort: &mut Effort) -> Result<Vec<Listed>, WireError> {
+    async fn array<K: IdKey>(&self, path: &str, effort: &mut ReadingCost) -> Result<Vec<Listed>, WireError> {
         let before = self.desk.client.requests();
         let answer = self.desk.client.get::<Records<K>>(path).await;
         effort.requests += self.desk.client.requests() - before;
@@ -288,22 +306,23 @@ impl PasswordSafe {
     }
 
     /// Reads the users of every group that no directory fills.
-    async fn members(&self, groups: &[Listed], active: Option<BTreeSet<Id>>) -> Found {
+    async fn members(&self, groups: &[Listed], active: Option<BTreeSet<Id>>) -> NestedReading {
         let before = self.desk.client.requests();
-        let plain = groups.iter().filter(|group| kind_of(group) == Kind::Plain).map(|group| group.id.clone());
+        let plain =
+            groups.iter().filter(|group| kind_of(group) == GroupOrigin::LocalGroups).map(|group| group.id.clone());
         let wanted: Vec<Id> = plain.collect();
         let mut tally = PerGroup::of(ListKind::Members, GROUPS, wanted.clone()).without_total();
         let mut members = BTreeMap::new();
         self.members_of(wanted, &mut members, &mut tally).await;
         let requests = self.desk.client.requests() - before;
-        Found { members, plain: tally, requests, active, is_older: false, inactive: Vec::new() }
+        NestedReading { members, plain: tally, requests, active, is_older: false, inactive: Vec::new() }
     }
 
     /// Reads these groups' users.
     async fn members_of(&self, wanted: Vec<Id>, found: &mut BTreeMap<Id, Vec<Listed>>, tally: &mut PerGroup) {
         let mut answers = stream::iter(wanted)
             .map(|id| async move {
-                let rows = self.array::<UserId>(&self.members_path(&id), &mut Effort::default()).await;
+                let rows = self.array::<UserId>(&self.members_path(&id), &mut ReadingCost::default()).await;
                 (id, rows)
             })
             .buffer_unordered(self.desk.walk.concurrency);
@@ -324,7 +343,7 @@ impl PasswordSafe {
     }
 
     /// Holds groups whose members could not be read against the list that was read after them.
-    async fn settle(&self, found: &mut Found, after: &Lists) {
+    async fn settle(&self, found: &mut NestedReading, after: &RereadLists) {
         if let Some((group, why)) = evidence::cut_short(&found.members, after.users.len()) {
             found.plain.doubt(&group, why);
         }
@@ -354,7 +373,7 @@ impl PasswordSafe {
     /// by id are inactive, and the list lacks nobody.
     async fn strangers(
         &self,
-        found: &mut Found,
+        found: &mut NestedReading,
         synchronised: &Synchronised,
         users: &[Listed],
     ) -> (Vec<Listed>, u64, usize) {
@@ -385,19 +404,25 @@ fn rows_of<K: IdKey>(answer: Records<K>, path: &str) -> Result<Vec<Listed>, Wire
         return Ok(rows);
     }
     // The rows exist, but a list that holds one twice proves nothing: one more row without an id says so.
-    rows.push(Listed::of(Record::default(), "", false));
+    rows.push(Listed::of(JsonRecord::default(), "", false));
     Ok(rows)
 }
 
 /// The second reading broke off: what the first gave is kept, and not proven.
-fn once(lists: Lists, found: Found, (users, groups): (Effort, Effort), passes: u64, error: &WireError) -> Reading {
+fn once(
+    lists: RereadLists,
+    found: NestedReading,
+    (users, groups): (ReadingCost, ReadingCost),
+    passes: u64,
+    error: &WireError,
+) -> RepeatedReading {
     let why = format!("it was read only once: {}", in_words(ListKind::Users, error));
     let coverage = (Coverage::Drifted { why: why.clone() }, Coverage::Drifted { why });
-    Reading { lists, found, users, groups, passes, coverage }
+    RepeatedReading { lists, found, users, groups, passes, coverage }
 }
 
 /// Says how states were found that the records do not report.
-fn warn_of_states(harvest: &mut Harvest, users: &[Listed], active: Option<&BTreeSet<Id>>, inactive: &[Listed]) {
+fn warn_of_states(harvest: &mut SourceReading, users: &[Listed], active: Option<&BTreeSet<Id>>, inactive: &[Listed]) {
     let Some(active) = active else { return };
     let changes_nothing = users.iter().all(|row| active.contains(&row.id));
     harvest.hides_inactive = changes_nothing;
@@ -421,15 +446,15 @@ fn ids(rows: &[Listed]) -> BTreeSet<&Id> {
 }
 
 impl Source for PasswordSafe {
-    fn harvest(&self) -> Harvesting<'_> {
+    fn harvest(&self) -> ReadingFuture<'_> {
         Box::pin(self.read())
     }
 
-    fn probe(&self) -> Probing<'_> {
+    fn probe(&self) -> ProbeFuture<'_> {
         Box::pin(self.look())
     }
 
-    fn leave(&self) -> Leaving<'_> {
+    fn leave(&self) -> SignOutFuture<'_> {
         Box::pin(self.desk.client.leave())
     }
 }

@@ -5,10 +5,10 @@
 
 use super::ProbedList;
 use super::decode::Id;
-use super::lists::{identified, in_words, is_absence, is_hopeless, total_of, without_id};
+use super::client::{identified, in_words, is_absence, is_hopeless, total_of, without_id};
 use super::named::Named;
 use crate::model::{Coverage, ListKind, ListReport};
-use crate::wire::page::{End, Row, Walked};
+use crate::wire::page::{End, ListRow, WalkResult};
 use crate::wire::{WireError, WireErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +67,7 @@ impl PerGroup {
     }
 
     /// Takes one object's list; returns its rows.
-    pub(super) fn take<R: Row>(&mut self, id: &Id, walked: Walked<R, WireError>) -> Vec<R> {
+    pub(super) fn take<R: ListRow>(&mut self, id: &Id, walked: WalkResult<R, WireError>) -> Vec<R> {
         let (rows, others) = identified(walked.rows);
         let expected = total_of(walked.expected, rows.len() as u64 + others);
         self.expected = self.expected.zip(expected).map(|(sum, more)| sum.saturating_add(more));

@@ -5,12 +5,12 @@
 mod shapes;
 
 use super::decode::{Decoding, Id, One, PlainId};
-use super::lists::{Desk, in_words, is_absence, is_hopeless, pages, probed, probed_rows, repeats, report};
-use super::{Harvesting, Probe, Probing, Source, SourceKind, SourceSettings};
+use super::client::{SourceClient, in_words, is_absence, is_hopeless, pages, probed, probed_rows, repeats, report};
+use super::{Probe, ProbeFuture, ReadingFuture, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
-use crate::model::{Coverage, Group, Harvest, ListKind, ListReport, User};
-use crate::wire::page::{End, Page, Row, Window, walk};
-use crate::wire::{Body, Plan, WireError, WireErrorKind};
+use crate::model::{Coverage, Group, ListKind, ListReport, SourceReading, User};
+use crate::wire::page::{End, ListRow, Page, Window, walk};
+use crate::wire::{Body, RequestPlan, WireError, WireErrorKind};
 use futures_util::stream::{self, StreamExt};
 use shapes::{GroupsPage, ListedGroup, ListedUser, UsersPage};
 use std::collections::{BTreeSet, HashSet};
@@ -26,16 +26,16 @@ const MAX_FAILED_DETAILS: usize = 20;
 
 /// Reads one appliance.
 pub struct RestV3 {
-    desk: Desk,
+    desk: SourceClient,
 }
 
 impl RestV3 {
     /// Makes the connector. Errors: the client could not be set up.
     pub fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
-        Desk::new(settings, observer, MAX_PASSES).map(|desk| Self { desk })
+        SourceClient::new(settings, observer, MAX_PASSES).map(|desk| Self { desk })
     }
 
-    async fn read(&self) -> Harvest {
+    async fn read(&self) -> SourceReading {
         let decoding = Decoding::default();
         let mut lists = Vec::new();
         let (listed, users_report) = self.users(&decoding).await;
@@ -57,13 +57,13 @@ impl RestV3 {
             }
             groups
         };
-        let mut harvest = Harvest {
+        let mut harvest = SourceReading {
             users,
             groups,
             lists,
             clock_skew_seconds: self.desk.client.clock_skew_seconds(),
             tls_certificate_sha256: self.desk.client.tls_certificate_sha256(),
-            ..Harvest::of(self.desk.identity.clone())
+            ..SourceReading::of(self.desk.identity.clone())
         };
         decoding.finish(&mut harvest, self.desk.client.replaced_characters());
         harvest
@@ -72,7 +72,7 @@ impl RestV3 {
     /// One page of each list, and what a run would cost by what they show.
     async fn look(&self) -> Probe {
         let decoding = Decoding::default();
-        let (mut plan, mut counted) = (Plan::default(), true);
+        let (mut plan, mut counted) = (RequestPlan::default(), true);
         plan.add("a token", 1);
         let users = self.desk.client.get::<UsersPage>(&self.query(USERS)).await;
         let users = users.map(|page| (page.total, shapes::users(page.rows, &decoding)));
@@ -119,7 +119,7 @@ impl RestV3 {
             let page: UsersPage = self.page(USERS, window).await?;
             Ok::<_, WireError>(Page { total: page.total, rows: shapes::users(page.rows, decoding) })
         };
-        let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Users, &p)).await;
+        let walked = walk(self.desk.walk, fetch, |p| self.desk.notify(ListKind::Users, &p)).await;
         let hint = other_kinds(walked.end.as_ref().err());
         let (rows, report) = report(ListKind::Users, self.query(USERS), self.desk.client.requests() - before, walked);
         (rows, with_hint(report, hint))
@@ -131,7 +131,7 @@ impl RestV3 {
             let page: GroupsPage = self.page(GROUPS, window).await?;
             Ok::<_, WireError>(Page { total: page.total, rows: shapes::groups(page.rows, decoding) })
         };
-        let walked = walk(self.desk.walk, fetch, |p| self.desk.tell(ListKind::Groups, &p)).await;
+        let walked = walk(self.desk.walk, fetch, |p| self.desk.notify(ListKind::Groups, &p)).await;
         let hint = other_kinds(walked.end.as_ref().err());
         let (rows, report): (Vec<ListedGroup>, _) =
             report(ListKind::Groups, self.query(GROUPS), self.desk.client.requests() - before, walked);
@@ -260,11 +260,11 @@ impl RestV3 {
 }
 
 impl Source for RestV3 {
-    fn harvest(&self) -> Harvesting<'_> {
+    fn harvest(&self) -> ReadingFuture<'_> {
         Box::pin(self.read())
     }
 
-    fn probe(&self) -> Probing<'_> {
+    fn probe(&self) -> ProbeFuture<'_> {
         Box::pin(self.look())
     }
 }

@@ -7,14 +7,14 @@ mod records;
 mod reference;
 mod shapes;
 
-use super::decode::{Decoding, Envelope, IdKey, ListShape, Listed, Record, get, tell_apart};
-use super::lists::{Desk, MOST_STRANGERS, empty_report, pages, probed_rows, repeats, report, settle_strangers};
-use super::named::{Behind, Named, Place};
-use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceSettings};
+use super::decode::{Decoding, Envelope, IdKey, JsonRecord, ListShape, Listed, get, tell_apart};
+use super::client::{MOST_STRANGERS, SourceClient, empty_report, pages, probed_rows, repeats, report, settle_strangers};
+use super::named::{Named, NextPage, PagePosition};
+use super::{Probe, ProbeFuture, ProbedList, ReadingFuture, Source, SourceSettings};
 use crate::event::Observer;
-use crate::model::{Coverage, Harvest, ListKind, ListReport, Pattern};
+use crate::model::{Coverage, ListKind, ListReport, Pattern, SourceReading};
 use crate::wire::page::{Page, WalkSettings, Window, walk};
-use crate::wire::{Plan, WireError, WireErrorKind};
+use crate::wire::{RequestPlan, WireError, WireErrorKind};
 use chrono::Utc;
 use serde_json::Value;
 use std::cell::Cell;
@@ -44,7 +44,7 @@ impl IdKey for ScimId {
 
 /// Reads one service provider.
 pub(super) struct Scim {
-    desk: Desk,
+    desk: SourceClient,
     base: String,
     last_login_path: Option<String>,
     privileged_groups: Vec<Pattern>,
@@ -55,7 +55,7 @@ pub(super) struct Scim {
 
 /// What the provider says of itself (RFC 7643 §5).
 #[derive(Clone, Copy, Default)]
-struct Provider {
+struct ScimProvider {
     /// The most rows of one answer.
     most: Option<u64>,
     sorts: bool,
@@ -66,7 +66,7 @@ impl Scim {
     pub(super) fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
         let mut settings = settings.clone();
         settings.client.accept = MEDIA_TYPE;
-        let desk = Desk::new(&settings, observer, MAX_PASSES)?;
+        let desk = SourceClient::new(&settings, observer, MAX_PASSES)?;
         Ok(Self {
             desk,
             base: settings.base_path.clone(),
@@ -77,15 +77,15 @@ impl Scim {
         })
     }
 
-    async fn read(&self) -> Harvest {
+    async fn read(&self) -> SourceReading {
         let (decoding, began) = (Decoding::default(), Utc::now());
-        let mut harvest = Harvest::of(self.desk.identity.clone());
+        let mut harvest = SourceReading::of(self.desk.identity.clone());
         let provider = match self.provider().await {
             Ok(provider) => provider,
             Err(error) => {
                 // What it would have said can be seen from the answers as well.
                 harvest.warnings.push(format!("its ServiceProviderConfig could not be read: {error}"));
-                Provider::default()
+                ScimProvider::default()
             }
         };
         self.sorts.set(provider.sorts);
@@ -95,7 +95,7 @@ impl Scim {
         harvest.lists.push(report);
         // Without users the groups say nothing; a source that is down is not asked again.
         let mut groups = Vec::new();
-        let mut members = records::Members::default();
+        let mut members = records::GroupMembers::default();
         if !failed {
             groups = self.groups(&users, page_size, &mut harvest).await;
             members = self.confirm_members(&mut groups, page_size).await;
@@ -116,7 +116,7 @@ impl Scim {
     }
 
     /// Reads the list of groups. A provider without one, whose users report no groups either, does not offer it.
-    async fn groups(&self, users: &[Listed], page_size: u64, harvest: &mut Harvest) -> Vec<Listed> {
+    async fn groups(&self, users: &[Listed], page_size: u64, harvest: &mut SourceReading) -> Vec<Listed> {
         let before = self.desk.client.requests();
         let first = Window { offset: 0, limit: page_size };
         let look = self.page(&self.path("Groups", first)).await;
@@ -137,20 +137,20 @@ impl Scim {
     }
 
     /// Reads what the provider says of itself (RFC 7643 §5).
-    async fn provider(&self) -> Result<Provider, WireError> {
+    async fn provider(&self) -> Result<ScimProvider, WireError> {
         let path = format!("{}/ServiceProviderConfig", self.base);
-        let config = self.desk.client.get::<Record>(&path).await?;
+        let config = self.desk.client.get::<JsonRecord>(&path).await?;
         let part = |key: &str, name: &str| config.get_caseless(key).and_then(|value| get(value, name)).cloned();
         let number = |value: Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
         let sorts = part("sort", "supported").is_some_and(|flag| flag == Value::Bool(true) || flag == "true");
-        Ok(Provider { most: part("filter", "maxResults").and_then(number).filter(|most| *most > 0), sorts })
+        Ok(ScimProvider { most: part("filter", "maxResults").and_then(number).filter(|most| *most > 0), sorts })
     }
 
     async fn list(&self, kind: ListKind, resource: &str, page_size: u64) -> (Vec<Listed>, ListReport) {
         let before = self.desk.client.requests();
         let settings = WalkSettings { page_size, ..self.desk.walk };
         let fetch = |window: Window| self.window(resource, window, page_size);
-        let walked = walk(settings, fetch, |p| self.desk.tell(kind, &p)).await;
+        let walked = walk(settings, fetch, |p| self.desk.notify(kind, &p)).await;
         let query = self.path(resource, Window { offset: 0, limit: page_size });
         report(kind, query, self.desk.client.requests() - before, walked)
     }
@@ -188,7 +188,7 @@ impl Scim {
 
     /// Reads the first page of each list and the members of groups, and computes what a run would cost by what they show.
     async fn look(&self) -> Probe {
-        let mut plan = Plan::default();
+        let mut plan = RequestPlan::default();
         plan.add("a token and the provider's own description", 2);
         if let Ok(provider) = self.provider().await {
             self.sorts.set(provider.sorts);
@@ -225,7 +225,7 @@ impl Scim {
         &self,
         users: &[Listed],
         window: Window,
-        plan: &mut Plan,
+        plan: &mut RequestPlan,
         lists: &mut Vec<ProbedList>,
         notes: &mut Vec<String>,
     ) {
@@ -257,7 +257,7 @@ impl Scim {
 
     /// Returns the groups that a check looks at, beginning with the first page of their list.
     async fn named(&self, first: Page<Listed>, limit: u64) -> Named {
-        let next = |place: Place| async move {
+        let next = |place: PagePosition| async move {
             let page = self.window("Groups", Window { offset: place.rows, limit }, limit).await?;
             let behind = behind(&page, place.rows, limit);
             Ok((page.rows, behind))
@@ -268,14 +268,14 @@ impl Scim {
 }
 
 /// Returns what follows a page that begins behind `offset` rows. A full page may be as long as the total, where that is the page's.
-fn behind(page: &Page<Listed>, offset: u64, limit: u64) -> Behind {
+fn behind(page: &Page<Listed>, offset: u64, limit: u64) -> NextPage {
     let rows = page.rows.len() as u64;
     match page.total {
-        _ if rows == 0 => Behind::Nothing,
-        Some(total) if total > offset + rows => Behind::More,
-        _ if rows >= limit => Behind::More,
-        Some(_) => Behind::Nothing,
-        None => Behind::Perhaps,
+        _ if rows == 0 => NextPage::Nothing,
+        Some(total) if total > offset + rows => NextPage::More,
+        _ if rows >= limit => NextPage::More,
+        Some(_) => NextPage::Nothing,
+        None => NextPage::Perhaps,
     }
 }
 
@@ -292,11 +292,11 @@ fn report_groups(users: &[Listed]) -> bool {
 }
 
 impl Source for Scim {
-    fn harvest(&self) -> Harvesting<'_> {
+    fn harvest(&self) -> ReadingFuture<'_> {
         Box::pin(self.read())
     }
 
-    fn probe(&self) -> Probing<'_> {
+    fn probe(&self) -> ProbeFuture<'_> {
         Box::pin(self.look())
     }
 }

@@ -9,17 +9,17 @@ mod below;
 mod shapes;
 
 use super::decode::{Decoding, Listed, One, PlainId, Records};
-use super::lists::{
-    Desk, MOST_STRANGERS, empty_report, failed, in_words, probed_rows, report, settle_strangers, strangers,
+use super::client::{
+    MOST_STRANGERS, SourceClient, empty_report, failed, in_words, probed_rows, report, settle_strangers, strangers,
 };
-use super::{Harvesting, Probe, ProbedList, Probing, Source, SourceKind, SourceSettings};
+use super::{Probe, ProbeFuture, ProbedList, ReadingFuture, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
-use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport};
-use crate::wire::page::numbered::{Numbered, PageAt, Told, walk_numbered};
-use crate::wire::{HeaderMap, Plan, WireError, WireErrorKind};
+use crate::model::{Coverage, Instant, ListKind, ListReport, SourceReading};
+use crate::wire::page::numbered::{Numbered, PageAt, PageMetadata, walk_numbered};
+use crate::wire::{HeaderMap, RequestPlan, WireError, WireErrorKind};
 use below::{Depth, MEMBERS, VENDOR_USERS};
 use chrono::Utc;
-use shapes::Tenant;
+use shapes::SraTenant;
 use std::sync::Arc;
 
 /// Readings of one list before it is said to be not proven; each reads the whole list.
@@ -36,7 +36,7 @@ const LISTS: [(ListKind, &str); 5] = [
 
 /// Reads one appliance.
 pub(super) struct Sra {
-    desk: Desk,
+    desk: SourceClient,
     kind: SourceKind,
     base: String,
     /// Users who may be in a policy by way of a directory are asked for their policies one by one.
@@ -80,14 +80,14 @@ impl Sra {
         let mut settings = settings.clone();
         // "The connection should be closed after each call" (vendor's documentation of its APIs).
         settings.client.close_connections = true;
-        let desk = Desk::new(&settings, observer, MAX_PASSES)?;
+        let desk = SourceClient::new(&settings, observer, MAX_PASSES)?;
         let resolve_directory_users = settings.resolve_directory_users;
         Ok(Self { desk, kind: settings.kind, base: settings.base_path, resolve_directory_users })
     }
 
-    async fn read(&self) -> Harvest {
+    async fn read(&self) -> SourceReading {
         let (decoding, began) = (Decoding::default(), Utc::now());
-        let mut harvest = Harvest::of(self.desk.identity.clone());
+        let mut harvest = SourceReading::of(self.desk.identity.clone());
         let firsts = self.firsts().await;
         if let Err(refusal) = self.desk.client.afford(&plan(&firsts)) {
             // Nothing more is asked: the run could not end.
@@ -96,7 +96,7 @@ impl Sra {
             harvest.lists.push(failed(ListKind::Users, self.query("/user"), requests, &refusal));
             return self.ended(harvest, &decoding);
         }
-        let mut tenant = Tenant::default();
+        let mut tenant = SraTenant::default();
         for first in firsts {
             let kind = first.kind;
             let (rows, report) = self.list(first, &tenant.users).await;
@@ -123,7 +123,7 @@ impl Sra {
         self.ended(harvest, &decoding)
     }
 
-    fn ended(&self, mut harvest: Harvest, decoding: &Decoding) -> Harvest {
+    fn ended(&self, mut harvest: SourceReading, decoding: &Decoding) -> SourceReading {
         harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
         harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
         decoding.finish(&mut harvest, self.desk.client.replaced_characters());
@@ -161,7 +161,7 @@ impl Sra {
         };
         let before = self.desk.client.requests();
         let fetch = |at: PageAt| self.page(path, at);
-        let walked = walk_numbered(self.desk.walk, Some(page), fetch, |p| self.desk.tell(kind, &p)).await;
+        let walked = walk_numbered(self.desk.walk, Some(page), fetch, |p| self.desk.notify(kind, &p)).await;
         report(kind, query, requests + self.desk.client.requests() - before, walked)
     }
 
@@ -187,7 +187,7 @@ impl Sra {
     }
 
     /// The policy that everybody has who signs in by a provider: told by each provider's own record only.
-    async fn default_policies(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+    async fn default_policies(&self, tenant: &mut SraTenant, harvest: &mut SourceReading) {
         let (mut unread, mut first) = (0_u64, None);
         for id in tenant.provider_ids() {
             let path = format!("{}/security-provider/{}", self.base, id.in_path());
@@ -217,7 +217,7 @@ impl Sra {
     }
 
     /// The members of every group policy.
-    async fn members(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+    async fn members(&self, tenant: &mut SraTenant, harvest: &mut SourceReading) {
         let ids = tenant.policies.iter().map(|policy| policy.id.clone());
         let (rows, tally, requests) = self.per_group(MEMBERS, ids, Depth::Whole).await;
         tenant.policies.retain(|policy| !tally.removed().contains(&policy.id));
@@ -229,7 +229,7 @@ impl Sra {
     }
 
     /// The people of every vendor, where the product has vendors.
-    async fn vendor_users(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+    async fn vendor_users(&self, tenant: &mut SraTenant, harvest: &mut SourceReading) {
         if !harvest.coverage(ListKind::Vendors).is_complete() && tenant.vendors.is_empty() {
             return;
         }
@@ -242,7 +242,7 @@ impl Sra {
     }
 
     /// Users whom a policy names and the list does not: they may have come after it was read, or the list lacks them.
-    async fn latecomers(&self, tenant: &mut Tenant, harvest: &mut Harvest, began: Instant) {
+    async fn latecomers(&self, tenant: &mut SraTenant, harvest: &mut SourceReading, began: Instant) {
         let missing = strangers(tenant.members.iter().map(|(_, rows)| rows), &tenant.users, shapes::user_of);
         let path = format!("{}/user", self.base);
         let (found, unknown) = self.desk.strangers::<PlainId>(&path, &missing, MOST_STRANGERS).await;
@@ -267,7 +267,7 @@ impl Sra {
         if beyond.is_none() {
             self.look_below(&firsts, &mut lists).await;
         }
-        let mut plan = Plan::default();
+        let mut plan = RequestPlan::default();
         plan.add("a token", 1);
         plan.add("first pages", firsts.len() as u64);
         let read = firsts.iter().all(|first| first.page.is_ok() || optional(&first));
@@ -281,8 +281,8 @@ impl Sra {
 }
 
 /// What is still to be asked: the rest of every list, and at least one page of members for every group.
-fn plan(firsts: &[First]) -> Plan {
-    let mut plan = Plan::default();
+fn plan(firsts: &[First]) -> RequestPlan {
+    let mut plan = RequestPlan::default();
     for first in firsts {
         plan.add(first.kind.as_str(), first.rest());
         match first.kind {
@@ -297,7 +297,7 @@ fn plan(firsts: &[First]) -> Plan {
 }
 
 /// The vendor's headers `X-BT-Pagination-*`, and `Link` (RFC 8288).
-fn told(headers: &HeaderMap) -> Told {
+fn told(headers: &HeaderMap) -> PageMetadata {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
     let links: Vec<&str> = headers.get_all("link").iter().filter_map(|link| link.to_str().ok()).collect();
     // RFC 8288 §3.3: `rel` holds one relation or several with spaces between. Commas stand between links; one within an address
@@ -312,7 +312,7 @@ fn told(headers: &HeaderMap) -> Told {
     let has = |wanted: &[&str]| relations.iter().any(|rel| wanted.contains(&rel.as_str()));
     // Links of a proxy (a style sheet, say) tell nothing of pages.
     let pages = has(&["first", "prev", "previous", "next", "last"]);
-    Told {
+    PageMetadata {
         total: number("x-bt-pagination-total"),
         last: number("x-bt-pagination-last-page"),
         current: number("x-bt-pagination-current-page"),
@@ -322,11 +322,11 @@ fn told(headers: &HeaderMap) -> Told {
 }
 
 impl Source for Sra {
-    fn harvest(&self) -> Harvesting<'_> {
+    fn harvest(&self) -> ReadingFuture<'_> {
         Box::pin(self.read())
     }
 
-    fn probe(&self) -> Probing<'_> {
+    fn probe(&self) -> ProbeFuture<'_> {
         Box::pin(self.look())
     }
 }
@@ -348,11 +348,12 @@ mod tests {
             ("X-BT-Pagination-Total", "201"),
             ("Link", "<https://x/user?current_page=1>; rel=\"first\", <https://x/user?current_page=3>; rel=\"next\""),
         ]);
-        let expected = Told { total: Some(201), last: Some(3), current: Some(2), size: Some(100), next: Some(true) };
+        let expected =
+            PageMetadata { total: Some(201), last: Some(3), current: Some(2), size: Some(100), next: Some(true) };
         assert_eq!(told(&all), expected);
         assert_eq!(told(&headers(&[("Link", "<https://x>; rel=last")])).next, Some(false));
         assert_eq!(told(&headers(&[("Link", "<https://x>; rel=\"next last\"")])).next, Some(true));
         assert_eq!(told(&headers(&[("Link", "</app.css>; rel=preload; as=style")])).next, None, "a proxy's");
-        assert_eq!(told(&headers(&[])), Told::default());
+        assert_eq!(told(&headers(&[])), PageMetadata::default());
     }
 }

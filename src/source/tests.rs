@@ -1,10 +1,10 @@
 //! Whole harvests against small servers that lie, stumble or stop, on loopback.
 
 use super::*;
-use crate::event::Nobody;
+use crate::event::NoObserver;
 use crate::model::{Coverage, SourceName};
+use crate::wire::{Credentials, TokenAuth};
 use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
-use crate::wire::{Account, TokenAuth};
 use secrecy::SecretString;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
@@ -19,7 +19,7 @@ fn settings(url: &str, kind: SourceKind, id: &str, secret: &str) -> SourceSettin
     } else {
         "/oauth2/token".to_owned()
     };
-    let account = Account::Oauth {
+    let account = Credentials::Oauth {
         token_path,
         client_id: id.to_owned(),
         client_secret: SecretString::from(secret.to_owned()),
@@ -34,8 +34,8 @@ fn settings(url: &str, kind: SourceKind, id: &str, secret: &str) -> SourceSettin
         SourceIdentity { name, kind: kind.as_str().to_owned(), url: url.to_owned(), client_id: id.to_owned() };
     SourceSettings { page_size: 20, base_path, ..SourceSettings::new(identity, kind, client) }
 }
-fn harvest(settings: &SourceSettings) -> Harvest {
-    let nobody: Arc<dyn Observer> = Arc::new(Nobody);
+fn harvest(settings: &SourceSettings) -> SourceReading {
+    let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
     let source = build(settings, nobody).unwrap();
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let harvest = source.harvest().await;
@@ -112,7 +112,7 @@ fn groups_that_are_forbidden_leave_memberships_unknown() {
         let harvest = harvest(&settings(sandbox.url(), kind, sandbox.client_id(), sandbox.client_secret()));
         let people = harvest.users.iter().filter(|u| u.kind == crate::model::UserKind::Person);
         let known = people.filter(|u| u.groups_known).count();
-        let roll = crate::model::Roll::join(
+        let roll = crate::model::SourceInventory::join(
             harvest,
             &crate::model::Classes {
                 privileged_groups: vec![crate::model::Pattern::parse("Admins").unwrap()],

@@ -9,14 +9,14 @@ use std::cmp::Ordering;
 
 /// The two runs that a change lies between, and its source.
 #[derive(Clone, Copy)]
-pub(super) struct Between<'a> {
+pub(super) struct ChangeInterval<'a> {
     pub(super) source: &'a SourceName,
     pub(super) before: &'a str,
     pub(super) now: &'a str,
 }
 
 /// What a change is about, before it has its identity.
-pub(super) struct Event {
+pub(super) struct ChangeDraft {
     kind: ChangeKind,
     subject: Subject,
     field: Option<&'static str>,
@@ -25,7 +25,7 @@ pub(super) struct Event {
     group: Option<ChangedGroup>,
 }
 
-impl Event {
+impl ChangeDraft {
     fn of(kind: ChangeKind, subject: Subject) -> Self {
         Self { kind, subject, field: None, before: None, after: None, group: None }
     }
@@ -93,7 +93,7 @@ impl Event {
         }
     }
 
-    pub(super) fn change(self, between: Between<'_>) -> Change {
+    pub(super) fn change(self, between: ChangeInterval<'_>) -> Change {
         Change {
             source: between.source.clone(),
             event_id: identity(&self, between),
@@ -109,7 +109,7 @@ impl Event {
 }
 
 /// Names are no part of it: they are for people. What is not there is another thing than what is empty.
-fn identity(event: &Event, between: Between<'_>) -> Fingerprint {
+fn identity(event: &ChangeDraft, between: ChangeInterval<'_>) -> Fingerprint {
     let text = |value: Option<&str>| value.map_or_else(String::new, |value| format!("={value}"));
     Fingerprint::of(&[
         "c1",

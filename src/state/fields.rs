@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// A field that is emitted when it changes.
-struct Field {
+struct ComparedField {
     /// Its column.
     name: &'static str,
     /// As text; `None` where the source does not report it.
@@ -21,26 +21,26 @@ struct Field {
 
 /// In the order of their names.
 #[rustfmt::skip]
-const FIELDS: [Field; 10] = [
-    Field { name: "account_type",  is_state: true,  text: |user| user.account_type.as_deref().map(str::to_owned),
+const FIELDS: [ComparedField; 10] = [
+    ComparedField { name: "account_type",  is_state: true,  text: |user| user.account_type.as_deref().map(str::to_owned),
             copy: |from, to| { to.account_type.clone_from(&from.account_type); to.inferred = from.inferred; } },
-    Field { name: "display_name",  is_state: false, text: |user| user.display_name.as_deref().map(str::to_owned),
+    ComparedField { name: "display_name",  is_state: false, text: |user| user.display_name.as_deref().map(str::to_owned),
             copy: |from, to| to.display_name.clone_from(&from.display_name) },
-    Field { name: "email_address", is_state: false, text: |user| user.email_address.as_deref().map(str::to_owned),
+    ComparedField { name: "email_address", is_state: false, text: |user| user.email_address.as_deref().map(str::to_owned),
             copy: |from, to| to.email_address.clone_from(&from.email_address) },
-    Field { name: "enabled",       is_state: true,  text: |user| user.enabled.map(|flag| flag.to_string()),
+    ComparedField { name: "enabled",       is_state: true,  text: |user| user.enabled.map(|flag| flag.to_string()),
             copy: |from, to| to.enabled = from.enabled },
-    Field { name: "expires_at",    is_state: false, text: |user| user.expires_at.at().map(instant_text),
+    ComparedField { name: "expires_at",    is_state: false, text: |user| user.expires_at.at().map(instant_text),
             copy: |from, to| to.expires_at.clone_from(&from.expires_at) },
-    Field { name: "is_admin",      is_state: true,  text: |user| user.is_admin.map(|flag| flag.to_string()),
+    ComparedField { name: "is_admin",      is_state: true,  text: |user| user.is_admin.map(|flag| flag.to_string()),
             copy: |from, to| to.is_admin = from.is_admin },
-    Field { name: "kind",          is_state: false, text: |user| Some(user.kind.as_str().to_owned()),
+    ComparedField { name: "kind",          is_state: false, text: |user| Some(user.kind.as_str().to_owned()),
             copy: |from, to| to.kind = from.kind },
-    Field { name: "mfa",           is_state: true,  text: |user| user.mfa.map(|flag| flag.to_string()),
+    ComparedField { name: "mfa",           is_state: true,  text: |user| user.mfa.map(|flag| flag.to_string()),
             copy: |from, to| to.mfa = from.mfa },
-    Field { name: "public_key",    is_state: false, text: |user| user.public_key.as_deref().map(key_print),
+    ComparedField { name: "public_key",    is_state: false, text: |user| user.public_key.as_deref().map(key_print),
             copy: |from, to| to.public_key.clone_from(&from.public_key) },
-    Field { name: "username",      is_state: false, text: |user| user.username.as_deref().map(str::to_owned),
+    ComparedField { name: "username",      is_state: false, text: |user| user.username.as_deref().map(str::to_owned),
             copy: |from, to| to.username.clone_from(&from.username) },
 ];
 
@@ -64,7 +64,7 @@ pub(super) struct Difference {
 }
 
 /// Two readings of one account, compared.
-pub(super) struct Compared {
+pub(super) struct FieldComparison {
     /// What changed.
     pub(super) changed: Vec<Difference>,
     carried: u32,
@@ -79,7 +79,7 @@ pub(super) struct Trust {
     pub(super) now: bool,
 }
 
-impl Compared {
+impl FieldComparison {
     /// Compares. A value that was not read is unknown: nothing became of it.
     pub(super) fn of(before: &User, after: &User, trust: Trust) -> Self {
         let reads_all = trust.now && !after.has_odd_values;
@@ -122,7 +122,7 @@ impl Carried {
 
     /// Gives the account what it is classed by.
     pub(super) fn put_classes_on(&self, user: &mut User) {
-        let is_class = |at: usize, field: &Field| self.fields & (1 << at) != 0 && CLASSES.contains(&field.name);
+        let is_class = |at: usize, field: &ComparedField| self.fields & (1 << at) != 0 && CLASSES.contains(&field.name);
         for (_, field) in FIELDS.iter().enumerate().filter(|(at, field)| is_class(*at, field)) {
             (field.copy)(&self.before, user);
         }

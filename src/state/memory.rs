@@ -1,20 +1,20 @@
 //! States in memory, for tests: the rows of a settled state are fed as those of a snapshot are.
 
-use super::{Advance, Advanced, Before, KnownMembership};
-use crate::model::{Inventory, Membership, OutsideMember, Roll, User};
+use super::{Advance, KnownMembership, PreviousState, UnsettledState};
+use crate::model::{Inventory, Membership, OutsideMember, SourceInventory, User};
 
 /// A settled state and the run that left it.
 #[derive(Clone, Debug)]
-pub(crate) struct Kept {
-    pub(crate) before: Before,
+pub(crate) struct SettledRun {
+    pub(crate) before: PreviousState,
     pub(crate) state: Inventory,
 }
 
-impl Kept {
+impl SettledRun {
     /// Of a state as it stands after this run.
     pub(crate) fn of(state: Inventory, run_id: &str, as_of: crate::model::Instant) -> Self {
         let sources = state.rolls.iter().map(|roll| (roll.harvest.source.clone(), roll.known.clone())).collect();
-        Self { before: Before { run_id: run_id.to_owned(), as_of, sources }, state }
+        Self { before: PreviousState { run_id: run_id.to_owned(), as_of, sources }, state }
     }
 
     /// Of a first reading.
@@ -25,15 +25,15 @@ impl Kept {
     }
 
     /// Taken on by a reading; not settled.
-    pub(crate) fn read(&self, reading: Inventory, run_id: &str, at: crate::model::Instant) -> Advanced {
+    pub(crate) fn read(&self, reading: Inventory, run_id: &str, at: crate::model::Instant) -> UnsettledState {
         let mut advance = Advance::by_reading(reading, run_id, at, Some(&self.before));
         self.feed(&mut advance);
         advance.finish()
     }
 
     /// Compared with a later state.
-    pub(crate) fn compare(&self, later: &Self) -> Advanced {
-        let Before { run_id, as_of, .. } = &later.before;
+    pub(crate) fn compare(&self, later: &Self) -> UnsettledState {
+        let PreviousState { run_id, as_of, .. } = &later.before;
         let mut advance = Advance::to_state(later.state.clone(), run_id, *as_of, &self.before);
         self.feed(&mut advance);
         advance.finish()
@@ -55,7 +55,7 @@ impl Kept {
     }
 }
 
-fn known(roll: &Roll, membership: &Membership) -> KnownMembership {
+fn known(roll: &SourceInventory, membership: &Membership) -> KnownMembership {
     let member = match (roll.beyond(membership), roll.member(membership)) {
         (Some(beyond), _) => beyond.clone(),
         (None, Some(user)) => OutsideMember::Missing(user.id.clone()),

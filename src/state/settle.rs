@@ -1,12 +1,14 @@
 //! The state after a run: what was read, and what is kept beside it.
 
-use super::source::{Beside, Since, Source};
-use super::{KnownMembership, Left};
-use crate::model::{Change, GroupId, Inventory, Outside, OutsideMember, Roll, Seen, SourceName, User, UserId};
+use super::source::{Since, SourceState, UnreadRows};
+use super::{DroppedRows, KnownMembership};
+use crate::model::{
+    Change, GroupId, Inventory, Outside, OutsideMember, SeenInterval, SourceInventory, SourceName, User, UserId,
+};
 use std::collections::BTreeMap;
 
 /// A state that a reading has taken on. Rules look at the reading; then it is settled.
-pub struct Advanced {
+pub struct UnsettledState {
     /// What was read, with the marks of its rows, and what is known of each source.
     pub inventory: Inventory,
     /// What changed, in the order in which a run emits it: by kind, then source, then id.
@@ -16,19 +18,19 @@ pub struct Advanced {
     /// What is known of each source since the run before; one entry a roll.
     pub since: Vec<Since>,
     /// Sources whose rows are in the state no longer, without a removal.
-    pub left: BTreeMap<SourceName, Left>,
-    beside: Vec<Beside>,
+    pub left: BTreeMap<SourceName, DroppedRows>,
+    beside: Vec<UnreadRows>,
 }
 
-impl Advanced {
+impl UnsettledState {
     pub(super) fn of(
-        sources: Vec<Source>,
+        sources: Vec<SourceState>,
         changes: Vec<Change>,
         base_run: Option<String>,
-        left: BTreeMap<SourceName, Left>,
+        left: BTreeMap<SourceName, DroppedRows>,
     ) -> Self {
         let (mut rolls, mut since, mut beside) = (Vec::new(), Vec::new(), Vec::new());
-        for Source { mut roll, beside: mut of_source, .. } in sources {
+        for SourceState { mut roll, beside: mut of_source, .. } in sources {
             put_classes_on(&mut roll, &of_source);
             rolls.push(roll);
             since.push(std::mem::take(&mut of_source.since));
@@ -46,7 +48,7 @@ impl Advanced {
 }
 
 /// Rules class accounts and groups by what is known of them: an administrator whose flag or name was not read is one all the same.
-fn put_classes_on(roll: &mut Roll, beside: &Beside) {
+fn put_classes_on(roll: &mut SourceInventory, beside: &UnreadRows) {
     for (at, carried) in &beside.values {
         carried.put_classes_on(&mut roll.harvest.users[*at as usize]);
     }
@@ -58,15 +60,15 @@ fn put_classes_on(roll: &mut Roll, beside: &Beside) {
     }
 }
 
-fn settle(mut roll: Roll, beside: Beside) -> Roll {
-    let Beside { users, groups, memberships, values, .. } = beside;
+fn settle(mut roll: SourceInventory, beside: UnreadRows) -> SourceInventory {
+    let UnreadRows { users, groups, memberships, values, .. } = beside;
     for (at, carried) in values {
         carried.put_on(&mut roll.harvest.users[at as usize]);
     }
     if users.is_empty() && groups.is_empty() && memberships.is_empty() {
         return roll;
     }
-    let read: Vec<Option<Seen>> = roll.memberships.iter().map(|membership| membership.seen).collect();
+    let read: Vec<Option<SeenInterval>> = roll.memberships.iter().map(|membership| membership.seen).collect();
     let mut users = users;
     // A group names an account that the list of users left out: kept, the account is listed again.
     roll.harvest.outside.retain(|outside| {
@@ -108,9 +110,9 @@ fn join(id: &UserId, group: &GroupId, read: &mut [User], kept: &mut [User]) -> b
 }
 
 /// Gives memberships their marks: both sides are sorted as the whole is, and none is on both.
-fn mark(mut roll: Roll, read: Vec<Option<Seen>>, kept: &[KnownMembership]) -> Roll {
+fn mark(mut roll: SourceInventory, read: Vec<Option<SeenInterval>>, kept: &[KnownMembership]) -> SourceInventory {
     let (mut read, mut kept) = (read.into_iter(), kept.iter().peekable());
-    let marks: Vec<Option<Seen>> = roll
+    let marks: Vec<Option<SeenInterval>> = roll
         .memberships
         .iter()
         .map(|membership| {

@@ -4,26 +4,26 @@ mod groups;
 mod memberships;
 mod users;
 
-use super::event::{Between, Event};
+use super::event::{ChangeDraft, ChangeInterval};
 use super::fields::{Carried, Trust};
-use super::{Against, KnownMembership, Now, Of};
+use super::{Against, KnownMembership, RunInstant, SourceUpdate};
 use crate::model::{
-    Change, ChangedGroup, Coverage, Evidence, Group, GroupId, Instant, Known, LastLogin, ListKind, Roll, Seen,
-    SourceStatus, User, UserId, list_of_group, lists_of_user,
+    Change, ChangedGroup, Coverage, Evidence, Group, GroupId, Instant, KnownSource, LastLogin, ListKind, SeenInterval,
+    SourceInventory, SourceStatus, User, UserId, list_of_group, lists_of_user,
 };
 use ahash::{AHashMap, AHashSet};
 use std::collections::BTreeMap;
 
 /// One source on its way.
-pub(super) struct Source {
-    pub(super) roll: Roll,
+pub(super) struct SourceState {
+    pub(super) roll: SourceInventory,
     /// What was known of it before; `None`: it begins here.
-    before: Option<Known>,
+    before: Option<KnownSource>,
     /// How far the absence of a field's value can be relied on.
     trust: Trust,
     /// How much of each side has been walked.
-    walked: Walked,
-    pub(super) beside: Beside,
+    walked: ReadRows,
+    pub(super) beside: UnreadRows,
     /// Names of known users and groups that were not read.
     absent_users: AHashMap<UserId, Option<Box<str>>>,
     absent_groups: AHashMap<GroupId, ChangedGroup>,
@@ -44,7 +44,7 @@ pub(super) struct Source {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Walked {
+struct ReadRows {
     users: usize,
     groups: usize,
     memberships: usize,
@@ -52,7 +52,7 @@ struct Walked {
 
 /// What stands beside a reading: known rows that it does not have, and last known values.
 #[derive(Default)]
-pub(super) struct Beside {
+pub(super) struct UnreadRows {
     pub(super) users: Vec<User>,
     pub(super) groups: Vec<Group>,
     pub(super) memberships: Vec<KnownMembership>,
@@ -74,7 +74,7 @@ pub struct Since {
     /// Logins are no changes: they come every day.
     pub logins: Vec<EarlierLogin>,
     /// Known rows by the list that brings them.
-    pub rows: BTreeMap<ListKind, Rows>,
+    pub rows: BTreeMap<ListKind, KnownRows>,
     /// Lists that were proven complete before.
     pub lists: Vec<ListKind>,
 }
@@ -90,18 +90,18 @@ pub struct EarlierLogin {
 
 /// Known rows of one list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rows {
+pub struct KnownRows {
     /// All.
     pub known: u64,
     /// Those that are proven to be gone.
     pub gone: u64,
 }
 
-impl Source {
-    pub(super) fn new(mut roll: Roll, before: Option<Known>, now: Now<'_>) -> Self {
+impl SourceState {
+    pub(super) fn new(mut roll: SourceInventory, before: Option<KnownSource>, now: RunInstant<'_>) -> Self {
         if now.against == Against::Reading {
             roll.known = before.clone().unwrap_or_default();
-            let seen = Some(Seen::at(now.at));
+            let seen = Some(SeenInterval::at(now.at));
             for user in &mut roll.harvest.users {
                 (user.seen, user.groups_confirmed) = (seen, user.groups_known.then_some(now.at));
             }
@@ -128,16 +128,16 @@ impl Source {
         let users_at = before.as_ref().and_then(|before| before.proven_at(ListKind::Users));
         let read_at = users_at.filter(|at| now.before.is_some_and(|(_, before)| *at < before));
         let proven =
-            |before: &Known| ListKind::ALL.into_iter().filter(|list| before.proven_at(*list).is_some()).collect();
+            |before: &KnownSource| ListKind::ALL.into_iter().filter(|list| before.proven_at(*list).is_some()).collect();
         let lists = before.as_ref().map(proven).unwrap_or_default();
         Self {
             roll,
             before,
             trust,
-            walked: Walked::default(),
-            beside: Beside {
+            walked: ReadRows::default(),
+            beside: UnreadRows {
                 since: Since { is_compared, read_at, has_baseline, lists, ..Since::default() },
-                ..Beside::default()
+                ..UnreadRows::default()
             },
             absent_users: AHashMap::new(),
             absent_groups: AHashMap::new(),
@@ -153,7 +153,8 @@ impl Source {
 
     /// Whether changes of the rows of these lists are emitted: each was proven complete before.
     fn emits(&self, lists: &[ListKind]) -> bool {
-        let of = |before: &Known| lists.iter().chain(&[ListKind::Users]).all(|list| before.proven_at(*list).is_some());
+        let of =
+            |before: &KnownSource| lists.iter().chain(&[ListKind::Users]).all(|list| before.proven_at(*list).is_some());
         self.before.as_ref().is_some_and(of)
     }
 
@@ -179,7 +180,7 @@ impl Source {
         before || *self.roll.harvest.coverage(list) != Coverage::NotOffered
     }
 
-    fn rows(&mut self, list: ListKind) -> &mut Rows {
+    fn rows(&mut self, list: ListKind) -> &mut KnownRows {
         self.beside.since.rows.entry(list).or_default()
     }
 
@@ -206,24 +207,27 @@ impl Source {
 }
 
 /// Whether every field was read before: each list that brings fields was proven complete, where the source has it.
-fn knew_every_field(roll: &Roll, before: &Known) -> bool {
+fn knew_every_field(roll: &SourceInventory, before: &KnownSource) -> bool {
     // Details are asked for only where the list of users leaves something out.
     let is_new = *roll.harvest.coverage(ListKind::SecurityProviders) != Coverage::NotOffered;
     let knew = |list: ListKind, unasked: bool| before.lists.get(&list).map_or(unasked, Option::is_some);
     knew(ListKind::UserDetails, true) && knew(ListKind::SecurityProviders, !is_new)
 }
 
-impl Of<'_, '_> {
-    fn emit(&self, event: Event, changes: &mut Vec<Change>) {
+impl SourceUpdate<'_, '_> {
+    fn emit(&self, event: ChangeDraft, changes: &mut Vec<Change>) {
         let Some((before, _)) = self.now.before else { return };
         let source = &self.source.roll.harvest.source.name;
-        changes.push(event.change(Between { source, before, now: self.now.run_id }));
+        changes.push(event.change(ChangeInterval { source, before, now: self.now.run_id }));
     }
 
     /// The marks of a row that was known and was read.
-    fn again(&self, known: Option<Seen>) -> Seen {
+    fn again(&self, known: Option<SeenInterval>) -> SeenInterval {
         let at = self.now.at;
-        known.map_or(Seen::at(at), |known| Seen { first: known.first, confirmed: known.confirmed.max(at) })
+        known.map_or(SeenInterval::at(at), |known| SeenInterval {
+            first: known.first,
+            confirmed: known.confirmed.max(at),
+        })
     }
 
     /// What is left of the reading is new; then the source is remembered as it stands now.
@@ -238,7 +242,7 @@ impl Of<'_, '_> {
 
     fn remember(&mut self) {
         let at = self.now.at;
-        let Source { roll, beside, .. } = &mut *self.source;
+        let SourceState { roll, beside, .. } = &mut *self.source;
         let known = &mut roll.known;
         let latest = |before: Option<Instant>| before.map_or(at, |before| before.max(at));
         known.first_seen.get_or_insert(at);
@@ -270,7 +274,7 @@ const BRING_MEMBERS: [ListKind; 5] =
     [ListKind::Groups, ListKind::Members, ListKind::SecurityProviders, ListKind::Vendors, ListKind::VendorUsers];
 
 /// Whether a list is read for the first time: the memberships that it shows need not be new.
-fn comes_anew(list: ListKind, roll: &Roll, before: &Known, against: Against) -> bool {
+fn comes_anew(list: ListKind, roll: &SourceInventory, before: &KnownSource, against: Against) -> bool {
     let comes = match against {
         Against::Reading => {
             matches!(roll.harvest.coverage(list), Coverage::Complete { .. } | Coverage::Drifted { .. })

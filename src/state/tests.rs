@@ -5,11 +5,11 @@ mod fleet;
 mod kept;
 mod truth;
 
-use super::memory::Kept;
+use super::memory::SettledRun;
 use super::*;
 use crate::model::{
-    Classes, Coverage, Fingerprint, Harvest, LastLogin, ListKind, ListReport, Outside, Pattern, Roll, Told, UserId,
-    UserKind,
+    Classes, Coverage, Fingerprint, LastLogin, ListKind, ListReport, Outside, Pattern, ReportedDate, SourceInventory,
+    SourceReading, UserId, UserKind,
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -148,8 +148,9 @@ fn users() -> impl Strategy<Value = Vec<User>> {
         (user.enabled, user.is_admin, user.mfa) = (enabled, admin, mfa);
         user.kind = [UserKind::Person, UserKind::Service][usize::from(bits & 1)];
         user.account_type = [None, Some("LDAP".into()), Some("local".into()), None][usize::from(bits % 4)].clone();
-        user.expires_at =
-            [Told::Not, Told::At("2027-01-01T00:00:00Z".parse::<Instant>().unwrap())][usize::from(dated)].clone();
+        user.expires_at = [ReportedDate::Not, ReportedDate::At("2027-01-01T00:00:00Z".parse::<Instant>().unwrap())]
+            [usize::from(dated)]
+        .clone();
         user.group_memberships =
             (0..5).filter(|at| bits >> at & 1 == 1).map(|at| at.to_string().as_str().into()).collect();
         user.groups_known = dated || bits > 6;
@@ -191,7 +192,7 @@ fn coverage() -> impl Strategy<Value = Coverage> {
 }
 
 /// One source; its memberships beyond the users' records only where it lists members by group.
-fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Value = Harvest> {
+fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Value = SourceReading> {
     let outside = proptest::collection::btree_set((0..5_u8, 20..23_u8), 0..4);
     let lists = (coverage(), coverage(), coverage());
     (users(), groups(), outside, lists).prop_map(move |(mut users, mut groups, outside, lists)| {
@@ -211,7 +212,7 @@ fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Val
         }
         let identity =
             SourceIdentity { name: name.into(), kind: "k".into(), url: String::new(), client_id: String::new() };
-        let mut harvest = Harvest { users, groups, ..Harvest::of(identity) };
+        let mut harvest = SourceReading { users, groups, ..SourceReading::of(identity) };
         harvest.lists = vec![list(ListKind::Users, lists.0), list(ListKind::Groups, lists.1)];
         if by_group {
             harvest.lists.push(list(ListKind::Members, lists.2));
@@ -243,7 +244,7 @@ fn day(number: i64) -> Instant {
 
 /// What a reading changes in the state that another one left.
 fn diff(old: &Inventory, new: &Inventory) -> Vec<Change> {
-    Kept::first(old.clone(), "old", day(0)).read(new.clone(), "new", day(1)).changes
+    SettledRun::first(old.clone(), "old", day(0)).read(new.clone(), "new", day(1)).changes
 }
 
 fn is_complete(inventory: &Inventory, source: &SourceName, kinds: &[ListKind]) -> bool {
@@ -266,7 +267,7 @@ proptest! {
 
     #[test]
     fn nothing_goes_that_was_not_proven_gone_and_what_is_emitted_gives_the_new_state(a in inventory(true), b in inventory(false)) {
-        let mut advanced = Kept::first(a.clone(), "old", day(0)).read(b.clone(), "new", day(1));
+        let mut advanced = SettledRun::first(a.clone(), "old", day(0)).read(b.clone(), "new", day(1));
         let mut rebuilt = replayed(&a);
         apply_all(&mut rebuilt, &advanced.changes);
         for change in &advanced.changes {
@@ -298,7 +299,7 @@ proptest! {
                 harvest.users.reverse();
                 harvest.groups.reverse();
                 harvest.outside.reverse();
-                Roll::restore(harvest, true)
+                SourceInventory::restore(harvest, true)
             });
             Inventory::of(rolls.collect())
         };
@@ -307,26 +308,26 @@ proptest! {
 
     #[test]
     fn two_states_compared_give_the_changes_that_were_emitted_between_them(a in inventory(true), b in inventory(false)) {
-        let before = Kept::first(a, "old", day(0));
+        let before = SettledRun::first(a, "old", day(0));
         let mut advanced = before.read(b, "new", day(1));
         advanced.settle();
-        let after = Kept::of(advanced.inventory, "new", day(1));
+        let after = SettledRun::of(advanced.inventory, "new", day(1));
         prop_assert_eq!(before.compare(&after).changes, advanced.changes);
     }
 }
 
-fn source(users: Vec<User>, groups: Vec<Group>) -> Harvest {
+fn source(users: Vec<User>, groups: Vec<Group>) -> SourceReading {
     let identity = SourceIdentity { name: "eu".into(), kind: "k".into(), url: String::new(), client_id: String::new() };
     let lists = vec![list(ListKind::Users, proven()), list(ListKind::Groups, proven())];
-    Harvest { users, groups, lists, ..Harvest::of(identity) }
+    SourceReading { users, groups, lists, ..SourceReading::of(identity) }
 }
 
-fn one(harvest: Harvest) -> Inventory {
+fn one(harvest: SourceReading) -> Inventory {
     let privileged_groups = vec![Pattern::parse("Admins").unwrap()];
     Inventory::join(vec![harvest], &Classes { privileged_groups, ..Classes::default() })
 }
 
-fn emitted(old: Harvest, new: Harvest) -> Vec<(&'static str, &'static str)> {
+fn emitted(old: SourceReading, new: SourceReading) -> Vec<(&'static str, &'static str)> {
     diff(&one(old), &one(new)).iter().map(|change| (change.kind.as_str(), change.severity().as_str())).collect()
 }
 

@@ -6,7 +6,7 @@ use super::format::{Sender, render};
 use super::message::of_test;
 use super::spool::{Batch, Spool, SpoolError};
 use super::transport::{DeliveryError, Session, Timing};
-use crate::event::{Event, Observer};
+use crate::event::{Observer, RunEvent};
 use crate::model::Instant;
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ pub fn deliver(
     report.extend(by_address.into_iter().map(|(destination, batches)| abandoned(destination, &batches)));
     report.extend(pending.damaged.iter().map(damaged));
     for entry in &report {
-        observer.tell(&Event::Delivery {
+        observer.notify(&RunEvent::Delivery {
             destination: &entry.destination,
             delivered: entry.delivered,
             waiting: entry.waiting,

@@ -22,7 +22,7 @@ pub struct Sender {
 }
 
 /// What stands between PRI and the end: the crate's severity is given beside it.
-pub struct Content<'a> {
+pub struct MessageContent<'a> {
     /// The event.
     pub message: &'a Message,
     /// The body as it goes out.
@@ -32,15 +32,20 @@ pub struct Content<'a> {
 }
 
 /// The formatters for one destination.
-struct Header<'a> {
+struct HeaderFormatter<'a> {
     sender: &'a Sender,
     facility: u8,
     protocol: Protocol,
     local: bool,
 }
 
-impl LogFormat<Content<'_>> for Header<'_> {
-    fn format<W: Write>(&self, out: &mut W, severity: syslog::Severity, content: Content<'_>) -> syslog::Result<()> {
+impl LogFormat<MessageContent<'_>> for HeaderFormatter<'_> {
+    fn format<W: Write>(
+        &self,
+        out: &mut W,
+        severity: syslog::Severity,
+        content: MessageContent<'_>,
+    ) -> syslog::Result<()> {
         // RFC 5424 §6.2.1: facility * 8 + severity.
         let priority = self.facility * 8 + severity as u8;
         let frame = match self.protocol {
@@ -53,9 +58,9 @@ impl LogFormat<Content<'_>> for Header<'_> {
     }
 }
 
-impl Header<'_> {
+impl HeaderFormatter<'_> {
     /// RFC 5424 §6: PRI VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP SD SP MSG.
-    fn rfc5424(&self, priority: u8, content: &Content<'_>) -> String {
+    fn rfc5424(&self, priority: u8, content: &MessageContent<'_>) -> String {
         let at = ecs::timestamp(content.message.at);
         let host = token(&self.sender.host, 255);
         let (pid, code, sequence) = (self.sender.pid, token(&content.message.code, 32), content.sequence);
@@ -69,7 +74,7 @@ impl Header<'_> {
     }
 
     /// RFC 3164 §4.1, with the time in UTC: the body carries it with its zone. Local sockets want no host.
-    fn rfc3164(&self, priority: u8, content: &Content<'_>) -> String {
+    fn rfc3164(&self, priority: u8, content: &MessageContent<'_>) -> String {
         let at = content.message.at.format("%b %e %H:%M:%S");
         let pid = self.sender.pid;
         let body = content.body;
@@ -103,7 +108,7 @@ fn syslog_severity(severity: Severity) -> syslog::Severity {
 /// optional fields in the order of `SPARE`, each as a whole; then its message, where the account or group is named elsewhere. Only
 /// what is still too long, because a name, a reason or an id is, has its texts shortened, which `btrollcall.truncated` says.
 pub fn render(destination: &Destination, sender: &Sender, message: &Message, sequence: u64) -> String {
-    let header = Header {
+    let header = HeaderFormatter {
         sender,
         facility: destination.facility,
         protocol: destination.protocol,
@@ -124,10 +129,10 @@ pub fn render(destination: &Destination, sender: &Sender, message: &Message, seq
     }
 }
 
-fn frame(header: &Header<'_>, message: &Message, body: &Value, sequence: u64) -> String {
+fn frame(header: &HeaderFormatter<'_>, message: &Message, body: &Value, sequence: u64) -> String {
     let body = ecs::to_ascii(body);
     let mut frame = Vec::with_capacity(body.len() + 256);
-    let content = Content { message, body: &body, sequence };
+    let content = MessageContent { message, body: &body, sequence };
     // Writing into a Vec cannot fail.
     let _ = header.format(&mut frame, syslog_severity(message.severity), content);
     String::from_utf8(frame).unwrap_or_default()

@@ -34,7 +34,7 @@ where
     I: Iterator<Item = Result<String, SpoolError>>,
 {
     let (stream, patience) = connect(host, port, session.timing)?;
-    hold(session, Plain(stream), patience)
+    hold(session, PlainStream(stream), patience)
 }
 
 /// A session over TLS.
@@ -49,7 +49,7 @@ where
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).map_err(|error| handshake_failed(error, &explainer))?;
     }
-    hold(session, Encrypted(stream, explainer), patience)
+    hold(session, TlsStream(stream, explainer), patience)
 }
 
 fn handshake_failed(error: io::Error, explainer: &Explainer) -> DeliveryError {
@@ -100,7 +100,7 @@ fn prepared(stream: TcpStream, timing: &Timing) -> io::Result<TcpStream> {
 }
 
 /// What a session needs of its stream.
-trait Line: Read + Write {
+trait ByteStream: Read + Write {
     fn socket(&self) -> &TcpStream;
     /// Ends our side.
     fn end(&mut self) -> io::Result<()>;
@@ -110,16 +110,16 @@ trait Line: Read + Write {
     fn broken(&self, error: io::Error) -> DeliveryError;
 }
 
-struct Plain(TcpStream);
-struct Encrypted(StreamOwned<ClientConnection, TcpStream>, Explainer);
+struct PlainStream(TcpStream);
+struct TlsStream(StreamOwned<ClientConnection, TcpStream>, Explainer);
 
-impl Read for Plain {
+impl Read for PlainStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-impl Write for Plain {
+impl Write for PlainStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -129,7 +129,7 @@ impl Write for Plain {
     }
 }
 
-impl Line for Plain {
+impl ByteStream for PlainStream {
     fn socket(&self) -> &TcpStream {
         &self.0
     }
@@ -147,13 +147,13 @@ impl Line for Plain {
     }
 }
 
-impl Read for Encrypted {
+impl Read for TlsStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-impl Write for Encrypted {
+impl Write for TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -163,7 +163,7 @@ impl Write for Encrypted {
     }
 }
 
-impl Line for Encrypted {
+impl ByteStream for TlsStream {
     fn socket(&self) -> &TcpStream {
         &self.0.sock
     }
@@ -196,7 +196,7 @@ impl Line for Encrypted {
 fn hold<I, L>(session: Session<'_, I>, mut line: L, patience: Duration) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
-    L: Line,
+    L: ByteStream,
 {
     let (timing, proof) = (*session.timing, session.destination.proof);
     let begun = Instant::now();
@@ -217,7 +217,7 @@ where
 fn send<I, L>(session: Session<'_, I>, line: &mut L, begun: Instant) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
-    L: Line,
+    L: ByteStream,
 {
     let Session { destination, frames, timing, stopped } = session;
     let mut buffer = Vec::with_capacity(BUFFER + 8 * 1024);
@@ -261,7 +261,7 @@ pub(super) fn append(buffer: &mut Vec<u8>, frame: &str, framing: Framing) {
 }
 
 /// Reads for a while; true where the receiver has closed. What it says (it should say nothing) is thrown away.
-fn closes_within(line: &mut impl Line, wait: Duration) -> Result<bool, DeliveryError> {
+fn closes_within(line: &mut impl ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
     let end = Instant::now() + wait;
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -270,50 +270,50 @@ fn closes_within(line: &mut impl Line, wait: Duration) -> Result<bool, DeliveryE
         }
         line.socket().set_read_timeout(Some(left)).map_err(DeliveryError::Send)?;
         match seen(line)? {
-            Seen::Closed => return Ok(true),
-            Seen::Nothing => return Ok(false),
-            Seen::Data => {}
+            PeerEvent::Closed => return Ok(true),
+            PeerEvent::Nothing => return Ok(false),
+            PeerEvent::Data => {}
         }
     }
 }
 
 /// Looks without waiting.
-fn has_closed(line: &mut impl Line) -> Result<bool, DeliveryError> {
+fn has_closed(line: &mut impl ByteStream) -> Result<bool, DeliveryError> {
     line.socket().set_nonblocking(true).map_err(DeliveryError::Send)?;
     let seen = seen(line);
     line.socket().set_nonblocking(false).map_err(DeliveryError::Send)?;
-    Ok(matches!(seen?, Seen::Closed))
+    Ok(matches!(seen?, PeerEvent::Closed))
 }
 
-enum Seen {
+enum PeerEvent {
     Closed,
     Nothing,
     Data,
 }
 
-fn seen(line: &mut impl Line) -> Result<Seen, DeliveryError> {
+fn seen(line: &mut impl ByteStream) -> Result<PeerEvent, DeliveryError> {
     match line.read(&mut [0; 256]) {
-        Ok(0) => Ok(Seen::Closed),
-        Ok(_) => Ok(Seen::Data),
-        Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => Ok(Seen::Nothing),
-        Err(error) if is_end(&error) => Ok(Seen::Closed),
+        Ok(0) => Ok(PeerEvent::Closed),
+        Ok(_) => Ok(PeerEvent::Data),
+        Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => Ok(PeerEvent::Nothing),
+        Err(error) if is_end(&error) => Ok(PeerEvent::Closed),
         Err(error) => Err(line.broken(error)),
     }
 }
 
 /// Waits for the receiver's end. A receiver that closes without `close_notify` after ours is accepted: some do.
-fn confirmed(line: &mut impl Line, wait: Duration) -> Result<(), DeliveryError> {
+fn confirmed(line: &mut impl ByteStream, wait: Duration) -> Result<(), DeliveryError> {
     if comes_to_end(line, wait)? { Ok(()) } else { Err(DeliveryError::NotConfirmed(wait.as_secs())) }
 }
 
 /// Looks for a reset after our end, and reads what the receiver says meanwhile: a socket that is closed with unread octets sends a
 /// reset itself (RFC 2525 §2.17), which could cost the receiver the last frames.
-fn ended_in_order(line: &mut impl Line, wait: Duration) -> Result<(), DeliveryError> {
+fn ended_in_order(line: &mut impl ByteStream, wait: Duration) -> Result<(), DeliveryError> {
     comes_to_end(line, wait).map(|_| ())
 }
 
 /// Reads for at most this long, after our own end; whether the receiver has ended its side.
-fn comes_to_end(line: &mut impl Line, wait: Duration) -> Result<bool, DeliveryError> {
+fn comes_to_end(line: &mut impl ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
     let end = Instant::now() + wait;
     loop {
         let left = end.saturating_duration_since(Instant::now());

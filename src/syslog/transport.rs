@@ -124,7 +124,7 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
     }
 
     fn datagrams(self, mut logger: Logger<LoggerBackend, Verbatim>) -> Result<(), DeliveryError> {
-        let mut pace = Pace::new(self.destination.events_per_second);
+        let mut pace = DatagramPace::new(self.destination.events_per_second);
         for frame in self.frames {
             if (self.stopped)() {
                 return Err(DeliveryError::Stopped);
@@ -158,12 +158,12 @@ fn as_io(error: syslog::Error) -> io::Error {
 const BURST: u32 = 50;
 
 /// A token bucket: datagrams push nobody back, and unpaced floods are lost in the receiver's buffers.
-struct Pace {
+struct DatagramPace {
     apart: Duration,
     next: Option<Instant>,
 }
 
-impl Pace {
+impl DatagramPace {
     fn new(per_second: u32) -> Self {
         Self { apart: Duration::from_secs(1) / per_second.max(1), next: None }
     }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_burst_goes_out_at_once_and_the_rest_at_the_pace() {
-        let mut pace = Pace::new(500);
+        let mut pace = DatagramPace::new(500);
         let start = Instant::now() + Duration::from_secs(60);
         let waits: Vec<Duration> = (0..=BURST + 1).map(|_| pace.wait(start)).collect();
         assert!(waits[..=BURST as usize].iter().all(Duration::is_zero));

@@ -4,7 +4,7 @@
 use super::Tables;
 use crate::model::{
     Blocked, Change, Finding, Fingerprint, Group, GroupId, Inferred, Instant, Membership, OutsideMember, Resolved,
-    Roll, User,
+    SourceInventory, User,
 };
 
 /// One column of a table whose rows are `R`.
@@ -60,18 +60,18 @@ impl<R, I> Shape<'_, R, I> {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Of<'a, T> {
+pub(super) struct InSource<'a, T> {
     source: &'a str,
     it: T,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Belongs<'a> {
-    roll: &'a Roll,
+pub(super) struct MembershipRow<'a> {
+    roll: &'a SourceInventory,
     it: &'a Membership,
 }
 
-impl<'a> Belongs<'a> {
+impl<'a> MembershipRow<'a> {
     fn group(self) -> Option<&'a Group> {
         self.it.group.and_then(|at| self.roll.harvest.groups.get(at as usize))
     }
@@ -96,15 +96,15 @@ impl<'a> Belongs<'a> {
     }
 }
 
-fn name_of(roll: &Roll) -> &str {
+fn name_of(roll: &SourceInventory) -> &str {
     roll.harvest.source.name.as_str()
 }
 
 #[rustfmt::skip]
-pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a User>, impl Iterator<Item = Of<'a, &'a User>>> {
+pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a User>, impl Iterator<Item = InSource<'a, &'a User>>> {
     use Get::{Flag, Ids, Instant, Text};
     use Values::{Repeat, Vary};
-    let columns: Vec<Column<'a, Of<'a, &'a User>>> = vec![
+    let columns: Vec<Column<'a, InSource<'a, &'a User>>> = vec![
         required("source",            Repeat, Text(|r| Some(r.source))),
         required("id",                Vary,   Text(|r| Some(r.it.id.as_str()))),
         optional("username",          Vary,   Text(|r| r.it.username.as_deref())),
@@ -133,15 +133,15 @@ pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a User>, impl
         optional("unconfirmed_since", Repeat, Instant(|r| r.it.unconfirmed_since)),
         optional("extra",             Vary,   Text(|r| r.it.extra.as_deref())),
     ];
-    let of = |roll: &'a Roll| roll.harvest.users.iter().map(move |it| Of { source: name_of(roll), it });
+    let of = |roll: &'a SourceInventory| roll.harvest.users.iter().map(move |it| InSource { source: name_of(roll), it });
     Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
 }
 
 #[rustfmt::skip]
-pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a Group>, impl Iterator<Item = Of<'a, &'a Group>>> {
+pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a Group>, impl Iterator<Item = InSource<'a, &'a Group>>> {
     use Get::{Count, Flag, Instant, Text};
     use Values::{Repeat, Vary};
-    let columns: Vec<Column<'a, Of<'a, &'a Group>>> = vec![
+    let columns: Vec<Column<'a, InSource<'a, &'a Group>>> = vec![
         required("source",                Repeat, Text(|r| Some(r.source))),
         required("id",                    Vary,   Text(|r| Some(r.it.id.as_str()))),
         optional("name",                  Vary,   Text(|r| r.it.name.as_deref())),
@@ -154,26 +154,26 @@ pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, Of<'a, &'a Group>, im
         required("confirmed_at",          Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
         optional("extra",                 Vary,   Text(|r| r.it.extra.as_deref())),
     ];
-    let of = |roll: &'a Roll| roll.harvest.groups.iter().map(move |it| Of { source: name_of(roll), it });
+    let of = |roll: &'a SourceInventory| roll.harvest.groups.iter().map(move |it| InSource { source: name_of(roll), it });
     Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
 }
 
 #[rustfmt::skip]
-pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, Belongs<'a>, impl Iterator<Item = Belongs<'a>>> {
+pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, MembershipRow<'a>, impl Iterator<Item = MembershipRow<'a>>> {
     use Get::{Instant, Text};
     use Values::{Repeat, Vary};
-    let columns: Vec<Column<'a, Belongs<'a>>> = vec![
+    let columns: Vec<Column<'a, MembershipRow<'a>>> = vec![
         required("source",        Repeat, Text(|r| Some(name_of(r.roll)))),
         required("group_id",      Repeat, Text(|r| Some(r.it.group_id.as_str()))),
         optional("group_name",    Repeat, Text(|r| r.group().and_then(|g| g.name.as_deref()))),
-        optional("user_id",       Vary,   Text(Belongs::user_id)),
+        optional("user_id",       Vary,   Text(MembershipRow::user_id)),
         optional("username",      Vary,   Text(|r| r.user().and_then(|u| u.username.as_deref()))),
         required("via",           Repeat, Text(|r| Some(if r.by_way_of().is_some() { "directory-group" } else { "direct" }))),
-        optional("external_name", Vary,   Text(Belongs::by_way_of)),
+        optional("external_name", Vary,   Text(MembershipRow::by_way_of)),
         required("first_seen",    Repeat, Instant(|r| r.it.seen.map(|seen| seen.first))),
         required("confirmed_at",  Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
     ];
-    let of = |roll: &'a Roll| roll.memberships.iter().map(move |it| Belongs { roll, it });
+    let of = |roll: &'a SourceInventory| roll.memberships.iter().map(move |it| MembershipRow { roll, it });
     Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn write<R: Copy, I: Iterator<Item = R>>(
     dialect: CsvDialect,
     mut out: impl Write,
 ) -> io::Result<CsvWritten> {
-    let mut line = Cells::new(dialect);
+    let mut line = CsvCells::new(dialect);
     line.header(table.columns.iter().map(|c| c.name));
     let mut rows = 0;
     for row in table.rows {
@@ -37,7 +37,7 @@ pub(super) fn write<R: Copy, I: Iterator<Item = R>>(
     Ok(CsvWritten { rows, guarded_cells: line.guarded })
 }
 
-struct Cells {
+struct CsvCells {
     buffer: Vec<u8>,
     /// A list's JSON before it is quoted.
     scratch: Vec<u8>,
@@ -45,7 +45,7 @@ struct Cells {
     guarded: u64,
 }
 
-impl Cells {
+impl CsvCells {
     fn new(dialect: CsvDialect) -> Self {
         let mut buffer = Vec::with_capacity(FLUSH_AT * 2);
         if dialect == CsvDialect::Excel {
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     fn field(text: &str) -> String {
-        let mut cells = Cells::new(CsvDialect::Strict);
+        let mut cells = CsvCells::new(CsvDialect::Strict);
         cells.text(Some(text));
         String::from_utf8(cells.buffer).unwrap()
     }

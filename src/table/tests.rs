@@ -4,10 +4,11 @@ mod contract;
 
 use super::*;
 use crate::model::{
-    Blocked, ChangeKind, Classes, Completeness, Extra, FindingStatus, Fingerprint, Group, GroupId, Harvest, Inferred,
-    Instant, LastLogin, Rule, Severity, SourceIdentity, SourceName, Subject, SubjectKind, Told, User, UserKind,
+    Blocked, ChangeKind, Classes, Completeness, Extra, FindingStatus, Fingerprint, Group, GroupId, Inferred, Instant,
+    LastLogin, ReportedDate, Rule, Severity, SourceIdentity, SourceName, SourceReading, Subject, SubjectKind, User,
+    UserKind,
 };
-use crate::state::memory::Kept;
+use crate::state::memory::SettledRun;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
@@ -16,8 +17,8 @@ use proptest::prelude::*;
 
 const ABOUT: About<'static> = About { run_id: "20261123T020000Z-7f3a", completeness: Completeness::Complete };
 
-fn harvest(name: &str, users: Vec<User>, groups: Vec<Group>) -> Harvest {
-    Harvest {
+fn harvest(name: &str, users: Vec<User>, groups: Vec<Group>) -> SourceReading {
+    SourceReading {
         source: SourceIdentity {
             name: name.into(),
             kind: "rest-v3".into(),
@@ -42,7 +43,7 @@ fn inventory(users: Vec<User>, groups: Vec<Group>) -> Inventory {
 
 /// As a run leaves it.
 fn seen(inventory: Inventory) -> Inventory {
-    Kept::first(inventory, ABOUT.run_id, AT.parse().unwrap()).state
+    SettledRun::first(inventory, ABOUT.run_id, AT.parse().unwrap()).state
 }
 
 const AT: &str = "2026-11-23T02:00:00Z";
@@ -193,7 +194,7 @@ prop_compose! {
         flags in proptest::array::uniform3(any::<Option<bool>>()),
         groups in proptest::collection::btree_set(1_u8..9, 0..4),
     ) -> User {
-        let told = |at: Option<Instant>| at.map_or(Told::Not, Told::At);
+        let told = |at: Option<Instant>| at.map_or(ReportedDate::Not, ReportedDate::At);
         let [username, display_name, email_address, account_type, public_key, locale, extra, _] = texts;
         User {
             username,

@@ -15,7 +15,7 @@ const MOST_CHARACTERS: usize = 120;
 
 /// The parts of a certificate that decisions and words need.
 #[derive(Clone, Debug)]
-pub(super) struct Facts {
+pub(super) struct CertificateFacts {
     /// Subject as text, such as `CN=siem, O=Example`.
     pub(super) subject: String,
     /// Issuer as text.
@@ -41,7 +41,7 @@ pub(super) struct Facts {
     pub(super) is_v3: bool,
 }
 
-impl Facts {
+impl CertificateFacts {
     /// Reads a certificate; `None` where it is no readable DER certificate.
     pub(super) fn read(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;

@@ -1,6 +1,6 @@
 //! PEM files (RFC 7468): certificates and private keys. Errors name the file, the entry and the cure; they never hold key material.
 
-use super::certificate::Facts;
+use super::certificate::CertificateFacts;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject};
 use std::fs;
@@ -16,7 +16,7 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
 /// Parses PEM with at least one certificate. Errors do not name the file.
 pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     // The lone 0x30 is the outer SEQUENCE of a certificate in DER.
-    if pem.first() == Some(&0x30) && Facts::read(pem).is_some() {
+    if pem.first() == Some(&0x30) && CertificateFacts::read(pem).is_some() {
         return Err(
             "is a certificate in DER, not PEM; convert it: openssl x509 -inform DER -in FILE -out FILE.pem".to_owned()
         );

@@ -1,7 +1,7 @@
 //! Our client certificate with its key, and whether the peer has asked for one: a server that refuses a client without a certificate
 //! often gives no better reason than `handshake_failure` (RFC 8446 §4.4.2.4, RFC 5246 §7.4.6).
 
-use super::certificate::Facts;
+use super::certificate::CertificateFacts;
 use super::files;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::CertificateDer;
@@ -43,8 +43,8 @@ impl ClientIdentity {
         }
     }
 
-    fn facts(&self) -> Option<Facts> {
-        Facts::read(self.0.cert.first()?)
+    fn facts(&self) -> Option<CertificateFacts> {
+        CertificateFacts::read(self.0.cert.first()?)
     }
 }
 
@@ -89,7 +89,7 @@ impl Presented {
     }
 
     /// What our certificate says.
-    pub(super) fn facts(&self) -> Option<Facts> {
+    pub(super) fn facts(&self) -> Option<CertificateFacts> {
         self.identity.as_ref()?.facts()
     }
 }

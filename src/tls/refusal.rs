@@ -1,6 +1,6 @@
 //! Puts a refused certificate into words: which one of the chain, what is wrong with it, and who can cure it.
 
-use super::certificate::{Facts, day, printable};
+use super::certificate::{CertificateFacts, day, printable};
 use super::{Peer, TlsFault};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, Error};
@@ -9,16 +9,16 @@ use rustls::{CertificateError, Error};
 const MOST_NAMES: usize = 8;
 
 /// What the server sent, and what was asked for.
-pub(super) struct Sent {
+pub(super) struct PeerMessages {
     peer: Peer,
-    end_entity: Option<Facts>,
-    intermediates: Vec<Facts>,
+    end_entity: Option<CertificateFacts>,
+    intermediates: Vec<CertificateFacts>,
     /// The name that was asked for.
     asked: String,
     now: i64,
 }
 
-impl Sent {
+impl PeerMessages {
     pub(super) fn new(
         peer: Peer,
         end_entity: &CertificateDer<'_>,
@@ -26,13 +26,13 @@ impl Sent {
         name: &ServerName<'_>,
         now: i64,
     ) -> Self {
-        let intermediates = intermediates.iter().filter_map(|der| Facts::read(der)).collect();
+        let intermediates = intermediates.iter().filter_map(|der| CertificateFacts::read(der)).collect();
         let asked = printable(&name.to_str());
-        Self { peer, end_entity: Facts::read(end_entity), intermediates, asked, now }
+        Self { peer, end_entity: CertificateFacts::read(end_entity), intermediates, asked, now }
     }
 
     /// What the server's own certificate says; `None` where it cannot be read.
-    pub(super) fn end_entity(&self) -> Option<&Facts> {
+    pub(super) fn end_entity(&self) -> Option<&CertificateFacts> {
         self.end_entity.as_ref()
     }
 
@@ -58,7 +58,7 @@ impl Sent {
     }
 
     /// What can be seen in the certificate where the verifier gives no reason of its own.
-    fn by_facts(&self, facts: &Facts, cause: &CertificateError) -> TlsFault {
+    fn by_facts(&self, facts: &CertificateFacts, cause: &CertificateError) -> TlsFault {
         if !facts.is_v3 {
             return self.other_version();
         }
@@ -79,7 +79,7 @@ impl Sent {
     }
 
     pub(super) fn expired(&self) -> TlsFault {
-        let over = |facts: &&Facts| self.now > facts.not_after;
+        let over = |facts: &&CertificateFacts| self.now > facts.not_after;
         if let Some(facts) = self.end_entity.as_ref().filter(over) {
             let cure = format!("install a new certificate on {}", self.peer);
             return self.fault(&format!("expired on {}", day(facts.not_after)), cure);
@@ -92,13 +92,13 @@ impl Sent {
     }
 
     pub(super) fn not_yet_valid(&self) -> TlsFault {
-        let early = |facts: &&Facts| self.now < facts.not_before;
+        let early = |facts: &&CertificateFacts| self.now < facts.not_before;
         let today = day(self.now);
         let cure = format!(
             "correct the clock of this machine if it is wrong, or install a certificate on {} that is valid already",
             self.peer
         );
-        let what = |facts: &Facts| {
+        let what = |facts: &CertificateFacts| {
             format!(
                 "is not valid before {}, and today is {today}: it was issued for later, or this machine's clock is wrong",
                 day(facts.not_before)
@@ -111,7 +111,7 @@ impl Sent {
         }
     }
 
-    fn authority_fault(&self, facts: &Facts, what: &str, cure: String) -> TlsFault {
+    fn authority_fault(&self, facts: &CertificateFacts, what: &str, cure: String) -> TlsFault {
         TlsFault::new(
             format!("the intermediate certificate \"{}\", which {} sent, {what}", facts.subject, self.peer),
             cure,
@@ -143,7 +143,7 @@ impl Sent {
     }
 
     /// Follows the certificates that were sent up to the one whose issuer is missing.
-    fn unknown_issuer<'a>(&'a self, facts: &'a Facts) -> TlsFault {
+    fn unknown_issuer<'a>(&'a self, facts: &'a CertificateFacts) -> TlsFault {
         if facts.is_self_issued() {
             return self.self_signed(facts);
         }
@@ -171,21 +171,21 @@ impl Sent {
         )
     }
 
-    fn self_signed(&self, facts: &Facts) -> TlsFault {
+    fn self_signed(&self, facts: &CertificateFacts) -> TlsFault {
         self.fault(
             &format!("is self-signed ({}) and not trusted", facts.subject),
             "put this certificate itself into a PEM file and name it in ca_file",
         )
     }
 
-    fn authority(&self, facts: &Facts) -> TlsFault {
+    fn authority(&self, facts: &CertificateFacts) -> TlsFault {
         self.fault(
             &format!("is that of an authority (CA:TRUE), issued by \"{}\", and must not serve", facts.issuer),
             format!("install a server certificate on {}, or put this certificate itself into ca_file", self.peer),
         )
     }
 
-    pub(super) fn wrong_purpose(&self, facts: &Facts) -> TlsFault {
+    pub(super) fn wrong_purpose(&self, facts: &CertificateFacts) -> TlsFault {
         let purposes = facts.purposes.as_deref().unwrap_or_default().join(", ");
         let purposes = if purposes.is_empty() { "nothing" } else { &purposes };
         self.fault(
@@ -194,7 +194,7 @@ impl Sent {
         )
     }
 
-    fn wrong_purpose_of_authority(&self, authority: &Facts) -> TlsFault {
+    fn wrong_purpose_of_authority(&self, authority: &CertificateFacts) -> TlsFault {
         let what = "must not issue certificates for servers (no serverAuth)";
         let cure = format!("install a certificate of another authority on {}", self.peer);
         self.authority_fault(authority, what, cure)
@@ -205,8 +205,9 @@ impl Sent {
     }
 
     /// A trusted certificate has the issuer's name, but another key made the signature.
-    fn bad_signature(&self, facts: &Facts, trusted: &[CertificateDer<'_>]) -> TlsFault {
-        let replaced = trusted.iter().filter_map(|der| Facts::read(der)).any(|known| known.has_subject_of(facts));
+    fn bad_signature(&self, facts: &CertificateFacts, trusted: &[CertificateDer<'_>]) -> TlsFault {
+        let replaced =
+            trusted.iter().filter_map(|der| CertificateFacts::read(der)).any(|known| known.has_subject_of(facts));
         if facts.is_self_issued() && replaced {
             return self.fault(
                 &format!("is not the one in ca_file, though both are of {}: it was replaced", facts.subject),
@@ -263,7 +264,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// Explains a handshake that is not signed by the key of the certificate, or in a way that cannot be verified.
 pub(super) fn unproven_key(peer: Peer, end_entity: &CertificateDer<'_>) -> TlsFault {
-    let rsa_bits = Facts::read(end_entity).and_then(|facts| facts.rsa_bits);
+    let rsa_bits = CertificateFacts::read(end_entity).and_then(|facts| facts.rsa_bits);
     if let Some(bits) = rsa_bits.filter(|bits| !RSA_BITS.contains(bits)) {
         return TlsFault::new(
             format!("{peer}'s certificate has an RSA key of {bits} bits, which is not accepted"),

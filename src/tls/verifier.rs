@@ -2,7 +2,7 @@
 //! except for a certificate that is in `ca_file` itself, octet by octet: it is trusted for the names that it carries, while it is
 //! valid. webpki refuses such a certificate with `CA:TRUE`, as `openssl req -x509` makes it.
 
-use super::certificate::Facts;
+use super::certificate::CertificateFacts;
 use super::{Peer, TlsFault, refusal};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -31,7 +31,8 @@ impl Verifier {
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, String> {
         // A certificate that is explicitly no authority (RFC 5280 §4.2.1.9) vouches for itself only.
-        let may_issue = |der: &&CertificateDer<'_>| Facts::read(der).is_none_or(|facts| facts.ca != Some(false));
+        let may_issue =
+            |der: &&CertificateDer<'_>| CertificateFacts::read(der).is_none_or(|facts| facts.ca != Some(false));
         let authorities: Vec<_> = trusted.iter().filter(may_issue).cloned().collect();
         let authorities = Platform::new_with_extra_roots(authorities, Arc::clone(provider)).ok();
         if authorities.is_none() && trusted.is_empty() {
@@ -56,7 +57,7 @@ impl Verifier {
             None => Err(CertificateError::UnknownIssuer.into()),
         };
         verified.map_err(|error| {
-            let sent = refusal::Sent::new(self.peer, end_entity, intermediates, name, seconds(now));
+            let sent = refusal::PeerMessages::new(self.peer, end_entity, intermediates, name, seconds(now));
             sent.explain(&error, &self.trusted)
         })
     }
@@ -64,7 +65,7 @@ impl Verifier {
     /// Validity, purpose and name; the signature of the handshake proves that the server has the key.
     fn by_itself(&self, end_entity: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), TlsFault> {
         let now = seconds(now);
-        let sent = refusal::Sent::new(self.peer, end_entity, &[], name, now);
+        let sent = refusal::PeerMessages::new(self.peer, end_entity, &[], name, now);
         let Some(facts) = sent.end_entity() else { return Err(sent.malformed()) };
         if now > facts.not_after {
             return Err(sent.expired());

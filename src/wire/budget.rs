@@ -10,13 +10,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// What is still to be asked, in the order of asking: (what, requests).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct RequestPlan {
     parts: Vec<(String, u64)>,
     /// More will follow that cannot be counted yet.
     open: bool,
 }
 
-impl Plan {
+impl RequestPlan {
     /// Adds a part; one without requests is left out.
     pub fn add(&mut self, what: impl Into<String>, requests: u64) {
         if requests > 0 {
@@ -113,7 +113,7 @@ impl Budget {
 
     /// Whether the plan fits after so many requests into the time that is left; if only over several hours, the interval to keep.
     /// An error is the arithmetic.
-    pub(super) fn afford(&self, plan: &Plan, made: u64, time: Duration) -> Result<Option<Duration>, String> {
+    pub(super) fn afford(&self, plan: &RequestPlan, made: u64, time: Duration) -> Result<Option<Duration>, String> {
         let (needed, hours) = (plan.requests(), hours(time));
         let mut paced = None;
         if let Some((limit, left)) = self.told.get() {
@@ -174,8 +174,8 @@ mod tests {
         Budget::new(&settings)
     }
 
-    fn plan(users: u64, members: u64) -> Plan {
-        let mut plan = Plan::default();
+    fn plan(users: u64, members: u64) -> RequestPlan {
+        let mut plan = RequestPlan::default();
         plan.add("users", users);
         plan.add("vendors", 0);
         plan.add("members", members);

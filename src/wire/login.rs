@@ -2,10 +2,10 @@
 //! A session that was opened is closed, whatever happened in between; only one whose sign-in was answered into a
 //! broken connection is left to the appliance, since nobody knows its cookie. Knows no paths but those of the settings.
 
-use super::token::{self, Granted, Way};
+use super::token::{self, AuthForm, GrantedCredential};
 use super::{
-    ACCEPT, AUTHORIZATION, Account, Answer, Client, Disposition, Event, Failure, HeaderMap, HeaderValue, Method,
-    Patience, SessionPaths, WireErrorKind, connect, refusal, retry,
+    ACCEPT, AUTHORIZATION, Client, Credentials, Disposition, Failure, HeaderMap, HeaderValue, HttpResponse, Method,
+    RetryCount, RunEvent, SessionPaths, WireErrorKind, connect, refusal, retry,
 };
 use crate::tls::Explainer;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, SET_COOKIE};
@@ -18,13 +18,13 @@ use tokio::task::JoinHandle;
 const LEAVING: Duration = Duration::from_secs(10);
 
 /// A sign-in on its way: it goes on when nobody waits for it any more, since the appliance may have opened a session.
-pub(super) type Opening = JoinHandle<Result<Answer, WireErrorKind>>;
+pub(super) type SignInFuture = JoinHandle<Result<HttpResponse, WireErrorKind>>;
 
 /// Waits for the sign-in that is kept in the client, and leaves it there when this is dropped.
-struct Opened<'a>(&'a Client);
+struct PendingSignIn<'a>(&'a Client);
 
-impl Future for Opened<'_> {
-    type Output = Result<Answer, WireErrorKind>;
+impl Future for PendingSignIn<'_> {
+    type Output = Result<HttpResponse, WireErrorKind>;
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut opening = self.0.opening.borrow_mut();
         let Some(handle) = opening.as_mut() else {
@@ -50,7 +50,7 @@ impl Client {
         if let Some(refusal) = self.tokens.refusal() {
             return Err(refusal);
         }
-        let (mut patience, mut attempt) = (Patience::default(), 0);
+        let (mut patience, mut attempt) = (RetryCount::default(), 0);
         loop {
             attempt += 1;
             let failure = match self.get_in(attempt).await {
@@ -85,21 +85,21 @@ impl Client {
         self.sign_in(session, granted, attempt).await
     }
 
-    async fn credential(&self, attempt: u32) -> Result<Granted, Failure> {
+    async fn credential(&self, attempt: u32) -> Result<GrantedCredential, Failure> {
         let header = match &self.settings.account {
-            Account::Oauth { .. } => return self.fetch_token(attempt).await,
-            Account::Bearer(bearer) => token::bearer(bearer),
-            Account::Key { key, run_as, password } => token::key(key, run_as, password.as_ref()),
+            Credentials::Oauth { .. } => return self.fetch_token(attempt).await,
+            Credentials::Bearer(bearer) => token::bearer(bearer),
+            Credentials::Key { key, run_as, password } => token::key(key, run_as, password.as_ref()),
         };
         if header.is_empty() {
             let text = "the credential holds characters that no request can carry".to_owned();
             return Err(Failure::new("source", self.settings.source.as_str(), WireErrorKind::Setup(text)));
         }
-        Ok(Granted::lasting(&header))
+        Ok(GrantedCredential::lasting(&header))
     }
 
     /// One token, by the form or by Basic, whichever is known or allowed (RFC 6749 §4.4, §2.3.1), each at most once.
-    async fn fetch_token(&self, attempt: u32) -> Result<Granted, Failure> {
+    async fn fetch_token(&self, attempt: u32) -> Result<GrantedCredential, Failure> {
         let mut refusal: Option<Failure> = None;
         for way in self.tokens.ways() {
             match self.fetch_token_by(way, attempt).await {
@@ -119,8 +119,8 @@ impl Client {
         Err(refusal.unwrap_or_else(no_way))
     }
 
-    async fn fetch_token_by(&self, way: Way, attempt: u32) -> Result<Granted, Failure> {
-        let Account::Oauth { token_path, client_id, client_secret, .. } = &self.settings.account else {
+    async fn fetch_token_by(&self, way: AuthForm, attempt: u32) -> Result<GrantedCredential, Failure> {
+        let Credentials::Oauth { token_path, client_id, client_secret, .. } = &self.settings.account else {
             return Err(no_way());
         };
         let request = self
@@ -144,7 +144,7 @@ impl Client {
     }
 
     /// Opens a session, or goes on with the one whose cookie is shown.
-    async fn sign_in(&self, session: &SessionPaths, granted: Granted, attempt: u32) -> Result<(), Failure> {
+    async fn sign_in(&self, session: &SessionPaths, granted: GrantedCredential, attempt: u32) -> Result<(), Failure> {
         let request = self.posted(&session.sign_in, &granted.header, self.tokens.cookie());
         let _turn = self.pace.turn().await;
         let mut record = self.record("POST", &session.sign_in, attempt);
@@ -155,7 +155,7 @@ impl Client {
                 Some(tokio::spawn(send(request, self.settings.max_body_bytes, self.explainer.clone())));
         }
         let failed = |kind| Failure::new("POST", &session.sign_in, kind);
-        let result = match Opened(self).await {
+        let result = match PendingSignIn(self).await {
             Ok(answer) => {
                 record.told.status = Some(answer.status.as_u16());
                 record.told.bytes = answer.body.len() as u64;
@@ -197,7 +197,7 @@ impl Client {
         let signed_out = tokio::time::timeout(LEAVING, self.sign_out(&session)).await;
         if signed_out != Ok(true) {
             let text = "the session could not be closed; the appliance ends it by itself after a while";
-            self.observer.tell(&Event::Warning { source: Some(&self.settings.source), text });
+            self.observer.notify(&RunEvent::Warning { source: Some(&self.settings.source), text });
         }
     }
 
@@ -241,19 +241,23 @@ fn no_way() -> Failure {
     Failure::new("POST", "token", WireErrorKind::Unauthorized)
 }
 
-async fn send(request: reqwest::RequestBuilder, limit: usize, explainer: Explainer) -> Result<Answer, WireErrorKind> {
+async fn send(
+    request: reqwest::RequestBuilder,
+    limit: usize,
+    explainer: Explainer,
+) -> Result<HttpResponse, WireErrorKind> {
     let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &explainer))?;
     let (status, headers) = (response.status(), response.headers().clone());
     // The cookie is in the headers: a body that breaks off does not matter.
-    let answer = Answer::receive(response, limit, &explainer).await;
-    let answer = answer.unwrap_or(Answer { status, headers, body: Vec::new() });
+    let answer = HttpResponse::receive(response, limit, &explainer).await;
+    let answer = answer.unwrap_or(HttpResponse { status, headers, body: Vec::new() });
     match connect::demand_of_certificate(&explainer, status.as_u16(), &answer.body) {
         Some(fault) => Err(WireErrorKind::Tls(fault)),
         None => Ok(answer),
     }
 }
 
-fn signed_in(answer: &Answer, has_cookie: bool, own: &[String]) -> Result<(), WireErrorKind> {
+fn signed_in(answer: &HttpResponse, has_cookie: bool, own: &[String]) -> Result<(), WireErrorKind> {
     let refused = |status| WireErrorKind::Refused(format!("{status} at sign-in"));
     match answer.status.as_u16() {
         200..=299 if has_cookie => Ok(()),

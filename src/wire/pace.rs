@@ -13,7 +13,7 @@ use tokio::time::Instant;
 const LOW_WATER: f64 = 0.1;
 
 /// One client's pace.
-pub(super) struct Pace {
+pub(super) struct RequestPace {
     places: Semaphore,
     /// Between two requests at full pace.
     interval: Cell<Duration>,
@@ -24,7 +24,7 @@ pub(super) struct Pace {
     hourly_above: f64,
 }
 
-impl Pace {
+impl RequestPace {
     pub(super) fn new(settings: &ClientSettings) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "tens or hundreds")]
         let hourly_above = hourly_above(settings) as f64;
@@ -95,7 +95,7 @@ mod tests {
         runtime.unwrap().block_on(future)
     }
 
-    async fn seconds_for(pace: &Pace, turns: usize) -> f64 {
+    async fn seconds_for(pace: &RequestPace, turns: usize) -> f64 {
         let started = Instant::now();
         for _ in 0..turns {
             drop(pace.turn().await);
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn requests_go_at_the_pace() {
         run(async {
-            let pace = Pace::of(10.0, 4, 999.0);
+            let pace = RequestPace::of(10.0, 4, 999.0);
             let seconds = seconds_for(&pace, 101).await;
             assert!(is_about(seconds, 10.0), "100 intervals at 10 a second took {seconds} s");
         });
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn no_more_requests_are_under_way_than_allowed() {
         run(async {
-            let pace = Pace::of(1e6, 2, 999.0);
+            let pace = RequestPace::of(1e6, 2, 999.0);
             let (first, _second) = (pace.turn().await, pace.turn().await);
             let third = tokio::time::timeout(Duration::from_secs(3600), pace.turn()).await;
             assert!(third.is_err(), "two are under way");
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn after_a_429_nobody_goes_before_its_time_and_then_slower_until_it_goes_well_again() {
         run(async {
-            let pace = Pace::of(10.0, 4, 999.0);
+            let pace = RequestPace::of(10.0, 4, 999.0);
             drop(pace.turn().await);
             pace.slow_down(Duration::from_secs(30));
             assert!(is_about(seconds_for(&pace, 1).await, 30.0));
@@ -158,7 +158,7 @@ mod tests {
                 (headers(&[("x-ratelimit-remaining", "many")]), 1.0),
                 (headers(&[]), 1.0),
             ] {
-                let pace = Pace::of(10.0, 4, 999.0);
+                let pace = RequestPace::of(10.0, 4, 999.0);
                 drop(pace.turn().await);
                 pace.heed(&told);
                 // The first interval was set before the server spoke.

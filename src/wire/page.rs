@@ -27,9 +27,9 @@
 //! cuts a page short before the end (by a clamp that no other page has shown yet, too) and loses rows before the next request.
 
 pub mod numbered;
-mod reading;
+mod offset;
 
-pub use reading::{End, Reading, Window};
+pub use offset::{End, OffsetWalk, Window};
 
 use futures_util::stream::{self, StreamExt};
 use std::fmt::Display;
@@ -43,7 +43,7 @@ pub fn is_round_size(rows: u64) -> bool {
 }
 
 /// A row that can be told from others.
-pub trait Row {
+pub trait ListRow {
     /// Stays the same for the life of what the row is about.
     type Key: Ord + Eq + Hash + Clone;
     /// The row's key.
@@ -76,7 +76,7 @@ pub struct WalkSettings {
 
 /// What a walk tells while it goes.
 #[derive(Clone, Debug)]
-pub enum Progress {
+pub enum WalkProgress {
     /// A page came.
     Page {
         /// Different rows so far.
@@ -90,7 +90,7 @@ pub enum Progress {
 
 /// What a walk came to.
 #[derive(Debug)]
-pub struct Walked<R, E> {
+pub struct WalkResult<R, E> {
     /// Each row once.
     pub rows: Vec<R>,
     /// The total that the end was proven with, else the last that was told.
@@ -106,22 +106,22 @@ pub struct Walked<R, E> {
 }
 
 /// Walks a list to its proof. `fetch` reads one window; its error ends the walk, rows so far are kept.
-pub async fn walk<R, E, F, A>(settings: WalkSettings, fetch: F, mut tell: impl FnMut(Progress)) -> Walked<R, E>
+pub async fn walk<R, E, F, A>(settings: WalkSettings, fetch: F, mut tell: impl FnMut(WalkProgress)) -> WalkResult<R, E>
 where
-    R: Row,
+    R: ListRow,
     E: Display,
     F: Fn(Window) -> A,
     A: Future<Output = Result<Page<R>, E>>,
 {
-    let mut reading = Reading::new(settings);
+    let mut reading = OffsetWalk::new(settings);
     let end = loop {
         let windows = match reading.next_step() {
-            reading::Step::Read(windows) => windows,
-            reading::Step::Repair { windows, why } => {
-                tell(Progress::Drift(why));
+            offset::WalkStep::Read(windows) => windows,
+            offset::WalkStep::Repair { windows, why } => {
+                tell(WalkProgress::Drift(why));
                 windows
             }
-            reading::Step::End(end) => break Ok(end),
+            offset::WalkStep::End(end) => break Ok(end),
         };
         let mut answers = stream::iter(windows)
             .map(|window| {
@@ -135,7 +135,7 @@ where
                 Ok(page) => {
                     let total = page.total;
                     reading.take(window, page);
-                    tell(Progress::Page { distinct: reading.distinct(), total });
+                    tell(WalkProgress::Page { distinct: reading.distinct(), total });
                     if reading.repeats_itself() {
                         break;
                     }

@@ -2,7 +2,7 @@
 //! that needs a second factor, or something between us and the appliance; and where it is sent instead. Pure.
 
 use super::excerpt::excerpt;
-use super::{Answer, WireErrorKind, body, shape};
+use super::{HttpResponse, WireErrorKind, body, shape};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, SERVER, VIA};
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ pub(super) fn unauthorized(headers: &HeaderMap) -> WireErrorKind {
 }
 
 /// What a 403 means. The API answers in JSON or with a line of text; a page, or a text that names a firewall, is not its own.
-pub(super) fn forbidden(answer: &Answer, own: &[String]) -> WireErrorKind {
+pub(super) fn forbidden(answer: &HttpResponse, own: &[String]) -> WireErrorKind {
     let text = body::repaired(&answer.body);
     let code = text.trim_start().trim_start_matches('"').strip_prefix(ADDRESS_REFUSED);
     if code.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())) {
@@ -64,7 +64,7 @@ pub(super) fn forbidden(answer: &Answer, own: &[String]) -> WireErrorKind {
 }
 
 /// Where a redirect leads, without the query, which may hold a token (RFC 9110 §10.2.2). It is not followed.
-pub(super) fn redirected(answer: &Answer, instead_of: &str, own: &[String]) -> String {
+pub(super) fn redirected(answer: &HttpResponse, instead_of: &str, own: &[String]) -> String {
     let target = answer.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let target = target.as_deref().and_then(|target| target.split(['?', '#', ';']).next()).filter(|to| !to.is_empty());
     // Step by step: a whole path would look like a token.

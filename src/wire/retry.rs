@@ -10,13 +10,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How often one request has failed so far.
 #[derive(Default)]
-pub(super) struct Patience {
+pub(super) struct RetryCount {
     failures: u32,
     /// Answers 429 and 503. They have no limit of their own: the deadline and the budget end them.
     busy: u32,
 }
 
-impl Patience {
+impl RetryCount {
     /// Counts one more failure and gives the time to wait after it; `None` where it was the last attempt. `random` is in 0..1.
     pub(super) fn next(
         &mut self,
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_busy_server_is_waited_for_in_growing_pauses_up_to_a_minute_and_without_end() {
-        let (settings, mut patience) = (settings(), Patience::default());
+        let (settings, mut patience) = (settings(), RetryCount::default());
         let waits: Vec<u128> =
             (0..200).map(|_| patience.next(&settings, true, None, 1.0).unwrap().as_millis()).collect();
         assert_eq!(waits[..8], [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000]);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn busy_answers_take_no_attempt_from_other_failures() {
-        let (settings, mut patience) = (settings(), Patience::default());
+        let (settings, mut patience) = (settings(), RetryCount::default());
         for _ in 0..50 {
             assert!(patience.next(&settings, true, None, 0.0).is_some());
         }

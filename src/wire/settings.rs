@@ -19,7 +19,7 @@ pub enum TokenAuth {
 
 /// What shows that we may read.
 #[derive(Clone, Debug)]
-pub enum Account {
+pub enum Credentials {
     /// OAuth 2.0 client credentials (RFC 6749 §4.4).
     Oauth {
         /// Path of the token endpoint, such as `/oauth2/token`.
@@ -44,7 +44,7 @@ pub enum Account {
     },
 }
 
-impl Account {
+impl Credentials {
     /// What of it nobody may see, also in the form in which it is sent.
     pub(super) fn secrets(&self) -> Vec<String> {
         let secrets = match self {
@@ -86,7 +86,7 @@ pub struct ClientSettings {
     /// Scheme, host and port, without a trailing slash.
     pub url: String,
     /// What shows that we may read.
-    pub account: Account,
+    pub account: Credentials,
     /// The session, where the product wants one.
     pub session: Option<SessionPaths>,
     /// What the configuration can change of the paths.
@@ -124,7 +124,7 @@ pub struct ClientSettings {
 impl ClientSettings {
     /// The defaults for everything but the address and the account: OAuth at `/oauth2/token`, no session.
     pub fn new(source: SourceName, url: impl Into<String>, client_id: impl Into<String>, secret: SecretString) -> Self {
-        let account = Account::Oauth {
+        let account = Credentials::Oauth {
             token_path: "/oauth2/token".to_owned(),
             client_id: client_id.into(),
             client_secret: secret,
@@ -134,7 +134,7 @@ impl ClientSettings {
     }
 
     /// The defaults for everything but the address and the account.
-    pub fn with(source: SourceName, url: impl Into<String>, account: Account) -> Self {
+    pub fn with(source: SourceName, url: impl Into<String>, account: Credentials) -> Self {
         Self {
             source,
             url: url.into(),

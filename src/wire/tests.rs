@@ -7,7 +7,7 @@ mod tls;
 mod tokens;
 
 use super::*;
-use crate::event::Nobody;
+use crate::event::NoObserver;
 use crate::model::SourceName;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -99,7 +99,7 @@ fn client(url: &str) -> Client {
     settings.backoff = Duration::from_millis(1);
     settings.max_wait = Duration::from_millis(5);
     settings.attempts = 4;
-    Client::new(&settings, Arc::new(Nobody)).unwrap()
+    Client::new(&settings, Arc::new(NoObserver)).unwrap()
 }
 
 fn get(client: &Client) -> Result<Answered, WireError> {
@@ -282,17 +282,17 @@ fn the_deadline_ends_everything() {
 
 #[test]
 fn a_request_that_nobody_waits_for_any_more_is_told_too() {
-    struct Told(Mutex<Vec<RequestRecord>>);
-    impl Observer for Told {
-        fn tell(&self, event: &Event<'_>) {
-            if let Event::Request(record) = event {
+    struct RecordedRequests(Mutex<Vec<RequestRecord>>);
+    impl Observer for RecordedRequests {
+        fn notify(&self, event: &RunEvent<'_>) {
+            if let RunEvent::Request(record) = event {
                 self.0.lock().unwrap().push((*record).clone());
             }
         }
     }
     // It takes the connection and never answers.
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let told = Arc::new(Told(Mutex::default()));
+    let told = Arc::new(RecordedRequests(Mutex::default()));
     let mut client = client(&format!("http://{}", listener.local_addr().unwrap()));
     client.observer = Arc::clone(&told) as Arc<dyn Observer>;
     client.settings.deadline = Duration::from_millis(50);
@@ -317,8 +317,8 @@ fn the_server_s_clock_is_compared_with_ours() {
 fn how_long_to_wait_is_what_the_server_says_up_to_the_cap() {
     struct Waits(Mutex<Vec<Duration>>);
     impl Observer for Waits {
-        fn tell(&self, event: &Event<'_>) {
-            if let Event::Retry { wait, .. } = event {
+        fn notify(&self, event: &RunEvent<'_>) {
+            if let RunEvent::Retry { wait, .. } = event {
                 self.0.lock().unwrap().push(*wait);
             }
         }
@@ -393,7 +393,7 @@ mod with_sandbox_crates {
         settings.url = format!("https://localhost:{port}");
         settings.ca_pem = ca_pem.map(String::into_bytes);
         settings.attempts = 1;
-        get(&Client::new(&settings, Arc::new(Nobody)).unwrap()).unwrap_err()
+        get(&Client::new(&settings, Arc::new(NoObserver)).unwrap()).unwrap_err()
     }
 
     #[test]
@@ -416,7 +416,7 @@ mod with_sandbox_crates {
     fn a_ca_file_without_a_certificate_is_said_before_anything_is_contacted() {
         let mut settings = client("http://127.0.0.1:1").settings;
         settings.ca_pem = Some(b"no certificate here".to_vec());
-        let error = Client::new(&settings, Arc::new(Nobody)).err().unwrap();
+        let error = Client::new(&settings, Arc::new(NoObserver)).err().unwrap();
         assert!(error.to_string().contains("holds no PEM certificate"), "{error}");
     }
 }

@@ -1,9 +1,9 @@
 //! The token cache: one token for all, refreshed before it dies, refreshed once when it died early.
 //! OAuth 2.0 client credentials, RFC 6749 §4.4. Knows no retry; the client drives it.
 
-use super::answer::Answer;
+use super::response::HttpResponse;
 use super::excerpt::excerpt;
-use super::{Account, ClientSettings, Disposition, Failure, TokenAuth, WireErrorKind, body, refusal, shape};
+use super::{ClientSettings, Credentials, Disposition, Failure, TokenAuth, WireErrorKind, body, refusal, shape};
 use base64::Engine;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -22,7 +22,7 @@ const USUAL_LIFE: Duration = Duration::from_secs(3600);
 
 /// One form in which the account is shown to the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum AuthForm {
     /// In the body (RFC 6749 §2.3.1).
     Form,
     /// HTTP Basic with the id and the secret as they are (RFC 7617 §2), as curl and the vendor's clients send it.
@@ -32,13 +32,13 @@ pub(super) enum Way {
 }
 
 /// What the token endpoint gave, or a credential that lasts.
-pub(super) struct Granted {
+pub(super) struct GrantedCredential {
     pub(super) header: HeaderValue,
     /// When it is to be replaced.
     until: Option<Instant>,
 }
 
-impl Granted {
+impl GrantedCredential {
     /// A token of so long a life, from now.
     fn token(token: &SecretString, life: Duration) -> Self {
         let usable = (life * 4 / 5).max(Duration::from_secs(1));
@@ -74,8 +74,8 @@ fn secret_header(text: &str) -> HeaderValue {
     header
 }
 
-struct Held {
-    granted: Granted,
+struct HeldCredential {
+    granted: GrantedCredential,
     cookie: Option<HeaderValue>,
     generation: u64,
     /// Some request has shown it.
@@ -85,7 +85,7 @@ struct Held {
 }
 
 /// What lets one request in.
-pub(super) struct Pass {
+pub(super) struct AccessPermit {
     /// The header `Authorization`.
     pub(super) credential: HeaderValue,
     /// The session.
@@ -98,10 +98,10 @@ pub(super) struct Pass {
 
 /// All credentials of one client, one at a time, and its session.
 pub(super) struct Tokens {
-    held: RefCell<Option<Held>>,
+    held: RefCell<Option<HeldCredential>>,
     generation: Cell<u64>,
     /// Forms that the configuration allows, in the order to try; only the one that worked, once one has.
-    ways: RefCell<Vec<Way>>,
+    ways: RefCell<Vec<AuthForm>>,
     /// The session's cookie, also of one that may have died: shown at the next sign-in, so that none is left open.
     cookies: RefCell<Vec<(String, String)>>,
     /// The account was refused: those who wait behind it need not ask again.
@@ -113,10 +113,10 @@ pub(super) struct Tokens {
 impl Tokens {
     pub(super) fn new(settings: &ClientSettings) -> Self {
         let ways = match &settings.account {
-            Account::Oauth { token_auth, client_id, client_secret, .. } => {
+            Credentials::Oauth { token_auth, client_id, client_secret, .. } => {
                 ways(*token_auth, client_id, client_secret.expose_secret())
             }
-            Account::Bearer(_) | Account::Key { .. } => Vec::new(),
+            Credentials::Bearer(_) | Credentials::Key { .. } => Vec::new(),
         };
         Self {
             held: RefCell::new(None),
@@ -134,12 +134,12 @@ impl Tokens {
     }
 
     /// The pass in hand: it may be a newer one than the caller saw before. `None` where it was just thrown away.
-    pub(super) fn pass(&self) -> Option<Pass> {
+    pub(super) fn pass(&self) -> Option<AccessPermit> {
         let mut held = self.held.borrow_mut();
         let held = held.as_mut().filter(|held| !held.refused)?;
         let fresh = !std::mem::replace(&mut held.shown, true);
         let (credential, cookie) = (held.granted.header.clone(), held.cookie.clone());
-        Some(Pass { credential, cookie, generation: held.generation, fresh })
+        Some(AccessPermit { credential, cookie, generation: held.generation, fresh })
     }
 
     /// Throws away what was refused; a newer one stays, so that many refusals of one token cost one refresh.
@@ -150,9 +150,9 @@ impl Tokens {
     }
 
     /// The credential of a pass that was refused, if it has time to live: the session may have died, not the credential.
-    pub(super) fn spare(&self) -> Option<Granted> {
+    pub(super) fn spare(&self) -> Option<GrantedCredential> {
         let held = self.held.borrow_mut().take()?;
-        Some(held.granted).filter(Granted::is_live)
+        Some(held.granted).filter(GrantedCredential::is_live)
     }
 
     /// The credential in hand, good or not.
@@ -160,11 +160,11 @@ impl Tokens {
         self.held.borrow().as_ref().map(|held| held.granted.header.clone())
     }
 
-    pub(super) fn keep(&self, granted: &Granted, cookie: Option<HeaderValue>) {
+    pub(super) fn keep(&self, granted: &GrantedCredential, cookie: Option<HeaderValue>) {
         let generation = self.generation.get() + 1;
         self.generation.set(generation);
-        let granted = Granted { header: granted.header.clone(), until: granted.until };
-        let held = Held { granted, cookie, generation, shown: false, refused: false };
+        let granted = GrantedCredential { header: granted.header.clone(), until: granted.until };
+        let held = HeldCredential { granted, cookie, generation, shown: false, refused: false };
         *self.held.borrow_mut() = Some(held);
     }
 
@@ -191,11 +191,11 @@ impl Tokens {
     }
 
     /// Ways to show the account, in the order to try; after the first success only that one.
-    pub(super) fn ways(&self) -> Vec<Way> {
+    pub(super) fn ways(&self) -> Vec<AuthForm> {
         self.ways.borrow().clone()
     }
 
-    pub(super) fn remember_way(&self, way: Way) {
+    pub(super) fn remember_way(&self, way: AuthForm) {
         *self.ways.borrow_mut() = vec![way];
     }
 
@@ -229,31 +229,31 @@ impl Tokens {
 }
 
 /// The forms of one setting. The encoded pair is worth a request only where it differs.
-fn ways(allowed: TokenAuth, client_id: &str, secret: &str) -> Vec<Way> {
+fn ways(allowed: TokenAuth, client_id: &str, secret: &str) -> Vec<AuthForm> {
     let differs = form_encoded(client_id) != client_id || form_encoded(secret) != secret;
-    let ways: &[Way] = match allowed {
-        TokenAuth::Auto => &[Way::Form, Way::BasicRaw, Way::BasicEncoded],
-        TokenAuth::Basic => &[Way::BasicRaw, Way::BasicEncoded],
-        TokenAuth::Form => &[Way::Form],
+    let ways: &[AuthForm] = match allowed {
+        TokenAuth::Auto => &[AuthForm::Form, AuthForm::BasicRaw, AuthForm::BasicEncoded],
+        TokenAuth::Basic => &[AuthForm::BasicRaw, AuthForm::BasicEncoded],
+        TokenAuth::Form => &[AuthForm::Form],
     };
-    ways.iter().copied().filter(|way| differs || *way != Way::BasicEncoded).collect()
+    ways.iter().copied().filter(|way| differs || *way != AuthForm::BasicEncoded).collect()
 }
 
 /// Puts the account into the request.
 pub(super) fn authenticate(
     request: RequestBuilder,
-    way: Way,
+    way: AuthForm,
     client_id: &str,
     secret: &SecretString,
 ) -> RequestBuilder {
     let encoded = || (form_encoded(client_id), form_encoded(secret.expose_secret()));
     let (id, secret) = match way {
-        Way::Form => {
+        AuthForm::Form => {
             let (id, secret) = encoded();
             return request.body(format!("grant_type=client_credentials&client_id={id}&client_secret={secret}"));
         }
-        Way::BasicRaw => (client_id.to_owned(), secret.expose_secret().to_owned()),
-        Way::BasicEncoded => encoded(),
+        AuthForm::BasicRaw => (client_id.to_owned(), secret.expose_secret().to_owned()),
+        AuthForm::BasicEncoded => encoded(),
     };
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
     request.header(AUTHORIZATION, secret_header(&format!("Basic {pair}"))).body("grant_type=client_credentials")
@@ -276,7 +276,7 @@ pub(super) fn form_encoded(text: &str) -> String {
 
 /// Reads the token endpoint's answer (RFC 6749 §5.1, §5.2). The body of a good answer is never shown anywhere. `own`: secrets
 /// that must not be shown if they are echoed.
-pub(super) fn read(answer: &Answer, own: &[String]) -> Result<Granted, WireErrorKind> {
+pub(super) fn read(answer: &HttpResponse, own: &[String]) -> Result<GrantedCredential, WireErrorKind> {
     match answer.status.as_u16() {
         status @ (200 | 201) => granted(&answer.body, status, own),
         status @ (400 | 401) => {
@@ -293,7 +293,7 @@ pub(super) fn read(answer: &Answer, own: &[String]) -> Result<Granted, WireError
 }
 
 /// A token, from a body that may say everything else about it in any form.
-fn granted(body: &[u8], status: u16, own: &[String]) -> Result<Granted, WireErrorKind> {
+fn granted(body: &[u8], status: u16, own: &[String]) -> Result<GrantedCredential, WireErrorKind> {
     let (fields, _) = body::json::<Map<String, Value>>(body).map_err(|_| WireErrorKind::Shape(no_json(body, own)))?;
     let token = fields.get("access_token").and_then(Value::as_str).map(str::trim).filter(|token| !token.is_empty());
     let Some(token) = token else {
@@ -311,7 +311,7 @@ fn granted(body: &[u8], status: u16, own: &[String]) -> Result<Granted, WireErro
     let seconds =
         fields.get("expires_in").and_then(|life| life.as_f64().or_else(|| life.as_str()?.trim().parse().ok()));
     let life = seconds.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
-    Ok(Granted::token(&token, life.map_or(USUAL_LIFE, Duration::from_secs_f64)))
+    Ok(GrantedCredential::token(&token, life.map_or(USUAL_LIFE, Duration::from_secs_f64)))
 }
 
 /// What came instead of JSON, without its words: they may hold a token.
@@ -367,8 +367,8 @@ mod tests {
         Tokens::new(&ClientSettings::new("eu".into(), "https://localhost", "id", secret))
     }
 
-    fn granted(life: u64) -> Granted {
-        Granted::token(&SecretString::from("t".to_owned()), Duration::from_secs(life))
+    fn granted(life: u64) -> GrantedCredential {
+        GrantedCredential::token(&SecretString::from("t".to_owned()), Duration::from_secs(life))
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The promise: a user who existed during the whole walk is in the snapshot, or the list does not say complete.
 
 use super::rig::as_of;
-use bt_rollcall::event::{Nobody, Observer};
+use bt_rollcall::event::{NoObserver, Observer};
 use bt_rollcall::model::{Coverage, ListKind, SourceIdentity, SourceName};
-use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
 use bt_rollcall::source::{self, SourceKind, SourceSettings};
 use bt_rollcall::wire::ClientSettings;
+use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
 use secrecy::SecretString;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn walk(seed: u64) -> (bool, usize) {
     let sandbox =
         Sandbox::start(SandboxOptions { world, faults, tls: false, seed, ..SandboxOptions::default() }).unwrap();
     sandbox.with_world(World::mark);
-    let nobody: Arc<dyn Observer> = Arc::new(Nobody);
+    let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
     let source = source::build(&settings(&sandbox), nobody).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let harvest = runtime.block_on(source.harvest());

@@ -2,16 +2,16 @@
 
 use super::rig::as_of;
 use super::surface::{agrees, appliance, appliance_by, classes, expected, harvest, probe, settings};
-use bt_rollcall::model::{Coverage, Harvest, Inventory, ListKind, Rule, SourceStatus};
+use bt_rollcall::model::{Coverage, Inventory, ListKind, Rule, SourceReading, SourceStatus};
 use bt_rollcall::rules::{self, policy::Policy};
-use bt_rollcall_sandbox::{Faults, Sandbox, Surface, World};
 use bt_rollcall::source::SourceSettings;
+use bt_rollcall_sandbox::{Faults, Sandbox, Surface, World};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Everything that was read is proven and is what the world holds.
 #[track_caller]
-fn whole(surface: Surface, sandbox: &Sandbox, harvested: Harvest) {
+fn whole(surface: Surface, sandbox: &Sandbox, harvested: SourceReading) {
     assert_eq!(harvested.reason(), None, "{surface:?}");
     assert_eq!(harvested.status(), SourceStatus::Complete, "{surface:?}");
     agrees(harvested, &expected(sandbox, surface));
@@ -31,7 +31,7 @@ fn exact(world: &World, faults: &Faults, change: impl Fn(&mut SourceSettings)) {
 
 /// The world read through every surface, with these faults, is not called complete; gives each harvest.
 #[track_caller]
-fn not_complete(world: &World, faults: &Faults, look: impl Fn(Surface, &Harvest)) {
+fn not_complete(world: &World, faults: &Faults, look: impl Fn(Surface, &SourceReading)) {
     for surface in Surface::ALL {
         let sandbox = appliance(surface, world.clone(), faults);
         let harvested = harvest(&settings(&sandbox, surface));

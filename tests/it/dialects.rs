@@ -2,9 +2,9 @@
 
 use super::rig::as_of;
 use super::surface::{SOURCE, agrees, appliance, changes, classes, harvest, probe, settings};
-use bt_rollcall::model::{Change, ChangeKind, Coverage, Harvest, Inventory, ListKind};
-use bt_rollcall_sandbox::{Dialect, Expect, Faults, Sandbox, Surface, World};
+use bt_rollcall::model::{Change, ChangeKind, Coverage, Inventory, ListKind, SourceReading};
 use bt_rollcall::source::{Objects, Probe};
+use bt_rollcall_sandbox::{Dialect, Expect, Faults, Sandbox, Surface, World};
 use std::collections::BTreeSet;
 
 fn spoken(dialects: &[Dialect]) -> Faults {
@@ -16,7 +16,7 @@ fn expect(surface: Surface, dialects: &[Dialect]) -> Expect {
 }
 
 /// Reads the world through a surface in these dialects.
-fn read(sandbox: &Sandbox, surface: Surface) -> Harvest {
+fn read(sandbox: &Sandbox, surface: Surface) -> SourceReading {
     let mut settings = settings(sandbox, surface);
     settings.client.attempts = 3;
     harvest(&settings)
@@ -160,7 +160,7 @@ fn is_unproven(coverage: &Coverage) -> bool {
 }
 
 /// Reads an appliance in this dialect by a check and by a run. Returns both, and where they disagree.
-fn by_check_and_run(world: &World, surface: Surface, dialect: Dialect) -> (Probe, Harvest, Vec<String>) {
+fn by_check_and_run(world: &World, surface: Surface, dialect: Dialect) -> (Probe, SourceReading, Vec<String>) {
     let sandbox = appliance(surface, world.clone(), &spoken(&[dialect]));
     let mut settings = settings(&sandbox, surface);
     settings.client.attempts = 3;

@@ -3,16 +3,16 @@
 
 use super::inventory::{finding, same_rows};
 use super::rig::{Row, as_of};
-use bt_rollcall::event::{Nobody, Observer};
+use bt_rollcall::event::{NoObserver, Observer};
 use bt_rollcall::model::{
-    Change, Classes, Finding, Harvest, Inventory, OutsideMember, Pattern, SourceIdentity, SourceName,
+    Change, Classes, Finding, Inventory, OutsideMember, Pattern, SourceIdentity, SourceName, SourceReading,
 };
 use bt_rollcall::rules::{self, policy::Policy};
-use bt_rollcall_sandbox::{Expect, Expected, ExpectedFinding, Faults, Sandbox, SandboxOptions, Surface, World};
 use bt_rollcall::source::{self, Probe, SourceKind, SourceSettings};
-use bt_rollcall::state::{Advance, Before, KnownMembership};
+use bt_rollcall::state::{Advance, KnownMembership, PreviousState};
 use bt_rollcall::table::{CsvDialect, Table, Tables};
-use bt_rollcall::wire::{Account, ClientSettings, TokenAuth};
+use bt_rollcall::wire::{ClientSettings, Credentials, TokenAuth};
+use bt_rollcall_sandbox::{Expect, Expected, ExpectedFinding, Faults, Sandbox, SandboxOptions, Surface, World};
 use chrono::TimeDelta;
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub fn settings(sandbox: &Sandbox, surface: Surface) -> SourceSettings {
     } else {
         "/oauth2/token".to_owned()
     };
-    let account = Account::Oauth {
+    let account = Credentials::Oauth {
         token_path,
         client_id: sandbox.client_id().to_owned(),
         client_secret: SecretString::from(sandbox.client_secret().to_owned()),
@@ -72,8 +72,8 @@ pub fn settings(sandbox: &Sandbox, surface: Surface) -> SourceSettings {
 }
 
 /// Reads it once, and leaves.
-pub fn harvest(settings: &SourceSettings) -> Harvest {
-    let nobody: Arc<dyn Observer> = Arc::new(Nobody);
+pub fn harvest(settings: &SourceSettings) -> SourceReading {
+    let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
     let source = source::build(settings, nobody).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -85,7 +85,7 @@ pub fn harvest(settings: &SourceSettings) -> Harvest {
 
 /// Looks at one of everything, and leaves.
 pub fn probe(settings: &SourceSettings) -> Probe {
-    let nobody: Arc<dyn Observer> = Arc::new(Nobody);
+    let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
     let source = source::build(settings, nobody).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -120,7 +120,7 @@ pub fn table(inventory: &Inventory, findings: &[Finding], table: Table) -> Vec<R
 
 /// Holds a harvest against the oracle.
 #[track_caller]
-pub fn agrees(harvest: Harvest, expected: &Expected) {
+pub fn agrees(harvest: SourceReading, expected: &Expected) {
     let inventory = Inventory::join(vec![harvest], &classes());
     let findings = rules::judge(&inventory, &Policy::default(), as_of()).findings;
     same_rows("users", &table(&inventory, &findings, Table::Users), &expected.users);
@@ -139,7 +139,7 @@ pub fn changes(old: &Inventory, new: &Inventory) -> Vec<Change> {
     first.settle();
     let rolls = &first.inventory.rolls;
     let sources = rolls.iter().map(|roll| (roll.harvest.source.clone(), roll.known.clone())).collect();
-    let before = Before { run_id: "1".to_owned(), as_of: as_of(), sources };
+    let before = PreviousState { run_id: "1".to_owned(), as_of: as_of(), sources };
     let mut advance = Advance::by_reading(new.clone(), "2", as_of() + TimeDelta::days(1), Some(&before));
     let each = || rolls.iter().map(|roll| (roll, &roll.harvest.source.name));
     for (roll, name) in each() {

@@ -4,7 +4,7 @@
 //! Which records change depends on their ids, never on chance. `refusals` holds the requests that a dialect answers with an
 //! error. The oracle uses [`scene`] for the cells that keep what the server wrote, and nothing else of this module.
 
-mod answer;
+mod response;
 mod catalogue;
 mod dates;
 mod guid;
@@ -16,15 +16,15 @@ mod scalars;
 mod scene;
 mod scim;
 
-pub(super) use answer::Answer;
+pub(super) use response::EditableResponse;
 pub(super) use guid::{folded, with_plain_ids};
-pub(super) use place::{Family, Kind, Place};
+pub(super) use place::{ApiPlace, InterfaceFamily, RecordKind};
 pub(super) use refusals::{has_no_record, is_unread, refusal};
 pub(super) use safe::is_directory_group;
 pub(super) use scene::Scene;
 
 use super::surface::Surface;
-use catalogue::{CATALOGUE, COUNT, Entry};
+use catalogue::{CATALOGUE, COUNT, DialectInfo};
 
 /// One variation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +122,7 @@ impl Dialect {
         self.entry().loss
     }
 
-    fn entry(self) -> &'static Entry {
+    fn entry(self) -> &'static DialectInfo {
         // `tests::dialect` checks that the catalogue has the order of the variants.
         &CATALOGUE[self as usize]
     }

@@ -5,7 +5,7 @@ use super::world::Record;
 
 /// What only some surfaces tell of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct UserDetails {
     /// Security provider (PRA, RS); `None`: the record names none.
     pub provider: Option<u64>,
     /// Administrator flag (PRA, RS: `perm_admin`).
@@ -62,7 +62,7 @@ pub struct Vendor {
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facets {
+pub struct ProductDetails {
     /// Ascending by id.
     pub providers: Vec<Provider>,
     /// In any order.

@@ -118,15 +118,15 @@ impl Faults {
     }
 
     /// What goes wrong with one request, if anything.
-    pub(super) fn draw(&self, rng: &mut Rng) -> Option<Mishap> {
+    pub(super) fn draw(&self, rng: &mut Rng) -> Option<Fault> {
         let chances = [
-            (self.too_many, Mishap::TooMany),
-            (self.server_error, Mishap::ServerError),
-            (self.reset, Mishap::Reset),
-            (self.truncate, Mishap::Truncate),
-            (self.html_200, Mishap::Html),
-            (self.empty_200, Mishap::Empty),
-            (self.json_error_200, Mishap::JsonError),
+            (self.too_many, Fault::TooMany),
+            (self.server_error, Fault::ServerError),
+            (self.reset, Fault::Reset),
+            (self.truncate, Fault::Truncate),
+            (self.html_200, Fault::Html),
+            (self.empty_200, Fault::Empty),
+            (self.json_error_200, Fault::JsonError),
         ];
         chances.into_iter().find(|(chance, _)| hits(rng, *chance)).map(|(_, mishap)| mishap)
     }
@@ -139,7 +139,7 @@ pub(super) fn hits(rng: &mut Rng, chance: f64) -> bool {
 
 /// One thing that goes wrong with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mishap {
+pub(super) enum Fault {
     TooMany,
     ServerError,
     Reset,

@@ -12,7 +12,7 @@
 mod certificate;
 mod configuration;
 mod dialect;
-mod door;
+mod listener;
 mod facets;
 mod faults;
 mod members;
@@ -29,7 +29,7 @@ mod world;
 
 pub use configuration::{CA_FILE, SECRET_FILE, SOURCE_NAME};
 pub use dialect::{Dialect, Loss};
-pub use facets::{ExternalMember, Facets, Facts, Provider, Vendor};
+pub use facets::{ExternalMember, ProductDetails, Provider, UserDetails, Vendor};
 pub use faults::Faults;
 pub use oracle::{Earlier, Expect, Expected, ExpectedFinding, Row};
 pub use surface::Surface;
@@ -37,7 +37,7 @@ pub use tally::Counters;
 pub use world::{CANARY, Record, World};
 
 use certificate::Identity;
-use door::Door;
+use listener::TlsListener;
 use server::Appliance;
 use std::collections::BTreeSet;
 use std::io;
@@ -227,13 +227,13 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-fn open(listener: TcpListener, acceptor: Option<TlsAcceptor>) -> io::Result<(Runtime, Door)> {
+fn open(listener: TcpListener, acceptor: Option<TlsAcceptor>) -> io::Result<(Runtime, TlsListener)> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let door = runtime.block_on(async { Door::open(tokio::net::TcpListener::from_std(listener)?, acceptor) })?;
+    let door = runtime.block_on(async { TlsListener::open(tokio::net::TcpListener::from_std(listener)?, acceptor) })?;
     Ok((runtime, door))
 }
 
-fn serve(runtime: Runtime, door: Door, appliance: Arc<Appliance>, stopped: watch::Receiver<bool>) {
+fn serve(runtime: Runtime, door: TlsListener, appliance: Arc<Appliance>, stopped: watch::Receiver<bool>) {
     let told = |mut stopped: watch::Receiver<bool>| async move {
         // An error means that the sandbox is gone: stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 /// The member lists of all groups.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Members {
+pub(super) struct MemberLists {
     ids: HashMap<(u64, u64), u64>,
     last: u64,
     lists: Option<HashMap<u64, Vec<(u64, u64)>>>,
 }
 
-impl Members {
+impl MemberLists {
     /// Something changed.
     pub(super) fn forget(&mut self) {
         self.lists = None;

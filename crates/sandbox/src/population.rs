@@ -67,7 +67,7 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let mut world = Self::empty();
         let groups = add_groups(&mut world, &mut rng, users);
-        let mut people = People { rng, as_of, groups, names: HashMap::new() };
+        let mut people = PeopleGenerator { rng, as_of, groups, names: HashMap::new() };
         let mut id = 1;
         for place in 0..users {
             id += if people.rng.u8(..20) == 0 { people.rng.u64(5..60) } else { people.rng.u64(1..4) };
@@ -86,7 +86,7 @@ impl World {
 
     fn newcomer(&self, rng: &mut Rng, now: DateTime<Utc>) -> Record {
         let groups = self.groups().map(|(id, _)| id).collect();
-        let mut people = People { rng: rng.fork(), as_of: now, groups, names: HashMap::new() };
+        let mut people = PeopleGenerator { rng: rng.fork(), as_of: now, groups, names: HashMap::new() };
         let mut record = people.person();
         // Ids only grow, so that no two get the same name.
         let name = format!("{}.{}", text_of(&record, "username"), self.user_count() + rng.usize(..1 << 40));
@@ -117,14 +117,14 @@ fn add_groups(world: &mut World, rng: &mut Rng, users: usize) -> Vec<u64> {
 }
 
 /// Draws one record after the other.
-struct People {
+struct PeopleGenerator {
     rng: Rng,
     as_of: DateTime<Utc>,
     groups: Vec<u64>,
     names: HashMap<String, u32>,
 }
 
-impl People {
+impl PeopleGenerator {
     /// A few emergency accounts first, every 33rd a machine, everybody else a person.
     fn somebody(&mut self, place: usize, users: usize) -> Record {
         if users >= 20 && place < (users / 1000).max(2) {

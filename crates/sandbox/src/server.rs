@@ -4,7 +4,7 @@
 
 mod churn;
 mod config;
-mod front;
+mod middleware;
 mod limits;
 mod password_safe;
 mod read;
@@ -16,7 +16,7 @@ pub(super) use config::members_of;
 
 use super::SandboxOptions;
 use super::dialect::Dialect;
-use super::door::Cut;
+use super::listener::ConnectionCut;
 use super::faults::Faults;
 use super::tally::{Tally, lock};
 use super::world::World;
@@ -45,8 +45,8 @@ pub(super) struct Appliance {
     tokens: token::Tokens,
     sessions: password_safe::Sessions,
     rng: Mutex<Rng>,
-    window: Mutex<front::Window>,
-    ledger: Mutex<limits::Ledger>,
+    window: Mutex<middleware::RateWindow>,
+    ledger: Mutex<limits::RequestLedger>,
     /// Requests that were turned away by [`Dialect::EightBusy`].
     turned_away: AtomicU32,
 }
@@ -93,7 +93,7 @@ impl Appliance {
 type Shared = Arc<Appliance>;
 
 /// All paths of all surfaces.
-pub(super) fn service(appliance: Shared) -> IntoMakeServiceWithConnectInfo<Router, Cut> {
+pub(super) fn service(appliance: Shared) -> IntoMakeServiceWithConnectInfo<Router, ConnectionCut> {
     let api = Router::new()
         .route("/api/public/v3/users", get(read::users).post(write::create))
         .route("/api/public/v3/users/{id}", get(read::user).put(write::replace).delete(write::delete))
@@ -105,9 +105,9 @@ pub(super) fn service(appliance: Shared) -> IntoMakeServiceWithConnectInfo<Route
         .route("/scim/v2/{*path}", any(scim::serve))
         .route("/api/scim/v2/{*path}", any(scim::serve))
         .fallback(password_safe::serve)
-        .layer(from_fn_with_state(Arc::clone(&appliance), front::door))
+        .layer(from_fn_with_state(Arc::clone(&appliance), middleware::door))
         .with_state(appliance)
-        .into_make_service_with_connect_info::<Cut>()
+        .into_make_service_with_connect_info::<ConnectionCut>()
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {

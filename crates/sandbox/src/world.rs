@@ -1,8 +1,8 @@
 //! The appliance's data: users and groups as the JSON objects that the server gives, ascending by id.
 //! Remembers who existed all the time since a mark. Knows nothing of HTTP, of faults or of what is expected.
 
-use super::facets::{Facets, Facts};
-use super::members::{Members, named_groups};
+use super::facets::{ProductDetails, UserDetails};
+use super::members::{MemberLists, named_groups};
 use serde_json::{Map, Value};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,13 +19,13 @@ const SPARSE_FIELDS: [&str; 4] = ["id", "username", "display_name", "enabled"];
 /// All users and groups of a simulated appliance.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    users: Vec<Entry>,
-    groups: Vec<Entry>,
+    users: Vec<StoredRecord>,
+    groups: Vec<StoredRecord>,
     last_user_id: u64,
     last_group_id: u64,
-    facts: BTreeMap<u64, Facts>,
-    facets: Facets,
-    members: Members,
+    facts: BTreeMap<u64, UserDetails>,
+    facets: ProductDetails,
+    members: MemberLists,
     /// What SCIM clients said and no other surface tells (`externalId`, `name`, `emails`), by id of user and of group.
     scim_users: BTreeMap<u64, Record>,
     scim_groups: BTreeMap<u64, Record>,
@@ -35,14 +35,14 @@ pub struct World {
 
 /// A record and what the server says of it, made once.
 #[derive(Clone, Debug)]
-struct Entry {
+struct StoredRecord {
     id: u64,
     record: Record,
     full: OnceCell<Box<[u8]>>,
     sparse: OnceCell<Box<[u8]>>,
 }
 
-impl Entry {
+impl StoredRecord {
     fn new(id: u64, mut record: Record) -> Self {
         record.insert("id".to_owned(), id.into());
         Self { id, record, full: OnceCell::new(), sparse: OnceCell::new() }
@@ -109,22 +109,22 @@ impl World {
     }
 
     /// What only some surfaces tell of a user.
-    pub fn facts(&self, id: u64) -> Facts {
+    pub fn facts(&self, id: u64) -> UserDetails {
         self.facts.get(&id).cloned().unwrap_or_default()
     }
 
     /// Sets what only some surfaces tell of a user.
-    pub fn set_facts(&mut self, id: u64, facts: Facts) {
+    pub fn set_facts(&mut self, id: u64, facts: UserDetails) {
         self.facts.insert(id, facts);
     }
 
     /// What the tenant holds beside users and groups.
-    pub fn facets(&self) -> &Facets {
+    pub fn facets(&self) -> &ProductDetails {
         &self.facets
     }
 
     /// The same, to change it.
-    pub fn facets_mut(&mut self) -> &mut Facets {
+    pub fn facets_mut(&mut self) -> &mut ProductDetails {
         self.members.forget();
         &mut self.facets
     }
@@ -145,7 +145,7 @@ impl World {
     pub fn put_user(&mut self, id: u64, record: Record) {
         self.last_user_id = self.last_user_id.max(id);
         self.members.forget();
-        put(&mut self.users, Entry::new(id, record));
+        put(&mut self.users, StoredRecord::new(id, record));
     }
 
     /// Changes a user; false if there is none with this id.
@@ -154,7 +154,7 @@ impl World {
         let mut record = std::mem::take(&mut self.users[at].record);
         change(&mut record);
         self.members.forget();
-        self.users[at] = Entry::new(id, record);
+        self.users[at] = StoredRecord::new(id, record);
         true
     }
 
@@ -199,7 +199,7 @@ impl World {
     /// Puts a group there, in the place of an old one with that id.
     pub fn put_group(&mut self, id: u64, record: Record) {
         self.last_group_id = self.last_group_id.max(id);
-        put(&mut self.groups, Entry::new(id, record));
+        put(&mut self.groups, StoredRecord::new(id, record));
     }
 
     /// Takes a group away; its members keep its id, and it dangles. False if there is none with this id.
@@ -241,7 +241,7 @@ impl World {
 
     /// Appends `[row,row]`: at most `limit` users from `offset` on. Returns how many users the list has in all.
     pub(super) fn write_users(&self, out: &mut Vec<u8>, window: (usize, usize), sparse: bool) -> usize {
-        let row = if sparse { Entry::sparse } else { Entry::full };
+        let row = if sparse { StoredRecord::sparse } else { StoredRecord::full };
         write_rows(out, self.users.iter().skip(window.0).take(window.1).map(row));
         self.users.len()
     }
@@ -254,28 +254,28 @@ impl World {
         sparse: bool,
         username: &str,
     ) -> usize {
-        let row = if sparse { Entry::sparse } else { Entry::full };
-        let named: Vec<&Entry> = self.users.iter().filter(|e| is_named(e, username)).collect();
+        let row = if sparse { StoredRecord::sparse } else { StoredRecord::full };
+        let named: Vec<&StoredRecord> = self.users.iter().filter(|e| is_named(e, username)).collect();
         write_rows(out, named.iter().skip(window.0).take(window.1).map(|e| row(e)));
         named.len()
     }
 
     /// The same for the groups.
     pub(super) fn write_groups(&self, out: &mut Vec<u8>, window: (usize, usize)) -> usize {
-        write_rows(out, self.groups.iter().skip(window.0).take(window.1).map(Entry::full));
+        write_rows(out, self.groups.iter().skip(window.0).take(window.1).map(StoredRecord::full));
         self.groups.len()
     }
 }
 
-fn is_named(entry: &Entry, username: &str) -> bool {
+fn is_named(entry: &StoredRecord, username: &str) -> bool {
     entry.record.get("username").and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case(username))
 }
 
-fn place(entries: &[Entry], id: u64) -> Result<usize, usize> {
+fn place(entries: &[StoredRecord], id: u64) -> Result<usize, usize> {
     entries.binary_search_by_key(&id, |e| e.id)
 }
 
-fn put(entries: &mut Vec<Entry>, entry: Entry) {
+fn put(entries: &mut Vec<StoredRecord>, entry: StoredRecord) {
     match place(entries, entry.id) {
         Ok(at) => entries[at] = entry,
         Err(at) => entries.insert(at, entry),

@@ -28,7 +28,7 @@ fn every_kind_has_its_paths_and_limits() {
         let config = load(&with_client(kind, "")).unwrap();
         let source = &config.sources[0];
         assert_eq!((source.kind, source.base_path.as_str(), source.client.requests_per_hour), (meant, base, hour));
-        let Account::Oauth { token_path, .. } = &source.client.account else { panic!("{kind}: OAuth") };
+        let Credentials::Oauth { token_path, .. } = &source.client.account else { panic!("{kind}: OAuth") };
         assert_eq!(token_path, token);
         assert_eq!(source.identity.kind, kind);
     }
@@ -52,10 +52,10 @@ fn password_safe_takes_a_client_or_a_key_with_a_user_but_not_both() {
     let keyed = source("password-safe", "api_key = { file = \"secret\" }\nrun_as = 'DOMAIN\\audit'\n");
     let config = load(&keyed).unwrap();
     assert_eq!(config.sources[0].identity.client_id, "DOMAIN\\audit");
-    assert!(matches!(&config.sources[0].client.account, Account::Key { password: None, .. }));
+    assert!(matches!(&config.sources[0].client.account, Credentials::Key { password: None, .. }));
     let with_password = format!("{keyed}run_as_password = {{ file = \"secret\" }}\n");
     let config = load(&with_password).unwrap();
-    assert!(matches!(&config.sources[0].client.account, Account::Key { password: Some(_), .. }));
+    assert!(matches!(&config.sources[0].client.account, Credentials::Key { password: Some(_), .. }));
     let both = format!("{keyed}client_id = \"abc\"\n");
     assert!(problem(&both, "source[0].client_id").contains("not together with api_key"));
     assert!(
@@ -73,7 +73,7 @@ fn scim_takes_a_client_or_a_token_and_says_where_a_last_login_stands() {
         "token = { file = \"secret\" }\nbase_path = \"/api/scim/v2/\"\nlast_login_path = \"/urn:x:User/lastLogin\"\n";
     let config = load(&source("scim", keys)).unwrap();
     let source_ = &config.sources[0];
-    assert!(matches!(&source_.client.account, Account::Bearer(_)));
+    assert!(matches!(&source_.client.account, Credentials::Bearer(_)));
     assert_eq!(
         (source_.base_path.as_str(), source_.last_login_path.as_deref()),
         ("/api/scim/v2", Some("/urn:x:User/lastLogin"))

@@ -3,9 +3,10 @@
 use super::sample::{World, as_of};
 use super::tenant::{harvest, list};
 use crate::model::{
-    Completeness, Finding, Fingerprint, LastLogin, ListKind, Outcome, Roll, Rule, Severity, SourceStatus, Told, User,
+    Completeness, Finding, Fingerprint, LastLogin, ListKind, ReportedDate, Rule, RuleOutcome, Severity,
+    SourceInventory, SourceStatus, User,
 };
-use crate::report::{Grade, Standing};
+use crate::report::{Grade, RuleStanding};
 use crate::snapshot::manifest::ConfirmedShrink;
 use crate::snapshot::manifest::SourceEntry;
 use chrono::Duration;
@@ -19,14 +20,14 @@ fn world_with(change: impl FnOnce(&mut World)) -> World {
     world
 }
 
-fn set_outcome(world: &mut World, rule: Rule, outcome: &Outcome) {
+fn set_outcome(world: &mut World, rule: Rule, outcome: &RuleOutcome) {
     for verdict in world.verdicts.iter_mut().filter(|verdict| verdict.rule == rule) {
         verdict.outcome = outcome.clone();
     }
     world.findings.retain(|finding| finding.rule != rule);
 }
 
-fn rule(world: &World, wanted: Rule) -> crate::report::RuleResult {
+fn rule(world: &World, wanted: Rule) -> crate::report::RuleSummary {
     world.view().rules.into_iter().find(|rule| rule.id == wanted.as_str()).expect("every rule has a result")
 }
 
@@ -132,7 +133,7 @@ fn a_run_without_any_source_says_that_it_says_nothing() {
     let world = World::of(Vec::new());
     let view = world.view();
     assert_eq!((view.status.word, view.status.grade), ("Empty", Grade::Unproven));
-    assert!(view.rules.iter().all(|rule| rule.standing == Standing::Unjudged), "nothing passed");
+    assert!(view.rules.iter().all(|rule| rule.standing == RuleStanding::Unjudged), "nothing passed");
     assert!(world.page().contains("No source was read."));
 }
 
@@ -141,7 +142,7 @@ fn an_empty_tenant_that_is_proven_passes_over_zero_accounts() {
     let mut empty = harvest("appliance-eu", 0, 1);
     empty.groups.clear();
     let world = World::of(vec![empty]);
-    assert_eq!(rule(&world, Rule::StaleLogin).standing, Standing::NoSubject);
+    assert_eq!(rule(&world, Rule::StaleLogin).standing, RuleStanding::NoSubject);
     let page = world.page();
     assert!(page.contains("0 of 0 users, proven") && page.contains("the rule ran over 0 of 0 accounts"));
     assert!(page.contains("No account to draw."));
@@ -150,16 +151,16 @@ fn an_empty_tenant_that_is_proven_passes_over_zero_accounts() {
 #[test]
 fn a_rule_that_found_nothing_says_over_what_it_ran() {
     let world = World::complete();
-    assert_eq!(rule(&world, Rule::DanglingGroup).standing, Standing::Passed);
+    assert_eq!(rule(&world, Rule::DanglingGroup).standing, RuleStanding::Passed);
     assert!(world.page().contains("0 findings: the rule ran over 408 of 408 accounts"));
 }
 
 #[test]
 fn a_rule_that_could_not_run_is_apart_from_those_that_passed() {
     let why = "the source does not report last logins".to_owned();
-    let world = world_with(|w| set_outcome(w, Rule::StaleLogin, &Outcome::Undetermined { why }));
+    let world = world_with(|w| set_outcome(w, Rule::StaleLogin, &RuleOutcome::Undetermined { why }));
     let result = rule(&world, Rule::StaleLogin);
-    assert_eq!((result.standing, result.result().as_str()), (Standing::Unjudged, "could not be judged"));
+    assert_eq!((result.standing, result.result().as_str()), (RuleStanding::Unjudged, "could not be judged"));
     let page = world.page();
     assert!(page.contains("<h3>Could not be judged</h3>") && page.contains("the source does not report last logins"));
     let tile = world.view().tiles.into_iter().find(|tile| tile.label == "Stale").expect("a tile");
@@ -168,16 +169,16 @@ fn a_rule_that_could_not_run_is_apart_from_those_that_passed() {
 
 #[test]
 fn accounts_for_which_the_data_did_not_suffice_keep_a_rule_from_passing() {
-    let world = world_with(|w| set_outcome(w, Rule::NoGroup, &Outcome::Judged { subjects: 200, undetermined: 3 }));
+    let world = world_with(|w| set_outcome(w, Rule::NoGroup, &RuleOutcome::Judged { subjects: 200, undetermined: 3 }));
     let result = rule(&world, Rule::NoGroup);
-    assert_eq!(result.standing, Standing::PassedInPart);
+    assert_eq!(result.standing, RuleStanding::PassedInPart);
     assert_eq!(result.ran, "the rule ran over 394 of 400 accounts");
 }
 
 #[test]
 fn a_rule_that_is_off_is_neither_passed_nor_unjudged() {
-    let world = world_with(|w| set_outcome(w, Rule::NoGroup, &Outcome::Off));
-    assert_eq!(rule(&world, Rule::NoGroup).standing, Standing::Off);
+    let world = world_with(|w| set_outcome(w, Rule::NoGroup, &RuleOutcome::Off));
+    assert_eq!(rule(&world, Rule::NoGroup).standing, RuleStanding::Off);
     assert!(world.page().contains("<h3>Switched off</h3>"));
 }
 
@@ -188,7 +189,7 @@ fn a_partial_run_says_which_list_is_not_proven_and_no_rule_passes_over_it() {
     assert!(page.contains("<p class=\"word\">Partial</p>"));
     assert!(page.contains("131 of 140 users, not proven complete") && page.contains("5 of 14 groups, broke off"));
     assert!(page.contains("The list of users is not proven complete for <bdi>appliance-apac</bdi>"));
-    let passed = world.view().standing(Standing::Passed).iter().map(|rule| rule.id).collect::<Vec<_>>();
+    let passed = world.view().standing(RuleStanding::Passed).iter().map(|rule| rule.id).collect::<Vec<_>>();
     assert!(passed.is_empty(), "{passed:?}");
 }
 
@@ -246,7 +247,7 @@ fn the_histogram_counts_every_account_once_and_marks_exactly_the_stale_ones() {
     let stale = world.findings.iter().filter(|finding| finding.rule == Rule::StaleLogin).count() as u64;
     assert_eq!(inactivity.stale, stale);
     let counts = |user: &&User| user.enabled == Some(true) && user.kind != crate::model::UserKind::Service;
-    let users = world.inventory.rolls.iter().flat_map(|roll: &Roll| &roll.harvest.users);
+    let users = world.inventory.rolls.iter().flat_map(|roll: &SourceInventory| &roll.harvest.users);
     assert_eq!(inactivity.population, users.filter(counts).count() as u64);
     assert!(inactivity.bins.iter().filter(|bin| bin.label == "0–6").all(|bin| bin.stale == 0));
 }
@@ -273,7 +274,7 @@ fn expired_and_disabled_accounts_are_not_in_the_histogram() {
     let mut eu = harvest("appliance-eu", 2, 7);
     eu.users[0].enabled = Some(false);
     eu.users[1].enabled = Some(true);
-    eu.users[1].expires_at = Told::At(as_of());
+    eu.users[1].expires_at = ReportedDate::At(as_of());
     let world = World::of(vec![eu]);
     assert_eq!(world.view().inactivity.population, 0);
 }
@@ -307,10 +308,10 @@ fn what_no_source_tells_is_named_as_not_checked() {
 #[test]
 fn a_rule_whose_data_sufficed_for_nobody_is_not_judged_and_its_tile_shows_no_number() {
     let world = world_with(|world| {
-        set_outcome(world, Rule::NoGroup, &Outcome::Judged { subjects: 3, undetermined: 3 });
+        set_outcome(world, Rule::NoGroup, &RuleOutcome::Judged { subjects: 3, undetermined: 3 });
     });
     let result = rule(&world, Rule::NoGroup);
-    assert_eq!(result.standing, Standing::Unjudged);
+    assert_eq!(result.standing, RuleStanding::Unjudged);
     assert!(result.ran.contains("over 0 of"), "{}", result.ran);
     let tile = world.view().tiles.into_iter().find(|tile| tile.label == "In no group").unwrap();
     assert!(!tile.is_number && tile.value == "not evaluated");
@@ -319,7 +320,7 @@ fn a_rule_whose_data_sufficed_for_nobody_is_not_judged_and_its_tile_shows_no_num
 #[test]
 fn a_tile_says_for_how_many_accounts_the_data_did_not_suffice() {
     let world = world_with(|world| {
-        set_outcome(world, Rule::NoGroup, &Outcome::Judged { subjects: 300, undetermined: 3 });
+        set_outcome(world, Rule::NoGroup, &RuleOutcome::Judged { subjects: 300, undetermined: 3 });
     });
     let tiles: Vec<String> = world.view().tiles.into_iter().map(|tile| tile.note).collect();
     assert!(
@@ -432,7 +433,7 @@ fn the_matrix_has_every_control_of_the_selected_frameworks_and_counts_each_once(
 #[test]
 fn a_control_of_which_a_rule_could_not_be_judged_is_not_among_those_that_passed() {
     // CIS 6.5 has one rule, no-mfa.
-    let standing = |outcome: Outcome| {
+    let standing = |outcome: RuleOutcome| {
         let world = world_with(|world| {
             world.findings.retain(|finding| finding.rule != Rule::NoMfa);
             set_outcome(world, Rule::NoMfa, &outcome);
@@ -443,13 +444,13 @@ fn a_control_of_which_a_rule_could_not_be_judged_is_not_among_those_that_passed(
         );
         (row, summary)
     };
-    let judged = |subjects, undetermined| Outcome::Judged { subjects, undetermined };
-    let (unjudged, summary) = standing(Outcome::Undetermined { why: "not told".to_owned() });
+    let judged = |subjects, undetermined| RuleOutcome::Judged { subjects, undetermined };
+    let (unjudged, summary) = standing(RuleOutcome::Undetermined { why: "not told".to_owned() });
     assert_eq!(unjudged, "could not be judged");
     assert!(summary.contains("1 could not be judged"), "{summary}");
     assert_eq!(standing(judged(9, 0)).0, "passed");
     assert_eq!(standing(judged(9, 3)).0, "passed in part");
-    assert_eq!(standing(Outcome::Off).0, "off");
+    assert_eq!(standing(RuleOutcome::Off).0, "off");
 }
 
 #[test]
@@ -457,8 +458,8 @@ fn a_control_one_of_whose_rules_is_off_has_not_passed() {
     // PCI DSS 8.2.6 has two rules.
     let world = world_with(|world| {
         world.findings.retain(|f| !matches!(f.rule, Rule::StaleLogin | Rule::NeverLoggedIn));
-        set_outcome(world, Rule::StaleLogin, &Outcome::Off);
-        set_outcome(world, Rule::NeverLoggedIn, &Outcome::Judged { subjects: 9, undetermined: 0 });
+        set_outcome(world, Rule::StaleLogin, &RuleOutcome::Off);
+        set_outcome(world, Rule::NeverLoggedIn, &RuleOutcome::Judged { subjects: 9, undetermined: 0 });
     });
     let before = controls(&world)[0].1.clone();
     assert!(before.contains("1 passed in part"), "{before}");

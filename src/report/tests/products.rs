@@ -2,12 +2,14 @@
 
 use super::sample::{World, as_of};
 use super::tenant::harvest;
-use crate::model::{Blocked, Harvest, LastLogin, ListKind, Outside, OutsideMember, Rule, Told, User, UserKind};
-use crate::report::{People, Standing};
+use crate::model::{
+    Blocked, LastLogin, ListKind, Outside, OutsideMember, ReportedDate, Rule, SourceReading, User, UserKind,
+};
+use crate::report::{PeopleSection, RuleStanding};
 use chrono::Duration;
 
 /// A source of one product with these users and nothing odd.
-fn product(name: &str, kind: &str, users: Vec<User>) -> Harvest {
+fn product(name: &str, kind: &str, users: Vec<User>) -> SourceReading {
     let mut product = harvest(name, users.len() as u64, 7);
     product.source.kind = kind.to_owned();
     product.users = users;
@@ -23,7 +25,7 @@ fn account(id: &str, username: &str, address: &str) -> User {
     user.groups_known = true;
     user.group_memberships = Box::new(["4".into()]);
     user.last_login = LastLogin::At(as_of() - Duration::days(1));
-    user.created_at = Told::At(as_of() - Duration::days(500));
+    user.created_at = ReportedDate::At(as_of() - Duration::days(500));
     user
 }
 
@@ -32,12 +34,12 @@ fn changed(mut user: User, change: impl FnOnce(&mut User)) -> User {
     user
 }
 
-fn people(harvests: Vec<Harvest>) -> People {
+fn people(harvests: Vec<SourceReading>) -> PeopleSection {
     World::of(harvests).view().people.expect("two sources")
 }
 
 /// `address: source/username/state,…; …`
-fn lines(people: &People) -> Vec<String> {
+fn lines(people: &PeopleSection) -> Vec<String> {
     let of_source = |place: &crate::report::PersonIn| {
         let accounts: Vec<String> =
             place.accounts.rows.iter().map(|a| format!("{}/{}/{}", place.source, a.username, a.state)).collect();
@@ -78,7 +80,7 @@ fn who_is_closed_in_one_product_and_open_in_another_comes_first_then_the_privile
         account("2", "bob", "bob@example.com"),
         account("3", "cyd", "cyd@example.com"),
         changed(account("4", "dan", "dan@example.com"), |u| u.blocked = Some(Blocked::Quarantined)),
-        changed(account("5", "eve", "eve@example.com"), |u| u.expires_at = Told::At(as_of())),
+        changed(account("5", "eve", "eve@example.com"), |u| u.expires_at = ReportedDate::At(as_of())),
     ];
     let people = people(vec![product("pra", "pra", here), product("vault", "password-safe", there)]);
     let order: Vec<&str> = people.people.rows.iter().map(|person| person.address.as_str()).collect();
@@ -157,7 +159,7 @@ fn a_person_of_very_many_sources_and_accounts_stays_one_short_row() {
 }
 
 /// A directory as SCIM tells it: no last login, no type, no administrator, no second factor.
-fn directory() -> Harvest {
+fn directory() -> SourceReading {
     let mut directory = harvest("directory", 30, 5);
     directory.source.kind = "scim".to_owned();
     for user in &mut directory.users {
@@ -168,7 +170,7 @@ fn directory() -> Harvest {
 }
 
 /// An appliance of which some groups hold directory groups.
-fn appliance() -> Harvest {
+fn appliance() -> SourceReading {
     let mut appliance = harvest("appliance", 60, 7);
     appliance.source.kind = "pra".to_owned();
     let directory =
@@ -194,7 +196,7 @@ fn a_source_that_tells_no_last_login_is_named_as_one_whose_staleness_was_not_jud
     let expected = "The last login: not told by directory: staleness was not judged there at all";
     assert!(said.iter().any(|line| line.starts_with(expected)), "{said:#?}");
     let stale = world.view().rules.into_iter().find(|rule| rule.id == "stale-login").expect("a result");
-    assert_eq!(stale.standing, Standing::Findings);
+    assert_eq!(stale.standing, RuleStanding::Findings);
     assert!(stale.gaps.rows.iter().any(|gap| gap.why.as_str() == "the source does not report last logins"));
 }
 

@@ -1,16 +1,18 @@
 //! A made-up tenant of some 400 accounts, the same at every call: what `reports/sample.html` shows.
 
 use super::tenant::{harvest, list, same_people};
-use crate::exceptions::{self, Applied, Exception, Use};
+use crate::exceptions::{self, Applied, Exception, ExceptionUse};
 use crate::model::{
-    Change, Classes, Completeness, Coverage, Finding, Harvest, Instant, Inventory, ListKind, Pattern, Roll, Rule,
-    SourceStatus, User, Verdict,
+    Change, Classes, Completeness, Coverage, Evaluation, Finding, Instant, Inventory, ListKind, Pattern, Rule,
+    SourceInventory, SourceReading, SourceStatus, User,
 };
 use crate::report::{Input, RuleInfo, View, html};
 use crate::rules::policy::Policy;
-use crate::rules::{self, Before, Judgement, frameworks};
-use crate::snapshot::manifest::{Base, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, SourceEntry, Tool};
-use crate::state::{self, memory::Kept};
+use crate::rules::{self, EvaluationOutput, RuleHistory, frameworks};
+use crate::snapshot::manifest::{
+    BaseReference, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, SourceEntry, Tool,
+};
+use crate::state::{self, memory::SettledRun};
 use chrono::{TimeDelta, TimeZone, Utc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -21,11 +23,11 @@ pub(super) struct World {
     pub(super) manifest: Manifest,
     pub(super) inventory: Inventory,
     pub(super) findings: Vec<Finding>,
-    pub(super) verdicts: Vec<Verdict>,
+    pub(super) verdicts: Vec<Evaluation>,
     pub(super) changes: Vec<Change>,
     pub(super) policy: Policy,
     pub(super) catalogue: Vec<RuleInfo>,
-    pub(super) uses: Option<Vec<Use>>,
+    pub(super) uses: Option<Vec<ExceptionUse>>,
 }
 
 impl World {
@@ -48,11 +50,11 @@ impl World {
     }
 
     /// Joins these harvests and makes everything else from them.
-    pub(super) fn of(harvests: Vec<Harvest>) -> Self {
+    pub(super) fn of(harvests: Vec<SourceReading>) -> Self {
         let inventory = Inventory::join(harvests, &classes());
-        let inventory = Kept::first(inventory, RUN, as_of()).state;
+        let inventory = SettledRun::first(inventory, RUN, as_of()).state;
         let policy = policy();
-        let Judgement { findings, verdicts, .. } = rules::judge(&inventory, &policy, as_of());
+        let EvaluationOutput { findings, verdicts, .. } = rules::judge(&inventory, &policy, as_of());
         let manifest = manifest(&inventory, &findings);
         let (catalogue, changes, uses) = (RuleInfo::all(&policy), Vec::new(), None);
         Self { manifest, inventory, findings, verdicts, changes, policy, catalogue, uses }
@@ -89,16 +91,17 @@ impl World {
     /// As if the day before had been a little different, and all of it proven.
     pub(super) fn with_a_yesterday(mut self) -> Self {
         let harvests = self.inventory.rolls.iter().map(|roll| yesterday(roll.harvest.clone()));
-        let old = Kept::first(Inventory::join(harvests.collect(), &classes()), YESTERDAY, as_of() - TimeDelta::days(1));
+        let old =
+            SettledRun::first(Inventory::join(harvests.collect(), &classes()), YESTERDAY, as_of() - TimeDelta::days(1));
         let today = self.inventory.rolls.iter().map(|roll| roll.harvest.clone()).collect();
         let mut advanced = old.read(Inventory::join(today, &classes()), RUN, as_of());
-        let before = Before { base_run: Some(YESTERDAY), changes: &advanced.changes, since: &advanced.since };
+        let before = RuleHistory { base_run: Some(YESTERDAY), changes: &advanced.changes, since: &advanced.since };
         let judgement = rules::judge_after(before, &advanced.inventory, &self.policy, as_of());
         (self.findings, self.verdicts) = (judgement.findings, judgement.verdicts);
         advanced.settle();
         (self.inventory, self.changes) = (advanced.inventory, advanced.changes);
         self.manifest = manifest(&self.inventory, &self.findings);
-        self.manifest.base = Some(Base { run_id: YESTERDAY.to_owned(), manifest_sha256: hash("yesterday") });
+        self.manifest.base = Some(BaseReference { run_id: YESTERDAY.to_owned(), manifest_sha256: hash("yesterday") });
         let changes = state::counts(&self.changes).into_iter();
         self.manifest.counts.changes = changes.map(|(kind, count)| (kind.as_str().to_owned(), count)).collect();
         self
@@ -120,7 +123,7 @@ const RUN: &str = "20261123T020000Z-7f3a";
 const YESTERDAY: &str = "20261122T020000Z-1c4e";
 
 /// Some were not there yet, others are gone now, some changed.
-fn yesterday(mut harvest: Harvest) -> Harvest {
+fn yesterday(mut harvest: SourceReading) -> SourceReading {
     for list in &mut harvest.lists {
         list.coverage = Coverage::Complete { proof: String::new() };
     }
@@ -167,7 +170,8 @@ fn classes() -> Classes {
 
 fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
     let complete = inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Complete);
-    let total = |count: fn(&Roll) -> usize| inventory.rolls.iter().map(|roll| count(roll) as u64).sum::<u64>();
+    let total =
+        |count: fn(&SourceInventory) -> usize| inventory.rolls.iter().map(|roll| count(roll) as u64).sum::<u64>();
     let counts = Counts {
         users: total(|roll| roll.harvest.users.len()),
         groups: total(|roll| roll.harvest.groups.len()),

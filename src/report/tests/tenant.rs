@@ -2,7 +2,8 @@
 
 use super::sample::{as_of, hash};
 use crate::model::{
-    Coverage, Group, GroupId, Harvest, Instant, LastLogin, ListKind, ListReport, SourceIdentity, Told, User,
+    Coverage, Group, GroupId, Instant, LastLogin, ListKind, ListReport, ReportedDate, SourceIdentity, SourceReading,
+    User,
 };
 use chrono::Duration;
 
@@ -49,12 +50,12 @@ const GROUPS: [&str; 14] = [
     "Security Operations",
 ];
 
-pub(super) fn harvest(name: &str, count: u64, seed: u64) -> Harvest {
+pub(super) fn harvest(name: &str, count: u64, seed: u64) -> SourceReading {
     let mut dice = Dice(seed);
     let users = (1..=count).map(|id| user(&mut dice, id)).collect();
     let groups = (1u64..).zip(GROUPS).map(|(id, name)| group(id, name)).collect();
     let pages = count.div_ceil(99);
-    Harvest {
+    SourceReading {
         source: SourceIdentity {
             name: name.into(),
             kind: "rest-v3".to_owned(),
@@ -82,7 +83,7 @@ pub(super) fn harvest(name: &str, count: u64, seed: u64) -> Harvest {
 }
 
 /// Gives every sixth account of the second the name and the address of an account of the first.
-pub(super) fn same_people(first: &Harvest, second: &mut Harvest) {
+pub(super) fn same_people(first: &SourceReading, second: &mut SourceReading) {
     for (user, known) in second.users.iter_mut().zip(&first.users).skip(1).step_by(6) {
         user.username.clone_from(&known.username);
         user.display_name.clone_from(&known.display_name);
@@ -137,7 +138,7 @@ fn user(dice: &mut Dice, id: u64) -> User {
     user.group_memberships = memberships(dice);
     user.groups_known = true;
     user.last_login = last_login(dice, id, created);
-    user.created_at = Told::At(created);
+    user.created_at = ReportedDate::At(created);
     odd(id, &mut user);
     user
 }

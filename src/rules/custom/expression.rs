@@ -3,7 +3,7 @@
 //! configuration is read and not in the night. Pure, and bounded in length, nesting and loops.
 
 use super::probe;
-use super::strict::{self, Pattern};
+use super::strict::{self, CompiledRegex};
 use super::values::{VARIABLES, words_of};
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 use cel::common::types::CelBool;
@@ -43,7 +43,7 @@ struct Understood {
     text: String,
     strict: IdedExpr,
     variables: BTreeSet<usize>,
-    patterns: BTreeMap<String, Pattern>,
+    patterns: BTreeMap<String, CompiledRegex>,
 }
 
 impl PartialEq for Expression {
@@ -56,7 +56,7 @@ impl Eq for Expression {}
 
 /// Why an expression cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flaw {
+pub struct ExpressionError {
     /// From 1.
     pub line: usize,
     /// In characters, from 1.
@@ -67,7 +67,7 @@ pub struct Flaw {
     pub instead: Option<(String, Vec<&'static str>)>,
 }
 
-impl Flaw {
+impl ExpressionError {
     /// At a character of the text, from 0.
     fn at(text: &str, place: usize, message: impl Into<String>) -> Self {
         let before: String = text.chars().take(place).collect();
@@ -79,17 +79,17 @@ impl Flaw {
 
 impl Expression {
     /// Reads it.
-    pub fn read(text: &str) -> Result<Self, Flaw> {
+    pub fn read(text: &str) -> Result<Self, ExpressionError> {
         let text = text.trim_end();
         if text.chars().count() > LONGEST {
             let message = format!("is longer than {LONGEST} characters; make several rules of it");
-            return Err(Flaw::at(text, LONGEST, message));
+            return Err(ExpressionError::at(text, LONGEST, message));
         }
         if let Some(at) = text.chars().position(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            return Err(Flaw::at(text, at, "a control character has no place here"));
+            return Err(ExpressionError::at(text, at, "a control character has no place here"));
         }
         // With a stack of its own: how deep the parser goes depends on the text. What it might do beside that ends with it.
-        let stopped = || Flaw::at(text, 0, "the parser gave up; write it in a simpler way");
+        let stopped = || ExpressionError::at(text, 0, "the parser gave up; write it in a simpler way");
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || understand(text));
             thread.map_err(|_| stopped())?.join().map_err(|_| stopped())?
@@ -125,10 +125,10 @@ impl Expression {
     }
 }
 
-fn understand(text: &str) -> Result<Expression, Flaw> {
+fn understand(text: &str) -> Result<Expression, ExpressionError> {
     let parsed = Parser::new().max_recursion_depth(BRACKETS).parse_with_source_info(text);
     let (mut strict, places) = parsed.map_err(|errors| not_read(text, &errors.errors))?;
-    let mut walk = Walk {
+    let mut walk = NameRewriter {
         text,
         places: &places,
         variables: BTreeSet::new(),
@@ -137,9 +137,9 @@ fn understand(text: &str) -> Result<Expression, Flaw> {
         loops: 0,
     };
     walk.visit(&mut strict, 0)?;
-    let Walk { variables, patterns, .. } = walk;
+    let NameRewriter { variables, patterns, .. } = walk;
     if variables.is_empty() {
-        return Err(Flaw::at(text, 0, "names no variable, so that it says the same of every account"));
+        return Err(ExpressionError::at(text, 0, "names no variable, so that it says the same of every account"));
     }
     let expression = Expression(Arc::new(Understood { text: text.to_owned(), strict, variables, patterns }));
     let flaw = probe::of(&expression);
@@ -147,8 +147,8 @@ fn understand(text: &str) -> Result<Expression, Flaw> {
 }
 
 /// Of several errors the first: the others are often its consequence.
-fn not_read(text: &str, errors: &[ParseError]) -> Flaw {
-    let Some(error) = errors.first() else { return Flaw::at(text, 0, "cannot be read") };
+fn not_read(text: &str, errors: &[ParseError]) -> ExpressionError {
+    let Some(error) = errors.first() else { return ExpressionError::at(text, 0, "cannot be read") };
     let from_one = |place: isize| usize::try_from(place).unwrap_or(0).max(1);
     let message = error.msg.trim_start_matches("Syntax error: ");
     // The parser names every token that could stand there.
@@ -163,23 +163,23 @@ fn not_read(text: &str, errors: &[ParseError]) -> Flaw {
         let lines: Vec<&str> = message.lines().map(str::trim).collect();
         lines.join(" ")
     };
-    Flaw { line: from_one(error.pos.0), column: from_one(error.pos.1), message, instead: None }
+    ExpressionError { line: from_one(error.pos.0), column: from_one(error.pos.1), message, instead: None }
 }
 
 /// Looks at every name, and puts [`strict`] functions in place of lenient ones.
-struct Walk<'a> {
+struct NameRewriter<'a> {
     text: &'a str,
     places: &'a SourceInfo,
     variables: BTreeSet<usize>,
-    patterns: BTreeMap<String, Pattern>,
+    patterns: BTreeMap<String, CompiledRegex>,
     /// Names that loops give to the items, and to what they gather.
     bound: Vec<String>,
     /// Loops so far.
     loops: usize,
 }
 
-impl Walk<'_> {
-    fn visit(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), Flaw> {
+impl NameRewriter<'_> {
+    fn visit(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), ExpressionError> {
         if depth > DEPTH {
             let message = format!("is nested or chained more than {DEPTH} deep; make several rules of it");
             return Err(self.flaw(expr.id, message));
@@ -207,7 +207,7 @@ impl Walk<'_> {
         }
     }
 
-    fn name(&mut self, id: u64, name: &str) -> Result<(), Flaw> {
+    fn name(&mut self, id: u64, name: &str) -> Result<(), ExpressionError> {
         if self.bound.iter().any(|bound| bound == name) {
             return Ok(());
         }
@@ -217,17 +217,17 @@ impl Walk<'_> {
         }
         let known = VARIABLES.iter().map(|variable| variable.name).collect();
         let flaw = self.flaw(id, format!("there is no variable {name}"));
-        Err(Flaw { instead: Some((name.to_owned(), known)), ..flaw })
+        Err(ExpressionError { instead: Some((name.to_owned(), known)), ..flaw })
     }
 
-    fn call(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), Flaw> {
+    fn call(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), ExpressionError> {
         let id = expr.id;
         let Expr::Call(call) = &mut expr.expr else { return Ok(()) };
         let name = call.func_name.clone();
         let is_operator = name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         if !is_operator && !FUNCTIONS.contains(&name.as_str()) {
             let flaw = self.flaw(id, format!("there is no function {name}"));
-            return Err(Flaw { instead: Some((name, FUNCTIONS.to_vec())), ..flaw });
+            return Err(ExpressionError { instead: Some((name, FUNCTIONS.to_vec())), ..flaw });
         }
         if LOOPING.contains(&name.as_str()) {
             let message =
@@ -261,7 +261,7 @@ impl Walk<'_> {
     }
 
     /// What is compared with a variable that is one of a few words must be one of them.
-    fn words(&self, sides: &[IdedExpr]) -> Result<(), Flaw> {
+    fn words(&self, sides: &[IdedExpr]) -> Result<(), ExpressionError> {
         let of_variable = |side: &IdedExpr| match &side.expr {
             Expr::Ident(name) => words_of(name).map(|words| (name.clone(), words)),
             _ => None,
@@ -276,14 +276,14 @@ impl Walk<'_> {
             if !words.contains(&text.inner()) {
                 let message = format!("{name} is never {:?}, but one of {}", text.inner(), words.join(", "));
                 let instead = Some((text.inner().to_owned(), words));
-                return Err(Flaw { instead, ..self.flaw(item.id, message) });
+                return Err(ExpressionError { instead, ..self.flaw(item.id, message) });
             }
         }
         Ok(())
     }
 
     /// The pattern must be known now, and becomes a variable of its own.
-    fn matches(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), Flaw> {
+    fn matches(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), ExpressionError> {
         let id = expr.id;
         let Expr::Call(call) = &mut expr.expr else { return Ok(()) };
         let mut parts: Vec<IdedExpr> = call.target.take().map(|target| *target).into_iter().collect();
@@ -305,12 +305,12 @@ impl Walk<'_> {
         // No name of an expression begins with this letter.
         let name = format!("@{written}");
         pattern.expr = Expr::Ident(name.clone());
-        self.patterns.insert(name, Pattern(read));
+        self.patterns.insert(name, CompiledRegex(read));
         expr.expr = Expr::Call(CallExpr { func_name: strict::MATCHES.to_owned(), target: None, args: parts });
         Ok(())
     }
 
-    fn comprehension(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), Flaw> {
+    fn comprehension(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), ExpressionError> {
         let id = expr.id;
         let Expr::Comprehension(loops) = &mut expr.expr else { return Ok(()) };
         let ComprehensionExpr { iter_range, iter_var, accu_var, accu_init, loop_cond, loop_step, result, .. } =
@@ -344,7 +344,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn flaw(&self, id: u64, message: impl Into<String>) -> Flaw {
+    fn flaw(&self, id: u64, message: impl Into<String>) -> ExpressionError {
         flaw_at(self.text, self.places, id, message)
     }
 }
@@ -368,8 +368,8 @@ fn gathers_items_alone(accu_init: &IdedExpr, loop_step: &IdedExpr, item: &str) -
     })
 }
 
-fn flaw_at(text: &str, places: &SourceInfo, id: u64, message: impl Into<String>) -> Flaw {
+fn flaw_at(text: &str, places: &SourceInfo, id: u64, message: impl Into<String>) -> ExpressionError {
     // The parser counts bytes.
     let before = places.offset_for(id).and_then(|(start, _)| text.get(..start as usize)).unwrap_or_default();
-    Flaw::at(text, before.chars().count(), message)
+    ExpressionError::at(text, before.chars().count(), message)
 }

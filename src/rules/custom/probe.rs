@@ -4,7 +4,7 @@
 
 use super::expression::Expression;
 use super::strict;
-use super::values::{Datum, Kind, VARIABLES};
+use super::values::{VARIABLES, VariableType, VariableValue};
 use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, operators};
 use cel::common::types::{CelBool, CelList, CelNull};
 use cel::common::value::Val;
@@ -13,21 +13,21 @@ use std::sync::Arc;
 
 /// The part that is wrong, and what is wrong with it.
 type Mistake = (u64, String);
-type Sample = fn(Kind) -> Datum<'static>;
+type Sample = fn(VariableType) -> VariableValue<'static>;
 
 /// Everything told, in two ways.
 const TOLD: [Sample; 2] = [
     |kind| match kind {
-        Kind::Flag => Datum::Flag(true),
-        Kind::Number => Datum::Number(100),
-        Kind::Text => Datum::Text("1"),
-        Kind::Texts => Datum::Texts(vec!["1", "two"]),
+        VariableType::Flag => VariableValue::Flag(true),
+        VariableType::Number => VariableValue::Number(100),
+        VariableType::Text => VariableValue::Text("1"),
+        VariableType::Texts => VariableValue::Texts(vec!["1", "two"]),
     },
     |kind| match kind {
-        Kind::Flag => Datum::Flag(false),
-        Kind::Number => Datum::Number(0),
-        Kind::Text => Datum::Text("local"),
-        Kind::Texts => Datum::Texts(vec!["Operators"]),
+        VariableType::Flag => VariableValue::Flag(false),
+        VariableType::Number => VariableValue::Number(0),
+        VariableType::Text => VariableValue::Text("local"),
+        VariableType::Texts => VariableValue::Texts(vec!["Operators"]),
     },
 ];
 
@@ -36,7 +36,7 @@ pub(super) fn of(expression: &Expression) -> Option<Mistake> {
     let env = Arc::new(strict::environment());
     let told =
         TOLD.into_iter().find_map(|sample| part(expression.tree(), &context(expression, &env, sample), true).err());
-    told.or_else(|| nothing_told(expression, &context(expression, &env, |_| Datum::Null)))
+    told.or_else(|| nothing_told(expression, &context(expression, &env, |_| VariableValue::Null)))
 }
 
 fn context(expression: &Expression, env: &Arc<Env>, sample: Sample) -> Context<'static, 'static> {

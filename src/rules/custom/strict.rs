@@ -20,9 +20,9 @@ static PATTERN: Type = Type::new_unspecified_type("pattern");
 
 /// A regular expression that is read once, and not for every account again.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(pub(super) Regex);
+pub(super) struct CompiledRegex(pub(super) Regex);
 
-impl Val for Pattern {
+impl Val for CompiledRegex {
     fn get_type(&self) -> &Type {
         &PATTERN
     }
@@ -43,7 +43,7 @@ impl Val for Pattern {
     }
 }
 
-impl StaticVal for Pattern {}
+impl StaticVal for CompiledRegex {}
 
 /// The standard functions and ours.
 pub(super) fn environment() -> Env {
@@ -57,9 +57,9 @@ pub(super) fn environment() -> Env {
     env
 }
 
-type Outcome<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
+type EvaluationResult<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 
-fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
+fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     let [left, right] = two(args)?;
     let (left, right) = (left.as_ref(), right.as_ref());
     if untold(left) || untold(right) {
@@ -71,7 +71,7 @@ fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
     Ok(flag(left.equals(right)))
 }
 
-fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
+fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     let [item, list] = two(args)?;
     let (item, list) = (item.as_ref(), list.as_ref());
     if untold(item) || list.downcast_ref::<CelNull>().is_some() {
@@ -92,10 +92,10 @@ fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
     }
 }
 
-fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
+fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     let [text, pattern] = two(args)?;
     let (text, pattern) = (text.as_ref(), pattern.as_ref());
-    match (text.downcast_ref::<CelString>(), pattern.downcast_ref::<Pattern>()) {
+    match (text.downcast_ref::<CelString>(), pattern.downcast_ref::<CompiledRegex>()) {
         (Some(text), Some(pattern)) => Ok(flag(pattern.0.is_match(text.inner()))),
         _ if untold(text) => Err(not_told()),
         _ => Err(no_overload(MATCHES, text, pattern)),

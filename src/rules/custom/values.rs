@@ -2,7 +2,7 @@
 //! told is null; a date that was told and cannot be read is neither null nor a number. Knows no expression.
 
 use super::super::staleness::age_days;
-use crate::model::{Blocked, Instant, Roll, Told, User, UserKind};
+use crate::model::{Blocked, Instant, ReportedDate, SourceInventory, User, UserKind};
 use cel::common::types::{CelBool, CelInt, CelList, CelNull, CelString};
 use cel::common::value::Val;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ pub(super) const SHOWN: usize = 100;
 
 /// Of which type a variable is, where it is not null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum VariableType {
     Flag,
     Number,
     Text,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 
 /// What a variable comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Datum<'a> {
+pub(super) enum VariableValue<'a> {
     Flag(bool),
     Number(i64),
     Text(&'a str),
@@ -35,13 +35,13 @@ pub(super) enum Datum<'a> {
 /// One variable.
 pub(super) struct Variable {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) of: for<'a> fn(&Surroundings<'a>, &'a User) -> Datum<'a>,
+    pub(super) kind: VariableType,
+    pub(super) of: for<'a> fn(&SourceContext<'a>, &'a User) -> VariableValue<'a>,
 }
 
 /// What is known of a source before any of its users is looked at.
-pub(in super::super) struct Surroundings<'a> {
-    roll: &'a Roll,
+pub(in super::super) struct SourceContext<'a> {
+    roll: &'a SourceInventory,
     as_of: Instant,
     /// The list of groups and, where groups list their members, those lists are whole: a membership that is not told is none,
     /// and a group without a name has none.
@@ -52,31 +52,35 @@ pub(in super::super) struct Surroundings<'a> {
     tells_ends: bool,
 }
 
-impl<'a> Surroundings<'a> {
-    pub(in super::super) fn of(roll: &'a Roll, as_of: Instant) -> Self {
+impl<'a> SourceContext<'a> {
+    pub(in super::super) fn of(roll: &'a SourceInventory, as_of: Instant) -> Self {
         Self {
             roll,
             as_of,
             groups_whole: roll.harvest.memberships_whole(),
             tells_keys: roll.harvest.users.iter().any(|user| user.public_key.is_some()),
-            tells_ends: roll.harvest.users.iter().any(|user| user.expires_at != Told::Not || user.blocked.is_some()),
+            tells_ends: roll
+                .harvest
+                .users
+                .iter()
+                .any(|user| user.expires_at != ReportedDate::Not || user.blocked.is_some()),
         }
     }
 
     /// Names of the account's groups; the id of one that has no name.
-    fn groups(&self, user: &'a User) -> Datum<'a> {
+    fn groups(&self, user: &'a User) -> VariableValue<'a> {
         if !(user.groups_known && self.groups_whole) {
-            return Datum::Null;
+            return VariableValue::Null;
         }
         let name = |id| self.roll.group(id).and_then(|group| group.name.as_deref());
-        Datum::Texts(user.group_memberships.iter().map(|id| name(id).unwrap_or(id.as_str())).collect())
+        VariableValue::Texts(user.group_memberships.iter().map(|id| name(id).unwrap_or(id.as_str())).collect())
     }
 
-    fn group_ids(&self, user: &'a User) -> Datum<'a> {
+    fn group_ids(&self, user: &'a User) -> VariableValue<'a> {
         if !(user.groups_known && self.groups_whole) {
-            return Datum::Null;
+            return VariableValue::Null;
         }
-        Datum::Texts(user.group_memberships.iter().map(crate::model::GroupId::as_str).collect())
+        VariableValue::Texts(user.group_memberships.iter().map(crate::model::GroupId::as_str).collect())
     }
 
     fn has_public_key(&self, user: &User) -> Option<bool> {
@@ -84,18 +88,18 @@ impl<'a> Surroundings<'a> {
     }
 
     /// Past its end, whatever else keeps it from signing in. An end that was told and cannot be read may have passed.
-    fn expired(&self, user: &'a User) -> Datum<'a> {
+    fn expired(&self, user: &'a User) -> VariableValue<'a> {
         match &user.expires_at {
-            _ if user.blocked == Some(Blocked::Expired) => Datum::Flag(true),
-            Told::At(end) => Datum::Flag(*end <= self.as_of),
-            Told::Unreadable(written) => Datum::Unreadable(written),
-            Told::Not if self.tells_ends => Datum::Flag(false),
-            Told::Not => Datum::Null,
+            _ if user.blocked == Some(Blocked::Expired) => VariableValue::Flag(true),
+            ReportedDate::At(end) => VariableValue::Flag(*end <= self.as_of),
+            ReportedDate::Unreadable(written) => VariableValue::Unreadable(written),
+            ReportedDate::Not if self.tells_ends => VariableValue::Flag(false),
+            ReportedDate::Not => VariableValue::Null,
         }
     }
 
-    fn blocked(&self, user: &'a User) -> Datum<'a> {
-        if user.blocked_at(self.as_of).is_some() { Datum::Flag(true) } else { self.expired(user) }
+    fn blocked(&self, user: &'a User) -> VariableValue<'a> {
+        if user.blocked_at(self.as_of).is_some() { VariableValue::Flag(true) } else { self.expired(user) }
     }
 
     /// Whole days of 86,400 s from one instant to another; below 0 where it has passed.
@@ -106,38 +110,41 @@ impl<'a> Surroundings<'a> {
 
 /// In the order of the documentation. Instants come as ages only, so that whoever has the evidence can recompute them.
 pub(super) const VARIABLES: [Variable; 26] = [
-    variable("source", Kind::Text, |around, _| Datum::Text(around.roll.harvest.source.name.as_str())),
-    variable("source_kind", Kind::Text, |around, _| Datum::Text(&around.roll.harvest.source.kind)),
-    variable("id", Kind::Text, |_, user| Datum::Text(user.id.as_str())),
-    variable("username", Kind::Text, |_, user| text(user.username.as_deref())),
-    variable("display_name", Kind::Text, |_, user| text(user.display_name.as_deref())),
-    variable("email_address", Kind::Text, |_, user| text(user.email_address.as_deref())),
-    variable("enabled", Kind::Flag, |_, user| flag(user.enabled)),
-    variable("account_type", Kind::Text, |_, user| text(user.account_type.as_deref())),
-    variable("kind", Kind::Text, |_, user| Datum::Text(user.kind.as_str())),
-    variable("is_local", Kind::Flag, |_, user| flag(user.local())),
-    variable("is_sso", Kind::Flag, |_, user| flag(is_sso(user))),
-    variable("is_admin", Kind::Flag, |_, user| flag(user.is_admin)),
-    variable("is_privileged", Kind::Flag, |around, user| flag(around.roll.privilege(user))),
-    variable("mfa", Kind::Flag, |_, user| flag(user.mfa)),
-    variable("groups", Kind::Texts, |around, user| around.groups(user)),
-    variable("group_ids", Kind::Texts, |around, user| around.group_ids(user)),
-    variable("groups_known", Kind::Flag, |_, user| Datum::Flag(user.groups_known)),
-    variable("days_since_login", Kind::Number, |around, user| {
-        user.last_login.at().map_or(Datum::Null, |at| Datum::Number(age_days(around.as_of, at).into()))
+    variable("source", VariableType::Text, |around, _| VariableValue::Text(around.roll.harvest.source.name.as_str())),
+    variable("source_kind", VariableType::Text, |around, _| VariableValue::Text(&around.roll.harvest.source.kind)),
+    variable("id", VariableType::Text, |_, user| VariableValue::Text(user.id.as_str())),
+    variable("username", VariableType::Text, |_, user| text(user.username.as_deref())),
+    variable("display_name", VariableType::Text, |_, user| text(user.display_name.as_deref())),
+    variable("email_address", VariableType::Text, |_, user| text(user.email_address.as_deref())),
+    variable("enabled", VariableType::Flag, |_, user| flag(user.enabled)),
+    variable("account_type", VariableType::Text, |_, user| text(user.account_type.as_deref())),
+    variable("kind", VariableType::Text, |_, user| VariableValue::Text(user.kind.as_str())),
+    variable("is_local", VariableType::Flag, |_, user| flag(user.local())),
+    variable("is_sso", VariableType::Flag, |_, user| flag(is_sso(user))),
+    variable("is_admin", VariableType::Flag, |_, user| flag(user.is_admin)),
+    variable("is_privileged", VariableType::Flag, |around, user| flag(around.roll.privilege(user))),
+    variable("mfa", VariableType::Flag, |_, user| flag(user.mfa)),
+    variable("groups", VariableType::Texts, |around, user| around.groups(user)),
+    variable("group_ids", VariableType::Texts, |around, user| around.group_ids(user)),
+    variable("groups_known", VariableType::Flag, |_, user| VariableValue::Flag(user.groups_known)),
+    variable("days_since_login", VariableType::Number, |around, user| {
+        user.last_login.at().map_or(VariableValue::Null, |at| VariableValue::Number(age_days(around.as_of, at).into()))
     }),
-    variable("last_login_status", Kind::Text, |_, user| Datum::Text(user.last_login.status())),
-    variable("days_since_created", Kind::Number, |around, user| {
+    variable("last_login_status", VariableType::Text, |_, user| VariableValue::Text(user.last_login.status())),
+    variable("days_since_created", VariableType::Number, |around, user| {
         days(&user.created_at, |at| age_days(around.as_of, at).into())
     }),
-    variable("days_until_expiry", Kind::Number, |around, user| days(&user.expires_at, |at| around.days_until(at))),
-    variable("expired", Kind::Flag, |around, user| around.expired(user)),
-    variable("blocked", Kind::Flag, |around, user| around.blocked(user)),
-    variable("has_public_key", Kind::Flag, |around, user| flag(around.has_public_key(user))),
-    variable("passkeys", Kind::Number, |_, user| {
-        user.passkeys.map_or(Datum::Null, |count| Datum::Number(i64::try_from(count).unwrap_or(i64::MAX)))
+    variable("days_until_expiry", VariableType::Number, |around, user| {
+        days(&user.expires_at, |at| around.days_until(at))
     }),
-    variable("locale", Kind::Text, |_, user| text(user.locale.as_deref())),
+    variable("expired", VariableType::Flag, |around, user| around.expired(user)),
+    variable("blocked", VariableType::Flag, |around, user| around.blocked(user)),
+    variable("has_public_key", VariableType::Flag, |around, user| flag(around.has_public_key(user))),
+    variable("passkeys", VariableType::Number, |_, user| {
+        user.passkeys
+            .map_or(VariableValue::Null, |count| VariableValue::Number(i64::try_from(count).unwrap_or(i64::MAX)))
+    }),
+    variable("locale", VariableType::Text, |_, user| text(user.locale.as_deref())),
 ];
 
 /// Every word that a variable can be, where it is one of a few: another one in its place is a slip that would make the rule
@@ -153,8 +160,8 @@ pub(super) fn words_of(name: &str) -> Option<Vec<&'static str>> {
 
 const fn variable(
     name: &'static str,
-    kind: Kind,
-    of: for<'a> fn(&Surroundings<'a>, &'a User) -> Datum<'a>,
+    kind: VariableType,
+    of: for<'a> fn(&SourceContext<'a>, &'a User) -> VariableValue<'a>,
 ) -> Variable {
     Variable { name, kind, of }
 }
@@ -164,23 +171,23 @@ fn is_sso(user: &User) -> Option<bool> {
     if user.is_sso() { Some(true) } else { user.is_typed().then_some(false) }
 }
 
-fn flag<'a>(told: Option<bool>) -> Datum<'a> {
-    told.map_or(Datum::Null, Datum::Flag)
+fn flag<'a>(told: Option<bool>) -> VariableValue<'a> {
+    told.map_or(VariableValue::Null, VariableValue::Flag)
 }
 
-fn text(told: Option<&str>) -> Datum<'_> {
-    told.map_or(Datum::Null, Datum::Text)
+fn text(told: Option<&str>) -> VariableValue<'_> {
+    told.map_or(VariableValue::Null, VariableValue::Text)
 }
 
-fn days(told: &Told, count: impl Fn(Instant) -> i64) -> Datum<'_> {
+fn days(told: &ReportedDate, count: impl Fn(Instant) -> i64) -> VariableValue<'_> {
     match told {
-        Told::At(at) => Datum::Number(count(*at)),
-        Told::Not => Datum::Null,
-        Told::Unreadable(written) => Datum::Unreadable(written),
+        ReportedDate::At(at) => VariableValue::Number(count(*at)),
+        ReportedDate::Not => VariableValue::Null,
+        ReportedDate::Unreadable(written) => VariableValue::Unreadable(written),
     }
 }
 
-impl<'a> Datum<'a> {
+impl<'a> VariableValue<'a> {
     /// As expressions see it; `None` where they cannot.
     pub(super) fn to_cel(&self) -> Option<Box<dyn Val + 'a>> {
         Some(match self {

@@ -5,7 +5,7 @@ mod refused;
 
 use super::*;
 use crate::model::{Blocked, UserKind};
-use crate::rules::custom::{CustomRule, Expression, Flaw};
+use crate::rules::custom::{CustomRule, Expression, ExpressionError};
 use serde_json::json;
 
 const RULE: &str = "own-rule";
@@ -22,11 +22,11 @@ fn policy(when: &str) -> Policy {
     Policy { custom_rules: vec![custom], ..Policy::default() }
 }
 
-fn own<'j>(judgement: &'j Judgement, id: &str) -> Option<&'j Finding> {
+fn own<'j>(judgement: &'j EvaluationOutput, id: &str) -> Option<&'j Finding> {
     judgement.findings.iter().find(|f| f.rule == Rule::custom(RULE) && &*f.subject.id == id)
 }
 
-fn judged_by(when: &str, harvest: Harvest) -> Judgement {
+fn judged_by(when: &str, harvest: SourceReading) -> EvaluationOutput {
     judge(&joined(harvest), &policy(when), as_of())
 }
 
@@ -36,7 +36,7 @@ fn says(when: &str, user: User) -> Option<bool> {
 }
 
 /// The same of the first account.
-fn says_in(when: &str, harvest: Harvest) -> Option<bool> {
+fn says_in(when: &str, harvest: SourceReading) -> Option<bool> {
     let judgement = judged_by(when, harvest);
     let found = judgement.findings.iter().any(|f| f.rule == Rule::custom(RULE));
     let was_judged = judgement.gaps[0].user_was_judged(0, Rule::custom(RULE));
@@ -48,7 +48,7 @@ fn nothing_told() -> User {
     User::new("1")
 }
 
-fn flaw(when: &str) -> Flaw {
+fn flaw(when: &str) -> ExpressionError {
     Expression::read(when).err().unwrap_or_else(|| panic!("{when} was accepted"))
 }
 
@@ -65,7 +65,7 @@ fn an_expression_that_is_true_is_a_finding_that_can_be_recomputed() {
     assert_eq!(evidence, json!({"expression": when, "values": values}));
     assert_eq!(
         *outcome(&judgement, Rule::custom(RULE)),
-        Outcome::Judged { subjects: 2, undetermined: 0 },
+        RuleOutcome::Judged { subjects: 2, undetermined: 0 },
         "the other is fine"
     );
 }
@@ -229,19 +229,19 @@ fn every_variable_says_what_the_documentation_says() {
         user.public_key = Some("ssh-ed25519 AAAA".into());
         user.locale = Some("de".into());
         user.last_login = LastLogin::At(ago(3, 86_399));
-        user.created_at = Told::At(ago(10, 0));
-        user.expires_at = Told::At(ago(-5, 1));
+        user.created_at = ReportedDate::At(ago(10, 0));
+        user.expires_at = ReportedDate::At(ago(-5, 1));
     });
     for when in OF_TOLD {
         assert_eq!(says(when, told.clone()), Some(true), "{when}");
     }
-    let ended = |seconds| with("ended", move |user| user.expires_at = Told::At(ago(0, seconds)));
+    let ended = |seconds| with("ended", move |user| user.expires_at = ReportedDate::At(ago(0, seconds)));
     assert_eq!(says("expired && blocked && days_until_expiry == 0", ended(0)), Some(true));
     assert_eq!(says("expired && days_until_expiry == -1", ended(1)), Some(true), "the first day after its end");
     let quarantined = with("quarantined", |user| user.blocked = Some(Blocked::Quarantined));
     assert_eq!(says("blocked && !expired", quarantined), Some(true));
     let both = with("both", |user| {
-        (user.blocked, user.expires_at) = (Some(Blocked::NotApproved), Told::At(ago(5, 0)));
+        (user.blocked, user.expires_at) = (Some(Blocked::NotApproved), ReportedDate::At(ago(5, 0)));
     });
     assert_eq!(says("blocked && expired", both), Some(true), "what else blocks it hides no end");
     assert_eq!(
@@ -259,7 +259,7 @@ fn every_variable_says_what_the_documentation_says() {
 
 #[test]
 fn a_date_that_cannot_be_read_is_neither_null_nor_a_number() {
-    let odd = |name: &str| with(name, |user| user.expires_at = Told::Unreadable("soon".into()));
+    let odd = |name: &str| with(name, |user| user.expires_at = ReportedDate::Unreadable("soon".into()));
     for when in
         ["days_until_expiry == null", "days_until_expiry != null", "days_until_expiry < 30", "expired", "!blocked"]
     {
@@ -293,7 +293,7 @@ fn a_list_of_users_that_failed_is_judged_by_no_custom_rule() {
     failed.lists[0].coverage = Coverage::Failed { error: "refused".to_owned() };
     let judgement = judged_by("enabled", failed);
     assert!(
-        matches!(outcome(&judgement, Rule::custom(RULE)), Outcome::Undetermined { why } if why.contains("refused"))
+        matches!(outcome(&judgement, Rule::custom(RULE)), RuleOutcome::Undetermined { why } if why.contains("refused"))
     );
 }
 
@@ -306,7 +306,7 @@ fn a_custom_rule_can_be_off_or_have_another_severity() {
     assert_eq!(own(&judgement, "8somebody").unwrap().severity, Severity::Info);
     policy.rules.insert(rule, Override::Off);
     let judgement = judge(&joined(harvest(vec![user("somebody")])), &policy, as_of());
-    assert_eq!((own(&judgement, "8somebody"), outcome(&judgement, rule)), (None, &Outcome::Off));
+    assert_eq!((own(&judgement, "8somebody"), outcome(&judgement, rule)), (None, &RuleOutcome::Off));
 }
 
 #[test]
@@ -365,7 +365,7 @@ proptest! {
         let wanted: Vec<usize> = (0..ages.len()).filter(|at| ages[*at].2 > 1 && ages[*at].0 >= limit).collect();
         let untold = ages.iter().filter(|(_, _, sort)| *sort < 2).count() as u64;
         prop_assert_eq!(found, wanted);
-        let expected = Outcome::Judged { subjects: ages.len() as u64, undetermined: untold };
+        let expected = RuleOutcome::Judged { subjects: ages.len() as u64, undetermined: untold };
         prop_assert_eq!(outcome(&judgement, Rule::custom(RULE)), &expected);
     }
 }

@@ -7,18 +7,18 @@ fn missing(group: &str, user: &str) -> Outside {
 }
 
 /// Group 1 has a member, group 2 has what is given; members are listed by group or not.
-fn tenant(outside: Vec<Outside>, members: Option<Coverage>) -> Harvest {
+fn tenant(outside: Vec<Outside>, members: Option<Coverage>) -> SourceReading {
     let mut harvest = harvest(vec![user("somebody")]);
     harvest.outside = outside;
     harvest.lists.extend(members.map(|coverage| list(ListKind::Members, coverage)));
     harvest
 }
 
-fn judged_tenant(harvest: Harvest) -> Judgement {
+fn judged_tenant(harvest: SourceReading) -> EvaluationOutput {
     judge(&joined(harvest), &Policy::default(), as_of())
 }
 
-fn lines(judgement: &Judgement) -> Vec<String> {
+fn lines(judgement: &EvaluationOutput) -> Vec<String> {
     let line = |f: &Finding| format!("{} {} {}: {}", f.rule.as_str(), f.subject.kind.as_str(), f.subject.id, f.title);
     judgement.findings.iter().map(line).collect()
 }
@@ -28,7 +28,7 @@ fn a_group_without_any_row_of_membership_is_empty() {
     let judgement = judged_tenant(tenant(vec![], None));
     assert_eq!(lines(&judgement), ["empty-group group 2: has no member"]);
     assert_eq!(judgement.findings[0].subject.name.as_deref(), Some("Administrators"));
-    assert_eq!(outcome(&judgement, Rule::EmptyGroup), &Outcome::Judged { subjects: 2, undetermined: 0 });
+    assert_eq!(outcome(&judgement, Rule::EmptyGroup), &RuleOutcome::Judged { subjects: 2, undetermined: 0 });
     let directory = Outside { group_id: "2".into(), member: OutsideMember::Directory("cn=staff".into()) };
     assert_eq!(lines(&judged_tenant(tenant(vec![directory], None))), [""; 0]);
 }
@@ -38,7 +38,7 @@ fn a_group_that_names_users_who_are_not_there_is_dangling_and_not_empty() {
     let judgement = judged_tenant(tenant(vec![missing("2", "901"), missing("2", "77")], Some(complete())));
     assert_eq!(lines(&judgement), ["dangling-group group 2: names 2 users not in the source's list of users"]);
     assert_eq!(&*judgement.findings[0].evidence, r#"{"count":2,"missing_users":["77","901"]}"#);
-    assert_eq!(outcome(&judgement, Rule::DanglingGroup), &Outcome::Judged { subjects: 3, undetermined: 0 });
+    assert_eq!(outcome(&judgement, Rule::DanglingGroup), &RuleOutcome::Judged { subjects: 3, undetermined: 0 });
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_user_who_is_not_in_a_list_that_may_lack_rows_is_not_missing() {
     harvest.lists[0].coverage = Coverage::Drifted { why: "it moved".to_owned() };
     let judgement = judged_tenant(harvest);
     assert!(judgement.findings.iter().all(|f| f.rule == Rule::CollectionIncomplete), "{:?}", lines(&judgement));
-    assert_eq!(outcome(&judgement, Rule::DanglingGroup), &Outcome::Judged { subjects: 3, undetermined: 1 });
+    assert_eq!(outcome(&judgement, Rule::DanglingGroup), &RuleOutcome::Judged { subjects: 3, undetermined: 1 });
 }
 
 #[test]
@@ -68,15 +68,15 @@ fn nothing_is_said_from_lists_of_members_that_are_not_whole() {
         ["collection-incomplete source eu: not proven complete: members; never was; 0 known rows stand unconfirmed"]
     );
     for rule in [Rule::NoGroup, Rule::DanglingGroup, Rule::EmptyGroup] {
-        let Outcome::Undetermined { why } = outcome(&judgement, rule) else { panic!("{rule:?} was judged") };
+        let RuleOutcome::Undetermined { why } = outcome(&judgement, rule) else { panic!("{rule:?} was judged") };
         assert_eq!(why, "needs the members of every group, whose list is failed: 403 at group 2");
     }
 }
 
 #[test]
 fn where_only_users_tell_memberships_all_of_them_must() {
-    let why = |harvest: Harvest| match outcome(&judged_tenant(harvest), Rule::EmptyGroup) {
-        Outcome::Undetermined { why } => why.clone(),
+    let why = |harvest: SourceReading| match outcome(&judged_tenant(harvest), Rule::EmptyGroup) {
+        RuleOutcome::Undetermined { why } => why.clone(),
         other => panic!("{other:?}"),
     };
     let mut untold = tenant(vec![], None);

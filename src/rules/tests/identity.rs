@@ -45,7 +45,7 @@ fn an_address_shared_with_an_account_whose_state_is_not_told_is_undetermined() {
         u.enabled = None;
     });
     let judgement = judged(vec![mail("a", "A@example.com"), untold, mail("c", "c@example.com")]);
-    assert_eq!(outcome(&judgement, Rule::SharedEmail), &Outcome::Judged { subjects: 3, undetermined: 2 });
+    assert_eq!(outcome(&judgement, Rule::SharedEmail), &RuleOutcome::Judged { subjects: 3, undetermined: 2 });
     assert_eq!(judgement.findings, []);
 }
 
@@ -64,7 +64,7 @@ fn a_local_account_is_outside_only_where_others_sign_in_by_an_identity_provider(
     assert_eq!(found(vec![local(), typed("a", "LDAP")]), [""; 0]);
     assert_eq!(
         outcome(&judged(vec![local(), typed("a", "LDAP")]), Rule::LocalOutsideSso),
-        &Outcome::Judged { subjects: 0, undetermined: 0 }
+        &RuleOutcome::Judged { subjects: 0, undetermined: 0 }
     );
     assert_eq!(found(vec![local(), typed("a", "SAML2")]), ["local-outside-sso:medium"]);
     assert_eq!(found(vec![typed("pws", "BeyondInsight"), typed("a", "AzureAD")]), ["local-outside-sso:medium"]);
@@ -90,11 +90,11 @@ fn a_local_account_is_outside_only_where_others_sign_in_by_an_identity_provider(
 fn a_type_that_is_not_told_leaves_open_whether_an_account_is_local_and_whether_others_are_not() {
     let typed = |name: &str, kind: Option<&str>| with(name, |u| u.account_type = kind.map(Into::into));
     let tally = |users| outcome(&judged(users), Rule::LocalOutsideSso).clone();
-    let untold = |n| Outcome::Judged { subjects: n, undetermined: 1 };
+    let untold = |n| RuleOutcome::Judged { subjects: n, undetermined: 1 };
     assert_eq!(tally(vec![typed("a", None), typed("sso", Some("SAML"))]), untold(2));
     assert_eq!(tally(vec![typed("ldap", Some("LDAP")), typed("a", None)]), untold(2), "the one not told may be either");
     let nobody = tally(vec![typed("a", None), typed("bb", None)]);
-    assert_eq!(nobody, Outcome::Undetermined { why: "the source does not report account types".to_owned() });
+    assert_eq!(nobody, RuleOutcome::Undetermined { why: "the source does not report account types".to_owned() });
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn only_a_second_factor_that_is_told_to_be_missing_is_a_finding() {
     assert_eq!(found(vec![factor("without", Some(false))]), ["no-mfa:medium"]);
     assert_eq!(found(vec![factor("with", Some(true))]), [""; 0]);
     let judgement = judged(vec![factor("with", Some(true)), factor("untold", None)]);
-    assert_eq!(outcome(&judgement, Rule::NoMfa), &Outcome::Judged { subjects: 2, undetermined: 1 });
+    assert_eq!(outcome(&judgement, Rule::NoMfa), &RuleOutcome::Judged { subjects: 2, undetermined: 1 });
     let judgement = judged(vec![factor("untold", None), factor("svc-told", Some(false))]);
-    let expected = Outcome::Undetermined { why: "the source does not report second factors".to_owned() };
+    let expected = RuleOutcome::Undetermined { why: "the source does not report second factors".to_owned() };
     assert_eq!(outcome(&judgement, Rule::NoMfa), &expected, "what a service has says nothing of people");
     let admin = with("admin", |u| {
         u.mfa = Some(false);
@@ -120,7 +120,7 @@ fn the_second_factor_of_single_sign_on_is_the_identity_provider_s() {
         u.mfa = Some(false);
         u.account_type = Some("saml".into());
     })]);
-    assert_eq!(outcome(&judgement, Rule::NoMfa), &Outcome::Judged { subjects: 1, undetermined: 1 });
+    assert_eq!(outcome(&judgement, Rule::NoMfa), &RuleOutcome::Judged { subjects: 1, undetermined: 1 });
     assert_eq!(judgement.findings, []);
 }
 
@@ -142,7 +142,7 @@ fn a_key_of_an_account_that_is_closed_stale_or_never_used_is_found_with_the_reas
     assert_eq!(dormant(|_| {}), None, "in use");
     let state = |found: Option<(String, Value)>| found.unwrap().1["state"].as_str().unwrap().to_owned();
     assert_eq!(state(dormant(|u| u.enabled = Some(false))), "disabled");
-    assert_eq!(state(dormant(|u| u.expires_at = Told::At(as_of()))), "expired");
+    assert_eq!(state(dormant(|u| u.expires_at = ReportedDate::At(as_of()))), "expired");
     assert_eq!(state(dormant(|u| u.blocked = Some(Blocked::Quarantined))), "quarantined");
     let (title, evidence) = dormant(|u| u.last_login = LastLogin::At(ago(90, 0))).unwrap();
     assert_eq!(title, "no login for 90 days, and it still carries an SSH key");
@@ -165,7 +165,7 @@ fn without_a_key_nobody_is_looked_at_and_where_staleness_cannot_be_told_nothing_
         with("no-key", |u| u.public_key = Some("".into())),
         keyed(|u| u.last_login = LastLogin::NotReported),
     ]);
-    assert_eq!(outcome(&judgement, Rule::DormantWithKey), &Outcome::Judged { subjects: 1, undetermined: 1 });
+    assert_eq!(outcome(&judgement, Rule::DormantWithKey), &RuleOutcome::Judged { subjects: 1, undetermined: 1 });
 }
 
 #[test]
@@ -212,7 +212,7 @@ proptest! {
             u.blocked = (state == 2).then_some(Blocked::NotApproved);
             u.is_admin = Some(admin);
             u.last_login = if never { LastLogin::Never { sentinel: None } } else { LastLogin::At(ago(days, 0)) };
-            u.created_at = Told::At(ago(days, 0));
+            u.created_at = ReportedDate::At(ago(days, 0));
         });
         let findings = judged(vec![keyed]).findings;
         let has = |rule| findings.iter().any(|f| f.rule == rule);

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn incomplete_collection_becomes_graver_with_the_time_since_the_list_was_last_proven() {
     let found = |days: i64, lists: Vec<ListReport>, rows: u64| {
-        let mut roll = joined(Harvest { lists, ..harvest(Vec::new()) }).rolls.remove(0);
+        let mut roll = joined(SourceReading { lists, ..harvest(Vec::new()) }).rolls.remove(0);
         let proven_at = as_of() - TimeDelta::days(days);
         roll.known.lists = [(ListKind::Users, Some(proven_at)), (ListKind::Groups, Some(as_of()))].into();
         (roll.known.confirmed_at, roll.known.unconfirmed_rows) = (Some(proven_at), rows);

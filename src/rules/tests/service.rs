@@ -69,7 +69,7 @@ fn an_api_account_is_graver_with_wide_rights_or_from_any_address_and_needs_no_gr
         "service account without an owner in the register; usable from any address"
     );
     assert_eq!(judgement.findings[0].severity, Severity::High);
-    assert_eq!(outcome(&judgement, Rule::NoGroup), &Outcome::Judged { subjects: 0, undetermined: 0 });
+    assert_eq!(outcome(&judgement, Rule::NoGroup), &RuleOutcome::Judged { subjects: 0, undetermined: 0 });
     let mut disabled = api(vec!["perm_backup"], false);
     disabled.enabled = Some(false);
     assert_eq!(found(vec![disabled]), [""; 0]);

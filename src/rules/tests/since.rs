@@ -1,27 +1,27 @@
 //! What happened since the run before: growth, emergency accounts, and ages that begin anew.
 
 use super::*;
-use crate::state::{Advance, memory::Kept};
+use crate::state::{Advance, memory::SettledRun};
 use serde_json::json;
 
 const BASE: &str = "20261122T020000Z-0001";
 
 /// Evaluates `new` as the run after one that read `old`.
-fn judged_after(old: Harvest, new: Harvest) -> Judgement {
-    let before = Kept::first(joined(old), BASE, as_of() - TimeDelta::days(1));
+fn judged_after(old: SourceReading, new: SourceReading) -> EvaluationOutput {
+    let before = SettledRun::first(joined(old), BASE, as_of() - TimeDelta::days(1));
     let advanced = before.read(joined(new), "20261123T020000Z-0002", as_of());
-    let before = Before { base_run: Some(BASE), changes: &advanced.changes, since: &advanced.since };
+    let before = RuleHistory { base_run: Some(BASE), changes: &advanced.changes, since: &advanced.since };
     judge_after(before, &advanced.inventory, &Policy::default(), as_of())
 }
 
-fn of_rule(judgement: &Judgement, rule: Rule) -> Vec<(&str, Value)> {
+fn of_rule(judgement: &EvaluationOutput, rule: Rule) -> Vec<(&str, Value)> {
     let of = judgement.findings.iter().filter(|finding| finding.rule == rule);
     of.map(|finding| (&*finding.subject.id, serde_json::from_str(&finding.evidence).unwrap())).collect()
 }
 
-fn judged_subjects(judgement: &Judgement, rule: Rule) -> (u64, u64) {
+fn judged_subjects(judgement: &EvaluationOutput, rule: Rule) -> (u64, u64) {
     match outcome(judgement, rule) {
-        Outcome::Judged { subjects, undetermined } => (*subjects, *undetermined),
+        RuleOutcome::Judged { subjects, undetermined } => (*subjects, *undetermined),
         other => panic!("{other:?}"),
     }
 }
@@ -80,7 +80,7 @@ fn who_leaves_and_who_joins_another_group_is_no_growth() {
 fn without_a_base_neither_growth_nor_the_use_of_emergency_accounts_is_judged() {
     let judgement = judged(vec![admin("a"), user("emergency-1")]);
     for rule in [Rule::PrivilegedGrowth, Rule::BreakGlassUsed] {
-        let Outcome::Undetermined { why } = outcome(&judgement, rule) else { panic!("{rule:?}") };
+        let RuleOutcome::Undetermined { why } = outcome(&judgement, rule) else { panic!("{rule:?}") };
         assert!(why.contains("no snapshot before this run"), "{why}");
     }
 }
@@ -90,20 +90,20 @@ fn a_source_that_the_base_does_not_have_is_a_baseline_of_its_own() {
     let mut other = harvest(vec![user("u")]);
     other.source.name = "us".into();
     let judgement = judged_after(other, harvest(vec![user("emergency-1")]));
-    let Outcome::Undetermined { why } = outcome(&judgement, Rule::PrivilegedGrowth) else { panic!() };
+    let RuleOutcome::Undetermined { why } = outcome(&judgement, Rule::PrivilegedGrowth) else { panic!() };
     assert!(why.contains("nothing to compare with"), "{why}");
 }
 
 #[test]
 fn where_memberships_are_not_all_proven_a_group_without_news_is_undetermined_and_news_are_news() {
-    let drifted = |mut harvest: Harvest| {
+    let drifted = |mut harvest: SourceReading| {
         harvest.lists[1].coverage = Coverage::Drifted { why: "it moved".to_owned() };
         harvest
     };
     let judgement = judged_after(harvest(vec![user("u")]), drifted(harvest(vec![user("u")])));
     assert_eq!(judged_subjects(&judgement, Rule::PrivilegedGrowth), (1, 1));
     assert!(!judgement.gaps[0].group_was_judged(1, Rule::PrivilegedGrowth));
-    let hidden = |harvest: Harvest| Harvest {
+    let hidden = |harvest: SourceReading| SourceReading {
         users: harvest.users.into_iter().map(|user| User { groups_known: false, ..user }).collect(),
         ..harvest
     };
@@ -154,26 +154,26 @@ fn what_the_base_or_the_source_does_not_tell_of_an_emergency_account_is_undeterm
         assert_eq!(used(Some(untold.clone()), at(0)).unwrap_err(), (1, 1));
         assert_eq!(used(Some(at(9)), untold).unwrap_err(), (1, 1));
     }
-    let drifted = |mut harvest: Harvest| {
+    let drifted = |mut harvest: SourceReading| {
         harvest.lists[0].coverage = Coverage::Drifted { why: "it moved".to_owned() };
         harvest
     };
     let judgement = judged_after(drifted(harvest(vec![])), harvest(vec![emergency(at(0)), user("unrelated")]));
-    let Outcome::Undetermined { why } = outcome(&judgement, Rule::BreakGlassUsed) else { panic!() };
+    let RuleOutcome::Undetermined { why } = outcome(&judgement, Rule::BreakGlassUsed) else { panic!() };
     assert!(why.contains("nothing to compare with"), "it may have been there before: {why}");
 }
 
 /// The findings of inactivity of the run on the day `number`, of users that look the same every day but for a change on
 /// day 1; each run knows what the one before left.
 fn lived(days: &[(i64, User)]) -> Vec<Option<(String, Value)>> {
-    let mut kept: Option<Kept> = None;
+    let mut kept: Option<SettledRun> = None;
     let mut found = Vec::new();
     for (number, person) in days {
         let reading = joined(harvest(vec![person.clone(), user("unrelated")]));
         let as_of = as_of() + TimeDelta::days(*number);
         let first = || Advance::by_reading(reading.clone(), "first", as_of, None).finish();
         let mut advanced = kept.as_ref().map_or_else(first, |kept| kept.read(reading.clone(), "next", as_of));
-        let judgement = judge_after(Before::default(), &advanced.inventory, &Policy::default(), as_of);
+        let judgement = judge_after(RuleHistory::default(), &advanced.inventory, &Policy::default(), as_of);
         let of_person = judgement.findings.into_iter().find(|f| {
             f.subject.id.as_ref() == person.id.as_str()
                 && matches!(f.rule, Rule::StaleLogin | Rule::NeverLoggedIn | Rule::DataQuality)
@@ -183,7 +183,7 @@ fn lived(days: &[(i64, User)]) -> Vec<Option<(String, Value)>> {
             (format!("{}: {}", f.rule.as_str(), f.title), evidence)
         }));
         advanced.settle();
-        kept = Some(Kept::of(advanced.inventory, "before", as_of));
+        kept = Some(SettledRun::of(advanced.inventory, "before", as_of));
     }
     found
 }
@@ -222,7 +222,7 @@ fn where_no_creation_is_told_the_first_run_that_saw_the_account_is_what_its_age_
     let untold = || {
         with("untold", |user| {
             user.last_login = never();
-            user.created_at = Told::Not;
+            user.created_at = ReportedDate::Not;
         })
     };
     let told = lived(&[(0, untold()), (1, untold()), (29, untold()), (30, untold()), (90, untold())]);

@@ -12,9 +12,9 @@ fn between_the_two_thresholds_an_account_whose_privilege_cannot_be_told_is_undet
         })
     };
     let tally = |days| outcome(&judged(vec![unknown(days)]), Rule::StaleLogin).clone();
-    assert_eq!(tally(44), Outcome::Judged { subjects: 1, undetermined: 0 });
-    assert_eq!(tally(45), Outcome::Judged { subjects: 1, undetermined: 1 });
-    assert_eq!(tally(89), Outcome::Judged { subjects: 1, undetermined: 1 });
+    assert_eq!(tally(44), RuleOutcome::Judged { subjects: 1, undetermined: 0 });
+    assert_eq!(tally(45), RuleOutcome::Judged { subjects: 1, undetermined: 1 });
+    assert_eq!(tally(89), RuleOutcome::Judged { subjects: 1, undetermined: 1 });
     let stale = judged(vec![unknown(90)]).findings;
     let evidence: Value = serde_json::from_str(&stale[0].evidence).unwrap();
     assert_eq!((&evidence["privileged"], &evidence["threshold_days"]), (&Value::Null, &serde_json::json!(90)));
@@ -29,11 +29,11 @@ fn an_account_in_a_list_of_groups_that_broke_off_may_be_privileged() {
     harvest.lists[1].coverage = Coverage::Failed { error: "403".to_owned() };
     let inventory = joined(harvest.clone());
     let judgement = judge(&inventory, &Policy::default(), as_of());
-    assert_eq!(outcome(&judgement, Rule::StaleLogin), &Outcome::Judged { subjects: 1, undetermined: 1 });
+    assert_eq!(outcome(&judgement, Rule::StaleLogin), &RuleOutcome::Judged { subjects: 1, undetermined: 1 });
     // Nothing is hidden where no group counts as privileged.
     let inventory = Inventory::join(vec![harvest], &Classes::default());
     let judgement = judge(&inventory, &Policy::default(), as_of());
-    assert_eq!(outcome(&judgement, Rule::StaleLogin), &Outcome::Judged { subjects: 1, undetermined: 0 });
+    assert_eq!(outcome(&judgement, Rule::StaleLogin), &RuleOutcome::Judged { subjects: 1, undetermined: 0 });
 }
 
 #[test]
@@ -43,17 +43,18 @@ fn an_account_that_is_not_told_to_be_enabled_is_undetermined_and_not_fine() {
         u.last_login = LastLogin::At(ago(2000, 0));
     })]);
     for rule in [Rule::StaleLogin, Rule::NeverLoggedIn, Rule::NoGroup, Rule::DisabledInGroup] {
-        assert_eq!(outcome(&judgement, rule), &Outcome::Judged { subjects: 1, undetermined: 1 }, "{rule:?}");
+        assert_eq!(outcome(&judgement, rule), &RuleOutcome::Judged { subjects: 1, undetermined: 1 }, "{rule:?}");
     }
 }
 
 #[test]
 fn why_no_last_login_was_judged_is_the_true_reason() {
-    let why = |harvest: Harvest| match outcome(&judge(&joined(harvest), &Policy::default(), as_of()), Rule::StaleLogin)
-    {
-        Outcome::Undetermined { why } => why.clone(),
-        other => panic!("{other:?}"),
-    };
+    let why =
+        |harvest: SourceReading| match outcome(&judge(&joined(harvest), &Policy::default(), as_of()), Rule::StaleLogin)
+        {
+            RuleOutcome::Undetermined { why } => why.clone(),
+            other => panic!("{other:?}"),
+        };
     let untold = |u: &mut User| u.last_login = LastLogin::NotReported;
     assert_eq!(why(harvest(vec![with("a", untold)])), "the source does not report last logins");
     let unreadable = with("a", |u| u.last_login = LastLogin::Unreadable("01/02/2020 3pm".into()));

@@ -1,10 +1,10 @@
 //! Rows of the tables as what they stand for.
 
-use super::PastFinding;
-use super::rows::Row;
+use super::KnownFinding;
+use super::rows::TableRow;
 use crate::model::{
     Blocked, Change, ChangeKind, ChangedGroup, Extra, Fingerprint, Group, GroupId, Inferred, LastLogin, OutsideMember,
-    Resolved, Seen, Severity, SourceName, Subject, SubjectKind, Told, User, UserId, UserKind,
+    ReportedDate, Resolved, SeenInterval, Severity, SourceName, Subject, SubjectKind, User, UserId, UserKind,
 };
 use crate::state::KnownMembership;
 use ahash::AHashMap;
@@ -41,7 +41,7 @@ impl Words {
     }
 }
 
-pub(super) fn user(row: &Row<'_>, words: &mut Words) -> Result<User, String> {
+pub(super) fn user(row: &TableRow<'_>, words: &mut Words) -> Result<User, String> {
     let mut user = User::new(row.needed("id")?);
     user.username = row.boxed("username")?;
     user.display_name = row.boxed("display_name")?;
@@ -58,11 +58,11 @@ pub(super) fn user(row: &Row<'_>, words: &mut Words) -> Result<User, String> {
     user.groups_known = row.flag("groups_known")?.unwrap_or(false);
     user.public_key = row.boxed("public_key")?;
     user.last_login = last_login(row)?;
-    user.created_at = row.instant("created_at")?.map_or(Told::Not, Told::At);
+    user.created_at = row.instant("created_at")?.map_or(ReportedDate::Not, ReportedDate::At);
     user.locale = row.text("locale")?.map(|text| words.text(&text));
     user.is_admin = row.flag("is_admin")?;
     user.mfa = row.flag("mfa")?;
-    user.expires_at = row.instant("expires_at")?.map_or(Told::Not, Told::At);
+    user.expires_at = row.instant("expires_at")?.map_or(ReportedDate::Not, ReportedDate::At);
     user.blocked = word(row, "blocked", Blocked::parse)?;
     user.signs_in_by = row.text("signs_in_by")?.map(|text| words.text(&text));
     user.inferred = word(row, "inferred_type", Inferred::parse)?;
@@ -74,7 +74,7 @@ pub(super) fn user(row: &Row<'_>, words: &mut Words) -> Result<User, String> {
     Ok(user)
 }
 
-fn last_login(row: &Row<'_>) -> Result<LastLogin, String> {
+fn last_login(row: &TableRow<'_>) -> Result<LastLogin, String> {
     let status = row.needed("last_login_status")?;
     Ok(match (&*status, row.instant("last_login")?) {
         ("at", Some(at)) => LastLogin::At(at),
@@ -85,7 +85,7 @@ fn last_login(row: &Row<'_>) -> Result<LastLogin, String> {
     })
 }
 
-pub(super) fn group(row: &Row<'_>, words: &mut Words) -> Result<Group, String> {
+pub(super) fn group(row: &TableRow<'_>, words: &mut Words) -> Result<Group, String> {
     let mut group = Group::new(words.group(&row.needed("id")?));
     group.name = row.boxed("name")?;
     group.description = row.boxed("description")?;
@@ -99,7 +99,7 @@ pub(super) fn group(row: &Row<'_>, words: &mut Words) -> Result<Group, String> {
     Ok(group)
 }
 
-pub(super) fn membership(row: &Row<'_>, words: &mut Words) -> Result<KnownMembership, String> {
+pub(super) fn membership(row: &TableRow<'_>, words: &mut Words) -> Result<KnownMembership, String> {
     let user = row.text("user_id")?.map(|id| UserId::from(&*id));
     let name = || row.needed("external_name").map(|name| Box::from(&*name));
     let member = match (&*row.needed("via")?, user) {
@@ -111,11 +111,11 @@ pub(super) fn membership(row: &Row<'_>, words: &mut Words) -> Result<KnownMember
     Ok(KnownMembership { group: words.group(&row.needed("group_id")?), member, seen: seen(row)? })
 }
 
-fn seen(row: &Row<'_>) -> Result<Seen, String> {
-    Ok(Seen { first: row.needed_instant("first_seen")?, confirmed: row.needed_instant("confirmed_at")? })
+fn seen(row: &TableRow<'_>) -> Result<SeenInterval, String> {
+    Ok(SeenInterval { first: row.needed_instant("first_seen")?, confirmed: row.needed_instant("confirmed_at")? })
 }
 
-fn extra(row: &Row<'_>) -> Result<Option<Extra>, String> {
+fn extra(row: &TableRow<'_>) -> Result<Option<Extra>, String> {
     if !row.has("extra") {
         return Ok(None);
     }
@@ -123,16 +123,16 @@ fn extra(row: &Row<'_>) -> Result<Option<Extra>, String> {
 }
 
 /// A word that this program must know.
-fn word<T>(row: &Row<'_>, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
+fn word<T>(row: &TableRow<'_>, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
     let Some(text) = row.text(column)? else { return Ok(None) };
     parse(&text).map(Some).ok_or_else(|| format!("{column} {text:?} is none that this program knows"))
 }
 
-pub(super) fn finding(row: &Row<'_>, words: &mut Words) -> Result<PastFinding, String> {
+pub(super) fn finding(row: &TableRow<'_>, words: &mut Words) -> Result<KnownFinding, String> {
     let severity = row.needed("severity")?;
     let mut controls = Vec::new();
     row.each_item("controls", |control| controls.push(Box::from(control)))?;
-    Ok(PastFinding {
+    Ok(KnownFinding {
         source: words.source(&row.needed("source")?),
         fingerprint: fingerprint(row, "fingerprint")?,
         rule: words.text(&row.needed("rule")?),
@@ -149,7 +149,7 @@ pub(super) fn finding(row: &Row<'_>, words: &mut Words) -> Result<PastFinding, S
     })
 }
 
-pub(super) fn resolved(row: &Row<'_>, words: &mut Words) -> Result<Resolved, String> {
+pub(super) fn resolved(row: &TableRow<'_>, words: &mut Words) -> Result<Resolved, String> {
     Ok(Resolved {
         source: words.source(&row.needed("source")?),
         fingerprint: fingerprint(row, "fingerprint")?,
@@ -174,7 +174,7 @@ pub(super) fn removed_groups(changes: &[Change]) -> AHashMap<(SourceName, GroupI
 }
 
 /// Without the group of a membership.
-pub(super) fn change(row: &Row<'_>, words: &mut Words) -> Result<Change, String> {
+pub(super) fn change(row: &TableRow<'_>, words: &mut Words) -> Result<Change, String> {
     let kind = row.needed("kind")?;
     Ok(Change {
         source: words.source(&row.needed("source")?),
@@ -189,12 +189,12 @@ pub(super) fn change(row: &Row<'_>, words: &mut Words) -> Result<Change, String>
     })
 }
 
-fn fingerprint(row: &Row<'_>, column: &str) -> Result<Fingerprint, String> {
+fn fingerprint(row: &TableRow<'_>, column: &str) -> Result<Fingerprint, String> {
     let text = row.needed(column)?;
     Fingerprint::parse(&text).ok_or_else(|| format!("{column} {text:?} is no fingerprint"))
 }
 
-fn subject(row: &Row<'_>) -> Result<Subject, String> {
+fn subject(row: &TableRow<'_>) -> Result<Subject, String> {
     let kind = row.needed("subject_kind")?;
     Ok(Subject {
         kind: SubjectKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of subject"))?,

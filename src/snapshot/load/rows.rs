@@ -21,18 +21,18 @@ use std::path::Path;
 const BATCH: usize = 4_096;
 
 /// One row. Cells are asked for by the column's name.
-pub(super) struct Row<'a> {
+pub(super) struct TableRow<'a> {
     columns: &'a [&'static str],
-    cells: Cells<'a>,
+    cells: BatchCells<'a>,
 }
 
-enum Cells<'a> {
-    Csv { record: &'a Record, places: &'a [usize], guarded: bool },
-    Parquet { columns: &'a [Column], row: usize },
+enum BatchCells<'a> {
+    Csv { record: &'a CsvRecord, places: &'a [usize], guarded: bool },
+    Parquet { columns: &'a [BatchColumn], row: usize },
 }
 
 /// One column of a batch.
-enum Column {
+enum BatchColumn {
     Text(StringArray),
     Flag(BooleanArray),
     Count(Int64Array),
@@ -40,7 +40,7 @@ enum Column {
     List(ListArray),
 }
 
-impl<'a> Row<'a> {
+impl<'a> TableRow<'a> {
     fn place(&self, column: &str) -> Result<usize, String> {
         let found = self.columns.iter().position(|known| *known == column);
         found.ok_or_else(|| format!("column {column} was not asked for"))
@@ -55,12 +55,12 @@ impl<'a> Row<'a> {
     pub(super) fn text(&self, column: &str) -> Result<Option<Cow<'a, str>>, String> {
         let at = self.place(column)?;
         match &self.cells {
-            Cells::Csv { record, places, guarded } => {
+            BatchCells::Csv { record, places, guarded } => {
                 let cell = record.cell(places[at])?;
                 Ok(cell.map(|cell| Cow::Borrowed(if *guarded { unguarded(cell) } else { cell })))
             }
-            Cells::Parquet { columns, row } => match &columns[at] {
-                Column::Text(texts) => Ok(texts.is_valid(*row).then(|| Cow::Borrowed(texts.value(*row)))),
+            BatchCells::Parquet { columns, row } => match &columns[at] {
+                BatchColumn::Text(texts) => Ok(texts.is_valid(*row).then(|| Cow::Borrowed(texts.value(*row)))),
                 _ => Err(format!("column {column} holds no text")),
             },
         }
@@ -80,14 +80,14 @@ impl<'a> Row<'a> {
     pub(super) fn flag(&self, column: &str) -> Result<Option<bool>, String> {
         let at = self.place(column)?;
         match &self.cells {
-            Cells::Csv { record, places, .. } => match record.cell(places[at])? {
+            BatchCells::Csv { record, places, .. } => match record.cell(places[at])? {
                 None => Ok(None),
                 Some("true") => Ok(Some(true)),
                 Some("false") => Ok(Some(false)),
                 Some(other) => Err(format!("{column} is {other:?}, neither true nor false")),
             },
-            Cells::Parquet { columns, row } => match &columns[at] {
-                Column::Flag(flags) => Ok(flags.is_valid(*row).then(|| flags.value(*row))),
+            BatchCells::Parquet { columns, row } => match &columns[at] {
+                BatchColumn::Flag(flags) => Ok(flags.is_valid(*row).then(|| flags.value(*row))),
                 _ => Err(format!("column {column} holds no flags")),
             },
         }
@@ -97,16 +97,16 @@ impl<'a> Row<'a> {
     pub(super) fn count(&self, column: &str) -> Result<Option<u64>, String> {
         let at = self.place(column)?;
         match &self.cells {
-            Cells::Csv { record, places, .. } => {
+            BatchCells::Csv { record, places, .. } => {
                 let Some(text) = record.cell(places[at])? else { return Ok(None) };
                 text.parse().map(Some).map_err(|_| format!("{column} is {text:?}, not a count"))
             }
-            Cells::Parquet { columns, row } => match &columns[at] {
-                Column::Count(counts) if counts.is_valid(*row) => {
+            BatchCells::Parquet { columns, row } => match &columns[at] {
+                BatchColumn::Count(counts) if counts.is_valid(*row) => {
                     let count = counts.value(*row);
                     u64::try_from(count).map(Some).map_err(|_| format!("{column} is {count}, not a count"))
                 }
-                Column::Count(_) => Ok(None),
+                BatchColumn::Count(_) => Ok(None),
                 _ => Err(format!("column {column} holds no counts")),
             },
         }
@@ -116,19 +116,19 @@ impl<'a> Row<'a> {
     pub(super) fn instant(&self, column: &str) -> Result<Option<Instant>, String> {
         let at = self.place(column)?;
         match &self.cells {
-            Cells::Csv { record, places, .. } => {
+            BatchCells::Csv { record, places, .. } => {
                 let Some(text) = record.cell(places[at])? else { return Ok(None) };
                 // Not RFC 3339 alone: some products tell years of five digits for what never ends.
                 let read: Result<Instant, _> = text.parse();
                 read.map(Some).map_err(|_| format!("{column} is {text:?}, not an instant"))
             }
-            Cells::Parquet { columns, row } => match &columns[at] {
-                Column::Instant(instants) if instants.is_valid(*row) => {
+            BatchCells::Parquet { columns, row } => match &columns[at] {
+                BatchColumn::Instant(instants) if instants.is_valid(*row) => {
                     let micros = instants.value(*row);
                     let at = DateTime::from_timestamp_micros(micros);
                     at.map(Some).ok_or_else(|| format!("{column} is {micros}, not an instant"))
                 }
-                Column::Instant(_) => Ok(None),
+                BatchColumn::Instant(_) => Ok(None),
                 _ => Err(format!("column {column} holds no instants")),
             },
         }
@@ -143,7 +143,7 @@ impl<'a> Row<'a> {
     pub(super) fn each_item(&self, column: &str, mut take: impl FnMut(&str)) -> Result<(), String> {
         let at = self.place(column)?;
         match &self.cells {
-            Cells::Csv { record, places, .. } => {
+            BatchCells::Csv { record, places, .. } => {
                 let Some(json) = record.cell(places[at])? else { return Ok(()) };
                 let items: Vec<Cow<'_, str>> =
                     serde_json::from_str(json).map_err(|e| format!("{column} is not a JSON array of texts: {e}"))?;
@@ -152,8 +152,8 @@ impl<'a> Row<'a> {
                 }
                 Ok(())
             }
-            Cells::Parquet { columns, row } => match &columns[at] {
-                Column::List(lists) => each_in(lists, *row, &mut take),
+            BatchCells::Parquet { columns, row } => match &columns[at] {
+                BatchColumn::List(lists) => each_in(lists, *row, &mut take),
                 _ => Err(format!("column {column} holds no lists")),
             },
         }
@@ -174,7 +174,7 @@ pub(super) fn each_row(
     table: Table,
     columns: &[&'static str],
     guarded: bool,
-    mut take: impl FnMut(&Row<'_>) -> Result<(), String>,
+    mut take: impl FnMut(&TableRow<'_>) -> Result<(), String>,
 ) -> Result<(), SnapshotError> {
     let parquet = folder.join(format!("{}.parquet", table.as_str()));
     let csv = folder.join(format!("{}.csv", table.as_str()));
@@ -193,7 +193,7 @@ pub(super) fn each_row(
 fn from_parquet(
     path: &Path,
     columns: &[&'static str],
-    take: &mut impl FnMut(&Row<'_>) -> Result<(), String>,
+    take: &mut impl FnMut(&TableRow<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| e.to_string())?;
@@ -204,33 +204,33 @@ fn from_parquet(
     let mut before = 0;
     for batch in batches {
         let batch = batch.map_err(|e| e.to_string())?;
-        let arrays: Vec<Column> = columns.iter().map(|name| column(&batch, name)).collect::<Result<_, _>>()?;
+        let arrays: Vec<BatchColumn> = columns.iter().map(|name| column(&batch, name)).collect::<Result<_, _>>()?;
         for row in 0..batch.num_rows() {
-            let cells = Cells::Parquet { columns: &arrays, row };
-            take(&Row { columns, cells }).map_err(|why| format!("row {}: {why}", before + row + 1))?;
+            let cells = BatchCells::Parquet { columns: &arrays, row };
+            take(&TableRow { columns, cells }).map_err(|why| format!("row {}: {why}", before + row + 1))?;
         }
         before += batch.num_rows();
     }
     Ok(())
 }
 
-fn column(batch: &RecordBatch, name: &str) -> Result<Column, String> {
+fn column(batch: &RecordBatch, name: &str) -> Result<BatchColumn, String> {
     let array: &ArrayRef = batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"))?;
     let any = array.as_any();
     if let Some(texts) = any.downcast_ref::<StringArray>() {
-        return Ok(Column::Text(texts.clone()));
+        return Ok(BatchColumn::Text(texts.clone()));
     }
     if let Some(flags) = any.downcast_ref::<BooleanArray>() {
-        return Ok(Column::Flag(flags.clone()));
+        return Ok(BatchColumn::Flag(flags.clone()));
     }
     if let Some(counts) = any.downcast_ref::<Int64Array>() {
-        return Ok(Column::Count(counts.clone()));
+        return Ok(BatchColumn::Count(counts.clone()));
     }
     if let Some(instants) = any.downcast_ref::<TimestampMicrosecondArray>() {
-        return Ok(Column::Instant(instants.clone()));
+        return Ok(BatchColumn::Instant(instants.clone()));
     }
     if let Some(lists) = any.downcast_ref::<ListArray>() {
-        return Ok(Column::List(lists.clone()));
+        return Ok(BatchColumn::List(lists.clone()));
     }
     Err(format!("column {name} is of the type {}", array.data_type()))
 }
@@ -239,11 +239,11 @@ fn from_csv(
     path: &Path,
     columns: &[&'static str],
     guarded: bool,
-    take: &mut impl FnMut(&Row<'_>) -> Result<(), String>,
+    take: &mut impl FnMut(&TableRow<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     let mut input = BufReader::with_capacity(64 * 1024, file);
-    let mut record = Record::default();
+    let mut record = CsvRecord::default();
     record.read(&mut input)?;
     let header: Vec<String> = (0..record.cells.len())
         .map(|at| Ok(record.cell(at)?.unwrap_or_default().trim_start_matches('\u{feff}').to_owned()))
@@ -253,22 +253,22 @@ fn from_csv(
     let mut row = 0_u64;
     while record.read(&mut input)? {
         row += 1;
-        let cells = Cells::Csv { record: &record, places: &places, guarded };
+        let cells = BatchCells::Csv { record: &record, places: &places, guarded };
         let whole = if record.cells.len() == header.len() { Ok(()) } else { Err("a cell is missing".to_owned()) };
-        whole.and_then(|()| take(&Row { columns, cells })).map_err(|why| format!("row {row}: {why}"))?;
+        whole.and_then(|()| take(&TableRow { columns, cells })).map_err(|why| format!("row {row}: {why}"))?;
     }
     Ok(())
 }
 
 /// One record of RFC 4180: its cells without their quotes, one after the other.
 #[derive(Default)]
-struct Record {
+struct CsvRecord {
     line: Vec<u8>,
     text: Vec<u8>,
     cells: Vec<(Range<usize>, bool)>,
 }
 
-impl Record {
+impl CsvRecord {
     /// Reads the next one; false at the end.
     fn read(&mut self, input: &mut impl BufRead) -> Result<bool, String> {
         self.line.clear();

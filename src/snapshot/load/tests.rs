@@ -5,9 +5,9 @@ use super::super::{Store, TableChoice};
 use super::*;
 use crate::model::{
     ChangeKind, Classes, Completeness, Coverage, Finding, FindingStatus, Group, LastLogin, ListKind, ListReport,
-    Pattern, Rule, SourceIdentity, SubjectKind, Told, User,
+    Pattern, ReportedDate, Rule, SourceIdentity, SubjectKind, User,
 };
-use crate::state::memory::Kept;
+use crate::state::memory::SettledRun;
 use crate::table::{CsvDialect, Tables};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
@@ -37,7 +37,8 @@ fn user(number: usize) -> User {
         LastLogin::Unreadable(Box::default()),
     ][number % 4]
         .clone();
-    user.expires_at = if number.is_multiple_of(2) { Told::At(at("2027-01-01T00:00:00Z")) } else { Told::Not };
+    user.expires_at =
+        if number.is_multiple_of(2) { ReportedDate::At(at("2027-01-01T00:00:00Z")) } else { ReportedDate::Not };
     user
 }
 
@@ -58,12 +59,12 @@ fn inventory() -> Inventory {
             OutsideMember::Directory("cn=x".into()),
             OutsideMember::Nested { user: "1".into(), through: "Inner".into() },
         ];
-        Harvest {
+        SourceReading {
             users: (0..40).map(user).collect(),
             groups: vec![group, Group::new("a\"b")],
             outside: outside.map(|member| Outside { group_id: "1".into(), member }).into(),
             lists: vec![list(ListKind::Users, coverage)],
-            ..Harvest::of(identity)
+            ..SourceReading::of(identity)
         }
     };
     let proven = Coverage::Complete { proof: "total 12".to_owned() };
@@ -75,7 +76,7 @@ fn inventory() -> Inventory {
 
 /// As a run leaves it.
 fn seen(inventory: Inventory) -> Inventory {
-    Kept::first(inventory, RUN, at("2026-11-23T02:00:00Z")).state
+    SettledRun::first(inventory, RUN, at("2026-11-23T02:00:00Z")).state
 }
 
 fn finding() -> Finding {
@@ -232,7 +233,7 @@ fn texts_with_apostrophes_and_dates_of_any_year_come_back_from_csv_as_they_were(
     let user = |(at, text): (usize, &str)| {
         let mut user = User::new((100 + at).to_string());
         user.username = Some(text.into());
-        user.created_at = Told::At(at_any(dates[at % 4]));
+        user.created_at = ReportedDate::At(at_any(dates[at % 4]));
         user
     };
     harvest.users = texts.into_iter().enumerate().map(user).collect();

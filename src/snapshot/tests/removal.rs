@@ -15,7 +15,7 @@ fn hold(store: &Store, folder: &str, note: &str) {
     fs::write(store.dir().join(folder).join("HOLD"), note).unwrap();
 }
 
-fn ledger(store: &Store) -> Vec<ledger::Entry> {
+fn ledger(store: &Store) -> Vec<ledger::PrunedEntry> {
     ledger::Ledger::read(store.dir()).unwrap().entries
 }
 
@@ -29,7 +29,7 @@ fn a_removed_snapshot_stands_in_the_ledger_with_all_that_its_manifest_said_of_th
     let gone = store.open(SECOND).unwrap();
     prune(&store, SECOND).unwrap();
     assert_eq!(store.snapshots().unwrap(), [FIRST, THIRD]);
-    let entry = ledger::Entry {
+    let entry = ledger::PrunedEntry {
         run_id: SECOND.to_owned(),
         manifest_sha256: gone.manifest_sha256,
         base: gone.manifest.base,
@@ -105,7 +105,11 @@ fn a_chain_goes_on_over_what_retention_removed() {
         let walk = walk(&dir).unwrap();
         assert_eq!(walk.problems, []);
         let told: Vec<_> = walk.steps.iter().map(|s| (s.link.run_id.as_str(), s.state, s.hold.is_some())).collect();
-        let expected = [(THIRD, State::Intact, false), (SECOND, State::Pruned, false), (FIRST, State::Intact, true)];
+        let expected = [
+            (THIRD, SnapshotState::Intact, false),
+            (SECOND, SnapshotState::Pruned, false),
+            (FIRST, SnapshotState::Intact, true),
+        ];
         assert_eq!(told, expected);
         assert_eq!(walk.head, store.latest().unwrap().map(|latest| (latest.run_id, latest.manifest_sha256)));
     }
@@ -122,7 +126,7 @@ fn an_entry_for_a_snapshot_that_is_still_there_is_harmless() {
     prune(&store, SECOND).unwrap();
     fs::rename(aside, store.dir().join(SECOND)).unwrap();
     assert_eq!(problems(&store), [""; 0]);
-    assert_eq!(walk(store.dir()).unwrap().steps[1].state, State::Intact);
+    assert_eq!(walk(store.dir()).unwrap().steps[1].state, SnapshotState::Intact);
     prune(&store, SECOND).unwrap();
     assert_eq!((problems(&store).len(), ledger(&store).len()), (0, 2));
     drop(folder);
@@ -165,7 +169,7 @@ fn whatever_else_happens_to_a_folder_breaks_its_chain_and_is_named() {
     assert!(problems(&store)[0].contains(&format!("its base {SECOND} has changed")));
     prune(&store, SECOND).unwrap();
     assert!(problems(&store)[0].contains("removed by retention, but with another manifest"));
-    assert!(matches!(verify(&store.dir().join(THIRD)).unwrap_err()[0], Problem::Base { .. }));
+    assert!(matches!(verify(&store.dir().join(THIRD)).unwrap_err()[0], VerifyProblem::BaseReference { .. }));
     drop(folder);
 }
 

@@ -1,6 +1,6 @@
 //! The object around the rows of a list: `{"users":[…],"total":n}`.
 
-use super::{Item, Record, value};
+use super::{Item, JsonRecord, value};
 use crate::wire::{Body, shown_keys};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
@@ -20,14 +20,14 @@ pub(in crate::source) trait ListShape: 'static {
 
 /// One page of a list.
 pub(in crate::source) struct Envelope<S> {
-    pub(in crate::source) rows: Vec<Record>,
+    pub(in crate::source) rows: Vec<JsonRecord>,
     /// The source's total, where it can be read.
     pub(in crate::source) total: Option<u64>,
     shape: PhantomData<S>,
 }
 
 impl<S> Envelope<S> {
-    fn of(rows: Vec<Record>, total: Option<u64>) -> Self {
+    fn of(rows: Vec<JsonRecord>, total: Option<u64>) -> Self {
         Self { rows, total, shape: PhantomData }
     }
 }
@@ -43,39 +43,39 @@ impl<S: ListShape> Body for Envelope<S> {
 }
 
 /// What stands under the key of the rows.
-enum Rows {
-    List(Vec<Record>),
+enum EnvelopeRows {
+    List(Vec<JsonRecord>),
     Null,
     Other(&'static str),
 }
 
-impl<'de> Deserialize<'de> for Rows {
+impl<'de> Deserialize<'de> for EnvelopeRows {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct RowsVisitor;
         impl<'de> Visitor<'de> for RowsVisitor {
-            type Value = Rows;
+            type Value = EnvelopeRows;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of objects")
             }
-            fn visit_unit<E: Error>(self) -> Result<Rows, E> {
-                Ok(Rows::Null)
+            fn visit_unit<E: Error>(self) -> Result<EnvelopeRows, E> {
+                Ok(EnvelopeRows::Null)
             }
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Rows, E> {
-                Ok(Rows::Other("a boolean"))
+            fn visit_bool<E: Error>(self, _: bool) -> Result<EnvelopeRows, E> {
+                Ok(EnvelopeRows::Other("a boolean"))
             }
-            fn visit_str<E: Error>(self, _: &str) -> Result<Rows, E> {
-                Ok(Rows::Other("a text"))
+            fn visit_str<E: Error>(self, _: &str) -> Result<EnvelopeRows, E> {
+                Ok(EnvelopeRows::Other("a text"))
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rows, A::Error> {
-                let row = Record::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(Rows::List(vec![row]))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<EnvelopeRows, A::Error> {
+                let row = JsonRecord::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(EnvelopeRows::List(vec![row]))
             }
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Rows, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<EnvelopeRows, A::Error> {
                 let mut rows = Vec::new();
                 while let Some(Item(row)) = seq.next_element()? {
                     rows.push(row);
                 }
-                Ok(Rows::List(rows))
+                Ok(EnvelopeRows::List(rows))
             }
         }
         deserializer.deserialize_any(RowsVisitor)
@@ -137,7 +137,7 @@ impl<'de, S: ListShape> Deserialize<'de> for Envelope<S> {
                 let (mut rows, mut total, mut around) = (None, None, Around::default());
                 while let Some(key) = map.next_key::<Cow<'de, str>>()? {
                     if is(&key, S::ROWS) {
-                        rows = Some(map.next_value::<Rows>()?);
+                        rows = Some(map.next_value::<EnvelopeRows>()?);
                     } else {
                         let value: Value = map.next_value()?;
                         if is(&key, S::TOTAL)
@@ -155,17 +155,21 @@ impl<'de, S: ListShape> Deserialize<'de> for Envelope<S> {
     }
 }
 
-fn page<S: ListShape, E: Error>(rows: Option<Rows>, total: Option<u64>, around: &Around) -> Result<Envelope<S>, E> {
+fn page<S: ListShape, E: Error>(
+    rows: Option<EnvelopeRows>,
+    total: Option<u64>,
+    around: &Around,
+) -> Result<Envelope<S>, E> {
     let wanted = format_args!("expected key {:?}", S::ROWS);
     match rows {
-        Some(Rows::List(rows)) if rows.is_empty() && around.error.is_some() => {
+        Some(EnvelopeRows::List(rows)) if rows.is_empty() && around.error.is_some() => {
             let key = around.error.as_deref().unwrap_or_default();
             Err(E::custom(format!("{wanted} with rows, found none, and the key {key:?} reports an error")))
         }
-        Some(Rows::List(rows)) => Ok(Envelope::of(rows, total)),
-        Some(Rows::Null) if total == Some(0) => Ok(Envelope::of(Vec::new(), total)),
-        Some(Rows::Null) => Err(E::custom(format!("{wanted} with a list, found null, and the total is not 0"))),
-        Some(Rows::Other(what)) => Err(E::custom(format!("{wanted} with a list, found {what}"))),
+        Some(EnvelopeRows::List(rows)) => Ok(Envelope::of(rows, total)),
+        Some(EnvelopeRows::Null) if total == Some(0) => Ok(Envelope::of(Vec::new(), total)),
+        Some(EnvelopeRows::Null) => Err(E::custom(format!("{wanted} with a list, found null, and the total is not 0"))),
+        Some(EnvelopeRows::Other(what)) => Err(E::custom(format!("{wanted} with a list, found {what}"))),
         None if S::SCIM && around.is_empty_page(total) => Ok(Envelope::of(Vec::new(), total)),
         None if around.keys.is_empty() => Err(E::custom(format!("{wanted}, found an empty object"))),
         None => Err(E::custom(format!("{wanted}, found {}", shown_keys(around.keys.iter().map(String::as_str))))),
@@ -176,14 +180,14 @@ fn page<S: ListShape, E: Error>(rows: Option<Rows>, total: Option<u64>, around: 
 mod tests {
     use super::*;
 
-    struct Guide;
-    impl ListShape for Guide {
+    struct GuideShape;
+    impl ListShape for GuideShape {
         const ROWS: &'static str = "users";
         const TOTAL: &'static str = "total";
         const SCIM: bool = false;
     }
-    struct Scim;
-    impl ListShape for Scim {
+    struct ScimShape;
+    impl ListShape for ScimShape {
         const ROWS: &'static str = "Resources";
         const TOTAL: &'static str = "totalResults";
         const SCIM: bool = true;
@@ -196,55 +200,62 @@ mod tests {
     #[test]
     fn totals_are_read_as_numbers_texts_and_with_a_fraction_of_zeros() {
         for total in ["5", "5.0", "\"5\"", "\"5.0\""] {
-            assert_eq!(read::<Guide>(&format!(r#"{{"users":[{{"id":1}}],"total":{total}}}"#)).unwrap(), (1, Some(5)));
+            assert_eq!(
+                read::<GuideShape>(&format!(r#"{{"users":[{{"id":1}}],"total":{total}}}"#)).unwrap(),
+                (1, Some(5))
+            );
         }
         for total in ["null", "-1", "\"many\"", "[5]"] {
-            assert_eq!(read::<Guide>(&format!(r#"{{"users":[],"total":{total}}}"#)).unwrap(), (0, None), "{total}");
+            assert_eq!(
+                read::<GuideShape>(&format!(r#"{{"users":[],"total":{total}}}"#)).unwrap(),
+                (0, None),
+                "{total}"
+            );
         }
     }
 
     #[test]
     fn an_answer_without_the_expected_key_names_what_was_found() {
-        let error = read::<Guide>(r#"{"Data":[{"id":1}],"TotalCount":5}"#).unwrap_err();
+        let error = read::<GuideShape>(r#"{"Data":[{"id":1}],"TotalCount":5}"#).unwrap_err();
         assert!(error.starts_with(r#"expected key "users", found "Data", "TotalCount""#), "{error}");
-        assert!(read::<Guide>(r#"{"Users":[]}"#).is_err(), "only SCIM names are compared without case");
-        assert!(read::<Guide>("{}").unwrap_err().contains("an empty object"));
-        assert!(read::<Guide>("[]").unwrap_err().contains(r#"key "users""#));
+        assert!(read::<GuideShape>(r#"{"Users":[]}"#).is_err(), "only SCIM names are compared without case");
+        assert!(read::<GuideShape>("{}").unwrap_err().contains("an empty object"));
+        assert!(read::<GuideShape>("[]").unwrap_err().contains(r#"key "users""#));
     }
 
     #[test]
     fn null_instead_of_a_list_is_empty_only_where_the_total_is_0() {
-        assert_eq!(read::<Guide>(r#"{"users":null,"total":0}"#).unwrap(), (0, Some(0)));
-        assert!(read::<Guide>(r#"{"users":null}"#).is_err());
-        assert!(read::<Guide>(r#"{"users":null,"total":3}"#).is_err());
-        assert!(read::<Guide>(r#"{"users":"none","total":0}"#).unwrap_err().contains("found a text"));
+        assert_eq!(read::<GuideShape>(r#"{"users":null,"total":0}"#).unwrap(), (0, Some(0)));
+        assert!(read::<GuideShape>(r#"{"users":null}"#).is_err());
+        assert!(read::<GuideShape>(r#"{"users":null,"total":3}"#).is_err());
+        assert!(read::<GuideShape>(r#"{"users":"none","total":0}"#).unwrap_err().contains("found a text"));
     }
 
     #[test]
     fn an_empty_list_next_to_an_error_is_no_empty_list() {
         assert!(
-            read::<Guide>(r#"{"users":[],"error":"database timeout"}"#)
+            read::<GuideShape>(r#"{"users":[],"error":"database timeout"}"#)
                 .unwrap_err()
                 .contains("\"error\" reports an error")
         );
-        assert_eq!(read::<Guide>(r#"{"users":[],"error":null,"errors":[]}"#).unwrap(), (0, None));
+        assert_eq!(read::<GuideShape>(r#"{"users":[],"error":null,"errors":[]}"#).unwrap(), (0, None));
     }
 
     #[test]
     fn one_object_is_a_list_of_one() {
-        assert_eq!(read::<Guide>(r#"{"users":{"id":1},"total":1}"#).unwrap(), (1, Some(1)));
+        assert_eq!(read::<GuideShape>(r#"{"users":{"id":1},"total":1}"#).unwrap(), (1, Some(1)));
     }
 
     #[test]
     fn scim_names_are_compared_without_case_and_missing_resources_are_an_empty_page() {
-        assert_eq!(read::<Scim>(r#"{"totalresults":"2","RESOURCES":[{"id":1},{"id":2}]}"#).unwrap(), (2, Some(2)));
+        assert_eq!(read::<ScimShape>(r#"{"totalresults":"2","RESOURCES":[{"id":1},{"id":2}]}"#).unwrap(), (2, Some(2)));
         let list = r#""schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]"#;
         for empty in [
             r#"{"totalResults":0}"#.to_owned(),
             format!(r#"{{{list},"totalResults":5,"startIndex":6}}"#),
             format!(r#"{{{list},"itemsPerPage":0}}"#),
         ] {
-            assert!(read::<Scim>(&empty).is_ok_and(|(rows, _)| rows == 0), "{empty}");
+            assert!(read::<ScimShape>(&empty).is_ok_and(|(rows, _)| rows == 0), "{empty}");
         }
     }
 
@@ -260,7 +271,7 @@ mod tests {
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Groups":["g1"]}"#,
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]}"#,
         ] {
-            assert!(read::<Scim>(body).is_err(), "{body}");
+            assert!(read::<ScimShape>(body).is_err(), "{body}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! One row on its way into the model, field by field. What nobody takes, and what cannot be read, is what is left: `extra`.
 
 use super::value::{self, Lenient};
-use super::{Decoding, Id, Listed, Record};
-use crate::model::{Extra, LastLogin, Told};
+use super::{Decoding, Id, JsonRecord, Listed};
+use crate::model::{Extra, LastLogin, ReportedDate};
 use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// A row with its place of origin. Readings that take a field remove it; those that look leave it in `extra`.
 pub(in crate::source) struct Fields<'a> {
     pub(in crate::source) id: Id,
-    record: Record,
+    record: JsonRecord,
     list: &'static str,
     caseless: bool,
     notes: &'a Decoding,
@@ -153,16 +153,16 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes any other date.
-    pub(in crate::source) fn date(&mut self, key: &str) -> Told {
+    pub(in crate::source) fn date(&mut self, key: &str) -> ReportedDate {
         let read = self.notes.date(self.get(key));
         self.take_date(key);
         read
     }
 
     /// Takes a date whose text no rule looks at again: where it cannot be read, it stays and is counted.
-    pub(in crate::source) fn other_date(&mut self, key: &str) -> Told {
+    pub(in crate::source) fn other_date(&mut self, key: &str) -> ReportedDate {
         let read = self.notes.date(self.get(key));
-        if matches!(read, Told::Unreadable(_)) {
+        if matches!(read, ReportedDate::Unreadable(_)) {
             self.odd(key);
         } else {
             drop(self.take(key));

@@ -1,6 +1,6 @@
 //! What reading a source's records notes: words that repeat, dates without a time zone, values that could not be read.
 
-use crate::model::{Harvest, LastLogin, OddValue, Told, User, instant_text};
+use crate::model::{LastLogin, OddValue, ReportedDate, SourceReading, User, instant_text};
 use crate::source::date::{self, Parsed, Raw};
 use ahash::AHashSet;
 use chrono::TimeDelta;
@@ -15,11 +15,11 @@ pub(in crate::source) struct Decoding {
     words: RefCell<AHashSet<Arc<str>>>,
     without_offset: Cell<u64>,
     /// By list and field: ids of the rows. Windows overlap, so that a row may be read twice.
-    odd: RefCell<BTreeMap<Field, AHashSet<Box<str>>>>,
+    odd: RefCell<BTreeMap<FieldKey, AHashSet<Box<str>>>>,
 }
 
 /// A list and one of its fields.
-type Field = (&'static str, Box<str>);
+type FieldKey = (&'static str, Box<str>);
 
 impl Decoding {
     /// Returns the one copy of a word that many records repeat.
@@ -40,7 +40,7 @@ impl Decoding {
     /// Returns the values that could not be read, by field. The example is the first id in the order of text.
     pub(in crate::source) fn odd_values(&self) -> Vec<OddValue> {
         let odd = self.odd.borrow();
-        let value = |((list, field), ids): (&Field, &AHashSet<Box<str>>)| OddValue {
+        let value = |((list, field), ids): (&FieldKey, &AHashSet<Box<str>>)| OddValue {
             field: format!("{list}.{field}"),
             count: ids.len() as u64,
             example: ids.iter().min().cloned().unwrap_or_default(),
@@ -54,7 +54,7 @@ impl Decoding {
     }
 
     /// Reads any other date as JSON has it.
-    pub(in crate::source) fn date(&self, value: Option<&Value>) -> Told {
+    pub(in crate::source) fn date(&self, value: Option<&Value>) -> ReportedDate {
         with_raw(value, |raw| self.counted(date::told(raw)))
     }
 
@@ -64,7 +64,7 @@ impl Decoding {
     }
 
     /// Adds to the harvest what had to be assumed, and what could not be read. `replaced`: characters that were none.
-    pub(in crate::source) fn finish(&self, harvest: &mut Harvest, replaced: u64) {
+    pub(in crate::source) fn finish(&self, harvest: &mut SourceReading, replaced: u64) {
         match self.without_offset.get() {
             0 => {}
             1 => harvest.warnings.push("1 date has no time zone; UTC was assumed".to_owned()),
@@ -90,7 +90,7 @@ fn has_replaced(user: &User) -> bool {
 
 /// A login more than a day before the account existed is no login: the day is for clocks and time zones that differ.
 fn check_login(user: &mut User) {
-    if let (LastLogin::At(login), Told::At(created)) = (&user.last_login, &user.created_at)
+    if let (LastLogin::At(login), ReportedDate::At(created)) = (&user.last_login, &user.created_at)
         && *login + TimeDelta::days(1) < *created
     {
         user.last_login = LastLogin::Unreadable(instant_text(*login).into());
@@ -120,7 +120,7 @@ mod tests {
             ("2001-01-01T00:00:00Z", false),
         ] {
             let mut user = User::new("1");
-            user.created_at = Told::At("2025-11-20T08:00:00Z".parse().unwrap());
+            user.created_at = ReportedDate::At("2025-11-20T08:00:00Z".parse().unwrap());
             user.last_login = LastLogin::At(login.parse().unwrap());
             check_login(&mut user);
             assert_eq!(user.last_login.at().is_some(), readable, "{login}");

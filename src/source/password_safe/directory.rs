@@ -3,14 +3,14 @@
 //! memberships are read by user, for whom no synchronisation is documented, or not at all, or, where the configuration
 //! asks for it, by group: each group once, and never again once the request was sent.
 
-use super::super::decode::{Id, Listed, Record, Records};
-use super::super::lists::{identified, in_one, is_hopeless, probed_rows, without_id};
+use super::super::decode::{Id, JsonRecord, Listed, Records};
+use super::super::client::{identified, in_one, is_hopeless, probed_rows, without_id};
 use super::super::per_group::{Nouns, PerGroup};
 use super::super::{DirectoryGroups, ProbedList};
-use super::shapes::{self, Account};
-use super::{Effort, GroupId, PasswordSafe, UserId, rows_of};
-use crate::model::{Harvest, ListKind};
-use crate::wire::Plan;
+use super::shapes::{self, AccountClass};
+use super::{GroupId, PasswordSafe, ReadingCost, UserId, rows_of};
+use crate::model::{ListKind, SourceReading};
+use crate::wire::RequestPlan;
 use futures_util::stream::{self, StreamExt};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +20,9 @@ const GROUPS: Nouns = Nouns { rows: "members", one: "directory group", many: "di
 
 /// Who fills a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum GroupOrigin {
     /// The product itself (`BeyondInsight`).
-    Plain,
+    LocalGroups,
     /// A directory.
     Directory,
     /// Its type is not reported: anybody may be in it, and reading its members may synchronise it.
@@ -30,11 +30,11 @@ pub(super) enum Kind {
 }
 
 /// Returns who fills a group, by `GroupType` in any case of letters. Every type but the product's own is a directory's.
-pub(super) fn kind_of(group: &Listed) -> Kind {
+pub(super) fn kind_of(group: &Listed) -> GroupOrigin {
     match group.record.get("GroupType").and_then(Value::as_str).map(str::trim) {
-        Some(kind) if kind.eq_ignore_ascii_case("BeyondInsight") => Kind::Plain,
-        Some(kind) if !kind.is_empty() => Kind::Directory,
-        _ => Kind::Unknown,
+        Some(kind) if kind.eq_ignore_ascii_case("BeyondInsight") => GroupOrigin::LocalGroups,
+        Some(kind) if !kind.is_empty() => GroupOrigin::Directory,
+        _ => GroupOrigin::Unknown,
     }
 }
 
@@ -88,7 +88,7 @@ impl Directory {
     }
 
     /// Adds the report and the warnings.
-    pub(super) fn report_on(&self, harvest: &mut Harvest, base: &str) {
+    pub(super) fn report_on(&self, harvest: &mut SourceReading, base: &str) {
         harvest.warnings.extend(self.warnings.iter().cloned());
         if let Some((tally, way, requests)) = &self.tally {
             let path = if *way == DirectoryGroups::ByUser { "Users/{id}/UserGroups" } else { "UserGroups/{id}/Users" };
@@ -111,25 +111,25 @@ fn why_skipped(groups: usize) -> String {
 
 /// Returns the users who can be in these groups: local and application users are in none that a directory is known to fill.
 fn candidates(groups: &[Listed], users: &[&Listed]) -> BTreeSet<Id> {
-    let untyped = groups.iter().any(|group| kind_of(group) == Kind::Unknown);
-    let can = |record: &Record| match shapes::account_of(record) {
-        Account::Application => false,
-        Account::Local => untyped,
-        Account::Other => true,
+    let untyped = groups.iter().any(|group| kind_of(group) == GroupOrigin::Unknown);
+    let can = |record: &JsonRecord| match shapes::account_of(record) {
+        AccountClass::Application => false,
+        AccountClass::Local => untyped,
+        AccountClass::Other => true,
     };
     users.iter().filter(|user| can(&user.record)).map(|user| user.id.clone()).collect()
 }
 
 /// What is known of the groups that no directory fills.
 #[derive(Clone, Copy)]
-pub(super) struct Plain<'a> {
+pub(super) struct LocalGroups<'a> {
     pub(super) members: &'a BTreeMap<Id, Vec<Listed>>,
     /// Groups whose members could not be read.
     pub(super) unread: &'a BTreeSet<Id>,
 }
 
 /// What was read before the users' own lists of groups.
-struct Known<'a> {
+struct KnownMembers<'a> {
     directory: &'a BTreeSet<Id>,
     /// Members of the groups that no directory fills.
     members: &'a BTreeMap<Id, Vec<Listed>>,
@@ -137,7 +137,7 @@ struct Known<'a> {
     unread: &'a BTreeSet<Id>,
 }
 
-impl Known<'_> {
+impl KnownMembers<'_> {
     /// Returns how a user's own list of groups contradicts the lists of groups and of members: the user was moved meanwhile, or one
     /// of the two is not whole.
     fn contradiction(&self, user: &Id, groups: &[Listed]) -> Option<String> {
@@ -165,11 +165,12 @@ impl PasswordSafe {
         groups: &[Listed],
         listed: &[Listed],
         inactive: &[Listed],
-        plain: Plain<'_>,
+        plain: LocalGroups<'_>,
         synchronised: Synchronised,
     ) -> Directory {
         let users: Vec<&Listed> = listed.iter().chain(inactive).collect();
-        let named = groups.iter().filter(|group| kind_of(group) != Kind::Plain).map(|group| group.id.clone());
+        let named =
+            groups.iter().filter(|group| kind_of(group) != GroupOrigin::LocalGroups).map(|group| group.id.clone());
         let mut directory =
             Directory { groups: named.collect(), candidates: candidates(groups, &users), ..Directory::default() };
         if let Some((tally, requests)) = synchronised.tally {
@@ -205,7 +206,7 @@ impl PasswordSafe {
         })
     }
 
-    async fn by_user(&self, directory: &mut Directory, inactive: &[Listed], plain: Plain<'_>) {
+    async fn by_user(&self, directory: &mut Directory, inactive: &[Listed], plain: LocalGroups<'_>) {
         if let Some(why) = self.beyond_deadline(directory.candidates.len(), directory.groups.len()) {
             directory.warnings.push(why);
             return;
@@ -214,7 +215,7 @@ impl PasswordSafe {
         let kind = ListKind::DirectoryMembers;
         let mut tally = PerGroup::of(kind, USERS, directory.candidates.iter().cloned()).without_total();
         let groups = directory.groups.clone();
-        let known = Known { directory: &groups, members: plain.members, unread: plain.unread };
+        let known = KnownMembers { directory: &groups, members: plain.members, unread: plain.unread };
         self.groups_of(directory.candidates.clone(), &known, &mut directory.of_user, &mut tally).await;
         if tally.needs_list() {
             let unlisted: Vec<Id> = inactive.iter().map(|row| row.id.clone()).collect();
@@ -229,7 +230,7 @@ impl PasswordSafe {
     async fn named_now(&self, unlisted: Vec<Id>) -> Option<BTreeSet<Id>> {
         let mut named: BTreeSet<Id> = unlisted.into_iter().collect();
         for _ in 0..2 {
-            let rows = self.array::<UserId>(&self.users_path(), &mut Effort::default()).await.ok()?;
+            let rows = self.array::<UserId>(&self.users_path(), &mut ReadingCost::default()).await.ok()?;
             named.extend(rows.into_iter().map(|row| row.id));
         }
         Some(named)
@@ -240,14 +241,14 @@ impl PasswordSafe {
     async fn groups_of(
         &self,
         users: BTreeSet<Id>,
-        known: &Known<'_>,
+        known: &KnownMembers<'_>,
         found: &mut BTreeMap<Id, Vec<Id>>,
         tally: &mut PerGroup,
     ) {
         let mut answers = stream::iter(users)
             .map(|id| async move {
                 let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
-                let rows = self.array::<GroupId>(&path, &mut Effort::default()).await;
+                let rows = self.array::<GroupId>(&path, &mut ReadingCost::default()).await;
                 (id, rows)
             })
             .buffer_unordered(self.desk.walk.concurrency);
@@ -282,10 +283,13 @@ impl PasswordSafe {
             return done;
         }
         // Where the list fails, it fails again when it is to be proven.
-        let groups = self.array::<GroupId>(&self.groups_path(), &mut Effort::default()).await.unwrap_or_default();
+        let groups = self.array::<GroupId>(&self.groups_path(), &mut ReadingCost::default()).await.unwrap_or_default();
         let (groups, _) = identified(groups);
-        let wanted: BTreeSet<Id> =
-            groups.iter().filter(|group| kind_of(group) != Kind::Plain).map(|group| group.id.clone()).collect();
+        let wanted: BTreeSet<Id> = groups
+            .iter()
+            .filter(|group| kind_of(group) != GroupOrigin::LocalGroups)
+            .map(|group| group.id.clone())
+            .collect();
         if wanted.is_empty() {
             return done;
         }
@@ -320,9 +324,9 @@ impl PasswordSafe {
         &self,
         users: &[Listed],
         groups: &[Listed],
-        plan: &mut Plan,
+        plan: &mut RequestPlan,
     ) -> (Vec<ProbedList>, Vec<String>) {
-        let count = groups.iter().filter(|group| kind_of(group) != Kind::Plain).count();
+        let count = groups.iter().filter(|group| kind_of(group) != GroupOrigin::LocalGroups).count();
         if count == 0 {
             return (Vec::new(), Vec::new());
         }
@@ -345,7 +349,7 @@ impl PasswordSafe {
                 plan.add("groups of directory users", candidates.len() as u64);
                 let Some(id) = candidates.first() else { return (Vec::new(), Vec::new()) };
                 let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
-                let rows = self.array::<GroupId>(&path, &mut Effort::default()).await;
+                let rows = self.array::<GroupId>(&path, &mut ReadingCost::default()).await;
                 let shown = rows.as_ref().map(|rows| (&rows[..], None));
                 (vec![probed_rows(ListKind::DirectoryMembers, shown)], Vec::new())
             }

@@ -1,7 +1,7 @@
 //! What proves a bare array: a second reading with the same ids, and something besides where its size is one at which servers like
 //! to cut (F22 of the traps that other tools fell into).
 
-use super::{Found, Id, Listed, Lists, ids, without_id};
+use super::{Id, Listed, NestedReading, RereadLists, ids, without_id};
 use crate::model::Coverage;
 use crate::wire::page::is_round_size;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Returns the coverage of users and of groups; `doubts`: why each is not proven already; `gone`: users whom members name and who
 /// do not exist.
 pub(super) fn coverage(
-    lists: &Lists,
-    found: &Found,
+    lists: &RereadLists,
+    found: &NestedReading,
     doubts: (Option<String>, Option<String>),
     gone: usize,
 ) -> (Coverage, Coverage) {
@@ -62,11 +62,11 @@ pub(super) fn is_round(rows: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::decode::Record;
+    use super::super::super::decode::JsonRecord;
     use super::*;
 
     fn rows(ids: impl IntoIterator<Item = u64>) -> Vec<Listed> {
-        ids.into_iter().map(|id| Listed { id: Id::Number(id), record: Record::default() }).collect()
+        ids.into_iter().map(|id| Listed { id: Id::Number(id), record: JsonRecord::default() }).collect()
     }
 
     fn members(sizes: &[u64]) -> BTreeMap<Id, Vec<Listed>> {

@@ -6,18 +6,18 @@
 //! such a type), else by the product itself, if the tenant reports such fields at all or the type is `Local`.
 
 use super::directory::{Directory, kind_of};
-use super::{Kind, Listed};
+use super::{GroupOrigin, Listed};
 use crate::model::{
-    Blocked, Group, GroupId, Harvest, Inferred, LastLogin, Outside, OutsideMember, User, UserId, UserKind,
+    Blocked, Group, GroupId, Inferred, LastLogin, Outside, OutsideMember, SourceReading, User, UserId, UserKind,
 };
-use crate::source::decode::{Decoding, Fields, Id, Record};
+use crate::source::decode::{Decoding, Fields, Id, JsonRecord};
 use ahash::AHashMap;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
-pub(super) struct Tenant {
+pub(super) struct PasswordSafeTenant {
     pub(super) users: Vec<Listed>,
     /// Users found by id of a version that leaves inactive ones out of its list.
     pub(super) inactive: Vec<Listed>,
@@ -32,9 +32,9 @@ pub(super) struct Tenant {
     pub(super) plain_whole: bool,
 }
 
-impl Tenant {
+impl PasswordSafeTenant {
     /// Puts users, groups and the groups' members together.
-    pub(super) fn fill(self, harvest: &mut Harvest, directory: &Directory, decoding: &Decoding) {
+    pub(super) fn fill(self, harvest: &mut SourceReading, directory: &Directory, decoding: &Decoding) {
         let mut groups_of = self.memberships(directory, decoding);
         let reports_domains = self.users.iter().chain(&self.inactive).any(|row| reports_domain(&row.record));
         let listed = self.users.into_iter().map(|row| (row, true));
@@ -77,7 +77,7 @@ impl Tenant {
 
 /// What sort of account a user has, as far as it decides which groups it can be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Account {
+pub(super) enum AccountClass {
     /// A program's.
     Application,
     /// Its password is checked by the product.
@@ -87,23 +87,23 @@ pub(super) enum Account {
 }
 
 /// Returns the sort of an account.
-pub(super) fn account_of(record: &Record) -> Account {
+pub(super) fn account_of(record: &JsonRecord) -> AccountClass {
     if is_application(record) {
-        return Account::Application;
+        return AccountClass::Application;
     }
     let mut user = User::new("");
     user.account_type = text(record, "UserType").map(Into::into);
     user.signs_in_by = signs_in_by(record).map(|way| way.as_str().into());
     user.inferred = inferred(record, reports_domain(record));
-    if user.is_local() { Account::Local } else { Account::Other }
+    if user.is_local() { AccountClass::Local } else { AccountClass::Other }
 }
 
-fn is_application(record: &Record) -> bool {
+fn is_application(record: &JsonRecord) -> bool {
     text(record, "ClientID").is_some()
         || text(record, "UserType").is_some_and(|kind| kind.eq_ignore_ascii_case("application"))
 }
 
-fn text<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
+fn text<'a>(record: &'a JsonRecord, key: &str) -> Option<&'a str> {
     record.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
 }
 
@@ -111,13 +111,13 @@ fn text<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
 const SSO: [&str; 7] = ["saml", "claims", "openid", "oidc", "sso", "entra", "azure"];
 const DIRECTORY: [&str; 4] = ["directory", "ldap", "domain", "kerberos"];
 
-fn reports_domain(record: &Record) -> bool {
+fn reports_domain(record: &JsonRecord) -> bool {
     ["DomainName", "DistinguishedName"].iter().any(|key| record.get(key).is_some())
 }
 
 /// Returns where the password is checked; `None` where the product reports a type, or reports that there is none.
 /// `reports_domains`: it tells of users from a directory that they are, so that the others are its own.
-fn inferred(record: &Record, reports_domains: bool) -> Option<Inferred> {
+fn inferred(record: &JsonRecord, reports_domains: bool) -> Option<Inferred> {
     if record.get("UserType").is_some() {
         return None;
     }
@@ -165,7 +165,7 @@ fn user(row: Listed, derived: Option<bool>, reports_domains: bool, decoding: &De
 }
 
 /// Users of single sign-on are reported by their last login only; both fields stay in `extra`.
-fn signs_in_by(record: &Record) -> Option<String> {
+fn signs_in_by(record: &JsonRecord) -> Option<String> {
     if text(record, "LastLoginSAMLIDPURL").is_some() {
         return Some("SAML".to_owned());
     }
@@ -182,7 +182,7 @@ fn full_name(row: &mut Fields<'_>) -> Option<Box<str>> {
 }
 
 fn group(row: Listed, members_known: bool, decoding: &Decoding) -> Group {
-    let directory = kind_of(&row) == Kind::Directory;
+    let directory = kind_of(&row) == GroupOrigin::Directory;
     let mut row = Fields::of(row, "groups", decoding);
     let mut group = Group::new(row.id.to_text());
     group.name = row.text("Name");
@@ -198,30 +198,30 @@ fn group(row: Listed, members_known: bool, decoding: &Decoding) -> Group {
 mod tests {
     use super::*;
 
-    fn account(json: &str) -> (Account, Option<Inferred>) {
-        let record: Record = serde_json::from_str(json).unwrap();
+    fn account(json: &str) -> (AccountClass, Option<Inferred>) {
+        let record: JsonRecord = serde_json::from_str(json).unwrap();
         (account_of(&record), inferred(&record, reports_domain(&record)))
     }
 
     #[test]
     fn where_a_password_is_checked_is_inferred_only_where_no_type_is_reported() {
         for (json, expected) in [
-            (r#"{"UserType":"BeyondInsight"}"#, (Account::Local, None)),
-            (r#"{"UserType":"ActiveDirectory"}"#, (Account::Other, None)),
-            (r#"{"UserType":"Application","ClientID":"c"}"#, (Account::Application, None)),
-            ("{}", (Account::Other, None)),
-            (r#"{"ClientID":""}"#, (Account::Other, None)),
-            (r#"{"DomainName":null,"DistinguishedName":""}"#, (Account::Local, Some(Inferred::Local))),
-            (r#"{"DomainName":"corp"}"#, (Account::Other, Some(Inferred::Directory))),
-            (r#"{"DistinguishedName":"CN=a"}"#, (Account::Other, Some(Inferred::Directory))),
-            (r#"{"LastLoginAuthenticationType":"Active Directory"}"#, (Account::Other, Some(Inferred::Directory))),
-            (r#"{"LastLoginAuthenticationType":"Local"}"#, (Account::Local, Some(Inferred::Local))),
+            (r#"{"UserType":"BeyondInsight"}"#, (AccountClass::Local, None)),
+            (r#"{"UserType":"ActiveDirectory"}"#, (AccountClass::Other, None)),
+            (r#"{"UserType":"Application","ClientID":"c"}"#, (AccountClass::Application, None)),
+            ("{}", (AccountClass::Other, None)),
+            (r#"{"ClientID":""}"#, (AccountClass::Other, None)),
+            (r#"{"DomainName":null,"DistinguishedName":""}"#, (AccountClass::Local, Some(Inferred::Local))),
+            (r#"{"DomainName":"corp"}"#, (AccountClass::Other, Some(Inferred::Directory))),
+            (r#"{"DistinguishedName":"CN=a"}"#, (AccountClass::Other, Some(Inferred::Directory))),
+            (r#"{"LastLoginAuthenticationType":"Active Directory"}"#, (AccountClass::Other, Some(Inferred::Directory))),
+            (r#"{"LastLoginAuthenticationType":"Local"}"#, (AccountClass::Local, Some(Inferred::Local))),
             (
                 r#"{"LastLoginAuthenticationType":"Claims Aware","DomainName":"corp"}"#,
-                (Account::Other, Some(Inferred::Sso)),
+                (AccountClass::Other, Some(Inferred::Sso)),
             ),
-            (r#"{"LastLoginSAMLIDPURL":"https://idp"}"#, (Account::Other, Some(Inferred::Sso))),
-            (r#"{"LastLoginSSOURL":"https://idp"}"#, (Account::Other, Some(Inferred::Sso))),
+            (r#"{"LastLoginSAMLIDPURL":"https://idp"}"#, (AccountClass::Other, Some(Inferred::Sso))),
+            (r#"{"LastLoginSSOURL":"https://idp"}"#, (AccountClass::Other, Some(Inferred::Sso))),
         ] {
             assert_eq!(account(json), expected, "{json}");
         }

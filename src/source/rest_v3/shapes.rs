@@ -1,9 +1,9 @@
 //! The guide's shapes: JSON -> model. Every field is optional until seen; an absent key is not reported, never "none". Knows no
 //! paging and no HTTP.
 
-use crate::model::{Group, GroupId, LastLogin, Told, User};
-use crate::source::decode::{Decoding, Envelope, Fields, Id, ListShape, Listed, Record, tell_apart};
-use crate::wire::page::Row;
+use crate::model::{Group, GroupId, LastLogin, ReportedDate, User};
+use crate::source::decode::{Decoding, Envelope, Fields, Id, JsonRecord, ListShape, Listed, tell_apart};
+use crate::wire::page::ListRow;
 
 /// `{"users":[…],"total":n}`
 pub(super) struct UsersShape;
@@ -51,7 +51,7 @@ impl ListedUser {
         if user.last_login == LastLogin::NotReported {
             user.last_login = list.last_login;
         }
-        if user.created_at == Told::Not {
+        if user.created_at == ReportedDate::Not {
             user.created_at = list.created_at;
         }
         user.locale = user.locale.take().or(list.locale);
@@ -60,7 +60,7 @@ impl ListedUser {
     }
 }
 
-impl Row for ListedUser {
+impl ListRow for ListedUser {
     type Key = Id;
     fn key(&self) -> Id {
         self.id.clone()
@@ -77,7 +77,7 @@ pub(super) struct ListedGroup {
     pub(super) group: Group,
 }
 
-impl Row for ListedGroup {
+impl ListRow for ListedGroup {
     type Key = Id;
     fn key(&self) -> Id {
         self.id.clone()
@@ -88,14 +88,14 @@ impl Row for ListedGroup {
     }
 }
 
-pub(super) fn users(rows: Vec<Record>, decoding: &Decoding) -> Vec<ListedUser> {
+pub(super) fn users(rows: Vec<JsonRecord>, decoding: &Decoding) -> Vec<ListedUser> {
     let listed = rows.into_iter().map(|record| Listed::of(record, "id", false));
     let mut users: Vec<ListedUser> = listed.map(|row| user(row, decoding)).collect();
     tell_apart(users.iter_mut().map(|row| &mut row.id));
     users
 }
 
-pub(super) fn groups(rows: Vec<Record>, decoding: &Decoding) -> Vec<ListedGroup> {
+pub(super) fn groups(rows: Vec<JsonRecord>, decoding: &Decoding) -> Vec<ListedGroup> {
     let mut groups: Vec<ListedGroup> = rows.into_iter().map(|record| group(record, decoding)).collect();
     tell_apart(groups.iter_mut().map(|row| &mut row.id));
     groups
@@ -131,7 +131,7 @@ fn sorted(mut ids: Vec<Id>, decoding: &Decoding) -> Box<[GroupId]> {
     ids.iter().map(|id| GroupId::from(decoding.word(&id.to_text()))).collect()
 }
 
-fn group(record: Record, decoding: &Decoding) -> ListedGroup {
+fn group(record: JsonRecord, decoding: &Decoding) -> ListedGroup {
     let mut row = Fields::of(Listed::of(record, "id", false), "groups", decoding);
     let mut group = Group::new(decoding.word(&row.id.to_text()));
     group.name = row.text("name");

@@ -3,10 +3,10 @@
 
 use super::super::SourceSettings;
 use super::super::decode::Envelope;
-use super::super::lists::is_absence;
+use super::super::client::is_absence;
 use super::ListResponse;
-use crate::event::Nobody;
-use crate::wire::{Account, Client, WireError, WireErrorKind};
+use crate::event::NoObserver;
+use crate::wire::{Client, Credentials, WireError, WireErrorKind};
 use std::sync::Arc;
 
 /// Base paths: the default, PRA and RS, and what other providers use.
@@ -41,30 +41,30 @@ pub(super) async fn settings_that_work(settings: &SourceSettings, error: &WireEr
 /// Returns the configured path first. A token that was made beforehand needs none.
 fn token_paths(settings: &SourceSettings) -> Vec<Option<&str>> {
     match &settings.client.account {
-        Account::Oauth { token_path, .. } => {
+        Credentials::Oauth { token_path, .. } => {
             let others = TOKEN_PATHS.into_iter().filter(|path| path != token_path);
             std::iter::once(token_path.as_str()).chain(others).map(Some).collect()
         }
-        Account::Bearer(_) | Account::Key { .. } => vec![None],
+        Credentials::Bearer(_) | Credentials::Key { .. } => vec![None],
     }
 }
 
 async fn try_one(settings: &SourceSettings, token: Option<&str>, base_path: &str) -> Result<(), WireError> {
     let mut client = settings.client.clone();
-    if let (Account::Oauth { token_path, .. }, Some(path)) = (&mut client.account, token) {
+    if let (Credentials::Oauth { token_path, .. }, Some(path)) = (&mut client.account, token) {
         path.clone_into(token_path);
     }
     // What is not there will not be there a moment later.
     client.attempts = 1;
-    let client = Client::new(&client, Arc::new(Nobody))?;
+    let client = Client::new(&client, Arc::new(NoObserver))?;
     client.get::<Envelope<ListResponse>>(&format!("{base_path}/Users?startIndex=1&count=1")).await.map(|_| ())
 }
 
 /// Returns the lines of the configuration that differ from it, each to be pasted as it is.
 fn lines(settings: &SourceSettings, token_path: Option<&str>, base_path: &str) -> Vec<String> {
     let configured = match &settings.client.account {
-        Account::Oauth { token_path, .. } => Some(token_path.as_str()),
-        Account::Bearer(_) | Account::Key { .. } => None,
+        Credentials::Oauth { token_path, .. } => Some(token_path.as_str()),
+        Credentials::Bearer(_) | Credentials::Key { .. } => None,
     };
     let base = (base_path != settings.base_path).then(|| format!("base_path = \"{base_path}\""));
     let token = token_path.filter(|path| Some(*path) != configured).map(|path| format!("token_path = \"{path}\""));

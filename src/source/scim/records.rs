@@ -1,8 +1,8 @@
 //! Whether the list of groups gives all members: some servers leave members out of lists that `GET /Groups/{id}` has. The records of
 //! a few groups are compared with the list, and where one differs, the records of all are read.
 
-use super::super::decode::{Id, Listed, One, Record};
-use super::super::lists::{in_one, is_absence};
+use super::super::decode::{Id, JsonRecord, Listed, One};
+use super::super::client::{in_one, is_absence};
 use super::super::per_group::{Nouns, PerGroup};
 use super::{Scim, ScimId, shapes};
 use crate::model::{ListKind, ListReport, Pattern};
@@ -14,7 +14,7 @@ const GROUPS: Nouns = Nouns { rows: "members", one: "group", many: "groups" };
 
 /// What the records of groups showed.
 #[derive(Default)]
-pub(super) struct Members {
+pub(super) struct GroupMembers {
     /// Groups whose members are not known.
     pub(super) unread: BTreeSet<Id>,
     /// `None`: no group reports members, in the list or in its record.
@@ -36,12 +36,12 @@ fn sample(groups: &[Listed], privileged: &[Pattern]) -> BTreeSet<usize> {
 impl Scim {
     /// Compares groups with their own records, and takes from the records what the list leaves out. Groups that the list does not
     /// name any more are removed.
-    pub(super) async fn confirm_members(&self, groups: &mut Vec<Listed>, page_size: u64) -> Members {
+    pub(super) async fn confirm_members(&self, groups: &mut Vec<Listed>, page_size: u64) -> GroupMembers {
         let before = self.desk.client.requests();
-        let Some((tally, _)) = self.compared(groups, page_size).await else { return Members::default() };
+        let Some((tally, _)) = self.compared(groups, page_size).await else { return GroupMembers::default() };
         let query = format!("{}/Groups/{{id}}", self.base);
         let report = tally.report(query, self.desk.client.requests() - before);
-        Members { unread: tally.unknown(), report: Some(report) }
+        GroupMembers { unread: tally.unknown(), report: Some(report) }
     }
 
     /// Compares groups with their own records, and reads the records of all where one differs. Returns how it went, and whether one
@@ -122,7 +122,7 @@ impl Scim {
 /// Takes the members of a group whose record and list are known. One that cannot be understood leaves them unproven.
 fn take_members(tally: &mut PerGroup, group: &Listed) {
     let members = shapes::members_of(group).unwrap_or_default();
-    let rows: Vec<Listed> = members.into_iter().map(|id| Listed { id, record: Record::default() }).collect();
+    let rows: Vec<Listed> = members.into_iter().map(|id| Listed { id, record: JsonRecord::default() }).collect();
     tally.take(&group.id, in_one(rows, None));
     if shapes::has_odd_member(group) {
         tally.doubt(&group.id, "a member cannot be understood".to_owned());

@@ -7,23 +7,23 @@ use serde_json::Value;
 
 /// What a reference leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ReferenceKind {
     User,
     Group,
 }
 
 /// A reference as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reference {
+pub(super) struct MemberReference {
     /// As it was written.
     pub(super) id: Id,
     /// By `$ref`, else by `type`; `None`: neither says.
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<ReferenceKind>,
     /// RFC 7643 §4.1.2: a membership by way of a group within the group.
     pub(super) is_indirect: bool,
 }
 
-impl Reference {
+impl MemberReference {
     /// Reads one reference; `None` where it cannot be understood.
     pub(super) fn read(value: &Value) -> Option<Self> {
         let plain = |id: Id| Self { id, kind: None, is_indirect: false };
@@ -36,8 +36,8 @@ impl Reference {
                 let id = id.or_else(|| link.as_ref().map(|(_, id)| id.clone()))?;
                 let word = get(value, "type").and_then(Value::as_str).unwrap_or_default();
                 let by_type = match word {
-                    word if word.eq_ignore_ascii_case("user") => Some(Kind::User),
-                    word if word.eq_ignore_ascii_case("group") => Some(Kind::Group),
+                    word if word.eq_ignore_ascii_case("user") => Some(ReferenceKind::User),
+                    word if word.eq_ignore_ascii_case("group") => Some(ReferenceKind::Group),
                     _ => None,
                 };
                 // A link to another resource, without a type that says otherwise, names no user and no group.
@@ -51,12 +51,12 @@ impl Reference {
 }
 
 /// Returns what a `$ref` leads to, absolute or relative: `https://host/scim/v2/Users/1`, `../Groups/g%3A5`.
-fn target(link: &str) -> Option<(Kind, Id)> {
+fn target(link: &str) -> Option<(ReferenceKind, Id)> {
     let path = link.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
     let (head, id) = path.rsplit_once('/')?;
     let kind = match head.rsplit('/').next().unwrap_or_default() {
-        word if word.eq_ignore_ascii_case("users") => Kind::User,
-        word if word.eq_ignore_ascii_case("groups") => Kind::Group,
+        word if word.eq_ignore_ascii_case("users") => ReferenceKind::User,
+        word if word.eq_ignore_ascii_case("groups") => ReferenceKind::Group,
         _ => return None,
     };
     let id = unescaped(id)?;
@@ -112,8 +112,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(value: &Value) -> Option<(String, Option<Kind>)> {
-        Reference::read(value).map(|reference| (reference.id.to_text(), reference.kind))
+    fn read(value: &Value) -> Option<(String, Option<ReferenceKind>)> {
+        MemberReference::read(value).map(|reference| (reference.id.to_text(), reference.kind))
     }
 
     #[test]
@@ -123,13 +123,16 @@ mod tests {
             (json!("1"), some("1", None)),
             (json!(1), some("1", None)),
             (json!({"value": "1"}), some("1", None)),
-            (json!({"Value": 1, "TYPE": "user"}), some("1", Some(Kind::User))),
+            (json!({"Value": 1, "TYPE": "user"}), some("1", Some(ReferenceKind::User))),
             (json!({"value": "1", "type": "Robot"}), some("1", None)),
-            (json!({"$ref": "https://h/scim/v2/Users/1"}), some("1", Some(Kind::User))),
-            (json!({"$ref": "../Groups/g%3A5"}), some("g:5", Some(Kind::Group))),
-            (json!({"$REF": "/scim/v2/groups/7/"}), some("7", Some(Kind::Group))),
-            (json!({"value": "7", "$ref": "Groups/7", "type": "User"}), some("7", Some(Kind::Group))),
-            (json!({"value": "7", "$ref": "https://h/Devices/7", "type": "Group"}), some("7", Some(Kind::Group))),
+            (json!({"$ref": "https://h/scim/v2/Users/1"}), some("1", Some(ReferenceKind::User))),
+            (json!({"$ref": "../Groups/g%3A5"}), some("g:5", Some(ReferenceKind::Group))),
+            (json!({"$REF": "/scim/v2/groups/7/"}), some("7", Some(ReferenceKind::Group))),
+            (json!({"value": "7", "$ref": "Groups/7", "type": "User"}), some("7", Some(ReferenceKind::Group))),
+            (
+                json!({"value": "7", "$ref": "https://h/Devices/7", "type": "Group"}),
+                some("7", Some(ReferenceKind::Group)),
+            ),
         ] {
             assert_eq!(read(&value), expected, "{value}");
         }

@@ -1,8 +1,8 @@
 //! SCIM's shapes (RFC 7643 §4): JSON -> model, memberships from users and from groups, groups within groups. Every field is optional
 //! until seen, and names are compared without case (§2.1). Knows no HTTP.
 
-use super::reference::{Kind, Names, Reference, items};
-use crate::model::{Group, GroupId, Harvest, ListKind, MembershipConflict, Outside, OutsideMember, User, UserId};
+use super::reference::{MemberReference, Names, ReferenceKind, items};
+use crate::model::{Group, GroupId, ListKind, MembershipConflict, Outside, OutsideMember, SourceReading, User, UserId};
 use crate::source::decode::{Decoding, Fields, Id, Listed, get};
 use ahash::AHashMap;
 use serde_json::Value;
@@ -40,7 +40,7 @@ struct ByGroup {
 
 /// Puts users and groups together. `unread`: groups whose members could not be read.
 pub(super) fn fill(
-    harvest: &mut Harvest,
+    harvest: &mut SourceReading,
     users: Vec<Listed>,
     groups: Vec<Listed>,
     unread: &BTreeSet<Id>,
@@ -67,7 +67,8 @@ pub(super) fn fill(
 pub(super) fn strangers(users: &[Listed], groups: &[Listed]) -> BTreeSet<Id> {
     let (known_users, known_groups) = (Names::of(users), Names::of(groups));
     let members = groups.iter().filter_map(|group| group.record.get_caseless("members")).flat_map(items);
-    let references = members.filter_map(Reference::read).filter(|reference| reference.kind != Some(Kind::Group));
+    let references =
+        members.filter_map(MemberReference::read).filter(|reference| reference.kind != Some(ReferenceKind::Group));
     let ids = references.map(|reference| reference.id);
     ids.filter(|id| !known_users.has(id) && !known_groups.has(id)).collect()
 }
@@ -75,13 +76,13 @@ pub(super) fn strangers(users: &[Listed], groups: &[Listed]) -> BTreeSet<Id> {
 /// Returns the members that a record of a group reports, in comparable form; `None`: it reports none at all.
 pub(super) fn members_of(group: &Listed) -> Option<BTreeSet<Id>> {
     let members = group.record.get_caseless("members").filter(|members| !members.is_null())?;
-    Some(items(members).iter().filter_map(Reference::read).map(|reference| reference.id.comparable()).collect())
+    Some(items(members).iter().filter_map(MemberReference::read).map(|reference| reference.id.comparable()).collect())
 }
 
 /// Returns whether a member of a group cannot be understood.
 pub(super) fn has_odd_member(group: &Listed) -> bool {
     let members = group.record.get_caseless("members").map(items).unwrap_or_default();
-    members.iter().any(|member| Reference::read(member).is_none())
+    members.iter().any(|member| MemberReference::read(member).is_none())
 }
 
 /// Reads the groups of a user's own record; RFC 7643 §4.1.2: direct ones and, marked so, indirect ones.
@@ -89,7 +90,7 @@ fn own_groups(row: &Listed, groups: &Names) -> Option<Own> {
     let value = row.record.get_caseless("groups").filter(|value| !value.is_null())?;
     let mut own = Own::default();
     for item in items(value) {
-        let Some(reference) = Reference::read(item) else {
+        let Some(reference) = MemberReference::read(item) else {
             own.is_odd = true;
             continue;
         };
@@ -146,9 +147,9 @@ impl ByGroup {
 
     /// Takes one member; false where it cannot be understood.
     fn member(&mut self, group: &Id, member: &Value) -> bool {
-        let Some(reference) = Reference::read(member) else { return false };
+        let Some(reference) = MemberReference::read(member) else { return false };
         let is_group = match reference.kind {
-            Some(kind) => kind == Kind::Group,
+            Some(kind) => kind == ReferenceKind::Group,
             None => self.means_group(group, &reference.id),
         };
         let names = if is_group { &self.groups } else { &self.users };
@@ -207,7 +208,7 @@ impl ByGroup {
     }
 
     /// Adds whoever is named by a group and not by the list, and what was ambiguous.
-    fn finish(self, harvest: &mut Harvest, decoding: &Decoding) {
+    fn finish(self, harvest: &mut SourceReading, decoding: &Decoding) {
         for (id, groups) in self.of_user {
             let id = id.to_text();
             harvest.outside.extend(groups.into_iter().map(|group| Outside {

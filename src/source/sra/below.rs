@@ -3,15 +3,15 @@
 
 use super::super::ProbedList;
 use super::super::decode::{Id, Listed, One, PlainId};
-use super::super::lists::{in_one, in_words, is_hopeless, probed, probed_rows};
-use super::super::named::{Behind, Named, Place};
+use super::super::client::{in_one, in_words, is_hopeless, probed, probed_rows};
+use super::super::named::{Named, NextPage, PagePosition};
 use super::super::per_group::{Nouns, PerGroup};
-use super::shapes::{self, Tenant};
+use super::shapes::{self, SraTenant};
 use super::{First, Sra};
-use crate::model::{Harvest, ListKind};
+use crate::model::{ListKind, SourceReading};
 use crate::wire::page::numbered::{Numbered, PageAt, walk_numbered};
-use crate::wire::page::{End, Row, Walked};
-use crate::wire::{Plan, WireError};
+use crate::wire::page::{End, ListRow, WalkResult};
+use crate::wire::{RequestPlan, WireError};
 use futures_util::stream::{self, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub(super) type GroupRows = Vec<(Id, Vec<Listed>)>;
 
 /// Which lists exist once an object of another list.
 #[derive(Clone, Copy)]
-pub(super) struct Lists {
+pub(super) struct NestedLists {
     kind: ListKind,
     nouns: Nouns,
     /// Path of the list that names the objects.
@@ -29,7 +29,7 @@ pub(super) struct Lists {
     child: &'static str,
 }
 
-impl Lists {
+impl NestedLists {
     fn path(self, id: &Id) -> String {
         format!("{}/{}/{}", self.parent, id.in_path(), self.child)
     }
@@ -40,19 +40,19 @@ impl Lists {
     }
 }
 
-pub(super) const MEMBERS: Lists = Lists {
+pub(super) const MEMBERS: NestedLists = NestedLists {
     kind: ListKind::Members,
     nouns: Nouns { rows: "members", one: "policy", many: "policies" },
     parent: "/group-policy",
     child: "member",
 };
-pub(super) const VENDOR_USERS: Lists = Lists {
+pub(super) const VENDOR_USERS: NestedLists = NestedLists {
     kind: ListKind::VendorUsers,
     nouns: Nouns { rows: "users", one: "vendor", many: "vendors" },
     parent: "/vendor",
     child: "user",
 };
-const POLICIES_OF_USERS: Lists = Lists {
+const POLICIES_OF_USERS: NestedLists = NestedLists {
     kind: ListKind::DirectoryMembers,
     nouns: Nouns { rows: "policies", one: "user", many: "users" },
     parent: "/user",
@@ -80,7 +80,7 @@ impl Sra {
     /// fail are looked up in the list that names them, and those of which it was denied that they exist are asked once more.
     pub(super) async fn per_group(
         &self,
-        of: Lists,
+        of: NestedLists,
         ids: impl Iterator<Item = Id>,
         depth: Depth,
     ) -> (GroupRows, PerGroup, u64) {
@@ -104,11 +104,11 @@ impl Sra {
     }
 
     /// Reads the lists of these objects.
-    async fn round(&self, of: Lists, ids: BTreeSet<Id>, depth: Depth, tally: &mut PerGroup) -> GroupRows {
+    async fn round(&self, of: NestedLists, ids: BTreeSet<Id>, depth: Depth, tally: &mut PerGroup) -> GroupRows {
         let kind = of.kind;
         let firsts = self.first_of_each(of, ids, tally).await;
         if depth == Depth::Whole {
-            let mut plan = Plan::default();
+            let mut plan = RequestPlan::default();
             let rest = firsts.iter().map(|first| first.first.rest()).sum();
             plan.add(format!("the remaining pages of {}", kind.as_str()), rest);
             if let Err(refusal) = self.desk.client.afford(&plan) {
@@ -127,7 +127,7 @@ impl Sra {
         let mut walks = walks.buffer_unordered(self.desk.walk.concurrency);
         let mut found = Vec::new();
         while let Some((id, walked)) = walks.next().await {
-            let walked: Walked<Listed, WireError> = walked;
+            let walked: WalkResult<Listed, WireError> = walked;
             let hopeless = walked.end.as_ref().is_err_and(is_hopeless);
             let rows = tally.take(&id, walked);
             found.push((id, rows));
@@ -140,7 +140,7 @@ impl Sra {
     }
 
     /// Reads the first pages.
-    async fn first_of_each(&self, of: Lists, ids: BTreeSet<Id>, tally: &mut PerGroup) -> Vec<FirstOf> {
+    async fn first_of_each(&self, of: NestedLists, ids: BTreeSet<Id>, tally: &mut PerGroup) -> Vec<FirstOf> {
         let (kind, at) = (of.kind, PageAt { number: 1, size: self.desk.walk.page_size });
         let mut firsts = Vec::new();
         let mut answers = stream::iter(ids)
@@ -172,9 +172,9 @@ impl Sra {
     }
 
     /// Reads the policies of each user whom a directory member may hold, where the limits of the hour allow a request for each.
-    pub(super) async fn policies_of_users(&self, tenant: &mut Tenant, harvest: &mut Harvest) {
+    pub(super) async fn policies_of_users(&self, tenant: &mut SraTenant, harvest: &mut SourceReading) {
         let ids = tenant.maybe_in_directory();
-        let mut plan = Plan::default();
+        let mut plan = RequestPlan::default();
         plan.add("policies of directory users", ids.len() as u64);
         if let Err(refusal) = self.desk.client.afford(&plan) {
             harvest.warnings.push(format!("directory users were not resolved: {refusal}"));
@@ -217,8 +217,14 @@ impl Sra {
     }
 
     /// Reads the first page of the list below each object that a list names, beginning with that list's own first page.
-    async fn look_at_each(&self, of: Lists, parent: ListKind, page: &Numbered<Listed>, lists: &mut Vec<ProbedList>) {
-        let next = |place: Place| async move {
+    async fn look_at_each(
+        &self,
+        of: NestedLists,
+        parent: ListKind,
+        page: &Numbered<Listed>,
+        lists: &mut Vec<ProbedList>,
+    ) {
+        let next = |place: PagePosition| async move {
             let at = PageAt { number: place.pages + 1, ..self.first_page() };
             let page = self.page(of.parent, at).await?;
             let behind = behind(&page, at.number);
@@ -236,7 +242,7 @@ impl Sra {
 }
 
 /// Returns what follows a page. A list that does not say where it ends has an empty page at its end.
-fn behind(page: &Numbered<Listed>, number: u64) -> Behind {
+fn behind(page: &Numbered<Listed>, number: u64) -> NextPage {
     let follows = page.told.last.map(|last| number < last).or(page.told.next);
-    if follows.unwrap_or(!page.rows.is_empty()) { Behind::More } else { Behind::Nothing }
+    if follows.unwrap_or(!page.rows.is_empty()) { NextPage::More } else { NextPage::Nothing }
 }

@@ -2,20 +2,20 @@
 //! and no HTTP.
 
 use crate::model::{
-    API_ACCOUNT, ApiAccess, Blocked, Coverage, Group, GroupId, Harvest, LastLogin, ListKind, Outside, OutsideMember,
-    User, UserId, UserKind, VENDOR, VENDOR_USER,
+    API_ACCOUNT, ApiAccess, Blocked, Coverage, Group, GroupId, LastLogin, ListKind, Outside, OutsideMember,
+    SourceReading, User, UserId, UserKind, VENDOR, VENDOR_USER,
 };
-use crate::source::decode::{Decoding, Fields, Id, Listed, Record};
+use crate::source::decode::{Decoding, Fields, Id, JsonRecord, Listed};
 use ahash::{AHashMap, AHashSet};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
-pub(super) struct Tenant {
+pub(super) struct SraTenant {
     pub(super) users: Vec<Listed>,
     pub(super) policies: Vec<Listed>,
-    providers: AHashMap<Id, Provider>,
+    providers: AHashMap<Id, SecurityProvider>,
     api_accounts: Vec<Listed>,
     pub(super) vendors: Vec<Listed>,
     /// By group policy.
@@ -38,7 +38,7 @@ pub(super) struct Tenant {
 }
 
 /// Where accounts come from.
-struct Provider {
+struct SecurityProvider {
     kind: Option<Box<str>>,
     name: Option<Box<str>>,
     /// The policy of everybody who signs in by it.
@@ -57,7 +57,7 @@ struct Externals {
 }
 
 impl Externals {
-    fn may_hold(&self, id: Option<&Id>, provider: Option<&Provider>, is_local: bool) -> bool {
+    fn may_hold(&self, id: Option<&Id>, provider: Option<&SecurityProvider>, is_local: bool) -> bool {
         let by_provider = id.map_or(!self.providers.is_empty(), |id| self.providers.contains(id));
         let by_lookup =
             provider.is_some_and(|known| known.external_lookup.iter().any(|id| self.providers.contains(id)));
@@ -65,7 +65,7 @@ impl Externals {
     }
 }
 
-impl Tenant {
+impl SraTenant {
     /// Takes the rows of one list.
     pub(super) fn take(&mut self, kind: ListKind, rows: Vec<Listed>, decoding: &Decoding) {
         match kind {
@@ -75,7 +75,7 @@ impl Tenant {
                 let provider = |row: Listed| {
                     let mut row = Fields::of(row, "security-providers", decoding);
                     let (kind, name) = (row.text("type"), row.text("name"));
-                    (row.id, Provider { kind, name, default_policy: None, external_lookup: Vec::new() })
+                    (row.id, SecurityProvider { kind, name, default_policy: None, external_lookup: Vec::new() })
                 };
                 self.providers = rows.into_iter().map(provider).collect();
             }
@@ -93,7 +93,7 @@ impl Tenant {
     }
 
     /// Takes a provider's own record; without one, nobody knows whether its users have a policy by default.
-    pub(super) fn take_provider(&mut self, id: &Id, record: Option<&Record>) {
+    pub(super) fn take_provider(&mut self, id: &Id, record: Option<&JsonRecord>) {
         match record {
             None => {
                 self.externals.providers.insert(id.clone());
@@ -138,7 +138,7 @@ impl Tenant {
     }
 
     /// Puts everything together.
-    pub(super) fn fill(&mut self, harvest: &mut Harvest, decoding: &Decoding) {
+    pub(super) fn fill(&mut self, harvest: &mut SourceReading, decoding: &Decoding) {
         let mut groups_of = self.memberships(harvest, decoding);
         let providers = harvest.coverage(ListKind::SecurityProviders);
         self.providers_unread = matches!(providers, Coverage::Failed { .. } | Coverage::Drifted { .. });
@@ -187,7 +187,7 @@ impl Tenant {
     }
 
     /// Returns the policies of each user; what is not a user goes outside.
-    fn memberships(&mut self, harvest: &mut Harvest, decoding: &Decoding) -> AHashMap<Id, Vec<GroupId>> {
+    fn memberships(&mut self, harvest: &mut SourceReading, decoding: &Decoding) -> AHashMap<Id, Vec<GroupId>> {
         let mut groups_of: AHashMap<Id, Vec<GroupId>> = AHashMap::new();
         for (policy, members) in std::mem::take(&mut self.members) {
             let group_id = GroupId::from(decoding.word(&policy.to_text()));
@@ -240,7 +240,7 @@ impl Tenant {
         &mut self,
         policies: &AHashSet<Id>,
         whole: bool,
-        harvest: &mut Harvest,
+        harvest: &mut SourceReading,
         decoding: &Decoding,
     ) -> Vec<User> {
         let mut people: Vec<(Listed, Vec<Id>)> = Vec::new();

@@ -1,10 +1,10 @@
 //! Groups of one source.
 
-use super::super::event::Event;
-use super::super::{Against, Of, fields};
+use super::super::event::ChangeDraft;
+use super::super::{Against, SourceUpdate, fields};
 use crate::model::{Change, ChangedGroup, Evidence, Group, GroupId, ListKind};
 
-impl Of<'_, '_> {
+impl SourceUpdate<'_, '_> {
     pub(in crate::state) fn group(mut self, known: Group, changes: &mut Vec<Change>) {
         self.groups_before(Some(&known.id), changes);
         let list = self.source.list_of(&known.id);
@@ -26,7 +26,7 @@ impl Of<'_, '_> {
             && known.is_none_or(|known| group.id < *known)
         {
             if self.source.emits(&[self.source.list_of(&group.id)]) {
-                self.emit(Event::group_added(group), changes);
+                self.emit(ChangeDraft::group_added(group), changes);
                 let id = group.id.clone();
                 self.source.new_groups.insert(id);
             }
@@ -38,7 +38,7 @@ impl Of<'_, '_> {
         let group = &self.source.roll.harvest.groups[at];
         // A name that was not read is unknown: nobody renamed the group to nothing.
         if fields::is_renamed(&known, group) && self.source.emits(&[list]) {
-            self.emit(Event::group_renamed(&known, group), changes);
+            self.emit(ChangeDraft::group_renamed(&known, group), changes);
         }
         if self.now.against == Against::State {
             return;
@@ -62,7 +62,7 @@ impl Of<'_, '_> {
         }
         self.source.rows(list).gone += 1;
         if self.source.emits(&[list]) {
-            self.emit(Event::group_removed(&known), changes);
+            self.emit(ChangeDraft::group_removed(&known), changes);
         }
     }
 }

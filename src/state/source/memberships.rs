@@ -1,15 +1,15 @@
 //! Memberships of one source.
 
-use super::super::event::{Event, of_user};
-use super::super::{Against, KnownMembership, Of};
-use crate::model::{Change, ChangeKind, Evidence, ListKind, Member, OutsideMember, Pair, Who};
+use super::super::event::{ChangeDraft, of_user};
+use super::super::{Against, KnownMembership, SourceUpdate};
+use crate::model::{Change, ChangeKind, Evidence, ListKind, Member, MemberIdentity, OutsideMember, Pair};
 use std::cmp::Ordering;
 
-impl Of<'_, '_> {
+impl SourceUpdate<'_, '_> {
     pub(in crate::state) fn membership(mut self, known: KnownMembership, changes: &mut Vec<Change>) {
         self.memberships_before(Some(&known), changes);
         self.source.rows(ListKind::Members).known += 1;
-        // Of several directory members of one name one is emitted.
+        // SourceUpdate several directory members of one name one is emitted.
         let is_again = self.source.last.as_ref().is_some_and(|last| last.pair() == known.pair());
         let (at, count) = self.same(&known);
         if count > 0 && self.now.against == Against::Reading {
@@ -62,8 +62,8 @@ impl Of<'_, '_> {
             _ => &[],
         };
         let of_user = match pair.member {
-            Who::User(id) => source.lists_of(id),
-            Who::Directory(_) => &[],
+            MemberIdentity::User(id) => source.lists_of(id),
+            MemberIdentity::Directory(_) => &[],
         };
         if !source.emits(of_vendors) || !source.emits(of_user) {
             return false;
@@ -97,11 +97,11 @@ impl Of<'_, '_> {
         }
     }
 
-    fn membership_event(&self, kind: ChangeKind, pair: Pair<'_>) -> Event {
+    fn membership_event(&self, kind: ChangeKind, pair: Pair<'_>) -> ChangeDraft {
         let group = self.source.changed_group(pair.group);
         match pair.member {
-            Who::User(id) => Event::membership(kind, of_user(id, self.source.name_of(id)), group),
-            Who::Directory(name) => Event::directory_member(kind, name, group),
+            MemberIdentity::User(id) => ChangeDraft::membership(kind, of_user(id, self.source.name_of(id)), group),
+            MemberIdentity::Directory(name) => ChangeDraft::directory_member(kind, name, group),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Users of one source.
 
-use super::super::event::{Event, of_user};
-use super::super::fields::{Carried, Compared};
-use super::super::{Against, Of};
+use super::super::event::{ChangeDraft, of_user};
+use super::super::fields::{Carried, FieldComparison};
+use super::super::{Against, SourceUpdate};
 use super::EarlierLogin;
-use crate::model::{Absence, Change, Evidence, Instant, ListKind, Seen, User, UserId, UserKind};
+use crate::model::{Absence, Change, Evidence, Instant, ListKind, SeenInterval, User, UserId, UserKind};
 
-impl Of<'_, '_> {
+impl SourceUpdate<'_, '_> {
     pub(in crate::state) fn user(mut self, known: User, changes: &mut Vec<Change>) {
         self.users_before(Some(&known.id), changes);
         let list = self.source.lists_of(&known.id).last().copied().unwrap_or(ListKind::Users);
@@ -30,7 +30,7 @@ impl Of<'_, '_> {
                     let login = EarlierLogin { user: user.id.clone(), last_login: None };
                     self.source.beside.since.logins.push(login);
                 }
-                self.emit(Event::user_added(user), changes);
+                self.emit(ChangeDraft::user_added(user), changes);
             } else {
                 self.source.hidden.insert(place(self.source.walked.users));
             }
@@ -46,14 +46,14 @@ impl Of<'_, '_> {
     }
 
     /// Whether a known row came since the users were proven complete for the first time: it had no groups before.
-    fn came_since(&self, seen: Option<Seen>) -> bool {
+    fn came_since(&self, seen: Option<SeenInterval>) -> bool {
         let since = self.source.before.as_ref().and_then(|before| before.compared_since);
         seen.is_some_and(|seen| since.is_some_and(|since| seen.first > since))
     }
 
     fn known_user(&mut self, at: usize, known: User, changes: &mut Vec<Change>) {
         let user = &self.source.roll.harvest.users[at];
-        let compared = Compared::of(&known, user, self.source.trust_in(&known, user));
+        let compared = FieldComparison::of(&known, user, self.source.trust_in(&known, user));
         let emits = self.source.emits(self.source.lists_of(&user.id));
         // A name that was not read is the last known one.
         let is_named = user.username.is_some() || known.username.is_none();
@@ -61,14 +61,14 @@ impl Of<'_, '_> {
         let subject = of_user(&user.id, name);
         let carried = compared.carried_from(&known);
         for difference in compared.changed.into_iter().filter(|_| emits) {
-            self.emit(Event::user_changed(subject.clone(), difference), changes);
+            self.emit(ChangeDraft::user_changed(subject.clone(), difference), changes);
         }
         if known.groups_confirmed.is_none() && !self.came_since(known.seen) {
             self.source.doubtful.insert(place(at));
         }
         if self.now.against == Against::State {
             if emits && known.unconfirmed_since.is_none() && user.unconfirmed_since.is_some() {
-                self.emit(Event::user_unconfirmed(user), changes);
+                self.emit(ChangeDraft::user_unconfirmed(user), changes);
             }
             return;
         }
@@ -95,14 +95,14 @@ impl Of<'_, '_> {
         if absence == Absence::Gone {
             self.source.rows(list).gone += 1;
             if emits {
-                self.emit(Event::user_removed(&known), changes);
+                self.emit(ChangeDraft::user_removed(&known), changes);
             }
             return;
         }
         if absence == Absence::Unconfirmed && known.unconfirmed_since.is_none() {
             known.unconfirmed_since = Some(self.now.at);
             if emits {
-                self.emit(Event::user_unconfirmed(&known), changes);
+                self.emit(ChangeDraft::user_unconfirmed(&known), changes);
             }
         }
         self.source.beside.users.push(known);

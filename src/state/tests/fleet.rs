@@ -24,7 +24,7 @@ fn one_day() -> impl Strategy<Value = Day> {
         .prop_map(|(world, how, codes, lost)| Day { world, how, codes, lost })
 }
 
-fn as_source(mut harvest: Harvest, name: &str, is_another: bool) -> Harvest {
+fn as_source(mut harvest: SourceReading, name: &str, is_another: bool) -> SourceReading {
     harvest.source.name = name.into();
     harvest.source.kind = if is_another { "another" } else { "k" }.to_owned();
     harvest
@@ -38,7 +38,7 @@ fn reading(worlds: &[Vec<World>], days: &[Day]) -> (Inventory, Inventory) {
         let seen = harvest_of(&worlds[*world], *by_groups, Sight { codes, lost, at: 0 });
         match how {
             0 => continue,
-            1 => read.push(Harvest::of(whole.source.clone())),
+            1 => read.push(SourceReading::of(whole.source.clone())),
             _ => read.push(as_source(seen, name, *how == 2)),
         }
         truth.push(whole);
@@ -57,7 +57,7 @@ fn of_these(mut state: Replayed, sources: &BTreeSet<String>) -> Replayed {
 
 /// Users, as (source, id), whose groups no reading knew: what is read of them for the first time did not happen now.
 fn of_unknown_groups(state: &Inventory) -> BTreeSet<(String, String)> {
-    let of = |roll: &Roll| {
+    let of = |roll: &SourceInventory| {
         let source = roll.harvest.source.name.to_string();
         let users = roll.harvest.users.iter().filter(|user| user.groups_confirmed.is_none());
         users.map(|user| (source.clone(), user.id.to_string())).collect::<Vec<_>>()
@@ -80,7 +80,7 @@ proptest! {
     ) {
         let worlds = [&by_records[0], &by_groups[0], &by_records[1], &by_groups[1]].map(Clone::clone);
         let (first, _) = reading(&worlds, &days[0]);
-        let mut kept = Kept::first(first, "run-0", day(0));
+        let mut kept = SettledRun::first(first, "run-0", day(0));
         let (mut heard, mut ids) = (replayed(&kept.state), BTreeSet::new());
         for (number, of_day) in (1..).zip(&days[1..]) {
             let run_id = format!("run-{number}");
@@ -104,7 +104,7 @@ proptest! {
             heard.pairs.extend(learnt.cloned());
             prop_assert_eq!(of_these(heard, &emitted), of_these(state.clone(), &emitted), "{}", run_id);
             for (roll, whole) in advanced.inventory.rolls.iter().zip(&truth.rolls) {
-                let ids = |roll: &Roll, prefix: &str| -> Vec<UserId> {
+                let ids = |roll: &SourceInventory, prefix: &str| -> Vec<UserId> {
                     let users = roll.harvest.users.iter().filter(|user| user.id.as_str().starts_with(prefix));
                     users.map(|user| user.id.clone()).collect()
                 };
@@ -116,7 +116,7 @@ proptest! {
                 }
             }
             heard = state;
-            kept = Kept::of(advanced.inventory, &run_id, day(number));
+            kept = SettledRun::of(advanced.inventory, &run_id, day(number));
         }
     }
 }

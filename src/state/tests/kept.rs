@@ -17,21 +17,21 @@ fn with_users(coverage: Coverage, users: Vec<User>) -> Inventory {
 }
 
 /// Readings of one source, a day each; the changes of each day by kind, and the state in the end.
-fn days(readings: Vec<Inventory>) -> (Vec<Vec<&'static str>>, Kept) {
+fn days(readings: Vec<Inventory>) -> (Vec<Vec<&'static str>>, SettledRun) {
     let mut readings = readings.into_iter();
-    let mut kept = Kept::first(readings.next().unwrap(), "run-0", day(0));
+    let mut kept = SettledRun::first(readings.next().unwrap(), "run-0", day(0));
     let mut changes = Vec::new();
     for (reading, number) in readings.zip(1..) {
         let run_id = format!("run-{number}");
         let mut advanced = kept.read(reading, &run_id, day(number));
         changes.push(advanced.changes.iter().map(|change| change.kind.as_str()).collect());
         advanced.settle();
-        kept = Kept::of(advanced.inventory, &run_id, day(number));
+        kept = SettledRun::of(advanced.inventory, &run_id, day(number));
     }
     (changes, kept)
 }
 
-fn marks(kept: &Kept) -> Vec<(&str, i64, i64)> {
+fn marks(kept: &SettledRun) -> Vec<(&str, i64, i64)> {
     let number = |at: Instant| (at - day(0)).num_days();
     let users = kept.state.rolls[0].harvest.users.iter();
     users
@@ -77,10 +77,10 @@ fn an_account_that_is_missing_is_reported_after_an_outage_and_once_at_one_instan
     let (changes, kept) = days(vec![with_users(proven(), two()), with_users(failed(), vec![]), missing(), missing()]);
     assert_eq!(changes, [vec![], vec!["user.unconfirmed"], vec![]]);
     assert_eq!(kept.state.rolls[0].harvest.users[1].unconfirmed_since, Some(day(2)));
-    let first = Kept::first(with_users(proven(), two()), "0", day(0));
+    let first = SettledRun::first(with_users(proven(), two()), "0", day(0));
     let mut again = first.read(missing(), "1", day(0));
     again.settle();
-    let kept = Kept::of(again.inventory, "1", day(0));
+    let kept = SettledRun::of(again.inventory, "1", day(0));
     assert_eq!((again.changes.len(), kept.read(missing(), "2", day(0)).changes.len()), (1, 0));
 }
 
@@ -129,7 +129,7 @@ fn somebody_whom_a_group_names_and_the_list_of_users_left_out_stays_in_the_group
     let roll = &kept.state.rolls[0];
     assert_eq!(*roll.harvest.users[0].group_memberships, ["7".into()]);
     assert_eq!((roll.harvest.outside.len(), roll.memberships.len()), (0, 1));
-    assert_eq!(roll.memberships[0].seen, Some(Seen { first: day(0), confirmed: day(1) }));
+    assert_eq!(roll.memberships[0].seen, Some(SeenInterval { first: day(0), confirmed: day(1) }));
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn an_account_or_group_whose_name_was_not_read_is_classed_as_it_was() {
         Inventory::join(vec![source(vec![user], vec![group])], &classes)
     };
     let never = || LastLogin::Never { sentinel: None };
-    let kept = Kept::first(reading(Some("Admins"), never()), "0", day(0));
+    let kept = SettledRun::first(reading(Some("Admins"), never()), "0", day(0));
     let mut odd = kept.read(reading(None, LastLogin::Unreadable("soon".into())), "1", day(1));
     assert_eq!(odd.changes, []);
     let roll = &odd.inventory.rolls[0];
@@ -231,7 +231,7 @@ fn details_that_failed_leave_login_creation_and_group_memberships_as_they_were()
     let at = || day(-9);
     let full = || User {
         last_login: LastLogin::At(at()),
-        created_at: Told::At(at()),
+        created_at: ReportedDate::At(at()),
         group_memberships: Box::new(["1".into()]),
         groups_known: true,
         ..User::new("1")
@@ -245,7 +245,7 @@ fn details_that_failed_leave_login_creation_and_group_memberships_as_they_were()
     assert_eq!(changes, [Vec::<&str>::new()]);
     let roll = &kept.state.rolls[0];
     let user = &roll.harvest.users[0];
-    assert_eq!((&user.last_login, &user.created_at), (&LastLogin::At(at()), &Told::At(at())));
+    assert_eq!((&user.last_login, &user.created_at), (&LastLogin::At(at()), &ReportedDate::At(at())));
     assert_eq!(
         (user.seen.unwrap().confirmed, user.groups_known, &*user.group_memberships),
         (day(1), false, &["1".into()][..])
@@ -304,7 +304,7 @@ fn a_source_that_is_not_configured_any_more_leaves_the_state_and_one_of_another_
         harvest
     };
     let eu = |kind: &str, url: &str, users| one(named("eu", kind, url, users));
-    let before = Kept::first(eu("pra", "https://a:443/x", two()), "run-0", day(0));
+    let before = SettledRun::first(eu("pra", "https://a:443/x", two()), "run-0", day(0));
     let left = |reading: Inventory| {
         let advanced = before.read(reading, "run-1", day(1));
         assert_eq!(advanced.changes, []);
@@ -321,10 +321,10 @@ fn a_source_that_is_not_configured_any_more_leaves_the_state_and_one_of_another_
 #[test]
 fn no_mark_moves_backwards_with_a_clock_that_was_ahead() {
     let reading = || with_users(proven(), two());
-    let ahead = Kept::first(reading(), "ahead", day(400));
+    let ahead = SettledRun::first(reading(), "ahead", day(400));
     let mut advanced = ahead.read(with_users(proven(), [two(), vec![User::new("3")]].concat()), "now", day(1));
     advanced.settle();
-    let kept = Kept::of(advanced.inventory, "now", day(1));
+    let kept = SettledRun::of(advanced.inventory, "now", day(1));
     assert_eq!(marks(&kept), [("1", 400, 400), ("2", 400, 400), ("3", 1, 1)]);
     let known = &kept.state.rolls[0].known;
     assert_eq!((known.confirmed_at, known.first_seen), (Some(day(400)), Some(day(400))));

@@ -97,10 +97,10 @@ fn text(code: u8, texts: [&str; 2]) -> Option<Box<str>> {
     texts.get(usize::from(code).wrapping_sub(1)).map(|text| Box::from(*text))
 }
 
-pub(super) fn harvest_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -> Harvest {
+pub(super) fn harvest_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -> SourceReading {
     let name = if by_groups { "by-groups" } else { "by-records" };
     let (kind, url, client_id) = ("k".to_owned(), String::new(), String::new());
-    let mut harvest = Harvest::of(SourceIdentity { name: name.into(), kind, url, client_id });
+    let mut harvest = SourceReading::of(SourceIdentity { name: name.into(), kind, url, client_id });
     let mut lists = vec![(ListKind::Users, USERS), (ListKind::Groups, GROUPS)];
     lists.extend(if by_groups {
         vec![
@@ -138,9 +138,9 @@ fn user_of(
     by_groups: bool,
     sight: &mut Sight<'_>,
     (id, [name, enabled, admin, address, kind]): (&String, [u8; 5]),
-    harvest: &mut Harvest,
+    harvest: &mut SourceReading,
 ) {
-    let comes = |harvest: &Harvest, id: &str| harvest.groups.iter().any(|group| group.id.as_str() == id);
+    let comes = |harvest: &SourceReading, id: &str| harvest.groups.iter().any(|group| group.id.as_str() == id);
     let of_vendors: Vec<&str> = world
         .pairs
         .iter()
@@ -190,7 +190,7 @@ fn user_of(
     }
 }
 
-pub(super) fn joined(harvests: Vec<Harvest>) -> Inventory {
+pub(super) fn joined(harvests: Vec<SourceReading>) -> Inventory {
     let privileged_groups = vec![Pattern::parse("Admins").unwrap()];
     Inventory::join(harvests, &Classes { privileged_groups, ..Classes::default() })
 }
@@ -222,7 +222,7 @@ pub(super) fn is_true(change: &Change, truth: &Replayed) -> bool {
 
 /// One who hears every run, and the state that the next one takes on.
 struct Listener {
-    kept: Kept,
+    kept: SettledRun,
     known: Replayed,
     ids: BTreeSet<Fingerprint>,
 }
@@ -240,14 +240,14 @@ impl Listener {
         advanced.settle();
         learn(&mut self.known, &replayed(&advanced.inventory));
         prop_assert_eq!(&self.known, &replayed(&advanced.inventory), "{}: whoever heard all knows the state", run_id);
-        self.kept = Kept::of(advanced.inventory, &run_id, day(number));
+        self.kept = SettledRun::of(advanced.inventory, &run_id, day(number));
         Ok(())
     }
 }
 
 /// Nothing was read of a source.
-fn unread(source: SourceIdentity) -> Harvest {
-    Harvest::of(source)
+fn unread(source: SourceIdentity) -> SourceReading {
+    SourceReading::of(source)
 }
 
 proptest! {
@@ -259,7 +259,7 @@ proptest! {
     ) {
         let worlds: Vec<[World; 2]> = worlds.into_iter().map(|(a, b)| [a, b]).collect();
         let first = all_of(&worlds[0]);
-        let kept = Kept::first(first.clone(), "base", day(0));
+        let kept = SettledRun::first(first.clone(), "base", day(0));
         let mut listener = Listener { kept, known: replayed(&first), ids: BTreeSet::new() };
         for (number, (now, codes, lost, how)) in (1..).zip(&steps) {
             let world = &worlds[*now];

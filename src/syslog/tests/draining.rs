@@ -2,7 +2,7 @@
 
 use super::sessions::timing;
 use super::{destination, stream};
-use crate::event::Nobody;
+use crate::event::NoObserver;
 use crate::syslog::deliver::{Delivered, deliver};
 use crate::syslog::spool::Spool;
 use crate::syslog::{Destination, Protocol, Transport};
@@ -24,7 +24,7 @@ fn spool(batches: &[(&str, &str, &[&str])]) -> (TempDir, Spool) {
 }
 
 fn drain(spool: &Spool, destinations: &[Destination]) -> Vec<Delivered> {
-    deliver(spool, destinations, &timing(), &Nobody, &|| false).unwrap()
+    deliver(spool, destinations, &timing(), &NoObserver, &|| false).unwrap()
 }
 
 fn to(url: &str, port: u16) -> Destination {

@@ -23,7 +23,7 @@
 //! others of a list that is in the order of its keys (the vendor's lists are in order of creation, and keys grow) into a page that
 //! was not read yet, while a row that was read already goes, so that the total stays as it was.
 
-use super::{End, Progress, Row, WalkSettings, Walked};
+use super::{End, ListRow, WalkProgress, WalkResult, WalkSettings};
 use ahash::AHashMap;
 use std::collections::HashSet;
 use std::collections::hash_map::Entry;
@@ -39,7 +39,7 @@ pub struct PageAt {
 
 /// What an answer tells of the list and of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct PageMetadata {
     /// Rows of the whole list.
     pub total: Option<u64>,
     /// Number of the last page.
@@ -58,7 +58,7 @@ pub struct Numbered<R> {
     /// Rows in the server's order.
     pub rows: Vec<R>,
     /// The rest.
-    pub told: Told,
+    pub told: PageMetadata,
 }
 
 /// Fewer rows a page are refused by the Configuration API.
@@ -67,13 +67,13 @@ const LEAST_SIZE: u64 = 5;
 const MOST_PAGES: u64 = 100_000;
 
 /// One page as it was seen.
-struct Seen<K> {
+struct SeenPage<K> {
     at: PageAt,
     keys: Vec<K>,
-    told: Told,
+    told: PageMetadata,
 }
 
-impl<K> Seen<K> {
+impl<K> SeenPage<K> {
     /// Position behind its last row.
     fn stop(&self) -> u64 {
         (self.at.number - 1) * self.at.size + self.keys.len() as u64
@@ -81,7 +81,7 @@ impl<K> Seen<K> {
 
     /// Whether the answer itself says that it is the last. `None`: it does not tell.
     fn is_last(&self) -> Option<bool> {
-        let Told { total, last, next, .. } = self.told;
+        let PageMetadata { total, last, next, .. } = self.told;
         let by_number = last.map(|last| self.at.number >= last);
         let by_total = total.map(|total| self.stop() >= total);
         by_number.or(by_total).or(next.map(|next| !next))
@@ -98,10 +98,10 @@ impl<K> Seen<K> {
 }
 
 /// The keys of one reading in full, and every total that was told meanwhile.
-type InFull<K> = (Vec<K>, HashSet<Option<u64>>);
+type FullReading<K> = (Vec<K>, HashSet<Option<u64>>);
 
 /// Why a reading proves nothing.
-enum Trouble<E> {
+enum ReadingFault<E> {
     /// The list moved: read it again.
     Moved(String),
     /// It will not get better.
@@ -110,13 +110,13 @@ enum Trouble<E> {
     Failed(E),
 }
 
-impl<E> From<E> for Trouble<E> {
+impl<E> From<E> for ReadingFault<E> {
     fn from(error: E) -> Self {
         Self::Failed(error)
     }
 }
 
-struct Reader<R: Row, F, T> {
+struct Reader<R: ListRow, F, T> {
     settings: WalkSettings,
     fetch: F,
     tell: T,
@@ -140,12 +140,12 @@ pub async fn walk_numbered<R, E, F, A, T>(
     first: Option<Numbered<R>>,
     fetch: F,
     tell: T,
-) -> Walked<R, E>
+) -> WalkResult<R, E>
 where
-    R: Row,
+    R: ListRow,
     F: Fn(PageAt) -> A,
     A: Future<Output = Result<Numbered<R>, E>>,
-    T: FnMut(Progress),
+    T: FnMut(WalkProgress),
 {
     let mut reader = Reader {
         settings,
@@ -164,14 +164,14 @@ where
     let end = loop {
         match reader.read_once().await {
             Ok(proof) => break Ok(End::Proven(proof)),
-            Err(Trouble::Failed(error)) => break Err(error),
-            Err(Trouble::Hopeless(why)) => break Ok(End::Unproven(why)),
-            Err(Trouble::Moved(why)) if passes > u64::from(settings.max_passes) => {
+            Err(ReadingFault::Failed(error)) => break Err(error),
+            Err(ReadingFault::Hopeless(why)) => break Ok(End::Unproven(why)),
+            Err(ReadingFault::Moved(why)) if passes > u64::from(settings.max_passes) => {
                 break Ok(End::Unproven(format!("{why}; still so after {passes} readings")));
             }
-            Err(Trouble::Moved(why)) => {
+            Err(ReadingFault::Moved(why)) => {
                 passes += 1;
-                (reader.tell)(Progress::Drift(why));
+                (reader.tell)(WalkProgress::Drift(why));
                 reader.seen_now.clear();
             }
         }
@@ -181,18 +181,18 @@ where
         // What only a reading that proved nothing has seen is gone.
         rows.retain(|row| seen_now.contains(&row.key()));
     }
-    Walked { rows, expected: total, received, pages, passes, end }
+    WalkResult { rows, expected: total, received, pages, passes, end }
 }
 
 impl<R, E, F, A, T> Reader<R, F, T>
 where
-    R: Row,
+    R: ListRow,
     F: Fn(PageAt) -> A,
     A: Future<Output = Result<Numbered<R>, E>>,
-    T: FnMut(Progress),
+    T: FnMut(WalkProgress),
 {
     /// One reading of the whole list, and its proof in words.
-    async fn read_once(&mut self) -> Result<String, Trouble<E>> {
+    async fn read_once(&mut self) -> Result<String, ReadingFault<E>> {
         let first = self.page(1, self.settings.page_size.max(1)).await?;
         if first.keys.is_empty() {
             return Self::empty(&first);
@@ -205,7 +205,7 @@ where
             (Some(false), None, None) | (None, ..) => self.find_end(cap).await?,
         };
         if last > MOST_PAGES {
-            return Err(Trouble::Hopeless(format!("the source tells of {last} pages")));
+            return Err(ReadingFault::Hopeless(format!("the source tells of {last} pages")));
         }
         if last > 1 {
             self.several(first, cap, last).await
@@ -217,10 +217,10 @@ where
         }
     }
 
-    fn empty(first: &Seen<R::Key>) -> Result<String, Trouble<E>> {
+    fn empty(first: &SeenPage<R::Key>) -> Result<String, ReadingFault<E>> {
         match (first.told.total, first.told.last) {
             (None | Some(0), None | Some(0 | 1)) => Ok("the list is empty: its first page holds no row".to_owned()),
-            _ => Err(Trouble::Moved(format!(
+            _ => Err(ReadingFault::Moved(format!(
                 "the source tells {}, but its first page holds no row",
                 first.told.total.map_or("of more pages".to_owned(), |total| format!("a total of {total}"))
             ))),
@@ -228,12 +228,12 @@ where
     }
 
     /// All in one answer. A full page that does not tell the number of the last one may have more behind it.
-    async fn single(&mut self, first: &Seen<R::Key>) -> Result<String, Trouble<E>> {
+    async fn single(&mut self, first: &SeenPage<R::Key>) -> Result<String, ReadingFault<E>> {
         if first.told.last.is_none()
             && first.keys.len() as u64 >= first.at.size
             && !self.page(2, first.at.size).await?.keys.is_empty()
         {
-            return Err(Trouble::Moved("behind the last page there is another one".to_owned()));
+            return Err(ReadingFault::Moved("behind the last page there is another one".to_owned()));
         }
         self.totals_agree(first.told.total)?;
         Ok(match first.told.total {
@@ -242,7 +242,7 @@ where
         })
     }
 
-    async fn several(&mut self, first: Seen<R::Key>, cap: u64, last: u64) -> Result<String, Trouble<E>> {
+    async fn several(&mut self, first: SeenPage<R::Key>, cap: u64, last: u64) -> Result<String, ReadingFault<E>> {
         let smaller = cap - 1;
         let overlaps = smaller >= LEAST_SIZE && first.told.total.is_some_and(|total| total.div_ceil(smaller) <= last);
         let size = if overlaps { smaller } else { cap };
@@ -252,7 +252,7 @@ where
         for number in (2..last).rev() {
             let page = self.page(number, size).await?;
             if page.keys == seen[0].keys {
-                return Err(Trouble::Hopeless(
+                return Err(ReadingFault::Hopeless(
                     "every page is the first one: the source ignores the number of the page".to_owned(),
                 ));
             }
@@ -281,13 +281,13 @@ where
     }
 
     /// The last page, and what follows it where rows were added meanwhile.
-    async fn tail(&mut self, seen: &mut Vec<Seen<R::Key>>, at: PageAt) -> Result<(), Trouble<E>> {
+    async fn tail(&mut self, seen: &mut Vec<SeenPage<R::Key>>, at: PageAt) -> Result<(), ReadingFault<E>> {
         let mut number = at.number;
         loop {
             let page = self.page(number, at.size).await?;
             let repeats = !page.keys.is_empty() && page.keys == seen[0].keys;
             if repeats {
-                return Err(Trouble::Hopeless(
+                return Err(ReadingFault::Hopeless(
                     "a later page is the first one again: the source ignores the number of the page".to_owned(),
                 ));
             }
@@ -303,13 +303,13 @@ where
             }
             number += 1;
             if number > at.number + 16 {
-                return Err(Trouble::Moved("the end of the list moved while it was read".to_owned()));
+                return Err(ReadingFault::Moved("the end of the list moved while it was read".to_owned()));
             }
         }
     }
 
     /// Nothing tells how many pages there are: on to the first empty one.
-    async fn find_end(&mut self, size: u64) -> Result<u64, Trouble<E>> {
+    async fn find_end(&mut self, size: u64) -> Result<u64, ReadingFault<E>> {
         let mut before: Option<Vec<R::Key>> = None;
         for number in 2..MOST_PAGES {
             let page = self.page(number, size).await?;
@@ -317,25 +317,25 @@ where
                 return Ok(number - 1);
             }
             if before.as_ref() == Some(&page.keys) {
-                return Err(Trouble::Hopeless(
+                return Err(ReadingFault::Hopeless(
                     "two pages are one and the same: the source ignores the number of the page".to_owned(),
                 ));
             }
             before = Some(page.keys);
         }
-        Err(Trouble::Hopeless("the list does not end".to_owned()))
+        Err(ReadingFault::Hopeless("the list does not end".to_owned()))
     }
 
     /// Not in the order of keys: two readings in full that must be the same.
-    async fn twice(&mut self, size: u64, last: u64) -> Result<String, Trouble<E>> {
-        let mut readings: Vec<InFull<R::Key>> = Vec::new();
+    async fn twice(&mut self, size: u64, last: u64) -> Result<String, ReadingFault<E>> {
+        let mut readings: Vec<FullReading<R::Key>> = Vec::new();
         self.seen_now.clear();
         for _ in 0..2 {
             let (mut keys, mut totals) = (Vec::new(), HashSet::new());
             for number in 1..=last {
                 let page = self.page(number, size).await?;
                 if number == last && page.is_last() == Some(false) {
-                    return Err(Trouble::Moved("the end of the list moved while it was read".to_owned()));
+                    return Err(ReadingFault::Moved("the end of the list moved while it was read".to_owned()));
                 }
                 totals.insert(page.told.total);
                 keys.extend(page.keys);
@@ -344,7 +344,7 @@ where
         }
         let distinct: HashSet<&R::Key> = readings[0].0.iter().collect();
         if readings[0] != readings[1] || readings[0].1.len() > 1 || distinct.len() < readings[0].0.len() {
-            return Err(Trouble::Moved("two readings of the whole list differ".to_owned()));
+            return Err(ReadingFault::Moved("two readings of the whole list differ".to_owned()));
         }
         let told = readings[0].1.iter().next().copied().flatten();
         self.totals_agree(told)?;
@@ -362,18 +362,18 @@ where
         }
     }
 
-    fn totals_agree(&self, told: Option<u64>) -> Result<(), Trouble<E>> {
+    fn totals_agree(&self, told: Option<u64>) -> Result<(), ReadingFault<E>> {
         let rows = self.seen_now.len() as u64;
         match told.filter(|total| rows < *total) {
             Some(total) => {
-                Err(Trouble::Moved(format!("the source tells a total of {total}, but {rows} different rows came")))
+                Err(ReadingFault::Moved(format!("the source tells a total of {total}, but {rows} different rows came")))
             }
             None => Ok(()),
         }
     }
 
     /// One page; its rows are kept, the newest version of each.
-    async fn page(&mut self, number: u64, size: u64) -> Result<Seen<R::Key>, Trouble<E>> {
+    async fn page(&mut self, number: u64, size: u64) -> Result<SeenPage<R::Key>, ReadingFault<E>> {
         let at = PageAt { number, size };
         let ready = if number == 1 { self.first.take() } else { None };
         let Numbered { rows, mut told } = match ready {
@@ -384,7 +384,7 @@ where
             let why = format!("page {number} was asked for, and page {current} came");
             // A list that became shorter meanwhile shows its last page.
             let shrank = current > 1 && current < number && told.last == Some(current);
-            return Err(if shrank { Trouble::Moved(why) } else { Trouble::Hopeless(why) });
+            return Err(if shrank { ReadingFault::Moved(why) } else { ReadingFault::Hopeless(why) });
         }
         self.pages += 1;
         self.received += rows.len() as u64;
@@ -394,7 +394,7 @@ where
             (told.total, self.total) = (None, None);
         }
         self.total = told.total.or(self.total);
-        let keys: Vec<R::Key> = rows.iter().map(Row::key).collect();
+        let keys: Vec<R::Key> = rows.iter().map(ListRow::key).collect();
         let is_repeated = keys.iter().collect::<HashSet<_>>().len() < keys.len();
         self.seen_now.extend(keys.iter().cloned());
         for row in rows {
@@ -408,14 +408,14 @@ where
         }
         // Its rows exist all the same; the list is not proven by them.
         if is_repeated {
-            return Err(Trouble::Moved(format!("page {number} held one id twice")));
+            return Err(ReadingFault::Moved(format!("page {number} held one id twice")));
         }
-        (self.tell)(Progress::Page { distinct: self.rows.len() as u64, total: told.total });
+        (self.tell)(WalkProgress::Page { distinct: self.rows.len() as u64, total: told.total });
         // A page that is cut short by the server has another place than the one that was asked for.
         let size = told.size.map_or(size, |told| told.min(size));
-        let seen = Seen { at: PageAt { number, size }, keys, told };
+        let seen = SeenPage { at: PageAt { number, size }, keys, told };
         if told.size.is_some() && seen.comes_short() {
-            return Err(Trouble::Moved(format!("page {number} came short, though more follows")));
+            return Err(ReadingFault::Moved(format!("page {number} came short, though more follows")));
         }
         Ok(seen)
     }
@@ -428,7 +428,7 @@ fn ascends<K: Ord>(keys: &[K]) -> bool {
 /// Pages in the order in which they were read, from the end towards the beginning: each ascends and begins before the one
 /// that was read before it, and shows nothing within that one's span that it did not have: rows are in the order of their keys,
 /// and none came between others.
-fn in_order<K: Ord>(seen: &[Seen<K>]) -> bool {
+fn in_order<K: Ord>(seen: &[SeenPage<K>]) -> bool {
     let pages: Vec<&[K]> = seen.iter().map(|page| page.keys.as_slice()).filter(|keys| !keys.is_empty()).collect();
     pages.iter().all(|keys| ascends(keys))
         && pages.windows(2).all(|pair| {

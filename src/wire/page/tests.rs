@@ -6,12 +6,12 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 #[derive(Clone, Debug)]
-struct Account {
+struct Credentials {
     id: u64,
     name: u64,
 }
 
-impl Row for Account {
+impl ListRow for Credentials {
     type Key = u64;
     fn key(&self) -> u64 {
         self.id
@@ -21,7 +21,7 @@ impl Row for Account {
 /// A server with one list, a clamp, and a chance that people come and go before any answer.
 #[expect(clippy::struct_excessive_bools, reason = "each is one bad habit of a server")]
 struct Server {
-    people: Vec<Account>,
+    people: Vec<Credentials>,
     by_name: bool,
     clamp: u64,
     tells_total: bool,
@@ -42,7 +42,7 @@ struct Server {
 impl Server {
     fn with(people: u64, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let people: Vec<Account> = (1..=people).map(|n| Account { id: n * 3, name: random.u64(..) }).collect();
+        let people: Vec<Credentials> = (1..=people).map(|n| Credentials { id: n * 3, name: random.u64(..) }).collect();
         Self {
             lasting: people.iter().map(|p| p.id).collect(),
             next_id: people.len() as u64 * 3 + 3,
@@ -74,12 +74,12 @@ impl Server {
             }
         }
         for _ in 0..self.random.usize(0..3) {
-            self.people.push(Account { id: self.next_id, name: self.random.u64(..) });
+            self.people.push(Credentials { id: self.next_id, name: self.random.u64(..) });
             self.next_id += 3;
         }
     }
 
-    fn answer(&mut self, window: Window) -> Page<Account> {
+    fn answer(&mut self, window: Window) -> Page<Credentials> {
         self.live();
         self.requests += 1;
         if self.by_name {
@@ -92,7 +92,7 @@ impl Server {
         if limit > 1 && self.random.f64() < self.short_pages {
             limit = self.random.u64(1..limit);
         }
-        let mut rows: Vec<Account> = self.people.iter().skip(place(offset)).take(place(limit)).cloned().collect();
+        let mut rows: Vec<Credentials> = self.people.iter().skip(place(offset)).take(place(limit)).cloned().collect();
         if rows.len() > 1 && self.random.f64() < self.repeats_a_row {
             rows[1] = rows[0].clone();
         }
@@ -105,7 +105,7 @@ fn place(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn walk_over(server: Server, page_size: u64, concurrency: usize) -> (Walked<Account, String>, Server) {
+fn walk_over(server: Server, page_size: u64, concurrency: usize) -> (WalkResult<Credentials, String>, Server) {
     let server = RefCell::new(server);
     let settings = WalkSettings { page_size, concurrency, max_passes: 12 };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -120,11 +120,11 @@ fn walk_over(server: Server, page_size: u64, concurrency: usize) -> (Walked<Acco
     (walked, server.into_inner())
 }
 
-fn ids(walked: &Walked<Account, String>) -> BTreeSet<u64> {
+fn ids(walked: &WalkResult<Credentials, String>) -> BTreeSet<u64> {
     walked.rows.iter().map(|r| r.id).collect()
 }
 
-fn proven(walked: &Walked<Account, String>) -> bool {
+fn proven(walked: &WalkResult<Credentials, String>) -> bool {
     matches!(walked.end, Ok(End::Proven(_)))
 }
 
@@ -246,7 +246,10 @@ fn a_list_that_is_not_paged_at_all_is_proven_by_a_second_reading_unless_its_size
 }
 
 /// A walk over answers by script: window and number of the request -> ids and total. Gives the number of requests.
-fn scripted(page_size: u64, answer: impl Fn(Window, u64) -> (Vec<u64>, Option<u64>)) -> (Walked<Account, String>, u64) {
+fn scripted(
+    page_size: u64,
+    answer: impl Fn(Window, u64) -> (Vec<u64>, Option<u64>),
+) -> (WalkResult<Credentials, String>, u64) {
     let requests = std::cell::Cell::new(0);
     let settings = WalkSettings { page_size, concurrency: 4, max_passes: 12 };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -254,7 +257,7 @@ fn scripted(page_size: u64, answer: impl Fn(Window, u64) -> (Vec<u64>, Option<u6
         settings,
         |window| {
             let (ids, total) = answer(window, requests.replace(requests.get() + 1));
-            let rows = ids.into_iter().map(|id| Account { id, name: id }).collect();
+            let rows = ids.into_iter().map(|id| Credentials { id, name: id }).collect();
             async move { Ok::<_, String>(Page { rows, total }) }
         },
         |_| (),
@@ -337,13 +340,13 @@ fn nine_of_ten_churning_walks_are_proven_and_none_loses_a_lasting_row() {
 fn the_error_of_a_request_ends_the_walk_and_keeps_what_came() {
     let settings = WalkSettings { page_size: 10, concurrency: 2, max_passes: 3 };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let walked: Walked<Account, &str> = runtime.block_on(walk(
+    let walked: WalkResult<Credentials, &str> = runtime.block_on(walk(
         settings,
         |window| async move {
             if window.offset > 20 {
                 return Err("gone");
             }
-            let rows = (window.offset..window.offset + 10).map(|id| Account { id, name: id }).collect();
+            let rows = (window.offset..window.offset + 10).map(|id| Credentials { id, name: id }).collect();
             Ok(Page { rows, total: Some(100) })
         },
         |_| (),

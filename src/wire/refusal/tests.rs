@@ -3,9 +3,9 @@
 use super::*;
 use reqwest::StatusCode;
 
-fn answer(headers: &[(&'static str, &'static str)], body: &str) -> Answer {
+fn answer(headers: &[(&'static str, &'static str)], body: &str) -> HttpResponse {
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-    Answer { status: StatusCode::FORBIDDEN, headers, body: body.as_bytes().to_vec() }
+    HttpResponse { status: StatusCode::FORBIDDEN, headers, body: body.as_bytes().to_vec() }
 }
 
 fn kind(headers: &[(&'static str, &'static str)], body: &str) -> WireErrorKind {

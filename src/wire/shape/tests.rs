@@ -6,12 +6,12 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "only read by serde")]
 struct Page {
-    users: Vec<Row>,
+    users: Vec<ListRow>,
 }
 
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "only read by serde")]
-struct Row {
+struct ListRow {
     id: u64,
     enabled: Option<bool>,
 }

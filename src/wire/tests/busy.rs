@@ -78,8 +78,8 @@ fn a_busy_token_endpoint_is_waited_for_too() {
 fn the_retry_is_reported_for_the_request_that_failed() {
     struct Paths(Mutex<Vec<String>>);
     impl Observer for Paths {
-        fn tell(&self, event: &Event<'_>) {
-            if let Event::Retry { path, .. } = event {
+        fn notify(&self, event: &RunEvent<'_>) {
+            if let RunEvent::Retry { path, .. } = event {
                 self.0.lock().unwrap().push((*path).to_owned());
             }
         }

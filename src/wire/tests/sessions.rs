@@ -1,17 +1,17 @@
 //! Sessions and credentials: opened once, closed whatever happens, and called by their names.
 
 use super::*;
-fn with_session(url: &str, account: Account) -> Client {
+fn with_session(url: &str, account: Credentials) -> Client {
     let mut settings = ClientSettings::with(SourceName::from("test"), url, account);
     settings.session = Some(SessionPaths { sign_in: "/in".to_owned(), sign_out: "/out".to_owned() });
     settings.requests_per_second = 1e6;
     settings.backoff = Duration::from_millis(1);
     settings.max_wait = Duration::from_millis(5);
     settings.attempts = 4;
-    Client::new(&settings, Arc::new(Nobody)).unwrap()
+    Client::new(&settings, Arc::new(NoObserver)).unwrap()
 }
-fn key() -> Account {
-    Account::Key { key: SecretString::from("k".to_owned()), run_as: "audit".to_owned(), password: None }
+fn key() -> Credentials {
+    Credentials::Key { key: SecretString::from("k".to_owned()), run_as: "audit".to_owned(), password: None }
 }
 fn count_of(log: &Log, what: &str) -> Vec<String> {
     log.lock().unwrap().iter().filter(|s| s.line.contains(what)).map(|s| s.headers.clone()).collect()
@@ -159,7 +159,7 @@ fn a_life_that_is_told_as_a_text_is_understood() {
 #[test]
 fn a_token_made_beforehand_that_has_died_is_said_so() {
     let (url, _) = server(|_, _| json("401 x", "", "{}"));
-    let mut client = with_session(&url, Account::Bearer(SecretString::from("t".to_owned())));
+    let mut client = with_session(&url, Credentials::Bearer(SecretString::from("t".to_owned())));
     client.settings.session = None;
     let error = run(client.get::<Answered>("/x")).unwrap_err();
     assert!(!error.to_string().contains("the token was new"), "{error}; hint {:?}", error.hint());
@@ -173,8 +173,11 @@ fn a_key_that_is_refused_is_said_so() {
 #[test]
 fn a_key_that_no_header_can_hold_is_not_sent() {
     let (url, log) = server(|_, _| json("401 x", "", "{}"));
-    let account =
-        Account::Key { key: SecretString::from("k\u{7f}ey".to_owned()), run_as: "audit".to_owned(), password: None };
+    let account = Credentials::Key {
+        key: SecretString::from("k\u{7f}ey".to_owned()),
+        run_as: "audit".to_owned(),
+        password: None,
+    };
     let error = run(with_session(&url, account).get::<Answered>("/x")).unwrap_err();
     assert!(count_of(&log, "/in ").is_empty(), "sent with an empty Authorization: {error}");
 }

@@ -23,7 +23,7 @@ fn to(port: u16, ca: Option<&Made>) -> ClientSettings {
 }
 
 fn ask(settings: &ClientSettings) -> (Result<Answered, WireError>, Client) {
-    let client = Client::new(settings, Arc::new(Nobody)).unwrap();
+    let client = Client::new(settings, Arc::new(NoObserver)).unwrap();
     (get(&client), client)
 }
 
@@ -60,7 +60,7 @@ fn a_self_signed_certificate_in_ca_file_is_trusted_for_its_names_and_its_hash_is
 fn an_expired_certificate_is_tried_once_and_names_the_day() {
     let own = Made::self_signed(expired(ca("bt", &["localhost"])));
     let server = https(own.config(), FINE);
-    let client = Client::new(&to(server.port, Some(&own)), Arc::new(Nobody)).unwrap();
+    let client = Client::new(&to(server.port, Some(&own)), Arc::new(NoObserver)).unwrap();
     let error = get(&client).unwrap_err();
     assert_eq!(error.kind.to_string(), "the appliance's certificate expired on 2024-10-01");
     assert_eq!(error.hint().unwrap(), "install a new certificate on the appliance");
@@ -169,6 +169,6 @@ fn a_damaged_entry_of_ca_file_is_named_before_anything_is_contacted() {
     let own = Made::self_signed(ca("bt", &["localhost"]));
     let mut settings = to(1, Some(&own));
     settings.ca_pem = Some(format!("{}{}", own.pem, own.pem.replace("MII", "!!!")).into_bytes());
-    let error = Client::new(&settings, Arc::new(Nobody)).err().unwrap();
+    let error = Client::new(&settings, Arc::new(NoObserver)).err().unwrap();
     assert!(error.to_string().contains("ca_file: certificate 2 of 2 cannot be read"), "{error}");
 }

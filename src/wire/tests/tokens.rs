@@ -12,13 +12,13 @@ fn basic(seen: &Seen) -> Option<String> {
 
 fn client_of(url: &str, id: &str, secret: &str, way: TokenAuth) -> Client {
     let mut settings = client(url).settings;
-    settings.account = Account::Oauth {
+    settings.account = Credentials::Oauth {
         token_path: "/oauth2/token".to_owned(),
         client_id: id.to_owned(),
         client_secret: SecretString::from(secret.to_owned()),
         token_auth: way,
     };
-    Client::new(&settings, Arc::new(Nobody)).unwrap()
+    Client::new(&settings, Arc::new(NoObserver)).unwrap()
 }
 
 /// How the account was shown, one word a token request.

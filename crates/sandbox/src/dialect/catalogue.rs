@@ -14,7 +14,7 @@ use super::Loss::{self, Below, Lists, NotOffered, Nothing, Values};
 pub(super) const COUNT: usize = 38;
 
 /// One line of the table.
-pub(super) struct Entry {
+pub(super) struct DialectInfo {
     pub(super) dialect: Dialect,
     pub(super) name: &'static str,
     pub(super) surfaces: &'static [Surface],
@@ -35,13 +35,13 @@ const fn entry(
     surfaces: &'static [Surface],
     loss: Loss,
     description: &'static str,
-) -> Entry {
-    Entry { dialect, name, surfaces, loss, description }
+) -> DialectInfo {
+    DialectInfo { dialect, name, surfaces, loss, description }
 }
 
 /// In the order of the variants.
 #[rustfmt::skip]
-pub(super) const CATALOGUE: [Entry; COUNT] = [
+pub(super) const CATALOGUE: [DialectInfo; COUNT] = [
     entry(TextBooleans, "text-booleans", EVERY, Nothing, "booleans are texts: \"true\", \"False\", \"TRUE\", by row"),
     entry(NumberBooleans, "number-booleans", EVERY, Nothing, "booleans are 1 and 0"),
     entry(TextNumbers, "text-numbers", EVERY, Nothing, "totals, counts and numeric ids are texts"),

@@ -2,7 +2,7 @@
 
 use super::super::shape::scim::{LAST_LOGIN, MORE_USER};
 use super::super::world::Record;
-use super::place::Family;
+use super::place::InterfaceFamily;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde_json::Value;
 
@@ -10,17 +10,17 @@ use serde_json::Value;
 const EPOCH_SECONDS: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
 
 /// Rewrites the dates of a record; the record's id decides the notation.
-pub(super) fn rewrite(family: Family, id: u64, record: &mut Record) {
+pub(super) fn rewrite(family: InterfaceFamily, id: u64, record: &mut Record) {
     let fields: &[&str] = match family {
-        Family::Guide => &["last_login", "created_at"],
-        Family::Sra => &["last_authentication", "created_at", "last_authenticated_date", "account_expiration"],
-        Family::Safe => &["LastLoginDate"],
-        Family::Scim => &[],
+        InterfaceFamily::Guide => &["last_login", "created_at"],
+        InterfaceFamily::Sra => &["last_authentication", "created_at", "last_authenticated_date", "account_expiration"],
+        InterfaceFamily::Safe => &["LastLoginDate"],
+        InterfaceFamily::Scim => &[],
     };
     for field in fields {
         field_of(Some(&mut *record), field, id);
     }
-    if family == Family::Scim {
+    if family == InterfaceFamily::Scim {
         field_of(record.get_mut("meta").and_then(Value::as_object_mut), "created", id);
         field_of(record.get_mut(MORE_USER).and_then(Value::as_object_mut), LAST_LOGIN, id);
     }

@@ -1,7 +1,7 @@
 //! SCIM ids as GUIDs: lower case in resources, upper case in references to them.
 
 use super::super::world::Record;
-use super::place::Kind;
+use super::place::RecordKind;
 use axum::extract::Request;
 use axum::http::Uri;
 use serde_json::Value;
@@ -9,8 +9,8 @@ use serde_json::Value;
 const OF_USERS: &str = "a5c0ffee-0dad-4bad-8ace-";
 const OF_GROUPS: &str = "b6c0ffee-0dad-4bad-8ace-";
 
-fn of(kind: Kind, id: u64) -> String {
-    format!("{}{id:012x}", if kind == Kind::Group { OF_GROUPS } else { OF_USERS })
+fn of(kind: RecordKind, id: u64) -> String {
+    format!("{}{id:012x}", if kind == RecordKind::Group { OF_GROUPS } else { OF_USERS })
 }
 
 /// Returns the number behind a GUID of ours.
@@ -21,7 +21,7 @@ pub(super) fn plain(text: &str) -> Option<u64> {
 }
 
 /// Gives a resource and what it refers to GUIDs.
-pub(super) fn rewrite(kind: Kind, resource: &mut Record) {
+pub(super) fn rewrite(kind: RecordKind, resource: &mut Record) {
     let own = resource.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
     if let Some(own) = own {
         resource.insert("id".to_owned(), of(kind, own).into());
@@ -29,14 +29,14 @@ pub(super) fn rewrite(kind: Kind, resource: &mut Record) {
             relocate(location, &of(kind, own));
         }
     }
-    for (list, default) in [("groups", Kind::Group), ("members", Kind::User)] {
+    for (list, default) in [("groups", RecordKind::Group), ("members", RecordKind::User)] {
         let rows = resource.get_mut(list).and_then(Value::as_array_mut);
         rows.into_iter().flatten().filter_map(Value::as_object_mut).for_each(|row| refer(row, default));
     }
 }
 
-fn refer(row: &mut Record, default: Kind) {
-    let kind = if row.get("type").is_some_and(|kind| kind == "Group") { Kind::Group } else { default };
+fn refer(row: &mut Record, default: RecordKind) {
+    let kind = if row.get("type").is_some_and(|kind| kind == "Group") { RecordKind::Group } else { default };
     let Some(id) = row.get("value").and_then(Value::as_str).and_then(|id| id.parse().ok()) else { return };
     let id = of(kind, id).to_ascii_uppercase();
     if let Some(reference) = row.get_mut("$ref") {

@@ -1,7 +1,7 @@
 //! Values that nobody expects: fields of another type, and names that are not Unicode.
 
 use super::super::world::Record;
-use super::place::{Family, Kind};
+use super::place::{InterfaceFamily, RecordKind};
 use serde_json::{Value, json};
 
 /// Stands in a name for the escape of a lone surrogate until the answer is bytes. Both are private use characters.
@@ -10,14 +10,14 @@ const SURROGATE: char = '\u{e0f1}';
 const STRAY_BYTE: char = '\u{e0f2}';
 
 /// Returns the field of a record that has an unexpected type, if any.
-pub(super) fn field(family: Family, kind: Kind, id: u64, record: &Record) -> Option<&'static str> {
+pub(super) fn field(family: InterfaceFamily, kind: RecordKind, id: u64, record: &Record) -> Option<&'static str> {
     let by_row = |fields: [&'static str; 6]| usize::try_from(id % 7).ok().and_then(|at| fields.get(at).copied());
     let fifth = |field: &'static str| id.is_multiple_of(5).then_some(field);
     let field = match (family, kind) {
-        (Family::Guide, Kind::User) => {
+        (InterfaceFamily::Guide, RecordKind::User) => {
             by_row(["locale", "display_name", "email_address", "enabled", "created_at", "group_memberships"])
         }
-        (Family::Sra, Kind::User) => by_row([
+        (InterfaceFamily::Sra, RecordKind::User) => by_row([
             "preferred_email_language",
             "public_display_name",
             "email_address",
@@ -25,12 +25,14 @@ pub(super) fn field(family: Family, kind: Kind, id: u64, record: &Record) -> Opt
             "created_at",
             "two_factor_enabled",
         ]),
-        (Family::Safe, Kind::User) => {
+        (InterfaceFamily::Safe, RecordKind::User) => {
             by_row(["EmailAddress", "FirstName", "IsActive", "UserType", "LastName", "IsQuarantined"])
         }
-        (Family::Scim, Kind::User) => by_row(["locale", "displayName", "emails", "active", "userName", "groups"]),
-        (Family::Guide, Kind::Group) => fifth("description"),
-        (Family::Safe, Kind::Group) => fifth("Description"),
+        (InterfaceFamily::Scim, RecordKind::User) => {
+            by_row(["locale", "displayName", "emails", "active", "userName", "groups"])
+        }
+        (InterfaceFamily::Guide, RecordKind::Group) => fifth("description"),
+        (InterfaceFamily::Safe, RecordKind::Group) => fifth("Description"),
         _ => None,
     };
     field.filter(|field| record.get(*field).is_some_and(|value| !value.is_null()))
@@ -57,15 +59,15 @@ pub(super) fn spoil(field: &str, record: &mut Record) {
 }
 
 /// Returns the name of a record that is not Unicode, if any.
-pub(super) fn broken_name(family: Family, kind: Kind, id: u64, record: &Record) -> Option<&'static str> {
+pub(super) fn broken_name(family: InterfaceFamily, kind: RecordKind, id: u64, record: &Record) -> Option<&'static str> {
     let names: &[&'static str] = match (family, kind) {
-        (Family::Guide, Kind::User) => &["display_name"],
-        (Family::Sra, Kind::User) => &["public_display_name"],
-        (Family::Safe, Kind::User) => &["LastName", "FirstName"],
-        (Family::Scim, Kind::User) => &["displayName"],
-        (Family::Guide | Family::Sra, Kind::Group) if id.is_multiple_of(4) => &["name"],
-        (Family::Safe, Kind::Group) if id.is_multiple_of(4) => &["Name"],
-        (Family::Scim, Kind::Group) if id.is_multiple_of(4) => &["displayName"],
+        (InterfaceFamily::Guide, RecordKind::User) => &["display_name"],
+        (InterfaceFamily::Sra, RecordKind::User) => &["public_display_name"],
+        (InterfaceFamily::Safe, RecordKind::User) => &["LastName", "FirstName"],
+        (InterfaceFamily::Scim, RecordKind::User) => &["displayName"],
+        (InterfaceFamily::Guide | InterfaceFamily::Sra, RecordKind::Group) if id.is_multiple_of(4) => &["name"],
+        (InterfaceFamily::Safe, RecordKind::Group) if id.is_multiple_of(4) => &["Name"],
+        (InterfaceFamily::Scim, RecordKind::Group) if id.is_multiple_of(4) => &["displayName"],
         _ => &[],
     };
     names.iter().copied().filter(|_| id % 3 != 2).find(|name| record.get(*name).is_some_and(Value::is_string))

@@ -4,7 +4,7 @@ use axum::http::Method;
 
 /// Interfaces that share their paths and words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
+pub(crate) enum InterfaceFamily {
     Guide,
     /// PRA and RS.
     Sra,
@@ -14,7 +14,7 @@ pub(crate) enum Family {
 
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RecordKind {
     User,
     Group,
     /// A row of a list of members that is no user record.
@@ -47,12 +47,12 @@ pub(crate) enum What {
 
 /// A place of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(super) family: Family,
+pub(crate) struct ApiPlace {
+    pub(super) family: InterfaceFamily,
     pub(super) what: What,
 }
 
-impl Place {
+impl ApiPlace {
     /// Returns what a reading request asks for; `None` for a write, and for what belongs to no interface.
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
         if method != Method::GET {
@@ -61,11 +61,11 @@ impl Place {
         // Password Safe compares paths without case, and none of the others has capitals that matter here.
         let path = path.to_ascii_lowercase();
         let (family, path) = [
-            ("/api/public/v3/", Family::Guide),
-            ("/api/config/v1/", Family::Sra),
-            ("/beyondtrust/api/public/v3/", Family::Safe),
-            ("/scim/v2/", Family::Scim),
-            ("/api/scim/v2/", Family::Scim),
+            ("/api/public/v3/", InterfaceFamily::Guide),
+            ("/api/config/v1/", InterfaceFamily::Sra),
+            ("/beyondtrust/api/public/v3/", InterfaceFamily::Safe),
+            ("/scim/v2/", InterfaceFamily::Scim),
+            ("/api/scim/v2/", InterfaceFamily::Scim),
         ]
         .into_iter()
         .find_map(|(base, family)| Some((family, path.strip_prefix(base)?)))?;
@@ -76,20 +76,20 @@ impl Place {
     /// Password Safe: returns the group whose members are asked for.
     pub(crate) fn synchronised(self) -> Option<u64> {
         match (self.family, self.what) {
-            (Family::Safe, What::Members(group)) => Some(group),
+            (InterfaceFamily::Safe, What::Members(group)) => Some(group),
             _ => None,
         }
     }
 
     /// Returns what the records of the answer are.
-    pub(super) fn kind(self) -> Kind {
+    pub(super) fn kind(self) -> RecordKind {
         match self.what {
-            What::Users | What::User(_) => Kind::User,
-            What::Members(_) if self.family == Family::Safe => Kind::User,
-            What::Groups | What::Group(_) | What::GroupsOf(_) => Kind::Group,
-            What::Members(_) => Kind::Member,
-            What::VendorUsers => Kind::VendorUser,
-            What::OtherList | What::OtherRecord | What::Discovery | What::Nothing => Kind::Other,
+            What::Users | What::User(_) => RecordKind::User,
+            What::Members(_) if self.family == InterfaceFamily::Safe => RecordKind::User,
+            What::Groups | What::Group(_) | What::GroupsOf(_) => RecordKind::Group,
+            What::Members(_) => RecordKind::Member,
+            What::VendorUsers => RecordKind::VendorUser,
+            What::OtherList | What::OtherRecord | What::Discovery | What::Nothing => RecordKind::Other,
         }
     }
 

@@ -5,7 +5,7 @@ use super::Dialect::{
     self, FirstMembersNotFound, MembersFailing, MembersForbidden, MembersGone, MembersNotFound, NoGroups,
     RecordsNotFound, VendorUsersNotFound,
 };
-use super::place::{Family, Place, What};
+use super::place::{ApiPlace, InterfaceFamily, What};
 use super::scene::Scene;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -18,26 +18,29 @@ const PAGE: &str = "<!DOCTYPE html><html><head><title>404 Not Found</title></hea
 pub(crate) type Refusal = (StatusCode, &'static str, String);
 
 /// Returns the error that the dialects give in the place of an answer.
-pub(crate) fn refusal(scene: &Scene<'_>, place: Place) -> Option<Refusal> {
+pub(crate) fn refusal(scene: &Scene<'_>, place: ApiPlace) -> Option<Refusal> {
     let Scene { dialects, world } = scene;
     let answer = |status, text| Some((status, "application/json", words(place.family, status, text).to_string()));
     match (place.family, place.what) {
-        (Family::Sra | Family::Safe, What::Members(group)) => match of_members(dialects, world, group)? {
-            FirstMembersNotFound => Some((StatusCode::NOT_FOUND, "text/html", PAGE.to_owned())),
-            MembersGone => answer(StatusCode::GONE, "Gone"),
-            MembersForbidden => answer(StatusCode::FORBIDDEN, "Forbidden"),
-            MembersFailing => answer(StatusCode::INTERNAL_SERVER_ERROR, "An error has occurred."),
-            _ => answer(StatusCode::NOT_FOUND, "Not Found"),
-        },
-        (Family::Sra, What::VendorUsers) if dialects.contains(&VendorUsersNotFound) => {
+        (InterfaceFamily::Sra | InterfaceFamily::Safe, What::Members(group)) => {
+            match of_members(dialects, world, group)? {
+                FirstMembersNotFound => Some((StatusCode::NOT_FOUND, "text/html", PAGE.to_owned())),
+                MembersGone => answer(StatusCode::GONE, "Gone"),
+                MembersForbidden => answer(StatusCode::FORBIDDEN, "Forbidden"),
+                MembersFailing => answer(StatusCode::INTERNAL_SERVER_ERROR, "An error has occurred."),
+                _ => answer(StatusCode::NOT_FOUND, "Not Found"),
+            }
+        }
+        (InterfaceFamily::Sra, What::VendorUsers) if dialects.contains(&VendorUsersNotFound) => {
             answer(StatusCode::NOT_FOUND, "Not Found")
         }
-        (Family::Guide | Family::Safe, What::User(id)) | (Family::Safe, What::GroupsOf(id))
+        (InterfaceFamily::Guide | InterfaceFamily::Safe, What::User(id))
+        | (InterfaceFamily::Safe, What::GroupsOf(id))
             if has_no_record(dialects, id) =>
         {
             answer(StatusCode::NOT_FOUND, "User not found")
         }
-        (Family::Scim, What::Groups | What::Group(_)) if dialects.contains(&NoGroups) => {
+        (InterfaceFamily::Scim, What::Groups | What::Group(_)) if dialects.contains(&NoGroups) => {
             answer(StatusCode::NOT_IMPLEMENTED, "not offered")
         }
         _ => None,
@@ -67,12 +70,12 @@ fn of_members(dialects: &BTreeSet<Dialect>, world: &World, group: u64) -> Option
 }
 
 /// Each interface words its errors in a way of its own.
-fn words(family: Family, status: StatusCode, text: &str) -> Value {
+fn words(family: InterfaceFamily, status: StatusCode, text: &str) -> Value {
     match family {
-        Family::Guide => json!({"error": text}),
-        Family::Sra => json!({"message": text}),
-        Family::Safe => json!(text),
-        Family::Scim => json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        InterfaceFamily::Guide => json!({"error": text}),
+        InterfaceFamily::Sra => json!({"message": text}),
+        InterfaceFamily::Safe => json!(text),
+        InterfaceFamily::Scim => json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
             "status": status.as_u16().to_string(), "detail": text}),
     }
 }

@@ -7,7 +7,7 @@ use super::Dialect::{
     NumberBooleans, ObjectIds, OddValues, PascalCaseKeys, RefMembers, SilentNever, SingleValues, TextBooleans,
     TextNumbers,
 };
-use super::place::{Family, Kind};
+use super::place::{InterfaceFamily, RecordKind};
 use super::{dates, guid, odd, safe, scalars, scim};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -24,34 +24,39 @@ impl Scene<'_> {
     }
 
     /// Changes what a record holds: fields that this version does not have, other ids, other groups.
-    pub(crate) fn content(&self, family: Family, kind: Kind, record: &mut Record) {
+    pub(crate) fn content(&self, family: InterfaceFamily, kind: RecordKind, record: &mut Record) {
         let id = number(family, record);
         match (family, kind) {
-            (Family::Safe, Kind::User) => safe::user(self, id, record),
-            (Family::Safe, Kind::Group) => safe::group(self, id, record),
-            (Family::Sra, Kind::User) if self.has(SilentNever) => {
+            (InterfaceFamily::Safe, RecordKind::User) => safe::user(self, id, record),
+            (InterfaceFamily::Safe, RecordKind::Group) => safe::group(self, id, record),
+            (InterfaceFamily::Sra, RecordKind::User) if self.has(SilentNever) => {
                 record.retain(|key, value| key != "last_authentication" || !value.is_null());
             }
-            (Family::Scim, Kind::User) if self.has(NoGroups) => drop(record.remove("groups")),
+            (InterfaceFamily::Scim, RecordKind::User) if self.has(NoGroups) => drop(record.remove("groups")),
             _ => {}
         }
-        if family == Family::Scim && self.has(GuidIds) {
+        if family == InterfaceFamily::Scim && self.has(GuidIds) {
             guid::rewrite(kind, record);
         }
     }
 
     /// Returns the field that [`Scene::wording`] gives an unexpected type.
-    pub(crate) fn odd_field(&self, family: Family, kind: Kind, record: &Record) -> Option<&'static str> {
+    pub(crate) fn odd_field(&self, family: InterfaceFamily, kind: RecordKind, record: &Record) -> Option<&'static str> {
         if self.has(OddValues) { odd::field(family, kind, number(family, record), record) } else { None }
     }
 
     /// Returns the name that [`Scene::wording`] breaks, of a record without its odd field.
-    pub(crate) fn broken_name(&self, family: Family, kind: Kind, record: &Record) -> Option<&'static str> {
+    pub(crate) fn broken_name(
+        &self,
+        family: InterfaceFamily,
+        kind: RecordKind,
+        record: &Record,
+    ) -> Option<&'static str> {
         if self.has(BrokenText) { odd::broken_name(family, kind, number(family, record), record) } else { None }
     }
 
     /// Words a record otherwise.
-    pub(crate) fn wording(&self, family: Family, kind: Kind, record: &mut Record) {
+    pub(crate) fn wording(&self, family: InterfaceFamily, kind: RecordKind, record: &mut Record) {
         let id = number(family, record);
         if let Some(field) = self.odd_field(family, kind, record) {
             odd::spoil(field, record);
@@ -62,7 +67,7 @@ impl Scene<'_> {
         if self.has(ForeignDates) {
             dates::rewrite(family, id, record);
         }
-        if family == Family::Scim {
+        if family == InterfaceFamily::Scim {
             self.members(id, record);
         }
         if self.has(TextBooleans) {
@@ -72,10 +77,10 @@ impl Scene<'_> {
             scalars::number_booleans(record);
         }
         self.numbers(record);
-        if family == Family::Guide && self.has(ObjectIds) {
+        if family == InterfaceFamily::Guide && self.has(ObjectIds) {
             scalars::object_ids(id, record);
         }
-        if family == Family::Scim {
+        if family == InterfaceFamily::Scim {
             *record = self.renamed(Value::Object(std::mem::take(record))).as_object().cloned().unwrap_or_default();
         }
     }
@@ -118,11 +123,11 @@ impl Scene<'_> {
 }
 
 /// Returns the id of a record; 0 where it has none.
-fn number(family: Family, record: &Record) -> u64 {
+fn number(family: InterfaceFamily, record: &Record) -> u64 {
     let found = match family {
-        Family::Safe => record.get("UserID").or_else(|| record.get("GroupID")).and_then(Value::as_u64),
-        Family::Scim => scim::number(record),
-        Family::Guide | Family::Sra => record.get("id").and_then(Value::as_u64),
+        InterfaceFamily::Safe => record.get("UserID").or_else(|| record.get("GroupID")).and_then(Value::as_u64),
+        InterfaceFamily::Scim => scim::number(record),
+        InterfaceFamily::Guide | InterfaceFamily::Sra => record.get("id").and_then(Value::as_u64),
     };
     found.unwrap_or_default()
 }

@@ -6,7 +6,7 @@ mod groups;
 use super::super::dialect::Dialect;
 use super::cells::sort_key;
 use super::dates::{self, Created, Login};
-use super::people::{Kind, Person, Roster};
+use super::people::{FindingSubjectKind, Person, Roster};
 use super::{Expect, ExpectedFinding};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// All findings, sorted by rule, kind of subject, subject.
 pub(super) fn of(expect: &Expect, roster: &Roster) -> Vec<ExpectedFinding> {
-    let judge = Judge::new(expect, roster);
+    let judge = OracleContext::new(expect, roster);
     let mut found: Vec<ExpectedFinding> = roster.people.iter().flat_map(|p| judge.everything(p)).collect();
     found.extend(judge.empty_groups());
     found.extend(judge.grown_groups());
@@ -27,7 +27,7 @@ pub(super) fn of(expect: &Expect, roster: &Roster) -> Vec<ExpectedFinding> {
 }
 
 /// What is known of the source before any person is looked at.
-struct Judge<'a> {
+struct OracleContext<'a> {
     expect: &'a Expect,
     roster: &'a Roster,
     /// Id of a listed group -> whether it is privileged.
@@ -40,7 +40,7 @@ struct Judge<'a> {
     addresses: HashMap<String, usize>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> OracleContext<'a> {
     fn new(expect: &'a Expect, roster: &'a Roster) -> Self {
         let mut addresses = HashMap::new();
         let open = roster.people.iter().filter(|person| !is_blocked(person, expect.as_of));
@@ -114,7 +114,7 @@ impl<'a> Judge<'a> {
     /// An emergency account with a login that the base does not have.
     fn break_glass_used(&self, person: &Person) -> Option<ExpectedFinding> {
         let Login::At(login) = person.login else { return None };
-        let used = person.kind == Kind::BreakGlass && self.expect.earlier.is_new_login(&person.id, login);
+        let used = person.kind == FindingSubjectKind::BreakGlass && self.expect.earlier.is_new_login(&person.id, login);
         used.then(|| finding("break-glass-used", "high", person))
     }
 
@@ -211,7 +211,7 @@ impl<'a> Judge<'a> {
 
     /// Enabled, able to sign in, and somebody's: staleness applies.
     fn in_use(&self, person: &Person) -> bool {
-        person.enabled == Some(true) && person.kind != Kind::Service && !self.blocked(person)
+        person.enabled == Some(true) && person.kind != FindingSubjectKind::Service && !self.blocked(person)
     }
 }
 

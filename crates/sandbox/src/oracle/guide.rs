@@ -1,12 +1,12 @@
 //! What the guide's API tells: users with their memberships, and groups that do not tell their members.
 
-use super::super::dialect::{Family, Kind as Of, Scene, has_no_record};
+use super::super::dialect::{InterfaceFamily, RecordKind as Of, Scene, has_no_record};
 use super::super::world::{Record, World};
 use super::Expect;
 use super::cells::{ids_of, text};
 use super::dates::{Created, Login};
-use super::people::{Kind, Known, Person, Roster};
-use super::written::Written;
+use super::people::{FindingSubjectKind, Known, Person, Roster};
+use super::written::WrittenRecord;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
 }
 
 fn group(scene: &Scene<'_>, id: u64, record: &Record, expect: &Expect) -> Known {
-    let written = Written::of(scene, Family::Guide, Of::Group, record.clone());
+    let written = WrittenRecord::of(scene, InterfaceFamily::Guide, Of::Group, record.clone());
     let fields = written.understood();
     Known {
         description: text(fields, "description"),
@@ -63,13 +63,13 @@ fn person(scene: &Scene<'_>, id: u64, record: &Record, expect: &Expect) -> Perso
     if has_no_record(scene.dialects, id) {
         record.retain(|key, _| SPARSE.contains(&key.as_str()));
     }
-    let written = Written::of(scene, Family::Guide, Of::User, record);
+    let written = WrittenRecord::of(scene, InterfaceFamily::Guide, Of::User, record);
     let fields = written.understood();
     let (id, username) = (id.to_string(), text(fields, "username"));
     let created = Created::read(fields.get("created_at"));
     let groups = fields.get("group_memberships").and_then(Value::as_array).map(|ids| ids_of(ids));
     Person {
-        kind: Kind::of(expect, Kind::Person, &id, username.as_deref()),
+        kind: FindingSubjectKind::of(expect, FindingSubjectKind::Person, &id, username.as_deref()),
         username,
         display_name: text(fields, "display_name"),
         email: text(fields, "email_address"),

@@ -1,21 +1,23 @@
 //! What Password Safe tells: users without their memberships, and groups with theirs. No creation, no second factor.
 
-use super::super::dialect::{Dialect, Family, Kind as Of, Scene, has_no_record, is_directory_group, is_unread};
+use super::super::dialect::{
+    Dialect, InterfaceFamily, RecordKind as Of, Scene, has_no_record, is_directory_group, is_unread,
+};
 use super::super::members::named_groups;
 use super::super::shape::password_safe as shape;
 use super::super::world::{Record, World};
 use super::Expect;
 use super::cells::text;
 use super::dates::{Created, Login};
-use super::people::{Kind, Known, Member, Person, Roster, Who};
-use super::written::Written;
+use super::people::{FindingSubjectKind, Known, Member, Person, Roster, Who};
+use super::written::WrittenRecord;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     let listed: BTreeSet<u64> = world.groups().map(|(id, _)| id).filter(|_| expect.groups_listed).collect();
     let scene = Scene { dialects: &expect.dialects, world };
-    let reading = Reading { scene, expect, listed };
+    let reading = OracleReading { scene, expect, listed };
     let mut roster = Roster { members_whole: expect.groups_listed, ..Roster::default() };
     for ((id, record), served) in world.users().zip(shape::users(world)) {
         let Value::Object(served) = served else { continue };
@@ -52,13 +54,13 @@ enum Standing {
     Hidden,
 }
 
-struct Reading<'a> {
+struct OracleReading<'a> {
     scene: Scene<'a>,
     expect: &'a Expect,
     listed: BTreeSet<u64>,
 }
 
-impl Reading<'_> {
+impl OracleReading<'_> {
     fn standing(&self, id: u64, record: &Record) -> Standing {
         let reported = record.get("enabled").and_then(Value::as_bool);
         let active = reported != Some(false);
@@ -139,15 +141,15 @@ impl Reading<'_> {
     fn person(&self, id: u64, served: Record, enabled: Option<bool>) -> Person {
         const TOLD: [&str; 8] =
             ["UserID", "UserName", "FirstName", "LastName", "EmailAddress", "IsActive", "LastLoginDate", "UserType"];
-        let written = Written::of(&self.scene, Family::Safe, Of::User, served);
+        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Safe, Of::User, served);
         let fields = written.understood();
         let (id, username, account_type) = (id.to_string(), text(fields, "UserName"), text(fields, "UserType"));
         let application = account_type.as_deref() == Some("Application") || fields.contains_key("ClientID");
-        let said = if application { Kind::Service } else { Kind::Person };
+        let said = if application { FindingSubjectKind::Service } else { FindingSubjectKind::Person };
         let in_domain = ["DomainName", "DistinguishedName"].iter().any(|key| text(fields, key).is_some());
         let reports_type = fields.contains_key("UserType") || written.is_odd_in("UserType");
         Person {
-            kind: Kind::of(self.expect, said, &id, username.as_deref()),
+            kind: FindingSubjectKind::of(self.expect, said, &id, username.as_deref()),
             username,
             display_name: joined(text(fields, "FirstName"), text(fields, "LastName")),
             email: text(fields, "EmailAddress"),
@@ -170,7 +172,7 @@ impl Reading<'_> {
 
     fn group(&self, served: Record) -> Known {
         let id = served.get("GroupID").map(Value::to_string).unwrap_or_default();
-        let written = Written::of(&self.scene, Family::Safe, Of::Group, served);
+        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Safe, Of::Group, served);
         let fields = written.understood();
         Known {
             description: text(fields, "Description"),

@@ -75,14 +75,14 @@ impl Who {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FindingSubjectKind {
     Person,
     Service,
     BreakGlass,
     Vendor,
 }
 
-impl Kind {
+impl FindingSubjectKind {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Person => "person",
@@ -124,7 +124,7 @@ pub(super) struct Person {
     pub(super) account_type: Option<String>,
     /// What the last login was made by.
     pub(super) signs_in_by: Option<String>,
-    pub(super) kind: Kind,
+    pub(super) kind: FindingSubjectKind,
     /// Ascending, each once.
     pub(super) groups: Vec<String>,
     pub(super) groups_known: bool,
@@ -166,7 +166,7 @@ impl Person {
             enabled: None,
             account_type: None,
             signs_in_by: None,
-            kind: Kind::Person,
+            kind: FindingSubjectKind::Person,
             groups: Vec::new(),
             groups_known: false,
             public_key: None,

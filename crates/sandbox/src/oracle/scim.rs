@@ -1,25 +1,25 @@
 //! What SCIM tells: users and groups that both tell memberships, and groups within groups.
 
-use super::super::dialect::{Dialect, Family, Kind as Of, Scene, folded};
+use super::super::dialect::{Dialect, InterfaceFamily, RecordKind as Of, Scene, folded};
 use super::super::shape::scim as shape;
 use super::super::world::{Record, World};
 use super::Expect;
 use super::cells::{sort_key, text};
 use super::dates::{Created, Login, is_odd};
-use super::people::{Kind, Known, Member, Person, Roster, Who};
-use super::written::Written;
+use super::people::{FindingSubjectKind, Known, Member, Person, Roster, Who};
+use super::written::WrittenRecord;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Ordered as the tables are.
-type Id = (u64, String);
+type SortedId = (u64, String);
 
 pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     let faults = &expect.scim_faults;
     let scene = Scene { dialects: &expect.dialects, world };
-    let written = |kind: Of, resources: Vec<Value>| -> Vec<Written> {
+    let written = |kind: Of, resources: Vec<Value>| -> Vec<WrittenRecord> {
         let records = resources.into_iter().filter_map(|resource| resource.as_object().cloned());
-        records.map(|record| Written::of(&scene, Family::Scim, kind, record)).collect()
+        records.map(|record| WrittenRecord::of(&scene, InterfaceFamily::Scim, kind, record)).collect()
     };
     let users = written(Of::User, shape::users(world, faults, "/scim/v2", shape::ALL));
     let listed = expect.groups_listed && !scene.has(Dialect::NoGroups);
@@ -35,7 +35,7 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     }
 }
 
-fn person(written: &Written, expect: &Expect, ties: &Ties) -> Person {
+fn person(written: &WrittenRecord, expect: &Expect, ties: &Ties) -> Person {
     const TOLD: [&str; 10] =
         ["schemas", "id", "userName", "displayName", "name", "emails", "active", "groups", "meta", "locale"];
     let served = written.understood();
@@ -47,9 +47,9 @@ fn person(written: &Written, expect: &Expect, ties: &Ties) -> Person {
     let odd_date = login.is_some_and(is_odd) || created.is_some_and(is_odd);
     let created = Created::read(created);
     let key = sort_key(&id);
-    let groups: BTreeSet<Id> = ties.direct(&key).union(&ties.above(&key)).cloned().collect();
+    let groups: BTreeSet<SortedId> = ties.direct(&key).union(&ties.above(&key)).cloned().collect();
     Person {
-        kind: Kind::of(expect, Kind::Person, &id, username.as_deref()),
+        kind: FindingSubjectKind::of(expect, FindingSubjectKind::Person, &id, username.as_deref()),
         username,
         display_name: text(served, "displayName").or(formatted),
         email: served.get("emails").and_then(Value::as_array).and_then(|emails| email(emails)),
@@ -71,7 +71,7 @@ fn email(emails: &[Value]) -> Option<String> {
     primary.and_then(|email| email["value"].as_str()).map(str::to_owned)
 }
 
-fn group(written: &Written, expect: &Expect) -> Known {
+fn group(written: &WrittenRecord, expect: &Expect) -> Known {
     let served = written.understood();
     let id = text(served, "id").unwrap_or_default();
     Known {
@@ -83,21 +83,21 @@ fn group(written: &Written, expect: &Expect) -> Known {
 /// Who says what of whom.
 struct Ties {
     /// User -> the groups that it names; absent where it does not tell.
-    user_tells: BTreeMap<Id, BTreeSet<Id>>,
+    user_tells: BTreeMap<SortedId, BTreeSet<SortedId>>,
     /// Group -> the users that it names; absent where it does not tell.
-    group_tells: BTreeMap<Id, BTreeSet<Id>>,
+    group_tells: BTreeMap<SortedId, BTreeSet<SortedId>>,
     /// The same the other way round: user -> the groups that name it.
-    named_by: BTreeMap<Id, BTreeSet<Id>>,
+    named_by: BTreeMap<SortedId, BTreeSet<SortedId>>,
     /// Group -> the groups that it is a member of.
-    parents: BTreeMap<Id, BTreeSet<Id>>,
-    names: BTreeMap<Id, String>,
+    parents: BTreeMap<SortedId, BTreeSet<SortedId>>,
+    names: BTreeMap<SortedId, String>,
 }
 
 impl Ties {
-    fn read(users: &[Written], groups: &[Written]) -> Self {
+    fn read(users: &[WrittenRecord], groups: &[WrittenRecord]) -> Self {
         let id = |value: &Value| value.as_str().map(|id| sort_key(&folded(id))).unwrap_or_default();
         let own = |record: &Record| record.get("id").map(&id).unwrap_or_default();
-        let values = |rows: &[&Value]| rows.iter().map(|row| id(&row["value"])).collect::<BTreeSet<Id>>();
+        let values = |rows: &[&Value]| rows.iter().map(|row| id(&row["value"])).collect::<BTreeSet<SortedId>>();
         let mut ties = Self {
             user_tells: BTreeMap::new(),
             group_tells: BTreeMap::new(),
@@ -105,12 +105,12 @@ impl Ties {
             parents: BTreeMap::new(),
             names: BTreeMap::new(),
         };
-        for user in users.iter().map(Written::understood) {
+        for user in users.iter().map(WrittenRecord::understood) {
             if let Some(rows) = user.get("groups").and_then(Value::as_array) {
                 ties.user_tells.insert(own(user), values(&rows.iter().collect::<Vec<_>>()));
             }
         }
-        for group in groups.iter().map(Written::understood) {
+        for group in groups.iter().map(WrittenRecord::understood) {
             ties.names.extend(text(group, "displayName").map(|name| (own(group), name)));
             let Some(rows) = group.get("members").and_then(Value::as_array) else { continue };
             let (inside, users): (Vec<&Value>, Vec<&Value>) = rows.iter().partition(|row| row["type"] == "Group");
@@ -126,13 +126,13 @@ impl Ties {
     }
 
     /// The groups that a user is a member of, as either side tells.
-    fn direct(&self, user: &Id) -> BTreeSet<Id> {
+    fn direct(&self, user: &SortedId) -> BTreeSet<SortedId> {
         let sides = [self.user_tells.get(user), self.named_by.get(user)];
         sides.into_iter().flatten().flatten().cloned().collect()
     }
 
     /// The groups above one: its parents, theirs, and so on.
-    fn over(&self, group: &Id) -> BTreeSet<Id> {
+    fn over(&self, group: &SortedId) -> BTreeSet<SortedId> {
         let mut found = BTreeSet::new();
         let mut next = vec![group];
         while let Some(group) = next.pop() {
@@ -142,22 +142,23 @@ impl Ties {
     }
 
     /// The groups that a user is in only by way of another one.
-    fn above(&self, user: &Id) -> BTreeSet<Id> {
+    fn above(&self, user: &SortedId) -> BTreeSet<SortedId> {
         let direct = self.direct(user);
-        let over: BTreeSet<Id> = direct.iter().flat_map(|group| self.over(group)).collect();
+        let over: BTreeSet<SortedId> = direct.iter().flat_map(|group| self.over(group)).collect();
         &over - &direct
     }
 
-    fn at_odds(&self, user: &Id) -> bool {
+    fn at_odds(&self, user: &SortedId) -> bool {
         let Some(names) = self.user_tells.get(user) else { return false };
-        let comparable: BTreeSet<&Id> = names.iter().filter(|group| self.group_tells.contains_key(*group)).collect();
+        let comparable: BTreeSet<&SortedId> =
+            names.iter().filter(|group| self.group_tells.contains_key(*group)).collect();
         comparable != self.named_by.get(user).into_iter().flatten().collect()
     }
 
     fn rows(&self, person: &Person) -> Vec<Member> {
         let user = sort_key(&person.id);
         let direct = self.direct(&user);
-        let row = |group: &Id, who: Who| Member { group: group.1.clone(), who };
+        let row = |group: &SortedId, who: Who| Member { group: group.1.clone(), who };
         let mut rows: Vec<Member> = direct.iter().map(|group| row(group, Who::Listed(person.id.clone()))).collect();
         for group in self.above(&user) {
             // Ascending: the first is the one with the smallest id.
@@ -170,10 +171,10 @@ impl Ties {
 
     /// Members who are not in the list of users.
     fn strangers(&self, people: &[Person]) -> Vec<Member> {
-        let known: BTreeSet<Id> = people.iter().map(|person| sort_key(&person.id)).collect();
-        let missing = |(group, users): (&Id, &BTreeSet<Id>)| {
+        let known: BTreeSet<SortedId> = people.iter().map(|person| sort_key(&person.id)).collect();
+        let missing = |(group, users): (&SortedId, &BTreeSet<SortedId>)| {
             let group = group.1.clone();
-            let users: Vec<Id> = users.difference(&known).cloned().collect();
+            let users: Vec<SortedId> = users.difference(&known).cloned().collect();
             users.into_iter().map(move |(_, id)| Member { group: group.clone(), who: Who::Missing(id) })
         };
         self.group_tells.iter().flat_map(missing).collect()

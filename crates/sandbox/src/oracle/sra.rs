@@ -1,8 +1,8 @@
 //! What the Configuration API tells (PRA and RS): users without their memberships, group policies that tell their members,
 //! and, in lists of their own, vendors with their people (PRA only) and API accounts.
 
-use super::super::dialect::{Dialect, Family, Kind as Of, Scene, is_unread};
-use super::super::facets::{ExternalMember, Facts, Vendor};
+use super::super::dialect::{Dialect, InterfaceFamily, RecordKind as Of, Scene, is_unread};
+use super::super::facets::{ExternalMember, UserDetails, Vendor};
 use super::super::members::named_groups;
 use super::super::shape::{sra, with_id};
 use super::super::surface::Surface;
@@ -10,20 +10,20 @@ use super::super::world::{Record, World};
 use super::Expect;
 use super::cells::{sort_key, text};
 use super::dates::{Created, Login};
-use super::people::{ApiAccount, Kind, Known, Member, Person, Roster, Who};
-use super::written::Written;
+use super::people::{ApiAccount, FindingSubjectKind, Known, Member, Person, Roster, Who};
+use super::written::WrittenRecord;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
-    let reading = Reading {
+    let reading = OracleReading {
         world,
         expect,
         scene: Scene { dialects: &expect.dialects, world },
         remote_support: expect.surface == Surface::Rs,
     };
     let mut people: Vec<Person> = world.users().map(|(id, record)| reading.user(id, record)).collect();
-    Reading::silent_nevers(&mut people);
+    OracleReading::silent_nevers(&mut people);
     people.extend(world.facets().api_accounts.iter().map(|(id, record)| reading.api_account(*id, record)));
     let mut groups: Vec<Known> = Vec::new();
     if expect.groups_listed {
@@ -50,14 +50,14 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
     Roster { people, groups, members, members_whole: true, partial, unread, ..Roster::default() }
 }
 
-struct Reading<'a> {
+struct OracleReading<'a> {
     world: &'a World,
     expect: &'a Expect,
     scene: Scene<'a>,
     remote_support: bool,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> OracleReading<'a> {
     fn user(&self, id: u64, record: &Record) -> Person {
         const TOLD: [&str; 9] = [
             "id",
@@ -72,14 +72,14 @@ impl<'a> Reading<'a> {
         ];
         let facts = self.world.facts(id);
         let served = sra::user(id, record, &facts, &self.world.facets().providers, self.remote_support);
-        let written = Written::of(&self.scene, Family::Sra, Of::User, served);
+        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::User, served);
         let fields = written.understood();
         let (id, username) = (id.to_string(), text(fields, "username"));
         let account_type = self.account_type(&facts);
         let flag = |key: &str| fields.get(key).and_then(Value::as_bool);
         let created = Created::read(fields.get("created_at"));
         Person {
-            kind: Kind::of(self.expect, Kind::Person, &id, username.as_deref()),
+            kind: FindingSubjectKind::of(self.expect, FindingSubjectKind::Person, &id, username.as_deref()),
             username,
             display_name: text(fields, "public_display_name"),
             email: text(fields, "email_address"),
@@ -127,14 +127,14 @@ impl<'a> Reading<'a> {
         self.has_policy(policy) && !is_unread(&self.scene, policy)
     }
 
-    fn account_type(&self, facts: &Facts) -> Option<String> {
+    fn account_type(&self, facts: &UserDetails) -> Option<String> {
         let providers = &self.world.facets().providers;
         providers.iter().find(|provider| Some(provider.id) == facts.provider).map(|provider| provider.kind.clone())
     }
 
     /// Whether somebody may be in a group by way of this member. A provider that is not listed only looks up groups, for users
     /// of any other.
-    fn may_hide(&self, external: &ExternalMember, facts: &Facts, account_type: Option<&str>) -> bool {
+    fn may_hide(&self, external: &ExternalMember, facts: &UserDetails, account_type: Option<&str>) -> bool {
         let listed = |id: &u64| self.world.facets().providers.iter().any(|provider| provider.id == *id);
         match external.provider.filter(listed) {
             Some(provider) => facts.provider.is_none_or(|theirs| theirs == provider),
@@ -189,7 +189,7 @@ impl<'a> Reading<'a> {
     }
 
     fn policy(&self, id: u64, record: &Record) -> Known {
-        let written = Written::of(&self.scene, Family::Sra, Of::Group, sra::policy(id, record));
+        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::Group, sra::policy(id, record));
         Known {
             extra: written.extra(&["id", "name"]),
             ..Known::new(self.expect, id.to_string(), text(written.understood(), "name"))
@@ -197,7 +197,7 @@ impl<'a> Reading<'a> {
     }
 
     fn vendor(&self, id: u64, record: &Record) -> Known {
-        let written = Written::of(&self.scene, Family::Sra, Of::Other, with_id(id, record));
+        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::Other, with_id(id, record));
         Known {
             extra: written.extra(&["id", "name"]),
             ..Known::new(self.expect, format!("vendor:{id}"), text(record, "name"))
@@ -227,13 +227,13 @@ impl<'a> Reading<'a> {
             "account_expiration",
             "preferred_email_language",
         ];
-        let written = Written::of(&self.scene, Family::Sra, Of::VendorUser, with_id(id, record));
+        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::VendorUser, with_id(id, record));
         let (id, username) = (format!("vendor-user:{id}"), text(record, "username"));
         let flag = |key: &str| record.get(key).and_then(Value::as_bool);
         let passkeys = record.get("fido2_credential_count").and_then(Value::as_u64);
         groups.sort_by_cached_key(|group| sort_key(group));
         Person {
-            kind: Kind::of(self.expect, Kind::Vendor, &id, username.as_deref()),
+            kind: FindingSubjectKind::of(self.expect, FindingSubjectKind::Vendor, &id, username.as_deref()),
             username,
             display_name: text(record, "public_display_name"),
             email: text(record, "email_address"),
@@ -253,10 +253,10 @@ impl<'a> Reading<'a> {
     }
 
     fn api_account(&self, id: u64, record: &Record) -> Person {
-        let written = Written::of(&self.scene, Family::Sra, Of::Other, with_id(id, record));
+        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::Other, with_id(id, record));
         let (id, name) = (format!("api-account:{id}"), text(record, "name"));
         Person {
-            kind: Kind::of(self.expect, Kind::Service, &id, name.as_deref()),
+            kind: FindingSubjectKind::of(self.expect, FindingSubjectKind::Service, &id, name.as_deref()),
             username: name,
             enabled: record.get("enabled").and_then(Value::as_bool),
             account_type: Some("api-account".to_owned()),

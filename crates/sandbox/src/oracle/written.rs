@@ -1,6 +1,6 @@
 //! A record as the server writes it, and what a reader can understand of it: `extra` quotes the one, the cells hold the other.
 
-use super::super::dialect::{Family, Kind, Scene};
+use super::super::dialect::{InterfaceFamily, RecordKind, Scene};
 use super::super::world::Record;
 use super::{cells, dates};
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 const REPLACEMENT: char = '\u{fffd}';
 
 /// One record.
-pub(super) struct Written {
-    family: Family,
+pub(super) struct WrittenRecord {
+    family: InterfaceFamily,
     record: Record,
     understood: Record,
     odd: Vec<&'static str>,
@@ -19,9 +19,9 @@ pub(super) struct Written {
 /// The dates of a record that have cells.
 const DATES: [&str; 4] = ["last_login", "created_at", "last_authentication", "LastLoginDate"];
 
-impl Written {
+impl WrittenRecord {
     /// Takes a record as the surface's shape makes it.
-    pub(super) fn of(scene: &Scene<'_>, family: Family, kind: Kind, mut record: Record) -> Self {
+    pub(super) fn of(scene: &Scene<'_>, family: InterfaceFamily, kind: RecordKind, mut record: Record) -> Self {
         scene.content(family, kind, &mut record);
         let odd = scene.odd_field(family, kind, &record);
         let mut understood = record.clone();
@@ -61,7 +61,7 @@ impl Written {
     pub(super) fn extra(&self, known: &[&str]) -> String {
         let same = |a: &str, b: &str| match self.family {
             // RFC 7643 §2.1.
-            Family::Scim => a.eq_ignore_ascii_case(b),
+            InterfaceFamily::Scim => a.eq_ignore_ascii_case(b),
             _ => a == b,
         };
         let has_a_cell =

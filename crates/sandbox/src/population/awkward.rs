@@ -1,5 +1,5 @@
 //! The awkward people of real tenants: names that attack a reader, dates that lie, memberships that lead nowhere,
-//! fields nobody announced. One [`Sort`] each; every sort begins with an ordinary person and changes what it is about.
+//! fields nobody announced. One [`Awkwardness`] each; every sort begins with an ordinary person and changes what it is about.
 
 use super::super::world::{CANARY, Record, World};
 use super::{DAY, PRIVILEGED, text_of, written};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// One sort of awkwardness.
 #[derive(Clone, Copy)]
-enum Sort {
+enum Awkwardness {
     /// A display name.
     Named(&'static str),
     /// A last login as written.
@@ -27,11 +27,11 @@ enum Sort {
     /// Memberships; 1 stands for a group that exists, 2 for a privileged one.
     Groups(&'static [&'static str]),
     /// Anything else.
-    Other(fn(&mut Somebody<'_>)),
+    Other(fn(&mut AwkwardRecord<'_>)),
 }
 
 /// A record on its way from ordinary to awkward.
-struct Somebody<'a> {
+struct AwkwardRecord<'a> {
     record: &'a mut Record,
     id: u64,
     as_of: DateTime<Utc>,
@@ -136,7 +136,7 @@ const CREATED: [&str; 9] = [
 const GROUPS: [&[&str]; 6] =
     [&["999983"], &["1", "999983", "999984"], &["1", "1"], &["2", "1", "2"], &["legacy-admins", "1"], &["999984", "9"]];
 
-const OTHERS: [fn(&mut Somebody<'_>); 38] = [
+const OTHERS: [fn(&mut AwkwardRecord<'_>); 38] = [
     |s| s.set("display_name", "Long ".repeat(800)),
     |s| s.set("display_name", Value::Null),
     |s| s.forget("display_name"),
@@ -192,16 +192,16 @@ const OTHERS: [fn(&mut Somebody<'_>); 38] = [
     |s| s.add(json!({"PASSWORD_EXPIRES": CANARY, "totp_secret": CANARY, "refresh_token": [CANARY]})),
 ];
 
-fn sorts() -> Vec<Sort> {
-    let mut sorts: Vec<Sort> = NAMES.map(Sort::Named).to_vec();
-    sorts.extend(LOGINS.map(Sort::Login));
-    sorts.extend(NOTATIONS.map(|(notation, hours)| Sort::Notation(notation, hours)));
-    sorts.extend(AGES.map(Sort::Age));
-    sorts.extend(PRIVILEGED_AGES.map(Sort::PrivilegedAge));
-    sorts.extend(NEVER_AGES.map(Sort::NeverAge));
-    sorts.extend(CREATED.map(Sort::Created));
-    sorts.extend(GROUPS.map(Sort::Groups));
-    sorts.extend(OTHERS.map(Sort::Other));
+fn sorts() -> Vec<Awkwardness> {
+    let mut sorts: Vec<Awkwardness> = NAMES.map(Awkwardness::Named).to_vec();
+    sorts.extend(LOGINS.map(Awkwardness::Login));
+    sorts.extend(NOTATIONS.map(|(notation, hours)| Awkwardness::Notation(notation, hours)));
+    sorts.extend(AGES.map(Awkwardness::Age));
+    sorts.extend(PRIVILEGED_AGES.map(Awkwardness::PrivilegedAge));
+    sorts.extend(NEVER_AGES.map(Awkwardness::NeverAge));
+    sorts.extend(CREATED.map(Awkwardness::Created));
+    sorts.extend(GROUPS.map(Awkwardness::Groups));
+    sorts.extend(OTHERS.map(Awkwardness::Other));
     sorts
 }
 
@@ -218,7 +218,7 @@ pub(super) fn add(world: &mut World, rng: &mut Rng, as_of: DateTime<Utc>) {
         let id = people[turn * people.len() / share];
         let privileged = groups[rng.usize(..PRIVILEGED)];
         let group = groups[rng.usize(PRIVILEGED..groups.len())];
-        world.edit_user(id, |record| Somebody { record, id, as_of, group, privileged }.become_awkward(*sort));
+        world.edit_user(id, |record| AwkwardRecord { record, id, as_of, group, privileged }.become_awkward(*sort));
     }
     let sixth = world.groups().nth(5).map(|(id, group)| (id, group.clone()));
     if let Some((id, mut group)) = sixth {
@@ -233,27 +233,27 @@ fn is_person(record: &Record) -> bool {
     !name.starts_with("svc-") && !name.starts_with("emergency-")
 }
 
-impl Somebody<'_> {
-    fn become_awkward(&mut self, sort: Sort) {
+impl AwkwardRecord<'_> {
+    fn become_awkward(&mut self, sort: Awkwardness) {
         self.be_ordinary();
         match sort {
-            Sort::Named(name) => self.set("display_name", name),
-            Sort::Login(text) => self.set_both("last_login", text.into(), "created_at", LONG_AGO.into()),
-            Sort::Notation(notation, hours) => {
+            Awkwardness::Named(name) => self.set("display_name", name),
+            Awkwardness::Login(text) => self.set_both("last_login", text.into(), "created_at", LONG_AGO.into()),
+            Awkwardness::Notation(notation, hours) => {
                 let there = self.as_of - TimeDelta::days(100) + TimeDelta::hours(hours);
                 self.set("last_login", there.format(notation).to_string());
             }
-            Sort::Age(seconds) => self.set("last_login", self.ago(seconds)),
-            Sort::PrivilegedAge(seconds) => {
+            Awkwardness::Age(seconds) => self.set("last_login", self.ago(seconds)),
+            Awkwardness::PrivilegedAge(seconds) => {
                 let groups = json!([self.privileged, self.group]);
                 self.set_both("last_login", self.ago(seconds), "group_memberships", groups);
             }
-            Sort::NeverAge(seconds) => {
+            Awkwardness::NeverAge(seconds) => {
                 self.set_both("last_login", Value::Null, "created_at", self.ago(seconds));
             }
-            Sort::Created(text) => self.set("created_at", text),
-            Sort::Groups(ids) => self.set("group_memberships", self.memberships(ids)),
-            Sort::Other(change) => change(self),
+            Awkwardness::Created(text) => self.set("created_at", text),
+            Awkwardness::Groups(ids) => self.set("group_memberships", self.memberships(ids)),
+            Awkwardness::Other(change) => change(self),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What only some surfaces tell of a seeded world: where accounts come from, second factors, administrators, what stands
 //! for a directory. Drawn apart from the people, so that these stay as they are.
 
-use super::super::facets::{ExternalMember, Facts, Provider};
+use super::super::facets::{ExternalMember, Provider, UserDetails};
 use super::super::members::named_groups;
 use super::super::world::{Record, World};
 use super::{PRIVILEGED, text_of, third_parties};
@@ -101,7 +101,7 @@ pub(super) fn introduce(world: &mut World, id: u64, seed: u64) {
     world.set_facts(id, facts);
 }
 
-fn facts_of(record: &Record, privileged: &[u64], rng: &mut Rng) -> Facts {
+fn facts_of(record: &Record, privileged: &[u64], rng: &mut Rng) -> UserDetails {
     let provider = match text_of(record, "account_type").to_lowercase().as_str() {
         "local" => Some(LOCAL),
         "ldap" => Some(LDAP),
@@ -113,7 +113,7 @@ fn facts_of(record: &Record, privileged: &[u64], rng: &mut Rng) -> Facts {
     // Two of three who are in a privileged group, and a few whom no group explains.
     let admin = !machine && rng.u16(..600) < if may_be_admin { 400 } else { 2 };
     let application = machine && rng.u8(..3) == 0;
-    Facts {
+    UserDetails {
         provider,
         admin: Some(admin),
         two_factor: Some(!machine && rng.u8(..20) > 0),

@@ -14,7 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::get;
-use page::Wanted;
+use page::ConfigPageQuery;
 use serde_json::{Value, json};
 
 /// Where it all is.
@@ -210,9 +210,10 @@ fn with(
     told: &[&str],
     faults: &Faults,
     world: &mut World,
-    list: impl FnOnce(&mut World, &Wanted) -> Response,
+    list: impl FnOnce(&mut World, &ConfigPageQuery) -> Response,
 ) -> Response {
-    let response = Wanted::read(uri, told, faults).map_or_else(|refusal| refusal, |wanted| list(world, &wanted));
+    let response =
+        ConfigPageQuery::read(uri, told, faults).map_or_else(|refusal| refusal, |wanted| list(world, &wanted));
     appliance.tally.count(|c| match response.status() {
         StatusCode::OK => c.config_pages += 1,
         StatusCode::UNAUTHORIZED => c.unauthorized += 1,

@@ -12,7 +12,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// What was asked for so far.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(super) struct RequestLedger {
     /// Arrivals of the last second, refused ones too.
     recent: VecDeque<Instant>,
     hour_began: Option<Instant>,
@@ -21,13 +21,13 @@ pub(super) struct Ledger {
 
 /// What became of one request.
 #[derive(Clone, Copy)]
-pub(super) struct Ruling {
+pub(super) struct LimitDecision {
     /// The hourly limit, and what is left of it.
     pub(super) told: (u32, u32),
     pub(super) refused: bool,
 }
 
-impl Ledger {
+impl RequestLedger {
     /// Enters one arrival; how many there were within the second that ends now.
     fn arrive(&mut self, now: Instant) -> usize {
         self.recent.push_back(now);
@@ -37,19 +37,19 @@ impl Ledger {
         self.recent.len()
     }
 
-    fn rule(&mut self, limits: (u32, u32), used: u32, within_a_second: usize, now: Instant) -> Ruling {
+    fn rule(&mut self, limits: (u32, u32), used: u32, within_a_second: usize, now: Instant) -> LimitDecision {
         let (per_second, per_hour) = limits;
         if self.hour_began.is_none_or(|began| now - began >= HOUR) {
             (self.hour_began, self.granted) = (Some(now), 0);
         }
         let refused = within_a_second > per_second as usize || self.granted.saturating_add(used) >= per_hour;
         self.granted += u32::from(!refused);
-        Ruling { told: (per_hour, per_hour.saturating_sub(self.granted.saturating_add(used))), refused }
+        LimitDecision { told: (per_hour, per_hour.saturating_sub(self.granted.saturating_add(used))), refused }
     }
 }
 
 /// `None`: it is not a request of the Configuration API, or there is no limit.
-pub(super) fn rule(appliance: &Appliance, faults: &Faults, request: &Request) -> Option<Ruling> {
+pub(super) fn rule(appliance: &Appliance, faults: &Faults, request: &Request) -> Option<LimitDecision> {
     if !request.uri().path().starts_with(super::config::BASE) {
         return None;
     }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_second_is_any_second_and_an_hour_begins_with_its_first_request() {
-        let (start, mut ledger) = (Instant::now(), Ledger::default());
+        let (start, mut ledger) = (Instant::now(), RequestLedger::default());
         let mut ask = |millis: u64| {
             let now = start + Duration::from_millis(millis);
             let within_a_second = ledger.arrive(now);

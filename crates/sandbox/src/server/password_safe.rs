@@ -27,7 +27,7 @@ pub(super) async fn serve(State(appliance): State<Shared>, request: Request) -> 
         (&Method::POST, ["auth", "signappin"]) => session::sign_in(&appliance, request.headers()),
         (&Method::POST, ["auth", "signout"]) => session::sign_out(&appliance, request.headers()),
         (&Method::GET, parts) if session::is_good(&appliance, request.headers()) => {
-            get(&appliance, parts, &Asked::of(request.uri()))
+            get(&appliance, parts, &ListQuery::of(request.uri()))
         }
         (&Method::GET, _) => session::refused(&appliance),
         _ => said(StatusCode::NOT_FOUND, "No such resource"),
@@ -35,9 +35,9 @@ pub(super) async fn serve(State(appliance): State<Shared>, request: Request) -> 
 }
 
 /// What a list may be asked for; whatever else stands there is ignored.
-struct Asked(Vec<(String, String)>);
+struct ListQuery(Vec<(String, String)>);
 
-impl Asked {
+impl ListQuery {
     fn of(uri: &Uri) -> Self {
         Self(Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default())
     }
@@ -48,7 +48,7 @@ impl Asked {
     }
 }
 
-fn get(appliance: &Appliance, parts: &[&str], asked: &Asked) -> Response {
+fn get(appliance: &Appliance, parts: &[&str], asked: &ListQuery) -> Response {
     let faults = appliance.faults();
     let forbidden = || said(StatusCode::FORBIDDEN, "The user does not have the required permission");
     match *parts {
@@ -70,7 +70,7 @@ fn get(appliance: &Appliance, parts: &[&str], asked: &Asked) -> Response {
     }
 }
 
-fn users(appliance: &Appliance, asked: &Asked) -> Response {
+fn users(appliance: &Appliance, asked: &ListQuery) -> Response {
     let faults = appliance.faults();
     churn::users(appliance, &faults);
     if faults.empty_users {
@@ -86,7 +86,7 @@ fn users(appliance: &Appliance, asked: &Asked) -> Response {
     list(appliance, users)
 }
 
-fn groups(appliance: &Appliance, asked: &Asked) -> Response {
+fn groups(appliance: &Appliance, asked: &ListQuery) -> Response {
     let mut groups = shape::groups(&lock(&appliance.world));
     if let Some(name) = asked.get("name") {
         groups.retain(|group| is_called(group, "Name", name));

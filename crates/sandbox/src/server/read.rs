@@ -14,13 +14,13 @@ const MAX_LIMIT: usize = 1000;
 
 /// What a list may be asked for.
 #[derive(Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct GuideListQuery {
     offset: Option<usize>,
     limit: Option<usize>,
     username: Option<String>,
 }
 
-impl Wanted {
+impl GuideListQuery {
     /// Offset and limit in force.
     fn window(&self, clamp: Option<usize>, ignore_offset: bool) -> (usize, usize) {
         let offset = if ignore_offset { 0 } else { self.offset.unwrap_or(0) };
@@ -29,9 +29,9 @@ impl Wanted {
     }
 }
 
-type Asked = Result<Query<Wanted>, axum::extract::rejection::QueryRejection>;
+type ListQuery = Result<Query<GuideListQuery>, axum::extract::rejection::QueryRejection>;
 
-pub(super) async fn users(State(appliance): State<Shared>, wanted: Asked) -> Response {
+pub(super) async fn users(State(appliance): State<Shared>, wanted: ListQuery) -> Response {
     let Ok(Query(wanted)) = wanted else { return error(StatusCode::BAD_REQUEST, "bad_request") };
     let faults = appliance.faults();
     if faults.forbid_users {
@@ -54,7 +54,7 @@ pub(super) async fn users(State(appliance): State<Shared>, wanted: Asked) -> Res
     list(body, (!faults.no_total).then_some(total))
 }
 
-pub(super) async fn groups(State(appliance): State<Shared>, wanted: Asked) -> Response {
+pub(super) async fn groups(State(appliance): State<Shared>, wanted: ListQuery) -> Response {
     let Ok(Query(wanted)) = wanted else { return error(StatusCode::BAD_REQUEST, "bad_request") };
     let faults = appliance.faults();
     if faults.forbid_groups {

@@ -19,7 +19,7 @@ const MAX_BODY: usize = 1 << 24;
 
 /// The two kinds of resources.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ResourceKind {
     User,
     Group,
 }
@@ -39,10 +39,10 @@ impl Call<'_> {
         self.asked.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    fn resource(&self, world: &World, kind: Kind, id: u64) -> Option<Value> {
+    fn resource(&self, world: &World, kind: ResourceKind, id: u64) -> Option<Value> {
         match kind {
-            Kind::User => shape::user(world, &self.faults, self.base, id),
-            Kind::Group => shape::group(world, &self.faults, self.base, id),
+            ResourceKind::User => shape::user(world, &self.faults, self.base, id),
+            ResourceKind::Group => shape::group(world, &self.faults, self.base, id),
         }
     }
 }
@@ -71,7 +71,7 @@ impl Problem {
     }
 }
 
-type Answer = Result<Response, Problem>;
+type ScimResult = Result<Response, Problem>;
 
 /// Whatever is below one of the base paths.
 pub(super) async fn serve(State(appliance): State<Shared>, request: Request) -> Response {
@@ -106,10 +106,10 @@ fn is_authorized(appliance: &Appliance, headers: &HeaderMap) -> bool {
     token.is_some_and(|token| appliance.tokens.uses(token, &appliance.faults()))
 }
 
-fn answered(call: &Call, method: &Method, path: &[&str]) -> Answer {
+fn answered(call: &Call, method: &Method, path: &[&str]) -> ScimResult {
     let (kind, rest) = match *path {
-        ["Users", ref rest @ ..] => (Kind::User, rest),
-        ["Groups", ref rest @ ..] => (Kind::Group, rest),
+        ["Users", ref rest @ ..] => (ResourceKind::User, rest),
+        ["Groups", ref rest @ ..] => (ResourceKind::Group, rest),
         ["ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..] if *method != Method::GET => return not_allowed(),
         ["ServiceProviderConfig"] => return Ok(scim(StatusCode::OK, &discovery::service_provider_config(call.base))),
         ["ResourceTypes", ref id @ ..] => return query::one_or_all(discovery::resource_types(call.base), id),
@@ -131,11 +131,11 @@ fn answered(call: &Call, method: &Method, path: &[&str]) -> Answer {
     }
 }
 
-fn not_allowed() -> Answer {
+fn not_allowed() -> ScimResult {
     Err(Problem(StatusCode::METHOD_NOT_ALLOWED, None, "not with this method".to_owned()))
 }
 
-fn not_implemented() -> Answer {
+fn not_implemented() -> ScimResult {
     Err(Problem(StatusCode::NOT_IMPLEMENTED, None, "not offered".to_owned()))
 }
 

@@ -50,7 +50,7 @@ impl Tokens {
 
 /// The request of RFC 6749 §4.4.2; the account may stand in it or in the header (§2.3.1).
 #[derive(Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct TokenRequest {
     grant_type: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
@@ -59,7 +59,7 @@ pub(super) struct Wanted {
 pub(super) async fn grant(
     State(appliance): State<Shared>,
     headers: HeaderMap,
-    form: Result<Form<Wanted>, FormRejection>,
+    form: Result<Form<TokenRequest>, FormRejection>,
 ) -> Response {
     let faults = appliance.faults();
     let raw = faults.dialects.contains(&Dialect::RawBasic);
@@ -73,15 +73,15 @@ pub(super) async fn grant(
 }
 
 /// The same where the account is in the form and nowhere else (Password Safe).
-pub(super) fn grant_by_form(appliance: &Appliance, form: Result<Form<Wanted>, FormRejection>) -> Response {
+pub(super) fn grant_by_form(appliance: &Appliance, form: Result<Form<TokenRequest>, FormRejection>) -> Response {
     let faults = appliance.faults();
     granted(appliance, form, |wanted| is_in_form(appliance, &faults, wanted))
 }
 
 fn granted(
     appliance: &Appliance,
-    form: Result<Form<Wanted>, FormRejection>,
-    is_known: impl FnOnce(&Wanted) -> bool,
+    form: Result<Form<TokenRequest>, FormRejection>,
+    is_known: impl FnOnce(&TokenRequest) -> bool,
 ) -> Response {
     let Ok(Form(wanted)) = form else { return error(StatusCode::BAD_REQUEST, "invalid_request") };
     if !is_known(&wanted) {
@@ -107,7 +107,7 @@ fn is_ours(appliance: &Appliance, id: &str, secret: &str) -> bool {
     id == appliance.client_id && secret == appliance.client_secret
 }
 
-fn is_in_form(appliance: &Appliance, faults: &Faults, wanted: &Wanted) -> bool {
+fn is_in_form(appliance: &Appliance, faults: &Faults, wanted: &TokenRequest) -> bool {
     let account = wanted.client_id.as_deref().zip(wanted.client_secret.as_deref());
     !faults.refuse_form && account.is_some_and(|(id, secret)| is_ours(appliance, id, secret))
 }

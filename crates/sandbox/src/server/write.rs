@@ -11,7 +11,7 @@ use axum::response::Response;
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-type Sent<T> = Result<Json<T>, JsonRejection>;
+type RequestBody<T> = Result<Json<T>, JsonRejection>;
 
 /// Set by the appliance; what a request says of them is ignored.
 const READ_ONLY: [&str; 3] = ["id", "last_login", "created_at"];
@@ -25,7 +25,7 @@ pub(super) fn defaults() -> Record {
     fields.as_object().cloned().unwrap_or_default()
 }
 
-pub(super) async fn create(State(appliance): State<Shared>, sent: Sent<Record>) -> Response {
+pub(super) async fn create(State(appliance): State<Shared>, sent: RequestBody<Record>) -> Response {
     let sent = match writable(&appliance, sent) {
         Ok(sent) => sent,
         Err(refusal) => return refusal,
@@ -46,7 +46,11 @@ pub(super) async fn create(State(appliance): State<Shared>, sent: Sent<Record>) 
     written(&appliance, StatusCode::CREATED, &world, id)
 }
 
-pub(super) async fn replace(State(appliance): State<Shared>, Path(id): Path<String>, sent: Sent<Record>) -> Response {
+pub(super) async fn replace(
+    State(appliance): State<Shared>,
+    Path(id): Path<String>,
+    sent: RequestBody<Record>,
+) -> Response {
     let sent = match writable(&appliance, sent) {
         Ok(sent) => sent,
         Err(refusal) => return refusal,
@@ -86,7 +90,7 @@ pub(super) async fn delete(State(appliance): State<Shared>, Path(id): Path<Strin
 pub(super) async fn add_member(
     State(appliance): State<Shared>,
     Path(group): Path<String>,
-    sent: Sent<Record>,
+    sent: RequestBody<Record>,
 ) -> Response {
     let sent = match writable(&appliance, sent) {
         Ok(sent) => sent,
@@ -125,7 +129,7 @@ pub(super) fn leave(record: &mut Record, group: u64) {
 }
 
 #[expect(clippy::result_large_err, reason = "the refusal is the answer; made once a request")]
-fn writable(appliance: &Appliance, sent: Sent<Record>) -> Result<Record, Response> {
+fn writable(appliance: &Appliance, sent: RequestBody<Record>) -> Result<Record, Response> {
     if appliance.faults().read_only {
         return Err(error(StatusCode::FORBIDDEN, "insufficient_scope"));
     }

@@ -1,6 +1,6 @@
 //! The Configuration API's wording (Privileged Remote Access and Remote Support).
 
-use super::super::facets::{ExternalMember, Facts, Provider};
+use super::super::facets::{ExternalMember, Provider, UserDetails};
 use super::super::world::Record;
 use super::{carry, unannounced};
 use serde_json::Value;
@@ -20,7 +20,7 @@ const RENAMED: [(&str, &str); 7] = [
 pub(in super::super) fn user(
     id: u64,
     record: &Record,
-    facts: &Facts,
+    facts: &UserDetails,
     providers: &[Provider],
     remote_support: bool,
 ) -> Record {

@@ -1,15 +1,20 @@
 //! The Configuration API, path by path: pages, headers, limits, and what Remote Support does not have.
 
 use super::*;
-use crate::{ExternalMember, Facts, Provider, Vendor};
+use crate::{ExternalMember, Provider, UserDetails, Vendor};
 
 const BASE: &str = "/api/config/v1";
 
 /// Users 10, 20, … of [`small_world`] in group 2; a local provider that only user 10 names; one vendor, one API account.
 fn tenant(users: u64) -> World {
     let mut world = small_world(users);
-    let known =
-        Facts { provider: Some(1), admin: Some(true), two_factor: Some(false), passkeys: Some(2), ..Facts::default() };
+    let known = UserDetails {
+        provider: Some(1),
+        admin: Some(true),
+        two_factor: Some(false),
+        passkeys: Some(2),
+        ..UserDetails::default()
+    };
     world.set_facts(10, known);
     let technician = json!({"username": "tech", "public_display_name": "Tech", "enabled": true, "is_expired": false});
     let facets = world.facets_mut();

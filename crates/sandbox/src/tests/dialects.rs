@@ -8,7 +8,7 @@ mod wording;
 
 use super::password_safe::Visitor;
 use super::*;
-use crate::{Dialect, Expect, Expected, ExternalMember, Facts, Loss, Provider, Surface, Vendor};
+use crate::{Dialect, Expect, Expected, ExternalMember, Loss, Provider, Surface, UserDetails, Vendor};
 use reqwest::header::HeaderMap;
 use std::collections::BTreeSet;
 
@@ -154,7 +154,8 @@ fn tenant() -> World {
             _ => 3,
         };
         let two_factor = Some(true);
-        let facts = Facts { provider: Some(provider), two_factor, application: name == "gwen", ..Facts::default() };
+        let facts =
+            UserDetails { provider: Some(provider), two_factor, application: name == "gwen", ..UserDetails::default() };
         world.set_facts(place * 10, facts);
     }
     let facets = world.facets_mut();

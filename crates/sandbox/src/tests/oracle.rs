@@ -29,8 +29,7 @@ fn expected(changes: &Value) -> Expected {
 
 /// `rule severity age/threshold [groups]` of each finding about the one person.
 fn found(changes: &Value) -> Vec<String> {
-    let about_them =
-        |f: &crate::ExpectedFinding| (f.subject_kind.as_str(), f.subject_id.as_str()) == ("user", "5");
+    let about_them = |f: &crate::ExpectedFinding| (f.subject_kind.as_str(), f.subject_id.as_str()) == ("user", "5");
     let line = |f: crate::ExpectedFinding| {
         assert_eq!(f.status, "new");
         let age = f.age_days.zip(f.threshold_days).map(|(age, days)| format!(" {age}/{days}")).unwrap_or_default();

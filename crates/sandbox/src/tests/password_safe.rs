@@ -150,14 +150,14 @@ fn a_user_is_told_in_the_words_of_password_safe() {
         "account_type": "LOCAL", "group_memberships": ["2"], "public_key": "ssh-ed25519 A", "locale": "en",
         "last_login": "2026-11-20T00:00:00.5Z", "created_at": "2025-01-01T00:00:00Z", "shoe": 43});
     world.put_user(5, record(&user));
-    world.set_facts(5, super::super::Facts { quarantined: true, ..Default::default() });
+    world.set_facts(5, super::super::UserDetails { quarantined: true, ..Default::default() });
     world.put_user(
         6,
         record(&json!({"username": "x", "display_name": "Mono", "account_type": "ldap",
         "last_login": "2026-11-20 00:00:00+02:00"})),
     );
     world.put_user(7, record(&json!({"display_name": null, "account_type": "SAML", "last_login": "neverZ"})));
-    world.set_facts(7, super::super::Facts { application: true, ..Default::default() });
+    world.set_facts(7, super::super::UserDetails { application: true, ..Default::default() });
     let sandbox = sandbox(world, Faults::default());
     block_on(async {
         let mut visitor = Visitor::with_key(&sandbox);

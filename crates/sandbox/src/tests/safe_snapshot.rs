@@ -1,7 +1,7 @@
 //! What a snapshot of Password Safe holds, checked by hand: who and what must be there is written down one by one.
 
 use super::*;
-use crate::{Expect, Facts, Surface};
+use crate::{Expect, Surface, UserDetails};
 
 fn expect() -> Expect {
     Expect { surface: Surface::PasswordSafe, ..Expect::usual("safe", as_of()) }
@@ -23,8 +23,8 @@ fn tenant() -> World {
     for (id, user) in (1..).zip(users) {
         world.put_user(id, record(&user));
     }
-    world.set_facts(2, Facts { quarantined: true, ..Facts::default() });
-    world.set_facts(3, Facts { application: true, ..Facts::default() });
+    world.set_facts(2, UserDetails { quarantined: true, ..UserDetails::default() });
+    world.set_facts(3, UserDetails { application: true, ..UserDetails::default() });
     world
 }
 
@@ -101,7 +101,7 @@ fn findings_know_who_is_quarantined_and_what_an_application_is() {
         ]
     );
     let mut world = tenant();
-    world.set_facts(2, Facts::default());
+    world.set_facts(2, UserDetails::default());
     world.edit_user(3, |record| drop(record.insert("enabled".to_owned(), true.into())));
     world.edit_user(4, |record| drop(record.insert("enabled".to_owned(), true.into())));
     world.put_group(3, record(&json!({"name": "Lonely"})));

@@ -1,7 +1,7 @@
 //! The SCIM surface, path by path: lists, filters, and what it says of itself.
 
 use super::*;
-use crate::Facts;
+use crate::UserDetails;
 
 const USERS: &str = "/scim/v2/Users";
 const MORE: &str = "urn:bt-rollcall:sandbox:2.0:User";
@@ -176,7 +176,7 @@ fn it_says_of_itself_what_it_keeps() {
 #[test]
 fn handles_hide_a_side_of_memberships_clamp_pages_and_forbid() {
     let mut world = small_world(3);
-    world.set_facts(10, Facts::default());
+    world.set_facts(10, UserDetails::default());
     let sandbox = sandbox(world, Faults { scim_disagree: Some((20, 2)), ..Faults::default() });
     block_on(async {
         let guest = Guest::of(&sandbox).await;

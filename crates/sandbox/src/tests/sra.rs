@@ -1,7 +1,7 @@
 //! What a snapshot of the Configuration API holds, checked by hand: who and what must be there is written down one by one.
 
 use super::*;
-use crate::{Expect, Expected, ExternalMember, Facts, Provider, Surface, Vendor};
+use crate::{Expect, Expected, ExternalMember, Provider, Surface, UserDetails, Vendor};
 
 fn on(surface: Surface) -> Expect {
     Expect { surface, ..Expect::usual("pam", as_of()) }
@@ -19,7 +19,7 @@ fn tenant() -> World {
         world.put_user(id, record(&user));
     }
     for (id, provider) in [(1, Some(3)), (2, Some(2)), (3, Some(1)), (4, None)] {
-        let facts = Facts { provider, admin: Some(false), two_factor: Some(true), ..Facts::default() };
+        let facts = UserDetails { provider, admin: Some(false), two_factor: Some(true), ..UserDetails::default() };
         world.set_facts(id, facts);
     }
     world.facets_mut().providers = [(1, "local"), (2, "ldap"), (3, "saml")]
@@ -258,7 +258,7 @@ fn local_accounts_stand_out_where_there_is_an_identity_provider() {
     assert_eq!(local(&world), ["local-outside-sso high user 3"]);
     world.edit_user(3, |user| drop(user.insert("group_memberships".to_owned(), json!([2]))));
     assert_eq!(local(&world), ["local-outside-sso medium user 3"]);
-    world.set_facts(3, Facts { provider: Some(1), admin: Some(true), ..Facts::default() });
+    world.set_facts(3, UserDetails { provider: Some(1), admin: Some(true), ..UserDetails::default() });
     assert_eq!(local(&world), ["local-outside-sso high user 3"]);
     world.edit_user(3, |user| drop(user.insert("username".to_owned(), json!("emergency-1"))));
     assert_eq!(local(&world), [""; 0]);
@@ -271,7 +271,7 @@ fn local_accounts_stand_out_where_there_is_an_identity_provider() {
 fn a_missing_second_factor_is_only_found_where_it_would_be_told() {
     let found_with = |provider: u64, two_factor: Option<bool>, passkeys: Option<u64>| {
         let mut world = tenant();
-        world.set_facts(2, Facts { provider: Some(provider), two_factor, passkeys, ..Facts::default() });
+        world.set_facts(2, UserDetails { provider: Some(provider), two_factor, passkeys, ..UserDetails::default() });
         found(&world.expected(&on(Surface::Pra)), &["no-mfa"])
     };
     assert_eq!(found_with(2, Some(false), None), ["no-mfa medium user 2"]);

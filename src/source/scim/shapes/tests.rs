@@ -1,19 +1,19 @@
 //! Users and groups as providers word them.
 
 use super::*;
-use crate::model::{LastLogin, SourceIdentity, Told};
-use crate::source::decode::Record;
+use crate::model::{LastLogin, ReportedDate, SourceIdentity};
+use crate::source::decode::JsonRecord;
 use serde_json::json;
 
 fn rows(records: Value) -> Vec<Listed> {
-    let records: Vec<Record> = serde_json::from_value(records).unwrap();
+    let records: Vec<JsonRecord> = serde_json::from_value(records).unwrap();
     records.into_iter().map(|record| Listed::of(record, "id", true)).collect()
 }
 
-fn filled(users: Value, groups: Value, path: Option<&str>) -> Harvest {
+fn filled(users: Value, groups: Value, path: Option<&str>) -> SourceReading {
     let identity =
         SourceIdentity { name: "s".into(), kind: "scim".to_owned(), url: String::new(), client_id: String::new() };
-    let mut harvest = Harvest::of(identity);
+    let mut harvest = SourceReading::of(identity);
     fill(&mut harvest, rows(users), rows(groups), &BTreeSet::new(), path, &Decoding::default());
     harvest
 }
@@ -35,7 +35,7 @@ fn a_user_of_the_core_schema_is_read_and_the_rest_is_kept() {
     let user = &harvest.users[0];
     assert_eq!((user.username.as_deref(), user.display_name.as_deref()), (Some("bjensen"), Some("Barbara Jensen")));
     assert_eq!((user.email_address.as_deref(), user.enabled), (Some("work@example.com"), Some(true)));
-    assert_eq!(user.created_at, Told::At("2010-01-23T04:56:22Z".parse().unwrap()));
+    assert_eq!(user.created_at, ReportedDate::At("2010-01-23T04:56:22Z".parse().unwrap()));
     assert_eq!((&user.last_login, user.groups_known), (&LastLogin::NotReported, false));
     assert_eq!(user.extra.as_deref(), Some(r#"{"title":"Tour Guide"}"#));
 }

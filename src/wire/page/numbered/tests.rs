@@ -8,12 +8,12 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 #[derive(Clone, Debug)]
-struct Account {
+struct Credentials {
     id: u64,
     name: u64,
 }
 
-impl Row for Account {
+impl ListRow for Credentials {
     type Key = u64;
     fn key(&self) -> u64 {
         self.id
@@ -31,7 +31,7 @@ enum Tells {
 
 /// A server with one list by page numbers, where people come and go before any answer.
 struct Server {
-    people: Vec<Account>,
+    people: Vec<Credentials>,
     by_name: bool,
     clamp: u64,
     tells: Tells,
@@ -49,7 +49,7 @@ struct Server {
 impl Server {
     fn with(people: u64, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let people: Vec<Account> = (1..=people).map(|n| Account { id: n * 3, name: random.u64(..) }).collect();
+        let people: Vec<Credentials> = (1..=people).map(|n| Credentials { id: n * 3, name: random.u64(..) }).collect();
         Self {
             lasting: people.iter().map(|p| p.id).collect(),
             next_id: people.len() as u64 * 3 + 3,
@@ -77,13 +77,13 @@ impl Server {
             self.lasting.remove(&gone.id);
         }
         if self.random.bool() {
-            let newcomer = Account { id: self.next_id, name: self.random.u64(..) };
+            let newcomer = Credentials { id: self.next_id, name: self.random.u64(..) };
             self.next_id += 1;
             self.people.push(newcomer);
         }
     }
 
-    fn answer(&mut self, at: PageAt) -> Numbered<Account> {
+    fn answer(&mut self, at: PageAt) -> Numbered<Credentials> {
         self.move_about();
         self.requests += 1;
         let mut everybody = self.people.clone();
@@ -93,27 +93,28 @@ impl Server {
         let size = at.size.min(self.clamp);
         let number = if self.ignores_number { 1 } else { at.number };
         let skipped = usize::try_from((number - 1) * size).unwrap();
-        let rows: Vec<Account> = everybody.iter().skip(skipped).take(usize::try_from(size).unwrap()).cloned().collect();
+        let rows: Vec<Credentials> =
+            everybody.iter().skip(skipped).take(usize::try_from(size).unwrap()).cloned().collect();
         let total = u64::try_from(i64::try_from(everybody.len()).unwrap() + self.lie).unwrap();
         let last = total.div_ceil(size).max(1);
         let told = match self.tells {
-            Tells::Headers => Told {
+            Tells::Headers => PageMetadata {
                 total: Some(total),
                 last: Some(last),
                 current: Some(at.number),
                 size: Some(size),
                 next: Some(at.number < last),
             },
-            Tells::Total => Told { total: Some(total), ..Told::default() },
-            Tells::Links => Told { next: Some(at.number < last), ..Told::default() },
-            Tells::Nothing => Told::default(),
+            Tells::Total => PageMetadata { total: Some(total), ..PageMetadata::default() },
+            Tells::Links => PageMetadata { next: Some(at.number < last), ..PageMetadata::default() },
+            Tells::Nothing => PageMetadata::default(),
         };
         Numbered { rows, told }
     }
 }
 
 /// Walks with pages of ten; gives the server and what came.
-fn walked(server: Server) -> (Server, Walked<Account, String>) {
+fn walked(server: Server) -> (Server, WalkResult<Credentials, String>) {
     let server = RefCell::new(server);
     let settings = WalkSettings { page_size: 10, concurrency: 4, max_passes: 3 };
     let fetch = |at| std::future::ready(Ok::<_, String>(server.borrow_mut().answer(at)));
@@ -122,7 +123,7 @@ fn walked(server: Server) -> (Server, Walked<Account, String>) {
     (server.into_inner(), walked)
 }
 
-fn is_proven(walked: &Walked<Account, String>) -> bool {
+fn is_proven(walked: &WalkResult<Credentials, String>) -> bool {
     matches!(walked.end, Ok(End::Proven(_)))
 }
 

@@ -2,8 +2,8 @@
 //! factors, keys of the dormant, machines that nobody answers for.
 
 use super::super::matching;
-use super::super::people::{ApiAccount, Kind, Person};
-use super::{ExpectedFinding, Judge, finding};
+use super::super::people::{ApiAccount, FindingSubjectKind, Person};
+use super::{ExpectedFinding, OracleContext, finding};
 
 /// The normalised address of an enabled account.
 pub(super) fn address_in_use(person: &Person) -> Option<String> {
@@ -11,7 +11,7 @@ pub(super) fn address_in_use(person: &Person) -> Option<String> {
     (!address.is_empty()).then_some(address)
 }
 
-impl Judge<'_> {
+impl OracleContext<'_> {
     pub(super) fn shared_email(&self, person: &Person) -> Option<ExpectedFinding> {
         if self.blocked(person) {
             return None;
@@ -21,7 +21,8 @@ impl Judge<'_> {
     }
 
     pub(super) fn local_outside_sso(&self, person: &Person) -> Option<ExpectedFinding> {
-        let outside = self.open(person) && person.kind != Kind::BreakGlass && person.is_local() && self.has_sso;
+        let outside =
+            self.open(person) && person.kind != FindingSubjectKind::BreakGlass && person.is_local() && self.has_sso;
         outside.then(|| finding("local-outside-sso", self.medium_or_high(person), person))
     }
 
@@ -29,7 +30,7 @@ impl Judge<'_> {
     pub(super) fn no_mfa(&self, person: &Person) -> Option<ExpectedFinding> {
         let lacks = self.open(person)
             && person.account_type.is_some()
-            && person.kind != Kind::Service
+            && person.kind != FindingSubjectKind::Service
             && person.mfa == Some(false)
             && !person.is_sso();
         lacks.then(|| finding("no-mfa", self.medium_or_high(person), person))
@@ -45,7 +46,7 @@ impl Judge<'_> {
     }
 
     pub(super) fn service_without_owner(&self, person: &Person) -> Option<ExpectedFinding> {
-        if person.kind != Kind::Service || person.enabled != Some(true) {
+        if person.kind != FindingSubjectKind::Service || person.enabled != Some(true) {
             return None;
         }
         let today = self.expect.as_of.format("%Y-%m-%d").to_string();

@@ -4,10 +4,10 @@
 use super::super::super::surface::Surface;
 use super::super::cells::sort_key;
 use super::super::people::{Person, Who};
-use super::{ExpectedFinding, Judge, about, finding};
+use super::{ExpectedFinding, OracleContext, about, finding};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-impl Judge<'_> {
+impl OracleContext<'_> {
     pub(super) fn no_group(&self, person: &Person) -> Option<ExpectedFinding> {
         // Permissions come only from groups in Password Safe: nobody gets in without.
         let severity = if self.expect.surface == Surface::PasswordSafe { "low" } else { "medium" };

@@ -13,7 +13,7 @@ use serde_json::Value;
 const PER_PAGE: usize = 100;
 
 /// What a list was asked for, as far as it is granted.
-pub(super) struct Wanted {
+pub(super) struct ConfigPageQuery {
     path: String,
     per_page: usize,
     page: usize,
@@ -22,7 +22,7 @@ pub(super) struct Wanted {
     tells_anything: bool,
 }
 
-impl Wanted {
+impl ConfigPageQuery {
     /// `told`: the filters that are documented. An unknown parameter is answered with 401, and no challenge.
     #[expect(clippy::result_large_err, reason = "the refusal is the answer; made once a request")]
     pub(super) fn read(uri: &Uri, told: &[&str], faults: &Faults) -> Result<Self, Response> {
@@ -101,7 +101,7 @@ impl Wanted {
 }
 
 /// The page that is wanted; only its rows are made.
-pub(super) fn of<T>(rows: Vec<T>, make: impl FnMut(T) -> Record, wanted: &Wanted) -> Response {
+pub(super) fn of<T>(rows: Vec<T>, make: impl FnMut(T) -> Record, wanted: &ConfigPageQuery) -> Response {
     let total = rows.len();
     let skipped = (wanted.page - 1).saturating_mul(wanted.per_page);
     let page: Vec<Value> = rows.into_iter().skip(skipped).take(wanted.per_page).map(make).map(Value::Object).collect();

@@ -15,9 +15,9 @@ const COOKIE: &str = "ASP.NET_SessionId";
 
 /// All sessions ever opened, by cookie.
 #[derive(Default)]
-pub(in crate::server) struct Sessions(Mutex<HashMap<String, Session>>);
+pub(in crate::server) struct Sessions(Mutex<HashMap<String, SandboxSession>>);
 
-struct Session {
+struct SandboxSession {
     open: bool,
     requests: u64,
 }
@@ -37,7 +37,7 @@ impl Sessions {
     }
 
     fn open(&self, cookie: String) {
-        lock(&self.0).insert(cookie, Session { open: true, requests: 0 });
+        lock(&self.0).insert(cookie, SandboxSession { open: true, requests: 0 });
     }
 
     fn is_open(&self, cookie: &str) -> bool {

@@ -2,7 +2,7 @@
 //! attributes mean, `write` says.
 
 use super::query::Filter;
-use super::{Kind, Problem, shape};
+use super::{Problem, ResourceKind, shape};
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
@@ -14,14 +14,14 @@ const MULTI_VALUED: [&str; 2] = ["emails", "members"];
 const READ_ONLY: [&str; 4] = ["id", "meta", "groups", "schemas"];
 
 /// Applies a whole request; on an error the object is half changed and must be thrown away.
-pub(super) fn apply(object: &mut Object, kind: Kind, request: &Object) -> Result<(), Problem> {
+pub(super) fn apply(object: &mut Object, kind: ResourceKind, request: &Object) -> Result<(), Problem> {
     let operations = request.get("Operations").or_else(|| request.get("operations")).and_then(Value::as_array);
     let operations = operations.ok_or_else(|| Problem::bad("invalidSyntax", "Operations is missing"))?;
     operations.iter().try_for_each(|operation| one(object, kind, operation))
 }
 
 /// A resource as a client sent it, under the names that are stored, without what is the server's own.
-pub(super) fn normalised(kind: Kind, sent: &Object) -> Result<Object, Problem> {
+pub(super) fn normalised(kind: ResourceKind, sent: &Object) -> Result<Object, Problem> {
     let mut object = Object::new();
     many(&mut object, kind, Op::Replace, sent)?;
     Ok(object)
@@ -34,7 +34,7 @@ enum Op {
     Remove,
 }
 
-fn one(object: &mut Object, kind: Kind, operation: &Value) -> Result<(), Problem> {
+fn one(object: &mut Object, kind: ResourceKind, operation: &Value) -> Result<(), Problem> {
     let op = match operation["op"].as_str().map(str::to_ascii_lowercase).as_deref() {
         Some("add") => Op::Add,
         Some("replace") => Op::Replace,
@@ -57,7 +57,7 @@ fn one(object: &mut Object, kind: Kind, operation: &Value) -> Result<(), Problem
 }
 
 /// Keys are attributes or, as Entra ID sends them, paths (`name.givenName`). The server's own are passed over.
-fn many(object: &mut Object, kind: Kind, op: Op, values: &Object) -> Result<(), Problem> {
+fn many(object: &mut Object, kind: ResourceKind, op: Op, values: &Object) -> Result<(), Problem> {
     for (key, value) in values {
         let path = Path::read(key, kind)?;
         match value {
@@ -91,10 +91,10 @@ impl Path {
         Self { within: None, attribute, filter: None, part: None }
     }
 
-    fn read(text: &str, kind: Kind) -> Result<Self, Problem> {
+    fn read(text: &str, kind: ResourceKind) -> Result<Self, Problem> {
         let (core, extension) = match kind {
-            Kind::User => (shape::CORE_USER, shape::MORE_USER),
-            Kind::Group => (shape::CORE_GROUP, shape::MORE_GROUP),
+            ResourceKind::User => (shape::CORE_USER, shape::MORE_USER),
+            ResourceKind::Group => (shape::CORE_GROUP, shape::MORE_GROUP),
         };
         if let Some(attribute) = after(text, extension) {
             let within = (!attribute.is_empty()).then(|| extension.to_owned());

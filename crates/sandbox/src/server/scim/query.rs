@@ -2,7 +2,7 @@
 
 use super::super::super::tally::lock;
 use super::super::churn;
-use super::{Answer, Call, Kind, Problem, scim, shape};
+use super::{Call, Problem, ResourceKind, ScimResult, scim, shape};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 const DEFAULT_COUNT: usize = 100;
 pub(super) const MAX_COUNT: usize = 200;
 
-pub(super) fn one(call: &Call, kind: Kind, id: &str) -> Answer {
+pub(super) fn one(call: &Call, kind: ResourceKind, id: &str) -> ScimResult {
     call.appliance.tally.count(|c| c.details += 1);
     allowed(call, kind)?;
     let world = lock(&call.appliance.world);
@@ -21,7 +21,7 @@ pub(super) fn one(call: &Call, kind: Kind, id: &str) -> Answer {
 }
 
 /// A list that is never paged, or what has this id in it: discovery.
-pub(super) fn one_or_all(resources: Vec<Value>, id: &[&str]) -> Answer {
+pub(super) fn one_or_all(resources: Vec<Value>, id: &[&str]) -> ScimResult {
     match *id {
         [] => {
             let total = resources.len();
@@ -35,26 +35,26 @@ pub(super) fn one_or_all(resources: Vec<Value>, id: &[&str]) -> Answer {
     }
 }
 
-pub(super) fn list(call: &Call, kind: Kind) -> Answer {
+pub(super) fn list(call: &Call, kind: ResourceKind) -> ScimResult {
     allowed(call, kind)?;
     let filter = call.asked("filter").map(Filter::read).transpose()?;
     let (start, count) = window(call)?;
-    if kind == Kind::User {
+    if kind == ResourceKind::User {
         churn::users(call.appliance, &call.faults);
     }
     let world = lock(&call.appliance.world);
     let rows = |from: usize, most: usize| match kind {
-        Kind::User => shape::users(&world, &call.faults, call.base, (from, most)),
-        Kind::Group => shape::groups(&world, &call.faults, call.base, (from, most)),
+        ResourceKind::User => shape::users(&world, &call.faults, call.base, (from, most)),
+        ResourceKind::Group => shape::groups(&world, &call.faults, call.base, (from, most)),
     };
     let (resources, total) = match filter {
-        _ if kind == Kind::User && call.faults.empty_users => (Vec::new(), 0),
+        _ if kind == ResourceKind::User && call.faults.empty_users => (Vec::new(), 0),
         Some(filter) => {
             let found: Vec<Value> = rows(0, usize::MAX).into_iter().filter(|r| filter.matches(r)).collect();
             let total = found.len();
             (found.into_iter().skip(start - 1).take(count).collect(), total)
         }
-        None if kind == Kind::User => (rows(start - 1, count), world.user_count()),
+        None if kind == ResourceKind::User => (rows(start - 1, count), world.user_count()),
         None => (rows(start - 1, count), world.group_count()),
     };
     drop(world);
@@ -63,10 +63,10 @@ pub(super) fn list(call: &Call, kind: Kind) -> Answer {
     Ok(scim(StatusCode::OK, &page(resources, (!call.faults.no_total).then_some(total), start)))
 }
 
-fn allowed(call: &Call, kind: Kind) -> Result<(), Problem> {
+fn allowed(call: &Call, kind: ResourceKind) -> Result<(), Problem> {
     let forbidden = match kind {
-        Kind::User => call.faults.forbid_users,
-        Kind::Group => call.faults.forbid_groups,
+        ResourceKind::User => call.faults.forbid_users,
+        ResourceKind::Group => call.faults.forbid_groups,
     };
     if forbidden { Err(Problem(StatusCode::FORBIDDEN, None, "not for this account".to_owned())) } else { Ok(()) }
 }

@@ -6,7 +6,7 @@ use super::super::super::shape::GUIDE_FIELDS;
 use super::super::super::tally::lock;
 use super::super::super::world::{Record, World};
 use super::super::write::{defaults, join, leave};
-use super::{Answer, Call, Kind, Problem, patch, scim, shape};
+use super::{Call, Problem, ResourceKind, ScimResult, patch, scim, shape};
 use axum::http::{HeaderValue, StatusCode, header};
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Map, Value};
@@ -14,11 +14,11 @@ use std::collections::BTreeSet;
 
 type Object = Map<String, Value>;
 
-pub(super) fn create(call: &Call, kind: Kind) -> Answer {
+pub(super) fn create(call: &Call, kind: ResourceKind) -> ScimResult {
     let mut wanted = patch::normalised(kind, &sent(call)?)?;
     let mut world = lock(&call.appliance.world);
     let id = match kind {
-        Kind::User => {
+        ResourceKind::User => {
             wanted.entry("active").or_insert(Value::Bool(true));
             name_by_parts(&mut wanted);
             let plan = UserPlan::make(&world, None, &Object::new(), &wanted)?;
@@ -29,7 +29,7 @@ pub(super) fn create(call: &Call, kind: Kind) -> Answer {
             plan.carry_out(&mut world, id);
             id
         }
-        Kind::Group => {
+        ResourceKind::Group => {
             let plan = GroupPlan::make(&world, &Object::new(), &wanted)?;
             let id = world.add_group(Record::new());
             plan.carry_out(&mut world, id);
@@ -39,27 +39,27 @@ pub(super) fn create(call: &Call, kind: Kind) -> Answer {
     written(call, &world, StatusCode::CREATED, kind, id)
 }
 
-pub(super) fn replace(call: &Call, kind: Kind, id: &str) -> Answer {
+pub(super) fn replace(call: &Call, kind: ResourceKind, id: &str) -> ScimResult {
     let mut wanted = patch::normalised(kind, &sent(call)?)?;
-    if kind == Kind::User {
+    if kind == ResourceKind::User {
         // RFC 7644 §3.5.1: what is left out may take its default.
         wanted.entry("active").or_insert(Value::Bool(true));
     }
     settle(call, kind, id, |_| Ok(wanted))
 }
 
-pub(super) fn modify(call: &Call, kind: Kind, id: &str) -> Answer {
+pub(super) fn modify(call: &Call, kind: ResourceKind, id: &str) -> ScimResult {
     let request = sent(call)?;
     settle(call, kind, id, |mut object| patch::apply(&mut object, kind, &request).map(|()| object))
 }
 
-pub(super) fn delete(call: &Call, kind: Kind, id: &str) -> Answer {
+pub(super) fn delete(call: &Call, kind: ResourceKind, id: &str) -> ScimResult {
     writable(call)?;
     let mut world = lock(&call.appliance.world);
     let id = id.parse().map_err(|_| Problem::not_found("the resource"))?;
     let was_there = match kind {
-        Kind::User => world.remove_user(id),
-        Kind::Group => {
+        ResourceKind::User => world.remove_user(id),
+        ResourceKind::Group => {
             for user in world.user_ids() {
                 if world.user(user).is_some_and(|record| names(record, id)) {
                     world.edit_user(user, |record| leave(record, id));
@@ -79,7 +79,12 @@ pub(super) fn delete(call: &Call, kind: Kind, id: &str) -> Answer {
 }
 
 /// Brings a resource from what it is to what it is to be; all or nothing.
-fn settle(call: &Call, kind: Kind, id: &str, change: impl FnOnce(Object) -> Result<Object, Problem>) -> Answer {
+fn settle(
+    call: &Call,
+    kind: ResourceKind,
+    id: &str,
+    change: impl FnOnce(Object) -> Result<Object, Problem>,
+) -> ScimResult {
     let mut world = lock(&call.appliance.world);
     let id = id.parse().map_err(|_| Problem::not_found("the resource"))?;
     // Every attribute, whatever a fault hides from readers.
@@ -92,8 +97,8 @@ fn settle(call: &Call, kind: Kind, id: &str, change: impl FnOnce(Object) -> Resu
     }
     let new = change(old.clone())?;
     match kind {
-        Kind::User => UserPlan::make(&world, Some(id), &old, &new)?.carry_out(&mut world, id),
-        Kind::Group => GroupPlan::make(&world, &old, &new)?.carry_out(&mut world, id),
+        ResourceKind::User => UserPlan::make(&world, Some(id), &old, &new)?.carry_out(&mut world, id),
+        ResourceKind::Group => GroupPlan::make(&world, &old, &new)?.carry_out(&mut world, id),
     }
     written(call, &world, StatusCode::OK, kind, id)
 }
@@ -110,7 +115,7 @@ fn sent(call: &Call) -> Result<Object, Problem> {
     serde_json::from_slice(&call.body).map_err(|_| Problem::bad("invalidSyntax", "the body is no JSON object"))
 }
 
-fn written(call: &Call, world: &World, status: StatusCode, kind: Kind, id: u64) -> Answer {
+fn written(call: &Call, world: &World, status: StatusCode, kind: ResourceKind, id: u64) -> ScimResult {
     call.appliance.tally.count(|c| c.writes += 1);
     let resource = call.resource(world, kind, id).ok_or_else(|| Problem::not_found("the resource"))?;
     let mut response = scim(status, &resource);

@@ -6,14 +6,14 @@ use std::cell::RefCell;
 /// A row that is its key.
 #[derive(Clone, Debug)]
 struct R(u64);
-impl Row for R {
+impl ListRow for R {
     type Key = u64;
     fn key(&self) -> u64 {
         self.0
     }
 }
 
-fn go(answer: impl FnMut(PageAt) -> Numbered<R>) -> Walked<R, String> {
+fn go(answer: impl FnMut(PageAt) -> Numbered<R>) -> WalkResult<R, String> {
     let answer = RefCell::new(answer);
     let settings = WalkSettings { page_size: 10, concurrency: 1, max_passes: 3 };
     let fetch = |at: PageAt| std::future::ready(Ok::<_, String>((answer.borrow_mut())(at)));
@@ -24,7 +24,7 @@ fn go(answer: impl FnMut(PageAt) -> Numbered<R>) -> Walked<R, String> {
         |_| {},
     ))
 }
-fn proven(w: &Walked<R, String>) -> bool {
+fn proven(w: &WalkResult<R, String>) -> bool {
     matches!(w.end, Ok(End::Proven(_)))
 }
 fn slice(list: &[u64], at: PageAt) -> Vec<R> {
@@ -42,7 +42,10 @@ fn pages_that_come_short_before_the_last_prove_nothing() {
     let w = go(|at| {
         let mut rows = slice(&list, at);
         rows.truncate(7);
-        Numbered { rows, told: Told { last: Some(4), current: Some(at.number), size: Some(10), ..Told::default() } }
+        Numbered {
+            rows,
+            told: PageMetadata { last: Some(4), current: Some(at.number), size: Some(10), ..PageMetadata::default() },
+        }
     });
     assert!(!proven(&w) || w.rows.len() == 40, "{} of 40, {:?}", w.rows.len(), w.end);
 }
@@ -54,7 +57,15 @@ fn an_empty_page_before_the_last_proves_nothing() {
         let list: Vec<u64> = (1..=50).collect();
         let w = go(|at| {
             let rows = if at.number == hole { Vec::new() } else { slice(&list, at) };
-            Numbered { rows, told: Told { last: Some(5), current: Some(at.number), size: Some(10), ..Told::default() } }
+            Numbered {
+                rows,
+                told: PageMetadata {
+                    last: Some(5),
+                    current: Some(at.number),
+                    size: Some(10),
+                    ..PageMetadata::default()
+                },
+            }
         });
         assert!(!proven(&w) || w.rows.len() == 50, "hole {hole}: {} of 50, {:?}", w.rows.len(), w.end);
     }
@@ -73,7 +84,12 @@ fn a_row_that_comes_into_the_middle_of_a_list_without_a_total_hides_nobody() {
         let pages = list.len().div_ceil(10) as u64;
         Numbered {
             rows: slice(&list, at),
-            told: Told { last: Some(pages), current: Some(at.number), size: Some(10), ..Told::default() },
+            told: PageMetadata {
+                last: Some(pages),
+                current: Some(at.number),
+                size: Some(10),
+                ..PageMetadata::default()
+            },
         }
     });
     let missing: Vec<u64> = (1..=50).map(|n| n * 10).filter(|k| !w.rows.iter().any(|r| r.0 == *k)).collect();
@@ -94,7 +110,7 @@ fn a_list_that_only_looks_ordered_by_key_hides_nobody() {
         let pages = (list.len() as u64).div_ceil(at.size);
         Numbered {
             rows: slice(&list, at),
-            told: Told {
+            told: PageMetadata {
                 total: Some(list.len() as u64),
                 last: Some(pages),
                 current: Some(at.number),
@@ -122,7 +138,7 @@ fn a_list_that_becomes_shorter_meanwhile_is_read_again() {
         let at = PageAt { number: at.number.min(pages), ..at };
         Numbered {
             rows: slice(&list, at),
-            told: Told {
+            told: PageMetadata {
                 total: Some(list.len() as u64),
                 last: Some(pages),
                 current: Some(at.number),
@@ -147,7 +163,7 @@ fn a_newcomer_costs_no_second_reading() {
         let pages = (list.len() as u64).div_ceil(at.size);
         Numbered {
             rows: slice(&list, at),
-            told: Told {
+            told: PageMetadata {
                 total: Some(list.len() as u64),
                 last: Some(pages),
                 current: Some(at.number),

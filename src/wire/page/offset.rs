@@ -3,7 +3,7 @@
 
 mod proof;
 
-use super::{Page, Row, WalkSettings, Walked};
+use super::{ListRow, Page, WalkResult, WalkSettings};
 use ahash::AHashMap;
 use std::collections::HashSet;
 use std::collections::hash_map::Entry;
@@ -28,7 +28,7 @@ pub enum End {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum WalkStep {
     /// Read on.
     Read(Vec<Window>),
     /// The list moved or came short: read these again or in between.
@@ -38,7 +38,7 @@ pub(super) enum Step {
 }
 
 /// One page as it was seen.
-struct Segment<K> {
+struct PageSpan<K> {
     window: Window,
     keys: Vec<K>,
     total: Option<u64>,
@@ -46,7 +46,7 @@ struct Segment<K> {
     seq: usize,
 }
 
-impl<K> Segment<K> {
+impl<K> PageSpan<K> {
     /// Position after its last row.
     fn stop(&self) -> u64 {
         self.window.offset.saturating_add(self.keys.len() as u64)
@@ -71,10 +71,10 @@ fn ascends<K: Ord>(keys: &[K]) -> bool {
 }
 
 /// Everything that a walk has read so far.
-pub struct Reading<R: Row> {
+pub struct OffsetWalk<R: ListRow> {
     settings: WalkSettings,
     /// Of the current reading of the whole list.
-    segments: Vec<Segment<R::Key>>,
+    segments: Vec<PageSpan<R::Key>>,
     rows: Vec<R>,
     places: AHashMap<R::Key, usize>,
     /// Rows that the server gives at most, once a page showed it.
@@ -96,7 +96,7 @@ const STRETCH: u64 = 2;
 /// Windows that are given out at once: a total is only a claim, and may be absurd.
 const MOST_WINDOWS: usize = 256;
 
-impl<R: Row> Reading<R> {
+impl<R: ListRow> OffsetWalk<R> {
     /// Nothing read yet.
     pub fn new(settings: WalkSettings) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl<R: Row> Reading<R> {
         self.pages += 1;
         self.received += page.rows.len() as u64;
         self.last_total = page.total.or(self.last_total);
-        let keys: Vec<R::Key> = page.rows.iter().map(Row::key).collect();
+        let keys: Vec<R::Key> = page.rows.iter().map(ListRow::key).collect();
         if !ascends(&keys) && keys.iter().collect::<HashSet<_>>().len() < keys.len() {
             self.refused = Some(format!("the page at offset {} held one id twice", window.offset));
             // Its rows exist all the same; the list is not proven by them.
@@ -141,7 +141,7 @@ impl<R: Row> Reading<R> {
         if window.offset > 0 && !keys.is_empty() && stalls && self.is_beyond(window.offset) {
             self.refused = Some(format!("the page at offset {} shows rows that were seen before", window.offset));
         }
-        self.segments.push(Segment { window, keys, total: page.total, seq: self.next_seq });
+        self.segments.push(PageSpan { window, keys, total: page.total, seq: self.next_seq });
         self.next_seq += 1;
         self.learn_cap();
     }
@@ -153,18 +153,18 @@ impl<R: Row> Reading<R> {
 
     /// Behind, or at the last row of, everything so far.
     fn is_beyond(&self, offset: u64) -> bool {
-        self.segments.iter().map(Segment::stop).max().is_some_and(|furthest| offset.saturating_add(1) >= furthest)
+        self.segments.iter().map(PageSpan::stop).max().is_some_and(|furthest| offset.saturating_add(1) >= furthest)
     }
 
     /// A page behind which more rows follow shows what the server gives at most.
     fn learn_cap(&mut self) {
-        let furthest = self.segments.iter().map(Segment::stop).max().unwrap_or(0);
+        let furthest = self.segments.iter().map(PageSpan::stop).max().unwrap_or(0);
         let longest = self.segments.iter().map(|s| s.keys.len() as u64).max().unwrap_or(0);
         let more_follows =
-            |s: &Segment<R::Key>| !s.keys.is_empty() && (furthest > s.stop() || s.total.is_some_and(|t| t > s.stop()));
+            |s: &PageSpan<R::Key>| !s.keys.is_empty() && (furthest > s.stop() || s.total.is_some_and(|t| t > s.stop()));
         let page = self.settings.page_size.max(1);
         self.cap = if self.segments.iter().any(more_follows) { longest.max(1) } else { page };
-        let was_asked = |s: &&Segment<R::Key>| s.window.limit > page;
+        let was_asked = |s: &&PageSpan<R::Key>| s.window.limit > page;
         if self.segments.iter().any(|s| more_follows(s) && (s.keys.len() as u64) < s.window.limit) {
             self.stretches = Some(false);
         } else if self.segments.iter().filter(was_asked).any(|s| s.keys.len() as u64 > page) {
@@ -190,12 +190,12 @@ impl<R: Row> Reading<R> {
 
     /// Two answers to different offsets that are one and the same, and begin with the first row of the list. A page of
     /// one row needs a third: where a row was added before it, it stands at the next offset with good reason.
-    fn repeated(&self) -> Option<&Segment<R::Key>> {
+    fn repeated(&self) -> Option<&PageSpan<R::Key>> {
         let first = self.segments.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty())?;
-        let restarts = |s: &&Segment<R::Key>| s.window.offset > 0 && s.keys.first() == first.keys.first();
-        let mut again: Vec<&Segment<R::Key>> = self.segments.iter().filter(restarts).collect();
+        let restarts = |s: &&PageSpan<R::Key>| s.window.offset > 0 && s.keys.first() == first.keys.first();
+        let mut again: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(restarts).collect();
         again.sort_by_key(|s| s.seq);
-        let same = |a: &Segment<R::Key>, b: &Segment<R::Key>| a.window.offset != b.window.offset && a.keys == b.keys;
+        let same = |a: &PageSpan<R::Key>, b: &PageSpan<R::Key>| a.window.offset != b.window.offset && a.keys == b.keys;
         match again[..] {
             [.., before, last] if same(before, last) => Some(last),
             [only] if only.keys.len() > 1 && same(first, only) => Some(only),
@@ -204,19 +204,19 @@ impl<R: Row> Reading<R> {
     }
 
     /// What must be read next, or the verdict.
-    pub(super) fn next_step(&mut self) -> Step {
+    pub(super) fn next_step(&mut self) -> WalkStep {
         if let Some(end) = self.unpaged_end() {
-            return Step::End(end);
+            return WalkStep::End(end);
         }
         let Some(first) = self.segments.iter().find(|s| s.window.offset == 0) else {
             return self.start();
         };
         if first.keys.is_empty() {
-            return Step::End(Self::empty_end(first.total));
+            return WalkStep::End(Self::empty_end(first.total));
         }
         if let Some(onward) = self.onward() {
             return match self.refused.take() {
-                None => Step::Read(onward),
+                None => WalkStep::Read(onward),
                 Some(why) => self.repair(onward, why),
             };
         }
@@ -224,10 +224,10 @@ impl<R: Row> Reading<R> {
     }
 
     /// The first window; again where the first page was not taken.
-    fn start(&mut self) -> Step {
+    fn start(&mut self) -> WalkStep {
         let windows = vec![self.window(0)];
         match self.refused.take() {
-            None => Step::Read(windows),
+            None => WalkStep::Read(windows),
             Some(why) => self.repair(windows, why),
         }
     }
@@ -269,7 +269,7 @@ impl<R: Row> Reading<R> {
     }
 
     /// As many rows as were asked for, or as the server gives at most.
-    fn is_full(&self, segment: &Segment<R::Key>) -> bool {
+    fn is_full(&self, segment: &PageSpan<R::Key>) -> bool {
         segment.keys.len() as u64 >= self.cap.min(segment.window.limit)
     }
 
@@ -294,7 +294,7 @@ impl<R: Row> Reading<R> {
         let (stop, stride) = (furthest.stop(), self.stride());
         if let Some(total) = self.trusted_total() {
             let apart = usize::try_from(stride).unwrap_or(usize::MAX);
-            let is_empty_beyond = |s: &Segment<R::Key>| s.keys.is_empty() && s.window.offset >= stop;
+            let is_empty_beyond = |s: &PageSpan<R::Key>| s.keys.is_empty() && s.window.offset >= stop;
             if stop < total && self.segments.iter().any(is_empty_beyond) {
                 // The total promises what the list does not hold.
                 return None;
@@ -318,7 +318,7 @@ impl<R: Row> Reading<R> {
 
     /// The newest total, unless some answer showed more rows than its own total.
     fn trusted_total(&self) -> Option<u64> {
-        let lies = |s: &Segment<R::Key>| !s.keys.is_empty() && s.total.is_some_and(|t| t < s.stop());
+        let lies = |s: &PageSpan<R::Key>| !s.keys.is_empty() && s.total.is_some_and(|t| t < s.stop());
         if self.segments.iter().any(lies) {
             return None;
         }
@@ -326,7 +326,7 @@ impl<R: Row> Reading<R> {
     }
 
     /// Segments behind which, as some answer says, nothing follows.
-    fn tails(&self) -> impl Iterator<Item = &Segment<R::Key>> {
+    fn tails(&self) -> impl Iterator<Item = &PageSpan<R::Key>> {
         let trusted = self.trusted_total().is_some();
         let empties: Vec<u64> = self.segments.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset).collect();
         self.segments.iter().filter(move |s| {
@@ -348,12 +348,12 @@ impl<R: Row> Reading<R> {
     }
 
     /// Counts a repair; gives up after `max_passes`.
-    fn repair(&mut self, windows: Vec<Window>, why: String) -> Step {
+    fn repair(&mut self, windows: Vec<Window>, why: String) -> WalkStep {
         if self.passes > u64::from(self.settings.max_passes) {
-            return Step::End(End::Unproven(format!("{why}; still so after {} passes", self.settings.max_passes)));
+            return WalkStep::End(End::Unproven(format!("{why}; still so after {} passes", self.settings.max_passes)));
         }
         self.passes += 1;
-        Step::Repair { windows, why }
+        WalkStep::Repair { windows, why }
     }
 
     /// Words the proof. A total below the rows that came is the one after rows were removed, or none at all.
@@ -371,7 +371,7 @@ impl<R: Row> Reading<R> {
     }
 
     /// The result. Rows that were removed while the list was read are left out where that was seen.
-    pub(super) fn into_walked<E>(mut self, end: Result<End, E>) -> Walked<R, E> {
+    pub(super) fn into_walked<E>(mut self, end: Result<End, E>) -> WalkResult<R, E> {
         if self.passes > 1 && matches!(end, Ok(End::Proven(_))) {
             let ascending = self.is_in_order_of_keys();
             let alive: HashSet<R::Key> = if ascending {
@@ -386,7 +386,7 @@ impl<R: Row> Reading<R> {
         let trusted = self.segments.is_empty()
             || self.segments.iter().all(|s| s.keys.is_empty())
             || self.trusted_total().is_some();
-        Walked {
+        WalkResult {
             expected: proven_by.or(self.last_total).filter(|_| trusted),
             rows: self.rows,
             received: self.received,

@@ -2,22 +2,22 @@
 //! user where a run reads those.
 
 use super::super::decode::{Id, Listed};
-use super::super::lists::probed_rows;
+use super::super::client::probed_rows;
 use super::super::named::Named;
 use super::super::per_group::PerGroup;
 use super::super::{Probe, ProbedList};
-use super::directory::{Kind, kind_of};
-use super::{Effort, GROUPS, GroupId, PasswordSafe, UserId, evidence};
+use super::directory::{GroupOrigin, kind_of};
+use super::{GROUPS, GroupId, PasswordSafe, ReadingCost, UserId, evidence};
 use crate::model::ListKind;
-use crate::wire::Plan;
-use crate::wire::page::Row;
+use crate::wire::RequestPlan;
+use crate::wire::page::ListRow;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl PasswordSafe {
     /// Reads the lists and what is below them, and computes what a run would cost.
     pub(super) async fn look(&self) -> Probe {
-        let mut effort = Effort::default();
-        let (mut plan, mut notes) = (Plan::default(), Vec::new());
+        let mut effort = ReadingCost::default();
+        let (mut plan, mut notes) = (RequestPlan::default(), Vec::new());
         plan.add("a token, signing in and signing out", 3);
         let users = self.array::<UserId>(&self.users_path(), &mut effort).await;
         let mut lists = vec![probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)))];
@@ -45,8 +45,8 @@ impl PasswordSafe {
     }
 
     /// Reads the members of the groups that no directory fills. `None`: there is no such group.
-    async fn look_at_members(&self, users: &[Listed], groups: &[Listed], plan: &mut Plan) -> Option<ProbedList> {
-        let own = groups.iter().filter(|group| group.is_identified() && kind_of(group) == Kind::Plain);
+    async fn look_at_members(&self, users: &[Listed], groups: &[Listed], plan: &mut RequestPlan) -> Option<ProbedList> {
+        let own = groups.iter().filter(|group| group.is_identified() && kind_of(group) == GroupOrigin::LocalGroups);
         let own: Vec<Listed> = own.cloned().collect();
         let total = own.len() as u64;
         plan.add("members", total);
@@ -59,7 +59,7 @@ impl PasswordSafe {
             tally.doubt(&group, why);
         }
         if tally.needs_list() {
-            let listed = self.array::<GroupId>(&self.groups_path(), &mut Effort::default()).await.ok();
+            let listed = self.array::<GroupId>(&self.groups_path(), &mut ReadingCost::default()).await.ok();
             let listed = listed.map(|rows| rows.into_iter().map(|row| row.id).collect::<BTreeSet<Id>>());
             self.settle_members(listed.as_ref(), &mut members, &mut tally).await;
         }

@@ -4,9 +4,9 @@
 use super::date;
 use super::decode::{Id, IdKey, Listed, One};
 use super::{Objects, ProbedList, SourceSettings};
-use crate::event::{Event, Observer};
-use crate::model::{Coverage, Harvest, Instant, ListKind, ListReport, SourceIdentity};
-use crate::wire::page::{End, Progress, Row, WalkSettings, Walked};
+use crate::event::{Observer, RunEvent};
+use crate::model::{Coverage, Instant, ListKind, ListReport, SourceIdentity, SourceReading};
+use crate::wire::page::{End, ListRow, WalkProgress, WalkResult, WalkSettings};
 use crate::wire::{Client, WireError, WireErrorKind};
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -14,14 +14,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The client of one source, and whom to tell.
-pub(super) struct Desk {
+pub(super) struct SourceClient {
     pub(super) client: Client,
     pub(super) identity: SourceIdentity,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) walk: WalkSettings,
 }
 
-impl Desk {
+impl SourceClient {
     /// Sets the client up. Errors: it could not be.
     pub(super) fn new(
         settings: &SourceSettings,
@@ -40,23 +40,23 @@ impl Desk {
         })
     }
 
-    pub(super) fn tell(&self, list: ListKind, progress: &Progress) {
+    pub(super) fn notify(&self, list: ListKind, progress: &WalkProgress) {
         let source = &self.identity.name;
-        self.observer.tell(&match progress {
-            Progress::Page { distinct, total } => {
-                Event::Progress { source, list, received: *distinct, expected: *total }
+        self.observer.notify(&match progress {
+            WalkProgress::Page { distinct, total } => {
+                RunEvent::Progress { source, list, received: *distinct, expected: *total }
             }
-            Progress::Drift(why) => Event::Drift { source, list, why },
+            WalkProgress::Drift(why) => RunEvent::Drift { source, list, why },
         });
     }
 
     /// Logs a warning while the reading goes on.
     pub(super) fn warn(&self, text: &str) {
-        self.observer.tell(&Event::Warning { source: Some(&self.identity.name), text });
+        self.observer.notify(&RunEvent::Warning { source: Some(&self.identity.name), text });
     }
 
     pub(super) fn progress(&self, list: ListKind, received: u64, expected: Option<u64>) {
-        self.observer.tell(&Event::Progress { source: &self.identity.name, list, received, expected });
+        self.observer.notify(&RunEvent::Progress { source: &self.identity.name, list, received, expected });
     }
 
     /// Reads users whom only groups name, by id, `most` of them. Returns those who exist, and how many could not be asked for.
@@ -81,11 +81,11 @@ impl Desk {
 }
 
 /// Returns the rows of a walk, and how it went. Rows without a usable id are left out, and the list is then not complete.
-pub(super) fn report<R: Row>(
+pub(super) fn report<R: ListRow>(
     kind: ListKind,
     query: String,
     requests: u64,
-    walked: Walked<R, WireError>,
+    walked: WalkResult<R, WireError>,
 ) -> (Vec<R>, ListReport) {
     let (rows, unidentified) = identified(walked.rows);
     let distinct = rows.len() as u64;
@@ -113,9 +113,9 @@ pub(super) fn report<R: Row>(
 }
 
 /// Returns the rows that have a usable id, and the number of the others.
-pub(super) fn identified<R: Row>(rows: Vec<R>) -> (Vec<R>, u64) {
+pub(super) fn identified<R: ListRow>(rows: Vec<R>) -> (Vec<R>, u64) {
     let all = rows.len();
-    let rows: Vec<R> = rows.into_iter().filter(Row::is_identified).collect();
+    let rows: Vec<R> = rows.into_iter().filter(ListRow::is_identified).collect();
     let others = all - rows.len();
     (rows, others as u64)
 }
@@ -160,14 +160,14 @@ fn missing(rows: u64, total: Option<u64>) -> Option<String> {
 }
 
 /// Returns one answer as a walk: a whole list, or all that a check reads of one.
-pub(super) fn in_one<R>(rows: Vec<R>, total: Option<u64>) -> Walked<R, WireError> {
+pub(super) fn in_one<R>(rows: Vec<R>, total: Option<u64>) -> WalkResult<R, WireError> {
     let received = rows.len() as u64;
     let end = missing(received, total).map_or_else(|| End::Proven(String::new()), End::Unproven);
-    Walked { received, rows, expected: total, pages: 1, passes: 1, end: Ok(end) }
+    WalkResult { received, rows, expected: total, pages: 1, passes: 1, end: Ok(end) }
 }
 
 /// The same of the rows themselves. Rows without a usable id are a failure: a run does not prove such a list.
-pub(super) fn probed_rows<R: Row>(kind: ListKind, page: Result<(&[R], Option<u64>), &WireError>) -> ProbedList {
+pub(super) fn probed_rows<R: ListRow>(kind: ListKind, page: Result<(&[R], Option<u64>), &WireError>) -> ProbedList {
     let others = page.as_ref().map_or(0, |(rows, _)| rows.iter().filter(|row| !row.is_identified()).count() as u64);
     if others > 0 {
         return ProbedList { page: Err(without_id(others)), ..probed(kind, Ok((others, None))) };
@@ -176,8 +176,8 @@ pub(super) fn probed_rows<R: Row>(kind: ListKind, page: Result<(&[R], Option<u64
 }
 
 /// Returns why a list cannot be read to its end: its second page is the first one again, though more rows were reported.
-pub(super) fn repeats<R: Row>(first: &[R], second: &[R]) -> Option<String> {
-    let same = !first.is_empty() && first.iter().map(Row::key).eq(second.iter().map(Row::key));
+pub(super) fn repeats<R: ListRow>(first: &[R], second: &[R]) -> Option<String> {
+    let same = !first.is_empty() && first.iter().map(ListRow::key).eq(second.iter().map(ListRow::key));
     same.then(|| {
         "the source ignores the offset: its second page is the first one again; a run cannot read the rest".to_owned()
     })
@@ -258,7 +258,7 @@ pub(super) fn strangers<'a>(
 /// What users whom only groups name mean for the list of users: those who were made after the reading began came later; any other,
 /// and any who could not be looked up, show that the list lacks somebody.
 pub(super) fn settle_strangers(
-    harvest: &mut Harvest,
+    harvest: &mut SourceReading,
     found: &[Listed],
     unknown: u64,
     began: Instant,

@@ -4,7 +4,7 @@ use super::Dialect::{
     BrokenText, ByteOrderMark, EmptyWithTotal, NoContent, NoGroups, NullLists, PageTotals, RecordsNotFound, ShortLists,
     WrongKeys,
 };
-use super::place::{Family, Kind, Place, What};
+use super::place::{ApiPlace, InterfaceFamily, RecordKind, What};
 use super::scene::Scene;
 use super::{odd, safe, scim};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -15,7 +15,7 @@ const SPARSE: [&str; 4] = ["id", "username", "display_name", "enabled"];
 const TOTAL_HEADER: HeaderName = HeaderName::from_static("x-bt-pagination-total");
 
 /// An answer on its way out.
-pub(crate) struct Answer<'a> {
+pub(crate) struct EditableResponse<'a> {
     pub(crate) status: &'a mut StatusCode,
     pub(crate) headers: &'a mut HeaderMap,
 }
@@ -23,18 +23,18 @@ pub(crate) struct Answer<'a> {
 /// The rows of a list, and the object around them where there is one.
 struct List {
     rows: Vec<Value>,
-    envelope: Option<Envelope>,
+    envelope: Option<ListEnvelope>,
 }
 
-struct Envelope {
+struct ListEnvelope {
     fields: Map<String, Value>,
     key: &'static str,
     total: &'static str,
 }
 
-impl Answer<'_> {
+impl EditableResponse<'_> {
     /// Returns the body as the dialects write it. `place`: what was read; `None` for a write or a token.
-    pub(crate) fn reworded(&mut self, scene: &Scene<'_>, place: Option<Place>, body: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn reworded(&mut self, scene: &Scene<'_>, place: Option<ApiPlace>, body: Vec<u8>) -> Vec<u8> {
         let is_json = self.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
         let mut body = match place {
             Some(place) if is_json && *self.status == StatusCode::OK => self.read(scene, place, body),
@@ -46,7 +46,7 @@ impl Answer<'_> {
         body
     }
 
-    fn read(&mut self, scene: &Scene<'_>, place: Place, body: Vec<u8>) -> Vec<u8> {
+    fn read(&mut self, scene: &Scene<'_>, place: ApiPlace, body: Vec<u8>) -> Vec<u8> {
         let Ok(json) = serde_json::from_slice::<Value>(&body) else { return body };
         let json = match place.what {
             What::Nothing => return body,
@@ -62,9 +62,9 @@ impl Answer<'_> {
     }
 
     /// `None`: there is no body any more.
-    fn list(&mut self, scene: &Scene<'_>, place: Place, json: Value) -> Option<Value> {
+    fn list(&mut self, scene: &Scene<'_>, place: ApiPlace, json: Value) -> Option<Value> {
         let mut list = List::taken_apart(place, json);
-        if place.family == Family::Safe {
+        if place.family == InterfaceFamily::Safe {
             safe::thin(scene, place.what, &mut list.rows);
         }
         list.rows = list.rows.into_iter().map(|row| self::row(scene, place, row)).collect();
@@ -82,15 +82,16 @@ impl Answer<'_> {
         Some(list.put_together(scene, place))
     }
 
-    fn emptied(&mut self, scene: &Scene<'_>, place: Place, list: &mut List) {
+    fn emptied(&mut self, scene: &Scene<'_>, place: ApiPlace, list: &mut List) {
         let rows = list.rows.len();
         match &mut list.envelope {
             Some(envelope) if rows > 0 => {
-                let all = if place.kind() == Kind::User { scene.world.user_count() } else { scene.world.group_count() };
+                let all =
+                    if place.kind() == RecordKind::User { scene.world.user_count() } else { scene.world.group_count() };
                 envelope.fields.entry(envelope.total).or_insert_with(|| all.into());
                 list.rows.clear();
             }
-            None if rows > 0 && place.family == Family::Sra => {
+            None if rows > 0 && place.family == InterfaceFamily::Sra => {
                 self.headers.entry(TOTAL_HEADER).or_insert_with(|| rows.into());
                 list.rows.clear();
             }
@@ -116,25 +117,25 @@ impl Answer<'_> {
 }
 
 impl List {
-    fn taken_apart(place: Place, json: Value) -> Self {
+    fn taken_apart(place: ApiPlace, json: Value) -> Self {
         let (key, total) = match (place.family, place.what) {
-            (Family::Guide, What::Users) => ("users", "total"),
-            (Family::Guide, _) => ("groups", "total"),
+            (InterfaceFamily::Guide, What::Users) => ("users", "total"),
+            (InterfaceFamily::Guide, _) => ("groups", "total"),
             _ => ("Resources", "totalResults"),
         };
         match json {
             Value::Array(rows) => Self { rows, envelope: None },
             Value::Object(mut fields) => {
                 let rows = fields.remove(key).and_then(|rows| rows.as_array().cloned()).unwrap_or_default();
-                Self { rows, envelope: Some(Envelope { fields, key, total }) }
+                Self { rows, envelope: Some(ListEnvelope { fields, key, total }) }
             }
             _ => Self { rows: Vec::new(), envelope: None },
         }
     }
 
-    fn put_together(self, scene: &Scene<'_>, place: Place) -> Value {
-        let Some(Envelope { mut fields, key, total }) = self.envelope else { return Value::Array(self.rows) };
-        let is_scim = place.family == Family::Scim;
+    fn put_together(self, scene: &Scene<'_>, place: ApiPlace) -> Value {
+        let Some(ListEnvelope { mut fields, key, total }) = self.envelope else { return Value::Array(self.rows) };
+        let is_scim = place.family == InterfaceFamily::Scim;
         let rows = if self.rows.is_empty() && scene.has(NullLists) && says_none(scene, place, &mut fields, total) {
             Some(Value::Null)
         } else {
@@ -156,20 +157,20 @@ impl List {
 }
 
 /// Returns whether the list says that it is empty; the guide's groups say it here, where there is none at all.
-fn says_none(scene: &Scene<'_>, place: Place, fields: &mut Map<String, Value>, total: &str) -> bool {
-    if place.family == Family::Guide && place.what == What::Groups && scene.world.group_count() == 0 {
+fn says_none(scene: &Scene<'_>, place: ApiPlace, fields: &mut Map<String, Value>, total: &str) -> bool {
+    if place.family == InterfaceFamily::Guide && place.what == What::Groups && scene.world.group_count() == 0 {
         fields.entry(total).or_insert_with(|| 0.into());
     }
     fields.get(total).and_then(Value::as_u64) == Some(0)
 }
 
-fn row(scene: &Scene<'_>, place: Place, row: Value) -> Value {
+fn row(scene: &Scene<'_>, place: ApiPlace, row: Value) -> Value {
     let Value::Object(mut fields) = row else { return row };
     match (place.family, place.kind()) {
-        (Family::Guide, Kind::User) if scene.has(RecordsNotFound) => {
+        (InterfaceFamily::Guide, RecordKind::User) if scene.has(RecordsNotFound) => {
             fields.retain(|key, _| SPARSE.contains(&key.as_str()));
         }
-        (Family::Scim, Kind::Group) if scene.has(ShortLists) => {
+        (InterfaceFamily::Scim, RecordKind::Group) if scene.has(ShortLists) => {
             let id = scim::number(&fields).unwrap_or_default();
             scim::short_list(scene.world, id, &mut fields);
         }
@@ -178,7 +179,7 @@ fn row(scene: &Scene<'_>, place: Place, row: Value) -> Value {
     record(scene, place, Value::Object(fields))
 }
 
-fn record(scene: &Scene<'_>, place: Place, json: Value) -> Value {
+fn record(scene: &Scene<'_>, place: ApiPlace, json: Value) -> Value {
     let Value::Object(mut fields) = json else { return json };
     scene.content(place.family, place.kind(), &mut fields);
     scene.wording(place.family, place.kind(), &mut fields);

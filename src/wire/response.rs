@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 
 /// One attempt's answer, before it is decoded.
-pub(super) struct Answer {
+pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// Without its content codings.
@@ -14,14 +14,14 @@ pub(super) struct Answer {
 }
 
 /// What an answer with a good status holds.
-pub(super) enum Content<T> {
+pub(super) enum ResponseContent<T> {
     /// A value, and the characters that had to be replaced in it.
     Read(T, u64),
     /// Nothing: 204 (RFC 9110 §15.3.5).
     Nothing,
 }
 
-impl Answer {
+impl HttpResponse {
     /// Collects an answer up to the limit, which also holds for what it is unpacked to.
     pub(super) async fn receive(
         response: Response,
@@ -40,13 +40,13 @@ impl Answer {
     }
 
     /// Reads the answer to a GET. `own` gives the secrets that must not be shown if they are echoed; it is asked only then.
-    pub(super) fn decode<T: Body>(&self, own: &dyn Fn() -> Vec<String>) -> Result<Content<T>, WireErrorKind> {
+    pub(super) fn decode<T: Body>(&self, own: &dyn Fn() -> Vec<String>) -> Result<ResponseContent<T>, WireErrorKind> {
         match self.status.as_u16() {
             200 => match body::json(&self.body) {
-                Ok((value, replaced)) => Ok(Content::Read(value, replaced)),
+                Ok((value, replaced)) => Ok(ResponseContent::Read(value, replaced)),
                 Err(error) => Err(WireErrorKind::Shape(shape::in_words::<T>(&self.body, &error, &own()))),
             },
-            204 => Ok(Content::Nothing),
+            204 => Ok(ResponseContent::Nothing),
             401 => Err(refusal::unauthorized(&self.headers)),
             403 => Err(refusal::forbidden(self, &own())),
             404 => Err(WireErrorKind::NotFound),

@@ -4,28 +4,28 @@
 //! Each manifest names the snapshot before it as its base. Run ids decide only where no base leads: they come from clocks, and
 //! a clock may be wrong.
 
-use super::manifest::Header;
+use super::manifest::ManifestHeader;
 use crate::model::Completeness;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The published snapshots of one folder and the two links beside them.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct SnapshotIndex {
     /// Header and SHA-256 of each manifest by run id; `None` if it cannot be read.
-    pub(super) snapshots: BTreeMap<String, Option<(Header, String)>>,
+    pub(super) snapshots: BTreeMap<String, Option<(ManifestHeader, String)>>,
     /// What the link `latest` names.
     pub(super) latest: Option<String>,
     /// What the link `latest-complete` names.
     pub(super) latest_complete: Option<String>,
 }
 
-impl Line {
+impl SnapshotIndex {
     /// Returns the newest readable snapshot: the target of `latest`, else the last one by name, or what follows that one by
     /// its base: a kill may come after the publication and before the link.
     pub(super) fn newest(&self) -> Option<&str> {
         let linked = self.latest.as_deref().filter(|run_id| self.header(run_id).is_some());
         let mut newest = linked.or_else(|| self.readable().next_back().map(|(run_id, _)| run_id))?;
-        let base_of = |(run_id, (header, _)): (_, &'_ (Header, String))| {
+        let base_of = |(run_id, (header, _)): (_, &'_ (ManifestHeader, String))| {
             header.base.as_ref().map(|base| (base.manifest_sha256.clone(), run_id))
         };
         let mut after: BTreeMap<String, &str> = self.readable().filter_map(base_of).collect();
@@ -68,18 +68,18 @@ impl Line {
         (line, others)
     }
 
-    fn readable(&self) -> impl DoubleEndedIterator<Item = (&str, &(Header, String))> {
+    fn readable(&self) -> impl DoubleEndedIterator<Item = (&str, &(ManifestHeader, String))> {
         self.snapshots.iter().filter_map(|(run_id, header)| Some((run_id.as_str(), header.as_ref()?)))
     }
 
-    fn header(&self, run_id: &str) -> Option<&(Header, String)> {
+    fn header(&self, run_id: &str) -> Option<&(ManifestHeader, String)> {
         self.snapshots.get(run_id)?.as_ref()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::manifest::Base;
+    use super::super::manifest::BaseReference;
     use super::*;
     use proptest::prelude::*;
 
@@ -88,15 +88,15 @@ mod tests {
     }
 
     /// Snapshots with a name, whether it is complete, and its base.
-    fn line(snapshots: &[(&str, bool, Option<&str>)], links: [Option<&str>; 2]) -> Line {
+    fn line(snapshots: &[(&str, bool, Option<&str>)], links: [Option<&str>; 2]) -> SnapshotIndex {
         let header = |(run_id, is_complete, base): &(&str, bool, Option<&str>)| {
-            let base = base.map(|base| Base { run_id: base.to_owned(), manifest_sha256: sha256(base) });
+            let base = base.map(|base| BaseReference { run_id: base.to_owned(), manifest_sha256: sha256(base) });
             let completeness = Completeness::of(*is_complete);
-            let header = Header { run_id: (*run_id).to_owned(), completeness, as_of: String::new(), base };
+            let header = ManifestHeader { run_id: (*run_id).to_owned(), completeness, as_of: String::new(), base };
             ((*run_id).to_owned(), Some((header, sha256(run_id))))
         };
         let [latest, latest_complete] = links.map(|link| link.map(str::to_owned));
-        Line { snapshots: snapshots.iter().map(header).collect(), latest, latest_complete }
+        SnapshotIndex { snapshots: snapshots.iter().map(header).collect(), latest, latest_complete }
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         line.pass_over("b");
         assert_eq!((line.newest(), line.newest_complete()), (Some("a"), Some("a")));
         assert_eq!(line.in_order(), ["b", "a"]);
-        assert_eq!(Line::default().newest(), None);
+        assert_eq!(SnapshotIndex::default().newest(), None);
     }
 
     #[test]

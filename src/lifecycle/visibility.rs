@@ -2,14 +2,14 @@
 //! nor gone.
 
 use crate::model::{
-    Absence, Evidence, Finding, GroupId, Inventory, ListKind, Outcome, Roll, Rule, SourceName, SubjectKind, UserId,
-    Verdict,
+    Absence, Evaluation, Evidence, Finding, GroupId, Inventory, ListKind, Rule, RuleOutcome, SourceInventory,
+    SourceName, SubjectKind, UserId,
 };
-use crate::rules::Gaps;
+use crate::rules::UnknownData;
 
 /// What is known of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum Visibility {
     /// The rule was evaluated for it, and there is no finding.
     Fine,
     /// It is gone, which is proven.
@@ -22,27 +22,27 @@ pub enum Sight {
 
 /// What this run knows.
 #[derive(Clone, Copy, Debug)]
-pub struct Now<'a> {
+pub struct CurrentRun<'a> {
     /// What was read of each configured source.
     pub inventory: &'a Inventory,
     /// Which rule ran over which source.
-    pub verdicts: &'a [Verdict],
+    pub verdicts: &'a [Evaluation],
     /// Subjects for which a rule could not be evaluated; one entry a roll of the inventory.
-    pub gaps: &'a [Gaps],
+    pub gaps: &'a [UnknownData],
 }
 
-impl Now<'_> {
+impl CurrentRun<'_> {
     /// What is known of the subject of this earlier finding.
-    pub fn sight(&self, earlier: &Finding) -> Sight {
+    pub fn sight(&self, earlier: &Finding) -> Visibility {
         let rolls = &self.inventory.rolls;
         let Some(at) = rolls.iter().position(|roll| roll.harvest.source.name == earlier.source) else {
-            return Sight::SetAside("their source is not in the configuration any more");
+            return Visibility::SetAside("their source is not in the configuration any more");
         };
         let outcome = self.outcome(&earlier.source, earlier.rule);
-        if outcome == Some(&Outcome::Off) {
-            return Sight::SetAside("their rule is switched off");
+        if outcome == Some(&RuleOutcome::Off) {
+            return Visibility::SetAside("their rule is switched off");
         }
-        let was_judged = matches!(outcome, Some(Outcome::Judged { .. }));
+        let was_judged = matches!(outcome, Some(RuleOutcome::Judged { .. }));
         let (roll, gaps, evidence) = (&rolls[at], &self.gaps[at], Evidence::of(&rolls[at]));
         let id = &*earlier.subject.id;
         let (place, is_gone) = match earlier.subject.kind {
@@ -58,13 +58,13 @@ impl Now<'_> {
             SubjectKind::Source => (Some(true), false),
         };
         match place {
-            Some(true) if was_judged && reads_what_matters(evidence, earlier) => Sight::Fine,
-            None if is_gone => Sight::Gone,
-            Some(_) | None => Sight::Unknown,
+            Some(true) if was_judged && reads_what_matters(evidence, earlier) => Visibility::Fine,
+            None if is_gone => Visibility::Gone,
+            Some(_) | None => Visibility::Unknown,
         }
     }
 
-    fn outcome(&self, source: &SourceName, rule: Rule) -> Option<&Outcome> {
+    fn outcome(&self, source: &SourceName, rule: Rule) -> Option<&RuleOutcome> {
         let verdict = self.verdicts.iter().find(|verdict| verdict.source == *source && verdict.rule == rule);
         verdict.map(|verdict| &verdict.outcome)
     }
@@ -86,12 +86,12 @@ fn reads_what_matters(evidence: Evidence<'_>, earlier: &Finding) -> bool {
 }
 
 /// Users and groups of a roll are sorted by id.
-fn user(roll: &Roll, id: &str) -> Option<usize> {
+fn user(roll: &SourceInventory, id: &str) -> Option<usize> {
     let id = UserId::from(Box::<str>::from(id));
     roll.harvest.users.binary_search_by(|user| user.id.cmp(&id)).ok()
 }
 
-fn group(roll: &Roll, id: &str) -> Option<usize> {
+fn group(roll: &SourceInventory, id: &str) -> Option<usize> {
     let id = GroupId::from(id);
     roll.harvest.groups.binary_search_by(|group| group.id.cmp(&id)).ok()
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 mod row;
 
-use row::ListRow;
+use row::ListReportJson;
 
 /// Which list of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -155,7 +155,7 @@ pub const API_ACCOUNT: &str = "api-account:";
 
 /// How one list of one source was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "ListRow", into = "ListRow")]
+#[serde(from = "ListReportJson", into = "ListReportJson")]
 pub struct ListReport {
     /// Which list.
     pub kind: ListKind,
@@ -276,7 +276,7 @@ pub struct OddValue {
 
 /// All that one source gave in one run. Never an error: a failure is coverage.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Harvest {
+pub struct SourceReading {
     /// Who.
     pub source: SourceIdentity,
     /// Users, in any order, each id once.
@@ -299,7 +299,7 @@ pub struct Harvest {
     pub warnings: Vec<String>,
 }
 
-impl Harvest {
+impl SourceReading {
     /// The coverage of a list; `NotOffered` if it was never read.
     pub fn coverage(&self, kind: ListKind) -> &Coverage {
         Coverage::of_list(&self.lists, kind)

@@ -2,7 +2,7 @@
 
 use super::{DestinationEnding, Run, RunError};
 use crate::config::Config;
-use crate::describe::{Facts, Origin};
+use crate::describe::{Origin, RunDescription};
 use crate::event::Observer;
 use crate::guard::Suspect;
 use crate::model::{Finding, instant_text};
@@ -72,7 +72,7 @@ pub fn sender(origin: &Origin) -> Sender {
 /// Spools the events of a run that is about to be published; they are released when it is.
 pub(super) fn stage_completed(
     run: &Run<'_>,
-    facts: &Facts<'_>,
+    facts: &RunDescription<'_>,
     manifest: &Manifest,
     manifest_sha256: &str,
     spool: &Spool,

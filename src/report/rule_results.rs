@@ -4,7 +4,7 @@
 use super::index::Index;
 use super::text::{counted, thousands};
 use super::{Bounded, Shown};
-use crate::model::{FindingStatus, ListKind, Outcome, Rule, Severity, Verdict};
+use crate::model::{Evaluation, FindingStatus, ListKind, Rule, RuleOutcome, Severity};
 use std::borrow::Cow;
 
 /// Lists, beside the users, that hold accounts.
@@ -16,7 +16,7 @@ const BAR: f64 = 100.0;
 
 /// What came of a rule over all sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RuleStanding {
     /// It found something.
     Findings,
     /// It ran over all of its subjects and found nothing.
@@ -44,7 +44,7 @@ pub struct Gap {
 
 /// A piece of a bar.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Segment {
+pub struct BarSegment {
     /// Word of the severity.
     pub severity: &'static str,
     /// Findings.
@@ -57,7 +57,7 @@ pub struct Segment {
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RuleResult {
+pub struct RuleSummary {
     /// Public id.
     pub id: &'static str,
     /// Name for people.
@@ -73,7 +73,7 @@ pub struct RuleResult {
     /// The expression of a rule that the configuration makes.
     pub expression: Option<Shown>,
     /// What came of it.
-    pub standing: Standing,
+    pub standing: RuleStanding,
     /// Findings.
     pub total: u64,
     /// Findings by severity, gravest first: critical, high, medium, low, info.
@@ -83,50 +83,50 @@ pub struct RuleResult {
     /// Where its findings stand: `3 new, 9 open, 1 excepted, 2 resolved`; empty where it has none.
     pub lives: String,
     /// The bar, gravest first, without empty pieces.
-    pub bar: Vec<Segment>,
+    pub bar: Vec<BarSegment>,
     /// Over what it ran: `the rule ran over 412 of 412 accounts`.
     pub ran: String,
     /// Where it did not.
     pub gaps: Bounded<Gap>,
 }
 
-impl RuleResult {
+impl RuleSummary {
     /// The result for the controls table.
     pub fn result(&self) -> String {
         let somewhere = if self.gaps.is_empty() { "" } else { ", not judged in full" };
         match self.standing {
-            Standing::Findings => format!("{}{somewhere}", counted(self.total, "finding", "findings")),
-            Standing::Passed => "passed".to_owned(),
-            Standing::PassedInPart => "passed in part".to_owned(),
-            Standing::NoSubject => "nothing to judge".to_owned(),
-            Standing::Unjudged => "could not be judged".to_owned(),
-            Standing::Off => "off".to_owned(),
+            RuleStanding::Findings => format!("{}{somewhere}", counted(self.total, "finding", "findings")),
+            RuleStanding::Passed => "passed".to_owned(),
+            RuleStanding::PassedInPart => "passed in part".to_owned(),
+            RuleStanding::NoSubject => "nothing to judge".to_owned(),
+            RuleStanding::Unjudged => "could not be judged".to_owned(),
+            RuleStanding::Off => "off".to_owned(),
         }
     }
 
     /// The name of the result's style.
     pub fn class(&self) -> &'static str {
         match self.standing {
-            Standing::Findings => "found",
-            Standing::Passed => "proven",
-            Standing::PassedInPart | Standing::Unjudged => "unproven",
-            Standing::Off | Standing::NoSubject => "absent",
+            RuleStanding::Findings => "found",
+            RuleStanding::Passed => "proven",
+            RuleStanding::PassedInPart | RuleStanding::Unjudged => "unproven",
+            RuleStanding::Off | RuleStanding::NoSubject => "absent",
         }
     }
 
     /// What stands beside the result.
     pub fn symbol(&self) -> &'static str {
         match self.standing {
-            Standing::Findings => "●",
-            Standing::Passed => "✓",
-            Standing::PassedInPart | Standing::Unjudged => "!",
-            Standing::Off | Standing::NoSubject => "–",
+            RuleStanding::Findings => "●",
+            RuleStanding::Passed => "✓",
+            RuleStanding::PassedInPart | RuleStanding::Unjudged => "!",
+            RuleStanding::Off | RuleStanding::NoSubject => "–",
         }
     }
 }
 
-pub(super) fn results(index: &Index<'_>) -> Vec<RuleResult> {
-    let mut results: Vec<RuleResult> = order(index).into_iter().map(|rule| result(index, rule)).collect();
+pub(super) fn results(index: &Index<'_>) -> Vec<RuleSummary> {
+    let mut results: Vec<RuleSummary> = order(index).into_iter().map(|rule| result(index, rule)).collect();
     let longest = results.iter().map(|r| r.total).max().unwrap_or(0);
     for result in &mut results {
         result.bar = bar(&result.by_severity, longest);
@@ -142,12 +142,12 @@ fn order(index: &Index<'_>) -> Vec<Rule> {
     rules
 }
 
-fn result(index: &Index<'_>, rule: Rule) -> RuleResult {
+fn result(index: &Index<'_>, rule: Rule) -> RuleSummary {
     let by_severity = by_severity(index, rule);
     let total = by_severity.iter().sum();
     let gaps = gaps(index, rule);
     let info = index.info(rule);
-    RuleResult {
+    RuleSummary {
         id: rule.as_str(),
         title: index.title(rule),
         why: info.map(|i| i.why.clone()).unwrap_or_default(),
@@ -192,27 +192,27 @@ fn place(severity: Severity) -> usize {
     }
 }
 
-fn standing(index: &Index<'_>, rule: Rule, total: u64, without_gaps: bool) -> Standing {
+fn standing(index: &Index<'_>, rule: Rule, total: u64, without_gaps: bool) -> RuleStanding {
     let mut verdicts = index.verdicts(rule).peekable();
     if total > 0 {
-        Standing::Findings
-    } else if verdicts.peek().is_some() && verdicts.all(|v| v.outcome == Outcome::Off) {
-        Standing::Off
+        RuleStanding::Findings
+    } else if verdicts.peek().is_some() && verdicts.all(|v| v.outcome == RuleOutcome::Off) {
+        RuleStanding::Off
     } else if !index.is_judged(rule) {
-        Standing::Unjudged
+        RuleStanding::Unjudged
     } else if without_gaps && index.subjects(rule) == 0 {
-        Standing::NoSubject
+        RuleStanding::NoSubject
     } else if without_gaps {
-        Standing::Passed
+        RuleStanding::Passed
     } else {
-        Standing::PassedInPart
+        RuleStanding::PassedInPart
     }
 }
 
 fn ran(index: &Index<'_>, rule: Rule) -> String {
     let (mut over, mut of) = (0, 0);
     for verdict in index.verdicts(rule) {
-        if let Outcome::Judged { subjects, undetermined } = verdict.outcome {
+        if let RuleOutcome::Judged { subjects, undetermined } = verdict.outcome {
             over = u64::saturating_add(over, subjects.saturating_sub(undetermined));
             of = u64::saturating_add(of, subjects);
         }
@@ -246,14 +246,14 @@ fn gaps(index: &Index<'_>, rule: Rule) -> Vec<Gap> {
     gaps
 }
 
-fn gaps_of(index: &Index<'_>, verdict: &Verdict) -> Vec<Gap> {
+fn gaps_of(index: &Index<'_>, verdict: &Evaluation) -> Vec<Gap> {
     let source = verdict.source.as_str();
     let gap = |why: &str| Gap { source: Shown::name(source), why: Shown::sentence(why), of_list: false };
     let (one, many) = noun(index, verdict.rule);
     match &verdict.outcome {
-        Outcome::Off => Vec::new(),
-        Outcome::Undetermined { why } => vec![gap(why)],
-        Outcome::Judged { undetermined, .. } => {
+        RuleOutcome::Off => Vec::new(),
+        RuleOutcome::Undetermined { why } => vec![gap(why)],
+        RuleOutcome::Judged { undetermined, .. } => {
             let mut gaps = Vec::new();
             if *undetermined > 0 {
                 gaps.push(gap(&format!("the data did not suffice for {}", counted(*undetermined, one, many))));
@@ -273,13 +273,13 @@ fn gaps_of(index: &Index<'_>, verdict: &Verdict) -> Vec<Gap> {
     }
 }
 
-fn bar(by_severity: &[u64; 5], longest: u64) -> Vec<Segment> {
+fn bar(by_severity: &[u64; 5], longest: u64) -> Vec<BarSegment> {
     let mut x = 0.0;
     let mut segments = Vec::new();
     for (severity, count) in Severity::ALL.iter().rev().zip(by_severity).filter(|(_, count)| **count > 0) {
         #[expect(clippy::cast_precision_loss, reason = "the width of a bar on a page")]
         let width = (BAR * *count as f64 / longest.max(1) as f64).max(0.6);
-        segments.push(Segment { severity: severity.as_str(), count: *count, x, width });
+        segments.push(BarSegment { severity: severity.as_str(), count: *count, x, width });
         x += width;
     }
     segments

@@ -1,9 +1,9 @@
 //! The front door: every request passes here, is counted, perhaps mishandled, and its answer dressed
 //! (`Date`, compression, rate limit headers).
 
-use super::super::dialect::{self, Answer, Dialect, Place, Scene};
-use super::super::door::Cut;
-use super::super::faults::{Faults, Mishap};
+use super::super::dialect::{self, ApiPlace, Dialect, EditableResponse, Scene};
+use super::super::listener::ConnectionCut;
+use super::super::faults::{Fault, Faults};
 use super::super::tally::lock;
 use super::{Appliance, Shared, answer, error, limits};
 use axum::body::{Body, Bytes, to_bytes};
@@ -32,12 +32,12 @@ const BUSY: u32 = 8;
 
 /// Requests of the running second.
 #[derive(Default)]
-pub(super) struct Window {
+pub(super) struct RateWindow {
     since: Option<Instant>,
     requests: u32,
 }
 
-impl Window {
+impl RateWindow {
     /// What is left of the limit after this request; `None`: it was one too many.
     fn take(&mut self, limit: u32, now: Instant) -> Option<u32> {
         if self.since.is_none_or(|since| now - since >= Duration::from_secs(1)) {
@@ -50,7 +50,7 @@ impl Window {
 
 pub(super) async fn door(
     State(appliance): State<Shared>,
-    ConnectInfo(cut): ConnectInfo<Cut>,
+    ConnectInfo(cut): ConnectInfo<ConnectionCut>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -69,20 +69,20 @@ pub(super) async fn door(
         _ if ruling.is_some_and(|ruling| ruling.refused) => too_many(&appliance, None),
         _ if is_busy(&appliance, &faults, &request) => too_many(&appliance, None),
         (Some((_, None)), _) => too_many(&appliance, Some("1")),
-        (_, Some(Mishap::Reset)) => {
+        (_, Some(Fault::Reset)) => {
             cut.now();
             Response::default()
         }
-        (_, Some(Mishap::TooMany)) => too_many(&appliance, Some(&retry_after(&appliance))),
-        (_, Some(Mishap::ServerError)) => server_error(&appliance),
-        (_, Some(Mishap::Html)) => answer(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE),
-        (_, Some(Mishap::JsonError)) => {
+        (_, Some(Fault::TooMany)) => too_many(&appliance, Some(&retry_after(&appliance))),
+        (_, Some(Fault::ServerError)) => server_error(&appliance),
+        (_, Some(Fault::Html)) => answer(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE),
+        (_, Some(Fault::JsonError)) => {
             answer(StatusCode::OK, "application/json", r#"{"error":{"code":500,"message":"busy"}}"#)
         }
-        (_, Some(Mishap::Empty)) => answer(StatusCode::OK, "application/json", Body::empty()),
-        (_, Some(Mishap::Truncate) | None) => answered(&appliance, &faults, request, next).await,
+        (_, Some(Fault::Empty)) => answer(StatusCode::OK, "application/json", Body::empty()),
+        (_, Some(Fault::Truncate) | None) => answered(&appliance, &faults, request, next).await,
     };
-    let mut response = packed(response, coding, mishap == Some(Mishap::Truncate)).await;
+    let mut response = packed(response, coding, mishap == Some(Fault::Truncate)).await;
     let told = left.map(|(limit, left)| (limit, left.unwrap_or(0))).or(ruling.map(|ruling| ruling.told));
     dress(response.headers_mut(), appliance.now(), told);
     response
@@ -90,7 +90,7 @@ pub(super) async fn door(
 
 /// The handler's answer, as the dialects word it.
 async fn answered(appliance: &Appliance, faults: &Faults, request: Request, next: Next) -> Response {
-    let place = Place::of(request.method(), request.uri().path());
+    let place = ApiPlace::of(request.method(), request.uri().path());
     let response = next.run(request).await;
     if faults.dialects.is_empty() {
         return response;
@@ -100,7 +100,7 @@ async fn answered(appliance: &Appliance, faults: &Faults, request: Request, next
     let world = lock(&appliance.world);
     let scene = Scene { dialects: &faults.dialects, world: &world };
     let asked = place.filter(|_| parts.status == StatusCode::OK);
-    if asked.and_then(Place::synchronised).is_some_and(|group| dialect::is_directory_group(scene.dialects, group)) {
+    if asked.and_then(ApiPlace::synchronised).is_some_and(|group| dialect::is_directory_group(scene.dialects, group)) {
         appliance.tally.count(|c| c.directory_syncs += 1);
     }
     let refusal = asked.and_then(|place| dialect::refusal(&scene, place));
@@ -112,7 +112,7 @@ async fn answered(appliance: &Appliance, faults: &Faults, request: Request, next
         }
         None => (place, body.into()),
     };
-    let mut out = Answer { status: &mut parts.status, headers: &mut parts.headers };
+    let mut out = EditableResponse { status: &mut parts.status, headers: &mut parts.headers };
     let body = out.reworded(&scene, place, body);
     Response::from_parts(parts, Body::from(body))
 }
@@ -120,12 +120,12 @@ async fn answered(appliance: &Appliance, faults: &Faults, request: Request, next
 /// Whether it is one of the first requests of the API, which find the appliance busy.
 fn is_busy(appliance: &Appliance, faults: &Faults, request: &Request) -> bool {
     faults.dialects.contains(&Dialect::EightBusy)
-        && Place::of(request.method(), request.uri().path()).is_some()
+        && ApiPlace::of(request.method(), request.uri().path()).is_some()
         && appliance.turned_away.fetch_add(1, Ordering::Relaxed) < BUSY
 }
 
 /// Writes are spared: the sandbox's own users want them to work.
-fn mishap(appliance: &Appliance, faults: &Faults, request: &Request) -> Option<Mishap> {
+fn mishap(appliance: &Appliance, faults: &Faults, request: &Request) -> Option<Fault> {
     let path = request.uri().path();
     let token = path == "/oauth2/token" || path.to_ascii_lowercase().ends_with("/auth/connect/token");
     if request.method() != Method::GET && !(token && faults.token_endpoint_too) {

@@ -1,9 +1,9 @@
 //! The two proofs, by key and by position, over what was read. The parent module's own documentation explains them.
 
-use super::{End, Reading, Row, Segment, Step, Window};
+use super::{End, ListRow, OffsetWalk, PageSpan, WalkStep, Window};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-impl<R: Row> Reading<R> {
+impl<R: ListRow> OffsetWalk<R> {
     /// Whether the keys can prove anything: every page ascends, and no page shows a row where another, though it spans that
     /// row's key, did not: such a row came into the middle, or the order is another one and only looks like that of the keys.
     pub(super) fn is_in_order_of_keys(&self) -> bool {
@@ -11,7 +11,7 @@ impl<R: Row> Reading<R> {
     }
 
     fn has_intruder(&self) -> bool {
-        let mut by_first: Vec<&Segment<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
+        let mut by_first: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
         by_first.sort_by(|a, b| a.keys[0].cmp(&b.keys[0]));
         by_first.iter().enumerate().any(|(at, one)| {
             let last = &one.keys[one.keys.len() - 1];
@@ -24,7 +24,7 @@ impl<R: Row> Reading<R> {
 
     // ---- proof by key ----
 
-    pub(super) fn prove_by_key(&mut self) -> Step {
+    pub(super) fn prove_by_key(&mut self) -> WalkStep {
         let (gaps, reach) = self.gaps();
         if !gaps.is_empty() {
             let why = self
@@ -49,19 +49,19 @@ impl<R: Row> Reading<R> {
         }
         let distinct = if self.passes == 1 { self.distinct() } else { self.alive().len() as u64 };
         match tail_total.filter(|_| newest_total.is_some()) {
-            Some(total) if distinct < total => Step::End(End::Unproven(format!(
+            Some(total) if distinct < total => WalkStep::End(End::Unproven(format!(
                 "the source tells a total of {total}, but {distinct} different rows came"
             ))),
-            _ => Step::End(End::Proven(self.proof(tail_total, distinct))),
+            _ => WalkStep::End(End::Proven(self.proof(tail_total, distinct))),
         }
     }
 
     /// Windows across the gaps between the intervals of keys, and the last key that is covered without a gap.
     fn gaps(&self) -> (Vec<Window>, Option<R::Key>) {
-        let mut by_first: Vec<&Segment<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
+        let mut by_first: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
         by_first.sort_by(|a, b| (a.window.offset != 0, &a.keys[0]).cmp(&(b.window.offset != 0, &b.keys[0])));
         let mut gaps = Vec::new();
-        let mut front: Option<&Segment<R::Key>> = None;
+        let mut front: Option<&PageSpan<R::Key>> = None;
         for segment in by_first {
             let Some(reached) = front else {
                 front = Some(segment);
@@ -80,7 +80,7 @@ impl<R: Row> Reading<R> {
 
     /// A window that should show the last row of `before` and the first of `after`; placed by the newer of the two,
     /// since its positions are the truer ones.
-    fn across(&self, before: &Segment<R::Key>, after: &Segment<R::Key>) -> Window {
+    fn across(&self, before: &PageSpan<R::Key>, after: &PageSpan<R::Key>) -> Window {
         if after.seq > before.seq && after.window.offset > 0 {
             // Not the first window again: it is the only one that asks for no more than a page.
             self.window(after.window.offset.saturating_sub(self.stride()).max(1))
@@ -126,7 +126,7 @@ impl<R: Row> Reading<R> {
 
     // ---- proof by position ----
 
-    pub(super) fn prove_by_position(&mut self) -> Step {
+    pub(super) fn prove_by_position(&mut self) -> WalkStep {
         let problem = match self.positions() {
             Err(why) => Some(why),
             Ok(gaps) if !gaps.is_empty() => {
@@ -148,10 +148,10 @@ impl<R: Row> Reading<R> {
                     .map(|t| format!("the source tells a total of {t}, but {distinct} different rows came"))
             });
         let Some(why) = problem else {
-            return Step::End(End::Proven(self.proof(told, distinct)));
+            return WalkStep::End(End::Proven(self.proof(told, distinct)));
         };
         let step = self.repair(vec![self.window(0)], why);
-        if matches!(step, Step::Repair { .. }) {
+        if matches!(step, WalkStep::Repair { .. }) {
             self.segments.clear();
         }
         step
@@ -159,7 +159,7 @@ impl<R: Row> Reading<R> {
 
     /// Windows where neighbours do not overlap by position; an error where two pages disagree.
     fn positions(&self) -> Result<Vec<Window>, String> {
-        let mut by_offset: Vec<&Segment<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
+        let mut by_offset: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
         by_offset.sort_by_key(|s| (s.window.offset, s.seq));
         let mut seen: HashMap<u64, &R::Key> = HashMap::new();
         let mut where_is: HashMap<&R::Key, u64> = HashMap::new();

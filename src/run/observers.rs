@@ -1,7 +1,7 @@
 //! What is told about a run while it goes: log lines and a progress bar, two readings of the same events.
 //! Both write to stderr; a log line first clears the bar.
 
-use crate::event::{Event, Observer};
+use crate::event::{Observer, RunEvent};
 use crate::model::{ListKind, SourceStatus};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
@@ -26,9 +26,9 @@ pub struct LogSettings {
 
 /// Starts logging for the whole process; later calls change nothing. Only lines of this program are shown: libraries could
 /// print addresses with queries.
-pub fn start_logging(settings: LogSettings, bar: &Bar) {
+pub fn start_logging(settings: LogSettings, bar: &ProgressDisplay) {
     let ours = Targets::new().with_target("bt_rollcall", settings.level);
-    let writer = Above(bar.clone());
+    let writer = BarAwareStderr(bar.clone());
     let registry = tracing_subscriber::registry().with(ours);
     // A second subscriber in one process (tests) is no mistake of the user.
     let _ = if settings.json {
@@ -42,9 +42,9 @@ pub fn start_logging(settings: LogSettings, bar: &Bar) {
 
 /// Writes to stderr with the bar out of the way.
 #[derive(Clone)]
-struct Above(Bar);
+struct BarAwareStderr(ProgressDisplay);
 
-impl<'a> MakeWriter<'a> for Above {
+impl<'a> MakeWriter<'a> for BarAwareStderr {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self::Writer {
@@ -52,7 +52,7 @@ impl<'a> MakeWriter<'a> for Above {
     }
 }
 
-impl Write for Above {
+impl Write for BarAwareStderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.bar.suspend(|| io::stderr().write_all(line))?;
         Ok(line.len())
@@ -64,12 +64,12 @@ impl Write for Above {
 }
 
 /// Everybody who wants to be told.
-pub struct Audience(pub Vec<Arc<dyn Observer>>);
+pub struct Observers(pub Vec<Arc<dyn Observer>>);
 
-impl Observer for Audience {
-    fn tell(&self, event: &Event<'_>) {
+impl Observer for Observers {
+    fn notify(&self, event: &RunEvent<'_>) {
         for observer in &self.0 {
-            observer.tell(event);
+            observer.notify(event);
         }
     }
 }
@@ -79,11 +79,11 @@ impl Observer for Audience {
 pub struct Log;
 
 impl Observer for Log {
-    fn tell(&self, event: &Event<'_>) {
+    fn notify(&self, event: &RunEvent<'_>) {
         match event {
-            Event::RunStarted { run_id } => tracing::info!(run_id, "run started"),
-            Event::SourceStarted { source, kind, url } => tracing::info!(%source, kind, url, "source started"),
-            Event::Request(record) => tracing::debug!(
+            RunEvent::RunStarted { run_id } => tracing::info!(run_id, "run started"),
+            RunEvent::SourceStarted { source, kind, url } => tracing::info!(%source, kind, url, "source started"),
+            RunEvent::Request(record) => tracing::debug!(
                 source = record.source,
                 method = record.method,
                 path = record.path,
@@ -95,46 +95,46 @@ impl Observer for Log {
                 error = record.error,
                 "request"
             ),
-            Event::Retry { source, path, why, wait } => {
+            RunEvent::Retry { source, path, why, wait } => {
                 tracing::info!(%source, path, why, wait_seconds = wait.as_secs_f64(), "request will be tried again");
             }
-            Event::Progress { source, list, received, expected } => {
+            RunEvent::Progress { source, list, received, expected } => {
                 tracing::trace!(%source, list = list.as_str(), received, expected, "progress");
             }
-            Event::Drift { source, list, why } => {
+            RunEvent::Drift { source, list, why } => {
                 tracing::info!(%source, list = list.as_str(), why, "list moved while it was read; reading again");
             }
-            Event::SourceEnded { source, status, users, groups, reason } => match status {
+            RunEvent::SourceEnded { source, status, users, groups, reason } => match status {
                 SourceStatus::Complete => tracing::info!(%source, users, groups, "source complete"),
                 SourceStatus::Partial => tracing::warn!(%source, users, groups, reason, "source partial"),
                 SourceStatus::Failed => tracing::error!(%source, reason, "source failed"),
             },
-            Event::Published { path, completeness } => {
+            RunEvent::Published { path, completeness } => {
                 tracing::info!(path = %path.display(), completeness = completeness.as_str(), "snapshot published");
             }
-            Event::Delivery { destination, delivered, waiting, error: None } => {
+            RunEvent::Delivery { destination, delivered, waiting, error: None } => {
                 tracing::info!(destination, delivered, waiting, "events delivered");
             }
-            Event::Delivery { destination, delivered, waiting, error } => {
+            RunEvent::Delivery { destination, delivered, waiting, error } => {
                 tracing::error!(destination, delivered, waiting, error, "events wait in the spool");
             }
-            Event::Warning { source: Some(source), text } => tracing::warn!(%source, "{text}"),
-            Event::Warning { source: None, text } => tracing::warn!("{text}"),
+            RunEvent::Warning { source: Some(source), text } => tracing::warn!(%source, "{text}"),
+            RunEvent::Warning { source: None, text } => tracing::warn!("{text}"),
         }
     }
 }
 
 /// (received, expected) of each list of each source.
-type Lists = BTreeMap<(String, ListKind), (u64, Option<u64>)>;
+type ListCounts = BTreeMap<(String, ListKind), (u64, Option<u64>)>;
 
 /// The progress bar: rows of all lists together.
 #[derive(Clone)]
-pub struct Bar {
+pub struct ProgressDisplay {
     bar: ProgressBar,
-    lists: Arc<Mutex<Lists>>,
+    lists: Arc<Mutex<ListCounts>>,
 }
 
-impl Bar {
+impl ProgressDisplay {
     /// A bar on stderr, or one that is never drawn.
     pub fn new(shown: bool) -> Self {
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -162,9 +162,9 @@ impl Bar {
     }
 }
 
-impl Observer for Bar {
-    fn tell(&self, event: &Event<'_>) {
-        if let Event::Progress { source, list, received, expected } = event {
+impl Observer for ProgressDisplay {
+    fn notify(&self, event: &RunEvent<'_>) {
+        if let RunEvent::Progress { source, list, received, expected } = event {
             self.progress(source.as_str(), *list, *received, *expected);
         }
     }

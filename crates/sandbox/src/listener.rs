@@ -15,12 +15,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// Handshakes wait for nobody: a client that stalls in one does not keep the others out.
-pub(super) struct Door {
+pub(super) struct TlsListener {
     ready: mpsc::Receiver<(Connection, SocketAddr)>,
     address: SocketAddr,
 }
 
-impl Door {
+impl TlsListener {
     /// Starts to accept. Must be called within the runtime.
     pub(super) fn open(listener: TcpListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let address = listener.local_addr()?;
@@ -49,12 +49,12 @@ async fn accept_all(listener: TcpListener, tls: Option<TlsAcceptor>, send: mpsc:
                     Err(_) => return,
                 },
             };
-            let _ = send.send((Connection { stream, cut: Cut::default() }, from)).await;
+            let _ = send.send((Connection { stream, cut: ConnectionCut::default() }, from)).await;
         });
     }
 }
 
-impl Listener for Door {
+impl Listener for TlsListener {
     type Io = Connection;
     type Addr = SocketAddr;
 
@@ -72,9 +72,9 @@ impl Listener for Door {
 
 /// The knife that belongs to one connection.
 #[derive(Clone, Default)]
-pub(super) struct Cut(Arc<AtomicBool>);
+pub(super) struct ConnectionCut(Arc<AtomicBool>);
 
-impl Cut {
+impl ConnectionCut {
     /// Nothing more is written to the connection; it is closed.
     pub(super) fn now(&self) {
         self.0.store(true, Ordering::Relaxed);
@@ -85,8 +85,8 @@ impl Cut {
     }
 }
 
-impl Connected<IncomingStream<'_, Door>> for Cut {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+impl Connected<IncomingStream<'_, TlsListener>> for ConnectionCut {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
         stream.io().cut.clone()
     }
 }
@@ -99,7 +99,7 @@ enum Stream {
 /// One client's connection.
 pub(super) struct Connection {
     stream: Stream,
-    cut: Cut,
+    cut: ConnectionCut,
 }
 
 impl AsyncRead for Connection {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The JSON of a [`ListReport`]; its keys have this order.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ListRow {
+pub(super) struct ListReportJson {
     kind: ListKind,
     query: String,
     coverage: Word,
@@ -29,7 +29,7 @@ enum Word {
     NotOffered,
 }
 
-impl From<ListReport> for ListRow {
+impl From<ListReport> for ListReportJson {
     fn from(list: ListReport) -> Self {
         let ListReport { kind, query, expected, received, distinct, pages, passes, requests, coverage } = list;
         let proof = coverage.words().to_owned();
@@ -43,9 +43,10 @@ impl From<ListReport> for ListRow {
     }
 }
 
-impl From<ListRow> for ListReport {
-    fn from(row: ListRow) -> Self {
-        let ListRow { kind, query, coverage, expected, received, distinct, pages, passes, requests, proof } = row;
+impl From<ListReportJson> for ListReport {
+    fn from(row: ListReportJson) -> Self {
+        let ListReportJson { kind, query, coverage, expected, received, distinct, pages, passes, requests, proof } =
+            row;
         let coverage = match coverage {
             Word::Complete => Coverage::Complete { proof },
             Word::Drifted => Coverage::Drifted { why: proof },
