@@ -1,4 +1,7 @@
-"""Compares what was spooled with what a syslog daemon stored: every event once, each field equal."""
+"""Compares spooled events with those that a syslog daemon stored: every event once, each field equal.
+
+events.py SPOOL RECORDS
+"""
 
 import json
 import re
@@ -12,13 +15,13 @@ stored = [json.loads(line) for line in open(records, encoding="utf-8")]
 assert len(stored) == len(frames), f"{len(frames)} sent, {len(stored)} stored"
 
 RFC5424 = re.compile(r"<(\d+)>1 (\S+) (\S+) (\S+) (\S+) (\S+) ((?:\[(?:[^\]\\]|\\.)*\])+|-) (.*)", re.DOTALL)
-for place, (frame, record) in enumerate(zip(frames, stored)):
+for place, (frame, record) in enumerate(zip(frames, stored, strict=True)):
     priority, time, host, app, procid, msgid, data, message = RFC5424.fullmatch(frame).groups()
     sent = {"app": app, "procid": procid, "msgid": msgid, "sd": data, "host": host, "time": time, "msg": message}
-    # rsyslog writes UTC as an offset and keeps the space before MSG.
+    # rsyslog writes UTC as an offset, and keeps the space before MSG.
     record["time"] = record["time"].replace("+00:00", "Z")
     record["msg"] = record["msg"].removeprefix(" ")
     assert record == sent, f"event {place}:\nsent   {sent}\nstored {record}"
     json.loads(message)
 assert stored[-1]["msgid"] == "run.completed"
-print(f"{head['destination']}: {len(frames)} events stored as they were sent, run.completed last")
+print(f"{head['destination']}: {len(frames)} events stored unchanged, run.completed last")

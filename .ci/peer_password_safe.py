@@ -1,11 +1,10 @@
-"""Reads the sandbox's Password Safe surface with the vendor's own library (beyondtrust-bips-library, not ours).
+"""Reads the sandbox's Password Safe interface with the vendor's own library (beyondtrust-bips-library).
 
 peer_password_safe.py URL CLIENT_ID SECRET_FILE WORLD
-    Users, user groups and the users of each group are what the world (`sandbox --world`) says, by an API account and by
-    a key.
+    Users, user groups and the users of each group must equal those of WORLD (`sandbox --world`).
+    They are read once with an API account and once with a key.
 """
 
-# needs: beyondtrust-bips-library==2.32.1
 import json
 import sys
 
@@ -19,7 +18,7 @@ base = f"{url}/BeyondTrust/api/public/v3"
 
 
 def by_account():
-    # The library asks for ids and secrets as long as a real appliance makes them; ours are shorter.
+    # The library demands ids and secrets as long as those of a real appliance. Those of the sandbox are shorter.
     login = authentication.Authentication(api_url=base, client_id="x" * 36, client_secret="x" * 36)
     login._client_id, login._client_secret = client_id, client_secret
     return login
@@ -35,18 +34,18 @@ for name, login in (("an API account", by_account()), ("a key", by_key())):
     people = users.User(login)
     groups = usergroups.Usergroups(login)
     everybody = people.get_users(include_inactive=True)
-    assert everybody == wanted["Users"], "users: not what the world says"
+    assert everybody == wanted["Users"], "users differ from the world"
     active = [user for user in wanted["Users"] if user.get("IsActive") is not False]
-    assert people.get_users() == active and len(active) < len(everybody), "inactive users are left out unless asked for"
+    assert people.get_users() == active and len(active) < len(everybody), "inactive users are listed only on request"
     listed = groups.get_usergroups()
-    assert listed == wanted["UserGroups"], "user groups: not what the world says"
+    assert listed == wanted["UserGroups"], "user groups differ from the world"
     members = {str(group["GroupID"]): people.get_users_by_usergroup_id(group["GroupID"]) for group in listed}
-    assert members == wanted["UserGroups/Users"], "members: not what the world says"
+    assert members == wanted["UserGroups/Users"], "members differ from the world"
     assert people.get_user_by_id(everybody[0]["UserID"]) == everybody[0]
     assert login.sign_app_out() is True
     try:
         people.get_users()
-        raise SystemExit("signed out, and still served")
+        raise SystemExit("a signed out session still gets users")
     except Exception as refused:
         assert "401" in str(refused) or "not authorized" in str(refused), refused
     rows = sum(map(len, members.values()))

@@ -1,6 +1,9 @@
-"""bt-cli, a client of Privileged Remote Access by other people, reads users, group policies, their members, vendors and their
-people, security providers and API accounts of the sandbox: all of them, page after page, as the world has them."""
-# needs: bt-cli==0.6.1
+"""Reads the sandbox's Privileged Remote Access or Remote Support interface with bt-cli, a client of other people.
+
+peer_pra.py URL CLIENT_ID SECRET_FILE WORLD
+    Users, group policies, their members, vendors, vendor users, security providers and API accounts must equal those of
+    WORLD (`sandbox --world`).
+"""
 
 import json
 import pathlib
@@ -18,9 +21,14 @@ counts = {}
 
 def same(what, found, expected):
     if found != expected:
-        place = next((at for at, (a, b) in enumerate(zip(found, expected)) if a != b), min(len(found), len(expected)))
-        sys.exit(f"{what}: {len(found)} rows instead of {len(expected)}, the first difference at {place}: "
-                 f"{found[place:place + 1]} instead of {expected[place:place + 1]}")
+        place = next(
+            (at for at, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b),
+            min(len(found), len(expected)),
+        )
+        sys.exit(
+            f"{what}: {len(found)} rows instead of {len(expected)}, the first difference at {place}: "
+            f"{found[place : place + 1]} instead of {expected[place : place + 1]}"
+        )
     name = what.split(" of ")[0]
     counts[name] = counts.get(name, 0) + len(found)
 
@@ -33,7 +41,7 @@ with PRAClient(PRAConfig(api_url=url, client_id=client_id, client_secret=secret)
     for policy in policies:
         members = client.list_group_policy_members(policy["id"])
         same(f"members of {policy['id']}", members, world["group-policy/member"][str(policy["id"])])
-    # One by one, and by filter; the client has no words of its own for the rest.
+    # Single records and filters. The client has no functions for the other lists, only for any path.
     somebody = next(user for user in world["user"][100:] if (user.get("username") or "é").isascii())
     same("single users", [client.get_user(somebody["id"])], [somebody])
     same("users by name", client.list_users(username=somebody["username"].upper()), [somebody])
@@ -42,7 +50,7 @@ with PRAClient(PRAConfig(api_url=url, client_id=client_id, client_secret=secret)
     same("users by provider", client.list_users(security_provider_id=provider), theirs)
     for path, name in [("security-provider", "security providers"), ("api-account", "API accounts")]:
         same(name, client.get_paginated(f"/{path}"), world[path])
-    # Pages of 7: many more of them, the same rows.
+    # Smaller pages must hold the same rows.
     same("users in small pages", client.get_paginated("/user", per_page=7), world["user"])
     if kind == "pra":
         same("single policies", [client.get_group_policy(policies[0]["id"])], policies[:1])
@@ -52,4 +60,4 @@ with PRAClient(PRAConfig(api_url=url, client_id=client_id, client_secret=secret)
             people = client.get_paginated(f"/vendor/{vendor['id']}/user")
             same(f"vendor users of {vendor['id']}", people, world["vendor/user"][str(vendor["id"])])
 
-print(f"bt-cli reads {kind} as it is: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+print(f"bt-cli reads {kind} like the world: " + ", ".join(f"{count} {name}" for name, count in counts.items()))

@@ -1,13 +1,12 @@
-"""Reads and writes the sandbox's SCIM surface with scim2-client, and has scim2-tester judge it (python-scim, not ours).
+"""Reads and writes the sandbox's SCIM interface with scim2-client and scim2-tester, two programs of python-scim.
 
 peer_scim.py URL CLIENT_ID SECRET_FILE WORLD
-    Everything that it lists is what the world (`sandbox --world`) says.
+    Users and groups must equal those of WORLD (`sandbox --world`).
 peer_scim.py URL CLIENT_ID SECRET_FILE WORLD check
-    Every check of scim2-tester passes, writes included. Wants few users and groups (all on one page), none of them with a
-    creation date that is none.
+    Every check of scim2-tester must pass, writes included. All records must fit on one page, and their creation
+    dates must be valid.
 """
 
-# needs: scim2-client[httpx2]==0.13.2 scim2-models==0.12.3 scim2-tester==0.5.2
 import json
 import sys
 
@@ -17,9 +16,9 @@ from scim2_models import ScimPolicy, ScimProvider, SearchRequest
 from scim2_tester import Status, check_server
 
 PAGE = 70
-# Awkward people have fields that no schema announces.
+# Some users of the sandbox have fields that no schema announces.
 LENIENT = ScimProvider(policy=ScimPolicy(unknown=ScimPolicy.Unknown.ignore))
-# Our extension holds the last login, which is read-only: nobody can remove the whole of it.
+# The extension of the sandbox holds the last login, which is read-only, so that it cannot be removed as a whole.
 STAYS = "PATCH modify() did not remove attribute 'urn:bt-rollcall:sandbox:2.0:User'"
 
 
@@ -31,7 +30,7 @@ def client(url, client_id, secret_file, **options):
 
 
 def everything(scim, model):
-    """Page by page: the answers as they came, so that odd people do not stop the reading."""
+    """Returns the unparsed records of all pages: unusual users would not fit the client's models."""
     rows, start = [], 1
     while True:
         asked = SearchRequest(start_index=start, count=PAGE)
@@ -48,11 +47,11 @@ def read(scim, world):
     for name, path in (("User", "Users"), ("Group", "Groups")):
         model = scim.get_resource_model(name)
         rows = everything(scim, model)
-        assert rows == wanted[path], f"{path}: not what the world says"
-        # Its models are strict; what they refuse must be what is awkward on purpose.
+        assert rows == wanted[path], f"{path} differ from the world"
+        # The models are strict. They may refuse only the few records that are unusual on purpose.
         refused = [row for row in rows if not accepted(model, row)]
-        assert len(refused) < len(rows) / 5, f"{path}: {len(refused)} of {len(rows)} are no resources"
-        print(f"scim2-client: {len(rows)} {path} as the world has them, {len(refused)} of them too awkward for its models")
+        assert len(refused) < len(rows) / 5, f"{path}: {len(refused)} of {len(rows)} do not fit the models"
+        print(f"scim2-client: {len(rows)} {path} equal the world; {len(refused)} of them do not fit the models")
 
 
 def accepted(model, row):
@@ -70,10 +69,10 @@ def check(scim):
     for result in bad:
         print(f"{result.status.name} {result.title} {result.resource_type}: {result.reason}", file=sys.stderr)
     counts = {status.name: sum(r.status == status for r in results) for status in Status}
-    told = ", ".join(f"{count} {name.lower()}" for name, count in counts.items() if count)
-    print(f"scim2-tester: {told}")
+    summary = ", ".join(f"{count} {name.lower()}" for name, count in counts.items() if count)
+    print(f"scim2-tester: {summary}")
     skipped = {result.title for result in results if result.status == Status.SKIPPED}
-    # POST /.search is not offered, and says so with 501.
+    # The sandbox does not offer POST /.search, and answers it with 501.
     assert not bad and skipped <= {"search_with_attributes"}, skipped
     assert counts["SUCCESS"] > 50
 

@@ -1,11 +1,11 @@
-"""Provisions a SCIM server that we did not write, and compares a snapshot of it with what was provisioned.
+"""Provisions a SCIM server of other people, and compares a snapshot of it with what was provisioned.
 
 scim_servers.py provision URL TOKEN_FILE WORLD
-    Creates users and groups with POST, PUT, PATCH and DELETE, reads each record back by its id, and writes them to WORLD.
+    Creates users and groups with POST, PUT, PATCH and DELETE, reads each record by its id, and writes them to WORLD.
 scim_servers.py compare WORLD SOURCE SNAPSHOT
     The tables hold exactly these records, and the manifest calls the source complete.
 scim_servers.py honest WORLD SOURCE SNAPSHOT
-    The same where the manifest calls the source complete. Elsewhere each row is right, and what was not read is unknown.
+    The same if the manifest calls the source complete. If not, each row is right, and what was not read is unknown.
 """
 
 import csv
@@ -119,7 +119,7 @@ def provision_groups(server, ids):
         groups[number] = {"name": name, "users": wanted[place], "groups": []}
     numbers = list(groups)
     inner, outer = numbers[INNER], numbers[OUTER]
-    # Where users and groups have the same ids, only the type says that the member is a group.
+    # If users and groups have the same ids, only the type shows that the member is a group.
     bare = not set(ids) & set(groups)
     server.patch(f"Groups/{outer}", "add", "members", [{"value": inner} | ({} if bare else {"type": "Group"})])
     groups[outer]["groups"] = [inner]

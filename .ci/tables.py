@@ -1,4 +1,7 @@
-"""Reads every table of a snapshot with PyArrow and DuckDB: columns, types, metadata, and the same cells as the CSV."""
+"""Reads every table of a snapshot with PyArrow and DuckDB, and compares columns, types, metadata and cells with the CSV.
+
+tables.py SNAPSHOT
+"""
 
 import csv
 import datetime
@@ -34,9 +37,7 @@ TABLES = {
         "source id name description privileged:b member_count:i external_member_count:i members_confirmed_at:t "
         "first_seen:t confirmed_at:t extra"
     ),
-    "memberships": columns(
-        "source group_id group_name user_id username via external_name first_seen:t confirmed_at:t"
-    ),
+    "memberships": columns("source group_id group_name user_id username via external_name first_seen:t confirmed_at:t"),
     "findings": columns(
         "source fingerprint rule severity status subject_kind subject_id subject_name title evidence action controls:l "
         "first_seen:t last_seen:t exception"
@@ -46,7 +47,7 @@ TABLES = {
 
 
 def cell(value):
-    """A Parquet value as the CSV writes it."""
+    """Returns a Parquet value in the form that the CSV has."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -83,12 +84,12 @@ for table, wanted in TABLES.items():
     with open(f"{snapshot}/{table}.csv", encoding="utf-8", newline="") as text:
         written = list(csv.reader(text))
     assert written[0] == list(wanted), (table, written[0])
-    for place, (one, other) in enumerate(zip(rows, written[1:])):
-        for name, parquet, plain in zip(wanted, one, other):
+    for place, (one, other) in enumerate(zip(rows, written[1:], strict=True)):
+        for name, parquet, plain in zip(wanted, one, other, strict=True):
             same = json.loads(parquet) == json.loads(plain) if wanted[name] == LIST and parquet else parquet == plain
             assert same, (table, place, name, parquet, plain)
     assert len(rows) == len(written) - 1 == files[f"{table}.parquet"]["rows"] == files[f"{table}.csv"]["rows"]
-    # DuckDB reads the same rows, and its types are those that the columns promise.
+    # DuckDB reads the same rows with the expected types.
     kinds = {UTF8: "VARCHAR", BOOL: "BOOLEAN", INT: "BIGINT", LIST: "VARCHAR[]", TIME: "TIMESTAMP WITH TIME ZONE"}
     described = duck.execute(f"describe select * from read_parquet('{path}')").fetchall()
     assert [(name, kind) for name, kind, *_ in described] == [(n, kinds[k]) for n, k in wanted.items()], described
@@ -96,30 +97,31 @@ for table, wanted in TABLES.items():
     times = [name for name, kind in wanted.items() if kind == TIME]
     texts = ", ".join(f'"{name}"::varchar' if name in times else f'"{name}"' for name in wanted)
     read = duck.execute(f"select {texts} from read_parquet('{path}')").fetchall()
-    for place, (one, other) in enumerate(zip(rows, read)):
-        for name, arrow, duckdb_value in zip(wanted, one, other):
+    for place, (one, other) in enumerate(zip(rows, read, strict=True)):
+        for name, arrow, duckdb_value in zip(wanted, one, other, strict=True):
             if name not in times:
                 assert arrow == cell(duckdb_value), (table, place, name, arrow, duckdb_value)
     print(f"{table}: {len(rows)} rows, equal in CSV, PyArrow and DuckDB")
 
-# What the next run needs of findings that are over, for no spreadsheet.
-over = pq.ParquetFile(f"{snapshot}/resolved.parquet")
+# The next run needs the resolved findings. They have no CSV.
+resolved = pq.ParquetFile(f"{snapshot}/resolved.parquet")
 wanted = columns(
     "source fingerprint rule subject_kind subject_id subject_name first_seen:t last_seen:t times_seen:i resolved_at:t"
 )
-assert {name: over.schema_arrow.field(name).type for name in over.schema_arrow.names} == wanted, over.schema_arrow
-assert over.metadata.num_rows == files["resolved.parquet"]["rows"]
-print(f"resolved: {over.metadata.num_rows} rows")
+schema = resolved.schema_arrow
+assert {name: schema.field(name).type for name in schema.names} == wanted, schema
+assert resolved.metadata.num_rows == files["resolved.parquet"]["rows"]
+print(f"resolved: {resolved.metadata.num_rows} rows")
 
-# The questions in reports/sql, asked as their comments say; the answers are recomputed from the CSV.
-questions = pathlib.Path("reports/sql").resolve()
+# The queries in reports/sql run as their comments describe. Their results are computed again from the CSV.
+queries = pathlib.Path("reports/sql").resolve()
 
 
 def ask(name, folder):
     os.chdir(folder)
-    result = duck.execute((questions / f"{name}.sql").read_text(encoding="utf-8"))
+    result = duck.execute((queries / f"{name}.sql").read_text(encoding="utf-8"))
     names = [column[0] for column in result.description]
-    return [dict(zip(names, row)) for row in result.fetchall()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def table(name):
@@ -141,4 +143,4 @@ assert {row["id"] for row in ask("stale-privileged", folder)} == {row["subject_i
 trend = [row for row in ask("trend", folder.parent) if row["run"] == manifest["run_id"]]
 assert sum(row["findings"] for row in trend) == len(findings), trend
 assert {row["completeness"] for row in trend} == {manifest["completeness"]}
-print("the questions in reports/sql are answered by DuckDB as the CSV says")
+print("the queries in reports/sql return in DuckDB what the CSV holds")

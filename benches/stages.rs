@@ -36,7 +36,7 @@ fn decode(pages: &[Vec<u8>]) -> Vec<User> {
     pages.iter().flat_map(|page| users_of_page(page).expect("a page")).collect()
 }
 
-fn harvest(world: &World, users: Vec<User>) -> SourceReading {
+fn reading(world: &World, users: Vec<User>) -> SourceReading {
     let list = |kind, rows: usize| ListReport {
         kind,
         query: String::new(),
@@ -105,10 +105,10 @@ fn stages(criterion: &mut Criterion) {
     let users = usize::try_from(USERS).expect("a small number");
     let world = World::seeded(1, users, as_of());
     let pages = pages(&world);
-    let harvest = harvest(&world, decode(&pages));
+    let reading = reading(&world, decode(&pages));
     let (classes, policy) = (classes(), Policy::default());
-    let inventory = Inventory::join(vec![harvest.clone()], &classes);
-    let findings = rules::judge(&inventory, &policy, as_of()).findings;
+    let inventory = Inventory::join(vec![reading.clone()], &classes);
+    let findings = rules::evaluate(&inventory, &policy, as_of()).findings;
     let tables = Tables { inventory: &inventory, findings: &findings, changes: &[], resolved: &[] };
     let about = About { run_id: "20261123T020000Z-0000", completeness: Completeness::Complete };
 
@@ -117,14 +117,14 @@ fn stages(criterion: &mut Criterion) {
     group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
     group.bench_function("decode", |b| b.iter(|| decode(black_box(&pages))));
     group.bench_function("join", |b| {
-        let input = || vec![harvest.clone()];
-        b.iter_batched(input, |harvests| Inventory::join(harvests, &classes), BatchSize::PerIteration);
+        let input = || vec![reading.clone()];
+        b.iter_batched(input, |readings| Inventory::join(readings, &classes), BatchSize::PerIteration);
     });
-    group.bench_function("judge", |b| b.iter(|| rules::judge(black_box(&inventory), &policy, as_of())));
+    group.bench_function("judge", |b| b.iter(|| rules::evaluate(black_box(&inventory), &policy, as_of())));
     for count in [1, 5] {
         let policy = Policy { custom_rules: custom_rules(count), ..Policy::default() };
         group.bench_function(format!("judge, {count} custom"), |b| {
-            b.iter(|| rules::judge(black_box(&inventory), &policy, as_of()));
+            b.iter(|| rules::evaluate(black_box(&inventory), &policy, as_of()));
         });
     }
     group.bench_function("write csv", |b| {
@@ -144,5 +144,5 @@ fn stages(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, stages);
-criterion_main!(benches);
+criterion_group!(contexts, stages);
+criterion_main!(contexts);

@@ -52,7 +52,7 @@ pub struct RunDescription<'a> {
     /// What each accepted exception did.
     pub uses: &'a [ExceptionUse],
     /// What was evaluated.
-    pub verdicts: &'a [Evaluation],
+    pub evaluations: &'a [Evaluation],
     /// What changed.
     pub changes: &'a [Change],
     /// The snapshot before this one.
@@ -70,8 +70,8 @@ pub struct RunDescription<'a> {
 impl RunDescription<'_> {
     /// Whether every list of every configured source was proven complete.
     pub fn completeness(&self) -> Completeness {
-        let is_whole = |roll: &SourceInventory| roll.harvest.status() == SourceStatus::Complete;
-        if self.inventory.rolls.iter().all(is_whole) { Completeness::Complete } else { Completeness::Partial }
+        let is_whole = |source_inventory: &SourceInventory| source_inventory.reading.status() == SourceStatus::Complete;
+        if self.inventory.sources.iter().all(is_whole) { Completeness::Complete } else { Completeness::Partial }
     }
 
     /// The manifest without files; see [`finish`].
@@ -86,12 +86,12 @@ impl RunDescription<'_> {
             started_at: instant(self.started_at),
             finished_at: instant(self.started_at),
             completeness: self.completeness(),
-            sources: self.inventory.rolls.iter().map(SourceEntry::of).collect(),
+            sources: self.inventory.sources.iter().map(SourceEntry::of).collect(),
             policy: parameters::write(&self.config.policy, &self.config.classes),
             config_sha256: self.config.sha256.clone(),
             exceptions_sha256: self.config.exceptions.as_ref().map(|file| file.sha256.clone()),
             base: self.base.clone(),
-            rules: self.verdicts.iter().map(RuleEntry::of).collect(),
+            rules: self.evaluations.iter().map(RuleEntry::of).collect(),
             files: Vec::new(),
             counts: self.counts(),
             guarded_cells: 0,
@@ -103,7 +103,7 @@ impl RunDescription<'_> {
 
     /// Totals.
     pub fn counts(&self) -> Counts {
-        let rolls = &self.inventory.rolls;
+        let sources = &self.inventory.sources;
         let (mut findings, mut statuses) = (BTreeMap::new(), BTreeMap::new());
         for finding in self.findings {
             *statuses.entry(finding.status.as_str().to_owned()).or_insert(0) += 1;
@@ -113,9 +113,9 @@ impl RunDescription<'_> {
         }
         let changes = state::counts(self.changes).into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count));
         Counts {
-            users: rolls.iter().map(|roll| roll.harvest.users.len() as u64).sum(),
-            groups: rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum(),
-            memberships: rolls.iter().map(|roll| roll.memberships.len() as u64).sum(),
+            users: sources.iter().map(|source_inventory| source_inventory.reading.users.len() as u64).sum(),
+            groups: sources.iter().map(|source_inventory| source_inventory.reading.groups.len() as u64).sum(),
+            memberships: sources.iter().map(|source_inventory| source_inventory.memberships.len() as u64).sum(),
             findings,
             statuses,
             changes: changes.collect(),
@@ -124,9 +124,9 @@ impl RunDescription<'_> {
 
     /// What the sources said, for people.
     pub fn warnings_of_sources(&self) -> Vec<String> {
-        let of_sources = self.inventory.rolls.iter().flat_map(|roll| {
-            let name = &roll.harvest.source.name;
-            roll.harvest.warnings.iter().map(move |warning| format!("{name}: {warning}"))
+        let of_sources = self.inventory.sources.iter().flat_map(|source_inventory| {
+            let name = &source_inventory.reading.source.name;
+            source_inventory.reading.warnings.iter().map(move |warning| format!("{name}: {warning}"))
         });
         of_sources.collect()
     }
@@ -140,21 +140,22 @@ pub fn finish(manifest: &mut Manifest, files: Vec<FileEntry>, guarded_cells: u64
 }
 
 /// The verdicts that a manifest tells, one a source and rule; the error says what this version does not understand.
-pub fn verdicts(manifest: &Manifest, policy: &Policy) -> Result<Vec<Evaluation>, String> {
-    let told: Vec<Evaluation> = manifest.rules.iter().map(|entry| verdict(entry, policy)).collect::<Result<_, _>>()?;
+pub fn evaluations(manifest: &Manifest, policy: &Policy) -> Result<Vec<Evaluation>, String> {
+    let reported: Vec<Evaluation> =
+        manifest.rules.iter().map(|entry| evaluation(entry, policy)).collect::<Result<_, _>>()?;
     let custom = policy.custom_rules.iter().map(|custom| custom.rule);
     // A rule of which nothing is told would read as one that had nothing to judge.
     for rule in Rule::ALL.into_iter().chain(custom) {
         for SourceEntry { name, .. } in &manifest.sources {
-            if !told.iter().any(|verdict| verdict.rule == rule && verdict.source.as_str() == name) {
+            if !reported.iter().any(|evaluation| evaluation.rule == rule && evaluation.source.as_str() == name) {
                 return Err(format!("rules: nothing is told of {} over source {name:?}", rule.as_str()));
             }
         }
     }
-    Ok(told)
+    Ok(reported)
 }
 
-fn verdict(entry: &RuleEntry, policy: &Policy) -> Result<Evaluation, String> {
+fn evaluation(entry: &RuleEntry, policy: &Policy) -> Result<Evaluation, String> {
     let RuleEntry { source, rule, outcome } = entry;
     let unknown = || format!("rules: {rule:?} of source {source:?} is nothing that this version knows");
     let rule = policy.rule(rule).ok_or_else(unknown)?;
@@ -166,11 +167,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_is_read_as_it_was_written_and_one_of_another_version_is_refused() {
+    fn a_evaluation_is_read_as_it_was_written_and_one_of_another_version_is_refused() {
         let written = Evaluation { source: "eu".into(), rule: Rule::NoMfa, outcome: crate::model::RuleOutcome::Off };
         let entry = RuleEntry::of(&written);
-        assert_eq!(verdict(&entry, &Policy::default()), Ok(written));
+        assert_eq!(evaluation(&entry, &Policy::default()), Ok(written));
         let strange = RuleEntry { rule: "of-tomorrow".to_owned(), ..entry };
-        assert!(verdict(&strange, &Policy::default()).unwrap_err().contains("nothing that this version knows"));
+        assert!(evaluation(&strange, &Policy::default()).unwrap_err().contains("nothing that this version knows"));
     }
 }

@@ -67,50 +67,50 @@ impl fmt::Display for Suspect {
 
 /// Every suspicious list. One that failed or drifted removes nothing, and is reported by itself.
 pub fn suspects(state: &UnsettledState, max_shrink_percent: u8) -> Vec<Suspect> {
-    let sources = state.inventory.rolls.iter().zip(&state.since);
-    let read = sources.filter(|(roll, _)| roll.harvest.status() != SourceStatus::Failed);
-    read.flat_map(|(roll, since)| of_source(roll, since, max_shrink_percent)).collect()
+    let sources = state.inventory.sources.iter().zip(&state.since);
+    let read = sources.filter(|(source_inventory, _)| source_inventory.reading.status() != SourceStatus::Failed);
+    read.flat_map(|(source_inventory, since)| of_source(source_inventory, since, max_shrink_percent)).collect()
 }
 
-fn of_source(roll: &SourceInventory, since: &Since, max_shrink_percent: u8) -> Vec<Suspect> {
-    let harvest = &roll.harvest;
+fn of_source(source_inventory: &SourceInventory, since: &Since, max_shrink_percent: u8) -> Vec<Suspect> {
+    let reading = &source_inventory.reading;
     let of_list = |list: ListKind| {
         let KnownRows { known, gone } = since.rows.get(&list).copied().unwrap_or_default();
         let was_proven = since.lists.contains(&list);
         let suspect = Suspect {
-            source: harvest.source.name.clone(),
+            source: reading.source.name.clone(),
             list,
             before: (was_proven || known > 0).then_some(known),
-            now: rows(roll, list),
+            now: rows(source_inventory, list),
             gone,
             max_shrink_percent,
         };
-        let is_suspect = match harvest.coverage(list) {
-            Coverage::Complete { .. } => suspect.shrank() || suspect.is_empty_without_reason(roll),
+        let is_suspect = match reading.coverage(list) {
+            Coverage::Complete { .. } => suspect.shrank() || suspect.is_empty_without_reason(source_inventory),
             // A route that is missing takes accounts away without a word.
             Coverage::NotOffered => known > 0,
             // A list that may have more rows removes none; but where there are no users at all, something is wrong.
-            Coverage::Drifted { .. } => list == ListKind::Users && suspect.is_empty_without_reason(roll),
+            Coverage::Drifted { .. } => list == ListKind::Users && suspect.is_empty_without_reason(source_inventory),
             Coverage::Failed { .. } => false,
         };
-        let gone = if *harvest.coverage(list) == Coverage::NotOffered { known } else { suspect.gone };
-        (is_suspect && !is_explained(harvest, list)).then_some(Suspect { gone, ..suspect })
+        let gone = if *reading.coverage(list) == Coverage::NotOffered { known } else { suspect.gone };
+        (is_suspect && !is_explained(reading, list)).then_some(Suspect { gone, ..suspect })
     };
     GUARDED.into_iter().filter_map(of_list).collect()
 }
 
 /// KnownRows of the reading that this list brings.
-fn rows(roll: &SourceInventory, list: ListKind) -> u64 {
-    let harvest = &roll.harvest;
-    let offers = |kind: ListKind| *harvest.coverage(kind) != Coverage::NotOffered;
+fn rows(source_inventory: &SourceInventory, list: ListKind) -> u64 {
+    let reading = &source_inventory.reading;
+    let offers = |kind: ListKind| *reading.coverage(kind) != Coverage::NotOffered;
     let is_of_vendor = |id: &str| id.starts_with(VENDOR) && offers(ListKind::Vendors);
     let count = match list {
-        ListKind::Members => roll.memberships.len(),
-        ListKind::Groups => harvest.groups.iter().filter(|group| !is_of_vendor(group.id.as_str())).count(),
-        ListKind::Vendors => harvest.groups.iter().filter(|group| is_of_vendor(group.id.as_str())).count(),
+        ListKind::Members => source_inventory.memberships.len(),
+        ListKind::Groups => reading.groups.iter().filter(|group| !is_of_vendor(group.id.as_str())).count(),
+        ListKind::Vendors => reading.groups.iter().filter(|group| is_of_vendor(group.id.as_str())).count(),
         _ => {
             let is_of_list = |id: &str| lists_of_user(id, offers).last() == Some(&list);
-            harvest.users.iter().filter(|user| is_of_list(user.id.as_str())).count()
+            reading.users.iter().filter(|user| is_of_list(user.id.as_str())).count()
         }
     };
     count as u64
@@ -118,14 +118,14 @@ fn rows(roll: &SourceInventory, list: ListKind) -> u64 {
 
 /// Without groups there are no members to be read, and that is reported by itself. Memberships that the users' own records bring are
 /// no list of members.
-fn is_explained(harvest: &SourceReading, list: ListKind) -> bool {
+fn is_explained(reading: &SourceReading, list: ListKind) -> bool {
     match list {
         ListKind::Members => {
-            !harvest.coverage(ListKind::Groups).is_complete() || *harvest.coverage(list) == Coverage::NotOffered
+            !reading.coverage(ListKind::Groups).is_complete() || *reading.coverage(list) == Coverage::NotOffered
         }
         // Where neither is offered, both are withdrawn.
         ListKind::VendorUsers => {
-            *harvest.coverage(list) != Coverage::NotOffered && !harvest.coverage(ListKind::Vendors).is_complete()
+            *reading.coverage(list) != Coverage::NotOffered && !reading.coverage(ListKind::Vendors).is_complete()
         }
         _ => false,
     }
@@ -133,26 +133,26 @@ fn is_explained(harvest: &SourceReading, list: ListKind) -> bool {
 
 /// Whether the source does not offer the list any more.
 pub fn is_withdrawn(inventory: &Inventory, suspect: &Suspect) -> bool {
-    let mut harvests = inventory.rolls.iter().map(|roll| &roll.harvest);
-    harvests
-        .any(|harvest| harvest.source.name == suspect.source && *harvest.coverage(suspect.list) == Coverage::NotOffered)
+    let mut readings = inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
+    readings
+        .any(|reading| reading.source.name == suspect.source && *reading.coverage(suspect.list) == Coverage::NotOffered)
 }
 
 /// Takes a list that is not offered any more as one that failed: what is known of it stays as it was.
-pub fn withdraw(harvest: &mut SourceReading, suspect: &Suspect) {
+pub fn withdraw(reading: &mut SourceReading, suspect: &Suspect) {
     let Suspect { source, list, gone, .. } = suspect;
     let error = format!(
         "no longer offered; {gone} known rows stay as they were until --allow-shrink {source} confirms that they are gone"
     );
-    harvest.lists.retain(|report| report.kind != *list);
-    harvest.lists.push(ListReport::unasked(*list, Coverage::Failed { error }));
+    reading.lists.retain(|report| report.kind != *list);
+    reading.lists.push(ListReport::unasked(*list, Coverage::Failed { error }));
 }
 
 /// Takes a list that is not offered any more as read and empty: somebody confirmed that its rows are gone.
-pub fn confirm_gone(harvest: &mut SourceReading, list: ListKind, proof: String) {
-    if *harvest.coverage(list) == Coverage::NotOffered {
-        harvest.lists.retain(|report| report.kind != list);
-        harvest.lists.push(ListReport::unasked(list, Coverage::Complete { proof }));
+pub fn confirm_gone(reading: &mut SourceReading, list: ListKind, proof: String) {
+    if *reading.coverage(list) == Coverage::NotOffered {
+        reading.lists.retain(|report| report.kind != list);
+        reading.lists.push(ListReport::unasked(list, Coverage::Complete { proof }));
     }
 }
 
@@ -172,7 +172,7 @@ impl Suspect {
     }
 
     /// There is nothing where there should be something, and nobody has confirmed that before.
-    fn is_empty_without_reason(&self, roll: &SourceInventory) -> bool {
+    fn is_empty_without_reason(&self, source_inventory: &SourceInventory) -> bool {
         if self.now > 0 || self.before == Some(0) {
             return false;
         }
@@ -181,12 +181,14 @@ impl Suspect {
             // A tenant always has users.
             ListKind::Users => true,
             // Groups there need not be, unless there were some or users name them.
-            ListKind::Groups => were_some || !roll.memberships.is_empty(),
+            ListKind::Groups => were_some || !source_inventory.memberships.is_empty(),
             // The account that reads is one of them.
             ListKind::ApiAccounts | ListKind::Vendors | ListKind::VendorUsers => were_some,
             // Where nobody is in any group, a right is missing more likely than not.
             ListKind::Members => {
-                were_some || (!roll.harvest.groups.is_empty() && roll.harvest.users.len() as u64 > ALWAYS_FINE)
+                were_some
+                    || (!source_inventory.reading.groups.is_empty()
+                        && source_inventory.reading.users.len() as u64 > ALWAYS_FINE)
             }
             _ => false,
         }

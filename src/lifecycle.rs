@@ -4,9 +4,9 @@
 //! `resolved` is said only of a subject that was *seen* to be fine, or that is provably gone. Everything else that stood before
 //! stands on, with its old evidence and its old `last_seen`: nothing vanishes silently.
 
-mod visibility;
 #[cfg(test)]
 mod tests;
+mod visibility;
 
 pub use visibility::{CurrentRun, Visibility};
 
@@ -42,27 +42,27 @@ pub fn live(
     of: impl Fn(Rule) -> bool,
     sight: impl Fn(&Finding) -> Visibility,
 ) -> LifecycleUpdate {
-    let mut lived = LifecycleUpdate::default();
+    let mut update = LifecycleUpdate::default();
     let mut before: AHashMap<&Fingerprint, &Finding> = past.standing.iter().filter(|(_, f)| of(f.rule)).collect();
     for mut finding in found {
         let stood = before.remove(&finding.fingerprint);
         let was = past.over.get(&finding.fingerprint);
         carry_on(&mut finding, stood, was);
-        lived.findings.push(finding);
+        update.findings.push(finding);
     }
     for earlier in before.into_values() {
         let status = match sight(earlier) {
             Visibility::Fine | Visibility::Gone => FindingStatus::Resolved,
             Visibility::Unknown => FindingStatus::Open,
             Visibility::SetAside(why) => {
-                *lived.set_aside.entry(why).or_insert(0) += 1;
+                *update.set_aside.entry(why).or_insert(0) += 1;
                 continue;
             }
         };
-        lived.findings.push(Finding { status, exception: None, ..earlier.clone() });
+        update.findings.push(Finding { status, exception: None, ..earlier.clone() });
     }
-    sort(&mut lived.findings);
-    lived
+    sort(&mut update.findings);
+    update
 }
 
 /// Keeps severities that stood, where a source was not read completely: severity depends on privilege and on the kind of account,

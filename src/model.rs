@@ -11,11 +11,11 @@ mod change;
 mod evidence;
 mod extra;
 mod finding;
-mod reading;
 mod id;
 mod join;
 mod known;
 mod pattern;
+mod reading;
 
 pub use change::{Change, ChangeKind, ChangedGroup};
 pub use evidence::{Absence, Evidence};
@@ -23,14 +23,14 @@ pub use extra::{Extra, hides_secret, is_credential, is_secret, without_secrets, 
 pub use finding::{
     Evaluation, Finding, FindingStatus, Fingerprint, Resolved, Rule, RuleOutcome, Severity, Subject, SubjectKind,
 };
-pub use reading::{
-    API_ACCOUNT, Completeness, Coverage, ListKind, ListReport, OddValue, Outside, OutsideMember, SourceIdentity,
-    SourceReading, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
-};
 pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use join::{Inventory, Member, Membership, SourceInventory};
 pub use known::{KnownSource, MemberIdentity, Pair, SeenInterval};
 pub use pattern::{Classes, Pattern};
+pub use reading::{
+    API_ACCOUNT, Completeness, Coverage, ListKind, ListReport, OddValue, Outside, OutsideMember, SourceIdentity,
+    SourceReading, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
+};
 
 /// One UTC instant, kept to the microsecond.
 pub type Instant = DateTime<Utc>;
@@ -315,9 +315,9 @@ impl User {
     /// The e-mail address as two accounts' addresses are compared: without space around it, in lower case. `None` where there
     /// is none.
     pub fn address(&self) -> Option<Cow<'_, str>> {
-        let told = self.email_address.as_deref().map(str::trim).filter(|told| !told.is_empty())?;
-        let as_it_is = told.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-        Some(if as_it_is { Cow::Borrowed(told) } else { Cow::Owned(told.to_lowercase()) })
+        let reported = self.email_address.as_deref().map(str::trim).filter(|reported| !reported.is_empty())?;
+        let as_it_is = reported.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        Some(if as_it_is { Cow::Borrowed(reported) } else { Cow::Owned(reported.to_lowercase()) })
     }
 
     /// What keeps the account from signing in at this instant, beside `enabled`: what the source says, or the end of its
@@ -347,9 +347,10 @@ impl User {
     /// Entra ID, …
     pub fn is_sso(&self) -> bool {
         const WORDS: [&str; 8] = ["saml", "oidc", "openid", "scim", "sso", "oauth", "entra", "azure"];
-        let told = [&self.account_type, &self.signs_in_by].into_iter().flatten().map(|told| told.to_ascii_lowercase());
+        let reported =
+            [&self.account_type, &self.signs_in_by].into_iter().flatten().map(|reported| reported.to_ascii_lowercase());
         self.inferred == Some(Inferred::Sso)
-            || told.into_iter().any(|told| WORDS.iter().any(|word| told.contains(word)))
+            || reported.into_iter().any(|reported| WORDS.iter().any(|word| reported.contains(word)))
     }
 
     /// Returns whether it is known by what the account signs in.

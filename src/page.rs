@@ -23,7 +23,7 @@ pub fn of_run(facts: &RunDescription<'_>, manifest: &Manifest) -> Result<String,
         manifest,
         inventory: facts.inventory,
         findings: facts.findings,
-        verdicts: facts.verdicts,
+        evaluations: facts.evaluations,
         changes: facts.changes,
         policy,
         as_of: facts.as_of,
@@ -40,7 +40,7 @@ pub fn of_snapshot(archive: &Archive) -> Result<String, SnapshotError> {
         manifest: &reread.manifest,
         inventory: &reread.inventory,
         findings: &reread.findings,
-        verdicts: &reread.verdicts,
+        evaluations: &reread.evaluations,
         changes: &reread.changes,
         policy: &reread.policy,
         as_of: reread.as_of,
@@ -58,7 +58,7 @@ struct LoadedSnapshot {
     as_of: Instant,
     inventory: Inventory,
     findings: Vec<Finding>,
-    verdicts: Vec<Evaluation>,
+    evaluations: Vec<Evaluation>,
     changes: Vec<Change>,
     exceptions: Option<Vec<ExceptionUse>>,
 }
@@ -70,30 +70,35 @@ impl LoadedSnapshot {
         manifest.files.retain(|file| file.path != FILE);
         let policy = parameters::read(&manifest.policy).map_err(of_manifest)?;
         let as_of = archive.as_of()?;
-        let verdicts = describe::verdicts(&manifest, &policy).map_err(of_manifest)?;
+        let evaluations = describe::evaluations(&manifest, &policy).map_err(of_manifest)?;
         let inventory = archive.inventory()?;
         let changes = archive.changes(|source, id| group(&inventory, source, id))?;
         let findings = findings(archive, &policy)?;
         let exceptions = exceptions(archive, &policy, as_of)?;
-        Ok(Self { manifest, policy, as_of, inventory, findings, verdicts, changes, exceptions })
+        Ok(Self { manifest, policy, as_of, inventory, findings, evaluations, changes, exceptions })
     }
 }
 
 /// A group as it is in the state.
 pub fn group(inventory: &Inventory, source: &SourceName, id: &GroupId) -> Option<ChangedGroup> {
-    let roll = inventory.rolls.iter().find(|roll| roll.harvest.source.name == *source)?;
-    roll.group(id).map(|group| ChangedGroup { id: id.clone(), name: group.name.clone(), privileged: group.privileged })
+    let source_inventory =
+        inventory.sources.iter().find(|source_inventory| source_inventory.reading.source.name == *source)?;
+    source_inventory.group(id).map(|group| ChangedGroup {
+        id: id.clone(),
+        name: group.name.clone(),
+        privileged: group.privileged,
+    })
 }
 
 fn findings(archive: &Archive, policy: &Policy) -> Result<Vec<Finding>, SnapshotError> {
     let known = |past: KnownFinding| {
-        let told = format!("rule {:?} or status {:?} is nothing that this version knows", past.rule, past.status);
+        let reported = format!("rule {:?} or status {:?} is nothing that this version knows", past.rule, past.status);
         let rule = policy.rule(&past.rule);
         let finding = rule.and_then(|rule| {
             let action = past.action.to_string().into();
             past.of_rule(rule, action, rules::controls_of(rule, &policy.frameworks))
         });
-        finding.ok_or(told)
+        finding.ok_or(reported)
     };
     archive.findings_as(known)
 }

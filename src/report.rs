@@ -19,9 +19,9 @@ mod excepted;
 pub mod html;
 mod inactivity;
 mod index;
-mod rule_results;
 mod method;
 mod people;
+mod rule_results;
 mod status;
 mod text;
 mod tiles;
@@ -37,9 +37,9 @@ pub use chart::{Chart, ChartBar, Grid, Mark};
 pub use controls::{ControlRow, FrameworkControls};
 pub use excepted::ExceptionRow;
 pub use inactivity::{Bin, Inactivity};
-pub use rule_results::{BarSegment, Gap, RuleStanding, RuleSummary};
 pub use method::{FileRow, ListReading, Method, Parameter, SourceRow};
 pub use people::{PeopleSection, Person, PersonAccount, PersonIn};
+pub use rule_results::{BarSegment, Gap, RuleStanding, RuleSummary};
 pub use status::{Grade, ListLine, SourceLine, Status};
 pub use text::{Shown, thousands};
 pub use tiles::Tile;
@@ -106,7 +106,7 @@ pub struct Input<'a> {
     /// What was found.
     pub findings: &'a [Finding],
     /// What each rule was judged over.
-    pub verdicts: &'a [Evaluation],
+    pub evaluations: &'a [Evaluation],
     /// What changed since the snapshot before.
     pub changes: &'a [Change],
     /// Thresholds.

@@ -40,7 +40,7 @@ pub struct EvaluationOutput {
     /// Sorted by (source, rule id, subject kind, subject id).
     pub findings: Vec<Finding>,
     /// One a source and rule: sources by name, rules in the order of [`Rule::ALL`], then those of the configuration.
-    pub verdicts: Vec<Evaluation>,
+    pub evaluations: Vec<Evaluation>,
     /// For which subjects which rule could not be judged; one entry a source, in the order of the inventory.
     pub gaps: Vec<UnknownData>,
 }
@@ -57,12 +57,12 @@ pub struct RuleHistory<'a> {
 }
 
 /// Judges everything, as a first run does: nothing is known of the time before.
-pub fn judge(inventory: &Inventory, policy: &Policy, as_of: Instant) -> EvaluationOutput {
-    judge_after(RuleHistory::default(), inventory, policy, as_of)
+pub fn evaluate(inventory: &Inventory, policy: &Policy, as_of: Instant) -> EvaluationOutput {
+    evaluate_after(RuleHistory::default(), inventory, policy, as_of)
 }
 
 /// Judges everything.
-pub fn judge_after(
+pub fn evaluate_after(
     before: RuleHistory<'_>,
     inventory: &Inventory,
     policy: &Policy,
@@ -71,24 +71,24 @@ pub fn judge_after(
     let controls: BTreeMap<Rule, Arc<[&'static str]>> =
         Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
     let panel = custom::CustomRules::of(policy);
-    let mut judgement = EvaluationOutput { findings: Vec::new(), verdicts: Vec::new(), gaps: Vec::new() };
-    for (at, roll) in inventory.rolls.iter().enumerate() {
-        let happened = SinceBaseline::of(before, at, roll);
-        RuleContext::new(roll, policy, as_of, happened, &controls).judge(&panel, &mut judgement);
+    let mut output = EvaluationOutput { findings: Vec::new(), evaluations: Vec::new(), gaps: Vec::new() };
+    for (at, source_inventory) in inventory.sources.iter().enumerate() {
+        let happened = SinceBaseline::of(before, at, source_inventory);
+        RuleContext::new(source_inventory, policy, as_of, happened, &controls).evaluate(&panel, &mut output);
     }
-    judgement
+    output
 }
 
 /// What is known of one source before any of its users is looked at.
 struct RuleContext<'a> {
-    roll: &'a SourceInventory,
+    source_inventory: &'a SourceInventory,
     policy: &'a Policy,
     as_of: Instant,
     controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
     /// The list of groups is whole: a group that is not in it does not exist.
     groups_whole: bool,
     /// Some user's last login is told: one that is not told is then a gap, not a habit of the source.
-    tells_logins: bool,
+    reports_logins: bool,
     /// What the users tell taken together.
     identities: identity::Identities<'a>,
     /// What happened since the run before, or why that is not known.
@@ -130,33 +130,34 @@ enum RuleResult {
 
 impl<'a> RuleContext<'a> {
     fn new(
-        roll: &'a SourceInventory,
+        source_inventory: &'a SourceInventory,
         policy: &'a Policy,
         as_of: Instant,
         happened: Result<SinceBaseline<'a>, String>,
         controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
     ) -> Self {
         let custom: Arc<[Rule]> = policy.custom_rules.iter().map(|custom| custom.rule).collect();
-        let told = |user: &User| matches!(user.last_login, LastLogin::At(_) | LastLogin::Never { .. });
+        let reported = |user: &User| matches!(user.last_login, LastLogin::At(_) | LastLogin::Never { .. });
         Self {
-            roll,
+            source_inventory,
             policy,
             as_of,
             controls,
-            groups_whole: roll.harvest.coverage(ListKind::Groups).is_complete(),
-            tells_logins: roll.harvest.users.is_empty() || roll.harvest.users.iter().any(told),
-            identities: identity::Identities::of(&roll.harvest.users, as_of),
+            groups_whole: source_inventory.reading.coverage(ListKind::Groups).is_complete(),
+            reports_logins: source_inventory.reading.users.is_empty()
+                || source_inventory.reading.users.iter().any(reported),
+            identities: identity::Identities::of(&source_inventory.reading.users, as_of),
             happened,
             tally: vec![RuleCounts::default(); Rule::ALL.len() + custom.len()],
-            gaps: UnknownData::over(&roll.harvest, Arc::clone(&custom)),
+            gaps: UnknownData::over(&source_inventory.reading, Arc::clone(&custom)),
             custom,
             findings: Vec::new(),
         }
     }
 
-    fn judge(mut self, panel: &custom::CustomRules<'_>, into: &mut EvaluationOutput) {
-        let around = custom::SourceContext::of(self.roll, self.as_of);
-        for (at, user) in self.roll.harvest.users.iter().enumerate() {
+    fn evaluate(mut self, panel: &custom::CustomRules<'_>, into: &mut EvaluationOutput) {
+        let around = custom::SourceContext::of(self.source_inventory, self.as_of);
+        for (at, user) in self.source_inventory.reading.users.iter().enumerate() {
             self.look_at(at, user);
             for (rule, look) in panel.look_at(&around, user) {
                 self.note(at, user, rule, look);
@@ -172,7 +173,7 @@ impl<'a> RuleContext<'a> {
                 crate::model::UserId::from(finding.subject.id.clone()),
             )
         });
-        into.verdicts.extend(Rule::ALL.iter().chain(&*self.custom).map(|rule| self.verdict(*rule)));
+        into.evaluations.extend(Rule::ALL.iter().chain(&*self.custom).map(|rule| self.evaluation(*rule)));
         into.findings.append(&mut self.findings);
         into.gaps.push(self.gaps);
     }
@@ -222,7 +223,7 @@ impl<'a> RuleContext<'a> {
 
     fn find(&mut self, remark: RuleRemark, subject: Subject) {
         let RuleRemark { rule, severity, title, evidence } = remark;
-        if self.cannot_judge(rule).is_some() {
+        if self.cannot_evaluate(rule).is_some() {
             return;
         }
         let severity = match self.policy.rules.get(&rule) {
@@ -230,7 +231,7 @@ impl<'a> RuleContext<'a> {
             Some(Override::Severity(wanted)) => *wanted,
             None => severity,
         };
-        let SourceIdentity { name: source, kind, .. } = &self.roll.harvest.source;
+        let SourceIdentity { name: source, kind, .. } = &self.source_inventory.reading.source;
         self.findings.push(Finding {
             source: source.clone(),
             fingerprint: Fingerprint::of_finding(source, kind, rule, subject.kind, &subject.id),
@@ -249,60 +250,60 @@ impl<'a> RuleContext<'a> {
     }
 
     /// Why a rule cannot run over this source at all.
-    fn cannot_judge(&self, rule: Rule) -> Option<String> {
-        let harvest = &self.roll.harvest;
-        let by_members = harvest.coverage(ListKind::Members).is_complete();
+    fn cannot_evaluate(&self, rule: Rule) -> Option<String> {
+        let reading = &self.source_inventory.reading;
+        let by_members = reading.coverage(ListKind::Members).is_complete();
         let of_users = match rule {
             Rule::ExceptionExpired | Rule::DataQuality | Rule::CollectionIncomplete => false,
             Rule::EmptyGroup => !by_members,
             _ => true,
         };
-        match harvest.coverage(ListKind::Users) {
+        match reading.coverage(ListKind::Users) {
             Coverage::Failed { error } if of_users => return Some(format!("the list of users failed: {error}")),
-            Coverage::NotOffered if of_users && harvest.lists.is_empty() => {
+            Coverage::NotOffered if of_users && reading.lists.is_empty() => {
                 return Some("the source was not read".to_owned());
             }
             Coverage::NotOffered if of_users => return Some("the source gave no list of users".to_owned()),
             _ => {}
         }
         match rule {
-            Rule::StaleLogin | Rule::NeverLoggedIn | Rule::BreakGlassUsed if !self.tells_logins => {
+            Rule::StaleLogin | Rule::NeverLoggedIn | Rule::BreakGlassUsed if !self.reports_logins => {
                 Some(self.why_no_logins())
             }
             Rule::NoGroup | Rule::DanglingGroup => groups::why_not_whole(self),
             Rule::EmptyGroup => groups::why_not_empty(self),
             Rule::PrivilegedGrowth | Rule::BreakGlassUsed => self.happened.as_ref().err().cloned(),
-            Rule::SharedEmail => untold(self.identities.tells_addresses, "e-mail addresses"),
-            Rule::LocalOutsideSso => untold(self.identities.tells_types, "account types"),
-            Rule::NoMfa => untold(self.identities.tells_mfa, "second factors"),
-            Rule::DormantWithKey => untold(self.identities.tells_keys, "a key of any account"),
+            Rule::SharedEmail => unreported(self.identities.reports_addresses, "e-mail addresses"),
+            Rule::LocalOutsideSso => unreported(self.identities.reports_types, "account types"),
+            Rule::NoMfa => unreported(self.identities.reports_mfa, "second factors"),
+            Rule::DormantWithKey => unreported(self.identities.reports_keys, "a key of any account"),
             _ => None,
         }
     }
 
     fn why_no_logins(&self) -> String {
-        let harvest = &self.roll.harvest;
-        if let Coverage::Failed { error } = harvest.coverage(ListKind::UserDetails) {
+        let reading = &self.source_inventory.reading;
+        if let Coverage::Failed { error } = reading.coverage(ListKind::UserDetails) {
             return format!("no last login came: the users' own records could not be read: {error}");
         }
         let unreadable = |user: &User| matches!(user.last_login, LastLogin::Unreadable(_));
-        if harvest.users.iter().any(unreadable) {
+        if reading.users.iter().any(unreadable) {
             return "the source tells last logins, but none of them can be read".to_owned();
         }
         "the source does not report last logins".to_owned()
     }
 
-    fn verdict(&self, rule: Rule) -> Evaluation {
+    fn evaluation(&self, rule: Rule) -> Evaluation {
         let outcome = if self.policy.rules.get(&rule) == Some(&Override::Off) {
             RuleOutcome::Off
-        } else if let Some(why) = self.cannot_judge(rule) {
+        } else if let Some(why) = self.cannot_evaluate(rule) {
             RuleOutcome::Undetermined { why }
         } else {
             let place = gaps::place(rule, &self.custom);
             let RuleCounts { subjects, undetermined } = place.map(|place| self.tally[place]).unwrap_or_default();
-            RuleOutcome::Judged { subjects, undetermined }
+            RuleOutcome::Evaluated { subjects, undetermined }
         };
-        Evaluation { source: self.roll.harvest.source.name.clone(), rule, outcome }
+        Evaluation { source: self.source_inventory.reading.source.name.clone(), rule, outcome }
     }
 
     /// What keeps an account from signing in at the instant of judging, beside `enabled`.
@@ -312,8 +313,8 @@ impl<'a> RuleContext<'a> {
 }
 
 /// Why a rule cannot run over a source of which no user tells what it looks at.
-fn untold(told: bool, what: &str) -> Option<String> {
-    (!told).then(|| format!("the source does not report {what}"))
+fn unreported(reported: bool, what: &str) -> Option<String> {
+    (!reported).then(|| format!("the source does not report {what}"))
 }
 
 fn subject(user: &User) -> Subject {

@@ -21,11 +21,11 @@ mod ending;
 mod evaluated;
 mod exit;
 mod metrics;
+mod notify;
+pub mod observers;
 mod published;
 pub mod stop;
-mod notify;
 mod unevaluated;
-pub mod observers;
 
 pub use crate::describe::Origin;
 pub use ending::{DestinationEnding, Ending};
@@ -264,7 +264,7 @@ impl Run<'_> {
             Ok(accepted) => outcome.destinations.append(&mut accepted.unreleased),
             // What was asked for in a wrong way is no event of the appliances.
             Err(RunError::Backwards { .. }) => {}
-            Err(error) => self.tell_failure(error, &outcome.sources, spool),
+            Err(error) => self.report_failure(error, &outcome.sources, spool),
         }
         outcome.destinations.extend(self.deliver(spool));
         if outcome.result.is_ok() {
@@ -327,7 +327,7 @@ impl Run<'_> {
             past: &evaluated.past,
             resolved: &evaluated.resolved,
             uses: &evaluated.uses,
-            verdicts: &evaluated.verdicts,
+            evaluations: &evaluated.evaluations,
             changes: &evaluated.changes,
             base: base.map(Baseline::link),
             base_started_at: base.and_then(|base| snapshot::started_at(base.run_id())),
@@ -374,7 +374,7 @@ impl Run<'_> {
 }
 
 fn entries(inventory: &Inventory) -> Vec<snapshot::manifest::SourceEntry> {
-    inventory.rolls.iter().map(snapshot::manifest::SourceEntry::of).collect()
+    inventory.sources.iter().map(snapshot::manifest::SourceEntry::of).collect()
 }
 
 /// Plans retention and carries it out; gives what became of the plan.
@@ -399,12 +399,12 @@ pub fn plan_retention(store: &Store, config: &Config, now: Instant) -> Result<Re
 
 /// Clocks that differ by more than five minutes make ages wrong.
 fn skews(inventory: &Inventory) -> Vec<String> {
-    let sources = inventory.rolls.iter().map(|roll| &roll.harvest);
+    let sources = inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
     sources
-        .filter_map(|harvest| {
-            let skew = harvest.clock_skew_seconds.filter(|skew| skew.unsigned_abs() > 300)?;
+        .filter_map(|reading| {
+            let skew = reading.clock_skew_seconds.filter(|skew| skew.unsigned_abs() > 300)?;
             let way = if skew > 0 { "ahead of" } else { "behind" };
-            let (name, seconds) = (&harvest.source.name, skew.unsigned_abs());
+            let (name, seconds) = (&reading.source.name, skew.unsigned_abs());
             Some(format!("the clock of source {name} is {seconds} s {way} ours; ages may be wrong by as much"))
         })
         .collect()

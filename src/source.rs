@@ -1,9 +1,9 @@
 //! The seam between the run and the products: what a source offers, and its harvest.
 //! Knows which connectors exist; nothing of paging, HTTP or JSON.
 
+mod client;
 pub mod date;
 mod decode;
-mod client;
 mod named;
 mod password_safe;
 mod per_group;
@@ -186,7 +186,7 @@ pub type SignOutFuture<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 /// One product's API, read only.
 pub trait Source {
     /// Reads everything. A failure is coverage, never an error; dropping the future stops the reading.
-    fn harvest(&self) -> ReadingFuture<'_>;
+    fn read_all(&self) -> ReadingFuture<'_>;
 
     /// Gets a token, the first page of each list, and the first page of the lists below it: the members of each group, up to a bound.
     fn probe(&self) -> ProbeFuture<'_>;

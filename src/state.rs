@@ -133,21 +133,25 @@ impl<'a> Advance<'a> {
         let mut left = BTreeMap::new();
         let remembered = before.map_or(&[][..], |before| &before.sources);
         for (identity, known) in remembered {
-            let roll = inventory.rolls.iter().find(|roll| roll.harvest.source.name == identity.name);
+            let source_inventory =
+                inventory.sources.iter().find(|source_inventory| source_inventory.reading.source.name == identity.name);
             // Between two states a source may have left, and begun anew.
-            let goes_on =
-                |roll: &SourceInventory| against == Against::Reading || roll.known.first_seen == known.first_seen;
-            if !roll.is_some_and(|roll| is_same(&roll.harvest.source, identity) && goes_on(roll)) {
-                left.insert(identity.name.clone(), DroppedRows { is_another: roll.is_some(), rows: 0 });
+            let goes_on = |source_inventory: &SourceInventory| {
+                against == Against::Reading || source_inventory.known.first_seen == known.first_seen
+            };
+            if !source_inventory.is_some_and(|source_inventory| {
+                is_same(&source_inventory.reading.source, identity) && goes_on(source_inventory)
+            }) {
+                left.insert(identity.name.clone(), DroppedRows { is_another: source_inventory.is_some(), rows: 0 });
             }
         }
         let known = |name: &SourceName| {
             let found = remembered.iter().find(|(identity, _)| identity.name == *name && !left.contains_key(name));
             found.map(|(_, known)| known.clone())
         };
-        let sources = inventory.rolls.into_iter().map(|roll| {
-            let known = known(&roll.harvest.source.name);
-            SourceState::new(roll, known, now)
+        let sources = inventory.sources.into_iter().map(|source_inventory| {
+            let known = known(&source_inventory.reading.source.name);
+            SourceState::new(source_inventory, known, now)
         });
         Self { now, sources: sources.collect(), changes: Vec::new(), left }
     }
@@ -178,7 +182,7 @@ impl<'a> Advance<'a> {
             left.rows += 1;
             return None;
         }
-        let source = self.sources.iter_mut().find(|source| source.roll.harvest.source.name == *name)?;
+        let source = self.sources.iter_mut().find(|source| source.source_inventory.reading.source.name == *name)?;
         Some((SourceUpdate { source, now: self.now }, &mut self.changes))
     }
 

@@ -68,7 +68,7 @@ pub enum Send {
 
 impl Send {
     /// Whether this finding of a run at this instant is told.
-    pub fn tells(self, finding: &Finding, past: &KnownFindings, as_of: Instant) -> bool {
+    pub fn reports(self, finding: &Finding, past: &KnownFindings, as_of: Instant) -> bool {
         match self {
             Self::All => true,
             Self::Transitions { remind_days } => {

@@ -2,7 +2,6 @@
 //! Knows nothing of users, groups or any product's fields. Changes no account: it can only GET, and POST to the token endpoint
 //! and to those that open and close a session. A GET that makes the appliance act is sent by [`Client::get_once_only`].
 
-mod response;
 mod body;
 mod budget;
 mod connect;
@@ -13,6 +12,7 @@ mod login;
 mod pace;
 pub mod page;
 mod refusal;
+mod response;
 mod retry;
 mod settings;
 mod shape;
@@ -26,7 +26,6 @@ pub(crate) use shape::shown_keys;
 
 use crate::event::{Observer, RequestRecord, RunEvent};
 use crate::tls::Explainer;
-use response::{HttpResponse, ResponseContent};
 use budget::Budget;
 use chrono::{DateTime, Utc};
 use login::SignInFuture;
@@ -34,6 +33,7 @@ use pace::RequestPace;
 pub use reqwest::header::HeaderMap;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, COOKIE, DATE, HeaderValue};
 use reqwest::{Method, Response};
+use response::{HttpResponse, ResponseContent};
 use retry::RetryCount;
 use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};
@@ -101,14 +101,14 @@ impl Failure {
 /// `pages.jsonl`.
 struct PendingRequest<'a> {
     client: &'a Client,
-    told: RequestRecord,
+    reported: RequestRecord,
     started: Instant,
     ended: bool,
 }
 
 impl PendingRequest<'_> {
     fn end(mut self, error: Option<&WireErrorKind>) {
-        self.told.error = error.map(ToString::to_string);
+        self.reported.error = error.map(ToString::to_string);
         self.ended = true;
     }
 }
@@ -116,10 +116,10 @@ impl PendingRequest<'_> {
 impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.told.error = Some("given up before it was answered in full".to_owned());
+            self.reported.error = Some("given up before it was answered in full".to_owned());
         }
-        self.told.milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.client.observer.notify(&RunEvent::Request(&self.told));
+        self.reported.milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.client.observer.notify(&RunEvent::Request(&self.reported));
     }
 }
 
@@ -334,7 +334,8 @@ impl Client {
             },
             Err(kind) => Err(failed(kind)),
         };
-        record.told.rows = result.as_ref().ok().and_then(|found| found.as_ref()).and_then(|(value, _)| value.rows());
+        record.reported.rows =
+            result.as_ref().ok().and_then(|found| found.as_ref()).and_then(|(value, _)| value.rows());
         record.end(result.as_ref().err().map(|f| &f.kind));
         if matches!(result, Ok(Some(_))) {
             self.understood.set(true);
@@ -370,7 +371,7 @@ impl Client {
     }
 
     fn record(&self, method: &'static str, path: &str, attempt: u32) -> PendingRequest<'_> {
-        let told = RequestRecord {
+        let reported = RequestRecord {
             source: self.settings.source.to_string(),
             method,
             path: path.to_owned(),
@@ -381,7 +382,7 @@ impl Client {
             milliseconds: 0,
             error: None,
         };
-        PendingRequest { client: self, told, started: Instant::now(), ended: false }
+        PendingRequest { client: self, reported, started: Instant::now(), ended: false }
     }
 
     /// Sends one request and collects the answer.
@@ -393,13 +394,13 @@ impl Client {
         self.requests.set(self.requests.get() + 1);
         let (sent, sent_at) = (Instant::now(), Utc::now());
         let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &self.explainer))?;
-        record.told.status = Some(response.status().as_u16());
+        record.reported.status = Some(response.status().as_u16());
         self.compare_clocks(&response, sent, sent_at);
         self.note_certificate(&response);
         self.pace.heed(response.headers());
         self.budget.heed(response.headers());
         let answer = HttpResponse::receive(response, self.settings.max_body_bytes, &self.explainer).await?;
-        record.told.bytes = answer.body.len() as u64;
+        record.reported.bytes = answer.body.len() as u64;
         match connect::demand_of_certificate(&self.explainer, answer.status.as_u16(), &answer.body) {
             Some(fault) => Err(WireErrorKind::Tls(fault)),
             None => Ok(answer),

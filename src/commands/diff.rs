@@ -47,9 +47,9 @@ fn compare(args: &DiffArgs) -> Result<Comparison, SnapshotError> {
     old.feed(&mut advance, false)?;
     let advanced = advance.finish();
     let mut sources: BTreeMap<String, &'static str> = BTreeMap::new();
-    for (roll, since) in advanced.inventory.rolls.iter().zip(&advanced.since) {
+    for (source_inventory, since) in advanced.inventory.sources.iter().zip(&advanced.since) {
         let said = if since.is_compared { "" } else { BASELINE };
-        sources.insert(roll.harvest.source.name.to_string(), said);
+        sources.insert(source_inventory.reading.source.name.to_string(), said);
     }
     for (name, left) in &advanced.left {
         sources.insert(name.to_string(), if left.is_another { ANOTHER } else { ONLY_OLDER });

@@ -184,8 +184,9 @@ impl<'a> RegisterReading<'a> {
             self.problems.push((line, format!("until is missing; {cure}")));
             return None;
         };
-        let told = value.get_ref().as_datetime().filter(|told| told.time.is_none() && told.offset.is_none());
-        let day = told.and_then(|told| told.date);
+        let reported =
+            value.get_ref().as_datetime().filter(|reported| reported.time.is_none() && reported.offset.is_none());
+        let day = reported.and_then(|reported| reported.date);
         let day = day.and_then(|day| NaiveDate::from_ymd_opt(i32::from(day.year), day.month.into(), day.day.into()));
         if day.is_none() {
             let at = self.line(value.span().start);

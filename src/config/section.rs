@@ -122,9 +122,9 @@ impl<'a> Section<'a> {
             self.problem(key, format!("is missing; {cure}"));
             return None;
         };
-        let date = value.as_datetime().filter(|told| told.time.is_none() && told.offset.is_none());
+        let date = value.as_datetime().filter(|reported| reported.time.is_none() && reported.offset.is_none());
         let date = date
-            .and_then(|told| told.date)
+            .and_then(|reported| reported.date)
             .and_then(|day| NaiveDate::from_ymd_opt(i32::from(day.year), u32::from(day.month), u32::from(day.day)));
         if date.is_none() {
             self.problem(key, format!("must be a day; {cure}"));

@@ -141,7 +141,7 @@ url = "udp://[::1]:1514"
 }
 
 #[test]
-fn all_problems_are_told_at_once_each_with_its_key() {
+fn all_problems_are_reported_at_once_each_with_its_key() {
     let text = r#"
 stat_dir = "x"
 [output]
@@ -278,7 +278,7 @@ fn a_day_of_the_register_is_a_date_and_nothing_else() {
 }
 
 #[test]
-fn every_mistake_of_the_register_is_told_with_its_place() {
+fn every_mistake_of_the_register_is_reported_with_its_place() {
     let text = format!(
         "{LEAST}[[policy.service_owners]]\naccount = \"glob:\"\nsource = \"aplliance\"\nreview = 2027-03-31\n\
          [[policy.service_owners]]\naccount = \"a\"\nowner = \"\"\nreview_by = 2027-03-31\n"

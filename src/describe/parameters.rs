@@ -40,15 +40,15 @@ pub fn write(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry
 }
 
 fn service_owner(entry: &ServiceOwner) -> Value {
-    let mut told = json!({
+    let mut reported = json!({
         "account": entry.account.to_string(),
         "owner": entry.owner,
         "review_by": entry.review_by.to_string(),
     });
     if let Some(source) = &entry.source {
-        told["source"] = json!(source);
+        reported["source"] = json!(source);
     }
-    told
+    reported
 }
 
 fn custom_rule(custom: &CustomRule) -> Value {
@@ -217,12 +217,12 @@ mod tests {
                 "x-y",
             ),
         ] {
-            let mut told = whole.clone();
-            told.insert(key.to_owned(), entry(value, false));
-            assert!(read(&told).unwrap_err().contains(words), "{key}");
+            let mut reported = whole.clone();
+            reported.insert(key.to_owned(), entry(value, false));
+            assert!(read(&reported).unwrap_err().contains(words), "{key}");
         }
-        let mut told = whole;
-        told.remove("frameworks");
-        assert_eq!(read(&told), Err("policy.frameworks is missing".to_owned()));
+        let mut reported = whole;
+        reported.remove("frameworks");
+        assert_eq!(read(&reported), Err("policy.frameworks is missing".to_owned()));
     }
 }

@@ -52,8 +52,8 @@ fn an_exception_covers_its_rule_subject_and_source_and_nothing_else() {
     let applied = apply(&mut findings, &entries, &Policy::default(), at("2026-11-23T02:00:00Z"));
     let words = findings.iter().map(|f| f.status.as_str()).collect::<Vec<_>>();
     assert_eq!(words, ["excepted", "new", "new"]);
-    let told = findings[0].exception.as_deref();
-    assert_eq!(told, Some("backup robot (owner platform team, until 2027-01-01, ticket CHG-1)"));
+    let reported = findings[0].exception.as_deref();
+    assert_eq!(reported, Some("backup robot (owner platform team, until 2027-01-01, ticket CHG-1)"));
     assert_eq!((applied.uses[0].state(), applied.uses[1].state()), ("in force", "unused"));
     assert!(applied.expired.is_empty());
     assert!(applied.uses[1].warnings(at("2026-11-23T02:00:00Z"))[0].contains("covers no finding"));
@@ -62,15 +62,15 @@ fn an_exception_covers_its_rule_subject_and_source_and_nothing_else() {
 #[test]
 fn it_holds_to_the_end_of_its_last_day_and_is_a_finding_from_then_on() {
     let entries = [exception(3, Rule::NeverLoggedIn, "id:7", "2026-11-23")];
-    let judged = |as_of: &str| {
+    let evaluated = |as_of: &str| {
         let mut findings = vec![finding(Rule::NeverLoggedIn, "7", "robot", Severity::Low)];
         let applied = apply(&mut findings, &entries, &Policy::default(), at(as_of));
         (findings.remove(0), applied)
     };
-    let (covered, last) = judged("2026-11-23T23:59:59Z");
+    let (covered, last) = evaluated("2026-11-23T23:59:59Z");
     assert_eq!(covered.status, FindingStatus::Excepted);
     assert!(last.expired.is_empty());
-    let (back, over) = judged("2026-11-24T00:00:00Z");
+    let (back, over) = evaluated("2026-11-24T00:00:00Z");
     assert_eq!((back.status, back.exception), (FindingStatus::New, None));
     let [expired] = over.expired.try_into().unwrap();
     assert_eq!((expired.rule, expired.severity), (Rule::ExceptionExpired, Severity::Medium), "at least medium");
@@ -117,15 +117,15 @@ fn what_is_over_is_not_covered_any_more() {
 }
 
 #[test]
-fn fourteen_days_before_its_end_somebody_is_told() {
+fn fourteen_days_before_its_end_somebody_is_reported() {
     let mut findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::High)];
     let entries = [exception(1, Rule::NoMfa, "id:7", "2026-12-31")];
-    let told = |days: i64| {
+    let reported = |days: i64| {
         let as_of = at("2026-12-31T23:00:00Z") - TimeDelta::days(days);
         apply(&mut findings.clone(), &entries, &Policy::default(), as_of).uses[0].warnings(as_of).join("; ")
     };
-    assert_eq!(told(15), "");
-    assert!(told(14).contains("ends in 14 days, with 2026-12-31"));
-    assert!(told(1).contains("tomorrow") && told(0).contains("today"));
+    assert_eq!(reported(15), "");
+    assert!(reported(14).contains("ends in 14 days, with 2026-12-31"));
+    assert!(reported(1).contains("tomorrow") && reported(0).contains("today"));
     findings.clear();
 }

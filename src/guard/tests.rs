@@ -14,7 +14,7 @@ fn list(kind: ListKind, coverage: Coverage) -> ListReport {
 }
 
 /// So many users and groups; every user in the group that is named.
-fn harvest(users: usize, groups: usize, member_of: Option<&str>) -> SourceReading {
+fn reading(users: usize, groups: usize, member_of: Option<&str>) -> SourceReading {
     let user = |n: usize| User {
         group_memberships: member_of.iter().map(|id| (*id).into()).collect(),
         groups_known: true,
@@ -31,16 +31,16 @@ fn harvest(users: usize, groups: usize, member_of: Option<&str>) -> SourceReadin
 
 /// With a list of accounts of its own.
 fn with(kind: ListKind, prefix: &str, rows: usize, coverage: Coverage) -> SourceReading {
-    let mut harvest = harvest(100, 3, None);
-    harvest.users.extend((0..rows).map(|n| User::new(format!("{prefix}{n}"))));
-    harvest.lists.push(list(ListKind::Vendors, proven()));
-    harvest.lists.retain(|list| list.kind != kind);
-    harvest.lists.push(list(kind, coverage));
-    harvest
+    let mut reading = reading(100, 3, None);
+    reading.users.extend((0..rows).map(|n| User::new(format!("{prefix}{n}"))));
+    reading.lists.push(list(ListKind::Vendors, proven()));
+    reading.lists.retain(|list| list.kind != kind);
+    reading.lists.push(list(kind, coverage));
+    reading
 }
 
-fn joined(harvest: SourceReading) -> Inventory {
-    Inventory::join(vec![harvest], &Classes::default())
+fn joined(reading: SourceReading) -> Inventory {
+    Inventory::join(vec![reading], &Classes::default())
 }
 
 /// What is said of a source that was read as `before`, if at all, and is read now.
@@ -55,7 +55,7 @@ fn said(before: Option<SourceReading>, now: SourceReading, percent: u8) -> Vec<S
 }
 
 fn users(before: Option<usize>, now: usize, percent: u8) -> bool {
-    !said(before.map(|users| harvest(users, 0, None)), harvest(now, 0, None), percent).is_empty()
+    !said(before.map(|users| reading(users, 0, None)), reading(now, 0, None), percent).is_empty()
 }
 
 #[test]
@@ -76,21 +76,21 @@ fn a_shrunken_source_is_suspicious_beyond_the_percentage_and_25_users() {
 
 #[test]
 fn users_whose_places_others_took_are_gone_all_the_same() {
-    let mut others = harvest(100, 0, None);
+    let mut others = reading(100, 0, None);
     others.users = (1000..1100).map(|n: u32| User::new(n.to_string())).collect();
     let words = "source eu has 100 users, 100 are known: 100 gone (100 %, limit 20 %)";
-    assert_eq!(said(Some(harvest(100, 0, None)), others, 20), [words]);
+    assert_eq!(said(Some(reading(100, 0, None)), others, 20), [words]);
 }
 
 #[test]
 fn a_list_of_groups_that_came_back_empty_is_suspicious_where_there_were_groups_or_users_name_them() {
     let groups =
-        |before: Option<usize>, now: SourceReading| said(before.map(|groups| harvest(9, groups, None)), now, 20);
-    assert!(groups(Some(2), harvest(9, 0, None))[0].contains("has 0 groups, 2 are known"));
-    assert!(groups(None, harvest(9, 0, Some("7")))[0].contains("lists no group, but its users name groups"));
-    assert!(groups(None, harvest(9, 0, None)).is_empty(), "a tenant without groups");
-    assert!(groups(Some(0), harvest(9, 0, Some("7"))).is_empty(), "confirmed before");
-    assert!(groups(Some(1000), harvest(9, 700, None))[0].contains("300 gone (30 %, limit 20 %)"));
+        |before: Option<usize>, now: SourceReading| said(before.map(|groups| reading(9, groups, None)), now, 20);
+    assert!(groups(Some(2), reading(9, 0, None))[0].contains("has 0 groups, 2 are known"));
+    assert!(groups(None, reading(9, 0, Some("7")))[0].contains("lists no group, but its users name groups"));
+    assert!(groups(None, reading(9, 0, None)).is_empty(), "a tenant without groups");
+    assert!(groups(Some(0), reading(9, 0, Some("7"))).is_empty(), "confirmed before");
+    assert!(groups(Some(1000), reading(9, 700, None))[0].contains("300 gone (30 %, limit 20 %)"));
 }
 
 #[test]
@@ -114,11 +114,11 @@ fn a_list_that_had_rows_and_is_not_offered_any_more_is_suspicious() {
     let now = |coverage| with(ListKind::ApiAccounts, "api-account:", 0, coverage);
     let words = "source eu has 0 api-accounts, 7 are known: 7 gone (100 %, limit 20 %)";
     assert_eq!(said(before(), now(Coverage::NotOffered), 20), [words]);
-    assert_eq!(said(before(), harvest(100, 3, None), 20), [words], "not even tried");
+    assert_eq!(said(before(), reading(100, 3, None), 20), [words], "not even tried");
     assert!(said(before(), now(Coverage::Failed { error: "500".to_owned() }), 20).is_empty(), "reported by itself");
     let mut gone = with(ListKind::VendorUsers, "vendor-user:", 3, proven());
     gone.groups.push(Group::new("vendor:1"));
-    let words = said(Some(gone), harvest(100, 3, None), 20);
+    let words = said(Some(gone), reading(100, 3, None), 20);
     assert_eq!(words.len(), 2, "vendors and their people: {words:?}");
     let mut confirmed = now(Coverage::NotOffered);
     confirm_gone(&mut confirmed, ListKind::ApiAccounts, "confirmed by o".to_owned());
@@ -131,9 +131,9 @@ fn a_list_that_had_rows_and_is_not_offered_any_more_is_suspicious() {
 #[test]
 fn groups_without_a_single_member_are_suspicious_in_a_tenant_of_some_size() {
     let members = |users: usize| {
-        let mut harvest = harvest(users, 3, None);
-        harvest.lists.push(list(ListKind::Members, proven()));
-        said(None, harvest, 20)
+        let mut reading = reading(users, 3, None);
+        reading.lists.push(list(ListKind::Members, proven()));
+        said(None, reading, 20)
     };
     assert_eq!(members(26), ["source eu lists groups, but not one member of any"]);
     assert!(members(25).is_empty());
@@ -142,22 +142,22 @@ fn groups_without_a_single_member_are_suspicious_in_a_tenant_of_some_size() {
 #[test]
 fn lists_that_failed_or_drifted_are_no_suspects_for_they_remove_nothing() {
     for coverage in [Coverage::Failed { error: "403".to_owned() }, Coverage::Drifted { why: "it moved".to_owned() }] {
-        let mut now = harvest(9, 0, Some("7"));
+        let mut now = reading(9, 0, Some("7"));
         now.lists[1].coverage = coverage.clone();
-        assert!(said(Some(harvest(9, 100, None)), now, 20).is_empty());
-        let mut now = harvest(1, 0, None);
+        assert!(said(Some(reading(9, 100, None)), now, 20).is_empty());
+        let mut now = reading(1, 0, None);
         now.lists[0].coverage = coverage;
-        assert!(said(Some(harvest(100, 0, None)), now, 20).is_empty());
+        assert!(said(Some(reading(100, 0, None)), now, 20).is_empty());
     }
 }
 
 #[test]
 fn groups_that_are_forbidden_are_no_shrinking_of_members() {
     let members = |groups: Coverage, member_of: Option<&str>| {
-        let mut harvest = harvest(100, 1, member_of);
-        harvest.lists[1].coverage = groups;
-        harvest.lists.push(list(ListKind::Members, proven()));
-        harvest
+        let mut reading = reading(100, 1, member_of);
+        reading.lists[1].coverage = groups;
+        reading.lists.push(list(ListKind::Members, proven()));
+        reading
     };
     let forbidden = members(Coverage::Failed { error: "403".to_owned() }, None);
     assert!(said(Some(members(proven(), Some("0"))), forbidden, 20).is_empty());

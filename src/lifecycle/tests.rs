@@ -91,10 +91,10 @@ struct Folder {
 impl Folder {
     /// Lives through one day; gives its rows.
     fn live(&mut self, number: i64, looks: &[Look], reading: Reading) -> Vec<Finding> {
-        self.lived(number, looks, reading).findings
+        self.update(number, looks, reading).findings
     }
 
-    fn lived(&mut self, number: i64, looks: &[Look], reading: Reading) -> LifecycleUpdate {
+    fn update(&mut self, number: i64, looks: &[Look], reading: Reading) -> LifecycleUpdate {
         self.read(number, &inventory(looks, reading))
     }
 
@@ -104,14 +104,15 @@ impl Folder {
         let mut advanced =
             self.kept.as_ref().map_or_else(first, |kept| kept.read(reading.clone(), &run_id, day(number)));
         // That ages begin anew with an account that is enabled again is a matter of the rules.
-        let again = advanced.inventory.rolls.iter_mut().flat_map(|roll| &mut roll.harvest.users);
+        let again =
+            advanced.inventory.sources.iter_mut().flat_map(|source_inventory| &mut source_inventory.reading.users);
         again.for_each(|user| user.enabled_since = None);
         let inventory = &advanced.inventory;
-        let judgement = rules::judge(inventory, &self.policy, day(number));
-        let now = CurrentRun { inventory, verdicts: &judgement.verdicts, gaps: &judgement.gaps };
-        let lived = live(judgement.findings, &self.past, |_| true, |earlier| now.sight(earlier));
-        let over = self.past.resolved(&lived.findings, day(number), day(-9999), |_| true);
-        let standing = lived.findings.iter().filter(|finding| finding.status.stands());
+        let output = rules::evaluate(inventory, &self.policy, day(number));
+        let now = CurrentRun { inventory, evaluations: &output.evaluations, gaps: &output.gaps };
+        let update = live(output.findings, &self.past, |_| true, |earlier| now.sight(earlier));
+        let over = self.past.resolved(&update.findings, day(number), day(-9999), |_| true);
+        let standing = update.findings.iter().filter(|finding| finding.status.stands());
         self.past = KnownFindings {
             standing: standing.map(|finding| (finding.fingerprint, finding.clone())).collect(),
             over: over.into_iter().map(|over| (over.fingerprint, over)).collect(),
@@ -119,7 +120,7 @@ impl Folder {
         };
         advanced.settle();
         self.kept = Some(SettledRun::of(advanced.inventory, &run_id, day(number)));
-        lived
+        update
     }
 }
 
@@ -182,7 +183,7 @@ fn who_is_gone_from_a_complete_list_resolves_and_who_is_missing_from_another_sta
 }
 
 #[test]
-fn a_disabled_account_is_seen_to_be_stale_no_more_and_one_that_cannot_be_judged_is_not() {
+fn a_disabled_account_is_seen_to_be_stale_no_more_and_one_that_cannot_be_evaluated_is_not() {
     use Reading::Complete;
     assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Disabled, Complete)])[1], Some("resolved"));
     assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Untold, Complete)])[1], Some("open"));
@@ -191,17 +192,17 @@ fn a_disabled_account_is_seen_to_be_stale_no_more_and_one_that_cannot_be_judged_
 /// What becomes of a finding about an API account, by how the list that brings it was read then and is now.
 fn sight_of_api_account(then: Coverage, now: Coverage) -> Visibility {
     let with = |coverage: Coverage| {
-        let mut harvest = inventory(&[], Reading::Complete).rolls.remove(0).harvest;
-        let list = ListReport { kind: ListKind::ApiAccounts, coverage, ..harvest.lists[0].clone() };
-        harvest.lists.push(list);
-        Inventory::join(vec![harvest], &Classes::default())
+        let mut source_reading = inventory(&[], Reading::Complete).sources.remove(0).reading;
+        let list = ListReport { kind: ListKind::ApiAccounts, coverage, ..source_reading.lists[0].clone() };
+        source_reading.lists.push(list);
+        Inventory::join(vec![source_reading], &Classes::default())
     };
     let advanced = SettledRun::first(with(then), "then", day(0)).read(with(now), "now", day(1));
-    let judgement = rules::judge(&advanced.inventory, &Policy::default(), day(1));
+    let output = rules::evaluate(&advanced.inventory, &Policy::default(), day(1));
     let mut finding = Folder::default().live(0, &[Look::Stale], Reading::Complete).remove(0);
     (finding.rule, finding.subject.id) = (Rule::ServiceWithoutOwner, "api-account:1".into());
-    let EvaluationOutput { verdicts, gaps, .. } = &judgement;
-    CurrentRun { inventory: &advanced.inventory, verdicts, gaps }.sight(&finding)
+    let EvaluationOutput { evaluations, gaps, .. } = &output;
+    CurrentRun { inventory: &advanced.inventory, evaluations, gaps }.sight(&finding)
 }
 
 #[test]
@@ -218,7 +219,7 @@ fn an_account_is_gone_only_where_the_list_that_brings_it_is_proven_complete() {
 #[test]
 fn details_that_nobody_needs_any_more_keep_no_finding_open() {
     let mut folder = Folder::default();
-    let mut first = inventory(&[Look::Stale], Reading::Complete).rolls.remove(0).harvest;
+    let mut first = inventory(&[Look::Stale], Reading::Complete).sources.remove(0).reading;
     let details = ListReport { kind: ListKind::UserDetails, ..first.lists[0].clone() };
     first.lists.push(details);
     folder.read(0, &Inventory::join(vec![first], &Classes::default()));
@@ -256,7 +257,7 @@ fn a_rule_that_is_switched_off_sets_its_findings_aside_and_says_how_many() {
     let mut folder = Folder::default();
     folder.live(0, &[Look::Stale, Look::Stale], Reading::Complete);
     folder.policy.rules.insert(Rule::StaleLogin, Override::Off);
-    let off = folder.lived(1, &[Look::Stale, Look::Stale], Reading::Complete);
+    let off = folder.update(1, &[Look::Stale, Look::Stale], Reading::Complete);
     assert!(status(&off.findings).is_none());
     assert_eq!(off.set_aside.into_iter().collect::<Vec<_>>(), [("their rule is switched off", 2)]);
     folder.policy.rules.clear();
@@ -275,7 +276,7 @@ fn reminds(folder: &mut Folder, number: i64) -> bool {
 }
 
 #[test]
-fn an_open_finding_is_told_again_once_every_so_many_days_whenever_the_runs_are() {
+fn an_open_finding_is_reported_again_once_every_so_many_days_whenever_the_runs_are() {
     let mut folder = Folder::default();
     let mut times = Vec::new();
     for number in 0..30 {
@@ -286,7 +287,7 @@ fn an_open_finding_is_told_again_once_every_so_many_days_whenever_the_runs_are()
 }
 
 #[test]
-fn what_happened_is_told_by_status_and_severity() {
+fn what_happened_is_reported_by_status_and_severity() {
     use FindingStatus::{Excepted, New, Open, Reopened, Resolved};
     use Severity::{High, Low};
     let finding = |status, severity| Finding {
@@ -314,18 +315,18 @@ fn what_happened_is_told_by_status_and_severity() {
     };
     assert_eq!(after(New, Open, Low), None);
     assert_eq!(after(New, Open, High), Some(Transition::Changed));
-    let told = |rule: Rule, evidence: &str| {
+    let reported = |rule: Rule, evidence: &str| {
         let mut finding = finding(Open, Low);
         (finding.rule, finding.evidence) = (rule, evidence.into());
         finding
     };
     let again = |rule: Rule, before: &str, now: &str| {
-        let before = told(rule, before);
+        let before = reported(rule, before);
         let past = KnownFindings {
             standing: [(before.fingerprint, before)].into_iter().collect(),
             ..KnownFindings::default()
         };
-        past.transition(&told(rule, now))
+        past.transition(&reported(rule, now))
     };
     let (first, second) = ("{\"last_login\":\"a\",\"times_seen\":1}", "{\"last_login\":\"b\",\"times_seen\":2}");
     assert_eq!(again(Rule::BreakGlassUsed, first, second), Some(Transition::Changed), "used once more");
@@ -431,9 +432,9 @@ proptest! {
         let mut opened = BTreeSet::new();
         for (number, (looks, reading)) in (0..).zip(&days) {
             let findings = folder.live(number, looks, *reading);
-            for (id, told) in rows.iter_mut().enumerate() {
+            for (id, reported) in rows.iter_mut().enumerate() {
                 let row = findings.iter().find(|f| f.rule == Rule::StaleLogin && *f.subject.id == *id.to_string());
-                told.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days(), f.times_seen())));
+                reported.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days(), f.times_seen())));
             }
             for finding in &findings {
                 prop_assert!(finding.status != FindingStatus::Resolved || *reading != Reading::Broken);
@@ -448,9 +449,9 @@ proptest! {
                 findings.iter().filter(|f| f.status.stands()).map(|f| f.fingerprint).collect();
             prop_assert_eq!(&standing, &opened, "nothing vanishes");
         }
-        for (id, told) in rows.into_iter().enumerate() {
+        for (id, reported) in rows.into_iter().enumerate() {
             let history: Vec<(Look, Reading)> = days.iter().map(|(looks, reading)| (looks[id], *reading)).collect();
-            prop_assert_eq!(told, oracle(&history), "account {}", id);
+            prop_assert_eq!(reported, oracle(&history), "account {}", id);
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct CurrentRun<'a> {
     /// What was read of each configured source.
     pub inventory: &'a Inventory,
     /// Which rule ran over which source.
-    pub verdicts: &'a [Evaluation],
+    pub evaluations: &'a [Evaluation],
     /// Subjects for which a rule could not be evaluated; one entry a roll of the inventory.
     pub gaps: &'a [UnknownData],
 }
@@ -34,39 +34,43 @@ pub struct CurrentRun<'a> {
 impl CurrentRun<'_> {
     /// What is known of the subject of this earlier finding.
     pub fn sight(&self, earlier: &Finding) -> Visibility {
-        let rolls = &self.inventory.rolls;
-        let Some(at) = rolls.iter().position(|roll| roll.harvest.source.name == earlier.source) else {
+        let sources = &self.inventory.sources;
+        let Some(at) =
+            sources.iter().position(|source_inventory| source_inventory.reading.source.name == earlier.source)
+        else {
             return Visibility::SetAside("their source is not in the configuration any more");
         };
         let outcome = self.outcome(&earlier.source, earlier.rule);
         if outcome == Some(&RuleOutcome::Off) {
             return Visibility::SetAside("their rule is switched off");
         }
-        let was_judged = matches!(outcome, Some(RuleOutcome::Judged { .. }));
-        let (roll, gaps, evidence) = (&rolls[at], &self.gaps[at], Evidence::of(&rolls[at]));
+        let was_evaluated = matches!(outcome, Some(RuleOutcome::Evaluated { .. }));
+        let (source_inventory, gaps, evidence) = (&sources[at], &self.gaps[at], Evidence::of(&sources[at]));
         let id = &*earlier.subject.id;
         let (place, is_gone) = match earlier.subject.kind {
             SubjectKind::User => {
-                let place = user(roll, id)
-                    .map(|at| gaps.user_was_judged(at, earlier.rule) && !roll.harvest.users[at].has_odd_values);
+                let place = user(source_inventory, id).map(|at| {
+                    gaps.user_was_evaluated(at, earlier.rule) && !source_inventory.reading.users[at].has_odd_values
+                });
                 (place, evidence.user(&UserId::from(id)) == Absence::Gone)
             }
             SubjectKind::Group => (
-                group(roll, id).map(|at| gaps.group_was_judged(at, earlier.rule)),
+                group(source_inventory, id).map(|at| gaps.group_was_evaluated(at, earlier.rule)),
                 evidence.group_is_gone(&GroupId::from(id)),
             ),
             SubjectKind::Source => (Some(true), false),
         };
         match place {
-            Some(true) if was_judged && reads_what_matters(evidence, earlier) => Visibility::Fine,
+            Some(true) if was_evaluated && reads_what_matters(evidence, earlier) => Visibility::Fine,
             None if is_gone => Visibility::Gone,
             Some(_) | None => Visibility::Unknown,
         }
     }
 
     fn outcome(&self, source: &SourceName, rule: Rule) -> Option<&RuleOutcome> {
-        let verdict = self.verdicts.iter().find(|verdict| verdict.source == *source && verdict.rule == rule);
-        verdict.map(|verdict| &verdict.outcome)
+        let evaluation =
+            self.evaluations.iter().find(|evaluation| evaluation.source == *source && evaluation.rule == rule);
+        evaluation.map(|evaluation| &evaluation.outcome)
     }
 }
 
@@ -86,12 +90,12 @@ fn reads_what_matters(evidence: Evidence<'_>, earlier: &Finding) -> bool {
 }
 
 /// Users and groups of a roll are sorted by id.
-fn user(roll: &SourceInventory, id: &str) -> Option<usize> {
+fn user(source_inventory: &SourceInventory, id: &str) -> Option<usize> {
     let id = UserId::from(Box::<str>::from(id));
-    roll.harvest.users.binary_search_by(|user| user.id.cmp(&id)).ok()
+    source_inventory.reading.users.binary_search_by(|user| user.id.cmp(&id)).ok()
 }
 
-fn group(roll: &SourceInventory, id: &str) -> Option<usize> {
+fn group(source_inventory: &SourceInventory, id: &str) -> Option<usize> {
     let id = GroupId::from(id);
-    roll.harvest.groups.binary_search_by(|group| group.id.cmp(&id)).ok()
+    source_inventory.reading.groups.binary_search_by(|group| group.id.cmp(&id)).ok()
 }

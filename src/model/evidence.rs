@@ -12,7 +12,7 @@ use super::{
 /// What one reading of a source proves.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    roll: &'a SourceInventory,
+    source_inventory: &'a SourceInventory,
 }
 
 /// What may be concluded from a row that was known and is not in a reading.
@@ -28,8 +28,8 @@ pub enum Absence {
 
 impl<'a> Evidence<'a> {
     /// Of this reading.
-    pub fn of(roll: &'a SourceInventory) -> Self {
-        Self { roll }
+    pub fn of(source_inventory: &'a SourceInventory) -> Self {
+        Self { source_inventory }
     }
 
     /// What the absence of a user says.
@@ -55,7 +55,7 @@ impl<'a> Evidence<'a> {
         if self.is_vendor(group) {
             return self.knows_vendor_users();
         }
-        let read = self.roll.user(user);
+        let read = self.source_inventory.user(user);
         // An account that a list may lack: what brings it into the group is not known either.
         if (read.is_none() || *self.lists_of(user) != [ListKind::Users]) && self.user(user) != Absence::Gone {
             return false;
@@ -101,7 +101,8 @@ impl<'a> Evidence<'a> {
 
     /// Whether everything that the source has is in the reading.
     pub fn reads_everything(self) -> bool {
-        self.roll.harvest.status() == SourceStatus::Complete && !self.roll.harvest.hides_inactive
+        self.source_inventory.reading.status() == SourceStatus::Complete
+            && !self.source_inventory.reading.hides_inactive
     }
 
     /// Whether a list is proven complete.
@@ -110,12 +111,12 @@ impl<'a> Evidence<'a> {
     }
 
     fn coverage(self, list: ListKind) -> &'a Coverage {
-        self.roll.harvest.coverage(list)
+        self.source_inventory.reading.coverage(list)
     }
 
     /// Whether the source has the list, now or in an earlier reading.
     fn is_known(self, list: ListKind) -> bool {
-        *self.coverage(list) != Coverage::NotOffered || self.roll.known.lists.contains_key(&list)
+        *self.coverage(list) != Coverage::NotOffered || self.source_inventory.known.lists.contains_key(&list)
     }
 
     /// Whether a list was read to its end.
@@ -129,12 +130,12 @@ impl<'a> Evidence<'a> {
 
     /// Older versions of a product leave inactive users out of the list.
     fn hides(self, lists: &[ListKind]) -> bool {
-        self.roll.harvest.hides_inactive && lists.contains(&ListKind::Users)
+        self.source_inventory.reading.hides_inactive && lists.contains(&ListKind::Users)
     }
 
     /// A group that is gone has no members.
     fn knows_members(self, group: &GroupId) -> bool {
-        self.is_proven(ListKind::Groups) && self.roll.group(group).is_none_or(Group::knows_members)
+        self.is_proven(ListKind::Groups) && self.source_inventory.group(group).is_none_or(Group::knows_members)
     }
 
     fn is_vendor(self, group: &GroupId) -> bool {

@@ -417,7 +417,7 @@ pub struct Evaluation {
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum RuleOutcome {
     /// The rule ran.
-    Judged {
+    Evaluated {
         /// Subjects that it looked at.
         subjects: u64,
         /// Subjects for which the data did not suffice (they are not "fine").

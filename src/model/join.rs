@@ -35,7 +35,7 @@ pub struct Membership {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceInventory {
     /// What the source gave, classified and sorted.
-    pub harvest: SourceReading,
+    pub reading: SourceReading,
     /// Every membership, dangling ones too.
     pub memberships: Vec<Membership>,
     /// What is known of the source beside its rows.
@@ -52,69 +52,69 @@ pub struct SourceInventory {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inventory {
     /// One roll a source.
-    pub rolls: Vec<SourceInventory>,
+    pub sources: Vec<SourceInventory>,
 }
 
 impl Inventory {
     /// Joins every harvest.
-    pub fn join(harvests: Vec<SourceReading>, classes: &Classes) -> Self {
-        Self::of(harvests.into_iter().map(|h| SourceInventory::join(h, classes)).collect())
+    pub fn join(readings: Vec<SourceReading>, classes: &Classes) -> Self {
+        Self::of(readings.into_iter().map(|h| SourceInventory::join(h, classes)).collect())
     }
 
     /// Whether a source is among them.
     pub fn has(&self, source: &SourceName) -> bool {
-        self.rolls.iter().any(|roll| roll.harvest.source.name == *source)
+        self.sources.iter().any(|source_inventory| source_inventory.reading.source.name == *source)
     }
 
     /// Of rolls that are joined already, in any order.
-    pub fn of(mut rolls: Vec<SourceInventory>) -> Self {
-        rolls.sort_by(|a, b| a.harvest.source.name.as_str().cmp(b.harvest.source.name.as_str()));
-        Self { rolls }
+    pub fn of(mut sources: Vec<SourceInventory>) -> Self {
+        sources.sort_by(|a, b| a.reading.source.name.as_str().cmp(b.reading.source.name.as_str()));
+        Self { sources }
     }
 }
 
 impl SourceInventory {
     /// Joins one harvest. An account that is both break-glass and service by pattern is break-glass.
-    pub fn join(mut harvest: SourceReading, classes: &Classes) -> Self {
-        for user in &mut harvest.users {
+    pub fn join(mut reading: SourceReading, classes: &Classes) -> Self {
+        for user in &mut reading.users {
             user.kind = classify(user, classes);
         }
-        for group in &mut harvest.groups {
+        for group in &mut reading.groups {
             let named = |p: &super::Pattern| p.matches(group.id.as_str(), group.name.as_deref());
             group.privileged = classes.privileged_groups.iter().any(named);
         }
-        harvest.leave_out_failed();
-        decide_members(&mut harvest);
-        let mut roll = Self::restore(harvest, !classes.privileged_groups.is_empty());
-        roll.count_members();
-        roll
+        reading.leave_out_failed();
+        decide_members(&mut reading);
+        let mut source_inventory = Self::restore(reading, !classes.privileged_groups.is_empty());
+        source_inventory.count_members();
+        source_inventory
     }
 
     /// Joins one harvest whose accounts and groups bear their marks and counts already, as those of a snapshot do. `by_group`: the
     /// configuration then named privileged groups.
-    pub fn restore(mut harvest: SourceReading, by_group: bool) -> Self {
-        harvest.users.sort_by(|a, b| a.id.cmp(&b.id));
-        harvest.groups.sort_by(|a, b| a.id.cmp(&b.id));
-        sort_outside(&mut harvest.outside);
-        let places = harvest.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
-        let memberships = resolve(&harvest, &places);
-        let groups_whole = harvest.coverage(ListKind::Groups).is_complete();
-        Self { harvest, memberships, known: KnownSource::default(), places, by_group, groups_whole }
+    pub fn restore(mut reading: SourceReading, by_group: bool) -> Self {
+        reading.users.sort_by(|a, b| a.id.cmp(&b.id));
+        reading.groups.sort_by(|a, b| a.id.cmp(&b.id));
+        sort_outside(&mut reading.outside);
+        let places = reading.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
+        let memberships = resolve(&reading, &places);
+        let groups_whole = reading.coverage(ListKind::Groups).is_complete();
+        Self { reading, memberships, known: KnownSource::default(), places, by_group, groups_whole }
     }
 
     /// Adds rows that this reading does not have; memberships lose their marks.
     #[must_use]
     pub fn with(self, users: Vec<User>, groups: Vec<Group>, outside: Vec<Outside>) -> Self {
-        let Self { mut harvest, known, by_group, .. } = self;
-        harvest.users.extend(users);
-        harvest.groups.extend(groups);
-        harvest.outside.extend(outside);
-        Self { known, ..Self::restore(harvest, by_group) }
+        let Self { mut reading, known, by_group, .. } = self;
+        reading.users.extend(users);
+        reading.groups.extend(groups);
+        reading.outside.extend(outside);
+        Self { known, ..Self::restore(reading, by_group) }
     }
 
     /// The user with this id, if it is listed.
     pub fn user(&self, id: &UserId) -> Option<&User> {
-        let users = &self.harvest.users;
+        let users = &self.reading.users;
         users.binary_search_by(|user| user.id.cmp(id)).ok().map(|at| &users[at])
     }
 
@@ -135,17 +135,17 @@ impl SourceInventory {
     /// Counts the members of groups whose members are all known. Where the list of users may not have all of them, a member without a
     /// record makes the count of users unknown.
     fn count_members(&mut self) {
-        let Self { harvest, memberships, .. } = self;
-        let users_whole = harvest.coverage(ListKind::Users).is_complete();
-        for group in &mut harvest.groups {
+        let Self { reading, memberships, .. } = self;
+        let users_whole = reading.coverage(ListKind::Users).is_complete();
+        for group in &mut reading.groups {
             let none_yet = group.knows_members().then_some(0);
             (group.member_count, group.external_member_count) = (none_yet, none_yet);
         }
         for membership in memberships {
-            let Some(group) = membership.group.and_then(|at| harvest.groups.get_mut(at as usize)) else { continue };
+            let Some(group) = membership.group.and_then(|at| reading.groups.get_mut(at as usize)) else { continue };
             let count = match membership.member {
                 Member::User(_) | Member::Nested(..) => &mut group.member_count,
-                Member::Outside(at) if matches!(harvest.outside[at as usize].member, OutsideMember::Directory(_)) => {
+                Member::Outside(at) if matches!(reading.outside[at as usize].member, OutsideMember::Directory(_)) => {
                     &mut group.external_member_count
                 }
                 Member::Outside(_) if users_whole => continue,
@@ -161,7 +161,7 @@ impl SourceInventory {
     /// The listed user that a membership is of.
     pub fn member(&self, membership: &Membership) -> Option<&User> {
         match membership.member {
-            Member::User(at) | Member::Nested(at, _) => self.harvest.users.get(at as usize),
+            Member::User(at) | Member::Nested(at, _) => self.reading.users.get(at as usize),
             Member::Outside(_) => None,
         }
     }
@@ -171,14 +171,14 @@ impl SourceInventory {
         match membership.member {
             Member::User(_) => None,
             Member::Nested(_, at) | Member::Outside(at) => {
-                self.harvest.outside.get(at as usize).map(|outside| &outside.member)
+                self.reading.outside.get(at as usize).map(|outside| &outside.member)
             }
         }
     }
 
     /// The group with this id, if it came.
     pub fn group(&self, id: &GroupId) -> Option<&Group> {
-        self.places.get(id).map(|at| &self.harvest.groups[*at as usize])
+        self.places.get(id).map(|at| &self.reading.groups[*at as usize])
     }
 
     /// Administrator by its own record, or member of a privileged group. `None` where it cannot be told: the memberships
@@ -210,8 +210,8 @@ fn classify(user: &User, classes: &Classes) -> UserKind {
 }
 
 /// Every membership in the order of [`GroupId`], then of the users' ids, then of what is outside by its name.
-fn resolve(harvest: &SourceReading, places: &AHashMap<GroupId, u32>) -> Vec<Membership> {
-    let (users, groups) = (&harvest.users, &harvest.groups);
+fn resolve(reading: &SourceReading, places: &AHashMap<GroupId, u32>) -> Vec<Membership> {
+    let (users, groups) = (&reading.users, &reading.groups);
     let place = |id: &GroupId| places.get(id).copied();
     let mut memberships: Vec<Membership> = users
         .iter()
@@ -219,7 +219,7 @@ fn resolve(harvest: &SourceReading, places: &AHashMap<GroupId, u32>) -> Vec<Memb
         .flat_map(|(user, at)| user.group_memberships.iter().map(move |id| (id, at)))
         .map(|(id, at)| Membership { group_id: id.clone(), group: place(id), member: Member::User(at), seen: None })
         .collect();
-    let ranks = add_outside(&mut memberships, harvest, &place);
+    let ranks = add_outside(&mut memberships, reading, &place);
     // Groups are in order already, so that a place says what a comparison of ids would; only a dangling id is compared.
     // Users are in order as well, and the sort is stable.
     let rank = |m: &Membership| match m.group {
@@ -246,15 +246,15 @@ fn resolve(harvest: &SourceReading, places: &AHashMap<GroupId, u32>) -> Vec<Memb
 /// Adds what is outside, in its order, and marks what is nested. Gives the rank of each of `outside` among the users.
 fn add_outside(
     memberships: &mut Vec<Membership>,
-    harvest: &SourceReading,
+    reading: &SourceReading,
     place: &impl Fn(&GroupId) -> Option<u32>,
 ) -> Vec<u64> {
     let mut nested: AHashMap<(&GroupId, &UserId), u32> = AHashMap::new();
-    let mut ranks = Vec::with_capacity(harvest.outside.len());
-    for (outside, at) in harvest.outside.iter().zip(0u32..) {
+    let mut ranks = Vec::with_capacity(reading.outside.len());
+    for (outside, at) in reading.outside.iter().zip(0u32..) {
         let Outside { group_id, member } = outside;
         ranks.push(match member {
-            OutsideMember::Missing(id) => 2 * harvest.users.partition_point(|user| user.id < *id) as u64,
+            OutsideMember::Missing(id) => 2 * reading.users.partition_point(|user| user.id < *id) as u64,
             OutsideMember::Directory(_) | OutsideMember::Nested { .. } => u64::MAX,
         });
         if let OutsideMember::Nested { user, .. } = member {
@@ -266,7 +266,7 @@ fn add_outside(
     }
     for membership in memberships.iter_mut().filter(|_| !nested.is_empty()) {
         if let Member::User(user) = membership.member
-            && let Some(at) = nested.get(&(&membership.group_id, &harvest.users[user as usize].id))
+            && let Some(at) = nested.get(&(&membership.group_id, &reading.users[user as usize].id))
         {
             membership.member = Member::Nested(user, *at);
         }
@@ -295,17 +295,17 @@ fn sort_outside(outside: &mut [Outside]) {
 /// Decides by the source's lists whether the members of a group are known, where its connector did not: by the list of members
 /// where the source has one, else by the users' own records. A user whose record was read and reports no groups leaves the
 /// counts of the others as they are.
-fn decide_members(harvest: &mut SourceReading) {
-    let details = harvest.coverage(ListKind::UserDetails);
-    let by_lists = match harvest.coverage(ListKind::Members) {
+fn decide_members(reading: &mut SourceReading) {
+    let details = reading.coverage(ListKind::UserDetails);
+    let by_lists = match reading.coverage(ListKind::Members) {
         Coverage::NotOffered => {
-            harvest.coverage(ListKind::Users).is_complete()
+            reading.coverage(ListKind::Users).is_complete()
                 && (details.is_complete() || *details == Coverage::NotOffered)
-                && (harvest.users.is_empty() || harvest.users.iter().any(|user| user.groups_known))
+                && (reading.users.is_empty() || reading.users.iter().any(|user| user.groups_known))
         }
         members => members.is_complete(),
     };
-    for group in &mut harvest.groups {
+    for group in &mut reading.groups {
         group.members_known = group.members_known.or(Some(by_lists));
     }
 }

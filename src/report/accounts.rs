@@ -70,65 +70,66 @@ pub struct TypeRow {
 
 impl PrivilegedGroups {
     pub(super) fn of(index: &Index<'_>) -> Self {
-        let rolls = &index.input.inventory.rolls;
-        let mut groups: Vec<PrivilegedGroup> = rolls.iter().flat_map(|roll| of_roll(index, roll)).collect();
+        let sources = &index.input.inventory.sources;
+        let mut groups: Vec<PrivilegedGroup> =
+            sources.iter().flat_map(|source_inventory| of_source_inventory(index, source_inventory)).collect();
         groups.sort_by_key(|group| std::cmp::Reverse((group.stale, group.members)));
         Self { groups: Bounded::cut(groups, GROUPS), unproven: status::unproven(index, ListKind::Groups) }
     }
 }
 
-fn of_roll(index: &Index<'_>, roll: &SourceInventory) -> Vec<PrivilegedGroup> {
+fn of_source_inventory(index: &Index<'_>, source_inventory: &SourceInventory) -> Vec<PrivilegedGroup> {
     let mut groups: BTreeMap<u32, PrivilegedGroup> = (0u32..)
-        .zip(&roll.harvest.groups)
+        .zip(&source_inventory.reading.groups)
         .filter(|(_, group)| group.privileged)
-        .map(|(at, group)| (at, empty(index, roll, group)))
+        .map(|(at, group)| (at, empty(index, source_inventory, group)))
         .collect();
-    for membership in &roll.memberships {
+    for membership in &source_inventory.memberships {
         let Some(row) = membership.group.and_then(|at| groups.get_mut(&at)) else { continue };
-        if let Some(user) = roll.member(membership) {
-            add(index, row, roll, user);
+        if let Some(user) = source_inventory.member(membership) {
+            add(index, row, source_inventory, user);
         }
     }
     let mut rows: Vec<PrivilegedGroup> = groups.into_values().collect();
-    rows.extend(administrators(index, roll));
+    rows.extend(administrators(index, source_inventory));
     rows
 }
 
-fn empty(index: &Index<'_>, roll: &SourceInventory, group: &Group) -> PrivilegedGroup {
+fn empty(index: &Index<'_>, source_inventory: &SourceInventory, group: &Group) -> PrivilegedGroup {
     PrivilegedGroup {
-        source: Shown::name(roll.harvest.source.name.as_str()),
+        source: Shown::name(source_inventory.reading.source.name.as_str()),
         name: Shown::name(group.name.as_deref().unwrap_or(group.id.as_str())),
         id: Some(Shown::name(group.id.as_str())),
         external: group.external_member_count.unwrap_or(0),
         members_unknown: group.member_count.is_none(),
-        gained: gained(index, roll, |change| {
+        gained: gained(index, source_inventory, |change| {
             change.kind == ChangeKind::MembershipAdded && change.group.as_ref().is_some_and(|of| of.id == group.id)
         }),
-        stale: none_yet(index, Rule::StaleLogin, roll),
-        never: none_yet(index, Rule::NeverLoggedIn, roll),
+        stale: none_yet(index, Rule::StaleLogin, source_inventory),
+        never: none_yet(index, Rule::NeverLoggedIn, source_inventory),
         ..PrivilegedGroup::default()
     }
 }
 
 /// Administrators by their own record, as if they were a group.
-fn administrators(index: &Index<'_>, roll: &SourceInventory) -> Option<PrivilegedGroup> {
+fn administrators(index: &Index<'_>, source_inventory: &SourceInventory) -> Option<PrivilegedGroup> {
     let mut row = PrivilegedGroup {
-        source: Shown::name(roll.harvest.source.name.as_str()),
+        source: Shown::name(source_inventory.reading.source.name.as_str()),
         name: Shown::name("Administrator by the account's own record"),
-        gained: gained(index, roll, |change| change.kind == ChangeKind::UserChanged),
-        stale: none_yet(index, Rule::StaleLogin, roll),
-        never: none_yet(index, Rule::NeverLoggedIn, roll),
+        gained: gained(index, source_inventory, |change| change.kind == ChangeKind::UserChanged),
+        stale: none_yet(index, Rule::StaleLogin, source_inventory),
+        never: none_yet(index, Rule::NeverLoggedIn, source_inventory),
         ..PrivilegedGroup::default()
     };
-    for user in roll.harvest.users.iter().filter(|user| user.is_admin == Some(true)) {
-        add(index, &mut row, roll, user);
+    for user in source_inventory.reading.users.iter().filter(|user| user.is_admin == Some(true)) {
+        add(index, &mut row, source_inventory, user);
     }
     (row.members > 0).then_some(row)
 }
 
 /// Gains of privilege since the snapshot before.
-fn gained(index: &Index<'_>, roll: &SourceInventory, is_one: impl Fn(&Change) -> bool) -> Option<u64> {
-    let name = &roll.harvest.source.name;
+fn gained(index: &Index<'_>, source_inventory: &SourceInventory, is_one: impl Fn(&Change) -> bool) -> Option<u64> {
+    let name = &source_inventory.reading.source.name;
     let gains = index.input.changes.iter().filter(|change| change.source == *name && change.gains_privilege());
     let gained = gains.filter(|change| is_one(change)).count() as u64;
     // Where a list was not proven, none that is known is not none.
@@ -137,18 +138,18 @@ fn gained(index: &Index<'_>, roll: &SourceInventory, is_one: impl Fn(&Change) ->
     (gained > 0 || is_whole).then_some(gained)
 }
 
-fn add(index: &Index<'_>, row: &mut PrivilegedGroup, roll: &SourceInventory, user: &User) {
+fn add(index: &Index<'_>, row: &mut PrivilegedGroup, source_inventory: &SourceInventory, user: &User) {
     let ended = user.enabled == Some(false) || index.blocked(user).is_some();
     row.members += 1;
     row.enabled += u64::from(user.enabled == Some(true) && !ended);
     row.disabled += u64::from(ended);
-    count(&mut row.stale, index.has(Rule::StaleLogin, roll, user));
-    count(&mut row.never, index.has(Rule::NeverLoggedIn, roll, user));
+    count(&mut row.stale, index.has(Rule::StaleLogin, source_inventory, user));
+    count(&mut row.never, index.has(Rule::NeverLoggedIn, source_inventory, user));
 }
 
 /// A count at its beginning; `None` where the rule was not judged, so that 0 would be a claim.
-fn none_yet(index: &Index<'_>, rule: Rule, roll: &SourceInventory) -> Option<u64> {
-    index.is_judged_in(rule, roll.harvest.source.name.as_str()).then_some(0)
+fn none_yet(index: &Index<'_>, rule: Rule, source_inventory: &SourceInventory) -> Option<u64> {
+    index.is_evaluated_in(rule, source_inventory.reading.source.name.as_str()).then_some(0)
 }
 
 fn count(counted: &mut Option<u64>, one_more: bool) {
@@ -159,22 +160,22 @@ fn count(counted: &mut Option<u64>, one_more: bool) {
 
 pub(super) fn types(index: &Index<'_>) -> Bounded<TypeRow> {
     let mut rows: BTreeMap<(&str, Option<&str>), TypeRow> = BTreeMap::new();
-    for (roll, user) in index.users() {
-        let key = (roll.harvest.source.name.as_str(), user.account_type.as_deref());
+    for (source_inventory, user) in index.users() {
+        let key = (source_inventory.reading.source.name.as_str(), user.account_type.as_deref());
         let row = rows.entry(key).or_insert_with(|| TypeRow {
             source: Shown::name(key.0),
             kind: key.1.map(Shown::name),
-            stale: none_yet(index, Rule::StaleLogin, roll),
-            never: none_yet(index, Rule::NeverLoggedIn, roll),
+            stale: none_yet(index, Rule::StaleLogin, source_inventory),
+            never: none_yet(index, Rule::NeverLoggedIn, source_inventory),
             ..TypeRow::default()
         });
         row.accounts += 1;
         let closed = user.enabled == Some(false) || index.blocked(user).is_some();
         row.enabled += u64::from(user.enabled == Some(true) && !closed);
         row.disabled += u64::from(closed);
-        row.privileged += u64::from(roll.is_privileged(user));
-        count(&mut row.stale, index.has(Rule::StaleLogin, roll, user));
-        count(&mut row.never, index.has(Rule::NeverLoggedIn, roll, user));
+        row.privileged += u64::from(source_inventory.is_privileged(user));
+        count(&mut row.stale, index.has(Rule::StaleLogin, source_inventory, user));
+        count(&mut row.never, index.has(Rule::NeverLoggedIn, source_inventory, user));
     }
     Bounded::cut(rows.into_values(), TYPES)
 }

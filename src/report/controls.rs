@@ -60,10 +60,10 @@ fn framework(coverage: &rules::ControlCoverage, policy: &Policy, results: &[Rule
     let mut rows = Vec::new();
     let mut standings = Vec::new();
     for (control, rules) in &coverage.controls {
-        let judged: Vec<(Rule, &RuleSummary)> = rules.iter().filter_map(|rule| Some((*rule, of(rule)?))).collect();
-        standings.push(together(judged.iter().map(|(_, result)| result.standing)));
-        let spans = std::iter::once(judged.len()).chain(std::iter::repeat(0));
-        rows.extend(spans.zip(judged).map(|(span, (rule, result))| row((control, span), rule, policy, result)));
+        let evaluated: Vec<(Rule, &RuleSummary)> = rules.iter().filter_map(|rule| Some((*rule, of(rule)?))).collect();
+        standings.push(together(evaluated.iter().map(|(_, result)| result.standing)));
+        let spans = std::iter::once(evaluated.len()).chain(std::iter::repeat(0));
+        rows.extend(spans.zip(evaluated).map(|(span, (rule, result))| row((control, span), rule, policy, result)));
     }
     let cadence: Vec<String> = coverage.frameworks.iter().filter_map(|id| cadence(frameworks::find(id)?)).collect();
     let (name, cadence) = (names.collect::<Vec<_>>().join(", "), cadence.join(" "));
@@ -83,7 +83,7 @@ fn cadence(framework: &frameworks::Framework) -> Option<String> {
 }
 
 fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, result: &RuleSummary) -> ControlRow {
-    let judged = matches!(result.standing, RuleStanding::Passed | RuleStanding::PassedInPart);
+    let evaluated = matches!(result.standing, RuleStanding::Passed | RuleStanding::PassedInPart);
     ControlRow {
         control,
         span,
@@ -93,21 +93,21 @@ fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, resu
         result: result.result(),
         class: result.class(),
         symbol: result.symbol(),
-        findings: (result.total > 0 || judged).then_some(result.total),
+        findings: (result.total > 0 || evaluated).then_some(result.total),
         excepted: result.excepted,
     }
 }
 
 fn thresholds(rule: Rule, policy: &Policy) -> Vec<Shown> {
-    let told = |whom: &str, limit: &Threshold| {
+    let reported = |who: &str, limit: &Threshold| {
         let days = counted(limit.days.into(), "day", "days");
-        Shown::sentence(&format!("{whom}{days} ({})", limit.from))
+        Shown::sentence(&format!("{who}{days} ({})", limit.from))
     };
     let Policy { stale_after, privileged_stale_after, never_grace, .. } = policy;
     match rule {
-        Rule::StaleLogin if stale_after == privileged_stale_after => vec![told("", stale_after)],
-        Rule::StaleLogin => vec![told("", stale_after), told("privileged: ", privileged_stale_after)],
-        Rule::NeverLoggedIn => vec![told("", never_grace)],
+        Rule::StaleLogin if stale_after == privileged_stale_after => vec![reported("", stale_after)],
+        Rule::StaleLogin => vec![reported("", stale_after), reported("privileged: ", privileged_stale_after)],
+        Rule::NeverLoggedIn => vec![reported("", never_grace)],
         Rule::DormantWithKey => vec![Shown::sentence("as inactive or never used")],
         _ => Vec::new(),
     }

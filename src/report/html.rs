@@ -20,7 +20,7 @@ struct HtmlPage<'a> {
     passed: Vec<&'a RuleSummary>,
     in_part: Vec<&'a RuleSummary>,
     no_subject: Vec<&'a RuleSummary>,
-    unjudged: Vec<&'a RuleSummary>,
+    unevaluated: Vec<&'a RuleSummary>,
     off: Vec<&'a RuleSummary>,
     /// Whether any finding is critical: an empty column says nothing.
     has_critical: bool,
@@ -36,7 +36,7 @@ pub fn render(view: &View) -> Result<String, askama::Error> {
         passed: view.standing(RuleStanding::Passed),
         in_part: view.standing(RuleStanding::PassedInPart),
         no_subject: view.standing(RuleStanding::NoSubject),
-        unjudged: view.standing(RuleStanding::Unjudged),
+        unevaluated: view.standing(RuleStanding::Unjudged),
         off: view.standing(RuleStanding::Off),
         has_critical: view.rules.iter().any(|rule| rule.by_severity[0] > 0),
     };

@@ -53,7 +53,7 @@ pub struct Inactivity {
     /// Accounts without a usable last login: never, not reported, unreadable.
     pub apart: [Bin; 3],
     /// Whether stale-login was judged anywhere.
-    pub judged: bool,
+    pub evaluated: bool,
     /// All numbers in one sentence, for those who do not see the picture.
     pub description: String,
     /// The picture.
@@ -66,15 +66,15 @@ impl Inactivity {
         let edges = edges(&limits);
         let mut bins: Vec<Bin> = (0..edges.len()).map(|at| Bin::named(&label(&edges, at))).collect();
         let mut apart = [Bin::named("never"), Bin::named("not reported"), Bin::named("unreadable")];
-        for (roll, user) in index.users().filter(|(_, user)| index.may_be_inactive(user)) {
-            bin_of(index, user, &edges, &mut bins, &mut apart).add(is_stale(index, roll, user));
+        for (source_inventory, user) in index.users().filter(|(_, user)| index.may_be_inactive(user)) {
+            bin_of(index, user, &edges, &mut bins, &mut apart).add(is_stale(index, source_inventory, user));
         }
         let limits = placed(limits, &edges);
         let counted = || bins.iter().chain(&apart);
         Self {
             population: counted().map(|bin| bin.total).sum(),
             stale: counted().map(|bin| bin.stale).sum(),
-            judged: index.is_judged(Rule::StaleLogin),
+            evaluated: index.is_evaluated(Rule::StaleLogin),
             description: description(&bins, &apart, &limits),
             chart: Chart::of(&bins, &apart, &limits),
             bins,
@@ -83,8 +83,8 @@ impl Inactivity {
     }
 }
 
-fn is_stale(index: &Index<'_>, roll: &SourceInventory, user: &User) -> bool {
-    index.has(Rule::StaleLogin, roll, user)
+fn is_stale(index: &Index<'_>, source_inventory: &SourceInventory, user: &User) -> bool {
+    index.has(Rule::StaleLogin, source_inventory, user)
 }
 
 fn bin_of<'b>(
@@ -109,7 +109,7 @@ fn bin_of<'b>(
 fn limits(index: &Index<'_>) -> Vec<Limit> {
     let policy = index.input.policy;
     let (all, privileged) = (u64::from(policy.stale_after.days), u64::from(policy.privileged_stale_after.days));
-    let limit = |days: u64, whom: &str| Limit { days, words: format!("{days} days: {whom}"), bin: 0 };
+    let limit = |days: u64, who: &str| Limit { days, words: format!("{days} days: {who}"), bin: 0 };
     if all == privileged {
         return vec![limit(all, "all accounts")];
     }

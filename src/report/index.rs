@@ -13,35 +13,37 @@ use std::collections::HashMap;
 /// The input, indexed.
 pub(super) struct Index<'a> {
     pub(super) input: &'a Input<'a>,
-    rolls: HashMap<&'a str, &'a SourceInventory>,
+    sources: HashMap<&'a str, &'a SourceInventory>,
     found: AHashSet<(Rule, &'a str, &'a str)>,
 }
 
 impl<'a> Index<'a> {
     pub(super) fn of(input: &'a Input<'a>) -> Self {
-        let rolls = input.inventory.rolls.iter().map(|r| (r.harvest.source.name.as_str(), r)).collect();
+        let sources = input.inventory.sources.iter().map(|r| (r.reading.source.name.as_str(), r)).collect();
         let of_users = input.findings.iter().filter(|f| f.status.stands() && f.subject.kind == SubjectKind::User);
         let found = of_users.map(|f| (f.rule, f.source.as_str(), &*f.subject.id)).collect();
-        Self { input, rolls, found }
+        Self { input, sources, found }
     }
 
     /// Every user with its roll.
     pub(super) fn users(&self) -> impl Iterator<Item = (&'a SourceInventory, &'a User)> {
-        self.input.inventory.rolls.iter().flat_map(|roll| roll.harvest.users.iter().map(move |user| (roll, user)))
+        self.input.inventory.sources.iter().flat_map(|source_inventory| {
+            source_inventory.reading.users.iter().map(move |user| (source_inventory, user))
+        })
     }
 
     /// Whether this user has a finding of this rule.
-    pub(super) fn has(&self, rule: Rule, roll: &SourceInventory, user: &User) -> bool {
-        self.found.contains(&(rule, roll.harvest.source.name.as_str(), user.id.as_str()))
+    pub(super) fn has(&self, rule: Rule, source_inventory: &SourceInventory, user: &User) -> bool {
+        self.found.contains(&(rule, source_inventory.reading.source.name.as_str(), user.id.as_str()))
     }
 
     /// The user that a finding is about, where it is about one that came.
     pub(super) fn subject(&self, finding: &Finding) -> Option<(&'a SourceInventory, &'a User)> {
         let about_user = finding.subject.kind == SubjectKind::User;
-        let roll = self.rolls.get(finding.source.as_str()).filter(|_| about_user)?;
+        let source_inventory = self.sources.get(finding.source.as_str()).filter(|_| about_user)?;
         let id = UserId::from(&*finding.subject.id);
-        let at = roll.harvest.users.binary_search_by(|user| user.id.cmp(&id)).ok()?;
-        Some((roll, &roll.harvest.users[at]))
+        let at = source_inventory.reading.users.binary_search_by(|user| user.id.cmp(&id)).ok()?;
+        Some((source_inventory, &source_inventory.reading.users[at]))
     }
 
     pub(super) fn info(&self, rule: Rule) -> Option<&'a RuleInfo> {
@@ -53,36 +55,36 @@ impl<'a> Index<'a> {
         self.info(rule).map_or(Cow::Borrowed(rule.as_str()), |info| info.title.clone())
     }
 
-    pub(super) fn verdicts(&self, rule: Rule) -> impl Iterator<Item = &'a Evaluation> {
-        self.input.verdicts.iter().filter(move |verdict| verdict.rule == rule)
+    pub(super) fn evaluations(&self, rule: Rule) -> impl Iterator<Item = &'a Evaluation> {
+        self.input.evaluations.iter().filter(move |evaluation| evaluation.rule == rule)
     }
 
     /// Whether the rule was judged in at least one source.
-    pub(super) fn is_judged(&self, rule: Rule) -> bool {
-        self.verdicts(rule).any(is_judged)
+    pub(super) fn is_evaluated(&self, rule: Rule) -> bool {
+        self.evaluations(rule).any(is_evaluated)
     }
 
     /// Whether the rule was judged in this source.
-    pub(super) fn is_judged_in(&self, rule: Rule, source: &str) -> bool {
-        self.verdicts(rule).any(|verdict| verdict.source.as_str() == source && is_judged(verdict))
+    pub(super) fn is_evaluated_in(&self, rule: Rule, source: &str) -> bool {
+        self.evaluations(rule).any(|evaluation| evaluation.source.as_str() == source && is_evaluated(evaluation))
     }
 
     /// Subjects of a rule for which the data did not suffice.
     pub(super) fn undetermined(&self, rule: Rule) -> u64 {
-        let of = |verdict: &Evaluation| match verdict.outcome {
-            RuleOutcome::Judged { undetermined, .. } => undetermined,
+        let of = |evaluation: &Evaluation| match evaluation.outcome {
+            RuleOutcome::Evaluated { undetermined, .. } => undetermined,
             RuleOutcome::Undetermined { .. } | RuleOutcome::Off => 0,
         };
-        self.verdicts(rule).map(of).fold(0, u64::saturating_add)
+        self.evaluations(rule).map(of).fold(0, u64::saturating_add)
     }
 
     /// Subjects that a rule ran over, in all sources.
     pub(super) fn subjects(&self, rule: Rule) -> u64 {
-        let of = |verdict: &Evaluation| match verdict.outcome {
-            RuleOutcome::Judged { subjects, .. } => subjects,
+        let of = |evaluation: &Evaluation| match evaluation.outcome {
+            RuleOutcome::Evaluated { subjects, .. } => subjects,
             RuleOutcome::Undetermined { .. } | RuleOutcome::Off => 0,
         };
-        self.verdicts(rule).map(of).fold(0, u64::saturating_add)
+        self.evaluations(rule).map(of).fold(0, u64::saturating_add)
     }
 
     pub(super) fn count(&self, rule: Rule) -> u64 {
@@ -115,8 +117,8 @@ impl<'a> Index<'a> {
     /// Whether the groups of some source list their members themselves, as far as that can be seen here.
     pub(super) fn groups_list_members(&self) -> bool {
         let missing = |outside: &Outside| matches!(outside.member, OutsideMember::Missing(_));
-        self.input.inventory.rolls.iter().map(|roll| &roll.harvest).any(|harvest| {
-            *harvest.coverage(ListKind::Members) != Coverage::NotOffered || harvest.outside.iter().any(missing)
+        self.input.inventory.sources.iter().map(|source_inventory| &source_inventory.reading).any(|reading| {
+            *reading.coverage(ListKind::Members) != Coverage::NotOffered || reading.outside.iter().any(missing)
         })
     }
 
@@ -147,9 +149,9 @@ impl<'a> Index<'a> {
 }
 
 /// One in which the data sufficed for nobody does not count.
-fn is_judged(verdict: &Evaluation) -> bool {
-    match verdict.outcome {
-        RuleOutcome::Judged { subjects, undetermined } => subjects == 0 || undetermined < subjects,
+fn is_evaluated(evaluation: &Evaluation) -> bool {
+    match evaluation.outcome {
+        RuleOutcome::Evaluated { subjects, undetermined } => subjects == 0 || undetermined < subjects,
         RuleOutcome::Undetermined { .. } | RuleOutcome::Off => false,
     }
 }

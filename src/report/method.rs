@@ -253,8 +253,8 @@ fn origin(index: &Index<'_>) -> Vec<(&'static str, Shown)> {
     ];
     let version = env!("CARGO_PKG_VERSION");
     if m.tool.version != version {
-        let told = format!("rendered by version {version}, whose words and control ids it has");
-        rows.insert(2, ("This page", Shown::sentence(&told)));
+        let reported = format!("rendered by version {version}, whose words and control ids it has");
+        rows.insert(2, ("This page", Shown::sentence(&reported)));
     }
     if let Some(hash) = &m.exceptions_sha256 {
         rows.push(("Exceptions (SHA-256)", Shown::name(hash)));

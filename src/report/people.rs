@@ -69,19 +69,21 @@ pub struct PeopleSection {
 impl PeopleSection {
     /// `None` where there are no two sources to compare.
     pub(super) fn of(index: &Index<'_>) -> Option<Self> {
-        let rolls = &index.input.inventory.rolls;
-        if rolls.len() < 2 {
+        let sources = &index.input.inventory.sources;
+        if sources.len() < 2 {
             return None;
         }
-        let mut people: Vec<Accounts<'_>> = gather(rolls);
+        let mut people: Vec<Accounts<'_>> = gather(sources);
         let split = |person: &Accounts<'_>| person.is_split(index);
-        let privileged = |person: &Accounts<'_>| person.accounts.iter().any(|(roll, user)| roll.is_privileged(user));
+        let privileged = |person: &Accounts<'_>| {
+            person.accounts.iter().any(|(source_inventory, user)| source_inventory.is_privileged(user))
+        };
         let splits = people.iter().filter(|person| split(person)).count() as u64;
         people
             .sort_by_cached_key(|person| (Reverse(split(person)), Reverse(privileged(person)), person.address.clone()));
         let count = people.len() as u64;
         Some(Self {
-            summary: summary(count, rolls.len() as u64, splits),
+            summary: summary(count, sources.len() as u64, splits),
             people: Bounded {
                 rows: people.iter().take(PEOPLE).map(|person| person.row(index)).collect(),
                 more: count.saturating_sub(PEOPLE as u64),
@@ -113,31 +115,33 @@ struct Accounts<'a> {
 
 /// Where an address was seen first, and whether it was seen in another source too.
 struct FirstUse {
-    roll: usize,
+    source_inventory: usize,
     elsewhere: bool,
 }
 
-fn gather(rolls: &[SourceInventory]) -> Vec<Accounts<'_>> {
+fn gather(sources: &[SourceInventory]) -> Vec<Accounts<'_>> {
     let mut seen: AHashMap<Cow<'_, str>, FirstUse> = AHashMap::new();
-    for (at, _, _, address) in addressed(rolls) {
+    for (at, _, _, address) in addressed(sources) {
         seen.entry(address)
-            .and_modify(|seen| seen.elsewhere |= seen.roll != at)
-            .or_insert(FirstUse { roll: at, elsewhere: false });
+            .and_modify(|seen| seen.elsewhere |= seen.source_inventory != at)
+            .or_insert(FirstUse { source_inventory: at, elsewhere: false });
     }
     seen.retain(|_, seen| seen.elsewhere);
     let mut people: AHashMap<Cow<'_, str>, Vec<(&SourceInventory, &User)>> = AHashMap::with_capacity(seen.len());
-    for (_, roll, user, address) in addressed(rolls).filter(|(.., address)| seen.contains_key(address)) {
-        people.entry(address).or_default().push((roll, user));
+    for (_, source_inventory, user, address) in addressed(sources).filter(|(.., address)| seen.contains_key(address)) {
+        people.entry(address).or_default().push((source_inventory, user));
     }
     people.into_iter().map(|(address, accounts)| Accounts { address, accounts }).collect()
 }
 
 /// Every account of somebody with an address.
-fn addressed(rolls: &[SourceInventory]) -> impl Iterator<Item = (usize, &SourceInventory, &User, Cow<'_, str>)> {
-    let users =
-        rolls.iter().enumerate().flat_map(|(at, roll)| roll.harvest.users.iter().map(move |user| (at, roll, user)));
+fn addressed(sources: &[SourceInventory]) -> impl Iterator<Item = (usize, &SourceInventory, &User, Cow<'_, str>)> {
+    let users = sources.iter().enumerate().flat_map(|(at, source_inventory)| {
+        source_inventory.reading.users.iter().map(move |user| (at, source_inventory, user))
+    });
     let people = users.filter(|(.., user)| user.kind != UserKind::Service);
-    people.filter_map(|(at, roll, user)| user.address().map(|address| (at, roll, user, address)))
+    people
+        .filter_map(|(at, source_inventory, user)| user.address().map(|address| (at, source_inventory, user, address)))
 }
 
 /// Whether somebody can sign in with an account. Ordered: the most open first.
@@ -197,12 +201,17 @@ fn person_in(index: &Index<'_>, accounts: &[(&SourceInventory, &User)]) -> Perso
     let mut accounts = accounts.to_vec();
     accounts.sort_by_key(|(_, user)| door(index, user));
     PersonIn {
-        source: Shown::name(accounts.first().map_or("", |(roll, _)| roll.harvest.source.name.as_str())),
-        accounts: Bounded::cut(accounts.into_iter().map(|(roll, user)| account(index, roll, user)), ACCOUNTS),
+        source: Shown::name(
+            accounts.first().map_or("", |(source_inventory, _)| source_inventory.reading.source.name.as_str()),
+        ),
+        accounts: Bounded::cut(
+            accounts.into_iter().map(|(source_inventory, user)| account(index, source_inventory, user)),
+            ACCOUNTS,
+        ),
     }
 }
 
-fn account(index: &Index<'_>, roll: &SourceInventory, user: &User) -> PersonAccount {
+fn account(index: &Index<'_>, source_inventory: &SourceInventory, user: &User) -> PersonAccount {
     PersonAccount {
         username: Shown::name(user.username.as_deref().unwrap_or(user.id.as_str())),
         account_type: user.account_type.as_deref().map(Shown::name),
@@ -213,7 +222,7 @@ fn account(index: &Index<'_>, roll: &SourceInventory, user: &User) -> PersonAcco
             (None, None) => "state not told",
         },
         closed: door(index, user) == SignInState::Closed,
-        privileged: roll.is_privileged(user),
-        stale: index.has(Rule::StaleLogin, roll, user),
+        privileged: source_inventory.is_privileged(user),
+        stale: index.has(Rule::StaleLogin, source_inventory, user),
     }
 }

@@ -193,12 +193,12 @@ fn place(severity: Severity) -> usize {
 }
 
 fn standing(index: &Index<'_>, rule: Rule, total: u64, without_gaps: bool) -> RuleStanding {
-    let mut verdicts = index.verdicts(rule).peekable();
+    let mut evaluations = index.evaluations(rule).peekable();
     if total > 0 {
         RuleStanding::Findings
-    } else if verdicts.peek().is_some() && verdicts.all(|v| v.outcome == RuleOutcome::Off) {
+    } else if evaluations.peek().is_some() && evaluations.all(|v| v.outcome == RuleOutcome::Off) {
         RuleStanding::Off
-    } else if !index.is_judged(rule) {
+    } else if !index.is_evaluated(rule) {
         RuleStanding::Unjudged
     } else if without_gaps && index.subjects(rule) == 0 {
         RuleStanding::NoSubject
@@ -211,14 +211,14 @@ fn standing(index: &Index<'_>, rule: Rule, total: u64, without_gaps: bool) -> Ru
 
 fn ran(index: &Index<'_>, rule: Rule) -> String {
     let (mut over, mut of) = (0, 0);
-    for verdict in index.verdicts(rule) {
-        if let RuleOutcome::Judged { subjects, undetermined } = verdict.outcome {
+    for evaluation in index.evaluations(rule) {
+        if let RuleOutcome::Evaluated { subjects, undetermined } = evaluation.outcome {
             over = u64::saturating_add(over, subjects.saturating_sub(undetermined));
             of = u64::saturating_add(of, subjects);
         }
     }
     let (one, many) = noun(index, rule);
-    if of == 0 && !index.is_judged(rule) {
+    if of == 0 && !index.is_evaluated(rule) {
         return "the rule did not run".to_owned();
     }
     format!("the rule ran over {} of {}", thousands(over), counted(of, one, many))
@@ -238,28 +238,28 @@ fn noun(index: &Index<'_>, rule: Rule) -> (&'static str, &'static str) {
 }
 
 fn gaps(index: &Index<'_>, rule: Rule) -> Vec<Gap> {
-    let mut gaps: Vec<Gap> = index.verdicts(rule).flat_map(|verdict| gaps_of(index, verdict)).collect();
-    if gaps.is_empty() && index.verdicts(rule).next().is_none() {
+    let mut gaps: Vec<Gap> = index.evaluations(rule).flat_map(|evaluation| gaps_of(index, evaluation)).collect();
+    if gaps.is_empty() && index.evaluations(rule).next().is_none() {
         let (source, why) = (Shown::name("every source"), Shown::name("there was nothing to judge"));
         gaps.push(Gap { source, why, of_list: false });
     }
     gaps
 }
 
-fn gaps_of(index: &Index<'_>, verdict: &Evaluation) -> Vec<Gap> {
-    let source = verdict.source.as_str();
+fn gaps_of(index: &Index<'_>, evaluation: &Evaluation) -> Vec<Gap> {
+    let source = evaluation.source.as_str();
     let gap = |why: &str| Gap { source: Shown::name(source), why: Shown::sentence(why), of_list: false };
-    let (one, many) = noun(index, verdict.rule);
-    match &verdict.outcome {
+    let (one, many) = noun(index, evaluation.rule);
+    match &evaluation.outcome {
         RuleOutcome::Off => Vec::new(),
         RuleOutcome::Undetermined { why } => vec![gap(why)],
-        RuleOutcome::Judged { undetermined, .. } => {
+        RuleOutcome::Evaluated { undetermined, .. } => {
             let mut gaps = Vec::new();
             if *undetermined > 0 {
                 gaps.push(gap(&format!("the data did not suffice for {}", counted(*undetermined, one, many))));
             }
             let of_accounts =
-                !matches!(verdict.rule, Rule::CollectionIncomplete | Rule::EmptyGroup | Rule::PrivilegedGrowth);
+                !matches!(evaluation.rule, Rule::CollectionIncomplete | Rule::EmptyGroup | Rule::PrivilegedGrowth);
             if of_accounts && !index.is_proven(source, ListKind::Users) {
                 let why = "the list of users is not proven complete: only the accounts that came were judged";
                 gaps.push(Gap { of_list: true, ..gap(why) });

@@ -52,9 +52,10 @@ pub(super) fn of(index: &Index<'_>) -> Vec<Tile> {
 
 fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
     let p = population(index);
-    let groups = index.input.inventory.rolls.iter().map(|roll| roll.harvest.groups.len() as u64).sum();
-    let untold = p.accounts - p.enabled - p.disabled;
-    let others = [(p.expired, "expired"), (p.otherwise_blocked, "otherwise blocked"), (untold, "unknown")]
+    let groups =
+        index.input.inventory.sources.iter().map(|source_inventory| source_inventory.reading.groups.len() as u64).sum();
+    let unreported = p.accounts - p.enabled - p.disabled;
+    let others = [(p.expired, "expired"), (p.otherwise_blocked, "otherwise blocked"), (unreported, "unknown")]
         .into_iter()
         .filter(|(count, _)| *count > 0);
     let states = [(p.disabled, "disabled")].into_iter().chain(others);
@@ -80,8 +81,8 @@ fn known(label: &'static str, count: u64, enabled: u64, unknown: u64, accounts: 
 
 fn population(index: &Index<'_>) -> Population {
     let mut p = Population::default();
-    for (roll, user) in index.users() {
-        let (enabled, privileged) = (user.enabled == Some(true), roll.is_privileged(user));
+    for (source_inventory, user) in index.users() {
+        let (enabled, privileged) = (user.enabled == Some(true), source_inventory.is_privileged(user));
         p.accounts += 1;
         p.enabled += u64::from(enabled);
         p.disabled += u64::from(user.enabled == Some(false));
@@ -90,7 +91,7 @@ fn population(index: &Index<'_>) -> Population {
         p.otherwise_blocked += u64::from(blocked.is_some_and(|why| why != Blocked::Expired));
         p.privileged += u64::from(privileged);
         p.privileged_enabled += u64::from(privileged && enabled);
-        p.maybe_privileged += u64::from(roll.privilege(user).is_none());
+        p.maybe_privileged += u64::from(source_inventory.privilege(user).is_none());
         p.maybe_local += u64::from(user.local().is_none() && user.api.is_none());
         p.local += u64::from(user.is_local());
         p.local_enabled += u64::from(user.is_local() && enabled);
@@ -129,12 +130,12 @@ fn grave(index: &Index<'_>) -> Tile {
 /// A rule's findings; words in place of a number where no source could be judged, for 0 would be a claim.
 fn found(index: &Index<'_>, rule: Rule, label: &'static str, note: String) -> Tile {
     let count = index.count(rule);
-    if count == 0 && !index.is_judged(rule) {
-        let off = index.verdicts(rule).any(|v| v.outcome == RuleOutcome::Off);
+    if count == 0 && !index.is_evaluated(rule) {
+        let off = index.evaluations(rule).any(|v| v.outcome == RuleOutcome::Off);
         let (value, note) = if off { ("off", "by configuration") } else { ("not evaluated", "see Not checked") };
         return Tile { label, value: value.to_owned(), is_number: false, note: note.to_owned(), tone: "plain" };
     }
-    let gaps = index.verdicts(rule).filter(|v| matches!(v.outcome, RuleOutcome::Undetermined { .. })).count() as u64;
+    let gaps = index.evaluations(rule).filter(|v| matches!(v.outcome, RuleOutcome::Undetermined { .. })).count() as u64;
     let note = match (gaps, index.undetermined(rule)) {
         (0, 0) => note,
         (0, accounts) => format!("{note}; {} not judged", thousands(accounts)),

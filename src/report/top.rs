@@ -84,7 +84,7 @@ fn weight(index: &Index<'_>, finding: &Finding) -> FindingWeight {
     let subject = index.subject(finding);
     FindingWeight {
         severity: finding.severity,
-        privileged: subject.is_some_and(|(roll, user)| roll.is_privileged(user)),
+        privileged: subject.is_some_and(|(source_inventory, user)| source_inventory.is_privileged(user)),
         local: subject.is_some_and(|(_, user)| user.is_local()),
         age_days: evidence(finding).get("age_days").and_then(Value::as_u64),
     }
@@ -115,7 +115,8 @@ fn row(index: &Index<'_>, finding: &Finding) -> TopRow {
         threshold_days: number("threshold_days"),
         threshold_from: text("threshold_from").map(Shown::name),
         action: finding.action.clone(),
-        groups: subject.map_or(Bounded { rows: Vec::new(), more: 0 }, |(roll, user)| groups(roll, user)),
+        groups: subject
+            .map_or(Bounded { rows: Vec::new(), more: 0 }, |(source_inventory, user)| groups(source_inventory, user)),
     }
 }
 
@@ -146,7 +147,7 @@ fn basis(at: &str, kind: &str) -> AgeStart {
 }
 
 fn tags(finding: &Finding, subject: Option<(&SourceInventory, &User)>) -> Vec<&'static str> {
-    let Some((roll, user)) = subject else {
+    let Some((source_inventory, user)) = subject else {
         return if finding.subject.kind == SubjectKind::User {
             Vec::new()
         } else {
@@ -155,7 +156,7 @@ fn tags(finding: &Finding, subject: Option<(&SourceInventory, &User)>) -> Vec<&'
     };
     let mut tags = Vec::new();
     for (holds, tag) in [
-        (roll.is_privileged(user), "privileged"),
+        (source_inventory.is_privileged(user), "privileged"),
         (user.is_local(), "local"),
         (user.kind != UserKind::Person, user.kind.as_str()),
         (user.enabled == Some(false), "disabled"),
@@ -168,12 +169,14 @@ fn tags(finding: &Finding, subject: Option<(&SourceInventory, &User)>) -> Vec<&'
 }
 
 /// Privileged groups first: they are why a reader looks here.
-fn groups(roll: &SourceInventory, user: &User) -> Bounded<Shown> {
+fn groups(source_inventory: &SourceInventory, user: &User) -> Bounded<Shown> {
     let mut named: Vec<(bool, &str)> = user
         .group_memberships
         .iter()
         .map(|id| {
-            roll.group(id).map_or((false, id.as_str()), |g| (g.privileged, g.name.as_deref().unwrap_or(id.as_str())))
+            source_inventory
+                .group(id)
+                .map_or((false, id.as_str()), |g| (g.privileged, g.name.as_deref().unwrap_or(id.as_str())))
         })
         .collect();
     named.sort_by_key(|(privileged, _)| !privileged);

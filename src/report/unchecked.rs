@@ -29,8 +29,8 @@ pub(super) fn list(index: &Index<'_>, rules: &[RuleSummary]) -> Bounded<Unchecke
     items.extend(index.input.manifest.sources.iter().filter_map(unconfirmed));
     items.extend(unproven_lists(index));
     items.extend(rules.iter().flat_map(of_rule));
-    items.extend(untold_fields(&index.input.inventory.rolls));
-    items.extend(index.input.inventory.rolls.iter().filter_map(unexpanded));
+    items.extend(unreported_fields(&index.input.inventory.sources));
+    items.extend(index.input.inventory.sources.iter().filter_map(unexpanded));
     items.extend(patterns(index));
     // The standing limits always fit: they are what every reader must see.
     let limits = standing_limits(index);
@@ -102,7 +102,7 @@ struct UnreportedField {
     name: &'static str,
     /// Whom it matters for.
     applies: fn(&SourceInventory, &User) -> bool,
-    untold: fn(&User) -> bool,
+    unreported: fn(&User) -> bool,
     /// What follows where no account of a source tells it.
     of_source: &'static str,
     /// What follows for single accounts; `None` where silence often stands for "not so".
@@ -113,43 +113,43 @@ const FIELDS: [UnreportedField; 6] = [
     UnreportedField {
         name: "last login",
         applies: |_, user| user.kind != UserKind::Service,
-        untold: |user| user.last_login == LastLogin::NotReported,
+        unreported: |user| user.last_login == LastLogin::NotReported,
         of_source: "staleness was not judged there at all: neither stale-login nor never-logged-in, nor dormant-with-key for accounts that can sign in",
         of_accounts: Some("inactivity of these accounts was not judged"),
     },
     UnreportedField {
         name: "state enabled or disabled",
         applies: |_, _| true,
-        untold: |user| user.enabled.is_none(),
+        unreported: |user| user.enabled.is_none(),
         of_source: "rules about enabled or disabled accounts leave them out",
         of_accounts: Some("rules about enabled or disabled accounts leave them out"),
     },
     UnreportedField {
         name: "group memberships",
         // What directory groups leave open is told apart.
-        applies: |roll, _| directory_groups(roll) == 0,
-        untold: |user| !user.groups_known,
+        applies: |source_inventory, _| directory_groups(source_inventory) == 0,
+        unreported: |user| !user.groups_known,
         of_source: "accounts may hold access that is not seen here",
         of_accounts: Some("these accounts may hold access that is not seen here"),
     },
     UnreportedField {
         name: "second factor",
         applies: |_, user| user.kind != UserKind::Service,
-        untold: |user| user.mfa.is_none(),
+        unreported: |user| user.mfa.is_none(),
         of_source: "whether accounts use a second factor was not checked there",
         of_accounts: None,
     },
     UnreportedField {
         name: "administrator flag",
         applies: |_, user| user.kind != UserKind::Service,
-        untold: |user| user.is_admin.is_none(),
+        unreported: |user| user.is_admin.is_none(),
         of_source: "an account there counts as privileged by its groups only, as privileged_groups names them",
         of_accounts: None,
     },
     UnreportedField {
         name: "end of validity",
         applies: |_, user| user.kind != UserKind::Service,
-        untold: |user| user.expires_at.at().is_none() && user.blocked.is_none(),
+        unreported: |user| user.expires_at.at().is_none() && user.blocked.is_none(),
         of_source: "no account there could be recognised as expired",
         of_accounts: None,
     },
@@ -157,54 +157,60 @@ const FIELDS: [UnreportedField; 6] = [
 /// Sources that one item names.
 const NAMES: usize = 5;
 
-fn untold_fields(rolls: &[SourceInventory]) -> Vec<Unchecked> {
+fn unreported_fields(sources: &[SourceInventory]) -> Vec<Unchecked> {
     let mut items = Vec::new();
     for field in &FIELDS {
         let (mut silent, mut in_part) = (Vec::new(), Vec::new());
-        for roll in rolls {
-            let users = roll.harvest.users.iter().filter(|user| (field.applies)(roll, user));
+        for source_inventory in sources {
+            let users = source_inventory.reading.users.iter().filter(|user| (field.applies)(source_inventory, user));
             let (missing, all) =
-                users.fold((0, 0), |(missing, all), user| (missing + u64::from((field.untold)(user)), all + 1));
+                users.fold((0, 0), |(missing, all), user| (missing + u64::from((field.unreported)(user)), all + 1));
             match missing {
                 0 => {}
-                _ if missing == all => silent.push(roll.harvest.source.name.as_str()),
-                _ => in_part.push((roll, missing)),
+                _ if missing == all => silent.push(source_inventory.reading.source.name.as_str()),
+                _ => in_part.push((source_inventory, missing)),
             }
         }
         if !silent.is_empty() {
             items.push(item(&format!("The {}: not told by {}", field.name, names(&silent)), field.of_source));
         }
-        for (why, (roll, missing)) in
+        for (why, (source_inventory, missing)) in
             field.of_accounts.iter().flat_map(|why| in_part.iter().map(move |part| (why, part)))
         {
             let accounts = counted(*missing, "account", "accounts");
-            items.push(item(&format!("The {} of {accounts} in {}", field.name, roll.harvest.source.name), why));
+            items.push(item(
+                &format!("The {} of {accounts} in {}", field.name, source_inventory.reading.source.name),
+                why,
+            ));
         }
     }
     items
 }
 
 /// Memberships of a source that stand for something in a directory.
-fn directory_groups(roll: &SourceInventory) -> u64 {
-    roll.harvest.groups.iter().filter_map(|group| group.external_member_count).sum()
+fn directory_groups(source_inventory: &SourceInventory) -> u64 {
+    source_inventory.reading.groups.iter().filter_map(|group| group.external_member_count).sum()
 }
 
 /// Directory groups that were not expanded to people.
-fn unexpanded(roll: &SourceInventory) -> Option<Unchecked> {
-    let directories = directory_groups(roll);
+fn unexpanded(source_inventory: &SourceInventory) -> Option<Unchecked> {
+    let directories = directory_groups(source_inventory);
     if directories == 0 {
         return None;
     }
-    let groups =
-        roll.harvest.groups.iter().filter(|group| group.external_member_count.is_some_and(|count| count > 0)).count()
-            as u64;
+    let groups = source_inventory
+        .reading
+        .groups
+        .iter()
+        .filter(|group| group.external_member_count.is_some_and(|count| count > 0))
+        .count() as u64;
     let what = format!(
         "{}: the members of {} in {}",
-        roll.harvest.source.name,
+        source_inventory.reading.source.name,
         counted(directories, "directory group", "directory groups"),
         counted(groups, "group", "groups"),
     );
-    let perhaps = roll.harvest.users.iter().filter(|user| !user.groups_known).count() as u64;
+    let perhaps = source_inventory.reading.users.iter().filter(|user| !user.groups_known).count() as u64;
     let whose = match perhaps {
         0 => "no listed account can be one of them".to_owned(),
         _ => format!(

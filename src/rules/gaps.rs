@@ -18,9 +18,9 @@ pub struct UnknownData {
 
 impl UnknownData {
     /// None so far.
-    pub(super) fn over(harvest: &SourceReading, custom: Arc<[Rule]>) -> Self {
+    pub(super) fn over(reading: &SourceReading, custom: Arc<[Rule]>) -> Self {
         let none = |subjects: usize| vec![0; subjects].into_boxed_slice();
-        Self { users: none(harvest.users.len()), groups: none(harvest.groups.len()), custom }
+        Self { users: none(reading.users.len()), groups: none(reading.groups.len()), custom }
     }
 
     pub(super) fn of_user(&mut self, at: usize, rule: Rule) {
@@ -32,12 +32,12 @@ impl UnknownData {
     }
 
     /// Whether the rule was judged for this user.
-    pub fn user_was_judged(&self, at: usize, rule: Rule) -> bool {
+    pub fn user_was_evaluated(&self, at: usize, rule: Rule) -> bool {
         self.users.get(at).is_some_and(|gaps| gaps & self.bit(rule) == 0)
     }
 
     /// Whether the rule was judged for this group.
-    pub fn group_was_judged(&self, at: usize, rule: Rule) -> bool {
+    pub fn group_was_evaluated(&self, at: usize, rule: Rule) -> bool {
         self.groups.get(at).is_some_and(|gaps| gaps & self.bit(rule) == 0)
     }
 

@@ -14,16 +14,16 @@ const MISSING: usize = 100;
 type Missing<'a> = AHashMap<&'a GroupId, Vec<&'a UserId>>;
 
 /// Every group of the source.
-pub(super) fn look_at(bench: &mut RuleContext<'_>) {
-    let harvest = &bench.roll.harvest;
-    let missing = missing(bench);
-    let lists_members = *harvest.coverage(ListKind::Members) != Coverage::NotOffered || !missing.is_empty();
+pub(super) fn look_at(context: &mut RuleContext<'_>) {
+    let reading = &context.source_inventory.reading;
+    let missing = missing(context);
+    let lists_members = *reading.coverage(ListKind::Members) != Coverage::NotOffered || !missing.is_empty();
     // A user who is not in a list that may lack rows is not missing.
-    let users_whole = harvest.coverage(ListKind::Users).is_complete() && !harvest.hides_inactive;
-    let vendor_users_whole = harvest.coverage(ListKind::VendorUsers).is_complete();
+    let users_whole = reading.coverage(ListKind::Users).is_complete() && !reading.hides_inactive;
+    let vendor_users_whole = reading.coverage(ListKind::VendorUsers).is_complete();
     let mut found = Vec::new();
     let (mut dangling, mut empty) = (RuleCounts::default(), RuleCounts::default());
-    for (at, group) in harvest.groups.iter().enumerate() {
+    for (at, group) in reading.groups.iter().enumerate() {
         let gone = missing.get(&group.id);
         if lists_members {
             dangling.subjects += 1;
@@ -31,7 +31,7 @@ pub(super) fn look_at(bench: &mut RuleContext<'_>) {
                 Some(ids) if users_whole => found.push((self::dangling(ids), subject(group))),
                 Some(_) => {
                     dangling.undetermined += 1;
-                    bench.gaps.of_group(at, Rule::DanglingGroup);
+                    context.gaps.of_group(at, Rule::DanglingGroup);
                 }
                 None => {}
             }
@@ -42,28 +42,28 @@ pub(super) fn look_at(bench: &mut RuleContext<'_>) {
         match group.member_count.zip(group.external_member_count) {
             None => {
                 empty.undetermined += 1;
-                bench.gaps.of_group(at, Rule::EmptyGroup);
+                context.gaps.of_group(at, Rule::EmptyGroup);
             }
             Some((0, 0)) if gone.is_some() => {}
             Some((0, _)) if may_hide => {
                 empty.undetermined += 1;
-                bench.gaps.of_group(at, Rule::EmptyGroup);
+                context.gaps.of_group(at, Rule::EmptyGroup);
             }
             Some((0, 0)) => found.push((no_member(), subject(group))),
             Some(_) => {}
         }
     }
     for (rule, tally) in [(Rule::DanglingGroup, dangling), (Rule::EmptyGroup, empty)] {
-        bench.count(rule, tally);
+        context.count(rule, tally);
     }
     for (remark, subject) in found {
-        bench.find(remark, subject);
+        context.find(remark, subject);
     }
 }
 
-fn missing<'a>(bench: &RuleContext<'a>) -> Missing<'a> {
+fn missing<'a>(context: &RuleContext<'a>) -> Missing<'a> {
     let mut missing = Missing::new();
-    for outside in &bench.roll.harvest.outside {
+    for outside in &context.source_inventory.reading.outside {
         if let OutsideMember::Missing(id) = &outside.member {
             missing.entry(&outside.group_id).or_default().push(id);
         }
@@ -96,23 +96,23 @@ pub(super) fn subject(group: &Group) -> Subject {
 }
 
 /// Returns why it cannot be said of any group that nobody is in it; `None` where it can be of some.
-pub(super) fn why_not_empty(bench: &RuleContext<'_>) -> Option<String> {
-    let harvest = &bench.roll.harvest;
-    let by_group = *harvest.coverage(ListKind::Members) != Coverage::NotOffered;
-    if by_group && bench.groups_whole && harvest.groups.iter().any(Group::knows_members) {
+pub(super) fn why_not_empty(context: &RuleContext<'_>) -> Option<String> {
+    let reading = &context.source_inventory.reading;
+    let by_group = *reading.coverage(ListKind::Members) != Coverage::NotOffered;
+    if by_group && context.groups_whole && reading.groups.iter().any(Group::knows_members) {
         return None;
     }
-    if let Some(why) = why_not_whole(bench) {
+    if let Some(why) = why_not_whole(context) {
         return Some(why);
     }
-    if *harvest.coverage(ListKind::Members) != Coverage::NotOffered {
+    if *reading.coverage(ListKind::Members) != Coverage::NotOffered {
         return None;
     }
-    let users = harvest.coverage(ListKind::Users);
+    let users = reading.coverage(ListKind::Users);
     if !users.is_complete() {
         return Some(format!("needs the whole list of users, which is {}: {}", users.as_str(), users.words()));
     }
-    match harvest.users.iter().filter(|user| !user.groups_known).count() {
+    match reading.users.iter().filter(|user| !user.groups_known).count() {
         0 => None,
         1 => Some("the memberships of 1 account are not known".to_owned()),
         many => Some(format!("the memberships of {many} accounts are not known")),
@@ -120,14 +120,14 @@ pub(super) fn why_not_empty(bench: &RuleContext<'_>) -> Option<String> {
 }
 
 /// Why the source's groups and their members are not all known.
-pub(super) fn why_not_whole(bench: &RuleContext<'_>) -> Option<String> {
-    let harvest = &bench.roll.harvest;
-    if harvest.memberships_whole() {
+pub(super) fn why_not_whole(context: &RuleContext<'_>) -> Option<String> {
+    let reading = &context.source_inventory.reading;
+    if reading.memberships_whole() {
         return None;
     }
-    let groups = harvest.coverage(ListKind::Groups);
+    let groups = reading.coverage(ListKind::Groups);
     let (what, coverage) = if groups.is_complete() {
-        ("the members of every group", harvest.coverage(ListKind::Members))
+        ("the members of every group", reading.coverage(ListKind::Members))
     } else {
         ("the whole list of groups", groups)
     };

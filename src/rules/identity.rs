@@ -18,13 +18,13 @@ pub(super) struct Identities<'a> {
     /// Some account signs in by an identity provider. `None`: none that tells its type does, and not every one tells it.
     has_sso: Option<bool>,
     /// Some account's address is told.
-    pub(super) tells_addresses: bool,
+    pub(super) reports_addresses: bool,
     /// Some account's type is told.
-    pub(super) tells_types: bool,
+    pub(super) reports_types: bool,
     /// Some account's key is told.
-    pub(super) tells_keys: bool,
+    pub(super) reports_keys: bool,
     /// Whether some account other than a service has a second factor is told.
-    pub(super) tells_mfa: bool,
+    pub(super) reports_mfa: bool,
 }
 
 /// The accounts with one address: the first, and the others if there are any.
@@ -58,23 +58,23 @@ impl<'a> Identities<'a> {
                 })
                 .collect(),
             has_sso: if any_sso || users.iter().all(typed) { Some(any_sso) } else { None },
-            tells_addresses: users.is_empty() || !nobody,
-            tells_types: users.is_empty() || users.iter().any(typed),
-            tells_keys: users.is_empty()
+            reports_addresses: users.is_empty() || !nobody,
+            reports_types: users.is_empty() || users.iter().any(typed),
+            reports_keys: users.is_empty()
                 || users.iter().any(|user| user.public_key.is_some() || user.passkeys.is_some()),
-            tells_mfa: people.peek().is_none() || people.any(|user| user.mfa.is_some()),
+            reports_mfa: people.peek().is_none() || people.any(|user| user.mfa.is_some()),
         }
     }
 }
 
 /// Enabled, with an address that another enabled account has too.
-pub(super) fn shared_email(bench: &RuleContext<'_>, user: &User) -> RuleResult {
-    if user.enabled == Some(false) || bench.blocked(user).is_some() {
+pub(super) fn shared_email(context: &RuleContext<'_>, user: &User) -> RuleResult {
+    if user.enabled == Some(false) || context.blocked(user).is_some() {
         return RuleResult::NotASubject;
     }
     let Some(address) = user.address() else { return RuleResult::NotASubject };
-    let Some(holders) = bench.identities.shared.get(&address) else { return RuleResult::Fine };
-    let users = &bench.roll.harvest.users;
+    let Some(holders) = context.identities.shared.get(&address) else { return RuleResult::Fine };
+    let users = &context.source_inventory.reading.users;
     let others = || holders.iter().map(|at| &users[*at as usize]).filter(|other| other.id != user.id);
     let enabled = || others().filter(|other| other.enabled == Some(true));
     let count = enabled().count();
@@ -82,20 +82,19 @@ pub(super) fn shared_email(bench: &RuleContext<'_>, user: &User) -> RuleResult {
         return RuleResult::Undetermined;
     }
     let accounts: Vec<&str> = enabled().take(OTHERS).map(|other| other.id.as_str()).collect();
-    let whom =
-        if count == 1 { "another enabled account".to_owned() } else { format!("{count} other enabled accounts") };
+    let who = if count == 1 { "another enabled account".to_owned() } else { format!("{count} other enabled accounts") };
     RuleResult::RuleRemark(RuleRemark {
         rule: Rule::SharedEmail,
         severity: Severity::Medium,
-        title: format!("shares its e-mail address with {whom}"),
+        title: format!("shares its e-mail address with {who}"),
         evidence: evidence([("accounts", json!(accounts)), ("address", json!(address)), ("count", json!(count))]),
     })
 }
 
 /// Enabled, local and not for emergencies, where others sign in by an identity provider.
-pub(super) fn local_outside_sso(bench: &RuleContext<'_>, user: &User) -> RuleResult {
-    let has_sso = bench.identities.has_sso;
-    let closed = user.enabled == Some(false) || bench.blocked(user).is_some();
+pub(super) fn local_outside_sso(context: &RuleContext<'_>, user: &User) -> RuleResult {
+    let has_sso = context.identities.has_sso;
+    let closed = user.enabled == Some(false) || context.blocked(user).is_some();
     if closed || user.kind == UserKind::BreakGlass || has_sso == Some(false) {
         return RuleResult::NotASubject;
     }
@@ -105,7 +104,7 @@ pub(super) fn local_outside_sso(bench: &RuleContext<'_>, user: &User) -> RuleRes
     if user.local().is_none() || user.enabled.is_none() || has_sso.is_none() {
         return RuleResult::Undetermined;
     }
-    let privilege = bench.roll.privilege(user);
+    let privilege = context.source_inventory.privilege(user);
     RuleResult::RuleRemark(RuleRemark {
         rule: Rule::LocalOutsideSso,
         severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },
@@ -116,8 +115,8 @@ pub(super) fn local_outside_sso(bench: &RuleContext<'_>, user: &User) -> RuleRes
 
 /// Enabled, not a service, and told to have no second factor. That of single sign-on is the identity provider's, and an account of
 /// unknown type may be of that sort.
-pub(super) fn no_mfa(bench: &RuleContext<'_>, user: &User) -> RuleResult {
-    if user.enabled == Some(false) || bench.blocked(user).is_some() || user.kind == UserKind::Service {
+pub(super) fn no_mfa(context: &RuleContext<'_>, user: &User) -> RuleResult {
+    if user.enabled == Some(false) || context.blocked(user).is_some() || user.kind == UserKind::Service {
         return RuleResult::NotASubject;
     }
     match user.mfa {
@@ -125,7 +124,7 @@ pub(super) fn no_mfa(bench: &RuleContext<'_>, user: &User) -> RuleResult {
         Some(false) if user.enabled == Some(true) && user.is_typed() && !user.is_sso() => {}
         Some(false) | None => return RuleResult::Undetermined,
     }
-    let privilege = bench.roll.privilege(user);
+    let privilege = context.source_inventory.privilege(user);
     RuleResult::RuleRemark(RuleRemark {
         rule: Rule::NoMfa,
         severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },

@@ -7,19 +7,19 @@ use crate::model::{Blocked, Rule, Severity, User};
 use serde_json::{Map, Value, json};
 
 /// Has a key, and is disabled, blocked, stale, or was never used.
-pub(super) fn dormant(bench: &RuleContext<'_>, user: &User) -> RuleResult {
+pub(super) fn dormant(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let keys = keys(user);
     if keys.is_empty() {
         return RuleResult::NotASubject;
     }
-    let blocked = bench.blocked(user).map(Blocked::as_str);
+    let blocked = context.blocked(user).map(Blocked::as_str);
     let closed = if user.enabled == Some(false) { Some("disabled") } else { blocked };
     if let Some(state) = closed {
-        let end = user.expires_at.at().filter(|end| *end <= bench.as_of);
+        let end = user.expires_at.at().filter(|end| *end <= context.as_of);
         let found = end.map_or_else(Map::new, |end| evidence([("expires_at", json!(instant(end)))]));
         return remark(state, state, &keys, found);
     }
-    match (staleness::since_login(bench, user), staleness::since_creation(bench, user)) {
+    match (staleness::since_login(context, user), staleness::since_creation(context, user)) {
         (Idle::OverdueAge(long), _) => remark("stale", &long.in_words(), &keys, age(&long)),
         (_, Idle::OverdueAge(long)) => remark("never", &long.in_words(), &keys, age(&long)),
         (Idle::Undetermined, _) | (_, Idle::Undetermined) => RuleResult::Undetermined,

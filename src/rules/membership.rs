@@ -9,14 +9,14 @@ use serde_json::json;
 const NAMED: usize = 100;
 
 /// Enabled, its memberships are known, and none of the groups exists. No group can hold an API account.
-pub(super) fn no_group(bench: &RuleContext<'_>, user: &User) -> RuleResult {
-    if user.enabled == Some(false) || bench.blocked(user).is_some() || user.api.is_some() {
+pub(super) fn no_group(context: &RuleContext<'_>, user: &User) -> RuleResult {
+    if user.enabled == Some(false) || context.blocked(user).is_some() || user.api.is_some() {
         return RuleResult::NotASubject;
     }
     if user.enabled.is_none() || !user.groups_known {
         return RuleResult::Undetermined;
     }
-    if user.group_memberships.iter().any(|id| bench.roll.group(id).is_some()) {
+    if user.group_memberships.iter().any(|id| context.source_inventory.group(id).is_some()) {
         return RuleResult::Fine;
     }
     let named = user.group_memberships.len();
@@ -27,7 +27,7 @@ pub(super) fn no_group(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     };
     RuleResult::RuleRemark(RuleRemark {
         rule: Rule::NoGroup,
-        severity: if refuses_login(bench) { Severity::Low } else { Severity::Medium },
+        severity: if refuses_login(context) { Severity::Low } else { Severity::Medium },
         title,
         evidence: evidence([
             ("count", json!(named)),
@@ -37,25 +37,28 @@ pub(super) fn no_group(bench: &RuleContext<'_>, user: &User) -> RuleResult {
 }
 
 /// Permissions come only from groups in Password Safe: whoever is in none cannot log in.
-fn refuses_login(bench: &RuleContext<'_>) -> bool {
-    bench.roll.harvest.source.kind == "password-safe"
+fn refuses_login(context: &RuleContext<'_>) -> bool {
+    context.source_inventory.reading.source.kind == "password-safe"
 }
 
 /// Disabled or blocked (expired, quarantined, not approved), and still a member of a group that is not known to be gone.
-pub(super) fn disabled(bench: &RuleContext<'_>, user: &User) -> RuleResult {
-    let blocked = bench.blocked(user);
+pub(super) fn disabled(context: &RuleContext<'_>, user: &User) -> RuleResult {
+    let blocked = context.blocked(user);
     let state = match (user.enabled, blocked) {
         (Some(false), _) => "disabled",
         (_, Some(blocked)) => blocked.as_str(),
         (Some(true), None) => return RuleResult::NotASubject,
         (None, None) => return RuleResult::Undetermined,
     };
-    let still_in: Vec<&GroupId> =
-        user.group_memberships.iter().filter(|id| !bench.groups_whole || bench.roll.group(id).is_some()).collect();
+    let still_in: Vec<&GroupId> = user
+        .group_memberships
+        .iter()
+        .filter(|id| !context.groups_whole || context.source_inventory.group(id).is_some())
+        .collect();
     if still_in.is_empty() {
         return if user.groups_known { RuleResult::Fine } else { RuleResult::Undetermined };
     }
-    let groups: Vec<&Group> = still_in.iter().filter_map(|id| bench.roll.group(id)).collect();
+    let groups: Vec<&Group> = still_in.iter().filter_map(|id| context.source_inventory.group(id)).collect();
     let privileged: Vec<&str> = groups.iter().filter(|group| group.privileged).map(|group| group.id.as_str()).collect();
     let in_groups = if still_in.len() == 1 { "1 group".to_owned() } else { format!("{} groups", still_in.len()) };
     let of_these =
@@ -69,7 +72,7 @@ pub(super) fn disabled(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     if let Some(blocked) = blocked {
         found.insert("blocked".to_owned(), json!(blocked.as_str()));
     }
-    if let Some(end) = user.expires_at.at().filter(|end| *end <= bench.as_of) {
+    if let Some(end) = user.expires_at.at().filter(|end| *end <= context.as_of) {
         found.insert("expires_at".to_owned(), json!(instant(end)));
     }
     RuleResult::RuleRemark(RuleRemark {
@@ -81,11 +84,12 @@ pub(super) fn disabled(bench: &RuleContext<'_>, user: &User) -> RuleResult {
 }
 
 /// A membership names a group that is not there.
-pub(super) fn dangling(bench: &RuleContext<'_>, user: &User) -> RuleResult {
+pub(super) fn dangling(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if !user.groups_known {
         return RuleResult::Undetermined;
     }
-    let mut missing = user.group_memberships.iter().filter(|id| bench.roll.group(id).is_none()).peekable();
+    let mut missing =
+        user.group_memberships.iter().filter(|id| context.source_inventory.group(id).is_none()).peekable();
     if missing.peek().is_none() {
         return RuleResult::Fine;
     }

@@ -14,10 +14,10 @@ use serde_json::{Map, Value, json};
 const TOLERANCE_SECONDS: i64 = 300;
 
 /// Dates and memberships of one user that cannot be relied on.
-pub(super) fn of_user(bench: &RuleContext<'_>, user: &User) -> RuleResult {
+pub(super) fn of_user(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let mut issues = Map::new();
     match &user.last_login {
-        LastLogin::At(at) => future(bench, "last_login", *at, &mut issues),
+        LastLogin::At(at) => future(context, "last_login", *at, &mut issues),
         LastLogin::Never { sentinel: Some(written) } => {
             issues.insert("last_login_sentinel".to_owned(), json!(written));
         }
@@ -27,13 +27,13 @@ pub(super) fn of_user(bench: &RuleContext<'_>, user: &User) -> RuleResult {
         LastLogin::Never { sentinel: None } | LastLogin::NotReported => {}
     }
     match &user.created_at {
-        ReportedDate::At(at) => future(bench, "created_at", *at, &mut issues),
+        ReportedDate::At(at) => future(context, "created_at", *at, &mut issues),
         ReportedDate::Unreadable(written) => {
             issues.insert("created_at_unreadable".to_owned(), json!(written));
         }
         ReportedDate::Not => {}
     }
-    if has_no_basis(bench, user) {
+    if has_no_basis(context, user) {
         issues.insert("no_basis_for_age".to_owned(), json!(user.last_login.status()));
     }
     if let Some(conflict) = &user.conflict {
@@ -51,8 +51,8 @@ pub(super) fn of_user(bench: &RuleContext<'_>, user: &User) -> RuleResult {
     })
 }
 
-fn future(bench: &RuleContext<'_>, field: &str, at: Instant, issues: &mut Map<String, Value>) {
-    if at > bench.as_of + TimeDelta::seconds(TOLERANCE_SECONDS) {
+fn future(context: &RuleContext<'_>, field: &str, at: Instant, issues: &mut Map<String, Value>) {
+    if at > context.as_of + TimeDelta::seconds(TOLERANCE_SECONDS) {
         issues.insert(format!("{field}_in_the_future"), json!(instant(at)));
     }
 }
@@ -66,14 +66,16 @@ fn contradiction(key: &str, groups: &[GroupId], issues: &mut Map<String, Value>)
 
 /// Inactivity would matter, and nothing tells when it began. A source that tells no last login at all is one gap, told by the
 /// verdict; not one of every user.
-fn has_no_basis(bench: &RuleContext<'_>, user: &User) -> bool {
-    is_subject(bench, user) == Some(true)
+fn has_no_basis(context: &RuleContext<'_>, user: &User) -> bool {
+    is_subject(context, user) == Some(true)
         && match &user.last_login {
             LastLogin::At(_) => false,
-            LastLogin::Never { .. } => beginning(bench, user).is_none(),
+            LastLogin::Never { .. } => beginning(context, user).is_none(),
             LastLogin::Unreadable(_) => true,
             // What stands in records that were not read may be known all the same.
-            LastLogin::NotReported => bench.tells_logins && Evidence::of(bench.roll).reads_every_field(),
+            LastLogin::NotReported => {
+                context.reports_logins && Evidence::of(context.source_inventory).reads_every_field()
+            }
         }
 }
 
@@ -95,38 +97,38 @@ fn in_words<'a>(issues: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Clock, counts and coverage of the whole source.
-pub(super) fn of_source(bench: &mut RuleContext<'_>) {
-    let name = bench.roll.harvest.source.name.to_string();
+pub(super) fn of_source(context: &mut RuleContext<'_>) {
+    let name = context.source_inventory.reading.source.name.to_string();
     let subject = Subject { kind: SubjectKind::Source, id: name.as_str().into(), name: Some(name.as_str().into()) };
-    if let Some(remark) = clock_and_counts(bench) {
-        bench.find(remark, subject.clone());
+    if let Some(remark) = clock_and_counts(context) {
+        context.find(remark, subject.clone());
     }
-    if let Some(remark) = incomplete(bench) {
-        bench.find(remark, subject);
+    if let Some(remark) = incomplete(context) {
+        context.find(remark, subject);
     }
-    bench.count(Rule::CollectionIncomplete, RuleCounts { subjects: 1, undetermined: 0 });
+    context.count(Rule::CollectionIncomplete, RuleCounts { subjects: 1, undetermined: 0 });
 }
 
-fn clock_and_counts(bench: &RuleContext<'_>) -> Option<RuleRemark> {
-    let harvest = &bench.roll.harvest;
+fn clock_and_counts(context: &RuleContext<'_>) -> Option<RuleRemark> {
+    let reading = &context.source_inventory.reading;
     let mut words = Vec::new();
     let mut found = Map::new();
-    if let Some(skew) = harvest.clock_skew_seconds.filter(|skew| skew.abs() > TOLERANCE_SECONDS) {
+    if let Some(skew) = reading.clock_skew_seconds.filter(|skew| skew.abs() > TOLERANCE_SECONDS) {
         found.insert("clock_skew_seconds".to_owned(), json!(skew));
         words.push(format!("its clock differs from ours by {skew} s"));
     }
-    for list in harvest.lists.iter().filter(|list| list.coverage.is_complete()) {
+    for list in reading.lists.iter().filter(|list| list.coverage.is_complete()) {
         let Some(expected) = list.expected.filter(|expected| *expected != list.distinct) else { continue };
         let (kind, distinct) = (list.kind.as_str(), list.distinct);
         let key = if list.kind == ListKind::Users { "users" } else { kind };
         found.insert(key.to_owned(), json!({ "distinct": distinct, "expected": expected }));
         words.push(format!("its list of {kind} holds {distinct} rows, and it tells a total of {expected}"));
     }
-    if !harvest.odd_values.is_empty() {
-        let count: u64 = harvest.odd_values.iter().map(|odd| odd.count).sum();
+    if !reading.odd_values.is_empty() {
+        let count: u64 = reading.odd_values.iter().map(|odd| odd.count).sum();
         let values = if count == 1 { "1 value".to_owned() } else { format!("{count} values") };
-        words.push(format!("{values} could not be read: {}", odd_fields(&harvest.odd_values)));
-        found.insert("unreadable_values".to_owned(), unreadable(&harvest.odd_values));
+        words.push(format!("{values} could not be read: {}", odd_fields(&reading.odd_values)));
+        found.insert("unreadable_values".to_owned(), unreadable(&reading.odd_values));
     }
     (!words.is_empty()).then(|| RuleRemark {
         rule: Rule::DataQuality,
@@ -153,12 +155,12 @@ fn unreadable(odd: &[OddValue]) -> Value {
 }
 
 /// A source that was not read, or of which some list is not proven complete. It becomes graver with the time since it was.
-fn incomplete(bench: &RuleContext<'_>) -> Option<RuleRemark> {
-    let (harvest, known) = (&bench.roll.harvest, &bench.roll.known);
+fn incomplete(context: &RuleContext<'_>) -> Option<RuleRemark> {
+    let (reading, known) = (&context.source_inventory.reading, &context.source_inventory.known);
     let unproven = |coverage: &Coverage| matches!(coverage, Coverage::Drifted { .. } | Coverage::Failed { .. });
-    let lists: Vec<_> = harvest.lists.iter().filter(|list| unproven(&list.coverage)).collect();
+    let lists: Vec<_> = reading.lists.iter().filter(|list| unproven(&list.coverage)).collect();
     let of_list = |list: &&ListReport| known.proven_at(list.kind);
-    let (what, proven_at) = if harvest.lists.is_empty() {
+    let (what, proven_at) = if reading.lists.is_empty() {
         ("not read in this run".to_owned(), known.confirmed_at)
     } else {
         let names: Vec<&str> = lists.iter().map(|list| list.kind.as_str()).collect();
@@ -167,10 +169,11 @@ fn incomplete(bench: &RuleContext<'_>) -> Option<RuleRemark> {
     };
     // A list that came after the source was complete was missing at no time before.
     let of_source = known.confirmed_at.or(known.first_seen);
-    let since = lists.iter().filter_map(|list| of_list(list).or(of_source)).min().or(of_source).unwrap_or(bench.as_of);
-    let days = age_days(bench.as_of, since);
+    let since =
+        lists.iter().filter_map(|list| of_list(list).or(of_source)).min().or(of_source).unwrap_or(context.as_of);
+    let days = age_days(context.as_of, since);
     // Who reads sources at different times leaves some out of each run: that is no gap before it has a length.
-    if lists.is_empty() && (!harvest.lists.is_empty() || days < INCOMPLETE_HIGH_DAYS) {
+    if lists.is_empty() && (!reading.lists.is_empty() || days < INCOMPLETE_HIGH_DAYS) {
         return None;
     }
     let entries: Vec<Value> = lists

@@ -7,19 +7,19 @@ use crate::model::{ApiAccess, Rule, Severity, User, UserKind};
 use serde_json::json;
 
 /// A service that is not disabled, without an entry in force.
-pub(super) fn without_owner(bench: &RuleContext<'_>, user: &User) -> RuleResult {
+pub(super) fn without_owner(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.kind != UserKind::Service || user.enabled == Some(false) {
         return RuleResult::NotASubject;
     }
     if user.enabled.is_none() {
         return RuleResult::Undetermined;
     }
-    let source = &bench.roll.harvest.source.name;
-    let entries = bench.policy.service_owners.iter().filter(|entry| entry.names(source, user));
+    let source = &context.source_inventory.reading.source.name;
+    let entries = context.policy.service_owners.iter().filter(|entry| entry.names(source, user));
     // Of several entries the one that holds longest counts: somebody answers for the account until then.
     let entry = entries.max_by_key(|entry| entry.review_by);
     match entry {
-        Some(entry) if entry.review_by >= bench.as_of.date_naive() => RuleResult::Fine,
+        Some(entry) if entry.review_by >= context.as_of.date_naive() => RuleResult::Fine,
         entry => RuleResult::RuleRemark(remark(user, entry)),
     }
 }

@@ -26,12 +26,12 @@ pub(super) struct SinceBaseline<'a> {
 
 impl<'a> SinceBaseline<'a> {
     /// Of the source at this place. The error says why nothing is known.
-    pub(super) fn of(before: RuleHistory<'a>, at: usize, roll: &SourceInventory) -> Result<Self, String> {
+    pub(super) fn of(before: RuleHistory<'a>, at: usize, source_inventory: &SourceInventory) -> Result<Self, String> {
         let base_run = before.base_run.ok_or("there is no snapshot before this run to compare with")?;
         let since = before.since.get(at).filter(|since| since.is_compared).ok_or_else(|| {
             format!("the accounts of the source were never proven complete up to {base_run}: there is nothing to compare with")
         })?;
-        let name = &roll.harvest.source.name;
+        let name = &source_inventory.reading.source.name;
         let mut gained: AHashMap<&GroupId, Vec<&Change>> = AHashMap::new();
         let additions = before.changes.iter().filter(|change| change.kind == ChangeKind::MembershipAdded);
         for change in additions.filter(|change| change.source == *name) {
@@ -40,19 +40,20 @@ impl<'a> SinceBaseline<'a> {
             }
         }
         let logins = since.logins.iter().map(|EarlierLogin { user, last_login }| (user, last_login.as_ref()));
-        let knows_all_memberships = since.has_baseline && Evidence::of(roll).reads_every_membership();
+        let knows_all_memberships = since.has_baseline && Evidence::of(source_inventory).reads_every_membership();
         let since = since.read_at.map_or_else(|| base_run.to_owned(), instant);
         Ok(Self { base_run, since, gained, logins: logins.collect(), knows_all_memberships })
     }
 }
 
 /// Every privileged group of the source.
-pub(super) fn growth(bench: &mut RuleContext<'_>) {
-    let Ok(happened) = &bench.happened else { return };
-    let is_whole = happened.knows_all_memberships && groups::why_not_empty(bench).is_none();
+pub(super) fn growth(context: &mut RuleContext<'_>) {
+    let Ok(happened) = &context.happened else { return };
+    let is_whole = happened.knows_all_memberships && groups::why_not_empty(context).is_none();
     let mut tally = RuleCounts::default();
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
-    for (at, group) in bench.roll.harvest.groups.iter().enumerate().filter(|(_, group)| group.privileged) {
+    for (at, group) in context.source_inventory.reading.groups.iter().enumerate().filter(|(_, group)| group.privileged)
+    {
         tally.subjects += 1;
         match happened.gained.get(&group.id) {
             Some(gained) => found.push((grown(group, gained, happened), groups::subject(group))),
@@ -61,7 +62,7 @@ pub(super) fn growth(bench: &mut RuleContext<'_>) {
         }
     }
     // A group that this run did not read gained members all the same, where the accounts' own records show it.
-    let read = |id: &GroupId| bench.roll.group(id).is_some();
+    let read = |id: &GroupId| context.source_inventory.group(id).is_some();
     for gained in
         happened.gained.values().filter(|gained| gained[0].group.as_ref().is_some_and(|group| !read(&group.id)))
     {
@@ -72,11 +73,11 @@ pub(super) fn growth(bench: &mut RuleContext<'_>) {
     }
     tally.undetermined = unknown.len() as u64;
     for at in unknown {
-        bench.gaps.of_group(at, Rule::PrivilegedGrowth);
+        context.gaps.of_group(at, Rule::PrivilegedGrowth);
     }
-    bench.count(Rule::PrivilegedGrowth, tally);
+    context.count(Rule::PrivilegedGrowth, tally);
     for (remark, subject) in found {
-        bench.find(remark, subject);
+        context.find(remark, subject);
     }
 }
 
@@ -108,11 +109,11 @@ fn member(change: &Change) -> Value {
 }
 
 /// A break-glass account whose last login is later than the base tells, or that came with one.
-pub(super) fn break_glass(bench: &RuleContext<'_>, user: &User) -> RuleResult {
+pub(super) fn break_glass(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.kind != UserKind::BreakGlass {
         return RuleResult::NotASubject;
     }
-    let Ok(happened) = &bench.happened else { return RuleResult::Undetermined };
+    let Ok(happened) = &context.happened else { return RuleResult::Undetermined };
     let (now, before) = match (&user.last_login, happened.logins.get(&user.id)) {
         (LastLogin::Never { .. }, _) => return RuleResult::Fine,
         (LastLogin::At(now), Some(before)) => (*now, *before),
@@ -138,7 +139,7 @@ pub(super) fn break_glass(bench: &RuleContext<'_>, user: &User) -> RuleResult {
             ("enabled", json!(user.enabled)),
             ("last_login", json!(instant(now))),
             ("last_login_before", json!(before.map(instant))),
-            ("privileged", json!(bench.roll.privilege(user))),
+            ("privileged", json!(context.source_inventory.privilege(user))),
         ]),
     })
 }

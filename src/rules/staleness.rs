@@ -87,14 +87,14 @@ pub(super) fn age_days(as_of: Instant, basis: Instant) -> u32 {
 }
 
 /// Accounts whose inactivity matters: enabled, in force, and somebody's. `None`: it is not told whether it is enabled.
-pub(super) fn is_subject(bench: &RuleContext<'_>, user: &User) -> Option<bool> {
-    if user.kind == UserKind::Service || bench.blocked(user).is_some() { Some(false) } else { user.enabled }
+pub(super) fn is_subject(context: &RuleContext<'_>, user: &User) -> Option<bool> {
+    if user.kind == UserKind::Service || context.blocked(user).is_some() { Some(false) } else { user.enabled }
 }
 
 /// Where it cannot be told whether an account is privileged, the threshold is the looser one: past it, the account is
 /// stale either way.
-fn stale_threshold<'a>(bench: &RuleContext<'a>, privilege: Option<bool>) -> &'a Threshold {
-    let (all, privileged) = (&bench.policy.stale_after, &bench.policy.privileged_stale_after);
+fn stale_threshold<'a>(context: &RuleContext<'a>, privilege: Option<bool>) -> &'a Threshold {
+    let (all, privileged) = (&context.policy.stale_after, &context.policy.privileged_stale_after);
     match privilege {
         Some(true) => privileged,
         None if privileged.days > all.days => privileged,
@@ -103,21 +103,21 @@ fn stale_threshold<'a>(bench: &RuleContext<'a>, privilege: Option<bool>) -> &'a 
 }
 
 /// Since the last login.
-pub(super) fn since_login<'a>(bench: &RuleContext<'a>, user: &User) -> Idle<'a> {
-    let last_login = match (is_subject(bench, user), &user.last_login) {
+pub(super) fn since_login<'a>(context: &RuleContext<'a>, user: &User) -> Idle<'a> {
+    let last_login = match (is_subject(context, user), &user.last_login) {
         (Some(false), _) => return Idle::NotASubject,
         (Some(true), LastLogin::At(at)) => *at,
         (Some(true), LastLogin::Never { .. }) => return Idle::Fresh,
         (None, _) | (_, LastLogin::NotReported | LastLogin::Unreadable(_)) => return Idle::Undetermined,
     };
     let (basis, kind) = or_enabled_again(user, (last_login, AgeBasis::LastLogin));
-    let days = age_days(bench.as_of, basis);
-    let (least, most) = (&bench.policy.stale_after.days, &bench.policy.privileged_stale_after.days);
+    let days = age_days(context.as_of, basis);
+    let (least, most) = (&context.policy.stale_after.days, &context.policy.privileged_stale_after.days);
     if days < *least.min(most) {
         return Idle::Fresh;
     }
-    let privilege = bench.roll.privilege(user);
-    let limit = stale_threshold(bench, privilege);
+    let privilege = context.source_inventory.privilege(user);
+    let limit = stale_threshold(context, privilege);
     if days < limit.days {
         return if privilege.is_none() { Idle::Undetermined } else { Idle::Fresh };
     }
@@ -132,33 +132,33 @@ fn or_enabled_again(user: &User, basis: (Instant, AgeBasis)) -> (Instant, AgeBas
 
 /// When an account that was never used began to be there, as far as anything tells. The run that saw it first knows of no
 /// time before.
-pub(super) fn beginning(bench: &RuleContext<'_>, user: &User) -> Option<(Instant, AgeBasis)> {
+pub(super) fn beginning(context: &RuleContext<'_>, user: &User) -> Option<(Instant, AgeBasis)> {
     let created = user.created_at.at().map(|created| (created, AgeBasis::CreatedAt));
-    let first_seen = || user.seen.map(|seen| seen.first).filter(|first| *first < bench.as_of);
+    let first_seen = || user.seen.map(|seen| seen.first).filter(|first| *first < context.as_of);
     let basis = created.or_else(|| first_seen().map(|seen| (seen, AgeBasis::FirstSeen)))?;
     Some(or_enabled_again(user, basis))
 }
 
 /// Since the account was made, where it was never used.
-pub(super) fn since_creation<'a>(bench: &RuleContext<'a>, user: &User) -> Idle<'a> {
-    match (is_subject(bench, user), &user.last_login) {
+pub(super) fn since_creation<'a>(context: &RuleContext<'a>, user: &User) -> Idle<'a> {
+    match (is_subject(context, user), &user.last_login) {
         (Some(false), _) => return Idle::NotASubject,
         (Some(true), LastLogin::Never { .. }) => {}
         (Some(true), LastLogin::At(_)) => return Idle::Fresh,
         _ => return Idle::Undetermined,
     }
-    let Some((basis, kind)) = beginning(bench, user) else { return Idle::Undetermined };
-    let (days, limit) = (age_days(bench.as_of, basis), &bench.policy.never_grace);
+    let Some((basis, kind)) = beginning(context, user) else { return Idle::Undetermined };
+    let (days, limit) = (age_days(context.as_of, basis), &context.policy.never_grace);
     if days < limit.days {
         return Idle::Fresh;
     }
-    let privilege = bench.roll.privilege(user);
+    let privilege = context.source_inventory.privilege(user);
     Idle::OverdueAge(OverdueAge { basis, kind, days, privilege, limit })
 }
 
 /// Enabled, and the last login is at least the threshold ago.
-pub(super) fn stale(bench: &RuleContext<'_>, user: &User) -> RuleResult {
-    look(since_login(bench, user), |long| {
+pub(super) fn stale(context: &RuleContext<'_>, user: &User) -> RuleResult {
+    look(since_login(context, user), |long| {
         let OverdueAge { basis, kind, days, privilege, limit } = long;
         let local = user.local();
         let sort = if privilege == Some(true) { "privileged threshold" } else { "threshold" };
@@ -186,10 +186,10 @@ pub(super) fn stale(bench: &RuleContext<'_>, user: &User) -> RuleResult {
 }
 
 /// Enabled, no login ever, and created at least the grace ago.
-pub(super) fn never(bench: &RuleContext<'_>, user: &User) -> RuleResult {
-    look(since_creation(bench, user), |long| {
+pub(super) fn never(context: &RuleContext<'_>, user: &User) -> RuleResult {
+    look(since_creation(context, user), |long| {
         let OverdueAge { basis, kind, days, privilege, limit: grace } = long;
-        let stale = stale_threshold(bench, privilege);
+        let stale = stale_threshold(context, privilege);
         RuleRemark {
             rule: Rule::NeverLoggedIn,
             severity: if days >= stale.days { Severity::Medium } else { Severity::Low },

@@ -58,7 +58,7 @@ fn complete() -> Coverage {
 
 /// A source with group 1 `Operators` and group 2 `Administrators` (privileged), each with a directory group in it, so that
 /// neither is empty.
-fn harvest(users: Vec<User>) -> SourceReading {
+fn reading(users: Vec<User>) -> SourceReading {
     let directory =
         |group: &str| Outside { group_id: group.into(), member: OutsideMember::Directory("cn=staff".into()) };
     let mut groups = vec![Group::new("1"), Group::new("2")];
@@ -83,28 +83,28 @@ fn harvest(users: Vec<User>) -> SourceReading {
     }
 }
 
-fn joined(harvest: SourceReading) -> Inventory {
+fn joined(reading: SourceReading) -> Inventory {
     let pattern = |text: &str| vec![Pattern::parse(text).unwrap()];
     let classes = Classes {
         privileged_groups: pattern("Administrators"),
         break_glass: pattern("glob:emergency-*"),
         service_accounts: pattern("glob:svc-*"),
     };
-    Inventory::join(vec![harvest], &classes)
+    Inventory::join(vec![reading], &classes)
 }
 
-fn judged(users: Vec<User>) -> EvaluationOutput {
-    judge(&joined(harvest(users)), &Policy::default(), as_of())
+fn evaluated(users: Vec<User>) -> EvaluationOutput {
+    evaluate(&joined(reading(users)), &Policy::default(), as_of())
 }
 
 /// `rule:severity` of all findings of these users.
 fn found(users: Vec<User>) -> Vec<String> {
-    let findings = judged(users).findings;
+    let findings = evaluated(users).findings;
     findings.iter().map(|f| format!("{}:{}", f.rule.as_str(), f.severity.as_str())).collect()
 }
 
-fn outcome(judgement: &EvaluationOutput, rule: Rule) -> &RuleOutcome {
-    &judgement.verdicts.iter().find(|v| v.rule == rule).unwrap().outcome
+fn outcome(output: &EvaluationOutput, rule: Rule) -> &RuleOutcome {
+    &output.evaluations.iter().find(|v| v.rule == rule).unwrap().outcome
 }
 
 #[test]
@@ -208,19 +208,19 @@ fn an_account_that_never_logged_in_has_a_grace_and_then_two_severities() {
 }
 
 #[test]
-fn never_and_not_told_are_never_the_same() {
+fn never_and_not_reported_are_never_the_same() {
     let silent = |name: &str| with(name, |u| u.last_login = LastLogin::NotReported);
-    let judgement = judged(vec![silent("a"), silent("bb")]);
-    assert_eq!(judgement.findings, []);
+    let output = evaluated(vec![silent("a"), silent("bb")]);
+    assert_eq!(output.findings, []);
     assert!(
-        matches!(outcome(&judgement, Rule::StaleLogin), RuleOutcome::Undetermined { why } if why.contains("last logins"))
+        matches!(outcome(&output, Rule::StaleLogin), RuleOutcome::Undetermined { why } if why.contains("last logins"))
     );
-    assert!(matches!(outcome(&judgement, Rule::NeverLoggedIn), RuleOutcome::Undetermined { .. }));
+    assert!(matches!(outcome(&output, Rule::NeverLoggedIn), RuleOutcome::Undetermined { .. }));
     // Where somebody's is told, a missing one is a gap of that account.
-    let judgement = judged(vec![silent("a"), user("told")]);
-    assert_eq!(outcome(&judgement, Rule::StaleLogin), &RuleOutcome::Judged { subjects: 2, undetermined: 1 });
-    assert_eq!(judgement.findings.len(), 1);
-    assert_eq!(judgement.findings[0].rule, Rule::DataQuality);
+    let output = evaluated(vec![silent("a"), user("told")]);
+    assert_eq!(outcome(&output, Rule::StaleLogin), &RuleOutcome::Evaluated { subjects: 2, undetermined: 1 });
+    assert_eq!(output.findings.len(), 1);
+    assert_eq!(output.findings[0].rule, Rule::DataQuality);
 }
 
 #[test]
@@ -247,20 +247,20 @@ fn an_enabled_account_needs_a_group_that_exists() {
         u.groups_known = false;
         u.group_memberships = Box::default();
     });
-    let judgement = judged(vec![unknown]);
-    assert_eq!(judgement.findings, []);
-    assert_eq!(outcome(&judgement, Rule::NoGroup), &RuleOutcome::Judged { subjects: 1, undetermined: 1 });
+    let output = evaluated(vec![unknown]);
+    assert_eq!(output.findings, []);
+    assert_eq!(outcome(&output, Rule::NoGroup), &RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
 }
 
 #[test]
 fn without_the_whole_list_of_groups_nobody_is_said_to_be_in_no_group() {
-    let mut harvest = harvest(vec![with("nobody", |u| u.group_memberships = Box::new(["77".into()]))]);
-    harvest.lists[1].coverage = Coverage::Drifted { why: "it moved".to_owned() };
-    let judgement = judge(&joined(harvest), &Policy::default(), as_of());
-    let rules: Vec<&str> = judgement.findings.iter().map(|f| f.rule.as_str()).collect();
+    let mut reading = reading(vec![with("nobody", |u| u.group_memberships = Box::new(["77".into()]))]);
+    reading.lists[1].coverage = Coverage::Drifted { why: "it moved".to_owned() };
+    let output = evaluate(&joined(reading), &Policy::default(), as_of());
+    let rules: Vec<&str> = output.findings.iter().map(|f| f.rule.as_str()).collect();
     assert_eq!(rules, ["collection-incomplete"]);
     for rule in [Rule::NoGroup, Rule::DanglingGroup] {
-        assert!(matches!(outcome(&judgement, rule), RuleOutcome::Undetermined { why } if why.contains("it moved")));
+        assert!(matches!(outcome(&output, rule), RuleOutcome::Undetermined { why } if why.contains("it moved")));
     }
 }
 
@@ -281,13 +281,13 @@ fn a_disabled_account_should_be_in_no_group() {
 }
 
 #[test]
-fn a_source_that_failed_is_judged_by_nothing_but_its_failure() {
-    let mut harvest = harvest(Vec::new());
-    harvest.lists = vec![list(ListKind::Users, Coverage::Failed { error: "no connection".to_owned() })];
-    let judgement = judge(&joined(harvest), &Policy::default(), as_of());
-    let [finding] = judgement.findings.as_slice() else { panic!("one finding") };
+fn a_source_that_failed_is_evaluated_by_nothing_but_its_failure() {
+    let mut reading = reading(Vec::new());
+    reading.lists = vec![list(ListKind::Users, Coverage::Failed { error: "no connection".to_owned() })];
+    let output = evaluate(&joined(reading), &Policy::default(), as_of());
+    let [finding] = output.findings.as_slice() else { panic!("one finding") };
     assert_eq!((finding.rule, finding.severity), (Rule::CollectionIncomplete, Severity::Medium));
-    assert!(matches!(outcome(&judgement, Rule::StaleLogin), RuleOutcome::Undetermined { .. }));
+    assert!(matches!(outcome(&output, Rule::StaleLogin), RuleOutcome::Undetermined { .. }));
 }
 
 #[test]
@@ -299,15 +299,16 @@ fn a_rule_can_be_switched_off_or_given_a_severity() {
         u.last_login = LastLogin::At(ago(100, 0));
         u.group_memberships = Box::default();
     });
-    let judgement = judge(&joined(harvest(vec![stale])), &policy, as_of());
-    let [finding] = judgement.findings.as_slice() else { panic!("one finding") };
+    let output = evaluate(&joined(reading(vec![stale])), &policy, as_of());
+    let [finding] = output.findings.as_slice() else { panic!("one finding") };
     assert_eq!(finding.severity, Severity::Critical);
-    assert_eq!(outcome(&judgement, Rule::NoGroup), &RuleOutcome::Off);
+    assert_eq!(outcome(&output, Rule::NoGroup), &RuleOutcome::Off);
 }
 
 #[test]
 fn evidence_lets_a_reviewer_recompute_the_finding() {
-    let findings = judged(vec![with("stale", |u| u.last_login = LastLogin::At(at("2026-07-14T08:00:00.5Z")))]).findings;
+    let findings =
+        evaluated(vec![with("stale", |u| u.last_login = LastLogin::At(at("2026-07-14T08:00:00.5Z")))]).findings;
     assert_eq!(
         &*findings[0].evidence,
         r#"{"age_days":131,"basis":"2026-07-14T08:00:00.5Z","basis_kind":"last_login","local":false,"privileged":false,"threshold_days":90,"threshold_from":"default"}"#
@@ -323,7 +324,7 @@ fn a_fingerprint_depends_on_rule_source_and_subject_only() {
             u.last_login = LastLogin::At(ago(days, 0));
         })
     };
-    let (one, other) = (judged(vec![stale("before", 100)]), judged(vec![stale("after", 200)]));
+    let (one, other) = (evaluated(vec![stale("before", 100)]), evaluated(vec![stale("after", 200)]));
     assert_eq!(one.findings[0].fingerprint, other.findings[0].fingerprint);
     assert_ne!(one.findings[0].title, other.findings[0].title);
 }
@@ -336,7 +337,7 @@ fn findings_are_sorted_by_rule_and_then_by_id_as_numbers() {
         user.last_login = LastLogin::At(ago(100, 0));
         user
     };
-    let findings = judged(vec![nobody("10"), nobody("9"), nobody("100")]).findings;
+    let findings = evaluated(vec![nobody("10"), nobody("9"), nobody("100")]).findings;
     let order: Vec<String> = findings.iter().map(|f| format!("{} {}", f.rule.as_str(), f.subject.id)).collect();
     let expected = ["no-group 9", "no-group 10", "no-group 100", "stale-login 9", "stale-login 10", "stale-login 100"];
     assert_eq!(order, expected);
@@ -465,10 +466,10 @@ proptest! {
             user
         }).collect();
         let count = users.len();
-        let judgement = judged(users);
-        for finding in &judgement.findings {
+        let output = evaluated(users);
+        for finding in &output.findings {
             prop_assert!(finding.subject.id.parse::<usize>().unwrap() < count);
         }
-        prop_assert_eq!(judgement.verdicts.len(), Rule::ALL.len());
+        prop_assert_eq!(output.evaluations.len(), Rule::ALL.len());
     }
 }

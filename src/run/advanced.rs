@@ -93,18 +93,18 @@ impl Run<'_> {
         // A list that is not offered any more removes nothing, and needs no guard: its rows stay as they were.
         let (withdrawn, refused): (Vec<Suspect>, Vec<Suspect>) =
             refused.into_iter().partition(|suspect| guard::is_withdrawn(&inventory, suspect));
-        for roll in &mut inventory.rolls {
-            let name = roll.harvest.source.name.clone();
+        for source_inventory in &mut inventory.sources {
+            let name = source_inventory.reading.source.name.clone();
             let of_source = |suspects: &[Suspect]| -> Vec<Suspect> {
                 suspects.iter().filter(|suspect| suspect.source == name).cloned().collect()
             };
             for suspect in of_source(&withdrawn) {
-                guard::withdraw(&mut roll.harvest, &suspect);
+                guard::withdraw(&mut source_inventory.reading, &suspect);
             }
-            self.settle_suspects(roll, &of_source(&allowed), &of_source(&refused));
+            self.settle_suspects(source_inventory, &of_source(&allowed), &of_source(&refused));
         }
-        let is_read = |roll: &SourceInventory| roll.harvest.status() != SourceStatus::Failed;
-        let is_any_read = inventory.rolls.iter().any(is_read);
+        let is_read = |source_inventory: &SourceInventory| source_inventory.reading.status() != SourceStatus::Failed;
+        let is_any_read = inventory.sources.iter().any(is_read);
         let state = self.advanced(inventory, base)?;
         if !is_any_read {
             return Err((RunError::Suspect(refused), state.inventory));
@@ -130,9 +130,9 @@ impl Run<'_> {
     }
 
     /// A source that is refused counts as not read; what is confirmed to be gone counts as read.
-    fn settle_suspects(&self, roll: &mut SourceInventory, allowed: &[Suspect], refused: &[Suspect]) {
+    fn settle_suspects(&self, source_inventory: &mut SourceInventory, allowed: &[Suspect], refused: &[Suspect]) {
         let classes = &self.order.config.classes;
-        let mut harvest = roll.harvest.without_rows();
+        let mut reading = source_inventory.reading.without_rows();
         if let Some(suspect) = refused.first() {
             let why = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let error = format!("set aside: {why}");
@@ -141,10 +141,10 @@ impl Run<'_> {
                 suspect.source
             ));
             // What the source does not offer stays so: it is no list that failed.
-            for list in harvest.lists.iter_mut().filter(|list| list.coverage != Coverage::NotOffered) {
+            for list in reading.lists.iter_mut().filter(|list| list.coverage != Coverage::NotOffered) {
                 list.coverage = Coverage::Failed { error: error.clone() };
             }
-            *roll = SourceInventory::join(harvest, classes);
+            *source_inventory = SourceInventory::join(reading, classes);
         }
         for suspect in allowed.iter().filter(|_| refused.is_empty()) {
             let what = if self.order.dry_run { "it would be published" } else { "published" };
@@ -153,7 +153,7 @@ impl Run<'_> {
                 "not offered; that its rows are gone was confirmed with --allow-shrink by {}",
                 self.origin.person
             );
-            guard::confirm_gone(&mut roll.harvest, suspect.list, proof);
+            guard::confirm_gone(&mut source_inventory.reading, suspect.list, proof);
         }
     }
 
@@ -182,10 +182,13 @@ impl Run<'_> {
 
 /// Whether rows may be kept that this run does not read.
 fn may_keep(inventory: &Inventory, before: &PreviousState) -> bool {
-    let is_offered = |harvest: &SourceReading| {
-        let known = before.sources.iter().filter(|(identity, _)| identity.name == harvest.source.name);
-        known.flat_map(|(_, known)| known.lists.keys()).all(|list| *harvest.coverage(*list) != Coverage::NotOffered)
+    let is_offered = |reading: &SourceReading| {
+        let known = before.sources.iter().filter(|(identity, _)| identity.name == reading.source.name);
+        known.flat_map(|(_, known)| known.lists.keys()).all(|list| *reading.coverage(*list) != Coverage::NotOffered)
     };
-    let reads_all = |harvest: &SourceReading| harvest.status() == SourceStatus::Complete && !harvest.hides_inactive;
-    inventory.rolls.iter().any(|roll| !reads_all(&roll.harvest) || !is_offered(&roll.harvest))
+    let reads_all = |reading: &SourceReading| reading.status() == SourceStatus::Complete && !reading.hides_inactive;
+    inventory
+        .sources
+        .iter()
+        .any(|source_inventory| !reads_all(&source_inventory.reading) || !is_offered(&source_inventory.reading))
 }

@@ -26,18 +26,18 @@ impl Run<'_> {
     /// Every configured source, sorted by name. Errors: none of those that were asked for could be read.
     pub(super) fn collect(&self, observer: &Arc<dyn Observer>) -> Result<Inventory, RunError> {
         let config = self.order.config;
-        let mut harvests = collect(&self.order.sources, observer, self.stop)?;
-        if harvests.iter().all(|harvest| harvest.status() == SourceStatus::Failed) {
+        let mut readings = collect(&self.order.sources, observer, self.stop)?;
+        if readings.iter().all(|reading| reading.status() == SourceStatus::Failed) {
             let reason =
-                |harvest: &SourceReading| format!("{}: {}", harvest.source.name, harvest.reason().unwrap_or_default());
-            return Err(RunError::AllFailed(harvests.iter().map(reason).collect::<Vec<_>>().join("; ")));
+                |reading: &SourceReading| format!("{}: {}", reading.source.name, reading.reason().unwrap_or_default());
+            return Err(RunError::AllFailed(readings.iter().map(reason).collect::<Vec<_>>().join("; ")));
         }
         for source in &config.sources {
-            if harvests.iter().all(|harvest| harvest.source.name != source.identity.name) {
-                harvests.push(SourceReading::of(source.identity.clone()));
+            if readings.iter().all(|reading| reading.source.name != source.identity.name) {
+                readings.push(SourceReading::of(source.identity.clone()));
             }
         }
-        Ok(Inventory::join(harvests, &config.classes))
+        Ok(Inventory::join(readings, &config.classes))
     }
 }
 
@@ -50,14 +50,14 @@ fn collect(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let built: Vec<Built> = sources.iter().map(|settings| Built::new(settings, observer)).collect();
-        let harvests = join_all(built.iter().map(|source| source.harvest(observer)));
-        let harvested = tokio::select! {
-            harvests = harvests => Ok(harvests),
+        let readings = join_all(built.iter().map(|source| source.reading(observer)));
+        let collected = tokio::select! {
+            readings = readings => Ok(readings),
             by = stop.wait() => Err(CollectError::Stopped(by)),
         };
         // Whatever was opened is closed, also where the reading was broken off.
         join_all(built.iter().map(Built::leave)).await;
-        harvested
+        collected
     })
 }
 
@@ -72,19 +72,19 @@ impl<'a> Built<'a> {
         Self { settings, source: source::build(settings, Arc::clone(observer)) }
     }
 
-    async fn harvest(&self, observer: &Arc<dyn Observer>) -> SourceReading {
+    async fn reading(&self, observer: &Arc<dyn Observer>) -> SourceReading {
         let identity = &self.settings.identity;
         observer.notify(&RunEvent::SourceStarted { source: &identity.name, kind: &identity.kind, url: &identity.url });
-        let harvest = match &self.source {
+        let reading = match &self.source {
             Ok(source) => {
-                let harvest = source.harvest().await;
+                let reading = source.read_all().await;
                 source.leave().await;
-                harvest
+                reading
             }
             Err(error) => never_began(self.settings, error.to_string()),
         };
-        tell_end(&harvest, observer.as_ref());
-        harvest
+        report_end(&reading, observer.as_ref());
+        reading
     }
 
     async fn leave(&self) {
@@ -94,17 +94,17 @@ impl<'a> Built<'a> {
     }
 }
 
-fn tell_end(harvest: &SourceReading, observer: &dyn Observer) {
-    let source = &harvest.source.name;
-    for text in &harvest.warnings {
+fn report_end(reading: &SourceReading, observer: &dyn Observer) {
+    let source = &reading.source.name;
+    for text in &reading.warnings {
         observer.notify(&RunEvent::Warning { source: Some(source), text });
     }
-    let reason = harvest.reason();
+    let reason = reading.reason();
     observer.notify(&RunEvent::SourceEnded {
         source,
-        status: harvest.status(),
-        users: harvest.users.len() as u64,
-        groups: harvest.groups.len() as u64,
+        status: reading.status(),
+        users: reading.users.len() as u64,
+        groups: reading.groups.len() as u64,
         reason: reason.as_deref(),
     });
 }

@@ -122,7 +122,7 @@ impl Accepted {
         Self {
             completeness: Some(facts.completeness()),
             is_guarded: !facts.suspects.is_empty(),
-            rules: facts.verdicts.iter().map(RuleEntry::of).collect(),
+            rules: facts.evaluations.iter().map(RuleEntry::of).collect(),
             counts: facts.counts(),
             since: changes_in_words(facts),
             severities,

@@ -21,7 +21,7 @@ pub(super) struct Evaluated {
     pub(super) findings: Vec<Finding>,
     pub(super) past: KnownFindings,
     pub(super) resolved: Vec<Resolved>,
-    pub(super) verdicts: Vec<Evaluation>,
+    pub(super) evaluations: Vec<Evaluation>,
     pub(super) uses: Vec<ExceptionUse>,
     pub(super) suspects: Vec<Suspect>,
     pub(super) confirmed_shrinks: Vec<ConfirmedShrink>,
@@ -33,8 +33,8 @@ impl Advanced {
         let Self { mut state, suspects, confirmed_shrinks } = self;
         let config = run.order.config;
         let before = RuleHistory { base_run: state.base_run.as_deref(), changes: &state.changes, since: &state.since };
-        let EvaluationOutput { mut findings, verdicts, gaps } =
-            rules::judge_after(before, &state.inventory, &config.policy, run.as_of);
+        let EvaluationOutput { mut findings, evaluations, gaps } =
+            rules::evaluate_after(before, &state.inventory, &config.policy, run.as_of);
         let mut past = run.past(base)?;
         for (source, left) in &state.left {
             if left.is_another {
@@ -45,16 +45,16 @@ impl Advanced {
             }
         }
         let is_complete = |name: &SourceName| {
-            let mut harvests = state.inventory.rolls.iter().map(|roll| &roll.harvest);
-            harvests.any(|harvest| harvest.source.name == *name && harvest.status() == SourceStatus::Complete)
+            let mut readings = state.inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
+            readings.any(|reading| reading.source.name == *name && reading.status() == SourceStatus::Complete)
         };
         lifecycle::keep_severities(&mut findings, &past, is_complete);
-        let now = CurrentRun { inventory: &state.inventory, verdicts: &verdicts, gaps: &gaps };
+        let now = CurrentRun { inventory: &state.inventory, evaluations: &evaluations, gaps: &gaps };
         let entries = config.exceptions.as_ref().map_or(&[][..], |file| &file.entries);
-        let (findings, uses) = run.lived(findings, &past, &now, entries);
+        let (findings, uses) = run.update(findings, &past, &now, entries);
         let keep_days = TimeDelta::days(config.output.keep_days.into());
         let resolved = past.resolved(&findings, run.as_of, run.as_of - keep_days, |source| state.inventory.has(source));
-        let verdicts = with_exceptions(verdicts, entries);
+        let evaluations = with_exceptions(evaluations, entries);
         state.settle();
         let state_inventory = std::mem::take(&mut state.inventory);
         let changes = std::mem::take(&mut state.changes);
@@ -64,7 +64,7 @@ impl Advanced {
             findings,
             past,
             resolved,
-            verdicts,
+            evaluations,
             uses,
             suspects,
             confirmed_shrinks,
@@ -97,7 +97,7 @@ impl Run<'_> {
     }
 
     /// What exceptions cover is known only when it is known what stands, and only then which of them are over.
-    fn lived(
+    fn update(
         &self,
         found: Vec<Finding>,
         past: &KnownFindings,
@@ -106,19 +106,19 @@ impl Run<'_> {
     ) -> (Vec<Finding>, Vec<ExceptionUse>) {
         let policy = &self.order.config.policy;
         let of_rules = |rule| rule != Rule::ExceptionExpired;
-        let mut lived = lifecycle::live(found, past, of_rules, |earlier| now.sight(earlier));
-        let applied = exceptions::apply(&mut lived.findings, entries, policy, self.as_of);
+        let mut update = lifecycle::live(found, past, of_rules, |earlier| now.sight(earlier));
+        let applied = exceptions::apply(&mut update.findings, entries, policy, self.as_of);
         let over = lifecycle::live(applied.expired, past, |rule| !of_rules(rule), |earlier| now.sight(earlier));
         let mut uses = applied.uses;
         let came = |name: &SourceName| {
-            let mut harvests = now.inventory.rolls.iter().map(|roll| &roll.harvest);
-            harvests.any(|harvest| harvest.source.name == *name && harvest.status() != SourceStatus::Failed)
+            let mut readings = now.inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
+            readings.any(|reading| reading.source.name == *name && reading.status() != SourceStatus::Failed)
         };
         for it in &mut uses {
             let sources = self.order.config.sources.iter().map(|source| &source.identity.name);
             it.was_read = sources.filter(|name| it.exception.is_of(name)).all(came);
         }
-        let LifecycleUpdate { mut findings, mut set_aside } = lived;
+        let LifecycleUpdate { mut findings, mut set_aside } = update;
         findings.extend(over.findings);
         lifecycle::sort(&mut findings);
         for (why, count) in over.set_aside {
@@ -141,11 +141,11 @@ fn known(past: &KnownFinding, policy: &Policy) -> Option<Finding> {
 }
 
 /// The rule about exceptions runs over those of the source.
-fn with_exceptions(mut verdicts: Vec<Evaluation>, entries: &[Exception]) -> Vec<Evaluation> {
-    for verdict in verdicts.iter_mut().filter(|verdict| verdict.rule == Rule::ExceptionExpired) {
-        if let RuleOutcome::Judged { subjects, .. } = &mut verdict.outcome {
-            *subjects = entries.iter().filter(|entry| entry.is_of(&verdict.source)).count() as u64;
+fn with_exceptions(mut evaluations: Vec<Evaluation>, entries: &[Exception]) -> Vec<Evaluation> {
+    for evaluation in evaluations.iter_mut().filter(|evaluation| evaluation.rule == Rule::ExceptionExpired) {
+        if let RuleOutcome::Evaluated { subjects, .. } = &mut evaluation.outcome {
+            *subjects = entries.iter().filter(|entry| entry.is_of(&evaluation.source)).count() as u64;
         }
     }
-    verdicts
+    evaluations
 }

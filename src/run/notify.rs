@@ -97,8 +97,8 @@ pub(super) fn stage_completed(
     for destination in &run.order.config.destinations {
         let waiting = pending.batches.iter().filter(|batch| batch.destination == destination.url);
         completed.redelivered = waiting.map(|batch| batch.frames).sum();
-        let told = |finding: &&Finding| destination.send.tells(finding, facts.past, facts.as_of);
-        let findings: Vec<&Finding> = facts.findings.iter().filter(told).collect();
+        let reported = |finding: &&Finding| destination.send.reports(finding, facts.past, facts.as_of);
+        let findings: Vec<&Finding> = facts.findings.iter().filter(reported).collect();
         let messages = of_published(&of_run, facts.changes, &findings, &suspects, &completed).zip(1..);
         let frames = messages.map(|(message, sequence)| render(destination, &sender, &message, sequence));
         staged.write(&destination.url, frames)?;
@@ -153,7 +153,7 @@ pub(super) fn all_waiting(run: &Run<'_>, error: &str) -> Vec<DestinationEnding> 
 
 impl Run<'_> {
     /// Spools the news that nothing was published. A spool that fails here, too, is said; the exit code stays.
-    pub(super) fn tell_failure(&self, error: &RunError, sources: &[SourceEntry], spool: &Spool) {
+    pub(super) fn report_failure(&self, error: &RunError, sources: &[SourceEntry], spool: &Spool) {
         let facts = run_facts(self, sources, None);
         let messages = match error {
             RunError::Suspect(suspects) => {
@@ -209,7 +209,7 @@ mod tests {
     use super::{person, qualified};
 
     #[test]
-    fn who_became_another_user_by_sudo_is_told_beside_that_user() {
+    fn who_became_another_user_by_sudo_is_reported_beside_that_user() {
         assert_eq!(person("root", Some("alice")), "root (sudo: alice)");
         for nobody_else in [None, Some(""), Some("root")] {
             assert_eq!(person("root", nobody_else), "root");

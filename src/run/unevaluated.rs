@@ -44,7 +44,7 @@ fn line(source: &str, rules: &[RuleEntry]) -> Option<String> {
 
 /// `stale-login of all 250 accounts`, `no-group of 3 of 250 accounts`.
 fn accounts(entry: &RuleEntry) -> Option<String> {
-    let RuleOutcome::Judged { subjects, undetermined: undetermined @ 1.. } = entry.outcome else { return None };
+    let RuleOutcome::Evaluated { subjects, undetermined: undetermined @ 1.. } = entry.outcome else { return None };
     let of = if undetermined == subjects {
         format!("all {}", thousands(subjects))
     } else {
@@ -86,15 +86,15 @@ mod tests {
 
     #[test]
     fn accounts_without_data_are_counted_by_rule_and_rules_that_did_not_run_are_named_with_their_reason() {
-        let judged = |undetermined| RuleOutcome::Judged { subjects: 250, undetermined };
+        let evaluated = |undetermined| RuleOutcome::Evaluated { subjects: 250, undetermined };
         let no_logins = RuleOutcome::Undetermined { why: "the source does not report last logins".to_owned() };
         let rules = [
             entry("stale-login", no_logins.clone()),
             entry("never-logged-in", no_logins),
-            entry("no-group", judged(250)),
-            entry("disabled-in-group", judged(3)),
-            entry("shared-email", judged(0)),
-            entry("data-quality", judged(250)),
+            entry("no-group", evaluated(250)),
+            entry("disabled-in-group", evaluated(3)),
+            entry("shared-email", evaluated(0)),
+            entry("data-quality", evaluated(250)),
         ];
         assert_eq!(
             line("eu", &rules).unwrap(),

@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    fn told(here: Vec<Link>, removed: Vec<PrunedEntry>) -> Vec<String> {
+    fn reported(here: Vec<Link>, removed: Vec<PrunedEntry>) -> Vec<String> {
         chain(here, removed).broken.iter().map(ToString::to_string).collect()
     }
 
@@ -285,19 +285,19 @@ mod tests {
 
     #[test]
     fn each_way_to_break_a_chain_is_named() {
-        let absent = told(vec![link(1, true, Some(0))], Vec::new());
+        let absent = reported(vec![link(1, true, Some(0))], Vec::new());
         assert_eq!(absent, [format!("{}: its base {} is not here, and no retention removed it", name(1), name(0))]);
         let other = |day| Link { manifest_sha256: "another".to_owned(), ..link(day, true, None) };
-        assert!(told(vec![other(0), link(1, true, Some(0))], Vec::new())[0].contains("has changed"));
-        let removed = told(vec![link(1, true, Some(0))], vec![entry(&other(0))]);
+        assert!(reported(vec![other(0), link(1, true, Some(0))], Vec::new())[0].contains("has changed"));
+        let removed = reported(vec![link(1, true, Some(0))], vec![entry(&other(0))]);
         assert!(removed.len() == 1 && removed[0].contains("removed by retention, but with another manifest"));
         for (one, other) in [(true, true), (true, false), (false, true), (false, false)] {
-            let fork = told(vec![link(0, true, None), link(1, one, Some(0)), link(2, other, Some(0))], Vec::new());
+            let fork = reported(vec![link(0, true, None), link(1, one, Some(0)), link(2, other, Some(0))], Vec::new());
             assert!(fork.len() == 1 && fork[0].starts_with(&name(2)) && fork[0].contains(&name(1)), "{fork:?}");
-            let two = told(vec![link(0, one, None), link(1, other, None)], Vec::new());
+            let two = reported(vec![link(0, one, None), link(1, other, None)], Vec::new());
             assert!(two.len() == 1 && two[0].starts_with(&name(1)) && two[0].contains("names no base"), "{two:?}");
         }
-        let circle = told(Vec::new(), vec![entry(&link(0, true, Some(1))), entry(&link(1, true, Some(0)))]);
+        let circle = reported(Vec::new(), vec![entry(&link(0, true, Some(1))), entry(&link(1, true, Some(0)))]);
         assert!(circle.len() == 1 && circle[0].contains("lead back"), "{circle:?}");
     }
 
@@ -327,9 +327,9 @@ mod tests {
     fn of_a_run_that_the_ledger_names_too_early_what_is_there_counts_and_of_two_entries_the_last() {
         let here = folder(&[true, true]);
         let stale = PrunedEntry { manifest_sha256: "another".to_owned(), ..entry(&here[0]) };
-        assert!(told(here.clone(), vec![stale.clone()]).is_empty());
-        assert!(told(vec![here[1].clone()], vec![stale.clone(), entry(&here[0])]).is_empty());
-        assert_eq!(told(vec![here[1].clone()], vec![entry(&here[0]), stale]).len(), 1);
+        assert!(reported(here.clone(), vec![stale.clone()]).is_empty());
+        assert!(reported(vec![here[1].clone()], vec![stale.clone(), entry(&here[0])]).is_empty());
+        assert_eq!(reported(vec![here[1].clone()], vec![entry(&here[0]), stale]).len(), 1);
     }
 
     #[test]
@@ -343,9 +343,9 @@ mod tests {
         let others = [link(0, true, None), link(2, true, Some(1))];
         let ahead = [link(365, true, None), link(2, true, Some(1))];
         let same = unreadable(&link(1, true, None).manifest_sha256);
-        assert!(told([&others[..], std::slice::from_ref(&same)].concat(), Vec::new()).is_empty());
-        assert!(told([&ahead[..], &[same]].concat(), Vec::new()).is_empty(), "nobody knows whether it came before");
-        assert_eq!(told([&others[..], &[unreadable("another")]].concat(), Vec::new()).len(), 1);
+        assert!(reported([&others[..], std::slice::from_ref(&same)].concat(), Vec::new()).is_empty());
+        assert!(reported([&ahead[..], &[same]].concat(), Vec::new()).is_empty(), "nobody knows whether it came before");
+        assert_eq!(reported([&others[..], &[unreadable("another")]].concat(), Vec::new()).len(), 1);
     }
 
     /// A folder, and which of its snapshots retention removed.

@@ -100,8 +100,10 @@ impl Archive {
 
     /// The same; what is wrong with this one file is given instead of being a reason to refuse.
     pub fn open_but_for(folder: &Path, file: Option<&str>) -> Result<(Self, Vec<VerifyProblem>), SnapshotError> {
-        let refused =
-            |problems: Vec<VerifyProblem>| SnapshotError::NotIntact { path: folder.to_owned(), why: told(&problems) };
+        let refused = |problems: Vec<VerifyProblem>| SnapshotError::NotIntact {
+            path: folder.to_owned(),
+            why: reported(&problems),
+        };
         let (verified, excused) = verify_but_for(folder, file).map_err(refused)?;
         let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
         let (manifest, manifest_sha256) = read_manifest(&path)?;
@@ -118,7 +120,7 @@ impl Archive {
         let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
         match verify_files(&path, needed) {
             Ok((manifest, manifest_sha256)) => Ok(Self { path, manifest, manifest_sha256 }),
-            Err(problems) => Err(SnapshotError::NotIntact { path, why: told(&problems) }),
+            Err(problems) => Err(SnapshotError::NotIntact { path, why: reported(&problems) }),
         }
     }
 
@@ -166,28 +168,32 @@ impl Archive {
         let mut words = Words::default();
         self.each(Table::Users, &[], |row| {
             let user = decode::user(row, &mut words)?;
-            sources.harvest(row)?.users.push(user);
+            sources.reading(row)?.users.push(user);
             Ok(())
         })?;
         self.each(Table::Groups, &[], |row| {
             let group = decode::group(row, &mut words)?;
-            sources.harvest(row)?.groups.push(group);
+            sources.reading(row)?.groups.push(group);
             Ok(())
         })?;
-        let mut seen: Vec<Vec<SeenInterval>> = vec![Vec::new(); sources.harvests.len()];
+        let mut seen: Vec<Vec<SeenInterval>> = vec![Vec::new(); sources.readings.len()];
         let outside = self.outside(&sources, &mut words, |at, mark| seen[at].push(mark))?;
         for (at, outside) in outside {
-            sources.harvests[at].outside.push(outside);
+            sources.readings[at].outside.push(outside);
         }
         let patterns = self.manifest.policy.get("privileged_groups").and_then(|entry| entry.value.as_array());
         let by_group = patterns.is_some_and(|patterns| !patterns.is_empty());
         let entries = self.manifest.sources.iter().zip(seen);
-        let restored = sources.harvests.into_iter().zip(entries).map(|(harvest, (entry, seen))| {
-            let mut roll = SourceInventory::restore(harvest, by_group);
-            roll.known.clone_from(&entry.known);
+        let restored = sources.readings.into_iter().zip(entries).map(|(reading, (entry, seen))| {
+            let mut source_inventory = SourceInventory::restore(reading, by_group);
+            source_inventory.known.clone_from(&entry.known);
             // Memberships have one order, in the table as here.
-            roll.memberships.iter_mut().zip(seen).for_each(|(membership, seen)| membership.seen = Some(seen));
-            roll
+            source_inventory
+                .memberships
+                .iter_mut()
+                .zip(seen)
+                .for_each(|(membership, seen)| membership.seen = Some(seen));
+            source_inventory
         });
         Ok(Inventory::of(restored.collect()))
     }
@@ -199,7 +205,7 @@ impl Archive {
         words: &mut Words,
         mut mark: impl FnMut(usize, SeenInterval),
     ) -> Result<Vec<(usize, Outside)>, SnapshotError> {
-        let listed: Vec<AHashSet<&str>> = sources.harvests.iter().map(ids).collect();
+        let listed: Vec<AHashSet<&str>> = sources.readings.iter().map(ids).collect();
         let mut outside = Vec::new();
         self.each(Table::Memberships, &["group_name", "username"], |row| {
             let at = sources.place(row)?;
@@ -297,7 +303,7 @@ fn has_parquet(folder: &Path, table: Table) -> bool {
 }
 
 /// What stood first, and how much more there is.
-fn told(problems: &[VerifyProblem]) -> String {
+fn reported(problems: &[VerifyProblem]) -> String {
     let first = problems.first().map_or_else(String::new, ToString::to_string);
     match problems.len().saturating_sub(1) {
         0 => first,
@@ -307,33 +313,33 @@ fn told(problems: &[VerifyProblem]) -> String {
 
 /// The manifest's sources, to be filled.
 struct Sources {
-    harvests: Vec<SourceReading>,
+    readings: Vec<SourceReading>,
     /// The tables are sorted by source: the next row is most likely of the last one's.
     last: Cell<usize>,
 }
 
 impl Sources {
     fn of(manifest: &Manifest) -> Self {
-        Self { harvests: manifest.sources.iter().map(harvest).collect(), last: Cell::new(0) }
+        Self { readings: manifest.sources.iter().map(reading).collect(), last: Cell::new(0) }
     }
 
-    fn harvest(&mut self, row: &TableRow<'_>) -> Result<&mut SourceReading, String> {
+    fn reading(&mut self, row: &TableRow<'_>) -> Result<&mut SourceReading, String> {
         let at = self.place(row)?;
-        Ok(&mut self.harvests[at])
+        Ok(&mut self.readings[at])
     }
 
     fn place(&self, row: &TableRow<'_>) -> Result<usize, String> {
         let name = row.needed("source")?;
-        let is_it = |harvest: &SourceReading| harvest.source.name.as_str() == &*name;
-        if !self.harvests.get(self.last.get()).is_some_and(is_it) {
-            let found = self.harvests.iter().position(is_it);
+        let is_it = |reading: &SourceReading| reading.source.name.as_str() == &*name;
+        if !self.readings.get(self.last.get()).is_some_and(is_it) {
+            let found = self.readings.iter().position(is_it);
             self.last.set(found.ok_or_else(|| format!("source {name:?} is not in the manifest"))?);
         }
         Ok(self.last.get())
     }
 }
 
-fn harvest(entry: &SourceEntry) -> SourceReading {
+fn reading(entry: &SourceEntry) -> SourceReading {
     SourceReading {
         lists: entry.lists.clone(),
         clock_skew_seconds: entry.clock_skew_seconds,
@@ -343,6 +349,6 @@ fn harvest(entry: &SourceEntry) -> SourceReading {
     }
 }
 
-fn ids(harvest: &SourceReading) -> AHashSet<&str> {
-    harvest.users.iter().map(|user| user.id.as_str()).collect()
+fn ids(reading: &SourceReading) -> AHashSet<&str> {
+    reading.users.iter().map(|user| user.id.as_str()).collect()
 }

@@ -147,19 +147,19 @@ pub struct SourceEntry {
 
 impl SourceEntry {
     /// Of a source as it stands after a run.
-    pub fn of(roll: &SourceInventory) -> Self {
-        let harvest = &roll.harvest;
+    pub fn of(source_inventory: &SourceInventory) -> Self {
+        let reading = &source_inventory.reading;
         Self {
-            name: harvest.source.name.to_string(),
-            kind: harvest.source.kind.clone(),
-            url: harvest.source.url.clone(),
-            client_id: harvest.source.client_id.clone(),
-            status: harvest.status(),
-            reason: harvest.reason(),
-            lists: harvest.lists.clone(),
-            known: roll.known.clone(),
-            clock_skew_seconds: harvest.clock_skew_seconds,
-            tls_certificate_sha256: harvest.tls_certificate_sha256.clone(),
+            name: reading.source.name.to_string(),
+            kind: reading.source.kind.clone(),
+            url: reading.source.url.clone(),
+            client_id: reading.source.client_id.clone(),
+            status: reading.status(),
+            reason: reading.reason(),
+            lists: reading.lists.clone(),
+            known: source_inventory.known.clone(),
+            clock_skew_seconds: reading.clock_skew_seconds,
+            tls_certificate_sha256: reading.tls_certificate_sha256.clone(),
         }
     }
 
@@ -207,8 +207,8 @@ pub struct RuleEntry {
 
 impl RuleEntry {
     /// What is said of one rule over one source.
-    pub fn of(verdict: &Evaluation) -> Self {
-        let Evaluation { source, rule, outcome } = verdict;
+    pub fn of(evaluation: &Evaluation) -> Self {
+        let Evaluation { source, rule, outcome } = evaluation;
         Self { source: source.to_string(), rule: rule.as_str().to_owned(), outcome: outcome.clone() }
     }
 }
@@ -271,7 +271,7 @@ mod tests {
         r#""requests":1,"proof":"the source does not offer this list"}],"compared":false,"unconfirmed_rows":0}"#
     );
     const RULES: &str = concat!(
-        r#"[{"source":"eu","rule":"no-mfa","outcome":"judged","subjects":7,"undetermined":2},"#,
+        r#"[{"source":"eu","rule":"no-mfa","outcome":"evaluated","subjects":7,"undetermined":2},"#,
         r#"{"source":"eu","rule":"no-mfa","outcome":"undetermined","why":"w"},"#,
         r#"{"source":"eu","rule":"no-mfa","outcome":"off"}]"#
     );
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<SourceEntry>(SOURCE).unwrap(), source);
 
         let outcomes = [
-            RuleOutcome::Judged { subjects: 7, undetermined: 2 },
+            RuleOutcome::Evaluated { subjects: 7, undetermined: 2 },
             RuleOutcome::Undetermined { why: "w".to_owned() },
             RuleOutcome::Off,
         ];
@@ -327,6 +327,6 @@ mod tests {
             let error = serde_json::from_str::<SourceEntry>(&SOURCE.replace(known, unknown)).unwrap_err().to_string();
             assert!(error.contains("unknown variant"), "{error}");
         }
-        assert!(serde_json::from_str::<Vec<RuleEntry>>(&RULES.replace("judged", "perhaps")).is_err());
+        assert!(serde_json::from_str::<Vec<RuleEntry>>(&RULES.replace("evaluated", "perhaps")).is_err());
     }
 }

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_snapshot_stays_however_old_and_its_note_is_told() {
+    fn a_held_snapshot_stays_however_old_and_its_note_is_reported() {
         let mut snapshots = [0, 1, 4_000].map(days_old);
         snapshots[2].hold = Some(Hold::of(b"case 12"));
         let plan = plan(&snapshots, &terms(1, 1, None, &BTreeSet::new()));
@@ -295,9 +295,9 @@ mod tests {
                 picks.map(|pick| (!runs.is_empty()).then(|| pick.get(&runs).as_str()));
             let terms = Terms { latest_complete, ..terms(keep_days, keep_runs, latest, &waiting) };
             let plan = plan(&snapshots, &terms);
-            let told: BTreeSet<&str> =
+            let reported: BTreeSet<&str> =
                 plan.keep.iter().map(|(run_id, _)| run_id.as_str()).chain(removed(&plan)).collect();
-            prop_assert_eq!((told.len(), plan.keep.len() + plan.remove.len()), (runs.len(), runs.len()));
+            prop_assert_eq!((reported.len(), plan.keep.len() + plan.remove.len()), (runs.len(), runs.len()));
             // Ages ascend: the first ones are the newest.
             let newest = snapshots.iter().position(|snapshot| snapshot.is_readable);
             for (place, (days, snapshot)) in drawn.keys().zip(&snapshots).enumerate() {

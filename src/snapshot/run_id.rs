@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_id_tells_its_start() {
+    fn a_run_id_reports_its_start() {
         let now: Instant = "2026-11-23T02:00:00.9Z".parse().unwrap();
         assert_eq!(run_id(now, 0x7f3a), "20261123T020000Z-7f3a");
         assert_eq!(run_id(now, 10), "20261123T020000Z-000a");

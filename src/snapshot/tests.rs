@@ -335,7 +335,7 @@ fn only_the_wanted_files_are_compared_with_the_manifest() {
 }
 
 #[test]
-fn a_row_count_that_is_not_the_file_s_is_told_though_every_byte_is_the_manifest_s() {
+fn a_row_count_that_is_not_the_file_s_is_reported_though_every_byte_is_the_manifest_s() {
     let Place { store, folder } = place();
     let staging = store.stage(FIRST).unwrap();
     staging.add("users.csv", b"id\r\n1\r\n\"2\r\n3\"\r\n", Some(3)).unwrap();
@@ -347,7 +347,7 @@ fn a_row_count_that_is_not_the_file_s_is_told_though_every_byte_is_the_manifest_
 }
 
 #[test]
-fn the_chain_is_intact_broken_or_pruned_and_these_are_told_apart() {
+fn the_chain_is_intact_broken_or_pruned_and_these_are_reported_apart() {
     let Place { store, folder } = place();
     let base = sealed(&store, FIRST, Completeness::Complete);
     let manifest_sha256 = base.manifest_sha256().to_owned();

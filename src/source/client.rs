@@ -130,8 +130,8 @@ pub(super) fn without_id(rows: u64) -> String {
 }
 
 /// A total below the rows that came is no total of the list.
-pub(super) fn total_of(told: Option<u64>, rows: u64) -> Option<u64> {
-    told.filter(|total| *total >= rows)
+pub(super) fn total_of(reported: Option<u64>, rows: u64) -> Option<u64> {
+    reported.filter(|total| *total >= rows)
 }
 
 /// A list of which nothing came, and why.
@@ -258,7 +258,7 @@ pub(super) fn strangers<'a>(
 /// What users whom only groups name mean for the list of users: those who were made after the reading began came later; any other,
 /// and any who could not be looked up, show that the list lacks somebody.
 pub(super) fn settle_strangers(
-    harvest: &mut SourceReading,
+    reading: &mut SourceReading,
     found: &[Listed],
     unknown: u64,
     began: Instant,
@@ -267,15 +267,17 @@ pub(super) fn settle_strangers(
     // Clocks may differ a little.
     let since = began - TimeDelta::minutes(5);
     let is_new = |row: &&Listed| {
-        created(row).and_then(|told| date::instant(told.as_str()?)).is_some_and(|created| created.value >= since)
+        created(row)
+            .and_then(|reported| date::instant(reported.as_str()?))
+            .is_some_and(|created| created.value >= since)
     };
     let lacking: Vec<&Listed> = found.iter().filter(|row| !is_new(row)).collect();
     if !found.is_empty() {
         let ids: Vec<String> = found.iter().map(|row| row.id.to_text()).collect();
-        harvest.warnings.push(format!("only groups named these users, who were then read by id: {}", ids.join(", ")));
+        reading.warnings.push(format!("only groups named these users, who were then read by id: {}", ids.join(", ")));
     }
     if let Some(why) = lacks(&lacking, unknown)
-        && let Some(users) = harvest.lists.iter_mut().find(|list| list.kind == ListKind::Users)
+        && let Some(users) = reading.lists.iter_mut().find(|list| list.kind == ListKind::Users)
         && users.coverage.is_complete()
     {
         users.coverage = Coverage::Drifted { why };

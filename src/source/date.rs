@@ -65,7 +65,7 @@ pub fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
 }
 
 /// Reads any other date; a day means its midnight in UTC. A sentinel is unreadable and is kept as written.
-pub fn told(raw: Raw<'_>) -> Parsed<ReportedDate> {
+pub fn reported(raw: Raw<'_>) -> Parsed<ReportedDate> {
     let plain = |value| Parsed { value, assumed_utc: false };
     let (text, reading) = match raw {
         Raw::Absent | Raw::Null => return plain(ReportedDate::Not),
@@ -290,7 +290,7 @@ mod tests {
             "Never",
         ] {
             assert_eq!(last_login(Raw::Text(text)).value, LastLogin::Never { sentinel: Some(text.into()) }, "{text}");
-            assert_eq!(told(Raw::Text(text)).value, ReportedDate::Unreadable(text.into()), "{text}");
+            assert_eq!(reported(Raw::Text(text)).value, ReportedDate::Unreadable(text.into()), "{text}");
         }
     }
 
@@ -321,7 +321,7 @@ mod tests {
             assert_eq!(last_login(Raw::Text(text)).value, LastLogin::Unreadable(text.into()), "{text}");
         }
         assert_eq!(last_login(Raw::Other("true")).value, LastLogin::Unreadable("true".into()));
-        assert_eq!(told(Raw::Null).value, ReportedDate::Not);
+        assert_eq!(reported(Raw::Null).value, ReportedDate::Not);
     }
 
     #[test]
@@ -342,9 +342,9 @@ mod tests {
 
     #[test]
     fn a_day_without_a_time_is_read_where_the_field_is_a_day() {
-        assert_eq!(told(Raw::Text("2025-11-20")).value, ReportedDate::At("2025-11-20T00:00:00Z".parse().unwrap()));
+        assert_eq!(reported(Raw::Text("2025-11-20")).value, ReportedDate::At("2025-11-20T00:00:00Z".parse().unwrap()));
         assert_eq!(last_login(Raw::Text("2025-11-20")).value, LastLogin::Unreadable("2025-11-20".into()));
-        assert_eq!(told(Raw::Text("2025-1-2")).value, ReportedDate::Unreadable("2025-1-2".into()));
+        assert_eq!(reported(Raw::Text("2025-1-2")).value, ReportedDate::Unreadable("2025-1-2".into()));
     }
 
     proptest! {

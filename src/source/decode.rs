@@ -12,7 +12,7 @@ mod value;
 
 pub(super) use envelope::{Envelope, ListShape};
 pub(super) use fields::Fields;
-pub(super) use id::{Id, tell_apart};
+pub(super) use id::{Id, report_apart};
 pub(super) use notes::Decoding;
 pub(super) use value::get;
 
@@ -266,7 +266,7 @@ impl<K: IdKey> Records<K> {
         }
         let mut rows: Vec<Listed> =
             self.rows.into_iter().map(|record| Listed::of(record, K::KEY, K::CASELESS)).collect();
-        tell_apart(rows.iter_mut().map(|row| &mut row.id));
+        report_apart(rows.iter_mut().map(|row| &mut row.id));
         Ok(rows)
     }
 }

@@ -2,8 +2,8 @@
 //! and read with what comes out of here as a run does. Knows no product, and nothing of HTTP.
 
 use super::Objects;
-use super::decode::{Id, Listed};
 use super::client::{identified, in_words, repeats, without_id};
+use super::decode::{Id, Listed};
 use crate::model::ListKind;
 use crate::wire::WireError;
 use crate::wire::page::ListRow;

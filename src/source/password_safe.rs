@@ -10,10 +10,10 @@ mod evidence;
 mod probe;
 mod shapes;
 
-use super::decode::{Decoding, Id, IdKey, JsonRecord, Listed, Records};
 use super::client::{
     MOST_STRANGERS, SourceClient, empty_report, failed, identified, in_one, in_words, lacks, strangers, without_id,
 };
+use super::decode::{Decoding, Id, IdKey, JsonRecord, Listed, Records};
 use super::per_group::{Nouns, PerGroup};
 use super::{DirectoryGroups, ProbeFuture, ReadingFuture, SignOutFuture, Source, SourceSettings};
 use crate::event::Observer;
@@ -50,7 +50,7 @@ const GROUPS: Nouns = Nouns { rows: "members", one: "group", many: "groups" };
 
 /// Reads one appliance.
 pub(super) struct PasswordSafe {
-    desk: SourceClient,
+    source_client: SourceClient,
     base: String,
     directory_groups: DirectoryGroups,
     sync_timeout: Duration,
@@ -120,7 +120,7 @@ impl PasswordSafe {
         }
         let max_passes = u32::try_from(MAX_PASSES).unwrap_or(u32::MAX);
         Ok(Self {
-            desk: SourceClient::new(&settings, observer, max_passes)?,
+            source_client: SourceClient::new(&settings, observer, max_passes)?,
             base,
             directory_groups: settings.directory_groups,
             sync_timeout: settings.directory_sync_timeout,
@@ -147,40 +147,40 @@ impl PasswordSafe {
 
     async fn read(&self) -> SourceReading {
         let decoding = Decoding::default();
-        let mut harvest = SourceReading::of(self.desk.identity.clone());
+        let mut source_reading = SourceReading::of(self.source_client.identity.clone());
         // What a synchronisation adds must be in the lists that are proven after it.
         let synchronised = self.synchronise().await;
         match self.prove(&synchronised).await {
-            Ok(reading) => self.proven(&mut harvest, reading, synchronised, &decoding).await,
-            Err(broken) => self.broken(&mut harvest, *broken, &decoding),
+            Ok(reading) => self.proven(&mut source_reading, reading, synchronised, &decoding).await,
+            Err(broken) => self.broken(&mut source_reading, *broken, &decoding),
         }
-        harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
-        harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
-        decoding.finish(&mut harvest, self.desk.client.replaced_characters());
-        harvest
+        source_reading.clock_skew_seconds = self.source_client.client.clock_skew_seconds();
+        source_reading.tls_certificate_sha256 = self.source_client.client.tls_certificate_sha256();
+        decoding.finish(&mut source_reading, self.source_client.client.replaced_characters());
+        source_reading
     }
 
     async fn proven(
         &self,
-        harvest: &mut SourceReading,
+        source_reading: &mut SourceReading,
         reading: RepeatedReading,
         synchronised: Synchronised,
         decoding: &Decoding,
     ) {
         let RepeatedReading { lists, found, users, groups, passes, coverage } = reading;
         let NestedReading { members, mut plain, requests, active, is_older, inactive } = found;
-        warn_of_states(harvest, &lists.users, active.as_ref().filter(|_| is_older), &inactive);
+        warn_of_states(source_reading, &lists.users, active.as_ref().filter(|_| is_older), &inactive);
         let groups_whole = coverage.1.is_complete();
-        harvest.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
-        harvest.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
+        source_reading.lists.push(self.report(ListKind::Users, (users, passes), lists.users.len(), coverage.0));
+        source_reading.lists.push(self.report(ListKind::Groups, (groups, passes), lists.groups.len(), coverage.1));
         let unread = plain.unknown();
         let own = LocalGroups { members: &members, unread: &unread };
         let directory = self.directory(&lists.groups, &lists.users, &inactive, own, synchronised).await;
         directory.unread_note().into_iter().for_each(|note| plain.note(note));
         let report = plain.report(format!("{}/UserGroups/{{id}}/Users", self.base), requests);
         let plain_whole = report.coverage.is_complete() && groups_whole;
-        harvest.lists.push(report);
-        directory.report_on(harvest, &self.base);
+        source_reading.lists.push(report);
+        directory.report_on(source_reading, &self.base);
         let tenant = PasswordSafeTenant {
             users: lists.users,
             inactive,
@@ -190,23 +190,23 @@ impl PasswordSafe {
             unread,
             plain_whole,
         };
-        tenant.fill(harvest, &directory, decoding);
+        tenant.fill(source_reading, &directory, decoding);
     }
 
     /// What came is kept. Without users the groups say nothing.
-    fn broken(&self, harvest: &mut SourceReading, broken: InterruptedList, decoding: &Decoding) {
+    fn broken(&self, source_reading: &mut SourceReading, broken: InterruptedList, decoding: &Decoding) {
         let InterruptedList { kind, error, lists, efforts } = broken;
         if kind == ListKind::Groups {
             let once = Coverage::Drifted { why: "it was read only once, since another list failed".to_owned() };
-            harvest.lists.push(self.report(ListKind::Users, (efforts.0, 1), lists.users.len(), once));
-            harvest.lists.push(failed(kind, self.groups_path(), efforts.1.requests, &error));
+            source_reading.lists.push(self.report(ListKind::Users, (efforts.0, 1), lists.users.len(), once));
+            source_reading.lists.push(failed(kind, self.groups_path(), efforts.1.requests, &error));
         } else {
-            harvest.lists.push(failed(kind, self.users_path(), efforts.0.requests, &error));
+            source_reading.lists.push(failed(kind, self.users_path(), efforts.0.requests, &error));
         }
         let unread = lists.groups.iter().map(|group| group.id.clone()).collect();
         let tenant =
             PasswordSafeTenant { users: lists.users, groups: lists.groups, unread, ..PasswordSafeTenant::default() };
-        tenant.fill(harvest, &Directory::default(), decoding);
+        tenant.fill(source_reading, &Directory::default(), decoding);
     }
 
     fn report(&self, kind: ListKind, effort: (ReadingCost, u64), rows: usize, coverage: Coverage) -> ListReport {
@@ -248,7 +248,7 @@ impl PasswordSafe {
                 return Ok(RepeatedReading { lists: after, found, users, groups, passes, coverage });
             }
             let why = "users or groups were added or removed while they were read";
-            self.desk.notify(ListKind::Users, &WalkProgress::Drift(why.to_owned()));
+            self.source_client.notify(ListKind::Users, &WalkProgress::Drift(why.to_owned()));
             passes += 1;
             before = after;
         }
@@ -263,14 +263,14 @@ impl PasswordSafe {
                 return Err(Box::new(InterruptedList { kind: ListKind::Users, error, lists, efforts: *efforts }));
             }
         }
-        self.desk.progress(ListKind::Users, lists.users.len() as u64, None);
+        self.source_client.progress(ListKind::Users, lists.users.len() as u64, None);
         match self.array::<GroupId>(&self.groups_path(), &mut efforts.1).await {
             Ok(groups) => (lists.groups, lists.unidentified.1) = identified(groups),
             Err(error) => {
                 return Err(Box::new(InterruptedList { kind: ListKind::Groups, error, lists, efforts: *efforts }));
             }
         }
-        self.desk.progress(ListKind::Groups, lists.groups.len() as u64, None);
+        self.source_client.progress(ListKind::Groups, lists.groups.len() as u64, None);
         Ok(lists)
     }
 
@@ -296,9 +296,9 @@ impl PasswordSafe {
     }
 
     async fn array<K: IdKey>(&self, path: &str, effort: &mut ReadingCost) -> Result<Vec<Listed>, WireError> {
-        let before = self.desk.client.requests();
-        let answer = self.desk.client.get::<Records<K>>(path).await;
-        effort.requests += self.desk.client.requests() - before;
+        let before = self.source_client.client.requests();
+        let answer = self.source_client.client.get::<Records<K>>(path).await;
+        effort.requests += self.source_client.client.requests() - before;
         let rows = rows_of(answer?, path)?;
         effort.readings += 1;
         effort.received += rows.len() as u64;
@@ -307,14 +307,14 @@ impl PasswordSafe {
 
     /// Reads the users of every group that no directory fills.
     async fn members(&self, groups: &[Listed], active: Option<BTreeSet<Id>>) -> NestedReading {
-        let before = self.desk.client.requests();
+        let before = self.source_client.client.requests();
         let plain =
             groups.iter().filter(|group| kind_of(group) == GroupOrigin::LocalGroups).map(|group| group.id.clone());
         let wanted: Vec<Id> = plain.collect();
         let mut tally = PerGroup::of(ListKind::Members, GROUPS, wanted.clone()).without_total();
         let mut members = BTreeMap::new();
         self.members_of(wanted, &mut members, &mut tally).await;
-        let requests = self.desk.client.requests() - before;
+        let requests = self.source_client.client.requests() - before;
         NestedReading { members, plain: tally, requests, active, is_older: false, inactive: Vec::new() }
     }
 
@@ -325,7 +325,7 @@ impl PasswordSafe {
                 let rows = self.array::<UserId>(&self.members_path(&id), &mut ReadingCost::default()).await;
                 (id, rows)
             })
-            .buffer_unordered(self.desk.walk.concurrency);
+            .buffer_unordered(self.source_client.walk.concurrency);
         while let Some((id, rows)) = answers.next().await {
             match rows {
                 Ok(rows) => {
@@ -338,7 +338,7 @@ impl PasswordSafe {
                     }
                 }
             }
-            self.desk.progress(ListKind::Members, tally.distinct(), None);
+            self.source_client.progress(ListKind::Members, tally.distinct(), None);
         }
     }
 
@@ -350,10 +350,10 @@ impl PasswordSafe {
         if !found.plain.needs_list() {
             return;
         }
-        let before = self.desk.client.requests();
+        let before = self.source_client.client.requests();
         let named = after.groups.iter().map(|group| group.id.clone()).collect();
         self.settle_members(Some(&named), &mut found.members, &mut found.plain).await;
-        found.requests += self.desk.client.requests() - before;
+        found.requests += self.source_client.client.requests() - before;
     }
 
     /// Takes what the list of groups names now, and asks once more for the members that were said not to exist.
@@ -380,7 +380,7 @@ impl PasswordSafe {
         let members = found.members.values().chain(synchronised.members.values());
         let missing = strangers(members, users, |row| Some(row.id.clone()));
         let most = if found.is_older { MOST_INACTIVE } else { MOST_STRANGERS };
-        let (there, unknown) = self.desk.strangers::<UserId>(&self.active_users_path(), &missing, most).await;
+        let (there, unknown) = self.source_client.strangers::<UserId>(&self.active_users_path(), &missing, most).await;
         let gone = missing.len().saturating_sub(there.len() + usize::try_from(unknown).unwrap_or(usize::MAX));
         if found.is_older {
             found.inactive = there;
@@ -422,18 +422,23 @@ fn once(
 }
 
 /// Says how states were found that the records do not report.
-fn warn_of_states(harvest: &mut SourceReading, users: &[Listed], active: Option<&BTreeSet<Id>>, inactive: &[Listed]) {
+fn warn_of_states(
+    source_reading: &mut SourceReading,
+    users: &[Listed],
+    active: Option<&BTreeSet<Id>>,
+    inactive: &[Listed],
+) {
     let Some(active) = active else { return };
     let changes_nothing = users.iter().all(|row| active.contains(&row.id));
-    harvest.hides_inactive = changes_nothing;
+    source_reading.hides_inactive = changes_nothing;
     if !inactive.is_empty() {
-        harvest.warnings.push(format!(
+        source_reading.warnings.push(format!(
             "this version does not report IsActive and ignores includeInactive: {} users were found only by id and count as \
              inactive; inactive users in no group are not in the list",
             inactive.len()
         ));
     } else if changes_nothing {
-        harvest.warnings.push(
+        source_reading.warnings.push(
             "this version does not report IsActive, and includeInactive changed nothing: every listed user counts as active, and \
              a user who leaves the list may be inactive or removed"
                 .to_owned(),
@@ -446,7 +451,7 @@ fn ids(rows: &[Listed]) -> BTreeSet<&Id> {
 }
 
 impl Source for PasswordSafe {
-    fn harvest(&self) -> ReadingFuture<'_> {
+    fn read_all(&self) -> ReadingFuture<'_> {
         Box::pin(self.read())
     }
 
@@ -455,6 +460,6 @@ impl Source for PasswordSafe {
     }
 
     fn leave(&self) -> SignOutFuture<'_> {
-        Box::pin(self.desk.client.leave())
+        Box::pin(self.source_client.client.leave())
     }
 }

@@ -4,8 +4,8 @@
 //! An object whose own list cannot be read is not gone. Only the list that names it says whether it was removed.
 
 use super::ProbedList;
-use super::decode::Id;
 use super::client::{identified, in_words, is_absence, is_hopeless, total_of, without_id};
+use super::decode::Id;
 use super::named::Named;
 use crate::model::{Coverage, ListKind, ListReport};
 use crate::wire::page::{End, ListRow, WalkResult};

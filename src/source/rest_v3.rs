@@ -4,8 +4,8 @@
 
 mod shapes;
 
-use super::decode::{Decoding, Id, One, PlainId};
 use super::client::{SourceClient, in_words, is_absence, is_hopeless, pages, probed, probed_rows, repeats, report};
+use super::decode::{Decoding, Id, One, PlainId};
 use super::{Probe, ProbeFuture, ReadingFuture, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, ListKind, ListReport, SourceReading, User};
@@ -26,13 +26,13 @@ const MAX_FAILED_DETAILS: usize = 20;
 
 /// Reads one appliance.
 pub struct RestV3 {
-    desk: SourceClient,
+    source_client: SourceClient,
 }
 
 impl RestV3 {
     /// Makes the connector. Errors: the client could not be set up.
     pub fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
-        SourceClient::new(settings, observer, MAX_PASSES).map(|desk| Self { desk })
+        SourceClient::new(settings, observer, MAX_PASSES).map(|source_client| Self { source_client })
     }
 
     async fn read(&self) -> SourceReading {
@@ -57,16 +57,16 @@ impl RestV3 {
             }
             groups
         };
-        let mut harvest = SourceReading {
+        let mut reading = SourceReading {
             users,
             groups,
             lists,
-            clock_skew_seconds: self.desk.client.clock_skew_seconds(),
-            tls_certificate_sha256: self.desk.client.tls_certificate_sha256(),
-            ..SourceReading::of(self.desk.identity.clone())
+            clock_skew_seconds: self.source_client.client.clock_skew_seconds(),
+            tls_certificate_sha256: self.source_client.client.tls_certificate_sha256(),
+            ..SourceReading::of(self.source_client.identity.clone())
         };
-        decoding.finish(&mut harvest, self.desk.client.replaced_characters());
-        harvest
+        decoding.finish(&mut reading, self.source_client.client.replaced_characters());
+        reading
     }
 
     /// One page of each list, and what a run would cost by what they show.
@@ -74,7 +74,7 @@ impl RestV3 {
         let decoding = Decoding::default();
         let (mut plan, mut counted) = (RequestPlan::default(), true);
         plan.add("a token", 1);
-        let users = self.desk.client.get::<UsersPage>(&self.query(USERS)).await;
+        let users = self.source_client.client.get::<UsersPage>(&self.query(USERS)).await;
         let users = users.map(|page| (page.total, shapes::users(page.rows, &decoding)));
         let shown = users.as_ref().map(|(total, rows)| (&rows[..], *total));
         let mut lists = vec![probed_rows(ListKind::Users, shown)];
@@ -92,7 +92,7 @@ impl RestV3 {
                 let record = self.detail(&row.id, &decoding).await;
                 lists.push(probed(ListKind::UserDetails, record.as_ref().map(|_| (1, None))));
             }
-            let groups = self.desk.client.get::<GroupsPage>(&self.query(GROUPS)).await;
+            let groups = self.source_client.client.get::<GroupsPage>(&self.query(GROUPS)).await;
             let groups = groups.map(|page| (page.total, shapes::groups(page.rows, &decoding)));
             let shown = groups.as_ref().map(|(total, rows)| (&rows[..], *total));
             if let Ok((total, rows)) = &groups {
@@ -102,55 +102,56 @@ impl RestV3 {
             lists.push(probed_rows(ListKind::Groups, shown));
         }
         let plan = Some(plan).filter(|_| counted && lists.iter().all(|list| list.page.is_ok()));
-        Probe { clock_skew_seconds: self.desk.client.clock_skew_seconds(), plan, ..Probe::of(lists) }
+        Probe { clock_skew_seconds: self.source_client.client.clock_skew_seconds(), plan, ..Probe::of(lists) }
     }
 
     /// Reads the page behind the first one of the list of users, where the source reports more rows.
     async fn second(&self, total: Option<u64>, rows: u64, decoding: &Decoding) -> Option<Vec<ListedUser>> {
         total.filter(|total| *total > rows && rows > 0)?;
-        let window = Window { offset: rows, limit: self.desk.walk.page_size };
+        let window = Window { offset: rows, limit: self.source_client.walk.page_size };
         let page: UsersPage = self.page(USERS, window).await.ok()?;
         Some(shapes::users(page.rows, decoding))
     }
 
     async fn users(&self, decoding: &Decoding) -> (Vec<ListedUser>, ListReport) {
-        let before = self.desk.client.requests();
+        let before = self.source_client.client.requests();
         let fetch = |window: Window| async move {
             let page: UsersPage = self.page(USERS, window).await?;
             Ok::<_, WireError>(Page { total: page.total, rows: shapes::users(page.rows, decoding) })
         };
-        let walked = walk(self.desk.walk, fetch, |p| self.desk.notify(ListKind::Users, &p)).await;
+        let walked = walk(self.source_client.walk, fetch, |p| self.source_client.notify(ListKind::Users, &p)).await;
         let hint = other_kinds(walked.end.as_ref().err());
-        let (rows, report) = report(ListKind::Users, self.query(USERS), self.desk.client.requests() - before, walked);
+        let (rows, report) =
+            report(ListKind::Users, self.query(USERS), self.source_client.client.requests() - before, walked);
         (rows, with_hint(report, hint))
     }
 
     async fn groups(&self, decoding: &Decoding) -> (Vec<Group>, ListReport) {
-        let before = self.desk.client.requests();
+        let before = self.source_client.client.requests();
         let fetch = |window: Window| async move {
             let page: GroupsPage = self.page(GROUPS, window).await?;
             Ok::<_, WireError>(Page { total: page.total, rows: shapes::groups(page.rows, decoding) })
         };
-        let walked = walk(self.desk.walk, fetch, |p| self.desk.notify(ListKind::Groups, &p)).await;
+        let walked = walk(self.source_client.walk, fetch, |p| self.source_client.notify(ListKind::Groups, &p)).await;
         let hint = other_kinds(walked.end.as_ref().err());
         let (rows, report): (Vec<ListedGroup>, _) =
-            report(ListKind::Groups, self.query(GROUPS), self.desk.client.requests() - before, walked);
+            report(ListKind::Groups, self.query(GROUPS), self.source_client.client.requests() - before, walked);
         (rows.into_iter().map(|row| row.group).collect(), with_hint(report, hint))
     }
 
     /// One window. A server that refuses more rows than a page, instead of giving fewer, is asked for a page.
     async fn page<T: Body>(&self, base: &str, window: Window) -> Result<T, WireError> {
-        let answer = self.desk.client.get(&path(base, window)).await;
-        let too_many = window.limit > self.desk.walk.page_size
+        let answer = self.source_client.client.get(&path(base, window)).await;
+        let too_many = window.limit > self.source_client.walk.page_size
             && answer.as_ref().is_err_and(|error| matches!(error.kind, WireErrorKind::Status(400 | 416 | 422)));
         if !too_many {
             return answer;
         }
-        self.desk.client.get(&path(base, Window { limit: self.desk.walk.page_size, ..window })).await
+        self.source_client.client.get(&path(base, Window { limit: self.source_client.walk.page_size, ..window })).await
     }
 
     fn query(&self, base: &str) -> String {
-        path(base, Window { offset: 0, limit: self.desk.walk.page_size })
+        path(base, Window { offset: 0, limit: self.source_client.walk.page_size })
     }
 
     /// Reads the whole record of every user whom the list gave only in part. No report where there was none.
@@ -164,13 +165,13 @@ impl RestV3 {
         if sparse.is_empty() {
             return (strip(listed), None);
         }
-        let before = self.desk.client.requests();
+        let before = self.source_client.client.requests();
         let mut rows = listed;
         let mut tally = Details { wanted: sparse.len() as u64, ..Details::default() };
         let missing = self.complete(&mut rows, sparse, decoding, &mut tally).await;
         let missing = self.still_listed(&mut rows, missing, decoding, &mut tally).await;
         tally.denied = missing.len() as u64;
-        (strip(rows), Some(tally.report(self.desk.client.requests() - before)))
+        (strip(rows), Some(tally.report(self.source_client.client.requests() - before)))
     }
 
     /// Removes the users whom the list, read again, no longer names, and asks once more for the records of the others. Returns
@@ -207,7 +208,7 @@ impl RestV3 {
                 Ok::<_, WireError>(Page { total: page.total, rows: shapes::users(page.rows, decoding) })
             }
         };
-        let walked = walk(self.desk.walk, fetch, |_| {}).await;
+        let walked = walk(self.source_client.walk, fetch, |_| {}).await;
         let proven = matches!(walked.end, Ok(End::Proven(_)));
         proven.then(|| walked.rows.into_iter().map(|row| row.id).collect())
     }
@@ -226,7 +227,7 @@ impl RestV3 {
                 let answer = self.detail(&id, decoding).await;
                 (place, id, answer)
             })
-            .buffer_unordered(self.desk.walk.concurrency);
+            .buffer_unordered(self.source_client.walk.concurrency);
         while let Some((place, id, answer)) = answers.next().await {
             match answer {
                 Ok(record) => {
@@ -241,14 +242,14 @@ impl RestV3 {
                 }
             }
             let received = tally.read + missing.len() as u64;
-            self.desk.progress(ListKind::UserDetails, received, Some(tally.wanted));
+            self.source_client.progress(ListKind::UserDetails, received, Some(tally.wanted));
         }
         missing
     }
 
     async fn detail(&self, id: &Id, decoding: &Decoding) -> Result<ListedUser, WireError> {
         let path = format!("{USERS}/{}", id.in_path());
-        let record: One<PlainId> = self.desk.client.get(&path).await?;
+        let record: One<PlainId> = self.source_client.client.get(&path).await?;
         let row = shapes::user(record.row, decoding);
         if row.id == *id {
             Ok(row)
@@ -260,7 +261,7 @@ impl RestV3 {
 }
 
 impl Source for RestV3 {
-    fn harvest(&self) -> ReadingFuture<'_> {
+    fn read_all(&self) -> ReadingFuture<'_> {
         Box::pin(self.read())
     }
 

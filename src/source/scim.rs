@@ -7,8 +7,10 @@ mod records;
 mod reference;
 mod shapes;
 
-use super::decode::{Decoding, Envelope, IdKey, JsonRecord, ListShape, Listed, get, tell_apart};
-use super::client::{MOST_STRANGERS, SourceClient, empty_report, pages, probed_rows, repeats, report, settle_strangers};
+use super::client::{
+    MOST_STRANGERS, SourceClient, empty_report, pages, probed_rows, repeats, report, settle_strangers,
+};
+use super::decode::{Decoding, Envelope, IdKey, JsonRecord, ListShape, Listed, get, report_apart};
 use super::named::{Named, NextPage, PagePosition};
 use super::{Probe, ProbeFuture, ProbedList, ReadingFuture, Source, SourceSettings};
 use crate::event::Observer;
@@ -44,7 +46,7 @@ impl IdKey for ScimId {
 
 /// Reads one service provider.
 pub(super) struct Scim {
-    desk: SourceClient,
+    source_client: SourceClient,
     base: String,
     last_login_path: Option<String>,
     privileged_groups: Vec<Pattern>,
@@ -66,9 +68,9 @@ impl Scim {
     pub(super) fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
         let mut settings = settings.clone();
         settings.client.accept = MEDIA_TYPE;
-        let desk = SourceClient::new(&settings, observer, MAX_PASSES)?;
+        let source_client = SourceClient::new(&settings, observer, MAX_PASSES)?;
         Ok(Self {
-            desk,
+            source_client,
             base: settings.base_path.clone(),
             last_login_path: settings.last_login_path.clone(),
             privileged_groups: settings.privileged_groups.clone(),
@@ -79,67 +81,68 @@ impl Scim {
 
     async fn read(&self) -> SourceReading {
         let (decoding, began) = (Decoding::default(), Utc::now());
-        let mut harvest = SourceReading::of(self.desk.identity.clone());
+        let mut reading = SourceReading::of(self.source_client.identity.clone());
         let provider = match self.provider().await {
             Ok(provider) => provider,
             Err(error) => {
                 // What it would have said can be seen from the answers as well.
-                harvest.warnings.push(format!("its ServiceProviderConfig could not be read: {error}"));
+                reading.warnings.push(format!("its ServiceProviderConfig could not be read: {error}"));
                 ScimProvider::default()
             }
         };
         self.sorts.set(provider.sorts);
-        let page_size = provider.most.map_or(self.desk.walk.page_size, |most| self.desk.walk.page_size.min(most));
+        let page_size =
+            provider.most.map_or(self.source_client.walk.page_size, |most| self.source_client.walk.page_size.min(most));
         let (mut users, report) = self.list(ListKind::Users, "Users", page_size).await;
         let failed = matches!(report.coverage, Coverage::Failed { .. });
-        harvest.lists.push(report);
+        reading.lists.push(report);
         // Without users the groups say nothing; a source that is down is not asked again.
         let mut groups = Vec::new();
         let mut members = records::GroupMembers::default();
         if !failed {
-            groups = self.groups(&users, page_size, &mut harvest).await;
+            groups = self.groups(&users, page_size, &mut reading).await;
             members = self.confirm_members(&mut groups, page_size).await;
         }
-        harvest.lists.extend(members.report);
+        reading.lists.extend(members.report);
         let missing = shapes::strangers(&users, &groups);
         let path = format!("{}/Users", self.base);
-        let (found, unknown) = self.desk.strangers::<ScimId>(&path, &missing, MOST_STRANGERS).await;
-        settle_strangers(&mut harvest, &found, unknown, began, |row| {
+        let (found, unknown) = self.source_client.strangers::<ScimId>(&path, &missing, MOST_STRANGERS).await;
+        settle_strangers(&mut reading, &found, unknown, began, |row| {
             row.record.get_caseless("meta").and_then(|meta| get(meta, "created")).cloned()
         });
         users.extend(found);
-        shapes::fill(&mut harvest, users, groups, &members.unread, self.last_login_path.as_deref(), &decoding);
-        harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
-        harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
-        decoding.finish(&mut harvest, self.desk.client.replaced_characters());
-        harvest
+        shapes::fill(&mut reading, users, groups, &members.unread, self.last_login_path.as_deref(), &decoding);
+        reading.clock_skew_seconds = self.source_client.client.clock_skew_seconds();
+        reading.tls_certificate_sha256 = self.source_client.client.tls_certificate_sha256();
+        decoding.finish(&mut reading, self.source_client.client.replaced_characters());
+        reading
     }
 
     /// Reads the list of groups. A provider without one, whose users report no groups either, does not offer it.
-    async fn groups(&self, users: &[Listed], page_size: u64, harvest: &mut SourceReading) -> Vec<Listed> {
-        let before = self.desk.client.requests();
+    async fn groups(&self, users: &[Listed], page_size: u64, reading: &mut SourceReading) -> Vec<Listed> {
+        let before = self.source_client.client.requests();
         let first = Window { offset: 0, limit: page_size };
         let look = self.page(&self.path("Groups", first)).await;
         if look.is_err_and(|error| records::is_not_offered(&error)) && !report_groups(users) {
-            let requests = self.desk.client.requests() - before;
-            harvest.lists.push(empty_report(
+            let requests = self.source_client.client.requests() - before;
+            reading.lists.push(empty_report(
                 ListKind::Groups,
                 self.path("Groups", first),
                 requests,
                 Coverage::NotOffered,
             ));
-            harvest.warnings.push(NO_GROUPS.to_owned());
+            reading.warnings.push(NO_GROUPS.to_owned());
             return Vec::new();
         }
         let (groups, report) = self.list(ListKind::Groups, "Groups", page_size).await;
-        harvest.lists.push(report);
+        reading.lists.push(report);
         groups
     }
 
     /// Reads what the provider says of itself (RFC 7643 §5).
     async fn provider(&self) -> Result<ScimProvider, WireError> {
         let path = format!("{}/ServiceProviderConfig", self.base);
-        let config = self.desk.client.get::<JsonRecord>(&path).await?;
+        let config = self.source_client.client.get::<JsonRecord>(&path).await?;
         let part = |key: &str, name: &str| config.get_caseless(key).and_then(|value| get(value, name)).cloned();
         let number = |value: Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
         let sorts = part("sort", "supported").is_some_and(|flag| flag == Value::Bool(true) || flag == "true");
@@ -147,12 +150,12 @@ impl Scim {
     }
 
     async fn list(&self, kind: ListKind, resource: &str, page_size: u64) -> (Vec<Listed>, ListReport) {
-        let before = self.desk.client.requests();
-        let settings = WalkSettings { page_size, ..self.desk.walk };
+        let before = self.source_client.client.requests();
+        let settings = WalkSettings { page_size, ..self.source_client.walk };
         let fetch = |window: Window| self.window(resource, window, page_size);
-        let walked = walk(settings, fetch, |p| self.desk.notify(kind, &p)).await;
+        let walked = walk(settings, fetch, |p| self.source_client.notify(kind, &p)).await;
         let query = self.path(resource, Window { offset: 0, limit: page_size });
-        report(kind, query, self.desk.client.requests() - before, walked)
+        report(kind, query, self.source_client.client.requests() - before, walked)
     }
 
     /// Reads one window. A server that refuses an order is asked without one, and one that refuses more rows than a page,
@@ -174,9 +177,9 @@ impl Scim {
     }
 
     async fn page(&self, path: &str) -> Result<Page<Listed>, WireError> {
-        let answer: Envelope<ListResponse> = self.desk.client.get(path).await?;
+        let answer: Envelope<ListResponse> = self.source_client.client.get(path).await?;
         let mut rows: Vec<Listed> = answer.rows.into_iter().map(|record| Listed::of(record, "id", true)).collect();
-        tell_apart(rows.iter_mut().map(|row| &mut row.id));
+        report_apart(rows.iter_mut().map(|row| &mut row.id));
         Ok(Page { rows, total: answer.total })
     }
 
@@ -193,7 +196,7 @@ impl Scim {
         if let Ok(provider) = self.provider().await {
             self.sorts.set(provider.sorts);
         }
-        let window = Window { offset: 0, limit: self.desk.walk.page_size };
+        let window = Window { offset: 0, limit: self.source_client.walk.page_size };
         let users = self.window("Users", window, window.limit).await;
         let mut notes = Vec::new();
         let mut lists = vec![shown(ListKind::Users, &users)];
@@ -208,7 +211,7 @@ impl Scim {
             Err(error) => notes.extend(discover::settings_that_work(&self.settings, error).await),
         }
         let whole = lists.iter().all(|list| list.page.is_ok());
-        let skew = self.desk.client.clock_skew_seconds();
+        let skew = self.source_client.client.clock_skew_seconds();
         Probe { clock_skew_seconds: skew, plan: whole.then_some(plan), notes, ..Probe::of(lists) }
     }
 
@@ -216,7 +219,7 @@ impl Scim {
     async fn second(&self, first: &Result<Page<Listed>, WireError>) -> Option<Vec<Listed>> {
         let first = first.as_ref().ok()?;
         let rows = first.rows.len() as u64;
-        let window = Window { offset: rows, limit: self.desk.walk.page_size };
+        let window = Window { offset: rows, limit: self.source_client.walk.page_size };
         first.total.filter(|total| *total > rows && rows > 0)?;
         self.page(&self.path("Users", window)).await.ok().map(|page| page.rows)
     }
@@ -292,7 +295,7 @@ fn report_groups(users: &[Listed]) -> bool {
 }
 
 impl Source for Scim {
-    fn harvest(&self) -> ReadingFuture<'_> {
+    fn read_all(&self) -> ReadingFuture<'_> {
         Box::pin(self.read())
     }
 

@@ -8,10 +8,10 @@
 mod below;
 mod shapes;
 
-use super::decode::{Decoding, Listed, One, PlainId, Records};
 use super::client::{
     MOST_STRANGERS, SourceClient, empty_report, failed, in_words, probed_rows, report, settle_strangers, strangers,
 };
+use super::decode::{Decoding, Listed, One, PlainId, Records};
 use super::{Probe, ProbeFuture, ProbedList, ReadingFuture, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Instant, ListKind, ListReport, SourceReading};
@@ -36,7 +36,7 @@ const LISTS: [(ListKind, &str); 5] = [
 
 /// Reads one appliance.
 pub(super) struct Sra {
-    desk: SourceClient,
+    source_client: SourceClient,
     kind: SourceKind,
     base: String,
     /// Users who may be in a policy by way of a directory are asked for their policies one by one.
@@ -56,8 +56,8 @@ impl First {
     fn rest(&self) -> u64 {
         let Ok(page) = &self.page else { return 0 };
         let shown = page.rows.len() as u64;
-        let by_total = page.told.total.map(|total| total.div_ceil(page.told.size.unwrap_or(shown).max(1)));
-        page.told.last.or(by_total).unwrap_or(1).saturating_sub(1)
+        let by_total = page.reported.total.map(|total| total.div_ceil(page.reported.size.unwrap_or(shown).max(1)));
+        page.reported.last.or(by_total).unwrap_or(1).saturating_sub(1)
     }
 
     /// Returns whether the product does not have this list. Security providers that users name exist, so that their list was
@@ -70,7 +70,7 @@ impl First {
     }
 
     fn total(&self) -> u64 {
-        self.page.as_ref().map_or(0, |page| page.told.total.unwrap_or(page.rows.len() as u64))
+        self.page.as_ref().map_or(0, |page| page.reported.total.unwrap_or(page.rows.len() as u64))
     }
 }
 
@@ -80,54 +80,54 @@ impl Sra {
         let mut settings = settings.clone();
         // "The connection should be closed after each call" (vendor's documentation of its APIs).
         settings.client.close_connections = true;
-        let desk = SourceClient::new(&settings, observer, MAX_PASSES)?;
+        let source_client = SourceClient::new(&settings, observer, MAX_PASSES)?;
         let resolve_directory_users = settings.resolve_directory_users;
-        Ok(Self { desk, kind: settings.kind, base: settings.base_path, resolve_directory_users })
+        Ok(Self { source_client, kind: settings.kind, base: settings.base_path, resolve_directory_users })
     }
 
     async fn read(&self) -> SourceReading {
         let (decoding, began) = (Decoding::default(), Utc::now());
-        let mut harvest = SourceReading::of(self.desk.identity.clone());
+        let mut reading = SourceReading::of(self.source_client.identity.clone());
         let firsts = self.firsts().await;
-        if let Err(refusal) = self.desk.client.afford(&plan(&firsts)) {
+        if let Err(refusal) = self.source_client.client.afford(&plan(&firsts)) {
             // Nothing more is asked: the run could not end.
             let users = firsts.iter().find(|first| first.kind == ListKind::Users);
             let requests = users.map_or(0, |first| first.requests);
-            harvest.lists.push(failed(ListKind::Users, self.query("/user"), requests, &refusal));
-            return self.ended(harvest, &decoding);
+            reading.lists.push(failed(ListKind::Users, self.query("/user"), requests, &refusal));
+            return self.ended(reading, &decoding);
         }
         let mut tenant = SraTenant::default();
         for first in firsts {
             let kind = first.kind;
             let (rows, report) = self.list(first, &tenant.users).await;
             let is_lost = matches!(report.coverage, Coverage::Failed { .. });
-            harvest.lists.push(report);
+            reading.lists.push(report);
             tenant.take(kind, rows, &decoding);
             if kind == ListKind::Users && is_lost {
                 // Without users the groups say nothing; a source that is down is not asked again.
-                tenant.fill(&mut harvest, &decoding);
-                return self.ended(harvest, &decoding);
+                tenant.fill(&mut reading, &decoding);
+                return self.ended(reading, &decoding);
             }
         }
-        self.default_policies(&mut tenant, &mut harvest).await;
-        if matches!(harvest.coverage(ListKind::Groups), Coverage::Complete { .. } | Coverage::Drifted { .. }) {
-            self.members(&mut tenant, &mut harvest).await;
+        self.default_policies(&mut tenant, &mut reading).await;
+        if matches!(reading.coverage(ListKind::Groups), Coverage::Complete { .. } | Coverage::Drifted { .. }) {
+            self.members(&mut tenant, &mut reading).await;
         }
-        self.vendor_users(&mut tenant, &mut harvest).await;
-        self.latecomers(&mut tenant, &mut harvest, began).await;
+        self.vendor_users(&mut tenant, &mut reading).await;
+        self.latecomers(&mut tenant, &mut reading, began).await;
         tenant.note_externals();
         if self.resolve_directory_users {
-            self.policies_of_users(&mut tenant, &mut harvest).await;
+            self.policies_of_users(&mut tenant, &mut reading).await;
         }
-        tenant.fill(&mut harvest, &decoding);
-        self.ended(harvest, &decoding)
+        tenant.fill(&mut reading, &decoding);
+        self.ended(reading, &decoding)
     }
 
-    fn ended(&self, mut harvest: SourceReading, decoding: &Decoding) -> SourceReading {
-        harvest.clock_skew_seconds = self.desk.client.clock_skew_seconds();
-        harvest.tls_certificate_sha256 = self.desk.client.tls_certificate_sha256();
-        decoding.finish(&mut harvest, self.desk.client.replaced_characters());
-        harvest
+    fn ended(&self, mut reading: SourceReading, decoding: &Decoding) -> SourceReading {
+        reading.clock_skew_seconds = self.source_client.client.clock_skew_seconds();
+        reading.tls_certificate_sha256 = self.source_client.client.tls_certificate_sha256();
+        decoding.finish(&mut reading, self.source_client.client.replaced_characters());
+        reading
     }
 
     /// The first page of every list that the product has. None more after the users' own has failed.
@@ -135,9 +135,9 @@ impl Sra {
         let mut firsts = Vec::new();
         let has_vendors = self.kind == SourceKind::Pra;
         for (kind, path) in LISTS.into_iter().filter(|(kind, _)| has_vendors || *kind != ListKind::Vendors) {
-            let before = self.desk.client.requests();
+            let before = self.source_client.client.requests();
             let page = self.page(path, self.first_page()).await;
-            let requests = self.desk.client.requests() - before;
+            let requests = self.source_client.client.requests() - before;
             let lost = kind == ListKind::Users && page.is_err();
             firsts.push(First { kind, path, page, requests });
             if lost {
@@ -159,14 +159,15 @@ impl Sra {
             }
             Err(error) => return (Vec::new(), failed(kind, query, requests, &error)),
         };
-        let before = self.desk.client.requests();
+        let before = self.source_client.client.requests();
         let fetch = |at: PageAt| self.page(path, at);
-        let walked = walk_numbered(self.desk.walk, Some(page), fetch, |p| self.desk.notify(kind, &p)).await;
-        report(kind, query, requests + self.desk.client.requests() - before, walked)
+        let walked =
+            walk_numbered(self.source_client.walk, Some(page), fetch, |p| self.source_client.notify(kind, &p)).await;
+        report(kind, query, requests + self.source_client.client.requests() - before, walked)
     }
 
     fn first_page(&self) -> PageAt {
-        PageAt { number: 1, size: self.desk.walk.page_size }
+        PageAt { number: 1, size: self.source_client.walk.page_size }
     }
 
     fn query(&self, path: &str) -> String {
@@ -181,17 +182,17 @@ impl Sra {
         // The policies of one user are paged, but no parameter is documented for them, and an unknown one answers 401.
         let bare = at.number == 1 && path.starts_with("/user/") && path.ends_with("/group-policies");
         let path = if bare { format!("{}{path}", self.base) } else { self.numbered(path, at) };
-        let (records, headers) = self.desk.client.get_with_headers::<Records<PlainId>>(&path).await?;
-        let told = told(&headers);
-        Ok(Numbered { rows: records.listed(&path, told.total)?, told })
+        let (records, headers) = self.source_client.client.get_with_headers::<Records<PlainId>>(&path).await?;
+        let reported = reported(&headers);
+        Ok(Numbered { rows: records.listed(&path, reported.total)?, reported })
     }
 
     /// The policy that everybody has who signs in by a provider: told by each provider's own record only.
-    async fn default_policies(&self, tenant: &mut SraTenant, harvest: &mut SourceReading) {
+    async fn default_policies(&self, tenant: &mut SraTenant, reading: &mut SourceReading) {
         let (mut unread, mut first) = (0_u64, None);
         for id in tenant.provider_ids() {
             let path = format!("{}/security-provider/{}", self.base, id.in_path());
-            match self.desk.client.get::<One<PlainId>>(&path).await {
+            match self.source_client.client.get::<One<PlainId>>(&path).await {
                 Ok(record) => tenant.take_provider(&id, Some(&record.row.record)),
                 Err(error) => {
                     tenant.take_provider(&id, None);
@@ -200,7 +201,7 @@ impl Sra {
                 }
             }
         }
-        let list = harvest.lists.iter_mut().find(|list| list.kind == ListKind::SecurityProviders);
+        let list = reading.lists.iter_mut().find(|list| list.kind == ListKind::SecurityProviders);
         if let (Some((id, error)), Some(list)) = (first, list)
             && list.coverage.is_complete()
         {
@@ -217,20 +218,20 @@ impl Sra {
     }
 
     /// The members of every group policy.
-    async fn members(&self, tenant: &mut SraTenant, harvest: &mut SourceReading) {
+    async fn members(&self, tenant: &mut SraTenant, reading: &mut SourceReading) {
         let ids = tenant.policies.iter().map(|policy| policy.id.clone());
         let (rows, tally, requests) = self.per_group(MEMBERS, ids, Depth::Whole).await;
         tenant.policies.retain(|policy| !tally.removed().contains(&policy.id));
         tenant.unread_policies = tally.unknown();
         tenant.members = rows;
         let report = tally.report(self.query(&MEMBERS.pattern()), requests);
-        tenant.members_whole = report.coverage.is_complete() && harvest.coverage(ListKind::Groups).is_complete();
-        harvest.lists.push(report);
+        tenant.members_whole = report.coverage.is_complete() && reading.coverage(ListKind::Groups).is_complete();
+        reading.lists.push(report);
     }
 
     /// The people of every vendor, where the product has vendors.
-    async fn vendor_users(&self, tenant: &mut SraTenant, harvest: &mut SourceReading) {
-        if !harvest.coverage(ListKind::Vendors).is_complete() && tenant.vendors.is_empty() {
+    async fn vendor_users(&self, tenant: &mut SraTenant, reading: &mut SourceReading) {
+        if !reading.coverage(ListKind::Vendors).is_complete() && tenant.vendors.is_empty() {
             return;
         }
         let ids = tenant.vendors.iter().map(|vendor| vendor.id.clone());
@@ -238,16 +239,16 @@ impl Sra {
         tenant.vendors.retain(|vendor| !tally.removed().contains(&vendor.id));
         tenant.unread_vendors = tally.unknown();
         tenant.vendor_users = rows;
-        harvest.lists.push(tally.report(self.query(&VENDOR_USERS.pattern()), requests));
+        reading.lists.push(tally.report(self.query(&VENDOR_USERS.pattern()), requests));
     }
 
     /// Users whom a policy names and the list does not: they may have come after it was read, or the list lacks them.
-    async fn latecomers(&self, tenant: &mut SraTenant, harvest: &mut SourceReading, began: Instant) {
+    async fn latecomers(&self, tenant: &mut SraTenant, reading: &mut SourceReading, began: Instant) {
         let missing = strangers(tenant.members.iter().map(|(_, rows)| rows), &tenant.users, shapes::user_of);
         let path = format!("{}/user", self.base);
-        let (found, unknown) = self.desk.strangers::<PlainId>(&path, &missing, MOST_STRANGERS).await;
+        let (found, unknown) = self.source_client.strangers::<PlainId>(&path, &missing, MOST_STRANGERS).await;
         let created = |row: &Listed| row.record.get("created_at").cloned();
-        settle_strangers(harvest, &found, unknown, began, created);
+        settle_strangers(reading, &found, unknown, began, created);
         tenant.users.extend(found);
     }
 
@@ -258,11 +259,12 @@ impl Sra {
             firsts.iter().find(|first| first.kind == ListKind::Users).and_then(|first| first.page.as_ref().ok());
         let users = users.map_or(&[][..], |page| &page.rows);
         let optional = |first: &&First| first.is_not_offered(users);
-        let shown =
-            |first: &First| probed_rows(first.kind, first.page.as_ref().map(|page| (&page.rows[..], page.told.total)));
+        let shown = |first: &First| {
+            probed_rows(first.kind, first.page.as_ref().map(|page| (&page.rows[..], page.reported.total)))
+        };
         let mut lists: Vec<ProbedList> = firsts.iter().filter(|first| !optional(first)).map(shown).collect();
         let rest = plan(&firsts);
-        let beyond = self.desk.client.afford(&rest).err().map(|error| error.to_string());
+        let beyond = self.source_client.client.afford(&rest).err().map(|error| error.to_string());
         // Where a run is refused, it reads nothing more, and neither does a check.
         if beyond.is_none() {
             self.look_below(&firsts, &mut lists).await;
@@ -272,7 +274,7 @@ impl Sra {
         plan.add("first pages", firsts.len() as u64);
         let read = firsts.iter().all(|first| first.page.is_ok() || optional(&first));
         Probe {
-            clock_skew_seconds: self.desk.client.clock_skew_seconds(),
+            clock_skew_seconds: self.source_client.client.clock_skew_seconds(),
             plan: (read && lists.iter().all(|list| list.page.is_ok())).then(|| plan.and(rest)),
             beyond_limits: beyond,
             ..Probe::of(lists)
@@ -297,7 +299,7 @@ fn plan(firsts: &[First]) -> RequestPlan {
 }
 
 /// The vendor's headers `X-BT-Pagination-*`, and `Link` (RFC 8288).
-fn told(headers: &HeaderMap) -> PageMetadata {
+fn reported(headers: &HeaderMap) -> PageMetadata {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
     let links: Vec<&str> = headers.get_all("link").iter().filter_map(|link| link.to_str().ok()).collect();
     // RFC 8288 §3.3: `rel` holds one relation or several with spaces between. Commas stand between links; one within an address
@@ -322,7 +324,7 @@ fn told(headers: &HeaderMap) -> PageMetadata {
 }
 
 impl Source for Sra {
-    fn harvest(&self) -> ReadingFuture<'_> {
+    fn read_all(&self) -> ReadingFuture<'_> {
         Box::pin(self.read())
     }
 
@@ -340,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_tell_their_place_by_headers_and_links() {
+    fn pages_report_their_place_by_headers_and_links() {
         let all = headers(&[
             ("X-BT-Pagination-Current-Page", "2"),
             ("X-BT-Pagination-Per-Page", "100"),
@@ -350,10 +352,10 @@ mod tests {
         ]);
         let expected =
             PageMetadata { total: Some(201), last: Some(3), current: Some(2), size: Some(100), next: Some(true) };
-        assert_eq!(told(&all), expected);
-        assert_eq!(told(&headers(&[("Link", "<https://x>; rel=last")])).next, Some(false));
-        assert_eq!(told(&headers(&[("Link", "<https://x>; rel=\"next last\"")])).next, Some(true));
-        assert_eq!(told(&headers(&[("Link", "</app.css>; rel=preload; as=style")])).next, None, "a proxy's");
-        assert_eq!(told(&headers(&[])), PageMetadata::default());
+        assert_eq!(reported(&all), expected);
+        assert_eq!(reported(&headers(&[("Link", "<https://x>; rel=last")])).next, Some(false));
+        assert_eq!(reported(&headers(&[("Link", "<https://x>; rel=\"next last\"")])).next, Some(true));
+        assert_eq!(reported(&headers(&[("Link", "</app.css>; rel=preload; as=style")])).next, None, "a proxy's");
+        assert_eq!(reported(&headers(&[])), PageMetadata::default());
     }
 }

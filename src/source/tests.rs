@@ -34,13 +34,13 @@ fn settings(url: &str, kind: SourceKind, id: &str, secret: &str) -> SourceSettin
         SourceIdentity { name, kind: kind.as_str().to_owned(), url: url.to_owned(), client_id: id.to_owned() };
     SourceSettings { page_size: 20, base_path, ..SourceSettings::new(identity, kind, client) }
 }
-fn harvest(settings: &SourceSettings) -> SourceReading {
+fn reading(settings: &SourceSettings) -> SourceReading {
     let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
     let source = build(settings, nobody).unwrap();
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        let harvest = source.harvest().await;
+        let reading = source.read_all().await;
         source.leave().await;
-        harvest
+        reading
     })
 }
 fn read(stream: &mut impl BufRead) -> Option<String> {
@@ -109,25 +109,25 @@ fn groups_that_are_forbidden_leave_memberships_unknown() {
             ..SandboxOptions::default()
         })
         .unwrap();
-        let harvest = harvest(&settings(sandbox.url(), kind, sandbox.client_id(), sandbox.client_secret()));
-        let people = harvest.users.iter().filter(|u| u.kind == crate::model::UserKind::Person);
+        let reading = reading(&settings(sandbox.url(), kind, sandbox.client_id(), sandbox.client_secret()));
+        let people = reading.users.iter().filter(|u| u.kind == crate::model::UserKind::Person);
         let known = people.filter(|u| u.groups_known).count();
-        let roll = crate::model::SourceInventory::join(
-            harvest,
+        let source_inventory = crate::model::SourceInventory::join(
+            reading,
             &crate::model::Classes {
                 privileged_groups: vec![crate::model::Pattern::parse("Admins").unwrap()],
                 ..Default::default()
             },
         );
-        let judged = roll
-            .harvest
+        let evaluated = source_inventory
+            .reading
             .users
             .iter()
-            .filter(|u| u.kind == crate::model::UserKind::Person && roll.privilege(u) == Some(false))
+            .filter(|u| u.kind == crate::model::UserKind::Person && source_inventory.privilege(u) == Some(false))
             .count();
         assert!(
-            known == 0 && judged == 0,
-            "{kind:?}: memberships of {known} users are said to be known; {judged} are said not to be privileged"
+            known == 0 && evaluated == 0,
+            "{kind:?}: memberships of {known} users are said to be known; {evaluated} are said not to be privileged"
         );
     }
 }
@@ -150,9 +150,9 @@ fn scim_groups_that_break_off_leave_memberships_unknown() {
         }
         (500, String::new(), String::new())
     });
-    let harvest = harvest(&settings(&url, SourceKind::Scim, "i", "s"));
+    let reading = reading(&settings(&url, SourceKind::Scim, "i", "s"));
     assert!(
-        harvest.users.iter().all(|u| !u.groups_known),
+        reading.users.iter().all(|u| !u.groups_known),
         "half of the groups were read, and the memberships are said to be known"
     );
 }
@@ -165,12 +165,12 @@ fn an_error_object_in_the_place_of_scim_groups_fails_the_list() {
         }
         (200, String::new(), r#"{"status":"500","detail":"backend"}"#.to_owned())
     });
-    let harvest = harvest(&settings(&url, SourceKind::Scim, "i", "s"));
+    let reading = reading(&settings(&url, SourceKind::Scim, "i", "s"));
     assert!(
-        !harvest.coverage(ListKind::Groups).is_complete(),
+        !reading.coverage(ListKind::Groups).is_complete(),
         "{:?} {:?}",
-        harvest.coverage(ListKind::Groups),
-        harvest.status()
+        reading.coverage(ListKind::Groups),
+        reading.status()
     );
 }
 
@@ -196,18 +196,18 @@ fn a_second_reading_that_fails_keeps_what_the_first_gave() {
         }
         (200, String::new(), String::new())
     });
-    let harvest = harvest(&settings(&url, SourceKind::PasswordSafe, "i", "s"));
+    let reading = reading(&settings(&url, SourceKind::PasswordSafe, "i", "s"));
     assert!(
-        harvest.users.len() == 33,
+        reading.users.len() == 33,
         "{} users kept, {:?}, {:?}",
-        harvest.users.len(),
-        harvest.status(),
-        harvest.reason()
+        reading.users.len(),
+        reading.status(),
+        reading.reason()
     );
 }
 
 #[test]
-fn a_list_that_lacks_users_whom_policies_name_is_not_complete() {
+fn a_list_that_lacks_users_who_policies_name_is_not_complete() {
     let (url, _) = server(|line, _| {
         let path = line.split(' ').nth(1).unwrap_or("").to_owned();
         if path.contains("/member") {
@@ -227,13 +227,13 @@ fn a_list_that_lacks_users_whom_policies_name_is_not_complete() {
         }
         (404, String::new(), String::new())
     });
-    let harvest = harvest(&settings(&url, SourceKind::Pra, "i", "s"));
+    let reading = reading(&settings(&url, SourceKind::Pra, "i", "s"));
     assert!(
-        !harvest.coverage(ListKind::Users).is_complete(),
+        !reading.coverage(ListKind::Users).is_complete(),
         "{} are missing; {:?} {:?}",
-        harvest.outside.len(),
-        harvest.status(),
-        harvest.coverage(ListKind::Users)
+        reading.outside.len(),
+        reading.status(),
+        reading.coverage(ListKind::Users)
     );
 }
 
@@ -265,11 +265,11 @@ fn a_policy_whose_second_page_is_denied_stays_and_stops_no_other() {
     });
     let mut settings = settings(&url, SourceKind::Pra, "i", "s");
     settings.client.concurrency = 1;
-    let harvest = harvest(&settings);
-    let Coverage::Failed { error } = harvest.coverage(ListKind::Members) else { panic!("the list names it") };
+    let reading = reading(&settings);
+    let Coverage::Failed { error } = reading.coverage(ListKind::Members) else { panic!("the list names it") };
     assert!(error.contains("the members of 1 policy answered 404 though the list of policies names them"), "{error}");
-    let known = harvest.groups.iter().filter(|group| group.members_known == Some(true)).count();
-    assert_eq!((harvest.groups.len(), known), (15, 14));
+    let known = reading.groups.iter().filter(|group| group.members_known == Some(true)).count();
+    assert_eq!((reading.groups.len(), known), (15, 14));
 }
 
 #[test]
@@ -299,11 +299,11 @@ fn users_whose_groups_are_looked_up_in_another_directory_may_be_in_them() {
         }
         (404, String::new(), String::new())
     });
-    let harvest = harvest(&settings(&url, SourceKind::Pra, "i", "s"));
+    let reading = reading(&settings(&url, SourceKind::Pra, "i", "s"));
     assert!(
-        harvest.users.iter().all(|u| u.id.as_str() != "1" || !u.groups_known),
+        reading.users.iter().all(|u| u.id.as_str() != "1" || !u.groups_known),
         "said to be in no group: {:?}",
-        harvest.users[0]
+        reading.users[0]
     );
     let _ = Coverage::NotOffered;
 }
@@ -322,12 +322,12 @@ fn a_proxy_that_strips_headers_and_adds_a_link_hides_nobody() {
         }
         (404, String::new(), String::new())
     });
-    let harvest = harvest(&settings(&url, SourceKind::Pra, "i", "s"));
+    let reading = reading(&settings(&url, SourceKind::Pra, "i", "s"));
     assert!(
-        !harvest.coverage(ListKind::Users).is_complete() || harvest.users.len() == 60,
+        !reading.coverage(ListKind::Users).is_complete() || reading.users.len() == 60,
         "{} of 60 users: {:?}",
-        harvest.users.len(),
-        harvest.coverage(ListKind::Users)
+        reading.users.len(),
+        reading.coverage(ListKind::Users)
     );
 }
 
@@ -349,9 +349,9 @@ fn a_list_of_groups_in_doubt_leaves_memberships_unknown() {
         }
         (200, String::new(), String::new())
     });
-    let harvest = harvest(&settings(&url, SourceKind::PasswordSafe, "i", "s"));
+    let reading = reading(&settings(&url, SourceKind::PasswordSafe, "i", "s"));
     assert!(
-        harvest.users.iter().all(|u| !u.groups_known),
+        reading.users.iter().all(|u| !u.groups_known),
         "the list of groups may be cut, and every membership is said to be known"
     );
 }
@@ -370,7 +370,7 @@ fn an_hour_that_is_used_up_is_said_in_so_many_words() {
         let mut settings = settings(sandbox.url(), SourceKind::Pra, sandbox.client_id(), sandbox.client_secret());
         // As the configuration sets it: then a small limit of the server is one of an hour, and is not waited for.
         settings.client.requests_per_hour = Some(15_000);
-        let reason = harvest(&settings).reason().unwrap_or_default();
+        let reason = reading(&settings).reason().unwrap_or_default();
         assert!(reason.contains("in this hour") || reason.contains("an hour"), "limit {limit}, used {used}: {reason}");
     }
 }
@@ -409,9 +409,9 @@ fn newcomers_do_not_make_a_run_exceed_its_budget() {
     });
     let mut settings = settings(&url, SourceKind::Pra, "i", "s");
     settings.client.requests_per_hour = Some(60);
-    let harvest = harvest(&settings);
+    let reading = reading(&settings);
     let made = log.lock().unwrap().len();
-    assert!(made <= 60, "{made} requests were made, 60 are allowed: {:?}", harvest.lists[0]);
+    assert!(made <= 60, "{made} requests were made, 60 are allowed: {:?}", reading.lists[0]);
 }
 #[test]
 fn no_page_of_less_than_five_rows_is_asked_for() {
@@ -443,6 +443,6 @@ fn no_page_of_less_than_five_rows_is_asked_for() {
     });
     let mut settings = settings(&url, SourceKind::Pra, "i", "s");
     settings.page_size = 5;
-    let harvest = harvest(&settings);
-    assert!(harvest.users.len() == 16, "{:?}", harvest.reason());
+    let reading = reading(&settings);
+    assert!(reading.users.len() == 16, "{:?}", reading.reason());
 }

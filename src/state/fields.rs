@@ -50,9 +50,9 @@ pub(super) struct Carried {
     fields: u32,
 }
 
-const UNTOLD: u32 = 1 << FIELDS.len();
+const UNREPORTED: u32 = 1 << FIELDS.len();
 /// Login and creation.
-const DATES: u32 = UNTOLD << 1;
+const DATES: u32 = UNREPORTED << 1;
 /// What rules class an account by: they look at it as it was known last.
 const CLASSES: [&str; 3] = ["is_admin", "kind", "username"];
 
@@ -100,7 +100,7 @@ impl FieldComparison {
             }
         }
         if !reads_all {
-            compared.carried |= UNTOLD;
+            compared.carried |= UNREPORTED;
         }
         if loses_a_date(before, after) {
             compared.carried |= DATES;
@@ -110,8 +110,8 @@ impl FieldComparison {
 
     /// The fields that are to be carried from the known account; `None` where there is nothing to carry.
     pub(super) fn carried_from(&self, before: &User) -> Option<u32> {
-        let is_untold = self.carried == UNTOLD;
-        (self.carried != 0 && !(is_untold && has_nothing_untold(before))).then_some(self.carried)
+        let is_unreported = self.carried == UNREPORTED;
+        (self.carried != 0 && !(is_unreported && has_nothing_unreported(before))).then_some(self.carried)
     }
 }
 
@@ -136,13 +136,13 @@ impl Carried {
         if self.fields & DATES != 0 {
             dates(&self.before, user);
         }
-        if self.fields & UNTOLD != 0 {
-            untold(&self.before, user);
+        if self.fields & UNREPORTED != 0 {
+            unreported(&self.before, user);
         }
     }
 }
 
-fn has_nothing_untold(user: &User) -> bool {
+fn has_nothing_unreported(user: &User) -> bool {
     user.inferred.is_none()
         && user.locale.is_none()
         && user.signs_in_by.is_none()
@@ -170,7 +170,7 @@ fn dates(before: &User, user: &mut User) {
 }
 
 /// Other fields that are never emitted.
-fn untold(before: &User, user: &mut User) {
+fn unreported(before: &User, user: &mut User) {
     if user.account_type.is_none() {
         user.inferred = user.inferred.or(before.inferred);
     }

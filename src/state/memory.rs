@@ -13,7 +13,11 @@ pub(crate) struct SettledRun {
 impl SettledRun {
     /// Of a state as it stands after this run.
     pub(crate) fn of(state: Inventory, run_id: &str, as_of: crate::model::Instant) -> Self {
-        let sources = state.rolls.iter().map(|roll| (roll.harvest.source.clone(), roll.known.clone())).collect();
+        let sources = state
+            .sources
+            .iter()
+            .map(|source_inventory| (source_inventory.reading.source.clone(), source_inventory.known.clone()))
+            .collect();
         Self { before: PreviousState { run_id: run_id.to_owned(), as_of, sources }, state }
     }
 
@@ -40,23 +44,28 @@ impl SettledRun {
     }
 
     fn feed(&self, advance: &mut Advance<'_>) {
-        let rolls = || self.state.rolls.iter().map(|roll| (roll, &roll.harvest.source.name));
-        for (roll, name) in rolls() {
-            for user in &roll.harvest.users {
+        let sources = || {
+            self.state.sources.iter().map(|source_inventory| (source_inventory, &source_inventory.reading.source.name))
+        };
+        for (source_inventory, name) in sources() {
+            for user in &source_inventory.reading.users {
                 advance.user(name, User { group_memberships: Box::default(), ..user.clone() });
             }
         }
-        for (roll, name) in rolls() {
-            roll.harvest.groups.iter().for_each(|group| advance.group(name, group.clone()));
+        for (source_inventory, name) in sources() {
+            source_inventory.reading.groups.iter().for_each(|group| advance.group(name, group.clone()));
         }
-        for (roll, name) in rolls() {
-            roll.memberships.iter().for_each(|membership| advance.membership(name, known(roll, membership)));
+        for (source_inventory, name) in sources() {
+            source_inventory
+                .memberships
+                .iter()
+                .for_each(|membership| advance.membership(name, known(source_inventory, membership)));
         }
     }
 }
 
-fn known(roll: &SourceInventory, membership: &Membership) -> KnownMembership {
-    let member = match (roll.beyond(membership), roll.member(membership)) {
+fn known(source_inventory: &SourceInventory, membership: &Membership) -> KnownMembership {
+    let member = match (source_inventory.beyond(membership), source_inventory.member(membership)) {
         (Some(beyond), _) => beyond.clone(),
         (None, Some(user)) => OutsideMember::Missing(user.id.clone()),
         (None, None) => panic!("a membership of nobody"),

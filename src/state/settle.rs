@@ -24,35 +24,39 @@ pub struct UnsettledState {
 
 impl UnsettledState {
     pub(super) fn of(
-        sources: Vec<SourceState>,
+        states: Vec<SourceState>,
         changes: Vec<Change>,
         base_run: Option<String>,
         left: BTreeMap<SourceName, DroppedRows>,
     ) -> Self {
-        let (mut rolls, mut since, mut beside) = (Vec::new(), Vec::new(), Vec::new());
-        for SourceState { mut roll, beside: mut of_source, .. } in sources {
-            put_classes_on(&mut roll, &of_source);
-            rolls.push(roll);
+        let (mut sources, mut since, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+        for SourceState { mut source_inventory, beside: mut of_source, .. } in states {
+            put_classes_on(&mut source_inventory, &of_source);
+            sources.push(source_inventory);
             since.push(std::mem::take(&mut of_source.since));
             beside.push(of_source);
         }
-        Self { inventory: Inventory { rolls }, changes, base_run, since, left, beside }
+        Self { inventory: Inventory { sources }, changes, base_run, since, left, beside }
     }
 
     /// Adds to what was read what is kept.
     pub fn settle(&mut self) {
-        let rolls = std::mem::take(&mut self.inventory.rolls);
+        let sources = std::mem::take(&mut self.inventory.sources);
         let beside = std::mem::take(&mut self.beside);
-        self.inventory.rolls = rolls.into_iter().zip(beside).map(|(roll, beside)| settle(roll, beside)).collect();
+        self.inventory.sources = sources
+            .into_iter()
+            .zip(beside)
+            .map(|(source_inventory, beside)| settle(source_inventory, beside))
+            .collect();
     }
 }
 
 /// Rules class accounts and groups by what is known of them: an administrator whose flag or name was not read is one all the same.
-fn put_classes_on(roll: &mut SourceInventory, beside: &UnreadRows) {
+fn put_classes_on(source_inventory: &mut SourceInventory, beside: &UnreadRows) {
     for (at, carried) in &beside.values {
-        carried.put_classes_on(&mut roll.harvest.users[*at as usize]);
+        carried.put_classes_on(&mut source_inventory.reading.users[*at as usize]);
     }
-    for group in &mut roll.harvest.groups {
+    for group in &mut source_inventory.reading.groups {
         if let Some((name, privileged)) = beside.names.get(&group.id) {
             group.name = Some(name.clone());
             group.privileged |= privileged;
@@ -60,23 +64,24 @@ fn put_classes_on(roll: &mut SourceInventory, beside: &UnreadRows) {
     }
 }
 
-fn settle(mut roll: SourceInventory, beside: UnreadRows) -> SourceInventory {
+fn settle(mut source_inventory: SourceInventory, beside: UnreadRows) -> SourceInventory {
     let UnreadRows { users, groups, memberships, values, .. } = beside;
     for (at, carried) in values {
-        carried.put_on(&mut roll.harvest.users[at as usize]);
+        carried.put_on(&mut source_inventory.reading.users[at as usize]);
     }
     if users.is_empty() && groups.is_empty() && memberships.is_empty() {
-        return roll;
+        return source_inventory;
     }
-    let read: Vec<Option<SeenInterval>> = roll.memberships.iter().map(|membership| membership.seen).collect();
+    let read: Vec<Option<SeenInterval>> =
+        source_inventory.memberships.iter().map(|membership| membership.seen).collect();
     let mut users = users;
     // A group names an account that the list of users left out: kept, the account is listed again.
-    roll.harvest.outside.retain(|outside| {
+    source_inventory.reading.outside.retain(|outside| {
         let OutsideMember::Missing(id) = &outside.member else { return true };
         !join(id, &outside.group_id, &mut [], &mut users)
     });
-    let outside = belong(&memberships, &mut roll.harvest.users, &mut users);
-    mark(roll.with(users, groups, outside), read, &memberships)
+    let outside = belong(&memberships, &mut source_inventory.reading.users, &mut users);
+    mark(source_inventory.with(users, groups, outside), read, &memberships)
 }
 
 /// Gives the users the groups that they are kept in; the rest stands beside the users.
@@ -110,21 +115,25 @@ fn join(id: &UserId, group: &GroupId, read: &mut [User], kept: &mut [User]) -> b
 }
 
 /// Gives memberships their marks: both sides are sorted as the whole is, and none is on both.
-fn mark(mut roll: SourceInventory, read: Vec<Option<SeenInterval>>, kept: &[KnownMembership]) -> SourceInventory {
+fn mark(
+    mut source_inventory: SourceInventory,
+    read: Vec<Option<SeenInterval>>,
+    kept: &[KnownMembership],
+) -> SourceInventory {
     let (mut read, mut kept) = (read.into_iter(), kept.iter().peekable());
-    let marks: Vec<Option<SeenInterval>> = roll
+    let marks: Vec<Option<SeenInterval>> = source_inventory
         .memberships
         .iter()
         .map(|membership| {
-            let pair = roll.pair(membership);
+            let pair = source_inventory.pair(membership);
             match kept.next_if(|known| known.pair() == pair) {
                 Some(known) => Some(known.seen),
                 None => read.next().flatten(),
             }
         })
         .collect();
-    for (membership, seen) in roll.memberships.iter_mut().zip(marks) {
+    for (membership, seen) in source_inventory.memberships.iter_mut().zip(marks) {
         membership.seen = seen;
     }
-    roll
+    source_inventory
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 /// One source on its way.
 pub(super) struct SourceState {
-    pub(super) roll: SourceInventory,
+    pub(super) source_inventory: SourceInventory,
     /// What was known of it before; `None`: it begins here.
     before: Option<KnownSource>,
     /// How far the absence of a field's value can be relied on.
@@ -98,31 +98,33 @@ pub struct KnownRows {
 }
 
 impl SourceState {
-    pub(super) fn new(mut roll: SourceInventory, before: Option<KnownSource>, now: RunInstant<'_>) -> Self {
+    pub(super) fn new(mut source_inventory: SourceInventory, before: Option<KnownSource>, now: RunInstant<'_>) -> Self {
         if now.against == Against::Reading {
-            roll.known = before.clone().unwrap_or_default();
+            source_inventory.known = before.clone().unwrap_or_default();
             let seen = Some(SeenInterval::at(now.at));
-            for user in &mut roll.harvest.users {
+            for user in &mut source_inventory.reading.users {
                 (user.seen, user.groups_confirmed) = (seen, user.groups_known.then_some(now.at));
             }
-            for group in &mut roll.harvest.groups {
+            for group in &mut source_inventory.reading.groups {
                 (group.seen, group.members_confirmed) = (seen, group.knows_members().then_some(now.at));
             }
-            roll.memberships.iter_mut().for_each(|membership| membership.seen = seen);
+            source_inventory.memberships.iter_mut().for_each(|membership| membership.seen = seen);
         }
-        let evidence = Evidence::of(&roll);
-        let by_lists = before.as_ref().is_some_and(|before| knew_every_field(&roll, before));
+        let evidence = Evidence::of(&source_inventory);
+        let by_lists = before.as_ref().is_some_and(|before| knew_every_field(&source_inventory, before));
         let trust = Trust {
             before: by_lists || now.against == Against::State,
             now: now.against == Against::State || evidence.reads_every_field(),
         };
         let is_compared = before.as_ref().is_some_and(|before| before.proven_at(ListKind::Users).is_some());
         let comes = |lists: &[ListKind]| {
-            before.as_ref().is_some_and(|before| lists.iter().any(|list| comes_anew(*list, &roll, before, now.against)))
+            before.as_ref().is_some_and(|before| {
+                lists.iter().any(|list| comes_anew(*list, &source_inventory, before, now.against))
+            })
         };
         let comes_anew = comes(&BRING_MEMBERS);
         let has_members = before.as_ref().is_some_and(|before| before.lists.contains_key(&ListKind::Members))
-            || *roll.harvest.coverage(ListKind::Members) != Coverage::NotOffered;
+            || *source_inventory.reading.coverage(ListKind::Members) != Coverage::NotOffered;
         let records_come_anew = comes(if has_members { &BRING_MEMBERS } else { &BRING_MEMBERS[1..] });
         let has_baseline = !comes_anew && before.as_ref().is_some_and(|before| before.baseline_at.is_some());
         let users_at = before.as_ref().and_then(|before| before.proven_at(ListKind::Users));
@@ -131,7 +133,7 @@ impl SourceState {
             |before: &KnownSource| ListKind::ALL.into_iter().filter(|list| before.proven_at(*list).is_some()).collect();
         let lists = before.as_ref().map(proven).unwrap_or_default();
         Self {
-            roll,
+            source_inventory,
             before,
             trust,
             walked: ReadRows::default(),
@@ -177,7 +179,7 @@ impl SourceState {
 
     fn has(&self, list: ListKind) -> bool {
         let before = self.before.as_ref().is_some_and(|before| before.lists.contains_key(&list));
-        before || *self.roll.harvest.coverage(list) != Coverage::NotOffered
+        before || *self.source_inventory.reading.coverage(list) != Coverage::NotOffered
     }
 
     fn rows(&mut self, list: ListKind) -> &mut KnownRows {
@@ -186,7 +188,7 @@ impl SourceState {
 
     /// A group as it is called after this run; as it was called where it is gone.
     fn changed_group(&self, id: &GroupId) -> ChangedGroup {
-        let read = self.roll.group(id).map(|group| {
+        let read = self.source_inventory.group(id).map(|group| {
             let carried = self.beside.names.get(id);
             let name = group.name.clone().or_else(|| carried.map(|(name, _)| name.clone()));
             ChangedGroup {
@@ -201,15 +203,15 @@ impl SourceState {
 
     /// The same of a user's name.
     fn name_of(&self, id: &UserId) -> Option<&str> {
-        let read = self.roll.user(id).and_then(User::name);
+        let read = self.source_inventory.user(id).and_then(User::name);
         read.or_else(|| self.absent_users.get(id)?.as_deref())
     }
 }
 
 /// Whether every field was read before: each list that brings fields was proven complete, where the source has it.
-fn knew_every_field(roll: &SourceInventory, before: &KnownSource) -> bool {
+fn knew_every_field(source_inventory: &SourceInventory, before: &KnownSource) -> bool {
     // Details are asked for only where the list of users leaves something out.
-    let is_new = *roll.harvest.coverage(ListKind::SecurityProviders) != Coverage::NotOffered;
+    let is_new = *source_inventory.reading.coverage(ListKind::SecurityProviders) != Coverage::NotOffered;
     let knew = |list: ListKind, unasked: bool| before.lists.get(&list).map_or(unasked, Option::is_some);
     knew(ListKind::UserDetails, true) && knew(ListKind::SecurityProviders, !is_new)
 }
@@ -217,7 +219,7 @@ fn knew_every_field(roll: &SourceInventory, before: &KnownSource) -> bool {
 impl SourceUpdate<'_, '_> {
     fn emit(&self, event: ChangeDraft, changes: &mut Vec<Change>) {
         let Some((before, _)) = self.now.before else { return };
-        let source = &self.source.roll.harvest.source.name;
+        let source = &self.source.source_inventory.reading.source.name;
         changes.push(event.change(ChangeInterval { source, before, now: self.now.run_id }));
     }
 
@@ -242,23 +244,26 @@ impl SourceUpdate<'_, '_> {
 
     fn remember(&mut self) {
         let at = self.now.at;
-        let SourceState { roll, beside, .. } = &mut *self.source;
-        let known = &mut roll.known;
+        let SourceState { source_inventory, beside, .. } = &mut *self.source;
+        let known = &mut source_inventory.known;
         let latest = |before: Option<Instant>| before.map_or(at, |before| before.max(at));
         known.first_seen.get_or_insert(at);
-        if matches!(roll.harvest.coverage(ListKind::Users), Coverage::Complete { .. } | Coverage::Drifted { .. }) {
-            known.hides_inactive = roll.harvest.hides_inactive;
+        if matches!(
+            source_inventory.reading.coverage(ListKind::Users),
+            Coverage::Complete { .. } | Coverage::Drifted { .. }
+        ) {
+            known.hides_inactive = source_inventory.reading.hides_inactive;
         }
-        if roll.harvest.coverage(ListKind::Users).is_complete() && !known.hides_inactive {
+        if source_inventory.reading.coverage(ListKind::Users).is_complete() && !known.hides_inactive {
             known.compared_since.get_or_insert(at);
         }
-        for list in roll.harvest.lists.iter().filter(|list| list.coverage != Coverage::NotOffered) {
+        for list in source_inventory.reading.lists.iter().filter(|list| list.coverage != Coverage::NotOffered) {
             let proven = known.lists.entry(list.kind).or_default();
             if list.coverage.is_complete() {
                 *proven = Some(latest(*proven));
             }
         }
-        if roll.harvest.status() == SourceStatus::Complete {
+        if source_inventory.reading.status() == SourceStatus::Complete {
             if !known.hides_inactive {
                 known.baseline_at.get_or_insert(at);
             }
@@ -274,12 +279,12 @@ const BRING_MEMBERS: [ListKind; 5] =
     [ListKind::Groups, ListKind::Members, ListKind::SecurityProviders, ListKind::Vendors, ListKind::VendorUsers];
 
 /// Whether a list is read for the first time: the memberships that it shows need not be new.
-fn comes_anew(list: ListKind, roll: &SourceInventory, before: &KnownSource, against: Against) -> bool {
+fn comes_anew(list: ListKind, source_inventory: &SourceInventory, before: &KnownSource, against: Against) -> bool {
     let comes = match against {
         Against::Reading => {
-            matches!(roll.harvest.coverage(list), Coverage::Complete { .. } | Coverage::Drifted { .. })
+            matches!(source_inventory.reading.coverage(list), Coverage::Complete { .. } | Coverage::Drifted { .. })
         }
-        Against::State => roll.known.proven_at(list).is_some(),
+        Against::State => source_inventory.known.proven_at(list).is_some(),
     };
     let was_unproven = match before.lists.get(&list) {
         Some(proven) => proven.is_none(),

@@ -52,16 +52,20 @@ fn fields_of(user: &User) -> BTreeMap<String, String> {
 
 fn replayed(inventory: &Inventory) -> Replayed {
     let mut state = Replayed::default();
-    for roll in &inventory.rolls {
-        let key = |id: &str| format!("{}/{id}", roll.harvest.source.name);
-        state.users.extend(roll.harvest.users.iter().map(|user| (key(user.id.as_str()), fields_of(user))));
+    for source_inventory in &inventory.sources {
+        let key = |id: &str| format!("{}/{id}", source_inventory.reading.source.name);
+        state.users.extend(source_inventory.reading.users.iter().map(|user| (key(user.id.as_str()), fields_of(user))));
         state.groups.extend(
-            roll.harvest.groups.iter().map(|group| (key(group.id.as_str()), group.name.as_deref().map(str::to_owned))),
+            source_inventory
+                .reading
+                .groups
+                .iter()
+                .map(|group| (key(group.id.as_str()), group.name.as_deref().map(str::to_owned))),
         );
-        for user in &roll.harvest.users {
+        for user in &source_inventory.reading.users {
             state.pairs.extend(user.group_memberships.iter().map(|id| (key(id.as_str()), user.id.to_string())));
         }
-        for outside in &roll.harvest.outside {
+        for outside in &source_inventory.reading.outside {
             let member = match &outside.member {
                 OutsideMember::Missing(id) => id.to_string(),
                 OutsideMember::Directory(name) => format!("directory {name}"),
@@ -192,7 +196,7 @@ fn coverage() -> impl Strategy<Value = Coverage> {
 }
 
 /// One source; its memberships beyond the users' records only where it lists members by group.
-fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Value = SourceReading> {
+fn reading(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Value = SourceReading> {
     let outside = proptest::collection::btree_set((0..5_u8, 20..23_u8), 0..4);
     let lists = (coverage(), coverage(), coverage());
     (users(), groups(), outside, lists).prop_map(move |(mut users, mut groups, outside, lists)| {
@@ -212,11 +216,11 @@ fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Val
         }
         let identity =
             SourceIdentity { name: name.into(), kind: "k".into(), url: String::new(), client_id: String::new() };
-        let mut harvest = SourceReading { users, groups, ..SourceReading::of(identity) };
-        harvest.lists = vec![list(ListKind::Users, lists.0), list(ListKind::Groups, lists.1)];
+        let mut reading = SourceReading { users, groups, ..SourceReading::of(identity) };
+        reading.lists = vec![list(ListKind::Users, lists.0), list(ListKind::Groups, lists.1)];
         if by_group {
-            harvest.lists.push(list(ListKind::Members, lists.2));
-            harvest.outside = outside
+            reading.lists.push(list(ListKind::Members, lists.2));
+            reading.outside = outside
                 .into_iter()
                 .map(|(group, id)| Outside {
                     group_id: group.to_string().as_str().into(),
@@ -228,13 +232,13 @@ fn harvest(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Val
                 })
                 .collect();
         }
-        harvest
+        reading
     })
 }
 
 fn inventory(whole: bool) -> impl Strategy<Value = Inventory> {
     let classes = Classes { privileged_groups: vec![Pattern::parse("Admins").unwrap()], ..Classes::default() };
-    (harvest("by-record", false, whole), harvest("by-group", true, whole))
+    (reading("by-record", false, whole), reading("by-group", true, whole))
         .prop_map(move |(a, b)| Inventory::join(vec![a, b], &classes))
 }
 
@@ -248,8 +252,9 @@ fn diff(old: &Inventory, new: &Inventory) -> Vec<Change> {
 }
 
 fn is_complete(inventory: &Inventory, source: &SourceName, kinds: &[ListKind]) -> bool {
-    let roll = inventory.rolls.iter().find(|roll| roll.harvest.source.name == *source).unwrap();
-    kinds.iter().all(|kind| roll.harvest.coverage(*kind).is_complete())
+    let source_inventory =
+        inventory.sources.iter().find(|source_inventory| source_inventory.reading.source.name == *source).unwrap();
+    kinds.iter().all(|kind| source_inventory.reading.coverage(*kind).is_complete())
 }
 
 proptest! {
@@ -294,14 +299,14 @@ proptest! {
         prop_assert_eq!(ids.len(), changes.len());
         // The same sources in another order, each with its rows in another order.
         let turned = |inventory: &Inventory| {
-            let rolls = inventory.rolls.iter().rev().map(|roll| {
-                let mut harvest = roll.harvest.clone();
-                harvest.users.reverse();
-                harvest.groups.reverse();
-                harvest.outside.reverse();
-                SourceInventory::restore(harvest, true)
+            let sources = inventory.sources.iter().rev().map(|source_inventory| {
+                let mut reading = source_inventory.reading.clone();
+                reading.users.reverse();
+                reading.groups.reverse();
+                reading.outside.reverse();
+                SourceInventory::restore(reading, true)
             });
-            Inventory::of(rolls.collect())
+            Inventory::of(sources.collect())
         };
         prop_assert_eq!(diff(&turned(&a), &turned(&b)), changes);
     }
@@ -322,9 +327,9 @@ fn source(users: Vec<User>, groups: Vec<Group>) -> SourceReading {
     SourceReading { users, groups, lists, ..SourceReading::of(identity) }
 }
 
-fn one(harvest: SourceReading) -> Inventory {
+fn one(reading: SourceReading) -> Inventory {
     let privileged_groups = vec![Pattern::parse("Admins").unwrap()];
-    Inventory::join(vec![harvest], &Classes { privileged_groups, ..Classes::default() })
+    Inventory::join(vec![reading], &Classes { privileged_groups, ..Classes::default() })
 }
 
 fn emitted(old: SourceReading, new: SourceReading) -> Vec<(&'static str, &'static str)> {
@@ -363,9 +368,9 @@ fn what_opens_doors_is_graver_than_what_closes_them() {
 #[test]
 fn a_list_of_third_parties_that_was_not_offered_silences_only_its_own_accounts() {
     let with_api = |coverage: Coverage, ids: &[&str]| {
-        let mut harvest = source(ids.iter().map(|id| User::new(*id)).collect(), vec![]);
-        harvest.lists.push(list(ListKind::ApiAccounts, coverage));
-        harvest
+        let mut reading = source(ids.iter().map(|id| User::new(*id)).collect(), vec![]);
+        reading.lists.push(list(ListKind::ApiAccounts, coverage));
+        reading
     };
     let old = with_api(proven(), &["1", "2", "api-account:1"]);
     let new = with_api(Coverage::NotOffered, &["1"]);
@@ -375,9 +380,9 @@ fn a_list_of_third_parties_that_was_not_offered_silences_only_its_own_accounts()
 #[test]
 fn a_group_whose_name_could_not_be_read_was_not_renamed() {
     let named = |name: Option<&str>| {
-        let mut harvest = source(vec![], vec![]);
-        harvest.groups.push(Group { name: name.map(Box::from), ..Group::new("1") });
-        harvest
+        let mut reading = source(vec![], vec![]);
+        reading.groups.push(Group { name: name.map(Box::from), ..Group::new("1") });
+        reading
     };
     assert_eq!(emitted(named(Some("Admins")), named(None)), []);
     assert_eq!(emitted(named(None), named(Some("Admins"))), []);
@@ -385,11 +390,11 @@ fn a_group_whose_name_could_not_be_read_was_not_renamed() {
 }
 
 #[test]
-fn a_field_that_one_side_could_not_tell_did_not_change() {
+fn a_field_that_one_side_could_not_report_did_not_change() {
     let with_details = |coverage: Coverage, admin: Option<bool>| {
-        let mut harvest = source(vec![User { is_admin: admin, ..User::new("1") }], vec![]);
-        harvest.lists.push(list(ListKind::UserDetails, coverage));
-        harvest
+        let mut reading = source(vec![User { is_admin: admin, ..User::new("1") }], vec![]);
+        reading.lists.push(list(ListKind::UserDetails, coverage));
+        reading
     };
     let failed = || Coverage::Failed { error: String::new() };
     assert_eq!(emitted(with_details(proven(), Some(true)), with_details(failed(), None)), []);
@@ -427,11 +432,11 @@ fn a_vendor_s_people_whose_list_failed_lose_no_membership_of_any_group() {
         ..User::new("vendor-user:1")
     };
     let with = |coverage: Coverage, people: &[User]| {
-        let mut harvest = source(people.to_vec(), vec![Group::new("12"), Group::new("vendor:1")]);
-        harvest.lists.push(list(ListKind::Members, proven()));
-        harvest.lists.push(list(ListKind::Vendors, proven()));
-        harvest.lists.push(list(ListKind::VendorUsers, coverage));
-        harvest
+        let mut reading = source(people.to_vec(), vec![Group::new("12"), Group::new("vendor:1")]);
+        reading.lists.push(list(ListKind::Members, proven()));
+        reading.lists.push(list(ListKind::Vendors, proven()));
+        reading.lists.push(list(ListKind::VendorUsers, coverage));
+        reading
     };
     let there = || with(proven(), std::slice::from_ref(&person));
     let failed = || with(Coverage::Failed { error: String::new() }, &[]);
@@ -444,11 +449,11 @@ fn a_vendor_s_people_whose_list_failed_lose_no_membership_of_any_group() {
 #[test]
 fn two_directory_members_of_one_name_are_emitted_once() {
     let with = |times: usize| {
-        let mut harvest = source(vec![], vec![Group::new("12")]);
-        harvest.lists.push(list(ListKind::Members, proven()));
+        let mut reading = source(vec![], vec![Group::new("12")]);
+        reading.lists.push(list(ListKind::Members, proven()));
         let member = || OutsideMember::Directory("Admins".into());
-        harvest.outside = (0..times).map(|_| Outside { group_id: "12".into(), member: member() }).collect();
-        harvest
+        reading.outside = (0..times).map(|_| Outside { group_id: "12".into(), member: member() }).collect();
+        reading
     };
     assert_eq!(emitted(with(0), with(2)), [("membership.added", "low")]);
     assert_eq!(emitted(with(2), with(1)), [], "the name is still there");

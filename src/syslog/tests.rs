@@ -352,7 +352,7 @@ fn a_run_that_gives_up_leaves_no_events() {
 }
 
 #[test]
-fn a_damaged_batch_is_told_and_kept_and_the_others_are_read() {
+fn a_damaged_batch_is_reported_and_kept_and_the_others_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);

@@ -67,21 +67,21 @@ pub(super) struct InSource<'a, T> {
 
 #[derive(Clone, Copy)]
 pub(super) struct MembershipRow<'a> {
-    roll: &'a SourceInventory,
+    source_inventory: &'a SourceInventory,
     it: &'a Membership,
 }
 
 impl<'a> MembershipRow<'a> {
     fn group(self) -> Option<&'a Group> {
-        self.it.group.and_then(|at| self.roll.harvest.groups.get(at as usize))
+        self.it.group.and_then(|at| self.source_inventory.reading.groups.get(at as usize))
     }
 
     fn user(self) -> Option<&'a User> {
-        self.roll.member(self.it)
+        self.source_inventory.member(self.it)
     }
 
     fn user_id(self) -> Option<&'a str> {
-        match self.roll.beyond(self.it) {
+        match self.source_inventory.beyond(self.it) {
             Some(OutsideMember::Missing(id)) => Some(id.as_str()),
             _ => self.user().map(|user| user.id.as_str()),
         }
@@ -89,15 +89,15 @@ impl<'a> MembershipRow<'a> {
 
     /// What of a directory, or which group inside the group, the membership comes from; `None` where it is direct.
     fn by_way_of(self) -> Option<&'a str> {
-        match self.roll.beyond(self.it)? {
+        match self.source_inventory.beyond(self.it)? {
             OutsideMember::Missing(_) => None,
             OutsideMember::Directory(name) | OutsideMember::Nested { through: name, .. } => Some(name),
         }
     }
 }
 
-fn name_of(roll: &SourceInventory) -> &str {
-    roll.harvest.source.name.as_str()
+fn name_of(source_inventory: &SourceInventory) -> &str {
+    source_inventory.reading.source.name.as_str()
 }
 
 #[rustfmt::skip]
@@ -133,8 +133,8 @@ pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a User>
         optional("unconfirmed_since", Repeat, Instant(|r| r.it.unconfirmed_since)),
         optional("extra",             Vary,   Text(|r| r.it.extra.as_deref())),
     ];
-    let of = |roll: &'a SourceInventory| roll.harvest.users.iter().map(move |it| InSource { source: name_of(roll), it });
-    Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
+    let of = |source_inventory: &'a SourceInventory| source_inventory.reading.users.iter().map(move |it| InSource { source: name_of(source_inventory), it });
+    Shape { columns, rows: tables.inventory.sources.iter().flat_map(of) }
 }
 
 #[rustfmt::skip]
@@ -154,8 +154,8 @@ pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a Grou
         required("confirmed_at",          Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
         optional("extra",                 Vary,   Text(|r| r.it.extra.as_deref())),
     ];
-    let of = |roll: &'a SourceInventory| roll.harvest.groups.iter().map(move |it| InSource { source: name_of(roll), it });
-    Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
+    let of = |source_inventory: &'a SourceInventory| source_inventory.reading.groups.iter().map(move |it| InSource { source: name_of(source_inventory), it });
+    Shape { columns, rows: tables.inventory.sources.iter().flat_map(of) }
 }
 
 #[rustfmt::skip]
@@ -163,7 +163,7 @@ pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, MembershipRow<'a
     use Get::{Instant, Text};
     use Values::{Repeat, Vary};
     let columns: Vec<Column<'a, MembershipRow<'a>>> = vec![
-        required("source",        Repeat, Text(|r| Some(name_of(r.roll)))),
+        required("source",        Repeat, Text(|r| Some(name_of(r.source_inventory)))),
         required("group_id",      Repeat, Text(|r| Some(r.it.group_id.as_str()))),
         optional("group_name",    Repeat, Text(|r| r.group().and_then(|g| g.name.as_deref()))),
         optional("user_id",       Vary,   Text(MembershipRow::user_id)),
@@ -173,8 +173,8 @@ pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, MembershipRow<'a
         required("first_seen",    Repeat, Instant(|r| r.it.seen.map(|seen| seen.first))),
         required("confirmed_at",  Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
     ];
-    let of = |roll: &'a SourceInventory| roll.memberships.iter().map(move |it| MembershipRow { roll, it });
-    Shape { columns, rows: tables.inventory.rolls.iter().flat_map(of) }
+    let of = |source_inventory: &'a SourceInventory| source_inventory.memberships.iter().map(move |it| MembershipRow { source_inventory, it });
+    Shape { columns, rows: tables.inventory.sources.iter().flat_map(of) }
 }
 
 #[rustfmt::skip]

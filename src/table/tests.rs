@@ -17,7 +17,7 @@ use proptest::prelude::*;
 
 const ABOUT: About<'static> = About { run_id: "20261123T020000Z-7f3a", completeness: Completeness::Complete };
 
-fn harvest(name: &str, users: Vec<User>, groups: Vec<Group>) -> SourceReading {
+fn reading(name: &str, users: Vec<User>, groups: Vec<Group>) -> SourceReading {
     SourceReading {
         source: SourceIdentity {
             name: name.into(),
@@ -38,7 +38,7 @@ fn harvest(name: &str, users: Vec<User>, groups: Vec<Group>) -> SourceReading {
 }
 
 fn inventory(users: Vec<User>, groups: Vec<Group>) -> Inventory {
-    seen(Inventory::join(vec![harvest("eu", users, groups)], &Classes::default()))
+    seen(Inventory::join(vec![reading("eu", users, groups)], &Classes::default()))
 }
 
 /// As a run leaves it.
@@ -194,7 +194,7 @@ prop_compose! {
         flags in proptest::array::uniform3(any::<Option<bool>>()),
         groups in proptest::collection::btree_set(1_u8..9, 0..4),
     ) -> User {
-        let told = |at: Option<Instant>| at.map_or(ReportedDate::Not, ReportedDate::At);
+        let reported = |at: Option<Instant>| at.map_or(ReportedDate::Not, ReportedDate::At);
         let [username, display_name, email_address, account_type, public_key, locale, extra, _] = texts;
         User {
             username,
@@ -211,8 +211,8 @@ prop_compose! {
             mfa: flags[2],
             groups_known: !groups.is_empty(),
             group_memberships: groups.iter().map(|g| GroupId::from(g.to_string())).collect(),
-            created_at: told(times[0]),
-            expires_at: told(times[1]),
+            created_at: reported(times[0]),
+            expires_at: reported(times[1]),
             ..User::new("0")
         }
     }
@@ -232,7 +232,7 @@ proptest! {
 
     #[test]
     fn users_read_back_equal_from_parquet_and_from_csv(inventory in any_inventory()) {
-        let users = &inventory.rolls[0].harvest.users;
+        let users = &inventory.sources[0].reading.users;
         let expected: Vec<_> = users.iter().map(|u| expected_user("eu", u)).collect();
         prop_assert_eq!(&parquet_cells(&parquet_of(&of(&inventory), Table::Users)), &expected);
         let (csv, written) = csv_of(&of(&inventory), Table::Users, CsvDialect::Raw);
@@ -264,12 +264,12 @@ proptest! {
 
     #[test]
     fn memberships_name_group_and_user_and_keep_the_dangling_ones(inventory in any_inventory()) {
-        let roll = &inventory.rolls[0];
+        let source_inventory = &inventory.sources[0];
         let mut expected = Vec::new();
         for group in 1_u8..9 {
             let id = GroupId::from(group.to_string());
-            let name = roll.harvest.groups.iter().find(|g| g.id == id).and_then(|g| g.name.as_deref());
-            for user in roll.harvest.users.iter().filter(|u| u.group_memberships.contains(&id)) {
+            let name = source_inventory.reading.groups.iter().find(|g| g.id == id).and_then(|g| g.name.as_deref());
+            for user in source_inventory.reading.users.iter().filter(|u| u.group_memberships.contains(&id)) {
                 let [name, username] = [name, user.username.as_deref()].map(|t| t.map(str::to_owned));
                 let [source, id, user, via] = ["eu", id.as_str(), user.id.as_str(), "direct"].map(|t| Some(t.to_owned()));
                 let seen = || Some(six(AT.parse::<Instant>().unwrap().timestamp_micros()));

@@ -64,7 +64,7 @@ pub(super) struct Budget {
     /// Told limits above this are those of an hour.
     hourly_above: u64,
     /// Of the last answer: (limit, left).
-    told: Cell<Option<(u64, u64)>>,
+    reported: Cell<Option<(u64, u64)>>,
 }
 
 /// Whole hours of a time; at least one.
@@ -83,7 +83,7 @@ impl Budget {
             per_hour: settings.requests_per_hour.map(u64::from),
             hours: hours(settings.deadline),
             hourly_above: hourly_above(settings),
-            told: Cell::new(None),
+            reported: Cell::new(None),
         }
     }
 
@@ -92,13 +92,13 @@ impl Budget {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
         let limit = number("x-ratelimit-limit").filter(|limit| *limit > self.hourly_above);
         if let (Some(limit), Some(left)) = (limit, number("x-ratelimit-remaining")) {
-            self.told.set(Some((limit, left)));
+            self.reported.set(Some((limit, left)));
         }
     }
 
     /// Why no more requests will be answered in this hour, where the server says so.
     pub(super) fn used_up(&self) -> Option<String> {
-        let (limit, _) = self.told.get().filter(|(_, left)| *left == 0)?;
+        let (limit, _) = self.reported.get().filter(|(_, left)| *left == 0)?;
         Some(format!("all {limit} requests that the appliance allows in this hour are used up"))
     }
 
@@ -116,7 +116,7 @@ impl Budget {
     pub(super) fn afford(&self, plan: &RequestPlan, made: u64, time: Duration) -> Result<Option<Duration>, String> {
         let (needed, hours) = (plan.requests(), hours(time));
         let mut paced = None;
-        if let Some((limit, left)) = self.told.get() {
+        if let Some((limit, left)) = self.reported.get() {
             // Nobody knows when the hour of the server ends: what is left of it has to do for each hour.
             if needed > left.saturating_mul(hours) {
                 return Err(format!(
@@ -209,13 +209,13 @@ mod tests {
     #[test]
     fn what_the_appliance_says_is_left_decides_too() {
         let budget = budget(15_000, 60);
-        let told = |limit: &'static str, left: &'static str| {
+        let reported = |limit: &'static str, left: &'static str| {
             let pairs = [("x-ratelimit-limit", limit), ("x-ratelimit-remaining", left)];
             pairs.into_iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
         };
-        budget.heed(&told("20", "3"));
+        budget.heed(&reported("20", "3"));
         assert_eq!(budget.afford(&plan(100, 0), 0, HOUR), Ok(None), "the limit of a second");
-        budget.heed(&told("15000", "100"));
+        budget.heed(&reported("15000", "100"));
         assert_eq!(budget.afford(&plan(100, 0), 0, HOUR), Ok(None));
         let why = budget.afford(&plan(101, 0), 0, HOUR).unwrap_err();
         assert!(why.contains("needs 101 more requests") && why.contains("100 of 15000 are left"), "{why}");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_is_used_up_is_told_and_a_run_never_makes_more_than_it_may() {
+    fn an_hour_that_is_used_up_is_reported_and_a_run_never_makes_more_than_it_may() {
         let budget = budget(100, 60);
         assert_eq!((budget.used_up(), budget.overdrawn(99)), (None, None));
         let pairs = [("x-ratelimit-limit", "100"), ("x-ratelimit-remaining", "0")];

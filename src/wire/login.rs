@@ -157,8 +157,8 @@ impl Client {
         let failed = |kind| Failure::new("POST", &session.sign_in, kind);
         let result = match PendingSignIn(self).await {
             Ok(answer) => {
-                record.told.status = Some(answer.status.as_u16());
-                record.told.bytes = answer.body.len() as u64;
+                record.reported.status = Some(answer.status.as_u16());
+                record.reported.bytes = answer.body.len() as u64;
                 self.pace.heed(&answer.headers);
                 self.tokens.note_cookie(cookie_of(&answer.headers));
                 signed_in(&answer, self.tokens.cookie().is_some(), &self.secrets())

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn it_slows_down_before_the_server_s_limit_is_hit() {
         run(async {
-            for (told, slower) in [
+            for (reported, slower) in [
                 (headers(&[("x-ratelimit-remaining", "90"), ("x-ratelimit-limit", "100")]), 1.0),
                 (headers(&[("x-ratelimit-remaining", "9"), ("x-ratelimit-limit", "100")]), 1.5),
                 (headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-limit", "100")]), 6.0),
@@ -160,11 +160,11 @@ mod tests {
             ] {
                 let pace = RequestPace::of(10.0, 4, 999.0);
                 drop(pace.turn().await);
-                pace.heed(&told);
+                pace.heed(&reported);
                 // The first interval was set before the server spoke.
                 let seconds = seconds_for(&pace, 11).await;
-                assert!(seconds >= slower - 0.05, "{told:?}: {seconds} s");
-                assert!(slower > 1.0 || is_about(seconds, 1.1), "{told:?}: {seconds} s");
+                assert!(seconds >= slower - 0.05, "{reported:?}: {seconds} s");
+                assert!(slower > 1.0 || is_about(seconds, 1.1), "{reported:?}: {seconds} s");
             }
         });
     }

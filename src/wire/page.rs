@@ -106,7 +106,11 @@ pub struct WalkResult<R, E> {
 }
 
 /// Walks a list to its proof. `fetch` reads one window; its error ends the walk, rows so far are kept.
-pub async fn walk<R, E, F, A>(settings: WalkSettings, fetch: F, mut tell: impl FnMut(WalkProgress)) -> WalkResult<R, E>
+pub async fn walk<R, E, F, A>(
+    settings: WalkSettings,
+    fetch: F,
+    mut report: impl FnMut(WalkProgress),
+) -> WalkResult<R, E>
 where
     R: ListRow,
     E: Display,
@@ -118,7 +122,7 @@ where
         let windows = match reading.next_step() {
             offset::WalkStep::Read(windows) => windows,
             offset::WalkStep::Repair { windows, why } => {
-                tell(WalkProgress::Drift(why));
+                report(WalkProgress::Drift(why));
                 windows
             }
             offset::WalkStep::End(end) => break Ok(end),
@@ -135,7 +139,7 @@ where
                 Ok(page) => {
                     let total = page.total;
                     reading.take(window, page);
-                    tell(WalkProgress::Page { distinct: reading.distinct(), total });
+                    report(WalkProgress::Page { distinct: reading.distinct(), total });
                     if reading.repeats_itself() {
                         break;
                     }

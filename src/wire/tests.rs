@@ -281,7 +281,7 @@ fn the_deadline_ends_everything() {
 }
 
 #[test]
-fn a_request_that_nobody_waits_for_any_more_is_told_too() {
+fn a_request_that_nobody_waits_for_any_more_is_reported_too() {
     struct RecordedRequests(Mutex<Vec<RequestRecord>>);
     impl Observer for RecordedRequests {
         fn notify(&self, event: &RunEvent<'_>) {
@@ -292,14 +292,14 @@ fn a_request_that_nobody_waits_for_any_more_is_told_too() {
     }
     // It takes the connection and never answers.
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let told = Arc::new(RecordedRequests(Mutex::default()));
+    let reported = Arc::new(RecordedRequests(Mutex::default()));
     let mut client = client(&format!("http://{}", listener.local_addr().unwrap()));
-    client.observer = Arc::clone(&told) as Arc<dyn Observer>;
+    client.observer = Arc::clone(&reported) as Arc<dyn Observer>;
     client.settings.deadline = Duration::from_millis(50);
     assert_eq!(get(&client).unwrap_err().kind, WireErrorKind::Deadline);
-    let told = told.0.lock().unwrap();
-    assert_eq!(told.len() as u64, client.requests());
-    assert!(told[0].error.as_deref().unwrap().contains("given up"), "{:?}", told[0]);
+    let reported = reported.0.lock().unwrap();
+    assert_eq!(reported.len() as u64, client.requests());
+    assert!(reported[0].error.as_deref().unwrap().contains("given up"), "{:?}", reported[0]);
 }
 
 #[test]

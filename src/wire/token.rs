@@ -1,8 +1,8 @@
 //! The token cache: one token for all, refreshed before it dies, refreshed once when it died early.
 //! OAuth 2.0 client credentials, RFC 6749 §4.4. Knows no retry; the client drives it.
 
-use super::response::HttpResponse;
 use super::excerpt::excerpt;
+use super::response::HttpResponse;
 use super::{ClientSettings, Credentials, Disposition, Failure, TokenAuth, WireErrorKind, body, refusal, shape};
 use base64::Engine;
 use reqwest::RequestBuilder;

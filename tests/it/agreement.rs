@@ -18,7 +18,7 @@ fn program(args: &[&str]) -> Output {
 }
 
 #[test]
-fn readme_help_and_code_tell_the_same_exit_codes() {
+fn readme_help_and_code_report_the_same_exit_codes() {
     let readme = text("README.md");
     let rows: Vec<String> = readme
         .lines()
@@ -87,9 +87,9 @@ fn the_sources_that_the_example_shows_as_comments_are_right_but_for_their_secret
     let output = program(&["check", "--config", path.to_str().unwrap()]);
     assert_exit(&output, 2);
     let problems = String::from_utf8_lossy(&output.stderr).into_owned();
-    let told: Vec<&str> = problems.lines().filter(|line| line.contains("key=\"source[")).collect();
-    assert_eq!(told.len(), 3, "{problems}");
-    assert!(told.iter().all(|line| line.contains("cannot read") && line.contains("-secret")), "{problems}");
+    let reported: Vec<&str> = problems.lines().filter(|line| line.contains("key=\"source[")).collect();
+    assert_eq!(reported.len(), 3, "{problems}");
+    assert!(reported.iter().all(|line| line.contains("cannot read") && line.contains("-secret")), "{problems}");
 }
 
 #[test]

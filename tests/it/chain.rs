@@ -74,10 +74,10 @@ fn old_runs(count: usize) -> (Rig, Vec<PathBuf>) {
 }
 
 /// The line of a plan or a chain that is about this snapshot.
-fn line(told: &str, snapshot: &Path) -> String {
+fn line(reported: &str, snapshot: &Path) -> String {
     let found =
-        told.lines().find(|line| line.trim_start_matches(char::is_alphabetic).trim().starts_with(&name(snapshot)));
-    found.unwrap_or_else(|| panic!("{} is not told:\n{told}", snapshot.display())).to_owned()
+        reported.lines().find(|line| line.trim_start_matches(char::is_alphabetic).trim().starts_with(&name(snapshot)));
+    found.unwrap_or_else(|| panic!("{} is not told:\n{reported}", snapshot.display())).to_owned()
 }
 
 fn chain(rig: &Rig, code: i32) -> (String, String) {
@@ -87,27 +87,29 @@ fn chain(rig: &Rig, code: i32) -> (String, String) {
 }
 
 #[test]
-fn prune_tells_why_each_one_stays_or_goes_and_does_what_it_told() {
+fn prune_reports_why_each_one_stays_or_goes_and_does_what_it_reported() {
     let (rig, snapshots) = old_runs(4);
     fs::write(snapshots[1].join("HOLD"), "case 12\x1b[2J\nsecond line").unwrap();
-    let told = stdout(&rig.call(&["prune", "--dry-run"]));
+    let reported = stdout(&rig.call(&["prune", "--dry-run"]));
     assert!(!rig.snapshots_dir().join("pruned.jsonl").exists(), "a plan writes nothing");
     for removed in [&snapshots[0], &snapshots[2]] {
         let reason = "  500 days old (keep_days 30), and not among the newest 1 (keep_runs)";
-        assert_eq!(line(&told, removed), format!("remove  {}{reason}", name(removed)));
+        assert_eq!(line(&reported, removed), format!("remove  {}{reason}", name(removed)));
     }
-    assert_eq!(line(&told, &snapshots[1]), format!("keep    {}  held: case 12\\u{{1b}}[2J", name(&snapshots[1])));
-    assert!(line(&told, &snapshots[3]).starts_with("keep    ") && line(&told, &snapshots[3]).contains("latest"));
+    assert_eq!(line(&reported, &snapshots[1]), format!("keep    {}  held: case 12\\u{{1b}}[2J", name(&snapshots[1])));
+    assert!(
+        line(&reported, &snapshots[3]).starts_with("keep    ") && line(&reported, &snapshots[3]).contains("latest")
+    );
     let output = rig.call(&["prune"]);
     assert_exit(&output, 0);
-    assert_eq!(stdout(&output).replace("removed  ", "remove  "), told);
+    assert_eq!(stdout(&output).replace("removed  ", "remove  "), reported);
     assert_eq!(rig.snapshots(), [snapshots[1].clone(), snapshots[3].clone()]);
     let verified = stdout(&rig.call(&["verify", snapshots[1].to_str().unwrap()]));
     assert!(verified.contains("held: case 12\\u{1b}[2J\n") && verified.contains("was removed by retention at"));
 }
 
 #[test]
-fn the_chain_tells_what_retention_removed_from_what_somebody_took_away() {
+fn the_chain_reports_what_retention_removed_from_what_somebody_took_away() {
     let (rig, snapshots) = old_runs(3);
     assert_exit(&rig.run(&[]), 0);
     let newest = rig.snapshot();
@@ -124,30 +126,32 @@ fn the_chain_tells_what_retention_removed_from_what_somebody_took_away() {
         (&entries[0]["completeness"], &entries[0]["by"]),
         (&Value::from("complete"), &rig.manifest()["operator"])
     );
-    let (told, _) = chain(&rig, 0);
-    assert!(line(&told, &newest).contains("  intact   base "), "{told}");
-    assert!(snapshots.iter().all(|snapshot| line(&told, snapshot).contains("  pruned ")), "{told}");
+    let (reported, _) = chain(&rig, 0);
+    assert!(line(&reported, &newest).contains("  intact   base "), "{reported}");
+    assert!(snapshots.iter().all(|snapshot| line(&reported, snapshot).contains("  pruned ")), "{reported}");
     let anchor = format!("head       {}\n  manifest   sha256 {}\n", name(&newest), hash(&newest.join("manifest.json")));
-    assert!(told.contains(&anchor) && told.contains("btrollcall.run.manifest_sha256"), "{told}");
+    assert!(reported.contains(&anchor) && reported.contains("btrollcall.run.manifest_sha256"), "{reported}");
     // The same from the snapshot and from the link.
     for place in [newest.clone(), rig.snapshots_dir().join("latest"), rig.snapshots_dir().join("latest-complete")] {
-        assert_eq!(stdout(&rig.call(&["verify", "--chain", place.to_str().unwrap()])), told);
+        assert_eq!(stdout(&rig.call(&["verify", "--chain", place.to_str().unwrap()])), reported);
     }
     // A line torn by a crash is passed over; one that is missing breaks the chain.
     let lines = fs::read_to_string(&ledger).unwrap();
     private(&ledger, &format!("{lines}{{\"run_id\":\"2026"));
     chain(&rig, 0);
     private(&ledger, lines.lines().next().unwrap());
-    let (told, wrong) = chain(&rig, 1);
+    let (reported, wrong) = chain(&rig, 1);
     assert!(wrong.contains(&format!("its base {} is not here, and no retention removed it", name(&snapshots[1]))));
-    assert!(line(&told, &newest).contains("  intact ") && !told.contains("anchor"), "{told}");
+    assert!(line(&reported, &newest).contains("  intact ") && !reported.contains("anchor"), "{reported}");
     fs::remove_file(&ledger).unwrap();
     let single = rig.call(&["verify", newest.to_str().unwrap()]);
     assert_exit(&single, 0);
     assert!(stdout(&single).contains(&format!("not checked: its base {} is not here", name(&snapshots[2]))));
     fs::write(newest.join("users.csv"), "tampered").unwrap();
-    let (told, wrong) = chain(&rig, 1);
-    assert!(line(&told, &newest).contains("  damaged ") && wrong.contains(&format!("{}: users.csv", name(&newest))));
+    let (reported, wrong) = chain(&rig, 1);
+    assert!(
+        line(&reported, &newest).contains("  damaged ") && wrong.contains(&format!("{}: users.csv", name(&newest)))
+    );
     assert!(wrong.contains("is not an intact chain: 2 problems"), "{wrong}");
 }
 
@@ -171,10 +175,10 @@ fn what_waiting_events_are_about_stays_until_they_are_delivered() {
     }
     assert_exit(&rig.run(&[]), 5);
     assert_eq!(rig.snapshots().len(), 4, "nothing went");
-    let told = stdout(&rig.call(&["prune", "--dry-run"]));
-    assert!(line(&told, &snapshots[1]).ends_with("  its events still wait in the spool"), "{told}");
+    let reported = stdout(&rig.call(&["prune", "--dry-run"]));
+    assert!(line(&reported, &snapshots[1]).ends_with("  its events still wait in the spool"), "{reported}");
     let base = format!("the base of {}, whose events still wait in the spool", name(&snapshots[1]));
-    assert!(line(&told, &snapshots[0]).ends_with(&base), "{told}");
+    assert!(line(&reported, &snapshots[0]).ends_with(&base), "{reported}");
     let receiver = Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap());
     assert_exit(&rig.call(&["emit"]), 0);
     assert!(receiver.messages().iter().any(|message| message.contains(&name(&snapshots[1]))));
@@ -211,8 +215,9 @@ fn over_a_hold(between: impl Fn(&Rig)) -> (Vec<[String; 2]>, String) {
     let rows = rows(&rig.snapshot().join("findings.csv"));
     let row = rows.iter().find(|row| row["rule"] == "stale-login" && row["subject_id"] == stale).unwrap();
     assert_eq!((&*row["status"], &row["first_seen"]), ("reopened", &day(0)));
-    let told = rows.iter().map(|row| [row["fingerprint"].clone(), format!("{} {}", row["status"], row["first_seen"])]);
-    (told.collect(), rig.manifest()["warnings"].to_string())
+    let reported =
+        rows.iter().map(|row| [row["fingerprint"].clone(), format!("{} {}", row["status"], row["first_seen"])]);
+    (reported.collect(), rig.manifest()["warnings"].to_string())
 }
 
 #[test]
@@ -230,9 +235,9 @@ fn link_that_is_missing_is_named_and_made_by_the_next_run_and_anything_else_in_i
         assert_exit(&rig.run(&[]), 0);
         let path = rig.snapshots_dir().join(link);
         fs::remove_file(&path).unwrap();
-        let (told, _) = chain(&rig, 0);
-        assert!(told.contains(&format!("note: there is no link {link}, and the newest ")), "{told}");
-        assert!(told.contains("; the next run corrects it"), "{told}");
+        let (reported, _) = chain(&rig, 0);
+        assert!(reported.contains(&format!("note: there is no link {link}, and the newest ")), "{reported}");
+        assert!(reported.contains("; the next run corrects it"), "{reported}");
         assert_exit(&rig.run(&[]), 0);
         assert_eq!((rig.latest(), rig.latest_complete()), (Some(rig.snapshot()), Some(rig.snapshot())));
         fs::remove_file(&path).unwrap();
@@ -252,8 +257,8 @@ fn retention_keeps_the_newest_complete_snapshot_behind_partial_ones() {
     let kept = [snapshots[1].clone(), rig.snapshot()];
     assert_eq!(rig.snapshots(), kept);
     assert_eq!((rig.latest(), rig.latest_complete()), (Some(kept[1].clone()), Some(kept[0].clone())));
-    let told = stdout(&rig.call(&["prune", "--dry-run"]));
-    assert!(line(&told, &kept[0]).ends_with("  latest-complete points to it"), "{told}");
-    assert!(line(&told, &kept[1]).ends_with("  latest points to it"), "{told}");
+    let reported = stdout(&rig.call(&["prune", "--dry-run"]));
+    assert!(line(&reported, &kept[0]).ends_with("  latest-complete points to it"), "{reported}");
+    assert!(line(&reported, &kept[1]).ends_with("  latest points to it"), "{reported}");
     chain(&rig, 0);
 }

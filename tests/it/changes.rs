@@ -24,8 +24,8 @@ pub fn state(snapshot: &Path) -> State {
     let table = |name: &str| rows(&snapshot.join(format!("{name}.csv")));
     let key = |row: &Row, id: &str| format!("{}/{}", row["source"], row[id]);
     let fields = |row: &Row| {
-        let told = FIELDS.iter().filter(|field| !row[**field].is_empty());
-        told.map(|field| ((*field).to_owned(), row[*field].clone())).collect()
+        let reported = FIELDS.iter().filter(|field| !row[**field].is_empty());
+        reported.map(|field| ((*field).to_owned(), row[*field].clone())).collect()
     };
     let member = |row: &Row| {
         if row["user_id"].is_empty() { format!("directory {}", row["external_name"]) } else { row["user_id"].clone() }
@@ -88,22 +88,23 @@ pub fn changes(snapshot: &Path) -> Vec<Row> {
 /// has the same base: once is enough.
 pub struct Union {
     pub state: State,
-    told: BTreeSet<Vec<String>>,
+    reported: BTreeSet<Vec<String>>,
 }
 
 impl Union {
     pub fn beginning_with(snapshot: &Path) -> Self {
-        Self { state: state(snapshot), told: BTreeSet::new() }
+        Self { state: state(snapshot), reported: BTreeSet::new() }
     }
 
     pub fn kinds(&self) -> BTreeSet<&str> {
-        self.told.iter().map(|told| told[2].as_str()).collect()
+        self.reported.iter().map(|reported| reported[2].as_str()).collect()
     }
 
     pub fn hear(&mut self, snapshot: &Path) {
         for row in changes(snapshot) {
             let of = ["base_run", "source", "kind", "subject_id", "field", "before", "after"];
-            if row["kind"] != "user.unconfirmed" && self.told.insert(of.map(|column| row[column].clone()).to_vec()) {
+            if row["kind"] != "user.unconfirmed" && self.reported.insert(of.map(|column| row[column].clone()).to_vec())
+            {
                 apply(&mut self.state, &row);
             }
         }
@@ -111,7 +112,7 @@ impl Union {
 }
 
 /// (kind, subject's id, field, before, after).
-pub fn told(rig: &Rig) -> Vec<[String; 5]> {
+pub fn reported(rig: &Rig) -> Vec<[String; 5]> {
     let row = |row: &Row| ["kind", "subject_id", "field", "before", "after"].map(|column| row[column].clone());
     changes(&rig.snapshot()).iter().map(row).collect()
 }
@@ -152,12 +153,12 @@ pub fn set(world: &mut World, id: u64, key: &str, value: Value) {
 }
 
 #[test]
-fn a_day_of_hand_made_edits_is_told_exactly_and_nothing_else() {
+fn a_day_of_hand_made_edits_is_reported_exactly_and_nothing_else() {
     let Cast { rig, group, admins } = cast();
     let output = rig.run(&[]);
     assert_exit(&output, 0);
     assert!(stdout(&output).contains("there is no snapshot before this one, a baseline"), "{}", stdout(&output));
-    assert_eq!(told(&rig), Vec::<[String; 5]>::new(), "a baseline has no changes");
+    assert_eq!(reported(&rig), Vec::<[String; 5]>::new(), "a baseline has no changes");
     let newcomer = rig.sandbox.with_world(|world| {
         set(world, 1, "username", json!("ann.smith"));
         set(world, 2, "group_memberships", json!([group, admins]));
@@ -178,7 +179,7 @@ fn a_day_of_hand_made_edits_is_told_exactly_and_nothing_else() {
         ["user.enabled", "4", "enabled", "false"],
         ["user.removed", "5", "", ""],
     ];
-    let found = told(&rig);
+    let found = reported(&rig);
     // What a removed account was is a JSON object, told apart.
     let kinds: Vec<[&str; 4]> = found
         .iter()
@@ -208,7 +209,7 @@ fn a_list_of_groups_that_is_read_for_the_first_time_is_a_baseline_on_every_surfa
         assert_exit(&rig.run(&[]), 3);
         rig.sandbox.set_faults(Faults { forbid_groups: false, ..faults });
         assert_exit(&rig.run(&[]), 0);
-        assert_eq!(told(&rig), Vec::<[String; 5]>::new(), "{surface:?}");
+        assert_eq!(reported(&rig), Vec::<[String; 5]>::new(), "{surface:?}");
     }
 }
 
@@ -250,7 +251,7 @@ fn the_union_of_the_changes_of_many_days_rebuilds_the_last_inventory() {
 }
 
 #[test]
-fn a_day_with_a_list_that_moves_or_is_forbidden_says_nothing_of_removal_and_the_next_one_tells_all() {
+fn a_day_with_a_list_that_moves_or_is_forbidden_says_nothing_of_removal_and_the_next_one_reports_all() {
     let rig = Rig::of(&[Surface::Guide, Surface::Pra], World::seeded(2, 203, as_of()), Faults::default(), None);
     assert_exit(&rig.run(&[]), 0);
     let good = rig.snapshot();
@@ -264,21 +265,21 @@ fn a_day_with_a_list_that_moves_or_is_forbidden_says_nothing_of_removal_and_the_
     let output = rig.run(&[]);
     assert!([1, 3].contains(&output.status.code().unwrap()), "{}", stderr(&output));
     if output.status.code() == Some(3) {
-        let kinds: BTreeSet<String> = told(&rig).into_iter().map(|[kind, ..]| kind).collect();
+        let kinds: BTreeSet<String> = reported(&rig).into_iter().map(|[kind, ..]| kind).collect();
         let verb = |kind: &String| kind.split('.').nth(1).unwrap().to_owned();
         assert!(kinds.iter().all(|kind| !["added", "removed"].contains(&verb(kind).as_str())), "{kinds:?}");
     }
     rig.sandbox.set_faults(Faults::default());
     assert_exit(&rig.run(&[]), 0);
     assert_eq!(rig.manifest()["base"]["run_id"], good.file_name().unwrap().to_str().unwrap());
-    assert!(told(&rig).iter().any(|[kind, id, ..]| kind == "user.removed" && *id == leaver));
+    assert!(reported(&rig).iter().any(|[kind, id, ..]| kind == "user.removed" && *id == leaver));
     let mut rebuilt = state(&good);
     rebuilt.apply_all(&changes(&rig.snapshot()));
     assert!(rebuilt == state(&rig.snapshot()));
 }
 
 #[test]
-fn a_partial_run_tells_what_is_proven() {
+fn a_partial_run_reports_what_is_proven() {
     let Cast { rig, admins, .. } = cast();
     assert_exit(&rig.run(&[]), 0);
     rig.sandbox.with_world(|world| {
@@ -288,7 +289,7 @@ fn a_partial_run_tells_what_is_proven() {
     });
     rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
     assert_exit(&rig.run(&[]), 3);
-    let kinds: Vec<String> = told(&rig).into_iter().map(|[kind, ..]| kind).collect();
+    let kinds: Vec<String> = reported(&rig).into_iter().map(|[kind, ..]| kind).collect();
     let by_records = ["membership.added", "user.renamed", "membership.removed"];
     assert_eq!(
         kinds, by_records,
@@ -386,7 +387,7 @@ fn what_is_known_is_taken_from_the_newest_snapshot_that_is_intact_and_nothing_is
     assert!(stderr(&output).contains("users.parquet: changed"), "{}", stderr(&output));
     assert!(stderr(&output).contains("is taken from an older snapshot"), "{}", stderr(&output));
     assert_eq!(rig.manifest()["base"]["run_id"], first.file_name().unwrap().to_str().unwrap());
-    assert_eq!(told(&rig).len(), 2, "both days");
+    assert_eq!(reported(&rig).len(), 2, "both days");
     for snapshot in rig.snapshots() {
         fs::write(snapshot.join("users.parquet"), "x").unwrap();
     }
@@ -409,8 +410,8 @@ fn measured(rig: &Rig) -> (f64, f64) {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0.0_f64;
     while child.try_wait().unwrap().is_none() {
-        let told = fs::read_to_string(&status).unwrap_or_default();
-        let line = told.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        let reported = fs::read_to_string(&status).unwrap_or_default();
+        let line = reported.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
         let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or(0.0);
         peak = peak.max(kib / 1024.0);
         std::thread::yield_now();

@@ -36,10 +36,10 @@ fn walk(seed: u64) -> (bool, usize) {
     let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
     let source = source::build(&settings(&sandbox), nobody).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let harvest = runtime.block_on(source.harvest());
+    let reading = runtime.block_on(source.read_all());
     let stayed = sandbox.with_world(|world| world.stayed());
-    let read: BTreeSet<u64> = harvest.users.iter().map(|user| user.id.as_str().parse().unwrap()).collect();
-    let complete = matches!(harvest.coverage(ListKind::Users), Coverage::Complete { .. });
+    let read: BTreeSet<u64> = reading.users.iter().map(|user| user.id.as_str().parse().unwrap()).collect();
+    let complete = matches!(reading.coverage(ListKind::Users), Coverage::Complete { .. });
     (complete, stayed.difference(&read).count())
 }
 

@@ -1,7 +1,7 @@
 //! What every connector must do, whatever the product: one suite, run over each surface. A new connector is done when it passes.
 
 use super::rig::as_of;
-use super::surface::{agrees, appliance, appliance_by, classes, expected, harvest, probe, settings};
+use super::surface::{agrees, appliance, appliance_by, classes, expected, probe, reading, settings};
 use bt_rollcall::model::{Coverage, Inventory, ListKind, Rule, SourceReading, SourceStatus};
 use bt_rollcall::rules::{self, policy::Policy};
 use bt_rollcall::source::SourceSettings;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 /// Everything that was read is proven and is what the world holds.
 #[track_caller]
-fn whole(surface: Surface, sandbox: &Sandbox, harvested: SourceReading) {
-    assert_eq!(harvested.reason(), None, "{surface:?}");
-    assert_eq!(harvested.status(), SourceStatus::Complete, "{surface:?}");
-    agrees(harvested, &expected(sandbox, surface));
+fn whole(surface: Surface, sandbox: &Sandbox, collected: SourceReading) {
+    assert_eq!(collected.reason(), None, "{surface:?}");
+    assert_eq!(collected.status(), SourceStatus::Complete, "{surface:?}");
+    agrees(collected, &expected(sandbox, surface));
     assert_eq!(sandbox.counters().sessions_open, 0, "{surface:?}: every session is closed");
 }
 
@@ -25,7 +25,7 @@ fn exact(world: &World, faults: &Faults, change: impl Fn(&mut SourceSettings)) {
         let sandbox = appliance(surface, world.clone(), faults);
         let mut settings = settings(&sandbox, surface);
         change(&mut settings);
-        whole(surface, &sandbox, harvest(&settings));
+        whole(surface, &sandbox, reading(&settings));
     }
 }
 
@@ -34,9 +34,9 @@ fn exact(world: &World, faults: &Faults, change: impl Fn(&mut SourceSettings)) {
 fn not_complete(world: &World, faults: &Faults, look: impl Fn(Surface, &SourceReading)) {
     for surface in Surface::ALL {
         let sandbox = appliance(surface, world.clone(), faults);
-        let harvested = harvest(&settings(&sandbox, surface));
-        assert_ne!(harvested.status(), SourceStatus::Complete, "{surface:?}");
-        look(surface, &harvested);
+        let collected = reading(&settings(&sandbox, surface));
+        assert_ne!(collected.status(), SourceStatus::Complete, "{surface:?}");
+        look(surface, &collected);
         assert_eq!(sandbox.counters().sessions_open, 0, "{surface:?}: every session is closed");
     }
 }
@@ -58,7 +58,7 @@ fn a_server_that_gives_fewer_rows_than_it_is_asked_for_loses_nobody() {
 }
 
 #[test]
-fn a_server_that_tells_no_totals_is_read_to_the_end() {
+fn a_server_that_reports_no_totals_is_read_to_the_end() {
     exact(&people(201), &Faults { no_total: true, ..Faults::default() }, as_it_is);
     exact(&people(201), &Faults { no_total: true, no_page_headers: true, ..Faults::default() }, as_it_is);
 }
@@ -74,8 +74,8 @@ fn a_tenant_of_one_page_and_one_of_exactly_so_many_pages_are_read_exactly() {
 fn an_empty_tenant_is_an_empty_list_and_not_an_error() {
     for surface in Surface::ALL {
         let sandbox = appliance(surface, World::empty(), &Faults::default());
-        let harvested = harvest(&settings(&sandbox, surface));
-        assert_eq!((harvested.status(), harvested.users.len()), (SourceStatus::Complete, 0), "{surface:?}");
+        let collected = reading(&settings(&sandbox, surface));
+        assert_eq!((collected.status(), collected.users.len()), (SourceStatus::Complete, 0), "{surface:?}");
     }
 }
 
@@ -116,8 +116,8 @@ fn a_server_that_gives_the_first_page_again_and_again_is_not_called_complete() {
     let repeats = Faults { ignore_offset: true, ..Faults::default() };
     for surface in Surface::ALL.into_iter().filter(|surface| *surface != Surface::PasswordSafe) {
         let sandbox = appliance(surface, people(201), &repeats);
-        let harvested = harvest(&settings(&sandbox, surface));
-        assert!(matches!(harvested.coverage(ListKind::Users), Coverage::Drifted { .. }), "{surface:?}");
+        let collected = reading(&settings(&sandbox, surface));
+        assert!(matches!(collected.coverage(ListKind::Users), Coverage::Drifted { .. }), "{surface:?}");
         assert!(sandbox.counters().requests < 200, "{surface:?}: it ends");
     }
 }
@@ -137,23 +137,23 @@ fn a_check_sees_that_a_server_ignores_the_offset() {
 #[test]
 fn a_server_of_another_kind_fails_the_source() {
     let login_page = Faults { html_200: 1.0, ..Faults::default() };
-    not_complete(&people(61), &login_page, |surface, harvested| {
-        assert_eq!(harvested.status(), SourceStatus::Failed, "{surface:?}");
-        assert!(harvested.reason().unwrap().contains("HTML"), "{surface:?}: {:?}", harvested.reason());
+    not_complete(&people(61), &login_page, |surface, collected| {
+        assert_eq!(collected.status(), SourceStatus::Failed, "{surface:?}");
+        assert!(collected.reason().unwrap().contains("HTML"), "{surface:?}: {:?}", collected.reason());
     });
 }
 
 #[test]
-fn an_object_that_tells_an_error_is_no_list() {
+fn an_object_that_reports_an_error_is_no_list() {
     let errors = Faults { json_error_200: 1.0, ..Faults::default() };
-    not_complete(&people(61), &errors, |surface, harvested| {
-        assert_eq!(harvested.status(), SourceStatus::Failed, "{surface:?}");
-        assert!(harvested.reason().unwrap().contains("wrong shape"), "{surface:?}: {:?}", harvested.reason());
+    not_complete(&people(61), &errors, |surface, collected| {
+        assert_eq!(collected.status(), SourceStatus::Failed, "{surface:?}");
+        assert!(collected.reason().unwrap().contains("wrong shape"), "{surface:?}: {:?}", collected.reason());
     });
 }
 
 #[test]
-fn a_right_that_is_missing_for_one_list_of_the_configuration_api_is_told_and_nothing_is_made_of_it() {
+fn a_right_that_is_missing_for_one_list_of_the_configuration_api_is_reported_and_nothing_is_made_of_it() {
     let world = people(201);
     for (faults, list) in [
         (Faults { forbid_providers: true, ..Faults::default() }, ListKind::SecurityProviders),
@@ -162,21 +162,21 @@ fn a_right_that_is_missing_for_one_list_of_the_configuration_api_is_told_and_not
         (Faults { forbid_members: true, ..Faults::default() }, ListKind::Members),
     ] {
         let sandbox = appliance(Surface::Pra, world.clone(), &faults);
-        let harvested = harvest(&settings(&sandbox, Surface::Pra));
-        assert_eq!(harvested.status(), SourceStatus::Partial, "{list:?}");
-        let why = harvested.reason().unwrap();
+        let collected = reading(&settings(&sandbox, Surface::Pra));
+        assert_eq!(collected.status(), SourceStatus::Partial, "{list:?}");
+        let why = collected.reason().unwrap();
         assert!(why.contains(list.as_str()) && why.contains("forbidden (403)"), "{list:?}: {why}");
-        let inventory = Inventory::join(vec![harvested], &classes());
-        let judgement = rules::judge(&inventory, &Policy::default(), as_of());
-        let found = |rule: Rule| judgement.findings.iter().filter(|finding| finding.rule == rule).count();
+        let inventory = Inventory::join(vec![collected], &classes());
+        let output = rules::evaluate(&inventory, &Policy::default(), as_of());
+        let found = |rule: Rule| output.findings.iter().filter(|finding| finding.rule == rule).count();
         match list {
             // Nobody's type is known, so nobody is said to lack a second factor but a vendor's people, who have one of their own.
             ListKind::SecurityProviders => {
-                let users = inventory.rolls[0].harvest.users.iter();
+                let users = inventory.sources[0].reading.users.iter();
                 let typed = users.filter(|user| user.account_type.is_some()).map(|user| user.id.clone());
                 let typed: BTreeSet<_> = typed.collect();
                 assert!(
-                    judgement
+                    output
                         .findings
                         .iter()
                         .filter(|f| f.rule == Rule::NoMfa)
@@ -184,11 +184,11 @@ fn a_right_that_is_missing_for_one_list_of_the_configuration_api_is_told_and_not
                 );
             }
             ListKind::VendorUsers => {
-                let empty = judgement.findings.iter().filter(|f| f.rule == Rule::EmptyGroup);
+                let empty = output.findings.iter().filter(|f| f.rule == Rule::EmptyGroup);
                 assert!(empty.clone().all(|f| !f.subject.id.starts_with("vendor:")), "{:?}", empty.collect::<Vec<_>>());
             }
             ListKind::Members => {
-                let empty = judgement.findings.iter().filter(|f| f.rule == Rule::EmptyGroup);
+                let empty = output.findings.iter().filter(|f| f.rule == Rule::EmptyGroup);
                 assert_eq!(found(Rule::NoGroup), 0);
                 assert!(empty.clone().all(|f| f.subject.id.starts_with("vendor:")), "{:?}", empty.collect::<Vec<_>>());
             }
@@ -200,18 +200,18 @@ fn a_right_that_is_missing_for_one_list_of_the_configuration_api_is_told_and_not
 #[test]
 fn a_missing_right_names_the_list_and_the_right() {
     let forbidden = Faults { forbid_users: true, ..Faults::default() };
-    not_complete(&people(61), &forbidden, |surface, harvested| {
-        assert_eq!(harvested.status(), SourceStatus::Failed, "{surface:?}");
-        let why = harvested.reason().unwrap();
+    not_complete(&people(61), &forbidden, |surface, collected| {
+        assert_eq!(collected.status(), SourceStatus::Failed, "{surface:?}");
+        let why = collected.reason().unwrap();
         assert!(
             why.contains("list of users is forbidden") && why.contains("right to view users"),
             "{surface:?}: {why}"
         );
     });
     let forbidden = Faults { forbid_groups: true, ..Faults::default() };
-    not_complete(&people(61), &forbidden, |surface, harvested| {
-        assert_eq!(harvested.status(), SourceStatus::Partial, "{surface:?}");
-        let why = harvested.reason().unwrap();
+    not_complete(&people(61), &forbidden, |surface, collected| {
+        assert_eq!(collected.status(), SourceStatus::Partial, "{surface:?}");
+        let why = collected.reason().unwrap();
         assert!(
             why.contains("list of groups is forbidden") && why.contains("right to view groups"),
             "{surface:?}: {why}"
@@ -228,9 +228,9 @@ fn a_deadline_ends_the_reading_in_time_and_says_so() {
         settings.client.deadline = Duration::from_millis(300);
         sandbox.set_faults(Faults { rs: surface == Surface::Rs, ..slow.clone() });
         let started = Instant::now();
-        let harvested = harvest(&settings);
-        assert_eq!(harvested.status(), SourceStatus::Failed, "{surface:?}");
-        assert!(harvested.reason().unwrap().contains("deadline"), "{surface:?}: {:?}", harvested.reason());
+        let collected = reading(&settings);
+        assert_eq!(collected.status(), SourceStatus::Failed, "{surface:?}");
+        assert!(collected.reason().unwrap().contains("deadline"), "{surface:?}: {:?}", collected.reason());
         assert!(started.elapsed() < Duration::from_secs(25), "{surface:?}");
     }
 }
@@ -243,10 +243,10 @@ fn people_who_come_and_go_meanwhile_are_never_lost_silently_and_mostly_proven() 
             let faults = Faults { churn: 0.2, churn_max_changes: Some(12), ..Faults::default() };
             let sandbox = appliance_by(seed, surface, World::seeded(seed, 240, as_of()), &faults);
             sandbox.mark();
-            let harvested = harvest(&settings(&sandbox, surface));
-            let read: BTreeSet<u64> = harvested.users.iter().filter_map(|user| user.id.as_str().parse().ok()).collect();
+            let collected = reading(&settings(&sandbox, surface));
+            let read: BTreeSet<u64> = collected.users.iter().filter_map(|user| user.id.as_str().parse().ok()).collect();
             let lost = sandbox.stayed().difference(&read).count();
-            let complete = harvested.coverage(ListKind::Users).is_complete();
+            let complete = collected.coverage(ListKind::Users).is_complete();
             assert!(!complete || lost == 0, "{surface:?}, seed {seed}: {lost} users are missing");
             proven += u32::from(complete);
         }

@@ -126,17 +126,17 @@ fn killed_between_any_two_stages_the_state_after_the_next_run_is_the_same_and_ev
         let before = Marks::of(&rig);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         kill_when(&rig, child, &before, moment, 0);
-        let heard = receiver.messages().len();
+        let received = receiver.messages().len();
         assert_exit(&run_on(&rig, 1, &[]), 0);
         let after: Vec<PathBuf> = rig.snapshots().into_iter().filter(|snapshot| *snapshot != base).collect();
         assert!(known(after.last().unwrap()) == undisturbed);
         let mut replayed = state(&base);
-        let told: Vec<_> = after.iter().flat_map(|snapshot| changes(snapshot)).collect();
-        replayed.apply_all(&told);
-        assert_eq!((replayed, told.len()), (state(after.last().unwrap()), emitted));
+        let reported: Vec<_> = after.iter().flat_map(|snapshot| changes(snapshot)).collect();
+        replayed.apply_all(&reported);
+        assert_eq!((replayed, reported.len()), (state(after.last().unwrap()), emitted));
         let messages = receiver.messages();
-        assert!(messages.len() > heard);
-        assert!(told.iter().all(|row| messages.iter().any(|message| message.contains(&row["event_id"]))));
+        assert!(messages.len() > received);
+        assert!(reported.iter().all(|row| messages.iter().any(|message| message.contains(&row["event_id"]))));
     }
 }
 

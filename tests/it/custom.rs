@@ -43,12 +43,12 @@ fn by_hand(users: &[Row]) -> BTreeSet<&str> {
 }
 
 /// So many accounts cannot be judged: neither side of the rule decides alone.
-fn untold(users: &[Row]) -> usize {
+fn unreported(users: &[Row]) -> usize {
     let open = |row: &&Row| row["enabled"] != "false" && row["kind"] == "person" && row["last_login"].is_empty();
     users.iter().filter(open).count()
 }
 
-fn verdict(manifest: &Value) -> Value {
+fn evaluation(manifest: &Value) -> Value {
     manifest["rules"].as_array().unwrap().iter().find(|rule| rule["rule"] == "long-gone").cloned().unwrap_or_default()
 }
 
@@ -70,10 +70,10 @@ fn a_custom_rule_finds_exactly_the_accounts_that_the_table_of_users_says() {
     assert_eq!(evidence["values"].as_object().unwrap().len(), 3, "nothing but what it names: {evidence}");
 
     let manifest = rig.manifest();
-    let verdict = verdict(&manifest);
-    assert_eq!((&verdict["outcome"], &verdict["subjects"]), (&json!("judged"), &json!(users.len())));
-    assert!(untold(&users) > 3);
-    assert_eq!(verdict["undetermined"], untold(&users), "never logged in, or not told");
+    let evaluation = evaluation(&manifest);
+    assert_eq!((&evaluation["outcome"], &evaluation["subjects"]), (&json!("evaluated"), &json!(users.len())));
+    assert!(unreported(&users) > 3);
+    assert_eq!(evaluation["undetermined"], unreported(&users), "never logged in, or not told");
     assert_eq!(manifest["counts"]["findings"]["long-gone"], found.len());
     let kept = &manifest["policy"]["custom_rules"];
     assert_eq!((&kept["from"], &kept["value"][0]["id"]), (&json!("configuration"), &json!("long-gone")));
@@ -83,8 +83,8 @@ fn a_custom_rule_finds_exactly_the_accounts_that_the_table_of_users_says() {
     assert!(report.contains("Gone for long") && report.contains("Ask &#60;whom&#62; it may concern."), "escaped");
     assert!(report.contains("your own rule: <code>enabled &#38;&#38; kind == "), "the expression is shown");
     assert!(report.contains("Gone for long (long-gone) in sandbox"), "what could not be judged is said");
-    let told = receiver.messages().iter().filter(|message| message.contains(" finding.long-gone ")).count();
-    assert_eq!(told, found.len());
+    let reported = receiver.messages().iter().filter(|message| message.contains(" finding.long-gone ")).count();
+    assert_eq!(reported, found.len());
     let snapshot = rig.snapshot();
     assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);
 }
@@ -116,7 +116,7 @@ fn a_finding_of_a_custom_rule_lives_as_every_other_does() {
     rig.append("[policy.rules]\nlong-gone = \"off\"\n");
     assert_exit(&run_on(&rig, 0, &[]), 0);
     assert!(!rig.table("findings").iter().any(|row| row["rule"] == "long-gone"), "set aside, not resolved");
-    assert_eq!(verdict(&rig.manifest())["outcome"], "off");
+    assert_eq!(evaluation(&rig.manifest())["outcome"], "off");
     assert!(rig.manifest()["warnings"].to_string().contains("not carried on: their rule is switched off"));
 
     rig.edit("long-gone = \"off\"", "long-gone = \"low\"");
@@ -142,7 +142,7 @@ fn findings_of_a_custom_rule_that_was_taken_out_are_set_aside_in_words() {
     let words =
         format!("{count} findings are not carried on: their rule long-gone is not in the configuration any more");
     assert!(rig.manifest()["warnings"].to_string().contains(&words), "{}", rig.manifest()["warnings"]);
-    assert_eq!(verdict(&rig.manifest()), Value::Null);
+    assert_eq!(evaluation(&rig.manifest()), Value::Null);
 }
 
 #[test]
@@ -158,15 +158,15 @@ fn check_names_every_problem_of_custom_rules_and_nothing_is_contacted() {
     for command in [&["check"][..], &["run"]] {
         let output = rig.call(command);
         assert_exit(&output, 2);
-        let told = stderr(&output);
-        assert!(told.contains("2 problems"), "{told}");
+        let reported = stderr(&output);
+        assert!(reported.contains("2 problems"), "{reported}");
         for (key, words) in [
             ("policy.custom_rules[0].when", "line 1, column 1: there is no variable enabeld; did you mean enabled?"),
             ("policy.custom_rules[1].when", "line 1, column 9: + cannot be applied to true or false and a number"),
         ] {
-            assert!(told.contains(key) && told.contains(words), "{key}: {told}");
+            assert!(reported.contains(key) && reported.contains(words), "{key}: {reported}");
         }
-        assert!(told.lines().any(|line| line.trim().starts_with('^')), "{told}");
+        assert!(reported.lines().any(|line| line.trim().starts_with('^')), "{reported}");
     }
     assert_eq!(rig.sandbox.counters().requests, 0);
 }

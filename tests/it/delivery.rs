@@ -24,12 +24,12 @@ fn every_finding_is_an_event_and_the_heartbeat_comes_last_with_the_anchor() {
     let messages = receiver.messages();
     let findings = rig.table("findings");
     assert_eq!(messages.len(), findings.len() + 1);
-    let told: BTreeSet<String> = messages
+    let reported: BTreeSet<String> = messages
         .iter()
         .filter_map(|m| body(m)["btrollcall"]["finding"]["fingerprint"].as_str().map(str::to_owned))
         .collect();
     let found: BTreeSet<String> = findings.iter().map(|f| f["fingerprint"].clone()).collect();
-    assert_eq!(told, found);
+    assert_eq!(reported, found);
     let last = messages.last().unwrap();
     assert!(last.contains(" run.completed "), "{last}");
     let manifest = fs::read(rig.snapshot().join("manifest.json")).unwrap();
@@ -97,7 +97,7 @@ fn the_next_run_delivers_what_waited_before_its_own() {
 }
 
 #[test]
-fn a_run_that_fails_tells_the_siem() {
+fn a_run_that_fails_reports_the_siem() {
     let receiver = Receiver::start();
     let rig = rig(&receiver.url());
     rig.sandbox.set_faults(Faults { forbid_users: true, ..Faults::default() });

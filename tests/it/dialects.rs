@@ -1,7 +1,7 @@
 //! Answers as real appliances give them: every connector through every dialect that applies to it, held against the oracle.
 
 use super::rig::as_of;
-use super::surface::{SOURCE, agrees, appliance, changes, classes, harvest, probe, settings};
+use super::surface::{SOURCE, agrees, appliance, changes, classes, probe, reading, settings};
 use bt_rollcall::model::{Change, ChangeKind, Coverage, Inventory, ListKind, SourceReading};
 use bt_rollcall::source::{Objects, Probe};
 use bt_rollcall_sandbox::{Dialect, Expect, Faults, Sandbox, Surface, World};
@@ -19,18 +19,18 @@ fn expect(surface: Surface, dialects: &[Dialect]) -> Expect {
 fn read(sandbox: &Sandbox, surface: Surface) -> SourceReading {
     let mut settings = settings(sandbox, surface);
     settings.client.attempts = 3;
-    harvest(&settings)
+    reading(&settings)
 }
 
 fn check(world: &World, surface: Surface, dialects: &[Dialect]) -> Result<(), String> {
     let sandbox = appliance(surface, world.clone(), &spoken(dialects));
-    let harvested = read(&sandbox, surface);
-    let reason = harvested.reason();
+    let collected = read(&sandbox, surface);
+    let reason = collected.reason();
     let expected = sandbox.with_world(|world| world.expected(&expect(surface, dialects)));
     if expected.complete != reason.is_none() {
         return Err(format!("complete: {}, but {reason:?}", expected.complete));
     }
-    std::panic::catch_unwind(|| agrees(harvested, &expected))
+    std::panic::catch_unwind(|| agrees(collected, &expected))
         .map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a difference".to_owned()))
 }
 
@@ -144,10 +144,10 @@ fn no_change_is_reported_that_did_not_happen_whatever_could_not_be_read() {
                 Inventory::join(vec![read(&sandbox, surface)], &classes())
             });
             let [old, new] = &inventories;
-            let told = changes(old, new);
+            let reported = changes(old, new);
             let (before, after) = (truth(&first, surface), truth(&second, surface));
-            count += told.len();
-            let lies = told.iter().filter_map(|change| untrue(change, &before, &after));
+            count += reported.len();
+            let lies = reported.iter().filter_map(|change| untrue(change, &before, &after));
             wrong.extend(lies.take(2).map(|lie| format!("seed {seed}, {surface:?}, {dialects:?}: {lie}")));
         }
     }
@@ -164,7 +164,7 @@ fn by_check_and_run(world: &World, surface: Surface, dialect: Dialect) -> (Probe
     let sandbox = appliance(surface, world.clone(), &spoken(&[dialect]));
     let mut settings = settings(&sandbox, surface);
     settings.client.attempts = 3;
-    let (probe, run) = (probe(&settings), harvest(&settings));
+    let (probe, run) = (probe(&settings), reading(&settings));
     let refused = probe.lists.iter().filter(|list| list.page.is_err());
     let denied = refused.filter(|list| run.coverage(list.kind).is_complete());
     let mut wrong: Vec<String> = denied.map(|list| format!("check fails {:?}: {:?}", list.kind, list.page)).collect();

@@ -38,14 +38,14 @@ fn somebody(rig: &Rig, rule: &str) -> String {
 }
 
 #[test]
-fn what_an_exception_covers_is_excepted_counted_and_told_and_back_when_it_is_over() {
+fn what_an_exception_covers_is_excepted_counted_and_reported_and_back_when_it_is_over() {
     let receiver = Receiver::start();
     let rig = Rig::with_syslog(World::ordinary(3, 200, as_of()), Faults::default(), Some(&receiver.url()));
     let rig = with(rig, "");
     assert_exit(&run_on(&rig, 0, &[]), 0);
     let open = rig.manifest()["counts"]["findings"]["stale-login"].clone();
     let id = somebody(&rig, "stale-login");
-    let heard = receiver.messages().len();
+    let received = receiver.messages().len();
 
     write(&rig, &entry("stale-login", &format!("id:{id}"), &day(2)[..10]));
     assert_exit(&run_on(&rig, 1, &[]), 0);
@@ -68,8 +68,8 @@ fn what_an_exception_covers_is_excepted_counted_and_told_and_back_when_it_is_ove
     assert!(
         report.contains("Accepted exceptions") && report.contains("platform team") && report.contains("1 excepted")
     );
-    let told = receiver.messages()[heard..].join("\n");
-    assert_eq!(told.matches("finding-excepted").count(), 1);
+    let reported = receiver.messages()[received..].join("\n");
+    assert_eq!(reported.matches("finding-excepted").count(), 1);
     let snapshot = rig.snapshot();
     assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);
 
@@ -117,7 +117,7 @@ fn a_register_with_mistakes_is_refused_with_the_line_of_every_one() {
     );
     let output = run_on(&rig, 0, &[]);
     assert_exit(&output, 2);
-    let told = stderr(&output);
+    let reported = stderr(&output);
     for (line, words) in [
         (1, "owner is missing"),
         (2, "did you mean stale-login?"),
@@ -128,8 +128,8 @@ fn a_register_with_mistakes_is_refused_with_the_line_of_every_one() {
         (13, "did you mean sandbox?"),
         (16, "write [[exception]] tables"),
     ] {
-        let found = told.lines().any(|text| text.contains(&format!("line {line}")) && text.contains(words));
-        assert!(found, "line {line}: {words}: {told}");
+        let found = reported.lines().any(|text| text.contains(&format!("line {line}")) && text.contains(words));
+        assert!(found, "line {line}: {words}: {reported}");
     }
     // From today on, or from the instant of the run where that is later: the day of the run is `as_of() + 400 days`.
     let last = as_of().date_naive() + chrono::TimeDelta::days(400 + 366);

@@ -25,8 +25,11 @@ fn a_list_of_groups_that_is_forbidden_makes_the_run_partial_and_names_list_and_r
     let rig = Rig::new(World::seeded(1, 300, as_of()), Faults { forbid_groups: true, ..Faults::default() });
     let output = rig.run(&[]);
     assert_exit(&output, 3);
-    let told = stderr(&output);
-    assert!(told.contains("list of groups is forbidden") && told.contains("right to view groups"), "{told}");
+    let reported = stderr(&output);
+    assert!(
+        reported.contains("list of groups is forbidden") && reported.contains("right to view groups"),
+        "{reported}"
+    );
     assert_eq!((rig.latest(), rig.latest_complete()), (Some(rig.snapshot()), None));
     let manifest = rig.manifest();
     assert_eq!(manifest["completeness"], "partial");

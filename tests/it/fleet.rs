@@ -15,7 +15,7 @@ struct Fleet {
     rig: Rig,
     us: Sandbox,
     receiver: Receiver,
-    heard: usize,
+    received: usize,
 }
 
 impl Fleet {
@@ -30,7 +30,7 @@ impl Fleet {
         };
         let us = Sandbox::start(options).unwrap();
         private(&rig.folder.path().join("us-secret"), us.client_secret());
-        let fleet = Self { rig, us, receiver, heard: 0 };
+        let fleet = Self { rig, us, receiver, received: 0 };
         fleet.rig.append(&fleet.source());
         fleet
     }
@@ -53,12 +53,16 @@ impl Fleet {
         assert_eq!(self.rig.latest(), Some(snapshot.clone()), "day {number}");
         let emitted = changes(&snapshot);
         let ids: BTreeSet<String> = emitted.iter().map(|row| row["event_id"].clone()).collect();
-        let heard: Vec<String> = self.receiver.messages().split_off(self.heard);
-        self.heard += heard.len();
+        let received: Vec<String> = self.receiver.messages().split_off(self.received);
+        self.received += received.len();
         let of_changes =
-            heard.iter().map(|message| body(message)).filter(|body| body["btrollcall"].get("change").is_some());
-        let heard: Vec<String> = of_changes.map(|body| body["event"]["id"].as_str().unwrap().to_owned()).collect();
-        assert_eq!((heard.len(), heard.into_iter().collect::<BTreeSet<_>>()), (emitted.len(), ids), "day {number}");
+            received.iter().map(|message| body(message)).filter(|body| body["btrollcall"].get("change").is_some());
+        let received: Vec<String> = of_changes.map(|body| body["event"]["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(
+            (received.len(), received.into_iter().collect::<BTreeSet<_>>()),
+            (emitted.len(), ids),
+            "day {number}"
+        );
         emitted
     }
 
@@ -164,12 +168,12 @@ fn a_guard_sets_one_source_aside_and_the_other_is_published() {
         }
     });
     let somebody = set_first(&fleet.rig.sandbox, "Renamed");
-    let heard = fleet.receiver.messages().len();
+    let received = fleet.receiver.messages().len();
     assert_eq!(kinds(&fleet.run(1, 4)), [("user.changed", &*somebody)]);
     assert!(fleet.of_us("users") == users);
     assert_eq!(fleet.rig.latest_complete(), Some(complete));
     let messages = fleet.receiver.messages();
-    let suspects: Vec<Value> = messages[heard..]
+    let suspects: Vec<Value> = messages[received..]
         .iter()
         .map(|message| body(message))
         .filter(|body| body["event"]["code"] == "run.suspect")
@@ -182,7 +186,7 @@ fn a_guard_sets_one_source_aside_and_the_other_is_published() {
     let unknown = run_on(&fleet.rig, 2, &["--allow-shrink", "eu"]);
     assert_exit(&unknown, 2);
     assert!(stderr(&unknown).contains("eu"), "{}", stderr(&unknown));
-    fleet.heard = fleet.receiver.messages().len();
+    fleet.received = fleet.receiver.messages().len();
     assert_exit(&run_on(&fleet.rig, 3, &["--allow-shrink", "us"]), 0);
     let emitted = changes(&fleet.rig.snapshot());
     assert_eq!(emitted.iter().filter(|row| row["kind"] == "user.removed").count(), 100);

@@ -45,7 +45,7 @@ fn four_days(between: impl Fn(&Rig)) -> Vec<BTreeMap<String, [String; 3]>> {
     assert_exit(&run_on(&rig, 0, &[]), 0);
     let stale = somebody_with(&rig.table("findings"), "stale-login");
     let before = rig.sandbox.with_world(|w| w.user(stale.parse().unwrap()).unwrap()["last_login"].clone());
-    let mut days = vec![told(&rig)];
+    let mut days = vec![reported(&rig)];
     for (number, login) in [(1, json!(day(1))), (2, json!(day(2))), (3, before)] {
         set(&rig, &stale, "last_login", login);
         between(&rig);
@@ -60,13 +60,13 @@ fn four_days(between: impl Fn(&Rig)) -> Vec<BTreeMap<String, [String; 3]>> {
         for other in others.filter(|row| row["first_seen"] == first) {
             assert_eq!((&*other["status"], &*other["last_seen"]), ("open", &*day(number)));
         }
-        days.push(told(&rig));
+        days.push(reported(&rig));
         assert_eq!(rig.manifest()["warnings"], json!([]));
     }
     days
 }
 
-fn told(rig: &Rig) -> BTreeMap<String, [String; 3]> {
+fn reported(rig: &Rig) -> BTreeMap<String, [String; 3]> {
     let of = |row: &Row| [row["status"].clone(), row["first_seen"].clone(), row["last_seen"].clone()];
     rig.table("findings").iter().map(|row| (row["fingerprint"].clone(), of(row))).collect()
 }
@@ -80,32 +80,32 @@ fn a_finding_is_open_until_its_account_is_seen_to_be_fine_and_losing_the_state_f
 }
 
 #[test]
-fn each_use_of_an_emergency_account_is_told() {
+fn each_use_of_an_emergency_account_is_reported() {
     let receiver = Receiver::start();
     let mut world = World::ordinary(3, 60, as_of());
     let record = json!({"username": "emergency-1", "enabled": true, "account_type": "local", "last_login": null,
         "created_at": "2020-01-01T00:00:00Z", "group_memberships": []});
     let id = world.add_user(record.as_object().unwrap().clone()).to_string();
     let rig = Rig::with_syslog(world, Faults::default(), Some(&receiver.url()));
-    let mut heard = 0;
+    let mut received = 0;
     let mut hear = |number: u32| -> Vec<String> {
         assert_exit(&run_on(&rig, number, &[]), 0);
         let messages = receiver.messages();
-        let new = messages[heard..].iter().filter(|message| message.contains("finding.break-glass-used"));
+        let new = messages[received..].iter().filter(|message| message.contains("finding.break-glass-used"));
         let new = new.map(|message| -> Value { serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap() });
         let new = new.map(|body| body["btrollcall"]["finding"]["status"].as_str().unwrap().to_owned()).collect();
-        heard = messages.len();
+        received = messages.len();
         new
     };
     assert_eq!(hear(0), [""; 0]);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for number in 1..5 {
         if number < 4 {
             set(&rig, &id, "last_login", json!(day(number)));
         }
-        told.push(hear(number));
+        reported.push(hear(number));
     }
-    assert_eq!(told, [["new"], ["open"], ["open"], ["resolved"]]);
+    assert_eq!(reported, [["new"], ["open"], ["open"], ["resolved"]]);
 }
 
 #[test]
@@ -123,9 +123,9 @@ fn another_product_under_the_same_name_inherits_no_history() {
     assert!(stale(&now) > 0 && stale(&before) > 0);
     assert!(now.iter().all(|row| before.iter().all(|earlier| earlier["fingerprint"] != row["fingerprint"])));
     let warnings = rig.manifest()["warnings"].to_string();
-    let told =
+    let reported =
         format!("{} findings of source sandbox are not carried on: it is another product or host now", before.len());
-    assert!(warnings.contains(&told), "{warnings}");
+    assert!(warnings.contains(&reported), "{warnings}");
     assert!(warnings.contains("it begins anew, and its "), "{warnings}");
     assert!(rig.table("users").iter().all(|row| row["first_seen"] == day(1)));
     assert_exit(&run_on(&rig, 2, &[]), 0);
@@ -137,7 +137,7 @@ fn time_goes_forward_only_and_an_earlier_instant_is_evaluated_again_in_another_f
     let receiver = Receiver::start();
     let rig = Rig::with_syslog(World::ordinary(3, 60, as_of()), Faults::default(), Some(&receiver.url()));
     assert_exit(&run_on(&rig, 1, &[]), 0);
-    let (snapshot, heard) = (rig.snapshot(), receiver.messages().len());
+    let (snapshot, received) = (rig.snapshot(), receiver.messages().len());
     let requests = rig.sandbox.counters().requests;
     let refused = run_on(&rig, 0, &[]);
     assert_exit(&refused, 2);
@@ -148,7 +148,7 @@ fn time_goes_forward_only_and_an_earlier_instant_is_evaluated_again_in_another_f
     let again = elsewhere.join("latest");
     assert!(rows(&again.join("users.csv")).iter().all(|row| row["confirmed_at"] == day(0)));
     assert_exit(&rig.call(&["verify", again.to_str().unwrap()]), 0);
-    assert_eq!(receiver.messages().len(), heard, "that is nobody's news");
+    assert_eq!(receiver.messages().len(), received, "that is nobody's news");
     assert_exit(&run_on(&rig, 1, &[]), 0);
 }
 
@@ -169,22 +169,22 @@ fn a_clock_that_was_ahead_once_stops_no_run_and_ages_are_computed_from_the_true_
     // No run sees so late an instant but by --as-of, or by a clock that is wrong.
     let ahead = "2999-01-01T00:00:00Z";
     assert_exit(&rig.call(&["run", "--as-of", ahead]), 0);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for number in 0..3 {
         let output = rig.call(&["run"]);
         assert_exit(&output, 0);
         assert_eq!(stderr(&output).contains("some clock is or was wrong"), number == 0, "{}", stderr(&output));
         let now = rig.table("findings");
         let with = |status: &str| now.iter().filter(|row| row["status"] == status).count();
-        told.push((with("new"), with("reopened"), with("resolved")));
+        reported.push((with("new"), with("reopened"), with("resolved")));
         assert!(rig.table("users").iter().all(|row| row["first_seen"] == ahead && row["confirmed_at"] == ahead));
         let standing = now.iter().filter(|row| row["status"] != "resolved");
         let ages =
             standing.filter_map(|row| serde_json::from_str::<Value>(&row["evidence"]).unwrap()["age_days"].as_u64());
         assert!(ages.into_iter().all(|age| age < 30_000), "run {number}");
     }
-    assert_eq!(told[1..], [(0, 0, 0), (0, 0, 0)]);
-    assert!(told[0].1 == 0 && told[0].2 > 0, "who was stale by the wrong clock only is not: {told:?}");
+    assert_eq!(reported[1..], [(0, 0, 0), (0, 0, 0)]);
+    assert!(reported[0].1 == 0 && reported[0].2 > 0, "who was stale by the wrong clock only is not: {reported:?}");
     assert_exit(&rig.call(&["verify", "--chain", rig.snapshots_dir().to_str().unwrap()]), 0);
 }
 
@@ -228,7 +228,7 @@ fn an_account_that_is_enabled_again_is_not_stale_for_the_threshold_whatever_beco
 }
 
 #[test]
-fn counts_are_of_findings_that_stand_and_the_report_tells_what_is_over() {
+fn counts_are_of_findings_that_stand_and_the_report_reports_what_is_over() {
     let rig = tenant();
     assert_exit(&run_on(&rig, 0, &[]), 0);
     let rows = rig.table("findings");
@@ -280,7 +280,7 @@ fn a_list_that_was_not_proven_resolves_nothing_and_keeps_what_could_not_be_seen(
     rig.sandbox.set_faults(Faults::default());
     assert_exit(&run_on(&rig, 2, &[]), 0);
     assert_eq!(incomplete(&rig.table("findings")).as_deref(), Some("resolved"));
-    let after = told(&rig);
+    let after = reported(&rig);
     let stands = |status: &str| ["open", "resolved"].contains(&status);
     assert!(
         before.iter().filter(|row| !is_of_a_date(row)).all(|row| stands(&after[&row["fingerprint"]][0])),
@@ -302,12 +302,12 @@ fn codes(messages: &[String]) -> BTreeMap<String, u64> {
 fn the_siem_hears_what_happened_once_and_open_findings_again_every_seven_days() {
     let receiver = Receiver::start();
     let rig = Rig::with_syslog(World::ordinary(3, 100, as_of()), Faults::default(), Some(&receiver.url()));
-    let mut heard = 0;
+    let mut received = 0;
     let mut hear = |number: u32| {
         assert_exit(&run_on(&rig, number, &[]), 0);
         let messages = receiver.messages();
-        let new = codes(&messages[heard..]);
-        heard = messages.len();
+        let new = codes(&messages[received..]);
+        received = messages.len();
         new
     };
     let all = hear(0)["new"];
@@ -394,9 +394,9 @@ fn through_thirty_days_every_finding_opens_once_and_resolves_once_and_the_change
     }
     let union = union.unwrap();
     assert!(union.state == state(&rig.snapshot()), "the union of all changes rebuilds the last inventory");
-    let lived = ["added", "disabled", "enabled", "removed", "renamed"].map(|what| format!("user.{what}"));
+    let update = ["added", "disabled", "enabled", "removed", "renamed"].map(|what| format!("user.{what}"));
     let kinds = union.kinds();
-    assert!(lived.iter().all(|kind| kinds.contains(kind.as_str())), "{kinds:?}");
+    assert!(update.iter().all(|kind| kinds.contains(kind.as_str())), "{kinds:?}");
     assert!(kinds.contains("membership.added") && kinds.contains("membership.removed"), "{kinds:?}");
     assert!(resolved > 10, "{resolved}");
     assert!(rules.contains("privileged-growth") && rules.contains("break-glass-used"), "{rules:?}");

@@ -43,8 +43,8 @@ fn a_wrong_secret_is_said_in_so_many_words() {
     private(&rig.folder.path().join("sandbox-secret"), "wrong");
     let output = rig.run(&[]);
     assert_exit(&output, 1);
-    let told = stderr(&output);
-    assert!(told.contains("the appliance refused the credentials (401 invalid_client)"), "{told}");
+    let reported = stderr(&output);
+    assert!(reported.contains("the appliance refused the credentials (401 invalid_client)"), "{reported}");
     assert!(rig.snapshots().is_empty());
     assert!(rig.sandbox.counters().requests <= 2, "a wrong secret is not tried again and again");
 }
@@ -54,8 +54,11 @@ fn a_missing_right_names_the_list_and_the_right() {
     let rig = Rig::new(World::seeded(1, 50, as_of()), Faults { forbid_users: true, ..Faults::default() });
     let output = rig.run(&[]);
     assert_exit(&output, 1);
-    let told = stderr(&output);
-    assert!(told.contains("list of users is forbidden (403)") && told.contains("right to view users"), "{told}");
+    let reported = stderr(&output);
+    assert!(
+        reported.contains("list of users is forbidden (403)") && reported.contains("right to view users"),
+        "{reported}"
+    );
 }
 
 #[test]
@@ -90,15 +93,18 @@ fn a_secret_file_that_others_can_read_is_a_configuration_error() {
 }
 
 #[test]
-fn every_configuration_mistake_is_told_at_once_and_nothing_is_contacted() {
+fn every_configuration_mistake_is_reported_at_once_and_nothing_is_contacted() {
     let rig = Rig::seeded(50);
     rig.set("page_sice = 100");
     rig.append("[policy.rules]\n\"stale-logon\" = \"high\"");
     for command in ["check", "run"] {
         let output = rig.call(&[command]);
         assert_exit(&output, 2);
-        let told = stderr(&output);
-        assert!(told.contains("did you mean page_size?") && told.contains("did you mean stale-login?"), "{told}");
+        let reported = stderr(&output);
+        assert!(
+            reported.contains("did you mean page_size?") && reported.contains("did you mean stale-login?"),
+            "{reported}"
+        );
     }
     assert_eq!(rig.sandbox.counters().requests, 0);
     assert_exit(&rig.call(&["run", "--as-of", "yesterday"]), 2);
@@ -300,8 +306,11 @@ fn check_online_says_what_answers_and_what_a_run_costs() {
     assert_eq!(rig.sandbox.counters().requests, 0);
     let output = rig.call(&["check", "--online"]);
     assert_exit(&output, 0);
-    let told = stdout(&output);
-    assert!(told.contains("100 of 2,500 users in one page") && told.contains("a run takes about"), "{told}");
+    let reported = stdout(&output);
+    assert!(
+        reported.contains("100 of 2,500 users in one page") && reported.contains("a run takes about"),
+        "{reported}"
+    );
     rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
     let output = rig.call(&["check", "--online"]);
     assert_exit(&output, 1);

@@ -259,32 +259,33 @@ fn forge(snapshot: &Path, name: &str, change: impl Fn(&mut Value)) {
     change(&mut content);
     fs::write(&path, content.to_string()).unwrap();
     // The manifest lists no hash of itself.
-    let mut told = read(&manifest);
+    let mut reported = read(&manifest);
     let sha256 = <sha2::Sha256 as sha2::Digest>::digest(content.to_string());
-    let files = told["files"].as_array_mut().unwrap();
+    let files = reported["files"].as_array_mut().unwrap();
     let Some(entry) = files.iter_mut().find(|file| file["path"] == name) else { return };
     entry["sha256"] = sha256.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")).into();
     entry["bytes"] = content.to_string().len().into();
-    fs::write(&manifest, told.to_string()).unwrap();
+    fs::write(&manifest, reported.to_string()).unwrap();
 }
 
 #[test]
-fn a_snapshot_of_another_version_is_refused_by_what_is_not_understood_and_a_page_of_it_is_told_from_the_published() {
+fn a_snapshot_of_another_version_is_refused_by_what_is_not_understood_and_a_page_of_it_is_reported_from_the_published()
+{
     let rig = Rig::of(&FOUR, World::seeded(1, 103, as_of()), Faults::default(), None);
     let refused = |name: &str, change: &dyn Fn(&mut Value), words: &str| {
         assert_exit(&run_on(&rig, 0, &[]), 0);
         forge(&rig.snapshot(), name, change);
         let output = report(&rig.snapshot(), &[]);
         assert_exit(&output, 1);
-        let told = stderr(&output);
+        let reported = stderr(&output);
         assert!(
-            output.stdout.is_empty() && told.contains(words) && told.contains("the version of bt-rollcall"),
-            "{told}"
+            output.stdout.is_empty() && reported.contains(words) && reported.contains("the version of bt-rollcall"),
+            "{reported}"
         );
     };
     refused("manifest.json", &|it| it["policy"]["rules"]["value"] = json!({"of-tomorrow": "off"}), "of-tomorrow");
-    let unjudged = |it: &mut Value| it["rules"].as_array_mut().unwrap().retain(|entry| entry["rule"] != "no-mfa");
-    refused("manifest.json", &unjudged, "nothing is told of no-mfa over source");
+    let unevaluated = |it: &mut Value| it["rules"].as_array_mut().unwrap().retain(|entry| entry["rule"] != "no-mfa");
+    refused("manifest.json", &unevaluated, "nothing is told of no-mfa over source");
 
     assert_exit(&run_on(&rig, 0, &[]), 0);
     let snapshot = rig.snapshot();
@@ -292,8 +293,8 @@ fn a_snapshot_of_another_version_is_refused_by_what_is_not_understood_and_a_page
     let output = report(&snapshot, &[]);
     assert_exit(&output, 1);
     assert!(stdout(&output).contains("tokyo"), "it is there to be compared");
-    let told = stderr(&output);
-    assert!(told.contains("not the same bytes as the report.html that the same version published"), "{told}");
+    let reported = stderr(&output);
+    assert!(reported.contains("not the same bytes as the report.html that the same version published"), "{reported}");
     let own = snapshot.join("report.html");
     let kept = report(&snapshot, &["--output", own.to_str().unwrap()]);
     assert_exit(&kept, 2);
@@ -325,14 +326,14 @@ fn the_table_the_page_and_the_events_that_emit_delivers_say_the_same_of_every_fi
     let table = rows(&rig.snapshot().join("findings.csv"));
     let of_table: BTreeSet<[String; 3]> =
         table.iter().map(|row| ["fingerprint", "status", "first_seen"].map(|column| row[column].clone())).collect();
-    let told = |message: &String| {
+    let reported = |message: &String| {
         let body: Value = serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap();
         let (finding, run) = (&body["btrollcall"]["finding"], &body["btrollcall"]["run"]["id"]);
         let of_newest = rig.snapshot().ends_with(run.as_str().unwrap());
         let text = |key: &str| finding[key].as_str().map(|text| text.replace(".000Z", "Z"));
         of_newest.then_some([text("fingerprint")?, text("status")?, text("first_seen")?])
     };
-    let of_events: BTreeSet<[String; 3]> = receiver.messages().iter().filter_map(told).collect();
+    let of_events: BTreeSet<[String; 3]> = receiver.messages().iter().filter_map(reported).collect();
     assert!(of_events == of_table);
     let statuses: BTreeSet<&str> = of_table.iter().map(|[_, status, _]| status.as_str()).collect();
     assert_eq!(statuses, BTreeSet::from(["new", "open", "resolved"]));

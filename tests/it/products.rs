@@ -147,7 +147,7 @@ fn nobody_who_may_be_in_a_directory_group_is_said_to_be_in_no_group() {
 }
 
 #[test]
-fn users_whom_a_directory_group_may_hold_are_asked_one_by_one_where_the_configuration_says_so() {
+fn users_who_a_directory_group_may_hold_are_asked_one_by_one_where_the_configuration_says_so() {
     let mut world = World::ordinary(5, 103, as_of());
     hold_everybody_of_ldap(&mut world);
     let rig = Rig::of(&[Surface::Pra], world, Faults::default(), None);
@@ -280,18 +280,21 @@ fn a_run_that_cannot_end_within_the_hour_is_refused_at_its_start_with_the_arithm
     rig.set("requests_per_hour = 100");
     let output = rig.run(&[]);
     assert_exit(&output, 1);
-    let told = stderr(&output);
+    let reported = stderr(&output);
     // 9,000 users are 90 pages, the first of which was read; 180 policies are two pages and at least one page of members each.
-    assert!(told.contains("89 for users + 1 for groups + 180 for members"), "{told}");
-    assert!(told.contains("requests_per_hour allows 100") && told.contains("raise requests_per_hour"), "{told}");
+    assert!(reported.contains("89 for users + 1 for groups + 180 for members"), "{reported}");
+    assert!(
+        reported.contains("requests_per_hour allows 100") && reported.contains("raise requests_per_hour"),
+        "{reported}"
+    );
     assert!(rig.sandbox.counters().requests < 10, "nothing more was asked");
     let before = rig.sandbox.counters().requests;
     let output = rig.call(&["check", "--online"]);
     assert_exit(&output, 1);
     assert!(rig.sandbox.counters().requests - before < 10, "a check reads no members where a run is refused");
-    let told = stdout(&output);
-    assert!(told.contains("a run takes at least") && told.contains("100 an hour are allowed"), "{told}");
-    assert!(told.contains("BAD") && told.contains("requests_per_hour allows 100"), "{told}");
+    let reported = stdout(&output);
+    assert!(reported.contains("a run takes at least") && reported.contains("100 an hour are allowed"), "{reported}");
+    assert!(reported.contains("BAD") && reported.contains("requests_per_hour allows 100"), "{reported}");
 }
 
 #[test]
@@ -300,8 +303,8 @@ fn what_others_have_used_up_of_the_hour_is_heeded_before_it_is_too_late() {
     let rig = Rig::of(&[Surface::Pra], World::ordinary(3, 9000, as_of()), used, None);
     let output = rig.run(&[]);
     assert_exit(&output, 1);
-    let told = stderr(&output);
-    assert!(told.contains("of 15000 are left in this hour") && told.contains("89 for users"), "{told}");
+    let reported = stderr(&output);
+    assert!(reported.contains("of 15000 are left in this hour") && reported.contains("89 for users"), "{reported}");
     assert!(rig.sandbox.counters().requests < 10);
 }
 
@@ -335,15 +338,15 @@ fn a_list_of_users_that_is_cut_short_is_noticed() {
 }
 
 #[test]
-fn scim_is_read_with_a_token_made_beforehand_below_another_path_and_with_a_last_login_where_one_is_told() {
+fn scim_is_read_with_a_token_made_beforehand_below_another_path_and_with_a_last_login_where_one_is_reported() {
     let rig = Rig::of(&[Surface::Scim], people(303), Faults::default(), None);
     assert_exit(&rig.run(&[]), 0);
-    let not_judged = rig.manifest()["rules"].as_array().unwrap().iter().any(|rule| {
+    let not_evaluated = rig.manifest()["rules"].as_array().unwrap().iter().any(|rule| {
         rule["rule"] == "stale-login"
             && rule["outcome"] == "undetermined"
             && rule["why"].as_str().unwrap().contains("does not report")
     });
-    assert!(not_judged);
+    assert!(not_evaluated);
     let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
     assert!(report.contains("last login: not told by") || report.contains("does not report last logins"), "it says so");
     // Nothing is remembered of the reading before.

@@ -72,14 +72,14 @@ pub fn settings(sandbox: &Sandbox, surface: Surface) -> SourceSettings {
 }
 
 /// Reads it once, and leaves.
-pub fn harvest(settings: &SourceSettings) -> SourceReading {
+pub fn reading(settings: &SourceSettings) -> SourceReading {
     let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
     let source = source::build(settings, nobody).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let harvest = source.harvest().await;
+        let reading = source.read_all().await;
         source.leave().await;
-        harvest
+        reading
     })
 }
 
@@ -120,9 +120,9 @@ pub fn table(inventory: &Inventory, findings: &[Finding], table: Table) -> Vec<R
 
 /// Holds a harvest against the oracle.
 #[track_caller]
-pub fn agrees(harvest: SourceReading, expected: &Expected) {
-    let inventory = Inventory::join(vec![harvest], &classes());
-    let findings = rules::judge(&inventory, &Policy::default(), as_of()).findings;
+pub fn agrees(reading: SourceReading, expected: &Expected) {
+    let inventory = Inventory::join(vec![reading], &classes());
+    let findings = rules::evaluate(&inventory, &Policy::default(), as_of()).findings;
     same_rows("users", &table(&inventory, &findings, Table::Users), &expected.users);
     same_rows("groups", &table(&inventory, &findings, Table::Groups), &expected.groups);
     same_rows("memberships", &table(&inventory, &findings, Table::Memberships), &expected.memberships);
@@ -137,21 +137,25 @@ pub fn agrees(harvest: SourceReading, expected: &Expected) {
 pub fn changes(old: &Inventory, new: &Inventory) -> Vec<Change> {
     let mut first = Advance::by_reading(old.clone(), "1", as_of(), None).finish();
     first.settle();
-    let rolls = &first.inventory.rolls;
-    let sources = rolls.iter().map(|roll| (roll.harvest.source.clone(), roll.known.clone())).collect();
+    let first_sources = &first.inventory.sources;
+    let sources = first_sources
+        .iter()
+        .map(|source_inventory| (source_inventory.reading.source.clone(), source_inventory.known.clone()))
+        .collect();
     let before = PreviousState { run_id: "1".to_owned(), as_of: as_of(), sources };
     let mut advance = Advance::by_reading(new.clone(), "2", as_of() + TimeDelta::days(1), Some(&before));
-    let each = || rolls.iter().map(|roll| (roll, &roll.harvest.source.name));
-    for (roll, name) in each() {
-        roll.harvest.users.iter().for_each(|user| advance.user(name, user.clone()));
+    let each =
+        || first_sources.iter().map(|source_inventory| (source_inventory, &source_inventory.reading.source.name));
+    for (source_inventory, name) in each() {
+        source_inventory.reading.users.iter().for_each(|user| advance.user(name, user.clone()));
     }
-    for (roll, name) in each() {
-        roll.harvest.groups.iter().for_each(|group| advance.group(name, group.clone()));
+    for (source_inventory, name) in each() {
+        source_inventory.reading.groups.iter().for_each(|group| advance.group(name, group.clone()));
     }
-    for (roll, name) in each() {
-        for membership in &roll.memberships {
-            let listed = roll.member(membership).map(|user| OutsideMember::Missing(user.id.clone()));
-            let member = roll.beyond(membership).cloned().or(listed).unwrap();
+    for (source_inventory, name) in each() {
+        for membership in &source_inventory.memberships {
+            let listed = source_inventory.member(membership).map(|user| OutsideMember::Missing(user.id.clone()));
+            let member = source_inventory.beyond(membership).cloned().or(listed).unwrap();
             let (group, seen) = (membership.group_id.clone(), membership.seen.unwrap());
             advance.membership(name, KnownMembership { group, member, seen });
         }

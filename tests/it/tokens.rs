@@ -30,7 +30,7 @@ fn an_appliance_that_takes_only_basic_is_asked_by_form_once() {
 }
 
 #[test]
-fn a_token_that_is_good_for_two_requests_slows_the_roll_call_and_does_not_end_it() {
+fn a_token_that_is_good_for_two_requests_slows_the_source_inventory_call_and_does_not_end_it() {
     let rig = Rig::new(World::seeded(5, 600, as_of()), Faults { token_requests: Some(2), ..Faults::default() });
     rig.set("page_size = 20");
     assert_exit(&rig.run(&[]), 0);

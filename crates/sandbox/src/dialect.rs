@@ -4,22 +4,22 @@
 //! Which records change depends on their ids, never on chance. `refusals` holds the requests that a dialect answers with an
 //! error. The oracle uses [`scene`] for the cells that keep what the server wrote, and nothing else of this module.
 
-mod response;
 mod catalogue;
 mod dates;
 mod guid;
 mod odd;
 mod place;
 mod refusals;
+mod response;
 mod safe;
 mod scalars;
 mod scene;
 mod scim;
 
-pub(super) use response::EditableResponse;
 pub(super) use guid::{folded, with_plain_ids};
 pub(super) use place::{ApiPlace, InterfaceFamily, RecordKind};
 pub(super) use refusals::{has_no_record, is_unread, refusal};
+pub(super) use response::EditableResponse;
 pub(super) use safe::is_directory_group;
 pub(super) use scene::Scene;
 

@@ -12,9 +12,9 @@
 mod certificate;
 mod configuration;
 mod dialect;
-mod listener;
 mod facets;
 mod faults;
+mod listener;
 mod members;
 mod oracle;
 mod population;
@@ -119,16 +119,16 @@ impl Sandbox {
             None => (None, None, None),
         };
         let served = Arc::clone(&appliance);
-        let (tell, started) = mpsc::sync_channel(1);
+        let (report, started) = mpsc::sync_channel(1);
         // The runtime is made and dropped over there: this may be called from within another one.
         let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
             match open(listener, acceptor) {
                 Ok((runtime, door)) => {
                     // Somebody waits for it below.
-                    let _ = tell.send(Ok(()));
+                    let _ = report.send(Ok(()));
                     serve(runtime, door, served, stopped);
                 }
-                Err(error) => drop(tell.send(Err(error))),
+                Err(error) => drop(report.send(Err(error))),
             }
         })?;
         started.recv().map_err(io::Error::other)??;
@@ -234,15 +234,15 @@ fn open(listener: TcpListener, acceptor: Option<TlsAcceptor>) -> io::Result<(Run
 }
 
 fn serve(runtime: Runtime, door: TlsListener, appliance: Arc<Appliance>, stopped: watch::Receiver<bool>) {
-    let told = |mut stopped: watch::Receiver<bool>| async move {
+    let reported = |mut stopped: watch::Receiver<bool>| async move {
         // An error means that the sandbox is gone: stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let graceful = told(stopped.clone());
+    let graceful = reported(stopped.clone());
     runtime.block_on(async {
         let serving = axum::serve(door, server::service(appliance)).with_graceful_shutdown(graceful);
         let patience = async {
-            told(stopped).await;
+            reported(stopped).await;
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {

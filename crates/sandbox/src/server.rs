@@ -4,8 +4,8 @@
 
 mod churn;
 mod config;
-mod middleware;
 mod limits;
+mod middleware;
 mod password_safe;
 mod read;
 mod scim;
@@ -16,8 +16,8 @@ pub(super) use config::members_of;
 
 use super::SandboxOptions;
 use super::dialect::Dialect;
-use super::listener::ConnectionCut;
 use super::faults::Faults;
+use super::listener::ConnectionCut;
 use super::tally::{Tally, lock};
 use super::world::World;
 use axum::Router;

@@ -54,10 +54,10 @@ impl StoredRecord {
 
     fn sparse(&self) -> &[u8] {
         self.sparse.get_or_init(|| {
-            let told = |(key, value): (&String, &Value)| {
+            let reported = |(key, value): (&String, &Value)| {
                 SPARSE_FIELDS.contains(&key.as_str()).then(|| (key.clone(), value.clone()))
             };
-            bytes_of(&self.record.iter().filter_map(told).collect())
+            bytes_of(&self.record.iter().filter_map(reported).collect())
         })
     }
 }
@@ -224,8 +224,8 @@ impl World {
     pub(super) fn members_of(&mut self, group: u64) -> &[(u64, u64)] {
         let (users, strangers) = (&self.users, &self.facets.strangers);
         self.members.of(group, || {
-            let told = users.iter().flat_map(|user| named_groups(&user.record).map(|group| (group, user.id)));
-            told.chain(strangers.iter().copied()).collect()
+            let reported = users.iter().flat_map(|user| named_groups(&user.record).map(|group| (group, user.id)));
+            reported.chain(strangers.iter().copied()).collect()
         })
     }
 

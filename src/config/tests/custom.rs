@@ -46,8 +46,8 @@ fn every_key_of_a_custom_rule_is_needed_and_held_against_what_it_may_be() {
         "a-name-of-25-characters-xx",
         "ö-contractor",
     ] {
-        let told = own("contractor-without-end", id, "id");
-        assert!(told.contains("3 to 24 characters of a-z, 0-9 and -"), "{id}: {told}");
+        let reported = own("contractor-without-end", id, "id");
+        assert!(reported.contains("3 to 24 characters of a-z, 0-9 and -"), "{id}: {reported}");
     }
     assert!(own("contractor-without-end", "stale-login", "id").contains("built-in rule"));
     assert!(own("\"medium\"", "\"medum\"", "severity").contains("did you mean medium?"));
@@ -65,8 +65,8 @@ fn a_broken_expression_is_shown_with_a_mark_under_its_place() {
         "line 1, column 1: there is no variable enabeld; did you mean enabled?\n      \
          enabeld && \"Contractors\" in groups && days_until_expiry == null\n      ^"
     );
-    let told = own("days_until_expiry == null", "days_until_expiry > true", "when");
-    let lines: Vec<&str> = told.lines().collect();
+    let reported = own("days_until_expiry == null", "days_until_expiry > true", "when");
+    let lines: Vec<&str> = reported.lines().collect();
     assert_eq!(lines[0], "line 1, column 57: > cannot be applied to a number and true or false");
     assert_eq!(lines[1], "      \"Contractors\" in groups && days_until_expiry > true", "a long line is cut");
     assert_eq!(lines[1].find('>'), lines[2].find('^'));
@@ -89,6 +89,6 @@ fn there_is_room_for_32_custom_rules() {
         (0..count).map(|n| OWN.replace("contractor-without-end", &format!("own-{n}"))).collect()
     };
     assert_eq!(load(&format!("{LEAST}{}", many(32))).unwrap().policy.custom_rules.len(), 32);
-    let told = problem(&format!("{LEAST}{}", many(33)), "policy.custom_rules");
-    assert!(told.contains("has 33 rules; there is room for 32"), "{told}");
+    let reported = problem(&format!("{LEAST}{}", many(33)), "policy.custom_rules");
+    assert!(reported.contains("has 33 rules; there is room for 32"), "{reported}");
 }

@@ -99,7 +99,7 @@ fn a_key_of_another_kind_is_named_as_such() {
 }
 
 #[test]
-fn keys_of_the_other_way_in_are_told_rightly() {
+fn keys_of_the_other_way_in_are_reported_rightly() {
     let scim = source("scim", "token = { file = \"secret\" }\ntoken_path = \"/t\"");
     let text = problem(&scim, "source[0].token_path");
     eprintln!("{text}");

@@ -1,7 +1,7 @@
 //! What the page says, and what it never says, in the cases that matter.
 
 use super::sample::{World, as_of};
-use super::tenant::{harvest, list};
+use super::tenant::{list, reading};
 use crate::model::{
     Completeness, Finding, Fingerprint, LastLogin, ListKind, ReportedDate, Rule, RuleOutcome, Severity,
     SourceInventory, SourceStatus, User,
@@ -21,8 +21,8 @@ fn world_with(change: impl FnOnce(&mut World)) -> World {
 }
 
 fn set_outcome(world: &mut World, rule: Rule, outcome: &RuleOutcome) {
-    for verdict in world.verdicts.iter_mut().filter(|verdict| verdict.rule == rule) {
-        verdict.outcome = outcome.clone();
+    for evaluation in world.evaluations.iter_mut().filter(|evaluation| evaluation.rule == rule) {
+        evaluation.outcome = outcome.clone();
     }
     world.findings.retain(|finding| finding.rule != rule);
 }
@@ -37,7 +37,7 @@ fn markup(page: &str) -> Vec<&str> {
 }
 
 fn hostile_world() -> World {
-    let mut eu = harvest("appliance-eu", 60, 7);
+    let mut eu = reading("appliance-eu", 60, 7);
     for user in &mut eu.users {
         user.username = Some(HOSTILE.into());
         user.account_type = Some(HOSTILE.into());
@@ -85,8 +85,10 @@ fn a_confirmed_shrink_is_shown_with_who_and_when_and_without_one_nothing_is_said
     };
     let world = world_with(|world| world.manifest.confirmed_shrinks = vec![shrink(Some(1_200)), shrink(None)]);
     let page = world.page();
-    for told in ["vendor users", "1,200", "not there", "20 %", "root (sudo: alice)", "23 November 2026, 08:15:00 UTC"] {
-        assert!(page.contains(told), "{told}");
+    for reported in
+        ["vendor users", "1,200", "not there", "20 %", "root (sudo: alice)", "23 November 2026, 08:15:00 UTC"]
+    {
+        assert!(page.contains(reported), "{reported}");
     }
 }
 
@@ -139,7 +141,7 @@ fn a_run_without_any_source_says_that_it_says_nothing() {
 
 #[test]
 fn an_empty_tenant_that_is_proven_passes_over_zero_accounts() {
-    let mut empty = harvest("appliance-eu", 0, 1);
+    let mut empty = reading("appliance-eu", 0, 1);
     empty.groups.clear();
     let world = World::of(vec![empty]);
     assert_eq!(rule(&world, Rule::StaleLogin).standing, RuleStanding::NoSubject);
@@ -169,14 +171,15 @@ fn a_rule_that_could_not_run_is_apart_from_those_that_passed() {
 
 #[test]
 fn accounts_for_which_the_data_did_not_suffice_keep_a_rule_from_passing() {
-    let world = world_with(|w| set_outcome(w, Rule::NoGroup, &RuleOutcome::Judged { subjects: 200, undetermined: 3 }));
+    let world =
+        world_with(|w| set_outcome(w, Rule::NoGroup, &RuleOutcome::Evaluated { subjects: 200, undetermined: 3 }));
     let result = rule(&world, Rule::NoGroup);
     assert_eq!(result.standing, RuleStanding::PassedInPart);
     assert_eq!(result.ran, "the rule ran over 394 of 400 accounts");
 }
 
 #[test]
-fn a_rule_that_is_off_is_neither_passed_nor_unjudged() {
+fn a_rule_that_is_off_is_neither_passed_nor_unevaluated() {
     let world = world_with(|w| set_outcome(w, Rule::NoGroup, &RuleOutcome::Off));
     assert_eq!(rule(&world, Rule::NoGroup).standing, RuleStanding::Off);
     assert!(world.page().contains("<h3>Switched off</h3>"));
@@ -195,17 +198,17 @@ fn a_partial_run_says_which_list_is_not_proven_and_no_rule_passes_over_it() {
 
 #[test]
 fn a_source_that_failed_is_the_worst_grade() {
-    let mut down = harvest("appliance-us", 96, 11);
+    let mut down = reading("appliance-us", 96, 11);
     down.users.clear();
     down.lists[0] = list(ListKind::Users, None, 0, ("failed", "connection refused"));
-    let view = World::of(vec![harvest("appliance-eu", 20, 7), down]).view();
+    let view = World::of(vec![reading("appliance-eu", 20, 7), down]).view();
     assert_eq!(view.status.grade, Grade::Failed);
     assert!(view.status.meaning.starts_with("At least one source failed."));
 }
 
 #[test]
 fn twenty_thousand_findings_with_long_names_fit_on_a_small_page() {
-    let mut eu = harvest("appliance-eu", 20_000, 7);
+    let mut eu = reading("appliance-eu", 20_000, 7);
     for user in &mut eu.users {
         user.username =
             Some(format!("{}{}", "𝕏".repeat(if user.id.as_str().len() < 3 { 4000 } else { 90 }), user.id).into());
@@ -222,14 +225,14 @@ fn twenty_thousand_findings_with_long_names_fit_on_a_small_page() {
 
 #[test]
 fn five_hundred_sources_fit_on_a_small_page() {
-    let harvests = (0..500).map(|n| harvest(&format!("appliance-{n}"), 2, n)).collect();
-    let page = World::of(harvests).page();
+    let readings = (0..500).map(|n| reading(&format!("appliance-{n}"), 2, n)).collect();
+    let page = World::of(readings).page();
     assert!(page.len() < 300_000, "{} bytes", page.len());
     assert!(page.contains("<h1><bdi>500 sources</bdi></h1>"));
 }
 
 #[test]
-fn the_gravest_come_first_then_privileged_local_and_oldest() {
+fn the_most_severe_come_first_then_privileged_local_and_oldest() {
     let view = World::complete().view();
     assert_eq!(view.top.rows.len(), 25);
     let key = |row: &crate::report::TopRow| {
@@ -247,14 +250,15 @@ fn the_histogram_counts_every_account_once_and_marks_exactly_the_stale_ones() {
     let stale = world.findings.iter().filter(|finding| finding.rule == Rule::StaleLogin).count() as u64;
     assert_eq!(inactivity.stale, stale);
     let counts = |user: &&User| user.enabled == Some(true) && user.kind != crate::model::UserKind::Service;
-    let users = world.inventory.rolls.iter().flat_map(|roll: &SourceInventory| &roll.harvest.users);
+    let users =
+        world.inventory.sources.iter().flat_map(|source_inventory: &SourceInventory| &source_inventory.reading.users);
     assert_eq!(inactivity.population, users.filter(counts).count() as u64);
     assert!(inactivity.bins.iter().filter(|bin| bin.label == "0–6").all(|bin| bin.stale == 0));
 }
 
 #[test]
 fn an_age_at_the_threshold_lies_beyond_its_line_and_a_future_login_is_age_zero() {
-    let mut eu = harvest("appliance-eu", 4, 7);
+    let mut eu = reading("appliance-eu", 4, 7);
     let ages = [Duration::days(45), Duration::days(45) - Duration::seconds(1), Duration::days(-3), Duration::zero()];
     for (user, age) in eu.users.iter_mut().zip(ages) {
         user.username = None;
@@ -271,7 +275,7 @@ fn an_age_at_the_threshold_lies_beyond_its_line_and_a_future_login_is_age_zero()
 
 #[test]
 fn expired_and_disabled_accounts_are_not_in_the_histogram() {
-    let mut eu = harvest("appliance-eu", 2, 7);
+    let mut eu = reading("appliance-eu", 2, 7);
     eu.users[0].enabled = Some(false);
     eu.users[1].enabled = Some(true);
     eu.users[1].expires_at = ReportedDate::At(as_of());
@@ -298,7 +302,7 @@ fn evidence_that_is_not_what_we_expect_leaves_cells_empty() {
 }
 
 #[test]
-fn what_no_source_tells_is_named_as_not_checked() {
+fn what_no_source_reports_is_named_as_not_checked() {
     let view = World::complete().view();
     let what: Vec<&str> = view.unchecked.rows.iter().map(|item| item.what.as_str()).collect();
     assert!(what.contains(&"The second factor: not told by appliance-eu, appliance-us"), "{what:?}");
@@ -306,9 +310,9 @@ fn what_no_source_tells_is_named_as_not_checked() {
 }
 
 #[test]
-fn a_rule_whose_data_sufficed_for_nobody_is_not_judged_and_its_tile_shows_no_number() {
+fn a_rule_whose_data_sufficed_for_nobody_is_not_evaluated_and_its_tile_shows_no_number() {
     let world = world_with(|world| {
-        set_outcome(world, Rule::NoGroup, &RuleOutcome::Judged { subjects: 3, undetermined: 3 });
+        set_outcome(world, Rule::NoGroup, &RuleOutcome::Evaluated { subjects: 3, undetermined: 3 });
     });
     let result = rule(&world, Rule::NoGroup);
     assert_eq!(result.standing, RuleStanding::Unjudged);
@@ -320,7 +324,7 @@ fn a_rule_whose_data_sufficed_for_nobody_is_not_judged_and_its_tile_shows_no_num
 #[test]
 fn a_tile_says_for_how_many_accounts_the_data_did_not_suffice() {
     let world = world_with(|world| {
-        set_outcome(world, Rule::NoGroup, &RuleOutcome::Judged { subjects: 300, undetermined: 3 });
+        set_outcome(world, Rule::NoGroup, &RuleOutcome::Evaluated { subjects: 300, undetermined: 3 });
     });
     let tiles: Vec<String> = world.view().tiles.into_iter().map(|tile| tile.note).collect();
     assert!(
@@ -390,7 +394,7 @@ fn a_source_that_was_not_proven_says_that_it_is_silent() {
 }
 
 #[test]
-fn what_somebody_accepts_is_told_apart_from_what_waits_for_an_answer() {
+fn what_somebody_accepts_is_reported_apart_from_what_waits_for_an_answer() {
     let world = World::complete();
     let open = world.findings.iter().filter(|f| f.status.is_open() && f.severity >= Severity::High).count();
     let end = format!("; 2 are accepted, and of the others {open} are high or critical.");
@@ -431,7 +435,7 @@ fn the_matrix_has_every_control_of_the_selected_frameworks_and_counts_each_once(
 }
 
 #[test]
-fn a_control_of_which_a_rule_could_not_be_judged_is_not_among_those_that_passed() {
+fn a_control_of_which_a_rule_could_not_be_evaluated_is_not_among_those_that_passed() {
     // CIS 6.5 has one rule, no-mfa.
     let standing = |outcome: RuleOutcome| {
         let world = world_with(|world| {
@@ -444,12 +448,12 @@ fn a_control_of_which_a_rule_could_not_be_judged_is_not_among_those_that_passed(
         );
         (row, summary)
     };
-    let judged = |subjects, undetermined| RuleOutcome::Judged { subjects, undetermined };
-    let (unjudged, summary) = standing(RuleOutcome::Undetermined { why: "not told".to_owned() });
-    assert_eq!(unjudged, "could not be judged");
+    let evaluated = |subjects, undetermined| RuleOutcome::Evaluated { subjects, undetermined };
+    let (unevaluated, summary) = standing(RuleOutcome::Undetermined { why: "not told".to_owned() });
+    assert_eq!(unevaluated, "could not be judged");
     assert!(summary.contains("1 could not be judged"), "{summary}");
-    assert_eq!(standing(judged(9, 0)).0, "passed");
-    assert_eq!(standing(judged(9, 3)).0, "passed in part");
+    assert_eq!(standing(evaluated(9, 0)).0, "passed");
+    assert_eq!(standing(evaluated(9, 3)).0, "passed in part");
     assert_eq!(standing(RuleOutcome::Off).0, "off");
 }
 
@@ -459,7 +463,7 @@ fn a_control_one_of_whose_rules_is_off_has_not_passed() {
     let world = world_with(|world| {
         world.findings.retain(|f| !matches!(f.rule, Rule::StaleLogin | Rule::NeverLoggedIn));
         set_outcome(world, Rule::StaleLogin, &RuleOutcome::Off);
-        set_outcome(world, Rule::NeverLoggedIn, &RuleOutcome::Judged { subjects: 9, undetermined: 0 });
+        set_outcome(world, Rule::NeverLoggedIn, &RuleOutcome::Evaluated { subjects: 9, undetermined: 0 });
     });
     let before = controls(&world)[0].1.clone();
     assert!(before.contains("1 passed in part"), "{before}");
@@ -479,9 +483,9 @@ fn a_privileged_group_shows_what_it_gained_and_where_that_is_not_known() {
         world.view().groups.groups.rows.into_iter().map(|group| group.gained).collect()
     };
     let world = World::complete();
-    let told: u64 = gained(&world).into_iter().map(Option::unwrap).sum();
+    let reported: u64 = gained(&world).into_iter().map(Option::unwrap).sum();
     let gains = world.changes.iter().filter(|change| change.gains_privilege()).count() as u64;
-    assert!(told == gains && told > 0, "{told} of {gains}");
+    assert!(reported == gains && reported > 0, "{reported} of {gains}");
     let partly = world_with(|world| {
         world.manifest.sources.iter_mut().for_each(|source| source.status = SourceStatus::Partial);
     });

@@ -1,7 +1,7 @@
 //! People with accounts in several products, and what single products do not tell.
 
 use super::sample::{World, as_of};
-use super::tenant::harvest;
+use super::tenant::reading;
 use crate::model::{
     Blocked, LastLogin, ListKind, Outside, OutsideMember, ReportedDate, Rule, SourceReading, User, UserKind,
 };
@@ -10,7 +10,7 @@ use chrono::Duration;
 
 /// A source of one product with these users and nothing odd.
 fn product(name: &str, kind: &str, users: Vec<User>) -> SourceReading {
-    let mut product = harvest(name, users.len() as u64, 7);
+    let mut product = reading(name, users.len() as u64, 7);
     product.source.kind = kind.to_owned();
     product.users = users;
     product
@@ -34,8 +34,8 @@ fn changed(mut user: User, change: impl FnOnce(&mut User)) -> User {
     user
 }
 
-fn people(harvests: Vec<SourceReading>) -> PeopleSection {
-    World::of(harvests).view().people.expect("two sources")
+fn people(readings: Vec<SourceReading>) -> PeopleSection {
+    World::of(readings).view().people.expect("two sources")
 }
 
 /// `address: source/username/state,…; …`
@@ -121,7 +121,7 @@ fn services_are_nobody_and_accounts_without_an_address_are_not_compared() {
 
 #[test]
 fn one_source_alone_has_no_such_section() {
-    let world = World::of(vec![harvest("appliance-eu", 20, 7)]);
+    let world = World::of(vec![reading("appliance-eu", 20, 7)]);
     assert_eq!(world.view().people, None);
     assert!(!world.page().contains("People across products"));
 }
@@ -160,7 +160,7 @@ fn a_person_of_very_many_sources_and_accounts_stays_one_short_row() {
 
 /// A directory as SCIM tells it: no last login, no type, no administrator, no second factor.
 fn directory() -> SourceReading {
-    let mut directory = harvest("directory", 30, 5);
+    let mut directory = reading("directory", 30, 5);
     directory.source.kind = "scim".to_owned();
     for user in &mut directory.users {
         user.last_login = LastLogin::NotReported;
@@ -171,7 +171,7 @@ fn directory() -> SourceReading {
 
 /// An appliance of which some groups hold directory groups.
 fn appliance() -> SourceReading {
-    let mut appliance = harvest("appliance", 60, 7);
+    let mut appliance = reading("appliance", 60, 7);
     appliance.source.kind = "pra".to_owned();
     let directory =
         |group: &str, name: &str| Outside { group_id: group.into(), member: OutsideMember::Directory(name.into()) };
@@ -190,7 +190,7 @@ fn unchecked(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_source_that_tells_no_last_login_is_named_as_one_whose_staleness_was_not_judged() {
+fn a_source_that_reports_no_last_login_is_named_as_one_whose_staleness_was_not_evaluated() {
     let world = World::of(vec![appliance(), directory()]);
     let said = unchecked(&world);
     let expected = "The last login: not told by directory: staleness was not judged there at all";
@@ -201,7 +201,7 @@ fn a_source_that_tells_no_last_login_is_named_as_one_whose_staleness_was_not_jud
 }
 
 #[test]
-fn where_one_product_tells_no_last_login_its_groups_and_types_show_no_number_of_stale_accounts() {
+fn where_one_product_reports_no_last_login_its_groups_and_types_show_no_number_of_stale_accounts() {
     let view = World::of(vec![appliance(), directory()]).view();
     let groups = view.groups.groups.rows.iter();
     assert!(groups.clone().all(|row| row.stale.is_some() == (row.source.as_str() == "appliance")));
@@ -223,7 +223,7 @@ fn directory_groups_whose_members_are_not_known_are_counted_with_the_rules_that_
 }
 
 #[test]
-fn what_is_not_told_of_services_is_no_gap_and_what_one_product_tells_is_not_said_of_another() {
+fn what_is_not_reported_of_services_is_no_gap_and_what_one_product_reports_is_not_said_of_another() {
     let mut appliance = appliance();
     for user in &mut appliance.users {
         user.is_admin = Some(false);
@@ -244,7 +244,7 @@ fn what_is_not_told_of_services_is_no_gap_and_what_one_product_tells_is_not_said
 
 #[test]
 fn a_rule_about_groups_says_how_many_groups_it_ran_over() {
-    let mut whole = harvest("appliance-eu", 60, 7);
+    let mut whole = reading("appliance-eu", 60, 7);
     whole.lists.push(super::tenant::list(ListKind::Members, None, 90, ("complete", "every group's list was read")));
     let view = World::of(vec![whole]).view();
     let ran = |rule: Rule| view.rules.iter().find(|r| r.id == rule.as_str()).map(|r| r.ran.clone());

@@ -1,6 +1,6 @@
 //! A made-up tenant of some 400 accounts, the same at every call: what `reports/sample.html` shows.
 
-use super::tenant::{harvest, list, same_people};
+use super::tenant::{list, reading, same_people};
 use crate::exceptions::{self, Applied, Exception, ExceptionUse};
 use crate::model::{
     Change, Classes, Completeness, Coverage, Evaluation, Finding, Instant, Inventory, ListKind, Pattern, Rule,
@@ -23,7 +23,7 @@ pub(super) struct World {
     pub(super) manifest: Manifest,
     pub(super) inventory: Inventory,
     pub(super) findings: Vec<Finding>,
-    pub(super) verdicts: Vec<Evaluation>,
+    pub(super) evaluations: Vec<Evaluation>,
     pub(super) changes: Vec<Change>,
     pub(super) policy: Policy,
     pub(super) catalogue: Vec<RuleInfo>,
@@ -36,7 +36,7 @@ impl World {
             manifest: &self.manifest,
             inventory: &self.inventory,
             findings: &self.findings,
-            verdicts: &self.verdicts,
+            evaluations: &self.evaluations,
             changes: &self.changes,
             policy: &self.policy,
             as_of: as_of(),
@@ -50,19 +50,19 @@ impl World {
     }
 
     /// Joins these harvests and makes everything else from them.
-    pub(super) fn of(harvests: Vec<SourceReading>) -> Self {
-        let inventory = Inventory::join(harvests, &classes());
+    pub(super) fn of(readings: Vec<SourceReading>) -> Self {
+        let inventory = Inventory::join(readings, &classes());
         let inventory = SettledRun::first(inventory, RUN, as_of()).state;
         let policy = policy();
-        let EvaluationOutput { findings, verdicts, .. } = rules::judge(&inventory, &policy, as_of());
+        let EvaluationOutput { findings, evaluations, .. } = rules::evaluate(&inventory, &policy, as_of());
         let manifest = manifest(&inventory, &findings);
         let (catalogue, changes, uses) = (RuleInfo::all(&policy), Vec::new(), None);
-        Self { manifest, inventory, findings, verdicts, changes, policy, catalogue, uses }
+        Self { manifest, inventory, findings, evaluations, changes, policy, catalogue, uses }
     }
 
     /// Two appliances, all proven; some people have accounts on both.
     pub(super) fn complete() -> Self {
-        let (eu, mut us) = (harvest("appliance-eu", 312, 7), harvest("appliance-us", 96, 11));
+        let (eu, mut us) = (reading("appliance-eu", 312, 7), reading("appliance-us", 96, 11));
         same_people(&eu, &mut us);
         Self::of(vec![eu, us]).with_a_yesterday().with_a_register()
     }
@@ -90,14 +90,15 @@ impl World {
 
     /// As if the day before had been a little different, and all of it proven.
     pub(super) fn with_a_yesterday(mut self) -> Self {
-        let harvests = self.inventory.rolls.iter().map(|roll| yesterday(roll.harvest.clone()));
+        let readings =
+            self.inventory.sources.iter().map(|source_inventory| yesterday(source_inventory.reading.clone()));
         let old =
-            SettledRun::first(Inventory::join(harvests.collect(), &classes()), YESTERDAY, as_of() - TimeDelta::days(1));
-        let today = self.inventory.rolls.iter().map(|roll| roll.harvest.clone()).collect();
+            SettledRun::first(Inventory::join(readings.collect(), &classes()), YESTERDAY, as_of() - TimeDelta::days(1));
+        let today = self.inventory.sources.iter().map(|source_inventory| source_inventory.reading.clone()).collect();
         let mut advanced = old.read(Inventory::join(today, &classes()), RUN, as_of());
         let before = RuleHistory { base_run: Some(YESTERDAY), changes: &advanced.changes, since: &advanced.since };
-        let judgement = rules::judge_after(before, &advanced.inventory, &self.policy, as_of());
-        (self.findings, self.verdicts) = (judgement.findings, judgement.verdicts);
+        let output = rules::evaluate_after(before, &advanced.inventory, &self.policy, as_of());
+        (self.findings, self.evaluations) = (output.findings, output.evaluations);
         advanced.settle();
         (self.inventory, self.changes) = (advanced.inventory, advanced.changes);
         self.manifest = manifest(&self.inventory, &self.findings);
@@ -109,13 +110,13 @@ impl World {
 
     /// One appliance proven, one with a list of groups that broke off, one that did not answer.
     pub(super) fn partial() -> Self {
-        let mut us = harvest("appliance-us", 96, 11);
+        let mut us = reading("appliance-us", 96, 11);
         us.groups.truncate(5);
         us.lists[1] = list(ListKind::Groups, Some(14), 5, FAILED);
-        let mut apac = harvest("appliance-apac", 140, 13);
+        let mut apac = reading("appliance-apac", 140, 13);
         apac.users.truncate(131);
         apac.lists[0] = list(ListKind::Users, Some(140), 131, DRIFTED);
-        Self::of(vec![harvest("appliance-eu", 312, 7), us, apac]).with_a_yesterday()
+        Self::of(vec![reading("appliance-eu", 312, 7), us, apac]).with_a_yesterday()
     }
 }
 
@@ -123,14 +124,14 @@ const RUN: &str = "20261123T020000Z-7f3a";
 const YESTERDAY: &str = "20261122T020000Z-1c4e";
 
 /// Some were not there yet, others are gone now, some changed.
-fn yesterday(mut harvest: SourceReading) -> SourceReading {
-    for list in &mut harvest.lists {
+fn yesterday(mut reading: SourceReading) -> SourceReading {
+    for list in &mut reading.lists {
         list.coverage = Coverage::Complete { proof: String::new() };
     }
-    let unchanged = harvest.users.split_off(harvest.users.len() / 2);
+    let unchanged = reading.users.split_off(reading.users.len() / 2);
     let mut leaver = User::new("99001");
     (leaver.username, leaver.groups_known) = (Some("former.colleague".into()), true);
-    for (place, user) in harvest.users.iter_mut().enumerate() {
+    for (place, user) in reading.users.iter_mut().enumerate() {
         match place % 23 {
             3 => user.enabled = user.enabled.map(|enabled| !enabled),
             7 => user.group_memberships = Box::default(),
@@ -138,10 +139,10 @@ fn yesterday(mut harvest: SourceReading) -> SourceReading {
             _ => {}
         }
     }
-    harvest.users.retain(|user| !user.id.as_str().ends_with("17"));
-    harvest.users.extend(unchanged);
-    harvest.users.push(leaver);
-    harvest
+    reading.users.retain(|user| !user.id.as_str().ends_with("17"));
+    reading.users.extend(unchanged);
+    reading.users.push(leaver);
+    reading
 }
 
 const FAILED: (&str, &str) = ("failed", "502 Bad Gateway on /api/public/v3/groups?offset=5 after 6 attempts");
@@ -169,13 +170,15 @@ fn classes() -> Classes {
 }
 
 fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
-    let complete = inventory.rolls.iter().all(|roll| roll.harvest.status() == SourceStatus::Complete);
-    let total =
-        |count: fn(&SourceInventory) -> usize| inventory.rolls.iter().map(|roll| count(roll) as u64).sum::<u64>();
+    let complete =
+        inventory.sources.iter().all(|source_inventory| source_inventory.reading.status() == SourceStatus::Complete);
+    let total = |count: fn(&SourceInventory) -> usize| {
+        inventory.sources.iter().map(|source_inventory| count(source_inventory) as u64).sum::<u64>()
+    };
     let counts = Counts {
-        users: total(|roll| roll.harvest.users.len()),
-        groups: total(|roll| roll.harvest.groups.len()),
-        memberships: total(|roll| roll.memberships.len()),
+        users: total(|source_inventory| source_inventory.reading.users.len()),
+        groups: total(|source_inventory| source_inventory.reading.groups.len()),
+        memberships: total(|source_inventory| source_inventory.memberships.len()),
         ..Counts::default()
     };
     Manifest {
@@ -188,7 +191,7 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
         started_at: "2026-11-23T02:00:00Z".to_owned(),
         finished_at: "2026-11-23T02:00:04Z".to_owned(),
         completeness: Completeness::of(complete),
-        sources: inventory.rolls.iter().map(SourceEntry::of).collect(),
+        sources: inventory.sources.iter().map(SourceEntry::of).collect(),
         policy: policy_entries(),
         config_sha256: hash("configuration"),
         exceptions_sha256: None,

@@ -50,7 +50,7 @@ const GROUPS: [&str; 14] = [
     "Security Operations",
 ];
 
-pub(super) fn harvest(name: &str, count: u64, seed: u64) -> SourceReading {
+pub(super) fn reading(name: &str, count: u64, seed: u64) -> SourceReading {
     let mut dice = Dice(seed);
     let users = (1..=count).map(|id| user(&mut dice, id)).collect();
     let groups = (1u64..).zip(GROUPS).map(|(id, name)| group(id, name)).collect();

@@ -298,8 +298,8 @@ impl NameRewriter<'_> {
         let written = written.inner().to_owned();
         let read = RegexBuilder::new(&written).size_limit(PATTERN_BYTES).build();
         let read = read.map_err(|error| {
-            let told = error.to_string();
-            let why = told.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let reported = error.to_string();
+            let why = reported.lines().last().unwrap_or_default().trim_start_matches("error: ");
             self.flaw(pattern.id, format!("the pattern is not a regular expression: {why}"))
         })?;
         // No name of an expression begins with this letter.

@@ -16,7 +16,7 @@ type Mistake = (u64, String);
 type Sample = fn(VariableType) -> VariableValue<'static>;
 
 /// Everything told, in two ways.
-const TOLD: [Sample; 2] = [
+const REPORTED: [Sample; 2] = [
     |kind| match kind {
         VariableType::Flag => VariableValue::Flag(true),
         VariableType::Number => VariableValue::Number(100),
@@ -34,9 +34,9 @@ const TOLD: [Sample; 2] = [
 /// `None`: nothing is wrong with it.
 pub(super) fn of(expression: &Expression) -> Option<Mistake> {
     let env = Arc::new(strict::environment());
-    let told =
-        TOLD.into_iter().find_map(|sample| part(expression.tree(), &context(expression, &env, sample), true).err());
-    told.or_else(|| nothing_told(expression, &context(expression, &env, |_| VariableValue::Null)))
+    let reported =
+        REPORTED.into_iter().find_map(|sample| part(expression.tree(), &context(expression, &env, sample), true).err());
+    reported.or_else(|| nothing_reported(expression, &context(expression, &env, |_| VariableValue::Null)))
 }
 
 fn context(expression: &Expression, env: &Arc<Env>, sample: Sample) -> Context<'static, 'static> {
@@ -51,7 +51,7 @@ fn context(expression: &Expression, env: &Arc<Env>, sample: Sample) -> Context<'
 }
 
 /// That it cannot be judged is right then; that it comes to something else than true or false is not.
-fn nothing_told(expression: &Expression, context: &Context<'_, '_>) -> Option<Mistake> {
+fn nothing_reported(expression: &Expression, context: &Context<'_, '_>) -> Option<Mistake> {
     let tree = expression.tree();
     let value = Value::resolve_val(tree, context).ok()?;
     let value = Some(value).filter(|value| !is_flag(value.as_ref()) && value.downcast_ref::<CelNull>().is_none())?;

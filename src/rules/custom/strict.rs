@@ -62,8 +62,8 @@ type EvaluationResult<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     let [left, right] = two(args)?;
     let (left, right) = (left.as_ref(), right.as_ref());
-    if untold(left) || untold(right) {
-        return Err(not_told());
+    if unreported(left) || unreported(right) {
+        return Err(not_reported());
     }
     if !comparable(left, right) {
         return Err(no_overload(EQUALS, left, right));
@@ -74,8 +74,8 @@ fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
 fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     let [item, list] = two(args)?;
     let (item, list) = (item.as_ref(), list.as_ref());
-    if untold(item) || list.downcast_ref::<CelNull>().is_some() {
-        return Err(not_told());
+    if unreported(item) || list.downcast_ref::<CelNull>().is_some() {
+        return Err(not_reported());
     }
     let Some(list) = list.downcast_ref::<CelList>().map(CelList::inner) else {
         return Err(no_overload(IN, item, list));
@@ -83,8 +83,8 @@ fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     if list.iter().any(|other| item.equals(other.as_ref())) {
         return Ok(flag(true));
     }
-    if list.iter().any(|other| untold(other.as_ref())) {
-        return Err(not_told());
+    if list.iter().any(|other| unreported(other.as_ref())) {
+        return Err(not_reported());
     }
     match list.iter().find(|other| !comparable(item, other.as_ref())) {
         Some(other) => Err(no_overload(IN, item, other.as_ref())),
@@ -97,7 +97,7 @@ fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     let (text, pattern) = (text.as_ref(), pattern.as_ref());
     match (text.downcast_ref::<CelString>(), pattern.downcast_ref::<CompiledRegex>()) {
         (Some(text), Some(pattern)) => Ok(flag(pattern.0.is_match(text.inner()))),
-        _ if untold(text) => Err(not_told()),
+        _ if unreported(text) => Err(not_reported()),
         _ => Err(no_overload(MATCHES, text, pattern)),
     }
 }
@@ -107,9 +107,9 @@ fn two<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<[CowVal<'b, 'v>; 2], Executi
 }
 
 /// Null, or a list that holds one.
-fn untold(value: &dyn Val) -> bool {
+fn unreported(value: &dyn Val) -> bool {
     match value.downcast_ref::<CelList>() {
-        Some(list) => list.inner().iter().any(|item| untold(item.as_ref())),
+        Some(list) => list.inner().iter().any(|item| unreported(item.as_ref())),
         None => value.downcast_ref::<CelNull>().is_some(),
     }
 }
@@ -124,7 +124,7 @@ fn flag<'b, 'v>(flag: bool) -> CowVal<'b, 'v> {
     CowVal::owned(CelBool::from(flag))
 }
 
-fn not_told() -> ExecutionError {
+fn not_reported() -> ExecutionError {
     ExecutionError::function_error("null", "not told")
 }
 

@@ -41,26 +41,26 @@ pub(super) struct Variable {
 
 /// What is known of a source before any of its users is looked at.
 pub(in super::super) struct SourceContext<'a> {
-    roll: &'a SourceInventory,
+    source_inventory: &'a SourceInventory,
     as_of: Instant,
     /// The list of groups and, where groups list their members, those lists are whole: a membership that is not told is none,
     /// and a group without a name has none.
     groups_whole: bool,
     /// Some account of the source has a key: one without a key is then told to have none.
-    tells_keys: bool,
+    reports_keys: bool,
     /// Some account of the source has an end or is blocked: one without is then told to have none.
-    tells_ends: bool,
+    reports_ends: bool,
 }
 
 impl<'a> SourceContext<'a> {
-    pub(in super::super) fn of(roll: &'a SourceInventory, as_of: Instant) -> Self {
+    pub(in super::super) fn of(source_inventory: &'a SourceInventory, as_of: Instant) -> Self {
         Self {
-            roll,
+            source_inventory,
             as_of,
-            groups_whole: roll.harvest.memberships_whole(),
-            tells_keys: roll.harvest.users.iter().any(|user| user.public_key.is_some()),
-            tells_ends: roll
-                .harvest
+            groups_whole: source_inventory.reading.memberships_whole(),
+            reports_keys: source_inventory.reading.users.iter().any(|user| user.public_key.is_some()),
+            reports_ends: source_inventory
+                .reading
                 .users
                 .iter()
                 .any(|user| user.expires_at != ReportedDate::Not || user.blocked.is_some()),
@@ -72,7 +72,7 @@ impl<'a> SourceContext<'a> {
         if !(user.groups_known && self.groups_whole) {
             return VariableValue::Null;
         }
-        let name = |id| self.roll.group(id).and_then(|group| group.name.as_deref());
+        let name = |id| self.source_inventory.group(id).and_then(|group| group.name.as_deref());
         VariableValue::Texts(user.group_memberships.iter().map(|id| name(id).unwrap_or(id.as_str())).collect())
     }
 
@@ -84,7 +84,7 @@ impl<'a> SourceContext<'a> {
     }
 
     fn has_public_key(&self, user: &User) -> Option<bool> {
-        user.public_key.as_deref().map(|key| !key.is_empty()).or(self.tells_keys.then_some(false))
+        user.public_key.as_deref().map(|key| !key.is_empty()).or(self.reports_keys.then_some(false))
     }
 
     /// Past its end, whatever else keeps it from signing in. An end that was told and cannot be read may have passed.
@@ -93,7 +93,7 @@ impl<'a> SourceContext<'a> {
             _ if user.blocked == Some(Blocked::Expired) => VariableValue::Flag(true),
             ReportedDate::At(end) => VariableValue::Flag(*end <= self.as_of),
             ReportedDate::Unreadable(written) => VariableValue::Unreadable(written),
-            ReportedDate::Not if self.tells_ends => VariableValue::Flag(false),
+            ReportedDate::Not if self.reports_ends => VariableValue::Flag(false),
             ReportedDate::Not => VariableValue::Null,
         }
     }
@@ -110,8 +110,12 @@ impl<'a> SourceContext<'a> {
 
 /// In the order of the documentation. Instants come as ages only, so that whoever has the evidence can recompute them.
 pub(super) const VARIABLES: [Variable; 26] = [
-    variable("source", VariableType::Text, |around, _| VariableValue::Text(around.roll.harvest.source.name.as_str())),
-    variable("source_kind", VariableType::Text, |around, _| VariableValue::Text(&around.roll.harvest.source.kind)),
+    variable("source", VariableType::Text, |around, _| {
+        VariableValue::Text(around.source_inventory.reading.source.name.as_str())
+    }),
+    variable("source_kind", VariableType::Text, |around, _| {
+        VariableValue::Text(&around.source_inventory.reading.source.kind)
+    }),
     variable("id", VariableType::Text, |_, user| VariableValue::Text(user.id.as_str())),
     variable("username", VariableType::Text, |_, user| text(user.username.as_deref())),
     variable("display_name", VariableType::Text, |_, user| text(user.display_name.as_deref())),
@@ -122,7 +126,7 @@ pub(super) const VARIABLES: [Variable; 26] = [
     variable("is_local", VariableType::Flag, |_, user| flag(user.local())),
     variable("is_sso", VariableType::Flag, |_, user| flag(is_sso(user))),
     variable("is_admin", VariableType::Flag, |_, user| flag(user.is_admin)),
-    variable("is_privileged", VariableType::Flag, |around, user| flag(around.roll.privilege(user))),
+    variable("is_privileged", VariableType::Flag, |around, user| flag(around.source_inventory.privilege(user))),
     variable("mfa", VariableType::Flag, |_, user| flag(user.mfa)),
     variable("groups", VariableType::Texts, |around, user| around.groups(user)),
     variable("group_ids", VariableType::Texts, |around, user| around.group_ids(user)),
@@ -171,16 +175,16 @@ fn is_sso(user: &User) -> Option<bool> {
     if user.is_sso() { Some(true) } else { user.is_typed().then_some(false) }
 }
 
-fn flag<'a>(told: Option<bool>) -> VariableValue<'a> {
-    told.map_or(VariableValue::Null, VariableValue::Flag)
+fn flag<'a>(reported: Option<bool>) -> VariableValue<'a> {
+    reported.map_or(VariableValue::Null, VariableValue::Flag)
 }
 
-fn text(told: Option<&str>) -> VariableValue<'_> {
-    told.map_or(VariableValue::Null, VariableValue::Text)
+fn text(reported: Option<&str>) -> VariableValue<'_> {
+    reported.map_or(VariableValue::Null, VariableValue::Text)
 }
 
-fn days(told: &ReportedDate, count: impl Fn(Instant) -> i64) -> VariableValue<'_> {
-    match told {
+fn days(reported: &ReportedDate, count: impl Fn(Instant) -> i64) -> VariableValue<'_> {
+    match reported {
         ReportedDate::At(at) => VariableValue::Number(count(*at)),
         ReportedDate::Not => VariableValue::Null,
         ReportedDate::Unreadable(written) => VariableValue::Unreadable(written),

@@ -22,29 +22,29 @@ fn policy(when: &str) -> Policy {
     Policy { custom_rules: vec![custom], ..Policy::default() }
 }
 
-fn own<'j>(judgement: &'j EvaluationOutput, id: &str) -> Option<&'j Finding> {
-    judgement.findings.iter().find(|f| f.rule == Rule::custom(RULE) && &*f.subject.id == id)
+fn own<'j>(output: &'j EvaluationOutput, id: &str) -> Option<&'j Finding> {
+    output.findings.iter().find(|f| f.rule == Rule::custom(RULE) && &*f.subject.id == id)
 }
 
-fn judged_by(when: &str, harvest: SourceReading) -> EvaluationOutput {
-    judge(&joined(harvest), &policy(when), as_of())
+fn evaluated_by(when: &str, reading: SourceReading) -> EvaluationOutput {
+    evaluate(&joined(reading), &policy(when), as_of())
 }
 
 /// What becomes of this one account: true, false, or not to be told.
 fn says(when: &str, user: User) -> Option<bool> {
-    says_in(when, harvest(vec![user]))
+    says_in(when, reading(vec![user]))
 }
 
 /// The same of the first account.
-fn says_in(when: &str, harvest: SourceReading) -> Option<bool> {
-    let judgement = judged_by(when, harvest);
-    let found = judgement.findings.iter().any(|f| f.rule == Rule::custom(RULE));
-    let was_judged = judgement.gaps[0].user_was_judged(0, Rule::custom(RULE));
-    assert!(was_judged || !found, "{when}: found and undetermined");
-    was_judged.then_some(found)
+fn says_in(when: &str, reading: SourceReading) -> Option<bool> {
+    let output = evaluated_by(when, reading);
+    let found = output.findings.iter().any(|f| f.rule == Rule::custom(RULE));
+    let was_evaluated = output.gaps[0].user_was_evaluated(0, Rule::custom(RULE));
+    assert!(was_evaluated || !found, "{when}: found and undetermined");
+    was_evaluated.then_some(found)
 }
 
-fn nothing_told() -> User {
+fn nothing_reported() -> User {
     User::new("1")
 }
 
@@ -56,22 +56,22 @@ fn flaw(when: &str) -> ExpressionError {
 fn an_expression_that_is_true_is_a_finding_that_can_be_recomputed() {
     let contractor = with("contractor", |user| user.group_memberships = Box::new(["1".into(), "2".into()]));
     let when = "enabled && \"Administrators\" in groups && days_until_expiry == null";
-    let judgement = judged_by(when, harvest(vec![contractor.clone(), user("member-of-one")]));
-    let found = own(&judgement, contractor.id.as_str()).unwrap();
+    let output = evaluated_by(when, reading(vec![contractor.clone(), user("member-of-one")]));
+    let found = own(&output, contractor.id.as_str()).unwrap();
     assert_eq!((&*found.title, &*found.action, found.severity), ("Own rule", "Look.", Severity::High));
     assert!(found.controls.is_empty());
     let evidence: Value = serde_json::from_str(&found.evidence).unwrap();
     let values = json!({"enabled": true, "groups": ["Operators", "Administrators"], "days_until_expiry": null});
     assert_eq!(evidence, json!({"expression": when, "values": values}));
     assert_eq!(
-        *outcome(&judgement, Rule::custom(RULE)),
-        RuleOutcome::Judged { subjects: 2, undetermined: 0 },
+        *outcome(&output, Rule::custom(RULE)),
+        RuleOutcome::Evaluated { subjects: 2, undetermined: 0 },
         "the other is fine"
     );
 }
 
 #[test]
-fn what_is_not_told_is_undetermined_and_never_fine() {
+fn what_is_not_reported_is_undetermined_and_never_fine() {
     for when in [
         "enabled",
         "!enabled",
@@ -125,7 +125,7 @@ fn what_is_not_told_is_undetermined_and_never_fine() {
         "true == mfa",
         "mfa in [true, null]",
     ] {
-        assert_eq!(says(when, nothing_told()), None, "{when}");
+        assert_eq!(says(when, nothing_reported()), None, "{when}");
     }
 }
 
@@ -157,7 +157,7 @@ fn a_side_that_decides_alone_needs_no_other_and_nothing_else_is_left_out() {
 }
 
 #[test]
-fn whether_something_is_told_can_be_asked() {
+fn whether_something_is_reported_can_be_asked() {
     for name in [
         "username",
         "display_name",
@@ -180,16 +180,16 @@ fn whether_something_is_told_can_be_asked() {
         "expired",
         "blocked",
     ] {
-        assert_eq!(says(&format!("{name} == null"), nothing_told()), Some(true), "{name}");
-        assert_eq!(says(&format!("null != {name}"), nothing_told()), Some(false), "{name}");
+        assert_eq!(says(&format!("{name} == null"), nothing_reported()), Some(true), "{name}");
+        assert_eq!(says(&format!("null != {name}"), nothing_reported()), Some(false), "{name}");
     }
     for name in ["source", "source_kind", "id", "kind", "groups_known", "last_login_status"] {
-        assert_eq!(says(&format!("{name} == null"), nothing_told()), Some(false), "{name}");
+        assert_eq!(says(&format!("{name} == null"), nothing_reported()), Some(false), "{name}");
     }
 }
 
 /// What is true of an account of which everything is told.
-const OF_TOLD: [&str; 26] = [
+const OF_REPORTED: [&str; 26] = [
     "source == \"eu\"",
     "source_kind == \"rest-v3\"",
     "id == \"4told\"",
@@ -220,7 +220,7 @@ const OF_TOLD: [&str; 26] = [
 
 #[test]
 fn every_variable_says_what_the_documentation_says() {
-    let told = with("told", |user| {
+    let reported = with("told", |user| {
         user.display_name = Some("To Ld".into());
         user.email_address = Some("told@example.com".into());
         user.is_admin = Some(false);
@@ -232,8 +232,8 @@ fn every_variable_says_what_the_documentation_says() {
         user.created_at = ReportedDate::At(ago(10, 0));
         user.expires_at = ReportedDate::At(ago(-5, 1));
     });
-    for when in OF_TOLD {
-        assert_eq!(says(when, told.clone()), Some(true), "{when}");
+    for when in OF_REPORTED {
+        assert_eq!(says(when, reported.clone()), Some(true), "{when}");
     }
     let ended = |seconds| with("ended", move |user| user.expires_at = ReportedDate::At(ago(0, seconds)));
     assert_eq!(says("expired && blocked && days_until_expiry == 0", ended(0)), Some(true));
@@ -265,14 +265,14 @@ fn a_date_that_cannot_be_read_is_neither_null_nor_a_number() {
     {
         assert_eq!(says(when, odd("odd")), None, "{when}");
     }
-    let judgement = judged_by("enabled || expired", harvest(vec![odd("odd")]));
-    let evidence: Value = serde_json::from_str(&own(&judgement, "3odd").unwrap().evidence).unwrap();
+    let output = evaluated_by("enabled || expired", reading(vec![odd("odd")]));
+    let evidence: Value = serde_json::from_str(&own(&output, "3odd").unwrap().evidence).unwrap();
     assert_eq!(evidence["values"], json!({"enabled": true, "expired": {"unreadable": "soon"}}));
 }
 
 #[test]
-fn groups_are_not_told_where_their_list_is_not_whole() {
-    let mut drifted = harvest(vec![user("somebody")]);
+fn groups_are_not_reported_where_their_list_is_not_whole() {
+    let mut drifted = reading(vec![user("somebody")]);
     drifted.lists[1].coverage = Coverage::Drifted { why: "rows moved".to_owned() };
     assert_eq!(says_in("\"Contractors\" in groups", drifted.clone()), None, "its name may not have come");
     assert_eq!(says_in("size(group_ids) > 5", drifted), None);
@@ -281,19 +281,19 @@ fn groups_are_not_told_where_their_list_is_not_whole() {
 }
 
 #[test]
-fn a_key_is_told_to_be_missing_only_where_some_account_has_one() {
+fn a_key_is_reported_to_be_missing_only_where_some_account_has_one() {
     let with_key = with("with-key", |user| user.public_key = Some("ssh-ed25519 AAAA".into()));
     assert_eq!(says("has_public_key", user("without")), None);
-    assert_eq!(says_in("!has_public_key", harvest(vec![user("a"), with_key])), Some(true));
+    assert_eq!(says_in("!has_public_key", reading(vec![user("a"), with_key])), Some(true));
 }
 
 #[test]
-fn a_list_of_users_that_failed_is_judged_by_no_custom_rule() {
-    let mut failed = harvest(Vec::new());
+fn a_list_of_users_that_failed_is_evaluated_by_no_custom_rule() {
+    let mut failed = reading(Vec::new());
     failed.lists[0].coverage = Coverage::Failed { error: "refused".to_owned() };
-    let judgement = judged_by("enabled", failed);
+    let output = evaluated_by("enabled", failed);
     assert!(
-        matches!(outcome(&judgement, Rule::custom(RULE)), RuleOutcome::Undetermined { why } if why.contains("refused"))
+        matches!(outcome(&output, Rule::custom(RULE)), RuleOutcome::Undetermined { why } if why.contains("refused"))
     );
 }
 
@@ -302,19 +302,19 @@ fn a_custom_rule_can_be_off_or_have_another_severity() {
     let rule = Rule::custom(RULE);
     let mut policy = policy("enabled");
     policy.rules.insert(rule, Override::Severity(Severity::Info));
-    let judgement = judge(&joined(harvest(vec![user("somebody")])), &policy, as_of());
-    assert_eq!(own(&judgement, "8somebody").unwrap().severity, Severity::Info);
+    let output = evaluate(&joined(reading(vec![user("somebody")])), &policy, as_of());
+    assert_eq!(own(&output, "8somebody").unwrap().severity, Severity::Info);
     policy.rules.insert(rule, Override::Off);
-    let judgement = judge(&joined(harvest(vec![user("somebody")])), &policy, as_of());
-    assert_eq!((own(&judgement, "8somebody"), outcome(&judgement, rule)), (None, &RuleOutcome::Off));
+    let output = evaluate(&joined(reading(vec![user("somebody")])), &policy, as_of());
+    assert_eq!((own(&output, "8somebody"), outcome(&output, rule)), (None, &RuleOutcome::Off));
 }
 
 #[test]
 fn long_lists_of_groups_are_cut_in_evidence_and_not_in_judging() {
     let ids: Vec<crate::model::GroupId> = (1000..1257).map(|id| crate::model::GroupId::from(id.to_string())).collect();
     let many = with("many", |user| user.group_memberships = ids.into());
-    let judgement = judged_by("\"1256\" in groups", harvest(vec![many]));
-    let evidence: Value = serde_json::from_str(&own(&judgement, "4many").unwrap().evidence).unwrap();
+    let output = evaluated_by("\"1256\" in groups", reading(vec![many]));
+    let evidence: Value = serde_json::from_str(&own(&output, "4many").unwrap().evidence).unwrap();
     assert_eq!(evidence["values"]["groups"].as_array().unwrap().len(), 100);
     assert_eq!(evidence["lengths"], json!({"groups": 257}));
 }
@@ -322,7 +322,7 @@ fn long_lists_of_groups_are_cut_in_evidence_and_not_in_judging() {
 #[test]
 fn what_depends_on_values_is_no_mistake_of_the_expression_and_undetermined_where_it_fails() {
     assert_eq!(says("int(id) > 100", user("somebody")), None, "8somebody is no number");
-    assert_eq!(says("int(id) >= 1", nothing_told()), Some(true));
+    assert_eq!(says("int(id) >= 1", nothing_reported()), Some(true));
     assert_eq!(says("100 / passkeys > 3", with("none", |user| user.passkeys = Some(0))), None);
     assert_eq!(says("groups[7] == \"x\"", user("somebody")), None);
     assert_eq!(
@@ -359,13 +359,13 @@ proptest! {
             };
             user
         }).collect();
-        let judgement = judged_by(&format!("days_since_login >= {limit}"), harvest(users));
-        let found: Vec<usize> = judgement.findings.iter().filter(|f| f.rule == Rule::custom(RULE))
+        let output = evaluated_by(&format!("days_since_login >= {limit}"), reading(users));
+        let found: Vec<usize> = output.findings.iter().filter(|f| f.rule == Rule::custom(RULE))
             .map(|f| f.subject.id.parse().unwrap()).collect();
         let wanted: Vec<usize> = (0..ages.len()).filter(|at| ages[*at].2 > 1 && ages[*at].0 >= limit).collect();
-        let untold = ages.iter().filter(|(_, _, sort)| *sort < 2).count() as u64;
+        let unreported = ages.iter().filter(|(_, _, sort)| *sort < 2).count() as u64;
         prop_assert_eq!(found, wanted);
-        let expected = RuleOutcome::Judged { subjects: ages.len() as u64, undetermined: untold };
-        prop_assert_eq!(outcome(&judgement, Rule::custom(RULE)), &expected);
+        let expected = RuleOutcome::Evaluated { subjects: ages.len() as u64, undetermined: unreported };
+        prop_assert_eq!(outcome(&output, Rule::custom(RULE)), &expected);
     }
 }

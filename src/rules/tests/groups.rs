@@ -8,83 +8,83 @@ fn missing(group: &str, user: &str) -> Outside {
 
 /// Group 1 has a member, group 2 has what is given; members are listed by group or not.
 fn tenant(outside: Vec<Outside>, members: Option<Coverage>) -> SourceReading {
-    let mut harvest = harvest(vec![user("somebody")]);
-    harvest.outside = outside;
-    harvest.lists.extend(members.map(|coverage| list(ListKind::Members, coverage)));
-    harvest
+    let mut reading = reading(vec![user("somebody")]);
+    reading.outside = outside;
+    reading.lists.extend(members.map(|coverage| list(ListKind::Members, coverage)));
+    reading
 }
 
-fn judged_tenant(harvest: SourceReading) -> EvaluationOutput {
-    judge(&joined(harvest), &Policy::default(), as_of())
+fn evaluated_tenant(reading: SourceReading) -> EvaluationOutput {
+    evaluate(&joined(reading), &Policy::default(), as_of())
 }
 
-fn lines(judgement: &EvaluationOutput) -> Vec<String> {
+fn lines(output: &EvaluationOutput) -> Vec<String> {
     let line = |f: &Finding| format!("{} {} {}: {}", f.rule.as_str(), f.subject.kind.as_str(), f.subject.id, f.title);
-    judgement.findings.iter().map(line).collect()
+    output.findings.iter().map(line).collect()
 }
 
 #[test]
 fn a_group_without_any_row_of_membership_is_empty() {
-    let judgement = judged_tenant(tenant(vec![], None));
-    assert_eq!(lines(&judgement), ["empty-group group 2: has no member"]);
-    assert_eq!(judgement.findings[0].subject.name.as_deref(), Some("Administrators"));
-    assert_eq!(outcome(&judgement, Rule::EmptyGroup), &RuleOutcome::Judged { subjects: 2, undetermined: 0 });
+    let output = evaluated_tenant(tenant(vec![], None));
+    assert_eq!(lines(&output), ["empty-group group 2: has no member"]);
+    assert_eq!(output.findings[0].subject.name.as_deref(), Some("Administrators"));
+    assert_eq!(outcome(&output, Rule::EmptyGroup), &RuleOutcome::Evaluated { subjects: 2, undetermined: 0 });
     let directory = Outside { group_id: "2".into(), member: OutsideMember::Directory("cn=staff".into()) };
-    assert_eq!(lines(&judged_tenant(tenant(vec![directory], None))), [""; 0]);
+    assert_eq!(lines(&evaluated_tenant(tenant(vec![directory], None))), [""; 0]);
 }
 
 #[test]
 fn a_group_that_names_users_who_are_not_there_is_dangling_and_not_empty() {
-    let judgement = judged_tenant(tenant(vec![missing("2", "901"), missing("2", "77")], Some(complete())));
-    assert_eq!(lines(&judgement), ["dangling-group group 2: names 2 users not in the source's list of users"]);
-    assert_eq!(&*judgement.findings[0].evidence, r#"{"count":2,"missing_users":["77","901"]}"#);
-    assert_eq!(outcome(&judgement, Rule::DanglingGroup), &RuleOutcome::Judged { subjects: 3, undetermined: 0 });
+    let output = evaluated_tenant(tenant(vec![missing("2", "901"), missing("2", "77")], Some(complete())));
+    assert_eq!(lines(&output), ["dangling-group group 2: names 2 users not in the source's list of users"]);
+    assert_eq!(&*output.findings[0].evidence, r#"{"count":2,"missing_users":["77","901"]}"#);
+    assert_eq!(outcome(&output, Rule::DanglingGroup), &RuleOutcome::Evaluated { subjects: 3, undetermined: 0 });
 }
 
 #[test]
 fn a_finding_names_a_hundred_missing_users_and_counts_them_all() {
     let outside = (1..=150).map(|n| missing("2", &n.to_string())).collect();
-    let judgement = judged_tenant(tenant(outside, Some(complete())));
-    let evidence: Value = serde_json::from_str(&judgement.findings[0].evidence).unwrap();
+    let output = evaluated_tenant(tenant(outside, Some(complete())));
+    let evidence: Value = serde_json::from_str(&output.findings[0].evidence).unwrap();
     assert_eq!((evidence["count"].as_u64(), evidence["missing_users"].as_array().unwrap().len()), (Some(150), 100));
 }
 
 #[test]
 fn a_user_who_is_not_in_a_list_that_may_lack_rows_is_not_missing() {
-    let mut harvest = tenant(vec![missing("2", "901")], Some(complete()));
-    harvest.lists[0].coverage = Coverage::Drifted { why: "it moved".to_owned() };
-    let judgement = judged_tenant(harvest);
-    assert!(judgement.findings.iter().all(|f| f.rule == Rule::CollectionIncomplete), "{:?}", lines(&judgement));
-    assert_eq!(outcome(&judgement, Rule::DanglingGroup), &RuleOutcome::Judged { subjects: 3, undetermined: 1 });
+    let mut reading = tenant(vec![missing("2", "901")], Some(complete()));
+    reading.lists[0].coverage = Coverage::Drifted { why: "it moved".to_owned() };
+    let output = evaluated_tenant(reading);
+    assert!(output.findings.iter().all(|f| f.rule == Rule::CollectionIncomplete), "{:?}", lines(&output));
+    assert_eq!(outcome(&output, Rule::DanglingGroup), &RuleOutcome::Evaluated { subjects: 3, undetermined: 1 });
 }
 
 #[test]
 fn nothing_is_said_from_lists_of_members_that_are_not_whole() {
-    let mut harvest = tenant(vec![missing("2", "901")], Some(Coverage::Failed { error: "403 at group 2".to_owned() }));
-    harvest.users[0].group_memberships = Box::default();
-    let judgement = judged_tenant(harvest);
+    let mut reading = tenant(vec![missing("2", "901")], Some(Coverage::Failed { error: "403 at group 2".to_owned() }));
+    reading.users[0].group_memberships = Box::default();
+    let output = evaluated_tenant(reading);
     assert_eq!(
-        lines(&judgement),
+        lines(&output),
         ["collection-incomplete source eu: not proven complete: members; never was; 0 known rows stand unconfirmed"]
     );
     for rule in [Rule::NoGroup, Rule::DanglingGroup, Rule::EmptyGroup] {
-        let RuleOutcome::Undetermined { why } = outcome(&judgement, rule) else { panic!("{rule:?} was judged") };
+        let RuleOutcome::Undetermined { why } = outcome(&output, rule) else { panic!("{rule:?} was judged") };
         assert_eq!(why, "needs the members of every group, whose list is failed: 403 at group 2");
     }
 }
 
 #[test]
-fn where_only_users_tell_memberships_all_of_them_must() {
-    let why = |harvest: SourceReading| match outcome(&judged_tenant(harvest), Rule::EmptyGroup) {
+fn where_only_users_report_memberships_all_of_them_must() {
+    let why = |reading: SourceReading| match outcome(&evaluated_tenant(reading), Rule::EmptyGroup) {
         RuleOutcome::Undetermined { why } => why.clone(),
         other => panic!("{other:?}"),
     };
-    let mut untold = tenant(vec![], None);
-    untold.users.push(with("untold", |u| u.groups_known = false));
-    assert_eq!(why(untold.clone()), "the memberships of 1 account are not known");
+    let mut unreported = tenant(vec![], None);
+    unreported.users.push(with("untold", |u| u.groups_known = false));
+    assert_eq!(why(unreported.clone()), "the memberships of 1 account are not known");
     // Where the groups themselves list their members, what a user's record leaves open does not matter.
-    untold.lists.push(list(ListKind::Members, complete()));
-    assert_eq!(lines(&judged_tenant(untold)), ["empty-group group 2: has no member"]);
+    unreported.lists.push(list(ListKind::Members, complete()));
+    assert_eq!(lines(&evaluated_tenant(unreported)), ["empty-group group 2: has no member"]);
     let mut drifted = tenant(vec![], None);
     drifted.lists[0].coverage = Coverage::Drifted { why: "it moved".to_owned() };
     assert_eq!(why(drifted), "needs the whole list of users, which is drifted: it moved");
@@ -96,22 +96,22 @@ proptest! {
         of_users in proptest::collection::vec(1u8..6, 0..6), directories in proptest::collection::vec(1u8..6, 0..3),
         gone in proptest::collection::vec(1u8..6, 0..3),
     ) {
-        let mut harvest = harvest(of_users.iter().enumerate().map(|(n, group)| {
+        let mut reading = reading(of_users.iter().enumerate().map(|(n, group)| {
             let mut user = user("somebody");
             user.id = n.to_string().into();
             user.group_memberships = Box::new([group.to_string().into()]);
             user
         }).collect());
-        harvest.groups = (1..6).map(|id: u8| Group::new(id.to_string())).collect();
+        reading.groups = (1..6).map(|id: u8| Group::new(id.to_string())).collect();
         let directory = |id: &u8| Outside { group_id: id.to_string().into(), member: OutsideMember::Directory("cn=x".into()) };
-        harvest.outside = directories.iter().map(directory).chain(gone.iter().map(|id| missing(&id.to_string(), "901"))).collect();
-        harvest.lists.push(list(ListKind::Members, complete()));
-        let inventory = joined(harvest);
-        let rows = &inventory.rolls[0].memberships;
+        reading.outside = directories.iter().map(directory).chain(gone.iter().map(|id| missing(&id.to_string(), "901"))).collect();
+        reading.lists.push(list(ListKind::Members, complete()));
+        let inventory = joined(reading);
+        let rows = &inventory.sources[0].memberships;
         let expected: Vec<String> = (1..6).map(|id: u8| id.to_string())
             .filter(|id| rows.iter().all(|row| row.group_id.as_str() != id)).collect();
-        let judgement = judge(&inventory, &Policy::default(), as_of());
-        let empty: Vec<String> = judgement.findings.iter().filter(|f| f.rule == Rule::EmptyGroup)
+        let output = evaluate(&inventory, &Policy::default(), as_of());
+        let empty: Vec<String> = output.findings.iter().filter(|f| f.rule == Rule::EmptyGroup)
             .map(|f| f.subject.id.to_string()).collect();
         prop_assert_eq!(empty, expected);
     }

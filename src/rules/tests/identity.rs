@@ -7,7 +7,7 @@ fn mail(name: &str, address: &str) -> User {
 }
 
 fn rules_of(users: Vec<User>, rule: Rule) -> Vec<Finding> {
-    judged(users).findings.into_iter().filter(|finding| finding.rule == rule).collect()
+    evaluated(users).findings.into_iter().filter(|finding| finding.rule == rule).collect()
 }
 
 fn evidence_of(finding: &Finding) -> Value {
@@ -39,14 +39,14 @@ fn neither_a_disabled_account_nor_an_empty_address_shares_one() {
 }
 
 #[test]
-fn an_address_shared_with_an_account_whose_state_is_not_told_is_undetermined() {
-    let untold = with("untold", |u| {
+fn an_address_shared_with_an_account_whose_state_is_not_reported_is_undetermined() {
+    let unreported = with("untold", |u| {
         u.email_address = Some("a@example.com".into());
         u.enabled = None;
     });
-    let judgement = judged(vec![mail("a", "A@example.com"), untold, mail("c", "c@example.com")]);
-    assert_eq!(outcome(&judgement, Rule::SharedEmail), &RuleOutcome::Judged { subjects: 3, undetermined: 2 });
-    assert_eq!(judgement.findings, []);
+    let output = evaluated(vec![mail("a", "A@example.com"), unreported, mail("c", "c@example.com")]);
+    assert_eq!(outcome(&output, Rule::SharedEmail), &RuleOutcome::Evaluated { subjects: 3, undetermined: 2 });
+    assert_eq!(output.findings, []);
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn a_local_account_is_outside_only_where_others_sign_in_by_an_identity_provider(
     let local = || typed("local", "Local");
     assert_eq!(found(vec![local(), typed("a", "LDAP")]), [""; 0]);
     assert_eq!(
-        outcome(&judged(vec![local(), typed("a", "LDAP")]), Rule::LocalOutsideSso),
-        &RuleOutcome::Judged { subjects: 0, undetermined: 0 }
+        outcome(&evaluated(vec![local(), typed("a", "LDAP")]), Rule::LocalOutsideSso),
+        &RuleOutcome::Evaluated { subjects: 0, undetermined: 0 }
     );
     assert_eq!(found(vec![local(), typed("a", "SAML2")]), ["local-outside-sso:medium"]);
     assert_eq!(found(vec![typed("pws", "BeyondInsight"), typed("a", "AzureAD")]), ["local-outside-sso:medium"]);
@@ -87,26 +87,30 @@ fn a_local_account_is_outside_only_where_others_sign_in_by_an_identity_provider(
 }
 
 #[test]
-fn a_type_that_is_not_told_leaves_open_whether_an_account_is_local_and_whether_others_are_not() {
+fn a_type_that_is_not_reported_leaves_open_whether_an_account_is_local_and_whether_others_are_not() {
     let typed = |name: &str, kind: Option<&str>| with(name, |u| u.account_type = kind.map(Into::into));
-    let tally = |users| outcome(&judged(users), Rule::LocalOutsideSso).clone();
-    let untold = |n| RuleOutcome::Judged { subjects: n, undetermined: 1 };
-    assert_eq!(tally(vec![typed("a", None), typed("sso", Some("SAML"))]), untold(2));
-    assert_eq!(tally(vec![typed("ldap", Some("LDAP")), typed("a", None)]), untold(2), "the one not told may be either");
+    let tally = |users| outcome(&evaluated(users), Rule::LocalOutsideSso).clone();
+    let unreported = |n| RuleOutcome::Evaluated { subjects: n, undetermined: 1 };
+    assert_eq!(tally(vec![typed("a", None), typed("sso", Some("SAML"))]), unreported(2));
+    assert_eq!(
+        tally(vec![typed("ldap", Some("LDAP")), typed("a", None)]),
+        unreported(2),
+        "the one not told may be either"
+    );
     let nobody = tally(vec![typed("a", None), typed("bb", None)]);
     assert_eq!(nobody, RuleOutcome::Undetermined { why: "the source does not report account types".to_owned() });
 }
 
 #[test]
-fn only_a_second_factor_that_is_told_to_be_missing_is_a_finding() {
+fn only_a_second_factor_that_is_reported_to_be_missing_is_a_finding() {
     let factor = |name: &str, mfa: Option<bool>| with(name, |u| u.mfa = mfa);
     assert_eq!(found(vec![factor("without", Some(false))]), ["no-mfa:medium"]);
     assert_eq!(found(vec![factor("with", Some(true))]), [""; 0]);
-    let judgement = judged(vec![factor("with", Some(true)), factor("untold", None)]);
-    assert_eq!(outcome(&judgement, Rule::NoMfa), &RuleOutcome::Judged { subjects: 2, undetermined: 1 });
-    let judgement = judged(vec![factor("untold", None), factor("svc-told", Some(false))]);
+    let output = evaluated(vec![factor("with", Some(true)), factor("untold", None)]);
+    assert_eq!(outcome(&output, Rule::NoMfa), &RuleOutcome::Evaluated { subjects: 2, undetermined: 1 });
+    let output = evaluated(vec![factor("untold", None), factor("svc-told", Some(false))]);
     let expected = RuleOutcome::Undetermined { why: "the source does not report second factors".to_owned() };
-    assert_eq!(outcome(&judgement, Rule::NoMfa), &expected, "what a service has says nothing of people");
+    assert_eq!(outcome(&output, Rule::NoMfa), &expected, "what a service has says nothing of people");
     let admin = with("admin", |u| {
         u.mfa = Some(false);
         u.group_memberships = Box::new(["2".into()]);
@@ -116,12 +120,12 @@ fn only_a_second_factor_that_is_told_to_be_missing_is_a_finding() {
 
 #[test]
 fn the_second_factor_of_single_sign_on_is_the_identity_provider_s() {
-    let judgement = judged(vec![with("sso", |u| {
+    let output = evaluated(vec![with("sso", |u| {
         u.mfa = Some(false);
         u.account_type = Some("saml".into());
     })]);
-    assert_eq!(outcome(&judgement, Rule::NoMfa), &RuleOutcome::Judged { subjects: 1, undetermined: 1 });
-    assert_eq!(judgement.findings, []);
+    assert_eq!(outcome(&output, Rule::NoMfa), &RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
+    assert_eq!(output.findings, []);
 }
 
 /// An account in no group with an SSH key, so that nothing but its key and its state can be found.
@@ -160,12 +164,12 @@ fn a_key_of_an_account_that_is_closed_stale_or_never_used_is_found_with_the_reas
 }
 
 #[test]
-fn without_a_key_nobody_is_looked_at_and_where_staleness_cannot_be_told_nothing_is_said() {
-    let judgement = judged(vec![
+fn without_a_key_nobody_is_looked_at_and_where_staleness_cannot_be_reported_nothing_is_said() {
+    let output = evaluated(vec![
         with("no-key", |u| u.public_key = Some("".into())),
         keyed(|u| u.last_login = LastLogin::NotReported),
     ]);
-    assert_eq!(outcome(&judgement, Rule::DormantWithKey), &RuleOutcome::Judged { subjects: 1, undetermined: 1 });
+    assert_eq!(outcome(&output, Rule::DormantWithKey), &RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
 }
 
 #[test]
@@ -173,8 +177,8 @@ fn a_dormant_key_is_found_even_where_staleness_itself_is_switched_off() {
     let mut policy = Policy::default();
     policy.rules.insert(Rule::StaleLogin, Override::Off);
     let stale = keyed(|u| u.last_login = LastLogin::At(ago(400, 0)));
-    let judgement = judge(&joined(harvest(vec![stale])), &policy, as_of());
-    let rules: Vec<Rule> = judgement.findings.iter().map(|f| f.rule).collect();
+    let output = evaluate(&joined(reading(vec![stale])), &policy, as_of());
+    let rules: Vec<Rule> = output.findings.iter().map(|f| f.rule).collect();
     assert_eq!(rules, [Rule::DormantWithKey]);
 }
 
@@ -214,7 +218,7 @@ proptest! {
             u.last_login = if never { LastLogin::Never { sentinel: None } } else { LastLogin::At(ago(days, 0)) };
             u.created_at = ReportedDate::At(ago(days, 0));
         });
-        let findings = judged(vec![keyed]).findings;
+        let findings = evaluated(vec![keyed]).findings;
         let has = |rule| findings.iter().any(|f| f.rule == rule);
         let closed = state == 1 || state == 2;
         prop_assert_eq!(has(Rule::DormantWithKey), closed || has(Rule::StaleLogin) || has(Rule::NeverLoggedIn));

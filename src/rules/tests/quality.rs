@@ -5,12 +5,12 @@ use super::*;
 #[test]
 fn incomplete_collection_becomes_graver_with_the_time_since_the_list_was_last_proven() {
     let found = |days: i64, lists: Vec<ListReport>, rows: u64| {
-        let mut roll = joined(SourceReading { lists, ..harvest(Vec::new()) }).rolls.remove(0);
+        let mut source_inventory = joined(SourceReading { lists, ..reading(Vec::new()) }).sources.remove(0);
         let proven_at = as_of() - TimeDelta::days(days);
-        roll.known.lists = [(ListKind::Users, Some(proven_at)), (ListKind::Groups, Some(as_of()))].into();
-        (roll.known.confirmed_at, roll.known.unconfirmed_rows) = (Some(proven_at), rows);
-        let judgement = judge(&Inventory { rolls: vec![roll] }, &Policy::default(), as_of());
-        let finding = judgement.findings.into_iter().find(|found| found.rule == Rule::CollectionIncomplete);
+        source_inventory.known.lists = [(ListKind::Users, Some(proven_at)), (ListKind::Groups, Some(as_of()))].into();
+        (source_inventory.known.confirmed_at, source_inventory.known.unconfirmed_rows) = (Some(proven_at), rows);
+        let output = evaluate(&Inventory { sources: vec![source_inventory] }, &Policy::default(), as_of());
+        let finding = output.findings.into_iter().find(|found| found.rule == Rule::CollectionIncomplete);
         finding.map(|finding| (finding.severity, finding.title.to_string(), finding.evidence.to_string()))
     };
     let failed = || vec![list(ListKind::Users, Coverage::Failed { error: "no connection".to_owned() })];
@@ -33,13 +33,13 @@ fn incomplete_collection_becomes_graver_with_the_time_since_the_list_was_last_pr
 
 #[test]
 fn a_wrong_clock_and_counts_that_disagree_are_matters_of_quality() {
-    let mut harvest = harvest(vec![user("somebody")]);
-    harvest.clock_skew_seconds = Some(300);
-    assert_eq!(judge(&joined(harvest.clone()), &Policy::default(), as_of()).findings, []);
-    harvest.clock_skew_seconds = Some(-301);
-    harvest.lists[0].expected = Some(2);
-    harvest.lists[0].distinct = 1;
-    let judgement = judge(&joined(harvest), &Policy::default(), as_of());
-    let [finding] = judgement.findings.as_slice() else { panic!("one finding") };
+    let mut reading = reading(vec![user("somebody")]);
+    reading.clock_skew_seconds = Some(300);
+    assert_eq!(evaluate(&joined(reading.clone()), &Policy::default(), as_of()).findings, []);
+    reading.clock_skew_seconds = Some(-301);
+    reading.lists[0].expected = Some(2);
+    reading.lists[0].distinct = 1;
+    let output = evaluate(&joined(reading), &Policy::default(), as_of());
+    let [finding] = output.findings.as_slice() else { panic!("one finding") };
     assert!(finding.title.contains("-301 s") && finding.title.contains("total of 2"), "{}", finding.title);
 }

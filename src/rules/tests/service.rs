@@ -16,7 +16,7 @@ fn entry(account: &str, source: Option<&str>, review_by: &str) -> ServiceOwner {
 
 fn with_register(users: Vec<User>, service_owners: Vec<ServiceOwner>) -> Vec<Finding> {
     let policy = Policy { service_owners, ..Policy::default() };
-    judge(&joined(harvest(users)), &policy, as_of()).findings
+    evaluate(&joined(reading(users)), &policy, as_of()).findings
 }
 
 fn api(wide_rights: Vec<&'static str>, restricted: bool) -> User {
@@ -63,13 +63,10 @@ fn a_passed_review_names_the_owner_and_the_day() {
 fn an_api_account_is_graver_with_wide_rights_or_from_any_address_and_needs_no_group() {
     assert_eq!(found(vec![api(vec![], true)]), ["service-without-owner:medium"]);
     assert_eq!(found(vec![api(vec!["perm_backup"], true)]), ["service-without-owner:high"]);
-    let judgement = judged(vec![api(vec![], false)]);
-    assert_eq!(
-        &*judgement.findings[0].title,
-        "service account without an owner in the register; usable from any address"
-    );
-    assert_eq!(judgement.findings[0].severity, Severity::High);
-    assert_eq!(outcome(&judgement, Rule::NoGroup), &RuleOutcome::Judged { subjects: 0, undetermined: 0 });
+    let output = evaluated(vec![api(vec![], false)]);
+    assert_eq!(&*output.findings[0].title, "service account without an owner in the register; usable from any address");
+    assert_eq!(output.findings[0].severity, Severity::High);
+    assert_eq!(outcome(&output, Rule::NoGroup), &RuleOutcome::Evaluated { subjects: 0, undetermined: 0 });
     let mut disabled = api(vec!["perm_backup"], false);
     disabled.enabled = Some(false);
     assert_eq!(found(vec![disabled]), [""; 0]);
@@ -87,15 +84,15 @@ fn an_account_that_is_blocked_is_never_stale_and_should_be_in_no_group() {
     for (blocked, word) in
         [(Blocked::Expired, "expired"), (Blocked::Quarantined, "quarantined"), (Blocked::NotApproved, "not approved")]
     {
-        let judgement = judged(vec![with("blocked", |u| {
+        let output = evaluated(vec![with("blocked", |u| {
             u.blocked = Some(blocked);
             u.last_login = LastLogin::Unreadable("soon".into());
         })]);
-        let titles: Vec<&str> = judgement.findings.iter().map(|f| &*f.title).collect();
+        let titles: Vec<&str> = output.findings.iter().map(|f| &*f.title).collect();
         let group = format!("{word}, and still a member of 1 group");
         assert_eq!(titles, ["last login cannot be read", group.as_str()], "no basis for an age is no matter here");
         assert_eq!(
-            &*judgement.findings[1].evidence,
+            &*output.findings[1].evidence,
             format!(r#"{{"blocked":"{word}","count":1,"enabled":true,"groups":["1"],"privileged_groups":[]}}"#)
         );
     }
@@ -107,7 +104,7 @@ fn an_account_and_its_groups_that_contradict_each_other_are_a_matter_of_quality(
         let only_by_user = vec!["1".into()];
         u.conflict = Some(Box::new(MembershipConflict { only_by_user, only_by_group: Vec::new() }));
     });
-    let findings = judged(vec![odd]).findings;
+    let findings = evaluated(vec![odd]).findings;
     assert_eq!(&*findings[0].evidence, r#"{"memberships_only_by_user":["1"]}"#);
     assert_eq!(&*findings[0].title, "its record names groups whose own lists of members do not name it");
 }

@@ -49,7 +49,7 @@ fn list(kind: ListKind, coverage: Coverage) -> ListReport {
 }
 
 fn inventory() -> Inventory {
-    let harvest = |name: &str, coverage: Coverage| {
+    let reading = |name: &str, coverage: Coverage| {
         let kind = "rest-v3".to_owned();
         let identity = SourceIdentity { name: name.into(), kind, url: "u".into(), client_id: "c".into() };
         let mut group = Group::new("1");
@@ -71,7 +71,7 @@ fn inventory() -> Inventory {
     let drifted = Coverage::Drifted { why: "it moved".to_owned() };
     let privileged_groups = vec![Pattern::parse("Administrators").unwrap()];
     let classes = Classes { privileged_groups, ..Classes::default() };
-    seen(Inventory::join(vec![harvest("eu", proven), harvest("us", drifted)], &classes))
+    seen(Inventory::join(vec![reading("eu", proven), reading("us", drifted)], &classes))
 }
 
 /// As a run leaves it.
@@ -133,7 +133,7 @@ fn changes() -> Vec<Change> {
 }
 
 fn manifest(inventory: &Inventory) -> Manifest {
-    let sources = inventory.rolls.iter().map(SourceEntry::of);
+    let sources = inventory.sources.iter().map(SourceEntry::of);
     let from = "configuration".to_owned();
     let entry = super::super::manifest::PolicyEntry { value: serde_json::json!(["administrators"]), from };
     Manifest {
@@ -188,8 +188,8 @@ fn what_was_published_is_read_back_from_either_format_and_every_dialect() {
         let (_folder, path) = published(&inventory, csv, parquet, dialect);
         let archive = Archive::open(&path).unwrap();
         let read = archive.inventory().unwrap();
-        for (read, written) in read.rolls.iter().zip(&inventory.rolls) {
-            for (read, written) in read.harvest.users.iter().zip(&written.harvest.users) {
+        for (read, written) in read.sources.iter().zip(&inventory.sources) {
+            for (read, written) in read.reading.users.iter().zip(&written.reading.users) {
                 assert_eq!(read, written, "{dialect:?}");
             }
         }
@@ -210,8 +210,8 @@ fn a_snapshot_that_does_not_verify_is_refused_with_its_name_and_a_cure() {
     let (_folder, path) = published(&inventory(), true, true, CsvDialect::Strict);
     fs::write(path.join("groups.csv"), "x").unwrap();
     let error = Archive::open(&path).unwrap_err();
-    let told = error.to_string();
-    assert!(told.contains(RUN) && told.contains("groups.csv: changed"), "{told}");
+    let reported = error.to_string();
+    assert!(reported.contains(RUN) && reported.contains("groups.csv: changed"), "{reported}");
     assert!(error.hint().unwrap().contains("verify"));
     assert!(Archive::open(Path::new("/nowhere")).unwrap_err().to_string().contains("/nowhere"));
 }
@@ -226,7 +226,7 @@ fn a_snapshot_without_tables_says_which_setting_gives_them() {
 
 #[test]
 fn texts_with_apostrophes_and_dates_of_any_year_come_back_from_csv_as_they_were() {
-    let mut harvest = inventory().rolls.remove(0).harvest;
+    let mut reading = inventory().sources.remove(0).reading;
     let texts = ["=1", "'=1", "''=1", "'", "'x", "' =1", "\t", "'\t"];
     let dates =
         ["-0001-12-31T19:00:00Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "+10000-01-01T04:59:59Z"];
@@ -236,12 +236,12 @@ fn texts_with_apostrophes_and_dates_of_any_year_come_back_from_csv_as_they_were(
         user.created_at = ReportedDate::At(at_any(dates[at % 4]));
         user
     };
-    harvest.users = texts.into_iter().enumerate().map(user).collect();
-    let inventory = seen(Inventory::join(vec![harvest], &Classes::default()));
+    reading.users = texts.into_iter().enumerate().map(user).collect();
+    let inventory = seen(Inventory::join(vec![reading], &Classes::default()));
     for dialect in [CsvDialect::Raw, CsvDialect::Strict, CsvDialect::Excel] {
         let (_folder, path) = published(&inventory, true, false, dialect);
         let read = Archive::open(&path).unwrap().inventory().unwrap();
-        assert_eq!(read.rolls[0].harvest.users, inventory.rolls[0].harvest.users, "{dialect:?}");
+        assert_eq!(read.sources[0].reading.users, inventory.sources[0].reading.users, "{dialect:?}");
     }
 }
 

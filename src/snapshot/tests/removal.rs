@@ -104,13 +104,13 @@ fn a_chain_goes_on_over_what_retention_removed() {
     for dir in [store.dir().to_owned(), store.dir().join(THIRD), store.dir().join(LATEST)] {
         let walk = walk(&dir).unwrap();
         assert_eq!(walk.problems, []);
-        let told: Vec<_> = walk.steps.iter().map(|s| (s.link.run_id.as_str(), s.state, s.hold.is_some())).collect();
+        let reported: Vec<_> = walk.steps.iter().map(|s| (s.link.run_id.as_str(), s.state, s.hold.is_some())).collect();
         let expected = [
             (THIRD, SnapshotState::Intact, false),
             (SECOND, SnapshotState::Pruned, false),
             (FIRST, SnapshotState::Intact, true),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(reported, expected);
         assert_eq!(walk.head, store.latest().unwrap().map(|latest| (latest.run_id, latest.manifest_sha256)));
     }
     drop(folder);
@@ -138,9 +138,9 @@ fn whatever_else_happens_to_a_folder_breaks_its_chain_and_is_named() {
         let Place { store, folder } = three();
         prune(&store, FIRST).unwrap();
         what(store.dir());
-        let told = problems(&store).join("\n");
+        let reported = problems(&store).join("\n");
         drop(folder);
-        told
+        reported
     };
     let edit = |path: PathBuf, from: &str, to: &str| {
         let text = fs::read_to_string(&path).unwrap();

@@ -73,7 +73,7 @@ impl Id {
 }
 
 /// Makes the ids of one answer differ: rows without a usable id may have the same content, and are several rows all the same.
-pub(in crate::source) fn tell_apart<'a>(ids: impl Iterator<Item = &'a mut Id>) {
+pub(in crate::source) fn report_apart<'a>(ids: impl Iterator<Item = &'a mut Id>) {
     let mut seen = BTreeSet::new();
     for id in ids {
         while let Id::Unusable(hash) = id {

@@ -55,7 +55,7 @@ impl Decoding {
 
     /// Reads any other date as JSON has it.
     pub(in crate::source) fn date(&self, value: Option<&Value>) -> ReportedDate {
-        with_raw(value, |raw| self.counted(date::told(raw)))
+        with_raw(value, |raw| self.counted(date::reported(raw)))
     }
 
     fn counted<T>(&self, parsed: Parsed<T>) -> T {
@@ -64,22 +64,22 @@ impl Decoding {
     }
 
     /// Adds to the harvest what had to be assumed, and what could not be read. `replaced`: characters that were none.
-    pub(in crate::source) fn finish(&self, harvest: &mut SourceReading, replaced: u64) {
+    pub(in crate::source) fn finish(&self, reading: &mut SourceReading, replaced: u64) {
         match self.without_offset.get() {
             0 => {}
-            1 => harvest.warnings.push("1 date has no time zone; UTC was assumed".to_owned()),
-            n => harvest.warnings.push(format!("{n} dates have no time zone; UTC was assumed")),
+            1 => reading.warnings.push("1 date has no time zone; UTC was assumed".to_owned()),
+            n => reading.warnings.push(format!("{n} dates have no time zone; UTC was assumed")),
         }
-        harvest.odd_values.extend(self.odd_values());
+        reading.odd_values.extend(self.odd_values());
         if replaced > 0 {
-            let example = harvest.users.iter().find(|user| has_replaced(user)).map(|user| user.id.as_str().into());
+            let example = reading.users.iter().find(|user| has_replaced(user)).map(|user| user.id.as_str().into());
             let field = "invalid characters".to_owned();
-            harvest.odd_values.push(OddValue { field, count: replaced, example: example.unwrap_or_default() });
-            harvest.warnings.push(format!(
+            reading.odd_values.push(OddValue { field, count: replaced, example: example.unwrap_or_default() });
+            reading.warnings.push(format!(
                 "{replaced} characters were replaced by U+FFFD: they were no UTF-8, or surrogates without their other half"
             ));
         }
-        harvest.users.iter_mut().for_each(check_login);
+        reading.users.iter_mut().for_each(check_login);
     }
 }
 

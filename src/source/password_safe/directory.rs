@@ -3,8 +3,8 @@
 //! memberships are read by user, for whom no synchronisation is documented, or not at all, or, where the configuration
 //! asks for it, by group: each group once, and never again once the request was sent.
 
-use super::super::decode::{Id, JsonRecord, Listed, Records};
 use super::super::client::{identified, in_one, is_hopeless, probed_rows, without_id};
+use super::super::decode::{Id, JsonRecord, Listed, Records};
 use super::super::per_group::{Nouns, PerGroup};
 use super::super::{DirectoryGroups, ProbedList};
 use super::shapes::{self, AccountClass};
@@ -88,11 +88,11 @@ impl Directory {
     }
 
     /// Adds the report and the warnings.
-    pub(super) fn report_on(&self, harvest: &mut SourceReading, base: &str) {
-        harvest.warnings.extend(self.warnings.iter().cloned());
+    pub(super) fn report_on(&self, reading: &mut SourceReading, base: &str) {
+        reading.warnings.extend(self.warnings.iter().cloned());
         if let Some((tally, way, requests)) = &self.tally {
             let path = if *way == DirectoryGroups::ByUser { "Users/{id}/UserGroups" } else { "UserGroups/{id}/Users" };
-            harvest.lists.push(tally.report(format!("{base}/{path}"), *requests));
+            reading.lists.push(tally.report(format!("{base}/{path}"), *requests));
         }
     }
 }
@@ -195,7 +195,8 @@ impl PasswordSafe {
     /// Returns why a request for each of so many users does not fit the time that is left.
     fn beyond_deadline(&self, users: usize, groups: usize) -> Option<String> {
         let users = u32::try_from(users).unwrap_or(u32::MAX);
-        let (needed, left) = (f64::from(users) / self.requests_per_second, self.desk.client.time_left().as_secs_f64());
+        let (needed, left) =
+            (f64::from(users) / self.requests_per_second, self.source_client.client.time_left().as_secs_f64());
         (needed > left).then(|| {
             format!(
                 "the members of {} are unknown: directory_groups = \"by-user\" takes {users} requests, {needed:.0} s at {} a \
@@ -211,7 +212,7 @@ impl PasswordSafe {
             directory.warnings.push(why);
             return;
         }
-        let before = self.desk.client.requests();
+        let before = self.source_client.client.requests();
         let kind = ListKind::DirectoryMembers;
         let mut tally = PerGroup::of(kind, USERS, directory.candidates.iter().cloned()).without_total();
         let groups = directory.groups.clone();
@@ -223,7 +224,7 @@ impl PasswordSafe {
             let absent = tally.absent().into_iter().collect();
             self.groups_of(absent, &known, &mut directory.of_user, &mut tally).await;
         }
-        directory.tally = Some((tally, DirectoryGroups::ByUser, self.desk.client.requests() - before));
+        directory.tally = Some((tally, DirectoryGroups::ByUser, self.source_client.client.requests() - before));
     }
 
     /// Returns the users whom one of two readings names: a list without pages may lack somebody once. `None`: one of them failed.
@@ -251,7 +252,7 @@ impl PasswordSafe {
                 let rows = self.array::<GroupId>(&path, &mut ReadingCost::default()).await;
                 (id, rows)
             })
-            .buffer_unordered(self.desk.walk.concurrency);
+            .buffer_unordered(self.source_client.walk.concurrency);
         while let Some((id, rows)) = answers.next().await {
             match rows {
                 Ok(rows) => {
@@ -271,7 +272,7 @@ impl PasswordSafe {
                     }
                 }
             }
-            self.desk.progress(ListKind::DirectoryMembers, found.len() as u64, None);
+            self.source_client.progress(ListKind::DirectoryMembers, found.len() as u64, None);
         }
     }
 
@@ -293,12 +294,13 @@ impl PasswordSafe {
         if wanted.is_empty() {
             return done;
         }
-        let before = self.desk.client.requests();
-        self.desk.warn(&format!("asks the appliance to synchronise {} with the directory", counted(wanted.len())));
+        let before = self.source_client.client.requests();
+        self.source_client
+            .warn(&format!("asks the appliance to synchronise {} with the directory", counted(wanted.len())));
         let mut tally = PerGroup::of(ListKind::DirectoryMembers, GROUPS, wanted.iter().cloned()).without_total();
         for id in &wanted {
             let path = self.members_path(id);
-            let answer = self.desk.client.get_once_only::<Records<UserId>>(&path, self.sync_timeout).await;
+            let answer = self.source_client.client.get_once_only::<Records<UserId>>(&path, self.sync_timeout).await;
             match answer.and_then(|rows| rows_of(rows, &path)) {
                 Ok(rows) => {
                     let rows = tally.take(id, in_one(rows, None));
@@ -313,9 +315,9 @@ impl PasswordSafe {
                     }
                 }
             }
-            self.desk.progress(ListKind::DirectoryMembers, done.members.len() as u64, None);
+            self.source_client.progress(ListKind::DirectoryMembers, done.members.len() as u64, None);
         }
-        done.tally = Some((tally, self.desk.client.requests() - before));
+        done.tally = Some((tally, self.source_client.client.requests() - before));
         done
     }
 

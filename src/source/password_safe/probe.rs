@@ -1,8 +1,8 @@
 //! What a check reads: the lists, the members of every group that no directory fills, up to a bound, and the groups of one directory
 //! user where a run reads those.
 
-use super::super::decode::{Id, Listed};
 use super::super::client::probed_rows;
+use super::super::decode::{Id, Listed};
 use super::super::named::Named;
 use super::super::per_group::PerGroup;
 use super::super::{Probe, ProbedList};
@@ -40,7 +40,7 @@ impl PasswordSafe {
             }
         }
         let whole = lists.iter().all(|list| list.page.is_ok());
-        let skew = self.desk.client.clock_skew_seconds();
+        let skew = self.source_client.client.clock_skew_seconds();
         Probe { clock_skew_seconds: skew, plan: whole.then_some(plan), notes, ..Probe::of(lists) }
     }
 

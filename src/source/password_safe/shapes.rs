@@ -34,7 +34,7 @@ pub(super) struct PasswordSafeTenant {
 
 impl PasswordSafeTenant {
     /// Puts users, groups and the groups' members together.
-    pub(super) fn fill(self, harvest: &mut SourceReading, directory: &Directory, decoding: &Decoding) {
+    pub(super) fn fill(self, reading: &mut SourceReading, directory: &Directory, decoding: &Decoding) {
         let mut groups_of = self.memberships(directory, decoding);
         let reports_domains = self.users.iter().chain(&self.inactive).any(|row| reports_domain(&row.record));
         let listed = self.users.into_iter().map(|row| (row, true));
@@ -47,15 +47,15 @@ impl PasswordSafeTenant {
             let mut user = user(row, derived, reports_domains, decoding);
             user.groups_known = known;
             user.group_memberships = groups.into();
-            harvest.users.push(user);
+            reading.users.push(user);
         }
         for (id, groups) in groups_of {
             let missing = |group_id| Outside { group_id, member: OutsideMember::Missing(UserId::from(id.to_text())) };
-            harvest.outside.extend(groups.into_iter().map(missing));
+            reading.outside.extend(groups.into_iter().map(missing));
         }
         for row in self.groups {
             let known = directory.knows_group(&row.id).unwrap_or_else(|| !self.unread.contains(&row.id));
-            harvest.groups.push(group(row, known, decoding));
+            reading.groups.push(group(row, known, decoding));
         }
     }
 

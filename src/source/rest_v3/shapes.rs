@@ -2,7 +2,7 @@
 //! paging and no HTTP.
 
 use crate::model::{Group, GroupId, LastLogin, ReportedDate, User};
-use crate::source::decode::{Decoding, Envelope, Fields, Id, JsonRecord, ListShape, Listed, tell_apart};
+use crate::source::decode::{Decoding, Envelope, Fields, Id, JsonRecord, ListShape, Listed, report_apart};
 use crate::wire::page::ListRow;
 
 /// `{"users":[…],"total":n}`
@@ -91,13 +91,13 @@ impl ListRow for ListedGroup {
 pub(super) fn users(rows: Vec<JsonRecord>, decoding: &Decoding) -> Vec<ListedUser> {
     let listed = rows.into_iter().map(|record| Listed::of(record, "id", false));
     let mut users: Vec<ListedUser> = listed.map(|row| user(row, decoding)).collect();
-    tell_apart(users.iter_mut().map(|row| &mut row.id));
+    report_apart(users.iter_mut().map(|row| &mut row.id));
     users
 }
 
 pub(super) fn groups(rows: Vec<JsonRecord>, decoding: &Decoding) -> Vec<ListedGroup> {
     let mut groups: Vec<ListedGroup> = rows.into_iter().map(|record| group(record, decoding)).collect();
-    tell_apart(groups.iter_mut().map(|row| &mut row.id));
+    report_apart(groups.iter_mut().map(|row| &mut row.id));
     groups
 }
 

@@ -2,8 +2,8 @@
 //! the configuration. A run never tries anything: it uses what is configured.
 
 use super::super::SourceSettings;
-use super::super::decode::Envelope;
 use super::super::client::is_absence;
+use super::super::decode::Envelope;
 use super::ListResponse;
 use crate::event::NoObserver;
 use crate::wire::{Client, Credentials, WireError, WireErrorKind};

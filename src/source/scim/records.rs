@@ -1,8 +1,8 @@
 //! Whether the list of groups gives all members: some servers leave members out of lists that `GET /Groups/{id}` has. The records of
 //! a few groups are compared with the list, and where one differs, the records of all are read.
 
-use super::super::decode::{Id, JsonRecord, Listed, One};
 use super::super::client::{in_one, is_absence};
+use super::super::decode::{Id, JsonRecord, Listed, One};
 use super::super::per_group::{Nouns, PerGroup};
 use super::{Scim, ScimId, shapes};
 use crate::model::{ListKind, ListReport, Pattern};
@@ -37,10 +37,10 @@ impl Scim {
     /// Compares groups with their own records, and takes from the records what the list leaves out. Groups that the list does not
     /// name any more are removed.
     pub(super) async fn confirm_members(&self, groups: &mut Vec<Listed>, page_size: u64) -> GroupMembers {
-        let before = self.desk.client.requests();
+        let before = self.source_client.client.requests();
         let Some((tally, _)) = self.compared(groups, page_size).await else { return GroupMembers::default() };
         let query = format!("{}/Groups/{{id}}", self.base);
-        let report = tally.report(query, self.desk.client.requests() - before);
+        let report = tally.report(query, self.source_client.client.requests() - before);
         GroupMembers { unread: tally.unknown(), report: Some(report) }
     }
 
@@ -77,10 +77,10 @@ impl Scim {
         let mut answers = stream::iter(wanted)
             .map(|(at, id)| async move {
                 let path = format!("{}/Groups/{}", self.base, id.in_path());
-                let answer = self.desk.client.get::<One<ScimId>>(&path).await;
+                let answer = self.source_client.client.get::<One<ScimId>>(&path).await;
                 (at, id, answer.map(|record| record.row))
             })
-            .buffer_unordered(self.desk.walk.concurrency);
+            .buffer_unordered(self.source_client.walk.concurrency);
         let mut differs = false;
         while let Some((at, id, answer)) = answers.next().await {
             match answer {
@@ -99,7 +99,7 @@ impl Scim {
                     }
                 }
             }
-            self.desk.progress(ListKind::Members, tally.distinct(), None);
+            self.source_client.progress(ListKind::Members, tally.distinct(), None);
         }
         differs
     }

@@ -40,7 +40,7 @@ struct ByGroup {
 
 /// Puts users and groups together. `unread`: groups whose members could not be read.
 pub(super) fn fill(
-    harvest: &mut SourceReading,
+    reading: &mut SourceReading,
     users: Vec<Listed>,
     groups: Vec<Listed>,
     unread: &BTreeSet<Id>,
@@ -48,19 +48,19 @@ pub(super) fn fill(
     decoding: &Decoding,
 ) {
     let mut by_group = ByGroup::of(&users, &groups, unread);
-    by_group.whole = harvest.coverage(ListKind::Groups).is_complete();
+    by_group.whole = reading.coverage(ListKind::Groups).is_complete();
     let mut filled: Vec<(Id, Group)> = groups.into_iter().map(|row| by_group.take(row, decoding)).collect();
     by_group.spread_unknown();
     for (id, group) in filled.iter_mut().filter(|_| !by_group.reporting.is_empty()) {
         group.members_known = Some(!by_group.unknown.contains(id));
     }
-    harvest.groups.extend(filled.into_iter().map(|(_, group)| group));
+    reading.groups.extend(filled.into_iter().map(|(_, group)| group));
     for row in users {
         let (user, nested) = user(row, &mut by_group, last_login_path, decoding);
-        harvest.outside.extend(nested);
-        harvest.users.push(user);
+        reading.outside.extend(nested);
+        reading.users.push(user);
     }
-    by_group.finish(harvest, decoding);
+    by_group.finish(reading, decoding);
 }
 
 /// Returns the users whom groups name and the list of users does not hold, as the groups write them.
@@ -208,16 +208,16 @@ impl ByGroup {
     }
 
     /// Adds whoever is named by a group and not by the list, and what was ambiguous.
-    fn finish(self, harvest: &mut SourceReading, decoding: &Decoding) {
+    fn finish(self, reading: &mut SourceReading, decoding: &Decoding) {
         for (id, groups) in self.of_user {
             let id = id.to_text();
-            harvest.outside.extend(groups.into_iter().map(|group| Outside {
+            reading.outside.extend(groups.into_iter().map(|group| Outside {
                 group_id: group_id(&group, decoding),
                 member: OutsideMember::Missing(UserId::from(id.as_str())),
             }));
         }
         if self.ambiguous > 0 {
-            harvest.warnings.push(format!(
+            reading.warnings.push(format!(
                 "{} members of groups are the id of a user and of a group alike, without a type: the users' own groups decided, \
                  or the user was assumed",
                 self.ambiguous

@@ -2,8 +2,8 @@
 //! configuration asks for it, the policies of single users.
 
 use super::super::ProbedList;
-use super::super::decode::{Id, Listed, One, PlainId};
 use super::super::client::{in_one, in_words, is_hopeless, probed, probed_rows};
+use super::super::decode::{Id, Listed, One, PlainId};
 use super::super::named::{Named, NextPage, PagePosition};
 use super::super::per_group::{Nouns, PerGroup};
 use super::shapes::{self, SraTenant};
@@ -84,7 +84,7 @@ impl Sra {
         ids: impl Iterator<Item = Id>,
         depth: Depth,
     ) -> (GroupRows, PerGroup, u64) {
-        let before = self.desk.client.requests();
+        let before = self.source_client.client.requests();
         let ids: BTreeSet<Id> = ids.collect();
         let mut tally = PerGroup::of(of.kind, of.nouns, ids.iter().cloned());
         let mut rows: BTreeMap<Id, Vec<Listed>> = self.round(of, ids, depth, &mut tally).await.into_iter().collect();
@@ -100,7 +100,7 @@ impl Sra {
                 tally.doubt(id, "the user_id of a member cannot be read".to_owned());
             }
         }
-        (rows.into_iter().collect(), tally, self.desk.client.requests() - before)
+        (rows.into_iter().collect(), tally, self.source_client.client.requests() - before)
     }
 
     /// Reads the lists of these objects.
@@ -111,7 +111,7 @@ impl Sra {
             let mut plan = RequestPlan::default();
             let rest = firsts.iter().map(|first| first.first.rest()).sum();
             plan.add(format!("the remaining pages of {}", kind.as_str()), rest);
-            if let Err(refusal) = self.desk.client.afford(&plan) {
+            if let Err(refusal) = self.source_client.client.afford(&plan) {
                 tally.refuse(in_words(kind, &refusal));
                 return Vec::new();
             }
@@ -119,19 +119,19 @@ impl Sra {
         let walks = stream::iter(firsts).map(|first| async move {
             let FirstOf { id, path, first } = first;
             let walked = match (depth, first.page) {
-                (Depth::FirstPage, Ok(page)) => in_one(page.rows, page.told.total),
-                (_, page) => walk_numbered(self.desk.walk, page.ok(), |at| self.page(&path, at), |_| {}).await,
+                (Depth::FirstPage, Ok(page)) => in_one(page.rows, page.reported.total),
+                (_, page) => walk_numbered(self.source_client.walk, page.ok(), |at| self.page(&path, at), |_| {}).await,
             };
             (id, walked)
         });
-        let mut walks = walks.buffer_unordered(self.desk.walk.concurrency);
+        let mut walks = walks.buffer_unordered(self.source_client.walk.concurrency);
         let mut found = Vec::new();
         while let Some((id, walked)) = walks.next().await {
             let walked: WalkResult<Listed, WireError> = walked;
             let hopeless = walked.end.as_ref().is_err_and(is_hopeless);
             let rows = tally.take(&id, walked);
             found.push((id, rows));
-            self.desk.progress(kind, tally.distinct(), None);
+            self.source_client.progress(kind, tally.distinct(), None);
             if hopeless {
                 break;
             }
@@ -141,7 +141,7 @@ impl Sra {
 
     /// Reads the first pages.
     async fn first_of_each(&self, of: NestedLists, ids: BTreeSet<Id>, tally: &mut PerGroup) -> Vec<FirstOf> {
-        let (kind, at) = (of.kind, PageAt { number: 1, size: self.desk.walk.page_size });
+        let (kind, at) = (of.kind, PageAt { number: 1, size: self.source_client.walk.page_size });
         let mut firsts = Vec::new();
         let mut answers = stream::iter(ids)
             .map(|id| async move {
@@ -149,7 +149,7 @@ impl Sra {
                 let page = self.page(&path, at).await;
                 (id, path, page)
             })
-            .buffer_unordered(self.desk.walk.concurrency);
+            .buffer_unordered(self.source_client.walk.concurrency);
         while let Some((id, path, page)) = answers.next().await {
             match page {
                 Err(error) => {
@@ -159,25 +159,25 @@ impl Sra {
                 }
                 page => firsts.push(FirstOf { id, path, first: First { kind, path: "", page, requests: 0 } }),
             }
-            self.desk.progress(kind, firsts.len() as u64, None);
+            self.source_client.progress(kind, firsts.len() as u64, None);
         }
         firsts
     }
 
     /// Returns the ids that a list names now, where it can be read to its proof.
     async fn named_now(&self, path: &str) -> Option<BTreeSet<Id>> {
-        let walked = walk_numbered(self.desk.walk, None, |at| self.page(path, at), |_| {}).await;
+        let walked = walk_numbered(self.source_client.walk, None, |at| self.page(path, at), |_| {}).await;
         let proven = matches!(walked.end, Ok(End::Proven(_)));
         proven.then(|| walked.rows.into_iter().map(|row: Listed| row.id).collect())
     }
 
     /// Reads the policies of each user whom a directory member may hold, where the limits of the hour allow a request for each.
-    pub(super) async fn policies_of_users(&self, tenant: &mut SraTenant, harvest: &mut SourceReading) {
+    pub(super) async fn policies_of_users(&self, tenant: &mut SraTenant, reading: &mut SourceReading) {
         let ids = tenant.maybe_in_directory();
         let mut plan = RequestPlan::default();
         plan.add("policies of directory users", ids.len() as u64);
-        if let Err(refusal) = self.desk.client.afford(&plan) {
-            harvest.warnings.push(format!("directory users were not resolved: {refusal}"));
+        if let Err(refusal) = self.source_client.client.afford(&plan) {
+            reading.warnings.push(format!("directory users were not resolved: {refusal}"));
             return;
         }
         if ids.is_empty() {
@@ -186,7 +186,7 @@ impl Sra {
         let (rows, tally, requests) = self.per_group(POLICIES_OF_USERS, ids.into_iter(), Depth::Whole).await;
         let read = rows.into_iter().filter(|(id, _)| tally.has_read(id));
         tenant.resolved = read.map(|(id, rows)| (id, rows.into_iter().map(|row| row.id).collect())).collect();
-        harvest.lists.push(tally.report(self.query(&POLICIES_OF_USERS.pattern()), requests));
+        reading.lists.push(tally.report(self.query(&POLICIES_OF_USERS.pattern()), requests));
     }
 
     /// Reads what exists below the lists: the members of every policy and the users of every vendor up to a bound, each provider's own
@@ -204,12 +204,12 @@ impl Sra {
         };
         if let Some(user) = rows(ListKind::Users).next().filter(|_| self.resolve_directory_users) {
             let page = self.page(&POLICIES_OF_USERS.path(&user.id), self.first_page()).await;
-            let shown = page.as_ref().map(|page| (&page.rows[..], page.told.total));
+            let shown = page.as_ref().map(|page| (&page.rows[..], page.reported.total));
             lists.push(probed_rows(ListKind::DirectoryMembers, shown));
         }
         for provider in rows(ListKind::SecurityProviders) {
             let path = format!("{}/security-provider/{}", self.base, provider.id.in_path());
-            if let Err(error) = self.desk.client.get::<One<PlainId>>(&path).await {
+            if let Err(error) = self.source_client.client.get::<One<PlainId>>(&path).await {
                 lists.push(probed(ListKind::SecurityProviders, Err(&error)));
                 break;
             }
@@ -236,13 +236,13 @@ impl Sra {
         }
         if !named.rows.is_empty() {
             let (_, tally, _) = self.per_group(of, named.ids(), Depth::FirstPage).await;
-            lists.push(tally.probed(&named, page.told.total));
+            lists.push(tally.probed(&named, page.reported.total));
         }
     }
 }
 
 /// Returns what follows a page. A list that does not say where it ends has an empty page at its end.
 fn behind(page: &Numbered<Listed>, number: u64) -> NextPage {
-    let follows = page.told.last.map(|last| number < last).or(page.told.next);
+    let follows = page.reported.last.map(|last| number < last).or(page.reported.next);
     if follows.unwrap_or(!page.rows.is_empty()) { NextPage::More } else { NextPage::Nothing }
 }

@@ -138,9 +138,9 @@ impl SraTenant {
     }
 
     /// Puts everything together.
-    pub(super) fn fill(&mut self, harvest: &mut SourceReading, decoding: &Decoding) {
-        let mut groups_of = self.memberships(harvest, decoding);
-        let providers = harvest.coverage(ListKind::SecurityProviders);
+    pub(super) fn fill(&mut self, reading: &mut SourceReading, decoding: &Decoding) {
+        let mut groups_of = self.memberships(reading, decoding);
+        let providers = reading.coverage(ListKind::SecurityProviders);
         self.providers_unread = matches!(providers, Coverage::Failed { .. } | Coverage::Drifted { .. });
         let policies: AHashSet<Id> = self.policies.iter().map(|policy| policy.id.clone()).collect();
         // An absent last login means never where other accounts of the same list carry the field.
@@ -154,40 +154,40 @@ impl SraTenant {
             let mut user = self.user(row, groups, reports_logins, decoding);
             if let Some((policy, name)) = by_default.filter(|(policy, _)| policies.contains(policy)) {
                 let name = name.unwrap_or_else(|| "security provider".into());
-                harvest.outside.extend(join_by_default(&mut user, &policy, &name, decoding));
+                reading.outside.extend(join_by_default(&mut user, &policy, &name, decoding));
             }
             if let Some(found) = resolved {
                 for policy in found {
-                    harvest.outside.extend(join_by_default(&mut user, &policy, BY_DIRECTORY, decoding));
+                    reading.outside.extend(join_by_default(&mut user, &policy, BY_DIRECTORY, decoding));
                 }
                 user.groups_known = self.members_whole;
             }
-            harvest.users.push(user);
+            reading.users.push(user);
         }
         // Whoever is left is named by a policy and not by the list.
         for (id, groups) in groups_of {
             let missing = |group_id| Outside { group_id, member: OutsideMember::Missing(UserId::from(id.to_text())) };
-            harvest.outside.extend(groups.into_iter().map(missing));
+            reading.outside.extend(groups.into_iter().map(missing));
         }
         let by_default_known = !self.defaults_unknown && !self.providers_unread;
-        let members_read = *harvest.coverage(ListKind::Members) != Coverage::NotOffered;
+        let members_read = *reading.coverage(ListKind::Members) != Coverage::NotOffered;
         for row in std::mem::take(&mut self.policies) {
             let known = members_read && by_default_known && !self.unread_policies.contains(&row.id);
-            harvest.groups.push(group(row, "", "groups", known, decoding));
+            reading.groups.push(group(row, "", "groups", known, decoding));
         }
-        let vendors_whole = self.unread_vendors.is_empty() && harvest.coverage(ListKind::Vendors).is_complete();
-        let people = self.people_of_vendors(&policies, vendors_whole, harvest, decoding);
-        harvest.users.extend(people);
+        let vendors_whole = self.unread_vendors.is_empty() && reading.coverage(ListKind::Vendors).is_complete();
+        let people = self.people_of_vendors(&policies, vendors_whole, reading, decoding);
+        reading.users.extend(people);
         for row in std::mem::take(&mut self.vendors) {
             let known = !self.unread_vendors.contains(&row.id);
-            harvest.groups.push(group(row, VENDOR, "vendors", known, decoding));
+            reading.groups.push(group(row, VENDOR, "vendors", known, decoding));
         }
         let accounts = std::mem::take(&mut self.api_accounts);
-        harvest.users.extend(accounts.into_iter().map(|row| api_account(row, decoding)));
+        reading.users.extend(accounts.into_iter().map(|row| api_account(row, decoding)));
     }
 
     /// Returns the policies of each user; what is not a user goes outside.
-    fn memberships(&mut self, harvest: &mut SourceReading, decoding: &Decoding) -> AHashMap<Id, Vec<GroupId>> {
+    fn memberships(&mut self, reading: &mut SourceReading, decoding: &Decoding) -> AHashMap<Id, Vec<GroupId>> {
         let mut groups_of: AHashMap<Id, Vec<GroupId>> = AHashMap::new();
         for (policy, members) in std::mem::take(&mut self.members) {
             let group_id = GroupId::from(decoding.word(&policy.to_text()));
@@ -201,7 +201,7 @@ impl SraTenant {
                     continue;
                 }
                 let name = external_name(Fields::of(member, "members", decoding));
-                harvest.outside.push(Outside { group_id: group_id.clone(), member: OutsideMember::Directory(name) });
+                reading.outside.push(Outside { group_id: group_id.clone(), member: OutsideMember::Directory(name) });
             }
         }
         groups_of
@@ -240,7 +240,7 @@ impl SraTenant {
         &mut self,
         policies: &AHashSet<Id>,
         whole: bool,
-        harvest: &mut SourceReading,
+        reading: &mut SourceReading,
         decoding: &Decoding,
     ) -> Vec<User> {
         let mut people: Vec<(Listed, Vec<Id>)> = Vec::new();
@@ -265,7 +265,7 @@ impl SraTenant {
                     continue;
                 };
                 let name = vendor.record.get("name").and_then(Value::as_str).unwrap_or("vendor");
-                harvest.outside.extend(join_by_default(&mut user, &policy, name, decoding));
+                reading.outside.extend(join_by_default(&mut user, &policy, name, decoding));
             }
             users.push(user);
         }

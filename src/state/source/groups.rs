@@ -13,7 +13,7 @@ impl SourceUpdate<'_, '_> {
             self.source.counted_groups.insert(known.id.clone());
         }
         let at = self.source.walked.groups;
-        if self.source.roll.harvest.groups.get(at).is_some_and(|group| group.id == known.id) {
+        if self.source.source_inventory.reading.groups.get(at).is_some_and(|group| group.id == known.id) {
             self.source.walked.groups += 1;
             self.known_group(at, list, known, changes);
         } else {
@@ -22,7 +22,7 @@ impl SourceUpdate<'_, '_> {
     }
 
     pub(super) fn groups_before(&mut self, known: Option<&GroupId>, changes: &mut Vec<Change>) {
-        while let Some(group) = self.source.roll.harvest.groups.get(self.source.walked.groups)
+        while let Some(group) = self.source.source_inventory.reading.groups.get(self.source.walked.groups)
             && known.is_none_or(|known| group.id < *known)
         {
             if self.source.emits(&[self.source.list_of(&group.id)]) {
@@ -35,7 +35,7 @@ impl SourceUpdate<'_, '_> {
     }
 
     fn known_group(&mut self, at: usize, list: ListKind, known: Group, changes: &mut Vec<Change>) {
-        let group = &self.source.roll.harvest.groups[at];
+        let group = &self.source.source_inventory.reading.groups[at];
         // A name that was not read is unknown: nobody renamed the group to nothing.
         if fields::is_renamed(&known, group) && self.source.emits(&[list]) {
             self.emit(ChangeDraft::group_renamed(&known, group), changes);
@@ -44,7 +44,7 @@ impl SourceUpdate<'_, '_> {
             return;
         }
         let seen = self.again(known.seen);
-        let group = &mut self.source.roll.harvest.groups[at];
+        let group = &mut self.source.source_inventory.reading.groups[at];
         group.seen = Some(seen);
         group.members_confirmed = group.members_confirmed.max(known.members_confirmed);
         if let (None, Some(name)) = (&group.name, known.name) {
@@ -56,7 +56,8 @@ impl SourceUpdate<'_, '_> {
         let Group { id, name, privileged, .. } = &known;
         let called = ChangedGroup { id: id.clone(), name: name.clone(), privileged: *privileged };
         self.source.absent_groups.insert(id.clone(), called);
-        if self.now.against == Against::Reading && !Evidence::of(&self.source.roll).group_is_gone(&known.id) {
+        if self.now.against == Against::Reading && !Evidence::of(&self.source.source_inventory).group_is_gone(&known.id)
+        {
             self.source.beside.groups.push(known);
             return;
         }

@@ -14,7 +14,9 @@ impl SourceUpdate<'_, '_> {
         let (at, count) = self.same(&known);
         if count > 0 && self.now.against == Against::Reading {
             let seen = Some(self.again(Some(known.seen)));
-            self.source.roll.memberships[at..at + count].iter_mut().for_each(|membership| membership.seen = seen);
+            self.source.source_inventory.memberships[at..at + count]
+                .iter_mut()
+                .for_each(|membership| membership.seen = seen);
         }
         self.source.walked.memberships += count;
         let was_read = count > 0 || (at > 0 && is_again && self.is_at(at - 1, &known));
@@ -27,25 +29,25 @@ impl SourceUpdate<'_, '_> {
     /// Where the reading has a known membership, and how often in a row.
     fn same(&self, known: &KnownMembership) -> (usize, usize) {
         let at = self.source.walked.memberships;
-        let rest = at..self.source.roll.memberships.len();
+        let rest = at..self.source.source_inventory.memberships.len();
         (at, rest.take_while(|at| self.is_at(*at, known)).count())
     }
 
     fn is_at(&self, at: usize, known: &KnownMembership) -> bool {
-        let roll = &self.source.roll;
-        roll.memberships.get(at).is_some_and(|membership| roll.pair(membership) == known.pair())
+        let source_inventory = &self.source.source_inventory;
+        source_inventory.memberships.get(at).is_some_and(|membership| source_inventory.pair(membership) == known.pair())
     }
 
     pub(super) fn memberships_before(&mut self, known: Option<&KnownMembership>, changes: &mut Vec<Change>) {
         loop {
             let at = self.source.walked.memberships;
-            let roll = &self.source.roll;
-            let Some(membership) = roll.memberships.get(at) else { return };
-            let pair = roll.pair(membership);
+            let source_inventory = &self.source.source_inventory;
+            let Some(membership) = source_inventory.memberships.get(at) else { return };
+            let pair = source_inventory.pair(membership);
             if known.is_some_and(|known| pair.compare(&known.pair()) != Ordering::Less) {
                 return;
             }
-            let is_emitted_already = at > 0 && roll.pair(&roll.memberships[at - 1]) == pair;
+            let is_emitted_already = at > 0 && source_inventory.pair(&source_inventory.memberships[at - 1]) == pair;
             if !is_emitted_already && self.was_absent(&membership.member, pair) {
                 self.emit(self.membership_event(ChangeKind::MembershipAdded, pair), changes);
             }
@@ -80,7 +82,7 @@ impl SourceUpdate<'_, '_> {
     }
 
     fn absent_membership(&mut self, known: &KnownMembership, is_again: bool, changes: &mut Vec<Change>) {
-        let evidence = Evidence::of(&self.source.roll);
+        let evidence = Evidence::of(&self.source.source_inventory);
         let is_gone = self.now.against == Against::State
             || match &known.member {
                 OutsideMember::Missing(user) => evidence.membership_is_gone(&known.group, user, false),

@@ -12,7 +12,7 @@ impl SourceUpdate<'_, '_> {
         let list = self.source.lists_of(&known.id).last().copied().unwrap_or(ListKind::Users);
         self.source.rows(list).known += 1;
         let at = self.source.walked.users;
-        if self.source.roll.harvest.users.get(at).is_some_and(|user| user.id == known.id) {
+        if self.source.source_inventory.reading.users.get(at).is_some_and(|user| user.id == known.id) {
             self.source.walked.users += 1;
             self.known_user(at, known, changes);
         } else {
@@ -22,7 +22,7 @@ impl SourceUpdate<'_, '_> {
 
     /// Users of the reading that come before a known one are new.
     pub(super) fn users_before(&mut self, known: Option<&UserId>, changes: &mut Vec<Change>) {
-        while let Some(user) = self.source.roll.harvest.users.get(self.source.walked.users)
+        while let Some(user) = self.source.source_inventory.reading.users.get(self.source.walked.users)
             && known.is_none_or(|known| user.id < *known)
         {
             if self.was_missing(&user.id) {
@@ -52,7 +52,7 @@ impl SourceUpdate<'_, '_> {
     }
 
     fn known_user(&mut self, at: usize, known: User, changes: &mut Vec<Change>) {
-        let user = &self.source.roll.harvest.users[at];
+        let user = &self.source.source_inventory.reading.users[at];
         let compared = FieldComparison::of(&known, user, self.source.trust_in(&known, user));
         let emits = self.source.emits(self.source.lists_of(&user.id));
         // A name that was not read is the last known one.
@@ -77,7 +77,7 @@ impl SourceUpdate<'_, '_> {
             self.source.beside.since.logins.push(login);
         }
         let (seen, enabled_since) = (self.again(known.seen), enabled_since(&known, user, self.now.at));
-        let user = &mut self.source.roll.harvest.users[at];
+        let user = &mut self.source.source_inventory.reading.users[at];
         (user.seen, user.enabled_since) = (Some(seen), enabled_since);
         user.groups_confirmed = user.groups_confirmed.max(known.groups_confirmed);
         if let Some(fields) = carried {
@@ -88,7 +88,7 @@ impl SourceUpdate<'_, '_> {
     fn absent_user(&mut self, list: ListKind, mut known: User, changes: &mut Vec<Change>) {
         let absence = match self.now.against {
             Against::State => Absence::Gone,
-            Against::Reading => Evidence::of(&self.source.roll).user(&known.id),
+            Against::Reading => Evidence::of(&self.source.source_inventory).user(&known.id),
         };
         let emits = self.source.emits(self.source.lists_of(&known.id));
         self.source.absent_users.insert(known.id.clone(), known.name().map(Box::from));

@@ -1,7 +1,7 @@
 //! A fleet over 40 days: four sources, whose lists drift or fail, that are left out, taken out, added, or swapped for another product.
 //! Every event is true and emitted once; whoever hears them all knows the state; a list that says complete is what there is.
 
-use super::truth::{Sight, World, harvest_of, is_true, joined, world};
+use super::truth::{Sight, World, is_true, joined, reading_of, world};
 use super::*;
 
 const SOURCES: [(&str, bool); 4] = [("a", false), ("b", true), ("c", false), ("d", true)];
@@ -24,18 +24,18 @@ fn one_day() -> impl Strategy<Value = Day> {
         .prop_map(|(world, how, codes, lost)| Day { world, how, codes, lost })
 }
 
-fn as_source(mut harvest: SourceReading, name: &str, is_another: bool) -> SourceReading {
-    harvest.source.name = name.into();
-    harvest.source.kind = if is_another { "another" } else { "k" }.to_owned();
-    harvest
+fn as_source(mut source_reading: SourceReading, name: &str, is_another: bool) -> SourceReading {
+    source_reading.source.name = name.into();
+    source_reading.source.kind = if is_another { "another" } else { "k" }.to_owned();
+    source_reading
 }
 
 /// What was read, and what is true.
 fn reading(worlds: &[Vec<World>], days: &[Day]) -> (Inventory, Inventory) {
     let (mut read, mut truth) = (Vec::new(), Vec::new());
     for (((name, by_groups), worlds), Day { world, how, codes, lost }) in SOURCES.iter().zip(worlds).zip(days) {
-        let whole = as_source(harvest_of(&worlds[*world], *by_groups, super::truth::WHOLE), name, *how == 2);
-        let seen = harvest_of(&worlds[*world], *by_groups, Sight { codes, lost, at: 0 });
+        let whole = as_source(reading_of(&worlds[*world], *by_groups, super::truth::WHOLE), name, *how == 2);
+        let seen = reading_of(&worlds[*world], *by_groups, Sight { codes, lost, at: 0 });
         match how {
             0 => continue,
             1 => read.push(SourceReading::of(whole.source.clone())),
@@ -57,12 +57,12 @@ fn of_these(mut state: Replayed, sources: &BTreeSet<String>) -> Replayed {
 
 /// Users, as (source, id), whose groups no reading knew: what is read of them for the first time did not happen now.
 fn of_unknown_groups(state: &Inventory) -> BTreeSet<(String, String)> {
-    let of = |roll: &SourceInventory| {
-        let source = roll.harvest.source.name.to_string();
-        let users = roll.harvest.users.iter().filter(|user| user.groups_confirmed.is_none());
+    let of = |source_inventory: &SourceInventory| {
+        let source = source_inventory.reading.source.name.to_string();
+        let users = source_inventory.reading.users.iter().filter(|user| user.groups_confirmed.is_none());
         users.map(|user| (source.clone(), user.id.to_string())).collect::<Vec<_>>()
     };
-    state.rolls.iter().flat_map(of).collect()
+    state.sources.iter().flat_map(of).collect()
 }
 
 fn member_of((group, member): &(String, String)) -> (String, String) {
@@ -81,41 +81,41 @@ proptest! {
         let worlds = [&by_records[0], &by_groups[0], &by_records[1], &by_groups[1]].map(Clone::clone);
         let (first, _) = reading(&worlds, &days[0]);
         let mut kept = SettledRun::first(first, "run-0", day(0));
-        let (mut heard, mut ids) = (replayed(&kept.state), BTreeSet::new());
+        let (mut received, mut ids) = (replayed(&kept.state), BTreeSet::new());
         for (number, of_day) in (1..).zip(&days[1..]) {
             let run_id = format!("run-{number}");
             let (read, truth) = reading(&worlds, of_day);
             let is_true_now = replayed(&truth);
             let mut advanced = kept.read(read, &run_id, day(number));
-            let emitted = advanced.inventory.rolls.iter().zip(&advanced.since).filter(|(_, since)| since.has_baseline);
+            let emitted = advanced.inventory.sources.iter().zip(&advanced.since).filter(|(_, since)| since.has_baseline);
             let never_known = of_unknown_groups(&kept.state);
-            let emitted: BTreeSet<String> = emitted.map(|(roll, _)| roll.harvest.source.name.to_string()).collect();
+            let emitted: BTreeSet<String> = emitted.map(|(source_inventory, _)| source_inventory.reading.source.name.to_string()).collect();
             for change in &advanced.changes {
                 prop_assert!(is_true(change, &is_true_now), "{}: not true: {:?}", run_id, change);
                 prop_assert!(ids.insert(change.event_id), "emitted twice: {:?}", change);
                 if emitted.contains(change.source.as_str()) {
-                    apply(&mut heard, change);
+                    apply(&mut received, change);
                 }
             }
             advanced.settle();
             let state = replayed(&advanced.inventory);
-            learn(&mut heard, &state);
+            learn(&mut received, &state);
             let learnt = state.pairs.iter().filter(|pair| never_known.contains(&member_of(pair)));
-            heard.pairs.extend(learnt.cloned());
-            prop_assert_eq!(of_these(heard, &emitted), of_these(state.clone(), &emitted), "{}", run_id);
-            for (roll, whole) in advanced.inventory.rolls.iter().zip(&truth.rolls) {
-                let ids = |roll: &SourceInventory, prefix: &str| -> Vec<UserId> {
-                    let users = roll.harvest.users.iter().filter(|user| user.id.as_str().starts_with(prefix));
+            received.pairs.extend(learnt.cloned());
+            prop_assert_eq!(of_these(received, &emitted), of_these(state.clone(), &emitted), "{}", run_id);
+            for (source_inventory, whole) in advanced.inventory.sources.iter().zip(&truth.sources) {
+                let ids = |source_inventory: &SourceInventory, prefix: &str| -> Vec<UserId> {
+                    let users = source_inventory.reading.users.iter().filter(|user| user.id.as_str().starts_with(prefix));
                     users.map(|user| user.id.clone()).collect()
                 };
                 for (list, prefix) in [(ListKind::Users, ""), (ListKind::ApiAccounts, "api-account:")] {
-                    let is_plain = list != ListKind::Users || roll.harvest.coverage(ListKind::Members) == &Coverage::NotOffered;
-                    if is_plain && roll.harvest.coverage(list).is_complete() {
-                        prop_assert_eq!(ids(roll, prefix), ids(whole, prefix), "{}: {:?}", run_id, list);
+                    let is_plain = list != ListKind::Users || source_inventory.reading.coverage(ListKind::Members) == &Coverage::NotOffered;
+                    if is_plain && source_inventory.reading.coverage(list).is_complete() {
+                        prop_assert_eq!(ids(source_inventory, prefix), ids(whole, prefix), "{}: {:?}", run_id, list);
                     }
                 }
             }
-            heard = state;
+            received = state;
             kept = SettledRun::of(advanced.inventory, &run_id, day(number));
         }
     }

@@ -11,9 +11,9 @@ fn failed() -> Coverage {
 }
 
 fn with_users(coverage: Coverage, users: Vec<User>) -> Inventory {
-    let mut harvest = source(users, vec![]);
-    harvest.lists[0].coverage = coverage;
-    one(harvest)
+    let mut source_reading = source(users, vec![]);
+    source_reading.lists[0].coverage = coverage;
+    one(source_reading)
 }
 
 /// Readings of one source, a day each; the changes of each day by kind, and the state in the end.
@@ -33,7 +33,7 @@ fn days(readings: Vec<Inventory>) -> (Vec<Vec<&'static str>>, SettledRun) {
 
 fn marks(kept: &SettledRun) -> Vec<(&str, i64, i64)> {
     let number = |at: Instant| (at - day(0)).num_days();
-    let users = kept.state.rolls[0].harvest.users.iter();
+    let users = kept.state.sources[0].reading.users.iter();
     users
         .map(|user| (user.id.as_str(), user.seen.unwrap()))
         .map(|(id, seen)| (id, number(seen.first), number(seen.confirmed)))
@@ -55,7 +55,7 @@ fn a_row_has_the_runs_that_saw_it_first_and_read_it_last() {
     ]);
     assert_eq!(marks(&kept), [("1", 0, 2), ("2", 0, 1), ("3", 1, 1)]);
     assert_eq!(changes, [vec!["user.added"], vec!["user.unconfirmed", "user.unconfirmed"], vec![]]);
-    let known = &kept.state.rolls[0].known;
+    let known = &kept.state.sources[0].known;
     let users = (known.proven_at(ListKind::Users), known.confirmed_at, known.baseline_at, known.unconfirmed_rows);
     assert_eq!(users, (Some(day(1)), Some(day(1)), Some(day(0)), 3));
 }
@@ -76,7 +76,7 @@ fn an_account_that_is_missing_is_reported_after_an_outage_and_once_at_one_instan
     let missing = || with_users(drifted(), vec![User::new("1")]);
     let (changes, kept) = days(vec![with_users(proven(), two()), with_users(failed(), vec![]), missing(), missing()]);
     assert_eq!(changes, [vec![], vec!["user.unconfirmed"], vec![]]);
-    assert_eq!(kept.state.rolls[0].harvest.users[1].unconfirmed_since, Some(day(2)));
+    assert_eq!(kept.state.sources[0].reading.users[1].unconfirmed_since, Some(day(2)));
     let first = SettledRun::first(with_users(proven(), two()), "0", day(0));
     let mut again = first.read(missing(), "1", day(0));
     again.settle();
@@ -87,9 +87,10 @@ fn an_account_that_is_missing_is_reported_after_an_outage_and_once_at_one_instan
 #[test]
 fn a_record_that_is_read_for_the_first_time_changed_no_field() {
     let reading = |coverage: Coverage, new: User| {
-        let mut harvest = source(vec![User { last_login: LastLogin::At(day(-9)), ..User::new("1") }, new], vec![]);
-        harvest.lists.push(list(ListKind::UserDetails, coverage));
-        one(harvest)
+        let mut source_reading =
+            source(vec![User { last_login: LastLogin::At(day(-9)), ..User::new("1") }, new], vec![]);
+        source_reading.lists.push(list(ListKind::UserDetails, coverage));
+        one(source_reading)
     };
     let unread = || User::new("2");
     let read = |email: &str| User {
@@ -109,37 +110,37 @@ fn a_record_that_is_read_for_the_first_time_changed_no_field() {
     ]);
     // Who was not there had no group; what address they came with nobody knows.
     assert_eq!(changes, [vec!["user.added"], vec!["membership.added"], vec!["user.changed"]]);
-    assert_eq!(kept.state.rolls[0].harvest.users[1].groups_confirmed, Some(day(3)));
+    assert_eq!(kept.state.sources[0].reading.users[1].groups_confirmed, Some(day(3)));
 }
 
 #[test]
-fn somebody_whom_a_group_names_and_the_list_of_users_left_out_stays_in_the_group() {
+fn somebody_who_a_group_names_and_the_list_of_users_left_out_stays_in_the_group() {
     let reading = |coverage: Coverage, is_listed: bool| {
         let member = || User { group_memberships: Box::new(["7".into()]), groups_known: true, ..User::new("1") };
-        let mut harvest = source(is_listed.then(member).into_iter().collect(), vec![Group::new("7")]);
-        harvest.lists[0].coverage = coverage;
-        harvest.lists.push(list(ListKind::Members, proven()));
+        let mut source_reading = source(is_listed.then(member).into_iter().collect(), vec![Group::new("7")]);
+        source_reading.lists[0].coverage = coverage;
+        source_reading.lists.push(list(ListKind::Members, proven()));
         if !is_listed {
-            harvest.outside = vec![Outside { group_id: "7".into(), member: OutsideMember::Missing("1".into()) }];
+            source_reading.outside = vec![Outside { group_id: "7".into(), member: OutsideMember::Missing("1".into()) }];
         }
-        one(harvest)
+        one(source_reading)
     };
     let (changes, kept) = days(vec![reading(proven(), true), reading(drifted(), false)]);
     assert_eq!(changes, [vec!["user.unconfirmed"]]);
-    let roll = &kept.state.rolls[0];
-    assert_eq!(*roll.harvest.users[0].group_memberships, ["7".into()]);
-    assert_eq!((roll.harvest.outside.len(), roll.memberships.len()), (0, 1));
-    assert_eq!(roll.memberships[0].seen, Some(SeenInterval { first: day(0), confirmed: day(1) }));
+    let source_inventory = &kept.state.sources[0];
+    assert_eq!(*source_inventory.reading.users[0].group_memberships, ["7".into()]);
+    assert_eq!((source_inventory.reading.outside.len(), source_inventory.memberships.len()), (0, 1));
+    assert_eq!(source_inventory.memberships[0].seen, Some(SeenInterval { first: day(0), confirmed: day(1) }));
 }
 
 #[test]
 fn what_a_product_hid_is_not_added_when_it_shows_it_even_after_a_day_on_which_it_was_not_read() {
     let reading = |coverage: Coverage, hides: bool, users: Vec<User>| {
-        let mut harvest = source(users, vec![Group::new("7")]);
-        harvest.lists[0].coverage = coverage;
-        harvest.lists.push(list(ListKind::Members, proven()));
-        harvest.hides_inactive = hides;
-        one(harvest)
+        let mut source_reading = source(users, vec![Group::new("7")]);
+        source_reading.lists[0].coverage = coverage;
+        source_reading.lists.push(list(ListKind::Members, proven()));
+        source_reading.hides_inactive = hides;
+        one(source_reading)
     };
     let hidden = || User { group_memberships: Box::new(["7".into()]), groups_known: true, ..User::new("2") };
     let (changes, _) = days(vec![
@@ -155,9 +156,9 @@ fn memberships_of_the_accounts_own_records_need_no_list_of_groups() {
     let reading = |coverage: Coverage, groups: &[&str]| {
         let memberships = groups.iter().map(|id| (*id).into()).collect();
         let user = User { group_memberships: memberships, groups_known: true, ..User::new("1") };
-        let mut harvest = source(vec![user], vec![Group::new("7"), Group::new("8")]);
-        harvest.lists[1].coverage = coverage;
-        one(harvest)
+        let mut source_reading = source(vec![user], vec![Group::new("7"), Group::new("8")]);
+        source_reading.lists[1].coverage = coverage;
+        one(source_reading)
     };
     let (changes, _) = days(vec![reading(failed(), &["7"]), reading(proven(), &["8"]), reading(proven(), &["7", "8"])]);
     assert_eq!(changes, [vec!["membership.added", "membership.removed"], vec!["membership.added"]]);
@@ -191,7 +192,7 @@ fn a_value_that_was_not_read_keeps_the_last_known_one_and_a_change_beyond_it_is_
         reading(user(Some(false), false, None)),
     ]);
     assert_eq!(changes, [vec![], vec!["user.disabled"], vec!["user.changed"]]);
-    let user = &kept.state.rolls[0].harvest.users[0];
+    let user = &kept.state.sources[0].reading.users[0];
     assert_eq!((user.enabled, &user.email_address), (Some(false), &None));
 }
 
@@ -217,13 +218,13 @@ fn an_account_or_group_whose_name_was_not_read_is_classed_as_it_was() {
     let kept = SettledRun::first(reading(Some("Admins"), never()), "0", day(0));
     let mut odd = kept.read(reading(None, LastLogin::Unreadable("soon".into())), "1", day(1));
     assert_eq!(odd.changes, []);
-    let roll = &odd.inventory.rolls[0];
-    let user = &roll.harvest.users[0];
+    let source_inventory = &odd.inventory.sources[0];
+    let user = &source_inventory.reading.users[0];
     assert_eq!((user.kind, user.is_admin, user.name()), (UserKind::BreakGlass, Some(true), Some("emergency-1")));
-    assert!(roll.harvest.groups[0].privileged && odd.since[0].logins.len() == 1);
+    assert!(source_inventory.reading.groups[0].privileged && odd.since[0].logins.len() == 1);
     assert_eq!(user.last_login, LastLogin::Unreadable("soon".into()), "rules see what was read");
     odd.settle();
-    assert_eq!(odd.inventory.rolls[0].harvest.users[0].last_login, never());
+    assert_eq!(odd.inventory.sources[0].reading.users[0].last_login, never());
 }
 
 #[test]
@@ -237,20 +238,20 @@ fn details_that_failed_leave_login_creation_and_group_memberships_as_they_were()
         ..User::new("1")
     };
     let reading = |user: User, coverage: Coverage| {
-        let mut harvest = source(vec![user], vec![Group::new("1")]);
-        harvest.lists.push(list(ListKind::UserDetails, coverage));
-        one(harvest)
+        let mut source_reading = source(vec![user], vec![Group::new("1")]);
+        source_reading.lists.push(list(ListKind::UserDetails, coverage));
+        one(source_reading)
     };
     let (changes, kept) = days(vec![reading(full(), proven()), reading(User::new("1"), failed())]);
     assert_eq!(changes, [Vec::<&str>::new()]);
-    let roll = &kept.state.rolls[0];
-    let user = &roll.harvest.users[0];
+    let source_inventory = &kept.state.sources[0];
+    let user = &source_inventory.reading.users[0];
     assert_eq!((&user.last_login, &user.created_at), (&LastLogin::At(at()), &ReportedDate::At(at())));
     assert_eq!(
         (user.seen.unwrap().confirmed, user.groups_known, &*user.group_memberships),
         (day(1), false, &["1".into()][..])
     );
-    let seen = roll.memberships.iter().map(|membership| membership.seen.unwrap().confirmed);
+    let seen = source_inventory.memberships.iter().map(|membership| membership.seen.unwrap().confirmed);
     assert_eq!(seen.collect::<Vec<_>>(), [day(0)]);
 }
 
@@ -261,9 +262,9 @@ fn the_members_of_one_group_that_cannot_be_read_stay_and_those_of_the_others_go_
         (groups[0].members_known, groups[1].members_known) = (Some(known), Some(true));
         let of = |id: &str| members.iter().filter(|(user, _)| *user == id).map(|(_, group)| (*group).into()).collect();
         let user = |id: &str| User { group_memberships: of(id), groups_known: known, ..User::new(id) };
-        let mut harvest = source(vec![user("1"), user("2")], groups);
-        harvest.lists.push(list(ListKind::Members, if known { proven() } else { failed() }));
-        one(harvest)
+        let mut source_reading = source(vec![user("1"), user("2")], groups);
+        source_reading.lists.push(list(ListKind::Members, if known { proven() } else { failed() }));
+        one(source_reading)
     };
     let (changes, kept) = days(vec![
         reading(true, &[("1", "1"), ("2", "2")]),
@@ -273,7 +274,7 @@ fn the_members_of_one_group_that_cannot_be_read_stay_and_those_of_the_others_go_
     let second = vec!["membership.added", "membership.removed"];
     assert_eq!(changes, [second, vec!["membership.added"]]);
     let number = |at: Instant| (at - day(0)).num_days();
-    let marks = kept.state.rolls[0].memberships.iter().map(|membership| membership.seen.unwrap());
+    let marks = kept.state.sources[0].memberships.iter().map(|membership| membership.seen.unwrap());
     assert_eq!(
         marks.map(|seen| (number(seen.first), number(seen.confirmed))).collect::<Vec<_>>(),
         [(0, 2), (2, 2), (1, 2)]
@@ -286,7 +287,7 @@ fn an_account_is_enabled_since_the_run_that_saw_it_so_until_it_signs_in_or_is_di
         let last_login = last_login.map_or(LastLogin::Never { sentinel: None }, |number| LastLogin::At(day(number)));
         with_users(proven(), vec![User { enabled: Some(enabled), last_login, ..User::new("1") }])
     };
-    let since = |readings: Vec<Inventory>| days(readings).1.state.rolls[0].harvest.users[0].enabled_since;
+    let since = |readings: Vec<Inventory>| days(readings).1.state.sources[0].reading.users[0].enabled_since;
     let off = || reading(false, None);
     assert_eq!(since(vec![reading(true, None), reading(true, None)]), None);
     assert_eq!(since(vec![off(), reading(true, None)]), Some(day(1)));
@@ -299,16 +300,17 @@ fn an_account_is_enabled_since_the_run_that_saw_it_so_until_it_signs_in_or_is_di
 #[test]
 fn a_source_that_is_not_configured_any_more_leaves_the_state_and_one_of_another_kind_or_host_begins_anew() {
     let named = |name: &str, kind: &str, url: &str, users: Vec<User>| {
-        let mut harvest = source(users, vec![Group::new("1")]);
-        (harvest.source.name, harvest.source.kind, harvest.source.url) = (name.into(), kind.to_owned(), url.to_owned());
-        harvest
+        let mut source_reading = source(users, vec![Group::new("1")]);
+        (source_reading.source.name, source_reading.source.kind, source_reading.source.url) =
+            (name.into(), kind.to_owned(), url.to_owned());
+        source_reading
     };
     let eu = |kind: &str, url: &str, users| one(named("eu", kind, url, users));
     let before = SettledRun::first(eu("pra", "https://a:443/x", two()), "run-0", day(0));
     let left = |reading: Inventory| {
         let advanced = before.read(reading, "run-1", day(1));
         assert_eq!(advanced.changes, []);
-        let known = advanced.inventory.rolls[0].known.first_seen;
+        let known = advanced.inventory.sources[0].known.first_seen;
         (advanced.left.into_values().map(|left| (left.is_another, left.rows)).collect::<Vec<_>>(), known)
     };
     let gone = one(named("us", "pra", "https://a", vec![]));
@@ -326,6 +328,6 @@ fn no_mark_moves_backwards_with_a_clock_that_was_ahead() {
     advanced.settle();
     let kept = SettledRun::of(advanced.inventory, "now", day(1));
     assert_eq!(marks(&kept), [("1", 400, 400), ("2", 400, 400), ("3", 1, 1)]);
-    let known = &kept.state.rolls[0].known;
+    let known = &kept.state.sources[0].known;
     assert_eq!((known.confirmed_at, known.first_seen), (Some(day(400)), Some(day(400))));
 }

@@ -97,10 +97,10 @@ fn text(code: u8, texts: [&str; 2]) -> Option<Box<str>> {
     texts.get(usize::from(code).wrapping_sub(1)).map(|text| Box::from(*text))
 }
 
-pub(super) fn harvest_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -> SourceReading {
+pub(super) fn reading_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -> SourceReading {
     let name = if by_groups { "by-groups" } else { "by-records" };
     let (kind, url, client_id) = ("k".to_owned(), String::new(), String::new());
-    let mut harvest = SourceReading::of(SourceIdentity { name: name.into(), kind, url, client_id });
+    let mut reading = SourceReading::of(SourceIdentity { name: name.into(), kind, url, client_id });
     let mut lists = vec![(ListKind::Users, USERS), (ListKind::Groups, GROUPS)];
     lists.extend(if by_groups {
         vec![
@@ -113,24 +113,24 @@ pub(super) fn harvest_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -
     } else {
         vec![(ListKind::UserDetails, DETAILS)]
     });
-    harvest.lists = lists.into_iter().map(|(kind, at)| list(kind, sight.coverage(at))).collect();
+    reading.lists = lists.into_iter().map(|(kind, at)| list(kind, sight.coverage(at))).collect();
     for (id, name) in &world.groups {
         let list = if id.starts_with("vendor:") { VENDORS } else { GROUPS };
         if !sight.loses(list) {
             let name = ["Admins", "b", "c"][usize::from(*name)];
-            harvest.groups.push(Group { name: Some(name.into()), ..Group::new(id.as_str()) });
+            reading.groups.push(Group { name: Some(name.into()), ..Group::new(id.as_str()) });
         }
     }
     for (id, fields) in &world.users {
-        user_of(world, by_groups, &mut sight, (id, *fields), &mut harvest);
+        user_of(world, by_groups, &mut sight, (id, *fields), &mut reading);
     }
     for (group, name) in &world.directories {
         if !sight.loses(GROUPS) && !sight.loses(MEMBERS) {
             let member = OutsideMember::Directory(name.as_str().into());
-            harvest.outside.push(Outside { group_id: group.as_str().into(), member });
+            reading.outside.push(Outside { group_id: group.as_str().into(), member });
         }
     }
-    harvest
+    reading
 }
 
 fn user_of(
@@ -138,9 +138,9 @@ fn user_of(
     by_groups: bool,
     sight: &mut Sight<'_>,
     (id, [name, enabled, admin, address, kind]): (&String, [u8; 5]),
-    harvest: &mut SourceReading,
+    reading: &mut SourceReading,
 ) {
-    let comes = |harvest: &SourceReading, id: &str| harvest.groups.iter().any(|group| group.id.as_str() == id);
+    let comes = |reading: &SourceReading, id: &str| reading.groups.iter().any(|group| group.id.as_str() == id);
     let of_vendors: Vec<&str> = world
         .pairs
         .iter()
@@ -149,7 +149,7 @@ fn user_of(
         .collect();
     // People of vendors come by their vendors.
     let is_lost = if id.starts_with("vendor-user:") {
-        sight.loses(VENDOR_USERS) || sight.codes[VENDORS] == 3 || !of_vendors.iter().all(|id| comes(harvest, id))
+        sight.loses(VENDOR_USERS) || sight.codes[VENDORS] == 3 || !of_vendors.iter().all(|id| comes(reading, id))
     } else {
         sight.loses(if id.starts_with("api-account:") { API_ACCOUNTS } else { USERS })
     };
@@ -165,7 +165,7 @@ fn user_of(
     let mut groups = Vec::new();
     for (group, _) in world.pairs.iter().filter(|(_, member)| member == id) {
         let is_silent = if group.starts_with("vendor:") {
-            is_lost || !comes(harvest, group)
+            is_lost || !comes(reading, group)
         } else if by_groups {
             // A provider's default policy takes people in as well, by their own records.
             let by_default = group == "0";
@@ -181,22 +181,22 @@ fn user_of(
             groups.push(GroupId::from(group.as_str()));
         } else if by_groups {
             let member = OutsideMember::Missing(UserId::from(id.clone()));
-            harvest.outside.push(Outside { group_id: group.as_str().into(), member });
+            reading.outside.push(Outside { group_id: group.as_str().into(), member });
         }
     }
     user.group_memberships = groups.into_boxed_slice();
     if !is_lost {
-        harvest.users.push(user);
+        reading.users.push(user);
     }
 }
 
-pub(super) fn joined(harvests: Vec<SourceReading>) -> Inventory {
+pub(super) fn joined(readings: Vec<SourceReading>) -> Inventory {
     let privileged_groups = vec![Pattern::parse("Admins").unwrap()];
-    Inventory::join(harvests, &Classes { privileged_groups, ..Classes::default() })
+    Inventory::join(readings, &Classes { privileged_groups, ..Classes::default() })
 }
 
 fn all_of([a, b]: &[World; 2]) -> Inventory {
-    joined(vec![harvest_of(a, false, WHOLE), harvest_of(b, true, WHOLE)])
+    joined(vec![reading_of(a, false, WHOLE), reading_of(b, true, WHOLE)])
 }
 
 pub(super) fn is_true(change: &Change, truth: &Replayed) -> bool {
@@ -264,15 +264,15 @@ proptest! {
         for (number, (now, codes, lost, how)) in (1..).zip(&steps) {
             let world = &worlds[*now];
             let sight = |codes| Sight { codes, lost, at: 0 };
-            let by_records = harvest_of(&world[0], false, sight(&codes[..8]));
-            let by_groups = harvest_of(&world[1], true, sight(&codes[8..]));
-            let harvests = match how {
+            let by_records = reading_of(&world[0], false, sight(&codes[..8]));
+            let by_groups = reading_of(&world[1], true, sight(&codes[8..]));
+            let readings = match how {
                 0 => vec![unread(by_records.source), by_groups],
                 1 => vec![by_records, unread(by_groups.source)],
-                2 => vec![harvest_of(&world[0], false, WHOLE), harvest_of(&world[1], true, WHOLE)],
+                2 => vec![reading_of(&world[0], false, WHOLE), reading_of(&world[1], true, WHOLE)],
                 _ => vec![by_records, by_groups],
             };
-            listener.hear(number, joined(harvests), &replayed(&all_of(world)))?;
+            listener.hear(number, joined(readings), &replayed(&all_of(world)))?;
         }
         let last = all_of(&worlds[0]);
         listener.hear(99, last.clone(), &replayed(&last))?;

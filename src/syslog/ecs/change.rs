@@ -70,8 +70,8 @@ fn details(change: &Change) -> Value {
         "subject": { "kind": change.subject.kind.as_str(), "id": change.subject.id },
         "base_run": change.base_run,
     });
-    let told = [("field", &change.field), ("before", &change.before), ("after", &change.after)];
-    for (key, text) in told.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
+    let reported = [("field", &change.field), ("before", &change.before), ("after", &change.after)];
+    for (key, text) in reported.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
         details[key] = json!(text);
     }
     details

@@ -62,7 +62,7 @@ fn what_waited_longest_goes_first_and_one_that_is_down_holds_nobody_else_up() {
 }
 
 #[test]
-fn events_for_an_address_that_is_configured_no_more_are_kept_and_told() {
+fn events_for_an_address_that_is_configured_no_more_are_kept_and_reported() {
     let (_folder, spool) = spool(&[("20261123T020000Z-0001", "tcp://gone:601", &["one", "two"])]);
     let report = drain(&spool, &[Destination { url: "tcp://new:601".to_owned(), ..stream() }]);
     assert_eq!((report[0].delivered, report[0].waiting), (0, 0));

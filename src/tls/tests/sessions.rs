@@ -49,7 +49,7 @@ fn an_old_protocol_is_named_whether_the_server_refuses_or_answers_in_it() {
 }
 
 #[test]
-fn a_server_without_a_common_cipher_is_told_apart_from_a_certificate() {
+fn a_server_without_a_common_cipher_is_reported_apart_from_a_certificate() {
     for code in [40, 71] {
         let text = said(&alert(3, code));
         assert!(text.contains("no TLS version or cipher in common") && !text.contains("certificate"), "{text}");

@@ -58,7 +58,7 @@ pub struct Numbered<R> {
     /// Rows in the server's order.
     pub rows: Vec<R>,
     /// The rest.
-    pub told: PageMetadata,
+    pub reported: PageMetadata,
 }
 
 /// Fewer rows a page are refused by the Configuration API.
@@ -70,7 +70,7 @@ const MOST_PAGES: u64 = 100_000;
 struct SeenPage<K> {
     at: PageAt,
     keys: Vec<K>,
-    told: PageMetadata,
+    reported: PageMetadata,
 }
 
 impl<K> SeenPage<K> {
@@ -81,7 +81,7 @@ impl<K> SeenPage<K> {
 
     /// Whether the answer itself says that it is the last. `None`: it does not tell.
     fn is_last(&self) -> Option<bool> {
-        let PageMetadata { total, last, next, .. } = self.told;
+        let PageMetadata { total, last, next, .. } = self.reported;
         let by_number = last.map(|last| self.at.number >= last);
         let by_total = total.map(|total| self.stop() >= total);
         by_number.or(by_total).or(next.map(|next| !next))
@@ -89,10 +89,10 @@ impl<K> SeenPage<K> {
 
     /// The answer contradicts itself: more follows, but it does not hold what a page holds.
     fn comes_short(&self) -> bool {
-        let promised = self.told.last.is_some_and(|last| self.at.number < last)
-            || self.told.total.is_some_and(|total| self.stop() < total && !self.keys.is_empty());
+        let promised = self.reported.last.is_some_and(|last| self.at.number < last)
+            || self.reported.total.is_some_and(|total| self.stop() < total && !self.keys.is_empty());
         let hole =
-            self.keys.is_empty() && self.at.number > 1 && self.told.last.is_some_and(|last| self.at.number <= last);
+            self.keys.is_empty() && self.at.number > 1 && self.reported.last.is_some_and(|last| self.at.number <= last);
         hole || (promised && (self.keys.len() as u64) < self.at.size)
     }
 }
@@ -119,7 +119,7 @@ impl<E> From<E> for ReadingFault<E> {
 struct Reader<R: ListRow, F, T> {
     settings: WalkSettings,
     fetch: F,
-    tell: T,
+    report: T,
     /// Read already, to learn how much there is.
     first: Option<Numbered<R>>,
     rows: Vec<R>,
@@ -139,7 +139,7 @@ pub async fn walk_numbered<R, E, F, A, T>(
     settings: WalkSettings,
     first: Option<Numbered<R>>,
     fetch: F,
-    tell: T,
+    report: T,
 ) -> WalkResult<R, E>
 where
     R: ListRow,
@@ -150,7 +150,7 @@ where
     let mut reader = Reader {
         settings,
         fetch,
-        tell,
+        report,
         first,
         rows: Vec::new(),
         places: AHashMap::new(),
@@ -171,7 +171,7 @@ where
             }
             Err(ReadingFault::Moved(why)) => {
                 passes += 1;
-                (reader.tell)(WalkProgress::Drift(why));
+                (reader.report)(WalkProgress::Drift(why));
                 reader.seen_now.clear();
             }
         }
@@ -197,8 +197,8 @@ where
         if first.keys.is_empty() {
             return Self::empty(&first);
         }
-        let cap = first.told.size.unwrap_or(first.keys.len() as u64).clamp(1, first.at.size.max(1));
-        let last = match (first.is_last(), first.told.last, first.told.total) {
+        let cap = first.reported.size.unwrap_or(first.keys.len() as u64).clamp(1, first.at.size.max(1));
+        let last = match (first.is_last(), first.reported.last, first.reported.total) {
             (Some(true), ..) => 1,
             (_, Some(last), _) => last,
             (_, None, Some(total)) => total.div_ceil(cap),
@@ -218,25 +218,25 @@ where
     }
 
     fn empty(first: &SeenPage<R::Key>) -> Result<String, ReadingFault<E>> {
-        match (first.told.total, first.told.last) {
+        match (first.reported.total, first.reported.last) {
             (None | Some(0), None | Some(0 | 1)) => Ok("the list is empty: its first page holds no row".to_owned()),
             _ => Err(ReadingFault::Moved(format!(
                 "the source tells {}, but its first page holds no row",
-                first.told.total.map_or("of more pages".to_owned(), |total| format!("a total of {total}"))
+                first.reported.total.map_or("of more pages".to_owned(), |total| format!("a total of {total}"))
             ))),
         }
     }
 
     /// All in one answer. A full page that does not tell the number of the last one may have more behind it.
     async fn single(&mut self, first: &SeenPage<R::Key>) -> Result<String, ReadingFault<E>> {
-        if first.told.last.is_none()
+        if first.reported.last.is_none()
             && first.keys.len() as u64 >= first.at.size
             && !self.page(2, first.at.size).await?.keys.is_empty()
         {
             return Err(ReadingFault::Moved("behind the last page there is another one".to_owned()));
         }
-        self.totals_agree(first.told.total)?;
-        Ok(match first.told.total {
+        self.totals_agree(first.reported.total)?;
+        Ok(match first.reported.total {
             Some(total) => format!("total {total} reached in one page"),
             None => format!("{} rows in one page, the last by its own word", first.keys.len()),
         })
@@ -244,9 +244,10 @@ where
 
     async fn several(&mut self, first: SeenPage<R::Key>, cap: u64, last: u64) -> Result<String, ReadingFault<E>> {
         let smaller = cap - 1;
-        let overlaps = smaller >= LEAST_SIZE && first.told.total.is_some_and(|total| total.div_ceil(smaller) <= last);
+        let overlaps =
+            smaller >= LEAST_SIZE && first.reported.total.is_some_and(|total| total.div_ceil(smaller) <= last);
         let size = if overlaps { smaller } else { cap };
-        let last = if overlaps { first.told.total.unwrap_or(0).div_ceil(smaller) } else { last };
+        let last = if overlaps { first.reported.total.unwrap_or(0).div_ceil(smaller) } else { last };
         let mut seen = vec![first];
         self.tail(&mut seen, PageAt { number: last, size }).await?;
         for number in (2..last).rev() {
@@ -264,7 +265,7 @@ where
             let again = self.page(1, cap).await?;
             seen.push(again);
         }
-        let totals: Vec<u64> = seen.iter().filter_map(|page| page.told.total).collect();
+        let totals: Vec<u64> = seen.iter().filter_map(|page| page.reported.total).collect();
         if totals.len() == seen.len() && in_order(&seen[1..]) && ascends(&seen[0].keys) {
             // While people come and go, no total is that of all who stayed; a quiet list must hold what it tells.
             if totals.windows(2).all(|pair| pair[0] == pair[1]) {
@@ -272,10 +273,10 @@ where
             }
             let rows = self.seen_now.len() as u64;
             self.total = totals.iter().rev().find(|total| **total == rows).or(totals.last()).copied();
-            let told = self.total;
+            let reported = self.total;
             let how =
                 if overlaps && meets { "the second page meets the first" } else { "the first read again at the end" };
-            return Ok(format!("{} from the last to the first of {last} pages; {how}", self.reached(told)));
+            return Ok(format!("{} from the last to the first of {last} pages; {how}", self.reached(reported)));
         }
         self.twice(cap, last).await
     }
@@ -294,7 +295,7 @@ where
             let full = page.keys.len() as u64 >= at.size;
             // Some servers tell the size of a page as the total: a full page may have more behind it, unless it tells the number
             // of the last one.
-            let by_word = page.told.last.is_some();
+            let by_word = page.reported.last.is_some();
             let ended = page.keys.is_empty() || (page.is_last().unwrap_or(false) && (by_word || !full));
             // Towards the beginning it is read after those that follow it.
             seen.insert(1, page);
@@ -337,7 +338,7 @@ where
                 if number == last && page.is_last() == Some(false) {
                     return Err(ReadingFault::Moved("the end of the list moved while it was read".to_owned()));
                 }
-                totals.insert(page.told.total);
+                totals.insert(page.reported.total);
                 keys.extend(page.keys);
             }
             readings.push((keys, totals));
@@ -346,14 +347,14 @@ where
         if readings[0] != readings[1] || readings[0].1.len() > 1 || distinct.len() < readings[0].0.len() {
             return Err(ReadingFault::Moved("two readings of the whole list differ".to_owned()));
         }
-        let told = readings[0].1.iter().next().copied().flatten();
-        self.totals_agree(told)?;
-        Ok(format!("{}; {last} pages read twice, the same both times", self.reached(told)))
+        let reported = readings[0].1.iter().next().copied().flatten();
+        self.totals_agree(reported)?;
+        Ok(format!("{}; {last} pages read twice, the same both times", self.reached(reported)))
     }
 
-    fn reached(&self, told: Option<u64>) -> String {
+    fn reached(&self, reported: Option<u64>) -> String {
         let rows = self.seen_now.len();
-        match told {
+        match reported {
             Some(total) if total < rows as u64 => {
                 format!("{rows} rows, the last of a list of {total}: others were removed while it was read")
             }
@@ -362,9 +363,9 @@ where
         }
     }
 
-    fn totals_agree(&self, told: Option<u64>) -> Result<(), ReadingFault<E>> {
+    fn totals_agree(&self, reported: Option<u64>) -> Result<(), ReadingFault<E>> {
         let rows = self.seen_now.len() as u64;
-        match told.filter(|total| rows < *total) {
+        match reported.filter(|total| rows < *total) {
             Some(total) => {
                 Err(ReadingFault::Moved(format!("the source tells a total of {total}, but {rows} different rows came")))
             }
@@ -376,24 +377,25 @@ where
     async fn page(&mut self, number: u64, size: u64) -> Result<SeenPage<R::Key>, ReadingFault<E>> {
         let at = PageAt { number, size };
         let ready = if number == 1 { self.first.take() } else { None };
-        let Numbered { rows, mut told } = match ready {
+        let Numbered { rows, mut reported } = match ready {
             Some(first) => first,
             None => (self.fetch)(at).await?,
         };
-        if let Some(current) = told.current.filter(|current| *current != number) {
+        if let Some(current) = reported.current.filter(|current| *current != number) {
             let why = format!("page {number} was asked for, and page {current} came");
             // A list that became shorter meanwhile shows its last page.
-            let shrank = current > 1 && current < number && told.last == Some(current);
+            let shrank = current > 1 && current < number && reported.last == Some(current);
             return Err(if shrank { ReadingFault::Moved(why) } else { ReadingFault::Hopeless(why) });
         }
         self.pages += 1;
         self.received += rows.len() as u64;
-        let shown = told.size.map_or(size, |told| told.min(size)).saturating_mul(number - 1) + rows.len() as u64;
-        self.distrusts_totals |= !rows.is_empty() && told.total.is_some_and(|total| total < shown);
+        let shown =
+            reported.size.map_or(size, |reported| reported.min(size)).saturating_mul(number - 1) + rows.len() as u64;
+        self.distrusts_totals |= !rows.is_empty() && reported.total.is_some_and(|total| total < shown);
         if self.distrusts_totals {
-            (told.total, self.total) = (None, None);
+            (reported.total, self.total) = (None, None);
         }
-        self.total = told.total.or(self.total);
+        self.total = reported.total.or(self.total);
         let keys: Vec<R::Key> = rows.iter().map(ListRow::key).collect();
         let is_repeated = keys.iter().collect::<HashSet<_>>().len() < keys.len();
         self.seen_now.extend(keys.iter().cloned());
@@ -410,11 +412,11 @@ where
         if is_repeated {
             return Err(ReadingFault::Moved(format!("page {number} held one id twice")));
         }
-        (self.tell)(WalkProgress::Page { distinct: self.rows.len() as u64, total: told.total });
+        (self.report)(WalkProgress::Page { distinct: self.rows.len() as u64, total: reported.total });
         // A page that is cut short by the server has another place than the one that was asked for.
-        let size = told.size.map_or(size, |told| told.min(size));
-        let seen = SeenPage { at: PageAt { number, size }, keys, told };
-        if told.size.is_some() && seen.comes_short() {
+        let size = reported.size.map_or(size, |reported| reported.min(size));
+        let seen = SeenPage { at: PageAt { number, size }, keys, reported };
+        if reported.size.is_some() && seen.comes_short() {
             return Err(ReadingFault::Moved(format!("page {number} came short, though more follows")));
         }
         Ok(seen)

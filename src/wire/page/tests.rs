@@ -24,7 +24,7 @@ struct Server {
     people: Vec<Credentials>,
     by_name: bool,
     clamp: u64,
-    tells_total: bool,
+    reports_total: bool,
     ignores_offset: bool,
     ignores_limit: bool,
     churn: f64,
@@ -49,7 +49,7 @@ impl Server {
             people,
             by_name: false,
             clamp: 1000,
-            tells_total: true,
+            reports_total: true,
             ignores_offset: false,
             ignores_limit: false,
             churn: 0.0,
@@ -96,7 +96,7 @@ impl Server {
         if rows.len() > 1 && self.random.f64() < self.repeats_a_row {
             rows[1] = rows[0].clone();
         }
-        let total = self.tells_total.then_some((self.people.len() as u64).saturating_add_signed(self.lie));
+        let total = self.reports_total.then_some((self.people.len() as u64).saturating_add_signed(self.lie));
         Page { rows, total }
     }
 }
@@ -190,13 +190,13 @@ fn a_total_that_is_never_reached_is_not_complete() {
 
 #[test]
 fn a_clamped_page_advances_by_what_came() {
-    for (clamp, tells_total) in [(25, true), (25, false), (2, true), (7, false), (100, false), (1000, false)] {
+    for (clamp, reports_total) in [(25, true), (25, false), (2, true), (7, false), (100, false), (1000, false)] {
         let mut server = Server::with(251, 1);
         server.clamp = clamp;
-        server.tells_total = tells_total;
+        server.reports_total = reports_total;
         let (walked, server) = walk_over(server, 100, 4);
         assert_eq!(ids(&walked), server.lasting, "clamp {clamp}");
-        assert!(proven(&walked), "clamp {clamp}, total {tells_total}: {:?}", walked.end);
+        assert!(proven(&walked), "clamp {clamp}, total {reports_total}: {:?}", walked.end);
     }
 }
 
@@ -204,7 +204,7 @@ fn a_clamped_page_advances_by_what_came() {
 fn a_list_without_total_ends_with_an_empty_page() {
     for people in [0, 1, 40, 100, 199, 200, 2_500] {
         let mut server = Server::with(people, 3);
-        server.tells_total = false;
+        server.reports_total = false;
         let (walked, server) = walk_over(server, 100, 4);
         assert!(proven(&walked), "{people}: {:?}", walked.end);
         assert_eq!(ids(&walked), server.lasting);
@@ -215,16 +215,16 @@ fn a_list_without_total_ends_with_an_empty_page() {
 #[test]
 fn a_short_list_without_total_costs_one_look_behind_it() {
     let mut server = Server::with(40, 3);
-    server.tells_total = false;
+    server.reports_total = false;
     assert_eq!(walk_over(server, 100, 4).1.requests, 2);
 }
 
 #[test]
 fn a_server_that_ignores_the_offset_ends_the_walk_unproven() {
-    for tells_total in [true, false] {
+    for reports_total in [true, false] {
         let mut server = Server::with(250, 1);
         server.ignores_offset = true;
-        server.tells_total = tells_total;
+        server.reports_total = reports_total;
         let (walked, server) = walk_over(server, 100, 4);
         assert!(!proven(&walked));
         assert!(server.requests < 10);
@@ -237,7 +237,7 @@ fn a_list_that_is_not_paged_at_all_is_proven_by_a_second_reading_unless_its_size
         let mut server = Server::with(people, 1);
         server.ignores_offset = true;
         server.ignores_limit = true;
-        server.tells_total = false;
+        server.reports_total = false;
         let (walked, server) = walk_over(server, 100, 4);
         assert_eq!(proven(&walked), expected, "{people}: {:?}", walked.end);
         assert_eq!(ids(&walked), server.lasting);
@@ -325,7 +325,7 @@ fn nine_of_ten_churning_walks_are_proven_and_none_loses_a_lasting_row() {
     for seed in 0..1_000 {
         let mut server = Server::with(2_500, seed);
         server.churn = 0.1;
-        server.tells_total = seed % 4 != 0;
+        server.reports_total = seed % 4 != 0;
         let (walked, server) = walk_over(server, 100, 4);
         if proven(&walked) {
             complete += 1;
@@ -362,13 +362,13 @@ proptest! {
     #[test]
     fn a_row_that_lasts_is_in_the_result_or_the_result_is_not_complete(
         people in 0_u64..700, seed: u64, page_size in 2_u64..120, clamp in 2_u64..150,
-        concurrency in 1_usize..6, tells_total: bool, by_name: bool, churn in 0.0..0.6_f64,
+        concurrency in 1_usize..6, reports_total: bool, by_name: bool, churn in 0.0..0.6_f64,
         short in prop_oneof![Just(0.0), Just(0.1)], repeats in prop_oneof![Just(0.0), Just(0.1)],
     ) {
         let mut server = Server::with(people, seed);
         server.clamp = clamp;
         // What the module doc calls not visible is left out: see there.
-        server.tells_total = tells_total || by_name || short > 0.0 || clamp < page_size;
+        server.reports_total = reports_total || by_name || short > 0.0 || clamp < page_size;
         server.by_name = by_name;
         server.churn = churn;
         server.short_pages = short;
@@ -385,11 +385,11 @@ proptest! {
     /// Nothing of all this is needed on a quiet server: it is always proven.
     #[test]
     fn a_quiet_server_is_always_proven(
-        people in 0_u64..700, page_size in 2_u64..120, clamp in 2_u64..150, tells_total: bool, by_name: bool,
+        people in 0_u64..700, page_size in 2_u64..120, clamp in 2_u64..150, reports_total: bool, by_name: bool,
     ) {
         let mut server = Server::with(people, 5);
         server.clamp = clamp;
-        server.tells_total = tells_total;
+        server.reports_total = reports_total;
         server.by_name = by_name;
         let (walked, server) = walk_over(server, page_size, 4);
         prop_assert!(proven(&walked), "{:?}", walked.end);

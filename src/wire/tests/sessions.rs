@@ -144,7 +144,7 @@ fn after_the_deadline_nothing_is_asked() {
 }
 
 #[test]
-fn a_life_that_is_told_as_a_text_is_understood() {
+fn a_life_that_is_reported_as_a_text_is_understood() {
     let (url, _) = server(|seen, _| {
         if seen.is_token() {
             json("200 OK", "", r#"{"access_token":"t","token_type":"Bearer","expires_in":"3599"}"#)

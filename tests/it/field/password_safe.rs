@@ -89,7 +89,7 @@ fn states_are_derived_from_two_readings_where_no_row_reports_them() {
 }
 
 #[test]
-fn staleness_is_judged_by_derived_states() {
+fn staleness_is_evaluated_by_derived_states() {
     let field = older(&[1, 2, 3], &[1, 3]);
     let mut stale = without_state(safe_user(1, "ann"));
     stale["LastLoginDate"] = json!("2025-11-20T08:00:00");

@@ -168,7 +168,7 @@ fn users_whose_own_record_answers_404_are_kept_while_the_list_names_them() {
 }
 
 #[test]
-fn a_user_whom_the_list_read_again_no_longer_names_was_removed() {
+fn a_user_who_the_list_read_again_no_longer_names_was_removed() {
     let field = guide();
     let sparse = |id: u64, name: &str| json!({"id": id, "username": name, "display_name": name, "enabled": true});
     for (id, name) in [(1, "ann"), (2, "ben"), (3, "cid")] {

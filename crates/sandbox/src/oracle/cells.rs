@@ -11,7 +11,7 @@ pub(super) fn row<const N: usize>(cells: [(&str, String); N]) -> Row {
 }
 
 /// Null is the empty text.
-pub(super) fn told(cell: Option<&String>) -> String {
+pub(super) fn reported(cell: Option<&String>) -> String {
     cell.cloned().unwrap_or_default()
 }
 

@@ -145,9 +145,9 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     let (day, minute, rest) = (&text[..10], &text[11..16], &text[16..]);
     // Hours and minutes alone are the start of the minute.
     let rest = if rest.starts_with(':') { rest.to_owned() } else { format!(":00{rest}") };
-    let zone_told = rest.contains(['+', '-', 'Z', 'z']);
+    let zone_reported = rest.contains(['+', '-', 'Z', 'z']);
     let rest = rest.replace(['Z', 'z'], "+00:00");
-    let whole = format!("{day} {minute}{rest}{}", if zone_told { "" } else { "+00:00" });
+    let whole = format!("{day} {minute}{rest}{}", if zone_reported { "" } else { "+00:00" });
     let at = DateTime::parse_from_str(&whole, "%Y-%m-%d %H:%M:%S%.f%#z").ok()?.to_utc();
     // chrono keeps second 60 as second 59 with more than a second of nanoseconds.
     let leap = i64::from(at.nanosecond() / 1_000_000_000);

@@ -49,9 +49,9 @@ impl Earlier {
     /// Whether this member of the group was not in it; `None` where the base does not tell.
     pub(super) fn came(&self, group: &str, user: &str) -> Option<bool> {
         let (_, memberships) = self.base.as_ref()?;
-        let told = self.before(user).is_none_or(|before| before["groups_known"] == "true");
+        let reported = self.before(user).is_none_or(|before| before["groups_known"] == "true");
         let there = |row: &&Row| row["group_id"] == group && row["user_id"] == user;
-        told.then(|| memberships.iter().find(there).is_none())
+        reported.then(|| memberships.iter().find(there).is_none())
     }
 
     /// Whether there is a base whose account did not have this login.

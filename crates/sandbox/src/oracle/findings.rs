@@ -16,12 +16,12 @@ const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// All findings, sorted by rule, kind of subject, subject.
 pub(super) fn of(expect: &Expect, roster: &Roster) -> Vec<ExpectedFinding> {
-    let judge = OracleContext::new(expect, roster);
-    let mut found: Vec<ExpectedFinding> = roster.people.iter().flat_map(|p| judge.everything(p)).collect();
-    found.extend(judge.empty_groups());
-    found.extend(judge.grown_groups());
-    found.extend(judge.groups_with_strangers());
-    found.extend(judge.source());
+    let evaluate = OracleContext::new(expect, roster);
+    let mut found: Vec<ExpectedFinding> = roster.people.iter().flat_map(|p| evaluate.everything(p)).collect();
+    found.extend(evaluate.empty_groups());
+    found.extend(evaluate.grown_groups());
+    found.extend(evaluate.groups_with_strangers());
+    found.extend(evaluate.source());
     found.sort_by_cached_key(|f| (f.rule.clone(), f.subject_kind.clone(), sort_key(&f.subject_id)));
     found
 }
@@ -33,7 +33,7 @@ struct OracleContext<'a> {
     /// Id of a listed group -> whether it is privileged.
     groups: HashMap<&'a str, bool>,
     /// Some user's last login is told, so that one without is unknown and not simply out of scope.
-    logins_told: bool,
+    logins_reported: bool,
     /// Somebody signs in by way of an identity provider.
     has_sso: bool,
     /// Normalised address -> number of enabled accounts that have it.
@@ -51,7 +51,7 @@ impl<'a> OracleContext<'a> {
             expect,
             roster,
             groups: roster.groups.iter().map(|g| (g.id.as_str(), g.privileged)).collect(),
-            logins_told: roster.people.iter().any(|p| matches!(p.login, Login::At(_) | Login::Never(_))),
+            logins_reported: roster.people.iter().any(|p| matches!(p.login, Login::At(_) | Login::Never(_))),
             has_sso: roster.people.iter().any(Person::is_sso),
             addresses,
         }
@@ -135,7 +135,7 @@ impl<'a> OracleContext<'a> {
             Login::At(_) => false,
             Login::Never(_) => self.beginning(person).is_none(),
             // What stands in records that were not read may be known all the same.
-            Login::NotReported => self.logins_told && !self.lacks_records(),
+            Login::NotReported => self.logins_reported && !self.lacks_records(),
             Login::Unreadable => true,
         };
         let wrong = login_wrong || created_wrong || person.at_odds || (self.in_use(person) && no_basis);

@@ -139,7 +139,7 @@ impl OracleReading<'_> {
     }
 
     fn person(&self, id: u64, served: Record, enabled: Option<bool>) -> Person {
-        const TOLD: [&str; 8] =
+        const REPORTED: [&str; 8] =
             ["UserID", "UserName", "FirstName", "LastName", "EmailAddress", "IsActive", "LastLoginDate", "UserType"];
         let written = WrittenRecord::of(&self.scene, InterfaceFamily::Safe, Of::User, served);
         let fields = written.understood();
@@ -165,7 +165,7 @@ impl OracleReading<'_> {
             created: Created::Not,
             barred: fields.get("IsQuarantined") == Some(&Value::Bool(true)),
             odd: written.is_odd(),
-            extra: written.extra(&TOLD),
+            extra: written.extra(&REPORTED),
             ..Person::new(id)
         }
     }

@@ -195,8 +195,8 @@ impl Person {
     }
 
     pub(super) fn is_local(&self) -> bool {
-        let told = self.account_type.as_ref().map(|told| told.to_lowercase());
-        let local = told.is_some_and(|told| told == "local" || told == "beyondinsight");
+        let reported = self.account_type.as_ref().map(|reported| reported.to_lowercase());
+        let local = reported.is_some_and(|reported| reported == "local" || reported == "beyondinsight");
         (local || self.inferred_local) && !self.is_sso()
     }
 
@@ -204,8 +204,8 @@ impl Person {
     pub(super) fn is_sso(&self) -> bool {
         const WORDS: [&str; 8] = ["saml", "oidc", "openid", "scim", "sso", "oauth", "entra", "azure"];
         let parts = [self.account_type.as_deref(), self.signs_in_by.as_deref()];
-        let told = parts.map(Option::unwrap_or_default).join(" ").to_lowercase();
-        WORDS.iter().any(|word| told.contains(word))
+        let reported = parts.map(Option::unwrap_or_default).join(" ").to_lowercase();
+        WORDS.iter().any(|word| reported.contains(word))
     }
 
     /// Its own memberships, as rows.

@@ -1,6 +1,6 @@
 //! The rows of the three tables of a roster, in the order of the files.
 
-use super::cells::{flag, json_list, row, sort_key, told};
+use super::cells::{flag, json_list, reported, row, sort_key};
 use super::people::{Known, Member, Person, Roster, Who};
 use super::{Expect, Row};
 use std::collections::HashMap;
@@ -9,19 +9,19 @@ pub(super) fn user(expect: &Expect, person: &Person) -> Row {
     row([
         ("source", expect.source.clone()),
         ("id", person.id.clone()),
-        ("username", told(person.username.as_ref())),
-        ("display_name", told(person.display_name.as_ref())),
-        ("email_address", told(person.email.as_ref())),
+        ("username", reported(person.username.as_ref())),
+        ("display_name", reported(person.display_name.as_ref())),
+        ("email_address", reported(person.email.as_ref())),
         ("enabled", flag(person.enabled)),
-        ("account_type", told(person.account_type.as_ref())),
+        ("account_type", reported(person.account_type.as_ref())),
         ("kind", person.kind.as_str().to_owned()),
         ("group_memberships", json_list(&person.groups)),
         ("groups_known", person.groups_known.to_string()),
-        ("public_key", told(person.public_key.as_ref())),
+        ("public_key", reported(person.public_key.as_ref())),
         ("last_login", person.login.cell()),
         ("last_login_status", person.login.status().to_owned()),
         ("created_at", person.created.cell()),
-        ("locale", told(person.locale.as_ref())),
+        ("locale", reported(person.locale.as_ref())),
         ("is_admin", flag(person.is_admin)),
         ("mfa", flag(person.mfa)),
         ("expires_at", person.expires.cell()),
@@ -55,8 +55,8 @@ fn group(expect: &Expect, group: &Known, (users, others): (String, String)) -> R
     row([
         ("source", expect.source.clone()),
         ("id", group.id.clone()),
-        ("name", told(group.name.as_ref())),
-        ("description", told(group.description.as_ref())),
+        ("name", reported(group.name.as_ref())),
+        ("description", reported(group.description.as_ref())),
         ("privileged", group.privileged.to_string()),
         ("member_count", users),
         ("external_member_count", others),
@@ -80,9 +80,9 @@ pub(super) fn memberships(expect: &Expect, roster: &Roster) -> Vec<Row> {
         row([
             ("source", expect.source.clone()),
             ("group_id", member.group.clone()),
-            ("group_name", told(name)),
+            ("group_name", reported(name)),
             ("user_id", member.who.user().unwrap_or_default().to_owned()),
-            ("username", told(username)),
+            ("username", reported(username)),
             ("via", if member.who.through().is_some() { "directory-group" } else { "direct" }.to_owned()),
             ("external_name", member.who.through().unwrap_or_default().to_owned()),
         ])

@@ -36,7 +36,7 @@ pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
 }
 
 fn person(written: &WrittenRecord, expect: &Expect, ties: &Ties) -> Person {
-    const TOLD: [&str; 10] =
+    const REPORTED: [&str; 10] =
         ["schemas", "id", "userName", "displayName", "name", "emails", "active", "groups", "meta", "locale"];
     let served = written.understood();
     let (id, username) = (text(served, "id").unwrap_or_default(), text(served, "userName"));
@@ -55,13 +55,13 @@ fn person(written: &WrittenRecord, expect: &Expect, ties: &Ties) -> Person {
         email: served.get("emails").and_then(Value::as_array).and_then(|emails| email(emails)),
         enabled: served.get("active").and_then(Value::as_bool),
         groups: groups.into_iter().map(|(_, id)| id).collect(),
-        groups_known: ties.user_tells.contains_key(&key) || !ties.group_tells.is_empty(),
+        groups_known: ties.user_reports.contains_key(&key) || !ties.group_reports.is_empty(),
         login: Login::read(login).of_account(&created),
         created,
         locale: text(served, "locale"),
         at_odds: ties.at_odds(&key),
         odd: written.is_odd() || odd_date,
-        extra: written.extra(&TOLD),
+        extra: written.extra(&REPORTED),
         ..Person::new(id)
     }
 }
@@ -83,9 +83,9 @@ fn group(written: &WrittenRecord, expect: &Expect) -> Known {
 /// Who says what of whom.
 struct Ties {
     /// User -> the groups that it names; absent where it does not tell.
-    user_tells: BTreeMap<SortedId, BTreeSet<SortedId>>,
+    user_reports: BTreeMap<SortedId, BTreeSet<SortedId>>,
     /// Group -> the users that it names; absent where it does not tell.
-    group_tells: BTreeMap<SortedId, BTreeSet<SortedId>>,
+    group_reports: BTreeMap<SortedId, BTreeSet<SortedId>>,
     /// The same the other way round: user -> the groups that name it.
     named_by: BTreeMap<SortedId, BTreeSet<SortedId>>,
     /// Group -> the groups that it is a member of.
@@ -99,15 +99,15 @@ impl Ties {
         let own = |record: &Record| record.get("id").map(&id).unwrap_or_default();
         let values = |rows: &[&Value]| rows.iter().map(|row| id(&row["value"])).collect::<BTreeSet<SortedId>>();
         let mut ties = Self {
-            user_tells: BTreeMap::new(),
-            group_tells: BTreeMap::new(),
+            user_reports: BTreeMap::new(),
+            group_reports: BTreeMap::new(),
             named_by: BTreeMap::new(),
             parents: BTreeMap::new(),
             names: BTreeMap::new(),
         };
         for user in users.iter().map(WrittenRecord::understood) {
             if let Some(rows) = user.get("groups").and_then(Value::as_array) {
-                ties.user_tells.insert(own(user), values(&rows.iter().collect::<Vec<_>>()));
+                ties.user_reports.insert(own(user), values(&rows.iter().collect::<Vec<_>>()));
             }
         }
         for group in groups.iter().map(WrittenRecord::understood) {
@@ -120,14 +120,14 @@ impl Ties {
             for user in values(&users) {
                 ties.named_by.entry(user).or_default().insert(own(group));
             }
-            ties.group_tells.insert(own(group), values(&users));
+            ties.group_reports.insert(own(group), values(&users));
         }
         ties
     }
 
     /// The groups that a user is a member of, as either side tells.
     fn direct(&self, user: &SortedId) -> BTreeSet<SortedId> {
-        let sides = [self.user_tells.get(user), self.named_by.get(user)];
+        let sides = [self.user_reports.get(user), self.named_by.get(user)];
         sides.into_iter().flatten().flatten().cloned().collect()
     }
 
@@ -149,9 +149,9 @@ impl Ties {
     }
 
     fn at_odds(&self, user: &SortedId) -> bool {
-        let Some(names) = self.user_tells.get(user) else { return false };
+        let Some(names) = self.user_reports.get(user) else { return false };
         let comparable: BTreeSet<&SortedId> =
-            names.iter().filter(|group| self.group_tells.contains_key(*group)).collect();
+            names.iter().filter(|group| self.group_reports.contains_key(*group)).collect();
         comparable != self.named_by.get(user).into_iter().flatten().collect()
     }
 
@@ -177,6 +177,6 @@ impl Ties {
             let users: Vec<SortedId> = users.difference(&known).cloned().collect();
             users.into_iter().map(move |(_, id)| Member { group: group.clone(), who: Who::Missing(id) })
         };
-        self.group_tells.iter().flat_map(missing).collect()
+        self.group_reports.iter().flat_map(missing).collect()
     }
 }

@@ -59,7 +59,7 @@ struct OracleReading<'a> {
 
 impl<'a> OracleReading<'a> {
     fn user(&self, id: u64, record: &Record) -> Person {
-        const TOLD: [&str; 9] = [
+        const REPORTED: [&str; 9] = [
             "id",
             "username",
             "public_display_name",
@@ -96,7 +96,7 @@ impl<'a> OracleReading<'a> {
             mfa: mfa(flag("two_factor_enabled"), facts.passkeys),
             passkeys: facts.passkeys.unwrap_or(0),
             odd: written.is_odd(),
-            extra: written.extra(&TOLD),
+            extra: written.extra(&REPORTED),
             ..Person::new(id)
         }
     }
@@ -217,7 +217,7 @@ impl<'a> OracleReading<'a> {
     }
 
     fn vendor_user(&self, id: u64, record: &Record, mut groups: Vec<String>) -> Person {
-        const TOLD: [&str; 8] = [
+        const REPORTED: [&str; 8] = [
             "id",
             "username",
             "public_display_name",
@@ -247,7 +247,7 @@ impl<'a> OracleReading<'a> {
             passkeys: passkeys.unwrap_or(0),
             expires: Created::read(record.get("account_expiration")),
             barred: flag("is_expired") == Some(true) || flag("is_approved") == Some(false),
-            extra: written.extra(&TOLD),
+            extra: written.extra(&REPORTED),
             ..Person::new(id)
         }
     }
@@ -283,5 +283,5 @@ fn rights(record: &Record) -> ApiAccount {
     let wide = text(record, "perm_command").as_deref() == Some("full_access")
         || WIDE.iter().any(|right| record.get(*right) == Some(&Value::Bool(true)));
     let addresses = text(record, "ip_addresses");
-    ApiAccount { wide, from_anywhere: addresses.is_some_and(|told| told.is_empty()) }
+    ApiAccount { wide, from_anywhere: addresses.is_some_and(|reported| reported.is_empty()) }
 }

@@ -42,9 +42,9 @@ async fn users(State(appliance): State<Shared>, uri: Uri) -> Response {
         return refused();
     }
     churn::users(&appliance, &faults);
-    let told = ["username", "email_address", "security_provider_id"];
+    let reported = ["username", "email_address", "security_provider_id"];
     let mut world = lock(&appliance.world);
-    let response = with(&appliance, &uri, &told, &faults, &mut world, |world, wanted| {
+    let response = with(&appliance, &uri, &reported, &faults, &mut world, |world, wanted| {
         if faults.empty_users {
             return page::of(Vec::<u64>::new(), |_| Record::new(), wanted);
         }
@@ -203,17 +203,17 @@ async fn api_accounts(State(appliance): State<Shared>, uri: Uri) -> Response {
     })
 }
 
-/// Reads what is wanted, answers it, counts it. `told`: the filters that are documented.
+/// Reads what is wanted, answers it, counts it. `reported`: the filters that are documented.
 fn with(
     appliance: &Appliance,
     uri: &Uri,
-    told: &[&str],
+    reported: &[&str],
     faults: &Faults,
     world: &mut World,
     list: impl FnOnce(&mut World, &ConfigPageQuery) -> Response,
 ) -> Response {
     let response =
-        ConfigPageQuery::read(uri, told, faults).map_or_else(|refusal| refusal, |wanted| list(world, &wanted));
+        ConfigPageQuery::read(uri, reported, faults).map_or_else(|refusal| refusal, |wanted| list(world, &wanted));
     appliance.tally.count(|c| match response.status() {
         StatusCode::OK => c.config_pages += 1,
         StatusCode::UNAUTHORIZED => c.unauthorized += 1,

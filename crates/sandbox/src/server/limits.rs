@@ -23,7 +23,7 @@ pub(super) struct RequestLedger {
 #[derive(Clone, Copy)]
 pub(super) struct LimitDecision {
     /// The hourly limit, and what is left of it.
-    pub(super) told: (u32, u32),
+    pub(super) reported: (u32, u32),
     pub(super) refused: bool,
 }
 
@@ -44,7 +44,7 @@ impl RequestLedger {
         }
         let refused = within_a_second > per_second as usize || self.granted.saturating_add(used) >= per_hour;
         self.granted += u32::from(!refused);
-        LimitDecision { told: (per_hour, per_hour.saturating_sub(self.granted.saturating_add(used))), refused }
+        LimitDecision { reported: (per_hour, per_hour.saturating_sub(self.granted.saturating_add(used))), refused }
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
         };
         let refused = [0, 900, 950, 1899, 1950, 3_700_000].map(|millis| ask(millis).refused);
         assert_eq!(refused, [false, false, true, true, false, false]);
-        assert_eq!(ask(3_701_000).told, (5, 2));
+        assert_eq!(ask(3_701_000).reported, (5, 2));
         assert!(!ask(3_702_000).refused);
         assert!(!ask(3_703_000).refused);
         assert!(ask(3_704_000).refused, "four and the one of others");

@@ -2,8 +2,8 @@
 //! (`Date`, compression, rate limit headers).
 
 use super::super::dialect::{self, ApiPlace, Dialect, EditableResponse, Scene};
-use super::super::listener::ConnectionCut;
 use super::super::faults::{Fault, Faults};
+use super::super::listener::ConnectionCut;
 use super::super::tally::lock;
 use super::{Appliance, Shared, answer, error, limits};
 use axum::body::{Body, Bytes, to_bytes};
@@ -83,8 +83,8 @@ pub(super) async fn door(
         (_, Some(Fault::Truncate) | None) => answered(&appliance, &faults, request, next).await,
     };
     let mut response = packed(response, coding, mishap == Some(Fault::Truncate)).await;
-    let told = left.map(|(limit, left)| (limit, left.unwrap_or(0))).or(ruling.map(|ruling| ruling.told));
-    dress(response.headers_mut(), appliance.now(), told);
+    let reported = left.map(|(limit, left)| (limit, left.unwrap_or(0))).or(ruling.map(|ruling| ruling.reported));
+    dress(response.headers_mut(), appliance.now(), reported);
     response
 }
 
@@ -240,9 +240,9 @@ fn broken_off(half: Bytes) -> Body {
 }
 
 /// RFC 9110 §6.6.1: an origin server with a clock sends `Date`.
-fn dress(headers: &mut HeaderMap, now: DateTime<Utc>, told: Option<(u32, u32)>) {
+fn dress(headers: &mut HeaderMap, now: DateTime<Utc>, reported: Option<(u32, u32)>) {
     put(headers, header::DATE, &now.format(IMF_FIXDATE).to_string());
-    if let Some((limit, left)) = told {
+    if let Some((limit, left)) = reported {
         put(headers, HeaderName::from_static("x-ratelimit-limit"), &limit.to_string());
         put(headers, HeaderName::from_static("x-ratelimit-remaining"), &left.to_string());
     }

@@ -138,10 +138,10 @@ fn writable(appliance: &Appliance, sent: RequestBody<Record>) -> Result<Record, 
 
 /// The first required field that is not there: the guide's column "On create".
 fn missing(sent: &Record) -> Option<&'static str> {
-    let told = |key: &str| sent.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let reported = |key: &str| sent.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     let local = sent.get("account_type").and_then(Value::as_str).is_some_and(|t| t.eq_ignore_ascii_case("local"));
     let required = ["username", "display_name", "account_type"];
-    required.into_iter().find(|key| !told(key)).or_else(|| (local && !told("password")).then_some("password"))
+    required.into_iter().find(|key| !reported(key)).or_else(|| (local && !reported("password")).then_some("password"))
 }
 
 fn is_taken(world: &World, sent: &Record, but_for: Option<u64>) -> bool {

@@ -62,8 +62,8 @@ fn memberships(record: &Record) -> Option<Vec<u64>> {
 /// User ids by group, ascending, strangers among them: of all groups or of one.
 fn members(world: &World, only: Option<u64>) -> HashMap<u64, BTreeSet<u64>> {
     let mut found: HashMap<u64, BTreeSet<u64>> = HashMap::new();
-    let told = world.users().flat_map(|(user, record)| named_groups(record).map(move |group| (group, user)));
-    for (group, user) in told.chain(world.facets().strangers.iter().copied()) {
+    let reported = world.users().flat_map(|(user, record)| named_groups(record).map(move |group| (group, user)));
+    for (group, user) in reported.chain(world.facets().strangers.iter().copied()) {
         if only.is_none_or(|only| only == group) {
             found.entry(group).or_default().insert(user);
         }

@@ -33,22 +33,22 @@ pub(in super::super) fn user(
         carry(record, "display_name", &mut row, "private_display_name");
     }
     row.insert("two_factor_required".to_owned(), false.into());
-    let mut tell = |name: &str, value: Option<Value>| {
+    let mut report = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             row.insert(name.to_owned(), value);
         }
     };
-    tell("security_provider_id", facts.provider.map(Value::from));
-    tell("two_factor_enabled", facts.two_factor.map(Value::from));
-    tell("perm_admin", facts.admin.map(Value::from));
-    tell("fido2_credential_count", facts.passkeys.map(Value::from));
+    report("security_provider_id", facts.provider.map(Value::from));
+    report("two_factor_enabled", facts.two_factor.map(Value::from));
+    report("perm_admin", facts.admin.map(Value::from));
+    report("fido2_credential_count", facts.passkeys.map(Value::from));
     // Rights and rules about passwords: no secrets, though their names could mean one.
-    tell("perm_set_passwords", facts.admin.map(Value::from));
+    report("perm_set_passwords", facts.admin.map(Value::from));
     if providers.iter().any(|p| Some(p.id) == facts.provider && p.kind == "local") {
         let expires = if id.is_multiple_of(2) { "2027-01-01T00:00:00Z".into() } else { Value::Null };
-        tell("failed_logins", Some(0.into()));
-        tell("password_expiration", Some(expires));
-        tell("password_reset_next_login", Some(id.is_multiple_of(3).into()));
+        report("failed_logins", Some(0.into()));
+        report("password_expiration", Some(expires));
+        report("password_reset_next_login", Some(id.is_multiple_of(3).into()));
     }
     row
 }
@@ -75,12 +75,12 @@ pub(in super::super) fn member(id: u64, user: u64, provider: Option<u64>) -> Rec
 pub(in super::super) fn external(external: &ExternalMember) -> Record {
     let mut row = Record::new();
     row.insert("id".to_owned(), external.id.into());
-    let told = [
+    let reported = [
         ("security_provider_id", external.provider.map(Value::from)),
         ("distinguished_name", external.distinguished_name.clone().map(Value::from)),
         ("group_name", external.group_name.clone().map(Value::from)),
     ];
-    row.extend(told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    row.extend(reported.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     row
 }
 

@@ -56,7 +56,7 @@ fn place(response: &Response) -> Vec<Option<&str>> {
 }
 
 #[test]
-fn a_list_is_a_bare_array_and_its_headers_tell_where_it_stands() {
+fn a_list_is_a_bare_array_and_its_headers_report_where_it_stands() {
     let sandbox = sandbox(tenant(250), Faults::default());
     block_on(async {
         let guest = Guest::of(&sandbox).await;
@@ -201,7 +201,7 @@ fn rights_can_be_missing_list_by_list() {
 }
 
 #[test]
-fn the_limits_hold_and_are_told() {
+fn the_limits_hold_and_are_reported() {
     let limits = Faults { hard_limits: Some((1000, 6)), hourly_used: 2, ..Faults::default() };
     let sandbox = sandbox(tenant(1), limits);
     block_on(async {

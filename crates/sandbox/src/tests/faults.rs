@@ -120,7 +120,7 @@ fn mishaps_keep_to_their_rates_and_spare_the_token_endpoint() {
 }
 
 #[test]
-fn a_rate_limit_is_told_and_kept() {
+fn a_rate_limit_is_reported_and_kept() {
     let sandbox = sandbox(small_world(1), Faults::default());
     block_on(async {
         let guest = Guest::of(&sandbox).await;
@@ -166,7 +166,7 @@ fn churn_changes_the_list_up_to_its_cap_and_the_sandbox_knows_who_stayed() {
 }
 
 #[test]
-fn who_waits_is_told_when_requests_arrive_and_how_many_were_there_at_once() {
+fn who_waits_is_reported_when_requests_arrive_and_how_many_were_there_at_once() {
     let sandbox = sandbox(small_world(1), Faults { latency: Some(Duration::from_millis(30)), ..Faults::default() });
     block_on(async {
         let guest = Guest::of(&sandbox).await;

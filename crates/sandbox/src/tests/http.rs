@@ -196,9 +196,9 @@ fn a_configuration_has_a_source_a_surface() {
         let toml = sandbox.ready_configuration_of(surfaces, std::path::Path::new("/x"), Some("udp://127.0.0.1:514"));
         let parsed: toml::Table = toml.parse().unwrap();
         assert_eq!(parsed["syslog"]["url"].as_str(), Some("udp://127.0.0.1:514"));
-        let told = |source: &toml::Value, key: &str| source[key].as_str().unwrap().to_owned();
+        let reported = |source: &toml::Value, key: &str| source[key].as_str().unwrap().to_owned();
         let sources = parsed["source"].as_array().unwrap();
-        sources.iter().map(|source| (told(source, "name"), told(source, "kind"))).collect()
+        sources.iter().map(|source| (reported(source, "name"), reported(source, "kind"))).collect()
     };
     let names = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect()

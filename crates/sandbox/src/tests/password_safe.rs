@@ -88,7 +88,7 @@ fn a_call_needs_the_cookie_of_an_open_session_and_the_account() {
 }
 
 #[test]
-fn the_key_does_instead_of_a_token_with_whom_it_runs_as() {
+fn the_key_does_instead_of_a_token_with_who_it_runs_as() {
     let sandbox = sandbox(small_world(1), Faults::default());
     block_on(async {
         let mut visitor = Visitor::with_key(&sandbox);
@@ -144,7 +144,7 @@ fn inactive_users_are_left_out_unless_asked_for_in_any_case_of_letters() {
 }
 
 #[test]
-fn a_user_is_told_in_the_words_of_password_safe() {
+fn a_user_is_reported_in_the_words_of_password_safe() {
     let mut world = small_world(0);
     let user = json!({"username": "anna", "display_name": "Anna Maria Berg", "email_address": null, "enabled": true,
         "account_type": "LOCAL", "group_memberships": ["2"], "public_key": "ssh-ed25519 A", "locale": "en",

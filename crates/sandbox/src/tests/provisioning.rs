@@ -168,24 +168,24 @@ fn members_join_and_leave_a_group_and_everybody_sees_it() {
                 body["members"].as_array().into_iter().flatten().map(|row| row["value"].as_str().unwrap().to_owned());
             (status.as_u16(), members.collect::<Vec<_>>())
         };
-        let told = |members: &[&str]| (200, members.iter().map(|&id| id.to_owned()).collect::<Vec<_>>());
+        let reported = |members: &[&str]| (200, members.iter().map(|&id| id.to_owned()).collect::<Vec<_>>());
         let added = json!([{"op": "add", "path": "members", "value": [{"value": "20"}, {"value": "10"}, {"value": "2", "type": "Group"}]}]);
-        assert_eq!(change(added).await, told(&["10", "20", "2"]));
+        assert_eq!(change(added).await, reported(&["10", "20", "2"]));
         assert_eq!(guest.get(&format!("{GUIDE}/20")).await.1["group_memberships"], json!([2, 3]));
         assert_eq!(sandbox.with_world(|world| world.facets().nested.clone()), [(3, 2)]);
         // As the RFC has it, and as Entra ID sends it.
-        assert_eq!(change(json!([{"op": "remove", "path": "members[value eq \"10\"]"}])).await, told(&["20", "2"]));
+        assert_eq!(change(json!([{"op": "remove", "path": "members[value eq \"10\"]"}])).await, reported(&["20", "2"]));
         assert_eq!(
             change(json!([{"op": "Remove", "path": "members", "value": [{"value": "20"}]}])).await,
-            told(&["2"])
+            reported(&["2"])
         );
         assert_eq!(
             change(json!([{"op": "replace", "path": "members", "value": [{"value": "30"}]}])).await,
-            told(&["30"])
+            reported(&["30"])
         );
         assert_eq!(change(json!([{"op": "add", "path": "members", "value": [{"value": "31"}]}])).await.0, 400);
         assert_eq!(guest.get(&format!("{GUIDE}/20")).await.1["group_memberships"], json!([2]));
-        assert_eq!(change(json!([{"op": "remove", "path": "members"}])).await, told(&[]));
+        assert_eq!(change(json!([{"op": "remove", "path": "members"}])).await, reported(&[]));
         let (_, group) = guest.send(Method::PUT, "/scim/v2/Groups/2", &json!({"displayName": "Renamed"})).await;
         assert_eq!((&group["displayName"], &group["members"]), (&json!("Renamed"), &json!([])));
         assert_eq!(guest.get("/api/public/v3/groups").await.1["groups"][1]["name"], "Renamed");

@@ -88,7 +88,7 @@ fn a_machine_needs_somebody_who_answers_for_it_in_time() {
 }
 
 #[test]
-fn a_group_is_empty_only_where_everybody_tells_their_groups() {
+fn a_group_is_empty_only_where_everybody_reports_their_groups() {
     assert_eq!(found("empty-group", &[json!({})]), ["info 1"]);
     assert_eq!(found("empty-group", &[json!({}), json!({"group_memberships": null})]), [""; 0]);
     assert_eq!(found("empty-group", &[json!({"group_memberships": [1, 2]})]), [""; 0]);

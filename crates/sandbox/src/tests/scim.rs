@@ -95,7 +95,7 @@ fn filters_find_by_name_without_case_and_refuse_what_they_do_not_know() {
 }
 
 #[test]
-fn a_user_and_a_group_are_told_as_resources() {
+fn a_user_and_a_group_are_reported_as_resources() {
     let mut world = small_world(0);
     world.put_group(3, record(&json!({"name": "Inside", "description": null, "level": 3})));
     world.facets_mut().nested = vec![(2, 3)];

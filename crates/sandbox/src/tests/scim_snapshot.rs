@@ -73,7 +73,7 @@ fn a_nameless_group_is_named_by_its_id() {
 }
 
 #[test]
-fn the_last_login_is_told_only_where_its_path_is_configured() {
+fn the_last_login_is_reported_only_where_its_path_is_configured() {
     let mut world = tenant();
     world.edit_user(2, |record| drop(record.insert("last_login".to_owned(), Value::Null)));
     world.edit_user(3, |record| drop(record.remove("last_login")));

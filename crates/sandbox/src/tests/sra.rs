@@ -268,7 +268,7 @@ fn local_accounts_stand_out_where_there_is_an_identity_provider() {
 }
 
 #[test]
-fn a_missing_second_factor_is_only_found_where_it_would_be_told() {
+fn a_missing_second_factor_is_only_found_where_it_would_be_reported() {
     let found_with = |provider: u64, two_factor: Option<bool>, passkeys: Option<u64>| {
         let mut world = tenant();
         world.set_facts(2, UserDetails { provider: Some(provider), two_factor, passkeys, ..UserDetails::default() });
@@ -282,7 +282,7 @@ fn a_missing_second_factor_is_only_found_where_it_would_be_told() {
 }
 
 #[test]
-fn remote_support_tells_a_private_name_and_no_vendors() {
+fn remote_support_reports_a_private_name_and_no_vendors() {
     let mut world = tenant();
     let vendor = Vendor { id: 3, record: record(&json!({"name": "Acme"})), users: vec![(1, technician(&json!({})))] };
     world.facets_mut().vendors = vec![vendor];

@@ -169,7 +169,7 @@ proptest! {
     fn no_expression_stops_the_program(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..24), spaced in any::<bool>()) {
         let when = pieces.join(if spaced { " " } else { "" });
         match Expression::read(&when) {
-            Ok(_) => drop(says(&when, nothing_told())),
+            Ok(_) => drop(says(&when, nothing_reported())),
             Err(flaw) => {
                 prop_assert!(!flaw.message.is_empty() && !flaw.message.contains("gave up"), "{}: {:?}", when, flaw);
                 prop_assert!(flaw.line >= 1 && flaw.column >= 1);

@@ -13,9 +13,9 @@ fn rows(records: Value) -> Vec<Listed> {
 fn filled(users: Value, groups: Value, path: Option<&str>) -> SourceReading {
     let identity =
         SourceIdentity { name: "s".into(), kind: "scim".to_owned(), url: String::new(), client_id: String::new() };
-    let mut harvest = SourceReading::of(identity);
-    fill(&mut harvest, rows(users), rows(groups), &BTreeSet::new(), path, &Decoding::default());
-    harvest
+    let mut reading = SourceReading::of(identity);
+    fill(&mut reading, rows(users), rows(groups), &BTreeSet::new(), path, &Decoding::default());
+    reading
 }
 
 fn ids(user: &User) -> Vec<&str> {
@@ -24,7 +24,7 @@ fn ids(user: &User) -> Vec<&str> {
 
 #[test]
 fn a_user_of_the_core_schema_is_read_and_the_rest_is_kept() {
-    let harvest = filled(
+    let reading = filled(
         json!([{"schemas": ["urn:x"], "id": "2819c223", "userName": "bjensen", "active": true, "password": "canary",
             "name": {"givenName": "Barbara", "familyName": "Jensen"}, "title": "Tour Guide", "locale": "en-US",
             "emails": [{"value": "home@example.com"}, {"value": "work@example.com", "primary": true}],
@@ -32,7 +32,7 @@ fn a_user_of_the_core_schema_is_read_and_the_rest_is_kept() {
         json!([]),
         None,
     );
-    let user = &harvest.users[0];
+    let user = &reading.users[0];
     assert_eq!((user.username.as_deref(), user.display_name.as_deref()), (Some("bjensen"), Some("Barbara Jensen")));
     assert_eq!((user.email_address.as_deref(), user.enabled), (Some("work@example.com"), Some(true)));
     assert_eq!(user.created_at, ReportedDate::At("2010-01-23T04:56:22Z".parse().unwrap()));
@@ -53,8 +53,8 @@ fn a_last_login_is_read_only_where_a_path_to_it_is_configured() {
 }
 
 #[test]
-fn memberships_come_from_users_and_from_groups_and_a_difference_is_told() {
-    let harvest = filled(
+fn memberships_come_from_users_and_from_groups_and_a_difference_is_reported() {
+    let reading = filled(
         json!([{"id": "1", "groups": [{"value": "g1"}, {"value": "g2"}]}, {"id": "2", "groups": []}, {"id": "3"}]),
         json!([
             {"id": "g1", "members": [{"value": "1", "type": "User"}, {"value": "2"}, {"value": "9", "type": "User"}]},
@@ -63,18 +63,18 @@ fn memberships_come_from_users_and_from_groups_and_a_difference_is_told() {
         ]),
         None,
     );
-    let [one, two, three] = harvest.users.as_slice() else { panic!("three users") };
+    let [one, two, three] = reading.users.as_slice() else { panic!("three users") };
     assert_eq!((ids(one), ids(two), ids(three)), (vec!["g1", "g2"], vec!["g1"], vec![]));
     assert_eq!(one.conflict.as_ref().unwrap().only_by_user, [GroupId::from("g2")]);
     assert_eq!(two.conflict.as_ref().unwrap().only_by_group, [GroupId::from("g1")]);
     assert_eq!(three.conflict, None);
     let missing = Outside { group_id: "g1".into(), member: OutsideMember::Missing("9".into()) };
-    assert_eq!(harvest.outside, [missing]);
+    assert_eq!(reading.outside, [missing]);
 }
 
 #[test]
 fn a_membership_that_the_user_s_record_calls_indirect_is_one() {
-    let harvest = filled(
+    let reading = filled(
         json!([{"id": "u", "groups": [{"value": "1"}, {"value": "2", "type": "indirect"}, {"value": "9", "type": "Indirect"}]}]),
         json!([
             {"id": "1", "displayName": "Team"},
@@ -83,19 +83,19 @@ fn a_membership_that_the_user_s_record_calls_indirect_is_one() {
         ]),
         None,
     );
-    let user = &harvest.users[0];
+    let user = &reading.users[0];
     assert_eq!((ids(user), &user.conflict), (vec!["1", "2", "9"], &None));
     let through = |outside: &Outside| match &outside.member {
         OutsideMember::Nested { through, .. } => format!("{} through {through}", outside.group_id),
         other => panic!("{other:?}"),
     };
-    let nested: Vec<String> = harvest.outside.iter().map(through).collect();
+    let nested: Vec<String> = reading.outside.iter().map(through).collect();
     assert_eq!(nested, ["2 through Team", "9 through Everybody"]);
 }
 
 #[test]
 fn a_group_within_a_group_gives_its_members_to_it_and_circles_end() {
-    let harvest = filled(
+    let reading = filled(
         json!([{"id": "u"}]),
         json!([
             {"id": "1", "displayName": "Team", "members": [{"value": "u"}, {"value": "3", "type": "Group"}]},
@@ -104,21 +104,21 @@ fn a_group_within_a_group_gives_its_members_to_it_and_circles_end() {
         ]),
         None,
     );
-    assert_eq!(ids(&harvest.users[0]), ["1", "2", "3"]);
+    assert_eq!(ids(&reading.users[0]), ["1", "2", "3"]);
     let through = |outside: &Outside| match &outside.member {
         OutsideMember::Nested { through, .. } => format!("{} through {through}", outside.group_id),
         other => panic!("{other:?}"),
     };
-    let nested: Vec<String> = harvest.outside.iter().map(through).collect();
+    let nested: Vec<String> = reading.outside.iter().map(through).collect();
     assert_eq!(nested, ["2 through Team", "3 through Team"]);
 }
 
 #[test]
-fn an_indirect_membership_that_only_the_user_tells_is_kept() {
-    let harvest = filled(
+fn an_indirect_membership_that_only_the_user_reports_is_kept() {
+    let reading = filled(
         json!([{"id": "u", "groups": [{"value": "9", "type": "indirect"}]}]),
         json!([{"id": "9", "displayName": "Admins"}]),
         None,
     );
-    assert_eq!(ids(&harvest.users[0]), ["9"], "groups_known {}", harvest.users[0].groups_known);
+    assert_eq!(ids(&reading.users[0]), ["9"], "groups_known {}", reading.users[0].groups_known);
 }

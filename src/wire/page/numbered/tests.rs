@@ -34,7 +34,7 @@ struct Server {
     people: Vec<Credentials>,
     by_name: bool,
     clamp: u64,
-    tells: Tells,
+    reports: Tells,
     lie: i64,
     ignores_number: bool,
     /// Chance that somebody comes or goes before an answer.
@@ -56,7 +56,7 @@ impl Server {
             people,
             by_name: false,
             clamp: 100,
-            tells: Tells::Headers,
+            reports: Tells::Headers,
             lie: 0,
             ignores_number: false,
             churn: 0.0,
@@ -97,7 +97,7 @@ impl Server {
             everybody.iter().skip(skipped).take(usize::try_from(size).unwrap()).cloned().collect();
         let total = u64::try_from(i64::try_from(everybody.len()).unwrap() + self.lie).unwrap();
         let last = total.div_ceil(size).max(1);
-        let told = match self.tells {
+        let reported = match self.reports {
             Tells::Headers => PageMetadata {
                 total: Some(total),
                 last: Some(last),
@@ -109,7 +109,7 @@ impl Server {
             Tells::Links => PageMetadata { next: Some(at.number < last), ..PageMetadata::default() },
             Tells::Nothing => PageMetadata::default(),
         };
-        Numbered { rows, told }
+        Numbered { rows, reported }
     }
 }
 
@@ -128,9 +128,9 @@ fn is_proven(walked: &WalkResult<Credentials, String>) -> bool {
 }
 
 /// (requests, proven) for a quiet list of so many rows.
-fn quiet(people: u64, tells: Tells) -> (u64, bool) {
+fn quiet(people: u64, reports: Tells) -> (u64, bool) {
     let mut server = Server::with(people, 1);
-    server.tells = tells;
+    server.reports = reports;
     let (server, walked) = walked(server);
     assert!(walked.rows.len() as u64 == people || !is_proven(&walked), "{people} people");
     (server.requests, is_proven(&walked))
@@ -151,10 +151,10 @@ fn a_quiet_list_costs_at_most_one_request_more_than_its_pages() {
 }
 
 #[test]
-fn whatever_a_server_tells_of_the_end_a_quiet_list_is_proven() {
-    for tells in [Tells::Total, Tells::Links, Tells::Nothing] {
+fn whatever_a_server_reports_of_the_end_a_quiet_list_is_proven() {
+    for reports in [Tells::Total, Tells::Links, Tells::Nothing] {
         for people in [0, 1, 9, 10, 11, 19, 20, 21, 100, 101] {
-            assert!(quiet(people, tells).1, "{people} people");
+            assert!(quiet(people, reports).1, "{people} people");
         }
     }
 }
@@ -162,9 +162,9 @@ fn whatever_a_server_tells_of_the_end_a_quiet_list_is_proven() {
 #[test]
 fn a_clamp_is_seen_and_pages_are_counted_by_it() {
     for clamp in [1, 2, 7, 9] {
-        for tells in [Tells::Headers, Tells::Total, Tells::Nothing] {
+        for reports in [Tells::Headers, Tells::Total, Tells::Nothing] {
             let mut server = Server::with(40, 1);
-            (server.clamp, server.tells) = (clamp, tells);
+            (server.clamp, server.reports) = (clamp, reports);
             let (_, walked) = walked(server);
             assert!(is_proven(&walked) && walked.rows.len() == 40, "clamp {clamp}: {:?}", walked.end);
         }
@@ -173,16 +173,16 @@ fn a_clamp_is_seen_and_pages_are_counted_by_it() {
 
 #[test]
 fn a_server_that_ignores_the_number_of_the_page_is_not_called_complete() {
-    for tells in [Tells::Headers, Tells::Total, Tells::Links, Tells::Nothing] {
+    for reports in [Tells::Headers, Tells::Total, Tells::Links, Tells::Nothing] {
         let mut server = Server::with(40, 1);
-        (server.ignores_number, server.tells) = (true, tells);
+        (server.ignores_number, server.reports) = (true, reports);
         let (server, walked) = walked(server);
         assert!(!is_proven(&walked) && server.requests < 30, "{:?}", walked.end);
     }
 }
 
 #[test]
-fn a_total_that_promises_more_than_there_is_is_told() {
+fn a_total_that_promises_more_than_there_is_is_reported() {
     let mut server = Server::with(40, 1);
     server.lie = 3;
     let (_, walked) = walked(server);
@@ -236,9 +236,9 @@ fn a_list_that_moves_all_the_time_loses_nobody_and_is_mostly_proven() {
 }
 
 #[test]
-fn a_list_that_moves_and_tells_little_loses_nobody_either() {
-    for tells in [Tells::Total, Tells::Links, Tells::Nothing] {
-        share_proven(|server| (server.churn, server.tells, server.clamp) = (0.4, tells, 7));
+fn a_list_that_moves_and_reports_little_loses_nobody_either() {
+    for reports in [Tells::Total, Tells::Links, Tells::Nothing] {
+        share_proven(|server| (server.churn, server.reports, server.clamp) = (0.4, reports, 7));
     }
 }
 
@@ -246,11 +246,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
     fn no_lasting_row_is_missing_from_a_list_that_is_called_complete(
-        people in 0_u64..70, seed: u64, churn in 0.0..1.0_f64, clamp in 1_u64..12, tells in 0_usize..4,
+        people in 0_u64..70, seed: u64, churn in 0.0..1.0_f64, clamp in 1_u64..12, reports in 0_usize..4,
     ) {
         let mut server = Server::with(people, seed);
-        let tells = [Tells::Headers, Tells::Total, Tells::Links, Tells::Nothing][tells];
-        (server.churn, server.clamp, server.tells, server.most_changes) = (churn, clamp, tells, 60);
+        let reports = [Tells::Headers, Tells::Total, Tells::Links, Tells::Nothing][reports];
+        (server.churn, server.clamp, server.reports, server.most_changes) = (churn, clamp, reports, 60);
         let (server, walked) = walked(server);
         let seen: BTreeSet<u64> = walked.rows.iter().map(|row| row.id).collect();
         prop_assert!(!is_proven(&walked) || server.lasting.is_subset(&seen), "{:?}", walked.end);

@@ -139,16 +139,17 @@ impl<R: ListRow> OffsetWalk<R> {
         let trusted = self.trusted_total().is_some();
         let totals: HashSet<Option<u64>> = self.segments.iter().map(|s| s.total.filter(|_| trusted)).collect();
         let distinct = self.pass_keys().len() as u64;
-        let told = totals.iter().next().copied().flatten();
+        let reported = totals.iter().next().copied().flatten();
         let problem = problem
             .or_else(|| (totals.len() > 1).then(|| "the total changed while the list was read".to_owned()))
             .or_else(|| (!self.has_end()).then(|| self.why_no_end()))
             .or_else(|| {
-                told.filter(|t| *t != distinct)
+                reported
+                    .filter(|t| *t != distinct)
                     .map(|t| format!("the source tells a total of {t}, but {distinct} different rows came"))
             });
         let Some(why) = problem else {
-            return WalkStep::End(End::Proven(self.proof(told, distinct)));
+            return WalkStep::End(End::Proven(self.proof(reported, distinct)));
         };
         let step = self.repair(vec![self.window(0)], why);
         if matches!(step, WalkStep::Repair { .. }) {

@@ -18,28 +18,28 @@ pub(super) struct ConfigPageQuery {
     per_page: usize,
     page: usize,
     filters: Vec<(String, String)>,
-    tells_total: bool,
-    tells_anything: bool,
+    reports_total: bool,
+    reports_anything: bool,
 }
 
 impl ConfigPageQuery {
-    /// `told`: the filters that are documented. An unknown parameter is answered with 401, and no challenge.
+    /// `reported`: the filters that are documented. An unknown parameter is answered with 401, and no challenge.
     #[expect(clippy::result_large_err, reason = "the refusal is the answer; made once a request")]
-    pub(super) fn read(uri: &Uri, told: &[&str], faults: &Faults) -> Result<Self, Response> {
+    pub(super) fn read(uri: &Uri, reported: &[&str], faults: &Faults) -> Result<Self, Response> {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri).map_or_else(|_| Vec::new(), |Query(pairs)| pairs);
         let mut wanted = Self {
             path: uri.path().to_owned(),
             per_page: PER_PAGE,
             page: 1,
             filters: Vec::new(),
-            tells_total: !faults.no_total,
-            tells_anything: !faults.no_page_headers,
+            reports_total: !faults.no_total,
+            reports_anything: !faults.no_page_headers,
         };
         for (key, value) in pairs {
             match key.as_str() {
                 "per_page" => wanted.per_page = number(&key, &value)?.min(PER_PAGE),
                 "current_page" => wanted.page = number(&key, &value)?,
-                filter if told.contains(&filter) => wanted.filters.push((key, value)),
+                filter if reported.contains(&filter) => wanted.filters.push((key, value)),
                 _ => return Err(message(StatusCode::UNAUTHORIZED, &format!("unknown parameter: {key}"))),
             }
         }
@@ -85,14 +85,14 @@ impl ConfigPageQuery {
         links.join(", ")
     }
 
-    fn tell(&self, headers: &mut HeaderMap, total: usize) {
-        if !self.tells_anything {
+    fn report(&self, headers: &mut HeaderMap, total: usize) {
+        if !self.reports_anything {
             return;
         }
         let last = total.div_ceil(self.per_page).max(1);
         put(headers, HeaderName::from_static("x-bt-pagination-current-page"), &self.page.to_string());
         put(headers, HeaderName::from_static("x-bt-pagination-per-page"), &self.per_page.to_string());
-        if self.tells_total {
+        if self.reports_total {
             put(headers, HeaderName::from_static("x-bt-pagination-last-page"), &last.to_string());
             put(headers, HeaderName::from_static("x-bt-pagination-total"), &total.to_string());
         }
@@ -106,7 +106,7 @@ pub(super) fn of<T>(rows: Vec<T>, make: impl FnMut(T) -> Record, wanted: &Config
     let skipped = (wanted.page - 1).saturating_mul(wanted.per_page);
     let page: Vec<Value> = rows.into_iter().skip(skipped).take(wanted.per_page).map(make).map(Value::Object).collect();
     let mut response = json_answer(StatusCode::OK, &Value::Array(page));
-    wanted.tell(response.headers_mut(), total);
+    wanted.report(response.headers_mut(), total);
     response
 }
 

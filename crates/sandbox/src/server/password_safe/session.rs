@@ -118,8 +118,8 @@ fn account<'a>(appliance: &'a Appliance, headers: &HeaderMap) -> Option<&'a str>
         .filter_map(|field| field.split_once('='))
         .map(|(name, value)| (name.trim(), value.trim()))
         .collect();
-    let told = |name: &str| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
-    let known = told("key") == Some(&*appliance.api_key) && told("runas") == Some(&*appliance.run_as);
+    let reported = |name: &str| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+    let known = reported("key") == Some(&*appliance.api_key) && reported("runas") == Some(&*appliance.run_as);
     known.then_some(&*appliance.run_as)
 }
 

@@ -11,7 +11,7 @@ fn ids(rows: &Value) -> Vec<u64> {
 }
 
 #[test]
-fn without_is_active_the_difference_of_two_reads_tells_who_is_disabled() {
+fn without_is_active_the_difference_of_two_reads_reports_who_is_disabled() {
     let all = served_safely(tenant(), Dialect::NoIsActive, "Users?includeInactive=true");
     let active = served_safely(tenant(), Dialect::NoIsActive, "Users");
     assert_eq!((ids(&all).len(), ids(&active)), (7, vec![10, 20, 30, 60, 70]));

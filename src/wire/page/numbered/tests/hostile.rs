@@ -44,7 +44,12 @@ fn pages_that_come_short_before_the_last_prove_nothing() {
         rows.truncate(7);
         Numbered {
             rows,
-            told: PageMetadata { last: Some(4), current: Some(at.number), size: Some(10), ..PageMetadata::default() },
+            reported: PageMetadata {
+                last: Some(4),
+                current: Some(at.number),
+                size: Some(10),
+                ..PageMetadata::default()
+            },
         }
     });
     assert!(!proven(&w) || w.rows.len() == 40, "{} of 40, {:?}", w.rows.len(), w.end);
@@ -59,7 +64,7 @@ fn an_empty_page_before_the_last_proves_nothing() {
             let rows = if at.number == hole { Vec::new() } else { slice(&list, at) };
             Numbered {
                 rows,
-                told: PageMetadata {
+                reported: PageMetadata {
                     last: Some(5),
                     current: Some(at.number),
                     size: Some(10),
@@ -84,7 +89,7 @@ fn a_row_that_comes_into_the_middle_of_a_list_without_a_total_hides_nobody() {
         let pages = list.len().div_ceil(10) as u64;
         Numbered {
             rows: slice(&list, at),
-            told: PageMetadata {
+            reported: PageMetadata {
                 last: Some(pages),
                 current: Some(at.number),
                 size: Some(10),
@@ -110,7 +115,7 @@ fn a_list_that_only_looks_ordered_by_key_hides_nobody() {
         let pages = (list.len() as u64).div_ceil(at.size);
         Numbered {
             rows: slice(&list, at),
-            told: PageMetadata {
+            reported: PageMetadata {
                 total: Some(list.len() as u64),
                 last: Some(pages),
                 current: Some(at.number),
@@ -138,7 +143,7 @@ fn a_list_that_becomes_shorter_meanwhile_is_read_again() {
         let at = PageAt { number: at.number.min(pages), ..at };
         Numbered {
             rows: slice(&list, at),
-            told: PageMetadata {
+            reported: PageMetadata {
                 total: Some(list.len() as u64),
                 last: Some(pages),
                 current: Some(at.number),
@@ -163,7 +168,7 @@ fn a_newcomer_costs_no_second_reading() {
         let pages = (list.len() as u64).div_ceil(at.size);
         Numbered {
             rows: slice(&list, at),
-            told: PageMetadata {
+            reported: PageMetadata {
                 total: Some(list.len() as u64),
                 last: Some(pages),
                 current: Some(at.number),
