@@ -1,39 +1,56 @@
 //! bt-rollcall: the audit and access-review batch exporter for BeyondTrust.
 //!
-//! The way of the data, and the reading order:
+//! Start here. `docs/architecture.md` walks through the same map with examples.
 //!
 //! ```text
 //! main ── cli ── commands ── config
 //!                   │
-//!                   └── run ─┬─ source ── wire    pages -> Harvest (users, groups, Coverage)
-//!                            │    one connector a product: rest_v3, sra (PRA and RS), password_safe, scim; all of them read records
-//!                            │    by `source::decode` (lenient with values) and lists below listed objects by `source::per_group`
-//!                            ├─ model             Harvest -> Inventory (the join)
-//!                            ├─ state             the known state + this Inventory -> the next state, Changes; `model::evidence` judges absence
-//!                            ├─ guard             lists that look too small to be true -> their sources are set aside
-//!                            ├─ rules             Inventory + Changes + Policy + instant -> Findings, Verdicts; `custom`: rules of the configuration
-//!                            ├─ lifecycle         findings + those of the snapshot before -> new, open, reopened, resolved
-//!                            ├─ exceptions        findings that somebody answers for until a day -> excepted
-//!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder, linked to its base
-//!                            ├─ describe, page    policy, verdicts and lists -> the manifest's words, and back
-//!                            ├─ report            manifest + state + findings + changes -> report.html
-//!                            └─ syslog            changes, findings -> spool -> SIEM
+//!                   └── run ─┬─ source ── wire    pages -> SourceReading (users, groups, coverage)
+//!                            ├─ model             SourceReading -> Inventory (accounts joined with groups)
+//!                            ├─ state             known state + Inventory -> next state and changes
+//!                            ├─ guard             lists that shrank too much -> their sources are set aside
+//!                            ├─ rules             Inventory + changes + policy -> findings and evaluations
+//!                            ├─ lifecycle         findings + those of the baseline -> new, open, reopened, resolved
+//!                            ├─ exceptions        accepted risks -> findings marked as excepted
+//!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder
+//!                            ├─ describe, page    facts of a run -> manifest and report input, and back
+//!                            ├─ report            report input -> report.html
+//!                            └─ syslog            changes and findings -> spool -> SIEM
 //! ```
 //!
-//! `wire` and `syslog` connect by `tls`, which decides on trust and puts failed handshakes into words.
+//! A run is a sequence of values. Each is made once and passed on: collected, advanced, evaluated, accepted, published.
+//! The newest snapshot is the only memory between runs: it holds the known state after its run.
 //!
-//! `run` is a line of values, each made once and passed on: collected, advanced, evaluated, accepted, published. A snapshot is the known
-//! state after its run, and the only memory: the next run reads the newest one and nothing else.
+//! # Import rules
 //!
-//! A page has two ways to it, and `page` is both: of a run that is about to be published, and of a published snapshot, whose
-//! files (`snapshot::load`) give what the run knew.
+//! A module imports only modules of the lines below its own; modules of one line do not import each other.
+//! `tests/it/architecture.rs` reads this list and every `use` line.
 //!
-//! Who may import whom: `model` imports nothing of the crate; `event` only `model`; `tls` imports nothing of the crate; `wire` never imports
-//! `source` and takes of `model` only names; `source/*` imports `wire`, `model`, `event`, never another connector;
-//! `rules` takes what happened before from `state`, which knows no rule; `report` takes of `rules` only what is data;
-//! `state`, `guard`, `rules`, `lifecycle`, `exceptions`, `table`, `report`, `snapshot::{line, retention, chain}` and `syslog::format` are pure (no clock, disk, network or randomness);
-//! `cli` takes of `run` only the exit codes, for its help; only `snapshot` renames; only `run` knows the order of things; `sandbox` never imports `source` or `wire`:
-//! it must not agree with the client by sharing its structs.
+//! ```text
+//! main
+//! commands
+//! cli
+//! run
+//! page
+//! describe
+//! config
+//! report, syslog
+//! source, lifecycle, exceptions, guard
+//! wire, rules, snapshot
+//! state, table
+//! event
+//! tls, model
+//! ```
+//!
+//! The same test holds these rules:
+//!
+//! - Connectors (`source/*`) do not import each other. `wire` takes names and list kinds from `model`, and no records.
+//! - `cli` takes the exit codes from `run`, for its help, and nothing else.
+//! - `model`, `state`, `guard`, `rules`, `lifecycle`, `exceptions`, `table` and `report` are pure: no clock, disk, network or
+//!   randomness.
+//! - Only `snapshot` and the spool rename files.
+//! - The package `bt-rollcall-sandbox` imports nothing of this one: client and simulated appliance share no types, so a
+//!   misreading of the documentation cannot hide in both.
 
 pub mod cli;
 pub mod commands;

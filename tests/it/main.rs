@@ -4,6 +4,7 @@
 
 mod address;
 mod agreement;
+mod architecture;
 mod chain;
 mod changes;
 mod churn;
