@@ -239,7 +239,7 @@ def differences(snapshot, source, world, whole):
 
 
 def is_unknown(name, row, wanted, pairs):
-    """Returns whether a cell states less than the server holds, and nothing false. `pairs`: membership rows by group."""
+    """Returns whether a cell states less than the server, and nothing false. `pairs`: membership rows by group."""
     if name == "group_memberships":
         return row["groups_known"] == "false" and set(row[name]) <= set(wanted)
     if name == "member_count":

@@ -1,4 +1,4 @@
-"""Reads every table of a snapshot with PyArrow and DuckDB, and compares columns, types, metadata and cells with the CSV.
+"""Reads all tables of a snapshot with PyArrow and DuckDB. Compares columns, types, metadata and cells with the CSV.
 
 tables.py SNAPSHOT
 """
@@ -55,7 +55,7 @@ def cell(value):
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, datetime.datetime):
-        text = value.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
+        text = value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
         return (text if value.year >= 1000 else text.zfill(len(text) + 4 - len(str(value.year)))) + "Z"
     return str(value)
 

@@ -1,4 +1,4 @@
-//! What each stage costs a user: decode, join, judge, write. Read the "thrpt" lines: users a second.
+//! Cost of each stage per user: decode, join, evaluate, write. The "thrpt" lines show users per second.
 //!
 //! `cargo bench --bench stages`
 
@@ -25,17 +25,19 @@ fn as_of() -> Instant {
     "2026-11-23T02:00:00Z".parse().expect("an instant")
 }
 
-/// Pages as the appliance serves them.
+/// Returns the pages of the list of users in the same JSON as an appliance.
 fn pages(world: &World) -> Vec<Vec<u8>> {
     let records: Vec<_> = world.users().map(|(_, record)| record).collect();
     let page = |users: &[_]| json!({ "users": users, "total": records.len() }).to_string().into_bytes();
     records.chunks(PAGE).map(page).collect()
 }
 
+/// Decodes the pages in the same way as the `rest-v3` connector.
 fn decode(pages: &[Vec<u8>]) -> Vec<User> {
     pages.iter().flat_map(|page| users_of_page(page).expect("a page")).collect()
 }
 
+/// Builds a complete reading of the simulated tenant.
 fn reading(world: &World, users: Vec<User>) -> SourceReading {
     let list = |kind, rows: usize| ListReport {
         kind,
@@ -73,6 +75,7 @@ fn reading(world: &World, users: Vec<User>) -> SourceReading {
     }
 }
 
+/// Returns patterns as a configuration would contain them.
 fn classes() -> Classes {
     let pattern = |text: &str| vec![Pattern::parse(text).expect("a pattern")];
     Classes {
@@ -82,7 +85,7 @@ fn classes() -> Classes {
     }
 }
 
-/// Of the sort that organisations write.
+/// Returns custom rules of the kind that organisations write.
 fn custom_rules(count: usize) -> Vec<CustomRule> {
     let all = [
         "enabled && \"Contractors\" in groups && days_until_expiry == null",
@@ -101,6 +104,7 @@ fn custom_rules(count: usize) -> Vec<CustomRule> {
     all.iter().take(count).enumerate().map(rule).collect()
 }
 
+/// Measures every stage with the same users.
 fn stages(criterion: &mut Criterion) {
     let users = usize::try_from(USERS).expect("a small number");
     let world = World::seeded(1, users, as_of());
@@ -120,10 +124,10 @@ fn stages(criterion: &mut Criterion) {
         let input = || vec![reading.clone()];
         b.iter_batched(input, |readings| Inventory::join(readings, &classes), BatchSize::PerIteration);
     });
-    group.bench_function("judge", |b| b.iter(|| rules::evaluate(black_box(&inventory), &policy, as_of())));
+    group.bench_function("evaluate", |b| b.iter(|| rules::evaluate(black_box(&inventory), &policy, as_of())));
     for count in [1, 5] {
         let policy = Policy { custom_rules: custom_rules(count), ..Policy::default() };
-        group.bench_function(format!("judge, {count} custom"), |b| {
+        group.bench_function(format!("evaluate, {count} custom"), |b| {
             b.iter(|| rules::evaluate(black_box(&inventory), &policy, as_of()));
         });
     }
@@ -144,5 +148,5 @@ fn stages(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(contexts, stages);
-criterion_main!(contexts);
+criterion_group!(benches, stages);
+criterion_main!(benches);

@@ -1,8 +1,11 @@
-//! A whole run against a sandbox in another process, as a multiple of the least that such a program must do: fetch the
-//! pages one after the other, decode them, write the two files of users; no proof, join, rules, hashes, report or rename.
-//! Machines are noisy: read the ratio, which is taken within one run of this program.
+//! CPU time of a whole run, as a multiple of a minimal program that reads and writes the same users.
 //!
-//! `cargo bench --bench whole` (Linux only: CPU time and memory are read from /proc). `USERS=2500` for another size.
+//! The minimal program (`bare`) fetches the pages one after the other, decodes them and writes one CSV and one Parquet
+//! file. It omits proofs, joins, rules, hashes, the report and the rename. Both read from a sandbox in another process.
+//! Machines are noisy: use the ratio, since both numbers come from the same machine and minute.
+//!
+//! Run it with `cargo bench --bench whole`. `USERS=2500` sets another size. Linux only: CPU time and memory are read
+//! from `/proc`.
 
 use arrow::array::{ArrayRef, BooleanArray, ListBuilder, RecordBatch, StringArray, StringBuilder};
 use parquet::arrow::ArrowWriter;
@@ -26,12 +29,13 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 fn main() -> Outcome<()> {
     match std::env::args().nth(1).as_deref() {
         Some("bare") => bare(&std::env::args().skip(2).collect::<Vec<_>>()),
-        // `cargo test --benches` compiles and starts it.
+        // `cargo test --benches` builds and starts this program: there is nothing to test.
         Some("--test") => Ok(()),
         _ => compare(),
     }
 }
 
+/// Measures both programs in turns, and prints the ratio of their best rounds.
 fn compare() -> Outcome<()> {
     let users: usize = std::env::var("USERS").ok().and_then(|users| users.parse().ok()).unwrap_or(100_000);
     let folder = tempfile::tempdir()?;
@@ -43,11 +47,11 @@ fn compare() -> Outcome<()> {
         least = least.min(measured("bare", &mut sandbox.bare(users)?)?);
         whole = whole.min(measured("run", &mut sandbox.run())?);
     }
-    println!("ratio    {:9.1}   the best of each", whole / least);
+    println!("ratio    {:9.1}   best round of each", whole / least);
     Ok(())
 }
 
-/// CPU seconds; prints them with wall time and peak memory.
+/// Runs a command and prints its CPU time, wall time and peak memory. Returns the CPU time in seconds.
 fn measured(what: &str, command: &mut Command) -> Outcome<f64> {
     let (before, started) = (children_cpu()?, Instant::now());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -57,6 +61,7 @@ fn measured(what: &str, command: &mut Command) -> Outcome<f64> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
+        // Often enough for the peak memory, which cannot be read after the process has ended.
         std::thread::sleep(Duration::from_millis(2));
     };
     if !status.success() {
@@ -67,7 +72,8 @@ fn measured(what: &str, command: &mut Command) -> Outcome<f64> {
     Ok(cpu)
 }
 
-/// CPU seconds of the children that have ended; proc(5): fields 16 and 17 of `stat`, in ticks of 10 ms.
+/// Returns the CPU time of all ended child processes, in seconds. proc(5): fields 16 and 17 of `stat`, in ticks of 10
+/// ms.
 fn children_cpu() -> Outcome<f64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?.1;
@@ -75,14 +81,14 @@ fn children_cpu() -> Outcome<f64> {
     Ok(ticks / 100.0)
 }
 
-/// Peak resident memory so far, in kB.
+/// Returns the peak resident memory of a process so far, in kB.
 fn high_water(child: &Child) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
 }
 
-/// The simulated appliance in a process of its own.
+/// Simulated appliance in a process of its own, so that its CPU time is not counted.
 struct Sandbox {
     process: Child,
     folder: std::path::PathBuf,
@@ -97,17 +103,19 @@ impl Sandbox {
         let mut lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
         let first = lines.next().ok_or("the sandbox did not start")??;
         let url = first.split_whitespace().last().ok_or("no address")?.to_owned();
-        // It goes on writing; nobody need read it.
+        // The process keeps writing: unread output would fill the pipe and stop it.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(Self { process, folder: folder.to_owned(), url })
     }
 
+    /// Returns the command of a whole run.
     fn run(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bt-rollcall"));
         command.args(["run", "-qq", "--config"]).arg(self.folder.join("bt-rollcall.toml"));
         command
     }
 
+    /// Returns the command of the minimal program.
     fn bare(&self, users: usize) -> Outcome<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bare", &self.url, &users.to_string()]).arg(&self.folder);
@@ -117,7 +125,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // It has ended already where this fails.
+        // Fails if the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -153,7 +161,7 @@ struct User {
     locale: Any,
 }
 
-/// A field of any type, as text: the people of the sandbox are as awkward as those of the field.
+/// Field of any type, as text: the users of the sandbox are as irregular as real ones.
 #[derive(Default, Serialize)]
 struct Any(Option<String>);
 
@@ -196,10 +204,10 @@ impl<'de> serde::de::Visitor<'de> for AnyVisitor {
     }
 }
 
-/// The least: `bare URL USERS FOLDER`.
+/// Runs the minimal program: `bare URL USERS FOLDER`.
 fn bare(args: &[String]) -> Outcome<()> {
     let [url, users, folder] = args else { return Err("bare URL USERS FOLDER".into()) };
-    // Another part of the process may have installed it already.
+    // Fails if another part of the process has installed the provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(fetch(url, users.parse()?, Path::new(folder)))

@@ -1,4 +1,8 @@
-//! What is typed: commands and flags, with the help that teaches them. Knows nothing of what they do.
+//! The command line: commands, flags, and the help text that explains them.
+//!
+//! `main` parses into [`Cli`] and passes it to `commands`, which does the work. This file knows nothing about that work; it imports
+//! the exit codes only to list them in the help. The help is documentation for operators: each command says what it does, when to
+//! use it, and with which exit codes it ends.
 
 use crate::model::{Instant, Severity};
 use crate::run::Exit;
@@ -12,275 +16,431 @@ use std::path::PathBuf;
 
 const FIRST_STEPS: &str = "\
 First steps:
-  bt-rollcall demo                       the whole job against a simulated appliance; needs nothing
-  bt-rollcall check --online             is the configuration right, does the appliance answer, what would a run cost
-  bt-rollcall run --dry-run              everything but publishing and sending";
+  bt-rollcall demo              Run the job against a simulated appliance; needs no configuration
+  bt-rollcall check --online    Check the configuration, contact every source, show what a run costs
+  bt-rollcall run --dry-run     Read and evaluate everything, but publish and send nothing";
 
-fn after_help() -> String {
+const RUN_EXAMPLES: &str = "\
+Examples:
+  bt-rollcall run                               Run the job once, as a scheduler does
+  bt-rollcall run --dry-run                     Read and evaluate, but publish and send nothing
+  bt-rollcall run --fail-on high                Exit with 10 if a finding is high or critical
+  bt-rollcall run --allow-shrink appliance-eu   Publish a source that a guard set aside, once
+  bt-rollcall run --as-of 2026-11-23T02:00:00Z --output /tmp/again
+                                                Evaluate an earlier instant in another folder";
+
+#[cfg(feature = "sandbox")]
+const DEMO_HELP: &str = "\
+Example:
+  bt-rollcall demo --users 300 --dir /tmp/demo
+
+Exit codes: those of `run`; 0 means that both runs were published and all events were delivered.";
+
+const CHECK_HELP: &str = "\
+Examples:
+  bt-rollcall check             Validate the configuration only; contacts nothing
+  bt-rollcall check --online    Also contact every source and every syslog destination
+
+Exit codes:
+   0  every check passed
+   1  a check failed: see the lines that begin with BAD
+   2  usage or configuration error; nothing was contacted";
+
+const VERIFY_HELP: &str = "\
+Examples:
+  bt-rollcall verify /var/lib/bt-rollcall/snapshots/latest
+  bt-rollcall verify --chain /var/lib/bt-rollcall/snapshots
+
+Exit codes:
+   0  intact
+   1  a file is missing, extra or changed, the chain is broken, or the folder cannot be read
+   2  usage error";
+
+const DIFF_HELP: &str = "\
+Examples:
+  bt-rollcall diff snapshots/20261122T020000Z-1c9e snapshots/latest
+  bt-rollcall diff --csv snapshots/20261122T020000Z-1c9e snapshots/latest > changes.csv
+
+Exit codes:
+   0  compared, whether or not there are changes
+   1  a folder is not an intact snapshot
+   2  usage error";
+
+const REPORT_HELP: &str = "\
+Examples:
+  bt-rollcall report snapshots/latest --output /tmp/report.html
+  bt-rollcall report snapshots/latest > report.html
+
+Exit codes:
+   0  rendered
+   1  the snapshot is not intact, or the page differs from the one that the same version published
+   2  usage error, or --output names a place that must not be written";
+
+const EMIT_HELP: &str = "\
+Example:
+  bt-rollcall emit              Deliver queued events after the receiver was repaired
+
+Exit codes:
+   0  no event is queued any more
+   1  the spool cannot be read or written
+   2  usage or configuration error; nothing was contacted
+   5  events are still queued
+   6  another run holds the lock";
+
+const PRUNE_HELP: &str = "\
+Examples:
+  bt-rollcall prune --dry-run   Show which snapshots would be removed, and why
+  bt-rollcall prune             Remove them
+
+Exit codes:
+   0  done
+   1  a snapshot cannot be read or removed
+   2  usage or configuration error
+   6  another run holds the lock";
+
+#[cfg(feature = "sandbox")]
+const SANDBOX_HELP: &str = "\
+Example:
+  bt-rollcall sandbox --users 500 --surface pra
+  bt-rollcall run --config bt-rollcall-sandbox/bt-rollcall.toml      (in another terminal)
+
+Exit codes: 0 stopped by a signal, 1 the sandbox could not start, 2 usage error.";
+
+const COMPLETIONS_HELP: &str = "\
+Example:
+  bt-rollcall completions bash > /etc/bash_completion.d/bt-rollcall";
+
+const MAN_HELP: &str = "\
+Example:
+  bt-rollcall man > /usr/local/share/man/man1/bt-rollcall.1";
+
+fn exit_codes() -> String {
     let codes = Exit::ALL.map(|exit| format!("  {:>2}  {}\n", exit.code(), exit.meaning()));
-    format!("Exit codes:\n{}\n{FIRST_STEPS}", codes.concat())
+    format!("Exit codes:\n{}", codes.concat())
 }
 
-/// Audit and access-review batch exporter for BeyondTrust: every list proven complete or said not to be.
+fn after_help() -> String {
+    format!("{}\n{FIRST_STEPS}", exit_codes())
+}
+
+fn run_help() -> String {
+    format!("{RUN_EXAMPLES}\n\n{}", exit_codes())
+}
+
+/// Export BeyondTrust accounts for audits and access reviews; every list is proven complete or flagged as incomplete.
 #[derive(Debug, Parser)]
 #[command(name = "bt-rollcall", version, after_help = after_help(), propagate_version = true, max_term_width = 110)]
 pub struct Cli {
-    /// Flags before or after the command.
+    /// Flags that may be written before or after the command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// The command to execute.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// Flags that every command understands.
+/// Flags that every command accepts.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Configuration file; else ./bt-rollcall.toml, else /etc/bt-rollcall/config.toml
+    /// Read this configuration file [default: ./bt-rollcall.toml, else /etc/bt-rollcall/config.toml]
     #[arg(long, global = true, value_name = "PATH", env = "BT_ROLLCALL_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Form of the log lines on stderr
-    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    /// Set the log format on stderr
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// More log lines: -v every request, -vv everything
+    /// Show more log lines: -v every request, -vv everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
-    /// Fewer log lines: -q warnings, -qq errors
+    /// Show fewer log lines: -q only warnings and errors, -qq only errors
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub quiet: u8,
-    /// Colours
+    /// Use colours in log lines
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: When,
 }
 
-/// Form of the log lines.
+/// Format of the log lines on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines for people
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line
     Json,
 }
 
-/// For what depends on a terminal.
+/// When to use a feature that depends on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum When {
-    /// On a terminal.
+    /// If stderr is a terminal
     Auto,
-    /// In any case.
+    /// Always, also into a pipe or a file
     Always,
-    /// Not at all.
+    /// Never, even on a terminal
     Never,
 }
 
-/// The commands.
+/// Commands of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The scheduled job, once: collect every source, judge, snapshot, report, emit, prune
+    /// Run the scheduled job once: collect, evaluate, publish a snapshot, send events, prune
+    ///
+    /// Reads every source, evaluates the rules, publishes a snapshot in output.dir, sends the events and applies retention. Writes
+    /// the result to stdout, and log lines and progress to stderr. Safe to start again at any time: a second run at the same time
+    /// ends at once with exit code 6.
+    #[command(after_long_help = run_help())]
     Run(RunArgs),
-    /// The whole job against the embedded sandbox: no configuration, no network, no account
+    /// Run the whole job against a simulated appliance; needs no configuration, network or account
+    ///
+    /// Starts the sandbox on a loopback port, runs the job twice with a day of changes between, and prints where the report is.
     #[cfg(feature = "sandbox")]
+    #[command(after_long_help = DEMO_HELP)]
     Demo(DemoArgs),
-    /// Validate the configuration, your own rules too, and name every problem
+    /// Validate the configuration, including custom rules and exceptions, and report every problem
+    #[command(after_long_help = CHECK_HELP)]
     Check(CheckArgs),
-    /// Check every file of a snapshot against its manifest, or the chain of all, offline; exit 0 intact, 1 not
+    /// Verify every file of a snapshot against its manifest, offline
+    ///
+    /// Needs no configuration and no network. With --chain, verifies every snapshot of a folder and the links between them.
+    #[command(after_long_help = VERIFY_HELP)]
     Verify(VerifyArgs),
-    /// What changed between any two snapshots, offline
+    /// Compare two snapshots and print the changes between them, offline
+    ///
+    /// Needs no configuration and no network. Both folders must be intact snapshots.
+    #[command(after_long_help = DIFF_HELP)]
     Diff(DiffArgs),
-    /// Render the report of a snapshot again, offline, from its other files alone
+    /// Render the report of a snapshot again from its other files, offline
+    ///
+    /// Needs no configuration and no network. Compares the page with the published report.html.
+    #[command(after_long_help = REPORT_HELP)]
     Report(ReportArgs),
-    /// Deliver what still waits in the spool; exit 0 when nothing waits any more, 5 otherwise
+    /// Deliver the events that are queued in the spool
+    ///
+    /// Reads no source and publishes nothing. A run delivers queued events by itself; use this command to send them earlier.
+    #[command(after_long_help = EMIT_HELP)]
     Emit,
-    /// Remove snapshots that retention no longer keeps; never the targets of latest and latest-complete, one with a file HOLD in
-    /// it, or one whose events wait in the spool
+    /// Remove the snapshots that retention no longer keeps
+    ///
+    /// Retention keeps snapshots that are younger than output.keep_days or among the newest output.keep_runs. It never removes the
+    /// targets of the links latest and latest-complete, a snapshot that contains a file HOLD, or one whose events are still queued.
+    #[command(after_long_help = PRUNE_HELP)]
     Prune(PruneArgs),
-    /// Serve the simulated appliance until stopped; prints its addresses and a ready configuration
+    /// Serve a simulated appliance until stopped
+    ///
+    /// Prints its address and the path of a configuration that reads it.
     #[cfg(feature = "sandbox")]
+    #[command(after_long_help = SANDBOX_HELP)]
     Sandbox(SandboxArgs),
-    /// Print the completions for a shell
+    /// Print the completion script of a shell
+    #[command(after_long_help = COMPLETIONS_HELP)]
     Completions {
-        /// Which shell
+        /// Name of the shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page
+    #[command(after_long_help = MAN_HELP)]
     Man,
 }
 
-/// `run`.
+/// Arguments of `run`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunArgs {
-    /// Read only this source; may be repeated. A snapshot without some configured source is partial
+    /// Read only this source; may be repeated. The snapshot is partial unless every configured source is read
     #[arg(long = "source", value_name = "NAME")]
     pub sources: Vec<String>,
-    /// The one instant that every age is computed from, such as 2026-11-23T02:00:00Z; default now. Never before that of the newest
-    /// snapshot: use --output for an earlier one
+    /// Compute all ages from this instant instead of now
+    ///
+    /// An RFC 3339 instant, such as 2026-11-23T02:00:00Z. It must not be earlier than that of the newest snapshot; use --output to
+    /// evaluate an earlier instant.
     #[arg(long, value_name = "RFC3339", value_parser = parse_instant)]
     pub as_of: Option<Instant>,
-    /// Collect and judge, but publish and send nothing
+    /// Collect and evaluate, but publish and send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Exit 10 when there is a finding of this severity or above
+    /// Exit with 10 if a finding has this severity or a higher one
     #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
     pub fail_on: Option<Severity>,
-    /// Publish this source although it came back empty or much smaller: you have checked that it is true. May be repeated; without it
-    /// such a source is set aside, and its rows stay as they were
+    /// Publish this source although it is empty or much smaller than before; may be repeated
+    ///
+    /// Use it after you have checked that the accounts were really removed. Without it, the source is set aside and its rows stay as
+    /// they were (exit code 4).
     #[arg(long, value_name = "SOURCE")]
     pub allow_shrink: Vec<String>,
-    /// Publish into this folder instead of output.dir, and send nothing: to evaluate an earlier instant again
+    /// Publish into this folder instead of output.dir, and send no events
+    ///
+    /// The folder has a state of its own. Use it to evaluate an earlier instant again.
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// One JSON object on stdout that sums up the run
+    /// Print the result as one JSON object on stdout
     #[arg(long)]
     pub json: bool,
-    /// Progress bar on stderr
+    /// Show a progress bar on stderr
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub progress: ProgressChoice,
 }
 
-/// `--progress`, with a default that `RunArgs` can have too.
+/// When to show the progress bar. Unlike [`When`] it has a default, which [`RunArgs`] needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ProgressChoice {
-    /// On a terminal.
+    /// If stderr is a terminal and log lines are text
     #[default]
     Auto,
-    /// In any case.
+    /// Always, also into a pipe or a file
     Always,
-    /// Not at all.
+    /// Never, even on a terminal
     Never,
 }
 
-/// `demo`.
+/// Arguments of `demo`.
+#[cfg(feature = "sandbox")]
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// How many users the simulated appliance has. Exactly 100, 200, 250, 500, 1,000, 2,000, 5,000 or 10,000 can leave Password
-    /// Safe partial: its lists have no total, and a list of such a size may have been cut there
+    /// Simulate this many users
+    ///
+    /// With exactly 100, 200, 250, 500, 1,000, 2,000, 5,000 or 10,000 users, Password Safe can end as partial: its lists have no
+    /// total, and a server may have cut a list of such a size.
     #[arg(long, default_value_t = 1203, value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub users: u32,
-    /// Where snapshots and report go: an empty folder [default: a new one in the folder for temporary files]
+    /// Write snapshots and report into this empty folder [default: a new one in the folder for temporary files]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }
 
-/// `check`.
+/// Arguments of `check`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CheckArgs {
-    /// Also get a token, read the first page of each list, of the members of every group and of the users of every vendor (at
-    /// most 200 of each in a source), print the requests of a run, compare clocks, test write access and the syslog endpoint
+    /// Also contact every source and every syslog destination
+    ///
+    /// Gets a token and reads the first page of each list. Reads the members of every group and the users of every vendor, at most
+    /// 200 of each per source. Shows how many requests a run would make, compares clocks, tests write access and sends a run.test
+    /// event to each destination.
     #[arg(long)]
     pub online: bool,
 }
 
-/// `verify`.
+/// Arguments of `verify`.
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
     /// Folder of the snapshot; with --chain the folder of all snapshots (output.dir), or any snapshot in it
     pub dir: PathBuf,
-    /// Check every snapshot of the folder, and the chain: each snapshot names the one before it as its base. A base that
-    /// retention removed is listed in pruned.jsonl; any other that is missing or has changed breaks the chain
+    /// Verify every snapshot of the folder and the chain that they form
+    ///
+    /// Each manifest names the snapshot before it, its baseline. A baseline that retention removed is listed in pruned.jsonl. Any
+    /// other baseline that is missing or was changed breaks the chain.
     #[arg(long)]
     pub chain: bool,
 }
 
-/// `diff`.
+/// Arguments of `diff`.
 #[derive(Clone, Debug, Args)]
 pub struct DiffArgs {
     /// Folder of the older snapshot
     pub old: PathBuf,
-    /// Folder of the newer snapshot; in output.dir, `latest` is the newest one and `latest-complete` the newest complete one
+    /// Folder of the newer snapshot
+    ///
+    /// In output.dir, the link latest names the newest snapshot and latest-complete the newest complete one.
     pub new: PathBuf,
-    /// One JSON array on stdout
+    /// Print the changes as one JSON array
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
-    /// CSV on stdout, with the columns of the table of changes
+    /// Print the changes as CSV, with the columns of the table of changes
     #[arg(long)]
     pub csv: bool,
 }
 
-/// `report`.
+/// Arguments of `report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// Folder of the snapshot; in output.dir, `latest` is the newest one and `latest-complete` the newest complete one. One that
-    /// is not what its manifest says is refused; only its report.html may be missing or changed
+    /// Folder of the snapshot
+    ///
+    /// In output.dir, the link latest names the newest snapshot and latest-complete the newest complete one. Every file must match
+    /// the manifest; only report.html may be missing or changed.
     pub dir: PathBuf,
-    /// Where the page goes, readable by its owner only [default: stdout, like -]. In a snapshot only as that snapshot's own
-    /// report.html, to put back the bytes that the manifest lists
+    /// Write the page to this file, readable by its owner only; `-` is stdout [default: stdout]
+    ///
+    /// Inside a snapshot, only that snapshot's own report.html can be named: it is restored if the page has the bytes that the
+    /// manifest lists.
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
 }
 
-/// `prune`.
+/// Arguments of `prune`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct PruneArgs {
-    /// Only print the plan, with reasons
+    /// Print which snapshots would be removed and why, but remove nothing
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// The kinds of source that the sandbox can be.
+/// Interfaces that the sandbox can serve.
+#[cfg(feature = "sandbox")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SurfaceArg {
-    /// The user management guide's API.
+    /// API of the user management guide
     RestV3,
-    /// Configuration API of Privileged Remote Access.
+    /// Configuration API of Privileged Remote Access
     Pra,
-    /// Configuration API of Remote Support, in the place of the former.
+    /// Configuration API of Remote Support; cannot be combined with pra
     Rs,
-    /// Password Safe.
+    /// API of Password Safe
     PasswordSafe,
-    /// SCIM 2.0.
+    /// SCIM 2.0 (RFC 7644)
     Scim,
-    /// Every one but rs.
+    /// All of them except rs
     All,
 }
 
-/// `sandbox`.
+/// Arguments of `sandbox`.
+#[cfg(feature = "sandbox")]
 #[derive(Clone, Debug, Args)]
 pub struct SandboxArgs {
-    /// How many users. Exactly 100, 200, 250, 500, 1,000, 2,000, 5,000 or 10,000 can leave Password Safe partial: its lists have
-    /// no total, and a list of such a size may have been cut there
+    /// Simulate this many users
+    ///
+    /// With exactly 100, 200, 250, 500, 1,000, 2,000, 5,000 or 10,000 users, Password Safe can end as partial: its lists have no
+    /// total, and a server may have cut a list of such a size.
     #[arg(long, default_value_t = 2503, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub users: u32,
-    /// The same seed makes the same people
+    /// Generate the users from this seed; the same seed gives the same users
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Listen on this port of 127.0.0.1; 0 chooses a free port
     #[arg(long, default_value_t = 0)]
     pub port: u16,
-    /// Plain http instead of https
+    /// Serve plain http instead of https
     #[arg(long)]
     pub http: bool,
-    /// Interface for the ready configuration; may be repeated. Without it, or with `all`: every one but rs
+    /// Add this interface to the generated configuration; may be repeated [default: all]
     #[arg(long = "surface", value_name = "KIND")]
     pub surfaces: Vec<SurfaceArg>,
-    /// Answer as real appliances do; may be repeated, and several hold at once
-    #[cfg(feature = "sandbox")]
+    /// Imitate a deviation that real appliances have; may be repeated and combined
     #[arg(long = "dialect", value_name = "NAME", value_parser = dialects())]
     pub dialects: Vec<Dialect>,
-    /// Lists carry only four fields a user; the rest must be read by id
+    /// Serve only four fields per user in lists; a client must read the others by id
     #[arg(long)]
     pub sparse: bool,
-    /// Give at most this many rows a page, whatever is asked for
+    /// Serve at most this many rows per page, whatever the client asks for
     #[arg(long, value_name = "ROWS")]
     pub page_clamp: Option<usize>,
-    /// Share of requests that fail in each way (429, 5xx, reset, truncated, HTML, empty), from 0 to 1
+    /// Fail this share of requests, from 0 to 1, in each way: 429, 5xx, reset, truncated, HTML, empty
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub faults: f64,
-    /// Folder for the secret, the certificate and the ready configuration
+    /// Write the secret, the certificate and the configuration into this folder
     #[arg(long, value_name = "DIR", default_value = "bt-rollcall-sandbox")]
     pub dir: PathBuf,
-    /// Also writes everything that these interfaces serve to a file: what a client must end up with
+    /// Write everything that the interfaces serve to a file, for tests of other clients
     #[arg(long, value_name = "FILE", hide = true)]
     pub world: Option<PathBuf>,
 }
 
 fn parse_instant(text: &str) -> Result<Instant, String> {
-    let read = DateTime::parse_from_rfc3339(text);
-    // Instants are kept to the microsecond; an age by a finer one could not be told from what is written.
-    read.map(|at| at.with_timezone(&Utc).trunc_subsecs(6))
+    let parsed = DateTime::parse_from_rfc3339(text);
+    // Snapshots store microseconds; a run must be able to compute the same ages again from what is stored.
+    parsed
+        .map(|at| at.with_timezone(&Utc).trunc_subsecs(6))
         .map_err(|e| format!("{e}; write for example 2026-11-23T02:00:00Z"))
 }
 
-/// Returns a parser of the names of dialects, which knows what each means.
+/// Returns a parser of the names of dialects, with a description of each for the help.
 #[cfg(feature = "sandbox")]
 fn dialects() -> impl TypedValueParser<Value = Dialect> {
     let names = Dialect::ALL.map(|dialect| PossibleValue::new(dialect.as_str()).help(dialect.description()));
@@ -297,15 +457,28 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn an_instant_needs_its_offset() {
+    fn help_of_every_command_begins_with_a_verb_and_ends_with_an_example() {
+        const VERBS: [&str; 10] =
+            ["Run", "Validate", "Verify", "Compare", "Render", "Deliver", "Remove", "Serve", "Print", "Export"];
+        let cli = Cli::command();
+        for command in cli.get_subcommands() {
+            let about = command.get_about().unwrap().to_string();
+            assert!(VERBS.contains(&about.split(' ').next().unwrap()), "{about}");
+            let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("  bt-rollcall {}", command.get_name())), "{}: {help}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn instant_requires_an_offset_and_is_truncated_to_microseconds() {
         assert!(parse_instant("2026-11-23T02:00:00").is_err());
         assert_eq!(parse_instant("2026-11-23T04:00:00+02:00").unwrap().to_rfc3339(), "2026-11-23T02:00:00+00:00");
-        let finer = parse_instant("2026-11-23T02:00:00.123456789Z").unwrap();
-        assert_eq!(finer, parse_instant("2026-11-23T02:00:00.123456Z").unwrap());
+        let with_nanoseconds = parse_instant("2026-11-23T02:00:00.123456789Z").unwrap();
+        assert_eq!(with_nanoseconds, parse_instant("2026-11-23T02:00:00.123456Z").unwrap());
     }
 }

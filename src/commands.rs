@@ -1,4 +1,7 @@
-//! What each command does, on top of `run` and the offline parts. Data and summaries go to stdout, logs and progress to stderr.
+//! Executes commands: one submodule per command, on top of `run` and of the parts that work offline.
+//!
+//! `main` calls [`execute`]. Data and summaries go to stdout; logs and progress go to stderr. Every function of a command returns its
+//! [`Exit`] code. Text for people is built by functions without side effects and printed in one place, [`print`].
 
 mod check;
 #[cfg(feature = "sandbox")]
@@ -18,7 +21,7 @@ use clap::CommandFactory;
 use std::io::{self, IsTerminal, Write};
 use tracing::Level;
 
-/// Does what was typed.
+/// Executes the command of a parsed command line and returns the exit code of the process.
 pub fn execute(cli: Cli) -> Exit {
     let bar = ProgressDisplay::new(shows_progress(&cli));
     observers::start_logging(log_settings(&cli.global), &bar);
@@ -44,7 +47,7 @@ pub fn execute(cli: Cli) -> Exit {
             match clap_mangen::Man::new(Cli::command()).render(&mut page) {
                 Ok(()) => print(&String::from_utf8_lossy(&page)),
                 Err(error) => {
-                    failed(&format!("failed to render the manual page: {error}"), None, Exit::NothingPublished)
+                    log_error(&format!("failed to render the manual page: {error}"), None, Exit::NothingPublished)
                 }
             }
         }
@@ -81,9 +84,9 @@ fn log_settings(global: &Global) -> LogSettings {
     LogSettings { level, json: global.log_format == LogFormat::Json, color }
 }
 
-/// The configuration, or its problems told and the exit code for them.
+/// Loads the configuration. Where that fails, logs the problems and returns the exit code.
 fn configuration(global: &Global) -> Result<Config, Exit> {
-    load(global).map_err(|error| wrong_configuration(&error))
+    load(global).map_err(|error| log_config_error(&error))
 }
 
 fn load(global: &Global) -> Result<Config, ConfigError> {
@@ -91,22 +94,25 @@ fn load(global: &Global) -> Result<Config, ConfigError> {
     Config::load(&path, &|name| std::env::var(name).ok())
 }
 
-/// Every problem is a log line of its own, so that a machine finds each.
-fn wrong_configuration(error: &ConfigError) -> Exit {
-    let path = error.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
+/// Logs the problems of a configuration and returns the exit code.
+fn log_config_error(error: &ConfigError) -> Exit {
+    let path = error.path.as_ref().map(|path| path.display().to_string());
+    // One log line per problem, so that a machine that reads JSON lines finds each with its key.
     for problem in &error.problems {
-        tracing::error!(file = path, key = problem.key, "{}", problem.text);
+        let key = Some(problem.key.as_str()).filter(|key| !key.is_empty());
+        tracing::error!(file = path.as_deref(), key, "{problem}");
     }
-    tracing::error!("configuration: {} to solve; nothing was contacted", counted(error.problems.len(), "problem"));
+    tracing::error!("invalid configuration: {}; nothing was contacted", counted(error.problems.len(), "error"));
     Exit::Usage
 }
 
+/// Returns a count with its noun, in the plural unless the count is 1.
 fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// Tells why, and what to do about it.
-fn failed(error: &str, hint: Option<&str>, exit: Exit) -> Exit {
+/// Logs an error with an optional hint about its cure, and returns `exit`.
+fn log_error(error: &str, hint: Option<&str>, exit: Exit) -> Exit {
     if let Some(hint) = hint {
         tracing::error!(hint, "{error}");
     } else {
@@ -115,12 +121,12 @@ fn failed(error: &str, hint: Option<&str>, exit: Exit) -> Exit {
     exit
 }
 
-/// Prints to stdout. A reader who has gone away (`| head`) is no failure.
+/// Prints to stdout. A closed pipe is not an error, because `bt-rollcall … | head` closes it on purpose.
 fn print(text: &str) -> Exit {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            failed(&format!("failed to write to stdout: {error}"), None, Exit::NothingPublished)
+            log_error(&format!("failed to write to stdout: {error}"), None, Exit::NothingPublished)
         }
         _ => Exit::Complete,
     }

@@ -1,5 +1,9 @@
-//! What the configuration file says -> what it means. Reports every problem at once, with key path and cure.
-//! Secrets come by reference only. Knows no network.
+//! Reads the configuration file (TOML) and turns it into the settings of a run.
+//!
+//! [`Config::load`] is the only entry point; `commands` calls it. One submodule reads one table of the file. A problem never stops
+//! the reading: all of them are collected and reported at once, each with its key path and what to write instead.
+//! Secrets are given by reference (environment, file, systemd credential) and never appear in a message.
+//! This module reads local files only and contacts no host.
 
 mod account;
 mod address;
@@ -21,72 +25,72 @@ pub use exceptions::ExceptionsFile;
 pub use reference::ReferenceContext;
 pub use section::ConfigProblem;
 
+use crate::digest::sha256_hex;
 use crate::model::{Classes, Instant};
 use crate::rules::policy::Policy;
 use crate::source::SourceSettings;
 use crate::syslog::Destination;
 use section::{Problems, Section};
-use sha2::{Digest, Sha256};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// Where the file is looked for when nothing names it, in this order.
-pub const USUAL_PLACES: [&str; 2] = ["./bt-rollcall.toml", "/etc/bt-rollcall/config.toml"];
+/// Paths that are tried in this order when neither `--config` nor `$BT_ROLLCALL_CONFIG` names a file.
+pub const DEFAULT_PATHS: [&str; 2] = ["./bt-rollcall.toml", "/etc/bt-rollcall/config.toml"];
 
-/// A configuration that was understood.
+/// A valid configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file it came from.
+    /// The file that was read.
     pub path: PathBuf,
     /// SHA-256 of that file, lower-case hex.
     pub sha256: String,
-    /// Lock and spool; by default `/var/lib/bt-rollcall`.
+    /// Folder of the lock and the spool; by default `/var/lib/bt-rollcall`.
     pub state_dir: PathBuf,
-    /// Where and what to write.
+    /// Where snapshots are written, and in which formats.
     pub output: OutputSettings,
-    /// Thresholds.
+    /// Thresholds, frameworks and rule settings.
     pub policy: Policy,
-    /// Special groups and accounts.
+    /// Patterns of privileged groups, emergency accounts and service accounts.
     pub classes: Classes,
-    /// Accepted exceptions, where a file of them is named.
+    /// Accepted exceptions; `None` where the configuration names no file.
     pub exceptions: Option<ExceptionsFile>,
-    /// What to read, in the order of the file.
+    /// Sources to read, in the order of the file.
     pub sources: Vec<SourceSettings>,
-    /// Where events go, in the order of the file.
+    /// Syslog destinations, in the order of the file.
     pub destinations: Vec<Destination>,
-    /// Prometheus textfile.
+    /// Path of the Prometheus textfile; `None`: not written.
     pub metrics_file: Option<PathBuf>,
-    /// What was understood in another way than it is written, each with its key and what to write.
+    /// Values that were corrected while reading, each with its key and what to write instead.
     pub notes: Vec<String>,
 }
 
-/// `[output]`.
+/// Settings of the table `[output]`.
 #[derive(Clone, Debug)]
 pub struct OutputSettings {
-    /// Snapshots live here; by default `snapshots` below the state folder.
+    /// Folder of the snapshots; by default `snapshots` below the state folder.
     pub dir: PathBuf,
-    /// Write CSV tables.
+    /// Whether CSV tables are written.
     pub csv: bool,
-    /// Write Parquet tables.
+    /// Whether Parquet tables are written.
     pub parquet: bool,
     /// Dialect of the CSV tables.
     pub dialect: crate::table::CsvDialect,
-    /// Write `report.html`.
+    /// Whether `report.html` is written.
     pub html: bool,
-    /// Snapshots younger than this are kept; days.
+    /// Retention keeps snapshots that are younger than this many days.
     pub keep_days: u32,
-    /// At least this many snapshots are kept.
+    /// Retention keeps at least this many snapshots.
     pub keep_runs: u32,
 }
 
-/// Why a configuration cannot be used: all its problems.
+/// All problems of a configuration that cannot be used.
 #[derive(Clone, Debug)]
 pub struct ConfigError {
-    /// The file, where there is one.
+    /// The configuration file; `None` where none was found.
     pub path: Option<PathBuf>,
-    /// At least one.
+    /// The problems, at least one.
     pub problems: Vec<ConfigProblem>,
 }
 
@@ -94,77 +98,72 @@ impl std::error::Error for ConfigError {}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.path.as_ref().map_or_else(String::new, |path| format!(" in {}", path.display()));
-        match self.problems.as_slice() {
-            [one] => write!(f, "the configuration cannot be used: one problem{place}\n  {one}"),
-            several => {
-                write!(f, "the configuration cannot be used: {} problems{place}", several.len())?;
-                several.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
-            }
-        }
+        let place = self.path.as_ref().map_or_else(String::new, |path| format!(" {}", path.display()));
+        let (count, noun) = (self.problems.len(), if self.problems.len() == 1 { "error" } else { "errors" });
+        write!(f, "invalid configuration{place}: {count} {noun}")?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
-/// The file to read: the one that was named, else the first that is there.
+/// Returns the configuration file to read: `named`, or the first of [`DEFAULT_PATHS`] that exists.
 pub fn locate(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
-    let found = named.or_else(|| USUAL_PLACES.iter().map(PathBuf::from).find(|path| path.exists()));
+    let found = named.or_else(|| DEFAULT_PATHS.iter().map(PathBuf::from).find(|path| path.exists()));
     found.ok_or_else(|| {
         let text = format!(
-            "there is no configuration: name it with --config or $BT_ROLLCALL_CONFIG, or put it at {}; \
-             `bt-rollcall demo` needs none",
-            USUAL_PLACES.join(" or ")
+            "configuration file not found: looked for {}; write one, or name it with --config PATH or \
+             BT_ROLLCALL_CONFIG; `bt-rollcall demo` runs without one",
+            DEFAULT_PATHS.join(" and ")
         );
         ConfigError { path: None, problems: vec![ConfigProblem { key: String::new(), text }] }
     })
 }
 
 impl Config {
-    /// Reads and understands a file. Relative paths in it start at its folder.
+    /// Reads the configuration from a file. Relative paths in the file are relative to its folder.
+    ///
+    /// `environment` returns the value of an environment variable. The error lists every problem of the file.
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let fail = |text: String| ConfigError {
             path: Some(path.to_owned()),
             problems: vec![ConfigProblem { key: String::new(), text }],
         };
-        let text = fs::read_to_string(path).map_err(|e| fail(format!("cannot read it: {e}")))?;
+        let text = fs::read_to_string(path).map_err(|e| fail(format!("cannot read the configuration file: {e}")))?;
         let table: Table = toml::from_str(&text).map_err(|e| fail(not_toml(&text, &e)))?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let problems = Problems::default();
-        let config = understand(&table, &problems, &ReferenceContext { environment, folder }, path, &text);
+        let config = parse(&table, &problems, &ReferenceContext { environment, folder }, path, &text);
         let problems = problems.into_vec();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { path: Some(path.to_owned()), problems }) }
     }
 
-    /// Errors: exceptions that would hold longer than 12 months from the instant of the run.
-    pub fn lives_of_exceptions(&self, as_of: Instant) -> Result<(), ConfigError> {
+    /// Checks that no accepted exception lasts longer than 12 months from `as_of`.
+    ///
+    /// This is not part of [`Config::load`] because `as_of` is known only once the command line has been read.
+    pub fn check_exception_lifetimes(&self, as_of: Instant) -> Result<(), ConfigError> {
         let problems = self.exceptions.as_ref().map(|file| file.too_long(as_of)).unwrap_or_default();
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { path: Some(self.path.clone()), problems }) }
     }
 }
 
-fn understand(table: &Table, problems: &Problems, around: &ReferenceContext<'_>, path: &Path, text: &str) -> Config {
+fn parse(table: &Table, problems: &Problems, context: &ReferenceContext<'_>, path: &Path, text: &str) -> Config {
     let root = Section::new("", table, problems);
-    let state_dir = around.path(root.text("state_dir").unwrap_or("/var/lib/bt-rollcall"));
-    let output = output::read(root.section("output"), &state_dir, around);
-    let (policy, classes, exceptions) = policy::read(root.section("policy"), &source_names(table), around);
-    let sources = source::read(root.sections("source"), &root, &classes.privileged_groups, around);
-    let destinations = syslog::read(root.sections("syslog"), around);
-    let metrics_file = root.text("metrics_file").map(|text| around.path(text));
-    root.end();
-    let (path, sha256) = (path.to_owned(), hex(&Sha256::digest(text.as_bytes())));
+    let state_dir = context.path(root.text("state_dir").unwrap_or("/var/lib/bt-rollcall"));
+    let output = output::read(root.section("output"), &state_dir, context);
+    // Policy and exceptions may name sources, so the names are read before the sources themselves.
+    let (policy, classes, exceptions) = policy::read(root.section("policy"), &source_names(table), context);
+    let sources = source::read(root.sections("source"), &root, &classes.privileged_groups, context);
+    let destinations = syslog::read(root.sections("syslog"), context);
+    let metrics_file = root.text("metrics_file").map(|text| context.path(text));
+    root.reject_unknown_keys();
+    let (path, sha256) = (path.to_owned(), sha256_hex(text.as_bytes()));
     let notes = problems.notes();
     Config { path, sha256, state_dir, output, policy, classes, exceptions, sources, destinations, metrics_file, notes }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-/// The names of sources as they are written, those too whose tables have other mistakes.
+/// Returns the names of all sources as written, including those whose tables have other problems.
+///
+/// A source with another problem is still known by name, so a reference to it adds no second problem.
 fn source_names(table: &Table) -> Vec<&str> {
     let sections = match table.get("source") {
         Some(Value::Array(sections)) => sections.as_slice(),
@@ -174,9 +173,9 @@ fn source_names(table: &Table) -> Vec<&str> {
     sections.iter().filter_map(|section| section.get("name").and_then(Value::as_str)).collect()
 }
 
-/// The parser's own words without the line that it would show: a secret may stand in it.
+/// Describes a syntax error with its line number but without the text of the line, which may contain a secret.
 fn not_toml(text: &str, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start.min(text.len()));
     let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
-    format!("line {line} is not TOML: {}", error.message().trim().replace('\n', "; "))
+    format!("line {line}: invalid TOML: {}", error.message().trim().replace('\n', "; "))
 }

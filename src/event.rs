@@ -1,134 +1,141 @@
-//! Everything that can be told about a run while it goes. Logs, progress bar, metrics and `pages.jsonl`
-//! are readings of these events. Knows nobody who listens. Nothing secret may be put into an event.
+//! Progress events of a run.
+//!
+//! `wire`, `source`, `syslog` and `run` emit [`RunEvent`]s while a run is in progress. Each consumer implements
+//! [`Observer`]: the log, the progress bar (both in `run::observers`) and `pages.jsonl` (`snapshot::pages`). This
+//! module imports only `model` and does not know its consumers. No event contains a secret: the emitting code removes
+//! secrets from paths and texts first.
 
 use crate::model::{Completeness, ListKind, SourceName, SourceStatus};
 use serde::Serialize;
 use std::time::Duration;
 
-/// One HTTP request that was made: a line of `pages.jsonl`.
+/// One HTTP request that was sent: a line of `pages.jsonl`.
 #[derive(Clone, Debug, Serialize)]
 pub struct RequestRecord {
-    /// Which source.
+    /// Name of the source that was asked.
     pub source: String,
-    /// `GET` or `POST`.
+    /// HTTP method: `GET` or `POST`.
     pub method: &'static str,
-    /// Path and query, secrets removed.
+    /// Path and query without secrets.
     pub path: String,
-    /// HTTP status; absent where no answer came.
+    /// HTTP status; absent if no response arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Rows in the answer, where it is a list.
+    /// Number of rows in the response; absent if the response is not a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// Bytes of the body, decompressed.
+    /// Size of the decompressed body in bytes.
     pub bytes: u64,
-    /// 1 for the first attempt.
+    /// Number of the attempt; the first attempt is 1.
     pub attempt: u32,
-    /// Milliseconds from sending to the last byte.
+    /// Milliseconds from sending the request to the last byte of the response.
     pub milliseconds: u64,
-    /// What went wrong, if something did.
+    /// Description of the failure; absent if the request succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Something that happened.
+/// Something that happened during a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RunEvent<'a> {
-    /// The run took its lock and starts.
+    /// The run has taken its lock and starts.
     RunStarted {
-        /// The run.
+        /// Id of the run.
         run_id: &'a str,
     },
-    /// A source begins.
+    /// Reading of a source starts.
     SourceStarted {
-        /// Which.
+        /// Name of the source.
         source: &'a SourceName,
-        /// Its kind.
+        /// Kind of the source, such as `rest-v3`.
         kind: &'a str,
-        /// Its base address.
+        /// Base address of the source.
         url: &'a str,
     },
-    /// One HTTP request ended, well or not.
+    /// One HTTP request ended, successfully or not.
     Request(&'a RequestRecord),
-    /// A request will be made again.
+    /// A request is about to be sent again.
     Retry {
-        /// Which source.
+        /// Name of the source.
         source: &'a SourceName,
-        /// Path and query.
+        /// Path and query without secrets.
         path: &'a str,
-        /// Why.
+        /// Reason for the retry.
         why: &'a str,
-        /// After how long.
+        /// Wait before the next attempt.
         wait: Duration,
     },
-    /// A list has more rows now.
+    /// More rows of a list were received.
     Progress {
-        /// Which source.
+        /// Name of the source.
         source: &'a SourceName,
-        /// Which list.
+        /// Kind of the list.
         list: ListKind,
-        /// Rows so far.
+        /// Rows received so far.
         received: u64,
-        /// The source's total, where told.
+        /// Total that the source reports; `None` if it reports none.
         expected: Option<u64>,
     },
-    /// A list is being read again because it moved.
+    /// A list changed while it was read, so it is read again.
     Drift {
-        /// Which source.
+        /// Name of the source.
         source: &'a SourceName,
-        /// Which list.
+        /// Kind of the list.
         list: ListKind,
-        /// What was seen.
+        /// What was observed.
         why: &'a str,
     },
-    /// A source ended.
+    /// Reading of a source ended.
     SourceEnded {
-        /// Which.
+        /// Name of the source.
         source: &'a SourceName,
-        /// How.
+        /// Result for the source.
         status: SourceStatus,
-        /// Users and groups that came.
+        /// Number of users read.
         users: u64,
-        /// Groups that came.
+        /// Number of groups read.
         groups: u64,
-        /// Why it is not complete.
+        /// Why the source is not complete; `None` if it is complete.
         reason: Option<&'a str>,
     },
-    /// A snapshot is published.
+    /// A snapshot was published.
     Published {
-        /// Its folder.
+        /// Folder of the snapshot.
         path: &'a std::path::Path,
-        /// Whether everything was proven complete.
+        /// Whether every list was proven complete.
         completeness: Completeness,
     },
-    /// A destination took events, or did not.
+    /// Delivery to one destination ended.
     Delivery {
         /// Address of the destination.
         destination: &'a str,
-        /// Events that it took and whose taking is proven (on UDP and datagram sockets: sent).
+        /// Events whose delivery is proven; on UDP and datagram sockets, events that were sent.
         delivered: u64,
-        /// Events that wait in the spool.
+        /// Events that are queued and not yet delivered.
         waiting: u64,
-        /// Why they wait.
+        /// Why events remain queued; `None` if all were delivered.
         error: Option<&'a str>,
     },
-    /// Something that a person should know.
+    /// A warning for the operator.
     Warning {
-        /// Which source, if one.
+        /// Source that the warning concerns; `None` if it concerns the whole run.
         source: Option<&'a SourceName>,
-        /// In words.
+        /// Text of the warning.
         text: &'a str,
     },
 }
 
-/// Somebody who is told. Called from the run's one thread; must return at once.
+/// A consumer of [`RunEvent`]s.
+///
+/// The run calls it from its one thread. An implementation must return without waiting, because every request waits for
+/// it.
 pub trait Observer: Send + Sync {
-    /// Takes one event.
+    /// Handles one event.
     fn notify(&self, event: &RunEvent<'_>);
 }
 
-/// Tells nobody; for tests and offline commands.
+/// An [`Observer`] that ignores every event, for tests and offline commands.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NoObserver;
 

@@ -1,8 +1,9 @@
-//! Accepted exceptions: which findings somebody answers for, until when and why. Pure: entries and findings in, findings and a
-//! list of what each entry did out. Knows no file; reading it is the configuration's.
+//! Accepted exceptions: findings that somebody has accepted, with an owner, a reason and a last day. Pure.
 //!
-//! An exception hides nothing: what it covers has the status `excepted`, is counted, and names it. After its last day the
-//! finding is back, and `exception-expired` stands beside it.
+//! `config` reads the file of exceptions, `run` applies them to the findings. This module knows no files.
+//!
+//! An exception hides nothing: an accepted finding has the status `excepted`, is counted, and names the exception.
+//! After the last day the finding is open again, and a finding of the rule `exception-expired` says so.
 
 #[cfg(test)]
 mod tests;
@@ -15,93 +16,93 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// The longest life of an exception: 12 months from the day of the run, however long February is.
+/// Longest duration of an exception in days: 12 months from the day of the run, leap years included.
 pub const LONGEST_DAYS: i64 = 366;
-/// So many days before its end an exception is warned of.
+/// Number of days before its end at which a run warns about an exception.
 pub const WARNING_DAYS: i64 = 14;
 
-/// One entry of the file.
+/// An entry of the exceptions file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exception {
-    /// The line on which it begins.
+    /// Line of the file on which it begins, from 1.
     pub line: usize,
-    /// Whose findings it covers.
+    /// Rule whose findings it accepts.
     pub rule: Rule,
-    /// About which subject, by id or name.
+    /// Pattern for the id or name of the subject.
     pub subject: Pattern,
-    /// Of which source; of any where it is `None`.
+    /// Name of the source; `None` for every source.
     pub source: Option<String>,
-    /// Why.
+    /// Why the finding is accepted.
     pub reason: String,
-    /// Who answers for it.
+    /// Person or team that is responsible.
     pub owner: String,
-    /// Where it was decided.
+    /// Ticket of the decision.
     pub ticket: Option<String>,
-    /// The last day (UTC) on which it holds.
+    /// Last day (UTC) on which it applies.
     pub until: NaiveDate,
 }
 
 impl Exception {
-    /// Whether it is about this finding.
+    /// Returns whether the exception is about this finding.
     pub fn names(&self, finding: &Finding) -> bool {
         self.rule == finding.rule
             && self.is_of(&finding.source)
             && self.subject.matches(&finding.subject.id, finding.subject.name.as_deref())
     }
 
-    /// Whether it is about this source.
+    /// Returns whether the exception is about this source.
     pub fn is_of(&self, source: &SourceName) -> bool {
         self.source.as_deref().is_none_or(|wanted| wanted == source.as_str())
     }
 
-    /// Whether its last day is not over.
+    /// Returns whether the exception still applies at this time.
     pub fn is_in_force(&self, as_of: Instant) -> bool {
         as_of.date_naive() <= self.until
     }
 
-    /// Days until its last day; negative after it.
+    /// Returns the number of days until the last day; negative after it.
     pub fn days_left(&self, as_of: Instant) -> i64 {
         (self.until - as_of.date_naive()).num_days()
     }
 
-    /// The `exception` column.
+    /// Returns the value of the `exception` column.
     pub fn in_words(&self) -> String {
         let ticket = self.ticket.as_ref().map_or_else(String::new, |ticket| format!(", ticket {ticket}"));
         format!("{} (owner {}, until {}{ticket})", self.reason, self.owner, self.until)
     }
 
-    /// How warnings call it.
+    /// Returns the name of the exception in warnings.
     fn name(&self) -> String {
         let source = self.source.as_ref().map_or_else(String::new, |source| format!(" in {source}"));
         format!("the exception in line {} ({} of {}{source})", self.line, self.rule.as_str(), self.subject)
     }
 }
 
-/// What one entry did in a run.
+/// Effect of an exception in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExceptionUse {
-    /// The entry.
+    /// The entry of the file.
     pub exception: Exception,
-    /// Its last day is not over.
+    /// Whether its last day has not passed.
     pub in_force: bool,
-    /// Every source that it is of was read, so that it could cover something.
+    /// Whether every source that it is about was read. If not, it may accept findings that this run could not see.
     pub was_read: bool,
-    /// Findings that it covers; of one that is over, those that it covered and that stand.
+    /// Findings that it accepts. For an expired exception: unresolved findings that it accepted.
     pub covers: Vec<Fingerprint>,
-    /// Lines of entries before it that cover findings which it names too.
+    /// Lines of earlier entries that accept findings which match this entry too.
     pub overlaps: BTreeSet<usize>,
 }
 
-/// What exceptions did.
+/// Effect of all exceptions in a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applied {
-    /// One an entry, in the order of the file.
+    /// One for each entry, in the order of the file.
     pub uses: Vec<ExceptionUse>,
-    /// Findings of `exception-expired`, as a rule finds them: `new`, without memory.
+    /// Findings of the rule `exception-expired`, all with the status `new`. `lifecycle` sets their status.
     pub expired: Vec<Finding>,
 }
 
-/// Marks what is covered. Of several entries in force the first of the file counts.
+/// Marks accepted findings. If several entries apply to a finding, the first of the file counts.
 pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy, as_of: Instant) -> Applied {
     let new = |exception: &Exception| ExceptionUse {
         exception: exception.clone(),
@@ -111,9 +112,10 @@ pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy
         overlaps: BTreeSet::new(),
     };
     let mut applied = Applied { uses: exceptions.iter().map(new).collect(), expired: Vec::new() };
-    for finding in findings.iter_mut().filter(|finding| finding.status.stands()) {
-        let naming = applied.uses.iter_mut().filter(|it| it.exception.names(finding));
-        let (mut in_force, over): (Vec<&mut ExceptionUse>, Vec<&mut ExceptionUse>) = naming.partition(|it| it.in_force);
+    for finding in findings.iter_mut().filter(|finding| finding.status.is_unresolved()) {
+        let matching = applied.uses.iter_mut().filter(|it| it.exception.names(finding));
+        let (mut in_force, expired_uses): (Vec<&mut ExceptionUse>, Vec<&mut ExceptionUse>) =
+            matching.partition(|it| it.in_force);
         if let Some((first, others)) = in_force.split_first_mut() {
             first.covers.push(finding.fingerprint);
             for other in others {
@@ -121,7 +123,7 @@ pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy
             }
             finding.status = FindingStatus::Excepted;
             finding.exception = Some(first.exception.in_words().into());
-        } else if let Some(last) = over.into_iter().max_by_key(|it| it.exception.until) {
+        } else if let Some(last) = expired_uses.into_iter().max_by_key(|it| it.exception.until) {
             last.covers.push(finding.fingerprint);
             applied.expired.extend(expired(finding, &last.exception, policy, as_of));
         }
@@ -129,12 +131,13 @@ pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy
     applied
 }
 
-/// The finding that says that nobody answers for another one any more.
+/// Creates the finding that an exception for another finding has expired; `None` if the rule is switched off.
 fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Instant) -> Option<Finding> {
     let rule = Rule::ExceptionExpired;
     let severity = match policy.rules.get(&rule) {
         Some(Override::Off) => return None,
         Some(Override::Severity(wanted)) => *wanted,
+        // An expired exception needs a decision, even if the finding itself is minor.
         None => covered.severity.max(Severity::Medium),
     };
     let evidence = json!({
@@ -146,7 +149,7 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
         "until": exception.until.to_string(),
     });
     let title = format!(
-        "the exception for {} ended with {} and the finding stands: {} (owner {})",
+        "the exception for {} expired after {} and the finding is still open: {} (owner {})",
         covered.rule.as_str(),
         exception.until,
         exception.reason,
@@ -154,7 +157,7 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
     );
     Some(Finding {
         source: covered.source.clone(),
-        // Of the finding, and not of its subject: two exceptions for one account are two findings.
+        // The identity derives from the finding, not its subject: two exceptions for one account are two findings.
         fingerprint: Fingerprint::of(&["f1", rule.as_str(), &covered.fingerprint.to_string()]),
         rule,
         severity,
@@ -171,7 +174,7 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
 }
 
 impl ExceptionUse {
-    /// What somebody should know of the entry, for people.
+    /// Returns the warnings about the entry, for people.
     pub fn warnings(&self, as_of: Instant) -> Vec<String> {
         let (name, until) = (self.exception.name(), self.exception.until);
         let mut warnings = Vec::new();
@@ -179,26 +182,26 @@ impl ExceptionUse {
         if self.in_force && left <= WARNING_DAYS {
             warnings.push(match left {
                 0 => format!("{name} ends today"),
-                1 => format!("{name} ends tomorrow, with {until}"),
-                days => format!("{name} ends in {days} days, with {until}"),
+                1 => format!("{name} ends tomorrow, on {until}"),
+                days => format!("{name} ends in {days} days, on {until}"),
             });
         }
         if !self.overlaps.is_empty() {
             let lines: Vec<String> = self.overlaps.iter().map(ToString::to_string).collect();
-            warnings.push(format!("{name} overlaps with the one in line {}, which counts", lines.join(", ")));
+            warnings.push(format!("{name} overlaps with the one in line {}, which applies", lines.join(", ")));
         } else if self.covers.is_empty() {
-            let over = if self.in_force { "" } else { ", and is over" };
-            // What happens at a time is no finding on a quiet day.
+            let expired = if self.in_force { "" } else { " and has expired" };
+            // These rules report occurrences, so that most runs find nothing to accept.
             let is_quiet =
                 matches!(self.exception.rule, Rule::PrivilegedGrowth | Rule::BreakGlassUsed) && self.in_force;
             if self.was_read && !is_quiet {
-                warnings.push(format!("{name} covers no finding{over}; remove it, or correct it"));
+                warnings.push(format!("{name} covers no finding{expired}; remove it or correct it"));
             }
         }
         warnings
     }
 
-    /// What it came to, in one or two words.
+    /// Returns the state of the entry in one or two words, as in `exceptions.json` and the report.
     pub fn state(&self) -> &'static str {
         match (self.in_force, self.covers.is_empty(), self.overlaps.is_empty()) {
             (false, true, _) => "over, unused",
@@ -210,7 +213,7 @@ impl ExceptionUse {
         }
     }
 
-    /// Its entry in the snapshot's `exceptions.json`.
+    /// Returns the entry of `exceptions.json` in the snapshot.
     pub fn entry(&self) -> ExceptionRecord {
         let it = self.exception.clone();
         ExceptionRecord {
@@ -229,14 +232,13 @@ impl ExceptionUse {
         }
     }
 
-    /// The other way round. `rule` knows the rules of that run; the error says what is not understood.
+    /// Reads an entry of `exceptions.json`. `rule` returns the rules of that run. The error names the unknown value.
     pub fn of_entry(
         entry: ExceptionRecord,
         rule: impl Fn(&str) -> Option<Rule>,
         as_of: Instant,
     ) -> Result<Self, String> {
-        let unknown =
-            |what: &str| format!("the entry of line {}: {what:?} is nothing that this version knows", entry.line);
+        let unknown = |what: &str| format!("entry of line {}: unknown value {what:?}", entry.line);
         let covers = entry.findings.iter().map(|text| Fingerprint::parse(text).ok_or_else(|| unknown(text)));
         let covers = covers.collect::<Result<_, _>>()?;
         let rule = rule(&entry.rule).ok_or_else(|| unknown(&entry.rule))?;
@@ -247,25 +249,25 @@ impl ExceptionUse {
     }
 }
 
-/// An entry of the snapshot's `exceptions.json`: an exception, and what it did in that run.
+/// An entry of `exceptions.json` in the snapshot: an exception and its effect in that run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExceptionRecord {
-    /// The line of the register on which it begins.
+    /// Line of the exceptions file on which it begins, from 1.
     line: usize,
     rule: String,
     subject: String,
     source: Option<String>,
-    /// Every source that it is of was read.
+    /// Whether every source that it is about was read.
     source_read: bool,
     reason: String,
     owner: String,
     ticket: Option<String>,
-    /// The last day (UTC) on which it holds.
+    /// Last day (UTC) on which it applies.
     until: NaiveDate,
-    /// In one or two words.
+    /// State in one or two words; see [`ExceptionUse::state`].
     state: String,
-    /// Fingerprints of what it covers.
+    /// Fingerprints of the findings that it accepts.
     findings: Vec<String>,
-    /// Lines of the entries that cover what it names too, and count.
+    /// Lines of earlier entries that accept findings which match this entry too.
     overlaps: BTreeSet<usize>,
 }

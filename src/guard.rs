@@ -1,21 +1,23 @@
-//! Guards against taking an empty or shrunken list for the truth: a right that was taken away looks like a tenant without users (200
-//! and an empty list). Each source is held against its own known rows. Pure.
+//! Detects lists that shrank implausibly. `run` sets their sources aside until an operator confirms the change.
+//!
+//! A right that was taken away looks like a tenant without users: status 200 and an empty list. Without this check, a
+//! run would report every account as removed. Each list is compared with the known rows of its own source. Pure.
 
 use crate::model::{
     Coverage, Instant, Inventory, ListKind, ListReport, SourceInventory, SourceName, SourceReading, SourceStatus,
     VENDOR, instant_text, lists_of_user,
 };
 use crate::snapshot::manifest::ConfirmedShrink;
-use crate::state::{KnownRows, Since, UnsettledState};
+use crate::state::{KnownRows, SourceHistory, UnsettledState};
 use std::fmt;
 
 #[cfg(test)]
 mod tests;
 
-/// Shrinking by no more rows than this is never suspicious, whatever the percentage: small tenants move in big steps.
+/// A loss of at most this many rows is never suspicious, whatever the percentage. Small tenants change in large steps.
 const ALWAYS_FINE: u64 = 25;
 
-/// Lists whose rows are accounts, groups or memberships.
+/// Lists that contain accounts, groups or memberships.
 const GUARDED: [ListKind; 6] = [
     ListKind::Users,
     ListKind::Groups,
@@ -25,54 +27,56 @@ const GUARDED: [ListKind; 6] = [
     ListKind::Vendors,
 ];
 
-/// A list of a source that looks too small to be true.
+/// A list that shrank implausibly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspect {
-    /// Which source.
+    /// Name of the source.
     pub source: SourceName,
-    /// Users, groups, members, …
+    /// Kind of list.
     pub list: ListKind,
-    /// Known rows; `None` where the list was never proven complete.
+    /// Number of known rows; `None` if the list was never proven complete.
     pub before: Option<u64>,
-    /// KnownRows now.
+    /// Number of rows in the reading.
     pub now: u64,
-    /// Known rows that are not there any more, also where others took their places.
+    /// Number of known rows that the reading lacks, even if it has as many new ones.
     pub gone: u64,
-    /// The limit that it broke.
+    /// The configured limit in percent.
     pub max_shrink_percent: u8,
 }
 
 impl fmt::Display for Suspect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, list, before, now, gone, max_shrink_percent } = self;
-        let list = list.as_str();
+        let list = list.in_words();
         match before {
             Some(before) if *before > 0 => {
                 let percent = gone.saturating_mul(100).checked_div(*before).unwrap_or(0);
                 write!(
                     f,
-                    "source {source} has {now} {list}, {before} are known: {gone} gone ({percent} %, limit {max_shrink_percent} %)"
+                    "source {source}: {gone} of {before} known {list} are missing ({percent} %, limit {max_shrink_percent} %); \
+                     {now} read"
                 )
             }
             _ if self.list == ListKind::Groups => {
-                write!(f, "source {source} lists no group, but its users name groups")
+                write!(f, "source {source}: the list of groups is empty, but users are members of groups")
             }
             _ if self.list == ListKind::Members => {
-                write!(f, "source {source} lists groups, but not one member of any")
+                write!(f, "source {source}: groups are listed, but none has a member")
             }
-            _ => write!(f, "source {source} came back empty"),
+            _ => write!(f, "source {source}: the list of {list} is empty"),
         }
     }
 }
 
-/// Every suspicious list. One that failed or drifted removes nothing, and is reported by itself.
+/// Returns every suspicious list. A list that failed or drifted is not suspicious, because it removes no rows.
 pub fn suspects(state: &UnsettledState, max_shrink_percent: u8) -> Vec<Suspect> {
     let sources = state.inventory.sources.iter().zip(&state.since);
+    // A failed source is reported as incomplete and removes nothing.
     let read = sources.filter(|(source_inventory, _)| source_inventory.reading.status() != SourceStatus::Failed);
     read.flat_map(|(source_inventory, since)| of_source(source_inventory, since, max_shrink_percent)).collect()
 }
 
-fn of_source(source_inventory: &SourceInventory, since: &Since, max_shrink_percent: u8) -> Vec<Suspect> {
+fn of_source(source_inventory: &SourceInventory, since: &SourceHistory, max_shrink_percent: u8) -> Vec<Suspect> {
     let reading = &source_inventory.reading;
     let of_list = |list: ListKind| {
         let KnownRows { known, gone } = since.rows.get(&list).copied().unwrap_or_default();
@@ -87,19 +91,21 @@ fn of_source(source_inventory: &SourceInventory, since: &Since, max_shrink_perce
         };
         let is_suspect = match reading.coverage(list) {
             Coverage::Complete { .. } => suspect.shrank() || suspect.is_empty_without_reason(source_inventory),
-            // A route that is missing takes accounts away without a word.
+            // An appliance that withdraws a list would otherwise remove its accounts without any sign.
             Coverage::NotOffered => known > 0,
-            // A list that may have more rows removes none; but where there are no users at all, something is wrong.
+            // A drifted list removes nothing. An empty user list is suspicious all the same, since a tenant always has
+            // users.
             Coverage::Drifted { .. } => list == ListKind::Users && suspect.is_empty_without_reason(source_inventory),
             Coverage::Failed { .. } => false,
         };
+        // Rows of a list that is not offered are still kept at this point, so that none counts as removed yet.
         let gone = if *reading.coverage(list) == Coverage::NotOffered { known } else { suspect.gone };
         (is_suspect && !is_explained(reading, list)).then_some(Suspect { gone, ..suspect })
     };
     GUARDED.into_iter().filter_map(of_list).collect()
 }
 
-/// KnownRows of the reading that this list brings.
+/// Counts the rows of the reading that belong to a list.
 fn rows(source_inventory: &SourceInventory, list: ListKind) -> u64 {
     let reading = &source_inventory.reading;
     let offers = |kind: ListKind| *reading.coverage(kind) != Coverage::NotOffered;
@@ -116,14 +122,14 @@ fn rows(source_inventory: &SourceInventory, list: ListKind) -> u64 {
     count as u64
 }
 
-/// Without groups there are no members to be read, and that is reported by itself. Memberships that the users' own records bring are
-/// no list of members.
+/// Returns whether another list explains that this one is empty, so that it is not reported twice.
 fn is_explained(reading: &SourceReading, list: ListKind) -> bool {
     match list {
         ListKind::Members => {
+            // Members are read group by group. Memberships in users' own records are not a list of members.
             !reading.coverage(ListKind::Groups).is_complete() || *reading.coverage(list) == Coverage::NotOffered
         }
-        // Where neither is offered, both are withdrawn.
+        // If vendors are not offered either, both lists were withdrawn, and both are reported.
         ListKind::VendorUsers => {
             *reading.coverage(list) != Coverage::NotOffered && !reading.coverage(ListKind::Vendors).is_complete()
         }
@@ -131,24 +137,24 @@ fn is_explained(reading: &SourceReading, list: ListKind) -> bool {
     }
 }
 
-/// Whether the source does not offer the list any more.
+/// Returns whether the source no longer offers the list.
 pub fn is_withdrawn(inventory: &Inventory, suspect: &Suspect) -> bool {
     let mut readings = inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
     readings
         .any(|reading| reading.source.name == suspect.source && *reading.coverage(suspect.list) == Coverage::NotOffered)
 }
 
-/// Takes a list that is not offered any more as one that failed: what is known of it stays as it was.
+/// Treats a list that is no longer offered as failed, so that its known rows are kept.
 pub fn withdraw(reading: &mut SourceReading, suspect: &Suspect) {
     let Suspect { source, list, gone, .. } = suspect;
     let error = format!(
-        "no longer offered; {gone} known rows stay as they were until --allow-shrink {source} confirms that they are gone"
+        "no longer offered; {gone} known rows are kept. If they were removed, confirm with --allow-shrink {source}"
     );
     reading.lists.retain(|report| report.kind != *list);
     reading.lists.push(ListReport::unasked(*list, Coverage::Failed { error }));
 }
 
-/// Takes a list that is not offered any more as read and empty: somebody confirmed that its rows are gone.
+/// Treats a list that is no longer offered as read and empty, because an operator confirmed that its rows were removed.
 pub fn confirm_gone(reading: &mut SourceReading, list: ListKind, proof: String) {
     if *reading.coverage(list) == Coverage::NotOffered {
         reading.lists.retain(|report| report.kind != list);
@@ -157,7 +163,7 @@ pub fn confirm_gone(reading: &mut SourceReading, list: ListKind, proof: String) 
 }
 
 impl Suspect {
-    /// For the manifest: who said, and when, that it is true.
+    /// Returns the entry of the manifest that says who confirmed the change, and when.
     pub fn confirmed(&self, by: &str, at: Instant) -> ConfirmedShrink {
         ConfirmedShrink {
             source: self.source.to_string(),
@@ -171,20 +177,20 @@ impl Suspect {
         }
     }
 
-    /// There is nothing where there should be something, and nobody has confirmed that before.
+    /// Returns whether the list is empty although it should not be, and no earlier run confirmed that.
     fn is_empty_without_reason(&self, source_inventory: &SourceInventory) -> bool {
         if self.now > 0 || self.before == Some(0) {
             return false;
         }
         let were_some = self.before.is_some();
         match self.list {
-            // A tenant always has users.
+            // A tenant always has users, at least the administrator.
             ListKind::Users => true,
-            // Groups there need not be, unless there were some or users name them.
+            // A tenant may have no groups, unless there were some before or users are members of groups.
             ListKind::Groups => were_some || !source_inventory.memberships.is_empty(),
-            // The account that reads is one of them.
+            // A list that never had rows may be empty; the account that reads is in the list of API accounts.
             ListKind::ApiAccounts | ListKind::Vendors | ListKind::VendorUsers => were_some,
-            // Where nobody is in any group, a right is missing more likely than not.
+            // If no user of a larger tenant is in any group, a missing right is the likely reason.
             ListKind::Members => {
                 were_some
                     || (!source_inventory.reading.groups.is_empty()

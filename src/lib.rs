@@ -13,7 +13,7 @@
 //!                            ├─ lifecycle         findings + those of the baseline -> new, open, reopened, resolved
 //!                            ├─ exceptions        accepted risks -> findings marked as excepted
 //!                            ├─ table, snapshot   rows -> CSV and Parquet -> one published folder
-//!                            ├─ describe, page    facts of a run -> manifest and report input, and back
+//!                            ├─ run_manifest, report_page   facts of a run -> manifest and report input, and back
 //!                            ├─ report            report input -> report.html
 //!                            └─ syslog            changes and findings -> spool -> SIEM
 //! ```
@@ -31,8 +31,8 @@
 //! commands
 //! cli
 //! run
-//! page
-//! describe
+//! report_page
+//! run_manifest
 //! config
 //! report, syslog
 //! source, lifecycle, exceptions, guard
@@ -40,6 +40,7 @@
 //! state, table
 //! event
 //! tls, model
+//! digest, escape
 //! ```
 //!
 //! The same test holds these rules:
@@ -55,16 +56,18 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod describe;
+pub mod digest;
+pub mod escape;
 pub mod event;
 pub mod exceptions;
 pub mod guard;
 pub mod lifecycle;
 pub mod model;
-pub mod page;
 pub mod report;
+pub mod report_page;
 pub mod rules;
 pub mod run;
+pub mod run_manifest;
 pub mod snapshot;
 pub mod source;
 pub mod state;

@@ -1,8 +1,10 @@
-//! What becomes of findings over runs: new, open, reopened, resolved. Pure: what this run found, what the snapshots before it
-//! say, and what this run knows of each subject, become one list. Knows no disk and no exceptions.
+//! Status of findings over runs: new, open, reopened, resolved. Pure.
 //!
-//! `resolved` is said only of a subject that was *seen* to be fine, or that is provably gone. Everything else that stood before
-//! stands on, with its old evidence and its old `last_seen`: nothing vanishes silently.
+//! `run` passes the findings of this run, those of the baseline, and what this run knows about each subject. The result
+//! is one list. Exceptions are applied afterwards.
+//!
+//! A finding is resolved only if its subject passed the rule or was provably removed. Every other finding of the
+//! baseline stays open, with its old evidence and its old `last_seen`. No finding disappears silently.
 
 #[cfg(test)]
 mod tests;
@@ -15,90 +17,94 @@ use ahash::{AHashMap, AHashSet};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What the snapshot before says of findings.
+/// Findings of the baseline.
 #[derive(Clone, Debug, Default)]
 pub struct KnownFindings {
-    /// Those that stand in it.
-    pub standing: AHashMap<Fingerprint, Finding>,
-    /// What is kept of those that are over.
-    pub over: AHashMap<Fingerprint, Resolved>,
-    /// Its instant.
+    /// Unresolved findings.
+    pub unresolved: AHashMap<Fingerprint, Finding>,
+    /// Records of resolved findings.
+    pub resolved: AHashMap<Fingerprint, Resolved>,
+    /// Time of the baseline's run; `None` without a baseline.
     pub as_of: Option<Instant>,
 }
 
-/// What became of all findings.
+/// Findings after the update.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LifecycleUpdate {
-    /// Sorted as the judgement sorts them; none is excepted yet.
+    /// Findings in the sort order of the table; none is excepted yet.
     pub findings: Vec<Finding>,
-    /// How many are told no longer because nobody wants to know, by the reason in words.
-    pub set_aside: BTreeMap<&'static str, u64>,
+    /// Number of findings that are no longer evaluated, by the reason in words.
+    pub dropped: BTreeMap<&'static str, u64>,
 }
 
-/// Joins what was found now with what stood before, for the rules that `of` names.
-pub fn live(
+/// Merges the findings of this run with those of the baseline, for rules that satisfy `is_updated`.
+pub fn advance(
     found: Vec<Finding>,
     past: &KnownFindings,
-    of: impl Fn(Rule) -> bool,
-    sight: impl Fn(&Finding) -> Visibility,
+    is_updated: impl Fn(Rule) -> bool,
+    visibility: impl Fn(&Finding) -> Visibility,
 ) -> LifecycleUpdate {
     let mut update = LifecycleUpdate::default();
-    let mut before: AHashMap<&Fingerprint, &Finding> = past.standing.iter().filter(|(_, f)| of(f.rule)).collect();
+    let mut before: AHashMap<&Fingerprint, &Finding> =
+        past.unresolved.iter().filter(|(_, finding)| is_updated(finding.rule)).collect();
     for mut finding in found {
-        let stood = before.remove(&finding.fingerprint);
-        let was = past.over.get(&finding.fingerprint);
-        carry_on(&mut finding, stood, was);
+        let unresolved = before.remove(&finding.fingerprint);
+        let resolved = past.resolved.get(&finding.fingerprint);
+        continue_history(&mut finding, unresolved, resolved);
         update.findings.push(finding);
     }
     for earlier in before.into_values() {
-        let status = match sight(earlier) {
-            Visibility::Fine | Visibility::Gone => FindingStatus::Resolved,
+        let status = match visibility(earlier) {
+            Visibility::Passed | Visibility::Removed => FindingStatus::Resolved,
             Visibility::Unknown => FindingStatus::Open,
-            Visibility::SetAside(why) => {
-                *update.set_aside.entry(why).or_insert(0) += 1;
+            Visibility::Dropped(why) => {
+                *update.dropped.entry(why).or_insert(0) += 1;
                 continue;
             }
         };
+        // Exceptions are applied anew in every run, since they expire and change.
         update.findings.push(Finding { status, exception: None, ..earlier.clone() });
     }
     sort(&mut update.findings);
     update
 }
 
-/// Keeps severities that stood, where a source was not read completely: severity depends on privilege and on the kind of account,
-/// which lists of their own show. A finding is no less grave because one of them failed.
+/// Keeps earlier, higher severities for sources that were not read completely.
+///
+/// Severity depends on privilege and on the kind of account, which separate lists report. If one of them fails, the
+/// finding must not become less severe.
 pub fn keep_severities(found: &mut [Finding], past: &KnownFindings, is_complete: impl Fn(&SourceName) -> bool) {
     for finding in found.iter_mut().filter(|finding| finding.subject.kind != SubjectKind::Source) {
-        let stood = past.standing.get(&finding.fingerprint).map(|earlier| earlier.severity);
-        if let Some(stood) = stood.filter(|stood| *stood > finding.severity && !is_complete(&finding.source)) {
-            finding.keep_severity(stood);
+        let earlier = past.unresolved.get(&finding.fingerprint).map(|earlier| earlier.severity);
+        if let Some(earlier) = earlier.filter(|earlier| *earlier > finding.severity && !is_complete(&finding.source)) {
+            finding.keep_severity(earlier);
         }
     }
 }
 
-/// What is kept of earlier sights of a finding that is found.
-fn carry_on(finding: &mut Finding, stood: Option<&Finding>, was: Option<&Resolved>) {
+/// Sets the status, the dates and the count of a finding from its history.
+fn continue_history(finding: &mut Finding, unresolved: Option<&Finding>, resolved: Option<&Resolved>) {
     let as_of = finding.last_seen;
-    let times_seen = match (stood, was) {
+    let times_seen = match (unresolved, resolved) {
         (Some(earlier), _) => {
             finding.status = FindingStatus::Open;
-            // An instant may lie before that of an earlier run: what was seen later is not forgotten, nor seen first now.
+            // The clock of an earlier run may have been ahead, so dates never move backwards.
             finding.last_seen = earlier.last_seen.max(as_of);
             finding.first_seen = earlier.first_seen.min(finding.last_seen);
-            // A run that judges by the same instant again sees nothing that was not seen.
+            // A repeated run for the same instant is not a new observation.
             earlier.times_seen() + u64::from(earlier.last_seen < as_of)
         }
-        (None, Some(over)) => {
+        (None, Some(resolved)) => {
             finding.status = FindingStatus::Reopened;
-            finding.first_seen = over.first_seen.min(as_of);
-            over.times_seen + 1
+            finding.first_seen = resolved.first_seen.min(as_of);
+            resolved.times_seen + 1
         }
         (None, None) => 1,
     };
     finding.set_times_seen(times_seen);
 }
 
-/// The order of the table: source, rule, kind of subject, subject (numbers as numbers), identity.
+/// Sorts findings in table order: source, rule, kind of subject, subject (numbers by value), identity.
 pub(crate) fn sort(findings: &mut [Finding]) {
     findings.sort_by_cached_key(|finding| {
         (
@@ -111,67 +117,73 @@ pub(crate) fn sort(findings: &mut [Finding]) {
     });
 }
 
-/// What happened to a finding between the newest snapshot and this run.
+/// What happened to a finding since the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// It is new, or back; or an exception that covered it covers it no longer.
+    /// It is new or reopened, or the exception that accepted it no longer applies.
     Opened,
-    /// Its severity is another; or, of what happens at a time, it happened again.
+    /// Its severity changed, or an occurrence that the rule reports happened again.
     Changed,
-    /// An exception covers it now.
+    /// An exception accepts it from this run on.
     Excepted,
-    /// It is over.
+    /// It was resolved.
     Resolved,
 }
 
 impl KnownFindings {
-    /// Forgets what is said of a source.
+    /// Removes all findings of a source, and returns the number of unresolved ones.
     pub fn forget(&mut self, source: &SourceName) -> usize {
-        let before = self.standing.len();
-        self.standing.retain(|_, finding| finding.source != *source);
-        self.over.retain(|_, over| over.source != *source);
-        before - self.standing.len()
+        let before = self.unresolved.len();
+        self.unresolved.retain(|_, finding| finding.source != *source);
+        self.resolved.retain(|_, resolved| resolved.source != *source);
+        before - self.unresolved.len()
     }
 
-    /// What is kept of findings that are over, after a run that has these: those of configured sources that are not back, since this
-    /// instant.
-    pub fn resolved(
+    /// Returns the records of resolved findings after a run with these findings.
+    ///
+    /// Records are kept for configured sources, if the finding has not reopened and was resolved after `since`.
+    pub fn resolved_after(
         &self,
         findings: &[Finding],
         as_of: Instant,
         since: Instant,
         is_configured: impl Fn(&SourceName) -> bool,
     ) -> Vec<Resolved> {
-        let is_here: AHashSet<Fingerprint> = findings.iter().map(|finding| finding.fingerprint).collect();
-        let set_aside = self.standing.values().filter(|finding| !is_here.contains(&finding.fingerprint));
-        let set_aside = set_aside.filter(|finding| is_configured(&finding.source));
-        let stays = |over: &&Resolved| !is_here.contains(&over.fingerprint) && is_configured(&over.source);
-        let earlier = self.over.values().filter(stays).cloned();
+        let is_listed: AHashSet<Fingerprint> = findings.iter().map(|finding| finding.fingerprint).collect();
+        // A finding of a rule that was switched off is recorded too, so that it reopens when the rule is switched on.
+        let dropped = self.unresolved.values().filter(|finding| !is_listed.contains(&finding.fingerprint));
+        let dropped = dropped.filter(|finding| is_configured(&finding.source));
+        let is_kept = |record: &&Resolved| !is_listed.contains(&record.fingerprint) && is_configured(&record.source);
+        let earlier = self.resolved.values().filter(is_kept).cloned();
         let now = findings
             .iter()
-            .filter(|finding| !finding.status.stands())
-            .chain(set_aside)
+            .filter(|finding| !finding.status.is_unresolved())
+            .chain(dropped)
             .map(|finding| Resolved::of(finding, as_of));
-        let mut all: Vec<Resolved> = earlier.chain(now).filter(|over| over.resolved_at > since).collect();
+        let mut all: Vec<Resolved> = earlier.chain(now).filter(|record| record.resolved_at > since).collect();
         all.sort_by(|a, b| (a.source.as_str(), a.fingerprint).cmp(&(b.source.as_str(), b.fingerprint)));
         all
     }
 
-    /// What happened to this finding; `None` where it stands as it stood.
+    /// Returns what happened to a finding since the baseline; `None` if nothing did.
     pub fn transition(&self, finding: &Finding) -> Option<Transition> {
-        let before = self.standing.get(&finding.fingerprint);
+        let before = self.unresolved.get(&finding.fingerprint);
         let was_excepted = before.is_some_and(|before| before.status == FindingStatus::Excepted);
         match finding.status {
             FindingStatus::New | FindingStatus::Reopened => Some(Transition::Opened),
             FindingStatus::Resolved => Some(Transition::Resolved),
             FindingStatus::Excepted => (!was_excepted).then_some(Transition::Excepted),
             FindingStatus::Open if was_excepted => Some(Transition::Opened),
-            FindingStatus::Open => before.is_some_and(|before| is_news(before, finding)).then_some(Transition::Changed),
+            FindingStatus::Open => {
+                before.is_some_and(|before| has_news(before, finding)).then_some(Transition::Changed)
+            }
         }
     }
 
-    /// Whether an open finding is due to be told again: a whole multiple of `days` since it was first seen lies between the
-    /// newest snapshot's instant and this one. 0 days: never. Depends on nothing but the snapshots.
+    /// Returns whether a reminder of an open finding is due. That is the case if a whole multiple of `days` since it
+    /// was first seen lies between the time of the baseline and this one.
+    ///
+    /// 0 days means never. The result depends only on the snapshots, so that a repeated run sends the same reminders.
     pub fn is_due(&self, finding: &Finding, days: u32, as_of: Instant) -> bool {
         let Some(before) = self.as_of.filter(|_| days > 0 && finding.status == FindingStatus::Open) else {
             return false;
@@ -181,15 +193,15 @@ impl KnownFindings {
     }
 }
 
-/// What stands on and is news all the same.
-fn is_news(before: &Finding, now: &Finding) -> bool {
-    // What tells one time from another; a run with the same base, or one that could not look, tells the same again.
-    let of_a_time: &[&str] = match now.rule {
+/// Returns whether an open finding changed in a way that a reader should know.
+fn has_news(before: &Finding, now: &Finding) -> bool {
+    // Evidence that distinguishes one occurrence from the next. All other evidence, such as an age, changes every day.
+    let occurrence: &[&str] = match now.rule {
         Rule::PrivilegedGrowth => &["base_run", "new_members"],
         Rule::BreakGlassUsed => &["last_login"],
         _ => &[],
     };
     let read = |finding: &Finding| -> Value { serde_json::from_str(&finding.evidence).unwrap_or_default() };
-    let differs = |(before, now): (Value, Value)| of_a_time.iter().any(|key| before[*key] != now[*key]);
-    before.severity != now.severity || (!of_a_time.is_empty() && differs((read(before), read(now))))
+    let differs = |(before, now): (Value, Value)| occurrence.iter().any(|key| before[*key] != now[*key]);
+    before.severity != now.severity || (!occurrence.is_empty() && differs((read(before), read(now))))
 }

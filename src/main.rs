@@ -1,4 +1,4 @@
-//! Parses, calls, returns the exit code: nothing else.
+//! The binary: parses the command line, executes the command and returns its exit code. Everything else is in the library.
 
 use bt_rollcall::{cli::Cli, commands};
 use clap::Parser;

@@ -1,7 +1,10 @@
-//! The nouns: user, group, membership, harvest, coverage, inventory, finding, change.
-//! Plain data and the join. Knows no clock, disk, network, file format or rule.
+//! The data model: accounts, groups, memberships, source readings, coverage, findings and changes.
 //!
-//! [`Coverage`] is the most important type here: absence of evidence is never evidence of absence.
+//! Every other module uses these types. This module holds plain data and the join of one reading
+//! ([`SourceInventory::join`]); it knows no clock, disk, network, file format or rule.
+//!
+//! [`Coverage`] is the most important type here. It says whether a list is proven complete, and only a complete list
+//! proves that a missing row was removed.
 
 use chrono::{DateTime, Utc};
 use std::borrow::Cow;
@@ -12,6 +15,7 @@ mod evidence;
 mod extra;
 mod finding;
 mod id;
+mod intern;
 mod join;
 mod known;
 mod pattern;
@@ -19,11 +23,12 @@ mod reading;
 
 pub use change::{Change, ChangeKind, ChangedGroup};
 pub use evidence::{Absence, Evidence};
-pub use extra::{Extra, hides_secret, is_credential, is_secret, without_secrets, without_texts};
+pub use extra::{Extra, is_credential, is_secret, without_secrets, without_texts};
 pub use finding::{
     Evaluation, Finding, FindingStatus, Fingerprint, Resolved, Rule, RuleOutcome, Severity, Subject, SubjectKind,
 };
 pub use id::{GroupId, SourceName, UserId, compare_ids};
+pub use intern::Interner;
 pub use join::{Inventory, Member, Membership, SourceInventory};
 pub use known::{KnownSource, MemberIdentity, Pair, SeenInterval};
 pub use pattern::{Classes, Pattern};
@@ -32,35 +37,37 @@ pub use reading::{
     SourceReading, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
 };
 
-/// One UTC instant, kept to the microsecond.
+/// A UTC instant with microsecond precision.
 pub type Instant = DateTime<Utc>;
 
-/// RFC 3339 in UTC, `2026-11-23T02:00:00Z`, with a fraction only where there is one and only as long as it is: the way in
-/// which every file of a snapshot writes an instant.
+/// Formats an instant as RFC 3339 in UTC, for example `2026-11-23T02:00:00Z`. Every file of a snapshot uses this
+/// format.
+///
+/// The fraction has at most six digits and no trailing zeros; it is omitted when it is zero.
 pub fn instant_text(at: Instant) -> String {
     let text = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let text = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
     format!("{text}Z")
 }
 
-/// What a source told about the last successful login. Four states that are never merged.
+/// Last successful login as the source reports it. The four states are never merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LastLogin {
-    /// The instant, converted to UTC.
+    /// Time of the login, converted to UTC.
     At(Instant),
-    /// The source says that there was none, by null or by a sentinel (kept as written, and counted).
+    /// The source reports that the account never signed in, by null or by a sentinel.
     Never {
-        /// The sentinel as the source wrote it (`0001-01-01T00:00:00Z`, an empty text, `never`), if it used one.
+        /// The sentinel as the source wrote it (`0001-01-01T00:00:00Z`, an empty text, `never`); `None` for null.
         sentinel: Option<Box<str>>,
     },
-    /// The source does not tell: the key is absent. Not the same as never.
+    /// The source does not report the field. This differs from "never".
     NotReported,
-    /// Something was told that is not a date; kept as written.
+    /// The value is not a date; kept as written.
     Unreadable(Box<str>),
 }
 
 impl LastLogin {
-    /// The `last_login_status` column.
+    /// Returns the value of the `last_login_status` column.
     pub fn status(&self) -> &'static str {
         match self {
             Self::At(_) => "at",
@@ -70,7 +77,7 @@ impl LastLogin {
         }
     }
 
-    /// The instant, where there is one.
+    /// Returns the time of the login, if the source reports one.
     pub fn at(&self) -> Option<Instant> {
         match self {
             Self::At(at) => Some(*at),
@@ -79,19 +86,19 @@ impl LastLogin {
     }
 }
 
-/// Any other date that a source may or may not tell.
+/// A date that a source may or may not report: creation, expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportedDate {
-    /// The instant, converted to UTC.
+    /// The date, converted to UTC.
     At(Instant),
-    /// Absent or null.
-    Not,
-    /// A sentinel or something that is not a date; kept as written.
+    /// The field is absent or null.
+    NotReported,
+    /// The value is a sentinel or not a date; kept as written.
     Unreadable(Box<str>),
 }
 
 impl ReportedDate {
-    /// The instant, where there is one.
+    /// Returns the date, if the source reports one.
     pub fn at(&self) -> Option<Instant> {
         match self {
             Self::At(at) => Some(*at),
@@ -100,29 +107,29 @@ impl ReportedDate {
     }
 }
 
-/// What sort of account a user is; decides which rules apply.
+/// Kind of account; decides which rules apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UserKind {
-    /// Somebody's account.
+    /// The account of a person.
     Person,
-    /// A machine's account: owner rules, never staleness.
+    /// A service account. Rules about owners apply, rules about inactivity do not.
     Service,
-    /// A third party's account.
+    /// An account of a third party.
     Vendor,
-    /// Kept for emergencies.
+    /// An emergency (break-glass) account.
     BreakGlass,
 }
 
 impl UserKind {
-    /// All.
+    /// Every kind.
     pub const ALL: [Self; 4] = [Self::Person, Self::Service, Self::Vendor, Self::BreakGlass];
 
-    /// Reads the `kind` column.
+    /// Parses the value of the `kind` column.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The `kind` column.
+    /// Returns the value of the `kind` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Person => "person",
@@ -133,88 +140,91 @@ impl UserKind {
     }
 }
 
-/// One account of one source. Text is kept exactly as the source gave it.
+/// An account of one source. Texts are kept exactly as the source wrote them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
-    /// The source's own id.
+    /// Id that the source gave to the account.
     pub id: UserId,
-    /// Login name.
+    /// Login name; it may change and is never used as a key.
     pub username: Option<Box<str>>,
-    /// Name for people.
+    /// Display name.
     pub display_name: Option<Box<str>>,
-    /// E-mail address as told, not normalised.
+    /// E-mail address as the source wrote it; see [`User::address`] for comparisons.
     pub email_address: Option<Box<str>>,
-    /// `None`: the source did not tell.
+    /// Whether the account is enabled; `None` if the source does not report it.
     pub enabled: Option<bool>,
-    /// As the source words it: `local`, `LDAP`, `SAML`, …
+    /// Account type in the source's words: `local`, `LDAP`, `SAML`, …
     pub account_type: Option<Arc<str>>,
-    /// Person until the join classifies it.
+    /// Kind of account. Decoders set `Person`; the join applies the configured patterns.
     pub kind: UserKind,
-    /// Ids of groups as the user's own record names them, ascending, without repeats.
+    /// Group ids in the account's own record, ascending and without duplicates.
     pub group_memberships: Box<[GroupId]>,
-    /// False where the source did not tell the memberships, or an unexpanded directory group may hold the user.
+    /// Whether all groups of the account are known. False if the source does not report them, or if an unexpanded
+    /// directory group may contain the account.
     pub groups_known: bool,
-    /// SSH public key.
+    /// SSH public key in OpenSSH or PEM text, as the source wrote it.
     pub public_key: Option<Box<str>>,
-    /// Last successful login.
+    /// Time of the last successful login.
     pub last_login: LastLogin,
-    /// Creation.
+    /// Time at which the account was created.
     pub created_at: ReportedDate,
-    /// Language.
+    /// Language setting.
     pub locale: Option<Arc<str>>,
-    /// Administrator of the product, where told.
+    /// Whether the account administers the product; `None` if not reported.
     pub is_admin: Option<bool>,
-    /// Second factor present, where told.
+    /// Whether a second factor is registered; `None` if not reported.
     pub mfa: Option<bool>,
-    /// End of the account's validity, where told.
+    /// Time at which the account expires.
     pub expires_at: ReportedDate,
-    /// What the last login was made by, where it is told beside the account's type: `SAML`, …
+    /// Sign-in method of the last login (`SAML`, …), if the source reports it separately from the account type.
     pub signs_in_by: Option<Arc<str>>,
-    /// Where the account's password is checked, inferred from other fields; only where the product reports no `account_type`.
+    /// Inferred place of the password check. Set only when the product reports no `account_type`.
     pub inferred: Option<Inferred>,
-    /// Registered passkeys, where they are told.
+    /// Number of registered passkeys; `None` if not reported.
     pub passkeys: Option<u64>,
-    /// What keeps the account from signing in beside `enabled`, where it is told.
+    /// Reason why an enabled account cannot sign in, as the source reports it.
     pub blocked: Option<Blocked>,
-    /// The account is an API account, which no group can hold.
+    /// Rights of an API account. API accounts are never members of groups.
     pub api: Option<Box<ApiAccess>>,
-    /// Some field of its record could not be read: what is missing of it is unknown.
+    /// Whether some field of the record was unreadable. A missing value of such a record is unknown.
     pub has_odd_values: bool,
-    /// The user's record and the groups' own lists of members contradict each other.
+    /// Differences between the account's own record and the member lists of groups.
     pub conflict: Option<Box<MembershipConflict>>,
-    /// The run since which the list of users was read and need not have been whole, without this account; until it is read again.
+    /// First run in which the account was missing from a user list that may be incomplete. `None` once it is read
+    /// again.
     pub unconfirmed_since: Option<Instant>,
-    /// The newest run that knew every group of it; `None`: none did, or it was not held against what is known.
+    /// Newest run in which all groups of the account were known; `None` if there was none, or before the merge with the
+    /// known state.
     pub groups_confirmed: Option<Instant>,
-    /// The run that saw it enabled where it was disabled before; until it signs in or is disabled again.
+    /// Run that found the account enabled after it had been disabled. Cleared when it signs in or is disabled again.
     pub enabled_since: Option<Instant>,
-    /// The runs that saw it first and read it last; `None` before it was held against what is known.
+    /// First and last run that read the account; `None` before the merge with the known state.
     pub seen: Option<SeenInterval>,
-    /// Every other field that the source gave.
+    /// All other reported fields, without secrets.
     pub extra: Option<Extra>,
 }
 
-/// Where an account's password is checked, inferred: the product reports no account type.
+/// Inferred place of the password check, for products that report no account type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Inferred {
-    /// By the product itself.
+    /// The product checks the password.
     Local,
-    /// By a directory (Active Directory, Entra ID, LDAP).
+    /// A directory checks it (Active Directory, Entra ID, LDAP).
     Directory,
-    /// By an identity provider.
+    /// An identity provider checks it.
     Sso,
 }
 
 impl Inferred {
-    /// All.
+    /// Every value.
     pub const ALL: [Self; 3] = [Self::Local, Self::Directory, Self::Sso];
 
-    /// Reads the `inferred_type` column.
+    /// Parses the value of the `inferred_type` column.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|inferred| inferred.as_str() == text)
     }
 
-    /// The `inferred_type` column.
+    /// Returns the value of the `inferred_type` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -224,27 +234,27 @@ impl Inferred {
     }
 }
 
-/// A reason why an account that is enabled cannot sign in.
+/// Reason why an enabled account cannot sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blocked {
-    /// Past its end, as the source itself says.
+    /// The account has expired.
     Expired,
-    /// Locked out for odd behaviour.
+    /// The product locked the account because of suspicious behaviour.
     Quarantined,
-    /// Nobody has approved it yet.
+    /// The account awaits approval.
     NotApproved,
 }
 
 impl Blocked {
-    /// All.
+    /// Every reason.
     pub const ALL: [Self; 3] = [Self::Expired, Self::Quarantined, Self::NotApproved];
 
-    /// Reads the `blocked` column.
+    /// Parses the value of the `blocked` column.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|blocked| blocked.as_str() == text)
     }
 
-    /// The word for people, for evidence and for the `blocked` column.
+    /// Returns the value of the `blocked` column, which evidence and reports use too.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
@@ -254,26 +264,26 @@ impl Blocked {
     }
 }
 
-/// What an API account may do, as far as rules look at it.
+/// Rights of an API account, as far as rules need them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiAccess {
-    /// Rights that reach far, as the source words them: `perm_command: full_access`, `perm_backup`, …
+    /// Far-reaching rights in the source's words: `perm_command: full_access`, `perm_backup`, …
     pub wide_rights: Vec<&'static str>,
-    /// May be used from some addresses only, where it is told.
+    /// Whether use is restricted to certain network addresses; `None` if not reported.
     pub restricted: Option<bool>,
 }
 
-/// Group ids in which two tellings of one user's memberships differ.
+/// Group ids in which an account's record and the groups' member lists contradict each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MembershipConflict {
-    /// Told by the user's record, not by the group.
+    /// Groups in the account's record whose member list lacks the account.
     pub only_by_user: Vec<GroupId>,
-    /// Told by the group, not by the user's record.
+    /// Groups whose member list contains the account while its record does not name them.
     pub only_by_group: Vec<GroupId>,
 }
 
 impl User {
-    /// A user of whom only the id is known; the starting point of decoders and tests.
+    /// Creates an account of which only the id is known. Decoders and tests fill in the rest.
     pub fn new(id: impl Into<UserId>) -> Self {
         Self {
             id: id.into(),
@@ -287,11 +297,11 @@ impl User {
             groups_known: false,
             public_key: None,
             last_login: LastLogin::NotReported,
-            created_at: ReportedDate::Not,
+            created_at: ReportedDate::NotReported,
             locale: None,
             is_admin: None,
             mfa: None,
-            expires_at: ReportedDate::Not,
+            expires_at: ReportedDate::NotReported,
             signs_in_by: None,
             inferred: None,
             passkeys: None,
@@ -307,44 +317,45 @@ impl User {
         }
     }
 
-    /// The best name for a person to read: username, else display name.
+    /// Returns the name to show: the username, or else the display name.
     pub fn name(&self) -> Option<&str> {
         self.username.as_deref().or(self.display_name.as_deref())
     }
 
-    /// The e-mail address as two accounts' addresses are compared: without space around it, in lower case. `None` where there
-    /// is none.
+    /// Returns the e-mail address in the form used for comparisons: trimmed and in lower case. `None` if it is empty.
     pub fn address(&self) -> Option<Cow<'_, str>> {
         let reported = self.email_address.as_deref().map(str::trim).filter(|reported| !reported.is_empty())?;
+        // Millions of addresses are lower-case ASCII already; these need no allocation.
         let as_it_is = reported.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
         Some(if as_it_is { Cow::Borrowed(reported) } else { Cow::Owned(reported.to_lowercase()) })
     }
 
-    /// What keeps the account from signing in at this instant, beside `enabled`: what the source says, or the end of its
-    /// validity.
+    /// Returns why an enabled account cannot sign in at `as_of`: the reported reason, or expiry.
     pub fn blocked_at(&self, as_of: Instant) -> Option<Blocked> {
         self.blocked.or_else(|| self.expires_at.at().filter(|end| *end <= as_of).map(|_| Blocked::Expired))
     }
 
-    /// Returns whether the product itself knows the account's password: by the account's type in any case of letters (`local`,
-    /// and `BeyondInsight`, as Password Safe calls it), or inferred where no type is reported.
+    /// Returns whether the product itself checks the account's password. False if that is unknown; see [`User::local`].
     pub fn is_local(&self) -> bool {
         self.local() == Some(true)
     }
 
-    /// Returns the same; `None` where neither the type nor anything to infer it from is reported.
+    /// Returns whether the product itself checks the password; `None` if neither a type nor anything to infer it from
+    /// is reported.
     pub fn local(&self) -> Option<bool> {
+        // Password Safe calls its local accounts "BeyondInsight". Products differ in the case of the letters.
         let word = |kind: &str| ["local", "beyondinsight"].iter().any(|word| kind.eq_ignore_ascii_case(word));
         let local = match (self.account_type.as_deref(), self.inferred) {
             (Some(kind), _) => word(kind),
             (None, Some(inferred)) => inferred == Inferred::Local,
             (None, None) => return None,
         };
+        // A local account of some products can be linked to an identity provider, which then checks the password.
         Some(local && !self.is_sso())
     }
 
-    /// Whether the account signs in by an identity provider, by the account's type and by its last login: SAML, OIDC, SCIM,
-    /// Entra ID, …
+    /// Returns whether the account signs in through an identity provider (SAML, OIDC, SCIM, Entra ID, …), judging by
+    /// its type and by its last sign-in method.
     pub fn is_sso(&self) -> bool {
         const WORDS: [&str; 8] = ["saml", "oidc", "openid", "scim", "sso", "oauth", "entra", "azure"];
         let reported =
@@ -353,50 +364,51 @@ impl User {
             || reported.into_iter().any(|reported| WORDS.iter().any(|word| reported.contains(word)))
     }
 
-    /// Returns whether it is known by what the account signs in.
+    /// Returns whether the account's type is reported or can be inferred.
     pub fn is_typed(&self) -> bool {
         self.account_type.is_some() || self.inferred.is_some()
     }
 }
 
-/// One group of one source.
+/// A group of one source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// The source's own id.
+    /// Id that the source gave to the group.
     pub id: GroupId,
-    /// Name.
+    /// Name of the group; it may change and is never used as a key.
     pub name: Option<Box<str>>,
-    /// Description.
+    /// Description of the group.
     pub description: Option<Box<str>>,
-    /// Matches the configuration's `privileged_groups`; set by the join.
+    /// Whether the group matches `privileged_groups` of the configuration; set by the join.
     pub privileged: bool,
-    /// Every member is known. `None`: the connector leaves it to the join, which decides by the source's lists.
+    /// Whether all members are known. `None` if the connector leaves the decision to the join, which uses the coverage
+    /// of lists.
     pub members_known: Option<bool>,
-    /// Members that are users of the snapshot; set by the join. `None`: unknown.
+    /// Number of members with an account record; set by the join. `None` if unknown.
     pub member_count: Option<u64>,
-    /// Members that stand for something outside (a directory group); set by the join. `None`: unknown.
+    /// Number of members that exist only in a directory, such as a directory group; set by the join. `None` if unknown.
     pub external_member_count: Option<u64>,
-    /// Its members come from a directory, and need not all be known to the product.
+    /// Whether a directory fills the group. The product need not know all members of such a group.
     pub directory: bool,
-    /// The newest run that knew every member; `None`: none did, or it was not held against what is known.
+    /// Newest run in which all members were known; `None` if there was none, or before the merge with the known state.
     pub members_confirmed: Option<Instant>,
-    /// The runs that saw it first and read it last; `None` before it was held against what is known.
+    /// First and last run that read the group; `None` before the merge with the known state.
     pub seen: Option<SeenInterval>,
-    /// Every other field that the source gave.
+    /// All other reported fields, without secrets.
     pub extra: Option<Extra>,
 }
 
-/// What the ids of vendors begin with: they are groups with a numbering of their own, and their members are the list
-/// [`ListKind::VendorUsers`].
+/// Prefix of the ids of vendors. Vendors are groups that the product numbers separately; [`ListKind::VendorUsers`]
+/// lists their members.
 pub const VENDOR: &str = "vendor:";
 
 impl Group {
-    /// Returns whether every member is known. Without it the counts are unknown, never 0.
+    /// Returns whether all members are known. If not, the member counts are unknown rather than 0.
     pub fn knows_members(&self) -> bool {
         self.members_known == Some(true)
     }
 
-    /// A group of which only the id is known.
+    /// Creates a group of which only the id is known. Decoders and tests fill in the rest.
     pub fn new(id: impl Into<GroupId>) -> Self {
         Self {
             id: id.into(),

@@ -1,8 +1,11 @@
-//! The report for people: a view of one run as plain data, and its rendering. Pure: no clock, no disk.
+//! The report for people: a view of one run as plain data, and its rendering as HTML. Called by `page`. Pure: no clock,
+//! no disk.
 //!
-//! [`View::of`] decides *what* is said and how much of it (every list is bounded, so that the page stays small at any
-//! size of tenant); [`html::render`] decides how it looks. Text from outside enters a view only as [`Shown`].
-//! Knows nothing of how rules judge or how a source is read: it tells what manifest, verdicts and findings say.
+//! [`View::of`] decides what the report contains. Every list is bounded, so the page stays small for a tenant of any
+//! size. [`html::render`] decides how it looks. Text from outside enters a view only as [`Shown`].
+//!
+//! The report repeats what manifest, evaluations and findings contain. It does not know how rules evaluate or sources
+//! are read.
 
 use crate::exceptions::ExceptionUse;
 use crate::model::{Change, Evaluation, Finding, Instant, Inventory, ListKind, Rule};
@@ -38,8 +41,8 @@ pub use controls::{ControlRow, FrameworkControls};
 pub use excepted::ExceptionRow;
 pub use inactivity::{Bin, Inactivity};
 pub use method::{FileRow, ListReading, Method, Parameter, SourceRow};
-pub use people::{PeopleSection, Person, PersonAccount, PersonIn};
-pub use rule_results::{BarSegment, Gap, RuleStanding, RuleSummary};
+pub use people::{PeopleSection, Person, PersonAccount, PersonInSource};
+pub use rule_results::{BarSegment, Gap, RuleStatus, RuleSummary};
 pub use status::{Grade, ListLine, SourceLine, Status};
 pub use text::{Shown, thousands};
 pub use tiles::Tile;
@@ -48,27 +51,27 @@ pub use unchecked::Unchecked;
 
 use index::Index;
 
-/// What a rule is called and means, for people.
+/// Title and explanation of a rule, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleInfo {
-    /// Which.
+    /// Rule that the texts are about.
     pub rule: Rule,
-    /// Short name for people.
+    /// Short title for people.
     pub title: Cow<'static, str>,
-    /// Why it matters, in one sentence.
+    /// Why the rule matters, in one sentence.
     pub why: Cow<'static, str>,
     /// What to do about a finding.
     pub action: Cow<'static, str>,
-    /// Its severities in words.
+    /// Severities of its findings, in words.
     pub severity: &'static str,
-    /// Control ids of the selected frameworks that it is relevant to.
+    /// Control ids of the selected frameworks that the rule is relevant to.
     pub controls: Vec<&'static str>,
-    /// The expression of a rule that the configuration makes.
+    /// Expression of a rule from the configuration; `None` for a built-in rule.
     pub expression: Option<String>,
 }
 
 impl RuleInfo {
-    /// The built-in rules, then those of the configuration.
+    /// Returns the built-in rules, then those of the configuration.
     pub fn all(policy: &Policy) -> Vec<Self> {
         let severity = |rule, usual| match policy.rules.get(&rule) {
             Some(Override::Severity(severity)) => severity.as_str(),
@@ -86,7 +89,7 @@ impl RuleInfo {
         let custom = policy.custom_rules.iter().map(|custom| Self {
             rule: custom.rule,
             title: custom.title.clone().into(),
-            why: "A rule of this organisation, from its configuration.".into(),
+            why: "This organisation defined this rule in its configuration.".into(),
             action: custom.action.clone().into(),
             severity: severity(custom.rule, custom.severity.as_str()),
             controls: Vec::new(),
@@ -96,35 +99,35 @@ impl RuleInfo {
     }
 }
 
-/// All that a report is made of.
+/// Everything that a report is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// What the snapshot says of itself; its `files` never hold the report.
+    /// Manifest of the snapshot; its `files` do not contain the report.
     pub manifest: &'a Manifest,
     /// Accounts and groups.
     pub inventory: &'a Inventory,
-    /// What was found.
+    /// Findings of the snapshot, with resolved ones.
     pub findings: &'a [Finding],
-    /// What each rule was judged over.
+    /// Result of each rule in each source.
     pub evaluations: &'a [Evaluation],
-    /// What changed since the snapshot before.
+    /// Changes since the baseline.
     pub changes: &'a [Change],
-    /// Thresholds.
+    /// Thresholds and selected frameworks.
     pub policy: &'a Policy,
-    /// The instant that every age is computed from.
+    /// Instant that every age is computed from.
     pub as_of: Instant,
     /// The rules in the order of the report.
     pub catalogue: &'a [RuleInfo],
-    /// What each accepted exception did; `None` where no register of them is configured.
+    /// Use of each exception; `None` if no register of exceptions is configured.
     pub exceptions: Option<&'a [ExceptionUse]>,
 }
 
-/// A list cut to what fits on a page, and how many rows were left out.
+/// The first rows of a list, and the number of rows that are not shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounded<T> {
-    /// The first rows.
+    /// Rows that are shown.
     pub rows: Vec<T>,
-    /// How many more there are.
+    /// Number of further rows.
     pub more: u64,
 }
 
@@ -135,73 +138,73 @@ impl<T> Bounded<T> {
         Self { rows: first, more: rows.count() as u64 }
     }
 
-    /// Whether there is nothing at all.
+    /// Checks whether the list has no row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 }
 
-/// The files of the tables that a report refers to, in the format that people open first.
+/// The table files that the report refers to: CSV if the snapshot has it, else Parquet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableFiles {
-    /// Changes.
+    /// File of the changes.
     pub changes: String,
-    /// Findings.
+    /// File of the findings.
     pub findings: String,
-    /// Groups.
+    /// File of the groups.
     pub groups: String,
-    /// Users.
+    /// File of the users.
     pub users: String,
 }
 
 impl TableFiles {
     fn of(manifest: &Manifest) -> Self {
-        let is_there = |name: &String| manifest.files.iter().any(|file| file.path == *name);
+        let exists = |name: &String| manifest.files.iter().any(|file| file.path == *name);
         let file = |table: &str| {
             let names = [format!("{table}.csv"), format!("{table}.parquet")];
-            names.into_iter().find(is_there).unwrap_or_else(|| format!("the table of {table}"))
+            names.into_iter().find(exists).unwrap_or_else(|| format!("the table of {table}"))
         };
         Self { changes: file("changes"), findings: file("findings"), groups: file("groups"), users: file("users") }
     }
 }
 
-/// What every report of a run shows.
+/// The content of the report of one run, section by section.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    /// Scope, instant, completeness.
+    /// Scope, instant and completeness.
     pub status: Status,
-    /// The figures at the top.
+    /// Key figures at the top.
     pub tiles: Vec<Tile>,
-    /// How each rule went, in the order of the catalogue.
+    /// Result of each rule, in the order of the catalogue.
     pub rules: Vec<RuleSummary>,
-    /// Sources whose list of users is not proven complete: rules judged only the accounts that came.
+    /// Sources whose list of users is not proven complete. Rules evaluated only the accounts that were read.
     pub unproven_users: Vec<Shown>,
-    /// The findings to look at first.
+    /// The most severe findings.
     pub top: Bounded<TopRow>,
-    /// Days since the last login.
+    /// Histogram of days since the last login.
     pub inactivity: Inactivity,
     /// Privileged groups and their members.
     pub groups: PrivilegedGroups,
-    /// What changed since the snapshot before.
+    /// Changes since the baseline.
     pub changes: Changes,
-    /// Who has accounts in more than one source; `None` where there are no two.
+    /// People with accounts in more than one source; `None` if there is only one source.
     pub people: Option<PeopleSection>,
     /// Accounts by type and source.
     pub types: Bounded<TypeRow>,
-    /// The controls of the selected frameworks.
+    /// Controls of the selected frameworks.
     pub controls: Vec<FrameworkControls>,
-    /// Accepted exceptions; `None` where no register of them is configured.
+    /// Accepted exceptions; `None` if no register of exceptions is configured.
     pub exceptions: Option<Bounded<ExceptionRow>>,
-    /// How all of it was made.
+    /// How the run was performed.
     pub method: Method,
     /// What was not checked.
     pub unchecked: Bounded<Unchecked>,
-    /// Where the rest of a shortened list stands.
+    /// Files with the rows that are not shown.
     pub files: TableFiles,
 }
 
 impl View {
-    /// Projects a run.
+    /// Builds the view of a run.
     pub fn of(input: &Input<'_>) -> Self {
         let index = Index::of(input);
         let rules = rule_results::results(&index);
@@ -224,8 +227,8 @@ impl View {
         }
     }
 
-    /// Rules that came to this standing.
-    pub fn standing(&self, standing: RuleStanding) -> Vec<&RuleSummary> {
-        self.rules.iter().filter(|rule| rule.standing == standing).collect()
+    /// Returns the rules with this status.
+    pub fn with_status(&self, status: RuleStatus) -> Vec<&RuleSummary> {
+        self.rules.iter().filter(|rule| rule.status == status).collect()
     }
 }

@@ -1,7 +1,10 @@
-//! Judging: inventory + policy + instant -> findings and verdicts. Pure.
+//! The rules: evaluates an inventory under a policy at a point in time and returns findings and outcomes. Pure.
 //!
-//! A rule that cannot be judged says so ([`RuleOutcome::Undetermined`]); it never reads as "no findings". Absence of evidence is
-//! never evidence of absence: rules that argue from a missing group or membership need the whole list.
+//! `run` calls [`evaluate_after`] with the reading of a run and the changes since the baseline. A submodule holds each
+//! family of rules; `catalogue` describes every rule for people.
+//!
+//! A rule that cannot be evaluated says so ([`RuleOutcome::Undetermined`]), which differs from "no findings". Absence
+//! of evidence is never evidence of absence: a rule about a missing group or membership needs the complete list.
 
 mod catalogue;
 pub mod custom;
@@ -19,7 +22,7 @@ mod staleness;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{ControlCoverage, RuleDefinition, action_of, catalogue, controls_of, coverage, entry};
+pub use catalogue::{ControlCoverage, RuleDefinition, action_of, catalogue, controls_of, coverage};
 pub use gaps::{CUSTOM_RULES, UnknownData};
 
 use crate::model::instant_text as instant;
@@ -27,41 +30,41 @@ use crate::model::{
     Blocked, Change, Coverage, Evaluation, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin,
     ListKind, Rule, RuleOutcome, Severity, SourceIdentity, SourceInventory, Subject, SubjectKind, User,
 };
-use crate::state::Since;
+use crate::state::SourceHistory;
 use policy::{Override, Policy};
 use serde_json::{Map, Value};
 use since::SinceBaseline;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// All that came of judging.
+/// Result of evaluating all rules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationOutput {
-    /// Sorted by (source, rule id, subject kind, subject id).
+    /// Findings sorted by source, rule id, subject kind and subject id.
     pub findings: Vec<Finding>,
-    /// One a source and rule: sources by name, rules in the order of [`Rule::ALL`], then those of the configuration.
+    /// One outcome for each source and rule: sources by name, rules in the order of [`Rule::ALL`], then custom rules.
     pub evaluations: Vec<Evaluation>,
-    /// For which subjects which rule could not be judged; one entry a source, in the order of the inventory.
+    /// Subjects for which a rule lacked data, one entry for each source in the order of the inventory.
     pub gaps: Vec<UnknownData>,
 }
 
-/// What is known of the time before a run.
+/// Knowledge about the time before a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RuleHistory<'a> {
-    /// The run before.
+    /// Run id of the baseline; `None` in a first run.
     pub base_run: Option<&'a str>,
-    /// What changed since then.
+    /// Changes since the baseline.
     pub changes: &'a [Change],
-    /// The same of each source; one entry a roll.
-    pub since: &'a [Since],
+    /// Knowledge about each source since the baseline, in the order of the inventory.
+    pub since: &'a [SourceHistory],
 }
 
-/// Judges everything, as a first run does: nothing is known of the time before.
+/// Evaluates all rules without a baseline, as a first run does.
 pub fn evaluate(inventory: &Inventory, policy: &Policy, as_of: Instant) -> EvaluationOutput {
     evaluate_after(RuleHistory::default(), inventory, policy, as_of)
 }
 
-/// Judges everything.
+/// Evaluates all rules.
 pub fn evaluate_after(
     before: RuleHistory<'_>,
     inventory: &Inventory,
@@ -70,45 +73,46 @@ pub fn evaluate_after(
 ) -> EvaluationOutput {
     let controls: BTreeMap<Rule, Arc<[&'static str]>> =
         Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
-    let panel = custom::CustomRules::of(policy);
+    let custom_rules = custom::CustomRules::of(policy);
     let mut output = EvaluationOutput { findings: Vec::new(), evaluations: Vec::new(), gaps: Vec::new() };
     for (at, source_inventory) in inventory.sources.iter().enumerate() {
-        let happened = SinceBaseline::of(before, at, source_inventory);
-        RuleContext::new(source_inventory, policy, as_of, happened, &controls).evaluate(&panel, &mut output);
+        let since_baseline = SinceBaseline::of(before, at, source_inventory);
+        let context = RuleContext::new(source_inventory, policy, as_of, since_baseline, &controls);
+        context.evaluate(&custom_rules, &mut output);
     }
     output
 }
 
-/// What is known of one source before any of its users is looked at.
+/// Data about one source that the rules share, and the results so far.
 struct RuleContext<'a> {
     source_inventory: &'a SourceInventory,
     policy: &'a Policy,
     as_of: Instant,
     controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
-    /// The list of groups is whole: a group that is not in it does not exist.
-    groups_whole: bool,
-    /// Some user's last login is told: one that is not told is then a gap, not a habit of the source.
+    /// Whether the group list is proven complete: a group that is missing from it does not exist.
+    groups_complete: bool,
+    /// Whether the last login of at least one user is reported. If so, a missing one is a gap in the data of that user.
     reports_logins: bool,
-    /// What the users tell taken together.
+    /// Facts that need a comparison of all users.
     identities: identity::Identities<'a>,
-    /// What happened since the run before, or why that is not known.
-    happened: Result<SinceBaseline<'a>, String>,
-    /// The rules of the configuration.
+    /// What happened since the baseline, or the reason why that is unknown.
+    since_baseline: Result<SinceBaseline<'a>, String>,
+    /// Custom rules in the order of the configuration.
     custom: Arc<[Rule]>,
-    /// By the place of the rule, as [`gaps::place`] tells it.
-    tally: Vec<RuleCounts>,
+    /// Counts by the position of the rule; see [`gaps::place`].
+    counts: Vec<RuleCounts>,
     gaps: UnknownData,
     findings: Vec<Finding>,
 }
 
-/// Over how many subjects a rule ran.
+/// Number of subjects that a rule was evaluated for.
 #[derive(Clone, Copy, Default)]
 struct RuleCounts {
     subjects: u64,
     undetermined: u64,
 }
 
-/// What a rule says of a subject, before it becomes a finding.
+/// Remark of a rule about a subject, before it becomes a finding.
 struct RuleRemark {
     rule: Rule,
     severity: Severity,
@@ -116,16 +120,16 @@ struct RuleRemark {
     evidence: Map<String, Value>,
 }
 
-/// What a rule makes of one user.
+/// Result of a rule for one user.
 enum RuleResult {
-    /// The rule is not about such users.
+    /// The rule does not apply to the user.
     NotASubject,
-    /// Fine.
-    Fine,
-    /// The data does not suffice.
+    /// The user passed.
+    Passed,
+    /// The data about the user is insufficient.
     Undetermined,
-    /// A finding.
-    RuleRemark(RuleRemark),
+    /// The rule found something.
+    Found(RuleRemark),
 }
 
 impl<'a> RuleContext<'a> {
@@ -133,39 +137,40 @@ impl<'a> RuleContext<'a> {
         source_inventory: &'a SourceInventory,
         policy: &'a Policy,
         as_of: Instant,
-        happened: Result<SinceBaseline<'a>, String>,
+        since_baseline: Result<SinceBaseline<'a>, String>,
         controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
     ) -> Self {
         let custom: Arc<[Rule]> = policy.custom_rules.iter().map(|custom| custom.rule).collect();
-        let reported = |user: &User| matches!(user.last_login, LastLogin::At(_) | LastLogin::Never { .. });
+        let reports_login = |user: &User| matches!(user.last_login, LastLogin::At(_) | LastLogin::Never { .. });
         Self {
             source_inventory,
             policy,
             as_of,
             controls,
-            groups_whole: source_inventory.reading.coverage(ListKind::Groups).is_complete(),
+            groups_complete: source_inventory.reading.coverage(ListKind::Groups).is_complete(),
             reports_logins: source_inventory.reading.users.is_empty()
-                || source_inventory.reading.users.iter().any(reported),
+                || source_inventory.reading.users.iter().any(reports_login),
             identities: identity::Identities::of(&source_inventory.reading.users, as_of),
-            happened,
-            tally: vec![RuleCounts::default(); Rule::ALL.len() + custom.len()],
+            since_baseline,
+            counts: vec![RuleCounts::default(); Rule::ALL.len() + custom.len()],
             gaps: UnknownData::over(&source_inventory.reading, Arc::clone(&custom)),
             custom,
             findings: Vec::new(),
         }
     }
 
-    fn evaluate(mut self, panel: &custom::CustomRules<'_>, into: &mut EvaluationOutput) {
-        let around = custom::SourceContext::of(self.source_inventory, self.as_of);
+    fn evaluate(mut self, custom_rules: &custom::CustomRules<'_>, into: &mut EvaluationOutput) {
+        let source = custom::SourceContext::of(self.source_inventory, self.as_of);
         for (at, user) in self.source_inventory.reading.users.iter().enumerate() {
-            self.look_at(at, user);
-            for (rule, look) in panel.look_at(&around, user) {
-                self.note(at, user, rule, look);
+            self.evaluate_user(at, user);
+            for (rule, result) in custom_rules.evaluate(&source, user) {
+                self.record(at, user, rule, result);
             }
         }
-        groups::look_at(&mut self);
-        since::growth(&mut self);
-        quality::of_source(&mut self);
+        // Rules about groups and the source run once, after all users.
+        groups::evaluate(&mut self);
+        since::evaluate_growth(&mut self);
+        quality::evaluate_source(&mut self);
         self.findings.sort_by_cached_key(|finding| {
             (
                 finding.rule.as_str(),
@@ -178,8 +183,8 @@ impl<'a> RuleContext<'a> {
         into.gaps.push(self.gaps);
     }
 
-    fn look_at(&mut self, at: usize, user: &User) {
-        let looks = [
+    fn evaluate_user(&mut self, at: usize, user: &User) {
+        let results = [
             (Rule::StaleLogin, staleness::stale(self, user)),
             (Rule::NeverLoggedIn, staleness::never(self, user)),
             (Rule::NoGroup, membership::no_group(self, user)),
@@ -193,36 +198,37 @@ impl<'a> RuleContext<'a> {
             (Rule::BreakGlassUsed, since::break_glass(self, user)),
             (Rule::DataQuality, quality::of_user(self, user)),
         ];
-        for (rule, look) in looks {
-            self.note(at, user, rule, look);
+        for (rule, result) in results {
+            self.record(at, user, rule, result);
         }
     }
 
-    fn note(&mut self, at: usize, user: &User, rule: Rule, look: RuleResult) {
-        let tally = match look {
+    fn record(&mut self, at: usize, user: &User, rule: Rule, result: RuleResult) {
+        let counts = match result {
             RuleResult::NotASubject => return,
-            RuleResult::Fine => RuleCounts { subjects: 1, undetermined: 0 },
+            RuleResult::Passed => RuleCounts { subjects: 1, undetermined: 0 },
             RuleResult::Undetermined => {
                 self.gaps.of_user(at, rule);
                 RuleCounts { subjects: 1, undetermined: 1 }
             }
-            RuleResult::RuleRemark(remark) => {
-                self.find(remark, subject(user));
+            RuleResult::Found(remark) => {
+                self.add_finding(remark, subject(user));
                 RuleCounts { subjects: 1, undetermined: 0 }
             }
         };
-        self.count(rule, tally);
+        self.count(rule, counts);
     }
 
     fn count(&mut self, rule: Rule, more: RuleCounts) {
-        if let Some(tally) = gaps::place(rule, &self.custom).and_then(|place| self.tally.get_mut(place)) {
-            tally.subjects += more.subjects;
-            tally.undetermined += more.undetermined;
+        if let Some(counts) = gaps::place(rule, &self.custom).and_then(|place| self.counts.get_mut(place)) {
+            counts.subjects += more.subjects;
+            counts.undetermined += more.undetermined;
         }
     }
 
-    fn find(&mut self, remark: RuleRemark, subject: Subject) {
+    fn add_finding(&mut self, remark: RuleRemark, subject: Subject) {
         let RuleRemark { rule, severity, title, evidence } = remark;
+        // A rule without its data may still remark on single subjects; such a remark could be wrong.
         if self.cannot_evaluate(rule).is_some() {
             return;
         }
@@ -249,9 +255,10 @@ impl<'a> RuleContext<'a> {
         });
     }
 
-    /// Why a rule cannot run over this source at all.
+    /// Returns why a rule cannot run over this source; `None` if it can.
     fn cannot_evaluate(&self, rule: Rule) -> Option<String> {
         let reading = &self.source_inventory.reading;
+        // Member lists show empty groups even without the user list. The other two rules are about the source itself.
         let by_members = reading.coverage(ListKind::Members).is_complete();
         let of_users = match rule {
             Rule::ExceptionExpired | Rule::DataQuality | Rule::CollectionIncomplete => false,
@@ -259,36 +266,38 @@ impl<'a> RuleContext<'a> {
             _ => true,
         };
         match reading.coverage(ListKind::Users) {
-            Coverage::Failed { error } if of_users => return Some(format!("the list of users failed: {error}")),
-            Coverage::NotOffered if of_users && reading.lists.is_empty() => {
-                return Some("the source was not read".to_owned());
+            Coverage::Failed { error } if of_users => {
+                return Some(format!("reading the list of users failed: {error}"));
             }
-            Coverage::NotOffered if of_users => return Some("the source gave no list of users".to_owned()),
+            Coverage::NotOffered if of_users && reading.lists.is_empty() => {
+                return Some("the source was not read in this run".to_owned());
+            }
+            Coverage::NotOffered if of_users => return Some("the source returned no list of users".to_owned()),
             _ => {}
         }
         match rule {
             Rule::StaleLogin | Rule::NeverLoggedIn | Rule::BreakGlassUsed if !self.reports_logins => {
-                Some(self.why_no_logins())
+                Some(self.why_logins_are_unknown())
             }
-            Rule::NoGroup | Rule::DanglingGroup => groups::why_not_whole(self),
-            Rule::EmptyGroup => groups::why_not_empty(self),
-            Rule::PrivilegedGrowth | Rule::BreakGlassUsed => self.happened.as_ref().err().cloned(),
+            Rule::NoGroup | Rule::DanglingGroup => groups::why_memberships_are_incomplete(self),
+            Rule::EmptyGroup => groups::why_emptiness_is_unknown(self),
+            Rule::PrivilegedGrowth | Rule::BreakGlassUsed => self.since_baseline.as_ref().err().cloned(),
             Rule::SharedEmail => unreported(self.identities.reports_addresses, "e-mail addresses"),
             Rule::LocalOutsideSso => unreported(self.identities.reports_types, "account types"),
             Rule::NoMfa => unreported(self.identities.reports_mfa, "second factors"),
-            Rule::DormantWithKey => unreported(self.identities.reports_keys, "a key of any account"),
+            Rule::DormantWithKey => unreported(self.identities.reports_keys, "keys"),
             _ => None,
         }
     }
 
-    fn why_no_logins(&self) -> String {
+    fn why_logins_are_unknown(&self) -> String {
         let reading = &self.source_inventory.reading;
         if let Coverage::Failed { error } = reading.coverage(ListKind::UserDetails) {
-            return format!("no last login came: the users' own records could not be read: {error}");
+            return format!("no last login is known, because reading the users' own records failed: {error}");
         }
         let unreadable = |user: &User| matches!(user.last_login, LastLogin::Unreadable(_));
         if reading.users.iter().any(unreadable) {
-            return "the source tells last logins, but none of them can be read".to_owned();
+            return "the source reports last logins, but all of them are unreadable".to_owned();
         }
         "the source does not report last logins".to_owned()
     }
@@ -300,19 +309,19 @@ impl<'a> RuleContext<'a> {
             RuleOutcome::Undetermined { why }
         } else {
             let place = gaps::place(rule, &self.custom);
-            let RuleCounts { subjects, undetermined } = place.map(|place| self.tally[place]).unwrap_or_default();
+            let RuleCounts { subjects, undetermined } = place.map(|place| self.counts[place]).unwrap_or_default();
             RuleOutcome::Evaluated { subjects, undetermined }
         };
         Evaluation { source: self.source_inventory.reading.source.name.clone(), rule, outcome }
     }
 
-    /// What keeps an account from signing in at the instant of judging, beside `enabled`.
+    /// Returns why an enabled account cannot sign in at the time of the evaluation.
     fn blocked(&self, user: &User) -> Option<Blocked> {
         user.blocked_at(self.as_of)
     }
 }
 
-/// Why a rule cannot run over a source of which no user tells what it looks at.
+/// Returns the reason why a rule cannot run if no user of the source reports the data that it needs.
 fn unreported(reported: bool, what: &str) -> Option<String> {
     (!reported).then(|| format!("the source does not report {what}"))
 }
@@ -321,7 +330,7 @@ fn subject(user: &User) -> Subject {
     Subject { kind: SubjectKind::User, id: user.id.as_str().into(), name: user.name().map(Into::into) }
 }
 
-/// A JSON object; its keys come out sorted (the map is a tree).
+/// Returns evidence as a JSON object with sorted keys (the map is a tree).
 fn evidence<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -1,11 +1,14 @@
-//! Store, staging, publication, verification. The only module that renames.
+//! The folder of snapshots: publication, reading, verification and retention.
 //!
-//! A store is a folder of snapshots. A snapshot is a folder that is named by its run id and holds `manifest.json`;
-//! everything else is invisible to readers. What could lose data is offered by [`LockedStore`] only.
+//! A store is a folder of snapshots. A snapshot is a folder that has a run id as its name and contains `manifest.json`;
+//! readers see no other folder. `run` publishes through [`LockedStore`], which alone can change or remove anything. The
+//! offline commands read through [`Store`], [`load::Archive`], [`verify()`] and [`walk()`].
+//!
+//! Nothing here knows a rule, a source or an exit code. Only this module and the spool rename files.
 //!
 //! ```text
 //! Store::lock -> LockedStore::stage -> Staging: write, add, pages_log -> seal -> Sealed -> publish
-//! Store::kept -> retention::plan -> LockedStore::prune: entry in the ledger -> hidden by one rename -> gone
+//! Store::kept -> retention::plan -> LockedStore::prune: entry in the ledger -> hidden by one rename -> removed
 //! ```
 
 use crate::model::Instant;
@@ -35,46 +38,50 @@ mod verify;
 mod walk;
 
 pub use error::SnapshotError;
-pub use file::{HashingFile, sha256_of};
-pub use hold::{Hold, visible};
+pub use file::HashingFile;
+pub use hold::Hold;
 pub use pages::PagesLog;
-pub use place::{Readers, is_store, put_back, replace_file, test_write_access};
+pub use place::{Readers, is_store, replace_file, restore_file, test_write_access};
 pub use read::Published;
 pub use run_id::{is_run_id, run_id, started_at};
-pub use staging::{Sealed, Staging, TableChoice, TablesWritten};
+pub use staging::{Sealed, Staging, TableChoice};
 pub use verify::{BaseLink, Verified, VerifyProblem, verify};
 pub use walk::{ChainProblem, ChainStep, FolderWalk, SnapshotState, walk};
 
 const MANIFEST: &str = "manifest.json";
-/// Links to the newest published snapshot, and to the newest in which every configured source was proven complete.
+/// Name of the link to the newest published snapshot.
 const LATEST: &str = "latest";
+/// Name of the link to the newest snapshot in which every configured source was proven complete.
 const LATEST_COMPLETE: &str = "latest-complete";
-/// Prefixes of what a killed run may leave behind.
+/// Prefix of a snapshot that is being written. A killed run may leave one.
 const STAGING: &str = ".staging-";
+/// Prefix of a snapshot that is being removed.
 const REMOVING: &str = ".removing-";
-/// Of both links.
+/// Prefix of both links before they are renamed to their final names.
 const LINK_STAGED: &str = ".latest-";
 const LOCK: &str = ".lock";
 
-/// A folder of snapshots; this handle only reads.
+/// Folder of snapshots, for reading.
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: PathBuf,
 }
 
 impl Store {
-    /// A store in this folder, which need not exist yet.
+    /// Creates a handle for a folder, which need not exist.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into() }
     }
 
-    /// Its folder.
+    /// Returns the folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Takes the locks `<state_dir>/lock` and `<dir>/.lock`, making both folders with mode 0700 where they are missing: two
-    /// configurations may share either. The operating system frees them when this process ends, however it ends.
+    /// Takes the locks `<state_dir>/lock` and `<dir>/.lock`. Missing folders are created with mode 0700.
+    ///
+    /// Two locks are needed, because two configurations may share either folder. The operating system releases them when
+    /// the process ends, even after a kill. Errors: [`SnapshotError::Busy`] while another run holds one of them.
     pub fn lock(&self, state_dir: &Path) -> Result<LockedStore, SnapshotError> {
         create_folder(state_dir, true)?;
         create_folder(&self.dir, true)?;
@@ -83,7 +90,7 @@ impl Store {
     }
 }
 
-/// A store that no other run changes meanwhile. Reads like a [`Store`].
+/// Store that no other run can change meanwhile. It dereferences to [`Store`].
 #[derive(Debug)]
 pub struct LockedStore {
     store: Store,
@@ -99,7 +106,7 @@ impl Deref for LockedStore {
 }
 
 impl LockedStore {
-    /// Removes what killed runs left behind, none of which any reader ever saw; gives the names.
+    /// Removes what killed runs left, which no reader ever saw, and repairs both links. Returns the removed names.
     pub fn clean_leftovers(&self) -> Result<Vec<String>, SnapshotError> {
         let is_left_over = |name: &String| [STAGING, REMOVING, LINK_STAGED].iter().any(|p| name.starts_with(p));
         let names: Vec<String> = names_in(&self.dir)?.into_iter().filter(is_left_over).collect();
@@ -107,7 +114,7 @@ impl LockedStore {
         for name in names {
             let path = self.dir.join(&name);
             match name.strip_prefix(REMOVING) {
-                Some(run_id) if hold::of_folder(&path)?.is_some() => self.take_back(&path, run_id)?,
+                Some(run_id) if hold::of_folder(&path)?.is_some() => self.unhide(&path, run_id)?,
                 _ => {
                     remove(&path)?;
                     removed.push(name);
@@ -118,15 +125,16 @@ impl LockedStore {
         Ok(removed)
     }
 
-    /// Shows a snapshot again that was about to go: somebody put a hold on it at the last moment.
-    fn take_back(&self, hidden: &Path, run_id: &str) -> Result<(), SnapshotError> {
+    /// Makes a snapshot visible again that was about to be removed, because somebody put a hold on it meanwhile.
+    fn unhide(&self, hidden: &Path, run_id: &str) -> Result<(), SnapshotError> {
         let path = self.dir.join(run_id);
-        fs::rename(hidden, &path).map_err(SnapshotError::io("show again", &path))?;
+        fs::rename(hidden, &path).map_err(SnapshotError::io("restore", &path))?;
         sync_folder(&self.dir)
     }
 
-    /// Points `latest` and `latest-complete` where they belong: a kill may have come before the run could. Without a complete
-    /// snapshot a `latest-complete` stays as it is: `verify --chain` names it.
+    /// Points `latest` and `latest-complete` to the newest snapshots, in case a run was killed before it could.
+    ///
+    /// If there is no complete snapshot, `latest-complete` stays unchanged, and `verify --chain` reports it.
     fn repair_links(&self) -> Result<(), SnapshotError> {
         let (latest, latest_complete) = self.newest()?;
         for (link, newest) in [(LATEST, latest), (LATEST_COMPLETE, latest_complete)] {
@@ -140,20 +148,21 @@ impl LockedStore {
         Ok(())
     }
 
-    /// A run's id, moved behind all that are there: names sort by time even where two runs begin in one second.
+    /// Adapts a run id so that it sorts after all existing ones, even if two runs start in the same second.
     pub fn settle_run_id(&self, run_id: String) -> Result<String, SnapshotError> {
         Ok(run_id::after(run_id, &self.snapshots()?))
     }
 
-    /// Begins a snapshot.
+    /// Starts a snapshot in a hidden folder.
     pub fn stage(&self, run_id: &str) -> Result<Staging, SnapshotError> {
         must_be_run_id(run_id)?;
         Staging::create(&self.dir, run_id)
     }
 
-    /// Carries a plan out; gives what became of it: what somebody put a hold on meanwhile stays. Each removal is written into
-    /// the ledger first. Then the snapshot is hidden by one rename: no reader sees half of it, and
-    /// [`LockedStore::clean_leftovers`] finishes what a kill interrupts.
+    /// Removes the snapshots of a plan. Returns the plan as it was carried out: a snapshot with a new hold is kept.
+    ///
+    /// Each removal is first written to the ledger. Then one rename hides the snapshot, so no reader sees a part of it.
+    /// After a kill, [`LockedStore::clean_leftovers`] completes the removal.
     pub fn prune(
         &self,
         plan: retention::RetentionPlan,
@@ -163,7 +172,8 @@ impl LockedStore {
         if plan.remove.is_empty() {
             return Ok(plan);
         }
-        // The plan keeps the targets that the links should have.
+        // The plan keeps the snapshots that the links should point to. After a kill they may still point to older ones, whose
+        // removal would fail.
         self.repair_links()?;
         let mut ledger = ledger::LedgerWriter::open(&self.dir)?;
         let mut done = retention::RetentionPlan { keep: plan.keep, remove: Vec::new() };
@@ -177,7 +187,7 @@ impl LockedStore {
         Ok(done)
     }
 
-    /// Gives the hold that is on it, where there is one: then it stays.
+    /// Removes one snapshot. If it has a hold, the snapshot is kept and the hold is returned.
     fn remove_snapshot(
         &self,
         run_id: &str,
@@ -199,9 +209,9 @@ impl LockedStore {
         let hidden = self.dir.join(format!("{REMOVING}{run_id}"));
         fs::rename(&path, &hidden).map_err(SnapshotError::io("remove", &path))?;
         sync_folder(&self.dir)?;
-        // Nobody finds the folder any more: what is not in it now will not be.
+        // A hold may have been added between the first check and the rename. Nobody can add one to the hidden folder.
         if let Some(hold) = hold::of_folder(&hidden)? {
-            self.take_back(&hidden, run_id)?;
+            self.unhide(&hidden, run_id)?;
             return Ok(Some(hold));
         }
         remove(&hidden)?;
@@ -213,26 +223,27 @@ fn must_be_run_id(name: &str) -> Result<(), SnapshotError> {
     if is_run_id(name) { Ok(()) } else { Err(SnapshotError::NotARunId { name: name.to_owned() }) }
 }
 
-/// A folder with mode 0700; with `or_there`, its parents too, and it may be there already.
-fn create_folder(path: &Path, or_there: bool) -> Result<(), SnapshotError> {
-    let made = DirBuilder::new().recursive(or_there).mode(0o700).create(path);
-    made.map_err(SnapshotError::io("create the folder", path))
+/// Creates a folder with mode 0700. If `may_exist`, also creates its parents and accepts an existing folder.
+fn create_folder(path: &Path, may_exist: bool) -> Result<(), SnapshotError> {
+    let created = DirBuilder::new().recursive(may_exist).mode(0o700).create(path);
+    created.map_err(SnapshotError::io("create the folder", path))
 }
 
-/// fsync of the folder itself: only then do names made in it survive a crash of the machine (fsync(2), "Notes").
+/// Flushes a folder to the disk. Without this, new names in it may be lost in a crash of the machine (fsync(2), "Notes").
 fn sync_folder(path: &Path) -> Result<(), SnapshotError> {
     let synced = File::open(path).and_then(|folder| folder.sync_all());
-    synced.map_err(SnapshotError::io("bring to the disk", path))
+    synced.map_err(SnapshotError::io("flush to the disk", path))
 }
 
-/// A folder with all that is in it, or a link.
+/// Removes a folder with its contents, or a link.
 fn remove(path: &Path) -> Result<(), SnapshotError> {
     let is_folder = fs::symlink_metadata(path).is_ok_and(|there| there.is_dir());
     let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     removed.map_err(SnapshotError::io("remove", path))
 }
 
-/// Names in a folder, sorted; none where the folder is missing. Names that are not UTF-8 are not ours.
+/// Returns the sorted names in a folder; none if the folder does not exist. Names that are not UTF-8 are skipped, because
+/// this program writes none.
 fn names_in(dir: &Path) -> Result<Vec<String>, SnapshotError> {
     let entries = match fs::read_dir(dir) {
         Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,12 +1,19 @@
-//! The seam between the run and the products: what a source offers, and its harvest.
-//! Knows which connectors exist; nothing of paging, HTTP or JSON.
+//! Connectors: one per product API. [`build`] makes the connector of a configured source, and [`Source`] is what `run`
+//! and `check` use.
+//!
+//! A connector reads users, groups and memberships and returns a [`SourceReading`]. It never returns an error: a
+//! failure is part of the coverage of a list. This file knows which connectors exist. It knows nothing of paging, HTTP
+//! or JSON.
+//!
+//! - `client`: what all connectors share    - `decode`, `date`: lenient reading of JSON values
+//! - `child_lists`, `object_sample`: lists below listed objects, such as the members of each group
 
+mod child_lists;
 mod client;
-pub mod date;
+mod date;
 mod decode;
-mod named;
+mod object_sample;
 mod password_safe;
-mod per_group;
 pub mod rest_v3;
 mod scim;
 mod sra;
@@ -19,23 +26,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Which product's API a source speaks.
+/// Product API of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind {
-    /// The REST API of the user management guide, `/api/public/v3`.
+    /// REST API of the BeyondTrust User Management API Guide, `/api/public/v3`.
     RestV3,
-    /// The Configuration API of Privileged Remote Access.
+    /// Configuration API of Privileged Remote Access.
     Pra,
-    /// The Configuration API of Remote Support.
+    /// Configuration API of Remote Support.
     Rs,
-    /// The public API of BeyondInsight and Password Safe.
+    /// Public API of BeyondInsight and Password Safe.
     PasswordSafe,
-    /// SCIM 2.0 (RFC 7643, 7644), whoever serves it.
+    /// SCIM 2.0 (RFC 7643, RFC 7644) of any provider.
     Scim,
 }
 
 impl SourceKind {
-    /// The word for it in the configuration and the manifest.
+    /// Returns the value of `kind` in the configuration and the manifest.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RestV3 => "rest-v3",
@@ -46,7 +53,7 @@ impl SourceKind {
         }
     }
 
-    /// Where its API usually begins.
+    /// Returns the default path of the API below the address of the source.
     pub fn base_path(self) -> &'static str {
         match self {
             Self::RestV3 => "/api/public/v3",
@@ -57,33 +64,36 @@ impl SourceKind {
     }
 }
 
-/// One configured source: who it is, how to reach it, how to page it.
+/// One configured source: its identity, its connection and how its lists are read.
 #[derive(Clone, Debug)]
 pub struct SourceSettings {
-    /// Who.
+    /// Name, kind, address and client id, as the manifest shows them.
     pub identity: SourceIdentity,
-    /// Which API.
+    /// Product API to use.
     pub kind: SourceKind,
-    /// How to reach it.
+    /// Connection settings: address, credentials, TLS, retries and pace.
     pub client: ClientSettings,
-    /// Rows asked for in one page; 1 to 1000.
+    /// Rows requested per page, 1 to 1000.
     pub page_size: u32,
-    /// Path below the address where the API begins, without a slash at its end.
+    /// Path of the API below the address, without a trailing slash.
     pub base_path: String,
-    /// SCIM: where an extension tells the last login, as a JSON Pointer (RFC 6901).
+    /// SCIM: JSON Pointer (RFC 6901) to the last login in an extension of the user; `None`: last logins are not
+    /// reported.
     pub last_login_path: Option<String>,
-    /// PRA, RS: users who may be in a policy by way of a directory are asked for their policies, a request for each.
+    /// PRA, RS: whether to request the policies of each user who can be in a policy through a directory. Costs one
+    /// request per user.
     pub resolve_directory_users: bool,
-    /// Password Safe: how the members of directory groups are read.
+    /// Password Safe: how to read the members of directory groups.
     pub directory_groups: DirectoryGroups,
-    /// Password Safe: how long one directory group may take to synchronise.
+    /// Password Safe: time limit for the synchronisation of one directory group.
     pub directory_sync_timeout: Duration,
-    /// Groups that the configuration calls privileged: their members are checked twice where a list may leave some out.
+    /// Privileged groups of the configuration. Where a list may omit members, the records of these groups are always
+    /// compared.
     pub privileged_groups: Vec<Pattern>,
 }
 
 impl SourceSettings {
-    /// Returns the defaults for everything but who it is, which API it has, and how to reach it.
+    /// Returns settings with defaults for everything except identity, product API and connection.
     pub fn new(identity: SourceIdentity, kind: SourceKind, client: ClientSettings) -> Self {
         Self {
             identity,
@@ -100,21 +110,23 @@ impl SourceSettings {
     }
 }
 
-/// How the members of groups are read that a directory fills (Password Safe). Reading the members of such a group makes the
-/// appliance synchronise it with the directory (vendor's reference of `GET UserGroups/{id}/Users`).
+/// How to read the members of groups that a directory fills (Password Safe).
+///
+/// Reading the members of such a group makes the appliance synchronise it with the directory (vendor's reference of
+/// `GET UserGroups/{id}/Users`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum DirectoryGroups {
-    /// By the users' own lists of groups, a request for each; nothing is synchronised.
+    /// Read the groups of each user, one request per user. No synchronisation is documented for this request.
     #[default]
     ByUser,
-    /// Not at all: their members stay unknown.
+    /// Do not read them: the members stay unknown.
     Skip,
-    /// By the group's members: the appliance synchronises each such group once a run.
+    /// Read the members of each group. The appliance synchronises each directory group once per run.
     Sync,
 }
 
 impl DirectoryGroups {
-    /// Returns the word for it in the configuration and the manifest.
+    /// Returns the value of `directory_groups` in the configuration and the manifest.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ByUser => "by-user",
@@ -124,26 +136,26 @@ impl DirectoryGroups {
     }
 }
 
-/// A source's answer, whenever it comes.
+/// Future of [`Source::read_all`].
 pub type ReadingFuture<'a> = Pin<Box<dyn Future<Output = SourceReading> + 'a>>;
 
-/// What the first page of each list showed: for `check --online`.
+/// Result of `check --online` for one source: the first page of each list.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// One entry a list, in the order of reading.
+    /// The lists, in the order of reading.
     pub lists: Vec<ProbedList>,
-    /// Server's clock minus ours, where its `Date` header told.
+    /// Clock of the server minus our clock, in seconds; `None` if no answer had a `Date` header.
     pub clock_skew_seconds: Option<i64>,
-    /// What a run would ask of a quiet appliance, as far as the totals tell; `None` where they do not.
+    /// Requests that a run would make if nothing changes meanwhile; `None` if some list could not be read.
     pub plan: Option<RequestPlan>,
-    /// Why the limits of an hour do not allow it, with the arithmetic.
+    /// Why the plan exceeds the hourly limits, with the arithmetic; `None` if it does not.
     pub beyond_limits: Option<String>,
-    /// What a run would conclude besides, or do.
+    /// Further remarks for the operator, such as settings that work or effects of a run.
     pub notes: Vec<String>,
 }
 
 impl Probe {
-    /// Returns what these lists show, and nothing else.
+    /// Returns a probe with these lists and nothing else.
     fn of(lists: Vec<ProbedList>) -> Self {
         Self { lists, clock_skew_seconds: None, plan: None, beyond_limits: None, notes: Vec::new() }
     }
@@ -152,52 +164,53 @@ impl Probe {
 /// One list of a [`Probe`].
 #[derive(Clone, Debug)]
 pub struct ProbedList {
-    /// Which.
+    /// Kind of the list.
     pub kind: ListKind,
-    /// Rows of the page and the source's total, or what went wrong with its cure. Of a list that exists once an object: of the
-    /// first pages of all objects that were tried.
+    /// Rows of the first page and the total that the source reports, or the error with its cure. For a list that exists
+    /// once per object: the sum over the first pages of all objects tried.
     pub page: Result<(u64, Option<u64>), String>,
-    /// The objects that were tried, of a list that exists once an object: the members of each group.
+    /// Objects tried; `None` if the list does not exist once per object. Members of groups are such a list.
     pub objects: Option<Objects>,
 }
 
-/// How many objects of a list were tried.
+/// How many objects of a list had their own lists read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Objects {
-    /// Objects whose own lists were asked for.
+    /// Objects whose own lists were requested.
     pub tried: u64,
-    /// Objects whose lists a run reads; `None` where nobody knows how many they are.
+    /// Objects whose lists a run would read; `None` if the source does not report how many there are.
     pub of: Option<u64>,
 }
 
 impl Objects {
-    /// Returns whether the list of every object was asked for that a run asks for.
+    /// Returns whether the lists of all objects were requested.
     pub fn are_all(&self) -> bool {
         self.of == Some(self.tried)
     }
 }
 
-/// A probe, whenever it comes.
+/// Future of [`Source::probe`].
 pub type ProbeFuture<'a> = Pin<Box<dyn Future<Output = Probe> + 'a>>;
 
-/// The end, whenever it comes: within seconds.
+/// Future of [`Source::sign_out`]; completes within seconds.
 pub type SignOutFuture<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// One product's API, read only.
+/// Read-only access to one source.
 pub trait Source {
-    /// Reads everything. A failure is coverage, never an error; dropping the future stops the reading.
+    /// Reads all lists. A failure becomes coverage, never an error. Dropping the future stops the reading.
     fn read_all(&self) -> ReadingFuture<'_>;
 
-    /// Gets a token, the first page of each list, and the first page of the lists below it: the members of each group, up to a bound.
+    /// Reads the first page of each list and of the lists below it, such as the members of each group, up to a bound.
     fn probe(&self) -> ProbeFuture<'_>;
 
-    /// Closes what was opened, however the reading ended, also when its future was dropped. To be awaited after each of the two.
-    fn leave(&self) -> SignOutFuture<'_> {
+    /// Ends the session of the source, if there is one. Await it after each of the other two, also when their future
+    /// was dropped.
+    fn sign_out(&self) -> SignOutFuture<'_> {
         Box::pin(std::future::ready(()))
     }
 }
 
-/// Makes the connector for a source. Errors: the client could not be built (certificates).
+/// Makes the connector of a source. Errors: the client could not be built, for example because of its certificates.
 pub fn build(
     settings: &SourceSettings,
     observer: Arc<dyn Observer>,

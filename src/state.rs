@@ -1,26 +1,34 @@
-//! The known state: `state(N), changes(N) = advance(state(N-1), reading(N))`. Pure.
+//! The known state of all sources: `state(N), changes(N) = advance(state(N-1), reading(N))`. Pure.
 //!
-//! A state holds of every source the newest rows that were ever confirmed, each with the runs that saw it first and read it last. A
-//! reading takes it on, row by row ([`Evidence`](crate::model::Evidence) is the one judge of absence):
+//! `run` calls it with the rows of the newest snapshot and a new reading; the command `diff` calls it with two
+//! snapshots. It knows no rule, and [`Evidence`](crate::model::Evidence) alone decides whether absence proves removal.
 //!
-//! | the lists that bring a row | a row that was read | a row that was not |
+//! For every source, the state holds the newest confirmed rows, each with the first and last run that read it. A
+//! reading updates the state row by row:
+//!
+//! | lists that contain the row | the reading has the row | the reading lacks the row |
 //! |---|---|---|
 //! | proven complete | added or updated, confirmed | removed |
-//! | drifted | added or updated, confirmed | kept as it was; an account is reported as unconfirmed, once until it is read again |
-//! | failed, not read, not offered this time | not taken | kept as it was |
+//! | drifted | added or updated, confirmed | kept; an account is reported as unconfirmed |
+//! | failed, not read, not offered | not used | kept |
 //!
-//! - A change is the difference between two consecutive states, so that it is emitted exactly once, and a way back is a change like any
-//!   other.
-//! - A list's first complete reading is its baseline: nothing is emitted of its rows before. So it is with a source that is new, and
-//!   with one that has come to be of another kind or host: it begins anew.
-//! - What was not known and becomes known is no change: the fields and groups of an account whose record was not read until now.
-//! - A field that was not read (its list failed, its value is odd, a state is not reported) keeps its last known value.
-//! - A source that is not configured any more leaves the state without a removal.
-//! - No instant moves backwards, whatever the clock says.
+//! An account is reported as unconfirmed once, until it is read again.
 //!
-//! Both sides are sorted in one way. The state is fed row by row ([`Advance::user`], [`Advance::group`], [`Advance::membership`]),
-//! so that only what is kept of it is ever in memory. Rules look at
-//! what was read, and class accounts and groups by what is known of them; [`UnsettledState::settle`] then adds what is kept.
+//! - A change is the difference between two consecutive states. Each change is therefore emitted exactly once. A change
+//!   that reverts an earlier one is a change like any other.
+//! - The first complete reading of a list is its baseline: the rows in it are not emitted as added. The same holds for
+//!   a new source, and for a source whose kind or host changed, since its state starts from nothing.
+//! - A value that becomes known for the first time is no change, for example when an account's record was never read
+//!   before.
+//! - A field that was not read (its list failed, its value is unreadable or not reported) keeps its last known value.
+//! - The rows of a source that is no longer configured leave the state without being emitted as removed.
+//! - Times never move backwards, even if the clock does.
+//!
+//! Rules evaluate the reading, with accounts and groups classified by their last known values. Afterwards
+//! [`UnsettledState::settle`] adds the kept rows.
+//!
+//! Both sides have the same sort order. The caller passes the old state row by row ([`Advance::user`],
+//! [`Advance::group`], [`Advance::membership`]), so that memory never holds two whole states.
 
 mod event;
 mod fields;
@@ -32,7 +40,7 @@ mod source;
 mod tests;
 
 pub use settle::UnsettledState;
-pub use source::{EarlierLogin, KnownRows, Since};
+pub use source::{EarlierLogin, KnownRows, SourceHistory};
 
 use crate::model::{
     Change, ChangeKind, Group, GroupId, Instant, Inventory, KnownSource, MemberIdentity, OutsideMember, Pair,
@@ -41,30 +49,30 @@ use crate::model::{
 use source::SourceState;
 use std::collections::BTreeMap;
 
-/// The state that a run starts from, without its rows.
+/// Previous state without its rows; the caller passes those one by one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousState {
-    /// The run that left it.
+    /// Id of the run that produced the state.
     pub run_id: String,
-    /// The instant of that run.
+    /// Time of that run (`as_of`).
     pub as_of: Instant,
-    /// Its sources.
+    /// Sources of the state.
     pub sources: Vec<(SourceIdentity, KnownSource)>,
 }
 
-/// A known membership.
+/// A membership of the previous state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownMembership {
-    /// The group.
+    /// Id of the group.
     pub group: GroupId,
-    /// Who: [`OutsideMember::Missing`] stands for any user who is directly in it, listed or not.
+    /// Member; here [`OutsideMember::Missing`] means any direct member who is a user, listed or not.
     pub member: OutsideMember,
-    /// Its marks.
+    /// First and last run that read it.
     pub seen: SeenInterval,
 }
 
 impl KnownMembership {
-    /// Its identity.
+    /// Returns the identity of the membership.
     pub fn pair(&self) -> Pair<'_> {
         let member = match &self.member {
             OutsideMember::Missing(id) | OutsideMember::Nested { user: id, .. } => MemberIdentity::User(id),
@@ -74,103 +82,105 @@ impl KnownMembership {
     }
 }
 
-/// What a state is held against.
+/// What the previous state is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Against {
-    /// A reading: what is not in it may be there all the same.
+enum ComparedWith {
+    /// A reading. A row that it lacks may still exist.
     Reading,
-    /// A later state: what is not in it is gone.
+    /// A later state. A row that it lacks was removed.
     State,
 }
 
-/// The run that takes the state on.
+/// The run that advances the state.
 #[derive(Clone, Copy)]
 struct RunInstant<'a> {
     run_id: &'a str,
     at: Instant,
-    /// The run before, and its instant.
+    /// Id and time of the previous run.
     before: Option<(&'a str, Instant)>,
-    against: Against,
+    compared_with: ComparedWith,
 }
 
-/// A state on its way to the next one. Rows of users come first, then groups, then memberships, each in the order of its table.
+/// Merges the previous state into a reading. Callers pass all users, then all groups, then all memberships, each in
+/// table order.
 pub struct Advance<'a> {
     now: RunInstant<'a>,
     sources: Vec<SourceState>,
     changes: Vec<Change>,
-    left: BTreeMap<SourceName, DroppedRows>,
+    dropped: BTreeMap<SourceName, DroppedRows>,
 }
 
-/// Why rows of a source are in the state no longer, and how many they are.
+/// Rows of a source that left the state without being emitted as removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DroppedRows {
-    /// The source is configured as another kind, or at another host.
+    /// Whether the source is still configured, with another kind or host. If false, it is no longer configured.
     pub is_another: bool,
-    /// Users, groups and memberships.
+    /// Number of users, groups and memberships.
     pub rows: u64,
 }
 
 impl<'a> Advance<'a> {
-    /// Begins with what a run has read: one roll for every configured source, an empty one where nothing was read.
+    /// Starts with a reading: one inventory for every configured source, empty for sources that were not read.
     pub fn by_reading(inventory: Inventory, run_id: &'a str, at: Instant, before: Option<&'a PreviousState>) -> Self {
-        Self::new(inventory, Against::Reading, run_id, at, before)
+        Self::new(inventory, ComparedWith::Reading, run_id, at, before)
     }
 
-    /// Compares with a later state instead.
+    /// Starts with a later state, which is compared instead of a reading.
     pub fn to_state(inventory: Inventory, run_id: &'a str, at: Instant, before: &'a PreviousState) -> Self {
-        Self::new(inventory, Against::State, run_id, at, Some(before))
+        Self::new(inventory, ComparedWith::State, run_id, at, Some(before))
     }
 
     fn new(
         inventory: Inventory,
-        against: Against,
+        compared_with: ComparedWith,
         run_id: &'a str,
         at: Instant,
         before: Option<&'a PreviousState>,
     ) -> Self {
-        let now =
-            RunInstant { run_id, at, before: before.map(|before| (before.run_id.as_str(), before.as_of)), against };
-        let mut left = BTreeMap::new();
-        let remembered = before.map_or(&[][..], |before| &before.sources);
-        for (identity, known) in remembered {
+        let before_run = before.map(|before| (before.run_id.as_str(), before.as_of));
+        let now = RunInstant { run_id, at, before: before_run, compared_with };
+        let mut dropped = BTreeMap::new();
+        let known_sources = before.map_or(&[][..], |before| &before.sources);
+        for (identity, known) in known_sources {
             let source_inventory =
                 inventory.sources.iter().find(|source_inventory| source_inventory.reading.source.name == identity.name);
-            // Between two states a source may have left, and begun anew.
-            let goes_on = |source_inventory: &SourceInventory| {
-                against == Against::Reading || source_inventory.known.first_seen == known.first_seen
+            // Between two snapshots, a source may have been removed from the configuration and added again.
+            let is_continued = |source_inventory: &SourceInventory| {
+                compared_with == ComparedWith::Reading || source_inventory.known.first_seen == known.first_seen
             };
             if !source_inventory.is_some_and(|source_inventory| {
-                is_same(&source_inventory.reading.source, identity) && goes_on(source_inventory)
+                is_same(&source_inventory.reading.source, identity) && is_continued(source_inventory)
             }) {
-                left.insert(identity.name.clone(), DroppedRows { is_another: source_inventory.is_some(), rows: 0 });
+                dropped.insert(identity.name.clone(), DroppedRows { is_another: source_inventory.is_some(), rows: 0 });
             }
         }
         let known = |name: &SourceName| {
-            let found = remembered.iter().find(|(identity, _)| identity.name == *name && !left.contains_key(name));
+            let found =
+                known_sources.iter().find(|(identity, _)| identity.name == *name && !dropped.contains_key(name));
             found.map(|(_, known)| known.clone())
         };
         let sources = inventory.sources.into_iter().map(|source_inventory| {
             let known = known(&source_inventory.reading.source.name);
             SourceState::new(source_inventory, known, now)
         });
-        Self { now, sources: sources.collect(), changes: Vec::new(), left }
+        Self { now, sources: sources.collect(), changes: Vec::new(), dropped }
     }
 
-    /// Takes a known user.
+    /// Merges an account of the previous state.
     pub fn user(&mut self, source: &SourceName, known: User) {
         if let Some((source, changes)) = self.source(source) {
             source.user(known, changes);
         }
     }
 
-    /// Takes a known group.
+    /// Merges a group of the previous state.
     pub fn group(&mut self, source: &SourceName, known: Group) {
         if let Some((source, changes)) = self.source(source) {
             source.group(known, changes);
         }
     }
 
-    /// Takes a known membership.
+    /// Merges a membership of the previous state.
     pub fn membership(&mut self, source: &SourceName, known: KnownMembership) {
         if let Some((source, changes)) = self.source(source) {
             source.membership(known, changes);
@@ -178,48 +188,51 @@ impl<'a> Advance<'a> {
     }
 
     fn source(&mut self, name: &SourceName) -> Option<(SourceUpdate<'_, 'a>, &mut Vec<Change>)> {
-        if let Some(left) = self.left.get_mut(name) {
-            left.rows += 1;
+        if let Some(dropped) = self.dropped.get_mut(name) {
+            dropped.rows += 1;
             return None;
         }
         let source = self.sources.iter_mut().find(|source| source.source_inventory.reading.source.name == *name)?;
         Some((SourceUpdate { source, now: self.now }, &mut self.changes))
     }
 
-    /// Ends: what is left of the reading is new.
+    /// Finishes the merge. The remaining rows of the reading are new.
     pub fn finish(mut self) -> UnsettledState {
         for source in &mut self.sources {
             SourceUpdate { source, now: self.now }.finish(&mut self.changes);
         }
+        // Changes were collected source by source; a run emits them by kind.
         self.changes.sort_by(event::order);
-        UnsettledState::of(self.sources, self.changes, self.now.before.map(|(run_id, _)| run_id.to_owned()), self.left)
+        let base_run = self.now.before.map(|(run_id, _)| run_id.to_owned());
+        UnsettledState::of(self.sources, self.changes, base_run, self.dropped)
     }
 }
 
-/// One source, and the run that takes it on.
+/// One source during the merge, with the run that advances it.
 struct SourceUpdate<'s, 'a> {
     source: &'s mut SourceState,
     now: RunInstant<'a>,
 }
 
-/// A source is the same while its kind and its host are.
+/// Returns whether a source is the same as before: same kind and same host.
+// Ids of another product or appliance mean other accounts. A new port or path is still the same appliance.
 fn is_same(a: &SourceIdentity, b: &SourceIdentity) -> bool {
     a.kind == b.kind && host(&a.url).eq_ignore_ascii_case(host(&b.url))
 }
 
-/// The host of an address, without its port.
+/// Returns the host of a URL without its port.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     match host.rfind(']') {
-        // RFC 3986 §3.2.2: an IPv6 address stands in brackets.
+        // RFC 3986 §3.2.2: an IPv6 address is enclosed in brackets.
         Some(end) => &host[..=end],
         None => host.split(':').next().unwrap_or_default(),
     }
 }
 
-/// Changes by kind, in the order of a run.
+/// Counts changes by kind, in the order in which a run lists them.
 pub fn counts<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<(ChangeKind, u64)> {
     let mut counts: BTreeMap<ChangeKind, u64> = BTreeMap::new();
     for change in changes {

@@ -1,18 +1,25 @@
-//! Events for a SIEM, and their delivery: render, spool, send, prove, acknowledge.
+//! Syslog events for a SIEM: rendering, queueing, sending and proof of delivery. Called by `run::notify` and
+//! `commands`.
 //!
-//! Which messages: what happened to findings (opened, reopened, another severity, accepted, resolved; open ones again every so
-//! many days), or every finding that stands ([`Send`]), and, last, `run.completed` with counts and the SHA-256 of the manifest;
-//! `run.failed` where nothing was published; `run.suspect` for each list of a source that a guard set aside. Redelivery is byte-identical and `event.id` is deterministic, so a receiver can always remove duplicates.
+//! A run emits its changes, then findings as chosen by [`Send`], then `run.suspect` for each list that a guard objects
+//! to. `run.completed` is the last event and contains the counts and the SHA-256 of the manifest. A run that publishes
+//! nothing emits `run.failed` instead. A redelivered event has the same bytes and the same `event.id`, so a receiver
+//! can remove duplicates.
 //!
-//! What is the `syslog` crate's and what is ours. The crate gives the severities, the seam `LogFormat` (a formatter
-//! writes into any writer), the `Logger`, and its backends for local sockets and UDP, which send what one `write` gives as
-//! one datagram. Ours are the formatters, because the crate's take only a number for MSGID, always stamp "now", and pass
-//! control characters and bad tokens through; and the streams, because its TCP backend frames nothing, so that receivers
-//! store nothing or one record for all, and it neither connects again nor sees that a peer went away. It has no TLS.
+//! The `syslog` crate provides the severities, the trait `LogFormat`, the `Logger` and the backends for UDP and local
+//! sockets. Formatters and streams are our own:
+//! - The formatters of the crate accept only a number as MSGID, always set the current time and do not escape control
+//!   characters.
+//! - The TCP backend of the crate has no framing and no TLS. It neither reconnects nor notices that the receiver
+//!   closed.
 //!
-//! - [`message`] which findings and facts become messages    - [`ecs`] message -> JSON body (ECS)
-//! - [`mod@format`] header + body -> frame, within its size      - [`spool`] the at-least-once queue on disk
-//! - [`transport`] datagrams and proven stream sessions      - [`deliver`] drains the spool into every destination
+//! Modules, from facts to bytes:
+//! - [`message`]: which facts become events
+//! - [`ecs`]: event to JSON body
+//! - [`mod@format`]: header and body to a frame within its size limit
+//! - [`spool`]: the at-least-once queue on disk
+//! - [`deliver`]: the spool to every destination
+//! - [`transport`]: datagrams, and stream sessions with proof
 
 pub mod deliver;
 pub mod ecs;
@@ -29,46 +36,46 @@ use crate::lifecycle::KnownFindings;
 use crate::model::{Finding, Instant};
 use std::path::PathBuf;
 
-/// Where events go.
+/// A configured receiver of events.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    /// As configured; also its name in log and spool.
+    /// Address as configured; identifies the destination in log and spool.
     pub url: String,
-    /// How to reach it.
+    /// Transport and host, or path of a socket.
     pub transport: Transport,
-    /// Header.
+    /// Form of the message header.
     pub protocol: Protocol,
-    /// On streams.
+    /// How messages are separated on a stream; not used by datagrams.
     pub framing: Framing,
     /// RFC 5424 facility code, 0 to 23.
     pub facility: u8,
-    /// PEM bundle that is trusted in addition to the system's roots (tls).
+    /// PEM file of certificates that are trusted in addition to the system's roots (TLS only).
     pub ca_file: Option<PathBuf>,
-    /// PEM chain and key for mutual TLS.
+    /// PEM files of the certificate chain and the key for mutual TLS.
     pub client_identity: Option<(PathBuf, PathBuf)>,
-    /// On streams.
+    /// What proves a delivery on a stream; not used by datagrams.
     pub proof: Proof,
-    /// Datagrams (udp, unix) a second; streams push back by themselves.
+    /// Limit of datagrams a second (`udp`, `unix`). Streams need none, because TCP slows the sender down.
     pub events_per_second: u32,
-    /// Which findings it is told.
+    /// Which findings are sent.
     pub send: Send,
 }
 
-/// Which findings a destination is told.
+/// Which findings a destination receives (`syslog.send`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Send {
-    /// Those to which something happened since the newest snapshot, and open ones again.
+    /// Findings that changed since the newest snapshot, and reminders of open ones.
     Transitions {
-        /// Every so many days since they were first seen; 0: never.
+        /// Days between two reminders, counted from the day the finding was first seen; 0 sends none.
         remind_days: u32,
     },
-    /// Every finding that stands, and those that are over since.
+    /// Every finding, and those that were resolved since the newest snapshot.
     All,
 }
 
 impl Send {
-    /// Whether this finding of a run at this instant is told.
-    pub fn reports(self, finding: &Finding, past: &KnownFindings, as_of: Instant) -> bool {
+    /// Checks whether a finding of a run at this instant is sent.
+    pub fn includes(self, finding: &Finding, past: &KnownFindings, as_of: Instant) -> bool {
         match self {
             Self::All => true,
             Self::Transitions { remind_days } => {
@@ -78,58 +85,62 @@ impl Send {
     }
 }
 
-/// The way to a receiver.
+/// How a receiver is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// A local datagram socket, `/dev/log`.
+    /// Local datagram socket, such as `/dev/log`.
     Unix(PathBuf),
-    /// RFC 5426.
+    /// UDP (RFC 5426): host and port.
     Udp(String, u16),
-    /// RFC 6587.
+    /// TCP (RFC 6587): host and port.
     Tcp(String, u16),
-    /// RFC 5425.
+    /// TLS over TCP (RFC 5425): host and port.
     Tls(String, u16),
 }
 
-/// Header form.
+/// Form of the message header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// RFC 5424.
+    /// Header of RFC 5424.
     Rfc5424,
-    /// RFC 3164; for `/dev/log`, without host.
+    /// Header of RFC 3164; without the host on a local socket.
     Rfc3164,
 }
 
-/// How messages are told apart on a stream.
+/// How messages are separated on a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// `MSG-LEN SP MSG` (RFC 6587 §3.4.1).
     OctetCounting,
-    /// LF at the end (RFC 6587 §3.4.2).
+    /// A line feed after each message (RFC 6587 §3.4.2).
     Newline,
 }
 
-/// What proves that a batch on a stream is delivered.
+/// What proves that a batch on a stream was delivered (`syslog.delivery_proof`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// The receiver answered our end of the session with its own: it has read everything.
+    /// The receiver closed its side of the connection after we closed ours, so it read everything.
     Close,
-    /// This machine's kernel took every frame, and the session was ended in order. Proves nothing about the receiver: for those that
-    /// never end their side, as load balancers.
+    /// The kernel of this host took every frame, and the session ended in order.
+    ///
+    /// This proves nothing about the receiver. It is for receivers that never close their side, such as load balancers.
     Sent,
 }
 
 impl Transport {
-    /// Whether every message is a datagram of its own: no framing, no proof, a smaller limit.
+    /// Checks whether each message is a datagram: without framing and proof, and with a smaller size limit.
     pub fn is_datagram(&self) -> bool {
         matches!(self, Self::Unix(_) | Self::Udp(..))
     }
 }
 
 impl Destination {
-    /// Returns the longest frame that any receiver takes whole: rsyslog's default limit is 8,096 octets on streams; RFC 5426 §3.2
-    /// promises 1,180 for datagrams over IPv6; RFC 3164 §4.1 allows 1,024 for its packets over UDP.
-    pub fn most_octets(&self) -> usize {
+    /// Returns the size in octets of the longest frame that every receiver accepts in full.
+    ///
+    /// - Streams: 8,000, because rsyslog cuts at 8,096 octets by default.
+    /// - Datagrams: 1,180 (RFC 5426 §3.2, over IPv6).
+    /// - RFC 3164 over UDP: 1,024 (RFC 3164 §4.1).
+    pub fn max_frame_octets(&self) -> usize {
         match (&self.transport, self.protocol) {
             (Transport::Udp(..), Protocol::Rfc3164) => 1_024,
             (Transport::Udp(..), Protocol::Rfc5424) | (Transport::Unix(_), _) => 1_180,

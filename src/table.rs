@@ -1,7 +1,7 @@
-//! Each table's columns, once; rows -> CSV and Parquet into any writer. Pure: the same rows give the same bytes.
-//! Knows no disk, clock or hash, and nothing of how the rows came to be.
+//! The tables of a snapshot: declares their columns and writes their rows as CSV and Parquet.
 //!
-//! `columns` declares what a table is, `csv` and `parquet` are two readings of that declaration.
+//! `snapshot` passes a writer for each file. `columns` declares every table once, and `csv` and `parquet` both follow
+//! that declaration. Pure: the same rows give the same bytes. This module knows no disk, clock or hash.
 
 use crate::model::{Change, Completeness, Finding, Inventory, Resolved};
 use std::io::{self, Write};
@@ -15,59 +15,57 @@ mod tests;
 
 pub use guard::unguarded;
 
-/// Version of the columns; the Parquet files carry it as `bt_rollcall.schema_version`.
-///
-/// 1 = first.
+/// Version of the columns. Parquet files carry it as `bt_rollcall.schema_version`. Version 1 is the first.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Dialect of the CSV tables.
+/// Dialect of the CSV files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum CsvDialect {
-    /// RFC 4180 with the formula guard.
+    /// RFC 4180, with the guard against formulas.
     #[default]
     Strict,
-    /// Strict with a byte order mark.
+    /// `Strict` with a byte order mark, which Excel needs to recognise UTF-8.
     Excel,
-    /// Strict without the formula guard.
+    /// `Strict` without the guard against formulas.
     Raw,
 }
 
-/// All that the tables are made of, sorted as it is to be written.
+/// Rows of all tables, sorted as they are to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Tables<'a> {
-    /// Users, groups, memberships.
+    /// Users, groups and memberships.
     pub inventory: &'a Inventory,
-    /// Findings.
+    /// Findings in table order.
     pub findings: &'a [Finding],
-    /// Changes since the snapshot before.
+    /// Changes since the baseline.
     pub changes: &'a [Change],
-    /// Findings that are over.
+    /// Records of resolved findings.
     pub resolved: &'a [Resolved],
 }
 
-/// The tables of a snapshot.
+/// A table of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
-    /// One row a user.
+    /// One row for each user.
     Users,
-    /// One row a group.
+    /// One row for each group.
     Groups,
-    /// One row a (group, member) pair.
+    /// One row for each (group, member) pair.
     Memberships,
-    /// One row a finding.
+    /// One row for each finding.
     Findings,
-    /// One row a change since the snapshot before.
+    /// One row for each change since the baseline.
     Changes,
-    /// One row a finding that is over: what a later run needs of it. In Parquet only, and always.
+    /// One row for each resolved finding, with the data that later runs need. Always written, as Parquet only.
     Resolved,
 }
 
 impl Table {
-    /// All, in the order in which they are written.
+    /// Every table, in the order in which they are written.
     pub const ALL: [Self; 6] =
         [Self::Users, Self::Groups, Self::Memberships, Self::Findings, Self::Changes, Self::Resolved];
 
-    /// The names of its columns, in their order.
+    /// Returns the names of the table's columns in order.
     pub fn columns(self) -> Vec<&'static str> {
         let (inventory, findings, changes, resolved) = (&Inventory::default(), &[][..], &[][..], &[][..]);
         let none = Tables { inventory, findings, changes, resolved };
@@ -81,12 +79,12 @@ impl Table {
         }
     }
 
-    /// Whether it is for programs: written as Parquet whatever the configuration says, and never as CSV.
+    /// Returns whether only programs read the table. Such a table is always written as Parquet and never as CSV.
     pub fn is_internal(self) -> bool {
         self == Self::Resolved
     }
 
-    /// The file name without its extension.
+    /// Returns the file name without its extension.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Users => "users",
@@ -99,37 +97,37 @@ impl Table {
     }
 }
 
-/// What a Parquet file says of itself beside its rows: run fields, the only bytes that differ between equal inventories.
+/// Metadata of a Parquet file. Files with equal rows differ only in these bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
-    /// The run that writes it.
+    /// Id of the run that writes the file.
     pub run_id: &'a str,
-    /// Whether everything was proven complete.
+    /// Whether every list is proven complete.
     pub completeness: Completeness,
 }
 
-/// What went into a CSV file.
+/// Statistics about a written CSV file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CsvWritten {
-    /// Rows without the header.
+    /// Number of rows without the header.
     pub rows: u64,
-    /// Cells that the formula guard changed.
+    /// Number of cells that the guard against formulas changed.
     pub guarded_cells: u64,
 }
 
-/// Why a table could not be written.
+/// An error while writing a table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// The writer below failed.
+    /// The underlying writer failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The rows do not fit the declared columns: a defect of this program.
+    /// The rows do not fit the declared columns, which is a defect of this program.
     #[error("encode the rows as Parquet: {0}")]
     Encode(::parquet::errors::ParquetError),
 }
 
 impl From<::parquet::errors::ParquetError> for TableError {
-    /// Parquet wraps what its writer said; the full disk in it must stay recognisable.
+    /// Unwraps an I/O error inside a Parquet error, so that callers recognise a full disk.
     fn from(error: ::parquet::errors::ParquetError) -> Self {
         match error {
             ::parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
@@ -142,7 +140,7 @@ impl From<::parquet::errors::ParquetError> for TableError {
 }
 
 impl Tables<'_> {
-    /// Writes one table as CSV.
+    /// Writes a table as CSV.
     pub fn write_csv<W: Write>(&self, table: Table, dialect: CsvDialect, out: W) -> Result<CsvWritten, TableError> {
         let written = match table {
             Table::Users => csv::write(columns::users(self), dialect, out),
@@ -155,7 +153,7 @@ impl Tables<'_> {
         Ok(written?)
     }
 
-    /// Writes one table as Parquet; gives the number of rows.
+    /// Writes a table as Parquet and returns the number of rows.
     pub fn write_parquet<W: Write + Send>(&self, table: Table, about: &About<'_>, out: W) -> Result<u64, TableError> {
         let written = match table {
             Table::Users => parquet::write(columns::users(self), about, out),

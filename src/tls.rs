@@ -1,12 +1,17 @@
-//! TLS to appliances and to syslog receivers: one client configuration for both, and one place that puts a failed handshake into words.
+//! TLS to appliances and syslog receivers: one client configuration for both, and texts for failed handshakes.
 //!
-//! Trust is the system's roots plus `ca_file`. Verification is always complete: chain, validity, name, purpose, and the signature of
-//! the handshake. The one addition to webpki: a certificate that is in `ca_file` byte for byte is trusted by itself (`verifier`).
-//! TLS 1.2 and 1.3 only. Knows nothing of HTTP, syslog or the configuration's tables; called by `wire::connect`, `syslog::tls` and `config`.
+//! Roots are those of the system plus `ca_file`. Verification is never reduced: chain, validity, name, purpose and the
+//! signature of the handshake. One rule is added to webpki: a certificate in `ca_file` is trusted itself, byte for byte
+//! (`verifier`). Only TLS 1.2 and 1.3.
 //!
-//! - `files` PEM files -> certificates and keys      - `identity` our client certificate, and whether the peer asked for it
-//! - `certificate` what a certificate says           - `verifier` trust
-//! - `refusal` a refused certificate in words        - `session` any other failure of a handshake in words
+//! Called by `wire::connect`, `syslog::tls` and `config`. Knows nothing of HTTP, syslog or the configuration file.
+//!
+//! - `files`: reads certificates and keys from PEM files
+//! - `certificate`: reads the fields of one certificate
+//! - `identity`: presents the client certificate, and records whether the peer asked for one
+//! - `verifier`: decides whether a server certificate is trusted
+//! - `refusal`: describes a refused certificate
+//! - `session`: describes any other failure of a handshake
 
 mod certificate;
 mod files;
@@ -17,22 +22,22 @@ mod session;
 pub(crate) mod tests;
 mod verifier;
 
-pub use files::{certificates, read_certificates};
+pub use files::{parse_certificates, read_certificates};
 pub use identity::ClientIdentity;
 pub use session::Explainer;
 
-use identity::Presented;
+use identity::ClientAuth;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use std::fmt;
 use std::sync::Arc;
 
-/// The kind of server at the other end; the subject of every text.
+/// Kind of server at the other end, named in every text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// An appliance whose API is read.
+    /// Appliance whose API is read.
     Appliance,
-    /// A syslog receiver.
+    /// Receiver of syslog events.
     Receiver,
 }
 
@@ -45,7 +50,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A failure that the same handshake will meet again: what happened, and the cure. Both are lower-case fragments.
+/// TLS failure that another attempt would not change: what happened, and the cure. Both are fragments in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct TlsFault {
@@ -58,28 +63,28 @@ impl TlsFault {
         Self { what: what.into(), cure: cure.into() }
     }
 
-    /// Returns what to do, with a key or a place.
+    /// Returns the cure, with a key of the configuration or a place.
     pub fn cure(&self) -> &str {
         &self.cure
     }
 
-    /// Returns both in one line: `what; cure`.
+    /// Returns both parts in one line: `what; cure`.
     pub fn in_full(&self) -> String {
         format!("{}; {}", self.what, self.cure)
     }
 }
 
-/// A client configuration, and what explains the failures of its handshakes.
+/// TLS client configuration, with the texts for its failures.
 pub struct Connector {
-    /// For rustls.
+    /// Configuration for rustls.
     pub config: ClientConfig,
-    /// For its errors.
+    /// Describes the failures of handshakes with this configuration.
     pub explainer: Explainer,
 }
 
 impl Connector {
-    /// Builds the configuration for one peer. `trusted` are the certificates of `ca_file`.
-    /// Errors, in words: no root can be used at all.
+    /// Builds the configuration for one peer. `trusted` are the certificates of `ca_file`. Errors are texts: there is
+    /// no usable root.
     pub fn new(
         peer: Peer,
         trusted: Vec<CertificateDer<'static>>,
@@ -87,14 +92,14 @@ impl Connector {
     ) -> Result<Self, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = verifier::Verifier::new(peer, trusted, &provider)?;
-        let presented = Arc::new(Presented::new(identity));
+        let client_auth = Arc::new(ClientAuth::new(identity));
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| "TLS 1.2 and 1.3 are not available in this build".to_owned())?
-            // The verifier adds to the platform's; it leaves nothing out.
+            // rustls calls every custom verifier dangerous. This one only adds a rule to the verifier of the platform.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_cert_resolver(Arc::clone(&presented) as _);
-        Ok(Self { config, explainer: Explainer::new(peer, presented) })
+            .with_client_cert_resolver(Arc::clone(&client_auth) as _);
+        Ok(Self { config, explainer: Explainer::new(peer, client_auth) })
     }
 }

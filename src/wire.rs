@@ -1,16 +1,21 @@
-//! One HTTP request to an appliance, with authentication, retry, pacing and redaction.
-//! Knows nothing of users, groups or any product's fields. Changes no account: it can only GET, and POST to the token endpoint
-//! and to those that open and close a session. A GET that makes the appliance act is sent by [`Client::get_once_only`].
+//! HTTP client for one appliance: authentication, retry, pacing, request budget, TLS and redaction.
+//!
+//! The connectors in `source` call [`Client::get`] with a path and receive a decoded [`Body`]. [`page`] walks paged lists
+//! and proves that they are complete.
+//!
+//! This module knows no users, groups or fields of any product. It cannot change an account: it sends GET requests, and
+//! POST requests only to the token endpoint and to the paths that open and close a session.
+//! A GET that makes the appliance do work is sent by [`Client::get_without_retry`].
 
 mod body;
 mod budget;
 mod connect;
-mod cure;
 mod error;
 mod excerpt;
 mod login;
 mod pace;
 pub mod page;
+mod path_hint;
 mod refusal;
 mod response;
 mod retry;
@@ -24,6 +29,7 @@ pub use error::{Disposition, WireError, WireErrorKind};
 pub use settings::{ClientSettings, Credentials, PathKeys, SessionPaths, TokenAuth};
 pub(crate) use shape::shown_keys;
 
+use crate::digest::sha256_hex;
 use crate::event::{Observer, RequestRecord, RunEvent};
 use crate::tls::Explainer;
 use budget::Budget;
@@ -42,42 +48,45 @@ use std::time::Duration;
 use token::{AccessPermit, Tokens};
 use tokio::time::Instant;
 
-/// A decoded answer that knows how many rows it holds.
+/// A decoded response body.
 pub trait Body: DeserializeOwned {
-    /// Rows, where it is a list.
+    /// Returns the number of rows; `None` if the body is not a list.
     fn rows(&self) -> Option<u64> {
         None
     }
 
-    /// Returns what two answers without content (204) in a row mean: an empty list, where it is a list.
-    fn none() -> Option<Self> {
+    /// Returns the value that two consecutive responses with status 204 stand for: an empty list. `None` if the body is
+    /// not a list.
+    fn empty() -> Option<Self> {
         None
     }
 }
 
-/// Reads one appliance. Shared by reference among the futures of one thread.
+/// HTTP client for one appliance. The futures of one thread share it by reference.
 pub struct Client {
     http: reqwest::Client,
-    /// Puts TLS failures into words.
+    /// Translates TLS failures into messages.
     explainer: Explainer,
     settings: ClientSettings,
     observer: Arc<dyn Observer>,
     tokens: Tokens,
-    /// A sign-in that is under way, also when nobody waits for it any more.
-    opening: RefCell<Option<SignInFuture>>,
+    /// Sign-in request in flight. It survives the future that started it, because the appliance may have opened a session.
+    pending_sign_in: RefCell<Option<SignInFuture>>,
     pace: RequestPace,
     budget: Budget,
     deadline: Cell<Option<Instant>>,
     requests: Cell<u64>,
-    /// (time that the exchange took, server's clock minus ours): the fastest exchange tells most exactly.
+    /// Duration of an exchange, and the server's clock minus ours in seconds. The fastest exchange is kept: it has the
+    /// smallest error.
     skew: Cell<Option<(Duration, i64)>>,
     certificate: RefCell<Option<String>>,
-    /// Some answer had the right shape: the address is an appliance's.
-    understood: Cell<bool>,
+    /// Whether any response was decoded, which shows that `url` is the address of an appliance.
+    has_decoded: Cell<bool>,
     replaced: Cell<u64>,
 }
 
-/// One attempt that failed, and which request it was: of a token that could not be had, not the one that wanted it.
+/// Failed attempt of one request. Where the token could not be fetched, this is the token request, not the request that
+/// needed the token.
 #[derive(Clone)]
 struct Failure {
     method: &'static str,
@@ -91,40 +100,39 @@ impl Failure {
         Self { method, path: path.to_owned(), kind, retry_after: None }
     }
 
-    /// With what the answer says about trying again, at most `cap`.
-    fn answered(self, headers: &HeaderMap, cap: Duration) -> Self {
+    /// Adds the `Retry-After` of the response, limited to `cap`.
+    fn with_retry_after(self, headers: &HeaderMap, cap: Duration) -> Self {
         Self { retry_after: retry::retry_after(headers, Utc::now(), cap), ..self }
     }
 }
 
-/// One request on its way. It is told also when nobody waits for its answer any more: every request is a line in
-/// `pages.jsonl`.
+/// Request in flight. Dropping it reports the request, so `pages.jsonl` has a line for cancelled requests too.
 struct PendingRequest<'a> {
     client: &'a Client,
-    reported: RequestRecord,
+    record: RequestRecord,
     started: Instant,
-    ended: bool,
+    finished: bool,
 }
 
 impl PendingRequest<'_> {
-    fn end(mut self, error: Option<&WireErrorKind>) {
-        self.reported.error = error.map(ToString::to_string);
-        self.ended = true;
+    fn finish(mut self, error: Option<&WireErrorKind>) {
+        self.record.error = error.map(ToString::to_string);
+        self.finished = true;
     }
 }
 
 impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
-        if !self.ended {
-            self.reported.error = Some("given up before it was answered in full".to_owned());
+        if !self.finished {
+            self.record.error = Some("cancelled before the response was complete".to_owned());
         }
-        self.reported.milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.client.observer.notify(&RunEvent::Request(&self.reported));
+        self.record.milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.client.observer.notify(&RunEvent::Request(&self.record));
     }
 }
 
 impl Client {
-    /// Sets the client up; nothing is contacted. Errors: [`WireErrorKind::Setup`].
+    /// Creates a client without contacting the appliance. Errors: [`WireErrorKind::Setup`].
     pub fn new(settings: &ClientSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
         let (http, explainer) = connect::build(settings)
             .map_err(|text| WireError::new(format!("source {}", settings.source), WireErrorKind::Setup(text)))?;
@@ -132,7 +140,7 @@ impl Client {
             http,
             explainer,
             tokens: Tokens::new(settings),
-            opening: RefCell::new(None),
+            pending_sign_in: RefCell::new(None),
             budget: Budget::new(settings),
             pace: RequestPace::new(settings),
             settings: settings.clone(),
@@ -141,42 +149,44 @@ impl Client {
             requests: Cell::new(0),
             skew: Cell::new(None),
             certificate: RefCell::new(None),
-            understood: Cell::new(false),
+            has_decoded: Cell::new(false),
             replaced: Cell::new(0),
         })
     }
 
-    /// HTTP requests made so far, tokens and retries included.
+    /// Returns the number of HTTP requests sent so far, including token requests and retries.
     pub fn requests(&self) -> u64 {
         self.requests.get()
     }
 
-    /// Characters that were no valid text (invalid UTF-8, halves of surrogate pairs) and were replaced by U+FFFD, in all answers
-    /// that were used. A row that was read twice counts twice.
+    /// Returns the number of characters that were replaced by U+FFFD because they were not valid text: invalid UTF-8 and
+    /// unpaired surrogates. Only decoded responses count. A row that was read twice counts twice.
     pub fn replaced_characters(&self) -> u64 {
         self.replaced.get()
     }
 
-    /// Server's clock minus ours, in seconds; 0 within the second that the `Date` header cannot tell.
+    /// Returns the server's clock minus ours, in seconds; `None` if no response had a `Date` header.
+    ///
+    /// `Date` has a resolution of one second, so a difference of one second is reported as 0.
     pub fn clock_skew_seconds(&self) -> Option<i64> {
         self.skew.get().map(|(_, skew)| if skew.abs() <= 1 { 0 } else { skew })
     }
 
-    /// SHA-256 of the server's certificate, hex, on https.
+    /// Returns the SHA-256 of the server's certificate in lower-case hexadecimal; `None` for plain http.
     pub fn tls_certificate_sha256(&self) -> Option<String> {
         self.certificate.borrow().clone()
     }
 
-    /// Gets one JSON answer from a path below the source's url.
+    /// Reads one JSON response from a path below the source's `url`.
     pub async fn get<T: Body>(&self, path: &str) -> Result<T, WireError> {
         self.get_with_headers(path).await.map(|(body, _)| body)
     }
 
-    /// The same with the answer's headers: some products page by them.
+    /// Reads one JSON response and its headers. Some products put the totals of a list into headers.
     pub async fn get_with_headers<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), WireError> {
         let deadline = self.deadline();
         let passed = || Err(self.error(&Failure::new("GET", path, WireErrorKind::Deadline)));
-        // Past it nothing more is asked, not even what would be polled once.
+        // `timeout_at` polls the future once even when the deadline has passed; that poll could already send a request.
         if Instant::now() >= deadline {
             return passed();
         }
@@ -186,30 +196,32 @@ impl Client {
         }
     }
 
-    /// A failure as it is reported, with its cure.
+    /// Converts a failure into the public error, with the hint that fits the keys of this source.
     fn error(&self, failure: &Failure) -> WireError {
         let Failure { method, path, kind, .. } = failure;
-        let cure = cure::of(kind, path, &self.settings.path_keys, *method == "POST");
-        WireError::new(format!("{method} {path}"), kind.clone()).with_cure(cure)
+        let hint = path_hint::hint(kind, path, &self.settings.path_keys, *method == "POST");
+        WireError::new(format!("{method} {path}"), kind.clone()).with_hint(hint)
     }
 
-    /// Gets one JSON answer by a request that is sent once and never again, within `limit`: for what makes the appliance act.
-    pub async fn get_once_only<T: Body>(&self, path: &str, limit: Duration) -> Result<T, WireError> {
+    /// Reads one JSON response with a single request that is never repeated, within `limit`.
+    ///
+    /// This is for requests that make the appliance do work, such as a synchronisation with a directory.
+    pub async fn get_without_retry<T: Body>(&self, path: &str, limit: Duration) -> Result<T, WireError> {
         let failed = |kind| Failure::new("GET", path, kind);
         let once = async {
-            self.admission().await?;
-            let _turn = self.pace.turn().await;
-            let pass = self.tokens.pass().ok_or_else(|| failed(WireErrorKind::Unauthorized))?;
-            let found = self.get_once(path, 1, pass, false).await?;
-            let nothing =
-                || WireErrorKind::Shape("an answer without content (204), which is not asked for again".to_owned());
-            found.map(|(value, _)| value).ok_or_else(|| failed(nothing()))
+            self.ensure_authenticated().await?;
+            let _slot = self.pace.acquire().await;
+            let permit = self.tokens.permit().ok_or_else(|| failed(WireErrorKind::Unauthorized))?;
+            let found = self.get_once(path, 1, permit, false).await?;
+            let empty =
+                || WireErrorKind::Shape("a response without content (204); this request is not repeated".to_owned());
+            found.map(|(value, _)| value).ok_or_else(|| failed(empty()))
         };
         let until = self.deadline().min(Instant::now() + limit);
         let result = tokio::time::timeout_at(until, once).await.unwrap_or_else(|_| {
-            let whole = Instant::now() >= self.deadline();
-            let text = format!("no answer within {} s", limit.as_secs());
-            Err(failed(if whole { WireErrorKind::Deadline } else { WireErrorKind::Broken(text) }))
+            let is_past_deadline = Instant::now() >= self.deadline();
+            let text = format!("no response within {} s", limit.as_secs());
+            Err(failed(if is_past_deadline { WireErrorKind::Deadline } else { WireErrorKind::Broken(text) }))
         });
         result.map_err(|failure| self.error(&failure))
     }
@@ -219,13 +231,15 @@ impl Client {
         self.deadline().saturating_duration_since(Instant::now())
     }
 
-    /// Whether the requests that are still to come can be made within the limits of an hour, as the configuration and the
-    /// server's last answer tell them. Where they take more than one hour, and the deadline allows that, they are paced so.
-    pub fn afford(&self, plan: &RequestPlan) -> Result<(), WireError> {
+    /// Checks that the planned requests fit the hourly limits, as the configuration and the last response state them.
+    ///
+    /// If the plan needs several hours and the deadline allows them, the requests are spread evenly from now on.
+    /// Errors: [`WireErrorKind::Budget`].
+    pub fn check_budget(&self, plan: &RequestPlan) -> Result<(), WireError> {
         let left = self.deadline().saturating_duration_since(Instant::now());
         let paced = self
             .budget
-            .afford(plan, self.requests.get(), left)
+            .check(plan, self.requests.get(), left)
             .map_err(|text| WireError::new(format!("source {}", self.settings.source), WireErrorKind::Budget(text)))?;
         if let Some(interval) = paced {
             self.pace.no_faster_than(interval);
@@ -233,7 +247,7 @@ impl Client {
         Ok(())
     }
 
-    /// The clock of the deadline starts with the first request.
+    /// Returns the deadline. It is fixed by the first request, so time spent on other sources does not count.
     fn deadline(&self) -> Instant {
         let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + self.settings.deadline);
         self.deadline.set(Some(deadline));
@@ -241,33 +255,32 @@ impl Client {
     }
 
     async fn get_with_retries<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), Failure> {
-        let (mut patience, mut attempt, mut fresh_refusals, mut shapes, mut nothing) =
+        let (mut retries, mut attempt, mut fresh_refusals, mut shapes, mut was_empty) =
             (RetryCount::default(), 0, 0, 0, false);
         loop {
-            if let Some(why) = self.budget.overdrawn(self.requests.get()) {
+            if let Some(why) = self.budget.over_limit(self.requests.get()) {
                 return Err(Failure::new("GET", path, WireErrorKind::Budget(why)));
             }
-            self.admission().await?;
-            let turn = self.pace.turn().await;
-            // Only now: while this request waited for its turn, the token may have been replaced, or refused.
-            let Some(pass) = self.tokens.pass() else { continue };
-            let (generation, fresh) = (pass.generation, pass.fresh);
+            self.ensure_authenticated().await?;
+            let slot = self.pace.acquire().await;
+            // The token is taken after the wait: meanwhile another request may have replaced or rejected it.
+            let Some(permit) = self.tokens.permit() else { continue };
+            let (generation, fresh) = (permit.generation, permit.fresh);
             attempt += 1;
-            let failure = match self.get_once(path, attempt, pass, nothing).await {
+            let failure = match self.get_once(path, attempt, permit, was_empty).await {
                 Ok(Some(value)) => return Ok(value),
-                // One answer without content may be a fault of the moment; the second one is believed, or refused.
+                // A single 204 may be a passing fault. A second one in a row counts as an empty list, or as an error.
                 Ok(None) => {
-                    nothing = true;
+                    was_empty = true;
                     continue;
                 }
                 Err(failure) => failure,
             };
-            drop(turn);
-            nothing = false;
+            drop(slot);
+            was_empty = false;
             match failure.kind.disposition() {
-                // Tokens may die at any time, and as often as they like: others may have used up the new one before this
-                // request had its turn. Two that were refused when they were first shown will not be followed by a better one:
-                // the refusal is of this request.
+                // A used token may expire at any time, so refreshing has no limit. If two fresh tokens are refused at their
+                // first use, the appliance refuses this request rather than the token.
                 Disposition::Refresh => {
                     fresh_refusals += u32::from(fresh);
                     if fresh_refusals > 1 {
@@ -276,28 +289,29 @@ impl Client {
                     self.tokens.discard(generation);
                     continue;
                 }
-                // F16: a login page instead of an answer is worth one more try, whatever else went wrong before it; an appliance that has answered well
-                // before has a passing fault, like any other.
-                Disposition::RetryShape if shapes == 0 || self.understood.get() => shapes += 1,
+                // A login page with status 200 gets one retry, whatever failed before it (docs/products.md#traps). If the
+                // appliance has sent valid responses before, the page is a passing fault and gets all retries.
+                Disposition::RetryShape if shapes == 0 || self.has_decoded.get() => shapes += 1,
                 Disposition::Retry | Disposition::Wait => {}
                 _ => return Err(failure),
             }
-            self.wait_before_retry(&mut patience, failure).await?;
+            self.wait_before_retry(&mut retries, failure).await?;
         }
     }
 
-    /// Waits until a request that failed may be tried again. Errors: it may not, since it was tried often enough, or since the
-    /// time or the requests of the source are used up.
-    async fn wait_before_retry(&self, patience: &mut RetryCount, failure: Failure) -> Result<(), Failure> {
+    /// Waits until the failed request may be sent again.
+    ///
+    /// Returns the failure if no attempt is left, or if the deadline or the request budget would be exceeded.
+    async fn wait_before_retry(&self, retries: &mut RetryCount, failure: Failure) -> Result<(), Failure> {
         let is_busy = failure.kind.disposition() == Disposition::Wait;
         let too_many = matches!(failure.kind, WireErrorKind::Status(429) | WireErrorKind::Answered(429));
         if too_many && let Some(why) = self.budget.used_up() {
             return Err(Failure { kind: WireErrorKind::Budget(why), ..failure });
         }
-        let Some(wait) = patience.next(&self.settings, is_busy, failure.retry_after, fastrand::f64()) else {
+        let Some(wait) = retries.next(&self.settings, is_busy, failure.retry_after, fastrand::f64()) else {
             return Err(failure);
         };
-        // Nothing could be asked after it.
+        // No request could follow the wait, so waiting would only delay the error.
         if Instant::now() + wait >= self.deadline() {
             let kind = failure.kind.busy().unwrap_or(failure.kind);
             return Err(Failure { kind, ..failure });
@@ -311,54 +325,53 @@ impl Client {
         Ok(())
     }
 
-    /// One attempt. `None`: it was answered without content for the first time. `nothing`: so was the attempt before.
+    /// Sends one attempt. Returns `None` for a first response without content; `was_empty`: the previous attempt had none.
     async fn get_once<T: Body>(
         &self,
         path: &str,
         attempt: u32,
-        pass: AccessPermit,
-        nothing: bool,
+        permit: AccessPermit,
+        was_empty: bool,
     ) -> Result<Option<(T, HeaderMap)>, Failure> {
-        let request =
-            self.request(Method::GET, path).header(ACCEPT, self.settings.accept).header(AUTHORIZATION, pass.credential);
-        let request = match pass.cookie {
+        let request = self.request(Method::GET, path).header(ACCEPT, self.settings.accept);
+        let request = request.header(AUTHORIZATION, permit.credential);
+        let request = match permit.cookie {
             Some(cookie) => request.header(COOKIE, cookie),
             None => request,
         };
-        let mut record = self.record("GET", path, attempt);
+        let mut pending = self.begin_request("GET", path, attempt);
         let failed = |kind| Failure::new("GET", path, kind);
-        let result = match self.exchange(request, &mut record).await {
-            Ok(answer) => match self.content::<T>(&answer, nothing) {
-                Ok(value) => Ok(value.map(|value| (value, answer.headers))),
-                Err(kind) => Err(failed(kind).answered(&answer.headers, self.settings.max_wait)),
+        let result = match self.exchange(request, &mut pending).await {
+            Ok(response) => match self.content::<T>(&response, was_empty) {
+                Ok(value) => Ok(value.map(|value| (value, response.headers))),
+                Err(kind) => Err(failed(kind).with_retry_after(&response.headers, self.settings.max_wait)),
             },
             Err(kind) => Err(failed(kind)),
         };
-        record.reported.rows =
-            result.as_ref().ok().and_then(|found| found.as_ref()).and_then(|(value, _)| value.rows());
-        record.end(result.as_ref().err().map(|f| &f.kind));
+        pending.record.rows = result.as_ref().ok().and_then(|found| found.as_ref()).and_then(|(value, _)| value.rows());
+        pending.finish(result.as_ref().err().map(|f| &f.kind));
         if matches!(result, Ok(Some(_))) {
-            self.understood.set(true);
+            self.has_decoded.set(true);
         }
         result
     }
 
-    /// What an answer holds; `None` where it is the first of two without content.
-    fn content<T: Body>(&self, answer: &HttpResponse, nothing: bool) -> Result<Option<T>, WireErrorKind> {
-        match answer.decode::<T>(&|| self.secrets())? {
-            ResponseContent::Read(value, replaced) => {
+    /// Decodes a response. Returns `None` for the first of two consecutive responses without content.
+    fn content<T: Body>(&self, response: &HttpResponse, was_empty: bool) -> Result<Option<T>, WireErrorKind> {
+        match response.decode::<T>(&|| self.secrets())? {
+            ResponseContent::Decoded(value, replaced) => {
                 self.replaced.set(self.replaced.get() + replaced);
                 Ok(Some(value))
             }
-            ResponseContent::Nothing if !nothing => Ok(None),
-            ResponseContent::Nothing => {
-                let shape = || WireErrorKind::Shape("an answer without content (204) where one is needed".to_owned());
-                T::none().ok_or_else(shape).map(Some)
+            ResponseContent::Empty if !was_empty => Ok(None),
+            ResponseContent::Empty => {
+                let shape = || WireErrorKind::Shape("a response without content (204) where one is needed".to_owned());
+                T::empty().ok_or_else(shape).map(Some)
             }
         }
     }
 
-    /// Whatever of ours a server could echo and nobody may see.
+    /// Returns our secrets in every form in which a server could echo them.
     fn secrets(&self) -> Vec<String> {
         let account = self.settings.account.secrets();
         account.into_iter().chain(self.tokens.secrets()).collect()
@@ -370,8 +383,8 @@ impl Client {
         if self.settings.close_connections { request.header(CONNECTION, "close") } else { request }
     }
 
-    fn record(&self, method: &'static str, path: &str, attempt: u32) -> PendingRequest<'_> {
-        let reported = RequestRecord {
+    fn begin_request(&self, method: &'static str, path: &str, attempt: u32) -> PendingRequest<'_> {
+        let record = RequestRecord {
             source: self.settings.source.to_string(),
             method,
             path: path.to_owned(),
@@ -382,32 +395,33 @@ impl Client {
             milliseconds: 0,
             error: None,
         };
-        PendingRequest { client: self, reported, started: Instant::now(), ended: false }
+        PendingRequest { client: self, record, started: Instant::now(), finished: false }
     }
 
-    /// Sends one request and collects the answer.
+    /// Sends one request and collects the response.
     async fn exchange(
         &self,
         request: reqwest::RequestBuilder,
-        record: &mut PendingRequest<'_>,
+        pending: &mut PendingRequest<'_>,
     ) -> Result<HttpResponse, WireErrorKind> {
         self.requests.set(self.requests.get() + 1);
         let (sent, sent_at) = (Instant::now(), Utc::now());
         let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &self.explainer))?;
-        record.reported.status = Some(response.status().as_u16());
+        pending.record.status = Some(response.status().as_u16());
         self.compare_clocks(&response, sent, sent_at);
         self.note_certificate(&response);
-        self.pace.heed(response.headers());
-        self.budget.heed(response.headers());
-        let answer = HttpResponse::receive(response, self.settings.max_body_bytes, &self.explainer).await?;
-        record.reported.bytes = answer.body.len() as u64;
-        match connect::demand_of_certificate(&self.explainer, answer.status.as_u16(), &answer.body) {
+        self.pace.note_limits(response.headers());
+        self.budget.note_limits(response.headers());
+        let response = HttpResponse::receive(response, self.settings.max_body_bytes, &self.explainer).await?;
+        pending.record.bytes = response.body.len() as u64;
+        match connect::demand_of_certificate(&self.explainer, response.status.as_u16(), &response.body) {
             Some(fault) => Err(WireErrorKind::Tls(fault)),
-            None => Ok(answer),
+            None => Ok(response),
         }
     }
 
-    /// RFC 9110 §6.6.1: `Date` is when the answer was made; the best guess of ours for it is the middle of the exchange.
+    /// Estimates the clock skew. `Date` is the time at which the response was made (RFC 9110 §6.6.1); our best estimate of
+    /// that moment is the middle of the exchange.
     fn compare_clocks(&self, response: &Response, sent: Instant, sent_at: DateTime<Utc>) {
         let took = sent.elapsed();
         let Some(theirs) = response.headers().get(DATE).and_then(|d| retry::http_date(d.to_str().ok()?)) else {
@@ -425,10 +439,7 @@ impl Client {
         }
         let info = response.extensions().get::<reqwest::tls::TlsInfo>();
         if let Some(der) = info.and_then(|info| info.peer_certificate()) {
-            use sha2::Digest;
-            let hash = sha2::Sha256::digest(der);
-            let hex = hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-            *self.certificate.borrow_mut() = Some(hex);
+            *self.certificate.borrow_mut() = Some(sha256_hex(der));
         }
     }
 }

@@ -1,11 +1,11 @@
--- The frozen population of an access review: every member of every group, with what a reviewer needs to decide.
--- A membership whose confirmed_at is older than the as_of of the snapshot was not read by this run; it is the last known state.
--- In a snapshot's folder: duckdb < review-population.sql
+-- Lists the population of an access review: every member of every group, with what a reviewer needs to decide.
+-- A membership whose confirmed_at is older than the as_of of the snapshot was not read by this run. It is the last known state.
+-- Run it in the folder of a snapshot: duckdb < review-population.sql
 SELECT m.source,
        coalesce(g.name, m.group_id)                AS "group",
        coalesce(g.privileged, false)               AS privileged,
        m.via,
-       -- What of a directory the membership comes from; without a user it stands for people who are not known here.
+       -- Name in a directory that the membership comes from. Without a user it stands for people who are not known.
        m.external_name,
        m.user_id                                   AS id,
        u.username,

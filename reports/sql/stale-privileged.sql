@@ -1,5 +1,5 @@
--- Which privileged accounts are stale, and by what do they hold their access: the record of the account, or groups?
--- In a snapshot's folder: duckdb < stale-privileged.sql
+-- Lists inactive privileged accounts, and where their privilege comes from: their own record or groups.
+-- Run it in the folder of a snapshot: duckdb < stale-privileged.sql
 SELECT f.source,
        f.subject_id                                AS id,
        f.subject_name                              AS username,

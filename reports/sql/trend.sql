@@ -1,5 +1,5 @@
--- How many findings that are not resolved had each run, by rule? For what a partial run did not read, they are those of earlier runs.
--- In the folder that holds the snapshots: duckdb < trend.sql
+-- Counts unresolved findings by run and rule. For lists that a partial run did not read, findings of earlier runs are counted.
+-- Run it in the folder that contains the snapshots: duckdb < trend.sql
 SELECT parse_path(filename)[-2]                                            AS run,
        (SELECT m.completeness FROM read_json('*/manifest.json', filename = true) m
         WHERE parse_path(m.filename)[-2] = parse_path(f.filename)[-2])     AS completeness,

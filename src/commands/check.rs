@@ -1,6 +1,9 @@
-//! `check`: is the configuration right; with `--online`, does everything answer that a run needs.
+//! `check`: validates the configuration and, with `--online`, everything that a run needs.
+//!
+//! An online check tests folders for write access, probes each source, and sends a test event to each destination. It evaluates
+//! nothing and writes no snapshot. Each result is one line: `ok`, `note` or `BAD`.
 
-use super::{configuration, counted, print, wrong_configuration};
+use super::{configuration, counted, log_config_error, print};
 use crate::cli::{CheckArgs, Global};
 use crate::config::Config;
 use crate::event::Observer;
@@ -20,17 +23,21 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+/// A larger difference of clocks makes ages wrong; a run reports it as a finding.
+const MAX_SKEW_SECONDS: u64 = 300;
+
+/// Executes `check` and returns its exit code.
 pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
     let config = match configuration(global) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    if let Err(error) = config.lives_of_exceptions(Utc::now()) {
-        return wrong_configuration(&error);
+    if let Err(error) = config.check_exception_lifetimes(Utc::now()) {
+        return log_config_error(&error);
     }
     let mut checks = Checks::default();
     checks.good(format!(
-        "configuration {}: {}, {}",
+        "configuration {}: valid, {}, {}",
         config.path.display(),
         counted(config.sources.len(), "source"),
         counted(config.destinations.len(), "syslog destination")
@@ -39,10 +46,11 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         checks.note(note);
     }
     if !config.policy.custom_rules.is_empty() {
-        checks.good(format!("{}, each tried over samples", counted(config.policy.custom_rules.len(), "custom rule")));
+        let rules = counted(config.policy.custom_rules.len(), "custom rule");
+        checks.good(format!("{rules}: valid, each tested with sample accounts"));
     }
     if config.destinations.is_empty() {
-        checks.note("no [[syslog]] destination: no SIEM will hear of findings");
+        checks.note("no [[syslog]] destination: findings will not be sent to a SIEM");
     }
     if args.online {
         online(&config, &mut checks);
@@ -51,7 +59,7 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
     if checks.bad > 0 { Exit::NothingPublished } else { printed }
 }
 
-/// Lines for people, and how many of them are bad.
+/// Result lines for people, and how many of them are failures.
 #[derive(Default)]
 struct Checks {
     text: String,
@@ -80,33 +88,35 @@ impl Checks {
 
 fn online(config: &Config, checks: &mut Checks) {
     for folder in [&config.state_dir, &config.output.dir] {
-        writable(folder, checks);
+        check_writable(folder, checks);
     }
-    // It belongs to another program: it is not made here.
+    // The folder of the metrics file belongs to the Prometheus exporter, so it is not created here.
     match config.metrics_file.as_deref().and_then(Path::parent) {
-        Some(folder) if folder.is_dir() => writable(folder, checks),
-        Some(folder) => checks.bad(format!("{}: the folder of metrics_file is not there; make it", folder.display())),
+        Some(folder) if folder.is_dir() => check_writable(folder, checks),
+        Some(folder) => {
+            checks.bad(format!("{}: the folder of metrics_file does not exist; create it", folder.display()))
+        }
         None => {}
     }
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => match Stop::on_signals() {
             Ok(stop) => {
-                for settings in config.sources.iter().take_while(|_| stop.asked().is_none()) {
-                    runtime.block_on(appliance(settings, &stop, checks));
+                for settings in config.sources.iter().take_while(|_| stop.requested_by().is_none()) {
+                    runtime.block_on(check_source(settings, &stop, checks));
                 }
             }
-            Err(error) => checks.bad(format!("listening for signals: {error}")),
+            Err(error) => checks.bad(format!("failed to listen for signals: {error}")),
         },
-        Err(error) => checks.bad(format!("the event loop: {error}")),
+        Err(error) => checks.bad(format!("failed to start the event loop: {error}")),
     }
     for destination in &config.destinations {
-        receiver(destination, checks);
+        check_destination(destination, checks);
     }
 }
 
-fn writable(folder: &Path, checks: &mut Checks) {
+fn check_writable(folder: &Path, checks: &mut Checks) {
     match snapshot::test_write_access(folder) {
-        Ok(()) => checks.good(format!("{} can be written", folder.display())),
+        Ok(()) => checks.good(format!("{}: writable", folder.display())),
         Err(error) => {
             let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
             checks.bad(format!("failed to {error}{hint}"));
@@ -114,9 +124,9 @@ fn writable(folder: &Path, checks: &mut Checks) {
     }
 }
 
-async fn appliance(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) {
+async fn check_source(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) {
     let name = &settings.identity.name;
-    // A busy appliance is waited for: without the log lines of retries the command would seem to hang.
+    // The probe waits for a busy appliance. Without the log lines of retries the command would seem to hang.
     let log: Arc<dyn Observer> = Arc::new(Log);
     match source::build(settings, log) {
         Ok(source) => {
@@ -124,44 +134,46 @@ async fn appliance(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) 
                 probe = source.probe() => Some(probe),
                 _ = stop.wait() => None,
             };
-            // Whatever was opened is closed, also where the looking was broken off.
-            source.leave().await;
+            // Also after a signal: the source may have opened a session on the appliance.
+            source.sign_out().await;
             match probe {
-                Some(probe) => show(name.as_str(), settings, &probe, checks),
-                None => checks.bad(format!("source {name}: stopped before it answered")),
+                Some(probe) => report_probe(name.as_str(), settings, &probe, checks),
+                None => checks.bad(format!("source {name}: the check was stopped before the source answered")),
             }
         }
         Err(error) => checks.bad(format!("source {name}: {error}")),
     }
 }
 
-fn show(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Checks) {
+fn report_probe(name: &str, settings: &SourceSettings, probe: &Probe, checks: &mut Checks) {
     for list in &probe.lists {
         match &list.page {
-            Ok((rows, total)) => checks.good(format!("source {name}: {}", shown(list, *rows, *total))),
-            Err(why) => checks.bad(format!("source {name}: {}: {why}{}", list.kind.as_str(), untried(list))),
+            Ok((rows, total)) => checks.good(format!("source {name}: {}", list_in_words(list, *rows, *total))),
+            Err(why) => checks.bad(format!("source {name}: {}: {why}{}", list.kind.as_str(), partly_tried(list))),
         }
     }
     match probe.clock_skew_seconds {
-        Some(skew) if skew.unsigned_abs() > 300 => {
-            checks.bad(format!("source {name}: its clock differs from ours by {skew} s; correct one of them (NTP)"));
+        Some(skew) if skew.unsigned_abs() > MAX_SKEW_SECONDS => checks.bad(format!(
+            "source {name}: its clock differs from the clock of this host by {skew} s; synchronise both (NTP)"
+        )),
+        Some(skew) => {
+            checks.good(format!("source {name}: its clock differs from the clock of this host by {skew} s"));
         }
-        Some(skew) => checks.good(format!("source {name}: its clock differs from ours by {skew} s")),
         None => {}
     }
     for note in &probe.notes {
         checks.note(format!("source {name}: {note}"));
     }
     if let Some(plan) = &probe.plan {
-        cost(name, settings, plan, checks);
+        report_cost(name, settings, plan, checks);
     }
     if let Some(why) = &probe.beyond_limits {
         checks.bad(format!("source {name}: {why}"));
     }
 }
 
-/// Words for a list that could be read.
-fn shown(list: &ProbedList, rows: u64, total: Option<u64>) -> String {
+/// Describes a list that could be read: rows, total, and the objects that it was read from.
+fn list_in_words(list: &ProbedList, rows: u64, total: Option<u64>) -> String {
     let kind = list.kind.as_str();
     let Some(objects) = list.objects else {
         return match total {
@@ -171,19 +183,19 @@ fn shown(list: &ProbedList, rows: u64, total: Option<u64>) -> String {
     };
     let tried = tried(list.kind, objects);
     match total.filter(|total| *total > rows) {
-        _ if !objects.are_all() => format!("{rows} {kind} of {tried}; a run reads those of all"),
+        _ if !objects.are_all() => format!("{rows} {kind} of {tried}; a run reads all of them"),
         Some(total) => format!("{rows} of {} {kind} in the first page of each of {tried}", thousands(total)),
         None => format!("{rows} {kind} of {tried}"),
     }
 }
 
-/// Returns what a line about a failure adds where the lists of some objects were not tried.
-fn untried(list: &ProbedList) -> String {
+/// Returns the end of a failure line where only some objects were tried, such as `; 200 of 1,340 groups were tried`.
+fn partly_tried(list: &ProbedList) -> String {
     let part = list.objects.filter(|objects| objects.of.is_some_and(|of| of > objects.tried));
     part.map_or_else(String::new, |objects| format!("; {} were tried", tried(list.kind, objects)))
 }
 
-/// Words for the objects whose lists were tried: `61 groups`, or `200 of 1,340 groups`.
+/// Describes the objects whose lists were tried: `61 groups`, or `200 of 1,340 groups`.
 fn tried(kind: ListKind, objects: Objects) -> String {
     let object = match kind {
         ListKind::Members => "group",
@@ -197,30 +209,30 @@ fn tried(kind: ListKind, objects: Objects) -> String {
     }
 }
 
-fn cost(name: &str, settings: &SourceSettings, plan: &RequestPlan, checks: &mut Checks) {
+fn report_cost(name: &str, settings: &SourceSettings, plan: &RequestPlan, checks: &mut Checks) {
     let requests = plan.requests();
     let seconds = f64::from(u32::try_from(requests).unwrap_or(u32::MAX)) / settings.client.requests_per_second;
-    let about = if plan.is_open() { "at least" } else { "about" };
+    let about = if plan.is_minimum() { "at least" } else { "about" };
     let limit = settings
         .client
         .requests_per_hour
-        .map_or_else(String::new, |limit| format!("; {} an hour are allowed", thousands(u64::from(limit))));
+        .map_or_else(String::new, |limit| format!("; requests_per_hour allows {}", thousands(u64::from(limit))));
     checks.good(format!(
-        "source {name}: a run takes {about} {} requests ({}), {seconds:.0} s or more at {} a second{limit}",
+        "source {name}: a run takes {about} {} requests ({}), at least {seconds:.0} s at {} per second{limit}",
         thousands(requests),
         plan.arithmetic(),
         settings.client.requests_per_second
     ));
 }
 
-fn receiver(destination: &Destination, checks: &mut Checks) {
+fn check_destination(destination: &Destination, checks: &mut Checks) {
     let sender = run::sender(&Origin::of_this_process());
     match send_test(destination, &sender, Utc::now(), &Timing::default()) {
         Ok(()) => {
-            checks.good(format!("{}: a run.test event was sent; look for it there", destination.url));
+            checks.good(format!("{}: a run.test event was sent; check that the receiver shows it", destination.url));
             if matches!(destination.transport, Transport::Udp(..) | Transport::Unix(_)) {
                 checks.note(format!(
-                    "{}: nothing proves that datagrams arrive; prefer tls:// or tcp:// where the receiver has it",
+                    "{}: the delivery of datagrams cannot be proven; use tls:// or tcp:// if the receiver supports it",
                     destination.url
                 ));
             } else if destination.proof == Proof::Sent {

@@ -1,15 +1,17 @@
-//! `demo`: the whole job, twice with a day of change between, against the sandbox over HTTPS, with syslog into a receiver
-//! of its own that counts what arrives.
+//! `demo`: runs the whole job twice against the sandbox, with a day of changes between.
+//!
+//! The sandbox serves HTTPS on a loopback port. A syslog receiver of the demo counts the events that arrive. Only the configuration
+//! is special: the job is the same as that of `run`.
 
 use super::serve::write_configuration;
-use super::{failed, once, print};
+use super::{log_error, once, print};
 use crate::cli::DemoArgs;
 use crate::config::Config;
 use crate::model::Instant;
 use crate::report::thousands;
 use crate::run::observers::ProgressDisplay;
 use crate::run::stop::Stop;
-use crate::run::{self, Ending, Exit, Order};
+use crate::run::{self, Exit, Order, RunSummary};
 use bt_rollcall_sandbox::{Sandbox, SandboxOptions, Surface, World};
 use chrono::{SubsecRound, TimeDelta, Utc};
 use std::fmt::Write as _;
@@ -21,20 +23,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+/// A fixed seed, so that every demo of a version shows the same people.
 const SEED: u64 = 2026;
-/// One appliance, read by each of these.
+/// Interfaces of the simulated appliance, each read by a source of its own.
 const SURFACES: [Surface; 4] = [Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim];
 
+/// Executes `demo` and returns its exit code.
 pub(super) fn demo(args: &DemoArgs, bar: &ProgressDisplay) -> Exit {
-    match play(args, bar) {
+    match run_twice(args, bar) {
         Ok(exit) => exit,
-        Err(error) => failed(&format!("failed to play the demo: {error}"), None, Exit::NothingPublished),
+        Err(error) => log_error(&format!("failed to run the demo: {error}"), None, Exit::NothingPublished),
     }
 }
 
-fn play(args: &DemoArgs, bar: &ProgressDisplay) -> io::Result<Exit> {
+fn run_twice(args: &DemoArgs, bar: &ProgressDisplay) -> io::Result<Exit> {
     let stop = Stop::on_signals()?;
-    let dir = folder(args)?;
+    let dir = empty_folder(args)?;
     let today = Utc::now().trunc_subsecs(0);
     let yesterday = today - TimeDelta::days(1);
     let users = usize::try_from(args.users).unwrap_or(usize::MAX);
@@ -43,9 +47,9 @@ fn play(args: &DemoArgs, bar: &ProgressDisplay) -> io::Result<Exit> {
     let receiver = Receiver::start()?;
     let path = write_configuration(&sandbox, &SURFACES, &dir, Some(&format!("tcp://{}", receiver.address)))?;
     let config = Config::load(&path, &|name| std::env::var(name).ok()).map_err(io::Error::other)?;
-    let first = day(&config, yesterday, bar, &stop);
-    sandbox.with_world(|world| world.live_a_day(SEED, today));
-    let second = day(&config, today, bar, &stop);
+    let first = run_at(&config, yesterday, bar, &stop);
+    sandbox.with_world(|world| world.simulate_day(SEED, today));
+    let second = run_at(&config, today, bar, &stop);
     bar.clear();
     let endings = [first, second];
     print(&summary(&endings, &sandbox, &receiver, &path));
@@ -53,17 +57,17 @@ fn play(args: &DemoArgs, bar: &ProgressDisplay) -> io::Result<Exit> {
     Ok(Exit::winner(exits))
 }
 
-fn day(config: &Config, as_of: Instant, bar: &ProgressDisplay, stop: &Stop) -> Ending {
+fn run_at(config: &Config, as_of: Instant, bar: &ProgressDisplay, stop: &Stop) -> RunSummary {
     let order = Order { as_of: Some(as_of), ..Order::of(config) };
-    let ending = run::run(&order, &once::audience(bar), stop);
+    let ending = run::run(&order, &once::observers(bar), stop);
     if let Some(error) = &ending.error {
-        failed(error, ending.hint.as_deref(), Exit::NothingPublished);
+        log_error(error, ending.hint.as_deref(), Exit::NothingPublished);
     }
     ending
 }
 
-/// A folder that holds nothing yet: the demo never writes among somebody's files.
-fn folder(args: &DemoArgs) -> io::Result<PathBuf> {
+/// Returns an empty or new folder. The demo never writes into a folder that contains files.
+fn empty_folder(args: &DemoArgs) -> io::Result<PathBuf> {
     let dir = args.dir.clone().unwrap_or_else(|| {
         std::env::temp_dir().join(format!("bt-rollcall-demo-{}", Utc::now().format("%Y%m%dT%H%M%S%3f")))
     });
@@ -73,10 +77,10 @@ fn folder(args: &DemoArgs) -> io::Result<PathBuf> {
     Ok(dir)
 }
 
-fn summary(endings: &[Ending], sandbox: &Sandbox, receiver: &Receiver, configuration: &Path) -> String {
+fn summary(endings: &[RunSummary], sandbox: &Sandbox, receiver: &Receiver, configuration: &Path) -> String {
     let mut text = String::from(
-        "\nbt-rollcall demo: a simulated appliance over HTTPS, read through four products' interfaces,\n\
-         twice with a day of change between\n\n",
+        "\nbt-rollcall demo: a simulated appliance, read over HTTPS through the interfaces of four products,\n\
+         twice with a day of changes between\n\n",
     );
     for (ending, name) in endings.iter().zip(["yesterday", "today"]) {
         // Writing into a String cannot fail.
@@ -86,26 +90,26 @@ fn summary(endings: &[Ending], sandbox: &Sandbox, receiver: &Receiver, configura
     let counters = sandbox.counters();
     let _ = writeln!(
         text,
-        "requests       {} answered by the appliance, {} of them for tokens",
+        "requests       {} answered by the appliance, {} of them token requests",
         thousands(counters.requests),
         thousands(counters.tokens_issued)
     );
     let _ = writeln!(
         text,
-        "events         {} sent, {} arrived at the demo's syslog receiver",
+        "events         {} sent, {} received by the syslog receiver of the demo",
         thousands(sent),
         thousands(receiver.count())
     );
-    if let Some(Ending { report: Some(report), snapshot: Some(snapshot), .. }) = endings.last() {
-        let _ = writeln!(text, "report         {}   <- open it in a browser", report.display());
+    if let Some(RunSummary { report: Some(report), snapshot: Some(snapshot), .. }) = endings.last() {
+        let _ = writeln!(text, "report         {}   <- open this file in a browser", report.display());
         let _ = writeln!(text, "snapshot       {}", snapshot.display());
         let _ = writeln!(text, "configuration  {}", configuration.display());
-        let _ = writeln!(text, "prove it       bt-rollcall verify {}", snapshot.display());
+        let _ = writeln!(text, "verify it      bt-rollcall verify {}", snapshot.display());
     }
     text
 }
 
-/// A syslog receiver (RFC 6587 §3.4.1, octet counting) that counts messages and forgets them.
+/// A syslog receiver (RFC 6587 §3.4.1, octet counting) that counts messages but does not keep them.
 struct Receiver {
     address: SocketAddr,
     messages: Arc<AtomicU64>,
@@ -119,8 +123,8 @@ impl Receiver {
         let counted = Arc::clone(&messages);
         thread::Builder::new().name("receiver".to_owned()).spawn(move || {
             for session in listener.incoming().flatten() {
-                // A session that breaks off has been counted as far as it came.
-                let _ = count(BufReader::new(session), &counted);
+                // An error ends this session only; the messages before it are counted.
+                let _ = count_messages(BufReader::new(session), &counted);
             }
         })?;
         Ok(Self { address, messages })
@@ -131,7 +135,7 @@ impl Receiver {
     }
 }
 
-fn count(mut session: impl BufRead, messages: &AtomicU64) -> io::Result<()> {
+fn count_messages(mut session: impl BufRead, messages: &AtomicU64) -> io::Result<()> {
     loop {
         let mut length = Vec::new();
         if session.read_until(b' ', &mut length)? == 0 {
@@ -139,6 +143,7 @@ fn count(mut session: impl BufRead, messages: &AtomicU64) -> io::Result<()> {
         }
         let length = str::from_utf8(&length).ok().and_then(|text| text.trim_end().parse().ok());
         let length: usize = length.ok_or(io::ErrorKind::InvalidData)?;
+        // The length comes from the peer: without a limit it could exhaust the memory.
         let mut message = vec![0; length.min(1 << 20)];
         session.read_exact(&mut message)?;
         messages.fetch_add(1, Ordering::Release);

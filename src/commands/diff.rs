@@ -1,6 +1,9 @@
-//! `diff`: what changed between two folders of snapshots, for people, as JSON or as CSV. Needs no configuration.
+//! `diff`: prints the changes between two snapshots for people, as JSON or as CSV.
+//!
+//! It computes the changes as a run does, by advancing the state of the older snapshot to that of the newer one. It needs no
+//! configuration and no network.
 
-use super::{failed, print};
+use super::{log_error, print};
 use crate::cli::DiffArgs;
 use crate::model::{Change, ChangeKind, Inventory};
 use crate::report::Shown;
@@ -14,12 +17,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+/// Executes `diff` and returns its exit code.
 pub(super) fn diff(args: &DiffArgs) -> Exit {
-    let compared = match compare(args) {
-        Ok(compared) => compared,
-        Err(error) => return failed(&format!("failed to {error}"), error.hint(), Exit::NothingPublished),
+    let comparison = match compare(args) {
+        Ok(comparison) => comparison,
+        Err(error) => return log_error(&format!("failed to {error}"), error.hint(), Exit::NothingPublished),
     };
-    let changes = &compared.changes;
+    let changes = &comparison.changes;
     if args.json {
         let objects: Vec<Value> = changes.iter().map(object).collect();
         return print(&format!("{:#}\n", Value::Array(objects)));
@@ -27,20 +31,22 @@ pub(super) fn diff(args: &DiffArgs) -> Exit {
     if args.csv {
         return print_csv(changes);
     }
-    print(&in_words(&compared))
+    print(&in_words(&comparison))
 }
 
-/// Both runs, and what came of comparing them.
+/// Changes between two snapshots.
 struct Comparison {
+    /// Run id of the older snapshot.
     old: String,
+    /// Run id of the newer snapshot.
     new: String,
     changes: Vec<Change>,
-    /// Every source of either side, and what cannot be said of it.
+    /// Sources of both snapshots, each with a remark where its changes are not complete; otherwise empty.
     sources: BTreeMap<String, &'static str>,
 }
 
 fn compare(args: &DiffArgs) -> Result<Comparison, SnapshotError> {
-    // Both are looked at before either is read: a wrong name is told at once.
+    // Open both before reading either: a wrong folder is reported at once, even if the other one is large.
     let (old, new) = (Archive::open(&args.old)?, Archive::open(&args.new)?);
     let (before, run_id) = (old.before()?, new.manifest.run_id.clone());
     let mut advance = Advance::to_state(new.inventory()?, &run_id, new.as_of()?, &before);
@@ -48,20 +54,20 @@ fn compare(args: &DiffArgs) -> Result<Comparison, SnapshotError> {
     let advanced = advance.finish();
     let mut sources: BTreeMap<String, &'static str> = BTreeMap::new();
     for (source_inventory, since) in advanced.inventory.sources.iter().zip(&advanced.since) {
-        let said = if since.is_compared { "" } else { BASELINE };
-        sources.insert(source_inventory.reading.source.name.to_string(), said);
+        let remark = if since.is_compared { "" } else { BASELINE };
+        sources.insert(source_inventory.reading.source.name.to_string(), remark);
     }
-    for (name, left) in &advanced.left {
-        sources.insert(name.to_string(), if left.is_another { ANOTHER } else { ONLY_OLDER });
+    for (name, left) in &advanced.dropped {
+        sources.insert(name.to_string(), if left.is_another { RESTARTED } else { ONLY_OLDER });
     }
     Ok(Comparison { old: before.run_id, new: run_id, changes: advanced.changes, sources })
 }
 
-const BASELINE: &str = ": not proven complete in the older snapshot: a baseline, no changes";
-const ANOTHER: &str = ": begun anew by the newer snapshot, as another product or host or after it had been taken out: a baseline, no changes";
-const ONLY_OLDER: &str = ": only in the older snapshot: nothing is said";
+const BASELINE: &str = ": the older snapshot did not prove it complete; it is a baseline without changes";
+const RESTARTED: &str = ": another product or host than in the older snapshot, or removed and added again; it is a baseline without changes";
+const ONLY_OLDER: &str = ": only in the older snapshot; not compared";
 
-/// The columns of the table, and what the event tells beyond them.
+/// Returns a change as JSON: the columns of the table of changes, and the fields that only events have.
 fn object(change: &Change) -> Value {
     let group = change.group.as_ref();
     json!({
@@ -81,40 +87,41 @@ fn object(change: &Change) -> Value {
 }
 
 fn print_csv(changes: &[Change]) -> Exit {
-    let nobody = Inventory::default();
-    let tables = Tables { inventory: &nobody, findings: &[], changes, resolved: &[] };
+    let no_inventory = Inventory::default();
+    let tables = Tables { inventory: &no_inventory, findings: &[], changes, resolved: &[] };
     let mut csv = Vec::new();
     match tables.write_csv(Table::Changes, CsvDialect::Strict, &mut csv) {
         Ok(_) => print(&String::from_utf8_lossy(&csv)),
-        Err(error) => failed(&format!("failed to write the changes as CSV: {error}"), None, Exit::NothingPublished),
+        Err(error) => log_error(&format!("failed to write the changes as CSV: {error}"), None, Exit::NothingPublished),
     }
 }
 
-/// Grouped by source and kind. Names from outside could move the cursor: they are made visible.
-fn in_words(compared: &Comparison) -> String {
-    let Comparison { old, new, changes, sources } = compared;
+/// Returns the changes as text, grouped by source and kind.
+fn in_words(comparison: &Comparison) -> String {
+    let Comparison { old, new, changes, sources } = comparison;
     let mut text = format!("changes from {old} to {new}: {}\n", thousands(changes.len() as u64));
-    for (source, said) in sources {
+    for (source, remark) in sources {
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "\n{}{said}", Shown::name(source));
+        let _ = writeln!(text, "\n{}{remark}", Shown::name(source));
         let of_source: Vec<&Change> = changes.iter().filter(|change| change.source.as_str() == source).collect();
-        if of_source.is_empty() && said.is_empty() {
+        if of_source.is_empty() && remark.is_empty() {
             text.push_str("  no change\n");
         }
         for kind in ChangeKind::ALL {
-            of_kind(&mut text, kind, &of_source);
+            write_kind(&mut text, kind, &of_source);
         }
     }
     text
 }
 
-fn of_kind(text: &mut String, kind: ChangeKind, changes: &[&Change]) {
+fn write_kind(text: &mut String, kind: ChangeKind, changes: &[&Change]) {
     let of_kind: Vec<&&Change> = changes.iter().filter(|change| change.kind == kind).collect();
     if of_kind.is_empty() {
         return;
     }
     let _ = writeln!(text, "  {} ({})", kind.as_str(), thousands(of_kind.len() as u64));
     for change in of_kind {
+        // Names come from the appliance. `Shown` replaces control characters, which could move the cursor of a terminal.
         let name = change.subject.name.as_deref().unwrap_or("(no name)");
         let privileged = if change.gains_privilege() { "  PRIVILEGED" } else { "" };
         let (name, id) = (Shown::name(name), Shown::name(&change.subject.id));

@@ -1,12 +1,15 @@
-//! `verify`, `prune`, `emit`: what needs no appliance.
+//! `verify`, `prune` and `emit`: the commands that work on snapshots and the spool and contact no source.
+//!
+//! `verify` needs no configuration. `prune` and `emit` take the lock of a run, so that they never work at the same time as one.
 
-use super::{configuration, counted, failed, print};
+use super::{configuration, counted, log_error, print};
 use crate::cli::{Global, PruneArgs, VerifyArgs};
 use crate::config::Config;
+use crate::escape::printable;
 use crate::model::Completeness;
-use crate::page::FILE;
+use crate::report_page::FILE;
 use crate::run::observers::Log;
-use crate::run::{self, DestinationEnding, Exit, Origin, RunError};
+use crate::run::{self, DestinationSummary, Exit, Origin, RunError};
 use crate::snapshot::retention::RetentionPlan;
 use crate::snapshot::{
     self, BaseLink, ChainStep, FolderWalk, SnapshotError, SnapshotState, Store, Verified, VerifyProblem,
@@ -16,14 +19,15 @@ use chrono::Utc;
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 
-const FROM_A_COPY: &str =
-    "restore what is named from a copy of the folder; the SIEM has the SHA-256 of every run's manifest";
+const RESTORE: &str =
+    "restore the named files from a copy of the folder; the SIEM has the SHA-256 of the manifest of every run";
 
+/// Executes `verify` and returns its exit code.
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
     if args.chain {
         return match snapshot::walk(&args.dir) {
             Ok(walk) => print_chain(&walk),
-            Err(error) => of_disk(&error),
+            Err(error) => log_snapshot_error(&error),
         };
     }
     match snapshot::verify(&args.dir) {
@@ -31,23 +35,27 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
         Err(problems) => {
             let is_page = |problem: &VerifyProblem| problem.of_file() == Some(FILE);
             let dir = args.dir.display();
-            let put_back = format!(
-                "`bt-rollcall report {dir} --output {dir}/{FILE}` makes it again from the other files, if this is the version that wrote it"
+            let render_again = format!(
+                "`bt-rollcall report {dir} --output {dir}/{FILE}` renders it again from the other files, if the same version wrote it"
             );
-            let cure = if problems.iter().all(is_page) { &put_back } else { FROM_A_COPY };
-            damaged(&args.dir, "what its manifest says", &problems, cure)
+            let cure = if problems.iter().all(is_page) { &render_again } else { RESTORE };
+            log_damage(&args.dir, "does not match its manifest", &problems, cure)
         }
     }
 }
 
-/// What is there is printed in any case; what is wrong with it is an error each.
+/// Prints the chain, and logs each problem as an error. The list is printed even if there are problems.
 fn print_chain(walk: &FolderWalk) -> Exit {
     let printed = print(&chain_in_words(walk));
-    if walk.problems.is_empty() { printed } else { damaged(&walk.dir, "an intact chain", &walk.problems, FROM_A_COPY) }
+    if walk.problems.is_empty() {
+        printed
+    } else {
+        log_damage(&walk.dir, "is not an intact chain", &walk.problems, RESTORE)
+    }
 }
 
 fn chain_in_words(walk: &FolderWalk) -> String {
-    let mut text = format!("the chain in {}, from the newest to the oldest\n", walk.dir.display());
+    let mut text = format!("snapshots in {}, newest first\n", walk.dir.display());
     for step in &walk.steps {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "  {}", step_in_words(step));
@@ -61,10 +69,10 @@ fn chain_in_words(walk: &FolderWalk) -> String {
         let here = counted(walk.steps.len() - pruned, "snapshot");
         let _ = write!(
             text,
-            "intact: {here} here, {held} of them held; {pruned} removed by retention\n  \
+            "intact: {here}, {held} of them held; {pruned} removed by retention\n  \
              head       {run_id}\n  \
              manifest   sha256 {sha256}\n  \
-             anchor     compare it with btrollcall.run.manifest_sha256 of that run's run.completed event in the SIEM\n"
+             anchor     compare this hash with btrollcall.run.manifest_sha256 in the run.completed event of that run in the SIEM\n"
         );
     }
     text
@@ -72,9 +80,10 @@ fn chain_in_words(walk: &FolderWalk) -> String {
 
 fn step_in_words(step: &ChainStep) -> String {
     let link = &step.link;
-    // A manifest that somebody changed may say anything.
-    let shown = |text: &str| snapshot::visible(text, 40);
-    let base = link.base.as_ref().map_or_else(|| "no base".to_owned(), |base| format!("base {}", shown(&base.run_id)));
+    // A manifest that somebody changed may contain any text, including control characters.
+    let shown = |text: &str| printable(text, 40);
+    let base =
+        link.base.as_ref().map_or_else(|| "no baseline".to_owned(), |base| format!("baseline {}", shown(&base.run_id)));
     let hold = step.hold.as_ref().map_or_else(String::new, |hold| format!("  {hold}"));
     let (run_id, state) = (&link.run_id, step.state.as_str());
     let completeness = link.completeness.map_or("unreadable", Completeness::as_str);
@@ -82,12 +91,14 @@ fn step_in_words(step: &ChainStep) -> String {
     format!("{run_id}  {completeness:<10}  as of {as_of:<20}  {state:<7}  {base}{hold}")
 }
 
+/// Executes `prune` and returns its exit code.
 pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {
     let config = match configuration(global) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
     let store = Store::new(&config.output.dir);
+    // A dry run takes no lock: it changes nothing and can be called while a run is active.
     let plan = if args.dry_run {
         run::plan_retention(&store, &config, Utc::now())
     } else {
@@ -96,7 +107,7 @@ pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {
     };
     match plan {
         Ok(plan) => print(&plan_in_words(&plan, args.dry_run)),
-        Err(error) => failed(&format!("failed to {error}"), error.hint().as_deref(), error.exit()),
+        Err(error) => log_error(&error.message(), error.hint().as_deref(), error.exit()),
     }
 }
 
@@ -112,6 +123,7 @@ fn plan_in_words(plan: &RetentionPlan, dry_run: bool) -> String {
     text
 }
 
+/// Executes `emit` and returns its exit code.
 pub(super) fn emit(global: &Global) -> Exit {
     let config = match configuration(global) {
         Ok(config) => config,
@@ -119,7 +131,7 @@ pub(super) fn emit(global: &Global) -> Exit {
     };
     match Store::new(&config.output.dir).lock(&config.state_dir) {
         Ok(store) => drain(&config, &store),
-        Err(error) => of_disk(&error),
+        Err(error) => log_snapshot_error(&error),
     }
 }
 
@@ -131,7 +143,7 @@ fn drain(config: &Config, store: &Store) -> Exit {
     });
     let endings = match drained {
         Ok(endings) => endings,
-        Err(error) => return failed(&format!("failed to {error}"), None, Exit::NothingPublished),
+        Err(error) => return log_error(&format!("failed to {error}"), None, Exit::NothingPublished),
     };
     let mut text = String::new();
     for ending in &endings {
@@ -139,22 +151,22 @@ fn drain(config: &Config, store: &Store) -> Exit {
         let _ = writeln!(text, "{}", ending.in_words());
     }
     let printed = print(&text);
-    if endings.iter().any(DestinationEnding::waits) { Exit::Waiting } else { printed }
+    if endings.iter().any(DestinationSummary::has_waiting) { Exit::Waiting } else { printed }
 }
 
-/// A copy under another name can be verified too; a folder that bears another run's id cannot.
+/// Describes an intact snapshot.
 fn intact(args: &VerifyArgs, verified: &Verified) -> String {
     let base = match &verified.base {
-        BaseLink::First => "it names no base: it is the first snapshot".to_owned(),
-        BaseLink::Intact(run_id) => format!("its base {run_id} is unchanged"),
+        BaseLink::First => "no baseline: this is the first snapshot".to_owned(),
+        BaseLink::Intact(run_id) => format!("its baseline {run_id} is unchanged"),
         BaseLink::Pruned { run_id, removed_at } => {
-            format!("its base {run_id} was removed by retention at {removed_at}")
+            format!("its baseline {run_id} was removed by retention at {removed_at}")
         }
-        BaseLink::Absent(run_id) => format!("not checked: its base {run_id} is not here"),
+        BaseLink::Absent(run_id) => format!("not checked: its baseline {run_id} is absent"),
     };
     let hold = verified.hold.as_ref().map_or_else(String::new, |hold| format!("  hold       {hold}\n"));
     format!(
-        "intact: {}\n  run        {}, {}\n  files      {}, each as its manifest says\n  manifest   sha256 {}\n  chain      {base}\n{hold}",
+        "intact: {}\n  run        {}, {}\n  files      {}, each matches the manifest\n  manifest   sha256 {}\n  chain      {base}\n{hold}",
         args.dir.display(),
         verified.run_id,
         verified.completeness.as_str(),
@@ -163,16 +175,17 @@ fn intact(args: &VerifyArgs, verified: &Verified) -> String {
     )
 }
 
-fn damaged(dir: &Path, what: &str, problems: &[impl Display], cure: &str) -> Exit {
+/// Logs each problem and then the cure. `what` continues a sentence that begins with the folder.
+fn log_damage(dir: &Path, what: &str, problems: &[impl Display], cure: &str) -> Exit {
     for problem in problems {
         tracing::error!("{problem}");
     }
-    let count = counted(problems.len(), "problem");
-    failed(&format!("{} is not {what}: {count}", dir.display()), Some(cure), Exit::NothingPublished)
+    let count = counted(problems.len(), "error");
+    log_error(&format!("{} {what}: {count}", dir.display()), Some(cure), Exit::NothingPublished)
 }
 
-/// A disk error told, and its exit code.
-fn of_disk(error: &SnapshotError) -> Exit {
+/// Logs an error of the snapshot folder and returns its exit code.
+fn log_snapshot_error(error: &SnapshotError) -> Exit {
     let exit = if matches!(error, SnapshotError::Busy { .. }) { Exit::Locked } else { Exit::NothingPublished };
-    failed(&format!("failed to {error}"), error.hint(), exit)
+    log_error(&format!("failed to {error}"), error.hint(), exit)
 }

@@ -1,18 +1,21 @@
-//! `run`: the scheduled job, once.
+//! `run`: executes the scheduled job once.
+//!
+//! This file turns configuration and arguments into an order for `run::run`, and prints how it ended. The job itself is in `run`.
 
-use super::{configuration, failed, print, wrong_configuration};
+use super::{configuration, log_config_error, log_error, print};
 use crate::cli::{Global, RunArgs};
 use crate::config::Config;
 use crate::event::Observer;
 use crate::run::observers::{Log, Observers, ProgressDisplay};
 use crate::run::stop::Stop;
-use crate::run::{self, Ending, Exit, Order};
+use crate::run::{self, Exit, Order, RunSummary};
 use chrono::Utc;
 use std::sync::Arc;
 
+/// Executes `run` and returns its exit code.
 pub(super) fn run(global: &Global, args: &RunArgs, bar: &ProgressDisplay) -> Exit {
     let config = match configuration(global) {
-        Ok(config) => elsewhere(config, args),
+        Ok(config) => with_output(config, args),
         Err(exit) => return exit,
     };
     for note in &config.notes {
@@ -24,15 +27,19 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &ProgressDisplay) -> Exi
     };
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
-        Err(error) => return failed(&format!("failed to listen for signals: {error}"), None, Exit::NothingPublished),
+        Err(error) => {
+            return log_error(&format!("failed to listen for signals: {error}"), None, Exit::NothingPublished);
+        }
     };
-    let ending = run::run(&order, &audience(bar), &stop);
+    let ending = run::run(&order, &observers(bar), &stop);
     bar.clear();
     print_outcome(&ending, args.json)
 }
 
-/// What is evaluated again for another folder is nobody's news: it has a state of its own there, and nothing is sent.
-fn elsewhere(mut config: Config, args: &RunArgs) -> Config {
+/// Applies `--output`: another folder with a state of its own, no events and no metrics.
+///
+/// Such a run evaluates an instant again. Its results were sent when that instant was the present.
+fn with_output(mut config: Config, args: &RunArgs) -> Config {
     if let Some(dir) = &args.output {
         config.state_dir = dir.join(".state");
         config.output.dir.clone_from(dir);
@@ -44,27 +51,27 @@ fn elsewhere(mut config: Config, args: &RunArgs) -> Config {
 
 fn order<'a>(config: &'a Config, args: &RunArgs) -> Result<Order<'a>, Exit> {
     let order = Order::of(config).only(&args.sources).and_then(|order| order.allowing(&args.allow_shrink));
-    let order = order.map_err(|error| wrong_configuration(&error))?;
-    // Who judges by an instant that is past does so with the register of today.
+    let order = order.map_err(|error| log_config_error(&error))?;
+    // An earlier instant is evaluated with the exceptions of today, so they are limited from today on.
     let now = Utc::now();
     config
-        .lives_of_exceptions(args.as_of.map_or(now, |as_of| as_of.max(now)))
-        .map_err(|error| wrong_configuration(&error))?;
+        .check_exception_lifetimes(args.as_of.map_or(now, |as_of| as_of.max(now)))
+        .map_err(|error| log_config_error(&error))?;
     Ok(Order { as_of: args.as_of, dry_run: args.dry_run, fail_on: args.fail_on, ..order })
 }
 
-/// Log lines and the bar.
-pub(super) fn audience(bar: &ProgressDisplay) -> Arc<dyn Observer> {
+/// Returns the observers of a run: the log and the progress bar.
+pub(super) fn observers(bar: &ProgressDisplay) -> Arc<dyn Observer> {
     Arc::new(Observers(vec![Arc::new(Log), Arc::new(bar.clone())]))
 }
 
-/// Prints how it ended; gives the exit code.
-fn print_outcome(ending: &Ending, json: bool) -> Exit {
+/// Prints the result of a run and returns its exit code.
+fn print_outcome(ending: &RunSummary, json: bool) -> Exit {
     if let Some(error) = &ending.error {
-        failed(error, ending.hint.as_deref(), Exit::NothingPublished);
+        log_error(error, ending.hint.as_deref(), Exit::NothingPublished);
     }
     let text = if json {
-        // Plain data with text keys always serialises.
+        // Cannot fail: it is plain data whose keys are texts.
         serde_json::to_string(ending).unwrap_or_default() + "\n"
     } else {
         ending.in_words()

@@ -1,20 +1,23 @@
-//! `sandbox`: serves the simulated appliance until stopped.
+//! `sandbox`: serves a simulated appliance until it is stopped, and writes a configuration that reads it.
+//!
+//! `demo` uses [`write_configuration`] too.
 
-use super::{failed, print};
+use super::{log_error, print};
 use crate::cli::{SandboxArgs, SurfaceArg};
 use crate::run::Exit;
 use crate::run::stop::Stop;
-use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, Surface, World};
+use bt_rollcall_sandbox::{CA_FILE, Faults, SECRET_FILE, Sandbox, SandboxOptions, Surface, World};
 use chrono::Utc;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Executes `sandbox` and returns its exit code.
 pub(super) fn sandbox(args: &SandboxArgs) -> Exit {
     match serve(args) {
         Ok(()) => Exit::Complete,
-        Err(error) => failed(&format!("failed to serve the sandbox: {error}"), None, Exit::NothingPublished),
+        Err(error) => log_error(&format!("failed to serve the sandbox: {error}"), None, Exit::NothingPublished),
     }
 }
 
@@ -47,7 +50,7 @@ fn serve(args: &SandboxArgs) -> io::Result<()> {
     Ok(())
 }
 
-/// In their order, each once.
+/// Returns the interfaces to serve, in a fixed order and without duplicates.
 fn surfaces(wanted: &[SurfaceArg]) -> io::Result<Vec<Surface>> {
     let wants = |surface: Surface| match surface {
         Surface::Rs => wanted.contains(&SurfaceArg::Rs),
@@ -59,7 +62,9 @@ fn surfaces(wanted: &[SurfaceArg]) -> io::Result<Vec<Surface>> {
     };
     let surfaces: Vec<Surface> = Surface::ALL.into_iter().filter(|surface| wants(*surface)).collect();
     if surfaces.contains(&Surface::Pra) && surfaces.contains(&Surface::Rs) {
-        return Err(io::Error::other("one appliance is either pra or rs: both have the same paths"));
+        return Err(io::Error::other(
+            "--surface pra cannot be combined with rs: both have the same paths; start a second sandbox",
+        ));
     }
     Ok(surfaces)
 }
@@ -80,7 +85,9 @@ fn faults(args: &SandboxArgs) -> Faults {
     }
 }
 
-/// Writes the secret, the certificate and a configuration that reads this sandbox into a private folder.
+/// Writes the secret, the certificate and a configuration that reads this sandbox into a folder with mode 0700.
+///
+/// Returns the path of the configuration. `syslog` is the URL of a destination for its events.
 pub(super) fn write_configuration(
     sandbox: &Sandbox,
     surfaces: &[Surface],
@@ -89,9 +96,9 @@ pub(super) fn write_configuration(
 ) -> io::Result<PathBuf> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let dir = fs::canonicalize(dir)?;
-    write(&dir.join("sandbox-secret"), sandbox.client_secret())?;
+    write(&dir.join(SECRET_FILE), sandbox.client_secret())?;
     if let Some(pem) = sandbox.ca_pem() {
-        write(&dir.join("sandbox-ca.pem"), pem)?;
+        write(&dir.join(CA_FILE), pem)?;
     }
     let path = dir.join("bt-rollcall.toml");
     write(&path, &sandbox.ready_configuration_of(surfaces, &dir, syslog))?;
@@ -108,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_interface_but_remote_support_is_the_default_and_one_appliance_is_one_product() {
+    fn all_interfaces_except_rs_are_the_default_and_pra_cannot_be_combined_with_rs() {
         let words = |wanted: &[SurfaceArg]| -> Vec<&str> {
             surfaces(wanted).unwrap().into_iter().map(Surface::as_str).collect()
         };

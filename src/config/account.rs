@@ -1,5 +1,6 @@
-//! What shows to an appliance that we may read: by its kind, an API account, a token, or a key with a user. Secrets come by
-//! reference only.
+//! Reads the credentials of a source: an OAuth client, a bearer token, or an API key with a user, depending on the kind.
+//!
+//! `source` calls [`read`]. Secrets are references (see `reference`). Keys that cannot be combined are reported here.
 
 use super::reference::{self, ReferenceContext};
 use super::section::Section;
@@ -7,68 +8,69 @@ use crate::source::SourceKind;
 use crate::wire::{Credentials, TokenAuth};
 use secrecy::{ExposeSecret, SecretString};
 
-/// How the account is called in the manifest, and what shows it.
+/// Name of the account for the manifest, and its credentials.
 pub(super) type ParsedAccount = Option<(String, Credentials)>;
 
+/// Reads the credentials of a source of this kind.
 pub(super) fn read(
     section: &Section<'_>,
     kind: SourceKind,
     base_path: &str,
-    around: &ReferenceContext<'_>,
+    context: &ReferenceContext<'_>,
 ) -> ParsedAccount {
     match kind {
-        SourceKind::PasswordSafe if section.has("api_key") => key(section, around),
+        SourceKind::PasswordSafe if section.has("api_key") => key(section, context),
         SourceKind::PasswordSafe => {
-            without(section, ["run_as", "run_as_password"], "needs api_key beside it");
-            oauth(section, format!("{base_path}/Auth/Connect/Token"), around)
+            reject(section, ["run_as", "run_as_password"], "requires api_key; add api_key or remove this key");
+            oauth(section, format!("{base_path}/Auth/Connect/Token"), context)
         }
         SourceKind::Scim if section.has("token") => {
-            without(
+            reject(
                 section,
                 ["client_id", "client_secret", "token_auth", "token_path"],
-                "goes not together with token; remove one of the two",
+                "cannot be combined with token; remove one of the two",
             );
-            let token = sendable(section, "token", reference::secret(section, "token", around)?)?;
+            let token = header_value(section, "token", reference::secret(section, "token", context)?)?;
             Some(("static token".to_owned(), Credentials::Bearer(token)))
         }
         SourceKind::Scim => {
             let token_path = section.path_of_url("token_path").unwrap_or_else(|| "/oauth2/token".to_owned());
-            oauth(section, token_path, around)
+            oauth(section, token_path, context)
         }
-        SourceKind::RestV3 | SourceKind::Pra | SourceKind::Rs => oauth(section, "/oauth2/token".to_owned(), around),
+        SourceKind::RestV3 | SourceKind::Pra | SourceKind::Rs => oauth(section, "/oauth2/token".to_owned(), context),
     }
 }
 
-fn oauth(section: &Section<'_>, token_path: String, around: &ReferenceContext<'_>) -> ParsedAccount {
-    let client_id = reference::plain(section, "client_id", around);
-    let secret = reference::secret(section, "client_secret", around);
-    let ways = [("auto", TokenAuth::Auto), ("basic", TokenAuth::Basic), ("form", TokenAuth::Form)];
-    let token_auth = section.one_of("token_auth", &ways).unwrap_or_default();
+fn oauth(section: &Section<'_>, token_path: String, context: &ReferenceContext<'_>) -> ParsedAccount {
+    let client_id = reference::plain(section, "client_id", context);
+    let secret = reference::secret(section, "client_secret", context);
+    let methods = [("auto", TokenAuth::Auto), ("basic", TokenAuth::Basic), ("form", TokenAuth::Form)];
+    let token_auth = section.one_of("token_auth", &methods).unwrap_or_default();
     let client_id = client_id?;
     Some((client_id.clone(), Credentials::Oauth { token_path, client_id, client_secret: secret?, token_auth }))
 }
 
-/// An API registration with a key reads in the name of a user.
-fn key(section: &Section<'_>, around: &ReferenceContext<'_>) -> ParsedAccount {
-    let key = reference::secret(section, "api_key", around);
-    let run_as = reference::plain(section, "run_as", around);
+/// Reads the key of an API registration, which acts as a user of Password Safe.
+fn key(section: &Section<'_>, context: &ReferenceContext<'_>) -> ParsedAccount {
+    let key = reference::secret(section, "api_key", context);
+    let run_as = reference::plain(section, "run_as", context);
     let password = if section.has("run_as_password") {
-        Some(reference::secret(section, "run_as_password", around)?)
+        Some(reference::secret(section, "run_as_password", context)?)
     } else {
         None
     };
-    without(
+    reject(
         section,
         ["client_id", "client_secret", "token_auth"],
-        "goes not together with api_key; remove one of the two",
+        "cannot be combined with api_key; remove one of the two",
     );
-    let key = sendable(section, "api_key", key?)?;
+    let key = header_value(section, "api_key", key?)?;
     let run_as = run_as?;
     Some((run_as.clone(), Credentials::Key { key, run_as, password }))
 }
 
-/// Complains about keys that mean nothing beside others that are there.
-fn without<const N: usize>(section: &Section<'_>, keys: [&'static str; N], why: &str) {
+/// Reports keys that cannot be combined with others of the table. Reading them makes them known keys.
+fn reject<const N: usize>(section: &Section<'_>, keys: [&'static str; N], why: &str) {
     for key in keys {
         if section.value(key).is_some() {
             section.problem(key, why);
@@ -76,11 +78,11 @@ fn without<const N: usize>(section: &Section<'_>, keys: [&'static str; N], why: 
     }
 }
 
-/// RFC 9110 §5.5: a header holds visible ASCII characters and spaces.
-fn sendable(section: &Section<'_>, key: &str, secret: SecretString) -> Option<SecretString> {
+/// Checks that a secret fits into an HTTP header: visible ASCII characters and spaces (RFC 9110 §5.5).
+fn header_value(section: &Section<'_>, key: &str, secret: SecretString) -> Option<SecretString> {
     if secret.expose_secret().bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Some(secret);
     }
-    section.problem(key, "holds characters that no request can carry; is it the right file?");
+    section.problem(key, "contains characters that are not allowed in an HTTP header; check that it is the right file");
     None
 }

@@ -1,5 +1,7 @@
-//! `url` of a source: scheme, host and port alone. Addresses are pasted out of browsers, mails and other tools' configurations,
-//! with the path of a console or of the API behind them: a known one is taken off with a note, any other is refused with the cure.
+//! Reads `url` of a source: scheme, host and port.
+//!
+//! People paste addresses from browsers, mails and other tools, often with the path of a console or of the API. A known path is removed
+//! with a note. Any other path is a problem whose text says what to write. `source` calls [`read`].
 
 use super::section::Section;
 use super::source::has_base_path;
@@ -10,11 +12,12 @@ use reqwest::Url;
 #[cfg(test)]
 mod tests;
 
-/// First steps of the paths of consoles: `/login`, `/console` and `/appliance` of PRA and RS, and of BeyondInsight `/WebConsole`,
-/// in older versions `/eEye.RetinaCS.Server` (vendor's guides, "log in").
+/// First segments of the paths of consoles (vendor's guides, "log in").
+///
+/// PRA and RS have `/login`, `/console` and `/appliance`; BeyondInsight has `/WebConsole`, in older versions `/eEye.RetinaCS.Server`.
 const CONSOLES: [&str; 5] = ["login", "console", "appliance", "webconsole", "eeye.retinacs.server"];
 
-/// Where an API begins, and which kinds read it.
+/// Paths at which an API begins, and the kinds of source that read it.
 const APIS: [(&str, &[SourceKind]); 5] = [
     ("/BeyondTrust/api/public/v3", &[SourceKind::PasswordSafe]),
     ("/api/public/v3", &[SourceKind::RestV3, SourceKind::PasswordSafe]),
@@ -23,10 +26,10 @@ const APIS: [(&str, &[SourceKind]); 5] = [
     ("/api/scim/v2", &[SourceKind::Scim]),
 ];
 
-/// Reads `url`; a note says what was taken off.
+/// Reads `url`. Adds a note where a path was removed.
 pub(super) fn read(section: &Section<'_>, kind: SourceKind, base_path: &str) -> Option<String> {
     let text = section.required("url", "\"https://bt.example.com\"")?;
-    match understood(text, kind, base_path) {
+    match without_path(text, kind, base_path) {
         Ok((url, note)) => {
             if let Some(note) = note {
                 section.note("url", note);
@@ -40,39 +43,40 @@ pub(super) fn read(section: &Section<'_>, kind: SourceKind, base_path: &str) -> 
     }
 }
 
-/// The address alone, and what was taken off it.
-fn understood(text: &str, kind: SourceKind, base_path: &str) -> Result<(String, Option<String>), String> {
+/// Returns the address without its path, and a note about a path that was removed.
+fn without_path(text: &str, kind: SourceKind, base_path: &str) -> Result<(String, Option<String>), String> {
     let Ok(mut url) = Url::parse(text.trim()) else { return base_url(text).map(|url| (url, None)) };
-    let steps: Vec<&str> = url.path().split('/').filter(|step| !step.is_empty()).collect();
-    let Some(first) = steps.first() else { return base_url(text.trim()).map(|url| (url, None)) };
+    let segments: Vec<&str> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    let Some(first) = segments.first() else { return base_url(text.trim()).map(|url| (url, None)) };
     let is_console = CONSOLES.iter().any(|console| first.eq_ignore_ascii_case(console));
-    let path = format!("/{}", steps.join("/"));
+    let path = format!("/{}", segments.join("/"));
     url.set_path("");
     if is_console {
-        // What a browser shows behind the path is of no use either.
+        // Query and fragment of a console's address belong to the page that the browser showed.
         url.set_query(None);
         url.set_fragment(None);
     }
-    let alone = base_url(url.as_str())?;
+    let address = base_url(url.as_str())?;
     let (word, own) = (kind.as_str(), kind.base_path());
     let api = APIS.iter().find(|(api, _)| api.eq_ignore_ascii_case(&path));
     if is_console || api.is_some() && (!has_base_path(kind) || path.eq_ignore_ascii_case(base_path)) {
-        let elsewhere = api.is_some_and(|(_, kinds)| !kinds.contains(&kind));
-        let elsewhere = if elsewhere { format!("; kind = {word:?} reads below {own}") } else { String::new() };
-        return Ok((alone.clone(), Some(format!("the path {path} was taken off; write url = {alone:?}{elsewhere}"))));
+        let foreign = api.is_some_and(|(_, kinds)| !kinds.contains(&kind));
+        let foreign = if foreign { format!("; kind = {word:?} reads below {own}") } else { String::new() };
+        let note = format!("the path {path} was removed; write url = {address:?}{foreign}");
+        return Ok((address, Some(note)));
     }
     Err(match api {
         Some((_, kinds)) if !kinds.contains(&kind) => format!(
-            "holds the path {path}, which belongs to kind = {:?}, not {word:?}; write url = {alone:?} and check kind and base_path \
-             (now {base_path:?})",
+            "contains the path {path}, which belongs to kind = {:?}, not {word:?}; write url = {address:?} and check kind and \
+             base_path (now {base_path:?})",
             kinds.first().map_or("", |kind| kind.as_str())
         ),
         _ if has_base_path(kind) => format!(
-            "holds the path {path}, but base_path (now {base_path:?}) says where the API begins; write url = {alone:?} and, if it \
-             begins there, base_path = {path:?}"
+            "contains the path {path}, but base_path (now {base_path:?}) is where the API begins; write url = {address:?} and, if \
+             the API begins there, base_path = {path:?}"
         ),
         _ => format!(
-            "holds the path {path}; write url = {alone:?}: kind = {word:?} always reads below {own} and has no base_path"
+            "contains the path {path}; write url = {address:?}: kind = {word:?} always reads below {own} and has no base_path"
         ),
     })
 }

@@ -1,17 +1,19 @@
-//! `ca_file`, `client_cert` and `client_key`: the keys for TLS that sources and syslog destinations share.
+//! Reads `ca_file`, `client_cert` and `client_key`, the TLS keys that sources and syslog destinations have in common.
+//!
+//! The PEM files are parsed when the configuration is read, so that an unusable file stops a run before it contacts anything.
 
 use super::reference::{self, ReferenceContext};
 use super::section::Section;
 use crate::tls::{self, ClientIdentity};
 use std::path::PathBuf;
 
-/// Reads the path of a PEM file in which every certificate can be read.
-pub(super) fn ca_file(section: &Section<'_>, around: &ReferenceContext<'_>) -> Option<PathBuf> {
-    certificates(section, "ca_file", around)
+/// Reads `ca_file`: the path of a PEM file. Every certificate in it must be readable.
+pub(super) fn ca_file(section: &Section<'_>, context: &ReferenceContext<'_>) -> Option<PathBuf> {
+    certificates(section, "ca_file", context)
 }
 
-fn certificates(section: &Section<'_>, key: &'static str, around: &ReferenceContext<'_>) -> Option<PathBuf> {
-    let path = around.path(section.text(key)?);
+fn certificates(section: &Section<'_>, key: &'static str, context: &ReferenceContext<'_>) -> Option<PathBuf> {
+    let path = context.path(section.text(key)?);
     match tls::read_certificates(&path) {
         Ok(_) => Some(path),
         Err(why) => {
@@ -21,18 +23,18 @@ fn certificates(section: &Section<'_>, key: &'static str, around: &ReferenceCont
     }
 }
 
-/// A client certificate, where it is and what it is.
+/// A client certificate with its private key.
 pub(super) struct ClientCertificate {
     /// Paths of the certificate and its key.
     pub(super) files: (PathBuf, PathBuf),
-    /// Both, read.
+    /// Contents of both files, ready for TLS.
     pub(super) identity: ClientIdentity,
 }
 
-/// Reads `client_cert` and `client_key`: both or neither, and they belong together.
-pub(super) fn client(section: &Section<'_>, around: &ReferenceContext<'_>) -> Option<ClientCertificate> {
-    let certificate = certificates(section, "client_cert", around);
-    let key = reference::private_file(section, "client_key", around);
+/// Reads `client_cert` and `client_key`. Both or neither must be present, and the key must belong to the certificate.
+pub(super) fn client(section: &Section<'_>, context: &ReferenceContext<'_>) -> Option<ClientCertificate> {
+    let certificate = certificates(section, "client_cert", context);
+    let key = reference::private_file(section, "client_key", context);
     match (section.has("client_cert"), section.has("client_key")) {
         (true, false) => section.problem(
             "client_key",
@@ -48,7 +50,7 @@ pub(super) fn client(section: &Section<'_>, around: &ReferenceContext<'_>) -> Op
     match ClientIdentity::read(&files.0, &files.1) {
         Ok(identity) => Some(ClientCertificate { files, identity }),
         Err(why) => {
-            // The text begins with the key that it is about.
+            // The text of the error begins with the key that it concerns.
             let (key, why) = why.split_once(": ").unwrap_or(("client_cert", &why));
             section.problem(key, why);
             None

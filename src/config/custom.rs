@@ -1,5 +1,7 @@
-//! `[[policy.custom_rules]]`: rules that the organisation makes itself. An expression that cannot be used is refused with its
-//! line and column, and the place is shown.
+//! Reads `[[policy.custom_rules]]`: rules that an organisation writes itself, each an expression over one account.
+//!
+//! `policy` calls [`read`]. `rules::custom` compiles the expressions; this file shows where an invalid one is wrong, with line and
+//! column and a mark below the place.
 
 use super::section::{Section, did_you_mean};
 use crate::model::{Rule, Severity};
@@ -13,16 +15,18 @@ const SEVERITIES: [(&str, Severity); 5] = [
     ("high", Severity::High),
     ("critical", Severity::Critical),
 ];
-/// `finding.` and the id are a syslog MSGID, which has at most 32 characters (RFC 5424 §6.2.7).
-const ID: std::ops::RangeInclusive<usize> = 3..=24;
-/// Characters of a title and of an action.
-const TITLE: usize = 120;
-const ACTION: usize = 500;
-/// Characters of the shown line on either side of the place.
-const AROUND: usize = 45;
+/// Length of an id. `finding.` and the id form a syslog MSGID, which has at most 32 characters (RFC 5424 §6.2.7).
+const ID_LENGTH: std::ops::RangeInclusive<usize> = 3..=24;
+/// Most characters of a title.
+const TITLE_LENGTH: usize = 120;
+/// Most characters of an action.
+const ACTION_LENGTH: usize = 500;
+/// Characters of a line that are shown on either side of a marked place.
+const SHOWN_AROUND: usize = 45;
 
-/// What `[[policy.custom_rules]]` says, those with mistakes left out, and every id that can be read: whoever names one of these
-/// elsewhere makes no second mistake.
+/// The valid custom rules, and the ids of all custom rules.
+///
+/// A rule with another problem is still known by id, so a reference to it adds no second problem.
 #[derive(Default)]
 pub(super) struct ParsedRules {
     pub(super) rules: Vec<CustomRule>,
@@ -30,53 +34,57 @@ pub(super) struct ParsedRules {
 }
 
 impl ParsedRules {
-    /// The rule of that id, built in or of the configuration.
+    /// Returns the built-in or custom rule with this id.
     pub(super) fn find(&self, id: &str) -> Option<Rule> {
         Rule::parse(id).or_else(|| self.ids.iter().copied().find(|rule| rule.as_str() == id))
     }
 
-    /// Every id that there is.
+    /// Returns the ids of all built-in and custom rules.
     pub(super) fn known(&self) -> Vec<&'static str> {
         Rule::ALL.iter().chain(&self.ids).map(|rule| rule.as_str()).collect()
     }
 }
 
+/// Reads all custom rules.
 pub(super) fn read(policy: &Section<'_>) -> ParsedRules {
     let sections = policy.sections("custom_rules");
     if sections.len() > CUSTOM_RULES {
-        let text = format!("has {} rules; there is room for {CUSTOM_RULES}: join some of them with ||", sections.len());
+        let text =
+            format!("has {} rules, at most {CUSTOM_RULES} are allowed; join some of them with ||", sections.len());
         policy.problem("custom_rules", text);
     }
-    let mut read = ParsedRules::default();
+    let mut parsed = ParsedRules::default();
     for section in sections {
-        one(section, &mut read);
+        read_rule(section, &mut parsed);
     }
-    read.rules.truncate(CUSTOM_RULES);
-    read
+    parsed.rules.truncate(CUSTOM_RULES);
+    parsed
 }
 
-/// All keys are looked at before anything is given up, so that every problem is told.
-fn one(section: Section<'_>, read: &mut ParsedRules) {
-    let id = section.required("id", "\"contractor-without-end\"").and_then(|id| self::id(&section, id, read));
+/// Reads one rule. It reads all keys before it returns, so that every problem is reported.
+fn read_rule(section: Section<'_>, parsed: &mut ParsedRules) {
+    let id = section.required("id", "\"contractor-without-end\"").and_then(|id| new_id(&section, id, parsed));
     let severity =
         section.required("severity", "\"medium\"").and_then(|text| section.word("severity", text, &SEVERITIES));
     let title = section.required("title", "\"Contractors without an end date\"");
-    let title = title.and_then(|text| sentence(&section, "title", text, TITLE));
+    let title = title.and_then(|text| one_line(&section, "title", text, TITLE_LENGTH));
     let action = section.required("action", "\"Ask the sponsor until when the account is needed.\"");
-    let action = action.and_then(|text| sentence(&section, "action", text, ACTION));
+    let action = action.and_then(|text| one_line(&section, "action", text, ACTION_LENGTH));
     let when = section.required("when", "'enabled && \"Contractors\" in groups'");
-    let when =
-        when.and_then(|text| Expression::read(text).map_err(|flaw| section.problem("when", shown(text, &flaw))).ok());
-    section.end();
+    let when = when.and_then(|text| {
+        Expression::read(text).map_err(|error| section.problem("when", with_place(text, &error))).ok()
+    });
+    section.reject_unknown_keys();
     if let (Some(rule), Some(severity), Some(title), Some(action), Some(when)) = (id, severity, title, action, when) {
-        read.rules.push(CustomRule { rule, severity, title, action, when });
+        parsed.rules.push(CustomRule { rule, severity, title, action, when });
     }
 }
 
-fn id(section: &Section<'_>, id: &str, read: &mut ParsedRules) -> Option<Rule> {
+/// Checks the id of a custom rule and registers it.
+fn new_id(section: &Section<'_>, id: &str, parsed: &mut ParsedRules) -> Option<Rule> {
     let plain = id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if !plain || !ID.contains(&id.len()) || id.starts_with('-') || id.ends_with('-') {
-        let (least, most) = (ID.start(), ID.end());
+    if !plain || !ID_LENGTH.contains(&id.len()) || id.starts_with('-') || id.ends_with('-') {
+        let (least, most) = (ID_LENGTH.start(), ID_LENGTH.end());
         section.problem(
             "id",
             format!("must be {least} to {most} characters of a-z, 0-9 and - (not first or last), such as \"contractor-without-end\", not {id:?}"),
@@ -84,20 +92,20 @@ fn id(section: &Section<'_>, id: &str, read: &mut ParsedRules) -> Option<Rule> {
         return None;
     }
     if Rule::parse(id).is_some() {
-        section.problem("id", format!("{id:?} is the id of a built-in rule; take another one"));
+        section.problem("id", format!("{id:?} is the id of a built-in rule; choose another id"));
         return None;
     }
-    if read.find(id).is_some() {
-        section.problem("id", format!("{id:?} is the id of a custom rule above; take another one"));
+    if parsed.find(id).is_some() {
+        section.problem("id", format!("{id:?} is the id of a custom rule above; choose another id"));
         return None;
     }
     let rule = Rule::custom(id);
-    read.ids.push(rule);
+    parsed.ids.push(rule);
     Some(rule)
 }
 
-/// One line of text, not too long for a table.
-fn sentence(section: &Section<'_>, key: &str, text: &str, most: usize) -> Option<String> {
+/// Checks that a text is one line and short enough for the cell of a table.
+fn one_line(section: &Section<'_>, key: &str, text: &str, most: usize) -> Option<String> {
     let text = text.trim();
     let fits = !text.is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
     if !fits {
@@ -106,14 +114,15 @@ fn sentence(section: &Section<'_>, key: &str, text: &str, most: usize) -> Option
     fits.then(|| text.to_owned())
 }
 
-/// What is wrong, and below it the line with a mark under the place.
-fn shown(text: &str, flaw: &ExpressionError) -> String {
-    let hint = flaw.instead.as_ref().map_or_else(String::new, |(word, known)| did_you_mean(word, known));
-    let line: Vec<char> = text.lines().nth(flaw.line - 1).unwrap_or_default().chars().collect();
-    let place = (flaw.column - 1).min(line.len());
-    let start = place.saturating_sub(AROUND);
+/// Returns the message of an error, and below it the line of the expression with a mark under the place.
+fn with_place(text: &str, error: &ExpressionError) -> String {
+    let hint = error.instead.as_ref().map_or_else(String::new, |(word, known)| did_you_mean(word, known));
+    let line: Vec<char> = text.lines().nth(error.line - 1).unwrap_or_default().chars().collect();
+    let place = (error.column - 1).min(line.len());
+    let start = place.saturating_sub(SHOWN_AROUND);
+    // A control character would move the mark away from its place.
     let piece: String =
-        line.iter().skip(start).take(2 * AROUND).map(|c| if c.is_control() { ' ' } else { *c }).collect();
+        line.iter().skip(start).take(2 * SHOWN_AROUND).map(|c| if c.is_control() { ' ' } else { *c }).collect();
     let mark = " ".repeat(place - start);
-    format!("line {}, column {}: {}{hint}\n      {piece}\n      {mark}^", flaw.line, flaw.column, flaw.message)
+    format!("line {}, column {}: {}{hint}\n      {piece}\n      {mark}^", error.line, error.column, error.message)
 }

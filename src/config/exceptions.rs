@@ -1,12 +1,15 @@
-//! The file of accepted exceptions, read with the lines on which things stand: whoever keeps it is often not who keeps the
-//! configuration. Every problem at once.
+//! Reads the file of accepted exceptions that `policy.exceptions` names.
+//!
+//! `policy` calls [`ExceptionsFile::read`]. Another person than the administrator often maintains this file. Its problems therefore
+//! name the file and the line instead of a key path. All of them are reported at once.
 
 use super::custom;
 use super::section::{ConfigProblem, did_you_mean};
+use crate::digest::sha256_hex;
 use crate::exceptions::{Exception, LONGEST_DAYS};
 use crate::model::{Instant, Pattern, Rule};
 use chrono::{NaiveDate, TimeDelta};
-use sha2::{Digest, Sha256};
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -14,50 +17,50 @@ use toml::de::{DeTable, DeValue};
 
 const KEYS: [&str; 7] = ["rule", "subject", "source", "reason", "owner", "ticket", "until"];
 
-/// The file as read.
+/// The accepted exceptions of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExceptionsFile {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
     /// SHA-256 of its bytes, lower-case hex.
     pub sha256: String,
-    /// In the order of the file.
+    /// Exceptions in the order of the file.
     pub entries: Vec<Exception>,
 }
 
 impl ExceptionsFile {
-    /// Reads it; `sources` are the names that `[[source]]` tables have, `rules` those of the configuration.
+    /// Reads the file. `sources` are the names of the `[[source]]` tables, `rules` the custom rules.
     pub(super) fn read(
         path: PathBuf,
         sources: &[&str],
         rules: &custom::ParsedRules,
     ) -> Result<Self, Vec<ConfigProblem>> {
-        let at = |line: usize, text: String| place(&path, line, text);
-        let text = fs::read_to_string(&path).map_err(|error| vec![at(0, format!("cannot read it: {error}"))])?;
-        let file = RegisterReading { text: &text, sources, rules, problems: Vec::new() };
+        let at = |line: usize, text: String| problem_at(&path, line, text);
+        let text = fs::read_to_string(&path).map_err(|error| vec![at(0, format!("cannot read the file: {error}"))])?;
+        let file = ExceptionsParser { text: &text, sources, rules, problems: Vec::new() };
         let (entries, problems) = file.entries();
         if !problems.is_empty() {
             return Err(problems.into_iter().map(|(line, text)| at(line, text)).collect());
         }
-        let sha256 = super::hex(&Sha256::digest(text.as_bytes()));
+        let sha256 = sha256_hex(text.as_bytes());
         Ok(Self { path, sha256, entries })
     }
 
-    /// Entries that would hold longer than 12 months from this instant.
+    /// Returns a problem for each exception that lasts longer than 12 months from `as_of`.
     pub fn too_long(&self, as_of: Instant) -> Vec<ConfigProblem> {
         let last = as_of.date_naive() + TimeDelta::days(LONGEST_DAYS);
         let long = self.entries.iter().filter(|entry| entry.until > last);
         let text = |until| {
             format!(
-                "until = {until} is more than 12 months after the run; write {last} or a day before it, and renew it then"
+                "until = {until} is more than 12 months after the run; write {last} or an earlier day, and renew it then"
             )
         };
-        long.map(|entry| place(&self.path, entry.line, text(entry.until))).collect()
+        long.map(|entry| problem_at(&self.path, entry.line, text(entry.until))).collect()
     }
 }
 
-/// Line 0: the file as a whole.
-fn place(path: &Path, line: usize, text: String) -> ConfigProblem {
+/// Returns a problem at a line, counted from 1. Line 0 stands for the whole file.
+fn problem_at(path: &Path, line: usize, text: String) -> ConfigProblem {
     let path = path.display();
     if line == 0 {
         return ConfigProblem { key: "policy.exceptions".to_owned(), text: format!("{path}: {text}") };
@@ -65,17 +68,18 @@ fn place(path: &Path, line: usize, text: String) -> ConfigProblem {
     ConfigProblem { key: format!("{path}, line {line}"), text }
 }
 
-type FoundRegister = (usize, String);
+/// Line, counted from 1, and text of a problem.
+type LineProblem = (usize, String);
 
-struct RegisterReading<'a> {
+struct ExceptionsParser<'a> {
     text: &'a str,
     sources: &'a [&'a str],
     rules: &'a custom::ParsedRules,
-    problems: Vec<FoundRegister>,
+    problems: Vec<LineProblem>,
 }
 
-impl<'a> RegisterReading<'a> {
-    fn entries(mut self) -> (Vec<Exception>, Vec<FoundRegister>) {
+impl<'a> ExceptionsParser<'a> {
+    fn entries(mut self) -> (Vec<Exception>, Vec<LineProblem>) {
         let table = match DeTable::parse(self.text) {
             Ok(table) => table,
             Err(error) => {
@@ -88,8 +92,7 @@ impl<'a> RegisterReading<'a> {
             let tables = value.get_ref().as_array().filter(|_| key.get_ref() == "exception");
             let Some(tables) = tables else {
                 let line = self.line(key.span().start);
-                self.problems
-                    .push((line, format!("{:?} has no place here; write [[exception]] tables", key.get_ref())));
+                self.problems.push((line, format!("unknown key {:?}; write [[exception]] tables", key.get_ref())));
                 continue;
             };
             for item in tables {
@@ -100,30 +103,32 @@ impl<'a> RegisterReading<'a> {
                 }
             }
         }
+        // A TOML table is sorted by key; people read the file and its problems from top to bottom.
         entries.sort_by_key(|entry| entry.line);
         self.problems.sort();
         (entries, self.problems)
     }
 
-    /// Everything is looked at before anything is given up, so that every problem is told.
+    /// Reads one `[[exception]]` table; `line` is where it begins.
     fn entry(&mut self, line: usize, table: &DeTable<'a>) -> Option<Exception> {
+        // No key returns early with `?`: every problem of the table is to be reported.
         for (key, _) in table.iter().filter(|(key, _)| !KEYS.contains(&&**key.get_ref())) {
             let at = self.line(key.span().start);
             let hint = did_you_mean(key.get_ref(), &KEYS);
-            self.problems.push((at, format!("{} is not a key here{hint}", key.get_ref())));
+            self.problems.push((at, format!("unknown key {}{hint}", key.get_ref())));
         }
-        let rule = self.needed(line, table, "rule", "\"stale-login\"").and_then(|(at, text)| self.rule(at, text));
-        let subject = self.needed(line, table, "subject", "\"svc-backup\"");
+        let rule = self.required(line, table, "rule", "\"stale-login\"").and_then(|(at, text)| self.rule(at, text));
+        let subject = self.required(line, table, "subject", "\"svc-backup\"");
         let subject = subject.and_then(|(at, text)| {
             Pattern::parse(text).map_err(|why| self.problems.push((at, format!("subject: {why}")))).ok()
         });
         let source = self.optional(table, "source");
         if let Some((at, name)) = source.filter(|(_, name)| !self.sources.contains(name)) {
             let hint = did_you_mean(name, self.sources);
-            self.problems.push((at, format!("source: {name:?} is the name of no [[source]]{hint}")));
+            self.problems.push((at, format!("source: no [[source]] is named {name:?}{hint}")));
         }
-        let reason = self.needed(line, table, "reason", "\"vendor signs in once a year\"");
-        let owner = self.needed(line, table, "owner", "\"platform team\"");
+        let reason = self.required(line, table, "reason", "\"vendor signs in once a year\"");
+        let owner = self.required(line, table, "owner", "\"platform team\"");
         let ticket = self.optional(table, "ticket");
         let until = self.day(line, table);
         let text = |found: (usize, &str)| found.1.to_owned();
@@ -141,19 +146,21 @@ impl<'a> RegisterReading<'a> {
 
     fn rule(&mut self, at: usize, text: &str) -> Option<Rule> {
         let rule = self.rules.find(text);
+        // Its findings are about exceptions: an exception for them would hide an expired one for good.
         if rule == Some(Rule::ExceptionExpired) {
-            let cure = "renew the exception that is over, or remove it";
-            self.problems.push((at, format!("rule: {text} cannot be accepted itself; {cure}")));
+            let cure = "renew the expired exception, or remove it";
+            self.problems.push((at, format!("rule: {text} cannot be excepted; {cure}")));
             return None;
         }
         if rule.is_none() {
             let hint = did_you_mean(text, &self.rules.known());
-            self.problems.push((at, format!("rule: {text:?} is not a rule{hint}")));
+            self.problems.push((at, format!("rule: unknown rule {text:?}{hint}")));
         }
         rule
     }
 
-    fn needed<'t>(
+    /// Reads a text that must be present. Returns it with its line.
+    fn required<'t>(
         &mut self,
         line: usize,
         table: &'t DeTable<'a>,
@@ -167,13 +174,13 @@ impl<'a> RegisterReading<'a> {
         self.optional(table, key)
     }
 
-    /// A text that says something, and its line.
+    /// Reads a text that is not blank. Returns it with its line.
     fn optional<'t>(&mut self, table: &'t DeTable<'a>, key: &str) -> Option<(usize, &'t str)> {
         let value: &'t Spanned<DeValue<'a>> = table.get(key)?;
         let line = self.line(value.span().start);
         let text = value.get_ref().as_str().filter(|text| !text.trim().is_empty());
         if text.is_none() {
-            self.problems.push((line, format!("{key} must be a text that is not empty")));
+            self.problems.push((line, format!("{key} must be a non-empty text")));
         }
         text.map(|text| (line, text))
     }
@@ -184,9 +191,9 @@ impl<'a> RegisterReading<'a> {
             self.problems.push((line, format!("until is missing; {cure}")));
             return None;
         };
-        let reported =
-            value.get_ref().as_datetime().filter(|reported| reported.time.is_none() && reported.offset.is_none());
-        let day = reported.and_then(|reported| reported.date);
+        let written =
+            value.get_ref().as_datetime().filter(|written| written.time.is_none() && written.offset.is_none());
+        let day = written.and_then(|written| written.date);
         let day = day.and_then(|day| NaiveDate::from_ymd_opt(i32::from(day.year), day.month.into(), day.day.into()));
         if day.is_none() {
             let at = self.line(value.span().start);
@@ -195,6 +202,7 @@ impl<'a> RegisterReading<'a> {
         day
     }
 
+    /// Returns the line, counted from 1, of a byte offset.
     fn line(&self, at: usize) -> usize {
         self.text.get(..at).unwrap_or_default().matches('\n').count() + 1
     }

@@ -1,4 +1,4 @@
-//! `[output]`: where snapshots go, what is in them, how long they stay.
+//! Reads `[output]`: the folder of the snapshots, the file formats and the retention.
 
 use super::OutputSettings;
 use super::reference::ReferenceContext;
@@ -6,8 +6,8 @@ use super::section::Section;
 use crate::table::CsvDialect;
 use std::path::Path;
 
-/// Reads the table; all defaults where it is absent.
-pub(super) fn read(section: Option<Section<'_>>, state_dir: &Path, around: &ReferenceContext<'_>) -> OutputSettings {
+/// Reads the table. Returns the defaults where it is absent.
+pub(super) fn read(section: Option<Section<'_>>, state_dir: &Path, context: &ReferenceContext<'_>) -> OutputSettings {
     let mut output = OutputSettings {
         dir: state_dir.join("snapshots"),
         csv: true,
@@ -19,7 +19,7 @@ pub(super) fn read(section: Option<Section<'_>>, state_dir: &Path, around: &Refe
     };
     let Some(section) = section else { return output };
     if let Some(dir) = section.text("dir") {
-        output.dir = around.path(dir);
+        output.dir = context.path(dir);
     }
     if let Some(tables) = section.texts("tables") {
         (output.csv, output.parquet) = (tables.contains(&"csv"), tables.contains(&"parquet"));
@@ -28,7 +28,7 @@ pub(super) fn read(section: Option<Section<'_>>, state_dir: &Path, around: &Refe
             section.word("tables", table, &words);
         }
         if tables.is_empty() {
-            section.problem("tables", "must name csv, parquet or both: a snapshot without tables proves nothing");
+            section.problem("tables", "must not be empty; write [\"csv\", \"parquet\"] or one of the two");
         }
     }
     let dialects = [("strict", CsvDialect::Strict), ("excel", CsvDialect::Excel), ("raw", CsvDialect::Raw)];
@@ -37,7 +37,8 @@ pub(super) fn read(section: Option<Section<'_>>, state_dir: &Path, around: &Refe
         output.html = reports.contains(&"html");
         for report in reports {
             if report == "xlsx" {
-                section.problem("reports", "\"xlsx\" is not in this version; write reports = [\"html\"]");
+                // A documented value of a later version: the message must not claim that it is a typing error.
+                section.problem("reports", "\"xlsx\" is not supported by this version; write reports = [\"html\"]");
             } else {
                 section.word("reports", report, &[("html", ())]);
             }
@@ -45,6 +46,6 @@ pub(super) fn read(section: Option<Section<'_>>, state_dir: &Path, around: &Refe
     }
     output.keep_days = section.number("keep_days", 1..=36_500, output.keep_days);
     output.keep_runs = section.number("keep_runs", 1..=100_000, output.keep_runs);
-    section.end();
+    section.reject_unknown_keys();
     output
 }

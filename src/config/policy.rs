@@ -1,26 +1,29 @@
-//! `[policy]`: thresholds, special groups and accounts, rules, the register of service accounts.
+//! Reads `[policy]`: frameworks, thresholds, classes of groups and accounts, and settings of rules.
+//!
+//! The sub-tables have files of their own: `custom` (custom rules), `owners` (owners of service accounts) and `exceptions`.
 
 use super::custom;
 use super::exceptions::ExceptionsFile;
 use super::owners;
 use super::reference::ReferenceContext;
-use super::section::{Section, did_you_mean};
+use super::section::{Section, did_you_mean, not_one_of};
 use crate::model::{Classes, Pattern, Rule, Severity};
 use crate::rules::frameworks::{self, Framework};
 use crate::rules::policy::{Override, Policy, Threshold};
 use std::collections::BTreeMap;
 use toml::Value;
 
-/// Thresholds and rules, special groups and accounts, accepted exceptions.
+/// Thresholds and rules, classes of groups and accounts, accepted exceptions.
 type ParsedPolicy = (Policy, Classes, Option<ExceptionsFile>);
 
+/// Thresholds in days: up to ten years.
 const DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
 
-/// Reads the table; all defaults where it is absent. `sources` are the names that `[[source]]` tables have.
-pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &ReferenceContext<'_>) -> ParsedPolicy {
+/// Reads the table. Returns the defaults where it is absent. `sources` are the names of the `[[source]]` tables.
+pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], context: &ReferenceContext<'_>) -> ParsedPolicy {
     let Some(section) = section else { return (Policy::default(), Classes::default(), None) };
     let mut policy = Policy::default();
-    let frameworks = selected(&section);
+    let frameworks = selected_frameworks(&section);
     let stale = section.optional_number("stale_after_days", DAYS);
     let privileged = section.optional_number("privileged_stale_after_days", DAYS);
     match frameworks::thresholds(&frameworks, stale, privileged) {
@@ -36,8 +39,9 @@ pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &Refe
     }
     let percent = section.number("max_shrink_percent", 0..=100, u32::from(policy.max_shrink_percent));
     policy.max_shrink_percent = u8::try_from(percent).unwrap_or(100);
+    // Exceptions and `[policy.rules]` may name custom rules, so these are read first.
     let custom = custom::read(&section);
-    let exceptions = exceptions(&section, sources, &custom, around);
+    let exceptions = exceptions(&section, sources, &custom, context);
     policy.rules = section.section("rules").map(|rules| overrides(&rules, &custom)).unwrap_or_default();
     policy.custom_rules = custom.rules;
     policy.service_owners = owners::read(section.sections("service_owners"), sources);
@@ -46,31 +50,31 @@ pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], around: &Refe
         break_glass: patterns(&section, "break_glass"),
         service_accounts: patterns(&section, "service_accounts"),
     };
-    section.end();
+    section.reject_unknown_keys();
     (policy, classes, exceptions)
 }
 
-/// The file's own problems come with its path and their lines.
+/// Reads the file of accepted exceptions. Its problems carry their own key: the path and the line.
 fn exceptions(
     section: &Section<'_>,
     sources: &[&str],
     custom: &custom::ParsedRules,
-    around: &ReferenceContext<'_>,
+    context: &ReferenceContext<'_>,
 ) -> Option<ExceptionsFile> {
-    let path = around.path(section.text("exceptions")?);
+    let path = context.path(section.text("exceptions")?);
     let read = ExceptionsFile::read(path, sources, custom);
     read.map_err(|found| found.into_iter().for_each(|problem| section.problems().add(problem.key, problem.text))).ok()
 }
 
-fn selected(section: &Section<'_>) -> Vec<&'static Framework> {
+fn selected_frameworks(section: &Section<'_>) -> Vec<&'static Framework> {
     let known: Vec<&str> = frameworks::all().iter().map(|framework| framework.id).collect();
     let mut found: Vec<&'static Framework> = Vec::new();
     for id in section.texts("frameworks").unwrap_or_default() {
         match frameworks::find(id) {
             Some(framework) if found.iter().all(|other| other.id != framework.id) => found.push(framework),
+            // Written twice: selected once.
             Some(_) => {}
-            None => section
-                .problem("frameworks", format!("{id:?} is none of {}{}", known.join(", "), did_you_mean(id, &known))),
+            None => section.problem("frameworks", not_one_of(id, &known)),
         }
     }
     found
@@ -114,5 +118,5 @@ fn severity_or_off(section: &Section<'_>, id: &str, value: &Value) -> Option<Ove
 
 fn unknown_rule(section: &Section<'_>, id: &str, custom: &custom::ParsedRules) {
     let known: Vec<&str> = custom.known();
-    section.problem(id, format!("is not a rule{}", did_you_mean(id, &known)));
+    section.problem(id, format!("unknown rule{}", did_you_mean(id, &known)));
 }

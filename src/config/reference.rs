@@ -1,5 +1,7 @@
-//! Values by reference: from the environment, a file or a systemd credential. A secret is never a literal, and never
-//! appears in a problem.
+//! Reads values that the configuration gives by reference: `{ env = … }`, `{ file = … }` or `{ credential = … }` (systemd).
+//!
+//! `account` and `certificates` use it. A secret must be a reference, so that other users may read the configuration file itself.
+//! No problem text contains any part of a secret.
 
 use super::section::Section;
 use super::single_value;
@@ -11,46 +13,51 @@ use toml::Value;
 
 const CURE: &str = "write { file = \"/path\" }, { env = \"NAME\" } or { credential = \"name\" }";
 
-/// Where the configuration stands: what references are resolved against.
+/// What references are resolved with: the environment and the folder of the configuration file.
 pub struct ReferenceContext<'a> {
-    /// Reads an environment variable.
+    /// Returns the value of an environment variable.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
-    /// Folder of the configuration file: relative paths start there.
+    /// Folder of the configuration file; relative paths are relative to it.
     pub folder: PathBuf,
 }
 
 impl ReferenceContext<'_> {
-    /// A path of the configuration as an absolute or plain path.
+    /// Returns a path of the configuration, relative to the folder of its file unless it is absolute.
     pub(super) fn path(&self, text: &str) -> PathBuf {
         self.folder.join(text)
     }
 
+    /// Returns the file of a systemd credential (systemd.exec(5), `LoadCredential=`).
     fn credential(&self, name: &str) -> Result<PathBuf, String> {
+        // A name with a slash could leave the credentials folder, whose files need no check of their mode.
         if name.contains('/') {
-            return Err("a credential is a plain name, without a folder".to_owned());
+            return Err("a credential is a name without a folder; write { file = \"/path\" } for a file".to_owned());
         }
-        let folder = (self.environment)("CREDENTIALS_DIRECTORY")
-            .ok_or("there are no credentials: $CREDENTIALS_DIRECTORY is not set; run it as a systemd unit with LoadCredential=")?;
+        let folder = (self.environment)("CREDENTIALS_DIRECTORY").ok_or(
+            "systemd credentials are not available: $CREDENTIALS_DIRECTORY is not set; run bt-rollcall as a systemd unit with \
+             LoadCredential=",
+        )?;
         Ok(Path::new(&folder).join(name))
     }
 
     fn variable(&self, name: &str) -> Result<String, String> {
-        (self.environment)(name).ok_or_else(|| format!("the environment variable {name} is not set"))
+        (self.environment)(name).ok_or_else(|| format!("the environment variable {name} is not set; set it"))
     }
 }
 
-/// Where a value comes from.
+/// A reference to a value, as written in the configuration.
 enum ValueReference<'a> {
     Environment(&'a str),
     File(&'a str),
     Credential(&'a str),
 }
 
+/// Parses a reference: an inline table with exactly one of the three keys.
 fn reference<'a>(section: &Section<'a>, key: &'static str, value: &'a Value) -> Option<ValueReference<'a>> {
     let entry = value.as_table().filter(|table| table.len() == 1).and_then(|table| table.iter().next());
-    let read = entry.and_then(|(way, value)| {
+    let read = entry.and_then(|(kind, value)| {
         let value = value.as_str()?;
-        match way.as_str() {
+        match kind.as_str() {
             "env" => Some(ValueReference::Environment(value)),
             "file" => Some(ValueReference::File(value)),
             "credential" => Some(ValueReference::Credential(value)),
@@ -58,27 +65,29 @@ fn reference<'a>(section: &Section<'a>, key: &'static str, value: &'a Value) -> 
         }
     });
     if read.is_none() {
-        let literal = if value.is_str() { "a secret must not stand in the configuration itself; " } else { "" };
+        let literal = if value.is_str() { "a secret must not be written into the configuration; " } else { "" };
         section.problem(key, format!("{literal}{CURE}"));
     }
     read
 }
 
-fn resolve(around: &ReferenceContext<'_>, reference: &ValueReference<'_>, private: bool) -> Result<String, String> {
+/// Returns the value that a reference names. `private`: a file must not be readable by other users.
+fn resolve(context: &ReferenceContext<'_>, reference: &ValueReference<'_>, private: bool) -> Result<String, String> {
     let file = if private { "secret file" } else { "file" };
     let (bytes, what) = match reference {
         ValueReference::Environment(name) => {
-            (around.variable(name)?.into_bytes(), format!("the environment variable {name}"))
+            (context.variable(name)?.into_bytes(), format!("the environment variable {name}"))
         }
         ValueReference::File(path) => {
-            let path = around.path(path);
+            let path = context.path(path);
             if private {
                 must_be_private(&path)?;
             }
             (read(&path)?, format!("the {file} {}", path.display()))
         }
         ValueReference::Credential(name) => {
-            let path = around.credential(name)?;
+            // systemd mounts credentials for the unit's user alone; their mode needs no check.
+            let path = context.credential(name)?;
             (read(&path)?, format!("the {file} {}", path.display()))
         }
     };
@@ -89,25 +98,25 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
 }
 
-/// Nobody but the owner may read it.
+/// Checks that neither the group nor others have any right to a file.
 fn must_be_private(path: &Path) -> Result<(), String> {
-    let there = fs::metadata(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-    // The lowest six bits are those of the group and of others.
-    if there.mode().trailing_zeros() >= 6 {
+    let metadata = fs::metadata(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    // The lowest six bits are the rights of the group and of others.
+    if metadata.mode().trailing_zeros() >= 6 {
         return Ok(());
     }
     let shown = path.display();
-    Err(format!("{shown} can be read by others (mode {:04o}); run: chmod 600 {shown}", there.mode() & 0o7777))
+    Err(format!("{shown} can be read by others (mode {:04o}); run: chmod 600 {shown}", metadata.mode() & 0o7777))
 }
 
-/// A required secret.
-pub(super) fn secret(section: &Section<'_>, key: &'static str, around: &ReferenceContext<'_>) -> Option<SecretString> {
+/// Reads a required secret.
+pub(super) fn secret(section: &Section<'_>, key: &'static str, context: &ReferenceContext<'_>) -> Option<SecretString> {
     let Some(value) = section.value(key) else {
         section.problem(key, format!("is missing; {CURE}"));
         return None;
     };
     let reference = reference(section, key, value)?;
-    match resolve(around, &reference, true) {
+    match resolve(context, &reference, true) {
         Ok(text) => Some(SecretString::from(text)),
         Err(why) => {
             section.problem(key, why);
@@ -116,8 +125,8 @@ pub(super) fn secret(section: &Section<'_>, key: &'static str, around: &Referenc
     }
 }
 
-/// A required value that is no secret: a literal or a reference.
-pub(super) fn plain(section: &Section<'_>, key: &'static str, around: &ReferenceContext<'_>) -> Option<String> {
+/// Reads a required value that is not secret: a literal or a reference.
+pub(super) fn plain(section: &Section<'_>, key: &'static str, context: &ReferenceContext<'_>) -> Option<String> {
     match section.value(key) {
         None => {
             section.problem(key, format!("is missing; write it as a text, or {CURE}"));
@@ -126,17 +135,21 @@ pub(super) fn plain(section: &Section<'_>, key: &'static str, around: &Reference
         Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
         Some(value) => {
             let reference = reference(section, key, value)?;
-            resolve(around, &reference, false).map_err(|why| section.problem(key, why)).ok()
+            resolve(context, &reference, false).map_err(|why| section.problem(key, why)).ok()
         }
     }
 }
 
-/// A private file that is named by reference and read later, such as a key.
-pub(super) fn private_file(section: &Section<'_>, key: &'static str, around: &ReferenceContext<'_>) -> Option<PathBuf> {
+/// Returns the path of a private file, such as a key, that is given by reference and read later.
+pub(super) fn private_file(
+    section: &Section<'_>,
+    key: &'static str,
+    context: &ReferenceContext<'_>,
+) -> Option<PathBuf> {
     let value = section.value(key)?;
     let found = match reference(section, key, value)? {
-        ValueReference::File(path) => Ok(around.path(path)).and_then(|path| must_be_private(&path).map(|()| path)),
-        ValueReference::Credential(name) => around.credential(name),
+        ValueReference::File(path) => Ok(context.path(path)).and_then(|path| must_be_private(&path).map(|()| path)),
+        ValueReference::Credential(name) => context.credential(name),
         ValueReference::Environment(_) => Err("must be a file or a credential, not an environment variable".to_owned()),
     };
     found.map_err(|why| section.problem(key, why)).ok()

@@ -1,5 +1,7 @@
-//! Reads one TOML table key by key and collects what is wrong with it: every problem at once, each with its key path.
-//! Knows no key of ours.
+//! Reads one TOML table key by key and collects its problems, each with its key path.
+//!
+//! Every other file of `config` reads its table through a [`Section`]. This file knows no key by name. The one idea: each getter
+//! records the key that it was called with, so [`Section::reject_unknown_keys`] can report all other keys as unknown.
 
 use chrono::NaiveDate;
 use std::cell::RefCell;
@@ -7,12 +9,12 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use toml::{Table, Value};
 
-/// One mistake in the configuration, with its cure.
+/// One problem of the configuration, with its cure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
-    /// `source[0].url`; empty where it is the file as a whole.
+    /// Key path such as `source[0].url`; empty where the problem concerns the whole file.
     pub key: String,
-    /// What is wrong and what to write instead.
+    /// Description of the problem and what to write instead.
     pub text: String,
 }
 
@@ -22,16 +24,21 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
-/// All problems found so far, and what was understood in another way than it is written.
+/// Problems found so far, and notes about values that were corrected.
+///
+/// The cells let all sections share one collector while each section reads its own table.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    problems: RefCell<Vec<ConfigProblem>>,
+    found: RefCell<Vec<ConfigProblem>>,
     notes: RefCell<Vec<ConfigProblem>>,
+    /// Path of each table that was read, and a key that it may have. A test compares them with the documentation.
+    #[cfg(test)]
+    pub(super) keys: RefCell<std::collections::BTreeSet<(String, &'static str)>>,
 }
 
 impl Problems {
     pub(super) fn add(&self, key: impl Into<String>, text: impl Into<String>) {
-        self.problems.borrow_mut().push(ConfigProblem { key: key.into(), text: text.into() });
+        self.found.borrow_mut().push(ConfigProblem { key: key.into(), text: text.into() });
     }
 
     pub(super) fn notes(&self) -> Vec<String> {
@@ -39,50 +46,53 @@ impl Problems {
     }
 
     pub(super) fn into_vec(self) -> Vec<ConfigProblem> {
-        self.problems.into_inner()
+        self.found.into_inner()
     }
 }
 
-/// One table on its way to being understood. [`Section::end`] complains about the keys that nobody asked for.
+/// One table of the configuration with its key path.
+///
+/// Read all keys first, then call [`Section::reject_unknown_keys`].
 pub(super) struct Section<'a> {
     path: String,
     table: &'a Table,
     problems: &'a Problems,
-    asked: RefCell<Vec<&'static str>>,
+    known_keys: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(path: impl Into<String>, table: &'a Table, problems: &'a Problems) -> Self {
-        Self { path: path.into(), table, problems, asked: RefCell::default() }
+        Self { path: path.into(), table, problems, known_keys: RefCell::default() }
     }
 
     pub(super) fn problems(&self) -> &'a Problems {
         self.problems
     }
 
-    /// The full path of a key.
+    /// Returns the full path of a key, for example `policy.rules.no-mfa`.
     pub(super) fn path_of(&self, key: &str) -> String {
         let key = if key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
             key.to_owned()
         } else {
+            // TOML quotes such keys as well; the quotes also keep control characters out of the log.
             format!("{key:?}")
         };
         if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
     }
 
-    /// Notes a problem of one key.
+    /// Adds a problem of one key.
     pub(super) fn problem(&self, key: &str, text: impl Into<String>) {
         self.problems.add(self.path_of(key), text);
     }
 
-    /// Notes what was understood in another way than it is written.
+    /// Adds a note about a value that was corrected.
     pub(super) fn note(&self, key: &str, text: impl Into<String>) {
         self.problems.notes.borrow_mut().push(ConfigProblem { key: self.path_of(key), text: text.into() });
     }
 
-    /// The raw value. Every getter goes through here, so that the known keys are those that were asked for.
+    /// Returns the raw value. Every getter calls this, so that the key counts as known.
     pub(super) fn value(&self, key: &'static str) -> Option<&'a Value> {
-        self.asked.borrow_mut().push(key);
+        self.known_keys.borrow_mut().push(key);
         self.table.get(key)
     }
 
@@ -95,7 +105,7 @@ impl<'a> Section<'a> {
         read
     }
 
-    /// A text that is not empty.
+    /// Reads a text that is not empty.
     pub(super) fn text(&self, key: &'static str) -> Option<&'a str> {
         let text = self.typed(key, "a text", Value::as_str)?;
         if text.is_empty() {
@@ -105,26 +115,26 @@ impl<'a> Section<'a> {
         Some(text)
     }
 
-    /// The same; its absence is a problem.
+    /// Reads a text that is not empty; its absence is a problem. `example` is a TOML value for the message.
     pub(super) fn required(&self, key: &'static str, example: &str) -> Option<&'a str> {
         if !self.table.contains_key(key) {
-            self.asked.borrow_mut().push(key);
+            self.known_keys.borrow_mut().push(key);
             self.problem(key, format!("is missing; write for example {key} = {example}"));
             return None;
         }
         self.text(key)
     }
 
-    /// A day, as TOML's local date; its absence is a problem.
+    /// Reads a day (TOML local date); its absence is a problem.
     pub(super) fn required_date(&self, key: &'static str) -> Option<NaiveDate> {
         let cure = format!("write a day without quotes and without a time, for example {key} = 2027-03-31");
         let Some(value) = self.value(key) else {
             self.problem(key, format!("is missing; {cure}"));
             return None;
         };
-        let date = value.as_datetime().filter(|reported| reported.time.is_none() && reported.offset.is_none());
+        let date = value.as_datetime().filter(|written| written.time.is_none() && written.offset.is_none());
         let date = date
-            .and_then(|reported| reported.date)
+            .and_then(|written| written.date)
             .and_then(|day| NaiveDate::from_ymd_opt(i32::from(day.year), u32::from(day.month), u32::from(day.day)));
         if date.is_none() {
             self.problem(key, format!("must be a day; {cure}"));
@@ -132,12 +142,12 @@ impl<'a> Section<'a> {
         date
     }
 
-    /// A whole number within limits, or the default.
+    /// Reads a whole number within limits. Returns the default where it is absent or invalid.
     pub(super) fn number(&self, key: &'static str, allowed: RangeInclusive<u32>, default: u32) -> u32 {
         self.optional_number(key, allowed).unwrap_or(default)
     }
 
-    /// A whole number within limits.
+    /// Reads a whole number within limits.
     pub(super) fn optional_number(&self, key: &'static str, allowed: RangeInclusive<u32>) -> Option<u32> {
         let (low, high) = (*allowed.start(), *allowed.end());
         let number = self.typed(key, &format!("a whole number from {low} to {high}"), Value::as_integer)?;
@@ -148,12 +158,12 @@ impl<'a> Section<'a> {
         fits
     }
 
-    /// Whether the key is there. Does not count as asking for it.
+    /// Checks whether the key is present. Does not make it a known key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
-    /// A path below an address: begins with a slash and does not end with one.
+    /// Reads the path of a URL. Returns it with a slash at its beginning and none at its end.
     pub(super) fn path_of_url(&self, key: &'static str) -> Option<String> {
         let text = self.text(key)?;
         let plain = text.starts_with('/') && !text.contains(['?', '#', ' ']);
@@ -164,16 +174,17 @@ impl<'a> Section<'a> {
         Some(text.trim_end_matches('/').to_owned())
     }
 
-    /// Complains about a key that is one of other kinds.
+    /// Reports a key that only other kinds of source have. Does nothing where the key was read already.
     pub(super) fn only_for(&self, key: &'static str, kinds: &str, kind: &str) {
-        if self.has(key) && !self.asked.borrow().contains(&key) {
-            self.asked.borrow_mut().push(key);
-            self.problem(key, format!("is a key of kind = {kinds}, not of {kind}"));
+        if self.has(key) && !self.known_keys.borrow().contains(&key) {
+            self.known_keys.borrow_mut().push(key);
+            self.problem(key, format!("is a key of kind = {kinds}, not of {kind}; remove it"));
         }
     }
 
-    /// A number above 0, with or without a fraction.
+    /// Reads a number above 0, with or without a fraction. Returns the default where it is absent or invalid.
     pub(super) fn rate(&self, key: &'static str, most: f64, default: f64) -> f64 {
+        // Through i32: every value of it is exact as f64.
         let number = |value: &Value| {
             value.as_float().or_else(|| value.as_integer().and_then(|n| i32::try_from(n).ok()).map(f64::from))
         };
@@ -186,39 +197,39 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// True or false.
+    /// Reads a boolean. Returns the default where it is absent or invalid.
     pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
         self.typed(key, "true or false", Value::as_bool).unwrap_or(default)
     }
 
-    /// A list of texts.
+    /// Reads a list of texts.
     pub(super) fn texts(&self, key: &'static str) -> Option<Vec<&'a str>> {
         self.typed(key, "a list of texts", |value| value.as_array()?.iter().map(Value::as_str).collect())
     }
 
-    /// One of a few words, by a table of what each means.
+    /// Reads one of a few words. `words` maps each word to its meaning.
     pub(super) fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
         self.word(key, text, words)
     }
 
-    /// Reads a word that was found at `key`.
+    /// Returns the meaning of `text`, which was read from `key`; a word that is not in `words` is a problem.
     pub(super) fn word<T: Copy>(&self, key: &str, text: &str, words: &[(&str, T)]) -> Option<T> {
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
             let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.problem(key, format!("{text:?} is none of {}{}", names.join(", "), did_you_mean(text, &names)));
+            self.problem(key, not_one_of(text, &names));
         }
         found
     }
 
-    /// A table below this one.
+    /// Reads a table below this one.
     pub(super) fn section(&self, key: &'static str) -> Option<Self> {
         let table = self.typed(key, &format!("a table, [{}]", self.path_of(key)), Value::as_table)?;
         Some(Self::new(self.path_of(key), table, self.problems))
     }
 
-    /// One table or several.
+    /// Reads `[key]` or `[[key]]`: one table or several.
     pub(super) fn sections(&self, key: &'static str) -> Vec<Self> {
         let path = self.path_of(key);
         match self.value(key) {
@@ -237,18 +248,25 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Every key with its value, for tables whose keys are data.
+    /// Returns every key with its value, for tables whose keys are data.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
         self.table.iter()
     }
 
-    /// Complains about keys that nobody asked for, with the nearest right one.
-    pub(super) fn end(self) {
-        let asked = self.asked.borrow();
-        for key in self.table.keys().filter(|key| !asked.contains(&key.as_str())) {
-            self.problem(key, format!("is not a key here{}", did_you_mean(key, &asked)));
+    /// Reports every key that no getter was called with, and suggests the most similar known key.
+    pub(super) fn reject_unknown_keys(self) {
+        let known = self.known_keys.borrow();
+        #[cfg(test)]
+        self.problems.keys.borrow_mut().extend(known.iter().map(|key| (self.path.clone(), *key)));
+        for key in self.table.keys().filter(|key| !known.contains(&key.as_str())) {
+            self.problem(key, format!("unknown key{}", did_you_mean(key, &known)));
         }
     }
+}
+
+/// Returns the text of a problem: a word that is not one of those that are allowed.
+pub(super) fn not_one_of(word: &str, allowed: &[&str]) -> String {
+    format!("must be one of {}, not {word:?}{}", allowed.join(", "), did_you_mean(word, allowed))
 }
 
 fn kind_of(value: &Value) -> &'static str {
@@ -263,12 +281,13 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// `; did you mean x?`, where something is near enough.
+/// Returns `; did you mean x?` with the most similar known word, or nothing where none is similar.
 pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
     let near = known
         .iter()
         .map(|name| (strsim::jaro_winkler(word, name), *name))
-        .filter(|(nearness, _)| *nearness > 0.75)
+        // The similarity runs from 0 (nothing in common) to 1 (equal); a suggestion far from the word would mislead.
+        .filter(|(similarity, _)| *similarity > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     near.map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"))
 }

@@ -1,4 +1,6 @@
-//! `[[source]]`: which appliances to read and how.
+//! Reads `[[source]]`: which appliances a run reads, by which interface, and within which limits.
+//!
+//! The order of the keys below is free, but all of them are read before the first `?`: every problem of a table is reported at once.
 
 use super::account;
 use super::address;
@@ -12,24 +14,26 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-/// Reads every source; at least one is needed.
+/// Reads all sources. At least one is required.
 pub(super) fn read(
     sections: Vec<Section<'_>>,
     root: &Section<'_>,
     privileged_groups: &[Pattern],
-    around: &ReferenceContext<'_>,
+    context: &ReferenceContext<'_>,
 ) -> Vec<SourceSettings> {
     if sections.is_empty() {
-        root.problem("source", "there is none; describe each appliance in a [[source]] table with name, kind and url");
+        root.problem("source", "is missing; add a [[source]] table with name, kind and url for each appliance");
     }
     let mut names = BTreeSet::new();
     let mut sources = Vec::new();
     for section in sections {
         let path = section.path_of("name");
         let problems = section.problems();
-        if let Some(settings) = one(section, privileged_groups, around) {
+        if let Some(settings) = read_source(section, privileged_groups, context) {
+            // Rows, findings and history are keyed by this name.
             if !names.insert(settings.identity.name.to_string()) {
-                problems.add(path, format!("{} is the name of two sources; names must differ", settings.identity.name));
+                let text = format!("two sources are named {}; give each its own name", settings.identity.name);
+                problems.add(path, text);
             }
             sources.push(settings);
         }
@@ -37,37 +41,42 @@ pub(super) fn read(
     sources
 }
 
-/// All keys are looked at before anything is given up, so that every problem is told.
-fn one(section: Section<'_>, privileged_groups: &[Pattern], around: &ReferenceContext<'_>) -> Option<SourceSettings> {
+/// Reads one source.
+fn read_source(
+    section: Section<'_>,
+    privileged_groups: &[Pattern],
+    context: &ReferenceContext<'_>,
+) -> Option<SourceSettings> {
     let name = name(&section);
     let kind = section.required("kind", "\"rest-v3\"").and_then(|text| section.word("kind", text, &KINDS));
-    // Without a kind, the keys of the most usual one are looked at.
-    let usual = kind.unwrap_or(SourceKind::RestV3);
-    let base_path = base_path(&section, usual);
-    let url = address::read(&section, usual, &base_path);
-    let account = account::read(&section, usual, &base_path, around);
-    let last_login_path = last_login_path(&section, usual);
-    let directory = directory(&section, usual);
-    let resolve_directory_users = is_config_api(usual) && section.flag("resolve_directory_users", false);
-    let ca_file = certificates::ca_file(&section, around);
-    let client_certificate = certificates::client(&section, around);
-    // The Configuration API takes no others.
-    let rows = if is_config_api(usual) { 5..=100 } else { 2..=1000 };
+    // Without a valid kind the table is refused; its other keys are checked as those of rest-v3.
+    let assumed = kind.unwrap_or(SourceKind::RestV3);
+    let base_path = base_path(&section, assumed);
+    let url = address::read(&section, assumed, &base_path);
+    let account = account::read(&section, assumed, &base_path, context);
+    let last_login_path = last_login_path(&section, assumed);
+    let directory = directory(&section, assumed);
+    let resolve_directory_users = is_config_api(assumed) && section.flag("resolve_directory_users", false);
+    let ca_file = certificates::ca_file(&section, context);
+    let client_certificate = certificates::client(&section, context);
+    // The Configuration API accepts page sizes from 5 to 100 only.
+    let rows = if is_config_api(assumed) { 5..=100 } else { 2..=1000 };
     let page_size = section.number("page_size", rows, 100);
     let concurrency = section.number("concurrency", 1..=32, 4);
-    let requests_per_second = pace(&section, usual, url.as_deref(), concurrency);
-    let requests_per_hour = per_hour(&section, usual);
+    let requests_per_second = requests_per_second(&section, assumed, url.as_deref(), concurrency);
+    let requests_per_hour = requests_per_hour(&section, assumed);
     let deadline_minutes = section.number("deadline_minutes", 1..=1440, 60);
     let ca_pem = ca_file.and_then(|path| {
         let unreadable = |why| section.problem("ca_file", format!("cannot read {}: {why}", path.display()));
         fs::read(&path).map_err(unreadable).ok()
     });
-    for (key, kinds) in OTHERS {
-        section.only_for(key, kinds, usual.as_str());
+    // After all getters: a key of this kind was read by now, so only keys of other kinds are left.
+    for (key, kinds) in KEYS_OF_SOME_KINDS {
+        section.only_for(key, kinds, assumed.as_str());
     }
-    section.end();
+    section.reject_unknown_keys();
     let (name, kind, url, (client_id, account)) = (name?, kind?, url?, account?);
-    let mut client = ClientSettings::with(name.clone(), url.clone(), account);
+    let mut client = ClientSettings::new(name.clone(), url.clone(), account);
     client.path_keys =
         PathKeys { base_path: has_base_path(kind).then(|| base_path.clone()), token_path: kind == SourceKind::Scim };
     client.ca_pem = ca_pem;
@@ -89,15 +98,16 @@ fn one(section: Section<'_>, privileged_groups: &[Pattern], around: &ReferenceCo
     })
 }
 
-/// How members of directory groups are read, and how long one of them may take to synchronise.
+/// Reads how members of directory groups are read, and how long the synchronisation of one group may take.
 fn directory(section: &Section<'_>, kind: SourceKind) -> (DirectoryGroups, Duration) {
     if kind != SourceKind::PasswordSafe {
         return (DirectoryGroups::default(), Duration::ZERO);
     }
-    let ways = [DirectoryGroups::ByUser, DirectoryGroups::Skip, DirectoryGroups::Sync].map(|way| (way.as_str(), way));
+    let modes =
+        [DirectoryGroups::ByUser, DirectoryGroups::Skip, DirectoryGroups::Sync].map(|mode| (mode.as_str(), mode));
     let seconds = section.number("directory_sync_timeout_seconds", 1..=3600, 300);
-    let way = section.one_of("directory_groups", &ways).unwrap_or_default();
-    (way, Duration::from_secs(u64::from(seconds)))
+    let mode = section.one_of("directory_groups", &modes).unwrap_or_default();
+    (mode, Duration::from_secs(u64::from(seconds)))
 }
 
 const KINDS: [(&str, SourceKind); 5] = [
@@ -108,8 +118,8 @@ const KINDS: [(&str, SourceKind); 5] = [
     ("scim", SourceKind::Scim),
 ];
 
-/// Keys that mean something to some kinds only.
-const OTHERS: [(&str, &str); 11] = [
+/// Keys that only some kinds have, with the names of these kinds.
+const KEYS_OF_SOME_KINDS: [(&str, &str); 11] = [
     ("base_path", "password-safe and scim"),
     ("api_key", "password-safe"),
     ("run_as", "password-safe"),
@@ -127,38 +137,40 @@ fn is_config_api(kind: SourceKind) -> bool {
     matches!(kind, SourceKind::Pra | SourceKind::Rs)
 }
 
-/// The vendor's limits for one API account of the Configuration API: 20 requests a second, 15,000 an hour.
+/// The vendor's limit for one API account of the Configuration API, in requests per second.
 const MOST_PER_SECOND: f64 = 20.0;
+/// The same limit in requests per hour.
 const MOST_PER_HOUR: u32 = 15_000;
 
-/// A simulated appliance on this machine has no limit but those that it is given.
-fn pace(section: &Section<'_>, kind: SourceKind, url: Option<&str>, concurrency: u32) -> f64 {
+/// Reads `requests_per_second`, reduced so that the vendor's limit holds even where requests arrive in bursts.
+fn requests_per_second(section: &Section<'_>, kind: SourceKind, url: Option<&str>, concurrency: u32) -> f64 {
+    // An appliance on a loopback address is simulated and has no such limit.
     let limited = is_config_api(kind) && url.is_none_or(|url| !is_loopback_url(url));
     let wanted = section.rate("requests_per_second", if limited { MOST_PER_SECOND } else { 1000.0 }, 15.0);
-    // Requests that leave evenly do not arrive evenly: those that are under way at once may all arrive at once, and a second
-    // sees one more at each of its ends.
-    let at_once = f64::from(concurrency) + 1.0;
-    if limited { wanted.min((MOST_PER_SECOND - at_once).max(1.0)) } else { wanted }
+    // Requests that are sent evenly do not arrive evenly. All concurrent requests may arrive at the same time, and a window of one
+    // second may contain one request more at its end.
+    let burst = f64::from(concurrency) + 1.0;
+    if limited { wanted.min((MOST_PER_SECOND - burst).max(1.0)) } else { wanted }
 }
 
-fn per_hour(section: &Section<'_>, kind: SourceKind) -> Option<u32> {
+fn requests_per_hour(section: &Section<'_>, kind: SourceKind) -> Option<u32> {
     is_config_api(kind).then(|| section.number("requests_per_hour", 1..=1_000_000, MOST_PER_HOUR))
 }
 
-/// Whether the kind has the key `base_path`.
+/// Checks whether sources of this kind have the key `base_path`.
 pub(super) fn has_base_path(kind: SourceKind) -> bool {
     matches!(kind, SourceKind::PasswordSafe | SourceKind::Scim)
 }
 
 fn base_path(section: &Section<'_>, kind: SourceKind) -> String {
-    let usual = kind.base_path();
+    let default = kind.base_path();
     if !has_base_path(kind) {
-        return usual.to_owned();
+        return default.to_owned();
     }
-    section.path_of_url("base_path").unwrap_or_else(|| usual.to_owned())
+    section.path_of_url("base_path").unwrap_or_else(|| default.to_owned())
 }
 
-/// RFC 6901 §3: a JSON Pointer begins with a slash.
+/// Reads `last_login_path`, a JSON Pointer. It begins with a slash (RFC 6901 §3).
 fn last_login_path(section: &Section<'_>, kind: SourceKind) -> Option<String> {
     if kind != SourceKind::Scim {
         return None;
@@ -176,6 +188,7 @@ fn last_login_path(section: &Section<'_>, kind: SourceKind) -> Option<String> {
 
 fn name(section: &Section<'_>) -> Option<SourceName> {
     let name = section.required("name", "\"appliance-eu\"")?;
+    // The name is part of log lines, columns and metric labels, so it is limited to characters that need no quoting there.
     let plain = name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     if !plain {
         section.problem("name", "must be at most 64 letters, digits, dots, dashes and underscores");

@@ -1,12 +1,14 @@
-//! `[syslog]`: where events go and in which form. A profile presets every knob for a named receiver; a knob set by hand wins.
+//! Reads `[[syslog]]`: the destinations of events, and the format and transport of each.
+//!
+//! A profile sets the defaults for a named receiver; a key that is written wins over the profile.
 
 use super::certificates;
 use super::reference::ReferenceContext;
-use super::section::Section;
+use super::section::{Section, not_one_of};
 use crate::syslog::{Destination, Framing, Proof, Protocol, Send, Transport};
 use std::path::PathBuf;
 
-/// What a profile sets.
+/// Defaults for a named receiver.
 struct Profile {
     name: &'static str,
     protocol: Protocol,
@@ -17,7 +19,7 @@ const fn profile(name: &'static str, protocol: Protocol, framing: Framing) -> Pr
     Profile { name, protocol, framing }
 }
 
-/// Receivers whose needs this version can meet.
+/// Profiles of the receivers that this version supports. The first one is the default.
 const PROFILES: [Profile; 5] = [
     profile("generic-5425", Protocol::Rfc5424, Framing::OctetCounting),
     profile("syslog-ng-network", Protocol::Rfc5424, Framing::Newline),
@@ -25,10 +27,10 @@ const PROFILES: [Profile; 5] = [
     profile("elastic", Protocol::Rfc5424, Framing::Newline),
     profile("wazuh4", Protocol::Rfc3164, Framing::Newline),
 ];
-/// Receivers that want a payload or a transport of a later version.
+/// Documented profiles that need a payload or a transport of a later version.
 const LATER_PROFILES: [&str; 5] = ["rsyslog-relp", "splunk-sc4s-cef", "sentinel-cef", "qradar-leef", "ocsf-lake"];
 
-/// RFC 5424 §6.2.1, table 1, by the names that syslog daemons use.
+/// Facilities by the names that syslog daemons use, with their codes (RFC 5424 §6.2.1, table 1).
 const FACILITIES: [(&str, u8); 24] = [
     ("kern", 0),
     ("user", 1),
@@ -56,14 +58,16 @@ const FACILITIES: [(&str, u8); 24] = [
     ("local7", 23),
 ];
 
-/// Reads every destination; there may be none.
-pub(super) fn read(sections: Vec<Section<'_>>, around: &ReferenceContext<'_>) -> Vec<Destination> {
+/// Reads all destinations. There may be none.
+pub(super) fn read(sections: Vec<Section<'_>>, context: &ReferenceContext<'_>) -> Vec<Destination> {
     let mut destinations: Vec<Destination> = Vec::new();
     for section in sections {
         let (path, problems) = (section.path_of("url"), section.problems());
-        if let Some(destination) = one(section, around) {
+        if let Some(destination) = read_destination(section, context) {
+            // The spool keeps the events of a destination under its URL.
             if destinations.iter().any(|other| other.url == destination.url) {
-                problems.add(path, format!("{} is named twice; each event goes there once", destination.url));
+                problems
+                    .add(path, format!("two [[syslog]] tables have the url {}; remove one of them", destination.url));
             }
             destinations.push(destination);
         }
@@ -71,27 +75,28 @@ pub(super) fn read(sections: Vec<Section<'_>>, around: &ReferenceContext<'_>) ->
     destinations
 }
 
-fn one(section: Section<'_>, around: &ReferenceContext<'_>) -> Option<Destination> {
+/// Reads one destination. It reads all keys before it returns, so that every problem is reported.
+fn read_destination(section: Section<'_>, context: &ReferenceContext<'_>) -> Option<Destination> {
     let url = section.required("url", "\"tls://siem.example.com:6514\"");
     let transport = url.and_then(|url| transport(url).map_err(|why| section.problem("url", why)).ok());
-    let profile = preset(&section);
+    let profile = profile_of(&section);
     let local = matches!(transport, Some(Transport::Unix(_)));
-    // RFC 5424 on a local socket loses MSGID and structured data in the usual receivers: they read RFC 3164 there.
-    let usual = if local { Protocol::Rfc3164 } else { profile.protocol };
+    // Most receivers read RFC 3164 on a local socket; RFC 5424 would lose MSGID and structured data there.
+    let default = if local { Protocol::Rfc3164 } else { profile.protocol };
     let protocols = [("rfc5424", Protocol::Rfc5424), ("rfc3164", Protocol::Rfc3164)];
-    let protocol = section.one_of("protocol", &protocols).unwrap_or(usual);
+    let protocol = section.one_of("protocol", &protocols).unwrap_or(default);
     let framings = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
     let framing = section.one_of("framing", &framings).unwrap_or(profile.framing);
-    payload(&section);
+    check_payload(&section);
     let facility = section.one_of("facility", &FACILITIES).unwrap_or(13);
     let remind_days = section.number("remind_days", 0..=3650, 7);
     let transitions = Send::Transitions { remind_days };
     let send = section.one_of("send", &[("transitions", transitions), ("all", Send::All)]).unwrap_or(transitions);
     let events_per_second = section.number("events_per_second", 1..=100_000, 500);
     let proof = proof(&section, transport.as_ref());
-    let ca_file = certificates::ca_file(&section, around);
-    let client_identity = certificates::client(&section, around).map(|read| read.files);
-    section.end();
+    let ca_file = certificates::ca_file(&section, context);
+    let client_identity = certificates::client(&section, context).map(|read| read.files);
+    section.reject_unknown_keys();
     let (url, transport) = (url?.to_owned(), transport?);
     Some(Destination {
         url,
@@ -107,21 +112,25 @@ fn one(section: Section<'_>, around: &ReferenceContext<'_>) -> Option<Destinatio
     })
 }
 
-fn preset(section: &Section<'_>) -> &'static Profile {
-    let usual = &PROFILES[0];
-    let Some(name) = section.text("profile") else { return usual };
+fn profile_of(section: &Section<'_>) -> &'static Profile {
+    let default = &PROFILES[0];
+    let Some(name) = section.text("profile") else { return default };
     if LATER_PROFILES.contains(&name) {
-        section.problem("profile", format!("{name:?} needs a payload or transport that is not in this version"));
-        return usual;
+        let why = format!("{name:?} needs a payload or a transport that this version does not support");
+        section.problem("profile", format!("{why}; write profile = {:?}", default.name));
+        return default;
     }
     let words: Vec<(&str, &'static Profile)> = PROFILES.iter().map(|profile| (profile.name, profile)).collect();
-    section.word("profile", name, &words).unwrap_or(usual)
+    section.word("profile", name, &words).unwrap_or(default)
 }
 
-fn payload(section: &Section<'_>) {
+/// Checks `payload`. This version has only one, so nothing is returned.
+fn check_payload(section: &Section<'_>) {
     match section.text("payload") {
+        // Documented values of a later version: the message must not claim that they are typing errors.
         Some(later @ ("ocsf" | "cef" | "leef")) => {
-            section.problem("payload", format!("{later:?} is not in this version; write payload = \"ecs\""));
+            let text = format!("{later:?} is not supported by this version; write payload = \"ecs\"");
+            section.problem("payload", text);
         }
         Some(other) => {
             section.word("payload", other, &[("ecs", ())]);
@@ -130,19 +139,20 @@ fn payload(section: &Section<'_>) {
     }
 }
 
-/// Datagrams have no session whose end could prove anything.
+/// Reads `delivery_proof`. A datagram has no session, so its transports do not have this key.
 fn proof(section: &Section<'_>, transport: Option<&Transport>) -> Proof {
     let words = [("close", Proof::Close), ("sent", Proof::Sent)];
     let wanted = section.one_of("delivery_proof", &words);
     if section.has("delivery_proof") && transport.is_some_and(Transport::is_datagram) {
         section.problem(
             "delivery_proof",
-            "is a key of tls:// and tcp://; nothing proves that a datagram arrives; remove it",
+            "is a key of tls:// and tcp:// destinations; the delivery of datagrams cannot be proven; remove it",
         );
     }
     wanted.unwrap_or(Proof::Close)
 }
 
+/// Parses the URL of a destination.
 fn transport(url: &str) -> Result<Transport, String> {
     let (scheme, rest) = url.split_once("://").ok_or("must begin with tls://, tcp://, udp:// or unix://")?;
     match scheme {
@@ -151,17 +161,20 @@ fn transport(url: &str) -> Result<Transport, String> {
         "tls" => host_and_port(rest, 6514).map(|(host, port)| Transport::Tls(host, port)),
         "tcp" => host_and_port(rest, 601).map(|(host, port)| Transport::Tcp(host, port)),
         "udp" => host_and_port(rest, 514).map(|(host, port)| Transport::Udp(host, port)),
-        "relp" | "relp+tls" => Err(format!("{scheme} is not in this version; write tls://")),
-        other => Err(format!("{other:?} is none of tls, tcp, udp, unix")),
+        "relp" | "relp+tls" => Err(format!("{scheme} is not supported by this version; write tls://")),
+        other => Err(not_one_of(other, &["tls", "tcp", "udp", "unix"])),
     }
 }
 
-/// `host`, `host:port`, `[v6]`, `[v6]:port`. Ports by default: RFC 5425 §4.1, RFC 6587 §3.1 (601), RFC 5426 §3.3.
+/// Parses `host`, `host:port`, `[v6]` or `[v6]:port`.
+///
+/// The default ports are those of RFC 5425 §4.1 (6514, TLS), RFC 6587 §3.1 (601, TCP) and RFC 5426 §3.3 (514, UDP).
 fn host_and_port(text: &str, default: u16) -> Result<(String, u16), String> {
     let text = text.strip_suffix('/').unwrap_or(text);
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or("an IPv6 address stands in brackets: [2001:db8::1]:6514")?;
+            let (host, after) =
+                rest.split_once(']').ok_or("an IPv6 address must be in brackets, such as tls://[2001:db8::1]:6514")?;
             (host, after.strip_prefix(':'))
         }
         None => match text.rsplit_once(':') {
@@ -172,6 +185,7 @@ fn host_and_port(text: &str, default: u16) -> Result<(String, u16), String> {
     if host.is_empty() || host.contains(['/', '@', '?', '#']) {
         return Err("must name a host, such as tls://siem.example.com:6514".to_owned());
     }
-    let port = port.map_or(Ok(default), |port| port.parse().map_err(|_| format!("{port:?} is no port")))?;
+    let invalid = |port: &str| format!("{port:?} is not a port; write a number from 1 to 65535");
+    let port = port.map_or(Ok(default), |port| port.parse().map_err(|_| invalid(port)))?;
     Ok((host.to_owned(), port))
 }

@@ -1,4 +1,4 @@
-//! Configurations as users write them, right and wrong.
+//! Tests of whole configuration files: valid ones with the values that they set, and invalid ones with their problems.
 
 use super::*;
 use crate::model::{Pattern, Rule, Severity};
@@ -11,9 +11,10 @@ use std::os::unix::fs::PermissionsExt;
 
 mod certificates;
 mod custom;
+mod documented;
 mod sources;
 
-const LEAST: &str = r#"
+const MINIMAL: &str = r#"
 state_dir = "state"
 [[source]]
 name = "appliance"
@@ -23,7 +24,7 @@ client_id = "abc"
 client_secret = { file = "secret" }
 "#;
 
-/// A folder with a private secret file, and what loading this text in it comes to.
+/// Loads a configuration with this text from a folder that has secret files.
 fn load(text: &str) -> Result<Config, ConfigError> {
     load_with(text, &[])
 }
@@ -49,13 +50,13 @@ fn write(folder: &Path, name: &str, text: &str, mode: u32) {
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The first source's client secret.
+/// Returns the client secret of the first source.
 fn secret(config: &Config) -> &str {
     let Credentials::Oauth { client_secret, .. } = &config.sources[0].client.account else { panic!("OAuth") };
     client_secret.expose_secret()
 }
 
-/// The problem at a key; fails where there is none.
+/// Returns the problem of a key. Panics where there is none.
 fn problem(text: &str, key: &str) -> String {
     let error = load(text).unwrap_err();
     let found = error.problems.iter().find(|p| p.key == key);
@@ -63,8 +64,8 @@ fn problem(text: &str, key: &str) -> String {
 }
 
 #[test]
-fn the_least_configuration_means_the_documented_defaults() {
-    let config = load(LEAST).unwrap();
+fn minimal_configuration_has_the_documented_defaults() {
+    let config = load(MINIMAL).unwrap();
     assert!(config.state_dir.is_absolute() && config.state_dir.ends_with("state"));
     assert_eq!(config.output.dir, config.state_dir.join("snapshots"));
     assert!(config.output.csv && config.output.parquet && config.output.html);
@@ -83,9 +84,9 @@ fn the_least_configuration_means_the_documented_defaults() {
 }
 
 #[test]
-fn every_key_of_this_version_is_understood() {
+fn every_key_is_read() {
     let text = format!(
-        r#"{LEAST}
+        r#"{MINIMAL}
 token_auth = "basic"
 page_size = 500
 concurrency = 2
@@ -141,7 +142,7 @@ url = "udp://[::1]:1514"
 }
 
 #[test]
-fn all_problems_are_reported_at_once_each_with_its_key() {
+fn all_problems_are_reported_at_once_each_with_its_key_path() {
     let text = r#"
 stat_dir = "x"
 [output]
@@ -183,51 +184,55 @@ url = "http://siem"
     }
     let shown = error.to_string();
     assert!(shown.contains("did you mean state_dir?") && shown.contains("did you mean stale-login?"), "{shown}");
-    assert!(!shown.contains("hunter2"), "a secret stands in {shown}");
+    assert!(!shown.contains("hunter2"), "the message contains a secret: {shown}");
+    assert!(shown.contains(&format!(": {} errors\n", error.problems.len())), "{shown}");
 }
 
 #[test]
-fn what_belongs_to_later_versions_names_its_cure() {
-    assert!(problem(&LEAST.replace("rest-v3", "prs"), "source[0].kind").contains("pra, rs, password-safe, scim"));
-    assert!(problem(&format!("{LEAST}[output]\nreports = [\"xlsx\"]"), "output.reports").contains("[\"html\"]"));
-    assert!(problem(&format!("{LEAST}[policy]\nexceptions = \"e.toml\""), "policy.exceptions").contains("cannot read"));
-    let syslog = |line: &str| format!("{LEAST}[syslog]\nurl = \"tls://s\"\n{line}");
+fn value_of_a_later_version_is_refused_with_a_supported_one() {
+    assert!(problem(&MINIMAL.replace("rest-v3", "prs"), "source[0].kind").contains("pra, rs, password-safe, scim"));
+    assert!(problem(&format!("{MINIMAL}[output]\nreports = [\"xlsx\"]"), "output.reports").contains("[\"html\"]"));
+    assert!(
+        problem(&format!("{MINIMAL}[policy]\nexceptions = \"e.toml\""), "policy.exceptions").contains("cannot read")
+    );
+    let syslog = |line: &str| format!("{MINIMAL}[syslog]\nurl = \"tls://s\"\n{line}");
     assert!(problem(&syslog("payload = \"cef\""), "syslog.payload").contains("ecs"));
-    assert!(problem(&syslog("profile = \"qradar-leef\""), "syslog.profile").contains("not in this version"));
-    assert!(problem(&format!("{LEAST}[syslog]\nurl = \"relp://s\""), "syslog.url").contains("tls://"));
+    assert!(problem(&syslog("profile = \"qradar-leef\""), "syslog.profile").contains("this version does not support"));
+    assert!(problem(&format!("{MINIMAL}[syslog]\nurl = \"relp://s\""), "syslog.url").contains("tls://"));
 }
 
 #[test]
-fn a_secret_file_that_others_can_read_is_refused_with_the_command_that_helps() {
-    let why = problem(&LEAST.replace("\"secret\"", "\"open-secret\""), "source[0].client_secret");
+fn secret_file_that_others_can_read_is_refused_with_the_chmod_command() {
+    let why = problem(&MINIMAL.replace("\"secret\"", "\"open-secret\""), "source[0].client_secret");
     assert!(why.contains("can be read by others (mode 0644)") && why.contains("chmod 600"), "{why}");
 }
 
 #[test]
-fn a_secret_that_is_missing_or_empty_is_a_problem() {
-    assert!(problem(&LEAST.replace("\"secret\"", "\"nowhere\""), "source[0].client_secret").contains("cannot read"));
-    assert!(problem(&LEAST.replace("\"secret\"", "\"empty\""), "source[0].client_secret").contains("empty"));
+fn missing_or_empty_secret_file_is_a_problem() {
+    assert!(problem(&MINIMAL.replace("\"secret\"", "\"nowhere\""), "source[0].client_secret").contains("cannot read"));
+    let empty = problem(&MINIMAL.replace("\"secret\"", "\"empty\""), "source[0].client_secret");
+    assert!(empty.starts_with("the secret file /") && empty.ends_with("/empty is empty"), "{empty}");
 }
 
 #[test]
-fn secrets_come_from_the_environment_and_from_systemd_too() {
-    let text = LEAST.replace("{ file = \"secret\" }", "{ env = \"BT_SECRET\" }");
+fn secrets_can_be_read_from_the_environment_and_from_systemd_credentials() {
+    let text = MINIMAL.replace("{ file = \"secret\" }", "{ env = \"BT_SECRET\" }");
     let config = load_with(&text, &[("BT_SECRET", "of the environment")]).unwrap();
     assert_eq!(secret(&config), "of the environment");
-    let text = LEAST.replace("{ file = \"secret\" }", "{ credential = \"secret\" }");
+    let text = MINIMAL.replace("{ file = \"secret\" }", "{ credential = \"secret\" }");
     let config = load_with(&text, &[("CREDENTIALS_DIRECTORY", "$DIR")]).unwrap();
     assert_eq!(secret(&config), "s3cret");
     assert!(load(&text).unwrap_err().to_string().contains("LoadCredential="));
 }
 
 #[test]
-fn a_file_that_is_not_toml_is_named_by_its_line_and_never_shown() {
+fn invalid_toml_is_reported_with_its_line_number_and_without_its_text() {
     let error = load("state_dir = \"x\"\nclient_secret = \"hunter2\n").unwrap_err().to_string();
-    assert!(error.contains("line 2 is not TOML") && !error.contains("hunter2"), "{error}");
+    assert!(error.contains("line 2: invalid TOML") && !error.contains("hunter2"), "{error}");
 }
 
 #[test]
-fn plain_http_is_for_loopback_only() {
+fn plain_http_is_accepted_for_loopback_addresses_only() {
     for (url, fits) in [
         ("http://127.0.0.1:8080", true),
         ("http://[::1]:8080", true),
@@ -238,26 +243,26 @@ fn plain_http_is_for_loopback_only() {
         ("https://bt.example.com?x=1", false),
         ("bt.example.com", false),
     ] {
-        let text = LEAST.replace("https://bt.example.com/", url);
+        let text = MINIMAL.replace("https://bt.example.com/", url);
         assert_eq!(load(&text).is_ok(), fits, "{url}");
     }
 }
 
 #[test]
-fn two_sources_of_one_name_are_refused() {
-    let second = &LEAST[LEAST.find("[[source]]").unwrap()..];
-    assert!(problem(&format!("{LEAST}{second}"), "source[1].name").contains("two sources"));
+fn two_sources_with_the_same_name_are_refused() {
+    let second = &MINIMAL[MINIMAL.find("[[source]]").unwrap()..];
+    assert!(problem(&format!("{MINIMAL}{second}"), "source[1].name").contains("two sources"));
 }
 
 #[test]
-fn a_run_without_sources_makes_no_sense() {
+fn configuration_without_a_source_is_refused() {
     assert!(problem("state_dir = \"x\"", "source").contains("[[source]]"));
 }
 
 #[test]
-fn an_entry_of_the_register_names_an_account_an_owner_and_a_day() {
+fn service_owner_has_an_account_an_owner_and_a_review_day() {
     let text = format!(
-        "{LEAST}[[policy.service_owners]]\naccount = \"glob:svc-*\"\nsource = \"appliance\"\nowner = \"backup team\"\n\
+        "{MINIMAL}[[policy.service_owners]]\naccount = \"glob:svc-*\"\nsource = \"appliance\"\nowner = \"backup team\"\n\
          review_by = 2027-03-31\n[[policy.service_owners]]\naccount = \"id:7\"\nowner = \"x\"\nreview_by = 2028-02-29\n"
     );
     let owners = load(&text).unwrap().policy.service_owners;
@@ -267,9 +272,10 @@ fn an_entry_of_the_register_names_an_account_an_owner_and_a_day() {
 }
 
 #[test]
-fn a_day_of_the_register_is_a_date_and_nothing_else() {
-    let entry =
-        |day: &str| format!("{LEAST}[[policy.service_owners]]\naccount = \"svc\"\nowner = \"x\"\nreview_by = {day}\n");
+fn review_day_must_be_a_date_without_a_time() {
+    let entry = |day: &str| {
+        format!("{MINIMAL}[[policy.service_owners]]\naccount = \"svc\"\nowner = \"x\"\nreview_by = {day}\n")
+    };
     assert!(load(&entry("2027-03-31")).is_ok());
     for day in ["\"2027-03-31\"", "2027-03-31T00:00:00Z", "2027-03-31T00:00:00", "10:00:00", "20270331"] {
         let why = problem(&entry(day), "policy.service_owners[0].review_by");
@@ -278,9 +284,9 @@ fn a_day_of_the_register_is_a_date_and_nothing_else() {
 }
 
 #[test]
-fn every_mistake_of_the_register_is_reported_with_its_place() {
+fn every_problem_of_service_owners_is_reported_with_its_key_path() {
     let text = format!(
-        "{LEAST}[[policy.service_owners]]\naccount = \"glob:\"\nsource = \"aplliance\"\nreview = 2027-03-31\n\
+        "{MINIMAL}[[policy.service_owners]]\naccount = \"glob:\"\nsource = \"aplliance\"\nreview = 2027-03-31\n\
          [[policy.service_owners]]\naccount = \"a\"\nowner = \"\"\nreview_by = 2027-03-31\n"
     );
     let error = load(&text).unwrap_err();

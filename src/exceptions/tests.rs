@@ -1,4 +1,4 @@
-//! What exceptions cover, and what comes of them at their ends.
+//! Which findings exceptions accept, and what happens when they end.
 
 use super::*;
 use crate::model::{Subject, SubjectKind};
@@ -41,7 +41,7 @@ fn exception(line: usize, rule: Rule, subject: &str, until: &str) -> Exception {
 }
 
 #[test]
-fn an_exception_covers_its_rule_subject_and_source_and_nothing_else() {
+fn an_exception_accepts_findings_of_its_rule_subject_and_source_only() {
     let mut findings = vec![
         finding(Rule::StaleLogin, "1", "svc-a", Severity::High),
         finding(Rule::NoMfa, "1", "svc-a", Severity::High),
@@ -60,7 +60,7 @@ fn an_exception_covers_its_rule_subject_and_source_and_nothing_else() {
 }
 
 #[test]
-fn it_holds_to_the_end_of_its_last_day_and_is_a_finding_from_then_on() {
+fn an_exception_applies_until_the_end_of_its_last_day_and_is_then_a_finding() {
     let entries = [exception(3, Rule::NeverLoggedIn, "id:7", "2026-11-23")];
     let evaluated = |as_of: &str| {
         let mut findings = vec![finding(Rule::NeverLoggedIn, "7", "robot", Severity::Low)];
@@ -70,17 +70,17 @@ fn it_holds_to_the_end_of_its_last_day_and_is_a_finding_from_then_on() {
     let (covered, last) = evaluated("2026-11-23T23:59:59Z");
     assert_eq!(covered.status, FindingStatus::Excepted);
     assert!(last.expired.is_empty());
-    let (back, over) = evaluated("2026-11-24T00:00:00Z");
-    assert_eq!((back.status, back.exception), (FindingStatus::New, None));
-    let [expired] = over.expired.try_into().unwrap();
+    let (open_again, expired_uses) = evaluated("2026-11-24T00:00:00Z");
+    assert_eq!((open_again.status, open_again.exception), (FindingStatus::New, None));
+    let [expired] = expired_uses.expired.try_into().unwrap();
     assert_eq!((expired.rule, expired.severity), (Rule::ExceptionExpired, Severity::Medium), "at least medium");
     assert!(expired.evidence.contains("\"covered_rule\":\"never-logged-in\""), "{}", expired.evidence);
-    assert_ne!(expired.fingerprint, back.fingerprint);
-    assert_eq!(over.uses[0].state(), "expired");
+    assert_ne!(expired.fingerprint, open_again.fingerprint);
+    assert_eq!(expired_uses.uses[0].state(), "expired");
 }
 
 #[test]
-fn one_that_was_renewed_is_not_over_and_a_grave_finding_stays_grave() {
+fn a_renewed_exception_is_not_expired_and_a_critical_finding_stays_critical() {
     let as_of = at("2026-11-24T00:00:00Z");
     let old = exception(1, Rule::NoMfa, "id:7", "2026-11-01");
     let mut findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::Critical)];
@@ -91,11 +91,11 @@ fn one_that_was_renewed_is_not_over_and_a_grave_finding_stays_grave() {
     let entries = [old, exception(5, Rule::NoMfa, "robot", "2027-11-01")];
     let applied = apply(&mut findings, &entries, &Policy::default(), as_of);
     assert!(applied.expired.is_empty() && findings[0].status == FindingStatus::Excepted);
-    assert!(applied.uses[0].warnings(as_of)[0].contains("is over; remove it"));
+    assert!(applied.uses[0].warnings(as_of)[0].contains("covers no finding and has expired; remove it"));
 }
 
 #[test]
-fn of_two_in_force_the_first_counts_and_the_other_is_said_to_overlap() {
+fn of_two_applicable_exceptions_the_first_counts_and_the_other_overlaps() {
     let as_of = at("2026-11-24T00:00:00Z");
     let mut findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::High)];
     let entries =
@@ -108,7 +108,7 @@ fn of_two_in_force_the_first_counts_and_the_other_is_said_to_overlap() {
 }
 
 #[test]
-fn what_is_over_is_not_covered_any_more() {
+fn a_resolved_finding_is_not_accepted() {
     let mut findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::High)];
     findings[0].status = FindingStatus::Resolved;
     let entries = [exception(1, Rule::NoMfa, "id:7", "2027-01-01")];
@@ -117,15 +117,14 @@ fn what_is_over_is_not_covered_any_more() {
 }
 
 #[test]
-fn fourteen_days_before_its_end_somebody_is_reported() {
-    let mut findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::High)];
+fn a_warning_starts_fourteen_days_before_the_end() {
+    let findings = vec![finding(Rule::NoMfa, "7", "robot", Severity::High)];
     let entries = [exception(1, Rule::NoMfa, "id:7", "2026-12-31")];
-    let reported = |days: i64| {
+    let warnings = |days: i64| {
         let as_of = at("2026-12-31T23:00:00Z") - TimeDelta::days(days);
         apply(&mut findings.clone(), &entries, &Policy::default(), as_of).uses[0].warnings(as_of).join("; ")
     };
-    assert_eq!(reported(15), "");
-    assert!(reported(14).contains("ends in 14 days, with 2026-12-31"));
-    assert!(reported(1).contains("tomorrow") && reported(0).contains("today"));
-    findings.clear();
+    assert_eq!(warnings(15), "");
+    assert!(warnings(14).contains("ends in 14 days, on 2026-12-31"));
+    assert!(warnings(1).contains("ends tomorrow, on 2026-12-31") && warnings(0).contains("ends today"));
 }

@@ -1,4 +1,4 @@
-//! What is suspicious, of one source that was known and is read again.
+//! Which lists of a known source are suspicious when it is read again.
 
 use super::*;
 use crate::model::{Classes, Group, Inventory, SourceIdentity, User};
@@ -13,7 +13,7 @@ fn list(kind: ListKind, coverage: Coverage) -> ListReport {
     ListReport::of_rows(kind, 0, coverage)
 }
 
-/// So many users and groups; every user in the group that is named.
+/// A reading with this many users and groups. Every user is a member of the named group.
 fn reading(users: usize, groups: usize, member_of: Option<&str>) -> SourceReading {
     let user = |n: usize| User {
         group_memberships: member_of.iter().map(|id| (*id).into()).collect(),
@@ -29,7 +29,7 @@ fn reading(users: usize, groups: usize, member_of: Option<&str>) -> SourceReadin
     }
 }
 
-/// With a list of accounts of its own.
+/// A reading with an additional list of accounts.
 fn with(kind: ListKind, prefix: &str, rows: usize, coverage: Coverage) -> SourceReading {
     let mut reading = reading(100, 3, None);
     reading.users.extend((0..rows).map(|n| User::new(format!("{prefix}{n}"))));
@@ -43,8 +43,8 @@ fn joined(reading: SourceReading) -> Inventory {
     Inventory::join(vec![reading], &Classes::default())
 }
 
-/// What is said of a source that was read as `before`, if at all, and is read now.
-fn said(before: Option<SourceReading>, now: SourceReading, percent: u8) -> Vec<String> {
+/// Returns the messages about a source that was read as `before`, if at all, and is read as `now`.
+fn messages(before: Option<SourceReading>, now: SourceReading, percent: u8) -> Vec<String> {
     let at = |text: &str| text.parse::<Instant>().unwrap();
     let (first, second) = (at("2026-11-22T02:00:00Z"), at("2026-11-23T02:00:00Z"));
     let advanced = match before {
@@ -55,7 +55,7 @@ fn said(before: Option<SourceReading>, now: SourceReading, percent: u8) -> Vec<S
 }
 
 fn users(before: Option<usize>, now: usize, percent: u8) -> bool {
-    !said(before.map(|users| reading(users, 0, None)), reading(now, 0, None), percent).is_empty()
+    !messages(before.map(|users| reading(users, 0, None)), reading(now, 0, None), percent).is_empty()
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn an_empty_source_is_suspicious_unless_it_was_empty_before() {
 }
 
 #[test]
-fn a_shrunken_source_is_suspicious_beyond_the_percentage_and_25_users() {
+fn a_source_that_lost_more_than_25_users_and_the_percentage_is_suspicious() {
     assert!(!users(Some(1000), 800, 20), "exactly the limit");
     assert!(users(Some(1000), 799, 20));
     assert!(!users(Some(50), 25, 20), "only 25 gone");
@@ -75,84 +75,93 @@ fn a_shrunken_source_is_suspicious_beyond_the_percentage_and_25_users() {
 }
 
 #[test]
-fn users_whose_places_others_took_are_gone_all_the_same() {
+fn users_who_were_replaced_by_as_many_new_ones_are_missing() {
     let mut others = reading(100, 0, None);
     others.users = (1000..1100).map(|n: u32| User::new(n.to_string())).collect();
-    let words = "source eu has 100 users, 100 are known: 100 gone (100 %, limit 20 %)";
-    assert_eq!(said(Some(reading(100, 0, None)), others, 20), [words]);
+    let message = "source eu: 100 of 100 known users are missing (100 %, limit 20 %); 100 read";
+    assert_eq!(messages(Some(reading(100, 0, None)), others, 20), [message]);
 }
 
 #[test]
-fn a_list_of_groups_that_came_back_empty_is_suspicious_where_there_were_groups_or_users_name_them() {
+fn an_empty_group_list_is_suspicious_if_there_were_groups_or_users_are_members() {
     let groups =
-        |before: Option<usize>, now: SourceReading| said(before.map(|groups| reading(9, groups, None)), now, 20);
-    assert!(groups(Some(2), reading(9, 0, None))[0].contains("has 0 groups, 2 are known"));
-    assert!(groups(None, reading(9, 0, Some("7")))[0].contains("lists no group, but its users name groups"));
+        |before: Option<usize>, now: SourceReading| messages(before.map(|groups| reading(9, groups, None)), now, 20);
+    assert!(groups(Some(2), reading(9, 0, None))[0].contains("2 of 2 known groups are missing"));
+    assert!(
+        groups(None, reading(9, 0, Some("7")))[0]
+            .contains("the list of groups is empty, but users are members of groups")
+    );
     assert!(groups(None, reading(9, 0, None)).is_empty(), "a tenant without groups");
     assert!(groups(Some(0), reading(9, 0, Some("7"))).is_empty(), "confirmed before");
-    assert!(groups(Some(1000), reading(9, 700, None))[0].contains("300 gone (30 %, limit 20 %)"));
+    assert!(
+        groups(Some(1000), reading(9, 700, None))[0]
+            .contains("300 of 1000 known groups are missing (30 %, limit 20 %); 700 read")
+    );
 }
 
 #[test]
-fn every_list_that_makes_accounts_is_guarded_by_itself() {
+fn every_list_of_accounts_is_guarded_on_its_own() {
     for (kind, prefix) in [(ListKind::VendorUsers, "vendor-user:"), (ListKind::ApiAccounts, "api-account:")] {
         let rows =
-            |before, now| said(Some(with(kind, prefix, before, proven())), with(kind, prefix, now, proven()), 20);
+            |before, now| messages(Some(with(kind, prefix, before, proven())), with(kind, prefix, now, proven()), 20);
         assert_eq!(rows(100, 80), Vec::<String>::new(), "the limit");
-        assert!(rows(100, 70)[0].contains(&format!("has 70 {}, 100 are known", kind.as_str())));
-        assert!(rows(2, 0)[0].contains("2 gone"), "the account that reads is one of them");
+        assert!(rows(100, 70)[0].contains(&format!("30 of 100 known {} are missing", kind.in_words())));
+        assert!(rows(2, 0)[0].contains("2 of 2 known"), "an empty list of accounts is suspicious even if it was small");
     }
-    // The accounts of other lists do not make up for users who are gone.
+    // Accounts of other lists do not make up for missing users.
     let mut gone = with(ListKind::ApiAccounts, "api-account:", 50, proven());
     gone.users.retain(|user| user.id.as_str().starts_with("api-account:"));
-    assert!(said(None, gone, 20)[0].contains("came back empty"));
+    assert!(messages(None, gone, 20)[0].contains("the list of users is empty"));
 }
 
 #[test]
-fn a_list_that_had_rows_and_is_not_offered_any_more_is_suspicious() {
+fn a_list_that_had_rows_and_is_no_longer_offered_is_suspicious() {
     let before = || Some(with(ListKind::ApiAccounts, "api-account:", 7, proven()));
     let now = |coverage| with(ListKind::ApiAccounts, "api-account:", 0, coverage);
-    let words = "source eu has 0 api-accounts, 7 are known: 7 gone (100 %, limit 20 %)";
-    assert_eq!(said(before(), now(Coverage::NotOffered), 20), [words]);
-    assert_eq!(said(before(), reading(100, 3, None), 20), [words], "not even tried");
-    assert!(said(before(), now(Coverage::Failed { error: "500".to_owned() }), 20).is_empty(), "reported by itself");
+    let message = "source eu: 7 of 7 known api accounts are missing (100 %, limit 20 %); 0 read";
+    assert_eq!(messages(before(), now(Coverage::NotOffered), 20), [message]);
+    assert_eq!(messages(before(), reading(100, 3, None), 20), [message], "the list was not even requested");
+    assert!(
+        messages(before(), now(Coverage::Failed { error: "500".to_owned() }), 20).is_empty(),
+        "a failure is no shrink"
+    );
     let mut gone = with(ListKind::VendorUsers, "vendor-user:", 3, proven());
     gone.groups.push(Group::new("vendor:1"));
-    let words = said(Some(gone), reading(100, 3, None), 20);
-    assert_eq!(words.len(), 2, "vendors and their people: {words:?}");
+    let messages = messages(Some(gone), reading(100, 3, None), 20);
+    assert_eq!(messages.len(), 2, "vendors and their users: {messages:?}");
     let mut confirmed = now(Coverage::NotOffered);
     confirm_gone(&mut confirmed, ListKind::ApiAccounts, "confirmed by o".to_owned());
     let at = |text: &str| text.parse::<Instant>().unwrap();
     let kept = SettledRun::first(joined(before().unwrap()), "1", at("2026-11-22T02:00:00Z"));
     let advanced = kept.read(joined(confirmed), "2", at("2026-11-23T02:00:00Z"));
-    assert_eq!(advanced.changes.len(), 7, "what is confirmed to be gone is removed");
+    assert_eq!(advanced.changes.len(), 7, "confirmed rows are removed");
 }
 
 #[test]
-fn groups_without_a_single_member_are_suspicious_in_a_tenant_of_some_size() {
+fn groups_without_any_member_are_suspicious_in_a_larger_tenant() {
     let members = |users: usize| {
         let mut reading = reading(users, 3, None);
         reading.lists.push(list(ListKind::Members, proven()));
-        said(None, reading, 20)
+        messages(None, reading, 20)
     };
-    assert_eq!(members(26), ["source eu lists groups, but not one member of any"]);
+    assert_eq!(members(26), ["source eu: groups are listed, but none has a member"]);
     assert!(members(25).is_empty());
 }
 
 #[test]
-fn lists_that_failed_or_drifted_are_no_suspects_for_they_remove_nothing() {
+fn lists_that_failed_or_drifted_are_not_suspicious_because_they_remove_nothing() {
     for coverage in [Coverage::Failed { error: "403".to_owned() }, Coverage::Drifted { why: "it moved".to_owned() }] {
         let mut now = reading(9, 0, Some("7"));
         now.lists[1].coverage = coverage.clone();
-        assert!(said(Some(reading(9, 100, None)), now, 20).is_empty());
+        assert!(messages(Some(reading(9, 100, None)), now, 20).is_empty());
         let mut now = reading(1, 0, None);
         now.lists[0].coverage = coverage;
-        assert!(said(Some(reading(100, 0, None)), now, 20).is_empty());
+        assert!(messages(Some(reading(100, 0, None)), now, 20).is_empty());
     }
 }
 
 #[test]
-fn groups_that_are_forbidden_are_no_shrinking_of_members() {
+fn missing_members_are_not_suspicious_if_the_group_list_failed() {
     let members = |groups: Coverage, member_of: Option<&str>| {
         let mut reading = reading(100, 1, member_of);
         reading.lists[1].coverage = groups;
@@ -160,7 +169,7 @@ fn groups_that_are_forbidden_are_no_shrinking_of_members() {
         reading
     };
     let forbidden = members(Coverage::Failed { error: "403".to_owned() }, None);
-    assert!(said(Some(members(proven(), Some("0"))), forbidden, 20).is_empty());
-    let emptied = said(Some(members(proven(), Some("0"))), members(proven(), None), 20);
-    assert_eq!(emptied, ["source eu has 0 members, 100 are known: 100 gone (100 %, limit 20 %)"]);
+    assert!(messages(Some(members(proven(), Some("0"))), forbidden, 20).is_empty());
+    let emptied = messages(Some(members(proven(), Some("0"))), members(proven(), None), 20);
+    assert_eq!(emptied, ["source eu: 100 of 100 known members are missing (100 %, limit 20 %); 0 read"]);
 }

@@ -1,4 +1,4 @@
-//! The lifecycle over small histories, and over 50 random days against an oracle that sees all of them at once.
+//! The lifecycle over small histories, and over 50 random days against an oracle that knows the whole history at once.
 
 use super::*;
 use crate::model::{
@@ -16,57 +16,57 @@ fn day(number: i64) -> Instant {
     first + TimeDelta::days(number)
 }
 
-/// How an account looks on one day.
+/// State of an account on one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+enum AccountState {
     /// Not in the tenant.
     Absent,
-    /// Signed in yesterday.
+    /// Signed in on the day before.
     Active,
-    /// Has not signed in for years.
+    /// Did not sign in for years.
     Stale,
-    /// Switched off.
+    /// Disabled.
     Disabled,
-    /// The source does not tell its last login.
-    Untold,
+    /// The source does not report the last login.
+    NotReported,
 }
 
-/// How one day's reading goes.
+/// How the reading of one day went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
+enum DayReading {
     Complete,
-    /// The list broke off before anybody came.
+    /// The list ended before any user was read.
     Broken,
-    /// Every user came, but the list moved meanwhile.
+    /// Every user was read, but the list changed meanwhile.
     Drifted,
 }
 
-fn user(id: usize, look: Look) -> Option<User> {
+fn user(id: usize, state: AccountState) -> Option<User> {
     let mut user = User::new(id.to_string());
     user.username = Some(format!("user-{id}").into());
-    user.enabled = Some(look != Look::Disabled);
+    user.enabled = Some(state != AccountState::Disabled);
     user.groups_known = true;
     user.created_at = ReportedDate::At(day(-2000));
-    user.last_login = match look {
-        Look::Absent => return None,
-        Look::Untold => LastLogin::NotReported,
-        Look::Stale => LastLogin::At(day(-1000)),
-        Look::Active | Look::Disabled => LastLogin::At(day(-1)),
+    user.last_login = match state {
+        AccountState::Absent => return None,
+        AccountState::NotReported => LastLogin::NotReported,
+        AccountState::Stale => LastLogin::At(day(-1000)),
+        AccountState::Active | AccountState::Disabled => LastLogin::At(day(-1)),
     };
     Some(user)
 }
 
-fn inventory(looks: &[Look], reading: Reading) -> Inventory {
-    let mut users: Vec<User> = looks.iter().enumerate().filter_map(|(id, look)| user(id, *look)).collect();
-    // Somebody always tells a last login: the rule runs.
-    users.extend(user(1000, Look::Active));
+fn inventory(states: &[AccountState], reading: DayReading) -> Inventory {
+    let mut users: Vec<User> = states.iter().enumerate().filter_map(|(id, state)| user(id, *state)).collect();
+    // One account always reports a last login; otherwise the rule would not run.
+    users.extend(user(1000, AccountState::Active));
     let coverage = match reading {
-        Reading::Complete => Coverage::Complete { proof: "all".to_owned() },
-        Reading::Broken => {
+        DayReading::Complete => Coverage::Complete { proof: "all".to_owned() },
+        DayReading::Broken => {
             users.clear();
             Coverage::Drifted { why: "it broke off".to_owned() }
         }
-        Reading::Drifted => Coverage::Drifted { why: "it moved".to_owned() },
+        DayReading::Drifted => Coverage::Drifted { why: "it moved".to_owned() },
     };
     let identity = SourceIdentity {
         name: SourceName::from("eu"),
@@ -80,7 +80,7 @@ fn inventory(looks: &[Look], reading: Reading) -> Inventory {
     Inventory::join(vec![SourceReading { users, lists, ..SourceReading::of(identity) }], &Classes::default())
 }
 
-/// What one snapshot after the other says.
+/// A folder of snapshots: the memory between the runs of successive days.
 #[derive(Default)]
 struct Folder {
     past: KnownFindings,
@@ -89,13 +89,13 @@ struct Folder {
 }
 
 impl Folder {
-    /// Lives through one day; gives its rows.
-    fn live(&mut self, number: i64, looks: &[Look], reading: Reading) -> Vec<Finding> {
-        self.update(number, looks, reading).findings
+    /// Runs on one day and returns the findings.
+    fn run(&mut self, number: i64, states: &[AccountState], reading: DayReading) -> Vec<Finding> {
+        self.update(number, states, reading).findings
     }
 
-    fn update(&mut self, number: i64, looks: &[Look], reading: Reading) -> LifecycleUpdate {
-        self.read(number, &inventory(looks, reading))
+    fn update(&mut self, number: i64, states: &[AccountState], reading: DayReading) -> LifecycleUpdate {
+        self.read(number, &inventory(states, reading))
     }
 
     fn read(&mut self, number: i64, reading: &Inventory) -> LifecycleUpdate {
@@ -103,19 +103,20 @@ impl Folder {
         let first = || Advance::by_reading(reading.clone(), &run_id, day(number), None).finish();
         let mut advanced =
             self.kept.as_ref().map_or_else(first, |kept| kept.read(reading.clone(), &run_id, day(number)));
-        // That ages begin anew with an account that is enabled again is a matter of the rules.
+        // The oracle does not know that ages restart when an account is enabled again; the tests of the rules cover
+        // that.
         let again =
             advanced.inventory.sources.iter_mut().flat_map(|source_inventory| &mut source_inventory.reading.users);
         again.for_each(|user| user.enabled_since = None);
         let inventory = &advanced.inventory;
         let output = rules::evaluate(inventory, &self.policy, day(number));
         let now = CurrentRun { inventory, evaluations: &output.evaluations, gaps: &output.gaps };
-        let update = live(output.findings, &self.past, |_| true, |earlier| now.sight(earlier));
-        let over = self.past.resolved(&update.findings, day(number), day(-9999), |_| true);
-        let standing = update.findings.iter().filter(|finding| finding.status.stands());
+        let update = advance(output.findings, &self.past, |_| true, |earlier| now.visibility(earlier));
+        let resolved = self.past.resolved_after(&update.findings, day(number), day(-9999), |_| true);
+        let unresolved = update.findings.iter().filter(|finding| finding.status.is_unresolved());
         self.past = KnownFindings {
-            standing: standing.map(|finding| (finding.fingerprint, finding.clone())).collect(),
-            over: over.into_iter().map(|over| (over.fingerprint, over)).collect(),
+            unresolved: unresolved.map(|finding| (finding.fingerprint, finding.clone())).collect(),
+            resolved: resolved.into_iter().map(|record| (record.fingerprint, record)).collect(),
             as_of: Some(day(number)),
         };
         advanced.settle();
@@ -124,151 +125,149 @@ impl Folder {
     }
 }
 
-/// `status` of the stale-login finding of user 0, if it has a row.
+/// Returns the `status` of the stale-login finding of user 0, if it is listed.
 fn status(findings: &[Finding]) -> Option<&'static str> {
     let of = |f: &&Finding| f.rule == Rule::StaleLogin && &*f.subject.id == "0";
     findings.iter().find(of).map(|f| f.status.as_str())
 }
 
-/// What is said of user 0, day by day.
-fn statuses(days: &[(Look, Reading)]) -> Vec<Option<&'static str>> {
+/// Returns the status of user 0's finding on every day.
+fn statuses(days: &[(AccountState, DayReading)]) -> Vec<Option<&'static str>> {
     let mut folder = Folder::default();
-    (0..).zip(days).map(|(number, (look, reading))| status(&folder.live(number, &[*look], *reading))).collect()
+    (0..).zip(days).map(|(number, (state, reading))| status(&folder.run(number, &[*state], *reading))).collect()
 }
 
 #[test]
-fn a_finding_is_new_then_open_then_resolved_once_and_reopened_when_it_comes_back() {
-    use Reading::Complete;
-    let looks = [Look::Stale, Look::Stale, Look::Active, Look::Active, Look::Stale, Look::Stale];
-    let days: Vec<_> = looks.into_iter().map(|look| (look, Complete)).collect();
+fn a_finding_is_new_then_open_then_resolved_once_and_reopened_when_it_is_found_again() {
+    use AccountState::{Active, Stale};
+    let states = [Stale, Stale, Active, Active, Stale, Stale];
+    let days: Vec<_> = states.into_iter().map(|state| (state, DayReading::Complete)).collect();
     let expected = [Some("new"), Some("open"), Some("resolved"), None, Some("reopened"), Some("open")];
     assert_eq!(statuses(&days), expected);
 }
 
 #[test]
-fn first_seen_stays_and_last_seen_goes_with_the_evidence() {
+fn first_seen_never_changes_and_last_seen_follows_the_evidence() {
     let mut folder = Folder::default();
-    folder.live(0, &[Look::Stale], Reading::Complete);
-    let unseen = folder.live(1, &[Look::Untold], Reading::Complete);
+    folder.run(0, &[AccountState::Stale], DayReading::Complete);
+    let unseen = folder.run(1, &[AccountState::NotReported], DayReading::Complete);
     let row = unseen.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
     assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(0), day(0)));
     assert!(row.evidence.contains("\"age_days\":1000"), "the evidence of the day that saw it: {}", row.evidence);
-    let seen = folder.live(2, &[Look::Stale], Reading::Complete);
+    let seen = folder.run(2, &[AccountState::Stale], DayReading::Complete);
     let row = seen.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
     assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(0), day(2)));
-    folder.live(3, &[Look::Active], Reading::Complete);
-    let back = folder.live(4, &[Look::Stale], Reading::Complete);
+    folder.run(3, &[AccountState::Active], DayReading::Complete);
+    let back = folder.run(4, &[AccountState::Stale], DayReading::Complete);
     let row = back.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
     assert_eq!((row.status, row.first_seen), (FindingStatus::Reopened, day(0)));
 }
 
 #[test]
-fn who_is_gone_from_a_complete_list_resolves_and_who_is_missing_from_another_stays_open() {
-    use Reading::{Broken, Complete, Drifted};
-    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Absent, Complete)])[1], Some("resolved"));
-    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Absent, Drifted)])[1], Some("open"));
-    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Stale, Broken)])[1], Some("open"));
+fn a_finding_is_resolved_if_a_complete_list_lacks_the_account_and_stays_open_otherwise() {
+    use AccountState::{Absent, Active, Stale};
+    use DayReading::{Broken, Complete, Drifted};
+    assert_eq!(statuses(&[(Stale, Complete), (Absent, Complete)])[1], Some("resolved"));
+    assert_eq!(statuses(&[(Stale, Complete), (Absent, Drifted)])[1], Some("open"));
+    assert_eq!(statuses(&[(Stale, Complete), (Stale, Broken)])[1], Some("open"));
     assert_eq!(
-        statuses(&[(Look::Stale, Complete), (Look::Active, Drifted)])[1],
+        statuses(&[(Stale, Complete), (Active, Drifted)])[1],
         Some("resolved"),
-        "it was read, and is fine"
+        "the account was read and passed"
     );
-    // Found in a run that was not proven, gone in the first that is.
-    assert_eq!(statuses(&[(Look::Stale, Drifted), (Look::Absent, Complete)]), [Some("new"), Some("resolved")]);
-    assert_eq!(
-        statuses(&[(Look::Stale, Drifted), (Look::Stale, Complete)]),
-        [Some("new"), Some("open")],
-        "opened once"
-    );
+    // Found in a run that was not proven complete, resolved in the first one that is.
+    assert_eq!(statuses(&[(Stale, Drifted), (Absent, Complete)]), [Some("new"), Some("resolved")]);
+    assert_eq!(statuses(&[(Stale, Drifted), (Stale, Complete)]), [Some("new"), Some("open")], "opened once");
 }
 
 #[test]
-fn a_disabled_account_is_seen_to_be_stale_no_more_and_one_that_cannot_be_evaluated_is_not() {
-    use Reading::Complete;
-    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Disabled, Complete)])[1], Some("resolved"));
-    assert_eq!(statuses(&[(Look::Stale, Complete), (Look::Untold, Complete)])[1], Some("open"));
+fn disabling_an_account_resolves_its_stale_login_and_an_unreported_login_does_not() {
+    use AccountState::{Disabled, NotReported, Stale};
+    use DayReading::Complete;
+    assert_eq!(statuses(&[(Stale, Complete), (Disabled, Complete)])[1], Some("resolved"));
+    assert_eq!(statuses(&[(Stale, Complete), (NotReported, Complete)])[1], Some("open"));
 }
 
-/// What becomes of a finding about an API account, by how the list that brings it was read then and is now.
-fn sight_of_api_account(then: Coverage, now: Coverage) -> Visibility {
+/// Returns what a run knows about an API account, by the coverage of its list then and now.
+fn visibility_of_api_account(then: Coverage, now: Coverage) -> Visibility {
     let with = |coverage: Coverage| {
-        let mut source_reading = inventory(&[], Reading::Complete).sources.remove(0).reading;
+        let mut source_reading = inventory(&[], DayReading::Complete).sources.remove(0).reading;
         let list = ListReport { kind: ListKind::ApiAccounts, coverage, ..source_reading.lists[0].clone() };
         source_reading.lists.push(list);
         Inventory::join(vec![source_reading], &Classes::default())
     };
     let advanced = SettledRun::first(with(then), "then", day(0)).read(with(now), "now", day(1));
     let output = rules::evaluate(&advanced.inventory, &Policy::default(), day(1));
-    let mut finding = Folder::default().live(0, &[Look::Stale], Reading::Complete).remove(0);
+    let mut finding = Folder::default().run(0, &[AccountState::Stale], DayReading::Complete).remove(0);
     (finding.rule, finding.subject.id) = (Rule::ServiceWithoutOwner, "api-account:1".into());
     let EvaluationOutput { evaluations, gaps, .. } = &output;
-    CurrentRun { inventory: &advanced.inventory, evaluations, gaps }.sight(&finding)
+    CurrentRun { inventory: &advanced.inventory, evaluations, gaps }.visibility(&finding)
 }
 
 #[test]
-fn an_account_is_gone_only_where_the_list_that_brings_it_is_proven_complete() {
+fn an_account_counts_as_removed_only_if_its_list_is_proven_complete() {
     let proven = || Coverage::Complete { proof: String::new() };
     let drifted = || Coverage::Drifted { why: String::new() };
-    assert_eq!(sight_of_api_account(proven(), proven()), Visibility::Gone);
-    assert_eq!(sight_of_api_account(drifted(), proven()), Visibility::Gone);
-    assert_eq!(sight_of_api_account(proven(), drifted()), Visibility::Unknown);
-    assert_eq!(sight_of_api_account(proven(), Coverage::NotOffered), Visibility::Unknown, "nobody looked");
-    assert_eq!(sight_of_api_account(drifted(), Coverage::NotOffered), Visibility::Unknown, "nobody looked");
+    assert_eq!(visibility_of_api_account(proven(), proven()), Visibility::Removed);
+    assert_eq!(visibility_of_api_account(drifted(), proven()), Visibility::Removed);
+    assert_eq!(visibility_of_api_account(proven(), drifted()), Visibility::Unknown);
+    assert_eq!(visibility_of_api_account(proven(), Coverage::NotOffered), Visibility::Unknown, "not read");
+    assert_eq!(visibility_of_api_account(drifted(), Coverage::NotOffered), Visibility::Unknown, "not read");
 }
 
 #[test]
-fn details_that_nobody_needs_any_more_keep_no_finding_open() {
+fn a_list_of_details_that_is_no_longer_needed_keeps_no_finding_open() {
     let mut folder = Folder::default();
-    let mut first = inventory(&[Look::Stale], Reading::Complete).sources.remove(0).reading;
+    let mut first = inventory(&[AccountState::Stale], DayReading::Complete).sources.remove(0).reading;
     let details = ListReport { kind: ListKind::UserDetails, ..first.lists[0].clone() };
     first.lists.push(details);
     folder.read(0, &Inventory::join(vec![first], &Classes::default()));
-    assert_eq!(status(&folder.live(1, &[Look::Active], Reading::Complete)), Some("resolved"));
+    assert_eq!(status(&folder.run(1, &[AccountState::Active], DayReading::Complete)), Some("resolved"));
 }
 
 #[test]
-fn another_product_under_the_same_name_has_other_findings_and_those_of_the_first_are_forgotten() {
+fn another_product_under_the_same_name_has_its_own_findings_and_those_of_the_first_are_dropped() {
     let of = |product| Fingerprint::of_finding(&"eu".into(), product, Rule::NoMfa, SubjectKind::User, "3");
     assert_ne!(of("rest-v3"), of("pra"));
     let mut folder = Folder::default();
-    folder.live(0, &[Look::Stale, Look::Stale], Reading::Complete);
-    folder.live(1, &[Look::Stale, Look::Active], Reading::Complete);
+    folder.run(0, &[AccountState::Stale, AccountState::Stale], DayReading::Complete);
+    folder.run(1, &[AccountState::Stale, AccountState::Active], DayReading::Complete);
     assert_eq!(folder.past.forget(&"us".into()), 0);
-    let standing = folder.past.standing.len();
-    assert!(standing > 0 && !folder.past.over.is_empty());
-    assert_eq!(folder.past.forget(&"eu".into()), standing);
-    assert!(folder.past.standing.is_empty() && folder.past.over.is_empty());
+    let unresolved = folder.past.unresolved.len();
+    assert!(unresolved > 0 && !folder.past.resolved.is_empty());
+    assert_eq!(folder.past.forget(&"eu".into()), unresolved);
+    assert!(folder.past.unresolved.is_empty() && folder.past.resolved.is_empty());
 }
 
 #[test]
-fn an_incomplete_collection_is_over_when_the_next_is_complete() {
+fn a_finding_about_an_incomplete_list_is_resolved_when_the_next_reading_is_complete() {
     let mut folder = Folder::default();
     let of = |findings: &[Finding]| {
         findings.iter().find(|f| f.rule == Rule::CollectionIncomplete).map(|f| f.status.as_str())
     };
-    assert_eq!(of(&folder.live(0, &[Look::Active], Reading::Drifted)), Some("new"));
-    assert_eq!(of(&folder.live(1, &[Look::Active], Reading::Drifted)), Some("open"));
-    assert_eq!(of(&folder.live(2, &[Look::Active], Reading::Complete)), Some("resolved"));
-    assert_eq!(of(&folder.live(3, &[Look::Active], Reading::Complete)), None);
+    assert_eq!(of(&folder.run(0, &[AccountState::Active], DayReading::Drifted)), Some("new"));
+    assert_eq!(of(&folder.run(1, &[AccountState::Active], DayReading::Drifted)), Some("open"));
+    assert_eq!(of(&folder.run(2, &[AccountState::Active], DayReading::Complete)), Some("resolved"));
+    assert_eq!(of(&folder.run(3, &[AccountState::Active], DayReading::Complete)), None);
 }
 
 #[test]
-fn a_rule_that_is_switched_off_sets_its_findings_aside_and_says_how_many() {
+fn findings_of_a_rule_that_is_switched_off_are_dropped_and_counted() {
     let mut folder = Folder::default();
-    folder.live(0, &[Look::Stale, Look::Stale], Reading::Complete);
+    folder.run(0, &[AccountState::Stale, AccountState::Stale], DayReading::Complete);
     folder.policy.rules.insert(Rule::StaleLogin, Override::Off);
-    let off = folder.update(1, &[Look::Stale, Look::Stale], Reading::Complete);
+    let off = folder.update(1, &[AccountState::Stale, AccountState::Stale], DayReading::Complete);
     assert!(status(&off.findings).is_none());
-    assert_eq!(off.set_aside.into_iter().collect::<Vec<_>>(), [("their rule is switched off", 2)]);
+    assert_eq!(off.dropped.into_iter().collect::<Vec<_>>(), [("their rule is switched off", 2)]);
     folder.policy.rules.clear();
-    let on = folder.live(2, &[Look::Stale, Look::Stale], Reading::Complete);
+    let on = folder.run(2, &[AccountState::Stale, AccountState::Stale], DayReading::Complete);
     assert_eq!(status(&on), Some("reopened"));
 }
 
-/// Lives through a day; whether the finding is told again on it.
+/// Runs on one day and returns whether a reminder of the finding is due.
 fn reminds(folder: &mut Folder, number: i64) -> bool {
     let before = folder.past.clone();
-    let findings = folder.live(number, &[Look::Stale], Reading::Complete);
+    let findings = folder.run(number, &[AccountState::Stale], DayReading::Complete);
     let finding = findings.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
     assert!(!before.is_due(finding, 0, day(number)), "0 days: never");
     assert_eq!(before.transition(finding), (number == 0).then_some(Transition::Opened));
@@ -276,7 +275,7 @@ fn reminds(folder: &mut Folder, number: i64) -> bool {
 }
 
 #[test]
-fn an_open_finding_is_reported_again_once_every_so_many_days_whenever_the_runs_are() {
+fn a_reminder_of_an_open_finding_is_due_once_in_every_interval_whenever_runs_happen() {
     let mut folder = Folder::default();
     let mut times = Vec::new();
     for number in 0..30 {
@@ -287,7 +286,7 @@ fn an_open_finding_is_reported_again_once_every_so_many_days_whenever_the_runs_a
 }
 
 #[test]
-fn what_happened_is_reported_by_status_and_severity() {
+fn a_transition_follows_from_status_severity_and_new_occurrences() {
     use FindingStatus::{Excepted, New, Open, Reopened, Resolved};
     use Severity::{High, Low};
     let finding = |status, severity| Finding {
@@ -308,35 +307,35 @@ fn what_happened_is_reported_by_status_and_severity() {
     let after = |before: FindingStatus, now: FindingStatus, severity| {
         let before = finding(before, Low);
         let past = KnownFindings {
-            standing: [(before.fingerprint, before)].into_iter().collect(),
+            unresolved: [(before.fingerprint, before)].into_iter().collect(),
             ..KnownFindings::default()
         };
         past.transition(&finding(now, severity))
     };
     assert_eq!(after(New, Open, Low), None);
     assert_eq!(after(New, Open, High), Some(Transition::Changed));
-    let reported = |rule: Rule, evidence: &str| {
+    let open_finding = |rule: Rule, evidence: &str| {
         let mut finding = finding(Open, Low);
         (finding.rule, finding.evidence) = (rule, evidence.into());
         finding
     };
     let again = |rule: Rule, before: &str, now: &str| {
-        let before = reported(rule, before);
+        let before = open_finding(rule, before);
         let past = KnownFindings {
-            standing: [(before.fingerprint, before)].into_iter().collect(),
+            unresolved: [(before.fingerprint, before)].into_iter().collect(),
             ..KnownFindings::default()
         };
-        past.transition(&reported(rule, now))
+        past.transition(&open_finding(rule, now))
     };
     let (first, second) = ("{\"last_login\":\"a\",\"times_seen\":1}", "{\"last_login\":\"b\",\"times_seen\":2}");
     assert_eq!(again(Rule::BreakGlassUsed, first, second), Some(Transition::Changed), "used once more");
-    assert_eq!(again(Rule::BreakGlassUsed, first, "{\"last_login\":\"a\",\"times_seen\":2}"), None, "told before");
-    assert_eq!(again(Rule::StaleLogin, first, second), None, "evidence moves every day");
+    assert_eq!(again(Rule::BreakGlassUsed, first, "{\"last_login\":\"a\",\"times_seen\":2}"), None, "emitted before");
+    assert_eq!(again(Rule::StaleLogin, first, second), None, "its evidence changes every day");
     let grown = |base: &str, id: u8| format!("{{\"base_run\":\"{base}\",\"new_members\":[{id}]}}");
     let growth = |before: String, now: String| again(Rule::PrivilegedGrowth, &before, &now);
-    assert_eq!(growth(grown("r", 1), grown("s", 1)), Some(Transition::Changed), "gone and back");
+    assert_eq!(growth(grown("r", 1), grown("s", 1)), Some(Transition::Changed), "removed and added again");
     assert_eq!(growth(grown("r", 1), grown("r", 2)), Some(Transition::Changed));
-    assert_eq!(growth(grown("r", 1), grown("r", 1)), None, "a run that was not proven told it");
+    assert_eq!(growth(grown("r", 1), grown("r", 1)), None, "a partial run emitted it already");
     assert_eq!(after(Open, Excepted, Low), Some(Transition::Excepted));
     assert_eq!(after(Excepted, Excepted, High), None);
     assert_eq!(after(Excepted, Open, Low), Some(Transition::Opened));
@@ -345,56 +344,58 @@ fn what_happened_is_reported_by_status_and_severity() {
     assert_eq!(KnownFindings::default().transition(&finding(Reopened, Low)), Some(Transition::Opened));
 }
 
-/// Status, day of the first sight and number of sights; `None` where there is no row.
-type ToldRow = Option<(&'static str, i64, u64)>;
+/// Status, day on which it was first seen, and number of observations; `None` if the finding is not listed.
+type ExpectedRow = Option<(&'static str, i64, u64)>;
 
-/// What every day's row tells, by reading the whole history of one account at once. Written apart from the lifecycle: it
-/// knows no memory, only days.
-fn oracle(history: &[(Look, Reading)]) -> Vec<ToldRow> {
+/// Returns the expected row of every day from the whole history of one account. Written independently of the lifecycle:
+/// it has no memory between days.
+fn oracle(history: &[(AccountState, DayReading)]) -> Vec<ExpectedRow> {
     let mut rows = Vec::new();
-    let (mut first, mut stands, mut times) = (None, false, 0);
-    for (at, (look, reading)) in history.iter().enumerate() {
+    let (mut first, mut is_unresolved, mut times) = (None, false, 0);
+    for (at, (state, reading)) in history.iter().enumerate() {
         let number = i64::try_from(at).unwrap();
-        // A list that broke off gave nobody.
-        let came = !matches!(reading, Reading::Broken);
-        let found = *look == Look::Stale && came;
-        let over = match look {
-            Look::Active | Look::Disabled => came,
-            Look::Absent => *reading == Reading::Complete,
-            Look::Stale | Look::Untold => false,
+        // A list that ended early contained no user.
+        let was_read = !matches!(reading, DayReading::Broken);
+        let found = *state == AccountState::Stale && was_read;
+        let is_resolved = match state {
+            AccountState::Active | AccountState::Disabled => was_read,
+            AccountState::Absent => *reading == DayReading::Complete,
+            AccountState::Stale | AccountState::NotReported => false,
         };
-        let word = match (found, stands, first) {
+        let word = match (found, is_unresolved, first) {
             (true, true, _) => Some("open"),
             (true, false, Some(_)) => Some("reopened"),
             (true, false, None) => Some("new"),
-            (false, true, _) => Some(if over { "resolved" } else { "open" }),
+            (false, true, _) => Some(if is_resolved { "resolved" } else { "open" }),
             (false, false, _) => None,
         };
         if found {
             first = first.or(Some(number));
             times += 1;
         }
-        stands = found || (stands && !over);
+        is_unresolved = found || (is_unresolved && !is_resolved);
         rows.push(word.map(|word| (word, first.unwrap_or_default(), times)));
     }
     rows
 }
 
-fn look() -> impl Strategy<Value = Look> {
-    prop_oneof![Just(Look::Absent), Just(Look::Active), Just(Look::Stale), Just(Look::Disabled), Just(Look::Untold)]
+fn account_state() -> impl Strategy<Value = AccountState> {
+    use AccountState::{Absent, Active, Disabled, NotReported, Stale};
+    prop_oneof![Just(Absent), Just(Active), Just(Stale), Just(Disabled), Just(NotReported)]
 }
 
 #[test]
-fn a_finding_is_no_less_grave_for_a_list_that_was_not_read() {
+fn a_list_that_was_not_read_does_not_make_a_finding_less_severe() {
     let mut folder = Folder::default();
-    let mut found = folder.live(0, &[Look::Stale], Reading::Complete);
+    let mut found = folder.run(0, &[AccountState::Stale], DayReading::Complete);
     found.retain(|finding| finding.rule == Rule::StaleLogin);
-    let [stood] = &mut folder.past.standing.values_mut().filter(|f| f.rule == Rule::StaleLogin).collect::<Vec<_>>()[..]
+    let [earlier] =
+        &mut folder.past.unresolved.values_mut().filter(|f| f.rule == Rule::StaleLogin).collect::<Vec<_>>()[..]
     else {
         panic!("one");
     };
     let now = found[0].severity;
-    stood.severity = Severity::Critical;
+    earlier.severity = Severity::Critical;
     assert!(now < Severity::Critical);
     let severity = |is_complete: bool| {
         let mut found = found.clone();
@@ -406,16 +407,16 @@ fn a_finding_is_no_less_grave_for_a_list_that_was_not_read() {
     assert_eq!(severity(false), (Severity::Critical, Some(now.as_str().to_owned())));
 }
 
-fn reading() -> impl Strategy<Value = Reading> {
-    prop_oneof![6 => Just(Reading::Complete), 1 => Just(Reading::Drifted), 1 => Just(Reading::Broken)]
+fn day_reading() -> impl Strategy<Value = DayReading> {
+    prop_oneof![6 => Just(DayReading::Complete), 1 => Just(DayReading::Drifted), 1 => Just(DayReading::Broken)]
 }
 
 #[test]
-fn a_clock_that_was_ahead_once_moves_no_instant_of_a_finding_backwards() {
+fn a_clock_that_was_ahead_once_moves_no_date_of_a_finding_backwards() {
     let mut folder = Folder::default();
-    folder.live(100, &[Look::Stale], Reading::Complete);
-    folder.live(101, &[Look::Stale], Reading::Complete);
-    let earlier = folder.live(50, &[Look::Stale], Reading::Complete);
+    folder.run(100, &[AccountState::Stale], DayReading::Complete);
+    folder.run(101, &[AccountState::Stale], DayReading::Complete);
+    let earlier = folder.run(50, &[AccountState::Stale], DayReading::Complete);
     let row = earlier.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
     assert_eq!((row.first_seen, row.last_seen, row.times_seen()), (day(100), day(101), 2));
 }
@@ -424,33 +425,34 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn over_50_random_days_the_lifecycle_is_that_of_an_oracle_that_sees_the_whole_history(
-        days in prop::collection::vec((prop::collection::vec(look(), 6), reading()), 50)
+    fn over_50_random_days_the_lifecycle_agrees_with_an_oracle_that_knows_the_whole_history(
+        days in prop::collection::vec((prop::collection::vec(account_state(), 6), day_reading()), 50)
     ) {
         let mut folder = Folder::default();
-        let mut rows: Vec<Vec<ToldRow>> = vec![Vec::new(); 6];
+        let mut rows: Vec<Vec<ExpectedRow>> = vec![Vec::new(); 6];
         let mut opened = BTreeSet::new();
-        for (number, (looks, reading)) in (0..).zip(&days) {
-            let findings = folder.live(number, looks, *reading);
+        for (number, (states, reading)) in (0..).zip(&days) {
+            let findings = folder.run(number, states, *reading);
             for (id, reported) in rows.iter_mut().enumerate() {
                 let row = findings.iter().find(|f| f.rule == Rule::StaleLogin && *f.subject.id == *id.to_string());
                 reported.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days(), f.times_seen())));
             }
             for finding in &findings {
-                prop_assert!(finding.status != FindingStatus::Resolved || *reading != Reading::Broken);
-                // Opens once and resolves once: what opens was closed, what resolves was open.
+                prop_assert!(finding.status != FindingStatus::Resolved || *reading != DayReading::Broken);
+                // A finding opens only if it was closed, and is resolved only if it was open.
                 match finding.status {
                     FindingStatus::New | FindingStatus::Reopened => prop_assert!(opened.insert(finding.fingerprint)),
                     FindingStatus::Resolved => prop_assert!(opened.remove(&finding.fingerprint)),
                     FindingStatus::Open | FindingStatus::Excepted => prop_assert!(opened.contains(&finding.fingerprint)),
                 }
             }
-            let standing: BTreeSet<Fingerprint> =
-                findings.iter().filter(|f| f.status.stands()).map(|f| f.fingerprint).collect();
-            prop_assert_eq!(&standing, &opened, "nothing vanishes");
+            let unresolved: BTreeSet<Fingerprint> =
+                findings.iter().filter(|f| f.status.is_unresolved()).map(|f| f.fingerprint).collect();
+            prop_assert_eq!(&unresolved, &opened, "no finding disappears");
         }
         for (id, reported) in rows.into_iter().enumerate() {
-            let history: Vec<(Look, Reading)> = days.iter().map(|(looks, reading)| (looks[id], *reading)).collect();
+            let history: Vec<(AccountState, DayReading)> =
+                days.iter().map(|(states, reading)| (states[id], *reading)).collect();
             prop_assert_eq!(reported, oracle(&history), "account {}", id);
         }
     }

@@ -1,39 +1,44 @@
-//! One difference between two snapshots. Plain data.
+//! One difference between two snapshots: its kind, severity and wording. Plain data.
+//!
+//! `state` computes changes; `table`, `report` and `syslog` write them. A change is also an event, and its `event_id`
+//! is the same in every run that computes it.
 
 use super::{Fingerprint, GroupId, Severity, SourceName, Subject, SubjectKind};
 
-/// What happened. The order is the one in which a run tells changes: who came before what they were given, what was taken
-/// before who went.
+/// Kind of change.
+///
+/// The order of the variants is the order in which a run lists changes. Accounts are added before they gain
+/// memberships, and memberships are removed before the accounts that had them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ChangeKind {
-    /// An account appeared.
+    /// A new account is listed.
     UserAdded,
-    /// A group appeared.
+    /// A new group is listed.
     GroupAdded,
-    /// A group gained a member.
+    /// A member was added to a group.
     MembershipAdded,
-    /// An account's login name changed; it is the same account.
+    /// The login name of an account changed; the id stayed the same.
     UserRenamed,
     /// A field of an account changed.
     UserChanged,
-    /// A group's name changed; it is the same group.
+    /// The name of a group changed; the id stayed the same.
     GroupRenamed,
-    /// A group lost a member.
+    /// A member was removed from a group.
     MembershipRemoved,
     /// An account was disabled.
     UserDisabled,
-    /// An account came back to life.
+    /// A disabled account was enabled.
     UserEnabled,
-    /// A group is gone: both lists were proven complete.
+    /// A group is missing from a list that is proven complete.
     GroupRemoved,
-    /// An account is gone: both lists were proven complete.
+    /// An account is missing from lists that are proven complete.
     UserRemoved,
-    /// An account is gone from a list that was not proven complete.
+    /// An account is missing from a list that may be incomplete.
     UserUnconfirmed,
 }
 
 impl ChangeKind {
-    /// All, in the order in which a run tells them.
+    /// Every kind, in the order in which a run lists changes.
     pub const ALL: [Self; 12] = [
         Self::UserAdded,
         Self::GroupAdded,
@@ -49,12 +54,12 @@ impl ChangeKind {
         Self::UserUnconfirmed,
     ];
 
-    /// Reads the `kind` column.
+    /// Parses the value of the `kind` column.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The `kind` column and the event's code.
+    /// Returns the value of the `kind` column, which is also the code of the event.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UserAdded => "user.added",
@@ -73,80 +78,88 @@ impl ChangeKind {
     }
 }
 
-/// The group of a membership that came or went, as the side that has the membership tells it.
+/// Group of a membership change, as listed by the run that has the membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedGroup {
-    /// Its id.
+    /// Id of the group.
     pub id: GroupId,
-    /// Its name, where such a group came.
+    /// Name of the group; `None` if no group with this id is listed.
     pub name: Option<Box<str>>,
-    /// Whether the configuration calls it privileged.
+    /// Whether the group matches `privileged_groups` of the configuration.
     pub privileged: bool,
 }
 
 /// One difference between two snapshots.
 ///
-/// `before` and `after` are texts: of an account or a group that came or went, a JSON object of its fields; of a membership,
-/// the group's id (`field` is `group_memberships`, the subject the account) or, of a member that is in a directory only, its
-/// name there (`field` is `directory_members`, the subject the group); else the field's values.
+/// The meaning of the texts `before` and `after` depends on the change:
+///
+/// - account or group added or removed: a JSON object of its fields;
+/// - membership of an account: the group's id (`field` is `group_memberships`, the subject is the account);
+/// - member that exists only in a directory: its name there (`field` is `directory_members`, the subject is the group);
+/// - all other changes: the value of `field`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Where.
+    /// Source of the changed row.
     pub source: SourceName,
     /// Deterministic identity of the event.
     pub event_id: Fingerprint,
-    /// What happened.
+    /// Kind of change.
     pub kind: ChangeKind,
-    /// To whom.
+    /// Account or group that changed.
     pub subject: Subject,
-    /// The field, for field changes and memberships.
+    /// Name of the changed field, for field changes and memberships.
     pub field: Option<Box<str>>,
-    /// Value before.
+    /// Value before the change.
     pub before: Option<Box<str>>,
-    /// Value after.
+    /// Value after the change.
     pub after: Option<Box<str>>,
-    /// The run that it is compared with.
+    /// Run id of the baseline snapshot that the change is relative to.
     pub base_run: Box<str>,
-    /// The group of a membership.
+    /// Group of a membership change.
     pub group: Option<ChangedGroup>,
 }
 
 impl Change {
-    /// What happened, in words, without the subject's name. Text from outside stands in it as it came.
+    /// Describes the change in words, without the subject's name. Texts from the source are quoted unchanged.
     pub fn in_words(&self) -> String {
-        let value =
-            |value: &Option<Box<str>>| value.as_ref().map_or_else(|| "none".to_owned(), |text| format!("{text:?}"));
         let group = || match &self.group {
             Some(ChangedGroup { id, name: Some(name), .. }) => format!("{name:?} (id {id})"),
             Some(ChangedGroup { id, .. }) => format!("id {id}"),
             None => String::new(),
         };
+        // A membership whose subject is the group belongs to a member that exists only in a directory.
         let of_directory =
             |value: &Option<Box<str>>| (self.subject.kind == SubjectKind::Group).then(|| value.clone()).flatten();
         match self.kind {
-            ChangeKind::UserAdded => "the account appeared".to_owned(),
-            ChangeKind::UserRemoved => "the account is gone".to_owned(),
-            ChangeKind::UserUnconfirmed => "not in a list that was not proven complete".to_owned(),
-            ChangeKind::UserEnabled => "the account was enabled".to_owned(),
-            ChangeKind::UserDisabled => "the account was disabled".to_owned(),
-            ChangeKind::GroupAdded => "the group appeared".to_owned(),
-            ChangeKind::GroupRemoved => "the group is gone".to_owned(),
+            ChangeKind::UserAdded => "account added".to_owned(),
+            ChangeKind::UserRemoved => "account removed".to_owned(),
+            ChangeKind::UserUnconfirmed => "missing from a list that is not proven complete".to_owned(),
+            ChangeKind::UserEnabled => "account enabled".to_owned(),
+            ChangeKind::UserDisabled => "account disabled".to_owned(),
+            ChangeKind::GroupAdded => "group added".to_owned(),
+            ChangeKind::GroupRemoved => "group removed".to_owned(),
             ChangeKind::MembershipAdded => match of_directory(&self.after) {
-                Some(name) => format!("gained {name:?} of a directory"),
-                None => format!("joined the group {}", group()),
+                Some(name) => format!("directory member {name:?} added"),
+                None => format!("added to group {}", group()),
             },
             ChangeKind::MembershipRemoved => match of_directory(&self.before) {
-                Some(name) => format!("lost {name:?} of a directory"),
-                None => format!("left the group {}", group()),
+                Some(name) => format!("directory member {name:?} removed"),
+                None => format!("removed from group {}", group()),
             },
             ChangeKind::UserRenamed | ChangeKind::UserChanged | ChangeKind::GroupRenamed => {
                 let field = self.field.as_deref().unwrap_or_default();
-                format!("{field} from {} to {}", value(&self.before), value(&self.after))
+                match (&self.before, &self.after) {
+                    (Some(before), Some(after)) => format!("{field} changed from {before:?} to {after:?}"),
+                    (Some(before), None) => format!("{field} cleared (was {before:?})"),
+                    (None, Some(after)) => format!("{field} set to {after:?}"),
+                    (None, None) => format!("{field} changed"),
+                }
             }
         }
     }
 
-    /// How grave the event is: low where access is gained or an account goes, high where a privileged group gains a member.
+    /// Returns the severity of the event: high if privilege is gained through a group, low if access is gained or an
+    /// account removed.
     pub fn severity(&self) -> Severity {
         match self.kind {
             ChangeKind::MembershipAdded if self.gains_privilege() => Severity::High,
@@ -154,11 +167,12 @@ impl Change {
                 Severity::Low
             }
             ChangeKind::UserChanged if self.gains_privilege() => Severity::Low,
+            // Lost access needs no reaction. A list that may be incomplete is reported by a rule of its own.
             _ => Severity::Info,
         }
     }
 
-    /// The id of the group that gained or lost a member.
+    /// Returns the id of the group that gained or lost a member; `None` for all other changes.
     pub fn group_id(&self) -> Option<&str> {
         match (self.kind, self.subject.kind) {
             (ChangeKind::MembershipAdded | ChangeKind::MembershipRemoved, SubjectKind::Group) => Some(&self.subject.id),
@@ -168,7 +182,7 @@ impl Change {
         }
     }
 
-    /// Whether a privileged group gained a member, or an account became an administrator: what to look at first.
+    /// Returns whether a privileged group gained a member, or an account became an administrator.
     pub fn gains_privilege(&self) -> bool {
         let privileged = self.group.as_ref().is_some_and(|group| group.privileged);
         let admin = self.field.as_deref() == Some("is_admin") && self.after.as_deref() == Some("true");

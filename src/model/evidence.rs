@@ -1,41 +1,44 @@
-//! Whether absence may be concluded: the one place that decides what a reading proves of what is not in it.
+//! Decides whether absence proves removal. This is the one place that makes that decision.
 //!
-//! A row belongs to the list that brings it: a vendor's user to the lists of vendors and of their users, a membership to the members
-//! of its group or to the user's own record. It is gone only where these lists were proven complete. A list that failed, that
-//! drifted, that was not read or that is not offered any more proves nothing: what is known of it stays as it was.
+//! Every row belongs to one or more lists. A vendor's account belongs to the lists of vendors and of vendor users; a
+//! membership belongs to the members of its group or to the account's own record. A missing row was removed only if its
+//! lists are proven complete. A list that failed, drifted, was not read or is no longer offered proves nothing, so the
+//! known rows of that list are kept.
+//!
+//! `state` asks these questions when it merges a reading into the known state. Pure.
 
 use super::{
     Coverage, Group, GroupId, ListKind, SourceInventory, SourceReading, SourceStatus, UserId, list_of_group,
     lists_of_user,
 };
 
-/// What one reading of a source proves.
+/// Evidence that the reading of one source gives about rows that it lacks.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
     source_inventory: &'a SourceInventory,
 }
 
-/// What may be concluded from a row that was known and is not in a reading.
+/// Conclusion about a known row that is missing from a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// Its lists are proven complete: it is gone.
+    /// All lists of the row are proven complete: it was removed.
     Gone,
-    /// Its lists were read and may lack rows.
+    /// The lists of the row were read to the end, but may lack rows.
     Unconfirmed,
-    /// Some list that brings it was not read.
+    /// At least one list of the row was not read to the end.
     NotRead,
 }
 
 impl<'a> Evidence<'a> {
-    /// Of this reading.
+    /// Returns the evidence of this reading.
     pub fn of(source_inventory: &'a SourceInventory) -> Self {
         Self { source_inventory }
     }
 
-    /// What the absence of a user says.
+    /// Concludes what the absence of an account proves.
     pub fn user(self, id: &UserId) -> Absence {
         let lists = self.lists_of(id);
-        if !lists.iter().all(|list| self.came(*list)) {
+        if !lists.iter().all(|list| self.was_read(*list)) {
             Absence::NotRead
         } else if lists.iter().all(|list| self.is_proven(*list)) && !self.hides(lists) {
             Absence::Gone
@@ -44,68 +47,73 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Whether a group that is not in the reading is gone.
+    /// Returns whether a group that the reading lacks was removed.
     pub fn group_is_gone(self, id: &GroupId) -> bool {
         self.is_proven(list_of_group(id.as_str(), |list| self.is_known(list)))
     }
 
-    /// Whether a membership that is not in the reading is gone. `is_indirect`: it came by way of a group inside the group, which the
-    /// group's own list of members does not show.
+    /// Returns whether a membership that the reading lacks was removed.
+    ///
+    /// `is_indirect`: the user was a member through a nested group, which the group's own member list does not show.
     pub fn membership_is_gone(self, group: &GroupId, user: &UserId, is_indirect: bool) -> bool {
         if self.is_vendor(group) {
             return self.knows_vendor_users();
         }
         let read = self.source_inventory.user(user);
-        // An account that a list may lack: what brings it into the group is not known either.
+        // The account itself may still exist unseen, so its membership may exist too.
         if (read.is_none() || *self.lists_of(user) != [ListKind::Users]) && self.user(user) != Absence::Gone {
             return false;
         }
+        // Only a user's own record names indirect memberships.
         if is_indirect && read.is_some_and(|user| !user.groups_known) {
             return false;
         }
-        // Some groups take in whomever a provider brings.
+        // A provider may add every account it provides to a group without listing the membership.
         if self.is_known(ListKind::SecurityProviders) && !self.is_proven(ListKind::SecurityProviders) {
             return false;
         }
         if self.is_known(ListKind::Members) {
             return self.knows_members(group);
         }
-        // The accounts' own records name the groups; whoever has no record is named by groups alone.
+        // Without member lists, the accounts' own records name their groups. A user without a record appears in groups
+        // only.
         read.map_or_else(|| self.is_proven(ListKind::Groups), |user| user.groups_known)
     }
 
-    /// The same of a member that is in a directory only: groups alone name it.
+    /// Returns whether a member that exists only in a directory was removed. Only groups list such members.
     pub fn directory_member_is_gone(self, group: &GroupId) -> bool {
         if self.is_vendor(group) { self.knows_vendor_users() } else { self.knows_members(group) }
     }
 
-    /// Whether a field without a value has none: details and types of accounts come from lists of their own, where a source has them.
+    /// Returns whether a missing field value proves that there is none. Some sources report details and account types
+    /// in separate lists.
     pub fn reads_every_field(self) -> bool {
         [ListKind::UserDetails, ListKind::SecurityProviders].into_iter().all(|list| match self.coverage(list) {
             Coverage::Complete { .. } => true,
-            // Lists that hold every field need no details.
+            // A user list with full records needs no details.
             Coverage::NotOffered => list == ListKind::UserDetails || !self.is_known(list),
             Coverage::Drifted { .. } | Coverage::Failed { .. } => false,
         })
     }
 
-    /// Whether every membership that the source has is in the reading.
+    /// Returns whether the reading contains every membership of the source.
     pub fn reads_every_membership(self) -> bool {
-        let is_apart = |list: ListKind| matches!(list, ListKind::ApiAccounts | ListKind::UserDetails);
+        // API accounts have no groups, and details repeat the memberships of the user list.
+        let holds_no_membership = |list: ListKind| matches!(list, ListKind::ApiAccounts | ListKind::UserDetails);
         ListKind::ALL
             .into_iter()
-            .filter(|list| !is_apart(*list))
+            .filter(|list| !holds_no_membership(*list))
             .all(|list| self.is_proven(list) || !self.is_known(list))
-            && self.came(ListKind::Users)
+            && self.was_read(ListKind::Users)
     }
 
-    /// Whether everything that the source has is in the reading.
+    /// Returns whether the reading contains every row of the source.
     pub fn reads_everything(self) -> bool {
         self.source_inventory.reading.status() == SourceStatus::Complete
             && !self.source_inventory.reading.hides_inactive
     }
 
-    /// Whether a list is proven complete.
+    /// Returns whether a list is proven complete.
     pub fn is_proven(self, list: ListKind) -> bool {
         self.coverage(list).is_complete()
     }
@@ -114,13 +122,13 @@ impl<'a> Evidence<'a> {
         self.source_inventory.reading.coverage(list)
     }
 
-    /// Whether the source has the list, now or in an earlier reading.
+    /// Returns whether the source offers the list, now or in an earlier run.
     fn is_known(self, list: ListKind) -> bool {
         *self.coverage(list) != Coverage::NotOffered || self.source_inventory.known.lists.contains_key(&list)
     }
 
-    /// Whether a list was read to its end.
-    fn came(self, list: ListKind) -> bool {
+    /// Returns whether a list was read to the end, proven complete or not.
+    fn was_read(self, list: ListKind) -> bool {
         matches!(self.coverage(list), Coverage::Complete { .. } | Coverage::Drifted { .. })
     }
 
@@ -128,12 +136,12 @@ impl<'a> Evidence<'a> {
         lists_of_user(id.as_str(), |list| self.is_known(list))
     }
 
-    /// Older versions of a product leave inactive users out of the list.
+    /// Returns whether the source may omit inactive accounts, as older versions of Password Safe do.
     fn hides(self, lists: &[ListKind]) -> bool {
         self.source_inventory.reading.hides_inactive && lists.contains(&ListKind::Users)
     }
 
-    /// A group that is gone has no members.
+    /// Returns whether all members of a group are known. A group that was removed has none.
     fn knows_members(self, group: &GroupId) -> bool {
         self.is_proven(ListKind::Groups) && self.source_inventory.group(group).is_none_or(Group::knows_members)
     }
@@ -148,14 +156,17 @@ impl<'a> Evidence<'a> {
 }
 
 impl SourceReading {
-    /// Takes out the rows of lists that broke off: a part of such a list is no list, and what is known of it stays as it was. The
-    /// lists of single objects (the members of one group, the users of one vendor) stand on their own.
+    /// Drops the rows of lists that failed. Part of a list proves nothing, and the known rows of that list are kept
+    /// instead.
+    ///
+    /// Lists that are read per object (members of one group, users of one vendor) do not fail as a whole and are kept.
     pub fn leave_out_failed(&mut self) {
         let has_failed = |list: ListKind| matches!(self.coverage(list), Coverage::Failed { .. });
         let failed: Vec<ListKind> = ListKind::ALL.into_iter().filter(|list| has_failed(*list)).collect();
         let offered: Vec<ListKind> =
             ListKind::ALL.into_iter().filter(|list| *self.coverage(*list) != Coverage::NotOffered).collect();
         let offers = |list: ListKind| offered.contains(&list);
+        // Vendor users are read below their vendors, so that the list of vendors decides about them.
         self.users.retain(|user| !failed.contains(&lists_of_user(user.id.as_str(), offers)[0]));
         self.groups.retain(|group| !failed.contains(&list_of_group(group.id.as_str(), offers)));
     }

@@ -1,5 +1,7 @@
-//! What a source gave beyond the columns, without anything secret: the one way in which a field that nobody announced can
-//! come into a table. [`Extra`] can only be made by [`Extra::of`], and that drops secrets at any depth.
+//! Reported fields that have no column of their own, without secrets.
+//!
+//! A product may add fields at any time, so unknown fields must be filtered before they reach a table. [`Extra`] is the
+//! only type that carries them, and both of its constructors drop secrets at every depth. Decoders and tables use it.
 
 use serde_json::{Map, Value};
 use std::ops::Deref;
@@ -9,15 +11,12 @@ use std::ops::Deref;
 pub struct Extra(Box<str>);
 
 impl Extra {
-    /// Of these fields; `None` where nothing is left.
+    /// Keeps these fields without secrets; `None` if nothing is left.
     pub fn of(fields: Map<String, Value>) -> Option<Self> {
         let fields = drop_secrets(fields);
         (!fields.is_empty()).then(|| Self(Value::Object(fields).to_string().into_boxed_str()))
     }
-}
-
-impl Extra {
-    /// Reads what a snapshot holds; `None` where it is no object, or nothing is left of it.
+    /// Parses the `extra` column of a snapshot and drops secrets again; `None` if it is no object or nothing is left.
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().and_then(Self::of)
     }
@@ -30,8 +29,8 @@ impl Deref for Extra {
     }
 }
 
-/// Returns whether a field's name means a secret, however it is spelled: `private_key`, `privateKey`, `Private-Key`,
-/// `ClientSecret`. A public key is none.
+/// Returns whether a field name denotes a secret in any spelling: `private_key`, `privateKey`, `Private-Key`,
+/// `ClientSecret`. A public key is not a secret.
 pub fn is_secret(name: &str) -> bool {
     const WORDS: [&str; 25] = [
         "password",
@@ -60,15 +59,18 @@ pub fn is_secret(name: &str) -> bool {
         "totp",
         "mfaseed",
     ];
+    // Separators and case differ between products, so only letters and digits are compared.
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
-    // How many passkeys somebody has is no secret; it says who has one.
+    // The number of passkeys is no secret, although its name contains "credential". Rules need it.
     name != "fido2credentialcount" && WORDS.iter().any(|word| name.contains(word))
 }
 
-/// Returns whether a value below a secret's name could be the secret: a text, unless it is a date or a boolean in words. Rights
-/// (`perm_set_passwords`), dates (`password_expiration`), numbers and null are none.
-pub fn hides_secret(value: &Value) -> bool {
+/// Returns whether a value below a secret's name may be the secret itself.
+///
+/// That is every text except a date or a boolean in words. Rights (`perm_set_passwords`), dates
+/// (`password_expiration`), numbers and null are not secrets.
+fn hides_secret(value: &Value) -> bool {
     match value {
         Value::String(text) => !(text.trim().is_empty() || is_flag(text) || is_date(text)),
         _ => false,
@@ -79,7 +81,7 @@ fn is_flag(text: &str) -> bool {
     ["true", "false", "never", "none"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
-/// Begins as a date of ISO 8601 and holds nothing else than dates do, or is a date of ASP.NET.
+/// Returns whether a text is an ISO 8601 date without further words, or a date of ASP.NET (`/Date(1763625600000)/`).
 fn is_date(text: &str) -> bool {
     let text = text.trim();
     let day = text.as_bytes().get(..10).unwrap_or_default();
@@ -102,8 +104,8 @@ fn drop_secrets(fields: Map<String, Value>) -> Map<String, Value> {
     fields.into_iter().filter_map(|(key, value)| kept(key, value)).collect()
 }
 
-/// Returns whether a text is a credential by its form, whatever its name: an `Authorization` header, a hashed password of crypt(3),
-/// Argon2 or LDAP, an address with a token in it.
+/// Returns whether a text has the form of a credential, whatever its field name: an `Authorization` header, a password
+/// hash (crypt(3), Argon2, LDAP), or a URL that contains a token.
 pub fn is_credential(value: &Value) -> bool {
     const STARTS: [&str; 11] =
         ["Bearer ", "Basic ", "PS-Auth ", "$1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$argon2", "{SSHA"];
@@ -117,6 +119,7 @@ fn kept(key: String, value: Value) -> Option<(String, Value)> {
     if is_credential(&value) {
         return None;
     }
+    // Below a secret's name, numbers and dates are kept: reviewers need the age of a password.
     let value = if is_secret(&key) { without_texts(value)? } else { without_secrets(value) };
     Some((key, value))
 }
@@ -126,6 +129,7 @@ pub fn without_secrets(value: Value) -> Value {
     match value {
         Value::Object(fields) => Value::Object(drop_secrets(fields)),
         Value::Array(items) => {
+            // Items of an array have no names, so only their form can give them away.
             let kept = items.into_iter().filter(|item| !is_credential(item));
             Value::Array(kept.map(without_secrets).collect())
         }
@@ -133,7 +137,8 @@ pub fn without_secrets(value: Value) -> Value {
     }
 }
 
-/// Returns what is left of a value below a secret's name: any text in it could be the secret. `None` where that is nothing.
+/// Returns a value below a secret's name without its texts, since any of them may be the secret. `None` if nothing is
+/// left.
 pub fn without_texts(value: Value) -> Option<Value> {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,7 @@
-//! What judging comes to: findings, verdicts, and their identities over runs. Plain data.
+//! Results of rules: findings, rule outcomes, and identities that stay the same over runs. Plain data.
+//!
+//! `rules` makes findings, `lifecycle` gives them a status and dates, `exceptions` accepts some of them. A finding's
+//! [`Fingerprint`] identifies it in every run, so that a reader can follow it over time.
 
 use super::{Instant, SourceName};
 use serde::{Deserialize, Serialize};
@@ -9,26 +12,26 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How grave a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
-    /// To know.
+    /// For information only.
     Info,
-    /// To tidy.
+    /// Clean up when convenient.
     Low,
-    /// To act on.
+    /// Action is needed.
     Medium,
-    /// To act on soon.
+    /// Action needed soon.
     High,
-    /// To act on now.
+    /// Action needed immediately.
     Critical,
 }
 
 impl Severity {
-    /// From the least to the gravest.
+    /// Every severity, from the least to the most severe.
     pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
 
-    /// The word for it everywhere.
+    /// Returns the word for the severity, in files, reports, logs and events.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -39,53 +42,53 @@ impl Severity {
         }
     }
 
-    /// Reads the word.
+    /// Parses the word.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.as_str() == text)
     }
 }
 
-/// The rules, by their public ids.
+/// A rule, identified by its public id. The rules themselves are in `rules`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rule {
-    /// Enabled, not a service, no login for the threshold.
+    /// An enabled account of a person did not sign in for the configured number of days.
     StaleLogin,
-    /// Enabled, never logged in, created at least the grace ago.
+    /// An enabled account never signed in, and the grace period since its creation is over.
     NeverLoggedIn,
-    /// Enabled, and none of its memberships exists.
+    /// An enabled account has no membership in an existing group.
     NoGroup,
-    /// Disabled or blocked, and still a member.
+    /// A disabled or blocked account is still a member of a group.
     DisabledInGroup,
-    /// A membership names a group or a user that is not there.
+    /// A membership refers to a group or an account that does not exist.
     DanglingGroup,
-    /// One address on two or more enabled accounts.
+    /// At least two enabled accounts share an e-mail address.
     SharedEmail,
-    /// Enabled and local, where others sign in by an identity provider.
+    /// An enabled local account bypasses single sign-on, which other accounts use.
     LocalOutsideSso,
-    /// Enabled, and told to have no second factor.
+    /// An enabled account reportedly has no second factor.
     NoMfa,
-    /// Disabled, blocked, stale or never used, with a key that still opens.
+    /// A disabled, blocked, stale or unused account has an SSH key that still works.
     DormantWithKey,
-    /// A service account for which nobody answers.
+    /// A service account has no owner, or its review is overdue.
     ServiceWithoutOwner,
-    /// A privileged group gained members since the base.
+    /// A privileged group gained members since the baseline.
     PrivilegedGrowth,
-    /// An account that is kept for emergencies was used since the base.
+    /// An emergency account was used since the baseline.
     BreakGlassUsed,
-    /// A group without any member.
+    /// A group has no members.
     EmptyGroup,
-    /// An accepted exception is over, and what it covered stands.
+    /// An accepted exception has expired while its finding is still open.
     ExceptionExpired,
-    /// Dates or counts that cannot be relied on.
+    /// Dates or counts of a source are unreliable.
     DataQuality,
-    /// A list that was not proven complete.
+    /// A list is not proven complete.
     CollectionIncomplete,
-    /// One that the configuration makes, by its id; see [`Rule::custom`].
+    /// A custom rule of the configuration, by its id; see [`Rule::custom`].
     Custom(&'static str),
 }
 
 impl Rule {
-    /// All that are built in, in the order in which reports list them. Those of the configuration come after them.
+    /// Every built-in rule, in the order of reports. Custom rules follow after them.
     pub const ALL: [Self; 16] = [
         Self::StaleLogin,
         Self::NeverLoggedIn,
@@ -105,7 +108,7 @@ impl Rule {
         Self::CollectionIncomplete,
     ];
 
-    /// The public id.
+    /// Returns the public id of the rule.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::StaleLogin => "stale-login",
@@ -128,10 +131,12 @@ impl Rule {
         }
     }
 
-    /// A rule of the configuration. Each id is kept for the life of the process, once, so that a rule stays as cheap to copy
-    /// as an id: they come from one configuration file, and are few.
+    /// Returns the custom rule with this id.
+    ///
+    /// Each distinct id is leaked once, so that a rule is `Copy`. The ids come from one configuration file and are few.
     pub fn custom(id: &str) -> Self {
         static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        // A panic in another thread cannot leave the set inconsistent, so a poisoned lock is usable.
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         let id = kept.get(id).copied().unwrap_or_else(|| {
             let id: &'static str = Box::leak(Box::from(id));
@@ -141,32 +146,33 @@ impl Rule {
         Self::Custom(id)
     }
 
-    /// Reads the public id of one that is built in.
+    /// Parses the public id of a built-in rule.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|r| r.as_str() == text)
     }
 }
 
-/// Where a finding stands.
+/// Status of a finding over runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FindingStatus {
-    /// First seen in this run.
+    /// Found for the first time in this run.
     New,
-    /// Seen before, and not known to be over: found again, or its subject could not be judged this time.
+    /// Found before and not proven resolved: found again, or its subject could not be evaluated in this run.
     Open,
-    /// It was over, and is back.
+    /// Found again after it had been resolved.
     Reopened,
-    /// It stands, and an exception in force accepts it.
+    /// Open, and accepted by an exception that is in force.
     Excepted,
-    /// Its subject was seen to be fine, or is provably gone. Stands in the snapshot of the run that saw it, and nowhere after.
+    /// The subject passed the rule, or was provably removed. Only the snapshot of the run that saw this lists the
+    /// finding.
     Resolved,
 }
 
 impl FindingStatus {
-    /// In the order in which reports list them.
+    /// Every status, in the order of reports.
     pub const ALL: [Self; 5] = [Self::New, Self::Reopened, Self::Open, Self::Excepted, Self::Resolved];
 
-    /// The `status` column.
+    /// Returns the value of the `status` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -177,40 +183,40 @@ impl FindingStatus {
         }
     }
 
-    /// Reads the word.
+    /// Parses the value of the `status` column.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    /// The finding is there: new, open, reopened or excepted.
-    pub fn stands(self) -> bool {
+    /// Returns whether the finding still holds: new, open, reopened or excepted.
+    pub fn is_unresolved(self) -> bool {
         self != Self::Resolved
     }
 
-    /// The finding is there and nobody has accepted it: new, open or reopened.
+    /// Returns whether the finding holds and no exception accepts it: new, open or reopened.
     pub fn is_open(self) -> bool {
         !matches!(self, Self::Excepted | Self::Resolved)
     }
 }
 
-/// What a finding is about.
+/// Kind of subject of a finding or a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SubjectKind {
-    /// One account.
+    /// An account of a source.
     User,
-    /// One group.
+    /// A group of a source.
     Group,
-    /// The whole source.
+    /// A whole source.
     Source,
 }
 
 impl SubjectKind {
-    /// Reads the `subject_kind` column.
+    /// Parses the value of the `subject_kind` column.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::User, Self::Group, Self::Source].into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The `subject_kind` column.
+    /// Returns the value of the `subject_kind` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -220,23 +226,27 @@ impl SubjectKind {
     }
 }
 
-/// The subject of a finding.
+/// Subject of a finding or a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// What it is.
+    /// Kind of subject.
     pub kind: SubjectKind,
-    /// Its id within the source; the source's name when it is the source.
+    /// Id within the source; for a whole source, the name of the source.
     pub id: Box<str>,
-    /// Its name at the time, for people; never part of an identity.
+    /// Name at that time, for display only. It may change and is never part of an identity.
     pub name: Option<Box<str>>,
 }
 
-/// A 128-bit identity that is stable over runs, printed as 26 characters of lower-case base32 (RFC 4648 §6, unpadded).
+/// A 128-bit identity that is the same in every run, printed as 26 characters of lower-case base32 (RFC 4648 §6,
+/// without padding).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
-    /// Of a finding: source, its kind (another product's ids are other ids), rule and subject; never wording, names, dates or counts.
+    /// Computes the identity of a finding from its source, product, rule and subject.
+    ///
+    /// The product is included because ids of another product mean other accounts. Wording, names, dates and counts are
+    /// excluded, because they change while the finding stays the same.
     pub fn of_finding(
         source: &SourceName,
         product: &str,
@@ -244,13 +254,16 @@ impl Fingerprint {
         subject_kind: SubjectKind,
         subject_id: &str,
     ) -> Self {
+        // "f1" is the version of this scheme; another scheme must not produce equal identities.
         Self::of(&["f1", source.as_str(), product, rule.as_str(), subject_kind.as_str(), subject_id])
     }
 
-    /// Of any list of parts: SHA-256 over each part's length (64 bits, big-endian) and bytes, its first 128 bits.
+    /// Computes an identity of several parts: the first 128 bits of the SHA-256 over each part's length (64 bits,
+    /// big-endian) and bytes.
     pub fn of(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
+            // The length keeps ("ab", "c") different from ("a", "bc").
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -259,7 +272,7 @@ impl Fingerprint {
         Self(first)
     }
 
-    /// Reads what [`fmt::Display`] writes; `None` where it is anything else.
+    /// Parses the text that [`fmt::Display`] writes; `None` for all other text.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bits: u128 = 0;
         for (at, letter) in text.bytes().enumerate() {
@@ -268,10 +281,11 @@ impl Fingerprint {
                 b'2'..=b'7' => letter - b'2' + 26,
                 _ => return None,
             };
-            // The last of 26 carries 3 bits.
+            // 26 characters hold 130 bits: the last one carries only 3 bits of the identity.
             bits = if at == 25 { (bits << 3) | u128::from(value >> 2) } else { (bits << 5) | u128::from(value) };
         }
         let read = Self(bits.to_be_bytes());
+        // The comparison refuses a last character whose two spare bits are set.
         (text.len() == 26 && read.to_string() == text).then_some(read)
     }
 }
@@ -296,60 +310,61 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// One fact that somebody should look at, with all that is needed to recompute it by hand.
+/// A fact that needs attention, with the evidence to recompute it by hand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// Where.
+    /// Source of the subject.
     pub source: SourceName,
-    /// Identity over runs.
+    /// Identity of the finding over runs.
     pub fingerprint: Fingerprint,
-    /// Which rule.
+    /// Rule that made the finding.
     pub rule: Rule,
-    /// How grave.
+    /// Severity of the finding.
     pub severity: Severity,
-    /// Where it stands.
+    /// Status over runs.
     pub status: FindingStatus,
-    /// About whom.
+    /// Account, group or source that the finding is about.
     pub subject: Subject,
-    /// One sentence: the fact, the basis and the threshold.
+    /// One sentence: the fact, its basis and the threshold.
     pub title: Box<str>,
-    /// A JSON object: basis, age, threshold and where the threshold came from, and at how many instants it was found; keys sorted.
+    /// Evidence as a JSON object with sorted keys: basis, age, threshold and its origin, and the number of instants at
+    /// which it was found.
     pub evidence: Box<str>,
-    /// What to do.
+    /// Recommended action for the reader.
     pub action: Cow<'static, str>,
-    /// Control ids of the selected frameworks that this is relevant to.
+    /// Ids of related controls in the selected frameworks.
     pub controls: Arc<[&'static str]>,
-    /// When it was first seen.
+    /// Time of the run that first found it.
     pub first_seen: Instant,
-    /// When it was last seen.
+    /// Time of the run that last found it.
     pub last_seen: Instant,
-    /// The accepted exception that covers it.
+    /// Reference of the exception that accepts it.
     pub exception: Option<Box<str>>,
 }
 
-/// What is kept of a finding that is over.
+/// Record of a finding that is resolved, kept to recognise it if it reopens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// Where.
+    /// Source of the subject.
     pub source: SourceName,
-    /// Identity over runs.
+    /// Identity of the finding over runs.
     pub fingerprint: Fingerprint,
-    /// Public id of the rule, which may not be in the configuration any more.
+    /// Public id of the rule; the configuration may no longer contain it.
     pub rule: Arc<str>,
-    /// About whom.
+    /// Account, group or source that the finding was about.
     pub subject: Subject,
-    /// When it was first seen.
+    /// Time of the run that first found it.
     pub first_seen: Instant,
-    /// When it was last seen.
+    /// Time of the run that last found it.
     pub last_seen: Instant,
-    /// At how many instants it was found.
+    /// Number of instants at which it was found.
     pub times_seen: u64,
-    /// The instant of the run that saw that it is over.
+    /// Time of the run that saw that it is resolved.
     pub resolved_at: Instant,
 }
 
 impl Resolved {
-    /// Of a finding that is over since this run.
+    /// Records that a finding was resolved at this time.
     pub fn of(finding: &Finding, resolved_at: Instant) -> Self {
         Self {
             source: finding.source.clone(),
@@ -364,35 +379,35 @@ impl Resolved {
     }
 }
 
-/// The entry of the evidence that memory adds.
+/// Key in the evidence for the number of instants at which a finding was found. `lifecycle` adds it.
 const TIMES_SEEN: &str = "times_seen";
 
 impl Finding {
-    /// At how many instants it was found, by the evidence; 1 where memory has added nothing yet.
+    /// Returns the number of instants at which it was found, as the evidence says; 1 if `lifecycle` has not set it yet.
     pub fn times_seen(&self) -> u64 {
         times_seen(&self.evidence)
     }
 
-    /// Keeps a severity that stood; the evidence says which one follows from it.
-    pub fn keep_severity(&mut self, stood: Severity) {
+    /// Keeps the earlier severity. The evidence then names the severity that follows from the current data.
+    pub fn keep_severity(&mut self, earlier: Severity) {
         self.add_evidence("severity_by_this_evidence", self.severity.as_str().into());
-        self.severity = stood;
+        self.severity = earlier;
     }
 
-    /// Adds to the evidence at how many instants it was found, this one among them.
+    /// Sets the number of instants at which it was found, this run included.
     pub fn set_times_seen(&mut self, times: u64) {
         self.add_evidence(TIMES_SEEN, times.into());
     }
 
     fn add_evidence(&mut self, key: &str, value: Value) {
-        // What rules write is always an object.
+        // Rules always write an object, so that the fallback is never used.
         let mut evidence: Map<String, Value> = serde_json::from_str(&self.evidence).unwrap_or_default();
         evidence.insert(key.to_owned(), value);
         self.evidence = Value::Object(evidence).to_string().into();
     }
 }
 
-/// What evidence says of the number of instants at which it was found.
+/// Reads the number of instants from evidence; 1 if it is missing or unreadable.
 fn times_seen(evidence: &str) -> u64 {
     #[derive(Deserialize)]
     struct Times {
@@ -401,34 +416,34 @@ fn times_seen(evidence: &str) -> u64 {
     serde_json::from_str::<Times>(evidence).ok().and_then(|times| times.times_seen).unwrap_or(1)
 }
 
-/// Over what a rule was judged in one source. Rules that could not run are never "no findings".
+/// Outcome of one rule over one source. A rule that could not run is never reported as "no findings".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Where.
+    /// Evaluated source.
     pub source: SourceName,
-    /// Which rule.
+    /// Evaluated rule.
     pub rule: Rule,
-    /// With what result.
+    /// Outcome of the rule.
     pub outcome: RuleOutcome,
 }
 
-/// How judging one rule over one source went.
+/// Outcome of evaluating one rule over one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum RuleOutcome {
     /// The rule ran.
     Evaluated {
-        /// Subjects that it looked at.
+        /// Number of subjects that the rule applies to.
         subjects: u64,
-        /// Subjects for which the data did not suffice (they are not "fine").
+        /// Number of subjects without enough data; they did not pass.
         undetermined: u64,
     },
-    /// The rule could not run over this source at all.
+    /// The rule could not run over this source.
     Undetermined {
-        /// What it lacked.
+        /// The missing data, in words.
         why: String,
     },
-    /// Switched off in the configuration.
+    /// The configuration switches the rule off.
     Off,
 }
 
@@ -437,7 +452,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn evidence_says_how_often_a_finding_was_seen_and_once_where_nothing_is_said() {
+    fn evidence_without_a_readable_count_means_that_the_finding_was_seen_once() {
         for (evidence, times) in [("{}", 1), ("", 1), ("{\"times_seen\":\"x\"}", 1), ("{\"a\":{},\"times_seen\":7}", 7)]
         {
             assert_eq!(times_seen(evidence), times, "{evidence}");
@@ -445,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_is_read_as_it_is_written_and_nothing_else_is() {
+    fn only_the_text_that_a_fingerprint_writes_is_parsed_as_one() {
         for part in ["", "a", "b", "finding"] {
             let fingerprint = Fingerprint::of(&[part]);
             assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));

@@ -1,4 +1,7 @@
-//! Identities within a source and their order: numbers by value before all other text.
+//! Ids of accounts, groups and sources, and their sort order.
+//!
+//! An id is unique within its source only. Numbers sort by value and before all other text, so that lists read
+//! naturally and two runs write rows in the same order.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,7 +13,7 @@ macro_rules! id_type {
         #[derive(Clone, PartialEq, Eq, Hash)]
         pub struct $name($inner);
         impl $name {
-            /// The id as the source wrote it.
+            /// Returns the id as the source wrote it.
             pub fn as_str(&self) -> &str { &self.0 }
         }
         impl<T: Into<$inner>> From<T> for $name {
@@ -32,25 +35,26 @@ macro_rules! id_type {
 }
 
 id_type! {
-    /// A user's id within its source, as text. A username is never a key: it changes.
+    /// Account id within its source, as text. Usernames change and are never used as ids.
     UserId(Box<str>)
 }
 id_type! {
-    /// A group's id within its source, as text; shared, because every member repeats it.
+    /// Group id within its source, as text. Shared, because every membership repeats it.
     GroupId(Arc<str>)
 }
 id_type! {
-    /// The name that the configuration gives to a source.
+    /// Name of a source in the configuration.
     SourceName(Arc<str>)
 }
 
-/// Numbers by value and before all other text; other text by its bytes.
+/// Compares two ids: numbers by value and before all other text, other text by its bytes.
 pub fn compare_ids(a: &str, b: &str) -> Ordering {
-    // The common case, without reading any number: of two without leading zeros, the longer is the greater.
+    // Fast path for the common case: of two numbers without leading zeros, the longer one is greater.
     if is_plain_number(a) && is_plain_number(b) {
         return a.len().cmp(&b.len()).then_with(|| a.cmp(b));
     }
     match (a.parse::<u64>(), b.parse::<u64>()) {
+        // "7" and "007" are different ids of the same value; the text breaks the tie.
         (Ok(x), Ok(y)) => x.cmp(&y).then_with(|| a.cmp(b)),
         (Ok(_), Err(_)) => Ordering::Less,
         (Err(_), Ok(_)) => Ordering::Greater,
@@ -58,7 +62,7 @@ pub fn compare_ids(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// Digits that fit into 64 bits, without a leading zero.
+/// Returns whether the text is a number of at most 19 digits without a leading zero; it then fits into 64 bits.
 fn is_plain_number(text: &str) -> bool {
     matches!(text.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.len() < 19 && rest.iter().all(u8::is_ascii_digit))
 }

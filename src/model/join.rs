@@ -1,4 +1,8 @@
-//! The join: classifies accounts, marks privileged groups, resolves memberships both ways, sorts. Pure.
+//! The join of one reading: classifies accounts, marks privileged groups, resolves memberships in both directions and
+//! sorts.
+//!
+//! Callers are `run` for a new reading and `snapshot::load` for a stored one. Rules and tables read the resulting
+//! [`Inventory`]. Memberships refer to users and groups by position, because large sources have millions of them. Pure.
 
 use super::{
     Classes, Coverage, Group, GroupId, KnownSource, ListKind, MemberIdentity, Outside, OutsideMember, Pair,
@@ -7,66 +11,67 @@ use super::{
 use ahash::AHashMap;
 use std::cmp::Ordering;
 
-/// Who is in a group.
+/// Member of a group, by position in the [`SourceInventory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Member {
-    /// A user of the same roll, by its place in `users`.
+    /// A listed user, by position in `users`.
     User(u32),
-    /// The same, by way of a group inside: also its place in the harvest's `outside`.
+    /// A listed user who is a member through a nested group: positions in `users` and in `outside`.
     Nested(u32, u32),
-    /// Nobody of the list of users, by its place in the harvest's `outside`.
+    /// A member without a listed account, by position in `outside`.
     Outside(u32),
 }
 
-/// One (group, member) pair, as told by the member's record or by the group.
+/// A (group, member) pair, reported by the member's record or by the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// The group's id as told, also when no such group came.
+    /// Reported id of the group, even if no such group is listed.
     pub group_id: GroupId,
-    /// The group's place in `groups`; `None` where it is dangling.
+    /// Position in `groups`; `None` if no such group is listed.
     pub group: Option<u32>,
-    /// Who.
+    /// Member of the group.
     pub member: Member,
-    /// The runs that saw it first and read it last; `None` before it was held against what is known.
+    /// First and last run that read the membership; `None` before the merge with the known state.
     pub seen: Option<SeenInterval>,
 }
 
-/// One source's harvest, joined: users and groups sorted by id, memberships by (group, user).
+/// The joined reading of one source: users and groups sorted by id, memberships sorted by (group, member).
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceInventory {
-    /// What the source gave, classified and sorted.
+    /// The reading, classified and sorted.
     pub reading: SourceReading,
-    /// Every membership, dangling ones too.
+    /// All memberships, including those whose group or user is missing.
     pub memberships: Vec<Membership>,
-    /// What is known of the source beside its rows.
+    /// Knowledge about the source besides its rows.
     pub known: KnownSource,
-    /// Where each group stands in `groups`: every rule asks for it for every membership.
+    /// Positions in `groups` by id. Rules look up the group of every membership, so that a binary search would be too
+    /// slow.
     places: AHashMap<GroupId, u32>,
-    /// The configuration names privileged groups: memberships decide who is privileged.
-    by_group: bool,
-    /// The list of groups is proven complete: a group that is not in it does not exist.
-    groups_whole: bool,
+    /// Whether the configuration names privileged groups, so that memberships decide who is privileged.
+    names_privileged_groups: bool,
+    /// Whether the group list is proven complete: a group that is missing from it does not exist.
+    groups_complete: bool,
 }
 
 /// All sources of one run, sorted by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inventory {
-    /// One roll a source.
+    /// Inventories of the sources, one each.
     pub sources: Vec<SourceInventory>,
 }
 
 impl Inventory {
-    /// Joins every harvest.
+    /// Joins the readings of all sources.
     pub fn join(readings: Vec<SourceReading>, classes: &Classes) -> Self {
-        Self::of(readings.into_iter().map(|h| SourceInventory::join(h, classes)).collect())
+        Self::of(readings.into_iter().map(|reading| SourceInventory::join(reading, classes)).collect())
     }
 
-    /// Whether a source is among them.
+    /// Returns whether a source is in the inventory.
     pub fn has(&self, source: &SourceName) -> bool {
         self.sources.iter().any(|source_inventory| source_inventory.reading.source.name == *source)
     }
 
-    /// Of rolls that are joined already, in any order.
+    /// Collects inventories of sources, in any order.
     pub fn of(mut sources: Vec<SourceInventory>) -> Self {
         sources.sort_by(|a, b| a.reading.source.name.as_str().cmp(b.reading.source.name.as_str()));
         Self { sources }
@@ -74,7 +79,7 @@ impl Inventory {
 }
 
 impl SourceInventory {
-    /// Joins one harvest. An account that is both break-glass and service by pattern is break-glass.
+    /// Joins one reading. An account that matches the patterns of both break-glass and service accounts is break-glass.
     pub fn join(mut reading: SourceReading, classes: &Classes) -> Self {
         for user in &mut reading.users {
             user.kind = classify(user, classes);
@@ -83,6 +88,7 @@ impl SourceInventory {
             let named = |p: &super::Pattern| p.matches(group.id.as_str(), group.name.as_deref());
             group.privileged = classes.privileged_groups.iter().any(named);
         }
+        // Before members are counted, since the rows of failed lists are kept from earlier runs instead.
         reading.leave_out_failed();
         decide_members(&mut reading);
         let mut source_inventory = Self::restore(reading, !classes.privileged_groups.is_empty());
@@ -90,56 +96,64 @@ impl SourceInventory {
         source_inventory
     }
 
-    /// Joins one harvest whose accounts and groups bear their marks and counts already, as those of a snapshot do. `by_group`: the
-    /// configuration then named privileged groups.
-    pub fn restore(mut reading: SourceReading, by_group: bool) -> Self {
+    /// Joins a reading whose rows are already classified and counted, as those of a snapshot are.
+    ///
+    /// `names_privileged_groups`: whether the configuration at that time named privileged groups.
+    pub fn restore(mut reading: SourceReading, names_privileged_groups: bool) -> Self {
         reading.users.sort_by(|a, b| a.id.cmp(&b.id));
         reading.groups.sort_by(|a, b| a.id.cmp(&b.id));
         sort_outside(&mut reading.outside);
+        // After sorting, because memberships refer to positions.
         let places = reading.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
         let memberships = resolve(&reading, &places);
-        let groups_whole = reading.coverage(ListKind::Groups).is_complete();
-        Self { reading, memberships, known: KnownSource::default(), places, by_group, groups_whole }
+        let groups_complete = reading.coverage(ListKind::Groups).is_complete();
+        Self { reading, memberships, known: KnownSource::default(), places, names_privileged_groups, groups_complete }
     }
 
-    /// Adds rows that this reading does not have; memberships lose their marks.
+    /// Adds rows that the reading lacks. Memberships lose their `seen` interval, since their positions change.
     #[must_use]
-    pub fn with(self, users: Vec<User>, groups: Vec<Group>, outside: Vec<Outside>) -> Self {
-        let Self { mut reading, known, by_group, .. } = self;
+    pub fn with_rows(self, users: Vec<User>, groups: Vec<Group>, outside: Vec<Outside>) -> Self {
+        let Self { mut reading, known, names_privileged_groups, .. } = self;
         reading.users.extend(users);
         reading.groups.extend(groups);
         reading.outside.extend(outside);
-        Self { known, ..Self::restore(reading, by_group) }
+        Self { known, ..Self::restore(reading, names_privileged_groups) }
     }
 
-    /// The user with this id, if it is listed.
+    /// Returns the user with this id, if listed.
     pub fn user(&self, id: &UserId) -> Option<&User> {
-        let users = &self.reading.users;
-        users.binary_search_by(|user| user.id.cmp(id)).ok().map(|at| &users[at])
+        self.position_of_user(id).map(|at| &self.reading.users[at])
     }
 
-    /// The identity of a membership.
+    /// Returns the position in `users` of the user with this id, if listed.
+    pub fn position_of_user(&self, id: &UserId) -> Option<usize> {
+        self.reading.users.binary_search_by(|user| user.id.cmp(id)).ok()
+    }
+
+    /// Returns the identity of a membership.
     pub fn pair<'a>(&'a self, membership: &'a Membership) -> Pair<'a> {
-        let member = match (self.beyond(membership), self.member(membership)) {
+        let member = match (self.outside_member(membership), self.member(membership)) {
             (_, Some(user)) => MemberIdentity::User(&user.id),
             (Some(OutsideMember::Missing(id) | OutsideMember::Nested { user: id, .. }), None) => {
                 MemberIdentity::User(id)
             }
             (Some(OutsideMember::Directory(name)), None) => MemberIdentity::Directory(name),
-            // A membership is always of somebody.
+            // Unreachable: every position in a membership is valid.
             (None, None) => MemberIdentity::Directory(""),
         };
         Pair { group: &membership.group_id, member }
     }
 
-    /// Counts the members of groups whose members are all known. Where the list of users may not have all of them, a member without a
-    /// record makes the count of users unknown.
+    /// Counts the members of groups whose members are all known.
+    ///
+    /// If the user list may be incomplete, a member without a record makes the count of users unknown: it may be a user
+    /// or not.
     fn count_members(&mut self) {
         let Self { reading, memberships, .. } = self;
         let users_whole = reading.coverage(ListKind::Users).is_complete();
         for group in &mut reading.groups {
-            let none_yet = group.knows_members().then_some(0);
-            (group.member_count, group.external_member_count) = (none_yet, none_yet);
+            let zero_or_unknown = group.knows_members().then_some(0);
+            (group.member_count, group.external_member_count) = (zero_or_unknown, zero_or_unknown);
         }
         for membership in memberships {
             let Some(group) = membership.group.and_then(|at| reading.groups.get_mut(at as usize)) else { continue };
@@ -158,7 +172,7 @@ impl SourceInventory {
         }
     }
 
-    /// The listed user that a membership is of.
+    /// Returns the listed user of a membership, if there is one.
     pub fn member(&self, membership: &Membership) -> Option<&User> {
         match membership.member {
             Member::User(at) | Member::Nested(at, _) => self.reading.users.get(at as usize),
@@ -166,8 +180,8 @@ impl SourceInventory {
         }
     }
 
-    /// What a membership tells beyond that user.
-    pub fn beyond(&self, membership: &Membership) -> Option<&OutsideMember> {
+    /// Returns the entry of `outside` that a membership refers to, if there is one.
+    pub fn outside_member(&self, membership: &Membership) -> Option<&OutsideMember> {
         match membership.member {
             Member::User(_) => None,
             Member::Nested(_, at) | Member::Outside(at) => {
@@ -176,28 +190,36 @@ impl SourceInventory {
         }
     }
 
-    /// The group with this id, if it came.
+    /// Returns the group with this id, if listed.
     pub fn group(&self, id: &GroupId) -> Option<&Group> {
-        self.places.get(id).map(|at| &self.reading.groups[*at as usize])
+        self.position_of_group(id).map(|at| &self.reading.groups[at])
     }
 
-    /// Administrator by its own record, or member of a privileged group. `None` where it cannot be told: the memberships
-    /// are not known, or one of them leads into a list of groups that is not proven complete.
+    /// Returns the position in `groups` of the group with this id, if listed.
+    pub fn position_of_group(&self, id: &GroupId) -> Option<usize> {
+        self.places.get(id).map(|at| *at as usize)
+    }
+
+    /// Returns whether a user is privileged: an administrator by its own record, or a member of a privileged group.
+    ///
+    /// `None` if that is unknown, because memberships are unknown or name a group that an incomplete list may lack.
     pub fn privilege(&self, user: &User) -> Option<bool> {
         let groups = || user.group_memberships.iter().map(|id| self.group(id));
         if user.is_admin == Some(true) || groups().flatten().any(|group| group.privileged) {
             return Some(true);
         }
-        let may_hide = !user.groups_known || (!self.groups_whole && groups().any(|group| group.is_none()));
-        if self.by_group && may_hide { None } else { Some(false) }
+        let may_be_privileged = !user.groups_known || (!self.groups_complete && groups().any(|group| group.is_none()));
+        if self.names_privileged_groups && may_be_privileged { None } else { Some(false) }
     }
 
-    /// Known to be privileged.
+    /// Returns whether a user is known to be privileged.
     pub fn is_privileged(&self, user: &User) -> bool {
         self.privilege(user) == Some(true)
     }
 }
 
+/// Returns the kind of an account by the configured patterns. Emergency accounts take precedence, and a connector's
+/// own classification (vendor, service) is kept.
 fn classify(user: &User, classes: &Classes) -> UserKind {
     let named = |p: &super::Pattern| p.matches(user.id.as_str(), user.username.as_deref());
     if classes.break_glass.iter().any(named) {
@@ -209,7 +231,7 @@ fn classify(user: &User, classes: &Classes) -> UserKind {
     }
 }
 
-/// Every membership in the order of [`GroupId`], then of the users' ids, then of what is outside by its name.
+/// Resolves every membership, sorted by group id, then by user id, then by the names of directory members.
 fn resolve(reading: &SourceReading, places: &AHashMap<GroupId, u32>) -> Vec<Membership> {
     let (users, groups) = (&reading.users, &reading.groups);
     let place = |id: &GroupId| places.get(id).copied();
@@ -220,8 +242,8 @@ fn resolve(reading: &SourceReading, places: &AHashMap<GroupId, u32>) -> Vec<Memb
         .map(|(id, at)| Membership { group_id: id.clone(), group: place(id), member: Member::User(at), seen: None })
         .collect();
     let ranks = add_outside(&mut memberships, reading, &place);
-    // Groups are in order already, so that a place says what a comparison of ids would; only a dangling id is compared.
-    // Users are in order as well, and the sort is stable.
+    // Groups are sorted, so that positions compare like ids but faster; only ids of missing groups are compared as
+    // text. Odd ranks are positions, even ranks lie between them. Users are sorted too, and the sort is stable.
     let rank = |m: &Membership| match m.group {
         Some(at) => 2 * u64::from(at) + 1,
         None => 2 * groups.partition_point(|group| group.id < m.group_id) as u64,
@@ -243,12 +265,14 @@ fn resolve(reading: &SourceReading, places: &AHashMap<GroupId, u32>) -> Vec<Memb
     memberships
 }
 
-/// Adds what is outside, in its order, and marks what is nested. Gives the rank of each of `outside` among the users.
+/// Adds the memberships in `outside` and marks nested ones. Returns the rank of each entry of `outside` among the
+/// users.
 fn add_outside(
     memberships: &mut Vec<Membership>,
     reading: &SourceReading,
     place: &impl Fn(&GroupId) -> Option<u32>,
 ) -> Vec<u64> {
+    // A nested member is in the user's own record too, so its membership exists already and only needs the mark.
     let mut nested: AHashMap<(&GroupId, &UserId), u32> = AHashMap::new();
     let mut ranks = Vec::with_capacity(reading.outside.len());
     for (outside, at) in reading.outside.iter().zip(0u32..) {
@@ -274,7 +298,8 @@ fn add_outside(
     ranks
 }
 
-/// By group, then what is missing, what is of a directory, what is nested: one order whoever told it.
+/// Sorts by group, then missing users, directory members and nested users, whatever the order in which a source reports
+/// them.
 fn sort_outside(outside: &mut [Outside]) {
     let rank = |member: &OutsideMember| match member {
         OutsideMember::Missing(_) => 0,
@@ -292,9 +317,10 @@ fn sort_outside(outside: &mut [Outside]) {
     });
 }
 
-/// Decides by the source's lists whether the members of a group are known, where its connector did not: by the list of members
-/// where the source has one, else by the users' own records. A user whose record was read and reports no groups leaves the
-/// counts of the others as they are.
+/// Decides by the coverage of lists whether the members of a group are known, if the connector did not.
+///
+/// The member lists decide if the source offers them, otherwise the users' own records. One user whose record reports
+/// no groups does not make the counts of the others unknown.
 fn decide_members(reading: &mut SourceReading) {
     let details = reading.coverage(ListKind::UserDetails);
     let by_lists = match reading.coverage(ListKind::Members) {
@@ -311,59 +337,4 @@ fn decide_members(reading: &mut SourceReading) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    #[test]
-    fn memberships_beyond_the_users_have_one_order_whatever_their_sorts() {
-        for seed in 0..3000 {
-            let mut rng = fastrand::Rng::with_seed(seed);
-            let mut all: Vec<Outside> = (0..rng.usize(20..400))
-                .map(|_| {
-                    let n = rng.u32(..100_000);
-                    let member = if rng.bool() {
-                        OutsideMember::Missing(UserId::from(n.to_string().as_str()))
-                    } else {
-                        OutsideMember::Directory(n.to_string().into())
-                    };
-                    Outside { group_id: "1".into(), member }
-                })
-                .collect();
-            sort_outside(&mut all);
-        }
-    }
-    #[test]
-    fn their_order_does_not_depend_on_the_order_of_arrival() {
-        let m = |n: &str| Outside { group_id: "1".into(), member: OutsideMember::Missing(UserId::from(n)) };
-        let d = |n: &str| Outside { group_id: "1".into(), member: OutsideMember::Directory(n.into()) };
-        let mut a = vec![d("x"), m("2"), m("1")];
-        let mut b = vec![m("2"), d("x"), m("1")];
-        sort_outside(&mut a);
-        sort_outside(&mut b);
-        assert_eq!(a, b);
-    }
-    #[test]
-    fn a_large_mixture_as_the_configuration_api_gives_it_is_sorted() {
-        let mut panics = 0;
-        for seed in 0..400 {
-            let mut rng = fastrand::Rng::with_seed(seed);
-            // directory members first, in the order of policies' arrival, then missing users in the order of a hash map
-            let groups = rng.u32(1..40);
-            let mut all: Vec<Outside> = (0..rng.usize(100..1500))
-                .map(|n| Outside {
-                    group_id: rng.u32(0..groups).to_string().as_str().into(),
-                    member: OutsideMember::Directory(format!("CN={:05},{n}", rng.u32(..99999)).into()),
-                })
-                .collect();
-            all.extend(
-                (0..rng.usize(100..1500))
-                    .map(|_| Outside {
-                        group_id: rng.u32(0..groups).to_string().as_str().into(),
-                        member: OutsideMember::Missing(UserId::from(rng.u32(..100_000).to_string().as_str())),
-                    })
-                    .collect::<Vec<_>>(),
-            );
-            panics += u32::from(std::panic::catch_unwind(move || sort_outside(&mut all)).is_err());
-        }
-        assert_eq!(panics, 0, "of 2000 policies' members");
-    }
-}
+mod tests;

@@ -1,19 +1,23 @@
-//! Patterns of the configuration that name groups or accounts. Pure.
+//! Patterns with which the configuration names groups and accounts, and the classes that they define. Pure.
+//!
+//! `config` parses them and the join applies them. A snapshot stores them in the same notation.
 
-/// Names a group or an account: `Administrators` (exact name), `id:12` (exact id), `glob:*admin*` (`*` and `?` over the name).
-/// Names compare without regard to the case of ASCII letters; ids compare exactly.
+/// A pattern that selects groups or accounts: `Administrators` (exact name), `id:12` (exact id) or `glob:*admin*` (`*`
+/// and `?` over the name).
+///
+/// Names compare without regard to the case of ASCII letters. Ids compare exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    /// The whole name.
+    /// The whole name, in lower case.
     Name(String),
-    /// The id.
+    /// The exact id.
     Id(String),
-    /// A glob over the name.
+    /// A glob over the name, in lower case.
     Glob(String),
 }
 
 impl Pattern {
-    /// Reads the configuration's notation. An empty pattern is an error, with its cure.
+    /// Parses the notation of the configuration. Fails if the pattern is empty.
     pub fn parse(text: &str) -> Result<Self, String> {
         let after = |prefix: &str| {
             let (start, rest) = text.split_at_checked(prefix.len())?;
@@ -27,12 +31,12 @@ impl Pattern {
             (Self::Name(text.to_ascii_lowercase()), text)
         };
         if rest.is_empty() {
-            return Err("an empty pattern matches nothing; write a name, id:12 or glob:*admin*".to_owned());
+            return Err("pattern is empty; write a name, id:12 or glob:*admin*".to_owned());
         }
         Ok(made)
     }
 
-    /// Whether it names the subject with this id and name.
+    /// Returns whether the pattern selects the subject with this id and name.
     pub fn matches(&self, id: &str, name: Option<&str>) -> bool {
         match self {
             Self::Id(wanted) => wanted == id,
@@ -43,7 +47,7 @@ impl Pattern {
 }
 
 impl std::fmt::Display for Pattern {
-    /// In the configuration's notation; names and globs in lower case, as they are compared.
+    /// Writes the notation of the configuration. Names and globs are in lower case, as they are compared.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
@@ -53,20 +57,22 @@ impl std::fmt::Display for Pattern {
     }
 }
 
-/// Which groups and accounts are special, from the configuration.
+/// Patterns of the configuration that classify groups and accounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Classes {
-    /// Groups whose members are judged by the privileged thresholds.
+    /// Privileged groups; the privileged thresholds apply to their members.
     pub privileged_groups: Vec<Pattern>,
-    /// Emergency accounts.
+    /// Emergency (break-glass) accounts.
     pub break_glass: Vec<Pattern>,
-    /// Machine accounts.
+    /// Service accounts, which programs use.
     pub service_accounts: Vec<Pattern>,
 }
 
-/// `*` stands for any run of characters, `?` for one. Linear in the text for each star.
+/// Returns whether a glob matches a text: `*` matches any run of characters, `?` one character.
 fn glob_matches(glob: &str, text: &str) -> bool {
     let glob: Vec<char> = glob.chars().collect();
+    // Only the last star is tried again with a longer run. That keeps the time at most quadratic, even for hostile
+    // patterns.
     let text: Vec<char> = text.chars().collect();
     let (mut g, mut t, mut star) = (0, 0, None);
     while t < text.len() {
@@ -118,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_read_as_it_is_written() {
+    fn a_pattern_that_is_written_and_parsed_again_is_the_same() {
         for text in ["Admins", "ID:7a", "id:ID:7", "Glob:*X?", "glob:id:1", "id", "ıd:7", "é:x", "i", "İD:7"] {
             let read = Pattern::parse(text).unwrap();
             assert_eq!(Pattern::parse(&read.to_string()), Ok(read), "{text}");

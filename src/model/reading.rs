@@ -1,4 +1,7 @@
-//! What one source gave in one run, and how far it can be trusted. Plain data.
+//! The reading of one source in one run, and the coverage of its lists. Plain data.
+//!
+//! Connectors fill a [`SourceReading`]; the join, the rules, the manifest and the report read it. A failure to read is
+//! never an error here: it is the [`Coverage`] of a list.
 
 use super::{Group, GroupId, SourceName, User, UserId};
 use serde::{Deserialize, Serialize};
@@ -7,32 +10,32 @@ mod row;
 
 use row::ListReportJson;
 
-/// Which list of a source.
+/// Kind of list that a source offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ListKind {
-    /// All users.
+    /// All accounts of the source.
     Users,
-    /// The full records of users whom the list gave only in part.
+    /// Full records of accounts, for user lists that report only some fields.
     UserDetails,
-    /// All groups.
+    /// All groups of the source.
     Groups,
-    /// The members of every group.
+    /// Members of every group.
     Members,
-    /// The members of groups that a directory fills, where they are read in another way.
+    /// Members of groups that a directory fills, if a separate request reads them.
     DirectoryMembers,
-    /// Where accounts come from.
+    /// Security providers, which are the places where accounts are kept.
     SecurityProviders,
-    /// Groups of third parties.
+    /// Vendors, which are groups of third-party accounts.
     Vendors,
-    /// The people of every such group.
+    /// Accounts of every vendor.
     VendorUsers,
-    /// Accounts that programs use.
+    /// API accounts, which programs use.
     ApiAccounts,
 }
 
 impl ListKind {
-    /// All.
+    /// Every kind of list.
     pub const ALL: [Self; 9] = [
         Self::Users,
         Self::UserDetails,
@@ -45,12 +48,12 @@ impl ListKind {
         Self::ApiAccounts,
     ];
 
-    /// Reads the word.
+    /// Parses the word.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The word for it in the manifest, the log and the report.
+    /// Returns the word for the list in the manifest, the log and the report.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Users => "users",
@@ -65,52 +68,52 @@ impl ListKind {
         }
     }
 
-    /// The words for people: `api accounts`.
+    /// Returns the words for the list in a sentence: `api accounts`.
     pub fn in_words(self) -> String {
         self.as_str().replace('-', " ")
     }
 
-    /// The words of several, with commas.
+    /// Returns the words for several lists, separated by commas.
     pub fn names(kinds: &[Self]) -> String {
         kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Whether a list is all there is. Travels to rules, manifest, report and exit code.
+/// Knowledge about the completeness of a list. It decides over rules, the manifest, the report and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Coverage {
-    /// Proven complete; the proof in words.
+    /// The list is proven complete.
     Complete {
-        /// For example "total 2500 on each of 26 pages, every page met its neighbour".
+        /// The proof in words, for example "total 2500 on each of 26 pages".
         proof: String,
     },
-    /// Rows came, but the proof failed.
+    /// The list was read to the end, but the proof failed.
     Drifted {
-        /// What could not be proven.
+        /// The property that could not be proven, in words.
         why: String,
     },
-    /// The list broke off; rows so far are kept.
+    /// Reading the list failed. The rows read before the failure are kept.
     Failed {
-        /// What went wrong, with its cure where there is one.
+        /// What went wrong, with a cure if there is one.
         error: String,
     },
-    /// The source has no such list.
+    /// The source does not offer the list.
     NotOffered,
 }
 
 impl Coverage {
-    /// The coverage of this list; `NotOffered` if it is not among them.
+    /// Returns the coverage of a list; `NotOffered` if `lists` does not contain it.
     pub fn of_list(lists: &[ListReport], kind: ListKind) -> &Self {
         const NOT_OFFERED: &Coverage = &Coverage::NotOffered;
         lists.iter().find(|list| list.kind == kind).map_or(NOT_OFFERED, |list| &list.coverage)
     }
 
-    /// Proven complete.
+    /// Returns whether the list is proven complete.
     pub fn is_complete(&self) -> bool {
         matches!(self, Self::Complete { .. })
     }
 
-    /// `complete`, `drifted`, `failed` or `not-offered`.
+    /// Returns `complete`, `drifted`, `failed` or `not-offered`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Complete { .. } => "complete",
@@ -120,7 +123,7 @@ impl Coverage {
         }
     }
 
-    /// The proof, the reason or the error, in words.
+    /// Returns the proof, the reason or the error in words.
     pub fn words(&self) -> &str {
         match self {
             Self::Complete { proof } => proof,
@@ -131,8 +134,11 @@ impl Coverage {
     }
 }
 
-/// The lists that bring an account of this id: it is gone only where all of them are proven complete. `offers`: which lists
-/// the source has at all; without third parties, ids are what they look like.
+/// Returns the lists that contain the account with this id. Only if all of them are proven complete, a missing account
+/// was removed.
+///
+/// `offers` says whether the source offers a list. A source without vendors may use any id, so that the prefix means
+/// nothing there.
 pub fn lists_of_user(id: &str, offers: impl Fn(ListKind) -> bool) -> &'static [ListKind] {
     if id.starts_with(VENDOR_USER) && offers(ListKind::Vendors) {
         &[ListKind::Vendors, ListKind::VendorUsers]
@@ -143,67 +149,67 @@ pub fn lists_of_user(id: &str, offers: impl Fn(ListKind) -> bool) -> &'static [L
     }
 }
 
-/// The same of a group.
+/// Returns the list that contains the group with this id; see [`lists_of_user`].
 pub fn list_of_group(id: &str, offers: impl Fn(ListKind) -> bool) -> ListKind {
     if id.starts_with(super::VENDOR) && offers(ListKind::Vendors) { ListKind::Vendors } else { ListKind::Groups }
 }
 
-/// What the ids of the accounts of [`ListKind::VendorUsers`] begin with: they have a numbering of their own.
+/// Prefix of the ids of accounts in [`ListKind::VendorUsers`], which the product numbers separately.
 pub const VENDOR_USER: &str = "vendor-user:";
-/// The same of [`ListKind::ApiAccounts`].
+/// Prefix of the ids of accounts in [`ListKind::ApiAccounts`], which the product numbers separately.
 pub const API_ACCOUNT: &str = "api-account:";
 
 /// How one list of one source was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "ListReportJson", into = "ListReportJson")]
 pub struct ListReport {
-    /// Which list.
+    /// Kind of list.
     pub kind: ListKind,
     /// Path and query of the first page, without secrets.
     pub query: String,
-    /// The source's own total, where it told one.
+    /// Total that the source reports; `None` if it reports none.
     pub expected: Option<u64>,
-    /// Rows that came, overlaps and re-reads included.
+    /// Number of received rows, including overlaps and repeated reads.
     pub received: u64,
-    /// Different ids among them: the rows of the snapshot.
+    /// Number of distinct ids among them, which is the number of rows in the snapshot.
     pub distinct: u64,
-    /// Pages that came.
+    /// Number of received pages.
     pub pages: u64,
-    /// Readings that the proof took; 1 on a quiet source.
+    /// Number of times the list was read until the proof succeeded; 1 on a quiet source.
     pub passes: u64,
-    /// HTTP requests, retries included.
+    /// Number of HTTP requests, retries included.
     pub requests: u64,
-    /// Whether it is all there is.
+    /// Completeness of the list.
     pub coverage: Coverage,
 }
 
-/// Who a source is.
+/// Identity of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceIdentity {
     /// Name from the configuration.
     pub name: SourceName,
-    /// `rest-v3`, …
+    /// Kind from the configuration: `rest-v3`, …
     pub kind: String,
-    /// Base address.
+    /// Base URL of its API.
     pub url: String,
-    /// The API account that read it.
+    /// Client id of the API account that read the source.
     pub client_id: String,
 }
 
-/// What a source came to.
+/// Status of a source after it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceStatus {
-    /// Every list that it offers is proven complete.
+    /// Every list that the source offers is proven complete.
     Complete,
-    /// The users came, but some list is not proven complete.
+    /// The users were read, but at least one list is not proven complete.
     Partial,
-    /// The list of users failed.
+    /// Reading the user list failed.
     Failed,
 }
 
 impl SourceStatus {
-    /// The word for it in manifest, log and report.
+    /// Returns the word for the status in the manifest, the log and the report.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -213,23 +219,23 @@ impl SourceStatus {
     }
 }
 
-/// Whether a snapshot is all there is.
+/// Completeness of a whole snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Completeness {
-    /// Every list of every configured source was proven complete.
+    /// Every list of every configured source is proven complete.
     Complete,
-    /// Some list was not.
+    /// At least one list is not proven complete.
     Partial,
 }
 
 impl Completeness {
-    /// `Complete` where everything was proven complete.
+    /// Returns `Complete` if everything is proven complete, otherwise `Partial`.
     pub fn of(is_complete: bool) -> Self {
         if is_complete { Self::Complete } else { Self::Partial }
     }
 
-    /// The word for it in manifest, log and events.
+    /// Returns the word for it in the manifest, the log and events.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -238,81 +244,83 @@ impl Completeness {
     }
 }
 
-/// A membership that goes beyond what the records of the listed users tell.
+/// A membership that the records of the listed users do not contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outside {
-    /// The group that is said to have the member.
+    /// Id of the group that reportedly has the member.
     pub group_id: GroupId,
-    /// Who or what it is.
+    /// Member that the records lack.
     pub member: OutsideMember,
 }
 
-/// Who is in a group, beside the listed users who are directly in it.
+/// A member of a group, other than a listed user who is directly in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutsideMember {
-    /// A user whom the list of users does not hold.
+    /// A user who is not in the user list.
     Missing(UserId),
-    /// Something in a directory that is not expanded to users, by its name there.
+    /// A directory member that is not expanded to users, by its name in the directory.
     Directory(Box<str>),
-    /// A listed user (whose `group_memberships` name the group too) who is in it by way of a group inside it.
+    /// A listed user who is in the group through a nested group. The user's `group_memberships` contain the group too.
     Nested {
-        /// The user.
+        /// Id of the user.
         user: UserId,
-        /// Name of the group inside.
+        /// Name of the nested group.
         through: Box<str>,
     },
 }
 
-/// Values of one field that could not be read.
+/// Unreadable values of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OddValue {
-    /// List and field: `users.locale`.
+    /// List and field, for example `users.locale`.
     pub field: String,
-    /// Rows that have such a value.
+    /// Number of rows with such a value.
     pub count: u64,
-    /// Id of one of them.
+    /// Id of one of these rows.
     pub example: Box<str>,
 }
 
-/// All that one source gave in one run. Never an error: a failure is coverage.
+/// Everything that one source returned in one run. Failures are part of it, as the coverage of lists.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceReading {
-    /// Who.
+    /// Identity of the source.
     pub source: SourceIdentity,
-    /// Users, in any order, each id once.
+    /// Accounts with distinct ids, in any order.
     pub users: Vec<User>,
-    /// Groups, in any order, each id once.
+    /// Groups with distinct ids, in any order.
     pub groups: Vec<Group>,
-    /// Memberships beyond those of the users' records, in any order, each once.
+    /// Distinct memberships that the users' records do not contain, in any order.
     pub outside: Vec<Outside>,
     /// How each list was read.
     pub lists: Vec<ListReport>,
-    /// Server's clock minus ours, where its `Date` header told.
+    /// Server time minus local time in seconds; `None` without a `Date` header.
     pub clock_skew_seconds: Option<i64>,
-    /// SHA-256 of the server's certificate, hex, on https.
+    /// SHA-256 of the server's certificate in hex; `None` without TLS.
     pub tls_certificate_sha256: Option<String>,
-    /// The list of users may leave out inactive ones (Password Safe, older versions): a user who is not in it need not be gone.
+    /// Whether the user list may omit inactive accounts (older versions of Password Safe). A missing user may then
+    /// still exist.
     pub hides_inactive: bool,
-    /// Values that could not be read, by field.
+    /// Unreadable values by field.
     pub odd_values: Vec<OddValue>,
-    /// For people: what was odd.
+    /// Warnings about this source, for people.
     pub warnings: Vec<String>,
 }
 
 impl SourceReading {
-    /// The coverage of a list; `NotOffered` if it was never read.
+    /// Returns the coverage of a list; `NotOffered` if it was never read.
     pub fn coverage(&self, kind: ListKind) -> &Coverage {
         Coverage::of_list(&self.lists, kind)
     }
 
-    /// Whether every membership of every group is known: the groups are proven complete, and so are their members where the
-    /// source lists them by group.
-    pub fn memberships_whole(&self) -> bool {
+    /// Returns whether every membership of every group is known.
+    ///
+    /// The group list must be proven complete, and so must the member lists if the source offers them.
+    pub fn memberships_complete(&self) -> bool {
         let members = self.coverage(ListKind::Members);
         self.coverage(ListKind::Groups).is_complete() && (members.is_complete() || *members == Coverage::NotOffered)
     }
 
-    /// Nothing but who the source is: what connectors fill.
+    /// Creates an empty reading of this source, which a connector fills.
     pub fn of(source: SourceIdentity) -> Self {
         Self {
             source,
@@ -328,7 +336,7 @@ impl SourceReading {
         }
     }
 
-    /// How the source was read, without what came.
+    /// Copies how the source was read, without its rows.
     #[must_use]
     pub fn without_rows(&self) -> Self {
         let Self { lists, warnings, clock_skew_seconds, tls_certificate_sha256, hides_inactive, .. } = self;
@@ -342,10 +350,12 @@ impl SourceReading {
         }
     }
 
-    /// A source whose list of users failed has failed; one whose users came but another list did not is partial.
+    /// Returns the status of the source: failed if the user list failed, partial if another list is not proven
+    /// complete.
     pub fn status(&self) -> SourceStatus {
         match self.coverage(ListKind::Users) {
             Coverage::Failed { .. } | Coverage::NotOffered => SourceStatus::Failed,
+            // A list that the source does not offer is no gap.
             _ if self.lists.iter().all(|l| matches!(l.coverage, Coverage::Complete { .. } | Coverage::NotOffered)) => {
                 SourceStatus::Complete
             }
@@ -353,8 +363,10 @@ impl SourceReading {
         }
     }
 
-    /// Why the source is not complete, in words; `None` when it is. Lists with one reason are named together.
+    /// Returns why the source is not complete, in words; `None` if it is. Lists with the same reason are named
+    /// together.
     pub fn reason(&self) -> Option<String> {
+        // A source that the run skips has an empty reading.
         if self.lists.is_empty() {
             return Some("not read in this run".to_owned());
         }
@@ -375,7 +387,7 @@ impl SourceReading {
 }
 
 impl ListReport {
-    /// Creates the report of a list that was not asked for.
+    /// Creates the report of a list that was not requested.
     pub fn unasked(kind: ListKind, coverage: Coverage) -> Self {
         let (query, expected) = (String::new(), None);
         Self { kind, query, expected, received: 0, distinct: 0, pages: 0, passes: 0, requests: 0, coverage }
@@ -384,7 +396,7 @@ impl ListReport {
 
 #[cfg(test)]
 impl ListReport {
-    /// One page of so many rows, read once: what tests begin with.
+    /// Creates the report of a list that was read once, on one page with this many rows.
     pub(crate) fn of_rows(kind: ListKind, rows: u64, coverage: Coverage) -> Self {
         let (query, expected) = (String::new(), None);
         Self { kind, query, expected, received: rows, distinct: rows, pages: 1, passes: 1, requests: 1, coverage }

@@ -1,4 +1,4 @@
-//! Who holds what: privileged groups with their members, accounts by type and source.
+//! Privileged groups with their members, and accounts by type and source.
 
 use super::index::Index;
 use super::index::is_baseline;
@@ -6,42 +6,42 @@ use super::{Bounded, Shown, status};
 use crate::model::{Change, ChangeKind, Group, ListKind, Rule, SourceInventory, SourceStatus, User};
 use std::collections::BTreeMap;
 
-/// Privileged groups that are shown.
+/// Number of privileged groups that are shown.
 const GROUPS: usize = 25;
-/// Types that are shown.
+/// Number of account types that are shown.
 const TYPES: usize = 30;
 
-/// One privileged group, or the administrators by their own record.
+/// A privileged group, or the administrators of a source by their own record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrivilegedGroup {
-    /// Source.
+    /// Name of the source.
     pub source: Shown,
-    /// Name; its id where it has none.
+    /// Name of the group; its id if it has no name.
     pub name: Shown,
-    /// Id; absent for the administrators by their own record.
+    /// Id of the group; `None` for the administrators by their own record.
     pub id: Option<Shown>,
-    /// Members that are known.
+    /// Number of known members.
     pub members: u64,
-    /// Not all members are known.
+    /// Whether there may be members that are not known.
     pub members_unknown: bool,
-    /// Directory groups in it, whose members are not known here.
+    /// Number of directory groups in the group. Their members are not known.
     pub external: u64,
-    /// Members gained since the snapshot before; `None` where that is not known of the source.
+    /// Members gained since the baseline; `None` if that is not known of the source.
     pub gained: Option<u64>,
-    /// Enabled members.
+    /// Number of members that are enabled and not blocked.
     pub enabled: u64,
-    /// Members with a stale-login finding; `None` where that was not judged in the source.
+    /// Number of members with a `stale-login` finding; `None` if the rule was not evaluated in the source.
     pub stale: Option<u64>,
-    /// Members with a never-logged-in finding; `None` where that was not judged in the source.
+    /// Number of members with a `never-logged-in` finding; `None` if the rule was not evaluated in the source.
     pub never: Option<u64>,
-    /// Disabled or blocked members.
+    /// Number of members that are disabled or blocked.
     pub disabled: u64,
 }
 
-/// The section.
+/// The section "Privileged groups".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivilegedGroups {
-    /// Most stale members first.
+    /// Groups, those with the most inactive members first.
     pub groups: Bounded<PrivilegedGroup>,
     /// Sources whose list of groups is not proven complete.
     pub unproven: Vec<Shown>,
@@ -50,21 +50,21 @@ pub struct PrivilegedGroups {
 /// Accounts of one type in one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypeRow {
-    /// Source.
+    /// Name of the source.
     pub source: Shown,
-    /// As the source words it.
+    /// Type in the words of the source; `None` if it is not reported.
     pub kind: Option<Shown>,
-    /// Accounts.
+    /// Number of accounts.
     pub accounts: u64,
-    /// Enabled.
+    /// Number of accounts that are enabled and not blocked.
     pub enabled: u64,
-    /// Disabled.
+    /// Number of accounts that are disabled or blocked.
     pub disabled: u64,
-    /// Privileged.
+    /// Number of accounts that are known to be privileged.
     pub privileged: u64,
-    /// With a stale-login finding; `None` where that was not judged in the source.
+    /// Number of accounts with a `stale-login` finding; `None` if the rule was not evaluated in the source.
     pub stale: Option<u64>,
-    /// With a never-logged-in finding; `None` where that was not judged in the source.
+    /// Number of accounts with a `never-logged-in` finding; `None` if the rule was not evaluated in the source.
     pub never: Option<u64>,
 }
 
@@ -105,20 +105,20 @@ fn empty(index: &Index<'_>, source_inventory: &SourceInventory, group: &Group) -
         gained: gained(index, source_inventory, |change| {
             change.kind == ChangeKind::MembershipAdded && change.group.as_ref().is_some_and(|of| of.id == group.id)
         }),
-        stale: none_yet(index, Rule::StaleLogin, source_inventory),
-        never: none_yet(index, Rule::NeverLoggedIn, source_inventory),
+        stale: zero_if_evaluated(index, Rule::StaleLogin, source_inventory),
+        never: zero_if_evaluated(index, Rule::NeverLoggedIn, source_inventory),
         ..PrivilegedGroup::default()
     }
 }
 
-/// Administrators by their own record, as if they were a group.
+/// Returns the administrators by their own record as a row; `None` if there are none.
 fn administrators(index: &Index<'_>, source_inventory: &SourceInventory) -> Option<PrivilegedGroup> {
     let mut row = PrivilegedGroup {
         source: Shown::name(source_inventory.reading.source.name.as_str()),
-        name: Shown::name("Administrator by the account's own record"),
+        name: Shown::name("Administrators by their own record"),
         gained: gained(index, source_inventory, |change| change.kind == ChangeKind::UserChanged),
-        stale: none_yet(index, Rule::StaleLogin, source_inventory),
-        never: none_yet(index, Rule::NeverLoggedIn, source_inventory),
+        stale: zero_if_evaluated(index, Rule::StaleLogin, source_inventory),
+        never: zero_if_evaluated(index, Rule::NeverLoggedIn, source_inventory),
         ..PrivilegedGroup::default()
     };
     for user in source_inventory.reading.users.iter().filter(|user| user.is_admin == Some(true)) {
@@ -127,28 +127,28 @@ fn administrators(index: &Index<'_>, source_inventory: &SourceInventory) -> Opti
     (row.members > 0).then_some(row)
 }
 
-/// Gains of privilege since the snapshot before.
-fn gained(index: &Index<'_>, source_inventory: &SourceInventory, is_one: impl Fn(&Change) -> bool) -> Option<u64> {
+/// Returns the number of gains of privilege since the baseline; `None` if it is not known.
+fn gained(index: &Index<'_>, source_inventory: &SourceInventory, counts: impl Fn(&Change) -> bool) -> Option<u64> {
     let name = &source_inventory.reading.source.name;
     let gains = index.input.changes.iter().filter(|change| change.source == *name && change.gains_privilege());
-    let gained = gains.filter(|change| is_one(change)).count() as u64;
-    // Where a list was not proven, none that is known is not none.
+    let gained = gains.filter(|change| counts(change)).count() as u64;
+    // If a list is not proven complete, there may be gains that were not read, so 0 would be a claim.
     let entry = index.source(name.as_str());
-    let is_whole = entry.is_some_and(|entry| entry.status == SourceStatus::Complete && !is_baseline(entry));
-    (gained > 0 || is_whole).then_some(gained)
+    let is_complete = entry.is_some_and(|entry| entry.status == SourceStatus::Complete && !is_baseline(entry));
+    (gained > 0 || is_complete).then_some(gained)
 }
 
 fn add(index: &Index<'_>, row: &mut PrivilegedGroup, source_inventory: &SourceInventory, user: &User) {
-    let ended = user.enabled == Some(false) || index.blocked(user).is_some();
+    let is_closed = user.enabled == Some(false) || index.blocked(user).is_some();
     row.members += 1;
-    row.enabled += u64::from(user.enabled == Some(true) && !ended);
-    row.disabled += u64::from(ended);
+    row.enabled += u64::from(user.enabled == Some(true) && !is_closed);
+    row.disabled += u64::from(is_closed);
     count(&mut row.stale, index.has(Rule::StaleLogin, source_inventory, user));
     count(&mut row.never, index.has(Rule::NeverLoggedIn, source_inventory, user));
 }
 
-/// A count at its beginning; `None` where the rule was not judged, so that 0 would be a claim.
-fn none_yet(index: &Index<'_>, rule: Rule, source_inventory: &SourceInventory) -> Option<u64> {
+/// Returns 0 if the rule was evaluated in the source, and otherwise `None`, because 0 would be a claim.
+fn zero_if_evaluated(index: &Index<'_>, rule: Rule, source_inventory: &SourceInventory) -> Option<u64> {
     index.is_evaluated_in(rule, source_inventory.reading.source.name.as_str()).then_some(0)
 }
 
@@ -158,6 +158,7 @@ fn count(counted: &mut Option<u64>, one_more: bool) {
     }
 }
 
+/// Returns the accounts by source and type.
 pub(super) fn types(index: &Index<'_>) -> Bounded<TypeRow> {
     let mut rows: BTreeMap<(&str, Option<&str>), TypeRow> = BTreeMap::new();
     for (source_inventory, user) in index.users() {
@@ -165,14 +166,14 @@ pub(super) fn types(index: &Index<'_>) -> Bounded<TypeRow> {
         let row = rows.entry(key).or_insert_with(|| TypeRow {
             source: Shown::name(key.0),
             kind: key.1.map(Shown::name),
-            stale: none_yet(index, Rule::StaleLogin, source_inventory),
-            never: none_yet(index, Rule::NeverLoggedIn, source_inventory),
+            stale: zero_if_evaluated(index, Rule::StaleLogin, source_inventory),
+            never: zero_if_evaluated(index, Rule::NeverLoggedIn, source_inventory),
             ..TypeRow::default()
         });
         row.accounts += 1;
-        let closed = user.enabled == Some(false) || index.blocked(user).is_some();
-        row.enabled += u64::from(user.enabled == Some(true) && !closed);
-        row.disabled += u64::from(closed);
+        let is_closed = user.enabled == Some(false) || index.blocked(user).is_some();
+        row.enabled += u64::from(user.enabled == Some(true) && !is_closed);
+        row.disabled += u64::from(is_closed);
         row.privileged += u64::from(source_inventory.is_privileged(user));
         count(&mut row.stale, index.has(Rule::StaleLogin, source_inventory, user));
         count(&mut row.never, index.has(Rule::NeverLoggedIn, source_inventory, user));

@@ -1,4 +1,4 @@
-//! What changed since the snapshot before: counts by kind, and the changes to look at first, gains of privilege before all. At most 25.
+//! The changes since the baseline: counts by kind, and at most 25 changes with gains of privilege first.
 
 use super::index::Index;
 use super::index::is_baseline;
@@ -8,53 +8,53 @@ use crate::snapshot::manifest::SourceEntry;
 use crate::state;
 use std::cmp::Reverse;
 
-/// Rows of the table.
+/// Number of rows in the table.
 const ROWS: usize = 25;
-/// Sources that are named where they could not be compared.
+/// Number of sources that are named because they could not be fully compared.
 const SOURCES: usize = 10;
 
-/// The section.
+/// The section "Changes".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
-    /// What is said in the place of a table; empty where there are changes.
+    /// Sentence instead of a table; empty if there are changes.
     pub empty: Shown,
-    /// The snapshot before.
+    /// Run id of the baseline; `None` for the first snapshot.
     pub base_run: Option<Shown>,
-    /// Kinds that occurred since then, in the order of a run.
+    /// Kinds of change that occurred, in the order of the changes table.
     pub counts: Vec<ChangeCount>,
-    /// What to look at first.
+    /// The most important changes.
     pub rows: Bounded<ChangeRow>,
-    /// Sources of which less is said, or nothing, each in a sentence.
-    pub silent: Bounded<Shown>,
+    /// A sentence for each source that could not be fully compared.
+    pub limits: Bounded<Shown>,
 }
 
-/// How often something happened.
+/// The number of changes of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeCount {
     /// Public name of the kind.
     pub kind: &'static str,
-    /// For people.
+    /// Description of the kind for people.
     pub label: String,
-    /// How often.
+    /// Number of changes.
     pub count: u64,
 }
 
-/// One change.
+/// A row of the table of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeRow {
-    /// Word of the severity.
+    /// Word for the severity.
     pub severity: &'static str,
     /// Public name of the kind.
     pub kind: &'static str,
-    /// The subject's name; its id where it has none.
+    /// Name of the subject; its id if it has no name.
     pub name: Shown,
-    /// The subject's id within its source.
+    /// Id of the subject in its source.
     pub id: Shown,
-    /// Source.
+    /// Name of the source.
     pub source: Shown,
-    /// What happened.
+    /// What happened, in words.
     pub fact: Shown,
-    /// A gain of privilege.
+    /// Whether the change is a gain of privilege.
     pub privileged: bool,
 }
 
@@ -62,14 +62,15 @@ impl Changes {
     pub(super) fn of(index: &Index<'_>) -> Self {
         let changes = index.input.changes;
         let Some(base) = &index.input.manifest.base else {
-            let first = "There is no snapshot before this one: it is a baseline. What changes is reported from the next run on.";
+            let first = "This is the first snapshot, so there is nothing to compare it with. It is the baseline of \
+                the next run, which reports changes.";
             return Self::nothing(None, first);
         };
         let counts: Vec<ChangeCount> = state::counts(changes).into_iter().map(count).collect();
-        let none = format!("No change since {} in what was read.", base.run_id);
+        let none = format!("No change since {} in the lists that were read.", base.run_id);
         Self {
             rows: rows(changes),
-            silent: silent(index),
+            limits: limits(index),
             ..Self { counts, ..Self::nothing(Some(&base.run_id), if changes.is_empty() { &none } else { "" }) }
         }
     }
@@ -80,7 +81,7 @@ impl Changes {
             base_run: base_run.map(|run_id| Shown::name(run_id)),
             counts: Vec::new(),
             rows: Bounded::cut([], ROWS),
-            silent: Bounded::cut([], SOURCES),
+            limits: Bounded::cut([], SOURCES),
         }
     }
 }
@@ -91,27 +92,27 @@ fn count((kind, count): (ChangeKind, u64)) -> ChangeCount {
 
 fn label(kind: ChangeKind, count: u64) -> String {
     let (subject, what) = match kind {
-        ChangeKind::UserAdded => ("account", "appeared"),
-        ChangeKind::GroupAdded => ("group", "appeared"),
-        ChangeKind::MembershipAdded => ("membership", "gained"),
+        ChangeKind::UserAdded => ("account", "added"),
+        ChangeKind::GroupAdded => ("group", "added"),
+        ChangeKind::MembershipAdded => ("membership", "added"),
         ChangeKind::UserRenamed => ("account", "renamed"),
-        ChangeKind::UserChanged => ("account's field", "changed"),
+        ChangeKind::UserChanged => ("field of an account", "changed"),
         ChangeKind::GroupRenamed => ("group", "renamed"),
-        ChangeKind::MembershipRemoved => ("membership", "lost"),
+        ChangeKind::MembershipRemoved => ("membership", "removed"),
         ChangeKind::UserDisabled => ("account", "disabled"),
         ChangeKind::UserEnabled => ("account", "enabled"),
-        ChangeKind::GroupRemoved => ("group", "gone"),
-        ChangeKind::UserRemoved => ("account", "gone"),
-        ChangeKind::UserUnconfirmed => ("account", "not in a list that was not proven complete"),
+        ChangeKind::GroupRemoved => ("group", "removed"),
+        ChangeKind::UserRemoved => ("account", "removed"),
+        ChangeKind::UserUnconfirmed => ("account", "missing from a list that is not proven complete"),
     };
     format!("{subject}{} {what}", if count == 1 { "" } else { "s" })
 }
 
 fn rows(changes: &[Change]) -> Bounded<ChangeRow> {
-    // Stable: what weighs the same stays in the order of changes.csv.
-    let mut weighed: Vec<&Change> = changes.iter().collect();
-    weighed.sort_by_key(|change| Reverse((change.gains_privilege(), change.severity())));
-    Bounded::cut(weighed.into_iter().map(row), ROWS)
+    // A stable sort: changes of equal weight stay in the order of changes.csv.
+    let mut sorted: Vec<&Change> = changes.iter().collect();
+    sorted.sort_by_key(|change| Reverse((change.gains_privilege(), change.severity())));
+    Bounded::cut(sorted.into_iter().map(row), ROWS)
 }
 
 fn row(change: &Change) -> ChangeRow {
@@ -126,23 +127,27 @@ fn row(change: &Change) -> ChangeRow {
     }
 }
 
-fn silent(index: &Index<'_>) -> Bounded<Shown> {
-    let said = |source: &SourceEntry| {
+fn limits(index: &Index<'_>) -> Bounded<Shown> {
+    let limit = |source: &SourceEntry| {
         let name = Shown::name(&source.name);
-        let said = if source.status == SourceStatus::Failed {
-            format!("{name}: not read; its rows stay as they were, and nothing is said of what changed there")
+        let text = if source.status == SourceStatus::Failed {
+            format!("{name}: not read. Its rows are those of an earlier run, and its changes are unknown.")
         } else if is_baseline(source) {
-            format!("{name}: a baseline; what changes there is reported from the next run on")
+            format!(
+                "{name}: compared for the first time. This run is its baseline; changes are reported from the next \
+                 run on."
+            )
         } else if source.status == SourceStatus::Partial {
             let lists = source.lists.iter().filter(|list| index.is_doubtful(&source.name, list.kind));
             let lists = ListKind::names(&lists.map(|list| list.kind).collect::<Vec<_>>());
             format!(
-                "{name}: not proven complete: {lists}; what is not in them stays as it was, and is not called removed"
+                "{name}: not proven complete: {lists}. Rows that are missing from these lists are kept and not \
+                 reported as removed."
             )
         } else {
             return None;
         };
-        Some(Shown::sentence(&said))
+        Some(Shown::sentence(&text))
     };
-    Bounded::cut(index.input.manifest.sources.iter().filter_map(said), SOURCES)
+    Bounded::cut(index.input.manifest.sources.iter().filter_map(limit), SOURCES)
 }

@@ -1,65 +1,72 @@
-//! Geometry of the histogram, in units of its own view box. Plain numbers: the template draws them.
+//! The geometry of the histogram, in units of its SVG view box. The template draws it. Pure.
 
 use super::inactivity::{Bin, Limit};
 
+/// Left edge of the plot, after the numbers of the axis.
 const LEFT: f64 = 44.0;
+/// Upper edge of the plot, below two lines of threshold labels.
 const TOP: f64 = 64.0;
+/// Height of the plot.
 const HEIGHT: f64 = 190.0;
+/// Width of a bin of days with its margin.
 const SLOT: f64 = 62.0;
+/// Width of a bar.
 const BAR: f64 = 44.0;
-/// Width of a slot for a bar apart: its label is a word.
+/// Width of a bin without days with its margin. It is wider, because its label is a word.
 const WIDE: f64 = 84.0;
-/// Between the bins of days and the bars apart.
+/// Space between the bins of days and the others.
 const GAP: f64 = 34.0;
-/// Height of one line of threshold labels.
+/// Height of the smallest bar, so that a single account stays visible.
+const MIN_HEIGHT: f64 = 1.5;
+/// Height of a line of threshold labels.
 const LINE: f64 = 18.0;
 
-/// One bar with its texts.
+/// A bar with its texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChartBar {
-    /// Left edge.
+    /// Left edge of the bar.
     pub x: f64,
-    /// Middle, where its texts stand.
+    /// Middle, for the position of its texts.
     pub middle: f64,
-    /// Upper edge.
+    /// Upper edge of the bar.
     pub y: f64,
-    /// Width.
+    /// Width of the bar.
     pub width: f64,
-    /// Height.
+    /// Height of the bar.
     pub height: f64,
-    /// Height of the lower part that is stale.
+    /// Height of the lower part: inactive accounts.
     pub stale_height: f64,
-    /// Upper edge of the stale part.
+    /// Upper edge of the lower part.
     pub stale_y: f64,
-    /// Whether it is one of the bars apart.
+    /// Whether the bin has no days: never, not reported, unreadable.
     pub apart: bool,
-    /// What was counted.
+    /// The bin with its numbers.
     pub bin: Bin,
 }
 
-/// A threshold.
+/// The line of a threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
-    /// Where it stands.
+    /// Horizontal position of the line.
     pub x: f64,
-    /// Upper end of its line.
+    /// Upper end of the line.
     pub y: f64,
-    /// Base line of its text.
+    /// Baseline of the text.
     pub text_y: f64,
-    /// Its text.
+    /// Text at the line.
     pub words: String,
 }
 
-/// A line of the grid.
+/// A horizontal line of the grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
-    /// Height.
+    /// Vertical position of the line.
     pub y: f64,
-    /// Accounts.
+    /// Number of accounts at this height.
     pub value: u64,
 }
 
-/// The picture.
+/// The whole picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
     /// Width of the view box.
@@ -70,20 +77,20 @@ pub struct Chart {
     pub left: f64,
     /// Right edge of the plot.
     pub right: f64,
-    /// Base line of the bars.
+    /// Lower edge of the bars.
     pub base: f64,
-    /// Left edge of the bars apart.
+    /// Left edge of the bins without days.
     pub apart_x: f64,
-    /// Lines of the grid.
+    /// Horizontal lines, from bottom to top.
     pub grid: Vec<Grid>,
-    /// Bars.
+    /// All bars, from left to right.
     pub bars: Vec<ChartBar>,
-    /// Thresholds.
+    /// Lines of the thresholds.
     pub marks: Vec<Mark>,
 }
 
 impl Chart {
-    #[expect(clippy::cast_precision_loss, reason = "places on a page")]
+    #[expect(clippy::cast_precision_loss, reason = "coordinates on a page need no 53 bits")]
     pub(super) fn of(bins: &[Bin], apart: &[Bin; 3], limits: &[Limit]) -> Self {
         let highest = bins.iter().chain(apart).map(|bin| bin.total).max().unwrap_or(0);
         let scale = Scale::of(highest);
@@ -105,13 +112,13 @@ impl Chart {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "places on a page")]
+#[expect(clippy::cast_precision_loss, reason = "coordinates on a page need no 53 bits")]
 fn mark(at: usize, limit: &Limit) -> Mark {
     let y = 8.0 + LINE * at as f64;
     Mark { x: LEFT + SLOT * limit.bin as f64, y, text_y: y + 10.0, words: limit.words.clone() }
 }
 
-/// Accounts to heights: the axis ends at a round number.
+/// The scale from accounts to heights. The axis ends at a round number.
 struct Scale {
     step: u64,
     top: u64,
@@ -123,11 +130,10 @@ impl Scale {
         Self { step, top: step * highest.div_ceil(step).max(1) }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "places on a page")]
+    #[expect(clippy::cast_precision_loss, reason = "coordinates on a page need no 53 bits")]
     fn height(&self, count: u64) -> f64 {
         let exact = HEIGHT * count as f64 / self.top as f64;
-        // What exists is seen, however little it is.
-        if count > 0 { exact.max(1.5) } else { 0.0 }
+        if count > 0 { exact.max(MIN_HEIGHT) } else { 0.0 }
     }
 
     fn bar(&self, slot: f64, bin: &Bin, apart: bool) -> ChartBar {
@@ -153,7 +159,7 @@ impl Scale {
     }
 }
 
-/// The next of 1, 2, 5, 10, 20, 50, …
+/// Returns the smallest of 1, 2, 5, 10, 20, 50, … that is at least this number.
 fn round_step(at_least: u64) -> u64 {
     let mut ten = 1;
     loop {

@@ -1,9 +1,10 @@
-//! Which control of which framework was looked at by which rule, with what threshold and result. A control that could not be
-//! judged is counted apart from one whose rules passed.
+//! The controls of the selected frameworks, with the rules that are relevant to each, their thresholds and results.
+//!
+//! A control that could not be evaluated is counted separately from one whose rules passed.
 
 use super::Shown;
 use super::index::Index;
-use super::rule_results::{RuleStanding, RuleSummary};
+use super::rule_results::{RuleStatus, RuleSummary};
 use super::text::counted;
 use crate::model::Rule;
 use crate::rules;
@@ -11,44 +12,45 @@ use crate::rules::frameworks;
 use crate::rules::policy::{Policy, Threshold};
 use std::borrow::Cow;
 
-/// The controls of one text.
+/// The controls of one standard. Presets that share the text of a standard share this section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameworkControls {
-    /// The names of the presets that stand on it.
+    /// Names of the presets that refer to the standard.
     pub name: String,
-    /// `Of 12 controls: 5 with findings, 4 passed, 3 could not be judged.`
+    /// Number of controls by result: `12 controls: 5 with findings, 4 passed, 3 could not be evaluated.`
     pub summary: String,
-    /// How often access is to be reviewed; empty where the text has no number.
+    /// How often access must be reviewed; empty if the standard has no number.
     pub cadence: String,
-    /// One a control and rule, in the order of the text.
+    /// A row for each control and rule, in the order of the standard.
     pub rows: Vec<ControlRow>,
 }
 
-/// One control and one rule that is relevant to it.
+/// A control and one rule that is relevant to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlRow {
-    /// The control's id.
+    /// Id of the control.
     pub control: &'static str,
-    /// Over how many rows the control's name stands; 0 where it stands above already.
+    /// Number of rows that the cell of the control spans; 0 if a row above has the cell.
     pub span: usize,
-    /// The rule's id.
+    /// Id of the rule.
     pub rule: &'static str,
-    /// Its name for people.
+    /// Title of the rule.
     pub title: Cow<'static, str>,
-    /// `90 days (pci-dss-4.0.1)`; nothing where the rule has none.
+    /// Thresholds and where they came from: `90 days (pci-dss-4.0.1)`. Empty if the rule has none.
     pub thresholds: Vec<Shown>,
-    /// In words.
+    /// Result in words.
     pub result: String,
-    /// The name of the result's style.
+    /// Style class of the result.
     pub class: &'static str,
-    /// What stands beside the result.
+    /// Symbol next to the result.
     pub symbol: &'static str,
-    /// Findings that stand; `None` where the rule judged nobody.
+    /// Number of unresolved findings; `None` if the rule evaluated no subject.
     pub findings: Option<u64>,
-    /// Those among them that somebody accepts.
+    /// Number of findings that an exception covers.
     pub excepted: u64,
 }
 
+/// Returns the controls of every selected framework; of all frameworks if none is selected.
 pub(super) fn matrix(index: &Index<'_>, results: &[RuleSummary]) -> Vec<FrameworkControls> {
     let policy = index.input.policy;
     rules::coverage(&policy.frameworks).iter().map(|coverage| framework(coverage, policy, results)).collect()
@@ -58,32 +60,32 @@ fn framework(coverage: &rules::ControlCoverage, policy: &Policy, results: &[Rule
     let names = coverage.frameworks.iter().map(|id| frameworks::find(id).map_or(*id, |framework| framework.name));
     let of = |rule: &Rule| results.iter().find(|result| result.id == rule.as_str());
     let mut rows = Vec::new();
-    let mut standings = Vec::new();
+    let mut statuses = Vec::new();
     for (control, rules) in &coverage.controls {
         let evaluated: Vec<(Rule, &RuleSummary)> = rules.iter().filter_map(|rule| Some((*rule, of(rule)?))).collect();
-        standings.push(together(evaluated.iter().map(|(_, result)| result.standing)));
+        statuses.push(combined(evaluated.iter().map(|(_, result)| result.status)));
         let spans = std::iter::once(evaluated.len()).chain(std::iter::repeat(0));
         rows.extend(spans.zip(evaluated).map(|(span, (rule, result))| row((control, span), rule, policy, result)));
     }
     let cadence: Vec<String> = coverage.frameworks.iter().filter_map(|id| cadence(frameworks::find(id)?)).collect();
     let (name, cadence) = (names.collect::<Vec<_>>().join(", "), cadence.join(" "));
-    FrameworkControls { name, summary: summary(&standings), cadence, rows }
+    FrameworkControls { name, summary: summary(&statuses), cadence, rows }
 }
 
-/// `PCI DSS 4.0.1: access is to be reviewed every 6 months, privileged access every 6 months.`
+/// Returns a sentence such as `PCI DSS 4.0.1: review access every 6 months, privileged access every 6 months.`
 fn cadence(framework: &frameworks::Framework) -> Option<String> {
     let every = |months: u32| format!("every {}", counted(months.into(), "month", "months"));
-    let all = framework.review_months.map(|months| format!("access is to be reviewed {}", every(months)));
+    let all = framework.review_months.map(|months| format!("review access {}", every(months)));
     let privileged = framework.privileged_review_months.map(|months| match all {
         Some(_) => format!("privileged access {}", every(months)),
-        None => format!("privileged access is to be reviewed {}", every(months)),
+        None => format!("review privileged access {}", every(months)),
     });
     let parts: Vec<String> = all.clone().into_iter().chain(privileged).collect();
     (!parts.is_empty()).then(|| format!("{}: {}.", framework.name, parts.join(", ")))
 }
 
 fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, result: &RuleSummary) -> ControlRow {
-    let evaluated = matches!(result.standing, RuleStanding::Passed | RuleStanding::PassedInPart);
+    let evaluated = matches!(result.status, RuleStatus::Passed | RuleStatus::PartlyPassed);
     ControlRow {
         control,
         span,
@@ -99,53 +101,55 @@ fn row((control, span): (&'static str, usize), rule: Rule, policy: &Policy, resu
 }
 
 fn thresholds(rule: Rule, policy: &Policy) -> Vec<Shown> {
-    let reported = |who: &str, limit: &Threshold| {
+    let threshold = |who: &str, limit: &Threshold| {
         let days = counted(limit.days.into(), "day", "days");
         Shown::sentence(&format!("{who}{days} ({})", limit.from))
     };
     let Policy { stale_after, privileged_stale_after, never_grace, .. } = policy;
     match rule {
-        Rule::StaleLogin if stale_after == privileged_stale_after => vec![reported("", stale_after)],
-        Rule::StaleLogin => vec![reported("", stale_after), reported("privileged: ", privileged_stale_after)],
-        Rule::NeverLoggedIn => vec![reported("", never_grace)],
-        Rule::DormantWithKey => vec![Shown::sentence("as inactive or never used")],
+        Rule::StaleLogin if stale_after == privileged_stale_after => vec![threshold("", stale_after)],
+        Rule::StaleLogin => vec![threshold("", stale_after), threshold("privileged: ", privileged_stale_after)],
+        Rule::NeverLoggedIn => vec![threshold("", never_grace)],
+        Rule::DormantWithKey => vec![Shown::sentence("as for inactive and never used accounts")],
         _ => Vec::new(),
     }
 }
 
-/// What a control comes to: a finding of any of its rules is one, and it passed only where all of them passed everywhere.
-fn together(standings: impl Iterator<Item = RuleStanding>) -> RuleStanding {
-    let all: Vec<RuleStanding> = standings.collect();
-    let any = |standing: RuleStanding| all.contains(&standing);
-    if any(RuleStanding::Findings) {
-        RuleStanding::Findings
-    } else if any(RuleStanding::Unjudged) || all.is_empty() {
-        RuleStanding::Unjudged
-    } else if any(RuleStanding::PassedInPart) || (any(RuleStanding::Passed) && any(RuleStanding::Off)) {
-        RuleStanding::PassedInPart
-    } else if any(RuleStanding::Passed) {
-        RuleStanding::Passed
-    } else if any(RuleStanding::NoSubject) {
-        RuleStanding::NoSubject
+/// Returns the result of a control from those of its rules.
+///
+/// One rule with findings is enough for findings. A control passed only if all of its rules passed in every source.
+fn combined(statuses: impl Iterator<Item = RuleStatus>) -> RuleStatus {
+    let all: Vec<RuleStatus> = statuses.collect();
+    let any = |status: RuleStatus| all.contains(&status);
+    if any(RuleStatus::Findings) {
+        RuleStatus::Findings
+    } else if any(RuleStatus::NotEvaluated) || all.is_empty() {
+        RuleStatus::NotEvaluated
+    } else if any(RuleStatus::PartlyPassed) || (any(RuleStatus::Passed) && any(RuleStatus::Off)) {
+        RuleStatus::PartlyPassed
+    } else if any(RuleStatus::Passed) {
+        RuleStatus::Passed
+    } else if any(RuleStatus::NoSubject) {
+        RuleStatus::NoSubject
     } else {
-        RuleStanding::Off
+        RuleStatus::Off
     }
 }
 
-fn summary(standings: &[RuleStanding]) -> String {
-    const WORDS: [(RuleStanding, &str); 6] = [
-        (RuleStanding::Findings, "with findings"),
-        (RuleStanding::Passed, "passed"),
-        (RuleStanding::PassedInPart, "passed in part"),
-        (RuleStanding::NoSubject, "with nothing to judge"),
-        (RuleStanding::Unjudged, "could not be judged"),
-        (RuleStanding::Off, "switched off"),
+fn summary(statuses: &[RuleStatus]) -> String {
+    const WORDS: [(RuleStatus, &str); 6] = [
+        (RuleStatus::Findings, "with findings"),
+        (RuleStatus::Passed, "passed"),
+        (RuleStatus::PartlyPassed, "passed where evaluated"),
+        (RuleStatus::NoSubject, "with nothing to evaluate"),
+        (RuleStatus::NotEvaluated, "could not be evaluated"),
+        (RuleStatus::Off, "switched off"),
     ];
-    if standings.is_empty() {
-        return "No rule names a control of this text.".to_owned();
+    if statuses.is_empty() {
+        return "No rule is relevant to a control of this standard.".to_owned();
     }
-    let count = |wanted: RuleStanding| standings.iter().filter(|standing| **standing == wanted).count();
-    let parts = WORDS.iter().map(|(standing, words)| (count(*standing), words)).filter(|(count, _)| *count > 0);
+    let count = |wanted: RuleStatus| statuses.iter().filter(|status| **status == wanted).count();
+    let parts = WORDS.iter().map(|(status, words)| (count(*status), words)).filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, words)| format!("{count} {words}")).collect();
-    format!("Of {}: {}.", counted(standings.len() as u64, "control", "controls"), parts.join(", "))
+    format!("{}: {}.", counted(statuses.len() as u64, "control", "controls"), parts.join(", "))
 }

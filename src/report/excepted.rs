@@ -1,51 +1,52 @@
-//! Accepted exceptions: who answers for what, until when, and whether the entry did anything.
+//! The register of accepted exceptions: what each entry covers, who answers for it and until when.
 
 use super::index::Index;
 use super::{Bounded, Shown};
 use crate::exceptions::ExceptionUse;
 
-/// Rows of the table.
+/// Number of rows in the table.
 const ROWS: usize = 100;
 
-/// One entry of the register.
+/// An entry of the register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExceptionRow {
     /// Public id of the rule.
     pub rule: &'static str,
-    /// Whom it names.
+    /// Subject that the entry names.
     pub subject: Shown,
-    /// Of which source; of every one where it is `None`.
+    /// Source that the entry concerns; `None` for every source.
     pub source: Option<Shown>,
-    /// Why.
+    /// Why the finding is accepted.
     pub reason: Shown,
-    /// Who answers for it.
+    /// Person or team that answers for it.
     pub owner: Shown,
-    /// Where it was decided.
+    /// Ticket of the decision.
     pub ticket: Option<Shown>,
-    /// Its last day.
+    /// Last day (UTC) on which the entry holds.
     pub until: String,
-    /// `in force`, `unused`, `expired`, …
+    /// State of the entry: `in force`, `unused`, `expired`, …
     pub state: &'static str,
-    /// The name of the state's style.
+    /// Style class of the state.
     pub class: &'static str,
-    /// What stands beside the state.
+    /// Symbol next to the state.
     pub symbol: &'static str,
-    /// Findings that it covers, or covered and that stand.
+    /// Number of findings that it covers; for an expired entry, those that it covered and that are unresolved.
     pub covers: u64,
-    /// What somebody should do about the entry.
+    /// Warnings about the entry.
     pub warnings: Vec<Shown>,
 }
 
-/// Those first that need somebody.
+/// Returns the entries: expired ones first, then those with warnings. `None` if no register is configured.
 pub(super) fn rows(index: &Index<'_>) -> Option<Bounded<ExceptionRow>> {
-    let mut rows: Vec<ExceptionRow> = index.input.exceptions?.iter().map(|it| row(index, it)).collect();
+    let mut rows: Vec<ExceptionRow> =
+        index.input.exceptions?.iter().map(|exception_use| row(index, exception_use)).collect();
     rows.sort_by_key(|row| (row.state != "expired", row.warnings.is_empty()));
     Some(Bounded::cut(rows, ROWS))
 }
 
-fn row(index: &Index<'_>, it: &ExceptionUse) -> ExceptionRow {
-    let entry = &it.exception;
-    let (class, symbol) = match it.state() {
+fn row(index: &Index<'_>, exception_use: &ExceptionUse) -> ExceptionRow {
+    let entry = &exception_use.exception;
+    let (class, symbol) = match exception_use.state() {
         "in force" => ("proven", "✓"),
         "expired" => ("failed", "✕"),
         _ => ("unproven", "!"),
@@ -58,10 +59,10 @@ fn row(index: &Index<'_>, it: &ExceptionUse) -> ExceptionRow {
         owner: Shown::name(&entry.owner),
         ticket: entry.ticket.as_deref().map(Shown::name),
         until: entry.until.to_string(),
-        state: it.state(),
+        state: exception_use.state(),
         class,
         symbol,
-        covers: it.covers.len() as u64,
-        warnings: it.warnings(index.input.as_of).iter().map(|text| Shown::sentence(text)).collect(),
+        covers: exception_use.covers.len() as u64,
+        warnings: exception_use.warnings(index.input.as_of).iter().map(|text| Shown::sentence(text)).collect(),
     }
 }

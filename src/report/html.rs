@@ -1,7 +1,9 @@
-//! View to one self-contained page. The template and the style are files under `reports/`, embedded at build;
-//! every value is escaped by the template engine (by the extension `.html`). No script, nothing is fetched.
+//! Renders a view as one self-contained HTML page without scripts and without external resources.
+//!
+//! Template and style are files in `reports/` that are embedded at build time. The template engine escapes every value,
+//! because the extension of the template is `.html`.
 
-use super::{RuleStanding, RuleSummary, View};
+use super::{RuleStatus, RuleSummary, View};
 use askama::Template;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,54 +16,55 @@ const STYLE: &str = include_str!("../../reports/report.css");
 struct HtmlPage<'a> {
     view: &'a View,
     style: &'static str,
-    /// CSP Level 3 §2.3.1 `hash-source`: only this very style applies, so that markup in a name could not style the page.
+    /// Hash of the style for the content security policy (CSP Level 3 §2.3.1). Markup in a name then cannot add a
+    /// style.
     style_hash: String,
     found: Vec<&'a RuleSummary>,
     passed: Vec<&'a RuleSummary>,
-    in_part: Vec<&'a RuleSummary>,
+    partly_passed: Vec<&'a RuleSummary>,
     no_subject: Vec<&'a RuleSummary>,
     unevaluated: Vec<&'a RuleSummary>,
     off: Vec<&'a RuleSummary>,
-    /// Whether any finding is critical: an empty column says nothing.
+    /// Whether a finding is critical. Otherwise the column is left out, because critical findings are rare.
     has_critical: bool,
 }
 
-/// The page. The same view gives the same bytes.
+/// Renders the page. The same view gives the same bytes.
 pub fn render(view: &View) -> Result<String, askama::Error> {
     let page = HtmlPage {
         view,
         style: STYLE,
         style_hash: format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()))),
-        found: view.standing(RuleStanding::Findings),
-        passed: view.standing(RuleStanding::Passed),
-        in_part: view.standing(RuleStanding::PassedInPart),
-        no_subject: view.standing(RuleStanding::NoSubject),
-        unevaluated: view.standing(RuleStanding::Unjudged),
-        off: view.standing(RuleStanding::Off),
+        found: view.with_status(RuleStatus::Findings),
+        passed: view.with_status(RuleStatus::Passed),
+        partly_passed: view.with_status(RuleStatus::PartlyPassed),
+        no_subject: view.with_status(RuleStatus::NoSubject),
+        unevaluated: view.with_status(RuleStatus::NotEvaluated),
+        off: view.with_status(RuleStatus::Off),
         has_critical: view.rules.iter().any(|rule| rule.by_severity[0] > 0),
     };
     page.render()
 }
 
-/// What the template calls.
+/// Filters of the template.
 #[expect(
     unreachable_pub,
     clippy::inline_always,
     clippy::unused_self,
     clippy::trivially_copy_pass_by_ref,
     clippy::unnecessary_wraps,
-    reason = "the signature and the items that the template engine's macro asks for and makes"
+    reason = "the macro of the template engine requires this signature and generates these items"
 )]
 mod filters {
     use crate::report::text;
 
-    /// A number with thousands separators.
+    /// Returns a number with thousands separators.
     #[askama::filter_fn]
     pub(super) fn n(number: &u64, _: &dyn askama::Values) -> askama::Result<String> {
         Ok(text::thousands(*number))
     }
 
-    /// A place in a picture: one decimal is enough, and short.
+    /// Returns a coordinate with one decimal, which is exact enough and keeps the page small.
     #[askama::filter_fn]
     pub(super) fn px(place: &f64, _: &dyn askama::Values) -> askama::Result<String> {
         Ok(format!("{place:.1}"))

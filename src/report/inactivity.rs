@@ -1,21 +1,21 @@
-//! Days since the last login, in bins whose edges include the thresholds, so that a threshold stands between two bars.
+//! The histogram of days since the last login. Every threshold is an edge of a bin, so its line is between two bars.
 
 use super::chart::Chart;
 use super::index::Index;
 use super::text::thousands;
 use crate::model::{LastLogin, Rule, SourceInventory, User};
 
-/// Where bins begin, in days; the last one is open.
+/// First day of each bin. The last bin has no end.
 const EDGES: [u64; 10] = [0, 7, 14, 30, 45, 60, 90, 120, 180, 365];
 
-/// One bar.
+/// A bin of the histogram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bin {
-    /// `45–59`, `365+`, `never`.
+    /// Days or reason: `45–59`, `365+`, `never`.
     pub label: String,
-    /// Accounts in it.
+    /// Number of accounts.
     pub total: u64,
-    /// Those among them with a stale-login finding.
+    /// Number of accounts with a `stale-login` finding.
     pub stale: u64,
 }
 
@@ -33,30 +33,30 @@ impl Bin {
 /// A threshold between two bins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Limit {
-    /// Days.
+    /// Number of days from which an account is inactive.
     pub(super) days: u64,
-    /// Whom it is for.
+    /// Text at the line: days and the accounts that the threshold applies to.
     pub(super) words: String,
-    /// The bin before which it stands.
+    /// Index of the bin to the right of the line.
     pub(super) bin: usize,
 }
 
-/// The histogram.
+/// The section "Days since the last login".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inactivity {
-    /// Enabled, non-service accounts that are not blocked: all that are counted here.
+    /// Number of accounts in the histogram: enabled, not blocked, not service accounts.
     pub population: u64,
-    /// Those with a stale-login finding.
+    /// Number of accounts with a `stale-login` finding.
     pub stale: u64,
     /// Bins of days.
     pub bins: Vec<Bin>,
-    /// Accounts without a usable last login: never, not reported, unreadable.
+    /// Bins without a usable last login: never, not reported, unreadable.
     pub apart: [Bin; 3],
-    /// Whether stale-login was judged anywhere.
+    /// Whether `stale-login` was evaluated in at least one source.
     pub evaluated: bool,
-    /// All numbers in one sentence, for those who do not see the picture.
+    /// All numbers as text, for readers who do not see the picture.
     pub description: String,
-    /// The picture.
+    /// Geometry of the picture.
     pub chart: Chart,
 }
 
@@ -96,7 +96,7 @@ fn bin_of<'b>(
 ) -> &'b mut Bin {
     match &user.last_login {
         LastLogin::At(at) => {
-            // A login in the future has age 0, never a negative one.
+            // A login in the future has age 0, as in the rules.
             let age = u64::try_from((index.input.as_of - at).num_seconds()).unwrap_or(0) / 86_400;
             &mut bins[edges.partition_point(|edge| *edge <= age) - 1]
         }
@@ -125,6 +125,7 @@ fn edges(limits: &[Limit]) -> Vec<u64> {
     edges
 }
 
+/// Sets the bin of each threshold.
 fn placed(mut limits: Vec<Limit>, edges: &[u64]) -> Vec<Limit> {
     for limit in &mut limits {
         limit.bin = edges.partition_point(|edge| *edge < limit.days);
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_is_always_an_edge_and_stands_before_the_first_age_that_is_a_finding() {
+    fn a_threshold_is_always_an_edge_before_the_first_age_that_is_a_finding() {
         let limits = vec![limit(35), limit(400)];
         let edges = edges(&limits);
         assert_eq!(edges, [0, 7, 14, 30, 35, 45, 60, 90, 120, 180, 365, 400]);

@@ -1,4 +1,6 @@
-//! Look-ups that every part of the view needs: rolls by name, users by id, who has which finding. Borrowed, never shown.
+//! Look-ups over the input that several parts of the view need: sources by name, users by id, findings by user.
+//!
+//! An index borrows the input and is never part of a view.
 
 use super::{Input, RuleInfo};
 use crate::model::{
@@ -10,47 +12,48 @@ use ahash::AHashSet;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// The input, indexed.
+/// The input of a report with its look-up tables.
 pub(super) struct Index<'a> {
     pub(super) input: &'a Input<'a>,
     sources: HashMap<&'a str, &'a SourceInventory>,
+    /// Rule, source and user id of every unresolved finding about a user.
     found: AHashSet<(Rule, &'a str, &'a str)>,
 }
 
 impl<'a> Index<'a> {
     pub(super) fn of(input: &'a Input<'a>) -> Self {
         let sources = input.inventory.sources.iter().map(|r| (r.reading.source.name.as_str(), r)).collect();
-        let of_users = input.findings.iter().filter(|f| f.status.stands() && f.subject.kind == SubjectKind::User);
+        let of_users =
+            input.findings.iter().filter(|f| f.status.is_unresolved() && f.subject.kind == SubjectKind::User);
         let found = of_users.map(|f| (f.rule, f.source.as_str(), &*f.subject.id)).collect();
         Self { input, sources, found }
     }
 
-    /// Every user with its roll.
+    /// Returns every user with its source.
     pub(super) fn users(&self) -> impl Iterator<Item = (&'a SourceInventory, &'a User)> {
         self.input.inventory.sources.iter().flat_map(|source_inventory| {
             source_inventory.reading.users.iter().map(move |user| (source_inventory, user))
         })
     }
 
-    /// Whether this user has a finding of this rule.
+    /// Checks whether the user has an unresolved finding of the rule.
     pub(super) fn has(&self, rule: Rule, source_inventory: &SourceInventory, user: &User) -> bool {
         self.found.contains(&(rule, source_inventory.reading.source.name.as_str(), user.id.as_str()))
     }
 
-    /// The user that a finding is about, where it is about one that came.
+    /// Returns the user that a finding is about; `None` if it is about something else or the user is unknown.
     pub(super) fn subject(&self, finding: &Finding) -> Option<(&'a SourceInventory, &'a User)> {
         let about_user = finding.subject.kind == SubjectKind::User;
         let source_inventory = self.sources.get(finding.source.as_str()).filter(|_| about_user)?;
-        let id = UserId::from(&*finding.subject.id);
-        let at = source_inventory.reading.users.binary_search_by(|user| user.id.cmp(&id)).ok()?;
-        Some((source_inventory, &source_inventory.reading.users[at]))
+        let user = source_inventory.user(&UserId::from(&*finding.subject.id))?;
+        Some((source_inventory, user))
     }
 
     pub(super) fn info(&self, rule: Rule) -> Option<&'a RuleInfo> {
         self.input.catalogue.iter().find(|info| info.rule == rule)
     }
 
-    /// The rule's name for people, else its id.
+    /// Returns the title of the rule; its id if the catalogue does not contain it.
     pub(super) fn title(&self, rule: Rule) -> Cow<'static, str> {
         self.info(rule).map_or(Cow::Borrowed(rule.as_str()), |info| info.title.clone())
     }
@@ -59,17 +62,17 @@ impl<'a> Index<'a> {
         self.input.evaluations.iter().filter(move |evaluation| evaluation.rule == rule)
     }
 
-    /// Whether the rule was judged in at least one source.
+    /// Checks whether the rule was evaluated in at least one source.
     pub(super) fn is_evaluated(&self, rule: Rule) -> bool {
         self.evaluations(rule).any(is_evaluated)
     }
 
-    /// Whether the rule was judged in this source.
+    /// Checks whether the rule was evaluated in this source.
     pub(super) fn is_evaluated_in(&self, rule: Rule, source: &str) -> bool {
         self.evaluations(rule).any(|evaluation| evaluation.source.as_str() == source && is_evaluated(evaluation))
     }
 
-    /// Subjects of a rule for which the data did not suffice.
+    /// Returns the number of subjects that lack the data for the rule.
     pub(super) fn undetermined(&self, rule: Rule) -> u64 {
         let of = |evaluation: &Evaluation| match evaluation.outcome {
             RuleOutcome::Evaluated { undetermined, .. } => undetermined,
@@ -78,7 +81,7 @@ impl<'a> Index<'a> {
         self.evaluations(rule).map(of).fold(0, u64::saturating_add)
     }
 
-    /// Subjects that a rule ran over, in all sources.
+    /// Returns the number of subjects of the rule in all sources.
     pub(super) fn subjects(&self, rule: Rule) -> u64 {
         let of = |evaluation: &Evaluation| match evaluation.outcome {
             RuleOutcome::Evaluated { subjects, .. } => subjects,
@@ -88,20 +91,21 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn count(&self, rule: Rule) -> u64 {
-        self.standing().filter(|finding| finding.rule == rule).count() as u64
+        self.unresolved().filter(|finding| finding.rule == rule).count() as u64
     }
 
-    /// Findings that are there, accepted ones too.
-    pub(super) fn standing(&self) -> impl Iterator<Item = &'a Finding> {
-        self.input.findings.iter().filter(|finding| finding.status.stands())
+    /// Returns the findings that are not resolved, also those that an exception covers.
+    pub(super) fn unresolved(&self) -> impl Iterator<Item = &'a Finding> {
+        self.input.findings.iter().filter(|finding| finding.status.is_unresolved())
     }
 
-    /// Findings that are there and that nobody has accepted.
+    /// Returns the findings that are neither resolved nor covered by an exception.
     pub(super) fn open(&self) -> impl Iterator<Item = &'a Finding> {
         self.input.findings.iter().filter(|finding| finding.status.is_open())
     }
 
-    /// Confirmed by this run, enabled, of a person, not blocked: the accounts to which inactivity applies.
+    /// Checks whether inactivity applies: the account was read by this run, is enabled, not blocked and not a service
+    /// account.
     pub(super) fn may_be_inactive(&self, user: &User) -> bool {
         self.is_confirmed(user)
             && user.enabled == Some(true)
@@ -109,12 +113,12 @@ impl<'a> Index<'a> {
             && self.blocked(user).is_none()
     }
 
-    /// What keeps an account from signing in, beside `enabled`.
+    /// Returns why an account cannot sign in although it may be enabled: expired, quarantined or not approved.
     pub(super) fn blocked(&self, user: &User) -> Option<Blocked> {
         user.blocked_at(self.input.as_of)
     }
 
-    /// Whether the groups of some source list their members themselves, as far as that can be seen here.
+    /// Checks whether a source lists the members of its groups, as far as the snapshot shows it.
     pub(super) fn groups_list_members(&self) -> bool {
         let missing = |outside: &Outside| matches!(outside.member, OutsideMember::Missing(_));
         self.input.inventory.sources.iter().map(|source_inventory| &source_inventory.reading).any(|reading| {
@@ -122,12 +126,12 @@ impl<'a> Index<'a> {
         })
     }
 
-    /// Whether this run read the user.
+    /// Checks whether this run read the user.
     pub(super) fn is_confirmed(&self, user: &User) -> bool {
         user.seen.is_none_or(|seen| seen.confirmed >= self.input.as_of)
     }
 
-    /// Configured sources that were left out of this run.
+    /// Returns the configured sources that this run did not read (`--source`).
     pub(super) fn omitted(&self) -> impl Iterator<Item = &'a SourceEntry> {
         self.input.manifest.sources.iter().filter(|source| source.lists.is_empty())
     }
@@ -136,19 +140,19 @@ impl<'a> Index<'a> {
         self.input.manifest.sources.iter().find(|source| source.name == name)
     }
 
-    /// Whether the manifest says that this list of this source was to be read, and may lack rows.
+    /// Checks whether a list is offered but not proven complete, so that rows may be missing.
     pub(super) fn is_doubtful(&self, source: &str, list: ListKind) -> bool {
         let is_doubtful = |coverage: &Coverage| !matches!(coverage, Coverage::Complete { .. } | Coverage::NotOffered);
         self.source(source).is_some_and(|source| is_doubtful(source.coverage(list)))
     }
 
-    /// Whether the manifest says that this list of this source is all there is.
+    /// Checks whether a list is proven complete.
     pub(super) fn is_proven(&self, source: &str, list: ListKind) -> bool {
         self.source(source).is_some_and(|source| source.coverage(list).is_complete())
     }
 }
 
-/// One in which the data sufficed for nobody does not count.
+/// Checks whether the rule could evaluate at least one subject, or had none.
 fn is_evaluated(evaluation: &Evaluation) -> bool {
     match evaluation.outcome {
         RuleOutcome::Evaluated { subjects, undetermined } => subjects == 0 || undetermined < subjects,
@@ -156,7 +160,7 @@ fn is_evaluated(evaluation: &Evaluation) -> bool {
     }
 }
 
-/// Whether nothing was known of all of a source before this run.
+/// Checks whether the source has no earlier state to compare with.
 pub(super) fn is_baseline(source: &SourceEntry) -> bool {
     !source.known.is_compared
 }

@@ -1,5 +1,7 @@
-//! How the run was made, as the manifest says it: parameters, proofs, origin, files. What an auditor asks of a list
-//! that a system made: from which system, how, by whom, with which parameters, unchanged since?
+//! The section "Method and parameters": how the run was performed, as the manifest records it.
+//!
+//! It answers what an auditor asks about a list that a system produced: which system, how, which operator, which
+//! parameters, and whether the list is unchanged.
 
 use super::index::Index;
 use super::status::Grade;
@@ -11,118 +13,118 @@ use crate::snapshot::manifest::{ConfirmedShrink, FileEntry, PolicyEntry, SourceE
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Rows of each table here.
+/// Number of rows in each table of the section.
 const ROWS: usize = 60;
 
-/// One setting in force.
+/// A setting in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// Configuration key.
+    /// Key of the setting in the configuration.
     pub key: Shown,
-    /// Its value.
+    /// Value for people, with its unit.
     pub value: Shown,
-    /// Who set it.
+    /// Where the value came from: the configuration, a framework or the default.
     pub from: Shown,
 }
 
-/// A list that looked too small, and who said that it is true.
+/// A list that a guard objected to and a person confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfirmedRow {
-    /// Source.
+    /// Name of the source.
     pub source: Shown,
-    /// Which list.
+    /// Kind of the list in words.
     pub list: Shown,
-    /// Rows in the base, if the list was there.
+    /// Number of rows in the baseline; `None` if the baseline has no such list.
     pub before: Option<u64>,
-    /// Rows now.
+    /// Number of rows in this run.
     pub now: u64,
-    /// Rows of before that are gone.
+    /// Number of rows of the baseline that are missing now.
     pub gone: u64,
-    /// `max_shrink_percent` in force.
+    /// Limit in force (`max_shrink_percent`).
     pub limit_percent: u8,
-    /// Who.
+    /// Account and person that confirmed it.
     pub by: Shown,
-    /// When.
+    /// Instant of the confirmation.
     pub at: Shown,
 }
 
-/// How one list was read.
+/// The proof of one list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListReading {
-    /// Source.
+    /// Name of the source.
     pub source: Shown,
-    /// Which list.
+    /// Kind of the list in words.
     pub list: Shown,
     /// Path and query of the first page.
     pub query: Shown,
-    /// The source's total.
+    /// Total that the API reports.
     pub expected: Option<u64>,
-    /// Rows that came.
+    /// Number of rows received, with repeated ones.
     pub received: u64,
-    /// Different ids among them.
+    /// Number of different ids.
     pub distinct: u64,
-    /// Pages.
+    /// Number of pages.
     pub pages: u64,
-    /// Readings.
+    /// How often the list was read.
     pub passes: u64,
-    /// HTTP requests.
+    /// Number of HTTP requests.
     pub requests: u64,
-    /// How far it can be relied on.
+    /// Grade of the coverage.
     pub grade: Grade,
-    /// `complete`, `drifted`, …
+    /// Coverage: `complete`, `drifted`, …
     pub coverage: Shown,
-    /// The proof, or what could not be proven.
+    /// The proof, or why there is none.
     pub proof: Shown,
 }
 
 /// How a source was reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceRow {
-    /// Name.
+    /// Name of the source.
     pub name: Shown,
-    /// Kind.
+    /// Kind of the source.
     pub kind: Shown,
-    /// Base address.
+    /// Base address of the source.
     pub url: Shown,
-    /// API account.
+    /// API account that read it.
     pub client_id: Shown,
-    /// Server's clock minus ours, in words.
+    /// Difference of the server's clock, in words.
     pub skew: String,
-    /// SHA-256 of the server's certificate.
+    /// SHA-256 of the server's certificate, hexadecimal.
     pub certificate: Option<Shown>,
 }
 
-/// One file of the snapshot.
+/// A file of the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRow {
-    /// Path.
+    /// Path in the folder of the snapshot.
     pub path: Shown,
-    /// Rows, where it has rows.
+    /// Number of rows; `None` if the file is not a table.
     pub rows: Option<u64>,
-    /// Size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// Hash.
+    /// SHA-256 of the file, hexadecimal.
     pub sha256: Shown,
 }
 
-/// The section.
+/// The whole section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Method {
-    /// Settings.
+    /// Settings in force.
     pub parameters: Bounded<Parameter>,
-    /// What a guard objected to and somebody confirmed.
+    /// Lists that a guard objected to and a person confirmed.
     pub confirmed: Bounded<ConfirmedRow>,
-    /// Proofs.
+    /// Proof of each list.
     pub lists: Bounded<ListReading>,
-    /// Sources.
+    /// Connection of each source.
     pub sources: Bounded<SourceRow>,
-    /// Run, tool, host, … as label and value.
+    /// Run, tool, host and others, as label and value.
     pub origin: Vec<(&'static str, Shown)>,
-    /// Cells that the formula guard changed; `None` where it is switched off.
+    /// Number of CSV cells that the formula guard changed; `None` if it is switched off.
     pub guarded_cells: Option<u64>,
-    /// What was odd.
+    /// Warnings of the run.
     pub warnings: Bounded<Shown>,
-    /// Files.
+    /// Files of the snapshot.
     pub files: Bounded<FileRow>,
 }
 
@@ -143,7 +145,7 @@ impl Method {
     }
 }
 
-/// The manifest's policy, completed from the policy itself, so that a threshold is never missing here.
+/// Returns the settings of the manifest. Thresholds that it lacks come from the policy, so that none is missing.
 fn parameters(index: &Index<'_>) -> Vec<Parameter> {
     let policy = index.input.policy;
     let mut rows: BTreeMap<&str, Parameter> = BTreeMap::new();
@@ -232,9 +234,9 @@ fn source_row(source: &SourceEntry) -> SourceRow {
 fn skew(seconds: Option<i64>) -> String {
     match seconds {
         None => "not reported".to_owned(),
-        Some(0) => "agrees with ours".to_owned(),
-        Some(s) if s > 0 => format!("{} s ahead of ours", thousands(s.unsigned_abs())),
-        Some(s) => format!("{} s behind ours", thousands(s.unsigned_abs())),
+        Some(0) => "in sync".to_owned(),
+        Some(s) if s > 0 => format!("{} s ahead of the clock of this host", thousands(s.unsigned_abs())),
+        Some(s) => format!("{} s behind the clock of this host", thousands(s.unsigned_abs())),
     }
 }
 
@@ -253,15 +255,15 @@ fn origin(index: &Index<'_>) -> Vec<(&'static str, Shown)> {
     ];
     let version = env!("CARGO_PKG_VERSION");
     if m.tool.version != version {
-        let reported = format!("rendered by version {version}, whose words and control ids it has");
-        rows.insert(2, ("This page", Shown::sentence(&reported)));
+        let note = format!("rendered again by version {version}, with the texts and control ids of that version");
+        rows.insert(2, ("This page", Shown::sentence(&note)));
     }
     if let Some(hash) = &m.exceptions_sha256 {
         rows.push(("Exceptions (SHA-256)", Shown::name(hash)));
     }
     if let Some(base) = &m.base {
-        rows.push(("Base run", Shown::name(&base.run_id)));
-        rows.push(("Base manifest (SHA-256)", Shown::name(&base.manifest_sha256)));
+        rows.push(("Baseline run", Shown::name(&base.run_id)));
+        rows.push(("Baseline manifest (SHA-256)", Shown::name(&base.manifest_sha256)));
     }
     rows
 }

@@ -1,5 +1,7 @@
-//! People across products: who has accounts in more than one source, by the e-mail address. An account that one product
-//! closed and another left open is what no product's own console shows.
+//! The section "People across products": people with accounts in more than one source, matched by e-mail address.
+//!
+//! It shows what the console of a single product cannot: an account that is disabled in one product and active in
+//! another.
 
 use super::index::Index;
 use super::text::counted;
@@ -9,65 +11,65 @@ use ahash::AHashMap;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-/// People that are shown.
+/// Number of people that are shown.
 const PEOPLE: usize = 25;
-/// Sources that a person's row shows.
+/// Number of sources in the row of a person.
 const SOURCES: usize = 6;
-/// Accounts of one source that a person's row shows.
+/// Number of accounts of one source in the row of a person.
 const ACCOUNTS: usize = 3;
 
-/// One account of a person.
+/// An account of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonAccount {
-    /// Username; its id where it has none.
+    /// Username; its id if it has no username.
     pub username: Shown,
-    /// As the source words it.
+    /// Type in the words of the source.
     pub account_type: Option<Shown>,
-    /// `enabled`, `disabled`, `expired`, `quarantined`, `not approved` or `state not told`.
+    /// State: `enabled`, `disabled`, `expired`, `quarantined`, `not approved` or `state unknown`.
     pub state: &'static str,
-    /// Whether nobody can sign in with it.
+    /// Whether nobody can sign in with the account.
     pub closed: bool,
-    /// Known to be privileged.
+    /// Whether the account is known to be privileged.
     pub privileged: bool,
-    /// With a stale-login finding.
+    /// Whether the account has a `stale-login` finding.
     pub stale: bool,
 }
 
-/// A person's accounts in one source.
+/// The accounts of a person in one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PersonIn {
-    /// Source.
+pub struct PersonInSource {
+    /// Name of the source.
     pub source: Shown,
-    /// The accounts, those that are open first.
+    /// Accounts, active ones first.
     pub accounts: Bounded<PersonAccount>,
 }
 
-/// One person.
+/// A person with accounts in several sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Name for people; the username where there is none.
+    /// Display name; the username if there is none.
     pub name: Shown,
-    /// The address that the accounts share.
+    /// E-mail address that the accounts share.
     pub address: Shown,
-    /// Closed in one source and open in another.
+    /// Whether the person is locked out of one source and active in another.
     pub split: bool,
-    /// By source.
-    pub sources: Bounded<PersonIn>,
+    /// Accounts by source.
+    pub sources: Bounded<PersonInSource>,
 }
 
-/// The section.
+/// The whole section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeopleSection {
-    /// Closed here and open there first, then privileged, then by address.
+    /// People: disabled in one source and active in another first, then privileged, then by address.
     pub people: Bounded<Person>,
-    /// All of it in one sentence.
+    /// The result in one sentence.
     pub summary: String,
     /// Sources whose list of users is not proven complete.
     pub unproven: Vec<Shown>,
 }
 
 impl PeopleSection {
-    /// `None` where there are no two sources to compare.
+    /// Returns the section; `None` if there are no two sources to compare.
     pub(super) fn of(index: &Index<'_>) -> Option<Self> {
         let sources = &index.input.inventory.sources;
         if sources.len() < 2 {
@@ -96,37 +98,44 @@ impl PeopleSection {
 fn summary(people: u64, sources: u64, splits: u64) -> String {
     let sources = counted(sources, "source", "sources");
     if people == 0 {
-        return format!("No e-mail address occurs in more than one of the {sources}; service accounts were left out.");
+        return format!(
+            "No e-mail address occurs in more than one of the {sources}. Service accounts are not compared."
+        );
     }
-    let (has, disabled) = if people == 1 { ("has", "is") } else { ("have", "are") };
+    let has = if people == 1 { "has" } else { "have" };
     let who = match splits {
-        0 => "none of them is disabled or blocked in one and enabled in another".to_owned(),
-        1 if people == 1 => format!("this one {disabled} disabled or blocked in one and enabled in another"),
-        _ => format!("{} disabled or blocked in one and enabled in another", counted(splits, "is", "are")),
+        0 => "None of them is disabled or blocked in one and active in another".to_owned(),
+        1 if people == 1 => "This person is disabled or blocked in one and active in another".to_owned(),
+        _ => {
+            format!("{} disabled or blocked in one and active in another", counted(splits, "of them is", "of them are"))
+        }
     };
-    format!("{} {has} accounts in more than one of the {sources}; {who}.", counted(people, "person", "people"))
+    format!("{} {has} accounts in more than one of the {sources}. {who}.", counted(people, "person", "people"))
 }
 
-/// The accounts of one address in more than one source, in the order of sources and ids.
+/// The accounts of one address in several sources, in the order of sources and ids.
 struct Accounts<'a> {
     address: Cow<'a, str>,
     accounts: Vec<(&'a SourceInventory, &'a User)>,
 }
 
-/// Where an address was seen first, and whether it was seen in another source too.
+/// The first source in which an address occurs, and whether it occurs in another one.
 struct FirstUse {
-    source_inventory: usize,
-    elsewhere: bool,
+    source: usize,
+    is_elsewhere: bool,
 }
 
+/// Returns the accounts of every address that occurs in more than one source.
+///
+/// Two passes: the first finds the addresses, so that the second keeps only their accounts in memory.
 fn gather(sources: &[SourceInventory]) -> Vec<Accounts<'_>> {
     let mut seen: AHashMap<Cow<'_, str>, FirstUse> = AHashMap::new();
     for (at, _, _, address) in addressed(sources) {
         seen.entry(address)
-            .and_modify(|seen| seen.elsewhere |= seen.source_inventory != at)
-            .or_insert(FirstUse { source_inventory: at, elsewhere: false });
+            .and_modify(|seen| seen.is_elsewhere |= seen.source != at)
+            .or_insert(FirstUse { source: at, is_elsewhere: false });
     }
-    seen.retain(|_, seen| seen.elsewhere);
+    seen.retain(|_, seen| seen.is_elsewhere);
     let mut people: AHashMap<Cow<'_, str>, Vec<(&SourceInventory, &User)>> = AHashMap::with_capacity(seen.len());
     for (_, source_inventory, user, address) in addressed(sources).filter(|(.., address)| seen.contains_key(address)) {
         people.entry(address).or_default().push((source_inventory, user));
@@ -134,7 +143,7 @@ fn gather(sources: &[SourceInventory]) -> Vec<Accounts<'_>> {
     people.into_iter().map(|(address, accounts)| Accounts { address, accounts }).collect()
 }
 
-/// Every account of somebody with an address.
+/// Returns every account with an e-mail address, but no service account: it belongs to no person.
 fn addressed(sources: &[SourceInventory]) -> impl Iterator<Item = (usize, &SourceInventory, &User, Cow<'_, str>)> {
     let users = sources.iter().enumerate().flat_map(|(at, source_inventory)| {
         source_inventory.reading.users.iter().map(move |user| (at, source_inventory, user))
@@ -144,36 +153,38 @@ fn addressed(sources: &[SourceInventory]) -> impl Iterator<Item = (usize, &Sourc
         .filter_map(|(at, source_inventory, user)| user.address().map(|address| (at, source_inventory, user, address)))
 }
 
-/// Whether somebody can sign in with an account. Ordered: the most open first.
+/// Whether somebody can sign in with an account. Ordered from active to closed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum SignInState {
-    Open,
-    NotTold,
+    Active,
+    Unknown,
     Closed,
 }
 
-fn door(index: &Index<'_>, user: &User) -> SignInState {
+fn sign_in_state(index: &Index<'_>, user: &User) -> SignInState {
     match (user.enabled, index.blocked(user)) {
         (Some(false), _) | (_, Some(_)) => SignInState::Closed,
-        (Some(true), None) => SignInState::Open,
-        (None, None) => SignInState::NotTold,
+        (Some(true), None) => SignInState::Active,
+        (None, None) => SignInState::Unknown,
     }
 }
 
 impl<'a> Accounts<'a> {
-    /// The accounts by source. They come in the order of sources.
+    /// Returns the accounts by source, in the order of sources.
     fn by_source(&self) -> impl Iterator<Item = &[(&'a SourceInventory, &'a User)]> {
         self.accounts.chunk_by(|a, b| std::ptr::eq(a.0, b.0))
     }
 
-    /// Some source has closed every account of the person, and another has one open.
+    /// Checks whether every account is closed in one source, and an account is active in another.
     fn is_split(&self, index: &Index<'_>) -> bool {
-        let best = |of_source: &[(&SourceInventory, &User)]| of_source.iter().map(|(_, user)| door(index, user)).min();
+        let best = |of_source: &[(&SourceInventory, &User)]| {
+            of_source.iter().map(|(_, user)| sign_in_state(index, user)).min()
+        };
         let has = |wanted: SignInState| self.by_source().any(|of_source| best(of_source) == Some(wanted));
-        has(SignInState::Closed) && has(SignInState::Open)
+        has(SignInState::Closed) && has(SignInState::Active)
     }
 
-    /// Accounts of one source that call their owners by different names.
+    /// Checks whether accounts of one source have different display names: several people, or the mailbox of a team.
     fn is_shared(&self) -> bool {
         self.by_source().any(|of_source| {
             let mut names = of_source.iter().filter_map(|(_, user)| user.display_name.as_deref());
@@ -186,7 +197,7 @@ impl<'a> Accounts<'a> {
         let named = |name: fn(&User) -> Option<&str>| self.accounts.iter().find_map(|(_, user)| name(user));
         let name = named(|user| user.display_name.as_deref().filter(|name| !name.trim().is_empty()));
         let name = name.or_else(|| named(|user| user.username.as_deref())).unwrap_or(&self.address);
-        // Several accounts of one source with names of their own are several people, or a mailbox of a team.
+        // A shared address must not be shown under the name of one of its people.
         let name = if self.is_shared() { &*self.address } else { name };
         Person {
             name: Shown::name(name),
@@ -197,10 +208,10 @@ impl<'a> Accounts<'a> {
     }
 }
 
-fn person_in(index: &Index<'_>, accounts: &[(&SourceInventory, &User)]) -> PersonIn {
+fn person_in(index: &Index<'_>, accounts: &[(&SourceInventory, &User)]) -> PersonInSource {
     let mut accounts = accounts.to_vec();
-    accounts.sort_by_key(|(_, user)| door(index, user));
-    PersonIn {
+    accounts.sort_by_key(|(_, user)| sign_in_state(index, user));
+    PersonInSource {
         source: Shown::name(
             accounts.first().map_or("", |(source_inventory, _)| source_inventory.reading.source.name.as_str()),
         ),
@@ -219,9 +230,9 @@ fn account(index: &Index<'_>, source_inventory: &SourceInventory, user: &User) -
             (Some(false), _) => "disabled",
             (_, Some(blocked)) => Blocked::as_str(blocked),
             (Some(true), None) => "enabled",
-            (None, None) => "state not told",
+            (None, None) => "state unknown",
         },
-        closed: door(index, user) == SignInState::Closed,
+        closed: sign_in_state(index, user) == SignInState::Closed,
         privileged: source_inventory.is_privileged(user),
         stale: index.has(Rule::StaleLogin, source_inventory, user),
     }

@@ -1,5 +1,6 @@
-//! How each rule went: findings by severity, passed, could not be judged, off. A rule that could not run
-//! is never among those that passed.
+//! The result of each rule over all sources: findings by severity, passed, not evaluated or off.
+//!
+//! A rule that could not run is never counted as passed.
 
 use super::index::Index;
 use super::text::{counted, thousands};
@@ -7,120 +8,123 @@ use super::{Bounded, Shown};
 use crate::model::{Evaluation, FindingStatus, ListKind, Rule, RuleOutcome, Severity};
 use std::borrow::Cow;
 
-/// Lists, beside the users, that hold accounts.
+/// Lists of accounts other than the list of users.
 const LISTS_OF_ACCOUNTS: [ListKind; 3] = [ListKind::Vendors, ListKind::VendorUsers, ListKind::ApiAccounts];
-/// Gaps that are named for one rule.
+/// Number of gaps that are named for one rule.
 const GAPS: usize = 10;
 /// Width of the longest bar.
 const BAR: f64 = 100.0;
+/// Width of the narrowest segment, so that a single finding stays visible.
+const MIN_SEGMENT: f64 = 0.6;
 
-/// What came of a rule over all sources.
+/// The result of a rule over all sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RuleStanding {
-    /// It found something.
+pub enum RuleStatus {
+    /// There are findings.
     Findings,
-    /// It ran over all of its subjects and found nothing.
+    /// The rule evaluated all of its subjects and found nothing.
     Passed,
-    /// It found nothing where it ran, but did not run everywhere, or not over a list that is proven complete.
-    PassedInPart,
-    /// It ran, and there was no such subject anywhere: neither passed nor found.
+    /// The rule found nothing, but it did not evaluate every subject, or a list is not proven complete.
+    PartlyPassed,
+    /// No source has a subject for the rule, so it neither passed nor found anything.
     NoSubject,
-    /// It could not run anywhere.
-    Unjudged,
-    /// Switched off.
+    /// The rule could not be evaluated in any source.
+    NotEvaluated,
+    /// The configuration switches the rule off.
     Off,
 }
 
-/// Where a rule could not be judged.
+/// A source in which a rule was not fully evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Source.
+    /// Name of the source.
     pub source: Shown,
-    /// What was lacking.
+    /// What is missing.
     pub why: Shown,
-    /// It follows from a list that is not proven complete; the list is named on its own among what was not checked.
+    /// Whether the reason is a list that is not proven complete. "Not checked" names such a list once, not for each
+    /// rule.
     pub of_list: bool,
 }
 
-/// A piece of a bar.
+/// The part of a bar for one severity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BarSegment {
-    /// Word of the severity.
+    /// Word for the severity.
     pub severity: &'static str,
-    /// Findings.
+    /// Number of findings.
     pub count: u64,
-    /// Left edge, of 100.
+    /// Left edge, from 0 to 100.
     pub x: f64,
-    /// Width, of 100.
+    /// Width, from 0 to 100.
     pub width: f64,
 }
 
-/// One rule.
+/// A rule with its result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleSummary {
-    /// Public id.
+    /// Public id of the rule.
     pub id: &'static str,
-    /// Name for people.
+    /// Title for people.
     pub title: Cow<'static, str>,
-    /// Why it matters.
+    /// Why the rule matters.
     pub why: Cow<'static, str>,
-    /// What to do.
+    /// What to do about a finding.
     pub action: Cow<'static, str>,
-    /// Its severities in words.
+    /// Severities of its findings, in words.
     pub severity: &'static str,
-    /// Control ids that it is relevant to.
+    /// Control ids that the rule is relevant to.
     pub controls: Vec<&'static str>,
-    /// The expression of a rule that the configuration makes.
+    /// Expression of a rule from the configuration; `None` for a built-in rule.
     pub expression: Option<Shown>,
-    /// What came of it.
-    pub standing: RuleStanding,
-    /// Findings.
+    /// Result over all sources.
+    pub status: RuleStatus,
+    /// Number of unresolved findings, with excepted ones.
     pub total: u64,
-    /// Findings by severity, gravest first: critical, high, medium, low, info.
+    /// Number of unresolved findings by severity: critical, high, medium, low, info.
     pub by_severity: [u64; 5],
-    /// Findings among them that somebody accepts.
+    /// Number of findings that an exception covers.
     pub excepted: u64,
-    /// Where its findings stand: `3 new, 9 open, 1 excepted, 2 resolved`; empty where it has none.
-    pub lives: String,
-    /// The bar, gravest first, without empty pieces.
+    /// Number of findings by status: `3 new, 9 open, 1 excepted, 2 resolved`; empty if there are none.
+    pub statuses: String,
+    /// Bar of the findings, most severe first, without empty segments.
     pub bar: Vec<BarSegment>,
-    /// Over what it ran: `the rule ran over 412 of 412 accounts`.
-    pub ran: String,
-    /// Where it did not.
+    /// What was evaluated: `412 of 412 accounts were evaluated`.
+    pub evaluated: String,
+    /// Sources in which the rule was not fully evaluated.
     pub gaps: Bounded<Gap>,
 }
 
 impl RuleSummary {
-    /// The result for the controls table.
+    /// Returns the result in words, for the tables of rules and controls.
     pub fn result(&self) -> String {
-        let somewhere = if self.gaps.is_empty() { "" } else { ", not judged in full" };
-        match self.standing {
-            RuleStanding::Findings => format!("{}{somewhere}", counted(self.total, "finding", "findings")),
-            RuleStanding::Passed => "passed".to_owned(),
-            RuleStanding::PassedInPart => "passed in part".to_owned(),
-            RuleStanding::NoSubject => "nothing to judge".to_owned(),
-            RuleStanding::Unjudged => "could not be judged".to_owned(),
-            RuleStanding::Off => "off".to_owned(),
+        let partly = if self.gaps.is_empty() { "" } else { ", partly evaluated" };
+        match self.status {
+            RuleStatus::Findings => format!("{}{partly}", counted(self.total, "finding", "findings")),
+            RuleStatus::Passed => "passed".to_owned(),
+            RuleStatus::PartlyPassed => "passed where evaluated".to_owned(),
+            RuleStatus::NoSubject => "nothing to evaluate".to_owned(),
+            RuleStatus::NotEvaluated => "could not be evaluated".to_owned(),
+            RuleStatus::Off => "off".to_owned(),
         }
     }
 
-    /// The name of the result's style.
+    /// Returns the style class of the result.
     pub fn class(&self) -> &'static str {
-        match self.standing {
-            RuleStanding::Findings => "found",
-            RuleStanding::Passed => "proven",
-            RuleStanding::PassedInPart | RuleStanding::Unjudged => "unproven",
-            RuleStanding::Off | RuleStanding::NoSubject => "absent",
+        match self.status {
+            RuleStatus::Findings => "found",
+            RuleStatus::Passed => "proven",
+            RuleStatus::PartlyPassed | RuleStatus::NotEvaluated => "unproven",
+            RuleStatus::Off | RuleStatus::NoSubject => "absent",
         }
     }
 
-    /// What stands beside the result.
+    /// Returns the symbol next to the result.
     pub fn symbol(&self) -> &'static str {
-        match self.standing {
-            RuleStanding::Findings => "●",
-            RuleStanding::Passed => "✓",
-            RuleStanding::PassedInPart | RuleStanding::Unjudged => "!",
-            RuleStanding::Off | RuleStanding::NoSubject => "–",
+        match self.status {
+            RuleStatus::Findings => "●",
+            RuleStatus::Passed => "✓",
+            RuleStatus::PartlyPassed | RuleStatus::NotEvaluated => "!",
+            RuleStatus::Off | RuleStatus::NoSubject => "–",
         }
     }
 }
@@ -134,7 +138,7 @@ pub(super) fn results(index: &Index<'_>) -> Vec<RuleSummary> {
     results
 }
 
-/// The catalogue's order; rules that it does not hold come after.
+/// Returns the rules in the order of the catalogue, then rules that it does not contain.
 fn order(index: &Index<'_>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = index.input.catalogue.iter().map(|info| info.rule).collect();
     let missing: Vec<Rule> = Rule::ALL.into_iter().filter(|rule| !rules.contains(rule)).collect();
@@ -155,26 +159,26 @@ fn result(index: &Index<'_>, rule: Rule) -> RuleSummary {
         severity: info.map_or("", |i| i.severity),
         controls: info.map(|i| i.controls.clone()).unwrap_or_default(),
         expression: info.and_then(|i| i.expression.as_deref()).map(Shown::sentence),
-        standing: standing(index, rule, total, gaps.is_empty()),
+        status: status(index, rule, total, gaps.is_empty()),
         total,
         by_severity,
-        excepted: index.standing().filter(|f| f.rule == rule && f.status == FindingStatus::Excepted).count() as u64,
-        lives: lives(index, rule),
+        excepted: index.unresolved().filter(|f| f.rule == rule && f.status == FindingStatus::Excepted).count() as u64,
+        statuses: statuses(index, rule),
         bar: Vec::new(),
-        ran: ran(index, rule),
+        evaluated: evaluated(index, rule),
         gaps: Bounded::cut(gaps, GAPS),
     }
 }
 
 fn by_severity(index: &Index<'_>, rule: Rule) -> [u64; 5] {
     let mut counts = [0; 5];
-    for finding in index.standing().filter(|f| f.rule == rule) {
+    for finding in index.unresolved().filter(|f| f.rule == rule) {
         counts[place(finding.severity)] += 1;
     }
     counts
 }
 
-fn lives(index: &Index<'_>, rule: Rule) -> String {
+fn statuses(index: &Index<'_>, rule: Rule) -> String {
     let of_rule = |status| index.input.findings.iter().filter(move |f| f.rule == rule && f.status == status).count();
     let counts = FindingStatus::ALL.into_iter().map(|status| (of_rule(status) as u64, status.as_str()));
     let words: Vec<String> =
@@ -182,6 +186,7 @@ fn lives(index: &Index<'_>, rule: Rule) -> String {
     words.join(", ")
 }
 
+/// Returns the place of a severity in [`RuleSummary::by_severity`].
 fn place(severity: Severity) -> usize {
     match severity {
         Severity::Critical => 0,
@@ -192,39 +197,41 @@ fn place(severity: Severity) -> usize {
     }
 }
 
-fn standing(index: &Index<'_>, rule: Rule, total: u64, without_gaps: bool) -> RuleStanding {
+fn status(index: &Index<'_>, rule: Rule, total: u64, without_gaps: bool) -> RuleStatus {
     let mut evaluations = index.evaluations(rule).peekable();
     if total > 0 {
-        RuleStanding::Findings
+        RuleStatus::Findings
     } else if evaluations.peek().is_some() && evaluations.all(|v| v.outcome == RuleOutcome::Off) {
-        RuleStanding::Off
+        RuleStatus::Off
     } else if !index.is_evaluated(rule) {
-        RuleStanding::Unjudged
+        RuleStatus::NotEvaluated
     } else if without_gaps && index.subjects(rule) == 0 {
-        RuleStanding::NoSubject
+        RuleStatus::NoSubject
     } else if without_gaps {
-        RuleStanding::Passed
+        RuleStatus::Passed
     } else {
-        RuleStanding::PassedInPart
+        RuleStatus::PartlyPassed
     }
 }
 
-fn ran(index: &Index<'_>, rule: Rule) -> String {
-    let (mut over, mut of) = (0, 0);
+fn evaluated(index: &Index<'_>, rule: Rule) -> String {
+    let (mut done, mut all) = (0, 0);
     for evaluation in index.evaluations(rule) {
         if let RuleOutcome::Evaluated { subjects, undetermined } = evaluation.outcome {
-            over = u64::saturating_add(over, subjects.saturating_sub(undetermined));
-            of = u64::saturating_add(of, subjects);
+            done = u64::saturating_add(done, subjects.saturating_sub(undetermined));
+            all = u64::saturating_add(all, subjects);
         }
     }
     let (one, many) = noun(index, rule);
-    if of == 0 && !index.is_evaluated(rule) {
-        return "the rule did not run".to_owned();
+    if all == 0 && !index.is_evaluated(rule) {
+        return "the rule was not evaluated".to_owned();
     }
-    format!("the rule ran over {} of {}", thousands(over), counted(of, one, many))
+    let were = if all == 1 { "was" } else { "were" };
+    format!("{} of {} {were} evaluated", thousands(done), counted(all, one, many))
 }
 
-/// What a rule runs over. Groups are looked at for dangling members only where they list their members themselves.
+/// Returns what a rule evaluates, as singular and plural. It checks groups for missing members only if groups list
+/// their members.
 fn noun(index: &Index<'_>, rule: Rule) -> (&'static str, &'static str) {
     match rule {
         Rule::CollectionIncomplete => ("source", "sources"),
@@ -240,7 +247,7 @@ fn noun(index: &Index<'_>, rule: Rule) -> (&'static str, &'static str) {
 fn gaps(index: &Index<'_>, rule: Rule) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = index.evaluations(rule).flat_map(|evaluation| gaps_of(index, evaluation)).collect();
     if gaps.is_empty() && index.evaluations(rule).next().is_none() {
-        let (source, why) = (Shown::name("every source"), Shown::name("there was nothing to judge"));
+        let (source, why) = (Shown::name("every source"), Shown::name("there was nothing to evaluate"));
         gaps.push(Gap { source, why, of_list: false });
     }
     gaps
@@ -256,12 +263,12 @@ fn gaps_of(index: &Index<'_>, evaluation: &Evaluation) -> Vec<Gap> {
         RuleOutcome::Evaluated { undetermined, .. } => {
             let mut gaps = Vec::new();
             if *undetermined > 0 {
-                gaps.push(gap(&format!("the data did not suffice for {}", counted(*undetermined, one, many))));
+                gaps.push(gap(&lacking(*undetermined, one, many)));
             }
             let of_accounts =
                 !matches!(evaluation.rule, Rule::CollectionIncomplete | Rule::EmptyGroup | Rule::PrivilegedGrowth);
             if of_accounts && !index.is_proven(source, ListKind::Users) {
-                let why = "the list of users is not proven complete: only the accounts that came were judged";
+                let why = "the list of users is not proven complete: only the accounts that were read were evaluated";
                 gaps.push(Gap { of_list: true, ..gap(why) });
             }
             for list in LISTS_OF_ACCOUNTS.into_iter().filter(|list| of_accounts && index.is_doubtful(source, *list)) {
@@ -273,12 +280,17 @@ fn gaps_of(index: &Index<'_>, evaluation: &Evaluation) -> Vec<Gap> {
     }
 }
 
+/// `3 accounts lack the data for this rule`.
+fn lacking(count: u64, one: &str, many: &str) -> String {
+    format!("{} {} the data for this rule", counted(count, one, many), if count == 1 { "lacks" } else { "lack" })
+}
+
 fn bar(by_severity: &[u64; 5], longest: u64) -> Vec<BarSegment> {
     let mut x = 0.0;
     let mut segments = Vec::new();
     for (severity, count) in Severity::ALL.iter().rev().zip(by_severity).filter(|(_, count)| **count > 0) {
         #[expect(clippy::cast_precision_loss, reason = "the width of a bar on a page")]
-        let width = (BAR * *count as f64 / longest.max(1) as f64).max(0.6);
+        let width = (BAR * *count as f64 / longest.max(1) as f64).max(MIN_SEGMENT);
         segments.push(BarSegment { severity: severity.as_str(), count: *count, x, width });
         x += width;
     }

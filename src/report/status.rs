@@ -1,4 +1,6 @@
-//! The status strip: which systems, as of when, proven complete or not, counted against the source's own totals.
+//! The box at the top: scope and instant of the run, and the completeness of each source and list.
+//!
+//! Rows are compared with the totals that the APIs report.
 
 use super::index::Index;
 use super::text::{counted, readable, thousands};
@@ -7,19 +9,19 @@ use crate::model::{Coverage, ListKind, ListReport, Severity, SourceStatus, Subje
 use crate::snapshot::manifest::SourceEntry;
 use std::collections::HashSet;
 
-/// Sources that the strip names.
+/// Number of sources that are shown.
 const SOURCES: usize = 20;
 
-/// How far a run, a source or a list can be relied on; always shown with a word and a symbol, never by colour alone.
+/// How complete a run, a source or a list is. It is always shown by a word and a symbol, never by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
-    /// Proven complete.
+    /// The list is proven complete.
     Proven,
-    /// The source has no such list.
+    /// The source does not offer the list.
     Absent,
-    /// Rows came, not proven complete.
+    /// Rows were read, but not proven complete.
     Unproven,
-    /// It broke off.
+    /// Reading failed before the end.
     Failed,
 }
 
@@ -41,7 +43,7 @@ impl Grade {
         }
     }
 
-    /// The name of its style.
+    /// Returns the style class of the grade.
     pub fn class(self) -> &'static str {
         match self {
             Self::Proven => "proven",
@@ -51,7 +53,7 @@ impl Grade {
         }
     }
 
-    /// What stands beside the word.
+    /// Returns the symbol next to the word.
     pub fn symbol(self) -> &'static str {
         match self {
             Self::Proven => "✓",
@@ -62,58 +64,58 @@ impl Grade {
     }
 }
 
-/// One list in one sentence.
+/// A list of a source, as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListLine {
-    /// How far it can be relied on.
+    /// Grade of the list.
     pub grade: Grade,
-    /// `2,500 of 2,500 users, proven`.
+    /// Number of rows and the result: `2,500 of 2,500 users, proven complete`.
     pub count: String,
-    /// The proof, or what could not be proven.
+    /// The proof, or why there is none.
     pub words: Shown,
 }
 
-/// One source.
+/// A source with its lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLine {
     /// Name from the configuration.
     pub name: Shown,
-    /// `rest-v3`, …
+    /// Kind of the source, such as `rest-v3`.
     pub kind: Shown,
-    /// Base address.
+    /// Base address of the source.
     pub url: Shown,
-    /// How far it can be relied on.
+    /// Grade of the source.
     pub grade: Grade,
-    /// `complete`, `partial` or `failed`.
+    /// Status: `complete`, `partial` or `failed`.
     pub word: Shown,
-    /// Its lists.
+    /// Lists of the source.
     pub lists: Vec<ListLine>,
-    /// Rows that stand as an earlier run read them; empty where there are none.
+    /// Sentence about rows that are kept from earlier runs; empty if there are none.
     pub unconfirmed: String,
 }
 
-/// The strip.
+/// The whole box.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The worst of all sources.
+    /// Worst grade of all sources.
     pub grade: Grade,
-    /// `Complete`, `Partial`.
+    /// Word for the grade: `Complete`, `Partial` or `Empty`.
     pub word: &'static str,
-    /// What that means for the reader.
+    /// What the word means for the reader.
     pub meaning: &'static str,
-    /// `appliance-eu`, or `3 sources`.
+    /// Names of up to three sources, otherwise their number.
     pub scope: Shown,
-    /// Readable instant.
+    /// Instant of the run, for people.
     pub as_of: String,
-    /// The same for machines.
+    /// Instant of the run, RFC 3339.
     pub as_of_iso: String,
-    /// The run.
+    /// Id of the run.
     pub run_id: Shown,
-    /// The answer in one sentence.
+    /// Result of the run in one or two sentences.
     pub lead: String,
-    /// Every source, counted.
+    /// Every source with its lists.
     pub sources: Bounded<SourceLine>,
-    /// Selected frameworks.
+    /// Ids of the selected frameworks.
     pub frameworks: Vec<Shown>,
 }
 
@@ -128,7 +130,7 @@ impl Status {
         let (word, meaning) = if only_omitted {
             (
                 "Partial",
-                "Every list that was read was proven complete, but configured sources were left out of this run.",
+                "Every list that was read is proven complete, but this run did not read every configured source.",
             )
         } else {
             in_words(grade, manifest.sources.is_empty())
@@ -155,15 +157,17 @@ fn overall(complete: bool, sources: &[SourceEntry]) -> Grade {
 
 fn in_words(grade: Grade, no_source: bool) -> (&'static str, &'static str) {
     match grade {
-        _ if no_source => ("Empty", "No source was read. This report says nothing about any account."),
-        Grade::Proven | Grade::Absent => ("Complete", "Every list of every source was proven complete."),
+        _ if no_source => ("Empty", "No source was read. This report contains no statement about any account."),
+        Grade::Proven | Grade::Absent => ("Complete", "Every list of every source is proven complete."),
         Grade::Unproven => (
             "Partial",
-            "Not everything could be proven complete. Something that this report does not show may still exist; the lists in question are marked.",
+            "At least one list could not be proven complete. Accounts or memberships that this report does not show \
+             may exist; the lists are marked below.",
         ),
         Grade::Failed => (
             "Partial",
-            "At least one source failed. This report shows it as earlier runs read it, if any did; nothing can be concluded about it from this run.",
+            "At least one source could not be read. This report shows its rows from earlier runs, if there are any; \
+             they may be outdated.",
         ),
     }
 }
@@ -187,29 +191,30 @@ fn lead(index: &Index<'_>) -> String {
         accounts += 1;
         enabled += u64::from(user.enabled == Some(true));
     }
-    let grave = index.open().filter(|f| f.severity >= Severity::High).count() as u64;
-    let of_users = index.standing().filter(|f| f.subject.kind == SubjectKind::User);
+    let severe = index.open().filter(|f| f.severity >= Severity::High).count() as u64;
+    let of_users = index.unresolved().filter(|f| f.subject.kind == SubjectKind::User);
     let concerned: HashSet<_> = of_users.map(|f| (f.source.as_str(), &*f.subject.id)).collect();
-    let known = if index.input.manifest.is_complete() { "" } else { " known" };
-    let accounts = counted(accounts, "account", "accounts");
-    let population = format!("{accounts}{known}, {} of them enabled.", thousands(enabled));
-    let all = index.standing().count() as u64;
-    let grave = counted(grave, "is", "are");
-    let grave = match all - index.open().count() as u64 {
-        0 => grave,
-        accepted => format!("{} accepted, and of the others {grave}", counted(accepted, "is", "are")),
+    // A partial run may lack accounts, so it does not claim to know all of them.
+    let (one, many) =
+        if index.input.manifest.is_complete() { ("account", "accounts") } else { ("known account", "known accounts") };
+    let population = format!("{}, {} of them enabled.", counted(accounts, one, many), thousands(enabled));
+    let all = index.unresolved().count() as u64;
+    let severe = counted(severe, "is", "are");
+    let severe = match all - index.open().count() as u64 {
+        0 => severe,
+        accepted => format!("{} accepted by an exception, and of the others {severe}", counted(accepted, "is", "are")),
     };
     match all {
         0 => format!("{population} No findings."),
         all => format!(
-            "{population} {} on {}; {grave} high or critical.",
+            "{population} {} on {}; {severe} high or critical.",
             counted(all, "finding", "findings"),
             counted(concerned.len() as u64, "account", "accounts"),
         ),
     }
 }
 
-/// Sources of which this list is not proven complete.
+/// Returns the sources whose list of this kind is not proven complete.
 pub(super) fn unproven(index: &Index<'_>, list: ListKind) -> Vec<Shown> {
     let sources = index.input.manifest.sources.iter().map(|source| source.name.as_str());
     sources.filter(|name| !index.is_proven(name, list)).take(SOURCES).map(Shown::name).collect()
@@ -222,7 +227,7 @@ fn source_line(source: &SourceEntry) -> SourceLine {
         url: Shown::sentence(&source.url),
         grade: Grade::of_source(source.status),
         word: Shown::name(source.status.as_str()),
-        // A source has a handful of lists; the cut only guards against a manifest made by hand.
+        // A source has fewer lists than this. The limit protects the page from a manifest that was edited by hand.
         lists: source.lists.iter().take(12).map(list_line).collect(),
         unconfirmed: unconfirmed(source),
     }
@@ -235,7 +240,7 @@ fn unconfirmed(source: &SourceEntry) -> String {
     );
     match source.known.unconfirmed_rows {
         0 => String::new(),
-        rows => format!("{} not confirmed by this run; {last}", counted(rows, "known row", "known rows")),
+        rows => format!("{} from earlier runs, not confirmed by this run; {last}", counted(rows, "row", "rows")),
     }
 }
 
@@ -249,12 +254,12 @@ fn count_of(list: &ListReport, grade: Grade) -> String {
     let have = thousands(list.distinct);
     let rows = match list.expected {
         Some(total) => format!("{have} of {} {what}", thousands(total)),
-        None => format!("{have} {what} (the source tells no total)"),
+        None => format!("{have} {what} (the API reports no total)"),
     };
     match grade {
-        Grade::Proven => format!("{rows}, proven"),
+        Grade::Proven => format!("{rows}, proven complete"),
         Grade::Absent => format!("{what}: not offered"),
         Grade::Unproven => format!("{rows}, not proven complete"),
-        Grade::Failed => format!("{rows}, broke off"),
+        Grade::Failed => format!("{rows}, not fully read"),
     }
 }

@@ -1,28 +1,29 @@
-//! How text, numbers and instants are shown to people. Escaping for HTML is not done here: the template engine does it.
+//! Text, numbers and instants as the report shows them. The template engine escapes for HTML, not this module.
 //!
-//! [`Shown`] is the only way for text from outside (names, errors, queries) into a view: short, and without a
-//! character that would act on the text around it.
+//! Text from outside (names, errors, queries) enters a view only as [`Shown`]: short, and without characters that act
+//! on the text around them.
 
+use crate::escape;
 use crate::model::Instant;
 use chrono::DateTime;
 use std::fmt;
 
-/// Characters of a name that are shown.
+/// Length limit of a name, in characters.
 const NAME: usize = 80;
-/// Characters of a sentence that are shown.
+/// Length limit of a sentence, in characters.
 const SENTENCE: usize = 400;
 
-/// Text from outside, made safe to read: shortened, control characters as pictures, direction marks spelled out.
+/// Text from outside that is safe to show: shortened, with control characters and direction marks made visible.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shown(String);
 
 impl Shown {
-    /// A name: at most 80 characters.
+    /// Returns a name of at most 80 characters.
     pub fn name(raw: &str) -> Self {
         Self::shortened(raw, NAME)
     }
 
-    /// A sentence: at most 400 characters.
+    /// Returns a sentence of at most 400 characters.
     pub fn sentence(raw: &str) -> Self {
         Self::shortened(raw, SENTENCE)
     }
@@ -39,7 +40,7 @@ impl Shown {
         Self(text)
     }
 
-    /// The text, not yet escaped for any format.
+    /// Returns the text, which is not escaped for any format.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -51,25 +52,16 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Control characters become their pictures (Unicode block "Control Pictures", U+2400 + n). Characters that
-/// reorder or hide text (Unicode TR 36 §2.5, bidirectional overrides and zero-width) are spelled out as `[U+202E]`;
-/// the joiners U+200C and U+200D stay, for whole scripts need them.
+/// Appends a character. A control character becomes its symbol; one that reorders or hides text becomes `[U+202E]`.
 fn push_visible(text: &mut String, c: char) {
-    match u32::from(c) {
-        n @ 0..=0x1f => text.push(char::from_u32(0x2400 + n).unwrap_or('\u{fffd}')),
-        0x7f => text.push('\u{2421}'),
-        n if reorders_or_hides(n) => text.extend(format!("[U+{n:04X}]").chars()),
-        _ => text.push(c),
+    match escape::control_picture(c) {
+        Some(picture) => text.push(picture),
+        None if escape::reorders_or_hides(c) => text.extend(format!("[U+{:04X}]", u32::from(c)).chars()),
+        None => text.push(c),
     }
 }
 
-fn reorders_or_hides(code: u32) -> bool {
-    matches!(code,
-        0x80..=0x9f | 0xad | 0x61c | 0x200b | 0x200e | 0x200f | 0x2028..=0x202e | 0x2060..=0x206f
-        | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
-}
-
-/// `1234567` as `1,234,567`.
+/// Returns a number with thousands separators: `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -82,17 +74,17 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
-/// `1 finding`, `1,200 findings`.
+/// Returns a number with its noun: `1 finding`, `1,200 findings`.
 pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { many })
 }
 
-/// `23 November 2026, 02:00:00 UTC`.
+/// Returns an instant for people: `23 November 2026, 02:00:00 UTC`.
 pub(super) fn readable(at: Instant) -> String {
     at.format("%-d %B %Y, %H:%M:%S UTC").to_string()
 }
 
-/// An RFC 3339 text as a readable instant; anything else as it stands.
+/// Returns an RFC 3339 text as an instant for people. Any other text is returned unchanged.
 pub(super) fn readable_text(raw: &str) -> Shown {
     match DateTime::parse_from_rfc3339(raw) {
         Ok(at) => Shown(readable(at.to_utc())),
@@ -100,7 +92,7 @@ pub(super) fn readable_text(raw: &str) -> Shown {
     }
 }
 
-/// Date and time of an RFC 3339 text apart; anything else as it stands, without a time.
+/// Returns date and time of an RFC 3339 text. Any other text is returned as the date, with an empty time.
 pub(super) fn date_and_time(raw: &str) -> (Shown, String) {
     match DateTime::parse_from_rfc3339(raw) {
         Ok(at) => {
@@ -116,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_become_pictures_and_direction_overrides_are_spelled_out() {
+    fn control_characters_become_symbols_and_direction_overrides_become_code_points() {
         assert_eq!(Shown::name("a\nb\0c\x7f").as_str(), "a\u{240a}b\u{2400}c\u{2421}");
         assert_eq!(Shown::name("ad\u{202e}nim").as_str(), "ad[U+202E]nim");
         assert_eq!(Shown::name("שלום").as_str(), "שלום");
@@ -137,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_readable_and_what_is_none_stays_as_written() {
+    fn instants_are_readable_and_other_texts_are_unchanged() {
         assert_eq!(readable_text("2026-11-23T02:00:00Z").as_str(), "23 November 2026, 02:00:00 UTC");
         assert_eq!(readable_text("yesterday").as_str(), "yesterday");
         let (date, time) = date_and_time("2026-03-01T01:30:00.25+02:00");

@@ -1,21 +1,21 @@
-//! The figures at the top: the population, and what in it needs a look.
+//! The key figures at the top of the report: the number of accounts, and findings of the most common rules.
 
 use super::index::Index;
 use super::text::{counted, thousands};
 use crate::model::{Blocked, Rule, RuleOutcome, Severity, UserKind};
 
-/// One figure.
+/// A key figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tile {
-    /// What it counts.
+    /// What the figure counts.
     pub label: &'static str,
-    /// The number, or `not judged`, `off`.
+    /// The number, or the words `unknown`, `not evaluated` or `off`.
     pub value: String,
     /// Whether the value is a number.
     pub is_number: bool,
-    /// What belongs to it.
+    /// Explanation below the number.
     pub note: String,
-    /// `plain`, `watch` (a figure to look at) or `alert`.
+    /// Style class: `plain`, `watch` (a figure to look at) or `alert`.
     pub tone: &'static str,
 }
 
@@ -25,6 +25,7 @@ impl Tile {
     }
 }
 
+/// Numbers of accounts by property.
 #[derive(Default)]
 struct Population {
     accounts: u64,
@@ -36,10 +37,10 @@ struct Population {
     privileged_enabled: u64,
     local: u64,
     local_enabled: u64,
-    /// Whether they are privileged is unknown.
-    maybe_privileged: u64,
-    /// Whether they are local is unknown.
-    maybe_local: u64,
+    /// Accounts for which it is unknown whether they are privileged.
+    privilege_unknown: u64,
+    /// Accounts for which it is unknown whether they are local.
+    local_unknown: u64,
     service: u64,
     break_glass: u64,
 }
@@ -63,20 +64,34 @@ fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
     vec![
         Tile::plain("Accounts", p.accounts, format!("and {}", counted(groups, "group", "groups"))),
         Tile::plain("Enabled", p.enabled, state.join(", ")),
-        known("Privileged", p.privileged, p.privileged_enabled, p.maybe_privileged, p.accounts),
-        known("Local", p.local, p.local_enabled, p.maybe_local, p.accounts),
-        Tile::plain("Service accounts", p.service, format!("and {} break-glass", thousands(p.break_glass))),
+        known(
+            "Privileged",
+            (p.privileged, p.privileged_enabled, p.privilege_unknown),
+            p.accounts,
+            "administrators, members of privileged groups; ",
+        ),
+        known(
+            "Local",
+            (p.local, p.local_enabled, p.local_unknown),
+            p.accounts,
+            "password checked by the product itself; ",
+        ),
+        Tile::plain(
+            "Service accounts",
+            p.service,
+            format!("used by programs; and {} for emergencies", thousands(p.break_glass)),
+        ),
     ]
 }
 
-/// A figure of what is known; what is unknown of all is no 0.
-fn known(label: &'static str, count: u64, enabled: u64, unknown: u64, accounts: u64) -> Tile {
+/// Returns a figure of known accounts. If the property is unknown for all accounts, the value is `unknown` and not 0.
+fn known(label: &'static str, (count, enabled, unknown): (u64, u64, u64), accounts: u64, meaning: &str) -> Tile {
     if unknown > 0 && unknown == accounts {
         let note = "not reported by any source".to_owned();
         return Tile { label, value: "unknown".to_owned(), is_number: false, note, tone: "plain" };
     }
-    let more = if unknown > 0 { format!(", unknown of {}", thousands(unknown)) } else { String::new() };
-    Tile::plain(label, count, format!("{} enabled{more}", thousands(enabled)))
+    let more = if unknown > 0 { format!(", unknown for {}", thousands(unknown)) } else { String::new() };
+    Tile::plain(label, count, format!("{meaning}{} enabled{more}", thousands(enabled)))
 }
 
 fn population(index: &Index<'_>) -> Population {
@@ -91,8 +106,8 @@ fn population(index: &Index<'_>) -> Population {
         p.otherwise_blocked += u64::from(blocked.is_some_and(|why| why != Blocked::Expired));
         p.privileged += u64::from(privileged);
         p.privileged_enabled += u64::from(privileged && enabled);
-        p.maybe_privileged += u64::from(source_inventory.privilege(user).is_none());
-        p.maybe_local += u64::from(user.local().is_none() && user.api.is_none());
+        p.privilege_unknown += u64::from(source_inventory.privilege(user).is_none());
+        p.local_unknown += u64::from(user.local().is_none() && user.api.is_none());
         p.local += u64::from(user.is_local());
         p.local_enabled += u64::from(user.is_local() && enabled);
         p.service += u64::from(user.kind == UserKind::Service);
@@ -107,27 +122,28 @@ fn finding_tiles(index: &Index<'_>) -> Vec<Tile> {
     let stale_note = if stale == privileged {
         format!("no login for {stale} days")
     } else {
-        format!("{stale} days; privileged {privileged}")
+        format!("no login for {stale} days; privileged {privileged}")
     };
-    let grace = format!("created {} days ago or more", policy.never_grace.days);
+    let grace = format!("created at least {} days ago", policy.never_grace.days);
     vec![
-        grave(index),
-        found(index, Rule::StaleLogin, "Stale", stale_note),
+        severe(index),
+        found(index, Rule::StaleLogin, "Inactive", stale_note),
         found(index, Rule::NeverLoggedIn, "Never logged in", grace),
         found(index, Rule::NoGroup, "In no group", "enabled accounts".to_owned()),
-        found(index, Rule::DisabledInGroup, "Disabled, in a group", "or blocked".to_owned()),
+        found(index, Rule::DisabledInGroup, "Disabled, in a group", "disabled or blocked, with rights".to_owned()),
     ]
 }
 
-fn grave(index: &Index<'_>) -> Tile {
+fn severe(index: &Index<'_>) -> Tile {
     let count = |wanted| index.open().filter(|f| f.severity == wanted).count() as u64;
     let (critical, high) = (count(Severity::Critical), count(Severity::High));
-    let note = format!("{} critical, {} high", thousands(critical), thousands(high));
+    let note = format!("open findings: {} critical, {} high", thousands(critical), thousands(high));
     let tone = if critical + high > 0 { "alert" } else { "plain" };
-    Tile { tone, ..Tile::plain("Open, high or critical", critical + high, note) }
+    Tile { tone, ..Tile::plain("High or critical", critical + high, note) }
 }
 
-/// A rule's findings; words in place of a number where no source could be judged, for 0 would be a claim.
+/// Returns the number of findings of a rule. If no source could be evaluated, the value is a word, because 0 would be a
+/// claim.
 fn found(index: &Index<'_>, rule: Rule, label: &'static str, note: String) -> Tile {
     let count = index.count(rule);
     if count == 0 && !index.is_evaluated(rule) {
@@ -138,10 +154,14 @@ fn found(index: &Index<'_>, rule: Rule, label: &'static str, note: String) -> Ti
     let gaps = index.evaluations(rule).filter(|v| matches!(v.outcome, RuleOutcome::Undetermined { .. })).count() as u64;
     let note = match (gaps, index.undetermined(rule)) {
         (0, 0) => note,
-        (0, accounts) => format!("{note}; {} not judged", thousands(accounts)),
-        (gaps, 0) => format!("{} not judged", counted(gaps, "source", "sources")),
+        (0, accounts) => format!("{note}; {} not evaluated", thousands(accounts)),
+        (gaps, 0) => format!("{} not evaluated", counted(gaps, "source", "sources")),
         (gaps, accounts) => {
-            format!("{} and {} accounts not judged", counted(gaps, "source", "sources"), thousands(accounts))
+            format!(
+                "{} and {} not evaluated",
+                counted(gaps, "source", "sources"),
+                counted(accounts, "account", "accounts")
+            )
         }
     };
     let tone = if count > 0 { "watch" } else { "plain" };

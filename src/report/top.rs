@@ -1,4 +1,4 @@
-//! The findings to look at first: gravest, then privileged, local and oldest. At most 25.
+//! The section "Look at these first": at most 25 open findings, most severe first, then privileged, local and oldest.
 
 use super::index::Index;
 use super::text::{counted, date_and_time};
@@ -8,59 +8,59 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-/// Rows of the table.
+/// Number of rows in the table.
 const ROWS: usize = 25;
-/// Groups that a row names.
+/// Number of groups in a row.
 const GROUPS: usize = 3;
 
-/// Where an age is counted from.
+/// The date from which an age is computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgeStart {
-    /// The day, or the text as written.
+    /// Day in UTC, or the text of the evidence if it is not an instant.
     pub date: Shown,
-    /// The time of day with `UTC`.
+    /// Time of day with `UTC`.
     pub time: String,
-    /// `last login`, `created`.
+    /// Kind of the date: `last login`, `created`, …
     pub kind: Shown,
 }
 
-/// One finding.
+/// A finding in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopRow {
-    /// Word of the severity.
+    /// Word for the severity.
     pub severity: &'static str,
-    /// Where it stands: `new`, `open`, `reopened`.
+    /// Status: `new`, `open` or `reopened`.
     pub status: &'static str,
-    /// Since when, where that is not this run, and the last run that found it, where that is not this run: a line each,
-    /// `since 2026-11-01`, `22 days, seen 20 times`, `last seen 2026-11-20`.
+    /// Lines about the history: `since 2026-11-01`, `22 days, seen 20 times`, `last seen 2026-11-20`. Empty for a new
+    /// finding.
     pub dates: Vec<String>,
-    /// The account's name; its id where it has none.
+    /// Name of the subject; its id if it has no name.
     pub name: Shown,
-    /// The account's id within its source.
+    /// Id of the subject in its source.
     pub id: Shown,
-    /// `privileged`, `local`, `break-glass`, …
+    /// Properties of the account: `privileged`, `local`, `break-glass`, …
     pub tags: Vec<&'static str>,
-    /// Source.
+    /// Name of the source.
     pub source: Shown,
     /// Public id of the rule.
     pub rule: &'static str,
     /// Fact, basis and threshold in one sentence.
     pub fact: Shown,
-    /// Where the age is counted from.
+    /// Date from which the age is computed.
     pub basis: Option<AgeStart>,
-    /// Whole days.
+    /// Age in whole days.
     pub age_days: Option<u64>,
-    /// Days from which it is a finding.
+    /// Number of days from which it is a finding.
     pub threshold_days: Option<u64>,
-    /// Who set the threshold.
+    /// Where the threshold came from.
     pub threshold_from: Option<Shown>,
-    /// What to do.
+    /// What to do about the finding.
     pub action: Cow<'static, str>,
-    /// Its groups, the first of them.
+    /// Groups of the account, privileged ones first.
     pub groups: Bounded<Shown>,
 }
 
-/// What decides the order. Greater comes first.
+/// The sort key of the table. Findings with a greater key are listed first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct FindingWeight {
     severity: Severity,
@@ -69,10 +69,11 @@ struct FindingWeight {
     age_days: Option<u64>,
 }
 
+/// Returns the open findings with the greatest weight.
 pub(super) fn rows(index: &Index<'_>) -> Bounded<TopRow> {
     let mut weighed: Vec<(FindingWeight, &Finding)> =
         index.open().map(|finding| (weight(index, finding), finding)).collect();
-    // Stable: what weighs the same stays in the order of findings.csv.
+    // A stable sort: findings of equal weight stay in the order of findings.csv.
     weighed.sort_by(|a, b| Reverse(&a.0).cmp(&Reverse(&b.0)));
     Bounded {
         more: weighed.len().saturating_sub(ROWS) as u64,
@@ -90,7 +91,7 @@ fn weight(index: &Index<'_>, finding: &Finding) -> FindingWeight {
     }
 }
 
-/// An object, whatever stands there.
+/// Returns the evidence as JSON; null if it is not JSON, so that its cells stay empty.
 fn evidence(finding: &Finding) -> Value {
     serde_json::from_str(&finding.evidence).unwrap_or(Value::Null)
 }
@@ -124,7 +125,7 @@ fn dates(index: &Index<'_>, finding: &Finding) -> Vec<String> {
     if finding.status == FindingStatus::New {
         return Vec::new();
     }
-    // What stands on without having been found again says so.
+    // An open finding that this run could not evaluate shows when it was last found.
     let unseen = finding.last_seen < index.input.as_of;
     let days = (index.input.as_of - finding.first_seen).num_days();
     let since = format!("since {}", finding.first_seen.date_naive());
@@ -168,7 +169,7 @@ fn tags(finding: &Finding, subject: Option<(&SourceInventory, &User)>) -> Vec<&'
     tags
 }
 
-/// Privileged groups first: they are why a reader looks here.
+/// Returns the groups of an account, privileged ones first, because they decide the severity.
 fn groups(source_inventory: &SourceInventory, user: &User) -> Bounded<Shown> {
     let mut named: Vec<(bool, &str)> = user
         .group_memberships

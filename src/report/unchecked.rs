@@ -1,22 +1,22 @@
-//! What was not checked: the part of a report that keeps silence from being read as a clean result.
+//! The section "Not checked". It prevents that a missing finding is read as a pass.
 
 use super::index::Index;
-use super::rule_results::{RuleStanding, RuleSummary};
-use super::text::counted;
+use super::rule_results::{RuleStatus, RuleSummary};
+use super::text::{counted, readable};
 use super::{Bounded, Shown};
-use crate::model::{LastLogin, SourceInventory, User, UserKind, instant_text};
+use crate::model::{Coverage, LastLogin, SourceInventory, User, UserKind};
 use crate::snapshot::manifest::SourceEntry;
 use serde_json::Value;
 
-/// Items that are shown.
+/// Number of items that are shown, without the items that every report has.
 const ITEMS: usize = 60;
 
-/// One thing that this report does not say.
+/// Something that was not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unchecked {
-    /// What.
+    /// What was not checked.
     pub what: Shown,
-    /// Why, or what follows from it.
+    /// Why it was not checked, or what follows from it.
     pub why: Shown,
 }
 
@@ -24,6 +24,7 @@ fn item(what: &str, why: &str) -> Unchecked {
     Unchecked { what: Shown::sentence(what), why: Shown::sentence(why) }
 }
 
+/// Returns the items: sources, lists, rules, fields, then the limits of every report.
 pub(super) fn list(index: &Index<'_>, rules: &[RuleSummary]) -> Bounded<Unchecked> {
     let mut items: Vec<Unchecked> = index.omitted().map(omitted).collect();
     items.extend(index.input.manifest.sources.iter().filter_map(unconfirmed));
@@ -32,8 +33,8 @@ pub(super) fn list(index: &Index<'_>, rules: &[RuleSummary]) -> Bounded<Unchecke
     items.extend(unreported_fields(&index.input.inventory.sources));
     items.extend(index.input.inventory.sources.iter().filter_map(unexpanded));
     items.extend(patterns(index));
-    // The standing limits always fit: they are what every reader must see.
-    let limits = standing_limits(index);
+    // Added after the cut: every reader must see the limits that apply to every report.
+    let limits = general_limits(index);
     let mut bounded = Bounded::cut(items, ITEMS);
     bounded.rows.extend(limits);
     bounded
@@ -41,31 +42,37 @@ pub(super) fn list(index: &Index<'_>, rules: &[RuleSummary]) -> Bounded<Unchecke
 
 fn omitted(source: &SourceEntry) -> Unchecked {
     let what = format!("{}: nothing was read", Shown::name(&source.name));
-    item(&what, "this run was asked to leave this configured source out (--source)")
+    item(&what, "this run was limited to other sources (--source)")
 }
 
-/// Rows that stand as an earlier run read them.
+/// Returns the rows that are kept from an earlier run.
 fn unconfirmed(source: &SourceEntry) -> Option<Unchecked> {
     let rows = source.known.unconfirmed_rows;
     let last = source.known.confirmed_at.map_or_else(
-        || "it was never proven complete".to_owned(),
-        |at| format!("it was last proven complete as of {}", instant_text(at)),
+        || "the source was never proven complete".to_owned(),
+        |at| format!("the source was last proven complete as of {}", readable(at)),
     );
     let what = format!(
-        "{}: {} not confirmed by this run",
+        "{}: {} from earlier runs, not confirmed by this run",
         Shown::name(&source.name),
-        counted(rows, "known row", "known rows")
+        counted(rows, "row", "rows")
     );
     let why =
-        format!("{last}; these rows stand as they were read last (confirmed_at), and no rule was evaluated for them");
+        format!("{last}. These rows are shown as they were last read (confirmed_at); no rule was evaluated for them");
     (rows > 0).then(|| item(&what, &why))
 }
 
 fn unproven_lists(index: &Index<'_>) -> Vec<Unchecked> {
     let mut items = Vec::new();
     for source in &index.input.manifest.sources {
-        for list in source.lists.iter().filter(|list| !list.coverage.is_complete()) {
-            let what = format!("{}: list of {} is {}", source.name, list.kind.as_str(), list.coverage.as_str());
+        for list in &source.lists {
+            let state = match list.coverage {
+                Coverage::Complete { .. } => continue,
+                Coverage::Drifted { .. } => "is not proven complete",
+                Coverage::Failed { .. } => "could not be fully read",
+                Coverage::NotOffered => "is not offered",
+            };
+            let what = format!("{}: the list of {} {state}", source.name, list.kind.in_words());
             items.push(item(&what, list.coverage.words()));
         }
     }
@@ -73,7 +80,7 @@ fn unproven_lists(index: &Index<'_>) -> Vec<Unchecked> {
 }
 
 fn of_rule(rule: &RuleSummary) -> Vec<Unchecked> {
-    if rule.standing == RuleStanding::Off {
+    if rule.status == RuleStatus::Off {
         return vec![item(&format!("{} ({})", rule.title, rule.id), "switched off in the configuration")];
     }
     let mut by_reason: Vec<(&Shown, Vec<&str>)> = Vec::new();
@@ -83,29 +90,30 @@ fn of_rule(rule: &RuleSummary) -> Vec<Unchecked> {
             None => by_reason.push((&gap.why, vec![gap.source.as_str()])),
         }
     }
-    let said = |(why, sources): (&Shown, Vec<&str>)| {
+    let to_item = |(why, sources): (&Shown, Vec<&str>)| {
         item(&format!("{} ({}) in {}", rule.title, rule.id, names(&sources)), why.as_str())
     };
-    let mut items: Vec<Unchecked> = by_reason.into_iter().map(said).collect();
+    let mut items: Vec<Unchecked> = by_reason.into_iter().map(to_item).collect();
     if rule.gaps.more > 0 {
         let sources = counted(rule.gaps.more, "more source", "more sources");
         items.push(item(
             &format!("{} ({}) in {sources}", rule.title, rule.id),
-            "why stands in manifest.json, under rules",
+            "manifest.json lists the reasons, in rules",
         ));
     }
     items
 }
 
-/// A field that a source may not tell.
+/// A field of accounts that a source may not report.
 struct UnreportedField {
     name: &'static str,
-    /// Whom it matters for.
+    /// Checks whether the field matters for an account.
     applies: fn(&SourceInventory, &User) -> bool,
+    /// Checks whether the field of an account is not reported.
     unreported: fn(&User) -> bool,
-    /// What follows where no account of a source tells it.
+    /// What follows if the source reports the field for no account.
     of_source: &'static str,
-    /// What follows for single accounts; `None` where silence often stands for "not so".
+    /// What follows for single accounts. `None` if products leave out the field for "no", so that it is no gap.
     of_accounts: Option<&'static str>,
 }
 
@@ -114,23 +122,24 @@ const FIELDS: [UnreportedField; 6] = [
         name: "last login",
         applies: |_, user| user.kind != UserKind::Service,
         unreported: |user| user.last_login == LastLogin::NotReported,
-        of_source: "staleness was not judged there at all: neither stale-login nor never-logged-in, nor dormant-with-key for accounts that can sign in",
-        of_accounts: Some("inactivity of these accounts was not judged"),
+        of_source: "inactivity was not evaluated there: neither stale-login nor never-logged-in, nor dormant-with-key \
+            for accounts that can sign in",
+        of_accounts: Some("inactivity of these accounts was not evaluated"),
     },
     UnreportedField {
-        name: "state enabled or disabled",
+        name: "state (enabled or disabled)",
         applies: |_, _| true,
         unreported: |user| user.enabled.is_none(),
-        of_source: "rules about enabled or disabled accounts leave them out",
-        of_accounts: Some("rules about enabled or disabled accounts leave them out"),
+        of_source: "rules about enabled or disabled accounts did not evaluate them",
+        of_accounts: Some("rules about enabled or disabled accounts did not evaluate them"),
     },
     UnreportedField {
         name: "group memberships",
-        // What directory groups leave open is told apart.
+        // Sources with directory groups have an item of their own, see `unexpanded`.
         applies: |source_inventory, _| directory_groups(source_inventory) == 0,
         unreported: |user| !user.groups_known,
-        of_source: "accounts may hold access that is not seen here",
-        of_accounts: Some("these accounts may hold access that is not seen here"),
+        of_source: "accounts may have access that this report does not show",
+        of_accounts: Some("these accounts may have access that this report does not show"),
     },
     UnreportedField {
         name: "second factor",
@@ -143,39 +152,41 @@ const FIELDS: [UnreportedField; 6] = [
         name: "administrator flag",
         applies: |_, user| user.kind != UserKind::Service,
         unreported: |user| user.is_admin.is_none(),
-        of_source: "an account there counts as privileged by its groups only, as privileged_groups names them",
+        of_source: "an account there counts as privileged only if it is in a group that the setting privileged_groups \
+            names",
         of_accounts: None,
     },
     UnreportedField {
         name: "end of validity",
         applies: |_, user| user.kind != UserKind::Service,
         unreported: |user| user.expires_at.at().is_none() && user.blocked.is_none(),
-        of_source: "no account there could be recognised as expired",
+        of_source: "expired accounts there could not be recognised",
         of_accounts: None,
     },
 ];
-/// Sources that one item names.
+
+/// Number of sources that one item names.
 const NAMES: usize = 5;
 
 fn unreported_fields(sources: &[SourceInventory]) -> Vec<Unchecked> {
     let mut items = Vec::new();
     for field in &FIELDS {
-        let (mut silent, mut in_part) = (Vec::new(), Vec::new());
+        let (mut unreported, mut partly_reported) = (Vec::new(), Vec::new());
         for source_inventory in sources {
             let users = source_inventory.reading.users.iter().filter(|user| (field.applies)(source_inventory, user));
             let (missing, all) =
                 users.fold((0, 0), |(missing, all), user| (missing + u64::from((field.unreported)(user)), all + 1));
             match missing {
                 0 => {}
-                _ if missing == all => silent.push(source_inventory.reading.source.name.as_str()),
-                _ => in_part.push((source_inventory, missing)),
+                _ if missing == all => unreported.push(source_inventory.reading.source.name.as_str()),
+                _ => partly_reported.push((source_inventory, missing)),
             }
         }
-        if !silent.is_empty() {
-            items.push(item(&format!("The {}: not told by {}", field.name, names(&silent)), field.of_source));
+        if !unreported.is_empty() {
+            items.push(item(&format!("The {}: not reported by {}", field.name, names(&unreported)), field.of_source));
         }
         for (why, (source_inventory, missing)) in
-            field.of_accounts.iter().flat_map(|why| in_part.iter().map(move |part| (why, part)))
+            field.of_accounts.iter().flat_map(|why| partly_reported.iter().map(move |part| (why, part)))
         {
             let accounts = counted(*missing, "account", "accounts");
             items.push(item(
@@ -187,12 +198,12 @@ fn unreported_fields(sources: &[SourceInventory]) -> Vec<Unchecked> {
     items
 }
 
-/// Memberships of a source that stand for something in a directory.
+/// Returns the number of memberships that stand for a directory group.
 fn directory_groups(source_inventory: &SourceInventory) -> u64 {
     source_inventory.reading.groups.iter().filter_map(|group| group.external_member_count).sum()
 }
 
-/// Directory groups that were not expanded to people.
+/// Returns an item about directory groups whose members are not known; `None` if there are none.
 fn unexpanded(source_inventory: &SourceInventory) -> Option<Unchecked> {
     let directories = directory_groups(source_inventory);
     if directories == 0 {
@@ -210,16 +221,18 @@ fn unexpanded(source_inventory: &SourceInventory) -> Option<Unchecked> {
         counted(directories, "directory group", "directory groups"),
         counted(groups, "group", "groups"),
     );
-    let perhaps = source_inventory.reading.users.iter().filter(|user| !user.groups_known).count() as u64;
-    let whose = match perhaps {
-        0 => "no listed account can be one of them".to_owned(),
+    let candidates = source_inventory.reading.users.iter().filter(|user| !user.groups_known).count() as u64;
+    let consequence = match candidates {
+        0 => "no account of this report can be one of them".to_owned(),
         _ => format!(
-            "{} may be among them: for these, no-group and dangling-group are undetermined, disabled-in-group sees only the \
-             memberships that are known, and the thresholds and severities of privileged accounts apply only where privilege is known",
-            counted(perhaps, "account", "accounts")
+            "{} may be among them. For these, no-group and dangling-group could not be evaluated, and \
+             disabled-in-group evaluated \
+             only known memberships. Thresholds and severities of privileged accounts apply only if the privilege is \
+             known",
+            counted(candidates, "account", "accounts")
         ),
     };
-    Some(item(&what, &format!("the source does not expand them to people; {whose}")))
+    Some(item(&what, &format!("the source does not report who is in a directory group; {consequence}")))
 }
 
 fn names(sources: &[&str]) -> String {
@@ -237,33 +250,41 @@ fn patterns(index: &Index<'_>) -> Vec<Unchecked> {
     };
     let mut items = Vec::new();
     if is_empty("privileged_groups") {
-        items.push(item("Privileged groups", "privileged_groups names none, so no group was treated as privileged"));
+        items.push(item(
+            "Privileged groups",
+            "the setting privileged_groups names none, so no group was treated as privileged",
+        ));
     }
     if is_empty("service_accounts") {
-        items.push(item("Service accounts", "service_accounts names none, so every account that the source does not itself call a service was judged as a person's"));
+        items.push(item(
+            "Service accounts",
+            "the setting service_accounts names none, so an account was treated as a \
+            service account only if its source reports it as one",
+        ));
     }
     items
 }
 
 fn earlier_runs(index: &Index<'_>) -> &'static str {
     if index.input.manifest.base.is_some() {
-        "what changed was found by comparing two snapshots: what came and went between them, who did it and when exactly is not \
-         known; trends are not in this report"
+        "changes were found by comparing two snapshots: changes that were undone between them, their exact time and \
+         who made them are \
+         not known; trends are not in this report"
     } else {
-        "changes of accounts and trends are not in this report"
+        "changes and trends are not in this report"
     }
 }
 
-fn standing_limits(index: &Index<'_>) -> Vec<Unchecked> {
-    let sources = counted(index.input.manifest.sources.len() as u64, "source", "sources");
+fn general_limits(index: &Index<'_>) -> Vec<Unchecked> {
+    let sources = counted(index.input.manifest.sources.len() as u64, "configured source", "configured sources");
     vec![
         item(
             "Other systems",
             &format!(
-                "only the {sources} of this run; consoles and directories that are not configured may hold further accounts"
+                "only the {sources} can be read; other consoles and directories may contain further accounts"
             ),
         ),
-        item("What groups permit", "who is in a group was read, not what the group allows"),
+        item("Rights of groups", "the members of a group were read, not what the group allows them to do"),
         item("Earlier runs", earlier_runs(index)),
     ]
 }

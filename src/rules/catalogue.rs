@@ -1,31 +1,32 @@
-//! What each rule is, for people: why, what to do, which controls it is relevant to. Data. A finding is *relevant to* a
-//! control, never a statement about compliance with it.
+//! Descriptions of the rules for people: why a rule matters, what to do, and which controls it relates to. Data.
+//!
+//! A finding is *relevant to* a control. It never states whether an organisation complies with the control.
 
 use super::policy::Policy;
 use crate::model::Rule;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// One rule of the catalogue.
+/// Description of a built-in rule.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleDefinition {
-    /// Which.
+    /// The rule.
     pub rule: Rule,
-    /// Short name for people.
+    /// Title for people.
     pub title: &'static str,
-    /// Why it matters.
+    /// Why the rule matters.
     pub why: &'static str,
-    /// What to do: the `action` column.
+    /// Recommended action, which is the value of the `action` column.
     pub action: &'static str,
     /// Severity in words, unless the configuration overrides it.
     pub severity: &'static str,
-    /// What it needs, beside the list of users.
+    /// Data that the rule needs, besides the user list.
     pub needs: &'static str,
-    /// Control ids by framework.
+    /// Control ids, each with its family.
     controls: &'static [(ControlFamily, &'static str)],
 }
 
-/// Whose control ids these are; several presets can share a family.
+/// A family of control ids. Several framework presets may share a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ControlFamily {
     Pci,
@@ -41,7 +42,7 @@ impl ControlFamily {
     const ALL: [Self; 7] =
         [Self::Pci, Self::Nist80053, Self::Nist800171, Self::Cis, Self::Ism, Self::Iso27001, Self::Soc2];
 
-    /// The presets that stand on these controls.
+    /// Returns the framework presets that use these controls.
     fn frameworks(self) -> &'static [&'static str] {
         match self {
             Self::Pci => &["pci-dss-4.0.1"],
@@ -57,16 +58,16 @@ impl ControlFamily {
 
 use ControlFamily::{Cis, Ism, Iso27001, Nist80053, Nist800171, Pci, Soc2};
 
-/// Days since a list was last proven complete, from which `collection-incomplete` is high.
+/// Days since the last proof of completeness from which `collection-incomplete` has the severity high.
 pub(super) const INCOMPLETE_HIGH_DAYS: u32 = 2;
-/// The same for critical.
+/// Days since the last proof of completeness from which `collection-incomplete` has the severity critical.
 pub(super) const INCOMPLETE_CRITICAL_DAYS: u32 = 7;
 
 const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::StaleLogin,
         title: "Inactive accounts",
-        why: "An account that nobody uses is a door that nobody watches.",
+        why: "Nobody notices when an unused account is misused.",
         action: "Ask the account's owner whether it is still needed; disable it if not, and record the answer.",
         severity: "medium; high if privileged or local",
         needs: "last logins",
@@ -85,7 +86,7 @@ const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::NeverLoggedIn,
         title: "Accounts never used",
-        why: "An account that was made and never used was perhaps not needed, or its first password is still waiting for somebody.",
+        why: "An account that was never used may not be needed, and its initial password may still be valid.",
         action: "Ask who requested the account whether it is still needed; disable or remove it if not.",
         severity: "low; medium from the stale threshold on",
         needs: "last logins and creation dates",
@@ -101,7 +102,7 @@ const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::NoGroup,
         title: "Enabled accounts in no group",
-        why: "An enabled account without any group has no role that somebody decided on.",
+        why: "Nobody has decided which role an enabled account without groups has.",
         action: "Decide with the account's owner which group it belongs to; disable it if there is none.",
         severity: "medium",
         needs: "every membership",
@@ -117,7 +118,7 @@ const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::DisabledInGroup,
         title: "Disabled accounts still in groups",
-        why: "Whoever enables, prolongs or approves the account again gives back all its rights at once.",
+        why: "When the account is enabled, extended or approved again, all its rights return at once.",
         action: "Remove the account from its groups, or remove the account.",
         severity: "low; medium if a group is privileged",
         needs: "memberships",
@@ -132,18 +133,21 @@ const ALL: [RuleDefinition; 16] = [
     },
     RuleDefinition {
         rule: Rule::DanglingGroup,
-        title: "Memberships that lead nowhere",
-        why: "A membership of a group or of a user that is not there shows that records do not agree; if it comes back, so does the access.",
+        title: "Memberships with missing users or groups",
+        why: "A membership of a missing group or user shows that records contradict each other. If the group or user \
+             returns, so does the access.",
         action: "Remove the membership, or find out why the group or the user is missing.",
         severity: "low",
-        needs: "every membership; for users that are missing, the whole list of users too",
+        needs: "every membership; for missing users also the complete list of users",
         controls: &[(Nist80053, "NIST 800-53 AC-2(d)"), (Cis, "CIS 5.1"), (Iso27001, "ISO 27001 A.5.18")],
     },
     RuleDefinition {
         rule: Rule::SharedEmail,
         title: "Accounts that share an address",
-        why: "Where several accounts have one address, nobody can say which person did what, or one person has more than one way in.",
-        action: "Ask the owner of the address which account is theirs; give each account its own address, or disable the others.",
+        why: "If several accounts share an address, it is unclear which person did what, or one person has several \
+             accounts.",
+        action: "Ask the owner of the address which account is theirs; give each account its own address, or disable \
+             the others.",
         severity: "medium",
         needs: "e-mail addresses",
         controls: &[
@@ -156,8 +160,8 @@ const ALL: [RuleDefinition; 16] = [
     },
     RuleDefinition {
         rule: Rule::LocalOutsideSso,
-        title: "Local accounts beside single sign-on",
-        why: "A local account stays open when the identity provider closes its owner's account.",
+        title: "Local accounts that bypass single sign-on",
+        why: "A local account stays usable when its owner's account at the identity provider is closed.",
         action: "Move the account to the identity provider, or name it as break-glass with an owner.",
         severity: "medium; high if privileged",
         needs: "account types",
@@ -166,16 +170,16 @@ const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::NoMfa,
         title: "Accounts without a second factor",
-        why: "A password alone can be guessed, shared or stolen without anybody noticing.",
+        why: "A password alone can be guessed, shared or stolen unnoticed.",
         action: "Have the account's owner set up a second factor, and require it where the product can.",
         severity: "medium; high if privileged",
-        needs: "second factors; those of single sign-on are the identity provider's",
+        needs: "second factors; the identity provider is responsible for those of single sign-on",
         controls: &[(Nist80053, "NIST 800-53 IA-2(1)"), (Cis, "CIS 6.5")],
     },
     RuleDefinition {
         rule: Rule::DormantWithKey,
         title: "Dormant accounts with a key",
-        why: "A key that nobody uses opens the door without a password, and nobody would miss it.",
+        why: "An unused key gives access without a password, and nobody notices its misuse.",
         action: "Remove the key or passkey, then decide about the account.",
         severity: "high",
         needs: "keys; last logins and creation dates for accounts that can sign in",
@@ -191,8 +195,10 @@ const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::ServiceWithoutOwner,
         title: "Service accounts without an owner",
-        why: "An account that programs use is never inactive by itself: somebody has to answer for it and look at it again by a date.",
-        action: "Find who answers for the account, and put owner and review date into policy.service_owners; disable it if nobody does.",
+        why: "Programs may use an account without ever signing in. Somebody must be responsible for it and review it \
+             by a date.",
+        action: "Find the person responsible for the account, and enter owner and review date in policy.service_owners. \
+             If there is none, disable it.",
         severity: "medium; high for an API account with wide rights or without an address allow list",
         needs: "the register policy.service_owners",
         controls: &[
@@ -205,10 +211,10 @@ const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::PrivilegedGrowth,
         title: "Privileged groups that grew",
-        why: "Each new member of a privileged group holds its rights from that moment on; nobody may have decided so.",
-        action: "Have the group's owner confirm each new member against a request; remove those whom nobody asked for.",
+        why: "A new member of a privileged group has its rights at once, possibly without approval.",
+        action: "Have the group's owner confirm each new member against a request; remove those without one.",
         severity: "medium",
-        needs: "policy.privileged_groups, a snapshot before, and every membership now and before",
+        needs: "policy.privileged_groups, an earlier snapshot, and every membership in both runs",
         controls: &[
             (Nist80053, "NIST 800-53 AC-2(4)"),
             (Nist80053, "NIST 800-53 AC-2(7)"),
@@ -221,10 +227,10 @@ const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::BreakGlassUsed,
         title: "Emergency accounts that were used",
-        why: "An account that is kept for emergencies is used in one, or by somebody who should not have its password.",
-        action: "Match the login with an emergency that was declared; change the password, and record who used it and why.",
+        why: "A used emergency account means an emergency, or a person who should not have its password.",
+        action: "Match the login with a declared emergency; change the password, and record who used it and why.",
         severity: "high",
-        needs: "policy.break_glass, a snapshot before, and last logins now and before",
+        needs: "policy.break_glass, an earlier snapshot, and last logins in both runs",
         controls: &[
             (Pci, "PCI DSS 8.6.1"),
             (Nist80053, "NIST 800-53 AC-2(2)"),
@@ -235,60 +241,60 @@ const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::EmptyGroup,
         title: "Groups without members",
-        why: "A group that nobody is in still grants its rights to the next one who is put there.",
-        action: "Remove the group, or note what it is kept for.",
+        why: "A group without members still grants its rights to the next member.",
+        action: "Remove the group, or record why it is kept.",
         severity: "info",
         needs: "every membership",
         controls: &[(Nist80053, "NIST 800-53 AC-2(c)")],
     },
     RuleDefinition {
         rule: Rule::ExceptionExpired,
-        title: "Exceptions that are over",
-        why: "Somebody answered for the finding until a day that has passed; since then nobody does.",
-        action: "Settle the finding, or have the exception's owner decide again until a new day.",
-        severity: "as the rule that it covered, at least medium",
-        needs: "the register of exceptions, policy.exceptions",
+        title: "Expired exceptions",
+        why: "The finding was accepted until a day that has passed. Since then nobody is responsible for it.",
+        action: "Resolve the finding, or have the exception's owner extend the exception.",
+        severity: "as the finding that it accepted, at least medium",
+        needs: "the exceptions file, policy.exceptions",
         controls: &[(Nist80053, "NIST 800-53 AC-2(3)(c)"), (Iso27001, "ISO 27001 A.5.18")],
     },
     RuleDefinition {
         rule: Rule::DataQuality,
-        title: "Dates and counts not to rely on",
-        why: "Ages are only as good as the dates they are counted from.",
-        action: "Correct the record or the clock at the source, or note why it is as it is.",
+        title: "Unreliable dates and counts",
+        why: "An age is only as reliable as the date that it is counted from.",
+        action: "Correct the record or the clock at the source, or record why it is as it is.",
         severity: "info",
-        needs: "nothing more",
+        needs: "no further data",
         controls: &[],
     },
     RuleDefinition {
         rule: Rule::CollectionIncomplete,
         title: "Lists not proven complete",
-        why: "A list that may lack rows proves nothing about the accounts that are not in it.",
-        action: "Correct the cause that is named, and run again before the list is used as evidence.",
+        why: "An incomplete list proves nothing about the accounts that it lacks.",
+        action: "Fix the named cause, and run again before the list is used as evidence.",
         severity: "medium; high 2 days after the list was last proven complete, critical after 7",
-        needs: "nothing more",
+        needs: "no further data",
         controls: &[],
     },
 ];
 
-/// Every rule that is built in, in the order of [`Rule::ALL`].
+/// Returns every built-in rule, in the order of [`Rule::ALL`].
 pub fn catalogue() -> &'static [RuleDefinition] {
     &ALL
 }
 
-/// One that is built in.
-pub fn entry(rule: Rule) -> Option<&'static RuleDefinition> {
-    // The two lists have the same order; a test says so.
+/// Returns the description of a built-in rule; `None` for a custom rule.
+fn entry(rule: Rule) -> Option<&'static RuleDefinition> {
+    // Both lists have the same order, which a test checks.
     Rule::ALL.iter().position(|other| *other == rule).map(|place| &ALL[place])
 }
 
-/// What to do about a finding of a rule.
+/// Returns the recommended action for a finding of a rule.
 pub fn action_of(rule: Rule, policy: &Policy) -> Cow<'static, str> {
     let custom = || policy.custom_rule(rule).map(|custom| Cow::Owned(custom.action.clone()));
     entry(rule).map(|entry| Cow::Borrowed(entry.action)).or_else(custom).unwrap_or_default()
 }
 
-/// The controls of the selected frameworks that a rule is relevant to; of all frameworks where none is selected. What a rule of
-/// the configuration is relevant to is not known.
+/// Returns the controls of the selected frameworks that a rule relates to; of all frameworks if none is selected.
+/// Custom rules relate to no known control.
 pub fn controls_of(rule: Rule, frameworks: &[String]) -> Arc<[&'static str]> {
     let selected = |family: ControlFamily| {
         frameworks.is_empty() || family.frameworks().iter().any(|id| frameworks.iter().any(|f| f == id))
@@ -297,16 +303,17 @@ pub fn controls_of(rule: Rule, frameworks: &[String]) -> Arc<[&'static str]> {
     controls.iter().filter(|(family, _)| selected(*family)).map(|(_, control)| *control).collect()
 }
 
-/// The controls of one text that rules are relevant to.
+/// Controls of one family that rules relate to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlCoverage {
-    /// The presets that stand on the text: those that are selected, or all.
+    /// Framework presets that use the family: the selected ones, or all.
     pub frameworks: Vec<&'static str>,
-    /// Each control once, in the order of the text, with its rules.
+    /// Distinct controls in the order of the framework's text, each with its rules.
     pub controls: Vec<(&'static str, Vec<Rule>)>,
 }
 
-/// Every text of the selected frameworks, of all where none is selected. A framework whose text no rule names has no controls.
+/// Returns the controls of the selected frameworks, or of all if none is selected. A framework without known controls
+/// has an empty list.
 pub fn coverage(frameworks: &[String]) -> Vec<ControlCoverage> {
     let is_selected = |id: &&'static str| frameworks.is_empty() || frameworks.iter().any(|wanted| wanted == id);
     let of_family = |family: ControlFamily| {
@@ -316,7 +323,7 @@ pub fn coverage(frameworks: &[String]) -> Vec<ControlCoverage> {
     let mut all: Vec<ControlCoverage> = ControlFamily::ALL.into_iter().filter_map(of_family).collect();
     let named = |id: &&'static str| ControlFamily::ALL.iter().any(|family| family.frameworks().contains(id));
     let others = super::frameworks::all().iter().map(|framework| framework.id);
-    // Where nothing is selected, a text without controls is no gap that anybody asked about.
+    // If nothing is selected, nobody asked about frameworks without controls.
     let others = others.filter(|id| !frameworks.is_empty() && is_selected(id) && !named(id));
     all.extend(others.map(|id| ControlCoverage { frameworks: vec![id], controls: Vec::new() }));
     all
@@ -336,7 +343,7 @@ fn controls(family: ControlFamily) -> Vec<(&'static str, Vec<Rule>)> {
     controls
 }
 
-/// The order of the text itself: numbers by value.
+/// Returns a sort key that orders controls as in the framework's text, with numbers by value.
 fn by_number(control: &str) -> Vec<(u64, String)> {
     let parts = control.split(['.', ' ', '-', '(', ')']);
     parts.map(|part| (part.parse().unwrap_or(u64::MAX), part.to_owned())).collect()

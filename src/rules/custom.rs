@@ -1,12 +1,14 @@
-//! Rules of the configuration: an expression over one account, judged for every account of every source. True is a finding,
-//! false is fine; what it cannot come to because something is not told is undetermined, and never fine.
+//! Custom rules of the configuration: a CEL expression that is evaluated for every account of every source.
+//!
+//! True is a finding and false is a pass. If the expression needs data that the source does not report, the result is
+//! undetermined, which is never a pass. `config` parses the rules, and [`super::evaluate_after`] evaluates them.
 
 mod expression;
 mod probe;
 mod strict;
 mod values;
 
-pub use expression::{Expression, ExpressionError, LONGEST};
+pub use expression::{Expression, ExpressionError};
 
 use super::policy::{Override, Policy};
 use super::{RuleRemark, RuleResult, evidence};
@@ -19,22 +21,22 @@ use std::sync::{Arc, OnceLock};
 pub(super) use values::SourceContext;
 use values::VARIABLES;
 
-/// A rule that the configuration makes.
+/// A custom rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomRule {
-    /// Its id, as [`Rule::custom`] makes it.
+    /// Id of the rule, as [`Rule::custom`] returns it.
     pub rule: Rule,
-    /// How grave its findings are.
+    /// Severity of its findings.
     pub severity: Severity,
-    /// What its findings say; its name for people.
+    /// Title of the rule and of its findings.
     pub title: String,
-    /// What to do about a finding.
+    /// Recommended action for a finding.
     pub action: String,
-    /// When an account is one.
+    /// Expression that is true for an account with a finding.
     pub when: Expression,
 }
 
-/// All rules of the configuration that are not switched off, ready to be asked of one account after another.
+/// All custom rules that are switched on, prepared for evaluation.
 pub(super) struct CustomRules<'p> {
     rules: Vec<&'p CustomRule>,
     root: Context<'static, 'static>,
@@ -51,48 +53,50 @@ impl<'p> CustomRules<'p> {
         Self { rules, root }
     }
 
-    pub(super) fn look_at(&self, around: &SourceContext<'_>, user: &User) -> Vec<(Rule, RuleResult)> {
+    pub(super) fn evaluate(&self, source: &SourceContext<'_>, user: &User) -> Vec<(Rule, RuleResult)> {
+        // Most configurations have no custom rule, and a scope for every account is costly.
         if self.rules.is_empty() {
             return Vec::new();
         }
-        let account = AccountContext { around, user, values: Default::default() };
+        let account = AccountContext { source, user, values: Default::default() };
         let mut context = scope(&self.root);
         context.set_variable_resolver(&account);
-        let look = |rule: &&CustomRule| match rule.when.holds(&context) {
-            Some(true) => (rule.rule, RuleResult::RuleRemark(remark(rule, around, user))),
-            Some(false) => (rule.rule, RuleResult::Fine),
+        let result = |rule: &&CustomRule| match rule.when.holds(&context) {
+            Some(true) => (rule.rule, RuleResult::Found(remark(rule, source, user))),
+            Some(false) => (rule.rule, RuleResult::Passed),
             None => (rule.rule, RuleResult::Undetermined),
         };
-        self.rules.iter().map(look).collect()
+        self.rules.iter().map(result).collect()
     }
 }
 
-/// One account, whose variables are looked at when a rule first asks for them, and then kept for the others.
+/// One account. A variable is computed when a rule first needs it, and kept for the other rules.
 struct AccountContext<'a> {
-    around: &'a SourceContext<'a>,
+    source: &'a SourceContext<'a>,
     user: &'a User,
-    /// By the place in [`VARIABLES`].
+    /// Values by the position in [`VARIABLES`].
     values: [OnceLock<Option<Box<dyn Val + 'a>>>; VARIABLES.len()],
 }
 
 impl VariableResolver for AccountContext<'_> {
-    /// One that cannot be read is not there: whatever needs it cannot be told then.
+    /// Returns the value of a variable. An unreadable value is missing, so that every expression that needs it is
+    /// undetermined.
     fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
         let at = VARIABLES.iter().position(|variable| variable.name == name)?;
-        let value = self.values[at].get_or_init(|| (VARIABLES[at].of)(self.around, self.user).to_cel());
+        let value = self.values[at].get_or_init(|| (VARIABLES[at].of)(self.source, self.user).to_cel());
         value.as_deref().map(CowVal::Borrowed)
     }
 }
 
-/// A scope whose values may be borrowed from one account.
+/// Creates a scope whose values may be borrowed from one account.
 fn scope<'r, 'v>(root: &'r Context<'r, 'v>) -> Context<'r, 'v> {
     root.new_inner_scope()
 }
 
-fn remark(rule: &CustomRule, around: &SourceContext<'_>, user: &User) -> RuleRemark {
+fn remark(rule: &CustomRule, source: &SourceContext<'_>, user: &User) -> RuleRemark {
     let (mut values, mut cut) = (Map::new(), Map::new());
     for variable in rule.when.variables().map(|at| &VARIABLES[at]) {
-        let datum = (variable.of)(around, user);
+        let datum = (variable.of)(source, user);
         cut.extend(datum.cut().map(|all| (variable.name.to_owned(), json!(all))));
         values.insert(variable.name.to_owned(), datum.to_json());
     }

@@ -1,22 +1,24 @@
-//! Presets of frameworks, as data: how long an account may be inactive, and how often access is to be reviewed.
-//! Numbers are presets that the organisation owns; a framework whose text has no number needs one from the configuration.
+//! Presets of frameworks: how long an account may be inactive, and how often access is to be reviewed. Data.
+//!
+//! The organisation is responsible for the numbers. A framework whose text names no number needs one in the
+//! configuration.
 
 use super::policy::{Policy, Threshold};
 
-/// One framework.
+/// A framework.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Framework {
-    /// The word for it in the configuration.
+    /// Id in the configuration.
     pub id: &'static str,
-    /// The name for people.
+    /// Name for people.
     pub name: &'static str,
-    /// Days of inactivity, where the text has a number.
+    /// Days of inactivity after which an account is stale; `None` if the text names no number.
     pub stale_days: Option<u32>,
-    /// The same for privileged accounts.
+    /// Days of inactivity after which a privileged account is stale.
     pub privileged_stale_days: Option<u32>,
-    /// Months between reviews, where the text has a number.
+    /// Months between reviews of access; `None` if the text names no number.
     pub review_months: Option<u32>,
-    /// The same for privileged access.
+    /// Months between reviews of privileged access.
     pub privileged_review_months: Option<u32>,
 }
 
@@ -49,29 +51,32 @@ const ALL: [Framework; 12] = [
     framework("nis2", "NIS2", None, (None, None)),
 ];
 
-/// Every preset.
+/// Returns every preset.
 pub fn all() -> &'static [Framework] {
     &ALL
 }
 
-/// The preset of that id.
+/// Returns the preset with this id.
 pub fn find(id: &str) -> Option<&'static Framework> {
     ALL.iter().find(|framework| framework.id == id)
 }
 
-/// The thresholds in force for all and for privileged accounts: the strictest of the selected presets and of what the
-/// configuration sets, each with who set it; the defaults only where nothing is selected or set.
-/// Errors: a selected framework has no number and the configuration sets none.
+/// Returns the thresholds for all accounts and for privileged accounts.
+///
+/// Each is the strictest of the selected presets and of the configured value, and names its origin. The defaults apply
+/// only if nothing is selected or configured. Fails if a selected framework has no number and the configuration sets
+/// none.
 pub fn thresholds(
     selected: &[&Framework],
     stale: Option<u32>,
     privileged: Option<u32>,
 ) -> Result<(Threshold, Threshold), String> {
     let default = Policy::default();
+    // A default would look like a number of the framework.
     let without = selected.iter().find(|framework| framework.stale_days.is_none());
     if let Some(framework) = without.filter(|_| stale.is_none()) {
         return Err(format!(
-            "{} has no number of days in its text: set stale_after_days (and privileged_stale_after_days) yourself",
+            "{} names no number of days; set stale_after_days (and privileged_stale_after_days)",
             framework.id
         ));
     }
@@ -79,13 +84,13 @@ pub fn thresholds(
     let all = all.unwrap_or(default.stale_after);
     let of_privileged = strictest(selected, |framework| framework.privileged_stale_days, privileged);
     let of_privileged = of_privileged.unwrap_or(default.privileged_stale_after);
-    // What holds for everybody holds for privileged accounts too, unless the configuration itself says otherwise.
+    // The limit for all accounts applies to privileged accounts too, unless the configuration sets a limit for them.
     let inherits = privileged.is_none() && all.days < of_privileged.days;
     let of_privileged = if inherits { all.clone() } else { of_privileged };
     Ok((all, of_privileged))
 }
 
-/// `configuration` is named where it is as strict as the strictest preset.
+/// Returns the strictest threshold. If the configuration is as strict as a preset, the configuration is named.
 fn strictest(
     selected: &[&Framework],
     days: impl Fn(&Framework) -> Option<u32>,

@@ -1,23 +1,24 @@
-//! For which subjects the data did not suffice, rule by rule: such a subject is not "fine", and what was open of it stays so.
-//! One bit a rule and subject.
+//! Records the subjects for which a rule lacked data, with one bit for each rule and subject.
+//!
+//! Such a subject did not pass, so `lifecycle` keeps its earlier findings open.
 
 use crate::model::{Rule, SourceReading};
 use std::sync::Arc;
 
-/// So many rules of the configuration leave room for those that are built in.
+/// Maximum number of custom rules; the built-in rules take the other bits of a word.
 pub const CUSTOM_RULES: usize = 32;
 
-/// Of one source. Places are those of users and groups in the joined inventory.
+/// Gaps in the data of one source. Positions are those of users and groups in the joined inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownData {
     users: Box<[u64]>,
     groups: Box<[u64]>,
-    /// The rules of the configuration; their bits come after those of the built-in ones.
+    /// Custom rules; their bits follow after those of the built-in rules.
     custom: Arc<[Rule]>,
 }
 
 impl UnknownData {
-    /// None so far.
+    /// Creates the record without any gap.
     pub(super) fn over(reading: &SourceReading, custom: Arc<[Rule]>) -> Self {
         let none = |subjects: usize| vec![0; subjects].into_boxed_slice();
         Self { users: none(reading.users.len()), groups: none(reading.groups.len()), custom }
@@ -31,17 +32,17 @@ impl UnknownData {
         self.groups[at] |= self.bit(rule);
     }
 
-    /// Whether the rule was judged for this user.
+    /// Returns whether the rule was evaluated for this user.
     pub fn user_was_evaluated(&self, at: usize, rule: Rule) -> bool {
         self.users.get(at).is_some_and(|gaps| gaps & self.bit(rule) == 0)
     }
 
-    /// Whether the rule was judged for this group.
+    /// Returns whether the rule was evaluated for this group.
     pub fn group_was_evaluated(&self, at: usize, rule: Rule) -> bool {
         self.groups.get(at).is_some_and(|gaps| gaps & self.bit(rule) == 0)
     }
 
-    /// Every bit where there is no such rule: it was judged for nobody.
+    /// Returns the bit of a rule. For an unknown rule, returns all bits: it was evaluated for nobody.
     fn bit(&self, rule: Rule) -> u64 {
         place(rule, &self.custom).map_or(u64::MAX, |place| 1 << place)
     }
@@ -49,7 +50,7 @@ impl UnknownData {
 
 const _: () = assert!(Rule::ALL.len() + CUSTOM_RULES <= 64, "a bit for every rule");
 
-/// Where a rule stands among all: the built-in ones, then those of the configuration.
+/// Returns the position of a rule: built-in rules first, then custom rules.
 pub(super) fn place(rule: Rule, custom: &[Rule]) -> Option<usize> {
     let built_in = || Rule::ALL.iter().position(|other| *other == rule);
     match rule {

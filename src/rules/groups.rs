@@ -1,4 +1,4 @@
-//! Rules about groups themselves: `empty-group`, and the part of `dangling-group` that is about users who are not there.
+//! Rules about groups: `empty-group`, and the part of `dangling-group` that is about missing users.
 
 use super::{RuleContext, RuleCounts, RuleRemark, evidence};
 use crate::model::{
@@ -7,20 +7,20 @@ use crate::model::{
 use ahash::AHashMap;
 use serde_json::json;
 
-/// Missing users that a finding names.
+/// Maximum number of missing users in a finding.
 const MISSING: usize = 100;
 
-/// Users that the groups' lists of members name and the list of users does not hold.
+/// Users that member lists contain and the user list lacks, by group.
 type Missing<'a> = AHashMap<&'a GroupId, Vec<&'a UserId>>;
 
-/// Every group of the source.
-pub(super) fn look_at(context: &mut RuleContext<'_>) {
+/// Evaluates the rules for every group of the source.
+pub(super) fn evaluate(context: &mut RuleContext<'_>) {
     let reading = &context.source_inventory.reading;
     let missing = missing(context);
     let lists_members = *reading.coverage(ListKind::Members) != Coverage::NotOffered || !missing.is_empty();
-    // A user who is not in a list that may lack rows is not missing.
-    let users_whole = reading.coverage(ListKind::Users).is_complete() && !reading.hides_inactive;
-    let vendor_users_whole = reading.coverage(ListKind::VendorUsers).is_complete();
+    // A user may exist although an incomplete list lacks it.
+    let users_complete = reading.coverage(ListKind::Users).is_complete() && !reading.hides_inactive;
+    let vendor_users_complete = reading.coverage(ListKind::VendorUsers).is_complete();
     let mut found = Vec::new();
     let (mut dangling, mut empty) = (RuleCounts::default(), RuleCounts::default());
     for (at, group) in reading.groups.iter().enumerate() {
@@ -28,7 +28,7 @@ pub(super) fn look_at(context: &mut RuleContext<'_>) {
         if lists_members {
             dangling.subjects += 1;
             match gone {
-                Some(ids) if users_whole => found.push((self::dangling(ids), subject(group))),
+                Some(ids) if users_complete => found.push((self::dangling(ids), subject(group))),
                 Some(_) => {
                     dangling.undetermined += 1;
                     context.gaps.of_group(at, Rule::DanglingGroup);
@@ -37,15 +37,17 @@ pub(super) fn look_at(context: &mut RuleContext<'_>) {
             }
         }
         empty.subjects += 1;
-        // Its people are a list of their own, which may have failed; or they come from a directory as they sign in.
-        let may_hide = (group.id.as_str().starts_with(VENDOR) && !vendor_users_whole) || group.directory;
+        // The users of a vendor are a separate list, and members of a directory group may appear only when they sign
+        // in.
+        let may_have_members = (group.id.as_str().starts_with(VENDOR) && !vendor_users_complete) || group.directory;
         match group.member_count.zip(group.external_member_count) {
             None => {
                 empty.undetermined += 1;
                 context.gaps.of_group(at, Rule::EmptyGroup);
             }
+            // Its members are missing users, which the other rule reports.
             Some((0, 0)) if gone.is_some() => {}
-            Some((0, _)) if may_hide => {
+            Some((0, _)) if may_have_members => {
                 empty.undetermined += 1;
                 context.gaps.of_group(at, Rule::EmptyGroup);
             }
@@ -53,11 +55,11 @@ pub(super) fn look_at(context: &mut RuleContext<'_>) {
             Some(_) => {}
         }
     }
-    for (rule, tally) in [(Rule::DanglingGroup, dangling), (Rule::EmptyGroup, empty)] {
-        context.count(rule, tally);
+    for (rule, counts) in [(Rule::DanglingGroup, dangling), (Rule::EmptyGroup, empty)] {
+        context.count(rule, counts);
     }
     for (remark, subject) in found {
-        context.find(remark, subject);
+        context.add_finding(remark, subject);
     }
 }
 
@@ -77,7 +79,7 @@ fn dangling(ids: &[&UserId]) -> RuleRemark {
     RuleRemark {
         rule: Rule::DanglingGroup,
         severity: Severity::Low,
-        title: format!("names {users} not in the source's list of users"),
+        title: format!("contains {users} missing from the source's list of users"),
         evidence: evidence([("count", json!(ids.len())), ("missing_users", json!(named))]),
     }
 }
@@ -86,7 +88,7 @@ fn no_member() -> RuleRemark {
     RuleRemark {
         rule: Rule::EmptyGroup,
         severity: Severity::Info,
-        title: "has no member".to_owned(),
+        title: "has no members".to_owned(),
         evidence: evidence([("members", json!(0))]),
     }
 }
@@ -95,14 +97,14 @@ pub(super) fn subject(group: &Group) -> Subject {
     Subject { kind: SubjectKind::Group, id: group.id.as_str().into(), name: group.name.clone() }
 }
 
-/// Returns why it cannot be said of any group that nobody is in it; `None` where it can be of some.
-pub(super) fn why_not_empty(context: &RuleContext<'_>) -> Option<String> {
+/// Returns why no group of the source can be proven empty; `None` if some can.
+pub(super) fn why_emptiness_is_unknown(context: &RuleContext<'_>) -> Option<String> {
     let reading = &context.source_inventory.reading;
     let by_group = *reading.coverage(ListKind::Members) != Coverage::NotOffered;
-    if by_group && context.groups_whole && reading.groups.iter().any(Group::knows_members) {
+    if by_group && context.groups_complete && reading.groups.iter().any(Group::knows_members) {
         return None;
     }
-    if let Some(why) = why_not_whole(context) {
+    if let Some(why) = why_memberships_are_incomplete(context) {
         return Some(why);
     }
     if *reading.coverage(ListKind::Members) != Coverage::NotOffered {
@@ -110,26 +112,26 @@ pub(super) fn why_not_empty(context: &RuleContext<'_>) -> Option<String> {
     }
     let users = reading.coverage(ListKind::Users);
     if !users.is_complete() {
-        return Some(format!("needs the whole list of users, which is {}: {}", users.as_str(), users.words()));
+        return Some(format!("needs a complete list of users, which is {}: {}", users.as_str(), users.words()));
     }
     match reading.users.iter().filter(|user| !user.groups_known).count() {
         0 => None,
-        1 => Some("the memberships of 1 account are not known".to_owned()),
-        many => Some(format!("the memberships of {many} accounts are not known")),
+        1 => Some("the memberships of 1 account are unknown".to_owned()),
+        many => Some(format!("the memberships of {many} accounts are unknown")),
     }
 }
 
-/// Why the source's groups and their members are not all known.
-pub(super) fn why_not_whole(context: &RuleContext<'_>) -> Option<String> {
+/// Returns why the groups of the source and their members are not all known; `None` if they are.
+pub(super) fn why_memberships_are_incomplete(context: &RuleContext<'_>) -> Option<String> {
     let reading = &context.source_inventory.reading;
-    if reading.memberships_whole() {
+    if reading.memberships_complete() {
         return None;
     }
     let groups = reading.coverage(ListKind::Groups);
     let (what, coverage) = if groups.is_complete() {
         ("the members of every group", reading.coverage(ListKind::Members))
     } else {
-        ("the whole list of groups", groups)
+        ("a complete list of groups", groups)
     };
     let verb = if groups.is_complete() { "whose list is" } else { "which is" };
     Some(format!("needs {what}, {verb} {}: {}", coverage.as_str(), coverage.words()))

@@ -1,5 +1,6 @@
-//! Whose account it is and how its owner proves it: `shared-email`, `local-outside-sso`, `no-mfa`. What several accounts
-//! must be compared for is found out once for the whole source ([`Identities`]).
+//! Rules about the owner of an account and how the owner signs in: `shared-email`, `local-outside-sso`, `no-mfa`.
+//!
+//! Comparisons between accounts are made once for the whole source; see [`Identities`].
 
 use super::{RuleContext, RuleRemark, RuleResult, evidence};
 use crate::model::{Instant, Rule, Severity, User, UserKind};
@@ -7,34 +8,38 @@ use ahash::AHashMap;
 use serde_json::json;
 use std::borrow::Cow;
 
-/// Other accounts that a finding of `shared-email` names.
+/// Maximum number of other accounts in a finding of `shared-email`.
 const OTHERS: usize = 20;
 
-/// What the users of one source tell taken together.
-#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
+/// Facts that need a comparison of all users of a source.
+#[expect(clippy::struct_excessive_bools, reason = "each flag answers a separate question")]
 pub(super) struct Identities<'a> {
-    /// Addresses that more than one account has, with the places of these accounts among the users; disabled and blocked ones left out.
+    /// Addresses of more than one account, with the positions of these accounts. Disabled and blocked accounts are left
+    /// out.
     shared: AHashMap<Cow<'a, str>, Vec<u32>>,
-    /// Some account signs in by an identity provider. `None`: none that tells its type does, and not every one tells it.
+    /// Whether an account signs in through an identity provider. `None` if no known one does, but some types are
+    /// unknown.
     has_sso: Option<bool>,
-    /// Some account's address is told.
+    /// Whether the address of some account is reported.
     pub(super) reports_addresses: bool,
-    /// Some account's type is told.
+    /// Whether the type of some account is reported.
     pub(super) reports_types: bool,
-    /// Some account's key is told.
+    /// Whether the key of some account is reported.
     pub(super) reports_keys: bool,
-    /// Whether some account other than a service has a second factor is told.
+    /// Whether the second factor of some account other than a service account is reported.
     pub(super) reports_mfa: bool,
 }
 
-/// The accounts with one address: the first, and the others if there are any.
+/// The accounts with one address: the first, and the others if there are any. Most addresses have one account, which
+/// needs no list.
 struct Holders {
     first: u32,
     others: Vec<u32>,
 }
 
 impl<'a> Identities<'a> {
-    /// Of no users at all everything counts as told: a rule then ran over nobody.
+    /// Compares the users of a source. Without any users everything counts as reported, since a rule then has no
+    /// subjects.
     pub(super) fn of(users: &'a [User], as_of: Instant) -> Self {
         let closed = |user: &User| user.enabled == Some(false) || user.blocked_at(as_of).is_some();
         let mut holders: AHashMap<Cow<'a, str>, Holders> = AHashMap::with_capacity(users.len());
@@ -67,23 +72,24 @@ impl<'a> Identities<'a> {
     }
 }
 
-/// Enabled, with an address that another enabled account has too.
+/// Finds an enabled account whose address another enabled account has too.
 pub(super) fn shared_email(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.enabled == Some(false) || context.blocked(user).is_some() {
         return RuleResult::NotASubject;
     }
     let Some(address) = user.address() else { return RuleResult::NotASubject };
-    let Some(holders) = context.identities.shared.get(&address) else { return RuleResult::Fine };
+    let Some(holders) = context.identities.shared.get(&address) else { return RuleResult::Passed };
     let users = &context.source_inventory.reading.users;
     let others = || holders.iter().map(|at| &users[*at as usize]).filter(|other| other.id != user.id);
     let enabled = || others().filter(|other| other.enabled == Some(true));
     let count = enabled().count();
+    // Every other holder of the address has an unknown state.
     if user.enabled.is_none() || count == 0 {
         return RuleResult::Undetermined;
     }
     let accounts: Vec<&str> = enabled().take(OTHERS).map(|other| other.id.as_str()).collect();
     let who = if count == 1 { "another enabled account".to_owned() } else { format!("{count} other enabled accounts") };
-    RuleResult::RuleRemark(RuleRemark {
+    RuleResult::Found(RuleRemark {
         rule: Rule::SharedEmail,
         severity: Severity::Medium,
         title: format!("shares its e-mail address with {who}"),
@@ -91,44 +97,48 @@ pub(super) fn shared_email(context: &RuleContext<'_>, user: &User) -> RuleResult
     })
 }
 
-/// Enabled, local and not for emergencies, where others sign in by an identity provider.
+/// Finds an enabled local account that is not an emergency account, if other accounts use an identity provider.
 pub(super) fn local_outside_sso(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let has_sso = context.identities.has_sso;
     let closed = user.enabled == Some(false) || context.blocked(user).is_some();
+    // Emergency accounts must work when the identity provider does not.
     if closed || user.kind == UserKind::BreakGlass || has_sso == Some(false) {
         return RuleResult::NotASubject;
     }
     if user.local() == Some(false) {
-        return RuleResult::Fine;
+        return RuleResult::Passed;
     }
     if user.local().is_none() || user.enabled.is_none() || has_sso.is_none() {
         return RuleResult::Undetermined;
     }
     let privilege = context.source_inventory.privilege(user);
-    RuleResult::RuleRemark(RuleRemark {
+    RuleResult::Found(RuleRemark {
         rule: Rule::LocalOutsideSso,
         severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },
-        title: "enabled local account, where others sign in by an identity provider".to_owned(),
+        title: "enabled local account, while other accounts sign in through an identity provider".to_owned(),
         evidence: evidence([("account_type", json!(user.account_type.as_deref())), ("privileged", json!(privilege))]),
     })
 }
 
-/// Enabled, not a service, and told to have no second factor. That of single sign-on is the identity provider's, and an account of
-/// unknown type may be of that sort.
+/// Finds an enabled account, other than a service account, without a second factor.
+///
+/// The identity provider is responsible for the second factor of single sign-on, and an account of unknown type may use
+/// it.
 pub(super) fn no_mfa(context: &RuleContext<'_>, user: &User) -> RuleResult {
+    // Programs cannot present a second factor.
     if user.enabled == Some(false) || context.blocked(user).is_some() || user.kind == UserKind::Service {
         return RuleResult::NotASubject;
     }
     match user.mfa {
-        Some(true) => return RuleResult::Fine,
+        Some(true) => return RuleResult::Passed,
         Some(false) if user.enabled == Some(true) && user.is_typed() && !user.is_sso() => {}
         Some(false) | None => return RuleResult::Undetermined,
     }
     let privilege = context.source_inventory.privilege(user);
-    RuleResult::RuleRemark(RuleRemark {
+    RuleResult::Found(RuleRemark {
         rule: Rule::NoMfa,
         severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },
-        title: "enabled, and no second factor is set up".to_owned(),
+        title: "enabled, and no second factor is registered".to_owned(),
         evidence: evidence([
             ("account_type", json!(user.account_type.as_deref())),
             ("mfa", json!(user.mfa)),

@@ -1,12 +1,13 @@
-//! `dormant-with-key`: an account that nobody uses, or that is closed, with a key that still opens. Whether an account is
-//! stale or was never used is decided as the rules of inactivity decide it, whatever the configuration says of those rules.
+//! The rule `dormant-with-key`: an unused or closed account with a key that still works.
+//!
+//! The rules of inactivity decide whether an account is unused, even if the configuration switches those rules off.
 
 use super::staleness::{self, Idle, OverdueAge};
 use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{Blocked, Rule, Severity, User};
 use serde_json::{Map, Value, json};
 
-/// Has a key, and is disabled, blocked, stale, or was never used.
+/// Finds an account with a key that is disabled, blocked, stale or was never used.
 pub(super) fn dormant(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let keys = keys(user);
     if keys.is_empty() {
@@ -19,11 +20,11 @@ pub(super) fn dormant(context: &RuleContext<'_>, user: &User) -> RuleResult {
         let found = end.map_or_else(Map::new, |end| evidence([("expires_at", json!(instant(end)))]));
         return remark(state, state, &keys, found);
     }
-    match (staleness::since_login(context, user), staleness::since_creation(context, user)) {
-        (Idle::OverdueAge(long), _) => remark("stale", &long.in_words(), &keys, age(&long)),
-        (_, Idle::OverdueAge(long)) => remark("never", &long.in_words(), &keys, age(&long)),
+    match (staleness::idle_since_login(context, user), staleness::idle_since_creation(context, user)) {
+        (Idle::OverdueAge(overdue), _) => remark("stale", &overdue.in_words(), &keys, age_evidence(&overdue)),
+        (_, Idle::OverdueAge(overdue)) => remark("never", &overdue.in_words(), &keys, age_evidence(&overdue)),
         (Idle::Undetermined, _) | (_, Idle::Undetermined) => RuleResult::Undetermined,
-        _ => RuleResult::Fine,
+        _ => RuleResult::Passed,
     }
 }
 
@@ -33,24 +34,24 @@ fn keys(user: &User) -> Vec<&'static str> {
     found.into_iter().filter(|(there, _)| *there).map(|(_, word)| word).collect()
 }
 
-fn age(long: &OverdueAge<'_>) -> Map<String, Value> {
+fn age_evidence(age: &OverdueAge<'_>) -> Map<String, Value> {
     evidence([
-        ("age_days", json!(long.days)),
-        ("basis", json!(instant(long.basis))),
-        ("basis_kind", json!(long.kind.as_str())),
-        ("threshold_days", json!(long.limit.days)),
-        ("threshold_from", json!(long.limit.from)),
+        ("age_days", json!(age.days)),
+        ("basis", json!(instant(age.basis))),
+        ("basis_kind", json!(age.kind.as_str())),
+        ("threshold_days", json!(age.limit.days)),
+        ("threshold_from", json!(age.limit.from)),
     ])
 }
 
 fn remark(state: &str, words: &str, keys: &[&str], mut found: Map<String, Value>) -> RuleResult {
     let open = match keys {
-        ["ssh-key"] => "it still carries an SSH key",
-        ["passkey"] => "it still carries a passkey",
-        _ => "it still carries an SSH key and a passkey",
+        ["ssh-key"] => "it still has an SSH key",
+        ["passkey"] => "it still has a passkey",
+        _ => "it still has an SSH key and a passkey",
     };
     found.extend(evidence([("keys", json!(keys)), ("state", json!(state))]));
-    RuleResult::RuleRemark(RuleRemark {
+    RuleResult::Found(RuleRemark {
         rule: Rule::DormantWithKey,
         severity: Severity::High,
         title: format!("{words}, and {open}"),

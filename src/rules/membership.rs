@@ -1,14 +1,16 @@
-//! The groups of one account: `no-group`, `disabled-in-group`, `dangling-group`. What argues from a group or a membership that
-//! is not there needs to know all of them; the bench drops such remarks without it.
+//! Rules about the groups of an account: `no-group`, `disabled-in-group`, `dangling-group`.
+//!
+//! A missing group or membership proves nothing unless all groups are known. [`RuleContext`] discards the remarks
+//! otherwise.
 
 use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{Group, GroupId, Rule, Severity, User};
 use serde_json::json;
 
-/// Groups that the evidence names: a cell must not outgrow what spreadsheets take.
+/// Maximum number of groups in evidence. Spreadsheets limit the size of a cell (32,767 characters in Excel).
 const NAMED: usize = 100;
 
-/// Enabled, its memberships are known, and none of the groups exists. No group can hold an API account.
+/// Finds an enabled account whose memberships are known and whose groups do not exist. API accounts have no groups.
 pub(super) fn no_group(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.enabled == Some(false) || context.blocked(user).is_some() || user.api.is_some() {
         return RuleResult::NotASubject;
@@ -17,16 +19,17 @@ pub(super) fn no_group(context: &RuleContext<'_>, user: &User) -> RuleResult {
         return RuleResult::Undetermined;
     }
     if user.group_memberships.iter().any(|id| context.source_inventory.group(id).is_some()) {
-        return RuleResult::Fine;
+        return RuleResult::Passed;
     }
     let named = user.group_memberships.len();
     let title = if named == 0 {
         "enabled, and a member of no group".to_owned()
     } else {
-        format!("enabled, and none of the {named} groups that it names exists")
+        format!("enabled, and none of its {named} groups exists")
     };
-    RuleResult::RuleRemark(RuleRemark {
+    RuleResult::Found(RuleRemark {
         rule: Rule::NoGroup,
+        // An account that cannot log in is no immediate risk.
         severity: if refuses_login(context) { Severity::Low } else { Severity::Medium },
         title,
         evidence: evidence([
@@ -36,12 +39,12 @@ pub(super) fn no_group(context: &RuleContext<'_>, user: &User) -> RuleResult {
     })
 }
 
-/// Permissions come only from groups in Password Safe: whoever is in none cannot log in.
+/// Returns whether accounts without a group cannot log in. In Password Safe, only groups grant permissions.
 fn refuses_login(context: &RuleContext<'_>) -> bool {
     context.source_inventory.reading.source.kind == "password-safe"
 }
 
-/// Disabled or blocked (expired, quarantined, not approved), and still a member of a group that is not known to be gone.
+/// Finds a disabled or blocked account (expired, quarantined, not approved) that is a member of a group that may exist.
 pub(super) fn disabled(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let blocked = context.blocked(user);
     let state = match (user.enabled, blocked) {
@@ -53,10 +56,10 @@ pub(super) fn disabled(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let still_in: Vec<&GroupId> = user
         .group_memberships
         .iter()
-        .filter(|id| !context.groups_whole || context.source_inventory.group(id).is_some())
+        .filter(|id| !context.groups_complete || context.source_inventory.group(id).is_some())
         .collect();
     if still_in.is_empty() {
-        return if user.groups_known { RuleResult::Fine } else { RuleResult::Undetermined };
+        return if user.groups_known { RuleResult::Passed } else { RuleResult::Undetermined };
     }
     let groups: Vec<&Group> = still_in.iter().filter_map(|id| context.source_inventory.group(id)).collect();
     let privileged: Vec<&str> = groups.iter().filter(|group| group.privileged).map(|group| group.id.as_str()).collect();
@@ -75,7 +78,7 @@ pub(super) fn disabled(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if let Some(end) = user.expires_at.at().filter(|end| *end <= context.as_of) {
         found.insert("expires_at".to_owned(), json!(instant(end)));
     }
-    RuleResult::RuleRemark(RuleRemark {
+    RuleResult::Found(RuleRemark {
         rule: Rule::DisabledInGroup,
         severity: if privileged.is_empty() { Severity::Low } else { Severity::Medium },
         title: format!("{state}, and still a member of {in_groups}{of_these}"),
@@ -83,7 +86,7 @@ pub(super) fn disabled(context: &RuleContext<'_>, user: &User) -> RuleResult {
     })
 }
 
-/// A membership names a group that is not there.
+/// Finds an account with a membership in a group that does not exist.
 pub(super) fn dangling(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if !user.groups_known {
         return RuleResult::Undetermined;
@@ -91,14 +94,14 @@ pub(super) fn dangling(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let mut missing =
         user.group_memberships.iter().filter(|id| context.source_inventory.group(id).is_none()).peekable();
     if missing.peek().is_none() {
-        return RuleResult::Fine;
+        return RuleResult::Passed;
     }
     let missing: Vec<&str> = texts(missing);
     let groups = if missing.len() == 1 { "1 group".to_owned() } else { format!("{} groups", missing.len()) };
-    RuleResult::RuleRemark(RuleRemark {
+    RuleResult::Found(RuleRemark {
         rule: Rule::DanglingGroup,
         severity: Severity::Low,
-        title: format!("names {groups} not in the source's list of groups"),
+        title: format!("member of {groups} missing from the source's list of groups"),
         evidence: evidence([
             ("count", json!(missing.len())),
             ("missing_groups", json!(&missing[..missing.len().min(NAMED)])),

@@ -1,77 +1,79 @@
-//! The thresholds in force and where each came from. Plain data; the configuration makes it, rules and report read it.
+//! The policy in force: thresholds with their origin, overrides and registers. Plain data.
+//!
+//! `config` creates it; rules, report and manifest read it.
 
 use super::custom::CustomRule;
 use crate::model::{Pattern, Rule, Severity, SourceName, User};
 use chrono::NaiveDate;
 use std::collections::BTreeMap;
 
-/// A number of days and who set it.
+/// A number of days and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Threshold {
     /// Whole days of 86,400 s.
     pub days: u32,
-    /// `default`, `configuration`, or a framework's name.
+    /// Origin: `default`, `configuration`, or the id of a framework.
     pub from: String,
 }
 
-/// What the configuration says of one rule.
+/// Setting of the configuration for one rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Override {
-    /// Not judged.
+    /// The rule is not evaluated.
     Off,
-    /// Always this severity.
+    /// All findings of the rule have this severity.
     Severity(Severity),
 }
 
-/// An entry of the register of service accounts: who answers for an account, and until when somebody looks at it again.
+/// An entry in the register of service accounts: the owner of an account, and the day of the next review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceOwner {
-    /// Which account, by id or username.
+    /// Pattern for the id or username of the account.
     pub account: Pattern,
-    /// Of which source; of any where it is `None`.
+    /// Name of the source; `None` for every source.
     pub source: Option<String>,
-    /// Who answers for it.
+    /// Person or team that is responsible.
     pub owner: String,
-    /// The last day (UTC) on which the entry holds.
+    /// Last day (UTC) on which the entry applies.
     pub review_by: NaiveDate,
 }
 
 impl ServiceOwner {
-    /// Whether it is about this account.
+    /// Returns whether the entry is about this account.
     pub fn names(&self, source: &SourceName, user: &User) -> bool {
         self.source.as_deref().is_none_or(|wanted| wanted == source.as_str())
             && self.account.matches(user.id.as_str(), user.username.as_deref())
     }
 }
 
-/// All that judging needs to know beside the inventory.
+/// Everything besides the inventory that the evaluation depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// `stale_after_days`.
+    /// Value of `stale_after_days`.
     pub stale_after: Threshold,
-    /// `privileged_stale_after_days`.
+    /// Value of `privileged_stale_after_days`.
     pub privileged_stale_after: Threshold,
-    /// `never_logged_in_grace_days`.
+    /// Value of `never_logged_in_grace_days`.
     pub never_grace: Threshold,
-    /// `max_shrink_percent`, 0 to 100.
+    /// Value of `max_shrink_percent`, from 0 to 100.
     pub max_shrink_percent: u8,
-    /// Selected frameworks by id; empty = the controls of every framework are named.
+    /// Ids of the selected frameworks. If empty, findings name the controls of every framework.
     pub frameworks: Vec<String>,
-    /// `[policy.rules]`.
+    /// Settings of `[policy.rules]`.
     pub rules: BTreeMap<Rule, Override>,
-    /// `[[policy.service_owners]]`, in the order of the file.
+    /// Entries of `[[policy.service_owners]]`, in the order of the file.
     pub service_owners: Vec<ServiceOwner>,
-    /// `[[policy.custom_rules]]`, in the order of the file.
+    /// Entries of `[[policy.custom_rules]]`, in the order of the file.
     pub custom_rules: Vec<CustomRule>,
 }
 
 impl Policy {
-    /// The rule of the configuration with this id.
+    /// Returns the definition of a custom rule.
     pub fn custom_rule(&self, rule: Rule) -> Option<&CustomRule> {
         self.custom_rules.iter().find(|custom| custom.rule == rule)
     }
 
-    /// The rule with this id, built in or of the configuration.
+    /// Returns the built-in or custom rule with this id.
     pub fn rule(&self, id: &str) -> Option<Rule> {
         let custom = || self.custom_rules.iter().map(|custom| custom.rule).find(|rule| rule.as_str() == id);
         Rule::parse(id).or_else(custom)

@@ -1,7 +1,7 @@
-//! Evidence about the evidence: `data-quality` and `collection-incomplete`.
+//! Rules about the quality of the data of a source: `data-quality` and `collection-incomplete`.
 
 use super::catalogue::{INCOMPLETE_CRITICAL_DAYS, INCOMPLETE_HIGH_DAYS};
-use super::staleness::{age_days, beginning, is_subject};
+use super::staleness::{age_days, idle_basis, is_subject};
 use super::{RuleContext, RuleCounts, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{
     Coverage, Evidence, GroupId, Instant, LastLogin, ListKind, ListReport, OddValue, ReportedDate, Rule, Severity,
@@ -10,10 +10,10 @@ use crate::model::{
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
-/// Clocks may differ by so much before a date in the future, or a server's clock, is worth a word.
+/// Maximum difference between clocks, in seconds, that is not reported.
 const TOLERANCE_SECONDS: i64 = 300;
 
-/// Dates and memberships of one user that cannot be relied on.
+/// Finds unreliable dates and memberships of a user.
 pub(super) fn of_user(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let mut issues = Map::new();
     match &user.last_login {
@@ -31,7 +31,7 @@ pub(super) fn of_user(context: &RuleContext<'_>, user: &User) -> RuleResult {
         ReportedDate::Unreadable(written) => {
             issues.insert("created_at_unreadable".to_owned(), json!(written));
         }
-        ReportedDate::Not => {}
+        ReportedDate::NotReported => {}
     }
     if has_no_basis(context, user) {
         issues.insert("no_basis_for_age".to_owned(), json!(user.last_login.status()));
@@ -41,9 +41,9 @@ pub(super) fn of_user(context: &RuleContext<'_>, user: &User) -> RuleResult {
         contradiction("memberships_only_by_group", &conflict.only_by_group, &mut issues);
     }
     if issues.is_empty() {
-        return RuleResult::Fine;
+        return RuleResult::Passed;
     }
-    RuleResult::RuleRemark(RuleRemark {
+    RuleResult::Found(RuleRemark {
         rule: Rule::DataQuality,
         severity: Severity::Info,
         title: in_words(issues.keys().map(String::as_str)),
@@ -64,15 +64,17 @@ fn contradiction(key: &str, groups: &[GroupId], issues: &mut Map<String, Value>)
     }
 }
 
-/// Inactivity would matter, and nothing tells when it began. A source that tells no last login at all is one gap, told by the
-/// verdict; not one of every user.
+/// Returns whether inactivity matters for the account and no date says when it began.
+///
+/// If no account of a source has a last login, the outcome of the rule says so; the accounts are not reported one by
+/// one.
 fn has_no_basis(context: &RuleContext<'_>, user: &User) -> bool {
     is_subject(context, user) == Some(true)
         && match &user.last_login {
             LastLogin::At(_) => false,
-            LastLogin::Never { .. } => beginning(context, user).is_none(),
+            LastLogin::Never { .. } => idle_basis(context, user).is_none(),
             LastLogin::Unreadable(_) => true,
-            // What stands in records that were not read may be known all the same.
+            // An incomplete list of details may hold the login, so the login is unknown rather than not reported.
             LastLogin::NotReported => {
                 context.reports_logins && Evidence::of(context.source_inventory).reads_every_field()
             }
@@ -82,29 +84,29 @@ fn has_no_basis(context: &RuleContext<'_>, user: &User) -> bool {
 fn in_words<'a>(issues: impl Iterator<Item = &'a str>) -> String {
     let words: Vec<&str> = issues
         .map(|issue| match issue {
-            "last_login_in_the_future" => "last login lies in the future",
-            "last_login_sentinel" => "last login is a placeholder, read as never",
-            "last_login_unreadable" => "last login cannot be read",
-            "created_at_in_the_future" => "creation date lies in the future",
-            "created_at_unreadable" => "creation date is a placeholder or cannot be read",
-            "memberships_only_by_user" => "its record names groups whose own lists of members do not name it",
-            "memberships_only_by_group" => "groups name it as a member that its own record does not name",
-            "no_basis_for_age" => "inactivity cannot be judged: no date to count from",
+            "last_login_in_the_future" => "last login is in the future",
+            "last_login_sentinel" => "last login is a placeholder, which means never",
+            "last_login_unreadable" => "last login is unreadable",
+            "created_at_in_the_future" => "creation date is in the future",
+            "created_at_unreadable" => "creation date is a placeholder or unreadable",
+            "memberships_only_by_user" => "its record names groups whose member lists lack it",
+            "memberships_only_by_group" => "groups list it as a member, but its record does not name them",
+            "no_basis_for_age" => "inactivity is unknown: no date to count from",
             other => other,
         })
         .collect();
     words.join("; ")
 }
 
-/// Clock, counts and coverage of the whole source.
-pub(super) fn of_source(context: &mut RuleContext<'_>) {
+/// Evaluates the clock, the counts and the coverage of the source.
+pub(super) fn evaluate_source(context: &mut RuleContext<'_>) {
     let name = context.source_inventory.reading.source.name.to_string();
     let subject = Subject { kind: SubjectKind::Source, id: name.as_str().into(), name: Some(name.as_str().into()) };
     if let Some(remark) = clock_and_counts(context) {
-        context.find(remark, subject.clone());
+        context.add_finding(remark, subject.clone());
     }
     if let Some(remark) = incomplete(context) {
-        context.find(remark, subject);
+        context.add_finding(remark, subject);
     }
     context.count(Rule::CollectionIncomplete, RuleCounts { subjects: 1, undetermined: 0 });
 }
@@ -115,19 +117,19 @@ fn clock_and_counts(context: &RuleContext<'_>) -> Option<RuleRemark> {
     let mut found = Map::new();
     if let Some(skew) = reading.clock_skew_seconds.filter(|skew| skew.abs() > TOLERANCE_SECONDS) {
         found.insert("clock_skew_seconds".to_owned(), json!(skew));
-        words.push(format!("its clock differs from ours by {skew} s"));
+        words.push(format!("its clock differs from the local clock by {skew} s"));
     }
     for list in reading.lists.iter().filter(|list| list.coverage.is_complete()) {
         let Some(expected) = list.expected.filter(|expected| *expected != list.distinct) else { continue };
         let (kind, distinct) = (list.kind.as_str(), list.distinct);
         let key = if list.kind == ListKind::Users { "users" } else { kind };
         found.insert(key.to_owned(), json!({ "distinct": distinct, "expected": expected }));
-        words.push(format!("its list of {kind} holds {distinct} rows, and it tells a total of {expected}"));
+        words.push(format!("row count of {kind} is {distinct}, but the source reports a total of {expected}"));
     }
     if !reading.odd_values.is_empty() {
         let count: u64 = reading.odd_values.iter().map(|odd| odd.count).sum();
         let values = if count == 1 { "1 value".to_owned() } else { format!("{count} values") };
-        words.push(format!("{values} could not be read: {}", odd_fields(&reading.odd_values)));
+        words.push(format!("{values} unreadable: {}", odd_fields(&reading.odd_values)));
         found.insert("unreadable_values".to_owned(), unreadable(&reading.odd_values));
     }
     (!words.is_empty()).then(|| RuleRemark {
@@ -138,7 +140,7 @@ fn clock_and_counts(context: &RuleContext<'_>) -> Option<RuleRemark> {
     })
 }
 
-/// Names the fields, most odd values first.
+/// Returns the names of the fields with the most unreadable values.
 fn odd_fields(odd: &[OddValue]) -> String {
     const NAMED: usize = 3;
     let mut fields: Vec<&OddValue> = odd.iter().collect();
@@ -148,13 +150,14 @@ fn odd_fields(odd: &[OddValue]) -> String {
     if more == 0 { named.join(", ") } else { format!("{} and {more} more fields", named.join(", ")) }
 }
 
-/// By field: how many values, and the id of one row that has such a value.
+/// Returns the number of unreadable values by field, with the id of one row that has such a value.
 fn unreadable(odd: &[OddValue]) -> Value {
     let entry = |odd: &OddValue| (odd.field.clone(), json!({ "count": odd.count, "example": odd.example }));
     Value::Object(odd.iter().map(entry).collect())
 }
 
-/// A source that was not read, or of which some list is not proven complete. It becomes graver with the time since it was.
+/// Finds a source that was not read, or a list that is not proven complete. Severity increases with the time since the
+/// last proof.
 fn incomplete(context: &RuleContext<'_>) -> Option<RuleRemark> {
     let (reading, known) = (&context.source_inventory.reading, &context.source_inventory.known);
     let unproven = |coverage: &Coverage| matches!(coverage, Coverage::Drifted { .. } | Coverage::Failed { .. });
@@ -167,12 +170,12 @@ fn incomplete(context: &RuleContext<'_>) -> Option<RuleRemark> {
         let oldest = lists.iter().map(of_list).min().flatten();
         (format!("not proven complete: {}", names.join(", ")), oldest)
     };
-    // A list that came after the source was complete was missing at no time before.
+    // A list that is offered for the first time was not incomplete before.
     let of_source = known.confirmed_at.or(known.first_seen);
     let since =
         lists.iter().filter_map(|list| of_list(list).or(of_source)).min().or(of_source).unwrap_or(context.as_of);
     let days = age_days(context.as_of, since);
-    // Who reads sources at different times leaves some out of each run: that is no gap before it has a length.
+    // Some operators read their sources at different times, so a source may be missing from single runs.
     if lists.is_empty() && (!reading.lists.is_empty() || days < INCOMPLETE_HIGH_DAYS) {
         return None;
     }
@@ -189,12 +192,9 @@ fn incomplete(context: &RuleContext<'_>) -> Option<RuleRemark> {
         })
         .collect();
     let rows = known.unconfirmed_rows;
-    let last = proven_at.map_or_else(|| "never was".to_owned(), |at| format!("last at {}", instant(at)));
-    let stand = if rows == 1 {
-        "1 known row stands unconfirmed".to_owned()
-    } else {
-        format!("{rows} known rows stand unconfirmed")
-    };
+    let last = proven_at.map_or_else(|| "never".to_owned(), instant);
+    let unconfirmed =
+        if rows == 1 { "1 known row is unconfirmed".to_owned() } else { format!("{rows} known rows are unconfirmed") };
     Some(RuleRemark {
         rule: Rule::CollectionIncomplete,
         severity: match days {
@@ -202,7 +202,7 @@ fn incomplete(context: &RuleContext<'_>) -> Option<RuleRemark> {
             INCOMPLETE_HIGH_DAYS.. => Severity::High,
             _ => Severity::Medium,
         },
-        title: format!("{what}; {last}; {stand}"),
+        title: format!("{what}; last complete: {last}; {unconfirmed}"),
         evidence: evidence([
             ("age_days", json!(days)),
             ("critical_after_days", json!(INCOMPLETE_CRITICAL_DAYS)),

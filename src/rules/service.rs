@@ -1,12 +1,13 @@
-//! `service-without-owner`: accounts that programs use, held against the configuration's register. Machines do not log in, so
-//! that an owner and a date of review take the place of inactivity.
+//! The rule `service-without-owner`: compares service accounts with the register in the configuration.
+//!
+//! Programs that use keys do not log in. Instead of inactivity, the rule therefore requires an owner and a review date.
 
 use super::policy::ServiceOwner;
 use super::{RuleContext, RuleRemark, RuleResult, evidence};
 use crate::model::{ApiAccess, Rule, Severity, User, UserKind};
 use serde_json::json;
 
-/// A service that is not disabled, without an entry in force.
+/// Finds a service account that is not disabled and has no entry in force.
 pub(super) fn without_owner(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.kind != UserKind::Service || user.enabled == Some(false) {
         return RuleResult::NotASubject;
@@ -16,11 +17,11 @@ pub(super) fn without_owner(context: &RuleContext<'_>, user: &User) -> RuleResul
     }
     let source = &context.source_inventory.reading.source.name;
     let entries = context.policy.service_owners.iter().filter(|entry| entry.names(source, user));
-    // Of several entries the one that holds longest counts: somebody answers for the account until then.
+    // Of several entries, the one with the latest review date counts: until then somebody is responsible.
     let entry = entries.max_by_key(|entry| entry.review_by);
     match entry {
-        Some(entry) if entry.review_by >= context.as_of.date_naive() => RuleResult::Fine,
-        entry => RuleResult::RuleRemark(remark(user, entry)),
+        Some(entry) if entry.review_by >= context.as_of.date_naive() => RuleResult::Passed,
+        entry => RuleResult::Found(remark(user, entry)),
     }
 }
 
@@ -30,7 +31,7 @@ fn remark(user: &User, entry: Option<&ServiceOwner>) -> RuleRemark {
         Some(entry) => (
             "review date passed",
             format!(
-                "service account whose review was due by {}; the register's owner is {}",
+                "service account with an overdue review (due {}); registered owner: {}",
                 entry.review_by, entry.owner
             ),
         ),
@@ -57,7 +58,7 @@ fn remark(user: &User, entry: Option<&ServiceOwner>) -> RuleRemark {
     RuleRemark { rule: Rule::ServiceWithoutOwner, severity, title, evidence: found }
 }
 
-/// What makes an API account graver.
+/// Returns the properties that make an API account more dangerous.
 fn reach(api: &ApiAccess) -> Vec<String> {
     let rights = (!api.wide_rights.is_empty()).then(|| format!("wide rights ({})", api.wide_rights.join(", ")));
     let addresses = (api.restricted == Some(false)).then(|| "usable from any address".to_owned());

@@ -1,5 +1,6 @@
-//! What happened since the run before: `privileged-growth` and `break-glass-used`. Such a finding is about a time: the next run that
-//! can look resolves it, unless it happened again.
+//! Rules about events since the baseline: `privileged-growth` and `break-glass-used`.
+//!
+//! Such a finding reports an occurrence. The next run that can evaluate the rule resolves it, unless it happened again.
 
 use super::{RuleContext, RuleCounts, RuleHistory, RuleRemark, RuleResult, evidence, groups, instant};
 use crate::model::{
@@ -10,26 +11,28 @@ use crate::state::EarlierLogin;
 use ahash::AHashMap;
 use serde_json::{Value, json};
 
-/// New members that a finding names.
+/// Maximum number of new members in a finding.
 const NAMED: usize = 100;
 
-/// What is known of one source since the run before.
+/// Knowledge about one source since the baseline.
 pub(super) struct SinceBaseline<'a> {
     base_run: &'a str,
-    /// The reading that this one is compared with, in words.
+    /// The compared reading in words: the run id of the baseline, or the time of the last reading.
     since: String,
     gained: AHashMap<&'a GroupId, Vec<&'a Change>>,
     logins: AHashMap<&'a UserId, Option<&'a LastLogin>>,
-    /// A member that no change names did not come.
+    /// Whether all memberships are known. If so, a member without a change is not new.
     knows_all_memberships: bool,
 }
 
 impl<'a> SinceBaseline<'a> {
-    /// Of the source at this place. The error says why nothing is known.
+    /// Collects the knowledge about the source at this position. The error says why there is none.
     pub(super) fn of(before: RuleHistory<'a>, at: usize, source_inventory: &SourceInventory) -> Result<Self, String> {
-        let base_run = before.base_run.ok_or("there is no snapshot before this run to compare with")?;
+        let base_run = before.base_run.ok_or("there is no earlier snapshot to compare with")?;
         let since = before.since.get(at).filter(|since| since.is_compared).ok_or_else(|| {
-            format!("the accounts of the source were never proven complete up to {base_run}: there is nothing to compare with")
+            format!(
+                "there is nothing to compare with: no list of users of the source was proven complete up to {base_run}"
+            )
         })?;
         let name = &source_inventory.reading.source.name;
         let mut gained: AHashMap<&GroupId, Vec<&Change>> = AHashMap::new();
@@ -41,55 +44,56 @@ impl<'a> SinceBaseline<'a> {
         }
         let logins = since.logins.iter().map(|EarlierLogin { user, last_login }| (user, last_login.as_ref()));
         let knows_all_memberships = since.has_baseline && Evidence::of(source_inventory).reads_every_membership();
+        // After an outage, the comparison reaches back to the last reading of the users.
         let since = since.read_at.map_or_else(|| base_run.to_owned(), instant);
         Ok(Self { base_run, since, gained, logins: logins.collect(), knows_all_memberships })
     }
 }
 
-/// Every privileged group of the source.
-pub(super) fn growth(context: &mut RuleContext<'_>) {
-    let Ok(happened) = &context.happened else { return };
-    let is_whole = happened.knows_all_memberships && groups::why_not_empty(context).is_none();
-    let mut tally = RuleCounts::default();
+/// Evaluates `privileged-growth` for every privileged group of the source.
+pub(super) fn evaluate_growth(context: &mut RuleContext<'_>) {
+    let Ok(since) = &context.since_baseline else { return };
+    let is_complete = since.knows_all_memberships && groups::why_emptiness_is_unknown(context).is_none();
+    let mut counts = RuleCounts::default();
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for (at, group) in context.source_inventory.reading.groups.iter().enumerate().filter(|(_, group)| group.privileged)
     {
-        tally.subjects += 1;
-        match happened.gained.get(&group.id) {
-            Some(gained) => found.push((grown(group, gained, happened), groups::subject(group))),
-            None if is_whole && group.knows_members() => {}
+        counts.subjects += 1;
+        match since.gained.get(&group.id) {
+            Some(gained) => found.push((grown(group, gained, since), groups::subject(group))),
+            // No change names the group and all memberships are known, so it gained no member.
+            None if is_complete && group.knows_members() => {}
             None => unknown.push(at),
         }
     }
-    // A group that this run did not read gained members all the same, where the accounts' own records show it.
+    // A group that this run could not read may still have new members, if the accounts' own records show them.
     let read = |id: &GroupId| context.source_inventory.group(id).is_some();
-    for gained in
-        happened.gained.values().filter(|gained| gained[0].group.as_ref().is_some_and(|group| !read(&group.id)))
+    for gained in since.gained.values().filter(|gained| gained[0].group.as_ref().is_some_and(|group| !read(&group.id)))
     {
         let Some(ChangedGroup { id, name, privileged: true }) = &gained[0].group else { continue };
         let group = Group { name: name.clone(), privileged: true, ..Group::new(id.clone()) };
-        tally.subjects += 1;
-        found.push((grown(&group, gained, happened), groups::subject(&group)));
+        counts.subjects += 1;
+        found.push((grown(&group, gained, since), groups::subject(&group)));
     }
-    tally.undetermined = unknown.len() as u64;
+    counts.undetermined = unknown.len() as u64;
     for at in unknown {
         context.gaps.of_group(at, Rule::PrivilegedGrowth);
     }
-    context.count(Rule::PrivilegedGrowth, tally);
+    context.count(Rule::PrivilegedGrowth, counts);
     for (remark, subject) in found {
-        context.find(remark, subject);
+        context.add_finding(remark, subject);
     }
 }
 
-fn grown(group: &Group, gained: &[&Change], happened: &SinceBaseline<'_>) -> RuleRemark {
+fn grown(group: &Group, gained: &[&Change], since: &SinceBaseline<'_>) -> RuleRemark {
     let members = if gained.len() == 1 { "1 member".to_owned() } else { format!("{} members", gained.len()) };
     let named: Vec<Value> = gained.iter().take(NAMED).map(|change| member(change)).collect();
     RuleRemark {
         rule: Rule::PrivilegedGrowth,
         severity: Severity::Medium,
-        title: format!("privileged, and gained {members} since {}", happened.since),
+        title: format!("privileged group gained {members} since {}", since.since),
         evidence: evidence([
-            ("base_run", json!(happened.base_run)),
+            ("base_run", json!(since.base_run)),
             ("count", json!(gained.len())),
             (
                 "members_now",
@@ -100,7 +104,7 @@ fn grown(group: &Group, gained: &[&Change], happened: &SinceBaseline<'_>) -> Rul
     }
 }
 
-/// Of a member that is in a directory only, the name there.
+/// Returns the member of a change as evidence: its name if it exists only in a directory, otherwise its id and name.
 fn member(change: &Change) -> Value {
     match change.field.as_deref() {
         Some("directory_members") => json!({ "directory": change.after }),
@@ -108,14 +112,14 @@ fn member(change: &Change) -> Value {
     }
 }
 
-/// A break-glass account whose last login is later than the base tells, or that came with one.
+/// Finds an emergency account whose last login is later than in the baseline, or that is new and has signed in.
 pub(super) fn break_glass(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.kind != UserKind::BreakGlass {
         return RuleResult::NotASubject;
     }
-    let Ok(happened) = &context.happened else { return RuleResult::Undetermined };
-    let (now, before) = match (&user.last_login, happened.logins.get(&user.id)) {
-        (LastLogin::Never { .. }, _) => return RuleResult::Fine,
+    let Ok(since) = &context.since_baseline else { return RuleResult::Undetermined };
+    let (now, before) = match (&user.last_login, since.logins.get(&user.id)) {
+        (LastLogin::Never { .. }, _) => return RuleResult::Passed,
         (LastLogin::At(now), Some(before)) => (*now, *before),
         _ => return RuleResult::Undetermined,
     };
@@ -125,17 +129,17 @@ pub(super) fn break_glass(context: &RuleContext<'_>, user: &User) -> RuleResult 
         Some(LastLogin::NotReported | LastLogin::Unreadable(_)) => return RuleResult::Undetermined,
     };
     match before {
-        Some(before) if now == before => return RuleResult::Fine,
-        // One of the two dates is wrong.
+        Some(before) if now == before => return RuleResult::Passed,
+        // A last login never moves back, so one of the two dates is wrong.
         Some(before) if now < before => return RuleResult::Undetermined,
         _ => {}
     }
-    RuleResult::RuleRemark(RuleRemark {
+    RuleResult::Found(RuleRemark {
         rule: Rule::BreakGlassUsed,
         severity: Severity::High,
-        title: format!("emergency account signed in since {}: last login {}", happened.since, instant(now)),
+        title: format!("emergency account signed in since {}: last login {}", since.since, instant(now)),
         evidence: evidence([
-            ("base_run", json!(happened.base_run)),
+            ("base_run", json!(since.base_run)),
             ("enabled", json!(user.enabled)),
             ("last_login", json!(instant(now))),
             ("last_login_before", json!(before.map(instant))),

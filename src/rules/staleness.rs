@@ -1,55 +1,58 @@
-//! Inactivity: `stale-login` and `never-logged-in`. `age_days = floor((as_of − basis) / 86,400 s)`; a finding when the age is
-//! at least the threshold. The basis is the last login; without one the creation; where that is not told, the first earlier
-//! run that saw the account. An account that was seen to be enabled again starts anew there. Service accounts are never
-//! stale: machines that use keys do not log in. What an age comes to is decided here once ([`since_login`],
-//! [`since_creation`]); other rules ask the same.
+//! Rules about inactivity: `stale-login` and `never-logged-in`.
+//!
+//! `age_days = floor((as_of − basis) / 86,400 s)`, and an age at or above the threshold is a finding. The basis is the
+//! last login. Without a login it is the creation, and if that is not reported, the first earlier run that read the
+//! account. If an account was enabled again, its age restarts at that run.
+//!
+//! Service accounts are exempt, since programs that use keys do not log in. [`idle_since_login`] and
+//! [`idle_since_creation`] compute the ages; other rules use them too.
 
 use super::policy::Threshold;
 use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{Instant, LastLogin, Rule, Severity, User, UserKind};
 use serde_json::json;
 
-/// What the age of an account's last sign of life comes to.
+/// Result of comparing an account's inactivity with its limit.
 pub(super) enum Idle<'a> {
-    /// Inactivity does not matter for such accounts.
+    /// Inactivity does not matter for the account.
     NotASubject,
-    /// Not so long that it would be a finding.
-    Fresh,
-    /// The data does not suffice.
+    /// The age is below the limit.
+    Recent,
+    /// The data is insufficient.
     Undetermined,
-    /// For the limit or longer.
+    /// The age is at or above the limit.
     OverdueAge(OverdueAge<'a>),
 }
 
-/// An age at or beyond its limit.
+/// An age at or above its limit.
 pub(super) struct OverdueAge<'a> {
-    /// Counted from here.
+    /// Start of the age.
     pub(super) basis: Instant,
-    /// What happened then.
+    /// Event at the start.
     pub(super) kind: AgeBasis,
-    /// Whole days since then.
+    /// Whole days since the start.
     pub(super) days: u32,
-    /// `None`: it cannot be told.
+    /// Whether the account is privileged; `None` if unknown.
     pub(super) privilege: Option<bool>,
-    /// What it is at or beyond.
+    /// The limit.
     pub(super) limit: &'a Threshold,
 }
 
-/// What an age is counted from.
+/// Event that an age is counted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AgeBasis {
-    /// The account signed in.
+    /// The last login.
     LastLogin,
-    /// It was made.
+    /// The creation of the account.
     CreatedAt,
-    /// An earlier run saw it first, and nothing tells when it was made.
+    /// The first earlier run that read the account, if its creation is not reported.
     FirstSeen,
-    /// A run saw it enabled that was disabled before.
+    /// The run that found a disabled account enabled.
     EnabledAgain,
 }
 
 impl AgeBasis {
-    /// The `basis_kind` of evidence.
+    /// Returns the value of `basis_kind` in evidence.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::LastLogin => "last_login",
@@ -70,7 +73,7 @@ impl AgeBasis {
 }
 
 impl OverdueAge<'_> {
-    /// `no login for 91 days`, `no login since it was created 91 days ago`.
+    /// Returns the age in words: `no login for 91 days`, `no login since it was created 91 days ago`.
     pub(super) fn in_words(&self) -> String {
         let days = if self.days == 1 { "1 day".to_owned() } else { format!("{} days", self.days) };
         match self.kind {
@@ -80,19 +83,20 @@ impl OverdueAge<'_> {
     }
 }
 
-/// Whole days of 86,400 s from the basis to the instant of judging; a basis in the future is age 0.
+/// Returns the whole days of 86,400 s from the basis to `as_of`; 0 if the basis is in the future.
 pub(super) fn age_days(as_of: Instant, basis: Instant) -> u32 {
     let seconds = (as_of - basis).num_seconds().max(0);
     u32::try_from(seconds / 86_400).unwrap_or(u32::MAX)
 }
 
-/// Accounts whose inactivity matters: enabled, in force, and somebody's. `None`: it is not told whether it is enabled.
+/// Returns whether inactivity matters: the account is enabled, not blocked and no service account. `None` if that is
+/// unknown.
 pub(super) fn is_subject(context: &RuleContext<'_>, user: &User) -> Option<bool> {
     if user.kind == UserKind::Service || context.blocked(user).is_some() { Some(false) } else { user.enabled }
 }
 
-/// Where it cannot be told whether an account is privileged, the threshold is the looser one: past it, the account is
-/// stale either way.
+/// Returns the threshold of an account. If it is unknown whether the account is privileged, that is the larger one: an
+/// age above it exceeds both.
 fn stale_threshold<'a>(context: &RuleContext<'a>, privilege: Option<bool>) -> &'a Threshold {
     let (all, privileged) = (&context.policy.stale_after, &context.policy.privileged_stale_after);
     match privilege {
@@ -102,66 +106,70 @@ fn stale_threshold<'a>(context: &RuleContext<'a>, privilege: Option<bool>) -> &'
     }
 }
 
-/// Since the last login.
-pub(super) fn since_login<'a>(context: &RuleContext<'a>, user: &User) -> Idle<'a> {
+/// Compares the time since the last login with the threshold.
+pub(super) fn idle_since_login<'a>(context: &RuleContext<'a>, user: &User) -> Idle<'a> {
     let last_login = match (is_subject(context, user), &user.last_login) {
         (Some(false), _) => return Idle::NotASubject,
         (Some(true), LastLogin::At(at)) => *at,
-        (Some(true), LastLogin::Never { .. }) => return Idle::Fresh,
+        (Some(true), LastLogin::Never { .. }) => return Idle::Recent,
         (None, _) | (_, LastLogin::NotReported | LastLogin::Unreadable(_)) => return Idle::Undetermined,
     };
     let (basis, kind) = or_enabled_again(user, (last_login, AgeBasis::LastLogin));
     let days = age_days(context.as_of, basis);
+    // Whether an account is privileged is costly to find out, and irrelevant below both thresholds.
     let (least, most) = (&context.policy.stale_after.days, &context.policy.privileged_stale_after.days);
     if days < *least.min(most) {
-        return Idle::Fresh;
+        return Idle::Recent;
     }
     let privilege = context.source_inventory.privilege(user);
     let limit = stale_threshold(context, privilege);
     if days < limit.days {
-        return if privilege.is_none() { Idle::Undetermined } else { Idle::Fresh };
+        return if privilege.is_none() { Idle::Undetermined } else { Idle::Recent };
     }
     Idle::OverdueAge(OverdueAge { basis, kind, days, privilege, limit })
 }
 
-/// Whoever is enabled again has not been able to sign in before.
+/// Returns the later of the basis and the time at which the account was enabled again. Before that, it could not sign
+/// in.
 fn or_enabled_again(user: &User, basis: (Instant, AgeBasis)) -> (Instant, AgeBasis) {
     let again = user.enabled_since.filter(|again| *again > basis.0);
     again.map_or(basis, |again| (again, AgeBasis::EnabledAgain))
 }
 
-/// When an account that was never used began to be there, as far as anything tells. The run that saw it first knows of no
-/// time before.
-pub(super) fn beginning(context: &RuleContext<'_>, user: &User) -> Option<(Instant, AgeBasis)> {
+/// Returns the start of the age of an account that was never used; `None` if it is unknown.
+///
+/// The first run that read the account is a basis only for later runs, since that run knows nothing about the time
+/// before.
+pub(super) fn idle_basis(context: &RuleContext<'_>, user: &User) -> Option<(Instant, AgeBasis)> {
     let created = user.created_at.at().map(|created| (created, AgeBasis::CreatedAt));
     let first_seen = || user.seen.map(|seen| seen.first).filter(|first| *first < context.as_of);
     let basis = created.or_else(|| first_seen().map(|seen| (seen, AgeBasis::FirstSeen)))?;
     Some(or_enabled_again(user, basis))
 }
 
-/// Since the account was made, where it was never used.
-pub(super) fn since_creation<'a>(context: &RuleContext<'a>, user: &User) -> Idle<'a> {
+/// Compares the time since the creation of a never used account with the grace period.
+pub(super) fn idle_since_creation<'a>(context: &RuleContext<'a>, user: &User) -> Idle<'a> {
     match (is_subject(context, user), &user.last_login) {
         (Some(false), _) => return Idle::NotASubject,
         (Some(true), LastLogin::Never { .. }) => {}
-        (Some(true), LastLogin::At(_)) => return Idle::Fresh,
+        (Some(true), LastLogin::At(_)) => return Idle::Recent,
         _ => return Idle::Undetermined,
     }
-    let Some((basis, kind)) = beginning(context, user) else { return Idle::Undetermined };
+    let Some((basis, kind)) = idle_basis(context, user) else { return Idle::Undetermined };
     let (days, limit) = (age_days(context.as_of, basis), &context.policy.never_grace);
     if days < limit.days {
-        return Idle::Fresh;
+        return Idle::Recent;
     }
     let privilege = context.source_inventory.privilege(user);
     Idle::OverdueAge(OverdueAge { basis, kind, days, privilege, limit })
 }
 
-/// Enabled, and the last login is at least the threshold ago.
+/// Finds an enabled account whose last login is at least the threshold ago.
 pub(super) fn stale(context: &RuleContext<'_>, user: &User) -> RuleResult {
-    look(since_login(context, user), |long| {
-        let OverdueAge { basis, kind, days, privilege, limit } = long;
+    result_of(idle_since_login(context, user), |age| {
+        let OverdueAge { basis, kind, days, privilege, limit } = age;
         let local = user.local();
-        let sort = if privilege == Some(true) { "privileged threshold" } else { "threshold" };
+        let threshold = if privilege == Some(true) { "privileged threshold" } else { "threshold" };
         let mut found = evidence([
             ("age_days", json!(days)),
             ("basis", json!(instant(basis))),
@@ -179,21 +187,21 @@ pub(super) fn stale(context: &RuleContext<'_>, user: &User) -> RuleResult {
         RuleRemark {
             rule: Rule::StaleLogin,
             severity: if privilege == Some(true) || local == Some(true) { Severity::High } else { Severity::Medium },
-            title: format!("{}: {from}, {sort} {} days", long.in_words(), limit.days),
+            title: format!("{}: {from}, {threshold} {} days", age.in_words(), limit.days),
             evidence: found,
         }
     })
 }
 
-/// Enabled, no login ever, and created at least the grace ago.
+/// Finds an enabled account without any login that was created at least the grace period ago.
 pub(super) fn never(context: &RuleContext<'_>, user: &User) -> RuleResult {
-    look(since_creation(context, user), |long| {
-        let OverdueAge { basis, kind, days, privilege, limit: grace } = long;
+    result_of(idle_since_creation(context, user), |age| {
+        let OverdueAge { basis, kind, days, privilege, limit: grace } = age;
         let stale = stale_threshold(context, privilege);
         RuleRemark {
             rule: Rule::NeverLoggedIn,
             severity: if days >= stale.days { Severity::Medium } else { Severity::Low },
-            title: format!("{}: {} {}, grace {} days", long.in_words(), kind.in_words(), instant(basis), grace.days),
+            title: format!("{}: {} {}, grace {} days", age.in_words(), kind.in_words(), instant(basis), grace.days),
             evidence: evidence([
                 ("age_days", json!(days)),
                 ("basis", json!(instant(basis))),
@@ -209,11 +217,11 @@ pub(super) fn never(context: &RuleContext<'_>, user: &User) -> RuleResult {
     })
 }
 
-fn look(idle: Idle<'_>, remark: impl FnOnce(OverdueAge<'_>) -> RuleRemark) -> RuleResult {
+fn result_of(idle: Idle<'_>, remark: impl FnOnce(OverdueAge<'_>) -> RuleRemark) -> RuleResult {
     match idle {
         Idle::NotASubject => RuleResult::NotASubject,
-        Idle::Fresh => RuleResult::Fine,
+        Idle::Recent => RuleResult::Passed,
         Idle::Undetermined => RuleResult::Undetermined,
-        Idle::OverdueAge(long) => RuleResult::RuleRemark(remark(long)),
+        Idle::OverdueAge(age) => RuleResult::Found(remark(age)),
     }
 }

@@ -1,4 +1,4 @@
-//! Each rule over small inventories, with people named by their role in the case.
+//! Every rule over small inventories. Accounts are named after their part in the case.
 
 mod custom;
 mod groups;
@@ -29,7 +29,7 @@ fn ago(days: i64, seconds: i64) -> Instant {
     as_of() - TimeDelta::days(days) - TimeDelta::seconds(seconds)
 }
 
-/// An enabled LDAP account of group 1 that logged in yesterday.
+/// An enabled LDAP account in group 1 that logged in yesterday.
 fn user(name: &str) -> User {
     let mut user = User::new(name.len().to_string() + name);
     user.username = Some(name.into());
@@ -56,8 +56,8 @@ fn complete() -> Coverage {
     Coverage::Complete { proof: "all".to_owned() }
 }
 
-/// A source with group 1 `Operators` and group 2 `Administrators` (privileged), each with a directory group in it, so that
-/// neither is empty.
+/// A source with group 1 `Operators` and group 2 `Administrators` (privileged). Each contains a directory group, so
+/// that neither is empty.
 fn reading(users: Vec<User>) -> SourceReading {
     let directory =
         |group: &str| Outside { group_id: group.into(), member: OutsideMember::Directory("cn=staff".into()) };
@@ -97,7 +97,7 @@ fn evaluated(users: Vec<User>) -> EvaluationOutput {
     evaluate(&joined(reading(users)), &Policy::default(), as_of())
 }
 
-/// `rule:severity` of all findings of these users.
+/// Returns `rule:severity` of all findings about these users.
 fn found(users: Vec<User>) -> Vec<String> {
     let findings = evaluated(users).findings;
     findings.iter().map(|f| format!("{}:{}", f.rule.as_str(), f.severity.as_str())).collect()
@@ -108,7 +108,7 @@ fn outcome(output: &EvaluationOutput, rule: Rule) -> &RuleOutcome {
 }
 
 #[test]
-fn the_boundary_of_90_days_is_exact_to_the_second() {
+fn the_limit_of_90_days_is_exact_to_the_second() {
     for (days, seconds, stale) in [
         (89, -1, false),
         (89, 0, false),
@@ -126,7 +126,7 @@ fn the_boundary_of_90_days_is_exact_to_the_second() {
 }
 
 #[test]
-fn privileged_accounts_have_their_own_boundary() {
+fn privileged_accounts_have_their_own_limit() {
     let admin = |days, seconds| {
         with("admin", |u| {
             u.group_memberships = Box::new(["2".into()]);
@@ -143,18 +143,18 @@ fn privileged_accounts_have_their_own_boundary() {
 }
 
 #[test]
-fn days_are_86_400_seconds_over_leap_days_and_changes_of_the_clock() {
-    // 2024-02-29 exists: 366 days.
+fn a_day_has_86_400_seconds_across_leap_days_and_clock_changes() {
+    // 2024 has a February 29: 366 days.
     let leap = (at("2025-02-28T12:00:00Z") - at("2024-02-28T12:00:00Z")).num_days();
     assert_eq!(leap, 366);
     assert_eq!(staleness::age_days(at("2025-02-28T12:00:00Z"), at("2024-02-28T12:00:00Z")), 366);
-    // The clocks of Berlin went back on 2026-10-25: 25 hours between these two noons, and 24 are a day.
+    // Clocks in Berlin went back on 2026-10-25: 25 hours lie between these two noons, and 24 are a day.
     assert_eq!(staleness::age_days(at("2026-10-25T12:00:00+01:00"), at("2026-10-24T12:00:00+02:00")), 1);
     assert_eq!(staleness::age_days(at("2026-10-25T11:59:59+01:00"), at("2026-10-24T12:00:00+01:00")), 0);
 }
 
 #[test]
-fn a_date_in_the_future_is_age_0_and_beyond_five_minutes_a_matter_of_quality() {
+fn a_date_in_the_future_is_age_0_and_a_quality_finding_beyond_five_minutes() {
     let soon = with("soon", |u| u.last_login = LastLogin::At(ago(0, -300)));
     assert_eq!(found(vec![soon]), [""; 0]);
     let later = with("later", |u| u.last_login = LastLogin::At(ago(0, -301)));
@@ -164,7 +164,7 @@ fn a_date_in_the_future_is_age_0_and_beyond_five_minutes_a_matter_of_quality() {
 }
 
 #[test]
-fn a_local_account_that_is_stale_is_graver() {
+fn a_stale_local_account_is_more_severe() {
     let stale = LastLogin::At(ago(100, 0));
     let ldap = with("ldap", |u| u.last_login = stale.clone());
     assert_eq!(found(vec![ldap]), ["stale-login:medium"]);
@@ -176,7 +176,7 @@ fn a_local_account_that_is_stale_is_graver() {
 }
 
 #[test]
-fn services_disabled_and_expired_accounts_are_never_stale() {
+fn service_disabled_and_expired_accounts_are_never_stale() {
     let stale = |name: &str, change: fn(&mut User)| {
         with(name, |u| {
             u.last_login = LastLogin::At(ago(500, 0));
@@ -190,11 +190,11 @@ fn services_disabled_and_expired_accounts_are_never_stale() {
     assert_eq!(found(vec![stale("expired", |u| u.expires_at = ReportedDate::At(as_of()))]), [""; 0]);
     assert_eq!(found(vec![stale("unknown", |u| u.enabled = None)]), [""; 0]);
     let emergency = found(vec![stale("emergency-1", |u| u.group_memberships = Box::new(["1".into()]))]);
-    assert_eq!(emergency, ["stale-login:medium"], "break-glass accounts are people's");
+    assert_eq!(emergency, ["stale-login:medium"], "people use break-glass accounts");
 }
 
 #[test]
-fn an_account_that_never_logged_in_has_a_grace_and_then_two_severities() {
+fn an_account_that_never_logged_in_has_a_grace_period_and_then_two_severities() {
     let never = |days: i64, seconds: i64| {
         with("never", |u| {
             u.last_login = LastLogin::Never { sentinel: None };
@@ -208,26 +208,26 @@ fn an_account_that_never_logged_in_has_a_grace_and_then_two_severities() {
 }
 
 #[test]
-fn never_and_not_reported_are_never_the_same() {
-    let silent = |name: &str| with(name, |u| u.last_login = LastLogin::NotReported);
-    let output = evaluated(vec![silent("a"), silent("bb")]);
+fn never_differs_from_not_reported() {
+    let unreported = |name: &str| with(name, |u| u.last_login = LastLogin::NotReported);
+    let output = evaluated(vec![unreported("a"), unreported("bb")]);
     assert_eq!(output.findings, []);
     assert!(
         matches!(outcome(&output, Rule::StaleLogin), RuleOutcome::Undetermined { why } if why.contains("last logins"))
     );
     assert!(matches!(outcome(&output, Rule::NeverLoggedIn), RuleOutcome::Undetermined { .. }));
-    // Where somebody's is told, a missing one is a gap of that account.
-    let output = evaluated(vec![silent("a"), user("told")]);
+    // If the login of another account is reported, a missing one is a gap in the data of that account.
+    let output = evaluated(vec![unreported("a"), user("reported")]);
     assert_eq!(outcome(&output, Rule::StaleLogin), &RuleOutcome::Evaluated { subjects: 2, undetermined: 1 });
     assert_eq!(output.findings.len(), 1);
     assert_eq!(output.findings[0].rule, Rule::DataQuality);
 }
 
 #[test]
-fn without_a_date_to_count_from_an_account_is_neither_young_nor_old() {
+fn an_account_without_a_date_to_count_from_is_neither_recent_nor_old() {
     let no_creation = with("no-creation", |u| {
         u.last_login = LastLogin::Never { sentinel: None };
-        u.created_at = ReportedDate::Not;
+        u.created_at = ReportedDate::NotReported;
     });
     assert_eq!(found(vec![no_creation]), ["data-quality:info"]);
     let unreadable = with("unreadable", |u| u.last_login = LastLogin::Unreadable("soon".into()));
@@ -253,7 +253,7 @@ fn an_enabled_account_needs_a_group_that_exists() {
 }
 
 #[test]
-fn without_the_whole_list_of_groups_nobody_is_said_to_be_in_no_group() {
+fn an_incomplete_group_list_proves_for_nobody_that_it_has_no_group() {
     let mut reading = reading(vec![with("nobody", |u| u.group_memberships = Box::new(["77".into()]))]);
     reading.lists[1].coverage = Coverage::Drifted { why: "it moved".to_owned() };
     let output = evaluate(&joined(reading), &Policy::default(), as_of());
@@ -265,7 +265,7 @@ fn without_the_whole_list_of_groups_nobody_is_said_to_be_in_no_group() {
 }
 
 #[test]
-fn a_disabled_account_should_be_in_no_group() {
+fn a_disabled_account_must_not_be_in_a_group() {
     let disabled = |ids: &[&str]| {
         with("disabled", |u| {
             u.enabled = Some(false);
@@ -275,13 +275,13 @@ fn a_disabled_account_should_be_in_no_group() {
     assert_eq!(found(vec![disabled(&[])]), [""; 0]);
     assert_eq!(found(vec![disabled(&["1"])]), ["disabled-in-group:low"]);
     assert_eq!(found(vec![disabled(&["1", "2"])]), ["disabled-in-group:medium"]);
-    assert_eq!(found(vec![disabled(&["77"])]), ["dangling-group:low"], "a group that is gone gives no access");
+    assert_eq!(found(vec![disabled(&["77"])]), ["dangling-group:low"], "a removed group gives no access");
     let expired = with("expired", |u| u.expires_at = ReportedDate::At(ago(1, 0)));
     assert_eq!(found(vec![expired]), ["disabled-in-group:low"]);
 }
 
 #[test]
-fn a_source_that_failed_is_evaluated_by_nothing_but_its_failure() {
+fn a_failed_source_has_no_findings_except_its_failure() {
     let mut reading = reading(Vec::new());
     reading.lists = vec![list(ListKind::Users, Coverage::Failed { error: "no connection".to_owned() })];
     let output = evaluate(&joined(reading), &Policy::default(), as_of());
@@ -291,7 +291,7 @@ fn a_source_that_failed_is_evaluated_by_nothing_but_its_failure() {
 }
 
 #[test]
-fn a_rule_can_be_switched_off_or_given_a_severity() {
+fn a_rule_can_be_switched_off_or_get_another_severity() {
     let mut policy = Policy::default();
     policy.rules.insert(Rule::NoGroup, Override::Off);
     policy.rules.insert(Rule::StaleLogin, Override::Severity(Severity::Critical));
@@ -317,7 +317,7 @@ fn evidence_lets_a_reviewer_recompute_the_finding() {
 }
 
 #[test]
-fn a_fingerprint_depends_on_rule_source_and_subject_only() {
+fn a_fingerprint_depends_only_on_rule_source_and_subject() {
     let stale = |name: &str, days| {
         with("same-id", |u| {
             u.username = Some(name.into());
@@ -330,7 +330,7 @@ fn a_fingerprint_depends_on_rule_source_and_subject_only() {
 }
 
 #[test]
-fn findings_are_sorted_by_rule_and_then_by_id_as_numbers() {
+fn findings_are_sorted_by_rule_and_then_by_id_with_numbers_by_value() {
     let nobody = |id: &str| {
         let mut user = with("nobody", |u| u.group_memberships = Box::default());
         user.id = id.into();
@@ -344,7 +344,7 @@ fn findings_are_sorted_by_rule_and_then_by_id_as_numbers() {
 }
 
 #[test]
-fn the_catalogue_has_every_rule_in_order() {
+fn the_catalogue_contains_every_rule_in_order() {
     let rules: Vec<Rule> = catalogue().iter().map(|entry| entry.rule).collect();
     assert_eq!(rules, Rule::ALL);
 }
@@ -388,7 +388,7 @@ fn every_preset_has_the_numbers_of_its_text() {
 }
 
 #[test]
-fn every_rule_names_the_controls_that_it_is_relevant_to() {
+fn every_rule_names_its_relevant_controls() {
     let expected = [
         "stale-login: PCI DSS 8.2.6; NIST 800-53 AC-2(3)(d); NIST 800-171 03.01.01.f; CIS 5.3; ISM-1404; ISM-1648; \
          ISO 27001 A.5.18; SOC 2 CC6.2; SOC 2 CC6.3",
@@ -415,14 +415,14 @@ fn every_rule_names_the_controls_that_it_is_relevant_to() {
 }
 
 #[test]
-fn what_holds_for_everybody_is_never_stricter_than_what_holds_for_privileged_accounts() {
+fn the_limit_for_privileged_accounts_is_at_least_as_strict_as_the_one_for_all() {
     let pci = frameworks::find("pci-dss-4.0.1").unwrap();
     let (all, privileged) = frameworks::thresholds(&[pci], Some(30), None).unwrap();
     assert_eq!((all.days, privileged.days, privileged.from.as_str()), (30, 30, "configuration"));
     let (all, privileged) = frameworks::thresholds(&[], Some(30), None).unwrap();
     assert_eq!((all.days, privileged.days), (30, 30));
     let (_, explicit) = frameworks::thresholds(&[], Some(30), Some(60)).unwrap();
-    assert_eq!(explicit.days, 60, "the configuration itself says so");
+    assert_eq!(explicit.days, 60, "the configuration sets it explicitly");
 }
 
 #[test]
@@ -451,7 +451,7 @@ proptest! {
     }
 
     #[test]
-    fn judging_names_only_users_that_are_there(logins in proptest::collection::vec((0u8..5, -400i64..4000, 0u8..4), 0..40)) {
+    fn findings_name_existing_users_only(logins in proptest::collection::vec((0u8..5, -400i64..4000, 0u8..4), 0..40)) {
         let users: Vec<User> = logins.iter().enumerate().map(|(n, (login, days, groups))| {
             let mut user = user("somebody");
             user.id = n.to_string().into();

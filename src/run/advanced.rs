@@ -1,26 +1,26 @@
-//! The known state, taken on by what was read. A source that a guard objects to is set aside: it counts as not read.
+//! The state stage: opens the baseline and advances the known state by what was read.
+//!
+//! The baseline is the newest snapshot that can be read. A guard may object to a list that is empty or shrank too much;
+//! its source is then set aside and counts as not read.
 
-use super::{Run, RunError};
+use super::RunError;
+use super::context::Run;
 use crate::guard::{self, Suspect};
 use crate::model::{Coverage, Inventory, SourceInventory, SourceReading, SourceStatus, instant_text};
 use crate::snapshot::load::Archive;
-use crate::snapshot::manifest::{self, ConfirmedShrink};
+use crate::snapshot::manifest::{self, ConfirmedShrink, SourceEntry};
 use crate::snapshot::{SnapshotError, Store};
 use crate::state::{self, Advance, DroppedRows, PreviousState};
 use chrono::{SubsecRound, Utc};
 
-/// The snapshot before, verified, and its state without the rows.
+/// The verified snapshot that the run is compared with, and its state without the rows.
 pub(super) struct Baseline {
     pub(super) archive: Archive,
     before: PreviousState,
 }
 
 impl Baseline {
-    pub(super) fn run_id(&self) -> &str {
-        &self.before.run_id
-    }
-
-    /// The link of the chain.
+    /// Returns the entry `base` of the manifest, which links the snapshots to a chain.
     pub(super) fn link(&self) -> manifest::BaseReference {
         manifest::BaseReference {
             run_id: self.before.run_id.clone(),
@@ -29,7 +29,7 @@ impl Baseline {
     }
 }
 
-/// What became of the state.
+/// The advanced state, and what the guards did.
 pub(super) struct Advanced {
     pub(super) state: state::UnsettledState,
     pub(super) suspects: Vec<Suspect>,
@@ -37,60 +37,81 @@ pub(super) struct Advanced {
 }
 
 impl Run<'_> {
-    /// The newest snapshot that can be read. Errors: there are snapshots, and none can be; or the run goes back in time.
-    pub(super) fn base(&self, store: &Store) -> Result<Option<Baseline>, RunError> {
+    /// Returns the newest snapshot that can be read; `None` if there is no snapshot.
+    ///
+    /// Errors: there are snapshots, but none can be read; or `--as-of` is earlier than the newest one.
+    pub(super) fn baseline(&self, store: &Store) -> Result<Option<Baseline>, RunError> {
         let mut unreadable = None;
         for run_id in store.in_order()?.iter().rev() {
             let opened = Archive::open_tables(&store.dir().join(run_id))
                 .and_then(|archive| archive.before().map(|before| Baseline { archive, before }));
             match opened {
-                Ok(base) => return self.goes_forward(base).map(Some),
+                Ok(baseline) => return self.check_as_of(baseline).map(Some),
                 Err(error) => {
                     let cure = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
-                    self.note(format!("failed to {error}{cure}; what is known is taken from an older snapshot"));
+                    self.note(format!("failed to {error}{cure}; the known state is read from an older snapshot"));
                     unreadable = unreadable.or(Some(error));
                 }
             }
         }
         match unreadable {
             None => Ok(None),
-            Some(error) => Err(RunError::NoBase { dir: store.dir().to_owned(), error }),
+            Some(error) => Err(RunError::NoBaseline { dir: store.dir().to_owned(), error }),
         }
     }
 
-    /// Time goes forward only. A clock that was ahead once stops no run.
-    fn goes_forward(&self, base: Baseline) -> Result<Baseline, RunError> {
-        let newest = base.before.as_of;
+    /// Refuses a requested instant that is earlier than the baseline's.
+    fn check_as_of(&self, baseline: Baseline) -> Result<Baseline, RunError> {
+        let newest = baseline.before.as_of;
         if self.as_of >= newest {
-            return Ok(base);
+            return Ok(baseline);
         }
         let (as_of, newest_as_of, newest) =
-            (instant_text(self.as_of), instant_text(newest), base.before.run_id.clone());
+            (instant_text(self.as_of), instant_text(newest), baseline.before.run_id.clone());
         if self.order.as_of.is_some() {
             return Err(RunError::Backwards { as_of, newest, newest_as_of });
         }
+        // A clock that was ahead once must not stop every run until that time has passed.
         self.note(format!(
-            "the clock says {as_of}, and the newest snapshot {newest} is as of {newest_as_of}: some clock is or was wrong. Ages are \
-             computed from {as_of}"
+            "the clock shows {as_of}, but the newest snapshot {newest} is as of {newest_as_of}: one of the clocks is \
+             or was wrong. \
+             Ages are computed from {as_of}"
         ));
-        Ok(base)
+        Ok(baseline)
     }
 
-    /// Takes the state on. An error comes with what was read.
-    pub(super) fn take_on(
+    /// Advances the known state by what was read. `sources` receives the result of each source, also on errors.
+    pub(super) fn advance(
         &self,
         inventory: Inventory,
-        base: Option<&Baseline>,
+        baseline: Option<&Baseline>,
+        sources: &mut Vec<SourceEntry>,
+    ) -> Result<Advanced, RunError> {
+        let advanced = self.advance_guarded(inventory, baseline);
+        let inventory = match &advanced {
+            Ok(advanced) => &advanced.state.inventory,
+            Err((_, inventory)) => inventory,
+        };
+        *sources = inventory.sources.iter().map(SourceEntry::of).collect();
+        advanced.map_err(|(error, _)| error)
+    }
+
+    /// Advances the state and sets suspicious sources aside. An error contains the inventory, so that its sources can
+    /// be reported.
+    fn advance_guarded(
+        &self,
+        inventory: Inventory,
+        baseline: Option<&Baseline>,
     ) -> Result<Advanced, (RunError, Inventory)> {
-        let state = self.advanced(inventory, base)?;
+        let state = self.advance_once(inventory, baseline)?;
         let suspects = guard::suspects(&state, self.order.config.policy.max_shrink_percent);
         if suspects.is_empty() {
-            return Ok(self.noted(state, Vec::new(), Vec::new()));
+            return Ok(self.note_dropped(state, Vec::new(), Vec::new()));
         }
         let is_allowed = |suspect: &Suspect| self.order.allow_shrink.contains(&suspect.source);
         let (allowed, refused): (Vec<Suspect>, Vec<Suspect>) = suspects.into_iter().partition(is_allowed);
         let mut inventory = state.inventory;
-        // A list that is not offered any more removes nothing, and needs no guard: its rows stay as they were.
+        // A list that is no longer offered removes nothing: its rows stay, and the source need not be set aside.
         let (withdrawn, refused): (Vec<Suspect>, Vec<Suspect>) =
             refused.into_iter().partition(|suspect| guard::is_withdrawn(&inventory, suspect));
         for source_inventory in &mut inventory.sources {
@@ -105,23 +126,25 @@ impl Run<'_> {
         }
         let is_read = |source_inventory: &SourceInventory| source_inventory.reading.status() != SourceStatus::Failed;
         let is_any_read = inventory.sources.iter().any(is_read);
-        let state = self.advanced(inventory, base)?;
+        // The first pass compared rows that now count as not read, so the state is advanced again from the baseline.
+        let state = self.advance_once(inventory, baseline)?;
         if !is_any_read {
             return Err((RunError::Suspect(refused), state.inventory));
         }
         let confirmed = self.confirmed(&allowed);
-        Ok(self.noted(state, refused, confirmed))
+        Ok(self.note_dropped(state, refused, confirmed))
     }
 
-    fn advanced(
+    fn advance_once(
         &self,
         inventory: Inventory,
-        base: Option<&Baseline>,
+        baseline: Option<&Baseline>,
     ) -> Result<state::UnsettledState, (RunError, Inventory)> {
-        let before = base.map(|base| &base.before);
+        let before = baseline.map(|baseline| &baseline.before);
         let keeps = before.is_some_and(|before| may_keep(&inventory, before));
         let mut advance = Advance::by_reading(inventory, &self.run_id, self.as_of, before);
-        let fed: Result<(), SnapshotError> = base.map_or(Ok(()), |base| base.archive.feed(&mut advance, keeps));
+        let fed: Result<(), SnapshotError> =
+            baseline.map_or(Ok(()), |baseline| baseline.archive.feed(&mut advance, keeps));
         let state = advance.finish();
         match fed {
             Ok(()) => Ok(state),
@@ -129,7 +152,7 @@ impl Run<'_> {
         }
     }
 
-    /// A source that is refused counts as not read; what is confirmed to be gone counts as read.
+    /// Marks a refused source as not read, and a confirmed shrink as read and complete.
     fn settle_suspects(&self, source_inventory: &mut SourceInventory, allowed: &[Suspect], refused: &[Suspect]) {
         let classes = &self.order.config.classes;
         let mut reading = source_inventory.reading.without_rows();
@@ -137,22 +160,22 @@ impl Run<'_> {
             let why = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let error = format!("set aside: {why}");
             self.note(format!(
-                "source {0} is set aside: {why}. Its rows stay as they were; confirm with --allow-shrink {0} if it is true",
+                "source {0} is set aside: {why}. Its rows stay as they were; if the records are really gone, confirm \
+                 it with \
+                 --allow-shrink {0}",
                 suspect.source
             ));
-            // What the source does not offer stays so: it is no list that failed.
+            // A list that the source does not offer did not fail.
             for list in reading.lists.iter_mut().filter(|list| list.coverage != Coverage::NotOffered) {
                 list.coverage = Coverage::Failed { error: error.clone() };
             }
             *source_inventory = SourceInventory::join(reading, classes);
         }
         for suspect in allowed.iter().filter(|_| refused.is_empty()) {
-            let what = if self.order.dry_run { "it would be published" } else { "published" };
-            self.note(format!("{suspect}; {what} because --allow-shrink confirmed it"));
-            let proof = format!(
-                "not offered; that its rows are gone was confirmed with --allow-shrink by {}",
-                self.origin.person
-            );
+            let effect = if self.order.dry_run { "it would be published" } else { "published" };
+            self.note(format!("{suspect}; {effect} because --allow-shrink confirmed it"));
+            let proof =
+                format!("not offered; {} confirmed with --allow-shrink that its rows are gone", self.origin.person);
             guard::confirm_gone(&mut source_inventory.reading, suspect.list, proof);
         }
     }
@@ -162,25 +185,32 @@ impl Run<'_> {
         allowed.iter().map(|suspect| suspect.confirmed(&self.origin.person, now)).collect()
     }
 
-    /// Says which sources left the state or began anew.
-    fn noted(
+    /// Adds a note for each source whose known rows were dropped, and returns the result of this stage.
+    fn note_dropped(
         &self,
         state: state::UnsettledState,
         suspects: Vec<Suspect>,
         confirmed_shrinks: Vec<ConfirmedShrink>,
     ) -> Advanced {
-        for (name, DroppedRows { is_another, rows }) in &state.left {
+        for (name, DroppedRows { is_another, rows }) in &state.dropped {
             self.note(if *is_another {
-                format!("source {name} is another product or host now: it begins anew, and its {rows} known rows are left out")
+                format!(
+                    "source {name} is a different product or host now: it starts with a new baseline, and its {rows} \
+                     known rows \
+                     were dropped"
+                )
             } else {
-                format!("source {name} is not in the configuration any more: its {rows} known rows are left out, and nothing is called removed")
+                format!(
+                    "source {name} is no longer configured: its {rows} known rows were dropped, and none is reported \
+                     as removed"
+                )
             });
         }
         Advanced { state, suspects, confirmed_shrinks }
     }
 }
 
-/// Whether rows may be kept that this run does not read.
+/// Checks whether the new state may contain rows that this run does not read. Otherwise those rows need not be loaded.
 fn may_keep(inventory: &Inventory, before: &PreviousState) -> bool {
     let is_offered = |reading: &SourceReading| {
         let known = before.sources.iter().filter(|(identity, _)| identity.name == reading.source.name);

@@ -1,8 +1,11 @@
-//! Reads every source side by side. A source that cannot even be set up has failed; it fails alone. One that is left out is there,
-//! with nothing that was read.
+//! The collect stage: reads all sources concurrently and joins them into one inventory.
+//!
+//! A source that cannot be set up counts as failed and does not stop the others. A configured source that `--source`
+//! leaves out is part of the inventory without any row.
 
+use super::RunError;
+use super::context::Run;
 use super::stop::Stop;
-use super::{Run, RunError};
 use crate::event::{Observer, RunEvent};
 use crate::model::{Coverage, Inventory, ListKind, ListReport, SourceReading, SourceStatus};
 use crate::source::{self, Source, SourceSettings};
@@ -11,19 +14,19 @@ use futures_util::future::join_all;
 use std::io;
 use std::sync::Arc;
 
-/// Why there are no harvests.
+/// Why the sources could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
-    /// The run was asked to stop.
+    /// A signal asked the run to stop.
     #[error("finish collecting: stopped by {0}")]
     Stopped(&'static str),
-    /// No event loop.
+    /// The operating system refused the event loop.
     #[error("start the event loop: {0}")]
     Runtime(#[from] io::Error),
 }
 
 impl Run<'_> {
-    /// Every configured source, sorted by name. Errors: none of those that were asked for could be read.
+    /// Returns the inventory of every configured source, sorted by name. Errors: no requested source could be read.
     pub(super) fn collect(&self, observer: &Arc<dyn Observer>) -> Result<Inventory, RunError> {
         let config = self.order.config;
         let mut readings = collect(&self.order.sources, observer, self.stop)?;
@@ -32,6 +35,7 @@ impl Run<'_> {
                 |reading: &SourceReading| format!("{}: {}", reading.source.name, reading.reason().unwrap_or_default());
             return Err(RunError::AllFailed(readings.iter().map(reason).collect::<Vec<_>>().join("; ")));
         }
+        // The state of a source that this run does not read must survive, so it takes part without rows.
         for source in &config.sources {
             if readings.iter().all(|reading| reading.source.name != source.identity.name) {
                 readings.push(SourceReading::of(source.identity.clone()));
@@ -41,7 +45,7 @@ impl Run<'_> {
     }
 }
 
-/// Reads these sources on one thread.
+/// Reads these sources concurrently on one thread.
 fn collect(
     sources: &[&SourceSettings],
     observer: &Arc<dyn Observer>,
@@ -49,52 +53,54 @@ fn collect(
 ) -> Result<Vec<SourceReading>, CollectError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let built: Vec<Built> = sources.iter().map(|settings| Built::new(settings, observer)).collect();
-        let readings = join_all(built.iter().map(|source| source.reading(observer)));
+        let connections: Vec<SourceConnection> =
+            sources.iter().map(|settings| SourceConnection::new(settings, observer)).collect();
+        let readings = join_all(connections.iter().map(|connection| connection.read(observer)));
         let collected = tokio::select! {
             readings = readings => Ok(readings),
-            by = stop.wait() => Err(CollectError::Stopped(by)),
+            signal = stop.wait() => Err(CollectError::Stopped(signal)),
         };
-        // Whatever was opened is closed, also where the reading was broken off.
-        join_all(built.iter().map(Built::leave)).await;
+        // Sessions that the sources opened are closed even if reading was interrupted.
+        join_all(connections.iter().map(SourceConnection::leave)).await;
         collected
     })
 }
 
-/// A source that is ready to be read, or why it is not.
-struct Built<'a> {
+/// A source that is ready to be read, or the reason why it is not.
+struct SourceConnection<'a> {
     settings: &'a SourceSettings,
     source: Result<Box<dyn Source>, WireError>,
 }
 
-impl<'a> Built<'a> {
+impl<'a> SourceConnection<'a> {
     fn new(settings: &'a SourceSettings, observer: &Arc<dyn Observer>) -> Self {
         Self { settings, source: source::build(settings, Arc::clone(observer)) }
     }
 
-    async fn reading(&self, observer: &Arc<dyn Observer>) -> SourceReading {
+    async fn read(&self, observer: &Arc<dyn Observer>) -> SourceReading {
         let identity = &self.settings.identity;
         observer.notify(&RunEvent::SourceStarted { source: &identity.name, kind: &identity.kind, url: &identity.url });
         let reading = match &self.source {
             Ok(source) => {
                 let reading = source.read_all().await;
-                source.leave().await;
+                // A session is closed as soon as its source is read, not when the slowest source ends.
+                source.sign_out().await;
                 reading
             }
-            Err(error) => never_began(self.settings, error.to_string()),
+            Err(error) => failed_reading(self.settings, error.to_string()),
         };
-        report_end(&reading, observer.as_ref());
+        notify_end(&reading, observer.as_ref());
         reading
     }
 
     async fn leave(&self) {
         if let Ok(source) = &self.source {
-            source.leave().await;
+            source.sign_out().await;
         }
     }
 }
 
-fn report_end(reading: &SourceReading, observer: &dyn Observer) {
+fn notify_end(reading: &SourceReading, observer: &dyn Observer) {
     let source = &reading.source.name;
     for text in &reading.warnings {
         observer.notify(&RunEvent::Warning { source: Some(source), text });
@@ -109,7 +115,8 @@ fn report_end(reading: &SourceReading, observer: &dyn Observer) {
     });
 }
 
-fn never_began(settings: &SourceSettings, error: String) -> SourceReading {
+/// Returns the reading of a source that could not be set up: its list of users failed.
+fn failed_reading(settings: &SourceSettings, error: String) -> SourceReading {
     let list = ListReport::unasked(ListKind::Users, Coverage::Failed { error });
     SourceReading { lists: vec![list], ..SourceReading::of(settings.identity.clone()) }
 }

@@ -1,28 +1,30 @@
-//! The exit codes, which are public API, and which of them wins when several hold. Knows no reason.
+//! The exit codes of the program and their precedence. They are public API: README, `cron/` and this file agree.
+//!
+//! Every command uses them. The reasons for a code are decided elsewhere (`summary`, `error` and the commands).
 
-/// How a run or another command ended.
+/// The result of a run or of another command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exit {
-    /// Published, every event delivered.
+    /// The snapshot was published and every event was delivered.
     Complete,
-    /// Nothing published: a source, the disk or the network stopped the run.
+    /// Nothing was published: a source, the disk or the network stopped the run.
     NothingPublished,
-    /// Usage or configuration error; nothing was contacted.
+    /// The command line or the configuration is wrong; no source was contacted.
     Usage,
-    /// Published, but at least one source is not proven complete.
+    /// The snapshot was published, but at least one source is not proven complete.
     Partial,
-    /// A guard set a source aside; nothing is published where no other source remains.
+    /// A guard set a source aside. Nothing is published if no other source remains.
     Guarded,
-    /// Published, but events wait in the spool.
+    /// The snapshot was published, but events are still queued.
     Waiting,
     /// Another run holds the lock.
     Locked,
-    /// Published and delivered; findings at or above `--fail-on`.
+    /// The snapshot was published and delivered, and there are findings at or above `--fail-on`.
     Findings,
 }
 
 impl Exit {
-    /// The one that wins comes first.
+    /// All codes by precedence: of several that apply, the first one is returned.
     pub const PRECEDENCE: [Self; 8] = [
         Self::Usage,
         Self::Locked,
@@ -34,7 +36,7 @@ impl Exit {
         Self::Complete,
     ];
 
-    /// In the order of their codes.
+    /// All codes in numerical order, for the help text.
     pub const ALL: [Self; 8] = [
         Self::Complete,
         Self::NothingPublished,
@@ -46,7 +48,7 @@ impl Exit {
         Self::Findings,
     ];
 
-    /// What the code tells an operator; help and README say it in these words.
+    /// Returns what the code means for an operator. The help text and the README use the same words.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Complete => "complete: published, every event delivered",
@@ -54,13 +56,13 @@ impl Exit {
             Self::Usage => "usage or configuration error; nothing was contacted",
             Self::Partial => "published, but at least one source is partial: not proven complete",
             Self::Guarded => "a guard set a source aside: it came back empty or shrank beyond the limit",
-            Self::Waiting => "published, but events wait in the spool for the next run",
+            Self::Waiting => "published, but events are queued for the next run",
             Self::Locked => "another run holds the lock",
             Self::Findings => "published and delivered; findings at or above --fail-on",
         }
     }
 
-    /// What the process returns.
+    /// Returns the exit code of the process.
     pub fn code(self) -> u8 {
         match self {
             Self::Complete => 0,
@@ -74,15 +76,15 @@ impl Exit {
         }
     }
 
-    /// The other way round; anything unknown is a failure.
+    /// Returns the result for a code. An unknown code is a failure.
     pub fn of_code(code: u8) -> Self {
         Self::PRECEDENCE.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::NothingPublished)
     }
 
-    /// The winner among several that hold; `Complete` where there is none.
-    pub fn winner(holding: impl IntoIterator<Item = Self>) -> Self {
+    /// Returns the result with the highest precedence; [`Exit::Complete`] if there is none.
+    pub fn winner(applying: impl IntoIterator<Item = Self>) -> Self {
         let place = |exit: &Self| Self::PRECEDENCE.iter().position(|other| other == exit);
-        holding.into_iter().min_by_key(place).unwrap_or(Self::Complete)
+        applying.into_iter().min_by_key(place).unwrap_or(Self::Complete)
     }
 }
 
@@ -97,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_of_the_documented_precedence_wins() {
+    fn the_code_with_the_highest_documented_precedence_is_returned() {
         assert_eq!(Exit::PRECEDENCE.map(Exit::code), [2, 6, 1, 4, 3, 5, 10, 0]);
         assert_eq!(Exit::winner([Exit::Findings, Exit::Waiting, Exit::Partial]), Exit::Partial);
         assert_eq!(Exit::winner([]), Exit::Complete);

@@ -1,22 +1,45 @@
-//! The Prometheus textfile (for `node_exporter`'s textfile collector; text format 0.0.4). Pure.
+//! The metrics of a run for Prometheus: a file for the textfile collector of `node_exporter`, in text format 0.0.4.
+//!
+//! Only [`Run::write_metrics`] touches the disk. Metrics without a sample are left out, because 0 would be a claim.
 
-use super::ending::Ending;
+use super::context::Run;
+use super::summary::{DestinationSummary, RunSummary};
+use crate::event::RunEvent;
 use crate::model::{ListKind, SourceStatus};
 use crate::snapshot::manifest::SourceEntry;
+use crate::snapshot::{self, Store};
 use chrono::DateTime;
 use std::fmt::Write as _;
 
-/// One metric with its samples.
+impl Run<'_> {
+    /// Writes the configured metrics file, except in a dry run. A failure is added to the summary as a warning.
+    pub(super) fn write_metrics(&self, summary: &mut RunSummary) {
+        let config = self.order.config;
+        let Some(path) = config.metrics_file.as_ref().filter(|_| !self.order.dry_run) else { return };
+        let complete = Store::new(&config.output.dir).latest_complete().ok().flatten();
+        let last_complete =
+            complete.and_then(|published| snapshot::started_at(&published.run_id)).map(|at| at.timestamp());
+        let text = render(summary, last_complete);
+        // Readable for everybody: the collector runs as another user, and the file contains no personal data.
+        if let Err(error) = snapshot::replace_file(path, text.as_bytes(), snapshot::Readers::All) {
+            let text = format!("failed to {error}");
+            self.observer.notify(&RunEvent::Warning { source: None, text: &text });
+            summary.warnings.push(text);
+        }
+    }
+}
+
+/// A metric with its samples: labels in braces, and the value.
 struct Metric {
     name: &'static str,
     help: &'static str,
     samples: Vec<(String, f64)>,
 }
 
-/// Renders the file. `last_complete` is when the newest complete snapshot was made, in seconds since 1970.
-pub(super) fn render(ending: &Ending, last_complete: Option<i64>) -> String {
+/// Renders the file. `last_complete` is the start of the newest complete run, in seconds since 1970-01-01 UTC.
+fn render(summary: &RunSummary, last_complete: Option<i64>) -> String {
     let mut text = String::new();
-    for metric in metrics(ending, last_complete) {
+    for metric in metrics(summary, last_complete) {
         if metric.samples.is_empty() {
             continue;
         }
@@ -33,23 +56,23 @@ pub(super) fn render(ending: &Ending, last_complete: Option<i64>) -> String {
     text
 }
 
-fn metrics(ending: &Ending, last_complete: Option<i64>) -> Vec<Metric> {
+fn metrics(summary: &RunSummary, last_complete: Option<i64>) -> Vec<Metric> {
     let alone = |value: f64| vec![(String::new(), value)];
     let metric = |name, help, samples| Metric { name, help, samples };
     let by_source = |pick: &dyn Fn(&SourceEntry) -> Option<f64>| {
         let sample = |s: &SourceEntry| Some((labels(&[("source", &s.name)]), pick(s)?));
-        ending.sources.iter().filter_map(sample).collect()
+        summary.sources.iter().filter_map(sample).collect()
     };
-    let finished = seconds(&ending.finished_at);
-    let duration = finished.zip(seconds(&ending.started_at)).map(|(end, start)| end - start);
+    let finished = seconds(&summary.finished_at);
+    let duration = finished.zip(seconds(&summary.started_at)).map(|(end, start)| end - start);
     vec![
-        metric("last_run_exit_code", "Exit code of the last run.", alone(f64::from(ending.exit_code))),
+        metric("last_run_exit_code", "Exit code of the last run.", alone(f64::from(summary.exit_code))),
         metric("last_run_timestamp_seconds", "When the last run ended.", finished.map(alone).unwrap_or_default()),
         metric("last_run_duration_seconds", "How long the last run took.", duration.map(alone).unwrap_or_default()),
-        metric("last_run_published", "1 if the last run published a snapshot.", alone(flag(ending.published))),
+        metric("last_run_published", "1 if the last run published a snapshot.", alone(flag(summary.published))),
         metric(
             "last_complete_timestamp_seconds",
-            "When the newest complete snapshot was made.",
+            "When the newest complete run started.",
             last_complete.map(|at| alone(number(at.unsigned_abs()))).unwrap_or_default(),
         ),
         metric(
@@ -59,12 +82,12 @@ fn metrics(ending: &Ending, last_complete: Option<i64>) -> Vec<Metric> {
         ),
         metric(
             "source_users",
-            "Users that the source gave.",
+            "Users read from the source.",
             by_source(&|s| s.list(ListKind::Users).map(|l| number(l.distinct))),
         ),
         metric(
             "source_groups",
-            "Groups that the source gave.",
+            "Groups read from the source.",
             by_source(&|s| s.list(ListKind::Groups).map(|l| number(l.distinct))),
         ),
         metric(
@@ -74,7 +97,7 @@ fn metrics(ending: &Ending, last_complete: Option<i64>) -> Vec<Metric> {
         ),
         metric(
             "source_clock_skew_seconds",
-            "The server's clock minus ours.",
+            "Clock of the server minus the clock of this host.",
             by_source(&|s| {
                 s.clock_skew_seconds.map(|skew| number(skew.unsigned_abs()) * if skew < 0 { -1.0 } else { 1.0 })
             }),
@@ -82,20 +105,24 @@ fn metrics(ending: &Ending, last_complete: Option<i64>) -> Vec<Metric> {
         metric(
             "findings",
             "Findings by rule.",
-            ending.counts.findings.iter().map(|(rule, n)| (labels(&[("rule", rule)]), number(*n))).collect(),
+            summary.counts.findings.iter().map(|(rule, n)| (labels(&[("rule", rule)]), number(*n))).collect(),
         ),
         metric(
             "findings_by_severity",
             "Findings by severity.",
-            ending.severities.iter().map(|(s, n)| (labels(&[("severity", s)]), number(*n))).collect(),
+            summary.severities.iter().map(|(s, n)| (labels(&[("severity", s)]), number(*n))).collect(),
         ),
-        metric("events_delivered", "Events that the destination took.", destinations(ending, |d| d.delivered)),
-        metric("events_waiting", "Events that wait in the spool.", destinations(ending, |d| d.waiting)),
+        metric(
+            "events_delivered",
+            "Events that were delivered to the destination.",
+            destinations(summary, |d| d.delivered),
+        ),
+        metric("events_waiting", "Events that are queued and not yet delivered.", destinations(summary, |d| d.waiting)),
     ]
 }
 
-fn destinations(ending: &Ending, pick: impl Fn(&super::ending::DestinationEnding) -> u64) -> Vec<(String, f64)> {
-    ending.destinations.iter().map(|d| (labels(&[("destination", &d.destination)]), number(pick(d)))).collect()
+fn destinations(summary: &RunSummary, pick: impl Fn(&DestinationSummary) -> u64) -> Vec<(String, f64)> {
+    summary.destinations.iter().map(|d| (labels(&[("destination", &d.destination)]), number(pick(d)))).collect()
 }
 
 fn seconds(instant: &str) -> Option<f64> {
@@ -112,7 +139,7 @@ fn flag(holds: bool) -> f64 {
     if holds { 1.0 } else { 0.0 }
 }
 
-/// `{name="value"}` with the escapes of the text format.
+/// Returns labels as `{name="value"}`, escaped as the text format requires.
 fn labels(pairs: &[(&str, &str)]) -> String {
     let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();

@@ -1,5 +1,6 @@
-//! What is told about a run while it goes: log lines and a progress bar, two readings of the same events.
-//! Both write to stderr; a log line first clears the bar.
+//! The log and the progress bar: two consumers of the events of a run.
+//!
+//! Both write to stderr. The log hides the bar while it writes a line, so that the two never mix.
 
 use crate::event::{Observer, RunEvent};
 use crate::model::{ListKind, SourceStatus};
@@ -13,24 +14,25 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How to log.
+/// Settings of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogSettings {
-    /// The least important level that is shown.
+    /// Least important level that is written.
     pub level: Level,
-    /// JSON objects instead of text.
+    /// Whether a line is a JSON object instead of text.
     pub json: bool,
-    /// Colours.
+    /// Whether text lines are coloured.
     pub color: bool,
 }
 
-/// Starts logging for the whole process; later calls change nothing. Only lines of this program are shown: libraries could
-/// print addresses with queries.
+/// Starts the log for the whole process. Later calls change nothing.
+///
+/// Only lines of this program are written, because libraries could log addresses with their queries.
 pub fn start_logging(settings: LogSettings, bar: &ProgressDisplay) {
     let ours = Targets::new().with_target("bt_rollcall", settings.level);
     let writer = BarAwareStderr(bar.clone());
     let registry = tracing_subscriber::registry().with(ours);
-    // A second subscriber in one process (tests) is no mistake of the user.
+    // The result is ignored: tests start the log several times in one process.
     let _ = if settings.json {
         let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(writer);
         registry.with(layer).try_init()
@@ -40,7 +42,7 @@ pub fn start_logging(settings: LogSettings, bar: &ProgressDisplay) {
     };
 }
 
-/// Writes to stderr with the bar out of the way.
+/// A writer to stderr that hides the progress bar while it writes.
 #[derive(Clone)]
 struct BarAwareStderr(ProgressDisplay);
 
@@ -63,7 +65,7 @@ impl Write for BarAwareStderr {
     }
 }
 
-/// Everybody who wants to be told.
+/// Several observers, notified in this order.
 pub struct Observers(pub Vec<Arc<dyn Observer>>);
 
 impl Observer for Observers {
@@ -74,7 +76,7 @@ impl Observer for Observers {
     }
 }
 
-/// Log lines.
+/// The observer that writes log lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Log;
 
@@ -96,13 +98,13 @@ impl Observer for Log {
                 "request"
             ),
             RunEvent::Retry { source, path, why, wait } => {
-                tracing::info!(%source, path, why, wait_seconds = wait.as_secs_f64(), "request will be tried again");
+                tracing::info!(%source, path, why, wait_seconds = wait.as_secs_f64(), "retrying request");
             }
             RunEvent::Progress { source, list, received, expected } => {
                 tracing::trace!(%source, list = list.as_str(), received, expected, "progress");
             }
             RunEvent::Drift { source, list, why } => {
-                tracing::info!(%source, list = list.as_str(), why, "list moved while it was read; reading again");
+                tracing::info!(%source, list = list.as_str(), why, "list changed while it was read; reading it again");
             }
             RunEvent::SourceEnded { source, status, users, groups, reason } => match status {
                 SourceStatus::Complete => tracing::info!(%source, users, groups, "source complete"),
@@ -116,7 +118,7 @@ impl Observer for Log {
                 tracing::info!(destination, delivered, waiting, "events delivered");
             }
             RunEvent::Delivery { destination, delivered, waiting, error } => {
-                tracing::error!(destination, delivered, waiting, error, "events wait in the spool");
+                tracing::error!(destination, delivered, waiting, error, "events are queued and not yet delivered");
             }
             RunEvent::Warning { source: Some(source), text } => tracing::warn!(%source, "{text}"),
             RunEvent::Warning { source: None, text } => tracing::warn!("{text}"),
@@ -124,10 +126,10 @@ impl Observer for Log {
     }
 }
 
-/// (received, expected) of each list of each source.
+/// Rows received and expected, by source and list.
 type ListCounts = BTreeMap<(String, ListKind), (u64, Option<u64>)>;
 
-/// The progress bar: rows of all lists together.
+/// The progress bar. It counts the rows of all lists of all sources.
 #[derive(Clone)]
 pub struct ProgressDisplay {
     bar: ProgressBar,
@@ -135,16 +137,16 @@ pub struct ProgressDisplay {
 }
 
 impl ProgressDisplay {
-    /// A bar on stderr, or one that is never drawn.
-    pub fn new(shown: bool) -> Self {
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    /// Creates a bar on stderr, or one that is never drawn.
+    pub fn new(is_shown: bool) -> Self {
+        let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template("{spinner} {msg}  {wide_bar:.cyan/dim}  {elapsed_precise}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self { bar, lists: Arc::default() }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar from the terminal.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
@@ -153,6 +155,7 @@ impl ProgressDisplay {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         lists.insert((source.to_owned(), list), (received, expected));
         let rows: u64 = lists.values().map(|(received, _)| received).sum();
+        // A list without a total counts with what it has: the bar is then full rather than empty.
         let total: Option<u64> = lists.values().map(|(received, expected)| expected.or(Some(*received))).sum();
         self.bar.set_length(total.unwrap_or(rows).max(rows));
         self.bar.set_position(rows);

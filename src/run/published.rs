@@ -1,44 +1,48 @@
-//! From judged facts to a published snapshot: tables, report, manifest, spool, rename. Each step is prepared before the
-//! first that anybody sees.
+//! The publication stage: tables, report, manifest, events and the rename that makes the snapshot visible.
+//!
+//! Everything is prepared in a hidden folder and in the spool before the first step that a reader can see.
 
-use super::ending::Accepted;
-use super::{Run, RunError, notify};
-use crate::describe::{self, RunDescription};
+use super::RunError;
+use super::context::Run;
+use super::notify;
+use super::summary::Publication;
 use crate::event::RunEvent;
 use crate::exceptions::{ExceptionRecord, ExceptionUse};
-use crate::page;
+use crate::report_page;
+use crate::run_manifest::{self, RunDescription};
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::{PagesLog, Staging, TableChoice};
 use crate::syslog::spool::Spool;
 use crate::table::Tables;
 use chrono::{SubsecRound, Utc};
 
-/// Publishes. On an error nothing is published and the spool holds nothing of this run.
+/// Publishes the snapshot. On an error nothing is published and the spool contains no event of this run.
 pub(super) fn publish(
     run: &Run<'_>,
     staging: Staging,
     pages: &PagesLog,
     facts: &RunDescription<'_>,
     spool: &Spool,
-) -> Result<Accepted, RunError> {
+) -> Result<Publication, RunError> {
     let mut manifest = facts.manifest();
     write_files(run, &staging, pages, facts, &mut manifest)?;
     let sealed = staging.seal(&manifest)?;
     let sha256 = sealed.manifest_sha256().to_owned();
+    // Events name the SHA-256 of the manifest, so they are written after sealing and before the rename.
     let batch = notify::stage_completed(run, facts, &manifest, &sha256, spool)?;
-    run.go_on()?;
+    run.check_stop()?;
     let path = sealed.publish()?;
     run.observer.notify(&RunEvent::Published { path: &path, completeness: manifest.completeness });
-    let mut accepted = Accepted::of(facts);
-    accepted.report = run.order.config.output.html.then(|| path.join(page::FILE));
-    accepted.snapshot = Some(path);
-    accepted.manifest_sha256 = Some(sha256);
-    // From here on nothing may undo the snapshot; what fails is said, and the next run releases the batch.
+    let mut publication = Publication::of(facts);
+    publication.report = run.order.config.output.html.then(|| path.join(report_page::FILE));
+    publication.snapshot = Some(path);
+    publication.manifest_sha256 = Some(sha256);
+    // The snapshot is visible and stays. If the events cannot be released now, the next run releases them.
     if let Err(error) = batch.commit() {
         run.note(format!("failed to {error}; the next run sends these events"));
-        accepted.unreleased = notify::all_waiting(run, &error.to_string());
+        publication.unreleased = notify::all_waiting(run, &error.to_string());
     }
-    Ok(accepted)
+    Ok(publication)
 }
 
 fn write_files(
@@ -57,19 +61,21 @@ fn write_files(
         dialect: output.dialect,
         completeness: facts.completeness(),
     };
-    let written = staging.write_tables(&tables, &choice)?;
+    let guarded_cells = staging.write_tables(&tables, &choice)?;
     if run.order.config.exceptions.is_some() {
         let entries: Vec<ExceptionRecord> = facts.uses.iter().map(ExceptionUse::entry).collect();
+        // Plain data with text keys always serialises.
         let text = serde_json::to_vec_pretty(&entries).unwrap_or_default();
-        staging.add(page::EXCEPTIONS, &text, None)?;
+        staging.add(report_page::EXCEPTIONS, &text, None)?;
     }
     pages.finish()?;
     let now = Utc::now().trunc_subsecs(6);
-    describe::finish(manifest, staging.files(), written.guarded_cells, now);
+    run_manifest::finish(manifest, staging.files(), guarded_cells, now);
     if output.html {
-        let html = page::of_run(facts, manifest).map_err(RunError::Report)?;
-        staging.add(page::FILE, html.as_bytes(), None)?;
-        describe::finish(manifest, staging.files(), written.guarded_cells, now);
+        // The report lists every other file, so the manifest is completed before it and again after it.
+        let html = report_page::render_run(facts, manifest).map_err(RunError::Report)?;
+        staging.add(report_page::FILE, html.as_bytes(), None)?;
+        run_manifest::finish(manifest, staging.files(), guarded_cells, now);
     }
     Ok(())
 }

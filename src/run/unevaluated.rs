@@ -1,11 +1,12 @@
-//! What a run could not evaluate, one line a source: a run without findings because nothing could be evaluated must not look like
-//! a clean one. Pure.
+//! The lines `unknown` of the summary: what a run could not evaluate, one line for each source. Pure.
+//!
+//! A run without findings because nothing could be evaluated must not look like a clean run.
 
 use crate::model::RuleOutcome;
 use crate::report::thousands;
 use crate::snapshot::manifest::{RuleEntry, SourceEntry};
 
-/// Rules about single accounts, in the order in which they are named.
+/// Rules about single accounts, in the order of the lines.
 const RULES: [&str; 10] = [
     "stale-login",
     "never-logged-in",
@@ -19,10 +20,10 @@ const RULES: [&str; 10] = [
     "service-without-owner",
 ];
 
-/// Rules that a line names.
+/// Number of rules that a line names.
 const NAMED: usize = 4;
 
-/// Returns one line for each source of which some rule could not be evaluated for some account.
+/// Returns a line for each source in which a rule could not be evaluated for at least one account.
 pub(super) fn lines(sources: &[SourceEntry], rules: &[RuleEntry]) -> Vec<String> {
     sources.iter().filter_map(|source| line(&source.name, rules)).collect()
 }
@@ -34,7 +35,7 @@ fn line(source: &str, rules: &[RuleEntry]) -> Option<String> {
     let not_at_all = reasons(&entries);
     let mut parts = Vec::new();
     if !partly.is_empty() {
-        parts.push(format!("the data is missing for {}", some_of(&partly)));
+        parts.push(format!("missing data: {}", some_of(&partly)));
     }
     if !not_at_all.is_empty() {
         parts.push(format!("not evaluated at all: {}", some_of(&not_at_all)));
@@ -42,7 +43,7 @@ fn line(source: &str, rules: &[RuleEntry]) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{source}: {}", parts.join("; ")))
 }
 
-/// `stale-login of all 250 accounts`, `no-group of 3 of 250 accounts`.
+/// Returns `stale-login for all 250 accounts` or `no-group for 3 of 250 accounts`; `None` if no account lacks data.
 fn accounts(entry: &RuleEntry) -> Option<String> {
     let RuleOutcome::Evaluated { subjects, undetermined: undetermined @ 1.. } = entry.outcome else { return None };
     let of = if undetermined == subjects {
@@ -50,15 +51,16 @@ fn accounts(entry: &RuleEntry) -> Option<String> {
     } else {
         format!("{} of {}", thousands(undetermined), thousands(subjects))
     };
-    Some(format!("{} of {of} accounts", entry.rule))
+    Some(format!("{} for {of} accounts", entry.rule))
 }
 
-/// Rules that did not run, by their reason: `stale-login, never-logged-in (the source does not report last logins)`.
+/// Groups the rules that did not run by their reason: `stale-login, never-logged-in (the source does not report last
+/// logins)`.
 fn reasons(entries: &[&RuleEntry]) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for entry in entries {
         let RuleOutcome::Undetermined { why } = &entry.outcome else { continue };
-        // What follows a colon is in the line of the source already.
+        // The details after the colon are in the line of the source already.
         let why = why.split_once(": ").map_or(why.as_str(), |(first, _)| first);
         match reasons.iter_mut().find(|(known, _)| *known == why) {
             Some((_, rules)) => rules.push(&entry.rule),
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_without_data_are_counted_by_rule_and_rules_that_did_not_run_are_named_with_their_reason() {
+    fn accounts_without_data_are_counted_and_rules_that_did_not_run_are_named_with_the_reason() {
         let evaluated = |undetermined| RuleOutcome::Evaluated { subjects: 250, undetermined };
         let no_logins = RuleOutcome::Undetermined { why: "the source does not report last logins".to_owned() };
         let rules = [
@@ -98,7 +100,7 @@ mod tests {
         ];
         assert_eq!(
             line("eu", &rules).unwrap(),
-            "eu: the data is missing for no-group of all 250 accounts, disabled-in-group of 3 of 250 accounts; not evaluated \
+            "eu: missing data: no-group for all 250 accounts, disabled-in-group for 3 of 250 accounts; not evaluated \
              at all: stale-login, never-logged-in (the source does not report last logins)"
         );
         assert_eq!(line("us", &rules), None);

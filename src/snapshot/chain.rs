@@ -1,41 +1,43 @@
-//! The chain: every manifest names its base and the SHA-256 of that one's manifest. Pure: headers of the snapshots that are
-//! there and entries of those that retention removed -> links from the newest to the oldest, and what is broken.
+//! The chain of snapshots: every manifest names its baseline and the SHA-256 of the manifest of the baseline.
 //!
-//! The chain is a line: every snapshot but the first has the one before it as its base, whether that one is complete or not.
+//! [`chain()`] takes the headers of the existing snapshots and the ledger entries of those that retention removed. It
+//! returns the links from the newest to the oldest, and the broken ones. Pure; `walk` reads the files.
 //!
-//! What a chain can prove: nobody removed or changed a snapshot that a later one names. No snapshot names the last one; for
-//! that one there are the SHA-256 that `run.completed` sent to the SIEM, and `latest`, which retention never removes.
+//! The chain has no branches: every snapshot except the first has the one before it as its baseline, complete or not.
+//!
+//! The chain proves that nobody removed or changed a snapshot that a later one names. No snapshot names the newest one. It
+//! is protected by the SHA-256 that `run.completed` sends to the SIEM, and by `latest`, which retention never removes.
 
 use super::ledger::PrunedEntry;
 use super::manifest::BaseReference;
 use crate::model::Completeness;
 use ahash::{AHashMap, AHashSet};
 
-/// What is known of one snapshot.
+/// One snapshot as a link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Its run.
+    /// Run id of the snapshot.
     pub run_id: String,
-    /// SHA-256 of its manifest, lower-case hex.
+    /// SHA-256 of its manifest in lower-case hexadecimal.
     pub manifest_sha256: String,
-    /// Whether everything was proven complete; `None` where the manifest cannot be understood.
+    /// Whether every source was proven complete; `None` if the manifest cannot be parsed.
     pub completeness: Option<Completeness>,
-    /// The instant of its ages.
+    /// Instant from which the run computed ages.
     pub as_of: String,
-    /// Its base.
+    /// Baseline of the snapshot; `None` for the first one.
     pub base: Option<BaseReference>,
-    /// How it is known.
+    /// Where this information comes from.
     pub known: LinkState,
 }
 
-/// How a snapshot is known.
+/// Origin of what is known about a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
-    /// It is there.
+    /// Manifest of the existing snapshot.
     Manifest,
-    /// It is there, but its manifest cannot be understood: only its hash counts.
+    /// A manifest that cannot be parsed; only its hash is known.
     Unreadable,
-    /// Retention removed it.
+    /// The ledger: retention removed the snapshot.
     Ledger,
 }
 
@@ -51,93 +53,95 @@ impl Link {
         }
     }
 
-    /// Whether it is there and complete.
+    /// Checks whether the snapshot exists and is complete.
     fn is_complete(&self) -> bool {
         self.known == LinkState::Manifest && self.completeness == Some(Completeness::Complete)
     }
 }
 
-/// A link that does not hold.
+/// Broken link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BrokenLink {
-    /// Somebody else than retention removed the base.
-    #[error("{run_id}: its base {base} is not here, and no retention removed it")]
+    /// The baseline is missing, and retention did not remove it.
+    #[error("{run_id}: the baseline {base} is missing, and retention did not remove it")]
     Absent {
-        /// Whose base.
+        /// Run id of the snapshot.
         run_id: String,
-        /// The base.
+        /// Run id of its baseline.
         base: String,
     },
-    /// The base is there and is another one.
-    #[error("{run_id}: its base {base} has changed: it has not the manifest that this snapshot was compared with")]
+    /// The baseline exists with another manifest.
+    #[error("{run_id}: the baseline {base} has changed: its manifest is not the one that this snapshot names")]
     Changed {
-        /// Whose base.
+        /// Run id of the snapshot.
         run_id: String,
-        /// The base.
+        /// Run id of its baseline.
         base: String,
     },
-    /// What retention removed was another one.
+    /// Retention removed the baseline with another manifest.
     #[error(
-        "{run_id}: its base {base} was removed by retention, but with another manifest than this snapshot was compared with"
+        "{run_id}: retention removed the baseline {base}, but its manifest was not the one that this snapshot names"
     )]
     RemovedAsAnother {
-        /// Whose base.
+        /// Run id of the snapshot.
         run_id: String,
-        /// The base.
+        /// Run id of its baseline.
         base: String,
     },
-    /// Two snapshots have the same base.
-    #[error("{run_id}: its base {base} is also the base of {other}: of two snapshots one must be the other's base")]
+    /// Two snapshots have the same baseline.
+    #[error("{run_id}: its baseline {base} is also the baseline of {other}; only one snapshot may follow another")]
     Fork {
-        /// Run id of the later one.
+        /// Run id of the later snapshot.
         run_id: String,
-        /// Run id of the earlier one.
+        /// Run id of the earlier snapshot.
         other: String,
-        /// Base of both.
+        /// Run id of the baseline of both.
         base: String,
     },
-    /// A snapshot that is not the first one names no base.
-    #[error("{run_id}: it names no base, although {before} was there before it")]
+    /// A snapshot that is not the first one names no baseline.
+    #[error("{run_id}: it names no baseline, although {before} existed before it")]
     NoBase {
         /// Run id of the snapshot.
         run_id: String,
-        /// The newest by name of those that were there before.
+        /// Run id of the last snapshot, by name, that existed before.
         before: String,
     },
-    /// Bases that lead back to where they began.
-    #[error("{run_id}: its bases lead back to itself")]
+    /// The baselines form a circle.
+    #[error("{run_id}: its baselines lead back to itself")]
     Circle {
-        /// Which.
+        /// Run id of a snapshot in the circle.
         run_id: String,
     },
 }
 
-/// The chain as far as it is known.
+/// Chain of all known snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chain {
-    /// From the newest to the oldest.
+    /// Links from the newest to the oldest.
     pub links: Vec<Link>,
-    /// Run id and SHA-256 of the manifest of the snapshot that no other one has as its base.
+    /// Run id and manifest SHA-256 of the snapshot that is no other snapshot's baseline.
     pub head: Option<(String, String)>,
-    /// Run id of the newest complete snapshot that is there.
+    /// Run id of the newest existing complete snapshot.
     pub complete: Option<String>,
-    /// From the newest to the oldest.
+    /// Broken links from the newest to the oldest.
     pub broken: Vec<BrokenLink>,
 }
 
-/// Walks all links. Of a run that the ledger names and that is there, what is there counts; of several entries the last.
-pub fn chain(here: Vec<Link>, removed: Vec<PrunedEntry>) -> Chain {
-    // Of one name the later one is kept.
-    let all = removed.into_iter().map(Link::removed).chain(here).map(|link| (link.run_id.clone(), link));
+/// Builds the chain from the existing snapshots and the entries of the ledger.
+///
+/// An existing snapshot takes precedence over an entry for the same run, and a later entry over an earlier one.
+pub fn chain(existing: Vec<Link>, removed: Vec<PrunedEntry>) -> Chain {
+    // Collecting into a map keeps the last link of each run id.
+    let all = removed.into_iter().map(Link::removed).chain(existing).map(|link| (link.run_id.clone(), link));
     let mut links: Vec<Link> = all.collect::<AHashMap<String, Link>>().into_values().collect();
     links.sort_by(|a, b| b.run_id.cmp(&a.run_id));
-    let places: AHashMap<&str, usize> = links.iter().enumerate().map(|(at, link)| (link.run_id.as_str(), at)).collect();
-    let looked: Vec<Result<Option<usize>, BrokenLink>> =
-        links.iter().map(|link| base_of(link, &links, &places)).collect();
-    let bases: Vec<Option<usize>> = looked.iter().map(|base| base.as_ref().ok().copied().flatten()).collect();
+    let index: AHashMap<&str, usize> = links.iter().enumerate().map(|(at, link)| (link.run_id.as_str(), at)).collect();
+    let found: Vec<Result<Option<usize>, BrokenLink>> =
+        links.iter().map(|link| base_of(link, &links, &index)).collect();
+    let bases: Vec<Option<usize>> = found.iter().map(|base| base.as_ref().ok().copied().flatten()).collect();
     let (firsts, circles) = firsts(&bases);
-    let mut broken: Vec<BrokenLink> = looked.into_iter().filter_map(Result::err).collect();
+    let mut broken: Vec<BrokenLink> = found.into_iter().filter_map(Result::err).collect();
     broken.extend(circles.into_iter().map(|at| BrokenLink::Circle { run_id: links[at].run_id.clone() }));
     broken.extend(forks(&links));
     broken.extend((0..links.len()).filter_map(|at| without_base(at, &links, &firsts)));
@@ -147,22 +151,23 @@ pub fn chain(here: Vec<Link>, removed: Vec<PrunedEntry>) -> Chain {
     Chain { links, head, complete, broken }
 }
 
-/// The place of a link's base; `None` where it has none.
-fn base_of(link: &Link, links: &[Link], places: &AHashMap<&str, usize>) -> Result<Option<usize>, BrokenLink> {
+/// Returns the index of the baseline of a link; `None` if it names none.
+fn base_of(link: &Link, links: &[Link], index: &AHashMap<&str, usize>) -> Result<Option<usize>, BrokenLink> {
     let Some(named) = &link.base else { return Ok(None) };
     let (run_id, base) = (link.run_id.clone(), named.run_id.clone());
-    let Some(place) = places.get(named.run_id.as_str()) else { return Err(BrokenLink::Absent { run_id, base }) };
-    let found = &links[*place];
+    let Some(at) = index.get(named.run_id.as_str()) else { return Err(BrokenLink::Absent { run_id, base }) };
+    let found = &links[*at];
     if found.manifest_sha256 != named.manifest_sha256 {
         return Err(match found.known {
             LinkState::Ledger => BrokenLink::RemovedAsAnother { run_id, base },
             LinkState::Manifest | LinkState::Unreadable => BrokenLink::Changed { run_id, base },
         });
     }
-    Ok(Some(*place))
+    Ok(Some(*at))
 }
 
-/// For each link the one that its bases lead to, itself where it has none; and one link of each circle.
+/// Returns for each link the first link of its line of baselines, which is itself if it has none. Also returns one link of
+/// each circle.
 fn firsts(bases: &[Option<usize>]) -> (Vec<Option<usize>>, Vec<usize>) {
     let (mut firsts, mut circles) = (vec![None; bases.len()], Vec::new());
     let mut seen = vec![false; bases.len()];
@@ -186,7 +191,7 @@ fn firsts(bases: &[Option<usize>]) -> (Vec<Option<usize>>, Vec<usize>) {
     (firsts, circles)
 }
 
-/// Later snapshots that share their base with an earlier one.
+/// Returns the snapshots that share their baseline with an earlier one.
 fn forks(links: &[Link]) -> Vec<BrokenLink> {
     let mut after: AHashMap<&str, &str> = AHashMap::new();
     let mut forks = Vec::new();
@@ -201,28 +206,31 @@ fn forks(links: &[Link]) -> Vec<BrokenLink> {
     forks
 }
 
-/// Reports a snapshot that names no base although it is not the first. Run ids come from clocks, which may have been wrong: a
-/// snapshot with an earlier name whose bases lead to this one came after it. Of an unreadable one the base is not known.
+/// Returns the problem of a snapshot that names no baseline although it is not the first.
+///
+/// Run ids come from clocks, which may have been wrong. So a snapshot with an earlier name is not an earlier one if its
+/// baselines lead to this one. The baseline of an unreadable snapshot is unknown.
 fn without_base(at: usize, links: &[Link], firsts: &[Option<usize>]) -> Option<BrokenLink> {
     let link = &links[at];
     if link.base.is_some() || link.known == LinkState::Unreadable {
         return None;
     }
-    let came_before = |first: usize| first != at && links[first].known != LinkState::Unreadable;
-    let before = (at + 1..links.len()).find(|other| firsts[*other].is_some_and(came_before))?;
+    let is_earlier = |first: usize| first != at && links[first].known != LinkState::Unreadable;
+    let before = (at + 1..links.len()).find(|other| firsts[*other].is_some_and(is_earlier))?;
     Some(BrokenLink::NoBase { run_id: link.run_id.clone(), before: links[before].run_id.clone() })
 }
 
-/// The place of the snapshot that no other one has as its base.
+/// Returns the index of the snapshot that is no other snapshot's baseline.
 fn head(links: &[Link]) -> Option<usize> {
     let bases: AHashSet<&str> =
         links.iter().filter_map(|link| link.base.as_ref()).map(|base| base.run_id.as_str()).collect();
     links.iter().position(|link| link.known == LinkState::Manifest && !bases.contains(link.run_id.as_str()))
 }
 
-/// The newest complete one that is there, from the head back; where the bases do not lead to one, the last by name.
+/// Returns the index of the newest existing complete snapshot, starting from the head. If the baselines lead to none,
+/// returns the last one by name.
 fn newest_complete(head: usize, links: &[Link], bases: &[Option<usize>]) -> Option<usize> {
-    // The head is in no circle, but its bases may lead into one.
+    // The head is in no circle, but its baselines may lead into one, so the number of steps is limited.
     let line = std::iter::successors(Some(head), |at| bases[*at]).take(links.len());
     line.chain(0..links.len()).find(|at| links[*at].is_complete())
 }
@@ -252,7 +260,7 @@ mod tests {
         }
     }
 
-    /// As runs make them, one a day: each has the one before as its base.
+    /// Builds one snapshot per day, each with the previous one as its baseline.
     fn folder(completeness: &[bool]) -> Vec<Link> {
         completeness.iter().enumerate().map(|(day, complete)| link(day, *complete, day.checked_sub(1))).collect()
     }
@@ -275,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn head_is_the_snapshot_that_no_other_one_has_as_its_base() {
+    fn head_is_the_snapshot_that_is_no_baseline_of_another() {
         let chain = chain(folder(&[true, true, false, true, false]), Vec::new());
         assert_eq!(chain.broken, []);
         assert_eq!(chain.head, Some((name(4), format!("hash of {}", name(4)))));
@@ -284,25 +292,26 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_break_a_chain_is_named() {
+    fn every_kind_of_broken_link_is_reported() {
         let absent = reported(vec![link(1, true, Some(0))], Vec::new());
-        assert_eq!(absent, [format!("{}: its base {} is not here, and no retention removed it", name(1), name(0))]);
+        let expected = format!("{}: the baseline {} is missing, and retention did not remove it", name(1), name(0));
+        assert_eq!(absent, [expected]);
         let other = |day| Link { manifest_sha256: "another".to_owned(), ..link(day, true, None) };
         assert!(reported(vec![other(0), link(1, true, Some(0))], Vec::new())[0].contains("has changed"));
         let removed = reported(vec![link(1, true, Some(0))], vec![entry(&other(0))]);
-        assert!(removed.len() == 1 && removed[0].contains("removed by retention, but with another manifest"));
+        assert!(removed.len() == 1 && removed[0].contains("but its manifest was not the one"), "{removed:?}");
         for (one, other) in [(true, true), (true, false), (false, true), (false, false)] {
             let fork = reported(vec![link(0, true, None), link(1, one, Some(0)), link(2, other, Some(0))], Vec::new());
             assert!(fork.len() == 1 && fork[0].starts_with(&name(2)) && fork[0].contains(&name(1)), "{fork:?}");
             let two = reported(vec![link(0, one, None), link(1, other, None)], Vec::new());
-            assert!(two.len() == 1 && two[0].starts_with(&name(1)) && two[0].contains("names no base"), "{two:?}");
+            assert!(two.len() == 1 && two[0].starts_with(&name(1)) && two[0].contains("names no baseline"), "{two:?}");
         }
         let circle = reported(Vec::new(), vec![entry(&link(0, true, Some(1))), entry(&link(1, true, Some(0)))]);
         assert!(circle.len() == 1 && circle[0].contains("lead back"), "{circle:?}");
     }
 
     #[test]
-    fn a_run_whose_clock_was_ahead_is_followed_by_its_links_and_not_by_its_name() {
+    fn order_after_a_clock_that_was_ahead_follows_the_baselines_and_not_the_names() {
         let ahead = vec![link(365, true, None), link(1, true, Some(365)), link(2, true, Some(1))];
         let chain = chain(ahead, Vec::new());
         assert_eq!(chain.broken, []);
@@ -311,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn newest_complete_snapshot_is_known_over_what_retention_removed_and_where_a_link_is_missing() {
+    fn newest_complete_snapshot_is_found_across_pruned_and_missing_snapshots() {
         let links = folder(&[true, true, false, false]);
         let complete = |here: &[usize], removed: &[usize]| {
             let here = here.iter().map(|at| links[*at].clone()).collect();
@@ -319,12 +328,12 @@ mod tests {
         };
         assert_eq!(complete(&[0, 1, 3], &[2]), Some(name(1)));
         assert_eq!(complete(&[0, 1, 3], &[]), Some(name(1)));
-        assert_eq!(complete(&[0, 3], &[1, 2]), Some(name(0)), "what is gone is not the newest");
+        assert_eq!(complete(&[0, 3], &[1, 2]), Some(name(0)), "a removed snapshot is not the newest");
         assert_eq!(complete(&[3], &[0, 1, 2]), None);
     }
 
     #[test]
-    fn of_a_run_that_the_ledger_names_too_early_what_is_there_counts_and_of_two_entries_the_last() {
+    fn an_existing_snapshot_precedes_its_ledger_entry_and_the_last_entry_precedes_earlier_ones() {
         let here = folder(&[true, true]);
         let stale = PrunedEntry { manifest_sha256: "another".to_owned(), ..entry(&here[0]) };
         assert!(reported(here.clone(), vec![stale.clone()]).is_empty());
@@ -333,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_cannot_be_understood_still_counts_by_its_hash() {
+    fn a_manifest_that_cannot_be_parsed_still_counts_by_its_hash() {
         let unreadable = |sha256: &str| Link {
             completeness: None,
             manifest_sha256: sha256.to_owned(),
@@ -344,11 +353,11 @@ mod tests {
         let ahead = [link(365, true, None), link(2, true, Some(1))];
         let same = unreadable(&link(1, true, None).manifest_sha256);
         assert!(reported([&others[..], std::slice::from_ref(&same)].concat(), Vec::new()).is_empty());
-        assert!(reported([&ahead[..], &[same]].concat(), Vec::new()).is_empty(), "nobody knows whether it came before");
+        assert!(reported([&ahead[..], &[same]].concat(), Vec::new()).is_empty(), "its place in the order is unknown");
         assert_eq!(reported([&others[..], &[unreadable("another")]].concat(), Vec::new()).len(), 1);
     }
 
-    /// A folder, and which of its snapshots retention removed.
+    /// Draws a folder of snapshots, and which of them retention removed.
     fn pruned_folders() -> impl Strategy<Value = (Vec<Link>, Vec<bool>)> {
         proptest::collection::vec((any::<bool>(), any::<bool>()), 1..30).prop_map(|drawn| {
             let (completeness, removed): (Vec<bool>, Vec<bool>) = drawn.into_iter().unzip();
@@ -363,7 +372,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_retention_removes_through_the_ledger_never_breaks_a_chain((links, removed) in pruned_folders()) {
+        fn removals_by_retention_never_break_the_chain((links, removed) in pruned_folders()) {
             let (here, entries) = parted(&links, &removed);
             let chain = chain(here, entries);
             prop_assert_eq!(chain.broken, vec![]);
@@ -371,7 +380,7 @@ mod tests {
         }
 
         #[test]
-        fn to_take_one_away_or_to_change_one_that_another_names_always_breaks_it(
+        fn any_other_removal_or_change_of_a_baseline_breaks_the_chain(
             (links, removed) in pruned_folders(),
             pick in any::<prop::sample::Index>(),
             changes in any::<bool>(),

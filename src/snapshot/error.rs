@@ -1,60 +1,62 @@
-//! What can go wrong on the disk, in words that name the path, the operation and the cure. Knows no exit code.
+//! Errors of the folder of snapshots. Each text names the operation and the path; the hint names the remedy.
+//!
+//! The texts continue the words "failed to". Nothing here knows an exit code; `run` and the commands choose it.
 
 use crate::table::TableError;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a snapshot could not be written, published, read or removed. The text fits after "failed to".
+/// Reason why a snapshot could not be written, published, read or removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// The operating system said no.
+    /// The operating system reported an error.
     #[error("{operation} {}: {}", path.display(), cause(source))]
     Io {
-        /// What was tried: a verb.
+        /// Operation, as a verb: `write`.
         operation: &'static str,
-        /// On what.
+        /// File or folder of the operation.
         path: PathBuf,
-        /// What it said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// Another run holds the lock.
     #[error("take the lock {}: another run holds it{}", lock.display(), process(*pid))]
     Busy {
-        /// The lock file.
+        /// Path of the lock file.
         lock: PathBuf,
-        /// The process that wrote itself into it.
+        /// Id of the process that holds the lock, as the lock file states it.
         pid: Option<u32>,
     },
-    /// The rows do not fit the columns: a defect of this program.
+    /// The rows do not fit the columns. This is a defect of the program.
     #[error("write {}: {reason}", path.display())]
     Table {
-        /// The file.
+        /// File of the table.
         path: PathBuf,
-        /// In words.
+        /// Reason as a text.
         reason: String,
     },
-    /// What was about to be sealed would not verify: a defect of this program.
+    /// The snapshot to be sealed would not verify. This is a defect of the program.
     #[error("seal {}: {why}", path.display())]
     Unsealable {
-        /// The staging folder.
+        /// Path of the staging folder.
         path: PathBuf,
-        /// In words.
+        /// Reason as a text.
         why: String,
     },
-    /// A file or folder stands where `latest` or `latest-complete` belongs.
+    /// A file or folder has the name of the link `latest` or `latest-complete`.
     #[error("point {} to a snapshot: it is not a link", path.display())]
     LinkInTheWay {
-        /// Where the link belongs.
+        /// Path of the link.
         path: PathBuf,
     },
-    /// A name that is not a run id was given for a snapshot.
-    #[error("use {name:?} as a snapshot: that is not a run id")]
+    /// The name of a snapshot is not a run id.
+    #[error("use {name:?} as a snapshot: it is not a run id")]
     NotARunId {
-        /// The name.
+        /// The given name.
         name: String,
     },
-    /// The targets of `latest` and `latest-complete` must never be removed.
+    /// The snapshot is the target of `latest` or `latest-complete`, which is never removed.
     #[error("remove {}: `{link}` points to it", path.display())]
     IsLinked {
         /// Folder of the snapshot.
@@ -62,47 +64,47 @@ pub enum SnapshotError {
         /// Name of the link.
         link: &'static str,
     },
-    /// A snapshot that is to be read is not what its manifest says.
-    #[error("trust the snapshot {}: {why}", path.display())]
+    /// The snapshot to be read differs from its manifest.
+    #[error("read the snapshot {}: {why}", path.display())]
     NotIntact {
-        /// Its folder.
+        /// Folder of the snapshot.
         path: PathBuf,
-        /// The first problem, and how many more there are.
+        /// First problem, and the number of the others.
         why: String,
     },
-    /// A table that is to be read is in no format there.
-    #[error("read {}: the snapshot holds no table of {table}", path.display())]
+    /// The snapshot contains the table in no format.
+    #[error("read {}: the snapshot has no table {table}", path.display())]
     NoTable {
-        /// The snapshot's folder.
+        /// Folder of the snapshot.
         path: PathBuf,
-        /// Which.
+        /// Name of the table.
         table: &'static str,
     },
-    /// A table that is to be read holds what this program does not write.
+    /// A table contains values that this version does not write.
     #[error("read {}: {reason}", path.display())]
-    Strange {
-        /// The file.
+    Unsupported {
+        /// File of the table.
         path: PathBuf,
-        /// In words, with the row.
+        /// Reason as a text, with the number of the row.
         reason: String,
     },
-    /// A manifest that cannot be understood.
+    /// The manifest cannot be parsed.
     #[error("read {}: {reason}", path.display())]
     Manifest {
-        /// The manifest.
+        /// Path of the manifest.
         path: PathBuf,
-        /// In words.
+        /// Reason as a text.
         reason: String,
     },
 }
 
 impl SnapshotError {
-    /// Wraps what the operating system said of `path`.
+    /// Returns a function that wraps an error of the operating system with its operation and path.
     pub fn io(operation: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { operation, path: path.as_ref().to_owned(), source }
     }
 
-    /// Wraps what writing a table said.
+    /// Returns a function that wraps an error of writing a table.
     pub(super) fn table(path: PathBuf) -> impl FnOnce(TableError) -> Self {
         move |error| match error {
             TableError::Io(source) => Self::Io { operation: "write", path, source },
@@ -110,26 +112,26 @@ impl SnapshotError {
         }
     }
 
-    /// What to do about it, where that is known.
+    /// Returns the step that may solve the problem; `None` where none is known.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Io { source, .. } => hint_for(source.kind()),
             Self::Busy { .. } => {
-                Some("wait until it ends; the lock frees itself when that process ends, even if killed")
+                Some("wait until that run ends; the lock is released when its process ends, even after a kill")
             }
-            Self::LinkInTheWay { .. } => Some("move it away: the program makes and replaces this link itself"),
+            Self::LinkInTheWay { .. } => Some("move it away; bt-rollcall creates this link itself"),
             Self::NotIntact { .. } => Some(
-                "name the folder of a published snapshot, below output.dir; `bt-rollcall verify` on it names every problem. \
-                 If it was one, restore it from a copy",
+                "name the folder of a published snapshot below output.dir; `bt-rollcall verify DIR` lists every problem. \
+                 Restore a damaged snapshot from a copy",
             ),
             Self::NoTable { .. } => Some(
-                "name at least one format in output.tables: the next snapshot can be compared, and its page rendered again",
+                "set at least one format in output.tables; snapshots from then on can be compared and rendered again",
             ),
-            Self::Strange { .. } => {
-                Some("read it with the version of bt-rollcall that wrote it (tool in its manifest)")
+            Self::Unsupported { .. } => {
+                Some("read it with the version of bt-rollcall that wrote it (`tool` in its manifest)")
             }
             Self::Manifest { .. } => Some("run `bt-rollcall verify` on that folder"),
-            Self::Table { .. } | Self::Unsealable { .. } => Some("this is a defect of bt-rollcall: please report it"),
+            Self::Table { .. } | Self::Unsealable { .. } => Some("this is a defect of bt-rollcall; please report it"),
             Self::NotARunId { .. } | Self::IsLinked { .. } => None,
         }
     }
@@ -140,16 +142,20 @@ fn hint_for(kind: io::ErrorKind) -> Option<&'static str> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
             "free some space there, or keep fewer snapshots (output.keep_days, output.keep_runs, `bt-rollcall prune`)",
         ),
-        io::ErrorKind::PermissionDenied => Some("give that folder to the user that runs bt-rollcall, with mode 0700"),
-        io::ErrorKind::ReadOnlyFilesystem => {
-            Some("name a writable folder in output.dir and state_dir, and in ReadWritePaths= of the systemd unit")
+        io::ErrorKind::PermissionDenied => {
+            Some("make the user that runs bt-rollcall the owner of that folder, with mode 0700")
         }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Some("move away what stands there"),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("set a writable folder in output.dir and state_dir, and in ReadWritePaths= of the systemd unit")
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            Some("move away the file or folder that has this name")
+        }
         _ => None,
     }
 }
 
-/// The operating system's words, plainer where the case is a common one.
+/// Returns the cause as a text: plain words for the common cases, otherwise the text of the operating system.
 fn cause(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull => "the disk is full".to_owned(),
@@ -169,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_named_with_its_path_and_a_cure() {
+    fn a_full_disk_is_reported_with_its_path_and_a_hint() {
         // 28 is ENOSPC on Linux.
         let error = SnapshotError::io("write", "/x/users.csv")(io::Error::from_raw_os_error(28));
         assert_eq!(error.to_string(), "write /x/users.csv: the disk is full");
@@ -177,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_below_a_table_is_named_too() {
+    fn a_full_disk_while_writing_a_table_is_reported_too() {
         let error = SnapshotError::table("/x/users.parquet".into())(io::Error::from_raw_os_error(28).into());
         assert_eq!(error.to_string(), "write /x/users.parquet: the disk is full");
     }

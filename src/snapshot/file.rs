@@ -1,8 +1,10 @@
-//! Files of a staging folder: made with mode 0600, counted and hashed while they are written, so that none is read
-//! again. Knows no format.
+//! Files of a staging folder: created with mode 0600, counted and hashed while they are written.
+//!
+//! The manifest takes size and hash from here, so no file is read again. Nothing here knows a file format.
 
 use super::error::SnapshotError;
 use super::manifest::FileEntry;
+use crate::digest::hex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -11,7 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A file that is being written.
+/// File of a snapshot that is being written.
 #[derive(Debug)]
 pub struct HashingFile {
     name: String,
@@ -30,12 +32,12 @@ impl HashingFile {
         Ok(Self { name: name.to_owned(), path, file, hash: Sha256::new(), bytes: 0, register: Arc::clone(register) })
     }
 
-    /// Where it is, for error messages.
+    /// Returns the path, for error messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Ends the file. Without this the folder cannot be sealed. `rows` are those of a table, lines of a log.
+    /// Completes the file. The folder cannot be sealed before. `rows` counts the rows of a table or the lines of a log.
     pub fn finish(self, rows: Option<u64>) {
         let entry = FileEntry { path: self.name, sha256: hex(&self.hash.finalize()), bytes: self.bytes, rows };
         self.register.files().insert(entry.path.clone(), Some(WrittenFile { entry, file: self.file }));
@@ -55,38 +57,27 @@ impl Write for HashingFile {
     }
 }
 
-/// A new file with mode 0600; it must not be there yet.
+/// Creates a file with mode 0600. It must not exist.
 pub(super) fn create_new(path: &Path) -> Result<File, SnapshotError> {
     let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     options.map_err(SnapshotError::io("create", path))
 }
 
-/// A finished file, still open so that it can be brought to the disk when the folder is sealed.
+/// Completed file. It stays open, because sealing the folder flushes it to the disk.
 #[derive(Debug)]
 pub(super) struct WrittenFile {
     pub(super) entry: FileEntry,
     pub(super) file: File,
 }
 
-/// Every file of a staging folder, by name; `None` while it is being written.
+/// Files of a staging folder by name; `None` while a file is being written.
 #[derive(Debug, Default)]
 pub(super) struct Register(Mutex<BTreeMap<String, Option<WrittenFile>>>);
 
 impl Register {
-    /// A thread that panicked half-way leaves an unfinished file at worst, which cannot be sealed.
+    /// Locks the register. A poisoned lock is accepted: a thread that panicked leaves at worst an unfinished file, and a
+    /// folder with an unfinished file cannot be sealed.
     pub(super) fn files(&self) -> MutexGuard<'_, BTreeMap<String, Option<WrittenFile>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The SHA-256 of these bytes as manifests write it: lower-case hexadecimal.
-pub fn sha256_of(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(*b)]).collect()
 }

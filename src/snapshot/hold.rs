@@ -1,29 +1,30 @@
-//! A hold: a file named `HOLD` in a snapshot's folder, put there by a person (a litigation hold, an open audit). While it is
-//! there, retention leaves the snapshot alone. What stands in it is for people; the program shows its first line.
+//! Holds: a file named `HOLD` that a person puts into the folder of a snapshot, for a litigation hold or an open audit.
+//!
+//! Retention never removes a snapshot with this file. Its text is for people; the program shows the first line.
 
 use super::error::SnapshotError;
+use crate::escape::printable;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// The file's name.
+/// Name of the file.
 pub(super) const HOLD: &str = "HOLD";
-/// Octets of it that are looked at.
-const OCTETS: u64 = 1_024;
-/// Characters of its first line that are shown.
-const SHOWN: usize = 200;
+/// Number of bytes that are read.
+const MAX_BYTES: u64 = 1_024;
+/// Maximum length of the first line, in characters.
+const MAX_LINE: usize = 200;
 
-/// That a snapshot is held, and the first line of what was written about it: short, and without a character that would act on
-/// the text around it.
+/// Hold on a snapshot, with the first line of its file. The line is shortened, and control characters are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold(String);
 
 impl Hold {
-    /// Of what stands in the file.
+    /// Creates a hold from the content of its file.
     pub fn of(content: &[u8]) -> Self {
         let text = String::from_utf8_lossy(content);
-        Self(visible(text.lines().next().unwrap_or_default().trim(), SHOWN))
+        Self(printable(text.lines().next().unwrap_or_default().trim(), MAX_LINE))
     }
 }
 
@@ -36,33 +37,21 @@ impl fmt::Display for Hold {
     }
 }
 
-/// Whether the snapshot in this folder is held. What cannot be read holds all the same: somebody put it there.
+/// Reads the hold of the snapshot in a folder; `None` if there is none.
+///
+/// A file that cannot be read, and a folder or link of this name, is a hold, too: somebody put it there.
 pub(super) fn of_folder(folder: &Path) -> Result<Option<Hold>, SnapshotError> {
     let path = folder.join(HOLD);
     let found = match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(SnapshotError::io("look at", &path))?,
+        other => other.map_err(SnapshotError::io("read", &path))?,
     };
     if !found.is_file() {
         return Ok(Some(Hold("not a regular file".to_owned())));
     }
     let mut content = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(OCTETS).read_to_end(&mut content));
+    let read = File::open(&path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut content));
     Ok(Some(read.map_or_else(|error| Hold(format!("cannot be read: {error}")), |_| Hold::of(&content))))
-}
-
-/// Text from outside for a terminal: so many characters of it, and what is not printable as Rust escapes it; quotes and
-/// backslashes stand as they are.
-pub fn visible(text: &str, most: usize) -> String {
-    let mut shown = String::new();
-    for (at, c) in text.chars().enumerate() {
-        match c {
-            _ if at == most => return shown + "…",
-            '"' | '\'' | '\\' => shown.push(c),
-            _ => shown.extend(c.escape_debug()),
-        }
-    }
-    shown
 }
 
 #[cfg(test)]
@@ -70,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_is_shown_short_and_with_its_control_characters_visible() {
+    fn the_first_line_is_shortened_and_its_control_characters_are_escaped() {
         let shown = |content: &[u8]| Hold::of(content).to_string();
         assert_eq!(shown(b""), "held");
         assert_eq!(shown(b"\nsecond"), "held");
@@ -82,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_bears_the_name_holds() {
+    fn any_file_or_folder_of_the_name_is_a_hold() {
         let folder = tempfile::tempdir().unwrap();
         let held = || of_folder(folder.path()).unwrap().map(|hold| hold.to_string());
         assert_eq!(held(), None);

@@ -1,27 +1,28 @@
-//! The order of published snapshots: the newest, the newest complete one, and all of them as a line. Pure;
-//! [`Store`](super::Store) reads the manifests and the links.
+//! The order of published snapshots: the newest, the newest complete one, and all of them in the order of publication.
 //!
-//! Each manifest names the snapshot before it as its base. Run ids decide only where no base leads: they come from clocks, and
-//! a clock may be wrong.
+//! Pure: [`Store`](super::Store) reads the manifests and the links. Each manifest names the previous snapshot as its
+//! baseline. Run ids come from clocks, which may be wrong, so they decide only where no baseline does.
 
 use super::manifest::ManifestHeader;
 use crate::model::Completeness;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The published snapshots of one folder and the two links beside them.
+/// Published snapshots of one folder, with the targets of both links.
 #[derive(Debug, Default)]
 pub(super) struct SnapshotIndex {
     /// Header and SHA-256 of each manifest by run id; `None` if it cannot be read.
     pub(super) snapshots: BTreeMap<String, Option<(ManifestHeader, String)>>,
-    /// What the link `latest` names.
+    /// Target of the link `latest`.
     pub(super) latest: Option<String>,
-    /// What the link `latest-complete` names.
+    /// Target of the link `latest-complete`.
     pub(super) latest_complete: Option<String>,
 }
 
 impl SnapshotIndex {
-    /// Returns the newest readable snapshot: the target of `latest`, else the last one by name, or what follows that one by
-    /// its base: a kill may come after the publication and before the link.
+    /// Returns the newest readable snapshot.
+    ///
+    /// The search starts at the target of `latest`, or at the last name without it. It then follows the snapshots that have
+    /// it as their baseline: a run may be killed between the publication and the link.
     pub(super) fn newest(&self) -> Option<&str> {
         let linked = self.latest.as_deref().filter(|run_id| self.header(run_id).is_some());
         let mut newest = linked.or_else(|| self.readable().next_back().map(|(run_id, _)| run_id))?;
@@ -35,8 +36,9 @@ impl SnapshotIndex {
         Some(newest)
     }
 
-    /// Returns the newest complete snapshot: the first one on the way from the newest back. Where the bases end before there
-    /// is one, the target of `latest-complete`, else the last complete one by name.
+    /// Returns the newest complete snapshot: the first one from the newest back along the baselines.
+    ///
+    /// If the baselines end before, returns the target of `latest-complete`, otherwise the last complete one by name.
     pub(super) fn newest_complete(&self) -> Option<&str> {
         let is_complete = |run_id: &&str| {
             self.header(run_id).is_some_and(|(header, _)| header.completeness == Completeness::Complete)
@@ -45,18 +47,18 @@ impl SnapshotIndex {
         line.into_iter().chain(self.latest_complete.as_deref()).chain(others.into_iter().rev()).find(is_complete)
     }
 
-    /// Returns all run ids, the newest last. Those that no base leads to stand first, by name.
+    /// Returns all run ids, the newest last. Snapshots that no baseline leads to are first, by name.
     pub(super) fn in_order(&self) -> Vec<String> {
         let (line, others) = self.parts();
         others.into_iter().chain(line.into_iter().rev()).map(str::to_owned).collect()
     }
 
-    /// Treats this snapshot as one that cannot be read.
-    pub(super) fn pass_over(&mut self, run_id: &str) {
+    /// Marks a snapshot as unreadable.
+    pub(super) fn mark_unreadable(&mut self, run_id: &str) {
         self.snapshots.insert(run_id.to_owned(), None);
     }
 
-    /// Splits the snapshots: from the newest back as far as bases lead, and the others by name.
+    /// Splits the snapshots into those from the newest back along the baselines, and the others by name.
     fn parts(&self) -> (Vec<&str>, BTreeSet<&str>) {
         let mut others: BTreeSet<&str> = self.snapshots.keys().map(String::as_str).collect();
         let mut line = Vec::new();
@@ -87,8 +89,8 @@ mod tests {
         format!("hash of {run_id}")
     }
 
-    /// Snapshots with a name, whether it is complete, and its base.
-    fn line(snapshots: &[(&str, bool, Option<&str>)], links: [Option<&str>; 2]) -> SnapshotIndex {
+    /// Builds an index from run ids, completeness and baselines, and from the targets of both links.
+    fn index(snapshots: &[(&str, bool, Option<&str>)], links: [Option<&str>; 2]) -> SnapshotIndex {
         let header = |(run_id, is_complete, base): &(&str, bool, Option<&str>)| {
             let base = base.map(|base| BaseReference { run_id: base.to_owned(), manifest_sha256: sha256(base) });
             let completeness = Completeness::of(*is_complete);
@@ -100,44 +102,44 @@ mod tests {
     }
 
     #[test]
-    fn order_follows_the_bases_and_not_the_names() {
-        let line = line(
+    fn order_follows_the_baselines_and_not_the_names() {
+        let index = index(
             &[("a", true, Some("z")), ("b", false, Some("a")), ("m", true, None), ("z", true, None)],
             [Some("b"), Some("a")],
         );
-        assert_eq!((line.newest(), line.newest_complete()), (Some("b"), Some("a")));
-        assert_eq!(line.in_order(), ["m", "z", "a", "b"]);
+        assert_eq!((index.newest(), index.newest_complete()), (Some("b"), Some("a")));
+        assert_eq!(index.in_order(), ["m", "z", "a", "b"]);
     }
 
     #[test]
-    fn complete_snapshot_that_no_base_leads_to_is_known_by_its_link() {
+    fn complete_snapshot_that_no_baseline_leads_to_is_found_by_its_link() {
         let pruned = [("b", true, None), ("c", true, None), ("e", false, Some("d"))];
-        assert_eq!(line(&pruned, [Some("e"), Some("b")]).newest_complete(), Some("b"));
+        assert_eq!(index(&pruned, [Some("e"), Some("b")]).newest_complete(), Some("b"));
         for astray in [None, Some("gone"), Some("e")] {
-            assert_eq!(line(&pruned, [Some("e"), astray]).newest_complete(), Some("c"), "{astray:?}");
+            assert_eq!(index(&pruned, [Some("e"), astray]).newest_complete(), Some("c"), "{astray:?}");
         }
     }
 
     #[test]
-    fn snapshot_that_is_passed_over_is_neither_the_newest_nor_complete() {
-        let mut line = line(&[("a", true, None), ("b", true, Some("a"))], [Some("b"), Some("b")]);
-        line.pass_over("b");
-        assert_eq!((line.newest(), line.newest_complete()), (Some("a"), Some("a")));
-        assert_eq!(line.in_order(), ["b", "a"]);
+    fn unreadable_snapshot_is_neither_the_newest_nor_the_newest_complete() {
+        let mut index = index(&[("a", true, None), ("b", true, Some("a"))], [Some("b"), Some("b")]);
+        index.mark_unreadable("b");
+        assert_eq!((index.newest(), index.newest_complete()), (Some("a"), Some("a")));
+        assert_eq!(index.in_order(), ["b", "a"]);
         assert_eq!(SnapshotIndex::default().newest(), None);
     }
 
     #[test]
-    fn bases_that_lead_in_a_circle_end() {
-        let line = line(&[("a", false, Some("b")), ("b", false, Some("a"))], [Some("a"), None]);
-        assert_eq!(line.in_order().len(), 2);
-        assert_eq!(line.newest_complete(), None);
+    fn a_circle_of_baselines_ends_the_search() {
+        let index = index(&[("a", false, Some("b")), ("b", false, Some("a"))], [Some("a"), None]);
+        assert_eq!(index.in_order().len(), 2);
+        assert_eq!(index.newest_complete(), None);
     }
 
     proptest! {
-        /// Names in any order, as clocks that jump make them.
+        /// The names are in any order, as with clocks that jump.
         #[test]
-        fn state_after_a_kill_between_publication_and_links_is_read_as_the_state_with_them(
+        fn links_missing_after_a_kill_do_not_change_the_newest_snapshots_or_their_order(
             drawn in proptest::collection::btree_map("[a-z]{3}", any::<(u16, bool)>(), 1..20),
             killed in any::<[bool; 2]>(),
         ) {
@@ -148,11 +150,11 @@ mod tests {
             let newest = |count: usize| snapshots[..count].last().map(|(name, ..)| *name);
             let complete = |count: usize| snapshots[..count].iter().rfind(|(_, is, _)| *is).map(|(name, ..)| *name);
             let linked = killed.map(|killed| snapshots.len() - usize::from(killed));
-            let line = line(&snapshots, [newest(linked[0]), complete(linked[1])]);
-            prop_assert_eq!(line.newest(), newest(snapshots.len()));
-            prop_assert_eq!(line.newest_complete(), complete(snapshots.len()));
+            let index = index(&snapshots, [newest(linked[0]), complete(linked[1])]);
+            prop_assert_eq!(index.newest(), newest(snapshots.len()));
+            prop_assert_eq!(index.newest_complete(), complete(snapshots.len()));
             let order: Vec<&str> = snapshots.iter().map(|(name, ..)| *name).collect();
-            prop_assert_eq!(line.in_order(), order);
+            prop_assert_eq!(index.in_order(), order);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! What retention removed: `pruned.jsonl` in the folder of snapshots, one JSON object a line. An entry is brought to the disk
-//! before its snapshot goes, so that a link of the chain that leads to a removed snapshot can be told from a broken one. A kill
-//! between the two leaves an entry for a snapshot that is still there; what is there counts.
+//! The ledger of removed snapshots: `pruned.jsonl` in the folder of snapshots, with one JSON object per line.
 //!
-//! A crash while an entry is written may tear the last line: its snapshot is still there, so readers pass over it and the next
-//! entry takes its place.
+//! With it, a snapshot that retention removed differs from one that somebody else removed, so the chain can be verified.
+//!
+//! An entry is flushed to the disk before its snapshot is removed. A kill between the two leaves an entry for an existing
+//! snapshot; readers then ignore the entry. A crash during a write may leave an incomplete last line. Its snapshot still
+//! exists, so readers skip the line, and the next entry overwrites it.
 
 use super::error::SnapshotError;
 use super::manifest::{BaseReference, ManifestHeader};
@@ -17,33 +18,33 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub(super) const LEDGER: &str = "pruned.jsonl";
-/// Octets of a line. An entry has some five hundred; a longer line is none of ours and is not taken into memory.
-const LONGEST: u64 = 64 * 1_024;
+/// Maximum length of a line in bytes. An entry has about 500 bytes; a longer line is not read into memory.
+const MAX_LINE: u64 = 64 * 1_024;
 
-/// One removed snapshot.
+/// Entry for one removed snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrunedEntry {
-    /// Its run.
+    /// Run id of the snapshot.
     pub run_id: String,
-    /// SHA-256 of its manifest, lower-case hex.
+    /// SHA-256 of its manifest in lower-case hexadecimal.
     pub manifest_sha256: String,
-    /// The base that its manifest named: over removed snapshots the chain goes on here.
+    /// Baseline that its manifest named, so that the chain continues across removed snapshots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<BaseReference>,
-    /// Whether everything was proven complete.
+    /// Whether every source was proven complete.
     pub completeness: Completeness,
-    /// The instant of its ages.
+    /// Instant from which the run computed ages.
     pub as_of: String,
-    /// When it was removed.
+    /// Time of the removal (RFC 3339, UTC).
     pub removed_at: String,
-    /// Why.
+    /// Reason of the removal.
     pub reason: String,
     /// Operating-system user that removed it.
     pub by: String,
 }
 
 impl PrunedEntry {
-    /// Of a snapshot that is about to go.
+    /// Creates the entry of a snapshot that is about to be removed.
     pub(super) fn of(
         run_id: &str,
         header: ManifestHeader,
@@ -77,30 +78,30 @@ impl PrunedEntry {
     }
 }
 
-/// A line that is no entry.
+/// Line that is not an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
-    /// Its number, from 1.
+    /// Number of the line, starting with 1.
     pub number: u64,
-    /// In words.
+    /// Reason as a text.
     pub why: String,
 }
 
-/// The file as read.
+/// Ledger as read from its file.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// In the order of the file.
+    /// Entries in the order of the file.
     pub entries: Vec<PrunedEntry>,
-    /// What could not be understood.
+    /// Lines that could not be parsed.
     pub bad: Vec<BadLine>,
-    /// Octets up to the end of the last line that counts: what is behind them was torn.
+    /// Bytes up to the end of the last valid line. An incomplete line may follow.
     whole: u64,
-    /// The last line that counts has no end.
-    unended: bool,
+    /// Whether the last valid line lacks its line break.
+    lacks_newline: bool,
 }
 
 impl Ledger {
-    /// Reads the one of this folder of snapshots; empty where there is none.
+    /// Reads the ledger of a folder of snapshots; it is empty if there is no file.
     pub(super) fn read(dir: &Path) -> Result<Self, SnapshotError> {
         let path = dir.join(LEDGER);
         match File::open(&path) {
@@ -109,7 +110,7 @@ impl Ledger {
         }
     }
 
-    /// The last entry of a run: a kill may have left an earlier one.
+    /// Returns the last entry of a run. A run that was killed while it removed the snapshot may have left an earlier one.
     pub(super) fn entry(&self, run_id: &str) -> Option<&PrunedEntry> {
         self.entries.iter().rev().find(|entry| entry.run_id == run_id)
     }
@@ -118,41 +119,41 @@ impl Ledger {
         let mut ledger = Self::default();
         let mut line = Vec::new();
         for number in 1.. {
-            let octets = next_line(&mut file, &mut line)?;
-            if octets == 0 {
+            let bytes = next_line(&mut file, &mut line)?;
+            if bytes == 0 {
                 break;
             }
             let ended = line.ends_with(b"\n");
-            let fits = octets <= LONGEST;
+            let fits = bytes <= MAX_LINE;
             let parsed =
-                if fits { PrunedEntry::parse(&line) } else { Err(format!("it is longer than {LONGEST} octets")) };
+                if fits { PrunedEntry::parse(&line) } else { Err(format!("it is longer than {MAX_LINE} bytes")) };
             match parsed {
                 Ok(entry) => ledger.entries.push(entry),
-                // Torn by a crash: what it was to tell did not happen.
+                // A crash cut this line off, so its snapshot was not removed.
                 Err(_) if !ended => break,
                 Err(why) => ledger.bad.push(BadLine { number, why }),
             }
-            ledger.whole += octets;
-            ledger.unended = !ended;
+            ledger.whole += bytes;
+            ledger.lacks_newline = !ended;
         }
         Ok(ledger)
     }
 }
 
-/// Reads one line, and gives its octets; of one that is too long only the end is left in `line`.
+/// Reads one line and returns its length in bytes. If the line is too long, `line` contains only its end.
 fn next_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
-    let mut octets = 0;
+    let mut bytes = 0;
     loop {
         line.clear();
-        let read = file.by_ref().take(LONGEST).read_until(b'\n', line)? as u64;
-        octets += read;
-        if read < LONGEST || line.ends_with(b"\n") {
-            return Ok(octets);
+        let read = file.by_ref().take(MAX_LINE).read_until(b'\n', line)? as u64;
+        bytes += read;
+        if read < MAX_LINE || line.ends_with(b"\n") {
+            return Ok(bytes);
         }
     }
 }
 
-/// The file, open for more entries; its last line is whole.
+/// Ledger that is open for new entries.
 #[derive(Debug)]
 pub(super) struct LedgerWriter {
     file: File,
@@ -160,14 +161,14 @@ pub(super) struct LedgerWriter {
 }
 
 impl LedgerWriter {
-    /// Opens it with mode 0600, making it where there is none, and repairs what a crash tore.
+    /// Opens the ledger of a folder and removes an incomplete last line. A new file gets mode 0600.
     pub(super) fn open(dir: &Path) -> Result<Self, SnapshotError> {
         let path = dir.join(LEDGER);
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = options.map_err(SnapshotError::io("open", &path))?;
         let ledger = Ledger::of(BufReader::new(&file)).map_err(SnapshotError::io("read", &path))?;
         let repaired = file.set_len(ledger.whole).and_then(|()| file.seek(SeekFrom::End(0))).and_then(|_| {
-            let missing: &[u8] = if ledger.unended { b"\n" } else { b"" };
+            let missing: &[u8] = if ledger.lacks_newline { b"\n" } else { b"" };
             file.write_all(missing)
         });
         repaired.map_err(SnapshotError::io("repair", &path))?;
@@ -175,7 +176,7 @@ impl LedgerWriter {
         Ok(Self { file, path })
     }
 
-    /// Adds an entry and brings it to the disk.
+    /// Appends an entry and flushes it to the disk.
     pub(super) fn append(&mut self, entry: &PrunedEntry) -> Result<(), SnapshotError> {
         let written = serde_json::to_vec(entry).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_come_back_in_their_order_from_a_private_file() {
+    fn entries_are_read_in_their_order_from_a_private_file() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(runs(dir.path()), [""; 0]);
         append(dir.path(), FIRST);
@@ -228,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_a_crash_tore_anywhere_is_passed_over_and_replaced_by_the_next() {
+    fn a_line_that_a_crash_cut_off_is_skipped_and_overwritten_by_the_next_entry() {
         let dir = tempfile::tempdir().unwrap();
         append(dir.path(), FIRST);
         let path = dir.path().join(LEDGER);
         let whole = fs::read(&path).unwrap();
         for torn in 1..whole.len() {
             fs::write(&path, [&whole[..], &whole[..torn]].concat()).unwrap();
-            // The whole text of an entry counts, its end or not.
+            // A complete entry counts even without its line break.
             let read = if torn == whole.len() - 1 { vec![FIRST, FIRST] } else { vec![FIRST] };
             assert_eq!(runs(dir.path()), read, "{torn}");
             append(dir.path(), SECOND);
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_entry_is_named_by_its_number_and_stays() {
+    fn an_invalid_line_is_reported_by_its_number_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         append(dir.path(), FIRST);
         let path = dir.path().join(LEDGER);

@@ -1,21 +1,22 @@
-//! Reads a published snapshot back: its rows as the known state, or as an [`Inventory`]; findings as [`KnownFinding`]s; changes.
-//! A snapshot that does not verify is refused. Changes nothing.
+//! Loading of a published snapshot: its state for the next run, its [`Inventory`], its findings and its changes.
 //!
-//! From Parquet where it is there, else from CSV of any dialect. Not everything comes back: the tables do not hold passkeys, rights of
-//! API accounts, conflicts, nor texts that stand for no date.
+//! A run loads the newest snapshot as the known state; the offline commands load any snapshot. A snapshot that fails
+//! verification is refused. Nothing is changed.
+//!
+//! Tables are read from Parquet if it exists, otherwise from CSV in any dialect. Some facts are not in the tables and are
+//! not restored: passkeys, rights of API accounts, conflicts, and texts in place of dates.
 
 use super::error::SnapshotError;
 use super::manifest::{Manifest, SourceEntry};
 use super::read::read_manifest;
-use super::verify::{VerifyProblem, verify_but_for, verify_files};
+use super::verify::{VerifyProblem, verify_except, verify_files};
 use crate::model::{
-    Change, ChangedGroup, Finding, FindingStatus, Fingerprint, GroupId, Instant, Inventory, Outside, OutsideMember,
-    Resolved, Rule, SeenInterval, Severity, SourceInventory, SourceName, SourceReading, Subject,
+    Change, ChangedGroup, Finding, FindingStatus, Fingerprint, GroupId, Instant, Interner, Inventory, Outside,
+    OutsideMember, Resolved, Rule, SeenInterval, Severity, SourceInventory, SourceName, SourceReading, Subject,
 };
 use crate::state::{Advance, PreviousState};
 use crate::table::Table;
 use ahash::AHashSet;
-use decode::Words;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs;
@@ -29,50 +30,50 @@ mod tests;
 
 use rows::{TableRow, each_row};
 
-/// An intact snapshot that can be read.
+/// Verified snapshot that can be loaded.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    /// Its folder.
+    /// Folder of the snapshot.
     pub path: PathBuf,
-    /// What it says of itself.
+    /// Manifest of the snapshot.
     pub manifest: Manifest,
-    /// SHA-256 of `manifest.json`, lower-case hex.
+    /// SHA-256 of `manifest.json` in lower-case hexadecimal.
     pub manifest_sha256: String,
 }
 
-/// A finding as a snapshot tells it. Rules and statuses are words: an older or newer version may have others.
+/// Finding as a snapshot contains it. Rule and status are texts, because another version may know other ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownFinding {
-    /// Where.
+    /// Name of the source.
     pub source: SourceName,
-    /// Identity over runs.
+    /// Identity of the finding, which is the same in every run.
     pub fingerprint: Fingerprint,
     /// Public id of the rule.
     pub rule: Arc<str>,
-    /// How grave.
+    /// Severity of the finding.
     pub severity: Severity,
-    /// The `status` column.
+    /// Value of the column `status`.
     pub status: Arc<str>,
-    /// About whom.
+    /// Account, group or source that the finding is about.
     pub subject: Subject,
-    /// Fact, basis, threshold.
+    /// Text with the fact, its basis and the threshold.
     pub title: Box<str>,
-    /// A JSON object.
+    /// Evidence as a JSON object.
     pub evidence: Box<str>,
-    /// What to do.
+    /// Action that the rule recommends.
     pub action: Arc<str>,
-    /// Control ids.
+    /// Ids of the controls of the configured frameworks.
     pub controls: Vec<Box<str>>,
-    /// When it was first seen.
+    /// Instant of the first run that found it.
     pub first_seen: Instant,
-    /// When it was last seen.
+    /// Instant of the last run that found it.
     pub last_seen: Instant,
-    /// The accepted exception that covered it.
+    /// Accepted exception that covers it.
     pub exception: Option<Box<str>>,
 }
 
 impl KnownFinding {
-    /// As a finding of this rule, with these words; `None` where this version does not know its status.
+    /// Converts it into a finding of a known rule with its texts; `None` if this version does not know the status.
     pub fn of_rule(self, rule: Rule, action: Cow<'static, str>, controls: Arc<[&'static str]>) -> Option<Finding> {
         Some(Finding {
             source: self.source,
@@ -93,18 +94,18 @@ impl KnownFinding {
 }
 
 impl Archive {
-    /// Verifies the snapshot in this folder (`latest` and other links are followed).
+    /// Opens the snapshot in a folder after verifying every file. Links such as `latest` are followed.
     pub fn open(folder: &Path) -> Result<Self, SnapshotError> {
-        Self::open_but_for(folder, None).map(|(archive, _)| archive)
+        Self::open_except(folder, None).map(|(archive, _)| archive)
     }
 
-    /// The same; what is wrong with this one file is given instead of being a reason to refuse.
-    pub fn open_but_for(folder: &Path, file: Option<&str>) -> Result<(Self, Vec<VerifyProblem>), SnapshotError> {
+    /// Opens a snapshot like [`Archive::open`], but returns the problems of one file instead of failing.
+    pub fn open_except(folder: &Path, file: Option<&str>) -> Result<(Self, Vec<VerifyProblem>), SnapshotError> {
         let refused = |problems: Vec<VerifyProblem>| SnapshotError::NotIntact {
             path: folder.to_owned(),
-            why: reported(&problems),
+            why: summary(&problems),
         };
-        let (verified, excused) = verify_but_for(folder, file).map_err(refused)?;
+        let (verified, excused) = verify_except(folder, file).map_err(refused)?;
         let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
         let (manifest, manifest_sha256) = read_manifest(&path)?;
         if manifest_sha256 != verified.manifest_sha256 {
@@ -114,17 +115,17 @@ impl Archive {
         Ok((Self { path, manifest, manifest_sha256 }, excused))
     }
 
-    /// Verifies the manifest and only these files: a reader of some tables need not hash the others. A name that the manifest
-    /// does not list is passed over.
+    /// Opens a snapshot after verifying the manifest and the needed files only, so that the others need not be hashed. Names
+    /// that the manifest does not list are ignored.
     pub(super) fn open_for(folder: &Path, needed: impl Fn(&str) -> bool) -> Result<Self, SnapshotError> {
         let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
         match verify_files(&path, needed) {
             Ok((manifest, manifest_sha256)) => Ok(Self { path, manifest, manifest_sha256 }),
-            Err(problems) => Err(SnapshotError::NotIntact { path, why: reported(&problems) }),
+            Err(problems) => Err(SnapshotError::NotIntact { path, why: summary(&problems) }),
         }
     }
 
-    /// The same of its tables alone, which is all that a run needs of the snapshot before.
+    /// Opens a snapshot after verifying only its tables. A run needs nothing else of its baseline.
     pub fn open_tables(folder: &Path) -> Result<Self, SnapshotError> {
         Self::open_for(folder, |name| {
             let is = |table: &Table, format: &str| name == format!("{}.{format}", table.as_str());
@@ -133,51 +134,52 @@ impl Archive {
         })
     }
 
-    /// The instant that its ages are counted to.
+    /// Returns the instant that ages are computed from.
     pub fn as_of(&self) -> Result<Instant, SnapshotError> {
-        self.manifest.as_of.parse().map_err(|error| self.strange(super::MANIFEST)(format!("as_of: {error}")))
+        self.manifest.as_of.parse().map_err(|error| self.unsupported(super::MANIFEST)(format!("as_of: {error}")))
     }
 
-    /// Its state without the rows.
+    /// Returns the state of the snapshot without its rows.
     pub fn before(&self) -> Result<PreviousState, SnapshotError> {
         let sources = self.manifest.sources.iter().map(|entry| (entry.identity(), entry.known.clone())).collect();
         Ok(PreviousState { run_id: self.manifest.run_id.clone(), as_of: self.as_of()?, sources })
     }
 
-    /// Feeds the rows of its state. `keeps`: rows of some source may be kept, so that they are needed as a whole.
+    /// Passes the rows of the known state to the next state. `keeps` means that rows of some source may be kept unchanged, so
+    /// that all of their columns are needed.
     pub fn feed(&self, advance: &mut Advance<'_>, keeps: bool) -> Result<(), SnapshotError> {
-        let mut words = Words::default();
+        let mut texts = Interner::default();
         let unneeded: &[&str] = if keeps { &["group_memberships"] } else { &["group_memberships", "extra"] };
         self.each(Table::Users, unneeded, |row| {
-            advance.user(&words.source(&row.needed("source")?), decode::user(row, &mut words)?);
+            advance.user(&texts.source_name(&row.needed("source")?), decode::user(row, &mut texts)?);
             Ok(())
         })?;
         self.each(Table::Groups, &unneeded[1..], |row| {
-            advance.group(&words.source(&row.needed("source")?), decode::group(row, &mut words)?);
+            advance.group(&texts.source_name(&row.needed("source")?), decode::group(row, &mut texts)?);
             Ok(())
         })?;
         self.each(Table::Memberships, &["group_name", "username"], |row| {
-            advance.membership(&words.source(&row.needed("source")?), decode::membership(row, &mut words)?);
+            advance.membership(&texts.source_name(&row.needed("source")?), decode::membership(row, &mut texts)?);
             Ok(())
         })
     }
 
-    /// Accounts, groups, memberships, and how far each source's lists can be trusted.
+    /// Loads accounts, groups and memberships, with the coverage of each source's lists.
     pub fn inventory(&self) -> Result<Inventory, SnapshotError> {
         let mut sources = Sources::of(&self.manifest);
-        let mut words = Words::default();
+        let mut texts = Interner::default();
         self.each(Table::Users, &[], |row| {
-            let user = decode::user(row, &mut words)?;
+            let user = decode::user(row, &mut texts)?;
             sources.reading(row)?.users.push(user);
             Ok(())
         })?;
         self.each(Table::Groups, &[], |row| {
-            let group = decode::group(row, &mut words)?;
+            let group = decode::group(row, &mut texts)?;
             sources.reading(row)?.groups.push(group);
             Ok(())
         })?;
         let mut seen: Vec<Vec<SeenInterval>> = vec![Vec::new(); sources.readings.len()];
-        let outside = self.outside(&sources, &mut words, |at, mark| seen[at].push(mark))?;
+        let outside = self.outside(&sources, &mut texts, |at, mark| seen[at].push(mark))?;
         for (at, outside) in outside {
             sources.readings[at].outside.push(outside);
         }
@@ -187,7 +189,7 @@ impl Archive {
         let restored = sources.readings.into_iter().zip(entries).map(|(reading, (entry, seen))| {
             let mut source_inventory = SourceInventory::restore(reading, by_group);
             source_inventory.known.clone_from(&entry.known);
-            // Memberships have one order, in the table as here.
+            // The join sorts memberships in the order of the table, so the n-th row belongs to the n-th membership.
             source_inventory
                 .memberships
                 .iter_mut()
@@ -198,20 +200,21 @@ impl Archive {
         Ok(Inventory::of(restored.collect()))
     }
 
-    /// What memberships tell beyond the listed users' own records, each with the place of its source.
+    /// Returns the memberships that the users' own records do not contain, each with the index of its source. `mark` receives
+    /// the interval of every membership.
     fn outside(
         &self,
         sources: &Sources,
-        words: &mut Words,
+        texts: &mut Interner,
         mut mark: impl FnMut(usize, SeenInterval),
     ) -> Result<Vec<(usize, Outside)>, SnapshotError> {
         let listed: Vec<AHashSet<&str>> = sources.readings.iter().map(ids).collect();
         let mut outside = Vec::new();
         self.each(Table::Memberships, &["group_name", "username"], |row| {
             let at = sources.place(row)?;
-            let known = decode::membership(row, words)?;
+            let known = decode::membership(row, texts)?;
             mark(at, known.seen);
-            // Nearly all: the listed users' own records say the same.
+            // The records of listed users contain their memberships already. That is the case for nearly all rows.
             let is_listed = matches!(&known.member, OutsideMember::Missing(id) if listed[at].contains(id.as_str()));
             if !is_listed {
                 outside.push((at, Outside { group_id: known.group, member: known.member }));
@@ -221,43 +224,45 @@ impl Archive {
         Ok(outside)
     }
 
-    /// The findings, in the order of the table.
+    /// Loads the findings in the order of the table.
     pub fn findings(&self) -> Result<Vec<KnownFinding>, SnapshotError> {
         self.findings_as(Ok)
     }
 
-    /// The same, as something else; what cannot be that is refused with its row.
-    pub fn findings_as<T>(&self, made: impl Fn(KnownFinding) -> Result<T, String>) -> Result<Vec<T>, SnapshotError> {
-        let mut words = Words::default();
+    /// Loads and converts the findings. An error of `convert` is reported with the number of the row.
+    pub fn findings_as<T>(&self, convert: impl Fn(KnownFinding) -> Result<T, String>) -> Result<Vec<T>, SnapshotError> {
+        let mut texts = Interner::default();
         let mut findings = Vec::new();
         self.each(Table::Findings, &[], |row| {
-            findings.push(made(decode::finding(row, &mut words)?)?);
+            findings.push(convert(decode::finding(row, &mut texts)?)?);
             Ok(())
         })?;
         Ok(findings)
     }
 
-    /// What is kept of findings that are over.
+    /// Loads the history of resolved findings.
     pub fn resolved(&self) -> Result<Vec<Resolved>, SnapshotError> {
-        let mut words = Words::default();
+        let mut texts = Interner::default();
         let mut resolved = Vec::new();
         self.each(Table::Resolved, &[], |row| {
-            resolved.push(decode::resolved(row, &mut words)?);
+            resolved.push(decode::resolved(row, &mut texts)?);
             Ok(())
         })?;
         Ok(resolved)
     }
 
-    /// The changes since the snapshot before, in the order of the table. `group` knows the group with this id of a membership that
-    /// came or went: the table has only the id.
+    /// Loads the changes since the baseline in the order of the table.
+    ///
+    /// The table contains only the id of the group of a membership. `group` returns the group itself; groups that were
+    /// removed in the same run are found in the changes.
     pub fn changes(
         &self,
         group: impl Fn(&SourceName, &GroupId) -> Option<ChangedGroup>,
     ) -> Result<Vec<Change>, SnapshotError> {
-        let mut words = Words::default();
+        let mut texts = Interner::default();
         let mut changes = Vec::new();
         self.each(Table::Changes, &[], |row| {
-            changes.push(decode::change(row, &mut words)?);
+            changes.push(decode::change(row, &mut texts)?);
             Ok(())
         })?;
         let removed = decode::removed_groups(&changes);
@@ -270,7 +275,7 @@ impl Archive {
         Ok(changes)
     }
 
-    /// A file of text that the manifest lists; `None` where it lists none of that name.
+    /// Reads a text file of the snapshot; `None` if the manifest does not list it.
     pub fn text(&self, name: &str) -> Result<Option<String>, SnapshotError> {
         if self.manifest.files.iter().all(|entry| entry.path != name) {
             return Ok(None);
@@ -279,13 +284,13 @@ impl Archive {
         fs::read_to_string(&path).map(Some).map_err(SnapshotError::io("read", &path))
     }
 
-    /// What this version does not understand, in a file of the snapshot.
-    pub fn strange(&self, file: &str) -> impl FnOnce(String) -> SnapshotError + use<> {
+    /// Returns a function that creates the error for content of a file that this version does not support.
+    pub fn unsupported(&self, file: &str) -> impl FnOnce(String) -> SnapshotError + use<> {
         let path = self.path.join(file);
-        |reason| SnapshotError::Strange { path, reason }
+        |reason| SnapshotError::Unsupported { path, reason }
     }
 
-    /// Every row of a table, with all of its columns but these.
+    /// Passes every row of a table to `take`, without the `unneeded` columns.
     fn each(
         &self,
         table: Table,
@@ -302,8 +307,8 @@ fn has_parquet(folder: &Path, table: Table) -> bool {
     folder.join(format!("{}.parquet", table.as_str())).exists()
 }
 
-/// What stood first, and how much more there is.
-fn reported(problems: &[VerifyProblem]) -> String {
+/// Returns the first problem and the number of the others.
+fn summary(problems: &[VerifyProblem]) -> String {
     let first = problems.first().map_or_else(String::new, ToString::to_string);
     match problems.len().saturating_sub(1) {
         0 => first,
@@ -311,10 +316,10 @@ fn reported(problems: &[VerifyProblem]) -> String {
     }
 }
 
-/// The manifest's sources, to be filled.
+/// Sources of the manifest, to be filled with rows.
 struct Sources {
     readings: Vec<SourceReading>,
-    /// The tables are sorted by source: the next row is most likely of the last one's.
+    /// Index of the source of the last row. Tables are sorted by source, so the next row most likely has the same one.
     last: Cell<usize>,
 }
 

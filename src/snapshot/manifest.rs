@@ -1,7 +1,10 @@
-//! What a snapshot says of itself: origin, parameters, completeness, hashes, chain. Plain data.
+//! The manifest of a snapshot: origin, parameters, completeness, hashes and the reference to the baseline. Plain data.
 //!
-//! Format versions: 1 = first. Fields that came later and that a reader may pass over (absent where there is nothing to say):
-//! `counts.statuses`, `confirmed_shrinks`.
+//! `run` fills it, `staging` writes it, and everything that reads a snapshot starts with it. Other programs read it, too, so
+//! keys and words never change within a format version.
+//!
+//! Format version 1 is the first. `counts.statuses` and `confirmed_shrinks` were added to it later; they are omitted when
+//! they are empty.
 
 use crate::model::{
     Completeness, Coverage, Evaluation, KnownSource, ListKind, ListReport, RuleOutcome, SourceIdentity,
@@ -10,99 +13,100 @@ use crate::model::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version that this program writes.
+/// Format version that this program writes.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// `manifest.json`. Instants are RFC 3339 in UTC with `Z`.
+/// Content of `manifest.json`. Instants are RFC 3339 in UTC with `Z`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// See the module doc.
+    /// Format version of the manifest; see the module documentation.
     pub format_version: u32,
-    /// Start in UTC plus a few random characters; also the folder's name.
+    /// Start of the run in UTC plus four random digits; also the name of the folder.
     pub run_id: String,
-    /// What wrote it.
+    /// Program that wrote the snapshot.
     pub tool: Tool,
-    /// Host that ran it.
+    /// Name of the host on which the program ran.
     pub host: String,
-    /// Operating-system user that ran it.
+    /// Operating-system user that ran the program.
     pub operator: String,
-    /// The one instant that every age is computed from.
+    /// Instant that every age is computed from.
     pub as_of: String,
-    /// Wall clock at the start.
+    /// Wall-clock time at which the run started.
     pub started_at: String,
-    /// Wall clock when the tables were written.
+    /// Wall-clock time at which the tables were written.
     pub finished_at: String,
     /// Whether every list of every configured source was proven complete.
     pub completeness: Completeness,
-    /// One entry a source.
+    /// One entry per source.
     pub sources: Vec<SourceEntry>,
     /// Every threshold and list in force, by configuration key.
     pub policy: BTreeMap<String, PolicyEntry>,
-    /// SHA-256 of the configuration file as read.
+    /// SHA-256 of the configuration file as it was read.
     pub config_sha256: String,
-    /// SHA-256 of the exceptions file as read.
+    /// SHA-256 of the exceptions file as it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exceptions_sha256: Option<String>,
-    /// The snapshot before this one.
+    /// Baseline: the previous snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<BaseReference>,
-    /// Which rule ran over what, one entry a source and rule.
+    /// Result of every rule, one entry per source and rule.
     pub rules: Vec<RuleEntry>,
     /// Every other file of the snapshot.
     pub files: Vec<FileEntry>,
-    /// How much of everything.
+    /// Totals over all sources.
     pub counts: Counts,
-    /// Cells that the formula guard changed in the CSV files.
+    /// Number of cells in the CSV files that the formula guard changed.
     pub guarded_cells: u64,
-    /// Whether cells of the CSV files that a spreadsheet would run are guarded.
+    /// Whether the formula guard was on: it guards cells that a spreadsheet would run.
     pub formula_guard: bool,
-    /// For people.
+    /// Warnings for people.
     pub warnings: Vec<String>,
-    /// What a guard objected to and somebody confirmed.
+    /// Shrunken lists that a guard refused and a person confirmed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confirmed_shrinks: Vec<ConfirmedShrink>,
 }
 
 impl Manifest {
-    /// Whether every list of every source was proven complete.
+    /// Checks whether every list of every source was proven complete.
     pub fn is_complete(&self) -> bool {
         self.completeness == Completeness::Complete
     }
 }
 
-/// A list that looked too small to be true, and that somebody confirmed with `--allow-shrink`.
+/// List that shrank beyond the limit and that a person confirmed with `--allow-shrink`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfirmedShrink {
-    /// Source.
+    /// Name of the source.
     pub source: String,
-    /// Which list.
+    /// Kind of the list.
     pub list: ListKind,
-    /// Rows in the base, if the list was there.
+    /// Number of rows in the baseline; `None` if the baseline does not have the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
-    /// Rows now.
+    /// Number of rows in this run.
     pub now: u64,
-    /// Rows of before that are gone; of users also where others took their places.
+    /// Number of rows of the baseline that are missing in this run. New rows do not reduce it.
     #[serde(default)]
     pub gone: u64,
-    /// `max_shrink_percent` in force.
+    /// Value of `max_shrink_percent` in force.
     pub limit_percent: u8,
-    /// Operating-system user, and who became that user by sudo.
+    /// Operating-system user, with the original user if sudo was used.
     pub by: String,
-    /// Wall clock when it was accepted.
+    /// Wall-clock time of the confirmation.
     pub at: String,
 }
 
-/// What a link of the chain needs of a manifest: there are thousands of them.
+/// The part of a manifest that the chain and retention need. A folder may contain thousands of snapshots, so their whole
+/// manifests are not kept in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ManifestHeader {
-    /// Its run.
+    /// Run id of the snapshot.
     pub run_id: String,
-    /// Whether everything was proven complete.
+    /// Whether every source was proven complete.
     pub completeness: Completeness,
-    /// The instant of all ages.
+    /// Instant that every age is computed from.
     pub as_of: String,
-    /// The snapshot before it.
+    /// Baseline: the previous snapshot.
     #[serde(default)]
     pub base: Option<BaseReference>,
 }
@@ -110,43 +114,43 @@ pub struct ManifestHeader {
 /// Name and version of the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
-    /// `bt-rollcall`.
+    /// Name of the program: `bt-rollcall`.
     pub name: String,
-    /// Semantic version.
+    /// Semantic version of the program.
     pub version: String,
 }
 
-/// One source.
+/// Entry of one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceEntry {
     /// Name from the configuration.
     pub name: String,
-    /// `rest-v3`, …
+    /// Kind of the source, for example `rest-v3`.
     pub kind: String,
-    /// Base address.
+    /// Base address from the configuration.
     pub url: String,
-    /// API account.
+    /// Id of the API account.
     pub client_id: String,
-    /// What it came to.
+    /// Whether the source was read completely, partly or not at all.
     pub status: SourceStatus,
-    /// Why it is not complete.
+    /// Reason why the source is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How each list was read; none where the source was left out.
+    /// Report of each list; empty if the run did not read the source.
     pub lists: Vec<ListReport>,
-    /// What is known of it beside its rows.
+    /// What is known about the source in addition to its rows.
     #[serde(flatten)]
     pub known: KnownSource,
-    /// Server's clock minus ours.
+    /// Server's clock minus ours, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<i64>,
-    /// SHA-256 of the server's certificate, hex.
+    /// SHA-256 of the server's certificate in lower-case hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_certificate_sha256: Option<String>,
 }
 
 impl SourceEntry {
-    /// Of a source as it stands after a run.
+    /// Creates the entry of a source from its state after a run.
     pub fn of(source_inventory: &SourceInventory) -> Self {
         let reading = &source_inventory.reading;
         Self {
@@ -163,7 +167,7 @@ impl SourceEntry {
         }
     }
 
-    /// Who the source is.
+    /// Returns the identity of the source.
     pub fn identity(&self) -> SourceIdentity {
         SourceIdentity {
             name: self.name.as_str().into(),
@@ -173,65 +177,65 @@ impl SourceEntry {
         }
     }
 
-    /// How this list was read.
+    /// Returns the report of a list; `None` if the run did not read it.
     pub fn list(&self, kind: ListKind) -> Option<&ListReport> {
         self.lists.iter().find(|list| list.kind == kind)
     }
 
-    /// The coverage of a list; `NotOffered` if it was never read.
+    /// Returns the coverage of a list; `NotOffered` if the run did not read it.
     pub fn coverage(&self, kind: ListKind) -> &Coverage {
         Coverage::of_list(&self.lists, kind)
     }
 }
 
-/// One setting of the policy.
+/// Setting of the policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyEntry {
-    /// The value in force.
+    /// Value in force.
     pub value: serde_json::Value,
-    /// `default`, `configuration` or a framework's name.
+    /// Origin of the value: `default`, `configuration` or the name of a framework.
     pub from: String,
 }
 
-/// How one rule went over one source.
+/// Result of one rule for one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleEntry {
-    /// Source.
+    /// Name of the source.
     pub source: String,
-    /// Rule id. Text: only the policy knows custom rules.
+    /// Rule id. It is a text, because only the policy knows custom rules.
     pub rule: String,
-    /// With what result.
+    /// Outcome of the rule.
     #[serde(flatten)]
     pub outcome: RuleOutcome,
 }
 
 impl RuleEntry {
-    /// What is said of one rule over one source.
+    /// Creates the entry of one evaluation.
     pub fn of(evaluation: &Evaluation) -> Self {
         let Evaluation { source, rule, outcome } = evaluation;
         Self { source: source.to_string(), rule: rule.as_str().to_owned(), outcome: outcome.clone() }
     }
 }
 
-/// A link of the chain.
+/// Reference to the baseline: a link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseReference {
-    /// Its run.
+    /// Run id of the baseline.
     pub run_id: String,
-    /// SHA-256 of its manifest, hex.
+    /// SHA-256 of its manifest in lower-case hexadecimal.
     pub manifest_sha256: String,
 }
 
-/// One file.
+/// Entry of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
-    /// Relative to the snapshot.
+    /// Path relative to the folder of the snapshot.
     pub path: String,
-    /// Lower-case hex.
+    /// SHA-256 of the file in lower-case hexadecimal.
     pub sha256: String,
-    /// Size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// Rows of a table, lines of `pages.jsonl`.
+    /// Number of rows of a table, or of lines of `pages.jsonl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
 }
@@ -239,18 +243,18 @@ pub struct FileEntry {
 /// Totals over all sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Rows of `users`.
+    /// Number of rows of `users`.
     pub users: u64,
-    /// Rows of `groups`.
+    /// Number of rows of `groups`.
     pub groups: u64,
-    /// Rows of `memberships`.
+    /// Number of rows of `memberships`.
     pub memberships: u64,
-    /// Findings that stand (new, open, reopened, excepted) by rule id.
+    /// Number of current findings (new, open, reopened, excepted) by rule id.
     pub findings: BTreeMap<String, u64>,
-    /// All rows of `findings` by status, resolved ones too.
+    /// Number of rows of `findings` by status, including resolved ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub statuses: BTreeMap<String, u64>,
-    /// Changes by kind.
+    /// Number of changes by kind.
     pub changes: BTreeMap<String, u64>,
 }
 
@@ -260,7 +264,7 @@ mod tests {
     use crate::model::{Rule, SourceIdentity, SourceReading};
     use serde_json::json;
 
-    /// As the first version wrote it: what is written here is read by other programs.
+    /// JSON of the first version. Other programs read it, so it must not change.
     const SOURCE: &str = concat!(
         r#"{"name":"eu","kind":"pra","url":"u","client_id":"c","status":"partial","reason":"groups: moved; members: 403","#,
         r#""lists":[{"kind":"users","query":"q","coverage":"complete","expected":2,"received":2,"distinct":2,"pages":1,"#,
@@ -277,7 +281,7 @@ mod tests {
     );
 
     #[test]
-    fn sources_and_rules_are_written_with_the_words_and_keys_of_the_first_version_and_read_back() {
+    fn sources_and_rules_keep_the_keys_and_words_of_the_first_version() {
         let identity = SourceIdentity {
             name: "eu".into(),
             kind: "pra".to_owned(),
@@ -309,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_is_written_as_it_is_shown() {
+    fn words_in_json_are_the_words_shown_to_people() {
         for kind in ListKind::ALL {
             assert_eq!(json!(kind), kind.as_str());
         }
@@ -322,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_word_is_refused() {
+    fn unknown_words_are_an_error() {
         for (known, unknown) in [("\"drifted\"", "\"moving\""), ("\"partial\"", "\"half\""), ("\"members\"", "\"x\"")] {
             let error = serde_json::from_str::<SourceEntry>(&SOURCE.replace(known, unknown)).unwrap_err().to_string();
             assert!(error.contains("unknown variant"), "{error}");

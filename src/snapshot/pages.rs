@@ -1,5 +1,6 @@
-//! `pages.jsonl`: one line an HTTP request, written while the harvest runs. Knows no HTTP; nothing secret reaches it,
-//! because nothing secret may be in an event.
+//! The request log `pages.jsonl`: one line per HTTP request, written while the sources are read.
+//!
+//! It receives the requests as events of the run, which never contain a secret. Nothing here knows HTTP.
 
 use super::error::SnapshotError;
 use super::file::HashingFile;
@@ -8,20 +9,19 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The file's name.
+/// Name of the file.
 pub(super) const PAGES: &str = "pages.jsonl";
 
-/// The buffer is written out when it is this full.
+/// Size of the buffer in bytes at which it is written to the file.
 const FLUSH_AT: usize = 64 * 1024;
 
-/// The log of requests. Whoever tells it something is never held up by an error: the first one is kept for
-/// [`PagesLog::finish`].
+/// Log of HTTP requests. Recording never fails; the first error is kept for [`PagesLog::finish`].
 #[derive(Debug)]
 pub struct PagesLog(Mutex<LogState>);
 
 #[derive(Debug)]
 struct LogState {
-    /// `None` once it is finished.
+    /// File of the log; `None` after it was finished.
     file: Option<HashingFile>,
     path: PathBuf,
     buffer: Vec<u8>,
@@ -41,13 +41,12 @@ impl PagesLog {
         }))
     }
 
-    /// Adds a line.
+    /// Appends a line. Requests after [`PagesLog::finish`] are ignored.
     pub fn record(&self, request: &RequestRecord) {
         self.state().record(request);
     }
 
-    /// Writes what is left and ends the file; gives the number of lines, or the first thing that went wrong.
-    /// What is told afterwards is lost.
+    /// Writes the rest of the buffer and completes the file. Returns the number of lines, or the first error since the start.
     pub fn finish(&self) -> Result<u64, SnapshotError> {
         let mut state = self.state();
         state.flush();
@@ -60,7 +59,8 @@ impl PagesLog {
         Ok(state.lines)
     }
 
-    /// A thread that panicked half-way leaves half a line at worst, and no snapshot comes of that run.
+    /// Locks the log. A poisoned lock is accepted: a thread that panicked leaves at worst half a line, and its run publishes
+    /// no snapshot.
     fn state(&self) -> MutexGuard<'_, LogState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,6 @@
-//! Single files and folders beside the snapshots: replaced whole, or tried out. Knows no content.
+//! Single files: atomic replacement, and a test of write access to a folder. Nothing here knows their contents.
+//!
+//! The metrics file and the rendered report are written through this module, because only `snapshot` may rename files.
 
 use super::error::SnapshotError;
 use super::{LOCK, STAGING, create_folder, sync_folder};
@@ -7,12 +9,12 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Who may read a file.
+/// Users that may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
-    /// Its owner: it tells of people.
+    /// Only the owner (mode 0600), because the file contains data about people.
     Owner,
-    /// Other programs too, such as a metrics collector.
+    /// All users (mode 0644), such as a metrics collector.
     All,
 }
 
@@ -25,19 +27,21 @@ impl Readers {
     }
 }
 
-/// Replaces a file by one rename, so that a reader sees the old or the new one, never half.
+/// Replaces a file by one rename, so that readers see either the old or the new file.
 pub fn replace_file(path: &Path, content: &[u8], readers: Readers) -> Result<(), SnapshotError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     replace(path, &folder_of(path).join(hidden(".", &name)), content, readers)
 }
 
-/// Puts a file back into a published snapshot. It is made beside the snapshot, under a name that the next run cleans away if
-/// this process is killed: nobody ever sees a file in a snapshot that does not belong there.
-pub fn put_back(snapshot: &Path, name: &str, content: &[u8]) -> Result<(), SnapshotError> {
+/// Restores a file of a published snapshot.
+///
+/// It is first written next to the snapshot, so that the snapshot never contains another file. After a kill, the next run
+/// removes it by its prefix.
+pub fn restore_file(snapshot: &Path, name: &str, content: &[u8]) -> Result<(), SnapshotError> {
     replace(&snapshot.join(name), &folder_of(snapshot).join(hidden(STAGING, name)), content, Readers::Owner)
 }
 
-/// Whether runs publish into this folder.
+/// Checks whether runs publish into this folder.
 pub fn is_store(folder: &Path) -> bool {
     folder.join(LOCK).exists()
 }
@@ -46,7 +50,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Nobody can lay out a file or a link of this name beforehand.
+/// Returns a hidden name that nobody can predict, so that no other user can create a file or link of this name in advance.
 fn hidden(prefix: &str, name: &str) -> String {
     format!("{prefix}{name}.{:016x}", fastrand::u64(..))
 }
@@ -54,18 +58,18 @@ fn hidden(prefix: &str, name: &str) -> String {
 fn replace(path: &Path, staged: &Path, content: &[u8], readers: Readers) -> Result<(), SnapshotError> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(staged);
     let mut file = file.map_err(SnapshotError::io("write in", folder_of(staged)))?;
-    // Whatever the umask is: the service's would make it private.
+    // Set after creation, because the umask of the service would remove the rights of other readers.
     let written = file.set_permissions(readers.mode()).and_then(|()| file.write_all(content));
     let placed = written.and_then(|()| file.sync_all()).and_then(|()| fs::rename(staged, path));
     if let Err(error) = placed {
-        // What cannot be removed either is a hidden file.
+        // If this fails, too, only a hidden file remains. The first error is the one to report.
         let _ = fs::remove_file(staged);
         return Err(SnapshotError::io("write", path)(error));
     }
     sync_folder(folder_of(path))
 }
 
-/// Makes the folder if it is missing, and tries to write a file in it.
+/// Creates a folder if it is missing, and writes and removes a file in it.
 pub fn test_write_access(folder: &Path) -> Result<(), SnapshotError> {
     create_folder(folder, true)?;
     let probe = folder.join(format!(".write-test-{}", std::process::id()));
@@ -79,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+    fn a_file_is_replaced_with_its_mode_and_no_other_file_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.prom");
         for (content, readers, mode) in [(b"one", Readers::All, 0o644), (b"two", Readers::Owner, 0o600)] {
@@ -91,11 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kill_leaves_of_a_file_that_was_put_back_is_beside_the_snapshot_and_cleaned_away() {
+    fn a_file_left_by_a_killed_restore_is_next_to_the_snapshot_and_removed_by_the_next_run() {
         let folder = tempfile::tempdir().unwrap();
         let (dir, snapshot) = (folder.path().join("store"), folder.path().join("store/20261123T020000Z-0001"));
         fs::create_dir_all(&snapshot).unwrap();
-        put_back(&snapshot, "report.html", b"page").unwrap();
+        restore_file(&snapshot, "report.html", b"page").unwrap();
         assert_eq!(fs::read(snapshot.join("report.html")).unwrap(), b"page");
         assert_eq!((fs::read_dir(&snapshot).unwrap().count(), fs::read_dir(&dir).unwrap().count()), (1, 1));
         assert!(!is_store(&dir));
@@ -103,11 +107,11 @@ mod tests {
         assert!(is_store(&dir));
         fs::write(dir.join(hidden(STAGING, "report.html")), b"half").unwrap();
         assert_eq!(store.clean_leftovers().unwrap().len(), 1);
-        assert!(put_back(&dir.join("gone/deep"), "report.html", b"").is_err());
+        assert!(restore_file(&dir.join("gone/deep"), "report.html", b"").is_err());
     }
 
     #[test]
-    fn a_folder_that_cannot_be_is_named() {
+    fn a_folder_that_cannot_be_created_is_named_in_the_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, b"x").unwrap();

@@ -1,8 +1,12 @@
-//! Which snapshots may go: a plan, made without touching anything. Knows no disk and no clock; the store carries it out.
+//! Retention: the plan of which snapshots are kept and which are removed, each with its reason.
 //!
-//! A plan never removes, however old it is: the targets of `latest` and `latest-complete`; the newest that can be read; a
-//! snapshot that is held; one whose events wait for a destination, and its base, because events must be re-performable; one
-//! whose manifest cannot be read, because nobody could say afterwards what was removed.
+//! Pure: the caller passes the time, and [`LockedStore::prune`](super::LockedStore::prune) carries the plan out. These
+//! snapshots are never removed, however old they are:
+//!
+//! - the targets of `latest` and `latest-complete`, and the newest snapshot that can be read;
+//! - a snapshot with a hold;
+//! - a snapshot with queued events, and its baseline, because an auditor must be able to compute the events again;
+//! - a snapshot whose manifest cannot be read, because the ledger could not say what was removed.
 
 use super::hold::Hold;
 use super::run_id::started_at;
@@ -11,68 +15,68 @@ use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// A snapshot that is there.
+/// Existing snapshot as input of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedSnapshot {
-    /// Its run.
+    /// Run id of the snapshot.
     pub run_id: String,
-    /// When that run began.
+    /// Start of the run.
     pub started_at: Instant,
-    /// What somebody wrote who wants it to stay.
+    /// Hold on the snapshot.
     pub hold: Option<Hold>,
-    /// The run that its manifest names as its base.
+    /// Run id of its baseline, as the manifest names it.
     pub base: Option<String>,
     /// Whether its manifest can be read.
     pub is_readable: bool,
 }
 
 impl ListedSnapshot {
-    /// From a folder's name, which tells the start; `None` where it is no run id. Held by nobody, and without a base.
+    /// Creates a readable snapshot without hold and baseline from the name of its folder; `None` if it is not a run id.
     pub fn named(run_id: &str) -> Option<Self> {
         let started_at = started_at(run_id)?;
         Some(Self { run_id: run_id.to_owned(), started_at, hold: None, base: None, is_readable: true })
     }
 }
 
-/// What a plan is made by.
+/// Settings and facts for a plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
-    /// Ages are counted to here.
+    /// Instant from which ages are computed.
     pub now: Instant,
-    /// Younger ones stay.
+    /// Age in days below which a snapshot is kept.
     pub keep_days: u32,
-    /// So many of the newest stay.
+    /// Number of newest snapshots that are kept.
     pub keep_runs: u32,
     /// Run id of the newest snapshot.
     pub latest: Option<&'a str>,
     /// Run id of the newest complete snapshot.
     pub latest_complete: Option<&'a str>,
-    /// Runs whose events wait in the spool.
+    /// Ids of runs with events in the spool.
     pub waiting: &'a BTreeSet<String>,
 }
 
-/// Why a snapshot stays.
+/// Reason why a snapshot is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeepReason {
-    /// Somebody put a hold on it.
+    /// It has a hold.
     Held(Hold),
-    /// It is the newest one: the base of the next run.
+    /// It is the newest one and the baseline of the next run.
     Latest,
     /// It is the newest complete one.
     LatestComplete,
-    /// Its events have not reached every destination.
+    /// Some of its events are queued.
     Waiting,
-    /// It is what the waiting events of this run were compared with.
+    /// It is the baseline of the named run, whose events are queued.
     BaseOfWaiting(String),
-    /// It is the last one by name that can be read.
+    /// It is the last readable one by name.
     Newest,
-    /// It is among the newest so many.
+    /// It is among this number of newest snapshots.
     Recent(u32),
-    /// It is so many days old, which is less than the limit.
+    /// It is younger than the limit.
     Young {
-        /// Its age.
+        /// Age in days.
         days: i64,
-        /// The limit.
+        /// Limit in days.
         keep_days: u32,
     },
     /// Its manifest cannot be read.
@@ -85,24 +89,26 @@ impl fmt::Display for KeepReason {
             Self::Held(hold) => hold.fmt(f),
             Self::Latest => f.write_str("latest points to it"),
             Self::LatestComplete => f.write_str("latest-complete points to it"),
-            Self::Waiting => f.write_str("its events still wait in the spool"),
-            Self::BaseOfWaiting(run_id) => write!(f, "the base of {run_id}, whose events still wait in the spool"),
-            Self::Newest => f.write_str("the newest by its name"),
+            Self::Waiting => f.write_str("its events are queued and not yet delivered"),
+            Self::BaseOfWaiting(run_id) => {
+                write!(f, "baseline of {run_id}, whose events are queued and not yet delivered")
+            }
+            Self::Newest => f.write_str("the newest by name"),
             Self::Recent(keep_runs) => write!(f, "among the newest {keep_runs} (keep_runs)"),
             Self::Young { days, keep_days } => write!(f, "{} old (keep_days {keep_days})", in_days(*days)),
-            Self::Unreadable => f.write_str("its manifest cannot be read: look at it with `bt-rollcall verify`"),
+            Self::Unreadable => f.write_str("its manifest cannot be read; check it with `bt-rollcall verify`"),
         }
     }
 }
 
-/// Why a snapshot goes.
+/// Reason why a snapshot is removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemovalReason {
-    /// Its age.
+    /// Age in days.
     pub days: i64,
-    /// The limit of age.
+    /// Limit of the age in days.
     pub keep_days: u32,
-    /// So many newer ones are there, or more.
+    /// Number of newest snapshots that are kept; at least as many are newer.
     pub keep_runs: u32,
 }
 
@@ -117,17 +123,19 @@ fn in_days(days: i64) -> String {
     if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }
 
-/// What stays and what goes, each from the newest to the oldest.
+/// Plan of retention, each list from the newest to the oldest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetentionPlan {
-    /// Run ids that stay, and why.
+    /// Run ids of kept snapshots with the reason.
     pub keep: Vec<(String, KeepReason)>,
-    /// Run ids that go, and why.
+    /// Run ids of snapshots to remove with the reason.
     pub remove: Vec<(String, RemovalReason)>,
 }
 
-/// Plans. A snapshot goes when it is neither among the newest `keep_runs` nor began less than `keep_days` × 86,400 s before
-/// `now`, and nothing that the module doc names keeps it.
+/// Makes a plan.
+///
+/// A snapshot is removed if it started at least `keep_days` × 86,400 s before `now` and is not among the newest
+/// `keep_runs`. The module documentation lists the exceptions.
 pub fn plan(snapshots: &[ListedSnapshot], terms: &Terms<'_>) -> RetentionPlan {
     let mut newest_first: Vec<&ListedSnapshot> = snapshots.iter().collect();
     newest_first.sort_by(|a, b| (b.started_at, &b.run_id).cmp(&(a.started_at, &a.run_id)));
@@ -138,17 +146,17 @@ pub fn plan(snapshots: &[ListedSnapshot], terms: &Terms<'_>) -> RetentionPlan {
         let run_id = snapshot.run_id.clone();
         let needed = bases.get(snapshot.run_id.as_str()).cloned();
         let is_newest = newest == Some(snapshot.run_id.as_str());
-        let stays = bound(snapshot, terms).or(needed).or_else(|| is_newest.then_some(KeepReason::Newest));
-        match stays.map_or_else(|| aged(snapshot, place, terms), Ok) {
+        let reason = protection(snapshot, terms).or(needed).or_else(|| is_newest.then_some(KeepReason::Newest));
+        match reason.map_or_else(|| check_age(snapshot, place, terms), Ok) {
             Ok(reason) => plan.keep.push((run_id, reason)),
-            Err(overdue) => plan.remove.push((run_id, overdue)),
+            Err(reason) => plan.remove.push((run_id, reason)),
         }
     }
     plan
 }
 
-/// What keeps a snapshot for its own sake.
-fn bound(snapshot: &ListedSnapshot, terms: &Terms<'_>) -> Option<KeepReason> {
+/// Returns the reason that protects a snapshot whatever its age; `None` if there is none.
+fn protection(snapshot: &ListedSnapshot, terms: &Terms<'_>) -> Option<KeepReason> {
     if let Some(hold) = &snapshot.hold {
         Some(KeepReason::Held(hold.clone()))
     } else if terms.latest == Some(snapshot.run_id.as_str()) {
@@ -164,7 +172,7 @@ fn bound(snapshot: &ListedSnapshot, terms: &Terms<'_>) -> Option<KeepReason> {
     }
 }
 
-/// The bases of snapshots whose events wait.
+/// Returns the baselines of snapshots with queued events.
 fn bases_of_waiting<'a>(newest_first: &[&'a ListedSnapshot], terms: &Terms<'_>) -> BTreeMap<&'a str, KeepReason> {
     let waiting = newest_first.iter().filter(|snapshot| terms.waiting.contains(&snapshot.run_id));
     let of = |snapshot: &&'a ListedSnapshot| {
@@ -173,8 +181,8 @@ fn bases_of_waiting<'a>(newest_first: &[&'a ListedSnapshot], terms: &Terms<'_>) 
     waiting.filter_map(of).collect()
 }
 
-/// Whether the settings let it stay.
-fn aged(snapshot: &ListedSnapshot, place: u32, terms: &Terms<'_>) -> Result<KeepReason, RemovalReason> {
+/// Checks whether the settings keep a snapshot; `place` is 0 for the newest.
+fn check_age(snapshot: &ListedSnapshot, place: u32, terms: &Terms<'_>) -> Result<KeepReason, RemovalReason> {
     let Terms { keep_days, keep_runs, .. } = *terms;
     let age = terms.now - snapshot.started_at;
     let days = age.num_days();
@@ -214,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn each_snapshot_stays_for_the_first_reason_that_holds() {
+    fn each_snapshot_is_kept_for_the_first_reason_that_applies() {
         let snapshots = [0, 1, 2, 5, 30, 31].map(days_old);
         let latest = snapshots[5].run_id.as_str();
         let plan = plan(&snapshots, &terms(30, 2, Some(latest), &BTreeSet::new()));
@@ -229,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_snapshot_stays_however_old_and_its_note_is_reported() {
+    fn a_snapshot_with_a_hold_is_kept_at_any_age_and_its_note_is_reported() {
         let mut snapshots = [0, 1, 4_000].map(days_old);
         snapshots[2].hold = Some(Hold::of(b"case 12"));
         let plan = plan(&snapshots, &terms(1, 1, None, &BTreeSet::new()));
@@ -238,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waiting_events_are_about_stays_with_its_base() {
+    fn a_snapshot_with_queued_events_is_kept_with_its_baseline() {
         let mut snapshots = [0, 50, 60, 70].map(days_old);
         snapshots[1].base = Some(snapshots[3].run_id.clone());
         let waiting = BTreeSet::from([snapshots[1].run_id.clone(), "20200101T000000Z-0000".to_owned()]);
@@ -249,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn newest_complete_snapshot_stays_however_many_partial_ones_follow() {
+    fn newest_complete_snapshot_is_kept_however_many_partial_ones_follow() {
         let snapshots = [10, 20, 30, 40].map(days_old);
         let waiting = BTreeSet::new();
         let latest_complete = Some(snapshots[2].run_id.as_str());
@@ -261,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_that_can_be_read_stays_even_where_no_run_is_to_be_kept_and_so_does_what_cannot_be_read() {
+    fn newest_readable_and_every_unreadable_snapshot_is_kept_even_with_keep_runs_0() {
         let mut snapshots = [100, 200, 300].map(days_old);
         snapshots[0].is_readable = false;
         let plan = plan(&snapshots, &terms(0, 0, None, &BTreeSet::new()));
@@ -271,7 +279,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_plan_never_removes_what_it_must_keep_and_forgets_nobody(
+        fn a_plan_lists_every_snapshot_once_and_never_removes_a_protected_one(
             // Age, held, readable, events wait, which one is its base.
             drawn in proptest::collection::btree_map(
                 -2_i64..900,

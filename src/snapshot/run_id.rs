@@ -1,25 +1,25 @@
-//! The name of a run: its start in UTC plus four random hexadecimal digits, so that names sort by time. Pure.
+//! Run ids: the start of a run in UTC plus four random hexadecimal digits, so that names sort by time. Pure.
 
 use crate::model::Instant;
 use chrono::NaiveDateTime;
 
 const STAMP: &str = "%Y%m%dT%H%M%SZ";
 
-/// `20261123T020000Z-7f3a`.
+/// Builds the id of a run that starts now, for example `20261123T020000Z-7f3a`.
 pub fn run_id(now: Instant, random: u16) -> String {
     format!("{}-{random:04x}", now.format(STAMP))
 }
 
-/// Whether a name is a run id, as [`run_id`] makes them.
+/// Checks whether a name is a run id in the form of [`run_id`].
 pub fn is_run_id(name: &str) -> bool {
     started_at(name).is_some()
 }
 
-/// The start that a run id tells, to the second; `None` where the name is no run id.
+/// Returns the start of a run from its id, with a resolution of one second; `None` if the name is not a run id.
 pub fn started_at(run_id: &str) -> Option<Instant> {
     let (stamp, random) = run_id.split_once('-')?;
     let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    // chrono takes signs, spaces and short years; a name has none of them.
+    // chrono accepts signs, spaces and short years, so the form is checked before.
     let digits = |(at, b): (usize, u8)| match at {
         8 => b == b'T',
         15 => b == b'Z',
@@ -35,7 +35,7 @@ pub fn started_at(run_id: &str) -> Option<Instant> {
     NaiveDateTime::parse_from_str(stamp, STAMP).ok().map(|at| at.and_utc())
 }
 
-/// The same run's id, but after every one that is there: two runs of one second must sort by time too.
+/// Returns the run id, changed if necessary so that it sorts after all existing ones. Two runs may start in the same second.
 pub(super) fn after(run_id: String, existing: &[String]) -> String {
     let Some((second, newest)) = existing.iter().max().and_then(|newest| newest.rsplit_once('-')) else {
         return run_id;
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_id_reports_its_start() {
+    fn a_run_id_contains_the_start_of_the_run() {
         let now: Instant = "2026-11-23T02:00:00.9Z".parse().unwrap();
         assert_eq!(run_id(now, 0x7f3a), "20261123T020000Z-7f3a");
         assert_eq!(run_id(now, 10), "20261123T020000Z-000a");
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_no_run_ids() {
+    fn names_in_any_other_form_are_not_run_ids() {
         for name in [
             "",
             "latest",
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn two_runs_of_one_second_sort_by_time() {
+    fn run_ids_of_the_same_second_sort_by_time() {
         let there = ["20261123T020000Z-7f3a".to_owned()];
         let after = |run_id: &str| after(run_id.to_owned(), &there);
         assert_eq!(after("20261123T020000Z-0001"), "20261123T020000Z-7f3b");

@@ -1,11 +1,14 @@
-//! A snapshot on its way: staged in a hidden folder, sealed by its manifest, published by one rename.
-//! A kill at any moment leaves either nothing that a reader sees or a whole snapshot. Knows no lock and no retention.
+//! Writing a snapshot: it is staged in a hidden folder, sealed by its manifest, and published by one rename.
+//!
+//! A kill at any moment leaves either nothing that a reader sees, or a whole snapshot. Nothing here knows locks or
+//! retention; [`LockedStore::stage`](super::LockedStore::stage) starts it.
 
 use super::error::SnapshotError;
-use super::file::{HashingFile, Register, create_new, sha256_of};
+use super::file::{HashingFile, Register, create_new};
 use super::manifest::{FileEntry, Manifest};
 use super::pages::{PAGES, PagesLog};
 use super::{LATEST, LATEST_COMPLETE, MANIFEST, STAGING, create_folder, sync_folder};
+use crate::digest::sha256_hex;
 use crate::model::Completeness;
 use crate::table::{About, CsvDialect, Table, Tables};
 use std::fs;
@@ -14,27 +17,20 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Which tables to write and how.
+/// Formats of the tables.
 #[derive(Clone, Copy, Debug)]
 pub struct TableChoice {
-    /// Write CSV.
+    /// Whether to write CSV.
     pub csv: bool,
-    /// Write Parquet.
+    /// Whether to write Parquet.
     pub parquet: bool,
     /// Dialect of the CSV files.
     pub dialect: CsvDialect,
-    /// For the Parquet metadata.
+    /// Completeness of the snapshot, for the metadata of the Parquet files.
     pub completeness: Completeness,
 }
 
-/// What writing the tables came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TablesWritten {
-    /// Cells that the formula guard changed in the CSV files.
-    pub guarded_cells: u64,
-}
-
-/// A snapshot that is being written: invisible, and gone when this is dropped.
+/// Snapshot that is being written in a hidden folder. Dropping it removes the folder.
 #[derive(Debug)]
 pub struct Staging {
     run_id: String,
@@ -46,15 +42,15 @@ impl Staging {
     pub(super) fn create(store: &Path, run_id: &str) -> Result<Self, SnapshotError> {
         let path = store.join(format!("{STAGING}{run_id}"));
         create_folder(&path, false)?;
-        Ok(Self { run_id: run_id.to_owned(), folder: Hidden { path, gone: false }, register: Arc::default() })
+        Ok(Self { run_id: run_id.to_owned(), folder: Hidden { path, renamed: false }, register: Arc::default() })
     }
 
-    /// Begins a file of the snapshot; [`HashingFile::finish`] ends it. `name` is a plain file name.
+    /// Starts a file of the snapshot. `name` is a plain file name. [`HashingFile::finish`] completes the file.
     pub fn writer(&self, name: &str) -> Result<HashingFile, SnapshotError> {
         HashingFile::create(&self.folder.path, name, &self.register)
     }
 
-    /// Adds a whole file.
+    /// Writes a whole file.
     pub fn add(&self, name: &str, content: &[u8], rows: Option<u64>) -> Result<(), SnapshotError> {
         let mut file = self.writer(name)?;
         file.write_all(content).map_err(SnapshotError::io("write", self.folder.path.join(name)))?;
@@ -62,23 +58,24 @@ impl Staging {
         Ok(())
     }
 
-    /// Begins `pages.jsonl`; [`PagesLog::finish`] ends it.
+    /// Starts `pages.jsonl`. [`PagesLog::finish`] completes it.
     pub fn pages_log(&self) -> Result<PagesLog, SnapshotError> {
         Ok(PagesLog::new(self.writer(PAGES)?))
     }
 
-    /// Writes every table in the chosen formats.
-    pub fn write_tables(&self, tables: &Tables<'_>, choice: &TableChoice) -> Result<TablesWritten, SnapshotError> {
-        let mut written = TablesWritten::default();
+    /// Writes every table in the chosen formats. Returns the number of CSV cells that the formula guard changed.
+    pub fn write_tables(&self, tables: &Tables<'_>, choice: &TableChoice) -> Result<u64, SnapshotError> {
+        let mut guarded_cells = 0;
         for table in Table::ALL {
             if choice.csv && !table.is_internal() {
-                written.guarded_cells += self.write_csv(tables, table, choice.dialect)?;
+                guarded_cells += self.write_csv(tables, table, choice.dialect)?;
             }
+            // The next run reads the internal tables, so they are written whatever formats are configured.
             if choice.parquet || table.is_internal() {
                 self.write_parquet(tables, table, choice.completeness)?;
             }
         }
-        Ok(written)
+        Ok(guarded_cells)
     }
 
     fn write_csv(&self, tables: &Tables<'_>, table: Table, dialect: CsvDialect) -> Result<u64, SnapshotError> {
@@ -103,46 +100,49 @@ impl Staging {
         Ok(())
     }
 
-    /// The finished files, by name, as the manifest lists them.
+    /// Returns the completed files by name, as the manifest must list them.
     pub fn files(&self) -> Vec<FileEntry> {
         self.register.files().values().flatten().map(|written| written.entry.clone()).collect()
     }
 
-    /// Writes the manifest, which must list exactly [`Staging::files`], and brings everything to the disk.
+    /// Writes the manifest, which must list exactly [`Staging::files`], and flushes everything to the disk.
+    ///
+    /// Errors: [`SnapshotError::Unsealable`] if the manifest does not match the folder.
     pub fn seal(self, manifest: &Manifest) -> Result<Sealed, SnapshotError> {
-        self.agree(manifest)?;
+        self.check_manifest(manifest)?;
         let path = self.folder.path.join(MANIFEST);
         let mut json = serde_json::to_vec_pretty(manifest).map_err(|e| SnapshotError::io("write", &path)(e.into()))?;
         json.push(b'\n');
+        // The manifest is flushed last: if it is on the disk, every file that it lists is, too.
         for written in self.register.files().values().flatten() {
             let path = self.folder.path.join(&written.entry.path);
-            written.file.sync_all().map_err(SnapshotError::io("bring to the disk", path))?;
+            written.file.sync_all().map_err(SnapshotError::io("flush to the disk", path))?;
         }
         let mut file = create_new(&path)?;
         file.write_all(&json).map_err(SnapshotError::io("write", &path))?;
-        file.sync_all().map_err(SnapshotError::io("bring to the disk", &path))?;
+        file.sync_all().map_err(SnapshotError::io("flush to the disk", &path))?;
         sync_folder(&self.folder.path)?;
         let complete = manifest.is_complete();
-        let manifest_sha256 = sha256_of(&json);
+        let manifest_sha256 = sha256_hex(&json);
         Ok(Sealed { run_id: self.run_id, folder: self.folder, complete, manifest_sha256 })
     }
 
-    fn agree(&self, manifest: &Manifest) -> Result<(), SnapshotError> {
+    fn check_manifest(&self, manifest: &Manifest) -> Result<(), SnapshotError> {
         let refuse = |why: String| Err(SnapshotError::Unsealable { path: self.folder.path.clone(), why });
         if manifest.run_id != self.run_id {
-            return refuse(format!("the manifest is of run {}", manifest.run_id));
+            return refuse(format!("the manifest belongs to run {}", manifest.run_id));
         }
         if let Some((name, _)) = self.register.files().iter().find(|(_, written)| written.is_none()) {
             return refuse(format!("{name} is not finished"));
         }
         if manifest.files != self.files() {
-            return refuse("the manifest does not list the files that are there".to_owned());
+            return refuse("the manifest does not list the files in the folder".to_owned());
         }
         Ok(())
     }
 }
 
-/// A whole snapshot that nobody sees yet; gone when this is dropped.
+/// Complete snapshot that is not published yet. Dropping it removes the folder.
 #[derive(Debug)]
 pub struct Sealed {
     run_id: String,
@@ -152,27 +152,28 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// SHA-256 of `manifest.json`, lower-case hex.
+    /// Returns the SHA-256 of `manifest.json` in lower-case hexadecimal.
     pub fn manifest_sha256(&self) -> &str {
         &self.manifest_sha256
     }
 
-    /// Makes the snapshot visible by one rename, then points `latest` to it, and `latest-complete` if it is complete. Returns
-    /// its folder. On an error nothing is published: what was renamed already is taken back.
+    /// Publishes the snapshot by one rename, then points `latest` to it, and `latest-complete` if it is complete.
+    ///
+    /// Returns the folder. After an error nothing is published: the rename and the links are reverted.
     pub fn publish(mut self) -> Result<PathBuf, SnapshotError> {
-        // The folder was made inside the store, so it has a parent.
+        // The folder was created inside the store, so it has a parent.
         let store = self.folder.path.parent().unwrap_or(Path::new(".")).to_owned();
         let target = store.join(&self.run_id);
-        // All that needs space is done before anything is visible.
+        // The links are created before the rename, because this is the last step that needs space on the disk.
         let mut links = StagedLinks::create(&store, &self.run_id, self.complete)?;
         fs::rename(&self.folder.path, &target).map_err(SnapshotError::io("publish", &target))?;
         if let Err(error) = sync_folder(&store).and_then(|()| links.place()) {
-            // As far as it goes: where even this fails, a whole and valid snapshot stays.
-            links.take_back();
+            // If reverting fails, too, a complete and valid snapshot remains published, which harms no reader.
+            links.revert();
             let _ = fs::rename(&target, &self.folder.path);
             return Err(error);
         }
-        self.folder.gone = true;
+        self.folder.renamed = true;
         Ok(target)
     }
 }
@@ -183,14 +184,15 @@ pub(super) fn place_link(store: &Path, link: &'static str, run_id: &str) -> Resu
     sync_folder(store)
 }
 
-/// The links to a snapshot that is about to be published, under hidden names.
+/// Links to a snapshot that is about to be published, under hidden names.
 struct StagedLinks {
     store: PathBuf,
     links: Vec<StagedLink>,
 }
 
 impl StagedLinks {
-    /// Whatever is in the way of either link is refused, whether this snapshot needs both or not.
+    /// Creates the links. A file in the place of either link is an error, even if this snapshot does not need that link:
+    /// otherwise the first complete run would fail.
     fn create(store: &Path, run_id: &str, complete: bool) -> Result<Self, SnapshotError> {
         must_be_link(&store.join(LATEST_COMPLETE))?;
         let names = [Some(LATEST), complete.then_some(LATEST_COMPLETE)];
@@ -204,16 +206,16 @@ impl StagedLinks {
         sync_folder(&self.store)
     }
 
-    fn take_back(&self) {
-        self.links.iter().for_each(StagedLink::take_back);
+    fn revert(&self) {
+        self.links.iter().for_each(StagedLink::revert);
     }
 }
 
-/// A link under a hidden name.
+/// Link under a hidden name.
 struct StagedLink {
     hidden: Hidden,
     path: PathBuf,
-    /// Target of the link that it replaces.
+    /// Target of the link that is replaced.
     before: Option<PathBuf>,
 }
 
@@ -221,22 +223,22 @@ impl StagedLink {
     fn create(store: &Path, name: &str, run_id: &str) -> Result<Self, SnapshotError> {
         let path = store.join(name);
         must_be_link(&path)?;
-        // Begins as `LINK_STAGED`: the next run cleans what a kill leaves.
+        // The name starts with `LINK_STAGED`, so the next run removes what a kill leaves.
         let staged = store.join(format!(".{name}-{run_id}"));
         symlink(run_id, &staged).map_err(SnapshotError::io("create the link", &staged))?;
         let before = fs::read_link(&path).ok();
-        Ok(Self { hidden: Hidden { path: staged, gone: false }, path, before })
+        Ok(Self { hidden: Hidden { path: staged, renamed: false }, path, before })
     }
 
     fn place(&mut self) -> Result<(), SnapshotError> {
         fs::rename(&self.hidden.path, &self.path).map_err(SnapshotError::io("replace the link", &self.path))?;
-        self.hidden.gone = true;
+        self.hidden.renamed = true;
         Ok(())
     }
 
-    /// Restores the link that was replaced, as far as it goes: readers do without a link that leads nowhere.
-    fn take_back(&self) {
-        if self.hidden.gone {
+    /// Restores the replaced link. Errors are ignored, because readers do not need the links.
+    fn revert(&self) {
+        if self.hidden.renamed {
             let _ = match &self.before {
                 Some(before) => {
                     symlink(before, &self.hidden.path).and_then(|()| fs::rename(&self.hidden.path, &self.path))
@@ -247,7 +249,7 @@ impl StagedLink {
     }
 }
 
-/// Refuses a file or folder that stands where a link belongs.
+/// Checks that a path is a link or does not exist.
 pub(super) fn must_be_link(path: &Path) -> Result<(), SnapshotError> {
     match fs::symlink_metadata(path) {
         Ok(there) if !there.is_symlink() => Err(SnapshotError::LinkInTheWay { path: path.to_owned() }),
@@ -255,17 +257,17 @@ pub(super) fn must_be_link(path: &Path) -> Result<(), SnapshotError> {
     }
 }
 
-/// A hidden folder or link that is removed unless it was renamed.
+/// Hidden folder or link. Dropping it removes it, unless it was renamed.
 #[derive(Debug)]
 struct Hidden {
     path: PathBuf,
-    gone: bool,
+    renamed: bool,
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        if !self.gone {
-            // What cannot be removed now stays invisible, and the next run cleans it.
+        if !self.renamed {
+            // If this fails, the next run removes it; readers never see it.
             let _ = fs::remove_file(&self.path).or_else(|_| fs::remove_dir_all(&self.path));
         }
     }
@@ -277,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_lead_where_they_led_before_when_one_of_them_cannot_be_placed() {
+    fn links_are_restored_if_one_of_them_cannot_be_placed() {
         for before in [None, Some("20261122T020000Z-0001")] {
             let folder = tempfile::tempdir().unwrap();
             let store = folder.path();
@@ -289,7 +291,7 @@ mod tests {
             fs::create_dir(store.join(LATEST_COMPLETE)).unwrap();
             assert!(links.place().is_err());
             assert_eq!(fs::read_link(&latest).unwrap(), Path::new("20261123T020000Z-0002"));
-            links.take_back();
+            links.revert();
             drop(links);
             assert_eq!(fs::read_link(&latest).ok().as_deref(), before.map(Path::new));
             assert_eq!(names_in(store).unwrap().len(), 1 + usize::from(before.is_some()), "nothing hidden is left");

@@ -1,4 +1,4 @@
-//! Publishing, what a kill leaves, and what `verify` sees.
+//! Publication, recovery after a kill, and verification.
 
 use super::manifest::{Counts, FORMAT_VERSION, Manifest, Tool};
 use super::*;
@@ -50,7 +50,7 @@ fn manifest(run_id: &str, completeness: Completeness) -> Manifest {
     }
 }
 
-/// As a run does it: with the newest one as its base.
+/// Seals a snapshot with the newest one as its baseline, like a run.
 fn sealed(store: &LockedStore, run_id: &str, completeness: Completeness) -> Sealed {
     let staging = store.stage(run_id).unwrap();
     staging.add("users.csv", b"id\r\n1\r\n", Some(1)).unwrap();
@@ -60,19 +60,19 @@ fn sealed(store: &LockedStore, run_id: &str, completeness: Completeness) -> Seal
     staging.seal(&manifest).unwrap()
 }
 
-/// Carries out a plan that removes one.
+/// Carries out a plan that removes one snapshot.
 fn prune(store: &LockedStore, run_id: &str) -> Result<retention::RetentionPlan, SnapshotError> {
     let why = retention::RemovalReason { days: 500, keep_days: 400, keep_runs: 10 };
     let plan = retention::RetentionPlan { keep: Vec::new(), remove: vec![(run_id.to_owned(), why)] };
     store.prune(plan, "root", "2028-01-01T00:00:00Z".parse().unwrap())
 }
 
-/// The targets of `latest` and `latest-complete`.
+/// Returns the targets of `latest` and `latest-complete`.
 fn links(store: &Store) -> [Option<String>; 2] {
     [LATEST, LATEST_COMPLETE].map(|link| store.linked(link))
 }
 
-/// What readers take as the newest snapshot and as the newest complete one.
+/// Returns what readers see as the newest snapshot and as the newest complete one.
 fn newest(store: &Store) -> [Option<String>; 2] {
     [store.latest(), store.latest_complete()].map(|found| found.unwrap().map(|published| published.run_id))
 }
@@ -81,7 +81,7 @@ fn both(run_id: &str) -> [Option<String>; 2] {
     [run_id; 2].map(|run_id| Some(run_id.to_owned()))
 }
 
-/// Points a link somewhere else, or away.
+/// Points a link to another target, or removes it.
 fn relink(store: &Store, link: &str, target: Option<&str>) {
     let path = store.dir().join(link);
     fs::remove_file(&path).unwrap();
@@ -95,7 +95,7 @@ fn names(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn published_snapshot_is_private_and_both_links_lead_to_it() {
+fn published_snapshot_is_private_and_both_links_point_to_it() {
     let Place { store, folder } = place();
     let path = sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -122,7 +122,7 @@ fn partial_snapshot_becomes_latest_but_not_latest_complete() {
 }
 
 #[test]
-fn whatever_is_in_the_way_of_either_link_is_refused_before_anything_is_published() {
+fn a_file_in_the_place_of_either_link_is_refused_before_publication() {
     for link in [LATEST, LATEST_COMPLETE] {
         for completeness in [Completeness::Complete, Completeness::Partial] {
             let Place { store, folder } = place();
@@ -137,7 +137,7 @@ fn whatever_is_in_the_way_of_either_link_is_refused_before_anything_is_published
 }
 
 #[test]
-fn what_is_dropped_before_it_is_published_leaves_nothing() {
+fn a_snapshot_that_is_dropped_before_publication_leaves_no_file() {
     let Place { store, folder } = place();
     drop(store.stage(FIRST).unwrap());
     drop(sealed(&store, FIRST, Completeness::Complete));
@@ -146,7 +146,7 @@ fn what_is_dropped_before_it_is_published_leaves_nothing() {
 }
 
 #[test]
-fn what_a_kill_leaves_is_seen_by_nobody_and_cleaned_by_the_next_run() {
+fn the_folder_of_a_killed_run_is_invisible_and_removed_by_the_next_run() {
     let Place { store, folder } = place();
     std::mem::forget(sealed(&store, FIRST, Completeness::Complete));
     assert_eq!(store.snapshots().unwrap(), [""; 0]);
@@ -157,7 +157,7 @@ fn what_a_kill_leaves_is_seen_by_nobody_and_cleaned_by_the_next_run() {
 }
 
 #[test]
-fn links_are_put_right_after_a_kill_at_any_moment_of_a_publication() {
+fn links_are_repaired_after_a_kill_at_any_moment_of_a_publication() {
     for completeness in [Completeness::Complete, Completeness::Partial] {
         for placed in [&[][..], &[LATEST], &[LATEST, LATEST_COMPLETE]] {
             let Place { store, folder } = place();
@@ -179,19 +179,19 @@ fn links_are_put_right_after_a_kill_at_any_moment_of_a_publication() {
 }
 
 #[test]
-fn snapshot_of_a_clock_that_was_a_year_ahead_is_not_the_newest_for_a_year() {
+fn snapshot_from_a_clock_that_was_a_year_ahead_does_not_stay_the_newest() {
     let Place { store, folder } = place();
     sealed(&store, "20271123T020000Z-0001", Completeness::Complete).publish().unwrap();
     sealed(&store, SECOND, Completeness::Complete).publish().unwrap();
     store.clean_leftovers().unwrap();
     assert_eq!((links(&store), newest(&store)), (both(SECOND), both(SECOND)));
     relink(&store, LATEST, None);
-    assert_eq!(newest(&store), both(SECOND), "the bases lead there from the last name");
+    assert_eq!(newest(&store), both(SECOND), "the baselines lead there from the last name");
     drop(folder);
 }
 
 #[test]
-fn links_that_are_gone_or_lead_nowhere_are_made_anew() {
+fn missing_or_dead_links_are_created_again() {
     for target in [None, Some("gone"), Some("../elsewhere")] {
         let Place { store, folder } = place();
         sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
@@ -221,7 +221,7 @@ fn snapshot_whose_manifest_cannot_be_read_is_not_the_newest() {
 }
 
 #[test]
-fn a_manifest_that_does_not_list_what_is_there_is_not_sealed() {
+fn a_manifest_that_does_not_match_the_folder_is_not_sealed() {
     let Place { store, folder } = place();
     let staging = store.stage(FIRST).unwrap();
     staging.add("users.csv", b"id\r\n", Some(0)).unwrap();
@@ -234,7 +234,7 @@ fn a_manifest_that_does_not_list_what_is_there_is_not_sealed() {
 }
 
 #[test]
-fn two_runs_never_hold_one_lock() {
+fn two_runs_never_hold_the_same_lock() {
     let Place { store, folder } = place();
     let again = || Store::new(store.dir()).lock(&folder.path().join("state"));
     let own = std::process::id();
@@ -245,7 +245,7 @@ fn two_runs_never_hold_one_lock() {
 }
 
 #[test]
-fn every_way_to_tamper_is_named() {
+fn every_kind_of_tampering_is_reported() {
     let Place { store, folder } = place();
     let path = sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
     let users = path.join("users.csv");
@@ -289,7 +289,7 @@ fn targets_of_both_links_are_never_removed() {
 }
 
 #[test]
-fn retention_after_a_kill_before_the_links_protects_the_snapshots_that_they_should_name() {
+fn retention_after_a_kill_protects_the_snapshots_that_the_links_should_point_to() {
     let Place { store, folder } = place();
     for run_id in [FIRST, SECOND, THIRD] {
         sealed(&store, run_id, Completeness::Complete).publish().unwrap();
@@ -302,7 +302,7 @@ fn retention_after_a_kill_before_the_links_protects_the_snapshots_that_they_shou
 }
 
 #[test]
-fn only_the_wanted_files_are_compared_with_the_manifest() {
+fn only_wanted_files_are_compared_with_the_manifest() {
     let Place { store, folder } = place();
     let staging = store.stage(FIRST).unwrap();
     staging.add("users.csv", b"id\r\n1\r\n", Some(1)).unwrap();
@@ -335,7 +335,7 @@ fn only_the_wanted_files_are_compared_with_the_manifest() {
 }
 
 #[test]
-fn a_row_count_that_is_not_the_file_s_is_reported_though_every_byte_is_the_manifest_s() {
+fn a_wrong_row_count_is_reported_even_if_the_hash_is_right() {
     let Place { store, folder } = place();
     let staging = store.stage(FIRST).unwrap();
     staging.add("users.csv", b"id\r\n1\r\n\"2\r\n3\"\r\n", Some(3)).unwrap();
@@ -347,7 +347,7 @@ fn a_row_count_that_is_not_the_file_s_is_reported_though_every_byte_is_the_manif
 }
 
 #[test]
-fn the_chain_is_intact_broken_or_pruned_and_these_are_reported_apart() {
+fn first_intact_changed_and_absent_baselines_are_reported_differently() {
     let Place { store, folder } = place();
     let base = sealed(&store, FIRST, Completeness::Complete);
     let manifest_sha256 = base.manifest_sha256().to_owned();
@@ -367,7 +367,7 @@ fn the_chain_is_intact_broken_or_pruned_and_these_are_reported_apart() {
 }
 
 #[test]
-fn two_configurations_that_share_the_folder_of_snapshots_never_run_at_once() {
+fn two_configurations_with_the_same_folder_of_snapshots_never_run_at_once() {
     let Place { store, folder } = place();
     let other = || Store::new(store.dir()).lock(&folder.path().join("another-state"));
     assert!(matches!(other(), Err(SnapshotError::Busy { .. })));

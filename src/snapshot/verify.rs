@@ -1,12 +1,15 @@
-//! Whether a snapshot is what its manifest says: files missing, extra or changed, row counts, the chain to the base.
-//! Offline; changes nothing; reports every problem, not the first.
+//! Verification of one snapshot against its manifest: missing, additional and changed files, row counts, and the link to
+//! the baseline.
+//!
+//! It works offline, changes nothing, and reports every problem. `load` refuses a snapshot that fails here; `walk` verifies
+//! all snapshots of a folder.
 
-use super::file::hex;
 use super::hold::{self, HOLD, Hold};
 use super::ledger::Ledger;
 use super::manifest::{BaseReference, FileEntry, Manifest};
 use super::read::read_manifest;
 use super::{MANIFEST, is_run_id, names_in};
+use crate::digest::hex;
 use crate::model::Completeness;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use sha2::{Digest, Sha256};
@@ -14,111 +17,112 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// An intact snapshot.
+/// Result for an intact snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Its run.
+    /// Run id of the snapshot.
     pub run_id: String,
-    /// Whether everything was proven complete.
+    /// Whether every source was proven complete.
     pub completeness: Completeness,
-    /// Files that were compared, the manifest not counted.
+    /// Number of compared files, without the manifest.
     pub files: usize,
-    /// SHA-256 of `manifest.json`, lower-case hex.
+    /// SHA-256 of `manifest.json` in lower-case hexadecimal.
     pub manifest_sha256: String,
-    /// The chain.
+    /// State of the link to the baseline.
     pub base: BaseLink,
-    /// Whether somebody wants it to stay.
+    /// Hold on the snapshot.
     pub hold: Option<Hold>,
 }
 
-/// How the chain to the base snapshot stands.
+/// State of the link from a snapshot to its baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaseLink {
-    /// This snapshot has no base.
+    /// The snapshot names no baseline.
     First,
-    /// The base is beside it and has the manifest that this one names.
+    /// The baseline is in the same folder and has the manifest that the snapshot names.
     Intact(String),
-    /// The base is not there, and the ledger beside the snapshot says that retention removed it.
+    /// The baseline is missing, and the ledger states that retention removed it.
     Pruned {
-        /// Its run.
+        /// Run id of the baseline.
         run_id: String,
-        /// When.
+        /// Time of the removal.
         removed_at: String,
     },
-    /// The base is not there, and nothing says that retention removed it: as of a copy, or somebody else removed it.
+    /// The baseline is missing, and no ledger entry explains why. The snapshot may be a copy, or somebody removed the
+    /// baseline.
     Absent(String),
 }
 
-/// One thing that is not as the manifest says.
+/// Difference between a snapshot and its manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyProblem {
-    /// No manifest that can be understood: nothing else could be checked.
+    /// The manifest cannot be read, so nothing else was checked.
     #[error("{0}")]
     Manifest(String),
-    /// The folder bears another run's name.
-    #[error("the folder is named {folder}, but its manifest is of run {run_id}")]
+    /// The folder has the name of another run.
+    #[error("the folder is named {folder}, but its manifest belongs to run {run_id}")]
     Renamed {
-        /// The folder's name.
+        /// Name of the folder.
         folder: String,
-        /// The manifest's.
+        /// Run id in the manifest.
         run_id: String,
     },
-    /// Listed, and not there.
+    /// A listed file does not exist.
     #[error("{0}: missing")]
     Missing(String),
-    /// There, and not listed.
+    /// A file is not listed.
     #[error("{0}: not in the manifest")]
     Extra(String),
-    /// A name that no snapshot may list, or listed twice.
-    #[error("{0}: not a name that a manifest may list, or listed twice")]
+    /// A listed name is not allowed, or is listed twice.
+    #[error("{0}: not a valid name in a manifest, or listed twice")]
     BadName(String),
-    /// A link, folder or device where a file belongs.
+    /// A listed file is a link, folder or device.
     #[error("{0}: not a regular file")]
     NotAFile(String),
-    /// Another size.
+    /// A file has another size.
     #[error("{path}: changed: {found} bytes instead of {expected}")]
     Size {
-        /// Which file.
+        /// Name of the file.
         path: String,
-        /// By the manifest.
+        /// Size in the manifest, in bytes.
         expected: u64,
-        /// On the disk.
+        /// Size on the disk, in bytes.
         found: u64,
     },
-    /// The same size, other bytes.
-    #[error("{0}: changed: its SHA-256 is not the manifest's")]
+    /// A file has the same size but other content.
+    #[error("{0}: changed: its SHA-256 differs from the manifest")]
     Hash(String),
-    /// The bytes are the manifest's, but not their number of rows.
+    /// A file has the listed content but another number of rows.
     #[error("{path}: {found} rows instead of {expected}")]
     Rows {
-        /// Which file.
+        /// Name of the file.
         path: String,
-        /// By the manifest.
+        /// Number of rows in the manifest.
         expected: u64,
-        /// In the file.
+        /// Number of rows in the file.
         found: u64,
     },
-    /// It could not be read.
+    /// A file cannot be read.
     #[error("{path}: cannot be read: {why}")]
     Unreadable {
-        /// Which file.
+        /// Name of the file.
         path: String,
-        /// What was said.
+        /// Error as a text.
         why: String,
     },
-    /// The chain is broken.
-    #[error("the base snapshot {run_id} is not the one that this snapshot was compared with: {why}")]
+    /// The link to the baseline is broken.
+    #[error("the baseline {run_id} is not the snapshot that this one was compared with: {why}")]
     BaseReference {
-        /// The base's run.
+        /// Run id of the baseline.
         run_id: String,
-        /// In words.
+        /// Reason as a text.
         why: String,
     },
 }
 
 impl VerifyProblem {
-    /// The file that is listed, where all that is wrong is that one.
+    /// Returns the listed file that has the problem; `None` if the problem concerns more than one listed file.
     pub fn of_file(&self) -> Option<&str> {
         match self {
             Self::Missing(path)
@@ -131,7 +135,7 @@ impl VerifyProblem {
     }
 }
 
-/// A folder held against its own manifest alone.
+/// Comparison of a folder with its own manifest, without the baseline.
 pub(super) struct Checked {
     pub(super) manifest: Manifest,
     pub(super) manifest_sha256: String,
@@ -149,9 +153,10 @@ pub(super) fn check(dir: &Path) -> Result<Checked, VerifyProblem> {
     Ok(Checked { manifest, manifest_sha256, hold, problems })
 }
 
-/// Compares only the files that are `wanted` with the manifest, and the names in the folder with its list. Files that are not
-/// wanted may be changed or missing; the base is not looked for. Returns the manifest and the SHA-256 of the bytes that it was
-/// read from, in lower-case hex.
+/// Compares the `wanted` files with the manifest, and the names in the folder with its list.
+///
+/// Other files may be changed or missing, and the baseline is not checked. Returns the manifest and its SHA-256 in
+/// lower-case hexadecimal.
 pub(super) fn verify_files(
     dir: &Path,
     wanted: impl Fn(&str) -> bool,
@@ -166,21 +171,21 @@ fn compare(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Manifest, Strin
     problems.extend(renamed(dir, &manifest));
     let files = manifest.files.iter().filter(|entry| wanted(&entry.path));
     problems.extend(files.filter_map(|entry| check_file(dir, entry).err()));
-    problems.extend(strangers(dir, &manifest));
+    problems.extend(unlisted_files(dir, &manifest));
     Ok((manifest, manifest_sha256, problems))
 }
 
-/// Compares a snapshot's folder with its manifest, and looks for its base.
+/// Compares the folder of a snapshot with its manifest, and checks the link to its baseline.
 pub fn verify(dir: &Path) -> Result<Verified, Vec<VerifyProblem>> {
-    verify_but_for(dir, None).map(|(verified, _)| verified)
+    verify_except(dir, None).map(|(verified, _)| verified)
 }
 
-/// The same; what is wrong with this one file is given apart.
-pub(super) fn verify_but_for(
+/// Verifies a snapshot like [`verify`], but returns the problems of one file separately instead of failing.
+pub(super) fn verify_except(
     dir: &Path,
     file: Option<&str>,
 ) -> Result<(Verified, Vec<VerifyProblem>), Vec<VerifyProblem>> {
-    // `latest` and `.` lead to a folder with a name and neighbours.
+    // The path may be `latest` or `.`. The real path has the name of the run, and its parent contains the baseline.
     let dir =
         fs::canonicalize(dir).map_err(|e| vec![VerifyProblem::Manifest(format!("open {}: {e}", dir.display()))])?;
     let Checked { manifest, manifest_sha256, hold, problems } = check(&dir).map_err(|problem| vec![problem])?;
@@ -199,22 +204,22 @@ pub(super) fn verify_but_for(
     }
 }
 
-/// A copy in a folder of any other name is fine; one under another run's name is not.
+/// Checks the name of the folder. A copy may have any name except the id of another run.
 fn renamed(dir: &Path, manifest: &Manifest) -> Option<VerifyProblem> {
     let folder = dir.file_name()?.to_str()?;
     let wrong = is_run_id(folder) && folder != manifest.run_id;
     wrong.then(|| VerifyProblem::Renamed { folder: folder.to_owned(), run_id: manifest.run_id.clone() })
 }
 
-/// Files that the manifest does not list, or lists wrongly. A hold comes later than the manifest.
-fn strangers(dir: &Path, manifest: &Manifest) -> Vec<VerifyProblem> {
+/// Returns files that the manifest does not list, and names that it lists twice. A hold is added after the manifest, so it
+/// is not listed.
+fn unlisted_files(dir: &Path, manifest: &Manifest) -> Vec<VerifyProblem> {
     let times_listed = |name: &str| manifest.files.iter().filter(|f| f.path == name).count();
     let mut problems: Vec<VerifyProblem> = Vec::new();
     match names_in(dir) {
         Ok(names) => {
-            // Whatever bears the name holds.
-            let strange = |name: &String| name != MANIFEST && name != HOLD && times_listed(name) == 0;
-            problems.extend(names.into_iter().filter(strange).map(VerifyProblem::Extra));
+            let is_extra = |name: &String| name != MANIFEST && name != HOLD && times_listed(name) == 0;
+            problems.extend(names.into_iter().filter(is_extra).map(VerifyProblem::Extra));
         }
         Err(error) => problems.push(VerifyProblem::Manifest(error.to_string())),
     }
@@ -286,7 +291,7 @@ fn each_part(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     }
 }
 
-/// Data rows; a row with a wrong number of cells is an error.
+/// Counts the data rows of a CSV file. A row with a wrong number of cells is an error.
 fn csv_rows(path: &Path) -> io::Result<u64> {
     let mut reader = csv::Reader::from_path(path)?;
     let mut record = csv::ByteRecord::new();
@@ -297,7 +302,7 @@ fn csv_rows(path: &Path) -> io::Result<u64> {
     Ok(rows)
 }
 
-/// As the footer says.
+/// Returns the number of rows from the footer of a Parquet file.
 fn parquet_rows(path: &Path) -> io::Result<u64> {
     let reader = SerializedFileReader::new(File::open(path)?).map_err(io::Error::other)?;
     u64::try_from(reader.metadata().file_metadata().num_rows()).map_err(io::Error::other)
@@ -307,7 +312,7 @@ fn check_base(dir: &Path, base: Option<&BaseReference>) -> Result<BaseLink, Veri
     let Some(base) = base else { return Ok(BaseLink::First) };
     let broken = |why: &str| VerifyProblem::BaseReference { run_id: base.run_id.clone(), why: why.to_owned() };
     if !is_run_id(&base.run_id) {
-        return Err(broken("that is not a run id"));
+        return Err(broken("it is not a run id"));
     }
     let folder = dir.with_file_name(&base.run_id);
     match hash_file(&folder.join(MANIFEST)) {
@@ -316,13 +321,12 @@ fn check_base(dir: &Path, base: Option<&BaseReference>) -> Result<BaseLink, Veri
         // A folder without a manifest does not exist for any reader.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let ledger = dir.parent().map_or_else(|| Ok(Ledger::default()), Ledger::read);
-            match ledger
-                .map_err(|error| broken(&format!("it is not here, and nobody can {error}")))?
-                .entry(&base.run_id)
-            {
+            let ledger =
+                ledger.map_err(|error| broken(&format!("it is missing, and bt-rollcall failed to {error}")))?;
+            match ledger.entry(&base.run_id) {
                 None => Ok(BaseLink::Absent(base.run_id.clone())),
-                Some(gone) if gone.manifest_sha256 == base.manifest_sha256 => {
-                    Ok(BaseLink::Pruned { run_id: base.run_id.clone(), removed_at: gone.removed_at.clone() })
+                Some(removed) if removed.manifest_sha256 == base.manifest_sha256 => {
+                    Ok(BaseLink::Pruned { run_id: base.run_id.clone(), removed_at: removed.removed_at.clone() })
                 }
                 Some(_) => Err(broken("retention removed it, but with another manifest")),
             }

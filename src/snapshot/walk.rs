@@ -1,58 +1,61 @@
-//! Verifies a whole folder of snapshots: each one as [`super::verify()`] does, then the links between them. Offline; changes
-//! nothing; reports every problem. One manifest is in memory at a time; of each snapshot only a line is kept.
+//! Verification of a whole folder of snapshots: each one like [`super::verify()`], then the chain between them.
+//!
+//! It works offline, changes nothing, and reports every problem. Only one manifest is in memory at a time, because a folder
+//! may contain thousands of snapshots.
 
 use super::chain::{self, BrokenLink, Chain, Link, LinkState};
 use super::error::SnapshotError;
-use super::file::sha256_of;
-use super::hold::{Hold, visible};
+use super::hold::Hold;
 use super::ledger::{LEDGER, Ledger};
 use super::read::Published;
 use super::staging::must_be_link;
 use super::verify::{Checked, VerifyProblem, check};
 use super::{LATEST, LATEST_COMPLETE, MANIFEST, Store, is_run_id};
+use crate::digest::sha256_hex;
+use crate::escape::printable;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A folder of snapshots as it was found.
+/// Result of the verification of a folder.
 #[derive(Clone, Debug)]
 pub struct FolderWalk {
-    /// The folder.
+    /// Folder that was verified.
     pub dir: PathBuf,
-    /// From the newest to the oldest.
+    /// Snapshots from the newest to the oldest.
     pub steps: Vec<ChainStep>,
-    /// Run id and SHA-256 of the manifest of the newest one by the bases.
+    /// Run id and manifest SHA-256 of the newest snapshot by the baselines.
     pub head: Option<(String, String)>,
-    /// What is not as it should be.
+    /// Every problem that was found.
     pub problems: Vec<ChainProblem>,
-    /// What else a person should know, in words.
+    /// Notes for people about things that are not problems.
     pub notes: Vec<String>,
 }
 
-/// One snapshot.
+/// One snapshot of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainStep {
-    /// What is known of it.
+    /// Run id, manifest hash and baseline.
     pub link: Link,
-    /// How it was found.
+    /// State of its files.
     pub state: SnapshotState,
-    /// Whether somebody wants it to stay.
+    /// Hold on the snapshot.
     pub hold: Option<Hold>,
 }
 
-/// How a snapshot was found.
+/// State of the files of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotState {
-    /// As its manifest says.
+    /// Every file is as the manifest lists it.
     Intact,
-    /// Not as its manifest says.
+    /// Some file differs from the manifest.
     Damaged,
-    /// Removed by retention.
+    /// Retention removed the snapshot.
     Pruned,
 }
 
 impl SnapshotState {
-    /// In a word.
+    /// Returns the word for messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Intact => "intact",
@@ -62,64 +65,65 @@ impl SnapshotState {
     }
 }
 
-/// One thing that is not as it should be.
+/// Problem of a folder of snapshots.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainProblem {
-    /// In a snapshot.
+    /// A snapshot differs from its manifest.
     #[error("{run_id}: {problem}")]
     Snapshot {
-        /// Which.
+        /// Run id of the snapshot.
         run_id: String,
-        /// What.
+        /// Difference from the manifest.
         problem: VerifyProblem,
     },
-    /// Between snapshots.
+    /// The link between two snapshots is broken.
     #[error(transparent)]
     Link(#[from] BrokenLink),
-    /// In the ledger.
+    /// The ledger contains an invalid line.
     #[error("{LEDGER}, line {number}: not an entry of a removed snapshot: {why}; restore it from a copy")]
     Ledger {
-        /// Its number, from 1.
+        /// Number of the line, starting with 1.
         number: u64,
-        /// In words.
+        /// Reason as a text.
         why: String,
     },
-    /// `latest` or `latest-complete` leads nowhere.
-    #[error("{link} points to {target}, which is not here: retention never removes its target")]
+    /// The target of `latest` or `latest-complete` does not exist.
+    #[error("{link} points to {target}, which does not exist; retention never removes the target of this link")]
     DeadLink {
         /// Name of the link.
         link: &'static str,
-        /// What it names.
+        /// Target of the link.
         target: String,
     },
-    /// The folder holds none.
-    #[error("there is no snapshot in it: name the folder that output.dir names, or a snapshot in it")]
+    /// The folder contains no snapshot.
+    #[error("the folder contains no snapshot; name the folder of output.dir, or a snapshot in it")]
     Nothing,
 }
 
-/// Verifies the folder of snapshots that `dir` is, or that the snapshot `dir` (or the link to it) is in.
+/// Verifies a folder of snapshots. `dir` is the folder, a snapshot in it, or a link to one.
 pub fn walk(dir: &Path) -> Result<FolderWalk, SnapshotError> {
     let dir = folder_of(fs::canonicalize(dir).map_err(SnapshotError::io("open", dir))?);
     let store = Store::new(&dir);
-    let (mut here, mut found, mut problems) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let (mut existing, mut found, mut problems) = (Vec::new(), BTreeMap::new(), Vec::new());
     for run_id in store.snapshots()? {
-        let (link, hold, of_it) = look_at(&dir.join(&run_id), &run_id);
-        if !of_it.is_empty() && !store.is_published(&run_id) {
-            // Removed while it was looked at; the ledger, read after it, says by whom.
+        let (link, hold, own_problems) = examine(&dir.join(&run_id), &run_id);
+        if !own_problems.is_empty() && !store.is_published(&run_id) {
+            // A run removed the snapshot meanwhile. The ledger is read afterwards, so it contains the entry.
             continue;
         }
-        found.insert(run_id.clone(), (of_it.is_empty(), hold));
-        problems.extend(of_it.into_iter().map(|problem| ChainProblem::Snapshot { run_id: run_id.clone(), problem }));
-        here.push(link);
+        found.insert(run_id.clone(), (own_problems.is_empty(), hold));
+        let of_snapshot = |problem| ChainProblem::Snapshot { run_id: run_id.clone(), problem };
+        problems.extend(own_problems.into_iter().map(of_snapshot));
+        existing.push(link);
     }
     let ledger = Ledger::read(&dir)?;
     problems.extend(ledger.bad.into_iter().map(|bad| ChainProblem::Ledger { number: bad.number, why: bad.why }));
-    problems.extend([LATEST, LATEST_COMPLETE].into_iter().filter_map(|link| dead(&store, link)));
-    if here.is_empty() {
+    problems.extend([LATEST, LATEST_COMPLETE].into_iter().filter_map(|link| dead_link(&store, link)));
+    if existing.is_empty() {
         problems.push(ChainProblem::Nothing);
     }
-    let Chain { links, head, complete, broken } = chain::chain(here, ledger.entries);
+    let Chain { links, head, complete, broken } = chain::chain(existing, ledger.entries);
     problems.extend(broken.into_iter().map(ChainProblem::Link));
     let step = |link: Link| {
         let (state, hold) = match found.remove(&link.run_id) {
@@ -134,7 +138,7 @@ pub fn walk(dir: &Path) -> Result<FolderWalk, SnapshotError> {
     Ok(FolderWalk { dir, steps: links.into_iter().map(step).collect(), head, problems, notes })
 }
 
-/// A snapshot's folder has a manifest or bears a run's name.
+/// Returns the folder of snapshots for a path: the parent of a snapshot, which has a manifest or the name of a run.
 fn folder_of(dir: PathBuf) -> PathBuf {
     let is_run = dir.file_name().and_then(|name| name.to_str()).is_some_and(is_run_id);
     match dir.parent() {
@@ -143,7 +147,8 @@ fn folder_of(dir: PathBuf) -> PathBuf {
     }
 }
 
-fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<VerifyProblem>) {
+/// Compares one snapshot with its manifest. If the manifest cannot be parsed, its hash still links the chain.
+fn examine(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<VerifyProblem>) {
     match check(folder) {
         Ok(Checked { manifest, manifest_sha256, hold, problems }) => {
             let link = Link {
@@ -160,7 +165,7 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<VerifyProble
             let bytes = fs::read(folder.join(MANIFEST)).unwrap_or_default();
             let link = Link {
                 run_id: run_id.to_owned(),
-                manifest_sha256: sha256_of(&bytes),
+                manifest_sha256: sha256_hex(&bytes),
                 completeness: None,
                 as_of: String::new(),
                 base: None,
@@ -171,40 +176,41 @@ fn look_at(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<VerifyProble
     }
 }
 
-/// Reports links that do not lead to the newest snapshots: a kill may have left them so, or somebody changed them.
+/// Returns notes about links that do not point to the newest snapshots. A run may have been killed before it set them, or
+/// somebody changed them.
 fn notes(store: &Store, newest: Option<&str>, complete: Option<&str>) -> Result<Vec<String>, SnapshotError> {
     let (latest, latest_complete) = store.newest()?;
     let links =
         [(LATEST, "snapshot", newest, latest), (LATEST_COMPLETE, "complete snapshot", complete, latest_complete)];
     let note = |(link, kind, newest, next): (_, _, _, Option<Published>)| {
         if must_be_link(&store.dir().join(link)).is_err() {
-            return Some(format!("{link} is not a link: move it away, no run can publish before"));
+            return Some(format!("{link} is not a link; move it away, or no run can publish"));
         }
-        let note = astray(store, link, kind, newest)?;
+        let note = wrong_target(store, link, kind, newest)?;
         let is_corrected = next.is_some_and(|next| Some(next.run_id.as_str()) == newest);
         Some(if is_corrected { format!("{note}; the next run corrects it") } else { note })
     };
     Ok(links.into_iter().filter_map(note).collect())
 }
 
-fn astray(store: &Store, link: &str, kind: &str, newest: Option<&str>) -> Option<String> {
+fn wrong_target(store: &Store, link: &str, kind: &str, newest: Option<&str>) -> Option<String> {
     let target = store.linked(link);
     if target.as_deref() == newest {
         return None;
     }
     let target = match target {
-        Some(target) => format!("{link} points to {}", visible(&target, 80)),
-        None => format!("there is no link {link}"),
+        Some(target) => format!("{link} points to {}", printable(&target, 80)),
+        None => format!("the link {link} is missing"),
     };
     Some(match newest {
-        Some(newest) => format!("{target}, and the newest {kind} is {newest}"),
-        None => format!("{target}, and there is no readable {kind}"),
+        Some(newest) => format!("{target}, but the newest {kind} is {newest}"),
+        None => format!("{target}, but no {kind} can be read"),
     })
 }
 
-/// Reports a link whose target is not there.
-fn dead(store: &Store, link: &'static str) -> Option<ChainProblem> {
+/// Returns the problem of a link whose target does not exist.
+fn dead_link(store: &Store, link: &'static str) -> Option<ChainProblem> {
     let target = fs::read_link(store.dir().join(link)).ok()?;
     let is_there = store.dir().join(&target).join(MANIFEST).is_file();
-    (!is_there).then(|| ChainProblem::DeadLink { link, target: visible(&target.to_string_lossy(), 80) })
+    (!is_there).then(|| ChainProblem::DeadLink { link, target: printable(&target.to_string_lossy(), 80) })
 }

@@ -1,19 +1,22 @@
-//! What connectors share next to decoding: the client with its identity, reports of lists, words for errors, and accounts that
-//! only memberships name. Knows no product.
+//! What all connectors share: the HTTP client of one source, list reports, texts for errors, and lookups of unlisted
+//! users.
+//!
+//! An *unlisted user* is one that a group names as a member and that the list of users lacks. Such a user was created
+//! while the run read, was deleted, or shows that the list of users is not complete. Knows no product.
 
 use super::date;
-use super::decode::{Id, IdKey, Listed, One};
+use super::decode::{Decoding, Id, IdKey, Listed, RecordById};
 use super::{Objects, ProbedList, SourceSettings};
 use crate::event::{Observer, RunEvent};
 use crate::model::{Coverage, Instant, ListKind, ListReport, SourceIdentity, SourceReading};
-use crate::wire::page::{End, ListRow, WalkProgress, WalkResult, WalkSettings};
+use crate::wire::page::{End, ListRow, WalkProgress, WalkResult, WalkSettings, Window};
 use crate::wire::{Client, WireError, WireErrorKind};
 use chrono::TimeDelta;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// The client of one source, and whom to tell.
+/// HTTP client of one source, with the observer of the run and the limits of its page walks.
 pub(super) struct SourceClient {
     pub(super) client: Client,
     pub(super) identity: SourceIdentity,
@@ -22,7 +25,7 @@ pub(super) struct SourceClient {
 }
 
 impl SourceClient {
-    /// Sets the client up. Errors: it could not be.
+    /// Builds the client. Errors: the TLS settings or the credentials cannot be used.
     pub(super) fn new(
         settings: &SourceSettings,
         observer: Arc<dyn Observer>,
@@ -40,6 +43,7 @@ impl SourceClient {
         })
     }
 
+    /// Forwards the progress of a page walk to the observer.
     pub(super) fn notify(&self, list: ListKind, progress: &WalkProgress) {
         let source = &self.identity.name;
         self.observer.notify(&match progress {
@@ -50,29 +54,46 @@ impl SourceClient {
         });
     }
 
-    /// Logs a warning while the reading goes on.
+    /// Logs a warning while reading continues.
     pub(super) fn warn(&self, text: &str) {
         self.observer.notify(&RunEvent::Warning { source: Some(&self.identity.name), text });
     }
 
+    /// Reports the progress of a list that is not read by a page walk.
     pub(super) fn progress(&self, list: ListKind, received: u64, expected: Option<u64>) {
         self.observer.notify(&RunEvent::Progress { source: &self.identity.name, list, received, expected });
     }
 
-    /// Reads users whom only groups name, by id, `most` of them. Returns those who exist, and how many could not be asked for.
-    pub(super) async fn strangers<K: IdKey>(&self, path: &str, ids: &BTreeSet<Id>, most: usize) -> (Vec<Listed>, u64) {
+    /// Adds what the connection and the decoding showed: clock skew, certificate of the appliance, and unreadable
+    /// values.
+    pub(super) fn finish(&self, mut reading: SourceReading, decoding: &Decoding) -> SourceReading {
+        reading.clock_skew_seconds = self.client.clock_skew_seconds();
+        reading.tls_certificate_sha256 = self.client.tls_certificate_sha256();
+        decoding.finish(&mut reading, self.client.replaced_characters());
+        reading
+    }
+
+    /// Reads unlisted users by id, at most `most` of them. Returns the users found, and the number that remains
+    /// unknown.
+    pub(super) async fn read_unlisted_users<K: IdKey>(
+        &self,
+        path: &str,
+        ids: &BTreeSet<Id>,
+        most: usize,
+    ) -> (Vec<Listed>, u64) {
         let (mut found, mut unknown) = (Vec::new(), 0);
         for (asked, id) in ids.iter().enumerate() {
+            // Bounds the requests: where many users are missing, more lookups would not change the result.
             if asked >= most {
                 unknown += 1;
                 continue;
             }
             let path = format!("{path}/{}", id.in_path());
-            match self.client.get::<One<K>>(&path).await {
+            match self.client.get::<RecordById<K>>(&path).await {
                 Ok(record) if record.row.id.comparable() == id.comparable() => found.push(record.row),
                 Err(error) if is_absence(&error) => {}
-                Err(error) if is_hopeless(&error) => return (found, unknown + (ids.len() - asked) as u64),
-                // A record of somebody else says as little of this one as no record.
+                Err(error) if is_source_wide(&error) => return (found, unknown + (ids.len() - asked) as u64),
+                // A record with another id proves nothing about this user, just like a failed request.
                 Ok(_) | Err(_) => unknown += 1,
             }
         }
@@ -80,7 +101,33 @@ impl SourceClient {
     }
 }
 
-/// Returns the rows of a walk, and how it went. Rows without a usable id are left out, and the list is then not complete.
+/// Reads one window of a list with `read`. If the server refuses a window larger than a page, reads one page of it
+/// instead.
+///
+/// Page walks ask for slightly more than a page, so that consecutive pages overlap. RFC 7644 §3.4.2.4 lets a server
+/// return fewer rows than requested, but some servers answer such a request with an error.
+pub(super) async fn read_window<T, A>(
+    window: Window,
+    page_size: u64,
+    read: impl Fn(Window) -> A,
+) -> Result<T, WireError>
+where
+    A: Future<Output = Result<T, WireError>>,
+{
+    let answer = read(window).await;
+    if window.limit > page_size && answer.as_ref().is_err_and(refuses_query) {
+        return read(Window { limit: page_size, ..window }).await;
+    }
+    answer
+}
+
+/// Returns whether the server refused the query of a request: a window that is too large, or an unsupported order.
+pub(super) fn refuses_query(error: &WireError) -> bool {
+    matches!(error.kind, WireErrorKind::Status(400 | 416 | 422 | 501))
+}
+
+/// Returns the rows of a walk and the report of the list. Rows without a usable id are left out, and the list is then
+/// not complete.
 pub(super) fn report<R: ListRow>(
     kind: ListKind,
     query: String,
@@ -90,13 +137,14 @@ pub(super) fn report<R: ListRow>(
     let (rows, unidentified) = identified(walked.rows);
     let distinct = rows.len() as u64;
     let coverage = match walked.end {
+        // Before the proof: a list that lost rows is not complete, even if all its pages were read.
         Ok(_) if unidentified > 0 && distinct == 0 => Coverage::Failed { error: without_id(unidentified) },
         Ok(_) if unidentified > 0 => Coverage::Drifted { why: without_id(unidentified) },
         Ok(End::Proven(proof)) => Coverage::Complete { proof },
-        // A source that reports rows and gives none has not given its list: that is no empty list, and no part of one.
+        // A total above 0 without any row is no empty list and no part of the list: the list failed.
         Ok(End::Unproven(why)) if distinct == 0 => Coverage::Failed { error: why },
         Ok(End::Unproven(why)) => Coverage::Drifted { why },
-        Err(error) => Coverage::Failed { error: in_words(kind, &error) },
+        Err(error) => Coverage::Failed { error: error_text(kind, &error) },
     };
     let report = ListReport {
         kind,
@@ -112,7 +160,7 @@ pub(super) fn report<R: ListRow>(
     (rows, report)
 }
 
-/// Returns the rows that have a usable id, and the number of the others.
+/// Splits off rows without a usable id. Returns the other rows, and the number left out.
 pub(super) fn identified<R: ListRow>(rows: Vec<R>) -> (Vec<R>, u64) {
     let all = rows.len();
     let rows: Vec<R> = rows.into_iter().filter(ListRow::is_identified).collect();
@@ -120,7 +168,7 @@ pub(super) fn identified<R: ListRow>(rows: Vec<R>) -> (Vec<R>, u64) {
     (rows, others as u64)
 }
 
-/// Words for rows that nobody can identify.
+/// Returns the text for rows without a usable id.
 pub(super) fn without_id(rows: u64) -> String {
     if rows == 1 {
         "1 row has no usable id, or one that another row has, and was left out".to_owned()
@@ -129,44 +177,47 @@ pub(super) fn without_id(rows: u64) -> String {
     }
 }
 
-/// A total below the rows that came is no total of the list.
+/// Returns the reported total, unless it is smaller than the number of rows read: such a total does not count this
+/// list.
 pub(super) fn total_of(reported: Option<u64>, rows: u64) -> Option<u64> {
     reported.filter(|total| *total >= rows)
 }
 
-/// A list of which nothing came, and why.
+/// Returns the report of a list without rows.
 pub(super) fn empty_report(kind: ListKind, query: String, requests: u64, coverage: Coverage) -> ListReport {
     ListReport { kind, query, expected: None, received: 0, distinct: 0, pages: 0, passes: 1, requests, coverage }
 }
 
+/// Returns the report of a list that failed before its first row.
 pub(super) fn failed(kind: ListKind, query: String, requests: u64, error: &WireError) -> ListReport {
-    empty_report(kind, query, requests, Coverage::Failed { error: in_words(kind, error) })
+    empty_report(kind, query, requests, Coverage::Failed { error: error_text(kind, error) })
 }
 
-/// Returns what one page shows. No rows where the source reports some are a failure, as they are in a run.
+/// Returns the probe result of one page. A page without rows is a failure if the source reports a total above 0, as in
+/// a run.
 pub(super) fn probed(kind: ListKind, page: Result<(u64, Option<u64>), &WireError>) -> ProbedList {
     let page = match page {
         Ok((rows, total)) => missing(rows, total).map_or(Ok((rows, total_of(total, rows))), Err),
-        Err(error) => Err(in_words(kind, error)),
+        Err(error) => Err(error_text(kind, error)),
     };
-    // Of these lists one is read.
+    // Only one of these lists was read, and nobody knows yet how many objects there are.
     ProbedList { kind, page, objects: is_below(kind).then_some(Objects { tried: 1, of: None }) }
 }
 
-/// Returns why a first page without rows is no empty list.
+/// Returns why a first page without rows does not mean an empty list.
 fn missing(rows: u64, total: Option<u64>) -> Option<String> {
     let total = total.filter(|total| rows == 0 && *total > 0)?;
     Some(format!("the source reports a total of {total}, but its first page has no row"))
 }
 
-/// Returns one answer as a walk: a whole list, or all that a check reads of one.
-pub(super) fn in_one<R>(rows: Vec<R>, total: Option<u64>) -> WalkResult<R, WireError> {
+/// Wraps the rows of a single answer as a finished page walk.
+pub(super) fn single_answer<R>(rows: Vec<R>, total: Option<u64>) -> WalkResult<R, WireError> {
     let received = rows.len() as u64;
     let end = missing(received, total).map_or_else(|| End::Proven(String::new()), End::Unproven);
     WalkResult { received, rows, expected: total, pages: 1, passes: 1, end: Ok(end) }
 }
 
-/// The same of the rows themselves. Rows without a usable id are a failure: a run does not prove such a list.
+/// Returns the probe result of these rows. Rows without a usable id are a failure: a run does not prove such a list.
 pub(super) fn probed_rows<R: ListRow>(kind: ListKind, page: Result<(&[R], Option<u64>), &WireError>) -> ProbedList {
     let others = page.as_ref().map_or(0, |(rows, _)| rows.iter().filter(|row| !row.is_identified()).count() as u64);
     if others > 0 {
@@ -175,7 +226,7 @@ pub(super) fn probed_rows<R: ListRow>(kind: ListKind, page: Result<(&[R], Option
     probed(kind, page.map(|(rows, total)| (rows.len() as u64, total)))
 }
 
-/// Returns why a list cannot be read to its end: its second page is the first one again, though more rows were reported.
+/// Returns an error text if the second page repeats the first one, so that the rest of the list cannot be read.
 pub(super) fn repeats<R: ListRow>(first: &[R], second: &[R]) -> Option<String> {
     let same = !first.is_empty() && first.iter().map(ListRow::key).eq(second.iter().map(ListRow::key));
     same.then(|| {
@@ -183,14 +234,15 @@ pub(super) fn repeats<R: ListRow>(first: &[R], second: &[R]) -> Option<String> {
     })
 }
 
-/// Pages of a list, by its first one. Without a total: this page and the look behind it, at least.
+/// Returns the number of requests for a list of which the first page has `first` rows. Without a total: this page and
+/// one behind it.
 pub(super) fn pages(total: Option<u64>, first: u64) -> u64 {
     let behind = total.map(|total| total.saturating_sub(first));
     behind.map_or(2, |behind| behind.div_ceil(first.max(1)).saturating_add(1))
 }
 
-/// The error with the list that it hit, and what to do.
-pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
+/// Returns the text of an error for the report of a list, with its cure.
+pub(super) fn error_text(kind: ListKind, error: &WireError) -> String {
     if error.kind == WireErrorKind::Forbidden {
         let what = match kind {
             ListKind::Users | ListKind::UserDetails => "users",
@@ -218,13 +270,14 @@ pub(super) fn in_words(kind: ListKind, error: &WireError) -> String {
     }
 }
 
-/// Returns whether such a list exists once for each object of another.
+/// Returns whether such a list exists once for each object of another list.
 fn is_below(kind: ListKind) -> bool {
     matches!(kind, ListKind::Members | ListKind::DirectoryMembers | ListKind::VendorUsers | ListKind::UserDetails)
 }
 
-/// Returns whether other requests of the same source will meet the error as well: there is no sense in going on.
-pub(super) fn is_hopeless(error: &WireError) -> bool {
+/// Returns whether every further request to this source will fail in the same way, so that reading stops.
+pub(super) fn is_source_wide(error: &WireError) -> bool {
+    // These errors concern one request. All others, such as a refused token, concern every request of the source.
     !matches!(
         error.kind,
         WireErrorKind::Broken(_)
@@ -236,17 +289,20 @@ pub(super) fn is_hopeless(error: &WireError) -> bool {
     )
 }
 
-/// Returns whether the error says that the object does not exist. It may say so of an object that does: whether it was
-/// removed is for the list to say.
+/// Returns whether the server answers that an object does not exist (404, 410).
+///
+/// The answer alone does not prove a removal: a missing right can look the same. The list of objects decides.
 pub(super) fn is_absence(error: &WireError) -> bool {
     matches!(error.kind, WireErrorKind::NotFound | WireErrorKind::Status(410))
 }
 
-/// Users whom only a membership names that are asked for by id: where many are missing, a few more would not help.
-pub(super) const MOST_STRANGERS: usize = 20;
+/// Maximum number of unlisted users that are looked up by id. Where more are missing, further lookups would not change
+/// the result.
+pub(super) const MAX_UNLISTED_LOOKUPS: usize = 20;
 
-/// Returns the users whom groups name and the list of users does not. `named`: the user of a row, where it is one.
-pub(super) fn strangers<'a>(
+/// Returns the ids of unlisted users. `named` returns the id of the user that a membership row names, if it names a
+/// user.
+pub(super) fn unlisted_users<'a>(
     members: impl Iterator<Item = &'a Vec<Listed>>,
     users: &[Listed],
     named: impl Fn(&Listed) -> Option<Id>,
@@ -255,16 +311,18 @@ pub(super) fn strangers<'a>(
     members.flatten().filter_map(named).filter(|id| !known.contains(id)).collect()
 }
 
-/// What users whom only groups name mean for the list of users: those who were made after the reading began came later; any other,
-/// and any who could not be looked up, show that the list lacks somebody.
-pub(super) fn settle_strangers(
+/// Applies the lookup of unlisted users to the coverage of the list of users.
+///
+/// A user created after reading began (`began`) is a newcomer and proves nothing. Any other user found, and any user
+/// who could not be looked up, shows that the list of users may lack rows.
+pub(super) fn apply_unlisted_users(
     reading: &mut SourceReading,
     found: &[Listed],
     unknown: u64,
     began: Instant,
     created: impl Fn(&Listed) -> Option<Value>,
 ) {
-    // Clocks may differ a little.
+    // The server creates the timestamp: five minutes allow for clocks that differ.
     let since = began - TimeDelta::minutes(5);
     let is_new = |row: &&Listed| {
         created(row)
@@ -276,7 +334,7 @@ pub(super) fn settle_strangers(
         let ids: Vec<String> = found.iter().map(|row| row.id.to_text()).collect();
         reading.warnings.push(format!("only groups named these users, who were then read by id: {}", ids.join(", ")));
     }
-    if let Some(why) = lacks(&lacking, unknown)
+    if let Some(why) = why_lacking(&lacking, unknown)
         && let Some(users) = reading.lists.iter_mut().find(|list| list.kind == ListKind::Users)
         && users.coverage.is_complete()
     {
@@ -284,17 +342,18 @@ pub(super) fn settle_strangers(
     }
 }
 
-/// The list lacks users who are there by their ids; or groups name so many others that nobody can tell. A user whom a group names
-/// and who is not there by id is gone: that is the group's trouble, not the list's.
-pub(super) fn lacks(found: &[&Listed], unknown: u64) -> Option<String> {
+/// Returns why the list of users is not complete: users exist by id who are not listed, or some could not be looked up.
+///
+/// A member who does not exist by id is a deleted user. That is a finding about the group, not about the list.
+pub(super) fn why_lacking(found: &[&Listed], unknown: u64) -> Option<String> {
     match (found.first(), unknown) {
         (Some(first), _) => {
             let more = if found.len() == 1 { String::new() } else { format!(" and {} more", found.len() - 1) };
-            Some(format!("it lacks users who are there by id: {}{more}", first.id.to_text()))
+            Some(format!("users exist by id who are not in the list: {}{more}", first.id.to_text()))
         }
         (None, 0) => None,
         (None, unknown) => {
-            Some(format!("groups name users whom it does not hold, {unknown} of whom were not looked up"))
+            Some(format!("groups name users who are not in the list, and {unknown} of them were not looked up"))
         }
     }
 }

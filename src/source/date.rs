@@ -1,53 +1,61 @@
-//! Dates as servers write them -> UTC instants, without guessing. Pure; never panics on any text.
+//! Parser for the dates that servers write. Produces UTC instants without guessing. Pure; never panics on any text.
 //!
-//! Read are: ISO 8601 and RFC 3339 with or without a time zone, with `T` or a blank, with or without seconds, fractions cut to
-//! the microsecond, leap seconds; the dates of RFC 9110 §5.6.7; `/Date(ms)/` of ASP.NET; seconds or milliseconds since
-//! 1970. `11/20/2026` is not: the order of day and month would be a guess. A day without a time is read only where a
-//! field is a day.
+//! Accepted forms:
+//! - ISO 8601 and RFC 3339: with or without a time zone and seconds, with `T` or a blank, fractions cut to the
+//!   microsecond, leap seconds;
+//! - HTTP dates (RFC 9110 §5.6.7) and `/Date(ms)/` of ASP.NET;
+//! - seconds or milliseconds since 1970;
+//! - a day without a time, except for a last login.
+//!
+//! `11/20/2026` is refused, because the order of day and month would be a guess.
 
 use crate::model::{Instant, LastLogin, ReportedDate};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
-/// A date field as the JSON has it.
+/// Value of a date field in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Raw<'a> {
-    /// The key is absent: not reported.
+pub(super) enum Raw<'a> {
+    /// The key is absent: the source does not report the date.
     Absent,
-    /// The key is there and null: reported that there is none.
+    /// The value is null: the source reports that there is no date.
     Null,
-    /// A text.
+    /// Text between quotes, without escapes.
     Text(&'a str),
-    /// A number, by its digits.
+    /// Digits of a JSON number.
     Number(&'a str),
-    /// Anything else, as JSON.
+    /// JSON of any other value.
     Other(&'a str),
 }
 
-/// What was made of it.
+/// Result of parsing a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parsed<T> {
-    /// The value.
-    pub value: T,
-    /// The text had no time zone; it was taken as UTC.
-    pub assumed_utc: bool,
+pub(super) struct Parsed<T> {
+    /// Value of the model.
+    pub(super) value: T,
+    /// Whether the text had no time zone, so that UTC was assumed.
+    pub(super) assumed_utc: bool,
 }
 
-/// Days that systems write for "no date": the zeros of .NET, Windows file times, SQL Server, OLE, old ODBC, and Unix.
+/// Days that mean "no date": the zero of .NET, Windows file times, SQL Server, OLE Automation, old ODBC drivers, and
+/// Unix.
 const SENTINEL_DAYS: [(i32, u32, u32); 6] =
     [(1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1899, 12, 30), (1900, 1, 1), (1970, 1, 1)];
-/// A sentinel that was moved by a time zone lies this close to its midnight: UTC+14 is the furthest.
+/// Maximum distance of a sentinel from its midnight, after a conversion between time zones. UTC+14 is the largest
+/// offset.
 const ZONE: TimeDelta = TimeDelta::hours(14);
-/// No product of the vendor is older; an earlier login is a placeholder that nobody knows.
+/// Year of the earliest plausible login: no product of the vendor is older. An earlier login is an unknown placeholder.
 const FIRST_YEAR: i32 = 2000;
 
+/// Instant, or the reason why a text is none.
 enum DateForm {
     At(Parsed<Instant>),
     Sentinel,
     Unreadable,
 }
 
-/// Reads a last login. A sentinel is `Never` and is kept as written; absent is not never.
-pub fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
+/// Reads a last login. A sentinel means never, and is kept as written. An absent key is not reported, which differs
+/// from never.
+pub(super) fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
     let plain = |value| Parsed { value, assumed_utc: false };
     let (text, reading) = match raw {
         Raw::Absent => return plain(LastLogin::NotReported),
@@ -64,11 +72,11 @@ pub fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
     }
 }
 
-/// Reads any other date; a day means its midnight in UTC. A sentinel is unreadable and is kept as written.
-pub fn reported(raw: Raw<'_>) -> Parsed<ReportedDate> {
+/// Reads any other date. A day without a time means midnight in UTC. A sentinel is unreadable, and is kept as written.
+pub(super) fn reported(raw: Raw<'_>) -> Parsed<ReportedDate> {
     let plain = |value| Parsed { value, assumed_utc: false };
     let (text, reading) = match raw {
-        Raw::Absent | Raw::Null => return plain(ReportedDate::Not),
+        Raw::Absent | Raw::Null => return plain(ReportedDate::NotReported),
         Raw::Other(json) => return plain(ReportedDate::Unreadable(json.into())),
         Raw::Text(text) => (text, read(text, true)),
         Raw::Number(digits) => (digits, of_number(digits)),
@@ -79,36 +87,39 @@ pub fn reported(raw: Raw<'_>) -> Parsed<ReportedDate> {
     }
 }
 
-/// Returns the instant that a text means; `None` where it means none (a sentinel, or not a date).
-pub fn instant(text: &str) -> Option<Parsed<Instant>> {
+/// Returns the instant that a text means; `None` for a sentinel and for a text that is no date.
+pub(super) fn instant(text: &str) -> Option<Parsed<Instant>> {
     match read(text, false) {
         DateForm::At(at) => Some(at),
         _ => None,
     }
 }
 
+/// Returns whether a login is too early to be real.
 fn is_too_early(at: Instant) -> bool {
     NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 1).is_some_and(|first| at.date_naive() < first)
 }
 
+/// Parses a text. `is_day`: whether a day without a time is accepted.
 fn read(text: &str, is_day: bool) -> DateForm {
     let text = text.trim();
     if text.is_empty() || text.eq_ignore_ascii_case("never") {
         return DateForm::Sentinel;
     }
     if let Some(number) = asp_net(text) {
-        return sorted(DateTime::from_timestamp_millis(number).map(|at| (at.date_naive(), at, false)));
+        return classify(DateTime::from_timestamp_millis(number).map(|at| (at.date_naive(), at, false)));
     }
-    // Other numbers of digits may be a day, or a day and a time without separators.
+    // Other lengths are refused: eight digits may be a day, and fourteen a day with a time.
     if matches!(text.len(), 10 | 13) && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return of_number(text);
     }
-    sorted(parse(text).or_else(|| http_date(text)).or_else(|| day(text).filter(|_| is_day)))
+    classify(parse(text).or_else(|| http_date(text)).or_else(|| day(text).filter(|_| is_day)))
 }
 
-/// Tells an instant from a placeholder for "no date": (the day as written, the instant, UTC was assumed).
-fn sorted(found: Option<(NaiveDate, Instant, bool)>) -> DateForm {
+/// Separates instants from sentinels. `found` holds the day as written, the instant, and whether UTC was assumed.
+fn classify(found: Option<(NaiveDate, Instant, bool)>) -> DateForm {
     let Some((local_day, at, assumed_utc)) = found else { return DateForm::Unreadable };
+    // The day counts as written and in UTC: a conversion to local time moves a sentinel to a neighbouring day.
     let is_sentinel = |(year, month, day): (i32, u32, u32)| {
         let day = NaiveDate::from_ymd_opt(year, month, day);
         let midnight = day.map(|day| day.and_time(NaiveTime::MIN).and_utc());
@@ -122,7 +133,8 @@ fn sorted(found: Option<(NaiveDate, Instant, bool)>) -> DateForm {
     DateForm::At(Parsed { value: at, assumed_utc })
 }
 
-/// `/Date(1763625600000)/`; an offset behind the number is for display only: the number counts from 1970 in UTC.
+/// Parses `/Date(1763625600000)/` of ASP.NET: milliseconds since 1970 in UTC. An offset after the number is for display
+/// only.
 fn asp_net(text: &str) -> Option<i64> {
     let inner = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
     let digits = inner.strip_prefix('-').unwrap_or(inner);
@@ -131,8 +143,10 @@ fn asp_net(text: &str) -> Option<i64> {
     number.parse().ok()
 }
 
-/// Reads seconds since 1970, of ten or eleven digits, or milliseconds, of twelve or thirteen: until the year 2286. Shorter and longer
-/// numbers may be anything, but 0 is how Unix writes that there is none.
+/// Reads a number as seconds (10 or 11 digits) or milliseconds (12 or 13 digits) since 1970, up to the year 2286.
+///
+/// 0 is the sentinel of Unix. Other lengths are refused, because they may mean anything, such as a day without
+/// separators.
 fn of_number(digits: &str) -> DateForm {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let Ok(number) = whole.parse::<i64>() else { return DateForm::Unreadable };
@@ -144,25 +158,25 @@ fn of_number(digits: &str) -> DateForm {
         100_000_000_000..10_000_000_000_000 => DateTime::from_timestamp_millis(number),
         _ => None,
     };
-    sorted(at.map(|at| (at.date_naive(), at, false)))
+    classify(at.map(|at| (at.date_naive(), at, false)))
 }
 
-/// RFC 9110 §5.6.7: `Thu, 20 Nov 2025 08:00:00 GMT`, always UTC.
+/// Parses an HTTP date (RFC 9110 §5.6.7) such as `Thu, 20 Nov 2025 08:00:00 GMT`, which is always in UTC.
 fn http_date(text: &str) -> Option<(NaiveDate, Instant, bool)> {
     let at = NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok()?.and_utc();
     Some((at.date_naive(), at, false))
 }
 
-/// A day without a time: its midnight in UTC.
+/// Parses a day without a time such as `2027-01-31`: midnight in UTC.
 fn day(text: &str) -> Option<(NaiveDate, Instant, bool)> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10)?;
     Some((day, day.and_time(NaiveTime::MIN).and_utc(), true))
 }
 
-/// The day as written, the instant, and whether UTC was assumed.
+/// Parses ISO 8601 and RFC 3339. Returns the day as written, the instant, and whether UTC was assumed.
 fn parse(text: &str) -> Option<(NaiveDate, Instant, bool)> {
     let bytes = text.as_bytes();
-    // 2026-11-23T02:00 is the least.
+    // The shortest accepted form is 2026-11-23T02:00.
     if bytes.len() < 16 || !text.is_ascii() {
         return None;
     }
@@ -180,7 +194,7 @@ fn parse(text: &str) -> Option<(NaiveDate, Instant, bool)> {
         Some(b':') => (number(bytes.get(17..19)?)?, &bytes[19..]),
         _ => (0, &bytes[16..]),
     };
-    // RFC 3339 §5.6 allows second 60; it is the start of the next minute.
+    // RFC 3339 §5.6 allows second 60, a leap second: the first second of the next minute.
     if second > 60 {
         return None;
     }
@@ -192,11 +206,13 @@ fn parse(text: &str) -> Option<(NaiveDate, Instant, bool)> {
     Some((day, at, assumed_utc))
 }
 
+/// Returns the number that these ASCII digits form; `None` if another byte is among them.
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |sum: u32, b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
 }
 
-/// Microseconds of a fraction (cut, not rounded), and what follows it. A comma counts as a point (ISO 8601).
+/// Splits off a fraction. Returns its microseconds (cut, not rounded) and the rest. A comma counts as a point (ISO
+/// 8601).
 fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
     if !matches!(rest.first(), Some(b'.' | b',')) {
         return Some((0, rest));
@@ -212,7 +228,8 @@ fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
     Some((micros, &rest[1 + digits..]))
 }
 
-/// Seconds east of UTC, and whether they had to be assumed: `Z`, `+hh`, `+hhmm`, `+hh:mm`, or nothing.
+/// Returns the offset in seconds east of UTC, and whether UTC was assumed. Forms: `Z`, `+hh`, `+hhmm`, `+hh:mm`, or
+/// nothing.
 fn offset_seconds(rest: &[u8]) -> Option<(i64, bool)> {
     let (sign, digits) = match rest {
         [] => return Some((0, true)),
@@ -242,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_write_an_instant_gives_the_same_instant() {
+    fn every_form_of_an_instant_gives_the_same_instant() {
         for text in [
             "2026-11-23T02:00:00Z",
             "2026-11-23t02:00:00z",
@@ -271,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentinel_is_never_and_is_kept_as_written() {
+    fn a_sentinel_means_never_and_is_kept_as_written() {
         for text in [
             "0001-01-01T00:00:00",
             "1601-01-01T00:00:00Z",
@@ -295,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_is_not_never_and_nonsense_is_neither() {
+    fn an_absent_login_is_not_reported_and_nonsense_is_unreadable() {
         assert_eq!(last_login(Raw::Absent).value, LastLogin::NotReported);
         assert_eq!(last_login(Raw::Null).value, LastLogin::Never { sentinel: None });
         for text in [
@@ -321,7 +338,7 @@ mod tests {
             assert_eq!(last_login(Raw::Text(text)).value, LastLogin::Unreadable(text.into()), "{text}");
         }
         assert_eq!(last_login(Raw::Other("true")).value, LastLogin::Unreadable("true".into()));
-        assert_eq!(reported(Raw::Null).value, ReportedDate::Not);
+        assert_eq!(reported(Raw::Null).value, ReportedDate::NotReported);
     }
 
     #[test]
@@ -341,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_without_a_time_is_read_where_the_field_is_a_day() {
+    fn a_day_without_a_time_is_read_except_for_a_last_login() {
         assert_eq!(reported(Raw::Text("2025-11-20")).value, ReportedDate::At("2025-11-20T00:00:00Z".parse().unwrap()));
         assert_eq!(last_login(Raw::Text("2025-11-20")).value, LastLogin::Unreadable("2025-11-20".into()));
         assert_eq!(reported(Raw::Text("2025-1-2")).value, ReportedDate::Unreadable("2025-1-2".into()));
@@ -349,12 +366,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text: String) {
+        fn no_text_causes_a_panic(text: String) {
             let _ = last_login(Raw::Text(&text));
         }
 
         #[test]
-        fn what_chrono_writes_is_read_back_to_the_microsecond(micros in -60_000_000_000_000_000_i64..250_000_000_000_000_000, offset in -14_i32..=14) {
+        fn dates_written_by_chrono_are_read_back_to_the_microsecond(micros in -60_000_000_000_000_000_i64..250_000_000_000_000_000, offset in -14_i32..=14) {
             let at = chrono::DateTime::from_timestamp_micros(micros).unwrap();
             let zone = chrono::FixedOffset::east_opt(offset * 3600).unwrap();
             let text = at.with_timezone(&zone).to_rfc3339();

@@ -1,8 +1,11 @@
-//! One reader of JSON records for all connectors: lenient with values, strict with meaning.
+//! JSON records, read in the same way by all connectors: lenient with the type of a value, strict with its meaning.
 //!
-//! A [`JsonRecord`] is a JSON object without secrets. A connector takes it apart through [`Fields`]: a value of an unexpected type
-//! costs that value and not the list. It is null in the table, stays in `extra` as written, and is counted in [`Decoding`].
-//! Knows no product's fields and no HTTP.
+//! A [`JsonRecord`] is a JSON object from which secrets were removed while it was parsed. A connector takes its fields
+//! one by one through [`Fields`]. A value of an unexpected type costs that value, not the row and not the list: it is
+//! null in the table, stays in `extra` as written, and is counted in [`Decoding`]. Knows no product's fields and no
+//! HTTP.
+//!
+//! - `envelope`: the object around a list    - `id`: ids    - `value`: single values    - `notes`: what is counted
 
 mod envelope;
 mod fields;
@@ -12,7 +15,7 @@ mod value;
 
 pub(super) use envelope::{Envelope, ListShape};
 pub(super) use fields::Fields;
-pub(super) use id::{Id, report_apart};
+pub(super) use id::Id;
 pub(super) use notes::Decoding;
 pub(super) use value::get;
 
@@ -30,34 +33,34 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// A JSON object without secrets, at any depth. Where a name occurs twice, the last value counts.
+/// JSON object without secrets at any depth. If a name occurs twice, the last value counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct JsonRecord(Vec<(Arc<str>, Value)>);
 
 impl JsonRecord {
-    /// Returns the place of a field; `caseless`: by its exact name, or else without case.
-    fn place(&self, key: &str, caseless: bool) -> Option<usize> {
+    /// Returns the index of a field. With `caseless`, a name in another case matches if no exact name does.
+    fn position_of(&self, key: &str, caseless: bool) -> Option<usize> {
         let exact = self.0.iter().rposition(|(name, _)| **name == *key);
         exact
             .or_else(|| caseless.then(|| self.0.iter().rposition(|(name, _)| name.eq_ignore_ascii_case(key))).flatten())
     }
 
-    /// Returns a field.
+    /// Returns a field by its exact name.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
-        self.place(key, false).map(|at| &self.0[at].1)
+        self.position_of(key, false).map(|at| &self.0[at].1)
     }
 
-    /// Returns a field, its name without case.
+    /// Returns a field by its name, compared without case.
     pub(super) fn get_caseless(&self, key: &str) -> Option<&Value> {
-        self.place(key, true).map(|at| &self.0[at].1)
+        self.position_of(key, true).map(|at| &self.0[at].1)
     }
 
-    /// Returns an id.
+    /// Returns the id in a field; `None` if the value is no id.
     pub(super) fn id(&self, key: &str) -> Option<Id> {
         self.get(key).and_then(Id::from_json)
     }
 
-    /// Returns a list of ids, without the items that are none.
+    /// Returns the ids in a field that holds a list of ids. Items that are no ids are left out.
     pub(super) fn ids(&self, key: &str) -> Vec<Id> {
         match self.get(key).map(value::ids) {
             Some(value::Lenient::Read(found)) => found.ids,
@@ -65,22 +68,23 @@ impl JsonRecord {
         }
     }
 
-    /// Takes the fields of another record of the same object; what that lacks stays. Names are compared without case.
+    /// Overwrites fields with those of a newer record of the same object. Fields that `newer` lacks stay. Names are
+    /// compared without case.
     pub(super) fn take_over(&mut self, newer: Self) {
         for (name, value) in newer.0 {
-            match self.place(&name, true) {
+            match self.position_of(&name, true) {
                 Some(at) => self.0[at].1 = value,
                 None => self.0.push((name, value)),
             }
         }
     }
 
-    /// Returns the names of the first few fields, for errors.
+    /// Returns the names of the first few fields, for error texts.
     fn names(&self) -> String {
         if self.0.is_empty() { "no key at all".to_owned() } else { shown_keys(self.0.iter().map(|(name, _)| &**name)) }
     }
 
-    /// Returns a hash of everything in it: the same content, the same hash within a run.
+    /// Returns a hash of all fields. Equal content has an equal hash within one run.
     fn hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for (name, value) in &self.0 {
@@ -93,31 +97,33 @@ impl JsonRecord {
 impl Body for JsonRecord {}
 
 thread_local! {
-    /// Names of fields: every row of a list repeats them, and whether a name means a secret takes a search for many words.
+    /// Field names seen so far. Every row of a list repeats them, and testing a name for a secret is a search for many
+    /// words.
     static NAMES: RefCell<AHashMap<Box<str>, Name>> = RefCell::default();
 }
 
-/// The one copy of a name, and whether it means a secret.
+/// Shared copy of a field name, and whether the name means a secret.
 type Name = (Arc<str>, bool);
 
-/// Names that are kept; servers that make up more pay for a new one each time.
-const MOST_NAMES: usize = 4096;
+/// Maximum number of field names that are cached. Bounds the memory against servers that invent names.
+const MAX_CACHED_NAMES: usize = 4096;
 
-/// Returns the one copy of a field's name, and whether it means a secret.
-fn name_of(key: &str) -> Name {
+/// Returns the shared copy of a field name, and whether the name means a secret.
+fn intern_name(key: &str) -> Name {
     NAMES.with_borrow_mut(|names| {
         if let Some((name, secret)) = names.get(key) {
             return (Arc::clone(name), *secret);
         }
         let (name, secret): (Arc<str>, bool) = (key.into(), is_secret(key));
-        if names.len() < MOST_NAMES {
+        if names.len() < MAX_CACHED_NAMES {
             names.insert(key.into(), (Arc::clone(&name), secret));
         }
         (name, secret)
     })
 }
 
-/// How `serde_json` names the only member of a number that keeps all its digits: in the place of a row it looks like an object.
+/// Key that `serde_json` uses for a number with all its digits (feature `arbitrary_precision`). In place of a row, such
+/// a number looks like an object with this key.
 const NUMBER: &str = "$serde_json::private::Number";
 
 impl<'de> Deserialize<'de> for JsonRecord {
@@ -131,13 +137,16 @@ impl<'de> Deserialize<'de> for JsonRecord {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonRecord, A::Error> {
                 let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(16));
                 while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    // A bare number in place of a row: keep its digits under an empty name, so that the row has no id.
                     if key == NUMBER {
                         let digits: String = map.next_value()?;
-                        fields.push((name_of("").0, digits.into()));
+                        fields.push((intern_name("").0, digits.into()));
                         continue;
                     }
-                    let (name, secret) = name_of(&key);
+                    let (name, secret) = intern_name(&key);
                     let value: Value = map.next_value()?;
+                    // Under a secret name, numbers, booleans and dates stay: `password_expiration` is no secret.
+                    // Elsewhere, texts that look like a credential are dropped (docs/products.md, "Secrets").
                     let kept = match value {
                         value if secret => without_texts(value),
                         value if is_credential(&value) => None,
@@ -152,7 +161,7 @@ impl<'de> Deserialize<'de> for JsonRecord {
     }
 }
 
-/// An item of a list: an object, or something else in its place.
+/// Item of a list: an object, or any other value in its place.
 struct Item(JsonRecord);
 
 impl<'de> Deserialize<'de> for Item {
@@ -197,16 +206,16 @@ impl<'de> Deserialize<'de> for Item {
 }
 
 impl Item {
-    /// Makes a row without an id of something that is no object.
+    /// Makes a row without an id from a value that is no object, so that the list is not proven complete.
     fn foreign(value: impl Into<Value>) -> Self {
-        Self(JsonRecord(vec![(name_of("").0, value.into())]))
+        Self(JsonRecord(vec![(intern_name("").0, value.into())]))
     }
 }
 
-/// A bare array of objects, or one object with an id in its place.
+/// List as a bare array of objects, or one object with an id in place of the array.
 pub(super) struct Records<K> {
     rows: Vec<JsonRecord>,
-    /// It was null: a list only where the same answer's total is 0.
+    /// Whether the answer was null: an empty list only if the total of the same answer is 0.
     is_null: bool,
     key: PhantomData<K>,
 }
@@ -226,11 +235,13 @@ impl<'de, K: IdKey> Deserialize<'de> for Records<K> {
                 f.write_str("a list of objects")
             }
             fn visit_unit<E: Error>(self) -> Result<Records<K>, E> {
+                // Whether null means an empty list depends on the total, which only the caller knows.
                 Ok(Records { is_null: true, ..Records::of(Vec::new()) })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Records<K>, A::Error> {
                 let record = JsonRecord::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                if record.place(K::KEY, K::CASELESS).is_some_and(|at| Id::from_json(&record.0[at].1).is_some()) {
+                // An object without an id in place of a list is usually an error with status 200.
+                if record.position_of(K::KEY, K::CASELESS).is_some_and(|at| Id::from_json(&record.0[at].1).is_some()) {
                     return Ok(Records::of(vec![record]));
                 }
                 Err(A::Error::custom(format!("expected a list, found an object with {}", record.names())))
@@ -252,26 +263,24 @@ impl<K: IdKey> Body for Records<K> {
         Some(self.rows.len() as u64)
     }
 
-    fn none() -> Option<Self> {
+    fn empty() -> Option<Self> {
+        // Status 204 without a body means an empty list.
         Some(Self::of(Vec::new()))
     }
 }
 
 impl<K: IdKey> Records<K> {
-    /// Returns the rows, the id taken out of each. `total`: that of the same answer. Errors: null where the total is not 0.
+    /// Returns the rows with their ids. `total` is the total of the same answer. Errors: null where the total is not 0.
     pub(super) fn listed(self, path: &str, total: Option<u64>) -> Result<Vec<Listed>, WireError> {
         if self.is_null && total != Some(0) {
             let kind = WireErrorKind::Shape("$: expected a list, found null".to_owned());
             return Err(WireError::new(format!("GET {path}"), kind));
         }
-        let mut rows: Vec<Listed> =
-            self.rows.into_iter().map(|record| Listed::of(record, K::KEY, K::CASELESS)).collect();
-        report_apart(rows.iter_mut().map(|row| &mut row.id));
-        Ok(rows)
+        Ok(Listed::all(self.rows, K::KEY, K::CASELESS))
     }
 }
 
-/// A row of a list: its id and its record.
+/// Row of a list: its id, and the record without the id.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Listed {
     pub(super) id: Id,
@@ -279,9 +288,16 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Takes the id out of a record. A row without a usable one keeps its place in the list by its content.
+    /// Makes the rows of one answer, in their order. Rows without a usable id keep distinct keys.
+    pub(super) fn all(records: Vec<JsonRecord>, key: &str, caseless: bool) -> Vec<Self> {
+        let mut rows: Vec<Self> = records.into_iter().map(|record| Self::of(record, key, caseless)).collect();
+        id::make_distinct(rows.iter_mut().map(|row| &mut row.id));
+        rows
+    }
+
+    /// Splits a record into its id and the rest. A row without a usable id is identified by a hash of its content.
     pub(super) fn of(mut record: JsonRecord, key: &str, caseless: bool) -> Self {
-        let place = record.place(key, caseless);
+        let place = record.position_of(key, caseless);
         let id = place.and_then(|at| Id::from_json(&record.0[at].1));
         match (id, place) {
             (Some(id), Some(at)) => {
@@ -293,28 +309,28 @@ impl Listed {
     }
 }
 
-/// The name of the field that holds the id.
+/// Name of the field that holds the id of a row.
 pub(super) trait IdKey: 'static {
-    /// The name.
+    /// Name of the field.
     const KEY: &'static str;
-    /// It is compared without case.
+    /// Whether the name is compared without case.
     const CASELESS: bool = false;
 }
 
-/// `id`
+/// Id in the field `id`.
 pub(super) struct PlainId;
 
 impl IdKey for PlainId {
     const KEY: &'static str = "id";
 }
 
-/// One record that was asked for by its id. An object without an id (an error with status 200, say) is none.
-pub(super) struct One<K> {
+/// Record that was requested by its id. An object without an id is refused: it may be an error with status 200.
+pub(super) struct RecordById<K> {
     pub(super) row: Listed,
     key: PhantomData<K>,
 }
 
-impl<'de, K: IdKey> Deserialize<'de> for One<K> {
+impl<'de, K: IdKey> Deserialize<'de> for RecordById<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let row = Listed::of(JsonRecord::deserialize(deserializer)?, K::KEY, K::CASELESS);
         if row.is_identified() {
@@ -324,7 +340,7 @@ impl<'de, K: IdKey> Deserialize<'de> for One<K> {
     }
 }
 
-impl<K: IdKey> Body for One<K> {}
+impl<K: IdKey> Body for RecordById<K> {}
 
 impl ListRow for Listed {
     type Key = Id;
@@ -333,7 +349,7 @@ impl ListRow for Listed {
     }
 
     fn is_identified(&self) -> bool {
-        !matches!(self.id, Id::Unusable(_))
+        self.id.is_usable()
     }
 }
 
@@ -352,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_gone_before_anybody_can_ask_for_it() {
+    fn a_secret_is_removed_while_the_record_is_parsed() {
         let record = record(r#"{"ClientSecret":"canary","ClientID":"c","deep":[{"api_key":"canary","x":1}]}"#);
         assert_eq!(record.get("ClientSecret"), None);
         assert_eq!(record.get("deep").unwrap().to_string(), r#"[{"x":1}]"#);
@@ -360,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_and_dates_named_like_a_secret_stay() {
+    fn rights_and_dates_with_a_secret_like_name_stay() {
         let record = record(
             r#"{"perm_set_passwords":true,"password_expiration":"2027-01-01T00:00:00Z","password_age":7,"token":null}"#,
         );

@@ -1,37 +1,40 @@
-//! Connector for `rest-v3`: the REST API of the user management guide, `/api/public/v3`.
-//! Knows its paths and the order of reading; the shapes are in `shapes`, the paging in `wire::page`.
-//! Reads only.
+//! Connector for `rest-v3`: the REST API of the BeyondTrust User Management API Guide, `/api/public/v3`. Reads only.
+//!
+//! Knows the paths and the order of reading: users, the record of each user that the list shows only in part, then
+//! groups. The mapping of JSON to the model is in `shapes`, and page walks are in `wire::page`.
 
 mod shapes;
 
-use super::client::{SourceClient, in_words, is_absence, is_hopeless, pages, probed, probed_rows, repeats, report};
-use super::decode::{Decoding, Id, One, PlainId};
+use super::client::{
+    SourceClient, error_text, is_absence, is_source_wide, pages, probed, probed_rows, read_window, repeats, report,
+};
+use super::decode::{Decoding, Envelope, Id, JsonRecord, ListShape, PlainId, RecordById};
 use super::{Probe, ProbeFuture, ReadingFuture, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Group, ListKind, ListReport, SourceReading, User};
 use crate::wire::page::{End, ListRow, Page, Window, walk};
 use crate::wire::{Body, RequestPlan, WireError, WireErrorKind};
 use futures_util::stream::{self, StreamExt};
-use shapes::{GroupsPage, ListedGroup, ListedUser, UsersPage};
+use shapes::{GroupsPage, GroupsShape, ListedUser, UsersPage, UsersShape};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 const USERS: &str = "/api/public/v3/users";
 const GROUPS: &str = "/api/public/v3/groups";
 
-/// Rounds of repair before a list is said to be not proven.
+/// Maximum number of repair rounds before a list counts as not proven.
 const MAX_PASSES: u32 = 12;
-/// Records by id that may fail before the rest is left alone.
+/// Number of failed records after which the remaining records are not requested.
 const MAX_FAILED_DETAILS: usize = 20;
 
-/// Reads one appliance.
-pub struct RestV3 {
+/// Connector of one appliance.
+pub(super) struct RestV3 {
     source_client: SourceClient,
 }
 
 impl RestV3 {
-    /// Makes the connector. Errors: the client could not be set up.
-    pub fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
+    /// Builds the connector. Errors: the HTTP client could not be built.
+    pub(super) fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
         SourceClient::new(settings, observer, MAX_PASSES).map(|source_client| Self { source_client })
     }
 
@@ -43,13 +46,13 @@ impl RestV3 {
         lists.push(users_report);
         let (users, details) = if failed { (strip(listed), None) } else { self.hydrate(listed, &decoding).await };
         lists.extend(details);
-        // Without users the groups say nothing; a source that is down is not asked again.
+        // If the list of users failed, groups have nobody to refer to, and a source that is down is not asked again.
         let groups = if failed {
             Vec::new()
         } else {
             let (mut groups, report) = self.groups(&decoding).await;
             lists.push(report);
-            // Whoever is in groups that cannot be read may be in any.
+            // A user with unreadable groups may be in any group, so that no member list is known.
             if decoding.odd_values().iter().any(|odd| odd.field == "users.group_memberships") {
                 for group in &mut groups {
                     group.members_known = Some(false);
@@ -57,20 +60,12 @@ impl RestV3 {
             }
             groups
         };
-        let mut reading = SourceReading {
-            users,
-            groups,
-            lists,
-            clock_skew_seconds: self.source_client.client.clock_skew_seconds(),
-            tls_certificate_sha256: self.source_client.client.tls_certificate_sha256(),
-            ..SourceReading::of(self.source_client.identity.clone())
-        };
-        decoding.finish(&mut reading, self.source_client.client.replaced_characters());
-        reading
+        let reading = SourceReading { users, groups, lists, ..SourceReading::of(self.source_client.identity.clone()) };
+        self.source_client.finish(reading, &decoding)
     }
 
-    /// One page of each list, and what a run would cost by what they show.
-    async fn look(&self) -> Probe {
+    /// Reads the first page of each list, and estimates the requests of a run.
+    async fn probe_lists(&self) -> Probe {
         let decoding = Decoding::default();
         let (mut plan, mut counted) = (RequestPlan::default(), true);
         plan.add("a token", 1);
@@ -105,7 +100,7 @@ impl RestV3 {
         Probe { clock_skew_seconds: self.source_client.client.clock_skew_seconds(), plan, ..Probe::of(lists) }
     }
 
-    /// Reads the page behind the first one of the list of users, where the source reports more rows.
+    /// Reads the second page of the list of users, if the source reports more rows than the first page has.
     async fn second(&self, total: Option<u64>, rows: u64, decoding: &Decoding) -> Option<Vec<ListedUser>> {
         total.filter(|total| *total > rows && rows > 0)?;
         let window = Window { offset: rows, limit: self.source_client.walk.page_size };
@@ -113,48 +108,56 @@ impl RestV3 {
         Some(shapes::users(page.rows, decoding))
     }
 
+    /// Reads the list of users.
     async fn users(&self, decoding: &Decoding) -> (Vec<ListedUser>, ListReport) {
+        self.list::<UsersShape, _>(ListKind::Users, USERS, |rows| shapes::users(rows, decoding)).await
+    }
+
+    /// Reads the list of groups.
+    async fn groups(&self, decoding: &Decoding) -> (Vec<Group>, ListReport) {
+        let rows = |rows| shapes::groups(rows, decoding);
+        let (rows, report) = self.list::<GroupsShape, _>(ListKind::Groups, GROUPS, rows).await;
+        (rows.into_iter().map(|row| row.group).collect(), report)
+    }
+
+    /// Reads a list by a page walk. `rows` maps the rows of one page.
+    async fn list<S: ListShape, R: ListRow>(
+        &self,
+        kind: ListKind,
+        base: &str,
+        rows: impl Fn(Vec<JsonRecord>) -> Vec<R>,
+    ) -> (Vec<R>, ListReport) {
         let before = self.source_client.client.requests();
-        let fetch = |window: Window| async move {
-            let page: UsersPage = self.page(USERS, window).await?;
-            Ok::<_, WireError>(Page { total: page.total, rows: shapes::users(page.rows, decoding) })
-        };
-        let walked = walk(self.source_client.walk, fetch, |p| self.source_client.notify(ListKind::Users, &p)).await;
+        let fetch = |window: Window| self.mapped_page::<S, R>(base, window, &rows);
+        let walked = walk(self.source_client.walk, fetch, |p| self.source_client.notify(kind, &p)).await;
         let hint = other_kinds(walked.end.as_ref().err());
-        let (rows, report) =
-            report(ListKind::Users, self.query(USERS), self.source_client.client.requests() - before, walked);
+        let (rows, report) = report(kind, self.query(base), self.source_client.client.requests() - before, walked);
         (rows, with_hint(report, hint))
     }
 
-    async fn groups(&self, decoding: &Decoding) -> (Vec<Group>, ListReport) {
-        let before = self.source_client.client.requests();
-        let fetch = |window: Window| async move {
-            let page: GroupsPage = self.page(GROUPS, window).await?;
-            Ok::<_, WireError>(Page { total: page.total, rows: shapes::groups(page.rows, decoding) })
-        };
-        let walked = walk(self.source_client.walk, fetch, |p| self.source_client.notify(ListKind::Groups, &p)).await;
-        let hint = other_kinds(walked.end.as_ref().err());
-        let (rows, report): (Vec<ListedGroup>, _) =
-            report(ListKind::Groups, self.query(GROUPS), self.source_client.client.requests() - before, walked);
-        (rows.into_iter().map(|row| row.group).collect(), with_hint(report, hint))
+    /// Reads one window and maps its rows.
+    async fn mapped_page<S: ListShape, R>(
+        &self,
+        base: &str,
+        window: Window,
+        rows: impl Fn(Vec<JsonRecord>) -> Vec<R>,
+    ) -> Result<Page<R>, WireError> {
+        let page: Envelope<S> = self.page(base, window).await?;
+        Ok(Page { total: page.total, rows: rows(page.rows) })
     }
 
-    /// One window. A server that refuses more rows than a page, instead of giving fewer, is asked for a page.
+    /// Reads one window.
     async fn page<T: Body>(&self, base: &str, window: Window) -> Result<T, WireError> {
-        let answer = self.source_client.client.get(&path(base, window)).await;
-        let too_many = window.limit > self.source_client.walk.page_size
-            && answer.as_ref().is_err_and(|error| matches!(error.kind, WireErrorKind::Status(400 | 416 | 422)));
-        if !too_many {
-            return answer;
-        }
-        self.source_client.client.get(&path(base, Window { limit: self.source_client.walk.page_size, ..window })).await
+        let read = |window: Window| async move { self.source_client.client.get(&path(base, window)).await };
+        read_window(window, self.source_client.walk.page_size, read).await
     }
 
+    /// Returns the path of the first page, for the report of the list.
     fn query(&self, base: &str) -> String {
         path(base, Window { offset: 0, limit: self.source_client.walk.page_size })
     }
 
-    /// Reads the whole record of every user whom the list gave only in part. No report where there was none.
+    /// Reads the record of every user who is listed only in part. Returns no report if there is no such user.
     async fn hydrate(&self, listed: Vec<ListedUser>, decoding: &Decoding) -> (Vec<User>, Option<ListReport>) {
         let sparse: Vec<(usize, Id)> = listed
             .iter()
@@ -174,8 +177,10 @@ impl RestV3 {
         (strip(rows), Some(tally.report(self.source_client.client.requests() - before)))
     }
 
-    /// Removes the users whom the list, read again, no longer names, and asks once more for the records of the others. Returns
-    /// those that are denied all the same: a record that does not exist does not mean that its user is gone.
+    /// Requests once more the records that answered "not found", and removes users who are no longer listed.
+    ///
+    /// Returns the users who are listed but whose records still do not exist. A missing record alone does not mean a
+    /// removed user.
     async fn still_listed(
         &self,
         rows: &mut Vec<ListedUser>,
@@ -183,10 +188,11 @@ impl RestV3 {
         decoding: &Decoding,
         tally: &mut Details,
     ) -> Vec<(usize, Id)> {
+        // After another failure the list fails in any case, so that further requests would be wasted.
         if missing.is_empty() || !tally.errors.is_empty() {
             return missing;
         }
-        let removed: HashSet<usize> = match self.named_now().await {
+        let removed: HashSet<usize> = match self.listed_now().await {
             Some(named) => missing.iter().filter(|(_, id)| !named.contains(id)).map(|(place, _)| *place).collect(),
             None => HashSet::new(),
         };
@@ -198,22 +204,17 @@ impl RestV3 {
         denied
     }
 
-    /// Returns the ids that the list of users names now, where it can be read to its proof.
-    async fn named_now(&self) -> Option<BTreeSet<Id>> {
+    /// Returns the ids in the list of users as it is now; `None` if the list is not proven complete.
+    async fn listed_now(&self) -> Option<BTreeSet<Id>> {
         let decoding = Decoding::default();
-        let fetch = |window: Window| {
-            let decoding = &decoding;
-            async move {
-                let page: UsersPage = self.page(USERS, window).await?;
-                Ok::<_, WireError>(Page { total: page.total, rows: shapes::users(page.rows, decoding) })
-            }
-        };
+        let rows = |rows| shapes::users(rows, &decoding);
+        let fetch = |window: Window| self.mapped_page::<UsersShape, _>(USERS, window, rows);
         let walked = walk(self.source_client.walk, fetch, |_| {}).await;
         let proven = matches!(walked.end, Ok(End::Proven(_)));
         proven.then(|| walked.rows.into_iter().map(|row| row.id).collect())
     }
 
-    /// Reads these records into their rows; returns those that are said not to exist.
+    /// Reads records into their rows. Returns the users whose records do not exist.
     async fn complete(
         &self,
         rows: &mut [ListedUser],
@@ -236,7 +237,7 @@ impl RestV3 {
                 }
                 Err(error) if is_absence(&error) => missing.push((place, id)),
                 Err(error) => {
-                    if tally.failed(error) {
+                    if tally.add_failure(error) {
                         break;
                     }
                 }
@@ -247,14 +248,15 @@ impl RestV3 {
         missing
     }
 
+    /// Reads the record of one user. Errors: the record has another id.
     async fn detail(&self, id: &Id, decoding: &Decoding) -> Result<ListedUser, WireError> {
         let path = format!("{USERS}/{}", id.in_path());
-        let record: One<PlainId> = self.source_client.client.get(&path).await?;
+        let record: RecordById<PlainId> = self.source_client.client.get(&path).await?;
         let row = shapes::user(record.row, decoding);
         if row.id == *id {
             Ok(row)
         } else {
-            let kind = WireErrorKind::Shape("the record carries another id than the one asked for".to_owned());
+            let kind = WireErrorKind::Shape("the record has another id than the one requested".to_owned());
             Err(WireError::new(format!("GET {path}"), kind))
         }
     }
@@ -266,28 +268,29 @@ impl Source for RestV3 {
     }
 
     fn probe(&self) -> ProbeFuture<'_> {
-        Box::pin(self.look())
+        Box::pin(self.probe_lists())
     }
 }
 
-/// Decodes one page of the list of users, as a harvest does. Errors: not JSON, or not such a page.
+/// Decodes one page of the list of users in the same way as a run. Errors: invalid JSON, or not a page of users.
 pub fn users_of_page(json: &[u8]) -> Result<Vec<User>, serde_json::Error> {
     let page: UsersPage = serde_json::from_slice(json)?;
     Ok(strip(shapes::users(page.rows, &Decoding::default())))
 }
 
-/// Where a list of the guide is not found, the appliance may serve another interface.
+/// Returns a hint at the other kinds of sources if a list is not found: the appliance may serve another interface.
 fn other_kinds(error: Option<&WireError>) -> Option<String> {
     let others = [SourceKind::Pra, SourceKind::Rs, SourceKind::PasswordSafe, SourceKind::Scim];
     let others = others.map(|kind| format!("kind = \"{}\" ({})", kind.as_str(), kind.base_path()));
     error.filter(|error| is_absence(error)).map(|_| {
         format!(
-            "rest-v3 is the interface of the user management guide; the products serve others: {}",
+            "rest-v3 is the interface of the BeyondTrust User Management API Guide; other interfaces need another kind: {}",
             others.join(", ")
         )
     })
 }
 
+/// Appends a hint to the error of a failed list.
 fn with_hint(mut report: ListReport, hint: Option<String>) -> ListReport {
     if let (Coverage::Failed { error }, Some(hint)) = (&mut report.coverage, hint) {
         *error = format!("{error}; {hint}");
@@ -295,38 +298,40 @@ fn with_hint(mut report: ListReport, hint: Option<String>) -> ListReport {
     report
 }
 
+/// Returns the path of a window.
 fn path(base: &str, window: Window) -> String {
     format!("{base}?offset={}&limit={}", window.offset, window.limit)
 }
 
+/// Drops what only the connector needs.
 fn strip(rows: Vec<ListedUser>) -> Vec<User> {
     rows.into_iter().map(|row| row.user).collect()
 }
 
-/// How reading records by id went.
+/// Outcome of reading records of users by id.
 #[derive(Default)]
 struct Details {
     wanted: u64,
     read: u64,
-    /// Users whom the list no longer names.
+    /// Number of users who are no longer listed.
     removed: u64,
-    /// Records that are said not to exist though the list names their users.
+    /// Number of records that do not exist although the list has their users.
     denied: u64,
     errors: Vec<WireError>,
 }
 
 impl Details {
-    /// Notes a failure; returns whether there is no sense in going on.
-    fn failed(&mut self, error: WireError) -> bool {
-        let hopeless = is_hopeless(&error);
+    /// Records a failure. Returns whether the remaining records should not be requested.
+    fn add_failure(&mut self, error: WireError) -> bool {
+        let ends = is_source_wide(&error);
         self.errors.push(error);
-        hopeless || self.errors.len() > MAX_FAILED_DETAILS
+        ends || self.errors.len() > MAX_FAILED_DETAILS
     }
 
     fn coverage(&self) -> Coverage {
         let Self { wanted, read, removed, denied, errors } = self;
         if let Some(error) = errors.first() {
-            let error = in_words(ListKind::UserDetails, error);
+            let error = error_text(ListKind::UserDetails, error);
             return Coverage::Failed {
                 error: format!("{} of {wanted} records not read; the first: {error}", wanted - read),
             };
@@ -363,7 +368,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_that_is_denied_fails_the_list_and_a_removed_user_does_not() {
+    fn a_record_that_is_not_found_fails_the_list_unless_the_user_was_removed() {
         let details = |removed, denied| Details {
             wanted: 100,
             read: 100 - removed - denied,
@@ -378,10 +383,10 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_could_not_be_read_fails_the_list_whatever_else_was_found() {
+    fn a_record_that_cannot_be_read_fails_the_list_even_if_others_were_removed() {
         let mut tally = Details { wanted: 10, read: 8, removed: 1, ..Details::default() };
         let error = WireError::new("GET /x".to_owned(), WireErrorKind::Status(500));
-        assert!(!tally.failed(error));
+        assert!(!tally.add_failure(error));
         assert!(matches!(tally.coverage(), Coverage::Failed { .. }));
     }
 }

@@ -1,6 +1,9 @@
-//! Connector for `scim`: SCIM 2.0 (RFC 7643, RFC 7644), whichever product serves it.
-//! Knows its paths, its windows (`startIndex` from 1, `count`) and the order of reading; the shapes are in `shapes`, the paging in
-//! `wire::page`, the members that lists leave out in `records`. Reads only.
+//! Connector for `scim`: SCIM 2.0 (RFC 7643, RFC 7644) of any provider. Reads only.
+//!
+//! Knows the paths, the windows (`startIndex` from 1, and `count`) and the order of reading: `ServiceProviderConfig`,
+//! users, groups, then records of groups. The mapping of JSON to the model is in `shapes`, and page walks are in
+//! `wire::page`. Members that the list of groups omits are read in `records`. `discover` searches for paths that work,
+//! for `check --online` only.
 
 mod discover;
 mod records;
@@ -8,26 +11,28 @@ mod reference;
 mod shapes;
 
 use super::client::{
-    MOST_STRANGERS, SourceClient, empty_report, pages, probed_rows, repeats, report, settle_strangers,
+    MAX_UNLISTED_LOOKUPS, SourceClient, apply_unlisted_users, empty_report, pages, probed_rows, read_window,
+    refuses_query, repeats, report,
 };
-use super::decode::{Decoding, Envelope, IdKey, JsonRecord, ListShape, Listed, get, report_apart};
-use super::named::{Named, NextPage, PagePosition};
+use super::decode::{Decoding, Envelope, IdKey, JsonRecord, ListShape, Listed, get};
+use super::object_sample::{NextPage, ObjectSample, PagePosition};
 use super::{Probe, ProbeFuture, ProbedList, ReadingFuture, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, ListKind, ListReport, Pattern, SourceReading};
 use crate::wire::page::{Page, WalkSettings, Window, walk};
-use crate::wire::{RequestPlan, WireError, WireErrorKind};
+use crate::wire::{RequestPlan, WireError};
 use chrono::Utc;
 use serde_json::Value;
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// RFC 7644 §3.1.
+/// Media type of requests and answers (RFC 7644 §3.1).
 const MEDIA_TYPE: &str = "application/scim+json";
-/// Rounds of repair before a list is said to be not proven. Each can read the whole list: ids have no order.
+/// Maximum number of repair rounds before a list counts as not proven. Each round can read the whole list, because ids
+/// have no order.
 const MAX_PASSES: u32 = 6;
 
-/// RFC 7644 §3.4.2.
+/// Envelope of a SCIM list (RFC 7644 §3.4.2).
 struct ListResponse;
 
 impl ListShape for ListResponse {
@@ -36,7 +41,7 @@ impl ListShape for ListResponse {
     const SCIM: bool = true;
 }
 
-/// RFC 7643 §3.1.
+/// Id of a SCIM resource (RFC 7643 §3.1).
 struct ScimId;
 
 impl IdKey for ScimId {
@@ -44,27 +49,28 @@ impl IdKey for ScimId {
     const CASELESS: bool = true;
 }
 
-/// Reads one service provider.
+/// Connector of one SCIM provider.
 pub(super) struct Scim {
     source_client: SourceClient,
     base: String,
     last_login_path: Option<String>,
     privileged_groups: Vec<Pattern>,
-    /// Rows are asked for in the order of their ids, where the provider says that it can sort.
+    /// Whether rows are requested in the order of their ids. Set from `ServiceProviderConfig`, and cleared if a request
+    /// is refused.
     sorts: Cell<bool>,
     settings: SourceSettings,
 }
 
-/// What the provider says of itself (RFC 7643 §5).
+/// Capabilities in `ServiceProviderConfig` (RFC 7643 §5).
 #[derive(Clone, Copy, Default)]
 struct ScimProvider {
-    /// The most rows of one answer.
-    most: Option<u64>,
+    /// Maximum number of rows per answer.
+    max_results: Option<u64>,
     sorts: bool,
 }
 
 impl Scim {
-    /// Makes the connector. Errors: the client could not be set up.
+    /// Builds the connector. Errors: the HTTP client could not be built.
     pub(super) fn new(settings: &SourceSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
         let mut settings = settings.clone();
         settings.client.accept = MEDIA_TYPE;
@@ -74,6 +80,7 @@ impl Scim {
             base: settings.base_path.clone(),
             last_login_path: settings.last_login_path.clone(),
             privileged_groups: settings.privileged_groups.clone(),
+            // A `Cell`, because several windows are read at the same time, on one thread.
             sorts: Cell::new(false),
             settings,
         })
@@ -85,18 +92,18 @@ impl Scim {
         let provider = match self.provider().await {
             Ok(provider) => provider,
             Err(error) => {
-                // What it would have said can be seen from the answers as well.
-                reading.warnings.push(format!("its ServiceProviderConfig could not be read: {error}"));
+                // The capabilities only save requests. Without them, refused requests show the limits of the provider.
+                reading.warnings.push(format!("the ServiceProviderConfig could not be read: {error}"));
                 ScimProvider::default()
             }
         };
         self.sorts.set(provider.sorts);
-        let page_size =
-            provider.most.map_or(self.source_client.walk.page_size, |most| self.source_client.walk.page_size.min(most));
+        let page_size = self.source_client.walk.page_size;
+        let page_size = provider.max_results.map_or(page_size, |most| page_size.min(most));
         let (mut users, report) = self.list(ListKind::Users, "Users", page_size).await;
         let failed = matches!(report.coverage, Coverage::Failed { .. });
         reading.lists.push(report);
-        // Without users the groups say nothing; a source that is down is not asked again.
+        // If the list of users failed, groups have nobody to refer to, and a source that is down is not asked again.
         let mut groups = Vec::new();
         let mut members = records::GroupMembers::default();
         if !failed {
@@ -104,26 +111,25 @@ impl Scim {
             members = self.confirm_members(&mut groups, page_size).await;
         }
         reading.lists.extend(members.report);
-        let missing = shapes::strangers(&users, &groups);
+        let missing = shapes::unlisted_users(&users, &groups);
         let path = format!("{}/Users", self.base);
-        let (found, unknown) = self.source_client.strangers::<ScimId>(&path, &missing, MOST_STRANGERS).await;
-        settle_strangers(&mut reading, &found, unknown, began, |row| {
+        let (found, unknown) =
+            self.source_client.read_unlisted_users::<ScimId>(&path, &missing, MAX_UNLISTED_LOOKUPS).await;
+        apply_unlisted_users(&mut reading, &found, unknown, began, |row| {
             row.record.get_caseless("meta").and_then(|meta| get(meta, "created")).cloned()
         });
         users.extend(found);
         shapes::fill(&mut reading, users, groups, &members.unread, self.last_login_path.as_deref(), &decoding);
-        reading.clock_skew_seconds = self.source_client.client.clock_skew_seconds();
-        reading.tls_certificate_sha256 = self.source_client.client.tls_certificate_sha256();
-        decoding.finish(&mut reading, self.source_client.client.replaced_characters());
-        reading
+        self.source_client.finish(reading, &decoding)
     }
 
-    /// Reads the list of groups. A provider without one, whose users report no groups either, does not offer it.
+    /// Reads the list of groups. It is not offered if it answers "not found" and the users report no groups either.
     async fn groups(&self, users: &[Listed], page_size: u64, reading: &mut SourceReading) -> Vec<Listed> {
         let before = self.source_client.client.requests();
         let first = Window { offset: 0, limit: page_size };
-        let look = self.page(&self.path("Groups", first)).await;
-        if look.is_err_and(|error| records::is_not_offered(&error)) && !report_groups(users) {
+        // Before the walk, which would report a missing list as a failed one.
+        let answer = self.page(&self.path("Groups", first)).await;
+        if answer.is_err_and(|error| records::is_not_offered(&error)) && !report_groups(users) {
             let requests = self.source_client.client.requests() - before;
             reading.lists.push(empty_report(
                 ListKind::Groups,
@@ -139,16 +145,18 @@ impl Scim {
         groups
     }
 
-    /// Reads what the provider says of itself (RFC 7643 §5).
+    /// Reads the capabilities of the provider (RFC 7643 §5). Booleans and numbers may be texts.
     async fn provider(&self) -> Result<ScimProvider, WireError> {
         let path = format!("{}/ServiceProviderConfig", self.base);
         let config = self.source_client.client.get::<JsonRecord>(&path).await?;
         let part = |key: &str, name: &str| config.get_caseless(key).and_then(|value| get(value, name)).cloned();
         let number = |value: Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
         let sorts = part("sort", "supported").is_some_and(|flag| flag == Value::Bool(true) || flag == "true");
-        Ok(ScimProvider { most: part("filter", "maxResults").and_then(number).filter(|most| *most > 0), sorts })
+        let max_results = part("filter", "maxResults").and_then(number).filter(|most| *most > 0);
+        Ok(ScimProvider { max_results, sorts })
     }
 
+    /// Reads a list by a page walk.
     async fn list(&self, kind: ListKind, resource: &str, page_size: u64) -> (Vec<Listed>, ListReport) {
         let before = self.source_client.client.requests();
         let settings = WalkSettings { page_size, ..self.source_client.walk };
@@ -158,41 +166,35 @@ impl Scim {
         report(kind, query, self.source_client.client.requests() - before, walked)
     }
 
-    /// Reads one window. A server that refuses an order is asked without one, and one that refuses more rows than a page,
-    /// instead of giving fewer, is asked for a page.
+    /// Reads one window. If the server refuses the order, reads without one, now and from now on.
     async fn window(&self, resource: &str, window: Window, page_size: u64) -> Result<Page<Listed>, WireError> {
-        let refuses = |answer: &Result<Page<Listed>, WireError>| {
-            answer.as_ref().is_err_and(|error| matches!(error.kind, WireErrorKind::Status(400 | 416 | 422 | 501)))
-        };
-        let sorted = self.sorts.get();
-        let mut answer = self.page(&self.path(resource, window)).await;
-        if sorted && refuses(&answer) {
+        let read = |window: Window| async move { self.page(&self.path(resource, window)).await };
+        if self.sorts.get() {
+            let answer = read(window).await;
+            if !answer.as_ref().is_err_and(refuses_query) {
+                return answer;
+            }
             self.sorts.set(false);
-            answer = self.page(&self.path(resource, window)).await;
         }
-        if window.limit > page_size && refuses(&answer) {
-            answer = self.page(&self.path(resource, Window { limit: page_size, ..window })).await;
-        }
-        answer
+        read_window(window, page_size, read).await
     }
 
     async fn page(&self, path: &str) -> Result<Page<Listed>, WireError> {
         let answer: Envelope<ListResponse> = self.source_client.client.get(path).await?;
-        let mut rows: Vec<Listed> = answer.rows.into_iter().map(|record| Listed::of(record, "id", true)).collect();
-        report_apart(rows.iter_mut().map(|row| &mut row.id));
-        Ok(Page { rows, total: answer.total })
+        Ok(Page { rows: Listed::all(answer.rows, ScimId::KEY, ScimId::CASELESS), total: answer.total })
     }
 
-    /// RFC 7644 §3.4.2.4: `startIndex` counts from 1; §3.4.2.3: `sortBy`.
+    /// Returns the path of a window: `startIndex` counts from 1 (RFC 7644 §3.4.2.4), and `sortBy` sets the order
+    /// (§3.4.2.3).
     fn path(&self, resource: &str, window: Window) -> String {
         let sort = if self.sorts.get() { "&sortBy=id" } else { "" };
         format!("{}/{resource}?startIndex={}&count={}{sort}", self.base, window.offset + 1, window.limit)
     }
 
-    /// Reads the first page of each list and the members of groups, and computes what a run would cost by what they show.
-    async fn look(&self) -> Probe {
+    /// Reads the first page of each list and the members of groups, and estimates the requests of a run.
+    async fn probe_lists(&self) -> Probe {
         let mut plan = RequestPlan::default();
-        plan.add("a token and the provider's own description", 2);
+        plan.add("a token and ServiceProviderConfig", 2);
         if let Ok(provider) = self.provider().await {
             self.sorts.set(provider.sorts);
         }
@@ -200,13 +202,14 @@ impl Scim {
         let users = self.window("Users", window, window.limit).await;
         let mut notes = Vec::new();
         let mut lists = vec![shown(ListKind::Users, &users)];
+        // Only the second page shows whether the provider ignores the offset.
         if let (Ok(first), Some(second)) = (&users, self.second(&users).await) {
             lists[0].page = repeats(&first.rows, &second).map_or(lists[0].page.clone(), Err);
         }
         match &users {
             Ok(page) => {
                 plan.add("users", pages(page.total, page.rows.len() as u64));
-                self.look_at_groups(&page.rows, window, &mut plan, &mut lists, &mut notes).await;
+                self.probe_groups(&page.rows, window, &mut plan, &mut lists, &mut notes).await;
             }
             Err(error) => notes.extend(discover::settings_that_work(&self.settings, error).await),
         }
@@ -215,7 +218,7 @@ impl Scim {
         Probe { clock_skew_seconds: skew, plan: whole.then_some(plan), notes, ..Probe::of(lists) }
     }
 
-    /// Reads the page behind the first one of the list of users, where the provider reports more rows.
+    /// Reads the second page of the list of users, if the provider reports more rows than the first page has.
     async fn second(&self, first: &Result<Page<Listed>, WireError>) -> Option<Vec<Listed>> {
         let first = first.as_ref().ok()?;
         let rows = first.rows.len() as u64;
@@ -224,7 +227,8 @@ impl Scim {
         self.page(&self.path("Users", window)).await.ok().map(|page| page.rows)
     }
 
-    async fn look_at_groups(
+    /// Reads the first groups and their members, and adds what they show to the probe.
+    async fn probe_groups(
         &self,
         users: &[Listed],
         window: Window,
@@ -240,10 +244,10 @@ impl Scim {
         lists.push(shown(ListKind::Groups, &groups));
         let Ok(page) = groups else { return };
         plan.add("groups", pages(page.total, page.rows.len() as u64));
-        plan.leave_open();
+        plan.mark_as_minimum();
         let total = page.total;
         let named = self.named(page, window.limit).await;
-        if let (Some(why), Some(groups)) = (&named.trouble, lists.last_mut()) {
+        if let (Some(why), Some(groups)) = (&named.error, lists.last_mut()) {
             groups.page = Err(why.clone());
         }
         let mut groups = named.rows.clone();
@@ -251,26 +255,27 @@ impl Scim {
             lists.push(tally.probed(&named, total));
             if differs {
                 notes.push(
-                    "the list of groups leaves out members, or a record does: a run reads the record of every group"
+                    "the list of groups and the records of groups have different members: a run reads every record"
                         .to_owned(),
                 );
             }
         }
     }
 
-    /// Returns the groups that a check looks at, beginning with the first page of their list.
-    async fn named(&self, first: Page<Listed>, limit: u64) -> Named {
+    /// Returns the groups whose records a check reads, starting with the first page of their list.
+    async fn named(&self, first: Page<Listed>, limit: u64) -> ObjectSample {
         let next = |place: PagePosition| async move {
             let page = self.window("Groups", Window { offset: place.rows, limit }, limit).await?;
             let behind = behind(&page, place.rows, limit);
             Ok((page.rows, behind))
         };
         let behind = behind(&first, 0, limit);
-        Named::read(ListKind::Groups, (first.rows, behind), next).await
+        ObjectSample::read(ListKind::Groups, (first.rows, behind), next).await
     }
 }
 
-/// Returns what follows a page that begins behind `offset` rows. A full page may be as long as the total, where that is the page's.
+/// Returns what follows a page that starts after `offset` rows. Some servers report the size of the page as the total,
+/// so that a full page does not show whether more rows follow.
 fn behind(page: &Page<Listed>, offset: u64, limit: u64) -> NextPage {
     let rows = page.rows.len() as u64;
     match page.total {
@@ -282,14 +287,15 @@ fn behind(page: &Page<Listed>, offset: u64, limit: u64) -> NextPage {
     }
 }
 
-/// What a provider without a list of groups means.
+/// Text for a provider that does not offer a list of groups.
 const NO_GROUPS: &str = "the provider offers no list of groups, and its users report none: memberships are unknown, and rules about groups do not run";
 
+/// Returns the probe result of the first page of a list.
 fn shown(kind: ListKind, page: &Result<Page<Listed>, WireError>) -> ProbedList {
     probed_rows(kind, page.as_ref().map(|page| (&page.rows[..], page.total)))
 }
 
-/// Returns whether some user's own record reports groups.
+/// Returns whether the record of any user reports groups.
 fn report_groups(users: &[Listed]) -> bool {
     users.iter().any(|user| user.record.get_caseless("groups").is_some_and(|groups| !groups.is_null()))
 }
@@ -300,6 +306,6 @@ impl Source for Scim {
     }
 
     fn probe(&self) -> ProbeFuture<'_> {
-        Box::pin(self.look())
+        Box::pin(self.probe_lists())
     }
 }

@@ -1,15 +1,16 @@
-//! Whole harvests against small servers that lie, stumble or stop, on loopback.
+//! Tests of whole readings against small HTTP servers on loopback that give wrong, partial or failing answers.
 
 use super::*;
 use crate::event::NoObserver;
-use crate::model::{Coverage, SourceName};
+use crate::model::{Classes, Coverage, SourceInventory, SourceName, UserKind};
 use crate::wire::{Credentials, TokenAuth};
 use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
 use secrecy::SecretString;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn settings(url: &str, kind: SourceKind, id: &str, secret: &str) -> SourceSettings {
     let name = SourceName::from("s");
@@ -25,7 +26,7 @@ fn settings(url: &str, kind: SourceKind, id: &str, secret: &str) -> SourceSettin
         client_secret: SecretString::from(secret.to_owned()),
         token_auth: TokenAuth::Form,
     };
-    let mut client = ClientSettings::with(name.clone(), url, account);
+    let mut client = ClientSettings::new(name.clone(), url, account);
     client.requests_per_second = 1e6;
     client.backoff = Duration::from_millis(1);
     client.max_wait = Duration::from_millis(5);
@@ -34,18 +35,90 @@ fn settings(url: &str, kind: SourceKind, id: &str, secret: &str) -> SourceSettin
         SourceIdentity { name, kind: kind.as_str().to_owned(), url: url.to_owned(), client_id: id.to_owned() };
     SourceSettings { page_size: 20, base_path, ..SourceSettings::new(identity, kind, client) }
 }
+
 fn reading(settings: &SourceSettings) -> SourceReading {
-    let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
-    let source = build(settings, nobody).unwrap();
+    let observer: Arc<dyn Observer> = Arc::new(NoObserver);
+    let source = build(settings, observer).unwrap();
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let reading = source.read_all().await;
-        source.leave().await;
+        source.sign_out().await;
         reading
     })
 }
-fn read(stream: &mut impl BufRead) -> Option<String> {
+
+/// Reads the source of this kind that the server at `url` simulates.
+fn reading_of(url: &str, kind: SourceKind) -> SourceReading {
+    reading(&settings(url, kind, "i", "s"))
+}
+
+fn sandbox(users: usize, faults: Faults) -> Sandbox {
+    let world = World::seeded(7, users, "2026-11-23T02:00:00Z".parse().unwrap());
+    Sandbox::start(SandboxOptions { world, faults, seed: 1, ..SandboxOptions::default() }).unwrap()
+}
+
+fn settings_of(sandbox: &Sandbox, kind: SourceKind) -> SourceSettings {
+    settings(sandbox.url(), kind, sandbox.client_id(), sandbox.client_secret())
+}
+
+/// Request that a test server answers.
+struct Request<'a> {
+    path: &'a str,
+    /// Number of earlier requests with the same path.
+    before: usize,
+}
+
+impl Request<'_> {
+    /// Returns a number in the query, such as `per_page=`.
+    fn number(&self, parameter: &str) -> u64 {
+        self.path.split(parameter).nth(1).unwrap().split('&').next().unwrap().parse().unwrap()
+    }
+
+    fn is_for(&self, part: &str) -> bool {
+        self.path.contains(part)
+    }
+}
+
+/// Status, headers and body of an answer.
+type Answer = (u16, String, String);
+
+fn json(body: impl Into<String>) -> Answer {
+    (200, String::new(), body.into())
+}
+
+fn status(code: u16) -> Answer {
+    (code, String::new(), String::new())
+}
+
+/// Answers with an array that has these ids in the field `key`.
+fn ids(ids: RangeInclusive<u64>, key: &str) -> Answer {
+    json(format!("[{}]", ids.map(|id| format!("{{\"{key}\":{id}}}")).collect::<Vec<_>>().join(",")))
+}
+
+/// Answers with all `total` rows as the only page of a list.
+fn only_page(total: u64, body: impl Into<String>) -> Answer {
+    (200, pagination(total, 20, 1), body.into())
+}
+
+/// Answers with the requested page of a list of `total` rows with ids from 1.
+fn numbered_page(request: &Request<'_>, total: u64) -> Answer {
+    let (size, page) = (request.number("per_page="), request.number("current_page="));
+    let last = (page * size).min(total);
+    let (_, _, body) = ids((page - 1) * size + 1..=last, "id");
+    (200, pagination(total, size, page), body)
+}
+
+fn pagination(total: u64, size: u64, page: u64) -> String {
+    format!(
+        "X-BT-Pagination-Total: {total}\r\nX-BT-Pagination-Last-Page: {}\r\nX-BT-Pagination-Per-Page: {size}\r\n\
+         X-BT-Pagination-Current-Page: {page}\r\n",
+        total.div_ceil(size).max(1)
+    )
+}
+
+/// Reads one HTTP request; returns its path.
+fn read_request(stream: &mut impl BufRead) -> Option<String> {
     let mut line = String::new();
-    stream.read_line(&mut line).ok().filter(|n| *n > 0)?;
+    stream.read_line(&mut line).ok().filter(|count| *count > 0)?;
     let mut length = 0;
     loop {
         let mut header = String::new();
@@ -53,215 +126,163 @@ fn read(stream: &mut impl BufRead) -> Option<String> {
         if header.trim().is_empty() {
             break;
         }
-        if let Some(v) = header.to_lowercase().strip_prefix("content-length:") {
-            length = v.trim().parse().ok()?;
+        if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
         }
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
-    Some(line)
+    line.split(' ').nth(1).map(str::to_owned)
 }
-/// (status, headers, body) by request line and how many of the same line came before
-fn server(answer: impl Fn(&str, usize) -> (u16, String, String) + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+
+/// Starts a server that answers with `answer`, and token requests with a token. Returns its address and the paths
+/// requested.
+fn server(answer: impl Fn(&Request<'_>) -> Answer + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let log = Arc::new(Mutex::new(Vec::<String>::new()));
-    let kept = Arc::clone(&log);
+    let requested = Arc::clone(&log);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mut stream = BufReader::new(stream);
-            let Some(line) = read(&mut stream) else { continue };
-            let before = kept.lock().unwrap().iter().filter(|l| **l == line).count();
-            kept.lock().unwrap().push(line.clone());
-            let (status, headers, body) = if line.contains("oken") {
-                (200, String::new(), r#"{"access_token":"t","expires_in":3600}"#.to_owned())
+            let Some(path) = read_request(&mut stream) else { continue };
+            let before = requested.lock().unwrap().iter().filter(|earlier| **earlier == path).count();
+            requested.lock().unwrap().push(path.clone());
+            let (status, headers, body) = if path.contains("oken") {
+                json(r#"{"access_token":"t","expires_in":3600}"#)
             } else {
-                answer(&line, before)
+                answer(&Request { path: &path, before })
             };
-            let _ = stream.get_mut().write_all(
-                format!(
-                    "HTTP/1.1 {status} x\r\nContent-Length: {}\r\n{headers}Connection: close\r\n\r\n{body}",
-                    body.len()
-                )
-                .as_bytes(),
-            );
+            let length = body.len();
+            let response =
+                format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n{body}");
+            // The client may have gone away: its error is what the test looks at.
+            let _ = stream.get_mut().write_all(response.as_bytes());
         }
     });
     (url, log)
 }
-fn ids(n: std::ops::RangeInclusive<u64>, key: &str) -> String {
-    format!("[{}]", n.map(|n| format!("{{\"{key}\":{n}}}")).collect::<Vec<_>>().join(","))
+
+/// Simulates a Password Safe with these groups and no members. `users` answers the list of users.
+fn password_safe(groups: u64, users: impl Fn(&Request<'_>) -> Answer + Send + 'static) -> String {
+    let (url, _) = server(move |request| {
+        if request.is_for("SignAppIn") {
+            return (200, "Set-Cookie: ASP.NET_SessionId=a\r\n".to_owned(), "{}".to_owned());
+        }
+        if request.is_for("/UserGroups/") {
+            return json("[]");
+        }
+        if request.is_for("/UserGroups") {
+            return ids(1..=groups, "GroupID");
+        }
+        if request.is_for("/Users") { users(request) } else { json("") }
+    });
+    url
 }
-fn headers(total: usize) -> String {
-    format!(
-        "X-BT-Pagination-Total: {total}\r\nX-BT-Pagination-Last-Page: 1\r\nX-BT-Pagination-Per-Page: 20\r\nX-BT-Pagination-Current-Page: 1\r\n"
-    )
+
+/// Simulates a SCIM provider with two users. `groups` answers the list of groups.
+fn scim(groups: impl Fn(&Request<'_>) -> Answer + Send + 'static) -> String {
+    let (url, _) = server(move |request| {
+        if request.is_for("/Users?") {
+            return json(r#"{"totalResults":2,"Resources":[{"id":"u1"},{"id":"u2"}]}"#);
+        }
+        groups(request)
+    });
+    url
 }
 
 #[test]
-fn groups_that_are_forbidden_leave_memberships_unknown() {
+fn memberships_are_unknown_if_groups_are_forbidden() {
     for kind in [SourceKind::Pra, SourceKind::PasswordSafe, SourceKind::Scim] {
-        let faults = Faults { forbid_groups: true, scim_members_only: true, ..Faults::default() };
-        let sandbox = Sandbox::start(SandboxOptions {
-            world: World::seeded(7, 61, "2026-11-23T02:00:00Z".parse().unwrap()),
-            faults,
-            seed: 1,
-            ..SandboxOptions::default()
-        })
-        .unwrap();
-        let reading = reading(&settings(sandbox.url(), kind, sandbox.client_id(), sandbox.client_secret()));
-        let people = reading.users.iter().filter(|u| u.kind == crate::model::UserKind::Person);
-        let known = people.filter(|u| u.groups_known).count();
-        let source_inventory = crate::model::SourceInventory::join(
-            reading,
-            &crate::model::Classes {
-                privileged_groups: vec![crate::model::Pattern::parse("Admins").unwrap()],
-                ..Default::default()
-            },
-        );
-        let evaluated = source_inventory
-            .reading
-            .users
-            .iter()
-            .filter(|u| u.kind == crate::model::UserKind::Person && source_inventory.privilege(u) == Some(false))
-            .count();
+        let sandbox = sandbox(61, Faults { forbid_groups: true, scim_members_only: true, ..Faults::default() });
+        let reading = reading(&settings_of(&sandbox, kind));
+        let people = |users: &[crate::model::User]| users.iter().filter(|u| u.kind == UserKind::Person).count();
+        assert!(people(&reading.users) > 0, "{kind:?}: there are users");
+        let known = reading.users.iter().filter(|u| u.kind == UserKind::Person && u.groups_known).count();
+        let privileged_groups = vec![Pattern::parse("Admins").unwrap()];
+        let inventory = SourceInventory::join(reading, &Classes { privileged_groups, ..Classes::default() });
+        let is_evaluated =
+            |user: &&crate::model::User| user.kind == UserKind::Person && inventory.privilege(user) == Some(false);
+        let evaluated = inventory.reading.users.iter().filter(is_evaluated).count();
         assert!(
             known == 0 && evaluated == 0,
-            "{kind:?}: memberships of {known} users are said to be known; {evaluated} are said not to be privileged"
+            "{kind:?}: the groups of {known} users count as known, and {evaluated} users as not privileged"
         );
     }
 }
 
 #[test]
-fn scim_groups_that_break_off_leave_memberships_unknown() {
-    let (url, _) = server(|line, _| {
-        if line.contains("/Users?") {
-            return (200, String::new(), r#"{"totalResults":2,"Resources":[{"id":"u1"},{"id":"u2"}]}"#.to_owned());
+fn memberships_are_unknown_if_the_list_of_scim_groups_breaks_off() {
+    let url = scim(|request| {
+        if request.is_for("/Groups?startIndex=1&") {
+            let groups: Vec<String> = (1..=20).map(|n| format!(r#"{{"id":"g{n:02}","members":[]}}"#)).collect();
+            return json(format!(r#"{{"totalResults":40,"Resources":[{}]}}"#, groups.join(",")));
         }
-        if line.contains("/Groups?startIndex=1&") {
-            return (
-                200,
-                String::new(),
-                format!(
-                    r#"{{"totalResults":40,"Resources":[{}]}}"#,
-                    (1..=20).map(|n| format!(r#"{{"id":"g{n:02}","members":[]}}"#)).collect::<Vec<_>>().join(",")
-                ),
-            );
-        }
-        (500, String::new(), String::new())
+        status(500)
     });
-    let reading = reading(&settings(&url, SourceKind::Scim, "i", "s"));
-    assert!(
-        reading.users.iter().all(|u| !u.groups_known),
-        "half of the groups were read, and the memberships are said to be known"
-    );
+    let reading = reading_of(&url, SourceKind::Scim);
+    assert_eq!(reading.users.len(), 2);
+    assert!(reading.users.iter().all(|user| !user.groups_known), "only half of the groups were read");
 }
 
 #[test]
-fn an_error_object_in_the_place_of_scim_groups_fails_the_list() {
-    let (url, _) = server(|line, _| {
-        if line.contains("/Users?") {
-            return (200, String::new(), r#"{"totalResults":2,"Resources":[{"id":"u1"},{"id":"u2"}]}"#.to_owned());
-        }
-        (200, String::new(), r#"{"status":"500","detail":"backend"}"#.to_owned())
-    });
-    let reading = reading(&settings(&url, SourceKind::Scim, "i", "s"));
-    assert!(
-        !reading.coverage(ListKind::Groups).is_complete(),
-        "{:?} {:?}",
-        reading.coverage(ListKind::Groups),
-        reading.status()
-    );
+fn an_error_object_in_place_of_scim_groups_fails_the_list() {
+    let url = scim(|_| json(r#"{"status":"500","detail":"backend"}"#));
+    let reading = reading_of(&url, SourceKind::Scim);
+    let coverage = reading.coverage(ListKind::Groups);
+    assert!(matches!(coverage, Coverage::Failed { .. }), "{coverage:?} {:?}", reading.status());
 }
 
 #[test]
-fn a_second_reading_that_fails_keeps_what_the_first_gave() {
-    let (url, _) = server(|line, before| {
-        let cookie = "Set-Cookie: ASP.NET_SessionId=a\r\n".to_owned();
-        if line.contains("SignAppIn") {
-            return (200, cookie, "{}".to_owned());
-        }
-        if line.contains("/UserGroups/") {
-            return (200, String::new(), "[]".to_owned());
-        }
-        if line.contains("/UserGroups") {
-            return (200, String::new(), ids(1..=3, "GroupID"));
-        }
-        if line.contains("/Users") {
-            return if before == 0 {
-                (200, String::new(), ids(1..=33, "UserID"))
-            } else {
-                (500, String::new(), String::new())
-            };
-        }
-        (200, String::new(), String::new())
-    });
-    let reading = reading(&settings(&url, SourceKind::PasswordSafe, "i", "s"));
-    assert!(
-        reading.users.len() == 33,
-        "{} users kept, {:?}, {:?}",
-        reading.users.len(),
-        reading.status(),
-        reading.reason()
-    );
+fn users_of_the_first_reading_are_kept_if_the_second_one_fails() {
+    let url = password_safe(3, |request| if request.before == 0 { ids(1..=33, "UserID") } else { status(500) });
+    let reading = reading_of(&url, SourceKind::PasswordSafe);
+    assert_eq!(reading.users.len(), 33, "{:?}, {:?}", reading.status(), reading.reason());
+    assert!(!reading.coverage(ListKind::Users).is_complete());
 }
 
 #[test]
-fn a_list_that_lacks_users_who_policies_name_is_not_complete() {
-    let (url, _) = server(|line, _| {
-        let path = line.split(' ').nth(1).unwrap_or("").to_owned();
-        if path.contains("/member") {
-            let rows = (101..=119).map(|n| format!("{{\"id\":{n},\"user_id\":{n}}}")).collect::<Vec<_>>().join(",");
-            let policy: u64 = path.split('/').nth(5).unwrap().parse().unwrap();
-            let rows = rows.replace("\"user_id\":", &format!("\"user_id\":{policy}"));
-            return (200, headers(19), format!("[{rows}]"));
+fn a_list_of_users_is_not_complete_if_policies_name_more_users() {
+    let (url, _) = server(|request| {
+        if request.is_for("/member") {
+            let policy: u64 = request.path.split('/').nth(5).unwrap().parse().unwrap();
+            // 19 members per policy: users 1101 to 1119 of policy 1, 2101 to 2119 of policy 2, …
+            let member = |n| format!("{{\"id\":{n},\"user_id\":{policy}{n}}}");
+            return only_page(19, format!("[{}]", (101..=119).map(member).collect::<Vec<_>>().join(",")));
         }
-        if path.contains("/user?") {
-            return (200, headers(3), ids(1..=3, "id"));
+        if request.is_for("/user?") {
+            return numbered_page(request, 3);
         }
-        if path.contains("/group-policy?") {
-            return (200, headers(15), ids(1..=15, "id"));
+        if request.is_for("/group-policy?") {
+            return numbered_page(request, 15);
         }
-        if let Some(id) = path.split("/user/").nth(1) {
-            return (200, String::new(), format!("{{\"id\":{id},\"created_at\":\"2019-01-01T00:00:00+00:00\"}}"));
+        match request.path.split("/user/").nth(1) {
+            Some(id) => json(format!("{{\"id\":{id},\"created_at\":\"2019-01-01T00:00:00+00:00\"}}")),
+            None => status(404),
         }
-        (404, String::new(), String::new())
     });
-    let reading = reading(&settings(&url, SourceKind::Pra, "i", "s"));
-    assert!(
-        !reading.coverage(ListKind::Users).is_complete(),
-        "{} are missing; {:?} {:?}",
-        reading.outside.len(),
-        reading.status(),
-        reading.coverage(ListKind::Users)
-    );
+    let reading = reading_of(&url, SourceKind::Pra);
+    let coverage = reading.coverage(ListKind::Users);
+    assert!(!coverage.is_complete(), "{} are missing: {coverage:?}", reading.outside.len());
 }
 
 #[test]
-fn a_policy_whose_second_page_is_denied_stays_and_stops_no_other() {
-    let (url, _) = server(|line, _| {
-        let path = line.split(' ').nth(1).unwrap_or("").to_owned();
-        if path.contains("/group-policy/1/member") {
-            if path.ends_with("current_page=1") {
-                let rows = (1..=20).map(|n| format!("{{\"id\":{n},\"user_id\":1}}")).collect::<Vec<_>>().join(",");
-                return (
-                    200,
-                    "X-BT-Pagination-Total: 40\r\nX-BT-Pagination-Last-Page: 2\r\n".to_owned(),
-                    format!("[{rows}]"),
-                );
+fn a_policy_whose_second_page_is_not_found_stays_and_does_not_stop_the_others() {
+    let (url, _) = server(|request| {
+        if request.is_for("/group-policy/1/member") {
+            if !request.path.ends_with("current_page=1") {
+                return status(404);
             }
-            return (404, String::new(), String::new());
+            let members: Vec<String> = (1..=20).map(|n| format!("{{\"id\":{n},\"user_id\":1}}")).collect();
+            return (200, pagination(40, 20, 1), format!("[{}]", members.join(",")));
         }
-        if path.contains("/member") {
-            return (200, headers(1), "[{\"id\":1,\"user_id\":1}]".to_owned());
+        if request.is_for("/member") {
+            return only_page(1, r#"[{"id":1,"user_id":1}]"#);
         }
-        if path.contains("/user?") {
-            return (200, headers(3), ids(1..=3, "id"));
+        if request.is_for("/user?") {
+            return numbered_page(request, 3);
         }
-        if path.contains("/group-policy?") {
-            return (200, headers(15), ids(1..=15, "id"));
-        }
-        (404, String::new(), String::new())
+        if request.is_for("/group-policy?") { numbered_page(request, 15) } else { status(404) }
     });
     let mut settings = settings(&url, SourceKind::Pra, "i", "s");
     settings.client.concurrency = 1;
@@ -272,103 +293,63 @@ fn a_policy_whose_second_page_is_denied_stays_and_stops_no_other() {
     assert_eq!((reading.groups.len(), known), (15, 14));
 }
 
+// RADIUS users (provider 2) whose groups come from the LDAP group provider 3 (`external_lookup` in the vendor's
+// OpenAPI).
 #[test]
-fn users_whose_groups_are_looked_up_in_another_directory_may_be_in_them() {
-    // RADIUS users (provider 2) whose groups come from LDAP group provider 3 (OpenAPI: external_lookup)
-    let (url, _) = server(|line, _| {
-        let path = line.split(' ').nth(1).unwrap_or("").to_owned();
-        if path.contains("/member") {
-            return (
-                200,
-                headers(1),
-                r#"[{"id":1,"security_provider_id":3,"distinguished_name":"CN=Admins"}]"#.to_owned(),
-            );
+fn users_whose_groups_come_from_another_directory_have_unknown_groups() {
+    let (url, _) = server(|request| {
+        if request.is_for("/member") {
+            return only_page(1, r#"[{"id":1,"security_provider_id":3,"distinguished_name":"CN=Admins"}]"#);
         }
-        if path.contains("/user?") {
-            return (200, headers(1), r#"[{"id":1,"security_provider_id":2,"enabled":true}]"#.to_owned());
+        if request.is_for("/user?") {
+            return only_page(1, r#"[{"id":1,"security_provider_id":2,"enabled":true}]"#);
         }
-        if path.contains("/group-policy?") {
-            return (200, headers(1), ids(1..=1, "id"));
+        if request.is_for("/group-policy?") {
+            return numbered_page(request, 1);
         }
-        if path.contains("/security-provider?") {
-            return (
-                200,
-                headers(2),
-                r#"[{"id":2,"type":"radius","external_lookup":[3]},{"id":3,"type":"ldap_group"}]"#.to_owned(),
-            );
+        if request.is_for("/security-provider?") {
+            return only_page(2, r#"[{"id":2,"type":"radius","external_lookup":[3]},{"id":3,"type":"ldap_group"}]"#);
         }
-        (404, String::new(), String::new())
+        status(404)
     });
-    let reading = reading(&settings(&url, SourceKind::Pra, "i", "s"));
-    assert!(
-        reading.users.iter().all(|u| u.id.as_str() != "1" || !u.groups_known),
-        "said to be in no group: {:?}",
-        reading.users[0]
-    );
-    let _ = Coverage::NotOffered;
+    let reading = reading_of(&url, SourceKind::Pra);
+    let user = reading.users.iter().find(|user| user.id.as_str() == "1").unwrap();
+    assert!(!user.groups_known, "{user:?}");
 }
 
 #[test]
-fn a_proxy_that_strips_headers_and_adds_a_link_hides_nobody() {
-    let (url, _) = server(|line, _| {
-        let path = line.split(' ').nth(1).unwrap_or("").to_owned();
+fn a_list_whose_headers_a_proxy_replaced_is_read_whole_or_not_complete() {
+    let (url, _) = server(|request| {
         let link = "Link: </assets/app.css>; rel=preload; as=style\r\n".to_owned();
-        if path.contains("/user?") {
-            let page: u64 = path.rsplit('=').next().unwrap().parse().unwrap();
-            return (200, link, if page <= 3 { ids((page - 1) * 20 + 1..=page * 20, "id") } else { "[]".to_owned() });
-        }
-        if path.contains("/group-policy?") {
-            return (200, link, "[]".to_owned());
-        }
-        (404, String::new(), String::new())
+        let body = if request.is_for("/user?") && request.number("current_page=") <= 3 {
+            let page = request.number("current_page=");
+            ids((page - 1) * 20 + 1..=page * 20, "id").2
+        } else {
+            "[]".to_owned()
+        };
+        if request.is_for("/user?") || request.is_for("/group-policy?") { (200, link, body) } else { status(404) }
     });
-    let reading = reading(&settings(&url, SourceKind::Pra, "i", "s"));
-    assert!(
-        !reading.coverage(ListKind::Users).is_complete() || reading.users.len() == 60,
-        "{} of 60 users: {:?}",
-        reading.users.len(),
-        reading.coverage(ListKind::Users)
-    );
+    let reading = reading_of(&url, SourceKind::Pra);
+    let coverage = reading.coverage(ListKind::Users);
+    assert!(!coverage.is_complete() || reading.users.len() == 60, "{} of 60 users: {coverage:?}", reading.users.len());
 }
 
 #[test]
-fn a_list_of_groups_in_doubt_leaves_memberships_unknown() {
-    let (url, _) = server(|line, _| {
-        let cookie = "Set-Cookie: ASP.NET_SessionId=a\r\n".to_owned();
-        if line.contains("SignAppIn") {
-            return (200, cookie, "{}".to_owned());
-        }
-        if line.contains("/UserGroups/") {
-            return (200, String::new(), "[]".to_owned());
-        }
-        if line.contains("/UserGroups") {
-            return (200, String::new(), ids(1..=100, "GroupID"));
-        }
-        if line.contains("/Users") {
-            return (200, String::new(), ids(1..=33, "UserID"));
-        }
-        (200, String::new(), String::new())
-    });
-    let reading = reading(&settings(&url, SourceKind::PasswordSafe, "i", "s"));
-    assert!(
-        reading.users.iter().all(|u| !u.groups_known),
-        "the list of groups may be cut, and every membership is said to be known"
-    );
+fn memberships_are_unknown_if_the_list_of_groups_may_be_cut() {
+    let url = password_safe(100, |_| ids(1..=33, "UserID"));
+    let reading = reading_of(&url, SourceKind::PasswordSafe);
+    assert_eq!(reading.users.len(), 33);
+    assert!(reading.users.iter().all(|user| !user.groups_known), "exactly 100 groups may be a cut list");
 }
 
 #[test]
-fn an_hour_that_is_used_up_is_said_in_so_many_words() {
+fn a_used_up_hourly_limit_is_reported_as_such() {
     for (limit, used) in [(15_000, 15_000), (15_000, 14_990), (100, 0)] {
-        let faults = Faults { hard_limits: Some((1000, limit)), hourly_used: used, ..Faults::default() };
-        let sandbox = Sandbox::start(SandboxOptions {
-            world: World::seeded(7, 2400, "2026-11-23T02:00:00Z".parse().unwrap()),
-            faults,
-            seed: 1,
-            ..SandboxOptions::default()
-        })
-        .unwrap();
-        let mut settings = settings(sandbox.url(), SourceKind::Pra, sandbox.client_id(), sandbox.client_secret());
-        // As the configuration sets it: then a small limit of the server is one of an hour, and is not waited for.
+        let sandbox =
+            sandbox(2400, Faults { hard_limits: Some((1000, limit)), hourly_used: used, ..Faults::default() });
+        let mut settings = settings_of(&sandbox, SourceKind::Pra);
+        // The configuration sets this for PRA. Then a small limit of the server counts as hourly, and the client does
+        // not wait for it.
         settings.client.requests_per_hour = Some(15_000);
         let reason = reading(&settings).reason().unwrap_or_default();
         assert!(reason.contains("in this hour") || reason.contains("an hour"), "limit {limit}, used {used}: {reason}");
@@ -376,36 +357,14 @@ fn an_hour_that_is_used_up_is_said_in_so_many_words() {
 }
 
 #[test]
-fn newcomers_do_not_make_a_run_exceed_its_budget() {
-    // 40 pages of users; one user is created in the middle; 60 requests an hour are allowed
-    let (url, log) = server(|line, _| {
-        use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-        static SEEN: AtomicUsize = AtomicUsize::new(0);
-        let path = line.split(' ').nth(1).unwrap_or("").to_owned();
-        if path.contains("/user?") {
-            let n = SEEN.fetch_add(1, SeqCst);
-            let total: u64 = 800 + n as u64 / 20; // somebody new every 20 requests
-            let get = |k: &str| path.split(k).nth(1).unwrap().split('&').next().unwrap().parse::<u64>().unwrap();
-            let (size, page) = (get("per_page="), get("current_page="));
-            let rows = (1..=total)
-                .skip(usize::try_from((page - 1) * size).unwrap())
-                .take(usize::try_from(size).unwrap())
-                .map(|n| format!("{{\"id\":{n}}}"))
-                .collect::<Vec<_>>()
-                .join(",");
-            return (
-                200,
-                format!(
-                    "X-BT-Pagination-Total: {total}\r\nX-BT-Pagination-Last-Page: {}\r\nX-BT-Pagination-Per-Page: {size}\r\nX-BT-Pagination-Current-Page: {page}\r\n",
-                    total.div_ceil(size)
-                ),
-                format!("[{rows}]"),
-            );
+fn users_who_are_created_during_a_run_do_not_make_it_exceed_its_hourly_limit() {
+    let requests = AtomicU64::new(0);
+    let (url, log) = server(move |request| {
+        if request.is_for("/user?") {
+            // 40 pages of 20 users, and a new user after every 20 requests.
+            return numbered_page(request, 800 + requests.fetch_add(1, Ordering::SeqCst) / 20);
         }
-        if path.contains("/group-policy?") {
-            return (200, headers(0), "[]".to_owned());
-        }
-        (404, String::new(), String::new())
+        if request.is_for("/group-policy?") { only_page(0, "[]") } else { status(404) }
     });
     let mut settings = settings(&url, SourceKind::Pra, "i", "s");
     settings.client.requests_per_hour = Some(60);
@@ -413,36 +372,21 @@ fn newcomers_do_not_make_a_run_exceed_its_budget() {
     let made = log.lock().unwrap().len();
     assert!(made <= 60, "{made} requests were made, 60 are allowed: {:?}", reading.lists[0]);
 }
+
+// The vendor's OpenAPI requires at least 5 rows per page.
 #[test]
-fn no_page_of_less_than_five_rows_is_asked_for() {
-    let (url, _) = server(|line, _| {
-        let path = line.split(' ').nth(1).unwrap_or("").to_owned();
-        let get = |k: &str| path.split(k).nth(1).unwrap().split('&').next().unwrap().parse::<u64>().unwrap();
-        if !path.contains("per_page") {
-            return (404, String::new(), String::new());
+fn a_page_of_fewer_than_five_rows_is_never_requested() {
+    let (url, _) = server(|request| {
+        if !request.is_for("per_page") {
+            return status(404);
         }
-        let (size, page) = (get("per_page="), get("current_page="));
-        if size < 5 {
-            return (422, String::new(), "{\"message\":\"per_page\"}".to_owned());
-        } // OpenAPI: PerPage minimum 5
-        let total: u64 = if path.contains("/user?") { 16 } else { 0 };
-        let rows = (1..=total)
-            .skip(usize::try_from((page - 1) * size).unwrap())
-            .take(usize::try_from(size).unwrap())
-            .map(|n| format!("{{\"id\":{n}}}"))
-            .collect::<Vec<_>>()
-            .join(",");
-        (
-            200,
-            format!(
-                "X-BT-Pagination-Total: {total}\r\nX-BT-Pagination-Last-Page: {}\r\nX-BT-Pagination-Per-Page: {size}\r\nX-BT-Pagination-Current-Page: {page}\r\n",
-                total.div_ceil(size).max(1)
-            ),
-            format!("[{rows}]"),
-        )
+        if request.number("per_page=") < 5 {
+            return (422, String::new(), r#"{"message":"per_page"}"#.to_owned());
+        }
+        numbered_page(request, if request.is_for("/user?") { 16 } else { 0 })
     });
     let mut settings = settings(&url, SourceKind::Pra, "i", "s");
     settings.page_size = 5;
     let reading = reading(&settings);
-    assert!(reading.users.len() == 16, "{:?}", reading.reason());
+    assert_eq!(reading.users.len(), 16, "{:?}", reading.reason());
 }

@@ -1,4 +1,7 @@
-//! Changes with their identities, and the one order in which a run emits them.
+//! Changes with their identities, and the order in which a run emits them.
+//!
+//! The identity of a change depends on the two runs and the changed values only. A run that is repeated after a crash
+//! therefore emits the same events with the same ids, and a receiver can discard duplicates.
 
 use super::fields::{self, Difference};
 use crate::model::{
@@ -7,7 +10,7 @@ use crate::model::{
 };
 use std::cmp::Ordering;
 
-/// The two runs that a change lies between, and its source.
+/// The two runs between which a change happened, and its source.
 #[derive(Clone, Copy)]
 pub(super) struct ChangeInterval<'a> {
     pub(super) source: &'a SourceName,
@@ -15,7 +18,7 @@ pub(super) struct ChangeInterval<'a> {
     pub(super) now: &'a str,
 }
 
-/// What a change is about, before it has its identity.
+/// A change before it has an identity.
 pub(super) struct ChangeDraft {
     kind: ChangeKind,
     subject: Subject,
@@ -46,6 +49,7 @@ impl ChangeDraft {
         let Difference { field, before, after } = difference;
         let kind = match (field, before.as_deref(), after.as_deref()) {
             ("username", ..) => ChangeKind::UserRenamed,
+            // A state that becomes known for the first time is no transition.
             ("enabled", Some(_), Some("true")) => ChangeKind::UserEnabled,
             ("enabled", Some(_), Some("false")) => ChangeKind::UserDisabled,
             _ => ChangeKind::UserChanged,
@@ -73,13 +77,13 @@ impl ChangeDraft {
         Self { field: Some("name"), before: text(before), after: text(after), ..event }
     }
 
-    /// Of a user who is in a group now, or is not any more.
+    /// Creates the change of a user's membership; `kind` says whether it was added or removed.
     pub(super) fn membership(kind: ChangeKind, user: Subject, group: ChangedGroup) -> Self {
         let id = group.id.to_string();
         Self { field: Some("group_memberships"), group: Some(group), ..Self::of(kind, user) }.valued(id)
     }
 
-    /// The same of a member that is in a directory only.
+    /// Creates the change of a membership whose member exists only in a directory.
     pub(super) fn directory_member(kind: ChangeKind, name: &str, group: ChangedGroup) -> Self {
         let subject = of_group(&group.id, group.name.as_deref());
         Self { field: Some("directory_members"), group: Some(group), ..Self::of(kind, subject) }.valued(name.to_owned())
@@ -108,8 +112,10 @@ impl ChangeDraft {
     }
 }
 
-/// Names are no part of it: they are for people. What is not there is another thing than what is empty.
+/// Computes the identity of a change. Names are excluded because they are for display. A missing value differs from an
+/// empty one.
 fn identity(event: &ChangeDraft, between: ChangeInterval<'_>) -> Fingerprint {
+    // "c1" is the version of this scheme. "=" distinguishes an empty value from a missing one.
     let text = |value: Option<&str>| value.map_or_else(String::new, |value| format!("={value}"));
     Fingerprint::of(&[
         "c1",
@@ -126,7 +132,7 @@ fn identity(event: &ChangeDraft, between: ChangeInterval<'_>) -> Fingerprint {
     ])
 }
 
-/// The fixed order: by kind, source and id; what is left is one subject's fields and groups.
+/// Orders changes by kind, source and id, then by the fields and groups of one subject.
 pub(super) fn order(a: &Change, b: &Change) -> Ordering {
     let group = |change: &Change| change.group.as_ref().map(|group| group.id.clone());
     (a.kind.cmp(&b.kind))

@@ -1,5 +1,7 @@
-//! The fields of accounts and groups: which are emitted when they change, and which keep their last known value where a reading does
-//! not give one. Logins are never emitted: they change every day.
+//! Fields of accounts and groups: which of them are emitted when they change, and how unread fields keep their last
+//! known value.
+//!
+//! Logins are never emitted, because they change every day.
 
 use crate::model::{Group, LastLogin, User, instant_text};
 use base64::Engine;
@@ -9,17 +11,17 @@ use sha2::{Digest, Sha256};
 
 /// A field that is emitted when it changes.
 struct ComparedField {
-    /// Its column.
+    /// Name of the column.
     name: &'static str,
-    /// As text; `None` where the source does not report it.
+    /// Returns the value as text; `None` if the source does not report it.
     text: fn(&User) -> Option<String>,
-    /// Takes the value of the first account.
+    /// Copies the value from the first account to the second.
     copy: fn(&User, &mut User),
-    /// A state or a right: a source that does not report it has not changed it.
+    /// Whether the field is a state or a right. If a source stops reporting it, it is unknown rather than cleared.
     is_state: bool,
 }
 
-/// In the order of their names.
+/// The emitted fields, in the order of their names.
 #[rustfmt::skip]
 const FIELDS: [ComparedField; 10] = [
     ComparedField { name: "account_type",  is_state: true,  text: |user| user.account_type.as_deref().map(str::to_owned),
@@ -38,62 +40,67 @@ const FIELDS: [ComparedField; 10] = [
             copy: |from, to| to.kind = from.kind },
     ComparedField { name: "mfa",           is_state: true,  text: |user| user.mfa.map(|flag| flag.to_string()),
             copy: |from, to| to.mfa = from.mfa },
-    ComparedField { name: "public_key",    is_state: false, text: |user| user.public_key.as_deref().map(key_print),
+    ComparedField { name: "public_key",    is_state: false, text: |user| user.public_key.as_deref().map(key_fingerprint),
             copy: |from, to| to.public_key.clone_from(&from.public_key) },
     ComparedField { name: "username",      is_state: false, text: |user| user.username.as_deref().map(str::to_owned),
             copy: |from, to| to.username.clone_from(&from.username) },
 ];
 
-/// What an account keeps of its last known values: one bit a field of [`FIELDS`], and one for those that are never emitted.
+/// Last known values that an account keeps: a bit for each entry of [`FIELDS`], and two for fields that are never
+/// emitted.
 pub(super) struct Carried {
     before: User,
     fields: u32,
 }
 
+/// Bit for the fields that are never emitted, except dates.
 const UNREPORTED: u32 = 1 << FIELDS.len();
-/// Login and creation.
+/// Bit for the dates of the last login and of the creation.
 const DATES: u32 = UNREPORTED << 1;
-/// What rules class an account by: they look at it as it was known last.
+/// Fields by which rules classify an account. Rules use their last known values.
 const CLASSES: [&str; 3] = ["is_admin", "kind", "username"];
 
-/// A field before and after.
+/// Value of a field before and after a change.
 pub(super) struct Difference {
     pub(super) field: &'static str,
     pub(super) before: Option<String>,
     pub(super) after: Option<String>,
 }
 
-/// Two readings of one account, compared.
+/// Comparison of two readings of one account.
 pub(super) struct FieldComparison {
-    /// What changed.
+    /// Fields that changed.
     pub(super) changed: Vec<Difference>,
     carried: u32,
 }
 
-/// How far the absence of a value can be relied on.
+/// Whether a missing value proves that there is none.
 #[derive(Clone, Copy)]
 pub(super) struct Trust {
-    /// Every field was read before.
+    /// Whether every field had been read before.
     pub(super) before: bool,
-    /// Every field was read now.
+    /// Whether every field was read now.
     pub(super) now: bool,
 }
 
 impl FieldComparison {
-    /// Compares. A value that was not read is unknown: nothing became of it.
+    /// Compares two readings of an account. A value that was not read is unknown, which is no change.
     pub(super) fn of(before: &User, after: &User, trust: Trust) -> Self {
         let reads_all = trust.now && !after.has_odd_values;
         let mut compared = Self { changed: Vec::new(), carried: 0 };
-        // Patterns class an account by its name: one whose name was not read is what it was.
+        // The configured patterns classify an account by its name, so an account whose name was not read keeps its
+        // kind.
         let keeps_kind = !reads_all && after.username.is_none() && before.username.is_some();
-        // Nearly every account is the same as yesterday: only one that is not is put into words.
+        // Most accounts are unchanged since the previous run; skipping them saves formatting every field.
         if !same(before, after) {
             for (at, field) in FIELDS.iter().enumerate() {
                 let (old, new) = ((field.text)(before), (field.text)(after));
                 match (&old, &new) {
+                    // The order of the arms matters: unread values are kept before differences are reported.
                     _ if old == new => {}
                     _ if keeps_kind && field.name == "kind" => compared.carried |= 1 << at,
                     (Some(_), None) if field.is_state || !reads_all => compared.carried |= 1 << at,
+                    // The value was unknown before, so it did not change.
                     (None, Some(_)) if field.is_state || !trust.before => {}
                     _ => compared.changed.push(Difference { field: field.name, before: old, after: new }),
                 }
@@ -108,7 +115,7 @@ impl FieldComparison {
         compared
     }
 
-    /// The fields that are to be carried from the known account; `None` where there is nothing to carry.
+    /// Returns the fields to keep from the known account; `None` if there are none.
     pub(super) fn carried_from(&self, before: &User) -> Option<u32> {
         let is_unreported = self.carried == UNREPORTED;
         (self.carried != 0 && !(is_unreported && has_nothing_unreported(before))).then_some(self.carried)
@@ -120,24 +127,24 @@ impl Carried {
         Self { before, fields }
     }
 
-    /// Gives the account what it is classed by.
-    pub(super) fn put_classes_on(&self, user: &mut User) {
+    /// Copies the last known values by which rules classify the account.
+    pub(super) fn apply_classes(&self, user: &mut User) {
         let is_class = |at: usize, field: &ComparedField| self.fields & (1 << at) != 0 && CLASSES.contains(&field.name);
         for (_, field) in FIELDS.iter().enumerate().filter(|(at, field)| is_class(*at, field)) {
             (field.copy)(&self.before, user);
         }
     }
 
-    /// Gives the account its last known values.
-    pub(super) fn put_on(&self, user: &mut User) {
+    /// Copies the last known values of all unread fields.
+    pub(super) fn apply(&self, user: &mut User) {
         for (_, field) in FIELDS.iter().enumerate().filter(|(at, _)| self.fields & (1 << at) != 0) {
             (field.copy)(&self.before, user);
         }
         if self.fields & DATES != 0 {
-            dates(&self.before, user);
+            apply_dates(&self.before, user);
         }
         if self.fields & UNREPORTED != 0 {
-            unreported(&self.before, user);
+            apply_unreported(&self.before, user);
         }
     }
 }
@@ -154,13 +161,13 @@ fn is_known(last_login: &LastLogin) -> bool {
     matches!(last_login, LastLogin::At(_) | LastLogin::Never { .. })
 }
 
-/// Whether a date was known that is missing or unreadable now.
+/// Returns whether a date that was known is missing or unreadable now.
 fn loses_a_date(before: &User, after: &User) -> bool {
     let loses_creation = before.created_at.at().is_some() && after.created_at.at().is_none();
     loses_creation || (is_known(&before.last_login) && !is_known(&after.last_login))
 }
 
-fn dates(before: &User, user: &mut User) {
+fn apply_dates(before: &User, user: &mut User) {
     if is_known(&before.last_login) && !is_known(&user.last_login) {
         user.last_login.clone_from(&before.last_login);
     }
@@ -169,8 +176,9 @@ fn dates(before: &User, user: &mut User) {
     }
 }
 
-/// Other fields that are never emitted.
-fn unreported(before: &User, user: &mut User) {
+/// Copies the other fields that are never emitted.
+fn apply_unreported(before: &User, user: &mut User) {
+    // A reported type replaces an inferred one.
     if user.account_type.is_none() {
         user.inferred = user.inferred.or(before.inferred);
     }
@@ -180,7 +188,7 @@ fn unreported(before: &User, user: &mut User) {
     user.extra = user.extra.take().or_else(|| before.extra.clone());
 }
 
-/// Whether a group has another name; both are known.
+/// Returns whether a group has another name than before. False if one of the names is unknown.
 pub(super) fn is_renamed(before: &Group, after: &Group) -> bool {
     before.name.is_some() && after.name.is_some() && before.name != after.name
 }
@@ -190,6 +198,7 @@ fn same(a: &User, b: &User) -> bool {
         && a.display_name == b.display_name
         && a.email_address == b.email_address
         && a.enabled == b.enabled
+        // Two unreadable dates may differ in text, but neither is a date that could be emitted.
         && a.expires_at.at() == b.expires_at.at()
         && a.is_admin == b.is_admin
         && a.kind == b.kind
@@ -198,12 +207,12 @@ fn same(a: &User, b: &User) -> bool {
         && a.username == b.username
 }
 
-/// A JSON object of those fields that have a value.
+/// Returns a JSON object of the emitted fields that have a value.
 pub(super) fn of_user(user: &User) -> String {
     object(FIELDS.iter().filter_map(|field| Some((field.name, (field.text)(user)?))))
 }
 
-/// The same of a group.
+/// Returns a JSON object with the group's name, if it has one.
 pub(super) fn of_group(group: &Group) -> String {
     object(group.name.iter().map(|name| ("name", name.to_string())))
 }
@@ -213,9 +222,10 @@ fn object(fields: impl Iterator<Item = (&'static str, String)>) -> String {
     Value::Object(fields).to_string()
 }
 
-/// What `ssh-keygen -l` prints of a key (RFC 4253 §6.6: its blob), so that a reviewer can compare; of any other text, the hash
-/// of the text.
-pub(super) fn key_print(key: &str) -> String {
+/// Returns the fingerprint of a key as `ssh-keygen -l` prints it (RFC 4253 §6.6: over its blob), so that a reviewer can
+/// compare. For any other text, returns a hash of the text.
+pub(super) fn key_fingerprint(key: &str) -> String {
+    // The comment after the blob is no part of the key, so that a new comment is no change.
     let blob = key.split_ascii_whitespace().nth(1).and_then(|blob| BASE64_STANDARD.decode(blob).ok());
     match blob {
         Some(blob) => format!("SHA256:{}", BASE64_STANDARD_NO_PAD.encode(Sha256::digest(blob))),

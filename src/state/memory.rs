@@ -1,9 +1,9 @@
-//! States in memory, for tests: the rows of a settled state are fed as those of a snapshot are.
+//! States in memory, for tests. The rows of a settled state are passed to [`Advance`] as those of a snapshot are.
 
 use super::{Advance, KnownMembership, PreviousState, UnsettledState};
 use crate::model::{Inventory, Membership, OutsideMember, SourceInventory, User};
 
-/// A settled state and the run that left it.
+/// A settled state and the run that produced it.
 #[derive(Clone, Debug)]
 pub(crate) struct SettledRun {
     pub(crate) before: PreviousState,
@@ -11,7 +11,7 @@ pub(crate) struct SettledRun {
 }
 
 impl SettledRun {
-    /// Of a state as it stands after this run.
+    /// Creates the state as this run left it.
     pub(crate) fn of(state: Inventory, run_id: &str, as_of: crate::model::Instant) -> Self {
         let sources = state
             .sources
@@ -21,21 +21,21 @@ impl SettledRun {
         Self { before: PreviousState { run_id: run_id.to_owned(), as_of, sources }, state }
     }
 
-    /// Of a first reading.
+    /// Creates the state after a first reading.
     pub(crate) fn first(reading: Inventory, run_id: &str, as_of: crate::model::Instant) -> Self {
         let mut advanced = Advance::by_reading(reading, run_id, as_of, None).finish();
         advanced.settle();
         Self::of(advanced.inventory, run_id, as_of)
     }
 
-    /// Taken on by a reading; not settled.
+    /// Advances the state with a reading; the result is not settled yet.
     pub(crate) fn read(&self, reading: Inventory, run_id: &str, at: crate::model::Instant) -> UnsettledState {
         let mut advance = Advance::by_reading(reading, run_id, at, Some(&self.before));
         self.feed(&mut advance);
         advance.finish()
     }
 
-    /// Compared with a later state.
+    /// Compares the state with a later one.
     pub(crate) fn compare(&self, later: &Self) -> UnsettledState {
         let PreviousState { run_id, as_of, .. } = &later.before;
         let mut advance = Advance::to_state(later.state.clone(), run_id, *as_of, &self.before);
@@ -65,10 +65,14 @@ impl SettledRun {
 }
 
 fn known(source_inventory: &SourceInventory, membership: &Membership) -> KnownMembership {
-    let member = match (source_inventory.beyond(membership), source_inventory.member(membership)) {
+    let member = match (source_inventory.outside_member(membership), source_inventory.member(membership)) {
         (Some(beyond), _) => beyond.clone(),
         (None, Some(user)) => OutsideMember::Missing(user.id.clone()),
         (None, None) => panic!("a membership of nobody"),
     };
-    KnownMembership { group: membership.group_id.clone(), member, seen: membership.seen.expect("a state has marks") }
+    KnownMembership {
+        group: membership.group_id.clone(),
+        member,
+        seen: membership.seen.expect("known rows have been seen"),
+    }
 }

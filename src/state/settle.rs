@@ -1,25 +1,29 @@
-//! The state after a run: what was read, and what is kept beside it.
+//! The state after a run: the reading, and the known rows and values that the reading lacks.
+//!
+//! Rules evaluate the reading between [`super::Advance::finish`] and [`UnsettledState::settle`]; after that the state
+//! is complete and is written to the snapshot.
 
-use super::source::{Since, SourceState, UnreadRows};
+use super::source::{SourceHistory, SourceState, UnreadRows};
 use super::{DroppedRows, KnownMembership};
 use crate::model::{
     Change, GroupId, Inventory, Outside, OutsideMember, SeenInterval, SourceInventory, SourceName, User, UserId,
 };
 use std::collections::BTreeMap;
 
-/// A state that a reading has taken on. Rules look at the reading; then it is settled.
+/// A state that was advanced with a reading. Rules evaluate the reading first, then [`Self::settle`] adds the kept
+/// rows.
 pub struct UnsettledState {
-    /// What was read, with the marks of its rows, and what is known of each source.
+    /// The reading, with the first and last run of its rows, and the knowledge about each source.
     pub inventory: Inventory,
-    /// What changed, in the order in which a run emits it: by kind, then source, then id.
+    /// Changes in the order in which a run emits them: by kind, then source, then id.
     pub changes: Vec<Change>,
-    /// The run before.
+    /// Id of the previous run.
     pub base_run: Option<String>,
-    /// What is known of each source since the run before; one entry a roll.
-    pub since: Vec<Since>,
-    /// Sources whose rows are in the state no longer, without a removal.
-    pub left: BTreeMap<SourceName, DroppedRows>,
-    beside: Vec<UnreadRows>,
+    /// What is known about each source since the previous run, in the order of `inventory.sources`.
+    pub since: Vec<SourceHistory>,
+    /// Sources whose rows left the state without being emitted as removed.
+    pub dropped: BTreeMap<SourceName, DroppedRows>,
+    unread: Vec<UnreadRows>,
 }
 
 impl UnsettledState {
@@ -27,80 +31,84 @@ impl UnsettledState {
         states: Vec<SourceState>,
         changes: Vec<Change>,
         base_run: Option<String>,
-        left: BTreeMap<SourceName, DroppedRows>,
+        dropped: BTreeMap<SourceName, DroppedRows>,
     ) -> Self {
-        let (mut sources, mut since, mut beside) = (Vec::new(), Vec::new(), Vec::new());
-        for SourceState { mut source_inventory, beside: mut of_source, .. } in states {
-            put_classes_on(&mut source_inventory, &of_source);
+        let (mut sources, mut since, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+        for SourceState { mut source_inventory, unread: mut of_source, .. } in states {
+            apply_classes(&mut source_inventory, &of_source);
             sources.push(source_inventory);
             since.push(std::mem::take(&mut of_source.since));
-            beside.push(of_source);
+            unread.push(of_source);
         }
-        Self { inventory: Inventory { sources }, changes, base_run, since, left, beside }
+        Self { inventory: Inventory { sources }, changes, base_run, since, dropped, unread }
     }
 
-    /// Adds to what was read what is kept.
+    /// Adds the known rows and values that the reading lacks.
     pub fn settle(&mut self) {
         let sources = std::mem::take(&mut self.inventory.sources);
-        let beside = std::mem::take(&mut self.beside);
+        let unread = std::mem::take(&mut self.unread);
         self.inventory.sources = sources
             .into_iter()
-            .zip(beside)
-            .map(|(source_inventory, beside)| settle(source_inventory, beside))
+            .zip(unread)
+            .map(|(source_inventory, unread)| settle(source_inventory, unread))
             .collect();
     }
 }
 
-/// Rules class accounts and groups by what is known of them: an administrator whose flag or name was not read is one all the same.
-fn put_classes_on(source_inventory: &mut SourceInventory, beside: &UnreadRows) {
-    for (at, carried) in &beside.values {
-        carried.put_classes_on(&mut source_inventory.reading.users[*at as usize]);
+/// Gives accounts and groups the last known values by which rules classify them. An administrator whose flag or name
+/// was not read is still an administrator.
+fn apply_classes(source_inventory: &mut SourceInventory, unread: &UnreadRows) {
+    for (at, carried) in &unread.values {
+        carried.apply_classes(&mut source_inventory.reading.users[*at as usize]);
     }
     for group in &mut source_inventory.reading.groups {
-        if let Some((name, privileged)) = beside.names.get(&group.id) {
+        if let Some((name, privileged)) = unread.names.get(&group.id) {
             group.name = Some(name.clone());
             group.privileged |= privileged;
         }
     }
 }
 
-fn settle(mut source_inventory: SourceInventory, beside: UnreadRows) -> SourceInventory {
-    let UnreadRows { users, groups, memberships, values, .. } = beside;
+fn settle(mut source_inventory: SourceInventory, unread: UnreadRows) -> SourceInventory {
+    let UnreadRows { users, groups, memberships, values, .. } = unread;
     for (at, carried) in values {
-        carried.put_on(&mut source_inventory.reading.users[at as usize]);
+        carried.apply(&mut source_inventory.reading.users[at as usize]);
     }
+    // The common case: everything was read, and the expensive join is not needed.
     if users.is_empty() && groups.is_empty() && memberships.is_empty() {
         return source_inventory;
     }
+    // Taken before the join below, which drops them.
     let read: Vec<Option<SeenInterval>> =
         source_inventory.memberships.iter().map(|membership| membership.seen).collect();
     let mut users = users;
-    // A group names an account that the list of users left out: kept, the account is listed again.
+    // A group may name a user that the reading lacks. If the user's record is kept, the record gets the membership.
     source_inventory.reading.outside.retain(|outside| {
         let OutsideMember::Missing(id) = &outside.member else { return true };
-        !join(id, &outside.group_id, &mut [], &mut users)
+        !add_to_group(id, &outside.group_id, &mut [], &mut users)
     });
-    let outside = belong(&memberships, &mut source_inventory.reading.users, &mut users);
-    mark(source_inventory.with(users, groups, outside), read, &memberships)
+    let outside = add_memberships(&memberships, &mut source_inventory.reading.users, &mut users);
+    restore_seen(source_inventory.with_rows(users, groups, outside), read, &memberships)
 }
 
-/// Gives the users the groups that they are kept in; the rest stands beside the users.
-fn belong(memberships: &[KnownMembership], read: &mut [User], kept: &mut [User]) -> Vec<Outside> {
+/// Adds the kept memberships to the users' records. Returns those that have no listed user.
+fn add_memberships(memberships: &[KnownMembership], read: &mut [User], kept: &mut [User]) -> Vec<Outside> {
     let mut outside = Vec::new();
     for KnownMembership { group, member, .. } in memberships {
-        let beyond = match member {
-            OutsideMember::Missing(id) => (!join(id, group, read, kept)).then(|| member.clone()),
-            OutsideMember::Nested { user, .. } if join(user, group, read, kept) => Some(member.clone()),
+        let outside_member = match member {
+            OutsideMember::Missing(id) => (!add_to_group(id, group, read, kept)).then(|| member.clone()),
+            OutsideMember::Nested { user, .. } if add_to_group(user, group, read, kept) => Some(member.clone()),
+            // Without a record of the user, the nested group cannot be attributed.
             OutsideMember::Nested { user, .. } => Some(OutsideMember::Missing(user.clone())),
             OutsideMember::Directory(_) => Some(member.clone()),
         };
-        outside.extend(beyond.map(|member| Outside { group_id: group.clone(), member }));
+        outside.extend(outside_member.map(|member| Outside { group_id: group.clone(), member }));
     }
     outside
 }
 
-/// Whether the user is listed, and is in the group now.
-fn join(id: &UserId, group: &GroupId, read: &mut [User], kept: &mut [User]) -> bool {
+/// Adds a group to a user's record. Returns false if the user is not listed.
+fn add_to_group(id: &UserId, group: &GroupId, read: &mut [User], kept: &mut [User]) -> bool {
     for users in [read, kept] {
         let Ok(at) = users.binary_search_by(|user| user.id.cmp(id)) else { continue };
         let user = &mut users[at];
@@ -114,14 +122,15 @@ fn join(id: &UserId, group: &GroupId, read: &mut [User], kept: &mut [User]) -> b
     false
 }
 
-/// Gives memberships their marks: both sides are sorted as the whole is, and none is on both.
-fn mark(
+/// Restores the `seen` intervals, which the join drops. Both inputs are sorted like the result, and no membership is in
+/// both.
+fn restore_seen(
     mut source_inventory: SourceInventory,
     read: Vec<Option<SeenInterval>>,
     kept: &[KnownMembership],
 ) -> SourceInventory {
     let (mut read, mut kept) = (read.into_iter(), kept.iter().peekable());
-    let marks: Vec<Option<SeenInterval>> = source_inventory
+    let intervals: Vec<Option<SeenInterval>> = source_inventory
         .memberships
         .iter()
         .map(|membership| {
@@ -132,7 +141,7 @@ fn mark(
             }
         })
         .collect();
-    for (membership, seen) in source_inventory.memberships.iter_mut().zip(marks) {
+    for (membership, seen) in source_inventory.memberships.iter_mut().zip(intervals) {
         membership.seen = seen;
     }
     source_inventory

@@ -1,4 +1,7 @@
-//! One source of the state, held against what was read of it: a merge of two sorted sides for each kind of row.
+//! The merge of one source: its known rows against its reading, which have the same sort order.
+//!
+//! The submodules merge users, groups and memberships. This module holds what they share: whether changes of a list may
+//! be emitted, and how far missing values can be trusted.
 
 mod groups;
 mod memberships;
@@ -6,7 +9,7 @@ mod users;
 
 use super::event::{ChangeDraft, ChangeInterval};
 use super::fields::{Carried, Trust};
-use super::{Against, KnownMembership, RunInstant, SourceUpdate};
+use super::{ComparedWith, KnownMembership, RunInstant, SourceUpdate};
 use crate::model::{
     Change, ChangedGroup, Coverage, Evidence, Group, GroupId, Instant, KnownSource, LastLogin, ListKind, SeenInterval,
     SourceInventory, SourceStatus, User, UserId, list_of_group, lists_of_user,
@@ -14,32 +17,33 @@ use crate::model::{
 use ahash::{AHashMap, AHashSet};
 use std::collections::BTreeMap;
 
-/// One source on its way.
+/// One source during the merge.
 pub(super) struct SourceState {
     pub(super) source_inventory: SourceInventory,
-    /// What was known of it before; `None`: it begins here.
+    /// Earlier knowledge about the source; `None` if the source is new.
     before: Option<KnownSource>,
-    /// How far the absence of a field's value can be relied on.
+    /// Whether a missing value proves that there is none.
     trust: Trust,
-    /// How much of each side has been walked.
+    /// Number of merged rows of the reading.
     walked: ReadRows,
-    pub(super) beside: UnreadRows,
-    /// Names of known users and groups that were not read.
+    pub(super) unread: UnreadRows,
+    /// Names of known users that the reading lacks.
     absent_users: AHashMap<UserId, Option<Box<str>>>,
+    /// Known groups that the reading lacks.
     absent_groups: AHashMap<GroupId, ChangedGroup>,
-    /// Groups that are emitted as new.
+    /// Groups that are emitted as added.
     new_groups: AHashSet<GroupId>,
-    /// Known groups of which every member was known, once.
+    /// Known groups whose members were all known at least once.
     counted_groups: AHashSet<GroupId>,
-    /// Places of users whose groups were never all known.
-    doubtful: AHashSet<u32>,
-    /// Places of users who need not have been missing where they were not read: neither were their memberships.
+    /// Positions of users whose groups were never all known. Their unknown memberships may be old.
+    groups_never_known: AHashSet<u32>,
+    /// Positions of new users that an earlier reading may have omitted. Their memberships may be old too.
     hidden: AHashSet<u32>,
-    /// A list that brings memberships is read for the first time.
-    comes_anew: bool,
-    /// The same without the list of groups, where the accounts' own records bring memberships.
-    records_come_anew: bool,
-    /// The last known membership.
+    /// Whether a list with memberships is read for the first time, so that unknown memberships may be old.
+    members_read_first: bool,
+    /// The same for memberships in users' own records, which do not depend on the group list.
+    records_read_first: bool,
+    /// Known membership that was merged last.
     last: Option<KnownMembership>,
 }
 
@@ -50,7 +54,7 @@ struct ReadRows {
     memberships: usize,
 }
 
-/// What stands beside a reading: known rows that it does not have, and last known values.
+/// Known rows and values that the reading lacks.
 #[derive(Default)]
 pub(super) struct UnreadRows {
     pub(super) users: Vec<User>,
@@ -58,48 +62,49 @@ pub(super) struct UnreadRows {
     pub(super) memberships: Vec<KnownMembership>,
     pub(super) values: Vec<(u32, Carried)>,
     pub(super) names: AHashMap<GroupId, (Box<str>, bool)>,
-    pub(super) since: Since,
+    pub(super) since: SourceHistory,
 }
 
-/// What is known of one source since the run before.
+/// What is known about one source since the previous run.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Since {
-    /// Its users were proven complete before this run: changes of them are emitted.
+pub struct SourceHistory {
+    /// Whether the user list was proven complete before this run, so that changes of users are emitted.
     pub is_compared: bool,
-    /// When its users were read last, where the run before did not read them.
+    /// Time of the last run that read the users; `None` if it is the previous run.
     pub read_at: Option<Instant>,
-    /// Everything of it was, once: what was not known was not there.
+    /// Whether every list was proven complete at least once. A row that was unknown then did not exist.
     pub has_baseline: bool,
-    /// The last logins that were known of its break-glass accounts. An account is not among them where nothing was known of it.
-    /// Logins are no changes: they come every day.
+    /// Last known logins of break-glass accounts; accounts about which nothing was known are omitted.
+    ///
+    /// Rules need them because logins are not emitted as changes.
     pub logins: Vec<EarlierLogin>,
-    /// Known rows by the list that brings them.
+    /// Number of known rows by the list that contains them.
     pub rows: BTreeMap<ListKind, KnownRows>,
-    /// Lists that were proven complete before.
+    /// Lists that were proven complete before this run.
     pub lists: Vec<ListKind>,
 }
 
-/// The last login that was known of an account.
+/// Last known login of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EarlierLogin {
-    /// Whose.
+    /// Id of the account.
     pub user: UserId,
-    /// `None`: the account was not there, which was proven.
+    /// The login; `None` if the account provably did not exist.
     pub last_login: Option<LastLogin>,
 }
 
-/// Known rows of one list.
+/// Number of known rows of one list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KnownRows {
-    /// All.
+    /// All known rows.
     pub known: u64,
-    /// Those that are proven to be gone.
+    /// Known rows that were provably removed.
     pub gone: u64,
 }
 
 impl SourceState {
     pub(super) fn new(mut source_inventory: SourceInventory, before: Option<KnownSource>, now: RunInstant<'_>) -> Self {
-        if now.against == Against::Reading {
+        if now.compared_with == ComparedWith::Reading {
             source_inventory.known = before.clone().unwrap_or_default();
             let seen = Some(SeenInterval::at(now.at));
             for user in &mut source_inventory.reading.users {
@@ -110,23 +115,26 @@ impl SourceState {
             }
             source_inventory.memberships.iter_mut().for_each(|membership| membership.seen = seen);
         }
+        // Two snapshots hold settled rows: every missing value in them is a known absence.
         let evidence = Evidence::of(&source_inventory);
         let by_lists = before.as_ref().is_some_and(|before| knew_every_field(&source_inventory, before));
         let trust = Trust {
-            before: by_lists || now.against == Against::State,
-            now: now.against == Against::State || evidence.reads_every_field(),
+            before: by_lists || now.compared_with == ComparedWith::State,
+            now: now.compared_with == ComparedWith::State || evidence.reads_every_field(),
         };
         let is_compared = before.as_ref().is_some_and(|before| before.proven_at(ListKind::Users).is_some());
-        let comes = |lists: &[ListKind]| {
+        let any_is_read_first = |lists: &[ListKind]| {
             before.as_ref().is_some_and(|before| {
-                lists.iter().any(|list| comes_anew(*list, &source_inventory, before, now.against))
+                lists.iter().any(|list| is_read_first(*list, &source_inventory, before, now.compared_with))
             })
         };
-        let comes_anew = comes(&BRING_MEMBERS);
+        let members_read_first = any_is_read_first(&MEMBERSHIP_LISTS);
         let has_members = before.as_ref().is_some_and(|before| before.lists.contains_key(&ListKind::Members))
             || *source_inventory.reading.coverage(ListKind::Members) != Coverage::NotOffered;
-        let records_come_anew = comes(if has_members { &BRING_MEMBERS } else { &BRING_MEMBERS[1..] });
-        let has_baseline = !comes_anew && before.as_ref().is_some_and(|before| before.baseline_at.is_some());
+        let records_read_first =
+            any_is_read_first(if has_members { &MEMBERSHIP_LISTS } else { &MEMBERSHIP_LISTS[1..] });
+        let has_baseline = !members_read_first && before.as_ref().is_some_and(|before| before.baseline_at.is_some());
+        // An outage may lie between the previous run and the last reading of the users.
         let users_at = before.as_ref().and_then(|before| before.proven_at(ListKind::Users));
         let read_at = users_at.filter(|at| now.before.is_some_and(|(_, before)| *at < before));
         let proven =
@@ -137,31 +145,34 @@ impl SourceState {
             before,
             trust,
             walked: ReadRows::default(),
-            beside: UnreadRows {
-                since: Since { is_compared, read_at, has_baseline, lists, ..Since::default() },
+            unread: UnreadRows {
+                since: SourceHistory { is_compared, read_at, has_baseline, lists, ..SourceHistory::default() },
                 ..UnreadRows::default()
             },
             absent_users: AHashMap::new(),
             absent_groups: AHashMap::new(),
             new_groups: AHashSet::new(),
             counted_groups: AHashSet::new(),
-            doubtful: AHashSet::new(),
+            groups_never_known: AHashSet::new(),
             hidden: AHashSet::new(),
-            comes_anew,
-            records_come_anew,
+            members_read_first,
+            records_read_first,
             last: None,
         }
     }
 
-    /// Whether changes of the rows of these lists are emitted: each was proven complete before.
+    /// Returns whether changes of rows in these lists are emitted: each list, and the user list, was proven complete
+    /// before.
     fn emits(&self, lists: &[ListKind]) -> bool {
         let of =
             |before: &KnownSource| lists.iter().chain(&[ListKind::Users]).all(|list| before.proven_at(*list).is_some());
         self.before.as_ref().is_some_and(of)
     }
 
-    /// How far values of one account can be compared. Logins stand in the accounts' records where those are a list of their own: where
-    /// none was known and one is now, the record was not read before.
+    /// Returns whether missing values of one account can be trusted.
+    ///
+    /// Some sources report logins in a separate list of details. If a login appears for the first time, that record was
+    /// never read before.
     fn trust_in(&self, known: &User, user: &User) -> Trust {
         let is_first_record = self.has(ListKind::UserDetails)
             && known.last_login == LastLogin::NotReported
@@ -183,13 +194,13 @@ impl SourceState {
     }
 
     fn rows(&mut self, list: ListKind) -> &mut KnownRows {
-        self.beside.since.rows.entry(list).or_default()
+        self.unread.since.rows.entry(list).or_default()
     }
 
-    /// A group as it is called after this run; as it was called where it is gone.
+    /// Returns a group with its name after this run; for a removed group, its last known name.
     fn changed_group(&self, id: &GroupId) -> ChangedGroup {
         let read = self.source_inventory.group(id).map(|group| {
-            let carried = self.beside.names.get(id);
+            let carried = self.unread.names.get(id);
             let name = group.name.clone().or_else(|| carried.map(|(name, _)| name.clone()));
             ChangedGroup {
                 id: id.clone(),
@@ -201,16 +212,17 @@ impl SourceState {
         read.or_else(absent).unwrap_or_else(|| ChangedGroup { id: id.clone(), name: None, privileged: false })
     }
 
-    /// The same of a user's name.
+    /// Returns a user's name after this run; for a removed user, the last known name.
     fn name_of(&self, id: &UserId) -> Option<&str> {
         let read = self.source_inventory.user(id).and_then(User::name);
         read.or_else(|| self.absent_users.get(id)?.as_deref())
     }
 }
 
-/// Whether every field was read before: each list that brings fields was proven complete, where the source has it.
+/// Returns whether every field was read before: each list with fields was proven complete, if the source offers it.
 fn knew_every_field(source_inventory: &SourceInventory, before: &KnownSource) -> bool {
-    // Details are asked for only where the list of users leaves something out.
+    // Details are requested only if the user list omits fields, so a missing list of details means that it was not
+    // needed.
     let is_new = *source_inventory.reading.coverage(ListKind::SecurityProviders) != Coverage::NotOffered;
     let knew = |list: ListKind, unasked: bool| before.lists.get(&list).map_or(unasked, Option::is_some);
     knew(ListKind::UserDetails, true) && knew(ListKind::SecurityProviders, !is_new)
@@ -223,8 +235,8 @@ impl SourceUpdate<'_, '_> {
         changes.push(event.change(ChangeInterval { source, before, now: self.now.run_id }));
     }
 
-    /// The marks of a row that was known and was read.
-    fn again(&self, known: Option<SeenInterval>) -> SeenInterval {
+    /// Returns the `seen` interval of a known row that was read again.
+    fn seen_again(&self, known: Option<SeenInterval>) -> SeenInterval {
         let at = self.now.at;
         known.map_or(SeenInterval::at(at), |known| SeenInterval {
             first: known.first,
@@ -232,20 +244,21 @@ impl SourceUpdate<'_, '_> {
         })
     }
 
-    /// What is left of the reading is new; then the source is remembered as it stands now.
+    /// Emits the remaining rows of the reading as new and updates the knowledge about the source.
     pub(super) fn finish(&mut self, changes: &mut Vec<Change>) {
         self.users_before(None, changes);
         self.groups_before(None, changes);
         self.memberships_before(None, changes);
-        if self.now.against == Against::Reading {
-            self.remember();
+        if self.now.compared_with == ComparedWith::Reading {
+            self.update_known();
         }
     }
 
-    fn remember(&mut self) {
+    fn update_known(&mut self) {
         let at = self.now.at;
-        let SourceState { source_inventory, beside, .. } = &mut *self.source;
+        let SourceState { source_inventory, unread, .. } = &mut *self.source;
         let known = &mut source_inventory.known;
+        // A clock that was ahead in an earlier run must not move times backwards.
         let latest = |before: Option<Instant>| before.map_or(at, |before| before.max(at));
         known.first_seen.get_or_insert(at);
         if matches!(
@@ -269,27 +282,32 @@ impl SourceUpdate<'_, '_> {
             }
             known.confirmed_at = Some(latest(known.confirmed_at));
         }
-        known.is_compared = beside.since.is_compared;
-        known.unconfirmed_rows = (beside.users.len() + beside.groups.len() + beside.memberships.len()) as u64;
+        known.is_compared = unread.since.is_compared;
+        known.unconfirmed_rows = (unread.users.len() + unread.groups.len() + unread.memberships.len()) as u64;
     }
 }
 
-/// Lists that bring memberships; that of groups first.
-const BRING_MEMBERS: [ListKind; 5] =
+/// Lists that contain memberships. The group list is first, because records of users do not depend on it.
+const MEMBERSHIP_LISTS: [ListKind; 5] =
     [ListKind::Groups, ListKind::Members, ListKind::SecurityProviders, ListKind::Vendors, ListKind::VendorUsers];
 
-/// Whether a list is read for the first time: the memberships that it shows need not be new.
-fn comes_anew(list: ListKind, source_inventory: &SourceInventory, before: &KnownSource, against: Against) -> bool {
-    let comes = match against {
-        Against::Reading => {
+/// Returns whether a list is read for the first time. Memberships in it may then be old, although they were unknown.
+fn is_read_first(
+    list: ListKind,
+    source_inventory: &SourceInventory,
+    before: &KnownSource,
+    compared_with: ComparedWith,
+) -> bool {
+    let is_read = match compared_with {
+        ComparedWith::Reading => {
             matches!(source_inventory.reading.coverage(list), Coverage::Complete { .. } | Coverage::Drifted { .. })
         }
-        Against::State => source_inventory.known.proven_at(list).is_some(),
+        ComparedWith::State => source_inventory.known.proven_at(list).is_some(),
     };
     let was_unproven = match before.lists.get(&list) {
         Some(proven) => proven.is_none(),
-        // Some products show members in the list of groups, and by lists of their own where that one leaves something out.
+        // Some products list members in the group list, and read member lists only for groups where it omits them.
         None => list != ListKind::Members,
     };
-    comes && was_unproven
+    is_read && was_unproven
 }

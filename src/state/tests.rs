@@ -1,5 +1,5 @@
-//! Two small readings at random: nothing is emitted of what did not change, the events applied to the old state give the new one, and
-//! nothing goes that was not proven gone.
+//! Random pairs of readings. Unchanged rows emit nothing, the events applied to the old state give the new one, and
+//! nothing is removed without proof.
 
 mod fleet;
 mod kept;
@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the events are to rebuild.
+/// A state that is rebuilt from events.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Replayed {
     users: BTreeMap<String, BTreeMap<String, String>>,
@@ -29,7 +29,7 @@ fn object(json: &str) -> BTreeMap<String, String> {
     fields.into_iter().map(|(key, value)| (key, value.as_str().unwrap().to_owned())).collect()
 }
 
-/// Written apart from `fields`.
+/// Returns the fields of a user, written independently of the module `fields`.
 fn fields_of(user: &User) -> BTreeMap<String, String> {
     let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
     let flag = |flag: Option<bool>| flag.map(|flag| if flag { "true" } else { "false" }.to_owned());
@@ -43,7 +43,7 @@ fn fields_of(user: &User) -> BTreeMap<String, String> {
         ("kind", Some(user.kind.as_str().to_owned())),
         ("account_type", user.account_type.as_deref().map(str::to_owned)),
         ("expires_at", user.expires_at.at().map(|at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())),
-        ("public_key", user.public_key.as_deref().map(fields::key_print)),
+        ("public_key", user.public_key.as_deref().map(fields::key_fingerprint)),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name.to_owned(), value?)))
@@ -77,12 +77,12 @@ fn replayed(inventory: &Inventory) -> Replayed {
     state
 }
 
-/// What an event is about, in the words of [`Replayed`].
+/// Returns the key of an id in [`Replayed`].
 fn key(change: &Change, id: &str) -> String {
     format!("{}/{id}", change.source)
 }
 
-/// Of a membership: its group and its member.
+/// Returns the group and the member of a membership change.
 fn pair(change: &Change) -> (String, String) {
     let value = change.after.as_deref().or(change.before.as_deref()).unwrap();
     match change.field.as_deref() {
@@ -122,7 +122,7 @@ fn apply(state: &mut Replayed, change: &Change) {
     }
 }
 
-/// Of a state that was not reported and is now, nothing is emitted: it did not change.
+/// Copies states that become known for the first time. They did not change, so nothing is emitted.
 fn learn(known: &mut Replayed, state: &Replayed) {
     for (id, fields) in &mut known.users {
         for field in ["account_type", "enabled", "is_admin", "mfa"] {
@@ -152,9 +152,10 @@ fn users() -> impl Strategy<Value = Vec<User>> {
         (user.enabled, user.is_admin, user.mfa) = (enabled, admin, mfa);
         user.kind = [UserKind::Person, UserKind::Service][usize::from(bits & 1)];
         user.account_type = [None, Some("LDAP".into()), Some("local".into()), None][usize::from(bits % 4)].clone();
-        user.expires_at = [ReportedDate::Not, ReportedDate::At("2027-01-01T00:00:00Z".parse::<Instant>().unwrap())]
-            [usize::from(dated)]
-        .clone();
+        user.expires_at =
+            [ReportedDate::NotReported, ReportedDate::At("2027-01-01T00:00:00Z".parse::<Instant>().unwrap())]
+                [usize::from(dated)]
+            .clone();
         user.group_memberships =
             (0..5).filter(|at| bits >> at & 1 == 1).map(|at| at.to_string().as_str().into()).collect();
         user.groups_known = dated || bits > 6;
@@ -195,16 +196,16 @@ fn coverage() -> impl Strategy<Value = Coverage> {
     prop_oneof![3 => Just(proven()), 2 => prop::sample::select(broken.to_vec()), 1 => Just(Coverage::NotOffered)]
 }
 
-/// One source; its memberships beyond the users' records only where it lists members by group.
-fn reading(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Value = SourceReading> {
+/// One source. Memberships outside the users' records occur only if the source lists members by group.
+fn reading(name: &'static str, by_group: bool, is_complete: bool) -> impl Strategy<Value = SourceReading> {
     let outside = proptest::collection::btree_set((0..5_u8, 20..23_u8), 0..4);
     let lists = (coverage(), coverage(), coverage());
     (users(), groups(), outside, lists).prop_map(move |(mut users, mut groups, outside, lists)| {
-        let lists = if whole { (proven(), proven(), proven()) } else { lists };
-        if whole {
+        let lists = if is_complete { (proven(), proven(), proven()) } else { lists };
+        if is_complete {
             for user in &mut users {
                 user.groups_known = true;
-                // What is unknown has not changed: of these nothing is emitted that leads to nothing or comes from it.
+                // A value that is unknown on either side emits nothing, so that the events could not rebuild the state.
                 user.enabled.get_or_insert(true);
                 user.is_admin.get_or_insert(false);
                 user.mfa.get_or_insert(false);
@@ -236,9 +237,9 @@ fn reading(name: &'static str, by_group: bool, whole: bool) -> impl Strategy<Val
     })
 }
 
-fn inventory(whole: bool) -> impl Strategy<Value = Inventory> {
+fn inventory(is_complete: bool) -> impl Strategy<Value = Inventory> {
     let classes = Classes { privileged_groups: vec![Pattern::parse("Admins").unwrap()], ..Classes::default() };
-    (reading("by-record", false, whole), reading("by-group", true, whole))
+    (reading("by-record", false, is_complete), reading("by-group", true, is_complete))
         .prop_map(move |(a, b)| Inventory::join(vec![a, b], &classes))
 }
 
@@ -246,7 +247,7 @@ fn day(number: i64) -> Instant {
     "2026-11-01T02:00:00Z".parse::<Instant>().unwrap() + TimeDelta::days(number)
 }
 
-/// What a reading changes in the state that another one left.
+/// Returns the changes that a second reading makes in the state after a first one.
 fn diff(old: &Inventory, new: &Inventory) -> Vec<Change> {
     SettledRun::first(old.clone(), "old", day(0)).read(new.clone(), "new", day(1)).changes
 }
@@ -259,7 +260,7 @@ fn is_complete(inventory: &Inventory, source: &SourceName, kinds: &[ListKind]) -
 
 proptest! {
     #[test]
-    fn nothing_changed_between_a_reading_and_itself(a in inventory(true)) {
+    fn a_repeated_reading_changes_nothing(a in inventory(true)) {
         prop_assert_eq!(diff(&a, &a), vec![]);
     }
 
@@ -271,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_goes_that_was_not_proven_gone_and_what_is_emitted_gives_the_new_state(a in inventory(true), b in inventory(false)) {
+    fn nothing_is_removed_without_proof_and_events_give_the_new_state(a in inventory(true), b in inventory(false)) {
         let mut advanced = SettledRun::first(a.clone(), "old", day(0)).read(b.clone(), "new", day(1));
         let mut rebuilt = replayed(&a);
         apply_all(&mut rebuilt, &advanced.changes);
@@ -292,13 +293,13 @@ proptest! {
     }
 
     #[test]
-    fn the_order_is_one_and_every_event_has_an_id_of_its_own(a in inventory(true), b in inventory(true)) {
+    fn changes_have_a_fixed_order_and_distinct_ids(a in inventory(true), b in inventory(true)) {
         let changes = diff(&a, &b);
         prop_assert!(changes.is_sorted_by_key(|change| change.kind));
         let ids: BTreeSet<Fingerprint> = changes.iter().map(|change| change.event_id).collect();
         prop_assert_eq!(ids.len(), changes.len());
-        // The same sources in another order, each with its rows in another order.
-        let turned = |inventory: &Inventory| {
+        // Neither the order of the sources nor that of their rows matters.
+        let reversed = |inventory: &Inventory| {
             let sources = inventory.sources.iter().rev().map(|source_inventory| {
                 let mut reading = source_inventory.reading.clone();
                 reading.users.reverse();
@@ -308,11 +309,11 @@ proptest! {
             });
             Inventory::of(sources.collect())
         };
-        prop_assert_eq!(diff(&turned(&a), &turned(&b)), changes);
+        prop_assert_eq!(diff(&reversed(&a), &reversed(&b)), changes);
     }
 
     #[test]
-    fn two_states_compared_give_the_changes_that_were_emitted_between_them(a in inventory(true), b in inventory(false)) {
+    fn two_compared_states_differ_by_the_changes_that_were_emitted(a in inventory(true), b in inventory(false)) {
         let before = SettledRun::first(a, "old", day(0));
         let mut advanced = before.read(b, "new", day(1));
         advanced.settle();
@@ -337,13 +338,13 @@ fn emitted(old: SourceReading, new: SourceReading) -> Vec<(&'static str, &'stati
 }
 
 #[test]
-fn a_rename_is_one_event_and_no_removal_and_no_arrival() {
+fn a_renamed_account_is_one_event_without_a_removal_or_an_addition() {
     let named = |name: &str| User { username: Some(name.into()), ..User::new("1") };
     assert_eq!(emitted(source(vec![named("a")], vec![]), source(vec![named("b")], vec![])), [("user.renamed", "info")]);
 }
 
 #[test]
-fn what_opens_doors_is_graver_than_what_closes_them() {
+fn a_change_that_grants_access_is_more_severe_than_one_that_revokes_it() {
     let group = |id: &str, name: &str| Group { name: Some(name.into()), ..Group::new(id) };
     let groups = || vec![group("1", "Admins"), group("2", "others")];
     let user = |enabled: bool, groups: &[&str]| User {
@@ -356,7 +357,7 @@ fn what_opens_doors_is_graver_than_what_closes_them() {
     assert_eq!(
         emitted(&[], &[user(true, &["1"])]),
         [("user.added", "low"), ("membership.added", "high")],
-        "a newcomer in a privileged group is emitted with it"
+        "a new account in a privileged group is emitted with its membership"
     );
     assert_eq!(emitted(&[user(true, &[])], &[user(true, &["2"])]), [("membership.added", "low")]);
     assert_eq!(emitted(&[user(true, &["1"])], &[user(true, &[])]), [("membership.removed", "info")]);
@@ -366,7 +367,7 @@ fn what_opens_doors_is_graver_than_what_closes_them() {
 }
 
 #[test]
-fn a_list_of_third_parties_that_was_not_offered_silences_only_its_own_accounts() {
+fn a_list_of_api_accounts_that_is_no_longer_offered_affects_only_its_own_accounts() {
     let with_api = |coverage: Coverage, ids: &[&str]| {
         let mut reading = source(ids.iter().map(|id| User::new(*id)).collect(), vec![]);
         reading.lists.push(list(ListKind::ApiAccounts, coverage));
@@ -378,7 +379,7 @@ fn a_list_of_third_parties_that_was_not_offered_silences_only_its_own_accounts()
 }
 
 #[test]
-fn a_group_whose_name_could_not_be_read_was_not_renamed() {
+fn a_group_with_an_unreadable_name_is_not_reported_as_renamed() {
     let named = |name: Option<&str>| {
         let mut reading = source(vec![], vec![]);
         reading.groups.push(Group { name: name.map(Box::from), ..Group::new("1") });
@@ -390,7 +391,7 @@ fn a_group_whose_name_could_not_be_read_was_not_renamed() {
 }
 
 #[test]
-fn a_field_that_one_side_could_not_report_did_not_change() {
+fn a_field_that_is_not_reported_before_or_after_is_no_change() {
     let with_details = |coverage: Coverage, admin: Option<bool>| {
         let mut reading = source(vec![User { is_admin: admin, ..User::new("1") }], vec![]);
         reading.lists.push(list(ListKind::UserDetails, coverage));
@@ -412,8 +413,8 @@ fn a_field_that_one_side_could_not_report_did_not_change() {
 }
 
 #[test]
-fn a_key_is_emitted_by_its_fingerprint_as_ssh_keygen_prints_it_and_its_comment_is_no_change() {
-    // The blob, and `ssh-keygen -lf` of it.
+fn a_changed_key_is_emitted_by_its_ssh_keygen_fingerprint_and_a_changed_comment_is_no_change() {
+    // Fingerprint of the blob "AAAA" as `ssh-keygen -lf` prints it.
     let keyed = |key: &str| User { public_key: Some(key.into()), ..User::new("1") };
     let changes =
         |old: &str, new: &str| diff(&one(source(vec![keyed(old)], vec![])), &one(source(vec![keyed(new)], vec![])));
@@ -425,29 +426,29 @@ fn a_key_is_emitted_by_its_fingerprint_as_ssh_keygen_prints_it_and_its_comment_i
 }
 
 #[test]
-fn a_vendor_s_people_whose_list_failed_lose_no_membership_of_any_group() {
-    let person = User {
+fn vendor_users_whose_list_failed_keep_their_memberships() {
+    let vendor_user = User {
         group_memberships: Box::new(["12".into(), "vendor:1".into()]),
         groups_known: true,
         ..User::new("vendor-user:1")
     };
-    let with = |coverage: Coverage, people: &[User]| {
-        let mut reading = source(people.to_vec(), vec![Group::new("12"), Group::new("vendor:1")]);
+    let with = |coverage: Coverage, vendor_users: &[User]| {
+        let mut reading = source(vendor_users.to_vec(), vec![Group::new("12"), Group::new("vendor:1")]);
         reading.lists.push(list(ListKind::Members, proven()));
         reading.lists.push(list(ListKind::Vendors, proven()));
         reading.lists.push(list(ListKind::VendorUsers, coverage));
         reading
     };
-    let there = || with(proven(), std::slice::from_ref(&person));
+    let complete = || with(proven(), std::slice::from_ref(&vendor_user));
     let failed = || with(Coverage::Failed { error: String::new() }, &[]);
-    assert_eq!(emitted(there(), failed()), []);
-    assert_eq!(emitted(failed(), there()), []);
-    let gone = emitted(there(), with(proven(), &[]));
+    assert_eq!(emitted(complete(), failed()), []);
+    assert_eq!(emitted(failed(), complete()), []);
+    let gone = emitted(complete(), with(proven(), &[]));
     assert_eq!(gone, [("membership.removed", "info"), ("membership.removed", "info"), ("user.removed", "low")]);
 }
 
 #[test]
-fn two_directory_members_of_one_name_are_emitted_once() {
+fn two_directory_members_with_the_same_name_are_emitted_once() {
     let with = |times: usize| {
         let mut reading = source(vec![], vec![Group::new("12")]);
         reading.lists.push(list(ListKind::Members, proven()));

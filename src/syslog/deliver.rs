@@ -1,5 +1,7 @@
-//! Drains the spool into the destinations: each by itself, oldest batch first, until one fails. A batch counts as delivered
-//! when its session is proven, and only then leaves the spool.
+//! Delivers the spool to the destinations: each destination on its own, oldest batch first, until a batch fails.
+//!
+//! A batch counts as delivered when its session is proven ([`Proof`](super::Proof)). Only then it is removed from the
+//! spool.
 
 use super::Destination;
 use super::format::{Sender, render};
@@ -10,62 +12,65 @@ use crate::event::{Observer, RunEvent};
 use crate::model::Instant;
 use std::collections::BTreeMap;
 
-/// How delivery to one destination went.
+/// The result of the delivery to one destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
-    /// Its address.
+    /// Address of the destination.
     pub destination: String,
-    /// Events whose delivery is proven (datagrams: sent).
+    /// Events whose delivery is proven; for datagrams, events that were sent.
     pub delivered: u64,
-    /// Events that wait.
+    /// Events that are queued and not yet delivered.
     pub waiting: u64,
-    /// Why.
+    /// Why events remain queued.
     pub error: Option<String>,
 }
 
-/// Delivers what waits. Gives one entry a destination, in the order of the configuration, then one for each address that is
-/// configured no more and for each damaged file.
+/// Delivers the queued events.
+///
+/// Returns the destinations in the order of the configuration, then addresses that are no longer configured, then
+/// damaged files. Errors: the spool cannot be read.
 pub fn deliver(
     spool: &Spool,
     destinations: &[Destination],
     timing: &Timing,
     observer: &dyn Observer,
-    stopped: &dyn Fn() -> bool,
+    is_stopped: &dyn Fn() -> bool,
 ) -> Result<Vec<Delivered>, SpoolError> {
     let pending = spool.pending()?;
     let mut by_address: BTreeMap<String, Vec<Batch>> = BTreeMap::new();
     for batch in pending.batches {
         by_address.entry(batch.destination.clone()).or_default().push(batch);
     }
-    let mut report = Vec::new();
+    let mut results = Vec::new();
     for destination in destinations {
         let batches = by_address.remove(&destination.url).unwrap_or_default();
-        report.push(drain(spool, destination, &batches, timing, stopped));
+        results.push(drain_to(spool, destination, &batches, timing, is_stopped));
     }
-    report.extend(by_address.into_iter().map(|(destination, batches)| abandoned(destination, &batches)));
-    report.extend(pending.damaged.iter().map(damaged));
-    for entry in &report {
+    results.extend(by_address.into_iter().map(|(destination, batches)| abandoned(destination, &batches)));
+    results.extend(pending.damaged.iter().map(damaged));
+    for result in &results {
         observer.notify(&RunEvent::Delivery {
-            destination: &entry.destination,
-            delivered: entry.delivered,
-            waiting: entry.waiting,
-            error: entry.error.as_deref(),
+            destination: &result.destination,
+            delivered: result.delivered,
+            waiting: result.waiting,
+            error: result.error.as_deref(),
         });
     }
-    Ok(report)
+    Ok(results)
 }
 
-fn drain(
+/// Delivers the batches of one destination until one fails. The order of events is kept, so the rest stays queued.
+fn drain_to(
     spool: &Spool,
     destination: &Destination,
     batches: &[Batch],
     timing: &Timing,
-    stopped: &dyn Fn() -> bool,
+    is_stopped: &dyn Fn() -> bool,
 ) -> Delivered {
     let mut entry = Delivered { destination: destination.url.clone(), delivered: 0, waiting: 0, error: None };
     for batch in batches {
         if entry.error.is_none() {
-            match send(destination, batch, timing, stopped).and_then(|()| Ok(spool.acknowledge(batch)?)) {
+            match send(destination, batch, timing, is_stopped).and_then(|()| Ok(spool.acknowledge(batch)?)) {
                 Ok(()) => {
                     entry.delivered += batch.frames;
                     continue;
@@ -82,14 +87,16 @@ fn send(
     destination: &Destination,
     batch: &Batch,
     timing: &Timing,
-    stopped: &dyn Fn() -> bool,
+    is_stopped: &dyn Fn() -> bool,
 ) -> Result<(), DeliveryError> {
-    Session { destination, frames: batch.each()?, timing, stopped }.run()
+    Session { destination, frames: batch.each()?, timing, is_stopped }.run()
 }
 
+/// Returns the result for an address that is no longer configured. Its events are kept, because they may be needed.
 fn abandoned(destination: String, batches: &[Batch]) -> Delivered {
     let error =
-        "it is not configured any more; configure it again, or remove its files from the spool folder".to_owned();
+        "the destination is no longer configured; configure it again, or remove its files from the spool folder"
+            .to_owned();
     Delivered { destination, delivered: 0, waiting: batches.iter().map(|b| b.frames).sum(), error: Some(error) }
 }
 
@@ -98,7 +105,7 @@ fn damaged(error: &SpoolError) -> Delivered {
     Delivered { destination: "spool".to_owned(), delivered: 0, waiting: 0, error: Some(error) }
 }
 
-/// Sends one `run.test` event with hard characters, past the spool.
+/// Sends one `run.test` event directly, without the spool. It contains characters that careless receivers break.
 pub fn send_test(
     destination: &Destination,
     sender: &Sender,
@@ -106,5 +113,5 @@ pub fn send_test(
     timing: &Timing,
 ) -> Result<(), DeliveryError> {
     let frame = render(destination, sender, &of_test(&sender.host, now), 1);
-    Session { destination, frames: std::iter::once(Ok(frame)), timing, stopped: &|| false }.run()
+    Session { destination, frames: std::iter::once(Ok(frame)), timing, is_stopped: &|| false }.run()
 }

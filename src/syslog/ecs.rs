@@ -1,21 +1,25 @@
-//! The JSON body: Elastic Common Schema 9.4 names, our own below `btrollcall`. Text that could hide or forge records is made
-//! visible; the whole is ASCII. Pure.
+//! The JSON body of events, with the field names of the Elastic Common Schema (ECS) 9.4. Pure.
+//!
+//! Fields that ECS does not define are below `btrollcall`. Control characters in texts are replaced, so that no text
+//! can forge or hide a record, and the JSON is ASCII. `message` builds the bodies here; `format` makes them fit into
+//! frames.
 
 mod change;
 
 pub(super) use change::change;
 
 use super::message::{Completed, RunFacts, SourceFacts, SuspectFacts};
+use crate::escape;
 use crate::model::{Finding, Instant, Severity, SubjectKind};
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
-/// The version whose names are used.
+/// ECS version of the field names.
 const ECS_VERSION: &str = "9.4.0";
 
-/// Fields that a frame may leave out when it is too long, in this order. Ids, code, severity and subject are never left out.
-pub(super) const SPARE: [&[&str]; 24] = [
+/// Fields that a frame loses when it is too long, in this order. Ids, code, severity and subject are never removed.
+pub(super) const OPTIONAL_FIELDS: [&[&str]; 24] = [
     &["related"],
     &["btrollcall", "run", "sources"],
     &["btrollcall", "finding", "action"],
@@ -36,15 +40,15 @@ pub(super) const SPARE: [&[&str]; 24] = [
     &["btrollcall", "run", "changes"],
     &["btrollcall", "run", "findings_open"],
     &["btrollcall", "run", "prev_snapshot"],
-    // The same in every event, or contained in `event.code`.
+    // These are the same in every event, or follow from `event.code`.
     &["event", "provider"],
     &["event", "module"],
     &["rule", "ruleset"],
     &["observer", "product"],
 ];
 
-/// `event.severity`: the ladder that CEF and LEEF use too.
-fn ladder(severity: Severity) -> u8 {
+/// Returns `event.severity`, on the scale of 1 to 10 that CEF and LEEF use too.
+fn severity_number(severity: Severity) -> u8 {
     match severity {
         Severity::Info => 1,
         Severity::Low => 3,
@@ -54,12 +58,12 @@ fn ladder(severity: Severity) -> u8 {
     }
 }
 
-/// RFC 3339 in UTC with three fraction digits: what every receiver reads.
+/// Returns an instant as RFC 3339 in UTC with three fraction digits, which every receiver can parse.
 pub(super) fn timestamp(at: Instant) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// What every event has.
+/// Returns the fields that every event has.
 fn common(facts: &RunFacts, message: &str) -> Map<String, Value> {
     let version = env!("CARGO_PKG_VERSION");
     object(json!({
@@ -72,7 +76,7 @@ fn common(facts: &RunFacts, message: &str) -> Map<String, Value> {
     }))
 }
 
-/// A finding: `event.kind` is `state`, because it stays true until somebody acts.
+/// Returns the body of a finding. `event.kind` is `state`, because a finding holds until somebody acts.
 pub(super) fn finding(facts: &RunFacts, finding: &Finding, id: &str, sequence: u64) -> Map<String, Value> {
     let name = finding.subject.name.as_deref().unwrap_or(&finding.subject.id);
     let code = format!("finding.{}", finding.rule.as_str());
@@ -95,7 +99,7 @@ pub(super) fn finding(facts: &RunFacts, finding: &Finding, id: &str, sequence: u
             "category": ["iam"],
             "type": kinds,
             "action": format!("finding-{}", finding.status.as_str()),
-            "severity": ladder(finding.severity),
+            "severity": severity_number(finding.severity),
             "sequence": sequence,
             "dataset": "btrollcall.finding",
             "module": "btrollcall",
@@ -112,12 +116,12 @@ pub(super) fn finding(facts: &RunFacts, finding: &Finding, id: &str, sequence: u
         body.insert("group".to_owned(), json!({ "id": finding.subject.id, "name": name }));
     }
     body.insert("observer".to_owned(), observer(facts, finding.source.as_str()));
-    if let Some(ours) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
-        ours.insert("finding".to_owned(), details(finding, &evidence));
+    if let Some(own_fields) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
+        own_fields.insert("finding".to_owned(), details(finding, &evidence));
         if of_user && !evidence["privileged"].is_null() {
             // Enumerations as text: some rule engines refuse booleans.
             let sensitivity = if privileged { "privileged" } else { "ordinary" };
-            ours.insert("account".to_owned(), json!({ "sensitivity": sensitivity }));
+            own_fields.insert("account".to_owned(), json!({ "sensitivity": sensitivity }));
         }
     }
     body
@@ -141,7 +145,7 @@ fn details(finding: &Finding, evidence: &Value) -> Value {
     details
 }
 
-/// The instance that was read.
+/// Returns `observer`: the source, as the system that was observed.
 fn observer(facts: &RunFacts, source: &str) -> Value {
     let found = facts.sources.iter().find(|facts| facts.name == source);
     json!({
@@ -152,7 +156,7 @@ fn observer(facts: &RunFacts, source: &str) -> Value {
     })
 }
 
-/// The run that published.
+/// Returns the body of `run.completed`.
 pub(super) fn completed(
     facts: &RunFacts,
     completed: &Completed,
@@ -195,7 +199,7 @@ pub(super) fn completed(
     body
 }
 
-/// The run that published nothing.
+/// Returns the body of a failed run. `code` is `run.failed` or `run.suspect`.
 pub(super) fn failed(facts: &RunFacts, code: &str, reason: &str, id: &str) -> Map<String, Value> {
     let mut body = common(facts, &format!("{code}: {reason}"));
     body.insert("event".to_owned(), of_run(code, id, Severity::High, "failure", Some(reason)));
@@ -206,7 +210,7 @@ pub(super) fn failed(facts: &RunFacts, code: &str, reason: &str, id: &str) -> Ma
     body
 }
 
-/// A source that a guard set aside.
+/// Returns the body of `run.suspect`: a list that a guard objects to.
 pub(super) fn suspect(facts: &RunFacts, suspect: &SuspectFacts, id: &str) -> Map<String, Value> {
     let mut body = failed(facts, "run.suspect", &suspect.reason, id);
     let SuspectFacts { source, list, before, now, gone, limit_percent, .. } = suspect;
@@ -223,7 +227,7 @@ pub(super) fn suspect(facts: &RunFacts, suspect: &SuspectFacts, id: &str) -> Map
     body
 }
 
-/// A test of the way to the receiver.
+/// Returns the body of `run.test`.
 pub(super) fn test(facts: &RunFacts, message: &str, id: &str) -> Map<String, Value> {
     let mut body = common(facts, message);
     body.insert("event".to_owned(), of_run("run.test", id, Severity::Info, "success", None));
@@ -239,7 +243,7 @@ fn of_run(code: &str, id: &str, severity: Severity, outcome: &str, reason: Optio
         "type": ["info"],
         "action": code.replace('.', "-"),
         "outcome": outcome,
-        "severity": ladder(severity),
+        "severity": severity_number(severity),
         "dataset": "btrollcall.run",
         "module": "btrollcall",
         "provider": "bt-rollcall",
@@ -263,8 +267,10 @@ fn sources(facts: &RunFacts) -> Vec<Value> {
     facts.sources.iter().map(of_source).collect()
 }
 
+/// Adds fields to `btrollcall.run`.
 fn merge(body: &mut Map<String, Value>, more: &Value) {
-    let run = body.get_mut("btrollcall").and_then(|ours| ours.get_mut("run")).and_then(Value::as_object_mut);
+    let run =
+        body.get_mut("btrollcall").and_then(|own_fields| own_fields.get_mut("run")).and_then(Value::as_object_mut);
     if let (Some(run), Some(more)) = (run, more.as_object()) {
         run.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
@@ -277,19 +283,18 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Makes what a receiver may cut at, run or hide visible: C0 and DEL as control pictures (U+2400 + n), C1 and the line and
-/// paragraph separators as U+FFFD.
-pub(super) fn visible(text: &str) -> String {
-    let picture = |c: char| match c {
-        '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
-        '\u{7f}' => '\u{2421}',
+/// Replaces characters at which a receiver could cut, or that it could interpret or hide.
+///
+/// C0 controls and DEL become control pictures (U+2400 + n). C1 controls, line and paragraph separators become U+FFFD.
+pub(super) fn replace_control_characters(text: &str) -> String {
+    let replaced = |c: char| match c {
         '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
-        other => other,
+        other => escape::control_picture(other).unwrap_or(other),
     };
-    text.chars().map(picture).collect()
+    text.chars().map(replaced).collect()
 }
 
-/// Applies a change to every text below a value.
+/// Applies a function to every text in a value, at any depth.
 pub(super) fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
     match value {
         Value::String(text) => change(text),
@@ -299,8 +304,9 @@ pub(super) fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
     }
 }
 
-/// Compact JSON in ASCII: everything beyond it as a `\u` escape, in pairs where needed (RFC 8259 §7). Outside of texts JSON has
-/// nothing beyond ASCII.
+/// Returns compact JSON in ASCII: other characters become `\u` escapes, as surrogate pairs where needed (RFC 8259 §7).
+///
+/// Only texts can contain other characters, so the escapes are always inside a JSON string.
 pub(super) fn to_ascii(value: &Value) -> String {
     let json = value.to_string();
     let mut ascii = String::with_capacity(json.len());

@@ -1,7 +1,9 @@
-//! Header + body -> one frame, without the framing of streams. RFC 5424 by default, RFC 3164 for local sockets and receivers
-//! that know nothing newer. Pure: clock, host and process are arguments.
+//! Renders one event to a frame: header and body, within the size limit of the destination.
+//!
+//! The header is RFC 5424 by default, and RFC 3164 for local sockets and older receivers. The framing of streams is
+//! added in `stream`. Pure: clock, host and process id are arguments.
 
-use super::ecs::{self, SPARE};
+use super::ecs::{self, OPTIONAL_FIELDS};
 use super::message::Message;
 use super::{Destination, Protocol, Transport};
 use crate::model::Severity;
@@ -9,34 +11,34 @@ use serde_json::{Map, Value};
 use std::io::Write;
 use syslog::LogFormat;
 
-/// APP-NAME and TAG: letters only, because RFC 3164 §4.1.3 ends a TAG at the first other character.
+/// APP-NAME and TAG. Letters only, because a TAG ends at the first other character (RFC 3164 §4.1.3).
 const APP: &str = "btrollcall";
 
-/// Who sends.
+/// The sender in the header of messages.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    /// Host name, fully qualified where known.
+    /// Host name, fully qualified if known.
     pub host: String,
-    /// Process id.
+    /// Id of the sending process.
     pub pid: u32,
 }
 
-/// What stands between PRI and the end: the crate's severity is given beside it.
+/// The content of a message without its severity, which the `syslog` crate passes separately.
 pub struct MessageContent<'a> {
-    /// The event.
+    /// Event, for the time and MSGID of the header.
     pub message: &'a Message,
-    /// The body as it goes out.
+    /// JSON body in ASCII.
     pub body: &'a str,
-    /// Counts from 1 in a run: gaps are visible to a SIEM (RFC 5424 §7.3.1).
+    /// Number of the event in its run, from 1. A SIEM can detect gaps (`sequenceId`, RFC 5424 §7.3.1).
     pub sequence: u64,
 }
 
-/// The formatters for one destination.
+/// The formatter for one destination.
 struct HeaderFormatter<'a> {
     sender: &'a Sender,
     facility: u8,
     protocol: Protocol,
-    local: bool,
+    is_local: bool,
 }
 
 impl LogFormat<MessageContent<'_>> for HeaderFormatter<'_> {
@@ -52,48 +54,48 @@ impl LogFormat<MessageContent<'_>> for HeaderFormatter<'_> {
             Protocol::Rfc5424 => self.rfc5424(priority, &content),
             Protocol::Rfc3164 => self.rfc3164(priority, &content),
         };
-        // One write is one datagram.
+        // A single write, because one write is one datagram.
         out.write_all(frame.as_bytes())?;
         Ok(())
     }
 }
 
 impl HeaderFormatter<'_> {
-    /// RFC 5424 §6: PRI VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP SD SP MSG.
+    /// Renders RFC 5424 §6: PRI VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP SD SP MSG.
     fn rfc5424(&self, priority: u8, content: &MessageContent<'_>) -> String {
         let at = ecs::timestamp(content.message.at);
         let host = token(&self.sender.host, 255);
         let (pid, code, sequence) = (self.sender.pid, token(&content.message.code, 32), content.sequence);
         let version = env!("CARGO_PKG_VERSION");
         let body = content.body;
-        // §7: only SD-IDs registered with IANA; every value here is of a safe alphabet.
+        // Only SD-IDs registered with IANA (§7). No value contains a character that needs escaping (§6.3.3).
         format!(
             "<{priority}>1 {at} {host} {APP} {pid} {code} [timeQuality tzKnown=\"1\"][origin software=\"bt-rollcall\" \
              swVersion=\"{version}\"][meta sequenceId=\"{sequence}\"] {body}"
         )
     }
 
-    /// RFC 3164 §4.1, with the time in UTC: the body carries it with its zone. Local sockets want no host.
+    /// Renders RFC 3164 §4.1. The time is UTC, and the body contains it with its zone. Local sockets expect no host.
     fn rfc3164(&self, priority: u8, content: &MessageContent<'_>) -> String {
         let at = content.message.at.format("%b %e %H:%M:%S");
         let pid = self.sender.pid;
         let body = content.body;
-        if self.local {
+        if self.is_local {
             return format!("<{priority}>{at} {APP}[{pid}]: {body}");
         }
-        // §4.1.2: the host without its domain; a label has at most 63 octets (RFC 1035 §2.3.4).
+        // The host without its domain (§4.1.2). A label has at most 63 octets (RFC 1035 §2.3.4).
         let host = token(self.sender.host.split('.').next().unwrap_or_default(), 63);
         format!("<{priority}>{at} {host} {APP}[{pid}]: {body}")
     }
 }
 
-/// A header field: printable ASCII without spaces, `-` where nothing is left (RFC 5424 §6, NILVALUE).
-fn token(text: &str, most: usize) -> String {
-    let kept: String = text.chars().filter(char::is_ascii_graphic).take(most).collect();
+/// Returns a header field: printable ASCII without spaces, and `-` (NILVALUE, RFC 5424 §6) if nothing remains.
+fn token(text: &str, limit: usize) -> String {
+    let kept: String = text.chars().filter(char::is_ascii_graphic).take(limit).collect();
     if kept.is_empty() { "-".to_owned() } else { kept }
 }
 
-/// The severities of RFC 5424 §6.2.1, table 2.
+/// Returns the severity of RFC 5424 §6.2.1, table 2.
 fn syslog_severity(severity: Severity) -> syslog::Severity {
     match severity {
         Severity::Info => syslog::Severity::LOG_INFO,
@@ -104,23 +106,25 @@ fn syslog_severity(severity: Severity) -> syslog::Severity {
     }
 }
 
-/// Renders one frame: at most [`Destination::most_octets`], ASCII, no control character, whole JSON. An event that does not fit loses
-/// optional fields in the order of `SPARE`, each as a whole; then its message, where the account or group is named elsewhere. Only
-/// what is still too long, because a name, a reason or an id is, has its texts shortened, which `btrollcall.truncated` says.
+/// Renders one frame: ASCII without control characters, whole JSON, at most [`Destination::max_frame_octets`] octets.
+///
+/// An event that is too long loses optional fields as a whole, in the order of `OPTIONAL_FIELDS`. Then it loses
+/// `message` if another field names the account or group. Texts are shortened only if a name, a reason or an id is
+/// still too long. In all of these cases the body contains `btrollcall.truncated`.
 pub fn render(destination: &Destination, sender: &Sender, message: &Message, sequence: u64) -> String {
     let header = HeaderFormatter {
         sender,
         facility: destination.facility,
         protocol: destination.protocol,
-        local: matches!(destination.transport, Transport::Unix(_)),
+        is_local: matches!(destination.transport, Transport::Unix(_)),
     };
-    let most = destination.most_octets();
+    let limit = destination.max_frame_octets();
     let mut body = Value::Object(message.body.clone());
-    ecs::each_text(&mut body, &|text| *text = ecs::visible(text));
+    ecs::each_text(&mut body, &|text| *text = ecs::replace_control_characters(text));
     let mut steps = shrinking(&body);
     loop {
         let frame = frame(&header, message, &body, sequence);
-        if frame.len() <= most {
+        if frame.len() <= limit {
             return frame;
         }
         let Some(step) = steps.next() else { return frame };
@@ -138,31 +142,34 @@ fn frame(header: &HeaderFormatter<'_>, message: &Message, body: &Value, sequence
     String::from_utf8(frame).unwrap_or_default()
 }
 
-/// One way to make a body smaller.
+/// A step that makes a body smaller.
 enum Shrink {
-    LeaveOut(&'static [&'static str]),
+    /// Removes the field with this path.
+    Remove(&'static [&'static str]),
+    /// Cuts texts to this number of characters.
     Shorten(usize),
 }
 
-/// First what is spare, then the message that repeats names, then ever shorter texts. 24 characters are 288 octets at the very most
-/// (12 each, in pairs).
+/// Returns the steps in order: optional fields, then the message that repeats a name, then shorter and shorter texts.
+///
+/// A character has at most 12 octets (`\uXXXX\uXXXX`), so a text of 8 characters has at most 96.
 fn shrinking(body: &Value) -> impl Iterator<Item = Shrink> + use<> {
-    let spare = SPARE.iter().map(|path| Shrink::LeaveOut(path));
+    let optional = OPTIONAL_FIELDS.iter().map(|path| Shrink::Remove(path));
     let names_its_subject = body.get("user").or_else(|| body.get("group")).is_some();
-    let message = names_its_subject.then_some(Shrink::LeaveOut(&["message"]));
-    spare.chain(message).chain([512, 256, 128, 64, 48, 32, 16, 8].map(Shrink::Shorten))
+    let message = names_its_subject.then_some(Shrink::Remove(&["message"]));
+    optional.chain(message).chain([512, 256, 128, 64, 48, 32, 16, 8].map(Shrink::Shorten))
 }
 
 impl Shrink {
     fn apply(&self, body: &mut Value) {
         match self {
-            Self::LeaveOut(path) => leave_out(body, path),
-            Self::Shorten(most) => shorten(body, *most),
+            Self::Remove(path) => remove(body, path),
+            Self::Shorten(limit) => shorten(body, *limit),
         }
     }
 }
 
-fn leave_out(body: &mut Value, path: &[&str]) {
+fn remove(body: &mut Value, path: &[&str]) {
     let Some((last, parents)) = path.split_last() else { return };
     let parent = parents.iter().try_fold(body, |value, key| value.get_mut(*key));
     if let Some(map) = parent.and_then(Value::as_object_mut) {
@@ -170,35 +177,35 @@ fn leave_out(body: &mut Value, path: &[&str]) {
     }
 }
 
-/// Ids and codes are shorter than any limit but the last ones and are spared by name.
-fn shorten(body: &mut Value, most: usize) {
+/// Cuts names and reasons to `limit` characters and removes evidence. Ids and codes of an event are never cut.
+fn shorten(body: &mut Value, limit: usize) {
     let Some(map) = body.as_object_mut() else { return };
     for key in ["message", "user", "group", "observer", "host"] {
         if let Some(value) = map.get_mut(key) {
-            ecs::each_text(value, &|text| cut(text, most));
+            ecs::each_text(value, &|text| cut(text, limit));
         }
     }
-    let ours = map.get_mut("btrollcall").and_then(Value::as_object_mut);
-    for value in ours.into_iter().flat_map(Map::values_mut) {
-        leave_out(value, &["evidence"]);
+    let own_fields = map.get_mut("btrollcall").and_then(Value::as_object_mut);
+    for value in own_fields.into_iter().flat_map(Map::values_mut) {
+        remove(value, &["evidence"]);
         if let Some(subject) = value.get_mut("subject") {
-            ecs::each_text(subject, &|text| cut(text, most));
+            ecs::each_text(subject, &|text| cut(text, limit));
         }
     }
     if let Some(reason) = map.get_mut("event").and_then(|event| event.get_mut("reason")) {
-        ecs::each_text(reason, &|text| cut(text, most));
+        ecs::each_text(reason, &|text| cut(text, limit));
     }
 }
 
-fn cut(text: &mut String, most: usize) {
-    if let Some((at, _)) = text.char_indices().nth(most) {
+fn cut(text: &mut String, limit: usize) {
+    if let Some((at, _)) = text.char_indices().nth(limit) {
         text.truncate(at);
         text.push_str("...");
     }
 }
 
 fn mark_truncated(body: &mut Value) {
-    if let Some(ours) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
-        ours.insert("truncated".to_owned(), Value::from("true"));
+    if let Some(own_fields) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
+        own_fields.insert("truncated".to_owned(), Value::from("true"));
     }
 }

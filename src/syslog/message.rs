@@ -1,102 +1,105 @@
-//! Which findings and which facts of a run become messages. Pure.
+//! The events of a run before they have a header: changes, findings and the result of the run. Pure.
+//!
+//! `run::notify` collects the facts, `ecs` renders the bodies, and `format` adds the header.
 
 use super::ecs;
 use crate::model::{Change, Completeness, Finding, Fingerprint, Instant, Severity, SourceStatus};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// One event, before it has a header.
+/// An event with its JSON body, before it has a header.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// MSGID and `event.code`, such as `finding.stale-login`.
+    /// Event code, such as `finding.stale-login`. It is the MSGID and `event.code`.
     pub code: String,
-    /// How grave.
+    /// Severity of the event.
     pub severity: Severity,
-    /// When it was made.
+    /// Wall clock when the event was created, for the header.
     pub at: Instant,
-    /// The body with everything in it; the frame may leave out what is spare.
+    /// Whole body. The frame may contain less of it.
     pub body: Map<String, Value>,
 }
 
-/// One source, as events name it.
+/// The facts of a source for events.
 #[derive(Clone, Debug)]
 pub struct SourceFacts {
-    /// Name.
+    /// Name of the source.
     pub name: String,
-    /// `rest-v3`, …
+    /// Kind of the source, such as `rest-v3`.
     pub kind: String,
-    /// Base address.
+    /// Base address of the source.
     pub url: String,
-    /// What it came to.
+    /// Result of reading the source.
     pub status: SourceStatus,
-    /// When it was last proven complete, RFC 3339.
+    /// Instant at which the source was last proven complete, RFC 3339.
     pub confirmed_at: Option<String>,
-    /// Known rows that this run did not confirm.
+    /// Number of rows that are kept from earlier runs and that this run did not confirm.
     pub unconfirmed_rows: u64,
 }
 
-/// A list that a guard objected to.
+/// A list that a guard objects to.
 #[derive(Clone, Debug)]
 pub struct SuspectFacts {
-    /// Which source.
+    /// Name of the source.
     pub source: String,
-    /// Which list.
+    /// Kind of the list.
     pub list: &'static str,
-    /// Known rows; `None` where the list was never proven complete.
+    /// Number of known rows; `None` if the list was never proven complete.
     pub before: Option<u64>,
-    /// Rows now.
+    /// Number of rows in this run.
     pub now: u64,
-    /// Known rows that are not there any more.
+    /// Number of known rows that are missing now.
     pub gone: u64,
-    /// The limit that it broke.
+    /// Limit that the list exceeds, in percent of the known rows.
     pub limit_percent: u8,
-    /// All of it in words.
+    /// The objection in words.
     pub reason: String,
 }
 
-/// What is true of the whole run.
+/// Facts of a run that every event can contain.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
-    /// The run.
+    /// Id of the run.
     pub run_id: String,
-    /// The instant of all ages.
+    /// Instant that every age is computed from.
     pub as_of: Instant,
-    /// Wall clock at the start.
+    /// Wall clock at the start of the run.
     pub started_at: Instant,
-    /// Wall clock now: the events' time.
+    /// Wall clock when the events are created: their time.
     pub now: Instant,
-    /// Host that ran it.
+    /// Name of the host that runs the program.
     pub host: String,
-    /// Every source.
+    /// Facts of every configured source.
     pub sources: Vec<SourceFacts>,
-    /// SHA-256 of the configuration.
+    /// SHA-256 of the configuration file, hexadecimal.
     pub config_sha256: String,
-    /// The run that the snapshot is chained to.
+    /// Id of the baseline's run; `None` for a first snapshot and for a run that published nothing.
     pub previous: Option<String>,
-    /// When that run began.
+    /// Start of the baseline's run.
     pub previous_started_at: Option<Instant>,
 }
 
-/// How a run that published ended.
+/// The result of a run that published a snapshot.
 #[derive(Clone, Debug)]
 pub struct Completed {
-    /// Whether everything was proven complete.
+    /// Whether every list was proven complete.
     pub completeness: Completeness,
-    /// SHA-256 of the manifest: an anchor on another system.
+    /// SHA-256 of the manifest, hexadecimal. In the SIEM it proves later that the snapshot is unchanged.
     pub manifest_sha256: String,
-    /// Users.
+    /// Number of users in the snapshot.
     pub accounts: u64,
-    /// Groups.
+    /// Number of groups in the snapshot.
     pub groups: u64,
-    /// Changes by kind.
+    /// Number of changes by kind.
     pub changes: BTreeMap<String, u64>,
-    /// Findings by rule.
+    /// Number of findings by rule.
     pub findings: BTreeMap<String, u64>,
-    /// Events that waited when the run began and go out before it.
+    /// Number of events of earlier runs that are queued and sent before this one.
     pub redelivered: u64,
 }
 
-/// The messages of a run that published: changes in their order, these findings, what a guard set aside, `run.completed` last.
+/// Returns the events of a run that published: changes, findings, suspicious lists, and `run.completed` as the last
+/// one.
 pub fn of_published<'a>(
     facts: &'a RunFacts,
     changes: &'a [Change],
@@ -107,19 +110,22 @@ pub fn of_published<'a>(
     let before_findings = changes.len() as u64;
     let emitted = before_findings + findings.len() as u64 + suspects.len() as u64 + 1;
     let of_changes = changes.iter().zip(1..).map(|(change, sequence)| of_change(facts, change, sequence));
-    let each =
+    let of_findings =
         findings.iter().zip(before_findings + 1..).map(|(finding, sequence)| of_finding(facts, finding, sequence));
-    let aside = suspects.iter().map(|suspect| of_suspect(facts, suspect));
-    of_changes.chain(each).chain(aside).chain(std::iter::once_with(move || of_completed(facts, completed, emitted)))
+    let of_suspects = suspects.iter().map(|suspect| of_suspect(facts, suspect));
+    of_changes
+        .chain(of_findings)
+        .chain(of_suspects)
+        .chain(std::iter::once_with(move || of_completed(facts, completed, emitted)))
 }
 
-/// A deterministic id: the same event rendered twice has the same, two real transitions never share one.
+/// Returns a deterministic event id. The same event always has the same id, and two transitions never share one.
 fn event_id(of: &str, state: &str, facts: &RunFacts) -> String {
     let previous = facts.previous.as_deref().unwrap_or("-");
     Fingerprint::of(&["e1", of, state, previous, &facts.run_id]).to_string()
 }
 
-/// Its identity came with it: it names both runs.
+/// Returns the event of a change. Its id is the `event_id` of the changes table.
 fn of_change(facts: &RunFacts, change: &Change, sequence: u64) -> Message {
     Message {
         code: change.kind.as_str().to_owned(),
@@ -150,23 +156,24 @@ fn of_completed(facts: &RunFacts, completed: &Completed, emitted: u64) -> Messag
     Message { code: "run.completed".to_owned(), severity, at: facts.now, body }
 }
 
-/// A run that published nothing.
+/// Returns `run.failed`, the event of a run that published nothing.
 pub fn of_failed(facts: &RunFacts, reason: &str) -> Message {
     let id = event_id("run.failed", "-", facts);
-    of_trouble(facts, "run.failed", ecs::failed(facts, "run.failed", reason, &id))
+    failure(facts, "run.failed", ecs::failed(facts, "run.failed", reason, &id))
 }
 
-/// A list that a guard objected to: its source counts as not read.
+/// Returns `run.suspect`, the event of a list that a guard objects to. Its source counts as not read.
 pub fn of_suspect(facts: &RunFacts, suspect: &SuspectFacts) -> Message {
     let id = event_id("run.suspect", &format!("{}/{}", suspect.source, suspect.list), facts);
-    of_trouble(facts, "run.suspect", ecs::suspect(facts, suspect, &id))
+    failure(facts, "run.suspect", ecs::suspect(facts, suspect, &id))
 }
 
-fn of_trouble(facts: &RunFacts, code: &str, body: Map<String, Value>) -> Message {
+fn failure(facts: &RunFacts, code: &str, body: Map<String, Value>) -> Message {
     Message { code: code.to_owned(), severity: Severity::High, at: facts.now, body }
 }
 
-/// A test, with characters that break careless receivers.
+/// Returns `run.test`. Its text contains characters that careless receivers break: quotes, control characters,
+/// four-byte UTF-8.
 pub fn of_test(host: &str, now: Instant) -> Message {
     let facts = RunFacts {
         run_id: "test".to_owned(),

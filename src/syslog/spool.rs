@@ -1,16 +1,20 @@
-//! The at-least-once queue on disk: `<state_dir>/spool`.
+//! The at-least-once queue of events on disk: `<state_dir>/spool`.
 //!
-//! A *batch* is one file: the frames of one run for one destination, rendered once, so that every delivery of them is
-//! byte-identical. Its lines are JSON: a head (`format`, `run_id`, `destination`, `store`), each frame as a text, and a foot
-//! with the number of frames. The foot proves that the file is whole. A run with many events makes several batches, so that
-//! a slow receiver gets on from session to session; `run.completed` is the last frame of the last one.
+//! A *batch* is one file: frames of one run for one destination. Frames are rendered once, so every delivery sends the
+//! same bytes. Each line of the file is JSON. The first line is the head (`format`, `run_id`, `destination`, `store`).
+//! Each further line is a frame as a text. The last line is the foot with the number of frames; it proves that the file
+//! is whole. A run with many events writes several batches, so that a slow receiver makes progress from session to
+//! session.
 //!
-//! A batch is *staged* under a hidden name and brought to the disk before the snapshot of its run is published, and
-//! *committed* by one rename after it. So a kill leaves one of three states, and [`Spool::recover`] knows what to do:
-//! staged and not published (nobody saw that run: removed), staged and published (committed now), committed (waits).
-//! A batch is removed only when its delivery is proven: a kill between the two sends it again, byte by byte the same.
-//! Batches go out oldest first; `run_id` sorts by time. What is damaged stays where it is and is told, never dropped. When the
-//! spool has reached its limit, nothing more is staged: that run fails and says why, and no event is lost in silence.
+//! A batch is *staged* under a hidden name and synced before the snapshot is published. It is *committed* by a rename
+//! after the publication. A killed run therefore leaves one of three states, and [`Spool::recover`] settles each:
+//! - staged, not published: no reader saw the run; the batch is removed
+//! - staged and published: the batch is committed
+//! - committed: the batch is queued
+//!
+//! A batch is removed only when its delivery is proven. After a kill between the two it is sent again with the same
+//! bytes. Oldest batches are sent first, because run ids sort by time. A damaged file is reported and never removed.
+//! When the spool has reached its size limit, a run fails with the reason, so no event is lost silently.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -19,45 +23,47 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Version of the file format, in the head of each batch.
 const FORMAT: u32 = 1;
+/// Prefix of staged files. The leading dot hides them from [`Spool::pending`].
 const STAGED: &str = ".staged-";
-/// Frames of a batch. At a thousand a second, which every receiver does, a session takes seconds.
+/// Largest number of frames in a batch. Receivers take at least 1,000 frames a second, so a session takes seconds.
 const BATCH: usize = 5_000;
-/// Octets that may wait: months of findings of a large tenant.
-const MOST_OCTETS: u64 = 1 << 30;
+/// Size limit of the spool in octets (1 GiB): months of findings of a large tenant.
+const MAX_OCTETS: u64 = 1 << 30;
 
-/// Why the spool could not be used. The text fits after "failed to".
+/// Why the spool could not be used. The text follows "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// The operating system said no.
+    /// The operating system refused an operation.
     #[error("{operation} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// Operation that was tried, a verb.
         operation: &'static str,
-        /// On what.
+        /// File or folder of the operation.
         path: PathBuf,
-        /// What it said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Too much waits already.
+    /// The spool has reached its size limit.
     #[error(
-        "add events to the spool {}: {octets} octets wait there, and {most} are the limit; repair the receiver and run \
-         `bt-rollcall emit`, or remove the files if you can do without them", path.display()
+        "add events to the spool {}: {octets} octets are queued, and the limit is {limit}; repair the receiver and run \
+         `bt-rollcall emit`, or remove the files if their events are not needed", path.display()
     )]
     Full {
-        /// The folder.
+        /// Folder of the spool.
         path: PathBuf,
-        /// What waits.
+        /// Size of the queued files in octets.
         octets: u64,
-        /// The limit.
-        most: u64,
+        /// Size limit in octets.
+        limit: u64,
     },
-    /// A batch that is not whole.
-    #[error("read the spooled events in {}: {why}; move the file away if you can do without them", path.display())]
+    /// A batch is damaged.
+    #[error("read the queued events in {}: {why}; move the file away if its events are not needed", path.display())]
     Damaged {
-        /// The file.
+        /// File of the batch.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the damage.
         why: String,
     },
 }
@@ -67,54 +73,56 @@ fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> S
     move |source| SpoolError::Io { operation, path, source }
 }
 
+/// First line of a batch.
 #[derive(Serialize, Deserialize)]
 struct Head {
     format: u32,
     run_id: String,
     destination: String,
-    /// Folder of the snapshots that the run publishes in: only there it can be seen whether it did.
+    /// Folder of the snapshots. Recovery needs it to find out whether the run was published.
     store: PathBuf,
 }
 
+/// Last line of a batch.
 #[derive(Serialize, Deserialize)]
 struct Foot {
     frames: u64,
 }
 
-/// The queue. One writer: whoever holds the lock of the state folder.
+/// The queue. Only the process that holds the lock of the state folder may change it.
 #[derive(Clone, Debug)]
 pub struct Spool {
     dir: PathBuf,
     store: PathBuf,
-    most_octets: u64,
+    max_octets: u64,
 }
 
 impl Spool {
-    /// Opens the one of runs that publish in `store`, making the folder with mode 0700 where it is missing.
+    /// Opens the spool of runs that publish in `store`. Creates the folder with mode 0700 if it is missing.
     pub fn open(state_dir: &Path, store: &Path) -> Result<Self, SpoolError> {
         let dir = state_dir.join("spool");
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(io_error("create the folder", &dir))?;
-        Ok(Self { dir, store: store.to_owned(), most_octets: MOST_OCTETS })
+        Ok(Self { dir, store: store.to_owned(), max_octets: MAX_OCTETS })
     }
 
-    /// With another limit on what may wait.
-    #[must_use]
-    pub fn limited_to(self, most_octets: u64) -> Self {
-        Self { most_octets, ..self }
+    /// Returns this spool with a different size limit in octets.
+    #[cfg(test)]
+    pub(super) fn with_limit(self, max_octets: u64) -> Self {
+        Self { max_octets, ..self }
     }
 
-    /// Settles what killed runs left behind. Those of another store are not touched.
+    /// Commits or removes the batches that killed runs left staged. Batches of another store stay.
     pub fn recover(&self, is_published: impl Fn(&str) -> bool) -> Result<(), SpoolError> {
         for name in self.names(|name| name.starts_with(STAGED))? {
             let path = self.dir.join(&name);
-            let live = name.trim_start_matches(STAGED);
-            // Without a head it was never whole, and so its run published nothing.
+            let committed = name.trim_start_matches(STAGED);
+            // A file without a head was never complete. Its run cannot have published, and the file is removed below.
             if head(&path).is_ok_and(|head| head.store != self.store) {
                 continue;
             }
-            if is_published(run_id_of(live)) {
-                rename(&path, &self.dir.join(live))?;
+            if is_published(run_id_of(committed)) {
+                rename(&path, &self.dir.join(committed))?;
             } else {
                 fs::remove_file(&path).map_err(io_error("remove", &path))?;
             }
@@ -122,23 +130,23 @@ impl Spool {
         sync(&self.dir)
     }
 
-    /// Begins the batches of a run. Nothing is visible before [`Staged::commit`].
+    /// Starts the batches of a run. They are not queued before [`Staged::commit`].
     pub fn stage(&self, run_id: &str) -> Staged {
-        Staged { spool: self.clone(), run_id: run_id.to_owned(), names: Vec::new(), done: false }
+        Staged { spool: self.clone(), run_id: run_id.to_owned(), names: Vec::new(), is_committed: false }
     }
 
-    /// Whether there is room for the events of a run. Errors: [`SpoolError::Full`].
-    pub fn has_room(&self) -> Result<(), SpoolError> {
+    /// Returns [`SpoolError::Full`] if the spool has reached its size limit.
+    pub fn check_room(&self) -> Result<(), SpoolError> {
         let mut octets = 0;
         for name in self.names(|_| true)? {
             let path = self.dir.join(name);
             octets += fs::metadata(&path).map_err(io_error("look at", &path))?.len();
         }
-        let most = self.most_octets;
-        if octets < most { Ok(()) } else { Err(SpoolError::Full { path: self.dir.clone(), octets, most }) }
+        let limit = self.max_octets;
+        if octets < limit { Ok(()) } else { Err(SpoolError::Full { path: self.dir.clone(), octets, limit }) }
     }
 
-    /// What waits, oldest first, and what is damaged.
+    /// Returns the queued batches, oldest first, and the damaged files.
     pub fn pending(&self) -> Result<Pending, SpoolError> {
         let mut pending = Pending::default();
         for name in self.names(|name| {
@@ -152,13 +160,13 @@ impl Spool {
         Ok(pending)
     }
 
-    /// Forgets a batch whose delivery is proven.
+    /// Removes a batch whose delivery is proven.
     pub fn acknowledge(&self, batch: &Batch) -> Result<(), SpoolError> {
         fs::remove_file(&batch.path).map_err(io_error("remove", &batch.path))?;
         sync(&self.dir)
     }
 
-    /// Names are sorted: by run, then by destination.
+    /// Returns the file names that match, sorted by run, then in the order of writing.
     fn names(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, SpoolError> {
         let entries = fs::read_dir(&self.dir).map_err(io_error("list", &self.dir))?;
         let mut names = Vec::new();
@@ -171,8 +179,9 @@ impl Spool {
     }
 }
 
-/// Runs of which something waits in the spool of this state folder, staged or committed, whole or damaged: by the names of the
-/// files. Changes nothing; where there is no spool, nothing waits.
+/// Returns the ids of runs that have a file in the spool of this state folder: staged or committed, whole or damaged.
+///
+/// Retention keeps the snapshots of these runs. Reads only file names and changes nothing. A missing spool is empty.
 pub fn waiting_runs(state_dir: &Path) -> Result<BTreeSet<String>, SpoolError> {
     let dir = state_dir.join("spool");
     let entries = match fs::read_dir(&dir) {
@@ -187,30 +196,30 @@ pub fn waiting_runs(state_dir: &Path) -> Result<BTreeSet<String>, SpoolError> {
     Ok(runs)
 }
 
-/// `<run_id>.<n>.jsonl`.
+/// Returns the run id of a file name of the form `<run_id>.<n>.jsonl`.
 fn run_id_of(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
 fn sync(dir: &Path) -> Result<(), SpoolError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("bring to the disk", dir))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync", dir))
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), SpoolError> {
     fs::rename(from, to).map_err(io_error("release", to))
 }
 
-/// Batches on their way; removed when this is dropped without a commit.
+/// Staged batches of a run. They are removed when this value is dropped without a commit.
 #[derive(Debug)]
 pub struct Staged {
     spool: Spool,
     run_id: String,
     names: Vec<String>,
-    done: bool,
+    is_committed: bool,
 }
 
 impl Staged {
-    /// Writes the frames for a destination, in as many batches as it takes, and brings them to the disk.
+    /// Writes the frames for a destination in one or more batches and syncs them to the disk.
     pub fn write(&mut self, destination: &str, frames: impl Iterator<Item = String>) -> Result<(), SpoolError> {
         let mut frames = frames.peekable();
         while frames.peek().is_some() {
@@ -232,8 +241,9 @@ impl Staged {
 
     /// Releases the batches for delivery.
     pub fn commit(mut self) -> Result<(), SpoolError> {
-        // Whatever fails below, they must stay: the snapshot is published, and the next run recovers them.
-        self.done = true;
+        // Set before the first rename: the snapshot is published, so the files must stay even if a rename fails. The
+        // next run recovers them.
+        self.is_committed = true;
         for name in &self.names {
             rename(&self.spool.dir.join(format!("{STAGED}{name}")), &self.spool.dir.join(name))?;
         }
@@ -243,8 +253,8 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        for name in self.names.iter().filter(|_| !self.done) {
-            // What cannot be removed now is removed by the next run.
+        for name in self.names.iter().filter(|_| !self.is_committed) {
+            // The error is ignored: the next run removes the file.
             let _ = fs::remove_file(self.spool.dir.join(format!("{STAGED}{name}")));
         }
     }
@@ -263,28 +273,27 @@ fn write_batch(file: File, head: &Head, frames: impl Iterator<Item = String>) ->
     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
-/// What waits.
+/// The content of the spool.
 #[derive(Debug, Default)]
 pub struct Pending {
     /// Whole batches, oldest first.
     pub batches: Vec<Batch>,
-    /// Files that are not whole.
+    /// The error of each damaged file.
     pub damaged: Vec<SpoolError>,
 }
 
-/// One file of frames.
+/// A queued file of frames.
 #[derive(Clone, Debug)]
 pub struct Batch {
     path: PathBuf,
-    /// The run that made it.
-    pub run_id: String,
-    /// Its destination's address.
+    /// Address of its destination.
     pub destination: String,
-    /// How many frames.
+    /// Number of frames.
     pub frames: u64,
 }
 
 impl Batch {
+    /// Reads head and foot of a file and counts its frames. Errors: the file is damaged.
     fn read(path: PathBuf) -> Result<Self, SpoolError> {
         let damaged = |why: String| SpoolError::Damaged { path: path.clone(), why };
         let head = head(&path)?;
@@ -294,14 +303,18 @@ impl Batch {
             last = line.map_err(|e| damaged(e.to_string()))?;
             count += 1;
         }
-        let foot: Foot = serde_json::from_str(&last).map_err(|_| damaged("it has no end".to_owned()))?;
+        let foot: Foot = serde_json::from_str(&last).map_err(|_| damaged("the last line is missing".to_owned()))?;
         if foot.frames + 1 != count {
-            return Err(damaged(format!("it tells of {} events and holds {}", foot.frames, count.saturating_sub(1))));
+            return Err(damaged(format!(
+                "the last line names {} events, and the file contains {}",
+                foot.frames,
+                count.saturating_sub(1)
+            )));
         }
-        Ok(Self { path, run_id: head.run_id, destination: head.destination, frames: foot.frames })
+        Ok(Self { path, destination: head.destination, frames: foot.frames })
     }
 
-    /// The frames, one by one, as they were rendered.
+    /// Returns the frames one by one, as they were rendered.
     pub fn each(&self) -> Result<impl Iterator<Item = Result<String, SpoolError>> + '_, SpoolError> {
         let frames = usize::try_from(self.frames).unwrap_or(usize::MAX);
         let read = |line: io::Result<String>| {
@@ -314,10 +327,10 @@ impl Batch {
 
 fn head(path: &Path) -> Result<Head, SpoolError> {
     let damaged = |why: String| SpoolError::Damaged { path: path.to_owned(), why };
-    let first = lines(path)?.next().ok_or_else(|| damaged("it is empty".to_owned()))?;
+    let first = lines(path)?.next().ok_or_else(|| damaged("the file is empty".to_owned()))?;
     let head: Head = first.and_then(|line| Ok(serde_json::from_str(&line)?)).map_err(|e| damaged(e.to_string()))?;
     if head.format != FORMAT {
-        return Err(damaged(format!("it has format {}, and this program knows {FORMAT}", head.format)));
+        return Err(damaged(format!("the file has format {}, and this version reads format {FORMAT}", head.format)));
     }
     Ok(head)
 }

@@ -1,8 +1,13 @@
-//! Sessions over TCP (RFC 6587) and TLS (RFC 5425), with proof. A successful write proves nothing: the bytes may lie in a
-//! buffer of a receiver that is already gone. A batch is proven when the receiver, after our half-close, has read to the end and
-//! closes too ([`Proof::Close`]). Before that it must not have closed: not at once (TLS 1.3 shows a refused certificate in no other
-//! way), not in the middle, and not before our own end (it did not understand the framing). With [`Proof::Sent`] all of that holds
-//! but the wait for the receiver's close.
+//! Sessions over TCP (RFC 6587) and TLS (RFC 5425) with proof of delivery. Called by `transport`.
+//!
+//! A successful write proves nothing: the bytes may be in a buffer of a receiver that is already gone. After the last
+//! frame we close our side. With [`Proof::Close`] a batch is proven when the receiver then closes its side too, because
+//! it has read everything. With [`Proof::Sent`] we do not wait for that.
+//!
+//! In both cases the receiver must not close earlier:
+//! - at once: with TLS 1.3 that is the only sign of a refused client certificate
+//! - between frames: the receiver stopped
+//! - after the last frame, before we close: the receiver did not understand the framing
 
 use super::spool::SpoolError;
 use super::tls;
@@ -16,40 +21,41 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-/// Frames between two looks at what the receiver does.
-const LOOK_EVERY: u32 = 200;
-/// Bytes that are collected before they are written.
+/// Number of frames between two checks whether the receiver has closed.
+const CHECK_EVERY: u32 = 200;
+/// Number of bytes that are collected before they are written.
 const BUFFER: usize = 32 * 1024;
 
-/// The addresses of a host.
+/// Returns the addresses of a host. Errors: the name cannot be resolved or has no address.
 pub(super) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DeliveryError> {
     let failed = |why: String| DeliveryError::Resolve { host: host.to_owned(), why };
     let found: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(|e| failed(e.to_string()))?.collect();
-    if found.is_empty() { Err(failed("it has no address".to_owned())) } else { Ok(found) }
+    if found.is_empty() { Err(failed("the name has no address".to_owned())) } else { Ok(found) }
 }
 
-/// A session over TCP.
+/// Runs a session over TCP.
 pub(super) fn tcp<I>(session: Session<'_, I>, host: &str, port: u16) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
 {
-    let (stream, patience) = connect(host, port, session.timing)?;
-    hold(session, PlainStream(stream), patience)
+    let (stream, refusal_wait) = connect(host, port, session.timing)?;
+    run_session(session, PlainStream(stream), refusal_wait)
 }
 
-/// A session over TLS.
+/// Runs a session over TLS.
 pub(super) fn tls<I>(session: Session<'_, I>, host: &str, port: u16) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
 {
     let (connection, explainer) = tls::connection(session.destination, host)?;
-    let (socket, patience) = connect(host, port, session.timing)?;
+    let (socket, refusal_wait) = connect(host, port, session.timing)?;
+    // Without a limit a receiver that accepts and never answers would block the handshake for ever.
     socket.set_read_timeout(Some(session.timing.connect)).map_err(DeliveryError::Send)?;
     let mut stream = StreamOwned::new(connection, socket);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).map_err(|error| handshake_failed(error, &explainer))?;
     }
-    hold(session, TlsStream(stream, explainer), patience)
+    run_session(session, TlsStream(stream, explainer), refusal_wait)
 }
 
 fn handshake_failed(error: io::Error, explainer: &Explainer) -> DeliveryError {
@@ -57,12 +63,13 @@ fn handshake_failed(error: io::Error, explainer: &Explainer) -> DeliveryError {
         return tls::explain(explainer, cause);
     }
     if is_end(&error) {
-        let silent = || "the receiver closed during the handshake; check that it speaks TLS on this port".to_owned();
-        return tls::failed(explainer.demand().map_or_else(silent, |fault| fault.in_full()));
+        let unexplained =
+            || "the receiver closed during the handshake; check that it speaks TLS on this port".to_owned();
+        return tls::failed(explainer.missing_certificate().map_or_else(unexplained, |fault| fault.in_full()));
     }
     if is_timeout(&error) {
         return tls::failed(
-            "the receiver did not answer the handshake; check that it speaks TLS on this port, or write tcp:// in url"
+            "the receiver did not answer the handshake; check that it speaks TLS on this port, or use tcp:// in url"
                 .to_owned(),
         );
     }
@@ -74,16 +81,17 @@ fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
     inner.downcast_ref()
 }
 
-/// The connection, and how long a refusal may be on its way: twice the time that the connection took, which is one round
-/// trip (RFC 9293 §3.5).
+/// Returns the connection, and how long to wait for a refusal that may be on its way.
+///
+/// The wait is twice the time that the connection took, because that is one round trip (RFC 9293 §3.5).
 fn connect(host: &str, port: u16, timing: &Timing) -> Result<(TcpStream, Duration), DeliveryError> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in resolve(host, port)? {
-        let begun = Instant::now();
+        let started = Instant::now();
         match TcpStream::connect_timeout(&address, timing.connect) {
             Ok(stream) => {
-                let patience = begun.elapsed() * 2;
-                return prepared(stream, timing).map(|s| (s, patience)).map_err(DeliveryError::Connect);
+                let refusal_wait = started.elapsed() * 2;
+                return prepared(stream, timing).map(|s| (s, refusal_wait)).map_err(DeliveryError::Connect);
             }
             Err(error) => last = error,
         }
@@ -94,19 +102,20 @@ fn connect(host: &str, port: u16, timing: &Timing) -> Result<(TcpStream, Duratio
 fn prepared(stream: TcpStream, timing: &Timing) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(timing.write))?;
-    // A peer that vanished is noticed after this, not after the kernel's quarter of an hour.
+    // The kernel would report a receiver that vanished only after some 15 minutes (tcp(7), tcp_retries2).
     SockRef::from(&stream).set_tcp_user_timeout(Some(timing.write))?;
     Ok(stream)
 }
 
-/// What a session needs of its stream.
+/// A stream of a session: plain TCP or TLS.
 trait ByteStream: Read + Write {
+    /// Returns the TCP socket.
     fn socket(&self) -> &TcpStream;
-    /// Ends our side.
+    /// Closes our side for writing.
     fn end(&mut self) -> io::Result<()>;
-    /// Explains a receiver that closed before the first frame.
+    /// Returns the error for a receiver that closed before the first frame.
     fn refused(&self) -> DeliveryError;
-    /// Explains a write or read that failed: by the receiver's end, by an alert, or by something else.
+    /// Returns the error for a failed read or write: the receiver closed, sent an alert, or the network failed.
     fn broken(&self, error: io::Error) -> DeliveryError;
 }
 
@@ -168,7 +177,7 @@ impl ByteStream for TlsStream {
         &self.0.sock
     }
 
-    /// RFC 5425 §4.4: `close_notify` first, then our half of the connection.
+    /// Sends `close_notify`, then closes our half of the connection (RFC 5425 §4.4).
     fn end(&mut self) -> io::Result<()> {
         self.0.conn.send_close_notify();
         while self.0.conn.wants_write() {
@@ -177,10 +186,12 @@ impl ByteStream for TlsStream {
         self.0.sock.shutdown(Shutdown::Write)
     }
 
-    /// With TLS 1.3 a receiver refuses a client certificate, or a client without one, after our handshake has ended (RFC 8446
-    /// §4.4.2.4); some close without an alert.
+    /// Names a client certificate as the likely cause.
+    ///
+    /// With TLS 1.3 a receiver refuses a certificate, or a missing one, after our handshake has ended (RFC 8446
+    /// §4.4.2.4). Some receivers then close without an alert.
     fn refused(&self) -> DeliveryError {
-        let fault = self.1.demand().or_else(|| self.1.silent_refusal());
+        let fault = self.1.missing_certificate().or_else(|| self.1.silent_refusal());
         fault.map_or(DeliveryError::Refused, |fault| tls::failed(fault.in_full()))
     }
 
@@ -193,59 +204,60 @@ impl ByteStream for TlsStream {
     }
 }
 
-fn hold<I, L>(session: Session<'_, I>, mut line: L, patience: Duration) -> Result<(), DeliveryError>
+/// Sends all frames and proves them, as the module documentation describes.
+fn run_session<I, L>(session: Session<'_, I>, mut stream: L, refusal_wait: Duration) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
     L: ByteStream,
 {
     let (timing, proof) = (*session.timing, session.destination.proof);
-    let begun = Instant::now();
-    if closes_within(&mut line, timing.grace.max(patience))? {
-        return Err(line.refused());
+    let started = Instant::now();
+    if closes_within(&mut stream, timing.grace.max(refusal_wait))? {
+        return Err(stream.refused());
     }
-    send(session, &mut line, begun)?;
-    if closes_within(&mut line, timing.early_end.max(patience))? {
+    send(session, &mut stream, started)?;
+    if closes_within(&mut stream, timing.early_end.max(refusal_wait))? {
         return Err(DeliveryError::ClosedEarly);
     }
-    line.end().map_err(|error| line.broken(error))?;
+    stream.end().map_err(|error| stream.broken(error))?;
     match proof {
-        Proof::Close => confirmed(&mut line, timing.end),
-        Proof::Sent => ended_in_order(&mut line, timing.early_end.max(patience)),
+        Proof::Close => confirmed(&mut stream, timing.end),
+        Proof::Sent => ended_in_order(&mut stream, timing.early_end.max(refusal_wait)),
     }
 }
 
-fn send<I, L>(session: Session<'_, I>, line: &mut L, begun: Instant) -> Result<(), DeliveryError>
+fn send<I, L>(session: Session<'_, I>, stream: &mut L, started: Instant) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
     L: ByteStream,
 {
-    let Session { destination, frames, timing, stopped } = session;
+    let Session { destination, frames, timing, is_stopped } = session;
     let mut buffer = Vec::with_capacity(BUFFER + 8 * 1024);
-    let mut until_look = LOOK_EVERY;
+    let mut until_check = CHECK_EVERY;
     for frame in frames {
-        if stopped() {
+        if is_stopped() {
             return Err(DeliveryError::Stopped);
         }
         append(&mut buffer, &frame?, destination.framing);
         if buffer.len() >= BUFFER {
-            line.write_all(&buffer).map_err(|error| line.broken(error))?;
+            stream.write_all(&buffer).map_err(|error| stream.broken(error))?;
             buffer.clear();
         }
-        until_look -= 1;
-        if until_look == 0 {
-            until_look = LOOK_EVERY;
-            if has_closed(line)? {
+        until_check -= 1;
+        if until_check == 0 {
+            until_check = CHECK_EVERY;
+            if has_closed(stream)? {
                 return Err(DeliveryError::ClosedEarly);
             }
-            if begun.elapsed() > timing.session {
+            if started.elapsed() > timing.session {
                 return Err(DeliveryError::TooSlow(timing.session.as_secs()));
             }
         }
     }
-    line.write_all(&buffer).and_then(|()| line.flush()).map_err(|error| line.broken(error))
+    stream.write_all(&buffer).and_then(|()| stream.flush()).map_err(|error| stream.broken(error))
 }
 
-/// RFC 6587 §3.4: the count of octets before the message, or LF behind it. Frames hold no LF themselves.
+/// Appends a frame, with its octet count before it or a line feed after it (RFC 6587 §3.4).
 pub(super) fn append(buffer: &mut Vec<u8>, frame: &str, framing: Framing) {
     match framing {
         Framing::OctetCounting => {
@@ -260,16 +272,17 @@ pub(super) fn append(buffer: &mut Vec<u8>, frame: &str, framing: Framing) {
     }
 }
 
-/// Reads for a while; true where the receiver has closed. What it says (it should say nothing) is thrown away.
-fn closes_within(line: &mut impl ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
+/// Reads for at most `wait` and checks whether the receiver has closed. Received bytes are discarded: syslog is
+/// one-way.
+fn closes_within(stream: &mut impl ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
     let end = Instant::now() + wait;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(false);
         }
-        line.socket().set_read_timeout(Some(left)).map_err(DeliveryError::Send)?;
-        match seen(line)? {
+        stream.socket().set_read_timeout(Some(left)).map_err(DeliveryError::Send)?;
+        match peer_event(stream)? {
             PeerEvent::Closed => return Ok(true),
             PeerEvent::Nothing => return Ok(false),
             PeerEvent::Data => {}
@@ -277,58 +290,62 @@ fn closes_within(line: &mut impl ByteStream, wait: Duration) -> Result<bool, Del
     }
 }
 
-/// Looks without waiting.
-fn has_closed(line: &mut impl ByteStream) -> Result<bool, DeliveryError> {
-    line.socket().set_nonblocking(true).map_err(DeliveryError::Send)?;
-    let seen = seen(line);
-    line.socket().set_nonblocking(false).map_err(DeliveryError::Send)?;
-    Ok(matches!(seen?, PeerEvent::Closed))
+/// Checks without waiting whether the receiver has closed.
+fn has_closed(stream: &mut impl ByteStream) -> Result<bool, DeliveryError> {
+    stream.socket().set_nonblocking(true).map_err(DeliveryError::Send)?;
+    let event = peer_event(stream);
+    stream.socket().set_nonblocking(false).map_err(DeliveryError::Send)?;
+    Ok(matches!(event?, PeerEvent::Closed))
 }
 
+/// What one read of the receiver's side showed.
 enum PeerEvent {
     Closed,
     Nothing,
     Data,
 }
 
-fn seen(line: &mut impl ByteStream) -> Result<PeerEvent, DeliveryError> {
-    match line.read(&mut [0; 256]) {
+fn peer_event(stream: &mut impl ByteStream) -> Result<PeerEvent, DeliveryError> {
+    match stream.read(&mut [0; 256]) {
         Ok(0) => Ok(PeerEvent::Closed),
         Ok(_) => Ok(PeerEvent::Data),
         Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => Ok(PeerEvent::Nothing),
         Err(error) if is_end(&error) => Ok(PeerEvent::Closed),
-        Err(error) => Err(line.broken(error)),
+        Err(error) => Err(stream.broken(error)),
     }
 }
 
-/// Waits for the receiver's end. A receiver that closes without `close_notify` after ours is accepted: some do.
-fn confirmed(line: &mut impl ByteStream, wait: Duration) -> Result<(), DeliveryError> {
-    if comes_to_end(line, wait)? { Ok(()) } else { Err(DeliveryError::NotConfirmed(wait.as_secs())) }
+/// Waits until the receiver closes. A close without `close_notify` is accepted after ours, because some receivers do
+/// that.
+fn confirmed(stream: &mut impl ByteStream, wait: Duration) -> Result<(), DeliveryError> {
+    if closes_after_end(stream, wait)? { Ok(()) } else { Err(DeliveryError::NotConfirmed(wait.as_secs())) }
 }
 
-/// Looks for a reset after our end, and reads what the receiver says meanwhile: a socket that is closed with unread octets sends a
-/// reset itself (RFC 2525 §2.17), which could cost the receiver the last frames.
-fn ended_in_order(line: &mut impl ByteStream, wait: Duration) -> Result<(), DeliveryError> {
-    comes_to_end(line, wait).map(|_| ())
+/// Checks that the receiver does not reset the connection after our end.
+///
+/// Also reads what the receiver sends in the meantime. A socket that is closed with unread octets sends a reset itself
+/// (RFC 2525 §2.17), and the receiver could lose the last frames.
+fn ended_in_order(stream: &mut impl ByteStream, wait: Duration) -> Result<(), DeliveryError> {
+    closes_after_end(stream, wait).map(|_| ())
 }
 
-/// Reads for at most this long, after our own end; whether the receiver has ended its side.
-fn comes_to_end(line: &mut impl ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
+/// Reads for at most `wait` after we closed our side, and checks whether the receiver has closed its side.
+fn closes_after_end(stream: &mut impl ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
     let end = Instant::now() + wait;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(false);
         }
-        line.socket().set_read_timeout(Some(left)).map_err(DeliveryError::Send)?;
-        match line.read(&mut [0; 256]) {
+        stream.socket().set_read_timeout(Some(left)).map_err(DeliveryError::Send)?;
+        match stream.read(&mut [0; 256]) {
             Ok(0) => return Ok(true),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
             Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {}
-            // RST: it threw away what it had not read.
+            // A reset means that the receiver discarded what it had not read.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(DeliveryError::Reset),
-            Err(error) => return Err(line.broken(error)),
+            Err(error) => return Err(stream.broken(error)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Frames that no receiver cuts, runs or misreads; a spool that loses nothing.
+//! Tests of rendering and of the spool: frames that every receiver reads correctly, and a queue that loses no event.
 
 mod changes;
 mod draining;
@@ -108,7 +108,7 @@ fn body(frame: &str) -> Value {
 }
 
 #[test]
-fn a_strict_parser_reads_every_field_back() {
+fn a_strict_parser_reads_every_field_of_a_frame() {
     let frame = render(&stream(), &sender(), &message_about("bob \"]\\ \n<110>1 x", "e"), 7);
     let parsed = syslog_rfc5424::parse_message(&frame).unwrap();
     assert_eq!(parsed.appname.as_deref(), Some("btrollcall"));
@@ -122,14 +122,14 @@ fn a_strict_parser_reads_every_field_back() {
 }
 
 #[test]
-fn a_local_socket_gets_rfc_3164_without_a_host() {
+fn a_local_socket_receives_rfc_3164_without_a_host() {
     let local = destination(Transport::Unix("/dev/log".into()), Protocol::Rfc3164);
     let frame = render(&local, &sender(), &message_about("bob", "e"), 1);
     assert!(frame.starts_with("<107>Nov 23 02:00:00 btrollcall[4242]: {"), "{frame}");
 }
 
 #[test]
-fn the_heartbeat_is_the_last_message_and_counts_itself() {
+fn run_completed_is_the_last_event_and_is_included_in_its_own_count() {
     let findings = [finding("a", "e"), finding("b", "e")];
     let messages: Vec<Message> = of_published(&facts(), &[], &findings.each_ref(), &[], &completed()).collect();
     assert_eq!(messages.last().unwrap().code, "run.completed");
@@ -137,7 +137,7 @@ fn the_heartbeat_is_the_last_message_and_counts_itself() {
 }
 
 #[test]
-fn a_finding_about_a_group_names_the_group_and_no_user() {
+fn a_finding_about_a_group_contains_the_group_and_no_user() {
     let mut about_group = finding("Operators", "e");
     about_group.subject.kind = SubjectKind::Group;
     let body = message_of(&about_group).body;
@@ -152,16 +152,16 @@ fn the_same_event_has_the_same_id_and_the_same_bytes() {
     assert_eq!(render(), render());
     let id = |facts: &RunFacts| of_failed(facts, "x").body["event"]["id"].clone();
     let other = RunFacts { run_id: "20261124T020000Z-0000".to_owned(), ..facts() };
-    assert_ne!(id(&facts()), id(&other), "two runs never share one");
+    assert_ne!(id(&facts()), id(&other), "two runs never share an id");
 }
 
 #[test]
-fn the_test_message_shows_its_hard_characters() {
+fn the_test_event_replaces_its_control_characters() {
     let frame = render(&datagram(), &sender(), &of_test("host", now()), 1);
     assert!(body(&frame)["message"].as_str().unwrap().contains("\u{240a}<110>1 newline"));
 }
 
-/// An RFC 3164 packet over UDP: the smallest frame.
+/// A destination with RFC 3164 over UDP, which has the smallest frames.
 fn packet() -> Destination {
     destination(Transport::Udp("localhost".to_owned(), 514), Protocol::Rfc3164)
 }
@@ -172,13 +172,13 @@ fn to() -> impl Strategy<Value = Destination> {
 
 proptest! {
     #[test]
-    fn whatever_a_name_holds_it_is_one_ascii_frame_within_its_size(
+    fn any_name_gives_one_ascii_frame_within_the_size_limit(
         name in ".{0,3000}", evidence in "\\PC{0,9000}", to in to(), of_group in any::<bool>(),
     ) {
         let mut finding = finding(&name, &evidence);
         finding.subject.kind = if of_group { SubjectKind::Group } else { SubjectKind::User };
         let frame = render(&to, &sender(), &message_of(&finding), u64::MAX);
-        prop_assert!(frame.len() <= to.most_octets(), "{} octets", frame.len());
+        prop_assert!(frame.len() <= to.max_frame_octets(), "{} octets", frame.len());
         prop_assert!(frame.bytes().all(|b| (0x20..0x7f).contains(&b)));
         let body = body(&frame);
         prop_assert_eq!(&body["event"]["code"], "finding.stale-login");
@@ -189,11 +189,11 @@ proptest! {
     }
 
     #[test]
-    fn a_long_reason_is_shortened_and_said_to_be(reason in ".{3000,6000}", is_packet in any::<bool>()) {
+    fn a_long_reason_is_shortened_and_marked_as_truncated(reason in ".{3000,6000}", is_packet in any::<bool>()) {
         let to = if is_packet { packet() } else { datagram() };
         let frame = render(&to, &sender(), &of_failed(&facts(), &reason), 1);
-        let most = if is_packet { 1_024 } else { 1_180 };
-        prop_assert!(frame.len() <= most);
+        let limit = if is_packet { 1_024 } else { 1_180 };
+        prop_assert!(frame.len() <= limit);
         prop_assert_eq!(&body(&frame)["btrollcall"]["truncated"], "true");
     }
 }
@@ -205,12 +205,12 @@ fn frames() -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn a_batch_waits_byte_by_byte_until_it_is_acknowledged() {
+fn a_batch_stays_queued_unchanged_until_it_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);
     staged.write("tls://a", frames()).unwrap();
-    assert!(spool.pending().unwrap().batches.is_empty(), "staged is not live");
+    assert!(spool.pending().unwrap().batches.is_empty(), "a staged batch is not queued");
     staged.commit().unwrap();
     let pending = spool.pending().unwrap();
     let [batch] = pending.batches.as_slice() else { panic!("one batch") };
@@ -222,13 +222,13 @@ fn a_batch_waits_byte_by_byte_until_it_is_acknowledged() {
 }
 
 #[test]
-fn what_was_staged_is_released_if_its_snapshot_is_there_and_removed_if_not() {
+fn recovery_commits_staged_batches_of_published_runs_and_removes_the_others() {
     for (published, waiting) in [(true, 1), (false, 0)] {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
         let mut staged = spool.stage(RUN);
         staged.write("tls://a", frames()).unwrap();
-        // As after kill -9: nobody tidies up.
+        // As after kill -9: the batches are not dropped.
         std::mem::forget(staged);
         spool.recover(|run_id| published && run_id == RUN).unwrap();
         assert_eq!(spool.pending().unwrap().batches.len(), waiting);
@@ -236,10 +236,10 @@ fn what_was_staged_is_released_if_its_snapshot_is_there_and_removed_if_not() {
 }
 
 #[test]
-fn a_run_waits_as_long_as_any_file_of_it_is_there_staged_or_released_whole_or_not() {
+fn a_run_counts_as_waiting_while_it_has_a_staged_queued_or_damaged_file() {
     let folder = tempfile::tempdir().unwrap();
     let waiting = || waiting_runs(folder.path()).unwrap().into_iter().collect::<Vec<_>>();
-    assert_eq!(waiting(), [""; 0], "where there is no spool");
+    assert_eq!(waiting(), [""; 0], "without a spool");
     let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);
     staged.write("tls://a", frames()).unwrap();
@@ -253,7 +253,7 @@ fn a_run_waits_as_long_as_any_file_of_it_is_there_staged_or_released_whole_or_no
 }
 
 #[test]
-fn what_a_run_of_another_store_staged_is_left_to_its_own_next_run() {
+fn recovery_leaves_staged_batches_of_another_store_alone() {
     let folder = tempfile::tempdir().unwrap();
     let ours = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let theirs = Spool::open(folder.path(), Path::new("/other")).unwrap();
@@ -266,7 +266,7 @@ fn what_a_run_of_another_store_staged_is_left_to_its_own_next_run() {
 }
 
 #[test]
-fn many_events_are_several_batches_in_order() {
+fn many_events_are_split_into_several_batches_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);
@@ -279,19 +279,19 @@ fn many_events_are_several_batches_in_order() {
 }
 
 #[test]
-fn a_spool_that_is_full_says_so_and_what_to_do() {
+fn a_full_spool_is_an_error_that_names_the_limit_and_the_cure() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap().limited_to(100);
-    spool.has_room().unwrap();
+    let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap().with_limit(100);
+    spool.check_room().unwrap();
     let mut staged = spool.stage(RUN);
     staged.write("tls://a", frames()).unwrap();
     staged.commit().unwrap();
-    let error = spool.has_room().unwrap_err().to_string();
-    assert!(error.contains("100 are the limit") && error.contains("bt-rollcall emit"), "{error}");
+    let error = spool.check_room().unwrap_err().to_string();
+    assert!(error.contains("the limit is 100;") && error.contains("bt-rollcall emit"), "{error}");
 }
 
 #[test]
-fn the_heartbeat_fits_a_datagram_whatever_the_host_is_called() {
+fn run_completed_fits_into_a_datagram_with_the_longest_host_name_and_counts() {
     let sender = Sender { host: "h".repeat(255), pid: u32::MAX };
     let facts = RunFacts { host: "h".repeat(255), previous: Some(RUN.to_owned()), ..facts() };
     let rules = Rule::ALL.iter().map(|rule| (rule.as_str().to_owned(), u64::MAX / 16));
@@ -301,14 +301,14 @@ fn the_heartbeat_fits_a_datagram_whatever_the_host_is_called() {
     let message = of_published(&facts, &[], &[], &[], &completed).last().unwrap();
     for to in [datagram(), packet()] {
         let frame = render(&to, &sender, &message, u64::MAX);
-        assert!(frame.len() <= to.most_octets(), "{} octets", frame.len());
+        assert!(frame.len() <= to.max_frame_octets(), "{} octets", frame.len());
         assert_eq!(body(&frame)["btrollcall"]["run"]["manifest_sha256"], completed.manifest_sha256);
     }
 }
 
 // RFC 3164 §4.1: 1,024 octets.
 #[test]
-fn an_event_that_is_too_long_for_rfc_3164_over_udp_loses_whole_fields_and_no_part_of_a_text() {
+fn an_event_that_is_too_long_for_rfc_3164_over_udp_loses_whole_fields_before_texts_are_cut() {
     let over_udp = render(&packet(), &sender(), &message_about("bob", &"e".repeat(900)), 1);
     assert!(over_udp.len() <= 1_024, "{} octets", over_udp.len());
     let over_tcp = destination(Transport::Tcp("localhost".to_owned(), 601), Protocol::Rfc3164);
@@ -320,7 +320,7 @@ fn an_event_that_is_too_long_for_rfc_3164_over_udp_loses_whole_fields_and_no_par
     assert_is_part_of(&kept, &whole);
 }
 
-/// Every text and number of one body is in the other, unchanged.
+/// Asserts that every text and number of `part` is in `whole` unchanged.
 fn assert_is_part_of(part: &Value, whole: &Value) {
     match part {
         Value::Object(map) => {
@@ -332,9 +332,9 @@ fn assert_is_part_of(part: &Value, whole: &Value) {
     }
 }
 
-// A name that alone nearly fills the packet: the message that repeats it goes first.
+// The name nearly fills the packet, so the message that repeats it is removed first.
 #[test]
-fn a_message_that_repeats_a_long_name_is_left_out_before_the_name_is_shortened() {
+fn a_message_that_repeats_a_long_name_is_removed_before_the_name_is_shortened() {
     let name = "n".repeat(220);
     let kept = body(&render(&packet(), &sender(), &message_about(&name, "e"), 1));
     assert_eq!(kept["user"]["name"], name);
@@ -342,7 +342,7 @@ fn a_message_that_repeats_a_long_name_is_left_out_before_the_name_is_shortened()
 }
 
 #[test]
-fn a_run_that_gives_up_leaves_no_events() {
+fn staged_batches_are_removed_when_the_run_fails() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);
@@ -352,7 +352,7 @@ fn a_run_that_gives_up_leaves_no_events() {
 }
 
 #[test]
-fn a_damaged_batch_is_reported_and_kept_and_the_others_are_read() {
+fn a_damaged_batch_is_reported_and_kept_while_the_others_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);

@@ -1,4 +1,4 @@
-//! TLS for the stream to a receiver (RFC 5425, RFC 9662). Trust, identity and words are those of `crate::tls`.
+//! TLS of the stream to a receiver (RFC 5425, RFC 9662). Trust, client identity and error texts come from `crate::tls`.
 
 use super::Destination;
 use super::transport::DeliveryError;
@@ -7,15 +7,15 @@ use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
 
-/// Returns our side of a session with this host, and what explains its failures. The files are read for every session: they may
-/// have been renewed.
+/// Returns our side of a TLS session with this host, and an explainer for its errors.
+///
+/// The certificate files are read for every session, because they may have been renewed.
 pub(super) fn connection(
     destination: &Destination,
     host: &str,
 ) -> Result<(ClientConnection, Explainer), DeliveryError> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-        failed(format!("{host} is not a host name that a certificate can carry; correct the host in url"))
-    })?;
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| failed(format!("{host} cannot be the name in a certificate; correct the host in url")))?;
     let Connector { config, explainer } = connector(destination).map_err(failed)?;
     let connection = ClientConnection::new(Arc::new(config), name).map_err(|e| explain(&explainer, &e))?;
     Ok((connection, explainer))
@@ -29,11 +29,12 @@ fn connector(destination: &Destination) -> Result<Connector, String> {
     Connector::new(Peer::Receiver, trusted, identity.as_ref())
 }
 
+/// Wraps the text of a TLS failure.
 pub(super) fn failed(text: String) -> DeliveryError {
     DeliveryError::Tls(text)
 }
 
-/// Puts an error of TLS into words, with its cure.
+/// Returns the text and the cure of a TLS error.
 pub(super) fn explain(explainer: &Explainer, error: &rustls::Error) -> DeliveryError {
-    failed(explainer.fault(error).map_or_else(|| explainer.passing(error), |fault| fault.in_full()))
+    failed(explainer.fault(error).map_or_else(|| explainer.describe_transient(error), |fault| fault.in_full()))
 }

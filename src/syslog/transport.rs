@@ -1,5 +1,7 @@
-//! One session with a receiver: all frames of a batch, or none that count. Datagrams go through the `syslog` crate's
-//! backends and prove nothing; streams are in `stream`. Knows no spool.
+//! One session with a receiver: either all frames of a batch are delivered, or the batch does not count.
+//!
+//! Datagrams are sent by the backends of the `syslog` crate and prove nothing. Streams are in `stream`. `deliver` calls
+//! [`Session::run`]; nothing here reads or changes the spool.
 
 use super::spool::SpoolError;
 use super::{Destination, Transport, stream};
@@ -8,20 +10,20 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use syslog::{LogFormat, Logger, LoggerBackend};
 
-/// How long things may take.
+/// Time limits of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// To connect and shake hands.
+    /// For the connection and for each read of the TLS handshake.
     pub connect: Duration,
-    /// For one write.
+    /// For one write to the stream.
     pub write: Duration,
-    /// Reading before the first frame: a receiver that refuses us closes within it (TLS 1.3 tells no other way).
+    /// Wait before the first frame. A receiver that refuses us closes within it; TLS 1.3 gives no other sign.
     pub grace: Duration,
-    /// Reading before our own end: a receiver that did not understand us has closed by now.
+    /// Wait after the last frame, before we close. A receiver that did not understand the framing closes within it.
     pub early_end: Duration,
-    /// From our end to the receiver's.
+    /// Wait from our close to the receiver's close.
     pub end: Duration,
-    /// For a whole session.
+    /// For the whole session.
     pub session: Duration,
 }
 
@@ -38,73 +40,82 @@ impl Default for Timing {
     }
 }
 
-/// Why a batch is not delivered. Texts are lower-case fragments with what to do.
+/// Why a batch is not delivered. The texts start in lower case and contain the cure.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// The name means nothing.
+    /// The host name cannot be resolved.
     #[error("cannot find {host}: {why}; check the host in url")]
     Resolve {
-        /// The host.
+        /// Host name from the configuration.
         host: String,
-        /// What was said.
+        /// Reason that the resolver gave.
         why: String,
     },
-    /// Nobody takes the connection.
-    #[error("no connection: {0}; check that the receiver listens there, and the port in url")]
+    /// The connection cannot be opened.
+    #[error("no connection: {0}; check that the receiver listens on the host and port in url")]
     Connect(io::Error),
-    /// The handshake or the session's cryptography.
+    /// TLS failed: trust, client certificate or protocol.
     #[error("{0}")]
     Tls(String),
     /// The receiver closed before the first frame.
     #[error(
-        "the receiver closed the connection at once; does it want a client certificate (client_cert, client_key), or refuse this host?"
+        "the receiver closed the connection at once; check whether it requires a client certificate (client_cert, \
+         client_key) or \
+         refuses this host"
     )]
     Refused,
     /// The receiver closed while frames were sent.
     #[error(
-        "the receiver closed the connection before the end: nothing of this batch counts as delivered; check framing (octet-counting or newline) against its settings"
+        "the receiver closed the connection before the end: this batch counts as not delivered; compare framing \
+         (octet-counting or \
+         newline) with the settings of the receiver"
     )]
     ClosedEarly,
-    /// The receiver did not end its side in time (seconds).
+    /// The receiver did not close its side in time (seconds).
     #[error(
-        "the receiver did not close its side within {0} s, as load balancers do not: nothing proves that it read the events, and they are \
-         sent again; if it never closes, set delivery_proof = \"sent\" for this destination"
+        "the receiver did not close its side within {0} s: the delivery is not proven, and the events are sent again; \
+         if the receiver \
+         never closes, as some load balancers, set delivery_proof = \"sent\" for this destination"
     )]
     NotConfirmed(u64),
-    /// The receiver reset the connection after our end.
+    /// The receiver reset the connection after we closed our side.
     #[error(
-        "the receiver reset the connection after the last event: it threw away what it had not read, and nothing of this batch counts as \
-         delivered; look for the cause in its log"
+        "the receiver reset the connection after the last event: it discarded events that it had not read, and this \
+         batch counts as \
+         not delivered; look for the cause in the log of the receiver"
     )]
     Reset,
-    /// Sending failed.
-    #[error("sending broke off: {0}")]
+    /// A write or read failed.
+    #[error("sending failed: {0}; check the network and the receiver")]
     Send(io::Error),
-    /// Too slow.
-    #[error("the session took longer than {0} s")]
+    /// The session exceeded its time limit (seconds).
+    #[error("the session took longer than {0} s; check how fast the receiver reads")]
     TooSlow(u64),
-    /// Asked to stop.
-    #[error("stopped before the end")]
+    /// A signal asked the run to stop.
+    #[error("stopped by a signal before the last event")]
     Stopped,
-    /// The frames could not be read.
+    /// The frames cannot be read from the spool.
     #[error("failed to {0}")]
     Spool(#[from] SpoolError),
 }
 
-/// What a session is given: frames one by one, and when to give up.
+/// A session that is about to start.
 pub struct Session<'a, I> {
-    /// Where to.
+    /// Receiver of the frames.
     pub destination: &'a Destination,
-    /// The frames.
+    /// Rendered frames, without the framing of streams.
     pub frames: I,
-    /// Limits.
+    /// Time limits of the session.
     pub timing: &'a Timing,
-    /// Whether to stop between two frames.
-    pub stopped: &'a dyn Fn() -> bool,
+    /// Checked between two frames: whether to stop.
+    pub is_stopped: &'a dyn Fn() -> bool,
 }
 
 impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
-    /// Sends all frames. On a stream, `Ok` means what the destination's `Proof` means; for datagrams, that they were sent.
+    /// Sends all frames.
+    ///
+    /// `Ok` means: on a stream, that the delivery is proven as [`Proof`](super::Proof) describes; for datagrams, that
+    /// they were sent.
     pub fn run(self) -> Result<(), DeliveryError> {
         match &self.destination.transport {
             Transport::Unix(path) => {
@@ -113,7 +124,7 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
             }
             Transport::Udp(host, port) => {
                 let address = *stream::resolve(host, *port)?.first().ok_or(DeliveryError::Refused)?;
-                // The local address must be of the same family.
+                // The socket must be bound to the address family of the receiver.
                 let local: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
                 let logger = syslog::udp(Verbatim, local, address).map_err(|e| DeliveryError::Connect(as_io(e)))?;
                 self.datagrams(logger)
@@ -126,7 +137,7 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
     fn datagrams(self, mut logger: Logger<LoggerBackend, Verbatim>) -> Result<(), DeliveryError> {
         let mut pace = DatagramPace::new(self.destination.events_per_second);
         for frame in self.frames {
-            if (self.stopped)() {
+            if (self.is_stopped)() {
                 return Err(DeliveryError::Stopped);
             }
             std::thread::sleep(pace.wait(Instant::now()));
@@ -137,7 +148,7 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
     }
 }
 
-/// The frame is rendered already: it goes out as it is, in one write.
+/// A formatter that writes the rendered frame unchanged. One write is one datagram.
 struct Verbatim;
 
 impl LogFormat<&[u8]> for Verbatim {
@@ -154,25 +165,26 @@ fn as_io(error: syslog::Error) -> io::Error {
     }
 }
 
-/// Events that may go out at once before the pace holds.
+/// Number of datagrams that may be sent at once before the rate limit applies.
 const BURST: u32 = 50;
 
-/// A token bucket: datagrams push nobody back, and unpaced floods are lost in the receiver's buffers.
+/// A rate limit for datagrams (token bucket). Nothing slows a sender of datagrams down, and a full receive buffer drops
+/// them.
 struct DatagramPace {
-    apart: Duration,
+    interval: Duration,
     next: Option<Instant>,
 }
 
 impl DatagramPace {
     fn new(per_second: u32) -> Self {
-        Self { apart: Duration::from_secs(1) / per_second.max(1), next: None }
+        Self { interval: Duration::from_secs(1) / per_second.max(1), next: None }
     }
 
-    /// How long to wait before the next one.
+    /// Returns how long to wait before the next datagram, and reserves its place.
     fn wait(&mut self, now: Instant) -> Duration {
-        let earliest = now.checked_sub(self.apart * BURST).unwrap_or(now);
+        let earliest = now.checked_sub(self.interval * BURST).unwrap_or(now);
         let next = self.next.map_or(earliest, |next| next.max(earliest));
-        self.next = Some(next + self.apart);
+        self.next = Some(next + self.interval);
         next.saturating_duration_since(now)
     }
 }
@@ -182,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_goes_out_at_once_and_the_rest_at_the_pace() {
+    fn a_burst_is_sent_at_once_and_the_rest_at_the_configured_rate() {
         let mut pace = DatagramPace::new(500);
         let start = Instant::now() + Duration::from_secs(60);
         let waits: Vec<Duration> = (0..=BURST + 1).map(|_| pace.wait(start)).collect();

@@ -1,5 +1,8 @@
-//! The columns of every table: name, type, nullable or not, how to get the cell. The only place that says so;
-//! CSV and Parquet both read it. A column's type is the type of its getter, so the two cannot disagree.
+//! The columns of every table: name, type, nullability and how to get the cell. CSV and Parquet both follow this
+//! declaration.
+//!
+//! The type of a column is the type of its getter, so that the two formats cannot disagree. To add a column, add a line
+//! here; `tests/contract.rs` and `docs/data-dictionary.md` must follow.
 
 use super::Tables;
 use crate::model::{
@@ -7,19 +10,19 @@ use crate::model::{
     SourceInventory, User,
 };
 
-/// One column of a table whose rows are `R`.
+/// A column of a table whose rows have the type `R`.
 pub(super) struct Column<'a, R> {
-    /// Its name in the header and the schema.
+    /// Name in the header and in the schema.
     pub(super) name: &'static str,
-    /// Whether the schema lets it be null.
+    /// Whether a cell may be null.
     pub(super) nullable: bool,
-    /// Whether a Parquet dictionary pays.
+    /// Whether a Parquet dictionary is worthwhile.
     pub(super) values: Values,
-    /// Its type and its cells.
+    /// Type and getter of the cells.
     pub(super) get: Get<'a, R>,
 }
 
-/// How to get a cell; the variant is the column's type.
+/// Getter of a cell; the variant is the type of the column.
 pub(super) enum Get<'a, R> {
     Text(fn(R) -> Option<&'a str>),
     Flag(fn(R) -> Option<bool>),
@@ -30,12 +33,12 @@ pub(super) enum Get<'a, R> {
     Words(fn(R) -> &'a [&'static str]),
 }
 
-/// What the values of a column are like.
+/// Distribution of the values of a column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Values {
-    /// They repeat: a Parquet dictionary makes the file smaller and the writing faster.
+    /// Values repeat. A Parquet dictionary makes the file smaller and writing faster.
     Repeat,
-    /// Nearly every row has its own (or they are of one bit): a dictionary would double the cost of writing.
+    /// Nearly every row has its own value, or a value is one bit. A dictionary would double the cost of writing.
     Vary,
 }
 
@@ -47,7 +50,7 @@ fn optional<'a, R>(name: &'static str, values: Values, get: Get<'a, R>) -> Colum
     Column { name, nullable: true, values, get }
 }
 
-/// A table: its columns and its rows. A row is a few references.
+/// A table with its columns and rows. A row is a few references.
 pub(super) struct Shape<'a, R, I> {
     pub(super) columns: Vec<Column<'a, R>>,
     pub(super) rows: I,
@@ -81,15 +84,16 @@ impl<'a> MembershipRow<'a> {
     }
 
     fn user_id(self) -> Option<&'a str> {
-        match self.source_inventory.beyond(self.it) {
+        match self.source_inventory.outside_member(self.it) {
             Some(OutsideMember::Missing(id)) => Some(id.as_str()),
             _ => self.user().map(|user| user.id.as_str()),
         }
     }
 
-    /// What of a directory, or which group inside the group, the membership comes from; `None` where it is direct.
+    /// Returns the name in the directory, or the nested group, through which the membership exists; `None` if it is
+    /// direct.
     fn by_way_of(self) -> Option<&'a str> {
-        match self.source_inventory.beyond(self.it)? {
+        match self.source_inventory.outside_member(self.it)? {
             OutsideMember::Missing(_) => None,
             OutsideMember::Directory(name) | OutsideMember::Nested { through: name, .. } => Some(name),
         }

@@ -1,7 +1,7 @@
-//! Rows -> CSV as RFC 4180 says: CRLF, a header, quotes where they are needed. Knows no table in particular.
+//! Writes rows as CSV after RFC 4180: CRLF, a header, and quotes where they are needed. Works for any table.
 //!
-//! Not written by the `csv` crate (which reads it, in `verify` and in the tests): it cannot quote one field and not
-//! another, and here null is an empty field while an empty text is `""`.
+//! The `csv` crate reads these files in `verify` and in tests, but cannot write them. It cannot quote single fields,
+//! and here null is an empty field while an empty text is `""`.
 
 use super::columns::{Get, Shape};
 use super::guard::is_guarded;
@@ -10,10 +10,10 @@ use crate::model::{Fingerprint, GroupId, Instant};
 use chrono::{DateTime, Datelike, Timelike};
 use std::io::{self, Write};
 
-/// The buffer is written out when it is this full.
+/// Size at which the buffer is written out, in bytes.
 const FLUSH_AT: usize = 64 * 1024;
 
-/// Writes header and rows.
+/// Writes the header and all rows.
 pub(super) fn write<R: Copy, I: Iterator<Item = R>>(
     table: Shape<'_, R, I>,
     dialect: CsvDialect,
@@ -39,7 +39,7 @@ pub(super) fn write<R: Copy, I: Iterator<Item = R>>(
 
 struct CsvCells {
     buffer: Vec<u8>,
-    /// A list's JSON before it is quoted.
+    /// JSON of a list before it is quoted.
     scratch: Vec<u8>,
     guard: bool,
     guarded: u64,
@@ -62,7 +62,7 @@ impl CsvCells {
         self.end_row();
     }
 
-    /// One cell and the comma after it.
+    /// Appends a cell and a comma.
     fn cell<R: Copy>(&mut self, get: &Get<'_, R>, row: R) -> io::Result<()> {
         match get {
             Get::Text(get) => self.text(get(row)),
@@ -77,7 +77,7 @@ impl CsvCells {
         Ok(())
     }
 
-    /// Every cell is followed by a comma; the last one's gives way to the line's end.
+    /// Ends a row: replaces the comma after its last cell.
     fn end_row(&mut self) {
         self.buffer.pop();
         self.buffer.extend_from_slice(b"\r\n");
@@ -103,12 +103,12 @@ impl CsvCells {
         at.map_or(Ok(()), |at| push_instant(&mut self.buffer, at))
     }
 
-    /// Base32: nothing in it to quote or to guard.
+    /// Appends base32, which needs neither quotes nor the guard.
     fn fingerprint(&mut self, fingerprint: Fingerprint) -> io::Result<()> {
         write!(self.buffer, "{fingerprint}")
     }
 
-    /// A JSON array; begins with `[`, so that no spreadsheet runs it.
+    /// Appends a JSON array. It begins with `[`, so that spreadsheets do not run it.
     fn list<'a>(&mut self, items: impl Iterator<Item = &'a str>) -> io::Result<()> {
         self.scratch.clear();
         self.scratch.push(b'[');
@@ -124,10 +124,12 @@ impl CsvCells {
     }
 }
 
-/// RFC 4180 §2.5-2.7: quotes round a field with a quote, comma or line break; quotes in it doubled. Empty text is quoted
-/// too, to be told from null.
+/// Appends a field with quotes if it contains a quote, comma or line break, and doubles quotes inside (RFC 4180
+/// §2.5–2.7).
+///
+/// An empty text is quoted too, which distinguishes it from null.
 fn push_field(out: &mut Vec<u8>, prefix: &str, text: &[u8]) {
-    // A fold looks at every byte, but many at once.
+    // `fold` looks at every byte, but the compiler vectorises it; `any` would stop early and look at one at a time.
     let special = text.iter().fold(false, |seen, b| seen | matches!(b, b'"' | b',' | b'\r' | b'\n'));
     if !text.is_empty() && !special {
         out.extend_from_slice(prefix.as_bytes());
@@ -145,9 +147,10 @@ fn push_field(out: &mut Vec<u8>, prefix: &str, text: &[u8]) {
     out.push(b'"');
 }
 
-/// `2026-11-23T02:00:00Z`, with a fraction only where there is one. By hand: a tenth of the cost of a format string.
+/// Appends an instant as [`crate::model::instant_text`] formats it. By hand, because a format string costs ten times as
+/// much.
 fn push_instant(out: &mut Vec<u8>, at: Instant) -> io::Result<()> {
-    // By way of microseconds, as Parquet does, so that both say the same.
+    // Parquet stores microseconds. Rounding here as well keeps the two files equal.
     let at = DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at);
     let Ok(year @ 0..=9999) = u32::try_from(at.year()) else {
         return write!(out, "{}", at.format("%Y-%m-%dT%H:%M:%S%.fZ"));
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_fields_that_need_quotes_get_them() {
+    fn only_fields_that_need_quotes_are_quoted() {
         for (text, csv) in [
             ("alice", "alice"),
             ("", "\"\""),
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_a_fraction_only_where_there_is_one() {
+    fn an_instant_has_a_fraction_only_if_it_is_not_zero() {
         for (given, written) in [
             ("2026-11-23T02:00:00Z", "2026-11-23T02:00:00Z"),
             ("2026-11-23T02:00:00.5Z", "2026-11-23T02:00:00.5Z"),

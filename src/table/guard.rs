@@ -1,32 +1,35 @@
-//! Which texts a spreadsheet would run. Knows nothing of files.
+//! The guard against formulas in CSV cells. Pure.
 //!
-//! OWASP, "CSV Injection": cells that begin with `=`, `+`, `-`, `@`, tab or carriage return; a leading apostrophe
-//! makes them text. Spreadsheets skip white space and invisible characters, and East Asian ones take the full-width forms.
+//! OWASP, "CSV Injection": spreadsheets run cells that begin with `=`, `+`, `-`, `@`, tab or carriage return. A leading
+//! apostrophe makes them text. Spreadsheets also skip white space and invisible characters, and East Asian versions
+//! accept full-width forms.
 
-/// Whether a spreadsheet runs the cell.
+/// Returns whether a spreadsheet runs the cell.
 fn runs_as_formula(text: &str) -> bool {
     match text.as_bytes().first() {
         None => false,
         Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => true,
-        // The common case, without a look at characters.
+        // Fast path for most cells: no character needs to be decoded.
         Some(first) if first.is_ascii_graphic() => false,
         Some(_) => text.trim_start_matches(is_skipped).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']),
     }
 }
 
-/// Whether the cell gets a leading `'`: it runs, or it looks like one that was guarded, so that what is read back is exactly
-/// what was written.
+/// Returns whether the cell gets a leading `'`.
+///
+/// That is the case if it runs, or if it looks like a guarded cell. [`unguarded`] then returns exactly the written
+/// text.
 pub(super) fn is_guarded(text: &str) -> bool {
     runs_as_formula(text) || (text.starts_with('\'') && runs_as_formula(text.trim_start_matches('\'')))
 }
 
-/// The text of a cell of a guarded file.
+/// Returns the text of a cell of a guarded file.
 pub fn unguarded(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|text| is_guarded(text)).unwrap_or(cell)
 }
 
-/// White space, control characters, and the characters that have no width (soft hyphen, zero-width spaces,
-/// directional marks, byte order mark).
+/// Returns whether spreadsheets skip the character: white space, control characters, and characters without width (soft
+/// hyphen, zero-width spaces, directional marks, byte order mark).
 fn is_skipped(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
@@ -38,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_spreadsheet_runs_is_seen_and_nothing_else() {
+    fn only_cells_that_a_spreadsheet_runs_are_guarded() {
         let runs = [
             "=1+1",
             "=cmd|' /C calc'!A0",

@@ -1,4 +1,6 @@
-//! Rows -> Parquet: typed, zstd, one array a column, a few thousand rows at a time. Knows no table in particular.
+//! Writes rows as Parquet: typed, compressed with zstd, one array for each column. Works for any table.
+//!
+//! A few thousand rows are converted at a time, so that memory does not grow with the size of the tenant.
 
 use super::columns::{Column, Get, Shape, Values};
 use super::{About, SCHEMA_VERSION};
@@ -17,15 +19,17 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
-/// Rows that become arrays at once.
+/// Number of rows that are converted to arrays at a time.
 const BATCH: usize = 4_096;
-/// Rows of a row group: bounds what the writer holds in memory.
+/// Number of rows in a row group; it bounds the memory of the writer.
 const ROW_GROUP: usize = 65_536;
+/// Value of `created_by`.
+///
 /// Readers parse "application version x.y.z" and distrust the statistics of writers that they cannot parse
-/// (parquet-format `FileMetaData.created_by`). Constant for a version of ours, whatever crate writes below.
+/// (parquet-format `FileMetaData.created_by`). The value does not depend on the version of the Parquet crate.
 const CREATED_BY: &str = concat!("bt-rollcall version ", env!("CARGO_PKG_VERSION"));
 
-/// Writes all rows and the footer; gives the number of rows.
+/// Writes all rows and the footer, and returns the number of rows.
 pub(super) fn write<R: Copy, I: Iterator<Item = R>>(
     mut table: Shape<'_, R, I>,
     about: &About<'_>,
@@ -67,8 +71,9 @@ fn instant_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The name that the Parquet format gives to a list's child (LogicalTypes.md, "Lists"); arrow's own is `item`.
+/// Returns the field of a list's elements, with the name that the Parquet format demands (LogicalTypes.md, "Lists").
 fn element() -> Field {
+    // Arrow would call it `item`.
     Field::new("element", DataType::Utf8, false)
 }
 
@@ -77,8 +82,10 @@ fn properties<R>(columns: &[Column<'_, R>], about: &About<'_>) -> Result<WriterP
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        // Readers skip row groups by these statistics; statistics for each page would only add size.
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(ROW_GROUP))
+        // Dictionaries pay only for columns with repeated values, which are switched on below.
         .set_dictionary_enabled(false)
         .set_key_value_metadata(Some(vec![
             pair("run_id", about.run_id.to_owned()),
@@ -95,10 +102,11 @@ fn properties<R>(columns: &[Column<'_, R>], about: &About<'_>) -> Result<WriterP
     Ok(properties.build())
 }
 
-/// The column of these rows, in a builder of the right size.
+/// Returns the values of a column for these rows as an array.
 fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> Result<ArrayRef> {
     Ok(match column.get {
         Get::Text(get) => {
+            // The size of the texts is known in advance, so that the builder allocates once.
             let bytes = rows.iter().filter_map(|row| get(*row)).map(str::len).sum();
             let mut to = StringBuilder::with_capacity(rows.len(), bytes);
             for row in rows {
@@ -115,7 +123,7 @@ fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> Result<ArrayRef> {
         }
         Get::Count(get) => {
             let mut to = Int64Builder::with_capacity(rows.len());
-            // No tenant has more than i64::MAX members.
+            // The conversion never saturates: no tenant has more than i64::MAX members.
             for row in rows {
                 to.append_option(get(*row).map(|count| i64::try_from(count).unwrap_or(i64::MAX)));
             }
@@ -132,7 +140,7 @@ fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> Result<ArrayRef> {
             let mut to = StringBuilder::with_capacity(rows.len(), rows.len() * 26);
             for row in rows {
                 write!(to, "{}", get(*row)).map_err(|e| ::parquet::errors::ParquetError::External(Box::new(e)))?;
-                // What was written into the builder becomes a value with the next append.
+                // `write!` fills the pending value of the builder; `append_value` completes it.
                 to.append_value("");
             }
             Arc::new(to.finish())

@@ -1,6 +1,7 @@
 //! Tables read back with the readers of the `csv` and `parquet` crates and compared with the rows themselves.
 
 mod contract;
+mod dictionary;
 
 use super::*;
 use crate::model::{
@@ -41,7 +42,7 @@ fn inventory(users: Vec<User>, groups: Vec<Group>) -> Inventory {
     seen(Inventory::join(vec![reading("eu", users, groups)], &Classes::default()))
 }
 
-/// As a run leaves it.
+/// Returns the inventory with the `seen` intervals that a first run sets.
 fn seen(inventory: Inventory) -> Inventory {
     SettledRun::first(inventory, ABOUT.run_id, AT.parse().unwrap()).state
 }
@@ -58,7 +59,7 @@ fn csv_of(tables: &Tables<'_>, table: Table, dialect: CsvDialect) -> (String, Cs
     (String::from_utf8(out).unwrap(), written)
 }
 
-/// Header and cells.
+/// Returns the header and the cells of a CSV file.
 fn csv_cells(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
     let to_row = |r: ::csv::StringRecord| r.iter().map(str::to_owned).collect::<Vec<_>>();
@@ -78,7 +79,7 @@ fn reader_of(bytes: &[u8]) -> ParquetRecordBatchReaderBuilder<std::fs::File> {
     ParquetRecordBatchReaderBuilder::try_new(file).unwrap()
 }
 
-/// Cells as text; `None` is null. Lists as JSON, times as RFC 3339 with six digits.
+/// Returns the cells of a Parquet file as text; `None` is null. Lists are JSON, times are RFC 3339 with six digits.
 fn parquet_cells(bytes: &[u8]) -> Vec<Vec<Option<String>>> {
     let mut rows = Vec::new();
     for batch in reader_of(bytes).build().unwrap() {
@@ -114,7 +115,7 @@ fn json<'a>(items: impl Iterator<Item = &'a str>) -> String {
     serde_json::to_string(&items.collect::<Vec<_>>()).unwrap()
 }
 
-/// What the row of a user must hold, written down a second time, apart from `columns`.
+/// Returns the expected row of a user, written independently of `columns`.
 fn expected_user(source: &str, u: &User) -> Vec<Option<String>> {
     let text = |t: Option<&str>| t.map(str::to_owned);
     let time = |t: Option<Instant>| t.map(|t| six(t.timestamp_micros()));
@@ -150,7 +151,7 @@ fn expected_user(source: &str, u: &User) -> Vec<Option<String>> {
     ]
 }
 
-/// The cell that CSV must show for a cell of Parquet: null as empty, times without idle digits.
+/// Returns the CSV cell that corresponds to a Parquet cell: null is empty, times have no trailing zeros.
 fn as_csv(cell: Option<&String>, is_time: bool) -> String {
     let text = cell.cloned().unwrap_or_default();
     match text.strip_suffix('Z') {
@@ -171,7 +172,7 @@ fn any_text() -> impl Strategy<Value = Option<Box<str>>> {
     proptest::option::of(hostile.prop_map(String::into_boxed_str))
 }
 
-/// From the year 1 to the end of 9999, to the microsecond.
+/// Generates instants from the year 1 to the end of 9999, with microseconds.
 fn any_instant() -> impl Strategy<Value = Instant> {
     (-62_135_596_800_000_000_i64..253_402_300_800_000_000)
         .prop_map(|micros| DateTime::from_timestamp_micros(micros).unwrap())
@@ -194,14 +195,14 @@ prop_compose! {
         flags in proptest::array::uniform3(any::<Option<bool>>()),
         groups in proptest::collection::btree_set(1_u8..9, 0..4),
     ) -> User {
-        let reported = |at: Option<Instant>| at.map_or(ReportedDate::Not, ReportedDate::At);
+        let reported = |at: Option<Instant>| at.map_or(ReportedDate::NotReported, ReportedDate::At);
         let [username, display_name, email_address, account_type, public_key, locale, extra, _] = texts;
         User {
             username,
             display_name,
             email_address,
             public_key,
-            // Under a name of its own, as a source gives it.
+            // Sources report extra fields under names of their own.
             extra: extra.and_then(|text| Extra::of([("note".to_owned(), (*text).into())].into_iter().collect())),
             last_login,
             account_type: account_type.map(Into::into),
@@ -218,7 +219,7 @@ prop_compose! {
     }
 }
 
-/// Users 1, 2, 3, … and groups 1 to 4, so that memberships of 5 to 8 dangle.
+/// Creates users 1, 2, 3, … and groups 1 to 4. Memberships of the groups 5 to 8 are dangling.
 fn any_inventory() -> impl Strategy<Value = Inventory> {
     (proptest::collection::vec(any_user(), 0..12), proptest::array::uniform4(any_text())).prop_map(|(users, names)| {
         let users = users.into_iter().zip(1..).map(|(u, id)| User { id: format!("{id}").into(), ..u }).collect();
@@ -281,7 +282,7 @@ proptest! {
 }
 
 #[test]
-fn no_column_is_named_like_a_secret() {
+fn no_column_has_the_name_of_a_secret() {
     let inventory = Inventory::default();
     let tables = Tables { inventory: &inventory, findings: &[], changes: &[], resolved: &[] };
     for table in Table::ALL {
@@ -295,7 +296,7 @@ fn no_column_is_named_like_a_secret() {
 }
 
 #[test]
-fn null_and_empty_text_stay_apart() {
+fn null_and_empty_text_are_written_differently() {
     let user = User { username: Some("".into()), display_name: None, ..User::new("1") };
     let nameless = inventory(vec![user], Vec::new());
     let (csv, _) = csv_of(&of(&nameless), Table::Users, CsvDialect::Strict);
@@ -308,7 +309,7 @@ fn null_and_empty_text_stay_apart() {
 }
 
 #[test]
-fn excel_gets_a_byte_order_mark_and_raw_no_apostrophe() {
+fn excel_files_have_a_byte_order_mark_and_raw_files_have_no_guard() {
     let user = User {
         username: Some("=1+1".into()),
         group_memberships: ["7", "8"].map(GroupId::from).into(),
@@ -343,7 +344,7 @@ fn finding() -> Finding {
 }
 
 #[test]
-fn a_finding_and_a_change_are_written_whole() {
+fn a_finding_and_a_change_are_written_with_every_column() {
     let nobody = Inventory::default();
     let change = Change {
         source: "eu".into(),
@@ -396,7 +397,7 @@ fn the_same_rows_give_the_same_bytes() {
 }
 
 #[test]
-fn no_row_is_lost_where_batches_and_row_groups_meet() {
+fn no_row_is_lost_at_the_borders_of_batches_and_row_groups() {
     let people = crowd(70_000);
     let bytes = parquet_of(&of(&people), Table::Users);
     let metadata = std::sync::Arc::clone(reader_of(&bytes).metadata());
@@ -411,7 +412,7 @@ fn no_row_is_lost_where_batches_and_row_groups_meet() {
 }
 
 #[test]
-fn a_parquet_file_says_which_run_wrote_it_and_is_compressed_with_statistics() {
+fn a_parquet_file_names_its_run_and_is_compressed_with_statistics() {
     let people = crowd(3);
     let reader = reader_of(&parquet_of(&of(&people), Table::Users));
     let file = reader.metadata().file_metadata();
@@ -442,7 +443,7 @@ impl Write for FullDisk {
 }
 
 #[test]
-fn a_full_disk_is_recognisable_behind_both_formats() {
+fn a_full_disk_is_recognised_in_both_formats() {
     let people = crowd(3);
     let full = |error: TableError| matches!(error, TableError::Io(e) if e.kind() == io::ErrorKind::StorageFull);
     assert!(full(of(&people).write_csv(Table::Users, CsvDialect::Strict, FullDisk).unwrap_err()));

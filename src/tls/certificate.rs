@@ -1,5 +1,7 @@
-//! What one certificate says about itself (RFC 5280 §4), for decisions and for words. Texts come from the peer: control characters
-//! are replaced and lengths limited, because they end in terminals and logs.
+//! Fields of one certificate (RFC 5280 §4), for decisions and for texts.
+//!
+//! The texts come from the peer and end in terminals and logs: control characters are replaced, and lengths are
+//! limited.
 
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
@@ -10,39 +12,40 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-/// Characters of a name that are shown.
-const MOST_CHARACTERS: usize = 120;
+/// Maximum number of characters of a name that are shown.
+const MAX_CHARACTERS: usize = 120;
 
-/// The parts of a certificate that decisions and words need.
+/// Fields of a certificate that decisions and texts need.
 #[derive(Clone, Debug)]
 pub(super) struct CertificateFacts {
     /// Subject as text, such as `CN=siem, O=Example`.
     pub(super) subject: String,
     /// Issuer as text.
     pub(super) issuer: String,
-    /// Subject and issuer in DER: names are compared by their octets.
+    /// Subject and issuer in DER. Names are compared byte by byte.
     subject_der: Vec<u8>,
     issuer_der: Vec<u8>,
-    /// Start of validity, seconds since 1970.
+    /// Start of validity, in seconds since 1970 (UTC).
     pub(super) not_before: i64,
-    /// End of validity, seconds since 1970.
+    /// End of validity, in seconds since 1970 (UTC).
     pub(super) not_after: i64,
-    /// DNS names and IP addresses of subjectAltName.
+    /// DNS names and IP addresses of the subjectAltName extension.
     pub(super) names: Vec<String>,
-    /// `cA` of basicConstraints, where the extension is there.
+    /// `cA` of the basicConstraints extension; `None` without the extension.
     pub(super) ca: Option<bool>,
-    /// Purposes of extendedKeyUsage, where the extension is there.
+    /// Purposes of the extendedKeyUsage extension; `None` without the extension.
     pub(super) purposes: Option<Vec<String>>,
-    /// Whether its purposes allow a TLS server (RFC 5280 §4.2.1.12: also where there is no such extension, or with anyExtendedKeyUsage).
+    /// Whether the certificate may be used by a TLS server: without extendedKeyUsage, or with serverAuth or
+    /// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
     pub(super) may_serve: bool,
-    /// Bits of its key, where that is an RSA key.
+    /// Size of an RSA key in bits; `None` for other keys.
     pub(super) rsa_bits: Option<usize>,
-    /// Whether it is of X.509 version 3.
+    /// Whether the certificate has X.509 version 3.
     pub(super) is_v3: bool,
 }
 
 impl CertificateFacts {
-    /// Reads a certificate; `None` where it is no readable DER certificate.
+    /// Reads a certificate; `None` if it is not valid DER.
     pub(super) fn read(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let purposes = certificate.extended_key_usage().ok()?.map(|extension| extension.value);
@@ -65,17 +68,17 @@ impl CertificateFacts {
         })
     }
 
-    /// Whether it names itself as its issuer.
+    /// Returns whether the certificate names itself as its issuer.
     pub(super) fn is_self_issued(&self) -> bool {
         self.subject_der == self.issuer_der
     }
 
-    /// Whether that certificate names this one as its issuer.
+    /// Returns whether `other` names this certificate as its issuer.
     pub(super) fn is_named_by(&self, other: &Self) -> bool {
         self.subject_der == other.issuer_der
     }
 
-    /// Whether both have the same subject.
+    /// Returns whether both certificates have the same subject.
     pub(super) fn has_subject_of(&self, other: &Self) -> bool {
         self.subject_der == other.subject_der
     }
@@ -87,19 +90,19 @@ pub(super) fn day(seconds: i64) -> String {
         .map_or_else(|| "an unreadable date".to_owned(), |at| at.format("%Y-%m-%d").to_string())
 }
 
-/// Makes a text of the peer safe to show.
+/// Makes a text of the peer safe for terminals and logs, and cuts it.
 pub(super) fn printable(text: &str) -> String {
     let shown: String = text
         .chars()
-        .take(MOST_CHARACTERS)
+        .take(MAX_CHARACTERS)
         .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
         .collect();
-    if shown.len() < text.len() && text.chars().nth(MOST_CHARACTERS).is_some() { format!("{shown}…") } else { shown }
+    if shown.len() < text.len() && text.chars().nth(MAX_CHARACTERS).is_some() { format!("{shown}…") } else { shown }
 }
 
-/// RFC 5280 §4.2.1.6: only DNS names and IP addresses are names of a TLS server.
+/// Returns the names that count for a TLS server: DNS names and IP addresses (RFC 5280 §4.2.1.6).
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    // A certificate with two such extensions is invalid and has no names for us.
+    // Two subjectAltName extensions make a certificate invalid: no name is used.
     let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
     let text = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(name) => Some(printable(name)),
@@ -138,6 +141,7 @@ fn attribute_text(attribute: &AttributeTypeAndValue<'_>) -> String {
     let key = oid2abbrev(kind, oid_registry()).map_or_else(|_| kind.to_id_string(), str::to_owned);
     let octets = attribute.as_slice();
     let value = match attribute.attr_value().tag() {
+        // BMPString is UTF-16 in big-endian order.
         Tag::BmpString => {
             let units: Vec<u16> = octets.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
             String::from_utf16_lossy(&units)

@@ -1,4 +1,6 @@
-//! PEM files (RFC 7468): certificates and private keys. Errors name the file, the entry and the cure; they never hold key material.
+//! PEM files (RFC 7468) with certificates and private keys.
+//!
+//! Errors name the file, the entry and the cure. They never contain key material.
 
 use super::certificate::CertificateFacts;
 use rustls::RootCertStore;
@@ -8,14 +10,14 @@ use std::path::Path;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
-/// Reads a file with at least one certificate.
+/// Reads a file that contains at least one certificate.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    certificates(&read(path)?).map_err(|why| format!("{}: {why}", path.display()))
+    parse_certificates(&read(path)?).map_err(|why| format!("{}: {why}", path.display()))
 }
 
-/// Parses PEM with at least one certificate. Errors do not name the file.
-pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    // The lone 0x30 is the outer SEQUENCE of a certificate in DER.
+/// Parses PEM text that contains at least one certificate. Errors do not name the file.
+pub fn parse_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    // The byte 0x30 starts the outer SEQUENCE of a certificate in DER.
     if pem.first() == Some(&0x30) && CertificateFacts::read(pem).is_some() {
         return Err(
             "is a certificate in DER, not PEM; convert it: openssl x509 -inform DER -in FILE -out FILE.pem".to_owned()
@@ -34,7 +36,7 @@ fn entry(number: usize, count: usize, why: &str) -> String {
     format!("certificate {number} of {count} cannot be read: {why}; export it again")
 }
 
-/// From one BEGIN to the next, or to the end.
+/// Returns the text from one BEGIN line to the next, or to the end.
 fn block(text: &str) -> &str {
     let behind = BEGIN.len();
     let end = text[behind..].find("-----BEGIN ").map_or(text.len(), |at| at + behind);
@@ -47,18 +49,19 @@ fn one(block: &str) -> Result<CertificateDer<'static>, &'static str> {
         pem::Error::Base64Decode(_) => "its text is not Base64",
         _ => "it is not valid PEM",
     })?;
-    // What rustls cannot take as an authority would fail later, without the number of the entry.
+    // rustls would refuse such a certificate later, without the number of the entry.
     if RootCertStore::empty().add(certificate.clone()).is_err() {
         return Err("its content is not a valid X.509 certificate");
     }
     Ok(certificate)
 }
 
-/// Reads a file with one private key without a passphrase.
+/// Reads a file that contains one private key without a passphrase.
 pub(super) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let shown = path.display();
     let pem = read(path)?;
     PrivateKeyDer::from_pem_slice(text(&pem).as_bytes()).map_err(|error| match error {
+        // First, because the parser has no error of its own for an encrypted key.
         _ if contains(&pem, "ENCRYPTED") => format!(
             "{shown}: the key is encrypted with a passphrase; write it without one: openssl pkey -in {shown} -out NEW.key"
         ),
@@ -77,7 +80,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|why| format!("cannot read {}: {why}", path.display()))
 }
 
-/// Editors of Windows begin a file with a byte order mark, which would hide the first BEGIN.
+/// Decodes a PEM file. Windows editors write a byte order mark at the start, which would hide the first BEGIN line.
 fn text(pem: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem))
 }

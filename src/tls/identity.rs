@@ -1,5 +1,7 @@
-//! Our client certificate with its key, and whether the peer has asked for one: a server that refuses a client without a certificate
-//! often gives no better reason than `handshake_failure` (RFC 8446 §4.4.2.4, RFC 5246 §7.4.6).
+//! Client certificate with its key, and whether the peer asked for one.
+//!
+//! A server that refuses a client without a certificate often gives no better reason than `handshake_failure` (RFC 8446
+//! §4.4.2.4, RFC 5246 §7.4.6). Therefore the request of the server is recorded.
 
 use super::certificate::CertificateFacts;
 use super::files;
@@ -13,12 +15,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A client certificate (its own first, issuers behind it) with its private key.
+/// Client certificate with its private key: the certificate itself first, then its issuers.
 #[derive(Clone)]
 pub struct ClientIdentity(Arc<CertifiedKey>);
 
 impl fmt::Debug for ClientIdentity {
-    /// Shows no key.
+    /// Writes the name of the type only: a key must not appear in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ClientIdentity")
     }
@@ -38,6 +40,7 @@ impl ClientIdentity {
         })?;
         let own = CertifiedKey::new(chain, signing);
         match own.keys_match() {
+            // `Unknown`: this kind of key cannot be compared. The handshake will show whether it matches.
             Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Self(Arc::new(own))),
             Err(_) => Err(mismatch(&own, client_cert, client_key)),
         }
@@ -48,7 +51,8 @@ impl ClientIdentity {
     }
 }
 
-/// The key may belong to a later certificate of the file: then only their order is wrong.
+/// Returns the error for a key that does not match. If it matches a later certificate of the file, only the order is
+/// wrong.
 fn mismatch(own: &CertifiedKey, client_cert: &Path, client_key: &Path) -> String {
     let key = own.key.public_key();
     let belongs = |certificate: &CertificateDer<'_>| {
@@ -66,36 +70,37 @@ fn mismatch(own: &CertifiedKey, client_cert: &Path, client_key: &Path) -> String
     }
 }
 
-/// What is shown to the peer, and what the peer asked.
+/// Client authentication of one connector: the certificate to present, and whether the peer asked for one.
 #[derive(Debug)]
-pub(super) struct Presented {
+pub(super) struct ClientAuth {
     identity: Option<ClientIdentity>,
     asked: AtomicBool,
 }
 
-impl Presented {
+impl ClientAuth {
     pub(super) fn new(identity: Option<&ClientIdentity>) -> Self {
         Self { identity: identity.cloned(), asked: AtomicBool::new(false) }
     }
 
-    /// Whether the peer asked for a client certificate in some handshake.
+    /// Returns whether the peer asked for a client certificate in any handshake.
     pub(super) fn was_asked_for(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Whether there is a client certificate to show.
+    /// Returns whether a client certificate is configured.
     pub(super) fn has_identity(&self) -> bool {
         self.identity.is_some()
     }
 
-    /// What our certificate says.
+    /// Returns the fields of the client certificate.
     pub(super) fn facts(&self) -> Option<CertificateFacts> {
         self.identity.as_ref()?.facts()
     }
 }
 
-impl ResolvesClientCert for Presented {
+impl ResolvesClientCert for ClientAuth {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        // A flag only, which is read after the handshake: no other memory access depends on it.
         self.asked.store(true, Ordering::Relaxed);
         self.identity.as_ref().map(|identity| Arc::clone(&identity.0))
     }

@@ -1,24 +1,26 @@
-//! Puts a refused certificate into words: which one of the chain, what is wrong with it, and who can cure it.
+//! Describes a refused certificate: which certificate of the chain, what is wrong with it, and the cure.
 
 use super::certificate::{CertificateFacts, day, printable};
 use super::{Peer, TlsFault};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, Error};
 
-/// Names that are listed before "and N more".
-const MOST_NAMES: usize = 8;
+/// Maximum number of names that are listed before "and N more".
+const MAX_NAMES: usize = 8;
 
-/// What the server sent, and what was asked for.
-pub(super) struct PeerMessages {
+/// Certificates that the server sent, and the name that was requested.
+pub(super) struct ServerChain {
     peer: Peer,
+    /// Certificate of the server; `None` if it cannot be read.
     end_entity: Option<CertificateFacts>,
     intermediates: Vec<CertificateFacts>,
-    /// The name that was asked for.
+    /// Host name or address that was requested.
     asked: String,
+    /// Current time, in seconds since 1970 (UTC).
     now: i64,
 }
 
-impl PeerMessages {
+impl ServerChain {
     pub(super) fn new(
         peer: Peer,
         end_entity: &CertificateDer<'_>,
@@ -31,12 +33,12 @@ impl PeerMessages {
         Self { peer, end_entity: CertificateFacts::read(end_entity), intermediates, asked, now }
     }
 
-    /// What the server's own certificate says; `None` where it cannot be read.
+    /// Returns the certificate of the server; `None` if it cannot be read.
     pub(super) fn end_entity(&self) -> Option<&CertificateFacts> {
         self.end_entity.as_ref()
     }
 
-    /// Explains a refusal. `trusted`: the certificates of `ca_file`.
+    /// Describes a refusal. `trusted` are the certificates of `ca_file`.
     pub(super) fn explain(&self, error: &Error, trusted: &[CertificateDer<'_>]) -> TlsFault {
         let Some(facts) = &self.end_entity else { return self.malformed() };
         let Error::InvalidCertificate(cause) = error else { return self.constrained() };
@@ -52,12 +54,12 @@ impl PeerMessages {
             | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => self.unsupported_signature(),
             CertificateError::UnhandledCriticalExtension => self.unknown_extension(),
-            // The platform's verifier hides the purpose behind `Other`, and rustls the rules on authorities.
+            // The verifier of the platform hides the purpose behind `Other`, and rustls the rules about authorities.
             _ => self.by_facts(facts, cause),
         }
     }
 
-    /// What can be seen in the certificate where the verifier gives no reason of its own.
+    /// Describes what the certificate itself shows, if the verifier gives no specific reason.
     fn by_facts(&self, facts: &CertificateFacts, cause: &CertificateError) -> TlsFault {
         if !facts.is_v3 {
             return self.other_version();
@@ -118,31 +120,30 @@ impl PeerMessages {
         )
     }
 
-    /// RFC 9525 §6.3: only subjectAltName counts, never the common name.
+    /// Describes a certificate without the requested name. Only subjectAltName counts, never the common name (RFC 9525
+    /// §6.3).
     pub(super) fn other_names(&self) -> TlsFault {
         let asked = &self.asked;
         let names = self.end_entity.as_ref().map_or(&[][..], |facts| &facts.names);
         if names.is_empty() {
             let subject = self.end_entity.as_ref().map_or("", |facts| &facts.subject);
             return self.fault(
-                &format!(
-                    "carries no name at all: it has no subjectAltName, and its subject ({subject}) does not count"
-                ),
+                &format!("has no name: it has no subjectAltName, and its subject ({subject}) does not count"),
                 format!("install a certificate with the subjectAltName {asked} on {}", self.peer),
             );
         }
-        let others = match names.len().saturating_sub(MOST_NAMES) {
+        let others = match names.len().saturating_sub(MAX_NAMES) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let listed = names[..names.len().min(MOST_NAMES)].join(", ");
+        let listed = names[..names.len().min(MAX_NAMES)].join(", ");
         self.fault(
             &format!("is issued for {listed}{others}, not for {asked}"),
             format!("write a name of the certificate in url, or install a certificate for {asked} on {}", self.peer),
         )
     }
 
-    /// Follows the certificates that were sent up to the one whose issuer is missing.
+    /// Follows the certificates that were sent, up to the one whose issuer is missing.
     fn unknown_issuer<'a>(&'a self, facts: &'a CertificateFacts) -> TlsFault {
         if facts.is_self_issued() {
             return self.self_signed(facts);
@@ -166,7 +167,7 @@ impl PeerMessages {
             );
         }
         self.fault(
-            &format!("leads to the issuer \"{issuer}\", which is not trusted"),
+            &format!("was issued by a chain that ends at \"{issuer}\", which is not trusted"),
             "put the certificate of that issuer into a PEM file and name it in ca_file",
         )
     }
@@ -180,7 +181,10 @@ impl PeerMessages {
 
     fn authority(&self, facts: &CertificateFacts) -> TlsFault {
         self.fault(
-            &format!("is that of an authority (CA:TRUE), issued by \"{}\", and must not serve", facts.issuer),
+            &format!(
+                "is that of an authority (CA:TRUE), issued by \"{}\", and must not be used by a server",
+                facts.issuer
+            ),
             format!("install a server certificate on {}, or put this certificate itself into ca_file", self.peer),
         )
     }
@@ -204,19 +208,22 @@ impl PeerMessages {
         self.fault("is revoked by its authority", format!("install a new certificate on {}", self.peer))
     }
 
-    /// A trusted certificate has the issuer's name, but another key made the signature.
+    /// Describes a wrong signature: a trusted certificate has the name of the issuer, but another key signed.
     fn bad_signature(&self, facts: &CertificateFacts, trusted: &[CertificateDer<'_>]) -> TlsFault {
         let replaced =
             trusted.iter().filter_map(|der| CertificateFacts::read(der)).any(|known| known.has_subject_of(facts));
         if facts.is_self_issued() && replaced {
             return self.fault(
-                &format!("is not the one in ca_file, though both are of {}: it was replaced", facts.subject),
-                "put the new certificate into ca_file, after comparing it on the spot",
+                &format!(
+                    "differs from the one in ca_file, although both have the subject {}: it was replaced",
+                    facts.subject
+                ),
+                "compare the new certificate with the one on the server itself, then put it into ca_file",
             );
         }
         self.fault(
             &format!("is not signed by the trusted certificate of its issuer \"{}\"", facts.issuer),
-            "if that issuer was renewed, put its current certificate into ca_file; if not, find out who answers at this address",
+            "if that issuer was renewed, put its current certificate into ca_file; if not, check which server answers at this address",
         )
     }
 
@@ -236,7 +243,7 @@ impl PeerMessages {
 
     fn other_version(&self) -> TlsFault {
         self.fault(
-            "is of an old version of X.509 without extensions; only version 3 can carry names",
+            "has an old version of X.509 without extensions; only version 3 can contain names",
             format!("install a certificate of version 3 with the subjectAltName {} on {}", self.asked, self.peer),
         )
     }
@@ -259,10 +266,10 @@ impl PeerMessages {
     }
 }
 
-/// Bits of an RSA key whose signatures ring verifies.
+/// Sizes of RSA keys whose signatures ring verifies, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Explains a handshake that is not signed by the key of the certificate, or in a way that cannot be verified.
+/// Describes a handshake that is not signed by the key of the certificate, or whose signature cannot be verified.
 pub(super) fn unproven_key(peer: Peer, end_entity: &CertificateDer<'_>) -> TlsFault {
     let rsa_bits = CertificateFacts::read(end_entity).and_then(|facts| facts.rsa_bits);
     if let Some(bits) = rsa_bits.filter(|bits| !RSA_BITS.contains(bits)) {
@@ -273,6 +280,6 @@ pub(super) fn unproven_key(peer: Peer, end_entity: &CertificateDer<'_>) -> TlsFa
     }
     TlsFault::new(
         format!("{peer} does not prove that it has the key of its certificate"),
-        format!("install the certificate and its key on {peer} again, and find out who answers at this address"),
+        format!("install the certificate and its key on {peer} again, and check which server answers at this address"),
     )
 }

@@ -1,26 +1,28 @@
-//! Explains a failed handshake: the verifier's own words where a certificate was refused, else what the peer's alert or its protocol
-//! means. What may pass (a reset, an internal error of the peer) is no fault.
+//! Texts for failed handshakes.
+//!
+//! If the verifier refused a certificate, its own text is used. Otherwise the alert of the peer or the violated
+//! protocol rule is described. Failures that a later attempt may not meet, such as a reset, are no fault.
 
 use super::certificate::day;
-use super::identity::Presented;
+use super::identity::ClientAuth;
 use super::{Peer, TlsFault};
 use chrono::Utc;
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use std::sync::Arc;
 
-/// Explains failures of one peer's sessions.
+/// Describes failures of the TLS sessions with one peer.
 #[derive(Clone, Debug)]
 pub struct Explainer {
     peer: Peer,
-    presented: Arc<Presented>,
+    client_auth: Arc<ClientAuth>,
 }
 
 impl Explainer {
-    pub(super) fn new(peer: Peer, presented: Arc<Presented>) -> Self {
-        Self { peer, presented }
+    pub(super) fn new(peer: Peer, client_auth: Arc<ClientAuth>) -> Self {
+        Self { peer, client_auth }
     }
 
-    /// Explains an error of a handshake. `None` where the next handshake may well succeed.
+    /// Returns the fault behind an error of a handshake; `None` if the next handshake may succeed.
     pub fn fault(&self, error: &Error) -> Option<TlsFault> {
         Some(match error {
             Error::InvalidCertificate(CertificateError::Other(other)) => match other.0.downcast_ref::<TlsFault>() {
@@ -40,18 +42,19 @@ impl Explainer {
         })
     }
 
-    /// Returns the fault of a peer that asked for a client certificate, got none and then gave up without an alert.
-    pub fn demand(&self) -> Option<TlsFault> {
-        (self.presented.was_asked_for() && !self.presented.has_identity()).then(|| self.demanded())
+    /// Returns the fault of a peer that asked for a client certificate, got none, and then ended the session without an
+    /// alert.
+    pub fn missing_certificate(&self) -> Option<TlsFault> {
+        (self.client_auth.was_asked_for() && !self.client_auth.has_identity()).then(|| self.demanded())
     }
 
-    /// Returns the fault of a peer that ended the session without an alert after it saw our client certificate.
+    /// Returns the fault of a peer that ended the session without an alert after it received the client certificate.
     pub fn silent_refusal(&self) -> Option<TlsFault> {
-        (self.presented.was_asked_for() && self.presented.has_identity()).then(|| self.refused("without a reason"))
+        (self.client_auth.was_asked_for() && self.client_auth.has_identity()).then(|| self.refused("without a reason"))
     }
 
-    /// Describes an error that may pass, without internals.
-    pub fn passing(&self, error: &Error) -> String {
+    /// Describes an error that a later attempt may not meet, without internal names.
+    pub fn describe_transient(&self, error: &Error) -> String {
         match error {
             Error::AlertReceived(alert) => format!("{} ended the TLS session ({})", self.peer, alert_name(*alert)),
             Error::DecryptError => format!("the encrypted data of {} was damaged on the way", self.peer),
@@ -59,12 +62,15 @@ impl Explainer {
         }
     }
 
+    /// Returns the fault behind an alert of the peer; `None` if a later attempt may succeed.
     fn alert(&self, alert: AlertDescription) -> Option<TlsFault> {
         use AlertDescription as A;
-        if self.presented.was_asked_for()
+        // After a certificate request, an alert about certificates refers to ours. Otherwise the peer complains about
+        // something else.
+        if self.client_auth.was_asked_for()
             && let Some(why) = refusal(alert)
         {
-            let has_identity = self.presented.has_identity();
+            let has_identity = self.client_auth.has_identity();
             return Some(if has_identity { self.refused(why) } else { self.demanded() });
         }
         Some(match alert {
@@ -75,7 +81,7 @@ impl Explainer {
                 format!("{} does not know the host name that was asked for (unrecognized_name)", self.peer),
                 "check the host in url",
             ),
-            // These may pass: the peer is out of order, or it is being stopped.
+            // A later attempt may succeed: the peer has an internal problem, or it is being stopped.
             A::InternalError | A::CloseNotify | A::UserCanceled => return None,
             other => TlsFault::new(
                 format!("{} refused the TLS handshake ({})", self.peer, alert_name(other)),
@@ -103,7 +109,7 @@ impl Explainer {
     }
 
     fn refused(&self, why: &str) -> TlsFault {
-        let facts = self.presented.facts();
+        let facts = self.client_auth.facts();
         let now = Utc::now().timestamp();
         let expired = facts.as_ref().filter(|facts| now > facts.not_after);
         let expired = expired.map_or_else(String::new, |facts| format!("; it expired on {}", day(facts.not_after)));
@@ -117,7 +123,7 @@ impl Explainer {
 
     fn old_protocol(&self) -> TlsFault {
         TlsFault::new(
-            format!("{} speaks only versions of TLS before 1.2, which are not safe (RFC 8996)", self.peer),
+            format!("{} supports only TLS versions before 1.2, which are not safe (RFC 8996)", self.peer),
             format!("enable TLS 1.2 or 1.3 on {}", self.peer),
         )
     }
@@ -125,7 +131,7 @@ impl Explainer {
     fn nothing_in_common(&self) -> TlsFault {
         TlsFault::new(
             format!(
-                "{} found no TLS version or cipher in common; it may speak only versions before TLS 1.2, or only old ciphers",
+                "{} and this machine have no TLS version or cipher in common; it may support only versions before TLS 1.2, or only old ciphers",
                 self.peer
             ),
             format!("enable TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM, on {}; check the host in url", self.peer),
@@ -135,11 +141,11 @@ impl Explainer {
     fn no_tls(&self) -> TlsFault {
         match self.peer {
             Peer::Appliance => TlsFault::new(
-                "url says https, but the server does not speak TLS on this port",
+                "url starts with https, but the server does not speak TLS on this port",
                 "check the port in url; the usual one is 443",
             ),
             Peer::Receiver => TlsFault::new(
-                "url says tls, but the receiver does not speak TLS on this port",
+                "url starts with tls, but the receiver does not speak TLS on this port",
                 "check the port, or write tcp:// in url",
             ),
         }
@@ -160,11 +166,12 @@ impl Explainer {
     }
 }
 
-/// Why a client certificate was refused, by the alert (RFC 8446 §6.2); `None` where an alert says nothing about it.
+/// Returns why a client certificate was refused, by the alert (RFC 8446 §6.2); `None` for an alert about something
+/// else.
 fn refusal(alert: AlertDescription) -> Option<&'static str> {
     Some(match alert {
         AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
-            "and sees none (certificate_required)"
+            "and reports that it received none (certificate_required)"
         }
         AlertDescription::BadCertificate => "as not correct (bad_certificate)",
         AlertDescription::UnsupportedCertificate => "as one of the wrong kind or purpose (unsupported_certificate)",
@@ -179,7 +186,7 @@ fn refusal(alert: AlertDescription) -> Option<&'static str> {
     })
 }
 
-/// The names of RFC 8446 §6; a number where there is none.
+/// Returns the name of an alert (RFC 8446 §6), or its number if it has no name.
 fn alert_name(alert: AlertDescription) -> String {
     const NAMES: [(u8, &str); 25] = [
         (0, "close_notify"),

@@ -1,4 +1,5 @@
-//! Handshakes in memory with real rustls servers: what is trusted, and how every refusal reads.
+//! Tests with handshakes in memory against real rustls servers: which certificates are trusted, and the text of every
+//! refusal.
 
 mod clients;
 mod files;
@@ -7,14 +8,14 @@ mod sessions;
 mod trust;
 
 use super::{Connector, Peer};
-use pki::Made;
+use pki::TestCertificate;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConnection, ServerConfig, ServerConnection};
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-/// Lets both ends talk until nothing is left to say; the client's first error.
-fn talk(client: &mut ClientConnection, server: &mut ServerConnection) -> Result<(), rustls::Error> {
+/// Moves data between both ends until neither has more to send. Errors: the first error of the client.
+fn exchange(client: &mut ClientConnection, server: &mut ServerConnection) -> Result<(), rustls::Error> {
     loop {
         let mut octets = Vec::new();
         while client.wants_write() {
@@ -22,7 +23,7 @@ fn talk(client: &mut ClientConnection, server: &mut ServerConnection) -> Result<
         }
         let asked = octets.len();
         server.read_tls(&mut octets.as_slice()).unwrap();
-        // The server's error becomes an alert to the client.
+        // The following loop delivers the alert that this error became to the client.
         let _ = server.process_new_packets();
         let mut octets = Vec::new();
         while server.wants_write() {
@@ -39,34 +40,35 @@ fn talk(client: &mut ClientConnection, server: &mut ServerConnection) -> Result<
     }
 }
 
-/// Shakes hands with a server; the words and the cure where that fails.
-fn shake(connector: &Connector, server: ServerConfig, name: &str) -> Result<(), String> {
+/// Runs a handshake with a server and sends data. Errors: the text of the fault, with its cure.
+fn handshake(connector: &Connector, server: ServerConfig, name: &str) -> Result<(), String> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut client = ClientConnection::new(Arc::new(connector.config.clone()), name).unwrap();
     let mut server = ServerConnection::new(Arc::new(server)).unwrap();
-    talk(&mut client, &mut server).map_err(|error| words(connector, &error))?;
-    // Both have the other's key: data arrives.
+    exchange(&mut client, &mut server).map_err(|error| fault_text(connector, &error))?;
+    // Data shows that both ends agree on the keys.
     client.writer().write_all(b"ping").unwrap();
-    talk(&mut client, &mut server).map_err(|error| words(connector, &error))?;
+    exchange(&mut client, &mut server).map_err(|error| fault_text(connector, &error))?;
     let mut octets = [0; 4];
     server.reader().read_exact(&mut octets).unwrap();
     Ok(())
 }
 
-/// The text of an error, which must be for people.
-fn words(connector: &Connector, error: &rustls::Error) -> String {
+/// Returns the text of an error, and checks that it contains no internal names.
+fn fault_text(connector: &Connector, error: &rustls::Error) -> String {
     let text = connector.explainer.fault(error).expect("a fault that stays").in_full();
     for debug in ["{", "(\"", "Error", "Context", "Some(", "OtherError", "AlertReceived"] {
-        assert!(!text.contains(debug), "{debug} is no word for people: {text}");
+        assert!(!text.contains(debug), "{debug} is an internal name: {text}");
     }
     text
 }
 
-fn trusting(trusted: &[&CertificateDer<'static>]) -> Connector {
+/// Builds a connector with these certificates in `ca_file`.
+fn connector_trusting(trusted: &[&CertificateDer<'static>]) -> Connector {
     Connector::new(Peer::Appliance, trusted.iter().map(|der| (*der).clone()).collect(), None).unwrap()
 }
 
-/// How a client that trusts these certificates ends with this server.
-fn said(trusted: &[&CertificateDer<'static>], server: &Made, name: &str) -> Result<(), String> {
-    shake(&trusting(trusted), server.config(), name)
+/// Runs a handshake between a client that trusts these certificates and a server.
+fn outcome(trusted: &[&CertificateDer<'static>], server: &TestCertificate, name: &str) -> Result<(), String> {
+    handshake(&connector_trusting(trusted), server.config(), name)
 }

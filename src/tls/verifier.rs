@@ -1,6 +1,8 @@
-//! Decides whether a server's certificate is trusted. The platform's verifier decides (webpki with the system's roots and `ca_file`),
-//! except for a certificate that is in `ca_file` itself, octet by octet: it is trusted for the names that it carries, while it is
-//! valid. webpki refuses such a certificate with `CA:TRUE`, as `openssl req -x509` makes it.
+//! Decides whether the certificate of a server is trusted.
+//!
+//! The verifier of the platform decides: webpki, with the roots of the system and `ca_file`. The exception is a
+//! certificate that is itself in `ca_file`, byte for byte: it is trusted for its own names while it is valid. webpki
+//! refuses such a certificate if it has `CA:TRUE`, as those made by `openssl req -x509` do.
 
 use super::certificate::CertificateFacts;
 use super::{Peer, TlsFault, refusal};
@@ -13,24 +15,26 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 use rustls_platform_verifier::Verifier as Platform;
 use std::sync::Arc;
 
+/// Verifier of server certificates for one peer.
 #[derive(Debug)]
 pub(super) struct Verifier {
     peer: Peer,
-    /// The certificates of `ca_file`, each trusted by itself.
+    /// Certificates of `ca_file`, each trusted itself.
     trusted: Vec<CertificateDer<'static>>,
-    /// `None` where neither the system nor `ca_file` has an authority.
+    /// Verifier of the platform; `None` if neither the system nor `ca_file` has an authority.
     authorities: Option<Platform>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    /// Errors, in words: nothing at all can be trusted.
+    /// Builds the verifier. Errors are texts: no certificate at all could be trusted.
     pub(super) fn new(
         peer: Peer,
         trusted: Vec<CertificateDer<'static>>,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, String> {
-        // A certificate that is explicitly no authority (RFC 5280 §4.2.1.9) vouches for itself only.
+        // A certificate that is explicitly no authority (RFC 5280 §4.2.1.9) must not issue others: it is trusted only
+        // itself.
         let may_issue =
             |der: &&CertificateDer<'_>| CertificateFacts::read(der).is_none_or(|facts| facts.ca != Some(false));
         let authorities: Vec<_> = trusted.iter().filter(may_issue).cloned().collect();
@@ -44,6 +48,7 @@ impl Verifier {
         Ok(Self { peer, trusted, authorities, algorithms: provider.signature_verification_algorithms })
     }
 
+    /// Verifies a certificate by the authorities of the system and `ca_file`.
     fn by_authorities(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -57,15 +62,16 @@ impl Verifier {
             None => Err(CertificateError::UnknownIssuer.into()),
         };
         verified.map_err(|error| {
-            let sent = refusal::PeerMessages::new(self.peer, end_entity, intermediates, name, seconds(now));
+            let sent = refusal::ServerChain::new(self.peer, end_entity, intermediates, name, seconds(now));
             sent.explain(&error, &self.trusted)
         })
     }
 
-    /// Validity, purpose and name; the signature of the handshake proves that the server has the key.
+    /// Verifies a certificate of `ca_file` itself: validity, purpose and name. The signature of the handshake proves
+    /// the key.
     fn by_itself(&self, end_entity: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), TlsFault> {
         let now = seconds(now);
-        let sent = refusal::PeerMessages::new(self.peer, end_entity, &[], name, now);
+        let sent = refusal::ServerChain::new(self.peer, end_entity, &[], name, now);
         let Some(facts) = sent.end_entity() else { return Err(sent.malformed()) };
         if now > facts.not_after {
             return Err(sent.expired());
@@ -131,7 +137,10 @@ fn seconds(now: UnixTime) -> i64 {
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// rustls answers the server with `certificate_unknown` (RFC 8446 §6.2: some other issue made the certificate unacceptable).
+/// Wraps a fault for rustls, which returns it to the explainer.
+///
+/// rustls answers the server with the alert `certificate_unknown` (RFC 8446 §6.2: some other issue made the certificate
+/// unacceptable).
 fn as_error(fault: TlsFault) -> Error {
     Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(fault))))
 }

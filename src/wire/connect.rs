@@ -1,14 +1,18 @@
-//! Which addresses may be contacted, and the HTTP client that does it: TLS always verified, no redirects, no retries of its own.
+//! The addresses that may be contacted, and the HTTP client for them.
+//!
+//! The client always verifies TLS, follows no redirect and retries nothing by itself: `retry` decides about retries, so that
+//! every request is counted, paced and recorded.
 
 use super::ClientSettings;
 use crate::tls::{self, Connector, Explainer, Peer, TlsFault};
 
-/// Returns the HTTP client and what explains its TLS failures. Errors, in words: the address, `ca_file`, or no trusted
-/// certificates at all.
+/// Builds the HTTP client and the explainer of its TLS failures.
+///
+/// The error is a message about the address, about `ca_file`, or about a system without trusted certificates.
 pub(super) fn build(settings: &ClientSettings) -> Result<(reqwest::Client, Explainer), String> {
     base_url(&settings.url)?;
     let Connector { mut config, explainer } = connector(settings)?;
-    // RFC 7301: HTTP/1.1 is all that this client speaks.
+    // This client speaks HTTP/1.1 only, so it must not offer h2 (RFC 7301).
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("bt-rollcall/", env!("CARGO_PKG_VERSION")))
@@ -20,6 +24,7 @@ pub(super) fn build(settings: &ClientSettings) -> Result<(reqwest::Client, Expla
         .connect_timeout(settings.connect_timeout)
         .read_timeout(settings.read_timeout)
         .pool_max_idle_per_host(if settings.close_connections { 0 } else { settings.concurrency.max(1) });
+    // A proxy cannot reach a loopback address of this host.
     if is_loopback_url(&settings.url) {
         builder = builder.no_proxy();
     }
@@ -28,31 +33,34 @@ pub(super) fn build(settings: &ClientSettings) -> Result<(reqwest::Client, Expla
 
 fn connector(settings: &ClientSettings) -> Result<Connector, String> {
     let pem = settings.ca_pem.as_deref();
-    let trusted = pem.map(tls::certificates).transpose().map_err(|why| format!("ca_file: {why}"))?.unwrap_or_default();
+    let trusted =
+        pem.map(tls::parse_certificates).transpose().map_err(|why| format!("ca_file: {why}"))?.unwrap_or_default();
     Connector::new(Peer::Appliance, trusted, settings.client_identity.as_ref())
 }
 
-/// Returns the fault of a server that let the handshake pass without a client certificate and then answers that it wants one, as
-/// nginx (400, "No required SSL certificate was sent") and IIS (403.7) do.
+/// Returns the fault of a server that completes the handshake without a client certificate and then demands one by HTTP.
+///
+/// nginx does so with 400 and "No required SSL certificate was sent", IIS with 403.7.
 pub(super) fn demand_of_certificate(explainer: &Explainer, status: u16, body: &[u8]) -> Option<TlsFault> {
     let names_it = || String::from_utf8_lossy(body).to_ascii_lowercase().contains("certificate");
-    if matches!(status, 400 | 403) && names_it() { explainer.demand() } else { None }
+    if matches!(status, 400 | 403) && names_it() { explainer.missing_certificate() } else { None }
 }
 
-/// Checks a source's base address and gives it without a slash at the end: https, or plain http to loopback;
-/// no account, query or fragment in it.
+/// Checks the base address of a source and returns it without a trailing slash.
+///
+/// It must be https, or http to a loopback address, and must contain no user name, query or fragment.
 pub fn base_url(text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text).map_err(|e| format!("{e}; write for example https://bt.example.com"))?;
     if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
         return Err("plain http is accepted for loopback addresses only; use https".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err("must be the address alone, without account, query or fragment".to_owned());
+        return Err("must be the address alone, without user name, query or fragment".to_owned());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Whether an address leads nowhere but to this machine.
+/// Checks whether an address can only lead to this host.
 pub fn is_loopback_url(text: &str) -> bool {
     reqwest::Url::parse(text).is_ok_and(|url| is_loopback(&url))
 }

@@ -1,4 +1,7 @@
-//! What can go wrong with a request, what to do about it, and what to tell people. Nothing secret can be in it.
+//! Failures of a request: their messages, their hints, and whether a retry can help.
+//!
+//! [`WireErrorKind::disposition`] is the only place that decides about retries; [`WireErrorKind::hint`] is the text that
+//! names a key or a step. No message contains a secret: texts of a server pass through `excerpt` first.
 
 use crate::tls::{Explainer, TlsFault};
 use std::borrow::Cow;
@@ -6,15 +9,16 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// Why a request, with all its retries, failed.
+/// Failure of a request after all its retries.
 #[derive(Clone, Debug)]
 pub struct WireError {
-    /// The request that failed: `GET /api/public/v3/users?offset=0&limit=100`, or `POST /oauth2/token` where it was that one.
+    /// Method and path of the request that failed: `GET /api/public/v3/users?offset=0&limit=100`. Where no token could be
+    /// fetched, this is the token request: `POST /oauth2/token`.
     pub context: String,
-    /// What went wrong with it.
+    /// Kind of the failure.
     pub kind: WireErrorKind,
-    /// A cure that names keys of this source; it takes the place of the usual one.
-    cure: Option<String>,
+    /// Hint that names keys of this source. It takes the place of the general hint of the kind.
+    hint: Option<String>,
 }
 
 impl Error for WireError {}
@@ -29,108 +33,108 @@ impl fmt::Display for WireError {
 }
 
 impl WireError {
-    /// A failure with the usual cure of its kind.
+    /// Creates a failure with the general hint of its kind.
     pub fn new(context: impl Into<String>, kind: WireErrorKind) -> Self {
-        Self { context: context.into(), kind, cure: None }
+        Self { context: context.into(), kind, hint: None }
     }
 
-    /// The same failure with another cure, where there is one.
+    /// Replaces the hint, if there is a new one.
     #[must_use]
-    pub(super) fn with_cure(self, cure: Option<String>) -> Self {
-        Self { cure: cure.or(self.cure), ..self }
+    pub(super) fn with_hint(self, hint: Option<String>) -> Self {
+        Self { hint: hint.or(self.hint), ..self }
     }
 
-    /// What to do about it, where there is something that helps.
+    /// Returns the step that may solve the problem; `None` where none is known.
     pub fn hint(&self) -> Option<Cow<'_, str>> {
-        self.cure.as_deref().map(Cow::Borrowed).or_else(|| self.kind.hint())
+        self.hint.as_deref().map(Cow::Borrowed).or_else(|| self.kind.hint())
     }
 }
 
-/// What went wrong. Texts are lower-case fragments.
+/// Kind of a failure. The texts are lower-case fragments that follow a colon.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireErrorKind {
-    /// The token endpoint does not accept the account, or a fresh token was refused.
+    /// The token endpoint or the sign-in does not accept the account.
     #[error("the appliance refused the credentials ({0})")]
     Refused(String),
-    /// The token endpoint answers with an error of OAuth that is not about the account (RFC 6749 §5.2).
+    /// The token endpoint returned an OAuth error that is not about the account (RFC 6749 §5.2).
     #[error("the appliance refused the token request ({0})")]
     TokenRefused(String),
-    /// 401 at a sign-in that asks for a second factor.
+    /// Status 401 of a sign-in that asks for a second factor.
     #[error("the appliance demands a second factor (401)")]
     SecondFactor,
-    /// 403 of Password Safe to a source address that its API registration does not allow.
+    /// Status 403 of Password Safe: its API registration does not allow our source address.
     #[error("the API registration does not allow the address of this host (403, 4031)")]
     AddressRefused,
-    /// 403 of something between us and the appliance.
+    /// Status 403 of a firewall or proxy between this host and the appliance.
     #[error("a firewall or proxy between this host and the appliance refused the request ({0})")]
     Firewall(String),
-    /// The token endpoint, or the one that opens a session, answers with another status.
+    /// Any other status of the token endpoint or of the sign-in.
     #[error("answered {0}")]
     Answered(u16),
-    /// 429 or 503 until there was no time left for another try.
-    #[error("the appliance answered {0} for as long as the deadline of the source allows to wait")]
+    /// Status 429 or 503 until no time was left for another attempt.
+    #[error("the appliance answered {0} until the deadline of the source")]
     Busy(u16),
-    /// 401 with a token that was good before.
+    /// Status 401 for a token that was accepted before.
     #[error("the appliance refused the token (401)")]
     Unauthorized,
-    /// 401 with two tokens that were just given.
-    #[error("the appliance refuses the request (401) with every credential that it was shown")]
+    /// Status 401 for two tokens at their first use.
+    #[error("the appliance refused the request (401), even with a new credential")]
     RequestRefused,
-    /// More requests than the limits of an hour allow.
+    /// The hourly limits do not allow the requests.
     #[error("{0}")]
     Budget(String),
-    /// 403.
-    #[error("the appliance forbids it (403)")]
+    /// Status 403 of the appliance: the API account lacks a right.
+    #[error("the appliance denied access (403)")]
     Forbidden,
-    /// 404.
+    /// Status 404 for a list or a record.
     #[error("not found (404)")]
     NotFound,
-    /// The TLS handshake failed, and would fail again.
+    /// The TLS handshake failed and would fail again.
     #[error("{0}")]
     Tls(TlsFault),
-    /// No connection.
+    /// No connection could be opened.
     #[error("no connection: {0}")]
     Connect(String),
-    /// The answer broke off: reset, truncated, timed out.
-    #[error("the answer broke off: {0}")]
+    /// The response was reset, truncated or too slow.
+    #[error("the response was not complete: {0}")]
     Broken(String),
-    /// Another status.
+    /// Any other status.
     #[error("status {0}")]
     Status(u16),
-    /// 200 with the wrong shape.
-    #[error("the answer has the wrong shape: {0}")]
+    /// The response has a good status but not the expected content.
+    #[error("unexpected response: {0}")]
     Shape(String),
     /// The body is larger than allowed.
-    #[error("the answer is larger than {0} bytes")]
+    #[error("the response is larger than {0} bytes")]
     TooLarge(usize),
-    /// The source's deadline passed.
+    /// The deadline of the source passed.
     #[error("the deadline of the source passed")]
     Deadline,
-    /// The client could not be made.
-    #[error("the client could not be set up: {0}")]
+    /// The HTTP client could not be created.
+    #[error("the HTTP client could not be set up: {0}")]
     Setup(String),
 }
 
-/// What to do with a failed attempt.
+/// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// Wait and try again, a few times.
+    /// Wait and retry, up to the configured number of attempts.
     Retry,
-    /// Wait, longer each time, and try again until the deadline: the appliance has too much to do.
+    /// Wait longer each time and retry until the deadline: the appliance is overloaded.
     Wait,
-    /// The answer is of another kind: try again once, or like any passing fault where the appliance has answered well before.
+    /// Retry once, because the content is wrong. If the appliance has sent valid responses before, retry like [`Self::Retry`].
     RetryShape,
-    /// Get a new token and try again, as long as tokens work at all.
+    /// Fetch a new token and retry.
     Refresh,
-    /// Say so.
+    /// Report the failure.
     GiveUp,
 }
 
 impl WireErrorKind {
-    /// The one place where this is decided.
+    /// Returns what to do after this failure.
     pub fn disposition(&self) -> Disposition {
         match self {
-            // RFC 6585 §4, RFC 9110 §15.6.4: both say that it will be otherwise after a while.
+            // RFC 6585 §4 and RFC 9110 §15.6.4: both statuses announce that the condition is temporary.
             Self::Status(429 | 503) | Self::Answered(429 | 503) => Disposition::Wait,
             Self::Connect(_)
             | Self::Broken(_)
@@ -157,7 +161,7 @@ impl WireErrorKind {
         }
     }
 
-    /// What to do about it.
+    /// Returns the step that may solve the problem; `None` where none is known.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::Tls(fault) => Some(fault.cure().to_owned().into()),
@@ -171,44 +175,44 @@ impl WireErrorKind {
                 "check the credentials in the configuration (client_id and client_secret, api_key and run_as, or token) against the API account of the appliance, and that the account is enabled"
             }
             Self::RequestRefused => {
-                "give the API account the right to read this, or make a new one if it is a token that was made beforehand; an appliance that does not know a parameter of the query answers 401, too"
+                "give the API account the right to read this, or replace a token that was created in advance; some appliances also answer 401 to an unknown query parameter"
             }
             Self::Budget(_) => {
-                "raise requests_per_hour if the API account may make more, or deadline_minutes to spread the run over several hours, or run it later"
+                "raise requests_per_hour if the API account may send more, raise deadline_minutes to spread the run over several hours, or run it later"
             }
             Self::TokenRefused(_) => {
-                "make sure that the API account of the appliance is one for client credentials (RFC 6749 §4.4) and is enabled; token_auth sets how it is shown"
+                "make sure that the API account of the appliance uses client credentials (RFC 6749 §4.4) and is enabled; token_auth sets how the secret is sent"
             }
             Self::SecondFactor => {
-                "use an API registration and a user that need no second factor: nobody can enter one in a scheduled run"
+                "use an API registration and a user without a second factor; a scheduled run cannot enter one"
             }
             Self::AddressRefused => {
                 "add the address of this host to the authentication rules of the API registration (Configuration > General > API Registrations)"
             }
             Self::Firewall(_) => {
-                "ask those who run the firewall or proxy to let this host reach this path; check HTTPS_PROXY and NO_PROXY"
+                "let this host reach this path through the firewall or proxy; check HTTPS_PROXY and NO_PROXY"
             }
             Self::Busy(429) => {
-                "lower requests_per_second, raise deadline_minutes, or run it when the appliance has less to do"
+                "lower requests_per_second, raise deadline_minutes, or run it when the appliance is less busy"
             }
             Self::Busy(_) => {
                 "find out why the appliance is busy or in maintenance, raise deadline_minutes, or run it later"
             }
-            Self::NotFound | Self::Answered(404) => "check url and kind: nothing answers at this path on the appliance",
-            Self::Answered(500..) => "find out in the logs of the appliance why it cannot answer this request",
+            Self::NotFound | Self::Answered(404) => "check url and kind: the appliance serves nothing at this path",
+            Self::Answered(500..) => "look into the logs of the appliance for the cause",
             Self::Shape(_) => {
-                "check url, kind and, where the kind has it, base_path; the appliance itself must answer there, not a login page or a proxy"
+                "check url, kind and, if the kind has it, base_path; the API of the appliance must answer there, not a login page or a proxy"
             }
-            Self::Forbidden => "give the API account the right to read this; read only is enough",
-            Self::Connect(_) => "check url, the proxy environment and the network",
-            Self::Deadline => "raise deadline_minutes or requests_per_second, or ask why the appliance is slow",
+            Self::Forbidden => "give the API account the right to read this; read-only is enough",
+            Self::Connect(_) => "check url, HTTPS_PROXY and NO_PROXY, and the network",
+            Self::Deadline => "raise deadline_minutes or requests_per_second, or find out why the appliance is slow",
             Self::Status(429) => "lower requests_per_second",
-            Self::TooLarge(_) => "lower page_size, or ask why one answer is so large",
+            Self::TooLarge(_) => "lower page_size, or find out why one response is so large",
             Self::Broken(_) | Self::Status(_) | Self::Answered(_) | Self::Setup(_) | Self::Tls(_) => return None,
         })
     }
 
-    /// A status that means "later", once there is no later.
+    /// Returns the final failure for a status that asked to wait; `None` for any other failure.
     pub(super) fn busy(&self) -> Option<Self> {
         match self {
             Self::Status(status) | Self::Answered(status) if self.disposition() == Disposition::Wait => {
@@ -218,7 +222,9 @@ impl WireErrorKind {
         }
     }
 
-    /// Sorts an error of the HTTP library. Its own text may hold the address with its query; only causes are kept.
+    /// Classifies an error of the HTTP library.
+    ///
+    /// The text of the error itself may contain the URL with its query, so only the innermost cause is kept.
     pub(super) fn of_transport(error: &reqwest::Error, explainer: &Explainer) -> Self {
         let mut cause: &dyn Error = error;
         while let Some(source) = cause.source() {
@@ -234,33 +240,35 @@ impl WireErrorKind {
             }
             Self::Connect(text)
         } else if error.is_timeout() {
-            Self::Broken("no answer in time".to_owned())
+            Self::Broken("timed out".to_owned())
         } else if is_end(cause) {
-            Self::Broken("the server closed the connection before the end of the answer".to_owned())
+            Self::Broken("the server closed the connection too early".to_owned())
         } else {
             Self::Broken(text)
         }
     }
 
-    /// With TLS 1.3, a server refuses a client certificate after the client's handshake has ended (RFC 8446 §4.4.2.4): its alert
-    /// arrives instead of the answer. Damaged data in a session that worked is no fault of the configuration.
+    /// Classifies a TLS error.
+    ///
+    /// A TLS 1.3 server refuses a client certificate after the client's part of the handshake (RFC 8446 §4.4.2.4), so its
+    /// alert arrives in place of the response. Damaged data in an established session is not a fault of the configuration.
     fn of_tls(error: &rustls::Error, handshaking: bool, explainer: &Explainer) -> Self {
         let is_alert = matches!(error, rustls::Error::AlertReceived(_));
         match explainer.fault(error).filter(|_| handshaking || is_alert) {
             Some(fault) => Self::Tls(fault),
-            None if handshaking => Self::Connect(explainer.passing(error)),
-            None => Self::Broken(explainer.passing(error)),
+            None if handshaking => Self::Connect(explainer.describe_transient(error)),
+            None => Self::Broken(explainer.describe_transient(error)),
         }
     }
 }
 
-/// Whether the peer closed. An `io::Error` may hide another one, which `source` skips.
+/// Checks whether the peer closed the connection. An `io::Error` may wrap another one, which `source` does not return.
 fn is_end(error: &(dyn Error + 'static)) -> bool {
     let Some(io) = error.downcast_ref::<io::Error>() else { return false };
     io.kind() == io::ErrorKind::UnexpectedEof || io.get_ref().is_some_and(|inner| is_end(inner))
 }
 
-/// rustls hides behind `io::Error`, which hides its own source.
+/// Returns the rustls error inside an error. It is wrapped in an `io::Error`, whose `source` does not return it.
 fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls);

@@ -1,5 +1,7 @@
-//! When the next request may go: so many at once, so many a second, fewer when the server asks for it.
-//! Knows headers of rate limits; nothing of what the requests are.
+//! Pacing: how many requests are in flight, how many are sent per second, and when the server wants fewer.
+//!
+//! The client acquires a slot before every request and passes the headers of every response to
+//! [`RequestPace::note_limits`]. Nothing here knows what the requests are for.
 
 use super::ClientSettings;
 use super::budget::hourly_above;
@@ -9,18 +11,19 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// Below this share of the server's limit the pace is halved.
+/// Share of the server's limit below which the pace is halved.
 const LOW_WATER: f64 = 0.1;
 
-/// One client's pace.
+/// Pace of one client.
 pub(super) struct RequestPace {
-    places: Semaphore,
-    /// Between two requests at full pace.
+    slots: Semaphore,
+    /// Interval between two requests at full pace.
     interval: Cell<Duration>,
-    /// How many times slower than that we go now; recovers towards 1.
-    slowness: Cell<f64>,
+    /// Factor by which the interval is stretched now. It shrinks towards 1 with every request.
+    slowdown: Cell<f64>,
+    /// Earliest time of the next request.
     next: Cell<Instant>,
-    /// Limits above this are those of an hour, not of a moment: whether they suffice is asked by `budget`.
+    /// Reported limits above this number are hourly limits. The module `budget` checks those.
     hourly_above: f64,
 }
 
@@ -34,51 +37,52 @@ impl RequestPace {
     fn of(per_second: f64, at_once: usize, hourly_above: f64) -> Self {
         Self {
             hourly_above,
-            places: Semaphore::new(at_once.max(1)),
+            slots: Semaphore::new(at_once.max(1)),
             interval: Cell::new(Duration::from_secs_f64(1.0 / per_second.max(0.001))),
-            slowness: Cell::new(1.0),
+            slowdown: Cell::new(1.0),
             next: Cell::new(Instant::now()),
         }
     }
 
-    /// Waits for a place and for the time. The request is over when the answer is dropped.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        let permit = self.places.acquire().await.ok();
+    /// Waits for a free slot and for the time of the next request. Dropping the result frees the slot.
+    pub(super) async fn acquire(&self) -> Option<SemaphorePermit<'_>> {
+        // `acquire` fails only on a closed semaphore, and this one is never closed.
+        let permit = self.slots.acquire().await.ok();
         loop {
             let (now, next) = (Instant::now(), self.next.get());
             if next <= now {
-                self.next.set(now.max(next) + self.interval.get().mul_f64(self.slowness.get()));
-                self.slowness.set((self.slowness.get() * 0.98).max(1.0));
+                self.next.set(now.max(next) + self.interval.get().mul_f64(self.slowdown.get()));
+                self.slowdown.set((self.slowdown.get() * 0.98).max(1.0));
                 return permit;
             }
-            // A burst of answers may move `next` again while we sleep: look again after it.
+            // Other requests or a 429 may move `next` during the sleep, so the loop checks it again.
             tokio::time::sleep_until(next).await;
         }
     }
 
-    /// The full pace from now on, where it was faster before.
+    /// Sets a lower limit for the interval at full pace.
     pub(super) fn no_faster_than(&self, interval: Duration) {
         self.interval.set(self.interval.get().max(interval));
     }
 
-    /// 429: nobody goes before `wait` is over, and then at half the pace.
+    /// Reacts to a 429: no request is sent for `wait`, then the pace is half as fast. Several of them add up to a sixteenth.
     pub(super) fn slow_down(&self, wait: Duration) {
-        self.slowness.set((self.slowness.get() * 2.0).min(16.0));
+        self.slowdown.set((self.slowdown.get() * 2.0).min(16.0));
         self.next.set(self.next.get().max(Instant::now() + wait));
     }
 
-    /// `X-RateLimit-Remaining` and `X-RateLimit-Limit`: goes slower before the limit is hit.
-    pub(super) fn heed(&self, headers: &HeaderMap) {
+    /// Reads `X-RateLimit-Remaining` and `X-RateLimit-Limit`, and slows down before the limit is reached.
+    pub(super) fn note_limits(&self, headers: &HeaderMap) {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
         let Some(remaining) = number("x-ratelimit-remaining") else { return };
         let low = match number("x-ratelimit-limit") {
+            // Slowing down early would not save requests of an hourly limit.
             Some(limit) if limit > self.hourly_above => remaining < 1.0,
             Some(limit) => remaining < limit * LOW_WATER,
             None => remaining < 10.0,
         };
         if low {
-            self.slowness.set(self.slowness.get().max(if remaining < 1.0 { 8.0 } else { 2.0 }));
+            self.slowdown.set(self.slowdown.get().max(if remaining < 1.0 { 8.0 } else { 2.0 }));
         }
     }
 }
@@ -89,7 +93,7 @@ mod tests {
     use reqwest::header::HeaderValue;
     use std::future::Future;
 
-    /// In virtual time: sleeping takes none.
+    /// Runs a future in virtual time, in which sleeping takes no time.
     fn run<T>(future: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.unwrap().block_on(future)
@@ -98,7 +102,7 @@ mod tests {
     async fn seconds_for(pace: &RequestPace, turns: usize) -> f64 {
         let started = Instant::now();
         for _ in 0..turns {
-            drop(pace.turn().await);
+            drop(pace.acquire().await);
         }
         started.elapsed().as_secs_f64()
     }
@@ -112,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_go_at_the_pace() {
+    fn requests_keep_the_configured_pace() {
         run(async {
             let pace = RequestPace::of(10.0, 4, 999.0);
             let seconds = seconds_for(&pace, 101).await;
@@ -121,33 +125,33 @@ mod tests {
     }
 
     #[test]
-    fn no_more_requests_are_under_way_than_allowed() {
+    fn no_more_requests_are_in_flight_than_allowed() {
         run(async {
             let pace = RequestPace::of(1e6, 2, 999.0);
-            let (first, _second) = (pace.turn().await, pace.turn().await);
-            let third = tokio::time::timeout(Duration::from_secs(3600), pace.turn()).await;
-            assert!(third.is_err(), "two are under way");
+            let (first, _second) = (pace.acquire().await, pace.acquire().await);
+            let third = tokio::time::timeout(Duration::from_secs(3600), pace.acquire()).await;
+            assert!(third.is_err(), "two are in flight");
             drop(first);
-            assert!(tokio::time::timeout(Duration::from_secs(1), pace.turn()).await.is_ok());
+            assert!(tokio::time::timeout(Duration::from_secs(1), pace.acquire()).await.is_ok());
         });
     }
 
     #[test]
-    fn after_a_429_nobody_goes_before_its_time_and_then_slower_until_it_goes_well_again() {
+    fn after_a_429_requests_wait_then_are_slower_and_recover() {
         run(async {
             let pace = RequestPace::of(10.0, 4, 999.0);
-            drop(pace.turn().await);
+            drop(pace.acquire().await);
             pace.slow_down(Duration::from_secs(30));
             assert!(is_about(seconds_for(&pace, 1).await, 30.0));
             let slow = seconds_for(&pace, 10).await;
             assert!(slow > 1.5, "10 intervals took {slow} s, at full pace they take 1");
             seconds_for(&pace, 200).await;
-            assert!(is_about(seconds_for(&pace, 100).await, 10.0), "it recovers");
+            assert!(is_about(seconds_for(&pace, 100).await, 10.0), "the pace recovers");
         });
     }
 
     #[test]
-    fn it_slows_down_before_the_server_s_limit_is_hit() {
+    fn pace_slows_down_before_the_limit_of_the_server_is_reached() {
         run(async {
             for (reported, slower) in [
                 (headers(&[("x-ratelimit-remaining", "90"), ("x-ratelimit-limit", "100")]), 1.0),
@@ -159,9 +163,9 @@ mod tests {
                 (headers(&[]), 1.0),
             ] {
                 let pace = RequestPace::of(10.0, 4, 999.0);
-                drop(pace.turn().await);
-                pace.heed(&reported);
-                // The first interval was set before the server spoke.
+                drop(pace.acquire().await);
+                pace.note_limits(&reported);
+                // The first interval was set before the headers were read.
                 let seconds = seconds_for(&pace, 11).await;
                 assert!(seconds >= slower - 0.05, "{reported:?}: {seconds} s");
                 assert!(slower > 1.0 || is_about(seconds, 1.1), "{reported:?}: {seconds} s");

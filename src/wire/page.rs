@@ -1,115 +1,129 @@
-//! Page walks that prove themselves: lists read by offset and limit while they may be changing.
-//! Knows windows, rows and keys; nothing of HTTP, JSON or any product.
+//! Reads paged lists and proves that they are complete, although they may change while they are read.
 //!
-//! The promise: *a row that existed during the whole walk is in the result, or the result does not say complete.*
+//! This module reads lists by offset and limit; [`numbered`] reads lists by page number. Connectors pass a function that
+//! fetches one window. Nothing here knows HTTP, JSON or a product, only windows, rows and keys.
 //!
-//! How it is kept. Neighbouring windows overlap by one row; where the server gives two rows more than a page when it is asked,
-//! that costs no request more than a walk without any proof. Two proofs are known (`reading`):
+//! The guarantee: *a row that exists during the whole walk is in the result, or the result is not proven complete.*
 //!
-//! - **by key**, where every page is strictly ascending by key. Keys never change, so neither does the relative
-//!   order of rows that stay. A page then shows every lasting row between its first and its last key, and
-//!   the list is covered when those intervals overlap from the first row to the end. Where they do not (a deletion
-//!   moved rows to the left between two fetches) one more window is read across the gap.
-//! - **by position**, for any other order. All windows of one reading must agree about the row at every position
-//!   that two of them show, no key may stand at two positions, and every total must be the same.
-//!   Anything else and the whole list is read again.
+//! # How it works
 //!
-//! The end is proven by a page that reaches the total which stands in the same answer, or by an empty page after
-//! the last row. A full page that reaches the total needs the empty page as well, since some servers
-//! give the size of the page as the total.
+//! Consecutive windows overlap by one row. Where the server returns two rows more than a page on request, the overlap costs
+//! no additional request. There are two proofs (`offset::proof`):
 //!
-//! Visible: every deletion, insertion or move that shifts a boundary between two fetches; a clamp; short pages;
-//! a server that ignores the offset; a total that contradicts the rows; a key that appears twice.
-//! Not visible: rows that came or went after their page was read without moving a boundary (they did not exist during
-//! the whole walk); changes of a row's other fields after its page was read; and, in a list that is *not* in the
-//! order of its keys, a move across the walk whose shift is undone by an equal and opposite change before the next
-//! fetch when the total also stays the same or is not told. In a list without totals, a server that both
-//! cuts a page short before the end (by a clamp that no other page has shown yet, too) and loses rows before the next request.
+//! - **By key**, if every page is strictly ascending by key. Keys never change, so the relative order of remaining rows
+//!   never changes either. A page then shows every remaining row between its first and its last key. The list is covered
+//!   when these intervals overlap from the first row to the end. A deletion between two fetches moves rows towards the
+//!   start and leaves a gap; one more window is then read across the gap.
+//! - **By position**, for any other order. All windows of one pass must show the same row at every position that two of
+//!   them share. No key may be at two positions, and every total must be the same. Otherwise the whole list is read again.
+//!
+//! The end is proven by a page that reaches the total in the same response, or by an empty page after the last row.
+//! A full page that reaches the total needs the empty page as well, because some servers report the page size as the total.
+//!
+//! # What is detected
+//!
+//! - a deletion, insertion or move that shifts a boundary between two fetches;
+//! - a server that returns fewer rows than requested (a clamp, a short page) or ignores the offset;
+//! - a total that contradicts the rows;
+//! - a key that appears twice.
+//!
+//! # What is not detected
+//!
+//! - A row that was added or removed after its page was read, without moving a boundary. It did not exist during the whole
+//!   walk.
+//! - A change of another field of a row after its page was read.
+//! - In a list that is *not* ordered by key: a move whose shift an equal and opposite change undoes before the next fetch,
+//!   if the total stays the same or is not reported.
+//! - In a list without totals: a page that is cut short before the end, if rows also disappear before the next request. The
+//!   same holds for a clamp that no other page has shown yet.
 
 pub mod numbered;
 mod offset;
 
-pub use offset::{End, OffsetWalk, Window};
+use offset::OffsetWalk;
+pub use offset::{End, Window};
 
 use futures_util::stream::{self, StreamExt};
 use std::fmt::Display;
 use std::future::Future;
 use std::hash::Hash;
 
-/// Returns whether a list of so many rows, without a total, may have been cut by a limit that the server does not report (F22 of
-/// the traps that other tools fell into).
+/// Checks whether a list of this size may have been cut by a limit that the server does not report. It matters for lists
+/// without a total (docs/products.md#traps).
 pub fn is_round_size(rows: u64) -> bool {
     matches!(rows, 100 | 200 | 250 | 500 | 1_000 | 2_000 | 5_000 | 10_000)
 }
 
-/// A row that can be told from others.
+/// Row of a list with a stable key.
 pub trait ListRow {
-    /// Stays the same for the life of what the row is about.
+    /// Key that never changes during the life of the listed object.
     type Key: Ord + Eq + Hash + Clone;
-    /// The row's key.
+    /// Returns the key of the row.
     fn key(&self) -> Self::Key;
-    /// Returns whether the source gave the row an id that can be used. One without keeps its place in the walk.
+    /// Checks whether the source reported a usable id. A row without one still counts for the walk.
     fn is_identified(&self) -> bool {
         true
     }
 }
 
-/// One answer of a list.
+/// One response of a list.
 #[derive(Clone, Debug)]
 pub struct Page<R> {
-    /// Rows in the server's order.
+    /// Rows in the order of the server.
     pub rows: Vec<R>,
-    /// The server's total, where it tells one.
+    /// Total that the server reports.
     pub total: Option<u64>,
 }
 
-/// How a list is walked.
+/// Settings of a walk.
 #[derive(Clone, Copy, Debug)]
 pub struct WalkSettings {
-    /// Rows asked for at once; at least 1.
+    /// Number of rows per request; at least 1.
     pub page_size: u64,
-    /// Windows under way at once; at least 1.
+    /// Maximum number of requests in flight; at least 1.
     pub concurrency: usize,
-    /// Rounds of repair, and readings of the whole list, before the walk gives up proving.
+    /// Maximum number of repairs or repeated passes before the walk ends without a proof.
     pub max_passes: u32,
 }
 
-/// What a walk tells while it goes.
+/// Progress of a walk.
 #[derive(Clone, Debug)]
 pub enum WalkProgress {
-    /// A page came.
+    /// A page was received.
     Page {
-        /// Different rows so far.
+        /// Number of distinct rows so far.
         distinct: u64,
-        /// The server's total.
+        /// Total that the server reports.
         total: Option<u64>,
     },
-    /// The list moved; something is read again.
+    /// The list changed and a part of it is read again. The text is the reason.
     Drift(String),
 }
 
-/// What a walk came to.
+/// Result of a walk.
 #[derive(Debug)]
 pub struct WalkResult<R, E> {
-    /// Each row once.
+    /// Distinct rows in the order of their first appearance.
     pub rows: Vec<R>,
-    /// The total that the end was proven with, else the last that was told.
+    /// Total with which the end was proven, otherwise the last reported total.
     pub expected: Option<u64>,
-    /// Rows that came, overlaps and re-reads included.
+    /// Number of received rows, including overlaps and repeated reads.
     pub received: u64,
-    /// Pages that came.
+    /// Number of received pages.
     pub pages: u64,
-    /// 1, and one more for each round of repair or reading of the whole.
+    /// Number of passes: 1, plus one for each repair or repeated reading of the list.
     pub passes: u64,
-    /// The proof, or why there is none.
+    /// The proof, the reason why there is none, or the error that ended the walk.
     pub end: Result<End, E>,
 }
 
-/// Walks a list to its proof. `fetch` reads one window; its error ends the walk, rows so far are kept.
+/// Reads a list until it is proven complete or the proof has failed too often.
+///
+/// `fetch` reads one window. Its first error ends the walk; the rows received so far are kept.
 pub async fn walk<R, E, F, A>(
     settings: WalkSettings,
     fetch: F,
-    mut report: impl FnMut(WalkProgress),
+    mut progress: impl FnMut(WalkProgress),
 ) -> WalkResult<R, E>
 where
     R: ListRow,
@@ -117,30 +131,31 @@ where
     F: Fn(Window) -> A,
     A: Future<Output = Result<Page<R>, E>>,
 {
-    let mut reading = OffsetWalk::new(settings);
+    let mut state = OffsetWalk::new(settings);
     let end = loop {
-        let windows = match reading.next_step() {
+        let windows = match state.next_step() {
             offset::WalkStep::Read(windows) => windows,
             offset::WalkStep::Repair { windows, why } => {
-                report(WalkProgress::Drift(why));
+                progress(WalkProgress::Drift(why));
                 windows
             }
             offset::WalkStep::End(end) => break Ok(end),
         };
-        let mut answers = stream::iter(windows)
+        let mut pages = stream::iter(windows)
             .map(|window| {
-                let answer = fetch(window);
-                async move { (window, answer.await) }
+                let page = fetch(window);
+                async move { (window, page.await) }
             })
             .buffer_unordered(settings.concurrency.max(1));
         let mut failure = None;
-        while let Some((window, answer)) = answers.next().await {
-            match answer {
+        while let Some((window, page)) = pages.next().await {
+            match page {
                 Ok(page) => {
                     let total = page.total;
-                    reading.take(window, page);
-                    report(WalkProgress::Page { distinct: reading.distinct(), total });
-                    if reading.repeats_itself() {
+                    state.add(window, page);
+                    progress(WalkProgress::Page { distinct: state.distinct(), total });
+                    // A server that ignores the offset would answer every remaining window with the same page.
+                    if state.repeats_first_page() {
                         break;
                     }
                 }
@@ -154,7 +169,7 @@ where
             break Err(error);
         }
     };
-    reading.into_walked(end)
+    state.into_result(end)
 }
 
 #[cfg(test)]

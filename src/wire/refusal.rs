@@ -1,5 +1,7 @@
-//! Who refused a request: the appliance for want of a right, its API registration for the address that we come from, an account
-//! that needs a second factor, or something between us and the appliance; and where it is sent instead. Pure.
+//! Interpretation of 401, 403 and redirects.
+//!
+//! A refusal may have four causes, and each has its own remedy: a missing right of the account, an address that the API
+//! registration does not allow, a demand for a second factor, and a firewall or proxy. Pure.
 
 use super::excerpt::excerpt;
 use super::{HttpResponse, WireErrorKind, body, shape};
@@ -8,12 +10,12 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, SERVER, VIA};
 #[cfg(test)]
 mod tests;
 
-/// Password Safe: the source address is not one of those that the API registration allows. The body begins with this number.
+/// Start of the body with which Password Safe refuses a source address that the API registration does not allow.
 const ADDRESS_REFUSED: &str = "4031";
-/// Password Safe: the header of a 401 that asks for a second factor at `Auth/SignAppin`.
+/// Header of Password Safe in a 401 that asks for a second factor at `Auth/SignAppin`.
 const SECOND_FACTOR: &str = "www-authenticate-2fa";
-/// Names of firewalls and proxies, and words of their pages.
-const BETWEEN: [&str; 18] = [
+/// Names of firewalls and proxies, and phrases of their pages.
+const INTERMEDIARIES: [&str; 18] = [
     "firewall",
     "proxy",
     "squid",
@@ -33,44 +35,48 @@ const BETWEEN: [&str; 18] = [
     "big-ip",
     "the requested url was rejected",
 ];
-/// Characters of a header that are shown.
-const HEADER: usize = 60;
+/// Maximum length of a header value in a message, in characters.
+const MAX_HEADER: usize = 60;
 
-/// What a 401 means.
+/// Returns the cause of a 401.
 pub(super) fn unauthorized(headers: &HeaderMap) -> WireErrorKind {
     if headers.contains_key(SECOND_FACTOR) { WireErrorKind::SecondFactor } else { WireErrorKind::Unauthorized }
 }
 
-/// What a 403 means. The API answers in JSON or with a line of text; a page, or a text that names a firewall, is not its own.
-pub(super) fn forbidden(answer: &HttpResponse, own: &[String]) -> WireErrorKind {
-    let text = body::repaired(&answer.body);
+/// Returns the cause of a 403. The API answers in JSON or with a line of text. An HTML page, or a text that names a
+/// firewall, comes from an intermediary.
+pub(super) fn forbidden(response: &HttpResponse, secrets: &[String]) -> WireErrorKind {
+    let text = body::repaired(&response.body);
     let code = text.trim_start().trim_start_matches('"').strip_prefix(ADDRESS_REFUSED);
     if code.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())) {
         return WireErrorKind::AddressRefused;
     }
-    let is_html = shape::is_html(&text) || has_html_type(&answer.headers) && !text.trim().is_empty();
+    let is_html = shape::is_html(&text) || has_html_type(&response.headers) && !text.trim().is_empty();
     if is_html {
-        let page = format!("403 with an HTML page{}", shape::titled(&text, own));
-        return WireErrorKind::Firewall(format!("{page}{}", signs(&answer.headers, own)));
+        let page = format!("403 with an HTML page{}", shape::titled(&text, secrets));
+        return WireErrorKind::Firewall(format!("{page}{}", server_headers(&response.headers, secrets)));
     }
     let lower = text.to_lowercase();
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
-    match BETWEEN.iter().find(|name| lower.contains(**name)) {
+    match INTERMEDIARIES.iter().find(|name| lower.contains(**name)) {
         Some(name) if !is_json => {
-            WireErrorKind::Firewall(format!("403 with a text that names {name:?}{}", signs(&answer.headers, own)))
+            let headers = server_headers(&response.headers, secrets);
+            WireErrorKind::Firewall(format!("403 with a text that names {name:?}{headers}"))
         }
         _ => WireErrorKind::Forbidden,
     }
 }
 
-/// Where a redirect leads, without the query, which may hold a token (RFC 9110 §10.2.2). It is not followed.
-pub(super) fn redirected(answer: &HttpResponse, instead_of: &str, own: &[String]) -> String {
-    let target = answer.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+/// Describes a redirect (RFC 9110 §10.2.2), which is never followed. The query of the target is left out, because it may
+/// contain a token.
+pub(super) fn redirected(response: &HttpResponse, instead_of: &str, secrets: &[String]) -> String {
+    let target = response.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let target = target.as_deref().and_then(|target| target.split(['?', '#', ';']).next()).filter(|to| !to.is_empty());
-    // Step by step: a whole path would look like a token.
-    let steps = target.map(|target| target.split('/').map(|step| excerpt(step, HEADER, own)).collect::<Vec<_>>());
-    let target = steps.map_or_else(String::new, |steps| format!(" to {}", steps.join("/")));
-    format!("a redirect ({}){target} instead of {instead_of}", answer.status.as_u16())
+    // Segment by segment, because a whole path looks like a token and would be masked.
+    let segments =
+        target.map(|target| target.split('/').map(|part| excerpt(part, MAX_HEADER, secrets)).collect::<Vec<_>>());
+    let target = segments.map_or_else(String::new, |segments| format!(" to {}", segments.join("/")));
+    format!("a redirect ({}){target} instead of {instead_of}", response.status.as_u16())
 }
 
 fn has_html_type(headers: &HeaderMap) -> bool {
@@ -78,11 +84,11 @@ fn has_html_type(headers: &HeaderMap) -> bool {
     media_type.trim_start().to_ascii_lowercase().starts_with("text/html")
 }
 
-/// Who says that it answered: `Server` (RFC 9110 §10.2.4) and `Via` (§7.6.3).
-fn signs(headers: &HeaderMap, own: &[String]) -> String {
-    let sign = |name: &reqwest::header::HeaderName, title: &str| {
+/// Returns the headers that show which server answered: `Server` (RFC 9110 §10.2.4) and `Via` (§7.6.3).
+fn server_headers(headers: &HeaderMap, secrets: &[String]) -> String {
+    let shown = |name: &reqwest::header::HeaderName, title: &str| {
         let value = headers.get(name)?;
-        Some(format!("; {title}: {}", excerpt(&String::from_utf8_lossy(value.as_bytes()), HEADER, own)))
+        Some(format!("; {title}: {}", excerpt(&String::from_utf8_lossy(value.as_bytes()), MAX_HEADER, secrets)))
     };
-    [sign(&SERVER, "Server"), sign(&VIA, "Via")].into_iter().flatten().collect()
+    [shown(&SERVER, "Server"), shown(&VIA, "Via")].into_iter().flatten().collect()
 }

@@ -1,28 +1,30 @@
-//! One answer of a server: how it is collected, and what it means as a body of a type or as a failure. Knows no retry.
+//! One response: how it is collected within its size limit, and how it is decoded into a body or a failure.
+//!
+//! Nothing here retries; [`WireErrorKind::disposition`] decides about that.
 
 use super::{Body, WireErrorKind, body, refusal, shape};
 use crate::tls::Explainer;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 
-/// One attempt's answer, before it is decoded.
+/// Response of one attempt before it is decoded.
 pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// Without its content codings.
+    /// Body after decompression.
     pub(super) body: Vec<u8>,
 }
 
-/// What an answer with a good status holds.
+/// Content of a response with a good status.
 pub(super) enum ResponseContent<T> {
-    /// A value, and the characters that had to be replaced in it.
-    Read(T, u64),
-    /// Nothing: 204 (RFC 9110 §15.3.5).
-    Nothing,
+    /// Value, and the number of characters that were replaced in it.
+    Decoded(T, u64),
+    /// No content: status 204 (RFC 9110 §15.3.5).
+    Empty,
 }
 
 impl HttpResponse {
-    /// Collects an answer up to the limit, which also holds for what it is unpacked to.
+    /// Collects a response. `limit` applies to the compressed and to the decompressed body, in bytes.
     pub(super) async fn receive(
         response: Response,
         limit: usize,
@@ -33,32 +35,38 @@ impl HttpResponse {
         let body = match body::decompressed(&headers, packed, limit) {
             Ok(body) => body,
             Err(why) if status.is_success() => return Err(why),
-            // The status says more than a body that cannot be read.
+            // The status of a failure is more useful than the error of an unreadable body.
             Err(_) => Vec::new(),
         };
         Ok(Self { status, headers, body })
     }
 
-    /// Reads the answer to a GET. `own` gives the secrets that must not be shown if they are echoed; it is asked only then.
-    pub(super) fn decode<T: Body>(&self, own: &dyn Fn() -> Vec<String>) -> Result<ResponseContent<T>, WireErrorKind> {
+    /// Decodes the response to a GET.
+    ///
+    /// `secrets` returns our own secrets, which a server may echo. It is called only for an error message.
+    pub(super) fn decode<T: Body>(
+        &self,
+        secrets: &dyn Fn() -> Vec<String>,
+    ) -> Result<ResponseContent<T>, WireErrorKind> {
         match self.status.as_u16() {
             200 => match body::json(&self.body) {
-                Ok((value, replaced)) => Ok(ResponseContent::Read(value, replaced)),
-                Err(error) => Err(WireErrorKind::Shape(shape::in_words::<T>(&self.body, &error, &own()))),
+                Ok((value, replaced)) => Ok(ResponseContent::Decoded(value, replaced)),
+                Err(error) => Err(WireErrorKind::Shape(shape::describe::<T>(&self.body, &error, &secrets()))),
             },
-            204 => Ok(ResponseContent::Nothing),
+            204 => Ok(ResponseContent::Empty),
             401 => Err(refusal::unauthorized(&self.headers)),
-            403 => Err(refusal::forbidden(self, &own())),
+            403 => Err(refusal::forbidden(self, &secrets())),
             404 => Err(WireErrorKind::NotFound),
-            300..=399 => Err(WireErrorKind::Shape(refusal::redirected(self, "an answer", &own()))),
+            300..=399 => Err(WireErrorKind::Shape(refusal::redirected(self, "a JSON response", &secrets()))),
             status => Err(WireErrorKind::Status(status)),
         }
     }
 }
 
-/// Collects a body up to the limit.
+/// Collects a body of at most `limit` bytes.
 async fn collect(mut response: Response, limit: usize, explainer: &Explainer) -> Result<Vec<u8>, WireErrorKind> {
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    // The announced length is only a claim, so no more than 1 MiB is reserved in advance.
     let mut body = Vec::with_capacity(announced.min(1 << 20));
     while let Some(chunk) = response.chunk().await.map_err(|e| WireErrorKind::of_transport(&e, explainer))? {
         if body.len() + chunk.len() > limit {

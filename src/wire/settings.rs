@@ -1,51 +1,53 @@
-//! How to reach one source: address, account, session, pace, patience. Plain data.
+//! Settings of the client of one source: address, credentials, session, pace, limits and retries. Plain data.
+//!
+//! `config` fills them from a `[[source]]` table and from the defaults of its kind.
 
 use crate::model::SourceName;
 use crate::tls::ClientIdentity;
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
-/// How the client id and secret are shown to the token endpoint.
+/// How client id and secret are sent to the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum TokenAuth {
-    /// Form first, then Basic as `basic` does it, each if the one before is refused; what worked is remembered.
+    /// Tries [`TokenAuth::Form`], then [`TokenAuth::Basic`] if the endpoint refuses. The form that works is remembered.
     #[default]
     Auto,
-    /// HTTP Basic (RFC 7617) with the id and the secret as they are, then with both form-encoded (RFC 6749 §2.3.1).
+    /// HTTP Basic (RFC 7617) with id and secret as they are, then with both form-encoded (RFC 6749 §2.3.1).
     Basic,
-    /// In the form body (RFC 6749 §2.3.1).
+    /// Fields of the form in the body (RFC 6749 §2.3.1).
     Form,
 }
 
-/// What shows that we may read.
+/// Credentials of a source.
 #[derive(Clone, Debug)]
 pub enum Credentials {
     /// OAuth 2.0 client credentials (RFC 6749 §4.4).
     Oauth {
         /// Path of the token endpoint, such as `/oauth2/token`.
         token_path: String,
-        /// API account.
+        /// Id of the API account.
         client_id: String,
-        /// Its secret.
+        /// Secret of the API account.
         client_secret: SecretString,
-        /// How they are shown.
+        /// How both are sent.
         token_auth: TokenAuth,
     },
-    /// A bearer token that somebody made beforehand (RFC 6750 §2.1). Nothing can be done when it dies.
+    /// Bearer token that was created in advance (RFC 6750 §2.1). It cannot be renewed when it expires.
     Bearer(SecretString),
-    /// Password Safe's older way: `Authorization: PS-Auth key=…; runas=…; pwd=[…];`.
+    /// Older authentication of Password Safe: `Authorization: PS-Auth key=…; runas=…; pwd=[…];`.
     Key {
-        /// The key of the API registration.
+        /// Key of the API registration.
         key: SecretString,
-        /// The user in whose name it reads.
+        /// Name of the user on whose behalf the API is read.
         run_as: String,
-        /// That user's password, where the registration demands it.
+        /// Password of that user, if the registration demands it.
         password: Option<SecretString>,
     },
 }
 
 impl Credentials {
-    /// What of it nobody may see, also in the form in which it is sent.
+    /// Returns every secret as it is, and as it is sent in a form.
     pub(super) fn secrets(&self) -> Vec<String> {
         let secrets = match self {
             Self::Oauth { client_secret, .. } => vec![client_secret],
@@ -60,81 +62,72 @@ impl Credentials {
     }
 }
 
-/// A session that lives in a cookie (Password Safe): opened before the first request, closed after the last.
+/// Paths of a session that is kept in a cookie (Password Safe). It is opened before the first request and closed after the
+/// last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionPaths {
-    /// `POST` opens it.
+    /// Path whose `POST` opens the session.
     pub sign_in: String,
-    /// `POST` closes it.
+    /// Path whose `POST` closes the session.
     pub sign_out: String,
 }
 
-/// The keys by which the configuration can move the paths of this source: for messages about paths that are not there.
+/// Configuration keys that move the paths of a source. Hints about paths that were not found name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathKeys {
-    /// `base_path`, where the kind has the key.
+    /// Value of `base_path`; `None` if the kind has no such key.
     pub base_path: Option<String>,
-    /// The kind has the key `token_path`.
+    /// Whether the kind has the key `token_path`.
     pub token_path: bool,
 }
 
-/// How to reach one source.
+/// Settings of the client of one source.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// The source, for events.
+    /// Name of the source, for events and messages.
     pub source: SourceName,
     /// Scheme, host and port, without a trailing slash.
     pub url: String,
-    /// What shows that we may read.
+    /// Credentials of the API account.
     pub account: Credentials,
-    /// The session, where the product wants one.
+    /// Paths of the session, if the product needs one.
     pub session: Option<SessionPaths>,
-    /// What the configuration can change of the paths.
+    /// Configuration keys that move the paths.
     pub path_keys: PathKeys,
-    /// Media type that is asked for.
+    /// Value of the header `Accept`.
     pub accept: &'static str,
-    /// Every request has a connection of its own.
+    /// Whether every request uses a connection of its own.
     pub close_connections: bool,
-    /// PEM bundle that is trusted in addition to the system's roots.
+    /// PEM bundle of certificates that are trusted in addition to those of the system.
     pub ca_pem: Option<Vec<u8>>,
-    /// Client certificate for the connection, with its key.
+    /// Client certificate with its key.
     pub client_identity: Option<ClientIdentity>,
-    /// Requests under way at once; at least 1.
+    /// Maximum number of requests in flight; at least 1.
     pub concurrency: usize,
-    /// Pace; more than 0.
+    /// Maximum number of requests per second; more than 0.
     pub requests_per_second: f64,
-    /// Requests that may be made in an hour, where that is limited.
+    /// Maximum number of requests per hour; `None` without a limit.
     pub requests_per_hour: Option<u32>,
-    /// From the first request of this client; then everything fails with [`super::WireErrorKind::Deadline`].
+    /// Time from the first request until every request fails with [`super::WireErrorKind::Deadline`].
     pub deadline: Duration,
-    /// TCP and TLS set-up.
+    /// Time limit for opening a connection, TLS included.
     pub connect_timeout: Duration,
-    /// Between two reads of a body, and to the first byte of an answer.
+    /// Time limit for the first byte of a response and between two reads of its body.
     pub read_timeout: Duration,
-    /// Attempts of one request in all; 1 = no retry. Answers 429 and 503 do not count: they are waited for until the deadline.
+    /// Maximum number of attempts of one request; 1 means no retry. Responses 429 and 503 do not count: the client retries
+    /// after them until the deadline.
     pub attempts: u32,
-    /// The first retry waits up to this, the next up to twice that, …, full jitter.
+    /// Maximum wait before the first retry. It doubles with every retry; the actual wait is random below it (full jitter).
     pub backoff: Duration,
-    /// No wait is longer than this, whatever the server asks; a minute where it does not ask.
+    /// Maximum of every wait, even if the server asks for more.
     pub max_wait: Duration,
-    /// A larger body is a failure.
+    /// Maximum size of a body; a larger one is an error.
     pub max_body_bytes: usize,
 }
 
 impl ClientSettings {
-    /// The defaults for everything but the address and the account: OAuth at `/oauth2/token`, no session.
-    pub fn new(source: SourceName, url: impl Into<String>, client_id: impl Into<String>, secret: SecretString) -> Self {
-        let account = Credentials::Oauth {
-            token_path: "/oauth2/token".to_owned(),
-            client_id: client_id.into(),
-            client_secret: secret,
-            token_auth: TokenAuth::Auto,
-        };
-        Self::with(source, url, account)
-    }
-
-    /// The defaults for everything but the address and the account.
-    pub fn with(source: SourceName, url: impl Into<String>, account: Credentials) -> Self {
+    /// Creates settings with the defaults for everything but address and credentials.
+    pub fn new(source: SourceName, url: impl Into<String>, account: Credentials) -> Self {
         Self {
             source,
             url: url.into(),
@@ -156,5 +149,17 @@ impl ClientSettings {
             max_wait: Duration::from_secs(120),
             max_body_bytes: 64 << 20,
         }
+    }
+
+    /// Creates settings for OAuth at `/oauth2/token` with the client id `id`.
+    #[cfg(test)]
+    pub(super) fn for_tests(url: &str, secret: &str) -> Self {
+        let account = Credentials::Oauth {
+            token_path: "/oauth2/token".to_owned(),
+            client_id: "id".to_owned(),
+            client_secret: SecretString::from(secret.to_owned()),
+            token_auth: TokenAuth::Auto,
+        };
+        Self::new("test".into(), url, account)
     }
 }

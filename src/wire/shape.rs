@@ -1,8 +1,11 @@
-//! Words for an answer with status 200 that is not what was asked for: what came, where in it, and what was expected there.
-//! Of JSON no values are shown, only keys and ids; of anything else the first characters, masked. Pure.
+//! Descriptions of responses with status 200 that do not have the expected content.
+//!
+//! A description names the place in the response, what was expected there and what was found. For JSON it shows keys and
+//! ids but no values, because a value may be a secret. For anything else it shows a masked excerpt. Pure.
 
 use super::body;
-use super::excerpt::{SHOWN, escaped, excerpt};
+use super::excerpt::{MAX_EXCERPT, excerpt};
+use crate::escape::printable;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_json::{Map, Value};
@@ -12,40 +15,42 @@ use std::fmt::Write as _;
 #[cfg(test)]
 mod tests;
 
-/// Keys of an object that are named.
-const MOST_KEYS: usize = 8;
-/// Characters of a key, an id or a title that are shown.
-const WORD: usize = 60;
+/// Maximum number of keys of an object that are shown.
+const MAX_KEYS: usize = 8;
+/// Maximum length of a key, an id or a title, in characters.
+const MAX_WORD: usize = 60;
 
-/// What came instead of a `T`. `own`: secrets that must not be shown if they are echoed.
-pub(super) fn in_words<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error, own: &[String]) -> String {
+/// Describes a body that is not a `T`. `secrets` are our own, which a server may echo.
+pub(super) fn describe<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error, secrets: &[String]) -> String {
     if body.is_empty() {
         return "an empty body with status 200".to_owned();
     }
     let text = body::repaired(body);
     if is_html(&text) {
-        return format!("HTML with status 200{}", titled(&text, own));
+        return format!("HTML with status 200{}", titled(&text, secrets));
     }
     if error.classify() != Category::Data {
-        let begins = excerpt(text.trim_start(), SHOWN, own);
-        return format!("{} bytes that are no JSON ({error}); they begin: {begins}", body.len());
+        let start = excerpt(text.trim_start(), MAX_EXCERPT, secrets);
+        return format!("{} bytes that are not JSON ({error}); they start with: {start}", body.len());
     }
+    // Decoding is repeated here, because tracking the path would slow down every valid response.
     let whole: Value = serde_json::from_str(&text).unwrap_or_default();
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Err(error) => {
             let (place, at) = place(error.path(), &whole);
             let text = format!("{place}: {}", expected(&error.inner().to_string(), at));
-            // A server may echo what it was sent, even as a key.
-            own.iter()
+            // A server may echo our request, even as a key.
+            secrets
+                .iter()
                 .filter(|secret| secret.len() >= 4)
                 .fold(text, |text, secret| text.replace(secret.as_str(), "***"))
         }
-        Ok(_) => format!("{} bytes of JSON of another form", body.len()),
+        Ok(_) => format!("{} bytes of JSON in another form", body.len()),
     }
 }
 
-/// Whether a text is a web page.
+/// Checks whether a text is an HTML page.
 pub(super) fn is_html(text: &str) -> bool {
     let start: String = text.trim_start().chars().take(512).collect::<String>().to_ascii_lowercase();
     start.starts_with("<!doctype html")
@@ -53,8 +58,8 @@ pub(super) fn is_html(text: &str) -> bool {
         || start.starts_with("<head")
 }
 
-/// `, titled "…"`, where a page has a title.
-pub(super) fn titled(html: &str, own: &[String]) -> String {
+/// Returns `, titled "…"` for a page with a title, otherwise an empty text.
+pub(super) fn titled(html: &str, secrets: &[String]) -> String {
     let lower = html.to_ascii_lowercase();
     let title = lower.find("<title").and_then(|tag| {
         let start = tag + lower.get(tag..)?.find('>')? + 1;
@@ -62,11 +67,14 @@ pub(super) fn titled(html: &str, own: &[String]) -> String {
         html.get(start..end)
     });
     let words: Vec<&str> = title.unwrap_or_default().split_whitespace().collect();
-    if words.is_empty() { String::new() } else { format!(", titled \"{}\"", excerpt(&words.join(" "), WORD, own)) }
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!(", titled \"{}\"", excerpt(&words.join(" "), MAX_WORD, secrets))
+    }
 }
 
-/// The path in the notation of RFC 9535, with the id of the innermost row that it leads through; and the value there,
-/// where there is one.
+/// Returns the path in the notation of RFC 9535 with the id of the innermost row on it, and the value at the path.
 fn place<'a>(path: &Path, whole: &'a Value) -> (String, Option<&'a Value>) {
     let (mut text, mut value, mut id) = ("$".to_owned(), Some(whole), None);
     for segment in path {
@@ -90,32 +98,32 @@ fn place<'a>(path: &Path, whole: &'a Value) -> (String, Option<&'a Value>) {
 }
 
 fn step(key: &str) -> String {
-    let plain = !key.is_empty() && key.len() <= WORD && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if plain { format!(".{key}") } else { format!("['{}']", escaped(key, WORD)) }
+    let plain = !key.is_empty() && key.len() <= MAX_WORD && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if plain { format!(".{key}") } else { format!("['{}']", printable(key, MAX_WORD)) }
 }
 
-/// The id of a row: a field `id` in any case, else the first whose name ends so (`UserID`).
+/// Returns the id of a row: the field `id` in any case, otherwise the first field whose name ends in `ID` or `Id`.
 fn id_of(row: &Value) -> Option<String> {
     let row = row.as_object()?;
     let exact = row.iter().find(|(key, _)| key.eq_ignore_ascii_case("id"));
     let (_, id) = exact.or_else(|| row.iter().find(|(key, _)| key.ends_with("ID") || key.ends_with("Id")))?;
     match id {
-        Value::Number(number) => Some(escaped(&number.to_string(), WORD)),
-        Value::String(text) if !text.is_empty() => Some(escaped(text, WORD)),
+        Value::Number(number) => Some(printable(&number.to_string(), MAX_WORD)),
+        Value::String(text) if !text.is_empty() => Some(printable(text, MAX_WORD)),
         _ => None,
     }
 }
 
-/// What a decoder says of a value, without the value. The forms are those of serde's `Error`, whose texts echo it.
+/// Rewrites a message of serde without the value that it quotes. `at` is the value at the failing path.
 fn expected(error: &str, at: Option<&Value>) -> String {
     let error = without_position(error);
     if error.starts_with("invalid type: ")
         || error.starts_with("invalid value: ")
         || error.starts_with("unknown variant ")
     {
-        // A text of the answer may hold the same words: only what follows the last of them is the decoder's.
+        // The quoted value may itself contain ", expected ". Only the text after the last one comes from the decoder.
         let wanted = error.rsplit_once(", expected ").map_or("something else", |(_, wanted)| wanted);
-        return format!("expected {}, found {}", in_our_words(wanted), at.map_or("something else", kind));
+        return format!("expected {}, found {}", json_type(wanted), at.map_or("something else", kind));
     }
     if let Some(key) = error.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
         let found = match at {
@@ -124,16 +132,16 @@ fn expected(error: &str, at: Option<&Value>) -> String {
         };
         return format!("expected key \"{key}\", found {found}");
     }
-    escaped(error, 4 * SHOWN)
+    printable(error, 4 * MAX_EXCERPT)
 }
 
-/// The JSON reader adds where the text was read: ` at line 1 column 5`.
+/// Removes the position that the JSON parser appends: ` at line 1 column 5`. The path says more.
 fn without_position(error: &str) -> &str {
     error.rfind(" at line ").and_then(|end| error.get(..end)).unwrap_or(error)
 }
 
-/// serde's names of Rust's types, as users of JSON know them.
-fn in_our_words(wanted: &str) -> &str {
+/// Translates the name of a Rust type in a message of serde into words for JSON.
+fn json_type(wanted: &str) -> &str {
     match wanted {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
@@ -158,18 +166,18 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Returns a key as it is shown: what does not look like a name may be an echoed secret.
+/// Returns a key for a message. A key that does not look like a name may be an echoed secret, so only its length is shown.
 fn shown_key(key: &str) -> String {
     let is_name = key.len() <= 40 && key.chars().all(|c| c.is_alphanumeric() || "_-.:$@".contains(c));
     let digits = key.chars().filter(char::is_ascii_digit).count();
     if is_name && digits < 6 {
-        format!("\"{}\"", escaped(key, WORD))
+        format!("\"{}\"", printable(key, MAX_WORD))
     } else {
         format!("a key of {} characters", key.chars().count())
     }
 }
 
-/// The first keys of an object.
+/// Returns the first keys of an object for a message.
 pub(super) fn keys(fields: &Map<String, Value>) -> String {
     if fields.is_empty() {
         return "an object without keys".to_owned();
@@ -177,10 +185,10 @@ pub(super) fn keys(fields: &Map<String, Value>) -> String {
     shown_keys(fields.keys().map(String::as_str))
 }
 
-/// Returns the first keys of an object, in quotes, and how many more there are.
+/// Returns the first of some keys in quotes, and the number of the others: `"a", "b" and 3 more`.
 pub(crate) fn shown_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let more = keys.len().saturating_sub(MOST_KEYS);
-    let shown: Vec<String> = keys.take(MOST_KEYS).map(shown_key).collect();
+    let more = keys.len().saturating_sub(MAX_KEYS);
+    let shown: Vec<String> = keys.take(MAX_KEYS).map(shown_key).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", shown.join(", "))
 }

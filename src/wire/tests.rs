@@ -1,4 +1,4 @@
-//! The client against small servers that answer by a script, on loopback.
+//! The client against small scripted servers on loopback.
 
 mod answers;
 mod busy;
@@ -22,7 +22,7 @@ struct Answered {
 
 impl Body for Answered {}
 
-/// What the server saw of one request: the request line, the headers in lower case and as they came, and the body.
+/// One request as the server received it: request line, headers in lower case, unchanged headers, and body.
 #[derive(Clone, Debug)]
 struct Seen {
     line: String,
@@ -52,7 +52,8 @@ fn fine() -> Vec<u8> {
     json("200 OK", "", "{\"ok\":1}")
 }
 
-/// Serves until the test ends; `answer` is given the request and how many of its sort (token, other) came before.
+/// Serves until the test ends. `answer` receives the request and the number of earlier requests of its sort (token or
+/// other).
 fn server(answer: impl Fn(&Seen, usize) -> Vec<u8> + Send + 'static) -> (String, Log) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -93,8 +94,7 @@ fn read(stream: &mut impl BufRead) -> Option<Seen> {
 }
 
 fn client(url: &str) -> Client {
-    let secret = SecretString::from("s3cret".to_owned());
-    let mut settings = ClientSettings::new(SourceName::from("test"), url, "id", secret);
+    let mut settings = ClientSettings::for_tests(url, "s3cret");
     settings.requests_per_second = 1e6;
     settings.backoff = Duration::from_millis(1);
     settings.max_wait = Duration::from_millis(5);
@@ -115,7 +115,7 @@ fn count(log: &Log, tokens: bool) -> usize {
 }
 
 #[test]
-fn the_form_comes_first_and_basic_is_remembered_where_only_that_is_taken() {
+fn the_form_is_tried_first_and_basic_is_remembered_if_only_basic_works() {
     let (url, log) = server(|seen, before| match seen.is_token() {
         true if seen.headers.contains("authorization: basic") => token(3600),
         true => json("401 Unauthorized", "", "{\"error\":\"invalid_client\"}"),
@@ -132,7 +132,7 @@ fn the_form_comes_first_and_basic_is_remembered_where_only_that_is_taken() {
 }
 
 #[test]
-fn a_wrong_secret_is_said_in_so_many_words_and_not_shown() {
+fn a_wrong_secret_is_reported_and_not_shown() {
     let (url, log) = server(|_, _| json("401 Unauthorized", "", "{\"error\":\"invalid_client\"}"));
     let error = get(&client(&url)).unwrap_err();
     assert_eq!(error.kind.to_string(), "the appliance refused the credentials (401 invalid_client)");
@@ -141,10 +141,10 @@ fn a_wrong_secret_is_said_in_so_many_words_and_not_shown() {
 }
 
 #[test]
-fn many_requests_that_meet_a_dead_token_share_one_refresh() {
+fn concurrent_requests_with_a_rejected_token_share_one_refresh() {
     let (url, log) = server(|seen, before| match seen.is_token() {
         true => json("200 OK", "", &format!("{{\"access_token\":\"t{before}\",\"expires_in\":3600}}")),
-        // The first token dies after its first use, though it was to live for an hour.
+        // The first token is rejected after its first use, although its lifetime is an hour.
         false if before > 0 && seen.headers.contains("bearer t0\r") => json("401 Unauthorized", "", "{}"),
         false => fine(),
     });
@@ -156,7 +156,7 @@ fn many_requests_that_meet_a_dead_token_share_one_refresh() {
 }
 
 #[test]
-fn a_fresh_token_that_is_refused_ends_it() {
+fn a_request_fails_after_two_fresh_tokens_were_refused() {
     let (url, log) = server(|seen, _| if seen.is_token() { token(3600) } else { json("401 Unauthorized", "", "{}") });
     let error = get(&client(&url)).unwrap_err();
     assert_eq!(error.kind, WireErrorKind::RequestRefused);
@@ -165,8 +165,8 @@ fn a_fresh_token_that_is_refused_ends_it() {
 }
 
 #[test]
-fn a_request_that_is_refused_for_itself_costs_no_token_that_others_live_by() {
-    // An appliance that answers 401 to a parameter that it does not know, beside requests that it answers.
+fn a_refused_request_does_not_cost_other_requests_their_token() {
+    // The appliance answers 401 to an unknown parameter and answers all other requests.
     let (url, log) = server(|seen, _| match seen.is_token() {
         true => token(3600),
         false if seen.line.contains("unknown=") => json("401 Unauthorized", "", "{\"message\":\"unknown parameter\"}"),
@@ -183,7 +183,7 @@ fn a_request_that_is_refused_for_itself_costs_no_token_that_others_live_by() {
 }
 
 #[test]
-fn passing_faults_are_tried_again_and_lasting_ones_end() {
+fn temporary_failures_are_retried_and_permanent_ones_are_not() {
     for (status, tries) in [("500 x", 4), ("502 x", 4), ("403 x", 1), ("404 x", 1), ("400 x", 1)] {
         let (url, log) = server(move |seen, _| if seen.is_token() { token(3600) } else { json(status, "", "{}") });
         assert!(get(&client(&url)).is_err());
@@ -198,7 +198,7 @@ fn passing_faults_are_tried_again_and_lasting_ones_end() {
 }
 
 #[test]
-fn a_wrong_shape_is_tried_once_more_or_like_any_fault_where_the_appliance_has_answered_well() {
+fn unexpected_content_is_retried_once_or_like_a_temporary_failure_after_a_valid_response() {
     let login = "<html>log in</html>";
     for body in [login, "", "[]", "{\"error\":\"x\"}"] {
         let (url, log) = server(move |seen, _| if seen.is_token() { token(3600) } else { json("200 OK", "", body) });
@@ -219,7 +219,7 @@ fn a_wrong_shape_is_tried_once_more_or_like_any_fault_where_the_appliance_has_an
 }
 
 #[test]
-fn a_first_wrong_shape_is_tried_once_more_also_after_other_faults() {
+fn first_unexpected_content_is_retried_even_after_other_failures() {
     let (url, log) = server(move |seen, before| match seen.is_token() {
         true => token(3600),
         false if before < 2 => json("502 Bad Gateway", "", "{}"),
@@ -231,7 +231,7 @@ fn a_first_wrong_shape_is_tried_once_more_also_after_other_faults() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_tried_again_and_one_that_is_too_large_is_not_taken() {
+fn a_truncated_body_is_retried_and_a_body_that_is_too_large_is_refused() {
     let (url, _) = server(|seen, before| match seen.is_token() {
         true => token(3600),
         false if before == 0 => b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"ok\"".to_vec(),
@@ -243,7 +243,7 @@ fn a_body_that_breaks_off_is_tried_again_and_one_that_is_too_large_is_not_taken(
     let mut small = client(&url);
     small.settings.max_body_bytes = 4;
     assert!(matches!(get(&small).unwrap_err().kind, WireErrorKind::TooLarge(4)));
-    assert_eq!(count(&log, false), 0, "the token's answer was too large already");
+    assert_eq!(count(&log, false), 0, "the token response was already too large");
 }
 
 #[test]
@@ -260,14 +260,14 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn the_deadline_ends_everything() {
+fn the_deadline_ends_retries_and_running_requests() {
     let (url, _) =
         server(|seen, _| if seen.is_token() { token(3600) } else { json("503 x", "Retry-After: 60\r\n", "") });
     let mut slow = client(&url);
     slow.settings.max_wait = Duration::from_secs(60);
     slow.settings.deadline = Duration::from_millis(50);
     let error = get(&slow).unwrap_err();
-    assert_eq!(error.kind, WireErrorKind::Busy(503), "the last answer says more than the deadline");
+    assert_eq!(error.kind, WireErrorKind::Busy(503), "the last status is more useful than the deadline");
     let (url, _) = server(|seen, _| {
         if seen.is_token() {
             return token(3600);
@@ -281,7 +281,7 @@ fn the_deadline_ends_everything() {
 }
 
 #[test]
-fn a_request_that_nobody_waits_for_any_more_is_reported_too() {
+fn a_cancelled_request_is_recorded() {
     struct RecordedRequests(Mutex<Vec<RequestRecord>>);
     impl Observer for RecordedRequests {
         fn notify(&self, event: &RunEvent<'_>) {
@@ -290,7 +290,7 @@ fn a_request_that_nobody_waits_for_any_more_is_reported_too() {
             }
         }
     }
-    // It takes the connection and never answers.
+    // The server accepts the connection and never answers.
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let reported = Arc::new(RecordedRequests(Mutex::default()));
     let mut client = client(&format!("http://{}", listener.local_addr().unwrap()));
@@ -299,11 +299,11 @@ fn a_request_that_nobody_waits_for_any_more_is_reported_too() {
     assert_eq!(get(&client).unwrap_err().kind, WireErrorKind::Deadline);
     let reported = reported.0.lock().unwrap();
     assert_eq!(reported.len() as u64, client.requests());
-    assert!(reported[0].error.as_deref().unwrap().contains("given up"), "{:?}", reported[0]);
+    assert!(reported[0].error.as_deref().unwrap().contains("cancelled"), "{:?}", reported[0]);
 }
 
 #[test]
-fn the_server_s_clock_is_compared_with_ours() {
+fn clock_skew_is_computed_from_the_date_header() {
     let ahead = (Utc::now() + chrono::TimeDelta::hours(1)).format("Date: %a, %d %b %Y %H:%M:%S GMT\r\n").to_string();
     let (url, _) =
         server(move |seen, _| if seen.is_token() { token(3600) } else { json("200 OK", &ahead, "{\"ok\":1}") });
@@ -314,7 +314,7 @@ fn the_server_s_clock_is_compared_with_ours() {
 }
 
 #[test]
-fn how_long_to_wait_is_what_the_server_says_up_to_the_cap() {
+fn retry_after_is_respected_up_to_the_maximum_wait() {
     struct Waits(Mutex<Vec<Duration>>);
     impl Observer for Waits {
         fn notify(&self, event: &RunEvent<'_>) {
@@ -334,7 +334,7 @@ fn how_long_to_wait_is_what_the_server_says_up_to_the_cap() {
     client.observer = Arc::clone(&waits) as Arc<dyn Observer>;
     get(&client).unwrap();
     let waits = waits.0.lock().unwrap();
-    assert!(waits[0] <= Duration::from_millis(1), "nothing but the jitter: {:?}", waits[0]);
+    assert!(waits[0] <= Duration::from_millis(1), "only the jitter: {:?}", waits[0]);
     assert_eq!(waits[1], Duration::from_millis(5));
 }
 
@@ -343,7 +343,7 @@ mod with_sandbox_crates {
     use rustls::{ServerConfig, ServerConnection};
 
     #[test]
-    fn gzip_is_asked_for_and_understood() {
+    fn gzip_is_requested_and_decompressed() {
         let packed = || {
             let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             gzip.write_all(b"{\"ok\":7}").unwrap();
@@ -362,7 +362,7 @@ mod with_sandbox_crates {
         assert!(asked);
     }
 
-    /// Accepts one session; true when the handshake was completed.
+    /// Accepts one connection. The thread returns whether the handshake was completed.
     fn tls_server(names: &[&str]) -> (u16, String, std::thread::JoinHandle<bool>) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let made = rcgen::generate_simple_self_signed(names).unwrap();
@@ -397,7 +397,7 @@ mod with_sandbox_crates {
     }
 
     #[test]
-    fn a_certificate_for_another_host_is_refused_though_its_authority_is_trusted() {
+    fn a_certificate_for_another_host_is_refused_even_from_a_trusted_authority() {
         let (port, pem, served) = tls_server(&["other.example.com"]);
         let error = untrusted(port, Some(pem));
         assert!(!served.join().unwrap(), "no request was sent");
@@ -405,7 +405,7 @@ mod with_sandbox_crates {
     }
 
     #[test]
-    fn a_certificate_of_an_unknown_authority_is_refused_and_points_to_ca_file() {
+    fn a_certificate_of_an_unknown_authority_is_refused_and_the_hint_names_ca_file() {
         let (port, _, served) = tls_server(&["localhost"]);
         let error = untrusted(port, None);
         assert!(!served.join().unwrap());
@@ -413,7 +413,7 @@ mod with_sandbox_crates {
     }
 
     #[test]
-    fn a_ca_file_without_a_certificate_is_said_before_anything_is_contacted() {
+    fn a_ca_file_without_a_certificate_is_an_error_before_any_connection() {
         let mut settings = client("http://127.0.0.1:1").settings;
         settings.ca_pem = Some(b"no certificate here".to_vec());
         let error = Client::new(&settings, Arc::new(NoObserver)).err().unwrap();

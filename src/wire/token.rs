@@ -1,5 +1,8 @@
-//! The token cache: one token for all, refreshed before it dies, refreshed once when it died early.
-//! OAuth 2.0 client credentials, RFC 6749 §4.4. Knows no retry; the client drives it.
+//! Credentials: the cache of the current one, the token request (OAuth 2.0 client credentials, RFC 6749 §4.4), and the
+//! response of the token endpoint.
+//!
+//! All requests of a client share one token. It is replaced shortly before it expires, and once if the appliance rejects it
+//! earlier. `login` drives this module; nothing here sends a request or retries.
 
 use super::excerpt::excerpt;
 use super::response::HttpResponse;
@@ -15,59 +18,60 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// A token is used up to this long before its end, or for four fifths of its life if that is less.
+/// Time before the expiry at which a token is replaced. A token with a lifetime of five minutes or less is replaced after
+/// four fifths of it.
 const MARGIN: Duration = Duration::from_secs(60);
-/// A life that is not told, or absurd, is taken as this (RFC 6749 §5.1 lets a server leave it out).
-const USUAL_LIFE: Duration = Duration::from_secs(3600);
+/// Lifetime of a token whose response states none, or an absurd one. RFC 6749 §5.1 lets a server omit it.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// One form in which the account is shown to the token endpoint.
+/// Form of client authentication at the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthForm {
-    /// In the body (RFC 6749 §2.3.1).
+    /// Fields in the body (RFC 6749 §2.3.1).
     Form,
-    /// HTTP Basic with the id and the secret as they are (RFC 7617 §2), as curl and the vendor's clients send it.
+    /// HTTP Basic with id and secret as they are (RFC 7617 §2), as curl and the vendor's clients send it.
     BasicRaw,
-    /// HTTP Basic with both parts form-encoded first (RFC 6749 §2.3.1).
+    /// HTTP Basic with id and secret form-encoded first (RFC 6749 §2.3.1).
     BasicEncoded,
 }
 
-/// What the token endpoint gave, or a credential that lasts.
+/// Token of the token endpoint, or a credential that does not expire.
 pub(super) struct GrantedCredential {
     pub(super) header: HeaderValue,
-    /// When it is to be replaced.
+    /// Time at which it must be replaced; `None` if it does not expire.
     until: Option<Instant>,
 }
 
 impl GrantedCredential {
-    /// A token of so long a life, from now.
-    fn token(token: &SecretString, life: Duration) -> Self {
-        let usable = (life * 4 / 5).max(Duration::from_secs(1));
-        let usable = if life > 5 * MARGIN { life.saturating_sub(MARGIN) } else { usable };
+    /// Creates a token credential whose lifetime starts now.
+    fn token(token: &SecretString, lifetime: Duration) -> Self {
+        let usable = (lifetime * 4 / 5).max(Duration::from_secs(1));
+        let usable = if lifetime > 5 * MARGIN { lifetime.saturating_sub(MARGIN) } else { usable };
         Self { header: bearer(token), until: Some(Instant::now() + usable) }
     }
 
-    /// A credential without an end.
+    /// Creates a credential that does not expire.
     pub(super) fn lasting(header: &HeaderValue) -> Self {
         Self { header: header.clone(), until: None }
     }
 
-    fn is_live(&self) -> bool {
+    fn is_valid(&self) -> bool {
         self.until.is_none_or(|until| Instant::now() < until)
     }
 }
 
-/// RFC 6750 §2.1.
+/// Returns the header value for a bearer token (RFC 6750 §2.1).
 pub(super) fn bearer(token: &SecretString) -> HeaderValue {
     secret_header(&format!("Bearer {}", token.expose_secret()))
 }
 
-/// Password Safe: `PS-Auth key=…; runas=…; pwd=[…];`.
+/// Returns the header value for an API key of Password Safe: `PS-Auth key=…; runas=…; pwd=[…];`.
 pub(super) fn key(key: &SecretString, run_as: &str, password: Option<&SecretString>) -> HeaderValue {
     let password = password.map_or_else(String::new, |password| format!(" pwd=[{}];", password.expose_secret()));
     secret_header(&format!("PS-Auth key={}; runas={run_as};{password}", key.expose_secret()))
 }
 
-/// A text that no header can hold becomes an empty one, and is refused by the appliance.
+/// Returns a header value that is hidden in debug output. It is empty for a text that a header cannot hold; callers check.
 fn secret_header(text: &str) -> HeaderValue {
     let mut header = HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
     header.set_sensitive(true);
@@ -78,105 +82,106 @@ struct HeldCredential {
     granted: GrantedCredential,
     cookie: Option<HeaderValue>,
     generation: u64,
-    /// Some request has shown it.
-    shown: bool,
-    /// It was refused: only the credential may still be good, for a new session.
-    refused: bool,
+    /// Whether a request has used it.
+    used: bool,
+    /// Whether the appliance rejected it. The session may have expired, so the credential may still open a new one.
+    rejected: bool,
 }
 
-/// What lets one request in.
+/// Credential and session cookie for one request.
 pub(super) struct AccessPermit {
-    /// The header `Authorization`.
+    /// Value of the header `Authorization`.
     pub(super) credential: HeaderValue,
-    /// The session.
+    /// Cookie of the session.
     pub(super) cookie: Option<HeaderValue>,
-    /// Which it is: 1 for the first, then one more each.
+    /// Number of the credential: 1 for the first one of the client.
     pub(super) generation: u64,
-    /// No request has shown it before: refused now, it was never good for anything.
+    /// Whether this is its first use. A credential that is rejected at its first use was never valid.
     pub(super) fresh: bool,
 }
 
-/// All credentials of one client, one at a time, and its session.
+/// Current credential and session of one client.
 pub(super) struct Tokens {
     held: RefCell<Option<HeldCredential>>,
     generation: Cell<u64>,
-    /// Forms that the configuration allows, in the order to try; only the one that worked, once one has.
-    ways: RefCell<Vec<AuthForm>>,
-    /// The session's cookie, also of one that may have died: shown at the next sign-in, so that none is left open.
+    /// Allowed forms of client authentication in their order; after the first success only the form that worked.
+    auth_forms: RefCell<Vec<AuthForm>>,
+    /// Cookies of the session. They are kept after a rejection and sent with the next sign-in: the server then renews the
+    /// session, and none is left open.
     cookies: RefCell<Vec<(String, String)>>,
-    /// The account was refused: those who wait behind it need not ask again.
+    /// Lasting refusal of the account. Requests that wait for a token get it without another attempt.
     refusal: RefCell<Option<Failure>>,
-    /// Held by the one who fetches.
-    pub(super) gate: Mutex<()>,
+    /// Lock of the task that fetches a credential.
+    pub(super) fetch_lock: Mutex<()>,
 }
 
 impl Tokens {
     pub(super) fn new(settings: &ClientSettings) -> Self {
-        let ways = match &settings.account {
+        let auth_forms = match &settings.account {
             Credentials::Oauth { token_auth, client_id, client_secret, .. } => {
-                ways(*token_auth, client_id, client_secret.expose_secret())
+                auth_forms(*token_auth, client_id, client_secret.expose_secret())
             }
             Credentials::Bearer(_) | Credentials::Key { .. } => Vec::new(),
         };
         Self {
             held: RefCell::new(None),
             generation: Cell::new(0),
-            ways: RefCell::new(ways),
+            auth_forms: RefCell::new(auth_forms),
             cookies: RefCell::default(),
             refusal: RefCell::new(None),
-            gate: Mutex::new(()),
+            fetch_lock: Mutex::new(()),
         }
     }
 
-    /// Whether there is a pass in hand that has time to live.
-    pub(super) fn is_live(&self) -> bool {
-        self.held.borrow().as_ref().is_some_and(|h| !h.refused && h.granted.is_live())
+    /// Checks whether a credential is held that was not rejected and has not expired.
+    pub(super) fn is_valid(&self) -> bool {
+        self.held.borrow().as_ref().is_some_and(|h| !h.rejected && h.granted.is_valid())
     }
 
-    /// The pass in hand: it may be a newer one than the caller saw before. `None` where it was just thrown away.
-    pub(super) fn pass(&self) -> Option<AccessPermit> {
+    /// Returns the current credential for one request; `None` if it was rejected meanwhile.
+    pub(super) fn permit(&self) -> Option<AccessPermit> {
         let mut held = self.held.borrow_mut();
-        let held = held.as_mut().filter(|held| !held.refused)?;
-        let fresh = !std::mem::replace(&mut held.shown, true);
+        let held = held.as_mut().filter(|held| !held.rejected)?;
+        let fresh = !std::mem::replace(&mut held.used, true);
         let (credential, cookie) = (held.granted.header.clone(), held.cookie.clone());
         Some(AccessPermit { credential, cookie, generation: held.generation, fresh })
     }
 
-    /// Throws away what was refused; a newer one stays, so that many refusals of one token cost one refresh.
+    /// Marks a credential as rejected. A newer one is not affected, so many rejections of one token cost one refresh.
     pub(super) fn discard(&self, generation: u64) {
         if let Some(held) = self.held.borrow_mut().as_mut().filter(|held| held.generation == generation) {
-            held.refused = true;
+            held.rejected = true;
         }
     }
 
-    /// The credential of a pass that was refused, if it has time to live: the session may have died, not the credential.
-    pub(super) fn spare(&self) -> Option<GrantedCredential> {
+    /// Takes the credential if it has not expired, even if it was rejected: perhaps only its session has ended.
+    pub(super) fn take_valid(&self) -> Option<GrantedCredential> {
         let held = self.held.borrow_mut().take()?;
-        Some(held.granted).filter(GrantedCredential::is_live)
+        Some(held.granted).filter(GrantedCredential::is_valid)
     }
 
-    /// The credential in hand, good or not.
+    /// Returns the current credential, valid or not.
     pub(super) fn credential(&self) -> Option<HeaderValue> {
         self.held.borrow().as_ref().map(|held| held.granted.header.clone())
     }
 
-    pub(super) fn keep(&self, granted: &GrantedCredential, cookie: Option<HeaderValue>) {
+    pub(super) fn store(&self, granted: &GrantedCredential, cookie: Option<HeaderValue>) {
         let generation = self.generation.get() + 1;
         self.generation.set(generation);
         let granted = GrantedCredential { header: granted.header.clone(), until: granted.until };
-        let held = HeldCredential { granted, cookie, generation, shown: false, refused: false };
+        let held = HeldCredential { granted, cookie, generation, used: false, rejected: false };
         *self.held.borrow_mut() = Some(held);
     }
 
-    /// RFC 6265 §5.4: names and values, `; ` between them.
+    /// Returns the header `Cookie`: pairs of name and value, separated by `; ` (RFC 6265 §5.4).
     pub(super) fn cookie(&self) -> Option<HeaderValue> {
         let cookies = self.cookies.borrow();
         let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         (!pairs.is_empty()).then(|| secret_header(&pairs.join("; ")))
     }
 
-    /// RFC 6265 §5.3: a cookie takes the place of the one with its name; others stay (a balancer sets its own).
-    pub(super) fn note_cookie(&self, set: Vec<(String, String)>) {
+    /// Stores cookies. Each replaces the one with its name (RFC 6265 §5.3); others stay, because a load balancer sets its own.
+    pub(super) fn store_cookies(&self, set: Vec<(String, String)>) {
         let mut cookies = self.cookies.borrow_mut();
         for (name, value) in set {
             cookies.retain(|(other, _)| *other != name);
@@ -184,19 +189,19 @@ impl Tokens {
         }
     }
 
-    /// It was closed.
+    /// Removes the cookies and the credential of a session that was closed.
     pub(super) fn forget_session(&self) {
         self.cookies.borrow_mut().clear();
         *self.held.borrow_mut() = None;
     }
 
-    /// Ways to show the account, in the order to try; after the first success only that one.
-    pub(super) fn ways(&self) -> Vec<AuthForm> {
-        self.ways.borrow().clone()
+    /// Returns the forms of client authentication to try, in their order; after the first success only that one.
+    pub(super) fn auth_forms(&self) -> Vec<AuthForm> {
+        self.auth_forms.borrow().clone()
     }
 
-    pub(super) fn remember_way(&self, way: AuthForm) {
-        *self.ways.borrow_mut() = vec![way];
+    pub(super) fn remember_form(&self, form: AuthForm) {
+        *self.auth_forms.borrow_mut() = vec![form];
     }
 
     pub(super) fn refusal(&self) -> Option<Failure> {
@@ -219,7 +224,7 @@ impl Tokens {
         }
     }
 
-    /// The credential and the cookies in hand, as they are sent.
+    /// Returns the current credential and cookies as they are sent, so that messages can mask them.
     pub(super) fn secrets(&self) -> Vec<String> {
         let held = self.credential();
         let shown = held.as_ref().and_then(|header| header.to_str().ok()).unwrap_or_default();
@@ -228,26 +233,26 @@ impl Tokens {
     }
 }
 
-/// The forms of one setting. The encoded pair is worth a request only where it differs.
-fn ways(allowed: TokenAuth, client_id: &str, secret: &str) -> Vec<AuthForm> {
+/// Returns the forms that a setting allows. The encoded form is tried only if it differs from the raw one.
+fn auth_forms(allowed: TokenAuth, client_id: &str, secret: &str) -> Vec<AuthForm> {
     let differs = form_encoded(client_id) != client_id || form_encoded(secret) != secret;
-    let ways: &[AuthForm] = match allowed {
+    let forms: &[AuthForm] = match allowed {
         TokenAuth::Auto => &[AuthForm::Form, AuthForm::BasicRaw, AuthForm::BasicEncoded],
         TokenAuth::Basic => &[AuthForm::BasicRaw, AuthForm::BasicEncoded],
         TokenAuth::Form => &[AuthForm::Form],
     };
-    ways.iter().copied().filter(|way| differs || *way != AuthForm::BasicEncoded).collect()
+    forms.iter().copied().filter(|form| differs || *form != AuthForm::BasicEncoded).collect()
 }
 
-/// Puts the account into the request.
-pub(super) fn authenticate(
+/// Adds the client id and the secret to a token request.
+pub(super) fn with_client_authentication(
     request: RequestBuilder,
-    way: AuthForm,
+    form: AuthForm,
     client_id: &str,
     secret: &SecretString,
 ) -> RequestBuilder {
     let encoded = || (form_encoded(client_id), form_encoded(secret.expose_secret()));
-    let (id, secret) = match way {
+    let (id, secret) = match form {
         AuthForm::Form => {
             let (id, secret) = encoded();
             return request.body(format!("grant_type=client_credentials&client_id={id}&client_secret={secret}"));
@@ -259,7 +264,7 @@ pub(super) fn authenticate(
     request.header(AUTHORIZATION, secret_header(&format!("Basic {pair}"))).body("grant_type=client_credentials")
 }
 
-/// `application/x-www-form-urlencoded` (WHATWG URL §5.2), space as `+`.
+/// Encodes a text as `application/x-www-form-urlencoded` (WHATWG URL §5.2), with `+` for a space.
 pub(super) fn form_encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         match byte {
@@ -274,59 +279,62 @@ pub(super) fn form_encoded(text: &str) -> String {
     })
 }
 
-/// Reads the token endpoint's answer (RFC 6749 §5.1, §5.2). The body of a good answer is never shown anywhere. `own`: secrets
-/// that must not be shown if they are echoed.
-pub(super) fn read(answer: &HttpResponse, own: &[String]) -> Result<GrantedCredential, WireErrorKind> {
-    match answer.status.as_u16() {
-        status @ (200 | 201) => granted(&answer.body, status, own),
+/// Reads the response of the token endpoint (RFC 6749 §5.1, §5.2).
+///
+/// No message shows the body of a good response. `secrets` are our own, which a server may echo.
+pub(super) fn read(response: &HttpResponse, secrets: &[String]) -> Result<GrantedCredential, WireErrorKind> {
+    match response.status.as_u16() {
+        status @ (200 | 201) => granted(&response.body, status, secrets),
         status @ (400 | 401) => {
-            let fields = body::json::<Map<String, Value>>(&answer.body).map(|(fields, _)| fields).unwrap_or_default();
-            Err(refused(status, fields.get("error").and_then(Value::as_str), own))
+            let fields = body::json::<Map<String, Value>>(&response.body).map(|(fields, _)| fields).unwrap_or_default();
+            Err(refused(status, fields.get("error").and_then(Value::as_str), secrets))
         }
-        403 => Err(match refusal::forbidden(answer, own) {
+        403 => Err(match refusal::forbidden(response, secrets) {
             WireErrorKind::Forbidden => WireErrorKind::Refused("403".to_owned()),
             other => other,
         }),
-        300..=399 => Err(WireErrorKind::Shape(refusal::redirected(answer, "a token", own))),
+        300..=399 => Err(WireErrorKind::Shape(refusal::redirected(response, "a token", secrets))),
         status => Err(WireErrorKind::Answered(status)),
     }
 }
 
-/// A token, from a body that may say everything else about it in any form.
-fn granted(body: &[u8], status: u16, own: &[String]) -> Result<GrantedCredential, WireErrorKind> {
-    let (fields, _) = body::json::<Map<String, Value>>(body).map_err(|_| WireErrorKind::Shape(no_json(body, own)))?;
+/// Reads a token. Only `access_token` must be valid; all other fields may have any form.
+fn granted(body: &[u8], status: u16, secrets: &[String]) -> Result<GrantedCredential, WireErrorKind> {
+    let (fields, _) =
+        body::json::<Map<String, Value>>(body).map_err(|_| WireErrorKind::Shape(not_json(body, secrets)))?;
     let token = fields.get("access_token").and_then(Value::as_str).map(str::trim).filter(|token| !token.is_empty());
     let Some(token) = token else {
-        // Some servers answer an error with a good status.
+        // Some servers report an error with a good status.
         return Err(match fields.get("error").and_then(Value::as_str).filter(|code| !code.is_empty()) {
-            Some(code) => refused(status, Some(code), own),
+            Some(code) => refused(status, Some(code), secrets),
             None => WireErrorKind::Shape(format!("expected key \"access_token\", found {}", shape::keys(&fields))),
         });
     };
     let token = SecretString::from(token.to_owned());
     if bearer(&token).is_empty() {
-        return Err(WireErrorKind::Shape("its access_token holds characters that no request can carry".to_owned()));
+        let why = "access_token contains characters that an HTTP header cannot hold".to_owned();
+        return Err(WireErrorKind::Shape(why));
     }
-    // A number (RFC 6749 §5.1); some servers write it as a text.
+    // RFC 6749 §5.1 defines a number; some servers send a text.
     let seconds =
-        fields.get("expires_in").and_then(|life| life.as_f64().or_else(|| life.as_str()?.trim().parse().ok()));
-    let life = seconds.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
-    Ok(GrantedCredential::token(&token, life.map_or(USUAL_LIFE, Duration::from_secs_f64)))
+        fields.get("expires_in").and_then(|value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()));
+    let lifetime = seconds.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
+    Ok(GrantedCredential::token(&token, lifetime.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64)))
 }
 
-/// What came instead of JSON, without its words: they may hold a token.
-fn no_json(body: &[u8], own: &[String]) -> String {
+/// Describes a body that is not JSON without quoting it, because it may contain a token.
+fn not_json(body: &[u8], secrets: &[String]) -> String {
     let text = body::repaired(body);
     if body.is_empty() {
         "an empty body instead of a token".to_owned()
     } else if shape::is_html(&text) {
-        format!("HTML instead of a token{}", shape::titled(&text, own))
+        format!("HTML instead of a token{}", shape::titled(&text, secrets))
     } else {
-        format!("{} bytes that are no JSON object instead of a token", body.len())
+        format!("{} bytes that are not a JSON object instead of a token", body.len())
     }
 }
 
-/// Codes that are shown as they are: those of RFC 6749 §5.2 and §4.1.2.1. The first four are about the account.
+/// Error codes of RFC 6749 §5.2 and §4.1.2.1, which messages show without masking. The first four are about the account.
 const CODES: [&str; 9] = [
     "invalid_client",
     "unauthorized_client",
@@ -339,19 +347,20 @@ const CODES: [&str; 9] = [
     "temporarily_unavailable",
 ];
 
-fn refused(status: u16, code: Option<&str>, own: &[String]) -> WireErrorKind {
+fn refused(status: u16, code: Option<&str>, secrets: &[String]) -> WireErrorKind {
     match code.map(|code| (code, CODES.iter().position(|known| *known == code))) {
         None => WireErrorKind::Refused(status.to_string()),
         Some((code, Some(..4))) => WireErrorKind::Refused(format!("{status} {code}")),
         Some((code, Some(_))) => WireErrorKind::TokenRefused(format!("{status} {code}")),
-        Some((code, None)) => WireErrorKind::TokenRefused(format!("{status} \"{}\"", excerpt(code, 40, own))),
+        Some((code, None)) => WireErrorKind::TokenRefused(format!("{status} \"{}\"", excerpt(code, 40, secrets))),
     }
 }
 
-/// Whether a refusal may be one of the form in which the account was shown. With a good status only the code says so.
-pub(super) fn may_be_of_the_way(kind: &WireErrorKind) -> bool {
+/// Checks whether another form of client authentication may succeed after this refusal.
+pub(super) fn may_concern_form(kind: &WireErrorKind) -> bool {
     match kind {
         WireErrorKind::Refused(code) | WireErrorKind::TokenRefused(code) => {
+            // With a good status the endpoint has understood the form, unless it reports an invalid client.
             !code.starts_with('2') || code.ends_with(" invalid_client")
         }
         _ => false,
@@ -363,45 +372,44 @@ mod tests {
     use super::*;
 
     fn tokens() -> Tokens {
-        let secret = SecretString::from("s".to_owned());
-        Tokens::new(&ClientSettings::new("eu".into(), "https://localhost", "id", secret))
+        Tokens::new(&ClientSettings::for_tests("https://localhost", "s"))
     }
 
-    fn granted(life: u64) -> GrantedCredential {
-        GrantedCredential::token(&SecretString::from("t".to_owned()), Duration::from_secs(life))
+    fn granted(lifetime: u64) -> GrantedCredential {
+        GrantedCredential::token(&SecretString::from("t".to_owned()), Duration::from_secs(lifetime))
     }
 
     #[test]
-    fn a_token_is_replaced_before_its_end() {
+    fn a_token_is_replaced_before_it_expires() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.unwrap().block_on(async {
-            for (life, usable) in [(3600, 3540), (301, 241), (300, 240), (10, 8)] {
+            for (lifetime, usable) in [(3600, 3540), (301, 241), (300, 240), (10, 8)] {
                 let tokens = tokens();
-                tokens.keep(&granted(life), None);
+                tokens.store(&granted(lifetime), None);
                 tokio::time::advance(Duration::from_secs(usable - 1)).await;
-                assert!(tokens.is_live(), "a life of {life} s");
+                assert!(tokens.is_valid(), "a lifetime of {lifetime} s");
                 tokio::time::advance(Duration::from_secs(2)).await;
-                assert!(!tokens.is_live(), "a life of {life} s");
+                assert!(!tokens.is_valid(), "a lifetime of {lifetime} s");
             }
         });
     }
 
     #[test]
-    fn only_the_first_to_show_a_token_shows_a_fresh_one() {
+    fn a_token_is_fresh_only_for_its_first_request() {
         let tokens = tokens();
-        assert!(tokens.pass().is_none());
-        tokens.keep(&granted(60), None);
-        let first = tokens.pass().unwrap();
+        assert!(tokens.permit().is_none());
+        tokens.store(&granted(60), None);
+        let first = tokens.permit().unwrap();
         assert!(first.fresh);
-        assert!(!tokens.pass().unwrap().fresh);
+        assert!(!tokens.permit().unwrap().fresh);
         tokens.discard(first.generation + 1);
-        assert!(tokens.pass().is_some(), "a newer one stays");
+        assert!(tokens.permit().is_some(), "rejecting another token does not affect this one");
         tokens.discard(first.generation);
-        assert!(tokens.pass().is_none());
+        assert!(tokens.permit().is_none());
     }
 
     #[test]
-    fn the_older_way_of_password_safe_is_one_header() {
+    fn api_key_of_password_safe_is_sent_in_one_header() {
         let secret = |text: &str| SecretString::from(text.to_owned());
         let plain = key(&secret("k"), "DOMAIN\\audit", None);
         assert_eq!(plain.to_str().unwrap(), "PS-Auth key=k; runas=DOMAIN\\audit;");

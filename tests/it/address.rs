@@ -1,29 +1,29 @@
-//! Addresses and secrets as people paste them, and messages about requests that fail, from outside.
+//! Tests of addresses and secrets as people paste them, and of messages about a missing token endpoint.
 
-use super::rig::{Rig, assert_exit, private, stderr, stdout};
+use super::rig::{Rig, as_of, assert_exit, private, stderr, stdout};
 use bt_rollcall_sandbox::{Faults, Surface, World};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
 #[test]
-fn an_address_that_was_pasted_out_of_a_browser_is_read_and_noted() {
+fn known_path_behind_a_pasted_address_is_removed_with_a_note() {
     let rig = Rig::seeded(30);
     let address = rig.sandbox.url();
     rig.edit(&format!("url = \"{address}\""), &format!("url = \"{address}/login\""));
     let checked = rig.call(&["check"]);
     assert_exit(&checked, 0);
-    let note = format!("note  source[0].url: the path /login was taken off; write url = \"{address}\"");
+    let note = format!("note  source[0].url: the path /login was removed; write url = \"{address}\"");
     assert!(stdout(&checked).contains(&note), "{}", stdout(&checked));
     let ran = rig.run(&[]);
     assert_exit(&ran, 0);
-    assert!(stderr(&ran).contains("the path /login was taken off"), "{}", stderr(&ran));
+    assert!(stderr(&ran).contains("the path /login was removed"), "{}", stderr(&ran));
     assert_eq!(rig.manifest()["sources"][0]["url"], address);
 }
 
 #[test]
-fn the_path_of_password_safe_s_api_behind_the_address_is_taken_off() {
-    let world = World::seeded(1, 30, super::rig::as_of());
-    let rig = Rig::of(&[Surface::PasswordSafe], world, Faults::default(), None);
+fn path_of_the_password_safe_api_behind_the_address_is_removed() {
+    let world = World::seeded(1, 30, as_of());
+    let rig = Rig::with_surfaces(&[Surface::PasswordSafe], world, Faults::default(), None);
     let address = rig.sandbox.url();
     let pasted = format!("url = \"{address}/beyondtrust/api/public/v3/\"");
     rig.edit(&format!("url = \"{address}\""), &pasted);
@@ -35,7 +35,7 @@ fn the_path_of_password_safe_s_api_behind_the_address_is_taken_off() {
 }
 
 #[test]
-fn a_secret_file_of_a_windows_editor_works_and_one_with_a_name_in_it_is_refused() {
+fn secret_file_of_a_windows_editor_is_accepted_and_one_with_a_name_is_refused() {
     let rig = Rig::seeded(30);
     let (file, secret) = (rig.folder.path().join("sandbox-secret"), rig.sandbox.client_secret().to_owned());
     private(&file, &format!("\u{feff}{secret} \r\n"));
@@ -44,10 +44,10 @@ fn a_secret_file_of_a_windows_editor_works_and_one_with_a_name_in_it_is_refused(
     let refused = rig.run(&[]);
     assert_exit(&refused, 2);
     let text = stderr(&refused);
-    assert!(text.contains("holds a name and a value") && !text.contains(&secret), "{text}");
+    assert!(text.contains("contains a name and a value") && !text.contains(&secret), "{text}");
 }
 
-/// Answers every request so.
+/// Starts a server that answers every request with `answer`, and returns its address.
 fn server(answer: &'static str) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -65,7 +65,7 @@ fn server(answer: &'static str) -> String {
 }
 
 #[test]
-fn a_token_endpoint_that_is_not_there_is_named_by_check_and_run() {
+fn missing_token_endpoint_is_named_by_check_and_run() {
     let rig = Rig::seeded(10);
     let elsewhere = server("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     rig.edit(rig.sandbox.url(), &elsewhere);

@@ -1,13 +1,11 @@
-//! What retention removes and what it must not, and what the chain says of it afterwards.
+//! Tests of retention and of the chain of snapshots: what `prune` removes, and how `verify --chain` describes it afterwards.
 
-use super::memory::{day, run_on};
-use super::receiver::Receiver;
-use super::rig::{Rig, as_of, assert_exit, private, rows, stderr, stdout};
+use super::receiver::{Receiver, unused_port};
+use super::rig::{Rig, as_of, assert_exit, day, private, set_field, sha256, stderr, stdout};
 use bt_rollcall_sandbox::{Faults, World};
 use chrono::{NaiveDateTime, TimeDelta};
 use serde_json::Value;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -18,8 +16,7 @@ fn name(snapshot: &Path) -> String {
 }
 
 fn hash(path: &Path) -> String {
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(fs::read(path).unwrap());
-    digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    sha256(&fs::read(path).unwrap())
 }
 
 fn earlier(run_id: &str, days: i64) -> String {
@@ -28,7 +25,9 @@ fn earlier(run_id: &str, days: i64) -> String {
     format!("{}-{random}", at.format(STAMP))
 }
 
-/// As if all that was done so far had been done so many days earlier: names, links of the chain, spool and memory.
+/// Moves everything that was written so far into the past: names of snapshots, links between them, and the spool.
+///
+/// Retention reads ages from run ids, so no test has to wait.
 fn age(rig: &Rig, days: i64) {
     let mut renamed: Vec<(String, String)> = Vec::new();
     let put = |path: &Path, renamed: &[(String, String)]| {
@@ -61,7 +60,7 @@ fn keeps_little(rig: &Rig) {
     rig.edit("[output]\n", "[output]\nkeep_days = 30\nkeep_runs = 1\n");
 }
 
-/// So many runs of 500 days ago.
+/// Returns a rig with this many snapshots, each 500 days old.
 fn old_runs(count: usize) -> (Rig, Vec<PathBuf>) {
     let rig = Rig::seeded(60);
     keeps_little(&rig);
@@ -73,11 +72,11 @@ fn old_runs(count: usize) -> (Rig, Vec<PathBuf>) {
     (rig, snapshots)
 }
 
-/// The line of a plan or a chain that is about this snapshot.
-fn line(reported: &str, snapshot: &Path) -> String {
+/// Returns the line about this snapshot in a plan of retention or in a chain.
+fn line(printed: &str, snapshot: &Path) -> String {
     let found =
-        reported.lines().find(|line| line.trim_start_matches(char::is_alphabetic).trim().starts_with(&name(snapshot)));
-    found.unwrap_or_else(|| panic!("{} is not told:\n{reported}", snapshot.display())).to_owned()
+        printed.lines().find(|line| line.trim_start_matches(char::is_alphabetic).trim().starts_with(&name(snapshot)));
+    found.unwrap_or_else(|| panic!("{} is not listed in:\n{printed}", snapshot.display())).to_owned()
 }
 
 fn chain(rig: &Rig, code: i32) -> (String, String) {
@@ -87,29 +86,27 @@ fn chain(rig: &Rig, code: i32) -> (String, String) {
 }
 
 #[test]
-fn prune_reports_why_each_one_stays_or_goes_and_does_what_it_reported() {
+fn prune_removes_exactly_the_snapshots_that_its_dry_run_listed_with_reasons() {
     let (rig, snapshots) = old_runs(4);
     fs::write(snapshots[1].join("HOLD"), "case 12\x1b[2J\nsecond line").unwrap();
-    let reported = stdout(&rig.call(&["prune", "--dry-run"]));
+    let printed = stdout(&rig.call(&["prune", "--dry-run"]));
     assert!(!rig.snapshots_dir().join("pruned.jsonl").exists(), "a plan writes nothing");
     for removed in [&snapshots[0], &snapshots[2]] {
         let reason = "  500 days old (keep_days 30), and not among the newest 1 (keep_runs)";
-        assert_eq!(line(&reported, removed), format!("remove  {}{reason}", name(removed)));
+        assert_eq!(line(&printed, removed), format!("remove  {}{reason}", name(removed)));
     }
-    assert_eq!(line(&reported, &snapshots[1]), format!("keep    {}  held: case 12\\u{{1b}}[2J", name(&snapshots[1])));
-    assert!(
-        line(&reported, &snapshots[3]).starts_with("keep    ") && line(&reported, &snapshots[3]).contains("latest")
-    );
+    assert_eq!(line(&printed, &snapshots[1]), format!("keep    {}  held: case 12\\u{{1b}}[2J", name(&snapshots[1])));
+    assert!(line(&printed, &snapshots[3]).starts_with("keep    ") && line(&printed, &snapshots[3]).contains("latest"));
     let output = rig.call(&["prune"]);
     assert_exit(&output, 0);
-    assert_eq!(stdout(&output).replace("removed  ", "remove  "), reported);
+    assert_eq!(stdout(&output).replace("removed  ", "remove  "), printed);
     assert_eq!(rig.snapshots(), [snapshots[1].clone(), snapshots[3].clone()]);
     let verified = stdout(&rig.call(&["verify", snapshots[1].to_str().unwrap()]));
     assert!(verified.contains("held: case 12\\u{1b}[2J\n") && verified.contains("was removed by retention at"));
 }
 
 #[test]
-fn the_chain_reports_what_retention_removed_from_what_somebody_took_away() {
+fn chain_distinguishes_snapshots_removed_by_retention_from_missing_ones() {
     let (rig, snapshots) = old_runs(3);
     assert_exit(&rig.run(&[]), 0);
     let newest = rig.snapshot();
@@ -118,7 +115,7 @@ fn the_chain_reports_what_retention_removed_from_what_somebody_took_away() {
     assert_eq!(fs::metadata(&ledger).unwrap().permissions().mode() & 0o777, 0o600);
     let entries: Vec<Value> =
         fs::read_to_string(&ledger).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    // From the newest to the oldest, as the plan has them; each names the one before it.
+    // Newest first, in the order of the plan. Each entry names the snapshot before it.
     let (runs, bases): (Vec<_>, Vec<_>) = entries.iter().map(|e| (&e["run_id"], &e["base"]["run_id"])).unzip();
     assert_eq!(runs, [&name(&snapshots[2])[..], &name(&snapshots[1])[..], &name(&snapshots[0])[..]]);
     assert_eq!(bases[..2], runs[1..]);
@@ -126,39 +123,38 @@ fn the_chain_reports_what_retention_removed_from_what_somebody_took_away() {
         (&entries[0]["completeness"], &entries[0]["by"]),
         (&Value::from("complete"), &rig.manifest()["operator"])
     );
-    let (reported, _) = chain(&rig, 0);
-    assert!(line(&reported, &newest).contains("  intact   base "), "{reported}");
-    assert!(snapshots.iter().all(|snapshot| line(&reported, snapshot).contains("  pruned ")), "{reported}");
+    let (printed, _) = chain(&rig, 0);
+    assert!(line(&printed, &newest).contains("  intact   baseline "), "{printed}");
+    assert!(snapshots.iter().all(|snapshot| line(&printed, snapshot).contains("  pruned ")), "{printed}");
     let anchor = format!("head       {}\n  manifest   sha256 {}\n", name(&newest), hash(&newest.join("manifest.json")));
-    assert!(reported.contains(&anchor) && reported.contains("btrollcall.run.manifest_sha256"), "{reported}");
-    // The same from the snapshot and from the link.
+    assert!(printed.contains(&anchor) && printed.contains("btrollcall.run.manifest_sha256"), "{printed}");
+    // The result is the same from a snapshot and from a link.
     for place in [newest.clone(), rig.snapshots_dir().join("latest"), rig.snapshots_dir().join("latest-complete")] {
-        assert_eq!(stdout(&rig.call(&["verify", "--chain", place.to_str().unwrap()])), reported);
+        assert_eq!(stdout(&rig.call(&["verify", "--chain", place.to_str().unwrap()])), printed);
     }
-    // A line torn by a crash is passed over; one that is missing breaks the chain.
+    // A line that a crash cut off is ignored. A missing line breaks the chain.
     let lines = fs::read_to_string(&ledger).unwrap();
     private(&ledger, &format!("{lines}{{\"run_id\":\"2026"));
     chain(&rig, 0);
     private(&ledger, lines.lines().next().unwrap());
-    let (reported, wrong) = chain(&rig, 1);
-    assert!(wrong.contains(&format!("its base {} is not here, and no retention removed it", name(&snapshots[1]))));
-    assert!(line(&reported, &newest).contains("  intact ") && !reported.contains("anchor"), "{reported}");
+    let (printed, wrong) = chain(&rig, 1);
+    assert!(
+        wrong.contains(&format!("the baseline {} is missing, and retention did not remove it", name(&snapshots[1])))
+    );
+    assert!(line(&printed, &newest).contains("  intact ") && !printed.contains("anchor"), "{printed}");
     fs::remove_file(&ledger).unwrap();
     let single = rig.call(&["verify", newest.to_str().unwrap()]);
     assert_exit(&single, 0);
-    assert!(stdout(&single).contains(&format!("not checked: its base {} is not here", name(&snapshots[2]))));
+    assert!(stdout(&single).contains(&format!("not checked: its baseline {} is absent", name(&snapshots[2]))));
     fs::write(newest.join("users.csv"), "tampered").unwrap();
-    let (reported, wrong) = chain(&rig, 1);
-    assert!(
-        line(&reported, &newest).contains("  damaged ") && wrong.contains(&format!("{}: users.csv", name(&newest)))
-    );
+    let (printed, wrong) = chain(&rig, 1);
+    assert!(line(&printed, &newest).contains("  damaged ") && wrong.contains(&format!("{}: users.csv", name(&newest))));
     assert!(wrong.contains("is not an intact chain: 2 problems"), "{wrong}");
 }
 
 #[test]
-fn what_waiting_events_are_about_stays_until_they_are_delivered() {
-    // A port that nobody listens on.
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+fn snapshots_with_queued_events_are_kept_until_the_events_are_delivered() {
+    let port = unused_port();
     let url = format!("tcp://127.0.0.1:{port}");
     let rig = Rig::with_syslog(World::seeded(4, 60, as_of()), Faults::default(), Some(&url));
     keeps_little(&rig);
@@ -167,19 +163,19 @@ fn what_waiting_events_are_about_stays_until_they_are_delivered() {
     }
     age(&rig, 500);
     let snapshots = rig.snapshots();
-    // As if the first one's had been delivered.
+    // As if the events of the first snapshot had been delivered.
     for entry in fs::read_dir(rig.spool_dir()).unwrap().map(|entry| entry.unwrap().path()) {
         if name(&entry).starts_with(&name(&snapshots[0])) {
             fs::remove_file(entry).unwrap();
         }
     }
     assert_exit(&rig.run(&[]), 5);
-    assert_eq!(rig.snapshots().len(), 4, "nothing went");
-    let reported = stdout(&rig.call(&["prune", "--dry-run"]));
-    assert!(line(&reported, &snapshots[1]).ends_with("  its events still wait in the spool"), "{reported}");
-    let base = format!("the base of {}, whose events still wait in the spool", name(&snapshots[1]));
-    assert!(line(&reported, &snapshots[0]).ends_with(&base), "{reported}");
-    let receiver = Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    assert_eq!(rig.snapshots().len(), 4, "nothing was removed");
+    let printed = stdout(&rig.call(&["prune", "--dry-run"]));
+    assert!(line(&printed, &snapshots[1]).ends_with("  its events are queued and not yet delivered"), "{printed}");
+    let base = format!("baseline of {}, whose events are queued and not yet delivered", name(&snapshots[1]));
+    assert!(line(&printed, &snapshots[0]).ends_with(&base), "{printed}");
+    let receiver = Receiver::on_port(port);
     assert_exit(&rig.call(&["emit"]), 0);
     assert!(receiver.messages().iter().any(|message| message.contains(&name(&snapshots[1]))));
     assert_exit(&rig.call(&["prune"]), 0);
@@ -187,62 +183,62 @@ fn what_waiting_events_are_about_stays_until_they_are_delivered() {
     chain(&rig, 0);
 }
 
-/// Somebody stale signs in; the snapshots that say so are removed, but for a held one of before; then stale again.
-fn over_a_hold(between: impl Fn(&Rig)) -> (Vec<[String; 2]>, String) {
+/// Runs a history over removed snapshots: a stale user signs in, retention removes the snapshots that show it except a held one,
+/// and the user is stale again.
+///
+/// Returns the findings of the last run and its warnings.
+fn history_with_a_hold(between: impl Fn(&Rig)) -> (Vec<[String; 2]>, String) {
     let rig = Rig::new(World::ordinary(3, 300, as_of()), Faults::default());
     keeps_little(&rig);
     let set = |id: &str, login: &Value| {
-        let id = id.parse().unwrap();
-        let edit =
-            |record: &mut serde_json::Map<String, Value>| drop(record.insert("last_login".to_owned(), login.clone()));
-        assert!(rig.sandbox.with_world(|world| world.edit_user(id, edit)));
+        rig.sandbox.with_world(|world| set_field(world, id.parse().unwrap(), "last_login", login.clone()));
     };
-    assert_exit(&run_on(&rig, 0, &[]), 0);
+    assert_exit(&rig.run_on_day(0, &[]), 0);
     let found = rig.table("findings");
-    let stale = found.iter().find(|row| row["rule"] == "stale-login").expect("somebody")["subject_id"].clone();
+    let stale = found.iter().find(|row| row["rule"] == "stale-login").expect("a stale user")["subject_id"].clone();
     let before = rig.sandbox.with_world(|world| world.user(stale.parse().unwrap()).unwrap()["last_login"].clone());
     set(&stale, &Value::from(day(1)));
     for number in [1, 2] {
-        assert_exit(&run_on(&rig, number, &[]), 0);
+        assert_exit(&rig.run_on_day(number, &[]), 0);
     }
     age(&rig, 500);
     fs::write(rig.snapshots()[0].join("HOLD"), "").unwrap();
-    assert_exit(&run_on(&rig, 3, &[]), 0);
+    assert_exit(&rig.run_on_day(3, &[]), 0);
     assert_eq!(rig.snapshots().len(), 2, "the held one and the new one");
     between(&rig);
     set(&stale, &before);
-    assert_exit(&run_on(&rig, 4, &[]), 0);
-    let rows = rows(&rig.snapshot().join("findings.csv"));
+    assert_exit(&rig.run_on_day(4, &[]), 0);
+    let rows = rig.table("findings");
     let row = rows.iter().find(|row| row["rule"] == "stale-login" && row["subject_id"] == stale).unwrap();
     assert_eq!((&*row["status"], &row["first_seen"]), ("reopened", &day(0)));
-    let reported =
+    let statuses =
         rows.iter().map(|row| [row["fingerprint"].clone(), format!("{} {}", row["status"], row["first_seen"])]);
-    (reported.collect(), rig.manifest()["warnings"].to_string())
+    (statuses.collect(), rig.manifest()["warnings"].to_string())
 }
 
 #[test]
-fn what_is_over_is_known_from_the_newest_snapshot_alone_whatever_retention_removed() {
-    let (kept, quiet) = over_a_hold(|_| {});
-    let (lost, _) = over_a_hold(|rig| fs::remove_dir_all(rig.folder.path().join("state")).unwrap());
+fn history_of_findings_comes_from_the_newest_snapshot_whatever_retention_removed() {
+    let (kept, quiet) = history_with_a_hold(|_| {});
+    let (lost, _) = history_with_a_hold(|rig| fs::remove_dir_all(rig.folder.path().join("state")).unwrap());
     assert_eq!(kept, lost);
-    assert_eq!(quiet, "[]", "retention is no surprise");
+    assert_eq!(quiet, "[]", "removal by retention causes no warning");
 }
 
 #[test]
-fn link_that_is_missing_is_named_and_made_by_the_next_run_and_anything_else_in_its_place_stops_it() {
+fn missing_link_is_restored_by_the_next_run_and_a_file_in_its_place_stops_the_run() {
     for link in ["latest", "latest-complete"] {
         let rig = Rig::seeded(60);
         assert_exit(&rig.run(&[]), 0);
         let path = rig.snapshots_dir().join(link);
         fs::remove_file(&path).unwrap();
-        let (reported, _) = chain(&rig, 0);
-        assert!(reported.contains(&format!("note: there is no link {link}, and the newest ")), "{reported}");
-        assert!(reported.contains("; the next run corrects it"), "{reported}");
+        let (printed, _) = chain(&rig, 0);
+        assert!(printed.contains(&format!("note: the link {link} is missing, but the newest ")), "{printed}");
+        assert!(printed.contains("; the next run corrects it"), "{printed}");
         assert_exit(&rig.run(&[]), 0);
         assert_eq!((rig.latest(), rig.latest_complete()), (Some(rig.snapshot()), Some(rig.snapshot())));
         fs::remove_file(&path).unwrap();
         fs::write(&path, "").unwrap();
-        let cure = format!("note: {link} is not a link: move it away, no run can publish before");
+        let cure = format!("note: {link} is not a link; move it away, or no run can publish");
         assert!(chain(&rig, 0).0.contains(&cure));
         assert_exit(&rig.run(&[]), 1);
         assert_eq!(rig.snapshots().len(), 2);
@@ -250,15 +246,15 @@ fn link_that_is_missing_is_named_and_made_by_the_next_run_and_anything_else_in_i
 }
 
 #[test]
-fn retention_keeps_the_newest_complete_snapshot_behind_partial_ones() {
+fn retention_keeps_the_newest_complete_snapshot_when_newer_ones_are_partial() {
     let (rig, snapshots) = old_runs(2);
     rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
     assert_exit(&rig.run(&[]), 3);
     let kept = [snapshots[1].clone(), rig.snapshot()];
     assert_eq!(rig.snapshots(), kept);
     assert_eq!((rig.latest(), rig.latest_complete()), (Some(kept[1].clone()), Some(kept[0].clone())));
-    let reported = stdout(&rig.call(&["prune", "--dry-run"]));
-    assert!(line(&reported, &kept[0]).ends_with("  latest-complete points to it"), "{reported}");
-    assert!(line(&reported, &kept[1]).ends_with("  latest points to it"), "{reported}");
+    let printed = stdout(&rig.call(&["prune", "--dry-run"]));
+    assert!(line(&printed, &kept[0]).ends_with("  latest-complete points to it"), "{printed}");
+    assert!(line(&printed, &kept[1]).ends_with("  latest points to it"), "{printed}");
     chain(&rig, 0);
 }

@@ -1,14 +1,14 @@
-//! What the program says of change, held against what was done to the tenant.
+//! Tests of changes: the table of changes, the events and `diff`, compared with what was done to the tenant.
 
-use super::receiver::Receiver;
-use super::rig::{AS_OF, Rig, Row, as_of, assert_exit, rows, rows_of, stderr, stdout};
+use super::receiver::{Receiver, body};
+use super::rig::{AS_OF, Rig, Row, SURFACES, as_of, assert_exit, rows, rows_of, set_field, stderr, stdout};
 use bt_rollcall_sandbox::{Faults, Surface, World};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// What the events are to rebuild: fields by account, names by group, pairs of group and member.
+/// State that the changes must rebuild: fields by account, names by group, pairs of group and member.
 #[derive(Debug, Default, PartialEq)]
 pub struct State {
     users: BTreeMap<String, BTreeMap<String, String>>,
@@ -19,13 +19,13 @@ pub struct State {
 const FIELDS: [&str; 9] =
     ["username", "display_name", "email_address", "enabled", "account_type", "kind", "is_admin", "mfa", "expires_at"];
 
-/// Read from the CSV tables; an empty cell is none.
+/// Reads the state from the CSV tables of a snapshot. An empty cell is a field without a value.
 pub fn state(snapshot: &Path) -> State {
     let table = |name: &str| rows(&snapshot.join(format!("{name}.csv")));
     let key = |row: &Row, id: &str| format!("{}/{}", row["source"], row[id]);
     let fields = |row: &Row| {
-        let reported = FIELDS.iter().filter(|field| !row[**field].is_empty());
-        reported.map(|field| ((*field).to_owned(), row[*field].clone())).collect()
+        let present = FIELDS.iter().filter(|field| !row[**field].is_empty());
+        present.map(|field| ((*field).to_owned(), row[*field].clone())).collect()
     };
     let member = |row: &Row| {
         if row["user_id"].is_empty() { format!("directory {}", row["external_name"]) } else { row["user_id"].clone() }
@@ -84,26 +84,29 @@ pub fn changes(snapshot: &Path) -> Vec<Row> {
     rows(&snapshot.join("changes.csv"))
 }
 
-/// The union of what runs told, applied as it comes. What a run that was not proven told is told again by the next one, which
-/// has the same base: once is enough.
-pub struct Union {
+/// Applies the changes of one run after another, each change once.
+///
+/// A run after a partial one can have the same baseline and then repeats the changes of the partial run.
+pub struct Replay {
     pub state: State,
-    reported: BTreeSet<Vec<String>>,
+    applied: BTreeSet<Vec<String>>,
 }
 
-impl Union {
-    pub fn beginning_with(snapshot: &Path) -> Self {
-        Self { state: state(snapshot), reported: BTreeSet::new() }
+impl Replay {
+    pub fn starting_at(snapshot: &Path) -> Self {
+        Self { state: state(snapshot), applied: BTreeSet::new() }
     }
 
+    /// Returns the kinds of all changes so far.
     pub fn kinds(&self) -> BTreeSet<&str> {
-        self.reported.iter().map(|reported| reported[2].as_str()).collect()
+        self.applied.iter().map(|change| change[2].as_str()).collect()
     }
 
-    pub fn hear(&mut self, snapshot: &Path) {
+    /// Applies the changes of a snapshot.
+    pub fn apply(&mut self, snapshot: &Path) {
         for row in changes(snapshot) {
-            let of = ["base_run", "source", "kind", "subject_id", "field", "before", "after"];
-            if row["kind"] != "user.unconfirmed" && self.reported.insert(of.map(|column| row[column].clone()).to_vec())
+            let key = ["base_run", "source", "kind", "subject_id", "field", "before", "after"];
+            if row["kind"] != "user.unconfirmed" && self.applied.insert(key.map(|column| row[column].clone()).to_vec())
             {
                 apply(&mut self.state, &row);
             }
@@ -111,17 +114,17 @@ impl Union {
     }
 }
 
-/// (kind, subject's id, field, before, after).
-pub fn reported(rig: &Rig) -> Vec<[String; 5]> {
+/// Returns kind, subject id, field, before and after of each change of the newest snapshot.
+fn newest_changes(rig: &Rig) -> Vec<[String; 5]> {
     let row = |row: &Row| ["kind", "subject_id", "field", "before", "after"].map(|column| row[column].clone());
     changes(&rig.snapshot()).iter().map(row).collect()
 }
 
-/// Accounts by what was made of them.
-pub struct Cast {
-    pub rig: Rig,
-    pub group: u64,
-    pub admins: u64,
+/// A tenant with five users in one group, and an empty privileged group.
+struct FiveUsers {
+    rig: Rig,
+    group: u64,
+    admins: u64,
 }
 
 fn record(name: &str, enabled: bool, groups: &[u64]) -> serde_json::Map<String, Value> {
@@ -133,11 +136,7 @@ fn record(name: &str, enabled: bool, groups: &[u64]) -> serde_json::Map<String, 
     record.as_object().unwrap().clone()
 }
 
-pub fn cast() -> Cast {
-    cast_of(&[Surface::Guide])
-}
-
-pub fn cast_of(surfaces: &[Surface]) -> Cast {
+fn five_users() -> FiveUsers {
     let mut world = World::empty();
     let named = |name: &str| json!({"name": name}).as_object().unwrap().clone();
     let group = world.add_group(named("Operators"));
@@ -145,25 +144,21 @@ pub fn cast_of(surfaces: &[Surface]) -> Cast {
     for (name, enabled) in [("ann", true), ("ben", true), ("cleo", true), ("dora", false), ("eve", true)] {
         world.add_user(record(name, enabled, &[group]));
     }
-    Cast { rig: Rig::of(surfaces, world, Faults::default(), None), group, admins }
-}
-
-pub fn set(world: &mut World, id: u64, key: &str, value: Value) {
-    assert!(world.edit_user(id, |record| drop(record.insert(key.to_owned(), value))));
+    FiveUsers { rig: Rig::new(world, Faults::default()), group, admins }
 }
 
 #[test]
-fn a_day_of_hand_made_edits_is_reported_exactly_and_nothing_else() {
-    let Cast { rig, group, admins } = cast();
+fn edits_of_one_day_are_reported_exactly_and_nothing_else_is() {
+    let FiveUsers { rig, group, admins } = five_users();
     let output = rig.run(&[]);
     assert_exit(&output, 0);
-    assert!(stdout(&output).contains("there is no snapshot before this one, a baseline"), "{}", stdout(&output));
-    assert_eq!(reported(&rig), Vec::<[String; 5]>::new(), "a baseline has no changes");
+    assert!(stdout(&output).contains("this is the first snapshot, a baseline for the next run"), "{}", stdout(&output));
+    assert_eq!(newest_changes(&rig), Vec::<[String; 5]>::new(), "a baseline has no changes");
     let newcomer = rig.sandbox.with_world(|world| {
-        set(world, 1, "username", json!("ann.smith"));
-        set(world, 2, "group_memberships", json!([group, admins]));
-        set(world, 3, "enabled", json!(false));
-        set(world, 4, "enabled", json!(true));
+        set_field(world, 1, "username", json!("ann.smith"));
+        set_field(world, 2, "group_memberships", json!([group, admins]));
+        set_field(world, 3, "enabled", json!(false));
+        set_field(world, 4, "enabled", json!(true));
         world.remove_user(5);
         world.add_user(record("finn", true, &[group]))
     });
@@ -179,8 +174,8 @@ fn a_day_of_hand_made_edits_is_reported_exactly_and_nothing_else() {
         ["user.enabled", "4", "enabled", "false"],
         ["user.removed", "5", "", ""],
     ];
-    let found = reported(&rig);
-    // What a removed account was is a JSON object, told apart.
+    let found = newest_changes(&rig);
+    // `before` of a removed account is a JSON object with its fields, which this test does not compare.
     let kinds: Vec<[&str; 4]> = found
         .iter()
         .map(|[kind, id, field, before, _]| {
@@ -195,38 +190,33 @@ fn a_day_of_hand_made_edits_is_reported_exactly_and_nothing_else() {
     assert_eq!(manifest["counts"]["changes"]["membership.added"], 2);
     let base = manifest["base"]["run_id"].as_str().unwrap().to_owned();
     assert!(changes(&rig.snapshot()).iter().all(|row| row["base_run"] == base));
-    let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
+    let report = rig.report();
     assert!(report.contains(&format!("Changes since <bdi>{base}</bdi>")));
     let place = |text: &str| report.find(text).unwrap();
-    assert!(place("joined the group &#34;Administrators&#34;") < place("joined the group &#34;Operators&#34;"));
+    assert!(place("added to group &#34;Administrators&#34;") < place("added to group &#34;Operators&#34;"));
 }
 
 #[test]
-fn a_list_of_groups_that_is_read_for_the_first_time_is_a_baseline_on_every_surface() {
+fn list_of_groups_that_is_read_for_the_first_time_is_a_baseline_on_every_surface() {
     for surface in Surface::ALL {
         let faults = Faults { forbid_groups: true, rs: surface == Surface::Rs, ..Faults::default() };
-        let rig = Rig::of(&[surface], World::seeded(1, 103, as_of()), faults.clone(), None);
+        let rig = Rig::with_surfaces(&[surface], World::seeded(1, 103, as_of()), faults.clone(), None);
         assert_exit(&rig.run(&[]), 3);
         rig.sandbox.set_faults(Faults { forbid_groups: false, ..faults });
         assert_exit(&rig.run(&[]), 0);
-        assert_eq!(reported(&rig), Vec::<[String; 5]>::new(), "{surface:?}");
+        assert_eq!(newest_changes(&rig), Vec::<[String; 5]>::new(), "{surface:?}");
     }
 }
 
 #[test]
-fn the_union_of_the_changes_of_many_days_rebuilds_the_last_inventory() {
-    let rig = Rig::of(
-        &[Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim],
-        World::seeded(1, 403, as_of()),
-        Faults::default(),
-        None,
-    );
+fn changes_of_several_days_applied_in_order_give_the_last_inventory() {
+    let rig = Rig::with_surfaces(&SURFACES, World::seeded(1, 403, as_of()), Faults::default(), None);
     assert_exit(&rig.run(&[]), 0);
     let mut rebuilt = state(&rig.snapshot());
     for day in 0..5 {
-        rig.sandbox.with_world(|world| world.live_a_day(day, as_of()));
+        rig.sandbox.with_world(|world| world.simulate_day(day, as_of()));
         if day == 2 {
-            // What a day does not do by itself.
+            // `simulate_day` adds and removes no groups.
             let group = rig.sandbox.with_world(|world| world.groups().last().map(|(id, _)| id).unwrap());
             rig.sandbox.with_world(|world| world.remove_group(group));
             let named = json!({"name": "New group"}).as_object().unwrap().clone();
@@ -245,17 +235,18 @@ fn the_union_of_the_changes_of_many_days_rebuilds_the_last_inventory() {
     let output = rig.call(&["diff", "--csv", first.to_str().unwrap(), last.to_str().unwrap()]);
     assert_exit(&output, 0);
     let mut rebuilt = state(&first);
-    // Its cells are guarded; no name of this tenant's changes runs as a formula.
+    // `diff` guards cells against formulas. No name in these changes looks like a formula, so all cells are exact.
     rebuilt.apply_all(&rows_of(&output.stdout[..]));
     assert!(rebuilt == state(&last), "the difference of any two snapshots rebuilds the newer one");
 }
 
 #[test]
-fn a_day_with_a_list_that_moves_or_is_forbidden_says_nothing_of_removal_and_the_next_one_reports_all() {
-    let rig = Rig::of(&[Surface::Guide, Surface::Pra], World::seeded(2, 203, as_of()), Faults::default(), None);
+fn forbidden_list_reports_no_removal_and_the_next_complete_run_reports_all_changes() {
+    let rig =
+        Rig::with_surfaces(&[Surface::Guide, Surface::Pra], World::seeded(2, 203, as_of()), Faults::default(), None);
     assert_exit(&rig.run(&[]), 0);
     let good = rig.snapshot();
-    rig.sandbox.with_world(|world| world.live_a_day(1, as_of()));
+    rig.sandbox.with_world(|world| world.simulate_day(1, as_of()));
     let leaver = rig.sandbox.with_world(|world| {
         let id = *world.user_ids().iter().nth(50).unwrap();
         assert!(world.remove_user(id));
@@ -265,52 +256,49 @@ fn a_day_with_a_list_that_moves_or_is_forbidden_says_nothing_of_removal_and_the_
     let output = rig.run(&[]);
     assert!([1, 3].contains(&output.status.code().unwrap()), "{}", stderr(&output));
     if output.status.code() == Some(3) {
-        let kinds: BTreeSet<String> = reported(&rig).into_iter().map(|[kind, ..]| kind).collect();
+        let kinds: BTreeSet<String> = newest_changes(&rig).into_iter().map(|[kind, ..]| kind).collect();
         let verb = |kind: &String| kind.split('.').nth(1).unwrap().to_owned();
         assert!(kinds.iter().all(|kind| !["added", "removed"].contains(&verb(kind).as_str())), "{kinds:?}");
     }
     rig.sandbox.set_faults(Faults::default());
     assert_exit(&rig.run(&[]), 0);
     assert_eq!(rig.manifest()["base"]["run_id"], good.file_name().unwrap().to_str().unwrap());
-    assert!(reported(&rig).iter().any(|[kind, id, ..]| kind == "user.removed" && *id == leaver));
+    assert!(newest_changes(&rig).iter().any(|[kind, id, ..]| kind == "user.removed" && *id == leaver));
     let mut rebuilt = state(&good);
     rebuilt.apply_all(&changes(&rig.snapshot()));
     assert!(rebuilt == state(&rig.snapshot()));
 }
 
 #[test]
-fn a_partial_run_reports_what_is_proven() {
-    let Cast { rig, admins, .. } = cast();
+fn partial_run_reports_the_changes_that_are_proven() {
+    let FiveUsers { rig, admins, .. } = five_users();
     assert_exit(&rig.run(&[]), 0);
     rig.sandbox.with_world(|world| {
-        world.edit_user(1, |record| drop(record.insert("username".to_owned(), json!("ann.smith"))));
-        world.edit_user(2, |record| drop(record.insert("group_memberships".to_owned(), json!([admins]))));
+        set_field(world, 1, "username", json!("ann.smith"));
+        set_field(world, 2, "group_memberships", json!([admins]));
         world.remove_group(admins);
     });
     rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
     assert_exit(&rig.run(&[]), 3);
-    let kinds: Vec<String> = reported(&rig).into_iter().map(|[kind, ..]| kind).collect();
+    let kinds: Vec<String> = newest_changes(&rig).into_iter().map(|[kind, ..]| kind).collect();
     let by_records = ["membership.added", "user.renamed", "membership.removed"];
     assert_eq!(
         kinds, by_records,
-        "the groups were forbidden: none of them is gone, and the accounts' records name theirs"
+        "no group is removed, because the list was forbidden; memberships come from the records of the accounts"
     );
-    let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
-    assert!(report.contains("not proven complete: groups; what is not in them stays as it was"));
+    let report = rig.report();
+    assert!(report.contains("not proven complete: groups. Rows that are missing from these lists are kept"));
 }
 
 #[test]
-fn changes_go_to_the_siem_in_their_order_before_the_findings_and_the_heartbeat() {
+fn changes_are_sent_in_order_before_findings_and_run_completed() {
     let receiver = Receiver::start();
     let rig = Rig::with_syslog(World::seeded(4, 403, as_of()), Faults::default(), Some(&receiver.url()));
     assert_exit(&rig.run(&[]), 0);
     let first = receiver.messages().len();
-    rig.sandbox.with_world(|world| world.live_a_day(1, as_of()));
+    rig.sandbox.with_world(|world| world.simulate_day(1, as_of()));
     assert_exit(&rig.run(&[]), 0);
-    let messages: Vec<Value> = receiver.messages()[first..]
-        .iter()
-        .map(|message| serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap())
-        .collect();
+    let messages: Vec<Value> = receiver.messages()[first..].iter().map(|message| body(message)).collect();
     let rows = changes(&rig.snapshot());
     let ids: Vec<&str> = messages.iter().take(rows.len()).map(|body| body["event"]["id"].as_str().unwrap()).collect();
     assert_eq!(ids, rows.iter().map(|row| row["event_id"].as_str()).collect::<Vec<_>>(), "first, and in order");
@@ -331,13 +319,13 @@ fn changes_go_to_the_siem_in_their_order_before_the_findings_and_the_heartbeat()
 }
 
 #[test]
-fn diff_speaks_to_people_and_to_machines_and_refuses_what_is_no_snapshot() {
-    let Cast { rig, admins, .. } = cast();
+fn diff_prints_text_json_and_csv_and_refuses_folders_that_are_not_snapshots() {
+    let FiveUsers { rig, admins, .. } = five_users();
     assert_exit(&rig.run(&[]), 0);
     let name = "x\u{1b}[2J\u{202e}\n=1";
     rig.sandbox.with_world(|world| {
-        world.edit_user(1, |record| drop(record.insert("username".to_owned(), json!(name))));
-        world.edit_user(2, |record| drop(record.insert("group_memberships".to_owned(), json!([admins]))));
+        set_field(world, 1, "username", json!(name));
+        set_field(world, 2, "group_memberships", json!([admins]));
     });
     assert_exit(&rig.run(&[]), 0);
     let folders = rig.snapshots();
@@ -351,7 +339,11 @@ fn diff_speaks_to_people_and_to_machines_and_refuses_what_is_no_snapshot() {
     let events: Vec<Value> = serde_json::from_slice(&json_output.stdout).unwrap();
     let table = changes(&rig.snapshot());
     let ids: Vec<&str> = events.iter().map(|event| event["event_id"].as_str().unwrap()).collect();
-    assert_eq!(ids, table.iter().map(|row| row["event_id"].as_str()).collect::<Vec<_>>(), "as the run told them");
+    assert_eq!(
+        ids,
+        table.iter().map(|row| row["event_id"].as_str()).collect::<Vec<_>>(),
+        "the same events as those of the run"
+    );
     assert!(events.iter().any(|event| event["after"] == name), "{events:?}");
     let csv = rig.call(&["diff", "--csv", old, new]);
     assert_eq!(rows_of(&csv.stdout[..]).len(), table.len());
@@ -373,21 +365,21 @@ fn diff_speaks_to_people_and_to_machines_and_refuses_what_is_no_snapshot() {
 }
 
 #[test]
-fn what_is_known_is_taken_from_the_newest_snapshot_that_is_intact_and_nothing_is_made_up_where_none_is() {
-    let Cast { rig, .. } = cast();
+fn newest_intact_snapshot_is_the_baseline_and_a_run_fails_when_none_is_intact() {
+    let FiveUsers { rig, .. } = five_users();
     assert_exit(&rig.run(&[]), 0);
     let first = rig.snapshot();
-    rig.sandbox.with_world(|world| set(world, 1, "username", json!("ann.smith")));
+    rig.sandbox.with_world(|world| set_field(world, 1, "username", json!("ann.smith")));
     assert_exit(&rig.run(&[]), 0);
     let second = rig.snapshot();
     fs::write(second.join("users.parquet"), "x").unwrap();
-    rig.sandbox.with_world(|world| set(world, 2, "username", json!("ben.smith")));
+    rig.sandbox.with_world(|world| set_field(world, 2, "username", json!("ben.smith")));
     let output = rig.run(&[]);
     assert_exit(&output, 0);
     assert!(stderr(&output).contains("users.parquet: changed"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("is taken from an older snapshot"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the known state is read from an older snapshot"), "{}", stderr(&output));
     assert_eq!(rig.manifest()["base"]["run_id"], first.file_name().unwrap().to_str().unwrap());
-    assert_eq!(reported(&rig).len(), 2, "both days");
+    assert_eq!(newest_changes(&rig).len(), 2, "both days");
     for snapshot in rig.snapshots() {
         fs::write(snapshot.join("users.parquet"), "x").unwrap();
     }
@@ -396,22 +388,24 @@ fn what_is_known_is_taken_from_the_newest_snapshot_that_is_intact_and_nothing_is
     assert!(stderr(&output).contains("no snapshot in") && stderr(&output).contains("hint"), "{}", stderr(&output));
 }
 
-/// CPU of all children that have ended, in seconds: `cutime` and `cstime` of `proc_pid_stat(5)`, in hundredths.
+/// Returns the CPU time of all child processes that have ended, in seconds.
+///
+/// `cutime` and `cstime` of proc_pid_stat(5) are in hundredths of a second.
 fn children_cpu() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat[stat.rfind(')').unwrap()..].split_whitespace().collect();
     fields[14..16].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }
 
-/// CPU in seconds and peak of memory in MiB of one run.
+/// Executes one run and returns its CPU time in seconds and its peak memory in MiB.
 fn measured(rig: &Rig) -> (f64, f64) {
     let before = children_cpu();
     let mut child = rig.start();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0.0_f64;
     while child.try_wait().unwrap().is_none() {
-        let reported = fs::read_to_string(&status).unwrap_or_default();
-        let line = reported.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
         let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or(0.0);
         peak = peak.max(kib / 1024.0);
         std::thread::yield_now();
@@ -420,10 +414,10 @@ fn measured(rig: &Rig) -> (f64, f64) {
     (children_cpu() - before, peak)
 }
 
-/// `cargo test --release --test it -- --ignored --nocapture a_hundred_thousand`
+/// Run it with `cargo test --release --test it -- --ignored --nocapture two_thousand_changes`.
 #[test]
 #[ignore = "a measurement: for a release build and a quiet machine"]
-fn a_hundred_thousand_users_with_two_thousand_changes_cost_little_more_than_without_a_base() {
+fn two_thousand_changes_of_a_hundred_thousand_users_cost_little_more_than_a_first_run() {
     const USERS: usize = 100_000;
     let rig = Rig::new(World::ordinary(1, USERS, as_of()), Faults::default());
     let first = measured(&rig);
@@ -431,19 +425,16 @@ fn a_hundred_thousand_users_with_two_thousand_changes_cost_little_more_than_with
         let ids: Vec<u64> = world.user_ids().into_iter().step_by(USERS / 2000).collect();
         for (at, id) in ids.into_iter().enumerate() {
             match at % 4 {
-                0 => world
-                    .edit_user(id, |record| drop(record.insert("username".to_owned(), json!(format!("renamed-{id}"))))),
-                1 => world.edit_user(id, |record| drop(record.insert("enabled".to_owned(), json!(at % 8 == 1)))),
-                2 => world.remove_user(id),
-                _ => world.edit_user(id, |record| drop(record.insert("group_memberships".to_owned(), json!([1])))),
-            };
+                0 => set_field(world, id, "username", json!(format!("renamed-{id}"))),
+                1 => set_field(world, id, "enabled", json!(at % 8 == 1)),
+                2 => assert!(world.remove_user(id)),
+                _ => set_field(world, id, "group_memberships", json!([1])),
+            }
         }
     });
     let second = measured(&rig);
     let (cpu, memory) = (second.0 - first.0, second.1 - first.1);
     let changes = changes(&rig.snapshot()).len();
-    println!(
-        "without a base {first:?} (s, MiB), with one {second:?}; {changes} changes cost {cpu:.2} s, {memory:.0} MiB"
-    );
+    println!("first run {first:?} (s, MiB), second run {second:?}; {changes} changes cost {cpu:.2} s, {memory:.0} MiB");
     assert!(cpu < 2.0 && memory < 60.0);
 }

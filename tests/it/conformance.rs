@@ -1,7 +1,9 @@
-//! What every connector must do, whatever the product: one suite, run over each surface. A new connector is done when it passes.
+//! The conformance suite: what every connector must do, whatever the product.
+//!
+//! Each test runs over every surface of the sandbox. A new connector is finished when it passes all of them.
 
-use super::rig::as_of;
-use super::surface::{agrees, appliance, appliance_by, classes, expected, probe, reading, settings};
+use super::rig::{as_of, people};
+use super::surface::{agrees, appliance, appliance_with_seed, classes, expected, probe, reading, settings};
 use bt_rollcall::model::{Coverage, Inventory, ListKind, Rule, SourceReading, SourceStatus};
 use bt_rollcall::rules::{self, policy::Policy};
 use bt_rollcall::source::SourceSettings;
@@ -9,69 +11,65 @@ use bt_rollcall_sandbox::{Faults, Sandbox, Surface, World};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Everything that was read is proven and is what the world holds.
+/// Asserts that everything was read, is proven complete, and is what the oracle expects.
 #[track_caller]
-fn whole(surface: Surface, sandbox: &Sandbox, collected: SourceReading) {
+fn assert_complete(surface: Surface, sandbox: &Sandbox, collected: SourceReading) {
     assert_eq!(collected.reason(), None, "{surface:?}");
     assert_eq!(collected.status(), SourceStatus::Complete, "{surface:?}");
     agrees(collected, &expected(sandbox, surface));
     assert_eq!(sandbox.counters().sessions_open, 0, "{surface:?}: every session is closed");
 }
 
-/// The world read through every surface, with these faults, is whole and exact.
+/// Reads the world through every surface with these faults, and asserts that the result is complete and exact.
 #[track_caller]
-fn exact(world: &World, faults: &Faults, change: impl Fn(&mut SourceSettings)) {
+fn assert_exact(world: &World, faults: &Faults, change: impl Fn(&mut SourceSettings)) {
     for surface in Surface::ALL {
         let sandbox = appliance(surface, world.clone(), faults);
         let mut settings = settings(&sandbox, surface);
         change(&mut settings);
-        whole(surface, &sandbox, reading(&settings));
+        assert_complete(surface, &sandbox, reading(&settings));
     }
 }
 
-/// The world read through every surface, with these faults, is not called complete; gives each harvest.
+/// Reads the world through every surface with these faults, and asserts that no reading is complete. Calls `inspect` with each.
 #[track_caller]
-fn not_complete(world: &World, faults: &Faults, look: impl Fn(Surface, &SourceReading)) {
+fn assert_not_complete(world: &World, faults: &Faults, inspect: impl Fn(Surface, &SourceReading)) {
     for surface in Surface::ALL {
         let sandbox = appliance(surface, world.clone(), faults);
         let collected = reading(&settings(&sandbox, surface));
         assert_ne!(collected.status(), SourceStatus::Complete, "{surface:?}");
-        look(surface, &collected);
+        inspect(surface, &collected);
         assert_eq!(sandbox.counters().sessions_open, 0, "{surface:?}: every session is closed");
     }
 }
 
-fn people(count: usize) -> World {
-    World::seeded(7, count, as_of())
-}
-
-fn as_it_is(_: &mut SourceSettings) {}
+fn unchanged(_: &mut SourceSettings) {}
 
 #[test]
-fn many_pages_of_awkward_people_odd_nulls_and_unknown_fields_are_read_exactly() {
-    exact(&people(701), &Faults::default(), as_it_is);
+fn many_pages_with_unusual_names_nulls_and_unknown_fields_are_read_exactly() {
+    assert_exact(&people(701), &Faults::default(), unchanged);
 }
 
 #[test]
-fn a_server_that_gives_fewer_rows_than_it_is_asked_for_loses_nobody() {
-    exact(&people(201), &Faults { page_clamp: Some(7), ..Faults::default() }, as_it_is);
+fn no_user_is_lost_when_the_server_returns_fewer_rows_than_requested() {
+    assert_exact(&people(201), &Faults { page_clamp: Some(7), ..Faults::default() }, unchanged);
 }
 
 #[test]
-fn a_server_that_reports_no_totals_is_read_to_the_end() {
-    exact(&people(201), &Faults { no_total: true, ..Faults::default() }, as_it_is);
-    exact(&people(201), &Faults { no_total: true, no_page_headers: true, ..Faults::default() }, as_it_is);
+fn lists_without_totals_are_read_completely() {
+    assert_exact(&people(201), &Faults { no_total: true, ..Faults::default() }, unchanged);
+    assert_exact(&people(201), &Faults { no_total: true, no_page_headers: true, ..Faults::default() }, unchanged);
 }
 
 #[test]
-fn a_tenant_of_one_page_and_one_of_exactly_so_many_pages_are_read_exactly() {
+fn lists_that_fill_their_last_page_exactly_are_read_exactly() {
     for count in [1, 19, 20, 21, 40, 60, 61] {
-        exact(&people(count), &Faults::default(), as_it_is);
+        assert_exact(&people(count), &Faults::default(), unchanged);
     }
 }
 
 #[test]
-fn an_empty_tenant_is_an_empty_list_and_not_an_error() {
+fn empty_tenant_is_a_complete_empty_list_and_not_an_error() {
     for surface in Surface::ALL {
         let sandbox = appliance(surface, World::empty(), &Faults::default());
         let collected = reading(&settings(&sandbox, surface));
@@ -80,18 +78,20 @@ fn an_empty_tenant_is_an_empty_list_and_not_an_error() {
 }
 
 #[test]
-fn tokens_and_sessions_that_die_in_the_middle_cost_a_refresh_and_nothing_else() {
+fn tokens_and_sessions_that_expire_during_a_run_are_renewed_without_loss() {
     let faults = Faults { token_requests: Some(9), session_requests: Some(5), ..Faults::default() };
-    exact(&people(301), &faults, as_it_is);
+    assert_exact(&people(301), &faults, unchanged);
 }
 
 #[test]
-fn a_storm_of_429_is_waited_out() {
-    exact(&people(301), &Faults { too_many: 0.25, ..Faults::default() }, |settings| settings.client.attempts = 12);
+fn frequent_429_responses_are_retried_until_they_succeed() {
+    assert_exact(&people(301), &Faults { too_many: 0.25, ..Faults::default() }, |settings| {
+        settings.client.attempts = 12
+    });
 }
 
 #[test]
-fn server_errors_resets_truncated_bodies_login_pages_and_empty_bodies_are_passing_faults() {
+fn server_errors_resets_and_broken_bodies_are_retried_until_they_succeed() {
     for faults in [
         Faults { server_error: 0.1, ..Faults::default() },
         Faults { reset: 0.1, ..Faults::default() },
@@ -101,18 +101,18 @@ fn server_errors_resets_truncated_bodies_login_pages_and_empty_bodies_are_passin
         Faults { json_error_200: 0.1, ..Faults::default() },
         Faults::each(0.02),
     ] {
-        exact(&people(201), &faults, |settings| settings.client.attempts = 12);
+        assert_exact(&people(201), &faults, |settings| settings.client.attempts = 12);
     }
 }
 
 #[test]
-fn a_slow_server_is_waited_for() {
+fn slow_server_is_read_exactly() {
     let slow = Faults { latency: Some(Duration::from_millis(20)), ..Faults::default() };
-    exact(&people(61), &slow, as_it_is);
+    assert_exact(&people(61), &slow, unchanged);
 }
 
 #[test]
-fn a_server_that_gives_the_first_page_again_and_again_is_not_called_complete() {
+fn list_is_not_complete_when_the_server_repeats_its_first_page() {
     let repeats = Faults { ignore_offset: true, ..Faults::default() };
     for surface in Surface::ALL.into_iter().filter(|surface| *surface != Surface::PasswordSafe) {
         let sandbox = appliance(surface, people(201), &repeats);
@@ -123,7 +123,7 @@ fn a_server_that_gives_the_first_page_again_and_again_is_not_called_complete() {
 }
 
 #[test]
-fn a_check_sees_that_a_server_ignores_the_offset() {
+fn check_reports_a_server_that_ignores_the_offset() {
     let repeats = Faults { ignore_offset: true, ..Faults::default() };
     for surface in [Surface::Guide, Surface::Scim] {
         let sandbox = appliance(surface, people(201), &repeats);
@@ -135,25 +135,25 @@ fn a_check_sees_that_a_server_ignores_the_offset() {
 }
 
 #[test]
-fn a_server_of_another_kind_fails_the_source() {
+fn source_fails_when_another_kind_of_server_answers() {
     let login_page = Faults { html_200: 1.0, ..Faults::default() };
-    not_complete(&people(61), &login_page, |surface, collected| {
+    assert_not_complete(&people(61), &login_page, |surface, collected| {
         assert_eq!(collected.status(), SourceStatus::Failed, "{surface:?}");
         assert!(collected.reason().unwrap().contains("HTML"), "{surface:?}: {:?}", collected.reason());
     });
 }
 
 #[test]
-fn an_object_that_reports_an_error_is_no_list() {
+fn error_object_is_not_read_as_an_empty_list() {
     let errors = Faults { json_error_200: 1.0, ..Faults::default() };
-    not_complete(&people(61), &errors, |surface, collected| {
+    assert_not_complete(&people(61), &errors, |surface, collected| {
         assert_eq!(collected.status(), SourceStatus::Failed, "{surface:?}");
-        assert!(collected.reason().unwrap().contains("wrong shape"), "{surface:?}: {:?}", collected.reason());
+        assert!(collected.reason().unwrap().contains("unexpected response"), "{surface:?}: {:?}", collected.reason());
     });
 }
 
 #[test]
-fn a_right_that_is_missing_for_one_list_of_the_configuration_api_is_reported_and_nothing_is_made_of_it() {
+fn missing_right_for_one_list_makes_the_source_partial_and_causes_no_findings_from_absence() {
     let world = people(201);
     for (faults, list) in [
         (Faults { forbid_providers: true, ..Faults::default() }, ListKind::SecurityProviders),
@@ -170,7 +170,8 @@ fn a_right_that_is_missing_for_one_list_of_the_configuration_api_is_reported_and
         let output = rules::evaluate(&inventory, &Policy::default(), as_of());
         let found = |rule: Rule| output.findings.iter().filter(|finding| finding.rule == rule).count();
         match list {
-            // Nobody's type is known, so nobody is said to lack a second factor but a vendor's people, who have one of their own.
+            // Account types come from the providers. Only users of vendors have one without them, so only they can lack a second
+            // factor.
             ListKind::SecurityProviders => {
                 let users = inventory.sources[0].reading.users.iter();
                 let typed = users.filter(|user| user.account_type.is_some()).map(|user| user.id.clone());
@@ -198,9 +199,9 @@ fn a_right_that_is_missing_for_one_list_of_the_configuration_api_is_reported_and
 }
 
 #[test]
-fn a_missing_right_names_the_list_and_the_right() {
+fn missing_right_is_reported_with_the_list_and_the_right() {
     let forbidden = Faults { forbid_users: true, ..Faults::default() };
-    not_complete(&people(61), &forbidden, |surface, collected| {
+    assert_not_complete(&people(61), &forbidden, |surface, collected| {
         assert_eq!(collected.status(), SourceStatus::Failed, "{surface:?}");
         let why = collected.reason().unwrap();
         assert!(
@@ -209,7 +210,7 @@ fn a_missing_right_names_the_list_and_the_right() {
         );
     });
     let forbidden = Faults { forbid_groups: true, ..Faults::default() };
-    not_complete(&people(61), &forbidden, |surface, collected| {
+    assert_not_complete(&people(61), &forbidden, |surface, collected| {
         assert_eq!(collected.status(), SourceStatus::Partial, "{surface:?}");
         let why = collected.reason().unwrap();
         assert!(
@@ -220,7 +221,7 @@ fn a_missing_right_names_the_list_and_the_right() {
 }
 
 #[test]
-fn a_deadline_ends_the_reading_in_time_and_says_so() {
+fn deadline_ends_the_reading_in_time_and_is_named() {
     let slow = Faults { latency: Some(Duration::from_secs(30)), ..Faults::default() };
     for surface in Surface::ALL {
         let sandbox = appliance(surface, people(61), &Faults::default());
@@ -236,12 +237,12 @@ fn a_deadline_ends_the_reading_in_time_and_says_so() {
 }
 
 #[test]
-fn people_who_come_and_go_meanwhile_are_never_lost_silently_and_mostly_proven() {
+fn no_user_is_lost_without_notice_from_a_changing_list_of_any_surface() {
     for surface in Surface::ALL {
         let mut proven = 0;
         for seed in 0..25 {
             let faults = Faults { churn: 0.2, churn_max_changes: Some(12), ..Faults::default() };
-            let sandbox = appliance_by(seed, surface, World::seeded(seed, 240, as_of()), &faults);
+            let sandbox = appliance_with_seed(seed, surface, World::seeded(seed, 240, as_of()), &faults);
             sandbox.mark();
             let collected = reading(&settings(&sandbox, surface));
             let read: BTreeSet<u64> = collected.users.iter().filter_map(|user| user.id.as_str().parse().ok()).collect();

@@ -1,65 +1,57 @@
-//! Every event arrives or waits.
+//! Tests of delivery: every event is delivered or stays queued.
 
-use super::receiver::Receiver;
-use super::rig::{Rig, as_of, assert_exit, stderr, stdout};
+use super::receiver::{Receiver, body, unused_port};
+use super::rig::{Rig, as_of, assert_exit, sha256, stderr, stdout};
 use bt_rollcall_sandbox::{Faults, World};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
-
-fn body(message: &str) -> Value {
-    serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap()
-}
 
 fn rig(syslog: &str) -> Rig {
     Rig::with_syslog(World::seeded(4, 400, as_of()), Faults::default(), Some(syslog))
 }
 
 #[test]
-fn every_finding_is_an_event_and_the_heartbeat_comes_last_with_the_anchor() {
+fn every_finding_is_sent_and_run_completed_is_last_with_the_manifest_hash() {
     let receiver = Receiver::start();
     let rig = rig(&receiver.url());
     assert_exit(&rig.run(&[]), 0);
     let messages = receiver.messages();
     let findings = rig.table("findings");
     assert_eq!(messages.len(), findings.len() + 1);
-    let reported: BTreeSet<String> = messages
+    let sent: BTreeSet<String> = messages
         .iter()
         .filter_map(|m| body(m)["btrollcall"]["finding"]["fingerprint"].as_str().map(str::to_owned))
         .collect();
     let found: BTreeSet<String> = findings.iter().map(|f| f["fingerprint"].clone()).collect();
-    assert_eq!(reported, found);
+    assert_eq!(sent, found);
     let last = messages.last().unwrap();
     assert!(last.contains(" run.completed "), "{last}");
     let manifest = fs::read(rig.snapshot().join("manifest.json")).unwrap();
-    let sha256 = <sha2::Sha256 as sha2::Digest>::digest(&manifest);
-    let hex = sha256.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    assert!(last.contains(&hex), "the heartbeat carries the hash of the manifest");
+    assert!(last.contains(&sha256(&manifest)), "run.completed contains the hash of the manifest");
 }
 
 #[test]
-fn a_receiver_that_is_down_leaves_everything_in_the_spool_and_emit_delivers_the_same_frames() {
-    // A port that nobody listens on.
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+fn events_are_queued_while_the_receiver_is_down_and_emit_delivers_the_same_bytes() {
+    let port = unused_port();
     let rig = rig(&format!("tcp://127.0.0.1:{port}"));
     let output = rig.run(&[]);
     assert_exit(&output, 5);
-    assert!(stderr(&output).contains("wait in the spool"));
-    assert_eq!(rig.latest(), Some(rig.snapshot()), "it is published all the same");
+    assert!(stderr(&output).contains("events are queued and not yet delivered"));
+    assert_eq!(rig.latest(), Some(rig.snapshot()), "the snapshot is published nevertheless");
     assert_exit(&rig.call(&["emit"]), 5);
     let spooled: Vec<u8> = spool_bytes(&rig);
-    let receiver = Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let receiver = Receiver::on_port(port);
     assert_exit(&rig.call(&["emit"]), 0);
     let messages = receiver.messages();
     assert_eq!(messages.len(), rig.table("findings").len() + 1);
-    // The frames of the first try stand in the spool as JSON texts: each arrived as it was rendered.
+    // The spool contains the frames as JSON strings. Each one must arrive as it was rendered for the first attempt.
     let spooled = String::from_utf8(spooled).unwrap();
     for message in &messages {
         let quoted = serde_json::to_string(message).unwrap();
         assert!(spooled.contains(&quoted[1..quoted.len() - 1]), "{message} is not byte-identical");
     }
-    assert!(spool_bytes(&rig).is_empty(), "nothing waits any more");
+    assert!(spool_bytes(&rig).is_empty(), "nothing is queued any more");
     assert_exit(&rig.call(&["emit"]), 0);
     assert_eq!(receiver.messages().len(), messages.len());
 }
@@ -76,11 +68,11 @@ fn spool_bytes(rig: &Rig) -> Vec<u8> {
 }
 
 #[test]
-fn the_next_run_delivers_what_waited_before_its_own() {
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+fn next_run_delivers_queued_events_before_its_own() {
+    let port = unused_port();
     let rig = rig(&format!("tcp://127.0.0.1:{port}"));
     assert_exit(&rig.run(&[]), 5);
-    let receiver = Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let receiver = Receiver::on_port(port);
     let output = rig.run(&["--json"]);
     assert_exit(&output, 0);
     let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -93,11 +85,11 @@ fn the_next_run_delivers_what_waited_before_its_own() {
         .collect();
     let published: Vec<String> =
         rig.snapshots().iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-    assert_eq!(runs, published, "older first, each with its heartbeat");
+    assert_eq!(runs, published, "older run first, each with its run.completed");
 }
 
 #[test]
-fn a_run_that_fails_reports_the_siem() {
+fn failed_run_sends_an_event() {
     let receiver = Receiver::start();
     let rig = rig(&receiver.url());
     rig.sandbox.set_faults(Faults { forbid_users: true, ..Faults::default() });

@@ -1,13 +1,16 @@
-//! Answers as real appliances give them: every connector through every dialect that applies to it, held against the oracle.
+//! Tests of dialects, the deviations of real appliances: every connector in every dialect that applies to it.
+//!
+//! Each reading is compared with what the oracle of the sandbox expects.
 
-use super::rig::as_of;
+use super::rig::{Row, as_of};
 use super::surface::{SOURCE, agrees, appliance, changes, classes, probe, reading, settings};
 use bt_rollcall::model::{Change, ChangeKind, Coverage, Inventory, ListKind, SourceReading};
 use bt_rollcall::source::{Objects, Probe};
 use bt_rollcall_sandbox::{Dialect, Expect, Faults, Sandbox, Surface, World};
 use std::collections::BTreeSet;
 
-fn spoken(dialects: &[Dialect]) -> Faults {
+/// Returns faults that only change the dialect.
+fn with_dialects(dialects: &[Dialect]) -> Faults {
     Faults { dialects: dialects.iter().copied().collect(), ..Faults::default() }
 }
 
@@ -15,7 +18,7 @@ fn expect(surface: Surface, dialects: &[Dialect]) -> Expect {
     Expect { surface, dialects: dialects.iter().copied().collect(), ..Expect::usual(SOURCE, as_of()) }
 }
 
-/// Reads the world through a surface in these dialects.
+/// Reads a surface. Three attempts per request are enough here and keep the tests short.
 fn read(sandbox: &Sandbox, surface: Surface) -> SourceReading {
     let mut settings = settings(sandbox, surface);
     settings.client.attempts = 3;
@@ -23,7 +26,7 @@ fn read(sandbox: &Sandbox, surface: Surface) -> SourceReading {
 }
 
 fn check(world: &World, surface: Surface, dialects: &[Dialect]) -> Result<(), String> {
-    let sandbox = appliance(surface, world.clone(), &spoken(dialects));
+    let sandbox = appliance(surface, world.clone(), &with_dialects(dialects));
     let collected = read(&sandbox, surface);
     let reason = collected.reason();
     let expected = sandbox.with_world(|world| world.expected(&expect(surface, dialects)));
@@ -35,7 +38,7 @@ fn check(world: &World, surface: Surface, dialects: &[Dialect]) -> Result<(), St
 }
 
 #[test]
-fn every_connector_reads_every_dialect_that_applies_to_it_as_the_oracle_says() {
+fn every_connector_reads_every_dialect_as_the_oracle_expects() {
     let world = World::seeded(7, 161, as_of());
     let mut wrong = Vec::new();
     for dialect in Dialect::ALL {
@@ -52,13 +55,13 @@ fn every_connector_reads_every_dialect_that_applies_to_it_as_the_oracle_says() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Some dialects that apply to a surface, drawn at random.
+/// Returns a random choice of dialects that apply to a surface.
 fn drawn(rng: &mut fastrand::Rng, surface: Surface) -> Vec<Dialect> {
     let all: Vec<Dialect> = Dialect::ALL.into_iter().filter(|dialect| dialect.applies_to(surface)).collect();
     let count = rng.usize(2..5);
     let mut chosen = rng.choose_multiple(all, count);
     chosen.sort_unstable();
-    // A total of the page alone says that an empty list is one.
+    // With PageTotals, the total of an empty page is 0, which contradicts EmptyWithTotal.
     if chosen.contains(&Dialect::EmptyWithTotal) {
         chosen.retain(|dialect| *dialect != Dialect::PageTotals);
     }
@@ -66,7 +69,7 @@ fn drawn(rng: &mut fastrand::Rng, surface: Surface) -> Vec<Dialect> {
 }
 
 #[test]
-fn random_dialects_over_random_worlds_are_read_as_the_oracle_says() {
+fn random_combinations_of_dialects_are_read_as_the_oracle_expects() {
     let mut wrong = Vec::new();
     for seed in 0..rounds() {
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -88,10 +91,10 @@ fn rounds() -> u64 {
     std::env::var("DIALECT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(40)
 }
 
-/// Ids of a table's rows, or pairs of a group and a member.
+/// Returns what a world really contains.
 fn truth(world: &World, surface: Surface) -> Truth {
     let expected = world.expected(&Expect { surface, ..Expect::usual(SOURCE, as_of()) });
-    let ids = |rows: &[super::rig::Row]| rows.iter().map(|row| row["id"].clone()).collect();
+    let ids = |rows: &[Row]| rows.iter().map(|row| row["id"].clone()).collect();
     let pairs = expected.memberships.iter().filter(|row| !row["user_id"].is_empty());
     Truth {
         users: ids(&expected.users),
@@ -100,13 +103,14 @@ fn truth(world: &World, surface: Surface) -> Truth {
     }
 }
 
+/// Ids of users and groups, and pairs of a group and a member.
 struct Truth {
     users: BTreeSet<String>,
     groups: BTreeSet<String>,
     pairs: BTreeSet<(String, String)>,
 }
 
-/// Why a change is not true of these two days; `None`: it is.
+/// Returns why a change did not happen between two states; `None` if it did.
 fn untrue(change: &Change, before: &Truth, after: &Truth) -> Option<String> {
     let subject = change.subject.id.to_string();
     let pair = |group: &Option<Box<str>>| (group.as_deref().unwrap_or_default().to_owned(), subject.clone());
@@ -127,28 +131,28 @@ fn untrue(change: &Change, before: &Truth, after: &Truth) -> Option<String> {
 }
 
 #[test]
-fn no_change_is_reported_that_did_not_happen_whatever_could_not_be_read() {
+fn every_reported_change_really_happened_whatever_could_not_be_read() {
     let (mut wrong, mut count) = (Vec::new(), 0);
     for seed in 0..rounds() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let first = World::seeded(seed, rng.usize(20..90), as_of());
         let mut second = first.clone();
-        (1..4).for_each(|day| second.live_a_day(day, as_of()));
+        (1..4).for_each(|day| second.simulate_day(day, as_of()));
         for surface in Surface::ALL {
             let dialects = [(); 2].map(|()| drawn(&mut rng, surface));
-            // Other ids and other memberships are another tenant.
+            // These dialects change ids and memberships: two days with and without them are two different tenants.
             let another = [Dialect::GuidIds, Dialect::DirectoryGroups];
             let dialects = dialects.map(|all| all.into_iter().filter(|d| !another.contains(d)).collect::<Vec<_>>());
             let inventories = [(&first, &dialects[0]), (&second, &dialects[1])].map(|(world, dialects)| {
-                let sandbox = appliance(surface, world.clone(), &spoken(dialects));
+                let sandbox = appliance(surface, world.clone(), &with_dialects(dialects));
                 Inventory::join(vec![read(&sandbox, surface)], &classes())
             });
             let [old, new] = &inventories;
-            let reported = changes(old, new);
+            let emitted = changes(old, new);
             let (before, after) = (truth(&first, surface), truth(&second, surface));
-            count += reported.len();
-            let lies = reported.iter().filter_map(|change| untrue(change, &before, &after));
-            wrong.extend(lies.take(2).map(|lie| format!("seed {seed}, {surface:?}, {dialects:?}: {lie}")));
+            count += emitted.len();
+            let untrue = emitted.iter().filter_map(|change| untrue(change, &before, &after));
+            wrong.extend(untrue.take(2).map(|why| format!("seed {seed}, {surface:?}, {dialects:?}: {why}")));
         }
     }
     assert!(wrong.is_empty(), "{} of {count} wrong:\n{}", wrong.len(), wrong.join("\n"));
@@ -159,19 +163,20 @@ fn is_unproven(coverage: &Coverage) -> bool {
     matches!(coverage, Coverage::Drifted { .. } | Coverage::Failed { .. })
 }
 
-/// Reads an appliance in this dialect by a check and by a run. Returns both, and where they disagree.
+/// Reads an appliance in this dialect by a check and by a run. Returns both results and their disagreements.
 fn by_check_and_run(world: &World, surface: Surface, dialect: Dialect) -> (Probe, SourceReading, Vec<String>) {
-    let sandbox = appliance(surface, world.clone(), &spoken(&[dialect]));
+    let sandbox = appliance(surface, world.clone(), &with_dialects(&[dialect]));
     let mut settings = settings(&sandbox, surface);
     settings.client.attempts = 3;
     let (probe, run) = (probe(&settings), reading(&settings));
-    let refused = probe.lists.iter().filter(|list| list.page.is_err());
-    let denied = refused.filter(|list| run.coverage(list.kind).is_complete());
-    let mut wrong: Vec<String> = denied.map(|list| format!("check fails {:?}: {:?}", list.kind, list.page)).collect();
-    // What a run does not prove, a check says of the same list.
+    let failed = probe.lists.iter().filter(|list| list.page.is_err());
+    let only_by_check = failed.filter(|list| run.coverage(list.kind).is_complete());
+    let mut wrong: Vec<String> =
+        only_by_check.map(|list| format!("check fails {:?}: {:?}", list.kind, list.page)).collect();
+    // A check must report every list that a run cannot prove complete.
     for list in run.lists.iter().filter(|list| is_unproven(&list.coverage)) {
-        let said = probe.lists.iter().any(|probed| probed.kind == list.kind && probed.page.is_err());
-        if !said {
+        let is_reported = probe.lists.iter().any(|probed| probed.kind == list.kind && probed.page.is_err());
+        if !is_reported {
             wrong.push(format!("only a run finds {:?} {:?}", list.kind, list.coverage));
         }
     }
@@ -192,8 +197,8 @@ fn check_and_run_agree_in_every_dialect() {
 }
 
 #[test]
-fn a_check_names_the_one_group_whose_members_cannot_be_read_as_a_run_does() {
-    // More groups than a page holds: the check reads on behind the first page of their list.
+fn check_and_run_name_the_same_group_whose_members_cannot_be_read() {
+    // There are more groups than fit on a page, so the check must read further pages of their list.
     let world = World::seeded(7, 1501, as_of());
     let last = world.groups().last().unwrap().0;
     for (surface, noun) in [(Surface::Pra, "policy"), (Surface::Rs, "policy"), (Surface::PasswordSafe, "group")] {

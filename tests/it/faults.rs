@@ -1,11 +1,11 @@
-//! A server that misbehaves: the result is exact, or the run says that it is not.
+//! Tests with a server that misbehaves: the result is exact, or the run reports that it is incomplete.
 
 use super::inventory::compare;
 use super::rig::{Rig, as_of, assert_exit, stderr};
 use bt_rollcall_sandbox::{Faults, World};
 
 #[test]
-fn three_percent_of_each_fault_at_once_still_give_the_exact_result() {
+fn result_is_exact_with_three_percent_of_every_fault() {
     let rig = Rig::new(World::seeded(11, 2500, as_of()), Faults::each(0.03));
     assert_exit(&rig.run(&[]), 0);
     assert!(rig.sandbox.counters().faults_injected > 0);
@@ -13,7 +13,7 @@ fn three_percent_of_each_fault_at_once_still_give_the_exact_result() {
 }
 
 #[test]
-fn three_percent_of_each_fault_do_no_harm_to_sparse_lists_either() {
+fn result_of_sparse_lists_is_exact_with_three_percent_of_every_fault() {
     let rig = Rig::new(World::seeded(12, 1000, as_of()), Faults { sparse_lists: true, ..Faults::each(0.03) });
     rig.set("concurrency = 32");
     assert_exit(&rig.run(&[]), 0);
@@ -21,15 +21,12 @@ fn three_percent_of_each_fault_do_no_harm_to_sparse_lists_either() {
 }
 
 #[test]
-fn a_list_of_groups_that_is_forbidden_makes_the_run_partial_and_names_list_and_right() {
+fn forbidden_list_of_groups_makes_the_run_partial_and_names_list_and_right() {
     let rig = Rig::new(World::seeded(1, 300, as_of()), Faults { forbid_groups: true, ..Faults::default() });
     let output = rig.run(&[]);
     assert_exit(&output, 3);
-    let reported = stderr(&output);
-    assert!(
-        reported.contains("list of groups is forbidden") && reported.contains("right to view groups"),
-        "{reported}"
-    );
+    let log = stderr(&output);
+    assert!(log.contains("list of groups is forbidden") && log.contains("right to view groups"), "{log}");
     assert_eq!((rig.latest(), rig.latest_complete()), (Some(rig.snapshot()), None));
     let manifest = rig.manifest();
     assert_eq!(manifest["completeness"], "partial");
@@ -44,14 +41,14 @@ fn a_list_of_groups_that_is_forbidden_makes_the_run_partial_and_names_list_and_r
 }
 
 #[test]
-fn a_server_that_ignores_the_offset_is_not_called_complete() {
+fn list_is_not_complete_when_the_server_ignores_the_offset() {
     let rig = Rig::new(World::seeded(1, 300, as_of()), Faults { ignore_offset: true, ..Faults::default() });
     assert_exit(&rig.run(&[]), 3);
     assert_eq!(rig.manifest()["sources"][0]["lists"][0]["coverage"], "drifted");
 }
 
 #[test]
-fn a_clock_that_is_wrong_by_more_than_five_minutes_is_a_warning_and_a_finding() {
+fn clock_difference_of_more_than_five_minutes_is_a_warning_and_a_finding() {
     let rig = Rig::new(World::seeded(1, 50, as_of()), Faults { clock_skew_seconds: 400, ..Faults::default() });
     let output = rig.run(&[]);
     assert_exit(&output, 0);

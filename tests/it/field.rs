@@ -1,5 +1,7 @@
-//! Answers as the field gives them, and what the program makes of them: every case of the census of real appliances, and others of the
-//! same kinds. The whole program runs against a server that was written for the test and knows no product.
+//! Tests with responses as real appliances send them, and further responses of the same kinds.
+//!
+//! The whole program runs against a server that sends exactly the bytes that a test chooses. Unlike the sandbox, this server knows no
+//! product. Each test starts from a small tenant of `world` and changes one response.
 
 mod absence;
 mod below;
@@ -16,38 +18,38 @@ mod tls;
 mod values;
 mod world;
 
-use super::rig::{Row, private, rows, stderr, stdout};
+use super::rig::{Row, assert_exit, private, program, published, read_json, rows, stderr, stdout};
 use serde_json::Value;
 use server::Server;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::Output;
 use tempfile::TempDir;
 
-/// The instants of the runs.
+/// Instant of the first run.
 const FIRST: &str = "2026-11-23T02:00:00Z";
 const SECOND: &str = "2026-11-24T02:00:00Z";
 const THIRD: &str = "2026-11-25T02:00:00Z";
 
-/// A server, a configuration that reads it, and the program.
-pub struct Field {
+/// A server and a configuration that reads it as the source `s`.
+pub struct Tenant {
     pub folder: TempDir,
     pub server: Server,
 }
 
-impl Field {
-    /// One source `s` of this kind.
+impl Tenant {
+    /// Returns a tenant whose source has this kind and the address of the server.
     pub fn new(kind: &str, server: Server) -> Self {
         let address = format!("http://127.0.0.1:{}", server.port());
         Self::at(kind, server, &address)
     }
 
-    /// The same with another address.
+    /// Returns a tenant whose source has this address, which must lead to the server.
     pub fn at(kind: &str, server: Server, address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let field = Self { folder, server };
-        private(&field.path("secret"), "s3cret");
-        let (state, dir) = (field.path("state"), field.path("snapshots"));
+        let tenant = Self { folder, server };
+        private(&tenant.path("secret"), "s3cret");
+        let (state, dir) = (tenant.path("state"), tenant.path("snapshots"));
         let text = format!(
             "state_dir = \"{}\"\n[output]\ndir = \"{}\"\ncsv = \"raw\"\ntables = [\"csv\"]\n\
              [policy]\nprivileged_groups = [\"Administrators\"]\n\
@@ -56,8 +58,8 @@ impl Field {
             state.display(),
             dir.display(),
         );
-        private(&field.config(), &text);
-        field
+        private(&tenant.config(), &text);
+        tenant
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -68,7 +70,7 @@ impl Field {
         self.path("bt-rollcall.toml")
     }
 
-    /// Adds a setting to the source; one that is there already is replaced.
+    /// Adds a setting to the source, or replaces an existing one.
     pub fn set(&self, setting: &str) -> &Self {
         let key = setting.split('=').next().unwrap();
         let text = fs::read_to_string(self.config()).unwrap();
@@ -78,12 +80,11 @@ impl Field {
     }
 
     pub fn call(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bt-rollcall"));
-        command.args(args).arg("--config").arg(self.config()).current_dir(self.folder.path());
-        command.env_remove("BT_ROLLCALL_CONFIG").stdin(Stdio::null()).output().unwrap()
+        let mut command = program();
+        command.args(args).arg("--config").arg(self.config()).current_dir(self.folder.path()).output().unwrap()
     }
 
-    /// Runs, and verifies what was published.
+    /// Executes `run` at an instant and verifies the snapshot that it published.
     #[track_caller]
     pub fn run_at(&self, as_of: &str) -> Output {
         let before = self.snapshots().len();
@@ -95,60 +96,56 @@ impl Field {
         output
     }
 
-    /// The first run, which must end with this code.
+    /// Executes the first run, which must exit with this code.
     #[track_caller]
     pub fn first(&self, code: i32) -> Output {
         exits(self.run_at(FIRST), code)
     }
 
-    /// The second one.
+    /// Executes the second run.
     #[track_caller]
     pub fn second(&self, code: i32) -> Output {
         exits(self.run_at(SECOND), code)
     }
 
-    /// The third one.
+    /// Executes the third run.
     #[track_caller]
     pub fn third(&self, code: i32) -> Output {
         exits(self.run_at(THIRD), code)
     }
 
-    /// `check --online`, which must end with this code; returns what it prints.
+    /// Executes `check --online`, which must exit with this code, and returns its stdout.
     #[track_caller]
     pub fn check(&self, code: i32) -> String {
         stdout(&exits(self.call(&["check", "--online"]), code))
     }
 
     fn snapshots(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.path("snapshots")) else { return Vec::new() };
-        let paths = entries.map(|entry| entry.unwrap().path());
-        let mut paths: Vec<_> = paths.filter(|path| !path.is_symlink() && is_published(path)).collect();
-        paths.sort();
-        paths
+        published(&self.path("snapshots"))
     }
 
-    /// The newest published snapshot.
+    /// Returns the newest published snapshot.
     pub fn snapshot(&self) -> PathBuf {
         self.snapshots().pop().expect("there is a snapshot")
     }
 
     pub fn manifest(&self) -> Value {
-        serde_json::from_slice(&fs::read(self.snapshot().join("manifest.json")).unwrap()).unwrap()
+        read_json(&self.snapshot().join("manifest.json"))
     }
 
-    /// The entry of a list in the manifest.
+    /// Returns the entry of a list in the manifest.
     pub fn list(&self, kind: &str) -> Option<Value> {
         let manifest = self.manifest();
         let lists = manifest["sources"][0]["lists"].as_array().unwrap();
         lists.iter().find(|list| list["kind"] == kind).cloned()
     }
 
-    /// How a list was read: `complete`, `drifted`, `failed`, `not-offered`; empty where it was not read at all.
+    /// Returns the coverage of a list: `complete`, `drifted`, `failed`, `not-offered`; empty where it was not read.
     pub fn coverage(&self, kind: &str) -> String {
         self.list(kind).map_or_else(String::new, |list| list["coverage"].as_str().unwrap().to_owned())
     }
 
-    /// Proof of a list, or why there is none.
+    /// Returns the proof of a list, or why it is not proven complete.
     pub fn proof(&self, kind: &str) -> String {
         self.list(kind).map_or_else(String::new, |list| list["proof"].as_str().unwrap().to_owned())
     }
@@ -157,7 +154,7 @@ impl Field {
         rows(&self.snapshot().join(format!("{name}.csv")))
     }
 
-    /// The row of a table with this id.
+    /// Returns the row of a table with this id.
     #[track_caller]
     pub fn row(&self, table: &str, id: &str) -> Row {
         let found = self.table(table).into_iter().find(|row| row["id"] == id);
@@ -172,18 +169,18 @@ impl Field {
         self.row("groups", id)
     }
 
-    /// One column of a table, in the order of its rows.
+    /// Returns one column of a table, in the order of its rows.
     pub fn column(&self, table: &str, column: &str) -> Vec<String> {
         self.table(table).into_iter().map(|mut row| row.remove(column).unwrap()).collect()
     }
 
-    /// Memberships as `group:user`.
+    /// Returns the memberships as `group:user`.
     pub fn memberships(&self) -> Vec<String> {
         let pair = |row: Row| format!("{}:{}", row["group_id"], row["user_id"]);
         self.table("memberships").into_iter().map(pair).collect()
     }
 
-    /// Open findings of a rule, by their subjects' ids in the order of text.
+    /// Returns the subject ids of the unresolved findings of a rule, sorted as text.
     pub fn found(&self, rule: &str) -> Vec<String> {
         let open = |row: &Row| row["rule"] == rule && row["status"] != "resolved";
         let findings = self.table("findings").into_iter().filter(open);
@@ -192,14 +189,14 @@ impl Field {
         ids
     }
 
-    /// The evidence of the source's own finding of `data-quality`; null where there is none.
+    /// Returns the evidence of the `data-quality` finding of the source itself; null where there is none.
     pub fn quality(&self) -> Value {
         let own = |row: &Row| row["rule"] == "data-quality" && row["subject_kind"] == "source";
         let row = self.table("findings").into_iter().find(own);
         row.map_or(Value::Null, |row| serde_json::from_str(&row["evidence"]).unwrap())
     }
 
-    /// Nothing is said to be removed, and no group or membership to be absent.
+    /// Asserts that no removal is reported, and no finding from the absence of a group or a membership.
     #[track_caller]
     pub fn concludes_nothing_from_absence(&self) {
         let kinds = self.column("changes", "kind");
@@ -211,7 +208,7 @@ impl Field {
     }
 }
 
-/// Tests every case at the same time: what fails is asked for again after pauses.
+/// Runs a test for every case at the same time, because retries of failing requests wait.
 fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
     std::thread::scope(|scope| {
         for case in cases {
@@ -220,12 +217,8 @@ fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync)
     });
 }
 
-fn is_published(path: &Path) -> bool {
-    path.join("manifest.json").is_file() && !path.file_name().unwrap().to_string_lossy().starts_with('.')
-}
-
 #[track_caller]
 fn exits(output: Output, code: i32) -> Output {
-    super::rig::assert_exit(&output, code);
+    assert_exit(&output, code);
     output
 }

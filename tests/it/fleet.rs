@@ -1,16 +1,17 @@
-//! Several appliances: each stands on its own, and every change is emitted once.
+//! Tests with two appliances: each source has its own state, and every change is emitted once.
 
 use super::changes::{changes, state};
-use super::memory::{day, run_on};
-use super::receiver::Receiver;
-use super::rig::{Rig, Row, as_of, assert_exit, private, rows, stderr};
+use super::receiver::{Receiver, body};
+use super::rig::{
+    Rig, Row, as_of, assert_exit, copy_folder, day, private, program, read_json, rows, rows_of, set_field, stderr,
+};
 use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-/// A second appliance, read as `us` by the configuration of the first, whose source is `sandbox`.
+/// Two appliances. The configuration of the first, whose source is `sandbox`, reads the second as the source `us`.
 struct Fleet {
     rig: Rig,
     us: Sandbox,
@@ -41,14 +42,14 @@ impl Fleet {
         source.replace("\"sandbox\"", "\"us\"").replace("sandbox-secret", "us-secret")
     }
 
-    /// Whether the second appliance answers no list.
-    fn is_down(&self, is_down: bool) {
+    /// Lets the second appliance refuse all lists, or answer again.
+    fn set_down(&self, is_down: bool) {
         self.us.set_faults(Faults { forbid_users: is_down, forbid_groups: is_down, ..Faults::default() });
     }
 
-    /// Runs on a day, and says which changes were published and heard.
+    /// Executes a run on a day, asserts that its changes were published and sent exactly once, and returns them.
     fn run(&mut self, number: u32, code: i32) -> Vec<Row> {
-        assert_exit(&run_on(&self.rig, number, &[]), code);
+        assert_exit(&self.rig.run_on_day(number, &[]), code);
         let snapshot = self.rig.snapshot();
         assert_eq!(self.rig.latest(), Some(snapshot.clone()), "day {number}");
         let emitted = changes(&snapshot);
@@ -71,22 +72,18 @@ impl Fleet {
     }
 }
 
-fn body(message: &str) -> Value {
-    serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap()
-}
-
 fn set(sandbox: &Sandbox, id: u64, field: &str, value: Value) {
-    assert!(sandbox.with_world(|world| world.edit_user(id, |record| drop(record.insert(field.to_owned(), value)))));
+    sandbox.with_world(|world| set_field(world, id, field, value));
 }
 
-/// Gives the first account another name to be shown; its id.
+/// Changes the display name of the first account and returns its id.
 fn set_first(sandbox: &Sandbox, name: &str) -> String {
     let first = sandbox.with_world(|world| *world.user_ids().first().unwrap());
     set(sandbox, first, "display_name", json!(name));
     first.to_string()
 }
 
-/// (kind, subject's id) of changes.
+/// Returns kind and subject id of changes.
 fn kinds(changes: &[Row]) -> Vec<(&str, &str)> {
     changes.iter().map(|row| (row["kind"].as_str(), row["subject_id"].as_str())).collect()
 }
@@ -97,7 +94,7 @@ fn entry(manifest: &Value, source: &str) -> Value {
 }
 
 #[test]
-fn a_source_that_is_down_for_four_days_stays_as_it_was_and_the_changes_of_the_other_are_emitted_once() {
+fn rows_of_a_failed_source_are_kept_for_days_and_changes_of_the_other_source_are_emitted_once() {
     let mut fleet = Fleet::start();
     assert!(fleet.run(0, 0).is_empty());
     let (complete, findings) = (fleet.rig.snapshot(), fleet.of_us("findings"));
@@ -107,7 +104,7 @@ fn a_source_that_is_down_for_four_days_stays_as_it_was_and_the_changes_of_the_ot
     for id in people {
         set(&fleet.rig.sandbox, id, "display_name", json!(format!("Renamed {id}")));
     }
-    fleet.is_down(true);
+    fleet.set_down(true);
     for number in 1..=4 {
         let emitted = fleet.run(number, 3);
         assert_eq!(emitted.len(), if number == 1 { 63 } else { 0 }, "day {number}");
@@ -139,7 +136,7 @@ fn a_source_that_is_down_for_four_days_stays_as_it_was_and_the_changes_of_the_ot
         );
         assert_exit(&fleet.rig.call(&["verify", fleet.rig.snapshot().to_str().unwrap()]), 0);
     }
-    fleet.is_down(false);
+    fleet.set_down(false);
     let [one, two] = fleet.us.with_world(|world| {
         let ids: Vec<u64> = world.user_ids().into_iter().take(2).collect();
         assert!(world.remove_user(ids[0]));
@@ -147,9 +144,9 @@ fn a_source_that_is_down_for_four_days_stays_as_it_was_and_the_changes_of_the_ot
     });
     set(&fleet.us, two, "email_address", json!("new@example.com"));
     let emitted = fleet.run(5, 0);
-    let (gone, changed) = (one.to_string(), two.to_string());
+    let (removed, changed) = (one.to_string(), two.to_string());
     let emitted: Vec<_> = kinds(&emitted).into_iter().filter(|(kind, _)| *kind != "membership.removed").collect();
-    assert_eq!(emitted, [("user.changed", &*changed), ("user.removed", &*gone)]);
+    assert_eq!(emitted, [("user.changed", &*changed), ("user.removed", &*removed)]);
     assert!(fleet.of_us("users").iter().all(|row| (&row["first_seen"], &row["confirmed_at"]) == (&day(0), &day(5))));
     assert_eq!(fleet.rig.latest_complete(), Some(fleet.rig.snapshot()));
     let over = fleet.of_us("findings");
@@ -158,7 +155,7 @@ fn a_source_that_is_down_for_four_days_stays_as_it_was_and_the_changes_of_the_ot
 }
 
 #[test]
-fn a_guard_sets_one_source_aside_and_the_other_is_published() {
+fn guard_sets_one_source_aside_and_the_other_is_published() {
     let mut fleet = Fleet::start();
     fleet.run(0, 0);
     let (complete, users) = (fleet.rig.snapshot(), fleet.of_us("users"));
@@ -167,9 +164,9 @@ fn a_guard_sets_one_source_aside_and_the_other_is_published() {
             assert!(world.remove_user(id));
         }
     });
-    let somebody = set_first(&fleet.rig.sandbox, "Renamed");
+    let renamed = set_first(&fleet.rig.sandbox, "Renamed");
     let received = fleet.receiver.messages().len();
-    assert_eq!(kinds(&fleet.run(1, 4)), [("user.changed", &*somebody)]);
+    assert_eq!(kinds(&fleet.run(1, 4)), [("user.changed", &*renamed)]);
     assert!(fleet.of_us("users") == users);
     assert_eq!(fleet.rig.latest_complete(), Some(complete));
     let messages = fleet.receiver.messages();
@@ -181,17 +178,17 @@ fn a_guard_sets_one_source_aside_and_the_other_is_published() {
     let [suspect] = &suspects[..] else { panic!("{suspects:?}") };
     let text = suspect.to_string();
     assert!(text.contains("\"us\"") && text.contains("100") && text.contains("200") && text.contains("20 %"), "{text}");
-    // Another source that is confirmed by name is not this one.
-    assert_exit(&run_on(&fleet.rig, 2, &["--allow-shrink", "sandbox"]), 4);
-    let unknown = run_on(&fleet.rig, 2, &["--allow-shrink", "eu"]);
+    // Confirming another source does not confirm this one.
+    assert_exit(&fleet.rig.run_on_day(2, &["--allow-shrink", "sandbox"]), 4);
+    let unknown = fleet.rig.run_on_day(2, &["--allow-shrink", "eu"]);
     assert_exit(&unknown, 2);
     assert!(stderr(&unknown).contains("eu"), "{}", stderr(&unknown));
     fleet.received = fleet.receiver.messages().len();
-    assert_exit(&run_on(&fleet.rig, 3, &["--allow-shrink", "us"]), 0);
+    assert_exit(&fleet.rig.run_on_day(3, &["--allow-shrink", "us"]), 0);
     let emitted = changes(&fleet.rig.snapshot());
     assert_eq!(emitted.iter().filter(|row| row["kind"] == "user.removed").count(), 100);
     assert_eq!(fleet.of_us("users").len(), users.len() - 100);
-    // That it was set aside left nothing behind.
+    // Nothing is left of the days on which it was set aside.
     let us = entry(&fleet.rig.manifest(), "us");
     assert_eq!((&us["status"], &us["unconfirmed_rows"]), (&json!("complete"), &json!(0)));
     assert!(us["lists_confirmed_at"].as_object().unwrap().values().all(|at| *at == day(3)), "{us}");
@@ -199,7 +196,7 @@ fn a_guard_sets_one_source_aside_and_the_other_is_published() {
 }
 
 #[test]
-fn a_source_that_is_taken_out_leaves_without_a_removal_and_comes_back_as_a_baseline() {
+fn source_removed_from_the_configuration_reports_no_removals_and_is_a_baseline_when_added_again() {
     let mut fleet = Fleet::start();
     fleet.run(0, 0);
     let known: usize = ["users", "groups", "memberships"].map(|table| fleet.of_us(table).len()).iter().sum();
@@ -212,27 +209,27 @@ fn a_source_that_is_taken_out_leaves_without_a_removal_and_comes_back_as_a_basel
     assert!(warnings.contains("us") && warnings.contains(&known.to_string()), "{warnings}");
     assert_eq!(fleet.rig.latest_complete(), Some(fleet.rig.snapshot()));
     fleet.rig.append(&source);
-    assert!(fleet.run(2, 0).is_empty(), "it begins anew");
+    assert!(fleet.run(2, 0).is_empty(), "a new baseline");
     assert!(fleet.of_us("users").iter().all(|row| row["first_seen"] == day(2)));
-    let somebody = set_first(&fleet.us, "Renamed");
-    assert_eq!(kinds(&fleet.run(3, 0)), [("user.changed", &*somebody)]);
-    // The same name at another host.
+    let renamed = set_first(&fleet.us, "Renamed");
+    assert_eq!(kinds(&fleet.run(3, 0)), [("user.changed", &*renamed)]);
+    // The same name at another host is another source.
     fleet.rig.edit(fleet.us.url(), &fleet.us.url().replace("127.0.0.1", "localhost"));
     set_first(&fleet.us, "Renamed again");
     assert!(fleet.run(4, 0).is_empty());
     assert!(fleet.of_us("users").iter().all(|row| row["first_seen"] == day(4)));
 }
 
-/// A fleet with a past: on the third of four days one list failed, and one appliance was down.
-fn with_a_past() -> (Fleet, Vec<PathBuf>) {
+/// Returns a fleet with four snapshots. On the third day one list failed and one appliance was down.
+fn with_history() -> (Fleet, Vec<PathBuf>) {
     let mut fleet = Fleet::start();
     for number in 0..4 {
         let at = as_of() + chrono::TimeDelta::days(number.into());
         for sandbox in [&fleet.rig.sandbox, &fleet.us] {
-            sandbox.with_world(|world| world.live_a_day(number.into(), at));
+            sandbox.with_world(|world| world.simulate_day(number.into(), at));
         }
         let is_odd = number == 2;
-        fleet.is_down(is_odd);
+        fleet.set_down(is_odd);
         fleet.rig.sandbox.set_faults(Faults { forbid_groups: is_odd, ..Faults::default() });
         fleet.run(number, if is_odd { 3 } else { 0 });
     }
@@ -240,15 +237,10 @@ fn with_a_past() -> (Fleet, Vec<PathBuf>) {
     (fleet, snapshots)
 }
 
-fn copy(from: &PathBuf, to: &PathBuf) {
-    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-    assert!(copied.success());
-}
-
 #[test]
-fn any_snapshot_alone_is_enough_for_the_run_after_it() {
-    let (fleet, snapshots) = with_a_past();
-    // The one of the odd day, on which a source was down, and the newest.
+fn run_needs_only_the_newest_snapshot() {
+    let (fleet, snapshots) = with_history();
+    // The snapshot of the day on which a source was down, and the newest one.
     for (kept, number) in [(2, 3), (3, 4)] {
         let mut runs = Vec::new();
         for alone in [false, true] {
@@ -256,7 +248,9 @@ fn any_snapshot_alone_is_enough_for_the_run_after_it() {
             let all = dir.path().join("snapshots");
             fs::create_dir(&all).unwrap();
             let from = if alone { kept } else { 0 };
-            snapshots[from..=kept].iter().for_each(|snapshot| copy(snapshot, &all.join(snapshot.file_name().unwrap())));
+            snapshots[from..=kept]
+                .iter()
+                .for_each(|snapshot| copy_folder(snapshot, &all.join(snapshot.file_name().unwrap())));
             runs.push(run_in(&fleet, dir.path(), number));
         }
         for (all, alone) in runs[0].iter().zip(&runs[1]) {
@@ -268,7 +262,9 @@ fn any_snapshot_alone_is_enough_for_the_run_after_it() {
     }
 }
 
-/// Runs with another folder for snapshots and state; gives tables and events, run ids and what is made of them aside.
+/// Executes a run with another folder for snapshots and state.
+///
+/// Returns tables and events. Run ids, and event ids that depend on them, are replaced, so that two runs can be compared.
 fn run_in(fleet: &Fleet, dir: &std::path::Path, number: u32) -> Vec<(String, String)> {
     let receiver = Receiver::start();
     let text = fs::read_to_string(&fleet.rig.config).unwrap();
@@ -282,11 +278,11 @@ fn run_in(fleet: &Fleet, dir: &std::path::Path, number: u32) -> Vec<(String, Str
         .replace(&fleet.receiver.url(), &receiver.url());
     let config = dir.join("bt-rollcall.toml");
     private(&config, &moved);
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bt-rollcall"));
+    let mut command = program();
     command.args(["run", "--as-of", &day(number), "--config"]).arg(&config).current_dir(dir);
     assert_exit(&command.output().unwrap(), 0);
     let snapshot = fs::canonicalize(dir.join("snapshots/latest")).unwrap();
-    let manifest: Value = serde_json::from_slice(&fs::read(snapshot.join("manifest.json")).unwrap()).unwrap();
+    let manifest = read_json(&snapshot.join("manifest.json"));
     let own = manifest["run_id"].as_str().unwrap();
     let mut outcome = Vec::new();
     for table in ["users", "groups", "memberships", "findings", "changes"] {
@@ -298,7 +294,7 @@ fn run_in(fleet: &Fleet, dir: &std::path::Path, number: u32) -> Vec<(String, Str
     let mut events: Vec<Value> = receiver.messages().iter().map(|message| body(message)).collect();
     events.retain(|body| body["event"]["code"] != "run.completed");
     for body in &mut events {
-        // When the run took place by the wall clock.
+        // These fields depend on the wall clock or on the run id.
         body.as_object_mut().unwrap().remove("@timestamp");
         body["event"].as_object_mut().unwrap().retain(|key, _| key != "id" && key != "end");
     }
@@ -309,8 +305,8 @@ fn run_in(fleet: &Fleet, dir: &std::path::Path, number: u32) -> Vec<(String, Str
 }
 
 #[test]
-fn two_states_compared_give_the_events_between_them() {
-    let (fleet, snapshots) = with_a_past();
+fn diff_of_any_two_snapshots_gives_the_changes_between_them() {
+    let (fleet, snapshots) = with_history();
     for old in 0..snapshots.len() {
         let mut replayed = state(&snapshots[old]);
         for new in old + 1..snapshots.len() {
@@ -319,7 +315,7 @@ fn two_states_compared_give_the_events_between_them() {
             let output =
                 fleet.rig.call(&["diff", "--csv", snapshots[old].to_str().unwrap(), snapshots[new].to_str().unwrap()]);
             assert_exit(&output, 0);
-            let compared = super::rig::rows_of(&output.stdout[..]);
+            let compared = rows_of(&output.stdout[..]);
             let mut by_one_step = state(&snapshots[old]);
             by_one_step.apply_all(&compared);
             assert_eq!(by_one_step, replayed, "{old} to {new}");

@@ -1,13 +1,13 @@
-//! What the program says of a tenant, held against what the world itself expects, cell by cell.
+//! Tests of the tables of a tenant, compared cell by cell with what the oracle of the sandbox expects.
 
-use super::rig::{AS_OF, Rig, Row, as_of, assert_exit};
+use super::rig::{AS_OF, Rig, Row, as_of, assert_exit, people};
 use bt_rollcall_sandbox::{Expect, Expected, ExpectedFinding, Faults, World};
 use serde_json::Value;
 use std::fs;
 
 const SOURCE: &str = "sandbox";
 
-/// Runs once and holds everything against the oracle.
+/// Executes one run and compares its tables with the oracle.
 #[track_caller]
 fn agrees(world: World, faults: Faults) {
     let rig = Rig::new(world, faults);
@@ -15,21 +15,18 @@ fn agrees(world: World, faults: Faults) {
     compare(&rig);
 }
 
+/// Compares all tables of the newest snapshot with the oracle.
 #[track_caller]
 pub fn compare(rig: &Rig) {
     let expected: Expected = rig.sandbox.with_world(|world| world.expected(&Expect::usual(SOURCE, as_of())));
     same_rows("users", &rig.table("users"), &expected.users);
     same_rows("groups", &rig.table("groups"), &expected.groups);
     same_rows("memberships", &rig.table("memberships"), &expected.memberships);
-    let found: Vec<ExpectedFinding> = rig.table("findings").iter().map(finding).collect();
-    for (found, expected) in found.iter().zip(&expected.findings) {
-        assert_eq!(found, expected);
-    }
-    assert_eq!(found.len(), expected.findings.len());
+    same_findings(&rig.table("findings"), &expected.findings);
 }
 
-/// Columns that the oracle does not know: what a run adds.
-const MARKS: [&str; 9] = [
+/// Columns that the oracle does not know, because a run adds them.
+const COLUMNS_OF_A_RUN: [&str; 9] = [
     "blocked",
     "signs_in_by",
     "inferred_type",
@@ -41,19 +38,32 @@ const MARKS: [&str; 9] = [
     "unconfirmed_since",
 ];
 
+/// Compares the rows of a table with the expected ones.
 #[track_caller]
 pub fn same_rows(table: &str, found: &[Row], expected: &[Row]) {
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         for (column, cell) in expected {
             assert_eq!(found.get(column), Some(cell), "{table}, row {place}, column {column}");
         }
-        let more = found.keys().filter(|column| !expected.contains_key(*column) && !MARKS.contains(&column.as_str()));
+        let more = found
+            .keys()
+            .filter(|column| !expected.contains_key(*column) && !COLUMNS_OF_A_RUN.contains(&column.as_str()));
         assert_eq!(more.collect::<Vec<_>>(), Vec::<&String>::new(), "{table}, row {place}");
     }
     assert_eq!(found.len(), expected.len(), "{table}");
 }
 
-pub fn finding(row: &Row) -> ExpectedFinding {
+/// Compares findings with those that the oracle expects.
+#[track_caller]
+pub fn same_findings(found: &[Row], expected: &[ExpectedFinding]) {
+    for (found, expected) in found.iter().map(finding).zip(expected) {
+        assert_eq!(&found, expected);
+    }
+    assert_eq!(found.len(), expected.len());
+}
+
+/// Returns what the oracle knows about a finding.
+fn finding(row: &Row) -> ExpectedFinding {
     let evidence: Value = serde_json::from_str(&row["evidence"]).unwrap();
     let aged = matches!(row["rule"].as_str(), "stale-login" | "never-logged-in");
     let number = |key: &str| evidence[key].as_i64().filter(|_| aged);
@@ -80,12 +90,8 @@ pub fn finding(row: &Row) -> ExpectedFinding {
     }
 }
 
-fn people(count: usize) -> World {
-    World::seeded(7, count, as_of())
-}
-
 #[test]
-fn a_thousand_awkward_users_are_as_the_world_expects_them() {
+fn thousand_unusual_users_are_read_as_the_oracle_expects() {
     agrees(people(1000), Faults::default());
 }
 
@@ -95,31 +101,31 @@ fn sparse_lists_are_completed_by_id() {
 }
 
 #[test]
-fn clamped_pages_lose_nobody() {
+fn no_user_is_lost_when_the_server_limits_the_page_size() {
     agrees(people(1000), Faults { page_clamp: Some(37), ..Faults::default() });
 }
 
 #[test]
-fn lists_without_totals_are_read_to_their_end() {
+fn lists_without_totals_are_complete() {
     agrees(people(1000), Faults { no_total: true, ..Faults::default() });
     agrees(people(1000), Faults { no_total: true, page_clamp: Some(10), sparse_lists: true, ..Faults::default() });
 }
 
 #[test]
-fn a_list_that_ends_with_a_full_page_is_read_to_its_end() {
+fn list_whose_last_page_is_full_is_complete() {
     agrees(people(400), Faults { no_total: true, ..Faults::default() });
     agrees(people(99), Faults { unpaged_groups: true, ..Faults::default() });
 }
 
 #[test]
-fn a_tenant_of_one_user_is_a_tenant() {
+fn tenant_with_one_user_is_read_exactly() {
     agrees(people(1), Faults::default());
 }
 
 #[test]
-fn two_runs_at_one_instant_give_the_same_bytes() {
+fn two_runs_at_the_same_instant_write_the_same_bytes() {
     let rig = Rig::seeded(500);
-    // The first has no memory: its findings are new.
+    // The first run has no baseline, so its findings are new. The second and the third can be compared.
     for _ in 0..3 {
         assert_exit(&rig.run(&[]), 0);
     }
@@ -133,7 +139,7 @@ fn two_runs_at_one_instant_give_the_same_bytes() {
     }
 }
 
-/// The run id stands in the Parquet metadata: a declared run field.
+/// Replaces some bytes by as many others. The run id is part of the metadata of Parquet files.
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for at in 0..bytes.len().saturating_sub(from.len()) {
@@ -145,7 +151,7 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_quiet_tenant_costs_at_most_four_percent_more_requests_than_it_must() {
+fn unchanging_tenant_costs_at_most_four_percent_more_requests_than_necessary() {
     for (users, clamp) in [(2500, None), (6000, None), (6000, Some(100))] {
         let faults = Faults { page_clamp: clamp, ..Faults::default() };
         let rig = Rig::new(World::ordinary(3, users, as_of()), faults);
@@ -158,7 +164,7 @@ fn a_quiet_tenant_costs_at_most_four_percent_more_requests_than_it_must() {
 }
 
 #[test]
-fn ages_are_those_of_the_instant_that_was_given() {
+fn ages_are_computed_from_as_of() {
     let rig = Rig::seeded(300);
     assert_exit(&rig.run(&[]), 0);
     assert_eq!(rig.manifest()["as_of"], AS_OF);

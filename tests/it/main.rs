@@ -1,4 +1,6 @@
-//! The whole program, as its users run it, against the simulated appliance. One binary: one link.
+//! Tests of the whole program, as its users run it, mostly against the simulated appliance.
+//!
+//! All of them are in one binary, because linking takes longer than most of the tests.
 
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
@@ -13,6 +15,7 @@ mod crash;
 mod custom;
 mod delivery;
 mod dialects;
+mod documents;
 mod exceptions;
 mod faults;
 mod field;

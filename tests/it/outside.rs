@@ -1,6 +1,6 @@
-//! Exit codes and what is said with them: the outside that schedulers and operators touch.
+//! Tests of what schedulers and operators see: exit codes, messages, files and modes.
 
-use super::rig::{AS_OF, Rig, as_of, assert_exit, private, stderr, stdout};
+use super::rig::{AS_OF, Rig, as_of, assert_exit, private, program, stderr, stdout};
 use bt_rollcall_sandbox::{Faults, Sandbox, SandboxOptions, World};
 use chrono::DateTime;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 #[test]
-fn a_good_run_publishes_a_snapshot_that_verifies_with_private_modes() {
+fn successful_run_publishes_a_verifiable_snapshot_with_private_modes() {
     let rig = Rig::seeded(300);
     let output = rig.run(&[]);
     assert_exit(&output, 0);
@@ -38,31 +38,28 @@ fn a_good_run_publishes_a_snapshot_that_verifies_with_private_modes() {
 }
 
 #[test]
-fn a_wrong_secret_is_said_in_so_many_words() {
+fn wrong_secret_is_named_and_not_retried() {
     let rig = Rig::seeded(50);
     private(&rig.folder.path().join("sandbox-secret"), "wrong");
     let output = rig.run(&[]);
     assert_exit(&output, 1);
-    let reported = stderr(&output);
-    assert!(reported.contains("the appliance refused the credentials (401 invalid_client)"), "{reported}");
+    let log = stderr(&output);
+    assert!(log.contains("the appliance refused the credentials (401 invalid_client)"), "{log}");
     assert!(rig.snapshots().is_empty());
-    assert!(rig.sandbox.counters().requests <= 2, "a wrong secret is not tried again and again");
+    assert!(rig.sandbox.counters().requests <= 2, "a wrong secret is not retried");
 }
 
 #[test]
-fn a_missing_right_names_the_list_and_the_right() {
+fn missing_right_is_reported_with_the_list_and_the_right() {
     let rig = Rig::new(World::seeded(1, 50, as_of()), Faults { forbid_users: true, ..Faults::default() });
     let output = rig.run(&[]);
     assert_exit(&output, 1);
-    let reported = stderr(&output);
-    assert!(
-        reported.contains("list of users is forbidden (403)") && reported.contains("right to view users"),
-        "{reported}"
-    );
+    let log = stderr(&output);
+    assert!(log.contains("list of users is forbidden (403)") && log.contains("right to view users"), "{log}");
 }
 
 #[test]
-fn an_unknown_certificate_points_to_ca_file() {
+fn untrusted_certificate_is_reported_with_the_key_ca_file() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::seeded(1, 50, as_of());
     let sandbox = Sandbox::start(SandboxOptions { world, tls: true, ..SandboxOptions::default() }).unwrap();
@@ -73,7 +70,7 @@ fn an_unknown_certificate_points_to_ca_file() {
     let config = folder.path().join("c.toml");
     let run = |text: &str| {
         private(&config, text);
-        Command::new(env!("CARGO_BIN_EXE_bt-rollcall")).args(["run", "--config"]).arg(&config).output().unwrap()
+        program().args(["run", "--config"]).arg(&config).output().unwrap()
     };
     let output = run(&without.join("\n"));
     assert_exit(&output, 1);
@@ -82,7 +79,7 @@ fn an_unknown_certificate_points_to_ca_file() {
 }
 
 #[test]
-fn a_secret_file_that_others_can_read_is_a_configuration_error() {
+fn secret_file_that_others_can_read_is_a_configuration_error() {
     let rig = Rig::seeded(50);
     let secret = rig.folder.path().join("sandbox-secret");
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
@@ -93,18 +90,15 @@ fn a_secret_file_that_others_can_read_is_a_configuration_error() {
 }
 
 #[test]
-fn every_configuration_mistake_is_reported_at_once_and_nothing_is_contacted() {
+fn every_configuration_error_is_reported_at_once_and_nothing_is_contacted() {
     let rig = Rig::seeded(50);
     rig.set("page_sice = 100");
     rig.append("[policy.rules]\n\"stale-logon\" = \"high\"");
     for command in ["check", "run"] {
         let output = rig.call(&[command]);
         assert_exit(&output, 2);
-        let reported = stderr(&output);
-        assert!(
-            reported.contains("did you mean page_size?") && reported.contains("did you mean stale-login?"),
-            "{reported}"
-        );
+        let log = stderr(&output);
+        assert!(log.contains("did you mean page_size?") && log.contains("did you mean stale-login?"), "{log}");
     }
     assert_eq!(rig.sandbox.counters().requests, 0);
     assert_exit(&rig.call(&["run", "--as-of", "yesterday"]), 2);
@@ -112,7 +106,7 @@ fn every_configuration_mistake_is_reported_at_once_and_nothing_is_contacted() {
 }
 
 #[test]
-fn an_unusable_output_folder_publishes_nothing() {
+fn unusable_output_folder_publishes_nothing() {
     let rig = Rig::seeded(50);
     fs::write(rig.folder.path().join("snapshots"), "a file is in the way").unwrap();
     let output = rig.run(&[]);
@@ -121,15 +115,15 @@ fn an_unusable_output_folder_publishes_nothing() {
 }
 
 #[test]
-fn a_full_disk_publishes_nothing_and_the_last_good_snapshot_stands() {
+fn full_disk_publishes_nothing_and_keeps_the_last_snapshot() {
     let rig = Rig::seeded(600);
     assert_exit(&rig.run(&[]), 0);
     let good = rig.snapshot();
-    // A file may not grow beyond 64 KiB: writing fails in the middle as on a full disk (EFBIG instead of ENOSPC).
+    // No file may grow beyond 64 KiB, so that writing fails midway as on a full disk (with EFBIG instead of ENOSPC).
     let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
-    let program = env!("CARGO_BIN_EXE_bt-rollcall");
+    let binary = env!("CARGO_BIN_EXE_bt-rollcall");
     let output = Command::new("bash")
-        .args(["-c", script, program, "run", "--as-of", "2026-11-23T02:00:00Z", "--config"])
+        .args(["-c", script, binary, "run", "--as-of", AS_OF, "--config"])
         .arg(&rig.config)
         .output()
         .unwrap();
@@ -142,7 +136,7 @@ fn a_full_disk_publishes_nothing_and_the_last_good_snapshot_stands() {
 }
 
 #[test]
-fn the_second_of_two_runs_at_once_says_so() {
+fn second_of_two_simultaneous_runs_exits_with_6() {
     let rig = Rig::seeded(50);
     fs::create_dir_all(rig.folder.path().join("state")).unwrap();
     let lock = fs::File::create(rig.folder.path().join("state/lock")).unwrap();
@@ -155,7 +149,7 @@ fn the_second_of_two_runs_at_once_says_so() {
 }
 
 #[test]
-fn an_empty_or_shrunken_source_is_guarded_until_it_is_confirmed() {
+fn empty_or_shrunken_source_is_not_published_until_it_is_confirmed() {
     let rig = Rig::seeded(300);
     rig.sandbox.set_faults(Faults { empty_users: true, ..Faults::default() });
     assert_exit(&rig.run(&[]), 4);
@@ -170,7 +164,10 @@ fn an_empty_or_shrunken_source_is_guarded_until_it_is_confirmed() {
     });
     let output = rig.run(&[]);
     assert_exit(&output, 4);
-    assert!(stderr(&output).contains("--allow-shrink") && stderr(&output).contains("100 gone (33 %"));
+    assert!(
+        stderr(&output).contains("--allow-shrink")
+            && stderr(&output).contains("100 of 300 known users are missing (33 %")
+    );
     assert_eq!(rig.snapshots(), [good]);
     assert_exit(&rig.run(&["--allow-shrink", "sandbox"]), 0);
     assert!(rig.manifest()["warnings"][0].as_str().unwrap().contains("--allow-shrink"));
@@ -178,10 +175,10 @@ fn an_empty_or_shrunken_source_is_guarded_until_it_is_confirmed() {
 }
 
 #[test]
-fn as_many_others_in_the_place_of_those_who_are_gone_are_guarded_too() {
+fn source_with_the_same_number_of_other_users_is_not_published_until_it_is_confirmed() {
     let rig = Rig::seeded(300);
     assert_exit(&rig.run(&[]), 0);
-    // Another appliance answers at the same address.
+    // As if another appliance answered at the same address.
     rig.sandbox.with_world(|world| {
         for id in world.user_ids() {
             let record = world.user(id).unwrap().clone();
@@ -191,7 +188,7 @@ fn as_many_others_in_the_place_of_those_who_are_gone_are_guarded_too() {
     });
     let output = rig.run(&[]);
     assert_exit(&output, 4);
-    assert!(stderr(&output).contains("has 300 users, 300 are known: 300 gone (100 %, limit 20 %)"));
+    assert!(stderr(&output).contains("300 of 300 known users are missing (100 %, limit 20 %); 300 read"));
     assert_eq!(rig.snapshots().len(), 1);
     assert_exit(&rig.run(&["--allow-shrink", "sandbox"]), 0);
     let confirmed = rig.manifest()["confirmed_shrinks"].clone();
@@ -199,7 +196,7 @@ fn as_many_others_in_the_place_of_those_who_are_gone_are_guarded_too() {
 }
 
 #[test]
-fn a_confirmed_shrink_says_in_manifest_and_report_who_confirmed_it_and_when() {
+fn manifest_and_report_name_who_confirmed_a_shrink_and_when() {
     let rig = Rig::seeded(300);
     assert_exit(&rig.run(&[]), 0);
     assert!(rig.manifest().get("confirmed_shrinks").is_none());
@@ -221,15 +218,15 @@ fn a_confirmed_shrink_says_in_manifest_and_report_who_confirmed_it_and_when() {
     let instant = |text: &Value| DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
     let at = instant(&confirmed["at"]);
     assert!(instant(&manifest["started_at"]) <= at && at <= instant(&manifest["finished_at"]));
-    let report = fs::read_to_string(rig.snapshot().join("report.html")).unwrap();
+    let report = rig.report();
     let section = report.split("Confirmed by a person").nth(1).expect("a section of its own");
     assert!(section.contains(&by) && section.contains(&at.format("%-d %B %Y, %H:%M:%S UTC").to_string()));
     assert_exit(&rig.run(&[]), 0);
-    assert!(rig.manifest().get("confirmed_shrinks").is_none(), "once");
+    assert!(rig.manifest().get("confirmed_shrinks").is_none(), "only the run that confirmed it");
 }
 
 #[test]
-fn one_failing_source_leaves_the_other_published_as_partial() {
+fn run_is_partial_when_one_of_two_sources_fails() {
     let rig = Rig::seeded(100);
     let text = fs::read_to_string(&rig.config).unwrap();
     let source = &text[text.find("[[source]]").unwrap()..];
@@ -254,16 +251,16 @@ fn one_failing_source_leaves_the_other_published_as_partial() {
 }
 
 #[test]
-fn a_dry_run_writes_and_sends_nothing() {
+fn dry_run_writes_and_sends_nothing() {
     let rig = Rig::seeded(100);
     let output = rig.run(&["--dry-run"]);
     assert_exit(&output, 0);
-    assert!(stdout(&output).contains("rehearsed"));
+    assert!(stdout(&output).contains(": dry run, "));
     assert!(!rig.snapshots_dir().exists() && !rig.folder.path().join("state").exists());
 }
 
 #[test]
-fn findings_at_or_above_the_asked_severity_end_with_10() {
+fn findings_at_or_above_fail_on_exit_with_10() {
     let rig = Rig::seeded(400);
     assert_exit(&rig.run(&["--fail-on", "medium"]), 10);
     assert_exit(&rig.run(&["--fail-on", "critical"]), 0);
@@ -271,7 +268,7 @@ fn findings_at_or_above_the_asked_severity_end_with_10() {
 }
 
 #[test]
-fn the_json_summary_is_one_object_and_logs_can_be_json_too() {
+fn json_summary_is_one_object_and_json_logs_are_one_object_per_line() {
     let rig = Rig::seeded(100);
     let output = rig.run(&["--json", "--log-format", "json"]);
     assert_exit(&output, 0);
@@ -286,7 +283,7 @@ fn the_json_summary_is_one_object_and_logs_can_be_json_too() {
 }
 
 #[test]
-fn a_metrics_file_is_written_after_good_and_bad_runs() {
+fn metrics_file_is_written_after_successful_and_failed_runs() {
     let rig = Rig::seeded(100);
     rig.edit("state_dir", "metrics_file = \"metrics.prom\"\nstate_dir");
     let metrics = || fs::read_to_string(rig.folder.path().join("metrics.prom")).unwrap();
@@ -300,17 +297,14 @@ fn a_metrics_file_is_written_after_good_and_bad_runs() {
 }
 
 #[test]
-fn check_online_says_what_answers_and_what_a_run_costs() {
+fn check_online_shows_each_list_and_the_cost_of_a_run() {
     let rig = Rig::seeded(2500);
     assert_exit(&rig.call(&["check"]), 0);
     assert_eq!(rig.sandbox.counters().requests, 0);
     let output = rig.call(&["check", "--online"]);
     assert_exit(&output, 0);
-    let reported = stdout(&output);
-    assert!(
-        reported.contains("100 of 2,500 users in one page") && reported.contains("a run takes about"),
-        "{reported}"
-    );
+    let printed = stdout(&output);
+    assert!(printed.contains("100 of 2,500 users in one page") && printed.contains("a run takes about"), "{printed}");
     rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
     let output = rig.call(&["check", "--online"]);
     assert_exit(&output, 1);
@@ -318,14 +312,14 @@ fn check_online_says_what_answers_and_what_a_run_costs() {
 }
 
 #[test]
-fn prune_keeps_what_it_must_and_says_why() {
+fn prune_removes_only_snapshots_that_retention_does_not_keep() {
     let rig = Rig::seeded(50);
     rig.edit("[output]\n", "[output]\nkeep_days = 1\nkeep_runs = 2\n");
     for _ in 0..3 {
         assert_exit(&rig.run(&[]), 0);
     }
     assert_eq!(rig.snapshots().len(), 3, "all are young");
-    // A run of long ago, by its name.
+    // Its name makes it a run of long ago.
     let old = rig.snapshots_dir().join("20200101T000000Z-0000");
     fs::rename(&rig.snapshots()[0], &old).unwrap();
     let output = rig.call(&["prune", "--dry-run"]);
@@ -338,7 +332,7 @@ fn prune_keeps_what_it_must_and_says_why() {
 
 #[test]
 fn completions_and_the_manual_page_are_printed() {
-    let call = |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_bt-rollcall")).args(args).output().unwrap();
+    let call = |args: &[&str]| program().args(args).output().unwrap();
     let output = call(&["completions", "bash"]);
     assert_exit(&output, 0);
     assert!(stdout(&output).contains("bt-rollcall"));

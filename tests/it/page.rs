@@ -1,23 +1,19 @@
-//! `report`: the page of a published snapshot, rendered from that snapshot again, by who has nothing else.
+//! Tests of `report`: it renders the page of a published snapshot again from that snapshot alone.
 
-use super::memory::{day, run_on};
-use super::receiver::Receiver;
-use super::rig::{Rig, as_of, assert_exit, rows, stderr, stdout};
+use super::receiver::{Receiver, body, unused_port};
+use super::rig::{Rig, SURFACES, as_of, assert_exit, day, program, read_json, set_field, sha256, stderr, stdout};
 use bt_rollcall_sandbox::{Faults, Surface, World};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-const FOUR: [Surface; 4] = [Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim];
-
-/// In a folder without configuration, and without what a run's environment has.
+/// Executes `report` in a folder without a configuration and with an empty environment.
 fn report(snapshot: &Path, more: &[&str]) -> Output {
     let nowhere = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bt-rollcall"));
+    let mut command = program();
     command.arg("report").arg(snapshot).args(more).current_dir(nowhere.path()).env_clear().output().unwrap()
 }
 
@@ -25,6 +21,7 @@ fn page(snapshot: &Path) -> String {
     fs::read_to_string(snapshot.join("report.html")).unwrap()
 }
 
+/// Asserts that `report` renders the same bytes as the published page.
 #[track_caller]
 fn is_the_published_page(snapshot: &Path) {
     let output = report(snapshot, &[]);
@@ -34,11 +31,11 @@ fn is_the_published_page(snapshot: &Path) {
         assert_eq!(published, rendered, "{}", snapshot.display());
     }
     assert!(published == rendered, "{}", snapshot.display());
-    assert!(stderr(&output).contains("the same bytes as the report.html that was published"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the page is identical to the published report.html"), "{}", stderr(&output));
 }
 
-/// A register in which something is in force, over, overlapped and unused.
-fn register(rig: &Rig) -> String {
+/// Returns a file of exceptions: active, expired, overlapping and unused ones.
+fn exceptions(rig: &Rig) -> String {
     let findings = rig.table("findings");
     let stale: Vec<&str> =
         findings.iter().filter(|row| row["rule"] == "stale-login").map(|row| row["subject_id"].as_str()).collect();
@@ -57,9 +54,11 @@ fn register(rig: &Rig) -> String {
     .concat()
 }
 
-/// A tenant with everything that a page can show: six days with changes, one of them partial and undone, one of a single source.
+/// Returns a tenant with everything that a page can show.
+///
+/// It has six days with changes. One is partial and its changes are reverted later; one reads a single source.
 fn six_days() -> Rig {
-    let rig = Rig::of(&FOUR, World::seeded(1, 203, as_of()), Faults::default(), None);
+    let rig = Rig::with_surfaces(&SURFACES, World::seeded(1, 203, as_of()), Faults::default(), None);
     rig.edit("csv = \"raw\"\n", "csv = \"strict\"\n");
     rig.edit(
         "[policy]\n",
@@ -71,33 +70,31 @@ fn six_days() -> Rig {
     );
     let write = |text: &str| fs::write(rig.folder.path().join("exceptions.toml"), text).unwrap();
     write("");
-    assert_exit(&run_on(&rig, 0, &[]), 0);
-    write(&register(&rig));
-    rig.sandbox.with_world(|world| world.live_a_day(1, as_of()));
-    assert_exit(&run_on(&rig, 1, &[]), 0);
+    assert_exit(&rig.run_on_day(0, &[]), 0);
+    write(&exceptions(&rig));
+    rig.sandbox.with_world(|world| world.simulate_day(1, as_of()));
+    assert_exit(&rig.run_on_day(1, &[]), 0);
     let groups: Vec<u64> = rig.sandbox.with_world(|world| world.groups().map(|(id, _)| id).collect());
     let somebody = rig.sandbox.with_world(|world| *world.user_ids().iter().nth(7).unwrap());
     let enable = |enabled: bool| {
-        rig.sandbox.with_world(|world| {
-            world.edit_user(somebody, |record| drop(record.insert("enabled".to_owned(), json!(enabled))));
-        });
+        rig.sandbox.with_world(|world| set_field(world, somebody, "enabled", json!(enabled)));
     };
     enable(true);
-    assert_exit(&run_on(&rig, 2, &[]), 0);
+    assert_exit(&rig.run_on_day(2, &[]), 0);
     enable(false);
     rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
-    assert_exit(&run_on(&rig, 3, &[]), 3);
+    assert_exit(&rig.run_on_day(3, &[]), 3);
     enable(true);
     rig.sandbox.set_faults(Faults::default());
-    // Whoever was in it leaves a group that only the snapshot before knows.
+    // The members of this group leave it. Only the previous snapshot knows its name.
     rig.sandbox.with_world(|world| world.remove_group(groups[0]));
-    assert_exit(&run_on(&rig, 4, &[]), 0);
-    assert_exit(&run_on(&rig, 5, &["--source", "sandbox-pra"]), 3);
+    assert_exit(&rig.run_on_day(4, &[]), 0);
+    assert_exit(&rig.run_on_day(5, &["--source", "sandbox-pra"]), 3);
     rig
 }
 
 #[test]
-fn the_page_of_any_snapshot_is_rendered_from_it_again_byte_for_byte() {
+fn report_renders_the_published_page_of_every_snapshot_byte_for_byte() {
     let rig = six_days();
     let snapshots = rig.snapshots();
     assert_eq!(snapshots.len(), 6);
@@ -105,22 +102,28 @@ fn the_page_of_any_snapshot_is_rendered_from_it_again_byte_for_byte() {
         is_the_published_page(snapshot);
     }
     is_the_published_page(&rig.snapshots_dir().join("latest"));
-    // What these pages show, so that nobody believes an empty one.
+    // The pages must show these things: two empty pages would be equal as well.
     let shown = |number: usize, words: &[&str]| {
         let page = page(&snapshots[number]);
         for word in words {
             assert!(page.contains(word), "{number}: {word}");
         }
     };
-    shown(0, &["it is a baseline", "quarantined", "No end", "PCI DSS 8.2.6"]);
-    shown(1, &["Accepted exceptions", "overlaps with the one in line", "ends in", "Changes since", "left the group"]);
-    shown(3, &["not proven complete: groups; what is not in them stays as it was", "not confirmed by this run"]);
-    shown(4, &["left the group"]);
-    shown(5, &["nothing was read", "not read; its rows stay as they were"]);
+    shown(0, &["This is the first snapshot", "quarantined", "No end", "PCI DSS 8.2.6"]);
+    shown(
+        1,
+        &["Accepted exceptions", "overlaps with the one in line", "ends in", "Changes since", "removed from group"],
+    );
+    shown(
+        3,
+        &["not proven complete: groups. Rows that are missing from these lists are kept", "not confirmed by this run"],
+    );
+    shown(4, &["removed from group"]);
+    shown(5, &["nothing was read", "not read. Its rows are those of an earlier run"]);
 }
 
 #[test]
-fn the_page_is_rendered_again_from_tables_of_every_format() {
+fn report_renders_the_published_page_from_tables_of_every_format() {
     for (tables, csv) in [
         ("[\"csv\"]", "strict"),
         ("[\"csv\"]", "excel"),
@@ -128,11 +131,11 @@ fn the_page_is_rendered_again_from_tables_of_every_format() {
         ("[\"parquet\"]", "strict"),
         ("[\"csv\", \"parquet\"]", "raw"),
     ] {
-        let rig = Rig::of(&FOUR, World::seeded(5, 103, as_of()), Faults::default(), None);
+        let rig = Rig::with_surfaces(&SURFACES, World::seeded(5, 103, as_of()), Faults::default(), None);
         rig.edit("csv = \"raw\"\n", &format!("csv = \"{csv}\"\ntables = {tables}\n"));
-        assert_exit(&run_on(&rig, 0, &[]), 0);
-        rig.sandbox.with_world(|world| world.live_a_day(1, as_of()));
-        assert_exit(&run_on(&rig, 1, &[]), 0);
+        assert_exit(&rig.run_on_day(0, &[]), 0);
+        rig.sandbox.with_world(|world| world.simulate_day(1, as_of()));
+        assert_exit(&rig.run_on_day(1, &[]), 0);
         for snapshot in rig.snapshots() {
             is_the_published_page(&snapshot);
             assert_eq!(page(&snapshot).contains("the guard is off"), csv == "raw");
@@ -141,16 +144,21 @@ fn the_page_is_rendered_again_from_tables_of_every_format() {
 }
 
 #[test]
-fn the_page_of_remote_support_and_of_a_finer_instant_is_rendered_again_too() {
-    let rig = Rig::of(&[Surface::Rs], World::seeded(7, 103, as_of()), Faults { rs: true, ..Faults::default() }, None);
+fn report_renders_the_published_page_of_remote_support_with_a_nanosecond_instant() {
+    let rig = Rig::with_surfaces(
+        &[Surface::Rs],
+        World::seeded(7, 103, as_of()),
+        Faults { rs: true, ..Faults::default() },
+        None,
+    );
     assert_exit(&rig.call(&["run", "--as-of", "2026-11-23T02:00:00.123456789Z"]), 0);
     is_the_published_page(&rig.snapshot());
 }
 
 #[test]
-fn there_is_no_page_of_what_cannot_be_trusted() {
+fn report_of_a_changed_snapshot_is_refused() {
     let rig = Rig::seeded(60);
-    assert_exit(&run_on(&rig, 0, &[]), 0);
+    assert_exit(&rig.run_on_day(0, &[]), 0);
     let snapshot = rig.snapshot();
     fs::write(snapshot.join("users.csv"), "").unwrap();
     let refused = report(&snapshot, &[]);
@@ -160,19 +168,22 @@ fn there_is_no_page_of_what_cannot_be_trusted() {
 }
 
 #[test]
-fn a_snapshot_that_was_published_without_a_page_gets_one_elsewhere() {
+fn snapshot_published_without_a_page_is_rendered_into_another_folder() {
     let rig = Rig::seeded(60);
     rig.edit("[output]\n", "[output]\nreports = []\n");
-    assert_exit(&run_on(&rig, 0, &[]), 0);
+    assert_exit(&rig.run_on_day(0, &[]), 0);
     let snapshot = rig.snapshot();
     assert!(!snapshot.join("report.html").exists());
     let to = rig.folder.path().join("page.html");
     let output = report(&snapshot, &["--output", to.to_str().unwrap()]);
     assert_exit(&output, 0);
-    assert!(stdout(&output).contains("page.html") && stderr(&output).contains("no report.html was published"));
+    assert!(
+        stdout(&output).contains("page.html")
+            && stderr(&output).contains("the snapshot was published without report.html")
+    );
     let page = fs::read_to_string(&to).unwrap();
     assert!(page.contains(snapshot.file_name().unwrap().to_str().unwrap()) && page.trim_end().ends_with("</html>"));
-    assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600, "it tells of people");
+    assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600, "the page contains personal data");
     assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);
     assert_exit(&report(&snapshot, &["--output", to.to_str().unwrap()]), 0);
     assert_eq!(fs::read_dir(rig.folder.path()).unwrap().filter(|entry| is_hidden(entry.as_ref().unwrap())).count(), 0);
@@ -183,24 +194,24 @@ fn is_hidden(entry: &fs::DirEntry) -> bool {
 }
 
 #[test]
-fn a_page_never_takes_the_place_of_anything_but_a_file_outside_the_snapshots() {
+fn report_writes_only_regular_files_outside_the_folder_of_snapshots() {
     let rig = Rig::seeded(60);
-    assert_exit(&run_on(&rig, 0, &[]), 0);
+    assert_exit(&rig.run_on_day(0, &[]), 0);
     let (snapshot, store) = (rig.snapshot(), rig.snapshots_dir());
     let victim = rig.folder.path().join("victim");
     fs::write(&victim, "mine").unwrap();
     std::os::unix::fs::symlink(&victim, rig.folder.path().join("link.html")).unwrap();
     for (place, why) in [
-        (store.join("latest"), "something else than a file"),
+        (store.join("latest"), "this is not a regular file"),
         (store.join("page.html"), "only runs write into a folder of snapshots"),
         (store.join(".lock"), "only runs write into a folder of snapshots"),
         (store.join("latest/page.html"), "which never changes"),
-        (rig.folder.path().to_owned(), "that is a folder"),
-        (rig.folder.path().join("page.html/"), "that is a folder"),
-        (rig.folder.path().join("link.html"), "something else than a file"),
-        ("/dev/stdout".into(), "something else than a file"),
-        ("/".into(), "that is a folder"),
-        (rig.folder.path().join("no/such/page.html"), "its folder is not there"),
+        (rig.folder.path().to_owned(), "this is a folder"),
+        (rig.folder.path().join("page.html/"), "this is a folder"),
+        (rig.folder.path().join("link.html"), "this is not a regular file"),
+        ("/dev/stdout".into(), "this is not a regular file"),
+        ("/".into(), "this is a folder"),
+        (rig.folder.path().join("no/such/page.html"), "its folder does not exist"),
     ] {
         let refused = report(&snapshot, &["--output", place.to_str().unwrap()]);
         assert_exit(&refused, 2);
@@ -215,23 +226,23 @@ fn a_page_never_takes_the_place_of_anything_but_a_file_outside_the_snapshots() {
 }
 
 #[test]
-fn a_page_that_is_gone_or_was_changed_is_put_back_and_nothing_else_is_written_into_a_snapshot() {
+fn missing_or_changed_page_is_restored_and_nothing_else_is_written_into_a_snapshot() {
     let rig = Rig::seeded(60);
-    assert_exit(&run_on(&rig, 0, &[]), 0);
+    assert_exit(&rig.run_on_day(0, &[]), 0);
     let other = rig.snapshot();
-    assert_exit(&run_on(&rig, 1, &[]), 0);
+    assert_exit(&rig.run_on_day(1, &[]), 0);
     let snapshot = rig.snapshot();
     let (published, own) = (page(&snapshot), snapshot.join("report.html"));
     fs::write(&own, "changed").unwrap();
     let verified = rig.call(&["verify", snapshot.to_str().unwrap()]);
     assert_exit(&verified, 1);
-    assert!(stderr(&verified).contains("makes it again from the other files"), "{}", stderr(&verified));
+    assert!(stderr(&verified).contains("renders it again from the other files"), "{}", stderr(&verified));
     let output = report(&snapshot, &[]);
     assert_exit(&output, 0);
     assert!(stdout(&output) == published && stderr(&output).contains("report.html: changed"), "{}", stderr(&output));
     let same_size = published.replacen("<html", "<HTML", 1);
     fs::write(&own, &same_size).unwrap();
-    assert!(stderr(&report(&snapshot, &[])).contains("its SHA-256 is not the manifest's"));
+    assert!(stderr(&report(&snapshot, &[])).contains("its SHA-256 differs from the manifest"));
     fs::remove_file(&own).unwrap();
     for place in [snapshot.join("page.html"), snapshot.join("users.csv"), other.join("report.html")] {
         let before = fs::read(&place).ok();
@@ -251,89 +262,84 @@ fn a_page_that_is_gone_or_was_changed_is_put_back_and_nothing_else_is_written_in
     }
 }
 
-/// Replaces a file of a snapshot so that it verifies all the same.
+/// Changes a file of a snapshot and its entry in the manifest, so that the snapshot still verifies.
 fn forge(snapshot: &Path, name: &str, change: impl Fn(&mut Value)) {
-    let read = |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
     let (path, manifest) = (snapshot.join(name), snapshot.join("manifest.json"));
-    let mut content = read(&path);
+    let mut content = read_json(&path);
     change(&mut content);
     fs::write(&path, content.to_string()).unwrap();
-    // The manifest lists no hash of itself.
-    let mut reported = read(&manifest);
-    let sha256 = <sha2::Sha256 as sha2::Digest>::digest(content.to_string());
-    let files = reported["files"].as_array_mut().unwrap();
+    // The manifest has no entry of its own, so a change of the manifest itself ends here.
+    let mut listed = read_json(&manifest);
+    let files = listed["files"].as_array_mut().unwrap();
     let Some(entry) = files.iter_mut().find(|file| file["path"] == name) else { return };
-    entry["sha256"] = sha256.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")).into();
+    entry["sha256"] = sha256(content.to_string().as_bytes()).into();
     entry["bytes"] = content.to_string().len().into();
-    fs::write(&manifest, reported.to_string()).unwrap();
+    fs::write(&manifest, listed.to_string()).unwrap();
 }
 
 #[test]
-fn a_snapshot_of_another_version_is_refused_by_what_is_not_understood_and_a_page_of_it_is_reported_from_the_published()
-{
-    let rig = Rig::of(&FOUR, World::seeded(1, 103, as_of()), Faults::default(), None);
+fn report_refuses_unknown_content_of_another_version_and_logs_a_different_page() {
+    let rig = Rig::with_surfaces(&SURFACES, World::seeded(1, 103, as_of()), Faults::default(), None);
     let refused = |name: &str, change: &dyn Fn(&mut Value), words: &str| {
-        assert_exit(&run_on(&rig, 0, &[]), 0);
+        assert_exit(&rig.run_on_day(0, &[]), 0);
         forge(&rig.snapshot(), name, change);
         let output = report(&rig.snapshot(), &[]);
         assert_exit(&output, 1);
-        let reported = stderr(&output);
-        assert!(
-            output.stdout.is_empty() && reported.contains(words) && reported.contains("the version of bt-rollcall"),
-            "{reported}"
-        );
+        let log = stderr(&output);
+        assert!(output.stdout.is_empty() && log.contains(words) && log.contains("the version of bt-rollcall"), "{log}");
     };
     refused("manifest.json", &|it| it["policy"]["rules"]["value"] = json!({"of-tomorrow": "off"}), "of-tomorrow");
     let unevaluated = |it: &mut Value| it["rules"].as_array_mut().unwrap().retain(|entry| entry["rule"] != "no-mfa");
-    refused("manifest.json", &unevaluated, "nothing is told of no-mfa over source");
+    refused("manifest.json", &unevaluated, "no outcome of rule no-mfa for source");
 
-    assert_exit(&run_on(&rig, 0, &[]), 0);
+    assert_exit(&rig.run_on_day(0, &[]), 0);
     let snapshot = rig.snapshot();
     forge(&snapshot, "manifest.json", |it| it["warnings"] = json!(["tokyo"]));
     let output = report(&snapshot, &[]);
     assert_exit(&output, 1);
-    assert!(stdout(&output).contains("tokyo"), "it is there to be compared");
-    let reported = stderr(&output);
-    assert!(reported.contains("not the same bytes as the report.html that the same version published"), "{reported}");
+    assert!(stdout(&output).contains("tokyo"), "the page is printed for comparison");
+    let log = stderr(&output);
+    assert!(log.contains("the page differs from the report.html that the same version published"), "{log}");
     let own = snapshot.join("report.html");
     let kept = report(&snapshot, &["--output", own.to_str().unwrap()]);
     assert_exit(&kept, 2);
-    assert!(stderr(&kept).contains("this page is not the one that its manifest lists"));
+    assert!(stderr(&kept).contains("its manifest lists another page"));
     forge(&snapshot, "manifest.json", |it| it["tool"]["version"] = "0.0.9".into());
     let output = report(&snapshot, &[]);
     assert_exit(&output, 0);
     assert!(stderr(&output).contains("version 0.0.9 rendered that one"), "{}", stderr(&output));
-    assert!(stdout(&output).contains("rendered by version") && !page(&snapshot).contains("rendered by version"));
+    assert!(
+        stdout(&output).contains("rendered again by version") && !page(&snapshot).contains("rendered again by version")
+    );
 }
 
 #[test]
-fn the_table_the_page_and_the_events_that_emit_delivers_say_the_same_of_every_finding() {
-    // A port that nobody listens on.
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+fn table_page_and_events_agree_on_every_finding() {
+    let port = unused_port();
     let to = format!("tcp://127.0.0.1:{port}");
     let rig = Rig::with_syslog(World::ordinary(3, 200, as_of()), Faults::default(), Some(&to));
     rig.edit("[syslog]\n", "[syslog]\nsend = \"all\"\n");
-    assert_exit(&run_on(&rig, 0, &[]), 5);
+    assert_exit(&rig.run_on_day(0, &[]), 5);
     let stale = rig.table("findings").iter().find(|row| row["rule"] == "stale-login").unwrap()["subject_id"].clone();
     rig.sandbox.with_world(|world| {
-        world.live_a_day(1, as_of());
-        world.edit_user(stale.parse().unwrap(), |record| drop(record.insert("last_login".to_owned(), json!(day(1)))));
+        world.simulate_day(1, as_of());
+        set_field(world, stale.parse().unwrap(), "last_login", json!(day(1)));
     });
-    assert_exit(&run_on(&rig, 1, &[]), 5);
-    let receiver = Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    assert_exit(&rig.run_on_day(1, &[]), 5);
+    let receiver = Receiver::on_port(port);
     assert_exit(&rig.call(&["emit"]), 0);
 
-    let table = rows(&rig.snapshot().join("findings.csv"));
+    let table = rig.table("findings");
     let of_table: BTreeSet<[String; 3]> =
         table.iter().map(|row| ["fingerprint", "status", "first_seen"].map(|column| row[column].clone())).collect();
-    let reported = |message: &String| {
-        let body: Value = serde_json::from_str(&message[message.find('{').unwrap()..]).unwrap();
+    let cells = |message: &String| {
+        let body = body(message);
         let (finding, run) = (&body["btrollcall"]["finding"], &body["btrollcall"]["run"]["id"]);
         let of_newest = rig.snapshot().ends_with(run.as_str().unwrap());
         let text = |key: &str| finding[key].as_str().map(|text| text.replace(".000Z", "Z"));
         of_newest.then_some([text("fingerprint")?, text("status")?, text("first_seen")?])
     };
-    let of_events: BTreeSet<[String; 3]> = receiver.messages().iter().filter_map(reported).collect();
+    let of_events: BTreeSet<[String; 3]> = receiver.messages().iter().filter_map(cells).collect();
     assert!(of_events == of_table);
     let statuses: BTreeSet<&str> = of_table.iter().map(|[_, status, _]| status.as_str()).collect();
     assert_eq!(statuses, BTreeSet::from(["new", "open", "resolved"]));
@@ -351,5 +357,5 @@ fn the_table_the_page_and_the_events_that_emit_delivers_say_the_same_of_every_fi
         let lives = of_rule.collect::<Vec<_>>().join(", ");
         assert!(page.contains(&lives), "{rule}: {lives}");
     }
-    assert!(page.contains(&format!("since {}", &day(0)[..10])), "the age of a finding that stands");
+    assert!(page.contains(&format!("since {}", &day(0)[..10])), "the age of an open finding");
 }

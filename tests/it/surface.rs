@@ -1,8 +1,9 @@
-//! One surface of a simulated appliance read by its connector, without a process of its own, and held against the oracle cell by
-//! cell.
+//! Helpers that read one surface of a simulated appliance with its connector, inside the test process.
+//!
+//! They compare the result with the oracle of the sandbox cell by cell. `conformance`, `dialects` and `churn` use them.
 
-use super::inventory::{finding, same_rows};
-use super::rig::{Row, as_of};
+use super::inventory::{same_findings, same_rows};
+use super::rig::{Row, as_of, rows_of};
 use bt_rollcall::event::{NoObserver, Observer};
 use bt_rollcall::model::{
     Change, Classes, Finding, Inventory, OutsideMember, Pattern, SourceIdentity, SourceName, SourceReading,
@@ -12,7 +13,7 @@ use bt_rollcall::source::{self, Probe, SourceKind, SourceSettings};
 use bt_rollcall::state::{Advance, KnownMembership, PreviousState};
 use bt_rollcall::table::{CsvDialect, Table, Tables};
 use bt_rollcall::wire::{ClientSettings, Credentials, TokenAuth};
-use bt_rollcall_sandbox::{Expect, Expected, ExpectedFinding, Faults, Sandbox, SandboxOptions, Surface, World};
+use bt_rollcall_sandbox::{Expect, Expected, Faults, Sandbox, SandboxOptions, Surface, World};
 use chrono::TimeDelta;
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 pub const SOURCE: &str = "sandbox";
 
-/// The connector's kind for a surface.
+/// Returns the kind of source that reads a surface.
 pub fn kind(surface: Surface) -> SourceKind {
     match surface {
         Surface::Guide => SourceKind::RestV3,
@@ -31,18 +32,18 @@ pub fn kind(surface: Surface) -> SourceKind {
     }
 }
 
-/// An appliance that is of the product that the surface belongs to.
+/// Starts an appliance of the product that the surface belongs to.
 pub fn appliance(surface: Surface, world: World, faults: &Faults) -> Sandbox {
-    appliance_by(1, surface, world, faults)
+    appliance_with_seed(1, surface, world, faults)
 }
 
-/// The same with other chances.
-pub fn appliance_by(seed: u64, surface: Surface, world: World, faults: &Faults) -> Sandbox {
+/// Starts an appliance whose random faults depend on `seed`.
+pub fn appliance_with_seed(seed: u64, surface: Surface, world: World, faults: &Faults) -> Sandbox {
     let faults = Faults { rs: surface == Surface::Rs, ..faults.clone() };
     Sandbox::start(SandboxOptions { world, faults, seed, ..SandboxOptions::default() }).unwrap()
 }
 
-/// How to read it: as fast as it answers, with short waits.
+/// Returns settings that read an appliance as fast as it answers, with short waits before retries.
 pub fn settings(sandbox: &Sandbox, surface: Surface) -> SourceSettings {
     let (name, kind) = (SourceName::from(SOURCE), kind(surface));
     let base_path = kind.base_path().to_owned();
@@ -57,7 +58,7 @@ pub fn settings(sandbox: &Sandbox, surface: Surface) -> SourceSettings {
         client_secret: SecretString::from(sandbox.client_secret().to_owned()),
         token_auth: TokenAuth::Auto,
     };
-    let mut client = ClientSettings::with(name.clone(), sandbox.url(), account);
+    let mut client = ClientSettings::new(name.clone(), sandbox.url(), account);
     client.requests_per_second = 1e6;
     client.backoff = Duration::from_millis(2);
     client.max_wait = Duration::from_millis(20);
@@ -71,31 +72,31 @@ pub fn settings(sandbox: &Sandbox, surface: Surface) -> SourceSettings {
     SourceSettings { page_size: 20, base_path, privileged_groups, ..SourceSettings::new(identity, kind, client) }
 }
 
-/// Reads it once, and leaves.
+/// Reads the source once and closes its session.
 pub fn reading(settings: &SourceSettings) -> SourceReading {
-    let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
-    let source = source::build(settings, nobody).unwrap();
+    let observer: Arc<dyn Observer> = Arc::new(NoObserver);
+    let source = source::build(settings, observer).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let reading = source.read_all().await;
-        source.leave().await;
+        source.sign_out().await;
         reading
     })
 }
 
-/// Looks at one of everything, and leaves.
+/// Probes the source as `check --online` does, and closes its session.
 pub fn probe(settings: &SourceSettings) -> Probe {
-    let nobody: Arc<dyn Observer> = Arc::new(NoObserver);
-    let source = source::build(settings, nobody).unwrap();
+    let observer: Arc<dyn Observer> = Arc::new(NoObserver);
+    let source = source::build(settings, observer).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let probe = source.probe().await;
-        source.leave().await;
+        source.sign_out().await;
         probe
     })
 }
 
-/// The patterns of [`Expect::usual`].
+/// Returns the patterns of groups and accounts that the oracle uses by default.
 pub fn classes() -> Classes {
     let usual = Expect::usual(SOURCE, as_of());
     let patterns = |texts: &[String]| texts.iter().map(|text| Pattern::parse(text).unwrap()).collect();
@@ -106,19 +107,19 @@ pub fn classes() -> Classes {
     }
 }
 
-/// What a correct snapshot holds.
+/// Returns what a correct snapshot contains.
 pub fn expected(sandbox: &Sandbox, surface: Surface) -> Expected {
     sandbox.with_world(|world| world.expected(&Expect { surface, ..Expect::usual(SOURCE, as_of()) }))
 }
 
-/// The rows of a table as its CSV has them.
+/// Returns the rows of a table as they are written to CSV.
 pub fn table(inventory: &Inventory, findings: &[Finding], table: Table) -> Vec<Row> {
     let mut csv = Vec::new();
     Tables { inventory, findings, changes: &[], resolved: &[] }.write_csv(table, CsvDialect::Raw, &mut csv).unwrap();
-    super::rig::rows_of(csv.as_slice())
+    rows_of(csv.as_slice())
 }
 
-/// Holds a harvest against the oracle.
+/// Compares a reading with the oracle.
 #[track_caller]
 pub fn agrees(reading: SourceReading, expected: &Expected) {
     let inventory = Inventory::join(vec![reading], &classes());
@@ -126,14 +127,10 @@ pub fn agrees(reading: SourceReading, expected: &Expected) {
     same_rows("users", &table(&inventory, &findings, Table::Users), &expected.users);
     same_rows("groups", &table(&inventory, &findings, Table::Groups), &expected.groups);
     same_rows("memberships", &table(&inventory, &findings, Table::Memberships), &expected.memberships);
-    let found: Vec<ExpectedFinding> = table(&inventory, &findings, Table::Findings).iter().map(finding).collect();
-    for (found, expected) in found.iter().zip(&expected.findings) {
-        assert_eq!(found, expected);
-    }
-    assert_eq!(found.len(), expected.findings.len());
+    same_findings(&table(&inventory, &findings, Table::Findings), &expected.findings);
 }
 
-/// What a second reading changes in the state that a first one left.
+/// Returns the changes that a run emits whose baseline is `old` and which reads `new`.
 pub fn changes(old: &Inventory, new: &Inventory) -> Vec<Change> {
     let mut first = Advance::by_reading(old.clone(), "1", as_of(), None).finish();
     first.settle();
@@ -155,7 +152,7 @@ pub fn changes(old: &Inventory, new: &Inventory) -> Vec<Change> {
     for (source_inventory, name) in each() {
         for membership in &source_inventory.memberships {
             let listed = source_inventory.member(membership).map(|user| OutsideMember::Missing(user.id.clone()));
-            let member = source_inventory.beyond(membership).cloned().or(listed).unwrap();
+            let member = source_inventory.outside_member(membership).cloned().or(listed).unwrap();
             let (group, seen) = (membership.group_id.clone(), membership.seen.unwrap());
             advance.membership(name, KnownMembership { group, member, seen });
         }

@@ -1,25 +1,21 @@
-//! A certificate authority of its own and one certificate for `localhost` and 127.0.0.1, made at every start.
-//! Like an on-premises appliance's: no public root knows it.
+//! A certificate authority and one certificate for `localhost` and 127.0.0.1, made at every start. No public root knows
+//! them, as with the certificate of an on-premises appliance.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
 };
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// What a TLS server needs, and what its clients need to know.
+/// The TLS server and the certificates that its clients need.
 pub(super) struct Identity {
     pub(super) acceptor: TlsAcceptor,
-    /// The authority's certificate.
+    /// Certificate of the authority, in PEM.
     pub(super) ca_pem: String,
-    /// SHA-256 of the server's certificate, lower-case hex.
-    pub(super) sha256: String,
 }
 
 impl Identity {
@@ -34,12 +30,7 @@ impl Identity {
             .with_no_client_auth()
             .with_single_cert(vec![leaf.der().clone()], private)
             .map_err(io::Error::other)?;
-        let sha256 = Sha256::digest(leaf.der()).iter().fold(String::new(), |mut hex, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), ca_pem: authority.pem(), sha256 })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), ca_pem: authority.pem() })
     }
 }
 

@@ -1,25 +1,29 @@
-//! A configuration for the program that reads this sandbox, as a user would write it.
+//! A configuration of bt-rollcall that reads this sandbox, as a user would write it.
 
-use super::{Expect, Sandbox, Surface};
+use crate::{Expect, Sandbox, Surface};
 use chrono::{DateTime, Utc};
 use std::path::Path;
 
-/// Below the folder of [`Sandbox::ready_configuration`]: the client secret, and nothing else; mode 0600.
+/// Name of the file, in the folder of [`Sandbox::ready_configuration`], that holds the client secret and nothing else.
+/// The caller writes it, with mode 0600.
 pub const SECRET_FILE: &str = "sandbox-secret";
-/// Below the same folder: [`Sandbox::ca_pem`], where the sandbox speaks https.
+/// Name of the file, in the same folder, that holds [`Sandbox::ca_pem`] if the sandbox serves HTTPS.
 pub const CA_FILE: &str = "sandbox-ca.pem";
-/// The name of its only source; of several, what their names begin with.
-pub const SOURCE_NAME: &str = "sandbox";
+/// Name of the only source. If there are several sources, their names start with it.
+const SOURCE_NAME: &str = "sandbox";
 
 impl Sandbox {
-    /// A configuration (TOML) that reads this sandbox by the guide's API and keeps everything below `dir`: `state`,
-    /// `snapshots`. The caller writes [`SECRET_FILE`] and, on https, [`CA_FILE`] there; the thresholds and patterns are
-    /// those of [`Expect::usual`]. `syslog_url`: where events go, if anywhere.
+    /// Returns a configuration (TOML) that reads this sandbox by the guide's API.
+    ///
+    /// It keeps everything below `dir`, in `state` and `snapshots`. The caller writes [`SECRET_FILE`] there and, for
+    /// HTTPS, [`CA_FILE`]. Thresholds and patterns are those of [`Expect::usual`]. `syslog_url` is the destination of
+    /// events, if any.
     pub fn ready_configuration(&self, dir: &Path, syslog_url: Option<&str>) -> String {
         self.ready_configuration_of(&[Surface::Guide], dir, syslog_url)
     }
 
-    /// The same with one source a surface: [`SOURCE_NAME`], or, where there are several, that and the surface's word.
+    /// Returns the same with one source for each interface. Several sources are named `sandbox-KIND`, for example
+    /// `sandbox-pra`; a single one is named `sandbox`.
     pub fn ready_configuration_of(&self, surfaces: &[Surface], dir: &Path, syslog_url: Option<&str>) -> String {
         let usual = Expect::usual(SOURCE_NAME, DateTime::<Utc>::UNIX_EPOCH);
         let syslog = syslog_url.map(|url| format!("\n[syslog]\nurl = {}\n", quoted(url))).unwrap_or_default();

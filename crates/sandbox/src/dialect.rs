@@ -1,32 +1,34 @@
-//! Variations of the simulated appliance, as real appliances show them: named, several at once.
+//! Dialects: the ways in which real appliances deviate from the documentation. Each has a name; several can be used at
+//! once.
 //!
-//! Most are pure: [`answer`] rewrites the JSON of one answer after its handler made it, record by record ([`scene`]).
-//! Which records change depends on their ids, never on chance. `refusals` holds the requests that a dialect answers with an
-//! error. The oracle uses [`scene`] for the cells that keep what the server wrote, and nothing else of this module.
+//! Most dialects are pure: they rewrite the JSON of a response after its handler made it, record by record
+//! ([`context`]). Which records change depends on their ids, never on chance. `refusals` holds the requests that a
+//! dialect answers with an error. The oracle uses [`context`] to expect the cells that quote what the server wrote, and
+//! nothing else of this module.
 
 mod catalogue;
+mod context;
 mod dates;
 mod guid;
 mod odd;
-mod place;
 mod refusals;
 mod response;
 mod safe;
 mod scalars;
-mod scene;
 mod scim;
+mod target;
 
+pub(super) use context::DialectContext;
 pub(super) use guid::{folded, with_plain_ids};
-pub(super) use place::{ApiPlace, InterfaceFamily, RecordKind};
 pub(super) use refusals::{has_no_record, is_unread, refusal};
 pub(super) use response::EditableResponse;
 pub(super) use safe::is_directory_group;
-pub(super) use scene::Scene;
+pub(super) use target::{InterfaceFamily, RecordKind, RequestTarget};
 
-use super::surface::Surface;
+use crate::surface::Surface;
 use catalogue::{CATALOGUE, COUNT, DialectInfo};
 
-/// One variation.
+/// A way in which real appliances deviate from the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is described once, in the catalogue")]
 pub enum Dialect {
@@ -70,23 +72,24 @@ pub enum Dialect {
     NoGroups,
 }
 
-/// What a correct reader can no longer know.
+/// The loss of information that even a correct reader cannot avoid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Nothing: only the wording differs. The inventory is the same, cell by cell, except for what `extra` quotes.
+pub(crate) enum Loss {
+    /// Nothing is lost: only the wording differs. Every cell stays the same, except for what `extra` quotes.
     Nothing,
-    /// Single cells: the row stays, the cell is null, repaired or inferred.
+    /// Single cells are lost: the row stays, and the cell is null, repaired or inferred.
     Values,
-    /// Lists or records below a listed object: the object stays, what depends on them is unknown, the source is partial.
+    /// Lists or records below a listed object are lost. The object stays, what depends on them is unknown, and the
+    /// source is partial.
     Below,
-    /// Whole lists: the source fails.
+    /// Whole lists are lost: the source fails.
     Lists,
-    /// Something that this product or version does not offer: unknown, and the source is complete.
+    /// This product or version does not offer something. It is unknown, and the source is complete.
     NotOffered,
 }
 
 impl Dialect {
-    /// All of them, in the order of their names in the help.
+    /// All dialects, in the order of the help.
     pub const ALL: [Self; COUNT] = {
         let mut all = [Self::TextBooleans; COUNT];
         let mut at = 0;
@@ -102,28 +105,28 @@ impl Dialect {
         self.entry().name
     }
 
-    /// Parses a name.
+    /// Returns the dialect with this name.
     pub fn parse(name: &str) -> Option<Self> {
         CATALOGUE.iter().find(|entry| entry.name == name).map(|entry| entry.dialect)
     }
 
-    /// Describes it in one line, for the help.
+    /// Returns a description in one line, for the help.
     pub fn description(self) -> &'static str {
         self.entry().description
     }
 
-    /// Returns whether the answers of an interface change at all.
+    /// Returns whether the dialect changes any response of an interface.
     pub fn applies_to(self, surface: Surface) -> bool {
         self.entry().surfaces.contains(&surface)
     }
 
-    /// Returns what a correct reader can no longer know.
-    pub fn loss(self) -> Loss {
+    /// Returns the loss of information that even a correct reader cannot avoid.
+    pub(crate) fn loss(self) -> Loss {
         self.entry().loss
     }
 
     fn entry(self) -> &'static DialectInfo {
-        // `tests::dialect` checks that the catalogue has the order of the variants.
+        // `tests::dialects` checks that the catalogue has the order of the variants.
         &CATALOGUE[self as usize]
     }
 }

@@ -1,110 +1,110 @@
-//! How the appliance misbehaves: what is wrong all the time, and what goes wrong by chance. Can be changed while it serves.
-//! Chances are per GET request, 0.0 to 1.0, and drawn one after the other; the token endpoint is spared unless asked for.
+//! How the appliance misbehaves: permanently, or by chance. The faults can be changed while it serves.
+//!
+//! Chances are per GET request, from 0.0 to 1.0, and are drawn one after the other. The token endpoint is spared unless
+//! [`Faults::token_endpoint_too`] is set.
 
-use super::dialect::Dialect;
+use crate::dialect::Dialect;
 use fastrand::Rng;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The fault handles. The default appliance is faultless.
+/// The faults of a simulated appliance. The default has none.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Faults {
-    /// The variations of real appliances that it shows.
+    /// Dialects: the ways in which real appliances deviate from the documentation.
     pub dialects: BTreeSet<Dialect>,
-    /// Rows of the users list carry only the four fields of the guide's example.
+    /// Rows of the list of users have only the four fields of the guide's example.
     pub sparse_lists: bool,
-    /// No page has more rows than this, whatever was asked for.
+    /// No page has more rows than this, whatever the client asks for.
     pub page_clamp: Option<usize>,
-    /// The users list tells no total.
+    /// The list of users reports no total.
     pub no_total: bool,
-    /// The groups list tells a total (the guide's does not).
+    /// The list of groups reports a total (the guide's does not).
     pub groups_total: bool,
-    /// The groups list is not paged: all of it, always.
+    /// The list of groups is not paged: every request gets all groups.
     pub unpaged_groups: bool,
     /// Every page is the first page.
     pub ignore_offset: bool,
-    /// A token is refused after this, though it was said to last 3600 s.
+    /// A token is refused after this time, although its stated lifetime is 3600 s.
     pub token_life: Option<Duration>,
-    /// A token is refused after so many uses.
+    /// A token is refused after this number of uses.
     pub token_requests: Option<u64>,
-    /// The account is accepted by HTTP Basic only.
+    /// The token endpoint accepts the account by HTTP Basic only.
     pub refuse_form: bool,
-    /// The API account has the scope `read_only`: writes answer 403.
-    pub read_only: bool,
-    /// The users list and users answer 403.
+    /// The list of users and single users are answered with 403.
     pub forbid_users: bool,
-    /// The groups list answers 403.
+    /// The list of groups is answered with 403.
     pub forbid_groups: bool,
-    /// The users list is empty, with 200 and total 0.
+    /// The list of users is empty, with 200 and a total of 0.
     pub empty_users: bool,
-    /// Answers are never compressed.
+    /// Responses are never compressed.
     pub no_gzip: bool,
-    /// Every answer comes this much later.
+    /// Every response is delayed by this time.
     pub latency: Option<Duration>,
     /// The server's clock minus the true time, in seconds.
     pub clock_skew_seconds: i64,
-    /// Requests in one second; beyond it 429. Told by `X-RateLimit-Limit` and `X-RateLimit-Remaining`.
+    /// Requests granted in a second; more get 429. `X-RateLimit-Limit` and `X-RateLimit-Remaining` report the limit.
     pub rate_limit: Option<u32>,
-    /// Chance of a 429, with `Retry-After` in one of four notations, at most a second away.
+    /// Chance of a 429 with `Retry-After` in one of four notations, at most a second away.
     pub too_many: f64,
     /// Chance of 500, 502 or 503.
     pub server_error: f64,
-    /// Chance that the connection is cut before an answer.
+    /// Chance that the connection is cut before a response.
     pub reset: f64,
-    /// Chance that the body breaks off before its `Content-Length`.
+    /// Chance that the body ends before its `Content-Length`.
     pub truncate: f64,
     /// Chance of a login page in HTML, with 200.
     pub html_200: f64,
     /// Chance of an empty body, with 200.
     pub empty_200: f64,
-    /// The chances hold at the token endpoint too.
+    /// The chances apply to the token endpoint too.
     pub token_endpoint_too: bool,
-    /// Chance, per request of the users list, that one to three users are deleted or created just before.
+    /// Chance, for each request of the list of users, that one to three users are deleted or created just before.
     pub churn: f64,
     /// The Configuration API is that of Remote Support: no vendors, no single group policy, private display names.
     pub rs: bool,
-    /// Requests that `/api/config/v1` grants in any second and in an hour; beyond either 429. The hourly limit and what is
-    /// left of it are told by `X-RateLimit-Limit` and `X-RateLimit-Remaining`.
+    /// Requests to `/api/config/v1` granted in any second and in an hour; more get 429. `X-RateLimit-Limit` and
+    /// `X-RateLimit-Remaining` report the hourly limit and what is left of it.
     pub hard_limits: Option<(u32, u32)>,
-    /// Requests of this hour that others made already.
+    /// Requests of this hour that other clients made already.
     pub hourly_used: u32,
-    /// Pages of `/api/config/v1` tell nothing about themselves: no `X-BT-Pagination-…`, no `Link`.
+    /// Pages of `/api/config/v1` have no paging headers: no `X-BT-Pagination-…`, no `Link`.
     pub no_page_headers: bool,
-    /// The member lists of group policies answer 403.
+    /// The member lists of group policies are answered with 403.
     pub forbid_members: bool,
-    /// Vendors and their users answer 403.
+    /// Vendors and their users are answered with 403.
     pub forbid_vendors: bool,
-    /// PRA: the people of every vendor answer 403; the vendors do not.
+    /// PRA: the users of every vendor are answered with 403; the list of vendors is not.
     pub forbid_vendor_users: bool,
-    /// PRA, RS: the security providers answer 403.
+    /// PRA, RS: the security providers are answered with 403.
     pub forbid_providers: bool,
-    /// PRA, RS: the API accounts answer 403.
+    /// PRA, RS: the API accounts are answered with 403.
     pub forbid_api_accounts: bool,
-    /// Chance of a JSON object that tells an error, with 200, in the place of any answer.
+    /// Chance of a JSON object that reports an error, with 200, instead of any response.
     pub json_error_200: f64,
-    /// The member list of this group policy always answers 500.
+    /// The member list of this group policy is always answered with 500.
     pub fail_member_list: Option<u64>,
-    /// The churn ends after so many deletions and creations.
+    /// Churn ends after this number of changes.
     pub churn_max_changes: Option<u64>,
-    /// Password Safe: a session is dead after so many requests, though nobody signed out; the next one answers 401.
+    /// Password Safe: a session ends after this number of requests, without a sign-out; the next request gets 401.
     pub session_requests: Option<u64>,
-    /// Password Safe: `GET Users` gives at most so many, and does not say so.
+    /// Password Safe: `GET Users` returns at most this number of users, and nothing indicates the cut.
     pub cap_users: Option<usize>,
-    /// Password Safe: `UserGroups` and all below it answer 403.
+    /// Password Safe: `UserGroups` and everything below it are answered with 403.
     pub forbid_user_groups: bool,
-    /// Password Safe: the users of this group answer 500, always.
+    /// Password Safe: the users of this group are always answered with 500.
     pub fail_group_users: Option<u64>,
-    /// SCIM: users carry no `groups`.
+    /// SCIM: users have no `groups`.
     pub scim_members_only: bool,
-    /// SCIM: groups carry no `members`.
+    /// SCIM: groups have no `members`.
     pub scim_groups_only: bool,
-    /// SCIM: the members of this group (the second) leave out this user (the first), who names the group.
+    /// SCIM: a (user, group) pair that the members of the group leave out, although the user names the group.
     pub scim_disagree: Option<(u64, u64)>,
 }
 
 impl Faults {
-    /// Every chance but churn at the same rate.
+    /// Returns faults with the six most common chances at this rate; churn is not among them.
     pub fn each(rate: f64) -> Self {
         Self {
             too_many: rate,
@@ -117,7 +117,7 @@ impl Faults {
         }
     }
 
-    /// What goes wrong with one request, if anything.
+    /// Draws what goes wrong with one request, if anything.
     pub(super) fn draw(&self, rng: &mut Rng) -> Option<Fault> {
         let chances = [
             (self.too_many, Fault::TooMany),
@@ -128,16 +128,16 @@ impl Faults {
             (self.empty_200, Fault::Empty),
             (self.json_error_200, Fault::JsonError),
         ];
-        chances.into_iter().find(|(chance, _)| hits(rng, *chance)).map(|(_, mishap)| mishap)
+        chances.into_iter().find(|(chance, _)| occurs(rng, *chance)).map(|(_, fault)| fault)
     }
 }
 
-/// Draws only where there is a chance, so that a faultless handle leaves the sequence alone.
-pub(super) fn hits(rng: &mut Rng, chance: f64) -> bool {
+/// Draws whether a chance occurs. A chance of 0 draws nothing, so the sequence of the generator does not depend on it.
+pub(super) fn occurs(rng: &mut Rng, chance: f64) -> bool {
     chance > 0.0 && rng.f64() < chance
 }
 
-/// One thing that goes wrong with one request.
+/// What goes wrong with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     TooMany,

@@ -1,4 +1,6 @@
-//! The listening socket: plain or TLS connections that a handler can cut in the middle. Knows nothing of HTTP.
+//! The listening socket: plain or TLS connections that a handler can cut in the middle of a response. Knows no HTTP.
+//!
+//! Each handshake runs in a task of its own, so a client that stalls in one does not block the others.
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -14,16 +16,17 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Handshakes wait for nobody: a client that stalls in one does not keep the others out.
-pub(super) struct TlsListener {
+/// A listener whose connections are ready for HTTP: TLS handshakes are done before `accept` returns.
+pub(super) struct ReadyListener {
     ready: mpsc::Receiver<(Connection, SocketAddr)>,
     address: SocketAddr,
 }
 
-impl TlsListener {
-    /// Starts to accept. Must be called within the runtime.
+impl ReadyListener {
+    /// Starts to accept connections. Must be called within the runtime.
     pub(super) fn open(listener: TcpListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let address = listener.local_addr()?;
+        // Bounded, so that a flood of connections waits in the kernel's queue and not in memory.
         let (send, ready) = mpsc::channel(64);
         tokio::spawn(accept_all(listener, tls, send));
         Ok(Self { ready, address })
@@ -33,11 +36,11 @@ impl TlsListener {
 async fn accept_all(listener: TcpListener, tls: Option<TlsAcceptor>, send: mpsc::Sender<(Connection, SocketAddr)>) {
     while !send.is_closed() {
         let Ok((stream, from)) = listener.accept().await else {
-            // Out of file descriptors, most likely: some are given back sooner or later.
+            // Most likely the process is out of file descriptors; they are freed as connections close.
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             continue;
         };
-        // An answer is one write: waiting for more would only cost time.
+        // A response is one write: waiting for more data would only cost time (Nagle's algorithm).
         let _ = stream.set_nodelay(true);
         let (tls, send) = (tls.clone(), send.clone());
         tokio::spawn(async move {
@@ -45,7 +48,7 @@ async fn accept_all(listener: TcpListener, tls: Option<TlsAcceptor>, send: mpsc:
                 None => Stream::Plain(stream),
                 Some(tls) => match tls.accept(stream).await {
                     Ok(stream) => Stream::Tls(Box::new(stream)),
-                    // The client did not trust us, or spoke plain HTTP; nothing to serve.
+                    // The client did not trust the certificate, or spoke plain HTTP; there is nothing to serve.
                     Err(_) => return,
                 },
             };
@@ -54,13 +57,14 @@ async fn accept_all(listener: TcpListener, tls: Option<TlsAcceptor>, send: mpsc:
     }
 }
 
-impl Listener for TlsListener {
+impl Listener for ReadyListener {
     type Io = Connection;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         match self.ready.recv().await {
             Some(ready) => ready,
+            // The accepting task has ended: the runtime is shutting down.
             None => std::future::pending().await,
         }
     }
@@ -70,23 +74,24 @@ impl Listener for TlsListener {
     }
 }
 
-/// The knife that belongs to one connection.
+/// A switch that cuts one connection. Handlers get it as connection info, and use it to simulate a reset.
 #[derive(Clone, Default)]
 pub(super) struct ConnectionCut(Arc<AtomicBool>);
 
 impl ConnectionCut {
-    /// Nothing more is written to the connection; it is closed.
+    /// Cuts the connection: nothing more is written to it, and it is closed.
     pub(super) fn now(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
     fn check(&self) -> io::Result<()> {
+        // Relaxed suffices: the handler and the writer of a connection run in the same task.
         if self.0.load(Ordering::Relaxed) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 }
 
-impl Connected<IncomingStream<'_, TlsListener>> for ConnectionCut {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+impl Connected<IncomingStream<'_, ReadyListener>> for ConnectionCut {
+    fn connect_info(stream: IncomingStream<'_, ReadyListener>) -> Self {
         stream.io().cut.clone()
     }
 }
@@ -96,7 +101,7 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// One client's connection.
+/// The connection of one client.
 pub(super) struct Connection {
     stream: Stream,
     cut: ConnectionCut,

@@ -1,11 +1,12 @@
-//! Who is in which group, the other way round than the records of users say it, with an id for every pair that stays the
-//! same while the pair lasts. Made anew after a change, when somebody asks.
+//! Lists of the members of groups, derived from the records of users. Each (group, user) pair gets an id that stays the
+//! same while the pair exists, as the Configuration API reports it. The lists are rebuilt on the first use after a
+//! change.
 
-use super::world::Record;
-use serde_json::Value;
+use crate::world::Record;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// The member lists of all groups.
+/// The member lists of all groups, and the ids of their rows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MemberLists {
     ids: HashMap<(u64, u64), u64>,
@@ -14,12 +15,13 @@ pub(super) struct MemberLists {
 }
 
 impl MemberLists {
-    /// Something changed.
-    pub(super) fn forget(&mut self) {
+    /// Drops the lists, because a user or a group changed. Ids of rows are kept.
+    pub(super) fn invalidate(&mut self) {
         self.lists = None;
     }
 
-    /// (member id, user id), ascending by member id; `pairs` are all (group, user), asked for only after a change.
+    /// Returns (member id, user id) of a group, ascending by member id. `pairs` gives all (group, user); it is called
+    /// only after a change.
     pub(super) fn of(&mut self, group: u64, pairs: impl FnOnce() -> Vec<(u64, u64)>) -> &[(u64, u64)] {
         if self.lists.is_none() {
             self.lists = Some(self.arranged(pairs()));
@@ -29,6 +31,7 @@ impl MemberLists {
 
     fn arranged(&mut self, mut pairs: Vec<(u64, u64)>) -> HashMap<u64, Vec<(u64, u64)>> {
         let mut lists: HashMap<u64, Vec<(u64, u64)>> = HashMap::new();
+        // Sorted, so that the same world gives the same ids whatever the order of the records.
         pairs.sort_unstable();
         pairs.dedup();
         for (group, user) in pairs {
@@ -45,9 +48,28 @@ impl MemberLists {
     }
 }
 
-/// The groups that a user's own record names, by number or by a number as text.
+/// Returns the groups that the record of a user names, by number or by a number as text.
 pub(super) fn named_groups(record: &Record) -> impl Iterator<Item = u64> {
     let ids = record.get("group_memberships").and_then(Value::as_array);
     let id = |id: &Value| id.as_u64().or_else(|| id.as_str().and_then(|text| text.parse().ok()));
     ids.into_iter().flatten().filter_map(id)
+}
+
+/// Adds a group to the groups that the record of a user names, unless it is there already.
+pub(super) fn add_group(record: &mut Record, group: u64) {
+    if named_groups(record).any(|named| named == group) {
+        return;
+    }
+    match record.entry("group_memberships").or_insert(Value::Null) {
+        Value::Array(ids) => ids.push(group.into()),
+        other => *other = json!([group]),
+    }
+}
+
+/// Removes a group, written as a number or as a text, from the groups that the record of a user names.
+pub(super) fn remove_group(record: &mut Record, group: u64) {
+    if let Some(Value::Array(ids)) = record.get_mut("group_memberships") {
+        let text = group.to_string();
+        ids.retain(|id| *id != group && *id != *text);
+    }
 }

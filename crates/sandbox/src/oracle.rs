@@ -1,17 +1,18 @@
-//! What a correct snapshot of a world holds, cell by cell, worked out apart from the program: nothing here is shared with
-//! the decoder, the join, the rules or the tables. Only for a source that was read whole (or whose groups were refused).
+//! The oracle: what a correct snapshot of a world holds, cell by cell. It shares no code with the program: no decoder,
+//! join, rule or table. So an error in one of the two shows as a difference.
 //!
-//! A surface (`guide`, `sra`, `password_safe`, `scim`) gives its people, groups and memberships; `rows` and `findings` are
-//! the same for all.
+//! Each interface (`guide`, `sra`, `password_safe`, `scim`) yields accounts, groups and memberships; `rows` and
+//! `findings` are the same for all. The expectation is valid for a source that was read completely, or whose groups
+//! were refused.
 
 mod cells;
 mod dates;
 mod earlier;
 mod findings;
 mod guide;
+mod inventory;
 mod matching;
 mod password_safe;
-mod people;
 mod rows;
 mod scim;
 mod sra;
@@ -19,55 +20,55 @@ mod written;
 
 pub use earlier::Earlier;
 
-use super::dialect::{Dialect, Loss};
-use super::faults::Faults;
-use super::surface::Surface;
-use super::world::World;
+use crate::dialect::{Dialect, Loss};
+use crate::faults::Faults;
+use crate::surface::Surface;
+use crate::world::World;
 use chrono::{DateTime, Utc};
-use people::Roster;
+use inventory::ExpectedInventory;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the program was told: the parameters of an expectation.
+/// The parameters of an expectation: what the program is configured with, and what it knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expect {
-    /// By which interface the program reads the world.
+    /// Interface by which the program reads the world.
     pub surface: Surface,
-    /// The source's name in the configuration.
+    /// Name of the source in the configuration.
     pub source: String,
-    /// The instant that ages are counted from.
+    /// Instant from which ages are counted back.
     pub as_of: DateTime<Utc>,
-    /// `stale_after_days`.
+    /// The setting `stale_after_days`.
     pub stale_after_days: i64,
-    /// `privileged_stale_after_days`.
+    /// The setting `privileged_stale_after_days`.
     pub privileged_stale_after_days: i64,
-    /// `never_logged_in_grace_days`.
+    /// The setting `never_logged_in_grace_days`.
     pub never_grace_days: i64,
-    /// Patterns, as in the configuration.
+    /// Patterns of the setting `privileged_groups`.
     pub privileged_groups: Vec<String>,
-    /// Patterns, as in the configuration.
+    /// Patterns of the setting `break_glass`.
     pub break_glass: Vec<String>,
-    /// Patterns, as in the configuration.
+    /// Patterns of the setting `service_accounts`.
     pub service_accounts: Vec<String>,
-    /// The variations that the appliance shows, as in [`Faults::dialects`].
+    /// Dialects of the appliance, as in [`Faults::dialects`].
     pub dialects: BTreeSet<Dialect>,
-    /// Password Safe: the memberships of directory groups are read, user by user; false: they are skipped.
+    /// Password Safe: whether the memberships of directory groups are read, user by user, or skipped.
     pub directory_groups_read: bool,
-    /// False where the list of groups could not be read.
+    /// Whether the list of groups can be read.
     pub groups_listed: bool,
-    /// Server's clock minus ours.
+    /// The server's clock minus the program's, in seconds.
     pub clock_skew_seconds: i64,
-    /// SCIM: the configuration names the extension's `lastLogin`.
+    /// SCIM: whether the configuration names the extension's `lastLogin`.
     pub last_login_path: bool,
-    /// SCIM: the handles that hide a side of memberships (`scim_*`) as they are set; the others do not matter here.
+    /// SCIM: the faults that hide a side of memberships (`scim_*`); the other faults do not matter here.
     pub scim_faults: Faults,
-    /// The register of service accounts: (pattern, day `YYYY-MM-DD` of the next review).
+    /// Register of service accounts: (pattern, day of the next review as `YYYY-MM-DD`).
     pub service_owners: Vec<(String, String)>,
     /// What earlier runs have seen.
     pub earlier: Earlier,
 }
 
 impl Expect {
-    /// The thresholds that are the defaults, and the patterns of [`super::Sandbox::ready_configuration`].
+    /// Returns an expectation with the default thresholds and the patterns of [`crate::Sandbox::ready_configuration`].
     pub fn usual(source: &str, as_of: DateTime<Utc>) -> Self {
         let texts = |patterns: &[&str]| patterns.iter().map(|&p| p.to_owned()).collect();
         Self {
@@ -92,68 +93,69 @@ impl Expect {
     }
 }
 
-/// One row of a table: column -> the text of the CSV cell in the `raw` dialect; null is the empty text.
+/// A row of a table: column -> text of the CSV cell in the `raw` dialect. Null is the empty text.
 pub type Row = BTreeMap<String, String>;
 
-/// All that a snapshot of one source holds, sorted as its files are.
+/// Everything that a snapshot of one source holds, in the order of its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// The rows of `users`.
+    /// Rows of `users`.
     pub users: Vec<Row>,
-    /// The rows of `groups`.
+    /// Rows of `groups`.
     pub groups: Vec<Row>,
-    /// The rows of `memberships`.
+    /// Rows of `memberships`.
     pub memberships: Vec<Row>,
-    /// The findings, without wording.
+    /// Findings, without their wording.
     pub findings: Vec<ExpectedFinding>,
-    /// Whether the source may be called complete.
+    /// Whether the manifest may call the source complete.
     pub complete: bool,
 }
 
-/// What must be true of a finding, whatever its words.
+/// The facts of a finding, without its wording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedFinding {
-    /// The rule's public id.
+    /// Public id of the rule.
     pub rule: String,
-    /// `info` to `critical`.
+    /// Severity, `info` to `critical`.
     pub severity: String,
-    /// `user`, `group` or `source`.
+    /// Kind of subject: `user`, `group` or `source`.
     pub subject_kind: String,
-    /// The user's or group's id, or the source's name.
+    /// Id of the user or group, or name of the source.
     pub subject_id: String,
-    /// Always `new`.
+    /// Status of the finding; always `new`.
     pub status: String,
     /// Whole days since the basis, for `stale-login` and `never-logged-in`.
     pub age_days: Option<i64>,
-    /// The days that the age is compared with to make it a finding: the stale threshold, or the grace.
+    /// Days from which the age is a finding: the stale threshold or the grace period, for the same two rules.
     pub threshold_days: Option<i64>,
     /// The basis as the table writes it, for the same two rules.
     pub basis: Option<String>,
-    /// The groups that the user is still in (`disabled-in-group`) or that are missing (`dangling-group`), ascending.
+    /// Groups that the user is still in (`disabled-in-group`) or that are missing (`dangling-group`), ascending.
     pub group_ids: Vec<String>,
-    /// The users that are missing (`dangling-group` of a group), ascending.
+    /// Users that are missing (`dangling-group` of a group), ascending.
     pub user_ids: Vec<String>,
 }
 
 impl World {
-    /// The oracle.
+    /// Returns what a correct snapshot of this world holds.
     pub fn expected(&self, expect: &Expect) -> Expected {
-        // Without the list of users the source fails: nothing of it is published.
+        // Without the list of users the source fails, and nothing of it is published.
         if Self::fails(expect, self.user_count()) {
-            return expected(expect, &Roster { partial: true, ..Roster::default() });
+            return expected(expect, &ExpectedInventory { partial: true, ..ExpectedInventory::default() });
         }
         let groups_listed = expect.groups_listed && !Self::fails(expect, self.group_count());
         let expect = &Expect { groups_listed, ..expect.clone() };
-        let roster = match expect.surface {
-            Surface::Guide => guide::roster(self, expect),
-            Surface::Pra | Surface::Rs => sra::roster(self, expect),
-            Surface::PasswordSafe => password_safe::roster(self, expect),
-            Surface::Scim => scim::roster(self, expect),
+        let inventory = match expect.surface {
+            Surface::Guide => guide::inventory(self, expect),
+            Surface::Pra | Surface::Rs => sra::inventory(self, expect),
+            Surface::PasswordSafe => password_safe::inventory(self, expect),
+            Surface::Scim => scim::inventory(self, expect),
         };
-        expected(expect, &roster)
+        expected(expect, &inventory)
     }
 
-    /// Whether a list of so many rows cannot be read. One of none may have no key at all by SCIM, and has a total of 0.
+    /// Returns whether a list of this many rows cannot be read. An empty list of SCIM can: it has no key, and a
+    /// total of 0.
     fn fails(expect: &Expect, rows: usize) -> bool {
         let fails = |dialect: &Dialect| {
             dialect.loss() == Loss::Lists
@@ -164,12 +166,12 @@ impl World {
     }
 }
 
-fn expected(expect: &Expect, roster: &Roster) -> Expected {
+fn expected(expect: &Expect, inventory: &ExpectedInventory) -> Expected {
     Expected {
-        users: roster.people.iter().map(|p| rows::user(expect, p)).collect(),
-        groups: rows::groups(expect, roster),
-        memberships: rows::memberships(expect, roster),
-        findings: findings::of(expect, roster),
-        complete: expect.groups_listed && !roster.partial,
+        users: inventory.accounts.iter().map(|account| rows::user(expect, account)).collect(),
+        groups: rows::groups(expect, inventory),
+        memberships: rows::memberships(expect, inventory),
+        findings: findings::of(expect, inventory),
+        complete: expect.groups_listed && !inventory.partial,
     }
 }

@@ -1,13 +1,14 @@
-//! Who lives in a seeded world: groups, people, machine and emergency accounts, like those of a real tenant.
-//! The same seed, number and instant give the same world. The awkward ones are in `awkward`, a day's change in `day`,
-//! what only some surfaces tell in `tenant` and `third_parties`.
+//! Users and groups of a seeded world: people, service and emergency accounts, like those of a real tenant.
+//!
+//! The same seed, number of users and instant give the same world. Unusual records are in `unusual`, the changes of a
+//! day in `day`, and what only some interfaces report in `tenant` and `third_parties`.
 
-mod awkward;
 mod day;
 mod tenant;
 mod third_parties;
+mod unusual;
 
-use super::world::{Record, World};
+use crate::world::{Record, World};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -28,9 +29,10 @@ const TEAMS: [&str; 10] =
     ["Finance", "Payroll", "Network", "Windows", "Linux", "Database", "Factory", "Warehouse", "Support", "Cloud"];
 const PLACES: [&str; 8] = ["Lisbon", "Oslo", "Leeds", "Graz", "Porto", "Lyon", "Delft", "Turku"];
 const LOCALES: [&str; 6] = ["en-US", "en-GB", "de-DE", "fr-FR", "pt-PT", "nb-NO"];
-const MACHINES: [&str; 6] = ["svc-backup", "svc-scan", "svc-deploy", "svc-cmdb", "svc-monitor", "svc-report"];
+const SERVICES: [&str; 6] = ["svc-backup", "svc-scan", "svc-deploy", "svc-cmdb", "svc-monitor", "svc-report"];
 
-/// The first two are the privileged ones, by the patterns of [`super::Expect::usual`].
+/// Names and descriptions of the first groups. The first two are privileged, by the patterns of
+/// [`crate::Expect::usual`].
 const FIRST_GROUPS: [(&str, &str); 8] = [
     ("Administrators", "Full control of the appliance"),
     ("Vault admins", "Manage credentials in the vault"),
@@ -46,20 +48,20 @@ const PRIVILEGED: usize = 2;
 const DAY: i64 = 86_400;
 
 impl World {
-    /// A world of that many users with all sorts of awkward people among them (each sort at least once from 200 users on).
-    /// Ages are counted back from `as_of`, in whole seconds.
+    /// Returns a world with this number of users, unusual ones among them. From 200 users on, each kind of unusual
+    /// record occurs at least once. Ages are counted back from `as_of`, in whole seconds.
     pub fn seeded(seed: u64, users: usize, as_of: DateTime<Utc>) -> Self {
         let mut world = Self::of_people(seed, users, as_of);
-        awkward::add(&mut world, &mut Rng::with_seed(seed ^ 0xA3), as_of);
-        tenant::furnish(&mut world, seed, as_of);
-        tenant::blur(&mut world, seed);
+        unusual::add(&mut world, &mut Rng::with_seed(seed ^ 0xA3), as_of);
+        tenant::add_details(&mut world, seed, as_of);
+        tenant::make_incomplete(&mut world, seed);
         world
     }
 
-    /// The same without the awkward ones: every record is whole and of one shape.
+    /// Returns a world without unusual records: every record is complete, and all have the same fields.
     pub fn ordinary(seed: u64, users: usize, as_of: DateTime<Utc>) -> Self {
         let mut world = Self::of_people(seed, users, as_of);
-        tenant::furnish(&mut world, seed, as_of);
+        tenant::add_details(&mut world, seed, as_of);
         world
     }
 
@@ -70,25 +72,26 @@ impl World {
         let mut people = PeopleGenerator { rng, as_of, groups, names: HashMap::new() };
         let mut id = 1;
         for place in 0..users {
+            // Ids have gaps, small ones and a few large ones, as after years of deletions.
             id += if people.rng.u8(..20) == 0 { people.rng.u64(5..60) } else { people.rng.u64(1..4) };
-            let record = people.somebody(place, users);
+            let record = people.record_at(place, users);
             world.put_user(id, record);
         }
         world
     }
 
-    /// Somebody joins now; for churn and for a day's change.
+    /// Adds a user who joins now, for churn and for the changes of a day.
     pub(super) fn add_newcomer(&mut self, rng: &mut Rng, now: DateTime<Utc>) {
         let record = self.newcomer(rng, now);
         let id = self.add_user(record);
-        tenant::introduce(self, id, id);
+        tenant::set_random_details(self, id, id);
     }
 
     fn newcomer(&self, rng: &mut Rng, now: DateTime<Utc>) -> Record {
         let groups = self.groups().map(|(id, _)| id).collect();
         let mut people = PeopleGenerator { rng: rng.fork(), as_of: now, groups, names: HashMap::new() };
         let mut record = people.person();
-        // Ids only grow, so that no two get the same name.
+        // The number makes the username unique: two users of the same name may join.
         let name = format!("{}.{}", text_of(&record, "username"), self.user_count() + rng.usize(..1 << 40));
         record.insert("username".to_owned(), name.into());
         record.insert("created_at".to_owned(), written(now));
@@ -116,7 +119,7 @@ fn add_groups(world: &mut World, rng: &mut Rng, users: usize) -> Vec<u64> {
     ids
 }
 
-/// Draws one record after the other.
+/// Generates one record after the other.
 struct PeopleGenerator {
     rng: Rng,
     as_of: DateTime<Utc>,
@@ -125,12 +128,13 @@ struct PeopleGenerator {
 }
 
 impl PeopleGenerator {
-    /// A few emergency accounts first, every 33rd a machine, everybody else a person.
-    fn somebody(&mut self, place: usize, users: usize) -> Record {
+    /// Returns the record at an index: a few emergency accounts first, then a service account at every 33rd, else a
+    /// person.
+    fn record_at(&mut self, place: usize, users: usize) -> Record {
         if users >= 20 && place < (users / 1000).max(2) {
-            self.emergency(place)
+            self.emergency_account(place)
         } else if place % 33 == 7 {
-            self.machine()
+            self.service_account()
         } else {
             self.person()
         }
@@ -140,13 +144,17 @@ impl PeopleGenerator {
         let (first, last) = (FIRST[self.rng.usize(..FIRST.len())], LAST[self.rng.usize(..LAST.len())]);
         let username = self.unused_name(&format!("{first}.{last}").to_lowercase());
         let privileged = self.rng.u8(..100) < 3;
-        // The fate: 8 in 100 are stale, 7 disabled (half of them still in their groups), 1 without a group.
-        let fate = self.rng.u8(..100);
+        // Of 100 people 8 are stale, 7 are disabled (half of them still in their groups), and 1 has no group.
+        let outcome = self.rng.u8(..100);
         let recent = if privileged { 40 } else { 60 };
-        let age = if fate < 8 { self.seconds(90, 900) } else { self.seconds(0, recent) };
-        let disabled = (8..15).contains(&fate);
-        let groups =
-            if fate == 15 || (disabled && fate.is_multiple_of(2)) { Vec::new() } else { self.memberships(privileged) };
+        // A privileged account is stale after 45 days already, so its recent logins are at most 40 days old.
+        let age = if outcome < 8 { self.seconds(90, 900) } else { self.seconds(0, recent) };
+        let disabled = (8..15).contains(&outcome);
+        let groups = if outcome == 15 || (disabled && outcome.is_multiple_of(2)) {
+            Vec::new()
+        } else {
+            self.memberships(privileged)
+        };
         let account_type = ["SAML", "LDAP", "local"][self.rng.choice([0, 0, 0, 0, 1, 1, 1, 2]).unwrap_or(0)];
         object(json!({
             "username": username,
@@ -162,8 +170,8 @@ impl PeopleGenerator {
         }))
     }
 
-    fn machine(&mut self) -> Record {
-        let base = MACHINES[self.rng.usize(..MACHINES.len())];
+    fn service_account(&mut self) -> Record {
+        let base = SERVICES[self.rng.usize(..SERVICES.len())];
         let username = self.unused_name(base);
         let age = self.seconds(100, 2000);
         let last_login = if self.rng.bool() { Value::Null } else { written(self.as_of - TimeDelta::seconds(age / 2)) };
@@ -181,7 +189,7 @@ impl PeopleGenerator {
         }))
     }
 
-    fn emergency(&mut self, place: usize) -> Record {
+    fn emergency_account(&mut self, place: usize) -> Record {
         let age = self.seconds(200, 2000);
         object(json!({
             "username": format!("emergency-{}", place + 1),
@@ -203,7 +211,7 @@ impl PeopleGenerator {
         if *times == 1 { base.to_owned() } else { format!("{base}{times}") }
     }
 
-    /// One to four groups; a privileged one among them if asked for.
+    /// Returns one to four groups, one of them privileged if asked for.
     fn memberships(&mut self, privileged: bool) -> Vec<u64> {
         let mut ids: Vec<u64> = Vec::new();
         if privileged {
@@ -226,7 +234,7 @@ impl PeopleGenerator {
     }
 }
 
-/// As the guide writes it: ISO 8601 in whole seconds, UTC.
+/// Returns an instant as the guide writes it: RFC 3339 in whole seconds, UTC.
 fn written(at: DateTime<Utc>) -> Value {
     at.to_rfc3339_opts(SecondsFormat::Secs, true).into()
 }

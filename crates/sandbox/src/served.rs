@@ -1,14 +1,16 @@
-//! All that a surface serves, as one JSON document: what a client that reads everything must end up with.
+//! Everything that an interface serves, as one JSON document. A client that reads every list must end up with exactly
+//! this. `bt-rollcall sandbox --world` writes it for the clients of other people in `.ci/peer_*.py`.
 
-use super::faults::Faults;
-use super::server::members_of;
-use super::shape::{password_safe as safe, scim, sra, with_id};
-use super::surface::Surface;
-use super::world::{Record, World};
-use serde_json::{Map, Value, json};
+use crate::faults::Faults;
+use crate::server::members_of;
+use crate::shape::{password_safe as safe, scim, sra, with_id};
+use crate::surface::Surface;
+use crate::world::{Record, World};
+use serde_json::{Value, json};
 
 impl World {
-    /// Every list of a surface, by its path; lists that belong to something are objects by its id.
+    /// Returns every list of an interface, by its path. Lists below a record are objects, keyed by the id of that
+    /// record.
     pub fn served(&mut self, surface: Surface) -> Value {
         match surface {
             Surface::Guide => guide(self),
@@ -31,28 +33,28 @@ fn guide(world: &World) -> Value {
 
 fn configuration(world: &mut World, remote_support: bool) -> Value {
     let policies: Vec<u64> = world.groups().map(|(id, _)| id).collect();
-    let members: Map<String, Value> =
+    let members: Record =
         policies.into_iter().map(|id| (id.to_string(), members_of(world, id).into_iter().collect())).collect();
-    let facets = world.facets();
-    let user = |(id, record)| sra::user(id, record, &world.facts(id), &facets.providers, remote_support);
+    let product = world.product_details();
+    let user = |(id, record)| sra::user(id, record, &world.user_details(id), &product.providers, remote_support);
     let mut lists = json!({
         "user": world.users().map(user).collect::<Value>(),
         "group-policy": world.groups().map(|(id, record)| sra::policy(id, record)).collect::<Value>(),
         "group-policy/member": members,
-        "security-provider": facets.providers.iter().map(sra::provider).collect::<Value>(),
-        "api-account": all(&facets.api_accounts),
+        "security-provider": product.providers.iter().map(sra::provider).collect::<Value>(),
+        "api-account": all(&product.api_accounts),
     });
     if !remote_support {
-        let people = facets.vendors.iter().map(|vendor| (vendor.id.to_string(), all(&vendor.users)));
+        let people = product.vendors.iter().map(|vendor| (vendor.id.to_string(), all(&vendor.users)));
         lists["vendor/user"] = Value::Object(people.collect());
-        lists["vendor"] = facets.vendors.iter().map(|vendor| with_id(vendor.id, &vendor.record)).collect();
+        lists["vendor"] = product.vendors.iter().map(|vendor| with_id(vendor.id, &vendor.record)).collect();
     }
     lists
 }
 
 fn password_safe(world: &mut World) -> Value {
     let groups: Vec<u64> = world.groups().map(|(id, _)| id).collect();
-    let members: Map<String, Value> = groups
+    let members: Record = groups
         .into_iter()
         .map(|id| (id.to_string(), safe::users_of_group(world, id).unwrap_or_default().into()))
         .collect();

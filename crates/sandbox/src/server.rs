@@ -1,29 +1,29 @@
-//! The HTTP side: what all requests share. The guide's paths are in `read` and `write`, those of the
-//! Configuration API in `config`, of the other surfaces in modules of their names; tokens in `token`, misbehaviour in
-//! `front`, `limits` and `churn`.
+//! The HTTP side: the state that handlers share, the routes, and common responses.
+//!
+//! The guide's paths are in `guide`, those of the Configuration API in `config`; `password_safe` and `scim` are named
+//! after their interfaces. `token` issues tokens, and `middleware`, `limits` and `churn` inject faults.
 
 mod churn;
 mod config;
+mod guide;
 mod limits;
 mod middleware;
 mod password_safe;
-mod read;
 mod scim;
 mod token;
-mod write;
 
 pub(super) use config::members_of;
 
-use super::SandboxOptions;
-use super::dialect::Dialect;
-use super::faults::Faults;
-use super::listener::ConnectionCut;
-use super::tally::{Tally, lock};
-use super::world::World;
+use crate::SandboxOptions;
+use crate::counters::{SharedCounters, lock};
+use crate::dialect::Dialect;
+use crate::faults::Faults;
+use crate::listener::ConnectionCut;
+use crate::world::World;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{any, get, post};
@@ -33,11 +33,11 @@ use serde_json::{Value, json};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 
-/// Everything that the handlers and the handle of the sandbox share.
+/// The state that the handlers share with the [`Sandbox`](crate::Sandbox).
 pub(super) struct Appliance {
     pub(super) world: Mutex<World>,
     pub(super) faults: Mutex<Faults>,
-    pub(super) tally: Tally,
+    pub(super) counters: SharedCounters,
     pub(super) client_id: String,
     pub(super) client_secret: String,
     pub(super) api_key: String,
@@ -46,8 +46,8 @@ pub(super) struct Appliance {
     sessions: password_safe::Sessions,
     rng: Mutex<Rng>,
     window: Mutex<middleware::RateWindow>,
-    ledger: Mutex<limits::RequestLedger>,
-    /// Requests that were turned away by [`Dialect::EightBusy`].
+    history: Mutex<limits::RequestHistory>,
+    /// Number of requests that [`Dialect::EightBusy`] refused.
     turned_away: AtomicU32,
 }
 
@@ -56,7 +56,7 @@ impl Appliance {
         Self {
             world: Mutex::new(options.world),
             faults: Mutex::new(options.faults),
-            tally: Tally::default(),
+            counters: SharedCounters::default(),
             client_id: options.client_id,
             client_secret: options.client_secret,
             api_key: options.api_key,
@@ -65,26 +65,26 @@ impl Appliance {
             sessions: password_safe::Sessions::default(),
             rng: Mutex::new(Rng::with_seed(options.seed)),
             window: Mutex::default(),
-            ledger: Mutex::default(),
+            history: Mutex::default(),
             turned_away: AtomicU32::new(0),
         }
     }
 
-    /// Every token ever given.
-    pub(super) fn tokens_given(&self) -> Vec<String> {
-        self.tokens.given()
+    /// Returns every token that was issued.
+    pub(super) fn issued_tokens(&self) -> Vec<String> {
+        self.tokens.issued()
     }
 
-    /// Every session's cookie ever given.
+    /// Returns the cookie of every session that was opened.
     pub(super) fn session_cookies(&self) -> Vec<String> {
-        self.sessions.given()
+        self.sessions.cookies()
     }
 
     fn faults(&self) -> Faults {
         lock(&self.faults).clone()
     }
 
-    /// By the server's clock, which may be wrong.
+    /// Returns the time by the server's clock, which a fault may set wrong.
     fn now(&self) -> DateTime<Utc> {
         Utc::now() + TimeDelta::seconds(lock(&self.faults).clock_skew_seconds)
     }
@@ -92,25 +92,24 @@ impl Appliance {
 
 type Shared = Arc<Appliance>;
 
-/// All paths of all surfaces.
+/// Returns the routes of all interfaces.
 pub(super) fn service(appliance: Shared) -> IntoMakeServiceWithConnectInfo<Router, ConnectionCut> {
     let api = Router::new()
-        .route("/api/public/v3/users", get(read::users).post(write::create))
-        .route("/api/public/v3/users/{id}", get(read::user).put(write::replace).delete(write::delete))
-        .route("/api/public/v3/groups", get(read::groups))
-        .route("/api/public/v3/groups/{id}/members", post(write::add_member))
+        .route("/api/public/v3/users", get(guide::users))
+        .route("/api/public/v3/users/{id}", get(guide::user))
+        .route("/api/public/v3/groups", get(guide::groups))
         .merge(config::routes())
         .route_layer(from_fn_with_state(Arc::clone(&appliance), token::required));
     api.route("/oauth2/token", post(token::grant))
         .route("/scim/v2/{*path}", any(scim::serve))
         .route("/api/scim/v2/{*path}", any(scim::serve))
         .fallback(password_safe::serve)
-        .layer(from_fn_with_state(Arc::clone(&appliance), middleware::door))
+        .layer(from_fn_with_state(Arc::clone(&appliance), middleware::handle))
         .with_state(appliance)
         .into_make_service_with_connect_info::<ConnectionCut>()
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+fn response(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -118,13 +117,21 @@ fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>)
 }
 
 fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response {
-    answer(status, "application/json", body)
+    response(status, "application/json", body)
 }
 
-fn json_answer(status: StatusCode, body: &Value) -> Response {
+fn json_response(status: StatusCode, body: &Value) -> Response {
     json_bytes(status, body.to_string().into_bytes())
 }
 
+/// Returns an error as the guide and the token endpoint word it: a code.
 fn error(status: StatusCode, code: &str) -> Response {
-    json_answer(status, &json!({"error": code}))
+    json_response(status, &json!({"error": code}))
+}
+
+/// Sets a header. A value that is no header text is dropped; all values here are digits, dates and encoded addresses.
+fn set_header(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
 }

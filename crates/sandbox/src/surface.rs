@@ -1,25 +1,25 @@
-//! The interfaces by which one simulated appliance shows one world.
+//! The interfaces by which a simulated appliance serves the same users and groups.
 
-/// One of the interfaces.
+/// An interface of the simulated appliance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Surface {
-    /// The user management guide: `/api/public/v3`.
+    /// The user management guide's API: `/api/public/v3`.
     Guide,
-    /// Configuration API of Privileged Remote Access: `/api/config/v1`.
+    /// The Configuration API of Privileged Remote Access: `/api/config/v1`.
     Pra,
-    /// Configuration API of Remote Support: the same paths, without vendors.
+    /// The Configuration API of Remote Support: the same paths, without vendors.
     Rs,
-    /// `BeyondInsight` and Password Safe: `/BeyondTrust/api/public/v3`.
+    /// The API of `BeyondInsight` and Password Safe: `/BeyondTrust/api/public/v3`.
     PasswordSafe,
-    /// SCIM 2.0: `/scim/v2`.
+    /// SCIM 2.0 (RFC 7643, RFC 7644): `/scim/v2`.
     Scim,
 }
 
 impl Surface {
-    /// All of them.
+    /// Every interface, in the order of the options.
     pub const ALL: [Self; 5] = [Self::Guide, Self::Pra, Self::Rs, Self::PasswordSafe, Self::Scim];
 
-    /// The word of the configuration's `kind`.
+    /// Returns the value of `kind` in the configuration of a source.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Guide => "rest-v3",

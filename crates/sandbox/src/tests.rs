@@ -1,4 +1,5 @@
-//! The simulated appliance, seen from outside by a client that is not ours, and the oracle, checked by hand.
+//! Tests of the appliance, seen from outside by another client (reqwest), and of the oracle, with results worked out by
+//! hand.
 
 mod config;
 mod dialects;
@@ -14,7 +15,7 @@ mod scim_snapshot;
 mod sra;
 mod worlds;
 
-use super::{Faults, Sandbox, SandboxOptions, World};
+use crate::{Faults, Sandbox, SandboxOptions, World};
 use chrono::{DateTime, Utc};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -23,24 +24,24 @@ fn as_of() -> DateTime<Utc> {
     "2026-11-23T02:00:00Z".parse().unwrap()
 }
 
-fn record(value: &Value) -> super::Record {
+fn record(value: &Value) -> crate::Record {
     value.as_object().cloned().unwrap()
 }
 
-/// The findings that the oracle awaits, a line each, and the cells of some columns of its rows.
-fn found(expected: &super::Expected) -> Vec<String> {
-    let line = |f: &super::ExpectedFinding| {
+/// Returns a line for each expected finding: rule, severity, kind, id, and the ids of groups and users.
+fn found(expected: &crate::Expected) -> Vec<String> {
+    let line = |f: &crate::ExpectedFinding| {
         let ids = [f.group_ids.join("+"), f.user_ids.join("+")].concat();
         format!("{} {} {} {} {ids}", f.rule, f.severity, f.subject_kind, f.subject_id).trim_end().to_owned()
     };
     expected.findings.iter().map(line).collect()
 }
 
-fn cells<'a>(rows: &'a [super::Row], columns: &[&str]) -> Vec<Vec<&'a str>> {
+fn cells<'a>(rows: &'a [crate::Row], columns: &[&str]) -> Vec<Vec<&'a str>> {
     rows.iter().map(|row| columns.iter().map(|column| row[*column].as_str()).collect()).collect()
 }
 
-/// Runs a test's body; the client lives on this thread, the sandbox on its own.
+/// Runs the body of a test. The client runs on this thread, the sandbox on its own.
 fn block_on<T>(body: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(body)
 }
@@ -49,8 +50,8 @@ fn sandbox(world: World, faults: Faults) -> Sandbox {
     Sandbox::start(SandboxOptions { world, faults, ..SandboxOptions::default() }).unwrap()
 }
 
-/// A client with a token.
-struct Guest<'a> {
+/// An HTTP client with a token.
+struct ApiClient<'a> {
     sandbox: &'a Sandbox,
     http: Client,
     token: String,
@@ -76,7 +77,7 @@ async fn json_of(response: Response) -> Value {
     serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
-impl<'a> Guest<'a> {
+impl<'a> ApiClient<'a> {
     async fn of(sandbox: &'a Sandbox) -> Self {
         let http = plain_client();
         let token = json_of(ask_token(sandbox, &http).await).await;
@@ -107,7 +108,7 @@ impl<'a> Guest<'a> {
     }
 }
 
-/// Users 10, 20, … and groups 1 (Administrators) and 2 (Operators).
+/// Returns a world of users 10, 20, … and groups 1 (Administrators) and 2 (Operators).
 fn small_world(users: u64) -> World {
     let mut world = World::empty();
     world.put_group(1, record(&json!({"name": "Administrators", "description": "all"})));

@@ -1,39 +1,39 @@
-//! The appliance's data: users and groups as the JSON objects that the server gives, ascending by id.
-//! Remembers who existed all the time since a mark. Knows nothing of HTTP, of faults or of what is expected.
+//! The data of the appliance: users and groups as the JSON objects that the guide's API serves, ascending by id.
+//!
+//! `server` reads it to answer requests, and `oracle` to work out the expected snapshot. It also remembers which
+//! users existed all the time since a mark. It knows neither HTTP nor faults nor expectations.
 
-use super::facets::{ProductDetails, UserDetails};
-use super::members::{MemberLists, named_groups};
+use crate::details::{ProductDetails, UserDetails};
+use crate::members::{MemberLists, named_groups};
+use crate::shape::SPARSE_FIELDS;
 use serde_json::{Map, Value};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A JSON object: one user or one group.
+/// A JSON object: one user or one group, or a row of another list.
 pub type Record = Map<String, Value>;
 
-/// What every secret in every seeded record contains: it must occur in nothing that the program writes.
+/// Text that every secret in a seeded record contains. It must occur in nothing that the program writes.
 pub const CANARY: &str = "canary-must-not-leak";
 
-/// The fields of a list row where lists are sparse: the guide's own example.
-const SPARSE_FIELDS: [&str; 4] = ["id", "username", "display_name", "enabled"];
-
-/// All users and groups of a simulated appliance.
+/// The users, groups and further details of a simulated appliance.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     users: Vec<StoredRecord>,
     groups: Vec<StoredRecord>,
     last_user_id: u64,
     last_group_id: u64,
-    facts: BTreeMap<u64, UserDetails>,
-    facets: ProductDetails,
+    user_details: BTreeMap<u64, UserDetails>,
+    product_details: ProductDetails,
     members: MemberLists,
-    /// What SCIM clients said and no other surface tells (`externalId`, `name`, `emails`), by id of user and of group.
+    /// Attributes that SCIM clients wrote and no other interface has (`externalId`, `name`, `emails`), by id.
     scim_users: BTreeMap<u64, Record>,
     scim_groups: BTreeMap<u64, Record>,
-    /// Ids that existed at the mark and ever since.
+    /// Ids of the users who existed at the mark and ever since.
     stayed: BTreeSet<u64>,
 }
 
-/// A record and what the server says of it, made once.
+/// A record with its serialised forms. Each form is made once, because a run over 100,000 users reads them many times.
 #[derive(Clone, Debug)]
 struct StoredRecord {
     id: u64,
@@ -54,199 +54,201 @@ impl StoredRecord {
 
     fn sparse(&self) -> &[u8] {
         self.sparse.get_or_init(|| {
-            let reported = |(key, value): (&String, &Value)| {
-                SPARSE_FIELDS.contains(&key.as_str()).then(|| (key.clone(), value.clone()))
-            };
-            bytes_of(&self.record.iter().filter_map(reported).collect())
+            let kept = self.record.iter().filter(|(key, _)| SPARSE_FIELDS.contains(&key.as_str()));
+            bytes_of(&kept.map(|(key, value)| (key.clone(), value.clone())).collect())
         })
     }
 }
 
-/// A map with text keys always serialises; were it not so, the client would see broken JSON.
+/// Serialises a record. A map with text keys always serialises; the fallback would reach the client as broken JSON.
 fn bytes_of(record: &Record) -> Box<[u8]> {
     serde_json::to_vec(record).unwrap_or_default().into_boxed_slice()
 }
 
 impl World {
-    /// Nobody and nothing.
+    /// Returns a world without users and groups.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Number of users.
+    /// Returns the number of users.
     pub fn user_count(&self) -> usize {
         self.users.len()
     }
 
-    /// Number of groups.
+    /// Returns the number of groups.
     pub fn group_count(&self) -> usize {
         self.groups.len()
     }
 
-    /// All users, ascending by id.
+    /// Returns all users, ascending by id.
     pub fn users(&self) -> impl Iterator<Item = (u64, &Record)> {
-        self.users.iter().map(|e| (e.id, &e.record))
+        self.users.iter().map(|stored| (stored.id, &stored.record))
     }
 
-    /// All groups, ascending by id.
+    /// Returns all groups, ascending by id.
     pub fn groups(&self) -> impl Iterator<Item = (u64, &Record)> {
-        self.groups.iter().map(|e| (e.id, &e.record))
+        self.groups.iter().map(|stored| (stored.id, &stored.record))
     }
 
-    /// The ids of all users.
+    /// Returns the ids of all users.
     pub fn user_ids(&self) -> BTreeSet<u64> {
-        self.users.iter().map(|e| e.id).collect()
+        self.users.iter().map(|stored| stored.id).collect()
     }
 
-    /// One user.
+    /// Returns the record of a user.
     pub fn user(&self, id: u64) -> Option<&Record> {
-        place(&self.users, id).ok().map(|at| &self.users[at].record)
+        index_of(&self.users, id).ok().map(|at| &self.users[at].record)
     }
 
-    /// One group.
+    /// Returns the record of a group.
     pub fn group(&self, id: u64) -> Option<&Record> {
-        place(&self.groups, id).ok().map(|at| &self.groups[at].record)
+        index_of(&self.groups, id).ok().map(|at| &self.groups[at].record)
     }
 
-    /// What only some surfaces tell of a user.
-    pub fn facts(&self, id: u64) -> UserDetails {
-        self.facts.get(&id).cloned().unwrap_or_default()
+    /// Returns the details of a user that only some interfaces report; the default where none were set.
+    pub(crate) fn user_details(&self, id: u64) -> UserDetails {
+        self.user_details.get(&id).cloned().unwrap_or_default()
     }
 
-    /// Sets what only some surfaces tell of a user.
-    pub fn set_facts(&mut self, id: u64, facts: UserDetails) {
-        self.facts.insert(id, facts);
+    /// Sets the details of a user that only some interfaces report.
+    pub(crate) fn set_user_details(&mut self, id: u64, details: UserDetails) {
+        self.user_details.insert(id, details);
     }
 
-    /// What the tenant holds beside users and groups.
-    pub fn facets(&self) -> &ProductDetails {
-        &self.facets
+    /// Returns the lists of the tenant that exist besides users and groups.
+    pub fn product_details(&self) -> &ProductDetails {
+        &self.product_details
     }
 
-    /// The same, to change it.
-    pub fn facets_mut(&mut self) -> &mut ProductDetails {
-        self.members.forget();
-        &mut self.facets
+    /// Returns the same lists for changing them.
+    pub fn product_details_mut(&mut self) -> &mut ProductDetails {
+        // The members depend on `unlisted_members`, which the caller may change.
+        self.members.invalidate();
+        &mut self.product_details
     }
 
-    /// The user with this username, letters' case apart.
-    pub fn user_named(&self, username: &str) -> Option<u64> {
-        self.users.iter().find(|e| is_named(e, username)).map(|e| e.id)
+    /// Returns the user with this username; ASCII case is ignored.
+    pub(crate) fn user_named(&self, username: &str) -> Option<u64> {
+        self.users.iter().find(|stored| is_named(stored, username)).map(|stored| stored.id)
     }
 
-    /// Adds a user under the next free id and returns it. Ids are never used twice.
+    /// Adds a user under the next free id and returns the id. Ids are never used twice.
     pub fn add_user(&mut self, record: Record) -> u64 {
         let id = self.last_user_id + 1;
         self.put_user(id, record);
         id
     }
 
-    /// Puts a user there, in the place of an old one with that id.
-    pub fn put_user(&mut self, id: u64, record: Record) {
+    /// Stores a user under an id; replaces the user that has this id.
+    pub(crate) fn put_user(&mut self, id: u64, record: Record) {
         self.last_user_id = self.last_user_id.max(id);
-        self.members.forget();
+        self.members.invalidate();
         put(&mut self.users, StoredRecord::new(id, record));
     }
 
-    /// Changes a user; false if there is none with this id.
+    /// Changes a user; returns false if no user has this id.
     pub fn edit_user(&mut self, id: u64, change: impl FnOnce(&mut Record)) -> bool {
-        let Ok(at) = place(&self.users, id) else { return false };
+        let Ok(at) = index_of(&self.users, id) else { return false };
         let mut record = std::mem::take(&mut self.users[at].record);
         change(&mut record);
-        self.members.forget();
+        self.members.invalidate();
+        // A new `StoredRecord`: the serialised forms of the old one are stale.
         self.users[at] = StoredRecord::new(id, record);
         true
     }
 
-    /// Takes a user away for good; false if there is none with this id.
+    /// Removes a user for good; returns false if no user has this id.
     pub fn remove_user(&mut self, id: u64) -> bool {
         self.stayed.remove(&id);
-        self.facts.remove(&id);
-        self.members.forget();
-        place(&self.users, id).is_ok_and(|at| {
+        self.user_details.remove(&id);
+        self.members.invalidate();
+        index_of(&self.users, id).is_ok_and(|at| {
             self.users.remove(at);
             true
         })
     }
 
-    /// Adds a group under the next free id and returns it. Ids are never used twice.
+    /// Adds a group under the next free id and returns the id. Ids are never used twice.
     pub fn add_group(&mut self, record: Record) -> u64 {
         let id = self.last_group_id + 1;
         self.put_group(id, record);
         id
     }
 
-    /// What SCIM clients said of a user and no other surface tells.
+    /// Returns the attributes of a user that SCIM clients wrote and no other interface has.
     pub(super) fn scim_user(&self, id: u64) -> Record {
         self.scim_users.get(&id).cloned().unwrap_or_default()
     }
 
-    /// Sets it.
-    pub(super) fn set_scim_user(&mut self, id: u64, said: Record) {
-        self.scim_users.insert(id, said);
+    /// Replaces these attributes of a user.
+    pub(super) fn set_scim_user(&mut self, id: u64, attributes: Record) {
+        self.scim_users.insert(id, attributes);
     }
 
-    /// What SCIM clients said of a group and no other surface tells.
+    /// Returns the attributes of a group that SCIM clients wrote and no other interface has.
     pub(super) fn scim_group(&self, id: u64) -> Record {
         self.scim_groups.get(&id).cloned().unwrap_or_default()
     }
 
-    /// Sets it.
-    pub(super) fn set_scim_group(&mut self, id: u64, said: Record) {
-        self.scim_groups.insert(id, said);
+    /// Replaces these attributes of a group.
+    pub(super) fn set_scim_group(&mut self, id: u64, attributes: Record) {
+        self.scim_groups.insert(id, attributes);
     }
 
-    /// Puts a group there, in the place of an old one with that id.
-    pub fn put_group(&mut self, id: u64, record: Record) {
+    /// Stores a group under an id; replaces the group that has this id.
+    pub(crate) fn put_group(&mut self, id: u64, record: Record) {
         self.last_group_id = self.last_group_id.max(id);
         put(&mut self.groups, StoredRecord::new(id, record));
     }
 
-    /// Takes a group away; its members keep its id, and it dangles. False if there is none with this id.
+    /// Removes a group; returns false if no group has this id. Users keep the id, so their memberships dangle.
     pub fn remove_group(&mut self, id: u64) -> bool {
-        place(&self.groups, id).is_ok_and(|at| {
+        index_of(&self.groups, id).is_ok_and(|at| {
             self.groups.remove(at);
             true
         })
     }
 
-    /// Starts to watch who stays.
-    pub fn mark(&mut self) {
+    /// Remembers the users who exist now, for [`World::stayed`].
+    pub(crate) fn mark(&mut self) {
         self.stayed = self.user_ids();
     }
 
-    /// Ids of the users who existed at the last [`World::mark`] and were never deleted since; none without a mark.
-    pub fn stayed(&self) -> BTreeSet<u64> {
+    /// Returns the ids of the users who existed at the last [`World::mark`] and were never deleted since; none without
+    /// a mark.
+    pub(crate) fn stayed(&self) -> BTreeSet<u64> {
         self.stayed.clone()
     }
 
-    /// The members of a group that are users, strangers among them: (member id, user id), ascending by member id.
+    /// Returns the members of a group that are users, unlisted ones included: (member id, user id), ascending by member
+    /// id.
     pub(super) fn members_of(&mut self, group: u64) -> &[(u64, u64)] {
-        let (users, strangers) = (&self.users, &self.facets.strangers);
+        let (users, unlisted_members) = (&self.users, &self.product_details.unlisted_members);
         self.members.of(group, || {
-            let reported = users.iter().flat_map(|user| named_groups(&user.record).map(|group| (group, user.id)));
-            reported.chain(strangers.iter().copied()).collect()
+            let named = users.iter().flat_map(|user| named_groups(&user.record).map(|group| (group, user.id)));
+            named.chain(unlisted_members.iter().copied()).collect()
         })
     }
 
-    /// The id of the user at a place of the list.
+    /// Returns the id of the user at an index of the list.
     pub(super) fn id_at(&self, at: usize) -> Option<u64> {
-        self.users.get(at).map(|e| e.id)
+        self.users.get(at).map(|stored| stored.id)
     }
 
-    /// One user as the server says it.
+    /// Returns a user as the guide's API serves it.
     pub(super) fn user_json(&self, id: u64) -> Option<&[u8]> {
-        place(&self.users, id).ok().map(|at| self.users[at].full())
+        index_of(&self.users, id).ok().map(|at| self.users[at].full())
     }
 
-    /// Appends `[row,row]`: at most `limit` users from `offset` on. Returns how many users the list has in all.
+    /// Appends `[row,row]` with the users of a window (offset, limit). Returns the number of users in the whole list.
     pub(super) fn write_users(&self, out: &mut Vec<u8>, window: (usize, usize), sparse: bool) -> usize {
         let row = if sparse { StoredRecord::sparse } else { StoredRecord::full };
         write_rows(out, self.users.iter().skip(window.0).take(window.1).map(row));
         self.users.len()
     }
 
-    /// The same for the users with one name.
+    /// Appends the same for the users with one username. Returns their number.
     pub(super) fn write_users_named(
         &self,
         out: &mut Vec<u8>,
@@ -255,12 +257,12 @@ impl World {
         username: &str,
     ) -> usize {
         let row = if sparse { StoredRecord::sparse } else { StoredRecord::full };
-        let named: Vec<&StoredRecord> = self.users.iter().filter(|e| is_named(e, username)).collect();
-        write_rows(out, named.iter().skip(window.0).take(window.1).map(|e| row(e)));
+        let named: Vec<&StoredRecord> = self.users.iter().filter(|stored| is_named(stored, username)).collect();
+        write_rows(out, named.iter().skip(window.0).take(window.1).map(|stored| row(stored)));
         named.len()
     }
 
-    /// The same for the groups.
+    /// Appends the same for the groups. Returns the number of groups.
     pub(super) fn write_groups(&self, out: &mut Vec<u8>, window: (usize, usize)) -> usize {
         write_rows(out, self.groups.iter().skip(window.0).take(window.1).map(StoredRecord::full));
         self.groups.len()
@@ -271,12 +273,12 @@ fn is_named(entry: &StoredRecord, username: &str) -> bool {
     entry.record.get("username").and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case(username))
 }
 
-fn place(entries: &[StoredRecord], id: u64) -> Result<usize, usize> {
-    entries.binary_search_by_key(&id, |e| e.id)
+fn index_of(entries: &[StoredRecord], id: u64) -> Result<usize, usize> {
+    entries.binary_search_by_key(&id, |stored| stored.id)
 }
 
 fn put(entries: &mut Vec<StoredRecord>, entry: StoredRecord) {
-    match place(entries, entry.id) {
+    match index_of(entries, entry.id) {
         Ok(at) => entries[at] = entry,
         Err(at) => entries.insert(at, entry),
     }

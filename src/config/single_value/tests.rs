@@ -1,4 +1,4 @@
-//! Secrets as people save them.
+//! Tests of secrets as people save them.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn what_editors_and_shells_add_around_a_value_is_removed() {
+fn byte_order_mark_and_blanks_around_a_value_are_removed() {
     for text in
         ["s3cret", "s3cret\n", "\u{feff}s3cret\r\n", "  s3cret \t\r\n\r\n", "\n\ns3cret", "\u{feff} s3cret\u{a0}"]
     {
@@ -16,7 +16,7 @@ fn what_editors_and_shells_add_around_a_value_is_removed() {
 }
 
 #[test]
-fn secrets_of_any_characters_stay_as_they_are() {
+fn secret_with_any_characters_is_unchanged() {
     for secret in [
         "s3+c/r=et",
         "q83vEjRWeJCrze8SNFZ4kA==",
@@ -45,7 +45,7 @@ fn secrets_of_any_characters_stay_as_they_are() {
 }
 
 #[test]
-fn a_name_before_the_value_is_refused() {
+fn name_before_the_value_is_refused() {
     for text in [
         "client_secret=abc",
         "client_secret = abc",
@@ -68,7 +68,7 @@ fn a_name_before_the_value_is_refused() {
         "MYVALUE=abc",
     ] {
         let why = refused(text);
-        assert!(why.contains("write the value alone") && !why.contains("abc"), "{text}: {why}");
+        assert!(why.contains("write only the value") && !why.contains("abc"), "{text}: {why}");
     }
 }
 
@@ -82,7 +82,7 @@ fn quotes_headers_and_json_around_the_value_are_refused() {
 }
 
 #[test]
-fn other_encodings_several_lines_and_nothing_are_refused() {
+fn other_encodings_several_lines_and_empty_files_are_refused() {
     let utf16: Vec<u8> = "s3cret".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for bytes in [[b"\xff\xfe".as_slice(), &utf16].concat(), [b"\xfe\xff".as_slice(), &utf16].concat(), utf16] {
         assert!(read(&bytes).unwrap_err().contains("save it as UTF-8"));

@@ -1,16 +1,16 @@
-//! `ca_file`, `client_cert` and `client_key` of sources and destinations: what cannot be used is named when the configuration is read.
+//! Tests of `ca_file`, `client_cert` and `client_key`: unusable files are reported when the configuration is read.
 
-use super::{LEAST, write};
+use super::{MINIMAL, write};
 use crate::config::{Config, ConfigError};
 use crate::syslog::Proof;
-use crate::tls::tests::pki::{Made, ca, params};
+use crate::tls::tests::pki::{TestCertificate, ca, params};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A folder with an authority, a client certificate and its key, and files that do not fit.
+/// Returns a folder with an authority, a client certificate and its key, and files that do not belong to them.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let authority = Made::self_signed(ca("CA", &[]));
+    let authority = TestCertificate::self_signed(ca("CA", &[]));
     let client = authority.issues(params("client", &["client"]));
     let damaged = authority.pem.replace("MII", "...");
     for (name, text, mode) in [
@@ -28,11 +28,11 @@ fn folder() -> TempDir {
 }
 
 fn load(folder: &Path, keys: &str) -> Result<Config, ConfigError> {
-    write(folder, "config.toml", &format!("{LEAST}{keys}"), 0o600);
+    write(folder, "config.toml", &format!("{MINIMAL}{keys}"), 0o600);
     Config::load(&folder.join("config.toml"), &|_| None)
 }
 
-/// What is wrong with these keys, at the first source or at a destination.
+/// Returns the problems of a configuration with these keys, at the first source or at a destination.
 fn problems(keys: &str) -> String {
     load(folder().path(), keys).unwrap_err().to_string()
 }
@@ -40,7 +40,7 @@ fn problems(keys: &str) -> String {
 const CLIENT: &str = "client_cert = \"client.pem\"\nclient_key = { file = \"client.key\" }\n";
 
 #[test]
-fn a_source_and_a_destination_take_a_client_certificate() {
+fn sources_and_destinations_can_have_a_client_certificate() {
     let folder = folder();
     let config = load(
         folder.path(),
@@ -54,7 +54,7 @@ fn a_source_and_a_destination_take_a_client_certificate() {
 }
 
 #[test]
-fn a_certificate_without_a_key_or_a_key_without_a_certificate_names_the_other() {
+fn client_cert_and_client_key_require_each_other() {
     for table in ["", "[[syslog]]\nurl = \"tls://siem\"\n"] {
         let text = problems(&format!("{table}client_cert = \"client.pem\"\n"));
         assert!(text.contains("client_key: is missing") && text.contains("client_key = { file ="), "{text}");
@@ -64,7 +64,7 @@ fn a_certificate_without_a_key_or_a_key_without_a_certificate_names_the_other() 
 }
 
 #[test]
-fn a_key_that_is_open_foreign_or_in_the_configuration_is_refused() {
+fn key_that_is_readable_by_others_of_another_certificate_or_a_literal_is_refused() {
     let with = |key: &str| problems(&format!("client_cert = \"client.pem\"\nclient_key = {key}\n"));
     let text = with("{ file = \"open.key\" }");
     assert!(text.contains("source[0].client_key: ") && text.contains("chmod 600"), "{text}");
@@ -77,7 +77,7 @@ fn a_key_that_is_open_foreign_or_in_the_configuration_is_refused() {
 }
 
 #[test]
-fn an_entry_that_cannot_be_read_is_named_with_file_and_number() {
+fn unreadable_certificate_is_reported_with_its_file_and_position() {
     for table in ["", "[[syslog]]\nurl = \"tls://siem\"\n"] {
         let text = problems(&format!("{table}ca_file = \"bundle.pem\"\n"));
         assert!(
@@ -88,7 +88,7 @@ fn an_entry_that_cannot_be_read_is_named_with_file_and_number() {
 }
 
 #[test]
-fn a_delivery_proof_is_close_or_sent_and_only_for_streams() {
+fn delivery_proof_is_close_or_sent_and_only_for_streams() {
     let folder = folder();
     let proof = |keys: &str| load(folder.path(), &format!("[[syslog]]\n{keys}")).unwrap().destinations[0].proof;
     assert_eq!(proof("url = \"tcp://siem\""), Proof::Close);
@@ -98,6 +98,6 @@ fn a_delivery_proof_is_close_or_sent_and_only_for_streams() {
     assert!(text.contains("delivery_proof") && text.contains("close, sent"), "{text}");
     for url in ["udp://siem", "unix:///dev/log"] {
         let text = problems(&format!("[[syslog]]\nurl = \"{url}\"\ndelivery_proof = \"sent\"\n"));
-        assert!(text.contains("is a key of tls:// and tcp://"), "{text}");
+        assert!(text.contains("is a key of tls:// and tcp:// destinations"), "{text}");
     }
 }

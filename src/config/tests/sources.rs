@@ -1,4 +1,4 @@
-//! Sources of every kind, as users write them.
+//! Tests of `[[source]]` tables of every kind: defaults, limits, credentials, and keys of other kinds.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn with_client(kind: &str, keys: &str) -> String {
 }
 
 #[test]
-fn every_kind_has_its_paths_and_limits() {
+fn every_kind_has_its_own_paths_and_limits() {
     for (kind, meant, base, token, hour) in [
         ("rest-v3", SourceKind::RestV3, "/api/public/v3", "/oauth2/token", None),
         ("pra", SourceKind::Pra, "/api/config/v1", "/oauth2/token", Some(15_000)),
@@ -35,12 +35,12 @@ fn every_kind_has_its_paths_and_limits() {
 }
 
 #[test]
-fn the_limits_of_the_configuration_api_cannot_be_exceeded_by_mistake() {
+fn limits_of_the_configuration_api_cannot_be_exceeded() {
     assert!(problem(&with_client("pra", "requests_per_second = 21"), "source[0].requests_per_second").contains("20"));
     assert!(problem(&with_client("rs", "page_size = 101"), "source[0].page_size").contains("100"));
     let at_most = load(&with_client("pra", "requests_per_second = 20")).unwrap();
     let rate = |config: &Config| config.sources[0].client.requests_per_second;
-    assert!((rate(&at_most) - 15.0).abs() < 0.01, "four that are under way may arrive at once");
+    assert!((rate(&at_most) - 15.0).abs() < 0.01, "four concurrent requests may arrive at once");
     let one_by_one = load(&with_client("pra", "requests_per_second = 20\nconcurrency = 1")).unwrap();
     assert!((rate(&one_by_one) - 18.0).abs() < 0.01);
     let here = with_client("pra", "requests_per_second = 500").replace("https://bt.example.com", "http://127.0.0.1:1");
@@ -48,7 +48,7 @@ fn the_limits_of_the_configuration_api_cannot_be_exceeded_by_mistake() {
 }
 
 #[test]
-fn password_safe_takes_a_client_or_a_key_with_a_user_but_not_both() {
+fn password_safe_has_a_client_or_an_api_key_with_a_user_but_not_both() {
     let keyed = source("password-safe", "api_key = { file = \"secret\" }\nrun_as = 'DOMAIN\\audit'\n");
     let config = load(&keyed).unwrap();
     assert_eq!(config.sources[0].identity.client_id, "DOMAIN\\audit");
@@ -57,10 +57,10 @@ fn password_safe_takes_a_client_or_a_key_with_a_user_but_not_both() {
     let config = load(&with_password).unwrap();
     assert!(matches!(&config.sources[0].client.account, Credentials::Key { password: Some(_), .. }));
     let both = format!("{keyed}client_id = \"abc\"\n");
-    assert!(problem(&both, "source[0].client_id").contains("not together with api_key"));
+    assert!(problem(&both, "source[0].client_id").contains("cannot be combined with api_key"));
     assert!(
         problem(&source("password-safe", "api_key = \"k\"\nrun_as = \"a\""), "source[0].api_key")
-            .contains("must not stand")
+            .contains("must not be written into the configuration")
     );
     assert!(
         problem(&source("password-safe", "api_key = { file = \"secret\" }"), "source[0].run_as").contains("is missing")
@@ -68,7 +68,7 @@ fn password_safe_takes_a_client_or_a_key_with_a_user_but_not_both() {
 }
 
 #[test]
-fn scim_takes_a_client_or_a_token_and_says_where_a_last_login_stands() {
+fn scim_has_a_client_or_a_token_and_an_optional_path_of_the_last_login() {
     let keys =
         "token = { file = \"secret\" }\nbase_path = \"/api/scim/v2/\"\nlast_login_path = \"/urn:x:User/lastLogin\"\n";
     let config = load(&source("scim", keys)).unwrap();
@@ -87,9 +87,9 @@ fn scim_takes_a_client_or_a_token_and_says_where_a_last_login_stands() {
 }
 
 #[test]
-fn a_key_of_another_kind_is_named_as_such() {
+fn key_of_another_kind_is_reported_with_that_kind() {
     let why = problem(&with_client("pra", "token = { file = \"secret\" }"), "source[0].token");
-    assert_eq!(why, "is a key of kind = scim, not of pra");
+    assert_eq!(why, "is a key of kind = scim, not of pra; remove it");
     assert!(
         problem(&with_client("rest-v3", "requests_per_hour = 5"), "source[0].requests_per_hour").contains("pra and rs")
     );
@@ -99,14 +99,17 @@ fn a_key_of_another_kind_is_named_as_such() {
 }
 
 #[test]
-fn keys_of_the_other_way_in_are_reported_rightly() {
+fn token_path_cannot_be_combined_with_token() {
     let scim = source("scim", "token = { file = \"secret\" }\ntoken_path = \"/t\"");
-    let text = problem(&scim, "source[0].token_path");
-    eprintln!("{text}");
-    assert!(!text.contains("kind = scim, not of scim"), "{text}");
+    assert_eq!(
+        problem(&scim, "source[0].token_path"),
+        "cannot be combined with token; remove one of the two",
+        "and not a key of another kind"
+    );
 }
+
 #[test]
-fn a_user_to_read_as_needs_a_key() {
+fn run_as_requires_api_key() {
     let text = problem(&with_client("password-safe", "run_as = \"x\""), "source[0].run_as");
-    assert!(!text.contains("password-safe, not of password-safe"), "{text}");
+    assert_eq!(text, "requires api_key; add api_key or remove this key", "and not a key of another kind");
 }

@@ -1,9 +1,10 @@
-//! A list as the manifest writes it: its coverage is two keys, `coverage` and `proof`. Plain data.
+//! JSON form of a [`ListReport`] in the manifest, where the coverage is split into the keys `coverage` and `proof`.
+//! Plain data.
 
 use super::{Coverage, ListKind, ListReport};
 use serde::{Deserialize, Serialize};
 
-/// The JSON of a [`ListReport`]; its keys have this order.
+/// JSON object of a [`ListReport`]. The order of the fields is the order of the keys.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ListReportJson {
     kind: ListKind,
@@ -16,7 +17,7 @@ pub(super) struct ListReportJson {
     pages: u64,
     passes: u64,
     requests: u64,
-    /// The proof, or what could not be proven.
+    /// The proof, or the reason why there is none.
     proof: String,
 }
 

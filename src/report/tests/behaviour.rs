@@ -1,4 +1,4 @@
-//! What the page says, and what it never says, in the cases that matter.
+//! Tests of the statements of the page, and of statements that it must never make.
 
 use super::sample::{World, as_of};
 use super::tenant::{list, reading};
@@ -6,7 +6,7 @@ use crate::model::{
     Completeness, Finding, Fingerprint, LastLogin, ListKind, ReportedDate, Rule, RuleOutcome, Severity,
     SourceInventory, SourceStatus, User,
 };
-use crate::report::{Grade, RuleStanding};
+use crate::report::{Grade, RuleStatus};
 use crate::snapshot::manifest::ConfirmedShrink;
 use crate::snapshot::manifest::SourceEntry;
 use chrono::Duration;
@@ -31,7 +31,7 @@ fn rule(world: &World, wanted: Rule) -> crate::report::RuleSummary {
     world.view().rules.into_iter().find(|rule| rule.id == wanted.as_str()).expect("every rule has a result")
 }
 
-/// The inside of every `<…>`: in text both signs are escaped, so that whatever stands between them is markup.
+/// Returns the inside of every `<…>`. Both signs are escaped in text, so everything between them is markup.
 fn markup(page: &str) -> Vec<&str> {
     page.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or_default()).collect()
 }
@@ -74,7 +74,7 @@ fn confirmed(text: &str) -> ConfirmedShrink {
 }
 
 #[test]
-fn a_confirmed_shrink_is_shown_with_who_and_when_and_without_one_nothing_is_said_of_it() {
+fn a_confirmed_shrink_is_shown_with_person_and_time_and_without_one_the_section_is_absent() {
     assert!(!World::complete().page().contains("Confirmed by a person"));
     let shrink = |before| ConfirmedShrink {
         source: "appliance-eu".to_owned(),
@@ -86,19 +86,19 @@ fn a_confirmed_shrink_is_shown_with_who_and_when_and_without_one_nothing_is_said
     let world = world_with(|world| world.manifest.confirmed_shrinks = vec![shrink(Some(1_200)), shrink(None)]);
     let page = world.page();
     for reported in
-        ["vendor users", "1,200", "not there", "20 %", "root (sudo: alice)", "23 November 2026, 08:15:00 UTC"]
+        ["vendor users", "1,200", "no such list", "20 %", "root (sudo: alice)", "23 November 2026, 08:15:00 UTC"]
     {
         assert!(page.contains(reported), "{reported}");
     }
 }
 
 #[test]
-fn hostile_text_in_every_place_stays_text() {
+fn hostile_text_in_every_field_is_escaped() {
     let page = hostile_world().page();
     assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("onload=x <"));
     assert!(page.contains("&#60;script&#62;"), "the name is shown, escaped");
     assert_eq!(page.matches("</style>").count(), 1);
-    assert_eq!(page.matches("</title>").count(), 2, "the page's and the histogram's");
+    assert_eq!(page.matches("</title>").count(), 2, "one for the page and one for the histogram");
     for acting in ['\0', '\r', '\u{202e}'] {
         assert!(!page.contains(acting), "{acting:?} acts on the page");
     }
@@ -109,7 +109,7 @@ const FORBIDDEN: [&str; 11] =
     ["script", "img", "link", "iframe", "object", "embed", "form", "base", "use", "image", "foreignObject"];
 
 #[test]
-fn the_page_fetches_nothing_and_runs_nothing() {
+fn the_page_loads_nothing_and_runs_nothing() {
     for page in [World::complete().page(), World::partial().page(), hostile_world().page()] {
         for tag in markup(&page) {
             let name = tag.split([' ', '\n']).next().unwrap_or_default();
@@ -131,79 +131,81 @@ fn the_same_input_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_run_without_any_source_says_that_it_says_nothing() {
+fn a_run_without_sources_is_reported_as_empty() {
     let world = World::of(Vec::new());
     let view = world.view();
     assert_eq!((view.status.word, view.status.grade), ("Empty", Grade::Unproven));
-    assert!(view.rules.iter().all(|rule| rule.standing == RuleStanding::Unjudged), "nothing passed");
+    assert!(view.rules.iter().all(|rule| rule.status == RuleStatus::NotEvaluated), "no rule passed");
     assert!(world.page().contains("No source was read."));
 }
 
 #[test]
-fn an_empty_tenant_that_is_proven_passes_over_zero_accounts() {
+fn a_complete_tenant_without_accounts_has_nothing_to_evaluate() {
     let mut empty = reading("appliance-eu", 0, 1);
     empty.groups.clear();
     let world = World::of(vec![empty]);
-    assert_eq!(rule(&world, Rule::StaleLogin).standing, RuleStanding::NoSubject);
+    assert_eq!(rule(&world, Rule::StaleLogin).status, RuleStatus::NoSubject);
     let page = world.page();
-    assert!(page.contains("0 of 0 users, proven") && page.contains("the rule ran over 0 of 0 accounts"));
-    assert!(page.contains("No account to draw."));
+    assert!(page.contains("0 of 0 users, proven complete") && page.contains("0 of 0 accounts were evaluated"));
+    assert!(page.contains("There is no such account."));
 }
 
 #[test]
-fn a_rule_that_found_nothing_says_over_what_it_ran() {
+fn a_rule_without_findings_shows_how_many_accounts_were_evaluated() {
     let world = World::complete();
-    assert_eq!(rule(&world, Rule::DanglingGroup).standing, RuleStanding::Passed);
-    assert!(world.page().contains("0 findings: the rule ran over 408 of 408 accounts"));
+    assert_eq!(rule(&world, Rule::DanglingGroup).status, RuleStatus::Passed);
+    assert!(world.page().contains("no finding; 408 of 408 accounts were evaluated"));
 }
 
 #[test]
-fn a_rule_that_could_not_run_is_apart_from_those_that_passed() {
+fn a_rule_that_could_not_be_evaluated_is_not_listed_as_passed() {
     let why = "the source does not report last logins".to_owned();
     let world = world_with(|w| set_outcome(w, Rule::StaleLogin, &RuleOutcome::Undetermined { why }));
     let result = rule(&world, Rule::StaleLogin);
-    assert_eq!((result.standing, result.result().as_str()), (RuleStanding::Unjudged, "could not be judged"));
+    assert_eq!((result.status, result.result().as_str()), (RuleStatus::NotEvaluated, "could not be evaluated"));
     let page = world.page();
-    assert!(page.contains("<h3>Could not be judged</h3>") && page.contains("the source does not report last logins"));
-    let tile = world.view().tiles.into_iter().find(|tile| tile.label == "Stale").expect("a tile");
+    assert!(
+        page.contains("<h3>Could not be evaluated</h3>") && page.contains("the source does not report last logins")
+    );
+    let tile = world.view().tiles.into_iter().find(|tile| tile.label == "Inactive").expect("a tile");
     assert_eq!(tile.value, "not evaluated", "0 would be a claim");
 }
 
 #[test]
-fn accounts_for_which_the_data_did_not_suffice_keep_a_rule_from_passing() {
+fn a_rule_with_accounts_that_lack_its_data_has_not_fully_passed() {
     let world =
         world_with(|w| set_outcome(w, Rule::NoGroup, &RuleOutcome::Evaluated { subjects: 200, undetermined: 3 }));
     let result = rule(&world, Rule::NoGroup);
-    assert_eq!(result.standing, RuleStanding::PassedInPart);
-    assert_eq!(result.ran, "the rule ran over 394 of 400 accounts");
+    assert_eq!(result.status, RuleStatus::PartlyPassed);
+    assert_eq!(result.evaluated, "394 of 400 accounts were evaluated");
 }
 
 #[test]
-fn a_rule_that_is_off_is_neither_passed_nor_unevaluated() {
+fn a_rule_that_is_off_is_listed_as_switched_off() {
     let world = world_with(|w| set_outcome(w, Rule::NoGroup, &RuleOutcome::Off));
-    assert_eq!(rule(&world, Rule::NoGroup).standing, RuleStanding::Off);
+    assert_eq!(rule(&world, Rule::NoGroup).status, RuleStatus::Off);
     assert!(world.page().contains("<h3>Switched off</h3>"));
 }
 
 #[test]
-fn a_partial_run_says_which_list_is_not_proven_and_no_rule_passes_over_it() {
+fn a_partial_run_names_the_incomplete_list_and_no_rule_passes() {
     let world = World::partial();
     let page = world.page();
     assert!(page.contains("<p class=\"word\">Partial</p>"));
-    assert!(page.contains("131 of 140 users, not proven complete") && page.contains("5 of 14 groups, broke off"));
+    assert!(page.contains("131 of 140 users, not proven complete") && page.contains("5 of 14 groups, not fully read"));
     assert!(page.contains("The list of users is not proven complete for <bdi>appliance-apac</bdi>"));
-    let passed = world.view().standing(RuleStanding::Passed).iter().map(|rule| rule.id).collect::<Vec<_>>();
+    let passed = world.view().with_status(RuleStatus::Passed).iter().map(|rule| rule.id).collect::<Vec<_>>();
     assert!(passed.is_empty(), "{passed:?}");
 }
 
 #[test]
-fn a_source_that_failed_is_the_worst_grade() {
+fn a_failed_source_is_the_worst_grade() {
     let mut down = reading("appliance-us", 96, 11);
     down.users.clear();
     down.lists[0] = list(ListKind::Users, None, 0, ("failed", "connection refused"));
     let view = World::of(vec![reading("appliance-eu", 20, 7), down]).view();
     assert_eq!(view.status.grade, Grade::Failed);
-    assert!(view.status.meaning.starts_with("At least one source failed."));
+    assert!(view.status.meaning.starts_with("At least one source could not be read."));
 }
 
 #[test]
@@ -284,7 +286,7 @@ fn expired_and_disabled_accounts_are_not_in_the_histogram() {
 }
 
 #[test]
-fn evidence_that_is_not_what_we_expect_leaves_cells_empty() {
+fn unexpected_evidence_leaves_cells_empty() {
     let world = world_with(|w| {
         let source = w.findings[0].source.clone();
         let odd = |finding: &Finding| Finding {
@@ -302,52 +304,52 @@ fn evidence_that_is_not_what_we_expect_leaves_cells_empty() {
 }
 
 #[test]
-fn what_no_source_reports_is_named_as_not_checked() {
+fn a_field_that_no_source_reports_is_listed_as_not_checked() {
     let view = World::complete().view();
     let what: Vec<&str> = view.unchecked.rows.iter().map(|item| item.what.as_str()).collect();
-    assert!(what.contains(&"The second factor: not told by appliance-eu, appliance-us"), "{what:?}");
+    assert!(what.contains(&"The second factor: not reported by appliance-eu, appliance-us"), "{what:?}");
     assert!(what.contains(&"Earlier runs"));
 }
 
 #[test]
-fn a_rule_whose_data_sufficed_for_nobody_is_not_evaluated_and_its_tile_shows_no_number() {
+fn a_rule_whose_data_is_missing_for_every_account_is_not_evaluated_and_its_tile_shows_no_number() {
     let world = world_with(|world| {
         set_outcome(world, Rule::NoGroup, &RuleOutcome::Evaluated { subjects: 3, undetermined: 3 });
     });
     let result = rule(&world, Rule::NoGroup);
-    assert_eq!(result.standing, RuleStanding::Unjudged);
-    assert!(result.ran.contains("over 0 of"), "{}", result.ran);
+    assert_eq!(result.status, RuleStatus::NotEvaluated);
+    assert!(result.evaluated.starts_with("0 of "), "{}", result.evaluated);
     let tile = world.view().tiles.into_iter().find(|tile| tile.label == "In no group").unwrap();
     assert!(!tile.is_number && tile.value == "not evaluated");
 }
 
 #[test]
-fn a_tile_says_for_how_many_accounts_the_data_did_not_suffice() {
+fn a_tile_shows_how_many_accounts_lack_the_data() {
     let world = world_with(|world| {
         set_outcome(world, Rule::NoGroup, &RuleOutcome::Evaluated { subjects: 300, undetermined: 3 });
     });
     let tiles: Vec<String> = world.view().tiles.into_iter().map(|tile| tile.note).collect();
     assert!(
-        tiles.iter().any(|note| note.starts_with("enabled accounts; ") && note.ends_with("not judged")),
+        tiles.iter().any(|note| note.starts_with("enabled accounts; ") && note.ends_with("not evaluated")),
         "{tiles:?}"
     );
 }
 
 #[test]
-fn the_rest_of_a_list_is_sought_in_a_file_that_is_there() {
+fn the_page_refers_only_to_table_files_that_exist() {
     let world = world_with(|world| world.manifest.files.retain(|file| !file.path.ends_with("csv")));
     let page = world.page();
     assert!(page.contains("findings.parquet") && !page.contains("findings.csv"));
 }
 
 #[test]
-fn a_guard_that_is_off_does_not_count_nothing() {
+fn a_formula_guard_that_is_off_shows_no_count_of_cells() {
     let page = world_with(|world| world.manifest.formula_guard = false).page();
     assert!(page.contains("the guard is off") && !page.contains("CSV cells that a spreadsheet would run"));
 }
 
 #[test]
-fn sources_that_were_left_out_are_named_among_what_was_not_checked() {
+fn sources_that_the_run_did_not_read_are_listed_as_not_checked() {
     let world = world_with(|world| {
         world.manifest.completeness = Completeness::Partial;
         let source = SourceEntry { name: "appliance-apac".to_owned(), ..world.manifest.sources[0].clone() };
@@ -356,11 +358,11 @@ fn sources_that_were_left_out_are_named_among_what_was_not_checked() {
     });
     let view = world.view();
     assert!(view.unchecked.rows.iter().any(|item| item.what.as_str().contains("appliance-apac")));
-    assert!(view.status.meaning.contains("left out of this run"), "{}", view.status.meaning);
+    assert!(view.status.meaning.contains("this run did not read every configured source"), "{}", view.status.meaning);
 }
 
 #[test]
-fn the_changes_say_which_is_their_base_and_gains_of_privilege_come_first() {
+fn changes_name_their_baseline_and_list_gains_of_privilege_first() {
     let changes = World::complete().view().changes;
     assert_eq!(changes.base_run.as_ref().unwrap().as_str(), "20261122T020000Z-1c4e");
     assert!(changes.rows.rows.len() <= 25 && !changes.rows.is_empty());
@@ -372,8 +374,8 @@ fn the_changes_say_which_is_their_base_and_gains_of_privilege_come_first() {
 }
 
 #[test]
-fn a_first_run_is_a_baseline_and_one_without_changes_says_so() {
-    let said = |change: &dyn Fn(&mut World)| {
+fn a_first_run_has_no_changes_and_a_run_without_changes_names_its_baseline() {
+    let section = |change: &dyn Fn(&mut World)| {
         let page = world_with(|world| {
             world.changes.clear();
             change(world);
@@ -381,42 +383,42 @@ fn a_first_run_is_a_baseline_and_one_without_changes_says_so() {
         let page = page.page();
         page.split("<section id=\"changes\">").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
     };
-    let first = said(&|world| world.manifest.base = None);
-    assert!(first.contains("There is no snapshot before this one: it is a baseline"), "{first}");
-    assert!(said(&|_| {}).contains("No change since 20261122T020000Z-1c4e"));
+    let first = section(&|world| world.manifest.base = None);
+    assert!(first.contains("This is the first snapshot, so there is nothing to compare it with."), "{first}");
+    assert!(section(&|_| {}).contains("No change since 20261122T020000Z-1c4e"));
 }
 
 #[test]
-fn a_source_that_was_not_proven_says_that_it_is_silent() {
-    let silent = World::partial().view().changes.silent.rows;
-    let said = |source: &str| silent.iter().any(|line| line.as_str().starts_with(source));
-    assert!(said("appliance-us") && said("appliance-apac") && !said("appliance-eu"), "{silent:?}");
+fn a_source_that_is_not_complete_has_a_note_about_its_changes() {
+    let limits = World::partial().view().changes.limits.rows;
+    let has_note = |source: &str| limits.iter().any(|line| line.as_str().starts_with(source));
+    assert!(has_note("appliance-us") && has_note("appliance-apac") && !has_note("appliance-eu"), "{limits:?}");
 }
 
 #[test]
-fn what_somebody_accepts_is_reported_apart_from_what_waits_for_an_answer() {
+fn accepted_findings_are_counted_separately_from_open_ones() {
     let world = World::complete();
     let open = world.findings.iter().filter(|f| f.status.is_open() && f.severity >= Severity::High).count();
-    let end = format!("; 2 are accepted, and of the others {open} are high or critical.");
+    let end = format!("; 2 are accepted by an exception, and of the others {open} are high or critical.");
     assert!(world.view().status.lead.ends_with(&end), "{}", world.view().status.lead);
     let without = world_with(|world| world.findings.retain(|finding| finding.status.is_open()));
     assert!(!without.view().status.lead.contains("accepted"));
 }
 
-/// The frameworks of the matrix, each with its summary.
+/// Returns each framework with its summary.
 fn controls(world: &World) -> Vec<(String, String)> {
     world.view().controls.into_iter().map(|framework| (framework.name, framework.summary)).collect()
 }
 
 #[test]
-fn the_matrix_has_every_control_of_the_selected_frameworks_and_counts_each_once() {
+fn every_control_of_the_selected_frameworks_is_listed_and_counted_once() {
     let world = World::complete();
     let view = world.view();
     let frameworks: Vec<&str> = view.controls.iter().map(|framework| framework.name.as_str()).collect();
     assert_eq!(frameworks, ["PCI DSS 4.0.1", "CIS Controls 8.1"]);
     for framework in &view.controls {
         let named: Vec<&str> = framework.rows.iter().filter(|row| row.span > 0).map(|row| row.control).collect();
-        assert!(framework.summary.starts_with(&format!("Of {} controls: ", named.len())), "{}", framework.summary);
+        assert!(framework.summary.starts_with(&format!("{} controls: ", named.len())), "{}", framework.summary);
         let numbers = framework.summary.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<usize>().ok());
         assert_eq!(numbers.skip(1).sum::<usize>(), named.len(), "{}", framework.summary);
         assert_eq!(framework.rows.iter().map(|row| row.span).sum::<usize>(), framework.rows.len());
@@ -431,13 +433,17 @@ fn the_matrix_has_every_control_of_the_selected_frameworks_and_counts_each_once(
     }));
     let stale = view.controls[0].rows.iter().find(|row| row.rule == "stale-login").unwrap();
     let thresholds: Vec<String> = stale.thresholds.iter().map(ToString::to_string).collect();
-    assert_eq!(thresholds, ["45 days (cis-8.1)", "privileged: 30 days (configuration)"], "who set it");
+    assert_eq!(
+        thresholds,
+        ["45 days (cis-8.1)", "privileged: 30 days (configuration)"],
+        "the origin of the threshold is shown"
+    );
 }
 
 #[test]
-fn a_control_of_which_a_rule_could_not_be_evaluated_is_not_among_those_that_passed() {
+fn a_control_whose_rule_could_not_be_evaluated_is_not_counted_as_passed() {
     // CIS 6.5 has one rule, no-mfa.
-    let standing = |outcome: RuleOutcome| {
+    let result = |outcome: RuleOutcome| {
         let world = world_with(|world| {
             world.findings.retain(|finding| finding.rule != Rule::NoMfa);
             set_outcome(world, Rule::NoMfa, &outcome);
@@ -449,16 +455,16 @@ fn a_control_of_which_a_rule_could_not_be_evaluated_is_not_among_those_that_pass
         (row, summary)
     };
     let evaluated = |subjects, undetermined| RuleOutcome::Evaluated { subjects, undetermined };
-    let (unevaluated, summary) = standing(RuleOutcome::Undetermined { why: "not told".to_owned() });
-    assert_eq!(unevaluated, "could not be judged");
-    assert!(summary.contains("1 could not be judged"), "{summary}");
-    assert_eq!(standing(evaluated(9, 0)).0, "passed");
-    assert_eq!(standing(evaluated(9, 3)).0, "passed in part");
-    assert_eq!(standing(RuleOutcome::Off).0, "off");
+    let (unevaluated, summary) = result(RuleOutcome::Undetermined { why: "not reported".to_owned() });
+    assert_eq!(unevaluated, "could not be evaluated");
+    assert!(summary.contains("1 could not be evaluated"), "{summary}");
+    assert_eq!(result(evaluated(9, 0)).0, "passed");
+    assert_eq!(result(evaluated(9, 3)).0, "passed where evaluated");
+    assert_eq!(result(RuleOutcome::Off).0, "off");
 }
 
 #[test]
-fn a_control_one_of_whose_rules_is_off_has_not_passed() {
+fn a_control_has_not_fully_passed_when_one_of_its_rules_is_off() {
     // PCI DSS 8.2.6 has two rules.
     let world = world_with(|world| {
         world.findings.retain(|f| !matches!(f.rule, Rule::StaleLogin | Rule::NeverLoggedIn));
@@ -466,19 +472,19 @@ fn a_control_one_of_whose_rules_is_off_has_not_passed() {
         set_outcome(world, Rule::NeverLoggedIn, &RuleOutcome::Evaluated { subjects: 9, undetermined: 0 });
     });
     let before = controls(&world)[0].1.clone();
-    assert!(before.contains("1 passed in part"), "{before}");
+    assert!(before.contains("1 passed where evaluated"), "{before}");
 }
 
 #[test]
-fn a_framework_whose_text_has_no_number_and_no_control_says_so() {
+fn a_framework_without_controls_has_a_sentence_instead_of_a_table() {
     let world = world_with(|world| world.policy.frameworks = vec!["sox".to_owned()]);
-    assert_eq!(controls(&world), [("SOX".to_owned(), "No rule names a control of this text.".to_owned())]);
+    assert_eq!(controls(&world), [("SOX".to_owned(), "No rule is relevant to a control of this standard.".to_owned())]);
     let all = world_with(|world| world.policy.frameworks.clear());
-    assert_eq!(controls(&all).len(), 7, "without a selection, every text that rules name");
+    assert_eq!(controls(&all).len(), 7, "without a selection, every standard that a rule is relevant to");
 }
 
 #[test]
-fn a_privileged_group_shows_what_it_gained_and_where_that_is_not_known() {
+fn a_privileged_group_shows_its_gains_or_that_they_are_unknown() {
     let gained = |world: &World| -> Vec<Option<u64>> {
         world.view().groups.groups.rows.into_iter().map(|group| group.gained).collect()
     };
@@ -490,10 +496,13 @@ fn a_privileged_group_shows_what_it_gained_and_where_that_is_not_known() {
         world.manifest.sources.iter_mut().for_each(|source| source.status = SourceStatus::Partial);
     });
     let some: Vec<u64> = gained(&partly).into_iter().flatten().collect();
-    assert!(!some.contains(&0) && some.iter().sum::<u64>() == gains, "none that is known is not none: {some:?}");
+    assert!(
+        !some.contains(&0) && some.iter().sum::<u64>() == gains,
+        "an incomplete source shows gains but never 0: {some:?}"
+    );
     let first = world_with(|world| {
         world.changes.clear();
         world.manifest.sources.iter_mut().for_each(|source| source.known.is_compared = false);
     });
-    assert!(gained(&first).iter().all(Option::is_none), "a first run knows of no growth");
+    assert!(gained(&first).iter().all(Option::is_none), "the gains of a first run are unknown");
 }

@@ -1,14 +1,14 @@
-//! People with accounts in several products, and what single products do not tell.
+//! Tests of people with accounts in several products, and of fields that a product does not report.
 
 use super::sample::{World, as_of};
 use super::tenant::reading;
 use crate::model::{
     Blocked, LastLogin, ListKind, Outside, OutsideMember, ReportedDate, Rule, SourceReading, User, UserKind,
 };
-use crate::report::{PeopleSection, RuleStanding};
+use crate::report::{PeopleSection, RuleStatus};
 use chrono::Duration;
 
-/// A source of one product with these users and nothing odd.
+/// Returns a complete source of one product with these users.
 fn product(name: &str, kind: &str, users: Vec<User>) -> SourceReading {
     let mut product = reading(name, users.len() as u64, 7);
     product.source.kind = kind.to_owned();
@@ -38,9 +38,9 @@ fn people(readings: Vec<SourceReading>) -> PeopleSection {
     World::of(readings).view().people.expect("two sources")
 }
 
-/// `address: source/username/state,…; …`
+/// Returns a line for each person: `address: source/username/state,…; …`.
 fn lines(people: &PeopleSection) -> Vec<String> {
-    let of_source = |place: &crate::report::PersonIn| {
+    let of_source = |place: &crate::report::PersonInSource| {
         let accounts: Vec<String> =
             place.accounts.rows.iter().map(|a| format!("{}/{}/{}", place.source, a.username, a.state)).collect();
         accounts.join(",")
@@ -53,21 +53,21 @@ fn lines(people: &PeopleSection) -> Vec<String> {
 }
 
 #[test]
-fn a_person_with_accounts_in_two_products_stands_in_one_row_by_the_address() {
+fn accounts_with_the_same_address_in_two_products_are_one_row() {
     let ada = account("1", "ada", " Ada@Example.com");
     let people = people(vec![
         product("pra", "pra", vec![ada, account("2", "only-here", "b@example.com")]),
         product("vault", "password-safe", vec![account("9", "ada.l", "ada@example.com")]),
     ]);
     assert_eq!(lines(&people), ["ada@example.com: pra/ada/enabled; vault/ada.l/enabled"]);
-    let expected = "1 person has accounts in more than one of the 2 sources; \
-                    none of them is disabled or blocked in one and enabled in another.";
+    let expected = "1 person has accounts in more than one of the 2 sources. \
+                    None of them is disabled or blocked in one and active in another.";
     assert_eq!(people.summary, expected);
-    assert_eq!(people.people.rows[0].name.as_str(), "ada", "the username where there is no name for people");
+    assert_eq!(people.people.rows[0].name.as_str(), "ada", "the username if there is no display name");
 }
 
 #[test]
-fn who_is_closed_in_one_product_and_open_in_another_comes_first_then_the_privileged() {
+fn people_who_are_disabled_in_one_product_and_active_in_another_are_listed_first_then_privileged_ones() {
     let here = vec![
         account("1", "ann", "ann@example.com"),
         changed(account("2", "bob", "bob@example.com"), |u| u.is_admin = Some(true)),
@@ -87,26 +87,28 @@ fn who_is_closed_in_one_product_and_open_in_another_comes_first_then_the_privile
     assert_eq!(
         order,
         ["cyd@example.com", "dan@example.com", "bob@example.com", "ann@example.com", "eve@example.com"],
-        "eve is closed in both"
+        "eve cannot sign in to either"
     );
-    assert!(people.summary.starts_with("5 people have accounts in more than one of the 2 sources; 2 are disabled"));
+    assert!(
+        people.summary.starts_with("5 people have accounts in more than one of the 2 sources. 2 of them are disabled")
+    );
     assert_eq!(lines(&people)[1], "dan@example.com: pra/dan/enabled; vault/dan/quarantined");
     assert_eq!(lines(&people)[4], "eve@example.com: pra/eve/disabled; vault/eve/expired");
 }
 
 #[test]
-fn several_accounts_of_one_product_stand_in_one_cell_and_do_not_make_a_person_of_two_products() {
+fn several_accounts_in_one_product_are_one_cell_and_do_not_count_as_two_products() {
     let disabled = |id: &str, name: &str| changed(account(id, name, "a@example.com"), |u| u.enabled = Some(false));
     let pair = || vec![disabled("1", "old"), account("2", "new", "a@example.com")];
     assert!(people(vec![product("pra", "pra", pair()), product("rs", "rs", Vec::new())]).people.is_empty());
     let both = vec![product("pra", "pra", pair()), product("rs", "rs", vec![account("7", "a", "A@example.com")])];
     let people = people(both);
     assert_eq!(lines(&people), ["a@example.com: pra/new/enabled,pra/old/disabled; rs/a/enabled"]);
-    assert!(!people.people.rows[0].split, "the first product lets the person in by the other account");
+    assert!(!people.people.rows[0].split, "the person can sign in to the first product with the other account");
 }
 
 #[test]
-fn services_are_nobody_and_accounts_without_an_address_are_not_compared() {
+fn service_accounts_and_accounts_without_an_address_are_not_compared() {
     let service = |id: &str| changed(account(id, "robot", "team@example.com"), |u| u.kind = UserKind::Service);
     let nameless = || account("3", "x", "  ");
     let world = World::of(vec![
@@ -116,18 +118,18 @@ fn services_are_nobody_and_accounts_without_an_address_are_not_compared() {
     assert!(world.view().people.expect("two sources").people.is_empty());
     let page = world.page();
     assert!(page.contains("No e-mail address occurs in more than one of the 2 sources"));
-    assert!(page.contains("There is nobody to compare."));
+    assert!(page.contains("No person was recognised."));
 }
 
 #[test]
-fn one_source_alone_has_no_such_section() {
+fn a_report_of_one_source_has_no_section_about_people() {
     let world = World::of(vec![reading("appliance-eu", 20, 7)]);
     assert_eq!(world.view().people, None);
     assert!(!world.page().contains("People across products"));
 }
 
 #[test]
-fn twenty_five_people_are_shown_and_the_rest_is_counted_with_its_place() {
+fn twenty_five_people_are_shown_and_the_file_with_the_others_is_named() {
     let all = |source: &str| {
         let users = (1..=40).map(|n| account(&n.to_string(), &format!("{source}{n}"), &format!("p{n:02}@example.com")));
         product(source, "pra", users.collect())
@@ -139,13 +141,13 @@ fn twenty_five_people_are_shown_and_the_rest_is_counted_with_its_place() {
 }
 
 #[test]
-fn a_list_of_users_that_is_not_proven_leaves_room_for_further_accounts() {
+fn an_incomplete_list_of_users_adds_a_note_about_further_accounts() {
     let page = World::partial().page();
     assert!(page.contains("people may have further accounts there"));
 }
 
 #[test]
-fn a_person_of_very_many_sources_and_accounts_stays_one_short_row() {
+fn a_person_with_very_many_sources_and_accounts_is_one_short_row() {
     let crowd = |n: u64| {
         let users = (0..200).map(|id| account(&id.to_string(), &"𝕏".repeat(200), "all@example.com")).collect();
         product(&format!("source-{n:03}"), "pra", users)
@@ -158,7 +160,7 @@ fn a_person_of_very_many_sources_and_accounts_stays_one_short_row() {
     assert!(world.page().len() < 300_000);
 }
 
-/// A directory as SCIM tells it: no last login, no type, no administrator, no second factor.
+/// Returns a directory as SCIM reports it: without last login, type, administrator flag and second factor.
 fn directory() -> SourceReading {
     let mut directory = reading("directory", 30, 5);
     directory.source.kind = "scim".to_owned();
@@ -169,7 +171,7 @@ fn directory() -> SourceReading {
     directory
 }
 
-/// An appliance of which some groups hold directory groups.
+/// Returns an appliance whose groups contain directory groups.
 fn appliance() -> SourceReading {
     let mut appliance = reading("appliance", 60, 7);
     appliance.source.kind = "pra".to_owned();
@@ -180,7 +182,7 @@ fn appliance() -> SourceReading {
         user.groups_known = false;
         user.mfa = Some(true);
     }
-    // Every policy's own list of members was read.
+    // The list of members of every policy was read.
     appliance.groups.iter_mut().for_each(|group| group.members_known = Some(true));
     appliance
 }
@@ -190,18 +192,18 @@ fn unchecked(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_source_that_reports_no_last_login_is_named_as_one_whose_staleness_was_not_evaluated() {
+fn a_source_that_reports_no_last_login_is_listed_as_not_evaluated_for_inactivity() {
     let world = World::of(vec![appliance(), directory()]);
-    let said = unchecked(&world);
-    let expected = "The last login: not told by directory: staleness was not judged there at all";
-    assert!(said.iter().any(|line| line.starts_with(expected)), "{said:#?}");
+    let items = unchecked(&world);
+    let expected = "The last login: not reported by directory: inactivity was not evaluated there";
+    assert!(items.iter().any(|line| line.starts_with(expected)), "{items:#?}");
     let stale = world.view().rules.into_iter().find(|rule| rule.id == "stale-login").expect("a result");
-    assert_eq!(stale.standing, RuleStanding::Findings);
+    assert_eq!(stale.status, RuleStatus::Findings);
     assert!(stale.gaps.rows.iter().any(|gap| gap.why.as_str() == "the source does not report last logins"));
 }
 
 #[test]
-fn where_one_product_reports_no_last_login_its_groups_and_types_show_no_number_of_stale_accounts() {
+fn groups_and_types_of_a_source_without_last_logins_show_no_number_of_inactive_accounts() {
     let view = World::of(vec![appliance(), directory()]).view();
     let groups = view.groups.groups.rows.iter();
     assert!(groups.clone().all(|row| row.stale.is_some() == (row.source.as_str() == "appliance")));
@@ -210,20 +212,22 @@ fn where_one_product_reports_no_last_login_its_groups_and_types_show_no_number_o
 }
 
 #[test]
-fn directory_groups_whose_members_are_not_known_are_counted_with_the_rules_that_they_limit() {
+fn directory_groups_with_unknown_members_are_counted_with_the_rules_that_they_limit() {
     let world = World::of(vec![appliance(), directory()]);
-    let said = unchecked(&world);
-    let line = said.iter().find(|line| line.starts_with("appliance: the members of")).expect("an item");
+    let items = unchecked(&world);
+    let line = items.iter().find(|line| line.starts_with("appliance: the members of")).expect("an item");
     assert!(
-        line.starts_with("appliance: the members of 3 directory groups in 2 groups: the source does not expand them")
+        line.starts_with(
+            "appliance: the members of 3 directory groups in 2 groups: the source does not report who is in"
+        )
     );
     assert!(line.contains("40 accounts may be among them") && line.contains("no-group"), "{line}");
-    assert!(!said.iter().any(|line| line.starts_with("The group memberships of")), "told once: {said:#?}");
-    assert!(world.page().contains("and 2 directory groups whose members are not known here"));
+    assert!(!items.iter().any(|line| line.starts_with("The group memberships of")), "it is one item: {items:#?}");
+    assert!(world.page().contains("and 2 directory groups whose members are not known<"));
 }
 
 #[test]
-fn what_is_not_reported_of_services_is_no_gap_and_what_one_product_reports_is_not_said_of_another() {
+fn fields_missing_for_service_accounts_are_no_gap_and_each_source_is_named_on_its_own() {
     let mut appliance = appliance();
     for user in &mut appliance.users {
         user.is_admin = Some(false);
@@ -235,25 +239,28 @@ fn what_is_not_reported_of_services_is_no_gap_and_what_one_product_reports_is_no
         u.groups_known = true;
     });
     appliance.users.push(robot);
-    let said = unchecked(&World::of(vec![appliance, directory()]));
+    let items = unchecked(&World::of(vec![appliance, directory()]));
     for field in ["last login", "second factor", "administrator flag"] {
-        assert!(said.iter().any(|line| line.starts_with(&format!("The {field}: not told by directory:"))), "{said:#?}");
+        assert!(
+            items.iter().any(|line| line.starts_with(&format!("The {field}: not reported by directory:"))),
+            "{items:#?}"
+        );
     }
-    assert!(!said.iter().any(|line| line.starts_with("The last login of")), "{said:#?}");
+    assert!(!items.iter().any(|line| line.starts_with("The last login of")), "{items:#?}");
 }
 
 #[test]
-fn a_rule_about_groups_says_how_many_groups_it_ran_over() {
+fn a_rule_about_groups_shows_how_many_groups_were_evaluated() {
     let mut whole = reading("appliance-eu", 60, 7);
     whole.lists.push(super::tenant::list(ListKind::Members, None, 90, ("complete", "every group's list was read")));
     let view = World::of(vec![whole]).view();
-    let ran = |rule: Rule| view.rules.iter().find(|r| r.id == rule.as_str()).map(|r| r.ran.clone());
-    assert_eq!(ran(Rule::EmptyGroup).as_deref(), Some("the rule ran over 14 of 14 groups"));
-    assert_eq!(ran(Rule::DanglingGroup).as_deref(), Some("the rule ran over 74 of 74 accounts and groups"));
+    let evaluated = |rule: Rule| view.rules.iter().find(|r| r.id == rule.as_str()).map(|r| r.evaluated.clone());
+    assert_eq!(evaluated(Rule::EmptyGroup).as_deref(), Some("14 of 14 groups were evaluated"));
+    assert_eq!(evaluated(Rule::DanglingGroup).as_deref(), Some("74 of 74 accounts and groups were evaluated"));
 }
 
 #[test]
-fn a_hostile_name_stays_text_among_people_too() {
+fn markup_in_a_name_is_escaped_in_the_section_about_people() {
     let hostile = || {
         let mut all = vec![account("1", "</td><script>x</script>", "\u{202e}<b>@example.com")];
         all[0].display_name = Some("<img src=x>".into());
@@ -265,14 +272,14 @@ fn a_hostile_name_stays_text_among_people_too() {
 }
 
 #[test]
-fn a_rule_that_many_sources_leave_open_for_one_reason_is_one_item_and_none_is_left_unsaid() {
-    let silent = |n: u64| {
+fn a_rule_that_many_sources_cannot_evaluate_for_one_reason_is_one_item_that_counts_all_of_them() {
+    let without_logins = |n: u64| {
         let mut source = directory();
         source.source.name = format!("directory-{n:02}").as_str().into();
         source
     };
-    let said = unchecked(&World::of((0..12).map(silent).collect()));
-    let of_rule: Vec<&String> = said.iter().filter(|line| line.contains("(stale-login)")).collect();
+    let items = unchecked(&World::of((0..12).map(without_logins).collect()));
+    let of_rule: Vec<&String> = items.iter().filter(|line| line.contains("(stale-login)")).collect();
     let named = "directory-00, directory-01, directory-02, directory-03, directory-04 and 5 more";
     assert_eq!(
         of_rule[0],
@@ -280,6 +287,6 @@ fn a_rule_that_many_sources_leave_open_for_one_reason_is_one_item_and_none_is_le
     );
     assert_eq!(
         of_rule[1],
-        "Inactive accounts (stale-login) in 2 more sources: why stands in manifest.json, under rules"
+        "Inactive accounts (stale-login) in 2 more sources: manifest.json lists the reasons, in rules"
     );
 }

@@ -1,7 +1,8 @@
-//! A made-up tenant of some 400 accounts, the same at every call: what `reports/sample.html` shows.
+//! A sample tenant of some 400 accounts, the same at every call. `reports/sample.html` shows it.
 
 use super::tenant::{list, reading, same_people};
 use crate::exceptions::{self, Applied, Exception, ExceptionUse};
+use crate::digest::sha256_hex;
 use crate::model::{
     Change, Classes, Completeness, Coverage, Evaluation, Finding, Instant, Inventory, ListKind, Pattern, Rule,
     SourceInventory, SourceReading, SourceStatus, User,
@@ -15,10 +16,9 @@ use crate::snapshot::manifest::{
 use crate::state::{self, memory::SettledRun};
 use chrono::{TimeDelta, TimeZone, Utc};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// Owned parts of an input.
+/// The owned parts of a report's input.
 pub(super) struct World {
     pub(super) manifest: Manifest,
     pub(super) inventory: Inventory,
@@ -49,26 +49,26 @@ impl World {
         html::render(&self.view()).expect("writing to a string does not fail")
     }
 
-    /// Joins these harvests and makes everything else from them.
+    /// Joins these readings and derives everything else from them.
     pub(super) fn of(readings: Vec<SourceReading>) -> Self {
         let inventory = Inventory::join(readings, &classes());
         let inventory = SettledRun::first(inventory, RUN, as_of()).state;
         let policy = policy();
         let EvaluationOutput { findings, evaluations, .. } = rules::evaluate(&inventory, &policy, as_of());
-        let manifest = manifest(&inventory, &findings);
+        let manifest = manifest(&inventory, &findings, &[]);
         let (catalogue, changes, uses) = (RuleInfo::all(&policy), Vec::new(), None);
         Self { manifest, inventory, findings, evaluations, changes, policy, catalogue, uses }
     }
 
-    /// Two appliances, all proven; some people have accounts on both.
+    /// Returns two appliances that are proven complete. Some people have accounts on both.
     pub(super) fn complete() -> Self {
         let (eu, mut us) = (reading("appliance-eu", 312, 7), reading("appliance-us", 96, 11));
         same_people(&eu, &mut us);
-        Self::of(vec![eu, us]).with_a_yesterday().with_a_register()
+        Self::of(vec![eu, us]).with_baseline().with_exceptions()
     }
 
-    /// As if somebody had accepted three of the findings of inactivity: one of them is nearly over, and one is over.
-    fn with_a_register(mut self) -> Self {
+    /// Adds exceptions for three findings of inactivity. One expires soon, and one has expired.
+    fn with_exceptions(mut self) -> Self {
         let stale = self.findings.iter().filter(|finding| finding.rule == Rule::StaleLogin);
         let days = ["2027-05-31", "2026-12-04", "2026-11-15"].map(|day| day.parse().expect("a day"));
         let accepted = stale.zip(days).zip(1..).map(|((finding, until), number): (_, usize)| Exception {
@@ -88,27 +88,26 @@ impl World {
         self
     }
 
-    /// As if the day before had been a little different, and all of it proven.
-    pub(super) fn with_a_yesterday(mut self) -> Self {
-        let readings =
-            self.inventory.sources.iter().map(|source_inventory| yesterday(source_inventory.reading.clone()));
+    /// Adds a baseline of the day before that is proven complete and differs a little.
+    pub(super) fn with_baseline(mut self) -> Self {
+        let readings = self.inventory.sources.iter().map(|source_inventory| earlier(source_inventory.reading.clone()));
         let old =
-            SettledRun::first(Inventory::join(readings.collect(), &classes()), YESTERDAY, as_of() - TimeDelta::days(1));
+            SettledRun::first(Inventory::join(readings.collect(), &classes()), BASELINE, as_of() - TimeDelta::days(1));
         let today = self.inventory.sources.iter().map(|source_inventory| source_inventory.reading.clone()).collect();
         let mut advanced = old.read(Inventory::join(today, &classes()), RUN, as_of());
-        let before = RuleHistory { base_run: Some(YESTERDAY), changes: &advanced.changes, since: &advanced.since };
+        let before = RuleHistory { base_run: Some(BASELINE), changes: &advanced.changes, since: &advanced.since };
         let output = rules::evaluate_after(before, &advanced.inventory, &self.policy, as_of());
         (self.findings, self.evaluations) = (output.findings, output.evaluations);
         advanced.settle();
         (self.inventory, self.changes) = (advanced.inventory, advanced.changes);
-        self.manifest = manifest(&self.inventory, &self.findings);
-        self.manifest.base = Some(BaseReference { run_id: YESTERDAY.to_owned(), manifest_sha256: hash("yesterday") });
+        self.manifest = manifest(&self.inventory, &self.findings, &self.changes);
+        self.manifest.base = Some(BaseReference { run_id: BASELINE.to_owned(), manifest_sha256: hash("baseline") });
         let changes = state::counts(&self.changes).into_iter();
         self.manifest.counts.changes = changes.map(|(kind, count)| (kind.as_str().to_owned(), count)).collect();
         self
     }
 
-    /// One appliance proven, one with a list of groups that broke off, one that did not answer.
+    /// Returns three appliances: one complete, one whose list of groups failed, one whose list of users drifted.
     pub(super) fn partial() -> Self {
         let mut us = reading("appliance-us", 96, 11);
         us.groups.truncate(5);
@@ -116,15 +115,15 @@ impl World {
         let mut apac = reading("appliance-apac", 140, 13);
         apac.users.truncate(131);
         apac.lists[0] = list(ListKind::Users, Some(140), 131, DRIFTED);
-        Self::of(vec![reading("appliance-eu", 312, 7), us, apac]).with_a_yesterday()
+        Self::of(vec![reading("appliance-eu", 312, 7), us, apac]).with_baseline()
     }
 }
 
 const RUN: &str = "20261123T020000Z-7f3a";
-const YESTERDAY: &str = "20261122T020000Z-1c4e";
+const BASELINE: &str = "20261122T020000Z-1c4e";
 
-/// Some were not there yet, others are gone now, some changed.
-fn yesterday(mut reading: SourceReading) -> SourceReading {
+/// Returns an earlier state of a source: some accounts are missing, others exist only there, some differ.
+fn earlier(mut reading: SourceReading) -> SourceReading {
     for list in &mut reading.lists {
         list.coverage = Coverage::Complete { proof: String::new() };
     }
@@ -145,9 +144,9 @@ fn yesterday(mut reading: SourceReading) -> SourceReading {
     reading
 }
 
-const FAILED: (&str, &str) = ("failed", "502 Bad Gateway on /api/public/v3/groups?offset=5 after 6 attempts");
+const FAILED: (&str, &str) = ("failed", "list of groups, offset 5: status 502 after 6 attempts");
 const DRIFTED: (&str, &str) =
-    ("drifted", "the list moved in each of 4 passes: page 2 ended with id 187, page 3 began with id 191");
+    ("drifted", "page 2 ended with id 187, page 3 starts with id 191; 4 passes did not prove the list complete");
 
 pub(super) fn as_of() -> Instant {
     Utc.with_ymd_and_hms(2026, 11, 23, 2, 0, 0).single().expect("a valid instant")
@@ -169,7 +168,7 @@ fn classes() -> Classes {
     }
 }
 
-fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
+fn manifest(inventory: &Inventory, findings: &[Finding], changes: &[Change]) -> Manifest {
     let complete =
         inventory.sources.iter().all(|source_inventory| source_inventory.reading.status() == SourceStatus::Complete);
     let total = |count: fn(&SourceInventory) -> usize| {
@@ -197,11 +196,11 @@ fn manifest(inventory: &Inventory, findings: &[Finding]) -> Manifest {
         exceptions_sha256: None,
         base: None,
         rules: Vec::new(),
-        files: files(&counts, findings.len() as u64),
+        files: files(&counts, findings.len() as u64, changes.len() as u64),
         counts,
         guarded_cells: 1,
         formula_guard: true,
-        warnings: vec!["appliance-eu: 12 dates without an offset were taken as UTC".to_owned()],
+        warnings: vec!["appliance-eu: 12 dates have no time zone; UTC was assumed".to_owned()],
         confirmed_shrinks: Vec::new(),
     }
 }
@@ -223,13 +222,13 @@ fn policy_entries() -> BTreeMap<String, PolicyEntry> {
     .collect()
 }
 
-fn files(counts: &Counts, findings: u64) -> Vec<FileEntry> {
+fn files(counts: &Counts, findings: u64, changes: u64) -> Vec<FileEntry> {
     [
         ("users", counts.users, 212),
         ("groups", counts.groups, 58),
         ("memberships", counts.memberships, 61),
         ("findings", findings, 540),
-        ("changes", 0, 0),
+        ("changes", changes, 180),
     ]
     .into_iter()
     .flat_map(|(table, rows, width)| {
@@ -240,6 +239,5 @@ fn files(counts: &Counts, findings: u64) -> Vec<FileEntry> {
 }
 
 pub(super) fn hash(text: &str) -> String {
-    let hex: Vec<String> = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.concat()
+    sha256_hex(text.as_bytes())
 }

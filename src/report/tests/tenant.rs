@@ -1,4 +1,4 @@
-//! Accounts and groups of the made-up tenant: names, types and dates by a die that always falls the same.
+//! Accounts and groups of the sample tenant. Names, types and dates come from a generator with a fixed seed.
 
 use super::sample::{as_of, hash};
 use crate::model::{
@@ -7,10 +7,10 @@ use crate::model::{
 };
 use chrono::Duration;
 
-/// A linear congruential generator (Knuth, MMIX): a sample must not depend on a library's idea of randomness.
-struct Dice(u64);
+/// A linear congruential generator (Knuth, MMIX). A library could change its numbers, and the samples with them.
+struct Generator(u64);
 
-impl Dice {
+impl Generator {
     fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
@@ -51,8 +51,8 @@ const GROUPS: [&str; 14] = [
 ];
 
 pub(super) fn reading(name: &str, count: u64, seed: u64) -> SourceReading {
-    let mut dice = Dice(seed);
-    let users = (1..=count).map(|id| user(&mut dice, id)).collect();
+    let mut generator = Generator(seed);
+    let users = (1..=count).map(|id| user(&mut generator, id)).collect();
     let groups = (1u64..).zip(GROUPS).map(|(id, name)| group(id, name)).collect();
     let pages = count.div_ceil(99);
     SourceReading {
@@ -67,12 +67,7 @@ pub(super) fn reading(name: &str, count: u64, seed: u64) -> SourceReading {
         outside: Vec::new(),
         lists: vec![
             list(ListKind::Users, Some(count), count, ("complete", &users_proof(count, pages))),
-            list(
-                ListKind::Groups,
-                Some(14),
-                14,
-                ("complete", "total 14 on the only page, an empty page after the last row"),
-            ),
+            list(ListKind::Groups, Some(14), 14, ("complete", "total 14 reached over 1 page")),
         ],
         clock_skew_seconds: Some(i64::try_from(seed % 5).unwrap_or(0) - 1),
         tls_certificate_sha256: Some(hash(&format!("certificate of {name}"))),
@@ -82,7 +77,7 @@ pub(super) fn reading(name: &str, count: u64, seed: u64) -> SourceReading {
     }
 }
 
-/// Gives every sixth account of the second the name and the address of an account of the first.
+/// Copies name and address of an account of the first source to every sixth account of the second.
 pub(super) fn same_people(first: &SourceReading, second: &mut SourceReading) {
     for (user, known) in second.users.iter_mut().zip(&first.users).skip(1).step_by(6) {
         user.username.clone_from(&known.username);
@@ -91,8 +86,12 @@ pub(super) fn same_people(first: &SourceReading, second: &mut SourceReading) {
     }
 }
 
+/// Returns a proof as `wire` words it.
 fn users_proof(count: u64, pages: u64) -> String {
-    format!("total {count} on each of {pages} pages, every page met its neighbour, an empty page after the last row")
+    match pages {
+        1 => format!("total {count} reached over 1 page"),
+        _ => format!("total {count} reached over {pages} pages; consecutive pages overlap as expected"),
+    }
 }
 
 pub(super) fn list(kind: ListKind, expected: Option<u64>, rows: u64, (word, words): (&str, &str)) -> ListReport {
@@ -120,31 +119,31 @@ fn group(id: u64, name: &str) -> Group {
     Group { name: Some(name.into()), ..Group::new(id.to_string()) }
 }
 
-fn user(dice: &mut Dice, id: u64) -> User {
-    let (given, family) = (dice.pick(&GIVEN), dice.pick(&FAMILY));
-    let local = dice.below(100) < 18;
+fn user(generator: &mut Generator, id: u64) -> User {
+    let (given, family) = (generator.pick(&GIVEN), generator.pick(&FAMILY));
+    let local = generator.below(100) < 18;
     let username = match id {
         4 => "emergency-01".to_owned(),
-        _ if id.is_multiple_of(29) => format!("svc-{}-{id}", dice.pick(&["backup", "scan", "deploy", "sync"])),
+        _ if id.is_multiple_of(29) => format!("svc-{}-{id}", generator.pick(&["backup", "scan", "deploy", "sync"])),
         _ => format!("{given}.{family}{id}"),
     };
-    let created = as_of() - dice.days(20, 2200);
+    let created = as_of() - generator.days(20, 2200);
     let mut user = User::new(id.to_string());
     user.display_name = Some(format!("{given} {family}").into());
     user.email_address = Some(format!("{username}@example.com").into());
     user.username = Some(username.into());
-    user.enabled = Some(dice.below(100) >= 9);
-    user.account_type = Some(if local { "local".into() } else { dice.pick(&["SAML", "LDAP", "SAML"]).into() });
-    user.group_memberships = memberships(dice);
+    user.enabled = Some(generator.below(100) >= 9);
+    user.account_type = Some(if local { "local".into() } else { generator.pick(&["SAML", "LDAP", "SAML"]).into() });
+    user.group_memberships = memberships(generator);
     user.groups_known = true;
-    user.last_login = last_login(dice, id, created);
+    user.last_login = last_login(generator, id, created);
     user.created_at = ReportedDate::At(created);
-    odd(id, &mut user);
+    make_unusual(id, &mut user);
     user
 }
 
-/// The awkward accounts of every real tenant.
-fn odd(id: u64, user: &mut User) {
+/// Makes some accounts unusual, as in a real tenant: a formula as a name, a right-to-left name, an unreadable date.
+fn make_unusual(id: u64, user: &mut User) {
     match id {
         23 => user.username = Some("=HYPERLINK(\"intranet\",\"yael\")".into()),
         51 => {
@@ -156,8 +155,8 @@ fn odd(id: u64, user: &mut User) {
     }
 }
 
-fn memberships(dice: &mut Dice) -> Box<[GroupId]> {
-    let wanted = match dice.below(100) {
+fn memberships(generator: &mut Generator) -> Box<[GroupId]> {
+    let wanted = match generator.below(100) {
         0..=2 => 0,
         3..=60 => 1,
         61..=88 => 2,
@@ -165,7 +164,7 @@ fn memberships(dice: &mut Dice) -> Box<[GroupId]> {
     };
     // Privileged groups (1 and 3) are small.
     let mut ids: Vec<GroupId> = (0..wanted)
-        .map(|_| if dice.below(100) < 6 { 1 + 2 * dice.below(2) } else { 4 + dice.below(11) })
+        .map(|_| if generator.below(100) < 6 { 1 + 2 * generator.below(2) } else { 4 + generator.below(11) })
         .map(|id| GroupId::from(id.to_string()))
         .collect();
     ids.sort();
@@ -173,13 +172,13 @@ fn memberships(dice: &mut Dice) -> Box<[GroupId]> {
     ids.into()
 }
 
-fn last_login(dice: &mut Dice, id: u64, created: Instant) -> LastLogin {
-    let age = match dice.below(100) {
-        0..=54 => dice.days(0, 14),
-        55..=72 => dice.days(14, 45),
-        73..=82 => dice.days(45, 90),
-        83..=90 => dice.days(90, 200),
-        91..=94 => dice.days(200, 700),
+fn last_login(generator: &mut Generator, id: u64, created: Instant) -> LastLogin {
+    let age = match generator.below(100) {
+        0..=54 => generator.days(0, 14),
+        55..=72 => generator.days(14, 45),
+        73..=82 => generator.days(45, 90),
+        83..=90 => generator.days(90, 200),
+        91..=94 => generator.days(200, 700),
         _ => return LastLogin::Never { sentinel: id.is_multiple_of(2).then(|| "0001-01-01T00:00:00Z".into()) },
     };
     LastLogin::At((as_of() - age).max(created))

@@ -1,6 +1,8 @@
-//! From the text of an expression to something that can be asked of an account: read, held against what there is to name, made
-//! strict about what is not told ([`strict`]), and tried over samples, so that what is wrong with it is known when the
-//! configuration is read and not in the night. Pure, and bounded in length, nesting and loops.
+//! Parses and checks expressions when the configuration is read, so that a mistake does not surface in a nightly run.
+//!
+//! An expression is parsed, its names are checked, and lenient operators are replaced with [`strict`] ones. Then it is
+//! tried over samples ([`probe`]). Pure. Length, nesting and loops are bounded, so that no expression can exhaust
+//! memory or time.
 
 use super::probe;
 use super::strict::{self, CompiledRegex};
@@ -13,28 +15,28 @@ use regex::RegexBuilder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Characters of an expression.
-pub const LONGEST: usize = 2_000;
-/// Brackets within brackets, which the parser counts.
+/// Maximum number of characters of an expression.
+const MAX_CHARACTERS: usize = 2_000;
+/// Maximum depth of brackets, which the parser enforces.
 const BRACKETS: u16 = 32;
-/// Operators within operators: evaluation goes as deep.
+/// Maximum depth of operators. Evaluation recurses as deep.
 const DEPTH: usize = 64;
-/// Loops within loops; the inner one goes over a list that stands in the expression.
+/// Maximum depth of loops. An inner loop must iterate over a list literal.
 const LOOPS: usize = 2;
-/// Loops in all.
+/// Maximum number of loops in an expression.
 const ALL_LOOPS: usize = 8;
-/// A regular expression's size in memory.
+/// Maximum size of a compiled regular expression, in bytes.
 const PATTERN_BYTES: usize = 1 << 20;
-/// The parser goes deep before it counts; see the test of hostile expressions.
+/// Stack size of the parser in bytes. The parser recurses before it counts; see the test of hostile expressions.
 const STACK: usize = 32 << 20;
 
-/// What may be called beside operators.
+/// Functions that an expression may call, besides operators.
 const FUNCTIONS: [&str; 11] =
     ["all", "contains", "endsWith", "exists", "exists_one", "filter", "int", "matches", "size", "startsWith", "string"];
-/// Those of them that take a name and a condition, and are no calls any more once they are read.
+/// The functions that take a name and a condition. The parser replaces correct calls of them with loops.
 const LOOPING: [&str; 4] = ["all", "exists", "exists_one", "filter"];
 
-/// An expression that was understood.
+/// A parsed and checked expression.
 #[derive(Clone, Debug)]
 pub struct Expression(Arc<Understood>);
 
@@ -54,21 +56,21 @@ impl PartialEq for Expression {
 
 impl Eq for Expression {}
 
-/// Why an expression cannot be used.
+/// An error in an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpressionError {
-    /// From 1.
+    /// Line, from 1.
     pub line: usize,
-    /// In characters, from 1.
+    /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// The error in words.
     pub message: String,
-    /// The word that is wrong, and what could stand there.
+    /// The wrong word, and the words that are allowed in its place.
     pub instead: Option<(String, Vec<&'static str>)>,
 }
 
 impl ExpressionError {
-    /// At a character of the text, from 0.
+    /// Creates an error at a character of the text, counted from 0.
     fn at(text: &str, place: usize, message: impl Into<String>) -> Self {
         let before: String = text.chars().take(place).collect();
         let line = before.matches('\n').count() + 1;
@@ -78,47 +80,48 @@ impl ExpressionError {
 }
 
 impl Expression {
-    /// Reads it.
+    /// Parses and checks an expression.
     pub fn read(text: &str) -> Result<Self, ExpressionError> {
         let text = text.trim_end();
-        if text.chars().count() > LONGEST {
-            let message = format!("is longer than {LONGEST} characters; make several rules of it");
-            return Err(ExpressionError::at(text, LONGEST, message));
+        if text.chars().count() > MAX_CHARACTERS {
+            let message = format!("is longer than {MAX_CHARACTERS} characters; split it into several rules");
+            return Err(ExpressionError::at(text, MAX_CHARACTERS, message));
         }
         if let Some(at) = text.chars().position(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            return Err(ExpressionError::at(text, at, "a control character has no place here"));
+            return Err(ExpressionError::at(text, at, "control characters are not allowed"));
         }
-        // With a stack of its own: how deep the parser goes depends on the text. What it might do beside that ends with it.
-        let stopped = || ExpressionError::at(text, 0, "the parser gave up; write it in a simpler way");
+        // The recursion depth of the parser depends on the text, so it gets a stack of its own. A panic ends with that
+        // thread.
+        let stopped = || ExpressionError::at(text, 0, "the parser failed; simplify the expression");
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || understand(text));
             thread.map_err(|_| stopped())?.join().map_err(|_| stopped())?
         })
     }
 
-    /// As it was written.
+    /// Returns the text of the expression as configured.
     pub fn text(&self) -> &str {
         &self.0.text
     }
 
-    /// Places in [`VARIABLES`] of those that it names.
+    /// Returns the positions in [`VARIABLES`] of the variables in the expression.
     pub(super) fn variables(&self) -> impl Iterator<Item = usize> {
         self.0.variables.iter().copied()
     }
 
-    /// Binds what the expression needs beside the variables.
+    /// Adds the compiled regular expressions to the context.
     pub(super) fn prepare(&self, root: &mut Context<'_, '_>) {
         for (name, pattern) in &self.0.patterns {
             root.add_variable_as_val(name.as_str(), Box::new(pattern.clone()));
         }
     }
 
-    /// Made strict.
+    /// Returns the syntax tree with strict operators.
     pub(super) fn tree(&self) -> &IdedExpr {
         &self.0.strict
     }
 
-    /// `None`: it cannot be told.
+    /// Evaluates the expression; `None` if the result is undetermined.
     pub(super) fn holds(&self, context: &Context<'_, '_>) -> Option<bool> {
         let value = Value::resolve_val(&self.0.strict, context).ok()?;
         value.downcast_ref::<CelBool>().map(|flag| *flag.inner())
@@ -139,26 +142,30 @@ fn understand(text: &str) -> Result<Expression, ExpressionError> {
     walk.visit(&mut strict, 0)?;
     let NameRewriter { variables, patterns, .. } = walk;
     if variables.is_empty() {
-        return Err(ExpressionError::at(text, 0, "names no variable, so that it says the same of every account"));
+        return Err(ExpressionError::at(
+            text,
+            0,
+            "contains no variable, so that it has the same result for every account",
+        ));
     }
     let expression = Expression(Arc::new(Understood { text: text.to_owned(), strict, variables, patterns }));
     let flaw = probe::of(&expression);
     flaw.map_or(Ok(expression), |(id, message)| Err(flaw_at(text, &places, id, message)))
 }
 
-/// Of several errors the first: the others are often its consequence.
+/// Returns the first syntax error. The others are often its consequence.
 fn not_read(text: &str, errors: &[ParseError]) -> ExpressionError {
     let Some(error) = errors.first() else { return ExpressionError::at(text, 0, "cannot be read") };
     let from_one = |place: isize| usize::try_from(place).unwrap_or(0).max(1);
     let message = error.msg.trim_start_matches("Syntax error: ");
-    // The parser names every token that could stand there.
+    // The parser lists every token that is allowed there, which is too long to help.
     let message = message.split(" expecting {").next().unwrap_or(message);
     let message = if errors.iter().any(|error| error.msg.contains("Recursion limit")) {
-        format!("is nested more than {BRACKETS} deep; make several rules of it")
+        format!("is nested more than {BRACKETS} deep; split it into several rules")
     } else if text.is_empty() {
         "must not be empty".to_owned()
     } else if message.contains("'<EOF>'") {
-        "something is missing at the end".to_owned()
+        "the end of the expression is missing".to_owned()
     } else {
         let lines: Vec<&str> = message.lines().map(str::trim).collect();
         lines.join(" ")
@@ -166,22 +173,22 @@ fn not_read(text: &str, errors: &[ParseError]) -> ExpressionError {
     ExpressionError { line: from_one(error.pos.0), column: from_one(error.pos.1), message, instead: None }
 }
 
-/// Looks at every name, and puts [`strict`] functions in place of lenient ones.
+/// Checks every name, and replaces lenient functions with [`strict`] ones.
 struct NameRewriter<'a> {
     text: &'a str,
     places: &'a SourceInfo,
     variables: BTreeSet<usize>,
     patterns: BTreeMap<String, CompiledRegex>,
-    /// Names that loops give to the items, and to what they gather.
+    /// Names of loop variables and accumulators in scope.
     bound: Vec<String>,
-    /// Loops so far.
+    /// Number of loops so far.
     loops: usize,
 }
 
 impl NameRewriter<'_> {
     fn visit(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), ExpressionError> {
         if depth > DEPTH {
-            let message = format!("is nested or chained more than {DEPTH} deep; make several rules of it");
+            let message = format!("is nested or chained more than {DEPTH} deep; split it into several rules");
             return Err(self.flaw(expr.id, message));
         }
         match &mut expr.expr {
@@ -194,15 +201,15 @@ impl NameRewriter<'_> {
             Expr::Call(_) => self.call(expr, depth),
             Expr::Comprehension(_) => self.comprehension(expr, depth),
             Expr::Select(select) => {
-                let message = format!(".{} has no place here: no variable has fields", select.field);
+                let message = format!(".{} is not allowed: no variable has fields", select.field);
                 let mut flaw = self.flaw(expr.id, message);
                 if VARIABLES.iter().any(|variable| variable.name == select.field) {
-                    flaw.message = format!("write {0} in place of what ends with .{0}", select.field);
+                    flaw.message = format!("write {0} instead of the path that ends with .{0}", select.field);
                 }
                 Err(flaw)
             }
             Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => {
-                Err(self.flaw(expr.id, "maps and structures have no place here; for lists write [1, 2]"))
+                Err(self.flaw(expr.id, "maps and structures are not allowed; write lists as [1, 2]"))
             }
         }
     }
@@ -216,7 +223,7 @@ impl NameRewriter<'_> {
             return Ok(());
         }
         let known = VARIABLES.iter().map(|variable| variable.name).collect();
-        let flaw = self.flaw(id, format!("there is no variable {name}"));
+        let flaw = self.flaw(id, format!("unknown variable {name}"));
         Err(ExpressionError { instead: Some((name.to_owned(), known)), ..flaw })
     }
 
@@ -226,7 +233,7 @@ impl NameRewriter<'_> {
         let name = call.func_name.clone();
         let is_operator = name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         if !is_operator && !FUNCTIONS.contains(&name.as_str()) {
-            let flaw = self.flaw(id, format!("there is no function {name}"));
+            let flaw = self.flaw(id, format!("unknown function {name}"));
             return Err(ExpressionError { instead: Some((name, FUNCTIONS.to_vec())), ..flaw });
         }
         if LOOPING.contains(&name.as_str()) {
@@ -246,7 +253,7 @@ impl NameRewriter<'_> {
             self.words(&call.args)?;
         }
         match name.as_str() {
-            // `x == null` asks whether it is told: CEL's own answer is the right one.
+            // `x == null` asks whether x is reported, which CEL's own operator answers.
             operators::EQUALS if !asks_for_null => strict::EQUALS.clone_into(&mut call.func_name),
             operators::NOT_EQUALS if !asks_for_null => {
                 strict::EQUALS.clone_into(&mut call.func_name);
@@ -260,7 +267,7 @@ impl NameRewriter<'_> {
         Ok(())
     }
 
-    /// What is compared with a variable that is one of a few words must be one of them.
+    /// Checks that a variable with a fixed set of words is compared with one of them only.
     fn words(&self, sides: &[IdedExpr]) -> Result<(), ExpressionError> {
         let of_variable = |side: &IdedExpr| match &side.expr {
             Expr::Ident(name) => words_of(name).map(|words| (name.clone(), words)),
@@ -274,7 +281,7 @@ impl NameRewriter<'_> {
         for item in items {
             let Expr::Literal(LiteralValue::String(text)) = &item.expr else { continue };
             if !words.contains(&text.inner()) {
-                let message = format!("{name} is never {:?}, but one of {}", text.inner(), words.join(", "));
+                let message = format!("{name} must be one of {}, not {:?}", words.join(", "), text.inner());
                 let instead = Some((text.inner().to_owned(), words));
                 return Err(ExpressionError { instead, ..self.flaw(item.id, message) });
             }
@@ -282,7 +289,7 @@ impl NameRewriter<'_> {
         Ok(())
     }
 
-    /// The pattern must be known now, and becomes a variable of its own.
+    /// Compiles the pattern of `matches` and replaces it with a variable of its own.
     fn matches(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<(), ExpressionError> {
         let id = expr.id;
         let Expr::Call(call) = &mut expr.expr else { return Ok(()) };
@@ -293,7 +300,7 @@ impl NameRewriter<'_> {
         };
         self.visit(text, depth + 1)?;
         let Expr::Literal(LiteralValue::String(written)) = &pattern.expr else {
-            return Err(self.flaw(pattern.id, "the pattern must be written here as a text"));
+            return Err(self.flaw(pattern.id, "the pattern must be a text in quotes"));
         };
         let written = written.inner().to_owned();
         let read = RegexBuilder::new(&written).size_limit(PATTERN_BYTES).build();
@@ -302,7 +309,7 @@ impl NameRewriter<'_> {
             let why = reported.lines().last().unwrap_or_default().trim_start_matches("error: ");
             self.flaw(pattern.id, format!("the pattern is not a regular expression: {why}"))
         })?;
-        // No name of an expression begins with this letter.
+        // No name in an expression can contain this character, so the variable cannot collide.
         let name = format!("@{written}");
         pattern.expr = Expr::Ident(name.clone());
         self.patterns.insert(name, CompiledRegex(read));
@@ -316,25 +323,25 @@ impl NameRewriter<'_> {
         let ComprehensionExpr { iter_range, iter_var, accu_var, accu_init, loop_cond, loop_step, result, .. } =
             loops.as_mut();
         if VARIABLES.iter().any(|variable| variable.name == iter_var) {
-            return Err(self.flaw(id, format!("{iter_var} is a variable already; take another name for the items")));
+            return Err(self.flaw(id, format!("{iter_var} is the name of a variable; use another name for the items")));
         }
-        // What a loop makes of its items could grow without bound, twofold in each loop of a chain.
+        // `map` could double its items in every loop of a chain, and so exhaust memory.
         if !gathers_items_alone(accu_init, loop_step, iter_var) {
-            return Err(self.flaw(id, "map has no place here: ask of the items themselves, with exists, all or filter"));
+            return Err(self.flaw(id, "map is not allowed; test the items with exists, all or filter"));
         }
         self.loops += 1;
         if self.loops > ALL_LOOPS {
-            return Err(self.flaw(id, format!("has more than {ALL_LOOPS} loops; make several rules of it")));
+            return Err(self.flaw(id, format!("has more than {ALL_LOOPS} loops; split it into several rules")));
         }
         if !self.bound.is_empty() && !matches!(iter_range.expr, Expr::List(_)) {
-            let message = "a loop within a loop goes over a list that stands here: [\"a\", \"b\"].exists(…)";
+            let message = "an inner loop must iterate over a list in the expression: [\"a\", \"b\"].exists(…)";
             return Err(self.flaw(id, message));
         }
         self.visit(iter_range, depth + 1)?;
         self.visit(accu_init, depth + 1)?;
-        // Two names a loop.
+        // Every loop binds two names.
         if self.bound.len() >= 2 * LOOPS {
-            return Err(self.flaw(id, format!("more than {LOOPS} loops stand within each other")));
+            return Err(self.flaw(id, format!("loops are nested more than {LOOPS} deep")));
         }
         self.bound.extend([iter_var.clone(), accu_var.clone()]);
         for part in [loop_cond, loop_step, result] {
@@ -349,7 +356,7 @@ impl NameRewriter<'_> {
     }
 }
 
-/// Whether a loop that gathers a list gathers nothing but items: `filter` does, `map` makes others of them.
+/// Returns whether a loop that builds a list adds only unchanged items. `filter` does that, `map` does not.
 fn gathers_items_alone(accu_init: &IdedExpr, loop_step: &IdedExpr, item: &str) -> bool {
     if !matches!(accu_init.expr, Expr::List(_)) {
         return true;
@@ -369,7 +376,7 @@ fn gathers_items_alone(accu_init: &IdedExpr, loop_step: &IdedExpr, item: &str) -
 }
 
 fn flaw_at(text: &str, places: &SourceInfo, id: u64, message: impl Into<String>) -> ExpressionError {
-    // The parser counts bytes.
+    // The parser counts bytes, and errors count characters.
     let before = places.offset_for(id).and_then(|(start, _)| text.get(..start as usize)).unwrap_or_default();
     ExpressionError::at(text, before.chars().count(), message)
 }

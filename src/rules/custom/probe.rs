@@ -1,6 +1,7 @@
-//! Tries an expression over samples when the configuration is read: what does not fit together (`enabled + 1`,
-//! `days_since_login > "90"`) is a mistake whatever an account is like. Every part is tried on its own, because what stands
-//! behind `&&` would otherwise be tried only where the front of it holds.
+//! Tries an expression over samples when the configuration is read, to find type errors such as `enabled + 1`.
+//!
+//! A type error is a mistake whatever the data of an account. Every part is evaluated on its own, because `&&` skips
+//! its right side if the left side is false.
 
 use super::expression::Expression;
 use super::strict;
@@ -11,11 +12,11 @@ use cel::common::value::Val;
 use cel::{Context, Env, ExecutionError, Value};
 use std::sync::Arc;
 
-/// The part that is wrong, and what is wrong with it.
+/// Id of the wrong part, and the mistake in words.
 type Mistake = (u64, String);
 type Sample = fn(VariableType) -> VariableValue<'static>;
 
-/// Everything told, in two ways.
+/// Two samples in which every variable is reported.
 const REPORTED: [Sample; 2] = [
     |kind| match kind {
         VariableType::Flag => VariableValue::Flag(true),
@@ -31,7 +32,7 @@ const REPORTED: [Sample; 2] = [
     },
 ];
 
-/// `None`: nothing is wrong with it.
+/// Returns the mistake in an expression; `None` if there is none.
 pub(super) fn of(expression: &Expression) -> Option<Mistake> {
     let env = Arc::new(strict::environment());
     let reported =
@@ -50,7 +51,7 @@ fn context(expression: &Expression, env: &Arc<Env>, sample: Sample) -> Context<'
     context
 }
 
-/// That it cannot be judged is right then; that it comes to something else than true or false is not.
+/// Checks the result if nothing is reported. Undetermined is right then; a value other than true or false is a mistake.
 fn nothing_reported(expression: &Expression, context: &Context<'_, '_>) -> Option<Mistake> {
     let tree = expression.tree();
     let value = Value::resolve_val(tree, context).ok()?;
@@ -86,12 +87,12 @@ fn inner_wants_flag(function: &str, at: usize, wants_flag: bool) -> bool {
     }
 }
 
-/// With the first item of the list, where there is one.
+/// Tries the body of a loop with the first item of the list, if the list has one.
 fn in_loop(loops: &ComprehensionExpr, context: &Context<'_, '_>) -> Result<(), Mistake> {
     part(&loops.iter_range, context, false)?;
     let Ok(range) = Value::resolve_val(&loops.iter_range, context) else { return Ok(()) };
     let Some(list) = range.downcast_ref::<CelList>() else {
-        let message = format!("must be a list, and is {}", word(range.get_type().name()));
+        let message = format!("must be a list, not {}", word(range.get_type().name()));
         return Err((loops.iter_range.id, message));
     };
     let first = list.inner().first();
@@ -108,10 +109,10 @@ fn is_flag(value: &dyn Val) -> bool {
 }
 
 fn must_be_flag(value: &dyn Val) -> String {
-    format!("must be true or false, and is {}", word(value.get_type().name()))
+    format!("must be true or false, not {}", word(value.get_type().name()))
 }
 
-/// `None`: it depends on the values (a division by 0, a text that is no number), and is no mistake of the expression.
+/// Returns the mistake in words; `None` if the error depends on values (a division by 0, a text that is no number).
 fn in_words(error: &ExecutionError) -> Option<String> {
     Some(match error {
         ExecutionError::NoSuchOverload(error) => {
@@ -126,7 +127,7 @@ fn in_words(error: &ExecutionError) -> Option<String> {
             let (left, right) = (left.type_of().to_string(), right.type_of().to_string());
             format!("{} cannot be compared with {}", word(&left), word(&right))
         }
-        ExecutionError::UnexpectedType { got, want } => format!("must be {}, and is {}", word(want), word(got)),
+        ExecutionError::UnexpectedType { got, want } => format!("must be {}, not {}", word(want), word(got)),
         ExecutionError::UndeclaredReference(name) => format!("{name} cannot be used in this way"),
         ExecutionError::InvalidArgumentCount { expected, actual } => {
             format!("needs {expected} arguments, not {actual}")
@@ -144,7 +145,7 @@ fn in_words(error: &ExecutionError) -> Option<String> {
     })
 }
 
-/// A type of CEL in words.
+/// Returns the words for a type of CEL.
 fn word(name: &str) -> &str {
     match name {
         "bool" => "true or false",
@@ -156,7 +157,7 @@ fn word(name: &str) -> &str {
     }
 }
 
-/// As it is written in an expression.
+/// Returns an operator as it is written in an expression.
 fn operator(function: &str) -> &str {
     match function {
         strict::EQUALS => "==",

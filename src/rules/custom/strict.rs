@@ -1,6 +1,7 @@
-//! What expressions are computed with: CEL's own functions, and three of ours in place of CEL's where CEL would answer about a
-//! thing that is not told. In CEL `null == "local"` is false, and `null in ["a"]` too; here neither can be told. `&&` and `||`
-//! stay as they are: by CEL's rule they leave out what cannot be told only where the other side decides alone.
+//! The functions of expressions: those of CEL, and three strict ones that replace CEL's where a value is not reported.
+//!
+//! In CEL, `null == "local"` and `null in ["a"]` are false. Here both are undetermined. `&&` and `||` are those of CEL:
+//! they ignore an undetermined side only if the other side decides the result alone.
 
 use cel::common::functions::Function;
 use cel::common::types::{CelBool, CelList, CelNull, CelString, DYN_TYPE, Kind, Type};
@@ -9,16 +10,16 @@ use cel::{Env, ExecutionError};
 use regex::Regex;
 use std::any::Any;
 
-/// In place of `==`, and of `!=` behind a `!`.
+/// Replaces `==`, and `!=` after a `!`.
 pub(super) const EQUALS: &str = "@equals";
-/// In place of `in`.
+/// Replaces `in`.
 pub(super) const IN: &str = "@within";
-/// In place of `matches`.
+/// Replaces `matches`.
 pub(super) const MATCHES: &str = "@matches";
 
 static PATTERN: Type = Type::new_unspecified_type("pattern");
 
-/// A regular expression that is read once, and not for every account again.
+/// A regular expression that is compiled once instead of for every account.
 #[derive(Clone, Debug)]
 pub(super) struct CompiledRegex(pub(super) Regex);
 
@@ -45,13 +46,13 @@ impl Val for CompiledRegex {
 
 impl StaticVal for CompiledRegex {}
 
-/// The standard functions and ours.
+/// Returns the standard functions and the strict ones.
 pub(super) fn environment() -> Env {
     let ours: [(&str, Function); 3] = [(EQUALS, equals), (IN, within), (MATCHES, matches)];
     let mut env = Env::stdlib();
     for (name, function) in ours {
-        // Fails for a name that is there already. None of CEL's begins like these; and a function that lacks makes every
-        // expression that needs it a mistake.
+        // This fails only for a name that exists already, and no function of CEL begins with `@`. If a function were
+        // missing, every expression that needs it would be refused when the configuration is read.
         let _ = env.add_overload(name, name, vec![DYN_TYPE, DYN_TYPE], function);
     }
     env
@@ -83,6 +84,7 @@ fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     if list.iter().any(|other| item.equals(other.as_ref())) {
         return Ok(flag(true));
     }
+    // The item equals none of the reported texts, but it may equal an unreported one.
     if list.iter().any(|other| unreported(other.as_ref())) {
         return Err(not_reported());
     }
@@ -106,7 +108,7 @@ fn two<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<[CowVal<'b, 'v>; 2], Executi
     <[_; 2]>::try_from(args).map_err(|args| ExecutionError::invalid_argument_count(2, args.len()))
 }
 
-/// Null, or a list that holds one.
+/// Returns whether a value is null, or a list that contains null.
 fn unreported(value: &dyn Val) -> bool {
     match value.downcast_ref::<CelList>() {
         Some(list) => list.inner().iter().any(|item| unreported(item.as_ref())),
@@ -125,7 +127,7 @@ fn flag<'b, 'v>(flag: bool) -> CowVal<'b, 'v> {
 }
 
 fn not_reported() -> ExecutionError {
-    ExecutionError::function_error("null", "not told")
+    ExecutionError::function_error("null", "not reported")
 }
 
 fn no_overload(function: &str, left: &dyn Val, right: &dyn Val) -> ExecutionError {

@@ -1,5 +1,6 @@
-//! The variables of an expression: what each is called, of which type it is, and what it comes to for one account. What is not
-//! told is null; a date that was told and cannot be read is neither null nor a number. Knows no expression.
+//! The variables of expressions: name, type, and value for an account.
+//!
+//! A value that is not reported is null. A date that is reported but unreadable is neither null nor a number.
 
 use super::super::staleness::age_days;
 use crate::model::{Blocked, Instant, ReportedDate, SourceInventory, User, UserKind};
@@ -7,10 +8,10 @@ use cel::common::types::{CelBool, CelInt, CelList, CelNull, CelString};
 use cel::common::value::Val;
 use serde_json::{Value, json};
 
-/// Texts of one list that evidence shows: a cell must not outgrow what spreadsheets take.
+/// Maximum number of texts of a list in evidence. Spreadsheets limit the size of a cell (32,767 characters in Excel).
 pub(super) const SHOWN: usize = 100;
 
-/// Of which type a variable is, where it is not null.
+/// Type of a variable whose value is not null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum VariableType {
     Flag,
@@ -19,37 +20,37 @@ pub(super) enum VariableType {
     Texts,
 }
 
-/// What a variable comes to.
+/// Value of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum VariableValue<'a> {
     Flag(bool),
     Number(i64),
     Text(&'a str),
     Texts(Vec<&'a str>),
-    /// Not told.
+    /// Not reported.
     Null,
-    /// Told, and not to be read: what an expression says of it cannot be judged.
+    /// Reported but unreadable. Every expression that needs it is undetermined.
     Unreadable(&'a str),
 }
 
-/// One variable.
+/// A variable of expressions.
 pub(super) struct Variable {
     pub(super) name: &'static str,
     pub(super) kind: VariableType,
     pub(super) of: for<'a> fn(&SourceContext<'a>, &'a User) -> VariableValue<'a>,
 }
 
-/// What is known of a source before any of its users is looked at.
+/// Facts about a source that the variables of its accounts share.
 pub(in super::super) struct SourceContext<'a> {
     source_inventory: &'a SourceInventory,
     as_of: Instant,
-    /// The list of groups and, where groups list their members, those lists are whole: a membership that is not told is none,
-    /// and a group without a name has none.
-    groups_whole: bool,
-    /// Some account of the source has a key: one without a key is then told to have none.
+    /// Whether the group list and the member lists, if the source offers them, are proven complete. If so, a membership
+    /// that is not reported does not exist, and a group without a name has none.
+    groups_complete: bool,
+    /// Whether an account of the source has a key. If so, an account without a reported key has none.
     reports_keys: bool,
-    /// Some account of the source has an end or is blocked: one without is then told to have none.
-    reports_ends: bool,
+    /// Whether an account of the source has an expiry date or is blocked. If so, an account without one never expires.
+    reports_expiry: bool,
 }
 
 impl<'a> SourceContext<'a> {
@@ -57,19 +58,19 @@ impl<'a> SourceContext<'a> {
         Self {
             source_inventory,
             as_of,
-            groups_whole: source_inventory.reading.memberships_whole(),
+            groups_complete: source_inventory.reading.memberships_complete(),
             reports_keys: source_inventory.reading.users.iter().any(|user| user.public_key.is_some()),
-            reports_ends: source_inventory
+            reports_expiry: source_inventory
                 .reading
                 .users
                 .iter()
-                .any(|user| user.expires_at != ReportedDate::Not || user.blocked.is_some()),
+                .any(|user| user.expires_at != ReportedDate::NotReported || user.blocked.is_some()),
         }
     }
 
-    /// Names of the account's groups; the id of one that has no name.
+    /// Returns the names of the account's groups, with ids for groups without a name.
     fn groups(&self, user: &'a User) -> VariableValue<'a> {
-        if !(user.groups_known && self.groups_whole) {
+        if !(user.groups_known && self.groups_complete) {
             return VariableValue::Null;
         }
         let name = |id| self.source_inventory.group(id).and_then(|group| group.name.as_deref());
@@ -77,7 +78,7 @@ impl<'a> SourceContext<'a> {
     }
 
     fn group_ids(&self, user: &'a User) -> VariableValue<'a> {
-        if !(user.groups_known && self.groups_whole) {
+        if !(user.groups_known && self.groups_complete) {
             return VariableValue::Null;
         }
         VariableValue::Texts(user.group_memberships.iter().map(crate::model::GroupId::as_str).collect())
@@ -87,14 +88,14 @@ impl<'a> SourceContext<'a> {
         user.public_key.as_deref().map(|key| !key.is_empty()).or(self.reports_keys.then_some(false))
     }
 
-    /// Past its end, whatever else keeps it from signing in. An end that was told and cannot be read may have passed.
+    /// Returns whether the account has expired, whatever else blocks it. An unreadable expiry date may have passed.
     fn expired(&self, user: &'a User) -> VariableValue<'a> {
         match &user.expires_at {
             _ if user.blocked == Some(Blocked::Expired) => VariableValue::Flag(true),
             ReportedDate::At(end) => VariableValue::Flag(*end <= self.as_of),
             ReportedDate::Unreadable(written) => VariableValue::Unreadable(written),
-            ReportedDate::Not if self.reports_ends => VariableValue::Flag(false),
-            ReportedDate::Not => VariableValue::Null,
+            ReportedDate::NotReported if self.reports_expiry => VariableValue::Flag(false),
+            ReportedDate::NotReported => VariableValue::Null,
         }
     }
 
@@ -102,19 +103,20 @@ impl<'a> SourceContext<'a> {
         if user.blocked_at(self.as_of).is_some() { VariableValue::Flag(true) } else { self.expired(user) }
     }
 
-    /// Whole days of 86,400 s from one instant to another; below 0 where it has passed.
+    /// Returns the whole days of 86,400 s until an instant; negative after it.
     fn days_until(&self, end: Instant) -> i64 {
         (end - self.as_of).num_seconds().div_euclid(86_400)
     }
 }
 
-/// In the order of the documentation. Instants come as ages only, so that whoever has the evidence can recompute them.
+/// Every variable, in the order of the documentation. Dates appear only as ages, which a reader of the evidence can
+/// recompute.
 pub(super) const VARIABLES: [Variable; 26] = [
-    variable("source", VariableType::Text, |around, _| {
-        VariableValue::Text(around.source_inventory.reading.source.name.as_str())
+    variable("source", VariableType::Text, |source, _| {
+        VariableValue::Text(source.source_inventory.reading.source.name.as_str())
     }),
-    variable("source_kind", VariableType::Text, |around, _| {
-        VariableValue::Text(&around.source_inventory.reading.source.kind)
+    variable("source_kind", VariableType::Text, |source, _| {
+        VariableValue::Text(&source.source_inventory.reading.source.kind)
     }),
     variable("id", VariableType::Text, |_, user| VariableValue::Text(user.id.as_str())),
     variable("username", VariableType::Text, |_, user| text(user.username.as_deref())),
@@ -126,24 +128,24 @@ pub(super) const VARIABLES: [Variable; 26] = [
     variable("is_local", VariableType::Flag, |_, user| flag(user.local())),
     variable("is_sso", VariableType::Flag, |_, user| flag(is_sso(user))),
     variable("is_admin", VariableType::Flag, |_, user| flag(user.is_admin)),
-    variable("is_privileged", VariableType::Flag, |around, user| flag(around.source_inventory.privilege(user))),
+    variable("is_privileged", VariableType::Flag, |source, user| flag(source.source_inventory.privilege(user))),
     variable("mfa", VariableType::Flag, |_, user| flag(user.mfa)),
-    variable("groups", VariableType::Texts, |around, user| around.groups(user)),
-    variable("group_ids", VariableType::Texts, |around, user| around.group_ids(user)),
+    variable("groups", VariableType::Texts, |source, user| source.groups(user)),
+    variable("group_ids", VariableType::Texts, |source, user| source.group_ids(user)),
     variable("groups_known", VariableType::Flag, |_, user| VariableValue::Flag(user.groups_known)),
-    variable("days_since_login", VariableType::Number, |around, user| {
-        user.last_login.at().map_or(VariableValue::Null, |at| VariableValue::Number(age_days(around.as_of, at).into()))
+    variable("days_since_login", VariableType::Number, |source, user| {
+        user.last_login.at().map_or(VariableValue::Null, |at| VariableValue::Number(age_days(source.as_of, at).into()))
     }),
     variable("last_login_status", VariableType::Text, |_, user| VariableValue::Text(user.last_login.status())),
-    variable("days_since_created", VariableType::Number, |around, user| {
-        days(&user.created_at, |at| age_days(around.as_of, at).into())
+    variable("days_since_created", VariableType::Number, |source, user| {
+        days(&user.created_at, |at| age_days(source.as_of, at).into())
     }),
-    variable("days_until_expiry", VariableType::Number, |around, user| {
-        days(&user.expires_at, |at| around.days_until(at))
+    variable("days_until_expiry", VariableType::Number, |source, user| {
+        days(&user.expires_at, |at| source.days_until(at))
     }),
-    variable("expired", VariableType::Flag, |around, user| around.expired(user)),
-    variable("blocked", VariableType::Flag, |around, user| around.blocked(user)),
-    variable("has_public_key", VariableType::Flag, |around, user| flag(around.has_public_key(user))),
+    variable("expired", VariableType::Flag, |source, user| source.expired(user)),
+    variable("blocked", VariableType::Flag, |source, user| source.blocked(user)),
+    variable("has_public_key", VariableType::Flag, |source, user| flag(source.has_public_key(user))),
     variable("passkeys", VariableType::Number, |_, user| {
         user.passkeys
             .map_or(VariableValue::Null, |count| VariableValue::Number(i64::try_from(count).unwrap_or(i64::MAX)))
@@ -151,8 +153,8 @@ pub(super) const VARIABLES: [Variable; 26] = [
     variable("locale", VariableType::Text, |_, user| text(user.locale.as_deref())),
 ];
 
-/// Every word that a variable can be, where it is one of a few: another one in its place is a slip that would make the rule
-/// silent.
+/// Returns the possible words of a variable that has a fixed set of them. Another word in an expression is a typing
+/// error that would make the rule find nothing.
 pub(super) fn words_of(name: &str) -> Option<Vec<&'static str>> {
     match name {
         "kind" => Some(UserKind::ALL.iter().map(|kind| kind.as_str()).collect()),
@@ -170,7 +172,7 @@ const fn variable(
     Variable { name, kind, of }
 }
 
-/// The account's type or what it signed in by says so, or its type says otherwise.
+/// Returns whether the account signs in through an identity provider; `None` if its type is unknown.
 fn is_sso(user: &User) -> Option<bool> {
     if user.is_sso() { Some(true) } else { user.is_typed().then_some(false) }
 }
@@ -186,13 +188,13 @@ fn text(reported: Option<&str>) -> VariableValue<'_> {
 fn days(reported: &ReportedDate, count: impl Fn(Instant) -> i64) -> VariableValue<'_> {
     match reported {
         ReportedDate::At(at) => VariableValue::Number(count(*at)),
-        ReportedDate::Not => VariableValue::Null,
+        ReportedDate::NotReported => VariableValue::Null,
         ReportedDate::Unreadable(written) => VariableValue::Unreadable(written),
     }
 }
 
 impl<'a> VariableValue<'a> {
-    /// As expressions see it; `None` where they cannot.
+    /// Returns the value for an expression; `None` if it is unreadable.
     pub(super) fn to_cel(&self) -> Option<Box<dyn Val + 'a>> {
         Some(match self {
             Self::Flag(flag) => Box::new(CelBool::from(*flag)),
@@ -207,7 +209,7 @@ impl<'a> VariableValue<'a> {
         })
     }
 
-    /// As evidence shows it.
+    /// Returns the value for evidence.
     pub(super) fn to_json(&self) -> Value {
         match self {
             Self::Flag(flag) => json!(flag),
@@ -219,7 +221,7 @@ impl<'a> VariableValue<'a> {
         }
     }
 
-    /// How many texts there are, where evidence does not show all of them.
+    /// Returns the number of texts if evidence does not show all of them.
     pub(super) fn cut(&self) -> Option<usize> {
         match self {
             Self::Texts(texts) if texts.len() > SHOWN => Some(texts.len()),
@@ -233,10 +235,11 @@ mod tests {
     use super::VARIABLES;
 
     #[test]
-    fn every_variable_stands_in_the_readme_and_in_the_example_of_a_configuration() {
-        let (readme, example) = (include_str!("../../../README.md"), include_str!("../../../cron/config.example.toml"));
+    fn every_variable_is_documented_and_in_the_example_configuration() {
+        let document = include_str!("../../../docs/rules.md");
+        let example = include_str!("../../../cron/config.example.toml");
         for variable in &VARIABLES {
-            assert!(readme.contains(&format!("`{}`", variable.name)), "README.md: {}", variable.name);
+            assert!(document.contains(&format!("`{}`", variable.name)), "docs/rules.md: {}", variable.name);
             let words =
                 |line: &str| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|w| w == variable.name);
             assert!(example.lines().filter(|line| line.starts_with('#')).any(words), "the example: {}", variable.name);

@@ -1,5 +1,6 @@
-//! Rules of the configuration: what an expression says of accounts of which much, little or nothing is told, and which
-//! expressions are refused before there is any account.
+//! Custom rules: the result of expressions for accounts about which everything, little or nothing is reported.
+//!
+//! The submodule checks which expressions the configuration refuses.
 
 mod refused;
 
@@ -30,13 +31,13 @@ fn evaluated_by(when: &str, reading: SourceReading) -> EvaluationOutput {
     evaluate(&joined(reading), &policy(when), as_of())
 }
 
-/// What becomes of this one account: true, false, or not to be told.
-fn says(when: &str, user: User) -> Option<bool> {
-    says_in(when, reading(vec![user]))
+/// Returns the result for this account; `None` if it is undetermined.
+fn result(when: &str, user: User) -> Option<bool> {
+    result_in(when, reading(vec![user]))
 }
 
-/// The same of the first account.
-fn says_in(when: &str, reading: SourceReading) -> Option<bool> {
+/// Returns the result for the first account of a reading.
+fn result_in(when: &str, reading: SourceReading) -> Option<bool> {
     let output = evaluated_by(when, reading);
     let found = output.findings.iter().any(|f| f.rule == Rule::custom(RULE));
     let was_evaluated = output.gaps[0].user_was_evaluated(0, Rule::custom(RULE));
@@ -48,12 +49,12 @@ fn nothing_reported() -> User {
     User::new("1")
 }
 
-fn flaw(when: &str) -> ExpressionError {
+fn error(when: &str) -> ExpressionError {
     Expression::read(when).err().unwrap_or_else(|| panic!("{when} was accepted"))
 }
 
 #[test]
-fn an_expression_that_is_true_is_a_finding_that_can_be_recomputed() {
+fn a_true_expression_is_a_finding_that_can_be_recomputed() {
     let contractor = with("contractor", |user| user.group_memberships = Box::new(["1".into(), "2".into()]));
     let when = "enabled && \"Administrators\" in groups && days_until_expiry == null";
     let output = evaluated_by(when, reading(vec![contractor.clone(), user("member-of-one")]));
@@ -66,12 +67,12 @@ fn an_expression_that_is_true_is_a_finding_that_can_be_recomputed() {
     assert_eq!(
         *outcome(&output, Rule::custom(RULE)),
         RuleOutcome::Evaluated { subjects: 2, undetermined: 0 },
-        "the other is fine"
+        "the other account passed"
     );
 }
 
 #[test]
-fn what_is_not_reported_is_undetermined_and_never_fine() {
+fn unreported_data_is_undetermined_and_never_a_pass() {
     for when in [
         "enabled",
         "!enabled",
@@ -125,12 +126,12 @@ fn what_is_not_reported_is_undetermined_and_never_fine() {
         "true == mfa",
         "mfa in [true, null]",
     ] {
-        assert_eq!(says(when, nothing_reported()), None, "{when}");
+        assert_eq!(result(when, nothing_reported()), None, "{when}");
     }
 }
 
 #[test]
-fn a_side_that_decides_alone_needs_no_other_and_nothing_else_is_left_out() {
+fn an_undetermined_side_is_ignored_only_if_the_other_side_decides_alone() {
     let known = |enabled: bool| with("somebody", |user| user.enabled = Some(enabled));
     for (when, enabled, wanted) in [
         ("enabled && mfa", false, Some(false)),
@@ -152,12 +153,12 @@ fn a_side_that_decides_alone_needs_no_other_and_nothing_else_is_left_out() {
         ("[mfa, enabled].all(e, e)", false, Some(false)),
         ("[mfa, enabled].all(e, e)", true, None),
     ] {
-        assert_eq!(says(when, known(enabled)), wanted, "{when} where enabled is {enabled}");
+        assert_eq!(result(when, known(enabled)), wanted, "{when} where enabled is {enabled}");
     }
 }
 
 #[test]
-fn whether_something_is_reported_can_be_asked() {
+fn an_expression_can_test_whether_a_value_is_reported() {
     for name in [
         "username",
         "display_name",
@@ -180,21 +181,21 @@ fn whether_something_is_reported_can_be_asked() {
         "expired",
         "blocked",
     ] {
-        assert_eq!(says(&format!("{name} == null"), nothing_reported()), Some(true), "{name}");
-        assert_eq!(says(&format!("null != {name}"), nothing_reported()), Some(false), "{name}");
+        assert_eq!(result(&format!("{name} == null"), nothing_reported()), Some(true), "{name}");
+        assert_eq!(result(&format!("null != {name}"), nothing_reported()), Some(false), "{name}");
     }
     for name in ["source", "source_kind", "id", "kind", "groups_known", "last_login_status"] {
-        assert_eq!(says(&format!("{name} == null"), nothing_reported()), Some(false), "{name}");
+        assert_eq!(result(&format!("{name} == null"), nothing_reported()), Some(false), "{name}");
     }
 }
 
-/// What is true of an account of which everything is told.
-const OF_REPORTED: [&str; 26] = [
+/// Expressions that are true for an account about which everything is reported.
+const TRUE_IF_REPORTED: [&str; 26] = [
     "source == \"eu\"",
     "source_kind == \"rest-v3\"",
-    "id == \"4told\"",
-    "username == \"told\"",
-    "display_name == \"To Ld\"",
+    "id == \"8reported\"",
+    "username == \"reported\"",
+    "display_name == \"Re Ported\"",
     "email_address.endsWith(\"@example.com\")",
     "enabled",
     "account_type == \"LDAP\"",
@@ -219,10 +220,10 @@ const OF_REPORTED: [&str; 26] = [
 ];
 
 #[test]
-fn every_variable_says_what_the_documentation_says() {
-    let reported = with("told", |user| {
-        user.display_name = Some("To Ld".into());
-        user.email_address = Some("told@example.com".into());
+fn every_variable_has_the_documented_value() {
+    let reported = with("reported", |user| {
+        user.display_name = Some("Re Ported".into());
+        user.email_address = Some("reported@example.com".into());
         user.is_admin = Some(false);
         user.mfa = Some(true);
         user.passkeys = Some(2);
@@ -232,20 +233,20 @@ fn every_variable_says_what_the_documentation_says() {
         user.created_at = ReportedDate::At(ago(10, 0));
         user.expires_at = ReportedDate::At(ago(-5, 1));
     });
-    for when in OF_REPORTED {
-        assert_eq!(says(when, reported.clone()), Some(true), "{when}");
+    for when in TRUE_IF_REPORTED {
+        assert_eq!(result(when, reported.clone()), Some(true), "{when}");
     }
     let ended = |seconds| with("ended", move |user| user.expires_at = ReportedDate::At(ago(0, seconds)));
-    assert_eq!(says("expired && blocked && days_until_expiry == 0", ended(0)), Some(true));
-    assert_eq!(says("expired && days_until_expiry == -1", ended(1)), Some(true), "the first day after its end");
+    assert_eq!(result("expired && blocked && days_until_expiry == 0", ended(0)), Some(true));
+    assert_eq!(result("expired && days_until_expiry == -1", ended(1)), Some(true), "the first day after expiry");
     let quarantined = with("quarantined", |user| user.blocked = Some(Blocked::Quarantined));
-    assert_eq!(says("blocked && !expired", quarantined), Some(true));
+    assert_eq!(result("blocked && !expired", quarantined), Some(true));
     let both = with("both", |user| {
         (user.blocked, user.expires_at) = (Some(Blocked::NotApproved), ReportedDate::At(ago(5, 0)));
     });
-    assert_eq!(says("blocked && expired", both), Some(true), "what else blocks it hides no end");
+    assert_eq!(result("blocked && expired", both), Some(true), "another reason does not hide expiry");
     assert_eq!(
-        says(
+        result(
             "last_login_status == \"never\" || days_since_login >= 90",
             with("never", |user| {
                 user.last_login = LastLogin::Never { sentinel: None };
@@ -253,17 +254,17 @@ fn every_variable_says_what_the_documentation_says() {
         ),
         Some(true)
     );
-    assert_eq!(says("kind == \"service\"", user("svc-backup")), Some(true));
+    assert_eq!(result("kind == \"service\"", user("svc-backup")), Some(true));
     assert_eq!(UserKind::BreakGlass.as_str(), "break-glass");
 }
 
 #[test]
-fn a_date_that_cannot_be_read_is_neither_null_nor_a_number() {
+fn an_unreadable_date_is_neither_null_nor_a_number() {
     let odd = |name: &str| with(name, |user| user.expires_at = ReportedDate::Unreadable("soon".into()));
     for when in
         ["days_until_expiry == null", "days_until_expiry != null", "days_until_expiry < 30", "expired", "!blocked"]
     {
-        assert_eq!(says(when, odd("odd")), None, "{when}");
+        assert_eq!(result(when, odd("odd")), None, "{when}");
     }
     let output = evaluated_by("enabled || expired", reading(vec![odd("odd")]));
     let evidence: Value = serde_json::from_str(&own(&output, "3odd").unwrap().evidence).unwrap();
@@ -271,24 +272,24 @@ fn a_date_that_cannot_be_read_is_neither_null_nor_a_number() {
 }
 
 #[test]
-fn groups_are_not_reported_where_their_list_is_not_whole() {
+fn groups_are_unknown_if_the_group_list_is_incomplete() {
     let mut drifted = reading(vec![user("somebody")]);
     drifted.lists[1].coverage = Coverage::Drifted { why: "rows moved".to_owned() };
-    assert_eq!(says_in("\"Contractors\" in groups", drifted.clone()), None, "its name may not have come");
-    assert_eq!(says_in("size(group_ids) > 5", drifted), None);
+    assert_eq!(result_in("\"Contractors\" in groups", drifted.clone()), None, "the list may lack the group");
+    assert_eq!(result_in("size(group_ids) > 5", drifted), None);
     let unknown = with("behind-a-directory", |user| user.groups_known = false);
-    assert_eq!(says("\"Contractors\" in groups", unknown), None);
+    assert_eq!(result("\"Contractors\" in groups", unknown), None);
 }
 
 #[test]
-fn a_key_is_reported_to_be_missing_only_where_some_account_has_one() {
+fn an_account_is_known_to_have_no_key_only_if_another_account_has_one() {
     let with_key = with("with-key", |user| user.public_key = Some("ssh-ed25519 AAAA".into()));
-    assert_eq!(says("has_public_key", user("without")), None);
-    assert_eq!(says_in("!has_public_key", reading(vec![user("a"), with_key])), Some(true));
+    assert_eq!(result("has_public_key", user("without")), None);
+    assert_eq!(result_in("!has_public_key", reading(vec![user("a"), with_key])), Some(true));
 }
 
 #[test]
-fn a_list_of_users_that_failed_is_evaluated_by_no_custom_rule() {
+fn a_custom_rule_is_undetermined_if_the_user_list_failed() {
     let mut failed = reading(Vec::new());
     failed.lists[0].coverage = Coverage::Failed { error: "refused".to_owned() };
     let output = evaluated_by("enabled", failed);
@@ -298,7 +299,7 @@ fn a_list_of_users_that_failed_is_evaluated_by_no_custom_rule() {
 }
 
 #[test]
-fn a_custom_rule_can_be_off_or_have_another_severity() {
+fn a_custom_rule_can_be_switched_off_or_get_another_severity() {
     let rule = Rule::custom(RULE);
     let mut policy = policy("enabled");
     policy.rules.insert(rule, Override::Severity(Severity::Info));
@@ -310,7 +311,7 @@ fn a_custom_rule_can_be_off_or_have_another_severity() {
 }
 
 #[test]
-fn long_lists_of_groups_are_cut_in_evidence_and_not_in_judging() {
+fn long_lists_of_groups_are_cut_in_evidence_but_evaluated_in_full() {
     let ids: Vec<crate::model::GroupId> = (1000..1257).map(|id| crate::model::GroupId::from(id.to_string())).collect();
     let many = with("many", |user| user.group_memberships = ids.into());
     let output = evaluated_by("\"1256\" in groups", reading(vec![many]));
@@ -320,13 +321,13 @@ fn long_lists_of_groups_are_cut_in_evidence_and_not_in_judging() {
 }
 
 #[test]
-fn what_depends_on_values_is_no_mistake_of_the_expression_and_undetermined_where_it_fails() {
-    assert_eq!(says("int(id) > 100", user("somebody")), None, "8somebody is no number");
-    assert_eq!(says("int(id) >= 1", nothing_reported()), Some(true));
-    assert_eq!(says("100 / passkeys > 3", with("none", |user| user.passkeys = Some(0))), None);
-    assert_eq!(says("groups[7] == \"x\"", user("somebody")), None);
+fn an_error_that_depends_on_values_is_undetermined_and_no_mistake_in_the_expression() {
+    assert_eq!(result("int(id) > 100", user("somebody")), None, "8somebody is no number");
+    assert_eq!(result("int(id) >= 1", nothing_reported()), Some(true));
+    assert_eq!(result("100 / passkeys > 3", with("none", |user| user.passkeys = Some(0))), None);
+    assert_eq!(result("groups[7] == \"x\"", user("somebody")), None);
     assert_eq!(
-        says(
+        result(
             "days_since_login * 9223372036854775807 > 0",
             with("old", |user| {
                 user.last_login = LastLogin::At(ago(9, 0));
@@ -337,7 +338,7 @@ fn what_depends_on_values_is_no_mistake_of_the_expression_and_undetermined_where
 }
 
 #[test]
-fn an_id_is_kept_once() {
+fn an_id_of_a_custom_rule_is_stored_once() {
     let (one, other) = (Rule::custom("kept-once"), Rule::custom(&["kept", "once"].join("-")));
     assert_eq!(one, other);
     assert!(std::ptr::eq(one.as_str(), other.as_str()));
@@ -345,7 +346,7 @@ fn an_id_is_kept_once() {
 
 proptest! {
     #[test]
-    fn days_since_login_finds_exactly_the_accounts_that_the_arithmetic_says(
+    fn days_since_login_finds_exactly_the_accounts_that_plain_arithmetic_finds(
         ages in proptest::collection::vec((0i64..400, 0i64..86_400, 0u8..4), 1..40),
         limit in 0i64..400,
     ) {

@@ -1,4 +1,4 @@
-//! Groups that nobody is in, groups that name users who are not there, and when neither can be said.
+//! Empty groups, groups with missing users, and cases in which neither can be proven.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn missing(group: &str, user: &str) -> Outside {
     Outside { group_id: group.into(), member: OutsideMember::Missing(user.into()) }
 }
 
-/// Group 1 has a member, group 2 has what is given; members are listed by group or not.
+/// Group 1 has a member, group 2 has the given ones. `members`: coverage of member lists, if the source offers them.
 fn tenant(outside: Vec<Outside>, members: Option<Coverage>) -> SourceReading {
     let mut reading = reading(vec![user("somebody")]);
     reading.outside = outside;
@@ -24,9 +24,9 @@ fn lines(output: &EvaluationOutput) -> Vec<String> {
 }
 
 #[test]
-fn a_group_without_any_row_of_membership_is_empty() {
+fn a_group_without_any_membership_is_empty() {
     let output = evaluated_tenant(tenant(vec![], None));
-    assert_eq!(lines(&output), ["empty-group group 2: has no member"]);
+    assert_eq!(lines(&output), ["empty-group group 2: has no members"]);
     assert_eq!(output.findings[0].subject.name.as_deref(), Some("Administrators"));
     assert_eq!(outcome(&output, Rule::EmptyGroup), &RuleOutcome::Evaluated { subjects: 2, undetermined: 0 });
     let directory = Outside { group_id: "2".into(), member: OutsideMember::Directory("cn=staff".into()) };
@@ -34,15 +34,15 @@ fn a_group_without_any_row_of_membership_is_empty() {
 }
 
 #[test]
-fn a_group_that_names_users_who_are_not_there_is_dangling_and_not_empty() {
+fn a_group_with_missing_users_is_dangling_and_not_empty() {
     let output = evaluated_tenant(tenant(vec![missing("2", "901"), missing("2", "77")], Some(complete())));
-    assert_eq!(lines(&output), ["dangling-group group 2: names 2 users not in the source's list of users"]);
+    assert_eq!(lines(&output), ["dangling-group group 2: contains 2 users missing from the source's list of users"]);
     assert_eq!(&*output.findings[0].evidence, r#"{"count":2,"missing_users":["77","901"]}"#);
     assert_eq!(outcome(&output, Rule::DanglingGroup), &RuleOutcome::Evaluated { subjects: 3, undetermined: 0 });
 }
 
 #[test]
-fn a_finding_names_a_hundred_missing_users_and_counts_them_all() {
+fn a_finding_names_at_most_100_missing_users_and_counts_all_of_them() {
     let outside = (1..=150).map(|n| missing("2", &n.to_string())).collect();
     let output = evaluated_tenant(tenant(outside, Some(complete())));
     let evidence: Value = serde_json::from_str(&output.findings[0].evidence).unwrap();
@@ -50,7 +50,7 @@ fn a_finding_names_a_hundred_missing_users_and_counts_them_all() {
 }
 
 #[test]
-fn a_user_who_is_not_in_a_list_that_may_lack_rows_is_not_missing() {
+fn a_user_who_is_not_in_an_incomplete_list_is_not_missing() {
     let mut reading = tenant(vec![missing("2", "901")], Some(complete()));
     reading.lists[0].coverage = Coverage::Drifted { why: "it moved".to_owned() };
     let output = evaluated_tenant(reading);
@@ -59,40 +59,42 @@ fn a_user_who_is_not_in_a_list_that_may_lack_rows_is_not_missing() {
 }
 
 #[test]
-fn nothing_is_said_from_lists_of_members_that_are_not_whole() {
+fn incomplete_member_lists_prove_nothing_about_groups() {
     let mut reading = tenant(vec![missing("2", "901")], Some(Coverage::Failed { error: "403 at group 2".to_owned() }));
     reading.users[0].group_memberships = Box::default();
     let output = evaluated_tenant(reading);
     assert_eq!(
         lines(&output),
-        ["collection-incomplete source eu: not proven complete: members; never was; 0 known rows stand unconfirmed"]
+        [
+            "collection-incomplete source eu: not proven complete: members; last complete: never; 0 known rows are unconfirmed"
+        ]
     );
     for rule in [Rule::NoGroup, Rule::DanglingGroup, Rule::EmptyGroup] {
-        let RuleOutcome::Undetermined { why } = outcome(&output, rule) else { panic!("{rule:?} was judged") };
+        let RuleOutcome::Undetermined { why } = outcome(&output, rule) else { panic!("{rule:?} was evaluated") };
         assert_eq!(why, "needs the members of every group, whose list is failed: 403 at group 2");
     }
 }
 
 #[test]
-fn where_only_users_report_memberships_all_of_them_must() {
+fn without_member_lists_the_memberships_of_all_users_must_be_known() {
     let why = |reading: SourceReading| match outcome(&evaluated_tenant(reading), Rule::EmptyGroup) {
         RuleOutcome::Undetermined { why } => why.clone(),
         other => panic!("{other:?}"),
     };
     let mut unreported = tenant(vec![], None);
-    unreported.users.push(with("untold", |u| u.groups_known = false));
-    assert_eq!(why(unreported.clone()), "the memberships of 1 account are not known");
-    // Where the groups themselves list their members, what a user's record leaves open does not matter.
+    unreported.users.push(with("unreported", |u| u.groups_known = false));
+    assert_eq!(why(unreported.clone()), "the memberships of 1 account are unknown");
+    // If the source lists members by group, gaps in a user's record do not matter.
     unreported.lists.push(list(ListKind::Members, complete()));
-    assert_eq!(lines(&evaluated_tenant(unreported)), ["empty-group group 2: has no member"]);
+    assert_eq!(lines(&evaluated_tenant(unreported)), ["empty-group group 2: has no members"]);
     let mut drifted = tenant(vec![], None);
     drifted.lists[0].coverage = Coverage::Drifted { why: "it moved".to_owned() };
-    assert_eq!(why(drifted), "needs the whole list of users, which is drifted: it moved");
+    assert_eq!(why(drifted), "needs a complete list of users, which is drifted: it moved");
 }
 
 proptest! {
     #[test]
-    fn exactly_the_groups_that_no_row_of_memberships_names_are_empty(
+    fn exactly_the_groups_without_a_membership_are_empty(
         of_users in proptest::collection::vec(1u8..6, 0..6), directories in proptest::collection::vec(1u8..6, 0..3),
         gone in proptest::collection::vec(1u8..6, 0..3),
     ) {

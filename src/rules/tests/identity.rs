@@ -1,4 +1,4 @@
-//! Addresses, single sign-on, second factors, keys.
+//! Addresses, single sign-on, second factors and keys.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn evidence_of(finding: &Finding) -> Value {
 }
 
 #[test]
-fn two_enabled_accounts_with_one_address_are_each_named_and_name_each_other() {
+fn two_enabled_accounts_with_the_same_address_are_found_and_name_each_other() {
     let users = vec![mail("ada", "Ada@Example.com "), mail("admin-ada", "ada@example.com"), mail("b", "b@example.com")];
     let found = rules_of(users, Rule::SharedEmail);
     let subjects: Vec<&str> = found.iter().map(|f| &*f.subject.id).collect();
@@ -29,7 +29,7 @@ fn two_enabled_accounts_with_one_address_are_each_named_and_name_each_other() {
 }
 
 #[test]
-fn neither_a_disabled_account_nor_an_empty_address_shares_one() {
+fn disabled_accounts_and_empty_addresses_are_not_shared() {
     let gone = with("gone", |u| {
         u.email_address = Some("a@example.com".into());
         u.enabled = Some(false);
@@ -40,7 +40,7 @@ fn neither_a_disabled_account_nor_an_empty_address_shares_one() {
 
 #[test]
 fn an_address_shared_with_an_account_whose_state_is_not_reported_is_undetermined() {
-    let unreported = with("untold", |u| {
+    let unreported = with("unreported", |u| {
         u.email_address = Some("a@example.com".into());
         u.enabled = None;
     });
@@ -50,7 +50,7 @@ fn an_address_shared_with_an_account_whose_state_is_not_reported_is_undetermined
 }
 
 #[test]
-fn many_accounts_of_one_address_are_counted_and_the_first_twenty_named() {
+fn a_finding_names_at_most_20_accounts_with_the_same_address_and_counts_all_of_them() {
     let users: Vec<User> = (0..30).map(|n| mail(&"x".repeat(n + 1), "all@example.com")).collect();
     let found = rules_of(users, Rule::SharedEmail);
     let first = evidence_of(&found[0]);
@@ -58,7 +58,7 @@ fn many_accounts_of_one_address_are_counted_and_the_first_twenty_named() {
 }
 
 #[test]
-fn a_local_account_is_outside_only_where_others_sign_in_by_an_identity_provider() {
+fn a_local_account_is_found_only_if_others_sign_in_through_an_identity_provider() {
     let typed = |name: &str, kind: &str| with(name, |u| u.account_type = Some(kind.into()));
     let local = || typed("local", "Local");
     assert_eq!(found(vec![local(), typed("a", "LDAP")]), [""; 0]);
@@ -87,7 +87,7 @@ fn a_local_account_is_outside_only_where_others_sign_in_by_an_identity_provider(
 }
 
 #[test]
-fn a_type_that_is_not_reported_leaves_open_whether_an_account_is_local_and_whether_others_are_not() {
+fn an_unreported_type_leaves_the_account_and_the_use_of_single_sign_on_undetermined() {
     let typed = |name: &str, kind: Option<&str>| with(name, |u| u.account_type = kind.map(Into::into));
     let tally = |users| outcome(&evaluated(users), Rule::LocalOutsideSso).clone();
     let unreported = |n| RuleOutcome::Evaluated { subjects: n, undetermined: 1 };
@@ -95,22 +95,22 @@ fn a_type_that_is_not_reported_leaves_open_whether_an_account_is_local_and_wheth
     assert_eq!(
         tally(vec![typed("ldap", Some("LDAP")), typed("a", None)]),
         unreported(2),
-        "the one not told may be either"
+        "the account without a type may use single sign-on"
     );
     let nobody = tally(vec![typed("a", None), typed("bb", None)]);
     assert_eq!(nobody, RuleOutcome::Undetermined { why: "the source does not report account types".to_owned() });
 }
 
 #[test]
-fn only_a_second_factor_that_is_reported_to_be_missing_is_a_finding() {
+fn only_a_second_factor_that_is_reportedly_missing_is_a_finding() {
     let factor = |name: &str, mfa: Option<bool>| with(name, |u| u.mfa = mfa);
     assert_eq!(found(vec![factor("without", Some(false))]), ["no-mfa:medium"]);
     assert_eq!(found(vec![factor("with", Some(true))]), [""; 0]);
-    let output = evaluated(vec![factor("with", Some(true)), factor("untold", None)]);
+    let output = evaluated(vec![factor("with", Some(true)), factor("unreported", None)]);
     assert_eq!(outcome(&output, Rule::NoMfa), &RuleOutcome::Evaluated { subjects: 2, undetermined: 1 });
-    let output = evaluated(vec![factor("untold", None), factor("svc-told", Some(false))]);
+    let output = evaluated(vec![factor("unreported", None), factor("svc-reported", Some(false))]);
     let expected = RuleOutcome::Undetermined { why: "the source does not report second factors".to_owned() };
-    assert_eq!(outcome(&output, Rule::NoMfa), &expected, "what a service has says nothing of people");
+    assert_eq!(outcome(&output, Rule::NoMfa), &expected, "a service account proves nothing about people");
     let admin = with("admin", |u| {
         u.mfa = Some(false);
         u.group_memberships = Box::new(["2".into()]);
@@ -119,7 +119,7 @@ fn only_a_second_factor_that_is_reported_to_be_missing_is_a_finding() {
 }
 
 #[test]
-fn the_second_factor_of_single_sign_on_is_the_identity_provider_s() {
+fn the_identity_provider_is_responsible_for_the_second_factor_of_single_sign_on() {
     let output = evaluated(vec![with("sso", |u| {
         u.mfa = Some(false);
         u.account_type = Some("saml".into());
@@ -128,7 +128,7 @@ fn the_second_factor_of_single_sign_on_is_the_identity_provider_s() {
     assert_eq!(output.findings, []);
 }
 
-/// An account in no group with an SSH key, so that nothing but its key and its state can be found.
+/// An account with an SSH key that has no findings except those about the key and its state.
 fn keyed(change: impl FnOnce(&mut User)) -> User {
     with("keyed", |u| {
         u.public_key = Some("ssh-ed25519 AAAA".into());
@@ -142,14 +142,14 @@ fn dormant(change: impl FnOnce(&mut User)) -> Option<(String, Value)> {
 }
 
 #[test]
-fn a_key_of_an_account_that_is_closed_stale_or_never_used_is_found_with_the_reason() {
+fn a_key_of_a_closed_stale_or_unused_account_is_found_with_the_reason() {
     assert_eq!(dormant(|_| {}), None, "in use");
     let state = |found: Option<(String, Value)>| found.unwrap().1["state"].as_str().unwrap().to_owned();
     assert_eq!(state(dormant(|u| u.enabled = Some(false))), "disabled");
     assert_eq!(state(dormant(|u| u.expires_at = ReportedDate::At(as_of()))), "expired");
     assert_eq!(state(dormant(|u| u.blocked = Some(Blocked::Quarantined))), "quarantined");
     let (title, evidence) = dormant(|u| u.last_login = LastLogin::At(ago(90, 0))).unwrap();
-    assert_eq!(title, "no login for 90 days, and it still carries an SSH key");
+    assert_eq!(title, "no login for 90 days, and it still has an SSH key");
     assert_eq!((&evidence["state"], &evidence["age_days"]), (&serde_json::json!("stale"), &serde_json::json!(90)));
     assert_eq!(dormant(|u| u.last_login = LastLogin::At(ago(90, -1))), None);
     let (_, evidence) = dormant(|u| {
@@ -164,7 +164,7 @@ fn a_key_of_an_account_that_is_closed_stale_or_never_used_is_found_with_the_reas
 }
 
 #[test]
-fn without_a_key_nobody_is_looked_at_and_where_staleness_cannot_be_reported_nothing_is_said() {
+fn accounts_without_a_key_are_no_subjects_and_an_unreported_login_is_undetermined() {
     let output = evaluated(vec![
         with("no-key", |u| u.public_key = Some("".into())),
         keyed(|u| u.last_login = LastLogin::NotReported),
@@ -173,7 +173,7 @@ fn without_a_key_nobody_is_looked_at_and_where_staleness_cannot_be_reported_noth
 }
 
 #[test]
-fn a_dormant_key_is_found_even_where_staleness_itself_is_switched_off() {
+fn a_dormant_key_is_found_even_if_stale_login_is_switched_off() {
     let mut policy = Policy::default();
     policy.rules.insert(Rule::StaleLogin, Override::Off);
     let stale = keyed(|u| u.last_login = LastLogin::At(ago(400, 0)));
@@ -184,7 +184,7 @@ fn a_dormant_key_is_found_even_where_staleness_itself_is_switched_off() {
 
 proptest! {
     #[test]
-    fn sharing_an_address_is_mutual_and_counts_exactly_the_enabled_others(
+    fn a_shared_address_is_found_at_all_its_accounts_with_the_number_of_enabled_others(
         people in proptest::collection::vec((0u8..4, any::<bool>(), any::<bool>()), 0..30)
     ) {
         let users: Vec<User> = people.iter().enumerate().map(|(n, (address, upper, enabled))| {
@@ -208,7 +208,7 @@ proptest! {
     }
 
     #[test]
-    fn a_dormant_key_is_found_exactly_where_a_rule_of_inactivity_or_a_closed_account_is(
+    fn a_dormant_key_is_found_exactly_if_the_account_is_closed_or_inactive(
         days in 0i64..200, never in any::<bool>(), state in 0u8..4, admin in any::<bool>(),
     ) {
         let keyed = keyed(|u| {

@@ -1,4 +1,4 @@
-//! Service accounts held against the register, and accounts that cannot sign in.
+//! Service accounts and their register, and accounts that cannot sign in.
 
 use super::*;
 use crate::model::{ApiAccess, MembershipConflict};
@@ -30,7 +30,7 @@ fn api(wide_rights: Vec<&'static str>, restricted: bool) -> User {
 }
 
 #[test]
-fn a_service_needs_an_entry_whose_day_has_not_passed() {
+fn a_service_account_needs_an_entry_whose_review_date_has_not_passed() {
     let found = |entries: Vec<ServiceOwner>| {
         let findings = with_register(vec![user("svc-backup")], entries);
         findings
@@ -39,28 +39,28 @@ fn a_service_needs_an_entry_whose_day_has_not_passed() {
             .collect::<Vec<_>>()
     };
     assert_eq!(found(vec![]), ["no entry"]);
-    assert_eq!(found(vec![entry("svc-backup", None, "2026-11-23")]), [Value::Null; 0], "its last day is today");
+    assert_eq!(found(vec![entry("svc-backup", None, "2026-11-23")]), [Value::Null; 0], "today is the last day");
     assert_eq!(found(vec![entry("svc-backup", None, "2026-11-22")]), ["review date passed"]);
     assert_eq!(found(vec![entry("glob:svc-*", Some("eu"), "2027-01-01")]), [Value::Null; 0]);
-    assert_eq!(found(vec![entry("glob:svc-*", Some("us"), "2027-01-01")]), ["no entry"], "another source's");
+    assert_eq!(found(vec![entry("glob:svc-*", Some("us"), "2027-01-01")]), ["no entry"], "an entry of another source");
     let both = vec![entry("svc-backup", None, "2026-01-01"), entry("glob:svc-*", None, "2027-01-01")];
-    assert_eq!(found(both), [Value::Null; 0], "the entry that holds longest counts");
+    assert_eq!(found(both), [Value::Null; 0], "the entry with the latest review date counts");
 }
 
 #[test]
-fn a_passed_review_names_the_owner_and_the_day() {
+fn an_overdue_review_names_the_owner_and_the_day() {
     let findings = with_register(vec![user("svc-backup")], vec![entry("svc-backup", None, "2026-01-31")]);
     let expected =
         r#"{"account":"svc-backup","owner":"backup team","reason":"review date passed","review_by":"2026-01-31"}"#;
     assert_eq!(&*findings[0].evidence, expected);
     assert_eq!(
         &*findings[0].title,
-        "service account whose review was due by 2026-01-31; the register's owner is backup team"
+        "service account with an overdue review (due 2026-01-31); registered owner: backup team"
     );
 }
 
 #[test]
-fn an_api_account_is_graver_with_wide_rights_or_from_any_address_and_needs_no_group() {
+fn an_api_account_is_more_severe_with_wide_rights_or_from_any_address_and_needs_no_group() {
     assert_eq!(found(vec![api(vec![], true)]), ["service-without-owner:medium"]);
     assert_eq!(found(vec![api(vec!["perm_backup"], true)]), ["service-without-owner:high"]);
     let output = evaluated(vec![api(vec![], false)]);
@@ -73,14 +73,14 @@ fn an_api_account_is_graver_with_wide_rights_or_from_any_address_and_needs_no_gr
 }
 
 #[test]
-fn the_register_answers_for_wide_rights_too() {
+fn an_entry_in_the_register_covers_wide_rights_too() {
     let found =
         with_register(vec![api(vec!["perm_backup"], false)], vec![entry("id:api-account:7", None, "2027-01-01")]);
     assert_eq!(found, []);
 }
 
 #[test]
-fn an_account_that_is_blocked_is_never_stale_and_should_be_in_no_group() {
+fn a_blocked_account_is_never_stale_and_must_not_be_in_a_group() {
     for (blocked, word) in
         [(Blocked::Expired, "expired"), (Blocked::Quarantined, "quarantined"), (Blocked::NotApproved, "not approved")]
     {
@@ -90,7 +90,11 @@ fn an_account_that_is_blocked_is_never_stale_and_should_be_in_no_group() {
         })]);
         let titles: Vec<&str> = output.findings.iter().map(|f| &*f.title).collect();
         let group = format!("{word}, and still a member of 1 group");
-        assert_eq!(titles, ["last login cannot be read", group.as_str()], "no basis for an age is no matter here");
+        assert_eq!(
+            titles,
+            ["last login is unreadable", group.as_str()],
+            "a missing basis for an age does not matter here"
+        );
         assert_eq!(
             &*output.findings[1].evidence,
             format!(r#"{{"blocked":"{word}","count":1,"enabled":true,"groups":["1"],"privileged_groups":[]}}"#)
@@ -99,12 +103,12 @@ fn an_account_that_is_blocked_is_never_stale_and_should_be_in_no_group() {
 }
 
 #[test]
-fn an_account_and_its_groups_that_contradict_each_other_are_a_matter_of_quality() {
+fn a_contradiction_between_an_account_and_its_groups_is_a_quality_finding() {
     let odd = with("odd", |u| {
         let only_by_user = vec!["1".into()];
         u.conflict = Some(Box::new(MembershipConflict { only_by_user, only_by_group: Vec::new() }));
     });
     let findings = evaluated(vec![odd]).findings;
     assert_eq!(&*findings[0].evidence, r#"{"memberships_only_by_user":["1"]}"#);
-    assert_eq!(&*findings[0].title, "its record names groups whose own lists of members do not name it");
+    assert_eq!(&*findings[0].title, "its record names groups whose member lists lack it");
 }

@@ -1,4 +1,4 @@
-//! What happened since the run before: growth, emergency accounts, and ages that begin anew.
+//! Events since the baseline: growth of privileged groups, use of emergency accounts, and ages that restart.
 
 use super::*;
 use crate::state::{Advance, memory::SettledRun};
@@ -31,7 +31,7 @@ fn admin(name: &str) -> User {
 }
 
 #[test]
-fn a_privileged_group_that_could_not_be_read_gained_members_all_the_same() {
+fn an_unread_privileged_group_is_known_to_grow_if_users_own_records_show_it() {
     let mut unread = reading(vec![admin("promoted")]);
     unread.lists[1].coverage = Coverage::Failed { error: "forbidden".to_owned() };
     let output = evaluated_after(reading(vec![user("promoted")]), unread);
@@ -40,9 +40,9 @@ fn a_privileged_group_that_could_not_be_read_gained_members_all_the_same() {
     assert_eq!((found[0].0, &found[0].1["count"], &found[0].1["members_now"]), ("2", &json!(1), &Value::Null));
 }
 
-/// The rule is about privileged groups alone.
+/// The rule is about privileged groups only.
 #[test]
-fn a_privileged_group_that_gained_members_is_found_and_names_them() {
+fn a_privileged_group_with_new_members_is_found_and_names_them() {
     let output = evaluated_after(
         reading(vec![user("promoted"), admin("old-admin"), user("unrelated")]),
         reading(vec![admin("promoted"), admin("old-admin"), admin("newcomer"), user("unrelated"), user("joiner")]),
@@ -53,16 +53,20 @@ fn a_privileged_group_that_gained_members_is_found_and_names_them() {
     let names: Vec<&str> =
         evidence["new_members"].as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["newcomer", "promoted"]);
-    assert_eq!((&evidence["count"], &evidence["members_now"]), (&json!(2), &json!(4)), "three people and a directory");
+    assert_eq!(
+        (&evidence["count"], &evidence["members_now"]),
+        (&json!(2), &json!(4)),
+        "three users and a directory group"
+    );
     assert_eq!(evidence["base_run"], BASE);
     assert_eq!(evaluated_subjects(&output, Rule::PrivilegedGrowth), (1, 0));
     let finding = output.findings.iter().find(|f| f.rule == Rule::PrivilegedGrowth).unwrap();
     assert_eq!(finding.severity, Severity::Medium);
-    assert_eq!(&*finding.title, format!("privileged, and gained 2 members since {BASE}"));
+    assert_eq!(&*finding.title, format!("privileged group gained 2 members since {BASE}"));
 }
 
 #[test]
-fn a_directory_group_that_came_into_a_privileged_group_is_growth_too() {
+fn a_directory_group_added_to_a_privileged_group_is_growth_too() {
     let mut new = reading(vec![user("u")]);
     new.outside.push(Outside { group_id: "2".into(), member: OutsideMember::Directory("cn=everybody".into()) });
     let output = evaluated_after(reading(vec![user("u")]), new);
@@ -70,23 +74,23 @@ fn a_directory_group_that_came_into_a_privileged_group_is_growth_too() {
 }
 
 #[test]
-fn who_leaves_and_who_joins_another_group_is_no_growth() {
+fn removed_members_and_new_members_of_other_groups_are_no_growth() {
     let output = evaluated_after(reading(vec![admin("leaver")]), reading(vec![user("leaver"), user("joiner")]));
     assert_eq!(of_rule(&output, Rule::PrivilegedGrowth), []);
     assert_eq!(evaluated_subjects(&output, Rule::PrivilegedGrowth), (1, 0));
 }
 
 #[test]
-fn without_a_base_neither_growth_nor_the_use_of_emergency_accounts_is_evaluated() {
+fn without_a_baseline_growth_and_use_of_emergency_accounts_are_undetermined() {
     let output = evaluated(vec![admin("a"), user("emergency-1")]);
     for rule in [Rule::PrivilegedGrowth, Rule::BreakGlassUsed] {
         let RuleOutcome::Undetermined { why } = outcome(&output, rule) else { panic!("{rule:?}") };
-        assert!(why.contains("no snapshot before this run"), "{why}");
+        assert!(why.contains("no earlier snapshot to compare with"), "{why}");
     }
 }
 
 #[test]
-fn a_source_that_the_base_does_not_have_is_a_baseline_of_its_own() {
+fn a_source_missing_from_the_baseline_snapshot_has_nothing_to_compare_with() {
     let mut other = reading(vec![user("u")]);
     other.source.name = "us".into();
     let output = evaluated_after(other, reading(vec![user("emergency-1")]));
@@ -95,7 +99,7 @@ fn a_source_that_the_base_does_not_have_is_a_baseline_of_its_own() {
 }
 
 #[test]
-fn where_memberships_are_not_all_proven_a_group_without_news_is_undetermined_and_news_are_news() {
+fn with_unknown_memberships_a_group_without_changes_is_undetermined_and_a_change_is_found() {
     let drifted = |mut source_reading: SourceReading| {
         source_reading.lists[1].coverage = Coverage::Drifted { why: "it moved".to_owned() };
         source_reading
@@ -108,7 +112,11 @@ fn where_memberships_are_not_all_proven_a_group_without_news_is_undetermined_and
         ..source_reading
     };
     let output = evaluated_after(reading(vec![user("u")]), hidden(reading(vec![user("u")])));
-    assert_eq!(evaluated_subjects(&output, Rule::PrivilegedGrowth), (1, 1), "somebody's memberships are not known");
+    assert_eq!(
+        evaluated_subjects(&output, Rule::PrivilegedGrowth),
+        (1, 1),
+        "the memberships of an account are unknown"
+    );
     let output = evaluated_after(reading(vec![user("promoted"), user("hidden")]), {
         let mut new = reading(vec![admin("promoted"), user("hidden")]);
         new.users[1].groups_known = false;
@@ -125,7 +133,7 @@ fn never() -> LastLogin {
     LastLogin::Never { sentinel: None }
 }
 
-/// How an emergency account that looked like this before is judged now: found, or (subjects, undetermined).
+/// Returns the evidence for the use of an emergency account, or (subjects, undetermined) if nothing is found.
 fn used(before: Option<LastLogin>, now: LastLogin) -> Result<Value, (u64, u64)> {
     let before = before.map(emergency).into_iter().chain([user("unrelated")]).collect();
     let output = evaluated_after(reading(before), reading(vec![emergency(now), user("unrelated")]));
@@ -134,13 +142,13 @@ fn used(before: Option<LastLogin>, now: LastLogin) -> Result<Value, (u64, u64)> 
 }
 
 #[test]
-fn an_emergency_account_with_a_later_login_than_in_the_base_was_used() {
+fn an_emergency_account_with_a_later_login_than_in_the_baseline_was_used() {
     let at = |days| LastLogin::At(ago(days, 0));
     let evidence = used(Some(at(300)), at(0)).unwrap();
     assert_eq!(evidence["last_login"], instant(ago(0, 0)));
     assert_eq!(evidence["last_login_before"], instant(ago(300, 0)));
     assert_eq!(used(Some(never()), at(0)).unwrap()["last_login_before"], Value::Null);
-    assert!(used(None, at(0)).is_ok(), "it came since the base, and with a login");
+    assert!(used(None, at(0)).is_ok(), "added since the baseline, with a login");
     assert_eq!(used(Some(at(300)), at(301)).unwrap_err(), (1, 1), "one of the two dates is wrong");
     for unused in [(Some(at(300)), at(300)), (Some(never()), never()), (None, never())] {
         assert_eq!(used(unused.0, unused.1).unwrap_err(), (1, 0));
@@ -148,7 +156,7 @@ fn an_emergency_account_with_a_later_login_than_in_the_base_was_used() {
 }
 
 #[test]
-fn what_the_base_or_the_source_does_not_report_of_an_emergency_account_is_undetermined() {
+fn an_emergency_account_with_an_unreported_login_now_or_in_the_baseline_is_undetermined() {
     let at = |days| LastLogin::At(ago(days, 0));
     for unreported in [LastLogin::NotReported, LastLogin::Unreadable("?".into())] {
         assert_eq!(used(Some(unreported.clone()), at(0)).unwrap_err(), (1, 1));
@@ -160,11 +168,11 @@ fn what_the_base_or_the_source_does_not_report_of_an_emergency_account_is_undete
     };
     let output = evaluated_after(drifted(reading(vec![])), reading(vec![emergency(at(0)), user("unrelated")]));
     let RuleOutcome::Undetermined { why } = outcome(&output, Rule::BreakGlassUsed) else { panic!() };
-    assert!(why.contains("nothing to compare with"), "it may have been there before: {why}");
+    assert!(why.contains("nothing to compare with"), "the account may have existed before: {why}");
 }
 
-/// The findings of inactivity of the run on the day `number`, of users that look the same every day but for a change on
-/// day 1; each run knows what the one before left.
+/// Runs on several days and returns the finding about inactivity of one account on each of them. Each run starts from
+/// the state of the one before.
 fn update(days: &[(i64, User)]) -> Vec<Option<(String, Value)>> {
     let mut kept: Option<SettledRun> = None;
     let mut found = Vec::new();
@@ -204,12 +212,12 @@ fn an_account_that_is_enabled_again_starts_its_clock_anew() {
              threshold 90 days"
         )
     );
-    // Without having been away, the same account is stale at once.
+    // Without the interruption, the same account is stale at once.
     assert!(update(&[(0, old())])[0].as_ref().unwrap().0.starts_with("stale-login: no login for 400 days"));
 }
 
 #[test]
-fn an_account_that_was_never_used_and_is_enabled_again_has_its_grace_again() {
+fn a_never_used_account_that_is_enabled_again_gets_a_new_grace_period() {
     let old = || with("back", |user| user.last_login = never());
     let off = User { enabled: Some(false), ..old() };
     let reported = update(&[(0, off), (1, old()), (30, old()), (31, old())]);
@@ -218,17 +226,17 @@ fn an_account_that_was_never_used_and_is_enabled_again_has_its_grace_again() {
 }
 
 #[test]
-fn where_no_creation_is_reported_the_first_run_that_saw_the_account_is_what_its_age_counts_from() {
+fn without_a_reported_creation_the_age_counts_from_the_first_run_that_read_the_account() {
     let unreported = || {
-        with("untold", |user| {
+        with("unreported", |user| {
             user.last_login = never();
-            user.created_at = ReportedDate::Not;
+            user.created_at = ReportedDate::NotReported;
         })
     };
     let reported =
         update(&[(0, unreported()), (1, unreported()), (29, unreported()), (30, unreported()), (90, unreported())]);
-    assert!(reported[0].as_ref().unwrap().0.starts_with("data-quality:"), "nothing is known of a time before");
-    assert_eq!(reported[1..3], [None, None], "neither a gap nor a finding within the grace");
+    assert!(reported[0].as_ref().unwrap().0.starts_with("data-quality:"), "nothing is known about the time before");
+    assert_eq!(reported[1..3], [None, None], "neither a gap nor a finding within the grace period");
     let (title, evidence) = reported[3].as_ref().unwrap();
     let seen = instant(as_of());
     assert_eq!(

@@ -1,9 +1,9 @@
-//! What cannot be told is undetermined: never fine, and never a finding.
+//! Unknown data makes a rule undetermined for a subject. It is neither a pass nor a finding.
 
 use super::*;
 
 #[test]
-fn between_the_two_thresholds_an_account_whose_privilege_cannot_be_reported_is_undetermined() {
+fn between_the_two_thresholds_an_account_with_unknown_privilege_is_undetermined() {
     let unknown = |days: i64| {
         with("unknown-groups", |u| {
             u.groups_known = false;
@@ -11,17 +11,17 @@ fn between_the_two_thresholds_an_account_whose_privilege_cannot_be_reported_is_u
             u.last_login = LastLogin::At(ago(days, 0));
         })
     };
-    let tally = |days| outcome(&evaluated(vec![unknown(days)]), Rule::StaleLogin).clone();
-    assert_eq!(tally(44), RuleOutcome::Evaluated { subjects: 1, undetermined: 0 });
-    assert_eq!(tally(45), RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
-    assert_eq!(tally(89), RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
+    let result = |days| outcome(&evaluated(vec![unknown(days)]), Rule::StaleLogin).clone();
+    assert_eq!(result(44), RuleOutcome::Evaluated { subjects: 1, undetermined: 0 });
+    assert_eq!(result(45), RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
+    assert_eq!(result(89), RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
     let stale = evaluated(vec![unknown(90)]).findings;
     let evidence: Value = serde_json::from_str(&stale[0].evidence).unwrap();
     assert_eq!((&evidence["privileged"], &evidence["threshold_days"]), (&Value::Null, &serde_json::json!(90)));
 }
 
 #[test]
-fn an_account_in_a_list_of_groups_that_broke_off_may_be_privileged() {
+fn an_account_with_a_group_missing_from_a_failed_list_may_be_privileged() {
     let mut reading = reading(vec![with("perhaps-admin", |u| {
         u.group_memberships = Box::new(["1".into(), "99".into()]);
         u.last_login = LastLogin::At(ago(65, 0));
@@ -30,15 +30,15 @@ fn an_account_in_a_list_of_groups_that_broke_off_may_be_privileged() {
     let inventory = joined(reading.clone());
     let output = evaluate(&inventory, &Policy::default(), as_of());
     assert_eq!(outcome(&output, Rule::StaleLogin), &RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
-    // Nothing is hidden where no group counts as privileged.
+    // Without privileged groups in the configuration, an unknown group cannot grant privilege.
     let inventory = Inventory::join(vec![reading], &Classes::default());
     let output = evaluate(&inventory, &Policy::default(), as_of());
     assert_eq!(outcome(&output, Rule::StaleLogin), &RuleOutcome::Evaluated { subjects: 1, undetermined: 0 });
 }
 
 #[test]
-fn an_account_that_is_not_reported_to_be_enabled_is_undetermined_and_not_fine() {
-    let output = evaluated(vec![with("state-not-told", |u| {
+fn an_account_with_an_unreported_state_is_undetermined_and_does_not_pass() {
+    let output = evaluated(vec![with("state-unreported", |u| {
         u.enabled = None;
         u.last_login = LastLogin::At(ago(2000, 0));
     })]);
@@ -48,7 +48,7 @@ fn an_account_that_is_not_reported_to_be_enabled_is_undetermined_and_not_fine() 
 }
 
 #[test]
-fn why_no_last_login_was_evaluated_is_the_true_reason() {
+fn the_reason_for_unknown_logins_is_accurate() {
     let why = |reading: SourceReading| match outcome(
         &evaluate(&joined(reading), &Policy::default(), as_of()),
         Rule::StaleLogin,
@@ -59,8 +59,8 @@ fn why_no_last_login_was_evaluated_is_the_true_reason() {
     let unreported = |u: &mut User| u.last_login = LastLogin::NotReported;
     assert_eq!(why(reading(vec![with("a", unreported)])), "the source does not report last logins");
     let unreadable = with("a", |u| u.last_login = LastLogin::Unreadable("01/02/2020 3pm".into()));
-    assert!(why(reading(vec![unreadable])).contains("none of them can be read"));
+    assert!(why(reading(vec![unreadable])).contains("all of them are unreadable"));
     let mut refused = reading(vec![with("a", unreported)]);
     refused.lists.push(list(ListKind::UserDetails, Coverage::Failed { error: "forbidden (403)".to_owned() }));
-    assert!(why(refused).contains("own records could not be read: forbidden (403)"));
+    assert!(why(refused).contains("reading the users' own records failed: forbidden (403)"));
 }

@@ -1,70 +1,41 @@
-//! Rows of the tables as what they stand for.
+//! Conversion of table rows into values of the model.
+//!
+//! Every error is a text about one row; the caller adds the number of the row and the file.
 
 use super::KnownFinding;
 use super::rows::TableRow;
 use crate::model::{
-    Blocked, Change, ChangeKind, ChangedGroup, Extra, Fingerprint, Group, GroupId, Inferred, LastLogin, OutsideMember,
-    ReportedDate, Resolved, SeenInterval, Severity, SourceName, Subject, SubjectKind, User, UserId, UserKind,
+    Blocked, Change, ChangeKind, ChangedGroup, Extra, Fingerprint, Group, GroupId, Inferred, Interner, LastLogin,
+    OutsideMember, ReportedDate, Resolved, SeenInterval, Severity, SourceName, Subject, SubjectKind, User, UserId,
+    UserKind,
 };
 use crate::state::KnownMembership;
 use ahash::AHashMap;
-use std::sync::Arc;
 
-/// Texts that many rows share, kept once.
-#[derive(Default)]
-pub(super) struct Words {
-    texts: AHashMap<Box<str>, Arc<str>>,
-    groups: AHashMap<Box<str>, GroupId>,
-}
-
-impl Words {
-    pub(super) fn source(&mut self, name: &str) -> SourceName {
-        SourceName::from(self.text(name))
-    }
-
-    pub(super) fn text(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        let shared: Arc<str> = text.into();
-        self.texts.insert(text.into(), Arc::clone(&shared));
-        shared
-    }
-
-    fn group(&mut self, id: &str) -> GroupId {
-        if let Some(known) = self.groups.get(id) {
-            return known.clone();
-        }
-        let shared = GroupId::from(id);
-        self.groups.insert(id.into(), shared.clone());
-        shared
-    }
-}
-
-pub(super) fn user(row: &TableRow<'_>, words: &mut Words) -> Result<User, String> {
+pub(super) fn user(row: &TableRow<'_>, texts: &mut Interner) -> Result<User, String> {
     let mut user = User::new(row.needed("id")?);
     user.username = row.boxed("username")?;
     user.display_name = row.boxed("display_name")?;
     user.email_address = row.boxed("email_address")?;
     user.enabled = row.flag("enabled")?;
-    user.account_type = row.text("account_type")?.map(|text| words.text(&text));
+    user.account_type = row.text("account_type")?.map(|text| texts.text(&text));
     let kind = row.needed("kind")?;
-    user.kind = UserKind::parse(&kind).ok_or_else(|| format!("kind {kind:?} is none that this program knows"))?;
+    user.kind = UserKind::parse(&kind).ok_or_else(|| format!("kind {kind:?} is unknown"))?;
     if row.has("group_memberships") {
         let mut groups = Vec::new();
-        row.each_item("group_memberships", |id| groups.push(words.group(id)))?;
+        row.each_item("group_memberships", |id| groups.push(texts.group_id(id)))?;
         user.group_memberships = groups.into();
     }
     user.groups_known = row.flag("groups_known")?.unwrap_or(false);
     user.public_key = row.boxed("public_key")?;
     user.last_login = last_login(row)?;
-    user.created_at = row.instant("created_at")?.map_or(ReportedDate::Not, ReportedDate::At);
-    user.locale = row.text("locale")?.map(|text| words.text(&text));
+    user.created_at = row.instant("created_at")?.map_or(ReportedDate::NotReported, ReportedDate::At);
+    user.locale = row.text("locale")?.map(|text| texts.text(&text));
     user.is_admin = row.flag("is_admin")?;
     user.mfa = row.flag("mfa")?;
-    user.expires_at = row.instant("expires_at")?.map_or(ReportedDate::Not, ReportedDate::At);
+    user.expires_at = row.instant("expires_at")?.map_or(ReportedDate::NotReported, ReportedDate::At);
     user.blocked = word(row, "blocked", Blocked::parse)?;
-    user.signs_in_by = row.text("signs_in_by")?.map(|text| words.text(&text));
+    user.signs_in_by = row.text("signs_in_by")?.map(|text| texts.text(&text));
     user.inferred = word(row, "inferred_type", Inferred::parse)?;
     user.groups_confirmed = row.instant("groups_confirmed_at")?;
     user.enabled_since = row.instant("enabled_since")?;
@@ -85,8 +56,8 @@ fn last_login(row: &TableRow<'_>) -> Result<LastLogin, String> {
     })
 }
 
-pub(super) fn group(row: &TableRow<'_>, words: &mut Words) -> Result<Group, String> {
-    let mut group = Group::new(words.group(&row.needed("id")?));
+pub(super) fn group(row: &TableRow<'_>, texts: &mut Interner) -> Result<Group, String> {
+    let mut group = Group::new(texts.group_id(&row.needed("id")?));
     group.name = row.boxed("name")?;
     group.description = row.boxed("description")?;
     group.privileged = row.flag("privileged")?.unwrap_or(false);
@@ -99,7 +70,7 @@ pub(super) fn group(row: &TableRow<'_>, words: &mut Words) -> Result<Group, Stri
     Ok(group)
 }
 
-pub(super) fn membership(row: &TableRow<'_>, words: &mut Words) -> Result<KnownMembership, String> {
+pub(super) fn membership(row: &TableRow<'_>, texts: &mut Interner) -> Result<KnownMembership, String> {
     let user = row.text("user_id")?.map(|id| UserId::from(&*id));
     let name = || row.needed("external_name").map(|name| Box::from(&*name));
     let member = match (&*row.needed("via")?, user) {
@@ -108,7 +79,7 @@ pub(super) fn membership(row: &TableRow<'_>, words: &mut Words) -> Result<KnownM
         ("directory-group", None) => OutsideMember::Directory(name()?),
         (via, _) => return Err(format!("via {via:?} does not fit its row")),
     };
-    Ok(KnownMembership { group: words.group(&row.needed("group_id")?), member, seen: seen(row)? })
+    Ok(KnownMembership { group: texts.group_id(&row.needed("group_id")?), member, seen: seen(row)? })
 }
 
 fn seen(row: &TableRow<'_>) -> Result<SeenInterval, String> {
@@ -122,26 +93,26 @@ fn extra(row: &TableRow<'_>) -> Result<Option<Extra>, String> {
     Ok(row.text("extra")?.and_then(|text| Extra::parse(&text)))
 }
 
-/// A word that this program must know.
+/// Parses a word of a column; a word that this version does not know is an error.
 fn word<T>(row: &TableRow<'_>, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
     let Some(text) = row.text(column)? else { return Ok(None) };
-    parse(&text).map(Some).ok_or_else(|| format!("{column} {text:?} is none that this program knows"))
+    parse(&text).map(Some).ok_or_else(|| format!("{column} {text:?} is unknown"))
 }
 
-pub(super) fn finding(row: &TableRow<'_>, words: &mut Words) -> Result<KnownFinding, String> {
+pub(super) fn finding(row: &TableRow<'_>, texts: &mut Interner) -> Result<KnownFinding, String> {
     let severity = row.needed("severity")?;
     let mut controls = Vec::new();
     row.each_item("controls", |control| controls.push(Box::from(control)))?;
     Ok(KnownFinding {
-        source: words.source(&row.needed("source")?),
+        source: texts.source_name(&row.needed("source")?),
         fingerprint: fingerprint(row, "fingerprint")?,
-        rule: words.text(&row.needed("rule")?),
-        severity: Severity::parse(&severity).ok_or_else(|| format!("{severity:?} is no severity"))?,
-        status: words.text(&row.needed("status")?),
+        rule: texts.text(&row.needed("rule")?),
+        severity: Severity::parse(&severity).ok_or_else(|| format!("severity {severity:?} is unknown"))?,
+        status: texts.text(&row.needed("status")?),
         subject: subject(row)?,
         title: Box::from(&*row.needed("title")?),
         evidence: Box::from(&*row.needed("evidence")?),
-        action: words.text(&row.needed("action")?),
+        action: texts.text(&row.needed("action")?),
         controls,
         first_seen: row.needed_instant("first_seen")?,
         last_seen: row.needed_instant("last_seen")?,
@@ -149,11 +120,11 @@ pub(super) fn finding(row: &TableRow<'_>, words: &mut Words) -> Result<KnownFind
     })
 }
 
-pub(super) fn resolved(row: &TableRow<'_>, words: &mut Words) -> Result<Resolved, String> {
+pub(super) fn resolved(row: &TableRow<'_>, texts: &mut Interner) -> Result<Resolved, String> {
     Ok(Resolved {
-        source: words.source(&row.needed("source")?),
+        source: texts.source_name(&row.needed("source")?),
         fingerprint: fingerprint(row, "fingerprint")?,
-        rule: words.text(&row.needed("rule")?),
+        rule: texts.text(&row.needed("rule")?),
         subject: subject(row)?,
         first_seen: row.needed_instant("first_seen")?,
         last_seen: row.needed_instant("last_seen")?,
@@ -162,7 +133,7 @@ pub(super) fn resolved(row: &TableRow<'_>, words: &mut Words) -> Result<Resolved
     })
 }
 
-/// Groups that went, as they were called.
+/// Returns the removed groups with their names.
 pub(super) fn removed_groups(changes: &[Change]) -> AHashMap<(SourceName, GroupId), ChangedGroup> {
     let removed = changes.iter().filter(|change| change.kind == ChangeKind::GroupRemoved);
     let named = removed.map(|change| {
@@ -173,13 +144,13 @@ pub(super) fn removed_groups(changes: &[Change]) -> AHashMap<(SourceName, GroupI
     named.collect()
 }
 
-/// Without the group of a membership.
-pub(super) fn change(row: &TableRow<'_>, words: &mut Words) -> Result<Change, String> {
+/// Converts a change. The group of a membership is not set; the table has only its id.
+pub(super) fn change(row: &TableRow<'_>, texts: &mut Interner) -> Result<Change, String> {
     let kind = row.needed("kind")?;
     Ok(Change {
-        source: words.source(&row.needed("source")?),
+        source: texts.source_name(&row.needed("source")?),
         event_id: fingerprint(row, "event_id")?,
-        kind: ChangeKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of change"))?,
+        kind: ChangeKind::parse(&kind).ok_or_else(|| format!("kind {kind:?} is unknown"))?,
         subject: subject(row)?,
         field: row.boxed("field")?,
         before: row.boxed("before")?,
@@ -191,13 +162,13 @@ pub(super) fn change(row: &TableRow<'_>, words: &mut Words) -> Result<Change, St
 
 fn fingerprint(row: &TableRow<'_>, column: &str) -> Result<Fingerprint, String> {
     let text = row.needed(column)?;
-    Fingerprint::parse(&text).ok_or_else(|| format!("{column} {text:?} is no fingerprint"))
+    Fingerprint::parse(&text).ok_or_else(|| format!("{column} {text:?} is not a fingerprint"))
 }
 
 fn subject(row: &TableRow<'_>) -> Result<Subject, String> {
     let kind = row.needed("subject_kind")?;
     Ok(Subject {
-        kind: SubjectKind::parse(&kind).ok_or_else(|| format!("{kind:?} is no kind of subject"))?,
+        kind: SubjectKind::parse(&kind).ok_or_else(|| format!("subject_kind {kind:?} is unknown"))?,
         id: Box::from(&*row.needed("subject_id")?),
         name: row.boxed("subject_name")?,
     })

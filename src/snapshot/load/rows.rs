@@ -1,6 +1,6 @@
-//! The rows of a table's file, Parquet or CSV, cell by cell and by column name. Knows no table in particular.
+//! Rows of a table file, Parquet or CSV, with access to cells by column name. Nothing here knows a particular table.
 //!
-//! CSV is not read by the `csv` crate: it cannot tell null (an empty field) from an empty text (`""`).
+//! CSV has a reader of its own, because the `csv` crate cannot distinguish null (an empty field) from an empty text (`""`).
 
 use super::super::error::SnapshotError;
 use crate::model::Instant;
@@ -17,10 +17,10 @@ use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 use std::path::Path;
 
-/// Rows that are decoded at once.
+/// Number of Parquet rows that are decoded together.
 const BATCH: usize = 4_096;
 
-/// One row. Cells are asked for by the column's name.
+/// One row. Cells are read by the name of their column.
 pub(super) struct TableRow<'a> {
     columns: &'a [&'static str],
     cells: BatchCells<'a>,
@@ -43,15 +43,15 @@ enum BatchColumn {
 impl<'a> TableRow<'a> {
     fn place(&self, column: &str) -> Result<usize, String> {
         let found = self.columns.iter().position(|known| *known == column);
-        found.ok_or_else(|| format!("column {column} was not asked for"))
+        found.ok_or_else(|| format!("column {column} was not read"))
     }
 
-    /// Whether this column was asked for.
+    /// Checks whether this column was read.
     pub(super) fn has(&self, column: &str) -> bool {
         self.columns.contains(&column)
     }
 
-    /// A text.
+    /// Returns a text; `None` for null.
     pub(super) fn text(&self, column: &str) -> Result<Option<Cow<'a, str>>, String> {
         let at = self.place(column)?;
         match &self.cells {
@@ -61,22 +61,22 @@ impl<'a> TableRow<'a> {
             }
             BatchCells::Parquet { columns, row } => match &columns[at] {
                 BatchColumn::Text(texts) => Ok(texts.is_valid(*row).then(|| Cow::Borrowed(texts.value(*row)))),
-                _ => Err(format!("column {column} holds no text")),
+                _ => Err(format!("column {column} is not a text column")),
             },
         }
     }
 
-    /// A text that must be there.
+    /// Returns a text; null is an error.
     pub(super) fn needed(&self, column: &str) -> Result<Cow<'a, str>, String> {
         self.text(column)?.ok_or_else(|| format!("{column} is empty"))
     }
 
-    /// A text of its own.
+    /// Returns a text as an owned copy; `None` for null.
     pub(super) fn boxed(&self, column: &str) -> Result<Option<Box<str>>, String> {
         Ok(self.text(column)?.map(|text| Box::from(&*text)))
     }
 
-    /// Yes, no or not told.
+    /// Returns a flag; `None` for null, which means unknown.
     pub(super) fn flag(&self, column: &str) -> Result<Option<bool>, String> {
         let at = self.place(column)?;
         match &self.cells {
@@ -88,12 +88,12 @@ impl<'a> TableRow<'a> {
             },
             BatchCells::Parquet { columns, row } => match &columns[at] {
                 BatchColumn::Flag(flags) => Ok(flags.is_valid(*row).then(|| flags.value(*row))),
-                _ => Err(format!("column {column} holds no flags")),
+                _ => Err(format!("column {column} is not a flag column")),
             },
         }
     }
 
-    /// A count, or unknown.
+    /// Returns a count; `None` for null, which means unknown.
     pub(super) fn count(&self, column: &str) -> Result<Option<u64>, String> {
         let at = self.place(column)?;
         match &self.cells {
@@ -107,18 +107,18 @@ impl<'a> TableRow<'a> {
                     u64::try_from(count).map(Some).map_err(|_| format!("{column} is {count}, not a count"))
                 }
                 BatchColumn::Count(_) => Ok(None),
-                _ => Err(format!("column {column} holds no counts")),
+                _ => Err(format!("column {column} is not a number column")),
             },
         }
     }
 
-    /// An instant.
+    /// Returns an instant in UTC; `None` for null.
     pub(super) fn instant(&self, column: &str) -> Result<Option<Instant>, String> {
         let at = self.place(column)?;
         match &self.cells {
             BatchCells::Csv { record, places, .. } => {
                 let Some(text) = record.cell(places[at])? else { return Ok(None) };
-                // Not RFC 3339 alone: some products tell years of five digits for what never ends.
+                // `parse` accepts more than RFC 3339: some products report years with five digits for "never".
                 let read: Result<Instant, _> = text.parse();
                 read.map(Some).map_err(|_| format!("{column} is {text:?}, not an instant"))
             }
@@ -129,17 +129,17 @@ impl<'a> TableRow<'a> {
                     at.map(Some).ok_or_else(|| format!("{column} is {micros}, not an instant"))
                 }
                 BatchColumn::Instant(_) => Ok(None),
-                _ => Err(format!("column {column} holds no instants")),
+                _ => Err(format!("column {column} is not a time column")),
             },
         }
     }
 
-    /// An instant that must be there.
+    /// Returns an instant in UTC; null is an error.
     pub(super) fn needed_instant(&self, column: &str) -> Result<Instant, String> {
         self.instant(column)?.ok_or_else(|| format!("{column} is empty"))
     }
 
-    /// The items of a list, one by one.
+    /// Passes each item of a list to `take`.
     pub(super) fn each_item(&self, column: &str, mut take: impl FnMut(&str)) -> Result<(), String> {
         let at = self.place(column)?;
         match &self.cells {
@@ -154,7 +154,7 @@ impl<'a> TableRow<'a> {
             }
             BatchCells::Parquet { columns, row } => match &columns[at] {
                 BatchColumn::List(lists) => each_in(lists, *row, &mut take),
-                _ => Err(format!("column {column} holds no lists")),
+                _ => Err(format!("column {column} is not a list column")),
             },
         }
     }
@@ -168,7 +168,9 @@ fn each_in(lists: &ListArray, row: usize, take: &mut impl FnMut(&str)) -> Result
     Ok(())
 }
 
-/// Takes every row of a table, from Parquet where it is there, else from CSV. `guarded`: CSV cells may bear the guard.
+/// Passes every row of a table to `take`, from Parquet if the file exists, otherwise from CSV.
+///
+/// `guarded` means that CSV cells may start with the apostrophe of the formula guard, which is removed.
 pub(super) fn each_row(
     folder: &Path,
     table: Table,
@@ -187,7 +189,7 @@ pub(super) fn each_row(
     } else {
         return Err(SnapshotError::NoTable { path: folder.to_owned(), table: table.as_str() });
     };
-    read.map_err(|reason| SnapshotError::Strange { path, reason })
+    read.map_err(|reason| SnapshotError::Unsupported { path, reason })
 }
 
 fn from_parquet(
@@ -215,7 +217,7 @@ fn from_parquet(
 }
 
 fn column(batch: &RecordBatch, name: &str) -> Result<BatchColumn, String> {
-    let array: &ArrayRef = batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"))?;
+    let array: &ArrayRef = batch.column_by_name(name).ok_or_else(|| format!("column {name} is missing"))?;
     let any = array.as_any();
     if let Some(texts) = any.downcast_ref::<StringArray>() {
         return Ok(BatchColumn::Text(texts.clone()));
@@ -232,7 +234,7 @@ fn column(batch: &RecordBatch, name: &str) -> Result<BatchColumn, String> {
     if let Some(lists) = any.downcast_ref::<ListArray>() {
         return Ok(BatchColumn::List(lists.clone()));
     }
-    Err(format!("column {name} is of the type {}", array.data_type()))
+    Err(format!("column {name} has the unsupported type {}", array.data_type()))
 }
 
 fn from_csv(
@@ -248,7 +250,7 @@ fn from_csv(
     let header: Vec<String> = (0..record.cells.len())
         .map(|at| Ok(record.cell(at)?.unwrap_or_default().trim_start_matches('\u{feff}').to_owned()))
         .collect::<Result<_, String>>()?;
-    let place = |name: &&str| header.iter().position(|found| found == name).ok_or(format!("it has no column {name}"));
+    let place = |name: &&str| header.iter().position(|found| found == name).ok_or(format!("column {name} is missing"));
     let places: Vec<usize> = columns.iter().map(place).collect::<Result<_, _>>()?;
     let mut row = 0_u64;
     while record.read(&mut input)? {
@@ -260,7 +262,7 @@ fn from_csv(
     Ok(())
 }
 
-/// One record of RFC 4180: its cells without their quotes, one after the other.
+/// One record of RFC 4180. The buffers are reused, so reading allocates nothing per record.
 #[derive(Default)]
 struct CsvRecord {
     line: Vec<u8>,
@@ -269,10 +271,10 @@ struct CsvRecord {
 }
 
 impl CsvRecord {
-    /// Reads the next one; false at the end.
+    /// Reads the next record. Returns false at the end of the file.
     fn read(&mut self, input: &mut impl BufRead) -> Result<bool, String> {
         self.line.clear();
-        // A line break within quotes is none: the record goes on while a quote is open.
+        // A line break within quotes belongs to the cell, so lines are appended while the number of quotes is odd.
         while self.line.is_empty() || !quotes(&self.line).is_multiple_of(2) {
             let read = input.read_until(b'\n', &mut self.line).map_err(|e: io::Error| e.to_string())?;
             if read == 0 && self.line.is_empty() {
@@ -307,7 +309,7 @@ impl CsvRecord {
         }
     }
 
-    /// `None` where the field is empty and not quoted: null.
+    /// Returns a cell; `None` for null, which is an empty field without quotes.
     fn cell(&self, at: usize) -> Result<Option<&str>, String> {
         let (range, quoted) = self.cells.get(at).ok_or("a cell is missing")?;
         if range.is_empty() && !quoted {
@@ -317,12 +319,12 @@ impl CsvRecord {
     }
 }
 
-/// A fold looks at every byte, but many at once.
+/// Counts the quotes. The compiler vectorises this fold; a search that stops at each quote would be slower.
 fn quotes(bytes: &[u8]) -> usize {
     bytes.iter().fold(0, |count, byte| count + usize::from(*byte == b'"'))
 }
 
-/// Copies up to the closing quote, two of them being one; gives what follows it.
+/// Copies a cell up to its closing quote; two quotes stand for one. Returns the rest of the line.
 fn unquote<'a>(mut rest: &'a [u8], text: &mut Vec<u8>) -> &'a [u8] {
     while let Some(quote) = rest.iter().position(|b| *b == b'"') {
         text.extend_from_slice(&rest[..quote]);

@@ -1,4 +1,4 @@
-//! What is published is read back, from either format and any dialect; what is not intact is refused.
+//! A published snapshot is loaded from either format and every dialect; a damaged one is refused.
 
 use super::super::manifest::{Counts, FORMAT_VERSION, Manifest, SourceEntry, Tool};
 use super::super::{Store, TableChoice};
@@ -18,7 +18,7 @@ fn at(text: &str) -> Instant {
     text.parse().unwrap()
 }
 
-/// Texts that are hard to write down.
+/// Texts that are difficult to encode.
 const HARD: [&str; 9] = ["", "a", "a,b", "a\"b\"", "\"", "a\r\nb", "=1+1", "Zoë \u{1f600}", "'x"];
 
 fn user(number: usize) -> User {
@@ -38,7 +38,7 @@ fn user(number: usize) -> User {
     ][number % 4]
         .clone();
     user.expires_at =
-        if number.is_multiple_of(2) { ReportedDate::At(at("2027-01-01T00:00:00Z")) } else { ReportedDate::Not };
+        if number.is_multiple_of(2) { ReportedDate::At(at("2027-01-01T00:00:00Z")) } else { ReportedDate::NotReported };
     user
 }
 
@@ -74,7 +74,7 @@ fn inventory() -> Inventory {
     seen(Inventory::join(vec![reading("eu", proven), reading("us", drifted)], &classes))
 }
 
-/// As a run leaves it.
+/// Returns the inventory as a first run publishes it.
 fn seen(inventory: Inventory) -> Inventory {
     SettledRun::first(inventory, RUN, at("2026-11-23T02:00:00Z")).state
 }
@@ -101,13 +101,13 @@ fn resolved() -> Resolved {
     Resolved::of(&finding(), at("2026-11-23T02:00:00Z"))
 }
 
-/// Every group, as a state has it.
-#[expect(clippy::unnecessary_wraps, reason = "it stands for a look into a state")]
+/// Returns a group for every id, in place of a lookup in a state.
+#[expect(clippy::unnecessary_wraps, reason = "it has the signature of the lookup")]
 fn named(_: &SourceName, id: &GroupId) -> Option<ChangedGroup> {
     Some(ChangedGroup { id: id.clone(), name: Some("called".into()), privileged: true })
 }
 
-/// One of each kind, with texts that are hard to write down; a group that only what changed tells of.
+/// Returns one change of each kind with texts that are difficult to encode. One group exists only in the changes.
 fn changes() -> Vec<Change> {
     let hard = |number: usize| HARD.get(number % 10).map(|text| Box::from(*text));
     let change = |(number, kind): (usize, ChangeKind)| Change {
@@ -169,14 +169,14 @@ fn published(inventory: &Inventory, csv: bool, parquet: bool, dialect: CsvDialec
     let findings = [finding()];
     let tables = Tables { inventory, findings: &findings, changes: &changes(), resolved: &[resolved()] };
     let choice = TableChoice { csv, parquet, dialect, completeness: Completeness::Partial };
-    let guarded_cells = staging.write_tables(&tables, &choice).unwrap().guarded_cells;
+    let guarded_cells = staging.write_tables(&tables, &choice).unwrap();
     let manifest = Manifest { files: staging.files(), guarded_cells, ..manifest(inventory) };
     let path = staging.seal(&manifest).unwrap().publish().unwrap();
     (folder, path)
 }
 
 #[test]
-fn what_was_published_is_read_back_from_either_format_and_every_dialect() {
+fn a_published_snapshot_is_loaded_unchanged_from_either_format_and_every_dialect() {
     let inventory = inventory();
     for (csv, parquet, dialect) in [
         (false, true, CsvDialect::Strict),
@@ -206,7 +206,7 @@ fn what_was_published_is_read_back_from_either_format_and_every_dialect() {
 }
 
 #[test]
-fn a_snapshot_that_does_not_verify_is_refused_with_its_name_and_a_cure() {
+fn a_damaged_snapshot_is_refused_with_its_name_and_a_hint() {
     let (_folder, path) = published(&inventory(), true, true, CsvDialect::Strict);
     fs::write(path.join("groups.csv"), "x").unwrap();
     let error = Archive::open(&path).unwrap_err();
@@ -217,15 +217,15 @@ fn a_snapshot_that_does_not_verify_is_refused_with_its_name_and_a_cure() {
 }
 
 #[test]
-fn a_snapshot_without_tables_says_which_setting_gives_them() {
+fn the_error_for_a_snapshot_without_tables_names_the_setting() {
     let (_folder, path) = published(&inventory(), false, false, CsvDialect::Strict);
     let error = Archive::open(&path).unwrap().inventory().unwrap_err();
-    assert!(error.to_string().contains("no table of users"), "{error}");
+    assert!(error.to_string().contains("no table users"), "{error}");
     assert!(error.hint().unwrap().contains("output.tables"));
 }
 
 #[test]
-fn texts_with_apostrophes_and_dates_of_any_year_come_back_from_csv_as_they_were() {
+fn texts_with_apostrophes_and_dates_of_any_year_are_loaded_unchanged_from_csv() {
     let mut reading = inventory().sources.remove(0).reading;
     let texts = ["=1", "'=1", "''=1", "'", "'x", "' =1", "\t", "'\t"];
     let dates =
@@ -245,7 +245,7 @@ fn texts_with_apostrophes_and_dates_of_any_year_come_back_from_csv_as_they_were(
     }
 }
 
-/// Years beyond four digits, as ISO 8601 extends them.
+/// Parses an instant whose year may have more than four digits (ISO 8601 extended years).
 fn at_any(text: &str) -> Instant {
     text.parse().unwrap()
 }

@@ -1,8 +1,8 @@
-//! What is held, what retention removes, and what a chain says of it.
+//! Holds, removal by retention, and the chain afterwards.
 
 use super::*;
 
-/// Three complete ones, a day each.
+/// Publishes three complete snapshots on three days.
 fn three() -> Place {
     let place = place();
     for run_id in [FIRST, SECOND, THIRD] {
@@ -24,7 +24,7 @@ fn problems(store: &Store) -> Vec<String> {
 }
 
 #[test]
-fn a_removed_snapshot_stands_in_the_ledger_with_all_that_its_manifest_said_of_the_chain() {
+fn a_removed_snapshot_is_listed_in_the_ledger_with_everything_the_chain_needs() {
     let Place { store, folder } = three();
     let gone = store.open(SECOND).unwrap();
     prune(&store, SECOND).unwrap();
@@ -46,7 +46,7 @@ fn a_removed_snapshot_stands_in_the_ledger_with_all_that_its_manifest_said_of_th
 }
 
 #[test]
-fn a_hold_is_neither_an_extra_file_nor_in_the_way_of_a_reader() {
+fn a_hold_is_neither_an_extra_file_nor_an_obstacle_for_readers() {
     let Place { store, folder } = three();
     hold(&store, FIRST, "case 12\nmore");
     let verified = verify(&store.dir().join(FIRST)).unwrap();
@@ -55,12 +55,12 @@ fn a_hold_is_neither_an_extra_file_nor_in_the_way_of_a_reader() {
     fs::remove_file(store.dir().join(FIRST).join("HOLD")).unwrap();
     fs::create_dir(store.dir().join(FIRST).join("HOLD")).unwrap();
     let held = verify(&store.dir().join(FIRST)).unwrap().hold.unwrap();
-    assert_eq!(held.to_string(), "held: not a regular file", "it keeps retention away all the same");
+    assert_eq!(held.to_string(), "held: not a regular file", "a folder of this name is a hold, too");
     drop(folder);
 }
 
 #[test]
-fn a_hold_that_comes_between_plan_and_removal_is_seen() {
+fn a_hold_added_between_plan_and_removal_keeps_the_snapshot() {
     let Place { store, folder } = three();
     hold(&store, FIRST, "case 12");
     let done = prune(&store, FIRST).unwrap();
@@ -71,7 +71,7 @@ fn a_hold_that_comes_between_plan_and_removal_is_seen() {
 }
 
 #[test]
-fn a_hold_in_what_a_kill_left_half_removed_brings_it_back() {
+fn a_hidden_snapshot_with_a_hold_is_restored_after_a_kill() {
     let Place { store, folder } = three();
     let hidden = format!("{REMOVING}{FIRST}");
     fs::rename(store.dir().join(FIRST), store.dir().join(&hidden)).unwrap();
@@ -85,19 +85,19 @@ fn a_hold_in_what_a_kill_left_half_removed_brings_it_back() {
 }
 
 #[test]
-fn what_cannot_be_written_into_the_ledger_is_not_removed() {
+fn a_snapshot_without_a_ledger_entry_is_not_removed() {
     let Place { store, folder } = three();
     fs::create_dir(store.dir().join(ledger::LEDGER)).unwrap();
     assert!(prune(&store, FIRST).unwrap_err().to_string().contains("pruned.jsonl"));
     fs::remove_dir(store.dir().join(ledger::LEDGER)).unwrap();
     fs::write(store.dir().join(FIRST).join(MANIFEST), "{").unwrap();
-    assert!(matches!(prune(&store, FIRST), Err(SnapshotError::Manifest { .. })), "nobody could say what went");
+    assert!(matches!(prune(&store, FIRST), Err(SnapshotError::Manifest { .. })), "the entry would be incomplete");
     assert_eq!(store.snapshots().unwrap().len(), 3);
     drop(folder);
 }
 
 #[test]
-fn a_chain_goes_on_over_what_retention_removed() {
+fn a_chain_continues_across_removed_snapshots() {
     let Place { store, folder } = three();
     hold(&store, FIRST, "case 12");
     prune(&store, SECOND).unwrap();
@@ -117,7 +117,7 @@ fn a_chain_goes_on_over_what_retention_removed() {
 }
 
 #[test]
-fn an_entry_for_a_snapshot_that_is_still_there_is_harmless() {
+fn an_entry_for_an_existing_snapshot_is_ignored() {
     let Place { store, folder } = three();
     let aside = folder.path().join("aside");
     fs::create_dir(&aside).unwrap();
@@ -133,7 +133,7 @@ fn an_entry_for_a_snapshot_that_is_still_there_is_harmless() {
 }
 
 #[test]
-fn whatever_else_happens_to_a_folder_breaks_its_chain_and_is_named() {
+fn every_other_change_of_the_folder_breaks_the_chain_and_is_reported() {
     let tampered = |what: fn(&Path)| {
         let Place { store, folder } = three();
         prune(&store, FIRST).unwrap();
@@ -148,63 +148,65 @@ fn whatever_else_happens_to_a_folder_breaks_its_chain_and_is_named() {
         fs::write(path, text.replace(from, to)).unwrap();
     };
     let no_removal = tampered(|dir| fs::remove_dir_all(dir.join(SECOND)).unwrap());
-    assert_eq!(no_removal, format!("{THIRD}: its base {SECOND} is not here, and no retention removed it"));
+    assert_eq!(no_removal, format!("{THIRD}: the baseline {SECOND} is missing, and retention did not remove it"));
     let no_ledger = tampered(|dir| fs::remove_file(dir.join(ledger::LEDGER)).unwrap());
-    assert_eq!(no_ledger, format!("{SECOND}: its base {FIRST} is not here, and no retention removed it"));
+    assert_eq!(no_ledger, format!("{SECOND}: the baseline {FIRST} is missing, and retention did not remove it"));
     let no_manifest = tampered(|dir| fs::remove_file(dir.join(SECOND).join(MANIFEST)).unwrap());
     assert_eq!(no_manifest, no_removal);
     let no_newest = tampered(|dir| fs::remove_dir_all(dir.join(THIRD)).unwrap());
-    let dead = ["latest", "latest-complete"]
-        .map(|link| format!("{link} points to {THIRD}, which is not here: retention never removes its target"));
+    let dead = ["latest", "latest-complete"].map(|link| {
+        format!("{link} points to {THIRD}, which does not exist; retention never removes the target of this link")
+    });
     assert_eq!(no_newest, dead.join("\n"));
     let file = tampered(|dir| fs::write(dir.join(SECOND).join("users.csv"), "x").unwrap());
     assert!(file.starts_with(&format!("{SECOND}: users.csv: changed")), "{file}");
     let line = tampered(|dir| fs::write(dir.join(ledger::LEDGER), "{}\n").unwrap());
     assert!(line.contains("pruned.jsonl, line 1: "), "{line}");
     let garbled = tampered(|dir| fs::write(dir.join(SECOND).join(MANIFEST), "{").unwrap());
-    assert!(garbled.contains(&format!("its base {SECOND} has changed")), "{garbled}");
+    assert!(garbled.contains(&format!("the baseline {SECOND} has changed")), "{garbled}");
     let Place { store, folder } = three();
     edit(store.dir().join(SECOND).join(MANIFEST), "\"host\": \"h\"", "\"host\": \"x\"");
     assert_eq!(problems(&store).len(), 1);
-    assert!(problems(&store)[0].contains(&format!("its base {SECOND} has changed")));
+    assert!(problems(&store)[0].contains(&format!("the baseline {SECOND} has changed")));
     prune(&store, SECOND).unwrap();
-    assert!(problems(&store)[0].contains("removed by retention, but with another manifest"));
+    let removed = format!("{THIRD}: retention removed the baseline {SECOND}, but its manifest was not the one");
+    assert!(problems(&store)[0].starts_with(&removed), "{:?}", problems(&store));
     assert!(matches!(verify(&store.dir().join(THIRD)).unwrap_err()[0], VerifyProblem::BaseReference { .. }));
     drop(folder);
 }
 
 #[test]
-fn a_folder_without_snapshots_is_no_chain() {
+fn a_folder_without_snapshots_is_a_problem() {
     let Place { store, folder } = place();
-    assert!(problems(&store)[0].contains("there is no snapshot in it"));
+    assert!(problems(&store)[0].contains("the folder contains no snapshot"));
     assert!(walk(&folder.path().join("nowhere")).is_err());
 }
 
 #[test]
-fn links_that_do_not_lead_to_the_newest_are_named_with_what_the_next_run_does() {
+fn links_to_older_snapshots_are_noted_with_what_the_next_run_does() {
     let Place { store, folder } = three();
     sealed(&store, "20261125T020000Z-0004", Completeness::Partial).publish().unwrap();
     let notes = || walk(store.dir()).unwrap().notes;
     assert_eq!(notes(), [""; 0]);
     relink(&store, LATEST, Some(THIRD));
-    let latest = format!("latest points to {THIRD}, and the newest snapshot is 20261125T020000Z-0004");
+    let latest = format!("latest points to {THIRD}, but the newest snapshot is 20261125T020000Z-0004");
     assert_eq!(notes(), [format!("{latest}; the next run corrects it")]);
     relink(&store, LATEST_COMPLETE, Some(FIRST));
-    let complete = format!("latest-complete points to {FIRST}, and the newest complete snapshot is {THIRD}");
+    let complete = format!("latest-complete points to {FIRST}, but the newest complete snapshot is {THIRD}");
     assert_eq!(notes()[1], format!("{complete}; the next run corrects it"));
     store.clean_leftovers().unwrap();
     assert_eq!(notes(), [""; 0]);
     relink(&store, LATEST_COMPLETE, None);
-    let gone = format!("there is no link latest-complete, and the newest complete snapshot is {THIRD}");
-    assert_eq!(notes(), [format!("{gone}; the next run corrects it")]);
+    let missing = format!("the link latest-complete is missing, but the newest complete snapshot is {THIRD}");
+    assert_eq!(notes(), [format!("{missing}; the next run corrects it")]);
     fs::create_dir(store.dir().join(LATEST_COMPLETE)).unwrap();
-    assert_eq!(notes(), ["latest-complete is not a link: move it away, no run can publish before"]);
+    assert_eq!(notes(), ["latest-complete is not a link; move it away, or no run can publish"]);
     drop(folder);
     let Place { store, folder } = place();
     sealed(&store, FIRST, Completeness::Partial).publish().unwrap();
     std::os::unix::fs::symlink(FIRST, store.dir().join(LATEST_COMPLETE)).unwrap();
     let notes = walk(store.dir()).unwrap().notes;
-    assert_eq!(notes, [format!("latest-complete points to {FIRST}, and there is no readable complete snapshot")]);
+    assert_eq!(notes, [format!("latest-complete points to {FIRST}, but no complete snapshot can be read")]);
     drop(folder);
 }
 
@@ -221,6 +223,7 @@ fn partial_snapshots_are_links_of_the_chain_like_complete_ones() {
     prune(&store, FIRST).unwrap();
     assert_eq!(problems(&store), [""; 0]);
     fs::remove_file(store.dir().join(ledger::LEDGER)).unwrap();
-    assert_eq!(problems(&store), [format!("{SECOND}: its base {FIRST} is not here, and no retention removed it")]);
+    let missing = format!("{SECOND}: the baseline {FIRST} is missing, and retention did not remove it");
+    assert_eq!(problems(&store), [missing]);
     drop(folder);
 }

@@ -1,4 +1,7 @@
-//! The object around the rows of a list: `{"users":[…],"total":n}`.
+//! Envelope of a list: the object others its rows, such as `{"users":[…],"total":n}`.
+//!
+//! An envelope without rows is an empty page only where it says so. Anything else is an error that names the keys
+//! found.
 
 use super::{Item, JsonRecord, value};
 use crate::wire::{Body, shown_keys};
@@ -8,20 +11,21 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The names in an envelope.
+/// Names of the keys in an envelope.
 pub(in crate::source) trait ListShape: 'static {
     /// Key of the rows.
     const ROWS: &'static str;
     /// Key of the total.
     const TOTAL: &'static str;
-    /// Names are compared without case, and the rows may be absent from an empty page (RFC 7643 §2.1, RFC 7644 §3.4.2).
+    /// Whether SCIM rules apply: names are compared without case, and an empty page may lack the rows (RFC 7643 §2.1,
+    /// RFC 7644 §3.4.2).
     const SCIM: bool;
 }
 
 /// One page of a list.
 pub(in crate::source) struct Envelope<S> {
     pub(in crate::source) rows: Vec<JsonRecord>,
-    /// The source's total, where it can be read.
+    /// Total that the source reports; `None` if it is absent or unreadable.
     pub(in crate::source) total: Option<u64>,
     shape: PhantomData<S>,
 }
@@ -37,12 +41,12 @@ impl<S: ListShape> Body for Envelope<S> {
         Some(self.rows.len() as u64)
     }
 
-    fn none() -> Option<Self> {
+    fn empty() -> Option<Self> {
         Some(Self::of(Vec::new(), None))
     }
 }
 
-/// What stands under the key of the rows.
+/// Value under the key of the rows.
 enum EnvelopeRows {
     List(Vec<JsonRecord>),
     Null,
@@ -82,24 +86,26 @@ impl<'de> Deserialize<'de> for EnvelopeRows {
     }
 }
 
-/// What else an envelope says, as far as it decides whether missing rows mean an empty page.
+/// Other keys of an envelope, which decide whether missing rows mean an empty page.
 #[derive(Default)]
-struct Around {
+struct OtherKeys {
     keys: Vec<String>,
     is_list_response: bool,
     items_per_page: Option<u64>,
-    /// Some other key holds a list: the rows under a name that is not theirs, perhaps.
+    /// Another key holds a non-empty list: these may be the rows, under a name that is not expected.
     has_other_rows: bool,
-    /// A key that reports an error holds something.
+    /// Key that reports an error and is not empty.
     error: Option<String>,
 }
 
-impl Around {
+impl OtherKeys {
     fn note(&mut self, key: &str, value: &Value) {
         self.keys.push(key.to_owned());
         let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        // Every SCIM answer has the list `schemas`.
         let is_schemas = key.eq_ignore_ascii_case("schemas");
         self.has_other_rows |= !items.is_empty() && !is_schemas;
+        // Keys under which web frameworks report errors.
         let is_error = ["error", "errors", "fault", "exception"].iter().any(|word| key.eq_ignore_ascii_case(word));
         let is_empty = matches!(value, Value::Null | Value::Bool(false)) || value.as_str() == Some("");
         if is_error && !is_empty && !value.as_array().is_some_and(Vec::is_empty) {
@@ -116,11 +122,12 @@ impl Around {
         }
     }
 
-    /// RFC 7644 §3.4.2: `Resources` is absent when there are none. An object that tells something else is no empty page.
+    /// Returns whether missing rows mean an empty page: RFC 7644 §3.4.2 omits `Resources` where there are none. An
+    /// envelope that holds another list is no empty page.
     fn is_empty_page(&self, total: Option<u64>) -> bool {
-        let says_so =
+        let reports_none =
             total == Some(0) || (self.is_list_response && (total.is_some() || self.items_per_page == Some(0)));
-        says_so && !self.has_other_rows
+        reports_none && !self.has_other_rows
     }
 }
 
@@ -134,7 +141,7 @@ impl<'de, S: ListShape> Deserialize<'de> for Envelope<S> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<S>, A::Error> {
                 let is = |key: &str, name: &str| key == name || (S::SCIM && key.eq_ignore_ascii_case(name));
-                let (mut rows, mut total, mut around) = (None, None, Around::default());
+                let (mut rows, mut total, mut others) = (None, None, OtherKeys::default());
                 while let Some(key) = map.next_key::<Cow<'de, str>>()? {
                     if is(&key, S::ROWS) {
                         rows = Some(map.next_value::<EnvelopeRows>()?);
@@ -145,34 +152,36 @@ impl<'de, S: ListShape> Deserialize<'de> for Envelope<S> {
                         {
                             total = Some(count);
                         }
-                        around.note(&key, &value);
+                        others.note(&key, &value);
                     }
                 }
-                page(rows, total, &around)
+                page(rows, total, &others)
             }
         }
         deserializer.deserialize_any(EnvelopeVisitor(PhantomData::<S>))
     }
 }
 
+/// Builds the page. Errors name the expected key and the keys found.
 fn page<S: ListShape, E: Error>(
     rows: Option<EnvelopeRows>,
     total: Option<u64>,
-    around: &Around,
+    others: &OtherKeys,
 ) -> Result<Envelope<S>, E> {
     let wanted = format_args!("expected key {:?}", S::ROWS);
     match rows {
-        Some(EnvelopeRows::List(rows)) if rows.is_empty() && around.error.is_some() => {
-            let key = around.error.as_deref().unwrap_or_default();
+        // Some servers report a failed query as an empty list next to an error, with status 200.
+        Some(EnvelopeRows::List(rows)) if rows.is_empty() && others.error.is_some() => {
+            let key = others.error.as_deref().unwrap_or_default();
             Err(E::custom(format!("{wanted} with rows, found none, and the key {key:?} reports an error")))
         }
         Some(EnvelopeRows::List(rows)) => Ok(Envelope::of(rows, total)),
         Some(EnvelopeRows::Null) if total == Some(0) => Ok(Envelope::of(Vec::new(), total)),
         Some(EnvelopeRows::Null) => Err(E::custom(format!("{wanted} with a list, found null, and the total is not 0"))),
         Some(EnvelopeRows::Other(what)) => Err(E::custom(format!("{wanted} with a list, found {what}"))),
-        None if S::SCIM && around.is_empty_page(total) => Ok(Envelope::of(Vec::new(), total)),
-        None if around.keys.is_empty() => Err(E::custom(format!("{wanted}, found an empty object"))),
-        None => Err(E::custom(format!("{wanted}, found {}", shown_keys(around.keys.iter().map(String::as_str))))),
+        None if S::SCIM && others.is_empty_page(total) => Ok(Envelope::of(Vec::new(), total)),
+        None if others.keys.is_empty() => Err(E::custom(format!("{wanted}, found an empty object"))),
+        None => Err(E::custom(format!("{wanted}, found {}", shown_keys(others.keys.iter().map(String::as_str))))),
     }
 }
 
@@ -215,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_the_expected_key_names_what_was_found() {
+    fn an_answer_without_the_expected_key_is_an_error_that_names_the_keys_found() {
         let error = read::<GuideShape>(r#"{"Data":[{"id":1}],"TotalCount":5}"#).unwrap_err();
         assert!(error.starts_with(r#"expected key "users", found "Data", "TotalCount""#), "{error}");
         assert!(read::<GuideShape>(r#"{"Users":[]}"#).is_err(), "only SCIM names are compared without case");
@@ -232,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_next_to_an_error_is_no_empty_list() {
+    fn an_empty_list_next_to_an_error_is_an_error() {
         assert!(
             read::<GuideShape>(r#"{"users":[],"error":"database timeout"}"#)
                 .unwrap_err()
@@ -260,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_with_the_rows_under_another_name_or_with_an_error_is_no_empty_page() {
+    fn an_envelope_with_an_error_or_with_rows_under_another_name_is_not_an_empty_page() {
         for body in [
             r#"{"totalResults":3,"Items":[{"id":1}]}"#,
             r#"{"totalResults":3}"#,

@@ -1,4 +1,8 @@
-//! One row on its way into the model, field by field. What nobody takes, and what cannot be read, is what is left: `extra`.
+//! One row on its way into the model, field by field.
+//!
+//! Connectors *take* the fields they know; a field that was read is removed. Fields that nobody takes, and values that
+//! cannot be read, remain and become `extra` ([`Fields::into_extra`]). `peek` methods read a field and leave it in
+//! place.
 
 use super::value::{self, Lenient};
 use super::{Decoding, Id, JsonRecord, Listed};
@@ -7,7 +11,7 @@ use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// A row with its place of origin. Readings that take a field remove it; those that look leave it in `extra`.
+/// Row of a list while its fields are taken.
 pub(in crate::source) struct Fields<'a> {
     pub(in crate::source) id: Id,
     record: JsonRecord,
@@ -18,30 +22,30 @@ pub(in crate::source) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Begins with a row of this list (`users`, `groups`, …: its name in counts of odd values).
+    /// Starts with a row. `list` is the name of the list in the counts of unreadable values, such as `users`.
     pub(in crate::source) fn of(row: Listed, list: &'static str, notes: &'a Decoding) -> Self {
         Self { id: row.id, record: row.record, list, caseless: false, notes, has_odd: Cell::new(false) }
     }
 
-    /// Compares names without case, as SCIM does (RFC 7643 §2.1).
+    /// Compares names without case from now on, as SCIM requires (RFC 7643 §2.1).
     pub(in crate::source) fn caseless(mut self) -> Self {
         self.caseless = true;
         self
     }
 
-    /// Returns a field as it is; it stays.
+    /// Returns a field without reading or removing it.
     pub(in crate::source) fn get(&self, key: &str) -> Option<&Value> {
-        self.record.place(key, self.caseless).map(|at| &self.record.0[at].1)
+        self.record.position_of(key, self.caseless).map(|at| &self.record.0[at].1)
     }
 
-    /// Takes a field as it is.
+    /// Removes and returns a field without reading it.
     pub(in crate::source) fn take(&mut self, key: &str) -> Option<Value> {
-        self.record.place(key, self.caseless).map(|at| self.record.0.swap_remove(at).1)
+        self.record.position_of(key, self.caseless).map(|at| self.record.0.swap_remove(at).1)
     }
 
-    /// Replaces a field by what could not be read of it, which is kept in `extra` and counted.
+    /// Replaces a field by the part of it that could not be read. That part stays in `extra` and is counted.
     pub(in crate::source) fn keep_odd(&mut self, key: &str, value: Value) {
-        if let Some(at) = self.record.place(key, self.caseless) {
+        if let Some(at) = self.record.position_of(key, self.caseless) {
             self.record.0[at].1 = value;
             self.odd(key);
         }
@@ -53,14 +57,14 @@ impl<'a> Fields<'a> {
         self.notes.odd(self.list, key, &self.id.to_text());
     }
 
-    /// Returns whether some value could not be read so far.
+    /// Returns whether any value of this row could not be read so far.
     pub(in crate::source) fn has_odd(&self) -> bool {
         self.has_odd.get()
     }
 
-    /// Takes a field that can be read; null is taken too, anything else stays and is counted.
+    /// Removes a field and returns its value. Null is removed, too; a value of an unexpected type stays and is counted.
     fn read<T>(&mut self, key: &str, read: impl Fn(&Value) -> Lenient<T>) -> Option<T> {
-        let at = self.record.place(key, self.caseless)?;
+        let at = self.record.position_of(key, self.caseless)?;
         match read(&self.record.0[at].1) {
             Lenient::Read(value) => {
                 self.record.0.swap_remove(at);
@@ -77,8 +81,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads a field that stays.
-    fn look<T>(&self, key: &str, read: impl Fn(&Value) -> Lenient<T>) -> Option<T> {
+    /// Returns the value of a field and leaves the field in place.
+    fn peek<T>(&self, key: &str, read: impl Fn(&Value) -> Lenient<T>) -> Option<T> {
         match read(self.get(key)?) {
             Lenient::Read(value) => Some(value),
             Lenient::Null => None,
@@ -91,8 +95,8 @@ impl<'a> Fields<'a> {
 
     /// Takes a text.
     pub(in crate::source) fn text(&mut self, key: &str) -> Option<Box<str>> {
-        // The common case, without a copy.
-        let at = self.record.place(key, self.caseless)?;
+        // Almost all values are texts: move them instead of copying.
+        let at = self.record.position_of(key, self.caseless)?;
         if self.record.0[at].1.is_string() {
             let Value::String(text) = self.record.0.swap_remove(at).1 else { return None };
             return Some(text.into_boxed_str());
@@ -100,9 +104,9 @@ impl<'a> Fields<'a> {
         self.read(key, value::text)
     }
 
-    /// Takes a text that many rows share.
-    pub(in crate::source) fn word(&mut self, key: &str) -> Option<Arc<str>> {
-        self.text(key).map(|text| self.notes.word(&text))
+    /// Takes a text that many rows share, such as a locale. Equal texts share one allocation.
+    pub(in crate::source) fn shared_text(&mut self, key: &str) -> Option<Arc<str>> {
+        self.text(key).map(|text| self.notes.intern(&text))
     }
 
     /// Takes a boolean.
@@ -110,20 +114,22 @@ impl<'a> Fields<'a> {
         self.read(key, value::flag)
     }
 
-    /// Reads a boolean that stays.
-    pub(in crate::source) fn look_flag(&self, key: &str) -> Option<bool> {
-        self.look(key, value::flag)
+    /// Returns a boolean and leaves the field in place.
+    pub(in crate::source) fn peek_flag(&self, key: &str) -> Option<bool> {
+        self.peek(key, value::flag)
     }
 
-    /// Reads a whole number that stays.
-    pub(in crate::source) fn look_count(&self, key: &str) -> Option<u64> {
-        self.look(key, value::count)
+    /// Returns a whole number and leaves the field in place.
+    pub(in crate::source) fn peek_count(&self, key: &str) -> Option<u64> {
+        self.peek(key, value::count)
     }
 
-    /// Takes a list of ids. `None` where it is absent or null, and where an item is no id: then not all are known. What is no
-    /// id stays in `extra`.
+    /// Takes a list of ids. Returns the ids, and whether all of them are known.
+    ///
+    /// They are not all known if the field is absent or null, or if an item is no id. In the last case the field stays
+    /// in `extra`.
     pub(in crate::source) fn ids(&mut self, key: &str) -> (Vec<Id>, bool) {
-        let at = self.record.place(key, self.caseless);
+        let at = self.record.position_of(key, self.caseless);
         match at.map(|at| value::ids(&self.record.0[at].1)) {
             None => (Vec::new(), false),
             Some(Lenient::Null) => {
@@ -145,21 +151,22 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes a last login.
+    /// Takes a last login. An unreadable text is part of the result, not of the counts.
     pub(in crate::source) fn last_login(&mut self, key: &str) -> LastLogin {
         let read = self.notes.last_login(self.get(key));
         self.take_date(key);
         read
     }
 
-    /// Takes any other date.
+    /// Takes any other date. An unreadable text is part of the result, not of the counts.
     pub(in crate::source) fn date(&mut self, key: &str) -> ReportedDate {
         let read = self.notes.date(self.get(key));
         self.take_date(key);
         read
     }
 
-    /// Takes a date whose text no rule looks at again: where it cannot be read, it stays and is counted.
+    /// Takes a date for which no `data-quality` finding of the account exists: an unreadable text stays in `extra` and
+    /// is counted.
     pub(in crate::source) fn other_date(&mut self, key: &str) -> ReportedDate {
         let read = self.notes.date(self.get(key));
         if matches!(read, ReportedDate::Unreadable(_)) {
@@ -170,7 +177,7 @@ impl<'a> Fields<'a> {
         read
     }
 
-    /// What cannot be a date by its type stays.
+    /// Removes a date. A value whose type cannot be a date stays and is counted.
     fn take_date(&mut self, key: &str) {
         if matches!(self.get(key), Some(Value::Bool(_) | Value::Array(_) | Value::Object(_))) {
             self.odd(key);
@@ -179,8 +186,10 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns what a JSON Pointer (RFC 6901) leads to; it stays.
+    /// Returns the value at a JSON Pointer (RFC 6901) and leaves it in place. `None` for the empty pointer, which means
+    /// the whole row.
     pub(in crate::source) fn at(&self, pointer: &str) -> Option<&Value> {
+        // RFC 6901 §4: `~1` must be replaced before `~0`, so that `~01` becomes `~1` and not `/`.
         let mut path = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
         let mut value = self.get(&path.next()?)?;
         for step in path {
@@ -194,7 +203,7 @@ impl<'a> Fields<'a> {
         Some(value)
     }
 
-    /// Returns all that nobody took.
+    /// Returns the remaining fields as the `extra` column; `None` if there are none.
     pub(in crate::source) fn into_extra(self) -> Option<Extra> {
         if self.record.0.is_empty() {
             return None;
@@ -214,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_another_type_is_null_stays_in_extra_and_is_counted_once_a_row() {
+    fn a_value_of_another_type_is_null_stays_in_extra_and_is_counted_once_per_row() {
         let notes = Decoding::default();
         for _ in 0..2 {
             let mut row = fields(r#"{"id":17,"enabled":"maybe","locale":{"code":"en"},"name":7,"gone":null}"#, &notes);
@@ -228,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_with_an_item_that_is_no_id_is_not_all_known_and_stays_in_extra() {
+    fn a_list_with_an_item_that_is_no_id_is_not_fully_known_and_stays_in_extra() {
         let notes = Decoding::default();
         let mut row = fields(r#"{"id":1,"a":[1,true],"b":[2],"c":null,"d":"1,2"}"#, &notes);
         let numbers = |ids: Vec<Id>| ids.iter().map(Id::to_text).collect::<Vec<_>>();
@@ -241,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_leads_through_names_with_slashes_and_colons() {
+    fn a_pointer_follows_names_with_slashes_and_colons() {
         let notes = Decoding::default();
         let row = fields(r#"{"id":1,"urn:x:2.0:User":{"a/b":{"last~Login":"now"}},"list":[1,2]}"#, &notes);
         assert_eq!(row.at("/urn:x:2.0:User/a~1b/last~0Login"), Some(&Value::from("now")));
@@ -251,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_without_case_only_where_that_was_asked_for() {
+    fn names_are_compared_without_case_only_on_request() {
         let notes = Decoding::default();
         let mut row = fields(r#"{"id":1,"UserName":"a"}"#, &notes);
         assert_eq!(row.text("userName"), None);

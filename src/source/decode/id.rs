@@ -1,39 +1,42 @@
-//! Ids as servers write them: whole numbers of any size, texts, and objects that hold one of the two.
+//! Ids in the forms that servers use: whole numbers of any size, texts, and objects that contain one of the two.
 
 use super::value;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// An id as the server writes it. Numbers come before texts and compare by value.
+/// Id of a user, group or other object. Numbers sort before texts and by value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::source) enum Id {
-    /// A whole number of 64 bits.
+    /// Whole number of up to 64 bits.
     Number(u64),
-    /// Anything else, larger numbers among it, as written.
+    /// Any other id as written, including larger numbers.
     Text(Box<str>),
-    /// A row whose id cannot be used, by a hash of its content: the row keeps its place in a page walk, and the list is then
-    /// not complete.
+    /// Placeholder for a row without a usable id: a hash of its content. The row keeps its position in a page walk, and
+    /// its list is not complete.
     Unusable(u64),
 }
 
 impl Id {
-    /// Returns the id that a text means. `3.0` is the number 3, as some servers write it; `007` is not 7.
+    /// Returns the id that a text means. `3.0` is the number 3, as some servers write it. `007` stays a text and
+    /// differs from 7.
     pub(in crate::source) fn of(text: &str) -> Self {
         let digits = if text.contains('.') { value::integer(text) } else { None };
         let text = digits.as_deref().unwrap_or(text);
         match text.parse::<u64>() {
+            // The comparison keeps texts apart that differ from the number, such as `007` or `+7`.
             Ok(number) if number.to_string() == text => Self::Number(number),
             _ => Self::Text(text.into()),
         }
     }
 
-    /// Reads a number, a text, or an object with `id` or `value`.
+    /// Reads an id from a number, a text, or an object with `id` or `value`. Anything else is no id.
     pub(in crate::source) fn from_json(json: &Value) -> Option<Self> {
         match json {
             Value::Number(number) => value::integer(&number.to_string()).map(|text| Self::of(&text)),
             Value::String(text) if !text.trim().is_empty() => Some(Self::of(text)),
             Value::Object(_) => {
+                // One level only: an id in a deeper object would be a guess.
                 let inner = value::get(json, "id").or_else(|| value::get(json, "value"))?;
                 if inner.is_object() { None } else { Self::from_json(inner) }
             }
@@ -41,7 +44,7 @@ impl Id {
         }
     }
 
-    /// Returns the form in which two ids are compared: GUIDs without case, everything else as it is.
+    /// Returns the form in which two ids are compared: GUIDs in lower case, any other id unchanged.
     pub(in crate::source) fn comparable(&self) -> Self {
         match self {
             Self::Text(text) if is_guid(text) => Self::of(&text.to_ascii_lowercase()),
@@ -49,6 +52,10 @@ impl Id {
         }
     }
 
+    /// Returns whether the row has an id of its own.
+    pub(in crate::source) fn is_usable(&self) -> bool {
+        !matches!(self, Self::Unusable(_))
+    }
     /// Returns the id as text.
     pub(in crate::source) fn to_text(&self) -> String {
         match self {
@@ -58,7 +65,7 @@ impl Id {
         }
     }
 
-    /// Returns the id as a path segment (RFC 3986 §3.3), everything but unreserved characters escaped.
+    /// Returns the id as one path segment (RFC 3986 §3.3). Everything but unreserved characters is percent-encoded.
     pub(in crate::source) fn in_path(&self) -> String {
         self.to_text().bytes().fold(String::new(), |mut out, byte| {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -72,8 +79,9 @@ impl Id {
     }
 }
 
-/// Makes the ids of one answer differ: rows without a usable id may have the same content, and are several rows all the same.
-pub(in crate::source) fn report_apart<'a>(ids: impl Iterator<Item = &'a mut Id>) {
+/// Makes the placeholder ids of one answer distinct: rows without a usable id are several rows even if their content is
+/// the same.
+pub(super) fn make_distinct<'a>(ids: impl Iterator<Item = &'a mut Id>) {
     let mut seen = BTreeSet::new();
     for id in ids {
         while let Id::Unusable(hash) = id {
@@ -85,7 +93,7 @@ pub(in crate::source) fn report_apart<'a>(ids: impl Iterator<Item = &'a mut Id>)
     }
 }
 
-/// 32 hexadecimal digits, with dashes (RFC 9562 §4) and braces or without.
+/// Returns whether a text is a GUID: 32 hexadecimal digits, with or without dashes (RFC 9562 §4) and braces.
 fn is_guid(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
     digits == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"-{}".contains(&byte))
@@ -100,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_read_exactly_however_it_is_written() {
+    fn an_id_is_read_exactly_in_every_form() {
         for (json, text) in [
             ("7", "7"),
             ("7.0", "7"),
@@ -121,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_not_guessed() {
+    fn a_value_of_another_form_is_no_id() {
         for json in
             ["null", "true", "7.5", "1e400", r#""""#, r#"" ""#, "[1]", "{}", r#"{"name":"x"}"#, r#"{"id":{"id":1}}"#]
         {
@@ -130,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_before_texts_and_by_value() {
+    fn numbers_sort_before_texts_and_by_value() {
         let mut ids = [Id::of("b"), Id::of("10"), Id::of("9"), Id::of("007")];
         ids.sort();
         assert_eq!(ids.map(|id| id.to_text()), ["9", "10", "007", "b"]);
@@ -142,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn guids_are_compared_without_case_and_other_ids_with() {
+    fn guids_are_compared_without_case_and_other_ids_exactly() {
         let id = |text: &str| Id::of(text).comparable().to_text();
         assert_eq!(id("2819C223-7F76-453A-919D-413861904646"), "2819c223-7f76-453a-919d-413861904646");
         assert_eq!(id("2819C2237F76453A919D413861904646"), "2819c2237f76453a919d413861904646");

@@ -1,6 +1,7 @@
-//! What reading a source's records notes: words that repeat, dates without a time zone, values that could not be read.
+//! What is counted while the records of one source are decoded: dates without a time zone and values that could not be
+//! read. Also shares texts that many records repeat.
 
-use crate::model::{LastLogin, OddValue, ReportedDate, SourceReading, User, instant_text};
+use crate::model::{Interner, LastLogin, OddValue, ReportedDate, SourceReading, User, instant_text};
 use crate::source::date::{self, Parsed, Raw};
 use ahash::AHashSet;
 use chrono::TimeDelta;
@@ -9,35 +10,32 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The notes of one source in one run.
+/// Counters and shared texts of one source in one run.
 #[derive(Default)]
 pub(in crate::source) struct Decoding {
-    words: RefCell<AHashSet<Arc<str>>>,
+    texts: RefCell<Interner>,
     without_offset: Cell<u64>,
-    /// By list and field: ids of the rows. Windows overlap, so that a row may be read twice.
+    /// Ids of the rows with an unreadable value, by list and field. A set, because pages overlap and a row may be read
+    /// twice.
     odd: RefCell<BTreeMap<FieldKey, AHashSet<Box<str>>>>,
 }
 
-/// A list and one of its fields.
+/// Name of a list, and of one of its fields.
 type FieldKey = (&'static str, Box<str>);
 
 impl Decoding {
-    /// Returns the one copy of a word that many records repeat.
-    pub(in crate::source) fn word(&self, text: &str) -> Arc<str> {
-        if let Some(word) = self.words.borrow().get(text) {
-            return Arc::clone(word);
-        }
-        let word: Arc<str> = text.into();
-        self.words.borrow_mut().insert(Arc::clone(&word));
-        word
+    /// Returns the shared copy of a text that many records repeat.
+    pub(in crate::source) fn intern(&self, text: &str) -> Arc<str> {
+        self.texts.borrow_mut().text(text)
     }
 
-    /// Counts a value of a row that could not be read.
+    /// Counts an unreadable value of the row `id`.
     pub(in crate::source) fn odd(&self, list: &'static str, field: &str, id: &str) {
         self.odd.borrow_mut().entry((list, field.into())).or_default().insert(id.into());
     }
 
-    /// Returns the values that could not be read, by field. The example is the first id in the order of text.
+    /// Returns the counts of unreadable values by field. The example is the first id in text order, so that it does not
+    /// change by chance.
     pub(in crate::source) fn odd_values(&self) -> Vec<OddValue> {
         let odd = self.odd.borrow();
         let value = |((list, field), ids): (&FieldKey, &AHashSet<Box<str>>)| OddValue {
@@ -48,22 +46,24 @@ impl Decoding {
         odd.iter().map(value).collect()
     }
 
-    /// Reads a last login as JSON has it; `None` where the key is absent.
+    /// Reads a last login from JSON; `None` means that the key is absent.
     pub(in crate::source) fn last_login(&self, value: Option<&Value>) -> LastLogin {
         with_raw(value, |raw| self.counted(date::last_login(raw)))
     }
 
-    /// Reads any other date as JSON has it.
+    /// Reads any other date from JSON; `None` means that the key is absent.
     pub(in crate::source) fn date(&self, value: Option<&Value>) -> ReportedDate {
         with_raw(value, |raw| self.counted(date::reported(raw)))
     }
 
+    /// Counts the date if UTC was assumed, and returns its value.
     fn counted<T>(&self, parsed: Parsed<T>) -> T {
         self.without_offset.set(self.without_offset.get() + u64::from(parsed.assumed_utc));
         parsed.value
     }
 
-    /// Adds to the harvest what had to be assumed, and what could not be read. `replaced`: characters that were none.
+    /// Adds the counts to the reading, and checks the last logins. `replaced` is the number of characters replaced by
+    /// U+FFFD.
     pub(in crate::source) fn finish(&self, reading: &mut SourceReading, replaced: u64) {
         match self.without_offset.get() {
             0 => {}
@@ -76,19 +76,22 @@ impl Decoding {
             let field = "invalid characters".to_owned();
             reading.odd_values.push(OddValue { field, count: replaced, example: example.unwrap_or_default() });
             reading.warnings.push(format!(
-                "{replaced} characters were replaced by U+FFFD: they were no UTF-8, or surrogates without their other half"
+                "{replaced} characters were replaced by U+FFFD: they were invalid UTF-8 or half of a surrogate pair"
             ));
         }
+        // Not earlier: the two dates of a user may come from different answers, the list and the record.
         reading.users.iter_mut().for_each(check_login);
     }
 }
 
+/// Returns whether a text of the user contains a replaced character.
 fn has_replaced(user: &User) -> bool {
     let texts = [&user.username, &user.display_name, &user.email_address];
     texts.into_iter().flatten().any(|text| text.contains(char::REPLACEMENT_CHARACTER))
 }
 
-/// A login more than a day before the account existed is no login: the day is for clocks and time zones that differ.
+/// Marks a login as unreadable if it is more than a day before the creation of the account. The day allows for
+/// differing clocks and zones.
 fn check_login(user: &mut User) {
     if let (LastLogin::At(login), ReportedDate::At(created)) = (&user.last_login, &user.created_at)
         && *login + TimeDelta::days(1) < *created
@@ -97,6 +100,7 @@ fn check_login(user: &mut User) {
     }
 }
 
+/// Passes a JSON value to the date parser, with the digits of a number as written.
 fn with_raw<T>(value: Option<&Value>, read: impl FnOnce(Raw<'_>) -> T) -> T {
     match value {
         None => read(Raw::Absent),
@@ -112,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_is_unreadable_more_than_a_day_before_the_account_was_created() {
+    fn a_login_more_than_a_day_before_the_creation_of_the_account_is_unreadable() {
         for (login, readable) in [
             ("2025-11-20T08:00:00Z", true),
             ("2025-11-19T08:00:00Z", true),

@@ -1,16 +1,16 @@
-//! Single JSON values, read as leniently as can be without guessing. Pure.
+//! Single JSON values, read as leniently as possible without guessing. Pure.
 
 use super::id::Id;
 use serde_json::Value;
 
-/// What a value means where a certain type is expected.
+/// Result of reading a value of an expected type.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Lenient<T> {
-    /// It can be read.
+    /// The value could be read.
     Read(T),
-    /// JSON null.
+    /// The value is JSON null.
     Null,
-    /// It is of another type.
+    /// The value has another type, or another form.
     Odd,
 }
 
@@ -20,7 +20,7 @@ impl<T> Lenient<T> {
     }
 }
 
-/// Reads a text. A number is the text that it is written as.
+/// Reads a text. A number becomes its digits as written.
 pub(super) fn text(value: &Value) -> Lenient<Box<str>> {
     match value {
         Value::Null => Lenient::Null,
@@ -30,7 +30,7 @@ pub(super) fn text(value: &Value) -> Lenient<Box<str>> {
     }
 }
 
-/// Reads a boolean: `true`, `"true"` in any case, 1, and their opposites.
+/// Reads a boolean: `true`, `"true"` in any case, `1` or `"1"`, and their opposites.
 pub(super) fn flag(value: &Value) -> Lenient<bool> {
     let word = |text: &str| match text.trim() {
         "1" => Some(true),
@@ -48,7 +48,7 @@ pub(super) fn flag(value: &Value) -> Lenient<bool> {
     }
 }
 
-/// Reads a whole number that is not negative: `5`, `5.0`, `"5"`.
+/// Reads a whole number that is not negative: `5`, `5.0` or `"5"`.
 pub(super) fn count(value: &Value) -> Lenient<u64> {
     let read = |text: &str| integer(text.trim())?.parse().ok();
     match value {
@@ -59,14 +59,15 @@ pub(super) fn count(value: &Value) -> Lenient<u64> {
     }
 }
 
-/// Ids of a list, and how many of its items are no ids.
+/// Ids of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::source) struct Ids {
     pub(in crate::source) ids: Vec<Id>,
+    /// Number of items that are no ids.
     pub(in crate::source) odd: u64,
 }
 
-/// Reads a list of ids. One id, or one object, is a list of one.
+/// Reads a list of ids. A single id, or a single object with an id, is a list of one.
 pub(super) fn ids(value: &Value) -> Lenient<Ids> {
     let mut found = Ids::default();
     match value {
@@ -79,7 +80,7 @@ pub(super) fn ids(value: &Value) -> Lenient<Ids> {
                 }
             }
         }
-        // A text with separators may be several ids in one: which ones would be a guess.
+        // A text with separators may contain several ids: splitting it would be a guess.
         Value::String(text) if text.contains([',', ';', ' ', '\t', '\n']) => return Lenient::Odd,
         other => match Id::from_json(other) {
             Some(id) => found.ids.push(id),
@@ -89,8 +90,9 @@ pub(super) fn ids(value: &Value) -> Lenient<Ids> {
     Lenient::Read(found)
 }
 
-/// Returns the digits of a whole number, written with or without a fraction of zeros. Exact at any size.
+/// Returns the digits of a whole number, written with or without a fraction of zeros. Exact for any size.
 pub(super) fn integer(text: &str) -> Option<String> {
+    // On the digits, because a conversion to `f64` would change ids above 2^53.
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = whole.strip_prefix('-').unwrap_or(whole);
     let is_whole = !digits.is_empty()
@@ -100,7 +102,7 @@ pub(super) fn integer(text: &str) -> Option<String> {
     is_whole.then(|| whole.to_owned())
 }
 
-/// Returns a member of an object, by its exact name or else by its name without case (RFC 7643 §2.1).
+/// Returns a member of an object by its exact name, or else by its name without case (RFC 7643 §2.1).
 pub(in crate::source) fn get<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let object = object.as_object()?;
     object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
@@ -112,7 +114,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn booleans_are_read_from_words_and_numbers_and_from_nothing_else() {
+    fn booleans_are_read_from_words_and_numbers_and_nothing_else() {
         for (value, flag) in [
             (json!(true), Lenient::Read(true)),
             (json!("True"), Lenient::Read(true)),
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_ids_are_read_from_numbers_texts_objects_and_from_one_alone() {
+    fn ids_are_read_from_numbers_texts_objects_and_a_single_id() {
         let read = |value| match ids(&value) {
             Lenient::Read(Ids { ids, odd }) => Some((ids.iter().map(Id::to_text).collect::<Vec<_>>().join(" "), odd)),
             _ => None,

@@ -1,11 +1,13 @@
-//! Groups that a directory fills. Reading the members of such a group makes the appliance synchronise it with the directory
-//! (vendor's reference of `GET UserGroups/{id}/Users`): a write, slow, and able to change the list that is being read. So their
-//! memberships are read by user, for whom no synchronisation is documented, or not at all, or, where the configuration
-//! asks for it, by group: each group once, and never again once the request was sent.
+//! Groups that a directory fills, and the ways to read their members.
+//!
+//! Reading the members of such a group makes the appliance synchronise it with the directory (vendor's reference of
+//! `GET UserGroups/{id}/Users`). That is a write, it is slow, and it can change the list that is being read. So
+//! memberships are read by user, for which no synchronisation is documented, or not at all. Only with `directory_groups
+//! = "sync"` are they read by group, each once, and never repeated after the request was sent.
 
-use super::super::client::{identified, in_one, is_hopeless, probed_rows, without_id};
+use super::super::child_lists::{ChildLists, Nouns};
+use super::super::client::{identified, is_source_wide, probed_rows, single_answer, without_id};
 use super::super::decode::{Id, JsonRecord, Listed, Records};
-use super::super::per_group::{Nouns, PerGroup};
 use super::super::{DirectoryGroups, ProbedList};
 use super::shapes::{self, AccountClass};
 use super::{GroupId, PasswordSafe, ReadingCost, UserId, rows_of};
@@ -16,48 +18,54 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const USERS: Nouns = Nouns { rows: "directory groups", one: "user", many: "users" };
-const GROUPS: Nouns = Nouns { rows: "members", one: "directory group", many: "directory groups" };
+const DIRECTORY_GROUPS: Nouns = Nouns { rows: "members", one: "directory group", many: "directory groups" };
 
-/// Who fills a group.
+/// Origin of the members of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GroupOrigin {
-    /// The product itself (`BeyondInsight`).
-    LocalGroups,
-    /// A directory.
+    /// Filled by the product itself (`GroupType` is `BeyondInsight`).
+    Local,
+    /// Filled by a directory.
     Directory,
-    /// Its type is not reported: anybody may be in it, and reading its members may synchronise it.
+    /// Type not reported: anybody may be a member, and reading the members may synchronise the group.
     Unknown,
 }
 
-/// Returns who fills a group, by `GroupType` in any case of letters. Every type but the product's own is a directory's.
-pub(super) fn kind_of(group: &Listed) -> GroupOrigin {
+/// Returns the origin of a group by its `GroupType`, compared without case. Every type except the product's own means a
+/// directory.
+pub(super) fn origin_of(group: &Listed) -> GroupOrigin {
     match group.record.get("GroupType").and_then(Value::as_str).map(str::trim) {
-        Some(kind) if kind.eq_ignore_ascii_case("BeyondInsight") => GroupOrigin::LocalGroups,
+        Some(kind) if kind.eq_ignore_ascii_case("BeyondInsight") => GroupOrigin::Local,
         Some(kind) if !kind.is_empty() => GroupOrigin::Directory,
         _ => GroupOrigin::Unknown,
     }
 }
 
-/// What the appliance synchronised on request, before anything else was read.
-#[derive(Default)]
-pub(super) struct Synchronised {
-    /// Users by group.
-    pub(super) members: BTreeMap<Id, Vec<Listed>>,
-    tally: Option<(PerGroup, u64)>,
+/// Returns the groups that a directory fills or may fill.
+fn directory_groups(groups: &[Listed]) -> impl Iterator<Item = &Listed> {
+    groups.iter().filter(|group| origin_of(group) != GroupOrigin::Local)
 }
 
-/// What is known of the members of directory groups.
+/// Members of directory groups that the appliance synchronised before anything else was read.
+#[derive(Default)]
+pub(super) struct Synchronised {
+    /// Members by group.
+    pub(super) members: BTreeMap<Id, Vec<Listed>>,
+    tally: Option<(ChildLists, u64)>,
+}
+
+/// Members of directory groups, as far as they are known.
 #[derive(Default)]
 pub(super) struct Directory {
-    /// Every group that a directory may fill.
+    /// Groups that a directory fills or may fill.
     groups: BTreeSet<Id>,
-    /// Users who can be in one of them.
+    /// Users who can be in one of these groups.
     candidates: BTreeSet<Id>,
-    /// Groups by user, of those who were asked.
+    /// Groups by user, for the users whose groups were requested.
     pub(super) of_user: BTreeMap<Id, Vec<Id>>,
-    /// Users by group, of those that were synchronised.
+    /// Members by group, for the groups that were synchronised.
     pub(super) members: BTreeMap<Id, Vec<Listed>>,
-    tally: Option<(PerGroup, DirectoryGroups, u64)>,
+    tally: Option<(ChildLists, DirectoryGroups, u64)>,
     warnings: Vec<String>,
 }
 
@@ -72,7 +80,7 @@ impl Directory {
         }
     }
 
-    /// Returns whether all members of a group are known. `None`: no directory fills it.
+    /// Returns whether all members of a group are known; `None` if no directory fills it.
     pub(super) fn knows_group(&self, id: &Id) -> Option<bool> {
         self.groups.contains(id).then(|| match &self.tally {
             Some((_, DirectoryGroups::ByUser, _)) => self.candidates.iter().all(|user| self.of_user.contains_key(user)),
@@ -81,13 +89,13 @@ impl Directory {
         })
     }
 
-    /// Words for the proof of the other groups' members: what it does not cover.
+    /// Returns a remark for the proof of the other groups: it does not cover directory groups.
     pub(super) fn unread_note(&self) -> Option<String> {
         (self.tally.is_none() && !self.groups.is_empty())
             .then(|| format!("the members of {} are not read", counted(self.groups.len())))
     }
 
-    /// Adds the report and the warnings.
+    /// Adds the list report and the warnings to the reading.
     pub(super) fn report_on(&self, reading: &mut SourceReading, base: &str) {
         reading.warnings.extend(self.warnings.iter().cloned());
         if let Some((tally, way, requests)) = &self.tally {
@@ -97,21 +105,23 @@ impl Directory {
     }
 }
 
+/// Returns a count of directory groups in words.
 fn counted(groups: usize) -> String {
     if groups == 1 { "1 directory group".to_owned() } else { format!("{groups} directory groups") }
 }
 
-/// Words for groups that the configuration leaves out.
+/// Returns the warning for groups that the configuration leaves out.
 fn why_skipped(groups: usize) -> String {
     format!(
-        "the members of {} are unknown, because directory_groups = \"skip\"; \"by-user\" reads them with a request a user",
+        "the members of {} are unknown, because directory_groups = \"skip\"; \"by-user\" reads them with one request per user",
         counted(groups)
     )
 }
 
-/// Returns the users who can be in these groups: local and application users are in none that a directory is known to fill.
+/// Returns the users who can be in one of these groups. Application users cannot. Local users can only be in a group
+/// without a type.
 fn candidates(groups: &[Listed], users: &[&Listed]) -> BTreeSet<Id> {
-    let untyped = groups.iter().any(|group| kind_of(group) == GroupOrigin::Unknown);
+    let untyped = groups.iter().any(|group| origin_of(group) == GroupOrigin::Unknown);
     let can = |record: &JsonRecord| match shapes::account_of(record) {
         AccountClass::Application => false,
         AccountClass::Local => untyped,
@@ -120,31 +130,29 @@ fn candidates(groups: &[Listed], users: &[&Listed]) -> BTreeSet<Id> {
     users.iter().filter(|user| can(&user.record)).map(|user| user.id.clone()).collect()
 }
 
-/// What is known of the groups that no directory fills.
+/// Members of the groups that the product itself fills.
 #[derive(Clone, Copy)]
 pub(super) struct LocalGroups<'a> {
     pub(super) members: &'a BTreeMap<Id, Vec<Listed>>,
-    /// Groups whose members could not be read.
+    /// Groups whose members are not all known.
     pub(super) unread: &'a BTreeSet<Id>,
 }
 
-/// What was read before the users' own lists of groups.
+/// Lists that were read before the groups of single users, to compare these with.
 struct KnownMembers<'a> {
+    /// Groups that a directory fills or may fill.
     directory: &'a BTreeSet<Id>,
-    /// Members of the groups that no directory fills.
-    members: &'a BTreeMap<Id, Vec<Listed>>,
-    /// Groups whose members could not be read.
-    unread: &'a BTreeSet<Id>,
+    local: LocalGroups<'a>,
 }
 
 impl KnownMembers<'_> {
-    /// Returns how a user's own list of groups contradicts the lists of groups and of members: the user was moved meanwhile, or one
-    /// of the two is not whole.
+    /// Returns how the groups of a user contradict the lists of groups and members. Either the user was moved while the
+    /// run read, or one of the lists is not complete.
     fn contradiction(&self, user: &Id, groups: &[Listed]) -> Option<String> {
-        let plain = groups.iter().map(|row| &row.id).filter(|id| !self.directory.contains(id));
-        let denied = |id: &&Id| self.members.get(*id).is_some_and(|rows| !rows.iter().any(|row| row.id == *user));
-        for id in plain {
-            let is_listed = self.members.contains_key(id) || self.unread.contains(id);
+        let local = groups.iter().map(|row| &row.id).filter(|id| !self.directory.contains(id));
+        let denied = |id: &&Id| self.local.members.get(*id).is_some_and(|rows| !rows.iter().any(|row| row.id == *user));
+        for id in local {
+            let is_listed = self.local.members.contains_key(id) || self.local.unread.contains(id);
             if !is_listed {
                 return Some(format!("group {} is not in the list of groups", id.to_text()));
             }
@@ -157,20 +165,17 @@ impl KnownMembers<'_> {
 }
 
 impl PasswordSafe {
-    /// Reads what the configuration allows to read of directory groups.
-    ///
-    /// `inactive`: users of whom no list says that they exist.
+    /// Reads the members of directory groups in the configured way. `inactive` are users who exist but are not listed.
     pub(super) async fn directory(
         &self,
         groups: &[Listed],
         listed: &[Listed],
         inactive: &[Listed],
-        plain: LocalGroups<'_>,
+        local: LocalGroups<'_>,
         synchronised: Synchronised,
     ) -> Directory {
         let users: Vec<&Listed> = listed.iter().chain(inactive).collect();
-        let named =
-            groups.iter().filter(|group| kind_of(group) != GroupOrigin::LocalGroups).map(|group| group.id.clone());
+        let named = directory_groups(groups).map(|group| group.id.clone());
         let mut directory =
             Directory { groups: named.collect(), candidates: candidates(groups, &users), ..Directory::default() };
         if let Some((tally, requests)) = synchronised.tally {
@@ -186,49 +191,52 @@ impl PasswordSafe {
         }
         match self.directory_groups {
             DirectoryGroups::Skip => directory.warnings.push(why_skipped(directory.groups.len())),
-            DirectoryGroups::ByUser => self.by_user(&mut directory, inactive, plain).await,
+            DirectoryGroups::ByUser => self.by_user(&mut directory, inactive, local).await,
+            // Synchronised before the lists were read.
             DirectoryGroups::Sync => {}
         }
         directory
     }
 
-    /// Returns why a request for each of so many users does not fit the time that is left.
+    /// Returns why one request for each of these users does not fit into the remaining time; `None` if it fits.
     fn beyond_deadline(&self, users: usize, groups: usize) -> Option<String> {
         let users = u32::try_from(users).unwrap_or(u32::MAX);
         let (needed, left) =
             (f64::from(users) / self.requests_per_second, self.source_client.client.time_left().as_secs_f64());
         (needed > left).then(|| {
             format!(
-                "the members of {} are unknown: directory_groups = \"by-user\" takes {users} requests, {needed:.0} s at {} a \
-                 second, and {left:.0} s of deadline_minutes are left; raise deadline_minutes or requests_per_second",
+                "the members of {} are unknown: directory_groups = \"by-user\" needs {users} requests, {needed:.0} s at {} per \
+                 second, but only {left:.0} s of deadline_minutes are left; raise deadline_minutes or requests_per_second",
                 counted(groups),
                 self.requests_per_second
             )
         })
     }
 
-    async fn by_user(&self, directory: &mut Directory, inactive: &[Listed], plain: LocalGroups<'_>) {
+    /// Reads the groups of each user who can be in a directory group.
+    async fn by_user(&self, directory: &mut Directory, inactive: &[Listed], local: LocalGroups<'_>) {
         if let Some(why) = self.beyond_deadline(directory.candidates.len(), directory.groups.len()) {
             directory.warnings.push(why);
             return;
         }
         let before = self.source_client.client.requests();
         let kind = ListKind::DirectoryMembers;
-        let mut tally = PerGroup::of(kind, USERS, directory.candidates.iter().cloned()).without_total();
+        let mut tally = ChildLists::of(kind, USERS, directory.candidates.iter().cloned()).without_total();
         let groups = directory.groups.clone();
-        let known = KnownMembers { directory: &groups, members: plain.members, unread: plain.unread };
+        let known = KnownMembers { directory: &groups, local };
         self.groups_of(directory.candidates.clone(), &known, &mut directory.of_user, &mut tally).await;
         if tally.needs_list() {
             let unlisted: Vec<Id> = inactive.iter().map(|row| row.id.clone()).collect();
-            tally.settle(self.named_now(unlisted).await.as_ref());
+            tally.remove_unlisted(self.listed_now(unlisted).await.as_ref());
             let absent = tally.absent().into_iter().collect();
             self.groups_of(absent, &known, &mut directory.of_user, &mut tally).await;
         }
         directory.tally = Some((tally, DirectoryGroups::ByUser, self.source_client.client.requests() - before));
     }
 
-    /// Returns the users whom one of two readings names: a list without pages may lack somebody once. `None`: one of them failed.
-    async fn named_now(&self, unlisted: Vec<Id>) -> Option<BTreeSet<Id>> {
+    /// Returns the users named by at least one of two readings, since a list without pages may miss a row once. `None`
+    /// if a reading failed.
+    async fn listed_now(&self, unlisted: Vec<Id>) -> Option<BTreeSet<Id>> {
         let mut named: BTreeSet<Id> = unlisted.into_iter().collect();
         for _ in 0..2 {
             let rows = self.array::<UserId>(&self.users_path(), &mut ReadingCost::default()).await.ok()?;
@@ -237,14 +245,14 @@ impl PasswordSafe {
         Some(named)
     }
 
-    /// Reads the groups of these users; those that a directory fills are kept. What contradicts the lists that were read before
-    /// leaves the user unknown.
+    /// Reads the groups of these users and keeps the directory groups. A user whose groups contradict the lists stays
+    /// unknown.
     async fn groups_of(
         &self,
         users: BTreeSet<Id>,
         known: &KnownMembers<'_>,
         found: &mut BTreeMap<Id, Vec<Id>>,
-        tally: &mut PerGroup,
+        tally: &mut ChildLists,
     ) {
         let mut answers = stream::iter(users)
             .map(|id| async move {
@@ -260,14 +268,14 @@ impl PasswordSafe {
                     let doubt = if others > 0 { Some(without_id(others)) } else { known.contradiction(&id, &rows) };
                     rows.retain(|row| known.directory.contains(&row.id));
                     let groups = rows.iter().map(|row| row.id.clone()).collect();
-                    tally.take(&id, in_one(rows, None));
+                    tally.add(&id, single_answer(rows, None));
                     match doubt {
                         None => drop(found.insert(id, groups)),
-                        Some(why) => tally.doubt(&id, why),
+                        Some(why) => tally.mark_unproven(&id, why),
                     }
                 }
                 Err(error) => {
-                    if tally.failed(&id, error) {
+                    if tally.add_failure(&id, error) {
                         break;
                     }
                 }
@@ -276,40 +284,38 @@ impl PasswordSafe {
         }
     }
 
-    /// Has the appliance synchronise each directory group, one after the other, and reads its members; nothing where the
-    /// configuration does not ask for it.
+    /// Makes the appliance synchronise each directory group, one after the other, and reads the members. Does nothing
+    /// unless the configuration asks for it.
     pub(super) async fn synchronise(&self) -> Synchronised {
         let mut done = Synchronised::default();
         if self.directory_groups != DirectoryGroups::Sync {
             return done;
         }
-        // Where the list fails, it fails again when it is to be proven.
+        // If this list fails, it also fails when it is proven later, and is reported there.
         let groups = self.array::<GroupId>(&self.groups_path(), &mut ReadingCost::default()).await.unwrap_or_default();
         let (groups, _) = identified(groups);
-        let wanted: BTreeSet<Id> = groups
-            .iter()
-            .filter(|group| kind_of(group) != GroupOrigin::LocalGroups)
-            .map(|group| group.id.clone())
-            .collect();
+        let wanted: BTreeSet<Id> = directory_groups(&groups).map(|group| group.id.clone()).collect();
         if wanted.is_empty() {
             return done;
         }
         let before = self.source_client.client.requests();
         self.source_client
-            .warn(&format!("asks the appliance to synchronise {} with the directory", counted(wanted.len())));
-        let mut tally = PerGroup::of(ListKind::DirectoryMembers, GROUPS, wanted.iter().cloned()).without_total();
+            .warn(&format!("the appliance is asked to synchronise {} with the directory", counted(wanted.len())));
+        let mut tally =
+            ChildLists::of(ListKind::DirectoryMembers, DIRECTORY_GROUPS, wanted.iter().cloned()).without_total();
         for id in &wanted {
             let path = self.members_path(id);
-            let answer = self.source_client.client.get_once_only::<Records<UserId>>(&path, self.sync_timeout).await;
+            // A repeated request would start another synchronisation.
+            let answer = self.source_client.client.get_without_retry::<Records<UserId>>(&path, self.sync_timeout).await;
             match answer.and_then(|rows| rows_of(rows, &path)) {
                 Ok(rows) => {
-                    let rows = tally.take(id, in_one(rows, None));
+                    let rows = tally.add(id, single_answer(rows, None));
                     done.members.insert(id.clone(), rows);
                 }
                 Err(error) => {
-                    // Another group may be one of a directory that answers.
-                    let ends = is_hopeless(&error);
-                    tally.failed(id, error);
+                    // Groups can belong to different directories: the others may still answer.
+                    let ends = is_source_wide(&error);
+                    tally.add_failure(id, error);
                     if ends {
                         break;
                     }
@@ -321,14 +327,15 @@ impl PasswordSafe {
         done
     }
 
-    /// Reads the groups of one directory user where a run reads those, and says what a run makes of directory groups.
-    pub(super) async fn look_at_directory(
+    /// Reads the groups of one directory user if a run reads those, and returns remarks on what a run does with
+    /// directory groups.
+    pub(super) async fn probe_directory(
         &self,
         users: &[Listed],
         groups: &[Listed],
         plan: &mut RequestPlan,
     ) -> (Vec<ProbedList>, Vec<String>) {
-        let count = groups.iter().filter(|group| kind_of(group) != GroupOrigin::LocalGroups).count();
+        let count = directory_groups(groups).count();
         if count == 0 {
             return (Vec::new(), Vec::new());
         }
@@ -339,7 +346,7 @@ impl PasswordSafe {
             DirectoryGroups::Sync => {
                 plan.add("directory groups to synchronise", count as u64);
                 let text = format!(
-                    "a run has the appliance synchronise {} (directory_groups = \"sync\"); this check does not",
+                    "a run makes the appliance synchronise {} (directory_groups = \"sync\"); this check does not",
                     counted(count)
                 );
                 (Vec::new(), vec![text])

@@ -1,16 +1,19 @@
-//! What proves a bare array: a second reading with the same ids, and something besides where its size is one at which servers like
-//! to cut (F22 of the traps that other tools fell into).
+//! Evidence that a bare array is complete. Pure.
+//!
+//! Two readings must have the same ids. Some sizes are suspicious, because servers usually cut lists there. Such a list
+//! needs further evidence, for example a longer list of the same server (trap F22 in docs/products.md#traps).
 
-use super::{Id, Listed, NestedReading, RereadLists, ids, without_id};
+use super::{Id, Listed, MembersReading, RereadLists, ids, without_id};
 use crate::model::Coverage;
 use crate::wire::page::is_round_size;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Returns the coverage of users and of groups; `doubts`: why each is not proven already; `gone`: users whom members name and who
-/// do not exist.
+/// Returns the coverage of users and of groups.
+///
+/// `doubts` are reasons why each is not proven already. `gone` is the number of members who do not exist as users.
 pub(super) fn coverage(
     lists: &RereadLists,
-    found: &NestedReading,
+    found: &MembersReading,
     doubts: (Option<String>, Option<String>),
     gone: usize,
 ) -> (Coverage, Coverage) {
@@ -19,7 +22,7 @@ pub(super) fn coverage(
         .0
         .or_else(|| without_id(lists.unidentified.0))
         .or_else(|| is_round(lists.users.len()).filter(|_| !members_support(&lists.users, &found.members, gone)));
-    // A longer list of the same server shows that it does not cut there.
+    // A longer list from the same server shows that the server does not cut at this size.
     let groups = doubts
         .1
         .or_else(|| without_id(lists.unidentified.1))
@@ -37,24 +40,28 @@ pub(super) fn coverage(
     (proven(lists.users.len(), users, &others), proven(lists.groups.len(), groups, ""))
 }
 
-/// Returns the group whose list may be cut, and why: the longest one, where it ends at a round number and no list of the same
-/// server is longer.
+/// Returns the group whose list of members may be cut, and why: the longest one, if its size is suspicious and the list
+/// of users is not longer.
 pub(super) fn cut_short(members: &BTreeMap<Id, Vec<Listed>>, users: usize) -> Option<(Id, String)> {
     let (group, rows) = members.iter().max_by_key(|(_, rows)| rows.len())?;
     let why = is_round(rows.len()).filter(|_| users <= rows.len())?;
     Some((group.clone(), why))
 }
 
-/// Groups whose members are all in the list support it, unless one of them ends at the very size in question. A few members
-/// without a record, of users who were deleted, do not weaken that; many would be those whom the list leaves out.
+/// Returns whether the members of groups support the list of users: all of them are listed, and no group has the
+/// suspicious size.
+///
+/// A few members without a user record are deleted users and do not weaken this. Many would be users who are missing
+/// from the list.
 fn members_support(users: &[Listed], members: &BTreeMap<Id, Vec<Listed>>, gone: usize) -> bool {
     let known = ids(users);
     let named: BTreeSet<&Id> = members.values().flatten().map(|row| &row.id).collect();
     let (inside, outside) = (named.intersection(&known).count(), named.difference(&known).count());
+    // 20 to 1: at most one in twenty members may be a deleted user.
     inside > 0 && outside <= gone && outside * 20 <= inside && members.values().all(|rows| rows.len() != users.len())
 }
 
-/// Returns why a list of this size is suspicious.
+/// Returns why a list of this size may be cut; `None` for any other size.
 pub(super) fn is_round(rows: usize) -> Option<String> {
     is_round_size(rows as u64)
         .then(|| format!("exactly {rows} rows, no total and no other evidence: the list may have been cut there"))
@@ -74,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_list_of_users_is_complete_where_members_support_it() {
+    fn a_list_of_users_with_a_round_size_is_complete_if_members_support_it() {
         let support = |sizes: &[u64], gone| members_support(&rows(1..=200), &members(sizes), gone);
         assert!(support(&[3, 150], 0));
         assert!(!support(&[], 0), "nothing supports it");
@@ -85,13 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn only_sizes_at_which_servers_cut_are_round() {
+    fn only_sizes_at_which_servers_cut_are_suspicious() {
         assert!([100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000].into_iter().all(|size| is_round(size).is_some()));
         assert!([0, 10, 99, 101, 150, 300, 400, 1_500].into_iter().all(|size| is_round(size).is_none()));
     }
 
     #[test]
-    fn a_round_number_of_members_is_no_cut_where_another_list_is_longer() {
+    fn a_round_number_of_members_is_not_suspicious_if_another_list_is_longer() {
         assert_eq!(cut_short(&members(&[3, 100, 101]), 0), None);
         assert_eq!(cut_short(&members(&[3, 100]), 140), None);
         let (group, why) = cut_short(&members(&[3, 100, 50]), 100).unwrap();

@@ -1,42 +1,42 @@
-//! What a check reads: the lists, the members of every group that no directory fills, up to a bound, and the groups of one directory
-//! user where a run reads those.
+//! Requests of `check --online`: the lists, and the members of groups that the product fills, up to a bound. If a run
+//! reads the groups of directory users, the check reads those of one user.
 
+use super::super::child_lists::{ChildLists, GROUP_MEMBERS};
 use super::super::client::probed_rows;
 use super::super::decode::{Id, Listed};
-use super::super::named::Named;
-use super::super::per_group::PerGroup;
+use super::super::object_sample::ObjectSample;
 use super::super::{Probe, ProbedList};
-use super::directory::{GroupOrigin, kind_of};
-use super::{GROUPS, GroupId, PasswordSafe, ReadingCost, UserId, evidence};
+use super::directory::{GroupOrigin, origin_of};
+use super::{GroupId, PasswordSafe, ReadingCost, UserId, evidence};
 use crate::model::ListKind;
 use crate::wire::RequestPlan;
 use crate::wire::page::ListRow;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl PasswordSafe {
-    /// Reads the lists and what is below them, and computes what a run would cost.
-    pub(super) async fn look(&self) -> Probe {
-        let mut effort = ReadingCost::default();
+    /// Reads the lists and the lists below them, and estimates the requests of a run.
+    pub(super) async fn probe_lists(&self) -> Probe {
+        let mut cost = ReadingCost::default();
         let (mut plan, mut notes) = (RequestPlan::default(), Vec::new());
         plan.add("a token, signing in and signing out", 3);
-        let users = self.array::<UserId>(&self.users_path(), &mut effort).await;
+        let users = self.array::<UserId>(&self.users_path(), &mut cost).await;
         let mut lists = vec![probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)))];
         if let Ok(users) = &users {
             let suspicion = evidence::is_round(users.len());
             notes.extend(suspicion.map(|why| format!("users: {why}, unless the members of groups support it")));
-            let states = self.active(users, &mut effort).await;
+            let states = self.active(users, &mut cost).await;
             plan.add("users", if states == (None, None) { 2 } else { 3 });
             if let (_, Some(why)) = states {
                 lists[0].page = Err(why);
             }
-            let groups = self.array::<GroupId>(&self.groups_path(), &mut effort).await;
+            let groups = self.array::<GroupId>(&self.groups_path(), &mut cost).await;
             lists.push(probed_rows(ListKind::Groups, groups.as_ref().map(|rows| (&rows[..], None))));
             plan.add("groups", 2);
             if let Ok(groups) = &groups {
-                lists.extend(self.look_at_members(users, groups, &mut plan).await);
-                let (more, said) = self.look_at_directory(users, groups, &mut plan).await;
+                lists.extend(self.probe_members(users, groups, &mut plan).await);
+                let (more, remarks) = self.probe_directory(users, groups, &mut plan).await;
                 lists.extend(more);
-                notes.extend(said);
+                notes.extend(remarks);
             }
         }
         let whole = lists.iter().all(|list| list.page.is_ok());
@@ -44,24 +44,25 @@ impl PasswordSafe {
         Probe { clock_skew_seconds: skew, plan: whole.then_some(plan), notes, ..Probe::of(lists) }
     }
 
-    /// Reads the members of the groups that no directory fills. `None`: there is no such group.
-    async fn look_at_members(&self, users: &[Listed], groups: &[Listed], plan: &mut RequestPlan) -> Option<ProbedList> {
-        let own = groups.iter().filter(|group| group.is_identified() && kind_of(group) == GroupOrigin::LocalGroups);
+    /// Reads the members of groups that the product itself fills; `None` if there is no such group.
+    async fn probe_members(&self, users: &[Listed], groups: &[Listed], plan: &mut RequestPlan) -> Option<ProbedList> {
+        let own = groups.iter().filter(|group| group.is_identified() && origin_of(group) == GroupOrigin::Local);
         let own: Vec<Listed> = own.cloned().collect();
         let total = own.len() as u64;
         plan.add("members", total);
-        let named = Named::in_one(own);
-        let mut tally = PerGroup::of(ListKind::Members, GROUPS, named.ids()).without_total();
+        let named = ObjectSample::single_answer(own);
+        let mut tally = ChildLists::of(ListKind::Members, GROUP_MEMBERS, named.ids()).without_total();
         let mut members = BTreeMap::new();
         self.members_of(named.ids().collect(), &mut members, &mut tally).await;
-        // Among groups that were not read, a longer list may show that the server does not cut there.
+        // Only with all groups: one that was not read may be longer, and show that the server does not cut at this
+        // size.
         if let Some((group, why)) = evidence::cut_short(&members, users.len()).filter(|_| named.is_whole()) {
-            tally.doubt(&group, why);
+            tally.mark_unproven(&group, why);
         }
         if tally.needs_list() {
             let listed = self.array::<GroupId>(&self.groups_path(), &mut ReadingCost::default()).await.ok();
             let listed = listed.map(|rows| rows.into_iter().map(|row| row.id).collect::<BTreeSet<Id>>());
-            self.settle_members(listed.as_ref(), &mut members, &mut tally).await;
+            self.retry_absent(listed.as_ref(), &mut members, &mut tally).await;
         }
         (total > 0).then(|| tally.probed(&named, Some(total)))
     }

@@ -1,11 +1,13 @@
-//! Password Safe's shapes: JSON -> model. Every field is optional until seen. Knows no HTTP.
+//! Mapping of Password Safe's JSON to the model. Every field is optional. Knows no HTTP.
 //!
-//! `account_type` holds what the product reports (`UserType`). Older and current versions report it for application users only;
-//! for the others it is inferred, in this order, where the password is checked: by an identity provider (`LastLoginSAMLIDPURL`,
-//! `LastLoginSSOURL`, or a `LastLoginAuthenticationType` of that sort), by a directory (`DomainName`, `DistinguishedName`, or
-//! such a type), else by the product itself, if the tenant reports such fields at all or the type is `Local`.
+//! `account_type` holds what the product reports (`UserType`). Many versions report it for application users only. For
+//! other users, the place where the password is checked is inferred, in this order:
+//!
+//! 1. an identity provider: `LastLoginSAMLIDPURL`, `LastLoginSSOURL`, or a `LastLoginAuthenticationType` of that kind;
+//! 2. a directory: `DomainName`, `DistinguishedName`, or a `LastLoginAuthenticationType` of that kind;
+//! 3. the product itself: the tenant reports such fields for any user, or the type is `Local`.
 
-use super::directory::{Directory, kind_of};
+use super::directory::{Directory, origin_of};
 use super::{GroupOrigin, Listed};
 use crate::model::{
     Blocked, Group, GroupId, Inferred, LastLogin, Outside, OutsideMember, SourceReading, User, UserId, UserKind,
@@ -15,25 +17,25 @@ use ahash::AHashMap;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everything that was read, before it is put together.
+/// Rows of all lists, before they are combined.
 #[derive(Default)]
 pub(super) struct PasswordSafeTenant {
     pub(super) users: Vec<Listed>,
-    /// Users found by id of a version that leaves inactive ones out of its list.
+    /// Users found by id, because the list of this version leaves out inactive users.
     pub(super) inactive: Vec<Listed>,
     pub(super) groups: Vec<Listed>,
-    /// Members of groups that no directory fills.
+    /// Members of the groups that the product itself fills.
     pub(super) members: BTreeMap<Id, Vec<Listed>>,
-    /// Ids of the list without inactive users, where states are not reported.
+    /// Ids of the active users; `None` if the records report the state.
     pub(super) active: Option<BTreeSet<Id>>,
-    /// Groups that no directory fills and whose members are not all known.
+    /// Groups that the product itself fills and whose members are not all known.
     pub(super) unread: BTreeSet<Id>,
-    /// All groups are known, and all members of those that no directory fills.
-    pub(super) plain_whole: bool,
+    /// Whether all groups are known, and all members of those that the product itself fills.
+    pub(super) local_complete: bool,
 }
 
 impl PasswordSafeTenant {
-    /// Puts users, groups and the groups' members together.
+    /// Combines users, groups and members into the reading.
     pub(super) fn fill(self, reading: &mut SourceReading, directory: &Directory, decoding: &Decoding) {
         let mut groups_of = self.memberships(directory, decoding);
         let reports_domains = self.users.iter().chain(&self.inactive).any(|row| reports_domain(&row.record));
@@ -42,7 +44,7 @@ impl PasswordSafeTenant {
             let mut groups = groups_of.remove(&row.id).unwrap_or_default();
             groups.sort_unstable();
             groups.dedup();
-            let known = self.plain_whole && directory.knows_user(&row.id);
+            let known = self.local_complete && directory.knows_user(&row.id);
             let derived = self.active.as_ref().map(|active| is_listed && active.contains(&row.id));
             let mut user = user(row, derived, reports_domains, decoding);
             user.groups_known = known;
@@ -59,9 +61,10 @@ impl PasswordSafeTenant {
         }
     }
 
+    /// Returns the groups of each user, including users who are not listed.
     fn memberships(&self, directory: &Directory, decoding: &Decoding) -> AHashMap<Id, Vec<GroupId>> {
         let mut groups_of: AHashMap<Id, Vec<GroupId>> = AHashMap::new();
-        let group_id = |group: &Id| GroupId::from(decoding.word(&group.to_text()));
+        let group_id = |group: &Id| GroupId::from(decoding.intern(&group.to_text()));
         for (group, rows) in self.members.iter().chain(&directory.members) {
             for row in rows {
                 groups_of.entry(row.id.clone()).or_default().push(group_id(group));
@@ -75,18 +78,18 @@ impl PasswordSafeTenant {
     }
 }
 
-/// What sort of account a user has, as far as it decides which groups it can be in.
+/// Kind of an account, as far as it decides which groups the user can be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AccountClass {
-    /// A program's.
+    /// Account of a program.
     Application,
-    /// Its password is checked by the product.
+    /// Account whose password the product checks.
     Local,
-    /// A directory's, an identity provider's, or unknown.
+    /// Account of a directory or an identity provider, or unknown.
     Other,
 }
 
-/// Returns the sort of an account.
+/// Returns the kind of an account.
 pub(super) fn account_of(record: &JsonRecord) -> AccountClass {
     if is_application(record) {
         return AccountClass::Application;
@@ -103,20 +106,23 @@ fn is_application(record: &JsonRecord) -> bool {
         || text(record, "UserType").is_some_and(|kind| kind.eq_ignore_ascii_case("application"))
 }
 
+/// Returns a field that holds a text with more than blanks.
 fn text<'a>(record: &'a JsonRecord, key: &str) -> Option<&'a str> {
     record.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// Parts of a `LastLoginAuthenticationType` that mean an identity provider, and a directory.
+/// Parts of a `LastLoginAuthenticationType` that mean an identity provider.
 const SSO: [&str; 7] = ["saml", "claims", "openid", "oidc", "sso", "entra", "azure"];
+/// Parts of a `LastLoginAuthenticationType` that mean a directory.
 const DIRECTORY: [&str; 4] = ["directory", "ldap", "domain", "kerberos"];
 
 fn reports_domain(record: &JsonRecord) -> bool {
     ["DomainName", "DistinguishedName"].iter().any(|key| record.get(key).is_some())
 }
 
-/// Returns where the password is checked; `None` where the product reports a type, or reports that there is none.
-/// `reports_domains`: it tells of users from a directory that they are, so that the others are its own.
+/// Infers where the password is checked; `None` if the product reports a type, or if nothing is known.
+///
+/// `reports_domains`: whether the tenant reports the domain of directory users, so that users without one are local.
 fn inferred(record: &JsonRecord, reports_domains: bool) -> Option<Inferred> {
     if record.get("UserType").is_some() {
         return None;
@@ -133,7 +139,7 @@ fn inferred(record: &JsonRecord, reports_domains: bool) -> Option<Inferred> {
     }
 }
 
-/// `derived`: whether the account is active, by the difference of the lists with and without inactive users.
+/// Builds a user. `derived`: whether the account is active, according to the lists with and without inactive users.
 fn user(row: Listed, derived: Option<bool>, reports_domains: bool, decoding: &Decoding) -> User {
     let (application, way) = (is_application(&row.record), signs_in_by(&row.record));
     let inferred = inferred(&row.record, reports_domains);
@@ -143,28 +149,30 @@ fn user(row: Listed, derived: Option<bool>, reports_domains: bool, decoding: &De
     user.display_name = full_name(&mut row);
     user.email_address = row.text("EmailAddress");
     let is_reported = row.get("IsActive").is_some();
+    // An unreadable `IsActive` stays unknown: the derived state is only for versions that do not report it.
     user.enabled = row.flag("IsActive").or_else(|| derived.filter(|_| !is_reported));
     let has_type = row.get("UserType").is_some();
-    user.account_type = row.word("UserType");
+    user.account_type = row.shared_text("UserType");
     if application {
         user.kind = UserKind::Service;
-        user.account_type = user.account_type.or_else(|| (!has_type).then(|| decoding.word("application")));
+        user.account_type = user.account_type.or_else(|| (!has_type).then(|| decoding.intern("application")));
     }
-    user.signs_in_by = way.map(|way| decoding.word(&way));
+    user.signs_in_by = way.map(|way| decoding.intern(&way));
     user.inferred = inferred.filter(|_| user.account_type.is_none());
-    // .NET writes a DateTime without a time zone; it is taken as UTC, and counted. Applications do not log in: what is there all
-    // the same stays in `extra`, where it misleads nobody.
+    // .NET writes a DateTime without a time zone: UTC is assumed and counted. Applications do not log in: a date that
+    // is reported anyway stays in `extra`.
     if user.kind != UserKind::Service || row.get("LastLoginDate").is_some_and(Value::is_null) {
         let login = row.last_login("LastLoginDate");
         user.last_login = if user.kind == UserKind::Service { LastLogin::NotReported } else { login };
     }
-    user.blocked = (row.look_flag("IsQuarantined") == Some(true)).then_some(Blocked::Quarantined);
+    user.blocked = (row.peek_flag("IsQuarantined") == Some(true)).then_some(Blocked::Quarantined);
     user.has_odd_values = row.has_odd();
     user.extra = row.into_extra();
     user
 }
 
-/// Users of single sign-on are reported by their last login only; both fields stay in `extra`.
+/// Returns how the user signed in last. Both fields stay in `extra`. Nothing else shows that a user signs in by single
+/// sign-on.
 fn signs_in_by(record: &JsonRecord) -> Option<String> {
     if text(record, "LastLoginSAMLIDPURL").is_some() {
         return Some("SAML".to_owned());
@@ -182,12 +190,13 @@ fn full_name(row: &mut Fields<'_>) -> Option<Box<str>> {
 }
 
 fn group(row: Listed, members_known: bool, decoding: &Decoding) -> Group {
-    let directory = kind_of(&row) == GroupOrigin::Directory;
+    let directory = origin_of(&row) == GroupOrigin::Directory;
     let mut row = Fields::of(row, "groups", decoding);
     let mut group = Group::new(row.id.to_text());
     group.name = row.text("Name");
     group.description = row.text("Description");
-    // Members of a directory's group come into the list as they sign in.
+    // The appliance lists members of a directory group only after they sign in: an empty directory group may have
+    // members.
     group.directory = directory;
     group.members_known = Some(members_known);
     group.extra = row.into_extra();
@@ -204,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_password_is_checked_is_inferred_only_where_no_type_is_reported() {
+    fn the_place_of_the_password_is_inferred_only_if_no_type_is_reported() {
         for (json, expected) in [
             (r#"{"UserType":"BeyondInsight"}"#, (AccountClass::Local, None)),
             (r#"{"UserType":"ActiveDirectory"}"#, (AccountClass::Other, None)),

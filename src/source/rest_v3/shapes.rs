@@ -1,13 +1,13 @@
-//! The guide's shapes: JSON -> model. Every field is optional until seen; an absent key is not reported, never "none". Knows no
-//! paging and no HTTP.
+//! Mapping of the guide's JSON to the model. Every field is optional: an absent key is not reported, which differs from
+//! "none". Knows no paging and no HTTP.
 
 use crate::model::{Group, GroupId, LastLogin, ReportedDate, User};
-use crate::source::decode::{Decoding, Envelope, Fields, Id, JsonRecord, ListShape, Listed, report_apart};
+use crate::source::decode::{Decoding, Envelope, Fields, Id, JsonRecord, ListShape, Listed};
 use crate::wire::page::ListRow;
 
-/// `{"users":[…],"total":n}`
+/// Envelope of the list of users: `{"users":[…],"total":n}`.
 pub(super) struct UsersShape;
-/// `{"groups":[…]}`
+/// Envelope of the list of groups: `{"groups":[…]}`.
 pub(super) struct GroupsShape;
 
 impl ListShape for UsersShape {
@@ -25,16 +25,16 @@ impl ListShape for GroupsShape {
 pub(super) type UsersPage = Envelope<UsersShape>;
 pub(super) type GroupsPage = Envelope<GroupsShape>;
 
-/// A user as the list or a record gave it.
+/// User from the list or from its record.
 pub(super) struct ListedUser {
     pub(super) id: Id,
     pub(super) user: User,
-    /// Something that rules need was not reported: the list may give less than the record.
+    /// Whether a field that rules need is absent: the list may show less than the record of the user.
     pub(super) sparse: bool,
 }
 
 impl ListedUser {
-    /// Takes what the record reports; what it does not report stays as the list has it.
+    /// Adds the fields of the record. A field that the record does not report keeps the value of the list.
     pub(super) fn complete(&mut self, record: Self) {
         let list = std::mem::replace(&mut self.user, record.user);
         let user = &mut self.user;
@@ -51,7 +51,7 @@ impl ListedUser {
         if user.last_login == LastLogin::NotReported {
             user.last_login = list.last_login;
         }
-        if user.created_at == ReportedDate::Not {
+        if user.created_at == ReportedDate::NotReported {
             user.created_at = list.created_at;
         }
         user.locale = user.locale.take().or(list.locale);
@@ -67,11 +67,11 @@ impl ListRow for ListedUser {
     }
 
     fn is_identified(&self) -> bool {
-        !matches!(self.id, Id::Unusable(_))
+        self.id.is_usable()
     }
 }
 
-/// A group as the list gave it.
+/// Group from the list.
 pub(super) struct ListedGroup {
     id: Id,
     pub(super) group: Group,
@@ -84,24 +84,21 @@ impl ListRow for ListedGroup {
     }
 
     fn is_identified(&self) -> bool {
-        !matches!(self.id, Id::Unusable(_))
+        self.id.is_usable()
     }
 }
 
+/// Maps the rows of one page of users.
 pub(super) fn users(rows: Vec<JsonRecord>, decoding: &Decoding) -> Vec<ListedUser> {
-    let listed = rows.into_iter().map(|record| Listed::of(record, "id", false));
-    let mut users: Vec<ListedUser> = listed.map(|row| user(row, decoding)).collect();
-    report_apart(users.iter_mut().map(|row| &mut row.id));
-    users
+    Listed::all(rows, "id", false).into_iter().map(|row| user(row, decoding)).collect()
 }
 
+/// Maps the rows of one page of groups.
 pub(super) fn groups(rows: Vec<JsonRecord>, decoding: &Decoding) -> Vec<ListedGroup> {
-    let mut groups: Vec<ListedGroup> = rows.into_iter().map(|record| group(record, decoding)).collect();
-    report_apart(groups.iter_mut().map(|row| &mut row.id));
-    groups
+    Listed::all(rows, "id", false).into_iter().map(|row| group(row, decoding)).collect()
 }
 
-/// Reads a row of the list, or a record of its own.
+/// Maps a row of the list, or the record of a user.
 pub(super) fn user(listed: Listed, decoding: &Decoding) -> ListedUser {
     let lacks = |key: &str| listed.record.get(key).is_none();
     let sparse = ["account_type", "group_memberships", "last_login", "created_at"].into_iter().any(lacks);
@@ -111,14 +108,14 @@ pub(super) fn user(listed: Listed, decoding: &Decoding) -> ListedUser {
     user.display_name = row.text("display_name");
     user.email_address = row.text("email_address");
     user.enabled = row.flag("enabled");
-    user.account_type = row.word("account_type");
+    user.account_type = row.shared_text("account_type");
     let (memberships, known) = row.ids("group_memberships");
     user.groups_known = known;
     user.group_memberships = sorted(memberships, decoding);
     user.public_key = row.text("public_key");
     user.last_login = row.last_login("last_login");
     user.created_at = row.date("created_at");
-    user.locale = row.word("locale");
+    user.locale = row.shared_text("locale");
     let id = row.id.clone();
     user.has_odd_values = row.has_odd();
     user.extra = row.into_extra();
@@ -128,12 +125,12 @@ pub(super) fn user(listed: Listed, decoding: &Decoding) -> ListedUser {
 fn sorted(mut ids: Vec<Id>, decoding: &Decoding) -> Box<[GroupId]> {
     ids.sort_unstable();
     ids.dedup();
-    ids.iter().map(|id| GroupId::from(decoding.word(&id.to_text()))).collect()
+    ids.iter().map(|id| GroupId::from(decoding.intern(&id.to_text()))).collect()
 }
 
-fn group(record: JsonRecord, decoding: &Decoding) -> ListedGroup {
-    let mut row = Fields::of(Listed::of(record, "id", false), "groups", decoding);
-    let mut group = Group::new(decoding.word(&row.id.to_text()));
+fn group(listed: Listed, decoding: &Decoding) -> ListedGroup {
+    let mut row = Fields::of(listed, "groups", decoding);
+    let mut group = Group::new(decoding.intern(&row.id.to_text()));
     group.name = row.text("name");
     group.description = row.text("description");
     let id = row.id.clone();

@@ -1,5 +1,7 @@
-//! Where a provider serves SCIM and tokens, for `check --online`: a short list of paths is tried, and what works is printed as lines of
-//! the configuration. A run never tries anything: it uses what is configured.
+//! Search for the paths of a SCIM provider, for `check --online`.
+//!
+//! If the configured paths do not work, a short list of common paths is tried. The paths that work are printed as lines
+//! of the configuration. A run never tries paths: it uses only what is configured.
 
 use super::super::SourceSettings;
 use super::super::client::is_absence;
@@ -9,13 +11,13 @@ use crate::event::NoObserver;
 use crate::wire::{Client, Credentials, WireError, WireErrorKind};
 use std::sync::Arc;
 
-/// Base paths: the default, PRA and RS, and what other providers use.
+/// Base paths that are tried: the default, PRA and RS, and paths of other providers.
 pub(in crate::source) const BASE_PATHS: [&str; 5] = ["/scim/v2", "/api/scim/v2", "/scim", "/v2", "/api/v2"];
-/// Token paths: the default of the vendor's appliances, Password Safe, EPM.
+/// Token paths that are tried: the default of the appliances, Password Safe, Endpoint Privilege Management.
 pub(in crate::source) const TOKEN_PATHS: [&str; 3] = ["/oauth2/token", "/scim/oauth/token", "/oauth/connect/token"];
 
-/// Returns the lines that make a source work whose list of users could not be found, or what was tried in vain. Empty where the
-/// error is of another sort.
+/// Returns the lines of the configuration that work, or a line with the paths that were tried. Empty if `error` does
+/// not suggest a wrong path.
 pub(super) async fn settings_that_work(settings: &SourceSettings, error: &WireError) -> Vec<String> {
     if !is_absence(error) && !matches!(error.kind, WireErrorKind::Shape(_) | WireErrorKind::Answered(404 | 405 | 410)) {
         return Vec::new();
@@ -24,7 +26,7 @@ pub(super) async fn settings_that_work(settings: &SourceSettings, error: &WireEr
         for base_path in BASE_PATHS {
             match try_one(settings, token_path, base_path).await {
                 Ok(()) => return lines(settings, token_path, base_path),
-                // No other base path helps where the token is refused or not found.
+                // The token path failed: no other base path can help.
                 Err(error) if error.context.starts_with("POST") => break,
                 Err(_) => {}
             }
@@ -38,7 +40,7 @@ pub(super) async fn settings_that_work(settings: &SourceSettings, error: &WireEr
     )]
 }
 
-/// Returns the configured path first. A token that was made beforehand needs none.
+/// Returns the token paths to try, the configured one first. `None` stands for credentials that request no token.
 fn token_paths(settings: &SourceSettings) -> Vec<Option<&str>> {
     match &settings.client.account {
         Credentials::Oauth { token_path, .. } => {
@@ -49,18 +51,19 @@ fn token_paths(settings: &SourceSettings) -> Vec<Option<&str>> {
     }
 }
 
+/// Requests one user with these paths.
 async fn try_one(settings: &SourceSettings, token: Option<&str>, base_path: &str) -> Result<(), WireError> {
     let mut client = settings.client.clone();
     if let (Credentials::Oauth { token_path, .. }, Some(path)) = (&mut client.account, token) {
         path.clone_into(token_path);
     }
-    // What is not there will not be there a moment later.
+    // A search: retrying each of up to 20 combinations would take minutes.
     client.attempts = 1;
     let client = Client::new(&client, Arc::new(NoObserver))?;
     client.get::<Envelope<ListResponse>>(&format!("{base_path}/Users?startIndex=1&count=1")).await.map(|_| ())
 }
 
-/// Returns the lines of the configuration that differ from it, each to be pasted as it is.
+/// Returns the lines to paste into the `[[source]]` table: only keys whose values differ from the configured ones.
 fn lines(settings: &SourceSettings, token_path: Option<&str>, base_path: &str) -> Vec<String> {
     let configured = match &settings.client.account {
         Credentials::Oauth { token_path, .. } => Some(token_path.as_str()),

@@ -1,30 +1,30 @@
-//! References from groups to members and from users to groups (RFC 7643 §4.1.2, §4.2), however a server writes them: objects with
-//! `value`, `$ref` or both, texts, numbers. Pure.
+//! References between users and groups (RFC 7643 §4.1.2, §4.2), in all forms that servers use: objects with `value`,
+//! `$ref` or both, texts, numbers. Pure.
 
 use crate::source::decode::{Id, Listed, get};
 use ahash::AHashMap;
 use serde_json::Value;
 
-/// What a reference leads to.
+/// Type of the referenced resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReferenceKind {
     User,
     Group,
 }
 
-/// A reference as it was written.
+/// Reference to a user or a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MemberReference {
-    /// As it was written.
+    /// Id as the server wrote it.
     pub(super) id: Id,
-    /// By `$ref`, else by `type`; `None`: neither says.
+    /// Type by `$ref`, otherwise by `type`; `None` if neither shows it.
     pub(super) kind: Option<ReferenceKind>,
-    /// RFC 7643 §4.1.2: a membership by way of a group within the group.
+    /// Whether the user is a member only through a group within the group (RFC 7643 §4.1.2).
     pub(super) is_indirect: bool,
 }
 
 impl MemberReference {
-    /// Reads one reference; `None` where it cannot be understood.
+    /// Reads one reference; `None` if it names no user and no group.
     pub(super) fn read(value: &Value) -> Option<Self> {
         let plain = |id: Id| Self { id, kind: None, is_indirect: false };
         match value {
@@ -40,7 +40,7 @@ impl MemberReference {
                     word if word.eq_ignore_ascii_case("group") => Some(ReferenceKind::Group),
                     _ => None,
                 };
-                // A link to another resource, without a type that says otherwise, names no user and no group.
+                // A link to another kind of resource, such as a device, without a type that contradicts it.
                 let is_other = link.is_none() && by_type.is_none() && written.is_some_and(|link| link.contains('/'));
                 let kind = link.map(|(kind, _)| kind).or(by_type);
                 (!is_other).then_some(Self { id, kind, is_indirect: word.eq_ignore_ascii_case("indirect") })
@@ -50,7 +50,7 @@ impl MemberReference {
     }
 }
 
-/// Returns what a `$ref` leads to, absolute or relative: `https://host/scim/v2/Users/1`, `../Groups/g%3A5`.
+/// Returns the target of a `$ref`, absolute or relative, such as `https://host/scim/v2/Users/1` or `../Groups/g%3A5`.
 fn target(link: &str) -> Option<(ReferenceKind, Id)> {
     let path = link.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
     let (head, id) = path.rsplit_once('/')?;
@@ -63,7 +63,7 @@ fn target(link: &str) -> Option<(ReferenceKind, Id)> {
     (!id.is_empty()).then(|| (kind, Id::of(&id)))
 }
 
-/// RFC 3986 §2.1.
+/// Decodes percent-encoding (RFC 3986 §2.1); `None` if it is invalid.
 fn unescaped(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -80,10 +80,11 @@ fn unescaped(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-/// The listed objects by their ids in comparable form: references lead to the ids as the list has them.
+/// Listed ids by their comparable form. Resolves references whose GUID is written in another case.
 pub(super) struct Names(AHashMap<Id, Id>);
 
 impl Names {
+    /// Indexes the ids of these rows.
     pub(super) fn of(rows: &[Listed]) -> Self {
         Self(rows.iter().map(|row| (row.id.comparable(), row.id.clone())).collect())
     }
@@ -93,12 +94,13 @@ impl Names {
         self.0.get(&id.comparable())
     }
 
+    /// Returns whether the list has the id that a reference means.
     pub(super) fn has(&self, id: &Id) -> bool {
         self.0.contains_key(&id.comparable())
     }
 }
 
-/// The items of a field that holds references: a list, one alone, or none at all.
+/// Returns the items of a field with references: a list, a single item, or none.
 pub(super) fn items(value: &Value) -> &[Value] {
     match value {
         Value::Null => &[],
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_read_however_they_are_written() {
+    fn members_are_read_in_every_form() {
         let some = |id: &str, kind| Some((id.to_owned(), kind));
         for (value, expected) in [
             (json!("1"), some("1", None)),
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nobody_is_not_understood() {
+    fn a_value_that_names_no_user_and_no_group_is_no_reference() {
         for value in [
             json!(null),
             json!(true),

@@ -1,5 +1,8 @@
-//! SCIM's shapes (RFC 7643 §4): JSON -> model, memberships from users and from groups, groups within groups. Every field is optional
-//! until seen, and names are compared without case (§2.1). Knows no HTTP.
+//! Mapping of SCIM resources (RFC 7643 §4) to the model. Knows no HTTP.
+//!
+//! Memberships come from two sides: the `groups` of users and the `members` of groups. Both are merged, differences are
+//! reported, and groups within groups are resolved. Every field is optional, and names are compared without case
+//! (§2.1).
 
 use super::reference::{MemberReference, Names, ReferenceKind, items};
 use crate::model::{Group, GroupId, ListKind, MembershipConflict, Outside, OutsideMember, SourceReading, User, UserId};
@@ -8,37 +11,38 @@ use ahash::AHashMap;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// What a user's own record says of its groups.
+/// Groups in the record of a user.
 #[derive(Default)]
-struct Own {
+struct OwnGroups {
     direct: BTreeSet<Id>,
     indirect: BTreeSet<Id>,
-    /// Some item could not be understood.
+    /// Whether some item could not be read.
     is_odd: bool,
 }
 
-/// Who is directly in which group, as groups report it.
-struct ByGroup {
+/// Memberships from both sides while they are merged.
+struct MembershipIndex {
     users: Names,
     groups: Names,
-    /// By user, where the user's own record reports groups at all.
-    own: AHashMap<Id, Own>,
-    /// The list of groups is proven complete.
+    /// Groups in the records of users, by user. A user whose record has no `groups` is absent.
+    own: AHashMap<Id, OwnGroups>,
+    /// Whether the list of groups is proven complete.
     whole: bool,
-    /// Groups that report their members, even if there are none.
+    /// Groups that report their members, even if they have none.
     reporting: BTreeSet<Id>,
     /// Groups whose members are not all known.
     unknown: BTreeSet<Id>,
-    /// User -> groups.
+    /// Groups by user, as the groups report it.
     of_user: AHashMap<Id, BTreeSet<Id>>,
-    /// Child -> parents.
+    /// Groups that contain a group, by the contained group.
     parents: BTreeMap<Id, BTreeSet<Id>>,
+    /// Display names of groups.
     names: AHashMap<Id, Box<str>>,
-    /// Values that are both a user's and a group's id, and that nothing in the reference tells apart.
+    /// Number of members that are the id of both a user and a group, where the reference has no type.
     ambiguous: u64,
 }
 
-/// Puts users and groups together. `unread`: groups whose members could not be read.
+/// Adds users, groups and memberships to the reading. `unread` are the groups whose members could not be read.
 pub(super) fn fill(
     reading: &mut SourceReading,
     users: Vec<Listed>,
@@ -47,24 +51,24 @@ pub(super) fn fill(
     last_login_path: Option<&str>,
     decoding: &Decoding,
 ) {
-    let mut by_group = ByGroup::of(&users, &groups, unread);
-    by_group.whole = reading.coverage(ListKind::Groups).is_complete();
-    let mut filled: Vec<(Id, Group)> = groups.into_iter().map(|row| by_group.take(row, decoding)).collect();
-    by_group.spread_unknown();
-    for (id, group) in filled.iter_mut().filter(|_| !by_group.reporting.is_empty()) {
-        group.members_known = Some(!by_group.unknown.contains(id));
+    let mut index = MembershipIndex::of(&users, &groups, unread);
+    index.whole = reading.coverage(ListKind::Groups).is_complete();
+    let mut filled: Vec<(Id, Group)> = groups.into_iter().map(|row| index.add_group(row, decoding)).collect();
+    index.propagate_unknown();
+    for (id, group) in filled.iter_mut().filter(|_| !index.reporting.is_empty()) {
+        group.members_known = Some(!index.unknown.contains(id));
     }
     reading.groups.extend(filled.into_iter().map(|(_, group)| group));
     for row in users {
-        let (user, nested) = user(row, &mut by_group, last_login_path, decoding);
+        let (user, nested) = user(row, &mut index, last_login_path, decoding);
         reading.outside.extend(nested);
         reading.users.push(user);
     }
-    by_group.finish(reading, decoding);
+    index.finish(reading, decoding);
 }
 
-/// Returns the users whom groups name and the list of users does not hold, as the groups write them.
-pub(super) fn strangers(users: &[Listed], groups: &[Listed]) -> BTreeSet<Id> {
+/// Returns the ids of members that are neither a listed user nor a listed group, as the groups write them.
+pub(super) fn unlisted_users(users: &[Listed], groups: &[Listed]) -> BTreeSet<Id> {
     let (known_users, known_groups) = (Names::of(users), Names::of(groups));
     let members = groups.iter().filter_map(|group| group.record.get_caseless("members")).flat_map(items);
     let references =
@@ -73,22 +77,23 @@ pub(super) fn strangers(users: &[Listed], groups: &[Listed]) -> BTreeSet<Id> {
     ids.filter(|id| !known_users.has(id) && !known_groups.has(id)).collect()
 }
 
-/// Returns the members that a record of a group reports, in comparable form; `None`: it reports none at all.
+/// Returns the members in the record of a group, in comparable form; `None` if the record has no `members`.
 pub(super) fn members_of(group: &Listed) -> Option<BTreeSet<Id>> {
     let members = group.record.get_caseless("members").filter(|members| !members.is_null())?;
     Some(items(members).iter().filter_map(MemberReference::read).map(|reference| reference.id.comparable()).collect())
 }
 
-/// Returns whether a member of a group cannot be understood.
+/// Returns whether a member of a group cannot be read.
 pub(super) fn has_odd_member(group: &Listed) -> bool {
     let members = group.record.get_caseless("members").map(items).unwrap_or_default();
     members.iter().any(|member| MemberReference::read(member).is_none())
 }
 
-/// Reads the groups of a user's own record; RFC 7643 §4.1.2: direct ones and, marked so, indirect ones.
-fn own_groups(row: &Listed, groups: &Names) -> Option<Own> {
+/// Reads the groups in the record of a user, direct and indirect ones (RFC 7643 §4.1.2); `None` if the record has no
+/// `groups`.
+fn own_groups(row: &Listed, groups: &Names) -> Option<OwnGroups> {
     let value = row.record.get_caseless("groups").filter(|value| !value.is_null())?;
-    let mut own = Own::default();
+    let mut own = OwnGroups::default();
     for item in items(value) {
         let Some(reference) = MemberReference::read(item) else {
             own.is_odd = true;
@@ -104,7 +109,8 @@ fn own_groups(row: &Listed, groups: &Names) -> Option<Own> {
     Some(own)
 }
 
-impl ByGroup {
+impl MembershipIndex {
+    /// Starts with the records of users. Members of groups are added by [`Self::add_group`].
     fn of(users: &[Listed], groups: &[Listed], unread: &BTreeSet<Id>) -> Self {
         let group_names = Names::of(groups);
         let own = users.iter().filter_map(|row| Some((row.id.clone(), own_groups(row, &group_names)?))).collect();
@@ -122,7 +128,8 @@ impl ByGroup {
         }
     }
 
-    fn take(&mut self, row: Listed, decoding: &Decoding) -> (Id, Group) {
+    /// Adds a group and its members. Members that cannot be read stay in `extra`.
+    fn add_group(&mut self, row: Listed, decoding: &Decoding) -> (Id, Group) {
         let mut row = Fields::of(row, "groups", decoding).caseless();
         let id = row.id.clone();
         let mut group = Group::new(id.to_text());
@@ -132,7 +139,8 @@ impl ByGroup {
         }
         if let Some(members) = row.get("members").filter(|members| !members.is_null()).cloned() {
             self.reporting.insert(id.clone());
-            let odd: Vec<Value> = items(&members).iter().filter(|member| !self.member(&id, member)).cloned().collect();
+            let odd: Vec<Value> =
+                items(&members).iter().filter(|member| !self.add_member(&id, member)).cloned().collect();
             if odd.is_empty() {
                 drop(row.take("members"));
             } else {
@@ -145,12 +153,12 @@ impl ByGroup {
         (id, group)
     }
 
-    /// Takes one member; false where it cannot be understood.
-    fn member(&mut self, group: &Id, member: &Value) -> bool {
+    /// Adds one member; returns false if it cannot be read.
+    fn add_member(&mut self, group: &Id, member: &Value) -> bool {
         let Some(reference) = MemberReference::read(member) else { return false };
         let is_group = match reference.kind {
             Some(kind) => kind == ReferenceKind::Group,
-            None => self.means_group(group, &reference.id),
+            None => self.is_group_meant(group, &reference.id),
         };
         let names = if is_group { &self.groups } else { &self.users };
         let id = names.get(&reference.id).cloned().unwrap_or(reference.id);
@@ -159,9 +167,9 @@ impl ByGroup {
         true
     }
 
-    /// A value alone that is a user's and a group's id is decided by the user's own record, where that reports groups; else it
-    /// is the user.
-    fn means_group(&mut self, group: &Id, id: &Id) -> bool {
+    /// Decides whether an id without a type means the group where both a user and a group have it. The record of the
+    /// user decides if it reports groups; otherwise the user is meant.
+    fn is_group_meant(&mut self, group: &Id, id: &Id) -> bool {
         if !self.groups.has(id) {
             return false;
         }
@@ -170,8 +178,8 @@ impl ByGroup {
         self.own.get(user).is_some_and(|own| !own.is_odd && !own.direct.contains(group))
     }
 
-    /// What is not known of a group is not known of those that hold it either.
-    fn spread_unknown(&mut self) {
+    /// Marks groups as unknown that contain a group with unknown members, at any depth.
+    fn propagate_unknown(&mut self) {
         let mut ahead: Vec<Id> = self.unknown.iter().cloned().collect();
         while let Some(group) = ahead.pop() {
             for parent in self.parents.get(&group).into_iter().flatten() {
@@ -182,11 +190,11 @@ impl ByGroup {
         }
     }
 
-    /// Returns the groups above these, each with the one nearest to the user through which it is reached. Circles end by
-    /// themselves.
+    /// Returns the groups that contain these groups, at any depth. Each is mapped to the direct group through which it
+    /// is reached. Cycles end, because no group is visited twice.
     fn above(&self, direct: &BTreeSet<Id>) -> BTreeMap<Id, Id> {
         let mut above = BTreeMap::new();
-        // Level by level, so that the way is the shortest; by id within a level.
+        // Breadth first, so that the path is the shortest one; in the order of ids within a level.
         let mut ahead: VecDeque<(Id, Id)> = direct.iter().map(|group| (group.clone(), group.clone())).collect();
         while let Some((group, through)) = ahead.pop_front() {
             for parent in self.parents.get(&group).into_iter().flatten() {
@@ -199,15 +207,15 @@ impl ByGroup {
         above
     }
 
-    /// Returns whether all groups of a user are known: by its own record, or by all groups together.
-    fn knows(&self, own: Option<&Own>) -> bool {
+    /// Returns whether all groups of a user are known: from the record of the user, or from the members of all groups.
+    fn knows_groups(&self, own: Option<&OwnGroups>) -> bool {
         let by_groups = self.whole && !self.reporting.is_empty() && self.unknown.is_empty();
-        // An empty list is no evidence where the members of some group are unknown.
-        let by_own = |own: &Own| !own.is_odd && (!own.direct.is_empty() || self.unknown.is_empty());
+        // An empty list in the record is no evidence if the members of some group are unknown.
+        let by_own = |own: &OwnGroups| !own.is_odd && (!own.direct.is_empty() || self.unknown.is_empty());
         by_groups || own.is_some_and(by_own)
     }
 
-    /// Adds whoever is named by a group and not by the list, and what was ambiguous.
+    /// Adds members without a listed user, and a warning about ambiguous ids.
     fn finish(self, reading: &mut SourceReading, decoding: &Decoding) {
         for (id, groups) in self.of_user {
             let id = id.to_text();
@@ -218,8 +226,8 @@ impl ByGroup {
         }
         if self.ambiguous > 0 {
             reading.warnings.push(format!(
-                "{} members of groups are the id of a user and of a group alike, without a type: the users' own groups decided, \
-                 or the user was assumed",
+                "{} members of groups match both a user and a group and have no type: the groups in the record of the user \
+                 decided, or the user was assumed",
                 self.ambiguous
             ));
         }
@@ -227,12 +235,13 @@ impl ByGroup {
 }
 
 fn group_id(id: &Id, decoding: &Decoding) -> GroupId {
-    GroupId::from(decoding.word(&id.to_text()))
+    GroupId::from(decoding.intern(&id.to_text()))
 }
 
+/// Builds a user and the memberships that it has only through other groups.
 fn user(
     row: Listed,
-    by_group: &mut ByGroup,
+    index: &mut MembershipIndex,
     last_login_path: Option<&str>,
     decoding: &Decoding,
 ) -> (User, Vec<Outside>) {
@@ -244,15 +253,17 @@ fn user(
             row.odd(path);
         }
     }
-    let own = by_group.own.remove(&row.id);
+    let own = index.own.remove(&row.id);
     take_groups(&mut row, own.as_ref());
-    let listed = by_group.of_user.remove(&row.id);
-    user.groups_known = by_group.knows(own.as_ref());
-    user.conflict = conflict(own.as_ref(), listed.as_ref(), by_group, decoding);
-    let Own { direct, indirect, .. } = own.unwrap_or_default();
+    // Removed, so that only members without a listed user are left for `finish`.
+    let listed = index.of_user.remove(&row.id);
+    user.groups_known = index.knows_groups(own.as_ref());
+    user.conflict = conflict(own.as_ref(), listed.as_ref(), index, decoding);
+    let OwnGroups { direct, indirect, .. } = own.unwrap_or_default();
     let direct: BTreeSet<Id> = direct.into_iter().chain(listed.into_iter().flatten()).collect();
-    let mut above = by_group.above(&direct);
-    // What only the user's record reports, without a way that groups show: the group itself stands in for the way.
+    let mut above = index.above(&direct);
+    // An indirect membership that only the record of the user reports has no known path: the group itself is named as
+    // the path.
     for group in indirect.into_iter().filter(|group| !direct.contains(group)) {
         above.entry(group.clone()).or_insert(group);
     }
@@ -262,7 +273,7 @@ fn user(
         group_id: group_id(group, decoding),
         member: OutsideMember::Nested {
             user: user.id.clone(),
-            through: by_group.names.get(through).cloned().unwrap_or_else(|| through.to_text().into()),
+            through: index.names.get(through).cloned().unwrap_or_else(|| through.to_text().into()),
         },
     });
     let nested = nested.collect();
@@ -270,15 +281,16 @@ fn user(
     (user, nested)
 }
 
-/// Removes the field of groups; what could not be understood of it stays.
-fn take_groups(row: &mut Fields<'_>, own: Option<&Own>) {
-    if matches!(own, Some(Own { is_odd: true, .. })) {
+/// Removes `groups`. If some item could not be read, the field stays and is counted.
+fn take_groups(row: &mut Fields<'_>, own: Option<&OwnGroups>) {
+    if matches!(own, Some(OwnGroups { is_odd: true, .. })) {
         row.odd("groups");
     } else {
         drop(row.take("groups"));
     }
 }
 
+/// Takes the fields that need no other record.
 fn plain_fields(user: &mut User, mut row: Fields<'_>, decoding: &Decoding) {
     user.username = row.text("userName");
     let name = row.take("name");
@@ -290,32 +302,35 @@ fn plain_fields(user: &mut User, mut row: Fields<'_>, decoding: &Decoding) {
         drop(row.take("emails"));
     }
     user.enabled = row.flag("active");
-    user.locale = row.word("locale");
+    user.locale = row.shared_text("locale");
     user.created_at = decoding.date(row.at("/meta/created"));
     drop((row.take("schemas"), row.take("meta")));
     user.has_odd_values = row.has_odd();
     user.extra = row.into_extra();
 }
 
-/// Where both sides report a group, they must say the same.
+/// Returns the groups that only the user reports or only the group reports; `None` if both sides agree or one side is
+/// unknown.
 fn conflict(
-    own: Option<&Own>,
+    own: Option<&OwnGroups>,
     listed: Option<&BTreeSet<Id>>,
-    by_group: &ByGroup,
+    index: &MembershipIndex,
     decoding: &Decoding,
 ) -> Option<Box<MembershipConflict>> {
     let own = own.filter(|own| !own.is_odd)?;
     let empty = BTreeSet::new();
     let listed = listed.unwrap_or(&empty);
-    let says_all = |id: &&Id| by_group.reporting.contains(*id) && !by_group.unknown.contains(*id);
+    // A group can only contradict the user if it reports all its members.
+    let reports_all = |id: &&Id| index.reporting.contains(*id) && !index.unknown.contains(*id);
     let conflict = MembershipConflict {
-        only_by_user: own.direct.difference(listed).filter(says_all).map(|id| group_id(id, decoding)).collect(),
+        only_by_user: own.direct.difference(listed).filter(reports_all).map(|id| group_id(id, decoding)).collect(),
         only_by_group: listed.difference(&own.direct).map(|id| group_id(id, decoding)).collect(),
     };
     (conflict != MembershipConflict::default()).then(|| Box::new(conflict))
 }
 
-/// RFC 7643 §4.1.1: `formatted`, or what it is made of. Some servers write a text in its place.
+/// Returns the full name: `formatted`, or given name and family name (RFC 7643 §4.1.1). Some servers write a text
+/// instead of an object.
 fn full_name(name: Option<&Value>) -> Option<Box<str>> {
     let name = name?;
     if let Some(text) = name.as_str().filter(|text| !text.is_empty()) {
@@ -329,7 +344,7 @@ fn full_name(name: Option<&Value>) -> Option<Box<str>> {
     (!parts.is_empty()).then(|| parts.join(" ").into())
 }
 
-/// RFC 7643 §2.4: the primary one, else the first.
+/// Returns the primary email address, otherwise the first one (RFC 7643 §2.4).
 fn email(emails: &Value) -> Option<Box<str>> {
     let emails = items(emails);
     let is_primary = |email: &&Value| {

@@ -1,7 +1,7 @@
-//! Groups of one source.
+//! The merge of a source's groups.
 
 use super::super::event::ChangeDraft;
-use super::super::{Against, SourceUpdate, fields};
+use super::super::{ComparedWith, SourceUpdate, fields};
 use crate::model::{Change, ChangedGroup, Evidence, Group, GroupId, ListKind};
 
 impl SourceUpdate<'_, '_> {
@@ -36,29 +36,30 @@ impl SourceUpdate<'_, '_> {
 
     fn known_group(&mut self, at: usize, list: ListKind, known: Group, changes: &mut Vec<Change>) {
         let group = &self.source.source_inventory.reading.groups[at];
-        // A name that was not read is unknown: nobody renamed the group to nothing.
+        // A name that was not read is unknown, so the group was not renamed.
         if fields::is_renamed(&known, group) && self.source.emits(&[list]) {
             self.emit(ChangeDraft::group_renamed(&known, group), changes);
         }
-        if self.now.against == Against::State {
+        if self.now.compared_with == ComparedWith::State {
             return;
         }
-        let seen = self.again(known.seen);
+        let seen = self.seen_again(known.seen);
         let group = &mut self.source.source_inventory.reading.groups[at];
         group.seen = Some(seen);
         group.members_confirmed = group.members_confirmed.max(known.members_confirmed);
         if let (None, Some(name)) = (&group.name, known.name) {
-            self.source.beside.names.insert(known.id, (name, known.privileged));
+            self.source.unread.names.insert(known.id, (name, known.privileged));
         }
     }
 
     fn absent_group(&mut self, list: ListKind, known: Group, changes: &mut Vec<Change>) {
         let Group { id, name, privileged, .. } = &known;
-        let called = ChangedGroup { id: id.clone(), name: name.clone(), privileged: *privileged };
-        self.source.absent_groups.insert(id.clone(), called);
-        if self.now.against == Against::Reading && !Evidence::of(&self.source.source_inventory).group_is_gone(&known.id)
+        let last_known = ChangedGroup { id: id.clone(), name: name.clone(), privileged: *privileged };
+        self.source.absent_groups.insert(id.clone(), last_known);
+        if self.now.compared_with == ComparedWith::Reading
+            && !Evidence::of(&self.source.source_inventory).group_is_gone(&known.id)
         {
-            self.source.beside.groups.push(known);
+            self.source.unread.groups.push(known);
             return;
         }
         self.source.rows(list).gone += 1;

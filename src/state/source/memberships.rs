@@ -1,7 +1,10 @@
-//! Memberships of one source.
+//! The merge of a source's memberships.
+//!
+//! The difficult question is whether an unknown membership is new: it is emitted only if it provably did not exist
+//! before.
 
 use super::super::event::{ChangeDraft, of_user};
-use super::super::{Against, KnownMembership, SourceUpdate};
+use super::super::{ComparedWith, KnownMembership, SourceUpdate};
 use crate::model::{Change, ChangeKind, Evidence, ListKind, Member, MemberIdentity, OutsideMember, Pair};
 use std::cmp::Ordering;
 
@@ -9,25 +12,25 @@ impl SourceUpdate<'_, '_> {
     pub(in crate::state) fn membership(mut self, known: KnownMembership, changes: &mut Vec<Change>) {
         self.memberships_before(Some(&known), changes);
         self.source.rows(ListKind::Members).known += 1;
-        // SourceUpdate several directory members of one name one is emitted.
-        let is_again = self.source.last.as_ref().is_some_and(|last| last.pair() == known.pair());
-        let (at, count) = self.same(&known);
-        if count > 0 && self.now.against == Against::Reading {
-            let seen = Some(self.again(Some(known.seen)));
+        // Several directory members of a group may have the same name; such a membership is emitted once.
+        let is_repeated = self.source.last.as_ref().is_some_and(|last| last.pair() == known.pair());
+        let (at, count) = self.find_again(&known);
+        if count > 0 && self.now.compared_with == ComparedWith::Reading {
+            let seen = Some(self.seen_again(Some(known.seen)));
             self.source.source_inventory.memberships[at..at + count]
                 .iter_mut()
                 .for_each(|membership| membership.seen = seen);
         }
         self.source.walked.memberships += count;
-        let was_read = count > 0 || (at > 0 && is_again && self.is_at(at - 1, &known));
+        let was_read = count > 0 || (at > 0 && is_repeated && self.is_at(at - 1, &known));
         if !was_read {
-            self.absent_membership(&known, is_again, changes);
+            self.absent_membership(&known, is_repeated, changes);
         }
         self.source.last = Some(known);
     }
 
-    /// Where the reading has a known membership, and how often in a row.
-    fn same(&self, known: &KnownMembership) -> (usize, usize) {
+    /// Returns the position of a known membership in the reading, and how often it occurs in a row.
+    fn find_again(&self, known: &KnownMembership) -> (usize, usize) {
         let at = self.source.walked.memberships;
         let rest = at..self.source.source_inventory.memberships.len();
         (at, rest.take_while(|at| self.is_at(*at, known)).count())
@@ -55,8 +58,9 @@ impl SourceUpdate<'_, '_> {
         }
     }
 
-    /// Whether a membership that was not known was not there before: every group of its user was known once, or every member of its
-    /// group.
+    /// Returns whether an unknown membership provably did not exist before.
+    ///
+    /// That holds if all groups of the user, or all members of the group, were known at least once.
     fn was_absent(&self, member: &Member, pair: Pair<'_>) -> bool {
         let source = &*self.source;
         let of_vendors: &[ListKind] = match source.list_of(pair.group) {
@@ -70,31 +74,34 @@ impl SourceUpdate<'_, '_> {
         if !source.emits(of_vendors) || !source.emits(of_user) {
             return false;
         }
-        let (is_doubtful, is_new) = (|at: &u32| source.doubtful.contains(at), source.new_groups.contains(pair.group));
+        let never_known = |at: &u32| source.groups_never_known.contains(at);
+        let is_new = source.new_groups.contains(pair.group);
         let knew_members = is_new || source.counted_groups.contains(pair.group);
         match member {
             Member::User(at) | Member::Nested(at, _) if source.hidden.contains(at) => false,
-            Member::User(at) => knew_members || !(source.records_come_anew || is_doubtful(at)),
-            // The list of a group does not show who is in it by way of another one.
-            Member::Nested(at, _) => is_new || !(source.comes_anew || is_doubtful(at)),
-            Member::Outside(_) => knew_members || source.beside.since.has_baseline,
+            Member::User(at) => knew_members || !(source.records_read_first || never_known(at)),
+            // The member list of a group omits users of nested groups, so that knowing all its members proves nothing
+            // here.
+            Member::Nested(at, _) => is_new || !(source.members_read_first || never_known(at)),
+            Member::Outside(_) => knew_members || source.unread.since.has_baseline,
         }
     }
 
-    fn absent_membership(&mut self, known: &KnownMembership, is_again: bool, changes: &mut Vec<Change>) {
+    fn absent_membership(&mut self, known: &KnownMembership, is_repeated: bool, changes: &mut Vec<Change>) {
         let evidence = Evidence::of(&self.source.source_inventory);
-        let is_gone = self.now.against == Against::State
+        let is_gone = self.now.compared_with == ComparedWith::State
             || match &known.member {
                 OutsideMember::Missing(user) => evidence.membership_is_gone(&known.group, user, false),
                 OutsideMember::Nested { user, .. } => evidence.membership_is_gone(&known.group, user, true),
                 OutsideMember::Directory(_) => evidence.directory_member_is_gone(&known.group),
             };
         if !is_gone {
-            self.source.beside.memberships.push(known.clone());
+            self.source.unread.memberships.push(known.clone());
             return;
         }
         self.source.rows(ListKind::Members).gone += 1;
-        if self.source.emits(&[]) && !is_again {
+        // Without member lists of their own, memberships need only a complete user list.
+        if self.source.emits(&[]) && !is_repeated {
             self.emit(self.membership_event(ChangeKind::MembershipRemoved, known.pair()), changes);
         }
     }

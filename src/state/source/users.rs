@@ -1,14 +1,15 @@
-//! Users of one source.
+//! The merge of a source's users.
 
 use super::super::event::{ChangeDraft, of_user};
 use super::super::fields::{Carried, FieldComparison};
-use super::super::{Against, SourceUpdate};
+use super::super::{ComparedWith, SourceUpdate};
 use super::EarlierLogin;
 use crate::model::{Absence, Change, Evidence, Instant, ListKind, SeenInterval, User, UserId, UserKind};
 
 impl SourceUpdate<'_, '_> {
     pub(in crate::state) fn user(mut self, known: User, changes: &mut Vec<Change>) {
         self.users_before(Some(&known.id), changes);
+        // The last list holds the account itself; the ones before hold what it belongs to, such as its vendor.
         let list = self.source.lists_of(&known.id).last().copied().unwrap_or(ListKind::Users);
         self.source.rows(list).known += 1;
         let at = self.source.walked.users;
@@ -20,7 +21,7 @@ impl SourceUpdate<'_, '_> {
         }
     }
 
-    /// Users of the reading that come before a known one are new.
+    /// Emits the users of the reading that precede a known one in sort order; they are new.
     pub(super) fn users_before(&mut self, known: Option<&UserId>, changes: &mut Vec<Change>) {
         while let Some(user) = self.source.source_inventory.reading.users.get(self.source.walked.users)
             && known.is_none_or(|known| user.id < *known)
@@ -28,7 +29,7 @@ impl SourceUpdate<'_, '_> {
             if self.was_missing(&user.id) {
                 if user.kind == UserKind::BreakGlass {
                     let login = EarlierLogin { user: user.id.clone(), last_login: None };
-                    self.source.beside.since.logins.push(login);
+                    self.source.unread.since.logins.push(login);
                 }
                 self.emit(ChangeDraft::user_added(user), changes);
             } else {
@@ -38,15 +39,17 @@ impl SourceUpdate<'_, '_> {
         }
     }
 
-    /// Whether a user who was not known was not there: the list was proven complete, and had inactive users as well.
+    /// Returns whether an unknown user provably did not exist before: the list was complete and did not omit inactive
+    /// users.
     fn was_missing(&self, id: &UserId) -> bool {
         let lists = self.source.lists_of(id);
         let hid = self.source.before.as_ref().is_some_and(|before| before.hides_inactive);
         self.source.emits(lists) && !(hid && lists.contains(&ListKind::Users))
     }
 
-    /// Whether a known row came since the users were proven complete for the first time: it had no groups before.
-    fn came_since(&self, seen: Option<SeenInterval>) -> bool {
+    /// Returns whether a known user was added after the user list was first proven complete. Such a user had no groups
+    /// before.
+    fn was_added_later(&self, seen: Option<SeenInterval>) -> bool {
         let since = self.source.before.as_ref().and_then(|before| before.compared_since);
         seen.is_some_and(|seen| since.is_some_and(|since| seen.first > since))
     }
@@ -55,7 +58,7 @@ impl SourceUpdate<'_, '_> {
         let user = &self.source.source_inventory.reading.users[at];
         let compared = FieldComparison::of(&known, user, self.source.trust_in(&known, user));
         let emits = self.source.emits(self.source.lists_of(&user.id));
-        // A name that was not read is the last known one.
+        // An unread name is replaced by the last known one, here and when the state is settled.
         let is_named = user.username.is_some() || known.username.is_none();
         let name = user.name().filter(|_| is_named).or(known.name());
         let subject = of_user(&user.id, name);
@@ -63,32 +66,33 @@ impl SourceUpdate<'_, '_> {
         for difference in compared.changed.into_iter().filter(|_| emits) {
             self.emit(ChangeDraft::user_changed(subject.clone(), difference), changes);
         }
-        if known.groups_confirmed.is_none() && !self.came_since(known.seen) {
-            self.source.doubtful.insert(place(at));
+        if known.groups_confirmed.is_none() && !self.was_added_later(known.seen) {
+            self.source.groups_never_known.insert(place(at));
         }
-        if self.now.against == Against::State {
+        if self.now.compared_with == ComparedWith::State {
             if emits && known.unconfirmed_since.is_none() && user.unconfirmed_since.is_some() {
                 self.emit(ChangeDraft::user_unconfirmed(user), changes);
             }
             return;
         }
+        // The configured patterns may have changed since the previous run.
         if [user.kind, known.kind].contains(&UserKind::BreakGlass) {
             let login = EarlierLogin { user: user.id.clone(), last_login: Some(known.last_login.clone()) };
-            self.source.beside.since.logins.push(login);
+            self.source.unread.since.logins.push(login);
         }
-        let (seen, enabled_since) = (self.again(known.seen), enabled_since(&known, user, self.now.at));
+        let (seen, enabled_since) = (self.seen_again(known.seen), enabled_since(&known, user, self.now.at));
         let user = &mut self.source.source_inventory.reading.users[at];
         (user.seen, user.enabled_since) = (Some(seen), enabled_since);
         user.groups_confirmed = user.groups_confirmed.max(known.groups_confirmed);
         if let Some(fields) = carried {
-            self.source.beside.values.push((place(at), Carried::of(known, fields)));
+            self.source.unread.values.push((place(at), Carried::of(known, fields)));
         }
     }
 
     fn absent_user(&mut self, list: ListKind, mut known: User, changes: &mut Vec<Change>) {
-        let absence = match self.now.against {
-            Against::State => Absence::Gone,
-            Against::Reading => Evidence::of(&self.source.source_inventory).user(&known.id),
+        let absence = match self.now.compared_with {
+            ComparedWith::State => Absence::Gone,
+            ComparedWith::Reading => Evidence::of(&self.source.source_inventory).user(&known.id),
         };
         let emits = self.source.emits(self.source.lists_of(&known.id));
         self.source.absent_users.insert(known.id.clone(), known.name().map(Box::from));
@@ -105,11 +109,11 @@ impl SourceUpdate<'_, '_> {
                 self.emit(ChangeDraft::user_unconfirmed(&known), changes);
             }
         }
-        self.source.beside.users.push(known);
+        self.source.unread.users.push(known);
     }
 }
 
-/// Since when an account is enabled again: it was disabled, and is not. Until it signs in or is disabled.
+/// Returns the run that found a disabled account enabled again; `None` once it signs in or is disabled.
 fn enabled_since(known: &User, user: &User, at: Instant) -> Option<Instant> {
     let is_back = known.enabled == Some(false) && user.enabled == Some(true);
     let since = if is_back { Some(at) } else { known.enabled_since };
@@ -119,7 +123,7 @@ fn enabled_since(known: &User, user: &User, at: Instant) -> Option<Instant> {
     since.filter(counts)
 }
 
-/// No source has more than 2^32 users.
+/// Converts a position. No source has more than 2^32 users.
 fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -1,7 +1,9 @@
-//! A fleet over 40 days: four sources, whose lists drift or fail, that are left out, taken out, added, or swapped for another product.
-//! Every event is true and emitted once; whoever hears them all knows the state; a list that says complete is what there is.
+//! Four sources over 40 days. Their lists drift or fail; sources are skipped, removed, added, or replaced by another
+//! product.
+//!
+//! Every event is true and emitted once, the events rebuild the state, and a list that is complete equals the real one.
 
-use super::truth::{Sight, World, is_true, joined, reading_of, world};
+use super::truth::{ALL_READ, Visibility, World, is_true, joined, reading_of, world};
 use super::*;
 
 const SOURCES: [(&str, bool); 4] = [("a", false), ("b", true), ("c", false), ("d", true)];
@@ -9,9 +11,9 @@ const SOURCES: [(&str, bool); 4] = [("a", false), ("b", true), ("c", false), ("d
 /// One source on one day.
 #[derive(Clone, Debug)]
 struct Day {
-    /// Which of its worlds there is.
+    /// Index of the world that exists on this day.
     world: usize,
-    /// 0: taken out. 1: left out of the run. 2: another product under its name. Else: read.
+    /// 0: not configured. 1: skipped by the run. 2: another product under the same name. Other: read.
     how: u8,
     codes: Vec<u8>,
     lost: Vec<bool>,
@@ -30,24 +32,24 @@ fn as_source(mut source_reading: SourceReading, name: &str, is_another: bool) ->
     source_reading
 }
 
-/// What was read, and what is true.
+/// Returns the readings of a day and the truth.
 fn reading(worlds: &[Vec<World>], days: &[Day]) -> (Inventory, Inventory) {
     let (mut read, mut truth) = (Vec::new(), Vec::new());
     for (((name, by_groups), worlds), Day { world, how, codes, lost }) in SOURCES.iter().zip(worlds).zip(days) {
-        let whole = as_source(reading_of(&worlds[*world], *by_groups, super::truth::WHOLE), name, *how == 2);
-        let seen = reading_of(&worlds[*world], *by_groups, Sight { codes, lost, at: 0 });
+        let complete = as_source(reading_of(&worlds[*world], *by_groups, ALL_READ), name, *how == 2);
+        let seen = reading_of(&worlds[*world], *by_groups, Visibility { codes, lost, at: 0 });
         match how {
             0 => continue,
-            1 => read.push(SourceReading::of(whole.source.clone())),
+            1 => read.push(SourceReading::of(complete.source.clone())),
             _ => read.push(as_source(seen, name, *how == 2)),
         }
-        truth.push(whole);
+        truth.push(complete);
     }
     (joined(read), joined(truth))
 }
 
-/// Only the sources of which everything was known before.
-fn of_these(mut state: Replayed, sources: &BTreeSet<String>) -> Replayed {
+/// Keeps only the sources about which everything was known before.
+fn only_sources(mut state: Replayed, sources: &BTreeSet<String>) -> Replayed {
     let is_of = |key: &str| sources.contains(key.split('/').next().unwrap());
     state.users.retain(|key, _| is_of(key));
     state.groups.retain(|key, _| is_of(key));
@@ -55,8 +57,9 @@ fn of_these(mut state: Replayed, sources: &BTreeSet<String>) -> Replayed {
     state
 }
 
-/// Users, as (source, id), whose groups no reading knew: what is read of them for the first time did not happen now.
-fn of_unknown_groups(state: &Inventory) -> BTreeSet<(String, String)> {
+/// Returns the users, as (source, id), whose groups were never known. Their first known memberships are not emitted as
+/// new.
+fn users_with_unknown_groups(state: &Inventory) -> BTreeSet<(String, String)> {
     let of = |source_inventory: &SourceInventory| {
         let source = source_inventory.reading.source.name.to_string();
         let users = source_inventory.reading.users.iter().filter(|user| user.groups_confirmed.is_none());
@@ -73,7 +76,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn over_40_days_every_event_is_true_and_emitted_once_and_whoever_hears_them_all_knows_the_state(
+    fn over_40_days_every_event_is_true_and_unique_and_the_events_rebuild_the_state(
         by_records in proptest::collection::vec(proptest::collection::vec(world(false), 3), 2),
         by_groups in proptest::collection::vec(proptest::collection::vec(world(true), 3), 2),
         days in proptest::collection::vec(proptest::collection::vec(one_day(), 4), 40),
@@ -88,7 +91,7 @@ proptest! {
             let is_true_now = replayed(&truth);
             let mut advanced = kept.read(read, &run_id, day(number));
             let emitted = advanced.inventory.sources.iter().zip(&advanced.since).filter(|(_, since)| since.has_baseline);
-            let never_known = of_unknown_groups(&kept.state);
+            let never_known = users_with_unknown_groups(&kept.state);
             let emitted: BTreeSet<String> = emitted.map(|(source_inventory, _)| source_inventory.reading.source.name.to_string()).collect();
             for change in &advanced.changes {
                 prop_assert!(is_true(change, &is_true_now), "{}: not true: {:?}", run_id, change);
@@ -102,8 +105,8 @@ proptest! {
             learn(&mut received, &state);
             let learnt = state.pairs.iter().filter(|pair| never_known.contains(&member_of(pair)));
             received.pairs.extend(learnt.cloned());
-            prop_assert_eq!(of_these(received, &emitted), of_these(state.clone(), &emitted), "{}", run_id);
-            for (source_inventory, whole) in advanced.inventory.sources.iter().zip(&truth.sources) {
+            prop_assert_eq!(only_sources(received, &emitted), only_sources(state.clone(), &emitted), "{}", run_id);
+            for (source_inventory, actual) in advanced.inventory.sources.iter().zip(&truth.sources) {
                 let ids = |source_inventory: &SourceInventory, prefix: &str| -> Vec<UserId> {
                     let users = source_inventory.reading.users.iter().filter(|user| user.id.as_str().starts_with(prefix));
                     users.map(|user| user.id.clone()).collect()
@@ -111,7 +114,7 @@ proptest! {
                 for (list, prefix) in [(ListKind::Users, ""), (ListKind::ApiAccounts, "api-account:")] {
                     let is_plain = list != ListKind::Users || source_inventory.reading.coverage(ListKind::Members) == &Coverage::NotOffered;
                     if is_plain && source_inventory.reading.coverage(list).is_complete() {
-                        prop_assert_eq!(ids(source_inventory, prefix), ids(whole, prefix), "{}: {:?}", run_id, list);
+                        prop_assert_eq!(ids(source_inventory, prefix), ids(actual, prefix), "{}: {:?}", run_id, list);
                     }
                 }
             }

@@ -1,4 +1,5 @@
-//! What a row keeps, and since when: marks, values that were not read, sources that come and go.
+//! Rows over several runs: their first and last run, values that were not read, and sources that are removed or
+//! replaced.
 
 use super::*;
 
@@ -16,7 +17,7 @@ fn with_users(coverage: Coverage, users: Vec<User>) -> Inventory {
     one(source_reading)
 }
 
-/// Readings of one source, a day each; the changes of each day by kind, and the state in the end.
+/// Reads one source once a day. Returns the kinds of each day's changes, and the last state.
 fn days(readings: Vec<Inventory>) -> (Vec<Vec<&'static str>>, SettledRun) {
     let mut readings = readings.into_iter();
     let mut kept = SettledRun::first(readings.next().unwrap(), "run-0", day(0));
@@ -31,7 +32,8 @@ fn days(readings: Vec<Inventory>) -> (Vec<Vec<&'static str>>, SettledRun) {
     (changes, kept)
 }
 
-fn marks(kept: &SettledRun) -> Vec<(&str, i64, i64)> {
+/// Returns the id and the first and last day of every user.
+fn seen_days(kept: &SettledRun) -> Vec<(&str, i64, i64)> {
     let number = |at: Instant| (at - day(0)).num_days();
     let users = kept.state.sources[0].reading.users.iter();
     users
@@ -45,7 +47,7 @@ fn two() -> Vec<User> {
 }
 
 #[test]
-fn a_row_has_the_runs_that_saw_it_first_and_read_it_last() {
+fn a_row_records_the_first_and_the_last_run_that_read_it() {
     let later = || [two(), vec![User::new("3")]].concat();
     let (changes, kept) = days(vec![
         with_users(proven(), two()),
@@ -53,7 +55,7 @@ fn a_row_has_the_runs_that_saw_it_first_and_read_it_last() {
         with_users(drifted(), vec![User::new("1")]),
         with_users(failed(), vec![User::new("1")]),
     ]);
-    assert_eq!(marks(&kept), [("1", 0, 2), ("2", 0, 1), ("3", 1, 1)]);
+    assert_eq!(seen_days(&kept), [("1", 0, 2), ("2", 0, 1), ("3", 1, 1)]);
     assert_eq!(changes, [vec!["user.added"], vec!["user.unconfirmed", "user.unconfirmed"], vec![]]);
     let known = &kept.state.sources[0].known;
     let users = (known.proven_at(ListKind::Users), known.confirmed_at, known.baseline_at, known.unconfirmed_rows);
@@ -61,18 +63,18 @@ fn a_row_has_the_runs_that_saw_it_first_and_read_it_last() {
 }
 
 #[test]
-fn an_account_that_is_missing_from_a_drifted_list_is_reported_once_however_long_it_drifts() {
+fn an_account_missing_from_a_drifted_list_is_reported_once_while_the_list_drifts() {
     let missing = || with_users(drifted(), vec![User::new("1")]);
     let (changes, _) =
         days(vec![with_users(proven(), two()), missing(), missing(), missing(), with_users(proven(), two())]);
     assert_eq!(changes, [vec!["user.unconfirmed"], vec![], vec![], vec![]]);
     let (changes, kept) =
         days(vec![with_users(proven(), two()), missing(), with_users(proven(), vec![User::new("1")])]);
-    assert_eq!((changes[1].clone(), marks(&kept).len()), (vec!["user.removed"], 1));
+    assert_eq!((changes[1].clone(), seen_days(&kept).len()), (vec!["user.removed"], 1));
 }
 
 #[test]
-fn an_account_that_is_missing_is_reported_after_an_outage_and_once_at_one_instant() {
+fn a_missing_account_is_reported_after_an_outage_and_only_once_for_two_runs_at_the_same_time() {
     let missing = || with_users(drifted(), vec![User::new("1")]);
     let (changes, kept) = days(vec![with_users(proven(), two()), with_users(failed(), vec![]), missing(), missing()]);
     assert_eq!(changes, [vec![], vec!["user.unconfirmed"], vec![]]);
@@ -85,7 +87,7 @@ fn an_account_that_is_missing_is_reported_after_an_outage_and_once_at_one_instan
 }
 
 #[test]
-fn a_record_that_is_read_for_the_first_time_changed_no_field() {
+fn a_record_that_is_read_for_the_first_time_changes_no_field() {
     let reading = |coverage: Coverage, new: User| {
         let mut source_reading =
             source(vec![User { last_login: LastLogin::At(day(-9)), ..User::new("1") }, new], vec![]);
@@ -108,13 +110,13 @@ fn a_record_that_is_read_for_the_first_time_changed_no_field() {
         reading(proven(), read("a@b")),
         reading(proven(), read("c@d")),
     ]);
-    // Who was not there had no group; what address they came with nobody knows.
+    // The new account had no group before; whether its address is new is unknown.
     assert_eq!(changes, [vec!["user.added"], vec!["membership.added"], vec!["user.changed"]]);
     assert_eq!(kept.state.sources[0].reading.users[1].groups_confirmed, Some(day(3)));
 }
 
 #[test]
-fn somebody_who_a_group_names_and_the_list_of_users_left_out_stays_in_the_group() {
+fn a_user_missing_from_the_user_list_but_named_by_a_group_stays_in_the_group() {
     let reading = |coverage: Coverage, is_listed: bool| {
         let member = || User { group_memberships: Box::new(["7".into()]), groups_known: true, ..User::new("1") };
         let mut source_reading = source(is_listed.then(member).into_iter().collect(), vec![Group::new("7")]);
@@ -134,7 +136,7 @@ fn somebody_who_a_group_names_and_the_list_of_users_left_out_stays_in_the_group(
 }
 
 #[test]
-fn what_a_product_hid_is_not_added_when_it_shows_it_even_after_a_day_on_which_it_was_not_read() {
+fn a_hidden_account_that_becomes_visible_is_not_added_even_after_a_day_without_a_reading() {
     let reading = |coverage: Coverage, hides: bool, users: Vec<User>| {
         let mut source_reading = source(users, vec![Group::new("7")]);
         source_reading.lists[0].coverage = coverage;
@@ -152,7 +154,7 @@ fn what_a_product_hid_is_not_added_when_it_shows_it_even_after_a_day_on_which_it
 }
 
 #[test]
-fn memberships_of_the_accounts_own_records_need_no_list_of_groups() {
+fn memberships_in_users_own_records_do_not_depend_on_the_group_list() {
     let reading = |coverage: Coverage, groups: &[&str]| {
         let memberships = groups.iter().map(|id| (*id).into()).collect();
         let user = User { group_memberships: memberships, groups_known: true, ..User::new("1") };
@@ -173,11 +175,11 @@ fn the_first_complete_reading_of_a_list_is_its_baseline() {
         with_users(proven(), vec![User::new("1"), User::new("2"), User::new("3")]),
     ]);
     assert_eq!(changes, [vec![], vec![], vec!["user.added"]]);
-    assert_eq!(marks(&kept), [("1", 0, 3), ("2", 2, 3), ("3", 3, 3)]);
+    assert_eq!(seen_days(&kept), [("1", 0, 3), ("2", 2, 3), ("3", 3, 3)]);
 }
 
 #[test]
-fn a_value_that_was_not_read_keeps_the_last_known_one_and_a_change_beyond_it_is_not_lost() {
+fn an_unread_value_keeps_its_last_known_value_and_a_later_change_is_still_emitted() {
     let user = |enabled: Option<bool>, odd: bool, email: Option<&str>| User {
         enabled,
         has_odd_values: odd,
@@ -197,7 +199,7 @@ fn a_value_that_was_not_read_keeps_the_last_known_one_and_a_change_beyond_it_is_
 }
 
 #[test]
-fn an_account_or_group_whose_name_was_not_read_is_classed_as_it_was() {
+fn an_account_or_group_with_an_unread_name_keeps_its_classification() {
     let classes = Classes {
         break_glass: vec![Pattern::parse("glob:emergency-*").unwrap()],
         privileged_groups: vec![Pattern::parse("Admins").unwrap()],
@@ -222,13 +224,13 @@ fn an_account_or_group_whose_name_was_not_read_is_classed_as_it_was() {
     let user = &source_inventory.reading.users[0];
     assert_eq!((user.kind, user.is_admin, user.name()), (UserKind::BreakGlass, Some(true), Some("emergency-1")));
     assert!(source_inventory.reading.groups[0].privileged && odd.since[0].logins.len() == 1);
-    assert_eq!(user.last_login, LastLogin::Unreadable("soon".into()), "rules see what was read");
+    assert_eq!(user.last_login, LastLogin::Unreadable("soon".into()), "rules use the login as it was read");
     odd.settle();
     assert_eq!(odd.inventory.sources[0].reading.users[0].last_login, never());
 }
 
 #[test]
-fn details_that_failed_leave_login_creation_and_group_memberships_as_they_were() {
+fn failed_details_leave_login_creation_and_memberships_unchanged() {
     let at = || day(-9);
     let full = || User {
         last_login: LastLogin::At(at()),
@@ -256,7 +258,7 @@ fn details_that_failed_leave_login_creation_and_group_memberships_as_they_were()
 }
 
 #[test]
-fn the_members_of_one_group_that_cannot_be_read_stay_and_those_of_the_others_go_on() {
+fn unreadable_members_of_one_group_are_kept_while_other_groups_are_updated() {
     let reading = |known: bool, members: &[(&str, &str)]| {
         let mut groups = vec![Group::new("1"), Group::new("2")];
         (groups[0].members_known, groups[1].members_known) = (Some(known), Some(true));
@@ -274,15 +276,15 @@ fn the_members_of_one_group_that_cannot_be_read_stay_and_those_of_the_others_go_
     let second = vec!["membership.added", "membership.removed"];
     assert_eq!(changes, [second, vec!["membership.added"]]);
     let number = |at: Instant| (at - day(0)).num_days();
-    let marks = kept.state.sources[0].memberships.iter().map(|membership| membership.seen.unwrap());
+    let intervals = kept.state.sources[0].memberships.iter().map(|membership| membership.seen.unwrap());
     assert_eq!(
-        marks.map(|seen| (number(seen.first), number(seen.confirmed))).collect::<Vec<_>>(),
+        intervals.map(|seen| (number(seen.first), number(seen.confirmed))).collect::<Vec<_>>(),
         [(0, 2), (2, 2), (1, 2)]
     );
 }
 
 #[test]
-fn an_account_is_enabled_since_the_run_that_saw_it_so_until_it_signs_in_or_is_disabled() {
+fn an_enabled_account_keeps_the_date_of_that_change_until_it_signs_in_or_is_disabled() {
     let reading = |enabled: bool, last_login: Option<i64>| {
         let last_login = last_login.map_or(LastLogin::Never { sentinel: None }, |number| LastLogin::At(day(number)));
         with_users(proven(), vec![User { enabled: Some(enabled), last_login, ..User::new("1") }])
@@ -298,7 +300,7 @@ fn an_account_is_enabled_since_the_run_that_saw_it_so_until_it_signs_in_or_is_di
 }
 
 #[test]
-fn a_source_that_is_not_configured_any_more_leaves_the_state_and_one_of_another_kind_or_host_begins_anew() {
+fn a_source_that_is_no_longer_configured_is_dropped_and_one_with_another_kind_or_host_starts_anew() {
     let named = |name: &str, kind: &str, url: &str, users: Vec<User>| {
         let mut source_reading = source(users, vec![Group::new("1")]);
         (source_reading.source.name, source_reading.source.kind, source_reading.source.url) =
@@ -307,27 +309,27 @@ fn a_source_that_is_not_configured_any_more_leaves_the_state_and_one_of_another_
     };
     let eu = |kind: &str, url: &str, users| one(named("eu", kind, url, users));
     let before = SettledRun::first(eu("pra", "https://a:443/x", two()), "run-0", day(0));
-    let left = |reading: Inventory| {
+    let dropped = |reading: Inventory| {
         let advanced = before.read(reading, "run-1", day(1));
         assert_eq!(advanced.changes, []);
         let known = advanced.inventory.sources[0].known.first_seen;
-        (advanced.left.into_values().map(|left| (left.is_another, left.rows)).collect::<Vec<_>>(), known)
+        (advanced.dropped.into_values().map(|dropped| (dropped.is_another, dropped.rows)).collect::<Vec<_>>(), known)
     };
     let gone = one(named("us", "pra", "https://a", vec![]));
-    assert_eq!(left(gone), (vec![(false, 3)], Some(day(1))));
-    assert_eq!(left(eu("rs", "https://a", vec![User::new("7")])), (vec![(true, 3)], Some(day(1))));
-    assert_eq!(left(eu("pra", "https://b", vec![User::new("7")])), (vec![(true, 3)], Some(day(1))));
-    assert_eq!(left(eu("pra", "https://A:8443", two())), (vec![], Some(day(0))), "the same host, whatever its port");
+    assert_eq!(dropped(gone), (vec![(false, 3)], Some(day(1))));
+    assert_eq!(dropped(eu("rs", "https://a", vec![User::new("7")])), (vec![(true, 3)], Some(day(1))));
+    assert_eq!(dropped(eu("pra", "https://b", vec![User::new("7")])), (vec![(true, 3)], Some(day(1))));
+    assert_eq!(dropped(eu("pra", "https://A:8443", two())), (vec![], Some(day(0))), "the same host with another port");
 }
 
 #[test]
-fn no_mark_moves_backwards_with_a_clock_that_was_ahead() {
+fn times_do_not_move_backwards_after_a_clock_that_was_ahead() {
     let reading = || with_users(proven(), two());
     let ahead = SettledRun::first(reading(), "ahead", day(400));
     let mut advanced = ahead.read(with_users(proven(), [two(), vec![User::new("3")]].concat()), "now", day(1));
     advanced.settle();
     let kept = SettledRun::of(advanced.inventory, "now", day(1));
-    assert_eq!(marks(&kept), [("1", 400, 400), ("2", 400, 400), ("3", 1, 1)]);
+    assert_eq!(seen_days(&kept), [("1", 400, 400), ("2", 400, 400), ("3", 1, 1)]);
     let known = &kept.state.sources[0].known;
     assert_eq!((known.confirmed_at, known.first_seen), (Some(day(400)), Some(day(400))));
 }

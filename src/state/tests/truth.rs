@@ -1,20 +1,22 @@
-//! Every event is held against what is true, which only the test knows: a tenant of two products, whose lists lose rows, fail, or
-//! are not asked for. A run that could not see something never says that it is gone, nor that it is as it was.
+//! Compares every event with the truth, which only the test knows: two products whose lists lose rows, fail or are not
+//! read.
+//!
+//! A run that could not read something must neither report it as removed nor as unchanged.
 
 use super::*;
 
-/// What there is, seen or not.
+/// What really exists, whether or not a run can read it.
 #[derive(Clone, Debug)]
 pub(super) struct World {
-    /// By id: username, enabled, administrator, e-mail address, type.
+    /// Users by id: username, enabled, administrator, e-mail address, account type.
     pub(super) users: BTreeMap<String, [u8; 5]>,
-    /// By id: name.
+    /// Names of groups by id.
     groups: BTreeMap<String, u8>,
     pairs: BTreeSet<(String, String)>,
     directories: BTreeSet<(String, String)>,
 }
 
-/// Whether the product reports memberships by its groups, and has vendors and API accounts.
+/// Generates a world. `by_groups`: the product lists members by group, and has vendors and API accounts.
 pub(super) fn world(by_groups: bool) -> impl Strategy<Value = World> {
     let numbered = |prefix: &str, count: usize| (0..count).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>();
     let (users, groups) = if by_groups {
@@ -32,10 +34,11 @@ pub(super) fn world(by_groups: bool) -> impl Strategy<Value = World> {
         proptest::collection::vec(0..3_u8, groups.len() * 2),
     )
         .prop_map(move |(of_users, of_groups, of_pairs, of_directories)| {
-            let there = users.iter().zip(of_users).filter(|(_, (is, _))| *is > 0);
-            let world_users: BTreeMap<String, [u8; 5]> = there.map(|(id, (_, fields))| (id.clone(), fields)).collect();
-            let there = groups.iter().zip(of_groups).filter(|(_, (is, _))| *is > 0);
-            let world_groups: BTreeMap<String, u8> = there.map(|(id, (_, name))| (id.clone(), name)).collect();
+            let existing = users.iter().zip(of_users).filter(|(_, (is, _))| *is > 0);
+            let world_users: BTreeMap<String, [u8; 5]> =
+                existing.map(|(id, (_, fields))| (id.clone(), fields)).collect();
+            let existing = groups.iter().zip(of_groups).filter(|(_, (is, _))| *is > 0);
+            let world_groups: BTreeMap<String, u8> = existing.map(|(id, (_, name))| (id.clone(), name)).collect();
             let possible = users.iter().flat_map(|user| groups.iter().map(move |group| (group.clone(), user.clone())));
             let fits = |(group, user): &(String, String)| {
                 let by_kind = (!group.starts_with("vendor:") || user.starts_with("vendor-user:"))
@@ -55,16 +58,17 @@ pub(super) fn world(by_groups: bool) -> impl Strategy<Value = World> {
         })
 }
 
-/// How a run sees a product: of each list a code (0 and 1 proven, 2 drifted, 3 failed), and which rows of a drifted one are lost.
-pub(super) struct Sight<'a> {
+/// What a run can read of a product: a code for each list (0 and 1 complete, 2 drifted, 3 failed), and the rows that a
+/// drifted list loses.
+pub(super) struct Visibility<'a> {
     pub(super) codes: &'a [u8],
     pub(super) lost: &'a [bool],
     pub(super) at: usize,
 }
 
-pub(super) const WHOLE: Sight<'static> = Sight { codes: &[0; 8], lost: &[false], at: 0 };
+pub(super) const ALL_READ: Visibility<'static> = Visibility { codes: &[0; 8], lost: &[false], at: 0 };
 
-impl Sight<'_> {
+impl Visibility<'_> {
     fn coverage(&self, list: usize) -> Coverage {
         match self.codes[list] {
             0 | 1 => proven(),
@@ -73,7 +77,7 @@ impl Sight<'_> {
         }
     }
 
-    /// Whether the next row of this list does not come.
+    /// Returns whether the next row of this list is lost.
     fn loses(&mut self, list: usize) -> bool {
         self.at += 1;
         match self.codes[list] {
@@ -97,7 +101,7 @@ fn text(code: u8, texts: [&str; 2]) -> Option<Box<str>> {
     texts.get(usize::from(code).wrapping_sub(1)).map(|text| Box::from(*text))
 }
 
-pub(super) fn reading_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -> SourceReading {
+pub(super) fn reading_of(world: &World, by_groups: bool, mut visibility: Visibility<'_>) -> SourceReading {
     let name = if by_groups { "by-groups" } else { "by-records" };
     let (kind, url, client_id) = ("k".to_owned(), String::new(), String::new());
     let mut reading = SourceReading::of(SourceIdentity { name: name.into(), kind, url, client_id });
@@ -113,19 +117,19 @@ pub(super) fn reading_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -
     } else {
         vec![(ListKind::UserDetails, DETAILS)]
     });
-    reading.lists = lists.into_iter().map(|(kind, at)| list(kind, sight.coverage(at))).collect();
+    reading.lists = lists.into_iter().map(|(kind, at)| list(kind, visibility.coverage(at))).collect();
     for (id, name) in &world.groups {
         let list = if id.starts_with("vendor:") { VENDORS } else { GROUPS };
-        if !sight.loses(list) {
+        if !visibility.loses(list) {
             let name = ["Admins", "b", "c"][usize::from(*name)];
             reading.groups.push(Group { name: Some(name.into()), ..Group::new(id.as_str()) });
         }
     }
     for (id, fields) in &world.users {
-        user_of(world, by_groups, &mut sight, (id, *fields), &mut reading);
+        user_of(world, by_groups, &mut visibility, (id, *fields), &mut reading);
     }
     for (group, name) in &world.directories {
-        if !sight.loses(GROUPS) && !sight.loses(MEMBERS) {
+        if !visibility.loses(GROUPS) && !visibility.loses(MEMBERS) {
             let member = OutsideMember::Directory(name.as_str().into());
             reading.outside.push(Outside { group_id: group.as_str().into(), member });
         }
@@ -136,45 +140,47 @@ pub(super) fn reading_of(world: &World, by_groups: bool, mut sight: Sight<'_>) -
 fn user_of(
     world: &World,
     by_groups: bool,
-    sight: &mut Sight<'_>,
+    visibility: &mut Visibility<'_>,
     (id, [name, enabled, admin, address, kind]): (&String, [u8; 5]),
     reading: &mut SourceReading,
 ) {
-    let comes = |reading: &SourceReading, id: &str| reading.groups.iter().any(|group| group.id.as_str() == id);
+    let is_listed = |reading: &SourceReading, id: &str| reading.groups.iter().any(|group| group.id.as_str() == id);
     let of_vendors: Vec<&str> = world
         .pairs
         .iter()
         .filter(|(group, user)| user == id && group.starts_with("vendor:"))
         .map(|(group, _)| group.as_str())
         .collect();
-    // People of vendors come by their vendors.
+    // Vendor users are listed below their vendors.
     let is_lost = if id.starts_with("vendor-user:") {
-        sight.loses(VENDOR_USERS) || sight.codes[VENDORS] == 3 || !of_vendors.iter().all(|id| comes(reading, id))
+        visibility.loses(VENDOR_USERS)
+            || visibility.codes[VENDORS] == 3
+            || !of_vendors.iter().all(|id| is_listed(reading, id))
     } else {
-        sight.loses(if id.starts_with("api-account:") { API_ACCOUNTS } else { USERS })
+        visibility.loses(if id.starts_with("api-account:") { API_ACCOUNTS } else { USERS })
     };
     let mut user = User::new(id.clone());
     (user.username, user.enabled, user.is_admin) = (text(name, ["a", "b"]), Some(enabled == 1), Some(admin == 1));
-    if by_groups || !sight.loses(DETAILS) {
+    if by_groups || !visibility.loses(DETAILS) {
         user.email_address = text(address, ["x", "y"]);
     }
-    if !by_groups || !sight.loses(PROVIDERS) {
+    if !by_groups || !visibility.loses(PROVIDERS) {
         user.account_type = Some(["l", "m", "n"][usize::from(kind)].into());
     }
-    user.groups_known = by_groups || !sight.loses(MEMBERS);
+    user.groups_known = by_groups || !visibility.loses(MEMBERS);
     let mut groups = Vec::new();
     for (group, _) in world.pairs.iter().filter(|(_, member)| member == id) {
-        let is_silent = if group.starts_with("vendor:") {
-            is_lost || !comes(reading, group)
+        let is_hidden = if group.starts_with("vendor:") {
+            is_lost || !is_listed(reading, group)
         } else if by_groups {
-            // A provider's default policy takes people in as well, by their own records.
+            // The default policy of a provider adds accounts too, through their own records.
             let by_default = group == "0";
-            let is_silent = if by_default { is_lost || sight.loses(PROVIDERS) } else { sight.loses(MEMBERS) };
-            is_silent || sight.loses(GROUPS)
+            let is_hidden = if by_default { is_lost || visibility.loses(PROVIDERS) } else { visibility.loses(MEMBERS) };
+            is_hidden || visibility.loses(GROUPS)
         } else {
             !user.groups_known
         };
-        if is_silent {
+        if is_hidden {
             continue;
         }
         if !is_lost {
@@ -196,7 +202,7 @@ pub(super) fn joined(readings: Vec<SourceReading>) -> Inventory {
 }
 
 fn all_of([a, b]: &[World; 2]) -> Inventory {
-    joined(vec![reading_of(a, false, WHOLE), reading_of(b, true, WHOLE)])
+    joined(vec![reading_of(a, false, ALL_READ), reading_of(b, true, ALL_READ)])
 }
 
 pub(super) fn is_true(change: &Change, truth: &Replayed) -> bool {
@@ -220,15 +226,15 @@ pub(super) fn is_true(change: &Change, truth: &Replayed) -> bool {
     }
 }
 
-/// One who hears every run, and the state that the next one takes on.
-struct Listener {
+/// A receiver of the events of every run, and the state that the next run starts from.
+struct Receiver {
     kept: SettledRun,
     known: Replayed,
     ids: BTreeSet<Fingerprint>,
 }
 
-impl Listener {
-    fn hear(&mut self, number: i64, seen: Inventory, truth: &Replayed) -> Result<(), TestCaseError> {
+impl Receiver {
+    fn receive(&mut self, number: i64, seen: Inventory, truth: &Replayed) -> Result<(), TestCaseError> {
         let run_id = format!("run-{number}");
         let mut advanced = self.kept.read(seen, &run_id, day(number));
         for change in &advanced.changes {
@@ -239,20 +245,20 @@ impl Listener {
         prop_assert!(advanced.changes.is_sorted_by(|a, b| event::order(a, b) != std::cmp::Ordering::Greater));
         advanced.settle();
         learn(&mut self.known, &replayed(&advanced.inventory));
-        prop_assert_eq!(&self.known, &replayed(&advanced.inventory), "{}: whoever heard all knows the state", run_id);
+        prop_assert_eq!(&self.known, &replayed(&advanced.inventory), "{}: the events rebuild the state", run_id);
         self.kept = SettledRun::of(advanced.inventory, &run_id, day(number));
         Ok(())
     }
 }
 
-/// Nothing was read of a source.
-fn unread(source: SourceIdentity) -> SourceReading {
+/// Returns the reading of a source that the run skipped.
+fn skipped(source: SourceIdentity) -> SourceReading {
     SourceReading::of(source)
 }
 
 proptest! {
     #[test]
-    fn no_event_is_untrue_or_emitted_twice_and_whoever_hears_them_all_knows_the_state(
+    fn no_event_is_untrue_or_emitted_twice_and_the_events_rebuild_the_state(
         worlds in proptest::collection::vec((world(false), world(true)), 3),
         steps in proptest::collection::vec(
             (0..3_usize, proptest::collection::vec(0..4_u8, 16), proptest::collection::vec(any::<bool>(), 7), 0..5_u8), 0..9),
@@ -260,22 +266,22 @@ proptest! {
         let worlds: Vec<[World; 2]> = worlds.into_iter().map(|(a, b)| [a, b]).collect();
         let first = all_of(&worlds[0]);
         let kept = SettledRun::first(first.clone(), "base", day(0));
-        let mut listener = Listener { kept, known: replayed(&first), ids: BTreeSet::new() };
+        let mut receiver = Receiver { kept, known: replayed(&first), ids: BTreeSet::new() };
         for (number, (now, codes, lost, how)) in (1..).zip(&steps) {
             let world = &worlds[*now];
-            let sight = |codes| Sight { codes, lost, at: 0 };
-            let by_records = reading_of(&world[0], false, sight(&codes[..8]));
-            let by_groups = reading_of(&world[1], true, sight(&codes[8..]));
+            let visibility = |codes| Visibility { codes, lost, at: 0 };
+            let by_records = reading_of(&world[0], false, visibility(&codes[..8]));
+            let by_groups = reading_of(&world[1], true, visibility(&codes[8..]));
             let readings = match how {
-                0 => vec![unread(by_records.source), by_groups],
-                1 => vec![by_records, unread(by_groups.source)],
-                2 => vec![reading_of(&world[0], false, WHOLE), reading_of(&world[1], true, WHOLE)],
+                0 => vec![skipped(by_records.source), by_groups],
+                1 => vec![by_records, skipped(by_groups.source)],
+                2 => vec![reading_of(&world[0], false, ALL_READ), reading_of(&world[1], true, ALL_READ)],
                 _ => vec![by_records, by_groups],
             };
-            listener.hear(number, joined(readings), &replayed(&all_of(world)))?;
+            receiver.receive(number, joined(readings), &replayed(&all_of(world)))?;
         }
         let last = all_of(&worlds[0]);
-        listener.hear(99, last.clone(), &replayed(&last))?;
-        prop_assert_eq!(&listener.known, &replayed(&last));
+        receiver.receive(99, last.clone(), &replayed(&last))?;
+        prop_assert_eq!(&receiver.known, &replayed(&last));
     }
 }

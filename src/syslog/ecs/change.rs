@@ -1,11 +1,13 @@
-//! The body of a change. The account is its object; who changed it no snapshot tells, so no event names an actor.
+//! The body of a change event. Pure.
+//!
+//! The account is the object of the event. A snapshot does not show who changed it, so no event names an actor.
 
 use super::super::message::RunFacts;
-use super::{common, ladder, observer, timestamp};
+use super::{common, observer, severity_number, timestamp};
 use crate::model::{Change, ChangeKind, SubjectKind};
 use serde_json::{Map, Value, json};
 
-/// A change: `event.kind` is `event`, and it happened somewhere between the two snapshots.
+/// Returns the body of a change. It happened between the two snapshots: `event.start` and `event.end`.
 pub(in crate::syslog) fn change(facts: &RunFacts, change: &Change, sequence: u64) -> Map<String, Value> {
     let code = change.kind.as_str();
     let name = change.subject.name.as_deref().unwrap_or(&change.subject.id);
@@ -17,7 +19,7 @@ pub(in crate::syslog) fn change(facts: &RunFacts, change: &Change, sequence: u64
         "category": ["iam"],
         "type": types(change.kind),
         "action": code.replace('.', "-"),
-        "severity": ladder(change.severity()),
+        "severity": severity_number(change.severity()),
         "sequence": sequence,
         "dataset": "btrollcall.change",
         "module": "btrollcall",
@@ -38,18 +40,18 @@ pub(in crate::syslog) fn change(facts: &RunFacts, change: &Change, sequence: u64
         body.insert("group".to_owned(), json!({ "id": id, "name": name.unwrap_or(id) }));
     }
     body.insert("observer".to_owned(), observer(facts, change.source.as_str()));
-    if let Some(ours) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
-        ours.insert("change".to_owned(), details(change));
+    if let Some(own_fields) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
+        own_fields.insert("change".to_owned(), details(change));
         if let Some(group) = &change.group {
             // Enumerations as text: some rule engines refuse booleans.
             let sensitivity = if group.privileged { "privileged" } else { "ordinary" };
-            ours.insert("group".to_owned(), json!({ "sensitivity": sensitivity }));
+            own_fields.insert("group".to_owned(), json!({ "sensitivity": sensitivity }));
         }
     }
     body
 }
 
-/// What ECS calls it; a membership is a change of its group.
+/// Returns `event.type`. In ECS a change of a membership is a change of its group.
 fn types(kind: ChangeKind) -> [&'static str; 2] {
     match kind {
         ChangeKind::UserAdded => ["creation", "user"],
@@ -70,8 +72,8 @@ fn details(change: &Change) -> Value {
         "subject": { "kind": change.subject.kind.as_str(), "id": change.subject.id },
         "base_run": change.base_run,
     });
-    let reported = [("field", &change.field), ("before", &change.before), ("after", &change.after)];
-    for (key, text) in reported.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
+    let fields = [("field", &change.field), ("before", &change.before), ("after", &change.after)];
+    for (key, text) in fields.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
         details[key] = json!(text);
     }
     details

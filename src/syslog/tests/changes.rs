@@ -1,4 +1,4 @@
-//! Changes as events: their kinds, their place, and a size that no receiver refuses.
+//! Tests of change events: codes, categories, order and size.
 
 use super::*;
 use crate::model::{Change, ChangeKind, ChangedGroup};
@@ -21,7 +21,7 @@ fn change(kind: ChangeKind, text: &str) -> Change {
 }
 
 #[test]
-fn every_kind_of_change_is_an_event_of_the_category_iam_with_the_subject_and_the_window() {
+fn every_kind_of_change_is_an_iam_event_with_its_subject_and_the_time_between_the_snapshots() {
     let facts = RunFacts { previous_started_at: Some(now() - chrono::TimeDelta::days(1)), ..facts() };
     let changes: Vec<Change> = ChangeKind::ALL.into_iter().map(|kind| change(kind, "x")).collect();
     let messages: Vec<Message> = of_published(&facts, &changes, &[&finding("n", "e")], &[], &completed()).collect();
@@ -31,13 +31,17 @@ fn every_kind_of_change_is_an_event_of_the_category_iam_with_the_subject_and_the
     for (message, kind) in messages.iter().zip(ChangeKind::ALL) {
         let body = body(&render(&stream(), &sender(), message, 1));
         let event = &body["event"];
-        // In the order of the kinds: access that is gained, a privileged group's before all.
+        // In the order of the kinds: gained access is above other changes, and a privileged group is highest.
         let severity = [3, 1, 8, 1, 1, 1, 1, 1, 3, 1, 3, 1][kind as usize];
         assert_eq!(
             (&event["kind"], &event["code"], &event["severity"]),
             (&"event".into(), &kind.as_str().into(), &severity.into())
         );
-        assert_eq!(event["id"], Fingerprint::of(&[kind.as_str()]).to_string(), "the id is the table's");
+        assert_eq!(
+            event["id"],
+            Fingerprint::of(&[kind.as_str()]).to_string(),
+            "the id is the event_id of the changes table"
+        );
         assert_eq!(event["start"], "2026-11-22T02:00:00.123Z");
         let (of_user, of_group) = (body["user"]["id"] == "17", !body["group"].is_null());
         assert_eq!(of_user, kind.as_str().starts_with("user.") || kind.as_str().starts_with("membership."));
@@ -53,7 +57,7 @@ fn every_kind_of_change_is_an_event_of_the_category_iam_with_the_subject_and_the
 }
 
 #[test]
-fn a_change_of_endless_texts_fits_into_a_datagram_and_keeps_who_it_is_about() {
+fn a_change_with_very_long_texts_fits_into_a_datagram_and_keeps_its_subject() {
     for kind in ChangeKind::ALL {
         let change = change(kind, &"\u{1f600}\n".repeat(5000));
         let message = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap();

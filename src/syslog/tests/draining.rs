@@ -1,4 +1,4 @@
-//! Draining the spool: oldest first, each destination by itself, nothing dropped.
+//! Tests of the delivery from the spool: oldest first, each destination on its own, no event dropped.
 
 use super::sessions::timing;
 use super::{destination, stream};
@@ -32,7 +32,7 @@ fn to(url: &str, port: u16) -> Destination {
     Destination { url: url.to_owned(), ..destination(transport, Protocol::Rfc5424) }
 }
 
-/// A receiver of so many sessions; gives what each brought.
+/// Starts a receiver of this many sessions. The thread returns the text of each session.
 fn receiver(sessions: usize) -> (u16, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -45,7 +45,7 @@ fn receiver(sessions: usize) -> (u16, thread::JoinHandle<Vec<String>>) {
 }
 
 #[test]
-fn what_waited_longest_goes_first_and_one_that_is_down_holds_nobody_else_up() {
+fn the_oldest_batch_is_sent_first_and_a_failing_destination_does_not_delay_the_others() {
     let closed = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let (open, served) = receiver(2);
     let (_folder, spool) = spool(&[
@@ -53,20 +53,20 @@ fn what_waited_longest_goes_first_and_one_that_is_down_holds_nobody_else_up() {
         ("20261123T020000Z-0001", "up", &["old", "old too"]),
         ("20261123T020000Z-0002", "down", &["waits"]),
     ]);
-    let report = drain(&spool, &[to("down", closed), to("up", open)]);
+    let results = drain(&spool, &[to("down", closed), to("up", open)]);
     assert_eq!(served.join().unwrap(), ["3 old7 old too", "3 new"]);
-    assert_eq!((report[0].delivered, report[0].waiting, report[0].error.is_some()), (0, 1, true));
-    assert_eq!((report[1].delivered, report[1].waiting, report[1].error.is_some()), (3, 0, false));
+    assert_eq!((results[0].delivered, results[0].waiting, results[0].error.is_some()), (0, 1, true));
+    assert_eq!((results[1].delivered, results[1].waiting, results[1].error.is_some()), (3, 0, false));
     let waiting = spool.pending().unwrap().batches;
     assert_eq!(waiting.iter().map(|batch| batch.destination.as_str()).collect::<Vec<_>>(), ["down"]);
 }
 
 #[test]
-fn events_for_an_address_that_is_configured_no_more_are_kept_and_reported() {
+fn events_for_an_address_that_is_no_longer_configured_are_kept_and_reported() {
     let (_folder, spool) = spool(&[("20261123T020000Z-0001", "tcp://gone:601", &["one", "two"])]);
-    let report = drain(&spool, &[Destination { url: "tcp://new:601".to_owned(), ..stream() }]);
-    assert_eq!((report[0].delivered, report[0].waiting), (0, 0));
-    assert_eq!((report[1].destination.as_str(), report[1].waiting), ("tcp://gone:601", 2));
-    assert!(report[1].error.as_deref().unwrap().contains("not configured any more"));
+    let results = drain(&spool, &[Destination { url: "tcp://new:601".to_owned(), ..stream() }]);
+    assert_eq!((results[0].delivered, results[0].waiting), (0, 0));
+    assert_eq!((results[1].destination.as_str(), results[1].waiting), ("tcp://gone:601", 2));
+    assert!(results[1].error.as_deref().unwrap().contains("the destination is no longer configured"));
     assert_eq!(spool.pending().unwrap().batches.len(), 1);
 }

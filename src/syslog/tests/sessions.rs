@@ -1,4 +1,4 @@
-//! Sessions with receivers of every temper, on loopback: what counts as delivered, and what is said otherwise.
+//! Tests of sessions with receivers of many kinds, on loopback: what counts as delivered, and which error is returned.
 
 use super::{datagram, destination};
 use crate::syslog::transport::{DeliveryError, Session, Timing};
@@ -10,7 +10,7 @@ use std::os::unix::net::UnixDatagram;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Short, so that receivers that never answer are given up soon.
+/// Returns short time limits, so that tests with receivers that never answer end soon.
 pub(super) fn timing() -> Timing {
     Timing {
         connect: Duration::from_secs(5),
@@ -28,10 +28,10 @@ fn frames(count: usize) -> Vec<String> {
 
 pub(super) fn deliver(destination: &Destination, frames: &[String]) -> Result<(), DeliveryError> {
     let frames = frames.iter().cloned().map(Ok);
-    Session { destination, frames, timing: &timing(), stopped: &|| false }.run()
+    Session { destination, frames, timing: &timing(), is_stopped: &|| false }.run()
 }
 
-/// A receiver of one session; gives what `serve` makes of it.
+/// Starts a receiver of one session. The thread returns the result of `serve`.
 fn receiver<T: Send + 'static>(serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> (Destination, JoinHandle<T>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -50,7 +50,7 @@ fn reset(stream: &TcpStream) {
 }
 
 #[test]
-fn a_receiver_that_reads_to_the_end_has_every_octet_of_the_batch() {
+fn a_receiver_that_reads_to_the_end_gets_every_octet_of_the_batch() {
     let (destination, served) = receiver(read_all);
     let frames = frames(1_000);
     deliver(&destination, &frames).unwrap();
@@ -68,7 +68,7 @@ fn newline_framing_ends_every_message_with_one_line_feed() {
 }
 
 #[test]
-fn a_receiver_that_closes_at_once_refuses_us() {
+fn a_receiver_that_closes_at_once_is_reported_as_refusing() {
     let (destination, served) = receiver(drop);
     let error = deliver(&destination, &frames(3)).unwrap_err();
     served.join().unwrap();
@@ -76,9 +76,9 @@ fn a_receiver_that_closes_at_once_refuses_us() {
 }
 
 #[test]
-fn a_receiver_that_closes_after_the_first_message_has_nothing_of_the_batch() {
+fn a_batch_is_not_delivered_when_the_receiver_closes_after_the_first_message() {
     let (destination, served) = receiver(|mut stream| {
-        // As one that does not understand the framing: it reads what comes, and closes without a word.
+        // Like a receiver that does not understand the framing: it reads once and closes without an answer.
         let read = stream.read(&mut [0; 8192]).unwrap();
         assert!(read > 0);
     });
@@ -89,7 +89,7 @@ fn a_receiver_that_closes_after_the_first_message_has_nothing_of_the_batch() {
 }
 
 #[test]
-fn a_receiver_that_dies_in_the_middle_of_a_long_batch_has_nothing_of_it() {
+fn a_batch_is_not_delivered_when_the_receiver_resets_the_connection_in_the_middle() {
     let (destination, served) = receiver(|mut stream| {
         stream.read_exact(&mut [0; 10_000]).unwrap();
         reset(&stream);
@@ -100,9 +100,9 @@ fn a_receiver_that_dies_in_the_middle_of_a_long_batch_has_nothing_of_it() {
 }
 
 #[test]
-fn a_receiver_that_throws_away_what_it_has_not_read_has_nothing_of_the_batch() {
+fn a_batch_is_not_delivered_when_the_receiver_closes_with_unread_octets() {
     let (destination, served) = receiver(|mut stream| {
-        // It closes with octets unread, which the kernel tells us by a reset.
+        // It closes with unread octets, so its kernel sends a reset (RFC 2525 §2.17).
         stream.read_exact(&mut [0; 1]).unwrap();
         while stream.peek(&mut [0; 4096]).unwrap() < 100 {}
     });
@@ -112,7 +112,7 @@ fn a_receiver_that_throws_away_what_it_has_not_read_has_nothing_of_the_batch() {
     assert!(expected, "{error}");
 }
 
-/// A receiver that reads everything and holds the connection, as load balancers do.
+/// Starts a receiver that reads everything and keeps the connection open, as load balancers do.
 fn balancer() -> (Destination, JoinHandle<TcpStream>) {
     receiver(|mut stream| {
         let mut bytes = Vec::new();
@@ -122,7 +122,7 @@ fn balancer() -> (Destination, JoinHandle<TcpStream>) {
 }
 
 #[test]
-fn a_receiver_that_never_closes_confirms_nothing_and_leads_to_the_setting() {
+fn a_receiver_that_never_closes_gives_an_error_that_names_the_setting() {
     let (destination, served) = balancer();
     let error = deliver(&destination, &frames(3)).unwrap_err();
     drop(served.join().unwrap());
@@ -133,7 +133,7 @@ fn a_receiver_that_never_closes_confirms_nothing_and_leads_to_the_setting() {
 }
 
 #[test]
-fn a_receiver_that_never_closes_is_believed_where_the_proof_is_sent() {
+fn a_receiver_that_never_closes_is_accepted_with_the_proof_sent() {
     let (mut destination, served) = balancer();
     destination.proof = Proof::Sent;
     deliver(&destination, &frames(3)).unwrap();
@@ -141,7 +141,7 @@ fn a_receiver_that_never_closes_is_believed_where_the_proof_is_sent() {
 }
 
 #[test]
-fn sent_is_no_proof_where_the_receiver_closed_before_the_end_or_threw_octets_away() {
+fn the_proof_sent_fails_when_the_receiver_closes_early_or_discards_octets() {
     let refusing: fn(TcpStream) = drop;
     let throwing: fn(TcpStream) = |mut stream| {
         stream.read_exact(&mut [0; 1]).unwrap();
@@ -156,7 +156,7 @@ fn sent_is_no_proof_where_the_receiver_closed_before_the_end_or_threw_octets_awa
 }
 
 #[test]
-fn a_receiver_that_never_reads_does_not_hold_us_for_ever() {
+fn a_receiver_that_never_reads_does_not_block_the_session_for_ever() {
     let (release, held) = std::sync::mpsc::channel::<()>();
     let (destination, served) = receiver(move |stream| {
         let _ = held.recv();
@@ -169,7 +169,7 @@ fn a_receiver_that_never_reads_does_not_hold_us_for_ever() {
 }
 
 #[test]
-fn a_receiver_that_talks_back_is_not_mistaken_for_one_that_ends() {
+fn data_from_the_receiver_is_not_mistaken_for_its_close() {
     let (destination, served) = receiver(|mut stream| {
         stream.write_all(b"220 welcome\r\n").unwrap();
         read_all(stream)
@@ -179,22 +179,22 @@ fn a_receiver_that_talks_back_is_not_mistaken_for_one_that_ends() {
 }
 
 #[test]
-fn a_port_without_a_receiver_is_said() {
+fn a_port_without_a_receiver_is_an_error_with_a_cure() {
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let nobody = destination(Transport::Tcp("127.0.0.1".to_owned(), port), Protocol::Rfc5424);
     let error = deliver(&nobody, &frames(1)).unwrap_err();
-    assert!(error.to_string().contains("check that the receiver listens there"), "{error}");
+    assert!(error.to_string().contains("check that the receiver listens on the host and port in url"), "{error}");
 }
 
 #[test]
-fn a_host_without_an_address_is_named() {
+fn a_host_that_cannot_be_resolved_is_named() {
     let nowhere = destination(Transport::Tcp("host.invalid".to_owned(), 601), Protocol::Rfc5424);
     let error = deliver(&nowhere, &frames(1)).unwrap_err();
     assert!(error.to_string().contains("cannot find host.invalid"), "{error}");
 }
 
 #[test]
-fn a_wish_to_stop_leaves_the_batch_undelivered() {
+fn a_request_to_stop_leaves_the_batch_undelivered() {
     let (destination, served) = receiver(read_all);
     let list = frames(10);
     let sent = std::cell::Cell::new(0);
@@ -203,13 +203,13 @@ fn a_wish_to_stop_leaves_the_batch_undelivered() {
         sent.get() > 3
     };
     let frames = list.iter().cloned().map(Ok);
-    let result = Session { destination: &destination, frames, timing: &timing(), stopped: &three }.run();
+    let result = Session { destination: &destination, frames, timing: &timing(), is_stopped: &three }.run();
     served.join().unwrap();
     assert!(matches!(result, Err(DeliveryError::Stopped)));
 }
 
 #[test]
-fn datagrams_arrive_one_message_each() {
+fn each_datagram_contains_one_message() {
     let receiver = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let port = receiver.local_addr().unwrap().port();
@@ -225,13 +225,13 @@ fn datagrams_arrive_one_message_each() {
 }
 
 #[test]
-fn a_local_socket_takes_one_message_a_datagram() {
+fn each_datagram_to_a_local_socket_contains_one_message() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let receiver = UnixDatagram::bind(&path).unwrap();
     receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let local = destination(Transport::Unix(path), Protocol::Rfc3164);
-    // More than a socket holds at once: the receiver reads beside us.
+    // More messages than the socket buffers, so the receiver reads while the sender writes.
     let list = frames(200);
     let sent = list.clone();
     let sender = thread::spawn(move || deliver(&local, &sent));
@@ -244,7 +244,7 @@ fn a_local_socket_takes_one_message_a_datagram() {
 }
 
 #[test]
-fn a_local_socket_that_is_not_there_is_said() {
+fn a_missing_local_socket_is_an_error() {
     let local = destination(Transport::Unix("/nonexistent/log".into()), Protocol::Rfc3164);
     let error = deliver(&local, &frames(1)).unwrap_err();
     assert!(matches!(error, DeliveryError::Connect(_)), "{error}");

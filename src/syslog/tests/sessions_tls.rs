@@ -1,9 +1,9 @@
-//! TLS sessions: trust is never skipped, and every refusal names the key or the place of its cure.
+//! Tests of TLS sessions: certificates are always verified, and every refusal names the key or place of the cure.
 
 use super::destination;
 use super::sessions::deliver;
 use crate::syslog::{Destination, Proof, Protocol, Transport};
-use crate::tls::tests::pki::{Made, ca, expired};
+use crate::tls::tests::pki::{TestCertificate, ca, expired};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use tempfile::TempDir;
 
-/// An authority, a certificate by it for the receiver, and one for us.
+/// A certificate authority and the certificate and key of the client.
 struct Pki {
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
@@ -45,14 +45,14 @@ impl Pki {
         (params.signed_by(&key, &self.authority).unwrap(), key)
     }
 
-    /// A receiver of one session whose certificate is for `name`.
-    fn receiver(&self, name: &str, wants_ours: bool) -> (u16, JoinHandle<String>) {
+    /// Starts a receiver of one session with a certificate for `name`. It can require a certificate of the client.
+    fn receiver(&self, name: &str, requires_client_certificate: bool) -> (u16, JoinHandle<String>) {
         let (certificate, key) = self.issue(name);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().unwrap();
-        let builder = if wants_ours {
+        let builder = if requires_client_certificate {
             let mut roots = RootCertStore::empty();
             roots.add(CertificateDer::from(self.authority.der().to_vec())).unwrap();
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
@@ -64,7 +64,7 @@ impl Pki {
     }
 }
 
-/// A receiver of one session; what it read.
+/// Starts a receiver of one session. The thread returns what it read.
 fn serve(config: ServerConfig) -> (u16, JoinHandle<String>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -73,7 +73,7 @@ fn serve(config: ServerConfig) -> (u16, JoinHandle<String>) {
         let connection = ServerConnection::new(Arc::new(config)).unwrap();
         let mut stream = StreamOwned::new(connection, socket);
         let mut text = String::new();
-        // A refused handshake ends the session; what arrived until then is what counts.
+        // A refused handshake ends the session; the result is what arrived before it.
         let _ = stream.read_to_string(&mut text);
         stream.conn.send_close_notify();
         let _ = stream.conn.complete_io(&mut stream.sock);
@@ -88,12 +88,12 @@ fn to(port: u16, ca_file: Option<&Path>) -> Destination {
     destination
 }
 
-fn said(destination: &Destination) -> String {
+fn error_of(destination: &Destination) -> String {
     deliver(destination, &["one".to_owned()]).unwrap_err().to_string()
 }
 
 #[test]
-fn a_receiver_whose_authority_is_named_gets_the_batch() {
+fn a_receiver_with_a_trusted_authority_gets_the_batch() {
     let pki = Pki::new();
     let (port, served) = pki.receiver("localhost", false);
     deliver(&to(port, Some(&pki.path("ca.pem"))), &["one".to_owned(), "two".to_owned()]).unwrap();
@@ -101,10 +101,10 @@ fn a_receiver_whose_authority_is_named_gets_the_batch() {
 }
 
 #[test]
-fn an_unknown_authority_is_refused_and_points_to_ca_file() {
+fn an_unknown_authority_is_refused_and_the_error_names_ca_file() {
     let pki = Pki::new();
     let (port, served) = pki.receiver("localhost", false);
-    let error = said(&to(port, None));
+    let error = error_of(&to(port, None));
     assert_eq!(served.join().unwrap(), "", "nothing was sent");
     assert!(error.contains("not trusted") && error.contains("ca_file"), "{error}");
 }
@@ -113,14 +113,14 @@ fn an_unknown_authority_is_refused_and_points_to_ca_file() {
 fn a_certificate_for_another_host_is_refused() {
     let pki = Pki::new();
     let (port, served) = pki.receiver("siem.example.com", false);
-    let error = said(&to(port, Some(&pki.path("ca.pem"))));
+    let error = error_of(&to(port, Some(&pki.path("ca.pem"))));
     assert_eq!(served.join().unwrap(), "");
     assert!(error.contains("the receiver's certificate is issued for siem.example.com, not for localhost"), "{error}");
     assert!(error.contains("write a name of the certificate in url"), "{error}");
 }
 
 #[test]
-fn a_receiver_that_wants_our_certificate_gets_it() {
+fn a_receiver_that_requires_a_client_certificate_gets_it() {
     let pki = Pki::new();
     let (port, served) = pki.receiver("localhost", true);
     let mut mutual = to(port, Some(&pki.path("ca.pem")));
@@ -130,48 +130,47 @@ fn a_receiver_that_wants_our_certificate_gets_it() {
 }
 
 #[test]
-fn a_receiver_that_wants_a_certificate_which_we_do_not_have_is_said_before_anything_counts() {
+fn a_missing_client_certificate_is_an_error_before_any_event_counts_as_delivered() {
     let pki = Pki::new();
     let (port, served) = pki.receiver("localhost", true);
-    let error = said(&to(port, Some(&pki.path("ca.pem"))));
+    let error = error_of(&to(port, Some(&pki.path("ca.pem"))));
     assert_eq!(served.join().unwrap(), "");
     assert!(error.contains("client_cert"), "{error}");
 }
 
-/// A destination whose `ca_file` is this certificate, which the receiver shows.
-fn showing(made: &Made, folder: &TempDir) -> (Destination, JoinHandle<String>) {
+/// Returns a destination with this certificate as `ca_file`, and a receiver that presents it.
+fn presenting(made: &TestCertificate, folder: &TempDir) -> (Destination, JoinHandle<String>) {
     let ca_file = folder.path().join("receiver.pem");
     fs::write(&ca_file, &made.pem).unwrap();
     let (port, served) = serve(made.config());
     (to(port, Some(&ca_file)), served)
 }
 
-// E4: `openssl req -x509` sets CA:TRUE.
+// `openssl req -x509` sets CA:TRUE on a self-signed certificate.
 #[test]
-fn a_receiver_s_self_signed_certificate_is_trusted_by_itself_for_its_names() {
+fn a_self_signed_certificate_in_ca_file_is_trusted_for_its_own_names_only() {
     let folder = tempfile::tempdir().unwrap();
-    let (destination, served) = showing(&Made::self_signed(ca("siem", &["localhost"])), &folder);
+    let (destination, served) = presenting(&TestCertificate::self_signed(ca("siem", &["localhost"])), &folder);
     deliver(&destination, &["one".to_owned()]).unwrap();
     assert_eq!(served.join().unwrap(), "3 one");
-    let (destination, served) = showing(&Made::self_signed(ca("siem", &["siem.example.com"])), &folder);
-    let error = said(&destination);
+    let (destination, served) = presenting(&TestCertificate::self_signed(ca("siem", &["siem.example.com"])), &folder);
+    let error = error_of(&destination);
     assert_eq!(served.join().unwrap(), "");
     assert!(error.contains("is issued for siem.example.com, not for localhost"), "{error}");
 }
 
-// E5.
 #[test]
-fn an_expired_certificate_of_a_receiver_names_the_day_and_the_cure() {
+fn an_expired_certificate_of_a_receiver_is_an_error_with_the_day_and_the_cure() {
     let folder = tempfile::tempdir().unwrap();
-    let (destination, served) = showing(&Made::self_signed(expired(ca("siem", &["localhost"]))), &folder);
-    let error = said(&destination);
+    let (destination, served) = presenting(&TestCertificate::self_signed(expired(ca("siem", &["localhost"]))), &folder);
+    let error = error_of(&destination);
     assert_eq!(served.join().unwrap(), "", "nothing was sent");
     assert_eq!(error, "the receiver's certificate expired on 2024-10-01; install a new certificate on the receiver");
 }
 
 #[test]
-fn a_receiver_that_never_closes_its_side_is_believed_where_the_proof_is_sent() {
-    let own = Made::self_signed(ca("siem", &["localhost"]));
+fn a_receiver_that_never_closes_its_side_is_accepted_with_the_proof_sent() {
+    let own = TestCertificate::self_signed(ca("siem", &["localhost"]));
     let folder = tempfile::tempdir().unwrap();
     let ca_file = folder.path().join("receiver.pem");
     fs::write(&ca_file, &own.pem).unwrap();
@@ -184,7 +183,7 @@ fn a_receiver_that_never_closes_its_side_is_believed_where_the_proof_is_sent() {
         let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), socket);
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
-        // Still open: the connection goes with the thread's result.
+        // The connection stays open as part of the result of the thread.
         (text, stream)
     });
     deliver(&sent, &["one".to_owned(), "two".to_owned()]).unwrap();
@@ -192,7 +191,7 @@ fn a_receiver_that_never_closes_its_side_is_believed_where_the_proof_is_sent() {
 }
 
 #[test]
-fn a_receiver_that_speaks_no_tls_is_said() {
+fn a_receiver_without_tls_is_an_error() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = thread::spawn(move || {
@@ -202,20 +201,20 @@ fn a_receiver_that_speaks_no_tls_is_said() {
         std::io::Write::write_all(&mut socket, b"220 plain text here\r\n").unwrap();
         read
     });
-    let error = said(&to(port, None));
+    let error = error_of(&to(port, None));
     assert!(served.join().unwrap() > 0);
     assert!(error.contains("does not speak TLS"), "{error}");
 }
 
 #[test]
-fn files_that_are_no_certificate_or_key_are_named() {
+fn files_without_a_certificate_are_named_in_the_error() {
     let pki = Pki::new();
     let empty = pki.path("empty.pem");
     fs::write(&empty, "").unwrap();
     let mut mutual = to(1, Some(&pki.path("ca.pem")));
     mutual.client_identity = Some((pki.path("client.pem"), empty.clone()));
-    assert!(said(&mutual).contains("empty.pem"));
-    assert!(said(&to(1, Some(&empty))).contains("holds no PEM certificate"));
+    assert!(error_of(&mutual).contains("empty.pem"));
+    assert!(error_of(&to(1, Some(&empty))).contains("holds no PEM certificate"));
     let missing = to(1, Some(&pki.path("missing.pem")));
-    assert!(said(&missing).contains("missing.pem"));
+    assert!(error_of(&missing).contains("missing.pem"));
 }

@@ -1,8 +1,8 @@
-//! The columns of every table.
+//! Compares the columns of every table with the documented ones.
 
 use super::*;
 
-/// Every table's columns as the contract words them, `?` for nullable.
+/// Columns of every table as the contract lists them; `?` means nullable.
 const CONTRACT: [(Table, &str); 6] = [
     (
         Table::Users,

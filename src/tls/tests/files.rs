@@ -1,53 +1,53 @@
-//! Files of certificates and keys: what cannot be read is named by its entry.
+//! Tests of PEM files: an unreadable certificate is reported with its number.
 
-use super::pki::{Made, ca, params};
-use crate::tls::{ClientIdentity, certificates, read_certificates};
+use super::pki::{TestCertificate, ca, params};
+use crate::tls::{ClientIdentity, parse_certificates, read_certificates};
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-fn authority(name: &str) -> Made {
-    Made::self_signed(ca(name, &[]))
+fn authority(name: &str) -> TestCertificate {
+    TestCertificate::self_signed(ca(name, &[]))
 }
 
-fn said(pem: &str) -> String {
-    certificates(pem.as_bytes()).unwrap_err()
+fn error_of(pem: &str) -> String {
+    parse_certificates(pem.as_bytes()).unwrap_err()
 }
 
 #[test]
-fn every_entry_of_a_bundle_is_read_whatever_is_between() {
+fn every_entry_of_a_bundle_is_read_with_any_text_in_between() {
     let (one, two) = (authority("one"), authority("two"));
     let bundle = format!("\u{feff}# one\n{}\nsubject=two\n{}\n{}", one.pem, two.key_pem(), two.pem);
-    assert_eq!(certificates(bundle.as_bytes()).unwrap(), [one.der.clone(), two.der.clone()]);
+    assert_eq!(parse_certificates(bundle.as_bytes()).unwrap(), [one.der.clone(), two.der.clone()]);
     let windows = bundle.replace('\n', "\r\n");
-    assert_eq!(certificates(windows.as_bytes()).unwrap(), [one.der, two.der]);
+    assert_eq!(parse_certificates(windows.as_bytes()).unwrap(), [one.der, two.der]);
 }
 
 #[test]
-fn a_certificate_that_cannot_be_read_is_named_by_its_place() {
+fn an_unreadable_certificate_is_reported_with_its_number() {
     let (one, two, three) = (authority("one").pem, authority("two").pem, authority("three").pem);
-    let second = |damaged: &str| said(&format!("{one}{damaged}{three}"));
+    let second = |damaged: &str| error_of(&format!("{one}{damaged}{three}"));
     let text = second(&two.replace("MII", "%%%"));
     assert!(text.contains("certificate 2 of 3 cannot be read: its text is not Base64"), "{text}");
     let text = second(&two.replace("-----END CERTIFICATE-----", ""));
     assert!(text.contains("certificate 2 of 3") && text.contains("END CERTIFICATE"), "{text}");
     let text = second("-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n");
     assert!(text.contains("certificate 2 of 3") && text.contains("not a valid X.509 certificate"), "{text}");
-    let text = said(&format!("{one}{two}{}", &three[..three.len() / 2]));
+    let text = error_of(&format!("{one}{two}{}", &three[..three.len() / 2]));
     assert!(text.contains("certificate 3 of 3"), "{text}");
 }
 
 #[test]
-fn a_file_of_another_kind_is_said_to_be_none() {
-    assert!(said("no certificate here").contains("holds no PEM certificate"));
-    assert!(said("").contains("-----BEGIN CERTIFICATE-----"));
-    assert!(said(&authority("one").key_pem()).contains("holds no PEM certificate"));
-    let text = certificates(&authority("one").der).unwrap_err();
+fn a_file_without_a_pem_certificate_is_refused() {
+    assert!(error_of("no certificate here").contains("holds no PEM certificate"));
+    assert!(error_of("").contains("-----BEGIN CERTIFICATE-----"));
+    assert!(error_of(&authority("one").key_pem()).contains("holds no PEM certificate"));
+    let text = parse_certificates(&authority("one").der).unwrap_err();
     assert!(text.contains("DER, not PEM") && text.contains("openssl x509 -inform DER"), "{text}");
 }
 
 #[test]
-fn a_file_is_named_with_its_path() {
+fn errors_about_a_file_contain_its_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
     assert!(read_certificates(&path).unwrap_err().starts_with("cannot read /"));
@@ -56,7 +56,7 @@ fn a_file_is_named_with_its_path() {
     assert!(text.starts_with(&format!("{}: certificate 1 of 1 cannot be read", path.display())), "{text}");
 }
 
-/// A folder with both files.
+/// Writes both files to a temporary folder.
 fn files(certificate: &str, key: &str) -> (TempDir, PathBuf, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let paths = (folder.path().join("client.pem"), folder.path().join("client.key"));
@@ -71,7 +71,7 @@ fn identity(certificate: &str, key: &str) -> Result<(), String> {
 }
 
 #[test]
-fn a_key_that_does_not_belong_to_its_certificate_is_said() {
+fn a_key_that_does_not_belong_to_its_certificate_is_refused() {
     let (one, two) = (authority("one"), authority("two"));
     assert_eq!(identity(&one.pem, &one.key_pem()), Ok(()));
     let text = identity(&one.pem, &two.key_pem()).unwrap_err();
@@ -82,7 +82,7 @@ fn a_key_that_does_not_belong_to_its_certificate_is_said() {
 }
 
 #[test]
-fn a_chain_in_the_wrong_order_is_said_to_be_so() {
+fn a_chain_in_the_wrong_order_is_refused_with_the_right_order() {
     let issuer = authority("issuer");
     let client = issuer.issues(params("client", &["client"]));
     assert_eq!(identity(&format!("{}{}", client.pem, issuer.pem), &client.key_pem()), Ok(()));
@@ -91,7 +91,7 @@ fn a_chain_in_the_wrong_order_is_said_to_be_so() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_says_why_and_shows_nothing_of_itself() {
+fn an_unusable_key_is_reported_without_its_content() {
     let one = authority("one");
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nc2VjcmV0\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let text = identity(&one.pem, encrypted).unwrap_err();

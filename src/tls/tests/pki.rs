@@ -1,4 +1,4 @@
-//! Certificates of every sort, and servers that show them.
+//! Test certificates of many kinds, and servers that present them.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -13,8 +13,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A certificate with its key, and what a server sends behind it.
-pub(crate) struct Made {
+/// Certificate with its key, and the certificates that a server sends after it.
+pub(crate) struct TestCertificate {
     params: CertificateParams,
     key: KeyPair,
     pub(crate) der: CertificateDer<'static>,
@@ -22,7 +22,7 @@ pub(crate) struct Made {
     chain: Vec<CertificateDer<'static>>,
 }
 
-/// Parameters with this common name and these subjectAltNames.
+/// Returns parameters with this common name and these subjectAltNames.
 pub(crate) fn params(common_name: &str, names: &[&str]) -> CertificateParams {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
@@ -31,7 +31,7 @@ pub(crate) fn params(common_name: &str, names: &[&str]) -> CertificateParams {
     params
 }
 
-/// As `openssl req -x509` makes them.
+/// Returns parameters as `openssl req -x509` uses them.
 pub(crate) fn ca(common_name: &str, names: &[&str]) -> CertificateParams {
     let mut params = params(common_name, names);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -54,21 +54,21 @@ pub(crate) fn for_clients(mut params: CertificateParams) -> CertificateParams {
     params
 }
 
-impl Made {
+impl TestCertificate {
     pub(crate) fn self_signed(params: CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let made = params.self_signed(&key).unwrap();
         Self { params, key, der: made.der().clone(), pem: made.pem(), chain: Vec::new() }
     }
 
-    /// A certificate that this one issues.
+    /// Issues a certificate.
     pub(crate) fn issues(&self, params: CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let made = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).unwrap();
         Self { params, key, der: made.der().clone(), pem: made.pem(), chain: Vec::new() }
     }
 
-    /// The server sends these behind its own.
+    /// Makes the server send these certificates after its own.
     pub(crate) fn sent_with(mut self, chain: &[&Self]) -> Self {
         self.chain = chain.iter().map(|made| made.der.clone()).collect();
         self
@@ -86,14 +86,15 @@ impl Made {
         std::iter::once(self.der.clone()).chain(self.chain.iter().cloned()).collect()
     }
 
-    /// A server of this certificate.
+    /// Returns the configuration of a server with this certificate.
     pub(crate) fn config(&self) -> ServerConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         builder.with_no_client_auth().with_single_cert(self.sent(), self.key_der()).unwrap()
     }
 
-    /// A server of this certificate that demands one of `clients` and speaks these versions.
+    /// Returns the configuration of a server that demands a client certificate issued by `clients` and supports these
+    /// versions.
     pub(crate) fn demanding(&self, clients: &Self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
@@ -104,14 +105,14 @@ impl Made {
         builder.with_client_cert_verifier(verifier).with_single_cert(self.sent(), self.key_der()).unwrap()
     }
 
-    /// A server of this certificate that asks for one of the client.
+    /// Returns the configuration of a server that asks for a client certificate.
     pub(crate) fn asking(&self, verifier: Arc<dyn ClientCertVerifier>) -> ServerConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         builder.with_client_cert_verifier(verifier).with_single_cert(self.sent(), self.key_der()).unwrap()
     }
 
-    /// A server that shows this certificate and has the key of another.
+    /// Returns the configuration of a server that presents this certificate but has the key of another one.
     pub(crate) fn stolen_by(&self, thief: &Self) -> ServerConfig {
         #[derive(Debug)]
         struct Fixed(Arc<rustls::sign::CertifiedKey>);
@@ -128,14 +129,14 @@ impl Made {
     }
 }
 
-/// An HTTPS server on loopback that answers every request alike. It lives as long as the test's process.
+/// HTTPS server on loopback that answers every request in the same way. It runs until the process of the test ends.
 pub(crate) struct HttpsServer {
     pub(crate) port: u16,
-    /// TCP connections so far.
+    /// Number of TCP connections so far.
     pub(crate) connections: Arc<AtomicUsize>,
 }
 
-/// Serves; `answer` is a whole HTTP response.
+/// Starts the server. `answer` is a whole HTTP response.
 pub(crate) fn https(config: ServerConfig, answer: &'static str) -> HttpsServer {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -146,7 +147,7 @@ pub(crate) fn https(config: ServerConfig, answer: &'static str) -> HttpsServer {
             counted.fetch_add(1, Ordering::SeqCst);
             let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut stream = rustls::StreamOwned::new(connection, socket.unwrap());
-            // One read is one request here; a refused handshake is an error, and the client's business.
+            // One read is one request here. A refused handshake is an error that the client reports.
             if stream.read(&mut [0; 8192]).is_ok_and(|octets| octets > 0) {
                 let _ = stream.write_all(answer.as_bytes());
                 stream.conn.send_close_notify();

@@ -1,4 +1,4 @@
-//! Bodies as servers send them, whole and damaged.
+//! Bodies as servers send them, intact and damaged.
 
 use super::*;
 use flate2::Compression;
@@ -37,7 +37,7 @@ fn read(body: &[u8]) -> (Value, u64) {
 }
 
 #[test]
-fn gzip_and_both_forms_of_deflate_are_read() {
+fn gzip_and_both_forms_of_deflate_are_decompressed() {
     for (coding, body) in [
         ("gzip", gzip(ROWS)),
         ("X-GZIP", gzip(ROWS)),
@@ -54,7 +54,7 @@ fn gzip_and_both_forms_of_deflate_are_read() {
 }
 
 #[test]
-fn the_limit_of_a_body_holds_for_what_comes_out() {
+fn size_limit_applies_to_the_decompressed_body() {
     let zeros = vec![b' '; 100_000];
     for (coding, body) in [("gzip", gzip(&zeros)), ("deflate", zlib(&zeros)), ("deflate", raw_deflate(&zeros))] {
         assert!(body.len() < 1000, "{coding}");
@@ -64,7 +64,7 @@ fn the_limit_of_a_body_holds_for_what_comes_out() {
 }
 
 #[test]
-fn a_coding_that_cannot_be_read_is_named() {
+fn unsupported_content_coding_is_named_in_the_error() {
     for coding in ["br", "zstd", "gzip, br"] {
         let Err(WireErrorKind::Shape(why)) = unpack(coding, vec![1, 2, 3], 1000) else { panic!("{coding}") };
         assert!(why.contains(coding.rsplit(' ').next().unwrap()) && why.contains("gzip and deflate"), "{why}");
@@ -72,7 +72,7 @@ fn a_coding_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn packed_data_that_breaks_off_or_is_none_is_a_broken_answer() {
+fn truncated_or_invalid_compressed_data_is_a_broken_response() {
     let half = gzip(ROWS)[..20].to_vec();
     for (coding, body) in [("gzip", half), ("gzip", ROWS.to_vec()), ("deflate", zlib(ROWS)[..8].to_vec())] {
         assert!(matches!(unpack(coding, body, 1000), Err(WireErrorKind::Broken(_))), "{coding}");
@@ -80,7 +80,7 @@ fn packed_data_that_breaks_off_or_is_none_is_a_broken_answer() {
 }
 
 #[test]
-fn a_byte_order_mark_before_json_is_taken_off() {
+fn byte_order_mark_before_json_is_removed() {
     let expected: Value = serde_json::from_slice(ROWS).unwrap();
     assert_eq!(read(&[b"\xef\xbb\xbf", ROWS].concat()), (expected.clone(), 0));
     let text = std::str::from_utf8(ROWS).unwrap();
@@ -88,7 +88,7 @@ fn a_byte_order_mark_before_json_is_taken_off() {
     let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     assert_eq!(read(&[b"\xff\xfe".as_slice(), &little].concat()), (expected.clone(), 0));
     assert_eq!(read(&[b"\xfe\xff".as_slice(), &big].concat()), (expected, 0));
-    assert!(json::<Value>(&little).is_err(), "nobody guesses without a mark");
+    assert!(json::<Value>(&little).is_err(), "UTF-16 is not guessed without a mark");
     assert!(json::<Value>(b"\xef\xbb\xbf\xef\xbb\xbf{}").is_err(), "one mark, not two");
 }
 
@@ -97,11 +97,11 @@ fn invalid_utf_8_is_replaced_and_counted() {
     let (value, replaced) = read(b"{\"name\":\"M\xfcller\",\"other\":\"\xe2\x82\"}");
     assert_eq!((value, replaced), (json!({"name": "M\u{fffd}ller", "other": "\u{fffd}"}), 2));
     let utf16 = [b"\xff\xfe\"\0\x3d\xd8\"\0".as_slice(), b"7"].concat();
-    assert!(json::<Value>(&utf16).is_err(), "half a character behind the end is no JSON");
+    assert!(json::<Value>(&utf16).is_err(), "half a character after the end is not JSON");
 }
 
 #[test]
-fn lone_surrogates_are_replaced_and_counted_and_whole_pairs_stay() {
+fn unpaired_surrogates_are_replaced_and_counted_and_pairs_are_kept() {
     for (body, expected, count) in [
         (r#""User \ud83d""#, "User \u{fffd}", 1),
         (r#""\udc00 x""#, "\u{fffd} x", 1),
@@ -117,7 +117,7 @@ fn lone_surrogates_are_replaced_and_counted_and_whole_pairs_stay() {
 }
 
 #[test]
-fn nothing_else_is_repaired() {
+fn other_invalid_json_is_not_repaired() {
     for body in ["{\"a\":\"x\0y\"}", "{\"a\":1,}", "{'a':1}", "NaN", "\"\\ud8\"", "\"\\ud83d", "{\"a\":\"\\x\"}", ""] {
         assert!(json::<Value>(body.as_bytes()).is_err(), "{body:?}");
     }

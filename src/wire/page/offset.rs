@@ -1,5 +1,7 @@
-//! The pure half of a walk: what has been read, what must be read next, and whether it is proven.
-//! No clock, no network: windows in, windows out. The proofs are explained in the parent module.
+//! State of a walk by offset: the pages received so far, the windows to read next, and the end.
+//!
+//! It is pure: [`super::walk`] passes pages in and fetches the windows that come out. The parent module explains the proofs,
+//! and `proof` contains them.
 
 mod proof;
 
@@ -8,36 +10,36 @@ use ahash::AHashMap;
 use std::collections::HashSet;
 use std::collections::hash_map::Entry;
 
-/// A stretch of a list.
+/// Window of a list: a request by offset and limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Window {
-    /// Rows before it.
+    /// Number of rows before the window.
     pub offset: u64,
-    /// Rows asked for.
+    /// Number of requested rows.
     pub limit: u64,
 }
 
-/// How a walk ended that was not broken off by an error.
+/// End of a walk without an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Proven; the proof in words.
+    /// The list is proven complete. The text is the proof.
     Proven(String),
-    /// Not proven; why.
+    /// The list is not proven complete. The text is the reason.
     Unproven(String),
 }
 
-/// What to do next.
+/// Next step of a walk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WalkStep {
-    /// Read on.
+    /// Read these windows towards the end of the list.
     Read(Vec<Window>),
-    /// The list moved or came short: read these again or in between.
+    /// Read these windows because the list changed or pages were short.
     Repair { windows: Vec<Window>, why: String },
-    /// Nothing more to read.
+    /// Stop reading.
     End(End),
 }
 
-/// One page as it was seen.
+/// One received page.
 struct PageSpan<K> {
     window: Window,
     keys: Vec<K>,
@@ -47,12 +49,12 @@ struct PageSpan<K> {
 }
 
 impl<K> PageSpan<K> {
-    /// Position after its last row.
+    /// Returns the position after the last row.
     fn stop(&self) -> u64 {
         self.window.offset.saturating_add(self.keys.len() as u64)
     }
 
-    /// Between its first and its last key.
+    /// Checks whether a key is strictly between the first and the last key of the page.
     fn spans(&self, key: &K) -> bool
     where
         K: Ord,
@@ -60,7 +62,7 @@ impl<K> PageSpan<K> {
         self.keys.first().is_some_and(|first| first < key) && self.keys.last().is_some_and(|last| key < last)
     }
 
-    /// The answer itself says that nothing follows. A page that shows more rows than its own total lies.
+    /// Checks whether the page ends exactly at its own total. A page that goes beyond its total contradicts itself.
     fn reaches_total(&self) -> bool {
         !self.keys.is_empty() && self.total == Some(self.stop())
     }
@@ -70,65 +72,65 @@ fn ascends<K: Ord>(keys: &[K]) -> bool {
     keys.windows(2).all(|pair| pair[0] < pair[1])
 }
 
-/// Everything that a walk has read so far.
-pub struct OffsetWalk<R: ListRow> {
+/// State of a walk by offset.
+pub(super) struct OffsetWalk<R: ListRow> {
     settings: WalkSettings,
-    /// Of the current reading of the whole list.
+    /// Pages of the current pass over the list.
     segments: Vec<PageSpan<R::Key>>,
     rows: Vec<R>,
-    places: AHashMap<R::Key, usize>,
-    /// Rows that the server gives at most, once a page showed it.
+    index: AHashMap<R::Key, usize>,
+    /// Maximum number of rows that the server returns, as the pages so far show it.
     cap: u64,
-    /// Whether the server gives [`STRETCH`] rows more than a page where it is asked for them; `None` before it was asked.
-    stretches: Option<bool>,
+    /// Whether the server returns [`EXTRA_ROWS`] more than a page on request; `None` before it was tried.
+    gives_extra_rows: Option<bool>,
     received: u64,
     pages: u64,
     passes: u64,
     next_seq: usize,
     last_total: Option<u64>,
-    /// Why the last answer brought the walk no further: it was not taken, or it showed only rows that were seen already.
-    refused: Option<String>,
+    /// Why the last page made no progress: it contradicted itself, or it contained only known rows.
+    stalled: Option<String>,
 }
 
-/// Rows that every window but the first asks for beyond a page: one in which it overlaps its neighbour, and one so that lists
-/// of so many full pages do not end with a full one, behind which one would have to look. So the proof costs no request.
-const STRETCH: u64 = 2;
-/// Windows that are given out at once: a total is only a claim, and may be absurd.
-const MOST_WINDOWS: usize = 256;
+/// Number of rows that every window except the first requests beyond a page. One row overlaps the previous page. The other
+/// keeps a list of full pages from ending with a full page, which would need one more request to prove the end.
+/// So the proof costs no request.
+const EXTRA_ROWS: u64 = 2;
+/// Maximum number of windows in one step. A total is only a claim and may be absurdly large.
+const MAX_WINDOWS: usize = 256;
 
 impl<R: ListRow> OffsetWalk<R> {
-    /// Nothing read yet.
-    pub fn new(settings: WalkSettings) -> Self {
+    /// Creates the state of a walk that has read nothing.
+    pub(super) fn new(settings: WalkSettings) -> Self {
         Self {
             cap: settings.page_size.max(1),
-            stretches: None,
+            gives_extra_rows: None,
             settings,
             segments: Vec::new(),
             rows: Vec::new(),
-            places: AHashMap::new(),
+            index: AHashMap::new(),
             received: 0,
             pages: 0,
             passes: 1,
             next_seq: 0,
             last_total: None,
-            refused: None,
+            stalled: None,
         }
     }
 
-    /// Different rows so far.
-    pub fn distinct(&self) -> u64 {
+    /// Returns the number of distinct rows so far.
+    pub(super) fn distinct(&self) -> u64 {
         self.rows.len() as u64
     }
 
-    /// Takes one answer. A page that holds one key twice is not a stretch of a list and is not taken.
-    pub fn take(&mut self, window: Window, page: Page<R>) {
+    /// Adds a page. A page that contains one key twice cannot be part of a proof; only its rows are kept.
+    pub(super) fn add(&mut self, window: Window, page: Page<R>) {
         self.pages += 1;
         self.received += page.rows.len() as u64;
         self.last_total = page.total.or(self.last_total);
         let keys: Vec<R::Key> = page.rows.iter().map(ListRow::key).collect();
         if !ascends(&keys) && keys.iter().collect::<HashSet<_>>().len() < keys.len() {
-            self.refused = Some(format!("the page at offset {} held one id twice", window.offset));
-            // Its rows exist all the same; the list is not proven by them.
+            self.stalled = Some(format!("the page at offset {} contains one id twice", window.offset));
             page.rows.into_iter().for_each(|row| self.keep(row));
             return;
         }
@@ -136,28 +138,29 @@ impl<R: ListRow> OffsetWalk<R> {
         for row in page.rows {
             self.keep(row);
         }
-        // Beyond all that was seen there must be something new, or nothing at all; never the beginning again.
-        let stalls = self.rows.len() == before || self.begins_again(&keys);
-        if window.offset > 0 && !keys.is_empty() && stalls && self.is_beyond(window.offset) {
-            self.refused = Some(format!("the page at offset {} shows rows that were seen before", window.offset));
+        // A window after all known rows shows new rows or none. Known rows mean that the server ignores the offset, or that
+        // rows moved.
+        let has_no_new_row = self.rows.len() == before || self.starts_like_first_page(&keys);
+        if window.offset > 0 && !keys.is_empty() && has_no_new_row && self.is_beyond(window.offset) {
+            self.stalled = Some(format!("the page at offset {} repeats rows of earlier pages", window.offset));
         }
         self.segments.push(PageSpan { window, keys, total: page.total, seq: self.next_seq });
         self.next_seq += 1;
-        self.learn_cap();
+        self.update_cap();
     }
 
-    fn begins_again(&self, keys: &[R::Key]) -> bool {
+    fn starts_like_first_page(&self, keys: &[R::Key]) -> bool {
         let first = self.segments.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty());
         first.is_some_and(|first| first.keys.first() == keys.first())
     }
 
-    /// Behind, or at the last row of, everything so far.
+    /// Checks whether an offset is at the last known row or after it.
     fn is_beyond(&self, offset: u64) -> bool {
         self.segments.iter().map(PageSpan::stop).max().is_some_and(|furthest| offset.saturating_add(1) >= furthest)
     }
 
-    /// A page behind which more rows follow shows what the server gives at most.
-    fn learn_cap(&mut self) {
+    /// Updates what is known about the server's maximum. A page that is followed by more rows shows it.
+    fn update_cap(&mut self) {
         let furthest = self.segments.iter().map(PageSpan::stop).max().unwrap_or(0);
         let longest = self.segments.iter().map(|s| s.keys.len() as u64).max().unwrap_or(0);
         let more_follows =
@@ -166,15 +169,15 @@ impl<R: ListRow> OffsetWalk<R> {
         self.cap = if self.segments.iter().any(more_follows) { longest.max(1) } else { page };
         let was_asked = |s: &&PageSpan<R::Key>| s.window.limit > page;
         if self.segments.iter().any(|s| more_follows(s) && (s.keys.len() as u64) < s.window.limit) {
-            self.stretches = Some(false);
+            self.gives_extra_rows = Some(false);
         } else if self.segments.iter().filter(was_asked).any(|s| s.keys.len() as u64 > page) {
-            self.stretches = Some(true);
+            self.gives_extra_rows = Some(true);
         }
     }
 
-    /// The newest version of a row is kept.
+    /// Adds a row, or replaces its older version.
     fn keep(&mut self, row: R) {
-        match self.places.entry(row.key()) {
+        match self.index.entry(row.key()) {
             Entry::Occupied(place) => self.rows[*place.get()] = row,
             Entry::Vacant(place) => {
                 place.insert(self.rows.len());
@@ -183,14 +186,15 @@ impl<R: ListRow> OffsetWalk<R> {
         }
     }
 
-    /// A later page that is the first page again: the server ignores the offset.
-    pub fn repeats_itself(&self) -> bool {
-        self.repeated().is_some()
+    /// Checks whether a later page repeats the first page, which shows that the server ignores the offset.
+    pub(super) fn repeats_first_page(&self) -> bool {
+        self.repeated_page().is_some()
     }
 
-    /// Two answers to different offsets that are one and the same, and begin with the first row of the list. A page of
-    /// one row needs a third: where a row was added before it, it stands at the next offset with good reason.
-    fn repeated(&self) -> Option<&PageSpan<R::Key>> {
+    /// Returns a page that is equal to a page at another offset and starts with the first row of the list.
+    ///
+    /// A page of one row must appear three times: if a row was added before it, it is at the next offset for a good reason.
+    fn repeated_page(&self) -> Option<&PageSpan<R::Key>> {
         let first = self.segments.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty())?;
         let restarts = |s: &&PageSpan<R::Key>| s.window.offset > 0 && s.keys.first() == first.keys.first();
         let mut again: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(restarts).collect();
@@ -203,7 +207,7 @@ impl<R: ListRow> OffsetWalk<R> {
         }
     }
 
-    /// What must be read next, or the verdict.
+    /// Returns the windows to read next, or the end.
     pub(super) fn next_step(&mut self) -> WalkStep {
         if let Some(end) = self.unpaged_end() {
             return WalkStep::End(end);
@@ -214,19 +218,19 @@ impl<R: ListRow> OffsetWalk<R> {
         if first.keys.is_empty() {
             return WalkStep::End(Self::empty_end(first.total));
         }
-        if let Some(onward) = self.onward() {
-            return match self.refused.take() {
-                None => WalkStep::Read(onward),
-                Some(why) => self.repair(onward, why),
+        if let Some(windows) = self.next_windows() {
+            return match self.stalled.take() {
+                None => WalkStep::Read(windows),
+                Some(why) => self.repair(windows, why),
             };
         }
-        if self.is_in_order_of_keys() { self.prove_by_key() } else { self.prove_by_position() }
+        if self.is_ordered_by_key() { self.prove_by_key() } else { self.prove_by_position() }
     }
 
-    /// The first window; again where the first page was not taken.
+    /// Returns the first window. It is a repair if the first page was read and contradicted itself.
     fn start(&mut self) -> WalkStep {
         let windows = vec![self.window(0)];
-        match self.refused.take() {
+        match self.stalled.take() {
             None => WalkStep::Read(windows),
             Some(why) => self.repair(windows, why),
         }
@@ -234,76 +238,79 @@ impl<R: ListRow> OffsetWalk<R> {
 
     fn empty_end(total: Option<u64>) -> End {
         match total {
-            None | Some(0) => End::Proven("the list is empty: its first page holds no row".to_owned()),
-            Some(total) => End::Unproven(format!("the source tells a total of {total} but gave no row")),
+            None | Some(0) => End::Proven("the list is empty: its first page has no rows".to_owned()),
+            Some(total) => End::Unproven(format!("the source reports a total of {total} but returned no rows")),
         }
     }
 
-    /// Lists that are not paged at all: the second answer is the first again.
+    /// Returns the end of a list that the server does not page: its second response is the first one again.
     fn unpaged_end(&self) -> Option<End> {
-        let again = self.repeated()?;
-        let rows = again.keys.len() as u64;
-        // As many rows as were asked for: the offset is ignored, the limit is not, and a total may be that of the page.
-        let cut = rows == self.settings.page_size || rows == again.window.limit;
-        if again.total == Some(rows) && !cut {
+        let repeated = self.repeated_page()?;
+        let rows = repeated.keys.len() as u64;
+        // Exactly as many rows as requested: the server respects the limit but not the offset, and its total may be the
+        // number of rows in the page.
+        let is_cut = rows == self.settings.page_size || rows == repeated.window.limit;
+        if repeated.total == Some(rows) && !is_cut {
             return Some(End::Proven(format!("total {rows} reached; the source does not page this list")));
         }
-        // F22: a round number without a total may be a cap of the server's own.
-        let round = super::is_round_size(rows);
-        let whole = again.total.is_none() && !cut && !round;
-        Some(if whole {
-            End::Proven(format!("the source does not page this list: two readings gave the same {rows} rows"))
+        // A round number of rows without a total may be a limit of the server (docs/products.md#traps).
+        let is_round = super::is_round_size(rows);
+        let is_whole = repeated.total.is_none() && !is_cut && !is_round;
+        Some(if is_whole {
+            End::Proven(format!("the source does not page this list: two reads returned the same {rows} rows"))
         } else {
             End::Unproven(format!(
-                "the source ignores the offset: the page at offset {} is the first page again ({rows} rows); there may be more",
-                again.window.offset
+                "the source ignores the offset: the page at offset {} repeats the first page ({rows} rows); there may be more rows",
+                repeated.window.offset
             ))
         })
     }
 
-    /// The first window asks for a page, in case that the server takes no more; the second tries the stretch.
+    /// Returns the window at an offset. The first one requests only a page, because a server may refuse more; the second
+    /// one tries the extra rows.
     fn window(&self, offset: u64) -> Window {
         let page = self.settings.page_size.max(1);
-        let stretch = if offset > 0 && self.stretches != Some(false) { STRETCH } else { 0 };
-        Window { offset, limit: page + stretch }
+        let extra = if offset > 0 && self.gives_extra_rows != Some(false) { EXTRA_ROWS } else { 0 };
+        Window { offset, limit: page + extra }
     }
 
-    /// As many rows as were asked for, or as the server gives at most.
+    /// Checks whether a page has as many rows as were requested, or as the server returns at most.
     fn is_full(&self, segment: &PageSpan<R::Key>) -> bool {
         segment.keys.len() as u64 >= self.cap.min(segment.window.limit)
     }
 
-    /// Distance between neighbouring windows: one row less than they show, so that they overlap.
+    /// Returns the distance between consecutive windows: one row less than they show, so that they overlap.
     fn stride(&self) -> u64 {
-        // Before the stretch was tried, no more than the first page can be counted on.
+        // Before the extra rows were tried, only the size of the first page is certain.
         (self.cap.min(self.window(1).limit) - 1).max(1)
     }
 
-    /// Windows that go on towards the end, as long as it was not seen. A window that was answered is never asked again here.
-    fn onward(&self) -> Option<Vec<Window>> {
+    /// Returns the windows towards the end of the list; `None` if the end was seen or no new window is left.
+    fn next_windows(&self) -> Option<Vec<Window>> {
         if self.has_end() {
             return None;
         }
-        let answered: HashSet<u64> = self.segments.iter().map(|s| s.window.offset).collect();
-        let offsets: Vec<u64> = self.offsets_onward()?.into_iter().filter(|o| !answered.contains(o)).collect();
-        (!offsets.is_empty()).then(|| offsets.into_iter().map(|o| self.window(o)).collect())
+        // An offset is read once per pass; reading it again is up to the proof.
+        let known: HashSet<u64> = self.segments.iter().map(|s| s.window.offset).collect();
+        let offsets: Vec<u64> = self.next_offsets()?.into_iter().filter(|offset| !known.contains(offset)).collect();
+        (!offsets.is_empty()).then(|| offsets.into_iter().map(|offset| self.window(offset)).collect())
     }
 
-    fn offsets_onward(&self) -> Option<Vec<u64>> {
+    fn next_offsets(&self) -> Option<Vec<u64>> {
         let furthest = self.segments.iter().filter(|s| !s.keys.is_empty()).max_by_key(|s| (s.stop(), s.seq))?;
         let (stop, stride) = (furthest.stop(), self.stride());
         if let Some(total) = self.trusted_total() {
-            let apart = usize::try_from(stride).unwrap_or(usize::MAX);
+            let distance = usize::try_from(stride).unwrap_or(usize::MAX);
             let is_empty_beyond = |s: &PageSpan<R::Key>| s.keys.is_empty() && s.window.offset >= stop;
             if stop < total && self.segments.iter().any(is_empty_beyond) {
-                // The total promises what the list does not hold.
+                // An empty page contradicts the total, so more windows would be empty, too.
                 return None;
             }
-            // A window at `offset` shows up to `offset + cap - 1`. Once the total is reached, but not by an answer
-            // that proves it, the look goes behind the last row.
-            let at_once = if self.stretches.is_none() { 1 } else { MOST_WINDOWS };
+            // A window at `offset` shows up to `offset + cap - 1`. If the total is reached, but not by a page that proves
+            // the end, the next window is the one after the last row.
+            let at_once = if self.gives_extra_rows.is_none() { 1 } else { MAX_WINDOWS };
             return Some(if stop < total {
-                (stop - 1..total - 1).step_by(apart).take(at_once).collect()
+                (stop - 1..total - 1).step_by(distance).take(at_once).collect()
             } else {
                 vec![stop]
             });
@@ -311,28 +318,30 @@ impl<R: ListRow> OffsetWalk<R> {
         if !self.is_full(furthest) || furthest.keys.len() as u64 > furthest.window.limit {
             return Some(vec![stop]);
         }
-        let alone = self.stretches.is_none() || self.segments.iter().any(|s| s.keys.is_empty());
+        // Without a total, windows after the end cost requests for nothing; once an empty page was seen, the end is near.
+        let alone = self.gives_extra_rows.is_none() || self.segments.iter().any(|s| s.keys.is_empty());
         let ahead = if alone { 1 } else { self.settings.concurrency.max(1) as u64 };
         Some((0..ahead).map(|n| stop - 1 + n * stride).collect())
     }
 
-    /// The newest total, unless some answer showed more rows than its own total.
+    /// Returns the newest total; `None` if some page has more rows than its own total, because then no total is reliable.
     fn trusted_total(&self) -> Option<u64> {
-        let lies = |s: &PageSpan<R::Key>| !s.keys.is_empty() && s.total.is_some_and(|t| t < s.stop());
-        if self.segments.iter().any(lies) {
+        let exceeds_total = |s: &PageSpan<R::Key>| !s.keys.is_empty() && s.total.is_some_and(|t| t < s.stop());
+        if self.segments.iter().any(exceeds_total) {
             return None;
         }
         self.segments.iter().max_by_key(|s| s.seq).and_then(|s| s.total)
     }
 
-    /// Segments behind which, as some answer says, nothing follows.
+    /// Returns the pages that are proven to be the last: by their own total, or by an empty page after them.
     fn tails(&self) -> impl Iterator<Item = &PageSpan<R::Key>> {
         let trusted = self.trusted_total().is_some();
         let empties: Vec<u64> = self.segments.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset).collect();
         self.segments.iter().filter(move |s| {
             let full = self.is_full(s);
             let followed_by_empty = empties.contains(&s.stop());
-            // A full page may have more behind it, whatever an empty page shows later: rows may have moved in between.
+            // Without a total, a full page proves nothing even if an empty page follows: rows may have moved between the
+            // two fetches.
             let ends =
                 if trusted { s.reaches_total() && (!full || followed_by_empty) } else { !full && followed_by_empty };
             !s.keys.is_empty() && ends
@@ -347,42 +356,44 @@ impl<R: ListRow> OffsetWalk<R> {
         self.segments.iter().all(|s| ascends(&s.keys))
     }
 
-    /// Counts a repair; gives up after `max_passes`.
+    /// Counts a repair. Ends the walk without a proof after `max_passes` of them.
     fn repair(&mut self, windows: Vec<Window>, why: String) -> WalkStep {
         if self.passes > u64::from(self.settings.max_passes) {
-            return WalkStep::End(End::Unproven(format!("{why}; still so after {} passes", self.settings.max_passes)));
+            let end = format!("{why}; {} passes did not prove the list complete", self.settings.max_passes);
+            return WalkStep::End(End::Unproven(end));
         }
         self.passes += 1;
         WalkStep::Repair { windows, why }
     }
 
-    /// Words the proof. A total below the rows that came is the one after rows were removed, or none at all.
+    /// Renders the proof. The total may be below the number of rows: it is then the one after rows were removed.
     fn proof(&self, total: Option<u64>, distinct: u64) -> String {
         let pages = self.segments.len();
-        let end = match total.filter(|_| self.trusted_total().is_some()) {
-            Some(total) if total < distinct => {
-                format!("{distinct} rows, the last of a list of {total}: others were removed while it was read")
-            }
-            Some(total) => format!("total {total} reached"),
-            None => format!("{distinct} rows, then an empty page"),
-        };
+        let over = if pages == 1 { "over 1 page".to_owned() } else { format!("over {pages} pages") };
         let overlap = if pages > 1 { "; consecutive pages overlap as expected" } else { "" };
-        format!("{end} over {pages} page{}{overlap}", if pages == 1 { "" } else { "s" })
+        match total.filter(|_| self.trusted_total().is_some()) {
+            Some(total) if total < distinct => {
+                format!(
+                    "{distinct} rows {over}; the total fell to {total}, because rows were removed meanwhile{overlap}"
+                )
+            }
+            Some(total) => format!("total {total} reached {over}{overlap}"),
+            None => format!("{distinct} rows {over}; an empty page shows the end{overlap}"),
+        }
     }
 
-    /// The result. Rows that were removed while the list was read are left out where that was seen.
-    pub(super) fn into_walked<E>(mut self, end: Result<End, E>) -> WalkResult<R, E> {
+    /// Returns the result. Rows that a later page shows to be removed are left out.
+    pub(super) fn into_result<E>(mut self, end: Result<End, E>) -> WalkResult<R, E> {
         if self.passes > 1 && matches!(end, Ok(End::Proven(_))) {
-            let ascending = self.is_in_order_of_keys();
-            let alive: HashSet<R::Key> = if ascending {
-                self.alive().into_iter().collect()
+            let remaining: HashSet<R::Key> = if self.is_ordered_by_key() {
+                self.remaining_keys().into_iter().collect()
             } else {
                 self.pass_keys().into_iter().cloned().collect()
             };
-            self.rows.retain(|row| alive.contains(&row.key()));
+            self.rows.retain(|row| remaining.contains(&row.key()));
         }
         let proven_by = self.tails().max_by_key(|s| s.seq).and_then(|s| s.total);
-        // A source whose totals are below its own rows reports no total.
+        // Totals that are below the rows of their own page are no totals of the list, so none is returned.
         let trusted = self.segments.is_empty()
             || self.segments.iter().all(|s| s.keys.is_empty())
             || self.trusted_total().is_some();

@@ -1,4 +1,4 @@
-//! Refusals as appliances, firewalls and proxies word them.
+//! Refusals in the words of appliances, firewalls and proxies.
 
 use super::*;
 use reqwest::StatusCode;
@@ -13,7 +13,7 @@ fn kind(headers: &[(&'static str, &'static str)], body: &str) -> WireErrorKind {
 }
 
 #[test]
-fn a_refusal_of_the_api_is_a_missing_right() {
+fn a_403_of_the_api_means_that_the_account_lacks_a_right() {
     for body in [
         "",
         "{\"message\":\"Forbidden\"}",
@@ -24,11 +24,11 @@ fn a_refusal_of_the_api_is_a_missing_right() {
     ] {
         assert_eq!(kind(&[("via", "1.1 lb")], body), WireErrorKind::Forbidden, "{body}");
     }
-    assert_eq!(kind(&[("content-type", "text/html")], ""), WireErrorKind::Forbidden, "a page without anything is none");
+    assert_eq!(kind(&[("content-type", "text/html")], ""), WireErrorKind::Forbidden, "an empty body is not a page");
 }
 
 #[test]
-fn a_page_or_a_text_of_a_firewall_is_named_as_such() {
+fn a_403_with_a_page_or_text_of_a_firewall_is_reported_as_one() {
     let page = "<!DOCTYPE html><html><head><title>Request Rejected</title></head></html>";
     let WireErrorKind::Firewall(why) = kind(&[("server", "BigIP"), ("via", "1.1 edge")], page) else { panic!("page") };
     assert_eq!(why, "403 with an HTML page, titled \"Request Rejected\"; Server: BigIP; Via: 1.1 edge");
@@ -41,7 +41,7 @@ fn a_page_or_a_text_of_a_firewall_is_named_as_such() {
 }
 
 #[test]
-fn a_source_address_that_is_not_allowed_is_named_as_such() {
+fn a_403_for_the_source_address_is_reported_as_one() {
     for body in ["4031 - Source IP address is not valid", "\"4031 Invalid source\"", "\u{feff}4031"] {
         assert_eq!(kind(&[("content-type", "text/html")], body), WireErrorKind::AddressRefused, "{body}");
     }
@@ -51,7 +51,7 @@ fn a_source_address_that_is_not_allowed_is_named_as_such() {
 }
 
 #[test]
-fn a_redirect_is_named_with_its_target_and_without_its_query() {
+fn a_redirect_is_reported_with_its_target_but_without_the_query() {
     for (location, expected) in [
         (
             "https://idp.example.com/saml?SAMLRequest=abc",
@@ -67,7 +67,7 @@ fn a_redirect_is_named_with_its_target_and_without_its_query() {
 }
 
 #[test]
-fn a_second_factor_that_is_demanded_is_no_wrong_password() {
+fn a_demand_for_a_second_factor_is_not_reported_as_a_wrong_password() {
     let mut headers = HeaderMap::new();
     assert_eq!(unauthorized(&headers), WireErrorKind::Unauthorized);
     headers.insert("WWW-Authenticate-2FA", "challenge".parse().unwrap());

@@ -1,9 +1,9 @@
-//! Answers as the field gives them: damaged characters, no content, compressed in any way, or something else altogether.
+//! Responses as they occur in practice: damaged characters, no content, any compression, or an unexpected format.
 
 use super::*;
 use serde_json::Value;
 
-/// A list that may be empty.
+/// List that may be empty.
 #[derive(Debug, Deserialize, PartialEq)]
 struct Rows(Vec<Value>);
 
@@ -11,12 +11,12 @@ impl Body for Rows {
     fn rows(&self) -> Option<u64> {
         Some(self.0.len() as u64)
     }
-    fn none() -> Option<Self> {
+    fn empty() -> Option<Self> {
         Some(Self(Vec::new()))
     }
 }
 
-/// Answers every GET with these bytes.
+/// Starts a server that answers every GET with these bytes.
 fn answering(answer: impl Fn(usize) -> Vec<u8> + Send + 'static) -> (String, Log) {
     server(move |seen, before| if seen.is_token() { token(3600) } else { answer(before) })
 }
@@ -42,7 +42,7 @@ fn damaged_characters_are_replaced_and_counted() {
 }
 
 #[test]
-fn two_answers_without_content_in_a_row_are_an_empty_list_and_one_is_not() {
+fn two_consecutive_responses_without_content_are_an_empty_list_and_one_is_not() {
     let (url, log) = answering(|_| json("204 No Content", "X-Page: 1\r\n", ""));
     let client_ = client(&url);
     let (rows, headers) = run(client_.get_with_headers::<Rows>("/list")).unwrap();
@@ -56,11 +56,11 @@ fn two_answers_without_content_in_a_row_are_an_empty_list_and_one_is_not() {
         before if before < 4 => json("204 No Content", "", ""),
         _ => bytes("", b"[7]"),
     });
-    assert_eq!(list(&client(&url)).unwrap(), Rows(Vec::new()), "two in a row, behind a failure");
+    assert_eq!(list(&client(&url)).unwrap(), Rows(Vec::new()), "two in a row after a failure");
 }
 
 #[test]
-fn an_answer_without_content_is_no_record_and_an_empty_body_no_list() {
+fn a_204_is_not_a_record_and_an_empty_body_is_not_a_list() {
     let (url, log) = answering(|_| json("204 No Content", "", ""));
     let error = get(&client(&url)).unwrap_err();
     assert!(error.to_string().contains("without content (204)"), "{error}");
@@ -71,7 +71,7 @@ fn an_answer_without_content_is_no_record_and_an_empty_body_no_list() {
 }
 
 #[test]
-fn a_coding_that_was_not_asked_for_is_read_or_named() {
+fn a_content_coding_that_was_not_requested_is_read_or_named_in_the_error() {
     use flate2::{Compression, write};
     use std::io::Write as _;
     let mut zlib = write::ZlibEncoder::new(Vec::new(), Compression::fast());
@@ -86,11 +86,11 @@ fn a_coding_that_was_not_asked_for_is_read_or_named() {
     let error = get(&client(&url)).unwrap_err();
     assert!(error.to_string().contains("Content-Encoding \"br\""), "{error}");
     let (url, _) = answering(|_| json("404 Not Found", "Content-Encoding: br\r\n", "xxx"));
-    assert_eq!(get(&client(&url)).unwrap_err().kind, WireErrorKind::NotFound, "the status says more");
+    assert_eq!(get(&client(&url)).unwrap_err().kind, WireErrorKind::NotFound, "the status is more useful");
 }
 
 #[test]
-fn the_limit_of_a_body_holds_after_it_is_unpacked() {
+fn the_size_limit_applies_to_the_decompressed_body() {
     use flate2::{Compression, write};
     use std::io::Write as _;
     let mut gzip = write::GzEncoder::new(Vec::new(), Compression::best());
@@ -104,25 +104,25 @@ fn the_limit_of_a_body_holds_after_it_is_unpacked() {
 }
 
 #[test]
-fn what_came_in_the_place_of_the_answer_is_described_without_its_values() {
+fn an_unexpected_response_is_described_without_its_values() {
     for (body, expected) in [
         (&b"{\"Data\":[\"hunter2\"],\"TotalCount\":5}"[..], "$: expected key \"ok\", found \"Data\", \"TotalCount\""),
         (b"{\"ok\":\"hunter2\"}", "$.ok: expected a whole number from 0, found a text"),
         (b"<!DOCTYPE html><title>BeyondTrust Login</title>", "HTML with status 200, titled \"BeyondTrust Login\""),
-        (b"Maintenance\r\ntoken: hunter2 t0ken", "they begin: Maintenance\\r\\ntoken: *** ***"),
-        (b"{\"ok\":1\0}", "no JSON"),
+        (b"Maintenance\r\ntoken: hunter2 t0ken", "they start with: Maintenance\\r\\ntoken: *** ***"),
+        (b"{\"ok\":1\0}", "not JSON"),
     ] {
         let (url, _) = answering(move |_| bytes("", body));
         let error = get(&client(&url)).unwrap_err();
         let text = error.to_string();
-        assert!(text.starts_with("GET /x: the answer has the wrong shape: ") && text.contains(expected), "{text}");
+        assert!(text.starts_with("GET /x: unexpected response: ") && text.contains(expected), "{text}");
         assert!(!text.contains("hunter2") && !text.contains('\0'), "{text}");
         assert!(error.hint().unwrap().contains("url"), "{:?}", error.hint());
     }
 }
 
 #[test]
-fn refusals_name_who_refused() {
+fn a_403_names_the_appliance_the_registration_or_the_firewall() {
     for (headers, body, expected) in [
         ("", "{}", WireErrorKind::Forbidden),
         ("", "4031 - not a valid source address", WireErrorKind::AddressRefused),
@@ -141,7 +141,7 @@ fn refusals_name_who_refused() {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_named_with_what_base_path_does() {
+fn a_404_names_base_path_if_the_kind_has_the_key() {
     let (url, _) = answering(|_| json("404 x", "", ""));
     let mut scim = client(&url);
     scim.settings.path_keys.base_path = Some("/scim/v2".to_owned());

@@ -1,8 +1,8 @@
-//! Servers that have too much to do, and how long they are waited for.
+//! Overloaded servers, and how long the client waits for them.
 
 use super::*;
 
-/// Answers this so many times, then well.
+/// Starts a server that answers with this status a number of times, then with success.
 fn busy(status: &'static str, times: usize) -> (String, Log) {
     server(move |seen, before| match seen.is_token() {
         true => token(3600),
@@ -12,7 +12,7 @@ fn busy(status: &'static str, times: usize) -> (String, Log) {
 }
 
 #[test]
-fn a_server_that_is_busy_for_longer_than_the_attempts_is_waited_for() {
+fn a_busy_server_is_retried_more_often_than_the_number_of_attempts() {
     for status in ["429 Too Many Requests", "503 Service Unavailable"] {
         let (url, log) = busy(status, 8);
         let client = client(&url);
@@ -23,7 +23,7 @@ fn a_server_that_is_busy_for_longer_than_the_attempts_is_waited_for() {
 }
 
 #[test]
-fn busy_answers_between_other_failures_take_none_of_their_attempts() {
+fn busy_responses_between_other_failures_do_not_use_up_their_attempts() {
     let (url, log) = server(|seen, before| match seen.is_token() {
         true => token(3600),
         false if before % 2 == 0 && before < 12 => json("503 x", "Retry-After: 0\r\n", ""),
@@ -36,19 +36,19 @@ fn busy_answers_between_other_failures_take_none_of_their_attempts() {
 }
 
 #[test]
-fn a_server_that_stays_busy_is_given_up_at_the_deadline_and_named() {
+fn a_server_that_stays_busy_fails_at_the_deadline_with_its_status() {
     let (url, log) = busy("429 x", usize::MAX);
     let mut client = client(&url);
     client.settings.deadline = Duration::from_millis(300);
     let error = get(&client).unwrap_err();
-    // Either the wait would pass the deadline, or a request was under way at it.
+    // Either the next wait would pass the deadline, or a request was in flight at the deadline.
     assert!(matches!(error.kind, WireErrorKind::Busy(429) | WireErrorKind::Deadline), "{error}");
     assert!(count(&log, false) > client.settings.attempts as usize);
     assert!(error.hint().unwrap().contains("deadline_minutes"), "{:?}", error.hint());
 }
 
 #[test]
-fn nobody_waits_for_longer_than_there_is_time() {
+fn a_wait_beyond_the_deadline_fails_at_once() {
     let (url, log) =
         server(|seen, _| if seen.is_token() { token(3600) } else { json("503 x", "Retry-After: 90\r\n", "") });
     let mut client = client(&url);
@@ -56,15 +56,12 @@ fn nobody_waits_for_longer_than_there_is_time() {
     client.settings.deadline = Duration::from_secs(60);
     let started = std::time::Instant::now();
     let error = get(&client).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "GET /x: the appliance answered 503 for as long as the deadline of the source allows to wait"
-    );
+    assert_eq!(error.to_string(), "GET /x: the appliance answered 503 until the deadline of the source");
     assert!(started.elapsed() < Duration::from_secs(30) && count(&log, false) == 1);
 }
 
 #[test]
-fn a_busy_token_endpoint_is_waited_for_too() {
+fn a_busy_token_endpoint_is_retried_too() {
     let (url, log) = server(|seen, before| match seen.is_token() {
         true if before < 9 => json("503 x", "", "<html>maintenance</html>"),
         true => token(3600),
@@ -75,7 +72,7 @@ fn a_busy_token_endpoint_is_waited_for_too() {
 }
 
 #[test]
-fn the_retry_is_reported_for_the_request_that_failed() {
+fn a_retry_is_reported_with_the_path_of_the_failed_request() {
     struct Paths(Mutex<Vec<String>>);
     impl Observer for Paths {
         fn notify(&self, event: &RunEvent<'_>) {

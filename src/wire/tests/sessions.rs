@@ -1,8 +1,9 @@
-//! Sessions and credentials: opened once, closed whatever happens, and called by their names.
+//! Sessions and other credentials: opened once, closed in every case, and named correctly in errors.
 
 use super::*;
+
 fn with_session(url: &str, account: Credentials) -> Client {
-    let mut settings = ClientSettings::with(SourceName::from("test"), url, account);
+    let mut settings = ClientSettings::new(SourceName::from("test"), url, account);
     settings.session = Some(SessionPaths { sign_in: "/in".to_owned(), sign_out: "/out".to_owned() });
     settings.requests_per_second = 1e6;
     settings.backoff = Duration::from_millis(1);
@@ -20,9 +21,10 @@ fn cookie(headers: &str) -> String {
     headers.lines().find(|l| l.starts_with("cookie:")).unwrap_or("cookie: none").to_owned()
 }
 
-// ASP.NET keeps the session's id where a cookie shows it, and sets it only once; a balancer or firewall sets its own each time.
+// ASP.NET sets its session cookie only once and renews the session whose cookie is sent. A load balancer or firewall sets its
+// own cookie with every response.
 #[test]
-fn a_second_sign_in_that_sets_only_the_balancer_s_cookie_keeps_the_session_s() {
+fn a_second_sign_in_keeps_the_session_cookie_when_only_the_balancer_sets_one() {
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     let open = Arc::new(Mutex::new(std::collections::BTreeSet::<String>::new()));
     let (kept, ins, gets) = (Arc::clone(&open), AtomicUsize::new(0), AtomicUsize::new(0));
@@ -35,7 +37,7 @@ fn a_second_sign_in_that_sets_only_the_balancer_s_cookie_keeps_the_session_s() {
         let mut open = kept.lock().unwrap();
         if seen.line.contains("/in ") {
             let n = ins.fetch_add(1, SeqCst);
-            // A session whose id is shown is signed in again under the same id; else there is a new one.
+            // A session whose id is sent is renewed under the same id; otherwise a new one is opened.
             let session = if let Some(id) = shown {
                 open.insert(id);
                 String::new()
@@ -61,13 +63,13 @@ fn a_second_sign_in_that_sets_only_the_balancer_s_cookie_keeps_the_session_s() {
     run(async {
         client.get::<Answered>("/x").await.unwrap();
         let second = client.get::<Answered>("/x").await;
-        client.leave().await;
+        client.close_session().await;
         assert!(second.is_ok() && open.lock().unwrap().is_empty(), "{second:?}; left open: {:?}", open.lock().unwrap());
     });
 }
 
 #[test]
-fn a_sign_in_that_takes_long_is_left_all_the_same() {
+fn a_session_of_a_slow_sign_in_is_closed_after_the_deadline() {
     let (url, log) = server(|seen, _| {
         if seen.line.contains("/in ") {
             std::thread::sleep(Duration::from_secs(11));
@@ -82,15 +84,15 @@ fn a_sign_in_that_takes_long_is_left_all_the_same() {
     client.settings.deadline = Duration::from_millis(100);
     run(async {
         client.get::<Answered>("/x").await.unwrap_err();
-        client.leave().await;
-        client.leave().await;
+        client.close_session().await;
+        client.close_session().await;
     });
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(count_of(&log, "/in ").len(), count_of(&log, "/out ").len());
 }
 
 #[test]
-fn a_deadline_in_the_middle_of_a_sign_in_and_one_more_request_leave_no_session() {
+fn a_deadline_during_a_sign_in_leaves_no_session_open() {
     let ins = std::sync::atomic::AtomicUsize::new(0);
     let (url, log) = server(move |seen, _| {
         use std::sync::atomic::Ordering::SeqCst;
@@ -109,7 +111,7 @@ fn a_deadline_in_the_middle_of_a_sign_in_and_one_more_request_leave_no_session()
     run(async {
         assert_eq!(client.get::<Answered>("/x").await.unwrap_err().kind, WireErrorKind::Deadline);
         assert_eq!(client.get::<Answered>("/y").await.unwrap_err().kind, WireErrorKind::Deadline);
-        client.leave().await;
+        client.close_session().await;
     });
     std::thread::sleep(Duration::from_millis(900));
     let (ins, outs) = (count_of(&log, "/in ").len(), count_of(&log, "/out ").len());
@@ -122,7 +124,7 @@ fn a_deadline_in_the_middle_of_a_sign_in_and_one_more_request_leave_no_session()
 }
 
 #[test]
-fn after_the_deadline_nothing_is_asked() {
+fn no_request_is_sent_after_the_deadline() {
     let (url, _) = server(|seen, _| {
         if seen.is_token() {
             token(3600)
@@ -144,7 +146,7 @@ fn after_the_deadline_nothing_is_asked() {
 }
 
 #[test]
-fn a_life_that_is_reported_as_a_text_is_understood() {
+fn expires_in_may_be_a_text() {
     let (url, _) = server(|seen, _| {
         if seen.is_token() {
             json("200 OK", "", r#"{"access_token":"t","token_type":"Bearer","expires_in":"3599"}"#)
@@ -157,7 +159,7 @@ fn a_life_that_is_reported_as_a_text_is_understood() {
 }
 
 #[test]
-fn a_token_made_beforehand_that_has_died_is_said_so() {
+fn an_expired_bearer_token_is_not_reported_as_a_new_token() {
     let (url, _) = server(|_, _| json("401 x", "", "{}"));
     let mut client = with_session(&url, Credentials::Bearer(SecretString::from("t".to_owned())));
     client.settings.session = None;
@@ -165,13 +167,13 @@ fn a_token_made_beforehand_that_has_died_is_said_so() {
     assert!(!error.to_string().contains("the token was new"), "{error}; hint {:?}", error.hint());
 }
 #[test]
-fn a_key_that_is_refused_is_said_so() {
+fn a_refused_api_key_is_not_reported_as_a_client_id() {
     let (url, _) = server(|_, _| json("401 x", "", "{}"));
     let error = run(with_session(&url, key()).get::<Answered>("/x")).unwrap_err();
     assert!(!error.to_string().contains("client id"), "{error}; hint {:?}", error.hint());
 }
 #[test]
-fn a_key_that_no_header_can_hold_is_not_sent() {
+fn an_api_key_that_a_header_cannot_hold_is_not_sent() {
     let (url, log) = server(|_, _| json("401 x", "", "{}"));
     let account = Credentials::Key {
         key: SecretString::from("k\u{7f}ey".to_owned()),
@@ -183,7 +185,7 @@ fn a_key_that_no_header_can_hold_is_not_sent() {
 }
 
 #[test]
-fn a_sign_in_that_fails_is_reported_as_that_request_and_with_its_cause() {
+fn a_failed_sign_in_is_reported_with_its_own_path_and_cause() {
     for (status, headers, body, expected) in [
         ("401 x", "WWW-Authenticate-2FA: enter code\r\n", "", "the appliance demands a second factor (401)"),
         ("401 x", "", "", "the appliance refused the credentials (401 at sign-in)"),
@@ -212,13 +214,13 @@ fn a_sign_in_that_fails_is_reported_as_that_request_and_with_its_cause() {
         assert_eq!(error.context, "POST /in");
         assert!(error.hint().is_some() || status == "405 x", "{status}");
         assert!(run(client.get::<Answered>("/y")).is_err());
-        assert_eq!(count_of(&log, "/in ").len(), 1, "{status}: not tried again, nor for the next list");
+        assert_eq!(count_of(&log, "/in ").len(), 1, "{status}: not retried, not even for the next list");
         assert!(count_of(&log, "GET ").is_empty());
     }
 }
 
 #[test]
-fn a_session_that_a_busy_appliance_does_not_open_at_once_is_waited_for() {
+fn a_sign_in_at_a_busy_appliance_is_retried() {
     let ins = std::sync::atomic::AtomicUsize::new(0);
     let (url, _) = server(move |seen, _| {
         use std::sync::atomic::Ordering::SeqCst;

@@ -1,21 +1,23 @@
-//! Dates as servers write them, one user a date: read exactly, or said to be unreadable; never an age of a century.
+//! Tests of dates in every notation that servers use, one user per date.
+//!
+//! A date is read exactly or is marked unreadable. A placeholder such as 1970-01-01 never becomes an age of decades.
 
-use super::Field;
+use super::Tenant;
 use super::world::{config_api, config_list, config_user, guide, guide_list, guide_user, safe, safe_list, safe_user};
 use serde_json::{Value, json};
 
-/// What a last login must come to.
+/// How a last login must be read.
 #[derive(Clone, Copy, PartialEq)]
-enum Right {
+enum Expected {
     Read,
     Never,
     Unreadable,
-    /// A placeholder: either is documented.
-    NoDate,
+    /// A placeholder for no date: `never` and `unreadable` are both documented.
+    Placeholder,
 }
-use Right::{Never, NoDate, Read, Unreadable};
+use Expected::{Never, Placeholder, Read, Unreadable};
 
-fn logins() -> Vec<(Value, Right)> {
+fn logins() -> Vec<(Value, Expected)> {
     vec![
         (json!("/Date(1763625600000)/"), Read),
         (json!(1_763_625_600), Read),
@@ -23,13 +25,13 @@ fn logins() -> Vec<(Value, Right)> {
         (json!("2025-11-20T08:00:00.0000000"), Read),
         (json!("2025-11-20T08:00:00+0000"), Read),
         (json!("2025-11-20 08:00:00.000"), Read),
-        (json!("1969-12-31T19:00:00"), NoDate),
-        (json!("1899-12-30T00:00:00"), NoDate),
-        (json!("1970-01-01T00:00:00Z"), NoDate),
-        (json!("1980-01-01T00:00:00"), NoDate),
+        (json!("1969-12-31T19:00:00"), Placeholder),
+        (json!("1899-12-30T00:00:00"), Placeholder),
+        (json!("1970-01-01T00:00:00Z"), Placeholder),
+        (json!("1980-01-01T00:00:00"), Placeholder),
         (json!("11/20/2026 8:00:00 AM"), Unreadable),
         (json!("20/11/2026 08:00"), Unreadable),
-        // Of the same kinds.
+        // Further notations of the same kinds.
         (json!("/Date(1763625600000+0100)/"), Read),
         (json!("1763625600"), Read),
         (json!("1763625600000"), Read),
@@ -38,12 +40,12 @@ fn logins() -> Vec<(Value, Right)> {
         (json!("2025-11-20t08:00:00z"), Read),
         (json!(" 2025-11-20T08:00:00Z "), Read),
         (json!("Thu, 20 Nov 2025 08:00:00 GMT"), Read),
-        (json!("0001-01-01T00:00:00"), NoDate),
-        (json!("/Date(-62135596800000)/"), NoDate),
-        (json!("1601-01-01T00:00:00Z"), NoDate),
-        (json!(0), NoDate),
-        (json!("0"), NoDate),
-        (json!(""), NoDate),
+        (json!("0001-01-01T00:00:00"), Placeholder),
+        (json!("/Date(-62135596800000)/"), Placeholder),
+        (json!("1601-01-01T00:00:00Z"), Placeholder),
+        (json!(0), Placeholder),
+        (json!("0"), Placeholder),
+        (json!(""), Placeholder),
         (json!("1999-12-31T23:59:59Z"), Unreadable),
         (json!("2025-11-20"), Unreadable),
         (json!("20251120"), Unreadable),
@@ -55,79 +57,79 @@ fn logins() -> Vec<(Value, Right)> {
     ]
 }
 
-/// Every row has its login, and what cannot be read makes no age.
-fn check(field: &Field, first_id: usize) {
-    let findings = field.table("findings");
-    for (at, (written, right)) in logins().into_iter().enumerate() {
+/// Asserts that every login was read as expected, and that no age is computed from one that cannot be read.
+fn check(tenant: &Tenant, first_id: usize) {
+    let findings = tenant.table("findings");
+    for (at, (written, expected)) in logins().into_iter().enumerate() {
         let id = (first_id + at).to_string();
-        let row = field.user(&id);
+        let row = tenant.user(&id);
         let (login, status) = (row["last_login"].as_str(), row["last_login_status"].as_str());
-        let is_right = match right {
+        let is_right = match expected {
             Read => (login, status) == ("2025-11-20T08:00:00Z", "at"),
             Never => (login, status) == ("", "never"),
             Unreadable => (login, status) == ("", "unreadable"),
-            NoDate => login.is_empty() && matches!(status, "never" | "unreadable"),
+            Placeholder => login.is_empty() && matches!(status, "never" | "unreadable"),
         };
         assert!(is_right, "{written}: {login:?} {status}");
         let of_user = findings.iter().filter(|row| row["subject_id"] == id && row["subject_kind"] == "user");
         let rules: Vec<&str> = of_user.map(|row| row["rule"].as_str()).collect();
-        assert_eq!(rules.contains(&"stale-login"), right == Read, "{written}: {rules:?}");
+        assert_eq!(rules.contains(&"stale-login"), expected == Read, "{written}: {rules:?}");
         assert_eq!(rules.contains(&"never-logged-in"), status == "never", "{written}: {rules:?}");
-        let is_odd = matches!(right, Unreadable | NoDate);
+        let is_odd = matches!(expected, Unreadable | Placeholder);
         assert_eq!(rules.contains(&"data-quality"), is_odd, "{written}: {rules:?}");
     }
 }
 
 #[test]
-fn a_last_login_of_the_guide_is_read_in_every_notation_or_said_to_be_unreadable() {
-    let field = guide();
-    let user = |(id, (login, _)): (u64, (Value, Right))| {
+fn last_login_of_rest_v3_is_read_in_every_notation_or_marked_unreadable() {
+    let tenant = guide();
+    let user = |(id, (login, _)): (u64, (Value, Expected))| {
         let mut user = guide_user(id, &format!("user{id}"), &[1]);
         user["last_login"] = login;
         user
     };
     let users: Vec<Value> = (10..).zip(logins()).map(user).collect();
-    guide_list(&field.server, "users", &json!(users));
-    field.first(0);
-    check(&field, 10);
+    guide_list(&tenant.server, "users", &json!(users));
+    tenant.first(0);
+    check(&tenant, 10);
 }
 
 #[test]
-fn a_last_authentication_of_the_configuration_api_is_read_in_every_notation() {
-    let field = config_api("rs");
-    let user = |(id, (login, _)): (u64, (Value, Right))| {
+fn last_authentication_of_the_configuration_api_is_read_in_every_notation() {
+    let tenant = config_api("rs");
+    let user = |(id, (login, _)): (u64, (Value, Expected))| {
         let mut user = config_user(id, &format!("user{id}"));
         user["last_authentication"] = login;
         user
     };
     let users: Vec<Value> = (1..).zip(logins()).map(user).collect();
-    config_list(&field.server, "/user", &json!(users));
-    field.first(0);
-    check(&field, 1);
+    config_list(&tenant.server, "/user", &json!(users));
+    tenant.first(0);
+    check(&tenant, 1);
 }
 
 #[test]
-fn a_last_login_date_of_password_safe_is_read_in_every_notation() {
-    let field = safe();
-    let user = |(id, (login, _)): (u64, (Value, Right))| {
+fn last_login_date_of_password_safe_is_read_in_every_notation() {
+    let tenant = safe();
+    let user = |(id, (login, _)): (u64, (Value, Expected))| {
         let mut user = safe_user(id, &format!("user{id}"));
-        // Without a creation date, the age of an account that never signed in counts from its first sight.
+        // Password Safe reports no creation date. The age of an account that never signed in counts from when it was first seen.
         user["LastLoginDate"] = login;
         user
     };
     let users: Vec<Value> = (1..).zip(logins()).map(user).collect();
-    safe_list(&field.server, "/Users", &json!(users));
-    field.first(0);
-    for (id, (written, right)) in (1..).zip(logins()) {
-        let row = field.user(&id.to_string());
-        assert_eq!(row["last_login"] == "2025-11-20T08:00:00Z", right == Read, "{written}: {row:?}");
-        assert_eq!(row["last_login"].is_empty(), right != Read, "{written}: {row:?}");
+    safe_list(&tenant.server, "/Users", &json!(users));
+    tenant.first(0);
+    for (id, (written, expected)) in (1..).zip(logins()) {
+        let row = tenant.user(&id.to_string());
+        assert_eq!(row["last_login"] == "2025-11-20T08:00:00Z", expected == Read, "{written}: {row:?}");
+        assert_eq!(row["last_login"].is_empty(), expected != Read, "{written}: {row:?}");
     }
 }
 
 #[test]
-fn a_login_more_than_a_day_before_the_account_was_created_is_unreadable() {
-    let field = guide();
+fn login_more_than_a_day_before_the_creation_of_the_account_is_unreadable() {
+    let tenant = guide();
     let user = |id: u64, login: &str| {
         let mut user = guide_user(id, &format!("user{id}"), &[1]);
         user["created_at"] = json!("2025-11-22T08:00:00Z");
@@ -141,17 +143,17 @@ fn a_login_more_than_a_day_before_the_account_was_created_is_unreadable() {
         user(4, "/Date(1763625600000)/"),
         user(5, "2025-11-22T08:00:00Z"),
     ];
-    guide_list(&field.server, "users", &json!(users));
-    field.first(0);
-    let statuses = field.column("users", "last_login_status");
+    guide_list(&tenant.server, "users", &json!(users));
+    tenant.first(0);
+    let statuses = tenant.column("users", "last_login_status");
     assert_eq!(statuses, ["unreadable", "at", "unreadable", "unreadable", "at"]);
-    assert_eq!(field.found("data-quality"), ["1", "3", "4"]);
-    assert_eq!(field.found("stale-login"), ["2", "5"]);
+    assert_eq!(tenant.found("data-quality"), ["1", "3", "4"]);
+    assert_eq!(tenant.found("stale-login"), ["2", "5"]);
 }
 
 #[test]
-fn other_dates_are_read_alike_and_a_day_is_one_where_a_field_is_a_day() {
-    let field = guide();
+fn creation_date_is_read_in_every_notation_including_a_day_without_a_time() {
+    let tenant = guide();
     let user = |(id, created): (u64, &Value)| {
         let mut user = guide_user(id, &format!("user{id}"), &[1]);
         user["created_at"] = created.clone();
@@ -168,9 +170,9 @@ fn other_dates_are_read_alike_and_a_day_is_one_where_a_field_is_a_day() {
         Value::Null,
     ];
     let users: Vec<Value> = (1..).zip(&created).map(user).collect();
-    guide_list(&field.server, "users", &json!(users));
-    field.first(0);
+    guide_list(&tenant.server, "users", &json!(users));
+    tenant.first(0);
     let day = "2025-11-20T00:00:00Z";
-    assert_eq!(field.column("users", "created_at"), [day, day, day, "", "", "", ""]);
-    assert_eq!(field.found("data-quality"), ["4", "5", "6", "s"]);
+    assert_eq!(tenant.column("users", "created_at"), [day, day, day, "", "", "", ""]);
+    assert_eq!(tenant.found("data-quality"), ["4", "5", "6", "s"]);
 }

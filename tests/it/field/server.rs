@@ -1,4 +1,4 @@
-//! A small HTTP server on loopback that answers as a test says, byte by byte, and keeps what it was asked.
+//! A small HTTP server on loopback that sends exactly the bytes that a test chooses, and keeps the requests that it receives.
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// One request.
+/// A request that the server received.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Method and target: `GET /scim/v2/Users?startIndex=1&count=100`.
@@ -23,7 +23,7 @@ impl Request {
     }
 }
 
-/// One answer.
+/// A response of the server.
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: u16,
@@ -33,27 +33,28 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// An answer with this status and body.
+    /// Returns a response with this status and body.
     pub fn of(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into(), hangs: false }
     }
 
-    /// A good answer with this body.
+    /// Returns a response with status 200 and this body.
     pub fn ok(body: impl Into<Vec<u8>>) -> Self {
         Self::of(200, body)
     }
 
-    /// An answer that never comes: the connection stays open until the client closes it.
+    /// Returns a response that is never sent: the connection stays open until the client closes it.
     pub fn never() -> Self {
         Self { hangs: true, ..Self::ok("") }
     }
 
-    /// The same answer with another body.
+    /// Returns the same response with another body.
     pub fn mapped(mut self, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Self {
         self.body = change(self.body);
         self
     }
 
+    /// Returns the same response with one more header.
     pub fn with(mut self, header: impl Into<String>) -> Self {
         self.headers.push(header.into());
         self
@@ -71,14 +72,14 @@ impl Reply {
 type Answer = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 type Change = Arc<dyn Fn(Reply) -> Reply + Send + Sync>;
 
-/// Requests that begin so, and their answer. The newest route that matches counts.
+/// Method and target of requests, and the function that answers them. The newest route that matches is used.
 struct Route {
     begins: String,
     answer: Answer,
 }
 
 impl Route {
-    /// A route matches its target with any query, and with `*` at its end everything that begins so.
+    /// Checks whether the route matches a request: its target with any query, or any target if the route ends with `*`.
     fn matches(&self, line: &str) -> bool {
         match self.begins.strip_suffix('*') {
             Some(begins) => line.starts_with(begins),
@@ -138,7 +139,7 @@ fn read(stream: &mut impl BufRead) -> Option<Request> {
     Some(Request { line, authorization })
 }
 
-/// The server. It lives as long as the test's process.
+/// A running server. It runs until the test process ends.
 pub struct Server {
     port: u16,
     shared: Arc<Shared>,
@@ -178,23 +179,23 @@ impl Server {
         self.port
     }
 
-    /// Answers requests that begin so (`GET /x`, or `GET /x/*`) with this.
+    /// Answers matching requests (`GET /x`, or `GET /x/*`) with a response.
     pub fn on(&self, begins: &str, reply: Reply) {
         self.answer(begins, move |_| reply.clone());
     }
 
-    /// Answers requests that begin so by a function.
+    /// Answers matching requests with the result of a function.
     pub fn answer(&self, begins: &str, answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
         let route = Route { begins: begins.to_owned(), answer: Arc::new(answer) };
         self.shared.routes.lock().unwrap().push(route);
     }
 
-    /// Changes every answer.
+    /// Changes every response before it is sent.
     pub fn change(&self, change: impl Fn(Reply) -> Reply + Send + Sync + 'static) {
         *self.shared.change.lock().unwrap() = Some(Arc::new(change));
     }
 
-    /// Gives the first `times` answers so, and then those of before.
+    /// Answers the first `times` matching requests with a response, and later ones as before this call.
     pub fn at_first(&self, times: usize, begins: &str, reply: Reply) {
         let (left, shared) = (Mutex::new(times), Arc::downgrade(&self.shared));
         let (route, skip) = (begins.to_owned(), self.shared.routes.lock().unwrap().len());

@@ -1,10 +1,10 @@
-//! Small tenants of each kind that are read completely and without a finding about groups: what the cases change.
+//! Small tenants of each kind. Unchanged, they are read completely and have no finding about groups.
 
-use super::Field;
+use super::Tenant;
 use super::server::{Reply, Request, Server};
 use serde_json::{Value, json};
 
-/// Where each kind's API begins.
+/// Path of the API of `rest-v3`. The others are those of `pra` and `rs`, `password-safe` and `scim`.
 pub const GUIDE: &str = "/api/public/v3";
 pub const CONFIG: &str = "/api/config/v1";
 pub const SAFE: &str = "/BeyondTrust/api/public/v3";
@@ -15,7 +15,7 @@ fn token(server: &Server, path: &str) {
         .on(&format!("POST {path}"), Reply::ok(r#"{"access_token":"t0ken","token_type":"Bearer","expires_in":3600}"#));
 }
 
-/// A list of the Configuration API, cut by the page that is asked for.
+/// Returns the requested page of a list of the Configuration API.
 pub fn config_page(request: &Request, rows: &[Value]) -> Reply {
     let size = request.number("per_page").unwrap_or(100);
     let page = request.number("current_page").unwrap_or(1);
@@ -28,13 +28,13 @@ pub fn config_page(request: &Request, rows: &[Value]) -> Reply {
         .with(format!("X-BT-Pagination-Current-Page: {page}"))
 }
 
-/// The same at a path below the base.
+/// Serves a list of the Configuration API at a path below its base path.
 pub fn config_list(server: &Server, path: &str, rows: &Value) {
     let rows = rows.as_array().unwrap().clone();
     server.answer(&format!("GET {CONFIG}{path}"), move |request| config_page(request, &rows));
 }
 
-/// A local account that signed in lately.
+/// Returns a local account of the Configuration API that signed in recently.
 pub fn config_user(id: u64, name: &str) -> Value {
     json!({
         "id": id, "username": name, "public_display_name": name, "email_address": format!("{name}@example.com"),
@@ -43,8 +43,8 @@ pub fn config_user(id: u64, name: &str) -> Value {
     })
 }
 
-/// PRA or RS: three local users in three policies, the first of them privileged, one vendor with one person.
-pub fn config_api(kind: &str) -> Field {
+/// Starts a PRA or RS tenant: three local users in three policies, the first of which is privileged; PRA also has a vendor with one user.
+pub fn config_api(kind: &str) -> Tenant {
     let server = Server::start();
     token(&server, "/oauth2/token");
     config_list(&server, "/user", &json!([config_user(1, "ann"), config_user(2, "ben"), config_user(3, "cid")]));
@@ -65,10 +65,10 @@ pub fn config_api(kind: &str) -> Field {
         });
         config_list(&server, "/vendor/7/user", &json!([person]));
     }
-    Field::new(kind, server)
+    Tenant::new(kind, server)
 }
 
-/// Password Safe: an active local user.
+/// Returns an active local user of Password Safe.
 pub fn safe_user(id: u64, name: &str) -> Value {
     json!({
         "UserID": id, "UserName": name, "FirstName": name, "EmailAddress": format!("{name}@example.com"), "IsActive": true,
@@ -80,8 +80,8 @@ pub fn safe_list(server: &Server, path: &str, rows: &Value) {
     server.on(&format!("GET {SAFE}{path}"), Reply::ok(rows.to_string()));
 }
 
-/// Password Safe: three local users in two groups of the product's own.
-pub fn safe() -> Field {
+/// Starts a Password Safe tenant: three local users in two groups of the product itself.
+pub fn safe() -> Tenant {
     let server = Server::start();
     token(&server, &format!("{SAFE}/Auth/Connect/Token"));
     let session = Reply::ok("{}").with("Set-Cookie: ASP.NET_SessionId=abc; path=/");
@@ -96,10 +96,10 @@ pub fn safe() -> Field {
     safe_list(&server, "/UserGroups", &groups);
     safe_list(&server, "/UserGroups/1/Users", &json!([users[0]]));
     safe_list(&server, "/UserGroups/2/Users", &json!([users[1], users[2]]));
-    Field::new("password-safe", server)
+    Tenant::new("password-safe", server)
 }
 
-/// The rows of a window, and all that SCIM says around them.
+/// Returns the requested page of a SCIM list (RFC 7644 §3.4.2.4).
 pub fn scim_page(request: &Request, rows: &[Value]) -> Reply {
     let start = request.number("startIndex").unwrap_or(1).max(1) - 1;
     let count = request.number("count").unwrap_or(rows.len());
@@ -124,7 +124,7 @@ pub fn scim_user(id: &str, name: &str) -> Value {
     })
 }
 
-/// A list of groups and the record of each.
+/// Serves a SCIM list of groups and the record of each group.
 pub fn scim_groups(server: &Server, groups: &Value) {
     for group in groups.as_array().unwrap() {
         let id = group["id"].as_str().map_or_else(|| group["id"].to_string(), str::to_owned);
@@ -133,8 +133,8 @@ pub fn scim_groups(server: &Server, groups: &Value) {
     scim_list(server, "/Groups", groups);
 }
 
-/// SCIM: three users in two groups; members are reported by groups only.
-pub fn scim() -> Field {
+/// Starts a SCIM tenant: three users in two groups. Only groups report members.
+pub fn scim() -> Tenant {
     let server = Server::start();
     token(&server, "/oauth2/token");
     server.on(
@@ -147,10 +147,10 @@ pub fn scim() -> Field {
         {"id":"g2","displayName":"Operators","members":[{"value":"2"},{"value":"3"}]},
     ]);
     scim_groups(&server, &groups);
-    Field::new("scim", server)
+    Tenant::new("scim", server)
 }
 
-/// A window of a list of the guide's API.
+/// Returns the requested page of a list of `rest-v3`.
 pub fn guide_page(request: &Request, key: &str, rows: &[Value]) -> Reply {
     let offset = request.number("offset").unwrap_or(0);
     let limit = request.number("limit").unwrap_or(rows.len());
@@ -171,17 +171,17 @@ pub fn guide_user(id: u64, name: &str, groups: &[u64]) -> Value {
     })
 }
 
-/// The guide's API: three users in two groups.
-pub fn guide() -> Field {
+/// Starts a `rest-v3` tenant: three users in two groups.
+pub fn guide() -> Tenant {
     let server = Server::start();
     token(&server, "/oauth2/token");
     let users = json!([guide_user(1, "ann", &[1]), guide_user(2, "ben", &[2]), guide_user(3, "cid", &[1, 2])]);
     guide_list(&server, "users", &users);
     guide_list(&server, "groups", &json!([{"id":1,"name":"Administrators"},{"id":2,"name":"Operators"}]));
-    Field::new("rest-v3", server)
+    Tenant::new("rest-v3", server)
 }
 
-/// A tenant of every kind.
-pub fn all() -> Vec<Field> {
+/// Starts a tenant of every kind.
+pub fn all() -> Vec<Tenant> {
     vec![guide(), config_api("pra"), config_api("rs"), safe(), scim()]
 }

@@ -1,15 +1,15 @@
-//! Dates in the notations that real appliances use beside RFC 3339.
+//! Dates in the notations of real appliances other than RFC 3339.
 
-use super::super::shape::scim::{LAST_LOGIN, MORE_USER};
-use super::super::world::Record;
-use super::place::InterfaceFamily;
+use super::target::InterfaceFamily;
+use crate::shape::scim::{LAST_LOGIN, MORE_USER};
+use crate::world::Record;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-/// Epoch seconds have ten digits between these two instants.
+/// Instants whose epoch seconds have ten digits. Readers distinguish seconds and milliseconds by the number of digits.
 const EPOCH_SECONDS: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
 
-/// Rewrites the dates of a record; the record's id decides the notation.
+/// Rewrites the dates of a record. The id of the record decides the notation.
 pub(super) fn rewrite(family: InterfaceFamily, id: u64, record: &mut Record) {
     let fields: &[&str] = match family {
         InterfaceFamily::Guide => &["last_login", "created_at"],
@@ -18,33 +18,33 @@ pub(super) fn rewrite(family: InterfaceFamily, id: u64, record: &mut Record) {
         InterfaceFamily::Scim => &[],
     };
     for field in fields {
-        field_of(Some(&mut *record), field, id);
+        rewrite_field(Some(&mut *record), field, id);
     }
     if family == InterfaceFamily::Scim {
-        field_of(record.get_mut("meta").and_then(Value::as_object_mut), "created", id);
-        field_of(record.get_mut(MORE_USER).and_then(Value::as_object_mut), LAST_LOGIN, id);
+        rewrite_field(record.get_mut("meta").and_then(Value::as_object_mut), "created", id);
+        rewrite_field(record.get_mut(MORE_USER).and_then(Value::as_object_mut), LAST_LOGIN, id);
     }
 }
 
-fn field_of(record: Option<&mut Record>, field: &str, id: u64) {
+fn rewrite_field(record: Option<&mut Record>, field: &str, id: u64) {
     let Some(value) = record.and_then(|record| record.get_mut(field)) else { return };
     if let Some(foreign) = value.as_str().and_then(|text| foreign(text, id)) {
         *value = foreign;
     }
 }
 
-/// Returns the same instant in another notation; `None` for what is no plain instant and must stay as it is.
+/// Returns the same instant in another notation; `None` for a text that is no plain instant and must stay unchanged.
 fn foreign(text: &str, notation: u64) -> Option<Value> {
     let at = instant(text)?;
     let whole = at.timestamp_subsec_nanos() == 0;
     let written = match notation % 6 {
-        // The JSON of older .NET: `JavaScriptSerializer` and WCF.
+        // The JSON of older .NET (`JavaScriptSerializer` and WCF).
         0 if whole => format!("/Date({})/", at.timestamp_millis()),
         1 if whole => return Some(at.timestamp().into()),
         2 if whole => return Some(at.timestamp_millis().into()),
         4 => at.format("%Y-%m-%dT%H:%M:%S%.f+0000").to_string(),
         5 if whole => at.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
-        // .NET's `DateTime` has ticks of 100 ns, and no offset where its kind is unspecified.
+        // A `DateTime` of .NET has ticks of 100 ns, and no offset if its kind is unspecified.
         _ => format!("{}.{:07}", at.format("%Y-%m-%dT%H:%M:%S"), at.timestamp_subsec_nanos() / 100),
     };
     Some(written.into())
@@ -54,7 +54,7 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     let exact = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc());
     let at =
         exact.or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|at| at.and_utc())).ok()?;
-    // chrono keeps second 60 as more than a second of nanoseconds.
+    // chrono represents second 60 as second 59 with more than a second of nanoseconds.
     let leaps = TimeDelta::nanoseconds(at.timestamp_subsec_nanos().into()) >= TimeDelta::seconds(1);
     (EPOCH_SECONDS.contains(&at.timestamp()) && !leaps).then_some(at)
 }

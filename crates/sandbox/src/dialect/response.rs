@@ -1,97 +1,110 @@
-//! One whole answer: its records by [`Scene`], then the list around them, then its bytes.
+//! One whole response: first its records by [`DialectContext`], then the list around them, then its bytes.
+//!
+//! Each step may hide what the next one needs, so the order is fixed: rows are dropped before they are counted, and
+//! broken text is made last, because JSON values cannot hold it.
 
 use super::Dialect::{
     BrokenText, ByteOrderMark, EmptyWithTotal, NoContent, NoGroups, NullLists, PageTotals, RecordsNotFound, ShortLists,
     WrongKeys,
 };
-use super::place::{ApiPlace, InterfaceFamily, RecordKind, What};
-use super::scene::Scene;
+use super::context::DialectContext;
+use super::target::{InterfaceFamily, RecordKind, RequestTarget, Resource};
 use super::{odd, safe, scim};
+use crate::shape::SPARSE_FIELDS;
+use crate::world::Record;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-/// What is left of the guide's records where lists are sparse.
-const SPARSE: [&str; 4] = ["id", "username", "display_name", "enabled"];
 const TOTAL_HEADER: HeaderName = HeaderName::from_static("x-bt-pagination-total");
 
-/// An answer on its way out.
+/// A response that the dialects edit: its status and headers; the body is passed along.
 pub(crate) struct EditableResponse<'a> {
     pub(crate) status: &'a mut StatusCode,
     pub(crate) headers: &'a mut HeaderMap,
 }
 
-/// The rows of a list, and the object around them where there is one.
-struct List {
+/// The rows of a list, and the object around them if there is one.
+struct ListBody {
     rows: Vec<Value>,
     envelope: Option<ListEnvelope>,
 }
 
+/// The object around the rows: its other fields, and the keys of the rows and of the total.
 struct ListEnvelope {
-    fields: Map<String, Value>,
+    fields: Record,
     key: &'static str,
     total: &'static str,
 }
 
 impl EditableResponse<'_> {
-    /// Returns the body as the dialects write it. `place`: what was read; `None` for a write or a token.
-    pub(crate) fn reworded(&mut self, scene: &Scene<'_>, place: Option<ApiPlace>, body: Vec<u8>) -> Vec<u8> {
+    /// Returns the body as the dialects write it. `target` is what was read; `None` for a write or a token.
+    pub(crate) fn reworded(
+        &mut self,
+        context: &DialectContext<'_>,
+        target: Option<RequestTarget>,
+        body: Vec<u8>,
+    ) -> Vec<u8> {
         let is_json = self.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
-        let mut body = match place {
-            Some(place) if is_json && *self.status == StatusCode::OK => self.read(scene, place, body),
+        let mut body = match target {
+            Some(target) if is_json && *self.status == StatusCode::OK => self.read(context, target, body),
             _ => body,
         };
-        if is_json && !body.is_empty() && scene.has(ByteOrderMark) {
+        if is_json && !body.is_empty() && context.has(ByteOrderMark) {
             body.splice(..0, *b"\xef\xbb\xbf");
         }
         body
     }
 
-    fn read(&mut self, scene: &Scene<'_>, place: ApiPlace, body: Vec<u8>) -> Vec<u8> {
+    fn read(&mut self, context: &DialectContext<'_>, target: RequestTarget, body: Vec<u8>) -> Vec<u8> {
         let Ok(json) = serde_json::from_slice::<Value>(&body) else { return body };
-        let json = match place.what {
-            What::Nothing => return body,
-            What::Discovery => scene.renamed(described(scene, json)),
-            _ if place.is_list() => match self.list(scene, place, json) {
+        let json = match target.resource {
+            Resource::Nothing => return body,
+            Resource::Discovery => context.renamed(without_groups(context, json)),
+            _ if target.is_list() => match self.list(context, target, json) {
                 Some(json) => json,
                 None => return Vec::new(),
             },
-            _ => record(scene, place, json),
+            _ => record(context, target, json),
         };
         let text = json.to_string();
-        if scene.has(BrokenText) { odd::as_bytes(&text) } else { text.into_bytes() }
+        if context.has(BrokenText) { odd::as_bytes(&text) } else { text.into_bytes() }
     }
 
-    /// `None`: there is no body any more.
-    fn list(&mut self, scene: &Scene<'_>, place: ApiPlace, json: Value) -> Option<Value> {
-        let mut list = List::taken_apart(place, json);
-        if place.family == InterfaceFamily::Safe {
-            safe::thin(scene, place.what, &mut list.rows);
+    /// Edits a list. Returns `None` if the response has no body any more.
+    fn list(&mut self, context: &DialectContext<'_>, target: RequestTarget, json: Value) -> Option<Value> {
+        let mut list = ListBody::parse(target, json);
+        if target.family == InterfaceFamily::Safe {
+            safe::remove_rows(context, target.resource, &mut list.rows);
         }
-        list.rows = list.rows.into_iter().map(|row| self::row(scene, place, row)).collect();
-        if scene.has(EmptyWithTotal) {
-            self.emptied(scene, place, &mut list);
+        list.rows = list.rows.into_iter().map(|row| self::row(context, target, row)).collect();
+        if context.has(EmptyWithTotal) {
+            self.clear(context, target, &mut list);
         }
-        if scene.has(PageTotals) {
+        if context.has(PageTotals) {
             self.page_total(&mut list);
         }
-        if list.rows.is_empty() && scene.has(NoContent) && !scene.has(EmptyWithTotal) {
+        if list.rows.is_empty() && context.has(NoContent) && !context.has(EmptyWithTotal) {
             *self.status = StatusCode::NO_CONTENT;
             self.headers.remove(header::CONTENT_TYPE);
             return None;
         }
-        Some(list.put_together(scene, place))
+        Some(list.build(context, target))
     }
 
-    fn emptied(&mut self, scene: &Scene<'_>, place: ApiPlace, list: &mut List) {
+    /// Removes all rows of a list and keeps, or adds, a total above 0.
+    fn clear(&mut self, context: &DialectContext<'_>, target: RequestTarget, list: &mut ListBody) {
         let rows = list.rows.len();
         match &mut list.envelope {
             Some(envelope) if rows > 0 => {
-                let all =
-                    if place.kind() == RecordKind::User { scene.world.user_count() } else { scene.world.group_count() };
+                let all = if target.kind() == RecordKind::User {
+                    context.world.user_count()
+                } else {
+                    context.world.group_count()
+                };
                 envelope.fields.entry(envelope.total).or_insert_with(|| all.into());
                 list.rows.clear();
             }
-            None if rows > 0 && place.family == InterfaceFamily::Sra => {
+            None if rows > 0 && target.family == InterfaceFamily::Sra => {
                 self.headers.entry(TOTAL_HEADER).or_insert_with(|| rows.into());
                 list.rows.clear();
             }
@@ -99,7 +112,8 @@ impl EditableResponse<'_> {
         }
     }
 
-    fn page_total(&mut self, list: &mut List) {
+    /// Makes the total the number of rows of this page.
+    fn page_total(&mut self, list: &mut ListBody) {
         let rows = list.rows.len();
         match &mut list.envelope {
             Some(envelope) => {
@@ -116,10 +130,11 @@ impl EditableResponse<'_> {
     }
 }
 
-impl List {
-    fn taken_apart(place: ApiPlace, json: Value) -> Self {
-        let (key, total) = match (place.family, place.what) {
-            (InterfaceFamily::Guide, What::Users) => ("users", "total"),
+impl ListBody {
+    /// Separates the rows from the object around them.
+    fn parse(target: RequestTarget, json: Value) -> Self {
+        let (key, total) = match (target.family, target.resource) {
+            (InterfaceFamily::Guide, Resource::Users) => ("users", "total"),
             (InterfaceFamily::Guide, _) => ("groups", "total"),
             _ => ("Resources", "totalResults"),
         };
@@ -133,62 +148,69 @@ impl List {
         }
     }
 
-    fn put_together(self, scene: &Scene<'_>, place: ApiPlace) -> Value {
+    /// Builds the list again, under the keys of the dialects.
+    fn build(self, context: &DialectContext<'_>, target: RequestTarget) -> Value {
         let Some(ListEnvelope { mut fields, key, total }) = self.envelope else { return Value::Array(self.rows) };
-        let is_scim = place.family == InterfaceFamily::Scim;
-        let rows = if self.rows.is_empty() && scene.has(NullLists) && says_none(scene, place, &mut fields, total) {
-            Some(Value::Null)
-        } else {
-            // RFC 7644 §3.4.2: there are no `Resources` where there is none.
-            (!self.rows.is_empty() || !is_scim).then_some(Value::Array(self.rows))
-        };
+        let is_scim = target.family == InterfaceFamily::Scim;
+        let rows =
+            if self.rows.is_empty() && context.has(NullLists) && reports_none(context, target, &mut fields, total) {
+                Some(Value::Null)
+            } else {
+                // `Resources` is absent if the list has no rows (RFC 7644 §3.4.2).
+                (!self.rows.is_empty() || !is_scim).then_some(Value::Array(self.rows))
+            };
         let mut key = key;
-        if scene.has(WrongKeys) {
+        if context.has(WrongKeys) {
             key = if is_scim { "Items" } else { "Data" };
             if let Some(count) = fields.remove("total") {
                 fields.insert("TotalCount".to_owned(), count);
             }
         }
-        scene.numbers(&mut fields);
+        context.numbers(&mut fields);
         fields.extend(rows.map(|rows| (key.to_owned(), rows)));
-        // The rows are renamed already, which changes nothing the second time.
-        if is_scim { scene.renamed(Value::Object(fields)) } else { Value::Object(fields) }
+        // The rows have been renamed already; renaming them again changes nothing.
+        if is_scim { context.renamed(Value::Object(fields)) } else { Value::Object(fields) }
     }
 }
 
-/// Returns whether the list says that it is empty; the guide's groups say it here, where there is none at all.
-fn says_none(scene: &Scene<'_>, place: ApiPlace, fields: &mut Map<String, Value>, total: &str) -> bool {
-    if place.family == InterfaceFamily::Guide && place.what == What::Groups && scene.world.group_count() == 0 {
+/// Returns whether the total of a list is 0. The guide's list of groups reports no total, so one of 0 is added if there
+/// is no group.
+fn reports_none(context: &DialectContext<'_>, target: RequestTarget, fields: &mut Record, total: &str) -> bool {
+    if target.family == InterfaceFamily::Guide
+        && target.resource == Resource::Groups
+        && context.world.group_count() == 0
+    {
         fields.entry(total).or_insert_with(|| 0.into());
     }
     fields.get(total).and_then(Value::as_u64) == Some(0)
 }
 
-fn row(scene: &Scene<'_>, place: ApiPlace, row: Value) -> Value {
+/// Edits a row of a list: first what only lists lack, then what all records have.
+fn row(context: &DialectContext<'_>, target: RequestTarget, row: Value) -> Value {
     let Value::Object(mut fields) = row else { return row };
-    match (place.family, place.kind()) {
-        (InterfaceFamily::Guide, RecordKind::User) if scene.has(RecordsNotFound) => {
-            fields.retain(|key, _| SPARSE.contains(&key.as_str()));
+    match (target.family, target.kind()) {
+        (InterfaceFamily::Guide, RecordKind::User) if context.has(RecordsNotFound) => {
+            fields.retain(|key, _| SPARSE_FIELDS.contains(&key.as_str()));
         }
-        (InterfaceFamily::Scim, RecordKind::Group) if scene.has(ShortLists) => {
+        (InterfaceFamily::Scim, RecordKind::Group) if context.has(ShortLists) => {
             let id = scim::number(&fields).unwrap_or_default();
-            scim::short_list(scene.world, id, &mut fields);
+            scim::short_list(context.world, id, &mut fields);
         }
         _ => {}
     }
-    record(scene, place, Value::Object(fields))
+    record(context, target, Value::Object(fields))
 }
 
-fn record(scene: &Scene<'_>, place: ApiPlace, json: Value) -> Value {
+fn record(context: &DialectContext<'_>, target: RequestTarget, json: Value) -> Value {
     let Value::Object(mut fields) = json else { return json };
-    scene.content(place.family, place.kind(), &mut fields);
-    scene.wording(place.family, place.kind(), &mut fields);
+    context.content(target.family, target.kind(), &mut fields);
+    context.wording(target.family, target.kind(), &mut fields);
     Value::Object(fields)
 }
 
-/// RFC 7644 §4: a server without groups describes none.
-fn described(scene: &Scene<'_>, mut json: Value) -> Value {
-    if scene.has(NoGroups)
+/// Removes groups from discovery if the server has none (RFC 7644 §4).
+fn without_groups(context: &DialectContext<'_>, mut json: Value) -> Value {
+    if context.has(NoGroups)
         && let Some(types) = json.get_mut("Resources").and_then(Value::as_array_mut)
     {
         types.retain(|kind| kind["id"] != "Group");

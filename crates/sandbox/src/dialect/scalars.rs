@@ -1,6 +1,6 @@
-//! Booleans and numbers in other types.
+//! Booleans, numbers and ids in other JSON types.
 
-use super::super::world::Record;
+use crate::world::Record;
 use serde_json::{Number, Value, json};
 
 /// Fields that hold an id or a count.
@@ -17,10 +17,10 @@ const NUMBERS: [&str; 11] = [
     "itemsPerPage",
     "startIndex",
 ];
-/// The guide's list of group ids.
+/// The guide's field of group ids.
 const IDS: &str = "group_memberships";
 
-/// Makes every boolean a text, in one of three ways.
+/// Makes every boolean a text, in one of three spellings.
 pub(super) fn text_booleans(id: u64, record: &mut Record) {
     for_each_boolean(record, &|flag| match (id % 3, flag) {
         (0, flag) => flag.to_string().into(),
@@ -56,7 +56,7 @@ pub(super) fn text_numbers(record: &mut Record) {
 
 /// Gives ids and counts a fraction of zero.
 pub(super) fn float_integers(record: &mut Record) {
-    // Beyond 2^53 a float would be another number (RFC 8259 §6).
+    // Above 2^53 the float would be another number (RFC 8259 §6).
     for_each_number(record, |number| {
         let exact = number.as_u64().filter(|number| *number < 1 << 53)?;
         #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
@@ -79,7 +79,7 @@ fn for_each_number(record: &mut Record, make: impl Fn(&Number) -> Option<Value>)
     }
 }
 
-/// Writes the guide's group ids as `{"id":1}`, as `{"value":"1"}`, or a single one without its list.
+/// Writes the guide's group ids as `{"id":1}`, as `{"value":"1"}`, or as a single id without a list.
 pub(super) fn object_ids(id: u64, record: &mut Record) {
     let Some(Value::Array(ids)) = record.get_mut(IDS) else { return };
     let made = match (id % 3, ids.as_mut_slice()) {

@@ -1,12 +1,15 @@
-//! SCIM as other servers speak it: members in other forms, lists that leave some out, names of attributes in another case.
+//! SCIM in the way of other servers: members in other forms, lists that leave some out, attribute names in another
+//! case.
 
-use super::super::members::named_groups;
-use super::super::world::{Record, World};
 use super::guid;
-use serde_json::{Map, Value, json};
+use crate::members::named_groups;
+use crate::world::{Record, World};
+use serde_json::{Value, json};
 
-/// Leaves out members in the list of groups. Says so wherever a reader looks: in the first group, and in groups without
-/// any member in the list. Where the first group has no members, no other group is merely shortened.
+/// Leaves out members in the list of groups; the groups' own records have them.
+///
+/// A reader must be able to notice it. So the first group has no members in the list, and neither have groups whose id
+/// is a multiple of three. Other groups are shortened only if the first group has members that the list hides.
 pub(super) fn short_list(world: &World, id: u64, group: &mut Record) {
     let Some(Value::Array(members)) = group.get_mut("members") else { return };
     let first = world.groups().next().map(|(id, _)| id);
@@ -19,13 +22,14 @@ pub(super) fn short_list(world: &World, id: u64, group: &mut Record) {
     members.truncate(kept);
 }
 
+/// Returns whether a group has members of any kind.
 fn has_members(world: &World, group: u64) -> bool {
-    let facets = world.facets();
+    let product = world.product_details();
     world.users().any(|(_, record)| named_groups(record).any(|named| named == group))
-        || facets.nested.iter().chain(&facets.strangers).any(|(parent, _)| *parent == group)
+        || product.nested.iter().chain(&product.unlisted_members).any(|(parent, _)| *parent == group)
 }
 
-/// Writes members as texts, or as numbers where they are. A group inside stays an object where its bare id is a user's too.
+/// Writes members as texts, or as numbers. A nested group stays an object if its id is also that of a user.
 pub(super) fn bare_members(world: &World, id: u64, group: &mut Record) {
     for_each_member(group, |member| {
         let Some(value) = member.get("value").and_then(Value::as_str) else { return };
@@ -42,19 +46,21 @@ pub(super) fn bare_members(world: &World, id: u64, group: &mut Record) {
     });
 }
 
-/// Leaves out the type of members, or calls it something else; users lose their `$ref` then, groups keep it.
+/// Removes the type of members, or replaces it by a word of another server. Some users lose their `$ref` as well;
+/// groups keep it, because nothing else would identify them.
 pub(super) fn foreign_types(group: &mut Record) {
     for_each_member(group, |member| {
         let Some(row) = member.as_object_mut() else { return };
         let is_user = row.get("type").is_some_and(|kind| kind == "User");
-        let place: u32 = row.get("value").and_then(Value::as_str).unwrap_or_default().bytes().map(u32::from).sum();
-        match place % 4 {
+        // The characters of the id decide, so that the same member is the same in every group.
+        let sum: u32 = row.get("value").and_then(Value::as_str).unwrap_or_default().bytes().map(u32::from).sum();
+        match sum % 4 {
             0 => drop(row.remove("type")),
             1 => drop(row.insert("type".to_owned(), "Member".into())),
             2 => drop(row.insert("type".to_owned(), if is_user { "user" } else { "group" }.into())),
             _ => return,
         }
-        if is_user && place % 8 < 4 {
+        if is_user && sum % 8 < 4 {
             row.remove("$ref");
         }
     });
@@ -90,7 +96,7 @@ pub(super) fn single_values(resource: &mut Record) {
     }
 }
 
-/// Renames every attribute and what is below it; the URN of an extension stays.
+/// Renames every attribute at any depth. The URN of an extension stays.
 pub(super) fn rename(value: Value, name: fn(&str) -> String) -> Value {
     match value {
         Value::Object(fields) => {
@@ -98,7 +104,7 @@ pub(super) fn rename(value: Value, name: fn(&str) -> String) -> Value {
                 let key = if is_urn(&key) { key } else { name(&key) };
                 (key, rename(value, name))
             };
-            Value::Object(fields.into_iter().map(renamed).collect::<Map<String, Value>>())
+            Value::Object(fields.into_iter().map(renamed).collect::<Record>())
         }
         Value::Array(items) => items.into_iter().map(|item| rename(item, name)).collect(),
         plain => plain,
@@ -109,7 +115,7 @@ fn is_urn(key: &str) -> bool {
     key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
 }
 
-/// `userName` as `UserName`.
+/// Returns `userName` as `UserName`.
 pub(super) fn pascal(key: &str) -> String {
     let mut letters = key.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()

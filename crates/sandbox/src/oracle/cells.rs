@@ -1,8 +1,8 @@
-//! Cells of the tables: texts, ids in their order, lists, and what is left of a record when all that is known is taken out.
+//! Cells of the tables: texts, flags, ids in order, lists, and the `extra` column.
 
-use super::super::world::Record;
 use super::Row;
 use super::dates::is_date;
+use crate::world::Record;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ pub(super) fn row<const N: usize>(cells: [(&str, String); N]) -> Row {
     cells.into_iter().map(|(name, cell)| (name.to_owned(), cell)).collect()
 }
 
-/// Null is the empty text.
-pub(super) fn reported(cell: Option<&String>) -> String {
+/// Returns the text of a cell. Null is the empty text.
+pub(super) fn text_or_empty(cell: Option<&String>) -> String {
     cell.cloned().unwrap_or_default()
 }
 
@@ -23,12 +23,12 @@ pub(super) fn text(record: &Record, key: &str) -> Option<String> {
     record.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// Numbers by value, before all other text.
+/// Returns the sort key of an id: numbers come before other texts and compare by value.
 pub(super) fn sort_key(id: &str) -> (u64, String) {
     (id.parse().unwrap_or(u64::MAX), id.to_owned())
 }
 
-/// Numbers and texts as text: ascending, each once.
+/// Returns ids, written as numbers or texts, as texts: ascending, without duplicates.
 pub(super) fn ids_of(ids: &[Value]) -> Vec<String> {
     let as_text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
     let each_once: BTreeSet<(u64, String)> = ids.iter().map(|id| sort_key(&as_text(id))).collect();
@@ -39,9 +39,9 @@ pub(super) fn json_list(ids: &[String]) -> String {
     Value::from(ids.to_vec()).to_string()
 }
 
-/// Fields that nobody announced, without what may be a secret, as compact JSON with sorted keys; empty where there is none.
+/// Returns the undocumented fields without possible secrets: compact JSON with sorted keys, or the empty text.
 pub(super) fn extra(record: &Record, known: &[&str]) -> String {
-    let kept: Map<String, Value> =
+    let kept: Record =
         record.iter().filter(|(key, _)| !known.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
     let kept = clean(Value::Object(kept));
     if kept.as_object().is_some_and(Map::is_empty) { String::new() } else { kept.to_string() }
@@ -59,7 +59,7 @@ fn clean(value: Value) -> Value {
                     || key.contains("apikey")
                     || key.contains("passphrase")
             };
-            // By way of a sorted map, whatever order the JSON library keeps.
+            // A sorted map, because the JSON library may keep another order.
             let kept = fields.into_iter().filter(|(key, value)| !(secret(key) && may_be_secret(value)));
             let sorted: BTreeMap<String, Value> = kept.map(|(key, value)| (key, clean(value))).collect();
             Value::Object(sorted.into_iter().collect())
@@ -69,7 +69,8 @@ fn clean(value: Value) -> Value {
     }
 }
 
-/// Flags, numbers and dates are rights and rules, whatever their names; so is nothing at all.
+/// Returns whether a value can be a secret. Flags, numbers, dates and empty values are rights and rules, whatever their
+/// name.
 fn may_be_secret(value: &Value) -> bool {
     match value {
         Value::String(text) => {

@@ -1,6 +1,6 @@
-//! The configuration's patterns, once more and differently: a name, `id:12`, `glob:*admin*`.
+//! The patterns of the configuration, implemented a second time: a name, `id:12`, `glob:*admin*`.
 
-/// Whether one of the patterns names the subject.
+/// Returns whether one of the patterns matches the subject.
 pub(super) fn any(patterns: &[String], id: &str, name: Option<&str>) -> bool {
     patterns.iter().any(|pattern| match (pattern.split_once(':'), name) {
         (Some(("id", wanted)), _) => wanted == id,
@@ -12,7 +12,7 @@ pub(super) fn any(patterns: &[String], id: &str, name: Option<&str>) -> bool {
     })
 }
 
-/// Byte by byte: a `?` for a letter outside ASCII is not needed here.
+/// Matches a glob byte by byte. The patterns of the tests have no `?` that would have to match a letter outside ASCII.
 fn globs(glob: &[u8], name: &[u8]) -> bool {
     match (glob.split_first(), name.split_first()) {
         (None, None) => true,

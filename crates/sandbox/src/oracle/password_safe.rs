@@ -1,90 +1,94 @@
-//! What Password Safe tells: users without their memberships, and groups with theirs. No creation, no second factor.
+//! Password Safe as the oracle reads it: users without memberships, and groups with their members. The API reports
+//! neither dates of creation nor second factors.
 
-use super::super::dialect::{
-    Dialect, InterfaceFamily, RecordKind as Of, Scene, has_no_record, is_directory_group, is_unread,
-};
-use super::super::members::named_groups;
-use super::super::shape::password_safe as shape;
-use super::super::world::{Record, World};
 use super::Expect;
 use super::cells::text;
 use super::dates::{Created, Login};
-use super::people::{FindingSubjectKind, Known, Member, Person, Roster, Who};
+use super::inventory::{AccountKind, ExpectedAccount, ExpectedGroup, ExpectedInventory, ExpectedMembership, MemberRef};
 use super::written::WrittenRecord;
+use crate::dialect::{
+    Dialect, DialectContext, InterfaceFamily, RecordKind, has_no_record, is_directory_group, is_unread,
+};
+use crate::members::named_groups;
+use crate::shape::password_safe as shape;
+use crate::world::{Record, World};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
+pub(super) fn inventory(world: &World, expect: &Expect) -> ExpectedInventory {
     let listed: BTreeSet<u64> = world.groups().map(|(id, _)| id).filter(|_| expect.groups_listed).collect();
-    let scene = Scene { dialects: &expect.dialects, world };
-    let reading = OracleReading { scene, expect, listed };
-    let mut roster = Roster { members_whole: expect.groups_listed, ..Roster::default() };
+    let context = DialectContext { dialects: &expect.dialects, world };
+    let oracle = SafeOracle { context, expect, listed };
+    let mut inventory = ExpectedInventory { members_complete: expect.groups_listed, ..ExpectedInventory::default() };
     for ((id, record), served) in world.users().zip(shape::users(world)) {
         let Value::Object(served) = served else { continue };
-        match reading.standing(id, record) {
-            Standing::Known(enabled) => {
-                let person = reading.person(id, served, enabled);
-                roster.people.push(reading.with_groups(id, record, person));
+        match oracle.visibility(id, record) {
+            UserVisibility::Known(enabled) => {
+                let account = oracle.account(id, served, enabled);
+                inventory.accounts.push(oracle.with_groups(id, record, account));
             }
-            Standing::Missing => roster.members.extend(reading.named_by_lists(record).map(|group| missing(group, id))),
-            Standing::Hidden => {}
+            UserVisibility::Missing => {
+                inventory.members.extend(oracle.named_by_lists(record).map(|group| missing(group, id)));
+            }
+            UserVisibility::Hidden => {}
         }
     }
-    roster.members.extend(roster.people.iter().flat_map(Person::memberships));
-    let strangers = world.facets().strangers.iter().filter(|(group, _)| reading.reads_list(*group));
-    roster.members.extend(strangers.map(|(group, id)| missing(*group, *id)));
-    roster.unread = reading.unread(&roster.people);
-    roster.directory = reading.listed.iter().filter(|id| reading.is_directory(**id)).map(u64::to_string).collect();
-    roster.partial = reading.is_partial(&roster.people);
+    inventory.members.extend(inventory.accounts.iter().flat_map(ExpectedAccount::memberships));
+    let unlisted = world.product_details().unlisted_members.iter().filter(|(group, _)| oracle.reads_list(*group));
+    inventory.members.extend(unlisted.map(|(group, id)| missing(*group, *id)));
+    inventory.unread = oracle.unread(&inventory.accounts);
+    inventory.directory = oracle.listed.iter().filter(|id| oracle.is_directory(**id)).map(u64::to_string).collect();
+    inventory.partial = oracle.is_partial(&inventory.accounts);
     let groups = shape::groups(world).into_iter().filter(|_| expect.groups_listed);
-    roster.groups = groups.filter_map(|served| Some(reading.group(served.as_object()?.clone()))).collect();
-    roster
+    inventory.groups = groups.filter_map(|served| Some(oracle.group(served.as_object()?.clone()))).collect();
+    inventory
 }
 
-fn missing(group: u64, id: u64) -> Member {
-    Member { group: group.to_string(), who: Who::Missing(id.to_string()) }
+fn missing(group: u64, id: u64) -> ExpectedMembership {
+    ExpectedMembership { group: group.to_string(), member: MemberRef::Missing(id.to_string()) }
 }
 
-/// How a user of the world is known.
-enum Standing {
-    /// By its record, with this in `IsActive` or worked out in its place.
+/// How a user of the world becomes known.
+enum UserVisibility {
+    /// By its record. The value is that of `IsActive`, or the state inferred without it.
     Known(Option<bool>),
-    /// A list of members names it, and there is no record.
+    /// A member list names the user, and the record is missing.
     Missing,
+    /// No list and no record that is read names the user.
     Hidden,
 }
 
-struct OracleReading<'a> {
-    scene: Scene<'a>,
+struct SafeOracle<'a> {
+    context: DialectContext<'a>,
     expect: &'a Expect,
     listed: BTreeSet<u64>,
 }
 
-impl OracleReading<'_> {
-    fn standing(&self, id: u64, record: &Record) -> Standing {
+impl SafeOracle<'_> {
+    fn visibility(&self, id: u64, record: &Record) -> UserVisibility {
         let reported = record.get("enabled").and_then(Value::as_bool);
         let active = reported != Some(false);
-        if !self.scene.has(Dialect::IgnoresInactive) {
-            // Without `IsActive`, in one record or in all, whoever is listed only with `includeInactive=true` is inactive.
-            let by_lists = self.scene.has(Dialect::NoIsActive) || !record.contains_key("enabled");
-            return Standing::Known(if by_lists { Some(active) } else { reported });
+        if !self.context.has(Dialect::IgnoresInactive) {
+            // Without `IsActive`, in one record or in all, a user is inactive if only `includeInactive=true` lists it.
+            let by_lists = self.context.has(Dialect::NoIsActive) || !record.contains_key("enabled");
+            return UserVisibility::Known(if by_lists { Some(active) } else { reported });
         }
         let is_named = self.named_by_lists(record).next().is_some();
         match (active, is_named) {
-            (true, _) => Standing::Known(Some(true)),
-            (false, true) if has_no_record(self.scene.dialects, id) => Standing::Missing,
-            (false, true) => Standing::Known(Some(false)),
-            (false, false) => Standing::Hidden,
+            (true, _) => UserVisibility::Known(Some(true)),
+            (false, true) if has_no_record(self.context.dialects, id) => UserVisibility::Missing,
+            (false, true) => UserVisibility::Known(Some(false)),
+            (false, false) => UserVisibility::Hidden,
         }
     }
 
     fn is_directory(&self, group: u64) -> bool {
-        is_directory_group(self.scene.dialects, group)
+        is_directory_group(self.context.dialects, group)
     }
 
-    /// Whether `UserGroups/{id}/Users` is read, and answers.
+    /// Returns whether `UserGroups/{id}/Users` is requested and answered.
     fn reads_list(&self, group: u64) -> bool {
-        self.listed.contains(&group) && !self.is_directory(group) && !is_unread(&self.scene, group)
+        self.listed.contains(&group) && !self.is_directory(group) && !is_unread(&self.context, group)
     }
 
     fn named_by_lists(&self, record: &Record) -> impl Iterator<Item = u64> {
@@ -92,64 +96,66 @@ impl OracleReading<'_> {
         named.into_iter()
     }
 
-    /// The directory groups of a user, as its own `UserGroups` gives them. Only accounts with a domain are in any.
-    fn directory_groups(&self, id: u64, record: &Record, person: &Person) -> Vec<u64> {
-        if !self.expect.directory_groups_read || !person.in_domain || has_no_record(self.scene.dialects, id) {
+    /// Returns the directory groups of a user, as `Users/{id}/UserGroups` lists them. Only accounts with a domain are
+    /// in any.
+    fn directory_groups(&self, id: u64, record: &Record, account: &ExpectedAccount) -> Vec<u64> {
+        if !self.expect.directory_groups_read || !account.in_domain || has_no_record(self.context.dialects, id) {
             return Vec::new();
         }
         named_groups(record).filter(|group| self.listed.contains(group) && self.is_directory(*group)).collect()
     }
 
-    fn with_groups(&self, id: u64, record: &Record, person: Person) -> Person {
-        let directory = self.directory_groups(id, record, &person);
+    fn with_groups(&self, id: u64, record: &Record, account: ExpectedAccount) -> ExpectedAccount {
+        let directory = self.directory_groups(id, record, &account);
         let groups: BTreeSet<u64> = self.named_by_lists(record).chain(directory).collect();
-        Person {
+        ExpectedAccount {
             groups: groups.iter().map(u64::to_string).collect(),
-            groups_known: self.expect.groups_listed && !self.lacks_a_list() && !self.may_be_hidden(&person),
-            ..person
+            groups_known: self.expect.groups_listed && !self.lacks_a_list() && !self.may_be_hidden(&account),
+            ..account
         }
     }
 
     fn lacks_a_list(&self) -> bool {
-        self.listed.iter().any(|group| !self.is_directory(*group) && is_unread(&self.scene, *group))
+        self.listed.iter().any(|group| !self.is_directory(*group) && is_unread(&self.context, *group))
     }
 
-    /// Whether somebody may be in a directory group that nobody asked about, or about whom nobody answered.
-    fn may_be_hidden(&self, person: &Person) -> bool {
-        let outside = person.is_local() || person.application;
-        let unanswered = person.id.parse().is_ok_and(|id| has_no_record(self.scene.dialects, id));
+    /// Returns whether a user may be in a directory group that was not read, or for which the request failed.
+    fn may_be_hidden(&self, account: &ExpectedAccount) -> bool {
+        let outside = account.is_local() || account.application;
+        let unanswered = account.id.parse().is_ok_and(|id| has_no_record(self.context.dialects, id));
         !outside
             && self.listed.iter().any(|group| self.is_directory(*group))
             && (!self.expect.directory_groups_read || unanswered)
     }
 
-    /// The groups of which not every member is known.
-    fn unread(&self, people: &[Person]) -> BTreeSet<String> {
-        let hidden = people.iter().any(|person| self.may_be_hidden(person)) || !self.expect.directory_groups_read;
+    /// Returns the groups of which not every member is known.
+    fn unread(&self, accounts: &[ExpectedAccount]) -> BTreeSet<String> {
+        let hidden = accounts.iter().any(|account| self.may_be_hidden(account)) || !self.expect.directory_groups_read;
         let is_unread = |group: &&u64| {
-            if self.is_directory(**group) { hidden } else { is_unread(&self.scene, **group) }
+            if self.is_directory(**group) { hidden } else { is_unread(&self.context, **group) }
         };
         self.listed.iter().filter(is_unread).map(u64::to_string).collect()
     }
 
-    /// A directory group that is skipped by configuration is no failure.
-    fn is_partial(&self, people: &[Person]) -> bool {
-        let unanswered = self.expect.directory_groups_read && people.iter().any(|person| self.may_be_hidden(person));
+    /// Returns whether the source is partial. A directory group that the configuration skips is no failure.
+    fn is_partial(&self, accounts: &[ExpectedAccount]) -> bool {
+        let unanswered =
+            self.expect.directory_groups_read && accounts.iter().any(|account| self.may_be_hidden(account));
         self.lacks_a_list() || unanswered
     }
 
-    fn person(&self, id: u64, served: Record, enabled: Option<bool>) -> Person {
+    fn account(&self, id: u64, served: Record, enabled: Option<bool>) -> ExpectedAccount {
         const REPORTED: [&str; 8] =
             ["UserID", "UserName", "FirstName", "LastName", "EmailAddress", "IsActive", "LastLoginDate", "UserType"];
-        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Safe, Of::User, served);
+        let written = WrittenRecord::of(&self.context, InterfaceFamily::Safe, RecordKind::User, served);
         let fields = written.understood();
         let (id, username, account_type) = (id.to_string(), text(fields, "UserName"), text(fields, "UserType"));
         let application = account_type.as_deref() == Some("Application") || fields.contains_key("ClientID");
-        let said = if application { FindingSubjectKind::Service } else { FindingSubjectKind::Person };
+        let by_interface = if application { AccountKind::Service } else { AccountKind::Person };
         let in_domain = ["DomainName", "DistinguishedName"].iter().any(|key| text(fields, key).is_some());
         let reports_type = fields.contains_key("UserType") || written.is_odd_in("UserType");
-        Person {
-            kind: FindingSubjectKind::of(self.expect, said, &id, username.as_deref()),
+        ExpectedAccount {
+            kind: AccountKind::of(self.expect, by_interface, &id, username.as_deref()),
             username,
             display_name: joined(text(fields, "FirstName"), text(fields, "LastName")),
             email: text(fields, "EmailAddress"),
@@ -162,23 +168,23 @@ impl OracleReading<'_> {
             in_domain,
             inferred_local: !reports_type && !application && !in_domain,
             login: if application { Login::NotReported } else { Login::read(fields.get("LastLoginDate")) },
-            created: Created::Not,
-            barred: fields.get("IsQuarantined") == Some(&Value::Bool(true)),
+            created: Created::NotReported,
+            cannot_sign_in: fields.get("IsQuarantined") == Some(&Value::Bool(true)),
             odd: written.is_odd(),
             extra: written.extra(&REPORTED),
-            ..Person::new(id)
+            ..ExpectedAccount::new(id)
         }
     }
 
-    fn group(&self, served: Record) -> Known {
+    fn group(&self, served: Record) -> ExpectedGroup {
         let id = served.get("GroupID").map(Value::to_string).unwrap_or_default();
-        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Safe, Of::Group, served);
+        let written = WrittenRecord::of(&self.context, InterfaceFamily::Safe, RecordKind::Group, served);
         let fields = written.understood();
-        Known {
+        ExpectedGroup {
             description: text(fields, "Description"),
             extra: written.extra(&["GroupID", "Name", "Description"]),
             odd: written.is_odd(),
-            ..Known::new(self.expect, id, text(fields, "Name"))
+            ..ExpectedGroup::new(self.expect, id, text(fields, "Name"))
         }
     }
 }

@@ -1,62 +1,62 @@
-//! The rows of the three tables of a roster, in the order of the files.
+//! The rows of the three tables, in the order of the files.
 
-use super::cells::{flag, json_list, reported, row, sort_key};
-use super::people::{Known, Member, Person, Roster, Who};
+use super::cells::{flag, json_list, row, sort_key, text_or_empty};
+use super::inventory::{ExpectedAccount, ExpectedGroup, ExpectedInventory, ExpectedMembership, MemberRef};
 use super::{Expect, Row};
 use std::collections::HashMap;
 
-pub(super) fn user(expect: &Expect, person: &Person) -> Row {
+pub(super) fn user(expect: &Expect, account: &ExpectedAccount) -> Row {
     row([
         ("source", expect.source.clone()),
-        ("id", person.id.clone()),
-        ("username", reported(person.username.as_ref())),
-        ("display_name", reported(person.display_name.as_ref())),
-        ("email_address", reported(person.email.as_ref())),
-        ("enabled", flag(person.enabled)),
-        ("account_type", reported(person.account_type.as_ref())),
-        ("kind", person.kind.as_str().to_owned()),
-        ("group_memberships", json_list(&person.groups)),
-        ("groups_known", person.groups_known.to_string()),
-        ("public_key", reported(person.public_key.as_ref())),
-        ("last_login", person.login.cell()),
-        ("last_login_status", person.login.status().to_owned()),
-        ("created_at", person.created.cell()),
-        ("locale", reported(person.locale.as_ref())),
-        ("is_admin", flag(person.is_admin)),
-        ("mfa", flag(person.mfa)),
-        ("expires_at", person.expires.cell()),
-        ("extra", person.extra.clone()),
+        ("id", account.id.clone()),
+        ("username", text_or_empty(account.username.as_ref())),
+        ("display_name", text_or_empty(account.display_name.as_ref())),
+        ("email_address", text_or_empty(account.email.as_ref())),
+        ("enabled", flag(account.enabled)),
+        ("account_type", text_or_empty(account.account_type.as_ref())),
+        ("kind", account.kind.as_str().to_owned()),
+        ("group_memberships", json_list(&account.groups)),
+        ("groups_known", account.groups_known.to_string()),
+        ("public_key", text_or_empty(account.public_key.as_ref())),
+        ("last_login", account.login.cell()),
+        ("last_login_status", account.login.status().to_owned()),
+        ("created_at", account.created.cell()),
+        ("locale", text_or_empty(account.locale.as_ref())),
+        ("is_admin", flag(account.is_admin)),
+        ("mfa", flag(account.mfa)),
+        ("expires_at", account.expires.cell()),
+        ("extra", account.extra.clone()),
     ])
 }
 
-pub(super) fn groups(expect: &Expect, roster: &Roster) -> Vec<Row> {
-    // (users, others) by group.
+pub(super) fn groups(expect: &Expect, inventory: &ExpectedInventory) -> Vec<Row> {
+    // Number of users and of other members, by group.
     let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
-    for member in &roster.members {
+    for member in &inventory.members {
         let (users, others) = counts.entry(&member.group).or_default();
-        match member.who {
-            Who::Listed(_) | Who::Nested(..) => *users += 1,
-            Who::Directory(_) => *others += 1,
-            Who::Missing(_) => {}
+        match member.member {
+            MemberRef::Listed(_) | MemberRef::Nested(..) => *users += 1,
+            MemberRef::Directory(_) => *others += 1,
+            MemberRef::Missing(_) => {}
         }
     }
-    let count = |group: &Known| {
-        if roster.unread.contains(&group.id) {
+    let count = |group: &ExpectedGroup| {
+        if inventory.unread.contains(&group.id) {
             return (String::new(), String::new());
         }
         let (users, others) = counts.get(group.id.as_str()).copied().unwrap_or_default();
         (users.to_string(), others.to_string())
     };
-    roster.groups.iter().map(|known| group(expect, known, count(known))).collect()
+    inventory.groups.iter().map(|known| group(expect, known, count(known))).collect()
 }
 
-/// Counts that are unknown are empty.
-fn group(expect: &Expect, group: &Known, (users, others): (String, String)) -> Row {
+/// Returns a row of `groups`. Unknown counts are empty.
+fn group(expect: &Expect, group: &ExpectedGroup, (users, others): (String, String)) -> Row {
     row([
         ("source", expect.source.clone()),
         ("id", group.id.clone()),
-        ("name", reported(group.name.as_ref())),
-        ("description", reported(group.description.as_ref())),
+        ("name", text_or_empty(group.name.as_ref())),
+        ("description", text_or_empty(group.description.as_ref())),
         ("privileged", group.privileged.to_string()),
         ("member_count", users),
         ("external_member_count", others),
@@ -64,27 +64,28 @@ fn group(expect: &Expect, group: &Known, (users, others): (String, String)) -> R
     ])
 }
 
-/// By group, then by user, then what is no user by its name.
-pub(super) fn memberships(expect: &Expect, roster: &Roster) -> Vec<Row> {
-    let names: HashMap<&str, &Known> = roster.groups.iter().map(|g| (g.id.as_str(), g)).collect();
-    let people: HashMap<&str, &Person> = roster.people.iter().map(|p| (p.id.as_str(), p)).collect();
-    let place = |who: &Who| {
-        let user = who.user().map(sort_key);
-        (user.is_none(), user, who.through().map(str::to_owned))
+/// Returns the rows of `memberships`: by group, then by user, then members that are no users, by name.
+pub(super) fn memberships(expect: &Expect, inventory: &ExpectedInventory) -> Vec<Row> {
+    let names: HashMap<&str, &ExpectedGroup> = inventory.groups.iter().map(|g| (g.id.as_str(), g)).collect();
+    let accounts: HashMap<&str, &ExpectedAccount> = inventory.accounts.iter().map(|p| (p.id.as_str(), p)).collect();
+    let order = |member: &MemberRef| {
+        let user = member.user().map(sort_key);
+        (user.is_none(), user, member.through().map(str::to_owned))
     };
-    let mut members: Vec<&Member> = roster.members.iter().collect();
-    members.sort_by_cached_key(|member| (sort_key(&member.group), place(&member.who)));
-    let row = |member: &Member| {
+    let mut members: Vec<&ExpectedMembership> = inventory.members.iter().collect();
+    members.sort_by_cached_key(|member| (sort_key(&member.group), order(&member.member)));
+    let row = |member: &ExpectedMembership| {
         let name = names.get(member.group.as_str()).and_then(|g| g.name.as_ref());
-        let username = member.who.user().and_then(|id| people.get(id)).and_then(|person| person.username.as_ref());
+        let username =
+            member.member.user().and_then(|id| accounts.get(id)).and_then(|account| account.username.as_ref());
         row([
             ("source", expect.source.clone()),
             ("group_id", member.group.clone()),
-            ("group_name", reported(name)),
-            ("user_id", member.who.user().unwrap_or_default().to_owned()),
-            ("username", reported(username)),
-            ("via", if member.who.through().is_some() { "directory-group" } else { "direct" }.to_owned()),
-            ("external_name", member.who.through().unwrap_or_default().to_owned()),
+            ("group_name", text_or_empty(name)),
+            ("user_id", member.member.user().unwrap_or_default().to_owned()),
+            ("username", text_or_empty(username)),
+            ("via", if member.member.through().is_some() { "directory-group" } else { "direct" }.to_owned()),
+            ("external_name", member.member.through().unwrap_or_default().to_owned()),
         ])
     };
     members.into_iter().map(row).collect()

@@ -1,64 +1,75 @@
-//! What the Configuration API tells (PRA and RS): users without their memberships, group policies that tell their members,
-//! and, in lists of their own, vendors with their people (PRA only) and API accounts.
+//! The Configuration API (PRA and Remote Support) as the oracle reads it: users without memberships, and group policies
+//! with their members. Vendors with their users (PRA only) and API accounts are lists of their own.
 
-use super::super::dialect::{Dialect, InterfaceFamily, RecordKind as Of, Scene, is_unread};
-use super::super::facets::{ExternalMember, UserDetails, Vendor};
-use super::super::members::named_groups;
-use super::super::shape::{sra, with_id};
-use super::super::surface::Surface;
-use super::super::world::{Record, World};
 use super::Expect;
 use super::cells::{sort_key, text};
 use super::dates::{Created, Login};
-use super::people::{ApiAccount, FindingSubjectKind, Known, Member, Person, Roster, Who};
+use super::inventory::{
+    AccountKind, ApiAccount, ExpectedAccount, ExpectedGroup, ExpectedInventory, ExpectedMembership, MemberRef,
+};
 use super::written::WrittenRecord;
+use crate::details::{ExternalMember, UserDetails, Vendor};
+use crate::dialect::{Dialect, DialectContext, InterfaceFamily, RecordKind, is_unread};
+use crate::members::named_groups;
+use crate::shape::{sra, with_id};
+use crate::surface::Surface;
+use crate::world::{Record, World};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn roster(world: &World, expect: &Expect) -> Roster {
-    let reading = OracleReading {
+pub(super) fn inventory(world: &World, expect: &Expect) -> ExpectedInventory {
+    let oracle = SraOracle {
         world,
         expect,
-        scene: Scene { dialects: &expect.dialects, world },
+        context: DialectContext { dialects: &expect.dialects, world },
         remote_support: expect.surface == Surface::Rs,
     };
-    let mut people: Vec<Person> = world.users().map(|(id, record)| reading.user(id, record)).collect();
-    OracleReading::silent_nevers(&mut people);
-    people.extend(world.facets().api_accounts.iter().map(|(id, record)| reading.api_account(*id, record)));
-    let mut groups: Vec<Known> = Vec::new();
+    let mut accounts: Vec<ExpectedAccount> = world.users().map(|(id, record)| oracle.user(id, record)).collect();
+    SraOracle::infer_never(&mut accounts);
+    accounts.extend(world.product_details().api_accounts.iter().map(|(id, record)| oracle.api_account(*id, record)));
+    let mut groups: Vec<ExpectedGroup> = Vec::new();
     if expect.groups_listed {
-        groups.extend(world.groups().map(|(id, record)| reading.policy(id, record)));
+        groups.extend(world.groups().map(|(id, record)| oracle.policy(id, record)));
     }
-    if !reading.remote_support {
-        groups.extend(world.facets().vendors.iter().map(|vendor| reading.vendor(vendor.id, &vendor.record)));
-        people.extend(reading.vendor_users());
+    if !oracle.remote_support {
+        groups.extend(world.product_details().vendors.iter().map(|vendor| oracle.vendor(vendor.id, &vendor.record)));
+        accounts.extend(oracle.vendor_users());
     }
-    people.sort_by_cached_key(|person| sort_key(&person.id));
+    accounts.sort_by_cached_key(|account| sort_key(&account.id));
     groups.sort_by_cached_key(|group| sort_key(&group.id));
-    let by_default = reading.by_default(&people);
-    let mut members: Vec<Member> = people.iter().flat_map(Person::memberships).collect();
-    for (place, group, through) in by_default {
-        let person = &mut people[place];
-        members.push(Member { group: group.clone(), who: Who::Nested(person.id.clone(), through) });
-        person.groups.push(group);
-        person.groups.sort_by_cached_key(|group| sort_key(group));
+    let default_policies = oracle.default_policies(&accounts);
+    let mut members: Vec<ExpectedMembership> = accounts.iter().flat_map(ExpectedAccount::memberships).collect();
+    for (index, group, through) in default_policies {
+        let account = &mut accounts[index];
+        members
+            .push(ExpectedMembership { group: group.clone(), member: MemberRef::Nested(account.id.clone(), through) });
+        account.groups.push(group);
+        account.groups.sort_by_cached_key(|group| sort_key(group));
     }
-    members.extend(reading.strangers());
-    members.extend(reading.externals().map(directory));
-    let unread = reading.unread();
+    members.extend(oracle.unlisted_members());
+    members.extend(oracle.externals().map(directory));
+    let unread = oracle.unread();
     let partial = !unread.is_empty();
-    Roster { people, groups, members, members_whole: true, partial, unread, ..Roster::default() }
+    ExpectedInventory {
+        accounts,
+        groups,
+        members,
+        members_complete: true,
+        partial,
+        unread,
+        ..ExpectedInventory::default()
+    }
 }
 
-struct OracleReading<'a> {
+struct SraOracle<'a> {
     world: &'a World,
     expect: &'a Expect,
-    scene: Scene<'a>,
+    context: DialectContext<'a>,
     remote_support: bool,
 }
 
-impl<'a> OracleReading<'a> {
-    fn user(&self, id: u64, record: &Record) -> Person {
+impl<'a> SraOracle<'a> {
+    fn user(&self, id: u64, record: &Record) -> ExpectedAccount {
         const REPORTED: [&str; 9] = [
             "id",
             "username",
@@ -70,79 +81,82 @@ impl<'a> OracleReading<'a> {
             "preferred_email_language",
             "perm_admin",
         ];
-        let facts = self.world.facts(id);
-        let served = sra::user(id, record, &facts, &self.world.facets().providers, self.remote_support);
-        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::User, served);
+        let details = self.world.user_details(id);
+        let served = sra::user(id, record, &details, &self.world.product_details().providers, self.remote_support);
+        let written = WrittenRecord::of(&self.context, InterfaceFamily::Sra, RecordKind::User, served);
         let fields = written.understood();
         let (id, username) = (id.to_string(), text(fields, "username"));
-        let account_type = self.account_type(&facts);
+        let account_type = self.account_type(&details);
         let flag = |key: &str| fields.get(key).and_then(Value::as_bool);
         let created = Created::read(fields.get("created_at"));
-        Person {
-            kind: FindingSubjectKind::of(self.expect, FindingSubjectKind::Person, &id, username.as_deref()),
+        ExpectedAccount {
+            kind: AccountKind::of(self.expect, AccountKind::Person, &id, username.as_deref()),
             username,
             display_name: text(fields, "public_display_name"),
             email: text(fields, "email_address"),
             enabled: flag("enabled"),
             groups: self.policies_of(record),
             groups_known: self.expect.groups_listed
-                && !self.world.groups().any(|(group, _)| is_unread(&self.scene, group))
-                && !self.externals().any(|external| self.may_hide(external, &facts, account_type.as_deref())),
+                && !self.world.groups().any(|(group, _)| is_unread(&self.context, group))
+                && !self.externals().any(|external| self.may_contain(external, &details, account_type.as_deref())),
             account_type,
             login: Login::read(fields.get("last_authentication")).of_account(&created),
             created,
             locale: text(fields, "preferred_email_language"),
             is_admin: flag("perm_admin"),
-            mfa: mfa(flag("two_factor_enabled"), facts.passkeys),
-            passkeys: facts.passkeys.unwrap_or(0),
+            mfa: mfa(flag("two_factor_enabled"), details.passkeys),
+            passkeys: details.passkeys.unwrap_or(0),
             odd: written.is_odd(),
             extra: written.extra(&REPORTED),
-            ..Person::new(id)
+            ..ExpectedAccount::new(id)
         }
     }
 
-    /// A local account without a last login has none, where other accounts show that the field is reported.
-    fn silent_nevers(people: &mut [Person]) {
-        if people.iter().all(|person| person.login == Login::NotReported) {
+    /// Marks local accounts without a last login as never logged in, if other accounts show that the field is reported.
+    fn infer_never(accounts: &mut [ExpectedAccount]) {
+        if accounts.iter().all(|account| account.login == Login::NotReported) {
             return;
         }
-        let is_silent = |person: &&mut Person| person.login == Login::NotReported && person.comes_from("local");
-        people.iter_mut().filter(is_silent).for_each(|person| person.login = Login::Never(false));
+        let is_absent =
+            |account: &&mut ExpectedAccount| account.login == Login::NotReported && account.comes_from("local");
+        accounts.iter_mut().filter(is_absent).for_each(|account| account.login = Login::Never(false));
     }
 
-    /// The groups whose members are answered with an error.
+    /// Returns the groups whose members are answered with an error.
     fn unread(&self) -> BTreeSet<String> {
         let policies = self.world.groups().map(|(id, _)| id).filter(|id| self.has_policy(*id));
-        let policies = policies.filter(|id| is_unread(&self.scene, *id)).map(|id| id.to_string());
-        let vendors = self.world.facets().vendors.iter().filter(|_| self.lacks_vendor_users());
+        let policies = policies.filter(|id| is_unread(&self.context, *id)).map(|id| id.to_string());
+        let vendors = self.world.product_details().vendors.iter().filter(|_| self.lacks_vendor_users());
         policies.chain(vendors.map(|vendor| format!("vendor:{}", vendor.id))).collect()
     }
 
     fn lacks_vendor_users(&self) -> bool {
-        !self.remote_support && self.scene.has(Dialect::VendorUsersNotFound)
+        !self.remote_support && self.context.has(Dialect::VendorUsersNotFound)
     }
 
-    /// Whether the members of a policy are read.
+    /// Returns whether the members of a policy are read.
     fn reads(&self, policy: u64) -> bool {
-        self.has_policy(policy) && !is_unread(&self.scene, policy)
+        self.has_policy(policy) && !is_unread(&self.context, policy)
     }
 
-    fn account_type(&self, facts: &UserDetails) -> Option<String> {
-        let providers = &self.world.facets().providers;
-        providers.iter().find(|provider| Some(provider.id) == facts.provider).map(|provider| provider.kind.clone())
+    fn account_type(&self, details: &UserDetails) -> Option<String> {
+        let providers = &self.world.product_details().providers;
+        providers.iter().find(|provider| Some(provider.id) == details.provider).map(|provider| provider.kind.clone())
     }
 
-    /// Whether somebody may be in a group by way of this member. A provider that is not listed only looks up groups, for users
-    /// of any other.
-    fn may_hide(&self, external: &ExternalMember, facts: &UserDetails, account_type: Option<&str>) -> bool {
-        let listed = |id: &u64| self.world.facets().providers.iter().any(|provider| provider.id == *id);
+    /// Returns whether this external member may contain the user.
+    ///
+    /// A provider that is not listed only looks up groups, for users of any other provider. Local users are in no
+    /// directory.
+    fn may_contain(&self, external: &ExternalMember, details: &UserDetails, account_type: Option<&str>) -> bool {
+        let listed = |id: &u64| self.world.product_details().providers.iter().any(|provider| provider.id == *id);
         match external.provider.filter(listed) {
-            Some(provider) => facts.provider.is_none_or(|theirs| theirs == provider),
+            Some(provider) => details.provider.is_none_or(|theirs| theirs == provider),
             None => account_type != Some("local"),
         }
     }
 
-    /// Those that exist: a policy that is not listed has no member list.
+    /// Returns the policies of a user that exist: a policy that is not listed has no member list.
     fn policies_of(&self, record: &Record) -> Vec<String> {
         let mut ids: Vec<u64> = named_groups(record).filter(|id| self.reads(*id)).collect();
         ids.sort_unstable();
@@ -155,68 +169,75 @@ impl<'a> OracleReading<'a> {
     }
 
     fn externals(&self) -> impl Iterator<Item = &'a ExternalMember> {
-        self.world.facets().externals.iter().filter(|external| self.reads(external.group))
+        self.world.product_details().externals.iter().filter(|external| self.reads(external.group))
     }
 
-    fn strangers(&self) -> impl Iterator<Item = Member> {
-        let strangers = self.world.facets().strangers.iter().filter(|(group, _)| self.reads(*group));
-        strangers.map(|(group, user)| Member { group: group.to_string(), who: Who::Missing(user.to_string()) })
+    fn unlisted_members(&self) -> impl Iterator<Item = ExpectedMembership> {
+        let unlisted = self.world.product_details().unlisted_members.iter().filter(|(group, _)| self.reads(*group));
+        unlisted.map(|(group, user)| ExpectedMembership {
+            group: group.to_string(),
+            member: MemberRef::Missing(user.to_string()),
+        })
     }
 
-    /// (place, policy, by way of what) of everybody who has a policy by default and is not in it anyway: by the provider
-    /// that they sign in by, or by a vendor, in the order of vendors.
-    fn by_default(&self, people: &[Person]) -> Vec<(usize, String, String)> {
+    /// Returns (index of the account, policy, name of the provider or vendor) for the policies that accounts have by
+    /// default.
+    ///
+    /// A default policy comes from the account's security provider, or from its vendors in their order. Policies that
+    /// an account is a member of anyway are left out.
+    fn default_policies(&self, accounts: &[ExpectedAccount]) -> Vec<(usize, String, String)> {
         let mut found: Vec<(usize, String, String)> = Vec::new();
-        let facets = self.world.facets();
-        for (place, person) in people.iter().enumerate() {
-            let provider = person.id.parse().ok().and_then(|id: u64| self.world.facts(id).provider);
-            let providers = facets.providers.iter().filter(|known| Some(known.id) == provider);
+        let product = self.world.product_details();
+        for (index, account) in accounts.iter().enumerate() {
+            let provider = account.id.parse().ok().and_then(|id: u64| self.world.user_details(id).provider);
+            let providers = product.providers.iter().filter(|known| Some(known.id) == provider);
             let by_provider = providers.filter_map(|known| Some((known.default_policy?, known.name.clone())));
-            let is_theirs = |vendor: &&Vendor| person.groups.contains(&format!("vendor:{}", vendor.id));
-            let by_vendor = facets.vendors.iter().filter(is_theirs).filter_map(|vendor| {
+            let is_theirs = |vendor: &&Vendor| account.groups.contains(&format!("vendor:{}", vendor.id));
+            let by_vendor = product.vendors.iter().filter(is_theirs).filter_map(|vendor| {
                 let policy = vendor.record.get("default_policy")?.as_u64()?;
                 Some((policy, text(&vendor.record, "name").unwrap_or_else(|| "vendor".to_owned())))
             });
             for (policy, through) in by_provider.chain(by_vendor).filter(|(policy, _)| self.has_policy(*policy)) {
                 let policy = policy.to_string();
-                let has = person.groups.contains(&policy) || found.iter().any(|(p, g, _)| *p == place && *g == policy);
+                let has = account.groups.contains(&policy) || found.iter().any(|(p, g, _)| *p == index && *g == policy);
                 if !has {
-                    found.push((place, policy, through));
+                    found.push((index, policy, through));
                 }
             }
         }
         found
     }
 
-    fn policy(&self, id: u64, record: &Record) -> Known {
-        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::Group, sra::policy(id, record));
-        Known {
+    fn policy(&self, id: u64, record: &Record) -> ExpectedGroup {
+        let written =
+            WrittenRecord::of(&self.context, InterfaceFamily::Sra, RecordKind::Group, sra::policy(id, record));
+        ExpectedGroup {
             extra: written.extra(&["id", "name"]),
-            ..Known::new(self.expect, id.to_string(), text(written.understood(), "name"))
+            ..ExpectedGroup::new(self.expect, id.to_string(), text(written.understood(), "name"))
         }
     }
 
-    fn vendor(&self, id: u64, record: &Record) -> Known {
-        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::Other, with_id(id, record));
-        Known {
+    fn vendor(&self, id: u64, record: &Record) -> ExpectedGroup {
+        let written = WrittenRecord::of(&self.context, InterfaceFamily::Sra, RecordKind::Other, with_id(id, record));
+        ExpectedGroup {
             extra: written.extra(&["id", "name"]),
-            ..Known::new(self.expect, format!("vendor:{id}"), text(record, "name"))
+            ..ExpectedGroup::new(self.expect, format!("vendor:{id}"), text(record, "name"))
         }
     }
 
-    /// Everybody once, whatever the number of vendors.
-    fn vendor_users(&self) -> Vec<Person> {
-        let mut people: BTreeMap<u64, (&Record, Vec<String>)> = BTreeMap::new();
-        let vendors = self.world.facets().vendors.iter().filter(|_| !self.lacks_vendor_users());
+    /// Returns every vendor user once, even if several vendors employ the person.
+    fn vendor_users(&self) -> Vec<ExpectedAccount> {
+        let mut accounts: BTreeMap<u64, (&Record, Vec<String>)> = BTreeMap::new();
+        let vendors = self.world.product_details().vendors.iter().filter(|_| !self.lacks_vendor_users());
         for vendor in vendors {
             for (id, record) in &vendor.users {
-                people.entry(*id).or_insert((record, Vec::new())).1.push(format!("vendor:{}", vendor.id));
+                accounts.entry(*id).or_insert((record, Vec::new())).1.push(format!("vendor:{}", vendor.id));
             }
         }
-        people.into_iter().map(|(id, (record, groups))| self.vendor_user(id, record, groups)).collect()
+        accounts.into_iter().map(|(id, (record, groups))| self.vendor_user(id, record, groups)).collect()
     }
 
-    fn vendor_user(&self, id: u64, record: &Record, mut groups: Vec<String>) -> Person {
+    fn vendor_user(&self, id: u64, record: &Record, mut groups: Vec<String>) -> ExpectedAccount {
         const REPORTED: [&str; 8] = [
             "id",
             "username",
@@ -227,13 +248,14 @@ impl<'a> OracleReading<'a> {
             "account_expiration",
             "preferred_email_language",
         ];
-        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::VendorUser, with_id(id, record));
+        let written =
+            WrittenRecord::of(&self.context, InterfaceFamily::Sra, RecordKind::VendorUser, with_id(id, record));
         let (id, username) = (format!("vendor-user:{id}"), text(record, "username"));
         let flag = |key: &str| record.get(key).and_then(Value::as_bool);
         let passkeys = record.get("fido2_credential_count").and_then(Value::as_u64);
         groups.sort_by_cached_key(|group| sort_key(group));
-        Person {
-            kind: FindingSubjectKind::of(self.expect, FindingSubjectKind::Vendor, &id, username.as_deref()),
+        ExpectedAccount {
+            kind: AccountKind::of(self.expect, AccountKind::Vendor, &id, username.as_deref()),
             username,
             display_name: text(record, "public_display_name"),
             email: text(record, "email_address"),
@@ -246,42 +268,43 @@ impl<'a> OracleReading<'a> {
             mfa: mfa(flag("two_factor_enabled"), passkeys),
             passkeys: passkeys.unwrap_or(0),
             expires: Created::read(record.get("account_expiration")),
-            barred: flag("is_expired") == Some(true) || flag("is_approved") == Some(false),
+            cannot_sign_in: flag("is_expired") == Some(true) || flag("is_approved") == Some(false),
             extra: written.extra(&REPORTED),
-            ..Person::new(id)
+            ..ExpectedAccount::new(id)
         }
     }
 
-    fn api_account(&self, id: u64, record: &Record) -> Person {
-        let written = WrittenRecord::of(&self.scene, InterfaceFamily::Sra, Of::Other, with_id(id, record));
+    fn api_account(&self, id: u64, record: &Record) -> ExpectedAccount {
+        let written = WrittenRecord::of(&self.context, InterfaceFamily::Sra, RecordKind::Other, with_id(id, record));
         let (id, name) = (format!("api-account:{id}"), text(record, "name"));
-        Person {
-            kind: FindingSubjectKind::of(self.expect, FindingSubjectKind::Service, &id, name.as_deref()),
+        ExpectedAccount {
+            kind: AccountKind::of(self.expect, AccountKind::Service, &id, name.as_deref()),
             username: name,
             enabled: record.get("enabled").and_then(Value::as_bool),
             account_type: Some("api-account".to_owned()),
             groups_known: true,
             api: Some(rights(record)),
             extra: written.extra(&["id", "name", "enabled"]),
-            ..Person::new(id)
+            ..ExpectedAccount::new(id)
         }
     }
 }
 
-fn directory(external: &ExternalMember) -> Member {
+fn directory(external: &ExternalMember) -> ExpectedMembership {
     let name = external.distinguished_name.clone().or_else(|| external.group_name.clone()).unwrap_or_default();
-    Member { group: external.group.to_string(), who: Who::Directory(name) }
+    ExpectedMembership { group: external.group.to_string(), member: MemberRef::Directory(name) }
 }
 
-/// A passkey is a second factor, whatever else is told.
+/// Returns whether an account has a second factor. A passkey is one, whatever the other field reports.
 fn mfa(two_factor: Option<bool>, passkeys: Option<u64>) -> Option<bool> {
     if passkeys.is_some_and(|count| count > 0) { Some(true) } else { two_factor }
 }
 
+/// Returns the rights of an API account.
 fn rights(record: &Record) -> ApiAccount {
     const WIDE: [&str; 4] = ["perm_configuration_vault_account", "perm_scim", "perm_backup", "perm_vault_backup"];
     let wide = text(record, "perm_command").as_deref() == Some("full_access")
         || WIDE.iter().any(|right| record.get(*right) == Some(&Value::Bool(true)));
     let addresses = text(record, "ip_addresses");
-    ApiAccount { wide, from_anywhere: addresses.is_some_and(|reported| reported.is_empty()) }
+    ApiAccount { wide, from_anywhere: addresses.is_some_and(|addresses| addresses.is_empty()) }
 }

@@ -1,17 +1,17 @@
-//! Vendors and their people, and the accounts that programs use, of a seeded world.
+//! The vendors of a seeded world with their users, and the API accounts.
 
-use super::super::facets::Vendor;
-use super::super::world::{CANARY, Record, World};
 use super::{DAY, FIRST, LAST, object, tenant, written};
+use crate::details::Vendor;
+use crate::world::{CANARY, Record, World};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-/// (id, name, whether anybody is there).
+/// Vendors: (id, name, whether it has users).
 const VENDORS: [(u64, &str, bool); 3] =
     [(3, "Acme Air Conditioning", true), (4, "Borealis Lifts & \"Hoists\"", true), (9, "Contoso Cold Stores", false)];
-/// An account that a program uses.
-struct Program {
+/// An API account to be made.
+struct ApiAccountSeed {
     name: &'static str,
     enabled: bool,
     command: &'static str,
@@ -19,28 +19,28 @@ struct Program {
     addresses: Option<&'static str>,
 }
 
-const PROGRAMS: [Program; 6] = [
-    program("CMDB sync", "deny", &["perm_configuration"], Some("192.0.2.0/24")),
-    program("Session archive", "read_only", &["perm_reporting_support", "perm_reporting_vault"], Some("198.51.100.7")),
-    program("Provisioning", "deny", &["perm_scim"], Some("203.0.113.0/28")),
-    program("Night shift", "full_access", &[], Some("192.0.2.9\n192.0.2.10")),
-    program("Dashboard", "read_only", &["perm_reporting_license"], None),
-    Program {
+const API_ACCOUNTS: [ApiAccountSeed; 6] = [
+    seed("CMDB sync", "deny", &["perm_configuration"], Some("192.0.2.0/24")),
+    seed("Session archive", "read_only", &["perm_reporting_support", "perm_reporting_vault"], Some("198.51.100.7")),
+    seed("Provisioning", "deny", &["perm_scim"], Some("203.0.113.0/28")),
+    seed("Night shift", "full_access", &[], Some("192.0.2.9\n192.0.2.10")),
+    seed("Dashboard", "read_only", &["perm_reporting_license"], None),
+    ApiAccountSeed {
         enabled: false,
-        ..program("Old tickets", "full_access", &["perm_backup", "perm_vault_backup"], Some(""))
+        ..seed("Old tickets", "full_access", &["perm_backup", "perm_vault_backup"], Some(""))
     },
 ];
 
-const fn program(
+const fn seed(
     name: &'static str,
     command: &'static str,
     rights: &'static [&'static str],
     addresses: Option<&'static str>,
-) -> Program {
-    Program { name, enabled: true, command, rights, addresses }
+) -> ApiAccountSeed {
+    ApiAccountSeed { name, enabled: true, command, rights, addresses }
 }
 
-/// What an API account can be allowed beside commands.
+/// The rights of an API account, other than those to run commands.
 const RIGHTS: [&str; 11] = [
     "perm_reporting_support",
     "perm_reporting_license",
@@ -55,26 +55,26 @@ const RIGHTS: [&str; 11] = [
     "perm_ecm",
 ];
 
-pub(super) fn invite(world: &mut World, rng: &mut Rng, as_of: DateTime<Utc>) {
+pub(super) fn add(world: &mut World, rng: &mut Rng, as_of: DateTime<Utc>) {
     let people = 4 + world.user_count() / 200;
     let mut next = 101;
-    let policy = tenant::named(world, "Vendors");
+    let policy = tenant::group_named(world, "Vendors");
     let mut vendors = Vec::new();
-    for (id, name, inhabited) in VENDORS {
+    for (id, name, has_users) in VENDORS {
         let mut users = Vec::new();
-        for place in 0..if inhabited { people } else { 0 } {
+        for place in 0..if has_users { people } else { 0 } {
             users.push((next, technician(rng, next, place, as_of)));
             next += rng.u64(1..4);
         }
         vendors.push(Vendor { id, record: vendor(name, policy), users });
     }
-    // One of the first vendor's people works for the second one too.
+    // One person works for two vendors, and must be counted once.
     let freelance = vendors[0].users[0].clone();
     vendors[1].users.insert(0, freelance);
-    let facets = world.facets_mut();
-    facets.vendors = vendors;
-    facets.api_accounts =
-        (0..).zip(&PROGRAMS).map(|(place, program)| (2 + 3 * place, api_account(place, program))).collect();
+    let product = world.product_details_mut();
+    product.vendors = vendors;
+    product.api_accounts =
+        (0..).zip(&API_ACCOUNTS).map(|(place, seed)| (2 + 3 * place, api_account(place, seed))).collect();
 }
 
 fn vendor(name: &str, policy: Option<u64>) -> Record {
@@ -89,7 +89,8 @@ fn vendor(name: &str, policy: Option<u64>) -> Record {
     }))
 }
 
-/// The first is somebody in order; then one not approved, one expired, one whose time is over though nobody says so; and again.
+/// Returns a vendor user. By index: the second is not approved, the third is expired, the fourth is past its expiration
+/// without being marked as expired; all others are in order.
 fn technician(rng: &mut Rng, id: u64, place: usize, as_of: DateTime<Utc>) -> Record {
     let (first, last) = (FIRST[rng.usize(..FIRST.len())], LAST[rng.usize(..LAST.len())]);
     let username = format!("{first}.{last}.{id}").to_lowercase();
@@ -117,17 +118,17 @@ fn technician(rng: &mut Rng, id: u64, place: usize, as_of: DateTime<Utc>) -> Rec
     }))
 }
 
-fn api_account(place: u64, program: &Program) -> Record {
+fn api_account(place: u64, seed: &ApiAccountSeed) -> Record {
     let mut record = object(json!({
-        "name": program.name,
-        "enabled": program.enabled,
+        "name": seed.name,
+        "enabled": seed.enabled,
         "client_id": format!("{place:08x}c0ffee"),
         "client_secret": CANARY,
         "comments": "",
         "failed_login_attempts": 0,
-        "perm_command": program.command,
+        "perm_command": seed.command,
     }));
-    record.extend(RIGHTS.iter().map(|right| ((*right).to_owned(), program.rights.contains(right).into())));
-    record.extend(program.addresses.map(|addresses| ("ip_addresses".to_owned(), addresses.into())));
+    record.extend(RIGHTS.iter().map(|right| ((*right).to_owned(), seed.rights.contains(right).into())));
+    record.extend(seed.addresses.map(|addresses| ("ip_addresses".to_owned(), addresses.into())));
     record
 }

@@ -1,14 +1,16 @@
-//! The Configuration API, `/api/config/v1`, of Privileged Remote Access and (with [`Faults::rs`]) of Remote Support: the
-//! lists that tell who may do what. Paging is in `page`.
+//! The Configuration API, `/api/config/v1`, of Privileged Remote Access and, with [`Faults::rs`], of Remote Support.
+//!
+//! These are the lists from which the program learns who may do what. Paging and filters are in `page`. Each handler
+//! checks first whether a fault takes away the permission of the API account.
 
 mod page;
 
-use super::super::faults::Faults;
-use super::super::members::named_groups;
-use super::super::shape::{self, sra};
-use super::super::tally::lock;
-use super::super::world::{Record, World};
-use super::{Appliance, Shared, churn, json_answer};
+use super::{Appliance, Shared, churn, json_response};
+use crate::counters::lock;
+use crate::faults::Faults;
+use crate::members::named_groups;
+use crate::shape::{self, sra};
+use crate::world::{Record, World};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
@@ -17,7 +19,7 @@ use axum::routing::get;
 use page::ConfigPageQuery;
 use serde_json::{Value, json};
 
-/// Where it all is.
+/// Base path of all resources.
 pub(super) const BASE: &str = "/api/config/v1";
 
 pub(super) fn routes() -> Router<Shared> {
@@ -42,26 +44,27 @@ async fn users(State(appliance): State<Shared>, uri: Uri) -> Response {
         return refused();
     }
     churn::users(&appliance, &faults);
-    let reported = ["username", "email_address", "security_provider_id"];
+    let documented = ["username", "email_address", "security_provider_id"];
     let mut world = lock(&appliance.world);
-    let response = with(&appliance, &uri, &reported, &faults, &mut world, |world, wanted| {
+    let response = list_response(&appliance, &uri, &documented, &faults, &mut world, |world, wanted| {
         if faults.empty_users {
-            return page::of(Vec::<u64>::new(), |_| Record::new(), wanted);
+            return page::response(Vec::<u64>::new(), |_| Record::new(), wanted);
         }
-        let row =
-            |id: u64, record: &Record| sra::user(id, record, &world.facts(id), &world.facets().providers, faults.rs);
-        // Filters look at what is told, so that only they need every row.
-        let chosen = world.users().filter(|(id, record)| !wanted.is_filtered() || wanted.lets(&row(*id, record)));
-        page::of(chosen.collect(), |(id, record)| row(id, record), wanted)
+        let row = |id: u64, record: &Record| {
+            sra::user(id, record, &world.user_details(id), &world.product_details().providers, faults.rs)
+        };
+        // Filters look at the served rows, so only a filtered list has to build every row.
+        let chosen = world.users().filter(|(id, record)| !wanted.is_filtered() || wanted.matches(&row(*id, record)));
+        page::response(chosen.collect(), |(id, record)| row(id, record), wanted)
     });
     if response.status() == StatusCode::OK {
-        appliance.tally.count(|c| c.users_pages += 1);
+        appliance.counters.count(|c| c.users_pages += 1);
     }
     response
 }
 
 async fn user(State(appliance): State<Shared>, Path(id): Path<String>) -> Response {
-    appliance.tally.count(|c| c.details += 1);
+    appliance.counters.count(|c| c.details += 1);
     let faults = appliance.faults();
     if faults.forbid_users {
         return refused();
@@ -69,24 +72,24 @@ async fn user(State(appliance): State<Shared>, Path(id): Path<String>) -> Respon
     let world = lock(&appliance.world);
     let found = id.parse().ok().and_then(|id| Some((id, world.user(id)?)));
     found.map_or_else(not_found, |(id, record)| {
-        let row = sra::user(id, record, &world.facts(id), &world.facets().providers, faults.rs);
-        json_answer(StatusCode::OK, &Value::Object(row))
+        let row = sra::user(id, record, &world.user_details(id), &world.product_details().providers, faults.rs);
+        json_response(StatusCode::OK, &Value::Object(row))
     })
 }
 
-/// The policies of one user, ascending.
+/// Answers with the policies of one user, ascending by id.
 async fn policies_of_user(State(appliance): State<Shared>, Path(id): Path<String>, uri: Uri) -> Response {
-    appliance.tally.count(|c| c.details += 1);
+    appliance.counters.count(|c| c.details += 1);
     let faults = appliance.faults();
     if faults.forbid_users {
         return refused();
     }
     let mut world = lock(&appliance.world);
-    with(&appliance, &uri, &[], &faults, &mut world, |world, wanted| {
+    list_response(&appliance, &uri, &[], &faults, &mut world, |world, wanted| {
         let Some(record) = id.parse().ok().and_then(|id| world.user(id)) else { return not_found() };
         let named: Vec<u64> = named_groups(record).collect();
         let rows = world.groups().filter(|(id, _)| named.contains(id)).map(|(id, record)| sra::policy(id, record));
-        page::of(rows.collect(), |row| row, wanted)
+        page::response(rows.collect(), |row| row, wanted)
     })
 }
 
@@ -96,17 +99,17 @@ async fn policies(State(appliance): State<Shared>, uri: Uri) -> Response {
         return refused();
     }
     let mut world = lock(&appliance.world);
-    let response = with(&appliance, &uri, &["name"], &faults, &mut world, |world, wanted| {
+    let response = list_response(&appliance, &uri, &["name"], &faults, &mut world, |world, wanted| {
         let rows = world.groups().map(|(id, record)| sra::policy(id, record));
-        page::of(rows.filter(|row| wanted.lets(row)).collect(), |row| row, wanted)
+        page::response(rows.filter(|row| wanted.matches(row)).collect(), |row| row, wanted)
     });
     if response.status() == StatusCode::OK {
-        appliance.tally.count(|c| c.groups_pages += 1);
+        appliance.counters.count(|c| c.groups_pages += 1);
     }
     response
 }
 
-/// Remote Support has no such path.
+/// Answers with one policy. Remote Support has no such path.
 async fn policy(State(appliance): State<Shared>, Path(id): Path<String>) -> Response {
     let faults = appliance.faults();
     if faults.forbid_groups {
@@ -114,7 +117,7 @@ async fn policy(State(appliance): State<Shared>, Path(id): Path<String>) -> Resp
     }
     let world = lock(&appliance.world);
     let found = id.parse().ok().filter(|_| !faults.rs).and_then(|id| Some((id, world.group(id)?)));
-    found.map_or_else(not_found, |(id, record)| json_answer(StatusCode::OK, &Value::Object(sra::policy(id, record))))
+    found.map_or_else(not_found, |(id, record)| json_response(StatusCode::OK, &Value::Object(sra::policy(id, record))))
 }
 
 async fn members(State(appliance): State<Shared>, Path(id): Path<String>, uri: Uri) -> Response {
@@ -128,16 +131,19 @@ async fn members(State(appliance): State<Shared>, Path(id): Path<String>, uri: U
     if faults.fail_member_list == Some(id) {
         return message(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
     }
+    // Before the lock: churn locks the world itself.
     churn::members(&appliance, &faults, id);
     let mut world = lock(&appliance.world);
-    with(&appliance, &uri, &[], &faults, &mut world, |world, wanted| page::of(members_of(world, id), |row| row, wanted))
+    list_response(&appliance, &uri, &[], &faults, &mut world, |world, wanted| {
+        page::response(members_of(world, id), |row| row, wanted)
+    })
 }
 
-/// Users first, then what is not expanded to users.
-pub(in super::super) fn members_of(world: &mut World, group: u64) -> Vec<Record> {
+/// Returns the member rows of a group policy: users first, then the members that are not expanded to users.
+pub(crate) fn members_of(world: &mut World, group: u64) -> Vec<Record> {
     let users: Vec<(u64, u64)> = world.members_of(group).to_vec();
-    let users = users.into_iter().map(|(id, user)| sra::member(id, user, world.facts(user).provider));
-    let externals = world.facets().externals.iter().filter(|external| external.group == group);
+    let users = users.into_iter().map(|(id, user)| sra::member(id, user, world.user_details(user).provider));
+    let externals = world.product_details().externals.iter().filter(|external| external.group == group);
     users.chain(externals.map(sra::external)).collect()
 }
 
@@ -147,19 +153,21 @@ async fn providers(State(appliance): State<Shared>, uri: Uri) -> Response {
         return refused();
     }
     let mut world = lock(&appliance.world);
-    with(&appliance, &uri, &[], &faults, &mut world, |world, wanted| {
-        page::of(world.facets().providers.iter().collect(), sra::provider, wanted)
+    list_response(&appliance, &uri, &[], &faults, &mut world, |world, wanted| {
+        page::response(world.product_details().providers.iter().collect(), sra::provider, wanted)
     })
 }
 
-/// The provider's own record tells more than the list.
+/// Answers with one security provider. This record has fields that the list lacks, such as `default_policy`.
 async fn provider(State(appliance): State<Shared>, Path(id): Path<String>) -> Response {
     if appliance.faults().forbid_providers {
         return refused();
     }
     let world = lock(&appliance.world);
-    let found = world.facets().providers.iter().find(|provider| id.parse() == Ok(provider.id));
-    found.map_or_else(not_found, |provider| json_answer(StatusCode::OK, &Value::Object(sra::whole_provider(provider))))
+    let found = world.product_details().providers.iter().find(|provider| id.parse() == Ok(provider.id));
+    found.map_or_else(not_found, |provider| {
+        json_response(StatusCode::OK, &Value::Object(sra::single_provider(provider)))
+    })
 }
 
 async fn vendors(State(appliance): State<Shared>, uri: Uri) -> Response {
@@ -168,9 +176,9 @@ async fn vendors(State(appliance): State<Shared>, uri: Uri) -> Response {
         return refusal;
     }
     let mut world = lock(&appliance.world);
-    with(&appliance, &uri, &["name"], &faults, &mut world, |world, wanted| {
-        let rows = world.facets().vendors.iter().map(|vendor| shape::with_id(vendor.id, &vendor.record));
-        page::of(rows.filter(|row| wanted.lets(row)).collect(), |row| row, wanted)
+    list_response(&appliance, &uri, &["name"], &faults, &mut world, |world, wanted| {
+        let rows = world.product_details().vendors.iter().map(|vendor| shape::with_id(vendor.id, &vendor.record));
+        page::response(rows.filter(|row| wanted.matches(row)).collect(), |row| row, wanted)
     })
 }
 
@@ -183,11 +191,11 @@ async fn vendor_users(State(appliance): State<Shared>, Path(id): Path<String>, u
         return refusal;
     }
     let mut world = lock(&appliance.world);
-    with(&appliance, &uri, &[], &faults, &mut world, |world, wanted| {
-        let Some(vendor) = world.facets().vendors.iter().find(|vendor| id.parse() == Ok(vendor.id)) else {
+    list_response(&appliance, &uri, &[], &faults, &mut world, |world, wanted| {
+        let Some(vendor) = world.product_details().vendors.iter().find(|vendor| id.parse() == Ok(vendor.id)) else {
             return not_found();
         };
-        page::of(vendor.users.iter().collect(), |(id, record)| shape::with_id(*id, record), wanted)
+        page::response(vendor.users.iter().collect(), |(id, record)| shape::with_id(*id, record), wanted)
     })
 }
 
@@ -197,24 +205,24 @@ async fn api_accounts(State(appliance): State<Shared>, uri: Uri) -> Response {
         return refused();
     }
     let mut world = lock(&appliance.world);
-    with(&appliance, &uri, &["name"], &faults, &mut world, |world, wanted| {
-        let rows = world.facets().api_accounts.iter().map(|(id, record)| shape::with_id(*id, record));
-        page::of(rows.filter(|row| wanted.lets(row)).collect(), |row| row, wanted)
+    list_response(&appliance, &uri, &["name"], &faults, &mut world, |world, wanted| {
+        let rows = world.product_details().api_accounts.iter().map(|(id, record)| shape::with_id(*id, record));
+        page::response(rows.filter(|row| wanted.matches(row)).collect(), |row| row, wanted)
     })
 }
 
-/// Reads what is wanted, answers it, counts it. `reported`: the filters that are documented.
-fn with(
+/// Reads the query, answers it and counts the response. `documented` names the filters of the product.
+fn list_response(
     appliance: &Appliance,
     uri: &Uri,
-    reported: &[&str],
+    documented: &[&str],
     faults: &Faults,
     world: &mut World,
     list: impl FnOnce(&mut World, &ConfigPageQuery) -> Response,
 ) -> Response {
     let response =
-        ConfigPageQuery::read(uri, reported, faults).map_or_else(|refusal| refusal, |wanted| list(world, &wanted));
-    appliance.tally.count(|c| match response.status() {
+        ConfigPageQuery::read(uri, documented, faults).map_or_else(|refusal| refusal, |wanted| list(world, &wanted));
+    appliance.counters.count(|c| match response.status() {
         StatusCode::OK => c.config_pages += 1,
         StatusCode::UNAUTHORIZED => c.unauthorized += 1,
         _ => {}
@@ -222,6 +230,7 @@ fn with(
     response
 }
 
+/// Returns the response for an interface without vendors, or without the right to read them.
 fn no_vendors(faults: &Faults) -> Option<Response> {
     if faults.rs { Some(not_found()) } else { faults.forbid_vendors.then(refused) }
 }
@@ -234,7 +243,7 @@ fn not_found() -> Response {
     message(StatusCode::NOT_FOUND, "there is no such resource")
 }
 
-/// Errors are worded, not coded.
+/// Returns an error as this API words it: a message, and no code.
 fn message(status: StatusCode, text: &str) -> Response {
-    json_answer(status, &json!({"message": text}))
+    json_response(status, &json!({"message": text}))
 }

@@ -1,11 +1,13 @@
-//! Password Safe's public API, read only: sign in, users, user groups, and who is in them. Bare arrays of everything.
-//! Paths and the names of parameters compare without case, as ASP.NET does; the objects are made in `shape`.
+//! The public API of Password Safe, read only: sign-in, users, user groups, and the users of a group.
+//!
+//! Lists are bare arrays of everything, without pages. Paths and parameter names ignore case, as in ASP.NET. The
+//! objects are made in `shape::password_safe`.
 
 mod session;
 
-use super::super::shape::password_safe as shape;
-use super::super::tally::lock;
-use super::{Appliance, Shared, World, churn, error, json_answer, token};
+use super::{Appliance, Shared, World, churn, error, json_response, token};
+use crate::counters::lock;
+use crate::shape::password_safe as shape;
 use axum::extract::{Form, FromRequest as _, Query, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
@@ -14,7 +16,8 @@ pub(super) use session::Sessions;
 
 const BASE: &str = "/beyondtrust/api/public/v3/";
 
-/// Whatever no other surface answers.
+/// Answers every request that no other interface has a route for. Axum's router compares paths with case, so the paths
+/// of this API are compared here.
 pub(super) async fn serve(State(appliance): State<Shared>, request: Request) -> Response {
     let path = request.uri().path().to_ascii_lowercase();
     let Some(path) = path.strip_prefix(BASE) else { return error(StatusCode::NOT_FOUND, "not_found") };
@@ -26,18 +29,18 @@ pub(super) async fn serve(State(appliance): State<Shared>, request: Request) -> 
         }
         (&Method::POST, ["auth", "signappin"]) => session::sign_in(&appliance, request.headers()),
         (&Method::POST, ["auth", "signout"]) => session::sign_out(&appliance, request.headers()),
-        (&Method::GET, parts) if session::is_good(&appliance, request.headers()) => {
-            get(&appliance, parts, &ListQuery::of(request.uri()))
+        (&Method::GET, parts) if session::is_valid(&appliance, request.headers()) => {
+            get(&appliance, parts, &SafeListQuery::of(request.uri()))
         }
         (&Method::GET, _) => session::refused(&appliance),
-        _ => said(StatusCode::NOT_FOUND, "No such resource"),
+        _ => error_text(StatusCode::NOT_FOUND, "No such resource"),
     }
 }
 
-/// What a list may be asked for; whatever else stands there is ignored.
-struct ListQuery(Vec<(String, String)>);
+/// The query of a list. Unknown parameters are ignored, as the product does.
+struct SafeListQuery(Vec<(String, String)>);
 
-impl ListQuery {
+impl SafeListQuery {
     fn of(uri: &Uri) -> Self {
         Self(Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default())
     }
@@ -48,47 +51,48 @@ impl ListQuery {
     }
 }
 
-fn get(appliance: &Appliance, parts: &[&str], asked: &ListQuery) -> Response {
+fn get(appliance: &Appliance, parts: &[&str], query: &SafeListQuery) -> Response {
     let faults = appliance.faults();
-    let forbidden = || said(StatusCode::FORBIDDEN, "The user does not have the required permission");
+    let forbidden = || error_text(StatusCode::FORBIDDEN, "The user does not have the required permission");
     match *parts {
         ["users", ..] if faults.forbid_users => forbidden(),
         ["usergroups", ..] if faults.forbid_user_groups => forbidden(),
         ["usergroups"] if faults.forbid_groups => forbidden(),
-        ["users"] => users(appliance, asked),
+        ["users"] => users(appliance, query),
         ["users", id] => one(appliance, id, shape::user, "User not found"),
         ["users", id, "usergroups"] => {
             many(appliance, id, |world, id| shape::groups_of_user(world, id), "User not found")
         }
-        ["usergroups"] => groups(appliance, asked),
+        ["usergroups"] => groups(appliance, query),
         ["usergroups", id] => one(appliance, id, shape::group, "User group not found"),
         ["usergroups", id, "users"] if faults.fail_group_users.is_some_and(|bad| id.parse() == Ok(bad)) => {
-            said(StatusCode::INTERNAL_SERVER_ERROR, "An error has occurred.")
+            error_text(StatusCode::INTERNAL_SERVER_ERROR, "An error has occurred.")
         }
         ["usergroups", id, "users"] => many(appliance, id, shape::users_of_group, "User group not found"),
-        _ => said(StatusCode::NOT_FOUND, "No such resource"),
+        _ => error_text(StatusCode::NOT_FOUND, "No such resource"),
     }
 }
 
-fn users(appliance: &Appliance, asked: &ListQuery) -> Response {
+fn users(appliance: &Appliance, query: &SafeListQuery) -> Response {
     let faults = appliance.faults();
     churn::users(appliance, &faults);
     if faults.empty_users {
         return list(appliance, Vec::new());
     }
-    let inactive_too = asked.get("includeInactive").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    // The product lists inactive users only on request; missing `IsActive` counts as active.
+    let inactive_too = query.get("includeInactive").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let mut users = shape::users(&lock(&appliance.world));
     users.retain(|user| inactive_too || user.get("IsActive") != Some(&Value::Bool(false)));
-    if let Some(name) = asked.get("username") {
+    if let Some(name) = query.get("username") {
         users.retain(|user| is_called(user, "UserName", name));
     }
     users.truncate(faults.cap_users.unwrap_or(usize::MAX));
     list(appliance, users)
 }
 
-fn groups(appliance: &Appliance, asked: &ListQuery) -> Response {
+fn groups(appliance: &Appliance, query: &SafeListQuery) -> Response {
     let mut groups = shape::groups(&lock(&appliance.world));
-    if let Some(name) = asked.get("name") {
+    if let Some(name) = query.get("name") {
         groups.retain(|group| is_called(group, "Name", name));
     }
     list(appliance, groups)
@@ -99,28 +103,29 @@ fn is_called(object: &Value, key: &str, name: &str) -> bool {
 }
 
 fn one(appliance: &Appliance, id: &str, of: fn(&World, u64) -> Option<Value>, missing: &str) -> Response {
-    appliance.tally.count(|c| c.details += 1);
+    appliance.counters.count(|c| c.details += 1);
     match id.parse().ok().and_then(|id| of(&lock(&appliance.world), id)) {
-        Some(object) => json_answer(StatusCode::OK, &object),
-        None => said(StatusCode::NOT_FOUND, missing),
+        Some(object) => json_response(StatusCode::OK, &object),
+        None => error_text(StatusCode::NOT_FOUND, missing),
     }
 }
 
+/// A function that lists what belongs to a record; `None` if there is no such record.
 type Many = fn(&mut World, u64) -> Option<Vec<Value>>;
 
 fn many(appliance: &Appliance, id: &str, of: Many, missing: &str) -> Response {
     match id.parse().ok().and_then(|id| of(&mut lock(&appliance.world), id)) {
         Some(objects) => list(appliance, objects),
-        None => said(StatusCode::NOT_FOUND, missing),
+        None => error_text(StatusCode::NOT_FOUND, missing),
     }
 }
 
 fn list(appliance: &Appliance, rows: Vec<Value>) -> Response {
-    appliance.tally.count(|c| c.safe_lists += 1);
-    json_answer(StatusCode::OK, &Value::Array(rows))
+    appliance.counters.count(|c| c.safe_lists += 1);
+    json_response(StatusCode::OK, &Value::Array(rows))
 }
 
-/// Errors are a text, in JSON.
-fn said(status: StatusCode, text: &str) -> Response {
-    json_answer(status, &json!(text))
+/// Returns an error as this API words it: a text in JSON.
+fn error_text(status: StatusCode, text: &str) -> Response {
+    json_response(status, &json!(text))
 }

@@ -1,11 +1,12 @@
-//! The Configuration API's wording (Privileged Remote Access and Remote Support).
+//! The guide's records in the words of the Configuration API (Privileged Remote Access and Remote Support). Knows no
+//! HTTP.
 
-use super::super::facets::{ExternalMember, Provider, UserDetails};
-use super::super::world::Record;
-use super::{carry, unannounced};
+use super::{copy_field, undocumented};
+use crate::details::{ExternalMember, Provider, UserDetails};
+use crate::world::Record;
 use serde_json::Value;
 
-/// Field of the guide -> field here.
+/// Field of the guide -> field of this API.
 const RENAMED: [(&str, &str); 7] = [
     ("username", "username"),
     ("display_name", "public_display_name"),
@@ -16,52 +17,53 @@ const RENAMED: [(&str, &str); 7] = [
     ("locale", "preferred_email_language"),
 ];
 
-/// A row of `/user`; `remote_support` has a private display name too.
-pub(in super::super) fn user(
+/// Returns a row of `/user`. Remote Support has a private display name as well.
+pub(crate) fn user(
     id: u64,
     record: &Record,
-    facts: &UserDetails,
+    details: &UserDetails,
     providers: &[Provider],
     remote_support: bool,
 ) -> Record {
-    let mut row: Record = unannounced(record).collect();
+    let mut row: Record = undocumented(record).collect();
     row.insert("id".to_owned(), id.into());
     for (key, name) in RENAMED {
-        carry(record, key, &mut row, name);
+        copy_field(record, key, &mut row, name);
     }
     if remote_support {
-        carry(record, "display_name", &mut row, "private_display_name");
+        copy_field(record, "display_name", &mut row, "private_display_name");
     }
     row.insert("two_factor_required".to_owned(), false.into());
-    let mut report = |name: &str, value: Option<Value>| {
+    let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             row.insert(name.to_owned(), value);
         }
     };
-    report("security_provider_id", facts.provider.map(Value::from));
-    report("two_factor_enabled", facts.two_factor.map(Value::from));
-    report("perm_admin", facts.admin.map(Value::from));
-    report("fido2_credential_count", facts.passkeys.map(Value::from));
-    // Rights and rules about passwords: no secrets, though their names could mean one.
-    report("perm_set_passwords", facts.admin.map(Value::from));
-    if providers.iter().any(|p| Some(p.id) == facts.provider && p.kind == "local") {
+    set("security_provider_id", details.provider.map(Value::from));
+    set("two_factor_enabled", details.two_factor.map(Value::from));
+    set("perm_admin", details.admin.map(Value::from));
+    set("fido2_credential_count", details.passkeys.map(Value::from));
+    // Rights and rules about passwords. They are no secrets, although their names look like it, so `extra` must keep
+    // them.
+    set("perm_set_passwords", details.admin.map(Value::from));
+    if providers.iter().any(|p| Some(p.id) == details.provider && p.kind == "local") {
         let expires = if id.is_multiple_of(2) { "2027-01-01T00:00:00Z".into() } else { Value::Null };
-        report("failed_logins", Some(0.into()));
-        report("password_expiration", Some(expires));
-        report("password_reset_next_login", Some(id.is_multiple_of(3).into()));
+        set("failed_logins", Some(0.into()));
+        set("password_expiration", Some(expires));
+        set("password_reset_next_login", Some(id.is_multiple_of(3).into()));
     }
     row
 }
 
-/// A row of `/group-policy`: there is no description.
-pub(in super::super) fn policy(id: u64, record: &Record) -> Record {
+/// Returns a row of `/group-policy`. This API has no description.
+pub(crate) fn policy(id: u64, record: &Record) -> Record {
     let mut row = super::with_id(id, record);
     row.remove("description");
     row
 }
 
-/// A row of `/group-policy/{id}/member` that is a user.
-pub(in super::super) fn member(id: u64, user: u64, provider: Option<u64>) -> Record {
+/// Returns a row of `/group-policy/{id}/member` for a user.
+pub(crate) fn member(id: u64, user: u64, provider: Option<u64>) -> Record {
     let mut row = Record::new();
     row.insert("id".to_owned(), id.into());
     row.insert("user_id".to_owned(), user.into());
@@ -71,31 +73,31 @@ pub(in super::super) fn member(id: u64, user: u64, provider: Option<u64>) -> Rec
     row
 }
 
-/// The same for what is not expanded to users.
-pub(in super::super) fn external(external: &ExternalMember) -> Record {
+/// Returns a row of `/group-policy/{id}/member` for a member that is not expanded to users.
+pub(crate) fn external(external: &ExternalMember) -> Record {
     let mut row = Record::new();
     row.insert("id".to_owned(), external.id.into());
-    let reported = [
+    let fields = [
         ("security_provider_id", external.provider.map(Value::from)),
         ("distinguished_name", external.distinguished_name.clone().map(Value::from)),
         ("group_name", external.group_name.clone().map(Value::from)),
     ];
-    row.extend(reported.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    row.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     row
 }
 
-/// `/security-provider/{id}`.
-pub(in super::super) fn whole_provider(whole: &Provider) -> Record {
-    let mut record = provider(whole);
-    record.insert("priority".to_owned(), whole.id.into());
-    if let Some(policy) = whole.default_policy {
+/// Returns `/security-provider/{id}`.
+pub(crate) fn single_provider(row: &Provider) -> Record {
+    let mut record = provider(row);
+    record.insert("priority".to_owned(), row.id.into());
+    if let Some(policy) = row.default_policy {
         record.insert("default_policy".to_owned(), policy.into());
     }
     record
 }
 
-/// A row of `/security-provider`.
-pub(in super::super) fn provider(provider: &Provider) -> Record {
+/// Returns a row of `/security-provider`.
+pub(crate) fn provider(provider: &Provider) -> Record {
     let mut row = Record::new();
     row.insert("id".to_owned(), provider.id.into());
     row.insert("type".to_owned(), provider.kind.clone().into());

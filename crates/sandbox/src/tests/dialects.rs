@@ -1,4 +1,4 @@
-//! Every dialect: what is served, seen from outside, and what the oracle makes of it, checked by hand.
+//! Every dialect: the responses, seen from outside, and the oracle's expectation, with results worked out by hand.
 
 mod lists;
 mod safe;
@@ -6,9 +6,11 @@ mod scim;
 mod values;
 mod wording;
 
-use super::password_safe::Visitor;
+use super::password_safe::SafeClient;
 use super::*;
-use crate::{Dialect, Expect, Expected, ExternalMember, Loss, Provider, Surface, UserDetails, Vendor};
+use crate::details::UserDetails;
+use crate::dialect::Loss;
+use crate::{Dialect, Expect, Expected, ExternalMember, Provider, Surface, Vendor};
 use reqwest::header::HeaderMap;
 use std::collections::BTreeSet;
 
@@ -18,7 +20,7 @@ fn faults(dialects: &[Dialect]) -> Faults {
     Faults { dialects: dialects.iter().copied().collect(), ..Faults::default() }
 }
 
-fn speaking(world: World, dialects: &[Dialect]) -> Sandbox {
+fn sandbox_with(world: World, dialects: &[Dialect]) -> Sandbox {
     sandbox(world, faults(dialects))
 }
 
@@ -26,35 +28,35 @@ fn expect(surface: Surface, dialects: &[Dialect]) -> Expect {
     Expect { surface, dialects: dialects.iter().copied().collect(), ..Expect::usual("eu", as_of()) }
 }
 
-/// What the oracle expects of a world.
+/// Returns what the oracle expects of a world.
 fn expected(world: &World, surface: Surface, dialects: &[Dialect]) -> Expected {
     world.expected(&expect(surface, dialects))
 }
 
-/// Status, headers and body as they come.
+/// Returns status, headers and body, unparsed.
 async fn raw(request: RequestBuilder) -> (StatusCode, HeaderMap, Vec<u8>) {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     (status, headers, response.bytes().await.unwrap().to_vec())
 }
 
-/// The JSON of one path of the guide, the Configuration API or SCIM, in one dialect.
+/// Returns the JSON of a path of the guide, the Configuration API or SCIM, in one dialect.
 fn served(world: World, dialect: Dialect, path: &str) -> Value {
-    let sandbox = speaking(world, &[dialect]);
+    let sandbox = sandbox_with(world, &[dialect]);
     block_on(async {
-        let (status, body) = Guest::of(&sandbox).await.get(path).await;
+        let (status, body) = ApiClient::of(&sandbox).await.get(path).await;
         assert_eq!(status, 200, "{body}");
         body
     })
 }
 
-/// The same of Password Safe.
-fn served_safely(world: World, dialect: Dialect, path: &str) -> Value {
-    let sandbox = speaking(world, &[dialect]);
+/// Returns the JSON of a path of Password Safe, in one dialect.
+fn served_by_safe(world: World, dialect: Dialect, path: &str) -> Value {
+    let sandbox = sandbox_with(world, &[dialect]);
     block_on(async {
-        let mut visitor = Visitor::with_key(&sandbox);
-        visitor.sign_in().await;
-        let (status, body) = visitor.get(path).await;
+        let mut safe_client = SafeClient::with_key(&sandbox);
+        safe_client.sign_in().await;
+        let (status, body) = safe_client.get(path).await;
         assert_eq!(status, 200, "{body}");
         body
     })
@@ -90,30 +92,32 @@ fn paths(surface: Surface) -> &'static [&'static str] {
     }
 }
 
-/// What was answered: status, body, total by header.
+/// The responses to a list of requests: status, body, total by header.
 type Answers = Vec<(u16, Vec<u8>, String)>;
 
 fn crawl(world: &World, surface: Surface, dialects: &[Dialect]) -> Answers {
     crawl_each(world, surface, &[dialects.to_vec()]).remove(0)
 }
 
-/// Everything that a surface answers in each of these sets of dialects. A body that is JSON is compared as such, whatever the
-/// order of its keys. Tokens and sessions are plain.
+/// Returns every response of an interface for each of these sets of dialects. Tokens and sessions are taken without
+/// dialects.
+///
+/// A body that is JSON is normalised, because the order of its keys does not matter.
 fn crawl_each(world: &World, surface: Surface, sets: &[Vec<Dialect>]) -> Vec<Answers> {
     let sandbox = sandbox(world.clone(), Faults::default());
     block_on(async {
-        let (guest, mut visitor) = (Guest::of(&sandbox).await, Visitor::with_key(&sandbox));
-        visitor.sign_in().await;
+        let (client, mut safe_client) = (ApiClient::of(&sandbox).await, SafeClient::with_key(&sandbox));
+        safe_client.sign_in().await;
         let mut crawled = Vec::new();
         for dialects in sets {
             sandbox.set_faults(Faults { rs: surface == Surface::Rs, ..faults(dialects) });
             let mut answers = Vec::new();
             for path in paths(surface) {
                 let request = match surface {
-                    Surface::Guide => guest.request(Method::GET, &format!("/api/public/v3/{path}")),
-                    Surface::Pra | Surface::Rs => guest.request(Method::GET, &format!("/api/config/v1/{path}")),
-                    Surface::PasswordSafe => visitor.request(Method::GET, &format!("{SAFE}/{path}")),
-                    Surface::Scim => guest.request(Method::GET, &format!("/scim/v2/{path}")),
+                    Surface::Guide => client.request(Method::GET, &format!("/api/public/v3/{path}")),
+                    Surface::Pra | Surface::Rs => client.request(Method::GET, &format!("/api/config/v1/{path}")),
+                    Surface::PasswordSafe => safe_client.request(Method::GET, &format!("{SAFE}/{path}")),
+                    Surface::Scim => client.request(Method::GET, &format!("/scim/v2/{path}")),
                 };
                 let (status, headers, body) = raw(request).await;
                 let total = headers.get("x-bt-pagination-total").and_then(|total| total.to_str().ok());
@@ -126,9 +130,11 @@ fn crawl_each(world: &World, surface: Surface, sets: &[Vec<Dialect>]) -> Vec<Ans
     })
 }
 
-/// Groups 1 (Administrators, 2 inside), 2 (Operators), 3 (Team), 4 (nobody's). Users, by what they are:
-/// 10 `anna` local in 2; 20 `ben` from a directory in 1 and 3; 30 `carl` by SAML in 2 and 3; 40 `dora` local, disabled, in 2;
-/// 50 `emil` from a directory, disabled, in 3; 60 `finn` local, never signed in, in no group; 70 `gwen`, an application, in 3.
+/// Returns a tenant with groups 1 (Administrators, with group 2 inside), 2 (Operators), 3 (Team) and 4 (Nobody's).
+///
+/// The users: 10 `anna` local in 2; 20 `ben` from a directory in 1 and 3; 30 `carl` by SAML in 2 and 3; 40 `dora`
+/// local, disabled, in 2; 50 `emil` from a directory, disabled, in 3; 60 `finn` local, never signed in, in no group; 70
+/// `gwen`, an application, in 3.
 fn tenant() -> World {
     let mut world = small_world(0);
     world.put_group(3, record(&json!({"name": "Team", "description": "all of it"})));
@@ -154,17 +160,17 @@ fn tenant() -> World {
             _ => 3,
         };
         let two_factor = Some(true);
-        let facts =
+        let details =
             UserDetails { provider: Some(provider), two_factor, application: name == "gwen", ..UserDetails::default() };
-        world.set_facts(place * 10, facts);
+        world.set_user_details(place * 10, details);
     }
-    let facets = world.facets_mut();
-    facets.nested = vec![(1, 2)];
-    facets.providers = [(1, "local"), (2, "ldap"), (3, "saml")]
+    let product = world.product_details_mut();
+    product.nested = vec![(1, 2)];
+    product.providers = [(1, "local"), (2, "ldap"), (3, "saml")]
         .map(|(id, kind)| Provider { id, kind: kind.to_owned(), name: kind.to_uppercase(), default_policy: None })
         .to_vec();
     let technician = json!({"username": "tina", "enabled": true, "last_authenticated_date": "2026-11-20T08:00:00Z"});
-    facets.vendors =
+    product.vendors =
         vec![Vendor { id: 1, record: record(&json!({"name": "Acme"})), users: vec![(101, record(&technician))] }];
     world
 }
@@ -187,7 +193,7 @@ fn names_are_unique_and_the_catalogue_has_the_order_of_the_variants() {
 }
 
 #[test]
-fn a_dialect_changes_the_answers_of_the_interfaces_that_it_applies_to_and_of_no_other() {
+fn a_dialect_changes_responses_of_exactly_the_interfaces_that_it_applies_to() {
     let dialects = Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::RawBasic);
     let sets: Vec<Vec<Dialect>> = std::iter::once(Vec::new()).chain(dialects.map(|dialect| vec![dialect])).collect();
     for surface in Surface::ALL {
@@ -200,8 +206,8 @@ fn a_dialect_changes_the_answers_of_the_interfaces_that_it_applies_to_and_of_no_
 }
 
 #[test]
-fn what_is_only_worded_otherwise_leaves_every_cell_but_extra_as_it_is() {
-    let plain = |row: &super::super::Row| {
+fn dialects_without_loss_change_no_cell_except_extra() {
+    let plain = |row: &crate::Row| {
         let mut row = row.clone();
         row.remove("extra");
         row
@@ -211,30 +217,30 @@ fn what_is_only_worded_otherwise_leaves_every_cell_but_extra_as_it_is() {
         let usual = expected(&world, surface, &[]);
         let worded = |dialect: &Dialect| dialect.loss() == Loss::Nothing && *dialect != Dialect::GuidIds;
         for dialect in Dialect::ALL.into_iter().filter(worded) {
-            let spoken = expected(&world, surface, &[dialect]);
+            let changed = expected(&world, surface, &[dialect]);
             let name = dialect.as_str();
-            assert!(spoken.users.iter().map(plain).eq(usual.users.iter().map(plain)), "{name} on {surface:?}");
-            assert!(spoken.groups.iter().map(plain).eq(usual.groups.iter().map(plain)), "{name} on {surface:?}");
-            assert_eq!(spoken.memberships, usual.memberships, "{name} on {surface:?}");
-            assert_eq!(spoken.findings, usual.findings, "{name} on {surface:?}");
-            assert!(spoken.complete, "{name} on {surface:?}");
+            assert!(changed.users.iter().map(plain).eq(usual.users.iter().map(plain)), "{name} on {surface:?}");
+            assert!(changed.groups.iter().map(plain).eq(usual.groups.iter().map(plain)), "{name} on {surface:?}");
+            assert_eq!(changed.memberships, usual.memberships, "{name} on {surface:?}");
+            assert_eq!(changed.findings, usual.findings, "{name} on {surface:?}");
+            assert!(changed.complete, "{name} on {surface:?}");
         }
     }
 }
 
 #[test]
-fn all_dialects_at_once_are_served_and_expected_without_a_panic() {
+fn all_dialects_at_once_can_be_served_and_expected() {
     let world = World::seeded(3, 250, as_of());
     for surface in Surface::ALL {
-        assert!(!crawl(&world, surface, &Dialect::ALL).is_empty());
-        assert!(!expected(&world, surface, &Dialect::ALL).complete || surface == Surface::PasswordSafe);
+        assert_eq!(crawl(&world, surface, &Dialect::ALL).len(), paths(surface).len());
+        assert!(!expected(&world, surface, &Dialect::ALL).complete);
         let mild: Vec<Dialect> = Dialect::ALL.into_iter().filter(|dialect| dialect.loss() != Loss::Lists).collect();
         assert!(!expected(&world, surface, &mild).users.is_empty());
     }
 }
 
 #[test]
-fn the_oracle_quotes_in_extra_what_the_server_wrote() {
+fn extra_quotes_what_the_server_wrote() {
     let mut world = tenant();
     world.edit_user(10, |user| drop(user.insert("is_vip".to_owned(), true.into())));
     let extra = |surface: Surface, dialects: &[Dialect]| expected(&world, surface, dialects).users[0]["extra"].clone();

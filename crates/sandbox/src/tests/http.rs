@@ -1,4 +1,4 @@
-//! The guide's API, path by path.
+//! The guide's API and the sandbox itself: tokens, paths, HTTPS, configuration, start and stop.
 
 use super::*;
 use crate::Surface;
@@ -6,7 +6,7 @@ use crate::Surface;
 const USERS: &str = "/api/public/v3/users";
 
 #[test]
-fn a_token_is_given_for_form_and_for_basic_and_for_nobody_else() {
+fn tokens_are_issued_for_the_account_by_form_or_basic_only() {
     let sandbox = sandbox(small_world(1), Faults::default());
     block_on(async {
         let http = plain_client();
@@ -22,7 +22,7 @@ fn a_token_is_given_for_form_and_for_basic_and_for_nobody_else() {
         let wrong = form("grant_type=client_credentials&client_id=rollcall&client_secret=x").await.unwrap();
         assert_eq!(wrong.status(), 401);
         assert_eq!(json_of(wrong).await, json!({"error": "invalid_client"}));
-        // Both parts form-encoded, as RFC 6749 §2.3.1 has it.
+        // Both parts are form-encoded (RFC 6749 §2.3.1).
         let encoded = http
             .post(format!("{}/oauth2/token", sandbox.url()))
             .basic_auth("rollcall", Some("sandbox+canary-must-not-leak%2B%2F%3D%26%25"))
@@ -36,7 +36,7 @@ fn a_token_is_given_for_form_and_for_basic_and_for_nobody_else() {
 }
 
 #[test]
-fn nothing_is_read_without_a_good_token() {
+fn requests_without_a_valid_token_are_refused() {
     let sandbox = sandbox(small_world(1), Faults::default());
     block_on(async {
         let url = format!("{}{USERS}", sandbox.url());
@@ -52,136 +52,97 @@ fn nothing_is_read_without_a_good_token() {
 fn users_are_listed_by_offset_and_limit_with_a_total() {
     let sandbox = sandbox(small_world(250), Faults::default());
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let (status, first) = guest.get(USERS).await;
+        let client = ApiClient::of(&sandbox).await;
+        let (status, first) = client.get(USERS).await;
         assert_eq!((status, &first["total"]), (StatusCode::OK, &json!(250)));
         assert_eq!(first["users"].as_array().unwrap().len(), 100);
-        assert_eq!(guest.ids(&format!("{USERS}?offset=248&limit=5")).await, [2490, 2500]);
-        assert_eq!(guest.ids(&format!("{USERS}?offset=250")).await, [0u64; 0]);
-        assert_eq!(guest.ids(&format!("{USERS}?username=USER7")).await, [70]);
-        let (_, filtered) = guest.get(&format!("{USERS}?username=user7")).await;
+        assert_eq!(client.ids(&format!("{USERS}?offset=248&limit=5")).await, [2490, 2500]);
+        assert_eq!(client.ids(&format!("{USERS}?offset=250")).await, [0u64; 0]);
+        assert_eq!(client.ids(&format!("{USERS}?username=USER7")).await, [70]);
+        let (_, filtered) = client.get(&format!("{USERS}?username=user7")).await;
         assert_eq!(filtered["total"], 1);
-        assert_eq!(guest.get(&format!("{USERS}?offset=-1")).await.0, 400);
-        let (_, groups) = guest.get("/api/public/v3/groups").await;
+        assert_eq!(client.get(&format!("{USERS}?offset=-1")).await.0, 400);
+        let (_, groups) = client.get("/api/public/v3/groups").await;
         assert_eq!(groups["groups"][0], json!({"id": 1, "name": "Administrators", "description": "all"}));
         assert!(groups.get("total").is_none());
-        assert_eq!(guest.ids("/api/public/v3/groups?offset=1&limit=1").await, [2]);
+        assert_eq!(client.ids("/api/public/v3/groups?offset=1&limit=1").await, [2]);
     });
     assert_eq!(sandbox.counters().users_pages, 5);
     assert_eq!(sandbox.counters().groups_pages, 2);
 }
 
 #[test]
-fn a_user_is_got_by_id_and_a_stranger_is_not_found() {
+fn a_user_is_found_by_id_and_an_unknown_id_is_not() {
     let sandbox = sandbox(small_world(2), Faults::default());
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let (_, user) = guest.get(&format!("{USERS}/20")).await;
+        let client = ApiClient::of(&sandbox).await;
+        let (_, user) = client.get(&format!("{USERS}/20")).await;
         assert_eq!((&user["id"], &user["group_memberships"]), (&json!(20), &json!([2])));
-        assert_eq!(guest.get(&format!("{USERS}/21")).await.0, 404);
-        assert_eq!(guest.get(&format!("{USERS}/x")).await.0, 404);
-        assert_eq!(guest.get("/api/public/v3/nothing").await.0, 404);
+        assert_eq!(client.get(&format!("{USERS}/21")).await.0, 404);
+        assert_eq!(client.get(&format!("{USERS}/x")).await.0, 404);
+        assert_eq!(client.get("/api/public/v3/nothing").await.0, 404);
     });
     assert_eq!(sandbox.counters().details, 3);
 }
 
 #[test]
-fn a_local_user_needs_a_password_and_it_never_comes_back() {
+fn the_guide_has_no_paths_to_write() {
     let sandbox = sandbox(small_world(1), Faults::default());
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let mut user = json!({"username": "jdoe", "display_name": "Jane Doe", "account_type": "local"});
-        assert_eq!(guest.send(Method::POST, USERS, &user).await.0, 400);
-        user["password"] = json!("S3cur3!");
-        let (status, made) = guest.send(Method::POST, USERS, &user).await;
-        assert_eq!((status, &made["id"]), (StatusCode::CREATED, &json!(11)));
-        assert_eq!((&made["enabled"], &made["last_login"]), (&json!(true), &Value::Null));
-        assert!(!guest.get(&format!("{USERS}/11")).await.1.to_string().contains("S3cur3"));
-        assert_eq!(guest.send(Method::POST, USERS, &user).await.0, 409);
-        let directory = json!({"username": "x", "display_name": "X", "account_type": "LDAP"});
-        assert_eq!(guest.send(Method::POST, USERS, &directory).await.0, 201);
-    });
-    assert_eq!(sandbox.counters().writes, 2);
-}
-
-#[test]
-fn a_put_resets_what_it_leaves_out() {
-    let sandbox = sandbox(small_world(1), Faults::default());
-    block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let body = json!({"display_name": "Jane A. Doe", "enabled": false, "id": 77, "password": "p"});
-        let (status, user) = guest.send(Method::PUT, &format!("{USERS}/10"), &body).await;
-        assert_eq!(status, 200);
-        let expected = json!({"id": 10, "username": "user1", "display_name": "Jane A. Doe", "email_address": null,
-            "enabled": false, "account_type": "local", "group_memberships": [], "public_key": null,
-            "last_login": "2026-11-20T00:00:00Z", "created_at": "2025-01-01T00:00:00Z", "locale": null});
-        assert_eq!(user, expected);
-        assert_eq!(guest.get(&format!("{USERS}/10")).await.1, expected);
-        assert_eq!(guest.send(Method::PUT, &format!("{USERS}/11"), &body).await.0, 404);
+        let client = ApiClient::of(&sandbox).await;
+        for (method, path, status) in [
+            (Method::POST, USERS.to_owned(), 405),
+            (Method::PUT, format!("{USERS}/10"), 405),
+            (Method::DELETE, format!("{USERS}/10"), 405),
+            (Method::POST, "/api/public/v3/groups/1/members".to_owned(), 404),
+        ] {
+            assert_eq!(client.send(method, &path, &json!({})).await.0, status, "{path}");
+        }
+        assert_eq!(client.ids(USERS).await, [10]);
     });
 }
 
 #[test]
-fn a_deleted_user_is_gone_and_has_not_stayed() {
+fn a_deleted_user_has_not_stayed() {
     let sandbox = sandbox(small_world(3), Faults::default());
     sandbox.mark();
-    block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        assert_eq!(guest.send(Method::DELETE, &format!("{USERS}/20"), &Value::Null).await.0, 204);
-        assert_eq!(guest.send(Method::DELETE, &format!("{USERS}/20"), &Value::Null).await.0, 404);
-        assert_eq!(guest.ids(USERS).await, [10, 30]);
+    sandbox.with_world(|world| {
+        assert!(world.remove_user(20));
+        assert!(!world.remove_user(20));
+        world.add_user(crate::Record::new());
     });
-    sandbox.with_world(|world| world.add_user(super::super::Record::new()));
     assert_eq!(sandbox.stayed().into_iter().collect::<Vec<_>>(), [10, 30]);
 }
 
 #[test]
-fn a_member_is_added_once_and_only_if_both_exist() {
-    let sandbox = sandbox(small_world(1), Faults::default());
-    block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let members = "/api/public/v3/groups/1/members";
-        for _ in 0..2 {
-            let (status, added) = guest.send(Method::POST, members, &json!({"user_id": 10})).await;
-            assert_eq!((status, added), (StatusCode::OK, json!({"group_id": 1, "user_id": 10})));
-        }
-        assert_eq!(guest.get(&format!("{USERS}/10")).await.1["group_memberships"], json!([2, 1]));
-        assert_eq!(guest.send(Method::POST, members, &json!({"user_id": 11})).await.0, 404);
-        assert_eq!(guest.send(Method::POST, "/api/public/v3/groups/9/members", &json!({"user_id": 10})).await.0, 404);
-        assert_eq!(guest.send(Method::POST, members, &json!({})).await.0, 400);
-    });
-}
-
-#[test]
-fn answers_are_compressed_for_those_who_ask_and_always_dated() {
+fn responses_are_compressed_on_request_and_always_have_a_date() {
     let sandbox = sandbox(small_world(50), Faults::default());
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
+        let client = ApiClient::of(&sandbox).await;
         let raw = Client::builder().no_proxy().no_gzip().build().unwrap();
-        let ask = || raw.get(format!("{}{USERS}", sandbox.url())).bearer_auth(&guest.token);
+        let ask = || raw.get(format!("{}{USERS}", sandbox.url())).bearer_auth(&client.token);
         let packed = ask().header("accept-encoding", "gzip").send().await.unwrap();
         assert_eq!(packed.headers()["content-encoding"], "gzip");
         let date = packed.headers()["date"].to_str().unwrap().to_owned();
         assert!(chrono::NaiveDateTime::parse_from_str(&date, "%a, %d %b %Y %H:%M:%S GMT").is_ok(), "{date}");
         assert!(ask().send().await.unwrap().headers().get("content-encoding").is_none());
-        assert_eq!(guest.ids(USERS).await.len(), 50);
+        assert_eq!(client.ids(USERS).await.len(), 50);
     });
 }
 
 #[test]
-fn https_is_trusted_with_the_authority_and_not_without() {
+fn https_is_trusted_only_with_the_authority() {
     let options = SandboxOptions { world: small_world(1), tls: true, ..SandboxOptions::default() };
     let sandbox = Sandbox::start(options).unwrap();
     block_on(async {
-        let stranger = plain_client().get(sandbox.url()).send().await;
-        assert!(stranger.is_err());
+        let other = plain_client().get(sandbox.url()).send().await;
+        assert!(other.is_err());
         let ca = reqwest::Certificate::from_pem(sandbox.ca_pem().unwrap().as_bytes()).unwrap();
         let http = Client::builder().no_proxy().tls_certs_merge([ca]).build().unwrap();
         assert_eq!(ask_token(&sandbox, &http).await.status(), 200);
         let by_address = sandbox.url().replace("localhost", "127.0.0.1");
         assert_eq!(http.get(format!("{by_address}/nothing")).send().await.unwrap().status(), 404);
     });
-    assert_eq!(sandbox.certificate_sha256().map(str::len), Some(64));
     let toml = sandbox.ready_configuration(std::path::Path::new("/x"), Some("udp://127.0.0.1:514"));
     let parsed: toml::Table = toml.parse().unwrap();
     assert_eq!(parsed["source"][0]["ca_file"].as_str(), Some("/x/sandbox-ca.pem"));
@@ -190,7 +151,7 @@ fn https_is_trusted_with_the_authority_and_not_without() {
 }
 
 #[test]
-fn a_configuration_has_a_source_a_surface() {
+fn a_configuration_has_one_source_for_each_interface() {
     let sandbox = sandbox(small_world(1), Faults::default());
     let sources = |surfaces: &[Surface]| -> Vec<(String, String)> {
         let toml = sandbox.ready_configuration_of(surfaces, std::path::Path::new("/x"), Some("udp://127.0.0.1:514"));
@@ -209,12 +170,12 @@ fn a_configuration_has_a_source_a_surface() {
 }
 
 #[test]
-fn a_dropped_sandbox_frees_its_port_even_with_a_client_attached() {
+fn a_dropped_sandbox_frees_its_port_while_a_client_is_connected() {
     let sandbox = sandbox(small_world(1), Faults::default());
     let port = sandbox.url().rsplit(':').next().unwrap().parse().unwrap();
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        guest.get(USERS).await;
+        let client = ApiClient::of(&sandbox).await;
+        client.get(USERS).await;
     });
     drop(sandbox);
     let again = SandboxOptions { port, ..SandboxOptions::default() };
@@ -225,6 +186,6 @@ fn a_dropped_sandbox_frees_its_port_even_with_a_client_attached() {
 fn a_sandbox_starts_and_stops_within_another_runtime() {
     block_on(async {
         let sandbox = sandbox(small_world(1), Faults::default());
-        assert_eq!(Guest::of(&sandbox).await.ids(USERS).await, [10]);
+        assert_eq!(ApiClient::of(&sandbox).await.ids(USERS).await, [10]);
     });
 }

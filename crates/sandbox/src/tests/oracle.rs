@@ -1,9 +1,9 @@
-//! The oracle, checked by hand: who must be found is written down here, person by person.
+//! The oracle on the guide's API. The expected findings are worked out by hand, account by account.
 
 use super::*;
 use crate::{Expect, Expected};
 
-/// A world of one person: ordinary but for `changes`; groups 1 (Administrators) and 2 (Operators).
+/// Returns a world of one person, ordinary but for `changes`; groups 1 (Administrators) and 2 (Operators).
 fn of_one(changes: &Value) -> World {
     let mut world = small_world(0);
     let mut user = record(&json!({"username": "anna", "display_name": "Anna", "enabled": true, "account_type": "SAML",
@@ -16,7 +16,7 @@ fn of_one(changes: &Value) -> World {
         };
     }
     world.put_user(5, user);
-    // Somebody unrelated, whose last login is told.
+    // An unrelated user whose last login is reported.
     let other = json!({"username": "other", "enabled": true, "group_memberships": [2],
         "last_login": "2026-11-22T00:00:00Z", "created_at": "2026-01-01T00:00:00Z"});
     world.put_user(6, record(&other));
@@ -27,7 +27,7 @@ fn expected(changes: &Value) -> Expected {
     of_one(changes).expected(&Expect::usual("eu", as_of()))
 }
 
-/// `rule severity age/threshold [groups]` of each finding about the one person.
+/// Returns `rule severity age/threshold [groups]` for each finding about this person.
 fn found(changes: &Value) -> Vec<String> {
     let about_them = |f: &crate::ExpectedFinding| (f.subject_kind.as_str(), f.subject_id.as_str()) == ("user", "5");
     let line = |f: crate::ExpectedFinding| {
@@ -46,7 +46,7 @@ fn nothing() -> [&'static str; 0] {
 // as_of is 2026-11-23T02:00:00Z; 90 days before is 2026-08-25T02:00:00Z, 45 days before 2026-10-09T02:00:00Z.
 
 #[test]
-fn stale_begins_at_the_threshold_to_the_second() {
+fn stale_login_starts_exactly_at_the_threshold() {
     assert_eq!(found(&json!({"last_login": "2026-08-25T02:00:00Z"})), ["stale-login medium 90/90"]);
     assert_eq!(found(&json!({"last_login": "2026-08-25T02:00:01Z"})), nothing());
     assert_eq!(found(&json!({"last_login": "2026-08-25T02:00:00.000001Z"})), nothing());
@@ -57,7 +57,7 @@ fn stale_begins_at_the_threshold_to_the_second() {
 }
 
 #[test]
-fn privileged_people_have_a_shorter_time_and_a_graver_finding() {
+fn privileged_accounts_have_a_shorter_threshold_and_a_higher_severity() {
     let privileged = |at: &str| found(&json!({"group_memberships": [1, 2], "last_login": at}));
     assert_eq!(privileged("2026-10-09T02:00:00Z"), ["stale-login high 45/45"]);
     assert_eq!(privileged("2026-10-09T02:00:01Z"), nothing());
@@ -67,7 +67,7 @@ fn privileged_people_have_a_shorter_time_and_a_graver_finding() {
 }
 
 #[test]
-fn machines_and_the_disabled_are_never_stale() {
+fn service_and_disabled_accounts_are_not_stale() {
     let old = |changes: Value| {
         let mut user = json!({"last_login": "2020-01-01T00:00:00Z", "created_at": "2019-01-01T00:00:00Z"});
         user.as_object_mut().unwrap().extend(record(&changes));
@@ -81,7 +81,7 @@ fn machines_and_the_disabled_are_never_stale() {
 }
 
 #[test]
-fn never_logged_in_counts_from_creation_with_its_grace() {
+fn never_logged_in_counts_from_creation_and_respects_the_grace_period() {
     let never = |created: &str| found(&json!({"last_login": null, "created_at": created}));
     assert_eq!(never("2026-10-24T02:00:00Z"), ["never-logged-in low 30/30"]);
     assert_eq!(never("2026-10-24T02:00:01Z"), nothing());
@@ -92,7 +92,7 @@ fn never_logged_in_counts_from_creation_with_its_grace() {
 }
 
 #[test]
-fn without_a_basis_it_is_a_matter_of_data_quality() {
+fn accounts_without_a_usable_date_are_data_quality_findings() {
     assert_eq!(found(&json!({"last_login": null, "created_at": null})), ["data-quality info"]);
     assert_eq!(found(&json!({"last_login": "yesterday"})), ["data-quality info"]);
     assert_eq!(found(&json!({"last_login": 5})), ["data-quality info"]);
@@ -101,13 +101,13 @@ fn without_a_basis_it_is_a_matter_of_data_quality() {
     assert_eq!(found(&json!({"last_login": "ABSENT", "enabled": false, "group_memberships": []})), nothing());
     assert_eq!(found(&json!({"created_at": "1970-01-01T00:00:00Z"})), ["data-quality info"]);
     assert_eq!(found(&json!({"created_at": null})), nothing());
-    // Five minutes are forgiven.
+    // A tolerance of five minutes applies.
     assert_eq!(found(&json!({"last_login": "2026-11-23T02:05:00Z"})), nothing());
     assert_eq!(found(&json!({"last_login": "2026-11-23T02:05:01Z"})), ["data-quality info"]);
 }
 
 #[test]
-fn groups_that_are_not_there_are_not_groups() {
+fn missing_groups_dangle_and_do_not_count_as_memberships() {
     assert_eq!(found(&json!({"group_memberships": []})), ["no-group medium"]);
     assert_eq!(found(&json!({"group_memberships": null})), nothing());
     assert_eq!(found(&json!({"group_memberships": "ABSENT"})), nothing());
@@ -120,7 +120,7 @@ fn groups_that_are_not_there_are_not_groups() {
 }
 
 #[test]
-fn without_the_list_of_groups_nothing_is_said_of_what_is_not_in_it() {
+fn without_the_list_of_groups_no_group_is_reported_as_missing() {
     let world = of_one(&json!({"enabled": false, "group_memberships": [9, 1]}));
     let expect = Expect { groups_listed: false, ..Expect::usual("eu", as_of()) };
     let expected = world.expected(&expect);
@@ -132,7 +132,7 @@ fn without_the_list_of_groups_nothing_is_said_of_what_is_not_in_it() {
 }
 
 #[test]
-fn a_row_is_written_as_the_table_writes_it() {
+fn rows_have_the_cells_of_the_tables() {
     let user = json!({"email_address": null, "last_login": "2026-11-20T07:30:00.120+0530", "enabled": true,
         "group_memberships": [2, "1", 2, 10], "public_key": "ssh-ed25519 A", "is_admin": true,
         "z": {"b": 1, "a": [{"Password": "x"}], "accessToken": "x"}, "my_secret": 1});
@@ -154,11 +154,11 @@ fn a_row_is_written_as_the_table_writes_it() {
 }
 
 #[test]
-fn a_login_that_nobody_can_have_made_is_unreadable_and_never_an_age() {
+fn impossible_logins_are_unreadable_and_have_no_age() {
     for login in ["1980-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2024-12-30T23:59:59Z", "2026-11-20", "/Date(1)"] {
         assert_eq!(found(&json!({"last_login": login})), ["data-quality info"], "{login}");
     }
-    // Created on 2025-01-01: a day before is forgiven. 692 days to 2026-11-23.
+    // Created on 2025-01-01: a login a day before is accepted. 692 days to 2026-11-23.
     assert_eq!(found(&json!({"last_login": "2024-12-31T00:00:00Z"})), ["stale-login medium 692/90"]);
     assert_eq!(found(&json!({"last_login": 1_795_000_000_i64})), nothing());
     assert_eq!(found(&json!({"last_login": "1969-12-31T19:00:00", "created_at": "2026-11-20"})), ["data-quality info"]);
@@ -175,7 +175,7 @@ fn a_date_of_an_unexpected_type_is_unreadable_and_quoted() {
 }
 
 #[test]
-fn rights_and_rules_stay_whatever_their_names() {
+fn extra_keeps_flags_numbers_and_dates_with_suspicious_names() {
     let user = json!({"perm_set_passwords": true, "password_expiration": "2027-01-01T00:00:00Z", "password_age": 30,
         "password_reset_next_login": null, "password_hint": "", "password": "x", "tokens": ["x"], "secret": {"a": 1}});
     let kept = r#"{"password_age":30,"password_expiration":"2027-01-01T00:00:00Z","password_hint":"","password_reset_next_login":null,"perm_set_passwords":true}"#;
@@ -183,12 +183,12 @@ fn rights_and_rules_stay_whatever_their_names() {
 }
 
 #[test]
-fn only_secrets_leave_nothing_extra() {
+fn extra_is_empty_if_all_undocumented_fields_are_secrets() {
     assert_eq!(expected(&json!({"api_token": "x", "PRIVATE_KEY": {"a": 1}})).users[0]["extra"], "");
 }
 
 #[test]
-fn a_seeded_world_gives_each_rule_something_to_find_and_leaks_nothing() {
+fn a_seeded_world_has_findings_of_each_rule_and_leaks_no_secret() {
     let world = World::seeded(1, 1000, as_of());
     let expected = world.expected(&Expect::usual("eu", as_of()));
     for rule in ["stale-login", "never-logged-in", "no-group", "disabled-in-group", "dangling-group", "data-quality"] {

@@ -1,9 +1,11 @@
-//! The rules about accounts and groups beside inactivity, on the guide's API: who must be found is written down here.
+//! The rules about accounts and groups other than inactivity, on the guide's API. The expected findings are worked out
+//! by hand.
 
 use super::*;
 use crate::Expect;
 
-/// A world of these people, ordinary but for what is said of them; ids 1, 2, …; groups 1 (Administrators), 2 (Operators).
+/// Returns a world of these people, ordinary but for the given fields. Ids are 1, 2, …; groups are 1 (Administrators)
+/// and 2 (Operators).
 fn of(people: &[Value]) -> World {
     let mut world = small_world(0);
     for (id, changes) in (1..).zip(people) {
@@ -15,7 +17,7 @@ fn of(people: &[Value]) -> World {
     world
 }
 
-/// `severity id` of each finding of one rule.
+/// Returns `severity id` for each finding of one rule.
 fn found(rule: &str, people: &[Value]) -> Vec<String> {
     lines(rule, &of(people), &Expect::usual("eu", as_of()))
 }
@@ -26,7 +28,7 @@ fn lines(rule: &str, world: &World, expect: &Expect) -> Vec<String> {
 }
 
 #[test]
-fn an_address_belongs_to_one_enabled_account() {
+fn an_address_of_several_enabled_accounts_is_a_finding() {
     let address = |text: &str, enabled: bool| json!({"email_address": text, "enabled": enabled});
     let people = [address("a@x", true), address(" A@X\t", true), address("a@x", false), address("b@x", true)];
     assert_eq!(found("shared-email", &people), ["medium 1", "medium 2"]);
@@ -38,7 +40,7 @@ fn an_address_belongs_to_one_enabled_account() {
 }
 
 #[test]
-fn a_local_account_is_outside_once_somebody_signs_in_elsewhere() {
+fn local_accounts_are_findings_if_other_accounts_use_an_identity_provider() {
     let local = json!({"account_type": "Local"});
     let privileged = json!({"account_type": "local", "group_memberships": ["1"]});
     let disabled = json!({"account_type": "local", "enabled": false});
@@ -51,7 +53,7 @@ fn a_local_account_is_outside_once_somebody_signs_in_elsewhere() {
 }
 
 #[test]
-fn a_key_outlives_its_owner() {
+fn keys_of_disabled_or_dormant_accounts_are_findings() {
     let with_key = |changes: Value| {
         let mut person = json!({"public_key": "ssh-ed25519 A"});
         person.as_object_mut().unwrap().extend(record(&changes));
@@ -68,7 +70,7 @@ fn a_key_outlives_its_owner() {
 }
 
 #[test]
-fn a_machine_needs_somebody_who_answers_for_it_in_time() {
+fn service_accounts_need_an_owner_with_a_review_date_in_the_future() {
     let named = |name: &str| json!({"username": name});
     let world = of(&[
         named("svc-a"),
@@ -88,7 +90,7 @@ fn a_machine_needs_somebody_who_answers_for_it_in_time() {
 }
 
 #[test]
-fn a_group_is_empty_only_where_everybody_reports_their_groups() {
+fn empty_groups_are_findings_only_if_all_users_report_memberships() {
     assert_eq!(found("empty-group", &[json!({})]), ["info 1"]);
     assert_eq!(found("empty-group", &[json!({}), json!({"group_memberships": null})]), [""; 0]);
     assert_eq!(found("empty-group", &[json!({"group_memberships": [1, 2]})]), [""; 0]);

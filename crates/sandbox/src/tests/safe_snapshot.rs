@@ -1,13 +1,15 @@
-//! What a snapshot of Password Safe holds, checked by hand: who and what must be there is written down one by one.
+//! The expected snapshot of Password Safe, worked out by hand.
 
 use super::*;
-use crate::{Expect, Surface, UserDetails};
+use crate::details::UserDetails;
+use crate::{Expect, Surface};
 
 fn expect() -> Expect {
     Expect { surface: Surface::PasswordSafe, ..Expect::usual("safe", as_of()) }
 }
 
-/// 1 Anna, local, in 2; 2 Ben, from a directory, quarantined, in 1 and 9; 3 an application in nothing; 4 nobody's name.
+/// Returns 1 Anna, local, in 2; 2 Ben, from a directory, quarantined, in 1 and 9; 3 an application in no group; 4
+/// without a name, in no group.
 fn tenant() -> World {
     let mut world = small_world(0);
     let users = [
@@ -23,13 +25,13 @@ fn tenant() -> World {
     for (id, user) in (1..).zip(users) {
         world.put_user(id, record(&user));
     }
-    world.set_facts(2, UserDetails { quarantined: true, ..UserDetails::default() });
-    world.set_facts(3, UserDetails { application: true, ..UserDetails::default() });
+    world.set_user_details(2, UserDetails { quarantined: true, ..UserDetails::default() });
+    world.set_user_details(3, UserDetails { application: true, ..UserDetails::default() });
     world
 }
 
 #[test]
-fn users_are_who_they_are_by_the_words_of_password_safe() {
+fn rows_of_users_follow_the_fields_of_password_safe() {
     let expected = tenant().expected(&expect());
     let columns =
         ["id", "username", "display_name", "account_type", "kind", "enabled", "group_memberships", "groups_known"];
@@ -62,9 +64,9 @@ fn users_are_who_they_are_by_the_words_of_password_safe() {
 }
 
 #[test]
-fn memberships_are_those_of_the_groups_lists_and_a_stranger_is_a_row_of_its_own() {
+fn memberships_follow_the_member_lists_and_include_unlisted_users() {
     let mut world = tenant();
-    world.facets_mut().strangers = vec![(2, 77)];
+    world.product_details_mut().unlisted_members = vec![(2, 77)];
     let expected = world.expected(&expect());
     let columns = ["group_id", "group_name", "user_id", "username", "via", "external_name"];
     assert_eq!(
@@ -88,9 +90,9 @@ fn memberships_are_those_of_the_groups_lists_and_a_stranger_is_a_row_of_its_own(
 }
 
 #[test]
-fn findings_know_who_is_quarantined_and_what_an_application_is() {
-    // Ben is quarantined: not stale, but still in a privileged group. The record of 4 lacks its state: it is in the list of
-    // active users.
+fn findings_respect_quarantine_and_application_users() {
+    // Ben is quarantined: not stale, but still in a privileged group. The record of 4 lacks its state, and the list of
+    // active users contains it.
     assert_eq!(
         found(&tenant().expected(&expect())),
         [
@@ -101,14 +103,14 @@ fn findings_know_who_is_quarantined_and_what_an_application_is() {
         ]
     );
     let mut world = tenant();
-    world.set_facts(2, UserDetails::default());
+    world.set_user_details(2, UserDetails::default());
     world.edit_user(3, |record| drop(record.insert("enabled".to_owned(), true.into())));
     world.edit_user(4, |record| drop(record.insert("enabled".to_owned(), true.into())));
     world.put_group(3, record(&json!({"name": "Lonely"})));
     assert_eq!(
         found(&world.expected(&expect())),
         [
-            // Never logged in and nobody knows since when.
+            // Never logged in, and no date of creation to count from.
             "data-quality info user 4",
             "empty-group info group 3",
             "local-outside-sso medium user 1",
@@ -121,7 +123,7 @@ fn findings_know_who_is_quarantined_and_what_an_application_is() {
 }
 
 #[test]
-fn without_the_groups_nobody_knows_who_is_in_them() {
+fn without_the_list_of_groups_memberships_are_unknown() {
     let expected = tenant().expected(&Expect { groups_listed: false, ..expect() });
     assert!(expected.groups.is_empty() && expected.memberships.is_empty());
     assert_eq!(expected.users[0]["groups_known"], "false");

@@ -1,4 +1,4 @@
-//! What a snapshot by SCIM holds, checked by hand: who and what must be there is written down one by one.
+//! The expected snapshot of SCIM, worked out by hand.
 
 use super::*;
 use crate::{Expect, Surface};
@@ -7,13 +7,15 @@ fn expect() -> Expect {
     Expect { surface: Surface::Scim, ..Expect::usual("idp", as_of()) }
 }
 
-/// Groups 1 (Administrators) < 2 (Operators) < 3 and 4 (nameless): whoever is in 3 or 4 is in 2 and 1 by nesting.
-/// 1 `anna` in 3 and 4, 2 `ben` in 2, 3 `carl` does not tell, 4 `dora` in 7, which is not there.
+/// Returns groups 1 (Administrators) around 2 (Operators) around 3 and 4 (nameless). Users in 3 or 4 are in 2 and 1 by
+/// nesting.
+///
+/// The users: 1 `anna` in 3 and 4, 2 `ben` in 2, 3 `carl` without memberships, 4 `dora` in 7, which does not exist.
 fn tenant() -> World {
     let mut world = small_world(0);
     world.put_group(3, record(&json!({"name": "Team", "level": 3})));
     world.put_group(4, record(&json!({})));
-    world.facets_mut().nested = vec![(1, 2), (2, 3), (2, 4)];
+    world.product_details_mut().nested = vec![(1, 2), (2, 3), (2, 4)];
     let groups = [("anna", json!([4, "3"])), ("ben", json!([2])), ("carl", Value::Null), ("dora", json!([7]))];
     for (id, (name, groups)) in (1..).zip(groups) {
         let user = json!({"username": name, "display_name": name, "enabled": true, "account_type": "SAML", "locale": "en",
@@ -25,14 +27,14 @@ fn tenant() -> World {
 }
 
 #[test]
-fn memberships_come_from_both_sides_and_from_nesting_through_the_group_nearest_to_the_user() {
+fn memberships_combine_both_sides_and_nested_groups() {
     let expected = tenant().expected(&expect());
     assert_eq!(
         cells(&expected.users, &["id", "group_memberships", "groups_known"]),
         [
             ["1", r#"["1","2","3","4"]"#, "true"],
             ["2", r#"["1","2"]"#, "true"],
-            // Does not tell, but the groups tell that it is in none.
+            // The user reports no groups, but the groups show that it is in none.
             ["3", "[]", "true"],
             ["4", "[]", "true"],
         ]
@@ -60,12 +62,12 @@ fn memberships_come_from_both_sides_and_from_nesting_through_the_group_nearest_t
             ["4", "", "false", "1", "0", ""],
         ]
     );
-    // No last login is told: nobody can be stale.
+    // No last login is reported, so no account can be stale.
     assert_eq!(found(&expected), ["no-group medium user 3", "no-group medium user 4"]);
 }
 
 #[test]
-fn a_nameless_group_is_named_by_its_id() {
+fn a_nested_group_without_a_name_is_named_by_its_id() {
     let mut world = tenant();
     world.edit_user(1, |record| drop(record.insert("group_memberships".to_owned(), json!([4]))));
     let expected = world.expected(&expect());
@@ -73,7 +75,7 @@ fn a_nameless_group_is_named_by_its_id() {
 }
 
 #[test]
-fn the_last_login_is_reported_only_where_its_path_is_configured() {
+fn last_login_is_known_only_if_its_path_is_configured() {
     let mut world = tenant();
     world.edit_user(2, |record| drop(record.insert("last_login".to_owned(), Value::Null)));
     world.edit_user(3, |record| drop(record.remove("last_login")));
@@ -100,7 +102,7 @@ fn the_last_login_is_reported_only_where_its_path_is_configured() {
             "never-logged-in medium user 2",
             "no-group medium user 3",
             "no-group medium user 4",
-            // In a privileged group, if only by nesting.
+            // In a privileged group, though only by nesting.
             "stale-login high user 1",
             "stale-login medium user 4",
         ]
@@ -108,10 +110,10 @@ fn the_last_login_is_reported_only_where_its_path_is_configured() {
 }
 
 #[test]
-fn who_says_otherwise_than_the_group_is_a_matter_of_data_quality_and_still_a_member() {
+fn a_user_who_disagrees_with_a_group_is_a_data_quality_finding_and_stays_a_member() {
     let faults = Faults { scim_disagree: Some((2, 2)), ..Faults::default() };
     let mut world = tenant();
-    world.facets_mut().strangers = vec![(3, 99)];
+    world.product_details_mut().unlisted_members = vec![(3, 99)];
     let expected = world.expected(&Expect { scim_faults: faults, ..expect() });
     assert_eq!(
         found(&expected),
@@ -126,14 +128,14 @@ fn who_says_otherwise_than_the_group_is_a_matter_of_data_quality_and_still_a_mem
 }
 
 #[test]
-fn one_side_is_enough() {
+fn one_side_of_memberships_suffices() {
     let one_side = |scim_members_only, scim_groups_only| {
         let scim_faults = Faults { scim_members_only, scim_groups_only, ..Faults::default() };
         tenant().expected(&Expect { scim_faults, ..expect() })
     };
     assert_eq!(one_side(true, false).memberships, tenant().expected(&expect()).memberships);
     let expected = one_side(false, true);
-    // Without members there is no nesting, and nobody knows of 3.
+    // Without members there is no nesting, and the groups of 3 are unknown.
     assert_eq!(
         cells(&expected.memberships, &["group_id", "user_id", "via"]),
         [["2", "2", "direct"], ["3", "1", "direct"], ["4", "1", "direct"]]
@@ -148,15 +150,15 @@ fn one_side_is_enough() {
 }
 
 #[test]
-fn a_name_stands_in_for_the_display_name_and_the_primary_address_counts() {
+fn formatted_name_replaces_a_missing_display_name_and_the_primary_address_is_used() {
     let sandbox = sandbox(tenant(), Faults::default());
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let operations = json!([{"op": "remove", "path": "displayName"}, {"op": "add", "path": "name.formatted", "value": "Dora B"},
+        let client = ApiClient::of(&sandbox).await;
+        let operations = json!([{"op": "remove", "path": "displayName"}, {"op": "add", "path": "name", "value": {"formatted": "Dora B"}},
             {"op": "add", "path": "externalId", "value": "e-4"},
             {"op": "replace", "path": "emails", "value": [{"value": "a@x"}, {"value": "b@x", "primary": true}]}]);
         let body = json!({"Operations": operations});
-        assert_eq!(guest.send(Method::PATCH, "/scim/v2/Users/4", &body).await.0, 200);
+        assert_eq!(client.send(Method::PATCH, "/scim/v2/Users/4", &body).await.0, 200);
     });
     let expected = sandbox.with_world(|world| world.expected(&expect()));
     assert_eq!(cells(&expected.users, &["display_name", "email_address"])[3], ["Dora B", "b@x"]);
@@ -164,7 +166,7 @@ fn a_name_stands_in_for_the_display_name_and_the_primary_address_counts() {
 }
 
 #[test]
-fn seeded_worlds_give_both_surfaces_something_to_say_and_leak_nothing() {
+fn seeded_worlds_have_findings_on_both_interfaces_and_leak_no_secret() {
     let world = World::seeded(1, 1000, as_of());
     for surface in [Surface::PasswordSafe, Surface::Scim] {
         let expected = world.expected(&Expect { surface, last_login_path: true, ..Expect::usual("x", as_of()) });

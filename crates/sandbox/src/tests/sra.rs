@@ -1,14 +1,17 @@
-//! What a snapshot of the Configuration API holds, checked by hand: who and what must be there is written down one by one.
+//! The expected snapshot of the Configuration API, worked out by hand.
 
 use super::*;
-use crate::{Expect, Expected, ExternalMember, Provider, Surface, UserDetails, Vendor};
+use crate::details::UserDetails;
+use crate::{Expect, Expected, ExternalMember, Provider, Surface, Vendor};
 
 fn on(surface: Surface) -> Expect {
     Expect { surface, ..Expect::usual("pam", as_of()) }
 }
 
-/// Groups 1 (Administrators) and 2 (Operators); providers local 1, ldap 2, saml 3; users by name:
-/// 1 `saml` in 2, 2 `ldap` in 2, 3 `local` in 1 by text, 4 `nobody`, without a provider, in no group that exists.
+/// Returns groups 1 (Administrators) and 2 (Operators) and the providers local 1, ldap 2, saml 3.
+///
+/// The users: 1 `saml` in 2, 2 `ldap` in 2, 3 `local` in 1 by text, 4 `nobody`, without a provider, in no existing
+/// group.
 fn tenant() -> World {
     let mut world = small_world(0);
     let users = [("saml", json!([2])), ("ldap", json!([2, 2])), ("local", json!(["1"])), ("nobody", json!([9, "x"]))];
@@ -19,10 +22,10 @@ fn tenant() -> World {
         world.put_user(id, record(&user));
     }
     for (id, provider) in [(1, Some(3)), (2, Some(2)), (3, Some(1)), (4, None)] {
-        let facts = UserDetails { provider, admin: Some(false), two_factor: Some(true), ..UserDetails::default() };
-        world.set_facts(id, facts);
+        let details = UserDetails { provider, admin: Some(false), two_factor: Some(true), ..UserDetails::default() };
+        world.set_user_details(id, details);
     }
-    world.facets_mut().providers = [(1, "local"), (2, "ldap"), (3, "saml")]
+    world.product_details_mut().providers = [(1, "local"), (2, "ldap"), (3, "saml")]
         .map(|(id, kind)| Provider { id, kind: kind.to_owned(), name: kind.to_uppercase(), default_policy: None })
         .to_vec();
     world
@@ -43,21 +46,16 @@ fn known(world: &World) -> Vec<bool> {
     world.expected(&on(Surface::Pra)).users.iter().map(|user| user["groups_known"] == "true").collect()
 }
 
-/// `rule severity kind id groups users`, of the rules that are asked for.
+/// Returns `rule severity kind id groups users` for each finding of these rules.
 fn found(expected: &Expected, rules: &[&str]) -> Vec<String> {
-    let asked = expected.findings.iter().filter(|f| rules.contains(&f.rule.as_str()));
-    asked
-        .map(|f| {
-            let ids = [f.group_ids.join("+"), f.user_ids.join("+")].concat();
-            format!("{} {} {} {} {ids}", f.rule, f.severity, f.subject_kind, f.subject_id).trim_end().to_owned()
-        })
-        .collect()
+    let is_asked = |line: &String| line.split(' ').next().is_some_and(|rule| rules.contains(&rule));
+    super::found(expected).into_iter().filter(is_asked).collect()
 }
 
 #[test]
-fn users_are_in_the_groups_whose_lists_name_them() {
+fn users_are_in_the_groups_whose_member_lists_name_them() {
     let mut world = tenant();
-    world.facets_mut().strangers = vec![(1, 77)];
+    world.product_details_mut().unlisted_members = vec![(1, 77)];
     let expected = world.expected(&on(Surface::Pra));
     let users =
         cells(&expected.users, &["username", "account_type", "group_memberships", "public_key", "is_admin", "mfa"]);
@@ -87,19 +85,19 @@ fn users_are_in_the_groups_whose_lists_name_them() {
 }
 
 #[test]
-fn what_stands_for_a_directory_hides_who_is_in_it() {
+fn external_members_make_the_groups_of_their_users_unknown() {
     let mut world = tenant();
     assert_eq!(known(&world), [true; 4]);
-    world.facets_mut().externals = vec![external(2, Some(3))];
+    world.product_details_mut().externals = vec![external(2, Some(3))];
     assert_eq!(known(&world), [false, true, true, false]);
-    world.facets_mut().externals = vec![external(2, Some(1))];
+    world.product_details_mut().externals = vec![external(2, Some(1))];
     assert_eq!(known(&world), [true, true, false, false]);
-    world.facets_mut().externals = vec![external(2, None)];
+    world.product_details_mut().externals = vec![external(2, None)];
     assert_eq!(known(&world), [false, false, true, false]);
     // A group that is not listed has no list of members.
-    world.facets_mut().externals = vec![external(9, None)];
+    world.product_details_mut().externals = vec![external(9, None)];
     assert_eq!(known(&world), [true; 4]);
-    world.facets_mut().externals = vec![external(1, Some(2)), external(2, Some(3))];
+    world.product_details_mut().externals = vec![external(1, Some(2)), external(2, Some(3))];
     let expected = world.expected(&on(Surface::Pra));
     let outside = cells(&expected.memberships, &["group_id", "user_id", "via", "external_name"]);
     let rows = [
@@ -111,18 +109,19 @@ fn what_stands_for_a_directory_hides_who_is_in_it() {
     ];
     assert_eq!(outside, rows);
     assert_eq!(cells(&expected.groups, &["member_count", "external_member_count"]), [["1", "1"], ["2", "1"]]);
-    assert_eq!(found(&expected, &["no-group"]), [""; 0], "it cannot be told");
+    assert_eq!(found(&expected, &["no-group"]), [""; 0], "the groups are unknown");
 }
 
 #[test]
-fn only_an_empty_list_of_members_makes_an_empty_group() {
+fn a_group_is_empty_only_if_its_member_list_is() {
     let mut world = tenant();
     world.edit_user(3, |user| drop(user.insert("group_memberships".to_owned(), json!([2]))));
     world.put_group(5, record(&json!({"name": "Contractors"})));
-    world.facets_mut().externals = vec![external(5, None)];
+    world.product_details_mut().externals = vec![external(5, None)];
     let empty = |world: &World| found(&world.expected(&on(Surface::Pra)), &["empty-group"]);
     assert_eq!(empty(&world), ["empty-group info group 1"]);
-    world.facets_mut().vendors = vec![Vendor { id: 3, record: record(&json!({"name": "Acme"})), users: Vec::new() }];
+    world.product_details_mut().vendors =
+        vec![Vendor { id: 3, record: record(&json!({"name": "Acme"})), users: Vec::new() }];
     assert_eq!(empty(&world), ["empty-group info group 1", "empty-group info group vendor:3"]);
     assert_eq!(found(&world.expected(&on(Surface::Rs)), &["empty-group"]), ["empty-group info group 1"]);
 }
@@ -139,7 +138,7 @@ fn technician(changes: &Value) -> crate::Record {
 }
 
 #[test]
-fn vendors_are_groups_and_their_people_are_there_once() {
+fn vendors_are_groups_and_each_vendor_user_is_listed_once() {
     let mut world = tenant();
     let (anna, ben) = (
         technician(&json!({"username": "anna"})),
@@ -151,7 +150,7 @@ fn vendors_are_groups_and_their_people_are_there_once() {
         users: vec![(1, anna.clone()), (2, ben)],
     };
     let hoists = Vendor { id: 9, record: record(&json!({"name": "Hoists"})), users: vec![(1, anna)] };
-    world.facets_mut().vendors = vec![hoists, acme];
+    world.product_details_mut().vendors = vec![hoists, acme];
     let expected = world.expected(&on(Surface::Pra));
     let vendors = cells(&expected.groups[2..], &["id", "name", "privileged", "member_count", "extra"]);
     assert_eq!(
@@ -191,11 +190,11 @@ fn vendors_are_groups_and_their_people_are_there_once() {
 }
 
 #[test]
-fn who_is_blocked_is_not_inactive_but_should_be_in_no_group() {
+fn blocked_vendor_users_are_not_stale_but_their_memberships_are_findings() {
     let of = |changes: &Value| {
         let mut world = tenant();
         let users = vec![(1, technician(changes))];
-        world.facets_mut().vendors = vec![Vendor { id: 3, record: record(&json!({"name": "Acme"})), users }];
+        world.product_details_mut().vendors = vec![Vendor { id: 3, record: record(&json!({"name": "Acme"})), users }];
         found(
             &world.expected(&on(Surface::Pra)),
             &["stale-login", "never-logged-in", "disabled-in-group", "data-quality", "dormant-with-key"],
@@ -208,7 +207,7 @@ fn who_is_blocked_is_not_inactive_but_should_be_in_no_group() {
     assert_eq!(of(&json!({"account_expiration": "2026-11-23T02:00:00Z"})), blocked);
     assert_eq!(of(&json!({"account_expiration": "2026-11-23T02:00:01Z"})), ["stale-login medium user vendor-user:1"]);
     assert_eq!(of(&json!({"enabled": false})), blocked);
-    // Never, and no creation to count from.
+    // Never logged in, and no date of creation to count from.
     assert_eq!(of(&json!({"last_authenticated_date": null})), ["data-quality info user vendor-user:1"]);
     assert_eq!(of(&json!({"last_authenticated_date": null, "is_expired": true})), blocked);
     let with_key = of(&json!({"is_expired": true, "fido2_credential_count": 2}));
@@ -216,7 +215,7 @@ fn who_is_blocked_is_not_inactive_but_should_be_in_no_group() {
 }
 
 #[test]
-fn api_accounts_are_services_that_somebody_must_answer_for() {
+fn api_accounts_are_service_accounts_that_need_an_owner() {
     let mut world = tenant();
     let accounts = [
         json!({"name": "narrow", "enabled": true, "ip_addresses": "192.0.2.1", "perm_command": "read_only"}),
@@ -227,7 +226,7 @@ fn api_accounts_are_services_that_somebody_must_answer_for() {
         json!({"name": "owned", "enabled": true}),
         json!({"name": "overdue", "enabled": true, "ip_addresses": "192.0.2.1", "perm_configuration": true}),
     ];
-    world.facets_mut().api_accounts = (8..).zip(accounts.iter().map(record)).collect();
+    world.product_details_mut().api_accounts = (8..).zip(accounts.iter().map(record)).collect();
     let owners = [("id:api-account:13", "2026-11-23"), ("glob:over*", "2026-11-22")];
     let service_owners = owners.map(|(pattern, day)| (pattern.to_owned(), day.to_owned())).to_vec();
     let expected = world.expected(&Expect { service_owners, ..on(Surface::Rs) });
@@ -252,26 +251,29 @@ fn api_accounts_are_services_that_somebody_must_answer_for() {
 }
 
 #[test]
-fn local_accounts_stand_out_where_there_is_an_identity_provider() {
+fn local_accounts_are_findings_if_there_is_an_identity_provider() {
     let mut world = tenant();
     let local = |world: &World| found(&world.expected(&on(Surface::Pra)), &["local-outside-sso"]);
     assert_eq!(local(&world), ["local-outside-sso high user 3"]);
     world.edit_user(3, |user| drop(user.insert("group_memberships".to_owned(), json!([2]))));
     assert_eq!(local(&world), ["local-outside-sso medium user 3"]);
-    world.set_facts(3, UserDetails { provider: Some(1), admin: Some(true), ..UserDetails::default() });
+    world.set_user_details(3, UserDetails { provider: Some(1), admin: Some(true), ..UserDetails::default() });
     assert_eq!(local(&world), ["local-outside-sso high user 3"]);
     world.edit_user(3, |user| drop(user.insert("username".to_owned(), json!("emergency-1"))));
     assert_eq!(local(&world), [""; 0]);
     world.edit_user(3, |user| drop(user.insert("username".to_owned(), json!("local"))));
     world.remove_user(1);
-    assert_eq!(local(&world), [""; 0], "nobody signs in elsewhere");
+    assert_eq!(local(&world), [""; 0], "no account uses an identity provider");
 }
 
 #[test]
-fn a_missing_second_factor_is_only_found_where_it_would_be_reported() {
+fn a_missing_second_factor_is_a_finding_only_if_the_product_reports_it() {
     let found_with = |provider: u64, two_factor: Option<bool>, passkeys: Option<u64>| {
         let mut world = tenant();
-        world.set_facts(2, UserDetails { provider: Some(provider), two_factor, passkeys, ..UserDetails::default() });
+        world.set_user_details(
+            2,
+            UserDetails { provider: Some(provider), two_factor, passkeys, ..UserDetails::default() },
+        );
         found(&world.expected(&on(Surface::Pra)), &["no-mfa"])
     };
     assert_eq!(found_with(2, Some(false), None), ["no-mfa medium user 2"]);
@@ -285,23 +287,23 @@ fn a_missing_second_factor_is_only_found_where_it_would_be_reported() {
 fn remote_support_reports_a_private_name_and_no_vendors() {
     let mut world = tenant();
     let vendor = Vendor { id: 3, record: record(&json!({"name": "Acme"})), users: vec![(1, technician(&json!({})))] };
-    world.facets_mut().vendors = vec![vendor];
+    world.product_details_mut().vendors = vec![vendor];
     let expected = world.expected(&on(Surface::Rs));
     assert_eq!((expected.users.len(), expected.groups.len()), (4, 2));
     assert!(expected.users[0]["extra"].contains(r#""private_display_name":"saml""#));
 }
 
 #[test]
-fn without_the_group_policies_no_membership_is_known() {
+fn without_the_list_of_group_policies_memberships_are_unknown() {
     let mut world = tenant();
-    world.facets_mut().externals = vec![external(2, Some(3))];
+    world.product_details_mut().externals = vec![external(2, Some(3))];
     let expected = world.expected(&Expect { groups_listed: false, ..on(Surface::Pra) });
     assert!(expected.groups.is_empty() && expected.memberships.is_empty());
     assert!(expected.users.iter().all(|user| user["groups_known"] == "false"));
 }
 
 #[test]
-fn a_seeded_world_gives_each_rule_something_to_find_and_leaks_nothing() {
+fn a_seeded_world_has_findings_of_each_rule_and_leaks_no_secret() {
     let world = World::seeded(1, 1000, as_of());
     for surface in [Surface::Pra, Surface::Rs] {
         let expected = world.expected(&on(surface));

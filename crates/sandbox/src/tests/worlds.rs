@@ -1,4 +1,4 @@
-//! Seeded worlds: the same for the same seed, of any size, with every sort of awkward person.
+//! Seeded worlds: the same for the same seed, of any size, with every kind of unusual record.
 
 use super::*;
 use crate::CANARY;
@@ -11,19 +11,19 @@ fn all(world: &World) -> String {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_world_and_another_seed_another() {
+fn worlds_and_their_changes_depend_only_on_the_seed() {
     let world = || World::seeded(7, 500, as_of());
     assert_eq!(all(&world()), all(&world()));
     assert_ne!(all(&world()), all(&World::seeded(8, 500, as_of())));
     let (mut one, mut other) = (world(), world());
-    one.live_a_day(3, as_of());
-    other.live_a_day(3, as_of());
+    one.simulate_day(3, as_of());
+    other.simulate_day(3, as_of());
     assert_eq!(all(&one), all(&other));
     assert_ne!(all(&one), all(&world()));
 }
 
 #[test]
-fn a_world_has_as_many_users_as_asked_for() {
+fn a_world_has_the_requested_number_of_users() {
     for users in [0, 1, 2, 5, 19, 20, 199, 200, 201, 1000] {
         let world = World::seeded(1, users, as_of());
         assert_eq!(world.user_count(), users);
@@ -35,7 +35,7 @@ fn a_world_has_as_many_users_as_asked_for() {
 }
 
 #[test]
-fn every_sort_of_awkwardness_is_there_from_200_users_on() {
+fn worlds_of_200_users_have_every_kind_of_unusual_record() {
     for seed in 0..5 {
         let text = all(&World::seeded(seed, 200, as_of()));
         for sort in [
@@ -70,7 +70,7 @@ fn every_sort_of_awkwardness_is_there_from_200_users_on() {
 }
 
 #[test]
-fn an_ordinary_world_has_whole_records_of_one_shape() {
+fn an_ordinary_world_has_complete_records_with_the_same_fields() {
     let world = World::ordinary(1, 300, as_of());
     let shapes: BTreeSet<Vec<&String>> = world.users().map(|(_, user)| user.keys().collect()).collect();
     assert_eq!(shapes.len(), 1);
@@ -83,14 +83,14 @@ fn ids_have_gaps_and_are_never_used_twice() {
     let last = *world.user_ids().last().unwrap();
     assert!(last > 120, "{last}");
     assert!(world.remove_user(last));
-    assert_eq!(world.add_user(super::super::Record::new()), last + 1);
+    assert_eq!(world.add_user(crate::Record::new()), last + 1);
 }
 
 #[test]
-fn a_day_brings_newcomers_leavers_logins_and_one_more_administrator() {
+fn a_day_adds_removes_and_changes_users() {
     let mut world = World::seeded(1, 2500, as_of());
     let before = world.clone();
-    world.live_a_day(1, as_of() + chrono::TimeDelta::days(1));
+    world.simulate_day(1, as_of() + chrono::TimeDelta::days(1));
     let (old, new) = (before.user_ids(), world.user_ids());
     assert_eq!(new.difference(&old).count(), 10);
     assert!((1..20).contains(&old.difference(&new).count()));

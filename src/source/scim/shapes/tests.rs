@@ -1,4 +1,4 @@
-//! Users and groups as providers word them.
+//! Tests of the mapping, with users and groups in the forms that providers use.
 
 use super::*;
 use crate::model::{LastLogin, ReportedDate, SourceIdentity};
@@ -53,7 +53,7 @@ fn a_last_login_is_read_only_where_a_path_to_it_is_configured() {
 }
 
 #[test]
-fn memberships_come_from_users_and_from_groups_and_a_difference_is_reported() {
+fn memberships_of_users_and_of_groups_are_merged_and_a_difference_is_reported() {
     let reading = filled(
         json!([{"id": "1", "groups": [{"value": "g1"}, {"value": "g2"}]}, {"id": "2", "groups": []}, {"id": "3"}]),
         json!([
@@ -73,7 +73,7 @@ fn memberships_come_from_users_and_from_groups_and_a_difference_is_reported() {
 }
 
 #[test]
-fn a_membership_that_the_user_s_record_calls_indirect_is_one() {
+fn an_indirect_membership_in_the_record_of_a_user_is_a_membership() {
     let reading = filled(
         json!([{"id": "u", "groups": [{"value": "1"}, {"value": "2", "type": "indirect"}, {"value": "9", "type": "Indirect"}]}]),
         json!([
@@ -94,7 +94,7 @@ fn a_membership_that_the_user_s_record_calls_indirect_is_one() {
 }
 
 #[test]
-fn a_group_within_a_group_gives_its_members_to_it_and_circles_end() {
+fn a_group_within_a_group_adds_its_members_and_cycles_end() {
     let reading = filled(
         json!([{"id": "u"}]),
         json!([

@@ -1,16 +1,18 @@
-//! The two proofs, by key and by position, over what was read. The parent module's own documentation explains them.
+//! The two proofs of completeness, by key and by position, over the received pages. The documentation of
+//! [`wire::page`](crate::wire::page) explains them.
 
 use super::{End, ListRow, OffsetWalk, PageSpan, WalkStep, Window};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl<R: ListRow> OffsetWalk<R> {
-    /// Whether the keys can prove anything: every page ascends, and no page shows a row where another, though it spans that
-    /// row's key, did not: such a row came into the middle, or the order is another one and only looks like that of the keys.
-    pub(super) fn is_in_order_of_keys(&self) -> bool {
-        self.is_ascending() && !self.has_intruder()
+    /// Checks whether the proof by key applies: every page ascends, and no row appeared between the rows of an earlier page.
+    pub(super) fn is_ordered_by_key(&self) -> bool {
+        self.is_ascending() && !self.has_inserted_row()
     }
 
-    fn has_intruder(&self) -> bool {
+    /// Checks whether a page shows a key that is within the span of an earlier page but not in it. Either the row was
+    /// inserted in the middle, or the list has another order that only looks like the order of keys.
+    fn has_inserted_row(&self) -> bool {
         let mut by_first: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
         by_first.sort_by(|a, b| a.keys[0].cmp(&b.keys[0]));
         by_first.iter().enumerate().any(|(at, one)| {
@@ -24,113 +26,120 @@ impl<R: ListRow> OffsetWalk<R> {
 
     // ---- proof by key ----
 
+    /// Tries the proof by key. Returns a repair if a gap or a missing end can be closed by one more window.
     pub(super) fn prove_by_key(&mut self) -> WalkStep {
         let (gaps, reach) = self.gaps();
         if !gaps.is_empty() {
             let why = self
-                .refused
+                .stalled
                 .take()
-                .unwrap_or_else(|| format!("rows moved between pages: {} of the boundaries do not meet", gaps.len()));
+                .unwrap_or_else(|| format!("rows moved between pages: {} page boundaries do not overlap", gaps.len()));
             return self.repair(gaps, why);
         }
         let newest_tail = self.tails().max_by_key(|s| s.seq).map(|s| (s.keys.last().cloned(), s.total));
         let Some((Some(last), tail_total)) = newest_tail else {
-            return self.repair(vec![self.window(self.tail_guess())], self.why_no_end());
+            return self.repair(vec![self.window(self.tail_guess())], self.missing_end());
         };
         if reach.as_ref().is_some_and(|r| *r < last) {
-            return self
-                .repair(vec![self.window(self.tail_guess())], "the end does not meet the rows before it".to_owned());
+            return self.repair(
+                vec![self.window(self.tail_guess())],
+                "the last page does not overlap the one before".to_owned(),
+            );
         }
-        // Rows that were added after the end was read did not exist during the whole walk; they are fetched all the same.
+        // Rows that were added after the end was read did not exist during the whole walk, so the proof does not need them.
+        // They are fetched anyway, as long as half of the passes are left.
         let newest_total = self.trusted_total();
         if newest_total > tail_total && self.passes <= u64::from(self.settings.max_passes / 2) {
             return self
                 .repair(vec![self.window(self.tail_guess())], "rows were added while the list was read".to_owned());
         }
-        let distinct = if self.passes == 1 { self.distinct() } else { self.alive().len() as u64 };
+        let distinct = if self.passes == 1 { self.distinct() } else { self.remaining_keys().len() as u64 };
         match tail_total.filter(|_| newest_total.is_some()) {
             Some(total) if distinct < total => WalkStep::End(End::Unproven(format!(
-                "the source tells a total of {total}, but {distinct} different rows came"
+                "the source reports a total of {total}, but {distinct} distinct rows were received"
             ))),
             _ => WalkStep::End(End::Proven(self.proof(tail_total, distinct))),
         }
     }
 
-    /// Windows across the gaps between the intervals of keys, and the last key that is covered without a gap.
+    /// Returns windows across the gaps between the intervals of keys, and the last covered key.
     fn gaps(&self) -> (Vec<Window>, Option<R::Key>) {
         let mut by_first: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
         by_first.sort_by(|a, b| (a.window.offset != 0, &a.keys[0]).cmp(&(b.window.offset != 0, &b.keys[0])));
         let mut gaps = Vec::new();
-        let mut front: Option<&PageSpan<R::Key>> = None;
+        // The page with the greatest key so far.
+        let mut furthest: Option<&PageSpan<R::Key>> = None;
         for segment in by_first {
-            let Some(reached) = front else {
-                front = Some(segment);
+            let Some(reached) = furthest else {
+                furthest = Some(segment);
                 continue;
             };
             if segment.keys[0] > reached.keys[reached.keys.len() - 1] {
-                gaps.push(self.across(reached, segment));
+                gaps.push(self.bridging_window(reached, segment));
             }
             if segment.keys.last() > reached.keys.last() {
-                front = Some(segment);
+                furthest = Some(segment);
             }
         }
         gaps.dedup();
-        (gaps, front.and_then(|s| s.keys.last().cloned()))
+        (gaps, furthest.and_then(|s| s.keys.last().cloned()))
     }
 
-    /// A window that should show the last row of `before` and the first of `after`; placed by the newer of the two,
-    /// since its positions are the truer ones.
-    fn across(&self, before: &PageSpan<R::Key>, after: &PageSpan<R::Key>) -> Window {
+    /// Returns a window that probably shows the last row of `before` and the first of `after`. It is placed by the newer of
+    /// the two pages, because its positions are more accurate.
+    fn bridging_window(&self, before: &PageSpan<R::Key>, after: &PageSpan<R::Key>) -> Window {
         if after.seq > before.seq && after.window.offset > 0 {
-            // Not the first window again: it is the only one that asks for no more than a page.
+            // At least 1: the window at offset 0 requests no extra row, so it might not bridge the gap.
             self.window(after.window.offset.saturating_sub(self.stride()).max(1))
         } else {
             self.window((before.stop() - 1).saturating_sub(self.cap / 4))
         }
     }
 
-    fn why_no_end(&self) -> String {
+    /// Returns why no page is proven to be the last.
+    fn missing_end(&self) -> String {
         let newest = self.segments.iter().max_by_key(|s| s.seq);
         match newest.and_then(|s| Some((s.total?, s.stop(), s.keys.len() as u64))) {
             Some((total, stop, rows)) if rows < self.cap && stop < total => {
-                format!("the source tells a total of {total}, but its rows end after {stop}")
+                format!("the source reports a total of {total}, but its rows end after {stop}")
             }
             _ => "the end of the list moved while it was read".to_owned(),
         }
     }
 
-    /// Where the last page should be now.
+    /// Returns the offset at which the last page probably starts now.
     fn tail_guess(&self) -> u64 {
         let empties = self.segments.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset);
         let end = self.trusted_total().or_else(|| empties.min()).unwrap_or(0);
         end.saturating_sub(self.stride())
     }
 
-    /// Keys that the newest look at their place still showed.
-    pub(super) fn alive(&self) -> BTreeSet<R::Key> {
-        let mut alive = BTreeSet::new();
+    /// Returns the keys that the newest page over their place contains. The others were removed during the walk.
+    pub(super) fn remaining_keys(&self) -> BTreeSet<R::Key> {
+        let mut remaining = BTreeSet::new();
         for segment in &self.segments {
             let (Some(first), Some(last)) = (segment.keys.first(), segment.keys.last()) else { continue };
             if first < last {
                 let shown: HashSet<&R::Key> = segment.keys.iter().collect();
-                let gone: Vec<R::Key> =
-                    alive.range(first.clone()..=last.clone()).filter(|k| !shown.contains(k)).cloned().collect();
-                for key in gone {
-                    alive.remove(&key);
+                let removed: Vec<R::Key> =
+                    remaining.range(first.clone()..=last.clone()).filter(|k| !shown.contains(k)).cloned().collect();
+                for key in removed {
+                    remaining.remove(&key);
                 }
             }
-            alive.extend(segment.keys.iter().cloned());
+            remaining.extend(segment.keys.iter().cloned());
         }
-        alive
+        remaining
     }
 
     // ---- proof by position ----
 
+    /// Tries the proof by position. If it fails, the whole list is read again.
     pub(super) fn prove_by_position(&mut self) -> WalkStep {
         let problem = match self.positions() {
             Err(why) => Some(why),
             Ok(gaps) if !gaps.is_empty() => {
-                let why = self.refused.take().unwrap_or_else(|| "pages came short".to_owned());
+                let why = self.stalled.take().unwrap_or_else(|| "pages were shorter than requested".to_owned());
                 return self.repair(gaps, why);
             }
             Ok(_) => None,
@@ -142,34 +151,37 @@ impl<R: ListRow> OffsetWalk<R> {
         let reported = totals.iter().next().copied().flatten();
         let problem = problem
             .or_else(|| (totals.len() > 1).then(|| "the total changed while the list was read".to_owned()))
-            .or_else(|| (!self.has_end()).then(|| self.why_no_end()))
+            .or_else(|| (!self.has_end()).then(|| self.missing_end()))
             .or_else(|| {
                 reported
                     .filter(|t| *t != distinct)
-                    .map(|t| format!("the source tells a total of {t}, but {distinct} different rows came"))
+                    .map(|t| format!("the source reports a total of {t}, but {distinct} distinct rows were received"))
             });
         let Some(why) = problem else {
             return WalkStep::End(End::Proven(self.proof(reported, distinct)));
         };
         let step = self.repair(vec![self.window(0)], why);
+        // Positions of two passes cannot be compared, so the next pass starts without pages.
         if matches!(step, WalkStep::Repair { .. }) {
             self.segments.clear();
         }
         step
     }
 
-    /// Windows where neighbours do not overlap by position; an error where two pages disagree.
+    /// Returns windows for the gaps between positions. The error says that two pages contradict each other.
     fn positions(&self) -> Result<Vec<Window>, String> {
         let mut by_offset: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
         by_offset.sort_by_key(|s| (s.window.offset, s.seq));
         let mut seen: HashMap<u64, &R::Key> = HashMap::new();
-        let mut where_is: HashMap<&R::Key, u64> = HashMap::new();
+        let mut position_of: HashMap<&R::Key, u64> = HashMap::new();
         for segment in &by_offset {
             for (position, key) in (segment.window.offset..).zip(&segment.keys) {
                 let other_key = seen.insert(position, key).is_some_and(|k| k != key);
-                let other_place = where_is.insert(key, position).is_some_and(|p| p != position);
-                if other_key || other_place {
-                    return Err(format!("rows moved between pages: position {position} was seen with different rows"));
+                let other_position = position_of.insert(key, position).is_some_and(|p| p != position);
+                if other_key || other_position {
+                    return Err(format!(
+                        "rows moved between pages: different pages show other rows at position {position}"
+                    ));
                 }
             }
         }
@@ -184,6 +196,7 @@ impl<R: ListRow> OffsetWalk<R> {
         Ok(gaps)
     }
 
+    /// Returns the keys of the current pass.
     pub(super) fn pass_keys(&self) -> HashSet<&R::Key> {
         self.segments.iter().flat_map(|s| &s.keys).collect()
     }

@@ -1,10 +1,10 @@
-//! What the SCIM surface says of itself (RFC 7644 §4, RFC 7643 §5 to §7): it promises what it keeps, and no more.
+//! What the SCIM interface reports about itself (RFC 7644 §4, RFC 7643 §5 to §7). It announces only what works here.
 
 use super::query::MAX_COUNT;
 use super::shape::{CORE_GROUP, CORE_USER, LAST_LOGIN, MORE_GROUP, MORE_USER};
 use serde_json::{Value, json};
 
-/// RFC 7643 §5.
+/// Returns the service provider configuration (RFC 7643 §5).
 pub(super) fn service_provider_config(base: &str) -> Value {
     let not = json!({"supported": false});
     json!({
@@ -21,7 +21,7 @@ pub(super) fn service_provider_config(base: &str) -> Value {
     })
 }
 
-/// RFC 7643 §6.
+/// Returns the resource types (RFC 7643 §6).
 pub(super) fn resource_types(base: &str) -> Vec<Value> {
     let of = |name: &str, core: &str, more: &str| {
         json!({
@@ -34,7 +34,7 @@ pub(super) fn resource_types(base: &str) -> Vec<Value> {
     vec![of("User", CORE_USER, MORE_USER), of("Group", CORE_GROUP, MORE_GROUP)]
 }
 
-/// RFC 7643 §7.
+/// Returns the schemas of all attributes (RFC 7643 §7).
 pub(super) fn schemas(base: &str) -> Vec<Value> {
     let of = |id: &str, name: &str, attributes: Vec<Value>| {
         json!({

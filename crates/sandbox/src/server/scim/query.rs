@@ -1,26 +1,29 @@
-//! Reading by SCIM (RFC 7644 §3.4): one resource, or a page of many, by filter, with the attributes that were asked for.
+//! Reading by SCIM (RFC 7644 §3.4): one resource, or a page of a list, with a filter and a selection of attributes.
 
-use super::super::super::tally::lock;
 use super::super::churn;
-use super::{Call, Problem, ResourceKind, ScimResult, scim, shape};
+use super::{ResourceKind, ScimError, ScimRequest, ScimResult, scim, shape};
+use crate::counters::lock;
+use crate::world::Record;
 use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-/// RFC 7644 leaves both to the server.
+/// Default page size. RFC 7644 leaves this and the maximum to the server.
 const DEFAULT_COUNT: usize = 100;
+/// Maximum page size.
 pub(super) const MAX_COUNT: usize = 200;
 
-pub(super) fn one(call: &Call, kind: ResourceKind, id: &str) -> ScimResult {
-    call.appliance.tally.count(|c| c.details += 1);
-    allowed(call, kind)?;
-    let world = lock(&call.appliance.world);
-    let found = id.parse().ok().and_then(|id| call.resource(&world, kind, id));
+/// Answers with one resource.
+pub(super) fn one(request: &ScimRequest, kind: ResourceKind, id: &str) -> ScimResult {
+    request.appliance.counters.count(|c| c.details += 1);
+    allowed(request, kind)?;
+    let world = lock(&request.appliance.world);
+    let found = id.parse().ok().and_then(|id| request.resource(&world, kind, id));
     found
-        .map(|resource| scim(StatusCode::OK, &projected(call, resource)))
-        .ok_or_else(|| Problem::not_found("the resource"))
+        .map(|resource| scim(StatusCode::OK, &select_attributes(request, resource)))
+        .ok_or_else(|| ScimError::not_found("resource"))
 }
 
-/// A list that is never paged, or what has this id in it: discovery.
+/// Answers with a discovery list, which is never paged, or with the resource of this id in it.
 pub(super) fn one_or_all(resources: Vec<Value>, id: &[&str]) -> ScimResult {
     match *id {
         [] => {
@@ -29,26 +32,27 @@ pub(super) fn one_or_all(resources: Vec<Value>, id: &[&str]) -> ScimResult {
         }
         [id] => {
             let found = resources.iter().find(|resource| resource["id"] == id);
-            found.map(|resource| scim(StatusCode::OK, resource)).ok_or_else(|| Problem::not_found("the resource"))
+            found.map(|resource| scim(StatusCode::OK, resource)).ok_or_else(|| ScimError::not_found("resource"))
         }
-        _ => Err(Problem::not_found("the path")),
+        _ => Err(ScimError::not_found("path")),
     }
 }
 
-pub(super) fn list(call: &Call, kind: ResourceKind) -> ScimResult {
-    allowed(call, kind)?;
-    let filter = call.asked("filter").map(Filter::read).transpose()?;
-    let (start, count) = window(call)?;
+/// Answers with a page of users or groups.
+pub(super) fn list(request: &ScimRequest, kind: ResourceKind) -> ScimResult {
+    allowed(request, kind)?;
+    let filter = request.parameter("filter").map(Filter::parse).transpose()?;
+    let (start, count) = window(request)?;
     if kind == ResourceKind::User {
-        churn::users(call.appliance, &call.faults);
+        churn::users(request.appliance, &request.faults);
     }
-    let world = lock(&call.appliance.world);
+    let world = lock(&request.appliance.world);
     let rows = |from: usize, most: usize| match kind {
-        ResourceKind::User => shape::users(&world, &call.faults, call.base, (from, most)),
-        ResourceKind::Group => shape::groups(&world, &call.faults, call.base, (from, most)),
+        ResourceKind::User => shape::users(&world, &request.faults, request.base, (from, most)),
+        ResourceKind::Group => shape::groups(&world, &request.faults, request.base, (from, most)),
     };
     let (resources, total) = match filter {
-        _ if kind == ResourceKind::User && call.faults.empty_users => (Vec::new(), 0),
+        _ if kind == ResourceKind::User && request.faults.empty_users => (Vec::new(), 0),
         Some(filter) => {
             let found: Vec<Value> = rows(0, usize::MAX).into_iter().filter(|r| filter.matches(r)).collect();
             let total = found.len();
@@ -58,32 +62,36 @@ pub(super) fn list(call: &Call, kind: ResourceKind) -> ScimResult {
         None => (rows(start - 1, count), world.group_count()),
     };
     drop(world);
-    call.appliance.tally.count(|c| c.scim_pages += 1);
-    let resources = resources.into_iter().map(|resource| projected(call, resource)).collect();
-    Ok(scim(StatusCode::OK, &page(resources, (!call.faults.no_total).then_some(total), start)))
+    request.appliance.counters.count(|c| c.scim_pages += 1);
+    let resources = resources.into_iter().map(|resource| select_attributes(request, resource)).collect();
+    Ok(scim(StatusCode::OK, &page(resources, (!request.faults.no_total).then_some(total), start)))
 }
 
-fn allowed(call: &Call, kind: ResourceKind) -> Result<(), Problem> {
+fn allowed(request: &ScimRequest, kind: ResourceKind) -> Result<(), ScimError> {
     let forbidden = match kind {
-        ResourceKind::User => call.faults.forbid_users,
-        ResourceKind::Group => call.faults.forbid_groups,
+        ResourceKind::User => request.faults.forbid_users,
+        ResourceKind::Group => request.faults.forbid_groups,
     };
-    if forbidden { Err(Problem(StatusCode::FORBIDDEN, None, "not for this account".to_owned())) } else { Ok(()) }
+    if forbidden {
+        Err(ScimError(StatusCode::FORBIDDEN, None, "the account lacks a permission".to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
-/// `startIndex` and `count` in force. RFC 7644 §3.4.2.4: below 1 is 1, below 0 is 0.
-fn window(call: &Call) -> Result<(usize, usize), Problem> {
-    let number = |name: &str| match call.asked(name).map(str::parse::<i64>) {
+/// Returns `startIndex` and `count` in force. A start below 1 means 1, a count below 0 means 0 (RFC 7644 §3.4.2.4).
+fn window(request: &ScimRequest) -> Result<(usize, usize), ScimError> {
+    let number = |name: &str| match request.parameter(name).map(str::parse::<i64>) {
         None => Ok(None),
         Some(Ok(number)) => Ok(Some(usize::try_from(number.max(0)).unwrap_or(usize::MAX))),
-        Some(Err(_)) => Err(Problem::bad("invalidValue", format!("{name} is a whole number"))),
+        Some(Err(_)) => Err(ScimError::bad("invalidValue", format!("{name} must be a whole number"))),
     };
-    let start = number("startIndex")?.filter(|_| !call.faults.ignore_offset).unwrap_or(1).max(1);
+    let start = number("startIndex")?.filter(|_| !request.faults.ignore_offset).unwrap_or(1).max(1);
     let count = number("count")?.unwrap_or(DEFAULT_COUNT).min(MAX_COUNT);
-    Ok((start, count.min(call.faults.page_clamp.unwrap_or(usize::MAX))))
+    Ok((start, count.min(request.faults.page_clamp.unwrap_or(usize::MAX))))
 }
 
-/// RFC 7644 §3.4.2: `Resources` is absent where there is none.
+/// Returns a list response. `Resources` is absent if the page is empty (RFC 7644 §3.4.2).
 fn page(resources: Vec<Value>, total: Option<usize>, start: usize) -> Value {
     let mut page = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "itemsPerPage": resources.len(), "startIndex": start});
@@ -96,20 +104,21 @@ fn page(resources: Vec<Value>, total: Option<usize>, start: usize) -> Value {
     page
 }
 
-/// RFC 7644 §3.4.2.5: `attributes` or `excludedAttributes`; `schemas` and `id` are always returned.
-fn projected(call: &Call, resource: Value) -> Value {
+/// Applies `attributes` or `excludedAttributes` (RFC 7644 §3.4.2.5). `schemas` and `id` are always returned.
+fn select_attributes(request: &ScimRequest, resource: Value) -> Value {
     let Value::Object(resource) = resource else { return resource };
-    let names = |name: &str| call.asked(name).map(|list| list.split(',').map(bare).collect::<Vec<_>>());
+    let names =
+        |name: &str| request.parameter(name).map(|list| list.split(',').map(without_core_schema).collect::<Vec<_>>());
     let kept = match (names("attributes"), names("excludedAttributes")) {
-        (Some(wanted), _) => wanted.iter().fold(always(&resource), |kept, name| with(kept, &resource, name)),
-        (None, Some(unwanted)) => unwanted.iter().fold(resource, |kept, name| without(kept, name)),
+        (Some(wanted), _) => wanted.iter().fold(always(&resource), |kept, name| with_attribute(kept, &resource, name)),
+        (None, Some(unwanted)) => unwanted.iter().fold(resource, |kept, name| without_attribute(kept, name)),
         (None, None) => resource,
     };
     Value::Object(kept)
 }
 
-/// Without the name of a core schema, which may stand before an attribute (RFC 7644 §3.10).
-fn bare(name: &str) -> &str {
+/// Removes the name of a core schema, which may precede an attribute (RFC 7644 §3.10).
+fn without_core_schema(name: &str) -> &str {
     let name = name.trim();
     [shape::CORE_USER, shape::CORE_GROUP]
         .iter()
@@ -117,13 +126,14 @@ fn bare(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-fn always(resource: &Map<String, Value>) -> Map<String, Value> {
+/// Returns the attributes that are always returned.
+fn always(resource: &Record) -> Record {
     let always = |key: &&String| matches!(key.as_str(), "schemas" | "id");
     resource.iter().filter(|(key, _)| always(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// The key that a name means and, perhaps, a part of it: `name.formatted`, `urn:…:User:lastLogin`.
-fn split<'a>(resource: &'a Map<String, Value>, name: &'a str) -> Option<(&'a String, Option<&'a str>)> {
+/// Returns the key that a name refers to and, if named, a part of it: `name.formatted`, `urn:…:User:lastLogin`.
+fn split<'a>(resource: &'a Record, name: &'a str) -> Option<(&'a String, Option<&'a str>)> {
     resource.keys().find_map(|key| {
         let head = name.get(..key.len()).filter(|head| head.eq_ignore_ascii_case(key))?;
         match name[head.len()..].chars().next() {
@@ -134,7 +144,8 @@ fn split<'a>(resource: &'a Map<String, Value>, name: &'a str) -> Option<(&'a Str
     })
 }
 
-fn with(mut kept: Map<String, Value>, resource: &Map<String, Value>, name: &str) -> Map<String, Value> {
+/// Adds an attribute, or a part of it, to a selection.
+fn with_attribute(mut kept: Record, resource: &Record, name: &str) -> Record {
     let Some((key, part)) = split(resource, name) else { return kept };
     let value = match part {
         None => resource[key].clone(),
@@ -147,7 +158,8 @@ fn with(mut kept: Map<String, Value>, resource: &Map<String, Value>, name: &str)
     kept
 }
 
-fn without(mut kept: Map<String, Value>, name: &str) -> Map<String, Value> {
+/// Removes an attribute, or a part of it.
+fn without_attribute(mut kept: Record, name: &str) -> Record {
     let Some((key, part)) = split(&kept, name) else { return kept };
     let (key, part) = (key.clone(), part.map(str::to_owned));
     match (key.as_str(), part) {
@@ -161,7 +173,8 @@ fn without(mut kept: Map<String, Value>, name: &str) -> Map<String, Value> {
     kept
 }
 
-fn each(mut value: Value, change: impl Fn(&mut Map<String, Value>)) -> Value {
+/// Changes a complex value, or each element of a list of them.
+fn each(mut value: Value, change: impl Fn(&mut Record)) -> Value {
     match &mut value {
         Value::Object(object) => change(object),
         Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(change),
@@ -170,13 +183,13 @@ fn each(mut value: Value, change: impl Fn(&mut Map<String, Value>)) -> Value {
     value
 }
 
-/// RFC 7644 §3.4.2.2, of which: `attribute eq value`, joined by `and`.
+/// The part of RFC 7644 §3.4.2.2 that is supported: `attribute eq value`, joined by `and`.
 #[derive(Debug)]
-pub(super) struct Filter(Vec<(String, Value)>);
+struct Filter(Vec<(String, Value)>);
 
 impl Filter {
-    pub(super) fn read(text: &str) -> Result<Self, Problem> {
-        let bad = || Problem::bad("invalidFilter", "only `attribute eq value`, joined by `and`");
+    fn parse(text: &str) -> Result<Self, ScimError> {
+        let bad = || ScimError::bad("invalidFilter", "only `attribute eq value`, joined by `and`, is supported");
         let mut terms = Vec::new();
         let mut rest = text.trim();
         loop {
@@ -184,7 +197,7 @@ impl Filter {
             let (operator, tail) = tail.trim_start().split_once(' ').ok_or_else(bad)?;
             let mut values = serde_json::Deserializer::from_str(tail).into_iter::<Value>();
             let value = values.next().and_then(Result::ok).filter(|_| operator.eq_ignore_ascii_case("eq"));
-            terms.push((bare(attribute).to_owned(), value.ok_or_else(bad)?));
+            terms.push((without_core_schema(attribute).to_owned(), value.ok_or_else(bad)?));
             rest = tail[values.byte_offset()..].trim_start();
             if rest.is_empty() {
                 return Ok(Self(terms));
@@ -194,7 +207,8 @@ impl Filter {
         }
     }
 
-    pub(super) fn matches(&self, resource: &Value) -> bool {
+    /// Returns whether a resource passes the filter.
+    fn matches(&self, resource: &Value) -> bool {
         let holds = |(attribute, wanted): &(String, Value)| {
             let Some((key, part)) = resource.as_object().and_then(|resource| split(resource, attribute)) else {
                 return false;
@@ -209,14 +223,9 @@ impl Filter {
         };
         self.0.iter().all(holds)
     }
-
-    /// What an element must hold so that the filter matches it.
-    pub(super) fn element(&self) -> Map<String, Value> {
-        self.0.iter().cloned().collect()
-    }
 }
 
-/// RFC 7643 §2.2: a text is compared without case unless its attribute says otherwise.
+/// Compares two values. Text is compared without case unless its attribute is `caseExact` (RFC 7643 §2.2).
 fn same(found: &Value, wanted: &Value, exact: bool) -> bool {
     match (found.as_str(), wanted.as_str()) {
         (Some(found), Some(wanted)) if !exact => found.to_lowercase() == wanted.to_lowercase(),

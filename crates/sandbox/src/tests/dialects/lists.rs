@@ -1,4 +1,4 @@
-//! Dialects whose lists fail: below an object that stays listed, or altogether.
+//! Dialects whose lists fail: lists below an object that stays listed, or whole lists.
 
 use super::*;
 
@@ -10,22 +10,23 @@ fn of_groups(expected: &Expected) -> Vec<Vec<&str>> {
     cells(&expected.memberships, &["group_id", "user_id"])
 }
 
-/// Statuses of the member lists of groups 1 to 4, by the Configuration API and by Password Safe; the first body.
+/// Returns the statuses of the member lists of groups 1 to 4, by the Configuration API and by Password Safe, and the
+/// first body.
 fn statuses(dialect: Dialect) -> ([u16; 4], [u16; 4], String) {
-    let sandbox = speaking(tenant(), &[dialect]);
+    let sandbox = sandbox_with(tenant(), &[dialect]);
     block_on(async {
-        let (guest, mut visitor) = (Guest::of(&sandbox).await, Visitor::with_key(&sandbox));
-        visitor.sign_in().await;
+        let (client, mut safe_client) = (ApiClient::of(&sandbox).await, SafeClient::with_key(&sandbox));
+        safe_client.sign_in().await;
         let (mut pra, mut safe, mut text) = ([0; 4], [0; 4], String::new());
         for place in 0..4 {
             let id = place + 1;
             let path = format!("/api/config/v1/group-policy/{id}/member");
-            let (status, _, body) = raw(guest.request(Method::GET, &path)).await;
+            let (status, _, body) = raw(client.request(Method::GET, &path)).await;
             pra[place] = status.as_u16();
             if place == 0 {
                 text = String::from_utf8(body).unwrap();
             }
-            let request = visitor.request(Method::GET, &format!("{SAFE}/UserGroups/{id}/Users"));
+            let request = safe_client.request(Method::GET, &format!("{SAFE}/UserGroups/{id}/Users"));
             safe[place] = raw(request).await.0.as_u16();
         }
         (pra, safe, text)
@@ -33,7 +34,7 @@ fn statuses(dialect: Dialect) -> ([u16; 4], [u16; 4], String) {
 }
 
 #[test]
-fn member_lists_fail_in_every_way_while_their_groups_stay_listed() {
+fn member_lists_fail_while_their_groups_stay_listed() {
     use Dialect::{FirstMembersNotFound, MembersFailing, MembersForbidden, MembersGone, MembersNotFound};
     for (dialect, wanted) in [
         (MembersNotFound, [404; 4]),
@@ -72,11 +73,11 @@ fn nothing_is_concluded_from_members_that_were_not_read() {
 }
 
 #[test]
-fn the_other_groups_are_known_where_one_is_not() {
+fn one_unread_group_leaves_the_other_groups_known() {
     let first = expected(&tenant(), Surface::PasswordSafe, &[Dialect::FirstMembersNotFound]);
     assert_eq!(counts(&first), [["1", "", ""], ["2", "3", "0"], ["3", "4", "0"], ["4", "0", "0"]]);
     assert_eq!(of_groups(&first)[..3], [["2", "10"], ["2", "30"], ["2", "40"]]);
-    // Group 4 is empty: its own list says so. Nobody is in no group: finn may be in the first.
+    // Group 4 is empty by its own list. No account is without a group: finn may be in the first one.
     let lines = found(&first);
     assert!(lines.contains(&"empty-group info group 4".to_owned()), "{lines:?}");
     assert!(lines.iter().all(|line| !line.starts_with("no-group")), "{lines:?}");
@@ -88,7 +89,7 @@ fn the_other_groups_are_known_where_one_is_not() {
 }
 
 #[test]
-fn what_stands_for_a_directory_in_an_unread_group_is_unknown_too() {
+fn external_members_of_an_unread_group_are_unknown() {
     let mut world = tenant();
     let external = |group| ExternalMember {
         id: 900 + group,
@@ -97,7 +98,7 @@ fn what_stands_for_a_directory_in_an_unread_group_is_unknown_too() {
         distinguished_name: Some("OU=Sales".to_owned()),
         group_name: None,
     };
-    world.facets_mut().externals = vec![external(1), external(2)];
+    world.product_details_mut().externals = vec![external(1), external(2)];
     let expected = expected(&world, Surface::Pra, &[Dialect::FirstMembersNotFound]);
     assert_eq!(counts(&expected)[..2], [["1", "", ""], ["2", "3", "1"]]);
     let external: Vec<_> = expected.memberships.iter().filter(|row| row["external_name"] == "OU=Sales").collect();
@@ -105,12 +106,12 @@ fn what_stands_for_a_directory_in_an_unread_group_is_unknown_too() {
 }
 
 #[test]
-fn the_people_of_vendors_are_unknown_where_their_lists_are_not_found() {
-    let sandbox = speaking(tenant(), &[Dialect::VendorUsersNotFound]);
+fn vendor_users_are_unknown_if_their_lists_are_not_found() {
+    let sandbox = sandbox_with(tenant(), &[Dialect::VendorUsersNotFound]);
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        assert_eq!(guest.get("/api/config/v1/vendor").await.1.as_array().unwrap().len(), 1);
-        assert_eq!(guest.get("/api/config/v1/vendor/1/user").await.0, 404);
+        let client = ApiClient::of(&sandbox).await;
+        assert_eq!(client.get("/api/config/v1/vendor").await.1.as_array().unwrap().len(), 1);
+        assert_eq!(client.get("/api/config/v1/vendor/1/user").await.0, 404);
     });
     let expected = expected(&tenant(), Surface::Pra, &[Dialect::VendorUsersNotFound]);
     assert_eq!(counts(&expected)[4], ["vendor:1", "", ""]);
@@ -121,22 +122,22 @@ fn the_people_of_vendors_are_unknown_where_their_lists_are_not_found() {
 }
 
 #[test]
-fn a_user_whose_record_is_not_found_keeps_what_the_list_says() {
-    let sandbox = speaking(tenant(), &[Dialect::RecordsNotFound]);
+fn a_user_without_a_record_keeps_the_fields_of_the_list() {
+    let sandbox = sandbox_with(tenant(), &[Dialect::RecordsNotFound]);
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let (_, page) = guest.get("/api/public/v3/users").await;
+        let client = ApiClient::of(&sandbox).await;
+        let (_, page) = client.get("/api/public/v3/users").await;
         assert_eq!(
             page["users"][2],
             json!({"id": 30, "username": "carl", "display_name": "carl Berg", "enabled": true})
         );
-        assert_eq!(guest.get("/api/public/v3/users/30").await.0, 404);
-        assert_eq!(guest.get("/api/public/v3/users/10").await.1["locale"], "en");
-        let mut visitor = Visitor::with_key(&sandbox);
-        visitor.sign_in().await;
-        assert_eq!(visitor.get("Users/30/UserGroups").await.0, 404);
-        assert_eq!(visitor.get("Users/60").await.0, 404);
-        assert_eq!(visitor.get("Users/10/UserGroups").await.0, 200);
+        assert_eq!(client.get("/api/public/v3/users/30").await.0, 404);
+        assert_eq!(client.get("/api/public/v3/users/10").await.1["locale"], "en");
+        let mut safe_client = SafeClient::with_key(&sandbox);
+        safe_client.sign_in().await;
+        assert_eq!(safe_client.get("Users/30/UserGroups").await.0, 404);
+        assert_eq!(safe_client.get("Users/60").await.0, 404);
+        assert_eq!(safe_client.get("Users/10/UserGroups").await.0, 200);
     });
     let expected = expected(&tenant(), Surface::Guide, &[Dialect::RecordsNotFound]);
     let columns = ["id", "username", "enabled", "groups_known", "last_login_status", "locale"];
@@ -150,7 +151,7 @@ fn a_user_whose_record_is_not_found_keeps_what_the_list_says() {
 }
 
 #[test]
-fn lists_under_other_keys_or_without_the_rows_that_they_count_are_no_lists() {
+fn lists_with_wrong_keys_or_missing_rows_fail_the_source() {
     let users = served(tenant(), Dialect::WrongKeys, "/api/public/v3/users");
     assert_eq!((users["Data"].as_array().map(Vec::len), &users["TotalCount"]), (Some(7), &json!(7)));
     let page = served(tenant(), Dialect::WrongKeys, "/scim/v2/Users");

@@ -11,9 +11,9 @@ fn ids(rows: &Value) -> Vec<u64> {
 }
 
 #[test]
-fn without_is_active_the_difference_of_two_reads_reports_who_is_disabled() {
-    let all = served_safely(tenant(), Dialect::NoIsActive, "Users?includeInactive=true");
-    let active = served_safely(tenant(), Dialect::NoIsActive, "Users");
+fn without_is_active_two_lists_show_who_is_disabled() {
+    let all = served_by_safe(tenant(), Dialect::NoIsActive, "Users?includeInactive=true");
+    let active = served_by_safe(tenant(), Dialect::NoIsActive, "Users");
     assert_eq!((ids(&all).len(), ids(&active)), (7, vec![10, 20, 30, 60, 70]));
     assert!(all.as_array().unwrap().iter().all(|row| row.get("IsActive").is_none()));
     let mut world = tenant();
@@ -25,13 +25,13 @@ fn without_is_active_the_difference_of_two_reads_reports_who_is_disabled() {
 }
 
 #[test]
-fn who_is_never_listed_is_known_by_memberships_alone() {
+fn users_that_are_never_listed_are_known_only_by_memberships() {
     let mut world = tenant();
-    let list = served_safely(world.clone(), Dialect::IgnoresInactive, "Users?includeInactive=true");
+    let list = served_by_safe(world.clone(), Dialect::IgnoresInactive, "Users?includeInactive=true");
     assert_eq!(ids(&list), [10, 20, 30, 60, 70]);
-    assert_eq!(served_safely(world.clone(), Dialect::IgnoresInactive, "Users/40")["UserName"], "dora");
-    assert_eq!(ids(&served_safely(world.clone(), Dialect::IgnoresInactive, "UserGroups/2/Users")), [10, 30, 40]);
-    // Emil is in no group any more: nobody names him.
+    assert_eq!(served_by_safe(world.clone(), Dialect::IgnoresInactive, "Users/40")["UserName"], "dora");
+    assert_eq!(ids(&served_by_safe(world.clone(), Dialect::IgnoresInactive, "UserGroups/2/Users")), [10, 30, 40]);
+    // Emil is in no group now, so no list names him.
     world.edit_user(50, |user| drop(user.insert("group_memberships".to_owned(), json!([]))));
     let by_id = expected(&world, Surface::PasswordSafe, &[Dialect::IgnoresInactive]);
     assert_eq!(
@@ -40,7 +40,7 @@ fn who_is_never_listed_is_known_by_memberships_alone() {
     );
     assert!(by_id.complete);
     assert!(found(&by_id).contains(&"disabled-in-group low user 40 2".to_owned()));
-    // One whose record is not there either is a member whom nobody knows.
+    // A user without a record is a member that is not listed.
     world.edit_user(60, |user| {
         user.insert("enabled".to_owned(), false.into());
         user.insert("group_memberships".to_owned(), json!([2]));
@@ -52,8 +52,8 @@ fn who_is_never_listed_is_known_by_memberships_alone() {
 }
 
 #[test]
-fn without_a_type_it_is_inferred_who_is_local_and_who_signs_in_elsewhere() {
-    let users = served_safely(tenant(), Dialect::NoUserType, "Users?includeInactive=true");
+fn without_a_type_the_origin_of_accounts_is_inferred() {
+    let users = served_by_safe(tenant(), Dialect::NoUserType, "Users?includeInactive=true");
     let row = |place: usize| {
         let row = &users[place];
         ["UserType", "DomainName", "LastLoginAuthenticationType"].map(|key| row.get(key).cloned())
@@ -65,37 +65,41 @@ fn without_a_type_it_is_inferred_who_is_local_and_who_signs_in_elsewhere() {
     let expected = safe(&[Dialect::NoUserType]);
     let types: Vec<&str> = expected.users.iter().map(|row| row["account_type"].as_str()).collect();
     assert_eq!(types, ["", "", "", "", "", "", "Application"]);
-    // Carl signs in by SAML; anna and finn are local, ben and emil of a directory.
+    // Carl signs in by SAML; anna and finn are local; ben and emil belong to a directory.
     let outside: Vec<String> = found(&expected).into_iter().filter(|line| line.starts_with("local-")).collect();
     assert_eq!(outside, ["local-outside-sso medium user 10", "local-outside-sso medium user 60"]);
 }
 
 #[test]
-fn reading_the_members_of_a_directory_group_is_a_synchronisation() {
-    let sandbox = speaking(tenant(), &[Dialect::DirectoryGroups]);
+fn reading_the_members_of_a_directory_group_counts_as_a_synchronisation() {
+    let sandbox = sandbox_with(tenant(), &[Dialect::DirectoryGroups]);
     block_on(async {
-        let mut visitor = Visitor::with_key(&sandbox);
-        visitor.sign_in().await;
-        let (_, groups) = visitor.get("UserGroups").await;
+        let mut safe_client = SafeClient::with_key(&sandbox);
+        safe_client.sign_in().await;
+        let (_, groups) = safe_client.get("UserGroups").await;
         let types: Vec<&str> =
             groups.as_array().unwrap().iter().map(|row| row["GroupType"].as_str().unwrap()).collect();
         assert_eq!(types, ["BeyondInsight", "BeyondInsight", "EntraID", "BeyondInsight"]);
-        assert_eq!(visitor.get("Users/20").await.1["DomainName"], "EXAMPLE");
-        assert_eq!(visitor.get("Users/30").await.1["DomainName"], Value::Null);
+        assert_eq!(safe_client.get("Users/20").await.1["DomainName"], "EXAMPLE");
+        assert_eq!(safe_client.get("Users/30").await.1["DomainName"], Value::Null);
         let group_ids = |rows: Value| -> Vec<u64> {
             rows.as_array().unwrap().iter().map(|row| row["GroupID"].as_u64().unwrap()).collect()
         };
-        assert_eq!(group_ids(visitor.get("Users/20/UserGroups").await.1), [1, 3]);
-        assert_eq!(group_ids(visitor.get("Users/30/UserGroups").await.1), [2], "nobody without a domain is in it");
-        assert_eq!(visitor.ids("UserGroups/2/Users").await, [10, 30, 40]);
+        assert_eq!(group_ids(safe_client.get("Users/20/UserGroups").await.1), [1, 3]);
+        assert_eq!(
+            group_ids(safe_client.get("Users/30/UserGroups").await.1),
+            [2],
+            "users without a domain are not in directory groups"
+        );
+        assert_eq!(safe_client.ids("UserGroups/2/Users").await, [10, 30, 40]);
         assert_eq!(sandbox.counters().directory_syncs, 0);
-        assert_eq!(visitor.ids("UserGroups/3/Users").await, [20, 50]);
+        assert_eq!(safe_client.ids("UserGroups/3/Users").await, [20, 50]);
         assert_eq!(sandbox.counters().directory_syncs, 1);
     });
 }
 
 #[test]
-fn members_of_a_directory_group_are_known_user_by_user_or_not_at_all() {
+fn members_of_directory_groups_are_known_by_their_users_only() {
     let counts = |expected: &Expected| -> Vec<String> {
         expected.groups.iter().map(|row| row["member_count"].clone()).collect()
     };
@@ -112,7 +116,7 @@ fn members_of_a_directory_group_are_known_user_by_user_or_not_at_all() {
     world.put_group(6, record(&json!({"name": "Unused"})));
     let unused = expected(&world, Surface::PasswordSafe, &[Dialect::DirectoryGroups]);
     assert_eq!(counts(&unused)[4], "0");
-    // Its members become users as they sign in.
+    // The members of a directory group become users only when they sign in.
     assert!(!found(&unused).contains(&"empty-group info group 6".to_owned()));
 
     let skip = |dialects: &[Dialect]| {
@@ -122,7 +126,7 @@ fn members_of_a_directory_group_are_known_user_by_user_or_not_at_all() {
     let skipped = skip(&[Dialect::DirectoryGroups]);
     assert_eq!(counts(&skipped), ["1", "3", "", "0"]);
     assert_eq!(skipped.memberships.len(), 4);
-    // Neither local nor an application: ben, carl (SAML), emil.
+    // Users that are neither local nor an application: ben, carl (SAML), emil.
     assert_eq!(known(&skipped), ["20", "30", "50"]);
     assert!(skipped.complete, "it is skipped on purpose");
     assert!(!found(&skipped).contains(&"empty-group info group 3".to_owned()));
@@ -133,7 +137,7 @@ fn members_of_a_directory_group_are_known_user_by_user_or_not_at_all() {
     let partial = safe(&[Dialect::DirectoryGroups, Dialect::RecordsNotFound]);
     assert_eq!((counts(&partial)[2].as_str(), known(&partial)), ("", vec!["30".to_owned()]));
     assert!(!partial.complete);
-    // Member lists that fail are those of the other groups: these are not asked for.
+    // The member lists that fail are those of the other groups; directory groups are read user by user.
     let both = safe(&[Dialect::DirectoryGroups, Dialect::MembersNotFound]);
     assert_eq!(counts(&both), ["", "", "2", ""]);
 }

@@ -1,4 +1,4 @@
-//! Dialects of SCIM: names of attributes, members, ids, lists of groups.
+//! Dialects of SCIM: attribute names, members, ids, lists of groups.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn members(page: &Value, id: &str) -> Value {
 }
 
 #[test]
-fn names_of_attributes_have_another_case_but_those_of_extensions_do_not() {
+fn attribute_names_change_case_and_extension_names_do_not() {
     let page = served(tenant(), Dialect::LowerCaseKeys, USERS);
     assert_eq!(page["totalresults"], 7);
     let user = &page["resources"][0];
@@ -22,7 +22,7 @@ fn names_of_attributes_have_another_case_but_those_of_extensions_do_not() {
 }
 
 #[test]
-fn members_are_texts_or_numbers_and_a_group_with_a_users_id_stays_an_object() {
+fn members_are_texts_or_numbers_and_an_ambiguous_group_stays_an_object() {
     let mut world = tenant();
     let page = served(world.clone(), Dialect::BareMembers, GROUPS);
     assert_eq!(members(&page, "1"), json!([20, 2]));
@@ -44,7 +44,7 @@ fn a_list_of_one_object_is_that_object() {
 }
 
 #[test]
-fn members_carry_references_absolute_as_a_path_or_relative() {
+fn members_have_absolute_or_relative_references() {
     let page = served(tenant(), Dialect::RefMembers, GROUPS);
     assert_eq!(members(&page, "1"), json!([{"$ref": "/scim/v2/Users/20"}, {"$ref": "/scim/v2/Groups/2"}]));
     assert_eq!(members(&page, "2")[0], json!({"$ref": "../Users/10"}));
@@ -52,7 +52,7 @@ fn members_carry_references_absolute_as_a_path_or_relative() {
 }
 
 #[test]
-fn types_of_members_are_missing_or_foreign_and_groups_keep_their_reference() {
+fn member_types_are_missing_or_unknown_and_groups_keep_their_reference() {
     let page = served(tenant(), Dialect::ForeignMemberTypes, GROUPS);
     let forms: Vec<(Option<&str>, bool)> = ["1", "2", "3"]
         .iter()
@@ -64,7 +64,7 @@ fn types_of_members_are_missing_or_foreign_and_groups_keep_their_reference() {
             )
         })
         .collect();
-    // 20, 2 in 1; 10, 30, 40 in 2; 20, 30, 50, 70 in 3.
+    // Members 20 and 2 of group 1; 10, 30 and 40 of group 2; 20, 30, 50 and 70 of group 3.
     assert_eq!(
         forms,
         [
@@ -83,61 +83,61 @@ fn types_of_members_are_missing_or_foreign_and_groups_keep_their_reference() {
 
 #[test]
 fn ids_are_guids_and_references_to_them_are_in_upper_case() {
-    let sandbox = speaking(tenant(), &[Dialect::GuidIds]);
+    let sandbox = sandbox_with(tenant(), &[Dialect::GuidIds]);
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let (_, page) = guest.get(USERS).await;
+        let client = ApiClient::of(&sandbox).await;
+        let (_, page) = client.get(USERS).await;
         let anna = page["Resources"][0]["id"].as_str().unwrap();
         assert_eq!(anna, "a5c0ffee-0dad-4bad-8ace-00000000000a");
-        let (_, groups) = guest.get(GROUPS).await;
+        let (_, groups) = client.get(GROUPS).await;
         let operators = &groups["Resources"][1];
         assert_eq!(operators["id"], "b6c0ffee-0dad-4bad-8ace-000000000002");
         assert_eq!(operators["members"][0]["value"], anna.to_uppercase());
-        let (status, again) = guest.get(&format!("{USERS}/{}", anna.to_uppercase())).await;
+        let (status, again) = client.get(&format!("{USERS}/{}", anna.to_uppercase())).await;
         assert_eq!((status, &again["id"]), (StatusCode::OK, &json!(anna)));
-        assert_eq!(guest.get(&format!("{GROUPS}/b6c0ffee-0dad-4bad-8ace-000000000009")).await.0, 404);
+        assert_eq!(client.get(&format!("{GROUPS}/b6c0ffee-0dad-4bad-8ace-000000000009")).await.0, 404);
     });
     let mut world = tenant();
-    world.facets_mut().strangers = vec![(4, 255)];
+    world.product_details_mut().unlisted_members = vec![(4, 255)];
     let expected = expected(&world, Surface::Scim, &[Dialect::GuidIds]);
     let (user, group) = ("a5c0ffee-0dad-4bad-8ace-00000000000a", "b6c0ffee-0dad-4bad-8ace-000000000002");
     let first = cells(&expected.users[..1], &["id", "group_memberships"]);
     assert_eq!(first, [[user, r#"["b6c0ffee-0dad-4bad-8ace-000000000001","b6c0ffee-0dad-4bad-8ace-000000000002"]"#]]);
     let direct: Vec<_> = expected.memberships.iter().filter(|row| row["group_id"] == group).collect();
     assert_eq!((direct.len(), direct[0]["user_id"].as_str(), direct[0]["username"].as_str()), (3, user, "anna"));
-    let stranger = expected.memberships.last().unwrap();
-    assert_eq!(stranger["user_id"], "a5c0ffee-0dad-4bad-8ace-0000000000ff");
+    let unlisted = expected.memberships.last().unwrap();
+    assert_eq!(unlisted["user_id"], "a5c0ffee-0dad-4bad-8ace-0000000000ff");
 }
 
 #[test]
-fn the_list_of_groups_leaves_out_members_that_their_records_have() {
+fn the_list_of_groups_leaves_out_members_that_single_groups_have() {
     let mut world = tenant();
     world.put_group(7, record(&json!({"name": "Half"})));
     for id in [10, 20, 30] {
         world.edit_user(id, |user| user["group_memberships"].as_array_mut().unwrap().push(7.into()));
     }
-    let sandbox = speaking(world, &[Dialect::ShortLists]);
+    let sandbox = sandbox_with(world, &[Dialect::ShortLists]);
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let (_, page) = guest.get(GROUPS).await;
+        let client = ApiClient::of(&sandbox).await;
+        let (_, page) = client.get(GROUPS).await;
         let listed = |id: &str| members(&page, id).as_array().unwrap().len();
         assert_eq!(["1", "2", "3", "7"].map(listed), [0, 3, 0, 2]);
         for (id, own) in [("1", 2), ("2", 3), ("3", 4), ("7", 3)] {
-            let (_, group) = guest.get(&format!("{GROUPS}/{id}")).await;
+            let (_, group) = client.get(&format!("{GROUPS}/{id}")).await;
             assert_eq!(group["members"].as_array().unwrap().len(), own, "{id}");
         }
     });
 }
 
 #[test]
-fn without_groups_no_membership_is_known_and_the_source_is_complete() {
-    let sandbox = speaking(tenant(), &[Dialect::NoGroups]);
+fn without_groups_memberships_are_unknown_and_the_source_is_complete() {
+    let sandbox = sandbox_with(tenant(), &[Dialect::NoGroups]);
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let (status, error) = guest.get(GROUPS).await;
+        let client = ApiClient::of(&sandbox).await;
+        let (status, error) = client.get(GROUPS).await;
         assert_eq!((status, &error["status"]), (StatusCode::NOT_IMPLEMENTED, &json!("501")));
-        assert!(guest.get(USERS).await.1["Resources"][0].get("groups").is_none());
-        let (_, types) = guest.get("/scim/v2/ResourceTypes").await;
+        assert!(client.get(USERS).await.1["Resources"][0].get("groups").is_none());
+        let (_, types) = client.get("/scim/v2/ResourceTypes").await;
         assert_eq!((&types["totalResults"], &types["Resources"][0]["id"]), (&json!(1), &json!("User")));
     });
     let expected = expected(&tenant(), Surface::Scim, &[Dialect::NoGroups]);

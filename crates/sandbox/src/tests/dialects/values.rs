@@ -1,11 +1,12 @@
-//! Dialects that lose single cells: values of unexpected types, broken text, nevers that are silent.
+//! Dialects that lose single cells: values of unexpected types, broken text, a last login that is absent instead of
+//! null.
 
 use super::*;
 
 const USERS: &str = "/api/public/v3/users";
 
 #[test]
-fn a_value_of_an_unexpected_type_is_null_quoted_and_counted_once_a_source() {
+fn values_of_unexpected_types_are_null_and_quoted_in_extra() {
     let users = served(tenant(), Dialect::OddValues, USERS);
     let row = |id: u64| users["users"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap();
     assert_eq!(row(10)["enabled"], "maybe");
@@ -54,7 +55,7 @@ fn a_value_of_an_unexpected_type_is_null_quoted_and_counted_once_a_source() {
 }
 
 #[test]
-fn every_interface_has_odd_values_of_its_own() {
+fn every_interface_has_odd_values_in_its_own_fields() {
     let odd = |surface: Surface| expected(&tenant(), surface, &[Dialect::OddValues]);
     let pra = odd(Surface::Pra);
     let row = |id: &str| pra.users.iter().find(|row| row["id"] == id).unwrap();
@@ -64,12 +65,12 @@ fn every_interface_has_odd_values_of_its_own() {
     let safe = odd(Surface::PasswordSafe);
     assert_eq!(cells(&safe.users[..1], &["id", "enabled", "account_type"]), [["10", "true", ""]]);
     assert!(safe.users[0]["extra"].contains(r#""UserType":{"code":"BeyondInsight"}"#));
-    // First name and last name are one cell.
+    // First name and last name share a cell.
     assert_eq!(safe.users[4]["display_name"], "Berg");
     let scim = odd(Surface::Scim);
     let row = |id: &str| scim.users.iter().find(|row| row["id"] == id).unwrap();
     assert_eq!((row("60")["username"].as_str(), row("30")["email_address"].as_str()), ("", ""));
-    // Its groups tell what the user does not; another name takes the place of the odd one.
+    // The groups report the memberships that the user's record lost; another name replaces the odd one.
     assert_eq!(
         (row("40")["group_memberships"].as_str(), row("50")["display_name"].as_str()),
         (r#"["1","2"]"#, "emil Berg")
@@ -81,13 +82,13 @@ fn every_interface_has_odd_values_of_its_own() {
 
 #[test]
 fn names_that_are_not_unicode_are_repaired() {
-    let sandbox = speaking(tenant(), &[Dialect::BrokenText]);
+    let sandbox = sandbox_with(tenant(), &[Dialect::BrokenText]);
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
-        let (_, _, body) = raw(guest.request(Method::GET, &format!("{USERS}/30"))).await;
+        let client = ApiClient::of(&sandbox).await;
+        let (_, _, body) = raw(client.request(Method::GET, &format!("{USERS}/30"))).await;
         let text = String::from_utf8(body).unwrap();
         assert!(text.contains(r#""display_name":"carl Berg\ud83d""#), "{text}");
-        let (_, _, body) = raw(guest.request(Method::GET, &format!("{USERS}/10"))).await;
+        let (_, _, body) = raw(client.request(Method::GET, &format!("{USERS}/10"))).await;
         assert!(body.windows(11).any(|bytes| bytes == b"anna Berg\xfc\""));
     });
     for surface in Surface::ALL {
@@ -100,7 +101,7 @@ fn names_that_are_not_unicode_are_repaired() {
 }
 
 #[test]
-fn a_local_account_without_a_last_login_never_signed_in_where_others_have_one() {
+fn an_absent_last_login_means_never_for_local_accounts_if_others_have_one() {
     let users = served(tenant(), Dialect::SilentNever, "/api/config/v1/user");
     assert!(users[5].get("last_authentication").is_none() && users[0].get("last_authentication").is_some());
     let mut world = tenant();
@@ -115,6 +116,6 @@ fn a_local_account_without_a_last_login_never_signed_in_where_others_have_one() 
     for id in [10, 20, 30, 40, 70] {
         world.edit_user(id, |user| drop(user.insert("last_login".to_owned(), Value::Null)));
     }
-    world.facets_mut().vendors.clear();
+    world.product_details_mut().vendors.clear();
     assert_eq!(status(&world), ["not-reported", "not-reported", "not-reported"]);
 }

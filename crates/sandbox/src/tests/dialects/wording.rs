@@ -1,4 +1,4 @@
-//! Dialects that only word differently: booleans, numbers, ids, dates, bytes, empty lists, tokens.
+//! Dialects that only change the wording: booleans, numbers, ids, dates, bytes, empty lists, tokens.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn column(rows: &Value, key: &str) -> Vec<Value> {
 }
 
 #[test]
-fn booleans_are_texts_in_three_ways_or_numbers() {
+fn booleans_are_texts_in_three_spellings_or_numbers() {
     let users = served(tenant(), Dialect::TextBooleans, USERS);
     assert_eq!(
         column(&users["users"], "enabled"),
@@ -29,15 +29,15 @@ fn ids_and_totals_are_texts_or_floats() {
     assert_eq!(page["totalResults"].to_string(), "7.0");
     let members = served(tenant(), Dialect::FloatIntegers, "/api/config/v1/group-policy/1/member");
     assert_eq!(members[0]["user_id"].to_string(), "20.0");
-    let groups = served_safely(tenant(), Dialect::TextNumbers, "UserGroups");
+    let groups = served_by_safe(tenant(), Dialect::TextNumbers, "UserGroups");
     assert_eq!(groups[0]["GroupID"], "1");
 }
 
 #[test]
-fn memberships_of_the_guide_are_objects_or_a_single_id() {
+fn group_ids_are_objects_or_a_single_id() {
     let users = served(tenant(), Dialect::ObjectIds, USERS);
     let groups = column(&users["users"], "group_memberships");
-    // By row: 10 and 40 have a value, 20 has too many for a single id, 30 has ids.
+    // The id of the record decides: 10 and 40 have a value, 20 has too many for a single id, 30 has ids.
     assert_eq!(
         groups[..4],
         [json!([{"value": "2"}]), json!([1, 3]), json!([{"id": 2}, {"id": 3}]), json!([{"value": "2"}])]
@@ -46,14 +46,14 @@ fn memberships_of_the_guide_are_objects_or_a_single_id() {
 }
 
 #[test]
-fn every_json_answer_begins_with_a_byte_order_mark() {
+fn every_json_response_starts_with_a_byte_order_mark() {
     let sandbox = sandbox(tenant(), Faults::default());
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
+        let client = ApiClient::of(&sandbox).await;
         sandbox.set_faults(faults(&[Dialect::ByteOrderMark]));
-        let token = ask_token(&sandbox, &guest.http).await.bytes().await.unwrap();
-        let (_, _, users) = raw(guest.request(Method::GET, USERS)).await;
-        let (status, _, error) = raw(guest.request(Method::GET, &format!("{USERS}/11"))).await;
+        let token = ask_token(&sandbox, &client.http).await.bytes().await.unwrap();
+        let (_, _, users) = raw(client.request(Method::GET, USERS)).await;
+        let (status, _, error) = raw(client.request(Method::GET, &format!("{USERS}/11"))).await;
         assert_eq!(status, 404);
         for body in [&token[..], &users, &error] {
             assert_eq!(&body[..4], b"\xef\xbb\xbf{");
@@ -62,12 +62,12 @@ fn every_json_answer_begins_with_a_byte_order_mark() {
 }
 
 #[test]
-fn every_answer_is_deflated_also_for_those_who_did_not_ask() {
+fn every_response_is_deflated_without_being_asked() {
     let sandbox = sandbox(tenant(), Faults::default());
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
+        let client = ApiClient::of(&sandbox).await;
         sandbox.set_faults(faults(&[Dialect::Deflate]));
-        let (_, headers, body) = raw(guest.request(Method::GET, &format!("{USERS}/10"))).await;
+        let (_, headers, body) = raw(client.request(Method::GET, &format!("{USERS}/10"))).await;
         assert_eq!(headers["content-encoding"], "deflate");
         let mut text = String::new();
         std::io::Read::read_to_string(&mut flate2::read::ZlibDecoder::new(&body[..]), &mut text).unwrap();
@@ -76,17 +76,17 @@ fn every_answer_is_deflated_also_for_those_who_did_not_ask() {
 }
 
 #[test]
-fn an_empty_list_is_no_content_or_null_where_its_total_is_nothing() {
-    let sandbox = speaking(tenant(), &[Dialect::NoContent]);
+fn an_empty_list_has_no_content_or_is_null() {
+    let sandbox = sandbox_with(tenant(), &[Dialect::NoContent]);
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
+        let client = ApiClient::of(&sandbox).await;
         for path in
             [&format!("{USERS}?offset=9"), "/api/config/v1/group-policy/4/member", "/scim/v2/Users?startIndex=9"]
         {
-            let (status, _, body) = raw(guest.request(Method::GET, path)).await;
+            let (status, _, body) = raw(client.request(Method::GET, path)).await;
             assert_eq!((status, body.len()), (StatusCode::NO_CONTENT, 0), "{path}");
         }
-        assert_eq!(guest.ids(USERS).await.len(), 7);
+        assert_eq!(client.ids(USERS).await.len(), 7);
     });
     let empty = |path: &str| served(World::empty(), Dialect::NullLists, path);
     assert_eq!(empty(USERS), json!({"users": null, "total": 0}));
@@ -98,7 +98,7 @@ fn an_empty_list_is_no_content_or_null_where_its_total_is_nothing() {
 }
 
 #[test]
-fn dates_come_in_six_notations_and_what_is_no_instant_stays() {
+fn dates_have_six_notations_and_other_texts_stay() {
     let mut world = tenant();
     let logins = [
         (11, "2025-11-20T08:00:00Z"),
@@ -129,7 +129,7 @@ fn dates_come_in_six_notations_and_what_is_no_instant_stays() {
             json!("2025-11-20 08:00:00.000"),
         ]
     );
-    // An epoch has no fraction here.
+    // Epoch numbers have no fraction here.
     assert_eq!(login(18), "2025-11-20T08:00:00.2500000");
     assert_eq!([24, 25, 26].map(login), ["1970-01-01T00:00:00Z", "yesterday", "1999-01-01T00:00:00Z"].map(Value::from));
     assert_eq!(login(60), Value::Null);
@@ -138,7 +138,7 @@ fn dates_come_in_six_notations_and_what_is_no_instant_stays() {
 }
 
 #[test]
-fn a_total_is_that_of_the_page() {
+fn totals_count_the_rows_of_the_page() {
     let page = served(tenant(), Dialect::PageTotals, &format!("{USERS}?limit=3&offset=6"));
     assert_eq!((&page["total"], column(&page["users"], "id")), (&json!(1), vec![json!(70)]));
     let page = served(tenant(), Dialect::PageTotals, "/scim/v2/Users?count=2");
@@ -148,8 +148,8 @@ fn a_total_is_that_of_the_page() {
 }
 
 #[test]
-fn a_raw_secret_is_compared_byte_by_byte_and_nothing_else_is_taken() {
-    let sandbox = speaking(tenant(), &[Dialect::RawBasic]);
+fn only_the_raw_secret_in_http_basic_is_accepted() {
+    let sandbox = sandbox_with(tenant(), &[Dialect::RawBasic]);
     block_on(async {
         let http = plain_client();
         assert_eq!(ask_token(&sandbox, &http).await.status(), 200);
@@ -162,21 +162,21 @@ fn a_raw_secret_is_compared_byte_by_byte_and_nothing_else_is_taken() {
         assert_eq!(basic.send().await.unwrap().status(), 401);
         let form = format!("grant_type=client_credentials&client_id=rollcall&client_secret={encoded}");
         assert_eq!(post().body(form).send().await.unwrap().status(), 401);
-        // Password Safe has the account in the form only.
-        assert_eq!(Visitor::with_token(&sandbox).await.sign_in().await.0, 200);
+        // Password Safe takes the account from the form only, in every dialect.
+        assert_eq!(SafeClient::with_token(&sandbox).await.sign_in().await.0, 200);
     });
 }
 
 #[test]
-fn the_first_eight_requests_find_it_busy_without_knowing_how_long() {
-    let sandbox = speaking(tenant(), &[Dialect::EightBusy]);
+fn the_first_eight_requests_get_429_without_retry_after() {
+    let sandbox = sandbox_with(tenant(), &[Dialect::EightBusy]);
     block_on(async {
-        let guest = Guest::of(&sandbox).await;
+        let client = ApiClient::of(&sandbox).await;
         for _ in 0..8 {
-            let (status, headers, _) = raw(guest.request(Method::GET, USERS)).await;
+            let (status, headers, _) = raw(client.request(Method::GET, USERS)).await;
             assert_eq!((status, headers.get("retry-after")), (StatusCode::TOO_MANY_REQUESTS, None));
         }
-        assert_eq!(guest.get(USERS).await.0, 200);
+        assert_eq!(client.get(USERS).await.0, 200);
     });
     assert_eq!(sandbox.counters().too_many, 8);
 }

@@ -1,9 +1,9 @@
-//! Servers that contradict themselves, and lists that change in the worst place.
+//! Servers that contradict themselves, and lists that change at the worst moment.
 
 use super::super::*;
 use std::cell::RefCell;
 
-/// A row that is its key.
+/// Row that consists of its key.
 #[derive(Clone, Debug)]
 struct R(u64);
 impl ListRow for R {
@@ -13,10 +13,10 @@ impl ListRow for R {
     }
 }
 
-fn go(answer: impl FnMut(PageAt) -> Numbered<R>) -> WalkResult<R, String> {
+fn go(answer: impl FnMut(PageRequest) -> NumberedPage<R>) -> WalkResult<R, String> {
     let answer = RefCell::new(answer);
     let settings = WalkSettings { page_size: 10, concurrency: 1, max_passes: 3 };
-    let fetch = |at: PageAt| std::future::ready(Ok::<_, String>((answer.borrow_mut())(at)));
+    let fetch = |at: PageRequest| std::future::ready(Ok::<_, String>((answer.borrow_mut())(at)));
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(walk_numbered(
         settings,
         None,
@@ -27,7 +27,7 @@ fn go(answer: impl FnMut(PageAt) -> Numbered<R>) -> WalkResult<R, String> {
 fn proven(w: &WalkResult<R, String>) -> bool {
     matches!(w.end, Ok(End::Proven(_)))
 }
-fn slice(list: &[u64], at: PageAt) -> Vec<R> {
+fn slice(list: &[u64], at: PageRequest) -> Vec<R> {
     list.iter()
         .skip(usize::try_from((at.number - 1) * at.size).unwrap())
         .take(usize::try_from(at.size).unwrap())
@@ -35,16 +35,16 @@ fn slice(list: &[u64], at: PageAt) -> Vec<R> {
         .collect()
 }
 
-// last-page header only; the server cuts each page to 7 of the 10 asked for, and counts pages by what was asked for
+// The server reports only the number of the last page. It cuts each page to 7 of the 10 requested rows, but counts pages of 10.
 #[test]
-fn pages_that_come_short_before_the_last_prove_nothing() {
+fn short_pages_before_the_last_prove_nothing() {
     let list: Vec<u64> = (1..=40).collect();
     let w = go(|at| {
         let mut rows = slice(&list, at);
         rows.truncate(7);
-        Numbered {
+        NumberedPage {
             rows,
-            reported: PageMetadata {
+            metadata: PageMetadata {
                 last: Some(4),
                 current: Some(at.number),
                 size: Some(10),
@@ -55,16 +55,16 @@ fn pages_that_come_short_before_the_last_prove_nothing() {
     assert!(!proven(&w) || w.rows.len() == 40, "{} of 40, {:?}", w.rows.len(), w.end);
 }
 
-// the last page / a middle page is empty though the answer says there are more
+// A middle page or the last page is empty, although the response reports that rows exist there.
 #[test]
 fn an_empty_page_before_the_last_proves_nothing() {
     for hole in [3, 5] {
         let list: Vec<u64> = (1..=50).collect();
         let w = go(|at| {
             let rows = if at.number == hole { Vec::new() } else { slice(&list, at) };
-            Numbered {
+            NumberedPage {
                 rows,
-                reported: PageMetadata {
+                metadata: PageMetadata {
                     last: Some(5),
                     current: Some(at.number),
                     size: Some(10),
@@ -76,20 +76,20 @@ fn an_empty_page_before_the_last_proves_nothing() {
     }
 }
 
-// ascending list, a row comes into the middle while it is read; last page header or links, no total
+// The list is ascending and reports the last page but no total. A row is inserted in the middle while it is read.
 #[test]
-fn a_row_that_comes_into_the_middle_of_a_list_without_a_total_hides_nobody() {
+fn a_row_inserted_into_a_list_without_a_total_hides_no_row() {
     let mut list: Vec<u64> = (1..=50).map(|n| n * 10).collect();
     let mut n = 0;
     let w = go(|at| {
         n += 1;
         if n == 4 {
             list.insert(25, 255);
-        } // after pages 1, 5, 4: into page 3, not yet read
+        } // After pages 1, 5 and 4: the row is inserted into page 3, which was not read yet.
         let pages = list.len().div_ceil(10) as u64;
-        Numbered {
+        NumberedPage {
             rows: slice(&list, at),
-            reported: PageMetadata {
+            metadata: PageMetadata {
                 last: Some(pages),
                 current: Some(at.number),
                 size: Some(10),
@@ -101,9 +101,9 @@ fn a_row_that_comes_into_the_middle_of_a_list_without_a_total_hides_nobody() {
     assert!(!proven(&w) || missing.is_empty(), "lost {missing:?}: {:?}", w.end);
 }
 
-// same, newcomer has the greatest key but lands at the end of an unread page (list not ordered by key, only looks so)
+// The new row has the greatest key but appears at the end of an unread page: the list only looks ordered by key.
 #[test]
-fn a_list_that_only_looks_ordered_by_key_hides_nobody() {
+fn a_list_that_only_looks_ordered_by_key_hides_no_row() {
     let mut list: Vec<u64> = (1..=50).map(|n| n * 10).collect();
     let mut n = 0;
     let w = go(|at| {
@@ -113,9 +113,9 @@ fn a_list_that_only_looks_ordered_by_key_hides_nobody() {
             list.insert(29, 9999);
         }
         let pages = (list.len() as u64).div_ceil(at.size);
-        Numbered {
+        NumberedPage {
             rows: slice(&list, at),
-            reported: PageMetadata {
+            metadata: PageMetadata {
                 total: Some(list.len() as u64),
                 last: Some(pages),
                 current: Some(at.number),
@@ -129,9 +129,9 @@ fn a_list_that_only_looks_ordered_by_key_hides_nobody() {
     assert!(!proven(&w) || missing.is_empty(), "lost {missing:?}: {:?}", w.end);
 }
 
-// the list shrinks to fewer pages while page 5 is asked for, and the server answers with its last page
+// The list shrinks before page 5 is requested, and the server returns its last page instead.
 #[test]
-fn a_list_that_becomes_shorter_meanwhile_is_read_again() {
+fn a_list_that_shrinks_while_it_is_read_is_read_again() {
     let mut list: Vec<u64> = (1..=50).collect();
     let mut n = 0;
     let w = go(|at| {
@@ -140,10 +140,10 @@ fn a_list_that_becomes_shorter_meanwhile_is_read_again() {
             list.truncate(31);
         }
         let pages = (list.len() as u64).div_ceil(at.size);
-        let at = PageAt { number: at.number.min(pages), ..at };
-        Numbered {
+        let at = PageRequest { number: at.number.min(pages), ..at };
+        NumberedPage {
             rows: slice(&list, at),
-            reported: PageMetadata {
+            metadata: PageMetadata {
                 total: Some(list.len() as u64),
                 last: Some(pages),
                 current: Some(at.number),
@@ -155,9 +155,8 @@ fn a_list_that_becomes_shorter_meanwhile_is_read_again() {
     assert!(proven(&w), "{:?}", w.end);
 }
 
-// one user is created while a long list is read: how many requests?
 #[test]
-fn a_newcomer_costs_no_second_reading() {
+fn a_row_added_to_a_long_list_costs_no_second_reading() {
     let mut list: Vec<u64> = (1..=1000).collect();
     let mut n = 0u32;
     let w = go(|at| {
@@ -166,9 +165,9 @@ fn a_newcomer_costs_no_second_reading() {
             list.push(2000);
         }
         let pages = (list.len() as u64).div_ceil(at.size);
-        Numbered {
+        NumberedPage {
             rows: slice(&list, at),
-            reported: PageMetadata {
+            metadata: PageMetadata {
                 total: Some(list.len() as u64),
                 last: Some(pages),
                 current: Some(at.number),

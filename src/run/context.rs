@@ -1,0 +1,58 @@
+//! What every stage of one run needs: the order, the observer, the instants and the notes.
+//!
+//! The stages are methods of [`Run`] in files of their own. This module knows no stage.
+
+use super::collected::CollectError;
+use super::observers::Observers;
+use super::{Order, Origin, RunError};
+use crate::event::{Observer, RunEvent};
+use crate::model::Instant;
+use crate::run::stop::Stop;
+use crate::snapshot::{self, PagesLog};
+use chrono::{SubsecRound, Utc};
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// A run in progress.
+#[expect(clippy::struct_field_names, reason = "run_id is the word for it everywhere")]
+pub(super) struct Run<'a> {
+    pub(super) order: &'a Order<'a>,
+    pub(super) observer: &'a Arc<dyn Observer>,
+    pub(super) stop: &'a Stop,
+    pub(super) origin: Origin,
+    pub(super) run_id: String,
+    /// Wall clock at the start, in UTC, with microseconds.
+    pub(super) started_at: Instant,
+    /// Instant that every age is computed from, in whole seconds by default.
+    pub(super) as_of: Instant,
+    /// Notes for the operator. Stages add to them through a shared reference.
+    pub(super) notes: RefCell<Vec<String>>,
+}
+
+impl<'a> Run<'a> {
+    /// Starts the clock and draws a run id. Touches nothing outside this process.
+    pub(super) fn new(order: &'a Order<'a>, observer: &'a Arc<dyn Observer>, stop: &'a Stop) -> Self {
+        let started_at = Utc::now().trunc_subsecs(6);
+        let as_of = order.as_of.unwrap_or(started_at.trunc_subsecs(0));
+        let run_id = snapshot::run_id(started_at, fastrand::u16(..0xf000));
+        let (origin, notes) = (Origin::of_this_process(), RefCell::default());
+        Self { order, observer, stop, origin, run_id, started_at, as_of, notes }
+    }
+
+    /// Returns [`CollectError::Stopped`] if a signal asked the run to stop. Stages call it where nothing is published
+    /// yet.
+    pub(super) fn check_stop(&self) -> Result<(), RunError> {
+        self.stop.requested_by().map_or(Ok(()), |signal| Err(CollectError::Stopped(signal).into()))
+    }
+
+    /// Adds a note for the operator and emits it as a warning.
+    pub(super) fn note(&self, text: String) {
+        self.observer.notify(&RunEvent::Warning { source: None, text: &text });
+        self.notes.borrow_mut().push(text);
+    }
+
+    /// Returns an observer that also writes requests to `pages.jsonl`.
+    pub(super) fn observer_with(&self, pages: &Arc<PagesLog>) -> Arc<dyn Observer> {
+        Arc::new(Observers(vec![Arc::clone(self.observer), Arc::clone(pages) as Arc<dyn Observer>]))
+    }
+}

@@ -1,0 +1,63 @@
+//! The facts of a run, put together for the manifest, the tables and the report. Adds notes about clocks and omitted
+//! sources.
+
+use super::advanced::Baseline;
+use super::context::Run;
+use super::evaluated::Evaluated;
+use crate::model::Inventory;
+use crate::run_manifest::RunDescription;
+
+/// Clock difference in seconds above which a note is added. Ages are in whole days, and a synchronised clock is far
+/// below it.
+const MAX_SKEW_SECONDS: u64 = 300;
+
+impl Run<'_> {
+    /// Returns the facts of this run. Borrowed from the results of the stages before.
+    pub(super) fn describe<'f>(
+        &'f self,
+        evaluated: &'f Evaluated,
+        baseline: Option<&'f Baseline>,
+    ) -> RunDescription<'f> {
+        for text in skews(&evaluated.inventory) {
+            self.note(text);
+        }
+        let omitted = self.order.omitted();
+        if !omitted.is_empty() {
+            let names = omitted.join(", ");
+            self.note(format!("only some of the configured sources were read (--source); not read: {names}"));
+        }
+        RunDescription {
+            run_id: &self.run_id,
+            config: self.order.config,
+            origin: &self.origin,
+            as_of: self.as_of,
+            started_at: self.started_at,
+            inventory: &evaluated.inventory,
+            findings: &evaluated.findings,
+            past: &evaluated.past,
+            resolved: &evaluated.resolved,
+            uses: &evaluated.uses,
+            evaluations: &evaluated.evaluations,
+            changes: &evaluated.changes,
+            base: baseline.map(Baseline::link),
+            warnings: self.notes.borrow().clone(),
+            suspects: &evaluated.suspects,
+            confirmed_shrinks: evaluated.confirmed_shrinks.clone(),
+        }
+    }
+}
+
+/// Returns a note for each source whose clock differs by more than [`MAX_SKEW_SECONDS`], because ages are then wrong.
+fn skews(inventory: &Inventory) -> Vec<String> {
+    let sources = inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
+    sources
+        .filter_map(|reading| {
+            let skew = reading.clock_skew_seconds.filter(|skew| skew.unsigned_abs() > MAX_SKEW_SECONDS)?;
+            let direction = if skew > 0 { "ahead of" } else { "behind" };
+            let (name, seconds) = (&reading.source.name, skew.unsigned_abs());
+            Some(format!(
+                "the clock of source {name} is {seconds} s {direction} ours; ages may be wrong by the same amount"
+            ))
+        })
+        .collect()
+}

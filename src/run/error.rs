@@ -1,0 +1,106 @@
+//! Why a run published nothing: the text, the cure and the exit code of each reason.
+
+use super::Exit;
+use super::collected::CollectError;
+use crate::guard::Suspect;
+use crate::snapshot::SnapshotError;
+use crate::syslog::spool::SpoolError;
+use std::path::PathBuf;
+
+/// Why nothing was published. [`RunError::message`] returns the whole sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A disk operation failed, or another run holds the lock.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The event spool could not be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The sources could not be read.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// `--as-of` is earlier than the newest snapshot.
+    #[error(
+        "evaluate as of {as_of}: the newest snapshot {newest} is as of {newest_as_of}, and --as-of cannot be earlier"
+    )]
+    Backwards {
+        /// Requested instant, RFC 3339.
+        as_of: String,
+        /// Run id of the newest snapshot.
+        newest: String,
+        /// Instant of the newest snapshot, RFC 3339.
+        newest_as_of: String,
+    },
+    /// There are snapshots, but none of them can be read.
+    #[error("read the known state: {error}; no snapshot in {} can be read", dir.display())]
+    NoBaseline {
+        /// Folder of the snapshots.
+        dir: PathBuf,
+        /// Error of the newest snapshot.
+        error: SnapshotError,
+    },
+    /// Every source failed.
+    #[error("read any source: {0}")]
+    AllFailed(String),
+    /// A guard objects to every source that was read.
+    #[error("publication blocked: too many records are missing: {}", in_words(.0))]
+    Suspect(Vec<Suspect>),
+    /// The report could not be rendered.
+    #[error("render the report: {0}")]
+    Report(String),
+}
+
+/// Returns the sources of the suspects, each once. Suspects are grouped by source.
+fn sources(suspects: &[Suspect]) -> Vec<&str> {
+    let mut sources: Vec<&str> = suspects.iter().map(|suspect| suspect.source.as_str()).collect();
+    sources.dedup();
+    sources
+}
+
+fn in_words(suspects: &[Suspect]) -> String {
+    suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl RunError {
+    /// Returns the whole message: what failed and why.
+    pub fn message(&self) -> String {
+        match self {
+            // This one is a sentence of its own: nothing failed, the guard did its work.
+            Self::Suspect(_) => self.to_string(),
+            _ => format!("failed to {self}"),
+        }
+    }
+
+    /// Returns the exit code of a run that ends with this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Snapshot(SnapshotError::Busy { .. }) => Exit::Locked,
+            Self::Suspect(_) => Exit::Guarded,
+            Self::Backwards { .. } => Exit::Usage,
+            _ => Exit::NothingPublished,
+        }
+    }
+
+    /// Returns what the operator can do; `None` if the message contains it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Snapshot(error) => error.hint().map(str::to_owned),
+            Self::Suspect(suspects) => Some(format!(
+                "if the records are really gone, confirm it once with --allow-shrink {}; otherwise check the rights \
+                 of the \
+                 API account. The last snapshot is unchanged",
+                sources(suspects).join(" ")
+            )),
+            Self::Backwards { .. } => {
+                Some("to evaluate an earlier instant again, write to another folder with --output DIR".to_owned())
+            }
+            Self::NoBaseline { .. } => Some(
+                "restore the newest snapshot from a copy; or move the snapshots away, and the next run creates a new \
+                 baseline"
+                    .to_owned(),
+            ),
+            Self::Collect(CollectError::Stopped(_)) => Some("no data was lost; run the command again".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The manifest of a run: writes the facts of a run into it, and reads rule outcomes back.
+//!
+//! `run` fills a [`RunDescription`] and publishes its manifest; the report is rendered from the same description. Pure:
+//! the caller passes host, user and times.
+
+pub mod policy_entries;
+
+use crate::config::Config;
+use crate::exceptions::ExceptionUse;
+use crate::guard::Suspect;
+use crate::lifecycle::KnownFindings;
+use crate::model::instant_text as instant;
+use crate::model::{
+    Change, Completeness, Evaluation, Finding, Instant, Inventory, Resolved, Rule, SourceInventory, SourceStatus,
+};
+use crate::rules::policy::Policy;
+use crate::snapshot::manifest::{
+    BaseReference, ConfirmedShrink, Counts, FORMAT_VERSION, FileEntry, Manifest, RuleEntry, SourceEntry, Tool,
+};
+use crate::state;
+use crate::table::CsvDialect;
+use std::collections::BTreeMap;
+
+/// Host and user that run the program.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Host name.
+    pub host: String,
+    /// Operating-system user of the process.
+    pub operator: String,
+    /// The user, with the one who became that user through `sudo`.
+    pub person: String,
+}
+
+/// Everything that is known of a run before it is published.
+pub struct RunDescription<'a> {
+    /// Run id, which names the snapshot.
+    pub run_id: &'a str,
+    /// Configuration of the run.
+    pub config: &'a Config,
+    /// Host and user of the run.
+    pub origin: &'a Origin,
+    /// Time that all ages are relative to.
+    pub as_of: Instant,
+    /// Wall-clock time at the start.
+    pub started_at: Instant,
+    /// The known state after the run.
+    pub inventory: &'a Inventory,
+    /// Findings of the run.
+    pub findings: &'a [Finding],
+    /// Findings of the baseline.
+    pub past: &'a KnownFindings,
+    /// Records of findings that are resolved.
+    pub resolved: &'a [Resolved],
+    /// Accepted exceptions and what each of them covers.
+    pub uses: &'a [ExceptionUse],
+    /// Outcome of every rule over every source.
+    pub evaluations: &'a [Evaluation],
+    /// Changes since the baseline.
+    pub changes: &'a [Change],
+    /// The baseline snapshot.
+    pub base: Option<BaseReference>,
+    /// Warnings of the run, in addition to those of the sources.
+    pub warnings: Vec<String>,
+    /// Implausibly small lists that nobody confirmed.
+    pub suspects: &'a [Suspect],
+    /// Implausibly small lists that an operator confirmed.
+    pub confirmed_shrinks: Vec<ConfirmedShrink>,
+}
+
+impl RunDescription<'_> {
+    /// Returns whether every list of every configured source is proven complete.
+    pub fn completeness(&self) -> Completeness {
+        let is_complete =
+            |source_inventory: &SourceInventory| source_inventory.reading.status() == SourceStatus::Complete;
+        Completeness::of(self.inventory.sources.iter().all(is_complete))
+    }
+
+    /// Builds the manifest without files; [`finish`] adds them.
+    pub fn manifest(&self) -> Manifest {
+        Manifest {
+            format_version: FORMAT_VERSION,
+            run_id: self.run_id.to_owned(),
+            tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            host: self.origin.host.clone(),
+            operator: self.origin.operator.clone(),
+            as_of: instant(self.as_of),
+            started_at: instant(self.started_at),
+            // Replaced by `finish`; until then, no time of completion is known.
+            finished_at: instant(self.started_at),
+            completeness: self.completeness(),
+            sources: self.inventory.sources.iter().map(SourceEntry::of).collect(),
+            policy: policy_entries::write(&self.config.policy, &self.config.classes),
+            config_sha256: self.config.sha256.clone(),
+            exceptions_sha256: self.config.exceptions.as_ref().map(|file| file.sha256.clone()),
+            base: self.base.clone(),
+            rules: self.evaluations.iter().map(RuleEntry::of).collect(),
+            files: Vec::new(),
+            counts: self.counts(),
+            guarded_cells: 0,
+            formula_guard: self.config.output.dialect != CsvDialect::Raw,
+            warnings: self.warnings.iter().cloned().chain(self.warnings_of_sources()).collect(),
+            confirmed_shrinks: self.confirmed_shrinks.clone(),
+        }
+    }
+
+    /// Counts rows, findings and changes.
+    pub fn counts(&self) -> Counts {
+        let sources = &self.inventory.sources;
+        let (mut findings, mut statuses) = (BTreeMap::new(), BTreeMap::new());
+        for finding in self.findings {
+            *statuses.entry(finding.status.as_str().to_owned()).or_insert(0) += 1;
+            // A resolved finding is listed once more, but it no longer counts for its rule.
+            if finding.status.is_unresolved() {
+                *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
+            }
+        }
+        let changes = state::counts(self.changes).into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count));
+        Counts {
+            users: sources.iter().map(|source_inventory| source_inventory.reading.users.len() as u64).sum(),
+            groups: sources.iter().map(|source_inventory| source_inventory.reading.groups.len() as u64).sum(),
+            memberships: sources.iter().map(|source_inventory| source_inventory.memberships.len() as u64).sum(),
+            findings,
+            statuses,
+            changes: changes.collect(),
+        }
+    }
+
+    /// Returns the warnings of the sources, each after the name of its source.
+    pub fn warnings_of_sources(&self) -> Vec<String> {
+        let of_sources = self.inventory.sources.iter().flat_map(|source_inventory| {
+            let name = &source_inventory.reading.source.name;
+            source_inventory.reading.warnings.iter().map(move |warning| format!("{name}: {warning}"))
+        });
+        of_sources.collect()
+    }
+}
+
+/// Adds the facts that are known last: files, number of guarded cells and the time of completion.
+pub fn finish(manifest: &mut Manifest, files: Vec<FileEntry>, guarded_cells: u64, finished_at: Instant) {
+    manifest.files = files;
+    manifest.guarded_cells = guarded_cells;
+    manifest.finished_at = instant(finished_at);
+}
+
+/// Reads the outcome of every rule over every source from a manifest. The error says what this version does not know.
+pub fn evaluations(manifest: &Manifest, policy: &Policy) -> Result<Vec<Evaluation>, String> {
+    let evaluations: Vec<Evaluation> =
+        manifest.rules.iter().map(|entry| evaluation(entry, policy)).collect::<Result<_, _>>()?;
+    let custom = policy.custom_rules.iter().map(|custom| custom.rule);
+    // A missing entry would read as a rule that found nothing.
+    for rule in Rule::ALL.into_iter().chain(custom) {
+        for SourceEntry { name, .. } in &manifest.sources {
+            if !evaluations.iter().any(|evaluation| evaluation.rule == rule && evaluation.source.as_str() == name) {
+                let rule = rule.as_str();
+                return Err(format!(
+                    "rules: no outcome of rule {rule} for source {name:?}; the manifest is incomplete"
+                ));
+            }
+        }
+    }
+    Ok(evaluations)
+}
+
+fn evaluation(entry: &RuleEntry, policy: &Policy) -> Result<Evaluation, String> {
+    let RuleEntry { source, rule, outcome } = entry;
+    let unknown = || format!("rules: unknown rule {rule:?} of source {source:?}");
+    let rule = policy.rule(rule).ok_or_else(unknown)?;
+    Ok(Evaluation { source: source.as_str().into(), rule, outcome: outcome.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evaluation_is_read_as_written_and_an_unknown_rule_is_refused() {
+        let written = Evaluation { source: "eu".into(), rule: Rule::NoMfa, outcome: crate::model::RuleOutcome::Off };
+        let entry = RuleEntry::of(&written);
+        assert_eq!(evaluation(&entry, &Policy::default()), Ok(written));
+        let strange = RuleEntry { rule: "of-tomorrow".to_owned(), ..entry };
+        let error = evaluation(&strange, &Policy::default()).unwrap_err();
+        assert!(error.contains("unknown rule \"of-tomorrow\" of source \"eu\""), "{error}");
+    }
+}
