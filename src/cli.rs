@@ -221,7 +221,7 @@ pub enum Command {
     Emit,
     /// Remove the snapshots that retention no longer keeps
     ///
-    /// Retention keeps snapshots that are younger than output.keep_days or among the newest output.keep_runs. It never removes the
+    /// Retention keeps snapshots that are younger than `keep_days` or among the newest `keep_runs`. It never removes the
     /// targets of the links latest and latest-complete, a snapshot that contains a file HOLD, or one whose events are still queued.
     #[command(after_long_help = PRUNE_HELP)]
     Prune(PruneArgs),

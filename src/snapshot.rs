@@ -80,8 +80,8 @@ impl Store {
 
     /// Takes the locks `<state_dir>/lock` and `<dir>/.lock`. Missing folders are created with mode 0700.
     ///
-    /// Two locks are needed, because two configurations may share either folder. The operating system releases them when
-    /// the process ends, even after a kill. Errors: [`SnapshotError::Busy`] while another run holds one of them.
+    /// Two locks are needed, because two configurations may share either folder. The operating system releases them
+    /// when the process ends, even after a kill. Errors: [`SnapshotError::Busy`] while another run holds one of them.
     pub fn lock(&self, state_dir: &Path) -> Result<LockedStore, SnapshotError> {
         create_folder(state_dir, true)?;
         create_folder(&self.dir, true)?;
@@ -172,8 +172,8 @@ impl LockedStore {
         if plan.remove.is_empty() {
             return Ok(plan);
         }
-        // The plan keeps the snapshots that the links should point to. After a kill they may still point to older ones, whose
-        // removal would fail.
+        // The plan keeps the snapshots that the links should point to. After a kill they may still point to older ones,
+        // whose removal would fail.
         self.repair_links()?;
         let mut ledger = ledger::LedgerWriter::open(&self.dir)?;
         let mut done = retention::RetentionPlan { keep: plan.keep, remove: Vec::new() };
@@ -204,6 +204,7 @@ impl LockedStore {
         if let Some(hold) = hold::of_folder(&path)? {
             return Ok(Some(hold));
         }
+        // Without a ledger entry the chain would look tampered with, so an unreadable manifest stops the removal.
         let (header, sha256) = read::read_header(&path)?;
         ledger.append(&entry(header, sha256))?;
         let hidden = self.dir.join(format!("{REMOVING}{run_id}"));
@@ -229,7 +230,8 @@ fn create_folder(path: &Path, may_exist: bool) -> Result<(), SnapshotError> {
     created.map_err(SnapshotError::io("create the folder", path))
 }
 
-/// Flushes a folder to the disk. Without this, new names in it may be lost in a crash of the machine (fsync(2), "Notes").
+/// Flushes a folder to the disk. Without this, new names in it may be lost in a crash of the machine (fsync(2),
+/// "Notes").
 fn sync_folder(path: &Path) -> Result<(), SnapshotError> {
     let synced = File::open(path).and_then(|folder| folder.sync_all());
     synced.map_err(SnapshotError::io("flush to the disk", path))
@@ -237,13 +239,14 @@ fn sync_folder(path: &Path) -> Result<(), SnapshotError> {
 
 /// Removes a folder with its contents, or a link.
 fn remove(path: &Path) -> Result<(), SnapshotError> {
+    // A link is removed itself; following it would remove the snapshot that it points to.
     let is_folder = fs::symlink_metadata(path).is_ok_and(|there| there.is_dir());
     let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     removed.map_err(SnapshotError::io("remove", path))
 }
 
-/// Returns the sorted names in a folder; none if the folder does not exist. Names that are not UTF-8 are skipped, because
-/// this program writes none.
+/// Returns the sorted names in a folder; none if the folder does not exist. Names that are not UTF-8 are skipped,
+/// because this program writes none.
 fn names_in(dir: &Path) -> Result<Vec<String>, SnapshotError> {
     let entries = match fs::read_dir(dir) {
         Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -259,6 +262,7 @@ fn names_in(dir: &Path) -> Result<Vec<String>, SnapshotError> {
 }
 
 fn take_lock(path: &Path) -> Result<File, SnapshotError> {
+    // Not truncated: until the lock is taken, the file contains the process id of the run that holds it.
     let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     let mut file = options.map_err(SnapshotError::io("open the lock", path))?;
     match file.try_lock() {

@@ -1,7 +1,7 @@
 //! HTTP client for one appliance: authentication, retry, pacing, request budget, TLS and redaction.
 //!
-//! The connectors in `source` call [`Client::get`] with a path and receive a decoded [`Body`]. [`page`] walks paged lists
-//! and proves that they are complete.
+//! The connectors in `source` call [`Client::get`] with a path and receive a decoded [`Body`]. [`page`] walks paged
+//! lists and proves that they are complete.
 //!
 //! This module knows no users, groups or fields of any product. It cannot change an account: it sends GET requests, and
 //! POST requests only to the token endpoint and to the paths that open and close a session.
@@ -70,7 +70,8 @@ pub struct Client {
     settings: ClientSettings,
     observer: Arc<dyn Observer>,
     tokens: Tokens,
-    /// Sign-in request in flight. It survives the future that started it, because the appliance may have opened a session.
+    /// Sign-in request in flight. It survives the future that started it, because the appliance may have opened a
+    /// session.
     pending_sign_in: RefCell<Option<SignInFuture>>,
     pace: RequestPace,
     budget: Budget,
@@ -159,8 +160,8 @@ impl Client {
         self.requests.get()
     }
 
-    /// Returns the number of characters that were replaced by U+FFFD because they were not valid text: invalid UTF-8 and
-    /// unpaired surrogates. Only decoded responses count. A row that was read twice counts twice.
+    /// Returns the number of characters that were replaced by U+FFFD because they were not valid text: invalid UTF-8
+    /// and unpaired surrogates. Only decoded responses count. A row that was read twice counts twice.
     pub fn replaced_characters(&self) -> u64 {
         self.replaced.get()
     }
@@ -279,8 +280,8 @@ impl Client {
             drop(slot);
             was_empty = false;
             match failure.kind.disposition() {
-                // A used token may expire at any time, so refreshing has no limit. If two fresh tokens are refused at their
-                // first use, the appliance refuses this request rather than the token.
+                // A used token may expire at any time, so refreshing has no limit. If two fresh tokens are refused at
+                // their first use, the appliance refuses this request rather than the token.
                 Disposition::Refresh => {
                     fresh_refusals += u32::from(fresh);
                     if fresh_refusals > 1 {
@@ -289,8 +290,8 @@ impl Client {
                     self.tokens.discard(generation);
                     continue;
                 }
-                // A login page with status 200 gets one retry, whatever failed before it (docs/products.md#traps). If the
-                // appliance has sent valid responses before, the page is a passing fault and gets all retries.
+                // A login page with status 200 gets one retry, whatever failed before it (docs/products.md#traps). If
+                // the appliance has sent valid responses before, the page is a passing fault and gets all retries.
                 Disposition::RetryShape if shapes == 0 || self.has_decoded.get() => shapes += 1,
                 Disposition::Retry | Disposition::Wait => {}
                 _ => return Err(failure),
@@ -305,6 +306,7 @@ impl Client {
     async fn wait_before_retry(&self, retries: &mut RetryCount, failure: Failure) -> Result<(), Failure> {
         let is_busy = failure.kind.disposition() == Disposition::Wait;
         let too_many = matches!(failure.kind, WireErrorKind::Status(429) | WireErrorKind::Answered(429));
+        // With an exhausted hourly limit, every retry within the deadline would be refused as well.
         if too_many && let Some(why) = self.budget.used_up() {
             return Err(Failure { kind: WireErrorKind::Budget(why), ..failure });
         }
@@ -318,6 +320,7 @@ impl Client {
         }
         let (source, path, why) = (&self.settings.source, failure.path.as_str(), failure.kind.to_string());
         self.observer.notify(&RunEvent::Retry { source, path, why: &why, wait });
+        // A 429 concerns the whole client, so all requests slow down. Other failures may concern only this path.
         if too_many {
             self.pace.slow_down(wait);
         }
@@ -325,7 +328,8 @@ impl Client {
         Ok(())
     }
 
-    /// Sends one attempt. Returns `None` for a first response without content; `was_empty`: the previous attempt had none.
+    /// Sends one attempt. Returns `None` for a first response without content; `was_empty`: the previous attempt had
+    /// none.
     async fn get_once<T: Body>(
         &self,
         path: &str,
@@ -408,6 +412,7 @@ impl Client {
         let (sent, sent_at) = (Instant::now(), Utc::now());
         let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &self.explainer))?;
         pending.record.status = Some(response.status().as_u16());
+        // Headers are evaluated before the body: they are valid even if the body turns out to be truncated.
         self.compare_clocks(&response, sent, sent_at);
         self.note_certificate(&response);
         self.pace.note_limits(response.headers());
@@ -420,13 +425,14 @@ impl Client {
         }
     }
 
-    /// Estimates the clock skew. `Date` is the time at which the response was made (RFC 9110 §6.6.1); our best estimate of
-    /// that moment is the middle of the exchange.
+    /// Estimates the clock skew. `Date` is the time at which the response was made (RFC 9110 §6.6.1); our best estimate
+    /// of that moment is the middle of the exchange.
     fn compare_clocks(&self, response: &Response, sent: Instant, sent_at: DateTime<Utc>) {
         let took = sent.elapsed();
         let Some(theirs) = response.headers().get(DATE).and_then(|d| retry::http_date(d.to_str().ok()?)) else {
             return;
         };
+        // The uncertainty is half of the exchange's duration, so the fastest exchange gives the best estimate.
         if self.skew.get().is_none_or(|(best, _)| took < best) {
             let ours = sent_at + took / 2;
             self.skew.set(Some((took, (theirs - ours).num_seconds())));

@@ -94,7 +94,7 @@ fn online(config: &Config, checks: &mut Checks) {
     match config.metrics_file.as_deref().and_then(Path::parent) {
         Some(folder) if folder.is_dir() => check_writable(folder, checks),
         Some(folder) => {
-            checks.bad(format!("{}: the folder of metrics_file does not exist; create it", folder.display()))
+            checks.bad(format!("{}: the folder of metrics_file does not exist; create it", folder.display()));
         }
         None => {}
     }

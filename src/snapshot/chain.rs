@@ -5,8 +5,9 @@
 //!
 //! The chain has no branches: every snapshot except the first has the one before it as its baseline, complete or not.
 //!
-//! The chain proves that nobody removed or changed a snapshot that a later one names. No snapshot names the newest one. It
-//! is protected by the SHA-256 that `run.completed` sends to the SIEM, and by `latest`, which retention never removes.
+//! The chain proves that nobody removed or changed a snapshot that a later one names. No snapshot names the newest one.
+//! It is protected by the SHA-256 that `run.completed` sends to the SIEM, and by `latest`, which retention never
+//! removes.
 
 use super::ledger::PrunedEntry;
 use super::manifest::BaseReference;
@@ -166,8 +167,8 @@ fn base_of(link: &Link, links: &[Link], index: &AHashMap<&str, usize>) -> Result
     Ok(Some(*at))
 }
 
-/// Returns for each link the first link of its line of baselines, which is itself if it has none. Also returns one link of
-/// each circle.
+/// Returns for each link the first link of its line of baselines, which is itself if it has none. Also returns one link
+/// of each circle.
 fn firsts(bases: &[Option<usize>]) -> (Vec<Option<usize>>, Vec<usize>) {
     let (mut firsts, mut circles) = (vec![None; bases.len()], Vec::new());
     let mut seen = vec![false; bases.len()];

@@ -75,8 +75,8 @@ pub(super) struct WrittenFile {
 pub(super) struct Register(Mutex<BTreeMap<String, Option<WrittenFile>>>);
 
 impl Register {
-    /// Locks the register. A poisoned lock is accepted: a thread that panicked leaves at worst an unfinished file, and a
-    /// folder with an unfinished file cannot be sealed.
+    /// Locks the register. A poisoned lock is accepted: a thread that panicked leaves at worst an unfinished file, and
+    /// a folder with an unfinished file cannot be sealed.
     pub(super) fn files(&self) -> MutexGuard<'_, BTreeMap<String, Option<WrittenFile>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

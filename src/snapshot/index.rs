@@ -21,8 +21,8 @@ pub(super) struct SnapshotIndex {
 impl SnapshotIndex {
     /// Returns the newest readable snapshot.
     ///
-    /// The search starts at the target of `latest`, or at the last name without it. It then follows the snapshots that have
-    /// it as their baseline: a run may be killed between the publication and the link.
+    /// The search starts at the target of `latest`, or at the last name without it. It then follows the snapshots that
+    /// have it as their baseline: a run may be killed between the publication and the link.
     pub(super) fn newest(&self) -> Option<&str> {
         let linked = self.latest.as_deref().filter(|run_id| self.header(run_id).is_some());
         let mut newest = linked.or_else(|| self.readable().next_back().map(|(run_id, _)| run_id))?;
@@ -30,6 +30,7 @@ impl SnapshotIndex {
             header.base.as_ref().map(|base| (base.manifest_sha256.clone(), run_id))
         };
         let mut after: BTreeMap<String, &str> = self.readable().filter_map(base_of).collect();
+        // Each entry is removed when it is followed, so a circle of baselines ends.
         while let Some(next) = self.header(newest).and_then(|(_, sha256)| after.remove(sha256)) {
             newest = next;
         }

@@ -1,10 +1,11 @@
 //! The ledger of removed snapshots: `pruned.jsonl` in the folder of snapshots, with one JSON object per line.
 //!
-//! With it, a snapshot that retention removed differs from one that somebody else removed, so the chain can be verified.
+//! With it, a snapshot that retention removed differs from one that somebody else removed, so the chain can be
+//! verified.
 //!
-//! An entry is flushed to the disk before its snapshot is removed. A kill between the two leaves an entry for an existing
-//! snapshot; readers then ignore the entry. A crash during a write may leave an incomplete last line. Its snapshot still
-//! exists, so readers skip the line, and the next entry overwrites it.
+//! An entry is flushed to the disk before its snapshot is removed. A kill between the two leaves an entry for an
+//! existing snapshot; readers then ignore the entry. A crash during a write may leave an incomplete last line. Its
+//! snapshot still exists, so readers skip the line, and the next entry overwrites it.
 
 use super::error::SnapshotError;
 use super::manifest::{BaseReference, ManifestHeader};
@@ -70,6 +71,7 @@ impl PrunedEntry {
         let mut runs = std::iter::once(&entry.run_id).chain(entry.base.iter().map(|base| &base.run_id));
         match runs.find(|run_id| !is_run_id(run_id)) {
             Some(other) => Err(format!("{other:?} is not a run id")),
+            // `verify` prints this text, so it must be nothing else than an instant.
             None if entry.removed_at.parse::<Instant>().is_err() => {
                 Err(format!("removed_at: {:?} is not an instant", entry.removed_at))
             }
@@ -110,7 +112,8 @@ impl Ledger {
         }
     }
 
-    /// Returns the last entry of a run. A run that was killed while it removed the snapshot may have left an earlier one.
+    /// Returns the last entry of a run. A run that was killed while it removed the snapshot may have left an earlier
+    /// one.
     pub(super) fn entry(&self, run_id: &str) -> Option<&PrunedEntry> {
         self.entries.iter().rev().find(|entry| entry.run_id == run_id)
     }

@@ -3,8 +3,8 @@
 //! A run loads the newest snapshot as the known state; the offline commands load any snapshot. A snapshot that fails
 //! verification is refused. Nothing is changed.
 //!
-//! Tables are read from Parquet if it exists, otherwise from CSV in any dialect. Some facts are not in the tables and are
-//! not restored: passkeys, rights of API accounts, conflicts, and texts in place of dates.
+//! Tables are read from Parquet if it exists, otherwise from CSV in any dialect. Some facts are not in the tables and
+//! are not restored: passkeys, rights of API accounts, conflicts, and texts in place of dates.
 
 use super::error::SnapshotError;
 use super::manifest::{Manifest, SourceEntry};
@@ -108,6 +108,7 @@ impl Archive {
         let (verified, excused) = verify_except(folder, file).map_err(refused)?;
         let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
         let (manifest, manifest_sha256) = read_manifest(&path)?;
+        // The manifest is read twice. If it was replaced in between, the verification does not apply to this one.
         if manifest_sha256 != verified.manifest_sha256 {
             let why = "it changed while it was read".to_owned();
             return Err(SnapshotError::NotIntact { path, why });
@@ -115,8 +116,8 @@ impl Archive {
         Ok((Self { path, manifest, manifest_sha256 }, excused))
     }
 
-    /// Opens a snapshot after verifying the manifest and the needed files only, so that the others need not be hashed. Names
-    /// that the manifest does not list are ignored.
+    /// Opens a snapshot after verifying the manifest and the needed files only, so that the others need not be hashed.
+    /// Names that the manifest does not list are ignored.
     pub(super) fn open_for(folder: &Path, needed: impl Fn(&str) -> bool) -> Result<Self, SnapshotError> {
         let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
         match verify_files(&path, needed) {
@@ -145,8 +146,8 @@ impl Archive {
         Ok(PreviousState { run_id: self.manifest.run_id.clone(), as_of: self.as_of()?, sources })
     }
 
-    /// Passes the rows of the known state to the next state. `keeps` means that rows of some source may be kept unchanged, so
-    /// that all of their columns are needed.
+    /// Passes the rows of the known state to the next state. `keeps` means that rows of some source may be kept
+    /// unchanged, so that all of their columns are needed.
     pub fn feed(&self, advance: &mut Advance<'_>, keeps: bool) -> Result<(), SnapshotError> {
         let mut texts = Interner::default();
         let unneeded: &[&str] = if keeps { &["group_memberships"] } else { &["group_memberships", "extra"] };
@@ -200,8 +201,8 @@ impl Archive {
         Ok(Inventory::of(restored.collect()))
     }
 
-    /// Returns the memberships that the users' own records do not contain, each with the index of its source. `mark` receives
-    /// the interval of every membership.
+    /// Returns the memberships that the users' own records do not contain, each with the index of its source. `mark`
+    /// receives the interval of every membership.
     fn outside(
         &self,
         sources: &Sources,

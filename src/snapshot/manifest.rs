@@ -1,10 +1,10 @@
 //! The manifest of a snapshot: origin, parameters, completeness, hashes and the reference to the baseline. Plain data.
 //!
-//! `run` fills it, `staging` writes it, and everything that reads a snapshot starts with it. Other programs read it, too, so
-//! keys and words never change within a format version.
+//! `run` fills it, `staging` writes it, and everything that reads a snapshot starts with it. Other programs read it,
+//! too, so keys and words never change within a format version.
 //!
-//! Format version 1 is the first. `counts.statuses` and `confirmed_shrinks` were added to it later; they are omitted when
-//! they are empty.
+//! Format version 1 is the first. `counts.statuses` and `confirmed_shrinks` were added to it later; they are omitted
+//! when they are empty.
 
 use crate::model::{
     Completeness, Coverage, Evaluation, KnownSource, ListKind, ListReport, RuleOutcome, SourceIdentity,
@@ -96,8 +96,8 @@ pub struct ConfirmedShrink {
     pub at: String,
 }
 
-/// The part of a manifest that the chain and retention need. A folder may contain thousands of snapshots, so their whole
-/// manifests are not kept in memory.
+/// The part of a manifest that the chain and retention need. A folder may contain thousands of snapshots, so their
+/// whole manifests are not kept in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ManifestHeader {
     /// Run id of the snapshot.

@@ -46,7 +46,8 @@ impl PagesLog {
         self.state().record(request);
     }
 
-    /// Writes the rest of the buffer and completes the file. Returns the number of lines, or the first error since the start.
+    /// Writes the rest of the buffer and completes the file. Returns the number of lines, or the first error since the
+    /// start.
     pub fn finish(&self) -> Result<u64, SnapshotError> {
         let mut state = self.state();
         state.flush();
@@ -59,8 +60,8 @@ impl PagesLog {
         Ok(state.lines)
     }
 
-    /// Locks the log. A poisoned lock is accepted: a thread that panicked leaves at worst half a line, and its run publishes
-    /// no snapshot.
+    /// Locks the log. A poisoned lock is accepted: a thread that panicked leaves at worst half a line, and its run
+    /// publishes no snapshot.
     fn state(&self) -> MutexGuard<'_, LogState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,6 +77,7 @@ impl Observer for PagesLog {
 
 impl LogState {
     fn record(&mut self, request: &RequestRecord) {
+        // After an error the log would have a gap, so nothing more is written, and `finish` fails.
         if self.file.is_none() || self.error.is_some() {
             return;
         }

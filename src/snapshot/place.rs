@@ -35,8 +35,8 @@ pub fn replace_file(path: &Path, content: &[u8], readers: Readers) -> Result<(),
 
 /// Restores a file of a published snapshot.
 ///
-/// It is first written next to the snapshot, so that the snapshot never contains another file. After a kill, the next run
-/// removes it by its prefix.
+/// It is first written next to the snapshot, so that the snapshot never contains another file. After a kill, the next
+/// run removes it by its prefix.
 pub fn restore_file(snapshot: &Path, name: &str, content: &[u8]) -> Result<(), SnapshotError> {
     replace(&snapshot.join(name), &folder_of(snapshot).join(hidden(STAGING, name)), content, Readers::Owner)
 }
@@ -50,7 +50,8 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Returns a hidden name that nobody can predict, so that no other user can create a file or link of this name in advance.
+/// Returns a hidden name that nobody can predict, so that no other user can create a file or link of this name in
+/// advance.
 fn hidden(prefix: &str, name: &str) -> String {
     format!("{prefix}{name}.{:016x}", fastrand::u64(..))
 }

@@ -1,6 +1,7 @@
 //! Reading a store: the published snapshots, the newest ones, and their manifests. Changes nothing.
 //!
-//! A snapshot whose manifest cannot be read is never the newest one, so one damaged manifest does not stop the next run.
+//! A snapshot whose manifest cannot be read is never the newest one, so one damaged manifest does not stop the next
+//! run.
 
 use super::error::SnapshotError;
 
@@ -73,13 +74,14 @@ impl Store {
 
     /// Returns the newest snapshot, complete or partial: the target of `latest`.
     ///
-    /// Without that link, or if its target cannot be read, it is the last one by name. A run that was killed before it set
-    /// the link is found through its baseline.
+    /// Without that link, or if its target cannot be read, it is the last one by name. A run that was killed before it
+    /// set the link is found through its baseline.
     pub fn latest(&self) -> Result<Option<Published>, SnapshotError> {
         Ok(self.first_readable(&mut self.index()?, SnapshotIndex::newest))
     }
 
-    /// Returns the newest snapshot in which every configured source was proven complete: the target of `latest-complete`.
+    /// Returns the newest snapshot in which every configured source was proven complete: the target of
+    /// `latest-complete`.
     ///
     /// If that link leads elsewhere, it is the newest complete one in the order of publication.
     pub fn latest_complete(&self) -> Result<Option<Published>, SnapshotError> {
@@ -93,8 +95,8 @@ impl Store {
         Ok((latest, self.first_readable(&mut index, SnapshotIndex::newest_complete)))
     }
 
-    /// Opens the picked snapshot. The index reads only headers, so a whole manifest may still fail; then the next pick is
-    /// tried.
+    /// Opens the picked snapshot. The index reads only headers, so a whole manifest may still fail; then the next pick
+    /// is tried.
     fn first_readable(&self, index: &mut SnapshotIndex, pick: fn(&SnapshotIndex) -> Option<&str>) -> Option<Published> {
         while let Some(run_id) = pick(index).map(str::to_owned) {
             if let Ok(published) = self.open(&run_id) {

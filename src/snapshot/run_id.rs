@@ -35,12 +35,14 @@ pub fn started_at(run_id: &str) -> Option<Instant> {
     NaiveDateTime::parse_from_str(stamp, STAMP).ok().map(|at| at.and_utc())
 }
 
-/// Returns the run id, changed if necessary so that it sorts after all existing ones. Two runs may start in the same second.
+/// Returns the run id, changed if necessary so that it sorts after all existing ones. Two runs may start in the same
+/// second.
 pub(super) fn after(run_id: String, existing: &[String]) -> String {
     let Some((second, newest)) = existing.iter().max().and_then(|newest| newest.rsplit_once('-')) else {
         return run_id;
     };
     let follows = |suffix: &str| u32::from_str_radix(suffix, 16).ok().map(|n| format!("{second}-{:04x}", n + 1));
+    // `run_id` keeps its random digits if they sort after the newest ones; otherwise the next number is used.
     match run_id.rsplit_once('-') {
         Some((same, suffix)) if same == second && suffix <= newest => follows(newest).unwrap_or(run_id),
         _ => run_id,

@@ -191,8 +191,8 @@ struct StagedLinks {
 }
 
 impl StagedLinks {
-    /// Creates the links. A file in the place of either link is an error, even if this snapshot does not need that link:
-    /// otherwise the first complete run would fail.
+    /// Creates the links. A file in the place of either link is an error, even if this snapshot does not need that
+    /// link: otherwise the first complete run would fail.
     fn create(store: &Path, run_id: &str, complete: bool) -> Result<Self, SnapshotError> {
         must_be_link(&store.join(LATEST_COMPLETE))?;
         let names = [Some(LATEST), complete.then_some(LATEST_COMPLETE)];

@@ -1,8 +1,8 @@
-//! Verification of one snapshot against its manifest: missing, additional and changed files, row counts, and the link to
-//! the baseline.
+//! Verification of one snapshot against its manifest: missing, additional and changed files, row counts, and the link
+//! to the baseline.
 //!
-//! It works offline, changes nothing, and reports every problem. `load` refuses a snapshot that fails here; `walk` verifies
-//! all snapshots of a folder.
+//! It works offline, changes nothing, and reports every problem. `load` refuses a snapshot that fails here; `walk`
+//! verifies all snapshots of a folder.
 
 use super::hold::{self, HOLD, Hold};
 use super::ledger::Ledger;
@@ -211,8 +211,8 @@ fn renamed(dir: &Path, manifest: &Manifest) -> Option<VerifyProblem> {
     wrong.then(|| VerifyProblem::Renamed { folder: folder.to_owned(), run_id: manifest.run_id.clone() })
 }
 
-/// Returns files that the manifest does not list, and names that it lists twice. A hold is added after the manifest, so it
-/// is not listed.
+/// Returns files that the manifest does not list, and names that it lists twice. A hold is added after the manifest, so
+/// it is not listed.
 fn unlisted_files(dir: &Path, manifest: &Manifest) -> Vec<VerifyProblem> {
     let times_listed = |name: &str| manifest.files.iter().filter(|f| f.path == name).count();
     let mut problems: Vec<VerifyProblem> = Vec::new();
@@ -232,11 +232,13 @@ fn unlisted_files(dir: &Path, manifest: &Manifest) -> Vec<VerifyProblem> {
 fn check_file(dir: &Path, entry: &FileEntry) -> Result<(), VerifyProblem> {
     let name = || entry.path.clone();
     let unreadable = |e: io::Error| VerifyProblem::Unreadable { path: name(), why: e.to_string() };
+    // A manifest from outside must not lead to files outside of its folder.
     if entry.path.is_empty() || entry.path.contains('/') || matches!(entry.path.as_str(), "." | ".." | MANIFEST | HOLD)
     {
         return Err(VerifyProblem::BadName(name()));
     }
     let path = dir.join(&entry.path);
+    // Links are not followed: the content behind a link is not part of the snapshot.
     let found = match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(VerifyProblem::Missing(name())),
         other => other.map_err(unreadable)?,
@@ -244,6 +246,7 @@ fn check_file(dir: &Path, entry: &FileEntry) -> Result<(), VerifyProblem> {
     if !found.is_file() {
         return Err(VerifyProblem::NotAFile(name()));
     }
+    // The size is compared first, because hashing a file that has grown without limit would take long.
     if found.len() != entry.bytes {
         return Err(VerifyProblem::Size { path: name(), expected: entry.bytes, found: found.len() });
     }

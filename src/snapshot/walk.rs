@@ -1,7 +1,7 @@
 //! Verification of a whole folder of snapshots: each one like [`super::verify()`], then the chain between them.
 //!
-//! It works offline, changes nothing, and reports every problem. Only one manifest is in memory at a time, because a folder
-//! may contain thousands of snapshots.
+//! It works offline, changes nothing, and reports every problem. Only one manifest is in memory at a time, because a
+//! folder may contain thousands of snapshots.
 
 use super::chain::{self, BrokenLink, Chain, Link, LinkState};
 use super::error::SnapshotError;
@@ -176,8 +176,8 @@ fn examine(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<VerifyProble
     }
 }
 
-/// Returns notes about links that do not point to the newest snapshots. A run may have been killed before it set them, or
-/// somebody changed them.
+/// Returns notes about links that do not point to the newest snapshots. A run may have been killed before it set them,
+/// or somebody changed them.
 fn notes(store: &Store, newest: Option<&str>, complete: Option<&str>) -> Result<Vec<String>, SnapshotError> {
     let (latest, latest_complete) = store.newest()?;
     let links =

@@ -65,8 +65,8 @@ fn unpacked(reader: impl Read, coding: &str, limit: usize) -> Result<Vec<u8>, Wi
     if out.len() > limit { Err(WireErrorKind::TooLarge(limit)) } else { Ok(out) }
 }
 
-/// Converts a body to UTF-8 and removes a byte order mark (RFC 8259 §8.1 lets a reader ignore it). UTF-16 is recognised by
-/// its mark only. Invalid sequences become U+FFFD.
+/// Converts a body to UTF-8 and removes a byte order mark (RFC 8259 §8.1 lets a reader ignore it). UTF-16 is recognised
+/// by its mark only. Invalid sequences become U+FFFD.
 pub(super) fn text(body: &[u8]) -> Text<'_> {
     match body {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
@@ -106,7 +106,8 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<(T, u64), serde_j
         Ok(value) => return Ok((value, replaced)),
         Err(error) => error,
     };
-    // The repair runs only after a failure: unpaired surrogates are rare, and a search would slow down every valid body.
+    // The repair runs only after a failure: unpaired surrogates are rare, and a search would slow down every valid
+    // body.
     match without_lone_surrogates(&text) {
         Some((text, more)) => Ok((serde_json::from_str(&text)?, replaced + more)),
         None => Err(error),
@@ -119,8 +120,8 @@ pub(super) fn repaired(body: &[u8]) -> String {
     without_lone_surrogates(&text).map_or_else(|| text.clone().into_owned(), |(text, _)| text)
 }
 
-/// Replaces escapes of unpaired surrogates (RFC 8259 §8.2) by `\ufffd`. Returns the text and their number; `None` if there
-/// are none.
+/// Replaces escapes of unpaired surrogates (RFC 8259 §8.2) by `\ufffd`. Returns the text and their number; `None` if
+/// there are none.
 fn without_lone_surrogates(text: &str) -> Option<(String, u64)> {
     let bytes = text.as_bytes();
     let (mut out, mut copied, mut at, mut replaced) = (String::new(), 0, 0, 0);

@@ -1,8 +1,8 @@
 //! Hourly request limits: what the configuration allows, what the server reports as left, and whether a plan fits.
 //!
-//! Connectors call [`Client::check_budget`](super::Client::check_budget) before they read lists below every object. A run
-//! that cannot finish within its limits is refused before it starts, with the calculation in the message.
-//! Apart from the limits that the last response reported, nothing here has state; the caller passes the time.
+//! Connectors call [`Client::check_budget`](super::Client::check_budget) before they read lists below every object. A
+//! run that cannot finish within its limits is refused before it starts, with the calculation in the message. Apart
+//! from the limits that the last response reported, nothing here has state; the caller passes the time.
 
 use super::ClientSettings;
 use reqwest::header::HeaderMap;
@@ -150,8 +150,8 @@ impl Budget {
 
 /// Returns the number above which a reported limit counts as an hourly one. The headers do not state their period.
 ///
-/// Where the product has an hourly limit (`requests_per_hour` is set), every limit above the vendor's limit per second is
-/// hourly, however small.
+/// Where the product has an hourly limit (`requests_per_hour` is set), every limit above the vendor's limit per second
+/// is hourly, however small.
 pub(super) fn hourly_above(settings: &ClientSettings) -> u64 {
     if settings.requests_per_hour.is_some() { PER_SECOND } else { SURELY_HOURLY }
 }

@@ -1,7 +1,7 @@
 //! The addresses that may be contacted, and the HTTP client for them.
 //!
-//! The client always verifies TLS, follows no redirect and retries nothing by itself: `retry` decides about retries, so that
-//! every request is counted, paced and recorded.
+//! The client always verifies TLS, follows no redirect and retries nothing by itself: `retry` decides about retries, so
+//! that every request is counted, paced and recorded.
 
 use super::ClientSettings;
 use crate::tls::{self, Connector, Explainer, Peer, TlsFault};
@@ -16,6 +16,7 @@ pub(super) fn build(settings: &ClientSettings) -> Result<(reqwest::Client, Expla
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("bt-rollcall/", env!("CARGO_PKG_VERSION")))
+        // A redirect could send the credentials to another host, and a login page would look like a list.
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -38,7 +39,8 @@ fn connector(settings: &ClientSettings) -> Result<Connector, String> {
     Connector::new(Peer::Appliance, trusted, settings.client_identity.as_ref())
 }
 
-/// Returns the fault of a server that completes the handshake without a client certificate and then demands one by HTTP.
+/// Returns the fault of a server that completes the handshake without a client certificate and then demands one by
+/// HTTP.
 ///
 /// nginx does so with 400 and "No required SSL certificate was sent", IIS with 403.7.
 pub(super) fn demand_of_certificate(explainer: &Explainer, status: u16, body: &[u8]) -> Option<TlsFault> {

@@ -1,7 +1,7 @@
 //! Failures of a request: their messages, their hints, and whether a retry can help.
 //!
-//! [`WireErrorKind::disposition`] is the only place that decides about retries; [`WireErrorKind::hint`] is the text that
-//! names a key or a step. No message contains a secret: texts of a server pass through `excerpt` first.
+//! [`WireErrorKind::disposition`] is the only place that decides about retries; [`WireErrorKind::hint`] is the text
+//! that names a key or a step. No message contains a secret: texts of a server pass through `excerpt` first.
 
 use crate::tls::{Explainer, TlsFault};
 use std::borrow::Cow;
@@ -12,8 +12,8 @@ use std::io;
 /// Failure of a request after all its retries.
 #[derive(Clone, Debug)]
 pub struct WireError {
-    /// Method and path of the request that failed: `GET /api/public/v3/users?offset=0&limit=100`. Where no token could be
-    /// fetched, this is the token request: `POST /oauth2/token`.
+    /// Method and path of the request that failed: `GET /api/public/v3/users?offset=0&limit=100`. Where no token could
+    /// be fetched, this is the token request: `POST /oauth2/token`.
     pub context: String,
     /// Kind of the failure.
     pub kind: WireErrorKind,
@@ -122,7 +122,8 @@ pub enum Disposition {
     Retry,
     /// Wait longer each time and retry until the deadline: the appliance is overloaded.
     Wait,
-    /// Retry once, because the content is wrong. If the appliance has sent valid responses before, retry like [`Self::Retry`].
+    /// Retry once, because the content is wrong. If the appliance has sent valid responses before, retry like
+    /// [`Self::Retry`].
     RetryShape,
     /// Fetch a new token and retry.
     Refresh,
@@ -250,8 +251,9 @@ impl WireErrorKind {
 
     /// Classifies a TLS error.
     ///
-    /// A TLS 1.3 server refuses a client certificate after the client's part of the handshake (RFC 8446 §4.4.2.4), so its
-    /// alert arrives in place of the response. Damaged data in an established session is not a fault of the configuration.
+    /// A TLS 1.3 server refuses a client certificate after the client's part of the handshake (RFC 8446 §4.4.2.4), so
+    /// its alert arrives in place of the response. Damaged data in an established session is not a fault of the
+    /// configuration.
     fn of_tls(error: &rustls::Error, handshaking: bool, explainer: &Explainer) -> Self {
         let is_alert = matches!(error, rustls::Error::AlertReceived(_));
         match explainer.fault(error).filter(|_| handshaking || is_alert) {

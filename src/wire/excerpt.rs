@@ -1,7 +1,7 @@
 //! Excerpts of server texts for error messages: shortened, with control characters escaped and secrets masked.
 //!
-//! Everything that looks like a secret is masked. A false match costs a word of a message; a miss would leak a credential.
-//! Nothing here knows the structure of a response.
+//! Everything that looks like a secret is masked. A false match costs a word of a message; a miss would leak a
+//! credential. Nothing here knows the structure of a response.
 
 use crate::escape::printable;
 use regex::{Captures, Regex};
@@ -64,8 +64,8 @@ fn masked(text: &str) -> String {
     run.replace_all(&text, hidden).into_owned()
 }
 
-/// Checks whether a run of characters is likely a token. Long words and media types contain neither digits nor a mixture
-/// of cases; tokens do.
+/// Checks whether a run of characters is likely a token. Long words and media types contain neither digits nor a
+/// mixture of cases; tokens do.
 fn is_like_a_token(run: &str) -> bool {
     let mut letters = run.chars().filter(char::is_ascii_alphabetic).skip(1);
     run.starts_with("eyJ")

@@ -1,8 +1,8 @@
 //! Authentication: fetches a token or builds another credential, then opens a session where the product needs one.
 //!
-//! Requests that need a credential at the same time share one sign-in. Every opened session is closed, whatever happened in
-//! between. The one exception is a session whose cookie never arrived because the connection broke: the appliance ends it.
-//! The paths come from the settings; nothing here knows a product.
+//! Requests that need a credential at the same time share one sign-in. Every opened session is closed, whatever
+//! happened in between. The one exception is a session whose cookie never arrived because the connection broke: the
+//! appliance ends it. The paths come from the settings; nothing here knows a product.
 
 use super::token::{self, AuthForm, GrantedCredential};
 use super::{
@@ -19,8 +19,8 @@ use tokio::task::JoinHandle;
 /// Time limit of signing out. It runs after the deadline of the source, so a slow appliance must not delay the run.
 const SIGN_OUT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Sign-in request in flight. It is a task of its own: when its caller is cancelled, it must still receive the cookie of a
-/// session that the appliance has opened.
+/// Sign-in request in flight. It is a task of its own: when its caller is cancelled, it must still receive the cookie
+/// of a session that the appliance has opened.
 pub(super) type SignInFuture = JoinHandle<Result<HttpResponse, WireErrorKind>>;
 
 /// Waits for the client's sign-in request. Dropping it leaves the request in the client.
@@ -30,6 +30,7 @@ impl Future for PendingSignIn<'_> {
     type Output = Result<HttpResponse, WireErrorKind>;
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut pending = self.0.pending_sign_in.borrow_mut();
+        // `close_session` may have taken the request while this future was waiting.
         let Some(handle) = pending.as_mut() else {
             return Poll::Ready(Err(WireErrorKind::Broken("the sign-in was cancelled".to_owned())));
         };
@@ -97,6 +98,7 @@ impl Client {
             Credentials::Bearer(bearer) => token::bearer(bearer),
             Credentials::Key { key, run_as, password } => token::key(key, run_as, password.as_ref()),
         };
+        // An empty header would be refused with a misleading 401, so the request is not sent.
         if header.is_empty() {
             let text = "the credential contains characters that an HTTP header cannot hold".to_owned();
             return Err(Failure::new("source", self.settings.source.as_str(), WireErrorKind::Setup(text)));
@@ -104,14 +106,15 @@ impl Client {
         Ok(GrantedCredential::lasting(&header))
     }
 
-    /// Fetches a token (RFC 6749 §4.4). Tries each allowed form of client authentication (RFC 6749 §2.3.1) at most once.
+    /// Fetches a token (RFC 6749 §4.4). Tries each allowed form of client authentication (RFC 6749 §2.3.1) at most
+    /// once.
     async fn fetch_token(&self, attempt: u32) -> Result<GrantedCredential, Failure> {
         let mut refusal: Option<Failure> = None;
         for form in self.tokens.auth_forms() {
             match self.fetch_token_by(form, attempt).await {
                 Ok(granted) => return Ok(granted),
-                // The next form is tried only if the refusal may concern the form. The first refusal is reported, unless a
-                // later one states that the account itself is wrong.
+                // The next form is tried only if the refusal may concern the form. The first refusal is reported,
+                // unless a later one states that the account itself is wrong.
                 Err(failure) if token::may_concern_form(&failure.kind) => {
                     let is_about_account =
                         matches!(&failure.kind, WireErrorKind::Refused(code) if code.contains("invalid_client"));
@@ -224,6 +227,7 @@ impl Client {
             let result = self.exchange(request, &mut pending).await;
             pending.finish(result.as_ref().err());
             match result.map(|response| response.status.as_u16()) {
+                // The credential has expired meanwhile; the next attempt fetches another one.
                 Ok(401 | 403) => {}
                 Ok(500..) | Err(_) => {
                     credential = Some(header);

@@ -1,24 +1,26 @@
 //! Reads paged lists and proves that they are complete, although they may change while they are read.
 //!
-//! This module reads lists by offset and limit; [`numbered`] reads lists by page number. Connectors pass a function that
-//! fetches one window. Nothing here knows HTTP, JSON or a product, only windows, rows and keys.
+//! This module reads lists by offset and limit; [`numbered`] reads lists by page number. Connectors pass a function
+//! that fetches one window. Nothing here knows HTTP, JSON or a product, only windows, rows and keys.
 //!
 //! The guarantee: *a row that exists during the whole walk is in the result, or the result is not proven complete.*
 //!
 //! # How it works
 //!
-//! Consecutive windows overlap by one row. Where the server returns two rows more than a page on request, the overlap costs
-//! no additional request. There are two proofs (`offset::proof`):
+//! Consecutive windows overlap by one row. Where the server returns two rows more than a page on request, the overlap
+//! costs no additional request. There are two proofs (`offset::proof`):
 //!
 //! - **By key**, if every page is strictly ascending by key. Keys never change, so the relative order of remaining rows
-//!   never changes either. A page then shows every remaining row between its first and its last key. The list is covered
-//!   when these intervals overlap from the first row to the end. A deletion between two fetches moves rows towards the
-//!   start and leaves a gap; one more window is then read across the gap.
+//!   never changes either. A page then shows every remaining row between its first and its last key. The list is
+//!   covered when these intervals overlap from the first row to the end. A deletion between two fetches moves rows
+//!   towards the start and leaves a gap; one more window is then read across the gap.
 //! - **By position**, for any other order. All windows of one pass must show the same row at every position that two of
-//!   them share. No key may be at two positions, and every total must be the same. Otherwise the whole list is read again.
+//!   them share. No key may be at two positions, and every total must be the same. Otherwise the whole list is read
+//!   again.
 //!
-//! The end is proven by a page that reaches the total in the same response, or by an empty page after the last row.
-//! A full page that reaches the total needs the empty page as well, because some servers report the page size as the total.
+//! The end is proven by a page that reaches the total in the same response, or by an empty page after the last row. A
+//! full page that reaches the total needs the empty page as well, because some servers report the page size as the
+//! total.
 //!
 //! # What is detected
 //!
@@ -29,13 +31,13 @@
 //!
 //! # What is not detected
 //!
-//! - A row that was added or removed after its page was read, without moving a boundary. It did not exist during the whole
-//!   walk.
+//! - A row that was added or removed after its page was read, without moving a boundary. It did not exist during the
+//!   whole walk.
 //! - A change of another field of a row after its page was read.
-//! - In a list that is *not* ordered by key: a move whose shift an equal and opposite change undoes before the next fetch,
-//!   if the total stays the same or is not reported.
-//! - In a list without totals: a page that is cut short before the end, if rows also disappear before the next request. The
-//!   same holds for a clamp that no other page has shown yet.
+//! - In a list that is *not* ordered by key: a move whose shift an equal and opposite change undoes before the next
+//!   fetch, if the total stays the same or is not reported.
+//! - In a list without totals: a page that is cut short before the end, if rows also disappear before the next request.
+//!   The same holds for a clamp that no other page has shown yet.
 
 pub mod numbered;
 mod offset;
@@ -48,8 +50,8 @@ use std::fmt::Display;
 use std::future::Future;
 use std::hash::Hash;
 
-/// Checks whether a list of this size may have been cut by a limit that the server does not report. It matters for lists
-/// without a total (docs/products.md#traps).
+/// Checks whether a list of this size may have been cut by a limit that the server does not report. It matters for
+/// lists without a total (docs/products.md#traps).
 pub fn is_round_size(rows: u64) -> bool {
     matches!(rows, 100 | 200 | 250 | 500 | 1_000 | 2_000 | 5_000 | 10_000)
 }

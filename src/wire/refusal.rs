@@ -57,6 +57,7 @@ pub(super) fn forbidden(response: &HttpResponse, secrets: &[String]) -> WireErro
         return WireErrorKind::Firewall(format!("{page}{}", server_headers(&response.headers, secrets)));
     }
     let lower = text.to_lowercase();
+    // A JSON body comes from the API, even if its message mentions a proxy or firewall.
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
     match INTERMEDIARIES.iter().find(|name| lower.contains(**name)) {
         Some(name) if !is_json => {
@@ -67,8 +68,8 @@ pub(super) fn forbidden(response: &HttpResponse, secrets: &[String]) -> WireErro
     }
 }
 
-/// Describes a redirect (RFC 9110 §10.2.2), which is never followed. The query of the target is left out, because it may
-/// contain a token.
+/// Describes a redirect (RFC 9110 §10.2.2), which is never followed. The query of the target is left out, because it
+/// may contain a token.
 pub(super) fn redirected(response: &HttpResponse, instead_of: &str, secrets: &[String]) -> String {
     let target = response.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let target = target.as_deref().and_then(|target| target.split(['?', '#', ';']).next()).filter(|to| !to.is_empty());

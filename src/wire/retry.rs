@@ -45,8 +45,10 @@ impl RetryCount {
     }
 }
 
-/// Returns a backoff with full jitter: between 0 and `base * 2^(attempt-1)`, at most `cap`. `random` is between 0 and 1.
+/// Returns a backoff with full jitter: between 0 and `base * 2^(attempt-1)`, at most `cap`. `random` is between 0 and
+/// 1.
 pub(super) fn backoff(base: Duration, attempt: u32, random: f64, cap: Duration) -> Duration {
+    // The exponent is limited, because a shift by 32 or more bits would overflow; the cap applies long before.
     let most = base.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(cap);
     most.mul_f64(random.clamp(0.0, 1.0))
 }

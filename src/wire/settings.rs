@@ -62,8 +62,8 @@ impl Credentials {
     }
 }
 
-/// Paths of a session that is kept in a cookie (Password Safe). It is opened before the first request and closed after the
-/// last one.
+/// Paths of a session that is kept in a cookie (Password Safe). It is opened before the first request and closed after
+/// the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionPaths {
     /// Path whose `POST` opens the session.
@@ -114,10 +114,11 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// Time limit for the first byte of a response and between two reads of its body.
     pub read_timeout: Duration,
-    /// Maximum number of attempts of one request; 1 means no retry. Responses 429 and 503 do not count: the client retries
-    /// after them until the deadline.
+    /// Maximum number of attempts of one request; 1 means no retry. Responses 429 and 503 do not count: the client
+    /// retries after them until the deadline.
     pub attempts: u32,
-    /// Maximum wait before the first retry. It doubles with every retry; the actual wait is random below it (full jitter).
+    /// Maximum wait before the first retry. It doubles with every retry; the actual wait is random below it (full
+    /// jitter).
     pub backoff: Duration,
     /// Maximum of every wait, even if the server asks for more.
     pub max_wait: Duration,

@@ -1,7 +1,7 @@
 //! Descriptions of responses with status 200 that do not have the expected content.
 //!
-//! A description names the place in the response, what was expected there and what was found. For JSON it shows keys and
-//! ids but no values, because a value may be a secret. For anything else it shows a masked excerpt. Pure.
+//! A description names the place in the response, what was expected there and what was found. For JSON it shows keys
+//! and ids but no values, because a value may be a secret. For anything else it shows a masked excerpt. Pure.
 
 use super::body;
 use super::excerpt::{MAX_EXCERPT, excerpt};
@@ -26,6 +26,7 @@ pub(super) fn describe<T: DeserializeOwned>(body: &[u8], error: &serde_json::Err
         return "an empty body with status 200".to_owned();
     }
     let text = body::repaired(body);
+    // A login page or proxy page is the most frequent case, and its title says more than a parse error.
     if is_html(&text) {
         return format!("HTML with status 200{}", titled(&text, secrets));
     }
@@ -166,9 +167,11 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Returns a key for a message. A key that does not look like a name may be an echoed secret, so only its length is shown.
+/// Returns a key for a message. A key that does not look like a name may be an echoed secret, so only its length is
+/// shown.
 fn shown_key(key: &str) -> String {
     let is_name = key.len() <= 40 && key.chars().all(|c| c.is_alphanumeric() || "_-.:$@".contains(c));
+    // Names of fields have few digits; tokens and ids that serve as keys have many.
     let digits = key.chars().filter(char::is_ascii_digit).count();
     if is_name && digits < 6 {
         format!("\"{}\"", printable(key, MAX_WORD))

@@ -1,8 +1,8 @@
 //! Credentials: the cache of the current one, the token request (OAuth 2.0 client credentials, RFC 6749 §4.4), and the
 //! response of the token endpoint.
 //!
-//! All requests of a client share one token. It is replaced shortly before it expires, and once if the appliance rejects it
-//! earlier. `login` drives this module; nothing here sends a request or retries.
+//! All requests of a client share one token. It is replaced shortly before it expires, and once if the appliance
+//! rejects it earlier. `login` drives this module; nothing here sends a request or retries.
 
 use super::excerpt::excerpt;
 use super::response::HttpResponse;
@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Time before the expiry at which a token is replaced. A token with a lifetime of five minutes or less is replaced after
-/// four fifths of it.
+/// Time before the expiry at which a token is replaced. A token with a lifetime of five minutes or less is replaced
+/// after four fifths of it.
 const MARGIN: Duration = Duration::from_secs(60);
 /// Lifetime of a token whose response states none, or an absurd one. RFC 6749 §5.1 lets a server omit it.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
@@ -71,7 +71,8 @@ pub(super) fn key(key: &SecretString, run_as: &str, password: Option<&SecretStri
     secret_header(&format!("PS-Auth key={}; runas={run_as};{password}", key.expose_secret()))
 }
 
-/// Returns a header value that is hidden in debug output. It is empty for a text that a header cannot hold; callers check.
+/// Returns a header value that is hidden in debug output. It is empty for a text that a header cannot hold; callers
+/// check.
 fn secret_header(text: &str) -> HeaderValue {
     let mut header = HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
     header.set_sensitive(true);
@@ -106,8 +107,8 @@ pub(super) struct Tokens {
     generation: Cell<u64>,
     /// Allowed forms of client authentication in their order; after the first success only the form that worked.
     auth_forms: RefCell<Vec<AuthForm>>,
-    /// Cookies of the session. They are kept after a rejection and sent with the next sign-in: the server then renews the
-    /// session, and none is left open.
+    /// Cookies of the session. They are kept after a rejection and sent with the next sign-in: the server then renews
+    /// the session, and none is left open.
     cookies: RefCell<Vec<(String, String)>>,
     /// Lasting refusal of the account. Requests that wait for a token get it without another attempt.
     refusal: RefCell<Option<Failure>>,
@@ -180,7 +181,8 @@ impl Tokens {
         (!pairs.is_empty()).then(|| secret_header(&pairs.join("; ")))
     }
 
-    /// Stores cookies. Each replaces the one with its name (RFC 6265 §5.3); others stay, because a load balancer sets its own.
+    /// Stores cookies. Each replaces the one with its name (RFC 6265 §5.3); others stay, because a load balancer sets
+    /// its own.
     pub(super) fn store_cookies(&self, set: Vec<(String, String)>) {
         let mut cookies = self.cookies.borrow_mut();
         for (name, value) in set {
@@ -219,6 +221,7 @@ impl Tokens {
                 | WireErrorKind::Firewall(_)
                 | WireErrorKind::Answered(_)
         );
+        // `Answered` contains statuses such as 503 that a later attempt may not meet, so the disposition decides.
         if is_lasting && failure.kind.disposition() == Disposition::GiveUp {
             *self.refusal.borrow_mut() = Some(failure.clone());
         }
@@ -227,6 +230,7 @@ impl Tokens {
     /// Returns the current credential and cookies as they are sent, so that messages can mask them.
     pub(super) fn secrets(&self) -> Vec<String> {
         let held = self.credential();
+        // A server may echo the token without its scheme, so the scheme is removed.
         let shown = held.as_ref().and_then(|header| header.to_str().ok()).unwrap_or_default();
         let credential = shown.split_once(' ').map_or(shown, |(_, credential)| credential).to_owned();
         self.cookies.borrow().iter().map(|(_, value)| value.clone()).chain([credential]).collect()
@@ -334,7 +338,8 @@ fn not_json(body: &[u8], secrets: &[String]) -> String {
     }
 }
 
-/// Error codes of RFC 6749 §5.2 and §4.1.2.1, which messages show without masking. The first four are about the account.
+/// Error codes of RFC 6749 §5.2 and §4.1.2.1, which messages show without masking. The first four are about the
+/// account.
 const CODES: [&str; 9] = [
     "invalid_client",
     "unauthorized_client",

@@ -149,7 +149,7 @@ fn chain_distinguishes_snapshots_removed_by_retention_from_missing_ones() {
     fs::write(newest.join("users.csv"), "tampered").unwrap();
     let (printed, wrong) = chain(&rig, 1);
     assert!(line(&printed, &newest).contains("  damaged ") && wrong.contains(&format!("{}: users.csv", name(&newest))));
-    assert!(wrong.contains("is not an intact chain: 2 problems"), "{wrong}");
+    assert!(wrong.contains("is not an intact chain: 2 errors"), "{wrong}");
 }
 
 #[test]

@@ -390,7 +390,7 @@ fn newest_intact_snapshot_is_the_baseline_and_a_run_fails_when_none_is_intact() 
 
 /// Returns the CPU time of all child processes that have ended, in seconds.
 ///
-/// `cutime` and `cstime` of proc_pid_stat(5) are in hundredths of a second.
+/// `cutime` and `cstime` of `proc_pid_stat(5)` are in hundredths of a second.
 fn children_cpu() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat[stat.rfind(')').unwrap()..].split_whitespace().collect();

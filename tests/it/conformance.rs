@@ -86,7 +86,7 @@ fn tokens_and_sessions_that_expire_during_a_run_are_renewed_without_loss() {
 #[test]
 fn frequent_429_responses_are_retried_until_they_succeed() {
     assert_exact(&people(301), &Faults { too_many: 0.25, ..Faults::default() }, |settings| {
-        settings.client.attempts = 12
+        settings.client.attempts = 12;
     });
 }
 

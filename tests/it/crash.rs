@@ -130,7 +130,7 @@ fn after_a_kill_between_any_two_stages_the_next_run_gives_the_same_state_and_emi
         let before = Before::of(&rig);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         kill_when(&rig, child, &before, moment, 0);
-        let received = receiver.messages().len();
+        let seen_before = receiver.messages().len();
         assert_exit(&rig.run_on_day(1, &[]), 0);
         let after: Vec<PathBuf> = rig.snapshots().into_iter().filter(|snapshot| *snapshot != base).collect();
         assert!(known(after.last().unwrap()) == undisturbed);
@@ -139,7 +139,7 @@ fn after_a_kill_between_any_two_stages_the_next_run_gives_the_same_state_and_emi
         replayed.apply_all(&published);
         assert_eq!((replayed, published.len()), (state(after.last().unwrap()), emitted));
         let messages = receiver.messages();
-        assert!(messages.len() > received);
+        assert!(messages.len() > seen_before);
         assert!(published.iter().all(|row| messages.iter().any(|message| message.contains(&row["event_id"]))));
     }
 }

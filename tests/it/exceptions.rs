@@ -40,7 +40,7 @@ fn excepted_finding_is_counted_and_sent_and_is_open_again_when_the_exception_exp
     assert_exit(&rig.run_on_day(0, &[]), 0);
     let open = rig.manifest()["counts"]["findings"]["stale-login"].clone();
     let id = user_with(&rig, "stale-login");
-    let received = receiver.messages().len();
+    let seen_before = receiver.messages().len();
 
     write(&rig, &entry("stale-login", &format!("id:{id}"), &day(2)[..10]));
     assert_exit(&rig.run_on_day(1, &[]), 0);
@@ -63,7 +63,7 @@ fn excepted_finding_is_counted_and_sent_and_is_open_again_when_the_exception_exp
     assert!(
         report.contains("Accepted exceptions") && report.contains("platform team") && report.contains("1 excepted")
     );
-    let sent = receiver.messages()[received..].join("\n");
+    let sent = receiver.messages()[seen_before..].join("\n");
     assert_eq!(sent.matches("finding-excepted").count(), 1);
     let snapshot = rig.snapshot();
     assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);

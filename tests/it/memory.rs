@@ -74,14 +74,14 @@ fn every_use_of_an_emergency_account_is_sent() {
         "created_at": "2020-01-01T00:00:00Z", "group_memberships": []});
     let id = world.add_user(record.as_object().unwrap().clone()).to_string();
     let rig = Rig::with_syslog(world, Faults::default(), Some(&receiver.url()));
-    let mut received = 0;
+    let mut seen_before = 0;
     let mut run_and_receive = |number: u32| -> Vec<String> {
         assert_exit(&rig.run_on_day(number, &[]), 0);
         let messages = receiver.messages();
-        let new = messages[received..].iter().filter(|message| message.contains("finding.break-glass-used"));
+        let new = messages[seen_before..].iter().filter(|message| message.contains("finding.break-glass-used"));
         let new = new.map(|message| body(message));
         let new = new.map(|body| body["btrollcall"]["finding"]["status"].as_str().unwrap().to_owned()).collect();
-        received = messages.len();
+        seen_before = messages.len();
         new
     };
     assert_eq!(run_and_receive(0), [""; 0]);
@@ -124,7 +124,7 @@ fn run_before_the_newest_snapshot_is_refused_unless_it_has_another_output_folder
     let receiver = Receiver::start();
     let rig = Rig::with_syslog(World::ordinary(3, 60, as_of()), Faults::default(), Some(&receiver.url()));
     assert_exit(&rig.run_on_day(1, &[]), 0);
-    let (snapshot, received) = (rig.snapshot(), receiver.messages().len());
+    let (snapshot, seen_before) = (rig.snapshot(), receiver.messages().len());
     let requests = rig.sandbox.counters().requests;
     let refused = rig.run_on_day(0, &[]);
     assert_exit(&refused, 2);
@@ -136,7 +136,7 @@ fn run_before_the_newest_snapshot_is_refused_unless_it_has_another_output_folder
     let again = elsewhere.join("latest");
     assert!(rows(&again.join("users.csv")).iter().all(|row| row["confirmed_at"] == day(0)));
     assert_exit(&rig.call(&["verify", again.to_str().unwrap()]), 0);
-    assert_eq!(receiver.messages().len(), received, "no event is sent");
+    assert_eq!(receiver.messages().len(), seen_before, "no event is sent");
     assert_exit(&rig.run_on_day(1, &[]), 0);
 }
 
@@ -292,12 +292,12 @@ fn codes(messages: &[String]) -> BTreeMap<String, u64> {
 fn transitions_are_sent_once_and_open_findings_again_every_seven_days() {
     let receiver = Receiver::start();
     let rig = Rig::with_syslog(World::ordinary(3, 100, as_of()), Faults::default(), Some(&receiver.url()));
-    let mut received = 0;
+    let mut seen_before = 0;
     let mut run_and_receive = |number: u32| {
         assert_exit(&rig.run_on_day(number, &[]), 0);
         let messages = receiver.messages();
-        let new = codes(&messages[received..]);
-        received = messages.len();
+        let new = codes(&messages[seen_before..]);
+        seen_before = messages.len();
         new
     };
     let all = run_and_receive(0)["new"];

@@ -1,6 +1,7 @@
 //! Rows of a table file, Parquet or CSV, with access to cells by column name. Nothing here knows a particular table.
 //!
-//! CSV has a reader of its own, because the `csv` crate cannot distinguish null (an empty field) from an empty text (`""`).
+//! CSV has a reader of its own, because the `csv` crate cannot distinguish null (an empty field) from an empty text
+//! (`""`).
 
 use super::super::error::SnapshotError;
 use crate::model::Instant;

@@ -4,22 +4,23 @@
 //!
 //! # How it works
 //!
-//! The first page is read first, because it shows how many pages there are. Then *the last page is read, and so on towards
-//! the first*. If rows are ordered by key and new rows get the greatest keys, a deletion moves rows only towards the start.
-//! So a remaining row was either read already or is still ahead of the walk.
+//! The first page is read first, because it shows how many pages there are. Then *the last page is read, and so on
+//! towards the first*. If rows are ordered by key and new rows get the greatest keys, a deletion moves rows only
+//! towards the start. So a remaining row was either read already or is still ahead of the walk.
 //!
 //! Only the first page was read before the others, so rows may have moved into it meanwhile. There are two remedies:
 //!
-//! - The other pages are one row smaller. The second page then begins with the last row of the first one and shows whether
-//!   anything moved. This is used where it needs no additional page.
+//! - The other pages are one row smaller. The second page then begins with the last row of the first one and shows
+//!   whether anything moved. This is used where it needs no additional page.
 //! - Otherwise the first page is read again at the end.
 //!
-//! The order by key is checked, never assumed: every page must ascend, and the pages must follow one another. A page must
-//! not show a row within the span of an earlier page that did not contain it. Any other list, and any list without a total,
-//! is read twice in full. It is proven if both readings have the same rows in the same order, and the total never changes.
+//! The order by key is checked, never assumed: every page must ascend, and the pages must follow one another. A page
+//! must not show a row within the span of an earlier page that did not contain it. Any other list, and any list without
+//! a total, is read twice in full. It is proven if both readings have the same rows in the same order, and the total
+//! never changes.
 //!
-//! The end is proven by the number of the last page, or by the total, in the same response. A server may report only a link
-//! to the next page, or nothing. Then an empty page after the last full one proves the end.
+//! The end is proven by the number of the last page, or by the total, in the same response. A server may report only a
+//! link to the next page, or nothing. Then an empty page after the last full one proves the end.
 //!
 //! # What is detected
 //!
@@ -30,9 +31,9 @@
 //!
 //! # What is not detected
 //!
-//! A row may appear *between* others of a list ordered by key, in a page that was not read yet. If a row that was read is
-//! removed at the same time, the total stays the same, and nothing shows the change. The vendor's lists are in the order of
-//! creation and their keys grow, so new rows appear at the end.
+//! A row may appear *between* others of a list ordered by key, in a page that was not read yet. If a row that was read
+//! is removed at the same time, the total stays the same, and nothing shows the change. The vendor's lists are in the
+//! order of creation and their keys grow, so new rows appear at the end.
 
 use super::{End, ListRow, WalkProgress, WalkResult, WalkSettings};
 use ahash::AHashMap;
@@ -229,8 +230,8 @@ where
         } else if first.is_last() == Some(true) {
             self.prove_single_page(&first).await
         } else {
-            // Only the empty page after it shows that this is the last page. A row may have moved into the first page before
-            // that, so the list is read again.
+            // Only the empty page after it shows that this is the last page. A row may have moved into the first page
+            // before that, so the list is read again.
             self.prove_by_two_readings(cap, 1).await
         }
     }
@@ -286,8 +287,8 @@ where
         }
         let totals: Vec<u64> = seen.iter().filter_map(|page| page.metadata.total).collect();
         if totals.len() == seen.len() && is_ordered_by_key(&seen[1..]) && ascends(&seen[0].keys) {
-            // While rows are added and removed, no total equals the number of remaining rows. Only a constant total must
-            // match the rows.
+            // While rows are added and removed, no total equals the number of remaining rows. Only a constant total
+            // must match the rows.
             if totals.windows(2).all(|pair| pair[0] == pair[1]) {
                 self.check_total(totals.first().copied())?;
             }
@@ -406,7 +407,8 @@ where
         };
         if let Some(current) = metadata.current.filter(|current| *current != number) {
             let why = format!("page {number} was requested, but page {current} was returned");
-            // A list that has become shorter returns its last page. Any other number means that the server ignores ours.
+            // A list that has become shorter returns its last page. Any other number means that the server ignores
+            // ours.
             let shrank = current > 1 && current < number && metadata.last == Some(current);
             return Err(if shrank { PassFault::Moved(why) } else { PassFault::Hopeless(why) });
         }
@@ -451,8 +453,8 @@ fn ascends<K: Ord>(keys: &[K]) -> bool {
 
 /// Checks that pages which were read from the last to the first are ordered by key.
 ///
-/// Every page must ascend and must begin before the page that was read before it. It must not show a key within the span of
-/// that page that the page did not contain: such a row was inserted meanwhile, or the order is another one.
+/// Every page must ascend and must begin before the page that was read before it. It must not show a key within the
+/// span of that page that the page did not contain: such a row was inserted meanwhile, or the order is another one.
 fn is_ordered_by_key<K: Ord>(seen: &[SeenPage<K>]) -> bool {
     let pages: Vec<&[K]> = seen.iter().map(|page| page.keys.as_slice()).filter(|keys| !keys.is_empty()).collect();
     pages.iter().all(|keys| ascends(keys))

@@ -1,7 +1,7 @@
 //! State of a walk by offset: the pages received so far, the windows to read next, and the end.
 //!
-//! It is pure: [`super::walk`] passes pages in and fetches the windows that come out. The parent module explains the proofs,
-//! and `proof` contains them.
+//! It is pure: [`super::walk`] passes pages in and fetches the windows that come out. The parent module explains the
+//! proofs, and `proof` contains them.
 
 mod proof;
 
@@ -92,8 +92,8 @@ pub(super) struct OffsetWalk<R: ListRow> {
     stalled: Option<String>,
 }
 
-/// Number of rows that every window except the first requests beyond a page. One row overlaps the previous page. The other
-/// keeps a list of full pages from ending with a full page, which would need one more request to prove the end.
+/// Number of rows that every window except the first requests beyond a page. One row overlaps the previous page. The
+/// other keeps a list of full pages from ending with a full page, which would need one more request to prove the end.
 /// So the proof costs no request.
 const EXTRA_ROWS: u64 = 2;
 /// Maximum number of windows in one step. A total is only a claim and may be absurdly large.
@@ -138,8 +138,8 @@ impl<R: ListRow> OffsetWalk<R> {
         for row in page.rows {
             self.keep(row);
         }
-        // A window after all known rows shows new rows or none. Known rows mean that the server ignores the offset, or that
-        // rows moved.
+        // A window after all known rows shows new rows or none. Known rows mean that the server ignores the offset, or
+        // that rows moved.
         let has_no_new_row = self.rows.len() == before || self.starts_like_first_page(&keys);
         if window.offset > 0 && !keys.is_empty() && has_no_new_row && self.is_beyond(window.offset) {
             self.stalled = Some(format!("the page at offset {} repeats rows of earlier pages", window.offset));
@@ -193,7 +193,8 @@ impl<R: ListRow> OffsetWalk<R> {
 
     /// Returns a page that is equal to a page at another offset and starts with the first row of the list.
     ///
-    /// A page of one row must appear three times: if a row was added before it, it is at the next offset for a good reason.
+    /// A page of one row must appear three times: if a row was added before it, it is at the next offset for a good
+    /// reason.
     fn repeated_page(&self) -> Option<&PageSpan<R::Key>> {
         let first = self.segments.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty())?;
         let restarts = |s: &&PageSpan<R::Key>| s.window.offset > 0 && s.keys.first() == first.keys.first();
@@ -266,8 +267,8 @@ impl<R: ListRow> OffsetWalk<R> {
         })
     }
 
-    /// Returns the window at an offset. The first one requests only a page, because a server may refuse more; the second
-    /// one tries the extra rows.
+    /// Returns the window at an offset. The first one requests only a page, because a server may refuse more; the
+    /// second one tries the extra rows.
     fn window(&self, offset: u64) -> Window {
         let page = self.settings.page_size.max(1);
         let extra = if offset > 0 && self.gives_extra_rows != Some(false) { EXTRA_ROWS } else { 0 };
@@ -297,6 +298,7 @@ impl<R: ListRow> OffsetWalk<R> {
     }
 
     fn next_offsets(&self) -> Option<Vec<u64>> {
+        // Of two pages that end at the same position, the newer one shows the current state.
         let furthest = self.segments.iter().filter(|s| !s.keys.is_empty()).max_by_key(|s| (s.stop(), s.seq))?;
         let (stop, stride) = (furthest.stop(), self.stride());
         if let Some(total) = self.trusted_total() {
@@ -306,8 +308,8 @@ impl<R: ListRow> OffsetWalk<R> {
                 // An empty page contradicts the total, so more windows would be empty, too.
                 return None;
             }
-            // A window at `offset` shows up to `offset + cap - 1`. If the total is reached, but not by a page that proves
-            // the end, the next window is the one after the last row.
+            // A window at `offset` shows up to `offset + cap - 1`. If the total is reached, but not by a page that
+            // proves the end, the next window is the one after the last row.
             let at_once = if self.gives_extra_rows.is_none() { 1 } else { MAX_WINDOWS };
             return Some(if stop < total {
                 (stop - 1..total - 1).step_by(distance).take(at_once).collect()
@@ -318,13 +320,15 @@ impl<R: ListRow> OffsetWalk<R> {
         if !self.is_full(furthest) || furthest.keys.len() as u64 > furthest.window.limit {
             return Some(vec![stop]);
         }
-        // Without a total, windows after the end cost requests for nothing; once an empty page was seen, the end is near.
+        // Without a total, windows after the end cost requests for nothing; once an empty page was seen, the end is
+        // near.
         let alone = self.gives_extra_rows.is_none() || self.segments.iter().any(|s| s.keys.is_empty());
         let ahead = if alone { 1 } else { self.settings.concurrency.max(1) as u64 };
         Some((0..ahead).map(|n| stop - 1 + n * stride).collect())
     }
 
-    /// Returns the newest total; `None` if some page has more rows than its own total, because then no total is reliable.
+    /// Returns the newest total; `None` if some page has more rows than its own total, because then no total is
+    /// reliable.
     fn trusted_total(&self) -> Option<u64> {
         let exceeds_total = |s: &PageSpan<R::Key>| !s.keys.is_empty() && s.total.is_some_and(|t| t < s.stop());
         if self.segments.iter().any(exceeds_total) {
@@ -340,8 +344,8 @@ impl<R: ListRow> OffsetWalk<R> {
         self.segments.iter().filter(move |s| {
             let full = self.is_full(s);
             let followed_by_empty = empties.contains(&s.stop());
-            // Without a total, a full page proves nothing even if an empty page follows: rows may have moved between the
-            // two fetches.
+            // Without a total, a full page proves nothing even if an empty page follows: rows may have moved between
+            // the two fetches.
             let ends =
                 if trusted { s.reaches_total() && (!full || followed_by_empty) } else { !full && followed_by_empty };
             !s.keys.is_empty() && ends

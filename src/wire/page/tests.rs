@@ -246,7 +246,8 @@ fn an_unpaged_list_is_proven_by_a_second_reading_unless_its_size_is_round() {
     }
 }
 
-/// Walks over scripted responses: window and number of the request -> ids and total. Returns the number of requests, too.
+/// Walks over scripted responses: window and number of the request -> ids and total. Returns the number of requests,
+/// too.
 fn scripted(page_size: u64, answer: impl Fn(Window, u64) -> (Vec<u64>, Option<u64>)) -> (WalkResult<Row, String>, u64) {
     let requests = std::cell::Cell::new(0);
     let settings = WalkSettings { page_size, concurrency: 4, max_passes: 12 };
@@ -306,7 +307,8 @@ fn a_page_that_is_returned_for_every_offset_with_its_own_size_as_total_proves_no
 
 #[test]
 fn an_order_that_only_looks_like_the_order_of_keys_does_not_prove_by_key() {
-    // The list is sorted by another field, with three rows a page. Rows 1 and 3 are deleted after the first page was read.
+    // The list is sorted by another field, with three rows a page. Rows 1 and 3 are deleted after the first page was
+    // read.
     let before = [1, 3, 5, 7, 2, 4, 6];
     let after = [5, 7, 2, 4, 6];
     let (walked, _) = scripted(3, |window, request| {

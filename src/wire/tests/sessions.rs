@@ -21,8 +21,8 @@ fn cookie(headers: &str) -> String {
     headers.lines().find(|l| l.starts_with("cookie:")).unwrap_or("cookie: none").to_owned()
 }
 
-// ASP.NET sets its session cookie only once and renews the session whose cookie is sent. A load balancer or firewall sets its
-// own cookie with every response.
+// ASP.NET sets its session cookie only once and renews the session whose cookie is sent. A load balancer or firewall
+// sets its own cookie with every response.
 #[test]
 fn a_second_sign_in_keeps_the_session_cookie_when_only_the_balancer_sets_one() {
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

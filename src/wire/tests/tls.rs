@@ -1,5 +1,5 @@
-//! TLS to an appliance through the whole client: which certificates are trusted, which handshakes are retried, and the error
-//! messages.
+//! TLS to an appliance through the whole client: which certificates are trusted, which handshakes are retried, and the
+//! error messages.
 
 use super::*;
 use crate::tls::ClientIdentity;
@@ -100,7 +100,8 @@ fn a_client_certificate_is_accepted_and_one_of_another_authority_is_refused() {
     assert_eq!(error.kind.disposition(), Disposition::GiveUp);
 }
 
-/// nginx completes the handshake and answers 400. The same response without a request in the handshake means something else.
+/// nginx completes the handshake and answers 400. The same response without a request in the handshake means something
+/// else.
 #[test]
 fn a_demand_for_a_certificate_in_the_response_counts_only_after_one_in_the_handshake() {
     use rustls::server::WebPkiClientVerifier;

@@ -1,4 +1,5 @@
-//! Token endpoints: forms of client authentication, variants of their responses, and the errors of a failed token request.
+//! Token endpoints: forms of client authentication, variants of their responses, and the errors of a failed token
+//! request.
 
 use super::*;
 use base64::Engine;

@@ -5,7 +5,8 @@ use super::{End, ListRow, OffsetWalk, PageSpan, WalkStep, Window};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl<R: ListRow> OffsetWalk<R> {
-    /// Checks whether the proof by key applies: every page ascends, and no row appeared between the rows of an earlier page.
+    /// Checks whether the proof by key applies: every page ascends, and no row appeared between the rows of an earlier
+    /// page.
     pub(super) fn is_ordered_by_key(&self) -> bool {
         self.is_ascending() && !self.has_inserted_row()
     }
@@ -46,8 +47,8 @@ impl<R: ListRow> OffsetWalk<R> {
                 "the last page does not overlap the one before".to_owned(),
             );
         }
-        // Rows that were added after the end was read did not exist during the whole walk, so the proof does not need them.
-        // They are fetched anyway, as long as half of the passes are left.
+        // Rows that were added after the end was read did not exist during the whole walk, so the proof does not need
+        // them. They are fetched anyway, as long as half of the passes are left.
         let newest_total = self.trusted_total();
         if newest_total > tail_total && self.passes <= u64::from(self.settings.max_passes / 2) {
             return self
@@ -81,12 +82,13 @@ impl<R: ListRow> OffsetWalk<R> {
                 furthest = Some(segment);
             }
         }
+        // Two gaps may lead to the same window.
         gaps.dedup();
         (gaps, furthest.and_then(|s| s.keys.last().cloned()))
     }
 
-    /// Returns a window that probably shows the last row of `before` and the first of `after`. It is placed by the newer of
-    /// the two pages, because its positions are more accurate.
+    /// Returns a window that probably shows the last row of `before` and the first of `after`. It is placed by the
+    /// newer of the two pages, because its positions are more accurate.
     fn bridging_window(&self, before: &PageSpan<R::Key>, after: &PageSpan<R::Key>) -> Window {
         if after.seq > before.seq && after.window.offset > 0 {
             // At least 1: the window at offset 0 requests no extra row, so it might not bridge the gap.
@@ -119,6 +121,7 @@ impl<R: ListRow> OffsetWalk<R> {
         let mut remaining = BTreeSet::new();
         for segment in &self.segments {
             let (Some(first), Some(last)) = (segment.keys.first(), segment.keys.last()) else { continue };
+            // A page of one key spans nothing, so it cannot show that another key was removed.
             if first < last {
                 let shown: HashSet<&R::Key> = segment.keys.iter().collect();
                 let removed: Vec<R::Key> =

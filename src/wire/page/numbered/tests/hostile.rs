@@ -35,7 +35,8 @@ fn slice(list: &[u64], at: PageRequest) -> Vec<R> {
         .collect()
 }
 
-// The server reports only the number of the last page. It cuts each page to 7 of the 10 requested rows, but counts pages of 10.
+// The server reports only the number of the last page. It cuts each page to 7 of the 10 requested rows, but counts
+// pages of 10.
 #[test]
 fn short_pages_before_the_last_prove_nothing() {
     let list: Vec<u64> = (1..=40).collect();
