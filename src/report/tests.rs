@@ -1,6 +1,7 @@
 //! Tests of the view and the page, and of the committed samples.
 
 mod behaviour;
+mod controls;
 mod products;
 mod sample;
 mod tenant;

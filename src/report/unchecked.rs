@@ -280,9 +280,7 @@ fn general_limits(index: &Index<'_>) -> Vec<Unchecked> {
     vec![
         item(
             "Other systems",
-            &format!(
-                "only the {sources} can be read; other consoles and directories may contain further accounts"
-            ),
+            &format!("only the {sources} can be read; other consoles and directories may contain further accounts"),
         ),
         item("Rights of groups", "the members of a group were read, not what the group allows them to do"),
         item("Earlier runs", earlier_runs(index)),

@@ -1,8 +1,8 @@
 //! A sample tenant of some 400 accounts, the same at every call. `reports/sample.html` shows it.
 
 use super::tenant::{list, reading, same_people};
-use crate::exceptions::{self, Applied, Exception, ExceptionUse};
 use crate::digest::sha256_hex;
+use crate::exceptions::{self, Applied, Exception, ExceptionUse};
 use crate::model::{
     Change, Classes, Completeness, Coverage, Evaluation, Finding, Instant, Inventory, ListKind, Pattern, Rule,
     SourceInventory, SourceReading, SourceStatus, User,

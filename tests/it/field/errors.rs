@@ -63,7 +63,7 @@ fn oauth_error_with_status_200_is_reported_and_not_retried() {
         let run = tenant.first(1);
         let output = stderr(&run);
         assert!(output.contains("POST /oauth2/token") && output.contains(wanted), "{output}");
-        assert!(!output.contains("will be tried again"), "{output}");
+        assert!(!output.contains("retrying request"), "{output}");
         assert_eq!(tenant.server.count("POST /oauth2/token"), 1);
     }
 }

@@ -49,7 +49,7 @@ fn refused(tenant: &Tenant) -> String {
     for debug in ["InvalidCertificate", "CertExpired", "UnknownIssuer", "NotValidForName", "{", "Some("] {
         assert!(!output.contains(debug), "{debug}: {output}");
     }
-    assert!(!output.contains("will be tried again"), "{output}");
+    assert!(!output.contains("retrying request"), "{output}");
     assert_eq!(tenant.server.count("POST *") + tenant.server.count("GET *"), 0);
     output
 }
