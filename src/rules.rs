@@ -6,6 +6,7 @@
 //! A rule that cannot be evaluated says so ([`RuleOutcome::Undetermined`]), which differs from "no findings". Absence
 //! of evidence is never evidence of absence: a rule about a missing group or membership needs the complete list.
 
+mod age;
 mod catalogue;
 pub mod custom;
 pub mod frameworks;
@@ -73,7 +74,7 @@ pub fn evaluate_after(
 ) -> EvaluationOutput {
     let controls: BTreeMap<Rule, Arc<[&'static str]>> =
         Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
-    let custom_rules = custom::CustomRules::of(policy);
+    let custom_rules = custom::CustomRules::of(policy.active_custom_rules());
     let mut output = EvaluationOutput { findings: Vec::new(), evaluations: Vec::new(), gaps: Vec::new() };
     for (at, source_inventory) in inventory.sources.iter().enumerate() {
         let since_baseline = SinceBaseline::of(before, at, source_inventory);

@@ -1,10 +1,9 @@
-//! Reads `url` of a source: scheme, host and port.
+//! Reads `url` and `base_path` of a source.
 //!
 //! People paste addresses from browsers, mails and other tools, often with the path of a console or of the API. A known path is removed
-//! with a note. Any other path is a problem whose text says what to write. `source` calls [`read`].
+//! with a note. Any other path is a problem whose text says what to write. `source` calls [`read`] and [`base_path`].
 
 use super::section::Section;
-use super::source::has_base_path;
 use crate::source::SourceKind;
 use crate::wire::base_url;
 use reqwest::Url;
@@ -25,6 +24,20 @@ const APIS: [(&str, &[SourceKind]); 5] = [
     ("/scim/v2", &[SourceKind::Scim]),
     ("/api/scim/v2", &[SourceKind::Scim]),
 ];
+
+/// Checks whether sources of this kind have the key `base_path`.
+pub(super) fn has_base_path(kind: SourceKind) -> bool {
+    matches!(kind, SourceKind::PasswordSafe | SourceKind::Scim)
+}
+
+/// Reads `base_path`, or returns the default of the kind.
+pub(super) fn base_path(section: &Section<'_>, kind: SourceKind) -> String {
+    let default = kind.base_path();
+    if !has_base_path(kind) {
+        return default.to_owned();
+    }
+    section.path_of_url("base_path").unwrap_or_else(|| default.to_owned())
+}
 
 /// Reads `url`. Adds a note where a path was removed.
 pub(super) fn read(section: &Section<'_>, kind: SourceKind, base_path: &str) -> Option<String> {

@@ -51,7 +51,7 @@ fn read_source(
     let kind = section.required("kind", "\"rest-v3\"").and_then(|text| section.word("kind", text, &KINDS));
     // Without a valid kind the table is refused; its other keys are checked as those of rest-v3.
     let assumed = kind.unwrap_or(SourceKind::RestV3);
-    let base_path = base_path(&section, assumed);
+    let base_path = address::base_path(&section, assumed);
     let url = address::read(&section, assumed, &base_path);
     let account = account::read(&section, assumed, &base_path, context);
     let last_login_path = last_login_path(&section, assumed);
@@ -77,8 +77,10 @@ fn read_source(
     section.reject_unknown_keys();
     let (name, kind, url, (client_id, account)) = (name?, kind?, url?, account?);
     let mut client = ClientSettings::new(name.clone(), url.clone(), account);
-    client.path_keys =
-        PathKeys { base_path: has_base_path(kind).then(|| base_path.clone()), token_path: kind == SourceKind::Scim };
+    client.path_keys = PathKeys {
+        base_path: address::has_base_path(kind).then(|| base_path.clone()),
+        token_path: kind == SourceKind::Scim,
+    };
     client.ca_pem = ca_pem;
     client.client_identity = client_certificate.map(|read| read.identity);
     client.concurrency = concurrency as usize;
@@ -155,19 +157,6 @@ fn requests_per_second(section: &Section<'_>, kind: SourceKind, url: Option<&str
 
 fn requests_per_hour(section: &Section<'_>, kind: SourceKind) -> Option<u32> {
     is_config_api(kind).then(|| section.number("requests_per_hour", 1..=1_000_000, MOST_PER_HOUR))
-}
-
-/// Checks whether sources of this kind have the key `base_path`.
-pub(super) fn has_base_path(kind: SourceKind) -> bool {
-    matches!(kind, SourceKind::PasswordSafe | SourceKind::Scim)
-}
-
-fn base_path(section: &Section<'_>, kind: SourceKind) -> String {
-    let default = kind.base_path();
-    if !has_base_path(kind) {
-        return default.to_owned();
-    }
-    section.path_of_url("base_path").unwrap_or_else(|| default.to_owned())
 }
 
 /// Reads `last_login_path`, a JSON Pointer. It begins with a slash (RFC 6901 §3).

@@ -79,6 +79,7 @@ impl PrivilegedGroups {
 }
 
 fn of_source_inventory(index: &Index<'_>, source_inventory: &SourceInventory) -> Vec<PrivilegedGroup> {
+    // Keyed by the position of the group, because memberships refer to groups by position.
     let mut groups: BTreeMap<u32, PrivilegedGroup> = (0u32..)
         .zip(&source_inventory.reading.groups)
         .filter(|(_, group)| group.privileged)

@@ -64,6 +64,7 @@ fn framework(coverage: &rules::ControlCoverage, policy: &Policy, results: &[Rule
     for (control, rules) in &coverage.controls {
         let evaluated: Vec<(Rule, &RuleSummary)> = rules.iter().filter_map(|rule| Some((*rule, of(rule)?))).collect();
         statuses.push(combined(evaluated.iter().map(|(_, result)| result.status)));
+        // The first row of a control has its cell, and the others are covered by it.
         let spans = std::iter::once(evaluated.len()).chain(std::iter::repeat(0));
         rows.extend(spans.zip(evaluated).map(|(span, (rule, result))| row((control, span), rule, policy, result)));
     }

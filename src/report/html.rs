@@ -34,6 +34,7 @@ pub fn render(view: &View) -> Result<String, askama::Error> {
     let page = HtmlPage {
         view,
         style: STYLE,
+        // The hash covers exactly the bytes between the tags, so the template must not add white space.
         style_hash: format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()))),
         found: view.with_status(RuleStatus::Findings),
         passed: view.with_status(RuleStatus::Passed),

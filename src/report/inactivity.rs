@@ -119,6 +119,7 @@ fn limits(index: &Index<'_>) -> Vec<Limit> {
 }
 
 fn edges(limits: &[Limit]) -> Vec<u64> {
+    // A bin that spans a threshold would mix inactive accounts with others.
     let mut edges: Vec<u64> = EDGES.into_iter().chain(limits.iter().map(|limit| limit.days)).collect();
     edges.sort_unstable();
     edges.dedup();

@@ -157,6 +157,7 @@ fn parameters(index: &Index<'_>) -> Vec<Parameter> {
         rows.insert(key, of_threshold(key, threshold));
     }
     for (key, entry) in &index.input.manifest.policy {
+        // The manifest wins: it contains what was in force during the run.
         rows.insert(key, of_entry(key, entry));
     }
     rows.into_values().collect()
@@ -254,6 +255,7 @@ fn origin(index: &Index<'_>) -> Vec<(&'static str, Shown)> {
         ("Configuration (SHA-256)", Shown::name(&m.config_sha256)),
     ];
     let version = env!("CARGO_PKG_VERSION");
+    // The page of an older snapshot has texts of this version, and an auditor must be able to see that.
     if m.tool.version != version {
         let note = format!("rendered again by version {version}, with the texts and control ids of that version");
         rows.insert(2, ("This page", Shown::sentence(&note)));

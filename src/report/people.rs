@@ -210,6 +210,7 @@ impl<'a> Accounts<'a> {
 
 fn person_in(index: &Index<'_>, accounts: &[(&SourceInventory, &User)]) -> PersonInSource {
     let mut accounts = accounts.to_vec();
+    // Active accounts first: the row shows only a few, and these decide whether the person can sign in.
     accounts.sort_by_key(|(_, user)| sign_in_state(index, user));
     PersonInSource {
         source: Shown::name(

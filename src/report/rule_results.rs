@@ -133,6 +133,7 @@ pub(super) fn results(index: &Index<'_>) -> Vec<RuleSummary> {
     let mut results: Vec<RuleSummary> = order(index).into_iter().map(|rule| result(index, rule)).collect();
     let longest = results.iter().map(|r| r.total).max().unwrap_or(0);
     for result in &mut results {
+        // In a second pass, because the longest bar is known only now.
         result.bar = bar(&result.by_severity, longest);
     }
     results

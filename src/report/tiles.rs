@@ -55,6 +55,7 @@ fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
     let p = population(index);
     let groups =
         index.input.inventory.sources.iter().map(|source_inventory| source_inventory.reading.groups.len() as u64).sum();
+    // Accounts whose state is not reported are neither enabled nor disabled.
     let unreported = p.accounts - p.enabled - p.disabled;
     let others = [(p.expired, "expired"), (p.otherwise_blocked, "otherwise blocked"), (unreported, "unknown")]
         .into_iter()
@@ -101,6 +102,7 @@ fn population(index: &Index<'_>) -> Population {
         p.accounts += 1;
         p.enabled += u64::from(enabled);
         p.disabled += u64::from(user.enabled == Some(false));
+        // A disabled account is counted once, as disabled, even if it has expired too.
         let blocked = index.blocked(user).filter(|_| enabled);
         p.expired += u64::from(blocked == Some(Blocked::Expired));
         p.otherwise_blocked += u64::from(blocked.is_some_and(|why| why != Blocked::Expired));

@@ -129,6 +129,7 @@ fn dates(index: &Index<'_>, finding: &Finding) -> Vec<String> {
     let unseen = finding.last_seen < index.input.as_of;
     let days = (index.input.as_of - finding.first_seen).num_days();
     let since = format!("since {}", finding.first_seen.date_naive());
+    // A run with an earlier clock gives a negative number of days.
     let age = counted(days.unsigned_abs(), "day", "days");
     let age = format!("{age}, seen {}", counted(finding.times_seen(), "time", "times"));
     let seen = unseen.then(|| format!("last seen {}", finding.last_seen.date_naive()));

@@ -84,6 +84,7 @@ fn of_rule(rule: &RuleSummary) -> Vec<Unchecked> {
         return vec![item(&format!("{} ({})", rule.title, rule.id), "switched off in the configuration")];
     }
     let mut by_reason: Vec<(&Shown, Vec<&str>)> = Vec::new();
+    // One item for each reason: many sources often lack the same data.
     for gap in rule.gaps.rows.iter().filter(|gap| !gap.of_list) {
         match by_reason.iter_mut().find(|(why, _)| **why == gap.why) {
             Some((_, sources)) => sources.push(gap.source.as_str()),

@@ -10,7 +10,6 @@ mod values;
 
 pub use expression::{Expression, ExpressionError};
 
-use super::policy::{Override, Policy};
 use super::{RuleRemark, RuleResult, evidence};
 use crate::model::{Rule, Severity, User};
 use cel::Context;
@@ -43,9 +42,8 @@ pub(super) struct CustomRules<'p> {
 }
 
 impl<'p> CustomRules<'p> {
-    pub(super) fn of(policy: &'p Policy) -> Self {
-        let is_on = |rule: &&CustomRule| policy.rules.get(&rule.rule) != Some(&Override::Off);
-        let rules: Vec<&CustomRule> = policy.custom_rules.iter().filter(is_on).collect();
+    pub(super) fn of(rules: impl Iterator<Item = &'p CustomRule>) -> Self {
+        let rules: Vec<&CustomRule> = rules.collect();
         let mut root = Context::with_env(Arc::new(strict::environment()));
         for rule in &rules {
             rule.when.prepare(&mut root);

@@ -73,6 +73,11 @@ impl Policy {
         self.custom_rules.iter().find(|custom| custom.rule == rule)
     }
 
+    /// Returns the custom rules that are not switched off.
+    pub(super) fn active_custom_rules(&self) -> impl Iterator<Item = &CustomRule> {
+        self.custom_rules.iter().filter(|custom| self.rules.get(&custom.rule) != Some(&Override::Off))
+    }
+
     /// Returns the built-in or custom rule with this id.
     pub fn rule(&self, id: &str) -> Option<Rule> {
         let custom = || self.custom_rules.iter().map(|custom| custom.rule).find(|rule| rule.as_str() == id);

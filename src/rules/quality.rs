@@ -1,7 +1,8 @@
 //! Rules about the quality of the data of a source: `data-quality` and `collection-incomplete`.
 
+use super::age::age_days;
 use super::catalogue::{INCOMPLETE_CRITICAL_DAYS, INCOMPLETE_HIGH_DAYS};
-use super::staleness::{age_days, idle_basis, is_subject};
+use super::staleness::{idle_basis, is_subject};
 use super::{RuleContext, RuleCounts, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{
     Coverage, Evidence, GroupId, Instant, LastLogin, ListKind, ListReport, OddValue, ReportedDate, Rule, Severity,

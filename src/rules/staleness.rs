@@ -7,6 +7,7 @@
 //! Service accounts are exempt, since programs that use keys do not log in. [`idle_since_login`] and
 //! [`idle_since_creation`] compute the ages; other rules use them too.
 
+use super::age::age_days;
 use super::policy::Threshold;
 use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
 use crate::model::{Instant, LastLogin, Rule, Severity, User, UserKind};
@@ -81,12 +82,6 @@ impl OverdueAge<'_> {
             kind => format!("no login since it was {} {days} ago", kind.in_words()),
         }
     }
-}
-
-/// Returns the whole days of 86,400 s from the basis to `as_of`; 0 if the basis is in the future.
-pub(super) fn age_days(as_of: Instant, basis: Instant) -> u32 {
-    let seconds = (as_of - basis).num_seconds().max(0);
-    u32::try_from(seconds / 86_400).unwrap_or(u32::MAX)
 }
 
 /// Returns whether inactivity matters: the account is enabled, not blocked and no service account. `None` if that is

@@ -147,10 +147,10 @@ fn a_day_has_86_400_seconds_across_leap_days_and_clock_changes() {
     // 2024 has a February 29: 366 days.
     let leap = (at("2025-02-28T12:00:00Z") - at("2024-02-28T12:00:00Z")).num_days();
     assert_eq!(leap, 366);
-    assert_eq!(staleness::age_days(at("2025-02-28T12:00:00Z"), at("2024-02-28T12:00:00Z")), 366);
+    assert_eq!(age::age_days(at("2025-02-28T12:00:00Z"), at("2024-02-28T12:00:00Z")), 366);
     // Clocks in Berlin went back on 2026-10-25: 25 hours lie between these two noons, and 24 are a day.
-    assert_eq!(staleness::age_days(at("2026-10-25T12:00:00+01:00"), at("2026-10-24T12:00:00+02:00")), 1);
-    assert_eq!(staleness::age_days(at("2026-10-25T11:59:59+01:00"), at("2026-10-24T12:00:00+01:00")), 0);
+    assert_eq!(age::age_days(at("2026-10-25T12:00:00+01:00"), at("2026-10-24T12:00:00+02:00")), 1);
+    assert_eq!(age::age_days(at("2026-10-25T11:59:59+01:00"), at("2026-10-24T12:00:00+01:00")), 0);
 }
 
 #[test]
@@ -447,7 +447,7 @@ proptest! {
     fn ages_agree_with_plain_arithmetic(as_of in -62_000_000_000i64..250_000_000_000, basis in -62_000_000_000i64..250_000_000_000) {
         let instant = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
         let expected = (i128::from(as_of) - i128::from(basis)).max(0) / 86_400;
-        prop_assert_eq!(i128::from(staleness::age_days(instant(as_of), instant(basis))), expected);
+        prop_assert_eq!(i128::from(age::age_days(instant(as_of), instant(basis))), expected);
     }
 
     #[test]

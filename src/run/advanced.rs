@@ -42,6 +42,7 @@ impl Run<'_> {
     /// Errors: there are snapshots, but none can be read; or `--as-of` is earlier than the newest one.
     pub(super) fn baseline(&self, store: &Store) -> Result<Option<Baseline>, RunError> {
         let mut unreadable = None;
+        // From the newest to the oldest: one damaged snapshot must not stop every following run.
         for run_id in store.in_order()?.iter().rev() {
             let opened = Archive::open_tables(&store.dir().join(run_id))
                 .and_then(|archive| archive.before().map(|before| Baseline { archive, before }));
@@ -171,6 +172,7 @@ impl Run<'_> {
             }
             *source_inventory = SourceInventory::join(reading, classes);
         }
+        // A source with another refused list is not published, so nothing of it is confirmed.
         for suspect in allowed.iter().filter(|_| refused.is_empty()) {
             let effect = if self.order.dry_run { "it would be published" } else { "published" };
             self.note(format!("{suspect}; {effect} because --allow-shrink confirmed it"));

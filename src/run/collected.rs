@@ -51,6 +51,7 @@ fn collect(
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Result<Vec<SourceReading>, CollectError> {
+    // One thread is enough, because the time is spent waiting for the network.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let connections: Vec<SourceConnection> =

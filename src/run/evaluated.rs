@@ -51,10 +51,12 @@ impl Advanced {
             let mut readings = state.inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
             readings.any(|reading| reading.source.name == *name && reading.status() == SourceStatus::Complete)
         };
+        // A severity depends on lists of its own. If one of them failed, a finding must not become less severe by that.
         lifecycle::keep_severities(&mut findings, &past, is_complete);
         let now = CurrentRun { inventory: &state.inventory, evaluations: &evaluations, gaps: &gaps };
         let entries = config.exceptions.as_ref().map_or(&[][..], |file| &file.entries);
         let (findings, uses) = run.update_findings(findings, &past, &now, entries);
+        // Resolved findings are kept as long as snapshots, so that a finding that returns is recognised as reopened.
         let keep_days = TimeDelta::days(config.output.keep_days.into());
         let resolved =
             past.resolved_after(&findings, run.as_of, run.as_of - keep_days, |source| state.inventory.has(source));

@@ -40,6 +40,7 @@ struct Metric {
 fn render(summary: &RunSummary, last_complete: Option<i64>) -> String {
     let mut text = String::new();
     for metric in metrics(summary, last_complete) {
+        // A HELP line without a sample would announce a metric that does not exist.
         if metric.samples.is_empty() {
             continue;
         }

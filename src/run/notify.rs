@@ -35,6 +35,7 @@ pub(super) fn stage_completed(
 ) -> Result<Staged, RunError> {
     let of_run = run_facts(run, &manifest.sources, manifest.base.as_ref().map(|base| base.run_id.clone()));
     let suspects: Vec<SuspectFacts> = facts.suspects.iter().map(suspect_facts).collect();
+    // Without a destination nothing is queued, so a full spool of earlier destinations must not fail the run.
     if !run.order.config.destinations.is_empty() {
         spool.check_room()?;
     }
@@ -113,6 +114,7 @@ impl Run<'_> {
     /// the run has its exit code already.
     pub(super) fn report_failure(&self, error: &RunError, sources: &[SourceEntry], spool: &Spool) {
         let facts = run_facts(self, sources, None);
+        // A guard has an event of its own for each list, with the numbers that an operator needs.
         let messages = match error {
             RunError::Suspect(suspects) => {
                 suspects.iter().map(|suspect| of_suspect(&facts, &suspect_facts(suspect))).collect()

@@ -139,6 +139,7 @@ pub struct ProgressDisplay {
 impl ProgressDisplay {
     /// Creates a bar on stderr, or one that is never drawn.
     pub fn new(is_shown: bool) -> Self {
+        // The hidden bar still counts, so the callers need not know whether it is shown.
         let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template("{spinner} {msg}  {wide_bar:.cyan/dim}  {elapsed_precise}");

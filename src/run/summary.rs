@@ -121,6 +121,7 @@ pub(super) struct Publication {
 impl Publication {
     pub(super) fn of(facts: &RunDescription<'_>) -> Self {
         let mut severities = BTreeMap::new();
+        // Excepted findings are accepted: they must not trigger --fail-on.
         for finding in facts.findings.iter().filter(|finding| finding.status.is_open()) {
             *severities.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;
         }

@@ -7,6 +7,7 @@
 //! The lists are bare arrays: no pages, no totals. A second reading at the end must have the same ids, and all members
 //! must be in the list of users. A size at which servers usually cut is suspicious (`evidence`).
 
+mod classify;
 mod directory;
 mod evidence;
 mod probe;
@@ -23,7 +24,8 @@ use crate::event::Observer;
 use crate::model::{Coverage, ListKind, ListReport, SourceReading};
 use crate::wire::page::WalkProgress;
 use crate::wire::{SessionPaths, WireError};
-use directory::{Directory, GroupOrigin, LocalGroups, Synchronised, origin_of};
+use classify::{GroupOrigin, origin_of};
+use directory::{Directory, LocalGroups, Synchronised};
 use futures_util::stream::{self, StreamExt};
 use shapes::PasswordSafeTenant;
 use std::collections::{BTreeMap, BTreeSet};

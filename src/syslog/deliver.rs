@@ -37,6 +37,7 @@ pub fn deliver(
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Vec<Delivered>, SpoolError> {
     let pending = spool.pending()?;
+    // A batch keeps the address of its run. If the configuration changed, no destination matches it any more.
     let mut by_address: BTreeMap<String, Vec<Batch>> = BTreeMap::new();
     for batch in pending.batches {
         by_address.entry(batch.destination.clone()).or_default().push(batch);
@@ -70,6 +71,7 @@ fn drain_to(
     let mut entry = Delivered { destination: destination.url.clone(), delivered: 0, waiting: 0, error: None };
     for batch in batches {
         if entry.error.is_none() {
+            // Acknowledged batch by batch: after a failure only the remaining batches are sent again.
             match send(destination, batch, timing, is_stopped).and_then(|()| Ok(spool.acknowledge(batch)?)) {
                 Ok(()) => {
                     entry.delivered += batch.frames;

@@ -181,6 +181,7 @@ pub(super) fn completed(
             "completeness": completed.completeness,
             "snapshot": facts.run_id,
             "prev_snapshot": facts.previous,
+            // Text, because some rule engines refuse booleans.
             "baseline": if facts.previous.is_none() { "true" } else { "false" },
             "manifest_sha256": completed.manifest_sha256,
             "config_hash": facts.config_sha256,
@@ -190,6 +191,7 @@ pub(super) fn completed(
             "findings_open": completed.findings,
             "emitted": emitted,
             "redelivered": completed.redelivered,
+            // Always 0: a full spool fails the run instead of dropping events.
             "dropped": 0,
             "duration_ms": duration,
             "version": env!("CARGO_PKG_VERSION"),
@@ -310,6 +312,7 @@ pub(super) fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
 pub(super) fn to_ascii(value: &Value) -> String {
     let json = value.to_string();
     let mut ascii = String::with_capacity(json.len());
+    // A character has at most two UTF-16 units.
     let mut units = [0; 2];
     for c in json.chars() {
         if c.is_ascii() {

@@ -120,6 +120,7 @@ pub fn render(destination: &Destination, sender: &Sender, message: &Message, seq
     };
     let limit = destination.max_frame_octets();
     let mut body = Value::Object(message.body.clone());
+    // Before the first measurement, because a replaced character is longer.
     ecs::each_text(&mut body, &|text| *text = ecs::replace_control_characters(text));
     let mut steps = shrinking(&body);
     loop {
@@ -128,6 +129,7 @@ pub fn render(destination: &Destination, sender: &Sender, message: &Message, seq
             return frame;
         }
         let Some(step) = steps.next() else { return frame };
+        // The marker is set before the frame is measured again, because it needs octets too.
         mark_truncated(&mut body);
         step.apply(&mut body);
     }
@@ -139,6 +141,7 @@ fn frame(header: &HeaderFormatter<'_>, message: &Message, body: &Value, sequence
     let content = MessageContent { message, body: &body, sequence };
     // Writing into a Vec cannot fail.
     let _ = header.format(&mut frame, syslog_severity(message.severity), content);
+    // The frame is ASCII, so this cannot fail.
     String::from_utf8(frame).unwrap_or_default()
 }
 
@@ -187,6 +190,7 @@ fn shorten(body: &mut Value, limit: usize) {
     }
     let own_fields = map.get_mut("btrollcall").and_then(Value::as_object_mut);
     for value in own_fields.into_iter().flat_map(Map::values_mut) {
+        // Evidence may contain texts of any length, and the tables have it in full.
         remove(value, &["evidence"]);
         if let Some(subject) = value.get_mut("subject") {
             ecs::each_text(subject, &|text| cut(text, limit));

@@ -121,7 +121,9 @@ pub fn of_published<'a>(
 
 /// Returns a deterministic event id. The same event always has the same id, and two transitions never share one.
 fn event_id(of: &str, state: &str, facts: &RunFacts) -> String {
+    // The baseline is part of the id: compared with another baseline it is another transition.
     let previous = facts.previous.as_deref().unwrap_or("-");
+    // `e1` is the version of this scheme. Another scheme cannot produce the same ids.
     Fingerprint::of(&["e1", of, state, previous, &facts.run_id]).to_string()
 }
 
@@ -148,6 +150,7 @@ fn of_finding(facts: &RunFacts, finding: &Finding, sequence: u64) -> Message {
 
 fn of_completed(facts: &RunFacts, completed: &Completed, emitted: u64) -> Message {
     let id = event_id("run.completed", completed.completeness.as_str(), facts);
+    // A partial run is high, so that an alert on severity finds it.
     let severity = match completed.completeness {
         Completeness::Complete => Severity::Info,
         Completeness::Partial => Severity::High,

@@ -162,6 +162,7 @@ impl Spool {
 
     /// Removes a batch whose delivery is proven.
     pub fn acknowledge(&self, batch: &Batch) -> Result<(), SpoolError> {
+        // The sync makes sure that a power failure does not bring the batch back, which would send it twice.
         fs::remove_file(&batch.path).map_err(io_error("remove", &batch.path))?;
         sync(&self.dir)
     }
@@ -172,6 +173,7 @@ impl Spool {
         let mut names = Vec::new();
         for entry in entries {
             let name = entry.map_err(io_error("list", &self.dir))?.file_name();
+            // Our names are ASCII. Any other file is not part of the spool.
             names.extend(name.into_string().ok().filter(|name| wanted(name)));
         }
         names.sort();
@@ -231,6 +233,7 @@ impl Staged {
     fn write_batch(&mut self, destination: &str, frames: impl Iterator<Item = String>) -> Result<(), SpoolError> {
         let name = format!("{}.{:04}.jsonl", self.run_id, self.names.len());
         let path = self.spool.dir.join(format!("{STAGED}{name}"));
+        // 0600, because events contain names of accounts. An existing file would belong to another batch of this run.
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = created.map_err(io_error("create", &path))?;
         self.names.push(name);
@@ -297,6 +300,7 @@ impl Batch {
     fn read(path: PathBuf) -> Result<Self, SpoolError> {
         let damaged = |why: String| SpoolError::Damaged { path: path.clone(), why };
         let head = head(&path)?;
+        // Counted line by line: a batch of a large tenant need not fit into memory.
         let lines = lines(&path)?.skip(1);
         let (mut count, mut last) = (0u64, String::new());
         for line in lines {

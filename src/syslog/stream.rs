@@ -100,6 +100,7 @@ fn connect(host: &str, port: u16, timing: &Timing) -> Result<(TcpStream, Duratio
 }
 
 fn prepared(stream: TcpStream, timing: &Timing) -> io::Result<TcpStream> {
+    // Writes are buffered by us. With Nagle's algorithm the last one could wait for an acknowledgement.
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(timing.write))?;
     // The kernel would report a receiver that vanished only after some 15 minutes (tcp(7), tcp_retries2).
@@ -212,6 +213,7 @@ where
 {
     let (timing, proof) = (*session.timing, session.destination.proof);
     let started = Instant::now();
+    // At least one round trip: on a slow link a refusal arrives later than the fixed wait.
     if closes_within(&mut stream, timing.grace.max(refusal_wait))? {
         return Err(stream.refused());
     }
@@ -235,9 +237,11 @@ where
     let mut buffer = Vec::with_capacity(BUFFER + 8 * 1024);
     let mut until_check = CHECK_EVERY;
     for frame in frames {
+        // Checked for every frame: a slow receiver must not delay the reaction to a signal.
         if is_stopped() {
             return Err(DeliveryError::Stopped);
         }
+        // An unreadable frame ends the session before our close, so nothing of the batch counts as delivered.
         append(&mut buffer, &frame?, destination.framing);
         if buffer.len() >= BUFFER {
             stream.write_all(&buffer).map_err(|error| stream.broken(error))?;

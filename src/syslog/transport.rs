@@ -123,6 +123,8 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
                 self.datagrams(logger)
             }
             Transport::Udp(host, port) => {
+                // `resolve` returns at least one address. Datagrams show no failure, so further addresses cannot be
+                // tried.
                 let address = *stream::resolve(host, *port)?.first().ok_or(DeliveryError::Refused)?;
                 // The socket must be bound to the address family of the receiver.
                 let local: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
@@ -140,6 +142,7 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
             if (self.is_stopped)() {
                 return Err(DeliveryError::Stopped);
             }
+            // Blocking is fine here: delivery is the only work of the process at this time.
             std::thread::sleep(pace.wait(Instant::now()));
             let sent = logger.info(frame?.as_bytes());
             sent.map_err(|e| DeliveryError::Send(as_io(e)))?;
@@ -182,6 +185,7 @@ impl DatagramPace {
 
     /// Returns how long to wait before the next datagram, and reserves its place.
     fn wait(&mut self, now: Instant) -> Duration {
+        // Time that passed without a datagram counts as credit, up to the size of a burst.
         let earliest = now.checked_sub(self.interval * BURST).unwrap_or(now);
         let next = self.next.map_or(earliest, |next| next.max(earliest));
         self.next = Some(next + self.interval);

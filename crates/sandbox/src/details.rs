@@ -1,7 +1,7 @@
 //! What a tenant has besides the users and groups of the guide. It holds details of users that only some interfaces
 //! report, security providers, external members, nested groups, vendors with their users, and API accounts. Plain data.
 
-use crate::world::Record;
+use crate::record::Record;
 
 /// Details of a user that only some interfaces report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

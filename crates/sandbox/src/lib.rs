@@ -47,6 +47,7 @@ mod listener;
 mod members;
 mod oracle;
 mod population;
+mod record;
 mod served;
 mod server;
 mod shape;
@@ -61,8 +62,9 @@ pub use details::{ExternalMember, ProductDetails, Provider, Vendor};
 pub use dialect::Dialect;
 pub use faults::Faults;
 pub use oracle::{Earlier, Expect, Expected, ExpectedFinding, Row};
+pub use record::Record;
 pub use surface::Surface;
-pub use world::{CANARY, Record, World};
+pub use world::{CANARY, World};
 
 use certificate::Identity;
 use counters::lock;

@@ -2,7 +2,7 @@
 //! same while the pair exists, as the Configuration API reports it. The lists are rebuilt on the first use after a
 //! change.
 
-use crate::world::Record;
+use crate::record::Record;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 

@@ -8,7 +8,8 @@ mod tenant;
 mod third_parties;
 mod unusual;
 
-use crate::world::{Record, World};
+use crate::record::Record;
+use crate::world::World;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};

@@ -2,10 +2,11 @@
 //! this. `bt-rollcall sandbox --world` writes it for the clients of other people in `.ci/peer_*.py`.
 
 use crate::faults::Faults;
+use crate::record::Record;
 use crate::server::members_of;
 use crate::shape::{password_safe as safe, scim, sra, with_id};
 use crate::surface::Surface;
-use crate::world::{Record, World};
+use crate::world::World;
 use serde_json::{Value, json};
 
 impl World {

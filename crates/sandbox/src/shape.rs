@@ -5,7 +5,7 @@ pub(super) mod password_safe;
 pub(super) mod scim;
 pub(super) mod sra;
 
-use crate::world::Record;
+use crate::record::Record;
 use serde_json::Value;
 
 /// The fields of a user that the guide documents. The other interfaces rename these and keep all other fields as they

@@ -5,13 +5,11 @@
 
 use crate::details::{ProductDetails, UserDetails};
 use crate::members::{MemberLists, named_groups};
+use crate::record::Record;
 use crate::shape::SPARSE_FIELDS;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A JSON object: one user or one group, or a row of another list.
-pub type Record = Map<String, Value>;
 
 /// Text that every secret in a seeded record contains. It must occur in nothing that the program writes.
 pub const CANARY: &str = "canary-must-not-leak";

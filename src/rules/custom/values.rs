@@ -2,7 +2,7 @@
 //!
 //! A value that is not reported is null. A date that is reported but unreadable is neither null nor a number.
 
-use super::super::staleness::age_days;
+use super::super::age::age_days;
 use crate::model::{Blocked, Instant, ReportedDate, SourceInventory, User, UserKind};
 use cel::common::types::{CelBool, CelInt, CelList, CelNull, CelString};
 use cel::common::value::Val;

@@ -9,37 +9,15 @@ use super::super::child_lists::{ChildLists, Nouns};
 use super::super::client::{identified, is_source_wide, probed_rows, single_answer, without_id};
 use super::super::decode::{Id, JsonRecord, Listed, Records};
 use super::super::{DirectoryGroups, ProbedList};
-use super::shapes::{self, AccountClass};
+use super::classify::{AccountClass, GroupOrigin, account_of, origin_of};
 use super::{GroupId, PasswordSafe, ReadingCost, UserId, rows_of};
 use crate::model::{ListKind, SourceReading};
 use crate::wire::RequestPlan;
 use futures_util::stream::{self, StreamExt};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const USERS: Nouns = Nouns { rows: "directory groups", one: "user", many: "users" };
 const DIRECTORY_GROUPS: Nouns = Nouns { rows: "members", one: "directory group", many: "directory groups" };
-
-/// Origin of the members of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GroupOrigin {
-    /// Filled by the product itself (`GroupType` is `BeyondInsight`).
-    Local,
-    /// Filled by a directory.
-    Directory,
-    /// Type not reported: anybody may be a member, and reading the members may synchronise the group.
-    Unknown,
-}
-
-/// Returns the origin of a group by its `GroupType`, compared without case. Every type except the product's own means a
-/// directory.
-pub(super) fn origin_of(group: &Listed) -> GroupOrigin {
-    match group.record.get("GroupType").and_then(Value::as_str).map(str::trim) {
-        Some(kind) if kind.eq_ignore_ascii_case("BeyondInsight") => GroupOrigin::Local,
-        Some(kind) if !kind.is_empty() => GroupOrigin::Directory,
-        _ => GroupOrigin::Unknown,
-    }
-}
 
 /// Returns the groups that a directory fills or may fill.
 fn directory_groups(groups: &[Listed]) -> impl Iterator<Item = &Listed> {
@@ -122,7 +100,7 @@ fn why_skipped(groups: usize) -> String {
 /// without a type.
 fn candidates(groups: &[Listed], users: &[&Listed]) -> BTreeSet<Id> {
     let untyped = groups.iter().any(|group| origin_of(group) == GroupOrigin::Unknown);
-    let can = |record: &JsonRecord| match shapes::account_of(record) {
+    let can = |record: &JsonRecord| match account_of(record) {
         AccountClass::Application => false,
         AccountClass::Local => untyped,
         AccountClass::Other => true,

@@ -6,7 +6,7 @@ use super::super::client::probed_rows;
 use super::super::decode::{Id, Listed};
 use super::super::object_sample::ObjectSample;
 use super::super::{Probe, ProbedList};
-use super::directory::{GroupOrigin, origin_of};
+use super::classify::{GroupOrigin, origin_of};
 use super::{GroupId, PasswordSafe, ReadingCost, UserId, evidence};
 use crate::model::ListKind;
 use crate::wire::RequestPlan;

@@ -10,7 +10,8 @@ use super::Dialect::{
 };
 use super::target::{InterfaceFamily, RecordKind};
 use super::{dates, guid, odd, safe, scalars, scim};
-use crate::world::{Record, World};
+use crate::record::Record;
+use crate::world::World;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

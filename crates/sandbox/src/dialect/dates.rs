@@ -1,8 +1,8 @@
 //! Dates in the notations of real appliances other than RFC 3339.
 
 use super::target::InterfaceFamily;
+use crate::record::Record;
 use crate::shape::scim::{LAST_LOGIN, MORE_USER};
-use crate::world::Record;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde_json::Value;
 

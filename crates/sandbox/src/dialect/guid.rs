@@ -2,7 +2,7 @@
 //! §3.1); real servers mix the cases of GUIDs nevertheless.
 
 use super::target::RecordKind;
-use crate::world::Record;
+use crate::record::Record;
 use axum::extract::Request;
 use axum::http::Uri;
 use serde_json::Value;

@@ -2,7 +2,7 @@
 //! which field is affected.
 
 use super::target::{InterfaceFamily, RecordKind};
-use crate::world::Record;
+use crate::record::Record;
 use serde_json::{Value, json};
 
 /// Marks, in a name, the place of an escaped lone surrogate until the response is bytes. It is a private use character,

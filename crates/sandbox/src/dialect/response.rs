@@ -10,8 +10,8 @@ use super::Dialect::{
 use super::context::DialectContext;
 use super::target::{InterfaceFamily, RecordKind, RequestTarget, Resource};
 use super::{odd, safe, scim};
+use crate::record::Record;
 use crate::shape::SPARSE_FIELDS;
-use crate::world::Record;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 

@@ -3,7 +3,8 @@
 use super::Dialect::{self, DirectoryGroups, IgnoresInactive, NoIsActive, NoUserType};
 use super::context::DialectContext;
 use super::target::Resource;
-use crate::world::{Record, World};
+use crate::record::Record;
+use crate::world::World;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Booleans, numbers and ids in other JSON types.
 
-use crate::world::Record;
+use crate::record::Record;
 use serde_json::{Number, Value, json};
 
 /// Fields that hold an id or a count.

@@ -3,7 +3,8 @@
 
 use super::guid;
 use crate::members::named_groups;
-use crate::world::{Record, World};
+use crate::record::Record;
+use crate::world::World;
 use serde_json::{Value, json};
 
 /// Leaves out members in the list of groups; the groups' own records have them.

@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::dates::is_date;
-use crate::world::Record;
+use crate::record::Record;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 

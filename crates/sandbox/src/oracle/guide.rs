@@ -6,8 +6,9 @@ use super::dates::{Created, Login};
 use super::inventory::{AccountKind, ExpectedAccount, ExpectedGroup, ExpectedInventory};
 use super::written::WrittenRecord;
 use crate::dialect::{DialectContext, InterfaceFamily, RecordKind, has_no_record};
+use crate::record::Record;
 use crate::shape::{GUIDE_FIELDS, SPARSE_FIELDS};
-use crate::world::{Record, World};
+use crate::world::World;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

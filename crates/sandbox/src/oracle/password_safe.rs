@@ -10,8 +10,9 @@ use crate::dialect::{
     Dialect, DialectContext, InterfaceFamily, RecordKind, has_no_record, is_directory_group, is_unread,
 };
 use crate::members::named_groups;
+use crate::record::Record;
 use crate::shape::password_safe as shape;
-use crate::world::{Record, World};
+use crate::world::World;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -6,8 +6,9 @@ use super::dates::{Created, Login, is_odd};
 use super::inventory::{AccountKind, ExpectedAccount, ExpectedGroup, ExpectedInventory, ExpectedMembership, MemberRef};
 use super::written::WrittenRecord;
 use crate::dialect::{Dialect, DialectContext, InterfaceFamily, RecordKind, folded};
+use crate::record::Record;
 use crate::shape::scim as shape;
-use crate::world::{Record, World};
+use crate::world::World;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,9 +11,10 @@ use super::written::WrittenRecord;
 use crate::details::{ExternalMember, UserDetails, Vendor};
 use crate::dialect::{Dialect, DialectContext, InterfaceFamily, RecordKind, is_unread};
 use crate::members::named_groups;
+use crate::record::Record;
 use crate::shape::{sra, with_id};
 use crate::surface::Surface;
-use crate::world::{Record, World};
+use crate::world::World;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,7 +3,7 @@
 
 use super::{cells, dates};
 use crate::dialect::{DialectContext, InterfaceFamily, RecordKind};
-use crate::world::Record;
+use crate::record::Record;
 use serde_json::{Value, json};
 
 /// Character that replaces bytes and surrogates that are not Unicode (U+FFFD).

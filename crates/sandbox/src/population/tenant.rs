@@ -4,7 +4,8 @@
 use super::{PRIVILEGED, text_of, third_parties};
 use crate::details::{ExternalMember, Provider, UserDetails};
 use crate::members::named_groups;
-use crate::world::{Record, World};
+use crate::record::Record;
+use crate::world::World;
 use chrono::{DateTime, Utc};
 use fastrand::Rng;
 

@@ -2,7 +2,8 @@
 
 use super::{DAY, FIRST, LAST, object, tenant, written};
 use crate::details::Vendor;
-use crate::world::{CANARY, Record, World};
+use crate::record::Record;
+use crate::world::{CANARY, World};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};

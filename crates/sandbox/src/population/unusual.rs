@@ -3,7 +3,8 @@
 //! it is about.
 
 use super::{DAY, PRIVILEGED, text_of, written};
-use crate::world::{CANARY, Record, World};
+use crate::record::Record;
+use crate::world::{CANARY, World};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use super::Appliance;
 use crate::counters::lock;
 use crate::faults::{Faults, occurs};
 use crate::members::{add_group, named_groups, remove_group};
-use crate::world::Record;
+use crate::record::Record;
 
 /// Draws whether users are created or deleted now, and does it.
 pub(super) fn users(appliance: &Appliance, faults: &Faults) {

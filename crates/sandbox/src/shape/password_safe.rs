@@ -3,7 +3,8 @@
 
 use super::{undocumented, without};
 use crate::members::named_groups;
-use crate::world::{CANARY, Record, World};
+use crate::record::Record;
+use crate::world::{CANARY, World};
 use chrono::DateTime;
 use serde_json::{Value, json};
 

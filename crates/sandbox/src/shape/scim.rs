@@ -4,7 +4,8 @@
 use super::{undocumented, without};
 use crate::faults::Faults;
 use crate::members::named_groups;
-use crate::world::{Record, World};
+use crate::record::Record;
+use crate::world::World;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 

@@ -3,7 +3,7 @@
 
 use super::{copy_field, undocumented};
 use crate::details::{ExternalMember, Provider, UserDetails};
-use crate::world::Record;
+use crate::record::Record;
 use serde_json::Value;
 
 /// Field of the guide -> field of this API.

@@ -4,7 +4,7 @@
 use super::super::{json_response, set_header};
 use super::message;
 use crate::faults::Faults;
-use crate::world::Record;
+use crate::record::Record;
 use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::Response;

@@ -5,7 +5,7 @@
 //! are refused: scim2-tester (`.ci/peer_scim.py`), the only client that writes, sends none.
 
 use super::{ResourceKind, ScimError, shape};
-use crate::world::Record;
+use crate::record::Record;
 use serde_json::Value;
 
 /// The multi-valued attributes: `add` appends to them instead of replacing them.

@@ -3,7 +3,7 @@
 use super::super::churn;
 use super::{ResourceKind, ScimError, ScimRequest, ScimResult, scim, shape};
 use crate::counters::lock;
-use crate::world::Record;
+use crate::record::Record;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 

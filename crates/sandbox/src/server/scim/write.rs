@@ -7,8 +7,9 @@ use super::{ResourceKind, ScimError, ScimRequest, ScimResult, patch, scim, shape
 use crate::counters::lock;
 use crate::faults::Faults;
 use crate::members;
+use crate::record::Record;
 use crate::shape::GUIDE_FIELDS;
-use crate::world::{Record, World};
+use crate::world::World;
 use axum::body::Bytes;
 use axum::http::{HeaderValue, StatusCode, header};
 use chrono::{SecondsFormat, Utc};
