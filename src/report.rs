@@ -36,10 +36,10 @@ mod tests;
 
 pub use accounts::{PrivilegedGroup, PrivilegedGroups, TypeRow};
 pub use changes::{ChangeCount, ChangeRow, Changes};
-pub use chart::{Chart, ChartBar, Grid, Mark};
+pub use chart::{Bin, Chart, ChartBar, Grid, Mark};
 pub use controls::{ControlRow, FrameworkControls};
 pub use excepted::ExceptionRow;
-pub use inactivity::{Bin, Inactivity};
+pub use inactivity::Inactivity;
 pub use method::{FileRow, ListReading, Method, Parameter, SourceRow};
 pub use people::{PeopleSection, Person, PersonAccount, PersonInSource};
 pub use rule_results::{BarSegment, Gap, RuleStatus, RuleSummary};

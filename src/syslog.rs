@@ -23,8 +23,10 @@
 
 pub mod deliver;
 pub mod ecs;
+pub mod facts;
 pub mod format;
 pub mod message;
+pub mod session;
 pub mod spool;
 mod stream;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::run::{self, Exit, Origin};
 use crate::snapshot;
 use crate::source::{self, Objects, Probe, ProbedList, SourceSettings};
 use crate::syslog::deliver::send_test;
-use crate::syslog::transport::Timing;
+use crate::syslog::session::Timing;
 use crate::syslog::{Destination, Proof, Transport};
 use crate::wire::RequestPlan;
 use chrono::Utc;

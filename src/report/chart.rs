@@ -1,7 +1,5 @@
 //! The geometry of the histogram, in units of its SVG view box. The template draws it. Pure.
 
-use super::inactivity::{Bin, Limit};
-
 /// Left edge of the plot, after the numbers of the axis.
 const LEFT: f64 = 44.0;
 /// Upper edge of the plot, below two lines of threshold labels.
@@ -20,6 +18,39 @@ const GAP: f64 = 34.0;
 const MIN_HEIGHT: f64 = 1.5;
 /// Height of a line of threshold labels.
 const LINE: f64 = 18.0;
+
+/// A bin of the histogram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bin {
+    /// Days or reason: `45–59`, `365+`, `never`.
+    pub label: String,
+    /// Number of accounts.
+    pub total: u64,
+    /// Number of accounts with a `stale-login` finding.
+    pub stale: u64,
+}
+
+impl Bin {
+    pub(super) fn named(label: &str) -> Self {
+        Self { label: label.to_owned(), total: 0, stale: 0 }
+    }
+
+    pub(super) fn add(&mut self, stale: bool) {
+        self.total += 1;
+        self.stale += u64::from(stale);
+    }
+}
+
+/// A threshold between two bins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// Number of days from which an account is inactive.
+    pub(super) days: u64,
+    /// Text at the line: days and the accounts that the threshold applies to.
+    pub(super) words: String,
+    /// Index of the bin to the right of the line.
+    pub(super) bin: usize,
+}
 
 /// A bar with its texts.
 #[derive(Clone, Debug, PartialEq)]

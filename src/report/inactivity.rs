@@ -1,45 +1,12 @@
 //! The histogram of days since the last login. Every threshold is an edge of a bin, so its line is between two bars.
 
-use super::chart::Chart;
+use super::chart::{Bin, Chart, Limit};
 use super::index::Index;
 use super::text::thousands;
 use crate::model::{LastLogin, Rule, SourceInventory, User};
 
 /// First day of each bin. The last bin has no end.
 const EDGES: [u64; 10] = [0, 7, 14, 30, 45, 60, 90, 120, 180, 365];
-
-/// A bin of the histogram.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bin {
-    /// Days or reason: `45–59`, `365+`, `never`.
-    pub label: String,
-    /// Number of accounts.
-    pub total: u64,
-    /// Number of accounts with a `stale-login` finding.
-    pub stale: u64,
-}
-
-impl Bin {
-    fn named(label: &str) -> Self {
-        Self { label: label.to_owned(), total: 0, stale: 0 }
-    }
-
-    fn add(&mut self, stale: bool) {
-        self.total += 1;
-        self.stale += u64::from(stale);
-    }
-}
-
-/// A threshold between two bins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Limit {
-    /// Number of days from which an account is inactive.
-    pub(super) days: u64,
-    /// Text at the line: days and the accounts that the threshold applies to.
-    pub(super) words: String,
-    /// Index of the bin to the right of the line.
-    pub(super) bin: usize,
-}
 
 /// The section "Days since the last login".
 #[derive(Clone, Debug, PartialEq)]

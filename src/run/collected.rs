@@ -3,27 +3,15 @@
 //! A source that cannot be set up counts as failed and does not stop the others. A configured source that `--source`
 //! leaves out is part of the inventory without any row.
 
-use super::RunError;
 use super::context::Run;
+use super::error::{CollectError, RunError};
 use super::stop::Stop;
 use crate::event::{Observer, RunEvent};
 use crate::model::{Coverage, Inventory, ListKind, ListReport, SourceReading, SourceStatus};
 use crate::source::{self, Source, SourceSettings};
 use crate::wire::WireError;
 use futures_util::future::join_all;
-use std::io;
 use std::sync::Arc;
-
-/// Why the sources could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum CollectError {
-    /// A signal asked the run to stop.
-    #[error("finish collecting: stopped by {0}")]
-    Stopped(&'static str),
-    /// The operating system refused the event loop.
-    #[error("start the event loop: {0}")]
-    Runtime(#[from] io::Error),
-}
 
 impl Run<'_> {
     /// Returns the inventory of every configured source, sorted by name. Errors: no requested source could be read.

@@ -2,7 +2,7 @@
 //!
 //! The stages are methods of [`Run`] in files of their own. This module knows no stage.
 
-use super::collected::CollectError;
+use super::error::CollectError;
 use super::observers::Observers;
 use super::{Order, Origin, RunError};
 use crate::event::{Observer, RunEvent};

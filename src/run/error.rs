@@ -1,10 +1,10 @@
 //! Why a run published nothing: the text, the cure and the exit code of each reason.
 
 use super::Exit;
-use super::collected::CollectError;
 use crate::guard::Suspect;
 use crate::snapshot::SnapshotError;
 use crate::syslog::spool::SpoolError;
+use std::io;
 use std::path::PathBuf;
 
 /// Why nothing was published. [`RunError::message`] returns the whole sentence.
@@ -103,4 +103,15 @@ impl RunError {
             _ => None,
         }
     }
+}
+
+/// Why the sources could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// A signal asked the run to stop.
+    #[error("finish collecting: stopped by {0}")]
+    Stopped(&'static str),
+    /// The operating system refused the event loop.
+    #[error("start the event loop: {0}")]
+    Runtime(#[from] io::Error),
 }

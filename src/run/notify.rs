@@ -12,12 +12,11 @@ use crate::run_manifest::{Origin, RunDescription};
 use crate::snapshot;
 use crate::snapshot::manifest::{Manifest, SourceEntry};
 use crate::syslog::deliver::{Delivered, deliver};
+use crate::syslog::facts::{Completed, RunFacts, SourceFacts, SuspectFacts};
 use crate::syslog::format::{Sender, render};
-use crate::syslog::message::{
-    Completed, Message, RunFacts, SourceFacts, SuspectFacts, of_failed, of_published, of_suspect,
-};
+use crate::syslog::message::{Message, of_failed, of_published, of_suspect};
+use crate::syslog::session::Timing;
 use crate::syslog::spool::{Spool, SpoolError, Staged};
-use crate::syslog::transport::Timing;
 use chrono::{SubsecRound, Utc};
 
 /// Returns the sender for the header of syslog messages: the host and this process.

@@ -6,8 +6,8 @@
 use super::Destination;
 use super::format::{Sender, render};
 use super::message::of_test;
+use super::session::{DeliveryError, Session, Timing};
 use super::spool::{Batch, Spool, SpoolError};
-use super::transport::{DeliveryError, Session, Timing};
 use crate::event::{Observer, RunEvent};
 use crate::model::Instant;
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ mod change;
 
 pub(super) use change::change;
 
-use super::message::{Completed, RunFacts, SourceFacts, SuspectFacts};
+use super::facts::{Completed, RunFacts, SourceFacts, SuspectFacts};
 use crate::escape;
 use crate::model::{Finding, Instant, Severity, SubjectKind};
 use chrono::SecondsFormat;

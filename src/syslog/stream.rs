@@ -9,9 +9,9 @@
 //! - between frames: the receiver stopped
 //! - after the last frame, before we close: the receiver did not understand the framing
 
+use super::session::{DeliveryError, Session, Timing};
 use super::spool::SpoolError;
 use super::tls;
-use super::transport::{DeliveryError, Session, Timing};
 use super::{Framing, Proof};
 use crate::tls::Explainer;
 use rustls::{ClientConnection, StreamOwned};

@@ -5,8 +5,9 @@ mod draining;
 mod sessions;
 mod sessions_tls;
 
+use super::facts::{Completed, RunFacts};
 use super::format::{Sender, render};
-use super::message::{Completed, Message, RunFacts, of_failed, of_published, of_test};
+use super::message::{Message, of_failed, of_published, of_test};
 use super::spool::{Spool, waiting_runs};
 use super::*;
 use crate::model::{

@@ -1,7 +1,7 @@
 //! TLS of the stream to a receiver (RFC 5425, RFC 9662). Trust, client identity and error texts come from `crate::tls`.
 
 use super::Destination;
-use super::transport::DeliveryError;
+use super::session::DeliveryError;
 use crate::tls::{self, ClientIdentity, Connector, Explainer, Peer};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;

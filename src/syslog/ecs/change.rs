@@ -2,7 +2,7 @@
 //!
 //! The account is the object of the event. A snapshot does not show who changed it, so no event names an actor.
 
-use super::super::message::RunFacts;
+use super::super::facts::RunFacts;
 use super::{common, observer, severity_number, timestamp};
 use crate::model::{Change, ChangeKind, SubjectKind};
 use serde_json::{Map, Value, json};

@@ -1,7 +1,7 @@
 //! Tests of sessions with receivers of many kinds, on loopback: what counts as delivered, and which error is returned.
 
 use super::{datagram, destination};
-use crate::syslog::transport::{DeliveryError, Session, Timing};
+use crate::syslog::session::{DeliveryError, Session, Timing};
 use crate::syslog::{Destination, Framing, Proof, Protocol, Transport};
 use socket2::SockRef;
 use std::io::{Read, Write};

@@ -1,0 +1,84 @@
+//! The facts of a run that events contain. Plain data.
+//!
+//! `run::notify` collects them; `message` chooses those of an event, and `ecs` renders them.
+
+use crate::model::{Completeness, Instant, SourceStatus};
+use std::collections::BTreeMap;
+
+/// The facts of a source for events.
+#[derive(Clone, Debug)]
+pub struct SourceFacts {
+    /// Name of the source.
+    pub name: String,
+    /// Kind of the source, such as `rest-v3`.
+    pub kind: String,
+    /// Base address of the source.
+    pub url: String,
+    /// Result of reading the source.
+    pub status: SourceStatus,
+    /// Instant at which the source was last proven complete, RFC 3339.
+    pub confirmed_at: Option<String>,
+    /// Number of rows that are kept from earlier runs and that this run did not confirm.
+    pub unconfirmed_rows: u64,
+}
+
+/// A list that a guard objects to.
+#[derive(Clone, Debug)]
+pub struct SuspectFacts {
+    /// Name of the source.
+    pub source: String,
+    /// Kind of the list.
+    pub list: &'static str,
+    /// Number of known rows; `None` if the list was never proven complete.
+    pub before: Option<u64>,
+    /// Number of rows in this run.
+    pub now: u64,
+    /// Number of known rows that are missing now.
+    pub gone: u64,
+    /// Limit that the list exceeds, in percent of the known rows.
+    pub limit_percent: u8,
+    /// The objection in words.
+    pub reason: String,
+}
+
+/// Facts of a run that every event can contain.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// Id of the run.
+    pub run_id: String,
+    /// Instant that every age is computed from.
+    pub as_of: Instant,
+    /// Wall clock at the start of the run.
+    pub started_at: Instant,
+    /// Wall clock when the events are created: their time.
+    pub now: Instant,
+    /// Name of the host that runs the program.
+    pub host: String,
+    /// Facts of every configured source.
+    pub sources: Vec<SourceFacts>,
+    /// SHA-256 of the configuration file, hexadecimal.
+    pub config_sha256: String,
+    /// Id of the baseline's run; `None` for a first snapshot and for a run that published nothing.
+    pub previous: Option<String>,
+    /// Start of the baseline's run.
+    pub previous_started_at: Option<Instant>,
+}
+
+/// The result of a run that published a snapshot.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    /// Whether every list was proven complete.
+    pub completeness: Completeness,
+    /// SHA-256 of the manifest, hexadecimal. In the SIEM it proves later that the snapshot is unchanged.
+    pub manifest_sha256: String,
+    /// Number of users in the snapshot.
+    pub accounts: u64,
+    /// Number of groups in the snapshot.
+    pub groups: u64,
+    /// Number of changes by kind.
+    pub changes: BTreeMap<String, u64>,
+    /// Number of findings by rule.
+    pub findings: BTreeMap<String, u64>,
+    /// Number of events of earlier runs that are queued and sent before this one.
+    pub redelivered: u64,
+}
