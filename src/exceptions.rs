@@ -204,7 +204,7 @@ impl ExceptionUse {
     /// Returns the state of the entry in one or two words, as in `exceptions.json` and the report.
     pub fn state(&self) -> &'static str {
         match (self.in_force, self.covers.is_empty(), self.overlaps.is_empty()) {
-            (false, true, _) => "over, unused",
+            (false, true, _) => "expired, unused",
             (false, false, _) => "expired",
             (true, true, false) => "overlapped",
             (true, true, true) if !self.was_read => "source not read",

@@ -27,10 +27,10 @@ mod exit;
 mod metrics;
 mod notify;
 pub mod observers;
-mod order;
 mod origin;
 mod prune;
 mod published;
+mod request;
 mod started;
 pub mod stop;
 mod summary;
@@ -40,8 +40,8 @@ pub use crate::run_manifest::Origin;
 pub use error::RunError;
 pub use exit::Exit;
 pub use notify::{drain, sender};
-pub use order::Order;
 pub use prune::{plan_retention, prune};
+pub use request::RunRequest;
 pub use summary::{DestinationSummary, RunSummary};
 
 use crate::event::Observer;
@@ -56,9 +56,9 @@ use stop::Stop;
 use summary::{Publication, RunOutcome};
 
 /// Runs once and returns how the run ended. Errors are part of the summary.
-pub fn run(order: &Order<'_>, observer: &Arc<dyn Observer>, stop: &Stop) -> RunSummary {
-    let mut run = Run::new(order, observer, stop);
-    let outcome = if order.dry_run { run.evaluate_only() } else { run.perform() };
+pub fn run(request: &RunRequest<'_>, observer: &Arc<dyn Observer>, stop: &Stop) -> RunSummary {
+    let mut run = Run::new(request, observer, stop);
+    let outcome = if request.dry_run { run.evaluate_only() } else { run.perform() };
     let is_busy = matches!(outcome.result, Err(RunError::Snapshot(SnapshotError::Busy { .. })));
     let mut summary = RunSummary::of(&run, outcome);
     // The run that holds the lock writes the metrics; this one would overwrite them with its own exit code.
@@ -71,7 +71,7 @@ pub fn run(order: &Order<'_>, observer: &Arc<dyn Observer>, stop: &Stop) -> RunS
 impl Run<'_> {
     /// Performs a dry run: no lock, no file, no event.
     fn evaluate_only(&self) -> RunOutcome {
-        let store = Store::new(&self.order.config.output.dir);
+        let store = Store::new(&self.request.config.output.dir);
         let mut outcome = RunOutcome::default();
         outcome.result = self.baseline(&store).and_then(|baseline| {
             let evaluated = self.read_and_evaluate(self.observer, baseline.as_ref(), &mut outcome.sources)?;

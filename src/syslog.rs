@@ -3,8 +3,8 @@
 //!
 //! A run emits its changes, then findings as chosen by [`Send`], then `run.suspect` for each list that a guard objects
 //! to. `run.completed` is the last event and contains the counts and the SHA-256 of the manifest. A run that publishes
-//! nothing emits `run.failed` instead. A redelivered event has the same bytes and the same `event.id`, so a receiver
-//! can remove duplicates.
+//! nothing emits `run.failed` instead, or only `run.suspect` if guards set every source aside. A redelivered event has
+//! the same bytes and the same `event.id`, so a receiver can remove duplicates.
 //!
 //! The `syslog` crate provides the severities, the trait `LogFormat`, the `Logger` and the backends for UDP and local
 //! sockets. Formatters and streams are our own:

@@ -11,7 +11,7 @@ use crate::model::Instant;
 use crate::report::thousands;
 use crate::run::observers::ProgressDisplay;
 use crate::run::stop::Stop;
-use crate::run::{self, Exit, Order, RunSummary};
+use crate::run::{self, Exit, RunRequest, RunSummary};
 use bt_rollcall_sandbox::{Sandbox, SandboxOptions, Surface, World};
 use chrono::{SubsecRound, TimeDelta, Utc};
 use std::fmt::Write as _;
@@ -58,8 +58,8 @@ fn run_twice(args: &DemoArgs, bar: &ProgressDisplay) -> io::Result<Exit> {
 }
 
 fn run_at(config: &Config, as_of: Instant, bar: &ProgressDisplay, stop: &Stop) -> RunSummary {
-    let order = Order { as_of: Some(as_of), ..Order::of(config) };
-    let ending = run::run(&order, &once::observers(bar), stop);
+    let request = RunRequest { as_of: Some(as_of), ..RunRequest::of(config) };
+    let ending = run::run(&request, &once::observers(bar), stop);
     if let Some(error) = &ending.error {
         log_error(error, ending.hint.as_deref(), Exit::NothingPublished);
     }

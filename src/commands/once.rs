@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::event::Observer;
 use crate::run::observers::{Log, Observers, ProgressDisplay};
 use crate::run::stop::Stop;
-use crate::run::{self, Exit, Order, RunSummary};
+use crate::run::{self, Exit, RunRequest, RunSummary};
 use chrono::Utc;
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &ProgressDisplay) -> Exi
     for note in &config.notes {
         tracing::info!("{note}");
     }
-    let order = match order(&config, args) {
-        Ok(order) => order,
+    let request = match request(&config, args) {
+        Ok(request) => request,
         Err(exit) => return exit,
     };
     let stop = match Stop::on_signals() {
@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &ProgressDisplay) -> Exi
             return log_error(&format!("failed to listen for signals: {error}"), None, Exit::NothingPublished);
         }
     };
-    let ending = run::run(&order, &observers(bar), &stop);
+    let ending = run::run(&request, &observers(bar), &stop);
     bar.clear();
     print_outcome(&ending, args.json)
 }
@@ -49,15 +49,15 @@ fn with_output(mut config: Config, args: &RunArgs) -> Config {
     config
 }
 
-fn order<'a>(config: &'a Config, args: &RunArgs) -> Result<Order<'a>, Exit> {
-    let order = Order::of(config).only(&args.sources).and_then(|order| order.allowing(&args.allow_shrink));
-    let order = order.map_err(|error| log_config_error(&error))?;
+fn request<'a>(config: &'a Config, args: &RunArgs) -> Result<RunRequest<'a>, Exit> {
+    let request = RunRequest::of(config).only(&args.sources).and_then(|request| request.allowing(&args.allow_shrink));
+    let request = request.map_err(|error| log_config_error(&error))?;
     // An earlier instant is evaluated with the exceptions of today, so they are limited from today on.
     let now = Utc::now();
     config
         .check_exception_lifetimes(args.as_of.map_or(now, |as_of| as_of.max(now)))
         .map_err(|error| log_config_error(&error))?;
-    Ok(Order { as_of: args.as_of, dry_run: args.dry_run, fail_on: args.fail_on, ..order })
+    Ok(RunRequest { as_of: args.as_of, dry_run: args.dry_run, fail_on: args.fail_on, ..request })
 }
 
 /// Returns the observers of a run: the log and the progress bar.

@@ -88,7 +88,7 @@ const ALL: [RuleDefinition; 16] = [
         title: "Accounts never used",
         why: "An account that was never used may not be needed, and its initial password may still be valid.",
         action: "Ask who requested the account whether it is still needed; disable or remove it if not.",
-        severity: "low; medium from the stale threshold on",
+        severity: "low; medium from the inactivity threshold on",
         needs: "last logins and creation dates",
         controls: &[
             (Pci, "PCI DSS 8.2.6"),

@@ -112,7 +112,7 @@ pub(super) fn why_emptiness_is_unknown(context: &RuleContext<'_>) -> Option<Stri
     }
     let users = reading.coverage(ListKind::Users);
     if !users.is_complete() {
-        return Some(format!("needs a complete list of users, which is {}: {}", users.as_str(), users.words()));
+        return Some(needs("a complete list of users", users));
     }
     match reading.users.iter().filter(|user| !user.groups_known).count() {
         0 => None,
@@ -128,11 +128,17 @@ pub(super) fn why_memberships_are_incomplete(context: &RuleContext<'_>) -> Optio
         return None;
     }
     let groups = reading.coverage(ListKind::Groups);
-    let (what, coverage) = if groups.is_complete() {
-        ("the members of every group", reading.coverage(ListKind::Members))
+    Some(if groups.is_complete() {
+        needs("the members of every group", reading.coverage(ListKind::Members))
     } else {
-        ("a complete list of groups", groups)
-    };
-    let verb = if groups.is_complete() { "whose list is" } else { "which is" };
-    Some(format!("needs {what}, {verb} {}: {}", coverage.as_str(), coverage.words()))
+        needs("a complete list of groups", groups)
+    })
+}
+
+fn needs(what: &str, coverage: &Coverage) -> String {
+    match coverage {
+        Coverage::Complete { .. } | Coverage::NotOffered => format!("needs {what}; {}", coverage.words()),
+        Coverage::Drifted { why } => format!("needs {what}; the list is not proven complete: {why}"),
+        Coverage::Failed { error } => format!("needs {what}; the list could not be read: {error}"),
+    }
 }

@@ -69,7 +69,7 @@ impl Run<'_> {
         }
         let (as_of, newest_as_of, newest) =
             (instant_text(self.as_of), instant_text(newest), baseline.before.run_id.clone());
-        if self.order.as_of.is_some() {
+        if self.request.as_of.is_some() {
             return Err(RunError::Backwards { as_of, newest, newest_as_of });
         }
         // A clock that was ahead once must not stop every run until that time has passed.
@@ -105,11 +105,11 @@ impl Run<'_> {
         baseline: Option<&Baseline>,
     ) -> Result<Advanced, (RunError, Inventory)> {
         let state = self.advance_once(inventory, baseline)?;
-        let suspects = guard::suspects(&state, self.order.config.policy.max_shrink_percent);
+        let suspects = guard::suspects(&state, self.request.config.policy.max_shrink_percent);
         if suspects.is_empty() {
             return Ok(self.note_dropped(state, Vec::new(), Vec::new()));
         }
-        let is_allowed = |suspect: &Suspect| self.order.allow_shrink.contains(&suspect.source);
+        let is_allowed = |suspect: &Suspect| self.request.allow_shrink.contains(&suspect.source);
         let (allowed, refused): (Vec<Suspect>, Vec<Suspect>) = suspects.into_iter().partition(is_allowed);
         let mut inventory = state.inventory;
         // A list that is no longer offered removes nothing: its rows stay, and the source need not be set aside.
@@ -155,7 +155,7 @@ impl Run<'_> {
 
     /// Marks a refused source as not read, and a confirmed shrink as read and complete.
     fn settle_suspects(&self, source_inventory: &mut SourceInventory, allowed: &[Suspect], refused: &[Suspect]) {
-        let classes = &self.order.config.classes;
+        let classes = &self.request.config.classes;
         let mut reading = source_inventory.reading.without_rows();
         if let Some(suspect) = refused.first() {
             let why = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -174,7 +174,7 @@ impl Run<'_> {
         }
         // A source with another refused list is not published, so nothing of it is confirmed.
         for suspect in allowed.iter().filter(|_| refused.is_empty()) {
-            let effect = if self.order.dry_run { "it would be published" } else { "published" };
+            let effect = if self.request.dry_run { "it would be published" } else { "published" };
             self.note(format!("{suspect}; {effect} because --allow-shrink confirmed it"));
             let proof =
                 format!("not offered; {} confirmed with --allow-shrink that its rows are gone", self.origin.person);

@@ -16,8 +16,8 @@ use std::sync::Arc;
 impl Run<'_> {
     /// Returns the inventory of every configured source, sorted by name. Errors: no requested source could be read.
     pub(super) fn collect(&self, observer: &Arc<dyn Observer>) -> Result<Inventory, RunError> {
-        let config = self.order.config;
-        let mut readings = collect(&self.order.sources, observer, self.stop)?;
+        let config = self.request.config;
+        let mut readings = collect(&self.request.sources, observer, self.stop)?;
         if readings.iter().all(|reading| reading.status() == SourceStatus::Failed) {
             let reason =
                 |reading: &SourceReading| format!("{}: {}", reading.source.name, reading.reason().unwrap_or_default());

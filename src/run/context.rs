@@ -4,7 +4,7 @@
 
 use super::error::CollectError;
 use super::observers::Observers;
-use super::{Order, Origin, RunError};
+use super::{Origin, RunError, RunRequest};
 use crate::event::{Observer, RunEvent};
 use crate::model::Instant;
 use crate::run::stop::Stop;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// A run in progress.
 #[expect(clippy::struct_field_names, reason = "run_id is the word for it everywhere")]
 pub(super) struct Run<'a> {
-    pub(super) order: &'a Order<'a>,
+    pub(super) request: &'a RunRequest<'a>,
     pub(super) observer: &'a Arc<dyn Observer>,
     pub(super) stop: &'a Stop,
     pub(super) origin: Origin,
@@ -31,12 +31,12 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Starts the clock and draws a run id. Touches nothing outside this process.
-    pub(super) fn new(order: &'a Order<'a>, observer: &'a Arc<dyn Observer>, stop: &'a Stop) -> Self {
+    pub(super) fn new(request: &'a RunRequest<'a>, observer: &'a Arc<dyn Observer>, stop: &'a Stop) -> Self {
         let started_at = Utc::now().trunc_subsecs(6);
-        let as_of = order.as_of.unwrap_or(started_at.trunc_subsecs(0));
+        let as_of = request.as_of.unwrap_or(started_at.trunc_subsecs(0));
         let run_id = snapshot::run_id(started_at, fastrand::u16(..0xf000));
         let (origin, notes) = (Origin::of_this_process(), RefCell::default());
-        Self { order, observer, stop, origin, run_id, started_at, as_of, notes }
+        Self { request, observer, stop, origin, run_id, started_at, as_of, notes }
     }
 
     /// Returns [`CollectError::Stopped`] if a signal asked the run to stop. Stages call it where nothing is published

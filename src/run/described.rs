@@ -21,14 +21,14 @@ impl Run<'_> {
         for text in skews(&evaluated.inventory) {
             self.note(text);
         }
-        let omitted = self.order.omitted();
+        let omitted = self.request.omitted();
         if !omitted.is_empty() {
             let names = omitted.join(", ");
             self.note(format!("only some of the configured sources were read (--source); not read: {names}"));
         }
         RunDescription {
             run_id: &self.run_id,
-            config: self.order.config,
+            config: self.request.config,
             origin: &self.origin,
             as_of: self.as_of,
             started_at: self.started_at,

@@ -34,7 +34,7 @@ impl Advanced {
     /// Evaluates the state, then settles it. Errors: the findings of the baseline cannot be read.
     pub(super) fn evaluate(self, run: &Run<'_>, baseline: Option<&Baseline>) -> Result<Evaluated, RunError> {
         let Self { mut state, suspects, confirmed_shrinks } = self;
-        let config = run.order.config;
+        let config = run.request.config;
         let before = RuleHistory { base_run: state.base_run.as_deref(), changes: &state.changes, since: &state.since };
         let EvaluationOutput { mut findings, evaluations, gaps } =
             rules::evaluate_after(before, &state.inventory, &config.policy, run.as_of);
@@ -76,7 +76,7 @@ impl Run<'_> {
         let mut past = KnownFindings { as_of: Some(baseline.archive.as_of()?), ..KnownFindings::default() };
         let mut dropped: BTreeMap<String, u64> = BTreeMap::new();
         for finding in baseline.archive.findings()? {
-            match known(&finding, &self.order.config.policy) {
+            match known(&finding, &self.request.config.policy) {
                 Some(known) if known.status.is_unresolved() => {
                     past.unresolved.insert(known.fingerprint, known);
                 }
@@ -102,7 +102,7 @@ impl Run<'_> {
         now: &CurrentRun<'_>,
         entries: &[Exception],
     ) -> (Vec<Finding>, Vec<ExceptionUse>) {
-        let policy = &self.order.config.policy;
+        let policy = &self.request.config.policy;
         // Two passes: exceptions apply to open findings, and only then it is known which of them have expired.
         let of_rules = |rule| rule != Rule::ExceptionExpired;
         let mut update = lifecycle::advance(found, past, of_rules, |earlier| now.visibility(earlier));
@@ -115,7 +115,7 @@ impl Run<'_> {
             readings.any(|reading| reading.source.name == *name && reading.status() != SourceStatus::Failed)
         };
         for exception_use in &mut uses {
-            let sources = self.order.config.sources.iter().map(|source| &source.identity.name);
+            let sources = self.request.config.sources.iter().map(|source| &source.identity.name);
             exception_use.was_read = sources.filter(|name| exception_use.exception.is_of(name)).all(was_read);
         }
         let LifecycleUpdate { mut findings, mut dropped } = update;

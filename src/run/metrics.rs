@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 impl Run<'_> {
     /// Writes the configured metrics file, except in a dry run. A failure is added to the summary as a warning.
     pub(super) fn write_metrics(&self, summary: &mut RunSummary) {
-        let config = self.order.config;
-        let Some(path) = config.metrics_file.as_ref().filter(|_| !self.order.dry_run) else { return };
+        let config = self.request.config;
+        let Some(path) = config.metrics_file.as_ref().filter(|_| !self.request.dry_run) else { return };
         let complete = Store::new(&config.output.dir).latest_complete().ok().flatten();
         let last_complete =
             complete.and_then(|published| snapshot::started_at(&published.run_id)).map(|at| at.timestamp());

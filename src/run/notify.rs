@@ -35,7 +35,7 @@ pub(super) fn stage_completed(
     let of_run = run_facts(run, &manifest.sources, manifest.base.as_ref().map(|base| base.run_id.clone()));
     let suspects: Vec<SuspectFacts> = facts.suspects.iter().map(suspect_facts).collect();
     // Without a destination nothing is queued, so a full spool of earlier destinations must not fail the run.
-    if !run.order.config.destinations.is_empty() {
+    if !run.request.config.destinations.is_empty() {
         spool.check_room()?;
     }
     let pending = spool.pending()?;
@@ -50,7 +50,7 @@ pub(super) fn stage_completed(
     };
     let mut staged = spool.stage(&run.run_id);
     let sender = sender(&run.origin);
-    for destination in &run.order.config.destinations {
+    for destination in &run.request.config.destinations {
         let waiting = pending.batches.iter().filter(|batch| batch.destination == destination.url);
         completed.redelivered = waiting.map(|batch| batch.frames).sum();
         let is_sent = |finding: &&Finding| destination.send.includes(finding, facts.past, facts.as_of);
@@ -78,7 +78,7 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -
         now: Utc::now().trunc_subsecs(3),
         host: run.origin.host.clone(),
         sources: sources.collect(),
-        config_sha256: run.order.config.sha256.clone(),
+        config_sha256: run.request.config.sha256.clone(),
         previous_started_at: previous.as_deref().and_then(snapshot::started_at),
         previous,
     }
@@ -105,7 +105,7 @@ pub(super) fn all_waiting(run: &Run<'_>, error: &str) -> Vec<DestinationSummary>
         waiting: 0,
         error: Some(error.to_owned()),
     };
-    run.order.config.destinations.iter().map(|destination| waiting(&destination.url)).collect()
+    run.request.config.destinations.iter().map(|destination| waiting(&destination.url)).collect()
 }
 
 impl Run<'_> {
@@ -128,7 +128,7 @@ impl Run<'_> {
     fn queue(&self, messages: &[Message], spool: &Spool) -> Result<(), SpoolError> {
         let mut staged = spool.stage(&self.run_id);
         let sender = sender(&self.origin);
-        for destination in &self.order.config.destinations {
+        for destination in &self.request.config.destinations {
             let frames =
                 messages.iter().zip(1..).map(|(message, number)| render(destination, &sender, message, number));
             staged.write(&destination.url, frames)?;
@@ -139,7 +139,7 @@ impl Run<'_> {
     /// Delivers what is queued. After a request to stop no session starts; the events stay queued for the next run.
     pub(super) fn deliver(&self, spool: &Spool) -> Vec<DestinationSummary> {
         let is_stopped = || self.stop.requested_by().is_some();
-        drain(self.order.config, spool, self.observer.as_ref(), &is_stopped).unwrap_or_else(|error| {
+        drain(self.request.config, spool, self.observer.as_ref(), &is_stopped).unwrap_or_else(|error| {
             self.note(format!("failed to {error}"));
             all_waiting(self, &error.to_string())
         })

@@ -32,7 +32,7 @@ pub fn plan_retention(store: &Store, config: &Config, now: Instant) -> Result<Re
 impl Run<'_> {
     /// Applies retention after a publication and returns the run ids that were removed.
     pub(super) fn prune(&self, store: &LockedStore) -> Vec<String> {
-        match prune(store, self.order.config, &self.origin, Utc::now()) {
+        match prune(store, self.request.config, &self.origin, Utc::now()) {
             Ok(plan) => plan.remove.into_iter().map(|(run_id, _)| run_id).collect(),
             // The snapshot is published already: a failed removal is a note, not a failed run.
             Err(error) => {

@@ -34,7 +34,7 @@ pub(super) fn publish(
     let path = sealed.publish()?;
     run.observer.notify(&RunEvent::Published { path: &path, completeness: manifest.completeness });
     let mut publication = Publication::of(facts);
-    publication.report = run.order.config.output.html.then(|| path.join(report_page::FILE));
+    publication.report = run.request.config.output.html.then(|| path.join(report_page::FILE));
     publication.snapshot = Some(path);
     publication.manifest_sha256 = Some(sha256);
     // The snapshot is visible and stays. If the events cannot be released now, the next run releases them.
@@ -52,7 +52,7 @@ fn write_files(
     facts: &RunDescription<'_>,
     manifest: &mut Manifest,
 ) -> Result<(), RunError> {
-    let output = &run.order.config.output;
+    let output = &run.request.config.output;
     let RunDescription { inventory, findings, changes, resolved, .. } = facts;
     let tables = Tables { inventory, findings, changes, resolved };
     let choice = TableChoice {
@@ -62,7 +62,7 @@ fn write_files(
         completeness: facts.completeness(),
     };
     let guarded_cells = staging.write_tables(&tables, &choice)?;
-    if run.order.config.exceptions.is_some() {
+    if run.request.config.exceptions.is_some() {
         let entries: Vec<ExceptionRecord> = facts.uses.iter().map(ExceptionUse::entry).collect();
         // Plain data with text keys always serialises.
         let text = serde_json::to_vec_pretty(&entries).unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::syslog::spool::Spool;
 impl Run<'_> {
     /// Takes the lock and opens the spool. Errors: another run holds the lock, or the disk refuses.
     pub(super) fn start(&mut self) -> Result<(LockedStore, Spool), RunError> {
-        let config = self.order.config;
+        let config = self.request.config;
         let store = Store::new(&config.output.dir).lock(&config.state_dir)?;
         // Only under the lock is it certain that no other run takes the same id.
         self.run_id = store.settle_run_id(std::mem::take(&mut self.run_id))?;

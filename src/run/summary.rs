@@ -179,7 +179,7 @@ impl RunSummary {
             as_of: instant_text(run.as_of),
             started_at: instant_text(run.started_at),
             finished_at: instant_text(Utc::now().trunc_subsecs(6)),
-            dry_run: run.order.dry_run,
+            dry_run: run.request.dry_run,
             published: snapshot.is_some(),
             completeness,
             snapshot,
@@ -198,7 +198,7 @@ impl RunSummary {
         };
         match failure {
             Some((exit, error, hint)) => Self { exit_code: exit.code(), error: Some(error), hint, ..summary },
-            None => Self { exit_code: summary.exit(is_guarded, run.order.fail_on).code(), ..summary },
+            None => Self { exit_code: summary.exit(is_guarded, run.request.fail_on).code(), ..summary },
         }
     }
 

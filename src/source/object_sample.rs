@@ -35,7 +35,7 @@ pub(super) struct PagePosition {
 /// Objects that a list names, each once, at most [`MAX_OBJECTS`].
 pub(super) struct ObjectSample {
     pub(super) rows: Vec<Listed>,
-    /// Why the list of objects could not be read to its end.
+    /// Why the list of objects was not fully read.
     pub(super) error: Option<String>,
     /// Whether the list names no further objects.
     is_whole: bool,

@@ -162,7 +162,7 @@ impl PasswordSafe {
         self.source_client.finish(source_reading, &decoding)
     }
 
-    /// Builds the reading from lists that were read to their end.
+    /// Builds the reading from lists that were fully read.
     async fn assemble(
         &self,
         source_reading: &mut SourceReading,

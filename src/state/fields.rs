@@ -15,6 +15,8 @@ struct ComparedField {
     name: &'static str,
     /// Returns the value as text; `None` if the source does not report it.
     text: fn(&User) -> Option<String>,
+    /// Checks whether two accounts have the same value, without formatting it.
+    same: fn(&User, &User) -> bool,
     /// Copies the value from the first account to the second.
     copy: fn(&User, &mut User),
     /// Whether the field is a state or a right. If a source stops reporting it, it is unknown rather than cleared.
@@ -25,24 +27,35 @@ struct ComparedField {
 #[rustfmt::skip]
 const FIELDS: [ComparedField; 10] = [
     ComparedField { name: "account_type",  is_state: true,  text: |user| user.account_type.as_deref().map(str::to_owned),
+            same: |a, b| a.account_type == b.account_type,
             copy: |from, to| { to.account_type.clone_from(&from.account_type); to.inferred = from.inferred; } },
     ComparedField { name: "display_name",  is_state: false, text: |user| user.display_name.as_deref().map(str::to_owned),
+            same: |a, b| a.display_name == b.display_name,
             copy: |from, to| to.display_name.clone_from(&from.display_name) },
     ComparedField { name: "email_address", is_state: false, text: |user| user.email_address.as_deref().map(str::to_owned),
+            same: |a, b| a.email_address == b.email_address,
             copy: |from, to| to.email_address.clone_from(&from.email_address) },
     ComparedField { name: "enabled",       is_state: true,  text: |user| user.enabled.map(|flag| flag.to_string()),
+            same: |a, b| a.enabled == b.enabled,
             copy: |from, to| to.enabled = from.enabled },
     ComparedField { name: "expires_at",    is_state: false, text: |user| user.expires_at.at().map(instant_text),
+            // Two unreadable dates may differ in text, but neither is a date that could be emitted.
+            same: |a, b| a.expires_at.at() == b.expires_at.at(),
             copy: |from, to| to.expires_at.clone_from(&from.expires_at) },
     ComparedField { name: "is_admin",      is_state: true,  text: |user| user.is_admin.map(|flag| flag.to_string()),
+            same: |a, b| a.is_admin == b.is_admin,
             copy: |from, to| to.is_admin = from.is_admin },
     ComparedField { name: "kind",          is_state: false, text: |user| Some(user.kind.as_str().to_owned()),
+            same: |a, b| a.kind == b.kind,
             copy: |from, to| to.kind = from.kind },
     ComparedField { name: "mfa",           is_state: true,  text: |user| user.mfa.map(|flag| flag.to_string()),
+            same: |a, b| a.mfa == b.mfa,
             copy: |from, to| to.mfa = from.mfa },
     ComparedField { name: "public_key",    is_state: false, text: |user| user.public_key.as_deref().map(key_fingerprint),
+            same: |a, b| a.public_key == b.public_key,
             copy: |from, to| to.public_key.clone_from(&from.public_key) },
     ComparedField { name: "username",      is_state: false, text: |user| user.username.as_deref().map(str::to_owned),
+            same: |a, b| a.username == b.username,
             copy: |from, to| to.username.clone_from(&from.username) },
 ];
 
@@ -92,7 +105,7 @@ impl FieldComparison {
         // kind.
         let keeps_kind = !reads_all && after.username.is_none() && before.username.is_some();
         // Most accounts are unchanged since the previous run; skipping them saves formatting every field.
-        if !same(before, after) {
+        if !FIELDS.iter().all(|field| (field.same)(before, after)) {
             for (at, field) in FIELDS.iter().enumerate() {
                 let (old, new) = ((field.text)(before), (field.text)(after));
                 match (&old, &new) {
@@ -191,20 +204,6 @@ fn apply_unreported(before: &User, user: &mut User) {
 /// Returns whether a group has another name than before. False if one of the names is unknown.
 pub(super) fn is_renamed(before: &Group, after: &Group) -> bool {
     before.name.is_some() && after.name.is_some() && before.name != after.name
-}
-
-fn same(a: &User, b: &User) -> bool {
-    a.account_type == b.account_type
-        && a.display_name == b.display_name
-        && a.email_address == b.email_address
-        && a.enabled == b.enabled
-        // Two unreadable dates may differ in text, but neither is a date that could be emitted.
-        && a.expires_at.at() == b.expires_at.at()
-        && a.is_admin == b.is_admin
-        && a.kind == b.kind
-        && a.mfa == b.mfa
-        && a.public_key == b.public_key
-        && a.username == b.username
 }
 
 /// Returns a JSON object of the emitted fields that have a value.

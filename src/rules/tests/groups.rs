@@ -71,7 +71,7 @@ fn incomplete_member_lists_prove_nothing_about_groups() {
     );
     for rule in [Rule::NoGroup, Rule::DanglingGroup, Rule::EmptyGroup] {
         let RuleOutcome::Undetermined { why } = outcome(&output, rule) else { panic!("{rule:?} was evaluated") };
-        assert_eq!(why, "needs the members of every group, whose list is failed: 403 at group 2");
+        assert_eq!(why, "needs the members of every group; the list could not be read: 403 at group 2");
     }
 }
 
@@ -89,7 +89,7 @@ fn without_member_lists_the_memberships_of_all_users_must_be_known() {
     assert_eq!(lines(&evaluated_tenant(unreported)), ["empty-group group 2: has no members"]);
     let mut drifted = tenant(vec![], None);
     drifted.lists[0].coverage = Coverage::Drifted { why: "it moved".to_owned() };
-    assert_eq!(why(drifted), "needs a complete list of users, which is drifted: it moved");
+    assert_eq!(why(drifted), "needs a complete list of users; the list is not proven complete: it moved");
 }
 
 proptest! {

@@ -6,7 +6,7 @@ use crate::source::SourceSettings;
 
 /// A request for one run.
 #[derive(Clone, Debug)]
-pub struct Order<'a> {
+pub struct RunRequest<'a> {
     /// The effective configuration.
     pub config: &'a Config,
     /// Sources to read: all configured ones, or those that `--source` names.
@@ -21,7 +21,7 @@ pub struct Order<'a> {
     pub allow_shrink: Vec<SourceName>,
 }
 
-impl<'a> Order<'a> {
+impl<'a> RunRequest<'a> {
     /// Returns an order for every configured source, with the defaults of all flags.
     pub fn of(config: &'a Config) -> Self {
         let sources = config.sources.iter().collect();
