@@ -236,10 +236,10 @@ mod tests {
 
     #[test]
     fn every_variable_is_documented_and_in_the_example_configuration() {
-        let document = include_str!("../../../docs/rules.md");
+        let document = include_str!("../../../docs/custom-rules.md");
         let example = include_str!("../../../cron/config.example.toml");
         for variable in &VARIABLES {
-            assert!(document.contains(&format!("`{}`", variable.name)), "docs/rules.md: {}", variable.name);
+            assert!(document.contains(&format!("`{}`", variable.name)), "docs/custom-rules.md: {}", variable.name);
             let words =
                 |line: &str| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|w| w == variable.name);
             assert!(example.lines().filter(|line| line.starts_with('#')).any(words), "the example: {}", variable.name);
