@@ -44,27 +44,29 @@ pub struct Suspect {
     pub max_shrink_percent: u8,
 }
 
-impl fmt::Display for Suspect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, list, before, now, gone, max_shrink_percent } = self;
-        let list = list.in_words();
+impl Suspect {
+    /// Returns the objection without the name of the source.
+    pub fn objection(&self) -> String {
+        let Self { list, before, now, gone, max_shrink_percent, .. } = self;
+        let words = list.in_words();
         match before {
             Some(before) if *before > 0 => {
                 let percent = gone.saturating_mul(100).checked_div(*before).unwrap_or(0);
-                write!(
-                    f,
-                    "source {source}: {gone} of {before} known {list} are missing ({percent} %, limit {max_shrink_percent} %); \
+                format!(
+                    "{gone} of {before} known {words} are missing ({percent} %, limit {max_shrink_percent} %); \
                      {now} read"
                 )
             }
-            _ if self.list == ListKind::Groups => {
-                write!(f, "source {source}: the list of groups is empty, but users are members of groups")
-            }
-            _ if self.list == ListKind::Members => {
-                write!(f, "source {source}: groups are listed, but none has a member")
-            }
-            _ => write!(f, "source {source}: the list of {list} is empty"),
+            _ if *list == ListKind::Groups => "the list of groups is empty, but users are members of groups".to_owned(),
+            _ if *list == ListKind::Members => "groups are listed, but none has a member".to_owned(),
+            _ => format!("the list of {words} is empty"),
         }
+    }
+}
+
+impl fmt::Display for Suspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "source {}: {}", self.source, self.objection())
     }
 }
 

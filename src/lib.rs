@@ -18,7 +18,7 @@
 //!                            └─ syslog            changes and findings -> spool -> SIEM
 //! ```
 //!
-//! A run is a sequence of values. Each is made once and passed on: collected, advanced, evaluated, accepted, published.
+//! A run is a sequence of values. Each is made once and passed on: collected, advanced, evaluated, described, published.
 //! The newest snapshot is the only memory between runs: it holds the known state after its run.
 //!
 //! # Import rules

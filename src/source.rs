@@ -203,8 +203,8 @@ pub trait Source {
     /// Reads the first page of each list and of the lists below it, such as the members of each group, up to a bound.
     fn probe(&self) -> ProbeFuture<'_>;
 
-    /// Ends the session of the source, if there is one. Await it after each of the other two, also when their future
-    /// was dropped.
+    /// Ends the session of the source, if there is one. Call it after [`Source::read_all`] and [`Source::probe`], even
+    /// if their future was dropped.
     fn sign_out(&self) -> SignOutFuture<'_> {
         Box::pin(std::future::ready(()))
     }

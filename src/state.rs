@@ -32,10 +32,10 @@
 
 mod event;
 mod fields;
-#[cfg(test)]
-pub(crate) mod memory;
 mod settle;
 mod source;
+#[cfg(test)]
+pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;
 

@@ -77,7 +77,7 @@ pub struct Client {
     budget: Budget,
     deadline: Cell<Option<Instant>>,
     requests: Cell<u64>,
-    /// Duration of an exchange, and the server's clock minus ours in seconds. The fastest exchange is kept: it has the
+    /// Duration of an exchange, and the clock of the server minus the clock of this host in seconds. The fastest exchange is kept: it has the
     /// smallest error.
     skew: Cell<Option<(Duration, i64)>>,
     certificate: RefCell<Option<String>>,
@@ -166,7 +166,7 @@ impl Client {
         self.replaced.get()
     }
 
-    /// Returns the server's clock minus ours, in seconds; `None` if no response had a `Date` header.
+    /// Returns the clock of the server minus the clock of this host, in seconds; `None` if no response had a `Date` header.
     ///
     /// `Date` has a resolution of one second, so a difference of one second is reported as 0.
     pub fn clock_skew_seconds(&self) -> Option<i64> {
@@ -369,7 +369,8 @@ impl Client {
             }
             ResponseContent::Empty if !was_empty => Ok(None),
             ResponseContent::Empty => {
-                let shape = || WireErrorKind::Shape("a response without content (204) where one is needed".to_owned());
+                let shape =
+                    || WireErrorKind::Shape("an empty response (204) to a request that needs content".to_owned());
                 T::empty().ok_or_else(shape).map(Some)
             }
         }

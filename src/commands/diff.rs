@@ -63,8 +63,8 @@ fn compare(args: &DiffArgs) -> Result<Comparison, SnapshotError> {
     Ok(Comparison { old: before.run_id, new: run_id, changes: advanced.changes, sources })
 }
 
-const BASELINE: &str = ": the older snapshot did not prove it complete; it is a baseline without changes";
-const RESTARTED: &str = ": another product or host than in the older snapshot, or removed and added again; it is a baseline without changes";
+const BASELINE: &str = ": not proven complete in the older snapshot, so no changes are shown";
+const RESTARTED: &str = ": a different product or host, or removed and added again; no changes are shown";
 const ONLY_OLDER: &str = ": only in the older snapshot; not compared";
 
 /// Returns a change as JSON: the columns of the table of changes, and the fields that only events have.

@@ -69,10 +69,9 @@ fn chain_in_words(walk: &FolderWalk) -> String {
         let here = counted(walk.steps.len() - pruned, "snapshot");
         let _ = write!(
             text,
-            "intact: {here}, {held} of them held; {pruned} removed by retention\n  \
-             head       {run_id}\n  \
-             manifest   sha256 {sha256}\n  \
-             anchor     compare this hash with btrollcall.run.manifest_sha256 in the run.completed event of that run in the SIEM\n"
+            "intact: {here}, {held} of them held; {pruned} removed by retention\n  head       {run_id}\n  manifest   \
+             sha256 {sha256}\n  anchor     compare this hash with btrollcall.run.manifest_sha256 in the run.completed \
+             event of that run in the SIEM\n"
         );
     }
     text

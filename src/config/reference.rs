@@ -65,8 +65,12 @@ fn reference<'a>(section: &Section<'a>, key: &'static str, value: &'a Value) -> 
         }
     });
     if read.is_none() {
-        let literal = if value.is_str() { "a secret must not be written into the configuration; " } else { "" };
-        section.problem(key, format!("{literal}{CURE}"));
+        let what = if value.is_str() {
+            "a secret must not be written into the configuration"
+        } else {
+            "must have exactly one of file, env and credential, with a text"
+        };
+        section.problem(key, format!("{what}; {CURE}"));
     }
     read
 }

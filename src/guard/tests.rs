@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{Classes, Group, Inventory, SourceIdentity, User};
 use crate::state::Advance;
-use crate::state::memory::SettledRun;
+use crate::state::test_support::SettledRun;
 
 fn proven() -> Coverage {
     Coverage::Complete { proof: "p".to_owned() }

@@ -6,7 +6,7 @@ use crate::model::{
     SourceName, SourceReading, Subject, SubjectKind, User,
 };
 use crate::rules::{self, EvaluationOutput, policy::Override, policy::Policy};
-use crate::state::{Advance, memory::SettledRun};
+use crate::state::{Advance, test_support::SettledRun};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use std::collections::BTreeSet;

@@ -432,6 +432,8 @@ pub struct Evaluation {
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum RuleOutcome {
     /// The rule ran.
+    // Snapshots of development versions have the older word.
+    #[serde(alias = "judged")]
     Evaluated {
         /// Number of subjects that the rule applies to.
         subjects: u64,

@@ -224,12 +224,11 @@ fn unexpanded(source_inventory: &SourceInventory) -> Option<Unchecked> {
     );
     let candidates = source_inventory.reading.users.iter().filter(|user| !user.groups_known).count() as u64;
     let consequence = match candidates {
-        0 => "no account of this report can be one of them".to_owned(),
+        0 => "no account in this report can be a member".to_owned(),
         _ => format!(
             "{} may be among them. For these, no-group and dangling-group could not be evaluated, and \
-             disabled-in-group evaluated \
-             only known memberships. Thresholds and severities of privileged accounts apply only if the privilege is \
-             known",
+             disabled-in-group evaluated only known memberships. Thresholds and severities of privileged accounts \
+             apply only if the privilege is known",
             counted(candidates, "account", "accounts")
         ),
     };
@@ -269,8 +268,7 @@ fn patterns(index: &Index<'_>) -> Vec<Unchecked> {
 fn earlier_runs(index: &Index<'_>) -> &'static str {
     if index.input.manifest.base.is_some() {
         "changes were found by comparing two snapshots: changes that were undone between them, their exact time and \
-         who made them are \
-         not known; trends are not in this report"
+         who made them are not known; trends are not in this report"
     } else {
         "changes and trends are not in this report"
     }

@@ -102,9 +102,9 @@ const ALL: [RuleDefinition; 16] = [
     RuleDefinition {
         rule: Rule::NoGroup,
         title: "Enabled accounts in no group",
-        why: "Nobody has decided which role an enabled account without groups has.",
+        why: "An enabled account without groups has no assigned role.",
         action: "Decide with the account's owner which group it belongs to; disable it if there is none.",
-        severity: "medium",
+        severity: "medium; low in Password Safe",
         needs: "every membership",
         controls: &[
             (Nist80053, "NIST 800-53 AC-2(c)"),

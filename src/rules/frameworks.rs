@@ -76,7 +76,7 @@ pub fn thresholds(
     let without = selected.iter().find(|framework| framework.stale_days.is_none());
     if let Some(framework) = without.filter(|_| stale.is_none()) {
         return Err(format!(
-            "{} names no number of days; set stale_after_days (and privileged_stale_after_days)",
+            "{} sets no number of days; set stale_after_days (and privileged_stale_after_days)",
             framework.id
         ));
     }

@@ -1,6 +1,6 @@
 //! The rule `dormant-with-key`: an unused or closed account with a key that still works.
 //!
-//! The rules of inactivity decide whether an account is unused, even if the configuration switches those rules off.
+//! Uses the inactivity rules even if the configuration switches them off.
 
 use super::staleness::{self, Idle, OverdueAge};
 use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};

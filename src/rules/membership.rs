@@ -25,7 +25,9 @@ pub(super) fn no_group(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let title = if named == 0 {
         "enabled, and a member of no group".to_owned()
     } else {
-        format!("enabled, and none of its {named} groups exists")
+        let groups =
+            if named == 1 { "its only group is not".to_owned() } else { format!("none of its {named} groups is") };
+        format!("enabled, and {groups} in the source's list of groups")
     };
     RuleResult::Found(RuleRemark {
         rule: Rule::NoGroup,

@@ -118,7 +118,7 @@ fn clock_and_counts(context: &RuleContext<'_>) -> Option<RuleRemark> {
     let mut found = Map::new();
     if let Some(skew) = reading.clock_skew_seconds.filter(|skew| skew.abs() > TOLERANCE_SECONDS) {
         found.insert("clock_skew_seconds".to_owned(), json!(skew));
-        words.push(format!("its clock differs from the local clock by {skew} s"));
+        words.push(format!("its clock differs from the clock of this host by {skew} s"));
     }
     for list in reading.lists.iter().filter(|list| list.coverage.is_complete()) {
         let Some(expected) = list.expected.filter(|expected| *expected != list.distinct) else { continue };

@@ -75,8 +75,7 @@ impl Run<'_> {
         // A clock that was ahead once must not stop every run until that time has passed.
         self.note(format!(
             "the clock shows {as_of}, but the newest snapshot {newest} is as of {newest_as_of}: one of the clocks is \
-             or was wrong. \
-             Ages are computed from {as_of}"
+             or was wrong. Ages are computed from {as_of}"
         ));
         Ok(baseline)
     }
@@ -158,12 +157,11 @@ impl Run<'_> {
         let classes = &self.request.config.classes;
         let mut reading = source_inventory.reading.without_rows();
         if let Some(suspect) = refused.first() {
-            let why = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let why = refused.iter().map(Suspect::objection).collect::<Vec<_>>().join("; ");
             let error = format!("set aside: {why}");
             self.note(format!(
-                "source {0} is set aside: {why}. Its rows stay as they were; if the records are really gone, confirm \
-                 it with \
-                 --allow-shrink {0}",
+                "source {0} is set aside: {why}. Its rows stay as they were; if the records were really removed, \
+                 confirm it with --allow-shrink {0}",
                 suspect.source
             ));
             // A list that the source does not offer did not fail.
@@ -198,8 +196,7 @@ impl Run<'_> {
             self.note(if *is_another {
                 format!(
                     "source {name} is a different product or host now: it starts with a new baseline, and its {rows} \
-                     known rows \
-                     were dropped"
+                     known rows were dropped"
                 )
             } else {
                 format!(

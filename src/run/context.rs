@@ -1,4 +1,4 @@
-//! What every stage of one run needs: the order, the observer, the instants and the notes.
+//! What every stage of one run needs: the request, the observer, the instants and the notes.
 //!
 //! The stages are methods of [`Run`] in files of their own. This module knows no stage.
 

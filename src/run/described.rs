@@ -56,7 +56,7 @@ fn skews(inventory: &Inventory) -> Vec<String> {
             let direction = if skew > 0 { "ahead of" } else { "behind" };
             let (name, seconds) = (&reading.source.name, skew.unsigned_abs());
             Some(format!(
-                "the clock of source {name} is {seconds} s {direction} ours; ages may be wrong by the same amount"
+                "the clock of source {name} is {seconds} s {direction} the clock of this host; ages may be wrong by the same amount"
             ))
         })
         .collect()

@@ -86,10 +86,9 @@ impl RunError {
         match self {
             Self::Snapshot(error) => error.hint().map(str::to_owned),
             Self::Suspect(suspects) => Some(format!(
-                "if the records are really gone, confirm it once with --allow-shrink {}; otherwise check the rights \
-                 of the \
-                 API account. The last snapshot is unchanged",
-                sources(suspects).join(" ")
+                "if the records were really removed, confirm it once with {}; otherwise check the \
+                 rights of the API account. The last snapshot is unchanged",
+                sources(suspects).iter().map(|name| format!("--allow-shrink {name}")).collect::<Vec<_>>().join(" ")
             )),
             Self::Backwards { .. } => {
                 Some("to evaluate an earlier instant again, write to another folder with --output DIR".to_owned())

@@ -43,15 +43,15 @@ pub fn write(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry
 }
 
 fn service_owner(entry: &ServiceOwner) -> Value {
-    let mut reported = json!({
+    let mut value = json!({
         "account": entry.account.to_string(),
         "owner": entry.owner,
         "review_by": entry.review_by.to_string(),
     });
     if let Some(source) = &entry.source {
-        reported["source"] = json!(source);
+        value["source"] = json!(source);
     }
-    reported
+    value
 }
 
 fn custom_rule(custom: &CustomRule) -> Value {
@@ -221,12 +221,12 @@ mod tests {
                 "x-y",
             ),
         ] {
-            let mut reported = whole.clone();
-            reported.insert(key.to_owned(), entry(value, false));
-            assert!(read(&reported).unwrap_err().contains(words), "{key}");
+            let mut entries = whole.clone();
+            entries.insert(key.to_owned(), entry(value, false));
+            assert!(read(&entries).unwrap_err().contains(words), "{key}");
         }
-        let mut reported = whole;
-        reported.remove("frameworks");
-        assert_eq!(read(&reported), Err("policy.frameworks is missing".to_owned()));
+        let mut entries = whole;
+        entries.remove("frameworks");
+        assert_eq!(read(&entries), Err("policy.frameworks is missing".to_owned()));
     }
 }

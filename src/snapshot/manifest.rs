@@ -141,7 +141,7 @@ pub struct SourceEntry {
     /// What is known about the source in addition to its rows.
     #[serde(flatten)]
     pub known: KnownSource,
-    /// Server's clock minus ours, in seconds.
+    /// Clock of the server minus the clock of this host, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<i64>,
     /// SHA-256 of the server's certificate in lower-case hexadecimal.

@@ -64,7 +64,7 @@ impl ChildLists {
             unproven: BTreeMap::new(),
             refused: None,
             notes: Vec::new(),
-            // The total of no lists is 0.
+            // Without objects the total is 0.
             expected: Some(0),
             received: 0,
             rows: BTreeMap::new(),
@@ -293,7 +293,7 @@ impl ChildLists {
             .into_iter()
             .map(|(status, ids)| {
                 let (count, first) = (self.count(ids.len()), self.first(ids.len(), ids[0]));
-                format!("{count} answered {status} though the list of {list} names them ({first})")
+                format!("{count} answered {status} but the list of {list} contains them ({first})")
             })
             .collect();
         if let Some((id, error)) = forbidden.first() {
@@ -307,7 +307,7 @@ impl ChildLists {
         }
         let untried = unknown.saturating_sub(self.failures.len() + self.unproven.len());
         if untried > 0 {
-            parts.push(format!("{} not asked for after these failures", self.count(untried)));
+            parts.push(format!("{} not requested after these failures", self.count(untried)));
         }
         format!("{} of {} {list} not read: {}", unknown, self.wanted.len(), parts.join("; "))
     }
@@ -345,7 +345,7 @@ mod tests {
         assert!(tally.needs_list());
         tally.remove_unlisted(Some(&ids(1..=3)));
         let why = why(&tally);
-        assert!(why.contains("the members of 3 policies answered 404 though the list of policies names them"), "{why}");
+        assert!(why.contains("the members of 3 policies answered 404 but the list of policies contains them"), "{why}");
         assert!(why.ends_with("(the first: policy 1)"), "{why}");
         assert_eq!(tally.unknown(), ids(1..=3));
         assert!(tally.removed().is_empty());
@@ -395,7 +395,7 @@ mod tests {
         tally.remove_unlisted(Some(&ids(1..=100)));
         assert_eq!(tally.unknown().len(), 100);
         assert!(
-            why(&tally).contains("100 of 100 policies not read") && why(&tally).contains("80 policies not asked for")
+            why(&tally).contains("100 of 100 policies not read") && why(&tally).contains("80 policies not requested")
         );
     }
 

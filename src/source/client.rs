@@ -171,9 +171,9 @@ pub(super) fn identified<R: ListRow>(rows: Vec<R>) -> (Vec<R>, u64) {
 /// Returns the text for rows without a usable id.
 pub(super) fn without_id(rows: u64) -> String {
     if rows == 1 {
-        "1 row has no usable id, or one that another row has, and was left out".to_owned()
+        "1 row was left out: its id is missing, unreadable or a duplicate".to_owned()
     } else {
-        format!("{rows} rows have no usable id, or one that another row has, and were left out")
+        format!("{rows} rows were left out: their ids are missing, unreadable or duplicates")
     }
 }
 
@@ -332,7 +332,10 @@ pub(super) fn apply_unlisted_users(
     let lacking: Vec<&Listed> = found.iter().filter(|row| !is_new(row)).collect();
     if !found.is_empty() {
         let ids: Vec<String> = found.iter().map(|row| row.id.to_text()).collect();
-        reading.warnings.push(format!("only groups named these users, who were then read by id: {}", ids.join(", ")));
+        reading.warnings.push(format!(
+            "these users are members of groups but missing from the list of users; they were read by id: {}",
+            ids.join(", ")
+        ));
     }
     if let Some(why) = why_lacking(&lacking, unknown)
         && let Some(users) = reading.lists.iter_mut().find(|list| list.kind == ListKind::Users)
@@ -349,11 +352,11 @@ pub(super) fn why_lacking(found: &[&Listed], unknown: u64) -> Option<String> {
     match (found.first(), unknown) {
         (Some(first), _) => {
             let more = if found.len() == 1 { String::new() } else { format!(" and {} more", found.len() - 1) };
-            Some(format!("users exist by id who are not in the list: {}{more}", first.id.to_text()))
+            Some(format!("the list of users lacks users that exist: {}{more}", first.id.to_text()))
         }
         (None, 0) => None,
         (None, unknown) => {
-            Some(format!("groups name users who are not in the list, and {unknown} of them were not looked up"))
+            Some(format!("groups contain users who are not in the list; {unknown} of them were not looked up"))
         }
     }
 }

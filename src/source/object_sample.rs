@@ -170,7 +170,7 @@ mod tests {
         assert!(named.error.unwrap().contains("GET /group-policy") && named.rows.len() == 9);
         let odd = Listed { id: Id::Unusable(1), record: JsonRecord::default() };
         let named = read((rows(0..9), NextPage::More), |_| Ok((vec![odd.clone()], NextPage::Nothing)));
-        assert!(named.error.unwrap().contains("no usable id") && named.rows.len() == 9);
+        assert!(named.error.unwrap().contains("unreadable or a duplicate") && named.rows.len() == 9);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! an API account may make 15,000 requests an hour. Therefore requests are planned in advance, and a run that cannot
 //! end within the limits is refused.
 
-mod below;
+mod child_lists;
 mod shapes;
 
 use super::client::{
@@ -20,7 +20,7 @@ use crate::event::Observer;
 use crate::model::{Coverage, Instant, ListKind, ListReport, SourceReading};
 use crate::wire::page::numbered::{NumberedPage, PageMetadata, PageRequest, walk_numbered};
 use crate::wire::{HeaderMap, RequestPlan, WireError, WireErrorKind};
-use below::{Depth, MEMBERS, VENDOR_USERS};
+use child_lists::{Depth, MEMBERS, VENDOR_USERS};
 use chrono::Utc;
 use shapes::SraTenant;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ mod fleet;
 mod kept;
 mod truth;
 
-use super::memory::SettledRun;
+use super::test_support::SettledRun;
 use super::*;
 use crate::model::{
     Classes, Coverage, Fingerprint, LastLogin, ListKind, ListReport, Outside, Pattern, ReportedDate, SourceInventory,

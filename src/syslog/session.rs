@@ -55,29 +55,25 @@ pub enum DeliveryError {
     /// The receiver closed before the first frame.
     #[error(
         "the receiver closed the connection at once; check whether it requires a client certificate (client_cert, \
-         client_key) or \
-         refuses this host"
+         client_key) or refuses this host"
     )]
     Refused,
     /// The receiver closed while frames were sent.
     #[error(
         "the receiver closed the connection before the end: this batch counts as not delivered; compare framing \
-         (octet-counting or \
-         newline) with the settings of the receiver"
+         (octet-counting or newline) with the settings of the receiver"
     )]
     ClosedEarly,
     /// The receiver did not close its side in time (seconds).
     #[error(
         "the receiver did not close its side within {0} s: the delivery is not proven, and the events are sent again; \
-         if the receiver \
-         never closes, as some load balancers, set delivery_proof = \"sent\" for this destination"
+         if the receiver never closes, as some load balancers, set delivery_proof = \"sent\" for this destination"
     )]
     NotConfirmed(u64),
     /// The receiver reset the connection after we closed our side.
     #[error(
         "the receiver reset the connection after the last event: it discarded events that it had not read, and this \
-         batch counts as \
-         not delivered; look for the cause in the log of the receiver"
+         batch counts as not delivered; look for the cause in the log of the receiver"
     )]
     Reset,
     /// A write or read failed.

@@ -9,7 +9,7 @@ use crate::model::{
     LastLogin, ReportedDate, Rule, Severity, SourceIdentity, SourceName, SourceReading, Subject, SubjectKind, User,
     UserKind,
 };
-use crate::state::memory::SettledRun;
+use crate::state::test_support::SettledRun;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};

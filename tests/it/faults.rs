@@ -54,6 +54,6 @@ fn clock_difference_of_more_than_five_minutes_is_a_warning_and_a_finding() {
     assert_exit(&output, 0);
     let skew = rig.manifest()["sources"][0]["clock_skew_seconds"].as_i64().unwrap();
     assert!((398..=402).contains(&skew), "{skew}");
-    assert!(stderr(&output).contains("ahead of ours"));
+    assert!(stderr(&output).contains("ahead of the clock of this host"));
     assert!(rig.table("findings").iter().any(|f| f["rule"] == "data-quality" && f["subject_kind"] == "source"));
 }

@@ -277,9 +277,12 @@ fn run_that_cannot_finish_within_its_limits_is_refused_at_its_start_with_the_ari
     let output = rig.call(&["check", "--online"]);
     assert_exit(&output, 1);
     assert!(rig.sandbox.counters().requests - before < 10, "a check reads no members where a run is refused");
-    let log = stdout(&output);
-    assert!(log.contains("a run takes at least") && log.contains("per second; requests_per_hour allows 100"), "{log}");
-    assert!(log.contains("BAD") && log.contains("requests_per_hour allows 100"), "{log}");
+    let printed = stdout(&output);
+    assert!(
+        printed.contains("a run takes at least") && printed.contains("per second; requests_per_hour allows 100"),
+        "{printed}"
+    );
+    assert!(printed.contains("BAD") && printed.contains("requests_per_hour allows 100"), "{printed}");
 }
 
 #[test]

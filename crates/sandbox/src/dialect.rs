@@ -10,13 +10,13 @@ mod catalogue;
 mod context;
 mod dates;
 mod guid;
-mod odd;
 mod refusals;
 mod response;
 mod safe;
 mod scalars;
 mod scim;
 mod target;
+mod unexpected;
 
 pub(super) use context::DialectContext;
 pub(super) use guid::{folded, with_plain_ids};

@@ -98,9 +98,9 @@ pub struct SandboxOptions {
     pub client_secret: String,
     /// Password Safe: API key that can replace the API account.
     pub api_key: String,
-    /// Password Safe: user that requests with the API key run as.
+    /// Password Safe: user on whose behalf requests with the API key run.
     pub run_as: String,
-    /// Seed of the chances in `faults`.
+    /// Seed of the random faults in `faults`.
     pub seed: u64,
     /// TCP port; 0 chooses a free one.
     pub port: u16,
@@ -189,7 +189,7 @@ impl Sandbox {
         &self.appliance.api_key
     }
 
-    /// Returns the user that requests with the API key of Password Safe run as.
+    /// Returns the user on whose behalf requests with the API key of Password Safe run.
     pub fn run_as(&self) -> &str {
         &self.appliance.run_as
     }

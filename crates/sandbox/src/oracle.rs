@@ -2,8 +2,8 @@
 //! join, rule or table. So an error in one of the two shows as a difference.
 //!
 //! Each interface (`guide`, `sra`, `password_safe`, `scim`) yields accounts, groups and memberships; `rows` and
-//! `findings` are the same for all. The expectation is valid for a source that was read completely, or whose groups
-//! were refused.
+//! `findings` are the same for all. It applies to sources that were read completely, or whose list of groups
+//! was refused.
 
 mod cells;
 mod dates;

@@ -13,7 +13,7 @@ use crate::rules::{self, EvaluationOutput, RuleHistory, frameworks};
 use crate::snapshot::manifest::{
     BaseReference, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, SourceEntry, Tool,
 };
-use crate::state::{self, memory::SettledRun};
+use crate::state::{self, test_support::SettledRun};
 use chrono::{TimeDelta, TimeZone, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;

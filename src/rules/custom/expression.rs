@@ -305,8 +305,8 @@ impl NameRewriter<'_> {
         let written = written.inner().to_owned();
         let read = RegexBuilder::new(&written).size_limit(PATTERN_BYTES).build();
         let read = read.map_err(|error| {
-            let reported = error.to_string();
-            let why = reported.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let message = error.to_string();
+            let why = message.lines().last().unwrap_or_default().trim_start_matches("error: ");
             self.flaw(pattern.id, format!("the pattern is not a regular expression: {why}"))
         })?;
         // No name in an expression can contain this character, so the variable cannot collide.

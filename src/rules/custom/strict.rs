@@ -58,9 +58,9 @@ pub(super) fn environment() -> Env {
     env
 }
 
-type EvaluationResult<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
+type CelResult<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 
-fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
+fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> CelResult<'b, 'v> {
     let [left, right] = two(args)?;
     let (left, right) = (left.as_ref(), right.as_ref());
     if unreported(left) || unreported(right) {
@@ -72,7 +72,7 @@ fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     Ok(flag(left.equals(right)))
 }
 
-fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
+fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> CelResult<'b, 'v> {
     let [item, list] = two(args)?;
     let (item, list) = (item.as_ref(), list.as_ref());
     if unreported(item) || list.downcast_ref::<CelNull>().is_some() {
@@ -94,7 +94,7 @@ fn within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
     }
 }
 
-fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> EvaluationResult<'b, 'v> {
+fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> CelResult<'b, 'v> {
     let [text, pattern] = two(args)?;
     let (text, pattern) = (text.as_ref(), pattern.as_ref());
     match (text.downcast_ref::<CelString>(), pattern.downcast_ref::<CompiledRegex>()) {

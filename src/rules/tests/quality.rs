@@ -42,7 +42,7 @@ fn a_wrong_clock_and_contradicting_counts_are_quality_findings() {
     let output = evaluate(&joined(reading), &Policy::default(), as_of());
     let [finding] = output.findings.as_slice() else { panic!("one finding") };
     let title = &*finding.title;
-    let expected = "its clock differs from the local clock by -301 s; \
+    let expected = "its clock differs from the clock of this host by -301 s; \
                     row count of users is 1, but the source reports a total of 2";
     assert_eq!(title, expected);
 }

@@ -1,7 +1,7 @@
 //! Events since the baseline: growth of privileged groups, use of emergency accounts, and ages that restart.
 
 use super::*;
-use crate::state::{Advance, memory::SettledRun};
+use crate::state::{Advance, test_support::SettledRun};
 use serde_json::json;
 
 const BASE: &str = "20261122T020000Z-0001";

@@ -7,7 +7,7 @@ use crate::model::{
     ChangeKind, Classes, Completeness, Coverage, Finding, FindingStatus, Group, LastLogin, ListKind, ListReport,
     Pattern, ReportedDate, Rule, SourceIdentity, SubjectKind, User,
 };
-use crate::state::memory::SettledRun;
+use crate::state::test_support::SettledRun;
 use crate::table::{CsvDialect, Tables};
 use std::collections::BTreeMap;
 use tempfile::TempDir;

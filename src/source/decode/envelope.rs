@@ -1,6 +1,6 @@
-//! Envelope of a list: the object others its rows, such as `{"users":[…],"total":n}`.
+//! Envelope of a list: the object around its rows, such as `{"users":[…],"total":n}`.
 //!
-//! An envelope without rows is an empty page only where it says so. Anything else is an error that names the keys
+//! An envelope without rows is an empty page only if it reports a total of 0, or if SCIM omits the rows. Anything else is an error that names the keys
 //! found.
 
 use super::{Item, JsonRecord, value};

@@ -35,7 +35,9 @@ pub(super) fn coverage(
     };
     let proven = |rows: usize, doubt: Option<String>, more: &str| match doubt {
         Some(why) => Coverage::Drifted { why },
-        None => Coverage::Complete { proof: format!("{rows} rows, the same ids when read again at the end{more}") },
+        None => Coverage::Complete {
+            proof: format!("{rows} rows; a second reading at the end returned the same ids{more}"),
+        },
     };
     (proven(lists.users.len(), users, &others), proven(lists.groups.len(), groups, ""))
 }

@@ -23,7 +23,9 @@ impl PasswordSafe {
         let mut lists = vec![probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)))];
         if let Ok(users) = &users {
             let suspicion = evidence::is_round(users.len());
-            notes.extend(suspicion.map(|why| format!("users: {why}, unless the members of groups support it")));
+            notes.extend(
+                suspicion.map(|why| format!("users: {why}; a run can still prove the list by the members of groups")),
+            );
             let states = self.active(users, &mut cost).await;
             plan.add("users", if states == (None, None) { 2 } else { 3 });
             if let (_, Some(why)) = states {

@@ -226,8 +226,8 @@ impl MembershipIndex {
         }
         if self.ambiguous > 0 {
             reading.warnings.push(format!(
-                "members of groups that match both a user and a group and have no type: {}; the groups in the record of the \
-                 user decided, or the user was assumed",
+                "members that match both a user and a group and have no type: {}; the record of the user decided, \
+                 otherwise they count as users",
                 self.ambiguous
             ));
         }

@@ -63,7 +63,7 @@ fn two_consecutive_responses_without_content_are_an_empty_list_and_one_is_not() 
 fn a_204_is_not_a_record_and_an_empty_body_is_not_a_list() {
     let (url, log) = answering(|_| json("204 No Content", "", ""));
     let error = get(&client(&url)).unwrap_err();
-    assert!(error.to_string().contains("without content (204)"), "{error}");
+    assert!(error.to_string().contains("empty response (204)"), "{error}");
     assert!(count(&log, false) <= 4);
     let (url, _) = answering(|_| bytes("", b""));
     let error = list(&client(&url)).unwrap_err();

@@ -49,7 +49,7 @@ fn user_without_a_usable_id_is_skipped_and_the_list_is_not_proven_complete() {
             assert!(!names.iter().any(|one| one == "dan"), "{id:?}: {names:?}");
             assert_eq!(tenant.coverage("users"), "drifted", "{id:?}: {}", tenant.manifest()["sources"][0]);
             let why = tenant.proof("users");
-            assert!(why.contains("1 row has no usable id, or one that another row has, and was left out"), "{why}");
+            assert!(why.contains("1 row was left out: its id is missing, unreadable or a duplicate"), "{why}");
         }
     }
 }

@@ -183,10 +183,7 @@ fn id_of_both_a_user_and_a_group_is_resolved_by_link_then_type_then_the_record_o
     assert!(decided(json!("2"), Some(json!([{"value":"1"}]))).0);
     assert!(!decided(json!("2"), Some(json!([]))).0);
     let (is_user, output) = decided(json!({"value":"2"}), None);
-    assert!(
-        is_user && output.contains("members of groups that match both a user and a group and have no type: 1;"),
-        "{output}"
-    );
+    assert!(is_user && output.contains("members that match both a user and a group and have no type: 1;"), "{output}");
 }
 
 #[test]

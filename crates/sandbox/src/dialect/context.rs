@@ -9,7 +9,7 @@ use super::Dialect::{
     TextNumbers,
 };
 use super::target::{InterfaceFamily, RecordKind};
-use super::{dates, guid, odd, safe, scalars, scim};
+use super::{dates, guid, safe, scalars, scim, unexpected};
 use crate::record::Record;
 use crate::world::World;
 use serde_json::Value;
@@ -46,7 +46,7 @@ impl DialectContext<'_> {
 
     /// Returns the field to which [`DialectContext::wording`] gives an unexpected type.
     pub(crate) fn odd_field(&self, family: InterfaceFamily, kind: RecordKind, record: &Record) -> Option<&'static str> {
-        if self.has(OddValues) { odd::field(family, kind, number(family, record), record) } else { None }
+        if self.has(OddValues) { unexpected::field(family, kind, number(family, record), record) } else { None }
     }
 
     /// Returns the name that [`DialectContext::wording`] breaks. The record must not have its odd field any more.
@@ -56,17 +56,17 @@ impl DialectContext<'_> {
         kind: RecordKind,
         record: &Record,
     ) -> Option<&'static str> {
-        if self.has(BrokenText) { odd::broken_name(family, kind, number(family, record), record) } else { None }
+        if self.has(BrokenText) { unexpected::broken_name(family, kind, number(family, record), record) } else { None }
     }
 
     /// Changes the wording of a record: types, notations and names of its fields.
     pub(crate) fn wording(&self, family: InterfaceFamily, kind: RecordKind, record: &mut Record) {
         let id = number(family, record);
         if let Some(field) = self.odd_field(family, kind, record) {
-            odd::spoil(field, record);
+            unexpected::spoil(field, record);
         }
         if let Some(name) = self.broken_name(family, kind, record) {
-            odd::mark(name, id, record);
+            unexpected::mark(name, id, record);
         }
         if self.has(ForeignDates) {
             dates::rewrite(family, id, record);

@@ -9,7 +9,7 @@ use super::Dialect::{
 };
 use super::context::DialectContext;
 use super::target::{InterfaceFamily, RecordKind, RequestTarget, Resource};
-use super::{odd, safe, scim};
+use super::{safe, scim, unexpected};
 use crate::record::Record;
 use crate::shape::SPARSE_FIELDS;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -67,7 +67,7 @@ impl EditableResponse<'_> {
             _ => record(context, target, json),
         };
         let text = json.to_string();
-        if context.has(BrokenText) { odd::as_bytes(&text) } else { text.into_bytes() }
+        if context.has(BrokenText) { unexpected::as_bytes(&text) } else { text.into_bytes() }
     }
 
     /// Edits a list. Returns `None` if the response has no body any more.

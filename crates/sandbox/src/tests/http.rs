@@ -157,9 +157,9 @@ fn a_configuration_has_one_source_for_each_interface() {
         let toml = sandbox.ready_configuration_of(surfaces, std::path::Path::new("/x"), Some("udp://127.0.0.1:514"));
         let parsed: toml::Table = toml.parse().unwrap();
         assert_eq!(parsed["syslog"]["url"].as_str(), Some("udp://127.0.0.1:514"));
-        let reported = |source: &toml::Value, key: &str| source[key].as_str().unwrap().to_owned();
+        let text_of = |source: &toml::Value, key: &str| source[key].as_str().unwrap().to_owned();
         let sources = parsed["source"].as_array().unwrap();
-        sources.iter().map(|source| (reported(source, "name"), reported(source, "kind"))).collect()
+        sources.iter().map(|source| (text_of(source, "name"), text_of(source, "kind"))).collect()
     };
     let names = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect()

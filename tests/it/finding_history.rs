@@ -384,9 +384,9 @@ fn over_thirty_days_findings_open_and_resolve_once_and_changes_rebuild_the_inven
     }
     let replay = replay.unwrap();
     assert!(replay.state == state(&rig.snapshot()), "the changes of all runs rebuild the last inventory");
-    let update = ["added", "disabled", "enabled", "removed", "renamed"].map(|what| format!("user.{what}"));
+    let expected_kinds = ["added", "disabled", "enabled", "removed", "renamed"].map(|what| format!("user.{what}"));
     let kinds = replay.kinds();
-    assert!(update.iter().all(|kind| kinds.contains(kind.as_str())), "{kinds:?}");
+    assert!(expected_kinds.iter().all(|kind| kinds.contains(kind.as_str())), "{kinds:?}");
     assert!(kinds.contains("membership.added") && kinds.contains("membership.removed"), "{kinds:?}");
     assert!(resolved > 10, "{resolved}");
     assert!(rules.contains("privileged-growth") && rules.contains("break-glass-used"), "{rules:?}");
