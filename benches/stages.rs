@@ -10,7 +10,7 @@ use bt_rollcall::rules;
 use bt_rollcall::rules::custom::{CustomRule, Expression};
 use bt_rollcall::rules::policy::Policy;
 use bt_rollcall::source::rest_v3::users_of_page;
-use bt_rollcall::table::{About, CsvDialect, Table, Tables};
+use bt_rollcall::table::{CsvDialect, ParquetMetadata, Table, Tables};
 use bt_rollcall_sandbox::World;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
@@ -114,7 +114,7 @@ fn stages(criterion: &mut Criterion) {
     let inventory = Inventory::join(vec![reading.clone()], &classes);
     let findings = rules::evaluate(&inventory, &policy, as_of()).findings;
     let tables = Tables { inventory: &inventory, findings: &findings, changes: &[], resolved: &[] };
-    let about = About { run_id: "20261123T020000Z-0000", completeness: Completeness::Complete };
+    let about = ParquetMetadata { run_id: "20261123T020000Z-0000", completeness: Completeness::Complete };
 
     let mut group = criterion.benchmark_group("user");
     group.throughput(Throughput::Elements(USERS)).sample_size(20);

@@ -95,7 +95,7 @@ pub struct ExceptionUse {
 
 /// Effect of all exceptions in a run.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Applied {
+pub struct ExceptionEffects {
     /// One for each entry, in the order of the file.
     pub uses: Vec<ExceptionUse>,
     /// Findings of the rule `exception-expired`, all with the status `new`. `lifecycle` sets their status.
@@ -103,7 +103,7 @@ pub struct Applied {
 }
 
 /// Marks accepted findings. If several entries apply to a finding, the first of the file counts.
-pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy, as_of: Instant) -> Applied {
+pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy, as_of: Instant) -> ExceptionEffects {
     let new = |exception: &Exception| ExceptionUse {
         exception: exception.clone(),
         in_force: exception.is_in_force(as_of),
@@ -111,7 +111,7 @@ pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy
         covers: Vec::new(),
         overlaps: BTreeSet::new(),
     };
-    let mut applied = Applied { uses: exceptions.iter().map(new).collect(), expired: Vec::new() };
+    let mut applied = ExceptionEffects { uses: exceptions.iter().map(new).collect(), expired: Vec::new() };
     for finding in findings.iter_mut().filter(|finding| finding.status.is_unresolved()) {
         let matching = applied.uses.iter_mut().filter(|it| it.exception.names(finding));
         let (mut in_force, expired_uses): (Vec<&mut ExceptionUse>, Vec<&mut ExceptionUse>) =

@@ -43,7 +43,7 @@ pub use inactivity::Inactivity;
 pub use method::{FileRow, ListReading, Method, Parameter, SourceRow};
 pub use people::{PeopleSection, Person, PersonAccount, PersonInSource};
 pub use rule_results::{BarSegment, Gap, RuleStatus, RuleSummary};
-pub use status::{Grade, ListLine, SourceLine, Status};
+pub use status::{CompletenessGrade, ListLine, SourceLine, Status};
 pub use text::{Shown, thousands};
 pub use tiles::Tile;
 pub use top::{AgeStart, TopRow};

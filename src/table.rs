@@ -99,7 +99,7 @@ impl Table {
 
 /// Metadata of a Parquet file. Files with equal rows differ only in these bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
+pub struct ParquetMetadata<'a> {
     /// Id of the run that writes the file.
     pub run_id: &'a str,
     /// Whether every list is proven complete.
@@ -154,7 +154,12 @@ impl Tables<'_> {
     }
 
     /// Writes a table as Parquet and returns the number of rows.
-    pub fn write_parquet<W: Write + Send>(&self, table: Table, about: &About<'_>, out: W) -> Result<u64, TableError> {
+    pub fn write_parquet<W: Write + Send>(
+        &self,
+        table: Table,
+        about: &ParquetMetadata<'_>,
+        out: W,
+    ) -> Result<u64, TableError> {
         let written = match table {
             Table::Users => parquet::write(columns::users(self), about, out),
             Table::Groups => parquet::write(columns::groups(self), about, out),

@@ -4,7 +4,7 @@
 //! parameters, and whether the list is unchanged.
 
 use super::index::Index;
-use super::status::Grade;
+use super::status::CompletenessGrade;
 use super::text::{readable_text, thousands};
 use super::{Bounded, Shown};
 use crate::model::ListReport;
@@ -70,7 +70,7 @@ pub struct ListReading {
     /// Number of HTTP requests.
     pub requests: u64,
     /// Grade of the coverage.
-    pub grade: Grade,
+    pub grade: CompletenessGrade,
     /// Coverage: `complete`, `drifted`, …
     pub coverage: Shown,
     /// The proof, or why there is none.
@@ -215,7 +215,7 @@ fn list_row(source: &SourceEntry, list: &ListReport) -> ListReading {
         pages: list.pages,
         passes: list.passes,
         requests: list.requests,
-        grade: Grade::of_coverage(&list.coverage),
+        grade: CompletenessGrade::of_coverage(&list.coverage),
         coverage: Shown::name(list.coverage.as_str()),
         proof: Shown::sentence(list.coverage.words()),
     }

@@ -14,7 +14,7 @@ const SOURCES: usize = 20;
 
 /// How complete a run, a source or a list is. It is always shown by a word and a symbol, never by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grade {
+pub enum CompletenessGrade {
     /// The list is proven complete.
     Proven,
     /// The source does not offer the list.
@@ -25,7 +25,7 @@ pub enum Grade {
     Failed,
 }
 
-impl Grade {
+impl CompletenessGrade {
     pub(super) fn of_coverage(coverage: &Coverage) -> Self {
         match coverage {
             Coverage::Complete { .. } => Self::Proven,
@@ -68,7 +68,7 @@ impl Grade {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListLine {
     /// Grade of the list.
-    pub grade: Grade,
+    pub grade: CompletenessGrade,
     /// Number of rows and the result: `2,500 of 2,500 users, proven complete`.
     pub count: String,
     /// The proof, or why there is none.
@@ -85,7 +85,7 @@ pub struct SourceLine {
     /// Base address of the source.
     pub url: Shown,
     /// Grade of the source.
-    pub grade: Grade,
+    pub grade: CompletenessGrade,
     /// Status: `complete`, `partial` or `failed`.
     pub word: Shown,
     /// Lists of the source.
@@ -98,7 +98,7 @@ pub struct SourceLine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Worst grade of all sources.
-    pub grade: Grade,
+    pub grade: CompletenessGrade,
     /// Word for the grade: `Complete`, `Partial` or `Empty`.
     pub word: &'static str,
     /// What the word means for the reader.
@@ -124,7 +124,7 @@ impl Status {
         let manifest = index.input.manifest;
         let grade = overall(manifest.is_complete(), &manifest.sources);
         let is_read = |s: &&SourceEntry| !s.lists.is_empty();
-        let only_omitted = grade != Grade::Proven
+        let only_omitted = grade != CompletenessGrade::Proven
             && index.omitted().next().is_some()
             && manifest.sources.iter().filter(is_read).all(|s| s.status == SourceStatus::Complete);
         let (word, meaning) = if only_omitted {
@@ -150,21 +150,24 @@ impl Status {
     }
 }
 
-fn overall(complete: bool, sources: &[SourceEntry]) -> Grade {
-    let worst = sources.iter().map(|s| Grade::of_source(s.status)).max().unwrap_or(Grade::Unproven);
-    if complete { worst } else { worst.max(Grade::Unproven) }
+fn overall(complete: bool, sources: &[SourceEntry]) -> CompletenessGrade {
+    let worst =
+        sources.iter().map(|s| CompletenessGrade::of_source(s.status)).max().unwrap_or(CompletenessGrade::Unproven);
+    if complete { worst } else { worst.max(CompletenessGrade::Unproven) }
 }
 
-fn in_words(grade: Grade, no_source: bool) -> (&'static str, &'static str) {
+fn in_words(grade: CompletenessGrade, no_source: bool) -> (&'static str, &'static str) {
     match grade {
         _ if no_source => ("Empty", "No source was read. This report contains no statement about any account."),
-        Grade::Proven | Grade::Absent => ("Complete", "Every list of every source is proven complete."),
-        Grade::Unproven => (
+        CompletenessGrade::Proven | CompletenessGrade::Absent => {
+            ("Complete", "Every list of every source is proven complete.")
+        }
+        CompletenessGrade::Unproven => (
             "Partial",
             "At least one list could not be proven complete. Accounts or memberships that this report does not show \
              may exist; the lists are marked below.",
         ),
-        Grade::Failed => (
+        CompletenessGrade::Failed => (
             "Partial",
             "At least one source could not be read. This report shows its rows from earlier runs, if there are any; \
              they may be outdated.",
@@ -225,7 +228,7 @@ fn source_line(source: &SourceEntry) -> SourceLine {
         name: Shown::name(&source.name),
         kind: Shown::name(&source.kind),
         url: Shown::sentence(&source.url),
-        grade: Grade::of_source(source.status),
+        grade: CompletenessGrade::of_source(source.status),
         word: Shown::name(source.status.as_str()),
         // A source has fewer lists than this. The limit protects the page from a manifest that was edited by hand.
         lists: source.lists.iter().take(12).map(list_line).collect(),
@@ -245,11 +248,11 @@ fn unconfirmed(source: &SourceEntry) -> String {
 }
 
 fn list_line(list: &ListReport) -> ListLine {
-    let grade = Grade::of_coverage(&list.coverage);
+    let grade = CompletenessGrade::of_coverage(&list.coverage);
     ListLine { grade, count: count_of(list, grade), words: Shown::sentence(list.coverage.words()) }
 }
 
-fn count_of(list: &ListReport, grade: Grade) -> String {
+fn count_of(list: &ListReport, grade: CompletenessGrade) -> String {
     let what = Shown::name(&list.kind.in_words());
     let have = thousands(list.distinct);
     let rows = match list.expected {
@@ -257,9 +260,9 @@ fn count_of(list: &ListReport, grade: Grade) -> String {
         None => format!("{have} {what} (the API reports no total)"),
     };
     match grade {
-        Grade::Proven => format!("{rows}, proven complete"),
-        Grade::Absent => format!("{what}: not offered"),
-        Grade::Unproven => format!("{rows}, not proven complete"),
-        Grade::Failed => format!("{rows}, not fully read"),
+        CompletenessGrade::Proven => format!("{rows}, proven complete"),
+        CompletenessGrade::Absent => format!("{what}: not offered"),
+        CompletenessGrade::Unproven => format!("{rows}, not proven complete"),
+        CompletenessGrade::Failed => format!("{rows}, not fully read"),
     }
 }

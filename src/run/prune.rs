@@ -4,7 +4,7 @@ use super::context::Run;
 use super::{Origin, RunError};
 use crate::config::Config;
 use crate::model::Instant;
-use crate::snapshot::retention::{self, RetentionPlan, Terms};
+use crate::snapshot::retention::{self, RetentionPlan, RetentionSettings};
 use crate::snapshot::{LockedStore, Store};
 use crate::syslog::spool;
 use chrono::Utc;
@@ -18,7 +18,7 @@ pub fn prune(store: &LockedStore, config: &Config, origin: &Origin, now: Instant
 /// Returns which snapshots retention keeps and removes. Changes nothing.
 pub fn plan_retention(store: &Store, config: &Config, now: Instant) -> Result<RetentionPlan, RunError> {
     let (latest, latest_complete) = store.newest()?;
-    let terms = Terms {
+    let terms = RetentionSettings {
         now,
         keep_days: config.output.keep_days,
         keep_runs: config.output.keep_runs,

@@ -40,7 +40,7 @@ impl ListedSnapshot {
 
 /// Settings and facts for a plan.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
+pub struct RetentionSettings<'a> {
     /// Instant from which ages are computed.
     pub now: Instant,
     /// Age in days below which a snapshot is kept.
@@ -136,7 +136,7 @@ pub struct RetentionPlan {
 ///
 /// A snapshot is removed if it started at least `keep_days` × 86,400 s before `now` and is not among the newest
 /// `keep_runs`. The module documentation lists the exceptions.
-pub fn plan(snapshots: &[ListedSnapshot], terms: &Terms<'_>) -> RetentionPlan {
+pub fn plan(snapshots: &[ListedSnapshot], terms: &RetentionSettings<'_>) -> RetentionPlan {
     let mut newest_first: Vec<&ListedSnapshot> = snapshots.iter().collect();
     newest_first.sort_by(|a, b| (b.started_at, &b.run_id).cmp(&(a.started_at, &a.run_id)));
     let bases = bases_of_waiting(&newest_first, terms);
@@ -156,7 +156,7 @@ pub fn plan(snapshots: &[ListedSnapshot], terms: &Terms<'_>) -> RetentionPlan {
 }
 
 /// Returns the reason that protects a snapshot whatever its age; `None` if there is none.
-fn protection(snapshot: &ListedSnapshot, terms: &Terms<'_>) -> Option<KeepReason> {
+fn protection(snapshot: &ListedSnapshot, terms: &RetentionSettings<'_>) -> Option<KeepReason> {
     if let Some(hold) = &snapshot.hold {
         Some(KeepReason::Held(hold.clone()))
     } else if terms.latest == Some(snapshot.run_id.as_str()) {
@@ -173,7 +173,10 @@ fn protection(snapshot: &ListedSnapshot, terms: &Terms<'_>) -> Option<KeepReason
 }
 
 /// Returns the baselines of snapshots with queued events.
-fn bases_of_waiting<'a>(newest_first: &[&'a ListedSnapshot], terms: &Terms<'_>) -> BTreeMap<&'a str, KeepReason> {
+fn bases_of_waiting<'a>(
+    newest_first: &[&'a ListedSnapshot],
+    terms: &RetentionSettings<'_>,
+) -> BTreeMap<&'a str, KeepReason> {
     let waiting = newest_first.iter().filter(|snapshot| terms.waiting.contains(&snapshot.run_id));
     let of = |snapshot: &&'a ListedSnapshot| {
         Some((snapshot.base.as_deref()?, KeepReason::BaseOfWaiting(snapshot.run_id.clone())))
@@ -182,8 +185,12 @@ fn bases_of_waiting<'a>(newest_first: &[&'a ListedSnapshot], terms: &Terms<'_>) 
 }
 
 /// Checks whether the settings keep a snapshot; `place` is 0 for the newest.
-fn check_age(snapshot: &ListedSnapshot, place: u32, terms: &Terms<'_>) -> Result<KeepReason, RemovalReason> {
-    let Terms { keep_days, keep_runs, .. } = *terms;
+fn check_age(
+    snapshot: &ListedSnapshot,
+    place: u32,
+    terms: &RetentionSettings<'_>,
+) -> Result<KeepReason, RemovalReason> {
+    let RetentionSettings { keep_days, keep_runs, .. } = *terms;
     let age = terms.now - snapshot.started_at;
     let days = age.num_days();
     if place < keep_runs {
@@ -209,8 +216,13 @@ mod tests {
         ListedSnapshot::named(&run_id(now() - TimeDelta::days(days), 0)).unwrap()
     }
 
-    fn terms<'a>(keep_days: u32, keep_runs: u32, latest: Option<&'a str>, waiting: &'a BTreeSet<String>) -> Terms<'a> {
-        Terms { now: now(), keep_days, keep_runs, latest, latest_complete: None, waiting }
+    fn terms<'a>(
+        keep_days: u32,
+        keep_runs: u32,
+        latest: Option<&'a str>,
+        waiting: &'a BTreeSet<String>,
+    ) -> RetentionSettings<'a> {
+        RetentionSettings { now: now(), keep_days, keep_runs, latest, latest_complete: None, waiting }
     }
 
     fn reasons(plan: &RetentionPlan) -> Vec<&KeepReason> {
@@ -261,7 +273,7 @@ mod tests {
         let snapshots = [10, 20, 30, 40].map(days_old);
         let waiting = BTreeSet::new();
         let latest_complete = Some(snapshots[2].run_id.as_str());
-        let terms = Terms { latest_complete, ..terms(1, 0, Some(&snapshots[0].run_id), &waiting) };
+        let terms = RetentionSettings { latest_complete, ..terms(1, 0, Some(&snapshots[0].run_id), &waiting) };
         let plan = plan(&snapshots, &terms);
         assert_eq!(reasons(&plan), [&KeepReason::Latest, &KeepReason::LatestComplete]);
         assert_eq!(plan.keep[1].1.to_string(), "latest-complete points to it");
@@ -301,7 +313,7 @@ mod tests {
             let waiting: BTreeSet<String> = waits.map(|(_, run_id)| run_id.clone()).collect();
             let [latest, latest_complete] =
                 picks.map(|pick| (!runs.is_empty()).then(|| pick.get(&runs).as_str()));
-            let terms = Terms { latest_complete, ..terms(keep_days, keep_runs, latest, &waiting) };
+            let terms = RetentionSettings { latest_complete, ..terms(keep_days, keep_runs, latest, &waiting) };
             let plan = plan(&snapshots, &terms);
             let reported: BTreeSet<&str> =
                 plan.keep.iter().map(|(run_id, _)| run_id.as_str()).chain(removed(&plan)).collect();

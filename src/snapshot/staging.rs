@@ -10,7 +10,7 @@ use super::pages::{PAGES, PagesLog};
 use super::{LATEST, LATEST_COMPLETE, MANIFEST, STAGING, create_folder, sync_folder};
 use crate::digest::sha256_hex;
 use crate::model::Completeness;
-use crate::table::{About, CsvDialect, Table, Tables};
+use crate::table::{CsvDialect, ParquetMetadata, Table, Tables};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -94,7 +94,7 @@ impl Staging {
     ) -> Result<(), SnapshotError> {
         let mut file = self.writer(&format!("{}.parquet", table.as_str()))?;
         let path = file.path().to_owned();
-        let about = About { run_id: &self.run_id, completeness };
+        let about = ParquetMetadata { run_id: &self.run_id, completeness };
         let rows = tables.write_parquet(table, &about, &mut file).map_err(SnapshotError::table(path))?;
         file.finish(Some(rows));
         Ok(())

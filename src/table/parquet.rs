@@ -3,7 +3,7 @@
 //! A few thousand rows are converted at a time, so that memory does not grow with the size of the tenant.
 
 use super::columns::{Column, Get, Shape, Values};
-use super::{About, SCHEMA_VERSION};
+use super::{ParquetMetadata, SCHEMA_VERSION};
 use crate::model::GroupId;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
@@ -32,7 +32,7 @@ const CREATED_BY: &str = concat!("bt-rollcall version ", env!("CARGO_PKG_VERSION
 /// Writes all rows and the footer, and returns the number of rows.
 pub(super) fn write<R: Copy, I: Iterator<Item = R>>(
     mut table: Shape<'_, R, I>,
-    about: &About<'_>,
+    about: &ParquetMetadata<'_>,
     out: impl Write + Send,
 ) -> Result<u64> {
     let schema = Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()));
@@ -77,7 +77,7 @@ fn element() -> Field {
     Field::new("element", DataType::Utf8, false)
 }
 
-fn properties<R>(columns: &[Column<'_, R>], about: &About<'_>) -> Result<WriterProperties> {
+fn properties<R>(columns: &[Column<'_, R>], about: &ParquetMetadata<'_>) -> Result<WriterProperties> {
     let pair = |key: &str, value: String| KeyValue::new(format!("bt_rollcall.{key}"), value);
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())

@@ -16,7 +16,8 @@ use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use chrono::DateTime;
 use proptest::prelude::*;
 
-const ABOUT: About<'static> = About { run_id: "20261123T020000Z-7f3a", completeness: Completeness::Complete };
+const ABOUT: ParquetMetadata<'static> =
+    ParquetMetadata { run_id: "20261123T020000Z-7f3a", completeness: Completeness::Complete };
 
 fn reading(name: &str, users: Vec<User>, groups: Vec<Group>) -> SourceReading {
     SourceReading {

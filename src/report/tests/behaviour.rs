@@ -6,7 +6,7 @@ use crate::model::{
     Completeness, Finding, Fingerprint, LastLogin, ListKind, ReportedDate, Rule, RuleOutcome, Severity,
     SourceInventory, SourceStatus, User,
 };
-use crate::report::{Grade, RuleStatus};
+use crate::report::{CompletenessGrade, RuleStatus};
 use crate::snapshot::manifest::ConfirmedShrink;
 use crate::snapshot::manifest::SourceEntry;
 use chrono::Duration;
@@ -134,7 +134,7 @@ fn the_same_input_gives_the_same_bytes() {
 fn a_run_without_sources_is_reported_as_empty() {
     let world = World::of(Vec::new());
     let view = world.view();
-    assert_eq!((view.status.word, view.status.grade), ("Empty", Grade::Unproven));
+    assert_eq!((view.status.word, view.status.grade), ("Empty", CompletenessGrade::Unproven));
     assert!(view.rules.iter().all(|rule| rule.status == RuleStatus::NotEvaluated), "no rule passed");
     assert!(world.page().contains("No source was read."));
 }
@@ -204,7 +204,7 @@ fn a_failed_source_is_the_worst_grade() {
     down.users.clear();
     down.lists[0] = list(ListKind::Users, None, 0, ("failed", "connection refused"));
     let view = World::of(vec![reading("appliance-eu", 20, 7), down]).view();
-    assert_eq!(view.status.grade, Grade::Failed);
+    assert_eq!(view.status.grade, CompletenessGrade::Failed);
     assert!(view.status.meaning.starts_with("At least one source could not be read."));
 }
 

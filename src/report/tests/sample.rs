@@ -2,7 +2,7 @@
 
 use super::tenant::{list, reading, same_people};
 use crate::digest::sha256_hex;
-use crate::exceptions::{self, Applied, Exception, ExceptionUse};
+use crate::exceptions::{self, Exception, ExceptionEffects, ExceptionUse};
 use crate::model::{
     Change, Classes, Completeness, Coverage, Evaluation, Finding, Instant, Inventory, ListKind, Pattern, Rule,
     SourceInventory, SourceReading, SourceStatus, User,
@@ -82,7 +82,7 @@ impl World {
             until,
         });
         let entries: Vec<Exception> = accepted.collect();
-        let Applied { uses, expired } = exceptions::apply(&mut self.findings, &entries, &self.policy, as_of());
+        let ExceptionEffects { uses, expired } = exceptions::apply(&mut self.findings, &entries, &self.policy, as_of());
         self.findings.extend(expired);
         self.uses = Some(uses);
         self

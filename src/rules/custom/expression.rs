@@ -38,10 +38,10 @@ const LOOPING: [&str; 4] = ["all", "exists", "exists_one", "filter"];
 
 /// A parsed and checked expression.
 #[derive(Clone, Debug)]
-pub struct Expression(Arc<Understood>);
+pub struct Expression(Arc<ParsedExpression>);
 
 #[derive(Debug)]
-struct Understood {
+struct ParsedExpression {
     text: String,
     strict: IdedExpr,
     variables: BTreeSet<usize>,
@@ -148,7 +148,7 @@ fn understand(text: &str) -> Result<Expression, ExpressionError> {
             "contains no variable, so that it has the same result for every account",
         ));
     }
-    let expression = Expression(Arc::new(Understood { text: text.to_owned(), strict, variables, patterns }));
+    let expression = Expression(Arc::new(ParsedExpression { text: text.to_owned(), strict, variables, patterns }));
     let flaw = probe::of(&expression);
     flaw.map_or(Ok(expression), |(id, message)| Err(flaw_at(text, &places, id, message)))
 }

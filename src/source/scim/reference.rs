@@ -81,9 +81,9 @@ fn unescaped(text: &str) -> Option<String> {
 }
 
 /// Listed ids by their comparable form. Resolves references whose GUID is written in another case.
-pub(super) struct Names(AHashMap<Id, Id>);
+pub(super) struct ListedIds(AHashMap<Id, Id>);
 
-impl Names {
+impl ListedIds {
     /// Indexes the ids of these rows.
     pub(super) fn of(rows: &[Listed]) -> Self {
         Self(rows.iter().map(|row| (row.id.comparable(), row.id.clone())).collect())

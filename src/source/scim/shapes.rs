@@ -4,7 +4,7 @@
 //! reported, and groups within groups are resolved. Every field is optional, and names are compared without case
 //! (§2.1).
 
-use super::reference::{MemberReference, Names, ReferenceKind, items};
+use super::reference::{ListedIds, MemberReference, ReferenceKind, items};
 use crate::model::{Group, GroupId, ListKind, MembershipConflict, Outside, OutsideMember, SourceReading, User, UserId};
 use crate::source::decode::{Decoding, Fields, Id, Listed, get};
 use ahash::AHashMap;
@@ -22,8 +22,8 @@ struct OwnGroups {
 
 /// Memberships from both sides while they are merged.
 struct MembershipIndex {
-    users: Names,
-    groups: Names,
+    users: ListedIds,
+    groups: ListedIds,
     /// Groups in the records of users, by user. A user whose record has no `groups` is absent.
     own: AHashMap<Id, OwnGroups>,
     /// Whether the list of groups is proven complete.
@@ -69,7 +69,7 @@ pub(super) fn fill(
 
 /// Returns the ids of members that are neither a listed user nor a listed group, as the groups write them.
 pub(super) fn unlisted_users(users: &[Listed], groups: &[Listed]) -> BTreeSet<Id> {
-    let (known_users, known_groups) = (Names::of(users), Names::of(groups));
+    let (known_users, known_groups) = (ListedIds::of(users), ListedIds::of(groups));
     let members = groups.iter().filter_map(|group| group.record.get_caseless("members")).flat_map(items);
     let references =
         members.filter_map(MemberReference::read).filter(|reference| reference.kind != Some(ReferenceKind::Group));
@@ -91,7 +91,7 @@ pub(super) fn has_odd_member(group: &Listed) -> bool {
 
 /// Reads the groups in the record of a user, direct and indirect ones (RFC 7643 §4.1.2); `None` if the record has no
 /// `groups`.
-fn own_groups(row: &Listed, groups: &Names) -> Option<OwnGroups> {
+fn own_groups(row: &Listed, groups: &ListedIds) -> Option<OwnGroups> {
     let value = row.record.get_caseless("groups").filter(|value| !value.is_null())?;
     let mut own = OwnGroups::default();
     for item in items(value) {
@@ -112,10 +112,10 @@ fn own_groups(row: &Listed, groups: &Names) -> Option<OwnGroups> {
 impl MembershipIndex {
     /// Starts with the records of users. Members of groups are added by [`Self::add_group`].
     fn of(users: &[Listed], groups: &[Listed], unread: &BTreeSet<Id>) -> Self {
-        let group_names = Names::of(groups);
+        let group_names = ListedIds::of(groups);
         let own = users.iter().filter_map(|row| Some((row.id.clone(), own_groups(row, &group_names)?))).collect();
         Self {
-            users: Names::of(users),
+            users: ListedIds::of(users),
             groups: group_names,
             own,
             whole: false,

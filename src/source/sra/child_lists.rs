@@ -71,7 +71,7 @@ pub(super) enum Depth {
 }
 
 /// First page of the list below one object.
-struct FirstOf {
+struct FirstChildPage {
     id: Id,
     path: String,
     first: FirstPage,
@@ -122,7 +122,7 @@ impl Sra {
             }
         }
         let walks = stream::iter(firsts).map(|first| async move {
-            let FirstOf { id, path, first } = first;
+            let FirstChildPage { id, path, first } = first;
             let walked = match (depth, first.page) {
                 (Depth::FirstPage, Ok(page)) => single_answer(page.rows, page.metadata.total),
                 (_, page) => walk_numbered(self.source_client.walk, page.ok(), |at| self.page(&path, at), |_| {}).await,
@@ -145,7 +145,7 @@ impl Sra {
     }
 
     /// Reads the first page of the list of each object.
-    async fn first_of_each(&self, of: ChildPath, ids: BTreeSet<Id>, tally: &mut ChildLists) -> Vec<FirstOf> {
+    async fn first_of_each(&self, of: ChildPath, ids: BTreeSet<Id>, tally: &mut ChildLists) -> Vec<FirstChildPage> {
         let (kind, at) = (of.kind, PageRequest { number: 1, size: self.source_client.walk.page_size });
         let mut firsts = Vec::new();
         let mut answers = stream::iter(ids)
@@ -163,7 +163,9 @@ impl Sra {
                     }
                 }
                 // Path and requests are not used for a list below an object.
-                page => firsts.push(FirstOf { id, path, first: FirstPage { kind, path: "", page, requests: 0 } }),
+                page => {
+                    firsts.push(FirstChildPage { id, path, first: FirstPage { kind, path: "", page, requests: 0 } })
+                }
             }
             self.source_client.progress(kind, firsts.len() as u64, None);
         }

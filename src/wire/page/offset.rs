@@ -76,7 +76,7 @@ fn ascends<K: Ord>(keys: &[K]) -> bool {
 pub(super) struct OffsetWalk<R: ListRow> {
     settings: WalkSettings,
     /// Pages of the current pass over the list.
-    segments: Vec<PageSpan<R::Key>>,
+    spans: Vec<PageSpan<R::Key>>,
     rows: Vec<R>,
     index: AHashMap<R::Key, usize>,
     /// Maximum number of rows that the server returns, as the pages so far show it.
@@ -106,7 +106,7 @@ impl<R: ListRow> OffsetWalk<R> {
             cap: settings.page_size.max(1),
             gives_extra_rows: None,
             settings,
-            segments: Vec::new(),
+            spans: Vec::new(),
             rows: Vec::new(),
             index: AHashMap::new(),
             received: 0,
@@ -144,33 +144,33 @@ impl<R: ListRow> OffsetWalk<R> {
         if window.offset > 0 && !keys.is_empty() && has_no_new_row && self.is_beyond(window.offset) {
             self.stalled = Some(format!("the page at offset {} repeats rows of earlier pages", window.offset));
         }
-        self.segments.push(PageSpan { window, keys, total: page.total, seq: self.next_seq });
+        self.spans.push(PageSpan { window, keys, total: page.total, seq: self.next_seq });
         self.next_seq += 1;
         self.update_cap();
     }
 
     fn starts_like_first_page(&self, keys: &[R::Key]) -> bool {
-        let first = self.segments.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty());
+        let first = self.spans.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty());
         first.is_some_and(|first| first.keys.first() == keys.first())
     }
 
     /// Checks whether an offset is at the last known row or after it.
     fn is_beyond(&self, offset: u64) -> bool {
-        self.segments.iter().map(PageSpan::stop).max().is_some_and(|furthest| offset.saturating_add(1) >= furthest)
+        self.spans.iter().map(PageSpan::stop).max().is_some_and(|furthest| offset.saturating_add(1) >= furthest)
     }
 
     /// Updates what is known about the server's maximum. A page that is followed by more rows shows it.
     fn update_cap(&mut self) {
-        let furthest = self.segments.iter().map(PageSpan::stop).max().unwrap_or(0);
-        let longest = self.segments.iter().map(|s| s.keys.len() as u64).max().unwrap_or(0);
+        let furthest = self.spans.iter().map(PageSpan::stop).max().unwrap_or(0);
+        let longest = self.spans.iter().map(|s| s.keys.len() as u64).max().unwrap_or(0);
         let more_follows =
             |s: &PageSpan<R::Key>| !s.keys.is_empty() && (furthest > s.stop() || s.total.is_some_and(|t| t > s.stop()));
         let page = self.settings.page_size.max(1);
-        self.cap = if self.segments.iter().any(more_follows) { longest.max(1) } else { page };
+        self.cap = if self.spans.iter().any(more_follows) { longest.max(1) } else { page };
         let was_asked = |s: &&PageSpan<R::Key>| s.window.limit > page;
-        if self.segments.iter().any(|s| more_follows(s) && (s.keys.len() as u64) < s.window.limit) {
+        if self.spans.iter().any(|s| more_follows(s) && (s.keys.len() as u64) < s.window.limit) {
             self.gives_extra_rows = Some(false);
-        } else if self.segments.iter().filter(was_asked).any(|s| s.keys.len() as u64 > page) {
+        } else if self.spans.iter().filter(was_asked).any(|s| s.keys.len() as u64 > page) {
             self.gives_extra_rows = Some(true);
         }
     }
@@ -196,9 +196,9 @@ impl<R: ListRow> OffsetWalk<R> {
     /// A page of one row must appear three times: if a row was added before it, it is at the next offset for a good
     /// reason.
     fn repeated_page(&self) -> Option<&PageSpan<R::Key>> {
-        let first = self.segments.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty())?;
+        let first = self.spans.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty())?;
         let restarts = |s: &&PageSpan<R::Key>| s.window.offset > 0 && s.keys.first() == first.keys.first();
-        let mut again: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(restarts).collect();
+        let mut again: Vec<&PageSpan<R::Key>> = self.spans.iter().filter(restarts).collect();
         again.sort_by_key(|s| s.seq);
         let same = |a: &PageSpan<R::Key>, b: &PageSpan<R::Key>| a.window.offset != b.window.offset && a.keys == b.keys;
         match again[..] {
@@ -213,7 +213,7 @@ impl<R: ListRow> OffsetWalk<R> {
         if let Some(end) = self.unpaged_end() {
             return WalkStep::End(end);
         }
-        let Some(first) = self.segments.iter().find(|s| s.window.offset == 0) else {
+        let Some(first) = self.spans.iter().find(|s| s.window.offset == 0) else {
             return self.start();
         };
         if first.keys.is_empty() {
@@ -276,8 +276,8 @@ impl<R: ListRow> OffsetWalk<R> {
     }
 
     /// Checks whether a page has as many rows as were requested, or as the server returns at most.
-    fn is_full(&self, segment: &PageSpan<R::Key>) -> bool {
-        segment.keys.len() as u64 >= self.cap.min(segment.window.limit)
+    fn is_full(&self, span: &PageSpan<R::Key>) -> bool {
+        span.keys.len() as u64 >= self.cap.min(span.window.limit)
     }
 
     /// Returns the distance between consecutive windows: one row less than they show, so that they overlap.
@@ -292,19 +292,19 @@ impl<R: ListRow> OffsetWalk<R> {
             return None;
         }
         // An offset is read once per pass; reading it again is up to the proof.
-        let known: HashSet<u64> = self.segments.iter().map(|s| s.window.offset).collect();
+        let known: HashSet<u64> = self.spans.iter().map(|s| s.window.offset).collect();
         let offsets: Vec<u64> = self.next_offsets()?.into_iter().filter(|offset| !known.contains(offset)).collect();
         (!offsets.is_empty()).then(|| offsets.into_iter().map(|offset| self.window(offset)).collect())
     }
 
     fn next_offsets(&self) -> Option<Vec<u64>> {
         // Of two pages that end at the same position, the newer one shows the current state.
-        let furthest = self.segments.iter().filter(|s| !s.keys.is_empty()).max_by_key(|s| (s.stop(), s.seq))?;
+        let furthest = self.spans.iter().filter(|s| !s.keys.is_empty()).max_by_key(|s| (s.stop(), s.seq))?;
         let (stop, stride) = (furthest.stop(), self.stride());
         if let Some(total) = self.trusted_total() {
             let distance = usize::try_from(stride).unwrap_or(usize::MAX);
             let is_empty_beyond = |s: &PageSpan<R::Key>| s.keys.is_empty() && s.window.offset >= stop;
-            if stop < total && self.segments.iter().any(is_empty_beyond) {
+            if stop < total && self.spans.iter().any(is_empty_beyond) {
                 // An empty page contradicts the total, so more windows would be empty, too.
                 return None;
             }
@@ -322,7 +322,7 @@ impl<R: ListRow> OffsetWalk<R> {
         }
         // Without a total, windows after the end cost requests for nothing; once an empty page was seen, the end is
         // near.
-        let alone = self.gives_extra_rows.is_none() || self.segments.iter().any(|s| s.keys.is_empty());
+        let alone = self.gives_extra_rows.is_none() || self.spans.iter().any(|s| s.keys.is_empty());
         let ahead = if alone { 1 } else { self.settings.concurrency.max(1) as u64 };
         Some((0..ahead).map(|n| stop - 1 + n * stride).collect())
     }
@@ -331,17 +331,17 @@ impl<R: ListRow> OffsetWalk<R> {
     /// reliable.
     fn trusted_total(&self) -> Option<u64> {
         let exceeds_total = |s: &PageSpan<R::Key>| !s.keys.is_empty() && s.total.is_some_and(|t| t < s.stop());
-        if self.segments.iter().any(exceeds_total) {
+        if self.spans.iter().any(exceeds_total) {
             return None;
         }
-        self.segments.iter().max_by_key(|s| s.seq).and_then(|s| s.total)
+        self.spans.iter().max_by_key(|s| s.seq).and_then(|s| s.total)
     }
 
     /// Returns the pages that are proven to be the last: by their own total, or by an empty page after them.
     fn tails(&self) -> impl Iterator<Item = &PageSpan<R::Key>> {
         let trusted = self.trusted_total().is_some();
-        let empties: Vec<u64> = self.segments.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset).collect();
-        self.segments.iter().filter(move |s| {
+        let empties: Vec<u64> = self.spans.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset).collect();
+        self.spans.iter().filter(move |s| {
             let full = self.is_full(s);
             let followed_by_empty = empties.contains(&s.stop());
             // Without a total, a full page proves nothing even if an empty page follows: rows may have moved between
@@ -357,7 +357,7 @@ impl<R: ListRow> OffsetWalk<R> {
     }
 
     fn is_ascending(&self) -> bool {
-        self.segments.iter().all(|s| ascends(&s.keys))
+        self.spans.iter().all(|s| ascends(&s.keys))
     }
 
     /// Counts a repair. Ends the walk without a proof after `max_passes` of them.
@@ -372,7 +372,7 @@ impl<R: ListRow> OffsetWalk<R> {
 
     /// Renders the proof. The total may be below the number of rows: it is then the one after rows were removed.
     fn proof(&self, total: Option<u64>, distinct: u64) -> String {
-        let pages = self.segments.len();
+        let pages = self.spans.len();
         let over = if pages == 1 { "over 1 page".to_owned() } else { format!("over {pages} pages") };
         let overlap = if pages > 1 { "; consecutive pages overlap as expected" } else { "" };
         match total.filter(|_| self.trusted_total().is_some()) {
@@ -398,9 +398,8 @@ impl<R: ListRow> OffsetWalk<R> {
         }
         let proven_by = self.tails().max_by_key(|s| s.seq).and_then(|s| s.total);
         // Totals that are below the rows of their own page are no totals of the list, so none is returned.
-        let trusted = self.segments.is_empty()
-            || self.segments.iter().all(|s| s.keys.is_empty())
-            || self.trusted_total().is_some();
+        let trusted =
+            self.spans.is_empty() || self.spans.iter().all(|s| s.keys.is_empty()) || self.trusted_total().is_some();
         WalkResult {
             expected: proven_by.or(self.last_total).filter(|_| trusted),
             rows: self.rows,

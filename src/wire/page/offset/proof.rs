@@ -14,7 +14,7 @@ impl<R: ListRow> OffsetWalk<R> {
     /// Checks whether a page shows a key that is within the span of an earlier page but not in it. Either the row was
     /// inserted in the middle, or the list has another order that only looks like the order of keys.
     fn has_inserted_row(&self) -> bool {
-        let mut by_first: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
+        let mut by_first: Vec<&PageSpan<R::Key>> = self.spans.iter().filter(|s| !s.keys.is_empty()).collect();
         by_first.sort_by(|a, b| a.keys[0].cmp(&b.keys[0]));
         by_first.iter().enumerate().any(|(at, one)| {
             let last = &one.keys[one.keys.len() - 1];
@@ -65,21 +65,21 @@ impl<R: ListRow> OffsetWalk<R> {
 
     /// Returns windows across the gaps between the intervals of keys, and the last covered key.
     fn gaps(&self) -> (Vec<Window>, Option<R::Key>) {
-        let mut by_first: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
+        let mut by_first: Vec<&PageSpan<R::Key>> = self.spans.iter().filter(|s| !s.keys.is_empty()).collect();
         by_first.sort_by(|a, b| (a.window.offset != 0, &a.keys[0]).cmp(&(b.window.offset != 0, &b.keys[0])));
         let mut gaps = Vec::new();
         // The page with the greatest key so far.
         let mut furthest: Option<&PageSpan<R::Key>> = None;
-        for segment in by_first {
+        for span in by_first {
             let Some(reached) = furthest else {
-                furthest = Some(segment);
+                furthest = Some(span);
                 continue;
             };
-            if segment.keys[0] > reached.keys[reached.keys.len() - 1] {
-                gaps.push(self.bridging_window(reached, segment));
+            if span.keys[0] > reached.keys[reached.keys.len() - 1] {
+                gaps.push(self.bridging_window(reached, span));
             }
-            if segment.keys.last() > reached.keys.last() {
-                furthest = Some(segment);
+            if span.keys.last() > reached.keys.last() {
+                furthest = Some(span);
             }
         }
         // Two gaps may lead to the same window.
@@ -100,7 +100,7 @@ impl<R: ListRow> OffsetWalk<R> {
 
     /// Returns why no page is proven to be the last.
     fn missing_end(&self) -> String {
-        let newest = self.segments.iter().max_by_key(|s| s.seq);
+        let newest = self.spans.iter().max_by_key(|s| s.seq);
         match newest.and_then(|s| Some((s.total?, s.stop(), s.keys.len() as u64))) {
             Some((total, stop, rows)) if rows < self.cap && stop < total => {
                 format!("the source reports a total of {total}, but its rows end after {stop}")
@@ -111,7 +111,7 @@ impl<R: ListRow> OffsetWalk<R> {
 
     /// Returns the offset at which the last page probably starts now.
     fn tail_guess(&self) -> u64 {
-        let empties = self.segments.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset);
+        let empties = self.spans.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset);
         let end = self.trusted_total().or_else(|| empties.min()).unwrap_or(0);
         end.saturating_sub(self.stride())
     }
@@ -119,18 +119,18 @@ impl<R: ListRow> OffsetWalk<R> {
     /// Returns the keys that the newest page over their place contains. The others were removed during the walk.
     pub(super) fn remaining_keys(&self) -> BTreeSet<R::Key> {
         let mut remaining = BTreeSet::new();
-        for segment in &self.segments {
-            let (Some(first), Some(last)) = (segment.keys.first(), segment.keys.last()) else { continue };
+        for span in &self.spans {
+            let (Some(first), Some(last)) = (span.keys.first(), span.keys.last()) else { continue };
             // A page of one key spans nothing, so it cannot show that another key was removed.
             if first < last {
-                let shown: HashSet<&R::Key> = segment.keys.iter().collect();
+                let shown: HashSet<&R::Key> = span.keys.iter().collect();
                 let removed: Vec<R::Key> =
                     remaining.range(first.clone()..=last.clone()).filter(|k| !shown.contains(k)).cloned().collect();
                 for key in removed {
                     remaining.remove(&key);
                 }
             }
-            remaining.extend(segment.keys.iter().cloned());
+            remaining.extend(span.keys.iter().cloned());
         }
         remaining
     }
@@ -149,7 +149,7 @@ impl<R: ListRow> OffsetWalk<R> {
         };
         // Totals that are below the rows of their own page are those of a page, not of the list.
         let trusted = self.trusted_total().is_some();
-        let totals: HashSet<Option<u64>> = self.segments.iter().map(|s| s.total.filter(|_| trusted)).collect();
+        let totals: HashSet<Option<u64>> = self.spans.iter().map(|s| s.total.filter(|_| trusted)).collect();
         let distinct = self.pass_keys().len() as u64;
         let reported = totals.iter().next().copied().flatten();
         let problem = problem
@@ -166,19 +166,19 @@ impl<R: ListRow> OffsetWalk<R> {
         let step = self.repair(vec![self.window(0)], why);
         // Positions of two passes cannot be compared, so the next pass starts without pages.
         if matches!(step, WalkStep::Repair { .. }) {
-            self.segments.clear();
+            self.spans.clear();
         }
         step
     }
 
     /// Returns windows for the gaps between positions. The error says that two pages contradict each other.
     fn positions(&self) -> Result<Vec<Window>, String> {
-        let mut by_offset: Vec<&PageSpan<R::Key>> = self.segments.iter().filter(|s| !s.keys.is_empty()).collect();
+        let mut by_offset: Vec<&PageSpan<R::Key>> = self.spans.iter().filter(|s| !s.keys.is_empty()).collect();
         by_offset.sort_by_key(|s| (s.window.offset, s.seq));
         let mut seen: HashMap<u64, &R::Key> = HashMap::new();
         let mut position_of: HashMap<&R::Key, u64> = HashMap::new();
-        for segment in &by_offset {
-            for (position, key) in (segment.window.offset..).zip(&segment.keys) {
+        for span in &by_offset {
+            for (position, key) in (span.window.offset..).zip(&span.keys) {
                 let other_key = seen.insert(position, key).is_some_and(|k| k != key);
                 let other_position = position_of.insert(key, position).is_some_and(|p| p != position);
                 if other_key || other_position {
@@ -190,17 +190,17 @@ impl<R: ListRow> OffsetWalk<R> {
         }
         let mut gaps = Vec::new();
         let mut stop = 0;
-        for segment in by_offset {
-            if stop > 0 && segment.window.offset + 1 > stop {
+        for span in by_offset {
+            if stop > 0 && span.window.offset + 1 > stop {
                 gaps.push(self.window(stop - 1));
             }
-            stop = stop.max(segment.stop());
+            stop = stop.max(span.stop());
         }
         Ok(gaps)
     }
 
     /// Returns the keys of the current pass.
     pub(super) fn pass_keys(&self) -> HashSet<&R::Key> {
-        self.segments.iter().flat_map(|s| &s.keys).collect()
+        self.spans.iter().flat_map(|s| &s.keys).collect()
     }
 }
