@@ -321,7 +321,8 @@ fn source_line(source: &SourceEntry) -> String {
             let last = known
                 .confirmed_at
                 .map_or_else(|| "never proven complete".to_owned(), |at| format!("last complete {}", instant_text(at)));
-            format!("; {} rows kept from earlier runs, {last}", thousands(rows))
+            let noun = if rows == 1 { "row" } else { "rows" };
+            format!("; {} {noun} kept from earlier runs, {last}", thousands(rows))
         }
     };
     match &source.reason {

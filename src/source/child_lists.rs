@@ -293,7 +293,7 @@ impl ChildLists {
             .into_iter()
             .map(|(status, ids)| {
                 let (count, first) = (self.count(ids.len()), self.first(ids.len(), ids[0]));
-                format!("{count} answered {status} but the list of {list} contains them ({first})")
+                format!("{count} answered {status}, but the list of {list} contains them ({first})")
             })
             .collect();
         if let Some((id, error)) = forbidden.first() {
@@ -345,7 +345,10 @@ mod tests {
         assert!(tally.needs_list());
         tally.remove_unlisted(Some(&ids(1..=3)));
         let why = why(&tally);
-        assert!(why.contains("the members of 3 policies answered 404 but the list of policies contains them"), "{why}");
+        assert!(
+            why.contains("the members of 3 policies answered 404, but the list of policies contains them"),
+            "{why}"
+        );
         assert!(why.ends_with("(the first: policy 1)"), "{why}");
         assert_eq!(tally.unknown(), ids(1..=3));
         assert!(tally.removed().is_empty());

@@ -338,7 +338,7 @@ impl Details {
         }
         if *denied > 0 {
             return Coverage::Failed {
-                error: format!("{denied} of {wanted} records answered 404 but the list of users contains them"),
+                error: format!("{denied} of {wanted} records answered 404, but the list of users contains them"),
             };
         }
         let removed = match removed {
@@ -379,7 +379,7 @@ mod tests {
         assert_eq!(details(0, 0).coverage().words(), "100 of 100 records read by id");
         assert!(details(40, 0).coverage().is_complete());
         let Coverage::Failed { error } = details(0, 1).coverage() else { panic!("denied") };
-        assert!(error.contains("1 of 100 records answered 404 but the list of users contains them"), "{error}");
+        assert!(error.contains("1 of 100 records answered 404, but the list of users contains them"), "{error}");
     }
 
     #[test]

@@ -288,7 +288,7 @@ fn a_policy_whose_second_page_is_not_found_stays_and_does_not_stop_the_others() 
     settings.client.concurrency = 1;
     let reading = reading(&settings);
     let Coverage::Failed { error } = reading.coverage(ListKind::Members) else { panic!("the list names it") };
-    assert!(error.contains("the members of 1 policy answered 404 but the list of policies contains them"), "{error}");
+    assert!(error.contains("the members of 1 policy answered 404, but the list of policies contains them"), "{error}");
     let known = reading.groups.iter().filter(|group| group.members_known == Some(true)).count();
     assert_eq!((reading.groups.len(), known), (15, 14));
 }

@@ -323,7 +323,9 @@ fn truncated_list_of_users_is_not_proven_complete() {
         assert_eq!(list["coverage"], "drifted", "{list}");
         let why = list["proof"].as_str().unwrap();
         assert!(
-            why.contains("not looked up") || why.contains("exist by id") || why.contains("exactly 200 rows"),
+            why.contains("not looked up")
+                || why.contains("the list of users lacks users that exist")
+                || why.contains("exactly 200 rows"),
             "{why}"
         );
     }

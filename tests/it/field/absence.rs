@@ -36,7 +36,7 @@ fn members_are_unknown_when_every_listed_policy_answers_404() {
     tenant.concludes_nothing_from_absence();
     let output = format!("{}{}", stdout(&run), stderr(&run));
     assert!(
-        output.contains("the members of 3 policies answered 404 but the list of policies contains them"),
+        output.contains("the members of 3 policies answered 404, but the list of policies contains them"),
         "{output}"
     );
     let checked = tenant.check(1);
@@ -74,13 +74,16 @@ fn unread_policy_keeps_its_members(reply: Reply) -> String {
 fn members_are_kept_and_not_counted_when_a_listed_policy_answers_404_with_html() {
     let output =
         unread_policy_keeps_its_members(Reply::of(404, "<!DOCTYPE html><html><title>Not Found</title></html>"));
-    assert!(output.contains("the members of 1 policy answered 404 but the list of policies contains them"), "{output}");
+    assert!(
+        output.contains("the members of 1 policy answered 404, but the list of policies contains them"),
+        "{output}"
+    );
 }
 
 #[test]
 fn members_are_kept_and_not_counted_when_a_listed_policy_answers_410_or_403() {
     let output = unread_policy_keeps_its_members(Reply::of(410, "Gone"));
-    assert!(output.contains("answered 410 though the list"), "{output}");
+    assert!(output.contains("answered 410, but the list"), "{output}");
     let output = unread_policy_keeps_its_members(Reply::of(403, r#"{"message":"Forbidden"}"#));
     assert!(output.contains("forbidden (403)") && output.contains("right to view members"), "{output}");
 }

@@ -58,7 +58,10 @@ fn user_without_a_usable_id_is_skipped_and_the_list_is_not_proven_complete() {
 fn check_reports_a_row_without_an_id_like_a_run() {
     for tenant in with_a_user(Some("null")) {
         let checked = tenant.check(1);
-        assert!(checked.contains("BAD   source s: users: 1 row has no usable id"), "{checked}");
+        assert!(
+            checked.contains("BAD   source s: users: 1 row was left out: its id is missing, unreadable or a duplicate"),
+            "{checked}"
+        );
     }
 }
 
@@ -69,7 +72,11 @@ fn rows_that_are_not_objects_or_have_no_id_are_counted() {
     guide_list(&tenant.server, "users", &users);
     tenant.first(3);
     assert_eq!(tenant.column("users", "id"), ["1"]);
-    assert!(tenant.proof("users").contains("rows have no usable id"), "{}", tenant.proof("users"));
+    assert!(
+        tenant.proof("users").contains("rows were left out: their ids are missing, unreadable or duplicates"),
+        "{}",
+        tenant.proof("users")
+    );
     let tenant = safe();
     safe_list(
         &tenant.server,
@@ -78,7 +85,11 @@ fn rows_that_are_not_objects_or_have_no_id_are_counted() {
     );
     tenant.first(3);
     assert_eq!(tenant.column("users", "id"), ["1", "2", "3"]);
-    assert!(tenant.proof("users").contains("2 rows have no usable id"), "{}", tenant.proof("users"));
+    assert!(
+        tenant.proof("users").contains("2 rows were left out: their ids are missing, unreadable or duplicates"),
+        "{}",
+        tenant.proof("users")
+    );
 }
 
 #[test]
