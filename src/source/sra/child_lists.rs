@@ -164,7 +164,7 @@ impl Sra {
                 }
                 // Path and requests are not used for a list below an object.
                 page => {
-                    firsts.push(FirstChildPage { id, path, first: FirstPage { kind, path: "", page, requests: 0 } })
+                    firsts.push(FirstChildPage { id, path, first: FirstPage { kind, path: "", page, requests: 0 } });
                 }
             }
             self.source_client.progress(kind, firsts.len() as u64, None);
