@@ -26,13 +26,13 @@ Examples:
   bt-rollcall run --dry-run                     Read and evaluate, but publish and send nothing
   bt-rollcall run --fail-on high                Exit with 10 if a finding is high or critical
   bt-rollcall run --allow-shrink appliance-eu   Publish a source that a guard set aside, once
-  bt-rollcall run --as-of 2026-11-23T02:00:00Z --output /tmp/again
+  bt-rollcall run --as-of 2026-11-23T02:00:00Z --output november
                                                 Evaluate an earlier instant in another folder";
 
 #[cfg(feature = "sandbox")]
 const DEMO_HELP: &str = "\
 Example:
-  bt-rollcall demo --users 300 --dir /tmp/demo
+  bt-rollcall demo --users 300 --dir demo
 
 Exit codes: those of `run`; 0 means that both runs were published and all events were delivered.";
 
@@ -68,7 +68,7 @@ Exit codes:
 
 const REPORT_HELP: &str = "\
 Examples:
-  bt-rollcall report snapshots/latest --output /tmp/report.html
+  bt-rollcall report snapshots/latest --output report.html
   bt-rollcall report snapshots/latest > report.html
 
 Exit codes:

@@ -60,13 +60,9 @@ fn render(summary: &RunSummary, last_complete: Option<i64>) -> String {
 fn metrics(summary: &RunSummary, last_complete: Option<i64>) -> Vec<Metric> {
     let alone = |value: f64| vec![(String::new(), value)];
     let metric = |name, help, samples| Metric { name, help, samples };
-    let by_source = |pick: &dyn Fn(&SourceEntry) -> Option<f64>| {
-        let sample = |s: &SourceEntry| Some((labels(&[("source", &s.name)]), pick(s)?));
-        summary.sources.iter().filter_map(sample).collect()
-    };
     let finished = seconds(&summary.finished_at);
     let duration = finished.zip(seconds(&summary.started_at)).map(|(end, start)| end - start);
-    vec![
+    let mut metrics = vec![
         metric("last_run_exit_code", "Exit code of the last run.", alone(f64::from(summary.exit_code))),
         metric("last_run_timestamp_seconds", "When the last run ended.", finished.map(alone).unwrap_or_default()),
         metric("last_run_duration_seconds", "How long the last run took.", duration.map(alone).unwrap_or_default()),
@@ -76,6 +72,36 @@ fn metrics(summary: &RunSummary, last_complete: Option<i64>) -> Vec<Metric> {
             "When the newest complete run started.",
             last_complete.map(|at| alone(number(at.unsigned_abs()))).unwrap_or_default(),
         ),
+    ];
+    metrics.extend(source_metrics(&summary.sources));
+    metrics.extend([
+        metric(
+            "findings",
+            "Findings by rule.",
+            summary.counts.findings.iter().map(|(rule, n)| (labels(&[("rule", rule)]), number(*n))).collect(),
+        ),
+        metric(
+            "findings_by_severity",
+            "Findings by severity.",
+            summary.severities.iter().map(|(s, n)| (labels(&[("severity", s)]), number(*n))).collect(),
+        ),
+        metric(
+            "events_delivered",
+            "Events that were delivered to the destination.",
+            destinations(summary, |d| d.delivered),
+        ),
+        metric("events_waiting", "Events that are queued and not yet delivered.", destinations(summary, |d| d.waiting)),
+    ]);
+    metrics
+}
+
+fn source_metrics(sources: &[SourceEntry]) -> Vec<Metric> {
+    let metric = |name, help, samples| Metric { name, help, samples };
+    let by_source = |pick: &dyn Fn(&SourceEntry) -> Option<f64>| {
+        let sample = |s: &SourceEntry| Some((labels(&[("source", &s.name)]), pick(s)?));
+        sources.iter().filter_map(sample).collect()
+    };
+    vec![
         metric(
             "source_complete",
             "1 if every list of the source was proven complete.",
@@ -103,22 +129,6 @@ fn metrics(summary: &RunSummary, last_complete: Option<i64>) -> Vec<Metric> {
                 s.clock_skew_seconds.map(|skew| number(skew.unsigned_abs()) * if skew < 0 { -1.0 } else { 1.0 })
             }),
         ),
-        metric(
-            "findings",
-            "Findings by rule.",
-            summary.counts.findings.iter().map(|(rule, n)| (labels(&[("rule", rule)]), number(*n))).collect(),
-        ),
-        metric(
-            "findings_by_severity",
-            "Findings by severity.",
-            summary.severities.iter().map(|(s, n)| (labels(&[("severity", s)]), number(*n))).collect(),
-        ),
-        metric(
-            "events_delivered",
-            "Events that were delivered to the destination.",
-            destinations(summary, |d| d.delivered),
-        ),
-        metric("events_waiting", "Events that are queued and not yet delivered.", destinations(summary, |d| d.waiting)),
     ]
 }
 

@@ -155,7 +155,7 @@ enum Shrink {
 
 /// Returns the steps in order: optional fields, then the message that repeats a name, then shorter and shorter texts.
 ///
-/// A character has at most 12 octets (`\uXXXX\uXXXX`), so a text of 8 characters has at most 96.
+/// A character has at most 12 octets (a pair of `\u` escapes), so a text of 8 characters has at most 96.
 fn shrinking(body: &Value) -> impl Iterator<Item = Shrink> + use<> {
     let optional = OPTIONAL_FIELDS.iter().map(|path| Shrink::Remove(path));
     let names_its_subject = body.get("user").or_else(|| body.get("group")).is_some();

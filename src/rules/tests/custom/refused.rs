@@ -72,6 +72,7 @@ const PIECES: &[&str] = &[
     "\u{0}",
 ];
 
+// Longer than other functions: it is one table of mistakes, each with its position and reason.
 #[test]
 fn a_wrong_expression_is_refused_with_its_position_and_the_reason() {
     for (when, line, column, words) in [
