@@ -34,7 +34,7 @@ TABLES = {
         "unconfirmed_since:t extra"
     ),
     "groups": columns(
-        "source id name description privileged:b member_count:i external_member_count:i members_confirmed_at:t "
+        "source id name description privileged:b member_count:i external_member_count:i owner members_confirmed_at:t "
         "first_seen:t confirmed_at:t extra"
     ),
     "memberships": columns("source group_id group_name user_id username via external_name first_seen:t confirmed_at:t"),

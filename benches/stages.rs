@@ -113,7 +113,7 @@ fn stages(criterion: &mut Criterion) {
     let (classes, policy) = (classes(), Policy::default());
     let inventory = Inventory::join(vec![reading.clone()], &classes);
     let findings = rules::evaluate(&inventory, &policy, as_of()).findings;
-    let tables = Tables { inventory: &inventory, findings: &findings, changes: &[], resolved: &[] };
+    let tables = Tables { inventory: &inventory, group_owners: &[], findings: &findings, changes: &[], resolved: &[] };
     let about = ParquetMetadata { run_id: "20261123T020000Z-0000", completeness: Completeness::Complete };
 
     let mut group = criterion.benchmark_group("user");

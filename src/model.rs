@@ -6,7 +6,7 @@
 //! [`Coverage`] is the most important type here. It says whether a list is proven complete, and only a complete list
 //! proves that a missing row was removed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ mod join;
 mod known;
 mod pattern;
 mod reading;
+#[cfg(test)]
+mod tests;
 
 pub use change::{Change, ChangeKind, ChangedGroup};
 pub use evidence::{Absence, Evidence};
@@ -31,7 +33,7 @@ pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use intern::Interner;
 pub use join::{Inventory, Member, Membership, SourceInventory};
 pub use known::{KnownSource, MemberIdentity, Pair, SeenInterval};
-pub use pattern::{Classes, Pattern};
+pub use pattern::{Classes, GroupOwner, Pattern};
 pub use reading::{
     API_ACCOUNT, Completeness, Coverage, ListKind, ListReport, OddValue, Outside, OutsideMember, SourceIdentity,
     SourceReading, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
@@ -48,6 +50,13 @@ pub fn instant_text(at: Instant) -> String {
     let text = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let text = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
     format!("{text}Z")
+}
+
+/// Returns whether the instant of the evaluation differs from the start of the run by more than one hour.
+///
+/// The data is then read at one time and evaluated for another, which readers of a snapshot must know.
+pub fn is_evaluated_apart(as_of: Instant, started_at: Instant) -> bool {
+    as_of.signed_duration_since(started_at).abs() > TimeDelta::hours(1)
 }
 
 /// Last successful login as the source reports it. The four states are never merged.
@@ -328,6 +337,13 @@ impl User {
         // Millions of addresses are lower-case ASCII already; these need no allocation.
         let as_it_is = reported.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
         Some(if as_it_is { Cow::Borrowed(reported) } else { Cow::Owned(reported.to_lowercase()) })
+    }
+
+    /// Returns the key of the person across products: the e-mail address in the form used for comparisons.
+    ///
+    /// `None` for accounts that are not of one person (service and break-glass accounts), and without an address.
+    pub fn person(&self) -> Option<Cow<'_, str>> {
+        matches!(self.kind, UserKind::Person | UserKind::Vendor).then(|| self.address()).flatten()
     }
 
     /// Returns why an enabled account cannot sign in at `as_of`: the reported reason, or expiry.

@@ -3,7 +3,7 @@
 //! `snapshot` passes a writer for each file. `columns` declares every table once, and `csv` and `parquet` both follow
 //! that declaration. Pure: the same rows give the same bytes. This module knows no disk, clock or hash.
 
-use crate::model::{Change, Completeness, Finding, Inventory, Resolved};
+use crate::model::{Change, Completeness, Finding, GroupOwner, Inventory, Resolved};
 use std::io::{self, Write};
 
 mod columns;
@@ -35,6 +35,8 @@ pub enum CsvDialect {
 pub struct Tables<'a> {
     /// Users, groups and memberships.
     pub inventory: &'a Inventory,
+    /// Owners of groups, as the policy names them.
+    pub group_owners: &'a [GroupOwner],
     /// Findings in table order.
     pub findings: &'a [Finding],
     /// Changes since the baseline.
@@ -67,8 +69,8 @@ impl Table {
 
     /// Returns the names of the table's columns in order.
     pub fn columns(self) -> Vec<&'static str> {
-        let (inventory, findings, changes, resolved) = (&Inventory::default(), &[][..], &[][..], &[][..]);
-        let none = Tables { inventory, findings, changes, resolved };
+        let inventory = &Inventory::default();
+        let none = Tables { inventory, group_owners: &[], findings: &[], changes: &[], resolved: &[] };
         match self {
             Self::Users => columns::users(&none).names(),
             Self::Groups => columns::groups(&none).names(),

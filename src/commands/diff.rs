@@ -88,7 +88,7 @@ fn object(change: &Change) -> Value {
 
 fn print_csv(changes: &[Change]) -> Exit {
     let no_inventory = Inventory::default();
-    let tables = Tables { inventory: &no_inventory, findings: &[], changes, resolved: &[] };
+    let tables = Tables { inventory: &no_inventory, group_owners: &[], findings: &[], changes, resolved: &[] };
     let mut csv = Vec::new();
     match tables.write_csv(Table::Changes, CsvDialect::Strict, &mut csv) {
         Ok(_) => print(&String::from_utf8_lossy(&csv)),

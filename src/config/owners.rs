@@ -1,33 +1,60 @@
-//! Reads `[[policy.service_owners]]`: who is responsible for each service account, and the day of the next review.
+//! Reads the registers of owners: `[[policy.service_owners]]` (who is responsible for each service account, and the day
+//! of the next review) and `[[policy.group_owners]]` (who answers for the members of each group).
 
 use super::section::{Section, did_you_mean};
 use crate::model::Pattern;
-use crate::rules::policy::ServiceOwner;
+use crate::rules::policy::{GroupOwner, ServiceOwner};
 
-/// Reads all entries. `sources` are the names of the `[[source]]` tables.
-pub(super) fn read(sections: Vec<Section<'_>>, sources: &[&str]) -> Vec<ServiceOwner> {
-    sections.into_iter().filter_map(|section| read_owner(section, sources)).collect()
+/// Reads the owners of service accounts. `sources` are the names of the `[[source]]` tables.
+pub(super) fn of_accounts(sections: Vec<Section<'_>>, sources: &[&str]) -> Vec<ServiceOwner> {
+    sections.into_iter().filter_map(|section| of_account(section, sources)).collect()
+}
+
+/// Reads the owners of groups.
+pub(super) fn of_groups(sections: Vec<Section<'_>>) -> Vec<GroupOwner> {
+    sections.into_iter().filter_map(of_group).collect()
 }
 
 /// Reads one entry. It reads all keys before it returns, so that every problem is reported.
-fn read_owner(section: Section<'_>, sources: &[&str]) -> Option<ServiceOwner> {
-    let account = section
-        .required("account", "\"svc-backup\"")
-        .and_then(|text| Pattern::parse(text).map_err(|why| section.problem("account", why)).ok());
+fn of_account(section: Section<'_>, sources: &[&str]) -> Option<ServiceOwner> {
+    let account = pattern(&section, "account", "\"svc-backup\"");
     let source = section.text("source");
     if let Some(name) = source.filter(|name| !sources.contains(name)) {
         section.problem("source", format!("no [[source]] is named {name:?}{}", did_you_mean(name, sources)));
     }
-    let owner = section.required("owner", "\"backup team\"").map(str::trim);
-    if owner.is_some_and(str::is_empty) {
-        section.problem("owner", "must name a person or a team, such as \"backup team\"");
-    }
+    let owner = owner(&section, "backup team");
     let review_by = section.required_date("review_by");
     section.reject_unknown_keys();
-    Some(ServiceOwner {
-        account: account?,
-        source: source.map(str::to_owned),
-        owner: owner?.to_owned(),
-        review_by: review_by?,
-    })
+    Some(ServiceOwner { account: account?, source: source.map(str::to_owned), owner: owner?, review_by: review_by? })
+}
+
+/// Reads one entry, like [`of_account`].
+fn of_group(section: Section<'_>) -> Option<GroupOwner> {
+    let group = pattern(&section, "group", "\"Administrators\"");
+    let owner = owner(&section, "Head of IT");
+    let email = section.text("email").map(str::trim);
+    if email.is_some_and(|text| !is_address(text)) {
+        section.problem("email", "must be an e-mail address, such as \"it@example.com\"");
+    }
+    section.reject_unknown_keys();
+    Some(GroupOwner { group: group?, owner: owner?, email: email.map(str::to_owned) })
+}
+
+fn pattern(section: &Section<'_>, key: &'static str, example: &str) -> Option<Pattern> {
+    let text = section.required(key, example)?;
+    Pattern::parse(text).map_err(|why| section.problem(key, why)).ok()
+}
+
+fn owner(section: &Section<'_>, example: &str) -> Option<String> {
+    let owner = section.required("owner", &format!("{example:?}")).map(str::trim);
+    if owner.is_some_and(str::is_empty) {
+        section.problem("owner", format!("must name a person or a team, such as {example:?}"));
+    }
+    owner.map(str::to_owned)
+}
+
+/// Returns whether the text has the form of one address. Whether it can receive mail is not checked.
+fn is_address(text: &str) -> bool {
+    let parts = text.split_once('@').filter(|(user, host)| !user.is_empty() && !host.is_empty());
+    parts.is_some_and(|(_, host)| !host.contains('@')) && !text.contains(char::is_whitespace)
 }

@@ -1,6 +1,6 @@
 //! Reads `[policy]`: frameworks, thresholds, classes of groups and accounts, and settings of rules.
 //!
-//! The sub-tables have files of their own: `custom` (custom rules), `owners` (owners of service accounts) and `exceptions`.
+//! The sub-tables have files of their own: `custom` (custom rules), `owners` (owners of service accounts and of groups) and `exceptions`.
 
 use super::custom;
 use super::exceptions::ExceptionsFile;
@@ -44,7 +44,8 @@ pub(super) fn read(section: Option<Section<'_>>, sources: &[&str], context: &Ref
     let exceptions = exceptions(&section, sources, &custom, context);
     policy.rules = section.section("rules").map(|rules| overrides(&rules, &custom)).unwrap_or_default();
     policy.custom_rules = custom.rules;
-    policy.service_owners = owners::read(section.sections("service_owners"), sources);
+    policy.service_owners = owners::of_accounts(section.sections("service_owners"), sources);
+    policy.group_owners = owners::of_groups(section.sections("group_owners"));
     let classes = Classes {
         privileged_groups: patterns(&section, "privileged_groups"),
         break_glass: patterns(&section, "break_glass"),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{Pattern, Rule, Severity};
-use crate::rules::policy::Override;
+use crate::rules::policy::{GroupOwner, Override};
 use crate::source::SourceKind;
 use crate::syslog::{Framing, Protocol, Transport};
 use crate::wire::{Credentials, TokenAuth};
@@ -269,6 +269,31 @@ fn service_owner_has_an_account_an_owner_and_a_review_day() {
     assert_eq!(owners[0].account, Pattern::Glob("svc-*".to_owned()));
     assert_eq!((owners[0].source.as_deref(), owners[0].owner.as_str()), (Some("appliance"), "backup team"));
     assert_eq!((owners[0].review_by.to_string().as_str(), owners[1].source.as_deref()), ("2027-03-31", None));
+}
+
+#[test]
+fn group_owner_has_a_group_an_owner_and_an_optional_address() {
+    let entry = |keys: &str| format!("{MINIMAL}[[policy.group_owners]]\n{keys}\n");
+    let full = entry("group = \"glob:*admin*\"\nowner = \" Head of IT \"\nemail = \"it@example.com\"");
+    let expected = GroupOwner {
+        group: Pattern::Glob("*admin*".to_owned()),
+        owner: "Head of IT".to_owned(),
+        email: Some("it@example.com".to_owned()),
+    };
+    assert_eq!(load(&full).unwrap().policy.group_owners, [expected]);
+    let short = load(&entry("group = \"id:7\"\nowner = \"x\"")).unwrap();
+    assert_eq!(short.policy.group_owners[0].email, None);
+    for (keys, key) in [
+        ("group = \"id:\"\nowner = \"x\"", "group"),
+        ("owner = \"x\"", "group"),
+        ("group = \"g\"\nowner = \" \"", "owner"),
+        ("group = \"g\"", "owner"),
+        ("group = \"g\"\nowner = \"x\"\nmail = \"a@b\"", "mail"),
+        ("group = \"g\"\nowner = \"x\"\nemail = \"a b@c\"", "email"),
+        ("group = \"g\"\nowner = \"x\"\nemail = \"example.com\"", "email"),
+    ] {
+        problem(&entry(keys), &format!("policy.group_owners[0].{key}"));
+    }
 }
 
 #[test]

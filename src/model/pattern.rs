@@ -1,6 +1,8 @@
-//! Patterns with which the configuration names groups and accounts, and the classes that they define. Pure.
+//! Patterns with which the configuration names groups and accounts, and the classes and owners that they define. Pure.
 //!
 //! `config` parses them and the join applies them. A snapshot stores them in the same notation.
+
+use super::Group;
 
 /// A pattern that selects groups or accounts: `Administrators` (exact name), `id:12` (exact id) or `glob:*admin*` (`*`
 /// and `?` over the name).
@@ -66,6 +68,24 @@ pub struct Classes {
     pub break_glass: Vec<Pattern>,
     /// Service accounts, which programs use.
     pub service_accounts: Vec<Pattern>,
+}
+
+/// An entry in the register of group owners: the person or team that answers for the members of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupOwner {
+    /// Pattern for the id or name of the group.
+    pub group: Pattern,
+    /// Person or team that is responsible.
+    pub owner: String,
+    /// E-mail address of the owner.
+    pub email: Option<String>,
+}
+
+impl GroupOwner {
+    /// Returns the first entry that matches the group.
+    pub fn find<'a>(entries: &'a [Self], group: &Group) -> Option<&'a Self> {
+        entries.iter().find(|entry| entry.group.matches(group.id.as_str(), group.name.as_deref()))
+    }
 }
 
 /// Returns whether a glob matches a text: `*` matches any run of characters, `?` one character.

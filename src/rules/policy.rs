@@ -3,9 +3,11 @@
 //! `config` creates it; rules, report and manifest read it.
 
 use super::custom::CustomRule;
-use crate::model::{Pattern, Rule, Severity, SourceName, User};
+use crate::model::{Group, Pattern, Rule, Severity, SourceName, User};
 use chrono::NaiveDate;
 use std::collections::BTreeMap;
+
+pub use crate::model::GroupOwner;
 
 /// A number of days and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +65,18 @@ pub struct Policy {
     pub rules: BTreeMap<Rule, Override>,
     /// Entries of `[[policy.service_owners]]`, in the order of the file.
     pub service_owners: Vec<ServiceOwner>,
+    /// Entries of `[[policy.group_owners]]`, in the order of the file.
+    pub group_owners: Vec<GroupOwner>,
     /// Entries of `[[policy.custom_rules]]`, in the order of the file.
     pub custom_rules: Vec<CustomRule>,
 }
 
 impl Policy {
+    /// Returns the owner of a group: the first entry that matches it.
+    pub fn owner_of(&self, group: &Group) -> Option<&GroupOwner> {
+        GroupOwner::find(&self.group_owners, group)
+    }
+
     /// Returns the definition of a custom rule.
     pub fn custom_rule(&self, rule: Rule) -> Option<&CustomRule> {
         self.custom_rules.iter().find(|custom| custom.rule == rule)
@@ -96,6 +105,7 @@ impl Default for Policy {
             frameworks: Vec::new(),
             rules: BTreeMap::new(),
             service_owners: Vec::new(),
+            group_owners: Vec::new(),
             custom_rules: Vec::new(),
         }
     }

@@ -54,7 +54,8 @@ fn write_files(
 ) -> Result<(), RunError> {
     let output = &run.request.config.output;
     let RunDescription { inventory, findings, changes, resolved, .. } = facts;
-    let tables = Tables { inventory, findings, changes, resolved };
+    let group_owners = &facts.config.policy.group_owners;
+    let tables = Tables { inventory, group_owners, findings, changes, resolved };
     let choice = TableChoice {
         csv: output.csv,
         parquet: output.parquet,

@@ -6,7 +6,7 @@
 use crate::model::{Classes, Pattern, Rule, Severity};
 use crate::rules::custom::{CustomRule, Expression};
 use crate::rules::frameworks;
-use crate::rules::policy::{Override, Policy, ServiceOwner, Threshold};
+use crate::rules::policy::{GroupOwner, Override, Policy, ServiceOwner, Threshold};
 use crate::snapshot::manifest::PolicyEntry;
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -25,6 +25,7 @@ pub fn write(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry
     let rules: BTreeMap<&str, &str> =
         policy.rules.iter().map(|(rule, wanted)| (rule.as_str(), word(*wanted))).collect();
     let owners: Vec<Value> = policy.service_owners.iter().map(service_owner).collect();
+    let group_owners: Vec<Value> = policy.group_owners.iter().map(group_owner).collect();
     let custom: Vec<Value> = policy.custom_rules.iter().map(custom_rule).collect();
     let shrink = policy.max_shrink_percent;
     BTreeMap::from([
@@ -38,6 +39,7 @@ pub fn write(policy: &Policy, classes: &Classes) -> BTreeMap<String, PolicyEntry
         ("service_accounts".to_owned(), patterns(&classes.service_accounts)),
         ("rules".to_owned(), entry(json!(rules), rules.is_empty())),
         ("service_owners".to_owned(), entry(json!(owners), owners.is_empty())),
+        ("group_owners".to_owned(), entry(json!(group_owners), group_owners.is_empty())),
         ("custom_rules".to_owned(), entry(json!(custom), custom.is_empty())),
     ])
 }
@@ -50,6 +52,14 @@ fn service_owner(entry: &ServiceOwner) -> Value {
     });
     if let Some(source) = &entry.source {
         value["source"] = json!(source);
+    }
+    value
+}
+
+fn group_owner(entry: &GroupOwner) -> Value {
+    let mut value = json!({"group": entry.group.to_string(), "owner": entry.owner});
+    if let Some(email) = &entry.email {
+        value["email"] = json!(email);
     }
     value
 }
@@ -84,6 +94,14 @@ struct OwnerEntry {
     source: Option<String>,
 }
 
+/// JSON form of an entry in the register of group owners.
+#[derive(Deserialize)]
+struct GroupOwnerEntry {
+    group: String,
+    owner: String,
+    email: Option<String>,
+}
+
 /// JSON form of a custom rule.
 #[derive(Deserialize)]
 struct CustomEntry {
@@ -102,6 +120,7 @@ pub fn read(entries: &BTreeMap<String, PolicyEntry>) -> Result<Policy, String> {
     };
     let custom: Vec<CustomEntry> = value(entries, "custom_rules")?;
     let owners: Vec<OwnerEntry> = value(entries, "service_owners")?;
+    let group_owners: Vec<GroupOwnerEntry> = value(entries, "group_owners")?;
     let mut policy = Policy {
         stale_after: threshold("stale_after_days")?,
         privileged_stale_after: threshold("privileged_stale_after_days")?,
@@ -110,6 +129,7 @@ pub fn read(entries: &BTreeMap<String, PolicyEntry>) -> Result<Policy, String> {
         frameworks: value(entries, "frameworks")?,
         rules: BTreeMap::new(),
         service_owners: owners.into_iter().map(read_owner).collect::<Result<_, _>>()?,
+        group_owners: group_owners.into_iter().map(read_group_owner).collect::<Result<_, _>>()?,
         custom_rules: custom.into_iter().map(read_custom).collect::<Result<_, _>>()?,
     };
     if let Some(strange) = policy.frameworks.iter().find(|id| frameworks::find(id).is_none()) {
@@ -142,6 +162,12 @@ fn read_owner(entry: OwnerEntry) -> Result<ServiceOwner, String> {
     let OwnerEntry { account, owner, review_by, source } = entry;
     let account = Pattern::parse(&account).map_err(|_| unknown("policy.service_owners", &account))?;
     Ok(ServiceOwner { account, source, owner, review_by })
+}
+
+fn read_group_owner(entry: GroupOwnerEntry) -> Result<GroupOwner, String> {
+    let GroupOwnerEntry { group, owner, email } = entry;
+    let group = Pattern::parse(&group).map_err(|_| unknown("policy.group_owners", &group))?;
+    Ok(GroupOwner { group, owner, email })
 }
 
 fn read_custom(entry: CustomEntry) -> Result<CustomRule, String> {
@@ -200,6 +226,13 @@ mod tests {
                 owner: "backup team".to_owned(),
                 review_by: NaiveDate::from_ymd_opt(2027, 3, 31).unwrap(),
             }],
+            group_owners: [Some("it@example.com"), None]
+                .map(|email| GroupOwner {
+                    group: Pattern::Glob("*admin*".to_owned()),
+                    owner: "Head of IT".to_owned(),
+                    email: email.map(str::to_owned),
+                })
+                .into(),
             custom_rules: vec![custom],
         };
         for policy in [policy, Policy::default()] {

@@ -6,8 +6,8 @@
 
 use super::Tables;
 use crate::model::{
-    Blocked, Change, Finding, Fingerprint, Group, GroupId, Inferred, Instant, Membership, OutsideMember, Resolved,
-    SourceInventory, User,
+    Blocked, Change, Finding, Fingerprint, Group, GroupId, GroupOwner, Inferred, Instant, Membership, OutsideMember,
+    Resolved, SourceInventory, User,
 };
 
 /// A column of a table whose rows have the type `R`.
@@ -66,6 +66,13 @@ impl<R, I> Shape<'_, R, I> {
 pub(super) struct InSource<'a, T> {
     source: &'a str,
     it: T,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct GroupRow<'a> {
+    source: &'a str,
+    it: &'a Group,
+    owner: Option<&'a str>,
 }
 
 #[derive(Clone, Copy)]
@@ -142,10 +149,10 @@ pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a User>
 }
 
 #[rustfmt::skip]
-pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a Group>, impl Iterator<Item = InSource<'a, &'a Group>>> {
+pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, GroupRow<'a>, impl Iterator<Item = GroupRow<'a>>> {
     use Get::{Count, Flag, Instant, Text};
     use Values::{Repeat, Vary};
-    let columns: Vec<Column<'a, InSource<'a, &'a Group>>> = vec![
+    let columns: Vec<Column<'a, GroupRow<'a>>> = vec![
         required("source",                Repeat, Text(|r| Some(r.source))),
         required("id",                    Vary,   Text(|r| Some(r.it.id.as_str()))),
         optional("name",                  Vary,   Text(|r| r.it.name.as_deref())),
@@ -153,12 +160,15 @@ pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a Grou
         required("privileged",            Vary,   Flag(|r| Some(r.it.privileged))),
         optional("member_count",          Vary,   Count(|r| r.it.member_count)),
         optional("external_member_count", Vary,   Count(|r| r.it.external_member_count)),
+        optional("owner",                 Repeat, Text(|r| r.owner)),
         optional("members_confirmed_at",  Repeat, Instant(|r| r.it.members_confirmed)),
         required("first_seen",            Repeat, Instant(|r| r.it.seen.map(|seen| seen.first))),
         required("confirmed_at",          Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
         optional("extra",                 Vary,   Text(|r| r.it.extra.as_deref())),
     ];
-    let of = |source_inventory: &'a SourceInventory| source_inventory.reading.groups.iter().map(move |it| InSource { source: name_of(source_inventory), it });
+    let owners = tables.group_owners;
+    let row = move |source, it| GroupRow { source, it, owner: GroupOwner::find(owners, it).map(|entry| entry.owner.as_str()) };
+    let of = move |source_inventory: &'a SourceInventory| source_inventory.reading.groups.iter().map(move |it| row(name_of(source_inventory), it));
     Shape { columns, rows: tables.inventory.sources.iter().flat_map(of) }
 }
 

@@ -51,7 +51,7 @@ fn seen(inventory: Inventory) -> Inventory {
 const AT: &str = "2026-11-23T02:00:00Z";
 
 fn of(inventory: &Inventory) -> Tables<'_> {
-    Tables { inventory, findings: &[], changes: &[], resolved: &[] }
+    Tables { inventory, group_owners: &[], findings: &[], changes: &[], resolved: &[] }
 }
 
 fn csv_of(tables: &Tables<'_>, table: Table, dialect: CsvDialect) -> (String, CsvWritten) {
@@ -285,7 +285,7 @@ proptest! {
 #[test]
 fn no_column_has_the_name_of_a_secret() {
     let inventory = Inventory::default();
-    let tables = Tables { inventory: &inventory, findings: &[], changes: &[], resolved: &[] };
+    let tables = Tables { inventory: &inventory, group_owners: &[], findings: &[], changes: &[], resolved: &[] };
     for table in Table::ALL {
         let mut csv = Vec::new();
         tables.write_csv(table, CsvDialect::Strict, &mut csv).unwrap();
@@ -358,7 +358,8 @@ fn a_finding_and_a_change_are_written_with_every_column() {
         base_run: "20261122T020000Z-0001".into(),
         group: None,
     };
-    let tables = Tables { inventory: &nobody, findings: &[finding()], changes: &[change], resolved: &[] };
+    let tables =
+        Tables { inventory: &nobody, group_owners: &[], findings: &[finding()], changes: &[change], resolved: &[] };
     let id = finding().fingerprint.to_string();
     assert_eq!(
         csv_of(&tables, Table::Findings, CsvDialect::Strict).0.lines().nth(1).unwrap(),

@@ -115,7 +115,9 @@ pub fn expected(sandbox: &Sandbox, surface: Surface) -> Expected {
 /// Returns the rows of a table as they are written to CSV.
 pub fn table(inventory: &Inventory, findings: &[Finding], table: Table) -> Vec<Row> {
     let mut csv = Vec::new();
-    Tables { inventory, findings, changes: &[], resolved: &[] }.write_csv(table, CsvDialect::Raw, &mut csv).unwrap();
+    Tables { inventory, group_owners: &[], findings, changes: &[], resolved: &[] }
+        .write_csv(table, CsvDialect::Raw, &mut csv)
+        .unwrap();
     rows_of(csv.as_slice())
 }
 

@@ -9,6 +9,7 @@ const TABLES: &str = r#"
 [output]
 [policy.rules]
 [[policy.service_owners]]
+[[policy.group_owners]]
 [[policy.custom_rules]]
 [[syslog]]
 [[source]]
@@ -39,7 +40,7 @@ fn known() -> Keys {
     let context = ReferenceContext { environment: &|_| None, folder: PathBuf::from("/nowhere") };
     parse(&table, &problems, &context, Path::new("config.toml"), TABLES);
     let keys = problems.keys.into_inner();
-    let tables = ["output", "policy", "source", "syslog", "rules", "service_owners", "custom_rules"];
+    let tables = ["output", "policy", "source", "syslog", "rules", "service_owners", "group_owners", "custom_rules"];
     let of_table = |path: String| path.split('[').next().unwrap_or_default().to_owned();
     let all = keys.into_iter().map(|(path, key)| (of_table(path), key.to_owned()));
     all.filter(|(table, key)| !tables.contains(&key.as_str()) || !matches!(table.as_str(), "" | "policy")).collect()

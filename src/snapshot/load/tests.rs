@@ -167,7 +167,8 @@ fn published(inventory: &Inventory, csv: bool, parquet: bool, dialect: CsvDialec
     let store = Store::new(folder.path().join("snapshots")).lock(&folder.path().join("state")).unwrap();
     let staging = store.stage(RUN).unwrap();
     let findings = [finding()];
-    let tables = Tables { inventory, findings: &findings, changes: &changes(), resolved: &[resolved()] };
+    let tables =
+        Tables { inventory, group_owners: &[], findings: &findings, changes: &changes(), resolved: &[resolved()] };
     let choice = TableChoice { csv, parquet, dialect, completeness: Completeness::Partial };
     let guarded_cells = staging.write_tables(&tables, &choice).unwrap();
     let manifest = Manifest { files: staging.files(), guarded_cells, ..manifest(inventory) };

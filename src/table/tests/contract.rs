@@ -16,7 +16,7 @@ const CONTRACT: [(Table, &str); 6] = [
     (
         Table::Groups,
         "source utf8, id utf8, name utf8?, description utf8?, privileged bool, member_count int64?, \
-         external_member_count int64?, members_confirmed_at time?, first_seen time, confirmed_at time, extra utf8?",
+         external_member_count int64?, owner utf8?, members_confirmed_at time?, first_seen time, confirmed_at time, extra utf8?",
     ),
     (
         Table::Memberships,

@@ -5,6 +5,7 @@ use super::markdown::{TableRow, code, document};
 use regex::Regex;
 
 const OWNER: [(&str, &str); 3] = [("account", "\"svc\""), ("owner", "\"team\""), ("review_by", "2027-03-31")];
+const GROUP_OWNER: [(&str, &str); 2] = [("group", "\"Administrators\""), ("owner", "\"Head of IT\"")];
 const RULE: [(&str, &str); 5] =
     [("id", "\"my-rule\""), ("severity", "\"low\""), ("title", "\"T\""), ("action", "\"A\""), ("when", "'enabled'")];
 const PLACE: [(&str, &str); 2] = [("name", "\"appliance-eu\""), ("url", "\"https://bt.example.com\"")];
@@ -19,6 +20,7 @@ fn surroundings(heading: &str, key: &str) -> (&'static str, Vec<(&'static str, &
         "`[output]`" => return ("[output]", Vec::new()),
         "`[policy]`" => return ("[policy]", Vec::new()),
         "`[[policy.service_owners]]`" => return ("[[policy.service_owners]]", OWNER.to_vec()),
+        "`[[policy.group_owners]]`" => return ("[[policy.group_owners]]", GROUP_OWNER.to_vec()),
         "`[[policy.custom_rules]]`" => return ("[[policy.custom_rules]]", RULE.to_vec()),
         "`[[syslog]]`" => vec![("url", "\"tls://siem.example.com\"")],
         _ => PLACE.to_vec(),

@@ -1,0 +1,48 @@
+//! Tests of the small decisions of the model: who is one person, and when an evaluation is apart from its data.
+
+use super::*;
+
+#[test]
+fn accounts_of_one_person_share_a_key_and_accounts_of_programs_have_none() {
+    let user = |kind, address: Option<&str>| User { kind, email_address: address.map(Box::from), ..User::new("1") };
+    for (kind, address, key) in [
+        (UserKind::Person, Some(" Zoë@Example.com "), Some("zoë@example.com")),
+        (UserKind::Vendor, Some("a@example.com"), Some("a@example.com")),
+        (UserKind::Person, Some(" "), None),
+        (UserKind::Person, None, None),
+        (UserKind::Service, Some("a@example.com"), None),
+        (UserKind::BreakGlass, Some("a@example.com"), None),
+    ] {
+        assert_eq!(user(kind, address).person().as_deref(), key, "{kind:?} {address:?}");
+    }
+}
+
+#[test]
+fn an_evaluation_is_apart_from_its_data_beyond_one_hour_in_either_direction() {
+    let at = |text: &str| text.parse::<Instant>().unwrap();
+    let started_at = at("2026-11-23T02:00:00Z");
+    for (as_of, apart) in [
+        ("2026-11-23T02:00:00Z", false),
+        ("2026-11-23T03:00:00Z", false),
+        ("2026-11-23T01:00:00Z", false),
+        ("2026-11-23T03:00:00.000001Z", true),
+        ("2026-11-23T00:59:59Z", true),
+    ] {
+        assert_eq!(is_evaluated_apart(at(as_of), started_at), apart, "{as_of}");
+    }
+}
+
+#[test]
+fn the_first_entry_that_matches_a_group_names_its_owner() {
+    let entry = |pattern: &str, owner: &str| GroupOwner {
+        group: Pattern::parse(pattern).unwrap(),
+        owner: owner.to_owned(),
+        email: None,
+    };
+    let entries = [entry("id:7", "first"), entry("glob:*admin*", "second"), entry("Admins", "third")];
+    let group = |id: &str, name: &str| Group { name: Some(name.into()), ..Group::new(id) };
+    let owner = |group| GroupOwner::find(&entries, &group).map(|entry| entry.owner.as_str());
+    assert_eq!(owner(group("7", "Admins")), Some("first"));
+    assert_eq!(owner(group("8", "Admins")), Some("second"));
+    assert_eq!(owner(group("8", "Operators")), None);
+}
