@@ -31,6 +31,10 @@ format:
 ci:
     .ci/run
 
+# Build the packages, the archive and the SBOM of a release into dist/. `--check` compares a second build.
+release *ARGUMENTS:
+    scripts/release {{ ARGUMENTS }}
+
 # Build the documentation of the code and open it.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features --open

@@ -1,5 +1,7 @@
 """Compares spooled events with those that a syslog daemon stored: every event once, each field equal.
 
+Also checks that every event about an account says whether the account is privileged.
+
 events.py SPOOL RECORDS
 """
 
@@ -22,6 +24,10 @@ for place, (frame, record) in enumerate(zip(frames, stored, strict=True)):
     record["time"] = record["time"].replace("+00:00", "Z")
     record["msg"] = record["msg"].removeprefix(" ")
     assert record == sent, f"event {place}:\nsent   {sent}\nstored {record}"
-    json.loads(message)
+    body = json.loads(message)
+    if "user" in body:
+        account = body["btrollcall"]["account"]
+        known = {"privileged": True, "ordinary": False, "unknown": None}
+        assert known[account["sensitivity"]] is account.get("privileged"), f"event {place}: {account}"
 assert stored[-1]["msgid"] == "run.completed"
 print(f"{head['destination']}: {len(frames)} events stored unchanged, run.completed last")

@@ -29,18 +29,21 @@ def columns(text):
 TABLES = {
     "users": columns(
         "source id username display_name email_address enabled:b account_type kind group_memberships:l groups_known:b "
-        "public_key last_login:t last_login_status created_at:t locale is_admin:b mfa:b expires_at:t blocked "
-        "signs_in_by inferred_type groups_confirmed_at:t enabled_since:t first_seen:t confirmed_at:t "
+        "public_key last_login:t last_login_status created_at:t locale is_admin:b mfa:b expires_at:t "
+        "is_privileged:b group_names:l person blocked signs_in_by inferred_type groups_confirmed_at:t enabled_since:t first_seen:t confirmed_at:t "
         "unconfirmed_since:t extra"
     ),
     "groups": columns(
         "source id name description privileged:b member_count:i external_member_count:i owner members_confirmed_at:t "
         "first_seen:t confirmed_at:t extra"
     ),
-    "memberships": columns("source group_id group_name user_id username via external_name first_seen:t confirmed_at:t"),
+    "memberships": columns(
+        "source group_id group_name user_id username via external_name email_address enabled:b last_login:t "
+        "first_seen:t confirmed_at:t"
+    ),
     "findings": columns(
-        "source fingerprint rule severity status subject_kind subject_id subject_name title evidence action controls:l "
-        "first_seen:t last_seen:t exception"
+        "source fingerprint rule severity status subject_kind subject_id subject_name subject_display_name "
+        "subject_email title evidence action controls:l first_seen:t last_seen:t exception"
     ),
     "changes": columns("source event_id kind subject_kind subject_id subject_name field before after base_run"),
 }
@@ -112,6 +115,18 @@ schema = resolved.schema_arrow
 assert {name: schema.field(name).type for name in schema.names} == wanted, schema
 assert resolved.metadata.num_rows == files["resolved.parquet"]["rows"]
 print(f"resolved: {resolved.metadata.num_rows} rows")
+
+# The population of an access review has a row for each membership. What it repeats is what the tables hold.
+with open(f"{snapshot}/review.csv", encoding="utf-8", newline="") as text:
+    review = list(csv.DictReader(text))
+with open(f"{snapshot}/memberships.csv", encoding="utf-8", newline="") as text:
+    memberships = list(csv.DictReader(text))
+assert len(review) == files["review.csv"]["rows"] == len({row["row_key"] for row in review})
+shared = "source group_id group_name user_id username email_address enabled last_login confirmed_at".split()
+for place, (row, membership) in enumerate(zip(review, memberships, strict=True)):
+    assert [row[name] for name in shared] == [membership[name] for name in shared], (place, row)
+    assert not (row["decision"] or row["decided_by"] or row["decided_on"] or row["comment"]), (place, row)
+print(f"review.csv: {len(review)} rows, as in memberships.csv")
 
 # The queries in reports/sql run as their comments describe. Their results are computed again from the CSV.
 queries = pathlib.Path("reports/sql").resolve()

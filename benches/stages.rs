@@ -72,6 +72,7 @@ fn reading(world: &World, users: Vec<User>) -> SourceReading {
         hides_inactive: false,
         odd_values: Vec::new(),
         warnings: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

@@ -4,6 +4,9 @@
 //! the exit codes only to list them in the help. The help is documentation for operators: each command says what it does, when to
 //! use it, and with which exit codes it ends.
 
+pub mod config;
+
+use crate::build_info::LONG_VERSION;
 use crate::model::{Instant, Severity};
 use crate::run::Exit;
 #[cfg(feature = "sandbox")]
@@ -14,9 +17,14 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-const FIRST_STEPS: &str = "\
-First steps:
-  bt-rollcall demo              Run the job against a simulated appliance; needs no configuration
+/// The step that only a program with the sandbox can take.
+const DEMO_STEP: &str = if cfg!(feature = "sandbox") {
+    "  bt-rollcall demo              Run the job against a simulated appliance; needs no configuration\n"
+} else {
+    ""
+};
+
+const FIRST_STEPS: &str = "  bt-rollcall config init       Write a first configuration; asks for what it needs
   bt-rollcall check --online    Check the configuration, contact every source, show what a run costs
   bt-rollcall run --dry-run     Read and evaluate everything, but publish and send nothing";
 
@@ -51,9 +59,14 @@ Examples:
   bt-rollcall verify /var/lib/bt-rollcall/snapshots/latest
   bt-rollcall verify --chain /var/lib/bt-rollcall/snapshots
 
+The hashes in a manifest find every changed file, but not a forger who corrects the hashes, too. So verify also performs the snapshot
+again: counts, CSV against Parquet, findings against the rules, changes against the baseline, the review, the report and README.txt.
+It names what it could not perform, for example because retention removed the baseline. The last word has the SIEM: it has the SHA-256
+of each manifest. 100,000 accounts take a few seconds.
+
 Exit codes:
-   0  intact
-   1  a file is missing, extra or changed, the chain is broken, or the folder cannot be read
+   0  the files match the manifest, and nothing contradicts them
+   1  a file is missing, extra, changed or forged, the chain is broken, or the folder cannot be read or is no snapshot
    2  usage error";
 
 const DIFF_HELP: &str = "\
@@ -111,8 +124,9 @@ Example:
   bt-rollcall completions bash > /etc/bash_completion.d/bt-rollcall";
 
 const MAN_HELP: &str = "\
-Example:
-  bt-rollcall man > /usr/local/share/man/man1/bt-rollcall.1";
+Examples:
+  bt-rollcall man | man -l -                           Read the main page
+  bt-rollcall man --dir /usr/local/share/man/man1      Install a page for each command, such as bt-rollcall-run(1)";
 
 fn exit_codes() -> String {
     let codes = Exit::ALL.map(|exit| format!("  {:>2}  {}\n", exit.code(), exit.meaning()));
@@ -120,7 +134,7 @@ fn exit_codes() -> String {
 }
 
 fn after_help() -> String {
-    format!("{}\n{FIRST_STEPS}", exit_codes())
+    format!("{}\nFirst steps:\n{DEMO_STEP}{FIRST_STEPS}", exit_codes())
 }
 
 fn run_help() -> String {
@@ -129,7 +143,7 @@ fn run_help() -> String {
 
 /// Export BeyondTrust accounts for audits and access reviews; every list is proven complete or flagged as incomplete.
 #[derive(Debug, Parser)]
-#[command(name = "bt-rollcall", version, after_help = after_help(), propagate_version = true, max_term_width = 110)]
+#[command(name = "bt-rollcall", version, long_version = LONG_VERSION, after_help = after_help(), propagate_version = true, max_term_width = 110)]
 pub struct Cli {
     /// Flags that may be written before or after the command.
     #[command(flatten)]
@@ -149,10 +163,10 @@ pub struct Global {
     /// Set the log format on stderr
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// Show more log lines: -v every request, -vv everything
+    /// Show more log lines: -v every request and every note, -vv everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
-    /// Show fewer log lines: -q only warnings and errors, -qq only errors
+    /// Show fewer log lines: -q only errors and warnings that need an action, -qq only errors
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub quiet: u8,
     /// Use colours in log lines
@@ -199,6 +213,9 @@ pub enum Command {
     /// Validate the configuration, including custom rules and exceptions, and report every problem
     #[command(after_long_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Write a first configuration, print the settings in force, or print the JSON Schema
+    #[command(subcommand, after_long_help = config::CONFIG_HELP)]
+    Config(config::ConfigCommand),
     /// Verify every file of a snapshot against its manifest, offline
     ///
     /// Needs no configuration and no network. With --chain, verifies every snapshot of a folder and the links between them.
@@ -237,9 +254,9 @@ pub enum Command {
         /// Name of the shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
+    /// Print the manual page, or write the pages of all commands
     #[command(after_long_help = MAN_HELP)]
-    Man,
+    Man(ManArgs),
 }
 
 /// Arguments of `run`.
@@ -323,8 +340,9 @@ pub struct CheckArgs {
 pub struct VerifyArgs {
     /// Folder of the snapshot; with --chain the folder of all snapshots (output.dir), or any snapshot in it
     pub dir: PathBuf,
-    /// Verify every snapshot of the folder and the chain that they form
+    /// Compare the files of every snapshot of the folder with its manifest, and verify the chain that they form
     ///
+    /// It performs no snapshot again: name a single one for that, without --chain.
     /// Each manifest names the snapshot before it, its baseline. A baseline that retention removed is listed in pruned.jsonl. Any
     /// other baseline that is missing or was changed breaks the chain.
     #[arg(long)]
@@ -370,6 +388,14 @@ pub struct PruneArgs {
     /// Print which snapshots would be removed and why, but remove nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Arguments of `man`.
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Write a page for each command into this folder, instead of printing the main page
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// Interfaces that the sandbox can serve.
@@ -463,8 +489,9 @@ mod tests {
 
     #[test]
     fn help_of_every_command_begins_with_a_verb_and_ends_with_an_example() {
-        const VERBS: [&str; 10] =
-            ["Run", "Validate", "Verify", "Compare", "Render", "Deliver", "Remove", "Serve", "Print", "Export"];
+        const VERBS: [&str; 11] = [
+            "Write", "Run", "Validate", "Verify", "Compare", "Render", "Deliver", "Remove", "Serve", "Print", "Export",
+        ];
         let cli = Cli::command();
         for command in cli.get_subcommands() {
             let about = command.get_about().unwrap().to_string();

@@ -4,9 +4,11 @@
 //! [`Exit`] code. Text for people is built by functions without side effects and printed in one place, [`print`].
 
 mod check;
+mod config_command;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod diff;
+mod man;
 mod offline;
 mod once;
 mod report;
@@ -14,10 +16,10 @@ mod report;
 mod serve;
 
 use crate::cli::{Cli, Command, Global, LogFormat, ProgressChoice, When};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, ConfigProblem};
 use crate::run::Exit;
 use crate::run::observers::{self, LogSettings, ProgressDisplay};
-use clap::CommandFactory;
+use clap::{CommandFactory, FromArgMatches};
 use std::io::{self, IsTerminal, Write};
 use tracing::Level;
 
@@ -30,6 +32,7 @@ pub fn execute(cli: Cli) -> Exit {
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::demo(&args, &bar),
         Command::Check(args) => check::check(&cli.global, args),
+        Command::Config(command) => config_command::execute(&cli.global, &command),
         Command::Verify(args) => offline::verify(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Report(args) => report::report(&args),
@@ -42,16 +45,26 @@ pub fn execute(cli: Cli) -> Exit {
             clap_complete::generate(shell, &mut Cli::command(), "bt-rollcall", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
-                Ok(()) => print(&String::from_utf8_lossy(&page)),
-                Err(error) => {
-                    log_error(&format!("failed to render the manual page: {error}"), None, Exit::NothingPublished)
-                }
-            }
-        }
+        Command::Man(args) => man::man(&args),
     }
+}
+
+/// Prints what is wrong with a command line, or the help that it asked for, and returns the exit code.
+///
+/// A wrong command line of `run` is an attempt that failed: a typing error in a unit or a crontab must raise an alert.
+pub fn refuse(error: &clap::Error) -> Exit {
+    // If this fails, there is nowhere to report it.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Exit::Complete;
+    }
+    let readable = Cli::command().ignore_errors(true).try_get_matches();
+    if let Some(Cli { global, command: Command::Run(args) }) =
+        readable.ok().and_then(|matches| Cli::from_arg_matches(&matches).ok())
+    {
+        once::record_attempt(&global, &args, Exit::Usage);
+    }
+    Exit::Usage
 }
 
 fn shows_progress(cli: &Cli) -> bool {
@@ -81,12 +94,12 @@ fn log_settings(global: &Global) -> LogSettings {
         When::Always => true,
         When::Never => false,
     };
-    LogSettings { level, json: global.log_format == LogFormat::Json, color }
+    LogSettings { level, json: global.log_format == LogFormat::Json, color, journal: observers::stderr_is_journal() }
 }
 
 /// Loads the configuration. Where that fails, logs the problems and returns the exit code.
 fn configuration(global: &Global) -> Result<Config, Exit> {
-    load(global).map_err(|error| log_config_error(&error))
+    load(global).map_err(|error| log_config_error(global, &error))
 }
 
 fn load(global: &Global) -> Result<Config, ConfigError> {
@@ -94,16 +107,25 @@ fn load(global: &Global) -> Result<Config, ConfigError> {
     Config::load(&path, &|name| std::env::var(name).ok())
 }
 
-/// Logs the problems of a configuration and returns the exit code.
-fn log_config_error(error: &ConfigError) -> Exit {
-    let path = error.path.as_ref().map(|path| path.display().to_string());
-    // One log line per problem, so that a machine that reads JSON lines finds each with its key.
+/// Logs the problems of a configuration, one a line, and returns the exit code.
+fn log_config_error(global: &Global, error: &ConfigError) -> Exit {
     for problem in &error.problems {
-        let key = Some(problem.key.as_str()).filter(|key| !key.is_empty());
-        tracing::error!(file = path.as_deref(), key, "{problem}");
+        match global.log_format {
+            LogFormat::Text => tracing::error!("{problem}"),
+            LogFormat::Json => log_problem(error, problem),
+        }
     }
     tracing::error!("invalid configuration: {}; nothing was contacted", counted(error.problems.len(), "error"));
     Exit::Usage
+}
+
+/// Logs a problem for machines: place and key are fields, and the message repeats neither.
+fn log_problem(error: &ConfigError, problem: &ConfigProblem) {
+    let place = problem.place.as_ref();
+    let file = place.map(|place| &place.file).or(error.path.as_ref()).map(|file| file.display().to_string());
+    let (line, column) = place.and_then(|place| place.position).unzip();
+    let key = Some(problem.key.as_str()).filter(|key| !key.is_empty());
+    tracing::error!(file, line, column, key, "{}", problem.text);
 }
 
 /// Returns a count with its noun, in the plural unless the count is 1.
@@ -114,7 +136,8 @@ fn counted(count: usize, noun: &str) -> String {
 /// Logs an error with an optional hint about its cure, and returns `exit`.
 fn log_error(error: &str, hint: Option<&str>, exit: Exit) -> Exit {
     if let Some(hint) = hint {
-        tracing::error!(hint, "{error}");
+        // As it is, without quotes and escapes: the hint may end with a command that is copied.
+        tracing::error!(%hint, "{error}");
     } else {
         tracing::error!("{error}");
     }

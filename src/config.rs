@@ -8,33 +8,49 @@
 mod account;
 mod address;
 mod certificates;
+mod collected;
 mod custom;
+mod effective;
 mod exceptions;
+pub mod init;
 mod output;
 mod owners;
+mod paths;
 mod policy;
+mod problem;
 mod reference;
 mod section;
+mod similar;
 mod single_value;
 mod source;
+mod syntax;
 mod syslog;
 #[cfg(test)]
 mod tests;
 
+pub use effective::{Setting, effective, in_words};
 pub use exceptions::ExceptionsFile;
+pub use problem::{ConfigProblem, Place};
 pub use reference::ReferenceContext;
-pub use section::ConfigProblem;
+pub use similar::nearest;
 
 use crate::digest::sha256_hex;
+use crate::file_error::unreadable;
 use crate::model::{Classes, Instant};
 use crate::rules::policy::Policy;
 use crate::source::SourceSettings;
 use crate::syslog::Destination;
-use section::{Problems, Section};
+use collected::Collected;
+use problem::SourceFile;
+use section::Section;
+use serde_json::json;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use toml::{Table, Value};
+use toml::de::{DeTable, DeValue};
+
+/// JSON Schema (2020-12) of the configuration file. Tests compare it with the parser.
+pub const SCHEMA: &str = include_str!("config/schema.json");
 
 /// Paths that are tried in this order when neither `--config` nor `$BT_ROLLCALL_CONFIG` names a file.
 pub const DEFAULT_PATHS: [&str; 2] = ["./bt-rollcall.toml", "/etc/bt-rollcall/config.toml"];
@@ -64,6 +80,8 @@ pub struct Config {
     pub metrics_file: Option<PathBuf>,
     /// Values that were corrected while reading, each with its key and what to write instead.
     pub notes: Vec<String>,
+    /// Every setting with the value in force and its origin.
+    pub settings: Vec<Setting>,
 }
 
 /// Settings of the table `[output]`.
@@ -110,31 +128,58 @@ pub fn locate(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
     let found = named.or_else(|| DEFAULT_PATHS.iter().map(PathBuf::from).find(|path| path.exists()));
     found.ok_or_else(|| {
         let text = format!(
-            "configuration file not found: looked for {}; write one, or name it with --config PATH or \
-             BT_ROLLCALL_CONFIG; `bt-rollcall demo` runs without one",
+            "configuration file not found: looked for {}; write one with `bt-rollcall config init`, or name it with \
+             --config PATH or BT_ROLLCALL_CONFIG; `bt-rollcall demo` runs without one",
             DEFAULT_PATHS.join(" and ")
         );
-        ConfigError { path: None, problems: vec![ConfigProblem { key: String::new(), text }] }
+        ConfigError { path: None, problems: vec![ConfigProblem::of("", text)] }
     })
 }
 
 impl Config {
-    /// Reads the configuration from a file. Relative paths in the file are relative to its folder.
+    /// Reads the configuration from a file. Relative paths of files that are read are relative to its folder.
     ///
     /// `environment` returns the value of an environment variable. The error lists every problem of the file.
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let fail = |text: String| ConfigError {
-            path: Some(path.to_owned()),
-            problems: vec![ConfigProblem { key: String::new(), text }],
-        };
-        let text = fs::read_to_string(path).map_err(|e| fail(format!("cannot read the configuration file: {e}")))?;
-        let table: Table = toml::from_str(&text).map_err(|e| fail(not_toml(&text, &e)))?;
+        let text = fs::read_to_string(path).map_err(|error| {
+            let text = format!("cannot read the configuration file: {}", unreadable(path, &error));
+            ConfigError { path: Some(path.to_owned()), problems: vec![ConfigProblem::of("", text)] }
+        })?;
+        Self::parse(path, &text, environment)
+    }
+
+    /// Reads the configuration from the text of a file. See [`Config::load`].
+    pub fn parse(path: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let fail = |problems| ConfigError { path: Some(path.to_owned()), problems };
+        let file = SourceFile::new(path, text);
+        let table = syntax::parse(&file, text).map_err(fail)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        let problems = Problems::default();
-        let config = parse(&table, &problems, &ReferenceContext { environment, folder }, path, &text);
-        let problems = problems.into_vec();
-        if problems.is_empty() { Ok(config) } else { Err(ConfigError { path: Some(path.to_owned()), problems }) }
+        let collected = Collected::default();
+        let root = Section::root(table.get_ref(), &file, &collected);
+        let config = read(&root, table.get_ref(), &ReferenceContext { environment, folder });
+        let (notes, settings) = collected.finish().map_err(fail)?;
+        let (path, sha256) = (path.to_owned(), sha256_hex(text.as_bytes()));
+        Ok(Self { path, sha256, notes, settings, ..config })
+    }
+
+    /// Applies `--output`: another folder with a state of its own, no events and no metrics.
+    ///
+    /// Such a run evaluates an instant again. Its results were sent when that instant was the present.
+    pub fn redirect(&mut self, dir: &Path) {
+        self.state_dir = dir.join(".state");
+        dir.clone_into(&mut self.output.dir);
+        self.destinations.clear();
+        self.metrics_file = None;
+        effective::redirect(self);
+    }
+
+    /// Returns where a key of `state_dir`, `metrics_file` or `output.dir` is set, for messages.
+    pub fn place_of(&self, table: &str, key: &str) -> String {
+        let found = self.settings.iter().find(|setting| setting.path.keys() == table && setting.key == key);
+        let line = found.and_then(|setting| setting.line).map_or_else(String::new, |line| format!(":{line}"));
+        let table = if table.is_empty() { String::new() } else { format!("[{table}] ") };
+        format!("{}{line}: {table}{key}", self.path.display())
     }
 
     /// Checks that no accepted exception lasts longer than 12 months from `as_of`.
@@ -146,36 +191,41 @@ impl Config {
     }
 }
 
-fn parse(table: &Table, problems: &Problems, context: &ReferenceContext<'_>, path: &Path, text: &str) -> Config {
-    let root = Section::new("", table, problems);
-    let state_dir = context.path(root.text("state_dir").unwrap_or("/var/lib/bt-rollcall"));
-    let output = output::read(root.section("output"), &state_dir, context);
+/// Reads the tables in an order in which each knows the names that it may contain.
+fn read(root: &Section<'_>, table: &DeTable<'_>, context: &ReferenceContext<'_>) -> Config {
+    let state_dir = paths::written(root, "state_dir").unwrap_or_else(|| PathBuf::from(paths::STATE_DIR));
+    root.resolved("state_dir", json!(state_dir));
+    let metrics_file = paths::written(root, "metrics_file");
+    let output = output::read(&root.section("output"), &state_dir);
     // Policy and exceptions may name sources, so the names are read before the sources themselves.
-    let (policy, classes, exceptions) = policy::read(root.section("policy"), &source_names(table), context);
-    let sources = source::read(root.sections("source"), &root, &classes.privileged_groups, context);
-    let destinations = syslog::read(root.sections("syslog"), context);
-    let metrics_file = root.text("metrics_file").map(|text| context.path(text));
+    let (policy, classes, exceptions) = policy::read(&root.section("policy"), &source_names(table), context);
+    let sources = source::read(root.sections("source", "name"), root, &classes.privileged_groups, context);
+    let destinations = syslog::read(root.sections("syslog", "url"), context);
     root.reject_unknown_keys();
-    let (path, sha256) = (path.to_owned(), sha256_hex(text.as_bytes()));
-    let notes = problems.notes();
-    Config { path, sha256, state_dir, output, policy, classes, exceptions, sources, destinations, metrics_file, notes }
+    Config {
+        path: PathBuf::new(),
+        sha256: String::new(),
+        state_dir,
+        output,
+        policy,
+        classes,
+        exceptions,
+        sources,
+        destinations,
+        metrics_file,
+        notes: Vec::new(),
+        settings: Vec::new(),
+    }
 }
 
 /// Returns the names of all sources as written, including those whose tables have other problems.
 ///
 /// A source with another problem is still known by name, so a reference to it adds no second problem.
-fn source_names(table: &Table) -> Vec<&str> {
-    let sections = match table.get("source") {
-        Some(Value::Array(sections)) => sections.as_slice(),
-        Some(section) => std::slice::from_ref(section),
-        None => &[],
-    };
-    sections.iter().filter_map(|section| section.get("name").and_then(Value::as_str)).collect()
-}
-
-/// Describes a syntax error with its line number but without the text of the line, which may contain a secret.
-fn not_toml(text: &str, error: &toml::de::Error) -> String {
-    let start = error.span().map_or(0, |span| span.start.min(text.len()));
-    let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
-    format!("line {line}: invalid TOML: {}", error.message().trim().replace('\n', "; "))
+fn source_names<'t>(table: &'t DeTable<'_>) -> Vec<&'t str> {
+    let name = |source: &'t DeValue<'_>| source.as_table()?.get("name")?.get_ref().as_str();
+    match table.get("source").map(toml::Spanned::get_ref) {
+        Some(DeValue::Array(sources)) => sources.iter().filter_map(|source| name(source.get_ref())).collect(),
+        Some(source) => name(source).into_iter().collect(),
+        None => Vec::new(),
+    }
 }

@@ -5,6 +5,10 @@
 //!
 //! - [`printable`] writes escapes such as `\u{1b}`, for terminals, logs and error messages;
 //! - [`control_picture`] gives the symbol for a control character, for reports and events.
+//!
+//! [`shell_word`] quotes a text for a command line that a message prints.
+
+use std::borrow::Cow;
 
 /// Returns at most `max_chars` characters of a text, with `…` after them if there are more. Control characters and
 /// invisible characters become Rust escapes: `\n`, `\u{202e}`.
@@ -40,6 +44,15 @@ pub fn reorders_or_hides(character: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Returns a text as one word of a shell command (POSIX.1 XCU §2.2), quoted where it needs quotes.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%_+=:,./-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', "'\\''")))
+}
+
 fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}')
 }
@@ -59,6 +72,14 @@ mod tests {
     fn a_text_is_cut_only_where_it_is_longer_than_the_limit() {
         assert_eq!(printable("üüü", 3), "üüü");
         assert_eq!(printable("üüüü", 3), "üüü…");
+    }
+
+    #[test]
+    fn a_shell_word_is_quoted_only_where_it_must_be() {
+        assert_eq!(shell_word("/etc/bt-rollcall/config.toml"), "/etc/bt-rollcall/config.toml");
+        for (text, quoted) in [("", "''"), ("a b", "'a b'"), ("$(x)", "'$(x)'"), ("it's", "'it'\\''s'")] {
+            assert_eq!(shell_word(text), quoted);
+        }
     }
 
     #[test]

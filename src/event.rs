@@ -12,6 +12,8 @@ use std::time::Duration;
 /// One HTTP request that was sent: a line of `pages.jsonl`.
 #[derive(Clone, Debug, Serialize)]
 pub struct RequestRecord {
+    /// Wall-clock time at which the request was sent: RFC 3339 in UTC with microseconds.
+    pub start: String,
     /// Name of the source that was asked.
     pub source: String,
     /// HTTP method: `GET` or `POST`.
@@ -26,6 +28,12 @@ pub struct RequestRecord {
     pub rows: Option<u64>,
     /// Size of the decompressed body in bytes.
     pub bytes: u64,
+    /// SHA-256 of the decompressed body in lower-case hexadecimal.
+    ///
+    /// Absent without a body, and for every request that may return a token or a session: the hash of a short secret
+    /// can be guessed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// Number of the attempt; the first attempt is 1.
     pub attempt: u32,
     /// Milliseconds from sending the request to the last byte of the response.
@@ -117,7 +125,14 @@ pub enum RunEvent<'a> {
         /// Why events remain queued; `None` if all were delivered.
         error: Option<&'a str>,
     },
-    /// A warning for the operator.
+    /// A fact that needs no action, such as dates without a time zone.
+    Note {
+        /// Source that the fact concerns; `None` if it concerns the whole run.
+        source: Option<&'a SourceName>,
+        /// Text of the note.
+        text: &'a str,
+    },
+    /// A warning that somebody has to act on.
     Warning {
         /// Source that the warning concerns; `None` if it concerns the whole run.
         source: Option<&'a SourceName>,

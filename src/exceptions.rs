@@ -163,6 +163,7 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
         severity,
         status: FindingStatus::New,
         subject: covered.subject.clone(),
+        contact: covered.contact.clone(),
         title: title.into(),
         evidence: evidence.to_string().into(),
         action: rules::action_of(rule, policy),

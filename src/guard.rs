@@ -5,7 +5,7 @@
 
 use crate::model::{
     Coverage, Instant, Inventory, ListKind, ListReport, SourceInventory, SourceName, SourceReading, SourceStatus,
-    VENDOR, instant_text, lists_of_user,
+    VENDOR, instant_text, lists_of_user, thousands,
 };
 use crate::snapshot::manifest::ConfirmedShrink;
 use crate::state::{KnownRows, SourceHistory, UnsettledState};
@@ -47,11 +47,12 @@ pub struct Suspect {
 impl Suspect {
     /// Returns the objection without the name of the source.
     pub fn objection(&self) -> String {
-        let Self { list, before, now, gone, max_shrink_percent, .. } = self;
-        let words = list.in_words();
+        let Self { list, before, max_shrink_percent, .. } = self;
+        let (now, gone, words) = (thousands(self.now), thousands(self.gone), list.in_words());
         match before {
             Some(before) if *before > 0 => {
-                let percent = gone.saturating_mul(100).checked_div(*before).unwrap_or(0);
+                let percent = self.gone.saturating_mul(100).checked_div(*before).unwrap_or(0);
+                let before = thousands(*before);
                 format!(
                     "{gone} of {before} known {words} are missing ({percent} %, limit {max_shrink_percent} %); \
                      {now} read"
@@ -148,7 +149,8 @@ pub fn is_withdrawn(inventory: &Inventory, suspect: &Suspect) -> bool {
 
 /// Treats a list that is no longer offered as failed, so that its known rows are kept.
 pub fn withdraw(reading: &mut SourceReading, suspect: &Suspect) {
-    let Suspect { source, list, gone, .. } = suspect;
+    let Suspect { source, list, .. } = suspect;
+    let gone = thousands(suspect.gone);
     let error = format!(
         "no longer offered; {gone} known rows are kept. If they were removed, confirm with --allow-shrink {source}"
     );

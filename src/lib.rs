@@ -30,8 +30,8 @@
 //! main
 //! commands
 //! cli
-//! run
-//! report_page
+//! run, reperform
+//! report_page, evaluation
 //! run_manifest
 //! config
 //! report, syslog
@@ -40,7 +40,7 @@
 //! state, table
 //! event
 //! tls, model
-//! digest, escape
+//! build_info, digest, escape, file_error
 //! ```
 //!
 //! The same test holds these rules:
@@ -53,16 +53,20 @@
 //! - The package `bt-rollcall-sandbox` imports nothing of this one: client and simulated appliance share no types, so a
 //!   misreading of the documentation cannot hide in both.
 
+pub mod build_info;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod digest;
 pub mod escape;
+pub mod evaluation;
 pub mod event;
 pub mod exceptions;
+pub mod file_error;
 pub mod guard;
 pub mod lifecycle;
 pub mod model;
+pub mod reperform;
 pub mod report;
 pub mod report_page;
 pub mod rules;

@@ -6,15 +6,16 @@
 //! A finding is resolved only if its subject passed the rule or was provably removed. Every other finding of the
 //! baseline stays open, with its old evidence and its old `last_seen`. No finding disappears silently.
 
+mod occasion;
 #[cfg(test)]
 mod tests;
 mod visibility;
 
+pub use occasion::Occasion;
 pub use visibility::{CurrentRun, Visibility};
 
 use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Resolved, Rule, SourceName, SubjectKind, UserId};
 use ahash::{AHashMap, AHashSet};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Findings of the baseline.
@@ -105,7 +106,7 @@ fn continue_history(finding: &mut Finding, unresolved: Option<&Finding>, resolve
 }
 
 /// Sorts findings in table order: source, rule, kind of subject, subject (numbers by value), identity.
-pub(crate) fn sort(findings: &mut [Finding]) {
+pub fn sort(findings: &mut [Finding]) {
     findings.sort_by_cached_key(|finding| {
         (
             finding.source.to_string(),
@@ -115,19 +116,6 @@ pub(crate) fn sort(findings: &mut [Finding]) {
             finding.fingerprint,
         )
     });
-}
-
-/// What happened to a finding since the baseline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition {
-    /// It is new or reopened, or the exception that accepted it no longer applies.
-    Opened,
-    /// Its severity changed, or an occurrence that the rule reports happened again.
-    Changed,
-    /// An exception accepts it from this run on.
-    Excepted,
-    /// It was resolved.
-    Resolved,
 }
 
 impl KnownFindings {
@@ -164,44 +152,4 @@ impl KnownFindings {
         all.sort_by(|a, b| (a.source.as_str(), a.fingerprint).cmp(&(b.source.as_str(), b.fingerprint)));
         all
     }
-
-    /// Returns what happened to a finding since the baseline; `None` if nothing did.
-    pub fn transition(&self, finding: &Finding) -> Option<Transition> {
-        let before = self.unresolved.get(&finding.fingerprint);
-        let was_excepted = before.is_some_and(|before| before.status == FindingStatus::Excepted);
-        match finding.status {
-            FindingStatus::New | FindingStatus::Reopened => Some(Transition::Opened),
-            FindingStatus::Resolved => Some(Transition::Resolved),
-            FindingStatus::Excepted => (!was_excepted).then_some(Transition::Excepted),
-            FindingStatus::Open if was_excepted => Some(Transition::Opened),
-            FindingStatus::Open => {
-                before.is_some_and(|before| has_news(before, finding)).then_some(Transition::Changed)
-            }
-        }
-    }
-
-    /// Returns whether a reminder of an open finding is due. That is the case if a whole multiple of `days` since it
-    /// was first seen lies between the time of the baseline and this one.
-    ///
-    /// 0 days means never. The result depends only on the snapshots, so that a repeated run sends the same reminders.
-    pub fn is_due(&self, finding: &Finding, days: u32, as_of: Instant) -> bool {
-        let Some(before) = self.as_of.filter(|_| days > 0 && finding.status == FindingStatus::Open) else {
-            return false;
-        };
-        let times = |at: Instant| (at - finding.first_seen).num_seconds().div_euclid(i64::from(days) * 86_400);
-        times(as_of) > times(before).max(0)
-    }
-}
-
-/// Returns whether an open finding changed in a way that a reader should know.
-fn has_news(before: &Finding, now: &Finding) -> bool {
-    // Evidence that distinguishes one occurrence from the next. All other evidence, such as an age, changes every day.
-    let occurrence: &[&str] = match now.rule {
-        Rule::PrivilegedGrowth => &["base_run", "new_members"],
-        Rule::BreakGlassUsed => &["last_login"],
-        _ => &[],
-    };
-    let read = |finding: &Finding| -> Value { serde_json::from_str(&finding.evidence).unwrap_or_default() };
-    let differs = |(before, now): (Value, Value)| occurrence.iter().any(|key| before[*key] != now[*key]);
-    before.severity != now.severity || (!occurrence.is_empty() && differs((read(before), read(now))))
 }

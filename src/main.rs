@@ -5,5 +5,9 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    commands::execute(Cli::parse()).into()
+    match Cli::try_parse() {
+        Ok(cli) => commands::execute(cli),
+        Err(error) => commands::refuse(&error),
+    }
+    .into()
 }

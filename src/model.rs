@@ -12,32 +12,40 @@ use std::sync::Arc;
 
 mod change;
 mod evidence;
+mod exclusion;
 mod extra;
 mod finding;
+mod fingerprint;
 mod id;
 mod intern;
 mod join;
 mod known;
+mod number;
 mod pattern;
 mod reading;
+mod standing;
 #[cfg(test)]
 mod tests;
 
 pub use change::{Change, ChangeKind, ChangedGroup};
 pub use evidence::{Absence, Evidence};
+pub use exclusion::{Exclusion, Exclusions};
 pub use extra::{Extra, is_credential, is_secret, without_secrets, without_texts};
 pub use finding::{
-    Evaluation, Finding, FindingStatus, Fingerprint, Resolved, Rule, RuleOutcome, Severity, Subject, SubjectKind,
+    Contact, Evaluation, Finding, FindingStatus, Resolved, Rule, RuleOutcome, Severity, Subject, SubjectKind,
 };
+pub use fingerprint::Fingerprint;
 pub use id::{GroupId, SourceName, UserId, compare_ids};
 pub use intern::Interner;
 pub use join::{Inventory, Member, Membership, SourceInventory};
 pub use known::{KnownSource, MemberIdentity, Pair, SeenInterval};
+pub use number::thousands;
 pub use pattern::{Classes, GroupOwner, Pattern};
 pub use reading::{
-    API_ACCOUNT, Completeness, Coverage, ListKind, ListReport, OddValue, Outside, OutsideMember, SourceIdentity,
-    SourceReading, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
+    API_ACCOUNT, Completeness, Coverage, ListKind, ListReport, OddValue, Outside, OutsideMember, SET_ASIDE,
+    SourceIdentity, SourceReading, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
 };
+pub use standing::AccountStanding;
 
 /// A UTC instant with microsecond precision.
 pub type Instant = DateTime<Utc>;
@@ -277,7 +285,7 @@ impl Blocked {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiAccess {
     /// Far-reaching rights in the source's words: `perm_command: full_access`, `perm_backup`, …
-    pub wide_rights: Vec<&'static str>,
+    pub wide_rights: Vec<Cow<'static, str>>,
     /// Whether use is restricted to certain network addresses; `None` if not reported.
     pub restricted: Option<bool>,
 }

@@ -23,31 +23,43 @@ pub mod html;
 mod inactivity;
 mod index;
 mod method;
+mod patterns;
 mod people;
+mod population;
+mod privilege_change;
 mod rule_results;
+mod settings;
 mod status;
+mod subject;
+mod tasks;
 mod text;
 mod tiles;
 mod top;
 mod unchecked;
+mod unevaluated;
 
 #[cfg(test)]
 mod tests;
 
 pub use accounts::{PrivilegedGroup, PrivilegedGroups, TypeRow};
-pub use changes::{ChangeCount, ChangeRow, Changes};
+pub use changes::{ChangeCount, ChangeFact, ChangeRow, Changes};
 pub use chart::{Bin, Chart, ChartBar, Grid, Mark};
 pub use controls::{ControlRow, FrameworkControls};
 pub use excepted::ExceptionRow;
 pub use inactivity::Inactivity;
 pub use method::{FileRow, ListReading, Method, Parameter, SourceRow};
+pub use patterns::PatternRow;
 pub use people::{PeopleSection, Person, PersonAccount, PersonInSource};
+pub use population::{PopulationCounts, RulePopulation, SourcePopulation};
 pub use rule_results::{BarSegment, Gap, RuleStatus, RuleSummary};
-pub use status::{CompletenessGrade, ListLine, SourceLine, Status};
+pub use status::{CompletenessGrade, ListLine, Population, SourceLine, Status};
+pub use subject::RowName;
+pub use tasks::{Task, TaskOwner, TaskRule};
 pub use text::{Shown, thousands};
 pub use tiles::Tile;
-pub use top::{AgeStart, TopRow};
+pub use top::{RuleFindings, TopRow};
 pub use unchecked::Unchecked;
+pub use unevaluated::{RuleGap, SourceGaps};
 
 use index::Index;
 
@@ -64,6 +76,8 @@ pub struct RuleInfo {
     pub action: Cow<'static, str>,
     /// Severities of its findings, in words.
     pub severity: &'static str,
+    /// Data that the rule needs, in words.
+    pub needs: &'static str,
     /// Control ids of the selected frameworks that the rule is relevant to.
     pub controls: Vec<&'static str>,
     /// Expression of a rule from the configuration; `None` for a built-in rule.
@@ -83,6 +97,7 @@ impl RuleInfo {
             why: entry.why.into(),
             action: entry.action.into(),
             severity: severity(entry.rule, entry.severity),
+            needs: entry.needs,
             controls: rules::controls_of(entry.rule, &policy.frameworks).to_vec(),
             expression: None,
         });
@@ -92,6 +107,7 @@ impl RuleInfo {
             why: "This organisation defined this rule in its configuration.".into(),
             action: custom.action.clone().into(),
             severity: severity(custom.rule, custom.severity.as_str()),
+            needs: "what its expression uses",
             controls: Vec::new(),
             expression: Some(custom.when.text().to_owned()),
         });
@@ -175,11 +191,17 @@ pub struct View {
     pub status: Status,
     /// Key figures at the top.
     pub tiles: Vec<Tile>,
+    /// Open findings by severity, with the last day to act.
+    pub tasks: Vec<Task>,
+    /// What could not be evaluated, by source.
+    pub unevaluated: Bounded<SourceGaps>,
+    /// Sources in which inactivity was not evaluated, with the reason.
+    pub without_inactivity: Bounded<Shown>,
     /// Result of each rule, in the order of the catalogue.
     pub rules: Vec<RuleSummary>,
     /// Sources whose list of users is not proven complete. Rules evaluated only the accounts that were read.
     pub unproven_users: Vec<Shown>,
-    /// The most severe findings.
+    /// The most severe findings, one row a person.
     pub top: Bounded<TopRow>,
     /// Histogram of days since the last login.
     pub inactivity: Inactivity,
@@ -195,8 +217,12 @@ pub struct View {
     pub controls: Vec<FrameworkControls>,
     /// Accepted exceptions; `None` if no register of exceptions is configured.
     pub exceptions: Option<Bounded<ExceptionRow>>,
+    /// Population of each rule in each source.
+    pub populations: Vec<RulePopulation>,
     /// How the run was performed.
     pub method: Method,
+    /// Patterns of the configuration and their matches.
+    pub patterns: Bounded<PatternRow>,
     /// What was not checked.
     pub unchecked: Bounded<Unchecked>,
     /// Files with the rows that are not shown.
@@ -211,6 +237,9 @@ impl View {
         Self {
             status: Status::of(&index),
             tiles: tiles::of(&index),
+            tasks: tasks::list(&index),
+            unevaluated: unevaluated::by_source(&index),
+            without_inactivity: unevaluated::of_inactivity(&index),
             unproven_users: status::unproven(&index, ListKind::Users),
             top: top::rows(&index),
             inactivity: Inactivity::of(&index),
@@ -220,7 +249,9 @@ impl View {
             types: accounts::types(&index),
             controls: controls::matrix(&index, &rules),
             exceptions: excepted::rows(&index),
+            populations: population::list(&index),
             method: Method::of(&index),
+            patterns: patterns::rows(input.manifest),
             unchecked: unchecked::list(&index, &rules),
             files: TableFiles::of(input.manifest),
             rules,

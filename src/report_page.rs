@@ -12,6 +12,7 @@ use crate::run_manifest::{self, RunDescription, policy_entries};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::load::{Archive, KnownFinding};
 use crate::snapshot::manifest::Manifest;
+use crate::snapshot::readme::README;
 
 /// File name of the report in a snapshot.
 pub const FILE: &str = "report.html";
@@ -70,21 +71,37 @@ impl LoadedSnapshot {
     fn read(archive: &Archive) -> Result<Self, SnapshotError> {
         let of_manifest = |reason| archive.unsupported("manifest.json")(reason);
         let mut manifest = archive.manifest.clone();
-        // The report was rendered before it was itself listed.
-        manifest.files.retain(|file| file.path != FILE);
+        // The report was rendered before it was itself listed, and before `README.txt`, which describes it.
+        manifest.files.retain(|file| file.path != FILE && file.path != README);
         let policy = policy_entries::read(&manifest.policy).map_err(of_manifest)?;
         let as_of = archive.as_of()?;
         let evaluations = run_manifest::evaluations(&manifest, &policy).map_err(of_manifest)?;
         let inventory = archive.inventory()?;
-        let changes = archive.changes(|source, id| group(&inventory, source, id))?;
+        let changes = changes(archive, &inventory)?;
         let findings = findings(archive, &policy)?;
         let exceptions = exceptions(archive, &policy, as_of)?;
         Ok(Self { manifest, policy, as_of, inventory, findings, evaluations, changes, exceptions })
     }
 }
 
+/// Returns the content of `exceptions.json`.
+pub fn exceptions_text(uses: &[ExceptionUse]) -> String {
+    let entries: Vec<ExceptionRecord> = uses.iter().map(ExceptionUse::entry).collect();
+    // Plain data with text keys always serialises.
+    serde_json::to_string_pretty(&entries).unwrap_or_default()
+}
+
+/// Reads the changes in the order of the table, with their groups and the standing of listed accounts.
+pub fn changes(archive: &Archive, inventory: &Inventory) -> Result<Vec<Change>, SnapshotError> {
+    let mut changes = archive.changes(|source, id| group(inventory, source, id))?;
+    for change in &mut changes {
+        change.account = inventory.standing_of(&change.source, &change.subject).map(Box::new);
+    }
+    Ok(changes)
+}
+
 /// Returns a group for the description of a membership change; `None` if no such group is listed.
-pub fn group(inventory: &Inventory, source: &SourceName, id: &GroupId) -> Option<ChangedGroup> {
+fn group(inventory: &Inventory, source: &SourceName, id: &GroupId) -> Option<ChangedGroup> {
     let source_inventory =
         inventory.sources.iter().find(|source_inventory| source_inventory.reading.source.name == *source)?;
     source_inventory.group(id).map(|group| ChangedGroup {
@@ -94,7 +111,8 @@ pub fn group(inventory: &Inventory, source: &SourceName, id: &GroupId) -> Option
     })
 }
 
-fn findings(archive: &Archive, policy: &Policy) -> Result<Vec<Finding>, SnapshotError> {
+/// Reads the findings in the order of the table. The error names a rule that the policy does not know.
+pub fn findings(archive: &Archive, policy: &Policy) -> Result<Vec<Finding>, SnapshotError> {
     let known = |past: KnownFinding| {
         let unknown = format!("unknown rule {:?} or status {:?}", past.rule, past.status);
         let rule = policy.rule(&past.rule);
@@ -108,7 +126,11 @@ fn findings(archive: &Archive, policy: &Policy) -> Result<Vec<Finding>, Snapshot
 }
 
 /// Reads the accepted exceptions; `None` if no exceptions file was configured.
-fn exceptions(archive: &Archive, policy: &Policy, as_of: Instant) -> Result<Option<Vec<ExceptionUse>>, SnapshotError> {
+pub fn exceptions(
+    archive: &Archive,
+    policy: &Policy,
+    as_of: Instant,
+) -> Result<Option<Vec<ExceptionUse>>, SnapshotError> {
     let Some(text) = archive.text(EXCEPTIONS)? else { return Ok(None) };
     let entries: Result<Vec<ExceptionRecord>, String> = serde_json::from_str(&text).map_err(|error| error.to_string());
     let of_entry = |entry| ExceptionUse::of_entry(entry, |id| policy.rule(id), as_of);

@@ -23,13 +23,14 @@ mod staleness;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{ControlCoverage, RuleDefinition, action_of, catalogue, controls_of, coverage};
+pub use catalogue::{ControlCoverage, RuleDefinition, action_of, catalogue, controls_of, coverage, title_of};
 pub use gaps::{CUSTOM_RULES, UnknownData};
 
 use crate::model::instant_text as instant;
 use crate::model::{
-    Blocked, Change, Coverage, Evaluation, Finding, FindingStatus, Fingerprint, Instant, Inventory, LastLogin,
-    ListKind, Rule, RuleOutcome, Severity, SourceIdentity, SourceInventory, Subject, SubjectKind, User,
+    Blocked, Change, Contact, Coverage, Evaluation, Exclusion, Exclusions, Finding, FindingStatus, Fingerprint,
+    Instant, Inventory, LastLogin, ListKind, Rule, RuleOutcome, SET_ASIDE, Severity, SourceIdentity, SourceInventory,
+    Subject, SubjectKind, User,
 };
 use crate::state::SourceHistory;
 use policy::{Override, Policy};
@@ -102,6 +103,8 @@ struct RuleContext<'a> {
     custom: Arc<[Rule]>,
     /// Counts by the position of the rule; see [`gaps::place`].
     counts: Vec<RuleCounts>,
+    /// Counts of those that are no subjects, by the position of the rule.
+    excluded: Vec<Exclusions>,
     gaps: UnknownData,
     findings: Vec<Finding>,
 }
@@ -123,8 +126,8 @@ struct RuleRemark {
 
 /// Result of a rule for one user.
 enum RuleResult {
-    /// The rule does not apply to the user.
-    NotASubject,
+    /// The rule does not apply to the user, for this reason.
+    NotASubject(Exclusion),
     /// The user passed.
     Passed,
     /// The data about the user is insufficient.
@@ -154,6 +157,7 @@ impl<'a> RuleContext<'a> {
             identities: identity::Identities::of(&source_inventory.reading.users, as_of),
             since_baseline,
             counts: vec![RuleCounts::default(); Rule::ALL.len() + custom.len()],
+            excluded: vec![Exclusions::new(); Rule::ALL.len() + custom.len()],
             gaps: UnknownData::over(&source_inventory.reading, Arc::clone(&custom)),
             custom,
             findings: Vec::new(),
@@ -206,14 +210,14 @@ impl<'a> RuleContext<'a> {
 
     fn record(&mut self, at: usize, user: &User, rule: Rule, result: RuleResult) {
         let counts = match result {
-            RuleResult::NotASubject => return,
+            RuleResult::NotASubject(why) => return self.exclude(rule, why, 1),
             RuleResult::Passed => RuleCounts { subjects: 1, undetermined: 0 },
             RuleResult::Undetermined => {
                 self.gaps.of_user(at, rule);
                 RuleCounts { subjects: 1, undetermined: 1 }
             }
             RuleResult::Found(remark) => {
-                self.add_finding(remark, subject(user));
+                self.add_finding_of(remark, subject(user), Contact::of(user));
                 RuleCounts { subjects: 1, undetermined: 0 }
             }
         };
@@ -227,7 +231,19 @@ impl<'a> RuleContext<'a> {
         }
     }
 
+    /// Counts accounts or groups that the rule does not apply to.
+    fn exclude(&mut self, rule: Rule, why: Exclusion, count: u64) {
+        if let Some(excluded) = gaps::place(rule, &self.custom).and_then(|place| self.excluded.get_mut(place)) {
+            *excluded.entry(why).or_insert(0) += count;
+        }
+    }
+
+    /// Adds a finding about a group or a source.
     fn add_finding(&mut self, remark: RuleRemark, subject: Subject) {
+        self.add_finding_of(remark, subject, Contact::default());
+    }
+
+    fn add_finding_of(&mut self, remark: RuleRemark, subject: Subject, contact: Contact) {
         let RuleRemark { rule, severity, title, evidence } = remark;
         // A rule without its data may still remark on single subjects; such a remark could be wrong.
         if self.cannot_evaluate(rule).is_some() {
@@ -246,6 +262,7 @@ impl<'a> RuleContext<'a> {
             severity,
             status: FindingStatus::New,
             subject,
+            contact,
             title: title.into(),
             evidence: Value::Object(evidence).to_string().into(),
             action: action_of(rule, self.policy),
@@ -267,6 +284,9 @@ impl<'a> RuleContext<'a> {
             _ => true,
         };
         match reading.coverage(ListKind::Users) {
+            Coverage::Failed { error } if of_users && error.starts_with(SET_ASIDE) => {
+                return Some(format!("the source was {error}"));
+            }
             Coverage::Failed { error } if of_users => {
                 return Some(format!("reading the list of users failed: {error}"));
             }
@@ -313,7 +333,18 @@ impl<'a> RuleContext<'a> {
             let RuleCounts { subjects, undetermined } = place.map(|place| self.counts[place]).unwrap_or_default();
             RuleOutcome::Evaluated { subjects, undetermined }
         };
-        Evaluation { source: self.source_inventory.reading.source.name.clone(), rule, outcome }
+        let ran = matches!(outcome, RuleOutcome::Evaluated { .. });
+        let place = gaps::place(rule, &self.custom).filter(|_| ran);
+        let excluded = place.map(|place| self.excluded[place].clone()).unwrap_or_default();
+        Evaluation { source: self.source_inventory.reading.source.name.clone(), rule, outcome, excluded }
+    }
+
+    /// Returns why an account cannot sign in: disabled or blocked. `None` if it can, or if its state is unknown.
+    fn closed(&self, user: &User) -> Option<Exclusion> {
+        if user.enabled == Some(false) {
+            return Some(Exclusion::Disabled);
+        }
+        self.blocked(user).map(|_| Exclusion::Blocked)
     }
 
     /// Returns why an enabled account cannot sign in at the time of the evaluation.

@@ -18,6 +18,7 @@
 //! next run sends.
 
 mod advanced;
+mod answer;
 mod collected;
 mod context;
 mod described;
@@ -37,8 +38,10 @@ mod summary;
 mod unevaluated;
 
 pub use crate::run_manifest::Origin;
+pub use answer::answer_to_denial;
 pub use error::RunError;
 pub use exit::Exit;
+pub use metrics::{metrics_file_in, write_attempt};
 pub use notify::{drain, sender};
 pub use prune::{plan_retention, prune};
 pub use request::RunRequest;
@@ -46,7 +49,7 @@ pub use summary::{DestinationSummary, RunSummary};
 
 use crate::event::Observer;
 use crate::snapshot::manifest::SourceEntry;
-use crate::snapshot::{LockedStore, SnapshotError, Store};
+use crate::snapshot::{LockedStore, Store};
 use crate::syslog::spool::Spool;
 use advanced::Baseline;
 use context::Run;
@@ -59,10 +62,11 @@ use summary::{Publication, RunOutcome};
 pub fn run(request: &RunRequest<'_>, observer: &Arc<dyn Observer>, stop: &Stop) -> RunSummary {
     let mut run = Run::new(request, observer, stop);
     let outcome = if request.dry_run { run.evaluate_only() } else { run.perform() };
-    let is_busy = matches!(outcome.result, Err(RunError::Snapshot(SnapshotError::Busy { .. })));
+    let exit = outcome.result.as_ref().err().map(RunError::exit);
     let mut summary = RunSummary::of(&run, outcome);
-    // The run that holds the lock writes the metrics; this one would overwrite them with its own exit code.
-    if !is_busy {
+    // An attempt that could not start a run must not overwrite the metrics of the last run, or of the one that holds the
+    // lock. It has a file of its own: `write_attempt`.
+    if !matches!(exit, Some(Exit::Locked | Exit::Usage)) {
         run.write_metrics(&mut summary);
     }
     summary
@@ -96,8 +100,8 @@ impl Run<'_> {
             baseline.and_then(|baseline| self.publish(store, spool, baseline.as_ref(), &mut outcome.sources));
         match &mut outcome.result {
             Ok(publication) => outcome.destinations.append(&mut publication.unreleased),
-            // A wrong --as-of is a mistake on the command line; the SIEM gets no run.failed event for it.
-            Err(RunError::Backwards { .. }) => {}
+            // A wrong --as-of is a mistake on the command line: nothing is contacted, the receivers of events included.
+            Err(RunError::Backwards { .. }) => return,
             Err(error) => self.report_failure(error, &outcome.sources, spool),
         }
         outcome.destinations.extend(self.deliver(spool));

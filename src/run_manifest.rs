@@ -3,19 +3,23 @@
 //! `run` fills a [`RunDescription`] and publishes its manifest; the report is rendered from the same description. Pure:
 //! the caller passes host, user and times.
 
+pub mod patterns;
 pub mod policy_entries;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::exceptions::ExceptionUse;
 use crate::guard::Suspect;
 use crate::lifecycle::KnownFindings;
 use crate::model::instant_text as instant;
 use crate::model::{
-    Change, Completeness, Evaluation, Finding, Instant, Inventory, Resolved, Rule, SourceInventory, SourceStatus,
+    Change, Completeness, Evaluation, Finding, Instant, Inventory, Resolved, Rule, SourceInventory, SourceReading,
+    SourceStatus,
 };
 use crate::rules::policy::Policy;
+use crate::snapshot::inputs::InputRecord;
 use crate::snapshot::manifest::{
-    BaseReference, ConfirmedShrink, Counts, FORMAT_VERSION, FileEntry, Manifest, RuleEntry, SourceEntry, Tool,
+    BaseReference, Build, ConfirmedShrink, Counts, CsvFormat, FORMAT_VERSION, FileEntry, Manifest, PatternEntry,
+    RuleEntry, SourceEntry, StartedBy, Tool,
 };
 use crate::state;
 use crate::table::CsvDialect;
@@ -26,10 +30,10 @@ use std::collections::BTreeMap;
 pub struct Origin {
     /// Host name.
     pub host: String,
-    /// Operating-system user of the process.
+    /// Who started the process, as a text for people.
     pub operator: String,
-    /// The user, with the one who became that user through `sudo`.
-    pub person: String,
+    /// Who started the process, as data.
+    pub started_by: StartedBy,
 }
 
 /// Everything that is known of a run before it is published.
@@ -58,10 +62,16 @@ pub struct RunDescription<'a> {
     pub evaluations: &'a [Evaluation],
     /// Changes since the baseline.
     pub changes: &'a [Change],
+    /// What the rules used and no table contains.
+    pub inputs: &'a [InputRecord],
     /// The baseline snapshot.
     pub base: Option<BaseReference>,
+    /// Matches of every pattern of the configuration.
+    pub patterns: Vec<PatternEntry>,
     /// Warnings of the run, in addition to those of the sources.
     pub warnings: Vec<String>,
+    /// Notes of the run, in addition to those of the sources.
+    pub notes: Vec<String>,
     /// Implausibly small lists that nobody confirmed.
     pub suspects: &'a [Suspect],
     /// Implausibly small lists that an operator confirmed.
@@ -82,8 +92,10 @@ impl RunDescription<'_> {
             format_version: FORMAT_VERSION,
             run_id: self.run_id.to_owned(),
             tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            build: Build::of_this_program(),
             host: self.origin.host.clone(),
             operator: self.origin.operator.clone(),
+            started_by: self.origin.started_by.clone(),
             as_of: instant(self.as_of),
             started_at: instant(self.started_at),
             // Replaced by `finish`; until then, no time of completion is known.
@@ -92,47 +104,63 @@ impl RunDescription<'_> {
             sources: self.inventory.sources.iter().map(SourceEntry::of).collect(),
             policy: policy_entries::write(&self.config.policy, &self.config.classes),
             config_sha256: self.config.sha256.clone(),
+            configuration: config::effective(self.config),
+            patterns: self.patterns.clone(),
             exceptions_sha256: self.config.exceptions.as_ref().map(|file| file.sha256.clone()),
             base: self.base.clone(),
             rules: self.evaluations.iter().map(RuleEntry::of).collect(),
             files: Vec::new(),
             counts: self.counts(),
+            csv: CsvFormat::of(self.config.output.dialect),
             guarded_cells: 0,
             formula_guard: self.config.output.dialect != CsvDialect::Raw,
             warnings: self.warnings.iter().cloned().chain(self.warnings_of_sources()).collect(),
+            notes: self.notes.iter().cloned().chain(self.notes_of_sources()).collect(),
             confirmed_shrinks: self.confirmed_shrinks.clone(),
         }
     }
 
     /// Counts rows, findings and changes.
     pub fn counts(&self) -> Counts {
-        let sources = &self.inventory.sources;
-        let (mut findings, mut statuses) = (BTreeMap::new(), BTreeMap::new());
-        for finding in self.findings {
-            *statuses.entry(finding.status.as_str().to_owned()).or_insert(0) += 1;
-            // A resolved finding is listed once more, but it no longer counts for its rule.
-            if finding.status.is_unresolved() {
-                *findings.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
-            }
-        }
-        let changes = state::counts(self.changes).into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count));
-        Counts {
-            users: sources.iter().map(|source_inventory| source_inventory.reading.users.len() as u64).sum(),
-            groups: sources.iter().map(|source_inventory| source_inventory.reading.groups.len() as u64).sum(),
-            memberships: sources.iter().map(|source_inventory| source_inventory.memberships.len() as u64).sum(),
-            findings,
-            statuses,
-            changes: changes.collect(),
-        }
+        counts(self.inventory, self.findings, self.changes)
     }
 
     /// Returns the warnings of the sources, each after the name of its source.
     pub fn warnings_of_sources(&self) -> Vec<String> {
-        let of_sources = self.inventory.sources.iter().flat_map(|source_inventory| {
-            let name = &source_inventory.reading.source.name;
-            source_inventory.reading.warnings.iter().map(move |warning| format!("{name}: {warning}"))
-        });
-        of_sources.collect()
+        self.of_sources(|reading| &reading.warnings)
+    }
+
+    /// Returns the notes of the sources, each after the name of its source.
+    pub fn notes_of_sources(&self) -> Vec<String> {
+        self.of_sources(|reading| &reading.notes)
+    }
+
+    fn of_sources(&self, texts: fn(&SourceReading) -> &[String]) -> Vec<String> {
+        let readings = self.inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
+        let named = |reading: &SourceReading, text: &String| format!("{}: {text}", reading.source.name);
+        readings.flat_map(|reading| texts(reading).iter().map(move |text| named(reading, text))).collect()
+    }
+}
+
+/// Counts rows, findings and changes.
+pub fn counts(inventory: &Inventory, findings: &[Finding], changes: &[Change]) -> Counts {
+    let sources = &inventory.sources;
+    let (mut by_rule, mut statuses) = (BTreeMap::new(), BTreeMap::new());
+    for finding in findings {
+        *statuses.entry(finding.status.as_str().to_owned()).or_insert(0) += 1;
+        // A resolved finding is listed once more, but it no longer counts for its rule.
+        if finding.status.is_unresolved() {
+            *by_rule.entry(finding.rule.as_str().to_owned()).or_insert(0) += 1;
+        }
+    }
+    let changes = state::counts(changes).into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count));
+    Counts {
+        users: sources.iter().map(|source_inventory| source_inventory.reading.users.len() as u64).sum(),
+        groups: sources.iter().map(|source_inventory| source_inventory.reading.groups.len() as u64).sum(),
+        memberships: sources.iter().map(|source_inventory| source_inventory.memberships.len() as u64).sum(),
+        findings: by_rule,
+        statuses,
+        changes: changes.collect(),
     }
 }
 
@@ -163,19 +191,25 @@ pub fn evaluations(manifest: &Manifest, policy: &Policy) -> Result<Vec<Evaluatio
 }
 
 fn evaluation(entry: &RuleEntry, policy: &Policy) -> Result<Evaluation, String> {
-    let RuleEntry { source, rule, outcome } = entry;
+    let RuleEntry { source, rule, outcome, excluded } = entry;
     let unknown = || format!("rules: unknown rule {rule:?} of source {source:?}");
     let rule = policy.rule(rule).ok_or_else(unknown)?;
-    Ok(Evaluation { source: source.as_str().into(), rule, outcome: outcome.clone() })
+    Ok(Evaluation { source: source.as_str().into(), rule, outcome: outcome.clone(), excluded: excluded.clone() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Exclusion, RuleOutcome};
 
     #[test]
     fn an_evaluation_is_read_as_written_and_an_unknown_rule_is_refused() {
-        let written = Evaluation { source: "eu".into(), rule: Rule::NoMfa, outcome: crate::model::RuleOutcome::Off };
+        let written = Evaluation {
+            source: "eu".into(),
+            rule: Rule::NoMfa,
+            outcome: RuleOutcome::Evaluated { subjects: 1, undetermined: 0 },
+            excluded: [(Exclusion::Disabled, 2)].into(),
+        };
         let entry = RuleEntry::of(&written);
         assert_eq!(evaluation(&entry, &Policy::default()), Ok(written));
         let strange = RuleEntry { rule: "of-tomorrow".to_owned(), ..entry };

@@ -23,12 +23,15 @@ mod error;
 mod file;
 mod hold;
 mod index;
+pub mod inputs;
 pub mod ledger;
 pub mod load;
+mod locate;
 pub mod manifest;
 mod pages;
 mod place;
 mod read;
+pub mod readme;
 pub mod retention;
 mod run_id;
 mod staging;
@@ -40,6 +43,7 @@ mod walk;
 pub use error::SnapshotError;
 pub use file::HashingFile;
 pub use hold::Hold;
+pub use locate::snapshot_folder;
 pub use pages::PagesLog;
 pub use place::{Readers, is_store, replace_file, restore_file, test_write_access};
 pub use read::Published;
@@ -268,7 +272,9 @@ fn take_lock(path: &Path) -> Result<File, SnapshotError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(SnapshotError::Busy { lock: path.to_owned(), pid: read_pid(&mut file) });
+            // The file was written when the lock was taken.
+            let since = file.metadata().and_then(|found| found.modified()).ok().map(Instant::from);
+            return Err(SnapshotError::Busy { lock: path.to_owned(), pid: read_pid(&mut file), since });
         }
         Err(TryLockError::Error(error)) => return Err(SnapshotError::io("take the lock", path)(error)),
     }

@@ -19,7 +19,7 @@ mod scim;
 mod sra;
 
 use crate::event::Observer;
-use crate::model::{ListKind, Pattern, SourceIdentity, SourceReading};
+use crate::model::{API_ACCOUNT, ListKind, Pattern, SourceIdentity, SourceReading, VENDOR};
 use crate::wire::{ClientSettings, RequestPlan};
 use std::future::Future;
 use std::pin::Pin;
@@ -51,6 +51,29 @@ impl SourceKind {
             Self::PasswordSafe => "password-safe",
             Self::Scim => "scim",
         }
+    }
+
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::RestV3, Self::Pra, Self::Rs, Self::PasswordSafe, Self::Scim];
+
+    /// Parses the value of `kind`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Returns the product as its vendor names it; `None` if several products serve the interface.
+    pub fn product(self) -> Option<&'static str> {
+        match self {
+            Self::Pra => Some("Privileged Remote Access"),
+            Self::Rs => Some("Remote Support"),
+            Self::PasswordSafe => Some("Password Safe"),
+            Self::RestV3 | Self::Scim => None,
+        }
+    }
+
+    /// Returns the vendor of the product; `None` for an interface that products of any vendor serve.
+    pub fn vendor(self) -> Option<&'static str> {
+        (self != Self::Scim).then_some("BeyondTrust")
     }
 
     /// Returns the default path of the API below the address of the source.
@@ -171,6 +194,27 @@ pub struct ProbedList {
     pub page: Result<(u64, Option<u64>), String>,
     /// Objects tried; `None` if the list does not exist once per object. Members of groups are such a list.
     pub objects: Option<Objects>,
+    /// Id and name of each row of a list of groups or accounts, as a run would write them. Empty for other lists.
+    pub names: Vec<(String, Option<String>)>,
+}
+
+impl ProbedList {
+    /// Returns whether the rows are the whole list, by the total that the source reports.
+    pub fn is_whole(&self) -> bool {
+        self.objects.is_none() && matches!(self.page, Ok((rows, Some(total))) if rows >= total)
+    }
+
+    /// Adds the names of its rows. `field` holds the name, compared without case.
+    fn named(mut self, rows: &[decode::Listed], field: &str) -> Self {
+        let prefix = match self.kind {
+            ListKind::Vendors => VENDOR,
+            ListKind::ApiAccounts => API_ACCOUNT,
+            _ => "",
+        };
+        let name = |row: &decode::Listed| Some(row.record.get_caseless(field)?.as_str()?.to_owned());
+        self.names = rows.iter().map(|row| (format!("{prefix}{}", row.id.to_text()), name(row))).collect();
+        self
+    }
 }
 
 /// How many objects of a list had their own lists read.

@@ -39,7 +39,7 @@ pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;
 
-pub use settle::UnsettledState;
+pub use settle::{KeptUser, KeptValues, UnsettledState};
 pub use source::{EarlierLogin, KnownRows, SourceHistory};
 
 use crate::model::{
@@ -217,19 +217,7 @@ struct SourceUpdate<'s, 'a> {
 /// Returns whether a source is the same as before: same kind and same host.
 // Ids of another product or appliance mean other accounts. A new port or path is still the same appliance.
 fn is_same(a: &SourceIdentity, b: &SourceIdentity) -> bool {
-    a.kind == b.kind && host(&a.url).eq_ignore_ascii_case(host(&b.url))
-}
-
-/// Returns the host of a URL without its port.
-fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    match host.rfind(']') {
-        // RFC 3986 §3.2.2: an IPv6 address is enclosed in brackets.
-        Some(end) => &host[..=end],
-        None => host.split(':').next().unwrap_or_default(),
-    }
+    a.kind == b.kind && a.host().eq_ignore_ascii_case(b.host())
 }
 
 /// Counts changes by kind, in the order in which a run lists them.

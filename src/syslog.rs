@@ -34,7 +34,7 @@ mod tests;
 mod tls;
 pub mod transport;
 
-use crate::lifecycle::KnownFindings;
+use crate::lifecycle::{KnownFindings, Occasion};
 use crate::model::{Finding, Instant};
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ pub struct Destination {
 pub enum Send {
     /// Findings that changed since the newest snapshot, and reminders of open ones.
     Transitions {
-        /// Days between two reminders, counted from the day the finding was first seen; 0 sends none.
+        /// Each open finding is sent once in so many days, on a day that its fingerprint chooses; 0 sends none.
         remind_days: u32,
     },
     /// Every finding, and those that were resolved since the newest snapshot.
@@ -76,14 +76,14 @@ pub enum Send {
 }
 
 impl Send {
-    /// Checks whether a finding of a run at this instant is sent.
-    pub fn includes(self, finding: &Finding, past: &KnownFindings, as_of: Instant) -> bool {
-        match self {
+    /// Returns why a finding of a run at this instant is sent; `None` if it is not sent.
+    pub fn occasion(self, finding: &Finding, past: &KnownFindings, as_of: Instant) -> Option<Occasion> {
+        let happened = past.transition(finding);
+        let is_reminded_of = || match self {
             Self::All => true,
-            Self::Transitions { remind_days } => {
-                past.transition(finding).is_some() || past.is_due(finding, remind_days, as_of)
-            }
-        }
+            Self::Transitions { remind_days } => past.is_due(finding, remind_days, as_of),
+        };
+        happened.or_else(|| is_reminded_of().then_some(Occasion::Reminder))
     }
 }
 

@@ -63,6 +63,12 @@ impl TlsFault {
         Self { what: what.into(), cure: cure.into() }
     }
 
+    /// Adds the address to the text: `address: what`.
+    #[must_use]
+    pub fn at(self, address: &str) -> Self {
+        Self { what: format!("{address}: {}", self.what), ..self }
+    }
+
     /// Returns the cure, with a key of the configuration or a place.
     pub fn cure(&self) -> &str {
         &self.cure

@@ -22,18 +22,19 @@ mod retry;
 mod settings;
 mod shape;
 mod token;
+mod transport;
 
 pub use budget::RequestPlan;
 pub use connect::{base_url, is_loopback_url};
 pub use error::{Disposition, WireError, WireErrorKind};
 pub use settings::{ClientSettings, Credentials, PathKeys, SessionPaths, TokenAuth};
-pub(crate) use shape::shown_keys;
+pub(crate) use shape::{missing_key, shown_keys};
 
 use crate::digest::sha256_hex;
 use crate::event::{Observer, RequestRecord, RunEvent};
 use crate::tls::Explainer;
 use budget::Budget;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use login::SignInFuture;
 use pace::RequestPace;
 pub use reqwest::header::HeaderMap;
@@ -136,7 +137,7 @@ impl Client {
     /// Creates a client without contacting the appliance. Errors: [`WireErrorKind::Setup`].
     pub fn new(settings: &ClientSettings, observer: Arc<dyn Observer>) -> Result<Self, WireError> {
         let (http, explainer) = connect::build(settings)
-            .map_err(|text| WireError::new(format!("source {}", settings.source), WireErrorKind::Setup(text)))?;
+            .map_err(|text| WireError::new("connection settings", WireErrorKind::Setup(text)))?;
         Ok(Self {
             http,
             explainer,
@@ -346,10 +347,13 @@ impl Client {
         let mut pending = self.begin_request("GET", path, attempt);
         let failed = |kind| Failure::new("GET", path, kind);
         let result = match self.exchange(request, &mut pending).await {
-            Ok(response) => match self.content::<T>(&response, was_empty) {
-                Ok(value) => Ok(value.map(|value| (value, response.headers))),
-                Err(kind) => Err(failed(kind).with_retry_after(&response.headers, self.settings.max_wait)),
-            },
+            Ok(response) => {
+                pending.record.sha256 = (!response.body.is_empty()).then(|| sha256_hex(&response.body));
+                match self.content::<T>(&response, was_empty) {
+                    Ok(value) => Ok(value.map(|value| (value, response.headers))),
+                    Err(kind) => Err(failed(kind).with_retry_after(&response.headers, self.settings.max_wait)),
+                }
+            }
             Err(kind) => Err(failed(kind)),
         };
         pending.record.rows = result.as_ref().ok().and_then(|found| found.as_ref()).and_then(|(value, _)| value.rows());
@@ -390,12 +394,14 @@ impl Client {
 
     fn begin_request(&self, method: &'static str, path: &str, attempt: u32) -> PendingRequest<'_> {
         let record = RequestRecord {
+            start: Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
             source: self.settings.source.to_string(),
             method,
             path: path.to_owned(),
             status: None,
             rows: None,
             bytes: 0,
+            sha256: None,
             attempt,
             milliseconds: 0,
             error: None,

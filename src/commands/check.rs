@@ -1,7 +1,9 @@
 //! `check`: validates the configuration and, with `--online`, everything that a run needs.
 //!
 //! An online check tests folders for write access, probes each source, and sends a test event to each destination. It evaluates
-//! nothing and writes no snapshot. Each result is one line: `ok`, `note` or `BAD`.
+//! nothing and writes no snapshot. Each result is one line: `ok`, `note`, `warn` or `BAD`.
+
+mod paths;
 
 use super::{configuration, counted, log_config_error, print};
 use crate::cli::{CheckArgs, Global};
@@ -11,8 +13,10 @@ use crate::model::ListKind;
 use crate::report::thousands;
 use crate::run::observers::Log;
 use crate::run::stop::Stop;
-use crate::run::{self, Exit, Origin};
-use crate::snapshot;
+use crate::run::{self, Exit, Origin, RunError};
+use crate::run_manifest::patterns::{self, Population};
+use crate::snapshot::manifest::PatternEntry;
+use crate::snapshot::{self, SnapshotError};
 use crate::source::{self, Objects, Probe, ProbedList, SourceSettings};
 use crate::syslog::deliver::send_test;
 use crate::syslog::session::Timing;
@@ -33,7 +37,7 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         Err(exit) => return exit,
     };
     if let Err(error) = config.check_exception_lifetimes(Utc::now()) {
-        return log_config_error(&error);
+        return log_config_error(global, &error);
     }
     let mut checks = Checks::default();
     checks.good(format!(
@@ -52,8 +56,13 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
     if config.destinations.is_empty() {
         checks.note("no [[syslog]] destination: findings will not be sent to a SIEM");
     }
+    let impossible = paths::impossible(&config);
+    let can_write = impossible.is_empty();
+    for why in impossible {
+        checks.bad(why);
+    }
     if args.online {
-        online(&config, &mut checks);
+        online(&config, can_write, &mut checks);
     }
     let printed = print(&checks.text);
     if checks.bad > 0 { Exit::NothingPublished } else { printed }
@@ -75,6 +84,10 @@ impl Checks {
         self.line("note", text.as_ref());
     }
 
+    fn warn(&mut self, text: impl AsRef<str>) {
+        self.line("warn", text.as_ref());
+    }
+
     fn bad(&mut self, text: impl AsRef<str>) {
         self.bad += 1;
         self.line("BAD ", text.as_ref());
@@ -86,24 +99,22 @@ impl Checks {
     }
 }
 
-fn online(config: &Config, checks: &mut Checks) {
-    for folder in [&config.state_dir, &config.output.dir] {
-        check_writable(folder, checks);
+fn online(config: &Config, can_write: bool, checks: &mut Checks) {
+    for folder in [&config.state_dir, &config.output.dir].into_iter().filter(|_| can_write) {
+        check_writable(folder, |error| RunError::from(error).hint(), checks);
     }
     // The folder of the metrics file belongs to the Prometheus exporter, so it is not created here.
-    match config.metrics_file.as_deref().and_then(Path::parent) {
-        Some(folder) if folder.is_dir() => check_writable(folder, checks),
-        Some(folder) => {
-            checks.bad(format!("{}: the folder of metrics_file does not exist; create it", folder.display()));
-        }
-        None => {}
+    if let Some(folder) = config.metrics_file.as_deref().and_then(Path::parent).filter(|_| can_write) {
+        check_writable(folder, |error| error.hint().map(str::to_owned), checks);
     }
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => match Stop::on_signals() {
             Ok(stop) => {
+                let mut populations = Vec::new();
                 for settings in config.sources.iter().take_while(|_| stop.requested_by().is_none()) {
-                    runtime.block_on(check_source(settings, &stop, checks));
+                    populations.push(runtime.block_on(check_source(settings, &stop, checks)));
                 }
+                report_patterns(config, &populations, checks);
             }
             Err(error) => checks.bad(format!("failed to listen for signals: {error}")),
         },
@@ -114,17 +125,19 @@ fn online(config: &Config, checks: &mut Checks) {
     }
 }
 
-fn check_writable(folder: &Path, checks: &mut Checks) {
+/// Checks a folder. `hint` returns the cure of an error.
+fn check_writable(folder: &Path, hint: impl FnOnce(SnapshotError) -> Option<String>, checks: &mut Checks) {
     match snapshot::test_write_access(folder) {
         Ok(()) => checks.good(format!("{}: writable", folder.display())),
         Err(error) => {
-            let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
-            checks.bad(format!("failed to {error}{hint}"));
+            let text = format!("failed to {error}");
+            checks.bad(text + &hint(error).map_or_else(String::new, |hint| format!("; {hint}")));
         }
     }
 }
 
-async fn check_source(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) {
+/// Checks a source. Returns its groups and accounts, as far as they were read.
+async fn check_source(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) -> Population {
     let name = &settings.identity.name;
     // The probe waits for a busy appliance. Without the log lines of retries the command would seem to hang.
     let log: Arc<dyn Observer> = Arc::new(Log);
@@ -137,11 +150,32 @@ async fn check_source(settings: &SourceSettings, stop: &Stop, checks: &mut Check
             // Also after a signal: the source may have opened a session on the appliance.
             source.sign_out().await;
             match probe {
-                Some(probe) => report_probe(name.as_str(), settings, &probe, checks),
+                Some(probe) => {
+                    report_probe(name.as_str(), settings, &probe, checks);
+                    return patterns::of_probe(name.as_str(), &probe);
+                }
                 None => checks.bad(format!("source {name}: the check was stopped before the source answered")),
             }
         }
         Err(error) => checks.bad(format!("source {name}: {error}")),
+    }
+    Population { source: name.to_string(), ..Population::default() }
+}
+
+/// Reports the matches of each pattern over the pages that were read.
+fn report_patterns(config: &Config, populations: &[Population], checks: &mut Checks) {
+    for entry in patterns::count(config, populations) {
+        let PatternEntry { key, pattern, matches, complete, nearest } = &entry;
+        let read = if *complete { "" } else { " on the pages that were read" };
+        match entry.warning() {
+            Some(warning) => checks.warn(warning),
+            None if *matches == 0 => {
+                let hint =
+                    nearest.as_ref().map_or_else(String::new, |name| format!("; the most similar name is {name:?}"));
+                checks.note(format!("{key}: {pattern:?} matches nothing{read}{hint}; a run reads the rest"));
+            }
+            None => checks.good(format!("{key}: {pattern:?} matches {}{read}", thousands(*matches))),
+        }
     }
 }
 

@@ -51,7 +51,9 @@ fn compare(args: &DiffArgs) -> Result<Comparison, SnapshotError> {
     let (before, run_id) = (old.before()?, new.manifest.run_id.clone());
     let mut advance = Advance::to_state(new.inventory()?, &run_id, new.as_of()?, &before);
     old.feed(&mut advance, false)?;
-    let advanced = advance.finish();
+    let mut advanced = advance.finish();
+    // Both sides are settled states, so this only adds the standing of the accounts to the changes.
+    advanced.settle();
     let mut sources: BTreeMap<String, &'static str> = BTreeMap::new();
     for (source_inventory, since) in advanced.inventory.sources.iter().zip(&advanced.since) {
         let remark = if since.is_compared { "" } else { BASELINE };

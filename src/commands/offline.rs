@@ -7,6 +7,7 @@ use crate::cli::{Global, PruneArgs, VerifyArgs};
 use crate::config::Config;
 use crate::escape::printable;
 use crate::model::Completeness;
+use crate::reperform::{Reperformed, reperform};
 use crate::report_page::FILE;
 use crate::run::observers::Log;
 use crate::run::{self, DestinationSummary, Exit, Origin, RunError};
@@ -22,6 +23,9 @@ use std::path::Path;
 const RESTORE: &str =
     "restore the named files from a copy of the folder; the SIEM has the SHA-256 of the manifest of every run";
 
+const COMPARE: &str = "somebody changed files and their hashes in the manifest: compare the SHA-256 of the manifest with the run.completed \
+     event in the SIEM, and restore the snapshot from a copy; if both are equal, please report this as a bug of bt-rollcall";
+
 /// Executes `verify` and returns its exit code.
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
     if args.chain {
@@ -30,11 +34,17 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
             Err(error) => log_snapshot_error(&error),
         };
     }
+    if let Err(error) = snapshot::snapshot_folder(&args.dir) {
+        return log_snapshot_error(&error);
+    }
+    let dir = args.dir.display();
     match snapshot::verify(&args.dir) {
-        Ok(verified) => print(&intact(args, &verified)),
+        Ok(verified) => print_reperformed(args, &verified, &reperform(&args.dir, &verified)),
+        Err(problems) if problems.iter().all(VerifyProblem::is_of_manifest) => {
+            log_damage(&args.dir, "cannot be verified", &problems, RESTORE)
+        }
         Err(problems) => {
             let is_page = |problem: &VerifyProblem| problem.of_file() == Some(FILE);
-            let dir = args.dir.display();
             let render_again = format!(
                 "`bt-rollcall report {dir} --output {dir}/{FILE}` renders it again from the other files, if the same version wrote it"
             );
@@ -42,6 +52,21 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
             log_damage(&args.dir, "does not match its manifest", &problems, cure)
         }
     }
+}
+
+/// Logs an error of a folder that is only read. Whoever verifies need not own it, so no command of the job is named.
+fn log_snapshot_error(error: &SnapshotError) -> Exit {
+    log_error(&format!("failed to {error}"), error.hint(), Exit::NothingPublished)
+}
+
+/// Prints the result of a snapshot whose files match the manifest, or logs what contradicts it.
+fn print_reperformed(args: &VerifyArgs, verified: &Verified, found: &Reperformed) -> Exit {
+    if found.problems.is_empty() {
+        return print(&verified_in_words(args, verified, found));
+    }
+    let checks = counted(found.checks, "check");
+    let what = format!("matches its manifest, but its files contradict each other (re-performed {checks})");
+    log_damage(&args.dir, &what, &found.problems, COMPARE)
 }
 
 /// Prints the chain, and logs each problem as an error. The list is printed even if there are problems.
@@ -71,7 +96,7 @@ fn chain_in_words(walk: &FolderWalk) -> String {
             text,
             "intact: {here}, {held} of them held; {pruned} removed by retention\n  head       {run_id}\n  manifest   \
              sha256 {sha256}\n  anchor     compare this hash with btrollcall.run.manifest_sha256 in the run.completed \
-             event of that run in the SIEM\n"
+             event of that run in the SIEM\n  not done   only files and links were compared; `bt-rollcall verify DIR` performs one snapshot again\n"
         );
     }
     text
@@ -106,7 +131,7 @@ pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {
     };
     match plan {
         Ok(plan) => print(&plan_in_words(&plan, args.dry_run)),
-        Err(error) => log_error(&error.message(), error.hint().as_deref(), error.exit()),
+        Err(error) => log_run_error(&error),
     }
 }
 
@@ -130,7 +155,7 @@ pub(super) fn emit(global: &Global) -> Exit {
     };
     match Store::new(&config.output.dir).lock(&config.state_dir) {
         Ok(store) => drain(&config, &store),
-        Err(error) => log_snapshot_error(&error),
+        Err(error) => log_run_error(&error.into()),
     }
 }
 
@@ -142,7 +167,7 @@ fn drain(config: &Config, store: &Store) -> Exit {
     });
     let endings = match drained {
         Ok(endings) => endings,
-        Err(error) => return log_error(&format!("failed to {error}"), None, Exit::NothingPublished),
+        Err(error) => return log_run_error(&error.into()),
     };
     let mut text = String::new();
     for ending in &endings {
@@ -153,8 +178,8 @@ fn drain(config: &Config, store: &Store) -> Exit {
     if endings.iter().any(DestinationSummary::has_waiting) { Exit::Waiting } else { printed }
 }
 
-/// Describes an intact snapshot.
-fn intact(args: &VerifyArgs, verified: &Verified) -> String {
+/// Describes a snapshot that passed every check.
+fn verified_in_words(args: &VerifyArgs, verified: &Verified, found: &Reperformed) -> String {
     let base = match &verified.base {
         BaseLink::First => "no baseline: this is the first snapshot".to_owned(),
         BaseLink::Intact(run_id) => format!("its baseline {run_id} is unchanged"),
@@ -164,14 +189,22 @@ fn intact(args: &VerifyArgs, verified: &Verified) -> String {
         BaseLink::Absent(run_id) => format!("not checked: its baseline {run_id} is absent"),
     };
     let hold = verified.hold.as_ref().map_or_else(String::new, |hold| format!("  hold       {hold}\n"));
-    format!(
-        "intact: {}\n  run        {}, {}\n  files      {}, each matches the manifest\n  manifest   sha256 {}\n  chain      {base}\n{hold}",
+    let mut text = format!(
+        "{}: matches its manifest; re-performed {}; compare this SHA-256 with run.completed in your SIEM\n  run        \
+         {}, {}\n  files      {}, each matches the manifest\n  manifest   sha256 {}\n  chain      \
+         {base}\n{hold}",
         args.dir.display(),
+        counted(found.checks, "check"),
         verified.run_id,
         verified.completeness.as_str(),
         verified.files,
         verified.manifest_sha256
-    )
+    );
+    for what in &found.not_performed {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  not done   {what}");
+    }
+    text
 }
 
 /// Logs each problem and then the cure. `what` continues a sentence that begins with the folder.
@@ -183,8 +216,7 @@ fn log_damage(dir: &Path, what: &str, problems: &[impl Display], cure: &str) -> 
     log_error(&format!("{} {what}: {count}", dir.display()), Some(cure), Exit::NothingPublished)
 }
 
-/// Logs an error of the snapshot folder and returns its exit code.
-fn log_snapshot_error(error: &SnapshotError) -> Exit {
-    let exit = if matches!(error, SnapshotError::Busy { .. }) { Exit::Locked } else { Exit::NothingPublished };
-    log_error(&format!("failed to {error}"), error.hint(), exit)
+/// Logs an error of a command that needs the folders of a run, and returns its exit code.
+fn log_run_error(error: &RunError) -> Exit {
+    log_error(&error.message(), error.hint().as_deref(), error.exit())
 }

@@ -4,7 +4,7 @@
 
 use super::{configuration, log_config_error, log_error, print};
 use crate::cli::{Global, RunArgs};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::event::Observer;
 use crate::run::observers::{Log, Observers, ProgressDisplay};
 use crate::run::stop::Stop;
@@ -14,14 +14,31 @@ use std::sync::Arc;
 
 /// Executes `run` and returns its exit code.
 pub(super) fn run(global: &Global, args: &RunArgs, bar: &ProgressDisplay) -> Exit {
-    let config = match configuration(global) {
-        Ok(config) => with_output(config, args),
-        Err(exit) => return exit,
+    let exit = match configuration(global) {
+        Ok(config) => run_configured(global, &with_output(config, args), args, bar),
+        Err(exit) => exit,
     };
+    record_attempt(global, args, exit);
+    exit
+}
+
+/// Writes the metrics of an attempt, whatever its end. A run that writes no metrics has no attempt either.
+///
+/// The key is read from the file again, because the configuration may be invalid.
+pub(super) fn record_attempt(global: &Global, args: &RunArgs, exit: Exit) {
+    let configuration = config::locate(global.config.clone()).ok().filter(|_| !args.dry_run && args.output.is_none());
+    let Some(path) = configuration.and_then(|path| run::metrics_file_in(&path)) else { return };
+    if let Err(error) = run::write_attempt(&path, exit, Utc::now()) {
+        // The exit code is that of the run.
+        log_error(&format!("failed to {error}"), error.hint(), exit);
+    }
+}
+
+fn run_configured(global: &Global, config: &Config, args: &RunArgs, bar: &ProgressDisplay) -> Exit {
     for note in &config.notes {
         tracing::info!("{note}");
     }
-    let request = match request(&config, args) {
+    let request = match request(global, config, args) {
         Ok(request) => request,
         Err(exit) => return exit,
     };
@@ -36,28 +53,23 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &ProgressDisplay) -> Exi
     print_outcome(&ending, args.json)
 }
 
-/// Applies `--output`: another folder with a state of its own, no events and no metrics.
-///
-/// Such a run evaluates an instant again. Its results were sent when that instant was the present.
 fn with_output(mut config: Config, args: &RunArgs) -> Config {
     if let Some(dir) = &args.output {
-        config.state_dir = dir.join(".state");
-        config.output.dir.clone_from(dir);
-        config.destinations.clear();
-        config.metrics_file = None;
+        config.redirect(dir);
     }
     config
 }
 
-fn request<'a>(config: &'a Config, args: &RunArgs) -> Result<RunRequest<'a>, Exit> {
+fn request<'a>(global: &Global, config: &'a Config, args: &RunArgs) -> Result<RunRequest<'a>, Exit> {
     let request = RunRequest::of(config).only(&args.sources).and_then(|request| request.allowing(&args.allow_shrink));
-    let request = request.map_err(|error| log_config_error(&error))?;
+    let request = request.map_err(|error| log_config_error(global, &error))?;
     // An earlier instant is evaluated with the exceptions of today, so they are limited from today on.
     let now = Utc::now();
     config
         .check_exception_lifetimes(args.as_of.map_or(now, |as_of| as_of.max(now)))
-        .map_err(|error| log_config_error(&error))?;
-    Ok(RunRequest { as_of: args.as_of, dry_run: args.dry_run, fail_on: args.fail_on, ..request })
+        .map_err(|error| log_config_error(global, &error))?;
+    let has_own_output = args.output.is_some();
+    Ok(RunRequest { as_of: args.as_of, dry_run: args.dry_run, fail_on: args.fail_on, has_own_output, ..request })
 }
 
 /// Returns the observers of a run: the log and the progress bar.
@@ -69,6 +81,8 @@ pub(super) fn observers(bar: &ProgressDisplay) -> Arc<dyn Observer> {
 fn print_outcome(ending: &RunSummary, json: bool) -> Exit {
     if let Some(error) = &ending.error {
         log_error(error, ending.hint.as_deref(), Exit::NothingPublished);
+    } else if let Some(hint) = &ending.hint {
+        tracing::warn!("{hint}");
     }
     let text = if json {
         // Cannot fail: it is plain data whose keys are texts.

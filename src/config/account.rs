@@ -34,7 +34,7 @@ pub(super) fn read(
             Some(("static token".to_owned(), Credentials::Bearer(token)))
         }
         SourceKind::Scim => {
-            let token_path = section.path_of_url("token_path").unwrap_or_else(|| "/oauth2/token".to_owned());
+            let token_path = section.path_of_url("token_path", "/oauth2/token");
             oauth(section, token_path, context)
         }
         SourceKind::RestV3 | SourceKind::Pra | SourceKind::Rs => oauth(section, "/oauth2/token".to_owned(), context),
@@ -45,7 +45,7 @@ fn oauth(section: &Section<'_>, token_path: String, context: &ReferenceContext<'
     let client_id = reference::plain(section, "client_id", context);
     let secret = reference::secret(section, "client_secret", context);
     let methods = [("auto", TokenAuth::Auto), ("basic", TokenAuth::Basic), ("form", TokenAuth::Form)];
-    let token_auth = section.one_of("token_auth", &methods).unwrap_or_default();
+    let token_auth = section.one_of("token_auth", &methods, Some("auto")).unwrap_or_default();
     let client_id = client_id?;
     Some((client_id.clone(), Credentials::Oauth { token_path, client_id, client_secret: secret?, token_auth }))
 }

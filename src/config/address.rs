@@ -36,7 +36,7 @@ pub(super) fn base_path(section: &Section<'_>, kind: SourceKind) -> String {
     if !has_base_path(kind) {
         return default.to_owned();
     }
-    section.path_of_url("base_path").unwrap_or_else(|| default.to_owned())
+    section.path_of_url("base_path", default)
 }
 
 /// Reads `url`. Adds a note where a path was removed.
@@ -44,6 +44,7 @@ pub(super) fn read(section: &Section<'_>, kind: SourceKind, base_path: &str) -> 
     let text = section.required("url", "\"https://bt.example.com\"")?;
     match without_path(text, kind, base_path) {
         Ok((url, note)) => {
+            section.resolved("url", serde_json::json!(url));
             if let Some(note) = note {
                 section.note("url", note);
             }
@@ -54,6 +55,12 @@ pub(super) fn read(section: &Section<'_>, kind: SourceKind, base_path: &str) -> 
             None
         }
     }
+}
+
+/// Returns a pasted address without its path; `None` where it is refused.
+pub(super) fn alone(url: &str, kind: &str) -> Option<String> {
+    let kind = super::source::kind(kind)?;
+    without_path(url, kind, kind.base_path()).ok().map(|(url, _)| url)
 }
 
 /// Returns the address without its path, and a note about a path that was removed.

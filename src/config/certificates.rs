@@ -13,7 +13,7 @@ pub(super) fn ca_file(section: &Section<'_>, context: &ReferenceContext<'_>) -> 
 }
 
 fn certificates(section: &Section<'_>, key: &'static str, context: &ReferenceContext<'_>) -> Option<PathBuf> {
-    let path = context.path(section.text(key)?);
+    let path = reference::input_path(section, key, context)?;
     match tls::read_certificates(&path) {
         Ok(_) => Some(path),
         Err(why) => {

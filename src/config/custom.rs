@@ -1,9 +1,10 @@
 //! Reads `[[policy.custom_rules]]`: rules that an organisation writes itself, each an expression over one account.
 //!
-//! `policy` calls [`read`]. `rules::custom` compiles the expressions; this file shows where an invalid one is wrong, with line and
-//! column and a mark below the place.
+//! `policy` calls [`read`]. `rules::custom` compiles the expressions; this file shows where an invalid one is wrong, with its
+//! place in the file and a mark below it.
 
-use super::section::{Section, did_you_mean};
+use super::section::Section;
+use super::similar::did_you_mean;
 use crate::model::{Rule, Severity};
 use crate::rules::CUSTOM_RULES;
 use crate::rules::custom::{CustomRule, Expression, ExpressionError};
@@ -47,7 +48,7 @@ impl ParsedRules {
 
 /// Reads all custom rules.
 pub(super) fn read(policy: &Section<'_>) -> ParsedRules {
-    let sections = policy.sections("custom_rules");
+    let sections = policy.sections("custom_rules", "id");
     if sections.len() > CUSTOM_RULES {
         let text =
             format!("has {} rules, at most {CUSTOM_RULES} are allowed; join some of them with ||", sections.len());
@@ -55,25 +56,22 @@ pub(super) fn read(policy: &Section<'_>) -> ParsedRules {
     }
     let mut parsed = ParsedRules::default();
     for section in sections {
-        read_rule(section, &mut parsed);
+        read_rule(&section, &mut parsed);
     }
     parsed.rules.truncate(CUSTOM_RULES);
     parsed
 }
 
 /// Reads one rule. It reads all keys before it returns, so that every problem is reported.
-fn read_rule(section: Section<'_>, parsed: &mut ParsedRules) {
-    let id = section.required("id", "\"contractor-without-end\"").and_then(|id| new_id(&section, id, parsed));
-    let severity =
-        section.required("severity", "\"medium\"").and_then(|text| section.word("severity", text, &SEVERITIES));
+fn read_rule(section: &Section<'_>, parsed: &mut ParsedRules) {
+    let id = section.required("id", "\"contractor-without-end\"").and_then(|id| new_id(section, id, parsed));
+    let severity = section.required_word("severity", &SEVERITIES);
     let title = section.required("title", "\"Contractors without an end date\"");
-    let title = title.and_then(|text| one_line(&section, "title", text, TITLE_LENGTH));
+    let title = title.and_then(|text| one_line(section, "title", text, TITLE_LENGTH));
     let action = section.required("action", "\"Ask the sponsor until when the account is needed.\"");
-    let action = action.and_then(|text| one_line(&section, "action", text, ACTION_LENGTH));
+    let action = action.and_then(|text| one_line(section, "action", text, ACTION_LENGTH));
     let when = section.required("when", "'enabled && \"Contractors\" in groups'");
-    let when = when.and_then(|text| {
-        Expression::read(text).map_err(|error| section.problem("when", with_place(text, &error))).ok()
-    });
+    let when = when.and_then(|text| Expression::read(text).map_err(|error| invalid(section, text, &error)).ok());
     section.reject_unknown_keys();
     if let (Some(rule), Some(severity), Some(title), Some(action), Some(when)) = (id, severity, title, action, when) {
         parsed.rules.push(CustomRule { rule, severity, title, action, when });
@@ -114,15 +112,29 @@ fn one_line(section: &Section<'_>, key: &str, text: &str, most: usize) -> Option
     fits.then(|| text.to_owned())
 }
 
+/// Adds the problem of an expression, at the place of the file where the expression is wrong.
+fn invalid(section: &Section<'_>, text: &str, error: &ExpressionError) {
+    let line = text.split('\n').nth(error.line - 1).unwrap_or_default();
+    let before: usize = text.split('\n').take(error.line - 1).map(|line| line.len() + 1).sum();
+    let column: usize = line.chars().take(error.column - 1).map(char::len_utf8).sum();
+    let marked = with_mark(line, error);
+    if let Some(offset) = section.offset_in("when", text, before + column) {
+        section.problem_at(offset, "when", marked);
+    } else {
+        // Written with escapes: the place is that of the whole text.
+        section.problem("when", format!("line {}, column {}: {marked}", error.line, error.column));
+    }
+}
+
 /// Returns the message of an error, and below it the line of the expression with a mark under the place.
-fn with_place(text: &str, error: &ExpressionError) -> String {
+fn with_mark(line: &str, error: &ExpressionError) -> String {
     let hint = error.instead.as_ref().map_or_else(String::new, |(word, known)| did_you_mean(word, known));
-    let line: Vec<char> = text.lines().nth(error.line - 1).unwrap_or_default().chars().collect();
+    let line: Vec<char> = line.chars().collect();
     let place = (error.column - 1).min(line.len());
     let start = place.saturating_sub(SHOWN_AROUND);
     // A control character would move the mark away from its place.
     let piece: String =
         line.iter().skip(start).take(2 * SHOWN_AROUND).map(|c| if c.is_control() { ' ' } else { *c }).collect();
     let mark = " ".repeat(place - start);
-    format!("line {}, column {}: {}{hint}\n      {piece}\n      {mark}^", error.line, error.column, error.message)
+    format!("{}{hint}\n      {piece}\n      {mark}^", error.message)
 }

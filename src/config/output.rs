@@ -1,51 +1,50 @@
 //! Reads `[output]`: the folder of the snapshots, the file formats and the retention.
 
 use super::OutputSettings;
-use super::reference::ReferenceContext;
+use super::paths;
 use super::section::Section;
-use crate::table::CsvDialect;
+use crate::table::{CsvDialect, Separator};
+use serde_json::json;
 use std::path::Path;
 
-/// Reads the table. Returns the defaults where it is absent.
-pub(super) fn read(section: Option<Section<'_>>, state_dir: &Path, context: &ReferenceContext<'_>) -> OutputSettings {
-    let mut output = OutputSettings {
-        dir: state_dir.join("snapshots"),
-        csv: true,
-        parquet: true,
-        dialect: CsvDialect::default(),
-        html: true,
-        keep_days: 400,
-        keep_runs: 10,
-    };
-    let Some(section) = section else { return output };
-    if let Some(dir) = section.text("dir") {
-        output.dir = context.path(dir);
+/// Reads the table. An absent one has the defaults.
+pub(super) fn read(section: &Section<'_>, state_dir: &Path) -> OutputSettings {
+    let dir = paths::written(section, "dir").unwrap_or_else(|| state_dir.join("snapshots"));
+    section.resolved("dir", json!(dir));
+    let tables = section.words("tables", &[("csv", Table::Csv), ("parquet", Table::Parquet)], &["csv", "parquet"]);
+    if tables.is_empty() && section.has("tables") {
+        section.problem("tables", "must not be empty; write [\"csv\", \"parquet\"] or one of the two");
     }
-    if let Some(tables) = section.texts("tables") {
-        (output.csv, output.parquet) = (tables.contains(&"csv"), tables.contains(&"parquet"));
-        let words = [("csv", ()), ("parquet", ())];
-        for table in &tables {
-            section.word("tables", table, &words);
-        }
-        if tables.is_empty() {
-            section.problem("tables", "must not be empty; write [\"csv\", \"parquet\"] or one of the two");
-        }
-    }
-    let dialects = [("strict", CsvDialect::Strict), ("excel", CsvDialect::Excel), ("raw", CsvDialect::Raw)];
-    output.dialect = section.one_of("csv", &dialects).unwrap_or_default();
-    if let Some(reports) = section.texts("reports") {
-        output.html = reports.contains(&"html");
-        for report in reports {
-            if report == "xlsx" {
-                // A documented value of a later version: the message must not claim that it is a typing error.
-                section.problem("reports", "\"xlsx\" is not supported by this version; write reports = [\"html\"]");
-            } else {
-                section.word("reports", report, &[("html", ())]);
-            }
-        }
-    }
-    output.keep_days = section.number("keep_days", 1..=36_500, output.keep_days);
-    output.keep_runs = section.number("keep_runs", 1..=100_000, output.keep_runs);
+    let dialect = dialect(section);
+    let html = !section.words("reports", &[("html", ())], &["html"]).is_empty();
+    let keep_days = section.number("keep_days", 1..=36_500, 400);
+    let keep_runs = section.number("keep_runs", 1..=100_000, 10);
     section.reject_unknown_keys();
-    output
+    let (csv, parquet) = (tables.contains(&Table::Csv), tables.contains(&Table::Parquet));
+    OutputSettings { dir, csv, parquet, dialect, html, keep_days, keep_runs }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Table {
+    Csv,
+    Parquet,
+}
+
+fn dialect(section: &Section<'_>) -> CsvDialect {
+    let excel = CsvDialect::Excel(Separator::default());
+    let dialects = [CsvDialect::Strict, excel, CsvDialect::Raw].map(|dialect| (dialect.as_str(), dialect));
+    let dialect = section.one_of("csv", &dialects, Some("strict")).unwrap_or_default();
+    let separators = Separator::ALL.map(|separator| (separator.as_str(), separator));
+    // Only Excel has a choice, so only there is a default shown.
+    let default = matches!(dialect, CsvDialect::Excel(_)).then(|| Separator::default().as_str());
+    let written = section.has("csv_separator");
+    let separator = section.one_of("csv_separator", &separators, default);
+    match (dialect, separator) {
+        (CsvDialect::Excel(_), Some(separator)) => CsvDialect::Excel(separator),
+        (_, _) if written => {
+            section.problem("csv_separator", "needs csv = \"excel\"; the other dialects always have commas");
+            dialect
+        }
+        _ => dialect,
+    }
 }

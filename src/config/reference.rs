@@ -3,15 +3,22 @@
 //! `account` and `certificates` use it. A secret must be a reference, so that other users may read the configuration file itself.
 //! No problem text contains any part of a secret.
 
-use super::section::Section;
+use super::section::{Section, SpannedValue, kind_of};
+use super::similar::did_you_mean;
 use super::single_value;
+use crate::file_error::unreadable;
 use secrecy::SecretString;
+use serde_json::json;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use toml::Value;
 
+/// Kinds of reference to a secret, and how each is written.
+const KINDS: [&str; 3] = ["file", "env", "credential"];
 const CURE: &str = "write { file = \"/path\" }, { env = \"NAME\" } or { credential = \"name\" }";
+/// The same for a file that is read later.
+const FILE_KINDS: [&str; 2] = ["file", "credential"];
+const FILE_CURE: &str = "write { file = \"/path\" } or { credential = \"name\" }";
 
 /// What references are resolved with: the environment and the folder of the configuration file.
 pub struct ReferenceContext<'a> {
@@ -52,27 +59,55 @@ enum ValueReference<'a> {
     Credential(&'a str),
 }
 
-/// Parses a reference: an inline table with exactly one of the three keys.
-fn reference<'a>(section: &Section<'a>, key: &'static str, value: &'a Value) -> Option<ValueReference<'a>> {
-    let entry = value.as_table().filter(|table| table.len() == 1).and_then(|table| table.iter().next());
-    let read = entry.and_then(|(kind, value)| {
-        let value = value.as_str()?;
-        match kind.as_str() {
-            "env" => Some(ValueReference::Environment(value)),
-            "file" => Some(ValueReference::File(value)),
-            "credential" => Some(ValueReference::Credential(value)),
-            _ => None,
-        }
-    });
-    if read.is_none() {
-        let what = if value.is_str() {
-            "a secret must not be written into the configuration"
-        } else {
-            "must have exactly one of file, env and credential, with a text"
+/// Parses a reference: an inline table with exactly one of the keys of `kinds`.
+fn reference<'a>(
+    section: &Section<'a>,
+    key: &'static str,
+    value: &'a SpannedValue<'a>,
+    kinds: &[&str],
+    context: &ReferenceContext<'_>,
+) -> Option<ValueReference<'a>> {
+    let cure = if kinds.contains(&"env") { CURE } else { FILE_CURE };
+    let Some(table) = value.get_ref().as_table() else {
+        let what = match value.get_ref().as_str() {
+            Some(_) => "a secret must not be written into the configuration".to_owned(),
+            None => format!("must be a reference, not {}", kind_of(value.get_ref())),
         };
-        section.problem(key, format!("{what}; {CURE}"));
+        section.problem(key, format!("{what}; {cure}"));
+        return None;
+    };
+    let mut entries = table.iter();
+    let (Some((kind, target)), None) = (entries.next(), entries.next()) else {
+        section.problem(key, format!("must have exactly one of {}; {cure}", kinds.join(", ")));
+        return None;
+    };
+    let (kind, at) = (kind.get_ref().as_ref(), kind.span().start);
+    if !kinds.contains(&kind) {
+        section.problem_at(
+            at,
+            key,
+            format!("must have one of {}, not {kind:?}{}", kinds.join(", "), did_you_mean(kind, kinds)),
+        );
+        return None;
     }
-    read
+    let Some(target) = target.get_ref().as_str().filter(|text| !text.is_empty()) else {
+        section.problem_at(at, key, format!("{kind} must be a text that is not empty; {cure}"));
+        return None;
+    };
+    Some(match kind {
+        "env" => {
+            section.resolved(key, json!({ "env": target }));
+            ValueReference::Environment(target)
+        }
+        "credential" => {
+            section.resolved(key, json!({ "credential": target }));
+            ValueReference::Credential(target)
+        }
+        _ => {
+            section.resolved(key, json!({ "file": context.path(target) }));
+            ValueReference::File(target)
+        }
+    })
 }
 
 /// Returns the value that a reference names. `private`: a file must not be readable by other users.
@@ -99,12 +134,12 @@ fn resolve(context: &ReferenceContext<'_>, reference: &ValueReference<'_>, priva
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
+    fs::read(path).map_err(|error| unreadable(path, &error))
 }
 
 /// Checks that neither the group nor others have any right to a file.
 fn must_be_private(path: &Path) -> Result<(), String> {
-    let metadata = fs::metadata(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     // The lowest six bits are the rights of the group and of others.
     if metadata.mode().trailing_zeros() >= 6 {
         return Ok(());
@@ -115,33 +150,34 @@ fn must_be_private(path: &Path) -> Result<(), String> {
 
 /// Reads a required secret.
 pub(super) fn secret(section: &Section<'_>, key: &'static str, context: &ReferenceContext<'_>) -> Option<SecretString> {
+    #[cfg(test)]
+    section.fact(key, "required secret");
     let Some(value) = section.value(key) else {
         section.problem(key, format!("is missing; {CURE}"));
         return None;
     };
-    let reference = reference(section, key, value)?;
-    match resolve(context, &reference, true) {
-        Ok(text) => Some(SecretString::from(text)),
-        Err(why) => {
-            section.problem(key, why);
-            None
-        }
-    }
+    let reference = reference(section, key, value, &KINDS, context)?;
+    resolve(context, &reference, true).map(SecretString::from).map_err(|why| section.problem(key, why)).ok()
 }
 
 /// Reads a required value that is not secret: a literal or a reference.
 pub(super) fn plain(section: &Section<'_>, key: &'static str, context: &ReferenceContext<'_>) -> Option<String> {
-    match section.value(key) {
-        None => {
-            section.problem(key, format!("is missing; write it as a text, or {CURE}"));
-            None
+    #[cfg(test)]
+    section.fact(key, "required text or secret");
+    let Some(value) = section.value(key) else {
+        section.problem(key, format!("is missing; write it as a text, or {CURE}"));
+        return None;
+    };
+    if let Some(text) = value.get_ref().as_str() {
+        if text.trim().is_empty() {
+            section.problem(key, format!("must not be empty; write it as a text, or {CURE}"));
+            return None;
         }
-        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
-        Some(value) => {
-            let reference = reference(section, key, value)?;
-            resolve(context, &reference, false).map_err(|why| section.problem(key, why)).ok()
-        }
+        section.resolved(key, json!(text));
+        return Some(text.to_owned());
     }
+    let reference = reference(section, key, value, &KINDS, context)?;
+    resolve(context, &reference, false).map_err(|why| section.problem(key, why)).ok()
 }
 
 /// Returns the path of a private file, such as a key, that is given by reference and read later.
@@ -150,11 +186,19 @@ pub(super) fn private_file(
     key: &'static str,
     context: &ReferenceContext<'_>,
 ) -> Option<PathBuf> {
+    #[cfg(test)]
+    section.fact(key, "file reference");
     let value = section.value(key)?;
-    let found = match reference(section, key, value)? {
+    let found = match reference(section, key, value, &FILE_KINDS, context)? {
         ValueReference::File(path) => Ok(context.path(path)).and_then(|path| must_be_private(&path).map(|()| path)),
-        ValueReference::Credential(name) => context.credential(name),
-        ValueReference::Environment(_) => Err("must be a file or a credential, not an environment variable".to_owned()),
+        ValueReference::Credential(name) | ValueReference::Environment(name) => context.credential(name),
     };
     found.map_err(|why| section.problem(key, why)).ok()
+}
+
+/// Reads the path of a file that is read only.
+pub(super) fn input_path(section: &Section<'_>, key: &'static str, context: &ReferenceContext<'_>) -> Option<PathBuf> {
+    let path = context.path(section.text(key)?);
+    section.resolved(key, json!(path));
+    Some(path)
 }

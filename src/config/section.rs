@@ -1,115 +1,146 @@
-//! Reads one TOML table key by key and collects its problems, each with its key path.
+//! Reads one TOML table key by key. Collects its problems with their places, and its settings with their origin.
 //!
 //! Every other file of `config` reads its table through a [`Section`]. This file knows no key by name. The one idea: each getter
-//! records the key that it was called with, so [`Section::reject_unknown_keys`] can report all other keys as unknown.
+//! records the key that it was called with. [`Section::reject_unknown_keys`] reports all other keys, and `effective` shows the recorded
+//! ones.
 
+use super::collected::Collected;
+use super::effective::{CONFIGURATION, DEFAULT, Setting};
+use super::problem::{ConfigProblem, Place, SourceFile, TablePath};
+use super::similar::{did_you_mean, not_one_of};
 use chrono::NaiveDate;
+use serde_json::{Value as Json, json};
 use std::cell::RefCell;
-use std::fmt;
 use std::ops::RangeInclusive;
-use toml::{Table, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-/// One problem of the configuration, with its cure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// Key path such as `source[0].url`; empty where the problem concerns the whole file.
-    pub key: String,
-    /// Description of the problem and what to write instead.
-    pub text: String,
-}
+/// A value with its place.
+pub(super) type SpannedValue<'a> = Spanned<DeValue<'a>>;
 
-impl fmt::Display for ConfigProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.key.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.key, self.text) }
-    }
-}
+/// A text and the offset at which it begins.
+pub(super) type PlacedText<'a> = (&'a str, usize);
 
-/// Problems found so far, and notes about values that were corrected.
-///
-/// The cells let all sections share one collector while each section reads its own table.
-#[derive(Debug, Default)]
-pub(super) struct Problems {
-    found: RefCell<Vec<ConfigProblem>>,
-    notes: RefCell<Vec<ConfigProblem>>,
-    /// Path of each table that was read, and a key that it may have. A test compares them with the documentation.
-    #[cfg(test)]
-    pub(super) keys: RefCell<std::collections::BTreeSet<(String, &'static str)>>,
-}
-
-impl Problems {
-    pub(super) fn add(&self, key: impl Into<String>, text: impl Into<String>) {
-        self.found.borrow_mut().push(ConfigProblem { key: key.into(), text: text.into() });
-    }
-
-    pub(super) fn notes(&self) -> Vec<String> {
-        self.notes.borrow().iter().map(ToString::to_string).collect()
-    }
-
-    pub(super) fn into_vec(self) -> Vec<ConfigProblem> {
-        self.found.into_inner()
-    }
-}
-
-/// One table of the configuration with its key path.
+/// One table of a file with its path.
 ///
 /// Read all keys first, then call [`Section::reject_unknown_keys`].
 pub(super) struct Section<'a> {
-    path: String,
-    table: &'a Table,
-    problems: &'a Problems,
+    path: TablePath,
+    table: &'a DeTable<'a>,
+    /// Offset at which the table begins.
+    start: usize,
+    file: &'a SourceFile<'a>,
+    collected: &'a Collected,
     known_keys: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(path: impl Into<String>, table: &'a Table, problems: &'a Problems) -> Self {
-        Self { path: path.into(), table, problems, known_keys: RefCell::default() }
+    /// Returns the table that is the whole file.
+    pub(super) fn root(table: &'a DeTable<'a>, file: &'a SourceFile<'a>, collected: &'a Collected) -> Self {
+        Self { path: TablePath::default(), table, start: 0, file, collected, known_keys: RefCell::default() }
     }
 
-    pub(super) fn problems(&self) -> &'a Problems {
-        self.problems
+    fn below(&self, path: TablePath, table: &'a DeTable<'a>, start: usize) -> Self {
+        Self { path, table, start, file: self.file, collected: self.collected, known_keys: RefCell::default() }
     }
 
-    /// Returns the full path of a key, for example `policy.rules.no-mfa`.
-    pub(super) fn path_of(&self, key: &str) -> String {
-        let key = if key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-            key.to_owned()
-        } else {
-            // TOML quotes such keys as well; the quotes also keep control characters out of the log.
-            format!("{key:?}")
-        };
-        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
+    pub(super) fn collected(&self) -> &'a Collected {
+        self.collected
+    }
+
+    /// Returns the line on which the table begins, counted from 1.
+    pub(super) fn line(&self) -> usize {
+        self.line_of(self.start)
+    }
+
+    fn line_of(&self, offset: usize) -> usize {
+        self.file.place(offset).position.map_or(1, |(line, _)| line)
+    }
+
+    /// Returns the place of the value of a key, or of the table where the key is absent.
+    fn place_of(&self, key: &str) -> Place {
+        self.file.place(self.table.get(key).map_or(self.start, |value| value.span().start))
     }
 
     /// Adds a problem of one key.
     pub(super) fn problem(&self, key: &str, text: impl Into<String>) {
-        self.problems.add(self.path_of(key), text);
+        self.collected.problem(ConfigProblem::of_key(self.place_of(key), &self.path, key, text));
+    }
+
+    /// Adds a problem of a part of the value of one key. The part begins at an offset of the file.
+    pub(super) fn problem_at(&self, offset: usize, key: &str, text: impl Into<String>) {
+        self.collected.problem(ConfigProblem::of_key(self.file.place(offset), &self.path, key, text));
+    }
+
+    /// Adds the problem that a key of the table is unknown. `sort` says what the key names: `key` or `rule`.
+    pub(super) fn unknown(&self, sort: &str, key: &str, known: &[&str]) {
+        let offset = self.table.get_key_value(key).map_or(self.start, |(key, _)| key.span().start);
+        let place = self.file.place(offset);
+        self.collected.problem(ConfigProblem::unknown(place, &self.path, sort, key, &did_you_mean(key, known)));
     }
 
     /// Adds a note about a value that was corrected.
     pub(super) fn note(&self, key: &str, text: impl Into<String>) {
-        self.problems.notes.borrow_mut().push(ConfigProblem { key: self.path_of(key), text: text.into() });
+        self.collected.note(&ConfigProblem::of_key(self.place_of(key), &self.path, key, text));
     }
 
-    /// Returns the raw value. Every getter calls this, so that the key counts as known.
-    pub(super) fn value(&self, key: &'static str) -> Option<&'a Value> {
+    /// Records a fact about a key for the tests of the schema.
+    #[cfg(test)]
+    pub(super) fn fact(&self, key: &str, fact: impl Into<String>) {
+        self.collected.fact(&self.path, key, fact.into());
+    }
+
+    /// Records the value in force of a key and its origin, instead of the value as it is written.
+    pub(super) fn in_force(&self, key: &str, value: Json, from: &str) {
+        let line = (from == CONFIGURATION).then(|| self.table.get(key)).flatten();
+        let line = line.map(|value| self.line_of(value.span().start));
+        let (path, key, from) = (self.path.clone(), key.to_owned(), from.to_owned());
+        self.collected.setting(Setting { path, key, value, from, line });
+    }
+
+    /// Records the value in force of a key that keeps its origin: the file, or the default where the key is absent.
+    pub(super) fn resolved(&self, key: &str, value: Json) {
+        self.in_force(key, value, if self.has(key) { CONFIGURATION } else { DEFAULT });
+    }
+
+    fn default(&self, key: &str, value: Json) {
+        if !self.has(key) {
+            self.in_force(key, value, DEFAULT);
+        }
+    }
+
+    /// Returns the raw value of a key, which counts as known from now on.
+    fn known(&self, key: &'static str) -> Option<&'a SpannedValue<'a>> {
         self.known_keys.borrow_mut().push(key);
+        #[cfg(test)]
+        self.fact(key, "");
         self.table.get(key)
     }
 
-    fn typed<T>(&self, key: &'static str, wanted: &str, read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
-        let value = self.value(key)?;
+    /// Returns the raw value of a setting. The value itself is not recorded: it may be a secret.
+    pub(super) fn value(&self, key: &'static str) -> Option<&'a SpannedValue<'a>> {
+        self.resolved(key, Json::Null);
+        self.known(key)
+    }
+
+    /// Reads a setting of one type.
+    fn typed<T>(&self, key: &'static str, wanted: &str, read: impl Fn(&'a DeValue<'a>) -> Option<T>) -> Option<T> {
+        let value = self.value(key)?.get_ref();
         let read = read(value);
-        if read.is_none() {
-            self.problem(key, format!("must be {wanted}, not {}", kind_of(value)));
+        match read {
+            Some(_) => self.resolved(key, as_json(value)),
+            None => self.problem(key, format!("must be {wanted}, not {}", kind_of(value))),
         }
         read
     }
 
     /// Reads a text that is not empty.
     pub(super) fn text(&self, key: &'static str) -> Option<&'a str> {
-        let text = self.typed(key, "a text", Value::as_str)?;
-        if text.is_empty() {
-            self.problem(key, "must not be empty");
+        #[cfg(test)]
+        self.fact(key, "text");
+        let text = self.typed(key, "a text", DeValue::as_str)?;
+        if text.trim().is_empty() {
+            self.problem(key, "must not be empty; write a text, or remove the key");
             return None;
         }
         Some(text)
@@ -117,41 +148,49 @@ impl<'a> Section<'a> {
 
     /// Reads a text that is not empty; its absence is a problem. `example` is a TOML value for the message.
     pub(super) fn required(&self, key: &'static str, example: &str) -> Option<&'a str> {
-        if !self.table.contains_key(key) {
-            self.known_keys.borrow_mut().push(key);
+        #[cfg(test)]
+        self.fact(key, "required");
+        let text = self.text(key);
+        if !self.has(key) {
             self.problem(key, format!("is missing; write for example {key} = {example}"));
-            return None;
         }
-        self.text(key)
+        text
     }
 
     /// Reads a day (TOML local date); its absence is a problem.
     pub(super) fn required_date(&self, key: &'static str) -> Option<NaiveDate> {
+        #[cfg(test)]
+        self.fact(key, "required date");
         let cure = format!("write a day without quotes and without a time, for example {key} = 2027-03-31");
         let Some(value) = self.value(key) else {
             self.problem(key, format!("is missing; {cure}"));
             return None;
         };
-        let date = value.as_datetime().filter(|written| written.time.is_none() && written.offset.is_none());
+        let date = value.get_ref().as_datetime().filter(|written| written.time.is_none() && written.offset.is_none());
         let date = date
             .and_then(|written| written.date)
             .and_then(|day| NaiveDate::from_ymd_opt(i32::from(day.year), u32::from(day.month), u32::from(day.day)));
-        if date.is_none() {
-            self.problem(key, format!("must be a day; {cure}"));
+        match date {
+            Some(date) => self.resolved(key, json!(date.to_string())),
+            None => self.problem(key, format!("must be a day; {cure}")),
         }
         date
     }
 
     /// Reads a whole number within limits. Returns the default where it is absent or invalid.
     pub(super) fn number(&self, key: &'static str, allowed: RangeInclusive<u32>, default: u32) -> u32 {
-        self.optional_number(key, allowed).unwrap_or(default)
+        let number = self.optional_number(key, allowed).unwrap_or(default);
+        self.default(key, json!(default));
+        number
     }
 
     /// Reads a whole number within limits.
     pub(super) fn optional_number(&self, key: &'static str, allowed: RangeInclusive<u32>) -> Option<u32> {
         let (low, high) = (*allowed.start(), *allowed.end());
-        let number = self.typed(key, &format!("a whole number from {low} to {high}"), Value::as_integer)?;
-        let fits = u32::try_from(number).ok().filter(|n| allowed.contains(n));
+        #[cfg(test)]
+        self.fact(key, format!("integer {low}..{high}"));
+        let number = self.typed(key, &format!("a whole number from {low} to {high}"), |value| value.as_integer())?;
+        let fits = u32::from_str_radix(number.as_str(), number.radix()).ok().filter(|n| allowed.contains(n));
         if fits.is_none() {
             self.problem(key, format!("must be from {low} to {high}, not {number}"));
         }
@@ -163,15 +202,19 @@ impl<'a> Section<'a> {
         self.table.contains_key(key)
     }
 
-    /// Reads the path of a URL. Returns it with a slash at its beginning and none at its end.
-    pub(super) fn path_of_url(&self, key: &'static str) -> Option<String> {
-        let text = self.text(key)?;
-        let plain = text.starts_with('/') && !text.contains(['?', '#', ' ']);
-        if !plain {
-            self.problem(key, "must be a path such as \"/scim/v2\"");
-            return None;
+    /// Returns a text as it is written, whatever it is.
+    pub(super) fn written(&self, key: &'static str) -> Option<&'a str> {
+        self.known(key)?.get_ref().as_str()
+    }
+
+    /// Reads the path of a URL, or returns the default. The result has a slash at its beginning and none at its end.
+    pub(super) fn path_of_url(&self, key: &'static str, default: &str) -> String {
+        let text = self.text(key).unwrap_or(default);
+        self.default(key, json!(default));
+        if !text.starts_with('/') || text.contains(['?', '#', ' ']) {
+            self.problem(key, format!("must be a path that begins with /, such as {default:?}"));
         }
-        Some(text.trim_end_matches('/').to_owned())
+        text.trim_end_matches('/').to_owned()
     }
 
     /// Reports a key that only other kinds of source have. Does nothing where the key was read already.
@@ -184,11 +227,17 @@ impl<'a> Section<'a> {
 
     /// Reads a number above 0, with or without a fraction. Returns the default where it is absent or invalid.
     pub(super) fn rate(&self, key: &'static str, most: f64, default: f64) -> f64 {
-        // Through i32: every value of it is exact as f64.
-        let number = |value: &Value| {
-            value.as_float().or_else(|| value.as_integer().and_then(|n| i32::try_from(n).ok()).map(f64::from))
+        #[cfg(test)]
+        self.fact(key, format!("number 0<..{most}"));
+        let number = |value: &DeValue<'_>| match value {
+            DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
+            // Through i32: every value of it is exact as f64.
+            DeValue::Integer(number) => i32::from_str_radix(number.as_str(), number.radix()).ok().map(f64::from),
+            _ => None,
         };
-        let Some(rate) = self.typed(key, "a number", number) else { return default };
+        let rate = self.typed(key, "a number", number);
+        self.default(key, json!(default));
+        let Some(rate) = rate else { return default };
         if rate.is_finite() && rate > 0.0 && rate <= most {
             rate
         } else {
@@ -199,95 +248,162 @@ impl<'a> Section<'a> {
 
     /// Reads a boolean. Returns the default where it is absent or invalid.
     pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
-        self.typed(key, "true or false", Value::as_bool).unwrap_or(default)
+        #[cfg(test)]
+        self.fact(key, "boolean");
+        let flag = self.typed(key, "true or false", DeValue::as_bool).unwrap_or(default);
+        self.default(key, json!(default));
+        flag
     }
 
-    /// Reads a list of texts.
-    pub(super) fn texts(&self, key: &'static str) -> Option<Vec<&'a str>> {
-        self.typed(key, "a list of texts", |value| value.as_array()?.iter().map(Value::as_str).collect())
+    /// Reads a list of texts with their places, or returns the default.
+    pub(super) fn texts(&self, key: &'static str, default: &[&'static str]) -> Vec<PlacedText<'a>> {
+        #[cfg(test)]
+        self.fact(key, "texts");
+        let placed = |value: &'a SpannedValue<'a>| Some((value.get_ref().as_str()?, value.span().start));
+        let texts = self.typed(key, "a list of texts, such as [\"a\", \"b\"]", |value| {
+            value.as_array()?.iter().map(placed).collect()
+        });
+        self.default(key, json!(default));
+        texts.unwrap_or_else(|| default.iter().map(|text| (*text, self.start)).collect())
     }
 
-    /// Reads one of a few words. `words` maps each word to its meaning.
-    pub(super) fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.text(key)?;
-        self.word(key, text, words)
+    /// Reads a list of words. Each must be one of `words`, which maps it to its meaning.
+    pub(super) fn words<T: Copy>(&self, key: &'static str, words: &[(&str, T)], default: &[&'static str]) -> Vec<T> {
+        #[cfg(test)]
+        self.fact(key, one_of_fact(words));
+        let texts = self.texts(key, default);
+        texts.into_iter().filter_map(|(text, offset)| self.word(offset, key, text, words)).collect()
+    }
+
+    /// Reads one of a few words. `words` maps each word to its meaning. `default` is the word where it is absent; without one it is
+    /// recorded by the caller.
+    pub(super) fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)], default: Option<&str>) -> Option<T> {
+        #[cfg(test)]
+        self.fact(key, one_of_fact(words));
+        let text = self.text(key);
+        if let Some(default) = default {
+            self.default(key, json!(default));
+        }
+        let offset = self.table.get(key).map_or(self.start, |value| value.span().start);
+        self.word(offset, key, text.or(default)?, words)
+    }
+
+    /// Reads one of a few words that must be present.
+    pub(super) fn required_word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        #[cfg(test)]
+        self.fact(key, "required");
+        if !self.has(key) {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let example = names.first().copied().unwrap_or_default();
+            self.problem(
+                key,
+                format!("is missing; write for example {key} = {example:?} (one of {})", names.join(", ")),
+            );
+        }
+        self.one_of(key, words, None)
     }
 
     /// Returns the meaning of `text`, which was read from `key`; a word that is not in `words` is a problem.
-    pub(super) fn word<T: Copy>(&self, key: &str, text: &str, words: &[(&str, T)]) -> Option<T> {
+    fn word<T: Copy>(&self, offset: usize, key: &str, text: &str, words: &[(&str, T)]) -> Option<T> {
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
             let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.problem(key, not_one_of(text, &names));
+            self.problem_at(offset, key, not_one_of(text, &names));
         }
         found
     }
 
-    /// Reads a table below this one.
-    pub(super) fn section(&self, key: &'static str) -> Option<Self> {
-        let table = self.typed(key, &format!("a table, [{}]", self.path_of(key)), Value::as_table)?;
-        Some(Self::new(self.path_of(key), table, self.problems))
+    /// Reads a table below this one. An absent one has no keys.
+    pub(super) fn section(&self, key: &'static str) -> Self {
+        let path = self.path.below(key, None);
+        let Some(value) = self.known(key) else { return self.below(path, &self.file.empty, self.start) };
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.problem(key, format!("must be a table, {}, not {}", path.heading(), kind_of(value.get_ref())));
+        }
+        self.below(path, table.unwrap_or(&self.file.empty), value.span().start)
     }
 
-    /// Reads `[key]` or `[[key]]`: one table or several.
-    pub(super) fn sections(&self, key: &'static str) -> Vec<Self> {
-        let path = self.path_of(key);
-        match self.value(key) {
-            None => Vec::new(),
-            Some(Value::Table(table)) => vec![Self::new(path, table, self.problems)],
-            Some(Value::Array(items)) if items.iter().all(Value::is_table) => items
-                .iter()
-                .filter_map(Value::as_table)
-                .enumerate()
-                .map(|(n, table)| Self::new(format!("{path}[{n}]"), table, self.problems))
-                .collect(),
-            Some(other) => {
-                self.problem(key, format!("must be a table, [[{path}]], not {}", kind_of(other)));
-                Vec::new()
-            }
-        }
+    /// Reads `[key]` or `[[key]]`: one table or several. Messages name each by the text of `name_key`, or by its number.
+    pub(super) fn sections(&self, key: &'static str, name_key: &str) -> Vec<Self> {
+        let Some(value) = self.known(key) else { return Vec::new() };
+        let items: Vec<&'a SpannedValue<'a>> = match value.get_ref() {
+            DeValue::Array(items) => items.iter().collect(),
+            _ => vec![value],
+        };
+        let read = |(number, item): (usize, &'a SpannedValue<'a>)| {
+            let Some(table) = item.get_ref().as_table() else {
+                let heading = format!("[[{}]]", self.path.below(key, None).keys());
+                self.problem_at(
+                    item.span().start,
+                    key,
+                    format!("must be a table, {heading}, not {}", kind_of(item.get_ref())),
+                );
+                return None;
+            };
+            let name = table.get(name_key).and_then(|name| name.get_ref().as_str()).filter(|name| is_name(name));
+            let path = self.path.below(key, Some((number, name.map(str::to_owned))));
+            Some(self.below(path, table, item.span().start))
+        };
+        (1..).zip(items).filter_map(read).collect()
     }
 
     /// Returns every key with its value, for tables whose keys are data.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
-        self.table.iter()
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a DeValue<'a>)> + use<'a> {
+        self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), value.get_ref()))
+    }
+
+    /// Returns the offset in the file of an offset in the text of a key; `None` where the text is written with escapes.
+    pub(super) fn offset_in(&self, key: &str, text: &str, offset: usize) -> Option<usize> {
+        let span = self.table.get(key)?.span();
+        let begin = self.file.find(span.clone(), text)?;
+        Some(span.start + begin + offset)
     }
 
     /// Reports every key that no getter was called with, and suggests the most similar known key.
-    pub(super) fn reject_unknown_keys(self) {
+    pub(super) fn reject_unknown_keys(&self) {
         let known = self.known_keys.borrow();
-        #[cfg(test)]
-        self.problems.keys.borrow_mut().extend(known.iter().map(|key| (self.path.clone(), *key)));
-        for key in self.table.keys().filter(|key| !known.contains(&key.as_str())) {
-            self.problem(key, format!("unknown key{}", did_you_mean(key, &known)));
+        for key in self.table.keys().map(toml::Spanned::get_ref).filter(|key| !known.contains(&key.as_ref())) {
+            self.unknown("key", key, &known);
         }
     }
 }
 
-/// Returns the text of a problem: a word that is not one of those that are allowed.
-pub(super) fn not_one_of(word: &str, allowed: &[&str]) -> String {
-    format!("must be one of {}, not {word:?}{}", allowed.join(", "), did_you_mean(word, allowed))
+#[cfg(test)]
+fn one_of_fact<T>(words: &[(&str, T)]) -> String {
+    format!("one of {}", words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "))
 }
 
-fn kind_of(value: &Value) -> &'static str {
+/// Checks whether a text can name an item in messages. An address with a user name may contain a password.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= 64 && !text.contains('@') && !text.contains(char::is_control)
+}
+
+/// Returns a value as JSON. Dates are texts, and numbers that do not fit are, too.
+pub(super) fn as_json(value: &DeValue<'_>) -> Json {
     match value {
-        Value::String(_) => "a text",
-        Value::Integer(_) => "a whole number",
-        Value::Float(_) => "a number with a fraction",
-        Value::Boolean(_) => "true or false",
-        Value::Datetime(_) => "a date",
-        Value::Array(_) => "a list",
-        Value::Table(_) => "a table",
+        DeValue::String(text) => json!(text),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| json!(number.as_str()), |n| json!(n))
+        }
+        DeValue::Float(number) => number.as_str().parse::<f64>().map_or_else(|_| json!(number.as_str()), |n| json!(n)),
+        DeValue::Boolean(flag) => json!(flag),
+        DeValue::Datetime(date) => json!(date.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| as_json(item.get_ref())).collect(),
+        DeValue::Table(table) => {
+            table.iter().map(|(key, value)| (key.get_ref().to_string(), as_json(value.get_ref()))).collect()
+        }
     }
 }
 
-/// Returns `; did you mean x?` with the most similar known word, or nothing where none is similar.
-pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
-    let near = known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(word, name), *name))
-        // The similarity runs from 0 (nothing in common) to 1 (equal); a suggestion far from the word would mislead.
-        .filter(|(similarity, _)| *similarity > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    near.map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"))
+pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
 }

@@ -16,7 +16,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<String, String> {
     let text = text(bytes)?;
     let value = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
     if value.is_empty() {
-        return Err("is empty".to_owned());
+        return Err("is empty; write the value into it".to_owned());
     }
     let lines = value.lines().count().max(value.split('\r').count());
     if lines > 1 {

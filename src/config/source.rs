@@ -7,9 +7,11 @@ use super::address;
 use super::certificates;
 use super::reference::ReferenceContext;
 use super::section::Section;
+use crate::file_error::unreadable;
 use crate::model::{Pattern, SourceIdentity, SourceName};
 use crate::source::{DirectoryGroups, SourceKind, SourceSettings};
 use crate::wire::{ClientSettings, PathKeys, is_loopback_url};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
@@ -27,13 +29,10 @@ pub(super) fn read(
     let mut names = BTreeSet::new();
     let mut sources = Vec::new();
     for section in sections {
-        let path = section.path_of("name");
-        let problems = section.problems();
-        if let Some(settings) = read_source(section, privileged_groups, context) {
+        if let Some(settings) = read_source(&section, privileged_groups, context) {
             // Rows, findings and history are keyed by this name.
             if !names.insert(settings.identity.name.to_string()) {
-                let text = format!("two sources are named {}; give each its own name", settings.identity.name);
-                problems.add(path, text);
+                section.problem("name", "two sources have this name; give each its own name");
             }
             sources.push(settings);
         }
@@ -43,33 +42,31 @@ pub(super) fn read(
 
 /// Reads one source.
 fn read_source(
-    section: Section<'_>,
+    section: &Section<'_>,
     privileged_groups: &[Pattern],
     context: &ReferenceContext<'_>,
 ) -> Option<SourceSettings> {
-    let name = name(&section);
-    let kind = section.required("kind", "\"rest-v3\"").and_then(|text| section.word("kind", text, &KINDS));
+    let name = name(section);
+    let kind = section.required_word("kind", &KINDS);
     // Without a valid kind the table is refused; its other keys are checked as those of rest-v3.
     let assumed = kind.unwrap_or(SourceKind::RestV3);
-    let base_path = address::base_path(&section, assumed);
-    let url = address::read(&section, assumed, &base_path);
-    let account = account::read(&section, assumed, &base_path, context);
-    let last_login_path = last_login_path(&section, assumed);
-    let directory = directory(&section, assumed);
+    let base_path = address::base_path(section, assumed);
+    let url = address::read(section, assumed, &base_path);
+    let account = account::read(section, assumed, &base_path, context);
+    let last_login_path = last_login_path(section, assumed);
+    let directory = directory(section, assumed);
     let resolve_directory_users = is_config_api(assumed) && section.flag("resolve_directory_users", false);
-    let ca_file = certificates::ca_file(&section, context);
-    let client_certificate = certificates::client(&section, context);
+    let ca_file = certificates::ca_file(section, context);
+    let client_certificate = certificates::client(section, context);
     // The Configuration API accepts page sizes from 5 to 100 only.
     let rows = if is_config_api(assumed) { 5..=100 } else { 2..=1000 };
     let page_size = section.number("page_size", rows, 100);
     let concurrency = section.number("concurrency", 1..=32, 4);
-    let requests_per_second = requests_per_second(&section, assumed, url.as_deref(), concurrency);
-    let requests_per_hour = requests_per_hour(&section, assumed);
+    let requests_per_second = requests_per_second(section, assumed, url.as_deref(), concurrency);
+    let requests_per_hour = requests_per_hour(section, assumed);
     let deadline_minutes = section.number("deadline_minutes", 1..=1440, 60);
-    let ca_pem = ca_file.and_then(|path| {
-        let unreadable = |why| section.problem("ca_file", format!("cannot read {}: {why}", path.display()));
-        fs::read(&path).map_err(unreadable).ok()
-    });
+    let ca_pem = ca_file
+        .and_then(|path| fs::read(&path).map_err(|error| section.problem("ca_file", unreadable(&path, &error))).ok());
     // After all getters: a key of this kind was read by now, so only keys of other kinds are left.
     for (key, kinds) in KEYS_OF_SOME_KINDS {
         section.only_for(key, kinds, assumed.as_str());
@@ -108,7 +105,7 @@ fn directory(section: &Section<'_>, kind: SourceKind) -> (DirectoryGroups, Durat
     let modes =
         [DirectoryGroups::ByUser, DirectoryGroups::Skip, DirectoryGroups::Sync].map(|mode| (mode.as_str(), mode));
     let seconds = section.number("directory_sync_timeout_seconds", 1..=3600, 300);
-    let mode = section.one_of("directory_groups", &modes).unwrap_or_default();
+    let mode = section.one_of("directory_groups", &modes, Some("by-user")).unwrap_or_default();
     (mode, Duration::from_secs(u64::from(seconds)))
 }
 
@@ -119,6 +116,11 @@ const KINDS: [(&str, SourceKind); 5] = [
     ("password-safe", SourceKind::PasswordSafe),
     ("scim", SourceKind::Scim),
 ];
+
+/// Returns the kind with this word.
+pub(super) fn kind(word: &str) -> Option<SourceKind> {
+    KINDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+}
 
 /// Keys that only some kinds have, with the names of these kinds.
 const KEYS_OF_SOME_KINDS: [(&str, &str); 11] = [
@@ -152,7 +154,12 @@ fn requests_per_second(section: &Section<'_>, kind: SourceKind, url: Option<&str
     // Requests that are sent evenly do not arrive evenly. All concurrent requests may arrive at the same time, and a window of one
     // second may contain one request more at its end.
     let burst = f64::from(concurrency) + 1.0;
-    if limited { wanted.min((MOST_PER_SECOND - burst).max(1.0)) } else { wanted }
+    let most = (MOST_PER_SECOND - burst).max(1.0);
+    if !limited || wanted <= most {
+        return wanted;
+    }
+    section.in_force("requests_per_second", json!(most), "limit of the vendor");
+    most
 }
 
 fn requests_per_hour(section: &Section<'_>, kind: SourceKind) -> Option<u32> {

@@ -3,10 +3,16 @@
 //! A profile sets the defaults for a named receiver; a key that is written wins over the profile.
 
 use super::certificates;
+use super::effective::DEFAULT;
 use super::reference::ReferenceContext;
-use super::section::{Section, not_one_of};
+use super::section::Section;
+use super::similar::not_one_of;
 use crate::syslog::{Destination, Framing, Proof, Protocol, Send, Transport};
+use serde_json::json;
 use std::path::PathBuf;
+
+const PROTOCOLS: [(&str, Protocol); 2] = [("rfc5424", Protocol::Rfc5424), ("rfc3164", Protocol::Rfc3164)];
+const FRAMINGS: [(&str, Framing); 2] = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
 
 /// Defaults for a named receiver.
 struct Profile {
@@ -62,12 +68,10 @@ const FACILITIES: [(&str, u8); 24] = [
 pub(super) fn read(sections: Vec<Section<'_>>, context: &ReferenceContext<'_>) -> Vec<Destination> {
     let mut destinations: Vec<Destination> = Vec::new();
     for section in sections {
-        let (path, problems) = (section.path_of("url"), section.problems());
-        if let Some(destination) = read_destination(section, context) {
+        if let Some(destination) = read_destination(&section, context) {
             // The spool keeps the events of a destination under its URL.
             if destinations.iter().any(|other| other.url == destination.url) {
-                problems
-                    .add(path, format!("two [[syslog]] tables have the url {}; remove one of them", destination.url));
+                section.problem("url", "two [[syslog]] tables have this url; remove one of them");
             }
             destinations.push(destination);
         }
@@ -76,26 +80,25 @@ pub(super) fn read(sections: Vec<Section<'_>>, context: &ReferenceContext<'_>) -
 }
 
 /// Reads one destination. It reads all keys before it returns, so that every problem is reported.
-fn read_destination(section: Section<'_>, context: &ReferenceContext<'_>) -> Option<Destination> {
+fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Option<Destination> {
     let url = section.required("url", "\"tls://siem.example.com:6514\"");
     let transport = url.and_then(|url| transport(url).map_err(|why| section.problem("url", why)).ok());
-    let profile = profile_of(&section);
+    let profile = profile_of(section);
     let local = matches!(transport, Some(Transport::Unix(_)));
     // Most receivers read RFC 3164 on a local socket; RFC 5424 would lose MSGID and structured data there.
     let default = if local { Protocol::Rfc3164 } else { profile.protocol };
-    let protocols = [("rfc5424", Protocol::Rfc5424), ("rfc3164", Protocol::Rfc3164)];
-    let protocol = section.one_of("protocol", &protocols).unwrap_or(default);
-    let framings = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
-    let framing = section.one_of("framing", &framings).unwrap_or(profile.framing);
-    check_payload(&section);
-    let facility = section.one_of("facility", &FACILITIES).unwrap_or(13);
+    let protocol = by_profile(section, "protocol", &PROTOCOLS, default);
+    let framing = by_profile(section, "framing", &FRAMINGS, profile.framing);
+    check_payload(section);
+    let facility = section.one_of("facility", &FACILITIES, Some("audit")).unwrap_or(13);
     let remind_days = section.number("remind_days", 0..=3650, 7);
     let transitions = Send::Transitions { remind_days };
-    let send = section.one_of("send", &[("transitions", transitions), ("all", Send::All)]).unwrap_or(transitions);
+    let sends = [("transitions", transitions), ("all", Send::All)];
+    let send = section.one_of("send", &sends, Some("transitions")).unwrap_or(transitions);
     let events_per_second = section.number("events_per_second", 1..=100_000, 500);
-    let proof = proof(&section, transport.as_ref());
-    let ca_file = certificates::ca_file(&section, context);
-    let client_identity = certificates::client(&section, context).map(|read| read.files);
+    let proof = proof(section, transport.as_ref());
+    let ca_file = certificates::ca_file(section, context);
+    let client_identity = certificates::client(section, context).map(|read| read.files);
     section.reject_unknown_keys();
     let (url, transport) = (url?.to_owned(), transport?);
     Some(Destination {
@@ -114,36 +117,41 @@ fn read_destination(section: Section<'_>, context: &ReferenceContext<'_>) -> Opt
 
 fn profile_of(section: &Section<'_>) -> &'static Profile {
     let default = &PROFILES[0];
-    let Some(name) = section.text("profile") else { return default };
-    if LATER_PROFILES.contains(&name) {
+    if let Some(name) = section.written("profile").filter(|name| LATER_PROFILES.contains(name)) {
         let why = format!("{name:?} needs a payload or a transport that this version does not support");
         section.problem("profile", format!("{why}; write profile = {:?}", default.name));
         return default;
     }
     let words: Vec<(&str, &'static Profile)> = PROFILES.iter().map(|profile| (profile.name, profile)).collect();
-    section.word("profile", name, &words).unwrap_or(default)
+    section.one_of("profile", &words, Some(default.name)).unwrap_or(default)
+}
+
+/// Reads a key whose default comes from the profile.
+fn by_profile<T: Copy + PartialEq>(section: &Section<'_>, key: &'static str, words: &[(&str, T)], default: T) -> T {
+    let written = section.one_of(key, words, None);
+    if !section.has(key) {
+        let word = words.iter().find(|(_, meaning)| *meaning == default).map(|(word, _)| *word);
+        section.in_force(key, json!(word), if section.has("profile") { "profile" } else { DEFAULT });
+    }
+    written.unwrap_or(default)
 }
 
 /// Checks `payload`. This version has only one, so nothing is returned.
 fn check_payload(section: &Section<'_>) {
-    match section.text("payload") {
-        // Documented values of a later version: the message must not claim that they are typing errors.
-        Some(later @ ("ocsf" | "cef" | "leef")) => {
-            let text = format!("{later:?} is not supported by this version; write payload = \"ecs\"");
-            section.problem("payload", text);
-        }
-        Some(other) => {
-            section.word("payload", other, &[("ecs", ())]);
-        }
-        None => {}
+    // Documented values of a later version: the message must not claim that they are typing errors.
+    if let Some(later @ ("ocsf" | "cef" | "leef")) = section.written("payload") {
+        section.problem("payload", format!("{later:?} is not supported by this version; write payload = \"ecs\""));
+        return;
     }
+    section.one_of("payload", &[("ecs", ())], Some("ecs"));
 }
 
 /// Reads `delivery_proof`. A datagram has no session, so its transports do not have this key.
 fn proof(section: &Section<'_>, transport: Option<&Transport>) -> Proof {
     let words = [("close", Proof::Close), ("sent", Proof::Sent)];
-    let wanted = section.one_of("delivery_proof", &words);
-    if section.has("delivery_proof") && transport.is_some_and(Transport::is_datagram) {
+    let is_datagram = transport.is_some_and(Transport::is_datagram);
+    let wanted = section.one_of("delivery_proof", &words, (!is_datagram).then_some("close"));
+    if section.has("delivery_proof") && is_datagram {
         section.problem(
             "delivery_proof",
             "is a key of tls:// and tcp:// destinations; the delivery of datagrams cannot be proven; remove it",

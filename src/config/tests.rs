@@ -5,17 +5,22 @@ use crate::model::{Pattern, Rule, Severity};
 use crate::rules::policy::{GroupOwner, Override};
 use crate::source::SourceKind;
 use crate::syslog::{Framing, Protocol, Transport};
+use crate::table::{CsvDialect, Separator};
 use crate::wire::{Credentials, TokenAuth};
+use regex::Regex;
 use secrecy::ExposeSecret;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 mod certificates;
 mod custom;
 mod documented;
+mod effective;
+mod schema;
 mod sources;
 
 const MINIMAL: &str = r#"
-state_dir = "state"
+state_dir = "/nowhere/state"
 [[source]]
 name = "appliance"
 kind = "rest-v3"
@@ -44,10 +49,21 @@ fn load_with(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigE
     Config::load(&folder.path().join("config.toml"), &read)
 }
 
-fn write(folder: &Path, name: &str, text: &str, mode: u32) {
+pub(super) fn write(folder: &Path, name: &str, text: &str, mode: u32) {
     let path = folder.join(name);
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Reads a configuration and returns what was asked for: table, key, and what it must be. Its problems do not matter.
+fn facts(text: &str) -> BTreeSet<(String, String, String)> {
+    let path = Path::new("/nowhere/config.toml");
+    let file = SourceFile::new(path, text);
+    let table = syntax::parse(&file, text).unwrap();
+    let collected = Collected::default();
+    let context = ReferenceContext { environment: &|_| None, folder: PathBuf::from("/nowhere") };
+    read(&Section::root(table.get_ref(), &file, &collected), table.get_ref(), &context);
+    collected.facts.into_inner()
 }
 
 /// Returns the client secret of the first source.
@@ -56,17 +72,18 @@ fn secret(config: &Config) -> &str {
     client_secret.expose_secret()
 }
 
-/// Returns the problem of a key. Panics where there is none.
+/// Returns the problem of a key. What is in brackets, the names of items, is not compared. Panics where there is none.
 fn problem(text: &str, key: &str) -> String {
     let error = load(text).unwrap_err();
-    let found = error.problems.iter().find(|p| p.key == key);
+    let without_names = |key: &str| Regex::new(r"\[[^\]]*\]").unwrap().replace_all(key, "").into_owned();
+    let found = error.problems.iter().find(|p| without_names(&p.key) == without_names(key));
     found.unwrap_or_else(|| panic!("no problem at {key}: {error}")).text.clone()
 }
 
 #[test]
 fn minimal_configuration_has_the_documented_defaults() {
     let config = load(MINIMAL).unwrap();
-    assert!(config.state_dir.is_absolute() && config.state_dir.ends_with("state"));
+    assert!(config.state_dir == Path::new("/nowhere/state"));
     assert_eq!(config.output.dir, config.state_dir.join("snapshots"));
     assert!(config.output.csv && config.output.parquet && config.output.html);
     assert_eq!((config.output.keep_days, config.output.keep_runs), (400, 10));
@@ -93,7 +110,7 @@ concurrency = 2
 requests_per_second = 2.5
 deadline_minutes = 5
 [output]
-dir = "out"
+dir = "/nowhere/out"
 tables = ["parquet"]
 csv = "excel"
 reports = ["html"]
@@ -126,7 +143,7 @@ url = "unix:///dev/log"
 url = "udp://[::1]:1514"
 "#
     );
-    let config = load(&format!("metrics_file = \"metrics.prom\"\n{text}")).unwrap();
+    let config = load(&format!("metrics_file = \"/nowhere/metrics.prom\"\n{text}")).unwrap();
     assert!(config.output.dir.ends_with("out") && !config.output.csv && config.output.parquet);
     assert_eq!(config.policy.stale_after.days, 60);
     assert_eq!(config.policy.never_grace.days, 7);
@@ -144,7 +161,7 @@ url = "udp://[::1]:1514"
 #[test]
 fn all_problems_are_reported_at_once_each_with_its_key_path() {
     let text = r#"
-stat_dir = "x"
+stat_dir = "/x"
 [output]
 keep_days = "many"
 [policy]
@@ -171,47 +188,63 @@ url = "http://siem"
         "policy.stale_after_days",
         "policy.frameworks",
         "policy.rules.stale-logins",
-        "source[0].name",
-        "source[0].kind",
-        "source[0].url",
-        "source[0].client_id",
-        "source[0].client_secret",
-        "source[0].ca_file",
-        "source[0].page_size",
-        "syslog.url",
+        "source[a b].name",
+        "source[a b].kind",
+        "source[a b].url",
+        "source[a b].client_id",
+        "source[a b].client_secret",
+        "source[a b].ca_file",
+        "source[a b].page_size",
+        "syslog[http://siem].url",
     ] {
         assert!(keys.contains(&key), "{key} is missing in {keys:?}");
     }
     let shown = error.to_string();
-    assert!(shown.contains("did you mean state_dir?") && shown.contains("did you mean stale-login?"), "{shown}");
+    assert!(
+        shown.contains("did you mean \"state_dir\"?") && shown.contains("did you mean \"stale-login\"?"),
+        "{shown}"
+    );
     assert!(!shown.contains("hunter2"), "the message contains a secret: {shown}");
     assert!(shown.contains(&format!(": {} errors\n", error.problems.len())), "{shown}");
 }
 
 #[test]
 fn value_of_a_later_version_is_refused_with_a_supported_one() {
-    assert!(problem(&MINIMAL.replace("rest-v3", "prs"), "source[0].kind").contains("pra, rs, password-safe, scim"));
-    assert!(problem(&format!("{MINIMAL}[output]\nreports = [\"xlsx\"]"), "output.reports").contains("[\"html\"]"));
     assert!(
-        problem(&format!("{MINIMAL}[policy]\nexceptions = \"e.toml\""), "policy.exceptions").contains("cannot read")
+        problem(&MINIMAL.replace("rest-v3", "prs"), "source[appliance].kind").contains("pra, rs, password-safe, scim")
+    );
+    assert!(
+        problem(&format!("{MINIMAL}[output]\nreports = [\"xlsx\"]"), "output.reports").contains("must be one of html")
+    );
+    assert!(
+        problem(&format!("{MINIMAL}[policy]\nexceptions = \"e.toml\""), "policy.exceptions").contains("does not exist")
     );
     let syslog = |line: &str| format!("{MINIMAL}[syslog]\nurl = \"tls://s\"\n{line}");
-    assert!(problem(&syslog("payload = \"cef\""), "syslog.payload").contains("ecs"));
-    assert!(problem(&syslog("profile = \"qradar-leef\""), "syslog.profile").contains("this version does not support"));
-    assert!(problem(&format!("{MINIMAL}[syslog]\nurl = \"relp://s\""), "syslog.url").contains("tls://"));
+    assert!(problem(&syslog("payload = \"cef\""), "syslog[tls://s].payload").contains("ecs"));
+    assert!(
+        problem(&syslog("profile = \"qradar-leef\""), "syslog[tls://s].profile")
+            .contains("this version does not support")
+    );
+    assert!(problem(&format!("{MINIMAL}[syslog]\nurl = \"relp://s\""), "syslog[relp://s].url").contains("tls://"));
 }
 
 #[test]
 fn secret_file_that_others_can_read_is_refused_with_the_chmod_command() {
-    let why = problem(&MINIMAL.replace("\"secret\"", "\"open-secret\""), "source[0].client_secret");
+    let why = problem(&MINIMAL.replace("\"secret\"", "\"open-secret\""), "source[appliance].client_secret");
     assert!(why.contains("can be read by others (mode 0644)") && why.contains("chmod 600"), "{why}");
 }
 
 #[test]
 fn missing_or_empty_secret_file_is_a_problem() {
-    assert!(problem(&MINIMAL.replace("\"secret\"", "\"nowhere\""), "source[0].client_secret").contains("cannot read"));
-    let empty = problem(&MINIMAL.replace("\"secret\"", "\"empty\""), "source[0].client_secret");
-    assert!(empty.starts_with("the secret file /") && empty.ends_with("/empty is empty"), "{empty}");
+    assert!(
+        problem(&MINIMAL.replace("\"secret\"", "\"nowhere\""), "source[appliance].client_secret")
+            .contains("does not exist")
+    );
+    let empty = problem(&MINIMAL.replace("\"secret\"", "\"empty\""), "source[appliance].client_secret");
+    assert!(
+        empty.starts_with("the secret file /") && empty.ends_with("/empty is empty; write the value into it"),
+        "{empty}"
+    );
 }
 
 #[test]
@@ -228,7 +261,7 @@ fn secrets_can_be_read_from_the_environment_and_from_systemd_credentials() {
 #[test]
 fn invalid_toml_is_reported_with_its_line_number_and_without_its_text() {
     let error = load("state_dir = \"x\"\nclient_secret = \"hunter2\n").unwrap_err().to_string();
-    assert!(error.contains("line 2: invalid TOML") && !error.contains("hunter2"), "{error}");
+    assert!(error.contains("config.toml:2:25: invalid TOML") && !error.contains("hunter2"), "{error}");
 }
 
 #[test]
@@ -249,9 +282,46 @@ fn plain_http_is_accepted_for_loopback_addresses_only() {
 }
 
 #[test]
+fn relative_folders_are_refused_and_no_message_is_raw() {
+    for (key, text) in [
+        ("state_dir", MINIMAL.replace("/nowhere/state", "state")),
+        ("state_dir", MINIMAL.replace("/nowhere/state", "~/state")),
+        ("output.dir", format!("{MINIMAL}[output]\ndir = \"../out\"\n")),
+        ("metrics_file", format!("metrics_file = \"m.prom\"\n{MINIMAL}")),
+    ] {
+        assert!(problem(&text, key).contains("write an absolute path, such as \"/"), "{text}");
+    }
+    assert!(
+        problem(&MINIMAL.replace("https://", ""), "source.url").contains("is not an address with a scheme and a host")
+    );
+    let missing = Config::load(Path::new("/nowhere/config.toml"), &|_| None).unwrap_err().to_string();
+    assert!(
+        missing.contains("/nowhere/config.toml does not exist; create it") && !missing.contains("os error"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn place_of_a_problem_is_that_of_its_key_its_value_or_its_table() {
+    let text = format!(
+        "{MINIMAL}pagesize = 5\nconcurrency = 99\n[policy]\nbreak_glass = [\"a\", \"id:\"]\n[policy.rules]\nnope = \"low\"\n[[syslog]]\n"
+    );
+    let shown = load(&text).unwrap_err().to_string();
+    for expected in [
+        "config.toml:9:1: [[source]] \"appliance\": unknown key \"pagesize\"; did you mean \"page_size\"?",
+        "config.toml:10:15: [[source]] \"appliance\" concurrency: must be from 1 to 32, not 99",
+        "config.toml:12:21: [policy] break_glass: pattern is empty",
+        "config.toml:14:1: [policy.rules]: unknown rule \"nope\"",
+        "config.toml:15:1: [[syslog]] 1 url: is missing",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+}
+
+#[test]
 fn two_sources_with_the_same_name_are_refused() {
     let second = &MINIMAL[MINIMAL.find("[[source]]").unwrap()..];
-    assert!(problem(&format!("{MINIMAL}{second}"), "source[1].name").contains("two sources"));
+    assert!(problem(&format!("{MINIMAL}{second}"), "source[appliance].name").contains("two sources"));
 }
 
 #[test]
@@ -269,6 +339,18 @@ fn service_owner_has_an_account_an_owner_and_a_review_day() {
     assert_eq!(owners[0].account, Pattern::Glob("svc-*".to_owned()));
     assert_eq!((owners[0].source.as_deref(), owners[0].owner.as_str()), (Some("appliance"), "backup team"));
     assert_eq!((owners[0].review_by.to_string().as_str(), owners[1].source.as_deref()), ("2027-03-31", None));
+}
+
+#[test]
+fn separator_of_csv_is_a_choice_for_excel_only() {
+    let dialect = |keys: &str| load(&format!("{MINIMAL}[output]\n{keys}\n")).unwrap().output.dialect;
+    assert_eq!(dialect("csv = \"excel\""), CsvDialect::Excel(Separator::Comma));
+    assert_eq!(dialect("csv = \"excel\"\ncsv_separator = \"semicolon\""), CsvDialect::Excel(Separator::Semicolon));
+    for keys in ["csv_separator = \"comma\"", "csv = \"raw\"\ncsv_separator = \"semicolon\""] {
+        let why = problem(&format!("{MINIMAL}[output]\n{keys}\n"), "output.csv_separator");
+        assert!(why.contains("csv = \"excel\""), "{why}");
+    }
+    problem(&format!("{MINIMAL}[output]\ncsv = \"excel\"\ncsv_separator = \"tab\"\n"), "output.csv_separator");
 }
 
 #[test]
@@ -303,7 +385,7 @@ fn review_day_must_be_a_date_without_a_time() {
     };
     assert!(load(&entry("2027-03-31")).is_ok());
     for day in ["\"2027-03-31\"", "2027-03-31T00:00:00Z", "2027-03-31T00:00:00", "10:00:00", "20270331"] {
-        let why = problem(&entry(day), "policy.service_owners[0].review_by");
+        let why = problem(&entry(day), "policy.service_owners[svc].review_by");
         assert!(why.contains("without quotes") && why.contains("review_by = 2027-03-31"), "{day}: {why}");
     }
 }
@@ -316,10 +398,10 @@ fn every_problem_of_service_owners_is_reported_with_its_key_path() {
     );
     let error = load(&text).unwrap_err();
     let keys: Vec<&str> = error.problems.iter().map(|p| p.key.as_str()).collect();
-    let first = |key: &str| format!("policy.service_owners[0].{key}");
+    let first = |key: &str| format!("policy.service_owners[glob:].{key}");
     for key in [first("account"), first("source"), first("owner"), first("review_by"), first("review")] {
         assert!(keys.contains(&key.as_str()), "{key} is missing in {keys:?}");
     }
-    assert!(keys.contains(&"policy.service_owners[1].owner"));
-    assert!(error.to_string().contains("did you mean appliance?"), "{error}");
+    assert!(keys.contains(&"policy.service_owners[a].owner"));
+    assert!(error.to_string().contains("did you mean \"appliance\"?"), "{error}");
 }

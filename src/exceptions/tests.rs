@@ -1,7 +1,7 @@
 //! Which findings exceptions accept, and what happens when they end.
 
 use super::*;
-use crate::model::{Subject, SubjectKind};
+use crate::model::{Contact, Subject, SubjectKind};
 use chrono::{DateTime, TimeDelta, Utc};
 
 fn at(text: &str) -> Instant {
@@ -17,6 +17,7 @@ fn finding(rule: Rule, id: &str, name: &str, severity: Severity) -> Finding {
         severity,
         status: FindingStatus::New,
         subject: Subject { kind: SubjectKind::User, id: id.into(), name: Some(name.into()) },
+        contact: Contact::default(),
         title: "t".into(),
         evidence: "{}".into(),
         action: "a".into(),

@@ -95,7 +95,7 @@ fn an_empty_group_list_is_suspicious_if_there_were_groups_or_users_are_members()
     assert!(groups(Some(0), reading(9, 0, Some("7"))).is_empty(), "confirmed before");
     assert!(
         groups(Some(1000), reading(9, 700, None))[0]
-            .contains("300 of 1000 known groups are missing (30 %, limit 20 %); 700 read")
+            .contains("300 of 1,000 known groups are missing (30 %, limit 20 %); 700 read")
     );
 }
 

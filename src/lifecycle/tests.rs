@@ -3,12 +3,13 @@
 use super::*;
 use crate::model::{
     Classes, Coverage, Instant, Inventory, LastLogin, ListKind, ListReport, ReportedDate, Severity, SourceIdentity,
-    SourceName, SourceReading, Subject, SubjectKind, User,
+    SourceName, SourceReading, SubjectKind, User,
 };
 use crate::rules::{self, EvaluationOutput, policy::Override, policy::Policy};
 use crate::state::{Advance, test_support::SettledRun};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 fn day(number: i64) -> Instant {
@@ -262,86 +263,6 @@ fn findings_of_a_rule_that_is_switched_off_are_dropped_and_counted() {
     folder.policy.rules.clear();
     let on = folder.run(2, &[AccountState::Stale, AccountState::Stale], DayReading::Complete);
     assert_eq!(status(&on), Some("reopened"));
-}
-
-/// Runs on one day and returns whether a reminder of the finding is due.
-fn reminds(folder: &mut Folder, number: i64) -> bool {
-    let before = folder.past.clone();
-    let findings = folder.run(number, &[AccountState::Stale], DayReading::Complete);
-    let finding = findings.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
-    assert!(!before.is_due(finding, 0, day(number)), "0 days: never");
-    assert_eq!(before.transition(finding), (number == 0).then_some(Transition::Opened));
-    before.is_due(finding, 7, day(number))
-}
-
-#[test]
-fn a_reminder_of_an_open_finding_is_due_once_in_every_interval_whenever_runs_happen() {
-    let mut folder = Folder::default();
-    let mut times = Vec::new();
-    for number in 0..30 {
-        let due = reminds(&mut folder, number);
-        times.extend(due.then_some(number));
-    }
-    assert_eq!(times, [7, 14, 21, 28]);
-}
-
-#[test]
-fn a_transition_follows_from_status_severity_and_new_occurrences() {
-    use FindingStatus::{Excepted, New, Open, Reopened, Resolved};
-    use Severity::{High, Low};
-    let finding = |status, severity| Finding {
-        source: SourceName::from("eu"),
-        fingerprint: Fingerprint::of(&["x"]),
-        rule: Rule::NoMfa,
-        severity,
-        status,
-        subject: Subject { kind: SubjectKind::User, id: "1".into(), name: None },
-        title: "t".into(),
-        evidence: "{}".into(),
-        action: "a".into(),
-        controls: [].into(),
-        first_seen: day(0),
-        last_seen: day(0),
-        exception: None,
-    };
-    let after = |before: FindingStatus, now: FindingStatus, severity| {
-        let before = finding(before, Low);
-        let past = KnownFindings {
-            unresolved: [(before.fingerprint, before)].into_iter().collect(),
-            ..KnownFindings::default()
-        };
-        past.transition(&finding(now, severity))
-    };
-    assert_eq!(after(New, Open, Low), None);
-    assert_eq!(after(New, Open, High), Some(Transition::Changed));
-    let open_finding = |rule: Rule, evidence: &str| {
-        let mut finding = finding(Open, Low);
-        (finding.rule, finding.evidence) = (rule, evidence.into());
-        finding
-    };
-    let again = |rule: Rule, before: &str, now: &str| {
-        let before = open_finding(rule, before);
-        let past = KnownFindings {
-            unresolved: [(before.fingerprint, before)].into_iter().collect(),
-            ..KnownFindings::default()
-        };
-        past.transition(&open_finding(rule, now))
-    };
-    let (first, second) = ("{\"last_login\":\"a\",\"times_seen\":1}", "{\"last_login\":\"b\",\"times_seen\":2}");
-    assert_eq!(again(Rule::BreakGlassUsed, first, second), Some(Transition::Changed), "used once more");
-    assert_eq!(again(Rule::BreakGlassUsed, first, "{\"last_login\":\"a\",\"times_seen\":2}"), None, "emitted before");
-    assert_eq!(again(Rule::StaleLogin, first, second), None, "its evidence changes every day");
-    let grown = |base: &str, id: u8| format!("{{\"base_run\":\"{base}\",\"new_members\":[{id}]}}");
-    let growth = |before: String, now: String| again(Rule::PrivilegedGrowth, &before, &now);
-    assert_eq!(growth(grown("r", 1), grown("s", 1)), Some(Transition::Changed), "removed and added again");
-    assert_eq!(growth(grown("r", 1), grown("r", 2)), Some(Transition::Changed));
-    assert_eq!(growth(grown("r", 1), grown("r", 1)), None, "a partial run emitted it already");
-    assert_eq!(after(Open, Excepted, Low), Some(Transition::Excepted));
-    assert_eq!(after(Excepted, Excepted, High), None);
-    assert_eq!(after(Excepted, Open, Low), Some(Transition::Opened));
-    assert_eq!(after(Open, Resolved, Low), Some(Transition::Resolved));
-    assert_eq!(KnownFindings::default().transition(&finding(New, Low)), Some(Transition::Opened));
-    assert_eq!(KnownFindings::default().transition(&finding(Reopened, Low)), Some(Transition::Opened));
 }
 
 /// Status, day on which it was first seen, and number of observations; `None` if the finding is not listed.

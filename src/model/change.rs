@@ -3,7 +3,7 @@
 //! `state` computes changes; `table`, `report` and `syslog` write them. A change is also an event, and its `event_id`
 //! is the same in every run that computes it.
 
-use super::{Fingerprint, GroupId, Severity, SourceName, Subject, SubjectKind};
+use super::{AccountStanding, Fingerprint, GroupId, Severity, SourceName, Subject, SubjectKind};
 
 /// Kind of change.
 ///
@@ -117,6 +117,9 @@ pub struct Change {
     pub base_run: Box<str>,
     /// Group of a membership change.
     pub group: Option<ChangedGroup>,
+    /// Standing of the account after the change; of a removed account, before it. `None` if the subject is no account or
+    /// no record of it is known, and until the state is settled.
+    pub account: Option<Box<AccountStanding>>,
 }
 
 impl Change {
@@ -158,11 +161,12 @@ impl Change {
         }
     }
 
-    /// Returns the severity of the event: high if privilege is gained through a group, low if access is gained or an
-    /// account removed.
+    /// Returns the severity of the event: high if privilege is gained through a group or a privileged account is enabled
+    /// again, low if access is gained or an account removed.
     pub fn severity(&self) -> Severity {
         match self.kind {
             ChangeKind::MembershipAdded if self.gains_privilege() => Severity::High,
+            ChangeKind::UserEnabled if self.is_of_privileged_account() => Severity::High,
             ChangeKind::MembershipAdded | ChangeKind::UserAdded | ChangeKind::UserEnabled | ChangeKind::UserRemoved => {
                 Severity::Low
             }
@@ -180,6 +184,11 @@ impl Change {
             (ChangeKind::MembershipRemoved, _) => self.before.as_deref(),
             _ => None,
         }
+    }
+
+    /// Returns whether the account is known to be privileged.
+    fn is_of_privileged_account(&self) -> bool {
+        self.account.as_ref().is_some_and(|account| account.privileged == Some(true))
     }
 
     /// Returns whether a privileged group gained a member, or an account became an administrator.

@@ -3,13 +3,11 @@
 //! `rules` makes findings, `lifecycle` gives them a status and dates, `exceptions` accepts some of them. A finding's
 //! [`Fingerprint`] identifies it in every run, so that a reader can follow it over time.
 
-use super::{Instant, SourceName};
+use super::{Exclusions, Fingerprint, Instant, SourceName, User};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Severity of a finding.
@@ -45,6 +43,17 @@ impl Severity {
     /// Parses the word.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+
+    /// Returns the number of days within which the owner should act; `None` if no action is needed.
+    pub fn days_to_act(self) -> Option<u16> {
+        match self {
+            Self::Critical => Some(1),
+            Self::High => Some(7),
+            Self::Medium => Some(30),
+            Self::Low => Some(90),
+            Self::Info => None,
+        }
     }
 }
 
@@ -237,76 +246,19 @@ pub struct Subject {
     pub name: Option<Box<str>>,
 }
 
-/// A 128-bit identity that is the same in every run, printed as 26 characters of lower-case base32 (RFC 4648 §6,
-/// without padding).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    /// Computes the identity of a finding from its source, product, rule and subject.
-    ///
-    /// The product is included because ids of another product mean other accounts. Wording, names, dates and counts are
-    /// excluded, because they change while the finding stays the same.
-    pub fn of_finding(
-        source: &SourceName,
-        product: &str,
-        rule: Rule,
-        subject_kind: SubjectKind,
-        subject_id: &str,
-    ) -> Self {
-        // "f1" is the version of this scheme; another scheme must not produce equal identities.
-        Self::of(&["f1", source.as_str(), product, rule.as_str(), subject_kind.as_str(), subject_id])
-    }
-
-    /// Computes an identity of several parts: the first 128 bits of the SHA-256 over each part's length (64 bits,
-    /// big-endian) and bytes.
-    pub fn of(parts: &[&str]) -> Self {
-        let mut hash = Sha256::new();
-        for part in parts {
-            // The length keeps ("ab", "c") different from ("a", "bc").
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        let mut first = [0; 16];
-        first.copy_from_slice(&hash.finalize()[..16]);
-        Self(first)
-    }
-
-    /// Parses the text that [`fmt::Display`] writes; `None` for all other text.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut bits: u128 = 0;
-        for (at, letter) in text.bytes().enumerate() {
-            let value = match letter {
-                b'a'..=b'z' => letter - b'a',
-                b'2'..=b'7' => letter - b'2' + 26,
-                _ => return None,
-            };
-            // 26 characters hold 130 bits: the last one carries only 3 bits of the identity.
-            bits = if at == 25 { (bits << 3) | u128::from(value >> 2) } else { (bits << 5) | u128::from(value) };
-        }
-        let read = Self(bits.to_be_bytes());
-        // The comparison refuses a last character whose two spare bits are set.
-        (text.len() == 26 && read.to_string() == text).then_some(read)
-    }
+/// Name for people and e-mail address of the account that a finding is about. Both are `None` for groups and sources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// Display name of the account.
+    pub display_name: Option<Box<str>>,
+    /// E-mail address as the source wrote it.
+    pub email: Option<Box<str>>,
 }
 
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        let bits = u128::from_be_bytes(self.0);
-        // 26 characters hold 130 bits: the last one carries 3 bits and two zeros.
-        for index in 0..26u32 {
-            let chunk = if index == 25 { (bits << 2) & 31 } else { (bits >> (123 - 5 * index)) & 31 };
-            let letter = ALPHABET[usize::try_from(chunk).unwrap_or(0)];
-            fmt::Write::write_char(f, char::from(letter))?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+impl Contact {
+    /// Returns the contact of an account.
+    pub fn of(user: &User) -> Self {
+        Self { display_name: user.display_name.clone(), email: user.email_address.clone() }
     }
 }
 
@@ -325,6 +277,8 @@ pub struct Finding {
     pub status: FindingStatus,
     /// Account, group or source that the finding is about.
     pub subject: Subject,
+    /// Contact of the account at that time. It is kept when the account is removed.
+    pub contact: Contact,
     /// One sentence: the fact, its basis and the threshold.
     pub title: Box<str>,
     /// Evidence as a JSON object with sorted keys: basis, age, threshold and its origin, and the number of instants at
@@ -425,6 +379,8 @@ pub struct Evaluation {
     pub rule: Rule,
     /// Outcome of the rule.
     pub outcome: RuleOutcome,
+    /// Number of accounts or groups of the source that the rule does not apply to, by reason. Empty unless the rule ran.
+    pub excluded: Exclusions,
 }
 
 /// Outcome of evaluating one rule over one source.
@@ -458,18 +414,6 @@ mod tests {
         for (evidence, times) in [("{}", 1), ("", 1), ("{\"times_seen\":\"x\"}", 1), ("{\"a\":{},\"times_seen\":7}", 7)]
         {
             assert_eq!(times_seen(evidence), times, "{evidence}");
-        }
-    }
-
-    #[test]
-    fn only_the_text_that_a_fingerprint_writes_is_parsed_as_one() {
-        for part in ["", "a", "b", "finding"] {
-            let fingerprint = Fingerprint::of(&[part]);
-            assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
-        }
-        for text in ["", "a", "aaaaaaaaaaaaaaaaaaaaaaaaab", "AAAAAAAAAAAAAAAAAAAAAAAAAA", "aaaaaaaaaaaaaaaaaaaaaaaaaaa"]
-        {
-            assert_eq!(Fingerprint::parse(text), None, "{text}");
         }
     }
 }

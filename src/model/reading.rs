@@ -159,6 +159,9 @@ pub const VENDOR_USER: &str = "vendor-user:";
 /// Prefix of the ids of accounts in [`ListKind::ApiAccounts`], which the product numbers separately.
 pub const API_ACCOUNT: &str = "api-account:";
 
+/// Beginning of the error of every list of a source that a guard set aside.
+pub const SET_ASIDE: &str = "set aside by a guard";
+
 /// How one list of one source was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "ListReportJson", into = "ListReportJson")]
@@ -194,6 +197,20 @@ pub struct SourceIdentity {
     pub url: String,
     /// Client id of the API account that read the source.
     pub client_id: String,
+}
+
+impl SourceIdentity {
+    /// Returns the host of the address, without its port.
+    pub fn host(&self) -> &str {
+        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        match host.rfind(']') {
+            // RFC 3986 §3.2.2: an IPv6 address is enclosed in brackets.
+            Some(end) => &host[..=end],
+            None => host.split(':').next().unwrap_or_default(),
+        }
+    }
 }
 
 /// Status of a source after it was read.
@@ -302,8 +319,10 @@ pub struct SourceReading {
     pub hides_inactive: bool,
     /// Unreadable values by field.
     pub odd_values: Vec<OddValue>,
-    /// Warnings about this source, for people.
+    /// What somebody has to act on, for people.
     pub warnings: Vec<String>,
+    /// Facts that need no action: constant facts of the product, and what the run did about a configured setting.
+    pub notes: Vec<String>,
 }
 
 impl SourceReading {
@@ -333,16 +352,18 @@ impl SourceReading {
             hides_inactive: false,
             odd_values: Vec::new(),
             warnings: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
     /// Copies how the source was read, without its rows.
     #[must_use]
     pub fn without_rows(&self) -> Self {
-        let Self { lists, warnings, clock_skew_seconds, tls_certificate_sha256, hides_inactive, .. } = self;
+        let Self { lists, warnings, notes, clock_skew_seconds, tls_certificate_sha256, hides_inactive, .. } = self;
         Self {
             lists: lists.clone(),
             warnings: warnings.clone(),
+            notes: notes.clone(),
             clock_skew_seconds: *clock_skew_seconds,
             tls_certificate_sha256: tls_certificate_sha256.clone(),
             hides_inactive: *hides_inactive,

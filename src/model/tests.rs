@@ -46,3 +46,20 @@ fn the_first_entry_that_matches_a_group_names_its_owner() {
     assert_eq!(owner(group("8", "Admins")), Some("second"));
     assert_eq!(owner(group("8", "Operators")), None);
 }
+
+#[test]
+fn the_host_of_a_source_has_no_scheme_port_path_or_user() {
+    let host = |url: &str| {
+        let (name, kind, client_id) = (SourceName::from("eu"), String::new(), String::new());
+        SourceIdentity { name, kind, url: url.to_owned(), client_id }.host().to_owned()
+    };
+    for (url, expected) in [
+        ("https://bt.example.com", "bt.example.com"),
+        ("https://bt.example.com:8443/api?x=1", "bt.example.com"),
+        ("https://user@bt.example.com/", "bt.example.com"),
+        ("http://127.0.0.1:8080", "127.0.0.1"),
+        ("https://[2001:db8::1]:443/", "[2001:db8::1]"),
+    ] {
+        assert_eq!(host(url), expected, "{url}");
+    }
+}

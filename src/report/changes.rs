@@ -1,15 +1,23 @@
-//! The changes since the baseline: counts by kind, and at most 25 changes with gains of privilege first.
+//! The changes since the baseline: counts by kind, and at most 15 people with their changes, gains of privilege first.
+//!
+//! A change that a person has in several sources is one line with its sources.
 
 use super::index::Index;
 use super::index::is_baseline;
+use super::subject::{RowName, SubjectKey, SubjectKeys, grouped};
 use super::{Bounded, Shown};
-use crate::model::{Change, ChangeKind, ListKind, SourceStatus};
+use crate::model::{Change, ChangeKind, ChangedGroup, ListKind, Severity, SourceStatus, SubjectKind};
 use crate::snapshot::manifest::SourceEntry;
 use crate::state;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// Number of rows in the table.
-const ROWS: usize = 25;
+const ROWS: usize = 15;
+/// Number of changes in a row.
+const FACTS: usize = 4;
+/// Number of sources that one change names.
+const NAMES: usize = 6;
 /// Number of sources that are named because they could not be fully compared.
 const SOURCES: usize = 10;
 
@@ -39,23 +47,28 @@ pub struct ChangeCount {
     pub count: u64,
 }
 
-/// A row of the table of changes.
+/// A person, or a subject that belongs to no person, with its changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeRow {
-    /// Word for the severity.
+    /// Word for the greatest severity.
     pub severity: &'static str,
-    /// Public name of the kind.
-    pub kind: &'static str,
-    /// Name of the subject; its id if it has no name.
-    pub name: Shown,
-    /// Id of the subject in its source.
-    pub id: Shown,
-    /// Name of the source.
-    pub source: Shown,
+    /// Name of the person or subject.
+    pub name: RowName,
+    /// What happened, most important first.
+    pub facts: Bounded<ChangeFact>,
+    /// Whether one of the changes is a gain of privilege.
+    pub privileged: bool,
+}
+
+/// A change that occurred in one or more sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeFact {
     /// What happened, in words.
     pub fact: Shown,
-    /// Whether the change is a gain of privilege.
-    pub privileged: bool,
+    /// Sources in which it happened.
+    pub sources: Bounded<Shown>,
+    /// Whether these are all sources of the run, and more than one.
+    pub is_everywhere: bool,
 }
 
 impl Changes {
@@ -69,7 +82,7 @@ impl Changes {
         let counts: Vec<ChangeCount> = state::counts(changes).into_iter().map(count).collect();
         let none = format!("No change since {} in the lists that were read.", base.run_id);
         Self {
-            rows: rows(changes),
+            rows: rows(index),
             limits: limits(index),
             ..Self { counts, ..Self::nothing(Some(&base.run_id), if changes.is_empty() { &none } else { "" }) }
         }
@@ -108,22 +121,59 @@ fn label(kind: ChangeKind, count: u64) -> String {
     format!("{subject}{} {what}", if count == 1 { "" } else { "s" })
 }
 
-fn rows(changes: &[Change]) -> Bounded<ChangeRow> {
-    // A stable sort: changes of equal weight stay in the order of changes.csv.
-    let mut sorted: Vec<&Change> = changes.iter().collect();
-    sorted.sort_by_key(|change| Reverse((change.gains_privilege(), change.severity())));
-    Bounded::cut(sorted.into_iter().map(row), ROWS)
+/// The sort key of the table. Changes with a greater key are listed first.
+fn weight(change: &Change) -> (bool, Severity) {
+    (change.gains_privilege(), change.severity())
 }
 
-fn row(change: &Change) -> ChangeRow {
+fn rows(index: &Index<'_>) -> Bounded<ChangeRow> {
+    let keys = SubjectKeys::of(index);
+    let keyed = index.input.changes.iter().map(|change| (keys.key(change.source.as_str(), &change.subject), change));
+    let mut rows: Vec<(SubjectKey<'_>, Vec<&Change>)> = grouped(keyed);
+    for (_, changes) in &mut rows {
+        changes.sort_by_key(|change| Reverse(weight(change)));
+    }
+    // A stable sort: rows of equal weight stay in the order of changes.csv.
+    rows.sort_by_key(|(_, changes)| Reverse(weight(changes[0])));
+    Bounded {
+        more: rows.len().saturating_sub(ROWS) as u64,
+        rows: rows.iter().take(ROWS).map(|(key, changes)| row(index, key, changes)).collect(),
+    }
+}
+
+fn row(index: &Index<'_>, key: &SubjectKey<'_>, changes: &[&Change]) -> ChangeRow {
+    let first = changes[0];
+    let all = index.input.manifest.sources.len();
+    let mut facts: Vec<(String, BTreeSet<&str>)> = Vec::new();
+    for change in changes {
+        let fact = in_words(change);
+        match facts.iter_mut().find(|(known, _)| *known == fact) {
+            Some((_, sources)) => drop(sources.insert(change.source.as_str())),
+            None => facts.push((fact, BTreeSet::from([change.source.as_str()]))),
+        }
+    }
+    let fact = |(fact, sources): (String, BTreeSet<&str>)| ChangeFact {
+        fact: Shown::sentence(&fact),
+        is_everywhere: all > 1 && sources.len() == all,
+        sources: Bounded::cut(sources.into_iter().map(Shown::name), NAMES),
+    };
     ChangeRow {
-        severity: change.severity().as_str(),
-        kind: change.kind.as_str(),
-        name: Shown::name(change.subject.name.as_deref().unwrap_or(&change.subject.id)),
-        id: Shown::name(&change.subject.id),
-        source: Shown::name(change.source.as_str()),
-        fact: Shown::sentence(&change.in_words()),
-        privileged: change.gains_privilege(),
+        severity: changes.iter().map(|change| change.severity()).max().map_or("", Severity::as_str),
+        name: RowName::of(index, key, first.source.as_str(), &first.subject),
+        facts: Bounded::cut(facts.into_iter().map(fact), FACTS),
+        privileged: first.gains_privilege(),
+    }
+}
+
+/// Describes a change without the id of a group, so that equal changes in several sources have equal words.
+fn in_words(change: &Change) -> String {
+    let group = change.group.as_ref().filter(|_| change.subject.kind == SubjectKind::User);
+    let Some(ChangedGroup { name: Some(name), privileged, .. }) = group else { return change.in_words() };
+    let group = if *privileged { "privileged group" } else { "group" };
+    match change.kind {
+        ChangeKind::MembershipAdded => format!("added to {group} {name:?}"),
+        ChangeKind::MembershipRemoved => format!("removed from {group} {name:?}"),
+        _ => change.in_words(),
     }
 }
 

@@ -15,7 +15,7 @@ const STYLE: &str = include_str!("../../reports/report.css");
 #[template(path = "report.html")]
 struct HtmlPage<'a> {
     view: &'a View,
-    style: &'static str,
+    style: String,
     /// Hash of the style for the content security policy (CSP Level 3 §2.3.1). Markup in a name then cannot add a
     /// style.
     style_hash: String,
@@ -31,11 +31,12 @@ struct HtmlPage<'a> {
 
 /// Renders the page. The same view gives the same bytes.
 pub fn render(view: &View) -> Result<String, askama::Error> {
+    let style = style(view.status.run_id.as_str());
     let page = HtmlPage {
         view,
-        style: STYLE,
         // The hash covers exactly the bytes between the tags, so the template must not add white space.
-        style_hash: format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()))),
+        style_hash: format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(style.as_bytes()))),
+        style,
         found: view.with_status(RuleStatus::Findings),
         passed: view.with_status(RuleStatus::Passed),
         partly_passed: view.with_status(RuleStatus::PartlyPassed),
@@ -45,6 +46,14 @@ pub fn render(view: &View) -> Result<String, askama::Error> {
         has_critical: view.rules.iter().any(|rule| rule.by_severity[0] > 0),
     };
     page.render()
+}
+
+/// Returns the style with the run id as the header of every printed page.
+///
+/// Only letters, digits and hyphens are taken over, so that an edited manifest cannot add a style.
+fn style(run_id: &str) -> String {
+    let id: String = run_id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    format!("{STYLE}@page {{ @top-left {{ content: \"Access report, run {id}\"; font: 7.5pt sans-serif; }} }}\n")
 }
 
 /// Filters of the template.
@@ -63,6 +72,12 @@ mod filters {
     #[askama::filter_fn]
     pub(super) fn n(number: &u64, _: &dyn askama::Values) -> askama::Result<String> {
         Ok(text::thousands(*number))
+    }
+
+    /// Returns a number with thousands separators, and a dash instead of 0.
+    #[askama::filter_fn]
+    pub(super) fn dash(number: &u64, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(if *number == 0 { "–".to_owned() } else { text::thousands(*number) })
     }
 
     /// Returns a coordinate with one decimal, which is exact enough and keeps the page small.

@@ -4,11 +4,12 @@
 
 use super::{Input, RuleInfo};
 use crate::model::{
-    Blocked, Coverage, Evaluation, Finding, ListKind, Outside, OutsideMember, Rule, RuleOutcome, SourceInventory,
-    SubjectKind, User, UserId, UserKind,
+    Blocked, Coverage, Evaluation, Finding, Group, GroupId, GroupOwner, ListKind, Outside, OutsideMember, Rule,
+    RuleOutcome, Severity, SourceInventory, SubjectKind, User, UserId, UserKind,
 };
 use crate::snapshot::manifest::SourceEntry;
-use ahash::AHashSet;
+use ahash::{AHashMap, AHashSet};
+use chrono::{NaiveDate, TimeDelta};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -18,6 +19,8 @@ pub(super) struct Index<'a> {
     sources: HashMap<&'a str, &'a SourceInventory>,
     /// Rule, source and user id of every unresolved finding about a user.
     found: AHashSet<(Rule, &'a str, &'a str)>,
+    /// Evaluations by rule and source.
+    evaluations: AHashMap<(Rule, &'a str), &'a Evaluation>,
 }
 
 impl<'a> Index<'a> {
@@ -26,7 +29,8 @@ impl<'a> Index<'a> {
         let of_users =
             input.findings.iter().filter(|f| f.status.is_unresolved() && f.subject.kind == SubjectKind::User);
         let found = of_users.map(|f| (f.rule, f.source.as_str(), &*f.subject.id)).collect();
-        Self { input, sources, found }
+        let evaluations = input.evaluations.iter().map(|e| ((e.rule, e.source.as_str()), e)).collect();
+        Self { input, sources, found, evaluations }
     }
 
     /// Returns every user with its source.
@@ -44,9 +48,7 @@ impl<'a> Index<'a> {
     /// Returns the user that a finding is about; `None` if it is about something else or the user is unknown.
     pub(super) fn subject(&self, finding: &Finding) -> Option<(&'a SourceInventory, &'a User)> {
         let about_user = finding.subject.kind == SubjectKind::User;
-        let source_inventory = self.sources.get(finding.source.as_str()).filter(|_| about_user)?;
-        let user = source_inventory.user(&UserId::from(&*finding.subject.id))?;
-        Some((source_inventory, user))
+        about_user.then(|| self.user(finding.source.as_str(), &finding.subject.id)).flatten()
     }
 
     pub(super) fn info(&self, rule: Rule) -> Option<&'a RuleInfo> {
@@ -62,6 +64,51 @@ impl<'a> Index<'a> {
         self.input.evaluations.iter().filter(move |evaluation| evaluation.rule == rule)
     }
 
+    /// Returns the groups of a user, privileged ones first, because they decide the severity.
+    pub(super) fn groups(source_inventory: &'a SourceInventory, user: &User) -> Vec<&'a Group> {
+        let mut groups: Vec<&Group> =
+            user.group_memberships.iter().filter_map(|id| source_inventory.group(id)).collect();
+        groups.sort_by_key(|group| !group.privileged);
+        groups
+    }
+
+    /// Returns who must act on a finding: the owner of the group, or of the first group of the account that has one.
+    pub(super) fn owner(&self, finding: &Finding) -> Option<&'a GroupOwner> {
+        let policy = self.input.policy;
+        if finding.subject.kind == SubjectKind::Group {
+            let source_inventory = self.sources.get(finding.source.as_str())?;
+            return policy.owner_of(source_inventory.group(&GroupId::from(&*finding.subject.id))?);
+        }
+        let (source_inventory, user) = self.subject(finding)?;
+        Self::groups(source_inventory, user).into_iter().find_map(|group| policy.owner_of(group))
+    }
+
+    /// Returns the last day to act on a finding that this run found; `None` if no action is needed.
+    pub(super) fn due(&self, severity: Severity) -> Option<NaiveDate> {
+        severity.days_to_act().map(|days| (self.input.as_of + TimeDelta::days(days.into())).date_naive())
+    }
+
+    /// Returns the user with this id; `None` if the source does not list it.
+    pub(super) fn user(&self, source: &str, id: &str) -> Option<(&'a SourceInventory, &'a User)> {
+        let source_inventory = self.sources.get(source)?;
+        source_inventory.user(&UserId::from(id)).map(|user| (*source_inventory, user))
+    }
+
+    /// Returns why the rule was evaluated for no subject of the source; `None` if it was evaluated, or is off.
+    pub(super) fn why_unevaluated(&self, rule: Rule, source: &str) -> Option<Cow<'a, str>> {
+        let evaluation = self.evaluation(rule, source)?;
+        match &evaluation.outcome {
+            RuleOutcome::Undetermined { why } => Some(Cow::Borrowed(why)),
+            RuleOutcome::Evaluated { .. } if !is_evaluated(evaluation) => Some("every account lacks the data".into()),
+            RuleOutcome::Evaluated { .. } | RuleOutcome::Off => None,
+        }
+    }
+
+    /// Returns the result of a rule in a source.
+    pub(super) fn evaluation(&self, rule: Rule, source: &str) -> Option<&'a Evaluation> {
+        self.evaluations.get(&(rule, source)).copied()
+    }
+
     /// Checks whether the rule was evaluated in at least one source.
     pub(super) fn is_evaluated(&self, rule: Rule) -> bool {
         self.evaluations(rule).any(is_evaluated)
@@ -69,7 +116,7 @@ impl<'a> Index<'a> {
 
     /// Checks whether the rule was evaluated in this source.
     pub(super) fn is_evaluated_in(&self, rule: Rule, source: &str) -> bool {
-        self.evaluations(rule).any(|evaluation| evaluation.source.as_str() == source && is_evaluated(evaluation))
+        self.evaluation(rule, source).is_some_and(is_evaluated)
     }
 
     /// Returns the number of subjects that lack the data for the rule.

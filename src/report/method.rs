@@ -6,7 +6,7 @@
 use super::index::Index;
 use super::status::CompletenessGrade;
 use super::text::{readable_text, thousands};
-use super::{Bounded, Shown};
+use super::{Bounded, Shown, settings};
 use crate::model::ListReport;
 use crate::rules::policy::Threshold;
 use crate::snapshot::manifest::{ConfirmedShrink, FileEntry, PolicyEntry, SourceEntry};
@@ -112,6 +112,8 @@ pub struct FileRow {
 pub struct Method {
     /// Settings in force.
     pub parameters: Bounded<Parameter>,
+    /// Settings that the configuration file or a flag set.
+    pub settings: Bounded<Parameter>,
     /// Lists that a guard objected to and a person confirmed.
     pub confirmed: Bounded<ConfirmedRow>,
     /// Proof of each list.
@@ -122,7 +124,7 @@ pub struct Method {
     pub origin: Vec<(&'static str, Shown)>,
     /// Number of CSV cells that the formula guard changed; `None` if it is switched off.
     pub guarded_cells: Option<u64>,
-    /// Warnings of the run.
+    /// Warnings of the run, then its notes.
     pub warnings: Bounded<Shown>,
     /// Files of the snapshot.
     pub files: Bounded<FileRow>,
@@ -134,12 +136,16 @@ impl Method {
         let lists = manifest.sources.iter().flat_map(|s| s.lists.iter().map(move |l| list_row(s, l)));
         Self {
             parameters: Bounded::cut(parameters(index), ROWS),
+            settings: settings::rows(&manifest.configuration),
             confirmed: Bounded::cut(manifest.confirmed_shrinks.iter().map(confirmed_row), ROWS),
             lists: Bounded::cut(lists, ROWS),
             sources: Bounded::cut(manifest.sources.iter().map(source_row), ROWS),
             origin: origin(index),
             guarded_cells: manifest.formula_guard.then_some(manifest.guarded_cells),
-            warnings: Bounded::cut(manifest.warnings.iter().map(|w| Shown::sentence(w)), ROWS / 2),
+            warnings: Bounded::cut(
+                manifest.warnings.iter().chain(&manifest.notes).map(|w| Shown::sentence(w)),
+                ROWS / 2,
+            ),
             files: Bounded::cut(manifest.files.iter().map(file_row), ROWS),
         }
     }
@@ -178,7 +184,7 @@ fn of_entry(key: &str, entry: &PolicyEntry) -> Parameter {
     Parameter { key: Shown::name(key), value, from: Shown::name(&entry.from) }
 }
 
-fn in_words(value: &Value) -> String {
+pub(super) fn in_words(value: &Value) -> String {
     match value {
         Value::Null => "not set".to_owned(),
         Value::String(text) if text.is_empty() => "none".to_owned(),
@@ -246,6 +252,7 @@ fn origin(index: &Index<'_>) -> Vec<(&'static str, Shown)> {
     let mut rows = vec![
         ("Run", Shown::name(&m.run_id)),
         ("Tool", Shown::sentence(&format!("{} {}", m.tool.name, m.tool.version))),
+        ("Build", Shown::sentence(&format!("commit {}, {}", m.build.commit, m.build.compiler))),
         ("Host", Shown::name(&m.host)),
         ("Operator", Shown::name(&m.operator)),
         ("As of", readable_text(&m.as_of)),

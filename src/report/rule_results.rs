@@ -3,7 +3,7 @@
 //! A rule that could not run is never counted as passed.
 
 use super::index::Index;
-use super::text::{counted, thousands};
+use super::text::{counted, names, thousands};
 use super::{Bounded, Shown};
 use crate::model::{Evaluation, FindingStatus, ListKind, Rule, RuleOutcome, Severity};
 use std::borrow::Cow;
@@ -12,6 +12,8 @@ use std::borrow::Cow;
 const LISTS_OF_ACCOUNTS: [ListKind; 3] = [ListKind::Vendors, ListKind::VendorUsers, ListKind::ApiAccounts];
 /// Number of gaps that are named for one rule.
 const GAPS: usize = 10;
+/// Number of reasons that are named for one rule.
+const REASONS: usize = 4;
 /// Width of the longest bar.
 const BAR: f64 = 100.0;
 /// Width of the narrowest segment, so that a single finding stays visible.
@@ -84,6 +86,10 @@ pub struct RuleSummary {
     pub by_severity: [u64; 5],
     /// Number of findings that an exception covers.
     pub excepted: u64,
+    /// Number of findings by status: new or reopened, open, excepted, resolved.
+    pub by_status: [u64; 4],
+    /// Reasons why sources were not evaluated, each with its sources.
+    pub reasons: Bounded<Shown>,
     /// Number of findings by status: `3 new, 9 open, 1 excepted, 2 resolved`; empty if there are none.
     pub statuses: String,
     /// Bar of the findings, most severe first, without empty segments.
@@ -164,6 +170,8 @@ fn result(index: &Index<'_>, rule: Rule) -> RuleSummary {
         total,
         by_severity,
         excepted: index.unresolved().filter(|f| f.rule == rule && f.status == FindingStatus::Excepted).count() as u64,
+        by_status: by_status(index, rule),
+        reasons: reasons(index, rule),
         statuses: statuses(index, rule),
         bar: Vec::new(),
         evaluated: evaluated(index, rule),
@@ -177,6 +185,35 @@ fn by_severity(index: &Index<'_>, rule: Rule) -> [u64; 5] {
         counts[place(finding.severity)] += 1;
     }
     counts
+}
+
+fn by_status(index: &Index<'_>, rule: Rule) -> [u64; 4] {
+    let mut counts = [0; 4];
+    for finding in index.input.findings.iter().filter(|finding| finding.rule == rule) {
+        counts[match finding.status {
+            FindingStatus::New | FindingStatus::Reopened => 0,
+            FindingStatus::Open => 1,
+            FindingStatus::Excepted => 2,
+            FindingStatus::Resolved => 3,
+        }] += 1;
+    }
+    counts
+}
+
+/// Returns the reasons why the rule was not evaluated in sources, each once: `appliance-eu, appliance-us: reason`.
+fn reasons(index: &Index<'_>, rule: Rule) -> Bounded<Shown> {
+    let mut reasons: Vec<(Cow<'_, str>, Vec<&str>)> = Vec::new();
+    for source in &index.input.manifest.sources {
+        let Some(why) = index.why_unevaluated(rule, &source.name) else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, sources)) => sources.push(&source.name),
+            None => reasons.push((why, vec![&source.name])),
+        }
+    }
+    let in_words = |(why, sources): (Cow<'_, str>, Vec<&str>)| {
+        Shown::sentence(&format!("{}: not evaluated, because {why}", names(&sources)))
+    };
+    Bounded::cut(reasons.into_iter().map(in_words), REASONS)
 }
 
 fn statuses(index: &Index<'_>, rule: Rule) -> String {
@@ -233,7 +270,7 @@ fn evaluated(index: &Index<'_>, rule: Rule) -> String {
 
 /// Returns what a rule evaluates, as singular and plural. It checks groups for missing members only if groups list
 /// their members.
-fn noun(index: &Index<'_>, rule: Rule) -> (&'static str, &'static str) {
+pub(super) fn noun(index: &Index<'_>, rule: Rule) -> (&'static str, &'static str) {
     match rule {
         Rule::CollectionIncomplete => ("source", "sources"),
         Rule::EmptyGroup => ("group", "groups"),

@@ -1,12 +1,15 @@
-//! The box at the top: scope and instant of the run, and the completeness of each source and list.
+//! The head of the first page: scope and instant of the run, who was looked at, and one line for each source.
 //!
-//! Rows are compared with the totals that the APIs report.
+//! A source that is proven complete has a short line. Otherwise the line names each list that is not, with the reason.
 
 use super::index::Index;
 use super::text::{counted, readable, thousands};
 use super::{Bounded, Shown};
-use crate::model::{Coverage, ListKind, ListReport, Severity, SourceStatus, SubjectKind};
+use crate::model::{Coverage, ListKind, ListReport, Severity, SourceStatus, SubjectKind, UserKind, is_evaluated_apart};
 use crate::snapshot::manifest::SourceEntry;
+use ahash::AHashSet;
+use chrono::DateTime;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Number of sources that are shown.
@@ -88,8 +91,10 @@ pub struct SourceLine {
     pub grade: CompletenessGrade,
     /// Status: `complete`, `partial` or `failed`.
     pub word: Shown,
-    /// Lists of the source.
-    pub lists: Vec<ListLine>,
+    /// Numbers of accounts, groups and memberships that were read.
+    pub rows: String,
+    /// Lists that are offered and not proven complete.
+    pub problems: Vec<ListLine>,
     /// Sentence about rows that are kept from earlier runs; empty if there are none.
     pub unconfirmed: String,
 }
@@ -109,6 +114,12 @@ pub struct Status {
     pub as_of: String,
     /// Instant of the run, RFC 3339.
     pub as_of_iso: String,
+    /// Instant at which the data was read, for people; `None` if it is that of the run.
+    pub read_at: Option<String>,
+    /// Day of the baseline in words; `None` for the first snapshot.
+    pub baseline: Option<Shown>,
+    /// Who was looked at: numbers of persons, accounts and sources.
+    pub population: Population,
     /// Id of the run.
     pub run_id: Shown,
     /// Result of the run in one or two sentences.
@@ -142,9 +153,15 @@ impl Status {
             scope: scope(&manifest.sources),
             as_of: readable(index.input.as_of),
             as_of_iso: index.input.as_of.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
+            read_at: read_at(index),
+            baseline: manifest.base.as_ref().map(|base| Shown::name(&base.run_id)),
+            population: Population::of(index),
             run_id: Shown::name(&manifest.run_id),
             lead: lead(index),
-            sources: Bounded::cut(manifest.sources.iter().map(source_line), SOURCES),
+            sources: Bounded {
+                rows: manifest.sources.iter().take(SOURCES).map(|source| source_line(index, source)).collect(),
+                more: manifest.sources.len().saturating_sub(SOURCES) as u64,
+            },
             frameworks: index.input.policy.frameworks.iter().map(|id| Shown::name(id)).collect(),
         }
     }
@@ -165,7 +182,7 @@ fn in_words(grade: CompletenessGrade, no_source: bool) -> (&'static str, &'stati
         CompletenessGrade::Unproven => (
             "Partial",
             "At least one list could not be proven complete. Accounts or memberships that this report does not show \
-             may exist; the lists are marked below.",
+             may exist; the lists are named below.",
         ),
         CompletenessGrade::Failed => (
             "Partial",
@@ -189,18 +206,9 @@ fn scope(sources: &[SourceEntry]) -> Shown {
 }
 
 fn lead(index: &Index<'_>) -> String {
-    let (mut accounts, mut enabled) = (0, 0);
-    for (_, user) in index.users() {
-        accounts += 1;
-        enabled += u64::from(user.enabled == Some(true));
-    }
     let severe = index.open().filter(|f| f.severity >= Severity::High).count() as u64;
     let of_users = index.unresolved().filter(|f| f.subject.kind == SubjectKind::User);
     let concerned: HashSet<_> = of_users.map(|f| (f.source.as_str(), &*f.subject.id)).collect();
-    // A partial run may lack accounts, so it does not claim to know all of them.
-    let (one, many) =
-        if index.input.manifest.is_complete() { ("account", "accounts") } else { ("known account", "known accounts") };
-    let population = format!("{}, {} of them enabled.", counted(accounts, one, many), thousands(enabled));
     let all = index.unresolved().count() as u64;
     let severe = counted(severe, "is", "are");
     let severe = match all - index.open().count() as u64 {
@@ -208,9 +216,9 @@ fn lead(index: &Index<'_>) -> String {
         accepted => format!("{} accepted by an exception, and of the others {severe}", counted(accepted, "is", "are")),
     };
     match all {
-        0 => format!("{population} No findings."),
+        0 => "No findings.".to_owned(),
         all => format!(
-            "{population} {} on {}; {severe} high or critical.",
+            "{} on {}; {severe} high or critical.",
             counted(all, "finding", "findings"),
             counted(concerned.len() as u64, "account", "accounts"),
         ),
@@ -223,17 +231,75 @@ pub(super) fn unproven(index: &Index<'_>, list: ListKind) -> Vec<Shown> {
     sources.filter(|name| !index.is_proven(name, list)).take(SOURCES).map(Shown::name).collect()
 }
 
-fn source_line(source: &SourceEntry) -> SourceLine {
+/// Returns when the data was read, if that is not the instant that it is evaluated for.
+fn read_at(index: &Index<'_>) -> Option<String> {
+    let started_at = DateTime::parse_from_rfc3339(&index.input.manifest.started_at).ok()?.to_utc();
+    is_evaluated_apart(index.input.as_of, started_at).then(|| readable(started_at))
+}
+
+/// Numbers of those that a run looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Population {
+    /// Number of different persons, by e-mail address.
+    pub persons: u64,
+    /// Number of accounts of people without an e-mail address. They cannot be matched to a person.
+    pub unmatched: u64,
+    /// Number of accounts of programs and for emergencies. They belong to no single person.
+    pub impersonal: u64,
+    /// Number of accounts.
+    pub accounts: u64,
+    /// Number of enabled accounts.
+    pub enabled: u64,
+    /// Number of sources.
+    pub sources: u64,
+}
+
+impl Population {
+    fn of(index: &Index<'_>) -> Self {
+        let mut population = Self { sources: index.input.manifest.sources.len() as u64, ..Self::default() };
+        let mut persons: AHashSet<Cow<'_, str>> = AHashSet::new();
+        for (_, user) in index.users() {
+            let is_of_person = matches!(user.kind, UserKind::Person | UserKind::Vendor);
+            let person = user.person();
+            population.accounts += 1;
+            population.enabled += u64::from(user.enabled == Some(true));
+            population.impersonal += u64::from(!is_of_person);
+            population.unmatched += u64::from(is_of_person && person.is_none());
+            persons.extend(person);
+        }
+        Self { persons: persons.len() as u64, ..population }
+    }
+}
+
+fn source_line(index: &Index<'_>, source: &SourceEntry) -> SourceLine {
     SourceLine {
         name: Shown::name(&source.name),
         kind: Shown::name(&source.kind),
         url: Shown::sentence(&source.url),
         grade: CompletenessGrade::of_source(source.status),
         word: Shown::name(source.status.as_str()),
+        rows: rows_of(index, source),
         // A source has fewer lists than this. The limit protects the page from a manifest that was edited by hand.
-        lists: source.lists.iter().take(12).map(list_line).collect(),
+        problems: source.lists.iter().map(list_line).filter(is_problem).take(12).collect(),
         unconfirmed: unconfirmed(source),
     }
+}
+
+fn is_problem(list: &ListLine) -> bool {
+    matches!(list.grade, CompletenessGrade::Unproven | CompletenessGrade::Failed)
+}
+
+fn rows_of(index: &Index<'_>, source: &SourceEntry) -> String {
+    let inventory = &index.input.inventory.sources;
+    let Some(source_inventory) = inventory.iter().find(|it| it.reading.source.name.as_str() == source.name) else {
+        return String::new();
+    };
+    format!(
+        "{}, {}, {}",
+        counted(source_inventory.reading.users.len() as u64, "account", "accounts"),
+        counted(source_inventory.reading.groups.len() as u64, "group", "groups"),
+        counted(source_inventory.memberships.len() as u64, "membership", "memberships"),
+    )
 }
 
 fn unconfirmed(source: &SourceEntry) -> String {

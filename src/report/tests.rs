@@ -1,7 +1,10 @@
 //! Tests of the view and the page, and of the committed samples.
 
+mod appendix;
 mod behaviour;
+mod by_person;
 mod controls;
+mod first_page;
 mod products;
 mod sample;
 mod tenant;

@@ -5,11 +5,14 @@
 
 use crate::escape;
 use crate::model::Instant;
-use chrono::DateTime;
+pub use crate::model::thousands;
+use chrono::{DateTime, NaiveDate};
 use std::fmt;
 
 /// Length limit of a name, in characters.
 const NAME: usize = 80;
+/// Number of names in a list.
+const NAMES: usize = 5;
 /// Length limit of a sentence, in characters.
 const SENTENCE: usize = 400;
 
@@ -61,22 +64,18 @@ fn push_visible(text: &mut String, c: char) {
     }
 }
 
-/// Returns a number with thousands separators: `1,234,567`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Returns a number with its noun: `1 finding`, `1,200 findings`.
 pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { many })
+}
+
+/// Returns the first names of a list, and the number of the others.
+pub(super) fn names(sources: &[&str]) -> String {
+    let first = sources[..sources.len().min(NAMES)].join(", ");
+    match sources.len().saturating_sub(NAMES) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 /// Returns an instant for people: `23 November 2026, 02:00:00 UTC`.
@@ -84,22 +83,16 @@ pub(super) fn readable(at: Instant) -> String {
     at.format("%-d %B %Y, %H:%M:%S UTC").to_string()
 }
 
+/// Returns a day for people: `23 November 2026`.
+pub(super) fn day(day: NaiveDate) -> String {
+    day.format("%-d %B %Y").to_string()
+}
+
 /// Returns an RFC 3339 text as an instant for people. Any other text is returned unchanged.
 pub(super) fn readable_text(raw: &str) -> Shown {
     match DateTime::parse_from_rfc3339(raw) {
         Ok(at) => Shown(readable(at.to_utc())),
         Err(_) => Shown::name(raw),
-    }
-}
-
-/// Returns date and time of an RFC 3339 text. Any other text is returned as the date, with an empty time.
-pub(super) fn date_and_time(raw: &str) -> (Shown, String) {
-    match DateTime::parse_from_rfc3339(raw) {
-        Ok(at) => {
-            let utc = at.to_utc();
-            (Shown(utc.format("%Y-%m-%d").to_string()), utc.format("%H:%M:%S%.f UTC").to_string())
-        }
-        Err(_) => (Shown::name(raw), String::new()),
     }
 }
 
@@ -123,16 +116,13 @@ mod tests {
 
     #[test]
     fn numbers_have_thousands_separators() {
-        let shown: Vec<String> = [0, 999, 1000, 12_345, 1_234_567].into_iter().map(thousands).collect();
-        assert_eq!(shown, ["0", "999", "1,000", "12,345", "1,234,567"]);
         assert_eq!(counted(1, "account", "accounts"), "1 account");
+        assert_eq!(counted(1_200, "account", "accounts"), "1,200 accounts");
     }
 
     #[test]
     fn instants_are_readable_and_other_texts_are_unchanged() {
         assert_eq!(readable_text("2026-11-23T02:00:00Z").as_str(), "23 November 2026, 02:00:00 UTC");
         assert_eq!(readable_text("yesterday").as_str(), "yesterday");
-        let (date, time) = date_and_time("2026-03-01T01:30:00.25+02:00");
-        assert_eq!((date.as_str(), time.as_str()), ("2026-02-28", "23:30:00.250 UTC"));
     }
 }

@@ -1,8 +1,12 @@
-//! The key figures at the top of the report: the number of accounts, and findings of the most common rules.
+//! The five key figures of the first page, each with its change since the baseline.
+//!
+//! A change that the snapshot does not show is reported as unknown and never as 0.
 
-use super::index::Index;
+use super::index::{Index, is_baseline};
+use super::privilege_change::PrivilegeChange;
 use super::text::{counted, thousands};
-use crate::model::{Blocked, Rule, RuleOutcome, Severity, UserKind};
+use crate::model::{Finding, FindingStatus, Rule, RuleOutcome, Severity, SourceStatus};
+use crate::snapshot::manifest::SourceEntry;
 
 /// A key figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,133 +19,47 @@ pub struct Tile {
     pub is_number: bool,
     /// Explanation below the number.
     pub note: String,
+    /// Change since the baseline in words; empty if there is no number.
+    pub change: String,
     /// Style class: `plain`, `watch` (a figure to look at) or `alert`.
     pub tone: &'static str,
 }
 
 impl Tile {
-    fn plain(label: &'static str, value: u64, note: String) -> Self {
-        Self { label, value: thousands(value), is_number: true, note, tone: "plain" }
+    fn words(label: &'static str, value: &str, note: String) -> Self {
+        Self { label, value: value.to_owned(), is_number: false, note, change: String::new(), tone: "plain" }
     }
-}
-
-/// Numbers of accounts by property.
-#[derive(Default)]
-struct Population {
-    accounts: u64,
-    enabled: u64,
-    disabled: u64,
-    expired: u64,
-    otherwise_blocked: u64,
-    privileged: u64,
-    privileged_enabled: u64,
-    local: u64,
-    local_enabled: u64,
-    /// Accounts for which it is unknown whether they are privileged.
-    privilege_unknown: u64,
-    /// Accounts for which it is unknown whether they are local.
-    local_unknown: u64,
-    service: u64,
-    break_glass: u64,
 }
 
 pub(super) fn of(index: &Index<'_>) -> Vec<Tile> {
-    let mut tiles = population_tiles(index);
-    tiles.extend(finding_tiles(index));
-    tiles
-}
-
-fn population_tiles(index: &Index<'_>) -> Vec<Tile> {
-    let p = population(index);
-    let groups =
-        index.input.inventory.sources.iter().map(|source_inventory| source_inventory.reading.groups.len() as u64).sum();
-    // Accounts whose state is not reported are neither enabled nor disabled.
-    let unreported = p.accounts - p.enabled - p.disabled;
-    let others = [(p.expired, "expired"), (p.otherwise_blocked, "otherwise blocked"), (unreported, "unknown")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0);
-    let states = [(p.disabled, "disabled")].into_iter().chain(others);
-    let state: Vec<String> = states.map(|(count, word)| format!("{} {word}", thousands(count))).collect();
-    vec![
-        Tile::plain("Accounts", p.accounts, format!("and {}", counted(groups, "group", "groups"))),
-        Tile::plain("Enabled", p.enabled, state.join(", ")),
-        known(
-            "Privileged",
-            (p.privileged, p.privileged_enabled, p.privilege_unknown),
-            p.accounts,
-            "administrators, members of privileged groups; ",
-        ),
-        known(
-            "Local",
-            (p.local, p.local_enabled, p.local_unknown),
-            p.accounts,
-            "password checked by the product itself; ",
-        ),
-        Tile::plain(
-            "Service accounts",
-            p.service,
-            format!("used by programs; and {} for emergencies", thousands(p.break_glass)),
-        ),
-    ]
-}
-
-/// Returns a figure of known accounts. If the property is unknown for all accounts, the value is `unknown` and not 0.
-fn known(label: &'static str, (count, enabled, unknown): (u64, u64, u64), accounts: u64, meaning: &str) -> Tile {
-    if unknown > 0 && unknown == accounts {
-        let note = "not reported by any source".to_owned();
-        return Tile { label, value: "unknown".to_owned(), is_number: false, note, tone: "plain" };
-    }
-    let more = if unknown > 0 { format!(", unknown for {}", thousands(unknown)) } else { String::new() };
-    Tile::plain(label, count, format!("{meaning}{} enabled{more}", thousands(enabled)))
-}
-
-fn population(index: &Index<'_>) -> Population {
-    let mut p = Population::default();
-    for (source_inventory, user) in index.users() {
-        let (enabled, privileged) = (user.enabled == Some(true), source_inventory.is_privileged(user));
-        p.accounts += 1;
-        p.enabled += u64::from(enabled);
-        p.disabled += u64::from(user.enabled == Some(false));
-        // A disabled account is counted once, as disabled, even if it has expired too.
-        let blocked = index.blocked(user).filter(|_| enabled);
-        p.expired += u64::from(blocked == Some(Blocked::Expired));
-        p.otherwise_blocked += u64::from(blocked.is_some_and(|why| why != Blocked::Expired));
-        p.privileged += u64::from(privileged);
-        p.privileged_enabled += u64::from(privileged && enabled);
-        p.privilege_unknown += u64::from(source_inventory.privilege(user).is_none());
-        p.local_unknown += u64::from(user.local().is_none() && user.api.is_none());
-        p.local += u64::from(user.is_local());
-        p.local_enabled += u64::from(user.is_local() && enabled);
-        p.service += u64::from(user.kind == UserKind::Service);
-        p.break_glass += u64::from(user.kind == UserKind::BreakGlass);
-    }
-    p
-}
-
-fn finding_tiles(index: &Index<'_>) -> Vec<Tile> {
     let policy = index.input.policy;
     let (stale, privileged) = (policy.stale_after.days, policy.privileged_stale_after.days);
     let stale_note = if stale == privileged {
-        format!("no login for {stale} days")
+        format!("enabled, no login for {stale} days or more")
     } else {
-        format!("no login for {stale} days; privileged {privileged}")
+        format!("enabled, no login for {stale} days or more; privileged {privileged}")
     };
-    let grace = format!("created at least {} days ago", policy.never_grace.days);
+    let grace = format!("enabled, created {} days ago or more", policy.never_grace.days);
     vec![
         severe(index),
-        found(index, Rule::StaleLogin, "Inactive", stale_note),
-        found(index, Rule::NeverLoggedIn, "Never logged in", grace),
-        found(index, Rule::NoGroup, "In no group", "enabled accounts".to_owned()),
-        found(index, Rule::DisabledInGroup, "Disabled, in a group", "disabled or blocked, with rights".to_owned()),
+        found(index, Rule::StaleLogin, "Inactive accounts", stale_note),
+        found(index, Rule::NeverLoggedIn, "Accounts never used", grace),
+        found(index, Rule::NoGroup, "Accounts in no group", "enabled, without any assigned role".to_owned()),
+        privileged_accounts(index),
     ]
 }
 
 fn severe(index: &Index<'_>) -> Tile {
     let count = |wanted| index.open().filter(|f| f.severity == wanted).count() as u64;
     let (critical, high) = (count(Severity::Critical), count(Severity::High));
-    let note = format!("open findings: {} critical, {} high", thousands(critical), thousands(high));
-    let tone = if critical + high > 0 { "alert" } else { "plain" };
-    Tile { tone, ..Tile::plain("High or critical", critical + high, note) }
+    Tile {
+        label: "High and critical findings",
+        value: thousands(critical + high),
+        is_number: true,
+        note: format!("{} critical, {} high", thousands(critical), thousands(high)),
+        change: change(index, |f| f.severity >= Severity::High, |source| source.status == SourceStatus::Complete),
+        tone: if critical + high > 0 { "alert" } else { "plain" },
+    }
 }
 
 /// Returns the number of findings of a rule. If no source could be evaluated, the value is a word, because 0 would be a
@@ -150,22 +68,98 @@ fn found(index: &Index<'_>, rule: Rule, label: &'static str, note: String) -> Ti
     let count = index.count(rule);
     if count == 0 && !index.is_evaluated(rule) {
         let off = index.evaluations(rule).any(|v| v.outcome == RuleOutcome::Off);
-        let (value, note) = if off { ("off", "by configuration") } else { ("not evaluated", "see Not checked") };
-        return Tile { label, value: value.to_owned(), is_number: false, note: note.to_owned(), tone: "plain" };
+        return if off {
+            Tile::words(label, "off", "switched off in the configuration".to_owned())
+        } else {
+            Tile::words(label, "not evaluated", why_not(index, rule))
+        };
     }
-    let gaps = index.evaluations(rule).filter(|v| matches!(v.outcome, RuleOutcome::Undetermined { .. })).count() as u64;
-    let note = match (gaps, index.undetermined(rule)) {
-        (0, 0) => note,
-        (0, accounts) => format!("{note}; {} not evaluated", thousands(accounts)),
-        (gaps, 0) => format!("{} not evaluated", counted(gaps, "source", "sources")),
-        (gaps, accounts) => {
-            format!(
-                "{} and {} not evaluated",
-                counted(gaps, "source", "sources"),
-                counted(accounts, "account", "accounts")
-            )
-        }
+    Tile {
+        label,
+        value: thousands(count),
+        is_number: true,
+        note: with_gaps(index, rule, note),
+        change: change(index, |f| f.rule == rule, |source| index.is_evaluated_in(rule, &source.name)),
+        tone: if count > 0 { "watch" } else { "plain" },
+    }
+}
+
+/// Returns the reason why no source could be evaluated, if all of them have the same.
+fn why_not(index: &Index<'_>, rule: Rule) -> String {
+    let sources = || index.input.manifest.sources.iter();
+    let mut reasons = sources().filter_map(|source| index.why_unevaluated(rule, &source.name));
+    match reasons.next() {
+        Some(first) if reasons.all(|other| other == first) => first.into_owned(),
+        Some(_) => "for several reasons, which are listed below".to_owned(),
+        None => "no source was read".to_owned(),
+    }
+}
+
+/// Adds the sources and accounts that could not be evaluated.
+fn with_gaps(index: &Index<'_>, rule: Rule, note: String) -> String {
+    let undetermined =
+        |evaluation: &&crate::model::Evaluation| matches!(evaluation.outcome, RuleOutcome::Undetermined { .. });
+    let sources = index.evaluations(rule).filter(undetermined).count() as u64;
+    let of_sources = (sources > 0).then(|| counted(sources, "source", "sources"));
+    let accounts = index.undetermined(rule);
+    let of_accounts = (accounts > 0).then(|| counted(accounts, "account", "accounts"));
+    let parts: Vec<String> = of_sources.into_iter().chain(of_accounts).collect();
+    if parts.is_empty() { note } else { format!("{note}; not evaluated: {}", parts.join(", ")) }
+}
+
+/// Returns the change of a number of findings: those that are new and those that are resolved.
+///
+/// `is_known` says whether the change is fully known for a source.
+fn change(index: &Index<'_>, counts: impl Fn(&Finding) -> bool, is_known: impl Fn(&SourceEntry) -> bool) -> String {
+    let sources = &index.input.manifest.sources;
+    let compared: Vec<&str> = sources.iter().filter(|s| !is_baseline(s)).map(|s| s.name.as_str()).collect();
+    let unknown = sources.iter().filter(|source| is_baseline(source) || !is_known(source)).count() as u64;
+    let of = |wanted: &[FindingStatus]| {
+        let found = index.input.findings.iter().filter(|f| wanted.contains(&f.status) && counts(f));
+        found.filter(|f| compared.contains(&f.source.as_str())).count() as u64
     };
-    let tone = if count > 0 { "watch" } else { "plain" };
-    Tile { tone, ..Tile::plain(label, count, note) }
+    let (new, resolved) = (of(&[FindingStatus::New, FindingStatus::Reopened]), of(&[FindingStatus::Resolved]));
+    in_words(index, (new, "new"), (resolved, "resolved"), unknown)
+}
+
+fn in_words(index: &Index<'_>, more: (u64, &str), less: (u64, &str), unknown: u64) -> String {
+    if index.input.manifest.base.is_none() {
+        return "change unknown: first snapshot".to_owned();
+    }
+    let is_all_unknown = unknown == index.input.manifest.sources.len() as u64;
+    let words = match (more.0, less.0) {
+        (0, 0) if is_all_unknown => return "change unknown".to_owned(),
+        (0, 0) => "no change".to_owned(),
+        _ => format!("{} {}, {} {}", thousands(more.0), more.1, thousands(less.0), less.1),
+    };
+    match unknown {
+        0 => words,
+        sources => format!("{words}; unknown in {}", counted(sources, "source", "sources")),
+    }
+}
+
+/// Returns the number of privileged accounts. If that is unknown for all accounts, the value is a word.
+fn privileged_accounts(index: &Index<'_>) -> Tile {
+    const LABEL: &str = "Privileged accounts";
+    let (mut accounts, mut privileged, mut enabled, mut unknown) = (0u64, 0u64, 0u64, 0u64);
+    for (source_inventory, user) in index.users() {
+        let privilege = source_inventory.privilege(user);
+        accounts += 1;
+        privileged += u64::from(privilege == Some(true));
+        enabled += u64::from(privilege == Some(true) && user.enabled == Some(true));
+        unknown += u64::from(privilege.is_none());
+    }
+    if unknown > 0 && unknown == accounts {
+        return Tile::words(LABEL, "unknown", "not reported by any source".to_owned());
+    }
+    let more = if unknown > 0 { format!("; unknown for {} accounts", thousands(unknown)) } else { String::new() };
+    let PrivilegeChange { gained, lost, unknown } = PrivilegeChange::of(index);
+    Tile {
+        label: LABEL,
+        value: thousands(privileged),
+        is_number: true,
+        note: format!("{} of them enabled{more}", thousands(enabled)),
+        change: in_words(index, (gained, "gained"), (lost, "lost"), unknown),
+        tone: "plain",
+    }
 }

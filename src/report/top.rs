@@ -1,67 +1,65 @@
-//! The section "Look at these first": at most 25 open findings, most severe first, then privileged, local and oldest.
+//! The section "Most severe findings, by person": at most 20 rows, most severe first, then privileged, local and oldest.
+//!
+//! Every person has one row, with one entry for each rule and the sources that it concerns.
 
 use super::index::Index;
-use super::text::{counted, date_and_time};
-use super::{Bounded, Shown};
-use crate::model::{Finding, FindingStatus, Severity, SourceInventory, SubjectKind, User, UserKind};
+use super::subject::{RowName, SubjectKey, SubjectKeys, grouped};
+use super::{Bounded, Shown, text};
+use crate::model::{Finding, FindingStatus, Rule, Severity, SourceInventory, SubjectKind, User, UserKind};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Number of rows in the table.
-const ROWS: usize = 25;
-/// Number of groups in a row.
-const GROUPS: usize = 3;
+const ROWS: usize = 20;
+/// Number of rules in a row.
+const RULES: usize = 3;
+/// Number of accounts or sources that one cell names.
+const NAMES: usize = 6;
 
-/// The date from which an age is computed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgeStart {
-    /// Day in UTC, or the text of the evidence if it is not an instant.
-    pub date: Shown,
-    /// Time of day with `UTC`.
-    pub time: String,
-    /// Kind of the date: `last login`, `created`, …
-    pub kind: Shown,
-}
-
-/// A finding in the table.
+/// A person, or a subject that belongs to no person, with its open findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopRow {
-    /// Word for the severity.
+    /// Word for the greatest severity.
     pub severity: &'static str,
-    /// Status: `new`, `open` or `reopened`.
-    pub status: &'static str,
-    /// Lines about the history: `since 2026-11-01`, `22 days, seen 20 times`, `last seen 2026-11-20`. Empty for a new
-    /// finding.
-    pub dates: Vec<String>,
-    /// Name of the subject; its id if it has no name.
-    pub name: Shown,
-    /// Id of the subject in its source.
-    pub id: Shown,
-    /// Properties of the account: `privileged`, `local`, `break-glass`, …
+    /// Last day to act on a new finding of this severity; `None` if no action is needed.
+    pub due: Option<String>,
+    /// Name of the person or subject.
+    pub name: RowName,
+    /// Properties of the accounts: `privileged`, `local`, `break-glass`, …
     pub tags: Vec<&'static str>,
-    /// Name of the source.
-    pub source: Shown,
-    /// Public id of the rule.
-    pub rule: &'static str,
-    /// Fact, basis and threshold in one sentence.
-    pub fact: Shown,
-    /// Date from which the age is computed.
-    pub basis: Option<AgeStart>,
-    /// Age in whole days.
-    pub age_days: Option<u64>,
-    /// Number of days from which it is a finding.
-    pub threshold_days: Option<u64>,
-    /// Where the threshold came from.
-    pub threshold_from: Option<Shown>,
-    /// What to do about the finding.
-    pub action: Cow<'static, str>,
-    /// Groups of the account, privileged ones first.
-    pub groups: Bounded<Shown>,
+    /// Usernames of the accounts with findings, each with its sources: `ada in pra, rs`. Empty if there is no person.
+    pub accounts: Bounded<Shown>,
+    /// Findings by rule, most severe first.
+    pub findings: Bounded<RuleFindings>,
+    /// Who must act; `None` if no owner is configured.
+    pub owner: Option<Shown>,
 }
 
-/// The sort key of the table. Findings with a greater key are listed first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// The findings of one rule in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFindings {
+    /// Word for the greatest severity.
+    pub severity: &'static str,
+    /// Public id of the rule.
+    pub rule: &'static str,
+    /// Title of the rule.
+    pub title: Cow<'static, str>,
+    /// Fact, basis and threshold of the most severe finding, in one sentence.
+    pub fact: Shown,
+    /// Sources in which the rule has a finding.
+    pub sources: Bounded<Shown>,
+    /// Whether these are all sources of the row, and more than one.
+    pub is_everywhere: bool,
+    /// History of the finding: `new`, or `open since 2026-11-01`.
+    pub history: String,
+    /// What to do about the finding.
+    pub action: Cow<'static, str>,
+}
+
+/// The sort key of the table. Rows with a greater key are listed first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct FindingWeight {
     severity: Severity,
     privileged: bool,
@@ -69,15 +67,24 @@ struct FindingWeight {
     age_days: Option<u64>,
 }
 
-/// Returns the open findings with the greatest weight.
+/// A finding with its weight.
+type Weighed<'a> = (FindingWeight, &'a Finding);
+
+/// Returns the rows with the greatest weight.
 pub(super) fn rows(index: &Index<'_>) -> Bounded<TopRow> {
-    let mut weighed: Vec<(FindingWeight, &Finding)> =
-        index.open().map(|finding| (weight(index, finding), finding)).collect();
-    // A stable sort: findings of equal weight stay in the order of findings.csv.
-    weighed.sort_by(|a, b| Reverse(&a.0).cmp(&Reverse(&b.0)));
+    let keys = SubjectKeys::of(index);
+    let open = index
+        .open()
+        .map(|finding| (keys.key(finding.source.as_str(), &finding.subject), (weight(index, finding), finding)));
+    let mut rows: Vec<(SubjectKey<'_>, Vec<Weighed<'_>>)> = grouped(open);
+    for (_, findings) in &mut rows {
+        findings.sort_by_key(|(weight, _)| Reverse(*weight));
+    }
+    // A stable sort: rows of equal weight stay in the order of findings.csv.
+    rows.sort_by_key(|(_, findings)| Reverse((findings[0].0, findings.len())));
     Bounded {
-        more: weighed.len().saturating_sub(ROWS) as u64,
-        rows: weighed.iter().take(ROWS).map(|(_, finding)| row(index, finding)).collect(),
+        more: rows.len().saturating_sub(ROWS) as u64,
+        rows: rows.iter().take(ROWS).map(|(key, findings)| row(index, key, findings)).collect(),
     }
 }
 
@@ -87,100 +94,115 @@ fn weight(index: &Index<'_>, finding: &Finding) -> FindingWeight {
         severity: finding.severity,
         privileged: subject.is_some_and(|(source_inventory, user)| source_inventory.is_privileged(user)),
         local: subject.is_some_and(|(_, user)| user.is_local()),
-        age_days: evidence(finding).get("age_days").and_then(Value::as_u64),
+        age_days: age_days(finding),
     }
 }
 
-/// Returns the evidence as JSON; null if it is not JSON, so that its cells stay empty.
-fn evidence(finding: &Finding) -> Value {
-    serde_json::from_str(&finding.evidence).unwrap_or(Value::Null)
+/// Returns the age that the evidence names; `None` if there is none, or if the evidence is not JSON.
+fn age_days(finding: &Finding) -> Option<u64> {
+    let evidence: Value = serde_json::from_str(&finding.evidence).unwrap_or(Value::Null);
+    evidence.get("age_days").and_then(Value::as_u64)
 }
 
-fn row(index: &Index<'_>, finding: &Finding) -> TopRow {
-    let subject = index.subject(finding);
-    let evidence = evidence(finding);
-    let text = |key: &str| evidence.get(key).and_then(Value::as_str);
-    let number = |key: &str| evidence.get(key).and_then(Value::as_u64);
+fn row(index: &Index<'_>, key: &SubjectKey<'_>, findings: &[Weighed<'_>]) -> TopRow {
+    let (weight, first) = findings[0];
     TopRow {
-        severity: finding.severity.as_str(),
-        status: finding.status.as_str(),
-        dates: dates(index, finding),
-        name: Shown::name(finding.subject.name.as_deref().unwrap_or(&finding.subject.id)),
-        id: Shown::name(&finding.subject.id),
-        tags: tags(finding, subject),
-        source: Shown::name(finding.source.as_str()),
-        rule: finding.rule.as_str(),
-        fact: Shown::sentence(&finding.title),
-        basis: text("basis").map(|at| basis(at, text("basis_kind").unwrap_or_default())),
-        age_days: number("age_days"),
-        threshold_days: number("threshold_days"),
-        threshold_from: text("threshold_from").map(Shown::name),
-        action: finding.action.clone(),
-        groups: subject
-            .map_or(Bounded { rows: Vec::new(), more: 0 }, |(source_inventory, user)| groups(source_inventory, user)),
+        severity: weight.severity.as_str(),
+        due: index.due(weight.severity).map(|day| day.to_string()),
+        name: RowName::of(index, key, first.source.as_str(), &first.subject),
+        tags: tags(index, findings),
+        accounts: match key {
+            SubjectKey::Person(_) => accounts(index, findings),
+            SubjectKey::Single(..) => Bounded::cut([], NAMES),
+        },
+        findings: by_rule(index, findings),
+        owner: findings.iter().find_map(|(_, finding)| index.owner(finding)).map(|owner| Shown::name(&owner.owner)),
     }
 }
 
-fn dates(index: &Index<'_>, finding: &Finding) -> Vec<String> {
+fn by_rule(index: &Index<'_>, findings: &[Weighed<'_>]) -> Bounded<RuleFindings> {
+    let mut rules: Vec<(Rule, Vec<&Finding>)> = Vec::new();
+    for (_, finding) in findings {
+        match rules.iter_mut().find(|(rule, _)| *rule == finding.rule) {
+            Some((_, of_rule)) => of_rule.push(finding),
+            None => rules.push((finding.rule, vec![finding])),
+        }
+    }
+    let sources = sources(findings.iter().map(|(_, finding)| *finding)).len();
+    Bounded::cut(rules.iter().map(|(rule, findings)| of_rule(index, *rule, findings, sources)), RULES)
+}
+
+fn sources<'a>(findings: impl Iterator<Item = &'a Finding>) -> BTreeSet<&'a str> {
+    findings.map(|finding| finding.source.as_str()).collect()
+}
+
+/// `all` is the number of sources of the row.
+fn of_rule(index: &Index<'_>, rule: Rule, findings: &[&Finding], all: usize) -> RuleFindings {
+    let first = findings[0];
+    let sources = sources(findings.iter().copied());
+    RuleFindings {
+        severity: first.severity.as_str(),
+        rule: rule.as_str(),
+        title: index.title(rule),
+        fact: Shown::sentence(&first.title),
+        is_everywhere: all > 1 && sources.len() == all,
+        sources: Bounded::cut(sources.into_iter().map(Shown::name), NAMES),
+        history: history(index, first),
+        action: first.action.clone(),
+    }
+}
+
+fn history(index: &Index<'_>, finding: &Finding) -> String {
     if finding.status == FindingStatus::New {
-        return Vec::new();
+        return "new".to_owned();
     }
+    let since = finding.first_seen.date_naive();
+    let history = format!("{} since {since}", finding.status.as_str());
     // An open finding that this run could not evaluate shows when it was last found.
-    let unseen = finding.last_seen < index.input.as_of;
-    let days = (index.input.as_of - finding.first_seen).num_days();
-    let since = format!("since {}", finding.first_seen.date_naive());
-    // A run with an earlier clock gives a negative number of days.
-    let age = counted(days.unsigned_abs(), "day", "days");
-    let age = format!("{age}, seen {}", counted(finding.times_seen(), "time", "times"));
-    let seen = unseen.then(|| format!("last seen {}", finding.last_seen.date_naive()));
-    [Some(since), Some(age), seen].into_iter().flatten().collect()
+    if finding.last_seen < index.input.as_of {
+        return format!("{history}, last seen {}", finding.last_seen.date_naive());
+    }
+    history
 }
 
-fn basis(at: &str, kind: &str) -> AgeStart {
-    let (date, time) = date_and_time(at);
-    let kind = match kind {
-        "last_login" => "last login",
-        "created_at" => "created",
-        "first_seen" => "first seen",
-        "enabled_again" => "enabled again",
-        other => other,
+fn accounts(index: &Index<'_>, findings: &[Weighed<'_>]) -> Bounded<Shown> {
+    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (_, finding) in findings {
+        let name = finding.subject.name.as_deref().unwrap_or(&finding.subject.id);
+        let known = index.subject(finding).and_then(|(_, user)| user.name()).unwrap_or(name);
+        names.entry(known).or_default().insert(finding.source.as_str());
+    }
+    let shown = |(name, sources): (&str, BTreeSet<&str>)| {
+        let sources: Vec<&str> = sources.into_iter().collect();
+        Shown::sentence(&format!("{} in {}", Shown::name(name), text::names(&sources)))
     };
-    AgeStart { date, time, kind: Shown::name(kind) }
+    Bounded::cut(names.into_iter().map(shown), NAMES)
 }
 
-fn tags(finding: &Finding, subject: Option<(&SourceInventory, &User)>) -> Vec<&'static str> {
-    let Some((source_inventory, user)) = subject else {
-        return if finding.subject.kind == SubjectKind::User {
-            Vec::new()
-        } else {
-            vec![finding.subject.kind.as_str()]
-        };
-    };
+fn tags(index: &Index<'_>, findings: &[Weighed<'_>]) -> Vec<&'static str> {
     let mut tags = Vec::new();
-    for (holds, tag) in [
+    for (_, finding) in findings {
+        match index.subject(finding) {
+            Some(subject) => tags.extend(tags_of_account(subject)),
+            None if finding.subject.kind != SubjectKind::User => tags.push(finding.subject.kind.as_str()),
+            None => {}
+        }
+    }
+    let mut distinct: Vec<&'static str> = Vec::new();
+    for tag in tags {
+        if !distinct.contains(&tag) {
+            distinct.push(tag);
+        }
+    }
+    distinct
+}
+
+fn tags_of_account((source_inventory, user): (&SourceInventory, &User)) -> impl Iterator<Item = &'static str> {
+    let tags = [
         (source_inventory.is_privileged(user), "privileged"),
         (user.is_local(), "local"),
         (user.kind != UserKind::Person, user.kind.as_str()),
         (user.enabled == Some(false), "disabled"),
-    ] {
-        if holds {
-            tags.push(tag);
-        }
-    }
-    tags
-}
-
-/// Returns the groups of an account, privileged ones first, because they decide the severity.
-fn groups(source_inventory: &SourceInventory, user: &User) -> Bounded<Shown> {
-    let mut named: Vec<(bool, &str)> = user
-        .group_memberships
-        .iter()
-        .map(|id| {
-            source_inventory
-                .group(id)
-                .map_or((false, id.as_str()), |g| (g.privileged, g.name.as_deref().unwrap_or(id.as_str())))
-        })
-        .collect();
-    named.sort_by_key(|(privileged, _)| !privileged);
-    Bounded::cut(named.into_iter().map(|(_, name)| Shown::name(name)), GROUPS)
+    ];
+    tags.into_iter().filter(|(holds, _)| *holds).map(|(_, tag)| tag)
 }

@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::rule_results::{RuleStatus, RuleSummary};
-use super::text::{counted, readable};
+use super::text::{counted, names, readable, thousands};
 use super::{Bounded, Shown};
 use crate::model::{Coverage, LastLogin, SourceInventory, User, UserKind};
 use crate::snapshot::manifest::SourceEntry;
@@ -29,7 +29,7 @@ pub(super) fn list(index: &Index<'_>, rules: &[RuleSummary]) -> Bounded<Unchecke
     let mut items: Vec<Unchecked> = index.omitted().map(omitted).collect();
     items.extend(index.input.manifest.sources.iter().filter_map(unconfirmed));
     items.extend(unproven_lists(index));
-    items.extend(rules.iter().flat_map(of_rule));
+    items.extend(rules.iter().filter_map(switched_off));
     items.extend(unreported_fields(&index.input.inventory.sources));
     items.extend(index.input.inventory.sources.iter().filter_map(unexpanded));
     items.extend(patterns(index));
@@ -79,30 +79,10 @@ fn unproven_lists(index: &Index<'_>) -> Vec<Unchecked> {
     items
 }
 
-fn of_rule(rule: &RuleSummary) -> Vec<Unchecked> {
-    if rule.status == RuleStatus::Off {
-        return vec![item(&format!("{} ({})", rule.title, rule.id), "switched off in the configuration")];
-    }
-    let mut by_reason: Vec<(&Shown, Vec<&str>)> = Vec::new();
-    // One item for each reason: many sources often lack the same data.
-    for gap in rule.gaps.rows.iter().filter(|gap| !gap.of_list) {
-        match by_reason.iter_mut().find(|(why, _)| **why == gap.why) {
-            Some((_, sources)) => sources.push(gap.source.as_str()),
-            None => by_reason.push((&gap.why, vec![gap.source.as_str()])),
-        }
-    }
-    let to_item = |(why, sources): (&Shown, Vec<&str>)| {
-        item(&format!("{} ({}) in {}", rule.title, rule.id, names(&sources)), why.as_str())
-    };
-    let mut items: Vec<Unchecked> = by_reason.into_iter().map(to_item).collect();
-    if rule.gaps.more > 0 {
-        let sources = counted(rule.gaps.more, "more source", "more sources");
-        items.push(item(
-            &format!("{} ({}) in {sources}", rule.title, rule.id),
-            "manifest.json lists the reasons, in rules",
-        ));
-    }
-    items
+/// Returns an item for a rule that is off. Rules that lack data are listed by source on the first page.
+fn switched_off(rule: &RuleSummary) -> Option<Unchecked> {
+    let what = || format!("{} ({})", rule.title, rule.id);
+    (rule.status == RuleStatus::Off).then(|| item(&what(), "switched off in the configuration"))
 }
 
 /// A field of accounts that a source may not report.
@@ -166,9 +146,6 @@ const FIELDS: [UnreportedField; 6] = [
     },
 ];
 
-/// Number of sources that one item names.
-const NAMES: usize = 5;
-
 fn unreported_fields(sources: &[SourceInventory]) -> Vec<Unchecked> {
     let mut items = Vec::new();
     for field in &FIELDS {
@@ -186,17 +163,22 @@ fn unreported_fields(sources: &[SourceInventory]) -> Vec<Unchecked> {
         if !unreported.is_empty() {
             items.push(item(&format!("The {}: not reported by {}", field.name, names(&unreported)), field.of_source));
         }
-        for (why, (source_inventory, missing)) in
-            field.of_accounts.iter().flat_map(|why| partly_reported.iter().map(move |part| (why, part)))
-        {
-            let accounts = counted(*missing, "account", "accounts");
-            items.push(item(
-                &format!("The {} of {accounts} in {}", field.name, source_inventory.reading.source.name),
-                why,
-            ));
+        if let Some(why) = field.of_accounts.filter(|_| !partly_reported.is_empty()) {
+            items.push(item(&of_accounts(field.name, &partly_reported), why));
         }
     }
     items
+}
+
+/// Returns the accounts that lack a field: `The last login of 17 accounts: 1 in pra, 16 in rs`.
+fn of_accounts(field: &str, parts: &[(&SourceInventory, u64)]) -> String {
+    let of_source = |(source_inventory, missing): &(&SourceInventory, u64)| {
+        format!("{} in {}", thousands(*missing), source_inventory.reading.source.name)
+    };
+    let parts_in_words: Vec<String> = parts.iter().map(of_source).collect();
+    let parts_in_words: Vec<&str> = parts_in_words.iter().map(String::as_str).collect();
+    let missing = parts.iter().map(|(_, missing)| missing).sum();
+    format!("The {field} of {}: {}", counted(missing, "account", "accounts"), names(&parts_in_words))
 }
 
 /// Returns the number of memberships that stand for a directory group.
@@ -233,14 +215,6 @@ fn unexpanded(source_inventory: &SourceInventory) -> Option<Unchecked> {
         ),
     };
     Some(item(&what, &format!("the source does not report who is in a directory group; {consequence}")))
-}
-
-fn names(sources: &[&str]) -> String {
-    let first = sources[..sources.len().min(NAMES)].join(", ");
-    match sources.len().saturating_sub(NAMES) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
 }
 
 fn patterns(index: &Index<'_>) -> Vec<Unchecked> {

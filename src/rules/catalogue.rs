@@ -287,6 +287,13 @@ fn entry(rule: Rule) -> Option<&'static RuleDefinition> {
     Rule::ALL.iter().position(|other| *other == rule).map(|place| &ALL[place])
 }
 
+/// Returns the title of a rule for people; its id if the policy does not contain it.
+pub fn title_of(rule: Rule, policy: &Policy) -> Cow<'static, str> {
+    let custom = || policy.custom_rule(rule).map(|custom| Cow::Owned(custom.title.clone()));
+    let title = entry(rule).map(|entry| Cow::Borrowed(entry.title)).or_else(custom);
+    title.unwrap_or_else(|| Cow::Borrowed(rule.as_str()))
+}
+
 /// Returns the recommended action for a finding of a rule.
 pub fn action_of(rule: Rule, policy: &Policy) -> Cow<'static, str> {
     let custom = || policy.custom_rule(rule).map(|custom| Cow::Owned(custom.action.clone()));

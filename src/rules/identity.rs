@@ -3,7 +3,7 @@
 //! Comparisons between accounts are made once for the whole source; see [`Identities`].
 
 use super::{RuleContext, RuleRemark, RuleResult, evidence};
-use crate::model::{Instant, Rule, Severity, User, UserKind};
+use crate::model::{Exclusion, Instant, Rule, Severity, User, UserKind};
 use ahash::AHashMap;
 use serde_json::json;
 use std::borrow::Cow;
@@ -74,10 +74,10 @@ impl<'a> Identities<'a> {
 
 /// Finds an enabled account whose address another enabled account has too.
 pub(super) fn shared_email(context: &RuleContext<'_>, user: &User) -> RuleResult {
-    if user.enabled == Some(false) || context.blocked(user).is_some() {
-        return RuleResult::NotASubject;
+    if let Some(why) = context.closed(user) {
+        return RuleResult::NotASubject(why);
     }
-    let Some(address) = user.address() else { return RuleResult::NotASubject };
+    let Some(address) = user.address() else { return RuleResult::NotASubject(Exclusion::NoAddress) };
     let Some(holders) = context.identities.shared.get(&address) else { return RuleResult::Passed };
     let users = &context.source_inventory.reading.users;
     let others = || holders.iter().map(|at| &users[*at as usize]).filter(|other| other.id != user.id);
@@ -100,10 +100,14 @@ pub(super) fn shared_email(context: &RuleContext<'_>, user: &User) -> RuleResult
 /// Finds an enabled local account that is not an emergency account, if other accounts use an identity provider.
 pub(super) fn local_outside_sso(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let has_sso = context.identities.has_sso;
-    let closed = user.enabled == Some(false) || context.blocked(user).is_some();
     // Emergency accounts must work when the identity provider does not.
-    if closed || user.kind == UserKind::BreakGlass || has_sso == Some(false) {
-        return RuleResult::NotASubject;
+    let others = [
+        (user.kind == UserKind::BreakGlass, Exclusion::BreakGlass),
+        (has_sso == Some(false), Exclusion::NoSingleSignOn),
+    ];
+    let other = || others.into_iter().find(|(holds, _)| *holds).map(|(_, why)| why);
+    if let Some(why) = context.closed(user).or_else(other) {
+        return RuleResult::NotASubject(why);
     }
     if user.local() == Some(false) {
         return RuleResult::Passed;
@@ -126,8 +130,9 @@ pub(super) fn local_outside_sso(context: &RuleContext<'_>, user: &User) -> RuleR
 /// it.
 pub(super) fn no_mfa(context: &RuleContext<'_>, user: &User) -> RuleResult {
     // Programs cannot present a second factor.
-    if user.enabled == Some(false) || context.blocked(user).is_some() || user.kind == UserKind::Service {
-        return RuleResult::NotASubject;
+    let service = || (user.kind == UserKind::Service).then_some(Exclusion::ServiceAccount);
+    if let Some(why) = context.closed(user).or_else(service) {
+        return RuleResult::NotASubject(why);
     }
     match user.mfa {
         Some(true) => return RuleResult::Passed,

@@ -4,14 +4,14 @@
 
 use super::staleness::{self, Idle, OverdueAge};
 use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
-use crate::model::{Blocked, Rule, Severity, User};
+use crate::model::{Blocked, Exclusion, Rule, Severity, User};
 use serde_json::{Map, Value, json};
 
 /// Finds an account with a key that is disabled, blocked, stale or was never used.
 pub(super) fn dormant(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let keys = keys(user);
     if keys.is_empty() {
-        return RuleResult::NotASubject;
+        return RuleResult::NotASubject(Exclusion::NoKey);
     }
     let blocked = context.blocked(user).map(Blocked::as_str);
     let closed = if user.enabled == Some(false) { Some("disabled") } else { blocked };

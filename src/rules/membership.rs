@@ -4,7 +4,7 @@
 //! otherwise.
 
 use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
-use crate::model::{Group, GroupId, Rule, Severity, User};
+use crate::model::{Exclusion, Group, GroupId, Rule, Severity, User};
 use serde_json::json;
 
 /// Maximum number of groups in evidence. Spreadsheets limit the size of a cell (32,767 characters in Excel).
@@ -12,8 +12,9 @@ const NAMED: usize = 100;
 
 /// Finds an enabled account whose memberships are known and whose groups do not exist. API accounts have no groups.
 pub(super) fn no_group(context: &RuleContext<'_>, user: &User) -> RuleResult {
-    if user.enabled == Some(false) || context.blocked(user).is_some() || user.api.is_some() {
-        return RuleResult::NotASubject;
+    let api = || user.api.is_some().then_some(Exclusion::ApiAccount);
+    if let Some(why) = context.closed(user).or_else(api) {
+        return RuleResult::NotASubject(why);
     }
     if user.enabled.is_none() || !user.groups_known {
         return RuleResult::Undetermined;
@@ -52,7 +53,7 @@ pub(super) fn disabled(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let state = match (user.enabled, blocked) {
         (Some(false), _) => "disabled",
         (_, Some(blocked)) => blocked.as_str(),
-        (Some(true), None) => return RuleResult::NotASubject,
+        (Some(true), None) => return RuleResult::NotASubject(Exclusion::Active),
         (None, None) => return RuleResult::Undetermined,
     };
     let still_in: Vec<&GroupId> = user

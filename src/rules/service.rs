@@ -4,13 +4,16 @@
 
 use super::policy::ServiceOwner;
 use super::{RuleContext, RuleRemark, RuleResult, evidence};
-use crate::model::{ApiAccess, Rule, Severity, User, UserKind};
+use crate::model::{ApiAccess, Exclusion, Rule, Severity, User, UserKind};
 use serde_json::json;
 
 /// Finds a service account that is not disabled and has no entry in force.
 pub(super) fn without_owner(context: &RuleContext<'_>, user: &User) -> RuleResult {
-    if user.kind != UserKind::Service || user.enabled == Some(false) {
-        return RuleResult::NotASubject;
+    if user.kind != UserKind::Service {
+        return RuleResult::NotASubject(Exclusion::NotServiceAccount);
+    }
+    if user.enabled == Some(false) {
+        return RuleResult::NotASubject(Exclusion::Disabled);
     }
     if user.enabled.is_none() {
         return RuleResult::Undetermined;

@@ -4,8 +4,8 @@
 
 use super::{RuleContext, RuleCounts, RuleHistory, RuleRemark, RuleResult, evidence, groups, instant};
 use crate::model::{
-    Change, ChangeKind, ChangedGroup, Evidence, Group, GroupId, LastLogin, Rule, Severity, SourceInventory, User,
-    UserId, UserKind,
+    Change, ChangeKind, ChangedGroup, Evidence, Exclusion, Group, GroupId, LastLogin, Rule, Severity, SourceInventory,
+    User, UserId, UserKind,
 };
 use crate::state::EarlierLogin;
 use ahash::AHashMap;
@@ -75,11 +75,15 @@ pub(super) fn evaluate_growth(context: &mut RuleContext<'_>) {
         counts.subjects += 1;
         found.push((grown(&group, gained, since), groups::subject(&group)));
     }
+    let others = context.source_inventory.reading.groups.iter().filter(|group| !group.privileged).count() as u64;
     counts.undetermined = unknown.len() as u64;
     for at in unknown {
         context.gaps.of_group(at, Rule::PrivilegedGrowth);
     }
     context.count(Rule::PrivilegedGrowth, counts);
+    if others > 0 {
+        context.exclude(Rule::PrivilegedGrowth, Exclusion::NotPrivileged, others);
+    }
     for (remark, subject) in found {
         context.add_finding(remark, subject);
     }
@@ -115,7 +119,7 @@ fn member(change: &Change) -> Value {
 /// Finds an emergency account whose last login is later than in the baseline, or that is new and has signed in.
 pub(super) fn break_glass(context: &RuleContext<'_>, user: &User) -> RuleResult {
     if user.kind != UserKind::BreakGlass {
-        return RuleResult::NotASubject;
+        return RuleResult::NotASubject(Exclusion::NotBreakGlass);
     }
     let Ok(since) = &context.since_baseline else { return RuleResult::Undetermined };
     let (now, before) = match (&user.last_login, since.logins.get(&user.id)) {

@@ -10,13 +10,13 @@
 use super::age::age_days;
 use super::policy::Threshold;
 use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
-use crate::model::{Instant, LastLogin, Rule, Severity, User, UserKind};
+use crate::model::{Exclusion, Instant, LastLogin, Rule, Severity, User, UserKind};
 use serde_json::json;
 
 /// Result of comparing an account's inactivity with its limit.
 pub(super) enum Idle<'a> {
-    /// Inactivity does not matter for the account.
-    NotASubject,
+    /// Inactivity does not matter for the account, for this reason.
+    NotASubject(Exclusion),
     /// The age is below the limit.
     Recent,
     /// The data is insufficient.
@@ -84,10 +84,16 @@ impl OverdueAge<'_> {
     }
 }
 
+/// Returns why inactivity does not matter: the account is disabled, blocked or a service account.
+fn exclusion(context: &RuleContext<'_>, user: &User) -> Option<Exclusion> {
+    let service = || (user.kind == UserKind::Service).then_some(Exclusion::ServiceAccount);
+    context.closed(user).or_else(service)
+}
+
 /// Returns whether inactivity matters: the account is enabled, not blocked and no service account. `None` if that is
 /// unknown.
 pub(super) fn is_subject(context: &RuleContext<'_>, user: &User) -> Option<bool> {
-    if user.kind == UserKind::Service || context.blocked(user).is_some() { Some(false) } else { user.enabled }
+    if exclusion(context, user).is_some() { Some(false) } else { user.enabled }
 }
 
 /// Returns the threshold of an account. If it is unknown whether the account is privileged, that is the larger one: an
@@ -103,10 +109,12 @@ fn stale_threshold<'a>(context: &RuleContext<'a>, privilege: Option<bool>) -> &'
 
 /// Compares the time since the last login with the threshold.
 pub(super) fn idle_since_login<'a>(context: &RuleContext<'a>, user: &User) -> Idle<'a> {
-    let last_login = match (is_subject(context, user), &user.last_login) {
-        (Some(false), _) => return Idle::NotASubject,
-        (Some(true), LastLogin::At(at)) => *at,
-        (Some(true), LastLogin::Never { .. }) => return Idle::Recent,
+    if let Some(why) = exclusion(context, user) {
+        return Idle::NotASubject(why);
+    }
+    let last_login = match (user.enabled, &user.last_login) {
+        (Some(_), LastLogin::At(at)) => *at,
+        (Some(_), LastLogin::Never { .. }) => return Idle::Recent,
         (None, _) | (_, LastLogin::NotReported | LastLogin::Unreadable(_)) => return Idle::Undetermined,
     };
     let (basis, kind) = or_enabled_again(user, (last_login, AgeBasis::LastLogin));
@@ -144,10 +152,12 @@ pub(super) fn idle_basis(context: &RuleContext<'_>, user: &User) -> Option<(Inst
 
 /// Compares the time since the creation of a never used account with the grace period.
 pub(super) fn idle_since_creation<'a>(context: &RuleContext<'a>, user: &User) -> Idle<'a> {
-    match (is_subject(context, user), &user.last_login) {
-        (Some(false), _) => return Idle::NotASubject,
-        (Some(true), LastLogin::Never { .. }) => {}
-        (Some(true), LastLogin::At(_)) => return Idle::Recent,
+    if let Some(why) = exclusion(context, user) {
+        return Idle::NotASubject(why);
+    }
+    match (user.enabled, &user.last_login) {
+        (Some(_), LastLogin::Never { .. }) => {}
+        (Some(_), LastLogin::At(_)) => return Idle::Recent,
         _ => return Idle::Undetermined,
     }
     let Some((basis, kind)) = idle_basis(context, user) else { return Idle::Undetermined };
@@ -214,7 +224,7 @@ pub(super) fn never(context: &RuleContext<'_>, user: &User) -> RuleResult {
 
 fn result_of(idle: Idle<'_>, remark: impl FnOnce(OverdueAge<'_>) -> RuleRemark) -> RuleResult {
     match idle {
-        Idle::NotASubject => RuleResult::NotASubject,
+        Idle::NotASubject(why) => RuleResult::NotASubject(why),
         Idle::Recent => RuleResult::Passed,
         Idle::Undetermined => RuleResult::Undetermined,
         Idle::OverdueAge(age) => RuleResult::Found(remark(age)),

@@ -1,6 +1,7 @@
 //! Every rule over small inventories. Accounts are named after their part in the case.
 
 mod custom;
+mod excluded;
 mod groups;
 mod identity;
 mod quality;
@@ -80,6 +81,7 @@ fn reading(users: Vec<User>) -> SourceReading {
         hides_inactive: false,
         odd_values: Vec::new(),
         warnings: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@
 use super::RunError;
 use super::context::Run;
 use crate::guard::{self, Suspect};
-use crate::model::{Coverage, Inventory, SourceInventory, SourceReading, SourceStatus, instant_text};
+use crate::model::{Coverage, Inventory, SET_ASIDE, SourceInventory, SourceReading, SourceStatus, instant_text};
 use crate::snapshot::load::Archive;
 use crate::snapshot::manifest::{self, ConfirmedShrink, SourceEntry};
 use crate::snapshot::{SnapshotError, Store};
@@ -50,7 +50,7 @@ impl Run<'_> {
                 Ok(baseline) => return self.check_as_of(baseline).map(Some),
                 Err(error) => {
                     let cure = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
-                    self.note(format!("failed to {error}{cure}; the known state is read from an older snapshot"));
+                    self.warn(format!("failed to {error}{cure}; the known state is read from an older snapshot"));
                     unreadable = unreadable.or(Some(error));
                 }
             }
@@ -73,7 +73,7 @@ impl Run<'_> {
             return Err(RunError::Backwards { as_of, newest, newest_as_of });
         }
         // A clock that was ahead once must not stop every run until that time has passed.
-        self.note(format!(
+        self.warn(format!(
             "the clock shows {as_of}, but the newest snapshot {newest} is as of {newest_as_of}: one of the clocks is \
              or was wrong. Ages are computed from {as_of}"
         ));
@@ -158,10 +158,12 @@ impl Run<'_> {
         let mut reading = source_inventory.reading.without_rows();
         if let Some(suspect) = refused.first() {
             let why = refused.iter().map(Suspect::objection).collect::<Vec<_>>().join("; ");
-            let error = format!("set aside: {why}");
-            self.note(format!(
-                "source {0} is set aside: {why}. Its rows stay as they were; if the records were really removed, \
-                 confirm it with --allow-shrink {0}",
+            let error = format!("{SET_ASIDE}: {why}");
+            // Without known rows, nothing stays.
+            let known = refused.iter().any(|suspect| suspect.before.is_some());
+            let effect = if known { "its known rows stay as they were" } else { "no row of it is published" };
+            self.warn(format!(
+                "source {0} is set aside: {why}; {effect}. --allow-shrink {0} confirms it",
                 suspect.source
             ));
             // A list that the source does not offer did not fail.
@@ -173,16 +175,16 @@ impl Run<'_> {
         // A source with another refused list is not published, so nothing of it is confirmed.
         for suspect in allowed.iter().filter(|_| refused.is_empty()) {
             let effect = if self.request.dry_run { "it would be published" } else { "published" };
-            self.note(format!("{suspect}; {effect} because --allow-shrink confirmed it"));
+            self.add_note(format!("{suspect}; {effect} because --allow-shrink confirmed it"));
             let proof =
-                format!("not offered; {} confirmed with --allow-shrink that its rows are gone", self.origin.person);
+                format!("not offered; {} confirmed with --allow-shrink that its rows are gone", self.origin.operator);
             guard::confirm_gone(&mut source_inventory.reading, suspect.list, proof);
         }
     }
 
     fn confirmed(&self, allowed: &[Suspect]) -> Vec<ConfirmedShrink> {
         let now = Utc::now().trunc_subsecs(6);
-        allowed.iter().map(|suspect| suspect.confirmed(&self.origin.person, now)).collect()
+        allowed.iter().map(|suspect| suspect.confirmed(&self.origin.operator, now)).collect()
     }
 
     /// Adds a note for each source whose known rows were dropped, and returns the result of this stage.
@@ -193,7 +195,7 @@ impl Run<'_> {
         confirmed_shrinks: Vec<ConfirmedShrink>,
     ) -> Advanced {
         for (name, DroppedRows { is_another, rows }) in &state.dropped {
-            self.note(if *is_another {
+            self.warn(if *is_another {
                 format!(
                     "source {name} is a different product or host now: it starts with a new baseline, and its {rows} \
                      known rows were dropped"

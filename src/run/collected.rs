@@ -94,6 +94,9 @@ fn notify_end(reading: &SourceReading, observer: &dyn Observer) {
     for text in &reading.warnings {
         observer.notify(&RunEvent::Warning { source: Some(source), text });
     }
+    for text in &reading.notes {
+        observer.notify(&RunEvent::Note { source: Some(source), text });
+    }
     let reason = reading.reason();
     observer.notify(&RunEvent::SourceEnded {
         source,

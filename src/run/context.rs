@@ -1,4 +1,4 @@
-//! What every stage of one run needs: the request, the observer, the instants and the notes.
+//! What every stage of one run needs: the request, the observer, the instants, the warnings and the notes.
 //!
 //! The stages are methods of [`Run`] in files of their own. This module knows no stage.
 
@@ -25,7 +25,9 @@ pub(super) struct Run<'a> {
     pub(super) started_at: Instant,
     /// Instant that every age is computed from, in whole seconds by default.
     pub(super) as_of: Instant,
-    /// Notes for the operator. Stages add to them through a shared reference.
+    /// What an operator has to act on. Stages add to it through a shared reference.
+    pub(super) warnings: RefCell<Vec<String>>,
+    /// Facts that need no action.
     pub(super) notes: RefCell<Vec<String>>,
 }
 
@@ -35,8 +37,9 @@ impl<'a> Run<'a> {
         let started_at = Utc::now().trunc_subsecs(6);
         let as_of = request.as_of.unwrap_or(started_at.trunc_subsecs(0));
         let run_id = snapshot::run_id(started_at, fastrand::u16(..0xf000));
-        let (origin, notes) = (Origin::of_this_process(), RefCell::default());
-        Self { request, observer, stop, origin, run_id, started_at, as_of, notes }
+        let (warnings, notes) = (RefCell::default(), RefCell::default());
+        let origin = Origin::of_this_process();
+        Self { request, observer, stop, origin, run_id, started_at, as_of, warnings, notes }
     }
 
     /// Returns [`CollectError::Stopped`] if a signal asked the run to stop. Stages call it where nothing is published
@@ -45,9 +48,21 @@ impl<'a> Run<'a> {
         self.stop.requested_by().map_or(Ok(()), |signal| Err(CollectError::Stopped(signal).into()))
     }
 
-    /// Adds a note for the operator and emits it as a warning.
-    pub(super) fn note(&self, text: String) {
+    /// Adds a warning that an operator has to act on.
+    pub(super) fn warn(&self, text: String) {
         self.observer.notify(&RunEvent::Warning { source: None, text: &text });
+        self.warnings.borrow_mut().push(text);
+    }
+
+    /// Adds a warning for readers of the snapshot. The operator asked for what it says, so the log has it as a note.
+    pub(super) fn warn_quietly(&self, text: String) {
+        self.observer.notify(&RunEvent::Note { source: None, text: &text });
+        self.warnings.borrow_mut().push(text);
+    }
+
+    /// Adds a fact that needs no action.
+    pub(super) fn add_note(&self, text: String) {
+        self.observer.notify(&RunEvent::Note { source: None, text: &text });
         self.notes.borrow_mut().push(text);
     }
 

@@ -1,6 +1,7 @@
 //! Why a run published nothing: the text, the cure and the exit code of each reason.
 
 use super::Exit;
+use super::answer::{answer_to_denial, answer_to_lock};
 use crate::guard::Suspect;
 use crate::snapshot::SnapshotError;
 use crate::syslog::spool::SpoolError;
@@ -50,13 +51,6 @@ pub enum RunError {
     Report(String),
 }
 
-/// Returns the sources of the suspects, each once. Suspects are grouped by source.
-fn sources(suspects: &[Suspect]) -> Vec<&str> {
-    let mut sources: Vec<&str> = suspects.iter().map(|suspect| suspect.source.as_str()).collect();
-    sources.dedup();
-    sources
-}
-
 fn in_words(suspects: &[Suspect]) -> String {
     suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -81,15 +75,17 @@ impl RunError {
         }
     }
 
-    /// Returns what the operator can do; `None` if the message contains it.
+    /// Returns what the operator can do; `None` if the message contains it. The answer to a guard needs the run, which adds it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Snapshot(SnapshotError::Busy { pid, .. }) => Some(answer_to_lock(*pid)),
+            Self::Snapshot(SnapshotError::Io { path, source, .. })
+            | Self::Spool(SpoolError::Io { path, source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Some(answer_to_denial(path))
+            }
             Self::Snapshot(error) => error.hint().map(str::to_owned),
-            Self::Suspect(suspects) => Some(format!(
-                "if the records were really removed, confirm it once with {}; otherwise check the \
-                 rights of the API account. The last snapshot is unchanged",
-                sources(suspects).iter().map(|name| format!("--allow-shrink {name}")).collect::<Vec<_>>().join(" ")
-            )),
             Self::Backwards { .. } => {
                 Some("to evaluate an earlier instant again, write to another folder with --output DIR".to_owned())
             }

@@ -1,15 +1,22 @@
-//! The metrics of a run for Prometheus: a file for the textfile collector of `node_exporter`, in text format 0.0.4.
+//! The metrics for Prometheus: files for the textfile collector of `node_exporter`, in text format 0.0.4.
 //!
-//! Only [`Run::write_metrics`] touches the disk. Metrics without a sample are left out, because 0 would be a claim.
+//! One file has the metrics of the last run ([`Run::write_metrics`]). A second one next to it has those of the last
+//! attempt ([`write_attempt`]), which may have ended before a run could start. Metrics without a sample are left out,
+//! because 0 would be a claim.
 
+use super::Exit;
 use super::context::Run;
 use super::summary::{DestinationSummary, RunSummary};
 use crate::event::RunEvent;
-use crate::model::{ListKind, SourceStatus};
+use crate::model::{Instant, ListKind, SourceStatus};
 use crate::snapshot::manifest::SourceEntry;
-use crate::snapshot::{self, Store};
+use crate::snapshot::{self, SnapshotError, Store};
 use chrono::DateTime;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use toml::Table;
 
 impl Run<'_> {
     /// Writes the configured metrics file, except in a dry run. A failure is added to the summary as a warning.
@@ -19,7 +26,7 @@ impl Run<'_> {
         let complete = Store::new(&config.output.dir).latest_complete().ok().flatten();
         let last_complete =
             complete.and_then(|published| snapshot::started_at(&published.run_id)).map(|at| at.timestamp());
-        let text = render(summary, last_complete);
+        let text = render(&metrics(summary, last_complete));
         // Readable for everybody: the collector runs as another user, and the file contains no personal data.
         if let Err(error) = snapshot::replace_file(path, text.as_bytes(), snapshot::Readers::All) {
             let text = format!("failed to {error}");
@@ -29,6 +36,46 @@ impl Run<'_> {
     }
 }
 
+/// Writes the metrics of an attempt next to the metrics file: `x.prom` becomes `x-attempt.prom`.
+///
+/// Called at every end of `run`, also where the configuration is invalid or another run holds the lock.
+pub fn write_attempt(metrics_file: &Path, exit: Exit, now: Instant) -> Result<(), SnapshotError> {
+    let metric = |name, help, value| Metric { name, help, samples: vec![(String::new(), value)] };
+    let text = render(&[
+        metric("last_attempt_exit_code", "Exit code of the last attempt to run.", f64::from(exit.code())),
+        metric(
+            "last_attempt_timestamp_seconds",
+            "When the last attempt to run ended.",
+            number(now.timestamp().unsigned_abs()),
+        ),
+    ]);
+    snapshot::replace_file(&attempt_file(metrics_file), text.as_bytes(), snapshot::Readers::All)
+}
+
+fn attempt_file(metrics_file: &Path) -> PathBuf {
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    // The collector reads only files that end with `.prom`.
+    let (stem, extension) = (part(metrics_file.file_stem()), part(metrics_file.extension()));
+    let dot = if extension.is_empty() { "" } else { "." };
+    metrics_file.with_file_name(format!("{stem}-attempt{dot}{extension}"))
+}
+
+/// Returns the `metrics_file` of a configuration that may be invalid; `None` where the key cannot be read.
+///
+/// Where the file is no TOML at all, only the lines before its first table are read, each on its own.
+pub fn metrics_file_in(configuration: &Path) -> Option<PathBuf> {
+    let text = fs::read_to_string(configuration).ok()?;
+    let value = |table: &Table| Some(table.get("metrics_file")?.as_str()?.to_owned());
+    let found = if let Ok(table) = toml::from_str::<Table>(&text) {
+        value(&table)
+    } else {
+        let lines = text.lines().take_while(|line| !line.trim_start().starts_with('['));
+        lines.filter_map(|line| toml::from_str::<Table>(line).ok()).find_map(|table| value(&table))
+    };
+    // As in a valid configuration, relative paths are relative to its folder.
+    Some(configuration.parent().unwrap_or(Path::new("")).join(found?))
+}
+
 /// A metric with its samples: labels in braces, and the value.
 struct Metric {
     name: &'static str,
@@ -36,10 +83,10 @@ struct Metric {
     samples: Vec<(String, f64)>,
 }
 
-/// Renders the file. `last_complete` is the start of the newest complete run, in seconds since 1970-01-01 UTC.
-fn render(summary: &RunSummary, last_complete: Option<i64>) -> String {
+/// Renders a file.
+fn render(metrics: &[Metric]) -> String {
     let mut text = String::new();
-    for metric in metrics(summary, last_complete) {
+    for metric in metrics {
         // A HELP line without a sample would announce a metric that does not exist.
         if metric.samples.is_empty() {
             continue;
@@ -50,13 +97,14 @@ fn render(summary: &RunSummary, last_complete: Option<i64>) -> String {
             "# HELP bt_rollcall_{} {}\n# TYPE bt_rollcall_{} gauge",
             metric.name, metric.help, metric.name
         );
-        for (labels, value) in metric.samples {
+        for (labels, value) in &metric.samples {
             let _ = writeln!(text, "bt_rollcall_{}{labels} {value}", metric.name);
         }
     }
     text
 }
 
+/// Returns the metrics of a run. `last_complete` is the start of the newest complete run, in seconds since 1970-01-01 UTC.
 fn metrics(summary: &RunSummary, last_complete: Option<i64>) -> Vec<Metric> {
     let alone = |value: f64| vec![(String::new(), value)];
     let metric = |name, help, samples| Metric { name, help, samples };
@@ -155,4 +203,30 @@ fn labels(pairs: &[(&str, &str)]) -> String {
     let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
     format!("{{{}}}", pairs.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_attempts_is_next_to_the_metrics_file_and_read_by_the_same_collector() {
+        assert_eq!(attempt_file(Path::new("/m/bt.prom")), Path::new("/m/bt-attempt.prom"));
+        assert_eq!(attempt_file(Path::new("/m/bt")), Path::new("/m/bt-attempt"));
+    }
+
+    #[test]
+    fn the_key_is_found_in_a_configuration_that_is_invalid_or_no_toml() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        for text in ["metrics_file = 'm.prom'\npage_sice = 1", "metrics_file = \"m.prom\" # x\nurl = https://x\n[a]"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(metrics_file_in(&path), Some(folder.path().join("m.prom")));
+        }
+        for text in ["", "[output]\nmetrics_file = 'm.prom'\nbroken", "metrics_file = 1"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(metrics_file_in(&path), None);
+        }
+        assert_eq!(metrics_file_in(&folder.path().join("missing")), None);
+    }
 }

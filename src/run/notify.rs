@@ -7,16 +7,21 @@ use super::{DestinationSummary, RunError};
 use crate::config::Config;
 use crate::event::Observer;
 use crate::guard::Suspect;
-use crate::model::{Finding, instant_text};
+use crate::lifecycle::Occasion;
+use crate::model::{
+    AccountStanding, Change, ChangeKind, Finding, Inventory, SourceInventory, SubjectKind, instant_text,
+};
+use crate::rules;
 use crate::run_manifest::{Origin, RunDescription};
 use crate::snapshot;
 use crate::snapshot::manifest::{Manifest, SourceEntry};
 use crate::syslog::deliver::{Delivered, deliver};
-use crate::syslog::facts::{Completed, RunFacts, SourceFacts, SuspectFacts};
+use crate::syslog::facts::{Completed, FindingFacts, RunFacts, SourceFacts, SourceRows, SuspectFacts};
 use crate::syslog::format::{Sender, render};
 use crate::syslog::message::{Message, of_failed, of_published, of_suspect};
 use crate::syslog::session::Timing;
 use crate::syslog::spool::{Spool, SpoolError, Staged};
+use ahash::AHashMap;
 use chrono::{SubsecRound, Utc};
 
 /// Returns the sender for the header of syslog messages: the host and this process.
@@ -32,7 +37,9 @@ pub(super) fn stage_completed(
     manifest_sha256: &str,
     spool: &Spool,
 ) -> Result<Staged, RunError> {
-    let of_run = run_facts(run, &manifest.sources, manifest.base.as_ref().map(|base| base.run_id.clone()));
+    let mut of_run = run_facts(run, &manifest.sources, manifest.base.as_ref().map(|base| base.run_id.clone()));
+    count_rows(&mut of_run.sources, facts.inventory);
+    let removed = removed_accounts(facts.changes);
     let suspects: Vec<SuspectFacts> = facts.suspects.iter().map(suspect_facts).collect();
     // Without a destination nothing is queued, so a full spool of earlier destinations must not fail the run.
     if !run.request.config.destinations.is_empty() {
@@ -53,8 +60,11 @@ pub(super) fn stage_completed(
     for destination in &run.request.config.destinations {
         let waiting = pending.batches.iter().filter(|batch| batch.destination == destination.url);
         completed.redelivered = waiting.map(|batch| batch.frames).sum();
-        let is_sent = |finding: &&Finding| destination.send.includes(finding, facts.past, facts.as_of);
-        let findings: Vec<&Finding> = facts.findings.iter().filter(is_sent).collect();
+        let sent = |finding| {
+            let occasion = destination.send.occasion(finding, facts.past, facts.as_of)?;
+            Some(finding_facts(facts, &removed, finding, occasion))
+        };
+        let findings: Vec<FindingFacts<'_>> = facts.findings.iter().filter_map(sent).collect();
         let messages = of_published(&of_run, facts.changes, &findings, &suspects, &completed).zip(1..);
         let frames = messages.map(|(message, sequence)| render(destination, &sender, &message, sequence));
         staged.write(&destination.url, frames)?;
@@ -66,8 +76,10 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -
     let sources = sources.iter().map(|source| SourceFacts {
         name: source.name.clone(),
         kind: source.kind.clone(),
-        url: source.url.clone(),
+        host: source.identity().host().to_owned(),
         status: source.status,
+        reason: source.reason.clone(),
+        rows: None,
         confirmed_at: source.known.confirmed_at.map(instant_text),
         unconfirmed_rows: source.known.unconfirmed_rows,
     });
@@ -81,6 +93,46 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -
         config_sha256: run.request.config.sha256.clone(),
         previous_started_at: previous.as_deref().and_then(snapshot::started_at),
         previous,
+    }
+}
+
+/// Sets the number of rows of each source in the snapshot.
+fn count_rows(sources: &mut [SourceFacts], inventory: &Inventory) {
+    for source in sources {
+        let is_it = |source_inventory: &&SourceInventory| source_inventory.reading.source.name.as_str() == source.name;
+        source.rows = inventory.sources.iter().find(is_it).map(|source_inventory| SourceRows {
+            accounts: source_inventory.reading.users.len() as u64,
+            groups: source_inventory.reading.groups.len() as u64,
+            memberships: source_inventory.memberships.len() as u64,
+        });
+    }
+}
+
+/// Removed accounts by source and id, with their last known standing.
+type RemovedAccounts<'a> = AHashMap<(&'a str, &'a str), &'a AccountStanding>;
+
+fn removed_accounts(changes: &[Change]) -> RemovedAccounts<'_> {
+    let removed = changes.iter().filter(|change| change.kind == ChangeKind::UserRemoved);
+    removed
+        .filter_map(|change| Some(((change.source.as_str(), &*change.subject.id), change.account.as_deref()?)))
+        .collect()
+}
+
+fn finding_facts<'a>(
+    facts: &'a RunDescription<'_>,
+    removed: &RemovedAccounts<'_>,
+    finding: &'a Finding,
+    occasion: Occasion,
+) -> FindingFacts<'a> {
+    let is_of_account = finding.subject.kind == SubjectKind::User;
+    let key = (finding.source.as_str(), &*finding.subject.id);
+    let last_known = || removed.get(&key).filter(|_| is_of_account).map(|account| (*account).clone());
+    FindingFacts {
+        finding,
+        occasion,
+        previous_severity: facts.past.previous_severity(finding),
+        rule_title: rules::title_of(finding.rule, &facts.config.policy),
+        account: facts.inventory.standing_of(&finding.source, &finding.subject).or_else(last_known),
     }
 }
 
@@ -121,7 +173,7 @@ impl Run<'_> {
             _ => vec![of_failed(&facts, &error.message())],
         };
         if let Err(error) = self.queue(&messages, spool) {
-            self.note(format!("failed to {error}; no event of this run will be sent to a SIEM"));
+            self.warn(format!("failed to {error}; no event of this run will be sent to a SIEM"));
         }
     }
 
@@ -140,7 +192,7 @@ impl Run<'_> {
     pub(super) fn deliver(&self, spool: &Spool) -> Vec<DestinationSummary> {
         let is_stopped = || self.stop.requested_by().is_some();
         drain(self.request.config, spool, self.observer.as_ref(), &is_stopped).unwrap_or_else(|error| {
-            self.note(format!("failed to {error}"));
+            self.warn(format!("failed to {error}"));
             all_waiting(self, &error.to_string())
         })
     }

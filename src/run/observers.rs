@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use tracing::Level;
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -23,6 +23,8 @@ pub struct LogSettings {
     pub json: bool,
     /// Whether text lines are coloured.
     pub color: bool,
+    /// Whether stderr is the journal of systemd: text lines then carry a priority, and no time and no colour.
+    pub journal: bool,
 }
 
 /// Starts the log for the whole process. Later calls change nothing.
@@ -36,6 +38,9 @@ pub fn start_logging(settings: LogSettings, bar: &ProgressDisplay) {
     let _ = if settings.json {
         let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(writer);
         registry.with(layer).try_init()
+    } else if settings.journal {
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).with_level(false);
+        registry.with(layer.without_time().with_writer(JournalStderr(writer))).try_init()
     } else {
         let layer = tracing_subscriber::fmt::layer().with_ansi(settings.color).with_target(false).with_writer(writer);
         registry.with(layer).try_init()
@@ -62,6 +67,61 @@ impl Write for BarAwareStderr {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+/// Checks whether stderr is connected to the journal of systemd (systemd.exec(5), `$JOURNAL_STREAM`).
+///
+/// The variable alone proves nothing, because a child process with another stderr inherits it.
+pub fn stderr_is_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").ok();
+    let stderr = rustix::fs::fstat(io::stderr()).ok();
+    stream.zip(stderr).is_some_and(|(stream, stat)| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+/// A writer to the journal: each line begins with the priority of its level (sd-daemon(3)).
+#[derive(Clone)]
+struct JournalStderr(BarAwareStderr);
+
+/// A [`JournalStderr`] for one event.
+struct JournalLine {
+    stderr: BarAwareStderr,
+    priority: u8,
+}
+
+impl<'a> MakeWriter<'a> for JournalStderr {
+    type Writer = JournalLine;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        JournalLine { stderr: self.0.clone(), priority: priority(Level::INFO) }
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Self::Writer {
+        JournalLine { priority: priority(*event.level()), ..self.make_writer() }
+    }
+}
+
+impl Write for JournalLine {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let prefix = format!("<{}>", self.priority);
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let lines: Vec<u8> = lines.flat_map(|line| prefix.bytes().chain(line.iter().copied())).collect();
+        self.stderr.write_all(&lines)?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stderr.flush()
+    }
+}
+
+/// Returns the priority of syslog(3) for a level.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
     }
 }
 
@@ -120,6 +180,8 @@ impl Observer for Log {
             RunEvent::Delivery { destination, delivered, waiting, error } => {
                 tracing::error!(destination, delivered, waiting, error, "events are queued and not yet delivered");
             }
+            RunEvent::Note { source: Some(source), text } => tracing::debug!(%source, "note: {text}"),
+            RunEvent::Note { source: None, text } => tracing::debug!("note: {text}"),
             RunEvent::Warning { source: Some(source), text } => tracing::warn!(%source, "{text}"),
             RunEvent::Warning { source: None, text } => tracing::warn!("{text}"),
         }

@@ -1,18 +1,21 @@
-//! The host, the account of this process, and the person who used sudo.
+//! The host, the account of this process, the person who used sudo, and the service of systemd.
 //!
 //! Read once at the start of a run, for the manifest and for the header of syslog messages.
 
 use super::Origin;
 use crate::escape;
+use crate::snapshot::manifest::StartedBy;
 use std::fs;
 
 impl Origin {
-    /// Reads the host name, the account of this process and the caller of sudo.
+    /// Reads the host name and who started this process.
     pub fn of_this_process() -> Self {
         let uid = rustix::process::getuid().as_raw();
-        let operator = account(uid).unwrap_or_else(|| format!("uid {uid}"));
-        let person = person(&operator, std::env::var("SUDO_USER").ok().as_deref());
-        Self { host: host(), operator, person }
+        let user = account(uid).unwrap_or_else(|| format!("uid {uid}"));
+        let sudo_user = sudo_user(&user, std::env::var("SUDO_USER").ok().as_deref());
+        let systemd_unit = unit_of(std::process::id());
+        let started_by = StartedBy { user, sudo_user, systemd_unit };
+        Self { host: host(), operator: started_by.in_words(), started_by }
     }
 }
 
@@ -47,27 +50,72 @@ fn account(uid: u32) -> Option<String> {
     })
 }
 
-/// Returns the account, followed by the caller of sudo(8) from `SUDO_USER`.
+/// Returns the caller of sudo(8) from `SUDO_USER`; `None` if nobody else called it.
 ///
-/// The caller is added to the account and never replaces it, because the environment could contain any name.
-fn person(operator: &str, sudo_user: Option<&str>) -> String {
-    match sudo_user.filter(|user| !user.is_empty() && *user != operator) {
-        Some(user) => format!("{operator} (sudo: {})", escape::printable(user, 64)),
-        None => operator.to_owned(),
-    }
+/// The caller is recorded next to the account and never replaces it, because the environment could contain any name.
+fn sudo_user(account: &str, sudo_user: Option<&str>) -> Option<String> {
+    sudo_user.filter(|user| !user.is_empty() && *user != account).map(|user| escape::printable(user, 64))
+}
+
+/// Returns the service that contains a process; `None` if it is in none or cannot be looked at.
+pub(super) fn unit_of(pid: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/cgroup")).ok().and_then(|text| service(&text))
+}
+
+/// Returns the service that contains a process, from the text of `/proc/self/cgroup` (cgroups(7)).
+///
+/// systemd puts each service into a control group of its name. Other groups, such as the scope of a login session, name
+/// no unit that somebody configured.
+fn service(cgroup: &str) -> Option<String> {
+    let paths = cgroup.lines().filter_map(|line| {
+        let (hierarchy, path) = line.split_once(':')?.1.split_once(':')?;
+        // The empty name is the unified hierarchy; version 1 has one for systemd.
+        matches!(hierarchy, "" | "name=systemd").then_some(path)
+    });
+    let mut units = paths.filter_map(|path| path.rsplit('/').next()).filter(|unit| unit.ends_with(".service"));
+    units.next().map(|unit| escape::printable(unit, 128))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{person, qualified};
+    use super::{StartedBy, qualified, service, sudo_user};
 
     #[test]
-    fn the_caller_of_sudo_is_added_to_the_account() {
-        assert_eq!(person("root", Some("alice")), "root (sudo: alice)");
+    fn the_caller_of_sudo_and_the_service_are_added_to_the_account() {
+        assert_eq!(sudo_user("root", Some("alice")).as_deref(), Some("alice"));
         for nobody_else in [None, Some(""), Some("root")] {
-            assert_eq!(person("root", nobody_else), "root");
+            assert_eq!(sudo_user("root", nobody_else), None);
         }
-        assert_eq!(person("root", Some("a\nb")), "root (sudo: a\\nb)");
+        assert_eq!(sudo_user("root", Some("a\nb")).as_deref(), Some("a\\nb"));
+        let started = |sudo_user: Option<&str>, unit: Option<&str>| StartedBy {
+            user: "root".to_owned(),
+            sudo_user: sudo_user.map(str::to_owned),
+            systemd_unit: unit.map(str::to_owned),
+        };
+        assert_eq!(started(None, None).in_words(), "root");
+        assert_eq!(started(Some("alice"), None).in_words(), "root (sudo: alice)");
+        let both = started(Some("alice"), Some("bt-rollcall.service"));
+        assert_eq!(both.in_words(), "root (sudo: alice; unit: bt-rollcall.service)");
+    }
+
+    #[test]
+    fn the_service_is_the_last_control_group_and_a_login_session_is_none() {
+        let unit = "bt-rollcall.service";
+        for cgroup in [
+            "0::/system.slice/bt-rollcall.service\n",
+            "12:cpu:/\n1:name=systemd:/system.slice/bt-rollcall.service\n0::/\n",
+        ] {
+            assert_eq!(service(cgroup).as_deref(), Some(unit), "{cgroup}");
+        }
+        for cgroup in [
+            "0::/\n",
+            "0::/user.slice/user-1000.slice/session-3.scope\n",
+            "0::/user.slice/user@1000.service/app.slice/shell.scope\n",
+            "9:cpu:/system.slice/other.service\n",
+            "",
+        ] {
+            assert_eq!(service(cgroup), None, "{cgroup}");
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Run<'_> {
             Ok(plan) => plan.remove.into_iter().map(|(run_id, _)| run_id).collect(),
             // The snapshot is published already: a failed removal is a note, not a failed run.
             Err(error) => {
-                self.note(format!("failed to prune old snapshots: {error}"));
+                self.warn(format!("failed to prune old snapshots: {error}"));
                 Vec::new()
             }
         }

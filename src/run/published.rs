@@ -7,11 +7,11 @@ use super::context::Run;
 use super::notify;
 use super::summary::Publication;
 use crate::event::RunEvent;
-use crate::exceptions::{ExceptionRecord, ExceptionUse};
 use crate::report_page;
 use crate::run_manifest::{self, RunDescription};
 use crate::snapshot::manifest::Manifest;
-use crate::snapshot::{PagesLog, Staging, TableChoice};
+use crate::snapshot::readme::{self, README};
+use crate::snapshot::{PagesLog, Staging, TableChoice, inputs};
 use crate::syslog::spool::Spool;
 use crate::table::Tables;
 use chrono::{SubsecRound, Utc};
@@ -39,7 +39,7 @@ pub(super) fn publish(
     publication.manifest_sha256 = Some(sha256);
     // The snapshot is visible and stays. If the events cannot be released now, the next run releases them.
     if let Err(error) = batch.commit() {
-        run.note(format!("failed to {error}; the next run sends these events"));
+        run.warn(format!("failed to {error}; the next run sends these events"));
         publication.unreleased = notify::all_waiting(run, &error.to_string());
     }
     Ok(publication)
@@ -64,19 +64,21 @@ fn write_files(
     };
     let guarded_cells = staging.write_tables(&tables, &choice)?;
     if run.request.config.exceptions.is_some() {
-        let entries: Vec<ExceptionRecord> = facts.uses.iter().map(ExceptionUse::entry).collect();
-        // Plain data with text keys always serialises.
-        let text = serde_json::to_vec_pretty(&entries).unwrap_or_default();
-        staging.add(report_page::EXCEPTIONS, &text, None)?;
+        staging.add(report_page::EXCEPTIONS, report_page::exceptions_text(facts.uses).as_bytes(), None)?;
     }
+    let inputs = inputs::write(facts.inputs);
+    staging.add(inputs::FILE, inputs.as_bytes(), Some(facts.inputs.len() as u64))?;
     pages.finish()?;
     let now = Utc::now().trunc_subsecs(6);
     run_manifest::finish(manifest, staging.files(), guarded_cells, now);
     if output.html {
-        // The report lists every other file, so the manifest is completed before it and again after it.
+        // The report lists the files before it, so the manifest is completed before it and again after it.
         let html = report_page::render_run(facts, manifest).map_err(RunError::Report)?;
         staging.add(report_page::FILE, html.as_bytes(), None)?;
         run_manifest::finish(manifest, staging.files(), guarded_cells, now);
     }
+    // The last file, because it describes all others.
+    staging.add(README, readme::text(manifest).as_bytes(), None)?;
+    run_manifest::finish(manifest, staging.files(), guarded_cells, now);
     Ok(())
 }

@@ -17,6 +17,8 @@ pub struct RunRequest<'a> {
     pub dry_run: bool,
     /// Findings of this severity or above end the run with [`Exit::Findings`](super::Exit::Findings) (`--fail-on`).
     pub fail_on: Option<Severity>,
+    /// Whether the run publishes into a folder of its own (`--output`).
+    pub has_own_output: bool,
     /// Sources that are published although a guard objects (`--allow-shrink`).
     pub allow_shrink: Vec<SourceName>,
 }
@@ -25,7 +27,15 @@ impl<'a> RunRequest<'a> {
     /// Returns an order for every configured source, with the defaults of all flags.
     pub fn of(config: &'a Config) -> Self {
         let sources = config.sources.iter().collect();
-        Self { config, sources, as_of: None, dry_run: false, fail_on: None, allow_shrink: Vec::new() }
+        Self {
+            config,
+            sources,
+            as_of: None,
+            dry_run: false,
+            fail_on: None,
+            has_own_output: false,
+            allow_shrink: Vec::new(),
+        }
     }
 
     /// Limits the order to these sources; an empty list means all. Errors: a name that the configuration does not
@@ -48,7 +58,7 @@ impl<'a> RunRequest<'a> {
         let configured: Vec<&str> = self.config.sources.iter().map(|source| source.identity.name.as_str()).collect();
         if let Some(unknown) = names.iter().find(|name| !configured.contains(&name.as_str())) {
             let text = format!("there is no source {unknown:?}; the configuration has {}", configured.join(", "));
-            let problem = ConfigProblem { key: flag.to_owned(), text };
+            let problem = ConfigProblem::of(flag, text);
             return Err(ConfigError { path: Some(self.config.path.clone()), problems: vec![problem] });
         }
         Ok(names.iter().map(|name| SourceName::from(name.as_str())).collect())

@@ -15,7 +15,7 @@ impl Run<'_> {
         self.run_id = store.settle_run_id(std::mem::take(&mut self.run_id))?;
         self.observer.notify(&RunEvent::RunStarted { run_id: &self.run_id });
         for left_over in store.clean_leftovers()? {
-            self.note(format!("{left_over}: left behind by a run that was killed; removed"));
+            self.warn(format!("{left_over}: left behind by a run that was killed; removed"));
         }
         let spool = Spool::open(&config.state_dir, &config.output.dir)?;
         // Before anything is queued: a killed run may have published without releasing its events.

@@ -6,10 +6,11 @@
 use super::context::Run;
 use super::exit::Exit;
 use super::{RunError, unevaluated};
+use crate::guard::Suspect;
 use crate::model::{Completeness, Coverage, FindingStatus, ListKind, Severity, instant_text};
 use crate::report::thousands;
 use crate::run_manifest::RunDescription;
-use crate::snapshot::manifest::{Counts, RuleEntry, SourceEntry};
+use crate::snapshot::manifest::{Counts, PatternEntry, RuleEntry, SourceEntry};
 use crate::state;
 use chrono::{SubsecRound, Utc};
 use serde::Serialize;
@@ -60,12 +61,16 @@ pub struct RunSummary {
     pub destinations: Vec<DestinationSummary>,
     /// Run ids of the snapshots that retention removed.
     pub pruned: Vec<String>,
-    /// Notes for the operator.
+    /// Matches of every pattern of the configuration.
+    pub patterns: Vec<PatternEntry>,
+    /// What the operator has to act on.
     pub warnings: Vec<String>,
+    /// Facts that need no action.
+    pub notes: Vec<String>,
     /// Why nothing was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What the operator can do about the error.
+    /// What the operator can do about the error, or about a source that a guard set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -105,12 +110,14 @@ impl Default for RunOutcome {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Publication {
     completeness: Option<Completeness>,
-    is_guarded: bool,
+    suspects: Vec<Suspect>,
     rules: Vec<RuleEntry>,
+    patterns: Vec<PatternEntry>,
     counts: Counts,
     since: String,
     severities: BTreeMap<String, u64>,
     source_warnings: Vec<String>,
+    source_notes: Vec<String>,
     pub(super) snapshot: Option<PathBuf>,
     pub(super) report: Option<PathBuf>,
     pub(super) manifest_sha256: Option<String>,
@@ -127,12 +134,14 @@ impl Publication {
         }
         Self {
             completeness: Some(facts.completeness()),
-            is_guarded: !facts.suspects.is_empty(),
+            suspects: facts.suspects.to_vec(),
             rules: facts.evaluations.iter().map(RuleEntry::of).collect(),
+            patterns: facts.patterns.clone(),
             counts: facts.counts(),
             since: changes_in_words(facts),
             severities,
             source_warnings: facts.warnings_of_sources(),
+            source_notes: facts.notes_of_sources(),
             ..Self::default()
         }
     }
@@ -158,21 +167,24 @@ impl RunSummary {
     /// Returns the summary of a run from the results of its stages.
     pub(super) fn of(run: &Run<'_>, outcome: RunOutcome) -> Self {
         let RunOutcome { result, sources, destinations, pruned } = outcome;
-        let failure = result.as_ref().err().map(|error| (error.exit(), error.message(), error.hint()));
+        let failure = result.as_ref().err().map(|error| (error.exit(), error.message(), run.hint(error)));
         let Publication {
             completeness,
-            is_guarded,
+            suspects,
             rules,
+            patterns,
             counts,
             since,
             severities,
             source_warnings,
+            source_notes,
             snapshot,
             report,
             manifest_sha256,
             ..
         } = result.unwrap_or_default();
-        let warnings = run.notes.borrow().iter().cloned().chain(source_warnings).collect();
+        let warnings = run.warnings.borrow().iter().cloned().chain(source_warnings).collect();
+        let notes = run.notes.borrow().iter().cloned().chain(source_notes).collect();
         let summary = Self {
             exit_code: 0,
             run_id: run.run_id.clone(),
@@ -187,19 +199,23 @@ impl RunSummary {
             manifest_sha256,
             sources,
             rules,
+            patterns,
             counts,
             since,
             severities,
             destinations,
             pruned,
             warnings,
+            notes,
             error: None,
             hint: None,
         };
-        match failure {
-            Some((exit, error, hint)) => Self { exit_code: exit.code(), error: Some(error), hint, ..summary },
-            None => Self { exit_code: summary.exit(is_guarded, run.request.fail_on).code(), ..summary },
+        if let Some((exit, error, hint)) = failure {
+            return Self { exit_code: exit.code(), error: Some(error), hint, ..summary };
         }
+        let exit_code = summary.exit(!suspects.is_empty(), run.request.fail_on).code();
+        let hint = (!suspects.is_empty()).then(|| run.answer_to_guard(&suspects));
+        Self { exit_code, hint, ..summary }
     }
 
     /// Returns the exit code of a run without an error.
@@ -242,7 +258,7 @@ impl RunSummary {
             let _ = writeln!(text, "  {:<10} {} removed by retention", "pruned", self.pruned.len());
         }
         for warning in &self.warnings {
-            let _ = writeln!(text, "  {:<10} {warning}", "note");
+            let _ = writeln!(text, "  {:<10} {warning}", "warning");
         }
         text
     }

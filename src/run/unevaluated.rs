@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn entry(rule: &str, outcome: RuleOutcome) -> RuleEntry {
-        RuleEntry { source: "eu".to_owned(), rule: rule.to_owned(), outcome }
+        RuleEntry { source: "eu".to_owned(), rule: rule.to_owned(), outcome, excluded: Default::default() }
     }
 
     #[test]

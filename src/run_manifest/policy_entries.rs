@@ -144,6 +144,19 @@ pub fn read(entries: &BTreeMap<String, PolicyEntry>) -> Result<Policy, String> {
     Ok(policy)
 }
 
+/// Reads the patterns that classified accounts and groups. The error names the key.
+pub fn read_classes(entries: &BTreeMap<String, PolicyEntry>) -> Result<Classes, String> {
+    let patterns = |key: &str| -> Result<Vec<Pattern>, String> {
+        let texts: Vec<String> = value(entries, key)?;
+        texts.iter().map(|text| Pattern::parse(text).map_err(|_| unknown(&format!("policy.{key}"), text))).collect()
+    };
+    Ok(Classes {
+        privileged_groups: patterns("privileged_groups")?,
+        break_glass: patterns("break_glass")?,
+        service_accounts: patterns("service_accounts")?,
+    })
+}
+
 fn value<T: DeserializeOwned>(entries: &BTreeMap<String, PolicyEntry>, key: &str) -> Result<T, String> {
     let entry = entries.get(key).ok_or_else(|| format!("policy.{key} is missing"))?;
     serde_json::from_value(entry.value.clone()).map_err(|error| format!("policy.{key}: {error}"))

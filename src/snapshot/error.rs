@@ -2,7 +2,9 @@
 //!
 //! The texts continue the words "failed to". Nothing here knows an exit code; `run` and the commands choose it.
 
+use crate::model::{Instant, instant_text};
 use crate::table::TableError;
+use chrono::SubsecRound;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,12 +23,14 @@ pub enum SnapshotError {
         source: io::Error,
     },
     /// Another run holds the lock.
-    #[error("take the lock {}: another run holds it{}", lock.display(), process(*pid))]
+    #[error("take the lock {}: another run holds it{}", lock.display(), holder(*pid, *since))]
     Busy {
         /// Path of the lock file.
         lock: PathBuf,
         /// Id of the process that holds the lock, as the lock file states it.
         pid: Option<u32>,
+        /// When it took the lock.
+        since: Option<Instant>,
     },
     /// The rows do not fit the columns. This is a defect of the program.
     #[error("write {}: {reason}", path.display())]
@@ -70,6 +74,14 @@ pub enum SnapshotError {
         /// Folder of the snapshot.
         path: PathBuf,
         /// First problem, and the number of the others.
+        why: String,
+    },
+    /// The path that somebody typed is not the folder of a snapshot.
+    #[error("read {}: {why}", path.display())]
+    NotASnapshot {
+        /// The path as it was typed.
+        path: PathBuf,
+        /// What it is, and the cure.
         why: String,
     },
     /// The snapshot contains the table in no format.
@@ -116,9 +128,6 @@ impl SnapshotError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Io { source, .. } => hint_for(source.kind()),
-            Self::Busy { .. } => {
-                Some("wait until that run ends; the lock is released when its process ends, even after a kill")
-            }
             Self::LinkInTheWay { .. } => Some("move it away; bt-rollcall creates this link itself"),
             Self::NotIntact { .. } => Some(
                 "name the folder of a published snapshot below output.dir; `bt-rollcall verify DIR` lists every problem. \
@@ -132,7 +141,8 @@ impl SnapshotError {
             }
             Self::Manifest { .. } => Some("run `bt-rollcall verify` on that folder"),
             Self::Table { .. } | Self::Unsealable { .. } => Some("this is a defect of bt-rollcall; please report it"),
-            Self::NotARunId { .. } | Self::IsLinked { .. } => None,
+            // `run` knows how to look at the process that holds the lock.
+            Self::Busy { .. } | Self::NotARunId { .. } | Self::IsLinked { .. } | Self::NotASnapshot { .. } => None,
         }
     }
 }
@@ -166,8 +176,11 @@ fn cause(error: &io::Error) -> String {
     }
 }
 
-fn process(pid: Option<u32>) -> String {
-    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+/// Returns what is known of the run that holds a lock: ` (process 4711, since 2026-11-23T02:00:00Z)`.
+fn holder(pid: Option<u32>, since: Option<Instant>) -> String {
+    let Some(pid) = pid else { return String::new() };
+    let since = since.map_or_else(String::new, |since| format!(", since {}", instant_text(since.trunc_subsecs(0))));
+    format!(" (process {pid}{since})")
 }
 
 #[cfg(test)]

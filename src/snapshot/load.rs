@@ -7,11 +7,12 @@
 //! are not restored: passkeys, rights of API accounts, conflicts, and texts in place of dates.
 
 use super::error::SnapshotError;
+use super::locate::snapshot_folder;
 use super::manifest::{Manifest, SourceEntry};
 use super::read::read_manifest;
-use super::verify::{VerifyProblem, verify_except, verify_files};
+use super::verify::{Verified, VerifyProblem, verify_except, verify_files};
 use crate::model::{
-    Change, ChangedGroup, Finding, FindingStatus, Fingerprint, GroupId, Instant, Interner, Inventory, Outside,
+    Change, ChangedGroup, Contact, Finding, FindingStatus, Fingerprint, GroupId, Instant, Interner, Inventory, Outside,
     OutsideMember, Resolved, Rule, SeenInterval, Severity, SourceInventory, SourceName, SourceReading, Subject,
 };
 use crate::state::{Advance, PreviousState};
@@ -24,10 +25,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod decode;
+mod reading;
 mod rows;
 #[cfg(test)]
 mod tests;
 
+pub use reading::{ReadRows, Restored};
 use rows::{TableRow, each_row};
 
 /// Verified snapshot that can be loaded.
@@ -56,6 +59,8 @@ pub struct KnownFinding {
     pub status: Arc<str>,
     /// Account, group or source that the finding is about.
     pub subject: Subject,
+    /// Contact of the account, as of the run that found it last.
+    pub contact: Contact,
     /// Text with the fact, its basis and the threshold.
     pub title: Box<str>,
     /// Evidence as a JSON object.
@@ -82,6 +87,7 @@ impl KnownFinding {
             severity: self.severity,
             status: FindingStatus::parse(&self.status)?,
             subject: self.subject,
+            contact: self.contact,
             title: self.title,
             evidence: self.evidence,
             action,
@@ -101,19 +107,14 @@ impl Archive {
 
     /// Opens a snapshot like [`Archive::open`], but returns the problems of one file instead of failing.
     pub fn open_except(folder: &Path, file: Option<&str>) -> Result<(Self, Vec<VerifyProblem>), SnapshotError> {
+        snapshot_folder(folder)?;
         let refused = |problems: Vec<VerifyProblem>| SnapshotError::NotIntact {
             path: folder.to_owned(),
             why: summary(&problems),
         };
         let (verified, excused) = verify_except(folder, file).map_err(refused)?;
-        let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
-        let (manifest, manifest_sha256) = read_manifest(&path)?;
         // The manifest is read twice. If it was replaced in between, the verification does not apply to this one.
-        if manifest_sha256 != verified.manifest_sha256 {
-            let why = "it changed while it was read".to_owned();
-            return Err(SnapshotError::NotIntact { path, why });
-        }
-        Ok((Self { path, manifest, manifest_sha256 }, excused))
+        Ok((Self::of_verified(folder, &verified)?, excused))
     }
 
     /// Opens a snapshot after verifying the manifest and the needed files only, so that the others need not be hashed.
@@ -124,6 +125,17 @@ impl Archive {
             Ok((manifest, manifest_sha256)) => Ok(Self { path, manifest, manifest_sha256 }),
             Err(problems) => Err(SnapshotError::NotIntact { path, why: summary(&problems) }),
         }
+    }
+
+    /// Opens a snapshot that was just verified. Errors: its manifest was replaced since then.
+    pub fn of_verified(folder: &Path, verified: &Verified) -> Result<Self, SnapshotError> {
+        let path = fs::canonicalize(folder).map_err(SnapshotError::io("open", folder))?;
+        let (manifest, manifest_sha256) = read_manifest(&path)?;
+        if manifest_sha256 != verified.manifest_sha256 {
+            let why = "it changed while it was read".to_owned();
+            return Err(SnapshotError::NotIntact { path, why });
+        }
+        Ok(Self { path, manifest, manifest_sha256 })
     }
 
     /// Opens a snapshot after verifying only its tables. A run needs nothing else of its baseline.
@@ -159,7 +171,7 @@ impl Archive {
             advance.group(&texts.source_name(&row.needed("source")?), decode::group(row, &mut texts)?);
             Ok(())
         })?;
-        self.each(Table::Memberships, &["group_name", "username"], |row| {
+        self.each(Table::Memberships, &[], |row| {
             advance.membership(&texts.source_name(&row.needed("source")?), decode::membership(row, &mut texts)?);
             Ok(())
         })
@@ -211,7 +223,7 @@ impl Archive {
     ) -> Result<Vec<(usize, Outside)>, SnapshotError> {
         let listed: Vec<AHashSet<&str>> = sources.readings.iter().map(ids).collect();
         let mut outside = Vec::new();
-        self.each(Table::Memberships, &["group_name", "username"], |row| {
+        self.each(Table::Memberships, &[], |row| {
             let at = sources.place(row)?;
             let known = decode::membership(row, texts)?;
             mark(at, known.seen);
@@ -299,8 +311,18 @@ impl Archive {
         take: impl FnMut(&TableRow<'_>) -> Result<(), String>,
     ) -> Result<(), SnapshotError> {
         let mut columns = table.columns();
-        columns.retain(|name| !unneeded.contains(name));
+        columns.retain(|name| !unneeded.contains(name) && !is_derived(table, name));
         each_row(&self.path, table, &columns, self.manifest.guarded_cells > 0, take)
+    }
+}
+
+/// Returns whether the column repeats facts of other columns, so that nothing is loaded from it.
+fn is_derived(table: Table, column: &str) -> bool {
+    match table {
+        Table::Users => ["is_privileged", "group_names", "person"].contains(&column),
+        Table::Groups => column == "owner",
+        Table::Memberships => ["group_name", "username", "email_address", "enabled", "last_login"].contains(&column),
+        Table::Findings | Table::Changes | Table::Resolved => false,
     }
 }
 

@@ -6,10 +6,12 @@
 //! Format version 1 is the first. `counts.statuses` and `confirmed_shrinks` were added to it later; they are omitted
 //! when they are empty.
 
+use crate::build_info;
 use crate::model::{
-    Completeness, Coverage, Evaluation, KnownSource, ListKind, ListReport, RuleOutcome, SourceIdentity,
+    Completeness, Coverage, Evaluation, Exclusions, KnownSource, ListKind, ListReport, RuleOutcome, SourceIdentity,
     SourceInventory, SourceStatus,
 };
+use crate::table::CsvDialect;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,10 +27,14 @@ pub struct Manifest {
     pub run_id: String,
     /// Program that wrote the snapshot.
     pub tool: Tool,
+    /// Build of that program.
+    pub build: Build,
     /// Name of the host on which the program ran.
     pub host: String,
-    /// Operating-system user that ran the program.
+    /// Who started the run, as a text for people; see [`StartedBy::in_words`].
     pub operator: String,
+    /// Who started the run, as data.
+    pub started_by: StartedBy,
     /// Instant that every age is computed from.
     pub as_of: String,
     /// Wall-clock time at which the run started.
@@ -43,6 +49,12 @@ pub struct Manifest {
     pub policy: BTreeMap<String, PolicyEntry>,
     /// SHA-256 of the configuration file as it was read.
     pub config_sha256: String,
+    /// Every setting in force with its origin. Secrets are named by their reference only.
+    #[serde(default)]
+    pub configuration: serde_json::Value,
+    /// Every pattern of the configuration with the number of its matches.
+    #[serde(default)]
+    pub patterns: Vec<PatternEntry>,
     /// SHA-256 of the exceptions file as it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exceptions_sha256: Option<String>,
@@ -55,21 +67,74 @@ pub struct Manifest {
     pub files: Vec<FileEntry>,
     /// Totals over all sources.
     pub counts: Counts,
+    /// Form of the CSV files.
+    pub csv: CsvFormat,
     /// Number of cells in the CSV files that the formula guard changed.
     pub guarded_cells: u64,
     /// Whether the formula guard was on: it guards cells that a spreadsheet would run.
     pub formula_guard: bool,
-    /// Warnings for people.
+    /// What a person has to act on.
     pub warnings: Vec<String>,
+    /// Facts that need no action: constant facts of the products, and what the run did about a configured setting.
+    pub notes: Vec<String>,
     /// Shrunken lists that a guard refused and a person confirmed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confirmed_shrinks: Vec<ConfirmedShrink>,
+}
+
+/// Form of the CSV files of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsvFormat {
+    /// Dialect: `strict`, `excel` or `raw`.
+    pub dialect: String,
+    /// Separator between cells: `comma` or `semicolon`.
+    pub separator: String,
+}
+
+impl CsvFormat {
+    /// Describes a dialect.
+    pub fn of(dialect: CsvDialect) -> Self {
+        Self { dialect: dialect.as_str().to_owned(), separator: dialect.separator().as_str().to_owned() }
+    }
+
+    /// Returns the dialect; `None` if this version does not know it.
+    pub fn dialect(&self) -> Option<CsvDialect> {
+        CsvDialect::parse(&self.dialect, &self.separator)
+    }
 }
 
 impl Manifest {
     /// Checks whether every list of every source was proven complete.
     pub fn is_complete(&self) -> bool {
         self.completeness == Completeness::Complete
+    }
+}
+
+/// How many groups or accounts a pattern of the configuration matches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatternEntry {
+    /// Key of the configuration, such as `policy.privileged_groups`.
+    pub key: String,
+    /// The pattern as it is compared: names and globs in lower case.
+    pub pattern: String,
+    /// Number of known groups or accounts that it matches.
+    pub matches: u64,
+    /// Whether every list that it is matched against was read completely. If not, 0 matches prove nothing.
+    pub complete: bool,
+    /// Where nothing matches: the known name that is most similar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+}
+
+impl PatternEntry {
+    /// Returns the warning for a pattern that is proven to match nothing, with its cure.
+    pub fn warning(&self) -> Option<String> {
+        let Self { key, pattern, .. } = self;
+        let cure = match &self.nearest {
+            Some(name) => format!("write {name:?} if that is meant, else remove it"),
+            None => "correct or remove it".to_owned(),
+        };
+        (self.matches == 0 && self.complete).then(|| format!("{key}: {pattern:?} matches nothing; {cure}"))
     }
 }
 
@@ -118,6 +183,52 @@ pub struct Tool {
     pub name: String,
     /// Semantic version of the program.
     pub version: String,
+}
+
+/// Build of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// Semantic version of the program.
+    pub version: String,
+    /// Commit of the source; `unknown` for a debug build or without a repository.
+    pub commit: String,
+    /// Compiler, as `rustc --version` names it.
+    pub compiler: String,
+}
+
+impl Build {
+    /// Returns the build of this program.
+    pub fn of_this_program() -> Self {
+        Self {
+            version: build_info::VERSION.to_owned(),
+            commit: build_info::COMMIT.to_owned(),
+            compiler: build_info::COMPILER.to_owned(),
+        }
+    }
+}
+
+/// Who or what started a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedBy {
+    /// Operating-system user of the process.
+    pub user: String,
+    /// User who became that user with sudo(8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sudo_user: Option<String>,
+    /// Service of systemd that contains the process: `bt-rollcall.service`, `cron.service`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub systemd_unit: Option<String>,
+}
+
+impl StartedBy {
+    /// Returns the text for people: `root` or `root (sudo: alice; unit: bt-rollcall.service)`.
+    pub fn in_words(&self) -> String {
+        let Self { user, sudo_user, systemd_unit } = self;
+        let details = [("sudo", sudo_user), ("unit", systemd_unit)];
+        let details: Vec<String> =
+            details.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}: {value}"))).collect();
+        if details.is_empty() { user.clone() } else { format!("{user} ({})", details.join("; ")) }
+    }
 }
 
 /// Entry of one source.
@@ -207,13 +318,21 @@ pub struct RuleEntry {
     /// Outcome of the rule.
     #[serde(flatten)]
     pub outcome: RuleOutcome,
+    /// Number of accounts or groups of the source that the rule does not apply to, by reason.
+    #[serde(default, skip_serializing_if = "Exclusions::is_empty")]
+    pub excluded: Exclusions,
 }
 
 impl RuleEntry {
     /// Creates the entry of one evaluation.
     pub fn of(evaluation: &Evaluation) -> Self {
-        let Evaluation { source, rule, outcome } = evaluation;
-        Self { source: source.to_string(), rule: rule.as_str().to_owned(), outcome: outcome.clone() }
+        let Evaluation { source, rule, outcome, excluded } = evaluation;
+        Self {
+            source: source.to_string(),
+            rule: rule.as_str().to_owned(),
+            outcome: outcome.clone(),
+            excluded: excluded.clone(),
+        }
     }
 }
 
@@ -261,7 +380,7 @@ pub struct Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Rule, SourceIdentity, SourceReading};
+    use crate::model::{Exclusion, Rule, SourceIdentity, SourceReading};
     use serde_json::json;
 
     /// JSON of the first version. Other programs read it, so it must not change.
@@ -275,7 +394,8 @@ mod tests {
         r#""requests":1,"proof":"the source does not offer this list"}],"compared":false,"unconfirmed_rows":0}"#
     );
     const RULES: &str = concat!(
-        r#"[{"source":"eu","rule":"no-mfa","outcome":"evaluated","subjects":7,"undetermined":2},"#,
+        r#"[{"source":"eu","rule":"no-mfa","outcome":"evaluated","subjects":7,"undetermined":2,"#,
+        r#""excluded":{"disabled":3,"service-account":1}},"#,
         r#"{"source":"eu","rule":"no-mfa","outcome":"undetermined","why":"w"},"#,
         r#"{"source":"eu","rule":"no-mfa","outcome":"off"}]"#
     );
@@ -306,8 +426,12 @@ mod tests {
             RuleOutcome::Undetermined { why: "w".to_owned() },
             RuleOutcome::Off,
         ];
-        let rules =
-            outcomes.map(|outcome| RuleEntry::of(&Evaluation { source: "eu".into(), rule: Rule::NoMfa, outcome }));
+        let counted = Exclusions::from([(Exclusion::ServiceAccount, 1), (Exclusion::Disabled, 3)]);
+        let rules = outcomes.map(|outcome| {
+            let excluded =
+                if matches!(outcome, RuleOutcome::Evaluated { .. }) { counted.clone() } else { Exclusions::new() };
+            RuleEntry::of(&Evaluation { source: "eu".into(), rule: Rule::NoMfa, outcome, excluded })
+        });
         assert_eq!(serde_json::to_string(&rules).unwrap(), RULES);
         assert_eq!(serde_json::from_str::<Vec<RuleEntry>>(RULES).unwrap(), rules);
     }

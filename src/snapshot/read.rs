@@ -139,18 +139,20 @@ fn read<T: DeserializeOwned>(folder: &Path) -> Result<(T, String), SnapshotError
     Ok((manifest, sha256_hex(&bytes)))
 }
 
-/// Parses a manifest. The format version is checked first, because a newer manifest may have other fields.
+/// Parses a manifest. The format version is checked first, because another version may have other fields.
 fn parse_manifest<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     #[derive(serde::Deserialize)]
     struct Version {
-        format_version: u32,
+        format_version: Option<serde_json::Value>,
     }
-    let version: Version = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-    if version.format_version > FORMAT_VERSION {
-        let found = version.format_version;
-        return Err(format!(
-            "it has format version {found}, but this version of bt-rollcall supports up to {FORMAT_VERSION}; use a newer version"
-        ));
+    let version: Version = serde_json::from_slice(bytes).map_err(|error| format!("it is not valid JSON: {error}"))?;
+    match version.format_version {
+        None => Err("it has no format_version, so it is not a manifest of bt-rollcall".to_owned()),
+        Some(found) if found != FORMAT_VERSION => Err(format!(
+            "it has format version {found}, but this version of bt-rollcall reads format version {FORMAT_VERSION}; use the \
+             version of bt-rollcall that wrote it (`tool` in the manifest)"
+        )),
+        Some(_) => serde_json::from_slice(bytes)
+            .map_err(|error| format!("it is not a valid manifest of format version {FORMAT_VERSION}: {error}")),
     }
-    serde_json::from_slice(bytes).map_err(|e| e.to_string())
 }

@@ -10,7 +10,7 @@ use super::pages::{PAGES, PagesLog};
 use super::{LATEST, LATEST_COMPLETE, MANIFEST, STAGING, create_folder, sync_folder};
 use crate::digest::sha256_hex;
 use crate::model::Completeness;
-use crate::table::{CsvDialect, ParquetMetadata, Table, Tables};
+use crate::table::{CsvDialect, ParquetMetadata, REVIEW, Table, Tables};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -63,7 +63,7 @@ impl Staging {
         Ok(PagesLog::new(self.writer(PAGES)?))
     }
 
-    /// Writes every table in the chosen formats. Returns the number of CSV cells that the formula guard changed.
+    /// Writes every table in the chosen formats, and `review.csv`. Returns the number of CSV cells that the formula guard changed.
     pub fn write_tables(&self, tables: &Tables<'_>, choice: &TableChoice) -> Result<u64, SnapshotError> {
         let mut guarded_cells = 0;
         for table in Table::ALL {
@@ -75,7 +75,16 @@ impl Staging {
                 self.write_parquet(tables, table, choice.completeness)?;
             }
         }
-        Ok(guarded_cells)
+        Ok(guarded_cells + self.write_review(tables, choice.dialect)?)
+    }
+
+    /// Writes the population of an access review. It is for people, so it is CSV whatever formats are configured.
+    fn write_review(&self, tables: &Tables<'_>, dialect: CsvDialect) -> Result<u64, SnapshotError> {
+        let mut file = self.writer(REVIEW)?;
+        let path = file.path().to_owned();
+        let written = tables.write_review(dialect, &mut file).map_err(SnapshotError::table(path))?;
+        file.finish(Some(written.rows));
+        Ok(written.guarded_cells)
     }
 
     fn write_csv(&self, tables: &Tables<'_>, table: Table, dialect: CsvDialect) -> Result<u64, SnapshotError> {

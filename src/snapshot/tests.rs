@@ -1,8 +1,9 @@
 //! Publication, recovery after a kill, and verification.
 
-use super::manifest::{Counts, FORMAT_VERSION, Manifest, Tool};
+use super::manifest::{Build, Counts, CsvFormat, FORMAT_VERSION, Manifest, StartedBy, Tool};
 use super::*;
 use crate::model::Completeness;
+use crate::table::CsvDialect;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
@@ -29,8 +30,10 @@ fn manifest(run_id: &str, completeness: Completeness) -> Manifest {
         format_version: FORMAT_VERSION,
         run_id: run_id.to_owned(),
         tool: Tool { name: "t".to_owned(), version: "1".to_owned() },
+        build: Build::of_this_program(),
         host: "h".to_owned(),
         operator: "o".to_owned(),
+        started_by: StartedBy::default(),
         as_of: "2026-11-23T02:00:00Z".to_owned(),
         started_at: "2026-11-23T02:00:00Z".to_owned(),
         finished_at: "2026-11-23T02:00:01Z".to_owned(),
@@ -38,14 +41,18 @@ fn manifest(run_id: &str, completeness: Completeness) -> Manifest {
         sources: Vec::new(),
         policy: BTreeMap::new(),
         config_sha256: String::new(),
+        configuration: serde_json::Value::Null,
+        patterns: Vec::new(),
         exceptions_sha256: None,
         base: None,
         rules: Vec::new(),
         files: Vec::new(),
         counts: Counts::default(),
+        csv: CsvFormat::of(CsvDialect::Strict),
         guarded_cells: 0,
         formula_guard: true,
         warnings: Vec::new(),
+        notes: Vec::new(),
         confirmed_shrinks: Vec::new(),
     }
 }

@@ -6,15 +6,17 @@
 
 use super::hold::{self, HOLD, Hold};
 use super::ledger::Ledger;
+use super::locate::snapshot_folder;
 use super::manifest::{BaseReference, FileEntry, Manifest};
 use super::read::read_manifest;
 use super::{MANIFEST, is_run_id, names_in};
 use crate::digest::hex;
 use crate::model::Completeness;
+use crate::table::Separator;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 /// Result for an intact snapshot.
@@ -122,6 +124,11 @@ pub enum VerifyProblem {
 }
 
 impl VerifyProblem {
+    /// Returns whether the manifest itself cannot be read, so that nothing was compared with it.
+    pub fn is_of_manifest(&self) -> bool {
+        matches!(self, Self::Manifest(_))
+    }
+
     /// Returns the listed file that has the problem; `None` if the problem concerns more than one listed file.
     pub fn of_file(&self) -> Option<&str> {
         match self {
@@ -186,8 +193,7 @@ pub(super) fn verify_except(
     file: Option<&str>,
 ) -> Result<(Verified, Vec<VerifyProblem>), Vec<VerifyProblem>> {
     // The path may be `latest` or `.`. The real path has the name of the run, and its parent contains the baseline.
-    let dir =
-        fs::canonicalize(dir).map_err(|e| vec![VerifyProblem::Manifest(format!("open {}: {e}", dir.display()))])?;
+    let dir = snapshot_folder(dir).map_err(|error| vec![VerifyProblem::Manifest(error.to_string())])?;
     let Checked { manifest, manifest_sha256, hold, problems } = check(&dir).map_err(|problem| vec![problem])?;
     let is_excused = |problem: &VerifyProblem| file.is_some() && problem.of_file() == file;
     let (excused, mut problems): (Vec<VerifyProblem>, Vec<VerifyProblem>) = problems.into_iter().partition(is_excused);
@@ -296,7 +302,11 @@ fn each_part(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
 
 /// Counts the data rows of a CSV file. A row with a wrong number of cells is an error.
 fn csv_rows(path: &Path) -> io::Result<u64> {
-    let mut reader = csv::Reader::from_path(path)?;
+    let mut file = BufReader::new(File::open(path)?);
+    let mut header = Vec::new();
+    file.read_until(b'\n', &mut header)?;
+    file.rewind()?;
+    let mut reader = csv::ReaderBuilder::new().delimiter(Separator::of_header(&header).byte()).from_reader(file);
     let mut record = csv::ByteRecord::new();
     let mut rows = 0;
     while reader.read_byte_record(&mut record)? {

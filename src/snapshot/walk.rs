@@ -15,6 +15,7 @@ use crate::digest::sha256_hex;
 use crate::escape::printable;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Result of the verification of a folder.
@@ -103,7 +104,14 @@ pub enum ChainProblem {
 
 /// Verifies a folder of snapshots. `dir` is the folder, a snapshot in it, or a link to one.
 pub fn walk(dir: &Path) -> Result<FolderWalk, SnapshotError> {
-    let dir = folder_of(fs::canonicalize(dir).map_err(SnapshotError::io("open", dir))?);
+    let refused = |why: &str| SnapshotError::NotASnapshot {
+        path: dir.to_owned(),
+        why: format!("{why}; name output.dir, such as /var/lib/bt-rollcall/snapshots, or a snapshot in it"),
+    };
+    let dir = folder_of(fs::canonicalize(dir).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => refused("it does not exist"),
+        _ => SnapshotError::io("open", dir)(error),
+    })?);
     let store = Store::new(&dir);
     let (mut existing, mut found, mut problems) = (Vec::new(), BTreeMap::new(), Vec::new());
     for run_id in store.snapshots()? {
@@ -120,6 +128,9 @@ pub fn walk(dir: &Path) -> Result<FolderWalk, SnapshotError> {
     let ledger = Ledger::read(&dir)?;
     problems.extend(ledger.bad.into_iter().map(|bad| ChainProblem::Ledger { number: bad.number, why: bad.why }));
     problems.extend([LATEST, LATEST_COMPLETE].into_iter().filter_map(|link| dead_link(&store, link)));
+    if existing.is_empty() && ledger.entries.is_empty() && problems.is_empty() {
+        return Err(refused("it holds no snapshot"));
+    }
     if existing.is_empty() {
         problems.push(ChainProblem::Nothing);
     }

@@ -225,7 +225,7 @@ impl ChildLists {
             Coverage::Complete { .. } => Ok((report.distinct, report.expected)),
             other => Err(other.words().to_owned()),
         };
-        ProbedList { kind: self.kind, page, objects: Some(named.objects(self.tried(), total)) }
+        ProbedList { kind: self.kind, page, objects: Some(named.objects(self.tried(), total)), names: Vec::new() }
     }
 
     /// Derives the coverage: refused, then failed, then unproven, then complete.

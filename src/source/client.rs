@@ -54,9 +54,9 @@ impl SourceClient {
         });
     }
 
-    /// Logs a warning while reading continues.
-    pub(super) fn warn(&self, text: &str) {
-        self.observer.notify(&RunEvent::Warning { source: Some(&self.identity.name), text });
+    /// Logs a note while reading continues.
+    pub(super) fn note(&self, text: &str) {
+        self.observer.notify(&RunEvent::Note { source: Some(&self.identity.name), text });
     }
 
     /// Reports the progress of a list that is not read by a page walk.
@@ -201,7 +201,7 @@ pub(super) fn probed(kind: ListKind, page: Result<(u64, Option<u64>), &WireError
         Err(error) => Err(error_text(kind, error)),
     };
     // Only one of these lists was read, and nobody knows yet how many objects there are.
-    ProbedList { kind, page, objects: is_below(kind).then_some(Objects { tried: 1, of: None }) }
+    ProbedList { kind, page, objects: is_below(kind).then_some(Objects { tried: 1, of: None }), names: Vec::new() }
 }
 
 /// Returns why a first page without rows does not mean an empty list.
@@ -332,7 +332,7 @@ pub(super) fn apply_unlisted_users(
     let lacking: Vec<&Listed> = found.iter().filter(|row| !is_new(row)).collect();
     if !found.is_empty() {
         let ids: Vec<String> = found.iter().map(|row| row.id.to_text()).collect();
-        reading.warnings.push(format!(
+        reading.notes.push(format!(
             "these users are members of groups but missing from the list of users; they were read by id: {}",
             ids.join(", ")
         ));

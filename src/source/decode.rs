@@ -273,7 +273,7 @@ impl<K: IdKey> Records<K> {
     /// Returns the rows with their ids. `total` is the total of the same answer. Errors: null where the total is not 0.
     pub(super) fn listed(self, path: &str, total: Option<u64>) -> Result<Vec<Listed>, WireError> {
         if self.is_null && total != Some(0) {
-            let kind = WireErrorKind::Shape("$: expected a list, found null".to_owned());
+            let kind = WireErrorKind::Shape("expected a list, found null".to_owned());
             return Err(WireError::new(format!("GET {path}"), kind));
         }
         Ok(Listed::all(self.rows, K::KEY, K::CASELESS))

@@ -451,13 +451,13 @@ fn warn_of_states(
     let changes_nothing = users.iter().all(|row| active.contains(&row.id));
     source_reading.hides_inactive = changes_nothing;
     if !inactive.is_empty() {
-        source_reading.warnings.push(format!(
+        source_reading.notes.push(format!(
             "this version does not report IsActive and ignores includeInactive: {} users were found only by id and count as \
              inactive; inactive users in no group are not reported",
             inactive.len()
         ));
     } else if changes_nothing {
-        source_reading.warnings.push(
+        source_reading.notes.push(
             "this version does not report IsActive, and includeInactive changes nothing: every listed user counts as active, and \
              a user who is missing later may be inactive or removed"
                 .to_owned(),

@@ -73,6 +73,10 @@ impl RestV3 {
         let users = users.map(|page| (page.total, shapes::users(page.rows, &decoding)));
         let shown = users.as_ref().map(|(total, rows)| (&rows[..], *total));
         let mut lists = vec![probed_rows(ListKind::Users, shown)];
+        let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        if let Ok((_, rows)) = &users {
+            lists[0].names = rows.iter().map(|row| (row.id.to_text(), text(&row.user.username))).collect();
+        }
         if let (Some(hint), Err(why)) = (other_kinds(users.as_ref().err()), &mut lists[0].page) {
             *why = format!("{why}; {hint}");
         }
@@ -94,7 +98,12 @@ impl RestV3 {
                 plan.add("groups", pages(*total, rows.len() as u64));
             }
             counted &= groups.is_ok();
-            lists.push(probed_rows(ListKind::Groups, shown));
+            let mut listed = probed_rows(ListKind::Groups, shown);
+            if let Ok((_, rows)) = &groups {
+                listed.names =
+                    rows.iter().map(|row| (row.group.id.as_str().to_owned(), text(&row.group.name))).collect();
+            }
+            lists.push(listed);
         }
         let plan = Some(plan).filter(|_| counted && lists.iter().all(|list| list.page.is_ok()));
         Probe { clock_skew_seconds: self.source_client.client.clock_skew_seconds(), plan, ..Probe::of(lists) }

@@ -93,7 +93,7 @@ impl Scim {
             Ok(provider) => provider,
             Err(error) => {
                 // The capabilities only save requests. Without them, refused requests show the limits of the provider.
-                reading.warnings.push(format!("the ServiceProviderConfig could not be read: {error}"));
+                reading.notes.push(format!("the ServiceProviderConfig could not be read: {error}"));
                 ScimProvider::default()
             }
         };
@@ -137,7 +137,7 @@ impl Scim {
                 requests,
                 Coverage::NotOffered,
             ));
-            reading.warnings.push(NO_GROUPS.to_owned());
+            reading.notes.push(NO_GROUPS.to_owned());
             return Vec::new();
         }
         let (groups, report) = self.list(ListKind::Groups, "Groups", page_size).await;
@@ -292,7 +292,9 @@ const NO_GROUPS: &str = "the provider offers no list of groups, and its users re
 
 /// Returns the probe result of the first page of a list.
 fn shown(kind: ListKind, page: &Result<Page<Listed>, WireError>) -> ProbedList {
-    probed_rows(kind, page.as_ref().map(|page| (&page.rows[..], page.total)))
+    let field = if kind == ListKind::Groups { "displayName" } else { "userName" };
+    let rows = page.as_ref().map_or(&[][..], |page| &page.rows[..]);
+    probed_rows(kind, page.as_ref().map(|page| (&page.rows[..], page.total))).named(rows, field)
 }
 
 /// Returns whether the record of any user reports groups.

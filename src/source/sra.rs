@@ -266,7 +266,10 @@ impl Sra {
         let users = users.map_or(&[][..], |page| &page.rows);
         let optional = |first: &&FirstPage| first.is_not_offered(users);
         let shown = |first: &FirstPage| {
+            let rows = first.page.as_ref().map_or(&[][..], |page| &page.rows[..]);
+            let field = if first.kind == ListKind::Users { "username" } else { "name" };
             probed_rows(first.kind, first.page.as_ref().map(|page| (&page.rows[..], page.metadata.total)))
+                .named(rows, field)
         };
         let mut lists: Vec<ProbedList> = firsts.iter().filter(|first| !optional(first)).map(shown).collect();
         let rest = plan(&firsts);

@@ -390,3 +390,11 @@ fn a_page_of_fewer_than_five_rows_is_never_requested() {
     let reading = reading(&settings);
     assert_eq!(reading.users.len(), 16, "{:?}", reading.reason());
 }
+
+#[test]
+fn a_kind_of_source_is_parsed_from_the_text_that_it_writes() {
+    for kind in SourceKind::ALL {
+        assert_eq!(SourceKind::parse(kind.as_str()), Some(kind));
+    }
+    assert_eq!(SourceKind::parse("PRA"), None);
+}

@@ -108,6 +108,7 @@ impl ChangeDraft {
             after: self.after.map(String::into_boxed_str),
             base_run: between.before.into(),
             group: self.group,
+            account: None,
         }
     }
 }

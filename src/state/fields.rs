@@ -148,6 +148,23 @@ impl Carried {
         }
     }
 
+    /// Returns the names of the columns that [`Self::apply`] changes.
+    pub(super) fn columns(&self, user: &User) -> Vec<&'static str> {
+        let mut settled = user.clone();
+        self.apply(&mut settled);
+        let emitted = FIELDS.iter().filter(|field| !(field.same)(user, &settled)).map(|field| field.name);
+        let others = [
+            ("inferred_type", user.inferred != settled.inferred),
+            ("locale", user.locale != settled.locale),
+            ("signs_in_by", user.signs_in_by != settled.signs_in_by),
+            ("blocked", user.blocked != settled.blocked),
+            ("extra", user.extra != settled.extra),
+            ("last_login", user.last_login != settled.last_login),
+            ("created_at", user.created_at != settled.created_at),
+        ];
+        emitted.chain(others.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name)).collect()
+    }
+
     /// Copies the last known values of all unread fields.
     pub(super) fn apply(&self, user: &mut User) {
         for (_, field) in FIELDS.iter().enumerate().filter(|(at, _)| self.fields & (1 << at) != 0) {

@@ -6,8 +6,10 @@
 use super::source::{SourceHistory, SourceState, UnreadRows};
 use super::{DroppedRows, KnownMembership};
 use crate::model::{
-    Change, GroupId, Inventory, Outside, OutsideMember, SeenInterval, SourceInventory, SourceName, User, UserId,
+    AccountStanding, Change, GroupId, Inferred, Inventory, Outside, OutsideMember, SeenInterval, SourceInventory,
+    SourceName, SubjectKind, User, UserId, UserKind,
 };
+use ahash::AHashMap;
 use std::collections::BTreeMap;
 
 /// A state that was advanced with a reading. Rules evaluate the reading first, then [`Self::settle`] adds the kept
@@ -23,7 +25,31 @@ pub struct UnsettledState {
     pub since: Vec<SourceHistory>,
     /// Sources whose rows left the state without being emitted as removed.
     pub dropped: BTreeMap<SourceName, DroppedRows>,
+    /// Values that the reading lacks and the state keeps, in the order of `inventory.sources`.
+    pub kept: Vec<KeptValues>,
     unread: Vec<UnreadRows>,
+}
+
+/// Values of one source that come from an earlier run, because this reading lacks them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeptValues {
+    /// Accounts that keep values.
+    pub users: Vec<KeptUser>,
+    /// Groups that keep their name, each with whether the reading alone marked it as privileged.
+    pub groups: Vec<(GroupId, bool)>,
+}
+
+/// Account that keeps values of an earlier run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptUser {
+    /// Id of the account.
+    pub id: UserId,
+    /// Columns with a kept value.
+    pub columns: Vec<&'static str>,
+    /// Kind of the account by the reading alone.
+    pub kind: UserKind,
+    /// Inferred place of the password check by the reading alone.
+    pub inferred: Option<Inferred>,
 }
 
 impl UnsettledState {
@@ -34,24 +60,51 @@ impl UnsettledState {
         dropped: BTreeMap<SourceName, DroppedRows>,
     ) -> Self {
         let (mut sources, mut since, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+        let mut kept = Vec::new();
         for SourceState { mut source_inventory, unread: mut of_source, .. } in states {
+            kept.push(kept_values(&source_inventory, &of_source));
             apply_classes(&mut source_inventory, &of_source);
             sources.push(source_inventory);
             since.push(std::mem::take(&mut of_source.since));
             unread.push(of_source);
         }
-        Self { inventory: Inventory { sources }, changes, base_run, since, dropped, unread }
+        Self { inventory: Inventory { sources }, changes, base_run, since, dropped, kept, unread }
     }
 
-    /// Adds the known rows and values that the reading lacks.
+    /// Adds the known rows and values that the reading lacks. Changes get the standing of their accounts.
     pub fn settle(&mut self) {
         let sources = std::mem::take(&mut self.inventory.sources);
-        let unread = std::mem::take(&mut self.unread);
+        let mut unread = std::mem::take(&mut self.unread);
+        let names = sources.iter().map(|source_inventory| source_inventory.reading.source.name.clone());
+        let removed = names.zip(unread.iter_mut().map(|unread| std::mem::take(&mut unread.removed))).collect();
         self.inventory.sources = sources
             .into_iter()
             .zip(unread)
             .map(|(source_inventory, unread)| settle(source_inventory, unread))
             .collect();
+        self.set_accounts(&removed);
+    }
+
+    /// Sets the standing of the accounts of changes. A removed account is in `removed`, by source and id.
+    fn set_accounts(&mut self, removed: &AHashMap<SourceName, AHashMap<UserId, AccountStanding>>) {
+        for change in self.changes.iter_mut().filter(|change| change.subject.kind == SubjectKind::User) {
+            let listed = self.inventory.standing_of(&change.source, &change.subject);
+            let last_known = || removed.get(&change.source)?.get(&UserId::from(change.subject.id.clone())).cloned();
+            change.account = listed.or_else(last_known).map(Box::new);
+        }
+    }
+}
+
+/// Returns what [`settle`] and [`apply_classes`] will take from earlier runs. Called before both.
+fn kept_values(source_inventory: &SourceInventory, unread: &UnreadRows) -> KeptValues {
+    let users = unread.values.iter().map(|(at, carried)| {
+        let user = &source_inventory.reading.users[*at as usize];
+        KeptUser { id: user.id.clone(), columns: carried.columns(user), kind: user.kind, inferred: user.inferred }
+    });
+    let groups = source_inventory.reading.groups.iter().filter(|group| unread.names.contains_key(&group.id));
+    KeptValues {
+        users: users.filter(|user| !user.columns.is_empty()).collect(),
+        groups: groups.map(|group| (group.id.clone(), group.privileged)).collect(),
     }
 }
 

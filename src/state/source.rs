@@ -11,8 +11,8 @@ use super::event::{ChangeDraft, ChangeInterval};
 use super::fields::{Carried, Trust};
 use super::{ComparedWith, KnownMembership, RunInstant, SourceUpdate};
 use crate::model::{
-    Change, ChangedGroup, Coverage, Evidence, Group, GroupId, Instant, KnownSource, LastLogin, ListKind, SeenInterval,
-    SourceInventory, SourceStatus, User, UserId, list_of_group, lists_of_user,
+    AccountStanding, Change, ChangedGroup, Coverage, Evidence, Group, GroupId, Instant, KnownSource, LastLogin,
+    ListKind, SeenInterval, SourceInventory, SourceStatus, User, UserId, list_of_group, lists_of_user,
 };
 use ahash::{AHashMap, AHashSet};
 use std::collections::BTreeMap;
@@ -62,6 +62,8 @@ pub(super) struct UnreadRows {
     pub(super) memberships: Vec<KnownMembership>,
     pub(super) values: Vec<(u32, Carried)>,
     pub(super) names: AHashMap<GroupId, (Box<str>, bool)>,
+    /// Last known standing of accounts that were provably removed.
+    pub(super) removed: AHashMap<UserId, AccountStanding>,
     pub(super) since: SourceHistory,
 }
 

@@ -2,7 +2,9 @@
 //!
 //! `run::notify` collects them; `message` chooses those of an event, and `ecs` renders them.
 
-use crate::model::{Completeness, Instant, SourceStatus};
+use crate::lifecycle::Occasion;
+use crate::model::{AccountStanding, Completeness, Finding, Instant, Severity, SourceStatus};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The facts of a source for events.
@@ -12,14 +14,44 @@ pub struct SourceFacts {
     pub name: String,
     /// Kind of the source, such as `rest-v3`.
     pub kind: String,
-    /// Base address of the source.
-    pub url: String,
+    /// Host of the address of the source, without its port.
+    pub host: String,
     /// Result of reading the source.
     pub status: SourceStatus,
+    /// Why the source is not complete; `None` if it is.
+    pub reason: Option<String>,
+    /// Number of rows in the snapshot; `None` if nothing was published.
+    pub rows: Option<SourceRows>,
     /// Instant at which the source was last proven complete, RFC 3339.
     pub confirmed_at: Option<String>,
     /// Number of rows that are kept from earlier runs and that this run did not confirm.
     pub unconfirmed_rows: u64,
+}
+
+/// Number of rows of a source in the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceRows {
+    /// Number of accounts.
+    pub accounts: u64,
+    /// Number of groups.
+    pub groups: u64,
+    /// Number of memberships.
+    pub memberships: u64,
+}
+
+/// A finding that is sent, and what its event says besides.
+#[derive(Clone, Debug)]
+pub struct FindingFacts<'a> {
+    /// The finding.
+    pub finding: &'a Finding,
+    /// Why it is sent in this run.
+    pub occasion: Occasion,
+    /// Severity in the baseline, if the finding has another one now.
+    pub previous_severity: Option<Severity>,
+    /// Title of the rule for people.
+    pub rule_title: Cow<'a, str>,
+    /// Standing of the account; `None` if the subject is no account or no record of it is known.
+    pub account: Option<AccountStanding>,
 }
 
 /// A list that a guard objects to.

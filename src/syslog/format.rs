@@ -210,6 +210,6 @@ fn cut(text: &mut String, limit: usize) {
 
 fn mark_truncated(body: &mut Value) {
     if let Some(own_fields) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
-        own_fields.insert("truncated".to_owned(), Value::from("true"));
+        own_fields.insert("truncated".to_owned(), Value::Bool(true));
     }
 }

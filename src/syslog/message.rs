@@ -3,8 +3,8 @@
 //! `run::notify` collects the facts, `ecs` renders the bodies, and `format` adds the header.
 
 use super::ecs;
-use super::facts::{Completed, RunFacts, SuspectFacts};
-use crate::model::{Change, Completeness, Finding, Fingerprint, Instant, Severity};
+use super::facts::{Completed, FindingFacts, RunFacts, SuspectFacts};
+use crate::model::{Change, Completeness, Fingerprint, Instant, Severity};
 use serde_json::{Map, Value};
 
 /// An event with its JSON body, before it has a header.
@@ -25,7 +25,7 @@ pub struct Message {
 pub fn of_published<'a>(
     facts: &'a RunFacts,
     changes: &'a [Change],
-    findings: &'a [&'a Finding],
+    findings: &'a [FindingFacts<'a>],
     suspects: &'a [SuspectFacts],
     completed: &'a Completed,
 ) -> impl Iterator<Item = Message> + 'a {
@@ -59,14 +59,15 @@ fn of_change(facts: &RunFacts, change: &Change, sequence: u64) -> Message {
     }
 }
 
-fn of_finding(facts: &RunFacts, finding: &Finding, sequence: u64) -> Message {
+fn of_finding(facts: &RunFacts, sent: &FindingFacts<'_>, sequence: u64) -> Message {
+    let finding = sent.finding;
     let fingerprint = finding.fingerprint.to_string();
     let id = event_id(&fingerprint, finding.status.as_str(), facts);
     Message {
         code: format!("finding.{}", finding.rule.as_str()),
         severity: finding.severity,
         at: facts.now,
-        body: ecs::finding(facts, finding, &id, sequence),
+        body: ecs::finding(facts, sent, &id, sequence),
     }
 }
 

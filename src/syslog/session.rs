@@ -3,6 +3,7 @@
 use super::Destination;
 use super::spool::SpoolError;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Time limits of a session.
@@ -49,6 +50,14 @@ pub enum DeliveryError {
     /// The connection cannot be opened.
     #[error("no connection: {0}; check that the receiver listens on the host and port in url")]
     Connect(io::Error),
+    /// The local socket cannot be used.
+    #[error("the socket {} {why}; check the path in url, and that the syslog daemon of this host runs", path.display())]
+    Socket {
+        /// Path of the socket.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of a sentence.
+        why: String,
+    },
     /// TLS failed: trust, client certificate or protocol.
     #[error("{0}")]
     Tls(String),

@@ -2,16 +2,19 @@
 
 mod changes;
 mod draining;
+mod fields;
 mod sessions;
 mod sessions_tls;
+mod standing;
 
-use super::facts::{Completed, RunFacts};
+use super::facts::{Completed, FindingFacts, RunFacts};
 use super::format::{Sender, render};
 use super::message::{Message, of_failed, of_published, of_test};
 use super::spool::{Spool, waiting_runs};
 use super::*;
 use crate::model::{
-    Completeness, Finding, FindingStatus, Fingerprint, Rule, Severity, SourceName, Subject, SubjectKind,
+    AccountStanding, Completeness, Contact, Finding, FindingStatus, Fingerprint, Rule, Severity, SourceName, Subject,
+    SubjectKind, UserKind,
 };
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
@@ -74,6 +77,7 @@ fn finding(name: &str, evidence: &str) -> Finding {
         severity: Severity::High,
         status: FindingStatus::New,
         subject: Subject { kind: SubjectKind::User, id: "17".into(), name: Some(name.into()) },
+        contact: Contact::default(),
         title: "no login for 100 days".into(),
         evidence: serde_json::json!({ "basis": evidence, "privileged": true }).to_string().into(),
         action: "Ask the account's owner.".into(),
@@ -100,8 +104,32 @@ fn message_about(name: &str, evidence: &str) -> Message {
     message_of(&finding(name, evidence))
 }
 
+/// Returns the facts of a finding about a privileged account.
+fn opened(finding: &Finding) -> FindingFacts<'_> {
+    FindingFacts {
+        finding,
+        occasion: Occasion::Opened,
+        previous_severity: None,
+        rule_title: "Inactive accounts".into(),
+        account: Some(account("", "")),
+    }
+}
+
+fn account(email: &str, full_name: &str) -> AccountStanding {
+    AccountStanding {
+        kind: UserKind::BreakGlass,
+        enabled: Some(false),
+        privileged: Some(true),
+        contact: Contact { email: Some(email.into()), display_name: Some(full_name.into()) },
+    }
+}
+
 fn message_of(finding: &Finding) -> Message {
-    of_published(&facts(), &[], &[finding], &[], &completed()).next().unwrap()
+    message_with(&opened(finding))
+}
+
+fn message_with(sent: &FindingFacts<'_>) -> Message {
+    of_published(&facts(), &[], std::slice::from_ref(sent), &[], &completed()).next().unwrap()
 }
 
 fn body(frame: &str) -> Value {
@@ -132,7 +160,8 @@ fn a_local_socket_receives_rfc_3164_without_a_host() {
 #[test]
 fn run_completed_is_the_last_event_and_is_included_in_its_own_count() {
     let findings = [finding("a", "e"), finding("b", "e")];
-    let messages: Vec<Message> = of_published(&facts(), &[], &findings.each_ref(), &[], &completed()).collect();
+    let messages: Vec<Message> =
+        of_published(&facts(), &[], &findings.each_ref().map(opened), &[], &completed()).collect();
     assert_eq!(messages.last().unwrap().code, "run.completed");
     assert_eq!(messages.last().unwrap().body["btrollcall"]["run"]["emitted"], 3);
 }
@@ -178,7 +207,8 @@ proptest! {
     ) {
         let mut finding = finding(&name, &evidence);
         finding.subject.kind = if of_group { SubjectKind::Group } else { SubjectKind::User };
-        let frame = render(&to, &sender(), &message_of(&finding), u64::MAX);
+        let sent = FindingFacts { account: Some(account(&name, &name)), ..opened(&finding) };
+        let frame = render(&to, &sender(), &message_with(&sent), u64::MAX);
         prop_assert!(frame.len() <= to.max_frame_octets(), "{} octets", frame.len());
         prop_assert!(frame.bytes().all(|b| (0x20..0x7f).contains(&b)));
         let body = body(&frame);
@@ -187,6 +217,7 @@ proptest! {
         prop_assert_eq!(body["event"]["id"].as_str().unwrap().len(), 26);
         prop_assert_eq!(body["btrollcall"]["finding"]["fingerprint"].as_str().unwrap().len(), 26);
         prop_assert_eq!(&body["btrollcall"]["finding"]["severity"], "high");
+        prop_assert_eq!(&body["btrollcall"]["account"]["privileged"], &if of_group { Value::Null } else { true.into() });
     }
 
     #[test]
@@ -195,7 +226,7 @@ proptest! {
         let frame = render(&to, &sender(), &of_failed(&facts(), &reason), 1);
         let limit = if is_packet { 1_024 } else { 1_180 };
         prop_assert!(frame.len() <= limit);
-        prop_assert_eq!(&body(&frame)["btrollcall"]["truncated"], "true");
+        prop_assert_eq!(&body(&frame)["btrollcall"]["truncated"], true);
     }
 }
 
@@ -315,7 +346,7 @@ fn an_event_that_is_too_long_for_rfc_3164_over_udp_loses_whole_fields_before_tex
     let over_tcp = destination(Transport::Tcp("localhost".to_owned(), 601), Protocol::Rfc3164);
     let whole = body(&render(&over_tcp, &sender(), &message_about("bob", &"e".repeat(900)), 1));
     let kept = body(&over_udp);
-    assert_eq!(kept["btrollcall"]["truncated"], "true");
+    assert_eq!(kept["btrollcall"]["truncated"], true);
     assert!(whole["btrollcall"]["truncated"].is_null());
     assert_eq!(kept["btrollcall"]["finding"]["status"], whole["btrollcall"]["finding"]["status"]);
     assert_is_part_of(&kept, &whole);

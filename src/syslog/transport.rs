@@ -19,7 +19,8 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
     pub fn run(self) -> Result<(), DeliveryError> {
         match &self.destination.transport {
             Transport::Unix(path) => {
-                let logger = syslog::unix_custom(Verbatim, path).map_err(|e| DeliveryError::Connect(as_io(e)))?;
+                let unusable = |e| DeliveryError::Socket { path: path.clone(), why: socket_fault(&as_io(e)) };
+                let logger = syslog::unix_custom(Verbatim, path).map_err(unusable)?;
                 self.datagrams(logger)
             }
             Transport::Udp(host, port) => {
@@ -61,10 +62,24 @@ impl LogFormat<&[u8]> for Verbatim {
     }
 }
 
+/// Continues the words "the socket PATH".
+fn socket_fault(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        io::ErrorKind::ConnectionRefused => "has no reader".to_owned(),
+        io::ErrorKind::PermissionDenied => "may not be written by this user".to_owned(),
+        _ => format!("cannot be used: {error}"),
+    }
+}
+
 fn as_io(error: syslog::Error) -> io::Error {
     match error {
-        syslog::Error::Io(error) => error,
-        other => io::Error::other(other.to_string()),
+        syslog::Error::Io(error) | syslog::Error::Write(error) => error,
+        // The crate wraps its own error once more.
+        syslog::Error::Initialization(inner) => match inner.downcast::<syslog::Error>() {
+            Ok(inner) => as_io(*inner),
+            Err(other) => io::Error::other(other),
+        },
     }
 }
 

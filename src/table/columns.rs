@@ -4,11 +4,13 @@
 //! The type of a column is the type of its getter, so that the two formats cannot disagree. To add a column, add a line
 //! here; `tests/contract.rs` and `docs/data-dictionary.md` must follow.
 
-use super::Tables;
+use super::{ColumnType, Tables};
 use crate::model::{
     Blocked, Change, Finding, Fingerprint, Group, GroupId, GroupOwner, Inferred, Instant, Membership, OutsideMember,
     Resolved, SourceInventory, User,
 };
+
+use std::borrow::Cow;
 
 /// A column of a table whose rows have the type `R`.
 pub(super) struct Column<'a, R> {
@@ -25,12 +27,27 @@ pub(super) struct Column<'a, R> {
 /// Getter of a cell; the variant is the type of the column.
 pub(super) enum Get<'a, R> {
     Text(fn(R) -> Option<&'a str>),
+    Key(fn(R) -> Option<Cow<'a, str>>),
     Flag(fn(R) -> Option<bool>),
     Count(fn(R) -> Option<u64>),
     Instant(fn(R) -> Option<Instant>),
     Fingerprint(fn(R) -> Fingerprint),
     Ids(fn(R) -> &'a [GroupId]),
+    Names(fn(R) -> GroupNames<'a>),
     Words(fn(R) -> &'a [&'static str]),
+}
+
+impl<R> Get<'_, R> {
+    /// Returns the type in the words of the data dictionary.
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Text(_) | Self::Key(_) | Self::Fingerprint(_) => "utf8",
+            Self::Flag(_) => "bool",
+            Self::Count(_) => "int64",
+            Self::Instant(_) => "timestamp",
+            Self::Ids(_) | Self::Names(_) | Self::Words(_) => "list<utf8>",
+        }
+    }
 }
 
 /// Distribution of the values of a column.
@@ -42,11 +59,11 @@ pub(super) enum Values {
     Vary,
 }
 
-fn required<'a, R>(name: &'static str, values: Values, get: Get<'a, R>) -> Column<'a, R> {
+pub(super) fn required<'a, R>(name: &'static str, values: Values, get: Get<'a, R>) -> Column<'a, R> {
     Column { name, nullable: false, values, get }
 }
 
-fn optional<'a, R>(name: &'static str, values: Values, get: Get<'a, R>) -> Column<'a, R> {
+pub(super) fn optional<'a, R>(name: &'static str, values: Values, get: Get<'a, R>) -> Column<'a, R> {
     Column { name, nullable: true, values, get }
 }
 
@@ -57,15 +74,32 @@ pub(super) struct Shape<'a, R, I> {
 }
 
 impl<R, I> Shape<'_, R, I> {
-    pub(super) fn names(&self) -> Vec<&'static str> {
-        self.columns.iter().map(|column| column.name).collect()
+    pub(super) fn schema(&self) -> Vec<ColumnType> {
+        let of = |column: &Column<'_, R>| {
+            let Column { name, nullable, .. } = *column;
+            ColumnType { name, kind: column.get.type_name(), nullable }
+        };
+        self.columns.iter().map(of).collect()
+    }
+}
+
+/// Names of the groups of an account, in the order of their ids.
+#[derive(Clone, Copy)]
+pub(super) struct GroupNames<'a>(UserRow<'a>);
+
+impl<'a> GroupNames<'a> {
+    /// Returns the names; a group that is not listed or has no name is named by its id.
+    pub(super) fn iter(self) -> impl Iterator<Item = &'a str> {
+        let UserRow { source_inventory, it } = self.0;
+        let name = |id: &'a GroupId| source_inventory.group(id).and_then(|group| group.name.as_deref());
+        it.group_memberships.iter().map(move |id| name(id).filter(|name| !name.is_empty()).unwrap_or(id.as_str()))
     }
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct InSource<'a, T> {
-    source: &'a str,
-    it: T,
+pub(super) struct UserRow<'a> {
+    source_inventory: &'a SourceInventory,
+    it: &'a User,
 }
 
 #[derive(Clone, Copy)]
@@ -77,20 +111,20 @@ pub(super) struct GroupRow<'a> {
 
 #[derive(Clone, Copy)]
 pub(super) struct MembershipRow<'a> {
-    source_inventory: &'a SourceInventory,
-    it: &'a Membership,
+    pub(super) source_inventory: &'a SourceInventory,
+    pub(super) it: &'a Membership,
 }
 
 impl<'a> MembershipRow<'a> {
-    fn group(self) -> Option<&'a Group> {
+    pub(super) fn group(self) -> Option<&'a Group> {
         self.it.group.and_then(|at| self.source_inventory.reading.groups.get(at as usize))
     }
 
-    fn user(self) -> Option<&'a User> {
+    pub(super) fn user(self) -> Option<&'a User> {
         self.source_inventory.member(self.it)
     }
 
-    fn user_id(self) -> Option<&'a str> {
+    pub(super) fn user_id(self) -> Option<&'a str> {
         match self.source_inventory.outside_member(self.it) {
             Some(OutsideMember::Missing(id)) => Some(id.as_str()),
             _ => self.user().map(|user| user.id.as_str()),
@@ -99,7 +133,7 @@ impl<'a> MembershipRow<'a> {
 
     /// Returns the name in the directory, or the nested group, through which the membership exists; `None` if it is
     /// direct.
-    fn by_way_of(self) -> Option<&'a str> {
+    pub(super) fn by_way_of(self) -> Option<&'a str> {
         match self.source_inventory.outside_member(self.it)? {
             OutsideMember::Missing(_) => None,
             OutsideMember::Directory(name) | OutsideMember::Nested { through: name, .. } => Some(name),
@@ -107,16 +141,16 @@ impl<'a> MembershipRow<'a> {
     }
 }
 
-fn name_of(source_inventory: &SourceInventory) -> &str {
+pub(super) fn name_of(source_inventory: &SourceInventory) -> &str {
     source_inventory.reading.source.name.as_str()
 }
 
 #[rustfmt::skip]
-pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a User>, impl Iterator<Item = InSource<'a, &'a User>>> {
-    use Get::{Flag, Ids, Instant, Text};
+pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, UserRow<'a>, impl Iterator<Item = UserRow<'a>>> {
+    use Get::{Flag, Ids, Instant, Key, Names, Text};
     use Values::{Repeat, Vary};
-    let columns: Vec<Column<'a, InSource<'a, &'a User>>> = vec![
-        required("source",            Repeat, Text(|r| Some(r.source))),
+    let columns: Vec<Column<'a, UserRow<'a>>> = vec![
+        required("source",            Repeat, Text(|r| Some(name_of(r.source_inventory)))),
         required("id",                Vary,   Text(|r| Some(r.it.id.as_str()))),
         optional("username",          Vary,   Text(|r| r.it.username.as_deref())),
         optional("display_name",      Vary,   Text(|r| r.it.display_name.as_deref())),
@@ -134,6 +168,9 @@ pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a User>
         optional("is_admin",          Vary,   Flag(|r| r.it.is_admin)),
         optional("mfa",               Vary,   Flag(|r| r.it.mfa)),
         optional("expires_at",        Vary,   Instant(|r| r.it.expires_at.at())),
+        optional("is_privileged",     Vary,   Flag(|r| r.source_inventory.privilege(r.it))),
+        required("group_names",       Repeat, Names(GroupNames)),
+        optional("person",            Vary,   Key(|r| r.it.person())),
         optional("blocked",           Repeat, Text(|r| r.it.blocked.map(Blocked::as_str))),
         optional("signs_in_by",       Repeat, Text(|r| r.it.signs_in_by.as_deref())),
         optional("inferred_type",     Repeat, Text(|r| r.it.inferred.map(Inferred::as_str))),
@@ -144,7 +181,7 @@ pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, InSource<'a, &'a User>
         optional("unconfirmed_since", Repeat, Instant(|r| r.it.unconfirmed_since)),
         optional("extra",             Vary,   Text(|r| r.it.extra.as_deref())),
     ];
-    let of = |source_inventory: &'a SourceInventory| source_inventory.reading.users.iter().map(move |it| InSource { source: name_of(source_inventory), it });
+    let of = |source_inventory: &'a SourceInventory| source_inventory.reading.users.iter().map(move |it| UserRow { source_inventory, it });
     Shape { columns, rows: tables.inventory.sources.iter().flat_map(of) }
 }
 
@@ -174,7 +211,7 @@ pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, GroupRow<'a>, impl It
 
 #[rustfmt::skip]
 pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, MembershipRow<'a>, impl Iterator<Item = MembershipRow<'a>>> {
-    use Get::{Instant, Text};
+    use Get::{Flag, Instant, Text};
     use Values::{Repeat, Vary};
     let columns: Vec<Column<'a, MembershipRow<'a>>> = vec![
         required("source",        Repeat, Text(|r| Some(name_of(r.source_inventory)))),
@@ -184,6 +221,9 @@ pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, MembershipRow<'a
         optional("username",      Vary,   Text(|r| r.user().and_then(|u| u.username.as_deref()))),
         required("via",           Repeat, Text(|r| Some(if r.by_way_of().is_some() { "directory-group" } else { "direct" }))),
         optional("external_name", Vary,   Text(MembershipRow::by_way_of)),
+        optional("email_address", Vary,   Text(|r| r.user().and_then(|u| u.email_address.as_deref()))),
+        optional("enabled",       Vary,   Flag(|r| r.user().and_then(|u| u.enabled))),
+        optional("last_login",    Vary,   Instant(|r| r.user().and_then(|u| u.last_login.at()))),
         required("first_seen",    Repeat, Instant(|r| r.it.seen.map(|seen| seen.first))),
         required("confirmed_at",  Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
     ];
@@ -204,6 +244,8 @@ pub(super) fn findings<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Finding, impl I
         required("subject_kind", Repeat, Text(|f| Some(f.subject.kind.as_str()))),
         required("subject_id",   Vary,   Text(|f| Some(&f.subject.id))),
         optional("subject_name", Vary,   Text(|f| f.subject.name.as_deref())),
+        optional("subject_display_name", Vary, Text(|f| f.contact.display_name.as_deref())),
+        optional("subject_email", Vary,  Text(|f| f.contact.email.as_deref())),
         required("title",        Vary,   Text(|f| Some(&f.title))),
         required("evidence",     Vary,   Text(|f| Some(&f.evidence))),
         required("action",       Repeat, Text(|f| Some(&f.action))),

@@ -29,68 +29,89 @@ pub(super) fn write<R: Copy, I: Iterator<Item = R>>(
         line.end_row();
         rows += 1;
         if line.buffer.len() >= FLUSH_AT {
-            out.write_all(&line.buffer)?;
-            line.buffer.clear();
+            line.write_to(&mut out)?;
         }
     }
-    out.write_all(&line.buffer)?;
+    line.write_to(&mut out)?;
     Ok(CsvWritten { rows, guarded_cells: line.guarded })
 }
 
-struct CsvCells {
+/// Rows as text, before they are written out.
+pub(super) struct CsvCells {
     buffer: Vec<u8>,
     /// JSON of a list before it is quoted.
     scratch: Vec<u8>,
+    separator: u8,
     guard: bool,
     guarded: u64,
 }
 
 impl CsvCells {
-    fn new(dialect: CsvDialect) -> Self {
+    pub(super) fn new(dialect: CsvDialect) -> Self {
         let mut buffer = Vec::with_capacity(FLUSH_AT * 2);
-        if dialect == CsvDialect::Excel {
+        if matches!(dialect, CsvDialect::Excel(_)) {
             buffer.extend_from_slice("\u{feff}".as_bytes());
         }
-        Self { buffer, scratch: Vec::new(), guard: dialect != CsvDialect::Raw, guarded: 0 }
+        let (separator, guard) = (dialect.separator().byte(), dialect != CsvDialect::Raw);
+        Self { buffer, scratch: Vec::new(), separator, guard, guarded: 0 }
     }
 
-    fn header(&mut self, names: impl Iterator<Item = &'static str>) {
+    /// Writes the buffered rows and empties the buffer.
+    pub(super) fn write_to(&mut self, mut out: impl Write) -> io::Result<()> {
+        out.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Returns the number of cells that the guard against formulas changed so far.
+    pub(super) fn guarded_cells(&self) -> u64 {
+        self.guarded
+    }
+
+    pub(super) fn header<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         for name in names {
             self.buffer.extend_from_slice(name.as_bytes());
-            self.buffer.push(b',');
+            self.buffer.push(self.separator);
         }
         self.end_row();
     }
 
-    /// Appends a cell and a comma.
+    /// Appends a cell and a separator.
     fn cell<R: Copy>(&mut self, get: &Get<'_, R>, row: R) -> io::Result<()> {
         match get {
             Get::Text(get) => self.text(get(row)),
+            Get::Key(get) => self.text(get(row).as_deref()),
             Get::Flag(get) => self.flag(get(row)),
-            Get::Count(get) => get(row).map_or(Ok(()), |count| write!(self.buffer, "{count}"))?,
+            Get::Count(get) => self.count(get(row))?,
             Get::Instant(get) => self.instant(get(row))?,
             Get::Fingerprint(get) => self.fingerprint(get(row))?,
             Get::Ids(get) => self.list(get(row).iter().map(GroupId::as_str))?,
+            Get::Names(get) => self.list(get(row).iter())?,
             Get::Words(get) => self.list(get(row).iter().copied())?,
         }
-        self.buffer.push(b',');
+        self.end_cell();
         Ok(())
     }
 
-    /// Ends a row: replaces the comma after its last cell.
-    fn end_row(&mut self) {
+    /// Ends a cell.
+    pub(super) fn end_cell(&mut self) {
+        self.buffer.push(self.separator);
+    }
+
+    /// Ends a row: replaces the separator after its last cell.
+    pub(super) fn end_row(&mut self) {
         self.buffer.pop();
         self.buffer.extend_from_slice(b"\r\n");
     }
 
-    fn text(&mut self, text: Option<&str>) {
+    pub(super) fn text(&mut self, text: Option<&str>) {
         let Some(text) = text else { return };
         let guarded = self.guard && is_guarded(text);
         self.guarded += u64::from(guarded);
-        push_field(&mut self.buffer, if guarded { "'" } else { "" }, text.as_bytes());
+        push_field(&mut self.buffer, self.separator, if guarded { "'" } else { "" }, text.as_bytes());
     }
 
-    fn flag(&mut self, flag: Option<bool>) {
+    pub(super) fn flag(&mut self, flag: Option<bool>) {
         let word: &[u8] = match flag {
             Some(true) => b"true",
             Some(false) => b"false",
@@ -99,7 +120,11 @@ impl CsvCells {
         self.buffer.extend_from_slice(word);
     }
 
-    fn instant(&mut self, at: Option<Instant>) -> io::Result<()> {
+    pub(super) fn count(&mut self, count: Option<impl std::fmt::Display>) -> io::Result<()> {
+        count.map_or(Ok(()), |count| write!(self.buffer, "{count}"))
+    }
+
+    pub(super) fn instant(&mut self, at: Option<Instant>) -> io::Result<()> {
         at.map_or(Ok(()), |at| push_instant(&mut self.buffer, at))
     }
 
@@ -109,7 +134,7 @@ impl CsvCells {
     }
 
     /// Appends a JSON array. It begins with `[`, so that spreadsheets do not run it.
-    fn list<'a>(&mut self, items: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    pub(super) fn list<'a>(&mut self, items: impl Iterator<Item = &'a str>) -> io::Result<()> {
         self.scratch.clear();
         self.scratch.push(b'[');
         for item in items {
@@ -119,18 +144,19 @@ impl CsvCells {
             serde_json::to_writer(&mut self.scratch, item)?;
         }
         self.scratch.push(b']');
-        push_field(&mut self.buffer, "", &self.scratch);
+        push_field(&mut self.buffer, self.separator, "", &self.scratch);
         Ok(())
     }
 }
 
-/// Appends a field with quotes if it contains a quote, comma or line break, and doubles quotes inside (RFC 4180
+/// Appends a field with quotes if it contains a quote, separator or line break, and doubles quotes inside (RFC 4180
 /// §2.5–2.7).
 ///
 /// An empty text is quoted too, which distinguishes it from null.
-fn push_field(out: &mut Vec<u8>, prefix: &str, text: &[u8]) {
+fn push_field(out: &mut Vec<u8>, separator: u8, prefix: &str, text: &[u8]) {
     // `fold` looks at every byte, but the compiler vectorises it; `any` would stop early and look at one at a time.
-    let special = text.iter().fold(false, |seen, b| seen | matches!(b, b'"' | b',' | b'\r' | b'\n'));
+    let is_special = |b: &u8| (*b == separator) | matches!(b, b'"' | b'\r' | b'\n');
+    let special = text.iter().fold(false, |seen, b| seen | is_special(b));
     if !text.is_empty() && !special {
         out.extend_from_slice(prefix.as_bytes());
         out.extend_from_slice(text);

@@ -59,11 +59,11 @@ fn field<R>(column: &Column<'_, R>) -> Field {
 
 fn data_type<R>(get: &Get<'_, R>) -> DataType {
     match get {
-        Get::Text(_) | Get::Fingerprint(_) => DataType::Utf8,
+        Get::Text(_) | Get::Key(_) | Get::Fingerprint(_) => DataType::Utf8,
         Get::Flag(_) => DataType::Boolean,
         Get::Count(_) => DataType::Int64,
         Get::Instant(_) => instant_type(),
-        Get::Ids(_) | Get::Words(_) => DataType::List(Arc::new(element())),
+        Get::Ids(_) | Get::Names(_) | Get::Words(_) => DataType::List(Arc::new(element())),
     }
 }
 
@@ -94,7 +94,9 @@ fn properties<R>(columns: &[Column<'_, R>], about: &ParquetMetadata<'_>) -> Resu
         ]));
     for column in columns.iter().filter(|c| c.values == Values::Repeat) {
         let path = match column.get {
-            Get::Ids(_) | Get::Words(_) => vec![column.name.to_owned(), "list".to_owned(), "element".to_owned()],
+            Get::Ids(_) | Get::Names(_) | Get::Words(_) => {
+                vec![column.name.to_owned(), "list".to_owned(), "element".to_owned()]
+            }
             _ => vec![column.name.to_owned()],
         };
         properties = properties.set_column_dictionary_enabled(ColumnPath::new(path), true);
@@ -109,6 +111,13 @@ fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> Result<ArrayRef> {
             // The size of the texts is known in advance, so that the builder allocates once.
             let bytes = rows.iter().filter_map(|row| get(*row)).map(str::len).sum();
             let mut to = StringBuilder::with_capacity(rows.len(), bytes);
+            for row in rows {
+                to.append_option(get(*row));
+            }
+            Arc::new(to.finish())
+        }
+        Get::Key(get) => {
+            let mut to = StringBuilder::with_capacity(rows.len(), rows.len() * 24);
             for row in rows {
                 to.append_option(get(*row));
             }
@@ -146,6 +155,7 @@ fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> Result<ArrayRef> {
             Arc::new(to.finish())
         }
         Get::Ids(get) => lists(rows.iter().map(|row| get(*row).iter().map(GroupId::as_str))),
+        Get::Names(get) => lists(rows.iter().map(|row| get(*row).iter())),
         Get::Words(get) => lists(rows.iter().map(|row| get(*row).iter().copied())),
     })
 }

@@ -2,12 +2,14 @@
 
 mod contract;
 mod dictionary;
+mod review;
+mod spreadsheet;
 
 use super::*;
 use crate::model::{
-    Blocked, ChangeKind, Classes, Completeness, Extra, FindingStatus, Fingerprint, Group, GroupId, Inferred, Instant,
-    LastLogin, ReportedDate, Rule, Severity, SourceIdentity, SourceName, SourceReading, Subject, SubjectKind, User,
-    UserKind,
+    Blocked, ChangeKind, Classes, Completeness, Contact, Coverage, Extra, FindingStatus, Fingerprint, Group, GroupId,
+    Inferred, Instant, LastLogin, ListKind, ListReport, Outside, OutsideMember, Pattern, ReportedDate, Rule, Severity,
+    SourceIdentity, SourceName, SourceReading, Subject, SubjectKind, User, UserKind,
 };
 use crate::state::test_support::SettledRun;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -36,6 +38,7 @@ fn reading(name: &str, users: Vec<User>, groups: Vec<Group>) -> SourceReading {
         hides_inactive: false,
         odd_values: Vec::new(),
         warnings: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
@@ -117,10 +120,13 @@ fn json<'a>(items: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Returns the expected row of a user, written independently of `columns`.
-fn expected_user(source: &str, u: &User) -> Vec<Option<String>> {
+fn expected_user(source: &str, u: &User, groups: &[Group]) -> Vec<Option<String>> {
     let text = |t: Option<&str>| t.map(str::to_owned);
     let time = |t: Option<Instant>| t.map(|t| six(t.timestamp_micros()));
     let flag = |f: Option<bool>| f.map(|f| f.to_string());
+    let name = |id: &GroupId| groups.iter().find(|g| g.id == *id).and_then(|g| g.name.as_deref()).unwrap_or_default();
+    let names = u.group_memberships.iter().map(|id| if name(id).is_empty() { id.as_str() } else { name(id) });
+    let address = u.email_address.as_deref().map(|text| text.trim().to_lowercase());
     vec![
         text(Some(source)),
         text(Some(u.id.as_str())),
@@ -140,6 +146,10 @@ fn expected_user(source: &str, u: &User) -> Vec<Option<String>> {
         flag(u.is_admin),
         flag(u.mfa),
         time(u.expires_at.at()),
+        // No group is privileged here.
+        flag(Some(u.is_admin == Some(true))),
+        Some(json(names)),
+        address.filter(|text| !text.is_empty()),
         text(u.blocked.map(Blocked::as_str)),
         text(u.signs_in_by.as_deref()),
         text(u.inferred.map(Inferred::as_str)),
@@ -234,8 +244,8 @@ proptest! {
 
     #[test]
     fn users_read_back_equal_from_parquet_and_from_csv(inventory in any_inventory()) {
-        let users = &inventory.sources[0].reading.users;
-        let expected: Vec<_> = users.iter().map(|u| expected_user("eu", u)).collect();
+        let SourceReading { users, groups, .. } = &inventory.sources[0].reading;
+        let expected: Vec<_> = users.iter().map(|u| expected_user("eu", u, groups)).collect();
         prop_assert_eq!(&parquet_cells(&parquet_of(&of(&inventory), Table::Users)), &expected);
         let (csv, written) = csv_of(&of(&inventory), Table::Users, CsvDialect::Raw);
         let (header, cells) = csv_cells(&csv);
@@ -272,10 +282,13 @@ proptest! {
             let id = GroupId::from(group.to_string());
             let name = source_inventory.reading.groups.iter().find(|g| g.id == id).and_then(|g| g.name.as_deref());
             for user in source_inventory.reading.users.iter().filter(|u| u.group_memberships.contains(&id)) {
-                let [name, username] = [name, user.username.as_deref()].map(|t| t.map(str::to_owned));
+                let [name, username, address] =
+                    [name, user.username.as_deref(), user.email_address.as_deref()].map(|t| t.map(str::to_owned));
+                let enabled = user.enabled.map(|enabled| enabled.to_string());
+                let login = user.last_login.at().map(|at| six(at.timestamp_micros()));
                 let [source, id, user, via] = ["eu", id.as_str(), user.id.as_str(), "direct"].map(|t| Some(t.to_owned()));
                 let seen = || Some(six(AT.parse::<Instant>().unwrap().timestamp_micros()));
-                expected.push(vec![source, id, name, user, username, via, None, seen(), seen()]);
+                expected.push(vec![source, id, name, user, username, via, None, address, enabled, login, seen(), seen()]);
             }
         }
         prop_assert_eq!(parquet_cells(&parquet_of(&of(&inventory), Table::Memberships)), expected);
@@ -303,26 +316,10 @@ fn null_and_empty_text_are_written_differently() {
     let (csv, _) = csv_of(&of(&nameless), Table::Users, CsvDialect::Strict);
     assert_eq!(
         csv.lines().nth(1).unwrap(),
-        format!(r#"eu,1,"",,,,,person,[],false,,,not-reported,,,,,,,,,,,{AT},{AT},,"#)
+        format!(r#"eu,1,"",,,,,person,[],false,,,not-reported,,,,,,false,[],,,,,,,{AT},{AT},,"#)
     );
     let cells = parquet_cells(&parquet_of(&of(&nameless), Table::Users));
     assert_eq!(cells[0][2..4], [Some(String::new()), None]);
-}
-
-#[test]
-fn excel_files_have_a_byte_order_mark_and_raw_files_have_no_guard() {
-    let user = User {
-        username: Some("=1+1".into()),
-        group_memberships: ["7", "8"].map(GroupId::from).into(),
-        ..User::new("1")
-    };
-    let people = inventory(vec![user], Vec::new());
-    let csv = |dialect| csv_of(&of(&people), Table::Users, dialect);
-    let (strict, written) = csv(CsvDialect::Strict);
-    assert!(strict.contains("\r\neu,1,'=1+1,,,,,person,\"[\"\"7\"\",\"\"8\"\"]\","), "{strict}");
-    assert_eq!(written.guarded_cells, 1);
-    assert_eq!(csv(CsvDialect::Excel).0, format!("\u{feff}{strict}"));
-    assert_eq!(csv(CsvDialect::Raw).0, strict.replace('\'', ""));
 }
 
 fn finding() -> Finding {
@@ -334,6 +331,7 @@ fn finding() -> Finding {
         severity: Severity::High,
         status: FindingStatus::New,
         subject: Subject { kind: SubjectKind::User, id: "7".into(), name: Some("=stale-admin".into()) },
+        contact: Contact { display_name: Some("Zoë".into()), email: Some("zoe@example.com".into()) },
         title: "no login for 120 days".into(),
         evidence: r#"{"age_days":120}"#.into(),
         action: "disable it".into(),
@@ -357,6 +355,7 @@ fn a_finding_and_a_change_are_written_with_every_column() {
         after: None,
         base_run: "20261122T020000Z-0001".into(),
         group: None,
+        account: None,
     };
     let tables =
         Tables { inventory: &nobody, group_owners: &[], findings: &[finding()], changes: &[change], resolved: &[] };
@@ -364,7 +363,7 @@ fn a_finding_and_a_change_are_written_with_every_column() {
     assert_eq!(
         csv_of(&tables, Table::Findings, CsvDialect::Strict).0.lines().nth(1).unwrap(),
         format!(
-            "eu,{id},stale-login,high,new,user,7,'=stale-admin,no login for 120 days,\"{{\"\"age_days\"\":120}}\",disable it,\
+            "eu,{id},stale-login,high,new,user,7,'=stale-admin,Zoë,zoe@example.com,no login for 120 days,\"{{\"\"age_days\"\":120}}\",disable it,\
              \"[\"\"PCI DSS 8.2.6\"\",\"\"CIS 5.3\"\"]\",2026-11-23T02:00:00Z,2026-11-23T02:00:00.25Z,"
         )
     );
@@ -374,8 +373,8 @@ fn a_finding_and_a_change_are_written_with_every_column() {
     );
     let findings = parquet_cells(&parquet_of(&tables, Table::Findings));
     assert_eq!(findings[0][1].as_deref(), Some(id.as_str()));
-    assert_eq!(findings[0][11].as_deref(), Some(r#"["PCI DSS 8.2.6","CIS 5.3"]"#));
-    assert_eq!(findings[0][13].as_deref(), Some("2026-11-23T02:00:00.250000Z"));
+    assert_eq!(findings[0][13].as_deref(), Some(r#"["PCI DSS 8.2.6","CIS 5.3"]"#));
+    assert_eq!(findings[0][15].as_deref(), Some("2026-11-23T02:00:00.250000Z"));
     assert_eq!(parquet_cells(&parquet_of(&tables, Table::Changes))[0][8], None);
 }
 

@@ -3,6 +3,7 @@
 //! Errors name the file, the entry and the cure. They never contain key material.
 
 use super::certificate::CertificateFacts;
+use crate::file_error::unreadable;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject};
 use std::fs;
@@ -77,7 +78,7 @@ fn contains(pem: &[u8], word: &str) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|why| format!("cannot read {}: {why}", path.display()))
+    fs::read(path).map_err(|error| unreadable(path, &error))
 }
 
 /// Decodes a PEM file. Windows editors write a byte order mark at the start, which would hide the first BEGIN line.

@@ -142,7 +142,7 @@ impl Explainer {
         match self.peer {
             Peer::Appliance => TlsFault::new(
                 "url starts with https, but the server does not speak TLS on this port",
-                "check the port in url; the usual one is 443",
+                "write the port of TLS in url (the usual one is 443), or http:// if it is a port of this host",
             ),
             Peer::Receiver => TlsFault::new(
                 "url starts with tls, but the receiver does not speak TLS on this port",

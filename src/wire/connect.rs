@@ -52,9 +52,11 @@ pub(super) fn demand_of_certificate(explainer: &Explainer, status: u16, body: &[
 ///
 /// It must be https, or http to a loopback address, and must contain no user name, query or fragment.
 pub fn base_url(text: &str) -> Result<String, String> {
-    let url = reqwest::Url::parse(text).map_err(|e| format!("{e}; write for example https://bt.example.com"))?;
+    let url = reqwest::Url::parse(text).map_err(|_| {
+        "is not an address with a scheme and a host; write for example https://bt.example.com".to_owned()
+    })?;
     if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
-        return Err("plain http is accepted for loopback addresses only; use https".to_owned());
+        return Err("must begin with https://; http:// is accepted for loopback addresses only".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err("must be the address alone, without user name, query or fragment".to_owned());

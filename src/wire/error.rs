@@ -3,11 +3,11 @@
 //! [`WireErrorKind::disposition`] is the only place that decides about retries; [`WireErrorKind::hint`] is the text
 //! that names a key or a step. No message contains a secret: texts of a server pass through `excerpt` first.
 
-use crate::tls::{Explainer, TlsFault};
+use super::transport::ConnectFault;
+use crate::tls::TlsFault;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::io;
 
 /// Failure of a request after all its retries.
 #[derive(Clone, Debug)]
@@ -93,8 +93,8 @@ pub enum WireErrorKind {
     #[error("{0}")]
     Tls(TlsFault),
     /// No connection could be opened.
-    #[error("no connection: {0}")]
-    Connect(String),
+    #[error("{0}")]
+    Connect(ConnectFault),
     /// The response was reset, truncated or too slow.
     #[error("the response was not complete: {0}")]
     Broken(String),
@@ -205,7 +205,7 @@ impl WireErrorKind {
                 "check url, kind and, if the kind has it, base_path; the API of the appliance must answer there, not a login page or a proxy"
             }
             Self::Forbidden => "give the API account the right to read this; read-only is enough",
-            Self::Connect(_) => "check url, HTTPS_PROXY and NO_PROXY, and the network",
+            Self::Connect(fault) => fault.cure(),
             Self::Deadline => "raise deadline_minutes or requests_per_second, or find out why the appliance is slow",
             Self::Status(429) => "lower requests_per_second",
             Self::TooLarge(_) => "lower page_size, or find out why one response is so large",
@@ -222,59 +222,4 @@ impl WireErrorKind {
             _ => None,
         }
     }
-
-    /// Classifies an error of the HTTP library.
-    ///
-    /// The text of the error itself may contain the URL with its query, so only the innermost cause is kept.
-    pub(super) fn of_transport(error: &reqwest::Error, explainer: &Explainer) -> Self {
-        let mut cause: &dyn Error = error;
-        while let Some(source) = cause.source() {
-            if let Some(tls) = find_tls(source) {
-                return Self::of_tls(tls, error.is_connect(), explainer);
-            }
-            cause = source;
-        }
-        let text = cause.to_string();
-        if error.is_connect() {
-            if is_end(cause) {
-                return Self::Connect("the server closed the connection during the TLS handshake".to_owned());
-            }
-            Self::Connect(text)
-        } else if error.is_timeout() {
-            Self::Broken("timed out".to_owned())
-        } else if is_end(cause) {
-            Self::Broken("the server closed the connection too early".to_owned())
-        } else {
-            Self::Broken(text)
-        }
-    }
-
-    /// Classifies a TLS error.
-    ///
-    /// A TLS 1.3 server refuses a client certificate after the client's part of the handshake (RFC 8446 §4.4.2.4), so
-    /// its alert arrives in place of the response. Damaged data in an established session is not a fault of the
-    /// configuration.
-    fn of_tls(error: &rustls::Error, handshaking: bool, explainer: &Explainer) -> Self {
-        let is_alert = matches!(error, rustls::Error::AlertReceived(_));
-        match explainer.fault(error).filter(|_| handshaking || is_alert) {
-            Some(fault) => Self::Tls(fault),
-            None if handshaking => Self::Connect(explainer.describe_transient(error)),
-            None => Self::Broken(explainer.describe_transient(error)),
-        }
-    }
-}
-
-/// Checks whether the peer closed the connection. An `io::Error` may wrap another one, which `source` does not return.
-fn is_end(error: &(dyn Error + 'static)) -> bool {
-    let Some(io) = error.downcast_ref::<io::Error>() else { return false };
-    io.kind() == io::ErrorKind::UnexpectedEof || io.get_ref().is_some_and(|inner| is_end(inner))
-}
-
-/// Returns the rustls error inside an error. It is wrapped in an `io::Error`, whose `source` does not return it.
-fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-        return Some(tls);
-    }
-    let io = error.downcast_ref::<std::io::Error>()?;
-    find_tls(io.get_ref()?)
 }

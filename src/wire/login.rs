@@ -101,7 +101,7 @@ impl Client {
         // An empty header would be refused with a misleading 401, so the request is not sent.
         if header.is_empty() {
             let text = "the credential contains characters that an HTTP header cannot hold".to_owned();
-            return Err(Failure::new("source", self.settings.source.as_str(), WireErrorKind::Setup(text)));
+            return Err(Failure::new("connection", "settings", WireErrorKind::Setup(text)));
         }
         Ok(GrantedCredential::lasting(&header))
     }
@@ -193,7 +193,7 @@ impl Client {
 
     /// Closes the session, if one was opened. Call it after success, failure, a deadline and a signal alike.
     ///
-    /// It has its own time limit. A failure is only a warning, because the appliance ends idle sessions by itself.
+    /// It has its own time limit. A failure is only a note, because the appliance ends idle sessions by itself.
     pub async fn close_session(&self) {
         let Some(session) = self.settings.session.clone() else { return };
         // A sign-in whose caller was cancelled may have opened a session. The read timeout limits this wait.
@@ -207,7 +207,7 @@ impl Client {
         let signed_out = tokio::time::timeout(SIGN_OUT_LIMIT, self.sign_out(&session)).await;
         if signed_out != Ok(true) {
             let text = "the session could not be closed; the appliance ends it after its idle timeout";
-            self.observer.notify(&RunEvent::Warning { source: Some(&self.settings.source), text });
+            self.observer.notify(&RunEvent::Note { source: Some(&self.settings.source), text });
         }
     }
 

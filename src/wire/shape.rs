@@ -40,7 +40,9 @@ pub(super) fn describe<T: DeserializeOwned>(body: &[u8], error: &serde_json::Err
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Err(error) => {
             let (place, at) = place(error.path(), &whole);
-            let text = format!("{place}: {}", expected(&error.inner().to_string(), at));
+            let what = expected(&error.inner().to_string(), at);
+            // At the top of the response, a path says nothing.
+            let text = if place == "$" { what } else { format!("{place}: {what}") };
             // A server may echo our request, even as a key.
             secrets
                 .iter()
@@ -131,9 +133,14 @@ fn expected(error: &str, at: Option<&Value>) -> String {
             Some(Value::Object(fields)) => keys(fields),
             other => other.map_or("none", kind).to_owned(),
         };
-        return format!("expected key \"{key}\", found {found}");
+        return missing_key(key, &found);
     }
     printable(error, 4 * MAX_EXCERPT)
+}
+
+/// Describes a missing key. `found` are the keys in its place, or another value.
+pub(crate) fn missing_key(key: &str, found: &str) -> String {
+    format!("the key \"{key}\" is missing; found {found}")
 }
 
 /// Removes the position that the JSON parser appends: ` at line 1 column 5`. The path says more.

@@ -311,7 +311,7 @@ fn granted(body: &[u8], status: u16, secrets: &[String]) -> Result<GrantedCreden
         // Some servers report an error with a good status.
         return Err(match fields.get("error").and_then(Value::as_str).filter(|code| !code.is_empty()) {
             Some(code) => refused(status, Some(code), secrets),
-            None => WireErrorKind::Shape(format!("expected key \"access_token\", found {}", shape::keys(&fields))),
+            None => WireErrorKind::Shape(shape::missing_key("access_token", &shape::keys(&fields))),
         });
     };
     let token = SecretString::from(token.to_owned());

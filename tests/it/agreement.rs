@@ -87,9 +87,9 @@ fn sources_in_comments_of_the_example_configuration_lack_only_their_secrets() {
     let output = call(&["check", "--config", path.to_str().unwrap()]);
     assert_exit(&output, 2);
     let problems = String::from_utf8_lossy(&output.stderr).into_owned();
-    let of_sources: Vec<&str> = problems.lines().filter(|line| line.contains("key=\"source[")).collect();
+    let of_sources: Vec<&str> = problems.lines().filter(|line| line.contains(": [[source]] \"")).collect();
     assert_eq!(of_sources.len(), 3, "{problems}");
-    assert!(of_sources.iter().all(|line| line.contains("cannot read") && line.contains("-secret")), "{problems}");
+    assert!(of_sources.iter().all(|line| line.contains("does not exist") && line.contains("-secret")), "{problems}");
 }
 
 #[test]

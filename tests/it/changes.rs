@@ -319,6 +319,57 @@ fn changes_are_sent_in_order_before_findings_and_run_completed() {
 }
 
 #[test]
+fn events_about_an_account_have_its_standing_even_if_the_account_or_its_list_of_groups_is_missing() {
+    let receiver = Receiver::start();
+    let mut world = World::empty();
+    let named = |name: &str| json!({"name": name}).as_object().unwrap().clone();
+    let admins = world.add_group(named("Administrators"));
+    for name in ["ann", "ben", "cleo"] {
+        world.add_user(record(name, false, &[admins]));
+    }
+    let rig = Rig::with_syslog(world, Faults::default(), Some(&receiver.url()));
+    let sent = || -> Vec<Value> {
+        let before = receiver.messages().len();
+        rig.run(&[]);
+        receiver.messages()[before..].iter().map(|message| body(message)).collect()
+    };
+    let of = |events: &[Value], code: &str| {
+        let event = events.iter().find(|event| event["event"]["code"] == code).unwrap_or_else(|| panic!("no {code}"));
+        let full_name = event["user"]["full_name"].as_str().unwrap().to_owned();
+        assert_eq!(event["user"]["email"], format!("{full_name}@example.com"));
+        (full_name, event["btrollcall"]["account"].clone(), event["event"]["severity"].clone())
+    };
+    let standing = |enabled: bool| {
+        json!({
+            "sensitivity": "privileged", "privileged": true, "kind": "person", "enabled": enabled, "source": "sandbox",
+        })
+    };
+    let opened = sent();
+    assert_eq!(of(&opened, "finding.disabled-in-group").1, standing(false));
+    rig.sandbox.with_world(|world| {
+        set_field(world, 1, "enabled", json!(true));
+        world.remove_user(2);
+    });
+    let edited = sent();
+    assert_eq!(of(&edited, "user.enabled"), ("ann".to_owned(), standing(true), json!(8)));
+    assert_eq!(of(&edited, "user.removed"), ("ben".to_owned(), standing(false), json!(3)));
+    let resolved: Vec<&Value> = edited.iter().filter(|event| event["event"]["action"] == "finding-resolved").collect();
+    let of_ben = resolved.iter().find(|event| event["user"]["name"] == "ben").unwrap();
+    assert_eq!(of_ben["btrollcall"]["account"], standing(false), "of an account that is gone");
+    assert!(of_ben["message"].as_str().unwrap().contains("resolved: ben in sandbox: "));
+    rig.sandbox.with_world(|world| set_field(world, 3, "enabled", json!(true)));
+    rig.sandbox.set_faults(Faults { forbid_groups: true, ..Faults::default() });
+    let partial = sent();
+    assert_eq!(of(&partial, "user.enabled"), ("cleo".to_owned(), standing(true), json!(8)), "its group is kept");
+    let last = partial.last().unwrap();
+    assert_eq!(last["event"]["outcome"], "unknown");
+    let source = &last["btrollcall"]["run"]["sources"][0];
+    assert_eq!((&source["status"], &source["accounts"]), (&json!("partial"), &json!(2)));
+    assert!(source["reason"].as_str().unwrap().contains("groups"), "{source}");
+    assert!(last["event"]["reason"].as_str().unwrap().contains("sandbox: "), "{last}");
+}
+
+#[test]
 fn diff_prints_text_json_and_csv_and_refuses_folders_that_are_not_snapshots() {
     let FiveUsers { rig, admins, .. } = five_users();
     assert_exit(&rig.run(&[]), 0);
@@ -353,7 +404,11 @@ fn diff_prints_text_json_and_csv_and_refuses_folders_that_are_not_snapshots() {
     for wrong in ["/nowhere", rig.folder.path().to_str().unwrap()] {
         let refused = rig.call(&["diff", old, wrong]);
         assert_exit(&refused, 1);
-        assert!(stderr(&refused).contains(wrong) && stderr(&refused).contains("hint"), "{}", stderr(&refused));
+        assert!(
+            stderr(&refused).contains(wrong) && stderr(&refused).contains("name a folder such as"),
+            "{}",
+            stderr(&refused)
+        );
         assert!(stdout(&refused).is_empty());
     }
     fs::write(folders[0].join("users.csv"), "id\r\n").unwrap();

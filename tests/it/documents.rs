@@ -7,6 +7,7 @@
 //! - `sh`: run in a folder with a configuration, an appliance and two snapshots; `sh,serve`: runs until the end of the
 //!   document. Paths of an installation and run ids are replaced by those of the folder. (`shell`)
 //! - `sh,install` (root, systemd), `sh,rust` (cargo), `sh,tls` (a server), `sql`, `conf,…`: run by `.ci/documents`.
+//! - `sh,package`: run by `.ci/packages` with the packages that it builds.
 //! - `text`, `rust`, `mermaid`: shown only.
 
 mod blocks;

@@ -114,16 +114,16 @@ fn invalid_exceptions_file_is_refused_with_the_line_of_every_problem() {
     assert_exit(&output, 2);
     let log = stderr(&output);
     for (line, words) in [
-        (1, "owner is missing"),
-        (2, "did you mean stale-login?"),
-        (4, "reason must be a non-empty text"),
-        (5, "unknown key ownr; did you mean owner?"),
-        (6, "until must be a day"),
+        (1, "owner: is missing"),
+        (2, "[[exception]] 1 rule: unknown rule \"stale-logn\"; did you mean \"stale-login\"?"),
+        (4, "reason: must not be empty"),
+        (5, "unknown key \"ownr\"; did you mean \"owner\"?"),
+        (6, "until: must be a day"),
         (10, "subject: pattern is empty; write a name"),
-        (13, "did you mean sandbox?"),
-        (16, "write [[exception]] tables"),
+        (13, "did you mean \"sandbox\"?"),
+        (16, "unknown key \"exceptions\"; did you mean \"exception\"?"),
     ] {
-        let found = log.lines().any(|text| text.contains(&format!("line {line}")) && text.contains(words));
+        let found = log.lines().any(|text| text.contains(&format!("exceptions.toml:{line}:")) && text.contains(words));
         assert!(found, "line {line}: {words}: {log}");
     }
     // 12 months count from today, or from the instant of the run if that is later. This run is on `as_of() + 400 days`.
@@ -131,7 +131,12 @@ fn invalid_exceptions_file_is_refused_with_the_line_of_every_problem() {
     write(&rig, &entry("no-mfa", "x", &(last + chrono::TimeDelta::days(1)).to_string()));
     let output = rig.run_on_day(400, &[]);
     assert_exit(&output, 2);
-    assert!(stderr(&output).contains("line 1") && stderr(&output).contains(&last.to_string()), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("exceptions.toml:1:1: [[exception]] 1 until: ")
+            && stderr(&output).contains(&last.to_string()),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(rig.sandbox.counters().requests, 0, "nothing was contacted");
     fs::remove_file(rig.folder.path().join("exceptions.toml")).unwrap();
     assert_exit(&rig.call(&["check"]), 2);

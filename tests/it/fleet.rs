@@ -176,6 +176,9 @@ fn guard_sets_one_source_aside_and_the_other_is_published() {
         .filter(|body| body["event"]["code"] == "run.suspect")
         .collect();
     let [suspect] = &suspects[..] else { panic!("{suspects:?}") };
+    let fields = &suspect["btrollcall"]["run"]["suspect"];
+    let numbers = ["before", "after", "gone", "limit_percent"].map(|field| fields[field].as_u64().unwrap());
+    assert_eq!((&fields["source"], numbers), (&json!("us"), [200, 100, 100, 20]));
     let text = suspect.to_string();
     assert!(text.contains("\"us\"") && text.contains("100") && text.contains("200") && text.contains("20 %"), "{text}");
     // Confirming another source does not confirm this one.

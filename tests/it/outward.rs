@@ -27,7 +27,8 @@ fn successful_run_publishes_a_verifiable_snapshot_with_private_modes() {
     names.sort();
     let tables = ["changes", "findings", "groups", "memberships", "users"];
     let mut expected: Vec<String> = tables.iter().flat_map(|t| [format!("{t}.csv"), format!("{t}.parquet")]).collect();
-    expected.extend(["manifest.json", "pages.jsonl", "report.html", "resolved.parquet"].map(str::to_owned));
+    let others = ["manifest.json", "pages.jsonl", "report.html", "resolved.parquet", "rule-inputs.jsonl"];
+    expected.extend(others.into_iter().chain(["README.txt", "review.csv"]).map(str::to_owned));
     expected.sort();
     assert_eq!(names, expected);
     assert_exit(&rig.call(&["verify", snapshot.to_str().unwrap()]), 0);
@@ -98,7 +99,7 @@ fn every_configuration_error_is_reported_at_once_and_nothing_is_contacted() {
         let output = rig.call(&[command]);
         assert_exit(&output, 2);
         let log = stderr(&output);
-        assert!(log.contains("did you mean page_size?") && log.contains("did you mean stale-login?"), "{log}");
+        assert!(log.contains("did you mean \"page_size\"?") && log.contains("did you mean \"stale-login\"?"), "{log}");
     }
     assert_eq!(rig.sandbox.counters().requests, 0);
     assert_exit(&rig.call(&["run", "--as-of", "yesterday"]), 2);
@@ -170,7 +171,7 @@ fn empty_or_shrunken_source_is_not_published_until_it_is_confirmed() {
     );
     assert_eq!(rig.snapshots(), [good]);
     assert_exit(&rig.run(&["--allow-shrink", "sandbox"]), 0);
-    assert!(rig.manifest()["warnings"][0].as_str().unwrap().contains("--allow-shrink"));
+    assert!(rig.manifest()["notes"][0].as_str().unwrap().contains("--allow-shrink"));
     assert_exit(&rig.run(&[]), 0);
 }
 
@@ -211,16 +212,18 @@ fn manifest_and_report_name_who_confirmed_a_shrink_and_when() {
     assert_exit(&output.unwrap(), 0);
     let manifest = rig.manifest();
     let [confirmed] = manifest["confirmed_shrinks"].as_array().unwrap().as_slice() else { panic!("{manifest}") };
-    let by = format!("{} (sudo: alice)", manifest["operator"].as_str().unwrap());
+    let by = manifest["operator"].as_str().unwrap();
+    assert!(by.contains("sudo: alice"), "{by}");
+    assert_eq!(manifest["started_by"]["sudo_user"], "alice");
     let numbers = ["before", "now", "limit_percent"].map(|key| confirmed[key].as_u64().unwrap());
     assert_eq!(numbers, [300, 200, 20]);
-    assert_eq!([&confirmed["source"], &confirmed["list"], &confirmed["by"]], ["sandbox", "users", &*by]);
+    assert_eq!([&confirmed["source"], &confirmed["list"], &confirmed["by"]], ["sandbox", "users", by]);
     let instant = |text: &Value| DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
     let at = instant(&confirmed["at"]);
     assert!(instant(&manifest["started_at"]) <= at && at <= instant(&manifest["finished_at"]));
     let report = rig.report();
     let section = report.split("Confirmed by a person").nth(1).expect("a section of its own");
-    assert!(section.contains(&by) && section.contains(&at.format("%-d %B %Y, %H:%M:%S UTC").to_string()));
+    assert!(section.contains(by) && section.contains(&at.format("%-d %B %Y, %H:%M:%S UTC").to_string()));
     assert_exit(&rig.run(&[]), 0);
     assert!(rig.manifest().get("confirmed_shrinks").is_none(), "only the run that confirmed it");
 }
@@ -285,7 +288,8 @@ fn json_summary_is_one_object_and_json_logs_are_one_object_per_line() {
 #[test]
 fn metrics_file_is_written_after_successful_and_failed_runs() {
     let rig = Rig::seeded(100);
-    rig.edit("state_dir", "metrics_file = \"metrics.prom\"\nstate_dir");
+    let file = rig.folder.path().join("metrics.prom");
+    rig.edit("state_dir", &format!("metrics_file = \"{}\"\nstate_dir", file.display()));
     let metrics = || fs::read_to_string(rig.folder.path().join("metrics.prom")).unwrap();
     assert_exit(&rig.run(&[]), 0);
     assert!(metrics().contains("bt_rollcall_last_run_exit_code 0\n"), "{}", metrics());
@@ -341,4 +345,25 @@ fn completions_and_the_manual_page_are_printed() {
     assert!(stdout(&output).contains(".TH"));
     let output = call(&["--help"]);
     assert!(stdout(&output).contains("Exit codes:"));
+}
+
+#[test]
+fn a_manual_page_is_written_for_each_command_and_names_only_pages_that_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("man1");
+    assert_exit(&program().args(["man", "--dir"]).arg(&dir).output().unwrap(), 0);
+    let main = fs::read_to_string(dir.join("bt-rollcall.1")).unwrap();
+    assert_eq!(stdout(&program().arg("man").output().unwrap()), main);
+    for command in ["run", "check", "verify", "diff", "report", "emit", "prune", "completions", "man"] {
+        assert!(main.contains(&format!("\nbt\\-rollcall\\-{command}(1)\n")), "{command}: {main}");
+    }
+    for file in fs::read_dir(&dir).unwrap() {
+        let page = fs::read_to_string(file.unwrap().path()).unwrap();
+        for reference in page.lines().filter_map(|line| line.strip_suffix("(1)")) {
+            let name = reference.rsplit(' ').next().unwrap().replace('\\', "");
+            assert!(dir.join(format!("{name}.1")).exists(), "{reference}");
+        }
+    }
+    let run = fs::read_to_string(dir.join("bt-rollcall-run.1")).unwrap();
+    assert!(run.contains(".TH bt-rollcall-run 1") && run.contains("\\-\\-allow\\-shrink"), "{run}");
 }

@@ -153,6 +153,14 @@ impl Rig {
         read_json(&self.snapshot().join("manifest.json"))
     }
 
+    /// Returns the warnings in the manifest of the newest published snapshot, except the one that every run of a test has: its
+    /// instant is not the time of its start.
+    pub fn warnings(&self) -> Vec<String> {
+        let manifest = self.manifest();
+        let warnings = manifest["warnings"].as_array().unwrap().iter().map(|warning| warning.as_str().unwrap());
+        warnings.filter(|warning| !warning.starts_with("evaluated as of ")).map(str::to_owned).collect()
+    }
+
     /// Returns the report of the newest published snapshot.
     pub fn report(&self) -> String {
         fs::read_to_string(self.snapshot().join("report.html")).unwrap()

@@ -168,7 +168,7 @@ impl World {
 
 fn expected(expect: &Expect, inventory: &ExpectedInventory) -> Expected {
     Expected {
-        users: inventory.accounts.iter().map(|account| rows::user(expect, account)).collect(),
+        users: rows::users(expect, inventory),
         groups: rows::groups(expect, inventory),
         memberships: rows::memberships(expect, inventory),
         findings: findings::of(expect, inventory),

@@ -67,13 +67,19 @@ fn client_cert_and_client_key_require_each_other() {
 fn key_that_is_readable_by_others_of_another_certificate_or_a_literal_is_refused() {
     let with = |key: &str| problems(&format!("client_cert = \"client.pem\"\nclient_key = {key}\n"));
     let text = with("{ file = \"open.key\" }");
-    assert!(text.contains("source[0].client_key: ") && text.contains("chmod 600"), "{text}");
+    assert!(text.contains("[[source]] \"appliance\" client_key: ") && text.contains("chmod 600"), "{text}");
     let text = with("{ file = \"other.key\" }");
-    assert!(text.contains("source[0].client_key: ") && text.contains("does not belong to the certificate"), "{text}");
+    assert!(
+        text.contains("[[source]] \"appliance\" client_key: ") && text.contains("does not belong to the certificate"),
+        "{text}"
+    );
     let text = with("{ file = \"ca.pem\" }");
     assert!(text.contains("client_key: "), "{text}");
+    let text = with("{ env = \"KEY\" }");
+    assert!(text.contains("client_key: must have one of file, credential, not \"env\""), "{text}");
     let text = with("\"client.key\"");
-    assert!(text.contains("source[0].client_key: "), "{text}");
+    assert!(text.ends_with("write { file = \"/path\" } or { credential = \"name\" }"), "{text}");
+    assert!(text.contains("[[source]] \"appliance\" client_key: "), "{text}");
 }
 
 #[test]

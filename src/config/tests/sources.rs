@@ -36,8 +36,8 @@ fn every_kind_has_its_own_paths_and_limits() {
 
 #[test]
 fn limits_of_the_configuration_api_cannot_be_exceeded() {
-    assert!(problem(&with_client("pra", "requests_per_second = 21"), "source[0].requests_per_second").contains("20"));
-    assert!(problem(&with_client("rs", "page_size = 101"), "source[0].page_size").contains("100"));
+    assert!(problem(&with_client("pra", "requests_per_second = 21"), "source[x].requests_per_second").contains("20"));
+    assert!(problem(&with_client("rs", "page_size = 101"), "source[x].page_size").contains("100"));
     let at_most = load(&with_client("pra", "requests_per_second = 20")).unwrap();
     let rate = |config: &Config| config.sources[0].client.requests_per_second;
     assert!((rate(&at_most) - 15.0).abs() < 0.01, "four concurrent requests may arrive at once");
@@ -57,13 +57,13 @@ fn password_safe_has_a_client_or_an_api_key_with_a_user_but_not_both() {
     let config = load(&with_password).unwrap();
     assert!(matches!(&config.sources[0].client.account, Credentials::Key { password: Some(_), .. }));
     let both = format!("{keyed}client_id = \"abc\"\n");
-    assert!(problem(&both, "source[0].client_id").contains("cannot be combined with api_key"));
+    assert!(problem(&both, "source[x].client_id").contains("cannot be combined with api_key"));
     assert!(
-        problem(&source("password-safe", "api_key = \"k\"\nrun_as = \"a\""), "source[0].api_key")
+        problem(&source("password-safe", "api_key = \"k\"\nrun_as = \"a\""), "source[x].api_key")
             .contains("must not be written into the configuration")
     );
     assert!(
-        problem(&source("password-safe", "api_key = { file = \"secret\" }"), "source[0].run_as").contains("is missing")
+        problem(&source("password-safe", "api_key = { file = \"secret\" }"), "source[x].run_as").contains("is missing")
     );
 }
 
@@ -79,22 +79,22 @@ fn scim_has_a_client_or_a_token_and_an_optional_path_of_the_last_login() {
         ("/api/scim/v2", Some("/urn:x:User/lastLogin"))
     );
     assert!(
-        problem(&with_client("scim", "last_login_path = \"lastLogin\""), "source[0].last_login_path")
+        problem(&with_client("scim", "last_login_path = \"lastLogin\""), "source[x].last_login_path")
             .contains("JSON Pointer")
     );
-    assert!(problem(&with_client("scim", "base_path = \"scim\""), "source[0].base_path").contains("/scim/v2"));
-    assert!(problem(&source("scim", ""), "source[0].client_secret").contains("is missing"));
+    assert!(problem(&with_client("scim", "base_path = \"scim\""), "source[x].base_path").contains("/scim/v2"));
+    assert!(problem(&source("scim", ""), "source[x].client_secret").contains("is missing"));
 }
 
 #[test]
 fn key_of_another_kind_is_reported_with_that_kind() {
-    let why = problem(&with_client("pra", "token = { file = \"secret\" }"), "source[0].token");
+    let why = problem(&with_client("pra", "token = { file = \"secret\" }"), "source[x].token");
     assert_eq!(why, "is a key of kind = scim, not of pra; remove it");
     assert!(
-        problem(&with_client("rest-v3", "requests_per_hour = 5"), "source[0].requests_per_hour").contains("pra and rs")
+        problem(&with_client("rest-v3", "requests_per_hour = 5"), "source[x].requests_per_hour").contains("pra and rs")
     );
     assert!(
-        problem(&with_client("pra", "base_path = \"/x\""), "source[0].base_path").contains("password-safe and scim")
+        problem(&with_client("pra", "base_path = \"/x\""), "source[x].base_path").contains("password-safe and scim")
     );
 }
 
@@ -102,7 +102,7 @@ fn key_of_another_kind_is_reported_with_that_kind() {
 fn token_path_cannot_be_combined_with_token() {
     let scim = source("scim", "token = { file = \"secret\" }\ntoken_path = \"/t\"");
     assert_eq!(
-        problem(&scim, "source[0].token_path"),
+        problem(&scim, "source[x].token_path"),
         "cannot be combined with token; remove one of the two",
         "and not a key of another kind"
     );
@@ -110,6 +110,6 @@ fn token_path_cannot_be_combined_with_token() {
 
 #[test]
 fn run_as_requires_api_key() {
-    let text = problem(&with_client("password-safe", "run_as = \"x\""), "source[0].run_as");
+    let text = problem(&with_client("password-safe", "run_as = \"x\""), "source[x].run_as");
     assert_eq!(text, "requires api_key; add api_key or remove this key", "and not a key of another kind");
 }

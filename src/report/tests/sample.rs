@@ -8,12 +8,14 @@ use crate::model::{
     SourceInventory, SourceReading, SourceStatus, User,
 };
 use crate::report::{Input, RuleInfo, View, html};
-use crate::rules::policy::Policy;
+use crate::rules::policy::{GroupOwner, Policy};
 use crate::rules::{self, EvaluationOutput, RuleHistory, frameworks};
 use crate::snapshot::manifest::{
-    BaseReference, Counts, FORMAT_VERSION, FileEntry, Manifest, PolicyEntry, SourceEntry, Tool,
+    BaseReference, Build, Counts, CsvFormat, FORMAT_VERSION, FileEntry, Manifest, PatternEntry, PolicyEntry,
+    SourceEntry, StartedBy, Tool,
 };
 use crate::state::{self, test_support::SettledRun};
+use crate::table::CsvDialect;
 use chrono::{TimeDelta, TimeZone, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -88,11 +90,20 @@ impl World {
         self
     }
 
+    /// Returns the run that read `now`, a day after a run that read `before`.
+    pub(super) fn after(before: Vec<SourceReading>, now: Vec<SourceReading>) -> Self {
+        Self::of(now).compared_with(before)
+    }
+
     /// Adds a baseline of the day before that is proven complete and differs a little.
-    pub(super) fn with_baseline(mut self) -> Self {
-        let readings = self.inventory.sources.iter().map(|source_inventory| earlier(source_inventory.reading.clone()));
-        let old =
-            SettledRun::first(Inventory::join(readings.collect(), &classes()), BASELINE, as_of() - TimeDelta::days(1));
+    pub(super) fn with_baseline(self) -> Self {
+        let sources = self.inventory.sources.iter();
+        let before = sources.map(|source_inventory| earlier(source_inventory.reading.clone())).collect();
+        self.compared_with(before)
+    }
+
+    fn compared_with(mut self, before: Vec<SourceReading>) -> Self {
+        let old = SettledRun::first(Inventory::join(before, &classes()), BASELINE, as_of() - TimeDelta::days(1));
         let today = self.inventory.sources.iter().map(|source_inventory| source_inventory.reading.clone()).collect();
         let mut advanced = old.read(Inventory::join(today, &classes()), RUN, as_of());
         let before = RuleHistory { base_run: Some(BASELINE), changes: &advanced.changes, since: &advanced.since };
@@ -156,7 +167,21 @@ fn policy() -> Policy {
     let selected = ["pci-dss-4.0.1", "cis-8.1"].map(|id| frameworks::find(id).expect("a preset"));
     let (stale_after, privileged_stale_after) = frameworks::thresholds(&selected, None, Some(30)).expect("numbers");
     let frameworks = selected.iter().map(|framework| framework.id.to_owned()).collect();
-    Policy { stale_after, privileged_stale_after, frameworks, ..Policy::default() }
+    let group_owners = owners().into_iter().map(|(group, owner, email)| GroupOwner {
+        group: Pattern::parse(group).expect("a pattern"),
+        owner: owner.to_owned(),
+        email: Some(email.to_owned()),
+    });
+    let group_owners = group_owners.collect();
+    Policy { stale_after, privileged_stale_after, frameworks, group_owners, ..Policy::default() }
+}
+
+/// Returns the owners of groups: pattern, name and address.
+fn owners() -> [(&'static str, &'static str, &'static str); 2] {
+    [
+        ("glob:*admin*", "Identity team", "identity@example.com"),
+        ("glob:remote support*", "Service desk", "service-desk@example.com"),
+    ]
 }
 
 fn classes() -> Classes {
@@ -184,8 +209,14 @@ fn manifest(inventory: &Inventory, findings: &[Finding], changes: &[Change]) -> 
         format_version: FORMAT_VERSION,
         run_id: RUN.to_owned(),
         tool: Tool { name: "bt-rollcall".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        build: Build {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: hash("commit")[..40].to_owned(),
+            compiler: "rustc 1.89.0 (29483883e 2025-08-04)".to_owned(),
+        },
         host: "audit-01.example.com".to_owned(),
         operator: "bt-rollcall".to_owned(),
+        started_by: StartedBy { user: "bt-rollcall".to_owned(), ..StartedBy::default() },
         as_of: "2026-11-23T02:00:00Z".to_owned(),
         started_at: "2026-11-23T02:00:00Z".to_owned(),
         finished_at: "2026-11-23T02:00:04Z".to_owned(),
@@ -193,16 +224,36 @@ fn manifest(inventory: &Inventory, findings: &[Finding], changes: &[Change]) -> 
         sources: inventory.sources.iter().map(SourceEntry::of).collect(),
         policy: policy_entries(),
         config_sha256: hash("configuration"),
+        configuration: json!({}),
         exceptions_sha256: None,
         base: None,
         rules: Vec::new(),
         files: files(&counts, findings.len() as u64, changes.len() as u64),
         counts,
+        patterns: patterns(),
+        csv: CsvFormat::of(CsvDialect::Strict),
         guarded_cells: 1,
         formula_guard: true,
-        warnings: vec!["appliance-eu: 12 dates have no time zone; UTC was assumed".to_owned()],
+        warnings: Vec::new(),
+        notes: vec!["appliance-eu: 12 dates have no time zone; UTC was assumed".to_owned()],
         confirmed_shrinks: Vec::new(),
     }
+}
+
+fn patterns() -> Vec<PatternEntry> {
+    let entry = |key: &str, pattern: &str, matches| PatternEntry {
+        key: format!("policy.{key}"),
+        pattern: pattern.to_owned(),
+        matches,
+        complete: true,
+        nearest: None,
+    };
+    vec![
+        entry("privileged_groups", "administrators", 2),
+        entry("privileged_groups", "glob:*admin*", 3),
+        entry("break_glass", "glob:emergency-*", 2),
+        entry("service_accounts", "glob:svc-*", 4),
+    ]
 }
 
 fn policy_entries() -> BTreeMap<String, PolicyEntry> {
@@ -215,6 +266,11 @@ fn policy_entries() -> BTreeMap<String, PolicyEntry> {
         ("privileged_groups", json!(["Administrators", "glob:*admin*"]), "configuration"),
         ("break_glass", json!(["glob:emergency-*"]), "configuration"),
         ("service_accounts", json!(["glob:svc-*"]), "configuration"),
+        (
+            "group_owners",
+            json!(owners().map(|(group, owner, email)| json!({"group": group, "owner": owner, "email": email}))),
+            "configuration",
+        ),
         ("rules", json!({}), "default"),
     ]
     .into_iter()

@@ -74,6 +74,7 @@ pub(super) fn reading(name: &str, count: u64, seed: u64) -> SourceReading {
         hides_inactive: false,
         odd_values: Vec::new(),
         warnings: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

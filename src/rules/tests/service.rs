@@ -25,6 +25,7 @@ fn api(wide_rights: Vec<&'static str>, restricted: bool) -> User {
     user.enabled = Some(true);
     user.kind = crate::model::UserKind::Service;
     user.groups_known = true;
+    let wide_rights = wide_rights.into_iter().map(Into::into).collect();
     user.api = Some(Box::new(ApiAccess { wide_rights, restricted: Some(restricted) }));
     user
 }

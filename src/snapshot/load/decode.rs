@@ -5,9 +5,9 @@
 use super::KnownFinding;
 use super::rows::TableRow;
 use crate::model::{
-    Blocked, Change, ChangeKind, ChangedGroup, Extra, Fingerprint, Group, GroupId, Inferred, Interner, LastLogin,
-    OutsideMember, ReportedDate, Resolved, SeenInterval, Severity, SourceName, Subject, SubjectKind, User, UserId,
-    UserKind,
+    Blocked, Change, ChangeKind, ChangedGroup, Contact, Extra, Fingerprint, Group, GroupId, Inferred, Interner,
+    LastLogin, OutsideMember, ReportedDate, Resolved, SeenInterval, Severity, SourceName, Subject, SubjectKind, User,
+    UserId, UserKind,
 };
 use crate::state::KnownMembership;
 use ahash::AHashMap;
@@ -110,6 +110,7 @@ pub(super) fn finding(row: &TableRow<'_>, texts: &mut Interner) -> Result<KnownF
         severity: Severity::parse(&severity).ok_or_else(|| format!("severity {severity:?} is unknown"))?,
         status: texts.text(&row.needed("status")?),
         subject: subject(row)?,
+        contact: Contact { display_name: row.boxed("subject_display_name")?, email: row.boxed("subject_email")? },
         title: Box::from(&*row.needed("title")?),
         evidence: Box::from(&*row.needed("evidence")?),
         action: texts.text(&row.needed("action")?),
@@ -144,7 +145,7 @@ pub(super) fn removed_groups(changes: &[Change]) -> AHashMap<(SourceName, GroupI
     named.collect()
 }
 
-/// Converts a change. The group of a membership is not set; the table has only its id.
+/// Converts a change. The group of a membership is not set, since the table has only its id; nor is the account.
 pub(super) fn change(row: &TableRow<'_>, texts: &mut Interner) -> Result<Change, String> {
     let kind = row.needed("kind")?;
     Ok(Change {
@@ -157,6 +158,7 @@ pub(super) fn change(row: &TableRow<'_>, texts: &mut Interner) -> Result<Change,
         after: row.boxed("after")?,
         base_run: Box::from(&*row.needed("base_run")?),
         group: None,
+        account: None,
     })
 }
 

@@ -5,7 +5,7 @@
 
 use super::super::error::SnapshotError;
 use crate::model::Instant;
-use crate::table::{Table, unguarded};
+use crate::table::{Separator, Table, unguarded};
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::array::{
@@ -269,6 +269,8 @@ struct CsvRecord {
     line: Vec<u8>,
     text: Vec<u8>,
     cells: Vec<(Range<usize>, bool)>,
+    /// Separator of the file; `None` until the header is read.
+    separator: Option<u8>,
 }
 
 impl CsvRecord {
@@ -292,6 +294,8 @@ impl CsvRecord {
     fn split(&mut self) {
         self.text.clear();
         self.cells.clear();
+        // The first record is the header.
+        let separator = *self.separator.get_or_insert_with(|| Separator::of_header(&self.line).byte());
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         let mut rest = line.strip_suffix(b"\r").unwrap_or(line);
         loop {
@@ -300,7 +304,7 @@ impl CsvRecord {
             if quoted {
                 rest = unquote(&rest[1..], &mut self.text);
             }
-            let end = rest.iter().position(|b| *b == b',').unwrap_or(rest.len());
+            let end = rest.iter().position(|b| *b == separator).unwrap_or(rest.len());
             self.text.extend_from_slice(&rest[..end]);
             self.cells.push((from..self.text.len(), quoted));
             match rest.get(end + 1..) {

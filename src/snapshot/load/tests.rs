@@ -1,14 +1,14 @@
 //! A published snapshot is loaded from either format and every dialect; a damaged one is refused.
 
-use super::super::manifest::{Counts, FORMAT_VERSION, Manifest, SourceEntry, Tool};
+use super::super::manifest::{Build, Counts, CsvFormat, FORMAT_VERSION, Manifest, SourceEntry, StartedBy, Tool};
 use super::super::{Store, TableChoice};
 use super::*;
 use crate::model::{
-    ChangeKind, Classes, Completeness, Coverage, Finding, FindingStatus, Group, LastLogin, ListKind, ListReport,
-    Pattern, ReportedDate, Rule, SourceIdentity, SubjectKind, User,
+    ChangeKind, Classes, Completeness, Contact, Coverage, Finding, FindingStatus, Group, LastLogin, ListKind,
+    ListReport, Pattern, ReportedDate, Rule, SourceIdentity, SubjectKind, User,
 };
 use crate::state::test_support::SettledRun;
-use crate::table::{CsvDialect, Tables};
+use crate::table::{CsvDialect, Separator, Tables};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 
@@ -87,6 +87,7 @@ fn finding() -> Finding {
         severity: Severity::High,
         status: FindingStatus::New,
         subject: Subject { kind: SubjectKind::User, id: "1".into(), name: Some("=1".into()) },
+        contact: Contact { display_name: Some("a, b".into()), email: Some("+a@example.com".into()) },
         title: "a, b".into(),
         evidence: "{\"a\":\"b\"}".into(),
         action: "act".into(),
@@ -124,6 +125,7 @@ fn changes() -> Vec<Change> {
         after: hard(number + 3).or_else(|| Some("a".into())),
         base_run: "20261122T020000Z-0001".into(),
         group: None,
+        account: None,
     };
     let with_group = |change: Change| {
         let group = change.group_id().map(GroupId::from).and_then(|id| named(&change.source, &id));
@@ -140,8 +142,10 @@ fn manifest(inventory: &Inventory) -> Manifest {
         format_version: FORMAT_VERSION,
         run_id: RUN.to_owned(),
         tool: Tool { name: "t".to_owned(), version: "1".to_owned() },
+        build: Build::of_this_program(),
         host: "h".to_owned(),
         operator: "o".to_owned(),
+        started_by: StartedBy::default(),
         as_of: "2026-11-23T02:00:00Z".to_owned(),
         started_at: "2026-11-23T02:00:00Z".to_owned(),
         finished_at: "2026-11-23T02:00:01Z".to_owned(),
@@ -149,14 +153,18 @@ fn manifest(inventory: &Inventory) -> Manifest {
         sources: sources.collect(),
         policy: BTreeMap::from([("privileged_groups".to_owned(), entry)]),
         config_sha256: String::new(),
+        configuration: serde_json::Value::Null,
+        patterns: Vec::new(),
         exceptions_sha256: None,
         base: None,
         rules: Vec::new(),
         files: Vec::new(),
         counts: Counts::default(),
+        csv: CsvFormat::of(CsvDialect::Strict),
         guarded_cells: 0,
         formula_guard: true,
         warnings: Vec::new(),
+        notes: Vec::new(),
         confirmed_shrinks: Vec::new(),
     }
 }
@@ -182,9 +190,10 @@ fn a_published_snapshot_is_loaded_unchanged_from_either_format_and_every_dialect
     for (csv, parquet, dialect) in [
         (false, true, CsvDialect::Strict),
         (true, false, CsvDialect::Strict),
-        (true, false, CsvDialect::Excel),
+        (true, false, CsvDialect::Excel(Separator::Comma)),
         (true, false, CsvDialect::Raw),
-        (true, true, CsvDialect::Excel),
+        (true, false, CsvDialect::Excel(Separator::Semicolon)),
+        (true, true, CsvDialect::Excel(Separator::Comma)),
     ] {
         let (_folder, path) = published(&inventory, csv, parquet, dialect);
         let archive = Archive::open(&path).unwrap();
@@ -239,7 +248,7 @@ fn texts_with_apostrophes_and_dates_of_any_year_are_loaded_unchanged_from_csv() 
     };
     reading.users = texts.into_iter().enumerate().map(user).collect();
     let inventory = seen(Inventory::join(vec![reading], &Classes::default()));
-    for dialect in [CsvDialect::Raw, CsvDialect::Strict, CsvDialect::Excel] {
+    for dialect in [CsvDialect::Raw, CsvDialect::Strict, CsvDialect::Excel(Separator::Comma)] {
         let (_folder, path) = published(&inventory, true, false, dialect);
         let read = Archive::open(&path).unwrap().inventory().unwrap();
         assert_eq!(read.sources[0].reading.users, inventory.sources[0].reading.users, "{dialect:?}");

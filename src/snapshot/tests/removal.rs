@@ -176,10 +176,11 @@ fn every_other_change_of_the_folder_breaks_the_chain_and_is_reported() {
 }
 
 #[test]
-fn a_folder_without_snapshots_is_a_problem() {
+fn a_folder_without_snapshots_is_refused_with_the_cure() {
     let Place { store, folder } = place();
-    assert!(problems(&store)[0].contains("the folder contains no snapshot"));
-    assert!(walk(&folder.path().join("nowhere")).is_err());
+    let refused = |dir: &std::path::Path| walk(dir).unwrap_err().to_string();
+    assert!(refused(store.dir()).contains("it holds no snapshot; name output.dir, such as /var/lib"));
+    assert!(refused(&folder.path().join("nowhere")).contains("it does not exist; name output.dir"));
 }
 
 #[test]

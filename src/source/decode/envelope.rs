@@ -4,7 +4,7 @@
 //! found.
 
 use super::{Item, JsonRecord, value};
-use crate::wire::{Body, shown_keys};
+use crate::wire::{Body, missing_key, shown_keys};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -180,8 +180,8 @@ fn page<S: ListShape, E: Error>(
         Some(EnvelopeRows::Null) => Err(E::custom(format!("{wanted} with a list, found null, and the total is not 0"))),
         Some(EnvelopeRows::Other(what)) => Err(E::custom(format!("{wanted} with a list, found {what}"))),
         None if S::SCIM && others.is_empty_page(total) => Ok(Envelope::of(Vec::new(), total)),
-        None if others.keys.is_empty() => Err(E::custom(format!("{wanted}, found an empty object"))),
-        None => Err(E::custom(format!("{wanted}, found {}", shown_keys(others.keys.iter().map(String::as_str))))),
+        None if others.keys.is_empty() => Err(E::custom(missing_key(S::ROWS, "an empty object"))),
+        None => Err(E::custom(missing_key(S::ROWS, &shown_keys(others.keys.iter().map(String::as_str))))),
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn an_answer_without_the_expected_key_is_an_error_that_names_the_keys_found() {
         let error = read::<GuideShape>(r#"{"Data":[{"id":1}],"TotalCount":5}"#).unwrap_err();
-        assert!(error.starts_with(r#"expected key "users", found "Data", "TotalCount""#), "{error}");
+        assert!(error.starts_with(r#"the key "users" is missing; found "Data", "TotalCount""#), "{error}");
         assert!(read::<GuideShape>(r#"{"Users":[]}"#).is_err(), "only SCIM names are compared without case");
         assert!(read::<GuideShape>("{}").unwrap_err().contains("an empty object"));
         assert!(read::<GuideShape>("[]").unwrap_err().contains(r#"key "users""#));

@@ -1,7 +1,7 @@
 //! What is counted while the records of one source are decoded: dates without a time zone and values that could not be
 //! read. Also shares texts that many records repeat.
 
-use crate::model::{Interner, LastLogin, OddValue, ReportedDate, SourceReading, User, instant_text};
+use crate::model::{Interner, LastLogin, OddValue, ReportedDate, SourceReading, User, instant_text, thousands};
 use crate::source::date::{self, Parsed, Raw};
 use ahash::AHashSet;
 use chrono::TimeDelta;
@@ -67,16 +67,17 @@ impl Decoding {
     pub(in crate::source) fn finish(&self, reading: &mut SourceReading, replaced: u64) {
         match self.without_offset.get() {
             0 => {}
-            1 => reading.warnings.push("1 date has no time zone; UTC was assumed".to_owned()),
-            n => reading.warnings.push(format!("{n} dates have no time zone; UTC was assumed")),
+            1 => reading.notes.push("1 date has no time zone; UTC was assumed".to_owned()),
+            n => reading.notes.push(format!("{} dates have no time zone; UTC was assumed", thousands(n))),
         }
         reading.odd_values.extend(self.odd_values());
         if replaced > 0 {
             let example = reading.users.iter().find(|user| has_replaced(user)).map(|user| user.id.as_str().into());
             let field = "invalid characters".to_owned();
             reading.odd_values.push(OddValue { field, count: replaced, example: example.unwrap_or_default() });
-            reading.warnings.push(format!(
-                "{replaced} characters were replaced by U+FFFD: they were invalid UTF-8 or half of a surrogate pair"
+            reading.notes.push(format!(
+                "{} characters were replaced by U+FFFD: they were invalid UTF-8 or half of a surrogate pair",
+                thousands(replaced)
             ));
         }
         // Not earlier: the two dates of a user may come from different answers, the list and the record.

@@ -45,6 +45,7 @@ pub(super) struct Directory {
     pub(super) members: BTreeMap<Id, Vec<Listed>>,
     tally: Option<(ChildLists, DirectoryGroups, u64)>,
     warnings: Vec<String>,
+    notes: Vec<String>,
 }
 
 impl Directory {
@@ -73,9 +74,10 @@ impl Directory {
             .then(|| format!("the members of {} are not read", counted(self.groups.len())))
     }
 
-    /// Adds the list report and the warnings to the reading.
+    /// Adds the list report, the warnings and the notes to the reading.
     pub(super) fn report_on(&self, reading: &mut SourceReading, base: &str) {
         reading.warnings.extend(self.warnings.iter().cloned());
+        reading.notes.extend(self.notes.iter().cloned());
         if let Some((tally, way, requests)) = &self.tally {
             let path = if *way == DirectoryGroups::ByUser { "Users/{id}/UserGroups" } else { "UserGroups/{id}/Users" };
             reading.lists.push(tally.report(format!("{base}/{path}"), *requests));
@@ -157,7 +159,7 @@ impl PasswordSafe {
         let mut directory =
             Directory { groups: named.collect(), candidates: candidates(groups, &users), ..Directory::default() };
         if let Some((tally, requests)) = synchronised.tally {
-            directory.warnings.push(format!(
+            directory.notes.push(format!(
                 "the appliance was asked to synchronise {} with the directory (directory_groups = \"sync\")",
                 counted(tally.tried())
             ));
@@ -168,7 +170,7 @@ impl PasswordSafe {
             return directory;
         }
         match self.directory_groups {
-            DirectoryGroups::Skip => directory.warnings.push(why_skipped(directory.groups.len())),
+            DirectoryGroups::Skip => directory.notes.push(why_skipped(directory.groups.len())),
             DirectoryGroups::ByUser => self.by_user(&mut directory, inactive, local).await,
             // Synchronised before the lists were read.
             DirectoryGroups::Sync => {}
@@ -278,7 +280,7 @@ impl PasswordSafe {
         }
         let before = self.source_client.client.requests();
         self.source_client
-            .warn(&format!("the appliance is asked to synchronise {} with the directory", counted(wanted.len())));
+            .note(&format!("the appliance is asked to synchronise {} with the directory", counted(wanted.len())));
         let mut tally =
             ChildLists::of(ListKind::DirectoryMembers, DIRECTORY_GROUPS, wanted.iter().cloned()).without_total();
         for id in &wanted {

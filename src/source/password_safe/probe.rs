@@ -20,7 +20,9 @@ impl PasswordSafe {
         let (mut plan, mut notes) = (RequestPlan::default(), Vec::new());
         plan.add("a token, signing in and signing out", 3);
         let users = self.array::<UserId>(&self.users_path(), &mut cost).await;
-        let mut lists = vec![probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)))];
+        let rows = users.as_ref().map_or(&[][..], |rows| &rows[..]);
+        let listed = probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)));
+        let mut lists = vec![listed.named(rows, "UserName")];
         if let Ok(users) = &users {
             let suspicion = evidence::is_round(users.len());
             notes.extend(
@@ -32,7 +34,9 @@ impl PasswordSafe {
                 lists[0].page = Err(why);
             }
             let groups = self.array::<GroupId>(&self.groups_path(), &mut cost).await;
-            lists.push(probed_rows(ListKind::Groups, groups.as_ref().map(|rows| (&rows[..], None))));
+            let rows = groups.as_ref().map_or(&[][..], |rows| &rows[..]);
+            let listed = probed_rows(ListKind::Groups, groups.as_ref().map(|rows| (&rows[..], None)));
+            lists.push(listed.named(rows, "Name"));
             plan.add("groups", 2);
             if let Ok(groups) = &groups {
                 lists.extend(self.probe_members(users, groups, &mut plan).await);

@@ -225,7 +225,7 @@ impl MembershipIndex {
             }));
         }
         if self.ambiguous > 0 {
-            reading.warnings.push(format!(
+            reading.notes.push(format!(
                 "members that match both a user and a group and have no type: {}; the record of the user decided, \
                  otherwise they count as users",
                 self.ambiguous

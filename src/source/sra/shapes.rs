@@ -11,6 +11,7 @@ use crate::model::{
 use crate::source::decode::{Decoding, Fields, Id, JsonRecord, Listed};
 use ahash::{AHashMap, AHashSet};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Rows of all lists, before they are combined.
@@ -402,9 +403,8 @@ fn api_account(row: Listed, decoding: &Decoding) -> User {
 fn api_access(row: &Fields<'_>) -> ApiAccess {
     const FLAGS: [&str; 4] = ["perm_configuration_vault_account", "perm_scim", "perm_backup", "perm_vault_backup"];
     let full = row.get("perm_command").and_then(Value::as_str) == Some("full_access");
-    let mut wide_rights: Vec<&'static str> = Vec::new();
-    wide_rights.extend(full.then_some("perm_command: full_access"));
-    wide_rights.extend(FLAGS.into_iter().filter(|flag| row.peek_flag(flag) == Some(true)));
+    let flags = FLAGS.into_iter().filter(|flag| row.peek_flag(flag) == Some(true));
+    let wide_rights = full.then_some("perm_command: full_access").into_iter().chain(flags).map(Cow::Borrowed).collect();
     let addresses = row.get("ip_addresses");
     let restricted = match addresses {
         Some(Value::String(text)) => Some(!text.trim().is_empty()),

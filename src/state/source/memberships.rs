@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 impl SourceUpdate<'_, '_> {
     pub(in crate::state) fn membership(mut self, known: KnownMembership, changes: &mut Vec<Change>) {
         self.memberships_before(Some(&known), changes);
+        self.add_privilege_of_removed(&known);
         self.source.rows(ListKind::Members).known += 1;
         // Several directory members of a group may have the same name; such a membership is emitted once.
         let is_repeated = self.source.last.as_ref().is_some_and(|last| last.pair() == known.pair());
@@ -27,6 +28,16 @@ impl SourceUpdate<'_, '_> {
             self.absent_membership(&known, is_repeated, changes);
         }
         self.source.last = Some(known);
+    }
+
+    /// Marks a removed account as privileged if this was its membership of a privileged group.
+    fn add_privilege_of_removed(&mut self, known: &KnownMembership) {
+        let MemberIdentity::User(id) = known.pair().member else { return };
+        let was_privileged =
+            self.source.unread.removed.contains_key(id) && self.source.changed_group(&known.group).privileged;
+        if let Some(account) = self.source.unread.removed.get_mut(id).filter(|_| was_privileged) {
+            account.privileged = Some(true);
+        }
     }
 
     /// Returns the position of a known membership in the reading, and how often it occurs in a row.

@@ -98,6 +98,9 @@ impl SourceUpdate<'_, '_> {
         self.source.absent_users.insert(known.id.clone(), known.name().map(Box::from));
         if absence == Absence::Gone {
             self.source.rows(list).gone += 1;
+            // Known accounts come without their groups: `membership` adds the privilege of those.
+            let standing = self.source.source_inventory.standing(&known);
+            self.source.unread.removed.insert(known.id.clone(), standing);
             if emits {
                 self.emit(ChangeDraft::user_removed(&known), changes);
             }

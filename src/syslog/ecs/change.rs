@@ -3,15 +3,17 @@
 //! The account is the object of the event. A snapshot does not show who changed it, so no event names an actor.
 
 use super::super::facts::RunFacts;
-use super::{common, observer, severity_number, timestamp};
+use super::subject::{self, insert_account, insert_source, sensitivity};
+use super::{common, insert_own, severity_number, timestamp};
 use crate::model::{Change, ChangeKind, SubjectKind};
 use serde_json::{Map, Value, json};
 
 /// Returns the body of a change. It happened between the two snapshots: `event.start` and `event.end`.
 pub(in crate::syslog) fn change(facts: &RunFacts, change: &Change, sequence: u64) -> Map<String, Value> {
     let code = change.kind.as_str();
-    let name = change.subject.name.as_deref().unwrap_or(&change.subject.id);
-    let mut body = common(facts, &format!("{code}: {name}: {}", change.in_words()));
+    let (name, source) = (subject::name(&change.subject), change.source.as_str());
+    let in_source = subject::in_source(&change.subject, source);
+    let mut body = common(facts, &format!("{code}: {in_source}: {}", change.in_words()));
     let mut event = json!({
         "id": change.event_id.to_string(),
         "code": code,
@@ -31,22 +33,19 @@ pub(in crate::syslog) fn change(facts: &RunFacts, change: &Change, sequence: u64
     }
     body.insert("event".to_owned(), event);
     if change.subject.kind == SubjectKind::User {
-        body.insert("user".to_owned(), json!({ "id": change.subject.id, "name": name }));
-        body.insert("related".to_owned(), json!({ "user": [name] }));
+        let account = change.account.as_deref();
+        insert_account(&mut body, source, &change.subject, account.map(|account| &account.contact), account);
     }
     let of_subject = (change.subject.kind == SubjectKind::Group).then_some((&*change.subject.id, Some(name)));
     let of_membership = change.group.as_ref().map(|group| (group.id.as_str(), group.name.as_deref()));
     if let Some((id, name)) = of_membership.or(of_subject) {
         body.insert("group".to_owned(), json!({ "id": id, "name": name.unwrap_or(id) }));
     }
-    body.insert("observer".to_owned(), observer(facts, change.source.as_str()));
-    if let Some(own_fields) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
-        own_fields.insert("change".to_owned(), details(change));
-        if let Some(group) = &change.group {
-            // Enumerations as text: some rule engines refuse booleans.
-            let sensitivity = if group.privileged { "privileged" } else { "ordinary" };
-            own_fields.insert("group".to_owned(), json!({ "sensitivity": sensitivity }));
-        }
+    insert_source(&mut body, facts, source);
+    insert_own(&mut body, "change", details(change));
+    if let Some(group) = &change.group {
+        let class = json!({ "sensitivity": sensitivity(Some(group.privileged)), "privileged": group.privileged });
+        insert_own(&mut body, "group", class);
     }
     body
 }

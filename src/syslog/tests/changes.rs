@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{Change, ChangeKind, ChangedGroup};
 
-fn change(kind: ChangeKind, text: &str) -> Change {
+pub(super) fn change(kind: ChangeKind, text: &str) -> Change {
     let membership = matches!(kind, ChangeKind::MembershipAdded | ChangeKind::MembershipRemoved);
     let of_group = matches!(kind, ChangeKind::GroupAdded | ChangeKind::GroupRemoved | ChangeKind::GroupRenamed);
     let subject_kind = if of_group { SubjectKind::Group } else { SubjectKind::User };
@@ -17,6 +17,7 @@ fn change(kind: ChangeKind, text: &str) -> Change {
         after: Some(text.into()),
         base_run: "20261122T020000Z-7f3a".into(),
         group: membership.then(|| ChangedGroup { id: "3".into(), name: Some(text.into()), privileged: true }),
+        account: None,
     }
 }
 
@@ -24,7 +25,8 @@ fn change(kind: ChangeKind, text: &str) -> Change {
 fn every_kind_of_change_is_an_iam_event_with_its_subject_and_the_time_between_the_snapshots() {
     let facts = RunFacts { previous_started_at: Some(now() - chrono::TimeDelta::days(1)), ..facts() };
     let changes: Vec<Change> = ChangeKind::ALL.into_iter().map(|kind| change(kind, "x")).collect();
-    let messages: Vec<Message> = of_published(&facts, &changes, &[&finding("n", "e")], &[], &completed()).collect();
+    let messages: Vec<Message> =
+        of_published(&facts, &changes, &[opened(&finding("n", "e"))], &[], &completed()).collect();
     let codes: Vec<&str> = messages.iter().map(|message| message.code.as_str()).collect();
     let kinds = ChangeKind::ALL.map(ChangeKind::as_str);
     assert_eq!(codes, [&kinds[..], &["finding.stale-login", "run.completed"]].concat());

@@ -247,5 +247,5 @@ fn each_datagram_to_a_local_socket_contains_one_message() {
 fn a_missing_local_socket_is_an_error() {
     let local = destination(Transport::Unix("/nonexistent/log".into()), Protocol::Rfc3164);
     let error = deliver(&local, &frames(1)).unwrap_err();
-    assert!(matches!(error, DeliveryError::Connect(_)), "{error}");
+    assert!(matches!(error, DeliveryError::Socket { .. }), "{error}");
 }

@@ -9,7 +9,7 @@ const CONTRACT: [(Table, &str); 6] = [
         "source utf8, id utf8, username utf8?, display_name utf8?, email_address utf8?, enabled bool?, account_type utf8?, \
          kind utf8, group_memberships list, groups_known bool, public_key utf8?, last_login time?, last_login_status utf8, \
          created_at time?, locale utf8?, is_admin bool?, mfa bool?, expires_at time?, \
-         blocked utf8?, signs_in_by utf8?, inferred_type utf8?, groups_confirmed_at time?, enabled_since time?, \
+         is_privileged bool?, group_names list, person utf8?, blocked utf8?, signs_in_by utf8?, inferred_type utf8?, groups_confirmed_at time?, enabled_since time?, \
          first_seen time, confirmed_at time, unconfirmed_since time?, \
          extra utf8?",
     ),
@@ -21,12 +21,12 @@ const CONTRACT: [(Table, &str); 6] = [
     (
         Table::Memberships,
         "source utf8, group_id utf8, group_name utf8?, user_id utf8?, username utf8?, via utf8, external_name utf8?, \
-         first_seen time, confirmed_at time",
+         email_address utf8?, enabled bool?, last_login time?, first_seen time, confirmed_at time",
     ),
     (
         Table::Findings,
         "source utf8, fingerprint utf8, rule utf8, severity utf8, status utf8, subject_kind utf8, subject_id utf8, \
-         subject_name utf8?, title utf8, evidence utf8, action utf8, controls list, first_seen time, last_seen time, \
+         subject_name utf8?, subject_display_name utf8?, subject_email utf8?, title utf8, evidence utf8, action utf8, controls list, first_seen time, last_seen time, \
          exception utf8?",
     ),
     (

@@ -50,7 +50,7 @@ fn a_file_without_a_pem_certificate_is_refused() {
 fn errors_about_a_file_contain_its_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
-    assert!(read_certificates(&path).unwrap_err().starts_with("cannot read /"));
+    assert!(read_certificates(&path).unwrap_err().contains(" does not exist; create it"));
     fs::write(&path, "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n").unwrap();
     let text = read_certificates(&path).unwrap_err();
     assert!(text.starts_with(&format!("{}: certificate 1 of 1 cannot be read", path.display())), "{text}");

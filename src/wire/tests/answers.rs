@@ -106,7 +106,10 @@ fn the_size_limit_applies_to_the_decompressed_body() {
 #[test]
 fn an_unexpected_response_is_described_without_its_values() {
     for (body, expected) in [
-        (&b"{\"Data\":[\"hunter2\"],\"TotalCount\":5}"[..], "$: expected key \"ok\", found \"Data\", \"TotalCount\""),
+        (
+            &b"{\"Data\":[\"hunter2\"],\"TotalCount\":5}"[..],
+            "the key \"ok\" is missing; found \"Data\", \"TotalCount\"",
+        ),
         (b"{\"ok\":\"hunter2\"}", "$.ok: expected a whole number from 0, found a text"),
         (b"<!DOCTYPE html><title>BeyondTrust Login</title>", "HTML with status 200, titled \"BeyondTrust Login\""),
         (b"Maintenance\r\ntoken: hunter2 t0ken", "they start with: Maintenance\\r\\ntoken: *** ***"),

@@ -59,7 +59,8 @@ fn an_expired_certificate_is_not_retried_and_the_error_names_the_day() {
     let server = https(own.config(), FINE);
     let client = Client::new(&to(server.port, Some(&own)), Arc::new(NoObserver)).unwrap();
     let error = get(&client).unwrap_err();
-    assert_eq!(error.kind.to_string(), "the appliance's certificate expired on 2024-10-01");
+    let expected = format!("localhost:{}: the appliance's certificate expired on 2024-10-01", server.port);
+    assert_eq!(error.kind.to_string(), expected);
     assert_eq!(error.hint().unwrap(), "install a new certificate on the appliance");
     assert_eq!(connections(&server), 1, "no retry");
     assert_eq!(get(&client).unwrap_err().kind, error.kind);
@@ -159,7 +160,11 @@ fn a_connection_that_breaks_during_the_handshake_is_retried() {
         let (port, count) = raw_server(octets);
         let settings = to(port, None);
         let (text, error) = failure(&settings);
-        assert!(text.contains("no connection: the server closed") || text.contains("internal_error"), "{text}");
+        assert!(
+            text.contains(": the server closed the connection during the TLS handshake")
+                || text.contains("internal_error"),
+            "{text}"
+        );
         assert_eq!(error.kind.disposition(), Disposition::Retry);
         assert_eq!(count.load(Ordering::SeqCst), settings.attempts as usize);
     }

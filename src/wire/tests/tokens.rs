@@ -170,11 +170,11 @@ fn a_response_without_a_token_is_described_without_its_values() {
     for (body, expected) in [
         (
             "{\"access_token\":\"\",\"expires_in\":5}",
-            "expected key \"access_token\", found \"access_token\", \"expires_in\"",
+            "the key \"access_token\" is missing; found \"access_token\", \"expires_in\"",
         ),
-        ("{\"access_token\":7}", "expected key \"access_token\""),
-        ("{\"AccessToken\":\"hunter2\"}", "expected key \"access_token\", found \"AccessToken\""),
-        ("{\"error\":{\"code\":500}}", "expected key \"access_token\", found \"error\""),
+        ("{\"access_token\":7}", "the key \"access_token\" is missing"),
+        ("{\"AccessToken\":\"hunter2\"}", "the key \"access_token\" is missing; found \"AccessToken\""),
+        ("{\"error\":{\"code\":500}}", "the key \"access_token\" is missing; found \"error\""),
         ("hunter2", "7 bytes that are not a JSON object instead of a token"),
         ("", "an empty body instead of a token"),
         ("<html><title>Log in</title>hunter2", "HTML instead of a token, titled \"Log in\""),

@@ -4,7 +4,7 @@ use super::markdown::{Block, documents};
 use crate::receiver::Receiver;
 use crate::rig::{Rig, as_of, assert_exit, private};
 use bt_rollcall::config::{Config, ConfigError};
-use bt_rollcall_sandbox::{Faults, World};
+use bt_rollcall_sandbox::{Faults, Surface, World};
 use regex::Regex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ until = 2027-03-31
 "#;
 
 /// Info strings of blocks that are run, here or by `.ci/documents`, and of those that are only shown.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "toml",
     "toml,error",
     "toml,exceptions",
@@ -38,6 +38,7 @@ const KNOWN: [&str; 17] = [
     "sh",
     "sh,serve",
     "sh,install",
+    "sh,package",
     "sh,rust",
     "sh,tls",
     "sql",
@@ -145,10 +146,13 @@ fn every_event_of_a_document_has_only_fields_of_real_events() {
     assert!(shown >= 3);
 }
 
-/// Returns the fields of the events of two runs, by event code.
+/// Returns the fields of the events of two runs, by event code. The source has a host name, as a real one does.
 fn real_events() -> BTreeMap<String, BTreeSet<String>> {
     let receiver = Receiver::start();
-    let rig = Rig::with_syslog(World::seeded(1, 153, as_of()), Faults::default(), Some(&receiver.url()));
+    let world = World::seeded(1, 153, as_of());
+    let rig = Rig::with_surfaces(&[Surface::Pra], world, Faults::default(), Some(&receiver.url()));
+    let configuration = fs::read_to_string(&rig.config).unwrap();
+    private(&rig.config, &configuration.replace("http://127.0.0.1", "http://localhost"));
     assert_exit(&rig.call(&["run", "--as-of", "2026-11-22T02:00:00Z"]), 0);
     rig.sandbox.with_world(|world| world.simulate_day(1, as_of()));
     assert_exit(&rig.run(&[]), 0);

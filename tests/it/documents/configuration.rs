@@ -17,6 +17,7 @@ const KEY: (&str, &str) = ("client_key", "{ file = \"/etc/bt-rollcall/client.key
 fn surroundings(heading: &str, key: &str) -> (&'static str, Vec<(&'static str, &'static str)>) {
     let mut base = match heading {
         "Top level" => return ("", Vec::new()),
+        "`[output]`" if key == "csv_separator" => return ("[output]", vec![("csv", "\"excel\"")]),
         "`[output]`" => return ("[output]", Vec::new()),
         "`[policy]`" => return ("[policy]", Vec::new()),
         "`[[policy.service_owners]]`" => return ("[[policy.service_owners]]", OWNER.to_vec()),
@@ -75,7 +76,10 @@ fn rows() -> Vec<TableRow> {
 /// Returns the configuration in words, without what differs in each load: folders, hashes and who set a threshold.
 fn in_words(text: &str) -> String {
     let words = format!("{:?}", load(text).unwrap_or_else(|error| panic!("{error}\n{text}")));
-    let varying = Regex::new(r#"/[^" ]*/\.tmp[A-Za-z0-9]+|[0-9a-f]{64}|from: "(default|configuration)""#).unwrap();
+    let varying = Regex::new(
+        r#"/[^" ]*/\.tmp[A-Za-z0-9]+|[0-9a-f]{64}|from: "(default|configuration|profile)"|line: (None|Some\(\d+\))"#,
+    )
+    .unwrap();
     varying.replace_all(&words, "").into_owned()
 }
 

@@ -4,9 +4,11 @@ use super::links::sources;
 use super::markdown::{Document, code, document, root};
 use crate::rig::{Rig, as_of, assert_exit};
 use bt_rollcall::cli::Cli;
-use bt_rollcall::model::{ChangeKind, ListKind, Severity};
+use bt_rollcall::lifecycle::Occasion;
+use bt_rollcall::model::{ChangeKind, ListKind, Severity, UserKind};
 use bt_rollcall::rules::{catalogue, controls_of, frameworks};
 use bt_rollcall::run::Exit;
+use bt_rollcall::source::SourceKind;
 use clap::CommandFactory;
 use regex::Regex;
 use std::collections::BTreeSet;
@@ -101,24 +103,57 @@ fn every_event_code_is_documented_and_no_other() {
 }
 
 #[test]
+fn every_action_product_and_kind_of_account_in_events_is_documented_and_no_other() {
+    let events = document("docs/events.md");
+    let rows = events.rows_below("Findings");
+    let actions = rows.iter().filter(|row| row.columns[0] == "`event.action`");
+    let actions: Vec<&str> = actions.flat_map(|row| code(&row.cells[0])).collect();
+    assert_eq!(actions, Occasion::ALL.map(|occasion| format!("finding-{}", occasion.as_str())));
+    let values = |heading: &str, field: &str| -> BTreeSet<String> {
+        let rows = events.rows_below(heading);
+        let row = rows.iter().find(|row| code(&row.cells[0]).contains(&field)).expect(field);
+        code(&row.cells[1]).into_iter().map(str::to_owned).collect()
+    };
+    let named = SourceKind::ALL.iter().flat_map(|kind| [kind.product(), kind.vendor()]).flatten();
+    assert_eq!(values("Fields of every event", "observer.product"), named.map(str::to_owned).collect());
+    let kinds = UserKind::ALL.map(|kind| kind.as_str().to_owned());
+    assert_eq!(values("The standing of an account", "btrollcall.account.kind"), BTreeSet::from(kinds));
+}
+
+#[test]
 fn every_command_and_flag_is_documented_and_no_other() {
     let mut command = Cli::command();
     command.build();
     let operations = document("docs/operations.md");
     let rows = operations.rows_below("Commands");
-    let names: Vec<&str> = rows.iter().map(|row| code(&row.cells[0])[0].split(' ').next().unwrap()).collect();
+    // `diff OLD NEW` is the command `diff`, `config init` is the command `init` of `config`.
+    let name = |shown: &str| -> String {
+        let words = shown.split(' ').take_while(|word| word.chars().all(|c| c.is_ascii_lowercase()));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let names: Vec<String> = rows.iter().map(|row| name(code(&row.cells[0])[0])).collect();
     let flags = |command: &clap::Command, global: bool| -> BTreeSet<String> {
         let shown = command.get_arguments().filter(|arg| !arg.is_hide_set() && arg.is_global_set() == global);
         shown.filter_map(|arg| arg.get_long().map(|long| format!("--{long}"))).collect()
     };
-    let commands: Vec<&clap::Command> = command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
-    let known: BTreeSet<&str> = commands.iter().map(|sub| sub.get_name()).collect();
-    assert_eq!(names.iter().copied().collect::<BTreeSet<_>>(), known);
-    for sub in commands {
-        let row = rows.iter().zip(&names).find(|(_, name)| **name == sub.get_name()).unwrap().0;
+    let below = |command: &'_ clap::Command| -> Vec<clap::Command> {
+        command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned().collect()
+    };
+    let mut commands: Vec<(String, clap::Command)> = Vec::new();
+    for sub in below(&command) {
+        let name = sub.get_name().to_owned();
+        match below(&sub) {
+            nested if nested.is_empty() => commands.push((name, sub)),
+            nested => commands.extend(nested.into_iter().map(|it| (format!("{name} {}", it.get_name()), it))),
+        }
+    }
+    let known: BTreeSet<&String> = commands.iter().map(|(name, _)| name).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>(), known);
+    for (name, sub) in &commands {
+        let row = rows.iter().zip(&names).find(|(_, shown)| *shown == name).unwrap().0;
         let documented: BTreeSet<String> = code(&row.cells[2]).into_iter().map(str::to_owned).collect();
         let own = flags(sub, false).into_iter().filter(|flag| !["--help", "--version"].contains(&flag.as_str()));
-        assert_eq!(documented, own.collect(), "{}", sub.get_name());
+        assert_eq!(documented, own.collect(), "{name}");
     }
     for flag in flags(&command, true).iter().map(String::as_str).chain(["--help", "--version"]) {
         assert!(operations.text.contains(flag), "{flag}");
@@ -130,12 +165,34 @@ fn every_metric_is_documented_and_no_other() {
     let world = bt_rollcall_sandbox::World::seeded(1, 53, as_of());
     let receiver = crate::receiver::Receiver::start();
     let rig = Rig::with_syslog(world, bt_rollcall_sandbox::Faults::default(), Some(&receiver.url()));
-    rig.edit("[output]\n", "metrics_file = \"metrics.prom\"\n[output]\n");
+    let file = rig.folder.path().join("metrics.prom");
+    rig.edit("[output]\n", &format!("metrics_file = \"{}\"\n[output]\n", file.display()));
     assert_exit(&rig.run(&[]), 0);
-    let metrics = std::fs::read_to_string(rig.folder.path().join("metrics.prom")).unwrap();
+    let files = ["metrics.prom", "metrics-attempt.prom"].map(|name| rig.folder.path().join(name));
+    let metrics = files.map(|file| std::fs::read_to_string(file).unwrap()).concat();
     let known = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let documented = first_codes(&document("docs/operations.md"), "Metrics");
-    assert_eq!(documented.iter().map(String::as_str).collect::<BTreeSet<_>>(), known.collect());
+    let known: BTreeSet<&str> = known.collect();
+    assert_eq!(documented.iter().map(String::as_str).collect::<BTreeSet<_>>(), known);
+    // A misspelled name would be an alert that never fires.
+    let expressions = Regex::new(r"(?m)^ *expr: .*").unwrap();
+    let name = Regex::new("bt_rollcall_[a-z_]+").unwrap();
+    let rules = alert_rules();
+    let named: Vec<&str> =
+        expressions.find_iter(&rules).flat_map(|e| name.find_iter(e.as_str())).map(|m| m.as_str()).collect();
+    assert!(!named.is_empty() && named.iter().all(|name| known.contains(name)), "{named:?}");
+}
+
+fn alert_rules() -> String {
+    std::fs::read_to_string(root("reports/prometheus/bt-rollcall.rules.yml")).unwrap()
+}
+
+#[test]
+fn every_sample_alert_is_documented_and_no_other() {
+    let alert = Regex::new(r"(?m)^ *- alert: (\S+)$").unwrap();
+    let rules = alert_rules();
+    let known: Vec<&str> = alert.captures_iter(&rules).map(|found| found.extract::<1>().1[0]).collect();
+    assert_eq!(first_codes(&document("docs/operations.md"), "Alerts"), known);
 }
 
 #[test]

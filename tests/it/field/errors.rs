@@ -82,7 +82,7 @@ fn known_path_of_a_pasted_address_is_removed_and_an_unknown_one_is_refused() {
     tenant.set(&format!("url = \"http://127.0.0.1:{}/some/portal?x=1\"", tenant.server.port()));
     let refused = tenant.call(&["check"]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(stderr(&refused).contains("source[0].url"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("[[source]] \"s\" url"), "{}", stderr(&refused));
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn list_without_rows_fails_when_its_total_is_above_0() {
     let guide_of = |rows: Value| (guide(), format!("GET {GUIDE}/users"), guide_users(&rows, &json!(3)), "");
     let scim_of = |body: &str, wanted| (scim(), format!("GET {SCIM}/Users"), Reply::ok(body), wanted);
     let config_of = |rows: &str| (config_api("pra"), format!("GET {CONFIG}/user"), promised(rows), "");
-    let foreign = r#"expected key "Resources", found "totalResults""#;
+    let foreign = r#"the key "Resources" is missing; found "totalResults""#;
     let cases = [
         guide_of(json!([])),
         guide_of(Value::Null),
@@ -112,7 +112,7 @@ fn allow_shrink_does_not_make_an_incomplete_list_complete() {
 fn response_of_another_interface_is_reported_with_the_keys_that_it_has() {
     let reply = Reply::ok(r#"{"Data":[{"id":1}],"TotalCount":5}"#);
     let output = read_users_from(&guide(), &format!("GET {GUIDE}/users"), reply, 1);
-    let wanted = r#"expected key "users", found "Data", "TotalCount""#;
+    let wanted = r#"the key "users" is missing; found "Data", "TotalCount""#;
     assert!(output.matches(wanted).count() >= 2, "run and check: {output}");
     assert!(output.contains("GET /api/public/v3/users?offset=0&limit=100"), "{output}");
     let reply = Reply::ok(r#"{"Message":"An error has occurred."}"#);

@@ -139,10 +139,12 @@ fn rows_have_the_cells_of_the_tables() {
     let expected = expected(&user);
     let row = &expected.users[0];
     let cell = |name: &str| row[name].as_str();
-    assert_eq!(row.len(), 19);
+    assert_eq!(row.len(), 22);
     assert_eq!((cell("source"), cell("id"), cell("kind"), cell("enabled")), ("eu", "5", "person", "true"));
     assert_eq!((cell("last_login"), cell("last_login_status")), ("2026-11-20T02:00:00.12Z", "at"));
     assert_eq!((cell("group_memberships"), cell("groups_known")), (r#"["1","2","10"]"#, "true"));
+    assert_eq!((cell("is_privileged"), cell("person")), ("true", ""));
+    assert_eq!(cell("group_names"), r#"["Administrators","Operators","10"]"#);
     assert_eq!(cell("extra"), r#"{"is_admin":true,"my_secret":1,"z":{"a":[{}],"b":1}}"#);
     assert_eq!((cell("email_address"), cell("is_admin"), cell("expires_at")), ("", "", ""));
     let members: Vec<_> =

@@ -1,0 +1,103 @@
+//! Parses TOML and describes errors of its syntax in words, each with its place and the cure.
+//!
+//! No description quotes the text of a line, because it may contain a secret. Only the name of a key is quoted.
+
+use super::problem::{ConfigProblem, SourceFile};
+use toml::Spanned;
+use toml::de::{DeTable, Error};
+
+/// Words of the TOML parser at the start of its messages, and what to write instead.
+const CURES: [(&[&str], &str); 10] = [
+    (&["key with no value"], "a key needs a value; write key = value"),
+    (&["string values must be quoted"], "the value is missing, or is a text without quotes; write key = \"text\""),
+    (
+        &["invalid basic string", "invalid literal string"],
+        "the text has no closing quote on its line; write key = \"text\"",
+    ),
+    (&["unclosed table", "unclosed array table"], "the heading is not closed; write [table] or [[table]]"),
+    (&["unclosed inline table"], "the brace is not closed; write key = { file = \"/path\" } on one line"),
+    (
+        &["unclosed array", "missing comma between array elements", "unexpected `=` in array", "extra comma in array"],
+        "the list is not closed or lacks a comma; write key = [\"a\", \"b\"]",
+    ),
+    (
+        &["invalid unquoted key", "unquoted keys cannot be empty"],
+        "not a key; write letters, digits, - and _, or put the key in quotes",
+    ),
+    (&["unexpected key or value"], "something follows the value; write one key = value on each line"),
+    (
+        &["missing escaped value", "too few unicode value digits", "invalid escape"],
+        "\\ has a meaning of its own in a text with \"; write such a text with ' instead: 'DOMAIN\\user'",
+    ),
+    (&["invalid boolean"], "must be true or false, in lower case"),
+];
+
+/// Parses a file. Returns one problem for each line with an error.
+pub(super) fn parse<'a>(file: &SourceFile<'_>, text: &'a str) -> Result<Spanned<DeTable<'a>>, Vec<ConfigProblem>> {
+    let (table, mut errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Ok(table);
+    }
+    errors.sort_by_key(start);
+    let mut problems: Vec<ConfigProblem> =
+        errors.iter().map(|error| ConfigProblem::at(file.place(start(error)), in_words(text, error))).collect();
+    // Errors that follow the first one of a line are mostly its consequences.
+    problems.dedup_by_key(|problem| problem.place.as_ref().and_then(|place| place.position).map(|(line, _)| line));
+    Err(problems)
+}
+
+fn start(error: &Error) -> usize {
+    error.span().map_or(0, |span| span.start)
+}
+
+fn in_words(text: &str, error: &Error) -> String {
+    let message = error.message();
+    if message.starts_with("duplicate key") {
+        let key = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+        return format!(
+            "invalid TOML: {key} is written twice; remove one of the two, or write [[{key}]] for each item of a list"
+        );
+    }
+    let cure = CURES.iter().find(|(starts, _)| starts.iter().any(|start| message.starts_with(start)));
+    format!(
+        "invalid TOML: {}",
+        cure.map_or("this place cannot be read; https://toml.io describes the notation", |(_, cure)| cure)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn problems(text: &str) -> String {
+        let found = parse(&SourceFile::new(Path::new("c.toml"), text), text).unwrap_err();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_error_of_the_syntax_has_its_place_and_a_cure() {
+        for (text, place, cure) in [
+            ("kind = pra\n", ":1:8: ", "key = \"text\""),
+            ("a = 1\nb = \"x\nc = 2\n", ":2:7: ", "closing quote"),
+            ("[source\nname = 1\n", ":1:8: ", "[table] or [[table]]"),
+            ("a = { file = \"x\"\n", ":1:17: ", "the brace is not closed"),
+            ("a = [\"x\" \"y\"]\n", ":1:10: ", "lacks a comma"),
+            ("a: 3\n", ":1:2: ", "not a key"),
+            ("a = 10,\n", ":1:7: ", "one key = value on each line"),
+            ("a = \"DOMAIN\\user\"\n", ":1:", "'DOMAIN\\user'"),
+            ("a = True\n", ":1:5: ", "in lower case"),
+            ("a = 01\n", ":1:5: ", "https://toml.io"),
+            ("kind = 1\nkind = 2\n", ":2:1: ", "kind is written twice"),
+        ] {
+            let shown = problems(text);
+            assert!(shown.starts_with(&format!("c.toml{place}")) && shown.contains(cure), "{text}: {shown}");
+        }
+    }
+
+    #[test]
+    fn all_lines_with_an_error_are_reported_each_once() {
+        let shown = problems("a = x\nb = 1\nc = y z\n\u{201c}d\u{201d} = 1\n");
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+    }
+}

@@ -1,0 +1,39 @@
+//! The request log against the manifest: every request that a list needed has a line.
+
+use super::unreadable;
+use crate::snapshot::load::Archive;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const FILE: &str = "pages.jsonl";
+
+/// What is needed of one line of `pages.jsonl`.
+#[derive(Deserialize)]
+struct Request {
+    source: String,
+}
+
+/// Compares, for each source, the number of lines with the number of requests that its lists needed.
+///
+/// The log also has requests that belong to no list, such as the one that closes a session.
+pub(super) fn compare(archive: &Archive) -> Result<Vec<String>, String> {
+    let text = archive.text(FILE).map_err(|error| unreadable(&error))?;
+    let text = text.ok_or_else(|| format!("{FILE}: the manifest does not list it"))?;
+    let mut logged: BTreeMap<String, u64> = BTreeMap::new();
+    for (line, at) in text.lines().zip(1..) {
+        let request: Request = serde_json::from_str(line).map_err(|error| format!("{FILE}: line {at}: {error}"))?;
+        *logged.entry(request.source).or_default() += 1;
+    }
+    let mut problems = Vec::new();
+    for source in &archive.manifest.sources {
+        let lines = logged.remove(&source.name).unwrap_or_default();
+        let requests: u64 = source.lists.iter().map(|list| list.requests).sum();
+        if lines < requests {
+            let name = &source.name;
+            problems.push(format!("{FILE}: {lines} requests of source {name}, but its lists needed {requests}"));
+        }
+    }
+    let strange = logged.keys().map(|source| format!("{FILE}: source {source:?} is not in the manifest"));
+    problems.extend(strange);
+    Ok(problems)
+}

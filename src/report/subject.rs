@@ -1,0 +1,103 @@
+//! Groups findings and changes by person across sources. A subject that belongs to no person is a group of its own.
+
+use super::Shown;
+use super::index::Index;
+use crate::model::{Change, ChangeKind, Subject, SubjectKind, User, UserKind};
+use ahash::AHashMap;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// What a row of the report is about: a person with accounts in any number of sources, or one subject of one source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum SubjectKey<'a> {
+    /// Key of the person, see [`User::person`].
+    Person(Cow<'a, str>),
+    /// Source and id of an account without a person, a group or a source.
+    Single(SubjectKind, &'a str, &'a str),
+}
+
+/// Finds the key of a subject, also of accounts that this run found removed.
+pub(super) struct SubjectKeys<'a> {
+    index: &'a Index<'a>,
+    /// Persons of removed accounts, by source and id. Only the change still has their record.
+    removed: AHashMap<(&'a str, &'a str), String>,
+}
+
+impl<'a> SubjectKeys<'a> {
+    pub(super) fn of(index: &'a Index<'a>) -> Self {
+        let removed = index.input.changes.iter().filter(|change| change.kind == ChangeKind::UserRemoved);
+        let person = |change: &'a Change| Some((key(change), person_of_record(change.before.as_deref()?)?));
+        Self { index, removed: removed.filter_map(person).collect() }
+    }
+
+    pub(super) fn key(&self, source: &'a str, subject: &'a Subject) -> SubjectKey<'a> {
+        let single = SubjectKey::Single(subject.kind, source, &subject.id);
+        if subject.kind != SubjectKind::User {
+            return single;
+        }
+        let person = match self.index.user(source, &subject.id) {
+            Some((_, user)) => user.person(),
+            None => self.removed.get(&(source, &*subject.id)).map(|person| Cow::Owned(person.clone())),
+        };
+        person.map_or(single, SubjectKey::Person)
+    }
+}
+
+fn key(change: &Change) -> (&str, &str) {
+    (change.source.as_str(), &change.subject.id)
+}
+
+/// Returns the person of an account from the fields that its removal reports.
+fn person_of_record(record: &str) -> Option<String> {
+    let fields: Value = serde_json::from_str(record).ok()?;
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let mut user = User::new("");
+    user.email_address = text("email_address").map(Into::into);
+    user.kind = text("kind").and_then(UserKind::parse)?;
+    user.person().map(Cow::into_owned)
+}
+
+/// Collects items by key, in the order in which the keys occur first.
+pub(super) fn grouped<'a, T>(items: impl Iterator<Item = (SubjectKey<'a>, T)>) -> Vec<(SubjectKey<'a>, Vec<T>)> {
+    let mut places: AHashMap<SubjectKey<'a>, usize> = AHashMap::new();
+    let mut groups: Vec<(SubjectKey<'a>, Vec<T>)> = Vec::new();
+    for (key, item) in items {
+        let place = *places.entry(key.clone()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, items)) => items.push(item),
+            None => groups.push((key, vec![item])),
+        }
+    }
+    groups
+}
+
+/// Name of a row, and the line below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowName {
+    /// Display name of the person; otherwise the name of the subject, or its id.
+    pub name: Shown,
+    /// E-mail address of the person, or id and source of the subject.
+    pub under: Shown,
+}
+
+impl RowName {
+    /// Returns the name of a row from one of its subjects.
+    pub(super) fn of(index: &Index<'_>, key: &SubjectKey<'_>, source: &str, subject: &Subject) -> Self {
+        let name = subject.name.as_deref().unwrap_or(&subject.id);
+        match key {
+            SubjectKey::Person(address) => {
+                let user = index.user(source, &subject.id).and_then(|(_, user)| user.display_name.as_deref());
+                let display = user.filter(|name| !name.trim().is_empty());
+                Self { name: Shown::name(display.unwrap_or(name)), under: Shown::name(address) }
+            }
+            SubjectKey::Single(SubjectKind::Source, ..) => {
+                Self { name: Shown::name(name), under: Shown::name("source") }
+            }
+            SubjectKey::Single(kind, source, id) => {
+                let kind = if *kind == SubjectKind::Group { "group" } else { "account" };
+                let (id, source) = (Shown::name(id), Shown::name(source));
+                Self { name: Shown::name(name), under: Shown::sentence(&format!("{kind} id {id} in {source}")) }
+            }
+        }
+    }
+}

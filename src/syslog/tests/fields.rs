@@ -1,0 +1,99 @@
+//! Every field outside of `btrollcall` is one that ECS 9.4 defines, with its type.
+
+use super::standing::source;
+use super::*;
+use crate::model::{Change, ChangeKind};
+use serde_json::Map;
+
+/// The type of a field as ECS defines it. Types that hold any text (`keyword`, `match_only_text`) are one here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EcsType {
+    Text,
+    TextList,
+    Date,
+    Long,
+}
+
+/// The fields of ECS 9.4 that events use, with the types of the field reference (`ecs_flat.yml`).
+const ECS: [(&str, EcsType); 39] = [
+    ("@timestamp", EcsType::Date),
+    ("agent.name", EcsType::Text),
+    ("agent.type", EcsType::Text),
+    ("agent.version", EcsType::Text),
+    ("ecs.version", EcsType::Text),
+    ("event.action", EcsType::Text),
+    ("event.category", EcsType::TextList),
+    ("event.code", EcsType::Text),
+    ("event.dataset", EcsType::Text),
+    ("event.end", EcsType::Date),
+    ("event.id", EcsType::Text),
+    ("event.kind", EcsType::Text),
+    ("event.module", EcsType::Text),
+    ("event.outcome", EcsType::Text),
+    ("event.provider", EcsType::Text),
+    ("event.reason", EcsType::Text),
+    ("event.sequence", EcsType::Long),
+    ("event.severity", EcsType::Long),
+    ("event.start", EcsType::Date),
+    ("event.type", EcsType::TextList),
+    ("group.id", EcsType::Text),
+    ("group.name", EcsType::Text),
+    ("host.hostname", EcsType::Text),
+    ("host.name", EcsType::Text),
+    ("message", EcsType::Text),
+    ("observer.hostname", EcsType::Text),
+    ("observer.ip", EcsType::TextList),
+    ("observer.name", EcsType::Text),
+    ("observer.product", EcsType::Text),
+    ("observer.type", EcsType::Text),
+    ("observer.vendor", EcsType::Text),
+    ("related.user", EcsType::TextList),
+    ("rule.id", EcsType::Text),
+    ("rule.name", EcsType::Text),
+    ("rule.ruleset", EcsType::Text),
+    ("user.email", EcsType::Text),
+    ("user.full_name", EcsType::Text),
+    ("user.id", EcsType::Text),
+    ("user.name", EcsType::Text),
+];
+
+fn type_of(value: &Value) -> Option<EcsType> {
+    match value {
+        Value::String(text) if DateTime::parse_from_rfc3339(text).is_ok() => Some(EcsType::Date),
+        Value::String(_) => Some(EcsType::Text),
+        Value::Array(items) if items.iter().all(Value::is_string) => Some(EcsType::TextList),
+        Value::Number(number) if number.is_u64() => Some(EcsType::Long),
+        _ => None,
+    }
+}
+
+/// Adds the path and type of each field, except our own.
+fn collect(map: &Map<String, Value>, path: &str, found: &mut BTreeMap<String, Option<EcsType>>) {
+    for (key, value) in map.iter().filter(|(key, _)| *key != "btrollcall") {
+        match value {
+            Value::Object(below) => collect(below, &format!("{path}{key}."), found),
+            other => drop(found.insert(format!("{path}{key}"), type_of(other))),
+        }
+    }
+}
+
+#[test]
+fn every_field_that_is_not_ours_is_defined_by_ecs_with_its_type() {
+    let sources = vec![source("pra", "bt.example.com")];
+    let previous_started_at = Some(now() - chrono::TimeDelta::days(1));
+    let facts = RunFacts { sources, previous_started_at, ..facts() };
+    let by_address = RunFacts { sources: vec![source("pra", "10.0.0.7")], ..facts.clone() };
+    let account = || Some(account("bob@example.com", "Bob Hill"));
+    let changes =
+        ChangeKind::ALL.map(|kind| Change { account: account().map(Box::new), ..super::changes::change(kind, "bob") });
+    let finding = finding("bob", "e");
+    let sent = [FindingFacts { account: account(), ..opened(&finding) }];
+    let completed = completed();
+    let of_run = of_published(&facts, &changes, &sent, &[], &completed);
+    let others = of_published(&by_address, &[], &sent, &[], &completed).chain([of_failed(&facts, "x")]);
+    let mut found = BTreeMap::new();
+    of_run.chain(others).for_each(|message| collect(&message.body, "", &mut found));
+    let known: BTreeMap<String, Option<EcsType>> =
+        ECS.into_iter().map(|(name, ecs_type)| (name.to_owned(), Some(ecs_type))).collect();
+    assert_eq!(found, known);
+}
