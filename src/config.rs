@@ -46,6 +46,7 @@ use section::Section;
 use serde_json::json;
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
@@ -142,7 +143,10 @@ impl Config {
     /// `environment` returns the value of an environment variable. The error lists every problem of the file.
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|error| {
-            let text = format!("cannot read the configuration file: {}", unreadable(path, &error));
+            let mut text = format!("cannot read the configuration file: {}", unreadable(path, &error));
+            if error.kind() == ErrorKind::NotFound {
+                text = format!("{text}; `bt-rollcall config init --output {}` writes one", path.display());
+            }
             ConfigError { path: Some(path.to_owned()), problems: vec![ConfigProblem::of("", text)] }
         })?;
         Self::parse(path, &text, environment)

@@ -5,6 +5,7 @@
 //! ```text
 //! main ── cli ── commands ── config
 //!                   │
+//!                   ├── reperform             snapshot -> the same stages again -> differences
 //!                   └── run ─┬─ source ── wire    pages -> SourceReading (users, groups, coverage)
 //!                            ├─ model             SourceReading -> Inventory (accounts joined with groups)
 //!                            ├─ state             known state + Inventory -> next state and changes

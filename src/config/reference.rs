@@ -10,6 +10,7 @@ use crate::file_error::unreadable;
 use secrecy::SecretString;
 use serde_json::json;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -139,12 +140,17 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 /// Checks that neither the group nor others have any right to a file.
 fn must_be_private(path: &Path) -> Result<(), String> {
-    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    let shown = path.display();
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            format!("the secret file {shown} does not exist; store the secret: install -m 600 /dev/stdin {shown}")
+        }
+        _ => unreadable(path, &error),
+    })?;
     // The lowest six bits are the rights of the group and of others.
     if metadata.mode().trailing_zeros() >= 6 {
         return Ok(());
     }
-    let shown = path.display();
     Err(format!("{shown} can be read by others (mode {:04o}); run: chmod 600 {shown}", metadata.mode() & 0o7777))
 }
 

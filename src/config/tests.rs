@@ -295,6 +295,7 @@ fn relative_folders_are_refused_and_no_message_is_raw() {
         problem(&MINIMAL.replace("https://", ""), "source.url").contains("is not an address with a scheme and a host")
     );
     let missing = Config::load(Path::new("/nowhere/config.toml"), &|_| None).unwrap_err().to_string();
+    assert!(missing.contains("`bt-rollcall config init --output /nowhere/config.toml` writes one"), "{missing}");
     assert!(
         missing.contains("/nowhere/config.toml does not exist; create it") && !missing.contains("os error"),
         "{missing}"

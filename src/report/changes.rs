@@ -146,7 +146,7 @@ fn row(index: &Index<'_>, key: &SubjectKey<'_>, changes: &[&Change]) -> ChangeRo
     let all = index.input.manifest.sources.len();
     let mut facts: Vec<(String, BTreeSet<&str>)> = Vec::new();
     for change in changes {
-        let fact = in_words(change);
+        let fact = in_words(index, change);
         match facts.iter_mut().find(|(known, _)| *known == fact) {
             Some((_, sources)) => drop(sources.insert(change.source.as_str())),
             None => facts.push((fact, BTreeSet::from([change.source.as_str()]))),
@@ -166,10 +166,10 @@ fn row(index: &Index<'_>, key: &SubjectKey<'_>, changes: &[&Change]) -> ChangeRo
 }
 
 /// Describes a change without the id of a group, so that equal changes in several sources have equal words.
-fn in_words(change: &Change) -> String {
+fn in_words(index: &Index<'_>, change: &Change) -> String {
     let group = change.group.as_ref().filter(|_| change.subject.kind == SubjectKind::User);
-    let Some(ChangedGroup { name: Some(name), privileged, .. }) = group else { return change.in_words() };
-    let group = if *privileged { "privileged group" } else { "group" };
+    let Some(ChangedGroup { name: Some(name), .. }) = group else { return change.in_words() };
+    let group = if index.is_of_privileged_group(change) == Some(true) { "privileged group" } else { "group" };
     match change.kind {
         ChangeKind::MembershipAdded => format!("added to {group} {name:?}"),
         ChangeKind::MembershipRemoved => format!("removed from {group} {name:?}"),

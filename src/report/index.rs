@@ -4,7 +4,7 @@
 
 use super::{Input, RuleInfo};
 use crate::model::{
-    Blocked, Coverage, Evaluation, Finding, Group, GroupId, GroupOwner, ListKind, Outside, OutsideMember, Rule,
+    Blocked, Change, Coverage, Evaluation, Finding, Group, GroupId, GroupOwner, ListKind, Outside, OutsideMember, Rule,
     RuleOutcome, Severity, SourceInventory, SubjectKind, User, UserId, UserKind,
 };
 use crate::snapshot::manifest::SourceEntry;
@@ -81,6 +81,14 @@ impl<'a> Index<'a> {
         }
         let (source_inventory, user) = self.subject(finding)?;
         Self::groups(source_inventory, user).into_iter().find_map(|group| policy.owner_of(group))
+    }
+
+    /// Returns whether the group of a membership change is privileged; `None` if the source no longer lists the group.
+    ///
+    /// A snapshot keeps nothing else about a removed group, so a report that is rendered again knows no more.
+    pub(super) fn is_of_privileged_group(&self, change: &Change) -> Option<bool> {
+        let source_inventory = self.sources.get(change.source.as_str())?;
+        source_inventory.group(&change.group.as_ref()?.id).map(|group| group.privileged)
     }
 
     /// Returns the last day to act on a finding that this run found; `None` if no action is needed.

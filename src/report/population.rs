@@ -61,6 +61,9 @@ pub struct PopulationCounts {
     pub found: u64,
 }
 
+/// Numbers of a rule in one source, and a note.
+type Numbers = (Option<PopulationCounts>, Shown);
+
 pub(super) fn list(index: &Index<'_>) -> Vec<RulePopulation> {
     index.input.catalogue.iter().map(|info| of_rule(index, info)).collect()
 }
@@ -83,7 +86,7 @@ fn of_rule(index: &Index<'_>, info: &RuleInfo) -> RulePopulation {
 
 /// Returns a row for each source. Sources that were not evaluated for one reason, or have equal numbers, share a row.
 fn sources(index: &Index<'_>, rule: Rule) -> Bounded<SourcePopulation> {
-    let mut rows: Vec<((Option<PopulationCounts>, Shown), Vec<&str>)> = Vec::new();
+    let mut rows: Vec<(Numbers, Vec<&str>)> = Vec::new();
     for evaluation in index.evaluations(rule).take(EVALUATED) {
         let row = of_source(index, evaluation);
         match rows.iter_mut().find(|(known, _)| *known == row) {
@@ -92,7 +95,7 @@ fn sources(index: &Index<'_>, rule: Rule) -> Bounded<SourcePopulation> {
         }
     }
     let shown: usize = rows.iter().take(ROWS).map(|(_, sources)| sources.len()).sum();
-    let row = |((counts, note), sources): ((Option<PopulationCounts>, Shown), Vec<&str>)| SourcePopulation {
+    let row = |((counts, note), sources): (Numbers, Vec<&str>)| SourcePopulation {
         sources: Bounded::cut(sources.into_iter().map(Shown::name), NAMES),
         counts,
         note,
@@ -104,7 +107,7 @@ fn sources(index: &Index<'_>, rule: Rule) -> Bounded<SourcePopulation> {
 }
 
 /// Returns the numbers of a rule in a source, and a note. Without numbers, the note is the reason.
-fn of_source(index: &Index<'_>, evaluation: &Evaluation) -> (Option<PopulationCounts>, Shown) {
+fn of_source(index: &Index<'_>, evaluation: &Evaluation) -> Numbers {
     match &evaluation.outcome {
         RuleOutcome::Off => (None, Shown::sentence("switched off in the configuration")),
         RuleOutcome::Undetermined { why } => (None, Shown::sentence(&format!("not evaluated: {why}"))),

@@ -34,8 +34,9 @@ impl PrivilegeChange {
             let mut is_known = source.status == SourceStatus::Complete && !is_baseline(source);
             for change in changes.filter(|change| change.subject.kind == SubjectKind::User) {
                 // Nobody knows any more whether a removed group was privileged.
-                is_known &= change.kind != ChangeKind::MembershipRemoved || change.group.is_some();
-                accounts.entry(&change.subject.id).or_default().add(change);
+                let is_privileged = index.is_of_privileged_group(change);
+                is_known &= change.kind != ChangeKind::MembershipRemoved || is_privileged.is_some();
+                accounts.entry(&change.subject.id).or_default().add(change, is_privileged == Some(true));
             }
             total.unknown += u64::from(!is_known);
             for (id, changes) in accounts {
@@ -51,8 +52,9 @@ impl PrivilegeChange {
 }
 
 impl<'a> AccountChanges<'a> {
-    fn add(&mut self, change: &'a Change) {
-        let privileged = change.group.as_ref().filter(|group| group.privileged);
+    /// `is_privileged`: whether the change is about a membership in a privileged group.
+    fn add(&mut self, change: &'a Change, is_privileged: bool) {
+        let privileged = change.group.as_ref().filter(|_| is_privileged);
         match change.kind {
             ChangeKind::UserAdded => self.is_added = true,
             ChangeKind::MembershipAdded => self.gained.extend(privileged.map(|group| &group.id)),

@@ -20,7 +20,7 @@ fn collect(value: &Value, key: &str, rows: &mut Vec<Parameter>) {
         Value::Object(fields) => match fields.get("from").and_then(Value::as_str) {
             Some("default") => {}
             Some(from) if fields.contains_key("value") => {
-                rows.push(setting(key, &fields["value"], from, fields.get("line")))
+                rows.push(setting(key, &fields["value"], from, fields.get("line")));
             }
             _ => {
                 for (name, value) in fields {

@@ -91,7 +91,7 @@ pub struct SourceLine {
     pub grade: CompletenessGrade,
     /// Status: `complete`, `partial` or `failed`.
     pub word: Shown,
-    /// Numbers of accounts, groups and memberships that were read.
+    /// Numbers of known accounts, groups and memberships.
     pub rows: String,
     /// Lists that are offered and not proven complete.
     pub problems: Vec<ListLine>,
@@ -294,9 +294,13 @@ fn rows_of(index: &Index<'_>, source: &SourceEntry) -> String {
     let Some(source_inventory) = inventory.iter().find(|it| it.reading.source.name.as_str() == source.name) else {
         return String::new();
     };
+    let accounts = counted(source_inventory.reading.users.len() as u64, "account", "accounts");
+    // Without a proven list of groups, their number would be a claim.
+    if index.is_doubtful(&source.name, ListKind::Groups) {
+        return accounts;
+    }
     format!(
-        "{}, {}, {}",
-        counted(source_inventory.reading.users.len() as u64, "account", "accounts"),
+        "{accounts}, {}, {}",
         counted(source_inventory.reading.groups.len() as u64, "group", "groups"),
         counted(source_inventory.memberships.len() as u64, "membership", "memberships"),
     )

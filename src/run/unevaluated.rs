@@ -83,7 +83,12 @@ mod tests {
     use super::*;
 
     fn entry(rule: &str, outcome: RuleOutcome) -> RuleEntry {
-        RuleEntry { source: "eu".to_owned(), rule: rule.to_owned(), outcome, excluded: Default::default() }
+        RuleEntry {
+            source: "eu".to_owned(),
+            rule: rule.to_owned(),
+            outcome,
+            excluded: std::collections::BTreeMap::default(),
+        }
     }
 
     #[test]

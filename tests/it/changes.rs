@@ -193,7 +193,7 @@ fn edits_of_one_day_are_reported_exactly_and_nothing_else_is() {
     let report = rig.report();
     assert!(report.contains(&format!("Changes since <bdi>{base}</bdi>")));
     let place = |text: &str| report.find(text).unwrap();
-    assert!(place("added to group &#34;Administrators&#34;") < place("added to group &#34;Operators&#34;"));
+    assert!(place("added to privileged group &#34;Administrators&#34;") < place("added to group &#34;Operators&#34;"));
 }
 
 #[test]

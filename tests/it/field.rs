@@ -133,6 +133,11 @@ impl Tenant {
         read_json(&self.snapshot().join("manifest.json"))
     }
 
+    /// Returns the notes of the manifest.
+    pub fn notes(&self) -> String {
+        self.manifest()["notes"].to_string()
+    }
+
     /// Returns the entry of a list in the manifest.
     pub fn list(&self, kind: &str) -> Option<Value> {
         let manifest = self.manifest();

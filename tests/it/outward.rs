@@ -222,7 +222,7 @@ fn manifest_and_report_name_who_confirmed_a_shrink_and_when() {
     let at = instant(&confirmed["at"]);
     assert!(instant(&manifest["started_at"]) <= at && at <= instant(&manifest["finished_at"]));
     let report = rig.report();
-    let section = report.split("Confirmed by a person").nth(1).expect("a section of its own");
+    let (_, section) = report.split_once("Confirmed by a person").expect("a section of its own");
     assert!(section.contains(by) && section.contains(&at.format("%-d %B %Y, %H:%M:%S UTC").to_string()));
     assert_exit(&rig.run(&[]), 0);
     assert!(rig.manifest().get("confirmed_shrinks").is_none(), "only the run that confirmed it");

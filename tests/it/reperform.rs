@@ -174,6 +174,14 @@ fn other_forged_files_are_found() {
     };
     let log = edited("report.html", "Findings", "No findings");
     assert!(log.contains("report.html: differs from the page"), "{log}");
+    let log = edited("README.txt", "Host ", "Home ");
+    assert!(
+        log.contains("README.txt: line ") && log.contains("differs from the text that the manifest gives"),
+        "{log}"
+    );
+    let key = forgery.rig.table("review")[3]["row_key"].clone();
+    let log = forgery.found(|snapshot| edit_csv(snapshot, "review", |row| row[0] != key));
+    assert!(log.contains("review.csv: missing row (source sandbox, group_id"), "{log}");
     let log = forgery.found(|snapshot| fs::write(snapshot.join("pages.jsonl"), "").unwrap());
     assert!(log.contains("pages.jsonl: 0 requests of source sandbox, but its lists needed"), "{log}");
     let log = edited("pages.jsonl", "\"source\":\"sandbox\"", "\"source\":\"other\"");

@@ -113,6 +113,17 @@ fn privileged_accounts_show_how_many_gained_and_lost_privilege() {
 }
 
 #[test]
+fn the_loss_of_privilege_is_unknown_if_a_group_was_removed() {
+    let before = privileged(["1", "1", "4"]);
+    let mut now = privileged(["1", "4", "4"]);
+    now.groups.retain(|group| group.id.as_str() != "3");
+    let moved = changed(before.users[2].clone(), |user| user.group_memberships = ["3".into()].into());
+    let before = SourceReading { users: vec![before.users[0].clone(), before.users[1].clone(), moved], ..before };
+    let world = World::after(vec![before], vec![now]);
+    assert_eq!(tile(&world.view(), "Privileged accounts").change, "0 gained, 1 lost; unknown in 1 source");
+}
+
+#[test]
 fn tasks_have_a_day_an_owner_and_the_number_of_findings_that_are_past_due() {
     let mut eu = reading("appliance-eu", 4, 7);
     for (user, group) in eu.users.iter_mut().zip(["1", "7", "4", "4"]) {

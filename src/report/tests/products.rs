@@ -5,7 +5,7 @@ use super::tenant::reading;
 use crate::model::{
     Blocked, LastLogin, ListKind, Outside, OutsideMember, ReportedDate, Rule, SourceReading, User, UserKind,
 };
-use crate::report::{PeopleSection, RuleStatus};
+use crate::report::{PeopleSection, RuleStatus, Shown};
 use chrono::Duration;
 
 /// Returns a complete source of one product with these users.
@@ -281,6 +281,6 @@ fn a_rule_that_many_sources_cannot_evaluate_for_one_reason_names_the_reason_once
     let view = World::of((0..12).map(without_logins).collect()).view();
     let stale = view.rules.iter().find(|rule| rule.id == "stale-login").unwrap();
     let named = "directory-00, directory-01, directory-02, directory-03, directory-04 and 7 more";
-    let reasons: Vec<&str> = stale.reasons.rows.iter().map(|reason| reason.as_str()).collect();
+    let reasons: Vec<&str> = stale.reasons.rows.iter().map(Shown::as_str).collect();
     assert_eq!(reasons, [format!("{named}: not evaluated, because the source does not report last logins")]);
 }

@@ -3,7 +3,7 @@
 use super::Tenant;
 use super::server::Reply;
 use super::world::{SCIM, scim, scim_groups, scim_list, scim_page, scim_user};
-use crate::rig::{assert_exit, stderr, stdout};
+use crate::rig::{assert_exit, stdout};
 use serde_json::{Value, json};
 
 #[test]
@@ -174,7 +174,7 @@ fn id_of_both_a_user_and_a_group_is_resolved_by_link_then_type_then_the_record_o
         ]);
         scim_groups(&tenant.server, &groups);
         tenant.first(0);
-        (tenant.memberships().contains(&"1:2".to_owned()), stderr(&tenant.run_at(super::SECOND)))
+        (tenant.memberships().contains(&"1:2".to_owned()), tenant.notes())
     };
     assert!(decided(json!({"value":"2","$ref":"Users/2","type":"Group"}), None).0);
     assert!(!decided(json!({"value":"2","$ref":"Groups/2","type":"User"}), None).0);
@@ -182,8 +182,8 @@ fn id_of_both_a_user_and_a_group_is_resolved_by_link_then_type_then_the_record_o
     assert!(!decided(json!({"value":"2","type":"group"}), None).0);
     assert!(decided(json!("2"), Some(json!([{"value":"1"}]))).0);
     assert!(!decided(json!("2"), Some(json!([]))).0);
-    let (is_user, output) = decided(json!({"value":"2"}), None);
-    assert!(is_user && output.contains("members that match both a user and a group and have no type: 1;"), "{output}");
+    let (is_user, notes) = decided(json!({"value":"2"}), None);
+    assert!(is_user && notes.contains("members that match both a user and a group and have no type: 1;"), "{notes}");
 }
 
 #[test]
@@ -232,12 +232,12 @@ fn groups_are_not_offered_when_the_endpoint_is_missing_and_roles_are_kept() {
         user["roles"] = json!([{"value":"auditor"}]);
         scim_list(&tenant.server, "/Users", &json!([user]));
         tenant.server.on(&format!("GET {SCIM}/Groups*"), Reply::of(status, ""));
-        let run = tenant.first(0);
+        tenant.first(0);
         assert_eq!(tenant.coverage("groups"), "not-offered", "{status}");
         assert_eq!(tenant.column("users", "groups_known"), ["false"]);
         assert!(tenant.user("1")["extra"].contains(r#""roles":[{"value":"auditor"}]"#));
         tenant.concludes_nothing_from_absence();
-        assert!(stderr(&run).contains("offers no list of groups"), "{}", stderr(&run));
+        assert!(tenant.notes().contains("offers no list of groups"), "{}", tenant.notes());
         assert!(tenant.check(0).contains("offers no list of groups"));
         tenant.second(0);
         assert_eq!(tenant.column("changes", "kind"), [""; 0]);

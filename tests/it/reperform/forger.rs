@@ -40,7 +40,7 @@ fn rows(path: &Path, bytes: &[u8]) -> Option<u64> {
             .collect::<Result<Vec<_>, _>>()
             .ok()
             .map(|rows| rows.len() as u64),
-        "jsonl" => Some(bytes.iter().filter(|byte| **byte == b'\n').count() as u64),
+        "jsonl" => Some(bytes.split(|byte| *byte == b'\n').count() as u64 - 1),
         "parquet" => {
             let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).ok()?;
             reader.metadata().file_metadata().num_rows().try_into().ok()
@@ -128,7 +128,9 @@ fn edit_parquet(snapshot: &Path, table: &str, edit: impl Fn(&RecordBatch) -> Vec
     let batch = batches.next().unwrap().unwrap();
     assert!(batches.next().is_none());
     let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), schema, None).unwrap();
-    edit(&batch).iter().for_each(|batch| writer.write(batch).unwrap());
+    for batch in edit(&batch) {
+        writer.write(&batch).unwrap();
+    }
     writer.close().unwrap();
 }
 

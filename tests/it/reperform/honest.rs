@@ -19,6 +19,7 @@ fn every_format_and_dialect_passes() {
     for (settings, not_done) in [
         ("", None),
         ("csv = \"excel\"\n", None),
+        ("csv = \"excel\"\ncsv_separator = \"semicolon\"\n", None),
         ("csv = \"raw\"\n", None),
         ("tables = [\"csv\"]\n", Some("the tables were written as CSV only")),
         ("tables = [\"csv\"]\ncsv = \"raw\"\n", Some("the tables were written as CSV only")),
