@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 
 /// Number of people that are shown.
-const PEOPLE: usize = 12;
+const PEOPLE: usize = 8;
 /// Number of sources in the row of a person.
 const SOURCES: usize = 6;
 /// Number of accounts of one source in the row of a person.

@@ -129,15 +129,15 @@ fn a_report_of_one_source_has_no_section_about_people() {
 }
 
 #[test]
-fn twelve_people_are_shown_and_the_file_with_the_others_is_named() {
+fn eight_people_are_shown_and_the_file_with_the_others_is_named() {
     let all = |source: &str| {
         let users = (1..=40).map(|n| account(&n.to_string(), &format!("{source}{n}"), &format!("p{n:02}@example.com")));
         product(source, "pra", users.collect())
     };
     let world = World::of(vec![all("pra"), all("rs")]);
     let people = world.view().people.expect("two sources");
-    assert_eq!((people.people.rows.len(), people.people.more), (12, 28));
-    assert!(world.page().contains("and 28 more in <code>users.csv</code>, by <code>email_address</code>"));
+    assert_eq!((people.people.rows.len(), people.people.more), (8, 32));
+    assert!(world.page().contains("and 32 more in <code>users.csv</code>, by <code>email_address</code>"));
 }
 
 #[test]
