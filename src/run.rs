@@ -134,7 +134,7 @@ impl Run<'_> {
         baseline: Option<&Baseline>,
         sources: &mut Vec<SourceEntry>,
     ) -> Result<Evaluated, RunError> {
-        let inventory = self.collect(observer)?;
+        let inventory = self.collect(observer, sources)?;
         self.advance(inventory, baseline, sources)?.evaluate(self, baseline)
     }
 }

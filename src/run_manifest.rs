@@ -66,6 +66,8 @@ pub struct RunDescription<'a> {
     pub inputs: &'a [InputRecord],
     /// The baseline snapshot.
     pub base: Option<BaseReference>,
+    /// Wall-clock time at the start of the baseline's run.
+    pub base_started_at: Option<Instant>,
     /// Matches of every pattern of the configuration.
     pub patterns: Vec<PatternEntry>,
     /// Warnings of the run, in addition to those of the sources.

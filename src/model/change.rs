@@ -89,6 +89,14 @@ pub struct ChangedGroup {
     pub privileged: bool,
 }
 
+impl ChangedGroup {
+    /// Returns whether the group is privileged. `None` if that is unknown: without a name, it cannot be compared with
+    /// patterns.
+    pub fn privilege(&self) -> Option<bool> {
+        (self.privileged || self.name.is_some()).then_some(self.privileged)
+    }
+}
+
 /// One difference between two snapshots.
 ///
 /// The meaning of the texts `before` and `after` depends on the change:
@@ -161,16 +169,15 @@ impl Change {
         }
     }
 
-    /// Returns the severity of the event: high if privilege is gained through a group or a privileged account is enabled
-    /// again, low if access is gained or an account removed.
+    /// Returns the severity of the event: high if privilege is gained or a privileged account is enabled again, low if
+    /// other access is gained or an account removed.
     pub fn severity(&self) -> Severity {
         match self.kind {
-            ChangeKind::MembershipAdded if self.gains_privilege() => Severity::High,
-            ChangeKind::UserEnabled if self.is_of_privileged_account() => Severity::High,
+            ChangeKind::MembershipAdded | ChangeKind::UserChanged if self.gains_privilege() => Severity::High,
+            ChangeKind::UserAdded | ChangeKind::UserEnabled if self.is_of_privileged_account() => Severity::High,
             ChangeKind::MembershipAdded | ChangeKind::UserAdded | ChangeKind::UserEnabled | ChangeKind::UserRemoved => {
                 Severity::Low
             }
-            ChangeKind::UserChanged if self.gains_privilege() => Severity::Low,
             // Lost access needs no reaction. A list that may be incomplete is reported by a rule of its own.
             _ => Severity::Info,
         }

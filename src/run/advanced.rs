@@ -6,7 +6,9 @@
 use super::RunError;
 use super::context::Run;
 use crate::guard::{self, Suspect};
-use crate::model::{Coverage, Inventory, SET_ASIDE, SourceInventory, SourceReading, SourceStatus, instant_text};
+use crate::model::{
+    Coverage, Instant, Inventory, SET_ASIDE, SourceInventory, SourceReading, SourceStatus, instant_text,
+};
 use crate::snapshot::load::Archive;
 use crate::snapshot::manifest::{self, ConfirmedShrink, SourceEntry};
 use crate::snapshot::{SnapshotError, Store};
@@ -26,6 +28,11 @@ impl Baseline {
             run_id: self.before.run_id.clone(),
             manifest_sha256: self.archive.manifest_sha256.clone(),
         }
+    }
+
+    /// Returns the wall-clock time at the start of its run. Its run id has only the second.
+    pub(super) fn started_at(&self) -> Option<Instant> {
+        self.archive.manifest.started_at.parse().ok()
     }
 }
 

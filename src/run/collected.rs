@@ -8,29 +8,40 @@ use super::error::{CollectError, RunError};
 use super::stop::Stop;
 use crate::event::{Observer, RunEvent};
 use crate::model::{Coverage, Inventory, ListKind, ListReport, SourceReading, SourceStatus};
+use crate::snapshot::manifest::SourceEntry;
 use crate::source::{self, Source, SourceSettings};
 use crate::wire::WireError;
 use futures_util::future::join_all;
 use std::sync::Arc;
 
 impl Run<'_> {
-    /// Returns the inventory of every configured source, sorted by name. Errors: no requested source could be read.
-    pub(super) fn collect(&self, observer: &Arc<dyn Observer>) -> Result<Inventory, RunError> {
+    /// Returns the inventory of every configured source, sorted by name. `sources` receives the result of each source,
+    /// also on errors. Errors: no requested source could be read.
+    pub(super) fn collect(
+        &self,
+        observer: &Arc<dyn Observer>,
+        sources: &mut Vec<SourceEntry>,
+    ) -> Result<Inventory, RunError> {
         let config = self.request.config;
         let mut readings = collect(&self.request.sources, observer, self.stop)?;
-        if readings.iter().all(|reading| reading.status() == SourceStatus::Failed) {
-            let reason =
-                |reading: &SourceReading| format!("{}: {}", reading.source.name, reading.reason().unwrap_or_default());
-            return Err(RunError::AllFailed(readings.iter().map(reason).collect::<Vec<_>>().join("; ")));
-        }
+        let unreadable = unreadable(&readings);
         // The state of a source that this run does not read must survive, so it takes part without rows.
         for source in &config.sources {
             if readings.iter().all(|reading| reading.source.name != source.identity.name) {
                 readings.push(SourceReading::of(source.identity.clone()));
             }
         }
-        Ok(Inventory::join(readings, &config.classes))
+        let inventory = Inventory::join(readings, &config.classes);
+        *sources = inventory.sources.iter().map(SourceEntry::of).collect();
+        unreadable.map_or(Ok(inventory), |reasons| Err(RunError::AllFailed(reasons)))
     }
+}
+
+/// Returns the reasons of all sources if every source failed; `None` if one was read.
+fn unreadable(readings: &[SourceReading]) -> Option<String> {
+    let reason = |reading: &SourceReading| format!("{}: {}", reading.source.name, reading.reason().unwrap_or_default());
+    let is_failed = |reading: &SourceReading| reading.status() == SourceStatus::Failed;
+    readings.iter().all(is_failed).then(|| readings.iter().map(reason).collect::<Vec<_>>().join("; "))
 }
 
 /// Reads these sources concurrently on one thread.

@@ -52,6 +52,7 @@ impl Run<'_> {
             evaluations: &evaluated.results.evaluations,
             changes: &evaluated.results.changes,
             base: baseline.map(Baseline::link),
+            base_started_at: baseline.and_then(Baseline::started_at),
             warnings: self.warnings.borrow().clone(),
             notes: self.notes.borrow().clone(),
             inputs: &evaluated.results.inputs,

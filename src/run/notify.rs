@@ -13,7 +13,6 @@ use crate::model::{
 };
 use crate::rules;
 use crate::run_manifest::{Origin, RunDescription};
-use crate::snapshot;
 use crate::snapshot::manifest::{Manifest, SourceEntry};
 use crate::syslog::deliver::{Delivered, deliver};
 use crate::syslog::facts::{Completed, FindingFacts, RunFacts, SourceFacts, SourceRows, SuspectFacts};
@@ -37,7 +36,9 @@ pub(super) fn stage_completed(
     manifest_sha256: &str,
     spool: &Spool,
 ) -> Result<Staged, RunError> {
-    let mut of_run = run_facts(run, &manifest.sources, manifest.base.as_ref().map(|base| base.run_id.clone()));
+    let mut of_run = run_facts(run, &manifest.sources);
+    of_run.previous = manifest.base.as_ref().map(|base| base.run_id.clone());
+    of_run.previous_started_at = facts.base_started_at;
     count_rows(&mut of_run.sources, facts.inventory);
     let removed = removed_accounts(facts.changes);
     let suspects: Vec<SuspectFacts> = facts.suspects.iter().map(suspect_facts).collect();
@@ -72,7 +73,8 @@ pub(super) fn stage_completed(
     Ok(staged)
 }
 
-fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -> RunFacts {
+/// Returns the facts of a run without a baseline.
+fn run_facts(run: &Run<'_>, sources: &[SourceEntry]) -> RunFacts {
     let sources = sources.iter().map(|source| SourceFacts {
         name: source.name.clone(),
         kind: source.kind.clone(),
@@ -91,8 +93,8 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry], previous: Option<String>) -
         host: run.origin.host.clone(),
         sources: sources.collect(),
         config_sha256: run.request.config.sha256.clone(),
-        previous_started_at: previous.as_deref().and_then(snapshot::started_at),
-        previous,
+        previous: None,
+        previous_started_at: None,
     }
 }
 
@@ -164,7 +166,7 @@ impl Run<'_> {
     /// Queues `run.failed`, or a `run.suspect` for each suspicious list. If the spool fails too, that is only a note:
     /// the run has its exit code already.
     pub(super) fn report_failure(&self, error: &RunError, sources: &[SourceEntry], spool: &Spool) {
-        let facts = run_facts(self, sources, None);
+        let facts = run_facts(self, sources);
         // A guard has an event of its own for each list, with the numbers that an operator needs.
         let messages = match error {
             RunError::Suspect(suspects) => {

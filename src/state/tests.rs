@@ -405,7 +405,7 @@ fn a_field_that_is_not_reported_before_or_after_is_no_change() {
     assert_eq!(emitted(with_details(proven(), Some(true)), with_details(failed(), None)), []);
     assert_eq!(
         emitted(with_details(proven(), Some(false)), with_details(failed(), Some(true))),
-        [("user.changed", "low")]
+        [("user.changed", "high")]
     );
     for (before, after) in [(Some(true), None), (None, Some(true)), (None, Some(false))] {
         assert_eq!(emitted(with_details(proven(), before), with_details(proven(), after)), [], "{before:?} {after:?}");

@@ -24,8 +24,8 @@ use std::fmt::Write as _;
 const ECS_VERSION: &str = "9.4.0";
 
 /// Fields that a frame loses when it is too long, in this order. Ids, code, severity, subject and the standing of an
-/// account are never removed.
-pub(super) const OPTIONAL_FIELDS: [&[&str]; 34] = [
+/// account are never removed. In a list, each entry loses the field.
+pub(super) const OPTIONAL_FIELDS: [&[&str]; 38] = [
     // These repeat other fields, or are the same in every event.
     &["related"],
     &["agent"],
@@ -33,16 +33,21 @@ pub(super) const OPTIONAL_FIELDS: [&[&str]; 34] = [
     &["event", "module"],
     &["rule", "ruleset"],
     &["btrollcall", "source"],
-    &["btrollcall", "account", "source"],
     // The snapshot has these in full.
-    &["btrollcall", "run", "sources"],
     &["btrollcall", "finding", "action"],
     &["btrollcall", "finding", "controls"],
     &["btrollcall", "finding", "exception"],
     &["btrollcall", "finding", "evidence"],
     &["btrollcall", "change", "before"],
     &["btrollcall", "change", "after"],
-    // The message repeats the reason.
+    &["btrollcall", "run", "sources", "confirmed_at"],
+    &["btrollcall", "run", "sources", "unconfirmed_rows"],
+    &["btrollcall", "run", "sources", "kind"],
+    &["btrollcall", "run", "sources", "accounts"],
+    &["btrollcall", "run", "sources", "groups"],
+    &["btrollcall", "run", "sources", "memberships"],
+    // The message repeats the reasons.
+    &["btrollcall", "run", "sources", "reason"],
     &["event", "reason"],
     &["host"],
     &["btrollcall", "finding", "first_seen"],
@@ -59,7 +64,6 @@ pub(super) const OPTIONAL_FIELDS: [&[&str]; 34] = [
     &["btrollcall", "run", "started_at"],
     &["observer", "type"],
     &["observer", "product"],
-    &["user", "email"],
     &["observer", "vendor"],
     &["btrollcall", "finding", "subject", "kind"],
     &["ecs"],

@@ -110,7 +110,8 @@ fn syslog_severity(severity: Severity) -> syslog::Severity {
 ///
 /// An event that is too long loses optional fields as a whole, in the order of `OPTIONAL_FIELDS`. Then it loses
 /// `message` if another field names the account or group. Texts are shortened only if a name, a reason or an id is
-/// still too long. In all of these cases the body contains `btrollcall.truncated`.
+/// still too long. Names and status of all sources of a run leave before texts become unreadable. In all of these
+/// cases the body contains `btrollcall.truncated`.
 pub fn render(destination: &Destination, sender: &Sender, message: &Message, sequence: u64) -> String {
     let header = HeaderFormatter {
         sender,
@@ -154,13 +155,16 @@ enum Shrink {
 }
 
 /// Returns the steps in order: optional fields, then the message that repeats a name, then shorter and shorter texts.
+/// The list of sources leaves between them, since a shorter reason is worth less than the sources that it is about.
 ///
 /// A character has at most 12 octets (a pair of `\u` escapes), so a text of 8 characters has at most 96.
 fn shrinking(body: &Value) -> impl Iterator<Item = Shrink> + use<> {
     let optional = OPTIONAL_FIELDS.iter().map(|path| Shrink::Remove(path));
     let names_its_subject = body.get("user").or_else(|| body.get("group")).is_some();
     let message = names_its_subject.then_some(Shrink::Remove(&["message"]));
-    optional.chain(message).chain([512, 256, 128, 64, 48, 32, 16, 8].map(Shrink::Shorten))
+    let sources = Shrink::Remove(&["btrollcall", "run", "sources"]);
+    let long = [512, 256, 128].map(Shrink::Shorten);
+    optional.chain(message).chain(long).chain([sources]).chain([64, 48, 32, 16, 8].map(Shrink::Shorten))
 }
 
 impl Shrink {
@@ -173,10 +177,15 @@ impl Shrink {
 }
 
 fn remove(body: &mut Value, path: &[&str]) {
-    let Some((last, parents)) = path.split_last() else { return };
-    let parent = parents.iter().try_fold(body, |value, key| value.get_mut(*key));
-    if let Some(map) = parent.and_then(Value::as_object_mut) {
-        map.remove(*last);
+    match (body, path) {
+        (Value::Array(items), _) => items.iter_mut().for_each(|item| remove(item, path)),
+        (Value::Object(map), [last]) => drop(map.remove(*last)),
+        (Value::Object(map), [key, below @ ..]) => {
+            if let Some(value) = map.get_mut(*key) {
+                remove(value, below);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -1,8 +1,9 @@
 //! Tests of changes: the table of changes, the events and `diff`, compared with what was done to the tenant.
 
 use super::receiver::{Receiver, body};
-use super::rig::{AS_OF, Rig, Row, SURFACES, as_of, assert_exit, rows, rows_of, set_field, stderr, stdout};
+use super::rig::{AS_OF, Rig, Row, SURFACES, as_of, assert_exit, read_json, rows, rows_of, set_field, stderr, stdout};
 use bt_rollcall_sandbox::{Faults, Surface, World};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -300,6 +301,13 @@ fn changes_are_sent_in_order_before_findings_and_run_completed() {
     assert_exit(&rig.run(&[]), 0);
     let messages: Vec<Value> = receiver.messages()[first..].iter().map(|message| body(message)).collect();
     let rows = changes(&rig.snapshot());
+    let [baseline, newest] = &rig.snapshots()[..] else { panic!("two snapshots") };
+    for (field, snapshot) in [("start", baseline), ("end", newest)] {
+        let started_at = read_json(&snapshot.join("manifest.json"))["started_at"].as_str().unwrap().parse();
+        let started_at: DateTime<Utc> = started_at.unwrap();
+        let expected = started_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        assert_eq!(messages[0]["event"][field], expected, "event.{field}");
+    }
     let ids: Vec<&str> = messages.iter().take(rows.len()).map(|body| body["event"]["id"].as_str().unwrap()).collect();
     assert_eq!(ids, rows.iter().map(|row| row["event_id"].as_str()).collect::<Vec<_>>(), "first, and in order");
     let rest = &messages[rows.len()..];

@@ -2,7 +2,7 @@
 
 use super::receiver::{Receiver, body, unused_port};
 use super::rig::{Rig, as_of, assert_exit, sha256, stderr, stdout};
-use bt_rollcall_sandbox::{Faults, World};
+use bt_rollcall_sandbox::{Faults, Surface, World};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -100,4 +100,23 @@ fn failed_run_sends_an_event() {
     rig.sandbox.set_faults(Faults { empty_users: true, ..Faults::default() });
     assert_exit(&rig.run(&[]), 4);
     assert!(receiver.messages()[1].contains(" run.suspect "));
+}
+
+#[test]
+fn failed_run_names_each_source_with_its_status_and_reason() {
+    let receiver = Receiver::start();
+    let broken = Faults { server_error: 1.0, ..Faults::default() };
+    let surfaces = [Surface::Guide, Surface::Pra];
+    let rig = Rig::with_surfaces(&surfaces, World::seeded(4, 40, as_of()), broken, Some(&receiver.url()));
+    assert_exit(&rig.run(&[]), 1);
+    let event = body(&receiver.messages()[0]);
+    assert_eq!(event["event"]["code"], "run.failed");
+    let sources = event["btrollcall"]["run"]["sources"].as_array().unwrap();
+    assert_eq!(sources.len(), surfaces.len());
+    for source in sources {
+        let name = source["name"].as_str().unwrap();
+        assert_eq!(source["status"], "failed", "{source}");
+        let reason = format!("{name}: {}", source["reason"].as_str().unwrap());
+        assert!(event["event"]["reason"].as_str().unwrap().contains(&reason), "{event}");
+    }
 }

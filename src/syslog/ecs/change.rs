@@ -3,7 +3,7 @@
 //! The account is the object of the event. A snapshot does not show who changed it, so no event names an actor.
 
 use super::super::facts::RunFacts;
-use super::subject::{self, insert_account, insert_source, sensitivity};
+use super::subject::{self, insert_account, insert_source};
 use super::{common, insert_own, severity_number, timestamp};
 use crate::model::{Change, ChangeKind, SubjectKind};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 /// Returns the body of a change. It happened between the two snapshots: `event.start` and `event.end`.
 pub(in crate::syslog) fn change(facts: &RunFacts, change: &Change, sequence: u64) -> Map<String, Value> {
     let code = change.kind.as_str();
-    let (name, source) = (subject::name(&change.subject), change.source.as_str());
+    let source = change.source.as_str();
     let in_source = subject::in_source(&change.subject, source);
     let mut body = common(facts, &format!("{code}: {in_source}: {}", change.in_words()));
     let mut event = json!({
@@ -36,16 +36,16 @@ pub(in crate::syslog) fn change(facts: &RunFacts, change: &Change, sequence: u64
         let account = change.account.as_deref();
         insert_account(&mut body, source, &change.subject, account.map(|account| &account.contact), account);
     }
-    let of_subject = (change.subject.kind == SubjectKind::Group).then_some((&*change.subject.id, Some(name)));
+    let of_subject =
+        (change.subject.kind == SubjectKind::Group).then_some((&*change.subject.id, change.subject.name.as_deref()));
     let of_membership = change.group.as_ref().map(|group| (group.id.as_str(), group.name.as_deref()));
     if let Some((id, name)) = of_membership.or(of_subject) {
-        body.insert("group".to_owned(), json!({ "id": id, "name": name.unwrap_or(id) }));
+        body.insert("group".to_owned(), subject::group(id, name));
     }
     insert_source(&mut body, facts, source);
     insert_own(&mut body, "change", details(change));
     if let Some(group) = &change.group {
-        let class = json!({ "sensitivity": sensitivity(Some(group.privileged)), "privileged": group.privileged });
-        insert_own(&mut body, "group", class);
+        insert_own(&mut body, "group", subject::class(group.privilege()));
     }
     body
 }

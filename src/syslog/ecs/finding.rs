@@ -44,8 +44,8 @@ pub(in crate::syslog) fn finding(
             insert_account(&mut body, finding.source.as_str(), &finding.subject, Some(contact), account);
         }
         SubjectKind::Group => {
-            let name = subject::name(&finding.subject);
-            body.insert("group".to_owned(), json!({ "id": finding.subject.id, "name": name }));
+            let group = subject::group(&finding.subject.id, finding.subject.name.as_deref());
+            body.insert("group".to_owned(), group);
         }
         SubjectKind::Source => {}
     }

@@ -18,10 +18,13 @@ pub(in crate::syslog) fn completed(
     let found: u64 = completed.findings.values().sum();
     let changed: u64 = completed.changes.values().sum();
     let mut message = format!(
-        "run.completed: {}: {} accounts, {} groups, {changed} changes, {found} findings, {emitted} events",
+        "run.completed: {}: {}, {}, {}, {}, {}",
         completed.completeness.as_str(),
-        completed.accounts,
-        completed.groups
+        counted(completed.accounts, "account"),
+        counted(completed.groups, "group"),
+        counted(changed, "change"),
+        counted(found, "finding"),
+        counted(emitted, "event")
     );
     let is_apart = is_evaluated_apart(facts.as_of, facts.started_at);
     if is_apart {
@@ -63,6 +66,11 @@ pub(in crate::syslog) fn completed(
         }),
     );
     body
+}
+
+/// Returns a count with its noun, in the plural unless the count is 1.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Returns the sources that are not proven complete, each with the reason; `None` if there is none.

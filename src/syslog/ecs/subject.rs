@@ -21,12 +21,30 @@ pub(super) fn in_source(subject: &Subject, source: &str) -> String {
 }
 
 /// Returns a class as a word. Some rule engines cannot compare booleans, and a word can also be `unknown`.
-pub(super) fn sensitivity(privileged: Option<bool>) -> &'static str {
+fn sensitivity(privileged: Option<bool>) -> &'static str {
     match privileged {
         Some(true) => "privileged",
         Some(false) => "ordinary",
         None => "unknown",
     }
+}
+
+/// Returns whether an account or a group is privileged, as a word and, if known, as `privileged`.
+pub(super) fn class(privileged: Option<bool>) -> Value {
+    let mut class = json!({ "sensitivity": sensitivity(privileged) });
+    if let Some(privileged) = privileged {
+        class["privileged"] = json!(privileged);
+    }
+    class
+}
+
+/// Returns `group`. A group that is not listed has only its id.
+pub(super) fn group(id: &str, name: Option<&str>) -> Value {
+    let mut group = json!({ "id": id });
+    if let Some(name) = name {
+        group["name"] = json!(name);
+    }
+    group
 }
 
 /// Adds `user`, `related.user` and `btrollcall.account`. What is unknown has no field.
@@ -40,11 +58,8 @@ pub(super) fn insert_account(
     let name = name(subject);
     let mut user = json!({ "id": subject.id, "name": name });
     let mut related = vec![name];
-    let privileged = account.and_then(|account| account.privileged);
-    let mut standing = json!({ "sensitivity": sensitivity(privileged), "source": source });
-    if let Some(privileged) = privileged {
-        standing["privileged"] = json!(privileged);
-    }
+    let mut standing = class(account.and_then(|account| account.privileged));
+    standing["source"] = json!(source);
     if let Some(AccountStanding { kind, enabled, .. }) = account {
         standing["kind"] = json!(kind.as_str());
         if let Some(enabled) = enabled {

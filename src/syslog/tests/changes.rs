@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::{Change, ChangeKind, ChangedGroup};
+use serde_json::json;
 
 pub(super) fn change(kind: ChangeKind, text: &str) -> Change {
     let membership = matches!(kind, ChangeKind::MembershipAdded | ChangeKind::MembershipRemoved);
@@ -56,6 +57,24 @@ fn every_kind_of_change_is_an_iam_event_with_its_subject_and_the_time_between_th
         body(&render(&stream(), &sender(), &messages[2], 1))["btrollcall"]["group"]["sensitivity"],
         "privileged"
     );
+}
+
+#[test]
+fn a_group_that_is_not_listed_has_no_name_and_an_unknown_sensitivity() {
+    let unlisted = ChangedGroup { id: "99".into(), name: None, privileged: false };
+    let change = Change { group: Some(unlisted), ..change(ChangeKind::MembershipAdded, "bob") };
+    let body = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap().body;
+    assert_eq!(body["group"], json!({ "id": "99" }));
+    assert_eq!(body["btrollcall"]["group"], json!({ "sensitivity": "unknown" }));
+    assert_eq!(body["event"]["severity"], 3);
+}
+
+#[test]
+fn a_group_without_a_name_that_matches_by_its_id_is_privileged() {
+    let by_id = ChangedGroup { id: "99".into(), name: None, privileged: true };
+    let change = Change { group: Some(by_id), ..change(ChangeKind::MembershipAdded, "bob") };
+    let body = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap().body;
+    assert_eq!(body["btrollcall"]["group"], json!({ "sensitivity": "privileged", "privileged": true }));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Every field outside of `btrollcall` is one that ECS 9.4 defines, with its type.
 
-use super::standing::source;
+use super::super::facts::SourceFacts;
+use super::standing::{source, suspect};
 use super::*;
 use crate::model::{Change, ChangeKind};
 use serde_json::Map;
+use std::collections::BTreeSet;
 
 /// The type of a field as ECS defines it. Types that hold any text (`keyword`, `match_only_text`) are one here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,30 @@ const ECS: [(&str, EcsType); 39] = [
     ("user.name", EcsType::Text),
 ];
 
+/// Adds the path of each field, those of ours included. Entries of a list have the path of the list.
+fn paths(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        // Words from outside are keys here: columns of evidence, codes of changes and rules.
+        Value::Object(map)
+            if !path.ends_with("evidence") && !path.ends_with(".changes") && !path.ends_with("_open") =>
+        {
+            map.iter().for_each(|(key, value)| paths(value, &format!("{path}.{key}"), found));
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            items.iter().for_each(|item| paths(item, path, found));
+        }
+        _ => drop(found.insert(path.trim_start_matches('.').to_owned())),
+    }
+}
+
+/// Returns whether the document names a field: by its path, or in a table or text about the object that has it.
+fn is_documented(document: &str, path: &str) -> bool {
+    let names = |path: &str| document.contains(&format!("`{path}`"));
+    let object = ["btrollcall.run", "btrollcall.change", "btrollcall.finding.subject"];
+    let below = object.iter().find_map(|object| path.strip_prefix(&format!("{object}.")));
+    names(path) || below.is_some_and(|below| below.split('.').all(names))
+}
+
 fn type_of(value: &Value) -> Option<EcsType> {
     match value {
         Value::String(text) if DateTime::parse_from_rfc3339(text).is_ok() => Some(EcsType::Date),
@@ -78,22 +104,42 @@ fn collect(map: &Map<String, Value>, path: &str, found: &mut BTreeMap<String, Op
 }
 
 #[test]
+fn every_field_of_every_event_is_in_the_document_of_events() {
+    let document = include_str!("../../../docs/events.md");
+    let mut found = BTreeSet::new();
+    every_event(|body| paths(&Value::Object(body.clone()), "", &mut found));
+    found.insert("btrollcall.truncated".to_owned());
+    let missing: Vec<&String> = found.iter().filter(|path| !is_documented(document, path)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(found.contains("btrollcall.run.sources.reason") && found.contains("btrollcall.change.subject.kind"));
+}
+
+#[test]
 fn every_field_that_is_not_ours_is_defined_by_ecs_with_its_type() {
-    let sources = vec![source("pra", "bt.example.com")];
+    let mut found = BTreeMap::new();
+    every_event(|body| collect(body, "", &mut found));
+    let known: BTreeMap<String, Option<EcsType>> =
+        ECS.into_iter().map(|(name, ecs_type)| (name.to_owned(), Some(ecs_type))).collect();
+    assert_eq!(found, known);
+}
+
+/// Calls a function with the body of an event of every sort.
+fn every_event(mut with: impl FnMut(&Map<String, Value>)) {
+    let reason = Some("groups: answered 403".to_owned());
+    let sources = vec![SourceFacts { reason, ..source("pra", "bt.example.com") }];
     let previous_started_at = Some(now() - chrono::TimeDelta::days(1));
     let facts = RunFacts { sources, previous_started_at, ..facts() };
     let by_address = RunFacts { sources: vec![source("pra", "10.0.0.7")], ..facts.clone() };
     let account = || Some(account("bob@example.com", "Bob Hill"));
     let changes =
         ChangeKind::ALL.map(|kind| Change { account: account().map(Box::new), ..super::changes::change(kind, "bob") });
-    let finding = finding("bob", "e");
-    let sent = [FindingFacts { account: account(), ..opened(&finding) }];
+    let finding = Finding { exception: Some("E-1".into()), ..finding("bob", "e") };
+    let previous_severity = Some(Severity::Low);
+    let sent = [FindingFacts { account: account(), previous_severity, ..opened(&finding) }];
+    let suspects = [suspect()];
     let completed = completed();
-    let of_run = of_published(&facts, &changes, &sent, &[], &completed);
-    let others = of_published(&by_address, &[], &sent, &[], &completed).chain([of_failed(&facts, "x")]);
-    let mut found = BTreeMap::new();
-    of_run.chain(others).for_each(|message| collect(&message.body, "", &mut found));
-    let known: BTreeMap<String, Option<EcsType>> =
-        ECS.into_iter().map(|(name, ecs_type)| (name.to_owned(), Some(ecs_type))).collect();
-    assert_eq!(found, known);
+    let of_run = of_published(&facts, &changes, &sent, &suspects, &completed);
+    let others =
+        of_published(&by_address, &[], &sent, &[], &completed).chain([of_failed(&facts, "x"), of_test("host", now())]);
+    of_run.chain(others).for_each(|message| with(&message.body));
 }

@@ -81,6 +81,23 @@ fn a_privileged_account_that_is_enabled_again_is_high_and_any_other_is_low() {
 }
 
 #[test]
+fn an_account_that_is_added_as_privileged_or_becomes_an_administrator_is_high() {
+    let severity = |change: Change| of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap().severity;
+    for (privileged, expected) in [(Some(true), Severity::High), (Some(false), Severity::Low), (None, Severity::Low)] {
+        let account = Some(Box::new(AccountStanding { privileged, ..account("", "") }));
+        let added = Change { account, ..super::changes::change(ChangeKind::UserAdded, "bob") };
+        assert_eq!(severity(added), expected, "{privileged:?}");
+    }
+    for (field, after, expected) in
+        [("is_admin", "true", Severity::High), ("is_admin", "false", Severity::Info), ("mfa", "true", Severity::Info)]
+    {
+        let changed = super::changes::change(ChangeKind::UserChanged, "bob");
+        let changed = Change { field: Some(field.into()), after: Some(after.into()), ..changed };
+        assert_eq!(severity(changed), expected, "{field} {after}");
+    }
+}
+
+#[test]
 fn the_action_and_the_message_say_why_a_finding_is_sent() {
     let finding = finding("bob", "e");
     for occasion in Occasion::ALL {
@@ -173,9 +190,8 @@ fn a_run_that_evaluates_its_data_as_of_another_time_says_both_times() {
     );
 }
 
-#[test]
-fn a_suspicious_list_has_its_source_counts_and_limit_as_fields() {
-    let suspect = SuspectFacts {
+pub(super) fn suspect() -> SuspectFacts {
+    SuspectFacts {
         source: "eu".to_owned(),
         list: "users",
         before: Some(100),
@@ -183,9 +199,13 @@ fn a_suspicious_list_has_its_source_counts_and_limit_as_fields() {
         gone: 60,
         limit_percent: 20,
         reason: "source eu: 60 of 100 known users are missing".to_owned(),
-    };
+    }
+}
+
+#[test]
+fn a_suspicious_list_has_its_source_counts_and_limit_as_fields() {
     let facts = with_source(source("pra", "bt.example.com"));
-    let body = super::super::message::of_suspect(&facts, &suspect).body;
+    let body = super::super::message::of_suspect(&facts, &suspect()).body;
     let expected =
         json!({ "source": "eu", "list": "users", "before": 100, "after": 40, "gone": 60, "limit_percent": 20 });
     assert_eq!(body["btrollcall"]["run"]["suspect"], expected);
@@ -199,9 +219,61 @@ fn an_event_that_is_too_long_keeps_the_standing_of_its_account() {
     let whole = body(&render(&stream(), &sender(), &message_with(&sent), 1));
     let kept = body(&render(&datagram(), &sender(), &message_with(&sent), 1));
     assert_eq!(kept["btrollcall"]["truncated"], true);
-    for field in ["sensitivity", "privileged", "kind", "enabled"] {
-        assert_eq!(kept["btrollcall"]["account"][field], whole["btrollcall"]["account"][field], "{field}");
-    }
+    assert_eq!(kept["btrollcall"]["account"], whole["btrollcall"]["account"]);
     assert_eq!(kept["user"], whole["user"], "evidence and repeated fields are lost first");
     assert_eq!(kept["event"]["action"], "finding-opened");
+}
+
+#[test]
+fn an_account_with_long_names_keeps_its_standing_and_its_address_in_a_datagram() {
+    let name = "n".repeat(30);
+    let full = account(&format!("{name}@example.com"), &name);
+    let finding = Finding { source: SourceName::from("s".repeat(30).as_str()), ..finding(&name, &"e".repeat(900)) };
+    let sent = FindingFacts { account: Some(full.clone()), ..opened(&finding) };
+    let change = Change {
+        account: Some(Box::new(full)),
+        source: finding.source.clone(),
+        ..super::changes::change(ChangeKind::MembershipAdded, &name)
+    };
+    let of_change = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap();
+    for message in [message_with(&sent), of_change] {
+        let whole = Value::Object(message.body.clone());
+        for destination in [datagram(), packet()] {
+            let kept = body(&render(&destination, &sender(), &message, 1));
+            assert_eq!(kept["btrollcall"]["truncated"], true);
+            assert_eq!(kept["btrollcall"]["account"], whole["btrollcall"]["account"]);
+            assert_eq!(kept["user"]["email"], whole["user"]["email"]);
+        }
+    }
+}
+
+#[test]
+fn a_partial_run_that_is_too_long_keeps_name_and_status_of_each_source() {
+    let failed = |name: &str| SourceFacts {
+        name: name.to_owned(),
+        status: SourceStatus::Failed,
+        reason: Some("users: answered 503. ".repeat(40)),
+        ..source("pra", "bt.example.com")
+    };
+    let names: Vec<String> = (1..=4).map(|number| format!("appliance-{number}")).collect();
+    let facts = RunFacts { sources: names.iter().map(|name| failed(name)).collect(), ..facts() };
+    let completed = Completed { completeness: Completeness::Partial, ..completed() };
+    let partial = of_published(&facts, &[], &[], &[], &completed).last().unwrap();
+    for message in [partial, of_failed(&facts, &"all failed. ".repeat(90))] {
+        for destination in [datagram(), packet()] {
+            let kept = body(&render(&destination, &sender(), &message, 1));
+            let expected: Vec<Value> = names.iter().map(|name| json!({ "name": name, "status": "failed" })).collect();
+            assert_eq!(kept["btrollcall"]["run"]["sources"], json!(expected), "{}", message.code);
+            assert!(kept["message"].as_str().unwrap().starts_with(&message.code));
+        }
+    }
+}
+
+#[test]
+fn run_completed_counts_in_words() {
+    let completed =
+        Completed { changes: BTreeMap::from([("user.added".to_owned(), 1)]), accounts: 408, groups: 0, ..completed() };
+    let body = of_published(&facts(), &[], &[], &[], &completed).last().unwrap().body;
+    let expected = "run.completed: complete: 408 accounts, 0 groups, 1 change, 1 finding, 1 event";
+    assert_eq!(body["message"], expected);
 }
