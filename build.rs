@@ -29,12 +29,15 @@ fn commit_of_checkout() -> Option<String> {
     if top.canonicalize().ok()? != root.canonicalize().ok()? {
         return None;
     }
-    // Only these files tell of a new commit. In a worktree, git itself knows where they are.
+    // Only these files change with a new commit. In a worktree, git itself knows where they are.
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
     let named = ["HEAD", "logs/HEAD", "packed-refs"].into_iter().chain(branch.as_deref());
     let paths = named.filter_map(|name| git(&["rev-parse", "--git-path", name])).map(|path| root.join(path));
     paths.filter(|path| path.is_file()).for_each(|path| watch(&path));
-    git(&["rev-parse", "HEAD"])
+    let commit = git(&["rev-parse", "HEAD"])?;
+    // Cargo runs this script again only for the files above, so that the commit of a release must come from a clean build.
+    let is_modified = git(&["status", "--porcelain", "--untracked-files=no"]).is_some();
+    Some(if is_modified { format!("{commit}-modified") } else { commit })
 }
 
 /// Cargo runs the script again if this file changes. A file that does not exist would make it run every time.

@@ -30,8 +30,8 @@ TABLES = {
     "users": columns(
         "source id username display_name email_address enabled:b account_type kind group_memberships:l groups_known:b "
         "public_key last_login:t last_login_status created_at:t locale is_admin:b mfa:b expires_at:t "
-        "is_privileged:b group_names:l person blocked signs_in_by inferred_type groups_confirmed_at:t enabled_since:t first_seen:t confirmed_at:t "
-        "unconfirmed_since:t extra"
+        "is_privileged:b group_names:l person blocked signs_in_by inferred_type groups_confirmed_at:t "
+        "enabled_since:t first_seen:t confirmed_at:t unconfirmed_since:t extra"
     ),
     "groups": columns(
         "source id name description privileged:b member_count:i external_member_count:i owner members_confirmed_at:t "

@@ -4,6 +4,8 @@
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Commit of the source, in the words of the version control; `unknown` for a debug build or without a repository.
 pub const COMMIT: &str = env!("BT_ROLLCALL_COMMIT");
+/// Commit of a build for which none is known.
+pub const UNKNOWN: &str = "unknown";
 /// Compiler, as `rustc --version` names it.
 pub const COMPILER: &str = env!("BT_ROLLCALL_COMPILER");
 /// Text that `--version` prints after the name of the program.

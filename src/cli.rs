@@ -1,14 +1,13 @@
 //! The command line: commands, flags, and the help text that explains them.
 //!
-//! `main` parses into [`Cli`] and passes it to `commands`, which does the work. This file knows nothing about that work; it imports
-//! the exit codes only to list them in the help. The help is documentation for operators: each command says what it does, when to
-//! use it, and with which exit codes it ends.
+//! `main` parses into [`Cli`] and passes it to `commands`, which does the work. This file knows nothing about that work. The help is
+//! documentation for operators: each command says what it does, when to use it, and with which exit codes it ends.
 
 pub mod config;
+mod help;
 
 use crate::build_info::LONG_VERSION;
 use crate::model::{Instant, Severity};
-use crate::run::Exit;
 #[cfg(feature = "sandbox")]
 use bt_rollcall_sandbox::Dialect;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -17,133 +16,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// The step that only a program with the sandbox can take.
-const DEMO_STEP: &str = if cfg!(feature = "sandbox") {
-    "  bt-rollcall demo              Run the job against a simulated appliance; needs no configuration\n"
-} else {
-    ""
-};
-
-const FIRST_STEPS: &str = "  bt-rollcall config init       Write a first configuration; asks for what it needs
-  bt-rollcall check --online    Check the configuration, contact every source, show what a run costs
-  bt-rollcall run --dry-run     Read and evaluate everything, but publish and send nothing";
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  bt-rollcall run                               Run the job once, as a scheduler does
-  bt-rollcall run --dry-run                     Read and evaluate, but publish and send nothing
-  bt-rollcall run --fail-on high                Exit with 10 if a finding is high or critical
-  bt-rollcall run --allow-shrink appliance-eu   Publish a source that a guard set aside, once
-  bt-rollcall run --as-of 2026-11-23T02:00:00Z --output november
-                                                Evaluate an earlier instant in another folder";
-
-#[cfg(feature = "sandbox")]
-const DEMO_HELP: &str = "\
-Example:
-  bt-rollcall demo --users 300 --dir demo
-
-Exit codes: those of `run`; 0 means that both runs were published and all events were delivered.";
-
-const CHECK_HELP: &str = "\
-Examples:
-  bt-rollcall check             Validate the configuration only; contacts nothing
-  bt-rollcall check --online    Also contact every source and every syslog destination
-
-Exit codes:
-   0  every check passed
-   1  a check failed: see the lines that begin with BAD
-   2  usage or configuration error; nothing was contacted";
-
-const VERIFY_HELP: &str = "\
-Examples:
-  bt-rollcall verify /var/lib/bt-rollcall/snapshots/latest
-  bt-rollcall verify --chain /var/lib/bt-rollcall/snapshots
-
-The hashes in a manifest find every changed file, but not a forger who corrects the hashes, too. So verify also performs the snapshot
-again: counts, CSV against Parquet, findings against the rules, changes against the baseline, the review, the report and README.txt.
-It names what it could not perform, for example because retention removed the baseline. The last word has the SIEM: it has the SHA-256
-of each manifest. 100,000 accounts take a few seconds.
-
-Exit codes:
-   0  the files match the manifest, and nothing contradicts them
-   1  a file is missing, extra, changed or forged, the chain is broken, or the folder cannot be read or is no snapshot
-   2  usage error";
-
-const DIFF_HELP: &str = "\
-Examples:
-  bt-rollcall diff snapshots/20261122T020000Z-1c9e snapshots/latest
-  bt-rollcall diff --csv snapshots/20261122T020000Z-1c9e snapshots/latest > changes.csv
-
-Exit codes:
-   0  compared, whether or not there are changes
-   1  a folder is not an intact snapshot
-   2  usage error";
-
-const REPORT_HELP: &str = "\
-Examples:
-  bt-rollcall report snapshots/latest --output report.html
-  bt-rollcall report snapshots/latest > report.html
-
-Exit codes:
-   0  rendered
-   1  the snapshot is not intact, or the page differs from the one that the same version published
-   2  usage error, or --output names a place that must not be written";
-
-const EMIT_HELP: &str = "\
-Example:
-  bt-rollcall emit              Deliver queued events after the receiver was repaired
-
-Exit codes:
-   0  no event is queued any more
-   1  the spool cannot be read or written
-   2  usage or configuration error; nothing was contacted
-   5  events are still queued
-   6  another run holds the lock";
-
-const PRUNE_HELP: &str = "\
-Examples:
-  bt-rollcall prune --dry-run   Show which snapshots would be removed, and why
-  bt-rollcall prune             Remove them
-
-Exit codes:
-   0  done
-   1  a snapshot cannot be read or removed
-   2  usage or configuration error
-   6  another run holds the lock";
-
-#[cfg(feature = "sandbox")]
-const SANDBOX_HELP: &str = "\
-Example:
-  bt-rollcall sandbox --users 500 --surface pra
-  bt-rollcall run --config bt-rollcall-sandbox/bt-rollcall.toml      (in another terminal)
-
-Exit codes: 0 stopped by a signal, 1 the sandbox could not start, 2 usage error.";
-
-const COMPLETIONS_HELP: &str = "\
-Example:
-  bt-rollcall completions bash > /etc/bash_completion.d/bt-rollcall";
-
-const MAN_HELP: &str = "\
-Examples:
-  bt-rollcall man | man -l -                           Read the main page
-  bt-rollcall man --dir /usr/local/share/man/man1      Install a page for each command, such as bt-rollcall-run(1)";
-
-fn exit_codes() -> String {
-    let codes = Exit::ALL.map(|exit| format!("  {:>2}  {}\n", exit.code(), exit.meaning()));
-    format!("Exit codes:\n{}", codes.concat())
-}
-
-fn after_help() -> String {
-    format!("{}\nFirst steps:\n{DEMO_STEP}{FIRST_STEPS}", exit_codes())
-}
-
-fn run_help() -> String {
-    format!("{RUN_EXAMPLES}\n\n{}", exit_codes())
-}
-
 /// Export BeyondTrust accounts for audits and access reviews; every list is proven complete or flagged as incomplete.
 #[derive(Debug, Parser)]
-#[command(name = "bt-rollcall", version, long_version = LONG_VERSION, after_help = after_help(), propagate_version = true, max_term_width = 110)]
+#[command(name = "bt-rollcall", version, long_version = LONG_VERSION, after_help = help::after_help(), propagate_version = true, max_term_width = 110)]
 pub struct Cli {
     /// Flags that may be written before or after the command.
     #[command(flatten)]
@@ -202,16 +77,16 @@ pub enum Command {
     /// Reads every source, evaluates the rules, publishes a snapshot in output.dir, sends the events and applies retention. Writes
     /// the result to stdout, and log lines and progress to stderr. Safe to start again at any time: a second run at the same time
     /// ends at once with exit code 6.
-    #[command(after_long_help = run_help())]
+    #[command(after_long_help = help::run_help())]
     Run(RunArgs),
     /// Run the whole job against a simulated appliance; needs no configuration, network or account
     ///
     /// Starts the sandbox on a loopback port, runs the job twice with a day of changes between, and prints where the report is.
     #[cfg(feature = "sandbox")]
-    #[command(after_long_help = DEMO_HELP)]
+    #[command(after_long_help = help::DEMO_HELP)]
     Demo(DemoArgs),
     /// Validate the configuration, including custom rules and exceptions, and report every problem
-    #[command(after_long_help = CHECK_HELP)]
+    #[command(after_long_help = help::CHECK_HELP)]
     Check(CheckArgs),
     /// Write a first configuration, print the settings in force, or print the JSON Schema
     #[command(subcommand, after_long_help = config::CONFIG_HELP)]
@@ -219,43 +94,43 @@ pub enum Command {
     /// Verify every file of a snapshot against its manifest, offline
     ///
     /// Needs no configuration and no network. With --chain, verifies every snapshot of a folder and the links between them.
-    #[command(after_long_help = VERIFY_HELP)]
+    #[command(after_long_help = help::VERIFY_HELP)]
     Verify(VerifyArgs),
     /// Compare two snapshots and print the changes between them, offline
     ///
     /// Needs no configuration and no network. Both folders must be intact snapshots.
-    #[command(after_long_help = DIFF_HELP)]
+    #[command(after_long_help = help::DIFF_HELP)]
     Diff(DiffArgs),
     /// Render the report of a snapshot again from its other files, offline
     ///
     /// Needs no configuration and no network. Compares the page with the published report.html.
-    #[command(after_long_help = REPORT_HELP)]
+    #[command(after_long_help = help::REPORT_HELP)]
     Report(ReportArgs),
     /// Deliver the events that are queued in the spool
     ///
     /// Reads no source and publishes nothing. A run delivers queued events by itself; use this command to send them earlier.
-    #[command(after_long_help = EMIT_HELP)]
+    #[command(after_long_help = help::EMIT_HELP)]
     Emit,
     /// Remove the snapshots that retention no longer keeps
     ///
     /// Retention keeps snapshots that are younger than `keep_days` or among the newest `keep_runs`. It never removes the
     /// targets of the links latest and latest-complete, a snapshot that contains a file HOLD, or one whose events are still queued.
-    #[command(after_long_help = PRUNE_HELP)]
+    #[command(after_long_help = help::PRUNE_HELP)]
     Prune(PruneArgs),
     /// Serve a simulated appliance until stopped
     ///
     /// Prints its address and the path of a configuration that reads it.
     #[cfg(feature = "sandbox")]
-    #[command(after_long_help = SANDBOX_HELP)]
+    #[command(after_long_help = help::SANDBOX_HELP)]
     Sandbox(SandboxArgs),
     /// Print the completion script of a shell
-    #[command(after_long_help = COMPLETIONS_HELP)]
+    #[command(after_long_help = help::COMPLETIONS_HELP)]
     Completions {
         /// Name of the shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page, or write the pages of all commands
-    #[command(after_long_help = MAN_HELP)]
+    #[command(after_long_help = help::MAN_HELP)]
     Man(ManArgs),
 }
 

@@ -30,9 +30,10 @@ mod tests;
 
 pub use effective::{Setting, effective, in_words};
 pub use exceptions::ExceptionsFile;
+pub use paths::STATE_DIR;
 pub use problem::{ConfigProblem, Place};
-pub use reference::ReferenceContext;
-pub use similar::nearest;
+pub use reference::{ReferenceContext, with_credential};
+pub use similar::{KnownWords, nearest};
 
 use crate::digest::sha256_hex;
 use crate::file_error::unreadable;
@@ -44,6 +45,7 @@ use collected::Collected;
 use problem::SourceFile;
 use section::Section;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
@@ -142,18 +144,25 @@ impl Config {
     ///
     /// `environment` returns the value of an environment variable. The error lists every problem of the file.
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|error| {
-            let mut text = format!("cannot read the configuration file: {}", unreadable(path, &error));
-            if error.kind() == ErrorKind::NotFound {
-                text = format!("{text}; `bt-rollcall config init --output {}` writes one", path.display());
-            }
-            ConfigError { path: Some(path.to_owned()), problems: vec![ConfigProblem::of("", text)] }
-        })?;
-        Self::parse(path, &text, environment)
+        Self::parse(path, &read_file(path)?, environment)
+    }
+
+    /// Reads the configuration from a file, but no secret. The result is for display only.
+    pub fn load_without_secrets(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse_with(path, &read_file(path)?, &|_| None, false)
     }
 
     /// Reads the configuration from the text of a file. See [`Config::load`].
     pub fn parse(path: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Self::parse_with(path, text, environment, true)
+    }
+
+    fn parse_with(
+        path: &Path,
+        text: &str,
+        environment: &dyn Fn(&str) -> Option<String>,
+        reads_secrets: bool,
+    ) -> Result<Self, ConfigError> {
         let fail = |problems| ConfigError { path: Some(path.to_owned()), problems };
         let file = SourceFile::new(path, text);
         let table = syntax::parse(&file, text).map_err(fail)?;
@@ -161,7 +170,7 @@ impl Config {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let collected = Collected::default();
         let root = Section::root(table.get_ref(), &file, &collected);
-        let config = read(&root, table.get_ref(), &ReferenceContext { environment, folder });
+        let config = read(&root, table.get_ref(), &ReferenceContext { environment, folder, reads_secrets });
         let (notes, settings) = collected.finish().map_err(fail)?;
         let (path, sha256) = (path.to_owned(), sha256_hex(text.as_bytes()));
         Ok(Self { path, sha256, notes, settings, ..config })
@@ -186,6 +195,13 @@ impl Config {
         format!("{}{line}: {table}{key}", self.path.display())
     }
 
+    /// Returns the environment variables that secrets are read from.
+    pub fn secret_variables(&self) -> Vec<String> {
+        let names = self.settings.iter().filter_map(|setting| setting.value.as_object()?.get("env")?.as_str());
+        let names: BTreeSet<&str> = names.collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
+
     /// Checks that no accepted exception lasts longer than 12 months from `as_of`.
     ///
     /// This is not part of [`Config::load`] because `as_of` is known only once the command line has been read.
@@ -193,6 +209,16 @@ impl Config {
         let problems = self.exceptions.as_ref().map(|file| file.too_long(as_of)).unwrap_or_default();
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { path: Some(self.path.clone()), problems }) }
     }
+}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path).map_err(|error| {
+        let mut text = format!("cannot read the configuration file: {}", unreadable(path, &error));
+        if error.kind() == ErrorKind::NotFound {
+            text = format!("{text}; `bt-rollcall config init --output {}` writes one", path.display());
+        }
+        ConfigError { path: Some(path.to_owned()), problems: vec![ConfigProblem::of("", text)] }
+    })
 }
 
 /// Reads the tables in an order in which each knows the names that it may contain.

@@ -190,16 +190,18 @@ impl ExceptionUse {
         if !self.overlaps.is_empty() {
             let lines: Vec<String> = self.overlaps.iter().map(ToString::to_string).collect();
             warnings.push(format!("{name} overlaps with the one in line {}, which applies", lines.join(", ")));
-        } else if self.covers.is_empty() {
+        } else if self.is_useless() {
             let expired = if self.in_force { "" } else { " and has expired" };
-            // These rules report occurrences, so that most runs find nothing to accept.
-            let is_quiet =
-                matches!(self.exception.rule, Rule::PrivilegedGrowth | Rule::BreakGlassUsed) && self.in_force;
-            if self.was_read && !is_quiet {
-                warnings.push(format!("{name} covers no finding{expired}; remove it or correct it"));
-            }
+            warnings.push(format!("{name} covers no finding{expired}; remove it or correct it"));
         }
         warnings
+    }
+
+    /// Returns whether it is proven that the entry accepts nothing. One of its warnings says so.
+    pub fn is_useless(&self) -> bool {
+        // These rules report occurrences, so that most runs find nothing to accept.
+        let is_quiet = matches!(self.exception.rule, Rule::PrivilegedGrowth | Rule::BreakGlassUsed) && self.in_force;
+        self.overlaps.is_empty() && self.covers.is_empty() && self.was_read && !is_quiet
     }
 
     /// Returns the state of the entry in one or two words, as in `exceptions.json` and the report.

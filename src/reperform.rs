@@ -8,22 +8,26 @@
 //! It changes nothing and needs no configuration. A file that cannot be read is a problem, never a panic.
 
 mod differences;
+mod entries;
 mod evaluated;
 mod formats;
 mod requests;
 
 use crate::build_info;
+use crate::escape::printable;
+use crate::model::{Finding, SourceInventory};
 use crate::report_page;
 use crate::rules::policy::Policy;
 use crate::run_manifest;
 use crate::snapshot::load::Archive;
-use crate::snapshot::manifest::{Counts, Manifest, RuleEntry};
+use crate::snapshot::manifest::{Build, Counts, Manifest, RuleEntry, SourceEntry};
 use crate::snapshot::readme::{self, README};
 use crate::snapshot::{BaseLink, SnapshotError, Verified, inputs};
 use crate::table::{REVIEW, Table, TableError, Tables};
 use differences::{CsvText, RowRule, bounded, differences};
 use evaluated::{Baseline, Evaluation, Settings};
 use std::cell::Cell;
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -36,13 +40,49 @@ pub struct Reperformed {
     pub problems: Vec<String>,
     /// What was not performed, each with its reason.
     pub not_performed: Vec<String>,
+    /// Program that wrote the snapshot.
+    pub writer: Writer,
 }
+
+/// Program that wrote a snapshot, compared with this one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Writer {
+    /// The same build.
+    #[default]
+    ThisBuild,
+    /// Another build of this version, or one of unknown origin, by its commit. It must write the same texts.
+    OtherBuild(String),
+    /// Another version, which may word texts and evaluate otherwise.
+    OtherVersion(String),
+}
+
+impl Writer {
+    fn of(manifest: &Manifest) -> Self {
+        let Build { version, commit, .. } = &manifest.build;
+        if version != build_info::VERSION {
+            return Self::OtherVersion(printable(version, MAX_CHARS));
+        }
+        // A debug build has no commit, so that two of them may differ.
+        let is_this = commit == build_info::COMMIT && commit != build_info::UNKNOWN;
+        if is_this { Self::ThisBuild } else { Self::OtherBuild(printable(commit, MAX_CHARS)) }
+    }
+}
+
+/// Number of characters of a problem that are shown.
+const MAX_CHARS: usize = 2_000;
 
 impl Reperformed {
     /// Records a check and what it found.
     fn check(&mut self, problems: Vec<String>) {
         self.checks += 1;
-        self.problems.extend(problems);
+        for problem in problems {
+            self.add(&problem);
+        }
+    }
+
+    /// A snapshot that somebody changed may contain any text, including control characters. Both lists are for people.
+    fn add(&mut self, problem: &str) {
+        self.problems.push(printable(problem, MAX_CHARS));
     }
 
     /// Records a check that may fail because a file cannot be read, which is a problem too.
@@ -50,8 +90,16 @@ impl Reperformed {
         self.check(found.unwrap_or_else(|error| vec![error]));
     }
 
-    fn skip(&mut self, what: impl Into<String>) {
-        self.not_performed.push(what.into());
+    fn skip(&mut self, what: &str) {
+        self.not_performed.push(printable(what, MAX_CHARS));
+    }
+
+    /// Records that a text is not compared if another version wrote it. Returns whether that is so.
+    fn is_of_other_version(&mut self, what: &str) -> bool {
+        let Writer::OtherVersion(version) = &self.writer else { return false };
+        let text = format!("{what}: not compared: written by version {version}, and this is {}", build_info::VERSION);
+        self.skip(&text);
+        true
     }
 }
 
@@ -60,15 +108,22 @@ pub fn reperform(dir: &Path, verified: &Verified) -> Reperformed {
     let mut result = Reperformed::default();
     match Archive::of_verified(dir, verified) {
         Ok(archive) => {
-            result.check(of_manifest(&archive.manifest));
+            result.writer = Writer::of(&archive.manifest);
+            result.check(entries::twice(&archive.manifest));
+            if !result.is_of_other_version("list of files, and configuration against policy") {
+                result.check(entries::files(&archive.manifest));
+                result.check(entries::sources(&archive.manifest));
+            }
             formats::compare(&archive, &mut result);
+            result.check_readable(formats::metadata(&archive));
             result.check_readable(counts(&archive));
+            result.check_readable(keys(&archive));
             evaluate(&archive, &verified.base, &mut result);
             render(&archive, &mut result);
             describe(&archive, &mut result);
             result.check_readable(requests::compare(&archive));
         }
-        Err(error) => result.problems.push(unreadable(&error)),
+        Err(error) => result.add(&unreadable(&error)),
     }
     result
 }
@@ -77,19 +132,12 @@ fn unreadable(error: &SnapshotError) -> String {
     format!("failed to {error}")
 }
 
-/// Checks entries of the manifest that state the same fact twice.
-fn of_manifest(manifest: &Manifest) -> Vec<String> {
-    let mut problems = Vec::new();
-    let started_by = manifest.started_by.in_words();
-    if manifest.operator != started_by {
-        problems
-            .push(format!("manifest.json: operator is {:?}, but started_by gives {started_by:?}", manifest.operator));
-    }
-    if manifest.tool.version != manifest.build.version {
-        let (tool, build) = (&manifest.tool.version, &manifest.build.version);
-        problems.push(format!("manifest.json: tool.version is {tool:?}, but build.version is {build:?}"));
-    }
-    problems
+/// Names the keys of the manifest that this version does not write.
+fn keys(archive: &Archive) -> Result<Vec<String>, String> {
+    let unreadable = |error: &dyn std::fmt::Display| format!("manifest.json: cannot be read: {error}");
+    let text = fs::read(archive.path.join("manifest.json")).map_err(|error| unreadable(&error))?;
+    let found = serde_json::from_slice(&text).map_err(|error| unreadable(&error))?;
+    Ok(entries::unknown_keys(&found, &archive.manifest))
 }
 
 /// Compares the counts in the manifest with the tables.
@@ -152,8 +200,17 @@ fn evaluate(archive: &Archive, link: &BaseLink, result: &mut Reperformed) {
         Err(error) => return result.check(vec![unreadable(&error)]),
     };
     evaluation.not_performed.iter().for_each(|what| result.skip(what));
-    compare_tables(archive, &settings, &evaluation, result);
-    compare_rules(archive, &evaluation, result);
+    result.check(evaluation.problems.clone());
+    if matches!(result.writer, Writer::OtherVersion(_)) {
+        compare_facts(archive, &evaluation, result);
+    } else {
+        result.check(entries::settings(&archive.manifest, &settings.policy, &settings.classes));
+        compare_tables(archive, &settings, &evaluation, result);
+        compare_rules(archive, &evaluation, result);
+        result.check(compare_known(archive, &evaluation));
+        result.check(entries::history(archive.manifest.base.as_ref(), &evaluation, settings.as_of));
+        compare_warnings(archive, &settings, &evaluation, result);
+    }
     compare_texts(archive, &evaluation, result);
 }
 
@@ -217,12 +274,47 @@ fn compare_table(
     differences(rule, &found, &CsvText { name: "the new evaluation", write: &write })
 }
 
+/// Compares what must hold in any version: which rows there are, and severity and status of the findings.
+fn compare_facts(archive: &Archive, evaluation: &Evaluation, result: &mut Reperformed) {
+    // A rule that the other version did not have found nothing then.
+    let was_evaluated =
+        |finding: &Finding| archive.manifest.rules.iter().any(|entry| entry.rule == finding.rule.as_str());
+    let findings: Vec<Finding> = evaluation.findings.iter().filter(|finding| was_evaluated(finding)).cloned().collect();
+    let Evaluation { inventory, ignored_sources, .. } = evaluation;
+    let tables = Tables { inventory, group_owners: &[], findings: &findings, changes: &[], resolved: &[] };
+    let dialect = formats::dialect_of(archive);
+    for (table, columns) in [
+        (Table::Users, &[][..]),
+        (Table::Groups, &[]),
+        (Table::Memberships, &[]),
+        (Table::Findings, &["severity", "status"]),
+    ] {
+        let Some(file) = formats::published_file(archive, table) else { continue };
+        let write = |out: &mut dyn Write| tables.write_csv(table, dialect, out).map(|written| written.guarded_cells);
+        let published = |out: &mut dyn Write| formats::write_published(archive, table, out);
+        let rule = formats::row_rule(archive, formats::key_of(table), ignored_sources);
+        let rule = RowRule { columns: Some(columns), ..rule };
+        result.check_readable(compare_table(&rule, &file, &published, &write, &Cell::new(0)));
+    }
+    for what in ["cells of the tables that are no key, severity or status", "changes", "resolved.parquet", REVIEW] {
+        result.is_of_other_version(what);
+    }
+    for what in ["results of the rules", "patterns and warnings", "guarded_cells"] {
+        result.is_of_other_version(what);
+    }
+}
+
 fn compare_rules(archive: &Archive, evaluation: &Evaluation, result: &mut Reperformed) {
+    let is_same = |a: &RuleEntry, b: &RuleEntry| a.source == b.source && a.rule == b.rule;
+    let is_compared = |entry: &&RuleEntry| {
+        !evaluation.ignored_sources.contains(&entry.source)
+            && !evaluation.ignored_rules.iter().any(|rule| rule.as_str() == entry.rule)
+    };
+    let found = &archive.manifest.rules;
     let mut problems = Vec::new();
-    for expected in evaluation.rules.iter().filter(|entry| !evaluation.ignored_sources.contains(&entry.source)) {
-        let is_it = |entry: &&RuleEntry| entry.source == expected.source && entry.rule == expected.rule;
+    for expected in evaluation.rules.iter().filter(is_compared) {
         let RuleEntry { source, rule, .. } = expected;
-        match archive.manifest.rules.iter().find(is_it) {
+        match found.iter().find(|entry| is_same(entry, expected)) {
             Some(found) if found == expected => {}
             Some(found) => {
                 let (found, expected) = (result_of_rule(found), result_of_rule(expected));
@@ -234,7 +326,41 @@ fn compare_rules(archive: &Archive, evaluation: &Evaluation, result: &mut Reperf
             None => problems.push(format!("manifest.json: no result of rule {rule} for source {source}")),
         }
     }
+    for (at, entry) in found.iter().enumerate() {
+        let RuleEntry { source, rule, .. } = entry;
+        if found[..at].iter().any(|earlier| is_same(earlier, entry)) {
+            problems.push(format!("manifest.json: rule {rule} of source {source} has more than one result"));
+        } else if is_compared(&entry) && !evaluation.rules.iter().any(|expected| is_same(expected, entry)) {
+            problems.push(format!("manifest.json: additional result of rule {rule} for source {source}"));
+        }
+    }
     result.check(bounded(problems, "manifest.json"));
+}
+
+/// Compares what the manifest knows of each source with the new evaluation.
+fn compare_known(archive: &Archive, evaluation: &Evaluation) -> Vec<String> {
+    let pairs = archive.manifest.sources.iter().zip(&evaluation.inventory.sources);
+    let compared = pairs.filter(|(entry, _)| !evaluation.ignored_sources.contains(&entry.name));
+    let of_source = |(entry, inventory): (&SourceEntry, &SourceInventory)| {
+        json_differences(&format!("source {}", entry.name), &entry.known, &inventory.known)
+    };
+    bounded(compared.flat_map(of_source).collect(), "manifest.json")
+}
+
+/// Compares the matches of the patterns, and looks for each warning that follows from the evaluation.
+fn compare_warnings(archive: &Archive, settings: &Settings, evaluation: &Evaluation, result: &mut Reperformed) {
+    if !evaluation.ignored_sources.is_empty() {
+        return result.skip("patterns and warnings: not compared, because a source was not evaluated again");
+    }
+    let Manifest { warnings, patterns, started_at, .. } = &archive.manifest;
+    result.check(json_differences("patterns", patterns, &settings.patterns(&evaluation.inventory)));
+    let started_at = started_at.parse().map_err(|error| format!("manifest.json: started_at: {error}"));
+    result.check_readable(started_at.map(|started_at| {
+        let of_instants = run_manifest::warnings::of_instants(settings.as_of, started_at);
+        let expected = evaluation.warnings.iter().cloned().chain(of_instants);
+        let missing = expected.filter(|text| !warnings.contains(text));
+        bounded(missing.map(|text| format!("manifest.json: missing warning: {text}")).collect(), "manifest.json")
+    }));
 }
 
 /// Returns the result of a rule, and who is not a subject, as the manifest writes it.
@@ -249,17 +375,14 @@ fn result_of_rule(entry: &RuleEntry) -> String {
 /// Compares the texts that the evaluation gives: the exceptions and the inputs of the rules.
 fn compare_texts(archive: &Archive, evaluation: &Evaluation, result: &mut Reperformed) {
     if !evaluation.ignored_sources.is_empty() {
-        result.skip(format!(
-            "{} and {}: not compared, because a source was not evaluated again",
-            report_page::EXCEPTIONS,
-            inputs::FILE
-        ));
-        return;
+        let files = format!("{} and {}", report_page::EXCEPTIONS, inputs::FILE);
+        return result.skip(&format!("{files}: not compared, because a source was not evaluated again"));
     }
     let exceptions = report_page::exceptions_text(&evaluation.uses);
     let inputs = evaluation.inputs.as_deref().map(evaluated::inputs_text);
     for (file, expected) in [(report_page::EXCEPTIONS, Some(exceptions)), (inputs::FILE, inputs)] {
         match (archive.text(file), expected) {
+            (Ok(Some(_)), Some(_)) if result.is_of_other_version(file) => {}
             (Ok(Some(found)), Some(expected)) => {
                 result.check(first_line_that_differs(file, &found, &expected, "the new evaluation"));
             }
@@ -280,6 +403,7 @@ fn first_line_that_differs(file: &str, found: &str, expected: &str, origin: &str
 /// Makes `README.txt` again, which follows from the manifest alone.
 fn describe(archive: &Archive, result: &mut Reperformed) {
     match archive.text(README) {
+        Ok(Some(_)) if result.is_of_other_version(README) => {}
         Ok(Some(text)) => {
             let expected = readme::text(&archive.manifest);
             result.check(first_line_that_differs(README, &text, &expected, "the text that the manifest gives"));
@@ -291,18 +415,11 @@ fn describe(archive: &Archive, result: &mut Reperformed) {
 
 /// Renders the report again and compares it byte for byte.
 fn render(archive: &Archive, result: &mut Reperformed) {
-    let Manifest { files, build, .. } = &archive.manifest;
-    let Some(published) = files.iter().find(|file| file.path == report_page::FILE) else {
-        return result.skip(format!("{}: not rendered again: the snapshot has none", report_page::FILE));
+    let Some(published) = archive.manifest.files.iter().find(|file| file.path == report_page::FILE) else {
+        return result.skip(&format!("{}: not rendered again: the snapshot has none", report_page::FILE));
     };
-    if build.version != build_info::VERSION || build.commit != build_info::COMMIT {
-        let (then, now) = (&build.version, build_info::VERSION);
-        return result.skip(format!(
-            "{}: rendered by version {then} (commit {}), and this is {now} (commit {}): not compared",
-            report_page::FILE,
-            build.commit,
-            build_info::COMMIT
-        ));
+    if result.is_of_other_version(report_page::FILE) {
+        return;
     }
     match report_page::render_snapshot(archive) {
         Ok(page) if crate::digest::sha256_hex(page.as_bytes()) == published.sha256 => result.check(Vec::new()),

@@ -18,6 +18,7 @@ mod accounts;
 mod changes;
 mod chart;
 mod controls;
+mod due;
 mod excepted;
 pub mod html;
 mod inactivity;
@@ -57,7 +58,7 @@ pub use subject::RowName;
 pub use tasks::{Task, TaskOwner, TaskRule};
 pub use text::{Shown, thousands};
 pub use tiles::Tile;
-pub use top::{RuleFindings, TopRow};
+pub use top::{FindingVariant, RuleFindings, TopRow};
 pub use unchecked::Unchecked;
 pub use unevaluated::{RuleGap, SourceGaps};
 
@@ -195,6 +196,8 @@ pub struct View {
     pub tasks: Vec<Task>,
     /// What could not be evaluated, by source.
     pub unevaluated: Bounded<SourceGaps>,
+    /// Patterns of the configuration that are proven to match nothing.
+    pub unmatched_patterns: Bounded<PatternRow>,
     /// Sources in which inactivity was not evaluated, with the reason.
     pub without_inactivity: Bounded<Shown>,
     /// Result of each rule, in the order of the catalogue.
@@ -239,6 +242,7 @@ impl View {
             tiles: tiles::of(&index),
             tasks: tasks::list(&index),
             unevaluated: unevaluated::by_source(&index),
+            unmatched_patterns: patterns::unmatched(input.manifest),
             without_inactivity: unevaluated::of_inactivity(&index),
             unproven_users: status::unproven(&index, ListKind::Users),
             top: top::rows(&index),

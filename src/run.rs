@@ -41,7 +41,7 @@ pub use crate::run_manifest::Origin;
 pub use answer::answer_to_denial;
 pub use error::RunError;
 pub use exit::Exit;
-pub use metrics::{metrics_file_in, write_attempt};
+pub use metrics::{metrics_cure, metrics_file_in, write_attempt};
 pub use notify::{drain, sender};
 pub use prune::{plan_retention, prune};
 pub use request::RunRequest;

@@ -5,6 +5,7 @@
 
 pub mod patterns;
 pub mod policy_entries;
+pub mod warnings;
 
 use crate::config::{self, Config};
 use crate::exceptions::ExceptionUse;

@@ -87,9 +87,7 @@ impl Store {
     /// Two locks are needed, because two configurations may share either folder. The operating system releases them
     /// when the process ends, even after a kill. Errors: [`SnapshotError::Busy`] while another run holds one of them.
     pub fn lock(&self, state_dir: &Path) -> Result<LockedStore, SnapshotError> {
-        create_folder(state_dir, true)?;
-        create_folder(&self.dir, true)?;
-        let locks = [take_lock(&state_dir.join("lock"))?, take_lock(&self.dir.join(LOCK))?];
+        let locks = [lock_in(state_dir, "lock")?, lock_in(&self.dir, LOCK)?];
         Ok(LockedStore { store: self.clone(), _locks: locks })
     }
 }
@@ -263,6 +261,16 @@ fn names_in(dir: &Path) -> Result<Vec<String>, SnapshotError> {
     }
     names.sort();
     Ok(names)
+}
+
+/// Creates a folder and takes the lock in it.
+///
+/// `check` removes the empty folders that it made, perhaps between these two steps. So an absent folder is made again.
+fn lock_in(folder: &Path, name: &str) -> Result<File, SnapshotError> {
+    const ATTEMPTS: usize = 10;
+    let attempt = || create_folder(folder, true).and_then(|()| take_lock(&folder.join(name)));
+    let is_absent = |result: &Result<File, SnapshotError>| matches!(result, Err(SnapshotError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound);
+    (1..ATTEMPTS).map(|_| attempt()).find(|result| !is_absent(result)).unwrap_or_else(attempt)
 }
 
 fn take_lock(path: &Path) -> Result<File, SnapshotError> {

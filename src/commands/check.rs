@@ -104,17 +104,24 @@ fn online(config: &Config, can_write: bool, checks: &mut Checks) {
         check_writable(folder, |error| RunError::from(error).hint(), checks);
     }
     // The folder of the metrics file belongs to the Prometheus exporter, so it is not created here.
-    if let Some(folder) = config.metrics_file.as_deref().and_then(Path::parent).filter(|_| can_write) {
-        check_writable(folder, |error| error.hint().map(str::to_owned), checks);
+    if let Some(file) = config.metrics_file.as_deref().filter(|_| can_write) {
+        let folder = file.parent().unwrap_or(file);
+        check_writable(folder, |error| run::metrics_cure(file, &error), checks);
     }
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => match Stop::on_signals() {
             Ok(stop) => {
-                let mut populations = Vec::new();
+                let mut probes = Vec::new();
                 for settings in config.sources.iter().take_while(|_| stop.requested_by().is_none()) {
-                    populations.push(runtime.block_on(check_source(settings, &stop, checks)));
+                    let probe = runtime.block_on(check_source(settings, &stop, checks));
+                    probes.push((settings.identity.name.as_str(), probe));
                 }
-                report_patterns(config, &populations, checks);
+                // Where nothing was read, nothing is known about a pattern.
+                let is_read = |probe: &Probe| probe.lists.iter().any(|list| list.page.is_ok());
+                if probes.iter().any(|(_, probe)| probe.as_ref().is_some_and(is_read)) {
+                    let populations = probes.iter().map(|(name, probe)| patterns::of_probe(name, probe.as_ref()));
+                    report_patterns(config, &populations.collect::<Vec<_>>(), checks);
+                }
             }
             Err(error) => checks.bad(format!("failed to listen for signals: {error}")),
         },
@@ -125,9 +132,16 @@ fn online(config: &Config, can_write: bool, checks: &mut Checks) {
     }
 }
 
-/// Checks a folder. `hint` returns the cure of an error.
+/// Checks a folder, and removes the folders that the check made: those of a check by root would keep the job out. `hint` returns the
+/// cure of an error.
 fn check_writable(folder: &Path, hint: impl FnOnce(SnapshotError) -> Option<String>, checks: &mut Checks) {
-    match snapshot::test_write_access(folder) {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    let tested = snapshot::test_write_access(folder);
+    for made in missing {
+        // Fails where something else uses the folder by now. Then it is to stay.
+        let _ = std::fs::remove_dir(made);
+    }
+    match tested {
         Ok(()) => checks.good(format!("{}: writable", folder.display())),
         Err(error) => {
             let text = format!("failed to {error}");
@@ -136,8 +150,8 @@ fn check_writable(folder: &Path, hint: impl FnOnce(SnapshotError) -> Option<Stri
     }
 }
 
-/// Checks a source. Returns its groups and accounts, as far as they were read.
-async fn check_source(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) -> Population {
+/// Checks a source. Returns its first pages, if it could be read.
+async fn check_source(settings: &SourceSettings, stop: &Stop, checks: &mut Checks) -> Option<Probe> {
     let name = &settings.identity.name;
     // The probe waits for a busy appliance. Without the log lines of retries the command would seem to hang.
     let log: Arc<dyn Observer> = Arc::new(Log);
@@ -149,22 +163,22 @@ async fn check_source(settings: &SourceSettings, stop: &Stop, checks: &mut Check
             };
             // Also after a signal: the source may have opened a session on the appliance.
             source.sign_out().await;
-            match probe {
-                Some(probe) => {
-                    report_probe(name.as_str(), settings, &probe, checks);
-                    return patterns::of_probe(name.as_str(), &probe);
-                }
+            match &probe {
+                Some(probe) => report_probe(name.as_str(), settings, probe, checks),
                 None => checks.bad(format!("source {name}: the check was stopped before the source answered")),
             }
+            probe
         }
-        Err(error) => checks.bad(format!("source {name}: {error}")),
+        Err(error) => {
+            checks.bad(format!("source {name}: {error}"));
+            None
+        }
     }
-    Population { source: name.to_string(), ..Population::default() }
 }
 
 /// Reports the matches of each pattern over the pages that were read.
-fn report_patterns(config: &Config, populations: &[Population], checks: &mut Checks) {
-    for entry in patterns::count(config, populations) {
+fn report_patterns(config: &Config, populations: &[Population<'_>], checks: &mut Checks) {
+    for entry in patterns::count(config, populations, |_| true) {
         let PatternEntry { key, pattern, matches, complete, nearest } = &entry;
         let read = if *complete { "" } else { " on the pages that were read" };
         match entry.warning() {
@@ -277,5 +291,20 @@ fn check_destination(destination: &Destination, checks: &mut Checks) {
             }
         }
         Err(error) => checks.bad(format!("{}: {error}", destination.url)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_that_the_check_made_are_removed_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checks = Checks::default();
+        check_writable(&folder.path().join("state/snapshots"), |_| None, &mut checks);
+        assert_eq!((checks.bad, std::fs::read_dir(folder.path()).unwrap().count()), (0, 0), "{}", checks.text);
+        check_writable(folder.path(), |_| None, &mut checks);
+        assert!(folder.path().exists());
     }
 }

@@ -2,15 +2,16 @@
 //!
 //! Questions go to stderr and are asked on a terminal only, so that stdout is the configuration with `--output -`.
 
-use super::{configuration, log_error, print};
+use super::{log_config_error, log_error, print};
 use crate::cli::Global;
 use crate::cli::config::{ConfigCommand, InitArgs, KINDS, ShowArgs};
 use crate::config::init::{self, Answers, Secret};
-use crate::config::{self, SCHEMA};
+use crate::config::{self, Config, SCHEMA, with_credential};
+use crate::escape::shell_word;
 use crate::run::Exit;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Executes `config` and returns its exit code.
@@ -23,10 +24,11 @@ pub(super) fn execute(global: &Global, command: &ConfigCommand) -> Exit {
 }
 
 fn show(global: &Global, args: ShowArgs) -> Exit {
-    match configuration(global) {
+    // Secrets are shown as references only, so anybody who may read the configuration may see it.
+    match config::locate(global.config.clone()).and_then(|path| Config::load_without_secrets(&path)) {
         Ok(config) if args.json => print(&format!("{:#}\n", config::effective(&config))),
         Ok(config) => print(&config::in_words(&config)),
-        Err(exit) => exit,
+        Err(error) => log_config_error(global, &error),
     }
 }
 
@@ -137,21 +139,25 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    // Set after the creation: the umask, or the mode of a file that is replaced, would keep other users out.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o644))?;
+    }
     file.write_all(text.as_bytes())
 }
 
 fn next_steps(path: &Path, answers: &Answers) -> String {
-    let path = path.display();
-    let secret = match &answers.secret {
-        Secret::File(file) => format!("store the secret in {0}: install -m 600 /dev/stdin {0}", file.display()),
-        Secret::Credential(name) => format!("the unit must have LoadCredential={name}:PATH"),
+    let word = |path: &Path| shell_word(&path.to_string_lossy()).into_owned();
+    let check = format!("bt-rollcall check --online --config {}", word(path));
+    let (secret, check) = match &answers.secret {
+        Secret::File(file) => (format!("store the secret: install -m 600 /dev/stdin {}", word(file)), check),
+        Secret::Credential(name) => (
+            format!("add LoadCredential={name}:PATH to the unit, unless it has this line"),
+            format!("{} {check}", with_credential(name)),
+        ),
     };
-    format!(
-        "{path} is written (mode 0644: it contains no secret)\n  \
-         next: {secret}\n  \
-         then: bt-rollcall check --online --config {path}\n"
-    )
+    format!("{} is written (mode 0644: it contains no secret)\n  next: {secret}\n  then: {check}\n", path.display())
 }
 
 #[cfg(test)]
@@ -183,5 +189,24 @@ mod tests {
         let args = InitArgs { kind: Some("pra".to_owned()), ..InitArgs::default() };
         let why = from_flags(&args).unwrap_err();
         assert!(why.ends_with("write --url, --client-id as well"), "{why}");
+    }
+
+    #[test]
+    fn file_has_the_mode_that_is_printed_also_where_it_replaces_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        write(&path, "state_dir = \"/x\"\n").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        assert!(next_steps(&path, &Answers::default()).contains("is written (mode 0644:"));
+    }
+
+    #[test]
+    fn next_step_passes_the_credential_and_quotes_the_path() {
+        let answers = Answers { secret: Secret::Credential("client_secret".to_owned()), ..Answers::default() };
+        let steps = next_steps(Path::new("/etc/b t/c.toml"), &answers);
+        assert!(steps.contains("-p LoadCredential=client_secret:/etc/bt-rollcall/secret bt-rollcall check"), "{steps}");
+        assert!(steps.ends_with("--config '/etc/b t/c.toml'\n"), "{steps}");
     }
 }

@@ -3,11 +3,12 @@
 //! `verify` needs no configuration. `prune` and `emit` take the lock of a run, so that they never work at the same time as one.
 
 use super::{configuration, counted, log_error, print};
+use crate::build_info::{COMMIT, VERSION};
 use crate::cli::{Global, PruneArgs, VerifyArgs};
 use crate::config::Config;
 use crate::escape::printable;
 use crate::model::Completeness;
-use crate::reperform::{Reperformed, reperform};
+use crate::reperform::{Reperformed, Writer, reperform};
 use crate::report_page::FILE;
 use crate::run::observers::Log;
 use crate::run::{self, DestinationSummary, Exit, Origin, RunError};
@@ -26,6 +27,9 @@ const RESTORE: &str =
 const COMPARE: &str = "somebody changed files and their hashes in the manifest: compare the SHA-256 of the manifest with the run.completed \
      event in the SIEM, and restore the snapshot from a copy; if both are equal, please report this as a bug of bt-rollcall";
 
+const OTHER_SHAPE: &str = "another version of bt-rollcall may have written it: verify it with the version that `tool` in \
+     its manifest names. If the manifest is damaged, restore it from a copy; the SIEM has its SHA-256";
+
 /// Executes `verify` and returns its exit code.
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
     if args.chain {
@@ -41,7 +45,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
     match snapshot::verify(&args.dir) {
         Ok(verified) => print_reperformed(args, &verified, &reperform(&args.dir, &verified)),
         Err(problems) if problems.iter().all(VerifyProblem::is_of_manifest) => {
-            log_damage(&args.dir, "cannot be verified", &problems, RESTORE)
+            log_damage(&args.dir, "cannot be verified", &problems, OTHER_SHAPE)
         }
         Err(problems) => {
             let is_page = |problem: &VerifyProblem| problem.of_file() == Some(FILE);
@@ -66,7 +70,22 @@ fn print_reperformed(args: &VerifyArgs, verified: &Verified, found: &Reperformed
     }
     let checks = counted(found.checks, "check");
     let what = format!("matches its manifest, but its files contradict each other (re-performed {checks})");
-    log_damage(&args.dir, &what, &found.problems, COMPARE)
+    log_damage(&args.dir, &what, &found.problems, &cure(&found.writer))
+}
+
+/// Returns what to do about contradictions. Another program than the one that wrote the snapshot may explain them.
+fn cure(writer: &Writer) -> String {
+    match writer {
+        Writer::ThisBuild => COMPARE.to_owned(),
+        Writer::OtherBuild(commit) => format!(
+            "{COMPARE}. Commit {commit} of this version wrote the snapshot, and this program is commit {COMMIT}: verify it \
+             with that build first"
+        ),
+        Writer::OtherVersion(version) => format!(
+            "version {version} wrote the snapshot, and this is {VERSION}, which may evaluate otherwise: verify it with version \
+             {version}. If the difference remains, compare the SHA-256 of the manifest with the run.completed event in the SIEM"
+        ),
+    }
 }
 
 /// Prints the chain, and logs each problem as an error. The list is printed even if there are problems.
@@ -184,18 +203,22 @@ fn verified_in_words(args: &VerifyArgs, verified: &Verified, found: &Reperformed
         BaseLink::First => "no baseline: this is the first snapshot".to_owned(),
         BaseLink::Intact(run_id) => format!("its baseline {run_id} is unchanged"),
         BaseLink::Pruned { run_id, removed_at } => {
-            format!("its baseline {run_id} was removed by retention at {removed_at}")
+            format!("its baseline {run_id} was removed by retention at {}", printable(removed_at, 40))
         }
         BaseLink::Absent(run_id) => format!("not checked: its baseline {run_id} is absent"),
     };
+    let not_done = match found.not_performed.len() {
+        0 => String::new(),
+        count => format!(", {} not done", counted(count, "check")),
+    };
     let hold = verified.hold.as_ref().map_or_else(String::new, |hold| format!("  hold       {hold}\n"));
     let mut text = format!(
-        "{}: matches its manifest; re-performed {}; compare this SHA-256 with run.completed in your SIEM\n  run        \
+        "{}: matches its manifest; re-performed {}{not_done}; compare this SHA-256 with run.completed in your SIEM\n  run        \
          {}, {}\n  files      {}, each matches the manifest\n  manifest   sha256 {}\n  chain      \
          {base}\n{hold}",
         args.dir.display(),
         counted(found.checks, "check"),
-        verified.run_id,
+        printable(&verified.run_id, 40),
         verified.completeness.as_str(),
         verified.files,
         verified.manifest_sha256
@@ -210,7 +233,7 @@ fn verified_in_words(args: &VerifyArgs, verified: &Verified, found: &Reperformed
 /// Logs each problem and then the cure. `what` continues a sentence that begins with the folder.
 fn log_damage(dir: &Path, what: &str, problems: &[impl Display], cure: &str) -> Exit {
     for problem in problems {
-        tracing::error!("{problem}");
+        tracing::error!("{}", printable(&problem.to_string(), 2_000));
     }
     let count = counted(problems.len(), "error");
     log_error(&format!("{} {what}: {count}", dir.display()), Some(cure), Exit::NothingPublished)

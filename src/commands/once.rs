@@ -28,9 +28,12 @@ pub(super) fn run(global: &Global, args: &RunArgs, bar: &ProgressDisplay) -> Exi
 pub(super) fn record_attempt(global: &Global, args: &RunArgs, exit: Exit) {
     let configuration = config::locate(global.config.clone()).ok().filter(|_| !args.dry_run && args.output.is_none());
     let Some(path) = configuration.and_then(|path| run::metrics_file_in(&path)) else { return };
-    if let Err(error) = run::write_attempt(&path, exit, Utc::now()) {
-        // The exit code is that of the run.
-        log_error(&format!("failed to {error}"), error.hint(), exit);
+    // A run that published has warned about the same folder already. The exit code is that of the run.
+    let has_warned = !matches!(exit, Exit::Usage | Exit::Locked | Exit::NothingPublished);
+    if let Err(error) = run::write_attempt(&path, exit, Utc::now())
+        && !has_warned
+    {
+        log_error(&format!("failed to {error}"), run::metrics_cure(&path, &error).as_deref(), exit);
     }
 }
 

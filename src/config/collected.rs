@@ -14,6 +14,8 @@ pub(super) struct Collected {
     problems: RefCell<Vec<ConfigProblem>>,
     notes: RefCell<Vec<String>>,
     settings: RefCell<Vec<Setting>>,
+    /// Whether settings are dropped.
+    drops_settings: bool,
     /// Positions in `settings`.
     positions: RefCell<HashMap<(TablePath, String), usize>>,
     /// Table, key and what was read: its type, its limits, its words. Tests compare them with the documentation and the schema.
@@ -22,6 +24,15 @@ pub(super) struct Collected {
 }
 
 impl Collected {
+    /// Returns a collector for a file that contains no settings, only data.
+    pub(super) fn without_settings() -> Self {
+        Self { drops_settings: true, ..Self::default() }
+    }
+
+    pub(super) fn keeps_settings(&self) -> bool {
+        !self.drops_settings
+    }
+
     pub(super) fn problem(&self, problem: ConfigProblem) {
         self.problems.borrow_mut().push(problem);
     }

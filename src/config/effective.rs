@@ -6,6 +6,7 @@
 use super::Config;
 use super::problem::{TablePath, quoted};
 use serde_json::{Value as Json, json};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// Origin of a setting that the configuration file contains.
@@ -77,26 +78,35 @@ pub(super) fn redirect(config: &mut Config) {
 /// Returns the configuration in force as TOML, with the origin of each setting in a comment.
 pub fn in_words(config: &Config) -> String {
     let mut text = format!("# {}\n", config.path.display());
-    let mut paths: Vec<&TablePath> = Vec::new();
-    for setting in &config.settings {
-        if !paths.contains(&&setting.path) {
-            paths.push(&setting.path);
-        }
-    }
     // The keys of the whole file stand before its first table.
-    paths.sort_by_key(|path| !path.0.is_empty());
-    for path in paths {
+    let mut tables = tables(&config.settings);
+    tables.sort_by_key(|(path, _)| !path.0.is_empty());
+    for (path, settings) in tables {
         // Writing into a String cannot fail.
         let _ = match path.0.last() {
             None => Ok(()),
             Some(last) if last.item.is_some() => writeln!(text, "\n[[{}]]", path.keys()),
             Some(_) => writeln!(text, "\n[{}]", path.keys()),
         };
-        for setting in config.settings.iter().filter(|setting| setting.path == *path) {
+        for setting in settings {
             let _ = writeln!(text, "{}", line(setting));
         }
     }
     text
+}
+
+/// Returns each table with its settings, in the order in which the tables were read.
+fn tables(settings: &[Setting]) -> Vec<(&TablePath, Vec<&Setting>)> {
+    let mut positions = HashMap::new();
+    let mut tables: Vec<(&TablePath, Vec<&Setting>)> = Vec::new();
+    for setting in settings {
+        let position = *positions.entry(&setting.path).or_insert(tables.len());
+        match tables.get_mut(position) {
+            Some((_, settings)) => settings.push(setting),
+            None => tables.push((&setting.path, vec![setting])),
+        }
+    }
+    tables
 }
 
 fn line(setting: &Setting) -> String {

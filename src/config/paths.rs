@@ -7,7 +7,7 @@ use super::section::Section;
 use std::path::{Path, PathBuf};
 
 /// Folder of the lock and the spool unless the configuration names another one.
-pub(super) const STATE_DIR: &str = "/var/lib/bt-rollcall";
+pub const STATE_DIR: &str = "/var/lib/bt-rollcall";
 
 /// Reads a path that the program writes to. A relative one is a problem.
 pub(super) fn written(section: &Section<'_>, key: &'static str) -> Option<PathBuf> {

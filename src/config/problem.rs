@@ -28,13 +28,16 @@ impl fmt::Display for Place {
 pub(super) struct SourceFile<'a> {
     path: &'a Path,
     text: &'a str,
+    /// Offsets at which the lines begin.
+    lines: Vec<usize>,
     /// Stands for tables that the file does not have.
     pub(super) empty: DeTable<'static>,
 }
 
 impl<'a> SourceFile<'a> {
     pub(super) fn new(path: &'a Path, text: &'a str) -> Self {
-        Self { path, text, empty: DeTable::new() }
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect();
+        Self { path, text, lines, empty: DeTable::new() }
     }
 
     /// Returns where a text begins within a part of the file; `None` where it is written in another way, such as with escapes.
@@ -44,10 +47,16 @@ impl<'a> SourceFile<'a> {
 
     /// Returns the place of a byte offset.
     pub(super) fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Place { file: self.path.to_owned(), position: Some((line, column)) }
+        let line = self.line(offset);
+        let start = self.lines[line - 1];
+        let before = self.text.get(start..offset).or_else(|| self.text.get(start..)).unwrap_or_default();
+        Place { file: self.path.to_owned(), position: Some((line, before.chars().count() + 1)) }
+    }
+
+    /// Returns the line of a byte offset, counted from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        // The first line begins at 0, so that at least one begins at the offset or before it.
+        self.lines.partition_point(|start| *start <= offset).max(1)
     }
 }
 

@@ -6,6 +6,7 @@
 use super::section::{Section, SpannedValue, kind_of};
 use super::similar::did_you_mean;
 use super::single_value;
+use crate::escape::shell_word;
 use crate::file_error::unreadable;
 use secrecy::SecretString;
 use serde_json::json;
@@ -27,6 +28,8 @@ pub struct ReferenceContext<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// Folder of the configuration file; relative paths are relative to it.
     pub folder: PathBuf,
+    /// Whether references are followed. If not, no secret is read, and a text without meaning stands for each.
+    pub reads_secrets: bool,
 }
 
 impl ReferenceContext<'_> {
@@ -41,16 +44,32 @@ impl ReferenceContext<'_> {
         if name.contains('/') {
             return Err("a credential is a name without a folder; write { file = \"/path\" } for a file".to_owned());
         }
-        let folder = (self.environment)("CREDENTIALS_DIRECTORY").ok_or(
-            "systemd credentials are not available: $CREDENTIALS_DIRECTORY is not set; run bt-rollcall as a systemd unit with \
-             LoadCredential=",
-        )?;
-        Ok(Path::new(&folder).join(name))
+        let folder = (self.environment)("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+            format!(
+                "systemd credentials are not available: $CREDENTIALS_DIRECTORY is not set; start the service, or write \
+                 before the command: {}",
+                with_credential(name)
+            )
+        })?;
+        let path = Path::new(&folder).join(name);
+        if path.exists() {
+            return Ok(path);
+        }
+        Err(format!(
+            "the unit has no LoadCredential={name}:PATH; add it with systemctl edit and the name of the unit, such as \
+             bt-rollcall.service"
+        ))
     }
 
     fn variable(&self, name: &str) -> Result<String, String> {
         (self.environment)(name).ok_or_else(|| format!("the environment variable {name} is not set; set it"))
     }
+}
+
+/// Returns the beginning of a command that starts the program with a credential, as the service does.
+pub fn with_credential(name: &str) -> String {
+    let property = shell_word(&format!("LoadCredential={name}:/etc/bt-rollcall/secret")).into_owned();
+    format!("sudo systemd-run --pty --quiet -p User=bt-rollcall -p {property}")
 }
 
 /// A reference to a value, as written in the configuration.
@@ -113,6 +132,9 @@ fn reference<'a>(
 
 /// Returns the value that a reference names. `private`: a file must not be readable by other users.
 fn resolve(context: &ReferenceContext<'_>, reference: &ValueReference<'_>, private: bool) -> Result<String, String> {
+    if !context.reads_secrets {
+        return Ok("not read".to_owned());
+    }
     let file = if private { "secret file" } else { "file" };
     let (bytes, what) = match reference {
         ValueReference::Environment(name) => {
@@ -135,15 +157,27 @@ fn resolve(context: &ReferenceContext<'_>, reference: &ValueReference<'_>, priva
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
+    must_be_a_file(path)?;
     fs::read(path).map_err(|error| unreadable(path, &error))
+}
+
+/// Checks that a path names no folder, device or pipe. Reading a pipe would wait for ever. An absent file passes.
+fn must_be_a_file(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(format!("{shown} is a folder; name a file in it")),
+        Ok(found) if !found.is_file() => Err(format!("{shown} is a device or a pipe; name a file")),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that neither the group nor others have any right to a file.
 fn must_be_private(path: &Path) -> Result<(), String> {
-    let shown = path.display();
+    must_be_a_file(path)?;
+    let (shown, word) = (path.display(), shell_word(&path.to_string_lossy()).into_owned());
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
-            format!("the secret file {shown} does not exist; store the secret: install -m 600 /dev/stdin {shown}")
+            format!("the secret file {shown} does not exist; store the secret: install -m 600 /dev/stdin {word}")
         }
         _ => unreadable(path, &error),
     })?;
@@ -151,7 +185,7 @@ fn must_be_private(path: &Path) -> Result<(), String> {
     if metadata.mode().trailing_zeros() >= 6 {
         return Ok(());
     }
-    Err(format!("{shown} can be read by others (mode {:04o}); run: chmod 600 {shown}", metadata.mode() & 0o7777))
+    Err(format!("{shown} can be read by others (mode {:04o}); run: chmod 600 {word}", metadata.mode() & 0o7777))
 }
 
 /// Reads a required secret.
@@ -195,7 +229,11 @@ pub(super) fn private_file(
     #[cfg(test)]
     section.fact(key, "file reference");
     let value = section.value(key)?;
-    let found = match reference(section, key, value, &FILE_KINDS, context)? {
+    let reference = reference(section, key, value, &FILE_KINDS, context)?;
+    if !context.reads_secrets {
+        return None;
+    }
+    let found = match reference {
         ValueReference::File(path) => Ok(context.path(path)).and_then(|path| must_be_private(&path).map(|()| path)),
         ValueReference::Credential(name) | ValueReference::Environment(name) => context.credential(name),
     };
@@ -206,5 +244,6 @@ pub(super) fn private_file(
 pub(super) fn input_path(section: &Section<'_>, key: &'static str, context: &ReferenceContext<'_>) -> Option<PathBuf> {
     let path = context.path(section.text(key)?);
     section.resolved(key, json!(path));
+    must_be_a_file(&path).map_err(|why| section.problem(key, why)).ok()?;
     Some(path)
 }

@@ -50,11 +50,7 @@ impl<'a> Section<'a> {
 
     /// Returns the line on which the table begins, counted from 1.
     pub(super) fn line(&self) -> usize {
-        self.line_of(self.start)
-    }
-
-    fn line_of(&self, offset: usize) -> usize {
-        self.file.place(offset).position.map_or(1, |(line, _)| line)
+        self.file.line(self.start)
     }
 
     /// Returns the place of the value of a key, or of the table where the key is absent.
@@ -92,8 +88,11 @@ impl<'a> Section<'a> {
 
     /// Records the value in force of a key and its origin, instead of the value as it is written.
     pub(super) fn in_force(&self, key: &str, value: Json, from: &str) {
+        if !self.collected.keeps_settings() {
+            return;
+        }
         let line = (from == CONFIGURATION).then(|| self.table.get(key)).flatten();
-        let line = line.map(|value| self.line_of(value.span().start));
+        let line = line.map(|value| self.file.line(value.span().start));
         let (path, key, from) = (self.path.clone(), key.to_owned(), from.to_owned());
         self.collected.setting(Setting { path, key, value, from, line });
     }
@@ -136,11 +135,16 @@ impl<'a> Section<'a> {
 
     /// Reads a text that is not empty.
     pub(super) fn text(&self, key: &'static str) -> Option<&'a str> {
+        self.filled(key, "write a text, or remove the key")
+    }
+
+    /// Reads a text that is not empty. `cure` follows the message about one that is.
+    fn filled(&self, key: &'static str, cure: &str) -> Option<&'a str> {
         #[cfg(test)]
         self.fact(key, "text");
         let text = self.typed(key, "a text", DeValue::as_str)?;
         if text.trim().is_empty() {
-            self.problem(key, "must not be empty; write a text, or remove the key");
+            self.problem(key, format!("must not be empty; {cure}"));
             return None;
         }
         Some(text)
@@ -150,7 +154,7 @@ impl<'a> Section<'a> {
     pub(super) fn required(&self, key: &'static str, example: &str) -> Option<&'a str> {
         #[cfg(test)]
         self.fact(key, "required");
-        let text = self.text(key);
+        let text = self.filled(key, &format!("write for example {key} = {example}"));
         if !self.has(key) {
             self.problem(key, format!("is missing; write for example {key} = {example}"));
         }
@@ -259,12 +263,17 @@ impl<'a> Section<'a> {
     pub(super) fn texts(&self, key: &'static str, default: &[&'static str]) -> Vec<PlacedText<'a>> {
         #[cfg(test)]
         self.fact(key, "texts");
-        let placed = |value: &'a SpannedValue<'a>| Some((value.get_ref().as_str()?, value.span().start));
-        let texts = self.typed(key, "a list of texts, such as [\"a\", \"b\"]", |value| {
-            value.as_array()?.iter().map(placed).collect()
-        });
+        let items = self.typed(key, "a list of texts, such as [\"a\", \"b\"]", DeValue::as_array);
         self.default(key, json!(default));
-        texts.unwrap_or_else(|| default.iter().map(|text| (*text, self.start)).collect())
+        let Some(items) = items else { return default.iter().map(|text| (*text, self.start)).collect() };
+        let texts = items.iter().filter_map(|item| {
+            let (text, start) = (item.get_ref().as_str(), item.span().start);
+            if text.is_none() {
+                self.problem_at(start, key, format!("each item must be a text, not {}", kind_of(item.get_ref())));
+            }
+            Some((text?, start))
+        });
+        texts.collect()
     }
 
     /// Reads a list of words. Each must be one of `words`, which maps it to its meaning.

@@ -15,28 +15,96 @@ pub(super) fn not_one_of(word: &str, allowed: &[&str]) -> String {
 
 /// Returns the known word that is most similar to `word`, without regard to case. A word far from it would mislead, so there may be none.
 pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let word = word.to_lowercase();
-    let distance = |name: &str| strsim::damerau_levenshtein(&word, &name.to_lowercase());
-    let close = known.iter().map(|name| (distance(name), *name));
-    // A third of the letters may differ.
-    let close =
-        close.filter(|(distance, name)| *distance <= (word.chars().count().max(name.chars().count()) / 3).max(1));
-    // A text of one letter is a change away from any other.
-    let close = close.filter(|(distance, name)| *distance < word.chars().count().min(name.chars().count()));
-    let by_letters = close.min_by_key(|(distance, _)| *distance).map(|(_, name)| name);
-    by_letters.or_else(|| known.iter().copied().find(|name| has_the_words_of(name, &word)))
+    KnownWords::new(known.iter().copied()).nearest(word).map(|(_, name)| name)
 }
 
-/// Returns whether a name has the same words in another order, or begins with the words.
-fn has_the_words_of(name: &str, word: &str) -> bool {
-    let words = |text: &str| {
-        let mut words: Vec<String> = text.split(['_', '-', ' ']).map(str::to_lowercase).collect();
-        words.sort();
-        words
-    };
-    let is_beginning = word.len() >= SHORTEST_BEGINNING
-        && name.to_lowercase().strip_prefix(word).is_some_and(|rest| rest.starts_with(['_', '-']));
-    is_beginning || words(name) == words(word)
+/// Words that several others are compared with. It knows their lower case and their length.
+#[derive(Clone, Debug)]
+pub struct KnownWords<'k>(Vec<KnownWord<'k>>);
+
+#[derive(Clone, Debug)]
+struct KnownWord<'k> {
+    name: &'k str,
+    lower: String,
+    letters: usize,
+    bag: Bag,
+}
+
+impl<'k> KnownWords<'k> {
+    /// Prepares the words.
+    pub fn new(names: impl Iterator<Item = &'k str>) -> Self {
+        let known = names.map(|name| (name, name.to_lowercase()));
+        let word = |(name, lower): (&'k str, String)| KnownWord {
+            name,
+            letters: lower.chars().count(),
+            bag: Bag::of(&lower),
+            lower,
+        };
+        Self(known.map(word).collect())
+    }
+
+    /// Returns the most similar word with its distance. One with the same words in another order is the farthest.
+    pub fn nearest(&self, word: &str) -> Option<(usize, &'k str)> {
+        let word = word.to_lowercase();
+        let letters = word.chars().count();
+        let bag = Bag::of(&word);
+        let mut best: Option<(usize, &'k str)> = None;
+        for known in &self.0 {
+            let shorter = letters.min(known.letters);
+            // A third of the letters may differ. A text of one letter is a change away from any other.
+            let allowed = (letters.max(known.letters) / 3).max(1).min(shorter.saturating_sub(1));
+            let allowed = best.map_or(allowed, |(distance, _)| allowed.min(distance.saturating_sub(1)));
+            let is_better = best.is_none_or(|(distance, _)| distance > 0);
+            // Comparing two words is expensive, and few words have almost the same letters.
+            if is_better && bag.distance(&known.bag) <= allowed {
+                let distance = strsim::osa_distance(&word, &known.lower);
+                if distance <= allowed {
+                    best = Some((distance, known.name));
+                }
+            }
+        }
+        let words = sorted_words(&word);
+        let by_words = || self.0.iter().find(|known| known.has_the_words_of(&word, &words));
+        best.or_else(|| by_words().map(|known| (usize::MAX, known.name)))
+    }
+}
+
+impl KnownWord<'_> {
+    /// Returns whether a name has the same words in another order, or begins with the words.
+    fn has_the_words_of(&self, word: &str, words: &[&str]) -> bool {
+        let is_beginning = word.len() >= SHORTEST_BEGINNING
+            && self.lower.strip_prefix(word).is_some_and(|rest| rest.starts_with(['_', '-']));
+        is_beginning || (word.len() == self.lower.len() && sorted_words(&self.lower) == words)
+    }
+}
+
+/// How often each letter occurs in a word. Letters share 32 places, so different words may have the same bag.
+#[derive(Clone, Debug)]
+struct Bag([u8; 32]);
+
+impl Bag {
+    fn of(word: &str) -> Self {
+        let mut counts = [0_u8; 32];
+        for letter in word.chars() {
+            let place = &mut counts[(letter as usize) % 32];
+            *place = place.saturating_add(1);
+        }
+        Self(counts)
+    }
+
+    /// Returns how many letters one word has more than the other. At least so many edits are between them.
+    fn distance(&self, other: &Self) -> usize {
+        let pairs = || self.0.iter().zip(&other.0);
+        let more: usize = pairs().map(|(a, b)| usize::from(a.saturating_sub(*b))).sum();
+        let fewer: usize = pairs().map(|(a, b)| usize::from(b.saturating_sub(*a))).sum();
+        more.max(fewer)
+    }
+}
+
+fn sorted_words(text: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = text.split(['_', '-', ' ']).collect();
+    words.sort_unstable();
+    words
 }
 
 #[cfg(test)]
@@ -67,5 +135,15 @@ mod tests {
         }
         assert_eq!(did_you_mean("rfc1", &["rfc5424", "rfc3164"]), "");
         assert_eq!(did_you_mean("a", &["b"]), "");
+    }
+
+    #[test]
+    fn the_letters_alone_never_exclude_a_similar_word() {
+        for (a, b) in [("clinet_id", "client_id"), ("knd", "kind"), ("administrators", "admnistrator"), ("aé", "ea")] {
+            assert!(Bag::of(a).distance(&Bag::of(b)) <= strsim::osa_distance(a, b), "{a} {b}");
+        }
+        assert!(Bag::of("anna").distance(&Bag::of("christoph")) > 5);
+        let known = KnownWords::new(["operator", "Operators", "operations"].into_iter());
+        assert_eq!(known.nearest("OPERATORS"), Some((0, "Operators")));
     }
 }

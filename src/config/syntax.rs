@@ -32,6 +32,9 @@ const CURES: [(&[&str], &str); 10] = [
     (&["invalid boolean"], "must be true or false, in lower case"),
 ];
 
+/// Tables of which a file may have several.
+const LISTS: [&str; 6] = ["source", "syslog", "exception", "custom_rules", "service_owners", "group_owners"];
+
 /// Parses a file. Returns one problem for each line with an error.
 pub(super) fn parse<'a>(file: &SourceFile<'_>, text: &'a str) -> Result<Spanned<DeTable<'a>>, Vec<ConfigProblem>> {
     let (table, mut errors) = DeTable::parse_recoverable(text);
@@ -54,9 +57,10 @@ fn in_words(text: &str, error: &Error) -> String {
     let message = error.message();
     if message.starts_with("duplicate key") {
         let key = error.span().and_then(|span| text.get(span)).unwrap_or_default();
-        return format!(
-            "invalid TOML: {key} is written twice; remove one of the two, or write [[{key}]] for each item of a list"
-        );
+        let is_list = LISTS.iter().any(|list| key.trim_matches(['[', ']', ' ']).rsplit('.').next() == Some(*list));
+        let cure =
+            if is_list { format!("write [[{key}]] for each of them") } else { "remove one of the two".to_owned() };
+        return format!("invalid TOML: {key} is written twice; {cure}");
     }
     let cure = CURES.iter().find(|(starts, _)| starts.iter().any(|start| message.starts_with(start)));
     format!(
@@ -88,7 +92,9 @@ mod tests {
             ("a = \"DOMAIN\\user\"\n", ":1:", "'DOMAIN\\user'"),
             ("a = True\n", ":1:5: ", "in lower case"),
             ("a = 01\n", ":1:5: ", "https://toml.io"),
-            ("kind = 1\nkind = 2\n", ":2:1: ", "kind is written twice"),
+            ("kind = 1\nkind = 2\n", ":2:1: ", "kind is written twice; remove one of the two"),
+            ("[output]\n[output]\n", ":2:2: ", "output is written twice; remove one of the two"),
+            ("[source]\n[source]\n", ":2:2: ", "source is written twice; write [[source]] for each"),
         ] {
             let shown = problems(text);
             assert!(shown.starts_with(&format!("c.toml{place}")) && shown.contains(cure), "{text}: {shown}");

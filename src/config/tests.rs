@@ -61,7 +61,7 @@ fn facts(text: &str) -> BTreeSet<(String, String, String)> {
     let file = SourceFile::new(path, text);
     let table = syntax::parse(&file, text).unwrap();
     let collected = Collected::default();
-    let context = ReferenceContext { environment: &|_| None, folder: PathBuf::from("/nowhere") };
+    let context = ReferenceContext { environment: &|_| None, folder: PathBuf::from("/nowhere"), reads_secrets: true };
     read(&Section::root(table.get_ref(), &file, &collected), table.get_ref(), &context);
     collected.facts.into_inner()
 }
@@ -235,6 +235,37 @@ fn secret_file_that_others_can_read_is_refused_with_the_chmod_command() {
 }
 
 #[test]
+fn secret_in_a_folder_or_a_device_is_refused_before_its_mode_is_looked_at() {
+    for (path, words) in [("/tmp", "/tmp is a folder; name a file in it"), ("/dev/null", "is a device or a pipe")] {
+        let why = problem(&MINIMAL.replace("\"secret\"", &format!("{path:?}")), "source[appliance].client_secret");
+        assert!(why.contains(words) && !why.contains("chmod"), "{why}");
+        let certificate = problem(&format!("{MINIMAL}ca_file = {path:?}\n"), "source[appliance].ca_file");
+        assert!(certificate.contains(words), "{certificate}");
+    }
+    let blank = problem(&MINIMAL.replace("\"secret\"", "\"/no where/s\""), "source[appliance].client_secret");
+    assert!(blank.ends_with("install -m 600 /dev/stdin '/no where/s'"), "{blank}");
+}
+
+#[test]
+fn item_of_a_list_is_reported_where_it_is() {
+    let error = load(&format!("{MINIMAL}[policy]\nbreak_glass = [\"a\",\n 1, \"\"]\n")).unwrap_err().to_string();
+    assert!(error.contains(":11:2: [policy] break_glass: each item must be a text, not a whole number"), "{error}");
+    assert!(error.contains(":11:5: [policy] break_glass: pattern is empty"), "{error}");
+}
+
+#[test]
+fn port_that_does_not_exist_is_named() {
+    let why = problem(&MINIMAL.replace("bt.example.com/", "bt.example.com:99999"), "source[appliance].url");
+    assert!(why.starts_with("has no valid port; write a port from 1 to 65535"), "{why}");
+}
+
+#[test]
+fn empty_text_of_a_required_key_is_not_to_be_removed() {
+    let why = problem(&MINIMAL.replace("https://bt.example.com/", ""), "source[appliance].url");
+    assert_eq!(why, "must not be empty; write for example url = \"https://bt.example.com\"");
+}
+
+#[test]
 fn missing_or_empty_secret_file_is_a_problem() {
     assert!(
         problem(&MINIMAL.replace("\"secret\"", "\"nowhere\""), "source[appliance].client_secret")
@@ -255,7 +286,10 @@ fn secrets_can_be_read_from_the_environment_and_from_systemd_credentials() {
     let text = MINIMAL.replace("{ file = \"secret\" }", "{ credential = \"secret\" }");
     let config = load_with(&text, &[("CREDENTIALS_DIRECTORY", "$DIR")]).unwrap();
     assert_eq!(secret(&config), "s3cret");
-    assert!(load(&text).unwrap_err().to_string().contains("LoadCredential="));
+    let outside = load(&text).unwrap_err().to_string();
+    assert!(outside.ends_with("-p LoadCredential=secret:/etc/bt-rollcall/secret"), "{outside}");
+    let absent = load_with(&text.replace("\"secret\"", "\"none\""), &[("CREDENTIALS_DIRECTORY", "$DIR")]).unwrap_err();
+    assert!(absent.to_string().contains("the unit has no LoadCredential=none:PATH"), "{absent}");
 }
 
 #[test]

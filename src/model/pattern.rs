@@ -10,11 +10,11 @@ use super::Group;
 /// Names compare without regard to the case of ASCII letters. Ids compare exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    /// The whole name, in lower case.
+    /// The whole name, as it was written.
     Name(String),
     /// The exact id.
     Id(String),
-    /// A glob over the name, in lower case.
+    /// A glob over the name, as it was written.
     Glob(String),
 }
 
@@ -28,9 +28,9 @@ impl Pattern {
         let (made, rest) = if let Some(id) = after("id:") {
             (Self::Id(id.to_owned()), id)
         } else if let Some(glob) = after("glob:") {
-            (Self::Glob(glob.to_ascii_lowercase()), glob)
+            (Self::Glob(glob.to_owned()), glob)
         } else {
-            (Self::Name(text.to_ascii_lowercase()), text)
+            (Self::Name(text.to_owned()), text)
         };
         if rest.is_empty() {
             return Err("pattern is empty; write a name, id:12 or glob:*admin*".to_owned());
@@ -43,13 +43,13 @@ impl Pattern {
         match self {
             Self::Id(wanted) => wanted == id,
             Self::Name(wanted) => name.is_some_and(|n| n.eq_ignore_ascii_case(wanted)),
-            Self::Glob(glob) => name.is_some_and(|n| glob_matches(glob, &n.to_ascii_lowercase())),
+            Self::Glob(glob) => name.is_some_and(|n| glob_matches(glob, n)),
         }
     }
 }
 
 impl std::fmt::Display for Pattern {
-    /// Writes the notation of the configuration. Names and globs are in lower case, as they are compared.
+    /// Writes the notation of the configuration.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
@@ -86,31 +86,46 @@ impl GroupOwner {
     pub fn find<'a>(entries: &'a [Self], group: &Group) -> Option<&'a Self> {
         entries.iter().find(|entry| entry.group.matches(group.id.as_str(), group.name.as_deref()))
     }
+
+    /// Returns the owner of each group, in the order of the groups. Matching is slow, so that callers keep the result.
+    pub fn of_groups<'a>(entries: &'a [Self], groups: &[Group]) -> Vec<Option<&'a Self>> {
+        groups.iter().map(|group| Self::find(entries, group)).collect()
+    }
 }
 
 /// Returns whether a glob matches a text: `*` matches any run of characters, `?` one character.
+///
+/// Compares bytes, and allocates nothing: a run compares each glob with every name.
 fn glob_matches(glob: &str, text: &str) -> bool {
-    let glob: Vec<char> = glob.chars().collect();
     // Only the last star is tried again with a longer run. That keeps the time at most quadratic, even for hostile
     // patterns.
-    let text: Vec<char> = text.chars().collect();
+    let (glob, text) = (glob.as_bytes(), text.as_bytes());
     let (mut g, mut t, mut star) = (0, 0, None);
     while t < text.len() {
-        if g < glob.len() && glob[g] == '*' {
+        if g < glob.len() && glob[g] == b'*' {
             star = Some((g, t));
             g += 1;
-        } else if g < glob.len() && (glob[g] == '?' || glob[g] == text[t]) {
+        } else if g < glob.len() && glob[g] == b'?' {
+            g += 1;
+            t = after(text, t);
+        } else if g < glob.len() && glob[g].eq_ignore_ascii_case(&text[t]) {
             g += 1;
             t += 1;
         } else if let Some((star_g, star_t)) = star {
             g = star_g + 1;
-            t = star_t + 1;
-            star = Some((star_g, star_t + 1));
+            t = after(text, star_t);
+            star = Some((star_g, t));
         } else {
             return false;
         }
     }
-    glob[g..].iter().all(|c| *c == '*')
+    glob[g..].iter().all(|byte| *byte == b'*')
+}
+
+/// Returns where the character after the one at `at` begins, in bytes of UTF-8 (RFC 3629 §3).
+fn after(text: &[u8], at: usize) -> usize {
+    let is_continuation = |byte: &&u8| **byte & 0b1100_0000 == 0b1000_0000;
+    at + 1 + text[at + 1..].iter().take_while(is_continuation).count()
 }
 
 #[cfg(test)]
@@ -120,6 +135,7 @@ mod tests {
     #[test]
     fn a_glob_matches_like_a_shell_without_regard_to_case() {
         let admin = Pattern::parse("glob:*Admin*").unwrap();
+        assert_eq!(admin.to_string(), "glob:*Admin*", "messages show it as it was written");
         assert!(admin.matches("1", Some("Domain administrators")));
         assert!(!admin.matches("1", Some("Operators")));
         assert!(!admin.matches("1", None));
@@ -130,6 +146,10 @@ mod tests {
             ("*", "", true),
             ("*ab*ab", "abxab", true),
             ("a*b", "acd", false),
+            ("j?rg", "Jörg", true),
+            ("*??x", "→x", false),
+            ("*??x*z", "→xyz", false),
+            ("*ö?g", "jörg", true),
         ] {
             assert_eq!(glob_matches(glob, text), expected, "{glob} over {text}");
         }

@@ -41,7 +41,7 @@ fn the_first_entry_that_matches_a_group_names_its_owner() {
     };
     let entries = [entry("id:7", "first"), entry("glob:*admin*", "second"), entry("Admins", "third")];
     let group = |id: &str, name: &str| Group { name: Some(name.into()), ..Group::new(id) };
-    let owner = |group| GroupOwner::find(&entries, &group).map(|entry| entry.owner.as_str());
+    let owner = |group| GroupOwner::of_groups(&entries, &[group])[0].map(|entry| entry.owner.as_str());
     assert_eq!(owner(group("7", "Admins")), Some("first"));
     assert_eq!(owner(group("8", "Admins")), Some("second"));
     assert_eq!(owner(group("8", "Operators")), None);

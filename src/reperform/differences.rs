@@ -24,6 +24,8 @@ pub(super) struct RowRule<'a> {
     pub(super) ignored_sources: &'a [String],
     /// Character between two cells.
     pub(super) separator: u8,
+    /// Columns that are compared, next to the key; `None`: the whole files, byte by byte.
+    pub(super) columns: Option<&'a [&'static str]>,
 }
 
 /// Returns what is wrong in `found` if `expected` is right; nothing if both are equal.
@@ -36,7 +38,7 @@ pub(super) fn differences(
         return Ok(Vec::new());
     }
     let (have, want) = (LabelledRows::of(found, rule)?, LabelledRows::of(expected, rule)?);
-    if have.columns != want.columns {
+    if rule.columns.is_none() && have.columns != want.columns {
         return Ok(vec![format!("{}: its columns differ from those of {}", found.name, expected.name)]);
     }
     let mut all = Vec::new();
@@ -45,12 +47,14 @@ pub(super) fn differences(
             all.push(format!("{}: additional row ({label}): {} does not have it", found.name, expected.name));
             continue;
         };
-        all.extend(cells(&have.columns, row, other).map(|cell| cell.in_words(found, label, expected)));
+        let is_compared = |column: &str| rule.columns.is_none_or(|columns| columns.contains(&column));
+        let cells = cells(&have.columns, row, &want.columns, other).filter(|cell| is_compared(cell.column));
+        all.extend(cells.map(|cell| cell.in_words(found, label, expected)));
     }
     for (label, _) in want.rows.iter().filter(|(label, _)| have.row(label).is_none()) {
         all.push(format!("{}: missing row ({label}): {} has it", found.name, expected.name));
     }
-    if all.is_empty() && rule.ignored_sources.is_empty() {
+    if all.is_empty() && rule.ignored_sources.is_empty() && rule.columns.is_none() {
         let bytes = "other bytes (order of the rows, quotes, line ends, or an empty text instead of no value)";
         all.push(format!("{}: the same rows and values as {}, but {bytes}", found.name, expected.name));
     }
@@ -141,9 +145,16 @@ impl Cell<'_> {
     }
 }
 
-fn cells<'a>(columns: &'a [String], row: &'a ByteRecord, other: &'a ByteRecord) -> impl Iterator<Item = Cell<'a>> {
+/// Returns the cells of the columns that both rows have and that differ.
+fn cells<'a>(
+    columns: &'a [String],
+    row: &'a ByteRecord,
+    other_columns: &'a [String],
+    other: &'a ByteRecord,
+) -> impl Iterator<Item = Cell<'a>> {
     columns.iter().enumerate().filter_map(|(at, column)| {
-        let (found, expected) = (row.get(at).unwrap_or_default(), other.get(at).unwrap_or_default());
+        let other_at = other_columns.iter().position(|other| other == column)?;
+        let (found, expected) = (row.get(at).unwrap_or_default(), other.get(other_at).unwrap_or_default());
         let same = found.iter().zip(expected).take_while(|(found, expected)| found == expected).count();
         (found != expected).then(|| Cell {
             column,
@@ -179,7 +190,7 @@ mod tests {
         };
         let (a, b) = (write(found), write(expected));
         let ignored: Vec<String> = ignored.iter().map(ToString::to_string).collect();
-        let rule = RowRule { key: &["source", "id"], ignored_sources: &ignored, separator: b',' };
+        let rule = RowRule { key: &["source", "id"], ignored_sources: &ignored, separator: b',', columns: None };
         let found = CsvText { name: "users.csv", write: &a };
         differences(&rule, &found, &CsvText { name: "users.parquet", write: &b }).unwrap()
     }
@@ -233,5 +244,25 @@ mod tests {
         let many = (0..30).map(|id| format!("eu,{id},x\r\n")).collect::<Vec<_>>().concat();
         let found = compare(&format!("source,id,name\r\n{many}"), "source,id,name\r\n", &[]);
         assert_eq!((found.len(), found[10].as_str()), (11, "users.csv: 20 more differences"));
+    }
+
+    #[test]
+    fn with_named_columns_only_these_and_the_rows_are_compared_wherever_the_columns_are() {
+        let write = |text: &'static str| {
+            move |out: &mut dyn Write| out.write_all(text.as_bytes()).map_err(|error| error.to_string())
+        };
+        let named = |found: &'static str, expected: &'static str| {
+            let (a, b) = (write(found), write(expected));
+            let rule = RowRule { key: &["id"], ignored_sources: &[], separator: b',', columns: Some(&["severity"]) };
+            let found = CsvText { name: "findings.csv", write: &a };
+            differences(&rule, &found, &CsvText { name: "the new evaluation", write: &b }).unwrap()
+        };
+        let written = "id,title,severity\r\n1,Old words,high\r\n";
+        assert_eq!(named(written, "id,severity,title,new\r\n1,high,New words,x\r\n"), [""; 0]);
+        let other = named(written, "id,severity\r\n1,low\r\n2,low\r\n");
+        assert!(
+            other[0].contains("severity is \"high\" (id 1)") && other[1].contains("missing row (id 2)"),
+            "{other:?}"
+        );
     }
 }

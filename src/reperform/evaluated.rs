@@ -9,15 +9,16 @@ use crate::exceptions::{self, Exception, ExceptionUse};
 use crate::lifecycle::{self, KnownFindings};
 use crate::model::{
     Change, Classes, Finding, FindingStatus, Fingerprint, Instant, Inventory, Resolved, Rule, SourceReading,
+    SourceStatus,
 };
 use crate::report_page;
 use crate::rules::policy::Policy;
 use crate::rules::{self, RuleHistory};
-use crate::run_manifest::policy_entries;
+use crate::run_manifest::{patterns, policy_entries, warnings};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::inputs::{self, InputRecord};
 use crate::snapshot::load::{Archive, ReadRows, Restored};
-use crate::snapshot::manifest::RuleEntry;
+use crate::snapshot::manifest::{PatternEntry, RuleEntry, SourceEntry};
 use crate::state::{Advance, PreviousState};
 use ahash::AHashMap;
 
@@ -25,6 +26,7 @@ use ahash::AHashMap;
 const SINCE_BASELINE: [Rule; 2] = [Rule::PrivilegedGrowth, Rule::BreakGlassUsed];
 
 /// Days for which records of resolved findings are kept, if the manifest does not say it. All of them are then kept.
+/// It is also the highest value that the configuration accepts.
 const KEEP_ALL_DAYS: u32 = 36_500;
 
 /// What the tables and the manifest should contain.
@@ -40,8 +42,14 @@ pub(super) struct Evaluation {
     pub(super) inputs: Option<Vec<InputRecord>>,
     /// Sources whose rows and findings cannot be computed again.
     pub(super) ignored_sources: Vec<String>,
+    /// Rules whose results cannot be computed again.
+    pub(super) ignored_rules: &'static [Rule],
     /// What was not performed, each with its reason.
     pub(super) not_performed: Vec<String>,
+    /// Warnings that follow from the evaluation.
+    pub(super) warnings: Vec<String>,
+    /// What the manifest claims about the rows and they contradict.
+    pub(super) problems: Vec<String>,
 }
 
 /// The baseline of a snapshot.
@@ -57,9 +65,9 @@ pub(super) enum Baseline {
 /// What the manifest says about the evaluation.
 pub(super) struct Settings {
     pub(super) policy: Policy,
-    classes: Classes,
+    pub(super) classes: Classes,
     exceptions: Vec<Exception>,
-    as_of: Instant,
+    pub(super) as_of: Instant,
     keep_days: Option<u32>,
 }
 
@@ -75,6 +83,11 @@ impl Settings {
         Ok(Self { policy, classes, exceptions, as_of, keep_days })
     }
 
+    /// Counts the matches of the patterns over the known state.
+    pub(super) fn patterns(&self, inventory: &Inventory) -> Vec<PatternEntry> {
+        patterns::of_state(&self.classes, &self.policy, &self.exceptions, inventory)
+    }
+
     fn evaluation(&self) -> EvaluationSettings<'_> {
         EvaluationSettings {
             policy: &self.policy,
@@ -87,7 +100,7 @@ impl Settings {
 
 fn keep_days(configuration: &serde_json::Value) -> Option<u32> {
     let days = configuration.pointer("/output/keep_days/value")?.as_u64()?;
-    u32::try_from(days).ok()
+    u32::try_from(days).ok().filter(|days| (1..=KEEP_ALL_DAYS).contains(days))
 }
 
 /// Evaluates the snapshot again.
@@ -110,7 +123,7 @@ fn advanced(
     settings: &Settings,
 ) -> Result<Evaluation, SnapshotError> {
     let is_later = baseline.is_none_or(|(_, before)| before.as_of < settings.as_of);
-    let (read_rows, ignored_sources) = read_rows(archive, is_later);
+    let RowsOfRun { read_rows, ignored_sources, problems } = rows_of_run(archive, |_| !is_later)?;
     let inventory = join(archive.readings(&read_rows, Restored::Reading)?, settings);
     let run_id = &archive.manifest.run_id;
     let before = baseline.map(|(_, before)| before);
@@ -121,9 +134,11 @@ fn advanced(
         (past, _) = evaluation::past_findings(base, &settings.policy)?;
     }
     let found = evaluation::evaluate(advance.finish(), past, settings.evaluation());
+    let warnings = warnings(settings, &found.inventory, &found.uses, found.notes);
     let mut not_performed: Vec<String> = ignored_sources.iter().map(|name| same_instant(name)).collect();
     if settings.keep_days.is_none() {
-        not_performed.push("resolved.parquet: not compared: the manifest does not name output.keep_days".to_owned());
+        let why = format!("the manifest does not name output.keep_days, from 1 to {KEEP_ALL_DAYS}");
+        not_performed.push(format!("resolved.parquet: not compared: {why}"));
     }
     Ok(Evaluation {
         inventory: found.inventory,
@@ -134,25 +149,55 @@ fn advanced(
         uses: found.uses,
         inputs: Some(found.inputs),
         ignored_sources,
+        ignored_rules: &[],
         not_performed,
+        warnings,
+        problems,
     })
+}
+
+/// Returns the warnings that follow from the evaluation; `notes` are those of findings and exceptions.
+fn warnings(settings: &Settings, inventory: &Inventory, uses: &[ExceptionUse], notes: Vec<String>) -> Vec<String> {
+    let of_patterns = patterns::warnings(&settings.patterns(inventory), uses).into_iter();
+    of_patterns.chain(warnings::of_clocks(inventory)).chain(notes).collect()
 }
 
 fn same_instant(source: &str) -> String {
     format!(
         "source {source}: not evaluated again: it keeps rows of the baseline, whose instant (as_of) is not earlier, so \
-         that they cannot be told from the rows that the run read"
+         that they cannot be distinguished from the rows that the run read"
     )
 }
 
-/// Returns which rows of each source the run read, and the sources for which that is unknown. `is_later`: the instant of
-/// the run is later than that of its baseline, so that kept rows have an earlier `confirmed_at`.
-fn read_rows(archive: &Archive, is_later: bool) -> (Vec<ReadRows>, Vec<String>) {
-    let sources = &archive.manifest.sources;
-    let of_source = |unconfirmed| if unconfirmed == 0 { ReadRows::All } else { ReadRows::ConfirmedNow };
-    let rows = sources.iter().map(|source| of_source(source.known.unconfirmed_rows)).collect();
-    let unclear = sources.iter().filter(|source| source.known.unconfirmed_rows > 0 && !is_later);
-    (rows, unclear.map(|source| source.name.clone()).collect())
+/// Which rows of each source the run read.
+struct RowsOfRun {
+    /// By the position of the source.
+    read_rows: Vec<ReadRows>,
+    /// Sources whose kept rows cannot be distinguished from the rows that the run read.
+    ignored_sources: Vec<String>,
+    /// Numbers in the manifest that the rows contradict.
+    problems: Vec<String>,
+}
+
+/// Compares the rows that the manifest calls unconfirmed with the rows that were confirmed before this run.
+///
+/// Kept rows have an earlier `confirmed_at`, so that both numbers are equal. `may_look_read`: whether kept rows of a source
+/// may look like those that the run read, because the baseline has the same instant.
+fn rows_of_run(archive: &Archive, may_look_read: impl Fn(&SourceEntry) -> bool) -> Result<RowsOfRun, SnapshotError> {
+    let earlier = archive.rows_confirmed_earlier()?;
+    let (mut ignored_sources, mut problems) = (Vec::new(), Vec::new());
+    for (source, &counted) in archive.manifest.sources.iter().zip(&earlier) {
+        let (name, claimed) = (&source.name, source.known.unconfirmed_rows);
+        if claimed > counted && may_look_read(source) {
+            ignored_sources.push(name.clone());
+        } else if claimed != counted {
+            problems.push(format!(
+                "manifest.json: source {name}: unconfirmed_rows is {claimed}, but {counted} rows were confirmed before this run"
+            ));
+        }
+    }
+    let read_rows = earlier.iter().map(|rows| if *rows == 0 { ReadRows::All } else { ReadRows::ConfirmedNow });
+    Ok(RowsOfRun { read_rows: read_rows.collect(), ignored_sources, problems })
 }
 
 fn join(readings: Vec<SourceReading>, settings: &Settings) -> Inventory {
@@ -161,7 +206,9 @@ fn join(readings: Vec<SourceReading>, settings: &Settings) -> Inventory {
 
 /// Evaluates the rules without the baseline. Dates and statuses of findings are taken from the snapshot.
 fn alone(archive: &Archive, why: &str, settings: &Settings) -> Result<Evaluation, SnapshotError> {
-    let (read_rows, ignored_sources) = read_rows(archive, false);
+    // The instant of the baseline is unknown. A complete source keeps rows only in rare cases, so no number excuses it.
+    let RowsOfRun { read_rows, ignored_sources, problems } =
+        rows_of_run(archive, |source| source.status != SourceStatus::Complete)?;
     let mut inventory = join(archive.readings(&read_rows, Restored::Merged)?, settings);
     for (source_inventory, entry) in inventory.sources.iter_mut().zip(&archive.manifest.sources) {
         source_inventory.known.clone_from(&entry.known);
@@ -186,6 +233,8 @@ fn alone(archive: &Archive, why: &str, settings: &Settings) -> Result<Evaluation
     let settled = archive.inventory()?;
     let changes = report_page::changes(archive, &settled)?;
     let rules = rules.collect();
+    let of_exceptions = uses.iter().flat_map(|exception_use| exception_use.warnings(settings.as_of)).collect();
+    let warnings = warnings(settings, &settled, &uses, of_exceptions);
     let (resolved, inputs) = (None, None);
     Ok(Evaluation {
         inventory: settled,
@@ -196,7 +245,10 @@ fn alone(archive: &Archive, why: &str, settings: &Settings) -> Result<Evaluation
         uses,
         inputs,
         ignored_sources,
+        ignored_rules: &SINCE_BASELINE,
         not_performed,
+        warnings,
+        problems,
     })
 }
 

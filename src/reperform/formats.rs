@@ -1,9 +1,11 @@
 //! The tables in the formats of a snapshot: which files there are, and CSV against Parquet, cell by cell.
 
 use super::Reperformed;
-use super::differences::{CsvText, RowRule, differences};
+use super::differences::{CsvText, RowRule, bounded, differences};
 use crate::snapshot::load::Archive;
 use crate::table::{CsvDialect, Table, parquet_as_csv};
+use ::parquet::file::metadata::KeyValue;
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use std::fs::File;
 use std::io::{self, Write};
 
@@ -27,9 +29,30 @@ pub(super) fn compare(archive: &Archive, result: &mut Reperformed) {
     }
 }
 
+/// Compares run id and completeness in the metadata of each Parquet file with the manifest.
+pub(super) fn metadata(archive: &Archive) -> Result<Vec<String>, String> {
+    let manifest = &archive.manifest;
+    let expected = [("run_id", manifest.run_id.as_str()), ("completeness", manifest.completeness.as_str())];
+    let mut problems = Vec::new();
+    for file in manifest.files.iter().map(|entry| &entry.path).filter(|path| path.ends_with(".parquet")) {
+        let reader = SerializedFileReader::new(open(archive, file)?);
+        let reader = reader.map_err(|error| format!("{file}: cannot be read: {error}"))?;
+        let pairs = reader.metadata().file_metadata().key_value_metadata();
+        for (key, value) in expected {
+            let is_it = |pair: &&KeyValue| pair.key == format!("bt_rollcall.{key}");
+            let found = pairs.into_iter().flatten().find(is_it).and_then(|pair| pair.value.as_deref());
+            if found != Some(value) {
+                let found = found.unwrap_or("nothing");
+                problems.push(format!("{file}: its metadata has {key} {found:?}, but manifest.json has {value:?}"));
+            }
+        }
+    }
+    Ok(bounded(problems, "metadata"))
+}
+
 /// Returns how the rows of a table are compared.
 pub(super) fn row_rule<'a>(archive: &Archive, key: &'a [&'static str], ignored_sources: &'a [String]) -> RowRule<'a> {
-    RowRule { key, ignored_sources, separator: dialect_of(archive).separator().byte() }
+    RowRule { key, ignored_sources, separator: dialect_of(archive).separator().byte(), columns: None }
 }
 
 /// Returns whether the tables for people are present in a format.

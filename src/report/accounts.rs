@@ -103,7 +103,7 @@ fn empty(index: &Index<'_>, source_inventory: &SourceInventory, group: &Group) -
         source: Shown::name(source_inventory.reading.source.name.as_str()),
         name: Shown::name(group.name.as_deref().unwrap_or(group.id.as_str())),
         id: Some(Shown::name(group.id.as_str())),
-        owner: index.input.policy.owner_of(group).map(|owner| Shown::name(&owner.owner)),
+        owner: index.owner_of(source_inventory, &group.id).map(|owner| Shown::name(&owner.owner)),
         external: group.external_member_count.unwrap_or(0),
         members_unknown: group.member_count.is_none(),
         gained: gained(index, source_inventory, |change| {

@@ -3,8 +3,8 @@
 //! A change that a person has in several sources is one line with its sources.
 
 use super::index::Index;
-use super::index::is_baseline;
-use super::subject::{RowName, SubjectKey, SubjectKeys, grouped};
+use super::index::{is_baseline, set_aside};
+use super::subject::{RowName, SubjectKey, SubjectKeys, grouped, sources_in_words};
 use super::{Bounded, Shown};
 use crate::model::{Change, ChangeKind, ChangedGroup, ListKind, Severity, SourceStatus, SubjectKind};
 use crate::snapshot::manifest::SourceEntry;
@@ -16,8 +16,6 @@ use std::collections::BTreeSet;
 const ROWS: usize = 15;
 /// Number of changes in a row.
 const FACTS: usize = 4;
-/// Number of sources that one change names.
-const NAMES: usize = 6;
 /// Number of sources that are named because they could not be fully compared.
 const SOURCES: usize = 10;
 
@@ -66,9 +64,7 @@ pub struct ChangeFact {
     /// What happened, in words.
     pub fact: Shown,
     /// Sources in which it happened.
-    pub sources: Bounded<Shown>,
-    /// Whether these are all sources of the run, and more than one.
-    pub is_everywhere: bool,
+    pub sources: Shown,
 }
 
 impl Changes {
@@ -143,7 +139,6 @@ fn rows(index: &Index<'_>) -> Bounded<ChangeRow> {
 
 fn row(index: &Index<'_>, key: &SubjectKey<'_>, changes: &[&Change]) -> ChangeRow {
     let first = changes[0];
-    let all = index.input.manifest.sources.len();
     let mut facts: Vec<(String, BTreeSet<&str>)> = Vec::new();
     for change in changes {
         let fact = in_words(index, change);
@@ -154,8 +149,7 @@ fn row(index: &Index<'_>, key: &SubjectKey<'_>, changes: &[&Change]) -> ChangeRo
     }
     let fact = |(fact, sources): (String, BTreeSet<&str>)| ChangeFact {
         fact: Shown::sentence(&fact),
-        is_everywhere: all > 1 && sources.len() == all,
-        sources: Bounded::cut(sources.into_iter().map(Shown::name), NAMES),
+        sources: sources_in_words(&sources),
     };
     ChangeRow {
         severity: changes.iter().map(|change| change.severity()).max().map_or("", Severity::as_str),
@@ -181,7 +175,8 @@ fn limits(index: &Index<'_>) -> Bounded<Shown> {
     let limit = |source: &SourceEntry| {
         let name = Shown::name(&source.name);
         let text = if source.status == SourceStatus::Failed {
-            format!("{name}: not read. Its rows are those of an earlier run, and its changes are unknown.")
+            let what = if set_aside(source).is_some() { "set aside by a guard" } else { "not read" };
+            format!("{name}: {what}. Its rows are those of an earlier run, and its changes are unknown.")
         } else if is_baseline(source) {
             format!(
                 "{name}: compared for the first time. This run is its baseline; changes are reported from the next \

@@ -5,11 +5,10 @@
 use super::{Input, RuleInfo};
 use crate::model::{
     Blocked, Change, Coverage, Evaluation, Finding, Group, GroupId, GroupOwner, ListKind, Outside, OutsideMember, Rule,
-    RuleOutcome, Severity, SourceInventory, SubjectKind, User, UserId, UserKind,
+    RuleOutcome, SET_ASIDE, SourceInventory, SubjectKind, User, UserId, UserKind,
 };
 use crate::snapshot::manifest::SourceEntry;
 use ahash::{AHashMap, AHashSet};
-use chrono::{NaiveDate, TimeDelta};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -21,6 +20,8 @@ pub(super) struct Index<'a> {
     found: AHashSet<(Rule, &'a str, &'a str)>,
     /// Evaluations by rule and source.
     evaluations: AHashMap<(Rule, &'a str), &'a Evaluation>,
+    /// Owner of each group, by source, in the order of its groups.
+    owners: AHashMap<&'a str, Vec<Option<&'a GroupOwner>>>,
 }
 
 impl<'a> Index<'a> {
@@ -30,7 +31,11 @@ impl<'a> Index<'a> {
             input.findings.iter().filter(|f| f.status.is_unresolved() && f.subject.kind == SubjectKind::User);
         let found = of_users.map(|f| (f.rule, f.source.as_str(), &*f.subject.id)).collect();
         let evaluations = input.evaluations.iter().map(|e| ((e.rule, e.source.as_str()), e)).collect();
-        Self { input, sources, found, evaluations }
+        let owners = input.inventory.sources.iter().map(|source_inventory| {
+            let reading = &source_inventory.reading;
+            (reading.source.name.as_str(), GroupOwner::of_groups(&input.policy.group_owners, &reading.groups))
+        });
+        Self { input, sources, found, evaluations, owners: owners.collect() }
     }
 
     /// Returns every user with its source.
@@ -74,13 +79,22 @@ impl<'a> Index<'a> {
 
     /// Returns who must act on a finding: the owner of the group, or of the first group of the account that has one.
     pub(super) fn owner(&self, finding: &Finding) -> Option<&'a GroupOwner> {
-        let policy = self.input.policy;
         if finding.subject.kind == SubjectKind::Group {
             let source_inventory = self.sources.get(finding.source.as_str())?;
-            return policy.owner_of(source_inventory.group(&GroupId::from(&*finding.subject.id))?);
+            return self.owner_of(source_inventory, &GroupId::from(&*finding.subject.id));
         }
         let (source_inventory, user) = self.subject(finding)?;
-        Self::groups(source_inventory, user).into_iter().find_map(|group| policy.owner_of(group))
+        let first = |privileged: bool| {
+            let of_kind = |id: &&GroupId| source_inventory.group(id).is_some_and(|it| it.privileged == privileged);
+            user.group_memberships.iter().filter(of_kind).find_map(|id| self.owner_of(source_inventory, id))
+        };
+        first(true).or_else(|| first(false))
+    }
+
+    /// Returns the owner of a group.
+    pub(super) fn owner_of(&self, source_inventory: &SourceInventory, id: &GroupId) -> Option<&'a GroupOwner> {
+        let owners = self.owners.get(source_inventory.reading.source.name.as_str())?;
+        owners.get(source_inventory.position_of_group(id)?).copied().flatten()
     }
 
     /// Returns whether the group of a membership change is privileged; `None` if the source no longer lists the group.
@@ -89,11 +103,6 @@ impl<'a> Index<'a> {
     pub(super) fn is_of_privileged_group(&self, change: &Change) -> Option<bool> {
         let source_inventory = self.sources.get(change.source.as_str())?;
         source_inventory.group(&change.group.as_ref()?.id).map(|group| group.privileged)
-    }
-
-    /// Returns the last day to act on a finding that this run found; `None` if no action is needed.
-    pub(super) fn due(&self, severity: Severity) -> Option<NaiveDate> {
-        severity.days_to_act().map(|days| (self.input.as_of + TimeDelta::days(days.into())).date_naive())
     }
 
     /// Returns the user with this id; `None` if the source does not list it.
@@ -218,4 +227,12 @@ fn is_evaluated(evaluation: &Evaluation) -> bool {
 /// Checks whether the source has no earlier state to compare with.
 pub(super) fn is_baseline(source: &SourceEntry) -> bool {
     !source.known.is_compared
+}
+
+/// Returns why a guard set the source aside, although it was read; `None` if none did.
+pub(super) fn set_aside(source: &SourceEntry) -> Option<&str> {
+    source.lists.iter().find_map(|list| match &list.coverage {
+        Coverage::Failed { error } => error.strip_prefix(SET_ASIDE).map(|why| why.trim_start_matches(": ")),
+        _ => None,
+    })
 }

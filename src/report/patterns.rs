@@ -5,6 +5,8 @@ use crate::snapshot::manifest::{Manifest, PatternEntry};
 
 /// Number of rows in the table.
 const ROWS: usize = 100;
+/// Number of patterns without a match that the first page names.
+const UNMATCHED: usize = 3;
 
 /// A pattern of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,12 @@ pub struct PatternRow {
 /// Returns the patterns in the order of the configuration. Those without a match are first.
 pub(super) fn rows(manifest: &Manifest) -> Bounded<PatternRow> {
     sorted(&manifest.patterns)
+}
+
+/// Returns the patterns that are proven to match nothing, in the order of the configuration.
+pub(super) fn unmatched(manifest: &Manifest) -> Bounded<PatternRow> {
+    let is_unmatched = |entry: &&PatternEntry| entry.matches == 0 && entry.complete;
+    Bounded::cut(manifest.patterns.iter().filter(is_unmatched).map(row), UNMATCHED)
 }
 
 fn sorted(entries: &[PatternEntry]) -> Bounded<PatternRow> {

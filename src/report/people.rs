@@ -6,7 +6,7 @@
 use super::index::Index;
 use super::text::counted;
 use super::{Bounded, Shown, status};
-use crate::model::{Blocked, ListKind, Rule, SourceInventory, User, UserKind};
+use crate::model::{Blocked, ListKind, Rule, SourceInventory, User};
 use ahash::AHashMap;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -99,7 +99,7 @@ fn summary(people: u64, sources: u64, splits: u64) -> String {
     let sources = counted(sources, "source", "sources");
     if people == 0 {
         return format!(
-            "No e-mail address occurs in more than one of the {sources}. Service accounts are not compared."
+            "No e-mail address occurs in more than one of the {sources}. Service and break-glass accounts are not compared."
         );
     }
     let has = if people == 1 { "has" } else { "have" };
@@ -143,14 +143,12 @@ fn gather(sources: &[SourceInventory]) -> Vec<Accounts<'_>> {
     people.into_iter().map(|(address, accounts)| Accounts { address, accounts }).collect()
 }
 
-/// Returns every account with an e-mail address, but no service account: it belongs to no person.
+/// Returns every account that belongs to a person, with the key of the person.
 fn addressed(sources: &[SourceInventory]) -> impl Iterator<Item = (usize, &SourceInventory, &User, Cow<'_, str>)> {
     let users = sources.iter().enumerate().flat_map(|(at, source_inventory)| {
         source_inventory.reading.users.iter().map(move |user| (at, source_inventory, user))
     });
-    let people = users.filter(|(.., user)| user.kind != UserKind::Service);
-    people
-        .filter_map(|(at, source_inventory, user)| user.address().map(|address| (at, source_inventory, user, address)))
+    users.filter_map(|(at, source_inventory, user)| user.person().map(|person| (at, source_inventory, user, person)))
 }
 
 /// Whether somebody can sign in with an account. Ordered from active to closed.

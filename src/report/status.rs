@@ -2,7 +2,7 @@
 //!
 //! A source that is proven complete has a short line. Otherwise the line names each list that is not, with the reason.
 
-use super::index::Index;
+use super::index::{Index, set_aside};
 use super::text::{counted, readable, thousands};
 use super::{Bounded, Shown};
 use crate::model::{Coverage, ListKind, ListReport, Severity, SourceStatus, SubjectKind, UserKind, is_evaluated_apart};
@@ -10,7 +10,7 @@ use crate::snapshot::manifest::SourceEntry;
 use ahash::AHashSet;
 use chrono::DateTime;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Number of sources that are shown.
 const SOURCES: usize = 20;
@@ -138,7 +138,11 @@ impl Status {
         let only_omitted = grade != CompletenessGrade::Proven
             && index.omitted().next().is_some()
             && manifest.sources.iter().filter(is_read).all(|s| s.status == SourceStatus::Complete);
-        let (word, meaning) = if only_omitted {
+        let is_set_aside = |source: &SourceEntry| set_aside(source).is_some();
+        let failed = || manifest.sources.iter().filter(|s| s.status == SourceStatus::Failed);
+        let (word, meaning) = if grade == CompletenessGrade::Failed && failed().any(is_set_aside) {
+            ("Partial", set_aside_meaning(failed().all(is_set_aside)))
+        } else if only_omitted {
             (
                 "Partial",
                 "Every list that was read is proven complete, but this run did not read every configured source.",
@@ -192,6 +196,17 @@ fn in_words(grade: CompletenessGrade, no_source: bool) -> (&'static str, &'stati
     }
 }
 
+/// Describes a run in which a guard set a source aside. `all` says that no source failed for another reason.
+fn set_aside_meaning(all: bool) -> &'static str {
+    if all {
+        "At least one source was set aside, because its lists are not plausible. This report shows its rows from earlier \
+         runs, if there are any; they may be outdated."
+    } else {
+        "At least one source was set aside, because its lists are not plausible, and at least one could not be read. This \
+         report shows their rows from earlier runs, if there are any; they may be outdated."
+    }
+}
+
 fn scope(sources: &[SourceEntry]) -> Shown {
     match sources {
         [] => Shown::name("no source"),
@@ -207,8 +222,6 @@ fn scope(sources: &[SourceEntry]) -> Shown {
 
 fn lead(index: &Index<'_>) -> String {
     let severe = index.open().filter(|f| f.severity >= Severity::High).count() as u64;
-    let of_users = index.unresolved().filter(|f| f.subject.kind == SubjectKind::User);
-    let concerned: HashSet<_> = of_users.map(|f| (f.source.as_str(), &*f.subject.id)).collect();
     let all = index.unresolved().count() as u64;
     let severe = counted(severe, "is", "are");
     let severe = match all - index.open().count() as u64 {
@@ -217,11 +230,32 @@ fn lead(index: &Index<'_>) -> String {
     };
     match all {
         0 => "No findings.".to_owned(),
-        all => format!(
-            "{} on {}; {severe} high or critical.",
-            counted(all, "finding", "findings"),
-            counted(concerned.len() as u64, "account", "accounts"),
-        ),
+        all => format!("{}{}; {severe} high or critical.", counted(all, "finding", "findings"), subjects(index)),
+    }
+}
+
+/// Describes what the unresolved findings are about: ` on 3 accounts`, or `: 5 on 3 accounts, 2 on groups and sources`.
+fn subjects(index: &Index<'_>) -> String {
+    let mut accounts: HashSet<(&str, &str)> = HashSet::new();
+    let mut counts: BTreeMap<SubjectKind, u64> = BTreeMap::new();
+    for finding in index.unresolved() {
+        *counts.entry(finding.subject.kind).or_insert(0) += 1;
+        if finding.subject.kind == SubjectKind::User {
+            accounts.insert((finding.source.as_str(), &*finding.subject.id));
+        }
+    }
+    let of = |kind| counts.get(&kind).copied().unwrap_or(0);
+    let (of_users, of_groups, of_sources) = (of(SubjectKind::User), of(SubjectKind::Group), of(SubjectKind::Source));
+    let accounts = counted(accounts.len() as u64, "account", "accounts");
+    let others = match (of_groups, of_sources) {
+        (0, 0) => return format!(" on {accounts}"),
+        (_, 0) => "groups",
+        (0, _) => "sources",
+        _ => "groups and sources",
+    };
+    match of_users {
+        0 => format!(" on {others}"),
+        _ => format!(": {} on {accounts}, {} on {others}", thousands(of_users), thousands(of_groups + of_sources)),
     }
 }
 
@@ -279,10 +313,19 @@ fn source_line(index: &Index<'_>, source: &SourceEntry) -> SourceLine {
         grade: CompletenessGrade::of_source(source.status),
         word: Shown::name(source.status.as_str()),
         rows: rows_of(index, source),
-        // A source has fewer lists than this. The limit protects the page from a manifest that was edited by hand.
-        problems: source.lists.iter().map(list_line).filter(is_problem).take(12).collect(),
+        problems: problems(source),
         unconfirmed: unconfirmed(source),
     }
+}
+
+fn problems(source: &SourceEntry) -> Vec<ListLine> {
+    // The lists of such a source were read, and all have the same reason. The numbers of rows are no longer known.
+    if let Some(why) = set_aside(source) {
+        let (grade, count) = (CompletenessGrade::Failed, "set aside by a guard".to_owned());
+        return vec![ListLine { grade, count, words: Shown::sentence(why) }];
+    }
+    // A source has fewer lists than this. The limit protects the page from a manifest that was edited by hand.
+    source.lists.iter().map(list_line).filter(is_problem).take(12).collect()
 }
 
 fn is_problem(list: &ListLine) -> bool {

@@ -2,10 +2,12 @@
 
 use super::Shown;
 use super::index::Index;
+use super::text::counted;
 use crate::model::{Change, ChangeKind, Subject, SubjectKind, User, UserKind};
 use ahash::AHashMap;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// What a row of the report is about: a person with accounts in any number of sources, or one subject of one source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,6 +73,16 @@ pub(super) fn grouped<'a, T>(items: impl Iterator<Item = (SubjectKey<'a>, T)>) -
     groups
 }
 
+/// Names one or two sources; of more, returns the number.
+pub(super) fn sources_in_words(sources: &BTreeSet<&str>) -> Shown {
+    let names: Vec<&str> = sources.iter().copied().collect();
+    match names[..] {
+        [only] => Shown::name(only),
+        [a, b] => Shown::sentence(&format!("{} and {}", Shown::name(a), Shown::name(b))),
+        _ => Shown::name(&counted(names.len() as u64, "source", "sources")),
+    }
+}
+
 /// Name of a row, and the line below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowName {
@@ -84,10 +96,11 @@ impl RowName {
     /// Returns the name of a row from one of its subjects.
     pub(super) fn of(index: &Index<'_>, key: &SubjectKey<'_>, source: &str, subject: &Subject) -> Self {
         let name = subject.name.as_deref().unwrap_or(&subject.id);
+        let user = (subject.kind == SubjectKind::User).then(|| index.user(source, &subject.id)).flatten();
+        let display = user.and_then(|(_, user)| user.display_name.as_deref());
+        let display = display.filter(|display| !display.trim().is_empty());
         match key {
             SubjectKey::Person(address) => {
-                let user = index.user(source, &subject.id).and_then(|(_, user)| user.display_name.as_deref());
-                let display = user.filter(|name| !name.trim().is_empty());
                 Self { name: Shown::name(display.unwrap_or(name)), under: Shown::name(address) }
             }
             SubjectKey::Single(SubjectKind::Source, ..) => {
@@ -96,7 +109,14 @@ impl RowName {
             SubjectKey::Single(kind, source, id) => {
                 let kind = if *kind == SubjectKind::Group { "group" } else { "account" };
                 let (id, source) = (Shown::name(id), Shown::name(source));
-                Self { name: Shown::name(name), under: Shown::sentence(&format!("{kind} id {id} in {source}")) }
+                let under = format!("{kind} id {id} in {source}");
+                match display.filter(|display| *display != name) {
+                    Some(display) => Self {
+                        name: Shown::name(display),
+                        under: Shown::sentence(&format!("{}, {under}", Shown::name(name))),
+                    },
+                    None => Self { name: Shown::name(name), under: Shown::sentence(&under) },
+                }
             }
         }
     }

@@ -1,10 +1,10 @@
 //! The section "What to do, by when": open findings by severity with the last day to act, the rules and who must act.
 
+use super::due::Due;
 use super::index::Index;
 use super::text::day;
 use super::{Bounded, Shown};
 use crate::model::{Finding, FindingStatus, Severity};
-use chrono::TimeDelta;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -19,15 +19,15 @@ const OWNERS: usize = 3;
 pub struct Task {
     /// Word for the severity.
     pub severity: &'static str,
-    /// Last day to act on findings that this run found for the first time; `None` if no action is needed.
-    pub due: Option<String>,
-    /// Number of days within which the owner should act.
+    /// Next day to act that is not over; `None` if there is none.
+    pub next: Option<String>,
+    /// Number of days within which the owner should act; 0 if no action is needed.
     pub days: u16,
     /// Number of open findings.
     pub findings: u64,
     /// Number of findings that this run found for the first time or again.
     pub new: u64,
-    /// Number of findings that were first found more days ago than the owner has to act.
+    /// Number of findings whose last day to act is over.
     pub overdue: u64,
     /// Rules with the most findings.
     pub rules: Bounded<TaskRule>,
@@ -69,19 +69,16 @@ pub(super) fn list(index: &Index<'_>) -> Vec<Task> {
 }
 
 fn task(index: &Index<'_>, severity: Severity, findings: &[&Finding]) -> Task {
-    let days = severity.days_to_act();
-    let is_overdue = |finding: &&&Finding| {
-        days.is_some_and(|days| finding.first_seen + TimeDelta::days(days.into()) < index.input.as_of)
-    };
+    let due: Vec<Due> = findings.iter().filter_map(|finding| Due::of(finding, index.input.as_of)).collect();
     let is_new = |finding: &&&Finding| matches!(finding.status, FindingStatus::New | FindingStatus::Reopened);
     let (owners, unowned) = owners(index, findings);
     Task {
         severity: severity.as_str(),
-        due: index.due(severity).map(day),
-        days: days.unwrap_or(0),
+        next: due.iter().filter(|due| !due.is_past).map(|due| due.day).min().map(day),
+        days: severity.days_to_act().unwrap_or(0),
         findings: findings.len() as u64,
         new: findings.iter().filter(is_new).count() as u64,
-        overdue: findings.iter().filter(is_overdue).count() as u64,
+        overdue: due.iter().filter(|due| due.is_past).count() as u64,
         rules: rules(index, findings),
         owners,
         unowned,

@@ -1,9 +1,11 @@
 //! The section "Most severe findings, by person": at most 20 rows, most severe first, then privileged, local and oldest.
 //!
-//! Every person has one row, with one entry for each rule and the sources that it concerns.
+//! Every person has one row with an entry for each rule. Findings of a rule are merged only where everything that the
+//! entry says is true for each of them.
 
+use super::due::Due;
 use super::index::Index;
-use super::subject::{RowName, SubjectKey, SubjectKeys, grouped};
+use super::subject::{RowName, SubjectKey, SubjectKeys, grouped, sources_in_words};
 use super::{Bounded, Shown, text};
 use crate::model::{Finding, FindingStatus, Rule, Severity, SourceInventory, SubjectKind, User, UserKind};
 use serde_json::Value;
@@ -15,7 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const ROWS: usize = 20;
 /// Number of rules in a row.
 const RULES: usize = 3;
-/// Number of accounts or sources that one cell names.
+/// Number of variants of one rule in a row.
+const VARIANTS: usize = 3;
+/// Number of accounts that one cell names.
 const NAMES: usize = 6;
 
 /// A person, or a subject that belongs to no person, with its open findings.
@@ -23,12 +27,14 @@ const NAMES: usize = 6;
 pub struct TopRow {
     /// Word for the greatest severity.
     pub severity: &'static str,
-    /// Last day to act on a new finding of this severity; `None` if no action is needed.
+    /// First of the last days to act on the findings of this severity; `None` if no action is needed.
     pub due: Option<String>,
+    /// Whether that day is over.
+    pub is_past_due: bool,
     /// Name of the person or subject.
     pub name: RowName,
-    /// Properties of the accounts: `privileged`, `local`, `break-glass`, …
-    pub tags: Vec<&'static str>,
+    /// Properties of the accounts: `privileged`, `local in pra`, `break-glass`, … Without a source if all have it.
+    pub tags: Vec<Shown>,
     /// Usernames of the accounts with findings, each with its sources: `ada in pra, rs`. Empty if there is no person.
     pub accounts: Bounded<Shown>,
     /// Findings by rule, most severe first.
@@ -40,22 +46,27 @@ pub struct TopRow {
 /// The findings of one rule in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleFindings {
-    /// Word for the greatest severity.
-    pub severity: &'static str,
     /// Public id of the rule.
     pub rule: &'static str,
     /// Title of the rule.
     pub title: Cow<'static, str>,
-    /// Fact, basis and threshold of the most severe finding, in one sentence.
-    pub fact: Shown,
-    /// Sources in which the rule has a finding.
-    pub sources: Bounded<Shown>,
-    /// Whether these are all sources of the row, and more than one.
-    pub is_everywhere: bool,
-    /// History of the finding: `new`, or `open since 2026-11-01`.
-    pub history: String,
-    /// What to do about the finding.
+    /// Findings of the rule, merged where they are equal, most severe first. `more` is the number of further findings.
+    pub variants: Bounded<FindingVariant>,
+    /// What to do about the findings.
     pub action: Cow<'static, str>,
+}
+
+/// Findings of one rule that are equal in severity, history and fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindingVariant {
+    /// Word for the severity.
+    pub severity: &'static str,
+    /// History of the findings: `new`, or `open since 2026-11-01, past due`.
+    pub history: String,
+    /// Fact, basis and threshold in one sentence.
+    pub fact: Shown,
+    /// Sources of the findings.
+    pub sources: Shown,
 }
 
 /// The sort key of the table. Rows with a greater key are listed first.
@@ -69,6 +80,9 @@ struct FindingWeight {
 
 /// A finding with its weight.
 type Weighed<'a> = (FindingWeight, &'a Finding);
+
+/// What findings must have in common to be merged: severity, history and fact.
+type VariantKey<'a> = (Severity, String, &'a str);
 
 /// Returns the rows with the greatest weight.
 pub(super) fn rows(index: &Index<'_>) -> Bounded<TopRow> {
@@ -106,9 +120,12 @@ fn age_days(finding: &Finding) -> Option<u64> {
 
 fn row(index: &Index<'_>, key: &SubjectKey<'_>, findings: &[Weighed<'_>]) -> TopRow {
     let (weight, first) = findings[0];
+    let most_severe = findings.iter().filter(|(of, _)| of.severity == weight.severity);
+    let due = most_severe.filter_map(|(_, finding)| Due::of(finding, index.input.as_of)).min();
     TopRow {
         severity: weight.severity.as_str(),
-        due: index.due(weight.severity).map(|day| day.to_string()),
+        due: due.map(|due| due.day.to_string()),
+        is_past_due: due.is_some_and(|due| due.is_past),
         name: RowName::of(index, key, first.source.as_str(), &first.subject),
         tags: tags(index, findings),
         accounts: match key {
@@ -128,41 +145,54 @@ fn by_rule(index: &Index<'_>, findings: &[Weighed<'_>]) -> Bounded<RuleFindings>
             None => rules.push((finding.rule, vec![finding])),
         }
     }
-    let sources = sources(findings.iter().map(|(_, finding)| *finding)).len();
-    Bounded::cut(rules.iter().map(|(rule, findings)| of_rule(index, *rule, findings, sources)), RULES)
+    Bounded::cut(rules.iter().map(|(rule, findings)| of_rule(index, *rule, findings)), RULES)
 }
 
-fn sources<'a>(findings: impl Iterator<Item = &'a Finding>) -> BTreeSet<&'a str> {
-    findings.map(|finding| finding.source.as_str()).collect()
-}
-
-/// `all` is the number of sources of the row.
-fn of_rule(index: &Index<'_>, rule: Rule, findings: &[&Finding], all: usize) -> RuleFindings {
-    let first = findings[0];
-    let sources = sources(findings.iter().copied());
+fn of_rule(index: &Index<'_>, rule: Rule, findings: &[&Finding]) -> RuleFindings {
+    let mut variants: Vec<(VariantKey<'_>, Vec<&Finding>)> = Vec::new();
+    for finding in findings {
+        let key = (finding.severity, history(index, finding), &*finding.title);
+        match variants.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, equal)) => equal.push(finding),
+            None => variants.push((key, vec![finding])),
+        }
+    }
     RuleFindings {
-        severity: first.severity.as_str(),
         rule: rule.as_str(),
         title: index.title(rule),
-        fact: Shown::sentence(&first.title),
-        is_everywhere: all > 1 && sources.len() == all,
-        sources: Bounded::cut(sources.into_iter().map(Shown::name), NAMES),
-        history: history(index, first),
-        action: first.action.clone(),
+        action: findings[0].action.clone(),
+        variants: Bounded {
+            more: variants.iter().skip(VARIANTS).map(|(_, equal)| equal.len() as u64).sum(),
+            rows: variants.into_iter().take(VARIANTS).map(|(key, equal)| variant(key, &equal)).collect(),
+        },
     }
 }
 
+fn variant((severity, history, fact): VariantKey<'_>, equal: &[&Finding]) -> FindingVariant {
+    let sources = equal.iter().map(|finding| finding.source.as_str()).collect();
+    FindingVariant {
+        severity: severity.as_str(),
+        history,
+        fact: Shown::sentence(fact),
+        sources: sources_in_words(&sources),
+    }
+}
+
+/// Describes since when a finding is known, and whether the last day to act on it is over.
 fn history(index: &Index<'_>, finding: &Finding) -> String {
-    if finding.status == FindingStatus::New {
-        return "new".to_owned();
-    }
-    let since = finding.first_seen.date_naive();
-    let history = format!("{} since {since}", finding.status.as_str());
+    let status = finding.status.as_str();
+    let mut history = match finding.status {
+        FindingStatus::New => vec![status.to_owned()],
+        _ => vec![format!("{status} since {}", finding.first_seen.date_naive())],
+    };
     // An open finding that this run could not evaluate shows when it was last found.
-    if finding.last_seen < index.input.as_of {
-        return format!("{history}, last seen {}", finding.last_seen.date_naive());
+    if finding.status != FindingStatus::New && finding.last_seen < index.input.as_of {
+        history.push(format!("last seen {}", finding.last_seen.date_naive()));
     }
-    history
+    if Due::of(finding, index.input.as_of).is_some_and(|due| due.is_past) {
+        history.push("past due".to_owned());
+    }
+    history.join(", ")
 }
 
 fn accounts(index: &Index<'_>, findings: &[Weighed<'_>]) -> Bounded<Shown> {
@@ -179,22 +209,33 @@ fn accounts(index: &Index<'_>, findings: &[Weighed<'_>]) -> Bounded<Shown> {
     Bounded::cut(names.into_iter().map(shown), NAMES)
 }
 
-fn tags(index: &Index<'_>, findings: &[Weighed<'_>]) -> Vec<&'static str> {
-    let mut tags = Vec::new();
-    for (_, finding) in findings {
-        match index.subject(finding) {
-            Some(subject) => tags.extend(tags_of_account(subject)),
-            None if finding.subject.kind != SubjectKind::User => tags.push(finding.subject.kind.as_str()),
-            None => {}
+fn tags(index: &Index<'_>, findings: &[Weighed<'_>]) -> Vec<Shown> {
+    let subjects: BTreeMap<(&str, &str), &Finding> =
+        findings.iter().map(|(_, finding)| ((finding.source.as_str(), &*finding.subject.id), *finding)).collect();
+    let mut tags: Vec<(&'static str, Vec<&str>)> = Vec::new();
+    for ((source, _), finding) in &subjects {
+        for tag in tags_of(index, finding) {
+            match tags.iter_mut().find(|(known, _)| *known == tag) {
+                Some((_, sources)) => sources.push(source),
+                None => tags.push((tag, vec![source])),
+            }
         }
     }
-    let mut distinct: Vec<&'static str> = Vec::new();
-    for tag in tags {
-        if !distinct.contains(&tag) {
-            distinct.push(tag);
+    let words = |(tag, sources): (&'static str, Vec<&str>)| {
+        if sources.len() == subjects.len() {
+            return Shown::name(tag);
         }
+        Shown::sentence(&format!("{tag} in {}", sources_in_words(&sources.into_iter().collect())))
+    };
+    tags.into_iter().map(words).collect()
+}
+
+fn tags_of(index: &Index<'_>, finding: &Finding) -> Vec<&'static str> {
+    match index.subject(finding) {
+        Some(subject) => tags_of_account(subject).collect(),
+        None if finding.subject.kind != SubjectKind::User => vec![finding.subject.kind.as_str()],
+        None => Vec::new(),
     }
-    distinct
 }
 
 fn tags_of_account((source_inventory, user): (&SourceInventory, &User)) -> impl Iterator<Item = &'static str> {

@@ -3,7 +3,7 @@
 //! `config` creates it; rules, report and manifest read it.
 
 use super::custom::CustomRule;
-use crate::model::{Group, Pattern, Rule, Severity, SourceName, User};
+use crate::model::{Pattern, Rule, Severity, SourceName, User};
 use chrono::NaiveDate;
 use std::collections::BTreeMap;
 
@@ -72,11 +72,6 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Returns the owner of a group: the first entry that matches it.
-    pub fn owner_of(&self, group: &Group) -> Option<&GroupOwner> {
-        GroupOwner::find(&self.group_owners, group)
-    }
-
     /// Returns the definition of a custom rule.
     pub fn custom_rule(&self, rule: Rule) -> Option<&CustomRule> {
         self.custom_rules.iter().find(|custom| custom.rule == rule)

@@ -4,13 +4,7 @@
 use super::advanced::Baseline;
 use super::context::Run;
 use super::evaluated::Evaluated;
-use crate::model::{Inventory, instant_text, is_evaluated_apart};
-use crate::run_manifest::{RunDescription, patterns};
-use crate::snapshot::manifest::PatternEntry;
-
-/// Clock difference in seconds above which a note is added. Ages are in whole days, and a synchronised clock is far
-/// below it.
-const MAX_SKEW_SECONDS: u64 = 300;
+use crate::run_manifest::{RunDescription, patterns, warnings};
 
 impl Run<'_> {
     /// Returns the facts of this run. Borrowed from the results of the stages before.
@@ -19,14 +13,11 @@ impl Run<'_> {
         evaluated: &'f Evaluated,
         baseline: Option<&'f Baseline>,
     ) -> RunDescription<'f> {
-        for text in skews(&evaluated.results.inventory) {
+        for text in warnings::of_clocks(&evaluated.results.inventory) {
             self.warn(text);
         }
-        if is_evaluated_apart(self.as_of, self.started_at) {
-            let (as_of, started_at) = (instant_text(self.as_of), instant_text(self.started_at));
-            self.warn_quietly(format!(
-                "evaluated as of {as_of}, data read at {started_at}; ages are computed from the first"
-            ));
+        if let Some(text) = warnings::of_instants(self.as_of, self.started_at) {
+            self.warn_quietly(text);
         }
         let omitted = self.request.omitted();
         if !omitted.is_empty() {
@@ -34,7 +25,7 @@ impl Run<'_> {
             self.add_note(format!("only some of the configured sources were read (--source); not read: {names}"));
         }
         let patterns = patterns::of_run(self.request.config, &evaluated.results.inventory);
-        for text in patterns.iter().filter_map(PatternEntry::warning) {
+        for text in patterns::warnings(&patterns, &evaluated.results.uses) {
             self.warn(text);
         }
         RunDescription {
@@ -60,19 +51,4 @@ impl Run<'_> {
             confirmed_shrinks: evaluated.confirmed_shrinks.clone(),
         }
     }
-}
-
-/// Returns a note for each source whose clock differs by more than [`MAX_SKEW_SECONDS`], because ages are then wrong.
-fn skews(inventory: &Inventory) -> Vec<String> {
-    let sources = inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
-    sources
-        .filter_map(|reading| {
-            let skew = reading.clock_skew_seconds.filter(|skew| skew.unsigned_abs() > MAX_SKEW_SECONDS)?;
-            let direction = if skew > 0 { "ahead of" } else { "behind" };
-            let (name, seconds) = (&reading.source.name, skew.unsigned_abs());
-            Some(format!(
-                "the clock of source {name} is {seconds} s {direction} the clock of this host; ages may be wrong by the same amount"
-            ))
-        })
-        .collect()
 }

@@ -6,7 +6,7 @@ use crate::guard::Suspect;
 use crate::snapshot::SnapshotError;
 use crate::syslog::spool::SpoolError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why nothing was published. [`RunError::message`] returns the whole sentence.
 #[derive(Debug, thiserror::Error)]
@@ -79,11 +79,11 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Snapshot(SnapshotError::Busy { pid, .. }) => Some(answer_to_lock(*pid)),
-            Self::Snapshot(SnapshotError::Io { path, source, .. })
-            | Self::Spool(SpoolError::Io { path, source, .. })
+            Self::Snapshot(SnapshotError::Io { operation, path, source })
+            | Self::Spool(SpoolError::Io { operation, path, source })
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
-                Some(answer_to_denial(path))
+                Some(answer_to_denial(denied_folder(operation, path)))
             }
             Self::Snapshot(error) => error.hint().map(str::to_owned),
             Self::Backwards { .. } => {
@@ -100,6 +100,12 @@ impl RunError {
     }
 }
 
+/// Returns the folder whose rights an operation on `path` needs: that of a file is the one that contains it.
+fn denied_folder<'p>(operation: &str, path: &'p Path) -> &'p Path {
+    let is_folder = operation == "create the folder" || path.is_dir();
+    path.parent().filter(|_| !is_folder).unwrap_or(path)
+}
+
 /// Why the sources could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
@@ -109,4 +115,18 @@ pub enum CollectError {
     /// The operating system refused the event loop.
     #[error("start the event loop: {0}")]
     Runtime(#[from] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_created_is_answered_for_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join("lock");
+        assert_eq!(denied_folder("open the lock", &lock), folder.path());
+        assert_eq!(denied_folder("write in", folder.path()), folder.path());
+        assert_eq!(denied_folder("create the folder", &lock), lock);
+    }
 }

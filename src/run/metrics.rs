@@ -15,6 +15,7 @@ use chrono::DateTime;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::Table;
 
@@ -29,10 +30,25 @@ impl Run<'_> {
         let text = render(&metrics(summary, last_complete));
         // Readable for everybody: the collector runs as another user, and the file contains no personal data.
         if let Err(error) = snapshot::replace_file(path, text.as_bytes(), snapshot::Readers::All) {
-            let text = format!("failed to {error}");
+            let cure = metrics_cure(path, &error).map_or_else(String::new, |cure| format!("; {cure}"));
+            let text = format!("failed to {error}{cure}");
             self.observer.notify(&RunEvent::Warning { source: None, text: &text });
             summary.warnings.push(text);
         }
+    }
+}
+
+/// Returns what to do about a metrics file that cannot be written. Its folder belongs to the collector and stays as it is.
+pub fn metrics_cure(path: &Path, error: &SnapshotError) -> Option<String> {
+    let SnapshotError::Io { source, .. } = error else { return None };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).display();
+    match source.kind() {
+        ErrorKind::NotFound => Some(format!("create the folder {folder}, or correct metrics_file")),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Some(format!(
+            "metrics_file: let this user write in {folder}, for example through the group of the folder; a unit needs \
+             ReadWritePaths={folder}, too"
+        )),
+        _ => error.hint().map(str::to_owned),
     }
 }
 
@@ -208,6 +224,18 @@ fn labels(pairs: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folder_of_the_metrics_file_is_not_taken_from_its_collector() {
+        let of = |kind: ErrorKind| {
+            let error = SnapshotError::io("write in", "/var/lib/node_exporter")(kind.into());
+            metrics_cure(Path::new("/var/lib/node_exporter/bt.prom"), &error).unwrap()
+        };
+        assert_eq!(of(ErrorKind::NotFound), "create the folder /var/lib/node_exporter, or correct metrics_file");
+        let denied = of(ErrorKind::PermissionDenied);
+        assert!(denied.contains("metrics_file: let this user write in /var/lib/node_exporter"), "{denied}");
+        assert!(denied.contains("ReadWritePaths=/var/lib/node_exporter") && !denied.contains("owner"), "{denied}");
+    }
 
     #[test]
     fn the_file_of_attempts_is_next_to_the_metrics_file_and_read_by_the_same_collector() {

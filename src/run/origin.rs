@@ -11,9 +11,9 @@ impl Origin {
     /// Reads the host name and who started this process.
     pub fn of_this_process() -> Self {
         let uid = rustix::process::getuid().as_raw();
-        let user = account(uid).unwrap_or_else(|| format!("uid {uid}"));
+        let user = user_name(uid);
         let sudo_user = sudo_user(&user, std::env::var("SUDO_USER").ok().as_deref());
-        let systemd_unit = unit_of(std::process::id());
+        let systemd_unit = unit_of(std::process::id()).map(|unit| unit.in_words());
         let started_by = StartedBy { user, sudo_user, systemd_unit };
         Self { host: host(), operator: started_by.in_words(), started_by }
     }
@@ -40,6 +40,11 @@ fn qualified(name: &str, hosts: &str) -> Option<String> {
     full.find(|full| !full.to_ascii_lowercase().ends_with(".localdomain")).map(str::to_owned)
 }
 
+/// Returns the name of a user for messages and the manifest.
+pub(super) fn user_name(uid: u32) -> String {
+    account(uid).unwrap_or_else(|| format!("uid {uid}"))
+}
+
 /// Returns the account name of a user id by passwd(5). The environment is not used: its user could set any name.
 fn account(uid: u32) -> Option<String> {
     let passwd = fs::read_to_string("/etc/passwd").ok()?;
@@ -57,28 +62,56 @@ fn sudo_user(account: &str, sudo_user: Option<&str>) -> Option<String> {
     sudo_user.filter(|user| !user.is_empty() && *user != account).map(|user| escape::printable(user, 64))
 }
 
+/// Service of systemd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// Name of the service: `bt-rollcall.service`.
+    pub(super) name: String,
+    /// The manager of a user that runs it, such as `user@1000.service`; `None` for a service of the system.
+    pub(super) manager: Option<String>,
+}
+
+impl Unit {
+    /// Returns the text for the manifest: `bt-rollcall.service`, or `sync.service of user@1000.service`.
+    fn in_words(&self) -> String {
+        let of_user = self.manager.as_ref().map_or_else(String::new, |manager| format!(" of {manager}"));
+        format!("{}{of_user}", self.name)
+    }
+
+    /// Returns the beginning of the command that asks the manager of the unit.
+    pub(super) fn systemctl(&self) -> &'static str {
+        if self.manager.is_some() { "systemctl --user" } else { "systemctl" }
+    }
+}
+
 /// Returns the service that contains a process; `None` if it is in none or cannot be looked at.
-pub(super) fn unit_of(pid: u32) -> Option<String> {
+pub(super) fn unit_of(pid: u32) -> Option<Unit> {
     fs::read_to_string(format!("/proc/{pid}/cgroup")).ok().and_then(|text| service(&text))
 }
 
 /// Returns the service that contains a process, from the text of `/proc/self/cgroup` (cgroups(7)).
 ///
 /// systemd puts each service into a control group of its name. Other groups, such as the scope of a login session, name
-/// no unit that somebody configured.
-fn service(cgroup: &str) -> Option<String> {
+/// no unit that somebody configured. The services of a user are below the service `user@UID.service` of the system.
+fn service(cgroup: &str) -> Option<Unit> {
     let paths = cgroup.lines().filter_map(|line| {
         let (hierarchy, path) = line.split_once(':')?.1.split_once(':')?;
         // The empty name is the unified hierarchy; version 1 has one for systemd.
         matches!(hierarchy, "" | "name=systemd").then_some(path)
     });
-    let mut units = paths.filter_map(|path| path.rsplit('/').next()).filter(|unit| unit.ends_with(".service"));
-    units.next().map(|unit| escape::printable(unit, 128))
+    let mut units = paths.filter_map(|path| path.rsplit_once('/')).filter(|(_, unit)| unit.ends_with(".service"));
+    units.next().map(|(above, unit)| Unit {
+        name: escape::printable(unit, 128),
+        manager: above
+            .split('/')
+            .find(|name| name.starts_with("user@") && name.ends_with(".service"))
+            .map(|name| escape::printable(name, 128)),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{StartedBy, qualified, service, sudo_user};
+    use super::{StartedBy, Unit, qualified, service, sudo_user};
 
     #[test]
     fn the_caller_of_sudo_and_the_service_are_added_to_the_account() {
@@ -105,7 +138,8 @@ mod tests {
             "0::/system.slice/bt-rollcall.service\n",
             "12:cpu:/\n1:name=systemd:/system.slice/bt-rollcall.service\n0::/\n",
         ] {
-            assert_eq!(service(cgroup).as_deref(), Some(unit), "{cgroup}");
+            let found = service(cgroup).unwrap();
+            assert_eq!((found.in_words().as_str(), found.systemctl()), (unit, "systemctl"), "{cgroup}");
         }
         for cgroup in [
             "0::/\n",
@@ -116,6 +150,14 @@ mod tests {
         ] {
             assert_eq!(service(cgroup), None, "{cgroup}");
         }
+    }
+
+    #[test]
+    fn a_service_of_a_user_names_its_manager() {
+        let found = service("0::/user.slice/user-1000.slice/user@1000.service/app.slice/sync.service\n").unwrap();
+        assert_eq!(found, Unit { name: "sync.service".to_owned(), manager: Some("user@1000.service".to_owned()) });
+        assert_eq!(found.in_words(), "sync.service of user@1000.service");
+        assert_eq!(found.systemctl(), "systemctl --user");
     }
 
     #[test]

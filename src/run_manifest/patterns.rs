@@ -3,30 +3,82 @@
 //! A misspelt pattern switches off what it is for without any error: `privileged_groups = ["Admnistrators"]` makes nobody privileged. So
 //! every pattern is listed with its matches in the manifest and the report, and one that is proven to match nothing is a warning.
 //! `run` counts over the known state ([`of_run`]), `check --online` over the pages that it read ([`count`]). Pure.
+//! Names and ids are indexed, because a large configuration has thousands of patterns and a source tens of thousands of accounts.
 
-use crate::config::{self, Config};
-use crate::model::{Coverage, Inventory, ListKind, Pattern, SourceInventory};
+use crate::config::{Config, KnownWords};
+use crate::exceptions::{Exception, ExceptionUse};
+use crate::model::{Classes, Coverage, Inventory, ListKind, Pattern, SourceInventory};
+use crate::rules::policy::Policy;
 use crate::snapshot::manifest::PatternEntry;
 use crate::source::{Probe, ProbedList};
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+/// Most patterns for which a similar name is sought. Each is compared with every name.
+const MOST_SOUGHT: usize = 20;
 
 /// Groups and accounts of one source, as far as they are known.
-#[derive(Clone, Debug, Default)]
-pub struct Population {
+#[derive(Debug, Default)]
+pub struct Population<'a> {
     /// Name of the source.
-    pub source: String,
+    pub source: &'a str,
     /// Groups, vendors included.
-    pub groups: Names,
-    /// Accounts.
-    pub users: Names,
+    pub groups: Names<'a>,
+    /// Accounts with their usernames.
+    pub users: Names<'a>,
+    /// Accounts with the names that findings have: the username, or else the display name.
+    pub subjects: Names<'a>,
 }
 
 /// Ids and names of one kind.
-#[derive(Clone, Debug, Default)]
-pub struct Names {
-    /// Id and name of each row.
-    pub rows: Vec<(String, Option<String>)>,
-    /// Whether these are all rows of the source.
-    pub complete: bool,
+#[derive(Debug, Default)]
+pub struct Names<'a> {
+    rows: Vec<(&'a str, Option<&'a str>)>,
+    complete: bool,
+    /// Number of rows of each name, in lower case.
+    by_name: OnceCell<HashMap<String, u64>>,
+    by_id: OnceCell<HashMap<&'a str, u64>>,
+    words: OnceCell<KnownWords<'a>>,
+}
+
+impl<'a> Names<'a> {
+    /// Returns the names of rows. `complete` says whether these are all rows of the source.
+    pub fn new(rows: impl Iterator<Item = (&'a str, Option<&'a str>)>, complete: bool) -> Self {
+        Self { rows: rows.collect(), complete, ..Self::default() }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.rows.iter().filter_map(|(_, name)| *name)
+    }
+
+    fn matches(&self, pattern: &Pattern) -> u64 {
+        match pattern {
+            Pattern::Id(id) => self.by_id().get(id.as_str()).copied().unwrap_or(0),
+            Pattern::Name(name) => self.by_name().get(&name.to_ascii_lowercase()).copied().unwrap_or(0),
+            Pattern::Glob(_) => self.rows.iter().filter(|(id, name)| pattern.matches(id, *name)).count() as u64,
+        }
+    }
+
+    fn by_id(&self) -> &HashMap<&'a str, u64> {
+        self.by_id.get_or_init(|| counted(self.rows.iter().map(|(id, _)| *id)))
+    }
+
+    fn by_name(&self) -> &HashMap<String, u64> {
+        self.by_name.get_or_init(|| counted(self.names().map(str::to_ascii_lowercase)))
+    }
+
+    fn nearest(&self, word: &str) -> Option<(usize, &'a str)> {
+        self.words.get_or_init(|| KnownWords::new(self.names())).nearest(word)
+    }
+}
+
+fn counted<K: Hash + Eq>(keys: impl Iterator<Item = K>) -> HashMap<K, u64> {
+    let mut counts = HashMap::new();
+    for key in keys {
+        *counts.entry(key).or_insert(0) += 1;
+    }
+    counts
 }
 
 /// What a pattern is matched against.
@@ -47,20 +99,60 @@ struct Configured<'a> {
     source: Option<&'a str>,
 }
 
-/// Counts the matches over the known state after a run.
+/// Counts the matches over the known state after a run. Only a warning has a similar name.
 pub fn of_run(config: &Config, inventory: &Inventory) -> Vec<PatternEntry> {
-    let populations: Vec<Population> = inventory.sources.iter().map(Population::of).collect();
-    count(config, &populations)
+    of_state(&config.classes, &config.policy, exceptions(config), inventory)
 }
 
-/// Counts the matches of every pattern of the configuration.
-pub fn count(config: &Config, populations: &[Population]) -> Vec<PatternEntry> {
-    configured(config).iter().map(|pattern| pattern.count(populations)).collect()
+/// Counts the matches over a known state. Only a warning has a similar name.
+pub fn of_state(
+    classes: &Classes,
+    policy: &Policy,
+    exceptions: &[Exception],
+    inventory: &Inventory,
+) -> Vec<PatternEntry> {
+    let populations: Vec<Population<'_>> = inventory.sources.iter().map(Population::of).collect();
+    count_each(&configured(classes, policy, exceptions), &populations, |entry| entry.warning().is_some())
+}
+
+/// Counts the matches of every pattern of the configuration. Adds the most similar name to the first entries that `wants_name` selects.
+pub fn count(
+    config: &Config,
+    populations: &[Population<'_>],
+    wants_name: impl Fn(&PatternEntry) -> bool,
+) -> Vec<PatternEntry> {
+    count_each(&configured(&config.classes, &config.policy, exceptions(config)), populations, wants_name)
+}
+
+fn count_each(
+    patterns: &[Configured<'_>],
+    populations: &[Population<'_>],
+    wants_name: impl Fn(&PatternEntry) -> bool,
+) -> Vec<PatternEntry> {
+    let mut entries: Vec<PatternEntry> = patterns.iter().map(|pattern| pattern.count(populations)).collect();
+    let wanting = patterns.iter().zip(&mut entries).filter(|(_, entry)| entry.matches == 0 && wants_name(entry));
+    for (pattern, entry) in wanting.take(MOST_SOUGHT) {
+        entry.nearest = pattern.nearest(populations);
+    }
+    entries
+}
+
+/// Returns the warnings of a run. The exceptions that accept nothing have a warning of their own.
+pub fn warnings(entries: &[PatternEntry], uses: &[ExceptionUse]) -> Vec<String> {
+    let warned: HashSet<String> = uses.iter().filter(|it| it.is_useless()).map(|it| key_of(&it.exception)).collect();
+    entries.iter().filter(|entry| !warned.contains(&entry.key)).filter_map(PatternEntry::warning).collect()
+}
+
+fn key_of(exception: &Exception) -> String {
+    format!("policy.exceptions, line {}", exception.line)
+}
+
+fn exceptions(config: &Config) -> &[Exception] {
+    config.exceptions.as_ref().map_or(&[], |file| &file.entries)
 }
 
 /// Returns every pattern of the configuration.
-fn configured(config: &Config) -> Vec<Configured<'_>> {
-    let (classes, policy) = (&config.classes, &config.policy);
+fn configured<'a>(classes: &'a Classes, policy: &'a Policy, exceptions: &'a [Exception]) -> Vec<Configured<'a>> {
     let class = |key: &'static str, kind: Kind| {
         move |pattern| Configured { key: format!("policy.{key}"), pattern, kind, source: None }
     };
@@ -73,9 +165,8 @@ fn configured(config: &Config) -> Vec<Configured<'_>> {
         ..class("service_owners", Kind::Users)(&owner.account)
     }));
     found.extend(policy.group_owners.iter().map(|owner| class("group_owners", Kind::Groups)(&owner.group)));
-    let exceptions = config.exceptions.iter().flat_map(|file| &file.entries);
-    found.extend(exceptions.map(|entry| Configured {
-        key: format!("policy.exceptions, line {}", entry.line),
+    found.extend(exceptions.iter().map(|entry| Configured {
+        key: key_of(entry),
         pattern: &entry.subject,
         kind: Kind::Subjects,
         source: entry.source.as_deref(),
@@ -84,52 +175,54 @@ fn configured(config: &Config) -> Vec<Configured<'_>> {
 }
 
 impl Configured<'_> {
-    fn count(&self, populations: &[Population]) -> PatternEntry {
-        let about: Vec<&Population> =
-            populations.iter().filter(|it| self.source.is_none_or(|wanted| wanted == it.source)).collect();
-        let lists: Vec<&Names> = about.iter().flat_map(|it| self.lists(it)).collect();
-        let rows = || lists.iter().flat_map(|list| &list.rows);
-        let mut matches = rows().filter(|(id, name)| self.pattern.matches(id, name.as_deref())).count() as u64;
+    fn count(&self, populations: &[Population<'_>]) -> PatternEntry {
+        let lists = || self.lists(populations);
+        let mut matches = lists().map(|list| list.matches(self.pattern)).sum();
         if self.kind == Kind::Subjects {
-            let is_matched = |it: &&&Population| self.pattern.matches(&it.source, Some(&it.source));
-            matches += about.iter().filter(is_matched).count() as u64;
+            let is_matched = |it: &&Population<'_>| self.pattern.matches(it.source, Some(it.source));
+            matches += self.about(populations).filter(is_matched).count() as u64;
         }
-        let nearest = (matches == 0).then(|| self.nearest(rows().filter_map(|(_, name)| name.as_deref()))).flatten();
-        PatternEntry {
-            key: self.key.clone(),
-            pattern: self.pattern.to_string(),
-            matches,
-            complete: lists.iter().all(|list| list.complete),
-            nearest,
-        }
+        let (key, pattern) = (self.key.clone(), self.pattern.to_string());
+        // Without any list, nothing is proven.
+        let complete = lists().next().is_some() && lists().all(|list| list.complete);
+        PatternEntry { key, pattern, matches, complete, nearest: None }
     }
 
-    fn lists<'p>(&self, population: &'p Population) -> Vec<&'p Names> {
-        match self.kind {
-            Kind::Groups => vec![&population.groups],
-            Kind::Users => vec![&population.users],
-            Kind::Subjects => vec![&population.groups, &population.users],
-        }
+    fn about<'p, 'a>(&self, populations: &'p [Population<'a>]) -> impl Iterator<Item = &'p Population<'a>> {
+        populations.iter().filter(|it| self.source.is_none_or(|wanted| wanted == it.source))
     }
 
-    /// Returns the known name that is most similar. Ids have no similar ones.
-    fn nearest<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<String> {
+    fn lists<'p, 'a>(&self, populations: &'p [Population<'a>]) -> impl Iterator<Item = &'p Names<'a>> {
+        self.about(populations).flat_map(|it| match self.kind {
+            Kind::Groups => vec![&it.groups],
+            Kind::Users => vec![&it.users],
+            Kind::Subjects => vec![&it.groups, &it.subjects],
+        })
+    }
+
+    /// Returns what was probably meant: a glob whose prefix is missing, or the known name that is most similar. Ids have no similar
+    /// ones.
+    fn nearest(&self, populations: &[Population<'_>]) -> Option<String> {
         let word = match self.pattern {
             Pattern::Id(_) => return None,
-            Pattern::Name(name) => name.clone(),
+            Pattern::Name(name) => {
+                let glob = Pattern::Glob(name.clone());
+                if name.contains('*') && self.lists(populations).any(|list| list.matches(&glob) > 0) {
+                    return Some(glob.to_string());
+                }
+                name.clone()
+            }
             Pattern::Glob(glob) => glob.replace(['*', '?'], ""),
         };
-        config::nearest(&word, &names.collect::<Vec<_>>()).map(str::to_owned)
+        let found = self.lists(populations).filter_map(|list| list.nearest(&word));
+        found.min_by_key(|(distance, _)| *distance).map(|(_, name)| name.to_owned())
     }
 }
 
-impl Population {
+impl<'a> Population<'a> {
     /// Returns the population of a source in the known state.
-    fn of(inventory: &SourceInventory) -> Self {
+    fn of(inventory: &'a SourceInventory) -> Self {
         let reading = &inventory.reading;
-        let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
-        let groups = reading.groups.iter().map(|group| (group.id.as_str().to_owned(), text(&group.name)));
-        let users = reading.users.iter().map(|user| (user.id.as_str().to_owned(), text(&user.username)));
         let is_read = |kinds: &[ListKind]| {
             // A list that the source does not offer has no row. A source that this run did not read has no list at all.
             let complete = |kind: &ListKind| match reading.coverage(*kind) {
@@ -138,24 +231,26 @@ impl Population {
             };
             !reading.lists.is_empty() && kinds.iter().all(complete)
         };
+        let groups = reading.groups.iter().map(|group| (group.id.as_str(), group.name.as_deref()));
+        let users = reading.users.iter();
+        let has_all_users = is_read(&USER_LISTS) && !reading.hides_inactive;
         Self {
-            source: reading.source.name.to_string(),
-            groups: Names { rows: groups.collect(), complete: is_read(&GROUP_LISTS) },
-            users: Names { rows: users.collect(), complete: is_read(&USER_LISTS) && !reading.hides_inactive },
+            source: reading.source.name.as_str(),
+            groups: Names::new(groups, is_read(&GROUP_LISTS)),
+            users: Names::new(users.clone().map(|user| (user.id.as_str(), user.username.as_deref())), has_all_users),
+            subjects: Names::new(users.map(|user| (user.id.as_str(), user.name())), has_all_users),
         }
     }
 }
 
-/// Returns the population of a source as far as a check read it.
-pub fn of_probe(source: &str, probe: &Probe) -> Population {
+/// Returns the population of a source as far as a check read it; an empty one without a probe.
+pub fn of_probe<'a>(source: &'a str, probe: Option<&'a Probe>) -> Population<'a> {
     let names = |kinds: &[ListKind]| {
-        let lists = || probe.lists.iter().filter(|list| kinds.contains(&list.kind));
-        Names {
-            rows: lists().flat_map(|list| list.names.iter().cloned()).collect(),
-            complete: lists().count() > 0 && lists().all(ProbedList::is_whole),
-        }
+        let lists = || probe.iter().flat_map(|probe| &probe.lists).filter(|list| kinds.contains(&list.kind));
+        let rows = lists().flat_map(|list| &list.names).map(|(id, name)| (id.as_str(), name.as_deref()));
+        Names::new(rows, lists().count() > 0 && lists().all(ProbedList::is_whole))
     };
-    Population { source: source.to_owned(), groups: names(&GROUP_LISTS), users: names(&USER_LISTS) }
+    Population { source, groups: names(&GROUP_LISTS), users: names(&USER_LISTS), subjects: names(&USER_LISTS) }
 }
 
 /// Lists whose rows are groups.

@@ -102,10 +102,7 @@ fn of_reading(reading: &SourceReading) -> Option<InputRecord> {
 }
 
 fn of_user(source: &str, user: &User, kept: Option<&KeptUser>) -> Option<InputRecord> {
-    let about =
-        || InputRecord { source: source.to_owned(), user: Some(user.id.as_str().to_owned()), ..InputRecord::default() };
-    let mut record = about();
-    record.passkeys = user.passkeys;
+    let mut record = InputRecord { passkeys: user.passkeys, ..InputRecord::default() };
     if let Some(api) = &user.api {
         record.wide_rights = Some(api.wide_rights.iter().map(ToString::to_string).collect());
         record.restricted = api.restricted;
@@ -127,8 +124,12 @@ fn of_user(source: &str, user: &User, kept: Option<&KeptUser>) -> Option<InputRe
         record.kind = has("kind").then(|| kept.kind.as_str().to_owned());
         record.inferred_type = kept.inferred.filter(|_| has("inferred_type")).map(|it| it.as_str().to_owned());
     }
-    // Most accounts have no such fact.
-    (record != about()).then_some(record)
+    // Most accounts have no such fact, so that source and id are only copied for those that do.
+    (record != InputRecord::default()).then(|| InputRecord {
+        source: source.to_owned(),
+        user: Some(user.id.as_str().to_owned()),
+        ..record
+    })
 }
 
 fn unreadable(date: &ReportedDate) -> Option<String> {

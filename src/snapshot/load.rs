@@ -3,8 +3,8 @@
 //! A run loads the newest snapshot as the known state; the offline commands load any snapshot. A snapshot that fails
 //! verification is refused. Nothing is changed.
 //!
-//! Tables are read from Parquet if it exists, otherwise from CSV in any dialect. Some facts are not in the tables and
-//! are not restored: passkeys, rights of API accounts, conflicts, and texts in place of dates.
+//! Tables are read from Parquet if it exists, otherwise from CSV in any dialect. Facts that no table contains are in
+//! `rule-inputs.jsonl`; only [`Archive::readings`] restores them.
 
 use super::error::SnapshotError;
 use super::locate::snapshot_folder;
@@ -31,7 +31,7 @@ mod rows;
 mod tests;
 
 pub use reading::{ReadRows, Restored};
-use rows::{TableRow, each_row};
+use rows::{TableRow, each_row, of_a_run};
 
 /// Verified snapshot that can be loaded.
 #[derive(Clone, Debug)]
@@ -147,9 +147,13 @@ impl Archive {
         })
     }
 
-    /// Returns the instant that ages are computed from.
+    /// Returns the instant that ages are computed from. Errors: it is no instant, or not of a possible run.
     pub fn as_of(&self) -> Result<Instant, SnapshotError> {
-        self.manifest.as_of.parse().map_err(|error| self.unsupported(super::MANIFEST)(format!("as_of: {error}")))
+        let text = &self.manifest.as_of;
+        let parsed = text.parse().map_err(|error| format!("as_of: {error}"));
+        let checked = parsed
+            .and_then(|at| of_a_run(at).ok_or_else(|| format!("as_of: {text:?} is not a possible instant of a run")));
+        checked.map_err(self.unsupported(super::MANIFEST))
     }
 
     /// Returns the state of the snapshot without its rows.

@@ -13,15 +13,17 @@ pub fn snapshot_folder(dir: &Path) -> Result<PathBuf, SnapshotError> {
     let refused = |why: String| SnapshotError::NotASnapshot { path: dir.to_owned(), why };
     let path = fs::canonicalize(dir).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => refused(format!("it does not exist; {EXAMPLE}")),
-        _ => SnapshotError::io("open", dir)(error),
+        _ => unreadable(dir, error),
     })?;
     if !path.is_dir() {
         return Err(refused(format!("it is a file; {EXAMPLE}")));
     }
-    if fs::symlink_metadata(path.join(MANIFEST)).is_ok() {
-        return Ok(path);
+    match fs::symlink_metadata(path.join(MANIFEST)) {
+        Ok(_) => return Ok(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unreadable(dir, error)),
     }
-    let published = Store::new(&path).snapshots().unwrap_or_default();
+    let published = Store::new(&path).snapshots()?;
     Err(refused(match published.last() {
         None if is_store(&path) => {
             "it is a folder of snapshots that contains none yet; run `bt-rollcall run`".to_owned()
@@ -38,6 +40,15 @@ pub fn snapshot_folder(dir: &Path) -> Result<PathBuf, SnapshotError> {
     }))
 }
 
+/// Returns the error for a path that exists and cannot be read. Only its owner can read a snapshot.
+pub(super) fn unreadable(dir: &Path, error: io::Error) -> SnapshotError {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return SnapshotError::io("open", dir)(error);
+    }
+    let why = "permission denied; run the command as the user that owns the folder, or as root".to_owned();
+    SnapshotError::NotASnapshot { path: dir.to_owned(), why }
+}
+
 const EXAMPLE: &str = "name a folder such as /var/lib/bt-rollcall/snapshots/latest";
 
 #[cfg(test)]
@@ -46,6 +57,19 @@ mod tests {
 
     fn why(dir: &Path) -> String {
         snapshot_folder(dir).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_named_with_the_reason_and_a_cure() {
+        let denied = unreadable(Path::new("/x"), io::ErrorKind::PermissionDenied.into());
+        let words = "permission denied; run the command as the user that owns the folder, or as root";
+        assert_eq!(denied.to_string(), format!("read /x: {words}"));
+        // The root user may read every folder, so a link to itself stands for one that cannot be read.
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("20261123T020000Z-0001");
+        fs::create_dir(&dir).unwrap();
+        std::os::unix::fs::symlink(dir.join("latest"), dir.join("latest")).unwrap();
+        assert!(!why(&dir.join("latest")).contains("has no manifest.json"));
     }
 
     #[test]

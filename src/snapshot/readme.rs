@@ -14,9 +14,14 @@ use crate::table::{ColumnType, REVIEW, Table, review_schema};
 /// Name of the file.
 pub const README: &str = "README.txt";
 
+/// Description of the population of a review, with those that it lacks.
+const REVIEW_ABOUT: &str = "Population of an access review: one row for each group and member, with empty columns for \
+    decisions.\n    Accounts without any known membership have no row: review the enabled ones by the findings of no-group.\n    \
+    Administrators by their own record are not in group_privileged: they have is_admin in users.";
+
 /// Files that are no table, with a description.
 const OTHERS: [(&str, &str); 6] = [
-    (REVIEW, "Population of an access review: one row for each group and member, with empty columns for decisions."),
+    (REVIEW, REVIEW_ABOUT),
     ("exceptions.json", "Accepted findings, and what each entry covered."),
     (inputs::FILE, "What rules used and no table contains: one JSON object for each account, group or source."),
     (PAGES, "One line for each HTTP request that the run sent."),

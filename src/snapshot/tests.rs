@@ -382,3 +382,27 @@ fn two_configurations_with_the_same_folder_of_snapshots_never_run_at_once() {
     drop(store);
     assert!(Store::new(dir).lock(&folder.path().join("another-state")).is_ok());
 }
+
+#[test]
+fn the_lock_is_taken_although_a_check_removes_the_empty_folder_meanwhile() {
+    let root = tempfile::tempdir().unwrap();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    let done = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(done) {
+                for n in 0..500 {
+                    // Only an empty folder can be removed.
+                    let _ = std::fs::remove_dir(root.path().join(format!("snapshots-{n}")));
+                }
+            }
+        });
+        let locked = (0..500).map(|n| {
+            let store = Store::new(root.path().join(format!("snapshots-{n}")));
+            store.lock(&root.path().join("state")).map(drop)
+        });
+        let locked: Result<Vec<()>, _> = locked.collect();
+        is_done.store(true, done);
+        locked.unwrap();
+    });
+}

@@ -7,6 +7,7 @@ use super::chain::{self, BrokenLink, Chain, Link, LinkState};
 use super::error::SnapshotError;
 use super::hold::Hold;
 use super::ledger::{LEDGER, Ledger};
+use super::locate::unreadable;
 use super::read::Published;
 use super::staging::must_be_link;
 use super::verify::{Checked, VerifyProblem, check};
@@ -110,8 +111,14 @@ pub fn walk(dir: &Path) -> Result<FolderWalk, SnapshotError> {
     };
     let dir = folder_of(fs::canonicalize(dir).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => refused("it does not exist"),
-        _ => SnapshotError::io("open", dir)(error),
+        _ => unreadable(dir, error),
     })?);
+    // Without the right to search the folder, each snapshot and the target of each link would look missing.
+    if let Err(error) = fs::symlink_metadata(dir.join(LATEST))
+        && error.kind() == io::ErrorKind::PermissionDenied
+    {
+        return Err(unreadable(&dir, error));
+    }
     let store = Store::new(&dir);
     let (mut existing, mut found, mut problems) = (Vec::new(), BTreeMap::new(), Vec::new());
     for run_id in store.snapshots()? {

@@ -6,9 +6,7 @@
 
 use super::Tables;
 use super::columns::{Column, Get, MembershipRow, Shape, Values, name_of, optional, required};
-use crate::model::{
-    Finding, Fingerprint, Group, GroupOwner, MemberIdentity, Membership, SourceInventory, SubjectKind, User,
-};
+use crate::model::{Finding, Fingerprint, GroupOwner, MemberIdentity, Membership, SourceInventory, SubjectKind, User};
 use ahash::AHashMap;
 use std::collections::BTreeSet;
 
@@ -18,14 +16,13 @@ pub(super) struct Facts<'a> {
     /// Ids of the rules with an unresolved finding, sorted, by source and account.
     findings: AHashMap<(&'a str, &'a str), Vec<&'static str>>,
     /// Owner of every group, by source and group, in the order of the inventory.
-    owners: Vec<Vec<Option<&'a str>>>,
+    owners: Vec<Vec<Option<&'a GroupOwner>>>,
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn of(tables: &Tables<'a>) -> Self {
         let Tables { inventory, group_owners, findings, .. } = *tables;
-        let owner = |group: &Group| GroupOwner::find(group_owners, group).map(|entry| entry.owner.as_str());
-        let of_source = |source: &SourceInventory| source.reading.groups.iter().map(owner).collect();
+        let of_source = |source: &SourceInventory| GroupOwner::of_groups(group_owners, &source.reading.groups);
         let owners = inventory.sources.iter().map(of_source).collect();
         Self { tables: *tables, findings: rules_by_account(findings), owners }
     }
@@ -52,7 +49,7 @@ pub(super) struct ReviewRow<'a> {
 impl<'a> ReviewRow<'a> {
     fn new(facts: &'a Facts<'_>, source: usize, membership: MembershipRow<'a>) -> Self {
         let at = membership.it.group.map(|at| at as usize);
-        let owner = at.and_then(|at| facts.owners[source].get(at).copied().flatten());
+        let owner = at.and_then(|at| facts.owners[source].get(at).copied().flatten()).map(|entry| entry.owner.as_str());
         let account = membership.user_id().map(|id| (name_of(membership.source_inventory), id));
         let findings = account.and_then(|account| facts.findings.get(&account));
         Self { membership, owner, findings: findings.map_or(&[], Vec::as_slice) }

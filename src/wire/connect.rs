@@ -52,7 +52,11 @@ pub(super) fn demand_of_certificate(explainer: &Explainer, status: u16, body: &[
 ///
 /// It must be https, or http to a loopback address, and must contain no user name, query or fragment.
 pub fn base_url(text: &str) -> Result<String, String> {
-    let url = reqwest::Url::parse(text).map_err(|_| {
+    let url = reqwest::Url::parse(text).map_err(|error| {
+        // The type of the error is not exported.
+        if error.to_string().contains("port") {
+            return "has no valid port; write a port from 1 to 65535, or none for 443".to_owned();
+        }
         "is not an address with a scheme and a host; write for example https://bt.example.com".to_owned()
     })?;
     if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {

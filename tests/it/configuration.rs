@@ -102,7 +102,7 @@ fn pattern_that_matches_nothing_is_a_warning_of_run_and_check_and_is_in_the_mani
     let groups = text.lines().find(|line| line.starts_with("privileged_groups = ")).unwrap();
     private(&rig.config, &text.replace(groups, "privileged_groups = [\"Admnistrators\", \"Administrators\"]"));
     let warning =
-        "policy.privileged_groups: \"admnistrators\" matches nothing; write \"Administrators\" if that is meant";
+        "policy.privileged_groups: \"Admnistrators\" matches nothing; write \"Administrators\" if that is meant";
     let run = rig.run(&[]);
     assert_exit(&run, 0);
     assert!(stdout(&run).contains(&format!("warning    {warning}")), "{}", stdout(&run));
@@ -118,11 +118,11 @@ fn pattern_that_matches_nothing_is_a_warning_of_run_and_check_and_is_in_the_mani
     assert!(manifest["warnings"].to_string().contains("matches nothing"), "{}", manifest["warnings"]);
     assert_eq!(manifest["configuration"]["output"]["keep_days"]["from"], "default");
     let report = fs::read_to_string(rig.folder.path().join("snapshots/latest/report.html")).unwrap();
-    assert!(report.contains("Patterns of the configuration") && report.contains("admnistrators"));
+    assert!(report.contains("Patterns of the configuration") && report.contains("Admnistrators"));
     let summary: Value = serde_json::from_str(&stdout(&rig.run(&["--json"]))).unwrap();
     assert_eq!(summary["patterns"], manifest["patterns"]);
     let checked = rig.call(&["check", "--online"]);
     // The list of groups has no total, so one page is no proof.
-    let note = "note  policy.privileged_groups: \"admnistrators\" matches nothing on the pages that were read; the most similar";
+    let note = "note  policy.privileged_groups: \"Admnistrators\" matches nothing on the pages that were read; the most similar";
     assert!(stdout(&checked).contains(note), "{}", stdout(&checked));
 }

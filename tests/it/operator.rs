@@ -147,7 +147,8 @@ fn guard_under_systemd_prints_a_command_with_the_credentials_of_the_unit() {
     // Stands for systemd: prints the unit, and prints the arguments of systemd-run one a line.
     let bin = rig.folder.path().join("bin");
     fs::create_dir_all(&bin).unwrap();
-    let unit = "LoadCredential=client_secret:/etc/bt-rollcall/secret\\nUser=x\\nLoadCredential=b:/etc/b\\n";
+    let unit = "LoadCredential=client_secret:/etc/bt-rollcall/secret\\nUser=x\\nLoadCredential=b:/etc/b\\n\
+                Environment=\"A=b c\" D=*\\n";
     private(&bin.join("systemctl"), &format!("#!/bin/sh\nprintf '{unit}'\n"));
     private(&bin.join("systemd-run"), "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");
     assert!(Command::new("sh").args(["-c", "chmod +x \"$0\"/*"]).arg(&bin).status().unwrap().success());
@@ -155,6 +156,7 @@ fn guard_under_systemd_prints_a_command_with_the_credentials_of_the_unit() {
     let words: Vec<&str> = words.lines().collect();
     let credentials = ["-p", "LoadCredential=client_secret:/etc/bt-rollcall/secret", "-p", "LoadCredential=b:/etc/b"];
     assert!(words.windows(4).any(|window| window == credentials), "{words:#?}");
+    assert!(words.windows(2).any(|window| window == ["-p", "Environment=\"A=b c\" D=*"]), "{words:#?}");
     assert!(!words.contains(&"User=x") && words.contains(&rig.config.to_str().unwrap()), "{words:#?}");
     assert_eq!(words[words.len() - 2..], ["--allow-shrink", "sandbox"]);
 }
@@ -295,10 +297,10 @@ fn folder_that_cannot_be_written_is_named_with_the_user_and_the_command_that_cur
     let state = state.display();
     let by_run = [
         format!("the user {user} needs the folder {state}"),
-        format!("Give it with: sudo install -d -o {user} -m 700 {state}"),
+        format!("Create it with: sudo install -d -o {user} -m 700 {state}"),
     ];
-    // The check names the key and its line; it may run as another user than the job.
-    let by_check = [format!("create {state} for that user"), "state_dir".to_owned()];
+    // The check names the key and its line, too.
+    let by_check = [format!("install -d -o {user} -m 700 {state}"), "state_dir".to_owned()];
     for (args, wanted) in [(&["run"][..], by_run), (&["check", "--online"], by_check)] {
         let mut command = rig.command(args);
         if me == "root" {

@@ -76,7 +76,9 @@ fn a_readme_describes_exactly_the_files_of_its_snapshot_and_follows_from_the_man
         let mut expected = [listed, vec!["manifest.json"]].concat();
         expected.sort_unstable();
         assert_eq!(described, expected, "{text}");
-        for fact in [manifest.run_id.as_str(), "as of 2026-11-23T02:00:00Z", "btrollcall.run.manifest_sha256"] {
+        let unlisted = "Accounts without any known membership have no row: review the enabled ones by";
+        let instant = "as of 2026-11-23T02:00:00Z";
+        for fact in [manifest.run_id.as_str(), instant, "btrollcall.run.manifest_sha256", unlisted] {
             assert!(text.contains(fact), "{fact} is not in {text}");
         }
         assert_eq!(text.contains("'users.parquet'"), tables.contains("parquet"), "{text}");

@@ -1,6 +1,7 @@
 //! Tests of `verify` after the file check: honest snapshots of every kind pass, and a forged one is found although every
 //! hash in its manifest is right.
 
+mod declared;
 mod forger;
 mod honest;
 
@@ -100,6 +101,12 @@ fn forged_tables_are_found_and_named_by_file_row_and_column() {
     });
     assert!(log.contains("findings.parquet: severity is \"info\" (source sandbox, rule stale-login"), "{log}");
     assert!(log.contains(&format!("but the new evaluation has {:?}", stale["severity"])), "{log}");
+}
+
+#[test]
+fn a_table_that_was_forged_in_one_format_is_found() {
+    let forgery = Forgery::new();
+    let id = forgery.rig.table("users")[7]["id"].clone();
 
     // A user that is removed from the CSV file only.
     let log = forgery.found(|snapshot| {
@@ -116,6 +123,13 @@ fn forged_tables_are_found_and_named_by_file_row_and_column() {
     });
     assert!(log.contains("users.csv: enabled is \"false\" (source sandbox, id "), "{log}");
     assert!(log.contains("but users.parquet has \"true\""), "{log}");
+}
+
+#[test]
+fn forged_accounts_and_changes_are_found_in_both_formats() {
+    let forgery = Forgery::new();
+    let findings = forgery.rig.table("findings");
+    let id = findings.iter().find(|row| row["rule"] == "stale-login").unwrap()["subject_id"].clone();
 
     // An account that looks younger in both formats: its finding then disappears from the new evaluation.
     let log = forgery.found(|snapshot| {

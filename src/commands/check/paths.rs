@@ -42,8 +42,13 @@ fn why_not_a_file(path: &Path) -> Option<String> {
     if !folder.exists() {
         return Some(format!("the folder {} does not exist; create it", folder.display()));
     }
-    (!is_writable(folder))
-        .then(|| format!("{} cannot be written by this user; allow it to write this folder", folder.display()))
+    (!is_writable(folder)).then(|| {
+        let shown = folder.display();
+        format!(
+            "{shown} cannot be written by this user; let it write there, for example through the group of the folder; \
+                 a unit needs ReadWritePaths={shown}, too"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -81,3 +81,13 @@ fn other_output_replaces_the_folders_and_switches_off_events_and_metrics() {
     assert_eq!((&data["state_dir"]["value"], &data["metrics_file"]["value"]), (&json!("/again/.state"), &Json::Null));
     assert!(data.get("syslog").is_none() && config.destinations.is_empty());
 }
+
+#[test]
+fn configuration_is_shown_although_its_secrets_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for secret in ["{ file = \"/none\" }", "{ env = \"NONE\" }", "{ credential = \"none\" }"] {
+        write(folder.path(), "config.toml", &MINIMAL.replace("{ file = \"secret\" }", secret), 0o600);
+        let shown = in_words(&Config::load_without_secrets(&folder.path().join("config.toml")).unwrap());
+        assert!(shown.contains(&format!("client_secret = {secret}")), "{shown}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::products::{account, changed, product};
 use super::sample::{World, as_of};
-use crate::model::{LastLogin, SourceReading, SubjectKind, User, UserKind};
+use crate::model::{FindingStatus, LastLogin, Rule, SourceReading, SubjectKind, User, UserKind};
 use crate::report::Shown;
 use chrono::Duration;
 
@@ -31,22 +31,57 @@ fn findings_of_a_person_in_three_products_are_one_row_with_the_products() {
     let row = &top.rows[0];
     assert_eq!((row.name.name.as_str(), row.name.under.as_str()), ("ada", "ada@example.com"));
     assert_eq!(row.findings.rows.len(), 1, "one entry for the rule");
-    assert_eq!(names(&row.findings.rows[0].sources.rows), ["pra", "rs", "vault"]);
+    let variants = &row.findings.rows[0].variants;
+    assert_eq!((variants.rows.len(), variants.rows[0].sources.as_str()), (1, "3 sources"));
     assert_eq!(names(&row.accounts.rows), ["ada in pra, rs, vault"]);
-    assert!(world.page().contains("in all 3 sources"));
+    assert!(world.page().contains("in <bdi>3 sources</bdi>"));
+}
+
+#[test]
+fn findings_of_a_rule_are_merged_only_if_severity_history_and_fact_are_equal() {
+    let administrator = changed(stale("1", "ada", "ada@example.com"), |user| user.is_admin = Some(true));
+    let mut world = accounts_of(vec![
+        product("pra", "pra", vec![administrator]),
+        product("rs", "rs", vec![stale("2", "ada", "ada@example.com")]),
+        product("vault", "pra", vec![stale("3", "ada", "ada@example.com")]),
+    ]);
+    world.findings.retain(|finding| finding.rule == Rule::StaleLogin);
+    let last = world.findings.iter_mut().find(|finding| finding.source.as_str() == "vault").unwrap();
+    (last.status, last.first_seen) = (FindingStatus::Open, as_of() - Duration::days(40));
+    let row = world.view().top.rows.remove(0);
+    let variants = &row.findings.rows[0].variants.rows;
+    let said: Vec<_> = variants.iter().map(|v| (v.severity, v.history.as_str(), v.sources.as_str())).collect();
+    let since = "open since 2026-10-14, past due";
+    assert_eq!(said, [("high", "new", "pra"), ("medium", "new", "rs"), ("medium", since, "vault")]);
+    assert_ne!(variants[0].fact, variants[1].fact, "the thresholds differ");
+    assert_eq!(names(&row.tags), ["privileged in pra"]);
+    assert_eq!((row.due.as_deref(), row.is_past_due), (Some("2026-11-30"), false), "that of the most severe finding");
+}
+
+#[test]
+fn variants_that_a_row_does_not_show_are_counted_as_findings() {
+    let of = |days| changed(stale("1", "ada", "ada@example.com"), |u| u.last_login = LastLogin::At(as_of() - days));
+    let sources = (0..5).map(|n| product(&format!("s{n}"), "pra", vec![of(Duration::days(200 + n))]));
+    let world = accounts_of(sources.collect());
+    let row = world.view().top.rows.remove(0);
+    assert_eq!((row.findings.rows[0].variants.rows.len(), row.findings.rows[0].variants.more), (3, 2));
+    assert!(world.page().contains("and 2 more findings of this rule"));
 }
 
 #[test]
 fn accounts_without_a_person_have_rows_of_their_own() {
     let source = |name: &str| {
-        let emergency = changed(stale("4", "emergency-1", "team@example.com"), |user| user.kind = UserKind::BreakGlass);
+        let emergency = changed(stale("4", "emergency-1", "team@example.com"), |user| {
+            (user.kind, user.display_name) = (UserKind::BreakGlass, Some("Emergency One".into()));
+        });
         let nameless = changed(stale("5", "anyone", ""), |user| user.email_address = None);
         product(name, "pra", vec![emergency, nameless])
     };
     let top = accounts_of(vec![source("pra"), source("rs")]).view().top;
-    let rows: Vec<&str> = top.rows.iter().map(|row| row.name.under.as_str()).collect();
+    let rows: Vec<_> = top.rows.iter().map(|row| (row.name.name.as_str(), row.name.under.as_str())).collect();
     assert_eq!(rows.len(), 4, "{rows:?}");
-    assert!(rows.contains(&"account id 4 in pra") && rows.contains(&"account id 5 in rs"), "{rows:?}");
+    assert!(rows.contains(&("Emergency One", "emergency-1, account id 4 in pra")), "{rows:?}");
+    assert!(rows.contains(&("anyone", "account id 5 in rs")), "{rows:?}");
 }
 
 #[test]
@@ -86,9 +121,9 @@ fn one_promotion_in_three_products_is_one_line_with_its_products() {
     assert_eq!((changes.rows.rows.len(), changes.rows.more), (1, 0), "{:?}", changes.rows);
     let row = &changes.rows.rows[0];
     assert!(row.privileged && row.severity == "high" && row.name.under.as_str() == "ada@example.com");
-    let facts: Vec<_> = row.facts.rows.iter().map(|fact| (fact.fact.as_str(), names(&fact.sources.rows))).collect();
-    assert_eq!(facts[0], ("added to privileged group \"Administrators\"", vec!["pra", "rs", "vault"]));
-    assert_eq!(facts[1], ("removed from group \"Network Operations\"", vec!["pra", "rs", "vault"]));
+    let facts: Vec<_> = row.facts.rows.iter().map(|fact| (fact.fact.as_str(), fact.sources.as_str())).collect();
+    assert_eq!(facts[0], ("added to privileged group \"Administrators\"", "3 sources"));
+    assert_eq!(facts[1], ("removed from group \"Network Operations\"", "3 sources"));
 }
 
 #[test]
@@ -99,5 +134,5 @@ fn a_person_who_left_every_product_is_one_row() {
     assert_eq!(changes.rows.rows.len(), 1, "{:?}", changes.rows);
     let row = &changes.rows.rows[0];
     assert_eq!((row.name.name.as_str(), row.name.under.as_str()), ("ben", "ben@example.com"));
-    assert!(row.facts.rows.iter().all(|fact| names(&fact.sources.rows) == ["pra", "rs"]), "{:?}", row.facts);
+    assert!(row.facts.rows.iter().all(|fact| fact.sources.as_str() == "pra and rs"), "{:?}", row.facts);
 }

@@ -4,9 +4,14 @@ use super::behaviour::{set_outcome, world_with};
 use super::products::{account, changed, product};
 use super::sample::{World, as_of};
 use super::tenant::reading;
-use crate::model::{FindingStatus, LastLogin, Rule, RuleOutcome, Severity, SourceReading, User, UserKind};
+use crate::model::{
+    Coverage, Finding, FindingStatus, LastLogin, Rule, RuleOutcome, SET_ASIDE, Severity, SourceReading, SubjectKind,
+    User, UserKind,
+};
 use crate::report::{Tile, View};
+use crate::snapshot::manifest::PatternEntry;
 use chrono::Duration;
+use serde_json::json;
 
 fn tile(view: &View, label: &str) -> Tile {
     view.tiles.iter().find(|tile| tile.label == label).cloned().expect("a tile")
@@ -30,6 +35,58 @@ fn a_person_is_counted_once_over_all_products_and_accounts_without_an_address_ar
     let page = world.page();
     assert!(page.contains("<b>2 persons</b> with 5 accounts (5 enabled) in 2 sources"));
     assert!(page.contains("1 account of people could not be matched to a person, because it has no e-mail address"));
+}
+
+#[test]
+fn people_in_several_products_are_people_of_the_first_page() {
+    let emergency = || changed(account("3", "e", "e@example.com"), |user| user.kind = UserKind::BreakGlass);
+    let users = || vec![account("1", "ada", "ada@example.com"), emergency()];
+    let view = World::of(vec![product("pra", "pra", users()), product("rs", "rs", users())]).view();
+    assert_eq!(view.status.population.persons, 1);
+    let summary = view.people.expect("two sources").summary;
+    assert!(summary.starts_with("1 person has accounts in more than one of the 2 sources"), "{summary}");
+}
+
+#[test]
+fn findings_on_groups_and_sources_are_not_counted_as_findings_on_accounts() {
+    let mut world = World::of(vec![reading("appliance-eu", 60, 7)]);
+    let of = |kind: SubjectKind, count: usize| {
+        let finding = world.findings[0].clone();
+        (0..count).map(move |_| {
+            let mut finding = finding.clone();
+            (finding.subject.kind, finding.severity) = (kind, Severity::Low);
+            finding
+        })
+    };
+    let users: Vec<Finding> = of(SubjectKind::User, 3).collect();
+    let (group, source): (Vec<_>, Vec<_>) = (of(SubjectKind::Group, 1).collect(), of(SubjectKind::Source, 1).collect());
+    let mut lead = |findings: &[&[Finding]]| {
+        world.findings = findings.concat();
+        world.view().status.lead
+    };
+    assert_eq!(lead(&[&users]), "3 findings on 1 account; 0 are high or critical.");
+    let all = "5 findings: 3 on 1 account, 2 on groups and sources; 0 are high or critical.";
+    assert_eq!(lead(&[&users, &group, &source]), all);
+    assert_eq!(lead(&[&users, &group]), "4 findings: 3 on 1 account, 1 on groups; 0 are high or critical.");
+    assert_eq!(lead(&[&source]), "1 finding on sources; 0 are high or critical.");
+}
+
+#[test]
+fn a_source_that_a_guard_set_aside_is_not_described_as_unread() {
+    let mut eu = reading("appliance-eu", 60, 7);
+    for list in &mut eu.lists {
+        let error = format!("{SET_ASIDE}: 60 of 60 known users are missing (100 %, limit 20 %); 0 read");
+        (list.coverage, list.distinct, list.expected) = (Coverage::Failed { error }, 0, Some(0));
+    }
+    let world = World::after(vec![reading("appliance-eu", 60, 7)], vec![eu]);
+    let view = world.view();
+    assert!(view.status.meaning.starts_with("At least one source was set aside"), "{}", view.status.meaning);
+    let problems = &view.status.sources.rows[0].problems;
+    assert_eq!((problems.len(), problems[0].count.as_str()), (1, "set aside by a guard"));
+    assert_eq!(problems[0].words.as_str(), "60 of 60 known users are missing (100 %, limit 20 %); 0 read");
+    assert!(view.changes.limits.rows[0].as_str().starts_with("appliance-eu: set aside by a guard."));
+    let page = world.page();
+    assert!(!page.contains("could not be read") && !page.contains("not fully read"));
 }
 
 #[test]
@@ -138,14 +195,29 @@ fn tasks_have_a_day_an_owner_and_the_number_of_findings_that_are_past_due() {
         finding.first_seen = as_of() - Duration::days(30);
     }
     let tasks = world.view().tasks;
-    let severities: Vec<_> = tasks.iter().map(|task| (task.severity, task.due.as_deref(), task.findings)).collect();
-    assert_eq!(severities, [("high", Some("30 November 2026"), 1), ("medium", Some("23 December 2026"), 3)]);
-    assert_eq!((tasks[0].overdue, tasks[1].overdue), (1, 0), "30 days are not more than 30 days");
+    let severities: Vec<_> = tasks.iter().map(|task| (task.severity, task.next.as_deref(), task.findings)).collect();
+    assert_eq!(severities, [("high", None, 1), ("medium", Some("23 November 2026"), 3)]);
+    assert_eq!((tasks[0].overdue, tasks[1].overdue), (1, 0), "the 30th day is not over");
     let owners: Vec<_> = tasks[1].owners.rows.iter().map(|owner| (owner.name.as_str(), owner.findings)).collect();
     assert_eq!((owners, tasks[1].unowned), (vec![("Service desk", 1)], 2));
     let page = world.page();
     assert!(page.contains("no owner configured: 2") && page.contains("identity@example.com"));
-    assert!(page.contains("high 7 days, medium 30 days after the report"));
+    assert!(page.contains("high 7 days, medium 30 days. The table shows the next") && page.contains("all past due"));
+}
+
+#[test]
+fn the_last_day_to_act_does_not_move_when_a_later_run_finds_the_same() {
+    let mut world = World::of(vec![reading("appliance-eu", 60, 7)]);
+    world.findings.retain(|finding| finding.severity == Severity::High);
+    let next = |world: &World| world.view().tasks[0].next.clone();
+    assert_eq!(next(&world).as_deref(), Some("30 November 2026"));
+    for finding in &mut world.findings {
+        (finding.status, finding.first_seen) = (FindingStatus::Open, as_of() - Duration::days(3));
+    }
+    world.findings[0].first_seen = as_of() - Duration::days(5);
+    world.findings[1].first_seen = as_of() - Duration::days(8);
+    assert_eq!(next(&world).as_deref(), Some("25 November 2026"), "the earliest day that is not over");
+    assert_eq!(world.view().tasks[0].overdue, 1);
 }
 
 #[test]
@@ -172,4 +244,37 @@ fn each_reason_is_listed_once_for_a_source_with_the_rules_that_it_concerns() {
 fn every_severity_but_info_has_a_day_to_act() {
     let days: Vec<Option<u16>> = Severity::ALL.into_iter().map(Severity::days_to_act).collect();
     assert_eq!(days, [None, Some(90), Some(30), Some(7), Some(1)]);
+}
+
+#[test]
+fn patterns_that_are_proven_to_match_nothing_are_on_the_first_page() {
+    let entry = |matches: u64, complete: bool| PatternEntry {
+        key: "policy.privileged_groups".to_owned(),
+        pattern: "admnistrators".to_owned(),
+        matches,
+        complete,
+        nearest: Some("Administrators".to_owned()).filter(|_| complete),
+    };
+    let line = "Patterns of the configuration that match nothing: ";
+    assert!(!world_with(|world| world.manifest.patterns = vec![entry(1, true), entry(0, false)]).page().contains(line));
+    let world = world_with(|world| world.manifest.patterns = vec![entry(0, true); 5]);
+    let unmatched = world.view().unmatched_patterns;
+    assert_eq!((unmatched.rows.len(), unmatched.more), (3, 2));
+    let page = world.page();
+    let first = page.split("<section id=\"unevaluated\">").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(first.contains(line) && first.contains("(the most similar name is <bdi>Administrators</bdi>)"));
+    assert!(first.contains("and 2 more. They have no effect"));
+}
+
+#[test]
+fn paper_says_where_the_tables_are_that_a_reader_of_the_screen_opens() {
+    let world = world_with(|world| {
+        world.policy.frameworks.clear();
+        world.manifest.configuration = json!({ "output": { "value": "/srv", "from": "configuration", "line": 7 } });
+    });
+    let page = world.page();
+    let all = "<span class=\"paper\">The tables are in <code>report.html</code>.</span>";
+    let one = "<span class=\"paper\"> (the table is in <code>report.html</code>)</span></summary>";
+    assert!(page.contains(all) && page.contains(one));
+    assert!(page.contains(".paper { display: none; }") && page.contains(".paper { display: inline; }"));
 }

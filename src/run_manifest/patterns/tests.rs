@@ -23,29 +23,32 @@ fn config(policy: &str) -> Config {
     Config::parse(Path::new("/c.toml"), &text, &|_| Some("s3cret".to_owned())).unwrap()
 }
 
-fn names(names: &[&str], complete: bool) -> Names {
-    let rows = (1..).zip(names).map(|(id, name)| (id.to_string(), Some((*name).to_owned()))).collect();
-    Names { rows, complete }
+const IDS: [&str; 2] = ["1", "2"];
+
+fn names(names: &[&'static str], complete: bool) -> Names<'static> {
+    Names::new(IDS.into_iter().zip(names.iter().map(|name| Some(*name))), complete)
 }
 
-fn populations(complete: bool) -> Vec<Population> {
+fn populations(complete: bool) -> Vec<Population<'static>> {
     vec![
         Population {
-            source: "eu".to_owned(),
+            source: "eu",
             groups: names(&["Administrators", "Operators"], true),
             users: names(&["ada", "svc-backup"], true),
+            subjects: names(&["ada", "Backup Job"], true),
         },
         Population {
-            source: "us".to_owned(),
+            source: "us",
             groups: names(&["administrators"], complete),
             users: names(&["svc-backup"], complete),
+            subjects: names(&["svc-backup"], complete),
         },
     ]
 }
 
 /// Returns the entry of the only pattern.
 fn entry(policy: &str, complete: bool) -> PatternEntry {
-    let entries = count(&config(policy), &populations(complete));
+    let entries = count(&config(policy), &populations(complete), |entry| entry.complete);
     assert_eq!(entries.len(), 1);
     entries[0].clone()
 }
@@ -64,7 +67,7 @@ fn misspelt_pattern_matches_nothing_and_its_warning_has_the_real_name() {
     assert_eq!((found.matches, found.nearest.as_deref()), (0, Some("Administrators")));
     assert_eq!(
         found.warning().unwrap(),
-        "policy.privileged_groups: \"admnistrators\" matches nothing; write \"Administrators\" if that is meant, else remove it"
+        "policy.privileged_groups: \"Admnistrators\" matches nothing; write \"Administrators\" if that is meant, else remove it"
     );
     let found = entry("break_glass = [\"id:99\"]", true);
     assert!(found.warning().unwrap().ends_with("correct or remove it"));
@@ -74,6 +77,7 @@ fn misspelt_pattern_matches_nothing_and_its_warning_has_the_real_name() {
 fn list_that_was_not_read_completely_is_no_evidence() {
     let found = entry("privileged_groups = [\"Admnistrators\"]", false);
     assert_eq!((found.matches, found.complete, found.warning()), (0, false, None));
+    assert_eq!(found.nearest, None, "a name that is not wanted is not sought");
 }
 
 #[test]
@@ -86,4 +90,53 @@ fn entry_of_one_source_is_matched_against_that_source_only() {
     let other = entry(&owner("us"), true);
     assert_eq!((other.key.as_str(), other.matches, other.complete), ("policy.service_owners", 0, true));
     assert_eq!(entry("[[policy.group_owners]]\ngroup = \"operators\"\nowner = \"x\"", true).matches, 1);
+}
+
+#[test]
+fn glob_without_its_prefix_is_proposed_with_it() {
+    let found = entry("privileged_groups = [\"*Admin*\"]", true);
+    assert!(found.warning().unwrap().contains("write \"glob:*Admin*\" if that is meant"), "{found:?}");
+}
+
+#[test]
+fn similar_names_are_sought_for_a_bounded_number_of_patterns() {
+    let patterns = vec!["\"Operator\""; MOST_SOUGHT + 5].join(", ");
+    let config = config(&format!("privileged_groups = [{patterns}]"));
+    let found = count(&config, &populations(true), |_| true);
+    assert_eq!(found.iter().filter(|entry| entry.nearest.as_deref() == Some("Operators")).count(), MOST_SOUGHT);
+    assert_eq!(found.len(), MOST_SOUGHT + 5);
+}
+
+/// Returns a policy with one accepted exception.
+fn with_exception(folder: &Path, subject: &str) -> String {
+    let path = folder.join("exceptions.toml");
+    let rest = "reason = \"r\"\nowner = \"o\"\nuntil = 2027-01-01";
+    std::fs::write(&path, format!("[[exception]]\nrule = \"no-mfa\"\nsubject = {subject:?}\n{rest}\n")).unwrap();
+    format!("exceptions = {:?}", path.display().to_string())
+}
+
+#[test]
+fn exception_is_matched_against_the_names_that_findings_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = entry(&with_exception(folder.path(), "backup job"), true);
+    assert_eq!((found.key.as_str(), found.matches), ("policy.exceptions, line 1", 1));
+}
+
+#[test]
+fn exception_that_accepts_nothing_has_one_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&with_exception(folder.path(), "nobody"));
+    let entries = count(&config, &populations(true), |_| true);
+    let exceptions = &config.exceptions.as_ref().unwrap().entries;
+    let as_of = "2026-11-23T02:00:00Z".parse().unwrap();
+    let uses = crate::exceptions::apply(&mut [], exceptions, &config.policy, as_of).uses;
+    assert!(uses[0].warnings(as_of)[0].contains("covers no finding"));
+    assert_eq!(warnings(&entries, &uses), Vec::<String>::new());
+    assert_eq!(warnings(&entries, &[]).len(), 1, "without that warning, the pattern has its own");
+}
+
+#[test]
+fn nothing_is_proven_where_no_list_was_read() {
+    let found = count(&config("break_glass = [\"ada\"]"), &[], |_| true);
+    assert_eq!((found[0].complete, found[0].warning()), (false, None));
 }

@@ -5,7 +5,7 @@
 
 use super::super::error::SnapshotError;
 use super::super::inputs::{self, InputRecord};
-use super::{Archive, Sources, TableRow, decode};
+use super::{Archive, Sources, TableRow, decode, each_row};
 use crate::model::{
     GroupId, Instant, Interner, Outside, OutsideMember, SeenInterval, SourceReading, User, UserId, UserKind,
 };
@@ -32,6 +32,21 @@ pub enum Restored {
 }
 
 impl Archive {
+    /// Counts, for each source, the rows that were confirmed before the instant of the run.
+    pub fn rows_confirmed_earlier(&self) -> Result<Vec<u64>, SnapshotError> {
+        let sources = Sources::of(&self.manifest);
+        let as_of = self.as_of()?;
+        let mut rows = vec![0; self.manifest.sources.len()];
+        for table in [Table::Users, Table::Groups, Table::Memberships] {
+            each_row(&self.path, table, &["source", "confirmed_at"], self.manifest.guarded_cells > 0, |row| {
+                let at = sources.place(row)?;
+                rows[at] += u64::from(row.needed_instant("confirmed_at")? < as_of);
+                Ok(())
+            })?;
+        }
+        Ok(rows)
+    }
+
     /// Restores the readings of all sources. `read_rows` says for the source at each position which rows were read.
     pub fn readings(&self, read_rows: &[ReadRows], restored: Restored) -> Result<Vec<SourceReading>, SnapshotError> {
         let sources = Sources::of(&self.manifest);
@@ -78,7 +93,7 @@ impl Restoring<'_> {
         if user.kind == UserKind::BreakGlass {
             user.kind = UserKind::Person;
         }
-        if let Some(record) = self.inputs.users.get(&(at, user.id.as_str().to_owned())) {
+        if let Some(record) = self.inputs.users[at].get(user.id.as_str()) {
             record.add_to_user(&mut user);
             record.remove_kept(&mut user);
             if self.restored == Restored::Reading {
@@ -100,7 +115,7 @@ impl Restoring<'_> {
         }
         // An unknown account may make the count of users unknown, but never the count of other members.
         group.members_known = Some(group.external_member_count.is_some());
-        if let Some(record) = self.inputs.groups.get(&(at, group.id.as_str().to_owned())) {
+        if let Some(record) = self.inputs.groups[at].get(group.id.as_str()) {
             group.directory = record.directory;
             if self.restored == Restored::Reading {
                 record.remove_kept_name(&mut group);
@@ -158,8 +173,8 @@ fn add_group(user: &mut User, group: GroupId) {
 /// Content of `rule-inputs.jsonl`, by the position of the source and the id.
 struct Inputs {
     sources: Vec<(usize, InputRecord)>,
-    users: AHashMap<(usize, String), InputRecord>,
-    groups: AHashMap<(usize, String), InputRecord>,
+    users: Vec<AHashMap<String, InputRecord>>,
+    groups: Vec<AHashMap<String, InputRecord>>,
 }
 
 impl Inputs {
@@ -167,15 +182,16 @@ impl Inputs {
         let missing = || archive.unsupported(inputs::FILE)("the manifest does not list it".to_owned());
         let text = archive.text(inputs::FILE)?.ok_or_else(missing)?;
         let records = inputs::read(&text).map_err(archive.unsupported(inputs::FILE))?;
-        let mut found = Self { sources: Vec::new(), users: AHashMap::new(), groups: AHashMap::new() };
+        let empty = || vec![AHashMap::new(); sources.readings.len()];
+        let mut found = Self { sources: Vec::new(), users: empty(), groups: empty() };
         for record in records {
             let at = sources.readings.iter().position(|reading| reading.source.name.as_str() == record.source);
             let unknown =
                 || archive.unsupported(inputs::FILE)(format!("source {:?} is not in the manifest", record.source));
             let at = at.ok_or_else(unknown)?;
             match (record.user.clone(), record.group.clone()) {
-                (Some(id), _) => drop(found.users.insert((at, id), record)),
-                (None, Some(id)) => drop(found.groups.insert((at, id), record)),
+                (Some(id), _) => drop(found.users[at].insert(id, record)),
+                (None, Some(id)) => drop(found.groups[at].insert(id, record)),
                 (None, None) => found.sources.push((at, record)),
             }
         }

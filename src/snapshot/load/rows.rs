@@ -11,7 +11,7 @@ use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use chrono::DateTime;
+use chrono::{DateTime, Datelike};
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -20,6 +20,13 @@ use std::path::Path;
 
 /// Number of Parquet rows that are decoded together.
 const BATCH: usize = 4_096;
+
+/// Returns the instant if a run can have it. Days are added to such instants, so the ends of the calendar are refused.
+///
+/// Dates that a source reports are not limited: nothing is added to them, and some products send a far year for "never".
+pub(super) fn of_a_run(at: Instant) -> Option<Instant> {
+    (1..=9_999).contains(&at.year()).then_some(at)
+}
 
 /// One row. Cells are read by the name of their column.
 pub(super) struct TableRow<'a> {
@@ -135,9 +142,10 @@ impl<'a> TableRow<'a> {
         }
     }
 
-    /// Returns an instant in UTC; null is an error.
+    /// Returns the instant of a run in UTC; null is an error, and so is an instant that no run can have.
     pub(super) fn needed_instant(&self, column: &str) -> Result<Instant, String> {
-        self.instant(column)?.ok_or_else(|| format!("{column} is empty"))
+        let at = self.instant(column)?.ok_or_else(|| format!("{column} is empty"))?;
+        of_a_run(at).ok_or_else(|| format!("{column} is {at}, not a possible instant of a run"))
     }
 
     /// Passes each item of a list to `take`.

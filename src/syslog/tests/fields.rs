@@ -66,10 +66,14 @@ fn paths(value: &Value, path: &str, found: &mut BTreeSet<String>) {
         Value::Object(map)
             if !path.ends_with("evidence") && !path.ends_with(".changes") && !path.ends_with("_open") =>
         {
-            map.iter().for_each(|(key, value)| paths(value, &format!("{path}.{key}"), found));
+            for (key, value) in map {
+                paths(value, &format!("{path}.{key}"), found);
+            }
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
-            items.iter().for_each(|item| paths(item, path, found));
+            for item in items {
+                paths(item, path, found);
+            }
         }
         _ => drop(found.insert(path.trim_start_matches('.').to_owned())),
     }

@@ -85,7 +85,10 @@ pub fn set_cell(snapshot: &Path, table: &str, column: &str, value: &str, target:
         .unwrap();
     // The cells of this row need no quotes before the target, so that the line can be edited as text.
     let line = content.lines().find(|line| line.contains(&old[key]) && line.contains(&old[target])).unwrap();
-    let edited = line.replacen(&format!(",{},", &old[target]), &format!(",{text},"), 1);
+    let edited = match line.strip_suffix(&format!(",{}", &old[target])) {
+        Some(cells) if target + 1 == old.len() => format!("{cells},{text}"),
+        _ => line.replacen(&format!(",{},", &old[target]), &format!(",{text},"), 1),
+    };
     assert_ne!(line, edited);
     fs::write(&path, content.replacen(line, &edited, 1)).unwrap();
 }
