@@ -53,18 +53,39 @@ pub fn execute(cli: Cli) -> Exit {
 ///
 /// A wrong command line of `run` is an attempt that failed: a typing error in a unit or a crontab must raise an alert.
 pub fn refuse(error: &clap::Error) -> Exit {
-    // If this fails, there is nowhere to report it.
-    let _ = error.print();
     if !error.use_stderr() {
+        // If this fails, there is nowhere to report it.
+        let _ = error.print();
         return Exit::Complete;
     }
-    let readable = Cli::command().ignore_errors(true).try_get_matches();
-    if let Some(Cli { global, command: Command::Run(args) }) =
-        readable.ok().and_then(|matches| Cli::from_arg_matches(&matches).ok())
-    {
+    let matches = Cli::command().ignore_errors(true).try_get_matches().ok();
+    let readable = matches.and_then(|matches| Cli::from_arg_matches(&matches).ok());
+    report_usage(error, readable.as_ref().is_some_and(|cli| cli.global.log_format == LogFormat::Json));
+    if let Some(Cli { global, command: Command::Run(args) }) = readable {
         once::record_attempt(&global, &args, Exit::Usage);
     }
     Exit::Usage
+}
+
+/// Reports a wrong command line: to people as clap words it, to the journal and to readers of JSON as log lines.
+fn report_usage(error: &clap::Error, json: bool) {
+    let journal = observers::stderr_is_journal();
+    if !json && !journal {
+        // If this fails, there is nowhere to report it.
+        let _ = error.print();
+        return;
+    }
+    observers::start_logging(
+        LogSettings { level: Level::ERROR, json, color: false, journal },
+        &ProgressDisplay::new(false),
+    );
+    let text = error.render().to_string();
+    let text = text.trim().trim_start_matches("error: ");
+    // A line of the journal has its own priority.
+    let lines = if json { vec![text] } else { text.lines().filter(|line| !line.trim().is_empty()).collect() };
+    for line in lines {
+        tracing::error!("{line}");
+    }
 }
 
 fn shows_progress(cli: &Cli) -> bool {

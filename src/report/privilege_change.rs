@@ -84,5 +84,5 @@ impl<'a> AccountChanges<'a> {
 /// Checks whether the fields of a removed account name it an administrator.
 fn names_administrator(record: &str) -> bool {
     let fields: Value = serde_json::from_str(record).unwrap_or(Value::Null);
-    fields.get("is_admin").and_then(Value::as_str) == Some("true")
+    fields.get("is_admin") == Some(&Value::Bool(true))
 }

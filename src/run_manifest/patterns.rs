@@ -36,6 +36,7 @@ pub struct Population<'a> {
 pub struct Names<'a> {
     rows: Vec<(&'a str, Option<&'a str>)>,
     complete: bool,
+    is_offered: bool,
     /// Number of rows of each name, in lower case.
     by_name: OnceCell<HashMap<String, u64>>,
     by_id: OnceCell<HashMap<&'a str, u64>>,
@@ -45,7 +46,12 @@ pub struct Names<'a> {
 impl<'a> Names<'a> {
     /// Returns the names of rows. `complete` says whether these are all rows of the source.
     pub fn new(rows: impl Iterator<Item = (&'a str, Option<&'a str>)>, complete: bool) -> Self {
-        Self { rows: rows.collect(), complete, ..Self::default() }
+        Self { rows: rows.collect(), complete, is_offered: true, ..Self::default() }
+    }
+
+    /// Returns the names of a list that the source does not offer. They are neither evidence nor a gap in it.
+    fn not_offered() -> Self {
+        Self { complete: true, ..Self::default() }
     }
 
     fn names(&self) -> impl Iterator<Item = &'a str> {
@@ -184,7 +190,7 @@ impl Configured<'_> {
         }
         let (key, pattern) = (self.key.clone(), self.pattern.to_string());
         // Without any list, nothing is proven.
-        let complete = lists().next().is_some() && lists().all(|list| list.complete);
+        let complete = lists().any(|list| list.is_offered) && lists().all(|list| list.complete);
         PatternEntry { key, pattern, matches, complete, nearest: None }
     }
 
@@ -234,9 +240,12 @@ impl<'a> Population<'a> {
         let groups = reading.groups.iter().map(|group| (group.id.as_str(), group.name.as_deref()));
         let users = reading.users.iter();
         let has_all_users = is_read(&USER_LISTS) && !reading.hides_inactive;
+        let is_missing = |kind: &ListKind| *reading.coverage(*kind) == Coverage::NotOffered;
+        let has_groups = reading.lists.is_empty() || !reading.groups.is_empty();
+        let offers_groups = has_groups || !GROUP_LISTS.iter().all(is_missing);
         Self {
             source: reading.source.name.as_str(),
-            groups: Names::new(groups, is_read(&GROUP_LISTS)),
+            groups: if offers_groups { Names::new(groups, is_read(&GROUP_LISTS)) } else { Names::not_offered() },
             users: Names::new(users.clone().map(|user| (user.id.as_str(), user.username.as_deref())), has_all_users),
             subjects: Names::new(users.map(|user| (user.id.as_str(), user.name())), has_all_users),
         }

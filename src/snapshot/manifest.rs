@@ -115,7 +115,7 @@ impl Manifest {
 pub struct PatternEntry {
     /// Key of the configuration, such as `policy.privileged_groups`.
     pub key: String,
-    /// The pattern as it is compared: names and globs in lower case.
+    /// The pattern as it is written.
     pub pattern: String,
     /// Number of known groups or accounts that it matches.
     pub matches: u64,
@@ -131,6 +131,10 @@ impl PatternEntry {
     pub fn warning(&self) -> Option<String> {
         let Self { key, pattern, .. } = self;
         let cure = match &self.nearest {
+            // A name in place of a glob would match less than was meant.
+            Some(name) if pattern.starts_with("glob:") => {
+                format!("the most similar name is {name:?}; correct or remove the pattern")
+            }
             Some(name) => format!("write {name:?} if that is meant, else remove it"),
             None => "correct or remove it".to_owned(),
         };

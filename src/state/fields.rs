@@ -73,6 +73,9 @@ const DATES: u32 = UNREPORTED << 1;
 /// Fields by which rules classify an account. Rules use their last known values.
 const CLASSES: [&str; 3] = ["is_admin", "kind", "username"];
 
+/// Fields that are `true` or `false`.
+const FLAGS: [&str; 3] = ["enabled", "is_admin", "mfa"];
+
 /// Value of a field before and after a change.
 pub(super) struct Difference {
     pub(super) field: &'static str,
@@ -223,7 +226,7 @@ pub(super) fn is_renamed(before: &Group, after: &Group) -> bool {
     before.name.is_some() && after.name.is_some() && before.name != after.name
 }
 
-/// Returns a JSON object of the emitted fields that have a value.
+/// Returns a JSON object of the emitted fields that have a value. Flags are JSON booleans.
 pub(super) fn of_user(user: &User) -> String {
     object(FIELDS.iter().filter_map(|field| Some((field.name, (field.text)(user)?))))
 }
@@ -234,7 +237,8 @@ pub(super) fn of_group(group: &Group) -> String {
 }
 
 fn object(fields: impl Iterator<Item = (&'static str, String)>) -> String {
-    let fields: Map<String, Value> = fields.map(|(name, text)| (name.to_owned(), Value::String(text))).collect();
+    let value = |name, text: String| if FLAGS.contains(&name) { Value::Bool(text == "true") } else { text.into() };
+    let fields: Map<String, Value> = fields.map(|(name, text)| (name.to_owned(), value(name, text))).collect();
     Value::Object(fields).to_string()
 }
 

@@ -27,7 +27,11 @@ struct Replayed {
 
 fn object(json: &str) -> BTreeMap<String, String> {
     let Ok(Value::Object(fields)) = serde_json::from_str(json) else { panic!("{json} is no object") };
-    fields.into_iter().map(|(key, value)| (key, value.as_str().unwrap().to_owned())).collect()
+    let text = |value: Value| match value {
+        Value::Bool(flag) => flag.to_string(),
+        value => value.as_str().unwrap().to_owned(),
+    };
+    fields.into_iter().map(|(key, value)| (key, text(value))).collect()
 }
 
 /// Returns the fields of a user, written independently of the module `fields`.

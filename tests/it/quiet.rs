@@ -57,6 +57,9 @@ fn lines_in_the_journal_have_a_priority_and_neither_time_nor_colour() {
     rig.set("page_sice = 100");
     let broken = journal_of(&rig, &["run"], true);
     assert!(broken.iter().all(|line| line.starts_with("<3>")) && !broken.is_empty(), "{broken:#?}");
+    let mistyped = journal_of(&rig, &["run", "--bogus"], true);
+    assert!(mistyped.iter().all(|line| line.starts_with("<3>")), "{mistyped:#?}");
+    assert!(mistyped[0].contains("unexpected argument '--bogus'"), "{mistyped:#?}");
     assert!(lines.iter().chain(&broken).all(|line| !line.contains('\u{1b}') && !line.contains("T0")), "{lines:#?}");
 }
 
@@ -71,7 +74,11 @@ fn inherited_journal_variable_changes_no_line_of_another_stderr() {
 fn json_log_is_one_object_a_line_in_the_journal_too() {
     let rig = Rig::seeded(50);
     let lines = journal_of(&rig, &["run", "--log-format", "json"], true);
-    assert!(!lines.is_empty() && lines.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    let mistyped = journal_of(&rig, &["run", "--log-format", "json", "--bogus"], true);
+    assert_eq!(mistyped.len(), 1, "{mistyped:#?}");
+    assert!(!lines.is_empty());
+    let is_object = |line: &String| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|it| it.is_object());
+    assert!(lines.iter().chain(&mistyped).all(is_object), "{lines:#?} {mistyped:#?}");
 }
 
 #[test]

@@ -220,6 +220,8 @@ fn schema_refuses_what_the_parser_refuses() {
         format!("{MINIMAL}client_cert = \"c.pem\"\n"),
         format!("{MINIMAL}token = {{ file = \"secret\" }}\n"),
         format!("{MINIMAL}[output]\ntables = []\n"),
+        format!("{MINIMAL}[output]\ncsv_separator = \"comma\"\n"),
+        format!("{MINIMAL}[output]\ncsv = \"raw\"\ncsv_separator = \"semicolon\"\n"),
         format!("{MINIMAL}[policy]\nframeworks = [\"pci\"]\n"),
         format!("{MINIMAL}[policy.rules]\nno-group = \"no\"\n"),
         format!("{MINIMAL}[[policy.service_owners]]\naccount = \"a\"\nowner = \"o\"\n"),

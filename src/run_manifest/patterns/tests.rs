@@ -140,3 +140,19 @@ fn nothing_is_proven_where_no_list_was_read() {
     let found = count(&config("break_glass = [\"ada\"]"), &[], |_| true);
     assert_eq!((found[0].complete, found[0].warning()), (false, None));
 }
+
+#[test]
+fn source_without_groups_is_neither_evidence_nor_a_gap_in_it() {
+    let config = config("privileged_groups = [\"Admnistrators\"]");
+    let mut populations = populations(true);
+    populations[1].groups = Names::not_offered();
+    assert!(count(&config, &populations, |_| true)[0].warning().is_some(), "the other source has all its groups");
+    populations[0].groups = Names::not_offered();
+    assert_eq!(count(&config, &populations, |_| true)[0].warning(), None, "no source has a list of groups");
+}
+
+#[test]
+fn name_is_not_proposed_in_place_of_a_glob() {
+    let warning = entry("break_glass = [\"glob:svc-backups*\"]", true).warning().unwrap();
+    assert!(warning.ends_with("the most similar name is \"svc-backup\"; correct or remove the pattern"), "{warning}");
+}

@@ -237,6 +237,7 @@ fn groups_are_not_offered_when_the_endpoint_is_missing_and_roles_are_kept() {
         assert_eq!(tenant.column("users", "groups_known"), ["false"]);
         assert!(tenant.user("1")["extra"].contains(r#""roles":[{"value":"auditor"}]"#));
         tenant.concludes_nothing_from_absence();
+        assert!(!tenant.manifest()["warnings"].to_string().contains("matches nothing"), "no group can match");
         assert!(tenant.notes().contains("offers no list of groups"), "{}", tenant.notes());
         assert!(tenant.check(0).contains("offers no list of groups"));
         tenant.second(0);
