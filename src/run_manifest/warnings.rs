@@ -13,7 +13,7 @@ pub fn of_instants(as_of: Instant, started_at: Instant) -> Option<String> {
         .then(|| format!("evaluated as of {first}, data read at {read}; ages are computed from the first"))
 }
 
-/// Returns a warning for each source whose clock differs by more than [`MAX_SKEW_SECONDS`], because ages are then wrong.
+/// Returns a warning for each source whose clock differs by more than 300 seconds, because ages are then wrong.
 pub fn of_clocks(inventory: &Inventory) -> Vec<String> {
     let sources = inventory.sources.iter().map(|source_inventory| &source_inventory.reading);
     sources
