@@ -1,24 +1,30 @@
-//! Cost of each stage per user: decode, join, evaluate, write. The "thrpt" lines show users per second.
+//! Cost of each stage of a run, in nanoseconds an account. Criterion compares with the last time, so that a change sees
+//! what it costs.
 //!
-//! `cargo bench --bench stages`
+//! `cargo bench --bench stages`, or `cargo bench --bench stages -- csv` for one stage.
 
+use bt_rollcall::lifecycle::{self, KnownFindings, Visibility};
 use bt_rollcall::model::{
-    Classes, Completeness, Coverage, Group, Instant, Inventory, ListKind, ListReport, Pattern, Rule, Severity,
-    SourceIdentity, SourceReading, User,
+    Classes, Completeness, Coverage, Group, Instant, Inventory, ListKind, ListReport, Pattern, Rule, SeenInterval,
+    Severity, SourceIdentity, SourceReading, User,
 };
+use bt_rollcall::report_page::render_snapshot;
 use bt_rollcall::rules;
 use bt_rollcall::rules::custom::{CustomRule, Expression};
 use bt_rollcall::rules::policy::Policy;
+use bt_rollcall::snapshot::load::Archive;
 use bt_rollcall::source::rest_v3::users_of_page;
 use bt_rollcall::table::{CsvDialect, ParquetMetadata, Table, Tables};
 use bt_rollcall_sandbox::World;
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
 use std::hint::black_box;
 use std::io;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const USERS: u64 = 20_000;
+const USERS: u32 = 20_000;
 const PAGE: usize = 100;
 
 fn as_of() -> Instant {
@@ -76,6 +82,16 @@ fn reading(world: &World, users: Vec<User>) -> SourceReading {
     }
 }
 
+/// Notes on every row that this run read it, without which no table is written.
+fn note_seen(inventory: &mut Inventory) {
+    let seen = Some(SeenInterval { first: as_of(), confirmed: as_of() });
+    for source in &mut inventory.sources {
+        source.reading.users.iter_mut().for_each(|user| user.seen = seen);
+        source.reading.groups.iter_mut().for_each(|group| group.seen = seen);
+        source.set_seen(0..source.memberships.len(), seen);
+    }
+}
+
 /// Returns patterns as a configuration would contain them.
 fn classes() -> Classes {
     let pattern = |text: &str| vec![Pattern::parse(text).expect("a pattern")];
@@ -105,20 +121,65 @@ fn custom_rules(count: usize) -> Vec<CustomRule> {
     all.iter().take(count).enumerate().map(rule).collect()
 }
 
+/// Time on the clock, printed for one account.
+struct AnAccount(WallTime);
+
+impl Measurement for AnAccount {
+    type Intermediate = <WallTime as Measurement>::Intermediate;
+    type Value = <WallTime as Measurement>::Value;
+
+    fn start(&self) -> Self::Intermediate {
+        self.0.start()
+    }
+    fn end(&self, started: Self::Intermediate) -> Self::Value {
+        self.0.end(started)
+    }
+    fn add(&self, one: &Self::Value, other: &Self::Value) -> Self::Value {
+        self.0.add(one, other)
+    }
+    fn zero(&self) -> Self::Value {
+        self.0.zero()
+    }
+    fn to_f64(&self, value: &Self::Value) -> f64 {
+        self.0.to_f64(value)
+    }
+    fn formatter(&self) -> &dyn ValueFormatter {
+        &NanosecondsAnAccount
+    }
+}
+
+struct NanosecondsAnAccount;
+
+impl ValueFormatter for NanosecondsAnAccount {
+    fn scale_values(&self, _: f64, nanoseconds: &mut [f64]) -> &'static str {
+        for value in nanoseconds {
+            *value /= f64::from(USERS);
+        }
+        "ns an account"
+    }
+    fn scale_throughputs(&self, typical: f64, _: &Throughput, values: &mut [f64]) -> &'static str {
+        self.scale_values(typical, values)
+    }
+    fn scale_for_machines(&self, _: &mut [f64]) -> &'static str {
+        "ns"
+    }
+}
+
 /// Measures every stage with the same users.
-fn stages(criterion: &mut Criterion) {
+fn stages(criterion: &mut Criterion<AnAccount>) {
     let users = usize::try_from(USERS).expect("a small number");
     let world = World::seeded(1, users, as_of());
     let pages = pages(&world);
     let reading = reading(&world, decode(&pages));
     let (classes, policy) = (classes(), Policy::default());
-    let inventory = Inventory::join(vec![reading.clone()], &classes);
+    let mut inventory = Inventory::join(vec![reading.clone()], &classes);
+    note_seen(&mut inventory);
     let findings = rules::evaluate(&inventory, &policy, as_of()).findings;
     let tables = Tables { inventory: &inventory, group_owners: &[], findings: &findings, changes: &[], resolved: &[] };
     let about = ParquetMetadata { run_id: "20261123T020000Z-0000", completeness: Completeness::Complete };
 
-    let mut group = criterion.benchmark_group("user");
-    group.throughput(Throughput::Elements(USERS)).sample_size(20);
+    let mut group = criterion.benchmark_group("stage");
+    group.sample_size(20);
     group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
     group.bench_function("decode", |b| b.iter(|| decode(black_box(&pages))));
     group.bench_function("join", |b| {
@@ -126,6 +187,11 @@ fn stages(criterion: &mut Criterion) {
         b.iter_batched(input, |readings| Inventory::join(readings, &classes), BatchSize::PerIteration);
     });
     group.bench_function("evaluate", |b| b.iter(|| rules::evaluate(black_box(&inventory), &policy, as_of())));
+    group.bench_function("follow findings", |b| {
+        let past = KnownFindings::default();
+        let follow = |found| lifecycle::advance(found, &past, |_| true, |_| Visibility::Unknown);
+        b.iter_batched(|| findings.clone(), follow, BatchSize::PerIteration);
+    });
     for count in [1, 5] {
         let policy = Policy { custom_rules: custom_rules(count), ..Policy::default() };
         group.bench_function(format!("evaluate, {count} custom"), |b| {
@@ -139,6 +205,9 @@ fn stages(criterion: &mut Criterion) {
             }
         });
     });
+    group.bench_function("write review", |b| {
+        b.iter(|| tables.write_review(CsvDialect::Strict, io::sink()).expect("a sink takes everything"));
+    });
     group.bench_function("write parquet", |b| {
         b.iter(|| {
             for table in Table::ALL {
@@ -149,5 +218,29 @@ fn stages(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, stages);
+/// Measures what a run with a base and `report` do with a snapshot.
+fn snapshots(criterion: &mut Criterion<AnAccount>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The demo has four sources, so that the snapshot has about as many accounts. A list of Password Safe with a round
+    // number of rows could be cut.
+    let users = (USERS / 4 - 1).to_string();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_bt-rollcall"));
+    demo.args(["demo", "--users", &users, "--dir"]).arg(folder.path());
+    demo.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("a demo");
+    let snapshot = folder.path().join("snapshots/latest");
+
+    let mut group = criterion.benchmark_group("snapshot");
+    group.sample_size(20).measurement_time(Duration::from_secs(4));
+    group.bench_function("verify", |b| b.iter(|| Archive::open(&snapshot).expect("a snapshot")));
+    let archive = Archive::open(&snapshot).expect("a snapshot");
+    group.bench_function("read accounts", |b| b.iter(|| archive.inventory().expect("accounts")));
+    group.bench_function("read all and render the report", |b| b.iter(|| render_snapshot(&archive).expect("a report")));
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(AnAccount(WallTime));
+    targets = stages, snapshots
+}
 criterion_main!(benches);

@@ -322,6 +322,9 @@ pub struct SandboxArgs {
     /// Serve at most this many rows per page, whatever the client asks for
     #[arg(long, value_name = "ROWS")]
     pub page_clamp: Option<usize>,
+    /// Wait this many milliseconds before each response
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub latency: u64,
     /// Fail this share of requests, from 0 to 1, in each way: 429, 5xx, reset, truncated, HTML, empty
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub faults: f64,

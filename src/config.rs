@@ -8,10 +8,15 @@
 mod account;
 mod address;
 mod certificates;
+mod characters;
 mod collected;
+mod conflicts;
 mod custom;
+mod displayable;
 mod effective;
+mod elsewhere;
 mod exceptions;
+mod host;
 pub mod init;
 mod output;
 mod owners;
@@ -27,6 +32,8 @@ mod syntax;
 mod syslog;
 #[cfg(test)]
 mod tests;
+mod trust;
+mod wrong_type;
 
 pub use effective::{Setting, effective, in_words};
 pub use exceptions::ExceptionsFile;
@@ -36,18 +43,20 @@ pub use reference::{ReferenceContext, with_credential};
 pub use similar::{KnownWords, nearest};
 
 use crate::digest::sha256_hex;
+use crate::escape::shell_word;
 use crate::file_error::unreadable;
 use crate::model::{Classes, Instant};
+use crate::regular_file::{self, MAX_TEXT};
 use crate::rules::policy::Policy;
 use crate::source::SourceSettings;
 use crate::syslog::Destination;
 use collected::Collected;
+use conflicts::{InputFile, WrittenPaths};
 use problem::SourceFile;
 use section::Section;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
@@ -122,13 +131,18 @@ impl fmt::Display for ConfigError {
         let place = self.path.as_ref().map_or_else(String::new, |path| format!(" {}", path.display()));
         let (count, noun) = (self.problems.len(), if self.problems.len() == 1 { "error" } else { "errors" });
         write!(f, "invalid configuration{place}: {count} {noun}")?;
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems.iter().try_for_each(|problem| {
+            write!(f, "\n  {problem}")?;
+            problem.below.iter().try_for_each(|line| write!(f, "\n{line}"))
+        })
     }
 }
 
-/// Returns the configuration file to read: `named`, or the first of [`DEFAULT_PATHS`] that exists.
+/// Returns the configuration file to read: `named`, or the first of [`DEFAULT_PATHS`] that exists. A file that cannot be
+/// looked at exists: reading it names the reason.
 pub fn locate(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
-    let found = named.or_else(|| DEFAULT_PATHS.iter().map(PathBuf::from).find(|path| path.exists()));
+    let found =
+        named.or_else(|| DEFAULT_PATHS.iter().map(PathBuf::from).find(|path| path.try_exists().unwrap_or(true)));
     found.ok_or_else(|| {
         let text = format!(
             "configuration file not found: looked for {}; write one with `bt-rollcall config init`, or name it with \
@@ -148,8 +162,11 @@ impl Config {
     }
 
     /// Reads the configuration from a file, but no secret. The result is for display only.
-    pub fn load_without_secrets(path: &Path) -> Result<Self, ConfigError> {
-        Self::parse_with(path, &read_file(path)?, &|_| None, false)
+    pub fn load_without_secrets(
+        path: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        Self::parse_with(path, &read_file(path)?, environment, false)
     }
 
     /// Reads the configuration from the text of a file. See [`Config::load`].
@@ -202,6 +219,11 @@ impl Config {
         names.into_iter().map(str::to_owned).collect()
     }
 
+    /// Returns what to know about the exceptions whose last day is before `as_of`, each with its place in their file.
+    pub fn expired_exceptions(&self, as_of: Instant) -> Vec<ConfigProblem> {
+        self.exceptions.as_ref().map(|file| file.expired(as_of)).unwrap_or_default()
+    }
+
     /// Checks that no accepted exception lasts longer than 12 months from `as_of`.
     ///
     /// This is not part of [`Config::load`] because `as_of` is known only once the command line has been read.
@@ -211,14 +233,23 @@ impl Config {
     }
 }
 
+/// Checks that nobody but root and this user can change a configuration file. The error says who can, with the cure.
+pub fn check_trust(path: &Path) -> Result<(), String> {
+    trust::check(path)
+}
+
 fn read_file(path: &Path) -> Result<String, ConfigError> {
-    fs::read_to_string(path).map_err(|error| {
+    let fail = |problems| ConfigError { path: Some(path.to_owned()), problems };
+    let bytes = regular_file::read(path, MAX_TEXT).map_err(|error| {
         let mut text = format!("cannot read the configuration file: {}", unreadable(path, &error));
         if error.kind() == ErrorKind::NotFound {
-            text = format!("{text}; `bt-rollcall config init --output {}` writes one", path.display());
+            text = format!("{text}; `bt-rollcall config init --output {}` writes one", shell_word(path));
         }
-        ConfigError { path: Some(path.to_owned()), problems: vec![ConfigProblem::of("", text)] }
-    })
+        fail(vec![ConfigProblem::of("", text)])
+    })?;
+    let refused = |why| fail(vec![ConfigProblem::of("", format!("the configuration is not used: {why}"))]);
+    check_trust(path).map_err(refused)?;
+    characters::decoded(path, bytes).map_err(fail)
 }
 
 /// Reads the tables in an order in which each knows the names that it may contain.
@@ -226,12 +257,18 @@ fn read(root: &Section<'_>, table: &DeTable<'_>, context: &ReferenceContext<'_>)
     let state_dir = paths::written(root, "state_dir").unwrap_or_else(|| PathBuf::from(paths::STATE_DIR));
     root.resolved("state_dir", json!(state_dir));
     let metrics_file = paths::written(root, "metrics_file");
-    let output = output::read(&root.section("output"), &state_dir);
+    let output_table = root.section("output");
+    let output = output::read(&output_table, &state_dir);
     // Policy and exceptions may name sources, so the names are read before the sources themselves.
     let (policy, classes, exceptions) = policy::read(&root.section("policy"), &source_names(table), context);
     let sources = source::read(root.sections("source", "name"), root, &classes.privileged_groups, context);
     let destinations = syslog::read(root.sections("syslog", "url"), context);
     root.reject_unknown_keys();
+    let written =
+        WrittenPaths { state_dir: &state_dir, output_dir: &output.dir, metrics_file: metrics_file.as_deref() };
+    let mut inputs = root.collected().input_files();
+    inputs.push(InputFile::configuration(root.path_of_file()));
+    conflicts::check(root, &output_table, &written, &inputs);
     Config {
         path: PathBuf::new(),
         sha256: String::new(),

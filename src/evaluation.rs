@@ -3,7 +3,7 @@
 //! `run` calls it with the state after reading the sources, `reperform` with the same state rebuilt from a snapshot.
 //! Both therefore decide alike. The findings of the baseline are read by [`past_findings`].
 
-use crate::exceptions::{self, Exception, ExceptionUse};
+use crate::exceptions::{self, Exception, ExceptionUse, Expiry};
 use crate::lifecycle::{self, CurrentRun, KnownFindings, LifecycleUpdate};
 use crate::model::{
     Change, Evaluation, Finding, Instant, Inventory, Resolved, Rule, RuleOutcome, SourceName, SourceStatus,
@@ -12,9 +12,8 @@ use crate::rules::policy::Policy;
 use crate::rules::{self, EvaluationOutput, RuleHistory};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::inputs::{self, InputRecord};
-use crate::snapshot::load::{Archive, KnownFinding};
+use crate::snapshot::load::Archive;
 use crate::state::UnsettledState;
-use chrono::TimeDelta;
 use std::collections::BTreeMap;
 
 /// Settings that decide over findings.
@@ -26,8 +25,17 @@ pub struct EvaluationSettings<'a> {
     pub exceptions: &'a [Exception],
     /// Instant that every age is computed from.
     pub as_of: Instant,
-    /// Number of days for which records of resolved findings are kept.
-    pub keep_days: u32,
+    /// Instant by which exceptions end.
+    pub exceptions_as_of: Instant,
+    /// Instant after which records of resolved findings are kept.
+    pub records_since: Instant,
+}
+
+impl EvaluationSettings<'_> {
+    /// Returns the instants that decide over exceptions.
+    pub fn expiry(&self) -> Expiry {
+        Expiry { as_of: self.as_of, ends_by: self.exceptions_as_of }
+    }
 }
 
 /// The settled state with its changes, findings and evaluations.
@@ -56,15 +64,21 @@ pub struct Evaluated {
 pub fn past_findings(baseline: &Archive, policy: &Policy) -> Result<(KnownFindings, Vec<String>), SnapshotError> {
     let mut past = KnownFindings { as_of: Some(baseline.as_of()?), ..KnownFindings::default() };
     let mut dropped: BTreeMap<String, u64> = BTreeMap::new();
-    for finding in baseline.findings()? {
-        match known(&finding, policy) {
+    let advice = rules::advice(policy);
+    baseline.each_finding(|finding| {
+        let name = finding.rule.clone();
+        // Action and control ids come from the catalogue, for the frameworks that are selected now.
+        let rule = policy.rule(&name);
+        let known = rule.and_then(|rule| finding.of_rule(rule, advice.get(&rule).cloned().unwrap_or_default()));
+        match known {
             Some(known) if known.status.is_unresolved() => {
                 past.unresolved.insert(known.fingerprint, known);
             }
             Some(_) => {}
-            None => *dropped.entry(finding.rule.to_string()).or_insert(0) += 1,
+            None => *dropped.entry(name.to_string()).or_insert(0) += 1,
         }
-    }
+        Ok(())
+    })?;
     past.resolved = baseline.resolved()?.into_iter().map(|over| (over.fingerprint, over)).collect();
     let note = |(rule, count)| {
         format!("{count} findings were dropped: their rule {rule} is neither configured nor built into this version")
@@ -74,7 +88,7 @@ pub fn past_findings(baseline: &Archive, policy: &Policy) -> Result<(KnownFindin
 
 /// Evaluates the state against the findings of the baseline, then settles it.
 pub fn evaluate(mut state: UnsettledState, mut past: KnownFindings, settings: EvaluationSettings<'_>) -> Evaluated {
-    let EvaluationSettings { policy, exceptions, as_of, keep_days } = settings;
+    let EvaluationSettings { policy, exceptions, as_of, records_since, .. } = settings;
     let mut notes = Vec::new();
     let before = RuleHistory { base_run: state.base_run.as_deref(), changes: &state.changes, since: &state.since };
     let EvaluationOutput { mut findings, evaluations, gaps } =
@@ -89,8 +103,7 @@ pub fn evaluate(mut state: UnsettledState, mut past: KnownFindings, settings: Ev
     let now = CurrentRun { inventory: &state.inventory, evaluations: &evaluations, gaps: &gaps };
     let (findings, uses) = update_findings(findings, &past, &now, settings, &mut notes);
     // Resolved findings are kept as long as snapshots, so that a finding that returns is recognised as reopened.
-    let since = as_of - TimeDelta::days(keep_days.into());
-    let resolved = past.resolved_after(&findings, as_of, since, |source| state.inventory.has(source));
+    let resolved = past.resolved_after(&findings, as_of, records_since, |source| state.inventory.has(source));
     let evaluations = with_exception_counts(evaluations, exceptions);
     let inputs = inputs::of(&state);
     // Last: the rules must see only what this run read, not rows that are kept from earlier runs.
@@ -119,11 +132,12 @@ fn update_findings(
     settings: EvaluationSettings<'_>,
     notes: &mut Vec<String>,
 ) -> (Vec<Finding>, Vec<ExceptionUse>) {
-    let EvaluationSettings { policy, exceptions, as_of, .. } = settings;
+    let EvaluationSettings { policy, exceptions, .. } = settings;
+    let expiry = settings.expiry();
     // Two passes: exceptions apply to open findings, and only then it is known which of them have expired.
     let of_rules = |rule| rule != Rule::ExceptionExpired;
     let mut update = lifecycle::advance(found, past, of_rules, |earlier| now.visibility(earlier));
-    let applied = exceptions::apply(&mut update.findings, exceptions, policy, as_of);
+    let applied = exceptions::apply(&mut update.findings, exceptions, policy, expiry);
     let expired = lifecycle::advance(applied.expired, past, |rule| !of_rules(rule), |earlier| now.visibility(earlier));
     let mut uses = applied.uses;
     note_readings(&mut uses, now.inventory);
@@ -134,7 +148,7 @@ fn update_findings(
         *dropped.entry(why).or_insert(0) += count;
     }
     notes.extend(dropped.into_iter().map(|(why, count)| format!("{count} findings were dropped: {why}")));
-    notes.extend(uses.iter().flat_map(|exception_use| exception_use.warnings(as_of)));
+    notes.extend(uses.iter().flat_map(|exception_use| exception_use.warnings(expiry)));
     (findings, uses)
 }
 
@@ -145,14 +159,6 @@ pub fn note_readings(uses: &mut [ExceptionUse], inventory: &Inventory) {
         let sources = inventory.sources.iter().map(|source_inventory| &source_inventory.reading.source.name);
         exception_use.was_read = sources.filter(|name| exception_use.exception.is_of(name)).all(was_read);
     }
-}
-
-/// Returns a finding of the baseline as this version words it; `None` for an unknown rule.
-///
-/// Action and control ids come from the catalogue, for the frameworks that are selected now.
-fn known(past: &KnownFinding, policy: &Policy) -> Option<Finding> {
-    let rule = policy.rule(&past.rule)?;
-    past.clone().of_rule(rule, rules::action_of(rule, policy), rules::controls_of(rule, &policy.frameworks))
 }
 
 /// Sets the number of subjects of `exception-expired`: the exceptions that concern the source.

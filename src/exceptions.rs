@@ -8,13 +8,14 @@
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Pattern, Rule, Severity, SourceName};
+use crate::model::{Advice, Finding, FindingStatus, Fingerprint, Instant, Pattern, Rule, Severity, SourceName};
 use crate::rules;
 use crate::rules::policy::{Override, Policy};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Longest duration of an exception in days: 12 months from the day of the run, leap years included.
 pub const LONGEST_DAYS: i64 = 366;
@@ -78,6 +79,21 @@ impl Exception {
     }
 }
 
+/// Instants of a run that decide over exceptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Instant that every age is computed from.
+    pub as_of: Instant,
+    /// Instant by which exceptions end. It is earlier than `as_of` if the clock may be wrong.
+    pub ends_by: Instant,
+}
+
+impl From<Instant> for Expiry {
+    fn from(as_of: Instant) -> Self {
+        Self { as_of, ends_by: as_of }
+    }
+}
+
 /// Effect of an exception in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExceptionUse {
@@ -103,14 +119,21 @@ pub struct ExceptionEffects {
 }
 
 /// Marks accepted findings. If several entries apply to a finding, the first of the file counts.
-pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy, as_of: Instant) -> ExceptionEffects {
+pub fn apply(
+    findings: &mut [Finding],
+    exceptions: &[Exception],
+    policy: &Policy,
+    expiry: impl Into<Expiry>,
+) -> ExceptionEffects {
+    let Expiry { as_of, ends_by } = expiry.into();
     let new = |exception: &Exception| ExceptionUse {
         exception: exception.clone(),
-        in_force: exception.is_in_force(as_of),
+        in_force: exception.is_in_force(ends_by),
         was_read: true,
         covers: Vec::new(),
         overlaps: BTreeSet::new(),
     };
+    let advice = Arc::new(rules::advice_of(Rule::ExceptionExpired, policy));
     let mut applied = ExceptionEffects { uses: exceptions.iter().map(new).collect(), expired: Vec::new() };
     for finding in findings.iter_mut().filter(|finding| finding.status.is_unresolved()) {
         let matching = applied.uses.iter_mut().filter(|it| it.exception.names(finding));
@@ -125,14 +148,20 @@ pub fn apply(findings: &mut [Finding], exceptions: &[Exception], policy: &Policy
             finding.exception = Some(first.exception.in_words().into());
         } else if let Some(last) = expired_uses.into_iter().max_by_key(|it| it.exception.until) {
             last.covers.push(finding.fingerprint);
-            applied.expired.extend(expired(finding, &last.exception, policy, as_of));
+            applied.expired.extend(expired(finding, &last.exception, &advice, policy, as_of));
         }
     }
     applied
 }
 
 /// Creates the finding that an exception for another finding has expired; `None` if the rule is switched off.
-fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Instant) -> Option<Finding> {
+fn expired(
+    covered: &Finding,
+    exception: &Exception,
+    advice: &Arc<Advice>,
+    policy: &Policy,
+    as_of: Instant,
+) -> Option<Finding> {
     let rule = Rule::ExceptionExpired;
     let severity = match policy.rules.get(&rule) {
         Some(Override::Off) => return None,
@@ -164,10 +193,8 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
         status: FindingStatus::New,
         subject: covered.subject.clone(),
         contact: covered.contact.clone(),
-        title: title.into(),
-        evidence: evidence.to_string().into(),
-        action: rules::action_of(rule, policy),
-        controls: rules::controls_of(rule, &policy.frameworks),
+        wording: (title.as_str(), evidence.to_string().as_str()).into(),
+        advice: Arc::clone(advice),
         first_seen: as_of,
         last_seen: as_of,
         exception: None,
@@ -176,12 +203,13 @@ fn expired(covered: &Finding, exception: &Exception, policy: &Policy, as_of: Ins
 
 impl ExceptionUse {
     /// Returns the warnings about the entry, for people.
-    pub fn warnings(&self, as_of: Instant) -> Vec<String> {
+    pub fn warnings(&self, expiry: impl Into<Expiry>) -> Vec<String> {
         let (name, until) = (self.exception.name(), self.exception.until);
         let mut warnings = Vec::new();
-        let left = self.exception.days_left(as_of);
+        let left = self.exception.days_left(expiry.into().as_of);
         if self.in_force && left <= WARNING_DAYS {
             warnings.push(match left {
+                ..0 => format!("{name} stays in force after its last day {until}, because the clock may be wrong"),
                 0 => format!("{name} ends today"),
                 1 => format!("{name} ends tomorrow, on {until}"),
                 days => format!("{name} ends in {days} days, on {until}"),
@@ -239,7 +267,7 @@ impl ExceptionUse {
     pub fn of_entry(
         entry: ExceptionRecord,
         rule: impl Fn(&str) -> Option<Rule>,
-        as_of: Instant,
+        expiry: impl Into<Expiry>,
     ) -> Result<Self, String> {
         let unknown = |what: &str| format!("entry of line {}: unknown value {what:?}", entry.line);
         let covers = entry.findings.iter().map(|text| Fingerprint::parse(text).ok_or_else(|| unknown(text)));
@@ -248,7 +276,8 @@ impl ExceptionUse {
         let subject = Pattern::parse(&entry.subject).map_err(|_| unknown(&entry.subject))?;
         let ExceptionRecord { line, source, source_read: was_read, reason, owner, ticket, until, overlaps, .. } = entry;
         let exception = Exception { line, rule, subject, source, reason, owner, ticket, until };
-        Ok(Self { in_force: exception.is_in_force(as_of), exception, was_read, covers, overlaps })
+        let in_force = exception.is_in_force(expiry.into().ends_by);
+        Ok(Self { exception, in_force, was_read, covers, overlaps })
     }
 }
 

@@ -19,6 +19,9 @@ pub fn unreadable(path: &Path, error: &Error) -> String {
         }
         ErrorKind::IsADirectory => format!("{shown} is a folder; name a file"),
         ErrorKind::NotADirectory => format!("{shown} does not exist: a part of the path is a file; correct the path"),
+        // Only our own errors have an inner one: a pipe, a socket, a device.
+        ErrorKind::InvalidInput if error.get_ref().is_some() => format!("{shown} {error}; name a regular file"),
+        ErrorKind::FileTooLarge if error.get_ref().is_some() => format!("{shown} {error}; name another file"),
         ErrorKind::InvalidData => format!("{shown} is not UTF-8 text; save it as UTF-8"),
         _ => format!("{shown} cannot be read: {error}; check the disk"),
     }

@@ -17,6 +17,9 @@ mod tests;
 /// A loss of at most this many rows is never suspicious, whatever the percentage. Small tenants change in large steps.
 const ALWAYS_FINE: u64 = 25;
 
+/// What happened to a list that an operator confirmed, in a run that is no dry run.
+pub const PUBLISHED: &str = "published";
+
 /// Lists that contain accounts, groups or memberships.
 const GUARDED: [ListKind; 6] = [
     ListKind::Users,
@@ -167,6 +170,26 @@ pub fn confirm_gone(reading: &mut SourceReading, list: ListKind, proof: String) 
 }
 
 impl Suspect {
+    /// End of the note about a list that an operator confirmed.
+    pub const CONFIRMED: &str = " because --allow-shrink confirmed it";
+
+    /// Returns the list that an entry of the manifest is about.
+    pub fn of_confirmed(entry: &ConfirmedShrink) -> Self {
+        Self {
+            source: entry.source.as_str().into(),
+            list: entry.list,
+            before: entry.before,
+            now: entry.now,
+            gone: entry.gone,
+            max_shrink_percent: entry.limit_percent,
+        }
+    }
+
+    /// Returns the note about a list that an operator confirmed. `effect` says what happened to it.
+    pub fn confirmed_note(&self, effect: &str) -> String {
+        format!("{self}; {effect}{}", Self::CONFIRMED)
+    }
+
     /// Returns the entry of the manifest that says who confirmed the change, and when.
     pub fn confirmed(&self, by: &str, at: Instant) -> ConfirmedShrink {
         ConfirmedShrink {

@@ -41,7 +41,8 @@
 //! state, table
 //! event
 //! tls, model
-//! build_info, digest, escape, file_error
+//! internal_error
+//! account_names, build_info, core_dump, digest, escape, file_error, regular_file
 //! ```
 //!
 //! The same test holds these rules:
@@ -54,10 +55,12 @@
 //! - The package `bt-rollcall-sandbox` imports nothing of this one: client and simulated appliance share no types, so a
 //!   misreading of the documentation cannot hide in both.
 
+pub mod account_names;
 pub mod build_info;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod core_dump;
 pub mod digest;
 pub mod escape;
 pub mod evaluation;
@@ -65,8 +68,10 @@ pub mod event;
 pub mod exceptions;
 pub mod file_error;
 pub mod guard;
+pub mod internal_error;
 pub mod lifecycle;
 pub mod model;
+pub mod regular_file;
 pub mod reperform;
 pub mod report;
 pub mod report_page;

@@ -14,7 +14,7 @@ mod visibility;
 pub use occasion::Occasion;
 pub use visibility::{CurrentRun, Visibility};
 
-use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Resolved, Rule, SourceName, SubjectKind, UserId};
+use crate::model::{Finding, FindingStatus, Fingerprint, Instant, Resolved, Rule, SourceName, SubjectKind};
 use ahash::{AHashMap, AHashSet};
 use std::collections::BTreeMap;
 
@@ -40,34 +40,33 @@ pub struct LifecycleUpdate {
 
 /// Merges the findings of this run with those of the baseline, for rules that satisfy `is_updated`.
 pub fn advance(
-    found: Vec<Finding>,
+    mut found: Vec<Finding>,
     past: &KnownFindings,
     is_updated: impl Fn(Rule) -> bool,
     visibility: impl Fn(&Finding) -> Visibility,
 ) -> LifecycleUpdate {
-    let mut update = LifecycleUpdate::default();
+    let mut dropped = BTreeMap::new();
     let mut before: AHashMap<&Fingerprint, &Finding> =
         past.unresolved.iter().filter(|(_, finding)| is_updated(finding.rule)).collect();
-    for mut finding in found {
+    for finding in &mut found {
         let unresolved = before.remove(&finding.fingerprint);
         let resolved = past.resolved.get(&finding.fingerprint);
-        continue_history(&mut finding, unresolved, resolved);
-        update.findings.push(finding);
+        continue_history(finding, unresolved, resolved);
     }
     for earlier in before.into_values() {
         let status = match visibility(earlier) {
             Visibility::Passed | Visibility::Removed => FindingStatus::Resolved,
             Visibility::Unknown => FindingStatus::Open,
             Visibility::Dropped(why) => {
-                *update.dropped.entry(why).or_insert(0) += 1;
+                *dropped.entry(why).or_insert(0) += 1;
                 continue;
             }
         };
         // Exceptions are applied anew in every run, since they expire and change.
-        update.findings.push(Finding { status, exception: None, ..earlier.clone() });
+        found.push(Finding { status, exception: None, ..earlier.clone() });
     }
-    sort(&mut update.findings);
-    update
+    sort(&mut found);
+    LifecycleUpdate { findings: found, dropped }
 }
 
 /// Keeps earlier, higher severities for sources that were not read completely.
@@ -93,7 +92,7 @@ fn continue_history(finding: &mut Finding, unresolved: Option<&Finding>, resolve
             finding.last_seen = earlier.last_seen.max(as_of);
             finding.first_seen = earlier.first_seen.min(finding.last_seen);
             // A repeated run for the same instant is not a new observation.
-            earlier.times_seen() + u64::from(earlier.last_seen < as_of)
+            earlier.wording.times_seen() + u64::from(earlier.last_seen < as_of)
         }
         (None, Some(resolved)) => {
             finding.status = FindingStatus::Reopened;
@@ -102,20 +101,12 @@ fn continue_history(finding: &mut Finding, unresolved: Option<&Finding>, resolve
         }
         (None, None) => 1,
     };
-    finding.set_times_seen(times_seen);
+    finding.wording.set_times_seen(times_seen);
 }
 
 /// Sorts findings in table order: source, rule, kind of subject, subject (numbers by value), identity.
 pub fn sort(findings: &mut [Finding]) {
-    findings.sort_by_cached_key(|finding| {
-        (
-            finding.source.to_string(),
-            finding.rule.as_str(),
-            finding.subject.kind.as_str(),
-            UserId::from(finding.subject.id.clone()),
-            finding.fingerprint,
-        )
-    });
+    findings.sort_by(Finding::in_table_order);
 }
 
 impl KnownFindings {

@@ -8,8 +8,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::borrow::Cow;
-use std::sync::Arc;
 
+mod by_hash;
 mod change;
 mod evidence;
 mod exclusion;
@@ -17,48 +17,53 @@ mod extra;
 mod finding;
 mod fingerprint;
 mod id;
+mod instant;
 mod intern;
 mod join;
 mod known;
+mod membership;
 mod number;
 mod pattern;
+mod rare;
 mod reading;
+mod secret_name;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod wording;
 
+pub use by_hash::ByHash;
 pub use change::{Change, ChangeKind, ChangedGroup};
 pub use evidence::{Absence, Evidence};
 pub use exclusion::{Exclusion, Exclusions};
-pub use extra::{Extra, is_credential, is_secret, without_secrets, without_texts};
+pub use extra::{Extra, is_credential, without_secrets, without_texts};
 pub use finding::{
-    Contact, Evaluation, Finding, FindingStatus, Resolved, Rule, RuleOutcome, Severity, Subject, SubjectKind,
+    Advice, Contact, Evaluation, Finding, FindingStatus, Resolved, Rule, RuleOutcome, Severity, Subject, SubjectKind,
 };
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, FingerprintParts};
 pub use id::{GroupId, SourceName, UserId, compare_ids};
+pub use instant::{instant_text, push_instant};
 pub use intern::Interner;
-pub use join::{Inventory, Member, Membership, SourceInventory};
+pub use join::{Inventory, SourceInventory};
 pub use known::{KnownSource, MemberIdentity, Pair, SeenInterval};
+pub use membership::{Member, Membership};
 pub use number::thousands;
 pub use pattern::{Classes, GroupOwner, Pattern};
+pub use rare::{Rare, RareValues};
 pub use reading::{
     API_ACCOUNT, Completeness, Coverage, ListKind, ListReport, OddValue, Outside, OutsideMember, SET_ASIDE,
     SourceIdentity, SourceReading, SourceStatus, VENDOR_USER, list_of_group, lists_of_user,
 };
+pub use secret_name::is_secret;
 pub use standing::AccountStanding;
+pub use wording::{TIMES_SEEN, Wording};
+
+/// An immutable text of the model, such as a name or an id. It takes 16 bytes, `Option<Text>` too. A text of up to 16
+/// bytes needs no allocation; clones of a longer one share it.
+pub use lean_string::LeanStr as Text;
 
 /// A UTC instant with microsecond precision.
 pub type Instant = DateTime<Utc>;
-
-/// Formats an instant as RFC 3339 in UTC, for example `2026-11-23T02:00:00Z`. Every file of a snapshot uses this
-/// format.
-///
-/// The fraction has at most six digits and no trailing zeros; it is omitted when it is zero.
-pub fn instant_text(at: Instant) -> String {
-    let text = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    let text = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
-    format!("{text}Z")
-}
 
 /// Returns whether the instant of the evaluation differs from the start of the run by more than one hour.
 ///
@@ -75,12 +80,12 @@ pub enum LastLogin {
     /// The source reports that the account never signed in, by null or by a sentinel.
     Never {
         /// The sentinel as the source wrote it (`0001-01-01T00:00:00Z`, an empty text, `never`); `None` for null.
-        sentinel: Option<Box<str>>,
+        sentinel: Option<Box<Text>>,
     },
     /// The source does not report the field. This differs from "never".
     NotReported,
     /// The value is not a date; kept as written.
-    Unreadable(Box<str>),
+    Unreadable(Text),
 }
 
 impl LastLogin {
@@ -111,7 +116,7 @@ pub enum ReportedDate {
     /// The field is absent or null.
     NotReported,
     /// The value is a sentinel or not a date; kept as written.
-    Unreadable(Box<str>),
+    Unreadable(Text),
 }
 
 impl ReportedDate {
@@ -163,15 +168,15 @@ pub struct User {
     /// Id that the source gave to the account.
     pub id: UserId,
     /// Login name; it may change and is never used as a key.
-    pub username: Option<Box<str>>,
+    pub username: Option<Text>,
     /// Display name.
-    pub display_name: Option<Box<str>>,
+    pub display_name: Option<Text>,
     /// E-mail address as the source wrote it; see [`User::address`] for comparisons.
-    pub email_address: Option<Box<str>>,
+    pub email_address: Option<Text>,
     /// Whether the account is enabled; `None` if the source does not report it.
     pub enabled: Option<bool>,
     /// Account type in the source's words: `local`, `LDAP`, `SAML`, …
-    pub account_type: Option<Arc<str>>,
+    pub account_type: Option<Text>,
     /// Kind of account. Decoders set `Person`; the join applies the configured patterns.
     pub kind: UserKind,
     /// Group ids in the account's own record, ascending and without duplicates.
@@ -180,45 +185,34 @@ pub struct User {
     /// directory group may contain the account.
     pub groups_known: bool,
     /// SSH public key in OpenSSH or PEM text, as the source wrote it.
-    pub public_key: Option<Box<str>>,
+    pub public_key: Option<Text>,
     /// Time of the last successful login.
     pub last_login: LastLogin,
     /// Time at which the account was created.
     pub created_at: ReportedDate,
     /// Language setting.
-    pub locale: Option<Arc<str>>,
+    pub locale: Option<Text>,
     /// Whether the account administers the product; `None` if not reported.
     pub is_admin: Option<bool>,
     /// Whether a second factor is registered; `None` if not reported.
     pub mfa: Option<bool>,
     /// Time at which the account expires.
     pub expires_at: ReportedDate,
-    /// Sign-in method of the last login (`SAML`, …), if the source reports it separately from the account type.
-    pub signs_in_by: Option<Arc<str>>,
     /// Inferred place of the password check. Set only when the product reports no `account_type`.
     pub inferred: Option<Inferred>,
-    /// Number of registered passkeys; `None` if not reported.
-    pub passkeys: Option<u64>,
     /// Reason why an enabled account cannot sign in, as the source reports it.
     pub blocked: Option<Blocked>,
-    /// Rights of an API account. API accounts are never members of groups.
-    pub api: Option<Box<ApiAccess>>,
     /// Whether some field of the record was unreadable. A missing value of such a record is unknown.
     pub has_odd_values: bool,
-    /// Differences between the account's own record and the member lists of groups.
-    pub conflict: Option<Box<MembershipConflict>>,
-    /// First run in which the account was missing from a user list that may be incomplete. `None` once it is read
-    /// again.
-    pub unconfirmed_since: Option<Instant>,
     /// Newest run in which all groups of the account were known; `None` if there was none, or before the merge with the
     /// known state.
     pub groups_confirmed: Option<Instant>,
-    /// Run that found the account enabled after it had been disabled. Cleared when it signs in or is disabled again.
-    pub enabled_since: Option<Instant>,
     /// First and last run that read the account; `None` before the merge with the known state.
     pub seen: Option<SeenInterval>,
     /// All other reported fields, without secrets.
     pub extra: Option<Extra>,
+    /// Values that nearly all accounts lack.
+    pub rare: Rare,
 }
 
 /// Inferred place of the password check, for products that report no account type.
@@ -319,18 +313,13 @@ impl User {
             is_admin: None,
             mfa: None,
             expires_at: ReportedDate::NotReported,
-            signs_in_by: None,
             inferred: None,
-            passkeys: None,
             blocked: None,
-            api: None,
             has_odd_values: false,
-            conflict: None,
-            unconfirmed_since: None,
             groups_confirmed: None,
-            enabled_since: None,
             seen: None,
             extra: None,
+            rare: Rare::default(),
         }
     }
 
@@ -341,10 +330,15 @@ impl User {
 
     /// Returns the e-mail address in the form used for comparisons: trimmed and in lower case. `None` if it is empty.
     pub fn address(&self) -> Option<Cow<'_, str>> {
-        let reported = self.email_address.as_deref().map(str::trim).filter(|reported| !reported.is_empty())?;
-        // Millions of addresses are lower-case ASCII already; these need no allocation.
-        let as_it_is = reported.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-        Some(if as_it_is { Cow::Borrowed(reported) } else { Cow::Owned(reported.to_lowercase()) })
+        let reported = self.email_address.as_deref().filter(|reported| !reported.is_empty())?;
+        // Millions of addresses are written in this form already; these need no allocation.
+        let is_kept =
+            |c: char| if c.is_ascii() { c.is_ascii_graphic() && !c.is_ascii_uppercase() } else { c.is_lowercase() };
+        if reported.chars().all(is_kept) {
+            return Some(Cow::Borrowed(reported));
+        }
+        let trimmed = reported.trim();
+        (!trimmed.is_empty()).then(|| Cow::Owned(trimmed.to_lowercase()))
     }
 
     /// Returns the key of the person across products: the e-mail address in the form used for comparisons.
@@ -382,8 +376,7 @@ impl User {
     /// its type and by its last sign-in method.
     pub fn is_sso(&self) -> bool {
         const WORDS: [&str; 8] = ["saml", "oidc", "openid", "scim", "sso", "oauth", "entra", "azure"];
-        let reported =
-            [&self.account_type, &self.signs_in_by].into_iter().flatten().map(|reported| reported.to_ascii_lowercase());
+        let reported = [&self.account_type, &self.rare.signs_in_by].into_iter().flatten().map(Text::to_ascii_lowercase);
         self.inferred == Some(Inferred::Sso)
             || reported.into_iter().any(|reported| WORDS.iter().any(|word| reported.contains(word)))
     }
@@ -400,9 +393,9 @@ pub struct Group {
     /// Id that the source gave to the group.
     pub id: GroupId,
     /// Name of the group; it may change and is never used as a key.
-    pub name: Option<Box<str>>,
+    pub name: Option<Text>,
     /// Description of the group.
-    pub description: Option<Box<str>>,
+    pub description: Option<Text>,
     /// Whether the group matches `privileged_groups` of the configuration; set by the join.
     pub privileged: bool,
     /// Whether all members are known. `None` if the connector leaves the decision to the join, which uses the coverage

@@ -11,23 +11,26 @@ mod differences;
 mod entries;
 mod evaluated;
 mod formats;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod requests;
 
 use crate::build_info;
-use crate::escape::printable;
+use crate::escape::{printable, shell_word};
 use crate::model::{Finding, SourceInventory};
+use crate::regular_file::{self, MAX_MANIFEST};
 use crate::report_page;
 use crate::rules::policy::Policy;
 use crate::run_manifest;
 use crate::snapshot::load::Archive;
 use crate::snapshot::manifest::{Build, Counts, Manifest, RuleEntry, SourceEntry};
 use crate::snapshot::readme::{self, README};
-use crate::snapshot::{BaseLink, SnapshotError, Verified, inputs};
+use crate::snapshot::{BaseLink, SnapshotError, Verified, inputs, removed};
 use crate::table::{REVIEW, Table, TableError, Tables};
 use differences::{CsvText, RowRule, bounded, differences};
 use evaluated::{Baseline, Evaluation, Settings};
 use std::cell::Cell;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -113,6 +116,7 @@ pub fn reperform(dir: &Path, verified: &Verified) -> Reperformed {
             if !result.is_of_other_version("list of files, and configuration against policy") {
                 result.check(entries::files(&archive.manifest));
                 result.check(entries::sources(&archive.manifest));
+                result.check(entries::settled(&archive.manifest));
             }
             formats::compare(&archive, &mut result);
             result.check_readable(formats::metadata(&archive));
@@ -135,7 +139,8 @@ fn unreadable(error: &SnapshotError) -> String {
 /// Names the keys of the manifest that this version does not write.
 fn keys(archive: &Archive) -> Result<Vec<String>, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("manifest.json: cannot be read: {error}");
-    let text = fs::read(archive.path.join("manifest.json")).map_err(|error| unreadable(&error))?;
+    let text =
+        regular_file::read(&archive.path.join("manifest.json"), MAX_MANIFEST).map_err(|error| unreadable(&error))?;
     let found = serde_json::from_slice(&text).map_err(|error| unreadable(&error))?;
     Ok(entries::unknown_keys(&found, &archive.manifest))
 }
@@ -192,8 +197,8 @@ fn compare_json(key: &str, found: &serde_json::Value, expected: &serde_json::Val
 /// Evaluates the snapshot again and compares tables, rule results, exceptions and rule inputs.
 fn evaluate(archive: &Archive, link: &BaseLink, result: &mut Reperformed) {
     let evaluation = Settings::of(archive).and_then(|settings| {
-        let baseline = baseline(archive, link);
-        evaluated::evaluate(archive, &baseline, &settings).map(|evaluation| (settings, evaluation))
+        let evaluation = with_baseline(archive, baseline(archive, link), &settings)?;
+        Ok((settings, evaluation))
     });
     let (settings, evaluation) = match evaluation {
         Ok(evaluated) => evaluated,
@@ -208,10 +213,29 @@ fn evaluate(archive: &Archive, link: &BaseLink, result: &mut Reperformed) {
         compare_tables(archive, &settings, &evaluation, result);
         compare_rules(archive, &evaluation, result);
         result.check(compare_known(archive, &evaluation));
-        result.check(entries::history(archive.manifest.base.as_ref(), &evaluation, settings.as_of));
+        let latest = archive.latest_as_of().map_err(|error| unreadable(&error));
+        result.check_readable(
+            latest.clone().map(|latest| entries::proven_now(&archive.manifest, (settings.as_of, latest))),
+        );
+        result.check_readable(
+            latest
+                .map(|latest| entries::history(archive.manifest.base.as_ref(), &evaluation, (settings.as_of, latest))),
+        );
         compare_warnings(archive, &settings, &evaluation, result);
     }
     compare_texts(archive, &evaluation, result);
+}
+
+/// Evaluates the snapshot again. A baseline that retention removes meanwhile counts as missing from the start.
+fn with_baseline(archive: &Archive, baseline: Baseline, settings: &Settings) -> Result<Evaluation, SnapshotError> {
+    let evaluated = evaluated::evaluate(archive, &baseline, settings);
+    match (evaluated, baseline) {
+        (Err(error), Baseline::AtHand(base)) => match removed(&base.path) {
+            Some(gone) => evaluated::evaluate(archive, &Baseline::Missing(unreadable(&gone)), settings),
+            None => Err(error),
+        },
+        (evaluated, _) => evaluated,
+    }
 }
 
 /// Opens the baseline, which must be in the same folder.
@@ -226,11 +250,12 @@ fn baseline(archive: &Archive, link: &BaseLink) -> Baseline {
             Baseline::Missing(format!("retention removed the baseline {run_id} at {removed_at}"))
         }
         BaseLink::Absent(run_id) => Baseline::Missing(format!("the baseline {run_id} is absent")),
+        BaseLink::Denied(run_id) => Baseline::Missing(format!("permission to read the baseline {run_id} is denied")),
     }
 }
 
 fn compare_tables(archive: &Archive, settings: &Settings, evaluation: &Evaluation, result: &mut Reperformed) {
-    let Evaluation { inventory, findings, changes, ignored_sources, .. } = evaluation;
+    let Evaluation { inventory, findings, changes, .. } = evaluation;
     let resolved = evaluation.resolved.as_deref();
     let group_owners = &settings.policy.group_owners;
     let tables = Tables { inventory, group_owners, findings, changes, resolved: resolved.unwrap_or_default() };
@@ -240,19 +265,17 @@ fn compare_tables(archive: &Archive, settings: &Settings, evaluation: &Evaluatio
         let Some(file) = formats::published_file(archive, table) else { continue };
         let write = |out: &mut dyn Write| tables.write_csv(table, dialect, out).map(|written| written.guarded_cells);
         let published = |out: &mut dyn Write| formats::write_published(archive, table, out);
-        let rule = formats::row_rule(archive, formats::key_of(table), ignored_sources);
+        let rule = formats::row_rule(archive, formats::key_of(table));
         let counted = if formats::has(archive, "csv") && !table.is_internal() { &guarded } else { &Cell::new(0) };
         result.check_readable(compare_table(&rule, &file, &published, &write, counted));
     }
     if formats::is_listed(archive, REVIEW) {
         let write = |out: &mut dyn Write| tables.write_review(dialect, out).map(|written| written.guarded_cells);
         let published = |out: &mut dyn Write| formats::copy(archive, REVIEW, out);
-        let rule = formats::row_rule(archive, &["source", "group_id", "user_id", "row_key"], ignored_sources);
+        let rule = formats::row_rule(archive, &["source", "group_id", "user_id", "row_key"]);
         result.check_readable(compare_table(&rule, REVIEW, &published, &write, &guarded));
     }
-    if ignored_sources.is_empty() {
-        result.check(json_differences("guarded_cells", &archive.manifest.guarded_cells, &guarded.get()));
-    }
+    result.check(json_differences("guarded_cells", &archive.manifest.guarded_cells, &guarded.get()));
 }
 
 /// Compares a published table with the one of the new evaluation. `guarded` counts the guarded cells of the latter.
@@ -280,8 +303,13 @@ fn compare_facts(archive: &Archive, evaluation: &Evaluation, result: &mut Reperf
     let was_evaluated =
         |finding: &Finding| archive.manifest.rules.iter().any(|entry| entry.rule == finding.rule.as_str());
     let findings: Vec<Finding> = evaluation.findings.iter().filter(|finding| was_evaluated(finding)).cloned().collect();
-    let Evaluation { inventory, ignored_sources, .. } = evaluation;
-    let tables = Tables { inventory, group_owners: &[], findings: &findings, changes: &[], resolved: &[] };
+    let tables = Tables {
+        inventory: &evaluation.inventory,
+        group_owners: &[],
+        findings: &findings,
+        changes: &[],
+        resolved: &[],
+    };
     let dialect = formats::dialect_of(archive);
     for (table, columns) in [
         (Table::Users, &[][..]),
@@ -292,7 +320,7 @@ fn compare_facts(archive: &Archive, evaluation: &Evaluation, result: &mut Reperf
         let Some(file) = formats::published_file(archive, table) else { continue };
         let write = |out: &mut dyn Write| tables.write_csv(table, dialect, out).map(|written| written.guarded_cells);
         let published = |out: &mut dyn Write| formats::write_published(archive, table, out);
-        let rule = formats::row_rule(archive, formats::key_of(table), ignored_sources);
+        let rule = formats::row_rule(archive, formats::key_of(table));
         let rule = RowRule { columns: Some(columns), ..rule };
         result.check_readable(compare_table(&rule, &file, &published, &write, &Cell::new(0)));
     }
@@ -306,10 +334,7 @@ fn compare_facts(archive: &Archive, evaluation: &Evaluation, result: &mut Reperf
 
 fn compare_rules(archive: &Archive, evaluation: &Evaluation, result: &mut Reperformed) {
     let is_same = |a: &RuleEntry, b: &RuleEntry| a.source == b.source && a.rule == b.rule;
-    let is_compared = |entry: &&RuleEntry| {
-        !evaluation.ignored_sources.contains(&entry.source)
-            && !evaluation.ignored_rules.iter().any(|rule| rule.as_str() == entry.rule)
-    };
+    let is_compared = |entry: &&RuleEntry| !evaluation.ignored_rules.iter().any(|rule| rule.as_str() == entry.rule);
     let found = &archive.manifest.rules;
     let mut problems = Vec::new();
     for expected in evaluation.rules.iter().filter(is_compared) {
@@ -340,18 +365,14 @@ fn compare_rules(archive: &Archive, evaluation: &Evaluation, result: &mut Reperf
 /// Compares what the manifest knows of each source with the new evaluation.
 fn compare_known(archive: &Archive, evaluation: &Evaluation) -> Vec<String> {
     let pairs = archive.manifest.sources.iter().zip(&evaluation.inventory.sources);
-    let compared = pairs.filter(|(entry, _)| !evaluation.ignored_sources.contains(&entry.name));
     let of_source = |(entry, inventory): (&SourceEntry, &SourceInventory)| {
         json_differences(&format!("source {}", entry.name), &entry.known, &inventory.known)
     };
-    bounded(compared.flat_map(of_source).collect(), "manifest.json")
+    bounded(pairs.flat_map(of_source).collect(), "manifest.json")
 }
 
 /// Compares the matches of the patterns, and looks for each warning that follows from the evaluation.
 fn compare_warnings(archive: &Archive, settings: &Settings, evaluation: &Evaluation, result: &mut Reperformed) {
-    if !evaluation.ignored_sources.is_empty() {
-        return result.skip("patterns and warnings: not compared, because a source was not evaluated again");
-    }
     let Manifest { warnings, patterns, started_at, .. } = &archive.manifest;
     result.check(json_differences("patterns", patterns, &settings.patterns(&evaluation.inventory)));
     let started_at = started_at.parse().map_err(|error| format!("manifest.json: started_at: {error}"));
@@ -374,10 +395,6 @@ fn result_of_rule(entry: &RuleEntry) -> String {
 
 /// Compares the texts that the evaluation gives: the exceptions and the inputs of the rules.
 fn compare_texts(archive: &Archive, evaluation: &Evaluation, result: &mut Reperformed) {
-    if !evaluation.ignored_sources.is_empty() {
-        let files = format!("{} and {}", report_page::EXCEPTIONS, inputs::FILE);
-        return result.skip(&format!("{files}: not compared, because a source was not evaluated again"));
-    }
     let exceptions = report_page::exceptions_text(&evaluation.uses);
     let inputs = evaluation.inputs.as_deref().map(evaluated::inputs_text);
     for (file, expected) in [(report_page::EXCEPTIONS, Some(exceptions)), (inputs::FILE, inputs)] {
@@ -426,7 +443,7 @@ fn render(archive: &Archive, result: &mut Reperformed) {
         Ok(_) => result.check(vec![format!(
             "{}: differs from the page that the other files give; compare it with `bt-rollcall report {}`",
             report_page::FILE,
-            archive.path.display()
+            shell_word(&archive.path)
         )]),
         Err(error) => result.check(vec![unreadable(&error)]),
     }

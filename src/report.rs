@@ -7,7 +7,7 @@
 //! The report repeats what manifest, evaluations and findings contain. It does not know how rules evaluate or sources
 //! are read.
 
-use crate::exceptions::ExceptionUse;
+use crate::exceptions::{ExceptionUse, Expiry};
 use crate::model::{Change, Evaluation, Finding, Instant, Inventory, ListKind, Rule};
 use crate::rules;
 use crate::rules::policy::{Override, Policy};
@@ -20,6 +20,7 @@ mod chart;
 mod controls;
 mod due;
 mod excepted;
+mod facts;
 pub mod html;
 mod inactivity;
 mod index;
@@ -133,6 +134,8 @@ pub struct Input<'a> {
     pub policy: &'a Policy,
     /// Instant that every age is computed from.
     pub as_of: Instant,
+    /// Instants that decide over exceptions.
+    pub expiry: Expiry,
     /// The rules in the order of the report.
     pub catalogue: &'a [RuleInfo],
     /// Use of each exception; `None` if no register of exceptions is configured.

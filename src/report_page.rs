@@ -3,16 +3,20 @@
 //! `run` calls the first, the command `report` the second. Both build the same [`report::Input`]. The same version of
 //! the program renders the same bytes both times. An auditor can thus re-create the report from a snapshot's files.
 
-use crate::exceptions::{ExceptionRecord, ExceptionUse};
-use crate::model::{Change, ChangedGroup, Evaluation, Finding, GroupId, Instant, Inventory, SourceName};
+use crate::exceptions::{ExceptionRecord, ExceptionUse, Expiry};
+use crate::model::{
+    Advice, Change, ChangedGroup, Evaluation, Finding, GroupId, Instant, Inventory, Rule, SourceName, Text,
+};
 use crate::report::{self, RuleInfo};
 use crate::rules;
 use crate::rules::policy::Policy;
-use crate::run_manifest::{self, RunDescription, policy_entries};
+use crate::run_manifest::{self, RunDescription, clock, policy_entries};
 use crate::snapshot::SnapshotError;
-use crate::snapshot::load::{Archive, KnownFinding};
-use crate::snapshot::manifest::Manifest;
+use crate::snapshot::load::Archive;
+use crate::snapshot::manifest::{ClockDoubt, Manifest};
 use crate::snapshot::readme::README;
+use ahash::AHashMap;
+use std::sync::Arc;
 
 /// File name of the report in a snapshot.
 pub const FILE: &str = "report.html";
@@ -30,6 +34,7 @@ pub fn render_run(facts: &RunDescription<'_>, manifest: &Manifest) -> Result<Str
         evaluations: facts.evaluations,
         changes: facts.changes,
         policy,
+        expiry: expiry(facts.as_of, facts.clock_doubt.as_ref()),
         as_of: facts.as_of,
         catalogue: &RuleInfo::all(policy),
         exceptions: facts.config.exceptions.is_some().then_some(facts.uses),
@@ -47,6 +52,7 @@ pub fn render_snapshot(archive: &Archive) -> Result<String, SnapshotError> {
         evaluations: &loaded.evaluations,
         changes: &loaded.changes,
         policy: &loaded.policy,
+        expiry: expiry(loaded.as_of, loaded.manifest.clock_doubt.as_ref()),
         as_of: loaded.as_of,
         catalogue: &RuleInfo::all(&loaded.policy),
         exceptions: loaded.exceptions.as_deref(),
@@ -79,9 +85,14 @@ impl LoadedSnapshot {
         let inventory = archive.inventory()?;
         let changes = changes(archive, &inventory)?;
         let findings = findings(archive, &policy)?;
-        let exceptions = exceptions(archive, &policy, as_of)?;
+        let exceptions = exceptions(archive, &policy)?;
         Ok(Self { manifest, policy, as_of, inventory, findings, evaluations, changes, exceptions })
     }
+}
+
+/// Returns the instants that decide over exceptions.
+fn expiry(as_of: Instant, doubt: Option<&ClockDoubt>) -> Expiry {
+    Expiry { as_of, ends_by: clock::ends_by(as_of, doubt) }
 }
 
 /// Returns the content of `exceptions.json`.
@@ -113,27 +124,28 @@ fn group(inventory: &Inventory, source: &SourceName, id: &GroupId) -> Option<Cha
 
 /// Reads the findings in the order of the table. The error names a rule that the policy does not know.
 pub fn findings(archive: &Archive, policy: &Policy) -> Result<Vec<Finding>, SnapshotError> {
-    let known = |past: KnownFinding| {
-        let unknown = format!("unknown rule {:?} or status {:?}", past.rule, past.status);
-        let rule = policy.rule(&past.rule);
-        let finding = rule.and_then(|rule| {
-            let action = past.action.to_string().into();
-            past.of_rule(rule, action, rules::controls_of(rule, &policy.frameworks))
+    let mut findings = Vec::new();
+    let mut shared: AHashMap<(Rule, Text), Arc<Advice>> = AHashMap::new();
+    archive.each_finding(|past| {
+        let (name, status) = (past.rule.clone(), past.status.clone());
+        let finding = policy.rule(&name).and_then(|rule| {
+            // The snapshot has the action as that version worded it.
+            let worded = || Advice { action: past.action.to_string().into(), ..rules::advice_of(rule, policy) };
+            let advice = shared.entry((rule, past.action.clone())).or_insert_with(|| Arc::new(worded())).clone();
+            past.of_rule(rule, advice)
         });
-        finding.ok_or(unknown)
-    };
-    archive.findings_as(known)
+        findings.push(finding.ok_or_else(|| format!("unknown rule {name:?} or status {status:?}"))?);
+        Ok(())
+    })?;
+    Ok(findings)
 }
 
 /// Reads the accepted exceptions; `None` if no exceptions file was configured.
-pub fn exceptions(
-    archive: &Archive,
-    policy: &Policy,
-    as_of: Instant,
-) -> Result<Option<Vec<ExceptionUse>>, SnapshotError> {
+pub fn exceptions(archive: &Archive, policy: &Policy) -> Result<Option<Vec<ExceptionUse>>, SnapshotError> {
     let Some(text) = archive.text(EXCEPTIONS)? else { return Ok(None) };
+    let expiry = expiry(archive.as_of()?, archive.manifest.clock_doubt.as_ref());
     let entries: Result<Vec<ExceptionRecord>, String> = serde_json::from_str(&text).map_err(|error| error.to_string());
-    let of_entry = |entry| ExceptionUse::of_entry(entry, |id| policy.rule(id), as_of);
+    let of_entry = |entry| ExceptionUse::of_entry(entry, |id| policy.rule(id), expiry);
     let uses = entries.and_then(|entries| entries.into_iter().map(of_entry).collect());
     uses.map(Some).map_err(archive.unsupported(EXCEPTIONS))
 }

@@ -9,6 +9,7 @@
 mod age;
 mod catalogue;
 pub mod custom;
+mod evidence;
 pub mod frameworks;
 mod gaps;
 mod groups;
@@ -23,21 +24,23 @@ mod staleness;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{ControlCoverage, RuleDefinition, action_of, catalogue, controls_of, coverage, title_of};
+pub use catalogue::{ControlCoverage, RuleDefinition, advice, advice_of, catalogue, controls_of, coverage, title_of};
 pub use gaps::{CUSTOM_RULES, UnknownData};
 
+use crate::internal_error::side_by_side;
 use crate::model::instant_text as instant;
 use crate::model::{
-    Blocked, Change, Contact, Coverage, Evaluation, Exclusion, Exclusions, Finding, FindingStatus, Fingerprint,
-    Instant, Inventory, LastLogin, ListKind, Rule, RuleOutcome, SET_ASIDE, Severity, SourceIdentity, SourceInventory,
-    Subject, SubjectKind, User,
+    Advice, Blocked, Change, Contact, Coverage, Evaluation, Exclusion, Exclusions, Finding, FindingStatus, Fingerprint,
+    Instant, Interner, Inventory, LastLogin, ListKind, Rule, RuleOutcome, SET_ASIDE, Severity, SourceIdentity,
+    SourceInventory, Subject, SubjectKind, TIMES_SEEN, User, Wording,
 };
 use crate::state::SourceHistory;
+use evidence::RuleEvidence;
 use policy::{Override, Policy};
-use serde_json::{Map, Value};
 use since::SinceBaseline;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Result of evaluating all rules.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,32 +76,38 @@ pub fn evaluate_after(
     policy: &Policy,
     as_of: Instant,
 ) -> EvaluationOutput {
-    let controls: BTreeMap<Rule, Arc<[&'static str]>> =
-        Rule::ALL.into_iter().map(|rule| (rule, controls_of(rule, &policy.frameworks))).collect();
+    let advice = advice(policy);
     let custom_rules = custom::CustomRules::of(policy.active_custom_rules());
     let mut output = EvaluationOutput { findings: Vec::new(), evaluations: Vec::new(), gaps: Vec::new() };
     for (at, source_inventory) in inventory.sources.iter().enumerate() {
         let since_baseline = SinceBaseline::of(before, at, source_inventory);
-        let context = RuleContext::new(source_inventory, policy, as_of, since_baseline, &controls);
+        let identities = identity::Identities::of(&source_inventory.reading.users, as_of);
+        let context = RuleContext::new(source_inventory, policy, as_of, &advice, &since_baseline, &identities);
         context.evaluate(&custom_rules, &mut output);
     }
     output
 }
 
+/// Number of accounts that a thread evaluates at a time.
+const SHARE: usize = 2_000;
+/// Maximum number of threads.
+const THREADS: usize = 4;
+
 /// Data about one source that the rules share, and the results so far.
+#[derive(Clone)]
 struct RuleContext<'a> {
     source_inventory: &'a SourceInventory,
     policy: &'a Policy,
     as_of: Instant,
-    controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
+    advice: &'a BTreeMap<Rule, Arc<Advice>>,
     /// Whether the group list is proven complete: a group that is missing from it does not exist.
     groups_complete: bool,
     /// Whether the last login of at least one user is reported. If so, a missing one is a gap in the data of that user.
     reports_logins: bool,
     /// Facts that need a comparison of all users.
-    identities: identity::Identities<'a>,
+    identities: &'a identity::Identities<'a>,
     /// What happened since the baseline, or the reason why that is unknown.
-    since_baseline: Result<SinceBaseline<'a>, String>,
+    since_baseline: &'a Result<SinceBaseline<'a>, String>,
     /// Custom rules in the order of the configuration.
     custom: Arc<[Rule]>,
     /// Counts by the position of the rule; see [`gaps::place`].
@@ -107,6 +116,8 @@ struct RuleContext<'a> {
     excluded: Vec<Exclusions>,
     gaps: UnknownData,
     findings: Vec<Finding>,
+    /// Texts that the findings share.
+    shapes: Interner,
 }
 
 /// Number of subjects that a rule was evaluated for.
@@ -121,7 +132,7 @@ struct RuleRemark {
     rule: Rule,
     severity: Severity,
     title: String,
-    evidence: Map<String, Value>,
+    evidence: RuleEvidence,
 }
 
 /// Result of a rule for one user.
@@ -141,8 +152,9 @@ impl<'a> RuleContext<'a> {
         source_inventory: &'a SourceInventory,
         policy: &'a Policy,
         as_of: Instant,
-        since_baseline: Result<SinceBaseline<'a>, String>,
-        controls: &'a BTreeMap<Rule, Arc<[&'static str]>>,
+        advice: &'a BTreeMap<Rule, Arc<Advice>>,
+        since_baseline: &'a Result<SinceBaseline<'a>, String>,
+        identities: &'a identity::Identities<'a>,
     ) -> Self {
         let custom: Arc<[Rule]> = policy.custom_rules.iter().map(|custom| custom.rule).collect();
         let reports_login = |user: &User| matches!(user.last_login, LastLogin::At(_) | LastLogin::Never { .. });
@@ -150,42 +162,77 @@ impl<'a> RuleContext<'a> {
             source_inventory,
             policy,
             as_of,
-            controls,
+            advice,
             groups_complete: source_inventory.reading.coverage(ListKind::Groups).is_complete(),
             reports_logins: source_inventory.reading.users.is_empty()
                 || source_inventory.reading.users.iter().any(reports_login),
-            identities: identity::Identities::of(&source_inventory.reading.users, as_of),
+            identities,
             since_baseline,
             counts: vec![RuleCounts::default(); Rule::ALL.len() + custom.len()],
             excluded: vec![Exclusions::new(); Rule::ALL.len() + custom.len()],
             gaps: UnknownData::over(&source_inventory.reading, Arc::clone(&custom)),
             custom,
             findings: Vec::new(),
+            shapes: Interner::default(),
         }
     }
 
-    fn evaluate(mut self, custom_rules: &custom::CustomRules<'_>, into: &mut EvaluationOutput) {
+    fn evaluate(self, custom_rules: &custom::CustomRules<'_>, into: &mut EvaluationOutput) {
+        let mut context = self.with_users(custom_rules);
+        // Rules about groups and the source run once, after all users.
+        groups::evaluate(&mut context);
+        since::evaluate_growth(&mut context);
+        quality::evaluate_source(&mut context);
+        // Subjects come nearly in the order of their ids, so that the second sort has little to do.
+        context.findings.sort_by_cached_key(|finding| (finding.rule.as_str(), finding.subject.kind.as_str()));
+        context.findings.sort_by(Finding::in_table_order);
+        into.evaluations.extend(Rule::ALL.iter().chain(&*context.custom).map(|rule| context.evaluation(*rule)));
+        if into.findings.is_empty() {
+            // Most runs have one source, whose findings need not be copied.
+            into.findings = context.findings;
+        } else {
+            into.findings.append(&mut context.findings);
+        }
+        into.gaps.push(context.gaps);
+    }
+
+    /// Evaluates the rules about accounts. Several threads take shares of the accounts in turn.
+    fn with_users(self, custom_rules: &custom::CustomRules<'_>) -> Self {
         let source = custom::SourceContext::of(self.source_inventory, self.as_of);
-        for (at, user) in self.source_inventory.reading.users.iter().enumerate() {
-            self.evaluate_user(at, user);
-            for (rule, result) in custom_rules.evaluate(&source, user) {
-                self.record(at, user, rule, result);
+        let users = &self.source_inventory.reading.users;
+        let next = AtomicUsize::new(0);
+        let results = side_by_side(THREADS.min(users.len().div_ceil(SHARE)), || {
+            let mut own = self.clone();
+            loop {
+                let share = users.iter().enumerate().skip(next.fetch_add(SHARE, Ordering::Relaxed)).take(SHARE);
+                if share.len() == 0 {
+                    return own;
+                }
+                for (at, user) in share {
+                    own.evaluate_user(at, user);
+                    for (rule, result) in custom_rules.evaluate(&source, user) {
+                        own.record(at, user, rule, result);
+                    }
+                }
+            }
+        });
+        results.into_iter().reduce(Self::and).unwrap_or(self)
+    }
+
+    /// Adds the results of another context of the same source.
+    fn and(mut self, other: Self) -> Self {
+        for (counts, more) in self.counts.iter_mut().zip(other.counts) {
+            counts.subjects += more.subjects;
+            counts.undetermined += more.undetermined;
+        }
+        for (excluded, more) in self.excluded.iter_mut().zip(other.excluded) {
+            for (why, count) in more {
+                *excluded.entry(why).or_insert(0) += count;
             }
         }
-        // Rules about groups and the source run once, after all users.
-        groups::evaluate(&mut self);
-        since::evaluate_growth(&mut self);
-        quality::evaluate_source(&mut self);
-        self.findings.sort_by_cached_key(|finding| {
-            (
-                finding.rule.as_str(),
-                finding.subject.kind.as_str(),
-                crate::model::UserId::from(finding.subject.id.clone()),
-            )
-        });
-        into.evaluations.extend(Rule::ALL.iter().chain(&*self.custom).map(|rule| self.evaluation(*rule)));
-        into.findings.append(&mut self.findings);
-        into.gaps.push(self.gaps);
+        self.gaps.add(&other.gaps);
+        self.findings.extend(other.findings);
+        self
     }
 
     fn evaluate_user(&mut self, at: usize, user: &User) {
@@ -263,10 +310,8 @@ impl<'a> RuleContext<'a> {
             status: FindingStatus::New,
             subject,
             contact,
-            title: title.into(),
-            evidence: Value::Object(evidence).to_string().into(),
-            action: action_of(rule, self.policy),
-            controls: self.controls.get(&rule).cloned().unwrap_or_default(),
+            wording: Wording::new(&title, &evidence.with(TIMES_SEEN, 1).into_text(), &mut self.shapes),
+            advice: self.advice.get(&rule).cloned().unwrap_or_default(),
             first_seen: self.as_of,
             last_seen: self.as_of,
             exception: None,
@@ -360,9 +405,4 @@ fn unreported(reported: bool, what: &str) -> Option<String> {
 
 fn subject(user: &User) -> Subject {
     Subject { kind: SubjectKind::User, id: user.id.as_str().into(), name: user.name().map(Into::into) }
-}
-
-/// Returns evidence as a JSON object with sorted keys (the map is a tree).
-fn evidence<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -24,6 +24,7 @@ mod context;
 mod described;
 mod error;
 mod evaluated;
+mod event_loop;
 mod exit;
 mod metrics;
 mod notify;
@@ -40,14 +41,16 @@ mod unevaluated;
 pub use crate::run_manifest::Origin;
 pub use answer::answer_to_denial;
 pub use error::RunError;
+pub use event_loop::block_on;
 pub use exit::Exit;
 pub use metrics::{metrics_cure, metrics_file_in, write_attempt};
-pub use notify::{drain, sender};
-pub use prune::{plan_retention, prune};
+pub use notify::{Drained, drain, sender};
+pub use prune::{plan_retention, prune, retention_warning, unreadable};
 pub use request::RunRequest;
-pub use summary::{DestinationSummary, RunSummary};
+pub use summary::{DestinationSummary, RunSummary, SpoolSummary};
 
 use crate::event::Observer;
+use crate::internal_error::catch;
 use crate::snapshot::manifest::SourceEntry;
 use crate::snapshot::{LockedStore, Store};
 use crate::syslog::spool::Spool;
@@ -77,8 +80,10 @@ impl Run<'_> {
     fn evaluate_only(&self) -> RunOutcome {
         let store = Store::new(&self.request.config.output.dir);
         let mut outcome = RunOutcome::default();
-        outcome.result = self.baseline(&store).and_then(|baseline| {
-            let evaluated = self.read_and_evaluate(self.observer, baseline.as_ref(), &mut outcome.sources)?;
+        let sources = &mut outcome.sources;
+        outcome.result = within_a_run(|| {
+            let baseline = self.baseline(&store)?;
+            let evaluated = self.read_and_evaluate(self.observer, baseline.as_ref(), sources)?;
             Ok(Publication::of(&self.describe(&evaluated, baseline.as_ref())))
         });
         outcome
@@ -87,7 +92,7 @@ impl Run<'_> {
     /// Performs a run that publishes and sends.
     fn perform(&mut self) -> RunOutcome {
         let mut outcome = RunOutcome::default();
-        match self.start() {
+        match within_a_run(|| self.start()) {
             Ok((store, spool)) => self.publish_and_send(&store, &spool, &mut outcome),
             Err(error) => outcome.result = Err(error),
         }
@@ -95,19 +100,27 @@ impl Run<'_> {
     }
 
     fn publish_and_send(&self, store: &LockedStore, spool: &Spool, outcome: &mut RunOutcome) {
-        let baseline = self.baseline(store);
-        outcome.result =
-            baseline.and_then(|baseline| self.publish(store, spool, baseline.as_ref(), &mut outcome.sources));
+        let sources = &mut outcome.sources;
+        outcome.result = within_a_run(|| {
+            let baseline = self.baseline(store)?;
+            self.publish(store, spool, baseline.as_ref(), sources)
+        });
         match &mut outcome.result {
             Ok(publication) => outcome.destinations.append(&mut publication.unreleased),
             // A wrong --as-of is a mistake on the command line: nothing is contacted, the receivers of events included.
             Err(RunError::Backwards { .. }) => return,
             Err(error) => self.report_failure(error, &outcome.sources, spool),
         }
-        outcome.destinations.extend(self.deliver(spool));
+        // The snapshot is visible by now: a bug behind it must not end the run as one that published nothing.
+        let drained = catch(|| self.deliver(spool)).unwrap_or_else(|error| Drained::failed(self, &error.to_string()));
+        outcome.destinations.extend(drained.destinations);
+        outcome.spool = drained.spool;
         // Old snapshots stay until a newer one replaces them.
         if outcome.result.is_ok() {
-            outcome.pruned = self.prune(store);
+            outcome.pruned = catch(|| self.prune(store)).unwrap_or_else(|error| {
+                self.warn(format!("old snapshots were not removed: {error}"));
+                Vec::new()
+            });
         }
     }
 
@@ -135,6 +148,14 @@ impl Run<'_> {
         sources: &mut Vec<SourceEntry>,
     ) -> Result<Evaluated, RunError> {
         let inventory = self.collect(observer, sources)?;
-        self.advance(inventory, baseline, sources)?.evaluate(self, baseline)
+        self.check_stop()?;
+        let advanced = self.advance(inventory, baseline, sources)?;
+        self.check_stop()?;
+        advanced.evaluate(self, baseline)
     }
+}
+
+/// Performs a part of a run whose end decides about the publication. A panic is an error of the run.
+fn within_a_run<T>(part: impl FnOnce() -> Result<T, RunError>) -> Result<T, RunError> {
+    catch(part).unwrap_or_else(|error| Err(error.into()))
 }

@@ -3,6 +3,7 @@
 //! `run` fills a [`RunDescription`] and publishes its manifest; the report is rendered from the same description. Pure:
 //! the caller passes host, user and times.
 
+pub mod clock;
 pub mod patterns;
 pub mod policy_entries;
 pub mod warnings;
@@ -19,8 +20,8 @@ use crate::model::{
 use crate::rules::policy::Policy;
 use crate::snapshot::inputs::InputRecord;
 use crate::snapshot::manifest::{
-    BaseReference, Build, ConfirmedShrink, Counts, CsvFormat, FORMAT_VERSION, FileEntry, Manifest, PatternEntry,
-    RuleEntry, SourceEntry, StartedBy, Tool,
+    BaseReference, Build, ClockDoubt, ConfirmedShrink, Counts, CsvFormat, FORMAT_VERSION, FileEntry, Manifest,
+    PatternEntry, RuleEntry, SourceEntry, StartedBy, Tool,
 };
 use crate::state;
 use crate::table::CsvDialect;
@@ -67,6 +68,8 @@ pub struct RunDescription<'a> {
     pub inputs: &'a [InputRecord],
     /// The baseline snapshot.
     pub base: Option<BaseReference>,
+    /// Latest `as_of` of the baseline and all runs before it.
+    pub latest_as_of: Option<Instant>,
     /// Wall-clock time at the start of the baseline's run.
     pub base_started_at: Option<Instant>,
     /// Matches of every pattern of the configuration.
@@ -79,6 +82,8 @@ pub struct RunDescription<'a> {
     pub suspects: &'a [Suspect],
     /// Implausibly small lists that an operator confirmed.
     pub confirmed_shrinks: Vec<ConfirmedShrink>,
+    /// Why the run does not trust the clock of this host; `None` if nothing contradicts it.
+    pub clock_doubt: Option<ClockDoubt>,
 }
 
 impl RunDescription<'_> {
@@ -100,6 +105,7 @@ impl RunDescription<'_> {
             operator: self.origin.operator.clone(),
             started_by: self.origin.started_by.clone(),
             as_of: instant(self.as_of),
+            latest_as_of: self.latest_as_of.filter(|latest| *latest > self.as_of).map(instant),
             started_at: instant(self.started_at),
             // Replaced by `finish`; until then, no time of completion is known.
             finished_at: instant(self.started_at),
@@ -120,6 +126,7 @@ impl RunDescription<'_> {
             warnings: self.warnings.iter().cloned().chain(self.warnings_of_sources()).collect(),
             notes: self.notes.iter().cloned().chain(self.notes_of_sources()).collect(),
             confirmed_shrinks: self.confirmed_shrinks.clone(),
+            clock_doubt: self.clock_doubt.clone(),
         }
     }
 

@@ -12,10 +12,11 @@
 //! ```
 
 use crate::model::Instant;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use crate::regular_file;
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::ops::Deref;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 pub mod chain;
@@ -35,6 +36,7 @@ pub mod readme;
 pub mod retention;
 mod run_id;
 mod staging;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -43,12 +45,13 @@ mod walk;
 pub use error::SnapshotError;
 pub use file::HashingFile;
 pub use hold::Hold;
-pub use locate::snapshot_folder;
+pub use locate::{removed, snapshot_folder};
 pub use pages::PagesLog;
-pub use place::{Readers, is_store, replace_file, restore_file, test_write_access};
+pub use place::{Readers, clean_temporary_files, is_store, replace_file, restore_file, test_write_access};
 pub use read::Published;
 pub use run_id::{is_run_id, run_id, started_at};
 pub use staging::{Sealed, Staging, TableChoice};
+pub use survey::Survey;
 pub use verify::{BaseLink, Verified, VerifyProblem, verify};
 pub use walk::{ChainProblem, ChainStep, FolderWalk, SnapshotState, walk};
 
@@ -136,12 +139,16 @@ impl LockedStore {
 
     /// Points `latest` and `latest-complete` to the newest snapshots, in case a run was killed before it could.
     ///
-    /// If there is no complete snapshot, `latest-complete` stays unchanged, and `verify --chain` reports it.
+    /// Such a run leaves links to older snapshots. A link whose target is missing or cannot be read has another cause.
+    /// It stays unchanged, so that [`Store::survey`] and `verify --chain` report it.
     fn repair_links(&self) -> Result<(), SnapshotError> {
+        let index = self.index()?;
         let (latest, latest_complete) = self.newest()?;
         for (link, newest) in [(LATEST, latest), (LATEST_COMPLETE, latest_complete)] {
+            let target = self.linked(link)?;
+            let is_behind = target.as_deref().is_none_or(|target| index.is_readable(target));
             match newest {
-                Some(newest) if self.linked(link).as_ref() != Some(&newest.run_id) => {
+                Some(newest) if is_behind && target.as_ref() != Some(&newest.run_id) => {
                     staging::place_link(&self.dir, link, &newest.run_id)?;
                 }
                 _ => {}
@@ -167,7 +174,7 @@ impl LockedStore {
     /// After a kill, [`LockedStore::clean_leftovers`] completes the removal.
     pub fn prune(
         &self,
-        plan: retention::RetentionPlan,
+        mut plan: retention::RetentionPlan,
         by: &str,
         now: Instant,
     ) -> Result<retention::RetentionPlan, SnapshotError> {
@@ -178,8 +185,9 @@ impl LockedStore {
         // whose removal would fail.
         self.repair_links()?;
         let mut ledger = ledger::LedgerWriter::open(&self.dir)?;
-        let mut done = retention::RetentionPlan { keep: plan.keep, remove: Vec::new() };
-        for (run_id, why) in plan.remove {
+        let removals = std::mem::take(&mut plan.remove);
+        let mut done = plan;
+        for (run_id, why) in removals {
             let entry = |header, sha256| ledger::PrunedEntry::of(&run_id, header, sha256, &why, by, now);
             match self.remove_snapshot(&run_id, &mut ledger, entry)? {
                 Some(hold) => done.keep.push((run_id, retention::KeepReason::Held(hold))),
@@ -198,10 +206,10 @@ impl LockedStore {
     ) -> Result<Option<Hold>, SnapshotError> {
         must_be_run_id(run_id)?;
         let path = self.dir.join(run_id);
-        if let Some(link) =
-            [LATEST, LATEST_COMPLETE].into_iter().find(|link| self.linked(link).as_deref() == Some(run_id))
-        {
-            return Err(SnapshotError::IsLinked { path, link });
+        for link in [LATEST, LATEST_COMPLETE] {
+            if self.linked(link)?.as_deref() == Some(run_id) {
+                return Err(SnapshotError::IsLinked { path, link });
+            }
         }
         if let Some(hold) = hold::of_folder(&path)? {
             return Ok(Some(hold));
@@ -248,10 +256,11 @@ fn remove(path: &Path) -> Result<(), SnapshotError> {
 }
 
 /// Returns the sorted names in a folder; none if the folder does not exist. Names that are not UTF-8 are skipped,
-/// because this program writes none.
+/// because this program writes none. Errors: also a link to a folder that does not exist, such as a disk that is not
+/// mounted.
 fn names_in(dir: &Path) -> Result<Vec<String>, SnapshotError> {
     let entries = match fs::read_dir(dir) {
-        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(_) if survey::is_absent(dir) => return Ok(Vec::new()),
         other => other.map_err(SnapshotError::io("list", dir))?,
     };
     let mut names = Vec::new();
@@ -275,8 +284,7 @@ fn lock_in(folder: &Path, name: &str) -> Result<File, SnapshotError> {
 
 fn take_lock(path: &Path) -> Result<File, SnapshotError> {
     // Not truncated: until the lock is taken, the file contains the process id of the run that holds it.
-    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let mut file = options.map_err(SnapshotError::io("open the lock", path))?;
+    let mut file = regular_file::open_or_create(path).map_err(SnapshotError::io("open the lock", path))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

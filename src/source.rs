@@ -12,6 +12,9 @@ mod child_lists;
 mod client;
 mod date;
 mod decode;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod object_sample;
 mod password_safe;
 pub mod rest_v3;
@@ -189,8 +192,8 @@ impl Probe {
 pub struct ProbedList {
     /// Kind of the list.
     pub kind: ListKind,
-    /// Rows of the first page and the total that the source reports, or the error with its cure. For a list that exists
-    /// once per object: the sum over the first pages of all objects tried.
+    /// Rows of the first page and the total that the source reports, which may contradict them, or the error with its
+    /// cure. For a list that exists once per object: the sum over the first pages of all objects tried.
     pub page: Result<(u64, Option<u64>), String>,
     /// Objects tried; `None` if the list does not exist once per object. Members of groups are such a list.
     pub objects: Option<Objects>,
@@ -201,7 +204,7 @@ pub struct ProbedList {
 impl ProbedList {
     /// Returns whether the rows are the whole list, by the total that the source reports.
     pub fn is_whole(&self) -> bool {
-        self.objects.is_none() && matches!(self.page, Ok((rows, Some(total))) if rows >= total)
+        self.objects.is_none() && matches!(self.page, Ok((rows, Some(total))) if rows == total)
     }
 
     /// Adds the names of its rows. `field` holds the name, compared without case.

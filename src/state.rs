@@ -39,7 +39,7 @@ pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;
 
-pub use settle::{KeptUser, KeptValues, UnsettledState};
+pub use settle::{KeptRow, KeptUser, KeptValues, UnsettledState};
 pub use source::{EarlierLogin, KnownRows, SourceHistory};
 
 use crate::model::{
@@ -203,8 +203,7 @@ impl<'a> Advance<'a> {
         }
         // Changes were collected source by source; a run emits them by kind.
         self.changes.sort_by(event::order);
-        let base_run = self.now.before.map(|(run_id, _)| run_id.to_owned());
-        UnsettledState::of(self.sources, self.changes, base_run, self.dropped)
+        UnsettledState::of(self.sources, self.changes, self.now, self.dropped)
     }
 }
 

@@ -15,20 +15,31 @@
 //!
 //! Modules, from facts to bytes:
 //! - [`message`]: which facts become events
-//! - [`ecs`]: event to JSON body
+//! - `summary`: what every payload says in the same words
+//! - [`ecs`], `ocsf`: event to JSON body; `json`: JSON that becomes shorter
+//! - `cef`, `leef`: event to flat fields; `flat`: their values and keys
+//! - `body`: the body in the payload of a destination
 //! - [`mod@format`]: header and body to a frame within its size limit
 //! - [`spool`]: the at-least-once queue on disk
 //! - [`deliver`]: the spool to every destination
 //! - [`transport`]: datagrams, and stream sessions with proof
 
+mod body;
+mod cef;
 pub mod deliver;
 pub mod ecs;
 pub mod facts;
+mod flat;
 pub mod format;
+mod json;
+mod leef;
+mod limit;
 pub mod message;
+mod ocsf;
 pub mod session;
 pub mod spool;
 mod stream;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -47,6 +58,8 @@ pub struct Destination {
     pub transport: Transport,
     /// Form of the message header.
     pub protocol: Protocol,
+    /// Form of the body.
+    pub payload: Payload,
     /// How messages are separated on a stream; not used by datagrams.
     pub framing: Framing,
     /// RFC 5424 facility code, 0 to 23.
@@ -109,6 +122,38 @@ pub enum Protocol {
     Rfc3164,
 }
 
+/// Form of the body of a message (`syslog.payload`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// JSON with the field names of the Elastic Common Schema.
+    Ecs,
+    /// JSON of the Open Cybersecurity Schema Framework.
+    Ocsf(OcsfFinding),
+    /// Common Event Format of ArcSight, version 0.
+    Cef,
+    /// Log Event Extended Format of QRadar, version 2.0.
+    Leef,
+}
+
+/// Class of findings in OCSF (`syslog.ocsf_finding`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OcsfFinding {
+    /// IAM Analysis Finding (2008), since OCSF 1.6.
+    IamAnalysis,
+    /// Detection Finding (2004), which older consumers know.
+    Detection,
+}
+
+impl OcsfFinding {
+    /// Returns the number of the class.
+    fn class(self) -> u64 {
+        match self {
+            Self::IamAnalysis => 2008,
+            Self::Detection => 2004,
+        }
+    }
+}
+
 /// How messages are separated on a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -140,12 +185,14 @@ impl Destination {
     /// Returns the size in octets of the longest frame that every receiver accepts in full.
     ///
     /// - Streams: 8,000, because rsyslog cuts at 8,096 octets by default.
+    /// - LEEF on streams: 4,000, because QRadar splits at 4,096 octets by default.
     /// - Datagrams: 1,180 (RFC 5426 §3.2, over IPv6).
     /// - RFC 3164 over UDP: 1,024 (RFC 3164 §4.1).
     pub fn max_frame_octets(&self) -> usize {
         match (&self.transport, self.protocol) {
             (Transport::Udp(..), Protocol::Rfc3164) => 1_024,
             (Transport::Udp(..), Protocol::Rfc5424) | (Transport::Unix(_), _) => 1_180,
+            (Transport::Tcp(..) | Transport::Tls(..), _) if self.payload == Payload::Leef => 4_000,
             (Transport::Tcp(..) | Transport::Tls(..), _) => 8_000,
         }
     }

@@ -12,7 +12,13 @@ mod budget;
 mod connect;
 mod error;
 mod excerpt;
+mod exchange;
+mod flood;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod login;
+mod measure;
 mod pace;
 pub mod page;
 mod path_hint;
@@ -23,6 +29,7 @@ mod settings;
 mod shape;
 mod token;
 mod transport;
+mod volume;
 
 pub use budget::RequestPlan;
 pub use connect::{base_url, is_loopback_url};
@@ -34,12 +41,12 @@ use crate::digest::sha256_hex;
 use crate::event::{Observer, RequestRecord, RunEvent};
 use crate::tls::Explainer;
 use budget::Budget;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{SecondsFormat, Utc};
 use login::SignInFuture;
-use pace::RequestPace;
+use pace::{RequestPace, RequestSlot};
 pub use reqwest::header::HeaderMap;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, COOKIE, DATE, HeaderValue};
-use reqwest::{Method, Response};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, COOKIE, HeaderValue};
+use reqwest::{Method, StatusCode};
 use response::{HttpResponse, ResponseContent};
 use retry::RetryCount;
 use serde::de::DeserializeOwned;
@@ -47,7 +54,9 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 use token::{AccessPermit, Tokens};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
+use volume::Volume;
 
 /// A decoded response body.
 pub trait Body: DeserializeOwned {
@@ -75,7 +84,10 @@ pub struct Client {
     /// session.
     pending_sign_in: RefCell<Option<SignInFuture>>,
     pace: RequestPace,
+    /// Held by the request whose response is decoded.
+    decoding: Mutex<()>,
     budget: Budget,
+    volume: Volume,
     deadline: Cell<Option<Instant>>,
     requests: Cell<u64>,
     /// Duration of an exchange, and the clock of the server minus the clock of this host in seconds. The fastest exchange is kept: it has the
@@ -113,10 +125,17 @@ struct PendingRequest<'a> {
     client: &'a Client,
     record: RequestRecord,
     started: Instant,
+    /// Time from sending the request to the last byte of the response.
+    took: Option<Duration>,
     finished: bool,
 }
 
 impl PendingRequest<'_> {
+    /// Ends the measured time: the response is complete.
+    fn note_received(&mut self) {
+        self.took = Some(self.started.elapsed());
+    }
+
     fn finish(mut self, error: Option<&WireErrorKind>) {
         self.record.error = error.map(ToString::to_string);
         self.finished = true;
@@ -128,7 +147,8 @@ impl Drop for PendingRequest<'_> {
         if !self.finished {
             self.record.error = Some("cancelled before the response was complete".to_owned());
         }
-        self.record.milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = self.took.unwrap_or_else(|| self.started.elapsed());
+        self.record.milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.client.observer.notify(&RunEvent::Request(&self.record));
     }
 }
@@ -144,7 +164,9 @@ impl Client {
             tokens: Tokens::new(settings),
             pending_sign_in: RefCell::new(None),
             budget: Budget::new(settings),
+            volume: Volume::new(settings),
             pace: RequestPace::new(settings),
+            decoding: Mutex::new(()),
             settings: settings.clone(),
             observer,
             deadline: Cell::new(None),
@@ -179,20 +201,29 @@ impl Client {
         self.certificate.borrow().clone()
     }
 
-    /// Reads one JSON response from a path below the source's `url`.
+    /// Reads one JSON response from a path below the source's `url`: a record, or a list without pages.
     pub async fn get<T: Body>(&self, path: &str) -> Result<T, WireError> {
-        self.get_with_headers(path).await.map(|(body, _)| body)
+        self.get_within(path, None).await.map(|(body, _)| body)
     }
 
-    /// Reads one JSON response and its headers. Some products put the totals of a list into headers.
-    pub async fn get_with_headers<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), WireError> {
+    /// Reads one page of a list. `asked` is the number of rows that the path asks for; far more rows are refused.
+    pub async fn get_page<T: Body>(&self, path: &str, asked: u64) -> Result<T, WireError> {
+        self.get_within(path, Some(asked)).await.map(|(body, _)| body)
+    }
+
+    /// Reads one page of a list and its headers. Some products put the totals of a list into headers.
+    pub async fn get_page_with_headers<T: Body>(&self, path: &str, asked: u64) -> Result<(T, HeaderMap), WireError> {
+        self.get_within(path, Some(asked)).await
+    }
+
+    async fn get_within<T: Body>(&self, path: &str, asked: Option<u64>) -> Result<(T, HeaderMap), WireError> {
         let deadline = self.deadline();
         let passed = || Err(self.error(&Failure::new("GET", path, WireErrorKind::Deadline)));
         // `timeout_at` polls the future once even when the deadline has passed; that poll could already send a request.
         if Instant::now() >= deadline {
             return passed();
         }
-        match tokio::time::timeout_at(deadline, self.get_with_retries(path)).await {
+        match tokio::time::timeout_at(deadline, self.get_with_retries(path, asked)).await {
             Ok(ended) => ended.map_err(|failure| self.error(&failure)),
             Err(_) => passed(),
         }
@@ -212,9 +243,9 @@ impl Client {
         let failed = |kind| Failure::new("GET", path, kind);
         let once = async {
             self.ensure_authenticated().await?;
-            let _slot = self.pace.acquire().await;
+            let slot = self.pace.acquire().await;
             let permit = self.tokens.permit().ok_or_else(|| failed(WireErrorKind::Unauthorized))?;
-            let found = self.get_once(path, 1, permit, false).await?;
+            let found = self.get_once(path, None, 1, permit, slot, false).await?;
             let empty =
                 || WireErrorKind::Shape("a response without content (204); this request is not repeated".to_owned());
             found.map(|(value, _)| value).ok_or_else(|| failed(empty()))
@@ -256,12 +287,15 @@ impl Client {
         deadline
     }
 
-    async fn get_with_retries<T: Body>(&self, path: &str) -> Result<(T, HeaderMap), Failure> {
+    async fn get_with_retries<T: Body>(&self, path: &str, asked: Option<u64>) -> Result<(T, HeaderMap), Failure> {
         let (mut retries, mut attempt, mut fresh_refusals, mut shapes, mut was_empty) =
             (RetryCount::default(), 0, 0, 0, false);
         loop {
             if let Some(why) = self.budget.over_limit(self.requests.get()) {
                 return Err(Failure::new("GET", path, WireErrorKind::Budget(why)));
+            }
+            if let Some(exceeded) = self.volume.exceeded() {
+                return Err(Failure::new("GET", path, exceeded));
             }
             self.ensure_authenticated().await?;
             let slot = self.pace.acquire().await;
@@ -269,7 +303,7 @@ impl Client {
             let Some(permit) = self.tokens.permit() else { continue };
             let (generation, fresh) = (permit.generation, permit.fresh);
             attempt += 1;
-            let failure = match self.get_once(path, attempt, permit, was_empty).await {
+            let failure = match self.get_once(path, asked, attempt, permit, slot, was_empty).await {
                 Ok(Some(value)) => return Ok(value),
                 // A single 204 may be a passing fault. A second one in a row counts as an empty list, or as an error.
                 Ok(None) => {
@@ -278,7 +312,6 @@ impl Client {
                 }
                 Err(failure) => failure,
             };
-            drop(slot);
             was_empty = false;
             match failure.kind.disposition() {
                 // A used token may expire at any time, so refreshing has no limit. If two fresh tokens are refused at
@@ -334,8 +367,10 @@ impl Client {
     async fn get_once<T: Body>(
         &self,
         path: &str,
+        asked: Option<u64>,
         attempt: u32,
         permit: AccessPermit,
+        mut slot: RequestSlot<'_>,
         was_empty: bool,
     ) -> Result<Option<(T, HeaderMap)>, Failure> {
         let request = self.request(Method::GET, path).header(ACCEPT, self.settings.accept);
@@ -346,10 +381,11 @@ impl Client {
         };
         let mut pending = self.begin_request("GET", path, attempt);
         let failed = |kind| Failure::new("GET", path, kind);
-        let result = match self.exchange(request, &mut pending).await {
+        let result = match self.exchange(request, &mut pending, self.settings.of_data()).await {
             Ok(response) => {
+                let _turn = self.decoding_turn(response.status, &mut slot).await;
                 pending.record.sha256 = (!response.body.is_empty()).then(|| sha256_hex(&response.body));
-                match self.content::<T>(&response, was_empty) {
+                match self.content::<T>(path, &response, asked, was_empty) {
                     Ok(value) => Ok(value.map(|value| (value, response.headers))),
                     Err(kind) => Err(failed(kind).with_retry_after(&response.headers, self.settings.max_wait)),
                 }
@@ -364,10 +400,31 @@ impl Client {
         result
     }
 
+    /// Lets the next request be sent, and waits until this response may be decoded.
+    ///
+    /// Decoding takes longer than sending a request. So one response is decoded after the other, and requests that wait
+    /// for a slot are sent before each. A failure is handled at once, because it may slow down or stop further requests.
+    async fn decoding_turn(&self, status: StatusCode, slot: &mut RequestSlot<'_>) -> Option<MutexGuard<'_, ()>> {
+        if status != StatusCode::OK {
+            return None;
+        }
+        slot.end_flight();
+        let turn = self.decoding.lock().await;
+        tokio::task::yield_now().await;
+        Some(turn)
+    }
+
     /// Decodes a response. Returns `None` for the first of two consecutive responses without content.
-    fn content<T: Body>(&self, response: &HttpResponse, was_empty: bool) -> Result<Option<T>, WireErrorKind> {
-        match response.decode::<T>(&|| self.secrets())? {
-            ResponseContent::Decoded(value, replaced) => {
+    fn content<T: Body>(
+        &self,
+        path: &str,
+        response: &HttpResponse,
+        asked: Option<u64>,
+        was_empty: bool,
+    ) -> Result<Option<T>, WireErrorKind> {
+        match response.decode::<T>(&self.volume, asked, &|| self.secrets())? {
+            ResponseContent::Decoded(value, replaced, size) => {
+                self.volume.add(path, size)?;
                 self.replaced.set(self.replaced.get() + replaced);
                 Ok(Some(value))
             }
@@ -406,54 +463,7 @@ impl Client {
             milliseconds: 0,
             error: None,
         };
-        PendingRequest { client: self, record, started: Instant::now(), finished: false }
-    }
-
-    /// Sends one request and collects the response.
-    async fn exchange(
-        &self,
-        request: reqwest::RequestBuilder,
-        pending: &mut PendingRequest<'_>,
-    ) -> Result<HttpResponse, WireErrorKind> {
-        self.requests.set(self.requests.get() + 1);
-        let (sent, sent_at) = (Instant::now(), Utc::now());
-        let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &self.explainer))?;
-        pending.record.status = Some(response.status().as_u16());
-        // Headers are evaluated before the body: they are valid even if the body turns out to be truncated.
-        self.compare_clocks(&response, sent, sent_at);
-        self.note_certificate(&response);
-        self.pace.note_limits(response.headers());
-        self.budget.note_limits(response.headers());
-        let response = HttpResponse::receive(response, self.settings.max_body_bytes, &self.explainer).await?;
-        pending.record.bytes = response.body.len() as u64;
-        match connect::demand_of_certificate(&self.explainer, response.status.as_u16(), &response.body) {
-            Some(fault) => Err(WireErrorKind::Tls(fault)),
-            None => Ok(response),
-        }
-    }
-
-    /// Estimates the clock skew. `Date` is the time at which the response was made (RFC 9110 §6.6.1); our best estimate
-    /// of that moment is the middle of the exchange.
-    fn compare_clocks(&self, response: &Response, sent: Instant, sent_at: DateTime<Utc>) {
-        let took = sent.elapsed();
-        let Some(theirs) = response.headers().get(DATE).and_then(|d| retry::http_date(d.to_str().ok()?)) else {
-            return;
-        };
-        // The uncertainty is half of the exchange's duration, so the fastest exchange gives the best estimate.
-        if self.skew.get().is_none_or(|(best, _)| took < best) {
-            let ours = sent_at + took / 2;
-            self.skew.set(Some((took, (theirs - ours).num_seconds())));
-        }
-    }
-
-    fn note_certificate(&self, response: &Response) {
-        if self.certificate.borrow().is_some() {
-            return;
-        }
-        let info = response.extensions().get::<reqwest::tls::TlsInfo>();
-        if let Some(der) = info.and_then(|info| info.peer_certificate()) {
-            *self.certificate.borrow_mut() = Some(sha256_hex(der));
-        }
+        PendingRequest { client: self, record, started: Instant::now(), took: None, finished: false }
     }
 }
 

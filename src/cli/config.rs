@@ -62,9 +62,9 @@ pub struct InitArgs {
     /// Folder of the state and the snapshots [default: /var/lib/bt-rollcall]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Write this file; `-` is stdout
-    #[arg(short, long, value_name = "PATH", default_value = "bt-rollcall.toml")]
-    pub output: PathBuf,
+    /// Write this file; `-` is stdout [default: the file that --config names, else bt-rollcall.toml]
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
     /// Replace the file if it exists
     #[arg(long)]
     pub force: bool,

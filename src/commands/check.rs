@@ -5,9 +5,11 @@
 
 mod paths;
 
-use super::{configuration, counted, log_config_error, print};
+use super::stdout::{Printed, print_summary};
+use super::{configuration, counted, log_config_error};
 use crate::cli::{CheckArgs, Global};
 use crate::config::Config;
+use crate::escape::Lines;
 use crate::event::Observer;
 use crate::model::ListKind;
 use crate::report::thousands;
@@ -16,14 +18,13 @@ use crate::run::stop::Stop;
 use crate::run::{self, Exit, Origin, RunError};
 use crate::run_manifest::patterns::{self, Population};
 use crate::snapshot::manifest::PatternEntry;
-use crate::snapshot::{self, SnapshotError};
+use crate::snapshot::{self, SnapshotError, Store};
 use crate::source::{self, Objects, Probe, ProbedList, SourceSettings};
 use crate::syslog::deliver::send_test;
 use crate::syslog::session::Timing;
 use crate::syslog::{Destination, Proof, Transport};
 use crate::wire::RequestPlan;
 use chrono::Utc;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,9 +54,13 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         let rules = counted(config.policy.custom_rules.len(), "custom rule");
         checks.good(format!("{rules}: valid, each tested with sample accounts"));
     }
+    for expired in config.expired_exceptions(Utc::now()) {
+        checks.warn(expired.to_string());
+    }
     if config.destinations.is_empty() {
         checks.note("no [[syslog]] destination: findings will not be sent to a SIEM");
     }
+    check_snapshots(&config.output.dir, &mut checks);
     let impossible = paths::impossible(&config);
     let can_write = impossible.is_empty();
     for why in impossible {
@@ -64,14 +69,14 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
     if args.online {
         online(&config, can_write, &mut checks);
     }
-    let printed = print(&checks.text);
-    if checks.bad > 0 { Exit::NothingPublished } else { printed }
+    print_summary(&Printed::Lines(&checks.text));
+    if checks.bad > 0 { Exit::NothingPublished } else { Exit::Complete }
 }
 
 /// Result lines for people, and how many of them are failures.
 #[derive(Default)]
 struct Checks {
-    text: String,
+    text: Lines,
     bad: usize,
 }
 
@@ -94,8 +99,7 @@ impl Checks {
     }
 
     fn line(&mut self, mark: &str, text: &str) {
-        // Writing into a String cannot fail.
-        let _ = writeln!(self.text, "{mark}  {text}");
+        self.text.line(format_args!("{mark}  {text}"));
     }
 }
 
@@ -108,27 +112,42 @@ fn online(config: &Config, can_write: bool, checks: &mut Checks) {
         let folder = file.parent().unwrap_or(file);
         check_writable(folder, |error| run::metrics_cure(file, &error), checks);
     }
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => match Stop::on_signals() {
-            Ok(stop) => {
-                let mut probes = Vec::new();
-                for settings in config.sources.iter().take_while(|_| stop.requested_by().is_none()) {
-                    let probe = runtime.block_on(check_source(settings, &stop, checks));
-                    probes.push((settings.identity.name.as_str(), probe));
-                }
-                // Where nothing was read, nothing is known about a pattern.
-                let is_read = |probe: &Probe| probe.lists.iter().any(|list| list.page.is_ok());
-                if probes.iter().any(|(_, probe)| probe.as_ref().is_some_and(is_read)) {
-                    let populations = probes.iter().map(|(name, probe)| patterns::of_probe(name, probe.as_ref()));
-                    report_patterns(config, &populations.collect::<Vec<_>>(), checks);
-                }
+    match Stop::on_signals() {
+        Ok(stop) => {
+            check_sources(config, &stop, checks);
+            for destination in config.destinations.iter().take_while(|_| stop.requested_by().is_none()) {
+                check_destination(destination, &stop, checks);
             }
-            Err(error) => checks.bad(format!("failed to listen for signals: {error}")),
-        },
-        Err(error) => checks.bad(format!("failed to start the event loop: {error}")),
+        }
+        Err(error) => checks.bad(format!("failed to listen for signals: {error}")),
     }
-    for destination in &config.destinations {
-        check_destination(destination, checks);
+}
+
+/// Checks the sources one after the other, and the patterns on the pages that were read.
+fn check_sources(config: &Config, stop: &Stop, checks: &mut Checks) {
+    let mut probes = Vec::new();
+    for settings in config.sources.iter().take_while(|_| stop.requested_by().is_none()) {
+        match run::block_on(check_source(settings, stop, checks)) {
+            Ok(probe) => probes.push((settings.identity.name.as_str(), probe)),
+            Err(error) => checks.bad(format!("failed to start the event loop: {error}")),
+        }
+    }
+    // Where nothing was read, nothing is known about a pattern.
+    let is_read = |probe: &Probe| probe.lists.iter().any(|list| list.page.is_ok());
+    if probes.iter().any(|(_, probe)| probe.as_ref().is_some_and(is_read)) {
+        let populations = probes.iter().map(|(name, probe)| patterns::of_probe(name, probe.as_ref()));
+        report_patterns(config, &populations.collect::<Vec<_>>(), checks);
+    }
+}
+
+/// Checks that the snapshots can be read, because a run continues from the newest one.
+fn check_snapshots(dir: &Path, checks: &mut Checks) {
+    match run::unreadable(&Store::new(dir)) {
+        Ok(warnings) => warnings.iter().for_each(|warning| checks.warn(warning)),
+        Err(error) => {
+            let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
+            checks.bad(error.message() + &hint);
+        }
     }
 }
 
@@ -225,6 +244,9 @@ fn list_in_words(list: &ProbedList, rows: u64, total: Option<u64>) -> String {
     let kind = list.kind.as_str();
     let Some(objects) = list.objects else {
         return match total {
+            Some(total) if total < rows => {
+                format!("{rows} {kind} in one page; the API reports no total of the list: {total} contradicts the rows")
+            }
             Some(total) => format!("{rows} of {} {kind} in one page", thousands(total)),
             None => format!("{rows} {kind} in one page; the API reports no total"),
         };
@@ -273,9 +295,10 @@ fn report_cost(name: &str, settings: &SourceSettings, plan: &RequestPlan, checks
     ));
 }
 
-fn check_destination(destination: &Destination, checks: &mut Checks) {
+fn check_destination(destination: &Destination, stop: &Stop, checks: &mut Checks) {
     let sender = run::sender(&Origin::of_this_process());
-    match send_test(destination, &sender, Utc::now(), &Timing::default()) {
+    let is_stopped = || stop.requested_by().is_some();
+    match send_test(destination, &sender, Utc::now(), &Timing::default(), &is_stopped) {
         Ok(()) => {
             checks.good(format!("{}: a run.test event was sent; check that the receiver shows it", destination.url));
             if matches!(destination.transport, Transport::Udp(..) | Transport::Unix(_)) {

@@ -2,51 +2,59 @@
 //!
 //! Questions go to stderr and are asked on a terminal only, so that stdout is the configuration with `--output -`.
 
-use super::{log_config_error, log_error, print};
+mod destination;
+
+use super::stdout::{Printed, print_product, print_summary};
+use super::{log_config_error, log_error};
 use crate::cli::Global;
 use crate::cli::config::{ConfigCommand, InitArgs, KINDS, ShowArgs};
-use crate::config::init::{self, Answers, Secret};
-use crate::config::{self, Config, SCHEMA, with_credential};
-use crate::escape::shell_word;
+use crate::config::init::{self, Answer, AnswerProblem, Answers, Secret};
+use crate::config::{self, Config, SCHEMA, STATE_DIR, with_credential};
+use crate::escape::{Lines, shell_word, visible};
 use crate::run::Exit;
-use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Executes `config` and returns its exit code.
 pub(super) fn execute(global: &Global, command: &ConfigCommand) -> Exit {
     match command {
-        ConfigCommand::Init(args) => init(args),
-        ConfigCommand::Schema => print(SCHEMA),
+        ConfigCommand::Init(args) => init(global, args),
+        ConfigCommand::Schema => print_product(&Printed::Format(SCHEMA)),
         ConfigCommand::Show(args) => show(global, *args),
     }
 }
 
 fn show(global: &Global, args: ShowArgs) -> Exit {
+    // Only looks up whether a variable exists, because its name may be a secret that somebody pasted.
+    let environment = |name: &str| std::env::var(name).ok();
     // Secrets are shown as references only, so anybody who may read the configuration may see it.
-    match config::locate(global.config.clone()).and_then(|path| Config::load_without_secrets(&path)) {
-        Ok(config) if args.json => print(&format!("{:#}\n", config::effective(&config))),
-        Ok(config) => print(&config::in_words(&config)),
+    match config::locate(global.config.clone()).and_then(|path| Config::load_without_secrets(&path, &environment)) {
+        Ok(config) if args.json => print_product(&Printed::Json(&format!("{:#}", config::effective(&config)))),
+        Ok(config) => print_product(&Printed::Lines(&config::in_words(&config))),
         Err(error) => log_config_error(global, &error),
     }
 }
 
 /// Writes a first configuration and prints what to do next.
-fn init(args: &InitArgs) -> Exit {
-    if !args.force && args.output.exists() {
-        let why = format!("{}: the file exists; name another one with --output, or add --force", args.output.display());
+fn init(global: &Global, args: &InitArgs) -> Exit {
+    // `--config` names the file that the other commands read, so this one writes it.
+    let path = args.output.as_ref().or(global.config.as_ref());
+    let path = path.map_or(Path::new("bt-rollcall.toml"), PathBuf::as_path);
+    let is_stdout = path == Path::new("-");
+    // Before the questions: nobody answers six of them for nothing.
+    if let Some(why) = destination::why_not_written(path, args.force).filter(|_| !is_stdout) {
         return log_error(&why, None, Exit::NothingPublished);
     }
     let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
     let answers = if terminal { ask_all(args, &mut io::stdin().lock(), &mut io::stderr()) } else { from_flags(args) };
     match answers {
-        Ok(answers) if args.output == Path::new("-") => print(&init::text(&answers)),
-        Ok(answers) => match write(&args.output, &init::text(&answers)) {
-            Ok(()) => print(&next_steps(&args.output, &answers)),
-            Err(error) => {
-                log_error(&format!("{}: failed to write: {error}", args.output.display()), None, Exit::NothingPublished)
+        Ok(answers) if is_stdout => print_product(&Printed::Format(&init::text(&answers))),
+        Ok(answers) => match destination::write(path, &init::text(&answers), args.force) {
+            Ok(()) => {
+                print_summary(&Printed::Lines(&next_steps(path, &answers)));
+                Exit::Complete
             }
+            Err(why) => log_error(&why, None, Exit::NothingPublished),
         },
         Err(why) => log_error(&why, None, Exit::Usage),
     }
@@ -60,7 +68,21 @@ fn from_flags(args: &InitArgs) -> Result<Answers, String> {
         return Err(format!("config init asks on a terminal only; write {} as well", missing.join(", ")));
     }
     let answers = with_flags(args);
-    init::problem(&answers).map_or(Ok(answers), Err)
+    init::problem(&answers).map_or(Ok(answers), |problem| Err(of_flag(args, &problem)))
+}
+
+/// Describes a problem of an answer that a flag gave.
+fn of_flag(args: &InitArgs, problem: &AnswerProblem) -> String {
+    let flag = match problem.answer {
+        Answer::Kind => "--kind",
+        Answer::Url => "--url",
+        Answer::ClientId => "--client-id",
+        Answer::Secret if args.secret_credential.is_some() => "--secret-credential",
+        Answer::Secret => "--secret-file",
+        Answer::Syslog => "--syslog",
+        Answer::StateDir => "--state-dir",
+    };
+    format!("{flag}: {}", problem.text)
 }
 
 fn with_flags(args: &InitArgs) -> Answers {
@@ -70,7 +92,7 @@ fn with_flags(args: &InitArgs) -> Answers {
         url: args.url.clone().unwrap_or(usual.url),
         client_id: args.client_id.clone().unwrap_or(usual.client_id),
         secret: secret(args).unwrap_or(usual.secret),
-        syslog: args.syslog.clone(),
+        syslog: args.syslog.clone().filter(|receiver| receiver != NO_RECEIVER),
         state_dir: args.state_dir.clone().unwrap_or(usual.state_dir),
     }
 }
@@ -80,32 +102,75 @@ fn secret(args: &InitArgs) -> Option<Secret> {
     credential.or_else(|| args.secret_file.clone().map(Secret::File))
 }
 
-/// Whether a question is open, its text, the usual answer, and where an answer goes.
-type Question<'q> = (bool, &'q str, &'q str, fn(&mut Answers, String));
+/// Answer to the question for a receiver of events where there is none.
+const NO_RECEIVER: &str = "none";
+
+/// A question about one answer.
+struct Question<'q> {
+    answer: Answer,
+    /// What it asks for.
+    subject: &'q str,
+    /// What follows the subject: an example, or the words to choose from.
+    example: &'q str,
+    /// The answer to an empty line.
+    usual: &'q str,
+    set: fn(&mut Answers, String),
+}
+
+/// Returns the questions that the flags leave open.
+fn questions<'q>(args: &InitArgs, kinds: &'q str) -> Vec<Question<'q>> {
+    let question = |answer, subject, example, usual, set| Question { answer, subject, example, usual, set };
+    let all: [(bool, Question<'q>); 6] = [
+        (args.kind.is_none(), question(Answer::Kind, "Product", kinds, "", |it, text| it.kind = text)),
+        (
+            args.url.is_none(),
+            question(Answer::Url, "Address of the appliance", ", such as https://bt.example.com", "", |it, text| {
+                it.url = text;
+            }),
+        ),
+        (
+            args.client_id.is_none(),
+            question(Answer::ClientId, "Client id of its API account", "", "", |it, text| it.client_id = text),
+        ),
+        (
+            secret(args).is_none(),
+            question(Answer::Secret, "File with the client secret", "", "/etc/bt-rollcall/secret", |it, text| {
+                it.secret = Secret::File(PathBuf::from(text));
+            }),
+        ),
+        (
+            args.syslog.is_none(),
+            question(
+                Answer::Syslog,
+                "Syslog receiver",
+                ", such as tls://siem.example.com:6514",
+                NO_RECEIVER,
+                |it, text| {
+                    it.syslog = (text != NO_RECEIVER).then_some(text);
+                },
+            ),
+        ),
+        (
+            args.state_dir.is_none(),
+            question(Answer::StateDir, "Folder of state and snapshots", "", STATE_DIR, |it, text| {
+                it.state_dir = text.into();
+            }),
+        ),
+    ];
+    all.into_iter().filter(|(is_open, _)| *is_open).map(|(_, question)| question).collect()
+}
 
 /// Asks for what the flags do not say. A wrong answer is asked again, with the reason.
 fn ask_all(args: &InitArgs, input: &mut impl BufRead, output: &mut impl Write) -> Result<Answers, String> {
     let mut answers = with_flags(args);
-    if let Some(why) = init::problem(&answers) {
-        return Err(why);
+    // What an address may contain depends on the product, which may be asked for.
+    let is_known = |problem: &AnswerProblem| problem.answer != Answer::Url || args.kind.is_some();
+    if let Some(problem) = init::problem(&answers).filter(is_known) {
+        return Err(of_flag(args, &problem));
     }
-    let kinds = format!("Product ({})", KINDS.join(", "));
-    let questions: [Question<'_>; 6] = [
-        (args.kind.is_none(), &kinds, "", |answers, text| answers.kind = text),
-        (args.url.is_none(), "Address of the appliance, such as https://bt.example.com", "", |it, text| it.url = text),
-        (args.client_id.is_none(), "Client id of its API account", "", |it, text| it.client_id = text),
-        (secret(args).is_none(), "File with the client secret", "/etc/bt-rollcall/secret", |it, text| {
-            it.secret = Secret::File(PathBuf::from(text));
-        }),
-        (args.syslog.is_none(), "Syslog receiver, such as tls://siem.example.com:6514", "none", |it, text| {
-            it.syslog = (text != "none").then_some(text);
-        }),
-        (args.state_dir.is_none(), "Folder of state and snapshots", "/var/lib/bt-rollcall", |it, text| {
-            it.state_dir = PathBuf::from(text);
-        }),
-    ];
-    for (_, question, usual, set) in questions.into_iter().filter(|(is_open, ..)| *is_open) {
-        answers = ask(&answers, question, usual, set, input, output)?;
+    let kinds = format!(" ({})", KINDS.join(", "));
+    for question in questions(args, &kinds) {
+        answers = ask(&answers, args, &question, input, output)?;
     }
     Ok(answers)
 }
@@ -113,56 +178,54 @@ fn ask_all(args: &InitArgs, input: &mut impl BufRead, output: &mut impl Write) -
 /// Asks one question until the answer is valid. An empty answer is the usual one.
 fn ask(
     before: &Answers,
-    question: &str,
-    usual: &str,
-    set: fn(&mut Answers, String),
+    args: &InitArgs,
+    question: &Question<'_>,
     input: &mut impl BufRead,
     output: &mut impl Write,
 ) -> Result<Answers, String> {
+    let Question { answer, subject, example, usual, set } = question;
     let shown = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
     loop {
-        let _ = write!(output, "{question}{shown}: ").and_then(|()| output.flush());
+        let _ = write!(output, "{subject}{example}{shown}: ").and_then(|()| output.flush());
         let mut line = String::new();
         if input.read_line(&mut line).map_err(|error| format!("failed to read the answer: {error}"))? == 0 {
-            return Err("the input ended before all questions were answered; nothing was written".to_owned());
+            return Err(format!("the input ended at the question {subject:?}; nothing was written"));
         }
         let mut answers = before.clone();
         let text = line.trim();
         set(&mut answers, if text.is_empty() { usual } else { text }.to_owned());
-        let Some(why) = init::problem(&answers) else { return Ok(answers) };
-        let _ = writeln!(output, "  {why}");
+        match init::problem(&answers) {
+            None => return Ok(answers),
+            Some(problem) if problem.answer == *answer => {
+                let _ = writeln!(output, "  {}", visible(&format!("{subject}: {}", problem.text)));
+            }
+            // Another answer does not fit this one, and it was given by a flag.
+            Some(problem) => return Err(of_flag(args, &problem)),
+        }
     }
 }
 
-/// Writes the file with mode 0644: it contains no secret, and the job runs as another user than the one who writes it.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-    // Set after the creation: the umask, or the mode of a file that is replaced, would keep other users out.
-    if file.metadata()?.is_file() {
-        file.set_permissions(Permissions::from_mode(0o644))?;
-    }
-    file.write_all(text.as_bytes())
-}
-
-fn next_steps(path: &Path, answers: &Answers) -> String {
-    let word = |path: &Path| shell_word(&path.to_string_lossy()).into_owned();
-    let check = format!("bt-rollcall check --online --config {}", word(path));
+fn next_steps(path: &Path, answers: &Answers) -> Lines {
+    let check = format!("bt-rollcall check --online --config {}", shell_word(path));
     let (secret, check) = match &answers.secret {
-        Secret::File(file) => (format!("store the secret: install -m 600 /dev/stdin {}", word(file)), check),
+        Secret::File(file) => (format!("store the secret: install -m 600 /dev/stdin {}", shell_word(file)), check),
         Secret::Credential(name) => (
             format!("add LoadCredential={name}:PATH to the unit, unless it has this line"),
             format!("{} {check}", with_credential(name)),
         ),
     };
-    format!("{} is written (mode 0644: it contains no secret)\n  next: {secret}\n  then: {check}\n", path.display())
+    let mut lines = Lines::default();
+    lines.line(format_args!("{} is written (mode 0644: it contains no secret)", path.display()));
+    lines.line(format_args!("  next: {secret}"));
+    lines.line(format_args!("  then: {check}"));
+    lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn wrong_answer_is_asked_again_with_the_reason() {
@@ -192,20 +255,51 @@ mod tests {
     }
 
     #[test]
+    fn wrong_value_names_its_flag_or_its_question() {
+        let flags = |url: &str, syslog: Option<&str>| InitArgs {
+            kind: Some("pra".to_owned()),
+            url: Some(url.to_owned()),
+            client_id: Some("abc".to_owned()),
+            syslog: syslog.map(str::to_owned),
+            ..InitArgs::default()
+        };
+        let of_flags = |args: &InitArgs| from_flags(args).unwrap_err();
+        assert!(of_flags(&flags("bt.example.com", None)).starts_with("--url: is not an address"));
+        assert!(of_flags(&flags("https://bt", Some("siem"))).starts_with("--syslog: must begin with tls://"));
+        let credential = InitArgs { secret_credential: Some("a/b".to_owned()), ..flags("https://bt", None) };
+        assert!(of_flags(&credential).starts_with("--secret-credential: a credential is a name"));
+        assert!(from_flags(&flags("https://bt", Some("none"))).unwrap().syslog.is_none());
+        let mut output = Vec::new();
+        let mut input = &b"\nsiem\n\n\n"[..];
+        ask_all(&flags("https://bt", None), &mut input, &mut output).unwrap();
+        let output = String::from_utf8(output).unwrap();
+        assert!(output.contains("  Syslog receiver: must begin with tls://"), "{output}");
+    }
+
+    #[test]
+    fn address_of_a_flag_is_compared_with_the_product_that_is_asked_for() {
+        let args = InitArgs { url: Some("https://bt.example.com/scim/v2".to_owned()), ..InitArgs::default() };
+        let answers = ask_all(&args, &mut &b"scim\nabc\n\n\n\n"[..], &mut Vec::new()).unwrap();
+        assert_eq!(answers.kind, "scim");
+        let why = ask_all(&args, &mut &b"password-safe\n"[..], &mut Vec::new()).unwrap_err();
+        assert!(why.starts_with("--url: contains the path /scim/v2"), "{why}");
+    }
+
+    #[test]
     fn file_has_the_mode_that_is_printed_also_where_it_replaces_another_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
         fs::write(&path, "").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        write(&path, "state_dir = \"/x\"\n").unwrap();
+        destination::write(&path, "state_dir = \"/x\"\n", true).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
-        assert!(next_steps(&path, &Answers::default()).contains("is written (mode 0644:"));
+        assert!(next_steps(&path, &Answers::default()).as_str().contains("is written (mode 0644:"));
     }
 
     #[test]
     fn next_step_passes_the_credential_and_quotes_the_path() {
         let answers = Answers { secret: Secret::Credential("client_secret".to_owned()), ..Answers::default() };
-        let steps = next_steps(Path::new("/etc/b t/c.toml"), &answers);
+        let steps = next_steps(Path::new("/etc/b t/c.toml"), &answers).to_string();
         assert!(steps.contains("-p LoadCredential=client_secret:/etc/bt-rollcall/secret bt-rollcall check"), "{steps}");
         assert!(steps.ends_with("--config '/etc/b t/c.toml'\n"), "{steps}");
     }

@@ -4,9 +4,11 @@
 //! is special: the job is the same as that of `run`.
 
 use super::serve::write_configuration;
-use super::{log_error, once, print};
-use crate::cli::DemoArgs;
+use super::stdout::{Printed, print_summary};
+use super::{log_config_error, log_error, once};
+use crate::cli::{DemoArgs, Global};
 use crate::config::Config;
+use crate::escape::{Lines, shell_word};
 use crate::model::Instant;
 use crate::report::thousands;
 use crate::run::observers::ProgressDisplay;
@@ -14,7 +16,6 @@ use crate::run::stop::Stop;
 use crate::run::{self, Exit, RunRequest, RunSummary};
 use bt_rollcall_sandbox::{Sandbox, SandboxOptions, Surface, World};
 use chrono::{SubsecRound, TimeDelta, Utc};
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -29,14 +30,14 @@ const SEED: u64 = 2026;
 const SURFACES: [Surface; 4] = [Surface::Guide, Surface::Pra, Surface::PasswordSafe, Surface::Scim];
 
 /// Executes `demo` and returns its exit code.
-pub(super) fn demo(args: &DemoArgs, bar: &ProgressDisplay) -> Exit {
-    match run_twice(args, bar) {
+pub(super) fn demo(global: &Global, args: &DemoArgs, bar: &ProgressDisplay) -> Exit {
+    match run_twice(global, args, bar) {
         Ok(exit) => exit,
         Err(error) => log_error(&format!("failed to run the demo: {error}"), None, Exit::NothingPublished),
     }
 }
 
-fn run_twice(args: &DemoArgs, bar: &ProgressDisplay) -> io::Result<Exit> {
+fn run_twice(global: &Global, args: &DemoArgs, bar: &ProgressDisplay) -> io::Result<Exit> {
     let stop = Stop::on_signals()?;
     let dir = empty_folder(args)?;
     let today = Utc::now().trunc_subsecs(0);
@@ -46,13 +47,16 @@ fn run_twice(args: &DemoArgs, bar: &ProgressDisplay) -> io::Result<Exit> {
     let sandbox = Sandbox::start(SandboxOptions { world, tls: true, seed: SEED, ..SandboxOptions::default() })?;
     let receiver = Receiver::start()?;
     let path = write_configuration(&sandbox, &SURFACES, &dir, Some(&format!("tcp://{}", receiver.address)))?;
-    let config = Config::load(&path, &|name| std::env::var(name).ok()).map_err(io::Error::other)?;
+    let config = match Config::load(&path, &|name| std::env::var(name).ok()) {
+        Ok(config) => config,
+        Err(error) => return Ok(log_config_error(global, &error)),
+    };
     let first = run_at(&config, yesterday, bar, &stop);
     sandbox.with_world(|world| world.simulate_day(SEED, today));
     let second = run_at(&config, today, bar, &stop);
     bar.clear();
     let endings = [first, second];
-    print(&summary(&endings, &sandbox, &receiver, &path));
+    print_summary(&Printed::Lines(&summary(&endings, &sandbox, &receiver, &path)));
     let exits = endings.iter().map(|ending| Exit::of_code(ending.exit_code));
     Ok(Exit::winner(exits))
 }
@@ -77,34 +81,34 @@ fn empty_folder(args: &DemoArgs) -> io::Result<PathBuf> {
     Ok(dir)
 }
 
-fn summary(endings: &[RunSummary], sandbox: &Sandbox, receiver: &Receiver, configuration: &Path) -> String {
-    let mut text = String::from(
-        "\nbt-rollcall demo: a simulated appliance, read over HTTPS through the interfaces of four products,\n\
-         twice with a day of changes between\n\n",
-    );
+fn summary(endings: &[RunSummary], sandbox: &Sandbox, receiver: &Receiver, configuration: &Path) -> Lines {
+    let mut text = Lines::default();
+    text.line("");
+    text.line("bt-rollcall demo: a simulated appliance, read over HTTPS through the interfaces of four products,");
+    text.line("twice with a day of changes between");
+    text.line("");
     for (ending, name) in endings.iter().zip(["yesterday", "today"]) {
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "{name} ({})\n{}", ending.as_of, ending.in_words());
+        text.line(format_args!("{name} ({})", ending.as_of));
+        text.append(&ending.in_words());
+        text.line("");
     }
     let sent: u64 = endings.iter().flat_map(|ending| &ending.destinations).map(|d| d.delivered).sum();
     let counters = sandbox.counters();
-    let _ = writeln!(
-        text,
+    text.line(format_args!(
         "requests       {} answered by the appliance, {} of them token requests",
         thousands(counters.requests),
         thousands(counters.tokens_issued)
-    );
-    let _ = writeln!(
-        text,
+    ));
+    text.line(format_args!(
         "events         {} sent, {} received by the syslog receiver of the demo",
         thousands(sent),
         thousands(receiver.count())
-    );
+    ));
     if let Some(RunSummary { report: Some(report), snapshot: Some(snapshot), .. }) = endings.last() {
-        let _ = writeln!(text, "report         {}   <- open this file in a browser", report.display());
-        let _ = writeln!(text, "snapshot       {}", snapshot.display());
-        let _ = writeln!(text, "configuration  {}", configuration.display());
-        let _ = writeln!(text, "verify it      bt-rollcall verify {}", snapshot.display());
+        text.line(format_args!("report         {}   <- open this file in a browser", report.display()));
+        text.line(format_args!("snapshot       {}", snapshot.display()));
+        text.line(format_args!("configuration  {}", configuration.display()));
+        text.line(format_args!("verify it      bt-rollcall verify {}", shell_word(snapshot)));
     }
     text
 }

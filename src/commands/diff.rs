@@ -3,19 +3,21 @@
 //! It computes the changes as a run does, by advancing the state of the older snapshot to that of the newer one. It needs no
 //! configuration and no network.
 
-use super::{log_error, print};
+use super::log_error;
+use super::stdout::{Printed, print_product};
 use crate::cli::DiffArgs;
+use crate::escape::Lines;
 use crate::model::{Change, ChangeKind, Inventory};
 use crate::report::Shown;
 use crate::report::thousands;
 use crate::run::Exit;
-use crate::snapshot::SnapshotError;
 use crate::snapshot::load::Archive;
+use crate::snapshot::{SnapshotError, snapshot_folder};
 use crate::state::Advance;
 use crate::table::{CsvDialect, Table, Tables};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::path::Path;
 
 /// Executes `diff` and returns its exit code.
 pub(super) fn diff(args: &DiffArgs) -> Exit {
@@ -26,12 +28,12 @@ pub(super) fn diff(args: &DiffArgs) -> Exit {
     let changes = &comparison.changes;
     if args.json {
         let objects: Vec<Value> = changes.iter().map(object).collect();
-        return print(&format!("{:#}\n", Value::Array(objects)));
+        return print_product(&Printed::Json(&format!("{:#}", Value::Array(objects))));
     }
     if args.csv {
         return print_csv(changes);
     }
-    print(&in_words(&comparison))
+    print_product(&Printed::Lines(&in_words(&comparison)))
 }
 
 /// Changes between two snapshots.
@@ -46,8 +48,17 @@ struct Comparison {
 }
 
 fn compare(args: &DiffArgs) -> Result<Comparison, SnapshotError> {
-    // Open both before reading either: a wrong folder is reported at once, even if the other one is large.
-    let (old, new) = (Archive::open(&args.old)?, Archive::open(&args.new)?);
+    let (old, new) = (snapshot_folder(&args.old)?, snapshot_folder(&args.new)?);
+    compare_folders(&old, &new).map_err(|error| error.or_removed(&old).or_removed(&new))
+}
+
+fn compare_folders(old: &Path, new: &Path) -> Result<Comparison, SnapshotError> {
+    // Open both before reading either: a damaged folder is reported at once, even if the other one is large.
+    let (old, new) = (Archive::open(old)?, Archive::open(new)?);
+    changes_between(&old, &new)
+}
+
+fn changes_between(old: &Archive, new: &Archive) -> Result<Comparison, SnapshotError> {
     let (before, run_id) = (old.before()?, new.manifest.run_id.clone());
     let mut advance = Advance::to_state(new.inventory()?, &run_id, new.as_of()?, &before);
     old.feed(&mut advance, false)?;
@@ -93,21 +104,22 @@ fn print_csv(changes: &[Change]) -> Exit {
     let tables = Tables { inventory: &no_inventory, group_owners: &[], findings: &[], changes, resolved: &[] };
     let mut csv = Vec::new();
     match tables.write_csv(Table::Changes, CsvDialect::Strict, &mut csv) {
-        Ok(_) => print(&String::from_utf8_lossy(&csv)),
+        Ok(_) => print_product(&Printed::Format(&String::from_utf8_lossy(&csv))),
         Err(error) => log_error(&format!("failed to write the changes as CSV: {error}"), None, Exit::NothingPublished),
     }
 }
 
 /// Returns the changes as text, grouped by source and kind.
-fn in_words(comparison: &Comparison) -> String {
+fn in_words(comparison: &Comparison) -> Lines {
     let Comparison { old, new, changes, sources } = comparison;
-    let mut text = format!("changes from {old} to {new}: {}\n", thousands(changes.len() as u64));
+    let mut text = Lines::default();
+    text.line(format_args!("changes from {old} to {new}: {}", thousands(changes.len() as u64)));
     for (source, remark) in sources {
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "\n{}{remark}", Shown::name(source));
+        text.line("");
+        text.line(format_args!("{}{remark}", Shown::name(source)));
         let of_source: Vec<&Change> = changes.iter().filter(|change| change.source.as_str() == source).collect();
         if of_source.is_empty() && remark.is_empty() {
-            text.push_str("  no change\n");
+            text.line("  no change");
         }
         for kind in ChangeKind::ALL {
             write_kind(&mut text, kind, &of_source);
@@ -116,17 +128,17 @@ fn in_words(comparison: &Comparison) -> String {
     text
 }
 
-fn write_kind(text: &mut String, kind: ChangeKind, changes: &[&Change]) {
+fn write_kind(text: &mut Lines, kind: ChangeKind, changes: &[&Change]) {
     let of_kind: Vec<&&Change> = changes.iter().filter(|change| change.kind == kind).collect();
     if of_kind.is_empty() {
         return;
     }
-    let _ = writeln!(text, "  {} ({})", kind.as_str(), thousands(of_kind.len() as u64));
+    text.line(format_args!("  {} ({})", kind.as_str(), thousands(of_kind.len() as u64)));
     for change in of_kind {
-        // Names come from the appliance. `Shown` replaces control characters, which could move the cursor of a terminal.
+        // Names come from the appliance. `Shown` shortens them.
         let name = change.subject.name.as_deref().unwrap_or("(no name)");
         let privileged = if change.gains_privilege() { "  PRIVILEGED" } else { "" };
         let (name, id) = (Shown::name(name), Shown::name(&change.subject.id));
-        let _ = writeln!(text, "    {name}  id {id}  {}{privileged}", Shown::sentence(&change.in_words()));
+        text.line(format_args!("    {name}  id {id}  {}{privileged}", Shown::sentence(&change.in_words())));
     }
 }

@@ -1,6 +1,7 @@
 //! `man`: the manual pages. Without a folder it prints the main page; with one it writes a page for every command.
 
-use super::{log_error, print};
+use super::log_error;
+use super::stdout::{Printed, print_product};
 use crate::cli::{Cli, ManArgs};
 use crate::run::Exit;
 use clap::{Command, CommandFactory};
@@ -18,7 +19,7 @@ pub(super) fn man(args: &ManArgs) -> Exit {
         }
     };
     match &args.dir {
-        None => print(&pages[0].text),
+        None => print_product(&Printed::Format(&pages[0].text)),
         Some(dir) => match write(&pages, dir) {
             Ok(()) => Exit::Complete,
             Err(error) => {

@@ -2,27 +2,31 @@
 //!
 //! `verify` needs no configuration. `prune` and `emit` take the lock of a run, so that they never work at the same time as one.
 
-use super::{configuration, counted, log_error, print};
+use super::stdout::{Printed, print_summary};
+use super::{configuration, counted, log_error};
 use crate::build_info::{COMMIT, VERSION};
 use crate::cli::{Global, PruneArgs, VerifyArgs};
 use crate::config::Config;
-use crate::escape::printable;
+use crate::escape::{Lines, printable, shell_word};
 use crate::model::Completeness;
 use crate::reperform::{Reperformed, Writer, reperform};
 use crate::report_page::FILE;
 use crate::run::observers::Log;
-use crate::run::{self, DestinationSummary, Exit, Origin, RunError};
+use crate::run::stop::Stop;
+use crate::run::{self, DestinationSummary, Drained, Exit, Origin, RunError, SpoolSummary};
 use crate::snapshot::retention::RetentionPlan;
 use crate::snapshot::{
     self, BaseLink, ChainStep, FolderWalk, SnapshotError, SnapshotState, Store, Verified, VerifyProblem,
 };
 use crate::syslog::spool::Spool;
 use chrono::Utc;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::path::Path;
 
 const RESTORE: &str =
     "restore the named files from a copy of the folder; the SIEM has the SHA-256 of the manifest of every run";
+
+const READ_AS_OWNER: &str = "run the command as the user that owns the folder, or as root";
 
 const COMPARE: &str = "somebody changed files and their hashes in the manifest: compare the SHA-256 of the manifest with the run.completed \
      event in the SIEM, and restore the snapshot from a copy; if both are equal, please report this as a bug of bt-rollcall";
@@ -38,22 +42,41 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
             Err(error) => log_snapshot_error(&error),
         };
     }
-    if let Err(error) = snapshot::snapshot_folder(&args.dir) {
-        return log_snapshot_error(&error);
-    }
-    let dir = args.dir.display();
-    match snapshot::verify(&args.dir) {
-        Ok(verified) => print_reperformed(args, &verified, &reperform(&args.dir, &verified)),
-        Err(problems) if problems.iter().all(VerifyProblem::is_of_manifest) => {
-            log_damage(&args.dir, "cannot be verified", &problems, OTHER_SHAPE)
+    // The real path: `latest` may point to another snapshot before the end.
+    let folder = match snapshot::snapshot_folder(&args.dir) {
+        Ok(folder) => folder,
+        Err(error) => return log_snapshot_error(&error),
+    };
+    let checked = snapshot::verify(&folder).map(|verified| (reperform(&folder, &verified), verified));
+    // Retention may have removed the snapshot meanwhile. What is missing then was no damage.
+    match (checked, snapshot::removed(&folder)) {
+        (Ok((found, verified)), removed) if removed.is_none() || found.problems.is_empty() => {
+            print_reperformed(args, &verified, &found)
         }
-        Err(problems) => {
+        (_, Some(removed)) => log_snapshot_error(&removed),
+        (Err(problems), None) => log_problems(args, &problems),
+        (Ok((found, verified)), None) => print_reperformed(args, &verified, &found),
+    }
+}
+
+/// Logs how a snapshot differs from its manifest.
+fn log_problems(args: &VerifyArgs, problems: &[VerifyProblem]) -> Exit {
+    match problems {
+        problems if problems.iter().all(VerifyProblem::is_denied) => {
+            log_damage(&args.dir, "cannot be read by this user", problems, READ_AS_OWNER)
+        }
+        problems if problems.iter().all(VerifyProblem::is_of_manifest) => {
+            log_damage(&args.dir, "cannot be verified", problems, OTHER_SHAPE)
+        }
+        problems => {
             let is_page = |problem: &VerifyProblem| problem.of_file() == Some(FILE);
             let render_again = format!(
-                "`bt-rollcall report {dir} --output {dir}/{FILE}` renders it again from the other files, if the same version wrote it"
+                "`bt-rollcall report {} --output {}` renders it again from the other files, if the same version wrote it",
+                shell_word(&args.dir),
+                shell_word(&args.dir.join(FILE))
             );
             let cure = if problems.iter().all(is_page) { &render_again } else { RESTORE };
-            log_damage(&args.dir, "does not match its manifest", &problems, cure)
+            log_damage(&args.dir, "does not match its manifest", problems, cure)
         }
     }
 }
@@ -66,7 +89,8 @@ fn log_snapshot_error(error: &SnapshotError) -> Exit {
 /// Prints the result of a snapshot whose files match the manifest, or logs what contradicts it.
 fn print_reperformed(args: &VerifyArgs, verified: &Verified, found: &Reperformed) -> Exit {
     if found.problems.is_empty() {
-        return print(&verified_in_words(args, verified, found));
+        print_summary(&Printed::Lines(&verified_in_words(args, verified, found)));
+        return Exit::Complete;
     }
     let checks = counted(found.checks, "check");
     let what = format!("matches its manifest, but its files contradict each other (re-performed {checks})");
@@ -90,32 +114,41 @@ fn cure(writer: &Writer) -> String {
 
 /// Prints the chain, and logs each problem as an error. The list is printed even if there are problems.
 fn print_chain(walk: &FolderWalk) -> Exit {
-    let printed = print(&chain_in_words(walk));
-    if walk.problems.is_empty() {
-        printed
-    } else {
-        log_damage(&walk.dir, "is not an intact chain", &walk.problems, RESTORE)
+    print_summary(&Printed::Lines(&chain_in_words(walk)));
+    let denied = walk.problems.iter().filter(|problem| problem.is_denied()).count();
+    match walk.problems.len() {
+        0 => Exit::Complete,
+        all if all == denied => log_damage(&walk.dir, "cannot be read by this user", &walk.problems, READ_AS_OWNER),
+        _ if denied == 0 => log_damage(&walk.dir, "is not an intact chain", &walk.problems, RESTORE),
+        _ => {
+            let cure = format!("{READ_AS_OWNER}; then {RESTORE}");
+            log_damage(&walk.dir, "is not an intact chain", &walk.problems, &cure)
+        }
     }
 }
 
-fn chain_in_words(walk: &FolderWalk) -> String {
-    let mut text = format!("snapshots in {}, newest first\n", walk.dir.display());
+fn chain_in_words(walk: &FolderWalk) -> Lines {
+    let mut text = Lines::default();
+    text.line(format_args!("snapshots in {}, newest first", walk.dir.display()));
     for step in &walk.steps {
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "  {}", step_in_words(step));
+        text.line(format_args!("  {}", step_in_words(step)));
     }
     for note in &walk.notes {
-        let _ = writeln!(text, "note: {note}");
+        text.line(format_args!("note: {note}"));
     }
     if let Some((run_id, sha256)) = walk.head.as_ref().filter(|_| walk.problems.is_empty()) {
         let pruned = walk.steps.iter().filter(|step| step.state == SnapshotState::Pruned).count();
         let held = walk.steps.iter().filter(|step| step.hold.is_some()).count();
         let here = counted(walk.steps.len() - pruned, "snapshot");
-        let _ = write!(
-            text,
-            "intact: {here}, {held} of them held; {pruned} removed by retention\n  head       {run_id}\n  manifest   \
-             sha256 {sha256}\n  anchor     compare this hash with btrollcall.run.manifest_sha256 in the run.completed \
-             event of that run in the SIEM\n  not done   only files and links were compared; `bt-rollcall verify DIR` performs one snapshot again\n"
+        text.line(format_args!("intact: {here}, {held} of them held; {pruned} removed by retention"));
+        text.line(format_args!("  head       {run_id}"));
+        text.line(format_args!("  manifest   sha256 {sha256}"));
+        text.line(
+            "  anchor     compare this hash with btrollcall.run.manifest_sha256 in the run.completed event of that run in \
+             the SIEM",
+        );
+        text.line(
+            "  not done   only files and links were compared; `bt-rollcall verify DIR` performs one snapshot again",
         );
     }
     text
@@ -141,6 +174,10 @@ pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {
         Err(exit) => return exit,
     };
     let store = Store::new(&config.output.dir);
+    match run::unreadable(&store) {
+        Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
+        Err(error) => return log_run_error(&error),
+    }
     // A dry run takes no lock: it changes nothing and can be called while a run is active.
     let plan = if args.dry_run {
         run::plan_retention(&store, &config, Utc::now())
@@ -149,19 +186,24 @@ pub(super) fn prune(global: &Global, args: PruneArgs) -> Exit {
         locked.and_then(|store| run::prune(&store, &config, &Origin::of_this_process(), Utc::now()))
     };
     match plan {
-        Ok(plan) => print(&plan_in_words(&plan, args.dry_run)),
+        Ok(plan) => {
+            if let Some(warning) = run::retention_warning(&plan, &config) {
+                tracing::warn!("{warning}");
+            }
+            print_summary(&Printed::Lines(&plan_in_words(&plan, args.dry_run)));
+            Exit::Complete
+        }
         Err(error) => log_run_error(&error),
     }
 }
 
-fn plan_in_words(plan: &RetentionPlan, dry_run: bool) -> String {
-    let mut text = String::new();
+fn plan_in_words(plan: &RetentionPlan, dry_run: bool) -> Lines {
+    let mut text = Lines::default();
     for (run_id, reason) in &plan.keep {
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "keep    {run_id}  {reason}");
+        text.line(format_args!("keep    {run_id}  {reason}"));
     }
     for (run_id, why) in &plan.remove {
-        let _ = writeln!(text, "{}  {run_id}  {why}", if dry_run { "remove" } else { "removed" });
+        text.line(format_args!("{}  {run_id}  {why}", if dry_run { "remove" } else { "removed" }));
     }
     text
 }
@@ -173,32 +215,43 @@ pub(super) fn emit(global: &Global) -> Exit {
         Err(exit) => return exit,
     };
     match Store::new(&config.output.dir).lock(&config.state_dir) {
-        Ok(store) => drain(&config, &store),
+        // After the lock: a signal before it ends the process, which has done nothing yet.
+        Ok(store) => match Stop::on_signals() {
+            Ok(stop) => drain(&config, &store, &stop),
+            Err(error) => log_error(&format!("failed to listen for signals: {error}"), None, Exit::NothingPublished),
+        },
         Err(error) => log_run_error(&error.into()),
     }
 }
 
-fn drain(config: &Config, store: &Store) -> Exit {
+fn drain(config: &Config, store: &Store, stop: &Stop) -> Exit {
     let spool = Spool::open(&config.state_dir, &config.output.dir);
     let drained = spool.and_then(|spool| {
         spool.recover(|run_id| store.is_published(run_id))?;
-        run::drain(config, &spool, &Log, &|| false)
+        run::drain(config, &spool, &Log, &|| stop.requested_by().is_some())
     });
-    let endings = match drained {
-        Ok(endings) => endings,
+    let Drained { destinations, spool, warnings } = match drained {
+        Ok(drained) => drained,
         Err(error) => return log_run_error(&error.into()),
     };
-    let mut text = String::new();
-    for ending in &endings {
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "{}", ending.in_words());
+    for warning in &warnings {
+        tracing::warn!("{warning}");
     }
-    let printed = print(&text);
-    if endings.iter().any(DestinationSummary::has_waiting) { Exit::Waiting } else { printed }
+    let mut text = Lines::default();
+    for destination in &destinations {
+        text.line(destination.in_words());
+    }
+    if let Some(line) = spool.and_then(SpoolSummary::in_words) {
+        text.line(line);
+    }
+    print_summary(&Printed::Lines(&text));
+    let has_waiting =
+        spool.is_some_and(|spool| spool.damaged > 0) || destinations.iter().any(DestinationSummary::has_waiting);
+    if has_waiting { Exit::Waiting } else { Exit::Complete }
 }
 
 /// Describes a snapshot that passed every check.
-fn verified_in_words(args: &VerifyArgs, verified: &Verified, found: &Reperformed) -> String {
+fn verified_in_words(args: &VerifyArgs, verified: &Verified, found: &Reperformed) -> Lines {
     let base = match &verified.base {
         BaseLink::First => "no baseline: this is the first snapshot".to_owned(),
         BaseLink::Intact(run_id) => format!("its baseline {run_id} is unchanged"),
@@ -206,26 +259,27 @@ fn verified_in_words(args: &VerifyArgs, verified: &Verified, found: &Reperformed
             format!("its baseline {run_id} was removed by retention at {}", printable(removed_at, 40))
         }
         BaseLink::Absent(run_id) => format!("not checked: its baseline {run_id} is absent"),
+        BaseLink::Denied(run_id) => format!("not checked: permission to read its baseline {run_id} is denied"),
     };
     let not_done = match found.not_performed.len() {
         0 => String::new(),
         count => format!(", {} not done", counted(count, "check")),
     };
-    let hold = verified.hold.as_ref().map_or_else(String::new, |hold| format!("  hold       {hold}\n"));
-    let mut text = format!(
-        "{}: matches its manifest; re-performed {}{not_done}; compare this SHA-256 with run.completed in your SIEM\n  run        \
-         {}, {}\n  files      {}, each matches the manifest\n  manifest   sha256 {}\n  chain      \
-         {base}\n{hold}",
-        args.dir.display(),
-        counted(found.checks, "check"),
-        printable(&verified.run_id, 40),
-        verified.completeness.as_str(),
-        verified.files,
-        verified.manifest_sha256
-    );
+    let (dir, checks) = (args.dir.display(), counted(found.checks, "check"));
+    let (run_id, completeness) = (printable(&verified.run_id, 40), verified.completeness.as_str());
+    let mut text = Lines::default();
+    text.line(format_args!(
+        "{dir}: matches its manifest; re-performed {checks}{not_done}; compare this SHA-256 with run.completed in your SIEM"
+    ));
+    text.line(format_args!("  run        {run_id}, {completeness}"));
+    text.line(format_args!("  files      {}, each matches the manifest", verified.files));
+    text.line(format_args!("  manifest   sha256 {}", verified.manifest_sha256));
+    text.line(format_args!("  chain      {base}"));
+    if let Some(hold) = &verified.hold {
+        text.line(format_args!("  hold       {hold}"));
+    }
     for what in &found.not_performed {
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "  not done   {what}");
+        text.line(format_args!("  not done   {what}"));
     }
     text
 }

@@ -2,11 +2,13 @@
 //!
 //! This file turns configuration and arguments into an order for `run::run`, and prints how it ended. The job itself is in `run`.
 
-use super::{configuration, log_config_error, log_error, print};
+use super::stdout::{Printed, print_summary};
+use super::{configuration, log_config_error, log_error};
 use crate::cli::{Global, RunArgs};
 use crate::config::{self, Config};
 use crate::event::Observer;
-use crate::run::observers::{Log, Observers, ProgressDisplay};
+use crate::internal_error::catch;
+use crate::run::observers::{self, Log, Observers, ProgressDisplay};
 use crate::run::stop::Stop;
 use crate::run::{self, Exit, RunRequest, RunSummary};
 use chrono::Utc;
@@ -15,7 +17,10 @@ use std::sync::Arc;
 /// Executes `run` and returns its exit code.
 pub(super) fn run(global: &Global, args: &RunArgs, bar: &ProgressDisplay) -> Exit {
     let exit = match configuration(global) {
-        Ok(config) => run_configured(global, &with_output(config, args), args, bar),
+        // After a panic there is still an attempt to record.
+        Ok(config) => {
+            catch(|| run_configured(global, &with_output(config, args), args, bar)).unwrap_or(Exit::NothingPublished)
+        }
         Err(exit) => exit,
     };
     record_attempt(global, args, exit);
@@ -87,13 +92,17 @@ fn print_outcome(ending: &RunSummary, json: bool) -> Exit {
     } else if let Some(hint) = &ending.hint {
         tracing::warn!("{hint}");
     }
-    let text = if json {
+    if json {
         // Cannot fail: it is plain data whose keys are texts.
-        serde_json::to_string(ending).unwrap_or_default() + "\n"
+        print_summary(&Printed::Json(&serde_json::to_string(ending).unwrap_or_default()));
+    } else if observers::stdout_is_journal()
+        && observers::stderr_is_journal()
+        && tracing::enabled!(tracing::Level::WARN)
+    {
+        // Both streams are one: what was logged would stand there twice.
+        print_summary(&Printed::Lines(&ending.in_words_next_to_log()));
     } else {
-        ending.in_words()
-    };
-    let printed = print(&text);
-    let exit = Exit::of_code(ending.exit_code);
-    if exit == Exit::Complete { printed } else { exit }
+        print_summary(&Printed::Lines(&ending.in_words()));
+    }
+    Exit::of_code(ending.exit_code)
 }

@@ -3,14 +3,17 @@
 //! It needs no configuration and no network. The only file that it writes into a snapshot is that snapshot's own `report.html`. It
 //! does so only if the page has the bytes that the manifest lists, so a snapshot never changes.
 
-use super::{log_error, print};
+use super::log_error;
+use super::stdout::{Printed, print_product, print_summary};
 use crate::cli::ReportArgs;
 use crate::digest::sha256_hex;
+use crate::escape::{Lines, shell_word};
+use crate::regular_file::{self, MAX_DOCUMENT};
 use crate::report_page::{FILE, render_snapshot};
 use crate::run::Exit;
 use crate::snapshot::load::Archive;
 use crate::snapshot::manifest::Manifest;
-use crate::snapshot::{Readers, SnapshotError, is_store, replace_file, restore_file};
+use crate::snapshot::{Readers, SnapshotError, is_store, replace_file, restore_file, snapshot_folder};
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -33,7 +36,13 @@ pub(super) fn report(args: &ReportArgs) -> Exit {
 
 /// Renders the page of a snapshot. The snapshot is verified before and after, so that the page shows one state of it.
 fn render(dir: &Path) -> Result<(Archive, String), SnapshotError> {
-    let (archive, page_problems) = Archive::open_except(dir, Some(FILE))?;
+    // The real path: `latest` may point to another snapshot before the end.
+    let folder = snapshot_folder(dir)?;
+    render_folder(&folder).map_err(|error| error.or_removed(&folder))
+}
+
+fn render_folder(folder: &Path) -> Result<(Archive, String), SnapshotError> {
+    let (archive, page_problems) = Archive::open_except(folder, Some(FILE))?;
     for problem in page_problems {
         tracing::warn!("{problem}; rendering from the other files, which match the manifest");
     }
@@ -100,11 +109,11 @@ impl PageTarget {
     ///
     /// This happens before the snapshot is read, which can take a while, so that a wrong path is reported at once.
     fn of(args: &ReportArgs) -> Result<Self, (String, String)> {
-        let dir = args.dir.display();
         let Some(path) = &args.output else {
             // Nobody reads HTML on a terminal. The default is meant for a pipe or a redirection.
             return if io::stdout().is_terminal() {
-                let cure = format!("write it to a file: bt-rollcall report {dir} --output report.html");
+                let cure =
+                    format!("write it to a file: bt-rollcall report {} --output report.html", shell_word(&args.dir));
                 Err(("the page is HTML and stdout is a terminal".to_owned(), cure))
             } else {
                 Ok(Self::Stdout)
@@ -134,7 +143,7 @@ impl PageTarget {
         if is_store(&folder) {
             return refuse("only runs write into a folder of snapshots", ELSEWHERE);
         }
-        if folder.join("manifest.json").is_file() {
+        if fs::symlink_metadata(folder.join("manifest.json")).is_ok() {
             return refuse(IN_A_SNAPSHOT, ELSEWHERE);
         }
         Ok(Self::File(path.clone()))
@@ -142,10 +151,10 @@ impl PageTarget {
 
     fn write(&self, archive: &Archive, page: &str, page_match: PageMatch) -> Exit {
         let (path, written) = match self {
-            Self::Stdout => return print(page),
+            Self::Stdout => return print_product(&Printed::Format(page)),
             Self::File(path) => (path, replace_file(path, page.as_bytes(), Readers::Owner)),
             Self::Own(path) if page_match == PageMatch::Same => {
-                let is_present = fs::read(path).is_ok_and(|present| present == page.as_bytes());
+                let is_present = regular_file::read(path, MAX_DOCUMENT).is_ok_and(|present| present == page.as_bytes());
                 (path, if is_present { Ok(()) } else { restore_file(&archive.path, FILE, page.as_bytes()) })
             }
             Self::Own(path) => {
@@ -155,7 +164,12 @@ impl PageTarget {
         };
         let cure = "name with --output a file in a folder that you may write to";
         match written {
-            Ok(()) => print(&format!("report     {}\n", path.display())),
+            Ok(()) => {
+                let mut lines = Lines::default();
+                lines.line(format_args!("report     {}", path.display()));
+                print_summary(&Printed::Lines(&lines));
+                Exit::Complete
+            }
             Err(error) => log_error(&format!("failed to {error}"), Some(cure), Exit::NothingPublished),
         }
     }

@@ -2,8 +2,10 @@
 //!
 //! `demo` uses [`write_configuration`] too.
 
-use super::{log_error, print};
+use super::log_error;
+use super::stdout::{Printed, print_summary};
 use crate::cli::{SandboxArgs, SurfaceArg};
+use crate::escape::{Lines, shell_word};
 use crate::run::Exit;
 use crate::run::stop::Stop;
 use bt_rollcall_sandbox::{CA_FILE, Faults, SECRET_FILE, Sandbox, SandboxOptions, Surface, World};
@@ -12,6 +14,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Executes `sandbox` and returns its exit code.
 pub(super) fn sandbox(args: &SandboxArgs) -> Exit {
@@ -40,12 +43,12 @@ fn serve(args: &SandboxArgs) -> io::Result<()> {
         let served: serde_json::Map<_, _> = surfaces.iter().map(lists).collect();
         fs::write(file, serde_json::Value::Object(served).to_string())?;
     }
-    print(&format!(
-        "address        {}\nconfiguration  {}\ntry            bt-rollcall run --config {}\nstop           Ctrl-C\n",
-        sandbox.url(),
-        configuration.display(),
-        configuration.display()
-    ));
+    let mut lines = Lines::default();
+    lines.line(format_args!("address        {}", sandbox.url()));
+    lines.line(format_args!("configuration  {}", configuration.display()));
+    lines.line(format_args!("try            bt-rollcall run --config {}", shell_word(&configuration)));
+    lines.line("stop           Ctrl-C");
+    print_summary(&Printed::Lines(&lines));
     tokio::runtime::Builder::new_current_thread().build()?.block_on(stop.wait());
     Ok(())
 }
@@ -75,6 +78,7 @@ fn faults(args: &SandboxArgs) -> Faults {
         dialects: args.dialects.iter().copied().collect(),
         sparse_lists: args.sparse,
         page_clamp: args.page_clamp,
+        latency: (args.latency > 0).then(|| Duration::from_millis(args.latency)),
         too_many: share,
         server_error: share,
         reset: share,

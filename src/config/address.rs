@@ -3,6 +3,7 @@
 //! People paste addresses from browsers, mails and other tools, often with the path of a console or of the API. A known path is removed
 //! with a note. Any other path is a problem whose text says what to write. `source` calls [`read`] and [`base_path`].
 
+use super::host;
 use super::section::Section;
 use crate::source::SourceKind;
 use crate::wire::base_url;
@@ -63,9 +64,23 @@ pub(super) fn alone(url: &str, kind: &str) -> Option<String> {
     without_path(url, kind, kind.base_path()).ok().map(|(url, _)| url)
 }
 
+/// Returns why the host or the port of an address cannot be that of a server.
+fn why_not_a_server(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    if url.port() == Some(0) {
+        return Some("has no valid port; write a port from 1 to 65535, or none for 443".to_owned());
+    }
+    if host.starts_with('[') { None } else { host::why_not_a_host(host) }
+}
+
 /// Returns the address without its path, and a note about a path that was removed.
 fn without_path(text: &str, kind: SourceKind, base_path: &str) -> Result<(String, Option<String>), String> {
-    let Ok(mut url) = Url::parse(text.trim()) else { return base_url(text).map(|url| (url, None)) };
+    let Ok(mut url) = Url::parse(text.trim()) else {
+        let is_bare = text.matches(':').count() > 2 && !text.contains(['[', '@']);
+        let brackets = "an IPv6 address must be in brackets, such as https://[2001:db8::1]";
+        return if is_bare { Err(brackets.to_owned()) } else { base_url(text).map(|url| (url, None)) };
+    };
+    why_not_a_server(&url).map_or(Ok(()), Err)?;
     let segments: Vec<&str> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
     let Some(first) = segments.first() else { return base_url(text.trim()).map(|url| (url, None)) };
     let is_console = CONSOLES.iter().any(|console| first.eq_ignore_ascii_case(console));

@@ -1,5 +1,6 @@
 //! What reading a configuration collects besides its values: problems, notes, and the settings in force.
 
+use super::conflicts::InputFile;
 use super::effective::Setting;
 use super::problem::{ConfigProblem, TablePath};
 use std::cell::RefCell;
@@ -52,6 +53,12 @@ impl Collected {
                 settings.push(setting);
             }
         }
+    }
+
+    /// Returns the files that the settings name and that are read.
+    pub(super) fn input_files(&self) -> Vec<InputFile> {
+        let settings = self.settings.borrow();
+        settings.iter().filter_map(|it| InputFile::of_setting(&it.path, &it.key, &it.value)).collect()
     }
 
     #[cfg(test)]

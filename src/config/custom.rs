@@ -117,18 +117,16 @@ fn invalid(section: &Section<'_>, text: &str, error: &ExpressionError) {
     let line = text.split('\n').nth(error.line - 1).unwrap_or_default();
     let before: usize = text.split('\n').take(error.line - 1).map(|line| line.len() + 1).sum();
     let column: usize = line.chars().take(error.column - 1).map(char::len_utf8).sum();
-    let marked = with_mark(line, error);
-    if let Some(offset) = section.offset_in("when", text, before + column) {
-        section.problem_at(offset, "when", marked);
-    } else {
-        // Written with escapes: the place is that of the whole text.
-        section.problem("when", format!("line {}, column {}: {marked}", error.line, error.column));
-    }
+    let offset = section.offset_in("when", text, before + column);
+    // Written with escapes: the place is that of the whole text.
+    let place =
+        if offset.is_some() { String::new() } else { format!("line {}, column {}: ", error.line, error.column) };
+    let hint = error.instead.as_ref().map_or_else(String::new, |(word, known)| did_you_mean(word, known));
+    section.marked(offset, "when", format!("{place}{}{hint}", error.message), with_mark(line, error));
 }
 
-/// Returns the message of an error, and below it the line of the expression with a mark under the place.
-fn with_mark(line: &str, error: &ExpressionError) -> String {
-    let hint = error.instead.as_ref().map_or_else(String::new, |(word, known)| did_you_mean(word, known));
+/// Returns the line of the expression, and a mark under the place of the error.
+fn with_mark(line: &str, error: &ExpressionError) -> [String; 2] {
     let line: Vec<char> = line.chars().collect();
     let place = (error.column - 1).min(line.len());
     let start = place.saturating_sub(SHOWN_AROUND);
@@ -136,5 +134,6 @@ fn with_mark(line: &str, error: &ExpressionError) -> String {
     let piece: String =
         line.iter().skip(start).take(2 * SHOWN_AROUND).map(|c| if c.is_control() { ' ' } else { *c }).collect();
     let mark = " ".repeat(place - start);
-    format!("{}{hint}\n      {piece}\n      {mark}^", error.message)
+    // The name of the key shows that the text is the file's, and not ours.
+    [format!("  when | {piece}"), format!("         {mark}^")]
 }

@@ -5,9 +5,9 @@
 
 use super::Config;
 use super::problem::{TablePath, quoted};
+use crate::escape::{self, Lines};
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 /// Origin of a setting that the configuration file contains.
 pub(super) const CONFIGURATION: &str = "configuration";
@@ -76,20 +76,19 @@ pub(super) fn redirect(config: &mut Config) {
 }
 
 /// Returns the configuration in force as TOML, with the origin of each setting in a comment.
-pub fn in_words(config: &Config) -> String {
-    let mut text = format!("# {}\n", config.path.display());
+pub fn in_words(config: &Config) -> Lines {
+    let mut text = Lines::default();
+    text.line(format_args!("# {}", config.path.display()));
     // The keys of the whole file stand before its first table.
     let mut tables = tables(&config.settings);
     tables.sort_by_key(|(path, _)| !path.0.is_empty());
     for (path, settings) in tables {
-        // Writing into a String cannot fail.
-        let _ = match path.0.last() {
-            None => Ok(()),
-            Some(last) if last.item.is_some() => writeln!(text, "\n[[{}]]", path.keys()),
-            Some(_) => writeln!(text, "\n[{}]", path.keys()),
-        };
+        if let Some(last) = path.0.last() {
+            text.line("");
+            text.line(if last.item.is_some() { format!("[[{}]]", path.keys()) } else { format!("[{}]", path.keys()) });
+        }
         for setting in settings {
-            let _ = writeln!(text, "{}", line(setting));
+            text.line(line(setting));
         }
     }
     text
@@ -125,7 +124,7 @@ fn origin(setting: &Setting) -> String {
 /// Returns a value in the notation of TOML, on one line.
 pub(super) fn toml_value(value: &Json) -> String {
     match value {
-        Json::String(text) => toml::Value::String(text.clone()).to_string(),
+        Json::String(text) => escape::toml(text),
         Json::Array(items) => format!("[{}]", items.iter().map(toml_value).collect::<Vec<_>>().join(", ")),
         Json::Object(entries) => {
             let entries = entries.iter().map(|(key, value)| format!("{} = {}", quoted(key), toml_value(value)));

@@ -11,7 +11,7 @@ use super::{custom, owners, syntax};
 use crate::digest::sha256_hex;
 use crate::exceptions::{Exception, LONGEST_DAYS};
 use crate::model::{Instant, Rule};
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use std::path::PathBuf;
 
 /// The accepted exceptions of a file.
@@ -23,6 +23,8 @@ pub struct ExceptionsFile {
     pub sha256: String,
     /// Exceptions in the order of the file.
     pub entries: Vec<Exception>,
+    /// Places of the last day of each exception.
+    until: Vec<Place>,
 }
 
 impl ExceptionsFile {
@@ -38,27 +40,45 @@ impl ExceptionsFile {
         let collected = Collected::without_settings();
         let root = Section::root(table.get_ref(), &file, &collected);
         let sections = root.sections("exception", "");
-        let entries = sections.iter().filter_map(|section| entry(section, sources, rules)).collect();
+        let entries: Vec<Option<Exception>> = sections.iter().map(|section| entry(section, sources, rules)).collect();
+        let until = sections.iter().map(|section| section.place_of("until")).collect();
         root.reject_unknown_keys();
         collected.finish()?;
         let sha256 = sha256_hex(text.as_bytes());
-        Ok(Self { path, sha256, entries })
+        // Without a problem, every entry was read.
+        Ok(Self { path, sha256, entries: entries.into_iter().flatten().collect(), until })
     }
 
     /// Returns a problem for each exception that lasts longer than 12 months from `as_of`.
     pub fn too_long(&self, as_of: Instant) -> Vec<ConfigProblem> {
-        let last = as_of.date_naive() + TimeDelta::days(LONGEST_DAYS);
-        let long = self.entries.iter().filter(|entry| entry.until > last);
-        let text = |until| {
-            format!("{until} is more than 12 months after the run; write {last} or an earlier day, and renew it then")
-        };
-        let place = |line| Place { file: self.path.clone(), position: Some((line, 1)) };
+        let today = as_of.date_naive();
+        let last = today + TimeDelta::days(LONGEST_DAYS);
+        self.of_days(
+            |until| until > last,
+            |until| {
+                format!(
+                    "{until} is more than 12 months after the run of {today}; write {last} or an earlier day, and renew it then"
+                )
+            },
+        )
+    }
+
+    /// Returns a text for each exception whose last day is over at `as_of`.
+    pub fn expired(&self, as_of: Instant) -> Vec<ConfigProblem> {
+        let today = as_of.date_naive();
+        self.of_days(|until| until < today, |until| {
+            format!("{until} is in the past, so the exception accepts nothing; write a later day, or remove the exception")
+        })
+    }
+
+    /// Returns a text for each exception that is selected by its last day, at the place of that day.
+    fn of_days(&self, selects: impl Fn(NaiveDate) -> bool, text: impl Fn(NaiveDate) -> String) -> Vec<ConfigProblem> {
         let table = |number| TablePath::default().below("exception", Some((number, None)));
-        let number = |line| self.entries.partition_point(|entry| entry.line <= line);
-        let problem = |entry: &Exception| {
-            ConfigProblem::of_key(place(entry.line), &table(number(entry.line)), "until", text(entry.until))
+        let selected = (1..).zip(self.entries.iter().zip(&self.until)).filter(|(_, (entry, _))| selects(entry.until));
+        let problem = |(number, (entry, place)): (usize, (&Exception, &Place))| {
+            ConfigProblem::of_key(place.clone(), &table(number), "until", text(entry.until))
         };
-        long.map(problem).collect()
+        selected.map(problem).collect()
     }
 }
 

@@ -47,17 +47,52 @@ impl Default for Answers {
     }
 }
 
-/// Keys of the configuration that an answer is written to.
-const KEYS: [&str; 5] = ["kind", "url", "client_id", "state_dir", "syslog"];
+/// One of the [`Answers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Product and interface.
+    Kind,
+    /// Address of the appliance.
+    Url,
+    /// Id of the API account.
+    ClientId,
+    /// Where the secret of the API account is.
+    Secret,
+    /// Receiver of events.
+    Syslog,
+    /// Folder of state and snapshots.
+    StateDir,
+}
+
+/// A problem of one answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerProblem {
+    /// The answer.
+    pub answer: Answer,
+    /// What is wrong with it, with the cure. Does not repeat what the answer is about.
+    pub text: String,
+}
 
 /// Returns what is wrong with the answers, with the cure. The secret need not exist yet.
-pub fn problem(answers: &Answers) -> Option<String> {
-    let read = Config::parse(Path::new("/bt-rollcall.toml"), &text(answers), &|_| None);
-    let problems = read.err().map(|error| error.problems).unwrap_or_default();
-    let of_answers = |key: &str| KEYS.iter().any(|known| key.ends_with(&format!(".{known}")) || key.starts_with(known));
-    let found = problems.into_iter().find(|problem| of_answers(&problem.key))?;
-    let key = found.key.rsplit('.').next().unwrap_or_default().to_owned();
-    Some(format!("{key}: {}", found.text))
+pub fn problem(answers: &Answers) -> Option<AnswerProblem> {
+    let read = Config::parse_with(Path::new("/bt-rollcall.toml"), &text(answers), &|_| None, false);
+    let found = read.err().and_then(|error| error.problems.into_iter().next())?;
+    Some(AnswerProblem { answer: answer_of(&found.key), text: found.text })
+}
+
+/// Returns the answer that is written to a key of the configuration.
+fn answer_of(key: &str) -> Answer {
+    if key.starts_with("syslog") {
+        return Answer::Syslog;
+    }
+    match key.rsplit('.').next().unwrap_or_default() {
+        "kind" => Answer::Kind,
+        "client_id" => Answer::ClientId,
+        "client_secret" => Answer::Secret,
+        "state_dir" | "dir" => Answer::StateDir,
+        // The name of the source comes from the address, too.
+        _ => Answer::Url,
+    }
 }
 
 /// Returns the text of the configuration.
@@ -182,16 +217,19 @@ mod tests {
     #[test]
     fn wrong_answer_is_refused_with_the_words_of_check() {
         let answers = || Answers::default();
-        for (answers, expected) in [
-            (Answers { url: "bt.example.com".to_owned(), ..answers() }, "url: is not an address"),
-            (Answers { url: "http://bt.example.com".to_owned(), ..answers() }, "url: must begin with https://"),
-            (Answers { kind: "PRA".to_owned(), ..answers() }, "did you mean \"pra\"?"),
-            (Answers { client_id: String::new(), ..answers() }, "client_id: must not be empty"),
-            (Answers { syslog: Some("siem".to_owned()), ..answers() }, "url: must begin with tls://"),
-            (Answers { state_dir: PathBuf::from("state"), ..answers() }, "state_dir: the path is relative"),
+        let credential = Secret::Credential("a/b".to_owned());
+        for (answers, answer, expected) in [
+            (Answers { url: "bt.example.com".to_owned(), ..answers() }, Answer::Url, "is not an address"),
+            (Answers { url: "http://bt.example.com".to_owned(), ..answers() }, Answer::Url, "must begin with https://"),
+            (Answers { kind: "PRA".to_owned(), ..answers() }, Answer::Kind, "did you mean \"pra\"?"),
+            (Answers { client_id: String::new(), ..answers() }, Answer::ClientId, "must not be empty"),
+            (Answers { syslog: Some("siem".to_owned()), ..answers() }, Answer::Syslog, "must begin with tls://"),
+            (Answers { state_dir: PathBuf::from("state"), ..answers() }, Answer::StateDir, "the path is relative"),
+            (Answers { secret: credential, ..answers() }, Answer::Secret, "a credential is a name without a folder"),
+            (Answers { secret: Secret::File("~/secret".into()), ..answers() }, Answer::Secret, "are not expanded"),
         ] {
             let problem = problem(&answers).unwrap();
-            assert!(problem.contains(expected), "{problem}");
+            assert!(problem.answer == answer && problem.text.contains(expected), "{problem:?}");
         }
     }
 }

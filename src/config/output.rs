@@ -12,7 +12,7 @@ pub(super) fn read(section: &Section<'_>, state_dir: &Path) -> OutputSettings {
     let dir = paths::written(section, "dir").unwrap_or_else(|| state_dir.join("snapshots"));
     section.resolved("dir", json!(dir));
     let tables = section.words("tables", &[("csv", Table::Csv), ("parquet", Table::Parquet)], &["csv", "parquet"]);
-    if tables.is_empty() && section.has("tables") {
+    if section.is_empty_list("tables") {
         section.problem("tables", "must not be empty; write [\"csv\", \"parquet\"] or one of the two");
     }
     let dialect = dialect(section);

@@ -2,6 +2,7 @@
 //!
 //! The sub-tables have files of their own: `custom` (custom rules), `owners` (owners of service accounts and of groups) and `exceptions`.
 
+use super::characters;
 use super::custom;
 use super::effective::CONFIGURATION;
 use super::exceptions::ExceptionsFile;
@@ -11,11 +12,11 @@ use super::section::Section;
 use super::similar::not_one_of;
 use crate::file_error::unreadable;
 use crate::model::{Classes, Pattern, Rule, Severity};
+use crate::regular_file::{self, MAX_TEXT};
 use crate::rules::frameworks::{self, Framework};
 use crate::rules::policy::{Override, Policy, Threshold};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::fs;
 use toml::de::DeValue;
 
 /// Thresholds and rules, classes of groups and accounts, accepted exceptions.
@@ -23,6 +24,9 @@ type ParsedPolicy = (Policy, Classes, Option<ExceptionsFile>);
 
 /// Thresholds in days: up to ten years.
 const DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
+
+/// Example of the path of the exceptions file.
+const EXCEPTIONS_FILE: &str = "/etc/bt-rollcall/exceptions.toml";
 
 /// Reads the table. An absent one has the defaults. `sources` are the names of the `[[source]]` tables.
 pub(super) fn read(section: &Section<'_>, sources: &[&str], context: &ReferenceContext<'_>) -> ParsedPolicy {
@@ -69,10 +73,18 @@ fn exceptions(
     custom: &custom::ParsedRules,
     context: &ReferenceContext<'_>,
 ) -> Option<ExceptionsFile> {
+    if let Some(what) = section.kind_of_table("exceptions") {
+        section.problem(
+            "exceptions",
+            format!("must be the path of a file, such as {EXCEPTIONS_FILE:?}, not {what}; write each exception into that file as [[exception]]"),
+        );
+        return None;
+    }
     let path = reference::input_path(section, "exceptions", context)?;
-    let text =
-        fs::read_to_string(&path).map_err(|error| section.problem("exceptions", unreadable(&path, &error))).ok()?;
-    let read = ExceptionsFile::parse(path, &text, sources, custom);
+    let bytes = regular_file::read(&path, MAX_TEXT);
+    let bytes = bytes.map_err(|error| section.problem("exceptions", unreadable(&path, &error))).ok()?;
+    let text = characters::decoded(&path, bytes);
+    let read = text.and_then(|text| ExceptionsFile::parse(path, &text, sources, custom));
     read.map_err(|found| found.into_iter().for_each(|problem| section.collected().problem(problem))).ok()
 }
 

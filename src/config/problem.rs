@@ -26,7 +26,7 @@ impl fmt::Display for Place {
 
 /// A TOML file: its path and its text.
 pub(super) struct SourceFile<'a> {
-    path: &'a Path,
+    pub(super) path: &'a Path,
     text: &'a str,
     /// Offsets at which the lines begin.
     lines: Vec<usize>,
@@ -96,6 +96,16 @@ impl TablePath {
         }
     }
 
+    /// Returns the heading without a name or a number: `[output]`, `[[source]]`. Empty for the whole file.
+    pub(super) fn pattern(&self) -> String {
+        let keys = self.keys();
+        match self.0.last() {
+            None => String::new(),
+            Some(PathSegment { item: None, .. }) => format!("[{keys}]"),
+            Some(_) => format!("[[{keys}]]"),
+        }
+    }
+
     /// Returns the path of a key for machines: `source[safe].client_id`.
     pub(super) fn key(&self, key: &str) -> String {
         let segment = |segment: &PathSegment| match &segment.item {
@@ -127,19 +137,31 @@ pub struct ConfigProblem {
     unknown: Option<String>,
     /// Description of the problem and what to write instead. Does not repeat the key.
     pub text: String,
+    /// Lines below the text, such as a piece of the value with a mark under the error. They are no part of the display.
+    pub below: Vec<String>,
 }
 
 impl ConfigProblem {
+    /// Adds lines below the text. Each is shown on a line of its own.
+    pub(super) fn with_lines<const N: usize>(self, below: [String; N]) -> Self {
+        Self { below: below.into(), ..self }
+    }
+
+    /// Returns the text and the lines below it.
+    pub fn lines(&self) -> Vec<&str> {
+        std::iter::once(&self.text).chain(&self.below).map(String::as_str).collect()
+    }
+
     /// Returns a problem of a whole file.
     pub fn of_file(file: &Path, text: impl Into<String>) -> Self {
         let place = Some(Place { file: file.to_owned(), position: None });
-        Self { place, key: String::new(), subject: String::new(), unknown: None, text: text.into() }
+        Self { place, key: String::new(), subject: String::new(), unknown: None, text: text.into(), below: Vec::new() }
     }
 
     /// Returns a problem that is at no place of a file, for example of a flag.
     pub fn of(subject: impl Into<String>, text: impl Into<String>) -> Self {
         let subject = subject.into();
-        Self { place: None, key: subject.clone(), subject, unknown: None, text: text.into() }
+        Self { place: None, key: subject.clone(), subject, unknown: None, text: text.into(), below: Vec::new() }
     }
 
     /// Returns a problem at a place that has no key, such as an error of the syntax.
@@ -153,7 +175,7 @@ impl ConfigProblem {
         let words = [heading.as_str(), &quoted(key)];
         let words = words.into_iter().filter(|word| !word.is_empty() && *word != "\"\"");
         let subject = words.collect::<Vec<_>>().join(" ");
-        Self { place: Some(place), key: table.key(key), subject, unknown: None, text: text.into() }
+        Self { place: Some(place), key: table.key(key), subject, unknown: None, text: text.into(), below: Vec::new() }
     }
 
     /// Returns the problem that a key, or something else of this sort, does not exist. `hint` follows the text.

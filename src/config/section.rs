@@ -6,12 +6,15 @@
 
 use super::collected::Collected;
 use super::effective::{CONFIGURATION, DEFAULT, Setting};
+use super::elsewhere::{self, Found};
 use super::problem::{ConfigProblem, Place, SourceFile, TablePath};
 use super::similar::{did_you_mean, not_one_of};
+use super::wrong_type;
 use chrono::NaiveDate;
 use serde_json::{Value as Json, json};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -48,13 +51,18 @@ impl<'a> Section<'a> {
         self.collected
     }
 
+    /// Returns the path of the file.
+    pub(super) fn path_of_file(&self) -> &'a Path {
+        self.file.path
+    }
+
     /// Returns the line on which the table begins, counted from 1.
     pub(super) fn line(&self) -> usize {
         self.file.line(self.start)
     }
 
     /// Returns the place of the value of a key, or of the table where the key is absent.
-    fn place_of(&self, key: &str) -> Place {
+    pub(super) fn place_of(&self, key: &str) -> Place {
         self.file.place(self.table.get(key).map_or(self.start, |value| value.span().start))
     }
 
@@ -68,11 +76,29 @@ impl<'a> Section<'a> {
         self.collected.problem(ConfigProblem::of_key(self.file.place(offset), &self.path, key, text));
     }
 
+    /// Adds a problem of one key with a piece of its value and a mark below it. Without an offset it is at the whole value.
+    pub(super) fn marked(&self, offset: Option<usize>, key: &str, text: impl Into<String>, marked: [String; 2]) {
+        let place = offset.map_or_else(|| self.place_of(key), |offset| self.file.place(offset));
+        self.collected.problem(ConfigProblem::of_key(place, &self.path, key, text).with_lines(marked));
+    }
+
     /// Adds the problem that a key of the table is unknown. `sort` says what the key names: `key` or `rule`.
     pub(super) fn unknown(&self, sort: &str, key: &str, known: &[&str]) {
         let offset = self.table.get_key_value(key).map_or(self.start, |(key, _)| key.span().start);
         let place = self.file.place(offset);
-        self.collected.problem(ConfigProblem::unknown(place, &self.path, sort, key, &did_you_mean(key, known)));
+        let hint = self.hint(key, known);
+        self.collected.problem(ConfigProblem::unknown(place, &self.path, sort, key, &hint));
+    }
+
+    /// Returns what an unknown key of this table is meant to be: a key of another table, or a similar one of this or another table.
+    fn hint(&self, key: &str, known: &[&str]) -> String {
+        let is_table = self.table.get(key).is_some_and(|value| is_table(value.get_ref()));
+        let found = Found { table: &self.path.pattern(), in_exceptions: !self.collected.keeps_settings(), is_table };
+        if let Some(hint) = elsewhere::of_other_programs(key, found).or_else(|| elsewhere::exact(key, found)) {
+            return hint;
+        }
+        let own = did_you_mean(key, known);
+        if own.is_empty() { elsewhere::probable(key, found).unwrap_or_default() } else { own }
     }
 
     /// Adds a note about a value that was corrected.
@@ -126,9 +152,11 @@ impl<'a> Section<'a> {
     fn typed<T>(&self, key: &'static str, wanted: &str, read: impl Fn(&'a DeValue<'a>) -> Option<T>) -> Option<T> {
         let value = self.value(key)?.get_ref();
         let read = read(value);
-        match read {
-            Some(_) => self.resolved(key, as_json(value)),
-            None => self.problem(key, format!("must be {wanted}, not {}", kind_of(value))),
+        if read.is_some() {
+            self.resolved(key, as_json(value));
+        } else {
+            let cure = wrong_type::cure(key, wanted, value).map_or_else(String::new, |cure| format!("; {cure}"));
+            self.problem(key, format!("must be {wanted}, not {}{cure}", kind_of(value)));
         }
         read
     }
@@ -204,6 +232,17 @@ impl<'a> Section<'a> {
     /// Checks whether the key is present. Does not make it a known key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// Returns what a value is, if it is a table or a list of tables; the key then counts as known.
+    pub(super) fn kind_of_table(&self, key: &'static str) -> Option<&'static str> {
+        let value = self.table.get(key)?.get_ref();
+        is_table(value).then(|| self.known(key)).map(|_| kind_of(value))
+    }
+
+    /// Checks whether the value of a key is a list without items.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        self.table.get(key).and_then(|value| value.get_ref().as_array()).is_some_and(|items| items.is_empty())
     }
 
     /// Returns a text as it is written, whatever it is.
@@ -402,6 +441,18 @@ pub(super) fn as_json(value: &DeValue<'_>) -> Json {
         DeValue::Table(table) => {
             table.iter().map(|(key, value)| (key.get_ref().to_string(), as_json(value.get_ref()))).collect()
         }
+    }
+}
+
+/// Keys of a reference to a secret. A table of one of them is a value.
+const REFERENCE_KEYS: [&str; 3] = ["file", "env", "credential"];
+
+/// Checks whether a value is a table or a list of tables.
+fn is_table(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(table) => !table.keys().any(|key| REFERENCE_KEYS.contains(&key.get_ref().as_ref())),
+        DeValue::Array(items) => !items.is_empty() && items.iter().all(|item| item.get_ref().is_table()),
+        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Finds the known word that a misspelt one was meant to be.
 
 /// Shortest word that is completed: `deadline` to `deadline_minutes`.
-const SHORTEST_BEGINNING: usize = 4;
+const SHORTEST_BEGINNING: usize = 3;
 
 /// Returns `; did you mean "x"?` with the most similar known word, or nothing where none is similar.
 pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
@@ -10,7 +10,13 @@ pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
 
 /// Returns the text of a problem: a word that is not one of those that are allowed.
 pub(super) fn not_one_of(word: &str, allowed: &[&str]) -> String {
-    format!("must be one of {}, not {word:?}{}", allowed.join(", "), did_you_mean(word, allowed))
+    let odd = super::characters::in_word(word).map_or_else(String::new, |text| format!(" {text};"));
+    format!(
+        "must be one of {}, not {word:?}{}{}",
+        allowed.join(", "),
+        did_you_mean(word, allowed),
+        odd.trim_end_matches(';')
+    )
 }
 
 /// Returns the known word that is most similar to `word`, without regard to case. A word far from it would mislead, so there may be none.
@@ -66,6 +72,45 @@ impl<'k> KnownWords<'k> {
         let words = sorted_words(&word);
         let by_words = || self.0.iter().find(|known| known.has_the_words_of(&word, &words));
         best.or_else(|| by_words().map(|known| (usize::MAX, known.name)))
+    }
+}
+
+/// Returns how many letters of a name must change so that a glob matches it; `None` where too many must. No regard to case.
+///
+/// `*` stands for any text and `?` for one character, as in `Pattern::Glob`.
+fn glob_distance(glob: &[char], name: &str) -> Option<usize> {
+    let literals = glob.iter().filter(|c| !matches!(c, '*' | '?')).count();
+    let allowed = (literals / 3).max(1).min(literals.saturating_sub(1));
+    let name: Vec<char> = name.chars().collect();
+    // Rows of distances between the beginnings of the glob and of the name: of the part so far, and of one character less.
+    let (mut row, mut before): (Vec<usize>, Vec<usize>) = ((0..=name.len()).collect(), Vec::new());
+    for (n, c) in glob.iter().enumerate() {
+        let mut next = vec![if *c == '*' { row[0] } else { row[0] + 1 }];
+        for (m, letter) in name.iter().enumerate() {
+            let distance = if *c == '*' {
+                row[m + 1].min(next[m])
+            } else {
+                let is_swapped = n > 0 && m > 0 && glob[n - 1] == *letter && *c == name[m - 1];
+                let swapped = if is_swapped { before[m - 1] + 1 } else { usize::MAX };
+                let changed = row[m] + usize::from(c != letter && *c != '?');
+                changed.min(row[m + 1] + 1).min(next[m] + 1).min(swapped)
+            };
+            next.push(distance);
+        }
+        if next.iter().min().is_none_or(|least| *least > allowed) {
+            return None;
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row.last().copied().filter(|distance| *distance <= allowed)
+}
+
+impl<'k> KnownWords<'k> {
+    /// Returns the word that a glob almost matches, with the number of letters that differ.
+    pub fn nearest_to_glob(&self, glob: &str) -> Option<(usize, &'k str)> {
+        let glob: Vec<char> = glob.to_lowercase().chars().collect();
+        let found = self.0.iter().filter_map(|known| Some((glob_distance(&glob, &known.lower)?, known.name)));
+        found.min_by_key(|(distance, _)| *distance)
     }
 }
 
@@ -135,6 +180,25 @@ mod tests {
         }
         assert_eq!(did_you_mean("rfc1", &["rfc5424", "rfc3164"]), "");
         assert_eq!(did_you_mean("a", &["b"]), "");
+    }
+
+    #[test]
+    fn a_glob_that_matches_nothing_has_the_name_that_it_almost_matches() {
+        let known = KnownWords::new(["Administrators", "svc-backup", "Helpdesk", "emergency-01"].into_iter());
+        let nearest = |glob: &str| known.nearest_to_glob(glob).map(|(_, name)| name);
+        for (glob, name) in [
+            ("*amdin*", "Administrators"),
+            ("svc_*", "svc-backup"),
+            ("SVCC-*", "svc-backup"),
+            ("emergncy-*", "emergency-01"),
+            ("emergency-0?-*", "emergency-01"),
+            ("*desc", "Helpdesk"),
+        ] {
+            assert_eq!(nearest(glob), Some(name), "{glob}");
+        }
+        for glob in ["*payroll*", "xyz-*", "*q*"] {
+            assert_eq!(nearest(glob), None, "{glob}");
+        }
     }
 
     #[test]

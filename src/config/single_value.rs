@@ -32,14 +32,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<String, String> {
 ///
 /// Editors and shells of Windows may write UTF-16, with or without a byte order mark. Half of the bytes of a plain text are then zero.
 fn text(bytes: &[u8]) -> Result<&str, String> {
-    let cure = "save it as UTF-8 (in PowerShell: Set-Content -Encoding utf8)";
+    match utf16(bytes) {
+        Some(why) => Err(why),
+        None => std::str::from_utf8(bytes).map_err(|_| format!("is not UTF-8 text; {AS_UTF8}")),
+    }
+}
+
+const AS_UTF8: &str = "save it as UTF-8 (in PowerShell: Set-Content -Encoding utf8)";
+
+/// Returns that a file is UTF-16, with the cure.
+pub(super) fn utf16(bytes: &[u8]) -> Option<String> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(format!("is UTF-16; {cure}"));
+        return Some(format!("is UTF-16; {AS_UTF8}"));
     }
-    if bytes.contains(&0) {
-        return Err(format!("contains zero bytes, like UTF-16; {cure}"));
-    }
-    std::str::from_utf8(bytes).map_err(|_| format!("is not UTF-8 text; {cure}"))
+    bytes.contains(&0).then(|| format!("contains zero bytes, like UTF-16; {AS_UTF8}"))
 }
 
 /// Names of secrets. Matched as parts of longer names, such as `BT_CLIENT_SECRET` and `pra.clientSecret`.

@@ -9,11 +9,11 @@ use super::reference::ReferenceContext;
 use super::section::Section;
 use crate::file_error::unreadable;
 use crate::model::{Pattern, SourceIdentity, SourceName};
+use crate::regular_file::{self, MAX_PEM};
 use crate::source::{DirectoryGroups, SourceKind, SourceSettings};
 use crate::wire::{ClientSettings, PathKeys, is_loopback_url};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::fs;
 use std::time::Duration;
 
 /// Reads all sources. At least one is required.
@@ -65,8 +65,10 @@ fn read_source(
     let requests_per_second = requests_per_second(section, assumed, url.as_deref(), concurrency);
     let requests_per_hour = requests_per_hour(section, assumed);
     let deadline_minutes = section.number("deadline_minutes", 1..=1440, 60);
-    let ca_pem = ca_file
-        .and_then(|path| fs::read(&path).map_err(|error| section.problem("ca_file", unreadable(&path, &error))).ok());
+    let max_rows = section.number("max_rows", 1000..=100_000_000, 2_000_000);
+    let ca_pem = ca_file.and_then(|path| {
+        regular_file::read(&path, MAX_PEM).map_err(|error| section.problem("ca_file", unreadable(&path, &error))).ok()
+    });
     // After all getters: a key of this kind was read by now, so only keys of other kinds are left.
     for (key, kinds) in KEYS_OF_SOME_KINDS {
         section.only_for(key, kinds, assumed.as_str());
@@ -83,6 +85,7 @@ fn read_source(
     client.concurrency = concurrency as usize;
     client.requests_per_second = requests_per_second;
     client.requests_per_hour = requests_per_hour;
+    client.max_rows = max_rows.into();
     client.deadline = Duration::from_secs(60 * u64::from(deadline_minutes));
     let identity = SourceIdentity { name, kind: kind.as_str().to_owned(), url, client_id };
     Some(SourceSettings {
@@ -150,7 +153,7 @@ const MOST_PER_HOUR: u32 = 15_000;
 fn requests_per_second(section: &Section<'_>, kind: SourceKind, url: Option<&str>, concurrency: u32) -> f64 {
     // An appliance on a loopback address is simulated and has no such limit.
     let limited = is_config_api(kind) && url.is_none_or(|url| !is_loopback_url(url));
-    let wanted = section.rate("requests_per_second", if limited { MOST_PER_SECOND } else { 1000.0 }, 15.0);
+    let wanted = section.rate("requests_per_second", if limited { MOST_PER_SECOND } else { 10_000.0 }, 15.0);
     // Requests that are sent evenly do not arrive evenly. All concurrent requests may arrive at the same time, and a window of one
     // second may contain one request more at its end.
     let burst = f64::from(concurrency) + 1.0;

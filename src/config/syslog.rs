@@ -4,14 +4,23 @@
 
 use super::certificates;
 use super::effective::DEFAULT;
+use super::host;
 use super::reference::ReferenceContext;
 use super::section::Section;
 use super::similar::not_one_of;
-use crate::syslog::{Destination, Framing, Proof, Protocol, Send, Transport};
+use crate::syslog::{Destination, Framing, OcsfFinding, Payload, Proof, Protocol, Send, Transport};
 use serde_json::json;
 use std::path::PathBuf;
 
 const PROTOCOLS: [(&str, Protocol); 2] = [("rfc5424", Protocol::Rfc5424), ("rfc3164", Protocol::Rfc3164)];
+const PAYLOADS: [(&str, Payload); 4] = [
+    ("ecs", Payload::Ecs),
+    ("ocsf", Payload::Ocsf(OcsfFinding::IamAnalysis)),
+    ("cef", Payload::Cef),
+    ("leef", Payload::Leef),
+];
+const OCSF_FINDINGS: [(&str, OcsfFinding); 2] =
+    [("iam-analysis", OcsfFinding::IamAnalysis), ("detection", OcsfFinding::Detection)];
 const FRAMINGS: [(&str, Framing); 2] = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
 
 /// Defaults for a named receiver.
@@ -19,22 +28,37 @@ struct Profile {
     name: &'static str,
     protocol: Protocol,
     framing: Framing,
+    payload: Payload,
+    facility: &'static str,
 }
 
+/// Returns a profile with JSON bodies and the usual facility.
 const fn profile(name: &'static str, protocol: Protocol, framing: Framing) -> Profile {
-    Profile { name, protocol, framing }
+    Profile { name, protocol, framing, payload: Payload::Ecs, facility: "audit" }
 }
 
 /// Profiles of the receivers that this version supports. The first one is the default.
-const PROFILES: [Profile; 5] = [
+const PROFILES: [Profile; 9] = [
     profile("generic-5425", Protocol::Rfc5424, Framing::OctetCounting),
     profile("syslog-ng-network", Protocol::Rfc5424, Framing::Newline),
     profile("sc4s", Protocol::Rfc5424, Framing::Newline),
     profile("elastic", Protocol::Rfc5424, Framing::Newline),
     profile("wazuh4", Protocol::Rfc3164, Framing::Newline),
+    Profile { payload: Payload::Cef, ..profile("splunk-sc4s-cef", Protocol::Rfc5424, Framing::Newline) },
+    // A facility of its own: the agent must not collect the events a second time as plain syslog.
+    Profile {
+        payload: Payload::Cef,
+        facility: "local4",
+        ..profile("sentinel-cef", Protocol::Rfc5424, Framing::OctetCounting)
+    },
+    Profile {
+        payload: Payload::Ocsf(OcsfFinding::IamAnalysis),
+        ..profile("ocsf-lake", Protocol::Rfc5424, Framing::OctetCounting)
+    },
+    Profile { payload: Payload::Leef, ..profile("qradar-leef", Protocol::Rfc3164, Framing::Newline) },
 ];
 /// Documented profiles that need a payload or a transport of a later version.
-const LATER_PROFILES: [&str; 5] = ["rsyslog-relp", "splunk-sc4s-cef", "sentinel-cef", "qradar-leef", "ocsf-lake"];
+const LATER_PROFILES: [&str; 1] = ["rsyslog-relp"];
 
 /// Facilities by the names that syslog daemons use, with their codes (RFC 5424 §6.2.1, table 1).
 const FACILITIES: [(&str, u8); 24] = [
@@ -70,7 +94,8 @@ pub(super) fn read(sections: Vec<Section<'_>>, context: &ReferenceContext<'_>) -
     for section in sections {
         if let Some(destination) = read_destination(&section, context) {
             // The spool keeps the events of a destination under its URL.
-            if destinations.iter().any(|other| other.url == destination.url) {
+            // One receiver under two of them, such as with and without its port, would get every event twice.
+            if destinations.iter().any(|other| other.transport == destination.transport) {
                 section.problem("url", "two [[syslog]] tables have this url; remove one of them");
             }
             destinations.push(destination);
@@ -89,14 +114,16 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
     let default = if local { Protocol::Rfc3164 } else { profile.protocol };
     let protocol = by_profile(section, "protocol", &PROTOCOLS, default);
     let framing = by_profile(section, "framing", &FRAMINGS, profile.framing);
-    check_payload(section);
-    let facility = section.one_of("facility", &FACILITIES, Some("audit")).unwrap_or(13);
+    let payload = payload(section, profile);
+    let default = FACILITIES.iter().find(|(name, _)| *name == profile.facility).map_or(13, |(_, code)| *code);
+    let facility = by_profile(section, "facility", &FACILITIES, default);
     let remind_days = section.number("remind_days", 0..=3650, 7);
     let transitions = Send::Transitions { remind_days };
     let sends = [("transitions", transitions), ("all", Send::All)];
     let send = section.one_of("send", &sends, Some("transitions")).unwrap_or(transitions);
     let events_per_second = section.number("events_per_second", 1..=100_000, 500);
     let proof = proof(section, transport.as_ref());
+    reject_keys_of_other_transports(section, transport.as_ref());
     let ca_file = certificates::ca_file(section, context);
     let client_identity = certificates::client(section, context).map(|read| read.files);
     section.reject_unknown_keys();
@@ -105,6 +132,7 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
         url,
         transport,
         protocol,
+        payload,
         framing,
         facility,
         ca_file,
@@ -136,14 +164,15 @@ fn by_profile<T: Copy + PartialEq>(section: &Section<'_>, key: &'static str, wor
     written.unwrap_or(default)
 }
 
-/// Checks `payload`. This version has only one, so nothing is returned.
-fn check_payload(section: &Section<'_>) {
-    // Documented values of a later version: the message must not claim that they are typing errors.
-    if let Some(later @ ("ocsf" | "cef" | "leef")) = section.written("payload") {
-        section.problem("payload", format!("{later:?} is not supported by this version; write payload = \"ecs\""));
-        return;
+/// Reads `payload`, and `ocsf_finding`, which belongs to one of them.
+fn payload(section: &Section<'_>, profile: &Profile) -> Payload {
+    let payload = by_profile(section, "payload", &PAYLOADS, profile.payload);
+    let is_ocsf = matches!(payload, Payload::Ocsf(_));
+    let finding = section.one_of("ocsf_finding", &OCSF_FINDINGS, is_ocsf.then_some("iam-analysis"));
+    if section.has("ocsf_finding") && !is_ocsf {
+        section.problem("ocsf_finding", "is a key of payload = \"ocsf\"; write that, or remove the key");
     }
-    section.one_of("payload", &[("ecs", ())], Some("ecs"));
+    finding.filter(|_| is_ocsf).map_or(payload, Payload::Ocsf)
 }
 
 /// Reads `delivery_proof`. A datagram has no session, so its transports do not have this key.
@@ -160,6 +189,21 @@ fn proof(section: &Section<'_>, transport: Option<&Transport>) -> Proof {
     wanted.unwrap_or(Proof::Close)
 }
 
+/// Keys that only some transports use. A key without an effect would be taken for one with it.
+fn reject_keys_of_other_transports(section: &Section<'_>, transport: Option<&Transport>) {
+    let Some(transport) = transport else { return };
+    let is_tls = matches!(transport, Transport::Tls(..));
+    for key in ["ca_file", "client_cert", "client_key"].into_iter().filter(|key| !is_tls && section.has(key)) {
+        section.problem(key, "is a key of tls:// destinations; write tls:// in url, or remove it");
+    }
+    if section.has("framing") && transport.is_datagram() {
+        section.problem(
+            "framing",
+            "is a key of tls:// and tcp:// destinations; a datagram has an end of its own; remove it",
+        );
+    }
+}
+
 /// Parses the URL of a destination.
 fn transport(url: &str) -> Result<Transport, String> {
     let (scheme, rest) = url.split_once("://").ok_or("must begin with tls://, tcp://, udp:// or unix://")?;
@@ -170,30 +214,19 @@ fn transport(url: &str) -> Result<Transport, String> {
         "tcp" => host_and_port(rest, 601).map(|(host, port)| Transport::Tcp(host, port)),
         "udp" => host_and_port(rest, 514).map(|(host, port)| Transport::Udp(host, port)),
         "relp" | "relp+tls" => Err(format!("{scheme} is not supported by this version; write tls://")),
+        "ssl" | "syslog+tls" | "syslog-tls" => Err(format!("{scheme} is not a transport; write tls://")),
         other => Err(not_one_of(other, &["tls", "tcp", "udp", "unix"])),
     }
 }
 
-/// Parses `host`, `host:port`, `[v6]` or `[v6]:port`.
+/// Parses host and port.
 ///
 /// The default ports are those of RFC 5425 §4.1 (6514, TLS), RFC 6587 §3.1 (601, TCP) and RFC 5426 §3.3 (514, UDP).
 fn host_and_port(text: &str, default: u16) -> Result<(String, u16), String> {
     let text = text.strip_suffix('/').unwrap_or(text);
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) =
-                rest.split_once(']').ok_or("an IPv6 address must be in brackets, such as tls://[2001:db8::1]:6514")?;
-            (host, after.strip_prefix(':'))
-        }
-        None => match text.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    if host.is_empty() || host.contains(['/', '@', '?', '#']) {
-        return Err("must name a host, such as tls://siem.example.com:6514".to_owned());
+    if text.is_empty() || text.contains(['/', '@', '?', '#']) {
+        return Err("must name a host and no user, path or query, such as tls://siem.example.com:6514".to_owned());
     }
-    let invalid = |port: &str| format!("{port:?} is not a port; write a number from 1 to 65535");
-    let port = port.map_or(Ok(default), |port| port.parse().map_err(|_| invalid(port)))?;
-    Ok((host.to_owned(), port))
+    let (host, port) = host::split(text)?;
+    Ok((host.to_owned(), port.unwrap_or(default)))
 }

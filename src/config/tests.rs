@@ -10,14 +10,18 @@ use crate::wire::{Credentials, TokenAuth};
 use regex::Regex;
 use secrecy::ExposeSecret;
 use std::collections::BTreeSet;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 mod certificates;
+mod conflicts;
 mod custom;
 mod documented;
 mod effective;
+mod elsewhere;
 mod schema;
 mod sources;
+mod wrong_values;
 
 const MINIMAL: &str = r#"
 state_dir = "/nowhere/state"
@@ -77,7 +81,7 @@ fn problem(text: &str, key: &str) -> String {
     let error = load(text).unwrap_err();
     let without_names = |key: &str| Regex::new(r"\[[^\]]*\]").unwrap().replace_all(key, "").into_owned();
     let found = error.problems.iter().find(|p| without_names(&p.key) == without_names(key));
-    found.unwrap_or_else(|| panic!("no problem at {key}: {error}")).text.clone()
+    found.unwrap_or_else(|| panic!("no problem at {key}: {error}")).lines().join("\n")
 }
 
 #[test]
@@ -220,9 +224,11 @@ fn value_of_a_later_version_is_refused_with_a_supported_one() {
         problem(&format!("{MINIMAL}[policy]\nexceptions = \"e.toml\""), "policy.exceptions").contains("does not exist")
     );
     let syslog = |line: &str| format!("{MINIMAL}[syslog]\nurl = \"tls://s\"\n{line}");
-    assert!(problem(&syslog("payload = \"cef\""), "syslog[tls://s].payload").contains("ecs"));
+    assert!(problem(&syslog("payload = \"xml\""), "syslog[tls://s].payload").contains("ecs"));
+    let of_another = "payload = \"cef\"\nocsf_finding = \"detection\"";
+    assert!(problem(&syslog(of_another), "syslog[tls://s].ocsf_finding").contains("ocsf"));
     assert!(
-        problem(&syslog("profile = \"qradar-leef\""), "syslog[tls://s].profile")
+        problem(&syslog("profile = \"rsyslog-relp\""), "syslog[tls://s].profile")
             .contains("this version does not support")
     );
     assert!(problem(&format!("{MINIMAL}[syslog]\nurl = \"relp://s\""), "syslog[relp://s].url").contains("tls://"));
@@ -236,7 +242,8 @@ fn secret_file_that_others_can_read_is_refused_with_the_chmod_command() {
 
 #[test]
 fn secret_in_a_folder_or_a_device_is_refused_before_its_mode_is_looked_at() {
-    for (path, words) in [("/tmp", "/tmp is a folder; name a file in it"), ("/dev/null", "is a device or a pipe")] {
+    for (path, words) in [("/tmp", "/tmp is a folder; name a file"), ("/dev/null", "is a device; name a regular file")]
+    {
         let why = problem(&MINIMAL.replace("\"secret\"", &format!("{path:?}")), "source[appliance].client_secret");
         assert!(why.contains(words) && !why.contains("chmod"), "{why}");
         let certificate = problem(&format!("{MINIMAL}ca_file = {path:?}\n"), "source[appliance].ca_file");
@@ -288,8 +295,28 @@ fn secrets_can_be_read_from_the_environment_and_from_systemd_credentials() {
     assert_eq!(secret(&config), "s3cret");
     let outside = load(&text).unwrap_err().to_string();
     assert!(outside.ends_with("-p LoadCredential=secret:/etc/bt-rollcall/secret"), "{outside}");
-    let absent = load_with(&text.replace("\"secret\"", "\"none\""), &[("CREDENTIALS_DIRECTORY", "$DIR")]).unwrap_err();
-    assert!(absent.to_string().contains("the unit has no LoadCredential=none:PATH"), "{absent}");
+    let absent =
+        load_with(&text.replace("\"secret\"", "\"other_secret\""), &[("CREDENTIALS_DIRECTORY", "$DIR")]).unwrap_err();
+    assert!(absent.to_string().contains("the unit has no LoadCredential=other_secret:PATH"), "{absent}");
+}
+
+#[test]
+fn pasted_secret_in_a_reference_is_not_shown_anywhere() {
+    for pasted in ["hunter2", "Tr0ub4dor&3", "JBSWY3DPEHPK3PXP", "a\\nb"] {
+        for kind in ["env", "credential", "file"] {
+            let text = MINIMAL.replace("file = \"secret\"", &format!("{kind} = \"{pasted}\""));
+            for environment in [&[][..], &[("CREDENTIALS_DIRECTORY", "$DIR")]] {
+                let error = load_with(&text, environment).unwrap_err();
+                let shown = format!("{error} {error:?}");
+                assert!(!shown.contains(&pasted[..3]), "{shown}");
+            }
+            let folder = tempfile::tempdir().unwrap();
+            write(folder.path(), "config.toml", &text, 0o600);
+            let config = Config::load_without_secrets(&folder.path().join("config.toml"), &|_| None).unwrap();
+            let shown = format!("{}{}{:?}", in_words(&config), effective(&config), config.settings);
+            assert!(!shown.contains(&pasted[..3]) && shown.contains("(not shown)"), "{shown}");
+        }
+    }
 }
 
 #[test]

@@ -18,10 +18,8 @@ fn finding(rule: Rule, id: &str, name: &str, severity: Severity) -> Finding {
         status: FindingStatus::New,
         subject: Subject { kind: SubjectKind::User, id: id.into(), name: Some(name.into()) },
         contact: Contact::default(),
-        title: "t".into(),
-        evidence: "{}".into(),
-        action: "a".into(),
-        controls: [].into(),
+        wording: ("t", "{}").into(),
+        advice: Advice { action: "a".into(), controls: [].into() }.into(),
         first_seen: at("2026-11-01T00:00:00Z"),
         last_seen: at("2026-11-01T00:00:00Z"),
         exception: None,
@@ -75,7 +73,7 @@ fn an_exception_applies_until_the_end_of_its_last_day_and_is_then_a_finding() {
     assert_eq!((open_again.status, open_again.exception), (FindingStatus::New, None));
     let [expired] = expired_uses.expired.try_into().unwrap();
     assert_eq!((expired.rule, expired.severity), (Rule::ExceptionExpired, Severity::Medium), "at least medium");
-    assert!(expired.evidence.contains("\"covered_rule\":\"never-logged-in\""), "{}", expired.evidence);
+    assert!(expired.evidence().contains("\"covered_rule\":\"never-logged-in\""), "{}", expired.evidence());
     assert_ne!(expired.fingerprint, open_again.fingerprint);
     assert_eq!(expired_uses.uses[0].state(), "expired");
 }

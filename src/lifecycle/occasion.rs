@@ -94,7 +94,7 @@ fn has_news(before: &Finding, now: &Finding) -> bool {
         Rule::BreakGlassUsed => &["last_login"],
         _ => &[],
     };
-    let read = |finding: &Finding| -> Value { serde_json::from_str(&finding.evidence).unwrap_or_default() };
+    let read = |finding: &Finding| -> Value { serde_json::from_str(&finding.evidence()).unwrap_or_default() };
     let differs = |(before, now): (Value, Value)| occurrence.iter().any(|key| before[*key] != now[*key]);
     before.severity != now.severity || (!occurrence.is_empty() && differs((read(before), read(now))))
 }

@@ -108,7 +108,7 @@ impl Folder {
         // that.
         let again =
             advanced.inventory.sources.iter_mut().flat_map(|source_inventory| &mut source_inventory.reading.users);
-        again.for_each(|user| user.enabled_since = None);
+        again.for_each(|user| user.rare.set(|rare| &mut rare.enabled_since, None));
         let inventory = &advanced.inventory;
         let output = rules::evaluate(inventory, &self.policy, day(number));
         let now = CurrentRun { inventory, evaluations: &output.evaluations, gaps: &output.gaps };
@@ -154,7 +154,7 @@ fn first_seen_never_changes_and_last_seen_follows_the_evidence() {
     let unseen = folder.run(1, &[AccountState::NotReported], DayReading::Complete);
     let row = unseen.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
     assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(0), day(0)));
-    assert!(row.evidence.contains("\"age_days\":1000"), "the evidence of the day that saw it: {}", row.evidence);
+    assert!(row.evidence().contains("\"age_days\":1000"), "the evidence of the day that saw it: {}", row.evidence());
     let seen = folder.run(2, &[AccountState::Stale], DayReading::Complete);
     let row = seen.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
     assert_eq!((row.status, row.first_seen, row.last_seen), (FindingStatus::Open, day(0), day(2)));
@@ -321,7 +321,7 @@ fn a_list_that_was_not_read_does_not_make_a_finding_less_severe() {
     let severity = |is_complete: bool| {
         let mut found = found.clone();
         keep_severities(&mut found, &folder.past, |_| is_complete);
-        let evidence: Value = serde_json::from_str(&found[0].evidence).unwrap();
+        let evidence: Value = serde_json::from_str(&found[0].evidence()).unwrap();
         (found[0].severity, evidence["severity_by_this_evidence"].as_str().map(str::to_owned))
     };
     assert_eq!(severity(true), (now, None));
@@ -339,7 +339,7 @@ fn a_clock_that_was_ahead_once_moves_no_date_of_a_finding_backwards() {
     folder.run(101, &[AccountState::Stale], DayReading::Complete);
     let earlier = folder.run(50, &[AccountState::Stale], DayReading::Complete);
     let row = earlier.iter().find(|f| f.rule == Rule::StaleLogin).unwrap();
-    assert_eq!((row.first_seen, row.last_seen, row.times_seen()), (day(100), day(101), 2));
+    assert_eq!((row.first_seen, row.last_seen, row.wording.times_seen()), (day(100), day(101), 2));
 }
 
 proptest! {
@@ -356,7 +356,7 @@ proptest! {
             let findings = folder.run(number, states, *reading);
             for (id, reported) in rows.iter_mut().enumerate() {
                 let row = findings.iter().find(|f| f.rule == Rule::StaleLogin && *f.subject.id == *id.to_string());
-                reported.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days(), f.times_seen())));
+                reported.push(row.map(|f| (f.status.as_str(), (f.first_seen - day(0)).num_days(), f.wording.times_seen())));
             }
             for finding in &findings {
                 prop_assert!(finding.status != FindingStatus::Resolved || *reading != DayReading::Broken);

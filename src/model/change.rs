@@ -3,7 +3,7 @@
 //! `state` computes changes; `table`, `report` and `syslog` write them. A change is also an event, and its `event_id`
 //! is the same in every run that computes it.
 
-use super::{AccountStanding, Fingerprint, GroupId, Severity, SourceName, Subject, SubjectKind};
+use super::{AccountStanding, Fingerprint, GroupId, Severity, SourceName, Subject, SubjectKind, Text};
 
 /// Kind of change.
 ///
@@ -84,7 +84,7 @@ pub struct ChangedGroup {
     /// Id of the group.
     pub id: GroupId,
     /// Name of the group; `None` if no group with this id is listed.
-    pub name: Option<Box<str>>,
+    pub name: Option<Text>,
     /// Whether the group matches `privileged_groups` of the configuration.
     pub privileged: bool,
 }
@@ -116,13 +116,13 @@ pub struct Change {
     /// Account or group that changed.
     pub subject: Subject,
     /// Name of the changed field, for field changes and memberships.
-    pub field: Option<Box<str>>,
+    pub field: Option<Text>,
     /// Value before the change.
-    pub before: Option<Box<str>>,
+    pub before: Option<Text>,
     /// Value after the change.
-    pub after: Option<Box<str>>,
+    pub after: Option<Text>,
     /// Run id of the baseline snapshot that the change is relative to.
-    pub base_run: Box<str>,
+    pub base_run: Text,
     /// Group of a membership change.
     pub group: Option<ChangedGroup>,
     /// Standing of the account after the change; of a removed account, before it. `None` if the subject is no account or
@@ -140,7 +140,7 @@ impl Change {
         };
         // A membership whose subject is the group belongs to a member that exists only in a directory.
         let of_directory =
-            |value: &Option<Box<str>>| (self.subject.kind == SubjectKind::Group).then(|| value.clone()).flatten();
+            |value: &Option<Text>| (self.subject.kind == SubjectKind::Group).then(|| value.clone()).flatten();
         match self.kind {
             ChangeKind::UserAdded => "account added".to_owned(),
             ChangeKind::UserRemoved => "account removed".to_owned(),

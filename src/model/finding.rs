@@ -3,11 +3,11 @@
 //! `rules` makes findings, `lifecycle` gives them a status and dates, `exceptions` accepts some of them. A finding's
 //! [`Fingerprint`] identifies it in every run, so that a reader can follow it over time.
 
-use super::{Exclusions, Fingerprint, Instant, SourceName, User};
+use super::{Exclusions, Fingerprint, Instant, SourceName, Text, User, Wording, compare_ids};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Severity of a finding.
@@ -93,7 +93,8 @@ pub enum Rule {
     /// A list is not proven complete.
     CollectionIncomplete,
     /// A custom rule of the configuration, by its id; see [`Rule::custom`].
-    Custom(&'static str),
+    // One pointer, because every finding has a rule.
+    Custom(&'static &'static str),
 }
 
 impl Rule {
@@ -144,12 +145,13 @@ impl Rule {
     ///
     /// Each distinct id is leaked once, so that a rule is `Copy`. The ids come from one configuration file and are few.
     pub fn custom(id: &str) -> Self {
-        static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-        // A panic in another thread cannot leave the set inconsistent, so a poisoned lock is usable.
+        static KEPT: Mutex<BTreeMap<&'static str, &'static &'static str>> = Mutex::new(BTreeMap::new());
+        // A panic in another thread cannot leave the map inconsistent, so a poisoned lock is usable.
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         let id = kept.get(id).copied().unwrap_or_else(|| {
-            let id: &'static str = Box::leak(Box::from(id));
-            kept.insert(id);
+            let text: &'static str = Box::leak(Box::from(id));
+            let id: &'static &'static str = Box::leak(Box::new(text));
+            kept.insert(text, id);
             id
         });
         Self::Custom(id)
@@ -241,18 +243,18 @@ pub struct Subject {
     /// Kind of subject.
     pub kind: SubjectKind,
     /// Id within the source; for a whole source, the name of the source.
-    pub id: Box<str>,
+    pub id: Text,
     /// Name at that time, for display only. It may change and is never part of an identity.
-    pub name: Option<Box<str>>,
+    pub name: Option<Text>,
 }
 
 /// Name for people and e-mail address of the account that a finding is about. Both are `None` for groups and sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contact {
     /// Display name of the account.
-    pub display_name: Option<Box<str>>,
+    pub display_name: Option<Text>,
     /// E-mail address as the source wrote it.
-    pub email: Option<Box<str>>,
+    pub email: Option<Text>,
 }
 
 impl Contact {
@@ -260,6 +262,15 @@ impl Contact {
     pub fn of(user: &User) -> Self {
         Self { display_name: user.display_name.clone(), email: user.email_address.clone() }
     }
+}
+
+/// What the findings of a rule have in common for their readers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advice {
+    /// Recommended action for the reader.
+    pub action: Cow<'static, str>,
+    /// Ids of related controls in the selected frameworks.
+    pub controls: Box<[&'static str]>,
 }
 
 /// A fact that needs attention, with the evidence to recompute it by hand.
@@ -279,21 +290,16 @@ pub struct Finding {
     pub subject: Subject,
     /// Contact of the account at that time. It is kept when the account is removed.
     pub contact: Contact,
-    /// One sentence: the fact, its basis and the threshold.
-    pub title: Box<str>,
-    /// Evidence as a JSON object with sorted keys: basis, age, threshold and its origin, and the number of instants at
-    /// which it was found.
-    pub evidence: Box<str>,
-    /// Recommended action for the reader.
-    pub action: Cow<'static, str>,
-    /// Ids of related controls in the selected frameworks.
-    pub controls: Arc<[&'static str]>,
+    /// Title and evidence.
+    pub wording: Wording,
+    /// What to do, and related controls.
+    pub advice: Arc<Advice>,
     /// Time of the run that first found it.
     pub first_seen: Instant,
     /// Time of the run that last found it.
     pub last_seen: Instant,
     /// Reference of the exception that accepts it.
-    pub exception: Option<Box<str>>,
+    pub exception: Option<Text>,
 }
 
 /// Record of a finding that is resolved, kept to recognise it if it reopens.
@@ -304,7 +310,7 @@ pub struct Resolved {
     /// Identity of the finding over runs.
     pub fingerprint: Fingerprint,
     /// Public id of the rule; the configuration may no longer contain it.
-    pub rule: Arc<str>,
+    pub rule: Text,
     /// Account, group or source that the finding was about.
     pub subject: Subject,
     /// Time of the run that first found it.
@@ -327,47 +333,39 @@ impl Resolved {
             subject: finding.subject.clone(),
             first_seen: finding.first_seen,
             last_seen: finding.last_seen,
-            times_seen: finding.times_seen(),
+            times_seen: finding.wording.times_seen(),
             resolved_at,
         }
     }
 }
 
-/// Key in the evidence for the number of instants at which a finding was found. `lifecycle` adds it.
-const TIMES_SEEN: &str = "times_seen";
-
 impl Finding {
-    /// Returns the number of instants at which it was found, as the evidence says; 1 if `lifecycle` has not set it yet.
-    pub fn times_seen(&self) -> u64 {
-        times_seen(&self.evidence)
+    /// Compares in the order of the table: source, rule, kind of subject, subject (numbers by value), identity.
+    pub fn in_table_order(&self, other: &Self) -> Ordering {
+        let words = |it: &Self| (it.rule.as_str(), it.subject.kind.as_str());
+        let by_source = self.source.as_str().cmp(other.source.as_str());
+        by_source
+            .then_with(|| words(self).cmp(&words(other)))
+            .then_with(|| compare_ids(&self.subject.id, &other.subject.id))
+            .then_with(|| self.fingerprint.cmp(&other.fingerprint))
+    }
+
+    /// Returns one sentence: the fact, its basis and the threshold.
+    pub fn title(&self) -> String {
+        self.wording.title()
+    }
+
+    /// Returns the evidence as a JSON object with sorted keys: basis, age, threshold and its origin, and the number of
+    /// instants at which it was found.
+    pub fn evidence(&self) -> String {
+        self.wording.evidence()
     }
 
     /// Keeps the earlier severity. The evidence then names the severity that follows from the current data.
     pub fn keep_severity(&mut self, earlier: Severity) {
-        self.add_evidence("severity_by_this_evidence", self.severity.as_str().into());
+        self.wording.add_evidence("severity_by_this_evidence", self.severity.as_str().into());
         self.severity = earlier;
     }
-
-    /// Sets the number of instants at which it was found, this run included.
-    pub fn set_times_seen(&mut self, times: u64) {
-        self.add_evidence(TIMES_SEEN, times.into());
-    }
-
-    fn add_evidence(&mut self, key: &str, value: Value) {
-        // Rules always write an object, so that the fallback is never used.
-        let mut evidence: Map<String, Value> = serde_json::from_str(&self.evidence).unwrap_or_default();
-        evidence.insert(key.to_owned(), value);
-        self.evidence = Value::Object(evidence).to_string().into();
-    }
-}
-
-/// Reads the number of instants from evidence; 1 if it is missing or unreadable.
-fn times_seen(evidence: &str) -> u64 {
-    #[derive(Deserialize)]
-    struct Times {
-        times_seen: Option<u64>,
-    }
-    serde_json::from_str::<Times>(evidence).ok().and_then(|times| times.times_seen).unwrap_or(1)
 }
 
 /// Outcome of one rule over one source. A rule that could not run is never reported as "no findings".
@@ -403,17 +401,4 @@ pub enum RuleOutcome {
     },
     /// The configuration switches the rule off.
     Off,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn evidence_without_a_readable_count_means_that_the_finding_was_seen_once() {
-        for (evidence, times) in [("{}", 1), ("", 1), ("{\"times_seen\":\"x\"}", 1), ("{\"a\":{},\"times_seen\":7}", 7)]
-        {
-            assert_eq!(times_seen(evidence), times, "{evidence}");
-        }
-    }
 }

@@ -28,15 +28,7 @@ impl Fingerprint {
     /// Computes an identity of several parts: the first 128 bits of the SHA-256 over each part's length (64 bits,
     /// big-endian) and bytes.
     pub fn of(parts: &[&str]) -> Self {
-        let mut hash = Sha256::new();
-        for part in parts {
-            // The length keeps ("ab", "c") different from ("a", "bc").
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        let mut first = [0; 16];
-        first.copy_from_slice(&hash.finalize()[..16]);
-        Self(first)
+        parts.iter().fold(FingerprintParts::default(), |all, part| all.with(part)).fingerprint()
     }
 
     /// Returns a number below `slots` that is as likely as any other; 0 if there are no slots.
@@ -44,6 +36,18 @@ impl Fingerprint {
         let number = u128::from_be_bytes(self.0).checked_rem(slots.into()).unwrap_or(0);
         // The remainder is below a u32.
         u32::try_from(number).unwrap_or(0)
+    }
+
+    /// Returns the text that [`fmt::Display`] writes, as ASCII.
+    pub fn letters(self) -> [u8; 26] {
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let mut bits = u128::from_be_bytes(self.0);
+        // 26 letters hold 130 bits: the last one carries 3 bits and two zeros.
+        [(); 26].map(|()| {
+            let letter = ALPHABET[usize::try_from(bits >> 123).unwrap_or(0)];
+            bits <<= 5;
+            letter
+        })
     }
 
     /// Parses the text that [`fmt::Display`] writes; `None` for all other text.
@@ -64,17 +68,31 @@ impl Fingerprint {
     }
 }
 
+/// Parts of an identity. Identities that begin with the same parts are computed from clones.
+#[derive(Clone, Default)]
+pub struct FingerprintParts(Sha256);
+
+impl FingerprintParts {
+    /// Adds a part.
+    #[must_use]
+    pub fn with(mut self, part: &str) -> Self {
+        // The length keeps ("ab", "c") different from ("a", "bc").
+        self.0.update((part.len() as u64).to_be_bytes());
+        self.0.update(part.as_bytes());
+        self
+    }
+
+    /// Returns the identity of the parts; see [`Fingerprint::of`].
+    pub fn fingerprint(self) -> Fingerprint {
+        let mut first = [0; 16];
+        first.copy_from_slice(&self.0.finalize()[..16]);
+        Fingerprint(first)
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        let bits = u128::from_be_bytes(self.0);
-        // 26 characters hold 130 bits: the last one carries 3 bits and two zeros.
-        for index in 0..26u32 {
-            let chunk = if index == 25 { (bits << 2) & 31 } else { (bits >> (123 - 5 * index)) & 31 };
-            let letter = ALPHABET[usize::try_from(chunk).unwrap_or(0)];
-            fmt::Write::write_char(f, char::from(letter))?;
-        }
-        Ok(())
+        f.write_str(str::from_utf8(&self.letters()).unwrap_or_default())
     }
 }
 
@@ -97,6 +115,15 @@ mod tests {
         for text in ["", "a", "aaaaaaaaaaaaaaaaaaaaaaaaab", "AAAAAAAAAAAAAAAAAAAAAAAAAA", "aaaaaaaaaaaaaaaaaaaaaaaaaaa"]
         {
             assert_eq!(Fingerprint::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn identities_with_the_same_first_parts_are_computed_from_a_clone() {
+        let long = "a part that is longer than one block of the hash function, which has 64 bytes";
+        let first = FingerprintParts::default().with(long).with("b");
+        for last in ["", "c", "d"] {
+            assert_eq!(first.clone().with(last).fingerprint(), Fingerprint::of(&[long, "b", last]));
         }
     }
 }

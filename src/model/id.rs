@@ -3,22 +3,21 @@
 //! An id is unique within its source only. Numbers sort by value and before all other text, so that lists read
 //! naturally and two runs write rows in the same order.
 
+use super::Text;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
 
 macro_rules! id_type {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash)]
-        pub struct $name($inner);
+        pub struct $name(Text);
         impl $name {
             /// Returns the id as the source wrote it.
             pub fn as_str(&self) -> &str { &self.0 }
         }
-        impl<T: Into<$inner>> From<T> for $name {
-            fn from(text: T) -> Self { Self(text.into()) }
-        }
+        id_type! { @from $name: Text, &str, String, Cow<'_, str> }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
         }
@@ -32,19 +31,24 @@ macro_rules! id_type {
             fn partial_cmp(&self, other: &Self) -> Option<Ordering> { Some(self.cmp(other)) }
         }
     };
+    (@from $name:ident: $($text:ty),*) => {
+        $(impl From<$text> for $name {
+            fn from(text: $text) -> Self { Self(text.into()) }
+        })*
+    };
 }
 
 id_type! {
     /// Account id within its source, as text. Usernames change and are never used as ids.
-    UserId(Box<str>)
+    UserId
 }
 id_type! {
-    /// Group id within its source, as text. Shared, because every membership repeats it.
-    GroupId(Arc<str>)
+    /// Group id within its source, as text.
+    GroupId
 }
 id_type! {
     /// Name of a source in the configuration.
-    SourceName(Arc<str>)
+    SourceName
 }
 
 /// Compares two ids: numbers by value and before all other text, other text by its bytes.

@@ -1,22 +1,27 @@
 //! Shared copies of texts that many rows repeat. Connectors and the loader of snapshots use them to save memory.
 
-use super::{GroupId, SourceName};
+use super::{GroupId, SourceName, Text};
 use ahash::AHashSet;
-use std::sync::Arc;
+
+/// Maximum length of a text that needs no allocation, in bytes.
+const SHORT: usize = size_of::<Text>();
 
 /// A set of texts that are stored once each.
-#[derive(Debug, Default)]
-pub struct Interner(AHashSet<Arc<str>>);
+#[derive(Clone, Debug, Default)]
+pub struct Interner(AHashSet<Text>);
 
 impl Interner {
-    /// Returns the shared copy of a text.
-    pub fn text(&mut self, text: &str) -> Arc<str> {
-        if let Some(shared) = self.0.get(text) {
-            return Arc::clone(shared);
+    /// Returns the shared copy of a text. A short text needs none.
+    pub fn text(&mut self, text: &str) -> Text {
+        if text.len() <= SHORT {
+            return Text::from(text);
         }
-        let shared: Arc<str> = text.into();
-        self.0.insert(Arc::clone(&shared));
-        shared
+        if let Some(shared) = self.0.get(text) {
+            return shared.clone();
+        }
+        let text = Text::from(text);
+        self.0.insert(text.clone());
+        text
     }
 
     /// Returns a group id with shared text.
@@ -37,8 +42,9 @@ mod tests {
     #[test]
     fn equal_texts_share_one_copy() {
         let mut interner = Interner::default();
-        let first = interner.text("local");
-        assert!(Arc::ptr_eq(&first, &interner.text(&["lo", "cal"].concat())));
+        let (first, second) =
+            (interner.text("a text too long to be inline"), interner.text("a text too long to be inline"));
+        assert_eq!(first.as_ptr(), second.as_ptr());
         assert_eq!((interner.group_id("12").as_str(), interner.source_name("eu").as_str()), ("12", "eu"));
     }
 }

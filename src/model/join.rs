@@ -4,39 +4,16 @@
 //! Callers are `run` for a new reading and `snapshot::load` for a stored one. Rules and tables read the resulting
 //! [`Inventory`]. Memberships refer to users and groups by position, because large sources have millions of them. Pure.
 
+use super::membership::{MembershipTables, Memberships};
 use super::{
-    Classes, Coverage, Group, GroupId, KnownSource, ListKind, MemberIdentity, Outside, OutsideMember, Pair,
-    SeenInterval, SourceName, SourceReading, User, UserId, UserKind,
+    Classes, Coverage, Group, GroupId, KnownSource, ListKind, Member, MemberIdentity, Membership, Outside,
+    OutsideMember, Pair, SeenInterval, SourceName, SourceReading, User, UserId, UserKind, compare_ids,
 };
 use ahash::AHashMap;
-use std::cmp::Ordering;
-
-/// Member of a group, by position in the [`SourceInventory`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Member {
-    /// A listed user, by position in `users`.
-    User(u32),
-    /// A listed user who is a member through a nested group: positions in `users` and in `outside`.
-    Nested(u32, u32),
-    /// A member without a listed account, by position in `outside`.
-    Outside(u32),
-}
-
-/// A (group, member) pair, reported by the member's record or by the group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Membership {
-    /// Reported id of the group, even if no such group is listed.
-    pub group_id: GroupId,
-    /// Position in `groups`; `None` if no such group is listed.
-    pub group: Option<u32>,
-    /// Member of the group.
-    pub member: Member,
-    /// First and last run that read the membership; `None` before the merge with the known state.
-    pub seen: Option<SeenInterval>,
-}
+use std::ops::Range;
 
 /// The joined reading of one source: users and groups sorted by id, memberships sorted by (group, member).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SourceInventory {
     /// The reading, classified and sorted.
     pub reading: SourceReading,
@@ -44,6 +21,8 @@ pub struct SourceInventory {
     pub memberships: Vec<Membership>,
     /// Knowledge about the source besides its rows.
     pub known: KnownSource,
+    /// What the positions in `memberships` refer to, besides the reading.
+    tables: MembershipTables,
     /// Positions in `groups` by id. Rules look up the group of every membership, so that a binary search would be too
     /// slow.
     places: AHashMap<GroupId, u32>,
@@ -100,14 +79,16 @@ impl SourceInventory {
     ///
     /// `names_privileged_groups`: whether the configuration at that time named privileged groups.
     pub fn restore(mut reading: SourceReading, names_privileged_groups: bool) -> Self {
-        reading.users.sort_by(|a, b| a.id.cmp(&b.id));
+        // Lists grow by doubling, and an account is the largest row.
+        reading.users.shrink_to_fit();
+        reading.users.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         reading.groups.sort_by(|a, b| a.id.cmp(&b.id));
         sort_outside(&mut reading.outside);
         // After sorting, because memberships refer to positions.
         let places = reading.groups.iter().map(|group| group.id.clone()).zip(0u32..).collect();
-        let memberships = resolve(&reading, &places);
-        let groups_complete = reading.coverage(ListKind::Groups).is_complete();
-        Self { reading, memberships, known: KnownSource::default(), places, names_privileged_groups, groups_complete }
+        let Memberships { rows: memberships, tables } = Memberships::of(&reading, &places);
+        let (known, groups_complete) = (KnownSource::default(), reading.coverage(ListKind::Groups).is_complete());
+        Self { reading, memberships, known, tables, places, names_privileged_groups, groups_complete }
     }
 
     /// Adds rows that the reading lacks. Memberships lose their `seen` interval, since their positions change.
@@ -130,8 +111,25 @@ impl SourceInventory {
         self.reading.users.binary_search_by(|user| user.id.cmp(id)).ok()
     }
 
+    /// Returns the position in `users` of the user with this id; if there is none, the position of the next user.
+    ///
+    /// The search starts at a position and doubles its steps, so that a near user is found with few comparisons.
+    pub fn seek_user(&self, near: usize, id: &str) -> Result<usize, usize> {
+        let users = &self.reading.users;
+        let is_reached = |at: usize| users.get(at).is_some_and(|user| compare_ids(user.id.as_str(), id).is_le());
+        let mut first = if is_reached(near) { near } else { 0 };
+        let mut step = 1;
+        while is_reached(first + step) {
+            first += step;
+            step *= 2;
+        }
+        let end = users.len().min(first + step + 1);
+        let found = users[first..end].binary_search_by(|user| compare_ids(user.id.as_str(), id));
+        found.map(|at| first + at).map_err(|at| first + at)
+    }
+
     /// Returns the identity of a membership.
-    pub fn pair<'a>(&'a self, membership: &'a Membership) -> Pair<'a> {
+    pub fn pair(&self, membership: &Membership) -> Pair<'_> {
         let member = match (self.outside_member(membership), self.member(membership)) {
             (_, Some(user)) => MemberIdentity::User(&user.id),
             (Some(OutsideMember::Missing(id) | OutsideMember::Nested { user: id, .. }), None) => {
@@ -141,7 +139,7 @@ impl SourceInventory {
             // Unreachable: every position in a membership is valid.
             (None, None) => MemberIdentity::Directory(""),
         };
-        Pair { group: &membership.group_id, member }
+        Pair { group: self.group_id(membership), member }
     }
 
     /// Counts the members of groups whose members are all known.
@@ -149,15 +147,15 @@ impl SourceInventory {
     /// If the user list may be incomplete, a member without a record makes the count of users unknown: it may be a user
     /// or not.
     fn count_members(&mut self) {
-        let Self { reading, memberships, .. } = self;
+        let Self { reading, memberships, tables, .. } = self;
         let users_whole = reading.coverage(ListKind::Users).is_complete();
         for group in &mut reading.groups {
             let zero_or_unknown = group.knows_members().then_some(0);
             (group.member_count, group.external_member_count) = (zero_or_unknown, zero_or_unknown);
         }
         for membership in memberships {
-            let Some(group) = membership.group.and_then(|at| reading.groups.get_mut(at as usize)) else { continue };
-            let count = match membership.member {
+            let Some(group) = membership.group().and_then(|at| reading.groups.get_mut(at)) else { continue };
+            let count = match tables.member(membership) {
                 Member::User(_) | Member::Nested(..) => &mut group.member_count,
                 Member::Outside(at) if matches!(reading.outside[at as usize].member, OutsideMember::Directory(_)) => {
                     &mut group.external_member_count
@@ -172,9 +170,30 @@ impl SourceInventory {
         }
     }
 
+    /// Returns the reported id of a membership's group, even if no such group is listed.
+    pub fn group_id(&self, membership: &Membership) -> &GroupId {
+        let stray = self.tables.stray(membership);
+        stray.unwrap_or_else(|| &self.reading.groups[membership.group().unwrap_or_default()].id)
+    }
+
+    /// Returns the first and last run that read a membership; `None` before the merge with the known state.
+    pub fn seen(&self, membership: &Membership) -> Option<SeenInterval> {
+        self.tables.seen(membership)
+    }
+
+    /// Records the first and last run that read some memberships.
+    pub fn set_seen(&mut self, memberships: Range<usize>, seen: Option<SeenInterval>) {
+        self.tables.set_seen(&mut self.memberships[memberships], seen);
+    }
+
+    /// Returns the positions of a membership's member.
+    pub fn place_of_member(&self, membership: &Membership) -> Member {
+        self.tables.member(membership)
+    }
+
     /// Returns the listed user of a membership, if there is one.
     pub fn member(&self, membership: &Membership) -> Option<&User> {
-        match membership.member {
+        match self.tables.member(membership) {
             Member::User(at) | Member::Nested(at, _) => self.reading.users.get(at as usize),
             Member::Outside(_) => None,
         }
@@ -182,12 +201,16 @@ impl SourceInventory {
 
     /// Returns the entry of `outside` that a membership refers to, if there is one.
     pub fn outside_member(&self, membership: &Membership) -> Option<&OutsideMember> {
-        match membership.member {
+        match self.tables.member(membership) {
             Member::User(_) => None,
             Member::Nested(_, at) | Member::Outside(at) => {
                 self.reading.outside.get(at as usize).map(|outside| &outside.member)
             }
         }
+    }
+
+    fn resolved(&self) -> impl Iterator<Item = (&GroupId, Member, Option<SeenInterval>)> {
+        self.memberships.iter().map(|it| (self.group_id(it), self.tables.member(it), self.seen(it)))
     }
 
     /// Returns the group with this id, if listed.
@@ -218,6 +241,16 @@ impl SourceInventory {
     }
 }
 
+impl PartialEq for SourceInventory {
+    /// Compares what memberships refer to, since positions in tables depend on the order of writing.
+    fn eq(&self, other: &Self) -> bool {
+        self.reading == other.reading
+            && self.known == other.known
+            && self.names_privileged_groups == other.names_privileged_groups
+            && self.resolved().eq(other.resolved())
+    }
+}
+
 /// Returns the kind of an account by the configured patterns. Emergency accounts take precedence, and a connector's
 /// own classification (vendor, service) is kept.
 fn classify(user: &User, classes: &Classes) -> UserKind {
@@ -229,73 +262,6 @@ fn classify(user: &User, classes: &Classes) -> UserKind {
     } else {
         user.kind
     }
-}
-
-/// Resolves every membership, sorted by group id, then by user id, then by the names of directory members.
-fn resolve(reading: &SourceReading, places: &AHashMap<GroupId, u32>) -> Vec<Membership> {
-    let (users, groups) = (&reading.users, &reading.groups);
-    let place = |id: &GroupId| places.get(id).copied();
-    let mut memberships: Vec<Membership> = users
-        .iter()
-        .zip(0u32..)
-        .flat_map(|(user, at)| user.group_memberships.iter().map(move |id| (id, at)))
-        .map(|(id, at)| Membership { group_id: id.clone(), group: place(id), member: Member::User(at), seen: None })
-        .collect();
-    let ranks = add_outside(&mut memberships, reading, &place);
-    // Groups are sorted, so that positions compare like ids but faster; only ids of missing groups are compared as
-    // text. Odd ranks are positions, even ranks lie between them. Users are sorted too, and the sort is stable.
-    let rank = |m: &Membership| match m.group {
-        Some(at) => 2 * u64::from(at) + 1,
-        None => 2 * groups.partition_point(|group| group.id < m.group_id) as u64,
-    };
-    let between = |a: &Membership, b: &Membership| match a.group {
-        Some(_) => Ordering::Equal,
-        None => a.group_id.cmp(&b.group_id),
-    };
-    let by_group = |a: &Membership, b: &Membership| rank(a).cmp(&rank(b)).then_with(|| between(a, b));
-    if ranks.is_empty() {
-        memberships.sort_by(by_group);
-    } else {
-        let member = |m: &Membership| match m.member {
-            Member::User(at) | Member::Nested(at, _) => 2 * u64::from(at) + 1,
-            Member::Outside(at) => ranks[at as usize],
-        };
-        memberships.sort_by(|a, b| by_group(a, b).then_with(|| member(a).cmp(&member(b))));
-    }
-    memberships
-}
-
-/// Adds the memberships in `outside` and marks nested ones. Returns the rank of each entry of `outside` among the
-/// users.
-fn add_outside(
-    memberships: &mut Vec<Membership>,
-    reading: &SourceReading,
-    place: &impl Fn(&GroupId) -> Option<u32>,
-) -> Vec<u64> {
-    // A nested member is in the user's own record too, so its membership exists already and only needs the mark.
-    let mut nested: AHashMap<(&GroupId, &UserId), u32> = AHashMap::new();
-    let mut ranks = Vec::with_capacity(reading.outside.len());
-    for (outside, at) in reading.outside.iter().zip(0u32..) {
-        let Outside { group_id, member } = outside;
-        ranks.push(match member {
-            OutsideMember::Missing(id) => 2 * reading.users.partition_point(|user| user.id < *id) as u64,
-            OutsideMember::Directory(_) | OutsideMember::Nested { .. } => u64::MAX,
-        });
-        if let OutsideMember::Nested { user, .. } = member {
-            nested.insert((group_id, user), at);
-        } else {
-            let member = Member::Outside(at);
-            memberships.push(Membership { group_id: group_id.clone(), group: place(group_id), member, seen: None });
-        }
-    }
-    for membership in memberships.iter_mut().filter(|_| !nested.is_empty()) {
-        if let Member::User(user) = membership.member
-            && let Some(at) = nested.get(&(&membership.group_id, &reading.users[user as usize].id))
-        {
-            membership.member = Member::Nested(user, *at);
-        }
-    }
-    ranks
 }
 
 /// Sorts by group, then missing users, directory members and nested users, whatever the order in which a source reports
@@ -319,15 +285,15 @@ fn sort_outside(outside: &mut [Outside]) {
 
 /// Decides by the coverage of lists whether the members of a group are known, if the connector did not.
 ///
-/// The member lists decide if the source offers them, otherwise the users' own records. One user whose record reports
-/// no groups does not make the counts of the others unknown.
+/// The member lists decide if the source offers them, otherwise the users' own records. A user whose groups are unknown
+/// may be in any group, so that the members of no group are known.
 fn decide_members(reading: &mut SourceReading) {
     let details = reading.coverage(ListKind::UserDetails);
     let by_lists = match reading.coverage(ListKind::Members) {
         Coverage::NotOffered => {
             reading.coverage(ListKind::Users).is_complete()
                 && (details.is_complete() || *details == Coverage::NotOffered)
-                && (reading.users.is_empty() || reading.users.iter().any(|user| user.groups_known))
+                && reading.users.iter().all(|user| user.groups_known)
         }
         members => members.is_complete(),
     };

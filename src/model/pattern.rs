@@ -19,7 +19,7 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// Parses the notation of the configuration. Fails if the pattern is empty.
+    /// Parses the notation of the configuration. Fails if the pattern is empty or a regular expression.
     pub fn parse(text: &str) -> Result<Self, String> {
         let after = |prefix: &str| {
             let (start, rest) = text.split_at_checked(prefix.len())?;
@@ -32,7 +32,10 @@ impl Pattern {
         } else {
             (Self::Name(text.to_owned()), text)
         };
-        if rest.is_empty() {
+        if ["regex:", "regexp:", "re:"].iter().any(|prefix| after(prefix).is_some()) {
+            return Err("regular expressions are not supported; write a name, id:12 or glob:*admin*".to_owned());
+        }
+        if rest.trim().is_empty() {
             return Err("pattern is empty; write a name, id:12 or glob:*admin*".to_owned());
         }
         Ok(made)

@@ -3,7 +3,7 @@
 //! Connectors fill a [`SourceReading`]; the join, the rules, the manifest and the report read it. A failure to read is
 //! never an error here: it is the [`Coverage`] of a list.
 
-use super::{Group, GroupId, SourceName, User, UserId};
+use super::{Group, GroupId, SourceName, Text, User, UserId};
 use serde::{Deserialize, Serialize};
 
 mod row;
@@ -276,13 +276,13 @@ pub enum OutsideMember {
     /// A user who is not in the user list.
     Missing(UserId),
     /// A directory member that is not expanded to users, by its name in the directory.
-    Directory(Box<str>),
+    Directory(Text),
     /// A listed user who is in the group through a nested group. The user's `group_memberships` contain the group too.
     Nested {
         /// Id of the user.
         user: UserId,
         /// Name of the nested group.
-        through: Box<str>,
+        through: Text,
     },
 }
 
@@ -294,7 +294,7 @@ pub struct OddValue {
     /// Number of rows with such a value.
     pub count: u64,
     /// Id of one of these rows.
-    pub example: Box<str>,
+    pub example: Text,
 }
 
 /// Everything that one source returned in one run. Failures are part of it, as the coverage of lists.

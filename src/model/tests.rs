@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn accounts_of_one_person_share_a_key_and_accounts_of_programs_have_none() {
-    let user = |kind, address: Option<&str>| User { kind, email_address: address.map(Box::from), ..User::new("1") };
+    let user = |kind, address: Option<&str>| User { kind, email_address: address.map(Text::from), ..User::new("1") };
     for (kind, address, key) in [
         (UserKind::Person, Some(" Zoë@Example.com "), Some("zoë@example.com")),
         (UserKind::Vendor, Some("a@example.com"), Some("a@example.com")),
@@ -14,6 +14,15 @@ fn accounts_of_one_person_share_a_key_and_accounts_of_programs_have_none() {
         (UserKind::BreakGlass, Some("a@example.com"), None),
     ] {
         assert_eq!(user(kind, address).person().as_deref(), key, "{kind:?} {address:?}");
+    }
+}
+
+#[test]
+fn an_address_with_any_letter_is_compared_in_lower_case_and_without_white_space_around_it() {
+    let mut user = User::new("1");
+    for reported in ('\0'..='\u{1ffff}').map(|c| format!("a{c}")) {
+        user.email_address = Some(Text::from(&*reported));
+        assert_eq!(user.address().as_deref(), Some(&*reported.trim().to_lowercase()), "{reported:?}");
     }
 }
 
@@ -62,4 +71,15 @@ fn the_host_of_a_source_has_no_scheme_port_path_or_user() {
     ] {
         assert_eq!(host(url), expected, "{url}");
     }
+}
+
+#[test]
+fn a_finding_takes_at_most_224_bytes() {
+    assert!(size_of::<Finding>() <= 224, "{}", size_of::<Finding>());
+}
+
+#[test]
+fn an_account_takes_at_most_248_bytes() {
+    assert!(size_of::<User>() <= 248, "{}", size_of::<User>());
+    assert_eq!((size_of::<Option<Text>>(), size_of::<LastLogin>(), size_of::<ReportedDate>()), (16, 16, 16));
 }

@@ -16,12 +16,10 @@ pub(super) struct CsvText<'a> {
     pub(super) write: &'a dyn Fn(&mut dyn Write) -> Result<(), String>,
 }
 
-/// What identifies a row, and which rows are compared.
+/// What identifies a row, and which columns are compared.
 pub(super) struct RowRule<'a> {
     /// Columns whose values identify a row.
     pub(super) key: &'a [&'static str],
-    /// Names of the sources whose rows are not compared.
-    pub(super) ignored_sources: &'a [String],
     /// Character between two cells.
     pub(super) separator: u8,
     /// Columns that are compared, next to the key; `None`: the whole files, byte by byte.
@@ -54,7 +52,7 @@ pub(super) fn differences(
     for (label, _) in want.rows.iter().filter(|(label, _)| have.row(label).is_none()) {
         all.push(format!("{}: missing row ({label}): {} has it", found.name, expected.name));
     }
-    if all.is_empty() && rule.ignored_sources.is_empty() && rule.columns.is_none() {
+    if all.is_empty() && rule.columns.is_none() {
         let bytes = "other bytes (order of the rows, quotes, line ends, or an empty text instead of no value)";
         all.push(format!("{}: the same rows and values as {}, but {bytes}", found.name, expected.name));
     }
@@ -109,10 +107,6 @@ impl LabelledRows {
             let record = record.map_err(unreadable)?;
             let cell =
                 |name: &str| found.columns.iter().position(|column| column == name).and_then(|at| record.get(at));
-            let source = cell("source").unwrap_or_default();
-            if rule.ignored_sources.iter().any(|ignored| ignored.as_bytes() == source) {
-                continue;
-            }
             let parts = rule.key.iter().filter_map(|name| Some((name, cell(name).filter(|cell| !cell.is_empty())?)));
             let label: Vec<String> = parts.map(|(name, cell)| format!("{name} {}", shown(cell))).collect();
             let mut label = label.join(", ");
@@ -183,14 +177,13 @@ fn shown(cell: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn compare(found: &str, expected: &str, ignored: &[&str]) -> Vec<String> {
+    fn compare(found: &str, expected: &str) -> Vec<String> {
         let write = |text: &str| {
             let text = text.to_owned();
             move |out: &mut dyn Write| out.write_all(text.as_bytes()).map_err(|error| error.to_string())
         };
         let (a, b) = (write(found), write(expected));
-        let ignored: Vec<String> = ignored.iter().map(ToString::to_string).collect();
-        let rule = RowRule { key: &["source", "id"], ignored_sources: &ignored, separator: b',', columns: None };
+        let rule = RowRule { key: &["source", "id"], separator: b',', columns: None };
         let found = CsvText { name: "users.csv", write: &a };
         differences(&rule, &found, &CsvText { name: "users.parquet", write: &b }).unwrap()
     }
@@ -199,21 +192,21 @@ mod tests {
 
     #[test]
     fn equal_tables_have_no_difference() {
-        assert_eq!(compare(TABLE, TABLE, &[]), [""; 0]);
+        assert_eq!(compare(TABLE, TABLE), [""; 0]);
     }
 
     #[test]
     fn a_difference_names_the_file_the_row_the_column_and_both_values() {
         let changed = TABLE.replace("Ada", "Eve");
         assert_eq!(
-            compare(&changed, TABLE, &[]),
+            compare(&changed, TABLE),
             ["users.csv: name is \"Eve\" (source eu, id 1), but users.parquet has \"Ada\""]
         );
         let removed = TABLE.replace("us,1,Bob\r\n", "");
-        assert_eq!(compare(&removed, TABLE, &[]), ["users.csv: missing row (source us, id 1): users.parquet has it"]);
+        assert_eq!(compare(&removed, TABLE), ["users.csv: missing row (source us, id 1): users.parquet has it"]);
         let twice = TABLE.replace("us,1,Bob\r\n", "us,1,Bob\r\nus,1,Bob\r\n");
         assert_eq!(
-            compare(&twice, TABLE, &[]),
+            compare(&twice, TABLE),
             ["users.csv: additional row (source us, id 1, again): users.parquet does not have it"]
         );
     }
@@ -222,27 +215,21 @@ mod tests {
     fn a_long_cell_is_shown_from_shortly_before_the_difference() {
         let row = |end: &str| format!("source,id,name\r\neu,1,{}{end}\r\n", "x".repeat(200));
         let expected = format!("name is \"…{0}A\" (source eu, id 1), but users.parquet has \"…{0}B\"", "x".repeat(40));
-        assert!(compare(&row("A"), &row("B"), &[])[0].ends_with(&expected));
-    }
-
-    #[test]
-    fn rows_of_ignored_sources_are_not_compared() {
-        assert_eq!(compare(&TABLE.replace("Ada", "Eve"), TABLE, &["eu"]), [""; 0]);
-        assert_eq!(compare(&TABLE.replace("Bob", "Eve"), TABLE, &["eu"]).len(), 1);
+        assert!(compare(&row("A"), &row("B"))[0].ends_with(&expected));
     }
 
     #[test]
     fn other_bytes_with_the_same_values_are_a_difference_too() {
         let swapped = "source,id,name\r\neu,2,\r\neu,1,Ada\r\nus,1,Bob\r\n";
-        assert!(compare(swapped, TABLE, &[])[0].contains("other bytes"));
-        assert!(compare(&TABLE.replace("eu,2,", "eu,2,\"\""), TABLE, &[])[0].contains("other bytes"));
-        assert!(compare(&TABLE.replace("name", "nom"), TABLE, &[])[0].contains("columns differ"));
+        assert!(compare(swapped, TABLE)[0].contains("other bytes"));
+        assert!(compare(&TABLE.replace("eu,2,", "eu,2,\"\""), TABLE)[0].contains("other bytes"));
+        assert!(compare(&TABLE.replace("name", "nom"), TABLE)[0].contains("columns differ"));
     }
 
     #[test]
     fn only_the_first_differences_are_named() {
         let many = (0..30).map(|id| format!("eu,{id},x\r\n")).collect::<Vec<_>>().concat();
-        let found = compare(&format!("source,id,name\r\n{many}"), "source,id,name\r\n", &[]);
+        let found = compare(&format!("source,id,name\r\n{many}"), "source,id,name\r\n");
         assert_eq!((found.len(), found[10].as_str()), (11, "users.csv: 20 more differences"));
     }
 
@@ -253,7 +240,7 @@ mod tests {
         };
         let named = |found: &'static str, expected: &'static str| {
             let (a, b) = (write(found), write(expected));
-            let rule = RowRule { key: &["id"], ignored_sources: &[], separator: b',', columns: Some(&["severity"]) };
+            let rule = RowRule { key: &["id"], separator: b',', columns: Some(&["severity"]) };
             let found = CsvText { name: "findings.csv", write: &a };
             differences(&rule, &found, &CsvText { name: "the new evaluation", write: &b }).unwrap()
         };

@@ -4,15 +4,16 @@
 use super::differences::bounded;
 use super::evaluated::Evaluation;
 use super::requests;
+use crate::guard::{PUBLISHED, Suspect};
 use crate::model::{Classes, Completeness, FindingStatus, Instant, Pattern, SourceReading, SourceStatus, instant_text};
 use crate::report_page;
 use crate::rules::policy::Policy;
 use crate::run_manifest::policy_entries;
 use crate::snapshot::inputs;
-use crate::snapshot::manifest::{BaseReference, Manifest, SourceEntry};
+use crate::snapshot::manifest::{BaseReference, CsvFormat, Manifest, SourceEntry};
 use crate::snapshot::readme::README;
 use crate::snapshot::started_at;
-use crate::table::{REVIEW, Table};
+use crate::table::{CsvDialect, REVIEW, Separator, Table};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -85,6 +86,39 @@ pub(super) fn sources(manifest: &Manifest) -> Vec<String> {
                 format!("manifest.json: configuration.source.{key} of {name} is {found:?}, but sources has {value:?}")
             },
         ));
+    }
+    bounded(problems, "manifest.json")
+}
+
+/// Compares the confirmed shrinks with the notes and the operator, and the dialect of CSV with the configuration.
+pub(super) fn settled(manifest: &Manifest) -> Vec<String> {
+    let mut problems = Vec::new();
+    let is_note = |note: &&String| note.ends_with(Suspect::CONFIRMED);
+    let (confirmed, found): (Vec<String>, Vec<&String>) = (
+        manifest.confirmed_shrinks.iter().map(|entry| Suspect::of_confirmed(entry).confirmed_note(PUBLISHED)).collect(),
+        manifest.notes.iter().filter(is_note).collect(),
+    );
+    if confirmed.iter().ne(found.iter().copied()) {
+        problems.push(format!(
+            "manifest.json: confirmed_shrinks give the notes {}, but notes has {}",
+            json!(confirmed),
+            json!(found)
+        ));
+    }
+    for entry in manifest.confirmed_shrinks.iter().filter(|entry| entry.by != manifest.operator) {
+        let (found, expected) = (&entry.by, &manifest.operator);
+        problems.push(format!("manifest.json: confirmed_shrinks.by is {found:?}, but operator is {expected:?}"));
+    }
+    let setting = |key: &str| manifest.configuration.pointer(&format!("/output/{key}/value")).and_then(Value::as_str);
+    let CsvFormat { dialect, separator } = &manifest.csv;
+    let comma = Separator::Comma.as_str();
+    if setting("csv") != Some(dialect) || setting("csv_separator").unwrap_or(comma) != separator {
+        let configured = [setting("csv"), setting("csv_separator")].map(Option::unwrap_or_default).join(" ");
+        let found = format!("{dialect} {separator}");
+        problems.push(format!("manifest.json: configuration.output.csv is {configured:?}, but csv is {found:?}"));
+    }
+    if manifest.formula_guard == (dialect == CsvDialect::Raw.as_str()) {
+        problems.push(format!("manifest.json: formula_guard is {}, but csv is {dialect:?}", manifest.formula_guard));
     }
     bounded(problems, "manifest.json")
 }
@@ -203,7 +237,13 @@ fn compare_keys(path: &str, found: &Value, known: &Value, problems: &mut Vec<Str
 }
 
 /// Checks what the history of changes and findings must satisfy, whether or not the baseline is at hand.
-pub(super) fn history(base: Option<&BaseReference>, evaluation: &Evaluation, as_of: Instant) -> Vec<String> {
+///
+/// `latest`: the latest instant of this run and all earlier ones.
+pub(super) fn history(
+    base: Option<&BaseReference>,
+    evaluation: &Evaluation,
+    (as_of, latest): (Instant, Instant),
+) -> Vec<String> {
     let base_run = base.map(|base| base.run_id.as_str());
     let strange = evaluation.changes.iter().find(|change| Some(&*change.base_run) != base_run);
     let mut problems: Vec<String> = Vec::new();
@@ -215,15 +255,33 @@ pub(super) fn history(base: Option<&BaseReference>, evaluation: &Evaluation, as_
         let (first, last) = (finding.first_seen, finding.last_seen);
         let what = if finding.status == FindingStatus::New && first != as_of {
             format!("status is new, but first_seen is {}", instant_text(first))
-        } else if first > last || last > as_of {
-            let (first, last, as_of) = (instant_text(first), instant_text(last), instant_text(as_of));
-            format!("first_seen {first}, last_seen {last} and as_of {as_of} are not in this order")
+        } else if first > last || last > latest {
+            let (first, last, latest) = (instant_text(first), instant_text(last), instant_text(latest));
+            format!("first_seen {first}, last_seen {last} and as_of {latest} are not in this order")
         } else {
             continue;
         };
         problems.push(format!("findings: {what} (source {}, fingerprint {})", finding.source, finding.fingerprint));
     }
     bounded(problems, "findings")
+}
+
+/// Checks that each complete list, and each complete source, was proven complete by this run.
+pub(super) fn proven_now(manifest: &Manifest, (as_of, latest): (Instant, Instant)) -> Vec<String> {
+    let is_now = |at: Option<Instant>| at.is_some_and(|at| (as_of..=latest).contains(&at));
+    let of_source = |source: &SourceEntry| {
+        let complete = source.lists.iter().filter(|list| list.coverage.is_complete());
+        let wrong = complete.filter(|list| !is_now(source.known.proven_at(list.kind)));
+        let mut wrong: Vec<String> = wrong.map(|list| format!("lists_confirmed_at.{}", list.kind.as_str())).collect();
+        if source.status == SourceStatus::Complete && !is_now(source.known.confirmed_at) {
+            wrong.push("confirmed_at".to_owned());
+        }
+        let name = source.name.clone();
+        wrong.into_iter().map(move |key| {
+            format!("manifest.json: source {name}: {key} is not the as_of of the run, although it was proven complete")
+        })
+    };
+    bounded(manifest.sources.iter().flat_map(of_source).collect(), "manifest.json")
 }
 
 /// Checks the instants of the run, and those of its requests.

@@ -2,6 +2,7 @@
 
 use super::Reperformed;
 use super::differences::{CsvText, RowRule, bounded, differences};
+use crate::regular_file;
 use crate::snapshot::load::Archive;
 use crate::table::{CsvDialect, Table, parquet_as_csv};
 use ::parquet::file::metadata::KeyValue;
@@ -20,7 +21,7 @@ pub(super) fn compare(archive: &Archive, result: &mut Reperformed) {
         let write_parquet = |out: &mut dyn Write| convert(archive, &parquet, out);
         let found = CsvText { name: &csv, write: &write_csv };
         let expected = CsvText { name: &parquet, write: &write_parquet };
-        result.check_readable(differences(&row_rule(archive, key_of(table), &[]), &found, &expected));
+        result.check_readable(differences(&row_rule(archive, key_of(table)), &found, &expected));
     }
     match (has(archive, "csv"), has(archive, "parquet")) {
         (true, true) => {}
@@ -51,8 +52,8 @@ pub(super) fn metadata(archive: &Archive) -> Result<Vec<String>, String> {
 }
 
 /// Returns how the rows of a table are compared.
-pub(super) fn row_rule<'a>(archive: &Archive, key: &'a [&'static str], ignored_sources: &'a [String]) -> RowRule<'a> {
-    RowRule { key, ignored_sources, separator: dialect_of(archive).separator().byte(), columns: None }
+pub(super) fn row_rule<'a>(archive: &Archive, key: &'a [&'static str]) -> RowRule<'a> {
+    RowRule { key, separator: dialect_of(archive).separator().byte(), columns: None }
 }
 
 /// Returns whether the tables for people are present in a format.
@@ -91,7 +92,7 @@ fn convert(archive: &Archive, file: &str, out: &mut dyn Write) -> Result<(), Str
 }
 
 fn open(archive: &Archive, file: &str) -> Result<File, String> {
-    File::open(archive.path.join(file)).map_err(|error| format!("{file}: cannot be read: {error}"))
+    regular_file::open(&archive.path.join(file)).map_err(|error| format!("{file}: cannot be read: {error}"))
 }
 
 /// Returns the dialect of the CSV files.

@@ -1,9 +1,10 @@
 //! Privileged groups with their members, and accounts by type and source.
 
+use super::facts::Account;
 use super::index::Index;
 use super::index::is_baseline;
 use super::{Bounded, Shown, status};
-use crate::model::{Change, ChangeKind, Group, ListKind, Rule, SourceInventory, SourceStatus, User};
+use crate::model::{Change, ChangeKind, Group, ListKind, Rule, SourceInventory, SourceStatus};
 use std::collections::BTreeMap;
 
 /// Number of privileged groups that are shown.
@@ -82,15 +83,17 @@ impl PrivilegedGroups {
 
 fn of_source_inventory(index: &Index<'_>, source_inventory: &SourceInventory) -> Vec<PrivilegedGroup> {
     // Keyed by the position of the group, because memberships refer to groups by position.
-    let mut groups: BTreeMap<u32, PrivilegedGroup> = (0u32..)
+    let mut groups: BTreeMap<usize, PrivilegedGroup> = (0..)
         .zip(&source_inventory.reading.groups)
         .filter(|(_, group)| group.privileged)
         .map(|(at, group)| (at, empty(index, source_inventory, group)))
         .collect();
+    let name = source_inventory.reading.source.name.as_str();
     for membership in &source_inventory.memberships {
-        let Some(row) = membership.group.and_then(|at| groups.get_mut(&at)) else { continue };
-        if let Some(user) = source_inventory.member(membership) {
-            add(index, row, source_inventory, user);
+        let Some(row) = membership.group().and_then(|at| groups.get_mut(&at)) else { continue };
+        let user = source_inventory.member(membership);
+        if let Some(account) = user.and_then(|user| index.account(name, user.id.as_str())) {
+            add(index, row, &account);
         }
     }
     let mut rows: Vec<PrivilegedGroup> = groups.into_values().collect();
@@ -125,8 +128,9 @@ fn administrators(index: &Index<'_>, source_inventory: &SourceInventory) -> Opti
         never: zero_if_evaluated(index, Rule::NeverLoggedIn, source_inventory),
         ..PrivilegedGroup::default()
     };
-    for user in source_inventory.reading.users.iter().filter(|user| user.is_admin == Some(true)) {
-        add(index, &mut row, source_inventory, user);
+    let of_source = index.accounts().filter(|account| std::ptr::eq(account.source_inventory, source_inventory));
+    for account in of_source.filter(|account| account.user.is_admin == Some(true)) {
+        add(index, &mut row, &account);
     }
     (row.members > 0).then_some(row)
 }
@@ -142,13 +146,13 @@ fn gained(index: &Index<'_>, source_inventory: &SourceInventory, counts: impl Fn
     (gained > 0 || is_complete).then_some(gained)
 }
 
-fn add(index: &Index<'_>, row: &mut PrivilegedGroup, source_inventory: &SourceInventory, user: &User) {
+fn add(index: &Index<'_>, row: &mut PrivilegedGroup, Account { user, facts, .. }: &Account<'_>) {
     let is_closed = user.enabled == Some(false) || index.blocked(user).is_some();
     row.members += 1;
     row.enabled += u64::from(user.enabled == Some(true) && !is_closed);
     row.disabled += u64::from(is_closed);
-    count(&mut row.stale, index.has(Rule::StaleLogin, source_inventory, user));
-    count(&mut row.never, index.has(Rule::NeverLoggedIn, source_inventory, user));
+    count(&mut row.stale, facts.is_stale);
+    count(&mut row.never, facts.is_unused);
 }
 
 /// Returns 0 if the rule was evaluated in the source, and otherwise `None`, because 0 would be a claim.
@@ -165,7 +169,7 @@ fn count(counted: &mut Option<u64>, one_more: bool) {
 /// Returns the accounts by source and type.
 pub(super) fn types(index: &Index<'_>) -> Bounded<TypeRow> {
     let mut rows: BTreeMap<(&str, Option<&str>), TypeRow> = BTreeMap::new();
-    for (source_inventory, user) in index.users() {
+    for Account { source_inventory, user, facts } in index.accounts() {
         let key = (source_inventory.reading.source.name.as_str(), user.account_type.as_deref());
         let row = rows.entry(key).or_insert_with(|| TypeRow {
             source: Shown::name(key.0),
@@ -178,9 +182,9 @@ pub(super) fn types(index: &Index<'_>) -> Bounded<TypeRow> {
         let is_closed = user.enabled == Some(false) || index.blocked(user).is_some();
         row.enabled += u64::from(user.enabled == Some(true) && !is_closed);
         row.disabled += u64::from(is_closed);
-        row.privileged += u64::from(source_inventory.is_privileged(user));
-        count(&mut row.stale, index.has(Rule::StaleLogin, source_inventory, user));
-        count(&mut row.never, index.has(Rule::NeverLoggedIn, source_inventory, user));
+        row.privileged += u64::from(facts.is_privileged());
+        count(&mut row.stale, facts.is_stale);
+        count(&mut row.never, facts.is_unused);
     }
     Bounded::cut(rows.into_values(), TYPES)
 }

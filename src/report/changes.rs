@@ -133,11 +133,11 @@ fn rows(index: &Index<'_>) -> Bounded<ChangeRow> {
     rows.sort_by_key(|(_, changes)| Reverse(weight(changes[0])));
     Bounded {
         more: rows.len().saturating_sub(ROWS) as u64,
-        rows: rows.iter().take(ROWS).map(|(key, changes)| row(index, key, changes)).collect(),
+        rows: rows.iter().take(ROWS).map(|(key, changes)| row(index, &keys, *key, changes)).collect(),
     }
 }
 
-fn row(index: &Index<'_>, key: &SubjectKey<'_>, changes: &[&Change]) -> ChangeRow {
+fn row(index: &Index<'_>, keys: &SubjectKeys<'_>, key: SubjectKey<'_>, changes: &[&Change]) -> ChangeRow {
     let first = changes[0];
     let mut facts: Vec<(String, BTreeSet<&str>)> = Vec::new();
     for change in changes {
@@ -153,7 +153,7 @@ fn row(index: &Index<'_>, key: &SubjectKey<'_>, changes: &[&Change]) -> ChangeRo
     };
     ChangeRow {
         severity: changes.iter().map(|change| change.severity()).max().map_or("", Severity::as_str),
-        name: RowName::of(index, key, first.source.as_str(), &first.subject),
+        name: RowName::of(keys, key, first.source.as_str(), &first.subject),
         facts: Bounded::cut(facts.into_iter().map(fact), FACTS),
         privileged: first.gains_privilege(),
     }

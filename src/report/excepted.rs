@@ -63,6 +63,6 @@ fn row(index: &Index<'_>, exception_use: &ExceptionUse) -> ExceptionRow {
         class,
         symbol,
         covers: exception_use.covers.len() as u64,
-        warnings: exception_use.warnings(index.input.as_of).iter().map(|text| Shown::sentence(text)).collect(),
+        warnings: exception_use.warnings(index.input.expiry).iter().map(|text| Shown::sentence(text)).collect(),
     }
 }

@@ -3,7 +3,7 @@
 use super::chart::{Bin, Chart, Limit};
 use super::index::Index;
 use super::text::thousands;
-use crate::model::{LastLogin, Rule, SourceInventory, User};
+use crate::model::{LastLogin, Rule, User};
 
 /// First day of each bin. The last bin has no end.
 const EDGES: [u64; 10] = [0, 7, 14, 30, 45, 60, 90, 120, 180, 365];
@@ -33,8 +33,8 @@ impl Inactivity {
         let edges = edges(&limits);
         let mut bins: Vec<Bin> = (0..edges.len()).map(|at| Bin::named(&label(&edges, at))).collect();
         let mut apart = [Bin::named("never"), Bin::named("not reported"), Bin::named("unreadable")];
-        for (source_inventory, user) in index.users().filter(|(_, user)| index.may_be_inactive(user)) {
-            bin_of(index, user, &edges, &mut bins, &mut apart).add(is_stale(index, source_inventory, user));
+        for account in index.accounts().filter(|account| index.may_be_inactive(account.user)) {
+            bin_of(index, account.user, &edges, &mut bins, &mut apart).add(account.facts.is_stale);
         }
         let limits = placed(limits, &edges);
         let counted = || bins.iter().chain(&apart);
@@ -48,10 +48,6 @@ impl Inactivity {
             apart,
         }
     }
-}
-
-fn is_stale(index: &Index<'_>, source_inventory: &SourceInventory, user: &User) -> bool {
-    index.has(Rule::StaleLogin, source_inventory, user)
 }
 
 fn bin_of<'b>(

@@ -2,52 +2,88 @@
 //!
 //! An index borrows the input and is never part of a view.
 
+use super::facts::{self, Account, AllFacts};
 use super::{Input, RuleInfo};
 use crate::model::{
     Blocked, Change, Coverage, Evaluation, Finding, Group, GroupId, GroupOwner, ListKind, Outside, OutsideMember, Rule,
-    RuleOutcome, SET_ASIDE, SourceInventory, SubjectKind, User, UserId, UserKind,
+    RuleOutcome, SET_ASIDE, SourceInventory, SubjectKind, User, UserKind,
 };
 use crate::snapshot::manifest::SourceEntry;
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::cell::Cell;
 
 /// The input of a report with its look-up tables.
 pub(super) struct Index<'a> {
     pub(super) input: &'a Input<'a>,
-    sources: HashMap<&'a str, &'a SourceInventory>,
-    /// Rule, source and user id of every unresolved finding about a user.
-    found: AHashSet<(Rule, &'a str, &'a str)>,
+    /// Sources by name, each with the position of its first account in `facts`.
+    sources: AHashMap<&'a str, (usize, &'a SourceInventory)>,
+    facts: AllFacts<'a>,
+    /// Position in `facts` of the account that each finding is about, in the order of the findings.
+    subjects: Vec<Option<u32>>,
     /// Evaluations by rule and source.
     evaluations: AHashMap<(Rule, &'a str), &'a Evaluation>,
     /// Owner of each group, by source, in the order of its groups.
     owners: AHashMap<&'a str, Vec<Option<&'a GroupOwner>>>,
+    /// Position of the user that was looked up last. Findings are sorted by the ids of their subjects, so that the next
+    /// one is near.
+    last_user: Cell<usize>,
 }
 
 impl<'a> Index<'a> {
     pub(super) fn of(input: &'a Input<'a>) -> Self {
-        let sources = input.inventory.sources.iter().map(|r| (r.reading.source.name.as_str(), r)).collect();
-        let of_users =
-            input.findings.iter().filter(|f| f.status.is_unresolved() && f.subject.kind == SubjectKind::User);
-        let found = of_users.map(|f| (f.rule, f.source.as_str(), &*f.subject.id)).collect();
+        let mut first = 0;
+        let placed = input.inventory.sources.iter().map(|source_inventory| {
+            let place = (first, source_inventory);
+            first += source_inventory.reading.users.len();
+            (source_inventory.reading.source.name.as_str(), place)
+        });
+        let sources = placed.collect();
+        let facts = AllFacts::of(input.inventory);
         let evaluations = input.evaluations.iter().map(|e| ((e.rule, e.source.as_str()), e)).collect();
         let owners = input.inventory.sources.iter().map(|source_inventory| {
             let reading = &source_inventory.reading;
             (reading.source.name.as_str(), GroupOwner::of_groups(&input.policy.group_owners, &reading.groups))
         });
-        Self { input, sources, found, evaluations, owners: owners.collect() }
+        let owners = owners.collect();
+        let mut index =
+            Self { input, sources, facts, subjects: Vec::new(), evaluations, owners, last_user: Cell::new(0) };
+        index.add_findings();
+        index
     }
 
-    /// Returns every user with its source.
-    pub(super) fn users(&self) -> impl Iterator<Item = (&'a SourceInventory, &'a User)> {
-        self.input.inventory.sources.iter().flat_map(|source_inventory| {
-            source_inventory.reading.users.iter().map(move |user| (source_inventory, user))
+    /// Finds the accounts that findings are about, and adds the facts that follow from findings.
+    fn add_findings(&mut self) {
+        let findings = self.input.findings;
+        self.subjects = findings.iter().map(|finding| self.position(finding)).collect();
+        for (finding, at) in findings.iter().zip(&self.subjects).filter(|(finding, _)| finding.status.is_unresolved()) {
+            let Some(facts) = at.and_then(|at| self.facts.list.get_mut(at as usize)) else { continue };
+            facts.is_stale |= finding.rule == Rule::StaleLogin;
+            facts.is_unused |= finding.rule == Rule::NeverLoggedIn;
+        }
+    }
+
+    /// Returns the position in `facts` of the account that a finding is about; `None` if it is about something else or
+    /// the account is unknown.
+    fn position(&self, finding: &Finding) -> Option<u32> {
+        let about_user = finding.subject.kind == SubjectKind::User;
+        let (first, _, at) = about_user.then(|| self.place(finding.source.as_str(), &finding.subject.id)).flatten()?;
+        u32::try_from(first + at).ok()
+    }
+
+    /// Returns every account.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = Account<'a>> {
+        let users = facts::users(self.input.inventory);
+        users.zip(&self.facts.list).map(|((source_inventory, user), facts)| Account {
+            source_inventory,
+            user,
+            facts: *facts,
         })
     }
 
-    /// Checks whether the user has an unresolved finding of the rule.
-    pub(super) fn has(&self, rule: Rule, source_inventory: &SourceInventory, user: &User) -> bool {
-        self.found.contains(&(rule, source_inventory.reading.source.name.as_str(), user.id.as_str()))
+    /// Returns the facts about all accounts.
+    pub(super) fn facts(&self) -> &AllFacts<'a> {
+        &self.facts
     }
 
     /// Returns the user that a finding is about; `None` if it is about something else or the user is unknown.
@@ -79,8 +115,11 @@ impl<'a> Index<'a> {
 
     /// Returns who must act on a finding: the owner of the group, or of the first group of the account that has one.
     pub(super) fn owner(&self, finding: &Finding) -> Option<&'a GroupOwner> {
+        if self.input.policy.group_owners.is_empty() {
+            return None;
+        }
         if finding.subject.kind == SubjectKind::Group {
-            let source_inventory = self.sources.get(finding.source.as_str())?;
+            let (_, source_inventory) = self.sources.get(finding.source.as_str())?;
             return self.owner_of(source_inventory, &GroupId::from(&*finding.subject.id));
         }
         let (source_inventory, user) = self.subject(finding)?;
@@ -101,14 +140,28 @@ impl<'a> Index<'a> {
     ///
     /// A snapshot keeps nothing else about a removed group, so a report that is rendered again knows no more.
     pub(super) fn is_of_privileged_group(&self, change: &Change) -> Option<bool> {
-        let source_inventory = self.sources.get(change.source.as_str())?;
+        let (_, source_inventory) = self.sources.get(change.source.as_str())?;
         source_inventory.group(&change.group.as_ref()?.id).map(|group| group.privileged)
     }
 
     /// Returns the user with this id; `None` if the source does not list it.
     pub(super) fn user(&self, source: &str, id: &str) -> Option<(&'a SourceInventory, &'a User)> {
-        let source_inventory = self.sources.get(source)?;
-        source_inventory.user(&UserId::from(id)).map(|user| (*source_inventory, user))
+        self.account(source, id).map(|account| (account.source_inventory, account.user))
+    }
+
+    /// Returns the account with this id; `None` if the source does not list it.
+    pub(super) fn account(&self, source: &str, id: &str) -> Option<Account<'a>> {
+        let (first, source_inventory, at) = self.place(source, id)?;
+        let facts = self.facts.list[first + at];
+        Some(Account { source_inventory, user: &source_inventory.reading.users[at], facts })
+    }
+
+    /// Returns the position of the source's first account in `facts`, the source, and the position of the user in it.
+    fn place(&self, source: &str, id: &str) -> Option<(usize, &'a SourceInventory, usize)> {
+        let (first, source_inventory) = *self.sources.get(source)?;
+        let found = source_inventory.seek_user(self.last_user.get(), id).ok()?;
+        self.last_user.set(found);
+        Some((first, source_inventory, found))
     }
 
     /// Returns why the rule was evaluated for no subject of the source; `None` if it was evaluated, or is off.
@@ -166,6 +219,13 @@ impl<'a> Index<'a> {
     /// Returns the findings that are neither resolved nor covered by an exception.
     pub(super) fn open(&self) -> impl Iterator<Item = &'a Finding> {
         self.input.findings.iter().filter(|finding| finding.status.is_open())
+    }
+
+    /// Returns the findings that are neither resolved nor covered by an exception, with their accounts.
+    pub(super) fn open_with_accounts(&self) -> impl Iterator<Item = (&'a Finding, Option<Account<'a>>)> {
+        let all = self.input.findings.iter().zip(&self.subjects);
+        let open = all.filter(|(finding, _)| finding.status.is_open());
+        open.map(|(finding, at)| (finding, at.and_then(|at| self.facts.account(at))))
     }
 
     /// Checks whether inactivity applies: the account was read by this run, is enabled, not blocked and not a service

@@ -6,7 +6,7 @@
 use super::index::Index;
 use super::text::counted;
 use super::{Bounded, Shown, status};
-use crate::model::{Blocked, ListKind, Rule, SourceInventory, User};
+use crate::model::{Blocked, ListKind, SourceInventory, User};
 use ahash::AHashMap;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -233,6 +233,8 @@ fn account(index: &Index<'_>, source_inventory: &SourceInventory, user: &User) -
         },
         closed: sign_in_state(index, user) == SignInState::Closed,
         privileged: source_inventory.is_privileged(user),
-        stale: index.has(Rule::StaleLogin, source_inventory, user),
+        stale: index
+            .account(source_inventory.reading.source.name.as_str(), user.id.as_str())
+            .is_some_and(|account| account.facts.is_stale),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It explains why the number of findings differs from a number that a reader counts in the product.
 
+use super::facts::Account;
 use super::index::Index;
 use super::rule_results::noun;
 use super::text::{counted, thousands};
@@ -151,11 +152,11 @@ fn unconfirmed(index: &Index<'_>, evaluation: &Evaluation) -> String {
 
 /// Explains why a source has more accounts without a second factor than findings; empty if it has not.
 fn second_factors(index: &Index<'_>, evaluation: &Evaluation) -> String {
-    let of_source = index.users().filter(|(source_inventory, user)| {
+    let of_source = index.accounts().filter(|Account { source_inventory, user, .. }| {
         source_inventory.reading.source.name == evaluation.source && user.mfa == Some(false) && index.is_confirmed(user)
     });
     let (mut all, mut closed, mut services) = (0u64, 0u64, 0u64);
-    for (_, user) in of_source {
+    for Account { user, .. } in of_source {
         let is_closed = user.enabled == Some(false) || index.blocked(user).is_some();
         all += 1;
         closed += u64::from(is_closed);

@@ -2,6 +2,7 @@
 //!
 //! A source that is proven complete has a short line. Otherwise the line names each list that is not, with the reason.
 
+use super::facts::Account;
 use super::index::{Index, set_aside};
 use super::text::{counted, readable, thousands};
 use super::{Bounded, Shown};
@@ -9,8 +10,7 @@ use crate::model::{Coverage, ListKind, ListReport, Severity, SourceStatus, Subje
 use crate::snapshot::manifest::SourceEntry;
 use ahash::AHashSet;
 use chrono::DateTime;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Number of sources that are shown.
 const SOURCES: usize = 20;
@@ -236,7 +236,7 @@ fn lead(index: &Index<'_>) -> String {
 
 /// Describes what the unresolved findings are about: ` on 3 accounts`, or `: 5 on 3 accounts, 2 on groups and sources`.
 fn subjects(index: &Index<'_>) -> String {
-    let mut accounts: HashSet<(&str, &str)> = HashSet::new();
+    let mut accounts: AHashSet<(&str, &str)> = AHashSet::new();
     let mut counts: BTreeMap<SubjectKind, u64> = BTreeMap::new();
     for finding in index.unresolved() {
         *counts.entry(finding.subject.kind).or_insert(0) += 1;
@@ -291,17 +291,14 @@ pub struct Population {
 impl Population {
     fn of(index: &Index<'_>) -> Self {
         let mut population = Self { sources: index.input.manifest.sources.len() as u64, ..Self::default() };
-        let mut persons: AHashSet<Cow<'_, str>> = AHashSet::new();
-        for (_, user) in index.users() {
+        for Account { user, facts, .. } in index.accounts() {
             let is_of_person = matches!(user.kind, UserKind::Person | UserKind::Vendor);
-            let person = user.person();
             population.accounts += 1;
             population.enabled += u64::from(user.enabled == Some(true));
             population.impersonal += u64::from(!is_of_person);
-            population.unmatched += u64::from(is_of_person && person.is_none());
-            persons.extend(person);
+            population.unmatched += u64::from(is_of_person && facts.person.is_none());
         }
-        Self { persons: persons.len() as u64, ..population }
+        Self { persons: index.facts().persons, ..population }
     }
 }
 

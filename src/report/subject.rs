@@ -1,6 +1,7 @@
 //! Groups findings and changes by person across sources. A subject that belongs to no person is a group of its own.
 
 use super::Shown;
+use super::facts::Account;
 use super::index::Index;
 use super::text::counted;
 use crate::model::{Change, ChangeKind, Subject, SubjectKind, User, UserKind};
@@ -10,10 +11,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// What a row of the report is about: a person with accounts in any number of sources, or one subject of one source.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SubjectKey<'a> {
-    /// Key of the person, see [`User::person`].
-    Person(Cow<'a, str>),
+    /// Number of the person.
+    Person(u32),
     /// Source and id of an account without a person, a group or a source.
     Single(SubjectKind, &'a str, &'a str),
 }
@@ -23,25 +24,54 @@ pub(super) struct SubjectKeys<'a> {
     index: &'a Index<'a>,
     /// Persons of removed accounts, by source and id. Only the change still has their record.
     removed: AHashMap<(&'a str, &'a str), String>,
+    /// Numbers of persons without a listed account.
+    unlisted: AHashMap<String, u32>,
 }
 
 impl<'a> SubjectKeys<'a> {
     pub(super) fn of(index: &'a Index<'a>) -> Self {
         let removed = index.input.changes.iter().filter(|change| change.kind == ChangeKind::UserRemoved);
         let person = |change: &'a Change| Some((key(change), person_of_record(change.before.as_deref()?)?));
-        Self { index, removed: removed.filter_map(person).collect() }
+        let removed: AHashMap<_, String> = removed.filter_map(person).collect();
+        let mut unlisted = AHashMap::new();
+        for person in removed.values().filter(|person| index.facts().person(person).is_none()) {
+            // Other persons have the position of an account as their number.
+            let next = u32::try_from(index.facts().list.len() + unlisted.len()).unwrap_or(u32::MAX);
+            unlisted.entry(person.clone()).or_insert(next);
+        }
+        Self { index, removed, unlisted }
     }
 
     pub(super) fn key(&self, source: &'a str, subject: &'a Subject) -> SubjectKey<'a> {
+        let is_user = subject.kind == SubjectKind::User;
+        self.key_of(source, subject, is_user.then(|| self.index.account(source, &subject.id)).flatten())
+    }
+
+    /// Returns the key of a subject; `account` is its account, if it is one that is listed.
+    pub(super) fn key_of(&self, source: &'a str, subject: &'a Subject, account: Option<Account<'a>>) -> SubjectKey<'a> {
         let single = SubjectKey::Single(subject.kind, source, &subject.id);
         if subject.kind != SubjectKind::User {
             return single;
         }
-        let person = match self.index.user(source, &subject.id) {
-            Some((_, user)) => user.person(),
-            None => self.removed.get(&(source, &*subject.id)).map(|person| Cow::Owned(person.clone())),
+        let person = match account {
+            Some(account) => account.facts.person,
+            None => self.removed.get(&(source, &*subject.id)).and_then(|person| self.number(person)),
         };
         person.map_or(single, SubjectKey::Person)
+    }
+
+    /// Returns the number of the person of a removed account.
+    fn number(&self, person: &str) -> Option<u32> {
+        self.index.facts().person(person).or_else(|| self.unlisted.get(person).copied())
+    }
+
+    /// Returns the key of a subject's person, see [`User::person`].
+    fn person(&self, source: &str, subject: &Subject) -> String {
+        let person = match self.index.user(source, &subject.id) {
+            Some((_, user)) => user.person().map(Cow::into_owned),
+            None => self.removed.get(&(source, &*subject.id)).cloned(),
+        };
+        person.unwrap_or_default()
     }
 }
 
@@ -64,7 +94,7 @@ pub(super) fn grouped<'a, T>(items: impl Iterator<Item = (SubjectKey<'a>, T)>) -
     let mut places: AHashMap<SubjectKey<'a>, usize> = AHashMap::new();
     let mut groups: Vec<(SubjectKey<'a>, Vec<T>)> = Vec::new();
     for (key, item) in items {
-        let place = *places.entry(key.clone()).or_insert(groups.len());
+        let place = *places.entry(key).or_insert(groups.len());
         match groups.get_mut(place) {
             Some((_, items)) => items.push(item),
             None => groups.push((key, vec![item])),
@@ -94,20 +124,21 @@ pub struct RowName {
 
 impl RowName {
     /// Returns the name of a row from one of its subjects.
-    pub(super) fn of(index: &Index<'_>, key: &SubjectKey<'_>, source: &str, subject: &Subject) -> Self {
+    pub(super) fn of(keys: &SubjectKeys<'_>, key: SubjectKey<'_>, source: &str, subject: &Subject) -> Self {
         let name = subject.name.as_deref().unwrap_or(&subject.id);
-        let user = (subject.kind == SubjectKind::User).then(|| index.user(source, &subject.id)).flatten();
+        let user = (subject.kind == SubjectKind::User).then(|| keys.index.user(source, &subject.id)).flatten();
         let display = user.and_then(|(_, user)| user.display_name.as_deref());
         let display = display.filter(|display| !display.trim().is_empty());
         match key {
-            SubjectKey::Person(address) => {
-                Self { name: Shown::name(display.unwrap_or(name)), under: Shown::name(address) }
+            SubjectKey::Person(_) => {
+                let address = keys.person(source, subject);
+                Self { name: Shown::name(display.unwrap_or(name)), under: Shown::name(&address) }
             }
             SubjectKey::Single(SubjectKind::Source, ..) => {
                 Self { name: Shown::name(name), under: Shown::name("source") }
             }
             SubjectKey::Single(kind, source, id) => {
-                let kind = if *kind == SubjectKind::Group { "group" } else { "account" };
+                let kind = if kind == SubjectKind::Group { "group" } else { "account" };
                 let (id, source) = (Shown::name(id), Shown::name(source));
                 let under = format!("{kind} id {id} in {source}");
                 match display.filter(|display| *display != name) {

@@ -2,6 +2,7 @@
 //!
 //! A change that the snapshot does not show is reported as unknown and never as 0.
 
+use super::facts::Account;
 use super::index::{Index, is_baseline};
 use super::privilege_change::PrivilegeChange;
 use super::text::{counted, thousands};
@@ -142,12 +143,11 @@ fn in_words(index: &Index<'_>, more: (u64, &str), less: (u64, &str), unknown: u6
 fn privileged_accounts(index: &Index<'_>) -> Tile {
     const LABEL: &str = "Privileged accounts";
     let (mut accounts, mut privileged, mut enabled, mut unknown) = (0u64, 0u64, 0u64, 0u64);
-    for (source_inventory, user) in index.users() {
-        let privilege = source_inventory.privilege(user);
+    for Account { user, facts, .. } in index.accounts() {
         accounts += 1;
-        privileged += u64::from(privilege == Some(true));
-        enabled += u64::from(privilege == Some(true) && user.enabled == Some(true));
-        unknown += u64::from(privilege.is_none());
+        privileged += u64::from(facts.is_privileged());
+        enabled += u64::from(facts.is_privileged() && user.enabled == Some(true));
+        unknown += u64::from(facts.privilege.is_none());
     }
     if unknown > 0 && unknown == accounts {
         return Tile::words(LABEL, "unknown", "not reported by any source".to_owned());

@@ -4,11 +4,13 @@
 //! entry says is true for each of them.
 
 use super::due::Due;
+use super::facts::Account;
 use super::index::Index;
 use super::subject::{RowName, SubjectKey, SubjectKeys, grouped, sources_in_words};
 use super::{Bounded, Shown, text};
 use crate::model::{Finding, FindingStatus, Rule, Severity, SourceInventory, SubjectKind, User, UserKind};
-use serde_json::Value;
+use ahash::AHashMap;
+use serde::Deserialize;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,12 +71,18 @@ pub struct FindingVariant {
     pub sources: Shown,
 }
 
-/// The sort key of the table. Rows with a greater key are listed first.
+/// The first part of the sort key of the table, which needs no evidence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct FindingWeight {
+struct Rank {
     severity: Severity,
     privileged: bool,
     local: bool,
+}
+
+/// The sort key of the table. Rows with a greater key are listed first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct FindingWeight {
+    rank: Rank,
     age_days: Option<u64>,
 }
 
@@ -82,51 +90,80 @@ struct FindingWeight {
 type Weighed<'a> = (FindingWeight, &'a Finding);
 
 /// What findings must have in common to be merged: severity, history and fact.
-type VariantKey<'a> = (Severity, String, &'a str);
+type VariantKey = (Severity, String, String);
 
 /// Returns the rows with the greatest weight.
 pub(super) fn rows(index: &Index<'_>) -> Bounded<TopRow> {
     let keys = SubjectKeys::of(index);
-    let open = index
-        .open()
-        .map(|finding| (keys.key(finding.source.as_str(), &finding.subject), (weight(index, finding), finding)));
-    let mut rows: Vec<(SubjectKey<'_>, Vec<Weighed<'_>>)> = grouped(open);
-    for (_, findings) in &mut rows {
-        findings.sort_by_key(|(weight, _)| Reverse(*weight));
+    let open = || {
+        index.open_with_accounts().map(|(finding, account)| {
+            let key = keys.key_of(finding.source.as_str(), &finding.subject, account);
+            (key, (Rank::of(finding, account), finding))
+        })
+    };
+    let mut greatest: AHashMap<SubjectKey<'_>, Rank> = AHashMap::new();
+    for (key, (rank, _)) in open() {
+        let of_row = greatest.entry(key).or_insert(rank);
+        *of_row = rank.max(*of_row);
     }
+    let least = least_shown(greatest.values().copied().collect());
+    // Only rows that may be shown are collected, because a tenant may have millions of findings.
+    let candidates = grouped(open().filter(|(key, _)| greatest.get(key).copied() >= least));
+    let mut rows: Vec<(SubjectKey<'_>, Vec<Weighed<'_>>)> =
+        candidates.into_iter().map(|(key, findings)| (key, weighed(&findings))).collect();
     // A stable sort: rows of equal weight stay in the order of findings.csv.
     rows.sort_by_key(|(_, findings)| Reverse((findings[0].0, findings.len())));
     Bounded {
-        more: rows.len().saturating_sub(ROWS) as u64,
-        rows: rows.iter().take(ROWS).map(|(key, findings)| row(index, key, findings)).collect(),
+        more: greatest.len().saturating_sub(ROWS) as u64,
+        rows: rows.iter().take(ROWS).map(|(key, findings)| row(index, &keys, *key, findings)).collect(),
     }
 }
 
-fn weight(index: &Index<'_>, finding: &Finding) -> FindingWeight {
-    let subject = index.subject(finding);
-    FindingWeight {
-        severity: finding.severity,
-        privileged: subject.is_some_and(|(source_inventory, user)| source_inventory.is_privileged(user)),
-        local: subject.is_some_and(|(_, user)| user.is_local()),
-        age_days: age_days(finding),
+/// Returns the rank of the last row that is shown; `None` if all rows are shown.
+fn least_shown(mut ranks: Vec<Rank>) -> Option<Rank> {
+    ranks.sort_unstable_by_key(|rank| Reverse(*rank));
+    ranks.get(ROWS - 1).copied()
+}
+
+/// Returns the findings of a row with their weights, the greatest first.
+fn weighed<'a>(findings: &[(Rank, &'a Finding)]) -> Vec<Weighed<'a>> {
+    let weighed = findings.iter().map(|(rank, finding)| {
+        let weight = FindingWeight { rank: *rank, age_days: age_days(finding) };
+        (weight, *finding)
+    });
+    let mut weighed: Vec<Weighed<'a>> = weighed.collect();
+    weighed.sort_by_key(|(weight, _)| Reverse(*weight));
+    weighed
+}
+
+impl Rank {
+    fn of(finding: &Finding, account: Option<Account<'_>>) -> Self {
+        Self {
+            severity: finding.severity,
+            privileged: account.is_some_and(|account| account.facts.is_privileged()),
+            local: account.is_some_and(|account| account.user.is_local()),
+        }
     }
 }
 
 /// Returns the age that the evidence names; `None` if there is none, or if the evidence is not JSON.
 fn age_days(finding: &Finding) -> Option<u64> {
-    let evidence: Value = serde_json::from_str(&finding.evidence).unwrap_or(Value::Null);
-    evidence.get("age_days").and_then(Value::as_u64)
+    #[derive(Deserialize)]
+    struct Age {
+        age_days: Option<u64>,
+    }
+    serde_json::from_str::<Age>(&finding.evidence()).ok()?.age_days
 }
 
-fn row(index: &Index<'_>, key: &SubjectKey<'_>, findings: &[Weighed<'_>]) -> TopRow {
+fn row(index: &Index<'_>, keys: &SubjectKeys<'_>, key: SubjectKey<'_>, findings: &[Weighed<'_>]) -> TopRow {
     let (weight, first) = findings[0];
-    let most_severe = findings.iter().filter(|(of, _)| of.severity == weight.severity);
+    let most_severe = findings.iter().filter(|(of, _)| of.rank.severity == weight.rank.severity);
     let due = most_severe.filter_map(|(_, finding)| Due::of(finding, index.input.as_of)).min();
     TopRow {
-        severity: weight.severity.as_str(),
+        severity: weight.rank.severity.as_str(),
         due: due.map(|due| due.day.to_string()),
         is_past_due: due.is_some_and(|due| due.is_past),
-        name: RowName::of(index, key, first.source.as_str(), &first.subject),
+        name: RowName::of(keys, key, first.source.as_str(), &first.subject),
         tags: tags(index, findings),
         accounts: match key {
             SubjectKey::Person(_) => accounts(index, findings),
@@ -149,9 +186,9 @@ fn by_rule(index: &Index<'_>, findings: &[Weighed<'_>]) -> Bounded<RuleFindings>
 }
 
 fn of_rule(index: &Index<'_>, rule: Rule, findings: &[&Finding]) -> RuleFindings {
-    let mut variants: Vec<(VariantKey<'_>, Vec<&Finding>)> = Vec::new();
+    let mut variants: Vec<(VariantKey, Vec<&Finding>)> = Vec::new();
     for finding in findings {
-        let key = (finding.severity, history(index, finding), &*finding.title);
+        let key = (finding.severity, history(index, finding), finding.title());
         match variants.iter_mut().find(|(known, _)| *known == key) {
             Some((_, equal)) => equal.push(finding),
             None => variants.push((key, vec![finding])),
@@ -160,7 +197,7 @@ fn of_rule(index: &Index<'_>, rule: Rule, findings: &[&Finding]) -> RuleFindings
     RuleFindings {
         rule: rule.as_str(),
         title: index.title(rule),
-        action: findings[0].action.clone(),
+        action: findings[0].advice.action.clone(),
         variants: Bounded {
             more: variants.iter().skip(VARIANTS).map(|(_, equal)| equal.len() as u64).sum(),
             rows: variants.into_iter().take(VARIANTS).map(|(key, equal)| variant(key, &equal)).collect(),
@@ -168,12 +205,12 @@ fn of_rule(index: &Index<'_>, rule: Rule, findings: &[&Finding]) -> RuleFindings
     }
 }
 
-fn variant((severity, history, fact): VariantKey<'_>, equal: &[&Finding]) -> FindingVariant {
+fn variant((severity, history, fact): VariantKey, equal: &[&Finding]) -> FindingVariant {
     let sources = equal.iter().map(|finding| finding.source.as_str()).collect();
     FindingVariant {
         severity: severity.as_str(),
         history,
-        fact: Shown::sentence(fact),
+        fact: Shown::sentence(&fact),
         sources: sources_in_words(&sources),
     }
 }

@@ -88,8 +88,10 @@ fn switched_off(rule: &RuleSummary) -> Option<Unchecked> {
 /// A field of accounts that a source may not report.
 struct UnreportedField {
     name: &'static str,
+    /// Checks whether the field matters for the accounts of a source.
+    matters: fn(&SourceInventory) -> bool,
     /// Checks whether the field matters for an account.
-    applies: fn(&SourceInventory, &User) -> bool,
+    applies: fn(&User) -> bool,
     /// Checks whether the field of an account is not reported.
     unreported: fn(&User) -> bool,
     /// What follows if the source reports the field for no account.
@@ -101,7 +103,8 @@ struct UnreportedField {
 const FIELDS: [UnreportedField; 6] = [
     UnreportedField {
         name: "last login",
-        applies: |_, user| user.kind != UserKind::Service,
+        matters: |_| true,
+        applies: |user| user.kind != UserKind::Service,
         unreported: |user| user.last_login == LastLogin::NotReported,
         of_source: "inactivity was not evaluated there: neither stale-login nor never-logged-in, nor dormant-with-key \
             for accounts that can sign in",
@@ -109,7 +112,8 @@ const FIELDS: [UnreportedField; 6] = [
     },
     UnreportedField {
         name: "state (enabled or disabled)",
-        applies: |_, _| true,
+        matters: |_| true,
+        applies: |_| true,
         unreported: |user| user.enabled.is_none(),
         of_source: "rules about enabled or disabled accounts did not evaluate them",
         of_accounts: Some("rules about enabled or disabled accounts did not evaluate them"),
@@ -117,21 +121,24 @@ const FIELDS: [UnreportedField; 6] = [
     UnreportedField {
         name: "group memberships",
         // Sources with directory groups have an item of their own, see `unexpanded`.
-        applies: |source_inventory, _| directory_groups(source_inventory) == 0,
+        matters: |source_inventory| directory_groups(source_inventory) == 0,
+        applies: |_| true,
         unreported: |user| !user.groups_known,
         of_source: "accounts may have access that this report does not show",
         of_accounts: Some("these accounts may have access that this report does not show"),
     },
     UnreportedField {
         name: "second factor",
-        applies: |_, user| user.kind != UserKind::Service,
+        matters: |_| true,
+        applies: |user| user.kind != UserKind::Service,
         unreported: |user| user.mfa.is_none(),
         of_source: "whether accounts use a second factor was not checked there",
         of_accounts: None,
     },
     UnreportedField {
         name: "administrator flag",
-        applies: |_, user| user.kind != UserKind::Service,
+        matters: |_| true,
+        applies: |user| user.kind != UserKind::Service,
         unreported: |user| user.is_admin.is_none(),
         of_source: "an account there counts as privileged only if it is in a group that the setting privileged_groups \
             names",
@@ -139,7 +146,8 @@ const FIELDS: [UnreportedField; 6] = [
     },
     UnreportedField {
         name: "end of validity",
-        applies: |_, user| user.kind != UserKind::Service,
+        matters: |_| true,
+        applies: |user| user.kind != UserKind::Service,
         unreported: |user| user.expires_at.at().is_none() && user.blocked.is_none(),
         of_source: "expired accounts there could not be recognised",
         of_accounts: None,
@@ -150,8 +158,8 @@ fn unreported_fields(sources: &[SourceInventory]) -> Vec<Unchecked> {
     let mut items = Vec::new();
     for field in &FIELDS {
         let (mut unreported, mut partly_reported) = (Vec::new(), Vec::new());
-        for source_inventory in sources {
-            let users = source_inventory.reading.users.iter().filter(|user| (field.applies)(source_inventory, user));
+        for source_inventory in sources.iter().filter(|source_inventory| (field.matters)(source_inventory)) {
+            let users = source_inventory.reading.users.iter().filter(|user| (field.applies)(user));
             let (missing, all) =
                 users.fold((0, 0), |(missing, all), user| (missing + u64::from((field.unreported)(user)), all + 1));
             match missing {
@@ -183,7 +191,7 @@ fn of_accounts(field: &str, parts: &[(&SourceInventory, u64)]) -> String {
 
 /// Returns the number of memberships that stand for a directory group.
 fn directory_groups(source_inventory: &SourceInventory) -> u64 {
-    source_inventory.reading.groups.iter().filter_map(|group| group.external_member_count).sum()
+    source_inventory.reading.groups.iter().filter_map(|group| group.external_member_count).fold(0, u64::saturating_add)
 }
 
 /// Returns an item about directory groups whose members are not known; `None` if there are none.

@@ -3,8 +3,9 @@
 //! A finding is *relevant to* a control. It never states whether an organisation complies with the control.
 
 use super::policy::Policy;
-use crate::model::Rule;
+use crate::model::{Advice, Rule};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Description of a built-in rule.
@@ -294,15 +295,26 @@ pub fn title_of(rule: Rule, policy: &Policy) -> Cow<'static, str> {
     title.unwrap_or_else(|| Cow::Borrowed(rule.as_str()))
 }
 
+/// Returns what the findings of every rule of a policy have in common.
+pub fn advice(policy: &Policy) -> BTreeMap<Rule, Arc<Advice>> {
+    let rules = Rule::ALL.into_iter().chain(policy.custom_rules.iter().map(|custom| custom.rule));
+    rules.map(|rule| (rule, Arc::new(advice_of(rule, policy)))).collect()
+}
+
+/// Returns what the findings of a rule have in common.
+pub fn advice_of(rule: Rule, policy: &Policy) -> Advice {
+    Advice { action: action_of(rule, policy), controls: controls_of(rule, &policy.frameworks) }
+}
+
 /// Returns the recommended action for a finding of a rule.
-pub fn action_of(rule: Rule, policy: &Policy) -> Cow<'static, str> {
+fn action_of(rule: Rule, policy: &Policy) -> Cow<'static, str> {
     let custom = || policy.custom_rule(rule).map(|custom| Cow::Owned(custom.action.clone()));
     entry(rule).map(|entry| Cow::Borrowed(entry.action)).or_else(custom).unwrap_or_default()
 }
 
 /// Returns the controls of the selected frameworks that a rule relates to; of all frameworks if none is selected.
 /// Custom rules relate to no known control.
-pub fn controls_of(rule: Rule, frameworks: &[String]) -> Arc<[&'static str]> {
+pub fn controls_of(rule: Rule, frameworks: &[String]) -> Box<[&'static str]> {
     let selected = |family: ControlFamily| {
         frameworks.is_empty() || family.frameworks().iter().any(|id| frameworks.iter().any(|f| f == id))
     };

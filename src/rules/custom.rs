@@ -10,12 +10,12 @@ mod values;
 
 pub use expression::{Expression, ExpressionError};
 
-use super::{RuleRemark, RuleResult, evidence};
+use super::{RuleEvidence, RuleRemark, RuleResult};
 use crate::model::{Rule, Severity, User};
 use cel::Context;
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use std::sync::{Arc, OnceLock};
 pub(super) use values::SourceContext;
 use values::VARIABLES;
@@ -98,9 +98,9 @@ fn remark(rule: &CustomRule, source: &SourceContext<'_>, user: &User) -> RuleRem
         cut.extend(datum.cut().map(|all| (variable.name.to_owned(), json!(all))));
         values.insert(variable.name.to_owned(), datum.to_json());
     }
-    let mut evidence = evidence([("expression", json!(rule.when.text())), ("values", Value::Object(values))]);
+    let mut evidence = RuleEvidence::default().with("expression", rule.when.text()).with("values", values);
     if !cut.is_empty() {
-        evidence.insert("lengths".to_owned(), Value::Object(cut));
+        evidence.insert("lengths", cut);
     }
     RuleRemark { rule: rule.rule, severity: rule.severity, title: rule.title.clone(), evidence }
 }

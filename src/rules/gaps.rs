@@ -32,6 +32,14 @@ impl UnknownData {
         self.groups[at] |= self.bit(rule);
     }
 
+    /// Adds the gaps that another record of the same source has.
+    pub(super) fn add(&mut self, other: &Self) {
+        let groups = self.groups.iter_mut().zip(&other.groups);
+        for (gaps, more) in self.users.iter_mut().zip(&other.users).chain(groups) {
+            *gaps |= more;
+        }
+    }
+
     /// Returns whether the rule was evaluated for this user.
     pub fn user_was_evaluated(&self, at: usize, rule: Rule) -> bool {
         self.users.get(at).is_some_and(|gaps| gaps & self.bit(rule) == 0)

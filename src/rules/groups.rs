@@ -1,11 +1,10 @@
 //! Rules about groups: `empty-group`, and the part of `dangling-group` that is about missing users.
 
-use super::{RuleContext, RuleCounts, RuleRemark, evidence};
+use super::{RuleContext, RuleCounts, RuleEvidence, RuleRemark};
 use crate::model::{
     Coverage, Group, GroupId, ListKind, OutsideMember, Rule, Severity, Subject, SubjectKind, UserId, VENDOR,
 };
 use ahash::AHashMap;
-use serde_json::json;
 
 /// Maximum number of missing users in a finding.
 const MISSING: usize = 100;
@@ -80,7 +79,7 @@ fn dangling(ids: &[&UserId]) -> RuleRemark {
         rule: Rule::DanglingGroup,
         severity: Severity::Low,
         title: format!("contains {users} missing from the source's list of users"),
-        evidence: evidence([("count", json!(ids.len())), ("missing_users", json!(named))]),
+        evidence: RuleEvidence::default().with("count", ids.len()).with("missing_users", named),
     }
 }
 
@@ -89,7 +88,7 @@ fn no_member() -> RuleRemark {
         rule: Rule::EmptyGroup,
         severity: Severity::Info,
         title: "has no members".to_owned(),
-        evidence: evidence([("members", json!(0))]),
+        evidence: RuleEvidence::default().with("members", 0),
     }
 }
 

@@ -2,10 +2,9 @@
 //!
 //! Comparisons between accounts are made once for the whole source; see [`Identities`].
 
-use super::{RuleContext, RuleRemark, RuleResult, evidence};
-use crate::model::{Exclusion, Instant, Rule, Severity, User, UserKind};
+use super::{RuleContext, RuleEvidence, RuleRemark, RuleResult};
+use crate::model::{ByHash, Exclusion, Instant, Rule, Severity, User, UserKind};
 use ahash::AHashMap;
-use serde_json::json;
 use std::borrow::Cow;
 
 /// Maximum number of other accounts in a finding of `shared-email`.
@@ -30,46 +29,41 @@ pub(super) struct Identities<'a> {
     pub(super) reports_mfa: bool,
 }
 
-/// The accounts with one address: the first, and the others if there are any. Most addresses have one account, which
-/// needs no list.
-struct Holders {
-    first: u32,
-    others: Vec<u32>,
-}
-
 impl<'a> Identities<'a> {
     /// Compares the users of a source. Without any users everything counts as reported, since a rule then has no
     /// subjects.
     pub(super) fn of(users: &'a [User], as_of: Instant) -> Self {
-        let closed = |user: &User| user.enabled == Some(false) || user.blocked_at(as_of).is_some();
-        let mut holders: AHashMap<Cow<'a, str>, Holders> = AHashMap::with_capacity(users.len());
-        for (user, at) in users.iter().zip(0u32..).filter(|(user, _)| !closed(user)) {
-            let Some(address) = user.address() else { continue };
-            holders
-                .entry(address)
-                .and_modify(|holders| holders.others.push(at))
-                .or_insert(Holders { first: at, others: Vec::new() });
-        }
-        let nobody = holders.is_empty() && users.iter().all(|user| user.address().is_none());
-        let shared = holders.into_iter().filter(|(_, holders)| !holders.others.is_empty());
         let typed = |user: &User| user.is_typed();
         let any_sso = users.iter().any(User::is_sso);
         let mut people = users.iter().filter(|user| user.kind != UserKind::Service).peekable();
         Self {
-            shared: shared
-                .map(|(address, Holders { first, mut others })| {
-                    others.insert(0, first);
-                    (address, others)
-                })
-                .collect(),
+            shared: shared(users, as_of),
             has_sso: if any_sso || users.iter().all(typed) { Some(any_sso) } else { None },
-            reports_addresses: users.is_empty() || !nobody,
+            reports_addresses: users.is_empty() || users.iter().any(|user| user.address().is_some()),
             reports_types: users.is_empty() || users.iter().any(typed),
             reports_keys: users.is_empty()
-                || users.iter().any(|user| user.public_key.is_some() || user.passkeys.is_some()),
+                || users.iter().any(|user| user.public_key.is_some() || user.rare.passkeys.is_some()),
             reports_mfa: people.peek().is_none() || people.any(|user| user.mfa.is_some()),
         }
     }
+}
+
+/// Returns the addresses of more than one account that is neither disabled nor blocked, with the positions of these
+/// accounts.
+fn shared(users: &[User], as_of: Instant) -> AHashMap<Cow<'_, str>, Vec<u32>> {
+    let mut shared: AHashMap<Cow<'_, str>, Vec<u32>> = AHashMap::new();
+    let closed = |user: &User| user.enabled == Some(false) || user.blocked_at(as_of).is_some();
+    let open = (0u32..).zip(users).filter(|(_, user)| !closed(user));
+    let by_hash = ByHash::of(open.filter_map(|(at, user)| Some((at, user.address()?))));
+    // Nearly all addresses have one account.
+    for at in by_hash.lists().filter(|list| list.len() > 1).flatten() {
+        if let Some(address) = users[at as usize].address() {
+            shared.entry(address).or_default().push(at);
+        }
+    }
+    // Different addresses may have the same hash.
+    shared.retain(|_, accounts| accounts.len() > 1);
+    shared
 }
 
 /// Finds an enabled account whose address another enabled account has too.
@@ -93,7 +87,7 @@ pub(super) fn shared_email(context: &RuleContext<'_>, user: &User) -> RuleResult
         rule: Rule::SharedEmail,
         severity: Severity::Medium,
         title: format!("shares its e-mail address with {who}"),
-        evidence: evidence([("accounts", json!(accounts)), ("address", json!(address)), ("count", json!(count))]),
+        evidence: RuleEvidence::default().with("accounts", accounts).with("address", address).with("count", count),
     })
 }
 
@@ -120,7 +114,9 @@ pub(super) fn local_outside_sso(context: &RuleContext<'_>, user: &User) -> RuleR
         rule: Rule::LocalOutsideSso,
         severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },
         title: "enabled local account, while other accounts sign in through an identity provider".to_owned(),
-        evidence: evidence([("account_type", json!(user.account_type.as_deref())), ("privileged", json!(privilege))]),
+        evidence: RuleEvidence::default()
+            .with("account_type", user.account_type.as_deref())
+            .with("privileged", privilege),
     })
 }
 
@@ -144,10 +140,9 @@ pub(super) fn no_mfa(context: &RuleContext<'_>, user: &User) -> RuleResult {
         rule: Rule::NoMfa,
         severity: if privilege == Some(true) { Severity::High } else { Severity::Medium },
         title: "enabled, and no second factor is registered".to_owned(),
-        evidence: evidence([
-            ("account_type", json!(user.account_type.as_deref())),
-            ("mfa", json!(user.mfa)),
-            ("privileged", json!(privilege)),
-        ]),
+        evidence: RuleEvidence::default()
+            .with("account_type", user.account_type.as_deref())
+            .with("mfa", user.mfa)
+            .with("privileged", privilege),
     })
 }

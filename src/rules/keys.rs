@@ -3,9 +3,8 @@
 //! Uses the inactivity rules even if the configuration switches them off.
 
 use super::staleness::{self, Idle, OverdueAge};
-use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
+use super::{RuleContext, RuleEvidence, RuleRemark, RuleResult, instant};
 use crate::model::{Blocked, Exclusion, Rule, Severity, User};
-use serde_json::{Map, Value, json};
 
 /// Finds an account with a key that is disabled, blocked, stale or was never used.
 pub(super) fn dormant(context: &RuleContext<'_>, user: &User) -> RuleResult {
@@ -17,7 +16,8 @@ pub(super) fn dormant(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let closed = if user.enabled == Some(false) { Some("disabled") } else { blocked };
     if let Some(state) = closed {
         let end = user.expires_at.at().filter(|end| *end <= context.as_of);
-        let found = end.map_or_else(Map::new, |end| evidence([("expires_at", json!(instant(end)))]));
+        let found = RuleEvidence::default();
+        let found = if let Some(end) = end { found.with("expires_at", instant(end)) } else { found };
         return remark(state, state, &keys, found);
     }
     match (staleness::idle_since_login(context, user), staleness::idle_since_creation(context, user)) {
@@ -30,31 +30,29 @@ pub(super) fn dormant(context: &RuleContext<'_>, user: &User) -> RuleResult {
 
 fn keys(user: &User) -> Vec<&'static str> {
     let ssh = user.public_key.as_deref().is_some_and(|key| !key.is_empty());
-    let found = [(ssh, "ssh-key"), (user.passkeys.is_some_and(|count| count > 0), "passkey")];
+    let found = [(ssh, "ssh-key"), (user.rare.passkeys.is_some_and(|count| count > 0), "passkey")];
     found.into_iter().filter(|(there, _)| *there).map(|(_, word)| word).collect()
 }
 
-fn age_evidence(age: &OverdueAge<'_>) -> Map<String, Value> {
-    evidence([
-        ("age_days", json!(age.days)),
-        ("basis", json!(instant(age.basis))),
-        ("basis_kind", json!(age.kind.as_str())),
-        ("threshold_days", json!(age.limit.days)),
-        ("threshold_from", json!(age.limit.from)),
-    ])
+fn age_evidence(age: &OverdueAge<'_>) -> RuleEvidence {
+    RuleEvidence::default()
+        .with("age_days", age.days)
+        .with("basis", instant(age.basis))
+        .with("basis_kind", age.kind.as_str())
+        .with("threshold_days", age.limit.days)
+        .with("threshold_from", &age.limit.from)
 }
 
-fn remark(state: &str, words: &str, keys: &[&str], mut found: Map<String, Value>) -> RuleResult {
+fn remark(state: &str, words: &str, keys: &[&str], found: RuleEvidence) -> RuleResult {
     let open = match keys {
         ["ssh-key"] => "it still has an SSH key",
         ["passkey"] => "it still has a passkey",
         _ => "it still has an SSH key and a passkey",
     };
-    found.extend(evidence([("keys", json!(keys)), ("state", json!(state))]));
     RuleResult::Found(RuleRemark {
         rule: Rule::DormantWithKey,
         severity: Severity::High,
         title: format!("{words}, and {open}"),
-        evidence: found,
+        evidence: found.with("keys", keys).with("state", state),
     })
 }

@@ -3,16 +3,15 @@
 //! A missing group or membership proves nothing unless all groups are known. [`RuleContext`] discards the remarks
 //! otherwise.
 
-use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
+use super::{RuleContext, RuleEvidence, RuleRemark, RuleResult, instant};
 use crate::model::{Exclusion, Group, GroupId, Rule, Severity, User};
-use serde_json::json;
 
 /// Maximum number of groups in evidence. Spreadsheets limit the size of a cell (32,767 characters in Excel).
 const NAMED: usize = 100;
 
 /// Finds an enabled account whose memberships are known and whose groups do not exist. API accounts have no groups.
 pub(super) fn no_group(context: &RuleContext<'_>, user: &User) -> RuleResult {
-    let api = || user.api.is_some().then_some(Exclusion::ApiAccount);
+    let api = || user.rare.api.is_some().then_some(Exclusion::ApiAccount);
     if let Some(why) = context.closed(user).or_else(api) {
         return RuleResult::NotASubject(why);
     }
@@ -35,10 +34,9 @@ pub(super) fn no_group(context: &RuleContext<'_>, user: &User) -> RuleResult {
         // An account that cannot log in is no immediate risk.
         severity: if refuses_login(context) { Severity::Low } else { Severity::Medium },
         title,
-        evidence: evidence([
-            ("count", json!(named)),
-            ("named_groups", json!(texts(user.group_memberships.iter().take(NAMED)))),
-        ]),
+        evidence: RuleEvidence::default()
+            .with("count", named)
+            .with("named_groups", texts(user.group_memberships.iter().take(NAMED))),
     })
 }
 
@@ -69,17 +67,16 @@ pub(super) fn disabled(context: &RuleContext<'_>, user: &User) -> RuleResult {
     let in_groups = if still_in.len() == 1 { "1 group".to_owned() } else { format!("{} groups", still_in.len()) };
     let of_these =
         if privileged.is_empty() { String::new() } else { format!(", {} of them privileged", privileged.len()) };
-    let mut found = evidence([
-        ("count", json!(still_in.len())),
-        ("enabled", json!(user.enabled)),
-        ("groups", json!(texts(still_in.iter().copied().take(NAMED)))),
-        ("privileged_groups", json!(&privileged[..privileged.len().min(NAMED)])),
-    ]);
+    let mut found = RuleEvidence::default()
+        .with("count", still_in.len())
+        .with("enabled", user.enabled)
+        .with("groups", texts(still_in.iter().copied().take(NAMED)))
+        .with("privileged_groups", &privileged[..privileged.len().min(NAMED)]);
     if let Some(blocked) = blocked {
-        found.insert("blocked".to_owned(), json!(blocked.as_str()));
+        found.insert("blocked", blocked.as_str());
     }
     if let Some(end) = user.expires_at.at().filter(|end| *end <= context.as_of) {
-        found.insert("expires_at".to_owned(), json!(instant(end)));
+        found.insert("expires_at", instant(end));
     }
     RuleResult::Found(RuleRemark {
         rule: Rule::DisabledInGroup,
@@ -105,10 +102,9 @@ pub(super) fn dangling(context: &RuleContext<'_>, user: &User) -> RuleResult {
         rule: Rule::DanglingGroup,
         severity: Severity::Low,
         title: format!("member of {groups} missing from the source's list of groups"),
-        evidence: evidence([
-            ("count", json!(missing.len())),
-            ("missing_groups", json!(&missing[..missing.len().min(NAMED)])),
-        ]),
+        evidence: RuleEvidence::default()
+            .with("count", missing.len())
+            .with("missing_groups", &missing[..missing.len().min(NAMED)]),
     })
 }
 

@@ -3,41 +3,41 @@
 use super::age::age_days;
 use super::catalogue::{INCOMPLETE_CRITICAL_DAYS, INCOMPLETE_HIGH_DAYS};
 use super::staleness::{idle_basis, is_subject};
-use super::{RuleContext, RuleCounts, RuleRemark, RuleResult, evidence, instant};
+use super::{RuleContext, RuleCounts, RuleEvidence, RuleRemark, RuleResult, instant};
 use crate::model::{
     Coverage, Evidence, GroupId, Instant, LastLogin, ListKind, ListReport, OddValue, ReportedDate, Rule, Severity,
     Subject, SubjectKind, User,
 };
 use chrono::TimeDelta;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Maximum difference between clocks, in seconds, that is not reported.
 const TOLERANCE_SECONDS: i64 = 300;
 
 /// Finds unreliable dates and memberships of a user.
 pub(super) fn of_user(context: &RuleContext<'_>, user: &User) -> RuleResult {
-    let mut issues = Map::new();
+    let mut issues = RuleEvidence::default();
     match &user.last_login {
         LastLogin::At(at) => future(context, "last_login", *at, &mut issues),
         LastLogin::Never { sentinel: Some(written) } => {
-            issues.insert("last_login_sentinel".to_owned(), json!(written));
+            issues.insert("last_login_sentinel", written);
         }
         LastLogin::Unreadable(written) => {
-            issues.insert("last_login_unreadable".to_owned(), json!(written));
+            issues.insert("last_login_unreadable", written);
         }
         LastLogin::Never { sentinel: None } | LastLogin::NotReported => {}
     }
     match &user.created_at {
         ReportedDate::At(at) => future(context, "created_at", *at, &mut issues),
         ReportedDate::Unreadable(written) => {
-            issues.insert("created_at_unreadable".to_owned(), json!(written));
+            issues.insert("created_at_unreadable", written);
         }
         ReportedDate::NotReported => {}
     }
     if has_no_basis(context, user) {
-        issues.insert("no_basis_for_age".to_owned(), json!(user.last_login.status()));
+        issues.insert("no_basis_for_age", user.last_login.status());
     }
-    if let Some(conflict) = &user.conflict {
+    if let Some(conflict) = &user.rare.conflict {
         contradiction("memberships_only_by_user", &conflict.only_by_user, &mut issues);
         contradiction("memberships_only_by_group", &conflict.only_by_group, &mut issues);
     }
@@ -47,21 +47,21 @@ pub(super) fn of_user(context: &RuleContext<'_>, user: &User) -> RuleResult {
     RuleResult::Found(RuleRemark {
         rule: Rule::DataQuality,
         severity: Severity::Info,
-        title: in_words(issues.keys().map(String::as_str)),
+        title: in_words(issues.keys()),
         evidence: issues,
     })
 }
 
-fn future(context: &RuleContext<'_>, field: &str, at: Instant, issues: &mut Map<String, Value>) {
+fn future(context: &RuleContext<'_>, field: &str, at: Instant, issues: &mut RuleEvidence) {
     if at > context.as_of + TimeDelta::seconds(TOLERANCE_SECONDS) {
-        issues.insert(format!("{field}_in_the_future"), json!(instant(at)));
+        issues.insert(format!("{field}_in_the_future"), instant(at));
     }
 }
 
-fn contradiction(key: &str, groups: &[GroupId], issues: &mut Map<String, Value>) {
+fn contradiction(key: &'static str, groups: &[GroupId], issues: &mut RuleEvidence) {
     if !groups.is_empty() {
         let ids: Vec<&str> = groups.iter().map(GroupId::as_str).collect();
-        issues.insert(key.to_owned(), json!(ids));
+        issues.insert(key, ids);
     }
 }
 
@@ -115,23 +115,23 @@ pub(super) fn evaluate_source(context: &mut RuleContext<'_>) {
 fn clock_and_counts(context: &RuleContext<'_>) -> Option<RuleRemark> {
     let reading = &context.source_inventory.reading;
     let mut words = Vec::new();
-    let mut found = Map::new();
+    let mut found = RuleEvidence::default();
     if let Some(skew) = reading.clock_skew_seconds.filter(|skew| skew.abs() > TOLERANCE_SECONDS) {
-        found.insert("clock_skew_seconds".to_owned(), json!(skew));
+        found.insert("clock_skew_seconds", skew);
         words.push(format!("its clock differs from the clock of this host by {skew} s"));
     }
     for list in reading.lists.iter().filter(|list| list.coverage.is_complete()) {
         let Some(expected) = list.expected.filter(|expected| *expected != list.distinct) else { continue };
         let (kind, distinct) = (list.kind.as_str(), list.distinct);
         let key = if list.kind == ListKind::Users { "users" } else { kind };
-        found.insert(key.to_owned(), json!({ "distinct": distinct, "expected": expected }));
+        found.insert(key, json!({ "distinct": distinct, "expected": expected }));
         words.push(format!("row count of {kind} is {distinct}, but the source reports a total of {expected}"));
     }
     if !reading.odd_values.is_empty() {
         let count: u64 = reading.odd_values.iter().map(|odd| odd.count).sum();
         let values = if count == 1 { "1 value".to_owned() } else { format!("{count} values") };
         words.push(format!("{values} unreadable: {}", odd_fields(&reading.odd_values)));
-        found.insert("unreadable_values".to_owned(), unreadable(&reading.odd_values));
+        found.insert("unreadable_values", unreadable(&reading.odd_values));
     }
     (!words.is_empty()).then(|| RuleRemark {
         rule: Rule::DataQuality,
@@ -204,14 +204,13 @@ fn incomplete(context: &RuleContext<'_>) -> Option<RuleRemark> {
             _ => Severity::Medium,
         },
         title: format!("{what}; last complete: {last}; {unconfirmed}"),
-        evidence: evidence([
-            ("age_days", json!(days)),
-            ("critical_after_days", json!(INCOMPLETE_CRITICAL_DAYS)),
-            ("high_after_days", json!(INCOMPLETE_HIGH_DAYS)),
-            ("lists", json!(entries)),
-            ("proven_at", json!(proven_at.map(instant))),
-            ("since", json!(instant(since))),
-            ("unconfirmed_rows", json!(rows)),
-        ]),
+        evidence: RuleEvidence::default()
+            .with("age_days", days)
+            .with("critical_after_days", INCOMPLETE_CRITICAL_DAYS)
+            .with("high_after_days", INCOMPLETE_HIGH_DAYS)
+            .with("lists", entries)
+            .with("proven_at", proven_at.map(instant))
+            .with("since", instant(since))
+            .with("unconfirmed_rows", rows),
     })
 }

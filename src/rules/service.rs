@@ -3,9 +3,8 @@
 //! Programs that use keys do not log in. Instead of inactivity, the rule therefore requires an owner and a review date.
 
 use super::policy::ServiceOwner;
-use super::{RuleContext, RuleRemark, RuleResult, evidence};
+use super::{RuleContext, RuleEvidence, RuleRemark, RuleResult};
 use crate::model::{ApiAccess, Exclusion, Rule, Severity, User, UserKind};
-use serde_json::json;
 
 /// Finds a service account that is not disabled and has no entry in force.
 pub(super) fn without_owner(context: &RuleContext<'_>, user: &User) -> RuleResult {
@@ -39,19 +38,15 @@ fn remark(user: &User, entry: Option<&ServiceOwner>) -> RuleRemark {
             ),
         ),
     };
-    let mut found = evidence([("reason", json!(reason))]);
+    let mut found = RuleEvidence::default().with("reason", reason);
     if let Some(entry) = entry {
         let account = entry.account.to_string();
-        found.extend(evidence([
-            ("account", json!(account)),
-            ("owner", json!(entry.owner)),
-            ("review_by", json!(entry.review_by.to_string())),
-        ]));
+        found =
+            found.with("account", account).with("owner", &entry.owner).with("review_by", entry.review_by.to_string());
     }
     let mut severity = Severity::Medium;
-    if let Some(api) = user.api.as_deref() {
-        found
-            .extend(evidence([("address_restricted", json!(api.restricted)), ("wide_rights", json!(api.wide_rights))]));
+    if let Some(api) = user.rare.api.as_deref() {
+        found = found.with("address_restricted", api.restricted).with("wide_rights", &api.wide_rights);
         let reach = reach(api);
         if !reach.is_empty() {
             severity = Severity::High;

@@ -2,7 +2,7 @@
 //!
 //! Such a finding reports an occurrence. The next run that can evaluate the rule resolves it, unless it happened again.
 
-use super::{RuleContext, RuleCounts, RuleHistory, RuleRemark, RuleResult, evidence, groups, instant};
+use super::{RuleContext, RuleCounts, RuleEvidence, RuleHistory, RuleRemark, RuleResult, groups, instant};
 use crate::model::{
     Change, ChangeKind, ChangedGroup, Evidence, Exclusion, Group, GroupId, LastLogin, Rule, Severity, SourceInventory,
     User, UserId, UserKind,
@@ -96,15 +96,14 @@ fn grown(group: &Group, gained: &[&Change], since: &SinceBaseline<'_>) -> RuleRe
         rule: Rule::PrivilegedGrowth,
         severity: Severity::Medium,
         title: format!("privileged group gained {members} since {}", since.since),
-        evidence: evidence([
-            ("base_run", json!(since.base_run)),
-            ("count", json!(gained.len())),
-            (
+        evidence: RuleEvidence::default()
+            .with("base_run", since.base_run)
+            .with("count", gained.len())
+            .with(
                 "members_now",
-                json!(group.member_count.zip(group.external_member_count).map(|(users, others)| users + others)),
-            ),
-            ("new_members", json!(named)),
-        ]),
+                group.member_count.zip(group.external_member_count).map(|(users, others)| users + others),
+            )
+            .with("new_members", named),
     }
 }
 
@@ -142,12 +141,11 @@ pub(super) fn break_glass(context: &RuleContext<'_>, user: &User) -> RuleResult 
         rule: Rule::BreakGlassUsed,
         severity: Severity::High,
         title: format!("emergency account signed in since {}: last login {}", since.since, instant(now)),
-        evidence: evidence([
-            ("base_run", json!(since.base_run)),
-            ("enabled", json!(user.enabled)),
-            ("last_login", json!(instant(now))),
-            ("last_login_before", json!(before.map(instant))),
-            ("privileged", json!(context.source_inventory.privilege(user))),
-        ]),
+        evidence: RuleEvidence::default()
+            .with("base_run", since.base_run)
+            .with("enabled", user.enabled)
+            .with("last_login", instant(now))
+            .with("last_login_before", before.map(instant))
+            .with("privileged", context.source_inventory.privilege(user)),
     })
 }

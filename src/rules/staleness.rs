@@ -9,9 +9,8 @@
 
 use super::age::age_days;
 use super::policy::Threshold;
-use super::{RuleContext, RuleRemark, RuleResult, evidence, instant};
+use super::{RuleContext, RuleEvidence, RuleRemark, RuleResult, instant};
 use crate::model::{Exclusion, Instant, LastLogin, Rule, Severity, User, UserKind};
-use serde_json::json;
 
 /// Result of comparing an account's inactivity with its limit.
 pub(super) enum Idle<'a> {
@@ -135,7 +134,7 @@ pub(super) fn idle_since_login<'a>(context: &RuleContext<'a>, user: &User) -> Id
 /// Returns the later of the basis and the time at which the account was enabled again. Before that, it could not sign
 /// in.
 fn or_enabled_again(user: &User, basis: (Instant, AgeBasis)) -> (Instant, AgeBasis) {
-    let again = user.enabled_since.filter(|again| *again > basis.0);
+    let again = user.rare.enabled_since.filter(|again| *again > basis.0);
     again.map_or(basis, |again| (again, AgeBasis::EnabledAgain))
 }
 
@@ -175,19 +174,18 @@ pub(super) fn stale(context: &RuleContext<'_>, user: &User) -> RuleResult {
         let OverdueAge { basis, kind, days, privilege, limit } = age;
         let local = user.local();
         let threshold = if privilege == Some(true) { "privileged threshold" } else { "threshold" };
-        let mut found = evidence([
-            ("age_days", json!(days)),
-            ("basis", json!(instant(basis))),
-            ("basis_kind", json!(kind.as_str())),
-            ("local", json!(local)),
-            ("privileged", json!(privilege)),
-            ("threshold_days", json!(limit.days)),
-            ("threshold_from", json!(limit.from)),
-        ]);
+        let mut found = RuleEvidence::default()
+            .with("age_days", days)
+            .with("basis", instant(basis))
+            .with("basis_kind", kind.as_str())
+            .with("local", local)
+            .with("privileged", privilege)
+            .with("threshold_days", limit.days)
+            .with("threshold_from", &limit.from);
         let mut from = format!("{} {}", kind.in_words(), instant(basis));
         if let Some(login) = user.last_login.at().filter(|_| kind != AgeBasis::LastLogin).map(instant) {
             from = format!("{from}, last login {login}");
-            found.insert("last_login".to_owned(), json!(login));
+            found.insert("last_login", login);
         }
         RuleRemark {
             rule: Rule::StaleLogin,
@@ -207,17 +205,16 @@ pub(super) fn never(context: &RuleContext<'_>, user: &User) -> RuleResult {
             rule: Rule::NeverLoggedIn,
             severity: if days >= stale.days { Severity::Medium } else { Severity::Low },
             title: format!("{}: {} {}, grace {} days", age.in_words(), kind.in_words(), instant(basis), grace.days),
-            evidence: evidence([
-                ("age_days", json!(days)),
-                ("basis", json!(instant(basis))),
-                ("basis_kind", json!(kind.as_str())),
-                ("local", json!(user.local())),
-                ("privileged", json!(privilege)),
-                ("stale_after_days", json!(stale.days)),
-                ("stale_after_from", json!(stale.from)),
-                ("threshold_days", json!(grace.days)),
-                ("threshold_from", json!(grace.from)),
-            ]),
+            evidence: RuleEvidence::default()
+                .with("age_days", days)
+                .with("basis", instant(basis))
+                .with("basis_kind", kind.as_str())
+                .with("local", user.local())
+                .with("privileged", privilege)
+                .with("stale_after_days", stale.days)
+                .with("stale_after_from", &stale.from)
+                .with("threshold_days", grace.days)
+                .with("threshold_from", &grace.from),
         }
     })
 }

@@ -6,6 +6,7 @@ mod groups;
 mod identity;
 mod quality;
 mod service;
+mod shares;
 mod since;
 mod undetermined;
 
@@ -17,6 +18,7 @@ use crate::model::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
+use serde_json::Value;
 
 fn at(text: &str) -> Instant {
     DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
@@ -234,7 +236,8 @@ fn an_account_without_a_date_to_count_from_is_neither_recent_nor_old() {
     assert_eq!(found(vec![no_creation]), ["data-quality:info"]);
     let unreadable = with("unreadable", |u| u.last_login = LastLogin::Unreadable("soon".into()));
     assert_eq!(found(vec![unreadable]), ["data-quality:info"]);
-    let sentinel = with("sentinel", |u| u.last_login = LastLogin::Never { sentinel: Some("0001-01-01".into()) });
+    let sentinel =
+        with("sentinel", |u| u.last_login = LastLogin::Never { sentinel: Some(Box::new("0001-01-01".into())) });
     assert_eq!(found(vec![sentinel]), ["data-quality:info", "never-logged-in:medium"]);
 }
 
@@ -312,10 +315,10 @@ fn evidence_lets_a_reviewer_recompute_the_finding() {
     let findings =
         evaluated(vec![with("stale", |u| u.last_login = LastLogin::At(at("2026-07-14T08:00:00.5Z")))]).findings;
     assert_eq!(
-        &*findings[0].evidence,
-        r#"{"age_days":131,"basis":"2026-07-14T08:00:00.5Z","basis_kind":"last_login","local":false,"privileged":false,"threshold_days":90,"threshold_from":"default"}"#
+        findings[0].evidence(),
+        r#"{"age_days":131,"basis":"2026-07-14T08:00:00.5Z","basis_kind":"last_login","local":false,"privileged":false,"threshold_days":90,"threshold_from":"default","times_seen":1}"#
     );
-    assert_eq!(&*findings[0].title, "no login for 131 days: last login 2026-07-14T08:00:00.5Z, threshold 90 days");
+    assert_eq!(findings[0].title(), "no login for 131 days: last login 2026-07-14T08:00:00.5Z, threshold 90 days");
 }
 
 #[test]
@@ -328,7 +331,7 @@ fn a_fingerprint_depends_only_on_rule_source_and_subject() {
     };
     let (one, other) = (evaluated(vec![stale("before", 100)]), evaluated(vec![stale("after", 200)]));
     assert_eq!(one.findings[0].fingerprint, other.findings[0].fingerprint);
-    assert_ne!(one.findings[0].title, other.findings[0].title);
+    assert_ne!(one.findings[0].title(), other.findings[0].title());
 }
 
 #[test]

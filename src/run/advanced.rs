@@ -5,7 +5,7 @@
 
 use super::RunError;
 use super::context::Run;
-use crate::guard::{self, Suspect};
+use crate::guard::{self, PUBLISHED, Suspect};
 use crate::model::{
     Coverage, Instant, Inventory, SET_ASIDE, SourceInventory, SourceReading, SourceStatus, instant_text,
 };
@@ -19,15 +19,26 @@ use chrono::{SubsecRound, Utc};
 pub(super) struct Baseline {
     pub(super) archive: Archive,
     before: PreviousState,
+    latest_as_of: Instant,
 }
 
 impl Baseline {
+    fn of(archive: Archive) -> Result<Self, SnapshotError> {
+        let (before, latest_as_of) = (archive.before()?, archive.latest_as_of()?);
+        Ok(Self { archive, before, latest_as_of })
+    }
+
     /// Returns the entry `base` of the manifest, which links the snapshots to a chain.
     pub(super) fn link(&self) -> manifest::BaseReference {
         manifest::BaseReference {
             run_id: self.before.run_id.clone(),
             manifest_sha256: self.archive.manifest_sha256.clone(),
         }
+    }
+
+    /// Returns the latest `as_of` of its run and all runs before it.
+    pub(super) fn latest_as_of(&self) -> Instant {
+        self.latest_as_of
     }
 
     /// Returns the wall-clock time at the start of its run. Its run id has only the second.
@@ -44,27 +55,31 @@ pub(super) struct Advanced {
 }
 
 impl Run<'_> {
-    /// Returns the newest snapshot that can be read; `None` if there is no snapshot.
+    /// Returns the newest snapshot that can be read; `None` if there is no snapshot. Warns about each one that cannot be
+    /// read.
     ///
     /// Errors: there are snapshots, but none can be read; or `--as-of` is earlier than the newest one.
     pub(super) fn baseline(&self, store: &Store) -> Result<Option<Baseline>, RunError> {
-        let mut unreadable = None;
+        let survey = store.survey()?;
+        for text in survey.warnings() {
+            self.warn(text);
+        }
+        let (count, mut unreadable) =
+            (survey.count(), survey.unreadable.into_iter().next_back().map(|(_, error)| error));
         // From the newest to the oldest: one damaged snapshot must not stop every following run.
-        for run_id in store.in_order()?.iter().rev() {
-            let opened = Archive::open_tables(&store.dir().join(run_id))
-                .and_then(|archive| archive.before().map(|before| Baseline { archive, before }));
-            match opened {
+        for run_id in survey.readable.iter().rev() {
+            match Archive::open_tables(&store.dir().join(run_id)).and_then(Baseline::of) {
                 Ok(baseline) => return self.check_as_of(baseline).map(Some),
                 Err(error) => {
                     let cure = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
                     self.warn(format!("failed to {error}{cure}; the known state is read from an older snapshot"));
-                    unreadable = unreadable.or(Some(error));
+                    unreadable = Some(error);
                 }
             }
         }
         match unreadable {
             None => Ok(None),
-            Some(error) => Err(RunError::NoBaseline { dir: store.dir().to_owned(), error }),
+            Some(error) => Err(RunError::NoBaseline { dir: store.dir().to_owned(), count, error }),
         }
     }
 
@@ -169,10 +184,7 @@ impl Run<'_> {
             // Without known rows, nothing stays.
             let known = refused.iter().any(|suspect| suspect.before.is_some());
             let effect = if known { "its known rows stay as they were" } else { "no row of it is published" };
-            self.warn(format!(
-                "source {0} is set aside: {why}; {effect}. --allow-shrink {0} confirms it",
-                suspect.source
-            ));
+            self.warn(format!("source {} is set aside: {why}; {effect}", suspect.source));
             // A list that the source does not offer did not fail.
             for list in reading.lists.iter_mut().filter(|list| list.coverage != Coverage::NotOffered) {
                 list.coverage = Coverage::Failed { error: error.clone() };
@@ -181,8 +193,8 @@ impl Run<'_> {
         }
         // A source with another refused list is not published, so nothing of it is confirmed.
         for suspect in allowed.iter().filter(|_| refused.is_empty()) {
-            let effect = if self.request.dry_run { "it would be published" } else { "published" };
-            self.add_note(format!("{suspect}; {effect} because --allow-shrink confirmed it"));
+            let effect = if self.request.dry_run { "it would be published" } else { PUBLISHED };
+            self.add_note(suspect.confirmed_note(effect));
             let proof =
                 format!("not offered; {} confirmed with --allow-shrink that its rows are gone", self.origin.operator);
             guard::confirm_gone(&mut source_inventory.reading, suspect.list, proof);

@@ -7,12 +7,14 @@
 use super::RunError;
 use super::context::Run;
 use super::origin::{self, Unit};
+use crate::account_names::user_name;
 use crate::config::STATE_DIR;
 use crate::escape::shell_word;
 use crate::guard::Suspect;
 use crate::model::{SourceName, instant_text};
 use crate::run_manifest::Origin;
 use crate::snapshot::manifest::StartedBy;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
@@ -53,9 +55,8 @@ impl LaunchContext {
     }
 
     /// Returns the command line that starts the program with these words, as the job was started.
-    fn command(&self, words: &[String]) -> String {
-        let program = self.program.to_string_lossy();
-        let words = std::iter::once(&*program).chain(words.iter().map(String::as_str));
+    fn command(&self, words: &[OsString]) -> String {
+        let words = std::iter::once(self.program.as_os_str()).chain(words.iter().map(OsString::as_os_str));
         let words = words.map(shell_word).collect::<Vec<_>>().join(" ");
         if self.needs_the_unit() {
             return self.with_properties(&words);
@@ -93,7 +94,8 @@ impl LaunchContext {
 
     /// Only systemd can pass credentials, and only the unit knows where they are.
     ///
-    /// The arguments are passed one a line, because a line `Environment=` may contain blanks and quotes.
+    /// The arguments end with zero bytes, because a line `Environment=` may contain blanks and quotes, and a path may
+    /// contain a line break.
     fn with_properties(&self, words: &str) -> String {
         let (unit, systemctl) = self.unit();
         let run = if systemctl == "systemctl" {
@@ -102,8 +104,8 @@ impl LaunchContext {
             "systemd-run --user --pipe --wait --collect".to_owned()
         };
         format!(
-            "{{ {systemctl} cat {} | sed -nE 's/^(LoadCredential|SetCredential|Environment)/-p\\n&/p'; \
-             printf '%s\\n' {words}; }} | xargs -d '\\n' {run} -p UMask=0077",
+            "{{ {systemctl} cat {} | sed -nE 's/^(LoadCredential|SetCredential|Environment)/-p\\n&/p' | \
+             tr '\\n' '\\0'; printf '%s\\0' {words}; }} | xargs -0 {run} -p UMask=0077",
             shell_word(unit)
         )
     }
@@ -140,25 +142,21 @@ impl Run<'_> {
     fn confirming(&self, sources: &[&str], context: &LaunchContext) -> String {
         let request = self.request;
         let path = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut words = vec!["run".to_owned(), "--config".to_owned(), text(&path(&request.config.path))];
-        let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        let mut words: Vec<OsString> = vec!["run".into(), "--config".into(), path(&request.config.path).into()];
+        let mut flag = |name: &str, value: OsString| words.extend([name.into(), value]);
         if !request.omitted().is_empty() {
-            request.sources.iter().for_each(|source| flag("--source", source.identity.name.to_string()));
+            request.sources.iter().for_each(|source| flag("--source", source.identity.name.as_str().into()));
         }
         if let Some(as_of) = request.as_of {
-            flag("--as-of", instant_text(as_of));
+            flag("--as-of", instant_text(as_of).into());
         }
         if request.has_own_output {
-            flag("--output", text(&path(&request.config.output.dir)));
+            flag("--output", path(&request.config.output.dir).into());
         }
         let earlier = request.allow_shrink.iter().map(SourceName::as_str);
-        earlier.chain(sources.iter().copied()).for_each(|name| flag("--allow-shrink", name.to_owned()));
+        earlier.chain(sources.iter().copied()).for_each(|name| flag("--allow-shrink", name.into()));
         context.command(&words)
     }
-}
-
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }
 
 /// Returns what to do about a lock that the process `pid` holds: how to look at it, and when it ends.
@@ -187,7 +185,7 @@ pub fn answer_to_denial(folder: &Path) -> String {
     let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let folder = folder.ancestors().find(|path| exists(path) || !is_hidden(path)).unwrap_or(folder);
     match fs::metadata(folder) {
-        Ok(found) => occupied(folder, &user, &origin::user_name(found.uid()), exists),
+        Ok(found) => occupied(folder, &user, &user_name(found.uid()), exists),
         // Without the rights of its parents, nobody knows what a folder is. It is not created over another one.
         Err(_) if exists(folder) => occupied(folder, &user, "another user", exists),
         Err(_) => {
@@ -205,7 +203,7 @@ fn exists(path: &Path) -> bool {
 fn occupied(folder: &Path, user: &str, owner: &str, exists: impl Fn(&Path) -> bool) -> String {
     let shown = folder.display();
     if owner == user {
-        let command = format!("chmod u+rwx {}", shell_word(&folder.to_string_lossy()));
+        let command = format!("chmod u+rwx {}", shell_word(folder));
         return format!(
             "the folder {shown} belongs to the user {user}, but its mode keeps that user out. Allow it with: {command}"
         );
@@ -227,7 +225,7 @@ fn occupied(folder: &Path, user: &str, owner: &str, exists: impl Fn(&Path) -> bo
 }
 
 fn making(folder: &Path, user: &str) -> String {
-    format!("Create it with: sudo install -d -o {} -m 700 {}", shell_word(user), shell_word(&folder.to_string_lossy()))
+    format!("Create it with: sudo install -d -o {} -m 700 {}", shell_word(user), shell_word(folder))
 }
 
 #[cfg(test)]
@@ -272,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_program_is_started_as_the_user_of_the_job_unless_that_user_reads_the_message() {
-        let words = ["run".to_owned()];
+        let words = [OsString::from("run")];
         let program = "'/opt/a b/bt-rollcall' run";
         assert_eq!(context(false, true, None).command(&words), program);
         for context in [context(false, true, Some("alice")), context(false, false, None)] {

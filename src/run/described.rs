@@ -43,12 +43,14 @@ impl Run<'_> {
             evaluations: &evaluated.results.evaluations,
             changes: &evaluated.results.changes,
             base: baseline.map(Baseline::link),
+            latest_as_of: baseline.map(Baseline::latest_as_of),
             base_started_at: baseline.and_then(Baseline::started_at),
             warnings: self.warnings.borrow().clone(),
             notes: self.notes.borrow().clone(),
             inputs: &evaluated.results.inputs,
             suspects: &evaluated.suspects,
             confirmed_shrinks: evaluated.confirmed_shrinks.clone(),
+            clock_doubt: evaluated.clock_doubt.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Exit;
 use super::answer::{answer_to_denial, answer_to_lock};
 use crate::guard::Suspect;
+use crate::internal_error::InternalError;
 use crate::snapshot::SnapshotError;
 use crate::syslog::spool::SpoolError;
 use std::io;
@@ -33,22 +34,39 @@ pub enum RunError {
         newest_as_of: String,
     },
     /// There are snapshots, but none of them can be read.
-    #[error("read the known state: {error}; no snapshot in {} can be read", dir.display())]
+    #[error(
+        "read the known state: the folder {} holds {} and none can be read; move them away or restore them. The \
+         last reason: failed to {error}",
+        dir.display(),
+        counted(*count)
+    )]
     NoBaseline {
         /// Folder of the snapshots.
         dir: PathBuf,
-        /// Error of the newest snapshot.
+        /// Number of snapshots in it.
+        count: usize,
+        /// Why one of them cannot be read.
         error: SnapshotError,
     },
+    /// The clock of this host may be wrong, so no snapshot is removed by it.
+    #[error("prune: {}; no snapshot was removed", .0.join("; "))]
+    ClockDoubt(Vec<String>),
     /// Every source failed.
     #[error("read any source: {0}")]
     AllFailed(String),
     /// A guard objects to every source that was read.
     #[error("publication blocked: too many records are missing: {}", in_words(.0))]
     Suspect(Vec<Suspect>),
+    /// A bug of this program ended the run.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
     /// The report could not be rendered.
     #[error("render the report: {0}")]
     Report(String),
+}
+
+fn counted(snapshots: usize) -> String {
+    if snapshots == 1 { "1 snapshot".to_owned() } else { format!("{snapshots} snapshots") }
 }
 
 fn in_words(suspects: &[Suspect]) -> String {
@@ -59,8 +77,8 @@ impl RunError {
     /// Returns the whole message: what failed and why.
     pub fn message(&self) -> String {
         match self {
-            // This one is a sentence of its own: nothing failed, the guard did its work.
-            Self::Suspect(_) => self.to_string(),
+            // These are sentences of their own. The guard did its work, so nothing failed.
+            Self::Suspect(_) | Self::Internal(_) => self.to_string(),
             _ => format!("failed to {self}"),
         }
     }
@@ -89,9 +107,14 @@ impl RunError {
             Self::Backwards { .. } => {
                 Some("to evaluate an earlier instant again, write to another folder with --output DIR".to_owned())
             }
-            Self::NoBaseline { .. } => Some(
-                "restore the newest snapshot from a copy; or move the snapshots away, and the next run creates a new \
-                 baseline"
+            Self::NoBaseline { error, .. } => Some(format!(
+                "{}restore the newest snapshot from a copy; or move the snapshots away, and the next run creates a new \
+                 baseline",
+                error.hint().map_or_else(String::new, |hint| format!("{hint}; or "))
+            )),
+            Self::ClockDoubt(_) => Some(
+                "correct the wrong clock, of this host or of a source (NTP); then execute `bt-rollcall run`. The first run \
+                 in which all clocks agree prunes again"
                     .to_owned(),
             ),
             Self::Collect(CollectError::Stopped(_)) => Some("no data was lost; run the command again".to_owned()),

@@ -6,15 +6,16 @@
 
 use super::Exit;
 use super::context::Run;
-use super::summary::{DestinationSummary, RunSummary};
+use super::summary::{DestinationSummary, RunSummary, SpoolSummary};
+use crate::config;
 use crate::event::RunEvent;
 use crate::model::{Instant, ListKind, SourceStatus};
+use crate::regular_file::{self, MAX_TEXT};
 use crate::snapshot::manifest::SourceEntry;
 use crate::snapshot::{self, SnapshotError, Store};
 use chrono::DateTime;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::Table;
@@ -68,7 +69,8 @@ pub fn write_attempt(metrics_file: &Path, exit: Exit, now: Instant) -> Result<()
     snapshot::replace_file(&attempt_file(metrics_file), text.as_bytes(), snapshot::Readers::All)
 }
 
-fn attempt_file(metrics_file: &Path) -> PathBuf {
+/// Returns the file with the metrics of the last attempt.
+pub(super) fn attempt_file(metrics_file: &Path) -> PathBuf {
     let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     // The collector reads only files that end with `.prom`.
     let (stem, extension) = (part(metrics_file.file_stem()), part(metrics_file.extension()));
@@ -80,7 +82,9 @@ fn attempt_file(metrics_file: &Path) -> PathBuf {
 ///
 /// Where the file is no TOML at all, only the lines before its first table are read, each on its own.
 pub fn metrics_file_in(configuration: &Path) -> Option<PathBuf> {
-    let text = fs::read_to_string(configuration).ok()?;
+    // Whoever can change the configuration could let root overwrite any file.
+    config::check_trust(configuration).ok()?;
+    let text = regular_file::read_text(configuration, MAX_TEXT).ok()?;
     let value = |table: &Table| Some(table.get("metrics_file")?.as_str()?.to_owned());
     let found = if let Ok(table) = toml::from_str::<Table>(&text) {
         value(&table)
@@ -156,7 +160,21 @@ fn metrics(summary: &RunSummary, last_complete: Option<i64>) -> Vec<Metric> {
         ),
         metric("events_waiting", "Events that are queued and not yet delivered.", destinations(summary, |d| d.waiting)),
     ]);
+    metrics.extend(spool_metrics(summary.spool));
     metrics
+}
+
+fn spool_metrics(spool: Option<SpoolSummary>) -> Vec<Metric> {
+    let metric = |name, help, pick: fn(SpoolSummary) -> u64| Metric {
+        name,
+        help,
+        samples: spool.map(|spool| (String::new(), number(pick(spool)))).into_iter().collect(),
+    };
+    vec![
+        metric("spool_bytes", "Size of the spool.", |spool| spool.octets),
+        metric("spool_limit_bytes", "Size of the spool at which runs publish nothing.", |spool| spool.limit_octets),
+        metric("spool_damaged_files", "Files of the spool that cannot be sent.", |spool| spool.damaged),
+    ]
 }
 
 fn source_metrics(sources: &[SourceEntry]) -> Vec<Metric> {
@@ -224,6 +242,7 @@ fn labels(pairs: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn folder_of_the_metrics_file_is_not_taken_from_its_collector() {
@@ -235,6 +254,12 @@ mod tests {
         let denied = of(ErrorKind::PermissionDenied);
         assert!(denied.contains("metrics_file: let this user write in /var/lib/node_exporter"), "{denied}");
         assert!(denied.contains("ReadWritePaths=/var/lib/node_exporter") && !denied.contains("owner"), "{denied}");
+    }
+
+    #[test]
+    fn a_label_cannot_end_its_line_or_its_quotes() {
+        let labels = labels(&[("destination", "a\"} 1\nforged 2\\")]);
+        assert_eq!(labels, r#"{destination="a\"} 1\nforged 2\\"}"#);
     }
 
     #[test]

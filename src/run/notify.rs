@@ -3,7 +3,7 @@
 //! Chooses which events each destination gets and collects their facts. The wire format is in `syslog`.
 
 use super::context::Run;
-use super::{DestinationSummary, RunError};
+use super::{DestinationSummary, RunError, SpoolSummary};
 use crate::config::Config;
 use crate::event::Observer;
 use crate::guard::Suspect;
@@ -14,14 +14,19 @@ use crate::model::{
 use crate::rules;
 use crate::run_manifest::{Origin, RunDescription};
 use crate::snapshot::manifest::{Manifest, SourceEntry};
-use crate::syslog::deliver::{Delivered, deliver};
+use crate::syslog::deliver::{Delivered, Delivery, deliver};
 use crate::syslog::facts::{Completed, FindingFacts, RunFacts, SourceFacts, SourceRows, SuspectFacts};
 use crate::syslog::format::{Sender, render};
 use crate::syslog::message::{Message, of_failed, of_published, of_suspect};
 use crate::syslog::session::Timing;
-use crate::syslog::spool::{Spool, SpoolError, Staged};
+use crate::syslog::spool::{Spool, SpoolError, SpoolSize, Staged};
 use ahash::AHashMap;
 use chrono::{SubsecRound, Utc};
+
+/// Part of the spool's limit from which on every run warns. Half of it leaves weeks to repair a receiver.
+const WARN_PERCENT: u64 = 50;
+/// Largest number of files of the spool that warnings name.
+const MAX_DAMAGED: usize = 10;
 
 /// Returns the sender for the header of syslog messages: the host and this process.
 pub fn sender(origin: &Origin) -> Sender {
@@ -55,6 +60,8 @@ pub(super) fn stage_completed(
         changes: manifest.counts.changes.clone(),
         findings: manifest.counts.findings.clone(),
         redelivered: 0,
+        spool_percent: spool.size()?.percent(),
+        damaged_batches: pending.damaged.len() as u64,
     };
     let mut staged = spool.stage(&run.run_id);
     let sender = sender(&run.origin);
@@ -167,19 +174,22 @@ impl Run<'_> {
     /// the run has its exit code already.
     pub(super) fn report_failure(&self, error: &RunError, sources: &[SourceEntry], spool: &Spool) {
         let facts = run_facts(self, sources);
+        let suspects: Vec<SuspectFacts> = match error {
+            RunError::Suspect(suspects) => suspects.iter().map(suspect_facts).collect(),
+            _ => Vec::new(),
+        };
+        let reason = error.message();
         // A guard has an event of its own for each list, with the numbers that an operator needs.
         let messages = match error {
-            RunError::Suspect(suspects) => {
-                suspects.iter().map(|suspect| of_suspect(&facts, &suspect_facts(suspect))).collect()
-            }
-            _ => vec![of_failed(&facts, &error.message())],
+            RunError::Suspect(_) => suspects.iter().map(|suspect| of_suspect(&facts, suspect)).collect(),
+            _ => vec![of_failed(&facts, &reason)],
         };
         if let Err(error) = self.queue(&messages, spool) {
             self.warn(format!("failed to {error}; no event of this run will be sent to a SIEM"));
         }
     }
 
-    fn queue(&self, messages: &[Message], spool: &Spool) -> Result<(), SpoolError> {
+    fn queue(&self, messages: &[Message<'_>], spool: &Spool) -> Result<(), SpoolError> {
         let mut staged = spool.stage(&self.run_id);
         let sender = sender(&self.origin);
         for destination in &self.request.config.destinations {
@@ -191,28 +201,83 @@ impl Run<'_> {
     }
 
     /// Delivers what is queued. After a request to stop no session starts; the events stay queued for the next run.
-    pub(super) fn deliver(&self, spool: &Spool) -> Vec<DestinationSummary> {
+    pub(super) fn deliver(&self, spool: &Spool) -> Drained {
         let is_stopped = || self.stop.requested_by().is_some();
-        drain(self.request.config, spool, self.observer.as_ref(), &is_stopped).unwrap_or_else(|error| {
-            self.warn(format!("failed to {error}"));
-            all_waiting(self, &error.to_string())
-        })
+        match drain(self.request.config, spool, self.observer.as_ref(), &is_stopped) {
+            Ok(drained) => {
+                drained.warnings.iter().for_each(|warning| self.warn(warning.clone()));
+                drained
+            }
+            Err(error) => {
+                self.warn(format!("failed to {error}"));
+                Drained::failed(self, &error.to_string())
+            }
+        }
     }
 }
 
-/// Delivers the queued events to the configured destinations and returns a summary of each.
+/// The result of the delivery, and what it left in the spool.
+#[derive(Debug, Default)]
+pub struct Drained {
+    /// Result for each destination.
+    pub destinations: Vec<DestinationSummary>,
+    /// What the spool contains now; `None` if it could not be looked at.
+    pub spool: Option<SpoolSummary>,
+    /// What the operator has to act on.
+    pub warnings: Vec<String>,
+}
+
+impl Drained {
+    /// Returns the result where this error kept all events queued.
+    pub(super) fn failed(run: &Run<'_>, error: &str) -> Self {
+        Self { destinations: all_waiting(run, error), ..Self::default() }
+    }
+}
+
+/// Delivers the queued events to the configured destinations. Returns a summary of each, and the state of the spool.
 pub fn drain(
     config: &Config,
     spool: &Spool,
     observer: &dyn Observer,
     is_stopped: &dyn Fn() -> bool,
-) -> Result<Vec<DestinationSummary>, SpoolError> {
-    let delivered = deliver(spool, &config.destinations, &Timing::default(), observer, is_stopped)?;
+) -> Result<Drained, SpoolError> {
+    let delivery = deliver(spool, &config.destinations, &Timing::default(), observer, is_stopped)?;
+    let size = spool.size()?;
     let summary = |Delivered { destination, delivered, waiting, error }| DestinationSummary {
         destination,
         delivered,
         waiting,
         error,
     };
-    Ok(delivered.into_iter().map(summary).collect())
+    Ok(Drained {
+        warnings: spool_warnings(&delivery, size),
+        spool: Some(SpoolSummary {
+            octets: size.octets,
+            limit_octets: size.limit,
+            damaged: delivery.damaged.len() as u64,
+        }),
+        destinations: delivery.destinations.into_iter().map(summary).collect(),
+    })
+}
+
+/// Returns the warnings about damaged files, and about a spool that fills up long before it is full.
+fn spool_warnings(delivery: &Delivery, size: SpoolSize) -> Vec<String> {
+    let shown = delivery.damaged.iter().take(MAX_DAMAGED).map(|error| format!("failed to {error}"));
+    let mut warnings: Vec<String> = shown.collect();
+    if let Some(more @ 1..) = delivery.damaged.len().checked_sub(MAX_DAMAGED) {
+        warnings.push(format!("{more} more files in the spool cannot be sent"));
+    }
+    if size.percent() >= WARN_PERCENT {
+        let waiting = delivery.destinations.iter().filter(|destination| destination.error.is_some());
+        let waiting: Vec<&str> = waiting.map(|destination| destination.destination.as_str()).collect();
+        let of = if waiting.is_empty() { String::new() } else { format!(", with events for {}", waiting.join(", ")) };
+        warnings.push(format!(
+            "the spool is {} % full ({} of {} MiB){of}; repair the receiver and run `bt-rollcall emit`, or move files out of \
+             the spool if their events are not needed. When it is full, runs publish nothing (exit 1)",
+            size.percent(),
+            size.octets >> 20,
+            size.limit >> 20
+        ));
+    }
+    warnings
 }

@@ -1,16 +1,23 @@
 //! The log and the progress bar: two consumers of the events of a run.
 //!
-//! Both write to stderr. The log hides the bar while it writes a line, so that the two never mix.
+//! Both write to stderr, and every value passes [`visible`] on its way. The log hides the bar while it writes a line, so that
+//! the two never mix.
 
+use crate::escape::{self, visible};
 use crate::event::{Observer, RunEvent};
 use crate::model::{ListKind, SourceStatus};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use tracing::field::Field;
 use tracing::{Level, Metadata};
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{self, Writer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -34,20 +41,40 @@ pub fn start_logging(settings: LogSettings, bar: &ProgressDisplay) {
     let ours = Targets::new().with_target("bt_rollcall", settings.level);
     let writer = BarAwareStderr(bar.clone());
     let registry = tracing_subscriber::registry().with(ours);
+    let layer = tracing_subscriber::fmt::layer().with_target(false);
+    let text = format::debug_fn(write_field).delimited(" ");
     // The result is ignored: tests start the log several times in one process.
     let _ = if settings.json {
-        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(writer);
-        registry.with(layer).try_init()
+        registry.with(layer.json().flatten_event(true).with_writer(JsonStderr(writer))).try_init()
     } else if settings.journal {
-        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).with_level(false);
-        registry.with(layer.without_time().with_writer(JournalStderr(writer))).try_init()
+        let layer = layer.with_ansi(false).with_level(false).without_time().fmt_fields(text);
+        registry.with(layer.with_writer(JournalStderr(writer))).try_init()
     } else {
-        let layer = tracing_subscriber::fmt::layer().with_ansi(settings.color).with_target(false).with_writer(writer);
-        registry.with(layer).try_init()
+        registry.with(layer.with_ansi(settings.color).fmt_fields(text).with_writer(writer)).try_init()
     };
 }
 
-/// A writer to stderr that hides the progress bar while it writes.
+/// Writes one field of a text line, with every character visible. Only then a name of a field is styled.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let value = visible(&value);
+    match (field.name(), writer.has_ansi_escapes()) {
+        ("message", _) => write!(writer, "{value}"),
+        // Lines of our own below the message, such as a mark under a piece of the configuration.
+        (name, _) if name.starts_with("below_") => write!(writer, "\n{value}"),
+        (name, true) => write!(writer, "\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m{value}"),
+        (name, false) => write!(writer, "{name}={value}"),
+    }
+}
+
+/// Writes lines for people to stderr where no log line is meant, such as the words of clap.
+///
+/// A closed or full stderr is no reason to fail: there is nowhere to report it.
+pub fn write_stderr(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// A writer to stderr that hides the progress bar while it writes. It never fails, as [`write_stderr`] explains.
 #[derive(Clone)]
 struct BarAwareStderr(ProgressDisplay);
 
@@ -61,22 +88,54 @@ impl<'a> MakeWriter<'a> for BarAwareStderr {
 
 impl Write for BarAwareStderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.bar.suspend(|| io::stderr().write_all(line))?;
+        // A full or closed stderr must not end the run. There is nowhere to report it either.
+        self.0.bar.suspend(|| drop(io::stderr().write_all(line)));
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
+    }
+}
+
+/// A writer of JSON lines, in which every character is visible.
+#[derive(Clone)]
+struct JsonStderr(BarAwareStderr);
+
+impl<'a> MakeWriter<'a> for JsonStderr {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self.clone()
+    }
+}
+
+impl Write for JsonStderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write_all(escape::json(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
 /// Checks whether stderr is connected to the journal of systemd (systemd.exec(5), `$JOURNAL_STREAM`).
-///
-/// The variable alone proves nothing, because a child process with another stderr inherits it.
 pub fn stderr_is_journal() -> bool {
-    let stream = std::env::var("JOURNAL_STREAM").ok();
-    let stderr = rustix::fs::fstat(io::stderr()).ok();
-    stream.zip(stderr).is_some_and(|(stream, stat)| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+    is_journal(io::stderr())
+}
+
+/// Checks whether stdout is connected to the journal, so that its lines stand next to those of the log.
+pub fn stdout_is_journal() -> bool {
+    is_journal(io::stdout())
+}
+
+/// The variable alone proves nothing, because a child process with another stream inherits it.
+fn is_journal(stream: impl AsFd) -> bool {
+    let journal = std::env::var("JOURNAL_STREAM").ok();
+    let stat = rustix::fs::fstat(stream).ok();
+    journal.zip(stat).is_some_and(|(journal, stat)| journal == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
 /// A writer to the journal: each line begins with the priority of its level (sd-daemon(3)).
@@ -218,13 +277,14 @@ impl ProgressDisplay {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         lists.insert((source.to_owned(), list), (received, expected));
         let rows: u64 = lists.values().map(|(received, _)| received).sum();
-        // A list without a total counts with what it has: the bar is then full rather than empty.
-        let total: Option<u64> = lists.values().map(|(received, expected)| expected.or(Some(*received))).sum();
-        self.bar.set_length(total.unwrap_or(rows).max(rows));
+        // A list without a total counts with what it has: the bar is then full rather than empty. A server may report any total.
+        let total =
+            lists.values().map(|(received, expected)| expected.unwrap_or(*received)).fold(0, u64::saturating_add);
+        self.bar.set_length(total.max(rows));
         self.bar.set_position(rows);
         let what = list.as_str();
         let of = expected.map_or_else(String::new, |total| format!(" of {total}"));
-        self.bar.set_message(format!("{source}: {received}{of} {what}"));
+        self.bar.set_message(visible(&format!("{source}: {received}{of} {what}")).into_owned());
     }
 }
 
@@ -233,5 +293,19 @@ impl Observer for ProgressDisplay {
         if let RunEvent::Progress { source, list, received, expected } = event {
             self.progress(source.as_str(), *list, *received, *expected);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_near_the_largest_number_are_shown_without_an_overflow() {
+        let bar = ProgressDisplay::new(false);
+        for list in [ListKind::Users, ListKind::Groups] {
+            bar.progress("eu", list, 7, Some(u64::MAX));
+        }
+        assert_eq!((bar.bar.length(), bar.bar.position()), (Some(u64::MAX), 14));
     }
 }

@@ -3,6 +3,7 @@
 //! Read once at the start of a run, for the manifest and for the header of syslog messages.
 
 use super::Origin;
+use crate::account_names::user_name;
 use crate::escape;
 use crate::snapshot::manifest::StartedBy;
 use std::fs;
@@ -38,21 +39,6 @@ fn qualified(name: &str, hosts: &str) -> Option<String> {
     let mut full = names.filter(|full| full.split_once('.').is_some_and(|(first, _)| first.eq_ignore_ascii_case(name)));
     // `localhost.localdomain` and the like are placeholders of distributions: they identify no machine.
     full.find(|full| !full.to_ascii_lowercase().ends_with(".localdomain")).map(str::to_owned)
-}
-
-/// Returns the name of a user for messages and the manifest.
-pub(super) fn user_name(uid: u32) -> String {
-    account(uid).unwrap_or_else(|| format!("uid {uid}"))
-}
-
-/// Returns the account name of a user id by passwd(5). The environment is not used: its user could set any name.
-fn account(uid: u32) -> Option<String> {
-    let passwd = fs::read_to_string("/etc/passwd").ok()?;
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, id) = (fields.next()?, fields.nth(1)?);
-        (id.parse() == Ok(uid)).then(|| name.to_owned())
-    })
 }
 
 /// Returns the caller of sudo(8) from `SUDO_USER`; `None` if nobody else called it.

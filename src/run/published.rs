@@ -32,6 +32,7 @@ pub(super) fn publish(
     let batch = notify::stage_completed(run, facts, &manifest, &sha256, spool)?;
     run.check_stop()?;
     let path = sealed.publish()?;
+    run.stop.note_publication();
     run.observer.notify(&RunEvent::Published { path: &path, completeness: manifest.completeness });
     let mut publication = Publication::of(facts);
     publication.report = run.request.config.output.html.then(|| path.join(report_page::FILE));
@@ -63,6 +64,7 @@ fn write_files(
         completeness: facts.completeness(),
     };
     let guarded_cells = staging.write_tables(&tables, &choice)?;
+    run.check_stop()?;
     if run.request.config.exceptions.is_some() {
         staging.add(report_page::EXCEPTIONS, report_page::exceptions_text(facts.uses).as_bytes(), None)?;
     }
@@ -71,6 +73,7 @@ fn write_files(
     pages.finish()?;
     let now = Utc::now().trunc_subsecs(6);
     run_manifest::finish(manifest, staging.files(), guarded_cells, now);
+    run.check_stop()?;
     if output.html {
         // The report lists the files before it, so the manifest is completed before it and again after it.
         let html = report_page::render_run(facts, manifest).map_err(RunError::Report)?;

@@ -2,9 +2,12 @@
 
 use super::RunError;
 use super::context::Run;
+use super::metrics::attempt_file;
 use crate::event::RunEvent;
-use crate::snapshot::{LockedStore, Store};
+use crate::snapshot::{self, LockedStore, Store};
 use crate::syslog::spool::Spool;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 impl Run<'_> {
     /// Takes the lock and opens the spool. Errors: another run holds the lock, or the disk refuses.
@@ -17,9 +20,24 @@ impl Run<'_> {
         for left_over in store.clean_leftovers()? {
             self.warn(format!("{left_over}: left behind by a run that was killed; removed"));
         }
+        for left_over in self.clean_temporary_files() {
+            self.add_note(format!("{}: left behind by a process that was killed; removed", left_over.display()));
+        }
         let spool = Spool::open(&config.state_dir, &config.output.dir)?;
         // Before anything is queued: a killed run may have published without releasing its events.
         spool.recover(|run_id| store.is_published(run_id))?;
         Ok((store, spool))
+    }
+
+    /// Removes the temporary files that killed processes left in the folders of a run.
+    fn clean_temporary_files(&self) -> Vec<PathBuf> {
+        let config = self.request.config;
+        let metrics: Vec<PathBuf> =
+            config.metrics_file.iter().flat_map(|path| [path.clone(), attempt_file(path)]).collect();
+        let names: Vec<&OsStr> = metrics.iter().filter_map(|path| path.file_name()).collect();
+        let folder = config.metrics_file.as_deref().and_then(Path::parent);
+        let folders =
+            [Some(config.state_dir.as_path()), Some(config.output.dir.as_path()), folder].into_iter().flatten();
+        folders.flat_map(|folder| snapshot::clean_temporary_files(folder, &names)).collect()
     }
 }

@@ -6,6 +6,7 @@
 use super::context::Run;
 use super::exit::Exit;
 use super::{RunError, unevaluated};
+use crate::escape::Lines;
 use crate::guard::Suspect;
 use crate::model::{Completeness, Coverage, FindingStatus, ListKind, Severity, instant_text};
 use crate::report::thousands;
@@ -15,7 +16,6 @@ use crate::state;
 use chrono::{SubsecRound, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// The result of one run. Instants are RFC 3339 in UTC.
@@ -59,6 +59,9 @@ pub struct RunSummary {
     pub severities: BTreeMap<String, u64>,
     /// Result of the delivery to each destination.
     pub destinations: Vec<DestinationSummary>,
+    /// What the spool contains after the run; absent if it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spool: Option<SpoolSummary>,
     /// Run ids of the snapshots that retention removed.
     pub pruned: Vec<String>,
     /// Matches of every pattern of the configuration.
@@ -89,12 +92,24 @@ pub struct DestinationSummary {
     pub error: Option<String>,
 }
 
+/// What the spool contains.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct SpoolSummary {
+    /// Size of its files in octets.
+    pub octets: u64,
+    /// Limit in octets. A run that reaches it publishes nothing.
+    pub limit_octets: u64,
+    /// Files that cannot be sent: damaged ones, which were set aside as `*.damaged`, and unreadable ones.
+    pub damaged: u64,
+}
+
 /// The results of the stages.
 pub(super) struct RunOutcome {
     pub(super) result: Result<Publication, RunError>,
     /// Result of each source that was read, also if the run failed later.
     pub(super) sources: Vec<SourceEntry>,
     pub(super) destinations: Vec<DestinationSummary>,
+    pub(super) spool: Option<SpoolSummary>,
     pub(super) pruned: Vec<String>,
 }
 
@@ -102,7 +117,13 @@ impl Default for RunOutcome {
     fn default() -> Self {
         // A placeholder for "nothing is published yet". The first stage that ends replaces it.
         let unpublished = RunError::AllFailed(String::new());
-        Self { result: Err(unpublished), sources: Vec::new(), destinations: Vec::new(), pruned: Vec::new() }
+        Self {
+            result: Err(unpublished),
+            sources: Vec::new(),
+            destinations: Vec::new(),
+            spool: None,
+            pruned: Vec::new(),
+        }
     }
 }
 
@@ -166,7 +187,7 @@ fn changes_in_words(facts: &RunDescription<'_>) -> String {
 impl RunSummary {
     /// Returns the summary of a run from the results of its stages.
     pub(super) fn of(run: &Run<'_>, outcome: RunOutcome) -> Self {
-        let RunOutcome { result, sources, destinations, pruned } = outcome;
+        let RunOutcome { result, sources, destinations, spool, pruned } = outcome;
         let failure = result.as_ref().err().map(|error| (error.exit(), error.message(), run.hint(error)));
         let Publication {
             completeness,
@@ -204,6 +225,7 @@ impl RunSummary {
             since,
             severities,
             destinations,
+            spool,
             pruned,
             warnings,
             notes,
@@ -227,40 +249,52 @@ impl RunSummary {
             (is_guarded, Exit::Guarded),
             (self.completeness == Some(Completeness::Partial), Exit::Partial),
             (self.destinations.iter().any(DestinationSummary::has_waiting), Exit::Waiting),
+            (self.spool.is_some_and(|spool| spool.damaged > 0), Exit::Waiting),
             (fail_on.is_some_and(reached), Exit::Findings),
         ];
         Exit::winner(applying.into_iter().filter(|(applies, _)| *applies).map(|(_, exit)| exit))
     }
 
     /// Returns the summary for people, one fact a line.
-    pub fn in_words(&self) -> String {
-        let mut text = format!("{}\n", self.headline());
+    pub fn in_words(&self) -> Lines {
+        let mut text = Lines::default();
+        text.line(self.headline());
         for source in &self.sources {
-            // Writing into a String cannot fail.
-            let _ = writeln!(text, "  {:<10} {}", "source", source_line(source));
+            text.line(format_args!("  {:<10} {}", "source", source_line(source)));
         }
         if self.completeness.is_some() {
-            let _ = writeln!(text, "  {:<10} {}", "findings", self.findings_line());
-            let _ = writeln!(text, "  {:<10} {}", "changes", self.since);
+            text.line(format_args!("  {:<10} {}", "findings", self.findings_line()));
+            text.line(format_args!("  {:<10} {}", "changes", self.since));
             for line in unevaluated::lines(&self.sources, &self.rules) {
-                let _ = writeln!(text, "  {:<10} {line}", "unknown");
+                text.line(format_args!("  {:<10} {line}", "unknown"));
             }
         }
         for (name, path) in [("snapshot", &self.snapshot), ("report", &self.report)] {
             if let Some(path) = path {
-                let _ = writeln!(text, "  {name:<10} {}", path.display());
+                text.line(format_args!("  {name:<10} {}", path.display()));
             }
         }
         for destination in &self.destinations {
-            let _ = writeln!(text, "  {:<10} {}", "events", destination.in_words());
+            text.line(format_args!("  {:<10} {}", "events", destination.in_words()));
+        }
+        if let Some(line) = self.spool.and_then(SpoolSummary::in_words) {
+            text.line(format_args!("  {:<10} {line}", "spool"));
         }
         if !self.pruned.is_empty() {
-            let _ = writeln!(text, "  {:<10} {} removed by retention", "pruned", self.pruned.len());
+            text.line(format_args!("  {:<10} {} removed by retention", "pruned", self.pruned.len()));
         }
         for warning in &self.warnings {
-            let _ = writeln!(text, "  {:<10} {warning}", "warning");
+            text.line(format_args!("  {:<10} {warning}", "warning"));
+        }
+        if let Some(hint) = &self.hint {
+            text.line(format_args!("  {:<10} {hint}", "next"));
         }
         text
+    }
+
+    /// Returns the summary without warnings and hint, for readers who have the log in front of them.
+    pub fn in_words_next_to_log(&self) -> Lines {
+        Self { warnings: Vec::new(), hint: None, ..self.clone() }.in_words()
     }
 
     fn headline(&self) -> String {
@@ -292,9 +326,18 @@ impl RunSummary {
         let counts: Vec<String> = counts.collect();
         let mut line = if by_severity.is_empty() { total } else { format!("{total}: {}", by_severity.join(", ")) };
         if !counts.is_empty() {
-            let _ = write!(line, " ({})", counts.join(", "));
+            line = format!("{line} ({})", counts.join(", "));
         }
         line
+    }
+}
+
+impl SpoolSummary {
+    /// Returns one line for people; `None` if every file can be sent.
+    pub fn in_words(self) -> Option<String> {
+        let noun = if self.damaged == 1 { "file" } else { "files" };
+        (self.damaged > 0)
+            .then(|| format!("{} {noun} in the spool cannot be sent; see the warnings", thousands(self.damaged)))
     }
 }
 

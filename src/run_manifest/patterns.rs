@@ -74,8 +74,12 @@ impl<'a> Names<'a> {
         self.by_name.get_or_init(|| counted(self.names().map(str::to_ascii_lowercase)))
     }
 
+    fn words(&self) -> &KnownWords<'a> {
+        self.words.get_or_init(|| KnownWords::new(self.names()))
+    }
+
     fn nearest(&self, word: &str) -> Option<(usize, &'a str)> {
-        self.words.get_or_init(|| KnownWords::new(self.names())).nearest(word)
+        self.words().nearest(word)
     }
 }
 
@@ -206,6 +210,14 @@ impl Configured<'_> {
         })
     }
 
+    /// Returns the name that a glob almost matches, or else the one that is similar to its letters.
+    fn nearest_to_glob(&self, glob: &str, populations: &[Population<'_>]) -> Option<String> {
+        let almost = self.lists(populations).filter_map(|list| list.words().nearest_to_glob(glob));
+        let letters = glob.replace(['*', '?'], "");
+        let similar = || self.lists(populations).filter_map(|list| list.nearest(&letters)).min_by_key(|(n, _)| *n);
+        almost.min_by_key(|(distance, _)| *distance).or_else(similar).map(|(_, name)| name.to_owned())
+    }
+
     /// Returns what was probably meant: a glob whose prefix is missing, or the known name that is most similar. Ids have no similar
     /// ones.
     fn nearest(&self, populations: &[Population<'_>]) -> Option<String> {
@@ -218,7 +230,7 @@ impl Configured<'_> {
                 }
                 name.clone()
             }
-            Pattern::Glob(glob) => glob.replace(['*', '?'], ""),
+            Pattern::Glob(glob) => return self.nearest_to_glob(glob, populations),
         };
         let found = self.lists(populations).filter_map(|list| list.nearest(&word));
         found.min_by_key(|(distance, _)| *distance).map(|(_, name)| name.to_owned())

@@ -19,7 +19,7 @@ use ahash::{AHashMap, AHashSet};
 pub struct Link {
     /// Run id of the snapshot.
     pub run_id: String,
-    /// SHA-256 of its manifest in lower-case hexadecimal.
+    /// SHA-256 of its manifest in lower-case hexadecimal; empty if its bytes cannot be read.
     pub manifest_sha256: String,
     /// Whether every source was proven complete; `None` if the manifest cannot be parsed.
     pub completeness: Option<Completeness>,
@@ -38,6 +38,8 @@ pub enum LinkState {
     Manifest,
     /// A manifest that cannot be parsed; only its hash is known.
     Unreadable,
+    /// A manifest that the user of this process may not read; nothing is known.
+    Denied,
     /// The ledger: retention removed the snapshot.
     Ledger,
 }
@@ -52,6 +54,10 @@ impl Link {
             base: entry.base,
             known: LinkState::Ledger,
         }
+    }
+
+    fn knows_base(&self) -> bool {
+        matches!(self.known, LinkState::Manifest | LinkState::Ledger)
     }
 
     /// Checks whether the snapshot exists and is complete.
@@ -158,10 +164,12 @@ fn base_of(link: &Link, links: &[Link], index: &AHashMap<&str, usize>) -> Result
     let (run_id, base) = (link.run_id.clone(), named.run_id.clone());
     let Some(at) = index.get(named.run_id.as_str()) else { return Err(BrokenLink::Absent { run_id, base }) };
     let found = &links[*at];
-    if found.manifest_sha256 != named.manifest_sha256 {
+    // Nothing proves that a manifest without readable bytes was changed. It is a problem of its own snapshot.
+    let is_unknown = !found.knows_base() && found.manifest_sha256.is_empty();
+    if !is_unknown && found.manifest_sha256 != named.manifest_sha256 {
         return Err(match found.known {
             LinkState::Ledger => BrokenLink::RemovedAsAnother { run_id, base },
-            LinkState::Manifest | LinkState::Unreadable => BrokenLink::Changed { run_id, base },
+            LinkState::Denied | LinkState::Manifest | LinkState::Unreadable => BrokenLink::Changed { run_id, base },
         });
     }
     Ok(Some(*at))
@@ -213,10 +221,10 @@ fn forks(links: &[Link]) -> Vec<BrokenLink> {
 /// baselines lead to this one. The baseline of an unreadable snapshot is unknown.
 fn without_base(at: usize, links: &[Link], firsts: &[Option<usize>]) -> Option<BrokenLink> {
     let link = &links[at];
-    if link.base.is_some() || link.known == LinkState::Unreadable {
+    if link.base.is_some() || !link.knows_base() {
         return None;
     }
-    let is_earlier = |first: usize| first != at && links[first].known != LinkState::Unreadable;
+    let is_earlier = |first: usize| first != at && links[first].knows_base();
     let before = (at + 1..links.len()).find(|other| firsts[*other].is_some_and(is_earlier))?;
     Some(BrokenLink::NoBase { run_id: link.run_id.clone(), before: links[before].run_id.clone() })
 }

@@ -2,6 +2,7 @@
 //!
 //! The texts continue the words "failed to". Nothing here knows an exit code; `run` and the commands choose it.
 
+use super::locate::removed;
 use crate::model::{Instant, instant_text};
 use crate::table::TableError;
 use chrono::SubsecRound;
@@ -84,6 +85,14 @@ pub enum SnapshotError {
         /// What it is, and the cure.
         why: String,
     },
+    /// The folder of the snapshot does not exist any more.
+    #[error("read {}: {}", path.display(), removal(removed_at.as_deref()))]
+    Removed {
+        /// Real path of the snapshot.
+        path: PathBuf,
+        /// Time of the removal, as the ledger states it; `None` if no entry of the ledger can be read.
+        removed_at: Option<String>,
+    },
     /// The snapshot contains the table in no format.
     #[error("read {}: the snapshot has no table {table}", path.display())]
     NoTable {
@@ -116,12 +125,26 @@ impl SnapshotError {
         move |source| Self::Io { operation, path: path.as_ref().to_owned(), source }
     }
 
+    /// Returns whether the user of this process may not read the file or folder.
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// Returns a function that wraps an error of writing a table.
     pub(super) fn table(path: PathBuf) -> impl FnOnce(TableError) -> Self {
         move |error| match error {
             TableError::Io(source) => Self::Io { operation: "write", path, source },
             TableError::Encode(why) => Self::Table { path, reason: why.to_string() },
         }
+    }
+
+    /// Returns this error, or that the snapshot was removed meanwhile. `folder` is its real path.
+    ///
+    /// Readers take no lock, so retention may remove a snapshot between two of their steps. What they then miss is no
+    /// damage.
+    #[must_use]
+    pub fn or_removed(self, folder: &Path) -> Self {
+        removed(folder).unwrap_or(self)
     }
 
     /// Returns the step that may solve the problem; `None` where none is known.
@@ -133,17 +156,32 @@ impl SnapshotError {
                 "name the folder of a published snapshot below output.dir; `bt-rollcall verify DIR` lists every problem. \
                  Restore a damaged snapshot from a copy",
             ),
+            Self::Removed { removed_at: Some(_), .. } => Some(
+                "nothing is damaged: name a snapshot that still exists, or put a file named HOLD into a snapshot that must \
+                 stay",
+            ),
+            Self::Removed { removed_at: None, .. } => {
+                Some("somebody moved or removed it: name the folder where it is now, or restore it from a copy")
+            }
             Self::NoTable { .. } => Some(
                 "set at least one format in output.tables; snapshots from then on can be compared and rendered again",
             ),
             Self::Unsupported { .. } => {
                 Some("read it with the version of bt-rollcall that wrote it (`tool` in its manifest)")
             }
-            Self::Manifest { .. } => Some("run `bt-rollcall verify` on that folder"),
+            Self::Manifest { .. } => Some("run `bt-rollcall verify` on that folder, and restore it from a copy"),
             Self::Table { .. } | Self::Unsealable { .. } => Some("this is a defect of bt-rollcall; please report it"),
             // `run` knows how to look at the process that holds the lock.
             Self::Busy { .. } | Self::NotARunId { .. } | Self::IsLinked { .. } | Self::NotASnapshot { .. } => None,
         }
+    }
+}
+
+/// Returns what happened to a snapshot whose folder does not exist any more.
+fn removal(removed_at: Option<&str>) -> String {
+    match removed_at {
+        Some(at) => format!("retention removed this snapshot at {at}"),
+        None => "this snapshot was moved or removed while it was read".to_owned(),
     }
 }
 
@@ -158,9 +196,11 @@ fn hint_for(kind: io::ErrorKind) -> Option<&'static str> {
         io::ErrorKind::ReadOnlyFilesystem => {
             Some("set a writable folder in output.dir and state_dir, and in ReadWritePaths= of the systemd unit")
         }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            Some("move away the file or folder that has this name")
-        }
+        // Pipes, sockets and devices are an invalid input (`regular_file`).
+        io::ErrorKind::NotADirectory
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::InvalidInput => Some("move away the file or folder that has this name"),
         _ => None,
     }
 }
@@ -172,6 +212,8 @@ fn cause(error: &io::Error) -> String {
         io::ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -193,6 +235,13 @@ mod tests {
         let error = SnapshotError::io("write", "/x/users.csv")(io::Error::from_raw_os_error(28));
         assert_eq!(error.to_string(), "write /x/users.csv: the disk is full");
         assert!(error.hint().unwrap().starts_with("free some space"));
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_a_file_is_reported_with_a_hint() {
+        let error = SnapshotError::io("read", "/x/manifest.json")(crate::regular_file::NotRegular::Pipe.into());
+        assert_eq!(error.to_string(), "read /x/manifest.json: is a pipe");
+        assert!(error.hint().unwrap().starts_with("move away"));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 
 use super::error::SnapshotError;
 use crate::escape::printable;
+use crate::regular_file;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -50,7 +51,7 @@ pub(super) fn of_folder(folder: &Path) -> Result<Option<Hold>, SnapshotError> {
         return Ok(Some(Hold("not a regular file".to_owned())));
     }
     let mut content = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut content));
+    let read = regular_file::open(&path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut content));
     Ok(Some(read.map_or_else(|error| Hold(format!("cannot be read: {error}")), |_| Hold::of(&content))))
 }
 

@@ -3,6 +3,7 @@
 //! Pure: [`Store`](super::Store) reads the manifests and the links. Each manifest names the previous snapshot as its
 //! baseline. Run ids come from clocks, which may be wrong, so they decide only where no baseline does.
 
+use super::error::SnapshotError;
 use super::manifest::ManifestHeader;
 use crate::model::Completeness;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Published snapshots of one folder, with the targets of both links.
 #[derive(Debug, Default)]
 pub(super) struct SnapshotIndex {
-    /// Header and SHA-256 of each manifest by run id; `None` if it cannot be read.
-    pub(super) snapshots: BTreeMap<String, Option<(ManifestHeader, String)>>,
+    /// Header and SHA-256 of each manifest by run id, or why it cannot be read.
+    pub(super) snapshots: BTreeMap<String, Result<(ManifestHeader, String), SnapshotError>>,
     /// Target of the link `latest`.
     pub(super) latest: Option<String>,
     /// Target of the link `latest-complete`.
@@ -54,9 +55,19 @@ impl SnapshotIndex {
         others.into_iter().chain(line.into_iter().rev()).map(str::to_owned).collect()
     }
 
-    /// Marks a snapshot as unreadable.
-    pub(super) fn mark_unreadable(&mut self, run_id: &str) {
-        self.snapshots.insert(run_id.to_owned(), None);
+    /// Marks a snapshot as unreadable, for this reason.
+    pub(super) fn mark_unreadable(&mut self, run_id: &str, error: SnapshotError) {
+        self.snapshots.insert(run_id.to_owned(), Err(error));
+    }
+
+    /// Drops a snapshot that was removed meanwhile.
+    pub(super) fn forget(&mut self, run_id: &str) {
+        self.snapshots.remove(run_id);
+    }
+
+    /// Checks whether the header of a snapshot can be read.
+    pub(super) fn is_readable(&self, run_id: &str) -> bool {
+        self.header(run_id).is_some()
     }
 
     /// Splits the snapshots into those from the newest back along the baselines, and the others by name.
@@ -72,11 +83,11 @@ impl SnapshotIndex {
     }
 
     fn readable(&self) -> impl DoubleEndedIterator<Item = (&str, &(ManifestHeader, String))> {
-        self.snapshots.iter().filter_map(|(run_id, header)| Some((run_id.as_str(), header.as_ref()?)))
+        self.snapshots.iter().filter_map(|(run_id, header)| Some((run_id.as_str(), header.as_ref().ok()?)))
     }
 
     fn header(&self, run_id: &str) -> Option<&(ManifestHeader, String)> {
-        self.snapshots.get(run_id)?.as_ref()
+        self.snapshots.get(run_id)?.as_ref().ok()
     }
 }
 
@@ -96,7 +107,7 @@ mod tests {
             let base = base.map(|base| BaseReference { run_id: base.to_owned(), manifest_sha256: sha256(base) });
             let completeness = Completeness::of(*is_complete);
             let header = ManifestHeader { run_id: (*run_id).to_owned(), completeness, as_of: String::new(), base };
-            ((*run_id).to_owned(), Some((header, sha256(run_id))))
+            ((*run_id).to_owned(), Ok((header, sha256(run_id))))
         };
         let [latest, latest_complete] = links.map(|link| link.map(str::to_owned));
         SnapshotIndex { snapshots: snapshots.iter().map(header).collect(), latest, latest_complete }
@@ -124,7 +135,7 @@ mod tests {
     #[test]
     fn unreadable_snapshot_is_neither_the_newest_nor_the_newest_complete() {
         let mut index = index(&[("a", true, None), ("b", true, Some("a"))], [Some("b"), Some("b")]);
-        index.mark_unreadable("b");
+        index.mark_unreadable("b", SnapshotError::NotARunId { name: "b".to_owned() });
         assert_eq!((index.newest(), index.newest_complete()), (Some("a"), Some("a")));
         assert_eq!(index.in_order(), ["b", "a"]);
         assert_eq!(SnapshotIndex::default().newest(), None);

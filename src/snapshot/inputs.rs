@@ -4,17 +4,20 @@
 //! alone. This file says how both differ, so that `reperform` can evaluate a snapshot exactly as the run did. Only
 //! accounts, groups and sources with such facts have a line.
 
-use crate::model::{Group, LastLogin, OddValue, ReportedDate, SourceInventory, SourceReading, User, UserKind};
-use crate::state::{KeptUser, KeptValues, UnsettledState};
+use crate::model::{
+    Group, GroupId, LastLogin, OddValue, ReportedDate, SourceInventory, SourceReading, Text, User, UserId, UserKind,
+};
+use crate::state::{KeptRow, KeptUser, KeptValues, UnsettledState};
 use ahash::AHashMap;
 use serde::{Deserialize, Serialize};
 
 /// Name of the file in a snapshot.
 pub const FILE: &str = "rule-inputs.jsonl";
 
-/// One line of the file: facts about an account, a group, or (without either) the source itself.
+/// One line of the file: facts about an account, a group, a membership, or (without all of them) the source itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file of its own")]
 pub struct InputRecord {
     /// Name of the source.
     pub source: String,
@@ -24,6 +27,12 @@ pub struct InputRecord {
     /// Id of the group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Name of the member, if it exists only in a directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_name: Option<String>,
+    /// Whether an earlier run read the row, and this one did not. Only for a row whose `confirmed_at` does not show it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_row: bool,
     /// Columns whose value an earlier run read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_columns: Vec<String>,
@@ -87,7 +96,25 @@ fn of_source(source_inventory: &SourceInventory, kept: &KeptValues) -> Vec<Input
     let users = reading.users.iter().map(|user| of_user(source, user, kept_users.get(user.id.as_str()).copied()));
     let groups =
         reading.groups.iter().map(|group| of_group(source, group, kept_groups.get(group.id.as_str()).copied()));
-    [of_reading(reading)].into_iter().chain(users).chain(groups).flatten().collect()
+    let rows = kept.rows.iter().map(|row| Some(of_kept_row(source, row)));
+    [of_reading(reading)].into_iter().chain(users).chain(groups).chain(rows).flatten().collect()
+}
+
+fn of_kept_row(source: &str, row: &KeptRow) -> InputRecord {
+    let (group, user, external_name) = match row {
+        KeptRow::User(user) => (None, Some(user), None),
+        KeptRow::Group(group) => (Some(group), None, None),
+        KeptRow::Membership(group, user) => (Some(group), Some(user), None),
+        KeptRow::DirectoryMember(group, name) => (Some(group), None, Some(name)),
+    };
+    InputRecord {
+        source: source.to_owned(),
+        user: user.map(|id| id.as_str().to_owned()),
+        group: group.map(|id| id.as_str().to_owned()),
+        external_name: external_name.map(ToString::to_string),
+        kept_row: true,
+        ..InputRecord::default()
+    }
 }
 
 fn of_reading(reading: &SourceReading) -> Option<InputRecord> {
@@ -102,18 +129,18 @@ fn of_reading(reading: &SourceReading) -> Option<InputRecord> {
 }
 
 fn of_user(source: &str, user: &User, kept: Option<&KeptUser>) -> Option<InputRecord> {
-    let mut record = InputRecord { passkeys: user.passkeys, ..InputRecord::default() };
-    if let Some(api) = &user.api {
+    let mut record = InputRecord { passkeys: user.rare.passkeys, ..InputRecord::default() };
+    if let Some(api) = &user.rare.api {
         record.wide_rights = Some(api.wide_rights.iter().map(ToString::to_string).collect());
         record.restricted = api.restricted;
     }
     record.last_login = match &user.last_login {
-        LastLogin::Never { sentinel } => sentinel.as_deref().map(str::to_owned),
+        LastLogin::Never { sentinel } => sentinel.as_deref().map(Text::to_string),
         LastLogin::Unreadable(text) => Some(text.to_string()),
         LastLogin::At(_) | LastLogin::NotReported => None,
     };
     (record.created_at, record.expires_at) = (unreadable(&user.created_at), unreadable(&user.expires_at));
-    if let Some(conflict) = &user.conflict {
+    if let Some(conflict) = &user.rare.conflict {
         let ids = |groups: &[crate::model::GroupId]| groups.iter().map(|id| id.as_str().to_owned()).collect();
         (record.only_by_user, record.only_by_group) = (ids(&conflict.only_by_user), ids(&conflict.only_by_group));
     }
@@ -167,6 +194,19 @@ impl InputRecord {
         self.kept_columns.iter().any(|kept| kept == column)
     }
 
+    /// Returns the row that the record calls kept; `None` if it is about something else.
+    pub(super) fn kept_row(&self) -> Option<KeptRow> {
+        let group = self.group.as_deref().map(GroupId::from);
+        match (group, &self.user, &self.external_name) {
+            _ if !self.kept_row => None,
+            (Some(group), Some(user), _) => Some(KeptRow::Membership(group, UserId::from(user.as_str()))),
+            (Some(group), None, Some(name)) => Some(KeptRow::DirectoryMember(group, name.as_str().into())),
+            (Some(group), None, None) => Some(KeptRow::Group(group)),
+            (None, Some(user), _) => Some(KeptRow::User(UserId::from(user.as_str()))),
+            (None, None, _) => None,
+        }
+    }
+
     /// Returns the unreadable values of the source.
     pub(super) fn odd(&self) -> Vec<OddValue> {
         let odd = |(field, count, example): &(String, u64, String)| OddValue {
@@ -179,21 +219,23 @@ impl InputRecord {
 
     /// Adds the facts to an account of the table. Kept values stay.
     pub(super) fn add_to_user(&self, user: &mut User) {
-        use crate::model::{ApiAccess, GroupId, MembershipConflict};
-        user.passkeys = self.passkeys;
-        user.api = self.wide_rights.as_ref().map(|rights| {
+        use crate::model::{ApiAccess, MembershipConflict};
+        user.rare.set(|rare| &mut rare.passkeys, self.passkeys);
+        let api = self.wide_rights.as_ref().map(|rights| {
             let wide_rights = rights.iter().map(|right| right.clone().into()).collect();
             Box::new(ApiAccess { wide_rights, restricted: self.restricted })
         });
+        user.rare.set(|rare| &mut rare.api, api);
         user.has_odd_values = self.has_odd_values;
         if !(self.only_by_user.is_empty() && self.only_by_group.is_empty()) {
             let ids = |ids: &[String]| ids.iter().map(|id| GroupId::from(id.as_str())).collect();
             let (only_by_user, only_by_group) = (ids(&self.only_by_user), ids(&self.only_by_group));
-            user.conflict = Some(Box::new(MembershipConflict { only_by_user, only_by_group }));
+            user.rare
+                .set(|rare| &mut rare.conflict, Some(Box::new(MembershipConflict { only_by_user, only_by_group })));
         }
-        let written = |text: &Option<String>| text.as_deref().map(Box::from);
+        let written = |text: &Option<String>| text.as_deref().map(Text::from);
         match (&mut user.last_login, written(&self.last_login)) {
-            (LastLogin::Never { sentinel }, text) => *sentinel = text,
+            (LastLogin::Never { sentinel }, text) => *sentinel = text.map(Box::new),
             (LastLogin::Unreadable(kept), Some(text)) => *kept = text,
             _ => {}
         }
@@ -216,10 +258,12 @@ impl InputRecord {
             ("display_name", &mut user.display_name),
             ("email_address", &mut user.email_address),
             ("public_key", &mut user.public_key),
+            ("locale", &mut user.locale),
         ];
         texts.into_iter().filter(|(column, _)| self.keeps(column)).for_each(|(_, value)| *value = None);
-        let shared = [("locale", &mut user.locale), ("signs_in_by", &mut user.signs_in_by)];
-        shared.into_iter().filter(|(column, _)| self.keeps(column)).for_each(|(_, value)| *value = None);
+        if self.keeps("signs_in_by") {
+            user.rare.set(|rare| &mut rare.signs_in_by, None);
+        }
         let flags = [("enabled", &mut user.enabled), ("mfa", &mut user.mfa)];
         flags.into_iter().filter(|(column, _)| self.keeps(column)).for_each(|(_, value)| *value = None);
         if self.keeps("blocked") {
@@ -229,11 +273,11 @@ impl InputRecord {
             user.extra = None;
         }
         if self.keeps("last_login") {
-            let text = self.last_login.as_deref().map(Box::from);
+            let text = self.last_login.as_deref().map(Text::from);
             user.last_login = text.map_or(LastLogin::NotReported, LastLogin::Unreadable);
         }
         let unread = |text: &Option<String>| {
-            text.as_deref().map(Box::from).map_or(ReportedDate::NotReported, ReportedDate::Unreadable)
+            text.as_deref().map(Text::from).map_or(ReportedDate::NotReported, ReportedDate::Unreadable)
         };
         if self.keeps("created_at") {
             user.created_at = unread(&self.created_at);

@@ -12,10 +12,10 @@ use super::manifest::{BaseReference, ManifestHeader};
 use super::retention::RemovalReason;
 use super::{is_run_id, sync_folder};
 use crate::model::{Completeness, Instant, instant_text};
+use crate::regular_file;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub(super) const LEDGER: &str = "pruned.jsonl";
@@ -106,7 +106,7 @@ impl Ledger {
     /// Reads the ledger of a folder of snapshots; it is empty if there is no file.
     pub(super) fn read(dir: &Path) -> Result<Self, SnapshotError> {
         let path = dir.join(LEDGER);
-        match File::open(&path) {
+        match regular_file::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             opened => opened.and_then(|file| Self::of(BufReader::new(file))).map_err(SnapshotError::io("read", &path)),
         }
@@ -167,8 +167,7 @@ impl LedgerWriter {
     /// Opens the ledger of a folder and removes an incomplete last line. A new file gets mode 0600.
     pub(super) fn open(dir: &Path) -> Result<Self, SnapshotError> {
         let path = dir.join(LEDGER);
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let mut file = options.map_err(SnapshotError::io("open", &path))?;
+        let mut file = regular_file::open_or_create(&path).map_err(SnapshotError::io("open", &path))?;
         let ledger = Ledger::of(BufReader::new(&file)).map_err(SnapshotError::io("read", &path))?;
         let repaired = file.set_len(ledger.whole).and_then(|()| file.seek(SeekFrom::End(0))).and_then(|_| {
             let missing: &[u8] = if ledger.lacks_newline { b"\n" } else { b"" };

@@ -10,15 +10,17 @@ use super::error::SnapshotError;
 use super::locate::snapshot_folder;
 use super::manifest::{Manifest, SourceEntry};
 use super::read::read_manifest;
+use super::survey::is_absent;
 use super::verify::{Verified, VerifyProblem, verify_except, verify_files};
 use crate::model::{
-    Change, ChangedGroup, Contact, Finding, FindingStatus, Fingerprint, GroupId, Instant, Interner, Inventory, Outside,
-    OutsideMember, Resolved, Rule, SeenInterval, Severity, SourceInventory, SourceName, SourceReading, Subject,
+    Advice, Change, ChangedGroup, Contact, Finding, FindingStatus, Fingerprint, GroupId, Instant, Interner, Inventory,
+    Outside, OutsideMember, Resolved, Rule, SeenInterval, Severity, SourceInventory, SourceName, SourceReading,
+    Subject, Text, Wording,
 };
+use crate::regular_file::{self, MAX_DOCUMENT};
 use crate::state::{Advance, PreviousState};
 use crate::table::Table;
 use ahash::AHashSet;
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use reading::{ReadRows, Restored};
+pub use reading::{Restored, RestoredReadings};
 use rows::{TableRow, each_row, of_a_run};
 
 /// Verified snapshot that can be loaded.
@@ -52,21 +54,19 @@ pub struct KnownFinding {
     /// Identity of the finding, which is the same in every run.
     pub fingerprint: Fingerprint,
     /// Public id of the rule.
-    pub rule: Arc<str>,
+    pub rule: Text,
     /// Severity of the finding.
     pub severity: Severity,
     /// Value of the column `status`.
-    pub status: Arc<str>,
+    pub status: Text,
     /// Account, group or source that the finding is about.
     pub subject: Subject,
     /// Contact of the account, as of the run that found it last.
     pub contact: Contact,
-    /// Text with the fact, its basis and the threshold.
-    pub title: Box<str>,
-    /// Evidence as a JSON object.
-    pub evidence: Box<str>,
+    /// Title and evidence.
+    pub wording: Wording,
     /// Action that the rule recommends.
-    pub action: Arc<str>,
+    pub action: Text,
     /// Ids of the controls of the configured frameworks.
     pub controls: Vec<Box<str>>,
     /// Instant of the first run that found it.
@@ -74,12 +74,12 @@ pub struct KnownFinding {
     /// Instant of the last run that found it.
     pub last_seen: Instant,
     /// Accepted exception that covers it.
-    pub exception: Option<Box<str>>,
+    pub exception: Option<Text>,
 }
 
 impl KnownFinding {
     /// Converts it into a finding of a known rule with its texts; `None` if this version does not know the status.
-    pub fn of_rule(self, rule: Rule, action: Cow<'static, str>, controls: Arc<[&'static str]>) -> Option<Finding> {
+    pub fn of_rule(self, rule: Rule, advice: Arc<Advice>) -> Option<Finding> {
         Some(Finding {
             source: self.source,
             fingerprint: self.fingerprint,
@@ -88,10 +88,8 @@ impl KnownFinding {
             status: FindingStatus::parse(&self.status)?,
             subject: self.subject,
             contact: self.contact,
-            title: self.title,
-            evidence: self.evidence,
-            action,
-            controls,
+            wording: self.wording,
+            advice,
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             exception: self.exception,
@@ -149,10 +147,19 @@ impl Archive {
 
     /// Returns the instant that ages are computed from. Errors: it is no instant, or not of a possible run.
     pub fn as_of(&self) -> Result<Instant, SnapshotError> {
-        let text = &self.manifest.as_of;
-        let parsed = text.parse().map_err(|error| format!("as_of: {error}"));
+        self.instant("as_of", &self.manifest.as_of)
+    }
+
+    /// Returns the latest instant that its run or an earlier one had, which no date of a row exceeds.
+    pub fn latest_as_of(&self) -> Result<Instant, SnapshotError> {
+        let (as_of, latest) = (self.as_of()?, &self.manifest.latest_as_of);
+        latest.as_ref().map_or(Ok(as_of), |text| Ok(self.instant("latest_as_of", text)?.max(as_of)))
+    }
+
+    fn instant(&self, key: &str, text: &str) -> Result<Instant, SnapshotError> {
+        let parsed = text.parse().map_err(|error| format!("{key}: {error}"));
         let checked = parsed
-            .and_then(|at| of_a_run(at).ok_or_else(|| format!("as_of: {text:?} is not a possible instant of a run")));
+            .and_then(|at| of_a_run(at).ok_or_else(|| format!("{key}: {text:?} is not a possible instant of a run")));
         checked.map_err(self.unsupported(super::MANIFEST))
     }
 
@@ -207,11 +214,8 @@ impl Archive {
             let mut source_inventory = SourceInventory::restore(reading, by_group);
             source_inventory.known.clone_from(&entry.known);
             // The join sorts memberships in the order of the table, so the n-th row belongs to the n-th membership.
-            source_inventory
-                .memberships
-                .iter_mut()
-                .zip(seen)
-                .for_each(|(membership, seen)| membership.seen = Some(seen));
+            let rows = source_inventory.memberships.len();
+            (0..rows).zip(seen).for_each(|(at, seen)| source_inventory.set_seen(at..at + 1, Some(seen)));
             source_inventory
         });
         Ok(Inventory::of(restored.collect()))
@@ -241,20 +245,10 @@ impl Archive {
         Ok(outside)
     }
 
-    /// Loads the findings in the order of the table.
-    pub fn findings(&self) -> Result<Vec<KnownFinding>, SnapshotError> {
-        self.findings_as(Ok)
-    }
-
-    /// Loads and converts the findings. An error of `convert` is reported with the number of the row.
-    pub fn findings_as<T>(&self, convert: impl Fn(KnownFinding) -> Result<T, String>) -> Result<Vec<T>, SnapshotError> {
+    /// Loads the findings in the order of the table. An error of `take` is reported with the number of the row.
+    pub fn each_finding(&self, mut take: impl FnMut(KnownFinding) -> Result<(), String>) -> Result<(), SnapshotError> {
         let mut texts = Interner::default();
-        let mut findings = Vec::new();
-        self.each(Table::Findings, &[], |row| {
-            findings.push(convert(decode::finding(row, &mut texts)?)?);
-            Ok(())
-        })?;
-        Ok(findings)
+        self.each(Table::Findings, &[], |row| take(decode::finding(row, &mut texts)?))
     }
 
     /// Loads the history of resolved findings.
@@ -298,7 +292,7 @@ impl Archive {
             return Ok(None);
         }
         let path = self.path.join(name);
-        fs::read_to_string(&path).map(Some).map_err(SnapshotError::io("read", &path))
+        regular_file::read_text(&path, MAX_DOCUMENT).map(Some).map_err(SnapshotError::io("read", &path))
     }
 
     /// Returns a function that creates the error for content of a file that this version does not support.
@@ -331,7 +325,7 @@ fn is_derived(table: Table, column: &str) -> bool {
 }
 
 fn has_parquet(folder: &Path, table: Table) -> bool {
-    folder.join(format!("{}.parquet", table.as_str())).exists()
+    !is_absent(&folder.join(format!("{}.parquet", table.as_str())))
 }
 
 /// Returns the first problem and the number of the others.

@@ -1,7 +1,10 @@
 //! Finds the folder of a snapshot for a path that somebody typed, and says what else the path is. Changes nothing.
 
 use super::error::SnapshotError;
-use super::{LATEST, MANIFEST, Store, is_store};
+use super::ledger::Ledger;
+use super::survey::{is_absent, may_be_snapshot};
+use super::{LATEST, MANIFEST, Store, is_run_id, is_store};
+use crate::escape::{printable, shell_word};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub fn snapshot_folder(dir: &Path) -> Result<PathBuf, SnapshotError> {
     let refused = |why: String| SnapshotError::NotASnapshot { path: dir.to_owned(), why };
     let path = fs::canonicalize(dir).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => refused(format!("it does not exist; {EXAMPLE}")),
+        io::ErrorKind::NotFound => absent(dir).unwrap_or_else(|| refused(format!("it does not exist; {EXAMPLE}"))),
         _ => unreadable(dir, error),
     })?;
     if !path.is_dir() {
@@ -23,6 +26,12 @@ pub fn snapshot_folder(dir: &Path) -> Result<PathBuf, SnapshotError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(unreadable(dir, error)),
     }
+    if let Some(gone) = removed(&path) {
+        return Err(gone);
+    }
+    if path.file_name().and_then(|name| name.to_str()).is_some_and(is_run_id) && may_be_snapshot(&path) {
+        return Err(refused(format!("its {MANIFEST} is missing; restore it from a copy of the folder")));
+    }
     let published = Store::new(&path).snapshots()?;
     Err(refused(match published.last() {
         None if is_store(&path) => {
@@ -30,14 +39,41 @@ pub fn snapshot_folder(dir: &Path) -> Result<PathBuf, SnapshotError> {
         }
         None => format!("it is not a snapshot: it has no {MANIFEST}; {EXAMPLE}"),
         Some(newest) => {
-            let name = if path.join(LATEST).join(MANIFEST).is_file() { LATEST } else { newest };
+            let name = if is_absent(&path.join(LATEST).join(MANIFEST)) { newest } else { LATEST };
             let (count, noun) = (published.len(), if published.len() == 1 { "snapshot" } else { "snapshots" });
             let place = dir.display();
             format!(
-                "it holds {count} {noun}; name one, such as {place}/{name}, or use `bt-rollcall verify --chain {place}`"
+                "it holds {count} {noun}; name one, such as {place}/{name}, or use `bt-rollcall verify --chain {}`",
+                shell_word(dir)
             )
         }
     }))
+}
+
+/// Returns the error for a path that does not exist: what is known of it; `None` for nothing.
+fn absent(dir: &Path) -> Option<SnapshotError> {
+    match fs::read_link(dir) {
+        Ok(target) => {
+            let target = printable(&target.to_string_lossy(), 80);
+            let why = format!(
+                "it points to {target}, which does not exist; restore that snapshot from a copy, or name another one"
+            );
+            Some(SnapshotError::NotASnapshot { path: dir.to_owned(), why })
+        }
+        Err(_) => removed(dir).filter(|error| matches!(error, SnapshotError::Removed { removed_at: Some(_), .. })),
+    }
+}
+
+/// Returns the error for a snapshot whose folder does not exist any more; `None` if it exists. `folder` is its real path.
+pub fn removed(folder: &Path) -> Option<SnapshotError> {
+    if !is_absent(folder) {
+        return None;
+    }
+    let run_id = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    // Retention writes the entry before it removes the folder. Without a readable ledger, the reason is unknown.
+    let ledger = folder.parent().and_then(|store| Ledger::read(store).ok());
+    let removed_at = ledger.and_then(|ledger| ledger.entry(run_id).map(|entry| entry.removed_at.clone()));
+    Some(SnapshotError::Removed { path: folder.to_owned(), removed_at })
 }
 
 /// Returns the error for a path that exists and cannot be read. Only its owner can read a snapshot.

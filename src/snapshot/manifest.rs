@@ -37,6 +37,10 @@ pub struct Manifest {
     pub started_by: StartedBy,
     /// Instant that every age is computed from.
     pub as_of: String,
+    /// Latest `as_of` of all earlier runs, if it is later than the one of this run: a clock was ahead. Dates of rows and
+    /// findings never move backwards, so they may have this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_as_of: Option<String>,
     /// Wall-clock time at which the run started.
     pub started_at: String,
     /// Wall-clock time at which the tables were written.
@@ -80,6 +84,29 @@ pub struct Manifest {
     /// Shrunken lists that a guard refused and a person confirmed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confirmed_shrinks: Vec<ConfirmedShrink>,
+    /// Why the run did not trust the clock of its host. Steps that cannot be undone then wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_doubt: Option<ClockDoubt>,
+}
+
+/// Facts that contradict the clock of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockDoubt {
+    /// Contradictions, for people.
+    pub reasons: Vec<String>,
+    /// Instant by which exceptions end, because `as_of` may be wrong: that of the last run without a contradiction.
+    pub exceptions_as_of: String,
+}
+
+impl ClockDoubt {
+    /// Returns the warning of the run, with its cure.
+    pub fn warning(&self) -> String {
+        format!(
+            "the clocks contradict each other, so no snapshot is pruned, no exception expires and no record of a resolved \
+             finding is dropped: {}; correct the wrong clock (NTP), then run again",
+            self.reasons.join("; ")
+        )
+    }
 }
 
 /// Form of the CSV files of a snapshot.

@@ -5,9 +5,9 @@
 use super::error::SnapshotError;
 use super::file::HashingFile;
 use crate::event::{Observer, RequestRecord, RunEvent};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// Name of the file.
 pub(super) const PAGES: &str = "pages.jsonl";
@@ -60,10 +60,16 @@ impl PagesLog {
         Ok(state.lines)
     }
 
-    /// Locks the log. A poisoned lock is accepted: a thread that panicked leaves at worst half a line, and its run
-    /// publishes no snapshot.
+    /// Locks the log. A poisoned lock is an error of the log: a panic within it may have left half a line, and the run goes on
+    /// without the source that panicked.
     fn state(&self) -> MutexGuard<'_, LogState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(|poisoned| {
+            let mut state = poisoned.into_inner();
+            let interrupted = io::Error::other("an internal error interrupted a line");
+            let error = SnapshotError::io("write", &state.path)(interrupted);
+            state.error.get_or_insert(error);
+            state
+        })
     }
 }
 
@@ -98,5 +104,23 @@ impl LogState {
             self.error = Some(SnapshotError::io("write", &self.path)(error));
         }
         self.buffer.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::file::Register;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_log_whose_line_was_interrupted_by_a_panic_cannot_be_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = PagesLog::new(HashingFile::create(folder.path(), PAGES, &Arc::new(Register::default())).unwrap());
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _state = log.state();
+            panic!("within a line");
+        }));
+        assert!(log.finish().unwrap_err().to_string().contains("an internal error interrupted a line"));
     }
 }

@@ -3,11 +3,17 @@
 //! The metrics file and the rendered report are written through this module, because only `snapshot` may rename files.
 
 use super::error::SnapshotError;
-use super::{LOCK, STAGING, create_folder, sync_folder};
+use super::survey::is_absent;
+use super::{LOCK, STAGING, create_folder, names_in, sync_folder};
+use crate::regular_file::{self, NotRegular};
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Prefix of the files that test write access. The id of the process follows.
+const PROBE: &str = ".write-test-";
 
 /// Users that may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +35,11 @@ impl Readers {
 
 /// Replaces a file by one rename, so that readers see either the old or the new file.
 pub fn replace_file(path: &Path, content: &[u8], readers: Readers) -> Result<(), SnapshotError> {
+    // The rename would replace a device such as /dev/null for every program. A link is replaced and not followed.
+    let other = fs::symlink_metadata(path).ok().and_then(|found| NotRegular::of(found.file_type()));
+    if let Some(other) = other {
+        return Err(SnapshotError::io("replace", path)(other.into()));
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     replace(path, &folder_of(path).join(hidden(".", &name)), content, readers)
 }
@@ -43,7 +54,7 @@ pub fn restore_file(snapshot: &Path, name: &str, content: &[u8]) -> Result<(), S
 
 /// Checks whether runs publish into this folder.
 pub fn is_store(folder: &Path) -> bool {
-    folder.join(LOCK).exists()
+    !is_absent(&folder.join(LOCK))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -56,9 +67,35 @@ fn hidden(prefix: &str, name: &str) -> String {
     format!("{prefix}{name}.{:016x}", fastrand::u64(..))
 }
 
+/// Checks whether [`hidden`] returns this name for a file that [`replace_file`] replaces, or [`test_write_access`] uses it.
+fn is_temporary(name: &str, files: &[&OsStr]) -> bool {
+    let is_of = |file: &&OsStr| {
+        let random = name.strip_prefix('.').and_then(|name| name.strip_prefix(file.to_str()?)?.strip_prefix('.'));
+        random.is_some_and(|random| random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    let is_probe =
+        name.strip_prefix(PROBE).is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()));
+    is_probe || files.iter().any(is_of)
+}
+
+/// Removes the temporary files that killed processes left in a folder: those of [`test_write_access`], and those of
+/// [`replace_file`] for files of these names. Returns the removed paths.
+///
+/// Whoever writes such a file holds a lock on it, so a file of a living process stays. What cannot be removed stays, too.
+pub fn clean_temporary_files(folder: &Path, files: &[&OsStr]) -> Vec<PathBuf> {
+    let names = names_in(folder).unwrap_or_default().into_iter().filter(|name| is_temporary(name, files));
+    let remove = |path: &PathBuf| {
+        let unlocked = regular_file::open(path).is_ok_and(|file| file.try_lock().is_ok());
+        unlocked && fs::remove_file(path).is_ok()
+    };
+    names.map(|name| folder.join(name)).filter(remove).collect()
+}
+
 fn replace(path: &Path, staged: &Path, content: &[u8], readers: Readers) -> Result<(), SnapshotError> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(staged);
     let mut file = file.map_err(SnapshotError::io("write in", folder_of(staged)))?;
+    // For `clean_temporary_files`. A file system without locks has no protection here, and needs none in practice.
+    let _ = file.try_lock();
     // Set after creation, because the umask of the service would remove the rights of other readers.
     let written = file.set_permissions(readers.mode()).and_then(|()| file.write_all(content));
     let placed = written.and_then(|()| file.sync_all()).and_then(|()| fs::rename(staged, path));
@@ -73,8 +110,11 @@ fn replace(path: &Path, staged: &Path, content: &[u8], readers: Readers) -> Resu
 /// Creates a folder if it is missing, and writes and removes a file in it.
 pub fn test_write_access(folder: &Path) -> Result<(), SnapshotError> {
     create_folder(folder, true)?;
-    let probe = folder.join(format!(".write-test-{}", std::process::id()));
-    let written = fs::write(&probe, b"test");
+    let probe = folder.join(format!("{PROBE}{}", std::process::id()));
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe);
+    let mut file = created.map_err(SnapshotError::io("write in", folder))?;
+    let _ = file.try_lock();
+    let written = file.write_all(b"test");
     let removed = fs::remove_file(&probe);
     written.and(removed).map_err(SnapshotError::io("write in", folder))
 }
@@ -109,6 +149,41 @@ mod tests {
         fs::write(dir.join(hidden(STAGING, "report.html")), b"half").unwrap();
         assert_eq!(store.clean_leftovers().unwrap().len(), 1);
         assert!(restore_file(&dir.join("gone/deep"), "report.html", b"").is_err());
+    }
+
+    #[test]
+    fn a_device_or_a_pipe_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let error = replace_file(&pipe, b"x", Readers::All).unwrap_err();
+        assert!(error.to_string().ends_with("is a pipe"), "{error}");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
+    }
+
+    #[test]
+    fn temporary_files_of_killed_processes_are_removed_and_those_of_living_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let living = hidden(".", "bt.prom");
+        let dead = [&hidden(".", "bt.prom"), &hidden(".", "bt-attempt.prom"), ".write-test-4711"];
+        let others =
+            [".write-test-x", ".bt.prom.swp", ".bt.prom.00112233445566xx", "bt.prom", &hidden(".", "other.prom")];
+        for name in dead.into_iter().chain(others).chain([living.as_str()]) {
+            fs::write(at(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(at("bt.prom"), at(".write-test-1")).unwrap();
+        fs::create_dir(at(".write-test-2")).unwrap();
+        let held = fs::File::open(at(&living)).unwrap();
+        held.lock().unwrap();
+        let mut removed = clean_temporary_files(folder.path(), &["bt.prom", "bt-attempt.prom"].map(OsStr::new));
+        removed.sort();
+        let mut expected = dead.map(at).to_vec();
+        expected.push(at(".write-test-1"));
+        expected.sort();
+        assert_eq!(removed, expected);
+        assert!(at("bt.prom").exists() && at(&living).exists() && at(".write-test-2").exists());
     }
 
     #[test]

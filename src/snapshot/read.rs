@@ -1,18 +1,20 @@
 //! Reading a store: the published snapshots, the newest ones, and their manifests. Changes nothing.
 //!
 //! A snapshot whose manifest cannot be read is never the newest one, so one damaged manifest does not stop the next
-//! run.
+//! run. It is not absent either: [`Store::survey`] names each one, and retention keeps it.
 
 use super::error::SnapshotError;
-
 use super::hold;
 use super::index::SnapshotIndex;
 use super::manifest::{FORMAT_VERSION, Manifest, ManifestHeader};
 use super::retention::ListedSnapshot;
+use super::survey::{self, Survey};
 use super::{LATEST, LATEST_COMPLETE, MANIFEST, Store, is_run_id, must_be_run_id, names_in};
 use crate::digest::sha256_hex;
+use crate::regular_file::{self, MAX_MANIFEST};
 use serde::de::DeserializeOwned;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Published snapshot with its manifest.
@@ -29,11 +31,28 @@ pub struct Published {
 }
 
 impl Store {
-    /// Returns the run ids of all published snapshots, complete or partial, sorted by name.
+    /// Returns the run ids of all published snapshots, complete or partial, readable or not, sorted by name.
+    ///
+    /// A folder that cannot be opened, and one with files but without a manifest, is a snapshot that is damaged.
     pub fn snapshots(&self) -> Result<Vec<String>, SnapshotError> {
         let mut names = names_in(self.dir())?;
-        names.retain(|name| is_run_id(name) && self.dir().join(name).join(MANIFEST).is_file());
+        names.retain(|name| is_run_id(name) && survey::may_be_snapshot(&self.dir().join(name)));
         Ok(names)
+    }
+
+    /// Returns what the folder holds: the readable snapshots in the order of publication, and everything that cannot
+    /// be read.
+    pub fn survey(&self) -> Result<Survey, SnapshotError> {
+        let mut index = self.index()?;
+        // The index reads only headers, which other damage leaves readable.
+        for run_id in index.in_order() {
+            match self.open(&run_id) {
+                Err(_) if !self.is_published(&run_id) => index.forget(&run_id),
+                Err(error) => index.mark_unreadable(&run_id, error),
+                Ok(_) => {}
+            }
+        }
+        Ok(Survey::of(self.dir(), index))
     }
 
     /// Returns the run ids of all published snapshots in the order of publication, the newest last.
@@ -44,24 +63,32 @@ impl Store {
         Ok(self.index()?.in_order())
     }
 
-    /// Checks whether a snapshot of this run is published.
+    /// Checks whether a snapshot of this run is published. Its folder gets its name with the publication, so a folder
+    /// that cannot be looked at counts.
     pub fn is_published(&self, run_id: &str) -> bool {
-        is_run_id(run_id) && self.dir().join(run_id).join(MANIFEST).is_file()
+        is_run_id(run_id) && !survey::is_absent(&self.dir().join(run_id))
     }
 
     /// Returns all published snapshots with their holds and baselines, for [`super::retention::plan`].
     pub fn kept(&self) -> Result<Vec<ListedSnapshot>, SnapshotError> {
         let listed = self.snapshots()?.into_iter().filter_map(|name| ListedSnapshot::named(&name));
-        listed.map(|snapshot| self.with_details(snapshot)).collect()
+        let detailed = listed.map(|snapshot| self.with_details(snapshot));
+        // A run may remove a snapshot while a plan without the lock lists the folder.
+        Ok(detailed.filter(|snapshot| snapshot.is_readable || self.is_published(&snapshot.run_id)).collect())
     }
 
     /// Adds what the folder of a snapshot contains: its hold and its baseline.
-    fn with_details(&self, snapshot: ListedSnapshot) -> Result<ListedSnapshot, SnapshotError> {
+    fn with_details(&self, snapshot: ListedSnapshot) -> ListedSnapshot {
         let folder = self.dir().join(&snapshot.run_id);
-        let header = read_header(&folder).ok().map(|(header, _)| header);
-        let is_readable = header.is_some();
-        let base = header.and_then(|header| header.base).map(|base| base.run_id);
-        Ok(ListedSnapshot { hold: hold::of_folder(&folder)?, base, is_readable, ..snapshot })
+        // Whatever the reason is, a snapshot that cannot be read is kept. It must not stop the removal of others either.
+        let read = read_manifest(&folder).and_then(|(manifest, _)| Ok((manifest, hold::of_folder(&folder)?)));
+        match read {
+            Ok((manifest, hold)) => {
+                let is_clock_in_doubt = manifest.clock_doubt.is_some();
+                ListedSnapshot { hold, base: manifest.base.map(|base| base.run_id), is_clock_in_doubt, ..snapshot }
+            }
+            Err(_) => ListedSnapshot { is_readable: false, ..snapshot },
+        }
     }
 
     /// Reads the manifest of one snapshot.
@@ -99,26 +126,35 @@ impl Store {
     /// is tried.
     fn first_readable(&self, index: &mut SnapshotIndex, pick: fn(&SnapshotIndex) -> Option<&str>) -> Option<Published> {
         while let Some(run_id) = pick(index).map(str::to_owned) {
-            if let Ok(published) = self.open(&run_id) {
-                return Some(published);
+            match self.open(&run_id) {
+                Ok(published) => return Some(published),
+                Err(error) => index.mark_unreadable(&run_id, error),
             }
-            index.mark_unreadable(&run_id);
         }
         None
     }
 
-    fn index(&self) -> Result<SnapshotIndex, SnapshotError> {
+    pub(super) fn index(&self) -> Result<SnapshotIndex, SnapshotError> {
         let header = |run_id: String| {
-            let header = read_header(&self.dir().join(&run_id)).ok();
-            (run_id, header)
+            let header = read_header(&self.dir().join(&run_id));
+            // Retention may remove a snapshot while a reader without the lock lists the folder.
+            (header.is_ok() || self.is_published(&run_id)).then_some((run_id, header))
         };
-        let snapshots = self.snapshots()?.into_iter().map(header).collect();
-        Ok(SnapshotIndex { snapshots, latest: self.linked(LATEST), latest_complete: self.linked(LATEST_COMPLETE) })
+        let snapshots = self.snapshots()?.into_iter().filter_map(header).collect();
+        let (latest, latest_complete) = (self.linked(LATEST)?, self.linked(LATEST_COMPLETE)?);
+        Ok(SnapshotIndex { snapshots, latest, latest_complete })
     }
 
-    /// Returns the target of a link in the folder.
-    pub(super) fn linked(&self, link: &str) -> Option<String> {
-        fs::read_link(self.dir().join(link)).ok()?.into_os_string().into_string().ok()
+    /// Returns the target of a link in the folder; `None` if there is no link of this name.
+    pub(super) fn linked(&self, link: &str) -> Result<Option<String>, SnapshotError> {
+        let path = self.dir().join(link);
+        match fs::read_link(&path) {
+            // readlink(2) reports a file or folder of this name as an invalid argument.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(None),
+            other => other
+                .map(|target| Some(target.to_string_lossy().into_owned()))
+                .map_err(SnapshotError::io("read the link", &path)),
+        }
     }
 }
 
@@ -134,7 +170,7 @@ pub(super) fn read_header(folder: &Path) -> Result<(ManifestHeader, String), Sna
 
 fn read<T: DeserializeOwned>(folder: &Path) -> Result<(T, String), SnapshotError> {
     let path = folder.join(MANIFEST);
-    let bytes = fs::read(&path).map_err(SnapshotError::io("read", &path))?;
+    let bytes = regular_file::read(&path, MAX_MANIFEST).map_err(SnapshotError::io("read", &path))?;
     let manifest = parse_manifest(&bytes).map_err(|reason| SnapshotError::Manifest { path, reason })?;
     Ok((manifest, sha256_hex(&bytes)))
 }

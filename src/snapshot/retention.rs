@@ -28,13 +28,22 @@ pub struct ListedSnapshot {
     pub base: Option<String>,
     /// Whether its manifest can be read.
     pub is_readable: bool,
+    /// Whether the clock of its run was in doubt, so that the name may be wrong.
+    pub is_clock_in_doubt: bool,
 }
 
 impl ListedSnapshot {
     /// Creates a readable snapshot without hold and baseline from the name of its folder; `None` if it is not a run id.
     pub fn named(run_id: &str) -> Option<Self> {
         let started_at = started_at(run_id)?;
-        Some(Self { run_id: run_id.to_owned(), started_at, hold: None, base: None, is_readable: true })
+        Some(Self {
+            run_id: run_id.to_owned(),
+            started_at,
+            hold: None,
+            base: None,
+            is_readable: true,
+            is_clock_in_doubt: false,
+        })
     }
 }
 
@@ -130,29 +139,58 @@ pub struct RetentionPlan {
     pub keep: Vec<(String, KeepReason)>,
     /// Run ids of snapshots to remove with the reason.
     pub remove: Vec<(String, RemovalReason)>,
+    /// Number of kept snapshots that would be removed if no events were queued.
+    pub kept_for_events: usize,
 }
 
 /// Makes a plan.
 ///
 /// A snapshot is removed if it started at least `keep_days` × 86,400 s before `now` and is not among the newest
-/// `keep_runs`. The module documentation lists the exceptions.
+/// `keep_runs` that can be read. The module documentation lists the exceptions.
 pub fn plan(snapshots: &[ListedSnapshot], terms: &RetentionSettings<'_>) -> RetentionPlan {
+    let snapshots = dated(snapshots);
     let mut newest_first: Vec<&ListedSnapshot> = snapshots.iter().collect();
     newest_first.sort_by(|a, b| (b.started_at, &b.run_id).cmp(&(a.started_at, &a.run_id)));
     let bases = bases_of_waiting(&newest_first, terms);
     let newest = newest_first.iter().find(|snapshot| snapshot.is_readable).map(|snapshot| snapshot.run_id.as_str());
     let mut plan = RetentionPlan::default();
-    for (snapshot, place) in newest_first.into_iter().zip(0u32..) {
+    // Only snapshots that can be read count for `keep_runs`: otherwise damaged ones would displace the last good ones.
+    let mut place = 0;
+    for snapshot in newest_first {
         let run_id = snapshot.run_id.clone();
         let needed = bases.get(snapshot.run_id.as_str()).cloned();
         let is_newest = newest == Some(snapshot.run_id.as_str());
         let reason = protection(snapshot, terms).or(needed).or_else(|| is_newest.then_some(KeepReason::Newest));
-        match reason.map_or_else(|| check_age(snapshot, place, terms), Ok) {
+        let of_age = check_age(snapshot, place, terms);
+        let is_of_events = matches!(reason, Some(KeepReason::Waiting | KeepReason::BaseOfWaiting(_)));
+        plan.kept_for_events += usize::from(is_of_events && !is_newest && snapshot.is_readable && of_age.is_err());
+        match reason.map_or(of_age, Ok) {
             Ok(reason) => plan.keep.push((run_id, reason)),
             Err(reason) => plan.remove.push((run_id, reason)),
         }
+        place += u32::from(snapshot.is_readable);
     }
     plan
+}
+
+/// Returns the snapshots with dates that can be trusted: a run whose clock was in doubt may have been as late as the next
+/// run without a doubt.
+fn dated(snapshots: &[ListedSnapshot]) -> Vec<ListedSnapshot> {
+    let followers = snapshots.iter().filter_map(|snapshot| Some((snapshot.base.as_deref()?, snapshot)));
+    let followers: BTreeMap<&str, &ListedSnapshot> = followers.collect();
+    let date = |snapshot: &ListedSnapshot| {
+        let mut latest = snapshot.started_at;
+        let mut next = snapshot;
+        // The number of steps is limited, because damaged baselines may form a circle.
+        for _ in 0..snapshots.len() {
+            let follower = if next.is_clock_in_doubt { followers.get(next.run_id.as_str()) } else { None };
+            let Some(follower) = follower else { break };
+            latest = latest.max(follower.started_at);
+            next = follower;
+        }
+        ListedSnapshot { started_at: latest, ..snapshot.clone() }
+    };
+    snapshots.iter().map(date).collect()
 }
 
 /// Returns the reason that protects a snapshot whatever its age; `None` if there is none.
@@ -184,7 +222,7 @@ fn bases_of_waiting<'a>(
     waiting.filter_map(of).collect()
 }
 
-/// Checks whether the settings keep a snapshot; `place` is 0 for the newest.
+/// Checks whether the settings keep a readable snapshot; `place` is 0 for the newest one.
 fn check_age(
     snapshot: &ListedSnapshot,
     place: u32,
@@ -265,6 +303,7 @@ mod tests {
         let plan = plan(&snapshots, &terms(1, 1, Some(&snapshots[0].run_id), &waiting));
         let base = KeepReason::BaseOfWaiting(snapshots[1].run_id.clone());
         assert_eq!(reasons(&plan), [&KeepReason::Latest, &KeepReason::Waiting, &base]);
+        assert_eq!(plan.kept_for_events, 2);
         assert_eq!(removed(&plan), [&snapshots[2].run_id]);
     }
 
@@ -278,6 +317,34 @@ mod tests {
         assert_eq!(reasons(&plan), [&KeepReason::Latest, &KeepReason::LatestComplete]);
         assert_eq!(plan.keep[1].1.to_string(), "latest-complete points to it");
         assert_eq!(removed(&plan), [&snapshots[1].run_id, &snapshots[3].run_id]);
+    }
+
+    #[test]
+    fn snapshot_of_a_clock_that_was_behind_is_as_young_as_the_next_one() {
+        // The two runs before the newest one took place yesterday, by a clock that was 1,000 days behind.
+        let mut snapshots = [0, 1_001, 1_002, 2].map(days_old);
+        for place in 0..3 {
+            snapshots[place].base = Some(snapshots[place + 1].run_id.clone());
+        }
+        let remove = |snapshots: &[ListedSnapshot]| plan(snapshots, &terms(30, 1, None, &BTreeSet::new())).remove.len();
+        assert_eq!(remove(&snapshots), 2);
+        for in_doubt in &mut snapshots[1..3] {
+            in_doubt.is_clock_in_doubt = true;
+        }
+        assert_eq!(remove(&snapshots), 0);
+        snapshots[3].base = Some(snapshots[1].run_id.clone());
+        assert_eq!(remove(&snapshots), 0, "a circle of baselines ends");
+    }
+
+    #[test]
+    fn unreadable_snapshots_do_not_displace_readable_ones_from_the_newest_runs() {
+        let mut snapshots = [100, 200, 300, 400, 500].map(days_old);
+        for damaged in &mut snapshots[..2] {
+            damaged.is_readable = false;
+        }
+        let plan = plan(&snapshots, &terms(0, 2, None, &BTreeSet::new()));
+        assert_eq!(plan.keep.len(), 4);
+        assert_eq!(removed(&plan), [&snapshots[4].run_id]);
     }
 
     #[test]
@@ -320,6 +387,7 @@ mod tests {
             prop_assert_eq!((reported.len(), plan.keep.len() + plan.remove.len()), (runs.len(), runs.len()));
             // Ages ascend: the first ones are the newest.
             let newest = snapshots.iter().position(|snapshot| snapshot.is_readable);
+            let readable_before = |place: usize| snapshots[..place].iter().filter(|it| it.is_readable).count();
             for (place, (days, snapshot)) in drawn.keys().zip(&snapshots).enumerate() {
                 let needs_it = |other: &ListedSnapshot| {
                     other.base.as_ref() == Some(&snapshot.run_id) && waiting.contains(&other.run_id)
@@ -330,7 +398,7 @@ mod tests {
                     || newest == Some(place)
                     || waiting.contains(&snapshot.run_id)
                     || snapshots.iter().any(needs_it)
-                    || place < keep_runs as usize
+                    || readable_before(place) < keep_runs as usize
                     || *days < i64::from(keep_days);
                 prop_assert_eq!(removed(&plan).contains(&snapshot.run_id.as_str()), !must_stay);
             }

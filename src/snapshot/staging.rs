@@ -9,13 +9,14 @@ use super::manifest::{FileEntry, Manifest};
 use super::pages::{PAGES, PagesLog};
 use super::{LATEST, LATEST_COMPLETE, MANIFEST, STAGING, create_folder, sync_folder};
 use crate::digest::sha256_hex;
+use crate::internal_error::side_by_side;
 use crate::model::Completeness;
 use crate::table::{CsvDialect, ParquetMetadata, REVIEW, Table, Tables};
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Formats of the tables.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,32 @@ pub struct TableChoice {
     pub dialect: CsvDialect,
     /// Completeness of the snapshot, for the metadata of the Parquet files.
     pub completeness: Completeness,
+}
+
+/// Maximum number of files that are written at a time. A Parquet file keeps a row group in memory.
+const WRITERS: usize = 2;
+
+/// A file of rows.
+#[derive(Clone, Copy)]
+enum TableFile {
+    Review,
+    Csv(Table),
+    Parquet(Table),
+}
+
+/// Returns the files to write. The longest are the first, so that all writers end at nearly the same time.
+fn files(choice: TableChoice) -> Vec<TableFile> {
+    let mut files = vec![TableFile::Review];
+    for table in Table::ALL {
+        // The next run reads the internal tables, so they are written whatever formats are configured.
+        if choice.parquet || table.is_internal() {
+            files.push(TableFile::Parquet(table));
+        }
+        if choice.csv && !table.is_internal() {
+            files.push(TableFile::Csv(table));
+        }
+    }
+    files
 }
 
 /// Snapshot that is being written in a hidden folder. Dropping it removes the folder.
@@ -64,18 +91,27 @@ impl Staging {
     }
 
     /// Writes every table in the chosen formats, and `review.csv`. Returns the number of CSV cells that the formula guard changed.
+    ///
+    /// The files are written side by side. After an error no other file is begun.
     pub fn write_tables(&self, tables: &Tables<'_>, choice: &TableChoice) -> Result<u64, SnapshotError> {
-        let mut guarded_cells = 0;
-        for table in Table::ALL {
-            if choice.csv && !table.is_internal() {
-                guarded_cells += self.write_csv(tables, table, choice.dialect)?;
+        let files = Mutex::new(files(*choice).into_iter());
+        let next = || files.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            let mut guarded_cells = 0;
+            while let Some(file) = next() {
+                guarded_cells += self.write_table(tables, file, *choice).inspect_err(|_| while next().is_some() {})?;
             }
-            // The next run reads the internal tables, so they are written whatever formats are configured.
-            if choice.parquet || table.is_internal() {
-                self.write_parquet(tables, table, choice.completeness)?;
-            }
+            Ok(guarded_cells)
+        };
+        side_by_side(WRITERS, work).into_iter().sum()
+    }
+
+    fn write_table(&self, tables: &Tables<'_>, file: TableFile, choice: TableChoice) -> Result<u64, SnapshotError> {
+        match file {
+            TableFile::Review => self.write_review(tables, choice.dialect),
+            TableFile::Csv(table) => self.write_csv(tables, table, choice.dialect),
+            TableFile::Parquet(table) => self.write_parquet(tables, table, choice.completeness).map(|()| 0),
         }
-        Ok(guarded_cells + self.write_review(tables, choice.dialect)?)
     }
 
     /// Writes the population of an access review. It is for people, so it is CSV whatever formats are configured.
@@ -235,7 +271,10 @@ impl StagedLink {
         // The name starts with `LINK_STAGED`, so the next run removes what a kill leaves.
         let staged = store.join(format!(".{name}-{run_id}"));
         symlink(run_id, &staged).map_err(SnapshotError::io("create the link", &staged))?;
-        let before = fs::read_link(&path).ok();
+        let before = match fs::read_link(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            other => Some(other.map_err(SnapshotError::io("read the link", &path))?),
+        };
         Ok(Self { hidden: Hidden { path: staged, renamed: false }, path, before })
     }
 
@@ -262,6 +301,7 @@ impl StagedLink {
 pub(super) fn must_be_link(path: &Path) -> Result<(), SnapshotError> {
     match fs::symlink_metadata(path) {
         Ok(there) if !there.is_symlink() => Err(SnapshotError::LinkInTheWay { path: path.to_owned() }),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(SnapshotError::io("look at", path)(error)),
         _ => Ok(()),
     }
 }

@@ -44,6 +44,7 @@ fn manifest(run_id: &str, completeness: Completeness) -> Manifest {
         configuration: serde_json::Value::Null,
         patterns: Vec::new(),
         exceptions_sha256: None,
+        latest_as_of: None,
         base: None,
         rules: Vec::new(),
         files: Vec::new(),
@@ -54,6 +55,7 @@ fn manifest(run_id: &str, completeness: Completeness) -> Manifest {
         warnings: Vec::new(),
         notes: Vec::new(),
         confirmed_shrinks: Vec::new(),
+        clock_doubt: None,
     }
 }
 
@@ -70,13 +72,17 @@ fn sealed(store: &LockedStore, run_id: &str, completeness: Completeness) -> Seal
 /// Carries out a plan that removes one snapshot.
 fn prune(store: &LockedStore, run_id: &str) -> Result<retention::RetentionPlan, SnapshotError> {
     let why = retention::RemovalReason { days: 500, keep_days: 400, keep_runs: 10 };
-    let plan = retention::RetentionPlan { keep: Vec::new(), remove: vec![(run_id.to_owned(), why)] };
+    let plan = retention::RetentionPlan {
+        keep: Vec::new(),
+        remove: vec![(run_id.to_owned(), why)],
+        ..retention::RetentionPlan::default()
+    };
     store.prune(plan, "root", "2028-01-01T00:00:00Z".parse().unwrap())
 }
 
 /// Returns the targets of `latest` and `latest-complete`.
 fn links(store: &Store) -> [Option<String>; 2] {
-    [LATEST, LATEST_COMPLETE].map(|link| store.linked(link))
+    [LATEST, LATEST_COMPLETE].map(|link| store.linked(link).unwrap())
 }
 
 /// Returns what readers see as the newest snapshot and as the newest complete one.
@@ -198,7 +204,7 @@ fn snapshot_from_a_clock_that_was_a_year_ahead_does_not_stay_the_newest() {
 }
 
 #[test]
-fn missing_or_dead_links_are_created_again() {
+fn missing_links_are_created_again_and_dead_ones_are_reported_and_stay() {
     for target in [None, Some("gone"), Some("../elsewhere")] {
         let Place { store, folder } = place();
         sealed(&store, FIRST, Completeness::Complete).publish().unwrap();
@@ -207,7 +213,13 @@ fn missing_or_dead_links_are_created_again() {
         relink(&store, LATEST_COMPLETE, target);
         assert_eq!(newest(&store), both(SECOND));
         store.clean_leftovers().unwrap();
-        assert_eq!(links(&store), both(SECOND));
+        assert_eq!(links(&store), target.map_or_else(|| both(SECOND), both));
+        let warnings = store.survey().unwrap().warnings();
+        assert_eq!(warnings.len(), if target.is_some() { 2 } else { 0 }, "{warnings:?}");
+        for (link, warning) in [LATEST, LATEST_COMPLETE].iter().zip(&warnings) {
+            let path = store.dir().join(link).display().to_string();
+            assert!(warning.starts_with(&format!("{path} points to {}, which", target.unwrap())), "{warning}");
+        }
         drop(folder);
     }
 }

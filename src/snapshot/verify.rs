@@ -4,6 +4,7 @@
 //! It works offline, changes nothing, and reports every problem. `load` refuses a snapshot that fails here; `walk`
 //! verifies all snapshots of a folder.
 
+use super::error::SnapshotError;
 use super::hold::{self, HOLD, Hold};
 use super::ledger::Ledger;
 use super::locate::snapshot_folder;
@@ -12,10 +13,11 @@ use super::read::read_manifest;
 use super::{MANIFEST, is_run_id, names_in};
 use crate::digest::hex;
 use crate::model::Completeness;
+use crate::regular_file;
 use crate::table::Separator;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
@@ -53,6 +55,8 @@ pub enum BaseLink {
     /// The baseline is missing, and no ledger entry explains why. The snapshot may be a copy, or somebody removed the
     /// baseline.
     Absent(String),
+    /// The user of this process may not read the baseline.
+    Denied(String),
 }
 
 /// Difference between a snapshot and its manifest.
@@ -113,6 +117,9 @@ pub enum VerifyProblem {
         /// Error as a text.
         why: String,
     },
+    /// The user of this process may not read the manifest, a file or the list of the files, so that nothing is known.
+    #[error("{0}: not checked: permission denied")]
+    Denied(String),
     /// The link to the baseline is broken.
     #[error("the baseline {run_id} is not the snapshot that this one was compared with: {why}")]
     BaseReference {
@@ -127,6 +134,22 @@ impl VerifyProblem {
     /// Returns whether the manifest itself cannot be read, so that nothing was compared with it.
     pub fn is_of_manifest(&self) -> bool {
         matches!(self, Self::Manifest(_))
+    }
+
+    /// Returns whether the user of this process may not read something, which says nothing about the snapshot.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Denied(_))
+    }
+
+    fn unreadable(path: &str, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::Denied(path.to_owned()),
+            _ => Self::Unreadable { path: path.to_owned(), why: error.to_string() },
+        }
+    }
+
+    fn of_manifest(error: &SnapshotError) -> Self {
+        if error.is_denied() { Self::Denied(MANIFEST.to_owned()) } else { Self::Manifest(error.to_string()) }
     }
 
     /// Returns the listed file that has the problem; `None` if the problem concerns more than one listed file.
@@ -154,7 +177,12 @@ pub(super) struct Checked {
 pub(super) fn check(dir: &Path) -> Result<Checked, VerifyProblem> {
     let (manifest, manifest_sha256, mut problems) = compare(dir, |_| true)?;
     let hold = hold::of_folder(dir).unwrap_or_else(|error| {
-        problems.push(VerifyProblem::Unreadable { path: HOLD.to_owned(), why: error.to_string() });
+        let why = error.to_string();
+        problems.push(if error.is_denied() {
+            VerifyProblem::Denied(HOLD.to_owned())
+        } else {
+            VerifyProblem::Unreadable { path: HOLD.to_owned(), why }
+        });
         None
     });
     Ok(Checked { manifest, manifest_sha256, hold, problems })
@@ -173,7 +201,7 @@ pub(super) fn verify_files(
 }
 
 fn compare(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Manifest, String, Vec<VerifyProblem>), VerifyProblem> {
-    let (manifest, manifest_sha256) = read_manifest(dir).map_err(|e| VerifyProblem::Manifest(e.to_string()))?;
+    let (manifest, manifest_sha256) = read_manifest(dir).map_err(|e| VerifyProblem::of_manifest(&e))?;
     let mut problems = Vec::new();
     problems.extend(renamed(dir, &manifest));
     let files = manifest.files.iter().filter(|entry| wanted(&entry.path));
@@ -227,6 +255,7 @@ fn unlisted_files(dir: &Path, manifest: &Manifest) -> Vec<VerifyProblem> {
             let is_extra = |name: &String| name != MANIFEST && name != HOLD && times_listed(name) == 0;
             problems.extend(names.into_iter().filter(is_extra).map(VerifyProblem::Extra));
         }
+        Err(error) if error.is_denied() => problems.push(VerifyProblem::Denied("list of files".to_owned())),
         Err(error) => problems.push(VerifyProblem::Manifest(error.to_string())),
     }
     let mut twice: Vec<&str> = manifest.files.iter().map(|f| f.path.as_str()).filter(|p| times_listed(p) > 1).collect();
@@ -237,7 +266,7 @@ fn unlisted_files(dir: &Path, manifest: &Manifest) -> Vec<VerifyProblem> {
 
 fn check_file(dir: &Path, entry: &FileEntry) -> Result<(), VerifyProblem> {
     let name = || entry.path.clone();
-    let unreadable = |e: io::Error| VerifyProblem::Unreadable { path: name(), why: e.to_string() };
+    let unreadable = |e: io::Error| VerifyProblem::unreadable(&entry.path, &e);
     // A manifest from outside must not lead to files outside of its folder.
     if entry.path.is_empty() || entry.path.contains('/') || matches!(entry.path.as_str(), "." | ".." | MANIFEST | HOLD)
     {
@@ -273,11 +302,11 @@ fn check_rows(path: &Path, entry: &FileEntry) -> Result<(), VerifyProblem> {
     match counted {
         Ok(found) if found == expected => Ok(()),
         Ok(found) => Err(VerifyProblem::Rows { path: entry.path.clone(), expected, found }),
-        Err(why) => Err(VerifyProblem::Unreadable { path: entry.path.clone(), why: why.to_string() }),
+        Err(why) => Err(VerifyProblem::unreadable(&entry.path, &why)),
     }
 }
 
-fn hash_file(path: &Path) -> io::Result<String> {
+pub(super) fn hash_file(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     each_part(path, |part| hash.update(part))?;
     Ok(hex(&hash.finalize()))
@@ -290,7 +319,7 @@ fn lines(path: &Path) -> io::Result<u64> {
 }
 
 fn each_part(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut file = File::open(path)?;
+    let mut file = regular_file::open(path)?;
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match file.read(&mut buffer)? {
@@ -302,7 +331,7 @@ fn each_part(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
 
 /// Counts the data rows of a CSV file. A row with a wrong number of cells is an error.
 fn csv_rows(path: &Path) -> io::Result<u64> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::new(regular_file::open(path)?);
     let mut header = Vec::new();
     file.read_until(b'\n', &mut header)?;
     file.rewind()?;
@@ -317,7 +346,7 @@ fn csv_rows(path: &Path) -> io::Result<u64> {
 
 /// Returns the number of rows from the footer of a Parquet file.
 fn parquet_rows(path: &Path) -> io::Result<u64> {
-    let reader = SerializedFileReader::new(File::open(path)?).map_err(io::Error::other)?;
+    let reader = SerializedFileReader::new(regular_file::open(path)?).map_err(io::Error::other)?;
     u64::try_from(reader.metadata().file_metadata().num_rows()).map_err(io::Error::other)
 }
 
@@ -344,6 +373,7 @@ fn check_base(dir: &Path, base: Option<&BaseReference>) -> Result<BaseLink, Veri
                 Some(_) => Err(broken("retention removed it, but with another manifest")),
             }
         }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(BaseLink::Denied(base.run_id.clone())),
         Err(error) => Err(broken(&error.to_string())),
     }
 }

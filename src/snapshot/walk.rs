@@ -10,9 +10,9 @@ use super::ledger::{LEDGER, Ledger};
 use super::locate::unreadable;
 use super::read::Published;
 use super::staging::must_be_link;
-use super::verify::{Checked, VerifyProblem, check};
+use super::survey::is_absent;
+use super::verify::{Checked, VerifyProblem, check, hash_file};
 use super::{LATEST, LATEST_COMPLETE, MANIFEST, Store, is_run_id};
-use crate::digest::sha256_hex;
 use crate::escape::printable;
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,6 +52,8 @@ pub enum SnapshotState {
     Intact,
     /// Some file differs from the manifest.
     Damaged,
+    /// The user of this process may not read it, or a part of it.
+    Denied,
     /// Retention removed the snapshot.
     Pruned,
 }
@@ -62,6 +64,7 @@ impl SnapshotState {
         match self {
             Self::Intact => "intact",
             Self::Damaged => "damaged",
+            Self::Denied => "denied",
             Self::Pruned => "pruned",
         }
     }
@@ -103,6 +106,13 @@ pub enum ChainProblem {
     Nothing,
 }
 
+impl ChainProblem {
+    /// Returns whether the user of this process may not read something, which says nothing about the snapshots.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Snapshot { problem, .. } if problem.is_denied())
+    }
+}
+
 /// Verifies a folder of snapshots. `dir` is the folder, a snapshot in it, or a link to one.
 pub fn walk(dir: &Path) -> Result<FolderWalk, SnapshotError> {
     let refused = |why: &str| SnapshotError::NotASnapshot {
@@ -121,20 +131,26 @@ pub fn walk(dir: &Path) -> Result<FolderWalk, SnapshotError> {
     }
     let store = Store::new(&dir);
     let (mut existing, mut found, mut problems) = (Vec::new(), BTreeMap::new(), Vec::new());
-    for run_id in store.snapshots()? {
+    for run_id in store.snapshots().map_err(|error| of_denied(&dir, error))? {
         let (link, hold, own_problems) = examine(&dir.join(&run_id), &run_id);
-        if !own_problems.is_empty() && !store.is_published(&run_id) {
+        let state = state_of(&own_problems);
+        if state == SnapshotState::Damaged && !store.is_published(&run_id) {
             // A run removed the snapshot meanwhile. The ledger is read afterwards, so it contains the entry.
             continue;
         }
-        found.insert(run_id.clone(), (own_problems.is_empty(), hold));
+        found.insert(run_id.clone(), (state, hold));
         let of_snapshot = |problem| ChainProblem::Snapshot { run_id: run_id.clone(), problem };
         problems.extend(own_problems.into_iter().map(of_snapshot));
         existing.push(link);
     }
     let ledger = Ledger::read(&dir)?;
     problems.extend(ledger.bad.into_iter().map(|bad| ChainProblem::Ledger { number: bad.number, why: bad.why }));
-    problems.extend([LATEST, LATEST_COMPLETE].into_iter().filter_map(|link| dead_link(&store, link)));
+    for link in [LATEST, LATEST_COMPLETE] {
+        let target = store.linked(link)?.filter(|target| is_absent(&dir.join(target)));
+        problems.extend(target.map(|target| ChainProblem::DeadLink { link, target: printable(&target, 80) }));
+    }
+    let is_denied = |run_id: &str| found.get(run_id).is_some_and(|(state, _)| *state == SnapshotState::Denied);
+    let is_any_denied = existing.iter().any(|link: &Link| is_denied(&link.run_id));
     if existing.is_empty() && ledger.entries.is_empty() && problems.is_empty() {
         return Err(refused("it holds no snapshot"));
     }
@@ -145,22 +161,37 @@ pub fn walk(dir: &Path) -> Result<FolderWalk, SnapshotError> {
     problems.extend(broken.into_iter().map(ChainProblem::Link));
     let step = |link: Link| {
         let (state, hold) = match found.remove(&link.run_id) {
-            Some((true, hold)) => (SnapshotState::Intact, hold),
-            Some((false, hold)) => (SnapshotState::Damaged, hold),
+            Some(found) => found,
             None => (SnapshotState::Pruned, None),
         };
         ChainStep { link, state, hold }
     };
     let newest = head.as_ref().map(|(run_id, _)| run_id.as_str());
-    let notes = notes(&store, newest, complete.as_deref())?;
+    // The newest snapshot may be one that cannot be read.
+    let notes = if is_any_denied { Vec::new() } else { notes(&store, newest, complete.as_deref())? };
     Ok(FolderWalk { dir, steps: links.into_iter().map(step).collect(), head, problems, notes })
+}
+
+fn of_denied(dir: &Path, error: SnapshotError) -> SnapshotError {
+    match error {
+        SnapshotError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => unreadable(dir, source),
+        other => other,
+    }
+}
+
+fn state_of(problems: &[VerifyProblem]) -> SnapshotState {
+    match problems {
+        [] => SnapshotState::Intact,
+        _ if problems.iter().all(VerifyProblem::is_denied) => SnapshotState::Denied,
+        _ => SnapshotState::Damaged,
+    }
 }
 
 /// Returns the folder of snapshots for a path: the parent of a snapshot, which has a manifest or the name of a run.
 fn folder_of(dir: PathBuf) -> PathBuf {
     let is_run = dir.file_name().and_then(|name| name.to_str()).is_some_and(is_run_id);
     match dir.parent() {
-        Some(parent) if is_run || dir.join(MANIFEST).is_file() => parent.to_owned(),
+        Some(parent) if is_run || fs::symlink_metadata(dir.join(MANIFEST)).is_ok() => parent.to_owned(),
         _ => dir,
     }
 }
@@ -180,14 +211,13 @@ fn examine(folder: &Path, run_id: &str) -> (Link, Option<Hold>, Vec<VerifyProble
             (link, hold, problems)
         }
         Err(problem) => {
-            let bytes = fs::read(folder.join(MANIFEST)).unwrap_or_default();
             let link = Link {
                 run_id: run_id.to_owned(),
-                manifest_sha256: sha256_hex(&bytes),
+                manifest_sha256: hash_file(&folder.join(MANIFEST)).unwrap_or_default(),
                 completeness: None,
                 as_of: String::new(),
                 base: None,
-                known: LinkState::Unreadable,
+                known: if problem.is_denied() { LinkState::Denied } else { LinkState::Unreadable },
             };
             (link, None, vec![problem])
         }
@@ -200,19 +230,24 @@ fn notes(store: &Store, newest: Option<&str>, complete: Option<&str>) -> Result<
     let (latest, latest_complete) = store.newest()?;
     let links =
         [(LATEST, "snapshot", newest, latest), (LATEST_COMPLETE, "complete snapshot", complete, latest_complete)];
-    let note = |(link, kind, newest, next): (_, _, _, Option<Published>)| {
+    let index = store.index()?;
+    let mut notes = Vec::new();
+    for (link, kind, newest, next) in links {
         if must_be_link(&store.dir().join(link)).is_err() {
-            return Some(format!("{link} is not a link; move it away, or no run can publish"));
+            notes.push(format!("{link} is not a link; move it away, or no run can publish"));
+            continue;
         }
-        let note = wrong_target(store, link, kind, newest)?;
-        let is_corrected = next.is_some_and(|next| Some(next.run_id.as_str()) == newest);
-        Some(if is_corrected { format!("{note}; the next run corrects it") } else { note })
-    };
-    Ok(links.into_iter().filter_map(note).collect())
+        let target = store.linked(link)?;
+        // A run does not correct a link whose target is missing or cannot be read: somebody has to look at it.
+        let is_behind = target.as_deref().is_none_or(|target| index.is_readable(target));
+        let is_corrected = is_behind && next.is_some_and(|next: Published| Some(next.run_id.as_str()) == newest);
+        let cure = if is_corrected { "; the next run corrects it" } else { "" };
+        notes.extend(wrong_target(target, link, kind, newest).map(|note| note + cure));
+    }
+    Ok(notes)
 }
 
-fn wrong_target(store: &Store, link: &str, kind: &str, newest: Option<&str>) -> Option<String> {
-    let target = store.linked(link);
+fn wrong_target(target: Option<String>, link: &str, kind: &str, newest: Option<&str>) -> Option<String> {
     if target.as_deref() == newest {
         return None;
     }
@@ -224,11 +259,4 @@ fn wrong_target(store: &Store, link: &str, kind: &str, newest: Option<&str>) -> 
         Some(newest) => format!("{target}, but the newest {kind} is {newest}"),
         None => format!("{target}, but no {kind} can be read"),
     })
-}
-
-/// Returns the problem of a link whose target does not exist.
-fn dead_link(store: &Store, link: &'static str) -> Option<ChainProblem> {
-    let target = fs::read_link(store.dir().join(link)).ok()?;
-    let is_there = store.dir().join(&target).join(MANIFEST).is_file();
-    (!is_there).then(|| ChainProblem::DeadLink { link, target: printable(&target.to_string_lossy(), 80) })
 }

@@ -8,8 +8,10 @@ use super::date;
 use super::decode::{Decoding, Id, IdKey, Listed, RecordById};
 use super::{Objects, ProbedList, SourceSettings};
 use crate::event::{Observer, RunEvent};
-use crate::model::{Coverage, Instant, ListKind, ListReport, SourceIdentity, SourceReading};
-use crate::wire::page::{End, ListRow, WalkProgress, WalkResult, WalkSettings, Window};
+use crate::model::{Coverage, Instant, ListKind, ListReport, SourceIdentity, SourceReading, Text};
+use crate::wire::page::{
+    End, ListRow, PageError, WalkProgress, WalkResult, WalkSettings, Window, distinct, repetition,
+};
 use crate::wire::{Client, WireError, WireErrorKind};
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -126,6 +128,12 @@ pub(super) fn refuses_query(error: &WireError) -> bool {
     matches!(error.kind, WireErrorKind::Status(400 | 416 | 422 | 501))
 }
 
+impl PageError for WireError {
+    fn is_no_page(&self) -> bool {
+        matches!(self.kind, WireErrorKind::NotFound | WireErrorKind::Status(400 | 416 | 422))
+    }
+}
+
 /// Returns the rows of a walk and the report of the list. Rows without a usable id are left out, and the list is then
 /// not complete.
 pub(super) fn report<R: ListRow>(
@@ -161,9 +169,9 @@ pub(super) fn report<R: ListRow>(
 }
 
 /// Splits off rows without a usable id. Returns the other rows, and the number left out.
-pub(super) fn identified<R: ListRow>(rows: Vec<R>) -> (Vec<R>, u64) {
+pub(super) fn identified<R: ListRow>(mut rows: Vec<R>) -> (Vec<R>, u64) {
     let all = rows.len();
-    let rows: Vec<R> = rows.into_iter().filter(ListRow::is_identified).collect();
+    rows.retain(ListRow::is_identified);
     let others = all - rows.len();
     (rows, others as u64)
 }
@@ -171,9 +179,9 @@ pub(super) fn identified<R: ListRow>(rows: Vec<R>) -> (Vec<R>, u64) {
 /// Returns the text for rows without a usable id.
 pub(super) fn without_id(rows: u64) -> String {
     if rows == 1 {
-        "1 row was left out: its id is missing, unreadable or a duplicate".to_owned()
+        "1 row was left out: its id is missing or unreadable".to_owned()
     } else {
-        format!("{rows} rows were left out: their ids are missing, unreadable or duplicates")
+        format!("{rows} rows were left out: their ids are missing or unreadable")
     }
 }
 
@@ -197,7 +205,7 @@ pub(super) fn failed(kind: ListKind, query: String, requests: u64, error: &WireE
 /// a run.
 pub(super) fn probed(kind: ListKind, page: Result<(u64, Option<u64>), &WireError>) -> ProbedList {
     let page = match page {
-        Ok((rows, total)) => missing(rows, total).map_or(Ok((rows, total_of(total, rows))), Err),
+        Ok((rows, total)) => missing(rows, total).map_or(Ok((rows, total)), Err),
         Err(error) => Err(error_text(kind, error)),
     };
     // Only one of these lists was read, and nobody knows yet how many objects there are.
@@ -210,18 +218,23 @@ fn missing(rows: u64, total: Option<u64>) -> Option<String> {
     Some(format!("the source reports a total of {total}, but its first page has no row"))
 }
 
-/// Wraps the rows of a single answer as a finished page walk.
-pub(super) fn single_answer<R>(rows: Vec<R>, total: Option<u64>) -> WalkResult<R, WireError> {
+/// Wraps the rows of a single answer as a finished page walk. An answer that names an id twice is not proven.
+pub(super) fn single_answer<R: ListRow>(rows: Vec<R>, total: Option<u64>) -> WalkResult<R, WireError> {
     let received = rows.len() as u64;
-    let end = missing(received, total).map_or_else(|| End::Proven(String::new()), End::Unproven);
+    let (rows, repetition) = distinct(rows);
+    let end = repetition.or(missing(received, total)).map_or_else(|| End::Proven(String::new()), End::Unproven);
     WalkResult { received, rows, expected: total, pages: 1, passes: 1, end: Ok(end) }
 }
 
-/// Returns the probe result of these rows. Rows without a usable id are a failure: a run does not prove such a list.
+/// Returns the probe result of these rows. Rows without a usable id, and ids that occur twice, are a failure: a run does
+/// not prove such a list.
 pub(super) fn probed_rows<R: ListRow>(kind: ListKind, page: Result<(&[R], Option<u64>), &WireError>) -> ProbedList {
-    let others = page.as_ref().map_or(0, |(rows, _)| rows.iter().filter(|row| !row.is_identified()).count() as u64);
-    if others > 0 {
-        return ProbedList { page: Err(without_id(others)), ..probed(kind, Ok((others, None))) };
+    if let Ok((rows, _)) = &page {
+        let others = rows.iter().filter(|row| !row.is_identified()).count() as u64;
+        let why = (others > 0).then(|| without_id(others)).or_else(|| repetition(rows));
+        if let Some(why) = why {
+            return ProbedList { page: Err(why), ..probed(kind, Ok((rows.len() as u64, None))) };
+        }
     }
     probed(kind, page.map(|(rows, total)| (rows.len() as u64, total)))
 }
@@ -234,11 +247,14 @@ pub(super) fn repeats<R: ListRow>(first: &[R], second: &[R]) -> Option<String> {
     })
 }
 
-/// Returns the number of requests for a list of which the first page has `first` rows. Without a total: this page and
-/// one behind it.
+/// Returns the number of requests for a list of which the first page has `first` rows. Without a total above these: this
+/// page and one behind it.
 pub(super) fn pages(total: Option<u64>, first: u64) -> u64 {
-    let behind = total.map(|total| total.saturating_sub(first));
-    behind.map_or(2, |behind| behind.div_ceil(first.max(1)).saturating_add(1))
+    match total.map(|total| total.saturating_sub(first)) {
+        Some(0) if first == 0 => 1,
+        None | Some(0) => 2,
+        Some(behind) => behind.div_ceil(first.max(1)).saturating_add(1),
+    }
 }
 
 /// Returns the text of an error for the report of a list, with its cure.
@@ -284,6 +300,7 @@ pub(super) fn is_source_wide(error: &WireError) -> bool {
             | WireErrorKind::Status(_)
             | WireErrorKind::Shape(_)
             | WireErrorKind::TooLarge(_)
+            | WireErrorKind::Excess(_)
             | WireErrorKind::Forbidden
             | WireErrorKind::NotFound
     )
@@ -331,7 +348,7 @@ pub(super) fn apply_unlisted_users(
     };
     let lacking: Vec<&Listed> = found.iter().filter(|row| !is_new(row)).collect();
     if !found.is_empty() {
-        let ids: Vec<String> = found.iter().map(|row| row.id.to_text()).collect();
+        let ids: Vec<Text> = found.iter().map(|row| row.id.to_text()).collect();
         reading.notes.push(format!(
             "these users are members of groups but missing from the list of users; they were read by id: {}",
             ids.join(", ")

@@ -10,7 +10,8 @@
 //! `11/20/2026` is refused, because the order of day and month would be a guess.
 
 use crate::model::{Instant, LastLogin, ReportedDate};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use std::ops::RangeInclusive;
 
 /// Value of a date field in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +41,16 @@ pub(super) struct Parsed<T> {
 /// Unix.
 const SENTINEL_DAYS: [(i32, u32, u32); 6] =
     [(1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1899, 12, 30), (1900, 1, 1), (1970, 1, 1)];
+/// Year of the last day among them.
+const LAST_SENTINEL_YEAR: i32 = 1970;
 /// Maximum distance of a sentinel from its midnight, after a conversion between time zones. UTC+14 is the largest
 /// offset.
 const ZONE: TimeDelta = TimeDelta::hours(14);
 /// Year of the earliest plausible login: no product of the vendor is older. An earlier login is an unknown placeholder.
 const FIRST_YEAR: i32 = 2000;
+
+/// Years with four digits: RFC 3339 can write no others, and no reader of a snapshot expects them.
+const YEARS: RangeInclusive<i32> = 1..=9999;
 
 /// Instant, or the reason why a text is none.
 enum DateForm {
@@ -67,7 +73,7 @@ pub(super) fn last_login(raw: Raw<'_>) -> Parsed<LastLogin> {
     match reading {
         DateForm::At(at) if is_too_early(at.value) => plain(LastLogin::Unreadable(text.into())),
         DateForm::At(at) => Parsed { value: LastLogin::At(at.value), assumed_utc: at.assumed_utc },
-        DateForm::Sentinel => plain(LastLogin::Never { sentinel: Some(text.into()) }),
+        DateForm::Sentinel => plain(LastLogin::Never { sentinel: Some(Box::new(text.into())) }),
         DateForm::Unreadable => plain(LastLogin::Unreadable(text.into())),
     }
 }
@@ -97,7 +103,7 @@ pub(super) fn instant(text: &str) -> Option<Parsed<Instant>> {
 
 /// Returns whether a login is too early to be real.
 fn is_too_early(at: Instant) -> bool {
-    NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 1).is_some_and(|first| at.date_naive() < first)
+    at.year() < FIRST_YEAR
 }
 
 /// Parses a text. `is_day`: whether a day without a time is accepted.
@@ -127,8 +133,13 @@ fn classify(found: Option<(NaiveDate, Instant, bool)>) -> DateForm {
             || day == Some(at.date_naive())
             || midnight.is_some_and(|midnight| (at - midnight).abs() <= ZONE)
     };
-    if SENTINEL_DAYS.into_iter().any(is_sentinel) {
+    // All sentinels are earlier than almost every date that servers write.
+    let may_be_sentinel = local_day.year().min(at.year()) <= LAST_SENTINEL_YEAR;
+    if may_be_sentinel && SENTINEL_DAYS.into_iter().any(is_sentinel) {
         return DateForm::Sentinel;
+    }
+    if !YEARS.contains(&at.year()) {
+        return DateForm::Unreadable;
     }
     DateForm::At(Parsed { value: at, assumed_utc })
 }
@@ -306,7 +317,11 @@ mod tests {
             "",
             "Never",
         ] {
-            assert_eq!(last_login(Raw::Text(text)).value, LastLogin::Never { sentinel: Some(text.into()) }, "{text}");
+            assert_eq!(
+                last_login(Raw::Text(text)).value,
+                LastLogin::Never { sentinel: Some(Box::new(text.into())) },
+                "{text}"
+            );
             assert_eq!(reported(Raw::Text(text)).value, ReportedDate::Unreadable(text.into()), "{text}");
         }
     }
@@ -347,10 +362,10 @@ mod tests {
         for digits in ["1763625600", "1763625600000", "1763625600.0"] {
             assert_eq!(last_login(Raw::Number(digits)).value, expected, "{digits}");
         }
-        assert_eq!(last_login(Raw::Number("0")).value, LastLogin::Never { sentinel: Some("0".into()) });
+        assert_eq!(last_login(Raw::Number("0")).value, LastLogin::Never { sentinel: Some(Box::new("0".into())) });
         assert_eq!(
             last_login(Raw::Number("-62135596800")).value,
-            LastLogin::Never { sentinel: Some("-62135596800".into()) }
+            LastLogin::Never { sentinel: Some(Box::new("-62135596800".into())) }
         );
         for digits in ["20261123", "946684799", "134081892000000000", "1e9", "-5000000"] {
             assert_eq!(last_login(Raw::Number(digits)).value, LastLogin::Unreadable(digits.into()), "{digits}");
@@ -362,6 +377,20 @@ mod tests {
         assert_eq!(reported(Raw::Text("2025-11-20")).value, ReportedDate::At("2025-11-20T00:00:00Z".parse().unwrap()));
         assert_eq!(last_login(Raw::Text("2025-11-20")).value, LastLogin::Unreadable("2025-11-20".into()));
         assert_eq!(reported(Raw::Text("2025-1-2")).value, ReportedDate::Unreadable("2025-1-2".into()));
+    }
+
+    #[test]
+    fn a_year_without_four_digits_is_unreadable() {
+        for (text, is_readable) in [
+            ("/Date(253402300799999)/", true),
+            ("/Date(253402300800000)/", false),
+            ("/Date(8210266876799999)/", false),
+            ("/Date(-8334601228800000)/", false),
+        ] {
+            let login = last_login(Raw::Text(text)).value;
+            assert_eq!(matches!(login, LastLogin::At(_) | LastLogin::Never { .. }), is_readable, "{text}: {login:?}");
+            assert_eq!(matches!(reported(Raw::Text(text)).value, ReportedDate::At(_)), is_readable, "{text}");
+        }
     }
 
     proptest! {

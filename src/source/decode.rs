@@ -31,11 +31,11 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// JSON object without secrets at any depth. If a name occurs twice, the last value counts.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct JsonRecord(Vec<(Arc<str>, Value)>);
+pub(super) struct JsonRecord(Vec<(Rc<str>, Value)>);
 
 impl JsonRecord {
     /// Returns the index of a field. With `caseless`, a name in another case matches if no exact name does.
@@ -84,6 +84,13 @@ impl JsonRecord {
         if self.0.is_empty() { "no key at all".to_owned() } else { shown_keys(self.0.iter().map(|(name, _)| &**name)) }
     }
 
+    /// Returns all fields as text, in the order of their names.
+    fn sorted_text(&self) -> String {
+        let mut fields: Vec<String> = self.0.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+        fields.sort_unstable();
+        fields.join(",")
+    }
+
     /// Returns a hash of all fields. Equal content has an equal hash within one run.
     fn hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -103,20 +110,22 @@ thread_local! {
 }
 
 /// Shared copy of a field name, and whether the name means a secret.
-type Name = (Arc<str>, bool);
+type Name = (Rc<str>, bool);
 
 /// Maximum number of field names that are cached. Bounds the memory against servers that invent names.
 const MAX_CACHED_NAMES: usize = 4096;
+/// Maximum length of a cached field name, in bytes.
+const MAX_CACHED_NAME: usize = 256;
 
 /// Returns the shared copy of a field name, and whether the name means a secret.
 fn intern_name(key: &str) -> Name {
     NAMES.with_borrow_mut(|names| {
         if let Some((name, secret)) = names.get(key) {
-            return (Arc::clone(name), *secret);
+            return (Rc::clone(name), *secret);
         }
-        let (name, secret): (Arc<str>, bool) = (key.into(), is_secret(key));
-        if names.len() < MAX_CACHED_NAMES {
-            names.insert(key.into(), (Arc::clone(&name), secret));
+        let (name, secret): (Rc<str>, bool) = (key.into(), is_secret(key));
+        if names.len() < MAX_CACHED_NAMES && key.len() <= MAX_CACHED_NAME {
+            names.insert(key.into(), (Rc::clone(&name), secret));
         }
         (name, secret)
     })
@@ -153,6 +162,10 @@ impl<'de> Deserialize<'de> for JsonRecord {
                         value => Some(without_secrets(value)),
                     };
                     fields.extend(kept.map(|value| (name, value)));
+                }
+                // A list of millions of short rows would otherwise take many times its memory.
+                if fields.len() < fields.capacity() / 2 {
+                    fields.shrink_to_fit();
                 }
                 Ok(JsonRecord(fields))
             }
@@ -344,12 +357,20 @@ impl<K: IdKey> Body for RecordById<K> {}
 
 impl ListRow for Listed {
     type Key = Id;
-    fn key(&self) -> Id {
-        self.id.clone()
+    fn key(&self) -> &Id {
+        &self.id
     }
 
     fn is_identified(&self) -> bool {
         self.id.is_usable()
+    }
+
+    fn id_text(key: &Id) -> String {
+        key.to_text().to_string()
+    }
+
+    fn content(&self) -> String {
+        self.record.sorted_text()
     }
 }
 
@@ -364,7 +385,7 @@ mod tests {
     fn records(json: &str, total: Option<u64>) -> Result<Vec<String>, String> {
         let records: Records<PlainId> = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let rows = records.listed("/x", total).map_err(|error| error.to_string())?;
-        Ok(rows.iter().map(|row| row.id.to_text()).collect())
+        Ok(rows.iter().map(|row| row.id.to_text().to_string()).collect())
     }
 
     #[test]

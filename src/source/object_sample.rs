@@ -78,7 +78,7 @@ impl ObjectSample {
     fn of(rows: Vec<Listed>, ended: bool, error: Option<String>) -> Self {
         let (mut rows, others) = identified(rows);
         let mut seen = BTreeSet::new();
-        rows.retain(|row| seen.insert(row.key()));
+        rows.retain(|row| seen.insert(row.key().clone()));
         let is_whole = ended && rows.len() <= MAX_OBJECTS;
         rows.truncate(MAX_OBJECTS);
         let error = error.or_else(|| (others > 0).then(|| without_id(others)));
@@ -170,7 +170,7 @@ mod tests {
         assert!(named.error.unwrap().contains("GET /group-policy") && named.rows.len() == 9);
         let odd = Listed { id: Id::Unusable(1), record: JsonRecord::default() };
         let named = read((rows(0..9), NextPage::More), |_| Ok((vec![odd.clone()], NextPage::Nothing)));
-        assert!(named.error.unwrap().contains("unreadable or a duplicate") && named.rows.len() == 9);
+        assert!(named.error.unwrap().contains("its id is missing or unreadable") && named.rows.len() == 9);
     }
 
     #[test]

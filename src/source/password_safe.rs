@@ -18,11 +18,11 @@ use super::client::{
     MAX_UNLISTED_LOOKUPS, SourceClient, empty_report, error_text, failed, identified, single_answer, unlisted_users,
     why_lacking, without_id,
 };
-use super::decode::{Decoding, Id, IdKey, JsonRecord, Listed, Records};
+use super::decode::{Decoding, Id, IdKey, Listed, Records};
 use super::{DirectoryGroups, ProbeFuture, ReadingFuture, SignOutFuture, Source, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, ListKind, ListReport, SourceReading};
-use crate::wire::page::WalkProgress;
+use crate::wire::page::{WalkProgress, distinct};
 use crate::wire::{SessionPaths, WireError};
 use classify::{GroupOrigin, origin_of};
 use directory::{Directory, LocalGroups, Synchronised};
@@ -65,8 +65,23 @@ pub(super) struct PasswordSafe {
 struct RereadLists {
     users: Vec<Listed>,
     groups: Vec<Listed>,
-    /// Number of users and of groups without a usable id, which were left out.
-    unidentified: (u64, u64),
+    /// Why the users and the groups are not proven: rows without a usable id, or an id that is listed twice.
+    doubts: (Option<String>, Option<String>),
+}
+
+/// A bare array: each id once, and why the list is not proven.
+struct BareArray {
+    rows: Vec<Listed>,
+    doubt: Option<String>,
+}
+
+impl BareArray {
+    /// Separates rows without a usable id, and keeps one row of each id.
+    fn of(rows: Vec<Listed>) -> Self {
+        let (rows, others) = identified(rows);
+        let (rows, repetition) = distinct(rows);
+        Self { rows, doubt: (others > 0).then(|| without_id(others)).or(repetition) }
+    }
 }
 
 /// Number of readings of one list, with rows and requests.
@@ -117,6 +132,7 @@ impl PasswordSafe {
         let base = settings.base_path.clone();
         // The lists have no pages: all rows come in one answer, so that the usual limit is too low.
         settings.client.max_body_bytes = 512 << 20;
+        settings.client.response_limit = Duration::from_secs(900);
         settings.client.session =
             Some(SessionPaths { sign_in: format!("{base}/Auth/SignAppIn"), sign_out: format!("{base}/Auth/Signout") });
         if settings.directory_groups == DirectoryGroups::Sync {
@@ -266,14 +282,14 @@ impl PasswordSafe {
     async fn lists(&self, costs: &mut (ReadingCost, ReadingCost)) -> Result<RereadLists, Box<InterruptedList>> {
         let mut lists = RereadLists::default();
         match self.array::<UserId>(&self.users_path(), &mut costs.0).await {
-            Ok(users) => (lists.users, lists.unidentified.0) = identified(users),
+            Ok(BareArray { rows, doubt }) => (lists.users, lists.doubts.0) = (rows, doubt),
             Err(error) => {
                 return Err(Box::new(InterruptedList { kind: ListKind::Users, error, lists, costs: *costs }));
             }
         }
         self.source_client.progress(ListKind::Users, lists.users.len() as u64, None);
         match self.array::<GroupId>(&self.groups_path(), &mut costs.1).await {
-            Ok(groups) => (lists.groups, lists.unidentified.1) = identified(groups),
+            Ok(BareArray { rows, doubt }) => (lists.groups, lists.doubts.1) = (rows, doubt),
             Err(error) => {
                 return Err(Box::new(InterruptedList { kind: ListKind::Groups, error, lists, costs: *costs }));
             }
@@ -291,7 +307,7 @@ impl PasswordSafe {
         }
         let doubt = |why: String| (None, Some(format!("the states of users are unknown: {why}")));
         let active = match self.array::<UserId>(&self.active_users_path(), cost).await {
-            Ok(rows) => rows.into_iter().map(|row| row.id).collect::<BTreeSet<Id>>(),
+            Ok(array) => array.rows.into_iter().map(|row| row.id).collect::<BTreeSet<Id>>(),
             Err(error) => return doubt(error_text(ListKind::Users, &error)),
         };
         let known: BTreeSet<&Id> = ids(users);
@@ -306,15 +322,15 @@ impl PasswordSafe {
     }
 
     /// Reads a bare array and adds what it cost.
-    async fn array<K: IdKey>(&self, path: &str, cost: &mut ReadingCost) -> Result<Vec<Listed>, WireError> {
+    async fn array<K: IdKey>(&self, path: &str, cost: &mut ReadingCost) -> Result<BareArray, WireError> {
         let before = self.source_client.client.requests();
         let answer = self.source_client.client.get::<Records<K>>(path).await;
         // Before `?`, because failed requests count, too.
         cost.requests += self.source_client.client.requests() - before;
-        let rows = rows_of(answer?, path)?;
+        let rows = answer?.listed(path, None)?;
         cost.readings += 1;
         cost.received += rows.len() as u64;
-        Ok(rows)
+        Ok(BareArray::of(rows))
     }
 
     /// Reads the members of every group that the product itself fills.
@@ -339,10 +355,7 @@ impl PasswordSafe {
             .buffer_unordered(self.source_client.walk.concurrency);
         while let Some((id, rows)) = answers.next().await {
             match rows {
-                Ok(rows) => {
-                    let rows = tally.add(&id, single_answer(rows, None));
-                    found.insert(id, rows);
-                }
+                Ok(array) => drop(found.insert(id.clone(), add_members(tally, &id, array))),
                 Err(error) => {
                     if tally.add_failure(&id, error) {
                         break;
@@ -362,8 +375,9 @@ impl PasswordSafe {
             return;
         }
         let before = self.source_client.client.requests();
-        let named = after.groups.iter().map(|group| group.id.clone()).collect();
-        self.retry_absent(Some(&named), &mut found.members, &mut found.local).await;
+        // A group without a usable id may be any of the groups.
+        let named = after.doubts.1.is_none().then(|| after.groups.iter().map(|group| group.id.clone()).collect());
+        self.retry_absent(named.as_ref(), &mut found.members, &mut found.local).await;
         found.requests += self.source_client.client.requests() - before;
     }
 
@@ -410,19 +424,13 @@ fn reports_state(row: &Listed) -> bool {
     row.record.get("IsActive").is_some()
 }
 
-/// Returns the rows of a bare array, each id once. Errors: the answer is not a list.
-fn rows_of<K: IdKey>(answer: Records<K>, path: &str) -> Result<Vec<Listed>, WireError> {
-    let mut seen = BTreeSet::new();
-    let mut rows = answer.listed(path, None)?;
-    let all = rows.len();
-    rows.retain(|row| seen.insert(row.id.clone()));
-    if rows.is_empty() || rows.len() == all {
-        return Ok(rows);
+/// Records the members of a group, and returns them.
+fn add_members(tally: &mut ChildLists, group: &Id, array: BareArray) -> Vec<Listed> {
+    let rows = tally.add(group, single_answer(array.rows, None));
+    if let Some(why) = array.doubt {
+        tally.mark_unproven(group, why);
     }
-    // A list with a duplicate row is not proven. One extra row without an id expresses this, since such rows are
-    // counted.
-    rows.push(Listed::of(JsonRecord::default(), "", false));
-    Ok(rows)
+    rows
 }
 
 /// Returns the first reading as it is, not proven, because the second one failed.

@@ -11,7 +11,7 @@ use super::client::{
 use super::decode::{Decoding, Envelope, Id, JsonRecord, ListShape, PlainId, RecordById};
 use super::{Probe, ProbeFuture, ReadingFuture, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
-use crate::model::{Coverage, Group, ListKind, ListReport, SourceReading, User};
+use crate::model::{Coverage, Group, ListKind, ListReport, SourceReading, Text, User};
 use crate::wire::page::{End, ListRow, Page, Window, walk};
 use crate::wire::{Body, RequestPlan, WireError, WireErrorKind};
 use futures_util::stream::{self, StreamExt};
@@ -69,13 +69,13 @@ impl RestV3 {
         let decoding = Decoding::default();
         let (mut plan, mut counted) = (RequestPlan::default(), true);
         plan.add("a token", 1);
-        let users = self.source_client.client.get::<UsersPage>(&self.query(USERS)).await;
+        let users = self.first_page::<UsersPage>(USERS).await;
         let users = users.map(|page| (page.total, shapes::users(page.rows, &decoding)));
         let shown = users.as_ref().map(|(total, rows)| (&rows[..], *total));
         let mut lists = vec![probed_rows(ListKind::Users, shown)];
-        let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        let text = |text: &Option<Text>| text.as_deref().map(str::to_owned);
         if let Ok((_, rows)) = &users {
-            lists[0].names = rows.iter().map(|row| (row.id.to_text(), text(&row.user.username))).collect();
+            lists[0].names = rows.iter().map(|row| (row.id.to_text().to_string(), text(&row.user.username))).collect();
         }
         if let (Some(hint), Err(why)) = (other_kinds(users.as_ref().err()), &mut lists[0].page) {
             *why = format!("{why}; {hint}");
@@ -91,7 +91,7 @@ impl RestV3 {
                 let record = self.detail(&row.id, &decoding).await;
                 lists.push(probed(ListKind::UserDetails, record.as_ref().map(|_| (1, None))));
             }
-            let groups = self.source_client.client.get::<GroupsPage>(&self.query(GROUPS)).await;
+            let groups = self.first_page::<GroupsPage>(GROUPS).await;
             let groups = groups.map(|page| (page.total, shapes::groups(page.rows, &decoding)));
             let shown = groups.as_ref().map(|(total, rows)| (&rows[..], *total));
             if let Ok((total, rows)) = &groups {
@@ -157,8 +157,14 @@ impl RestV3 {
 
     /// Reads one window.
     async fn page<T: Body>(&self, base: &str, window: Window) -> Result<T, WireError> {
-        let read = |window: Window| async move { self.source_client.client.get(&path(base, window)).await };
+        let read =
+            |window: Window| async move { self.source_client.client.get_page(&path(base, window), window.limit).await };
         read_window(window, self.source_client.walk.page_size, read).await
+    }
+
+    /// Reads the first page of a list.
+    async fn first_page<T: Body>(&self, base: &str) -> Result<T, WireError> {
+        self.source_client.client.get_page(&self.query(base), self.source_client.walk.page_size).await
     }
 
     /// Returns the path of the first page, for the report of the list.

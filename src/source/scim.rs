@@ -128,7 +128,7 @@ impl Scim {
         let before = self.source_client.client.requests();
         let first = Window { offset: 0, limit: page_size };
         // Before the walk, which would report a missing list as a failed one.
-        let answer = self.page(&self.path("Groups", first)).await;
+        let answer = self.page("Groups", first).await;
         if answer.is_err_and(|error| records::is_not_offered(&error)) && !report_groups(users) {
             let requests = self.source_client.client.requests() - before;
             reading.lists.push(empty_report(
@@ -168,7 +168,7 @@ impl Scim {
 
     /// Reads one window. If the server refuses the order, reads without one, now and from now on.
     async fn window(&self, resource: &str, window: Window, page_size: u64) -> Result<Page<Listed>, WireError> {
-        let read = |window: Window| async move { self.page(&self.path(resource, window)).await };
+        let read = |window: Window| self.page(resource, window);
         if self.sorts.get() {
             let answer = read(window).await;
             if !answer.as_ref().is_err_and(refuses_query) {
@@ -179,8 +179,9 @@ impl Scim {
         read_window(window, page_size, read).await
     }
 
-    async fn page(&self, path: &str) -> Result<Page<Listed>, WireError> {
-        let answer: Envelope<ListResponse> = self.source_client.client.get(path).await?;
+    async fn page(&self, resource: &str, window: Window) -> Result<Page<Listed>, WireError> {
+        let path = self.path(resource, window);
+        let answer: Envelope<ListResponse> = self.source_client.client.get_page(&path, window.limit).await?;
         Ok(Page { rows: Listed::all(answer.rows, ScimId::KEY, ScimId::CASELESS), total: answer.total })
     }
 
@@ -188,7 +189,7 @@ impl Scim {
     /// (§3.4.2.3).
     fn path(&self, resource: &str, window: Window) -> String {
         let sort = if self.sorts.get() { "&sortBy=id" } else { "" };
-        format!("{}/{resource}?startIndex={}&count={}{sort}", self.base, window.offset + 1, window.limit)
+        format!("{}/{resource}?startIndex={}&count={}{sort}", self.base, window.offset.saturating_add(1), window.limit)
     }
 
     /// Reads the first page of each list and the members of groups, and estimates the requests of a run.
@@ -224,7 +225,7 @@ impl Scim {
         let rows = first.rows.len() as u64;
         let window = Window { offset: rows, limit: self.source_client.walk.page_size };
         first.total.filter(|total| *total > rows && rows > 0)?;
-        self.page(&self.path("Users", window)).await.ok().map(|page| page.rows)
+        self.page("Users", window).await.ok().map(|page| page.rows)
     }
 
     /// Reads the first groups and their members, and adds what they show to the probe.

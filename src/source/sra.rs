@@ -18,7 +18,7 @@ use super::decode::{Decoding, Listed, PlainId, RecordById, Records};
 use super::{Probe, ProbeFuture, ProbedList, ReadingFuture, Source, SourceKind, SourceSettings};
 use crate::event::Observer;
 use crate::model::{Coverage, Instant, ListKind, ListReport, SourceReading};
-use crate::wire::page::numbered::{NumberedPage, PageMetadata, PageRequest, walk_numbered};
+use crate::wire::page::numbered::{NumberedPage, PageMetadata, PageRequest, PageSource, walk_numbered};
 use crate::wire::{HeaderMap, RequestPlan, WireError, WireErrorKind};
 use child_lists::{Depth, MEMBERS, VENDOR_USERS};
 use chrono::Utc;
@@ -56,12 +56,13 @@ struct FirstPage {
 }
 
 impl FirstPage {
-    /// Returns the number of requests for the remaining pages, according to the first page.
+    /// Returns the number of requests for the remaining pages, according to the first page. Behind a single page with
+    /// rows there is one request, too.
     fn rest(&self) -> u64 {
         let Ok(page) = &self.page else { return 0 };
         let shown = page.rows.len() as u64;
         let by_total = page.metadata.total.map(|total| total.div_ceil(page.metadata.size.unwrap_or(shown).max(1)));
-        page.metadata.last.or(by_total).unwrap_or(1).saturating_sub(1)
+        page.metadata.last.or(by_total).unwrap_or(1).saturating_sub(1).max(shown.min(1))
     }
 
     /// Returns whether the product does not have this list. If users name security providers, providers exist: then a
@@ -161,8 +162,8 @@ impl Sra {
         };
         let before = self.source_client.client.requests();
         let fetch = |at: PageRequest| self.page(path, at);
-        let walked =
-            walk_numbered(self.source_client.walk, Some(page), fetch, |p| self.source_client.notify(kind, &p)).await;
+        let pages = PageSource { first: Some(page), fetch, looks_behind: true };
+        let walked = walk_numbered(self.source_client.walk, pages, |p| self.source_client.notify(kind, &p)).await;
         report(kind, query, requests + self.source_client.client.requests() - before, walked)
     }
 
@@ -186,7 +187,8 @@ impl Sra {
         // Only later pages have them.
         let bare = at.number == 1 && path.starts_with("/user/") && path.ends_with("/group-policies");
         let path = if bare { format!("{}{path}", self.base) } else { self.numbered(path, at) };
-        let (records, headers) = self.source_client.client.get_with_headers::<Records<PlainId>>(&path).await?;
+        let (records, headers) =
+            self.source_client.client.get_page_with_headers::<Records<PlainId>>(&path, at.size).await?;
         let metadata = page_metadata(&headers);
         Ok(NumberedPage { rows: records.listed(&path, metadata.total)?, metadata })
     }

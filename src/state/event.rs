@@ -5,8 +5,8 @@
 
 use super::fields::{self, Difference};
 use crate::model::{
-    Change, ChangeKind, ChangedGroup, Fingerprint, Group, GroupId, SourceName, Subject, SubjectKind, User, UserId,
-    compare_ids,
+    Change, ChangeKind, ChangedGroup, Fingerprint, Group, GroupId, SourceName, Subject, SubjectKind, Text, User,
+    UserId, compare_ids,
 };
 use std::cmp::Ordering;
 
@@ -103,9 +103,9 @@ impl ChangeDraft {
             event_id: identity(&self, between),
             kind: self.kind,
             subject: self.subject,
-            field: self.field.map(Box::from),
-            before: self.before.map(String::into_boxed_str),
-            after: self.after.map(String::into_boxed_str),
+            field: self.field.map(Text::from),
+            before: self.before.map(Text::from),
+            after: self.after.map(Text::from),
             base_run: between.before.into(),
             group: self.group,
             account: None,
@@ -148,9 +148,9 @@ fn subject(user: &User) -> Subject {
 }
 
 pub(super) fn of_user(id: &UserId, name: Option<&str>) -> Subject {
-    Subject { kind: SubjectKind::User, id: id.as_str().into(), name: name.map(Box::from) }
+    Subject { kind: SubjectKind::User, id: id.as_str().into(), name: name.map(Text::from) }
 }
 
 fn of_group(id: &GroupId, name: Option<&str>) -> Subject {
-    Subject { kind: SubjectKind::Group, id: id.as_str().into(), name: name.map(Box::from) }
+    Subject { kind: SubjectKind::Group, id: id.as_str().into(), name: name.map(Text::from) }
 }

@@ -159,7 +159,7 @@ impl Carried {
         let others = [
             ("inferred_type", user.inferred != settled.inferred),
             ("locale", user.locale != settled.locale),
-            ("signs_in_by", user.signs_in_by != settled.signs_in_by),
+            ("signs_in_by", user.rare.signs_in_by != settled.rare.signs_in_by),
             ("blocked", user.blocked != settled.blocked),
             ("extra", user.extra != settled.extra),
             ("last_login", user.last_login != settled.last_login),
@@ -185,7 +185,7 @@ impl Carried {
 fn has_nothing_unreported(user: &User) -> bool {
     user.inferred.is_none()
         && user.locale.is_none()
-        && user.signs_in_by.is_none()
+        && user.rare.signs_in_by.is_none()
         && user.blocked.is_none()
         && user.extra.is_none()
 }
@@ -216,7 +216,8 @@ fn apply_unreported(before: &User, user: &mut User) {
         user.inferred = user.inferred.or(before.inferred);
     }
     user.locale = user.locale.take().or_else(|| before.locale.clone());
-    user.signs_in_by = user.signs_in_by.take().or_else(|| before.signs_in_by.clone());
+    user.rare
+        .set(|rare| &mut rare.signs_in_by, user.rare.signs_in_by.clone().or_else(|| before.rare.signs_in_by.clone()));
     user.blocked = user.blocked.or(before.blocked);
     user.extra = user.extra.take().or_else(|| before.extra.clone());
 }

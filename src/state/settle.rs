@@ -4,10 +4,10 @@
 //! is complete and is written to the snapshot.
 
 use super::source::{SourceHistory, SourceState, UnreadRows};
-use super::{DroppedRows, KnownMembership};
+use super::{DroppedRows, KnownMembership, RunInstant};
 use crate::model::{
-    AccountStanding, Change, GroupId, Inferred, Inventory, Outside, OutsideMember, SeenInterval, SourceInventory,
-    SourceName, SubjectKind, User, UserId, UserKind,
+    AccountStanding, Change, GroupId, Inferred, Instant, Inventory, MemberIdentity, Outside, OutsideMember, Pair,
+    SeenInterval, SourceInventory, SourceName, SubjectKind, Text, User, UserId, UserKind,
 };
 use ahash::AHashMap;
 use std::collections::BTreeMap;
@@ -37,6 +37,31 @@ pub struct KeptValues {
     pub users: Vec<KeptUser>,
     /// Groups that keep their name, each with whether the reading alone marked it as privileged.
     pub groups: Vec<(GroupId, bool)>,
+    /// Kept rows that were confirmed at the instant of the run or later. Their dates are equal to those of the rows that it read.
+    pub rows: Vec<KeptRow>,
+}
+
+/// Row that an earlier run read and this one did not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeptRow {
+    /// Account.
+    User(UserId),
+    /// Group.
+    Group(GroupId),
+    /// Membership of an account.
+    Membership(GroupId, UserId),
+    /// Membership of somebody who exists only in a directory, by the name there.
+    DirectoryMember(GroupId, Text),
+}
+
+impl KeptRow {
+    /// Returns the row of a membership.
+    pub fn of_membership(pair: &Pair<'_>) -> Self {
+        match pair.member {
+            MemberIdentity::User(id) => Self::Membership(pair.group.clone(), id.clone()),
+            MemberIdentity::Directory(name) => Self::DirectoryMember(pair.group.clone(), name.into()),
+        }
+    }
 }
 
 /// Account that keeps values of an earlier run.
@@ -56,13 +81,14 @@ impl UnsettledState {
     pub(super) fn of(
         states: Vec<SourceState>,
         changes: Vec<Change>,
-        base_run: Option<String>,
+        now: RunInstant<'_>,
         dropped: BTreeMap<SourceName, DroppedRows>,
     ) -> Self {
+        let base_run = now.before.map(|(run_id, _)| run_id.to_owned());
         let (mut sources, mut since, mut unread) = (Vec::new(), Vec::new(), Vec::new());
         let mut kept = Vec::new();
         for SourceState { mut source_inventory, unread: mut of_source, .. } in states {
-            kept.push(kept_values(&source_inventory, &of_source));
+            kept.push(kept_values(&source_inventory, &of_source, now.at));
             apply_classes(&mut source_inventory, &of_source);
             sources.push(source_inventory);
             since.push(std::mem::take(&mut of_source.since));
@@ -96,7 +122,7 @@ impl UnsettledState {
 }
 
 /// Returns what [`settle`] and [`apply_classes`] will take from earlier runs. Called before both.
-fn kept_values(source_inventory: &SourceInventory, unread: &UnreadRows) -> KeptValues {
+fn kept_values(source_inventory: &SourceInventory, unread: &UnreadRows, at: Instant) -> KeptValues {
     let users = unread.values.iter().map(|(at, carried)| {
         let user = &source_inventory.reading.users[*at as usize];
         KeptUser { id: user.id.clone(), columns: carried.columns(user), kind: user.kind, inferred: user.inferred }
@@ -105,7 +131,18 @@ fn kept_values(source_inventory: &SourceInventory, unread: &UnreadRows) -> KeptV
     KeptValues {
         users: users.filter(|user| !user.columns.is_empty()).collect(),
         groups: groups.map(|group| (group.id.clone(), group.privileged)).collect(),
+        rows: rows_that_look_read(unread, at),
     }
+}
+
+/// Returns the kept rows that were confirmed at this instant or later, by a run with the same or a later one.
+fn rows_that_look_read(unread: &UnreadRows, at: Instant) -> Vec<KeptRow> {
+    let looks_read = |seen: Option<SeenInterval>| seen.is_some_and(|seen| seen.confirmed >= at);
+    let users = unread.users.iter().filter(|user| looks_read(user.seen)).map(|user| KeptRow::User(user.id.clone()));
+    let groups =
+        unread.groups.iter().filter(|group| looks_read(group.seen)).map(|group| KeptRow::Group(group.id.clone()));
+    let memberships = unread.memberships.iter().filter(|known| looks_read(Some(known.seen)));
+    users.chain(groups).chain(memberships.map(|known| KeptRow::of_membership(&known.pair()))).collect()
 }
 
 /// Gives accounts and groups the last known values by which rules classify them. An administrator whose flag or name
@@ -133,7 +170,7 @@ fn settle(mut source_inventory: SourceInventory, unread: UnreadRows) -> SourceIn
     }
     // Taken before the join below, which drops them.
     let read: Vec<Option<SeenInterval>> =
-        source_inventory.memberships.iter().map(|membership| membership.seen).collect();
+        source_inventory.memberships.iter().map(|membership| source_inventory.seen(membership)).collect();
     let mut users = users;
     // A group may name a user that the reading lacks. If the user's record is kept, the record gets the membership.
     source_inventory.reading.outside.retain(|outside| {
@@ -194,8 +231,8 @@ fn restore_seen(
             }
         })
         .collect();
-    for (membership, seen) in source_inventory.memberships.iter_mut().zip(intervals) {
-        membership.seen = seen;
+    for (at, seen) in intervals.into_iter().enumerate() {
+        source_inventory.set_seen(at..at + 1, seen);
     }
     source_inventory
 }

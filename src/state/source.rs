@@ -12,7 +12,7 @@ use super::fields::{Carried, Trust};
 use super::{ComparedWith, KnownMembership, RunInstant, SourceUpdate};
 use crate::model::{
     AccountStanding, Change, ChangedGroup, Coverage, Evidence, Group, GroupId, Instant, KnownSource, LastLogin,
-    ListKind, SeenInterval, SourceInventory, SourceStatus, User, UserId, list_of_group, lists_of_user,
+    ListKind, SeenInterval, SourceInventory, SourceStatus, Text, User, UserId, list_of_group, lists_of_user,
 };
 use ahash::{AHashMap, AHashSet};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(super) struct SourceState {
     walked: ReadRows,
     pub(super) unread: UnreadRows,
     /// Names of known users that the reading lacks.
-    absent_users: AHashMap<UserId, Option<Box<str>>>,
+    absent_users: AHashMap<UserId, Option<Text>>,
     /// Known groups that the reading lacks.
     absent_groups: AHashMap<GroupId, ChangedGroup>,
     /// Groups that are emitted as added.
@@ -61,7 +61,7 @@ pub(super) struct UnreadRows {
     pub(super) groups: Vec<Group>,
     pub(super) memberships: Vec<KnownMembership>,
     pub(super) values: Vec<(u32, Carried)>,
-    pub(super) names: AHashMap<GroupId, (Box<str>, bool)>,
+    pub(super) names: AHashMap<GroupId, (Text, bool)>,
     /// Last known standing of accounts that were provably removed.
     pub(super) removed: AHashMap<UserId, AccountStanding>,
     pub(super) since: SourceHistory,
@@ -115,7 +115,7 @@ impl SourceState {
             for group in &mut source_inventory.reading.groups {
                 (group.seen, group.members_confirmed) = (seen, group.knows_members().then_some(now.at));
             }
-            source_inventory.memberships.iter_mut().for_each(|membership| membership.seen = seen);
+            source_inventory.set_seen(0..source_inventory.memberships.len(), seen);
         }
         // Two snapshots hold settled rows: every missing value in them is a known absence.
         let evidence = Evidence::of(&source_inventory);

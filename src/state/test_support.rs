@@ -71,8 +71,8 @@ fn known(source_inventory: &SourceInventory, membership: &Membership) -> KnownMe
         (None, None) => panic!("a membership of nobody"),
     };
     KnownMembership {
-        group: membership.group_id.clone(),
+        group: source_inventory.group_id(membership).clone(),
         member,
-        seen: membership.seen.expect("known rows have been seen"),
+        seen: source_inventory.seen(membership).expect("known rows have been seen"),
     }
 }

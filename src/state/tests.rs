@@ -10,7 +10,7 @@ use super::test_support::SettledRun;
 use super::*;
 use crate::model::{
     Classes, Coverage, Fingerprint, LastLogin, ListKind, ListReport, Outside, Pattern, ReportedDate, SourceInventory,
-    SourceReading, UserId, UserKind,
+    SourceReading, Text, UserId, UserKind,
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -36,7 +36,7 @@ fn object(json: &str) -> BTreeMap<String, String> {
 
 /// Returns the fields of a user, written independently of the module `fields`.
 fn fields_of(user: &User) -> BTreeMap<String, String> {
-    let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+    let text = |text: &Option<Text>| text.as_deref().map(str::to_owned);
     let flag = |flag: Option<bool>| flag.map(|flag| if flag { "true" } else { "false" }.to_owned());
     [
         ("username", text(&user.username)),
@@ -151,9 +151,9 @@ fn users() -> impl Strategy<Value = Vec<User>> {
     let one = (0..12_u8, (text(), text(), text(), text()), (flag(), flag(), flag()), 0..64_u8, any::<bool>());
     let one = one.prop_map(|(id, (name, display, email, key), (enabled, admin, mfa), bits, dated)| {
         let mut user = User::new(id.to_string());
-        let boxed = |text: Option<&str>| text.map(Box::from);
-        (user.username, user.display_name) = (boxed(name), boxed(display));
-        (user.email_address, user.public_key) = (boxed(email), boxed(key));
+        let owned = |text: Option<&str>| text.map(Text::from);
+        (user.username, user.display_name) = (owned(name), owned(display));
+        (user.email_address, user.public_key) = (owned(email), owned(key));
         (user.enabled, user.is_admin, user.mfa) = (enabled, admin, mfa);
         user.kind = [UserKind::Person, UserKind::Service][usize::from(bits & 1)];
         user.account_type = [None, Some("LDAP".into()), Some("local".into()), None][usize::from(bits % 4)].clone();
@@ -178,7 +178,7 @@ fn groups() -> impl Strategy<Value = Vec<Group>> {
     let one = (0..5_u8, proptest::option::of(prop::sample::select(vec!["Admins", "b", ""])));
     let one = one.prop_map(|(id, name)| {
         let mut group = Group::new(id.to_string().as_str());
-        group.name = name.map(Box::from);
+        group.name = name.map(Text::from);
         group
     });
     proptest::collection::vec(one, 0..5).prop_map(|mut groups| {
@@ -390,7 +390,7 @@ fn a_list_of_api_accounts_that_is_no_longer_offered_affects_only_its_own_account
 fn a_group_with_an_unreadable_name_is_not_reported_as_renamed() {
     let named = |name: Option<&str>| {
         let mut reading = source(vec![], vec![]);
-        reading.groups.push(Group { name: name.map(Box::from), ..Group::new("1") });
+        reading.groups.push(Group { name: name.map(Text::from), ..Group::new("1") });
         reading
     };
     assert_eq!(emitted(named(Some("Admins")), named(None)), []);

@@ -4,10 +4,12 @@
 //! spool.
 
 use super::Destination;
+use super::facts::RunFacts;
 use super::format::{Sender, render};
 use super::message::of_test;
 use super::session::{DeliveryError, Session, Timing};
 use super::spool::{Batch, Spool, SpoolError};
+use crate::escape::shell_word;
 use crate::event::{Observer, RunEvent};
 use crate::model::Instant;
 use std::collections::BTreeMap;
@@ -25,31 +27,38 @@ pub struct Delivered {
     pub error: Option<String>,
 }
 
-/// Delivers the queued events.
-///
-/// Returns the destinations in the order of the configuration, then addresses that are no longer configured, then
-/// damaged files. Errors: the spool cannot be read.
+/// The result of the delivery of the whole spool.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// Destinations in the order of the configuration, then addresses that are no longer configured.
+    pub destinations: Vec<Delivered>,
+    /// The error of each file that cannot be sent.
+    pub damaged: Vec<SpoolError>,
+}
+
+/// Delivers the queued events. Errors: the spool cannot be read.
 pub fn deliver(
     spool: &Spool,
     destinations: &[Destination],
     timing: &Timing,
     observer: &dyn Observer,
     is_stopped: &dyn Fn() -> bool,
-) -> Result<Vec<Delivered>, SpoolError> {
+) -> Result<Delivery, SpoolError> {
     let pending = spool.pending()?;
     // A batch keeps the address of its run. If the configuration changed, no destination matches it any more.
     let mut by_address: BTreeMap<String, Vec<Batch>> = BTreeMap::new();
     for batch in pending.batches {
         by_address.entry(batch.destination.clone()).or_default().push(batch);
     }
-    let mut results = Vec::new();
+    let mut delivery = Delivery { destinations: Vec::new(), damaged: pending.damaged };
     for destination in destinations {
         let batches = by_address.remove(&destination.url).unwrap_or_default();
-        results.push(drain_to(spool, destination, &batches, timing, is_stopped));
+        let delivered = drain_to(spool, destination, &batches, timing, is_stopped, &mut delivery.damaged);
+        delivery.destinations.push(delivered);
     }
-    results.extend(by_address.into_iter().map(|(destination, batches)| abandoned(destination, &batches)));
-    results.extend(pending.damaged.iter().map(damaged));
-    for result in &results {
+    let gone = by_address.into_iter().map(|(destination, batches)| abandoned(spool, destination, &batches));
+    delivery.destinations.extend(gone);
+    for result in &delivery.destinations {
         observer.notify(&RunEvent::Delivery {
             destination: &result.destination,
             delivered: result.delivered,
@@ -57,22 +66,32 @@ pub fn deliver(
             error: result.error.as_deref(),
         });
     }
-    Ok(results)
+    Ok(delivery)
 }
 
 /// Delivers the batches of one destination until one fails. The order of events is kept, so the rest stays queued.
+///
+/// A batch that turns out to be damaged is set aside, and the next ones are sent: it will not be better later.
 fn drain_to(
     spool: &Spool,
     destination: &Destination,
     batches: &[Batch],
     timing: &Timing,
     is_stopped: &dyn Fn() -> bool,
+    damaged: &mut Vec<SpoolError>,
 ) -> Delivered {
     let mut entry = Delivered { destination: destination.url.clone(), delivered: 0, waiting: 0, error: None };
     for batch in batches {
         if entry.error.is_none() {
+            let sent = match send(destination, batch, timing, is_stopped) {
+                Err(DeliveryError::Spool(error)) => {
+                    damaged.push(spool.set_aside(error));
+                    continue;
+                }
+                sent => sent,
+            };
             // Acknowledged batch by batch: after a failure only the remaining batches are sent again.
-            match send(destination, batch, timing, is_stopped).and_then(|()| Ok(spool.acknowledge(batch)?)) {
+            match sent.and_then(|()| Ok(spool.acknowledge(batch)?)) {
                 Ok(()) => {
                     entry.delivered += batch.frames;
                     continue;
@@ -95,16 +114,17 @@ fn send(
 }
 
 /// Returns the result for an address that is no longer configured. Its events are kept, because they may be needed.
-fn abandoned(destination: String, batches: &[Batch]) -> Delivered {
-    let error =
-        "the destination is no longer configured; configure it again, or remove its files from the spool folder"
-            .to_owned();
+fn abandoned(spool: &Spool, destination: String, batches: &[Batch]) -> Delivered {
+    let files = shell_word(spool.dir()) + "/*";
+    // As the head of a file contains the address.
+    let address = serde_json::Value::from(destination.as_str()).to_string();
+    let error = format!(
+        "the destination is no longer configured; add a [[syslog]] table with this url and run `bt-rollcall emit`, or, if \
+         its events are not needed, move its files away from {}. List them with: grep -lF {} {files}",
+        spool.dir().display(),
+        shell_word(&format!("\"destination\":{address}"))
+    );
     Delivered { destination, delivered: 0, waiting: batches.iter().map(|b| b.frames).sum(), error: Some(error) }
-}
-
-fn damaged(error: &SpoolError) -> Delivered {
-    let error = format!("failed to {error}");
-    Delivered { destination: "spool".to_owned(), delivered: 0, waiting: 0, error: Some(error) }
 }
 
 /// Sends one `run.test` event directly, without the spool. It contains characters that careless receivers break.
@@ -113,7 +133,9 @@ pub fn send_test(
     sender: &Sender,
     now: Instant,
     timing: &Timing,
+    is_stopped: &dyn Fn() -> bool,
 ) -> Result<(), DeliveryError> {
-    let frame = render(destination, sender, &of_test(&sender.host, now), 1);
-    Session { destination, frames: std::iter::once(Ok(frame)), timing, is_stopped: &|| false }.run()
+    let facts = RunFacts::of_test(&sender.host, now);
+    let frame = render(destination, sender, &of_test(&facts), 1);
+    Session { destination, frames: std::iter::once(Ok(frame)), timing, is_stopped }.run()
 }

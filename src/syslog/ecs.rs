@@ -9,23 +9,35 @@ mod finding;
 mod run;
 mod subject;
 
-pub(super) use change::change;
-pub(super) use finding::finding;
-pub(super) use run::{completed, failed, suspect, test};
-
-use super::facts::RunFacts;
-use crate::escape;
-use crate::model::{Instant, Severity};
+use super::json::{JsonBody, JsonShape, Path};
+use super::message::{About, Message};
+use super::summary;
+use crate::model::Instant;
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
-use std::fmt::Write as _;
 
 /// ECS version of the field names.
 const ECS_VERSION: &str = "9.4.0";
 
-/// Fields that a frame loses when it is too long, in this order. Ids, code, severity, subject and the standing of an
-/// account are never removed. In a list, each entry loses the field.
-pub(super) const OPTIONAL_FIELDS: [&[&str]; 38] = [
+/// What a body that is too long loses. Ids, code, severity, subject and the standing of an account are never removed.
+static SHAPE: JsonShape = JsonShape {
+    optional: &OPTIONAL_FIELDS,
+    sources: &["btrollcall", "run", "sources"],
+    texts: &[
+        &["message"],
+        &["user"],
+        &["group"],
+        &["observer"],
+        &["host"],
+        &["btrollcall", "finding", "subject"],
+        &["btrollcall", "change", "subject"],
+        &["event", "reason"],
+    ],
+    truncated: &["btrollcall", "truncated"],
+};
+
+/// Fields that a body loses first, in this order.
+pub(super) const OPTIONAL_FIELDS: [Path; 38] = [
     // These repeat other fields, or are the same in every event.
     &["related"],
     &["agent"],
@@ -69,14 +81,22 @@ pub(super) const OPTIONAL_FIELDS: [&[&str]; 38] = [
     &["ecs"],
 ];
 
-/// Returns `event.severity`, on the scale of 1 to 10 that CEF and LEEF use too.
-fn severity_number(severity: Severity) -> u8 {
-    match severity {
-        Severity::Info => 1,
-        Severity::Low => 3,
-        Severity::Medium => 5,
-        Severity::High => 8,
-        Severity::Critical => 10,
+/// Returns the body of an event.
+pub(super) fn body(message: &Message<'_>) -> JsonBody {
+    let fields = fields(message);
+    let names_its_subject = fields.contains_key("user") || fields.contains_key("group");
+    JsonBody::new(fields, &SHAPE, names_its_subject.then_some(&["message"]))
+}
+
+/// Returns the fields of an event.
+pub(super) fn fields(message: &Message<'_>) -> Map<String, Value> {
+    match message.about {
+        About::Change(it) => change::change(message, it),
+        About::Finding(sent) => finding::finding(message, sent),
+        About::Completed(completed, emitted) => run::completed(message, completed, emitted),
+        About::Failed(_) => run::failed(message),
+        About::Suspect(suspect) => run::suspect(message, suspect),
+        About::Test => run::test(message),
     }
 }
 
@@ -85,13 +105,31 @@ pub(super) fn timestamp(at: Instant) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Returns the fields that every event has.
-fn common(facts: &RunFacts, message: &str) -> Map<String, Value> {
-    let version = env!("CARGO_PKG_VERSION");
+/// Returns the fields that every event has, with classes of ECS: kind and types.
+fn common(message: &Message<'_>, kind: &str, types: &[&str]) -> Map<String, Value> {
+    let (facts, version) = (message.facts, env!("CARGO_PKG_VERSION"));
+    let mut event = object(json!({
+        "id": message.id,
+        "code": message.code,
+        "kind": kind,
+        "category": ["iam"],
+        "type": types,
+        "action": summary::action(message),
+        "severity": summary::severity_number(message.severity),
+        "dataset": format!("btrollcall.{}", summary::sort(message)),
+        "module": "btrollcall",
+        "provider": "bt-rollcall",
+    }));
+    let texts = [("outcome", summary::outcome(message).map(Into::into)), ("reason", summary::reason(message))];
+    event.extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), json!(text?)))));
+    if let Some(sequence) = message.sequence {
+        event.insert("sequence".to_owned(), json!(sequence));
+    }
     object(json!({
         "@timestamp": timestamp(facts.now),
         "ecs": { "version": ECS_VERSION },
-        "message": message,
+        "message": summary::line(message),
+        "event": event,
         "agent": { "name": "bt-rollcall", "type": "bt-rollcall", "version": version },
         "host": host(&facts.host),
         "btrollcall": { "run": { "id": facts.run_id, "as_of": timestamp(facts.as_of) } },
@@ -118,46 +156,4 @@ fn object(value: Value) -> Map<String, Value> {
         Value::Object(map) => map,
         _ => Map::new(),
     }
-}
-
-/// Replaces characters at which a receiver could cut, or that it could interpret or hide.
-///
-/// C0 controls and DEL become control pictures (U+2400 + n). C1 controls, line and paragraph separators become U+FFFD.
-pub(super) fn replace_control_characters(text: &str) -> String {
-    let replaced = |c: char| match c {
-        '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
-        other => escape::control_picture(other).unwrap_or(other),
-    };
-    text.chars().map(replaced).collect()
-}
-
-/// Applies a function to every text in a value, at any depth.
-pub(super) fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
-    match value {
-        Value::String(text) => change(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, change)),
-        Value::Object(map) => map.values_mut().for_each(|item| each_text(item, change)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Returns compact JSON in ASCII: other characters become `\u` escapes, as surrogate pairs where needed (RFC 8259 §7).
-///
-/// Only texts can contain other characters, so the escapes are always inside a JSON string.
-pub(super) fn to_ascii(value: &Value) -> String {
-    let json = value.to_string();
-    let mut ascii = String::with_capacity(json.len());
-    // A character has at most two UTF-16 units.
-    let mut units = [0; 2];
-    for c in json.chars() {
-        if c.is_ascii() {
-            ascii.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut units) {
-                // Writing into a String cannot fail.
-                let _ = write!(ascii, "\\u{unit:04x}");
-            }
-        }
-    }
-    ascii
 }

@@ -96,6 +96,23 @@ pub struct RunFacts {
     pub previous_started_at: Option<Instant>,
 }
 
+impl RunFacts {
+    /// Returns the facts of a test, which belongs to no run.
+    pub fn of_test(host: &str, now: Instant) -> Self {
+        Self {
+            run_id: "test".to_owned(),
+            as_of: now,
+            started_at: now,
+            now,
+            host: host.to_owned(),
+            sources: Vec::new(),
+            config_sha256: String::new(),
+            previous: None,
+            previous_started_at: None,
+        }
+    }
+}
+
 /// The result of a run that published a snapshot.
 #[derive(Clone, Debug)]
 pub struct Completed {
@@ -113,4 +130,8 @@ pub struct Completed {
     pub findings: BTreeMap<String, u64>,
     /// Number of events of earlier runs that are queued and sent before this one.
     pub redelivered: u64,
+    /// How full the spool was before this run, in percent of its limit.
+    pub spool_percent: u64,
+    /// Number of files in the spool that cannot be sent.
+    pub damaged_batches: u64,
 }

@@ -3,11 +3,10 @@
 //! The header is RFC 5424 by default, and RFC 3164 for local sockets and older receivers. The framing of streams is
 //! added in `stream`. Pure: clock, host and process id are arguments.
 
-use super::ecs::{self, OPTIONAL_FIELDS};
 use super::message::Message;
 use super::{Destination, Protocol, Transport};
+use super::{body, ecs};
 use crate::model::Severity;
-use serde_json::{Map, Value};
 use std::io::Write;
 use syslog::LogFormat;
 
@@ -26,8 +25,8 @@ pub struct Sender {
 /// The content of a message without its severity, which the `syslog` crate passes separately.
 pub struct MessageContent<'a> {
     /// Event, for the time and MSGID of the header.
-    pub message: &'a Message,
-    /// JSON body in ASCII.
+    pub message: &'a Message<'a>,
+    /// Body without control characters.
     pub body: &'a str,
     /// Number of the event in its run, from 1. A SIEM can detect gaps (`sequenceId`, RFC 5424 §7.3.1).
     pub sequence: u64,
@@ -63,7 +62,7 @@ impl LogFormat<MessageContent<'_>> for HeaderFormatter<'_> {
 impl HeaderFormatter<'_> {
     /// Renders RFC 5424 §6: PRI VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP SD SP MSG.
     fn rfc5424(&self, priority: u8, content: &MessageContent<'_>) -> String {
-        let at = ecs::timestamp(content.message.at);
+        let at = ecs::timestamp(content.message.facts.now);
         let host = token(&self.sender.host, 255);
         let (pid, code, sequence) = (self.sender.pid, token(&content.message.code, 32), content.sequence);
         let version = env!("CARGO_PKG_VERSION");
@@ -77,7 +76,7 @@ impl HeaderFormatter<'_> {
 
     /// Renders RFC 3164 §4.1. The time is UTC, and the body contains it with its zone. Local sockets expect no host.
     fn rfc3164(&self, priority: u8, content: &MessageContent<'_>) -> String {
-        let at = content.message.at.format("%b %e %H:%M:%S");
+        let at = content.message.facts.now.format("%b %e %H:%M:%S");
         let pid = self.sender.pid;
         let body = content.body;
         if self.is_local {
@@ -106,13 +105,13 @@ fn syslog_severity(severity: Severity) -> syslog::Severity {
     }
 }
 
-/// Renders one frame: ASCII without control characters, whole JSON, at most [`Destination::max_frame_octets`] octets.
+/// Renders one frame without control characters: a whole body in the payload of the destination, and at most
+/// [`Destination::max_frame_octets`] octets.
 ///
-/// An event that is too long loses optional fields as a whole, in the order of `OPTIONAL_FIELDS`. Then it loses
-/// `message` if another field names the account or group. Texts are shortened only if a name, a reason or an id is
-/// still too long. Names and status of all sources of a run leave before texts become unreadable. In all of these
-/// cases the body contains `btrollcall.truncated`.
-pub fn render(destination: &Destination, sender: &Sender, message: &Message, sequence: u64) -> String {
+/// An event that is too long loses optional fields as a whole, in a fixed order. Then it loses the line for people if
+/// another field names the account or group. Texts are shortened only if a name, a reason or an id is still too long.
+/// A body that lost something is marked as truncated.
+pub fn render(destination: &Destination, sender: &Sender, message: &Message<'_>, sequence: u64) -> String {
     let header = HeaderFormatter {
         sender,
         facility: destination.facility,
@@ -120,105 +119,20 @@ pub fn render(destination: &Destination, sender: &Sender, message: &Message, seq
         is_local: matches!(destination.transport, Transport::Unix(_)),
     };
     let limit = destination.max_frame_octets();
-    let mut body = Value::Object(message.body.clone());
-    // Before the first measurement, because a replaced character is longer.
-    ecs::each_text(&mut body, &|text| *text = ecs::replace_control_characters(text));
-    let mut steps = shrinking(&body);
+    let mut body = body::of(destination.payload, message);
     loop {
-        let frame = frame(&header, message, &body, sequence);
-        if frame.len() <= limit {
+        let frame = frame(&header, message, &body.text(), sequence);
+        if frame.len() <= limit || !body.shrink() {
             return frame;
         }
-        let Some(step) = steps.next() else { return frame };
-        // The marker is set before the frame is measured again, because it needs octets too.
-        mark_truncated(&mut body);
-        step.apply(&mut body);
     }
 }
 
-fn frame(header: &HeaderFormatter<'_>, message: &Message, body: &Value, sequence: u64) -> String {
-    let body = ecs::to_ascii(body);
+fn frame(header: &HeaderFormatter<'_>, message: &Message<'_>, body: &str, sequence: u64) -> String {
     let mut frame = Vec::with_capacity(body.len() + 256);
-    let content = MessageContent { message, body: &body, sequence };
+    let content = MessageContent { message, body, sequence };
     // Writing into a Vec cannot fail.
     let _ = header.format(&mut frame, syslog_severity(message.severity), content);
-    // The frame is ASCII, so this cannot fail.
+    // Header and body are UTF-8, so this cannot fail.
     String::from_utf8(frame).unwrap_or_default()
-}
-
-/// A step that makes a body smaller.
-enum Shrink {
-    /// Removes the field with this path.
-    Remove(&'static [&'static str]),
-    /// Cuts texts to this number of characters.
-    Shorten(usize),
-}
-
-/// Returns the steps in order: optional fields, then the message that repeats a name, then shorter and shorter texts.
-/// The list of sources leaves between them, since a shorter reason is worth less than the sources that it is about.
-///
-/// A character has at most 12 octets (a pair of `\u` escapes), so a text of 8 characters has at most 96.
-fn shrinking(body: &Value) -> impl Iterator<Item = Shrink> + use<> {
-    let optional = OPTIONAL_FIELDS.iter().map(|path| Shrink::Remove(path));
-    let names_its_subject = body.get("user").or_else(|| body.get("group")).is_some();
-    let message = names_its_subject.then_some(Shrink::Remove(&["message"]));
-    let sources = Shrink::Remove(&["btrollcall", "run", "sources"]);
-    let long = [512, 256, 128].map(Shrink::Shorten);
-    optional.chain(message).chain(long).chain([sources]).chain([64, 48, 32, 16, 8].map(Shrink::Shorten))
-}
-
-impl Shrink {
-    fn apply(&self, body: &mut Value) {
-        match self {
-            Self::Remove(path) => remove(body, path),
-            Self::Shorten(limit) => shorten(body, *limit),
-        }
-    }
-}
-
-fn remove(body: &mut Value, path: &[&str]) {
-    match (body, path) {
-        (Value::Array(items), _) => items.iter_mut().for_each(|item| remove(item, path)),
-        (Value::Object(map), [last]) => drop(map.remove(*last)),
-        (Value::Object(map), [key, below @ ..]) => {
-            if let Some(value) = map.get_mut(*key) {
-                remove(value, below);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Cuts names and reasons to `limit` characters and removes evidence. Ids and codes of an event are never cut.
-fn shorten(body: &mut Value, limit: usize) {
-    let Some(map) = body.as_object_mut() else { return };
-    for key in ["message", "user", "group", "observer", "host"] {
-        if let Some(value) = map.get_mut(key) {
-            ecs::each_text(value, &|text| cut(text, limit));
-        }
-    }
-    let own_fields = map.get_mut("btrollcall").and_then(Value::as_object_mut);
-    for value in own_fields.into_iter().flat_map(Map::values_mut) {
-        // Evidence may contain texts of any length, and the tables have it in full.
-        remove(value, &["evidence"]);
-        if let Some(subject) = value.get_mut("subject") {
-            ecs::each_text(subject, &|text| cut(text, limit));
-        }
-    }
-    if let Some(reason) = map.get_mut("event").and_then(|event| event.get_mut("reason")) {
-        ecs::each_text(reason, &|text| cut(text, limit));
-    }
-}
-
-fn cut(text: &mut String, limit: usize) {
-    if let Some((at, _)) = text.char_indices().nth(limit) {
-        text.truncate(at);
-        text.push_str("...");
-    }
-}
-
-fn mark_truncated(body: &mut Value) {
-    if let Some(own_fields) = body.get_mut("btrollcall").and_then(Value::as_object_mut) {
-        own_fields.insert("truncated".to_owned(), Value::Bool(true));
-    }
 }

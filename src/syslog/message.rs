@@ -1,23 +1,43 @@
-//! The events of a run before they have a header: changes, findings and the result of the run. Pure.
+//! The events of a run: changes, findings and the result of the run, before they have a form. Pure.
 //!
-//! `run::notify` collects the facts, `ecs` renders the bodies, and `format` adds the header.
+//! `run::notify` collects the facts. A payload (`ecs`, …) gives an event its body, and `format` its header.
 
-use super::ecs;
 use super::facts::{Completed, FindingFacts, RunFacts, SuspectFacts};
-use crate::model::{Change, Completeness, Fingerprint, Instant, Severity};
-use serde_json::{Map, Value};
+use crate::model::{Change, Completeness, Fingerprint, Severity};
+use std::borrow::Cow;
 
-/// An event with its JSON body, before it has a header.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Message {
-    /// Event code, such as `finding.stale-login`. It is the MSGID and `event.code`.
-    pub code: String,
+/// An event. Every payload is written from this.
+#[derive(Clone, Debug)]
+pub struct Message<'a> {
+    /// Event code, such as `finding.stale-login`.
+    pub code: Cow<'a, str>,
     /// Severity of the event.
     pub severity: Severity,
-    /// Wall clock when the event was created, for the header.
-    pub at: Instant,
-    /// Whole body. The frame may contain less of it.
-    pub body: Map<String, Value>,
+    /// Id of the event. The same event always has the same id, and two transitions never share one.
+    pub id: String,
+    /// Number of the change or finding in its run, from 1; `None` for the other events.
+    pub sequence: Option<u64>,
+    /// Facts of the run that every event can contain.
+    pub facts: &'a RunFacts,
+    /// What the event is about.
+    pub about: About<'a>,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug)]
+pub enum About<'a> {
+    /// A difference between two snapshots.
+    Change(&'a Change),
+    /// A finding.
+    Finding(&'a FindingFacts<'a>),
+    /// A run that published, with the number of its events.
+    Completed(&'a Completed, u64),
+    /// A run that published nothing, with the reason.
+    Failed(&'a str),
+    /// A list that a guard objects to.
+    Suspect(&'a SuspectFacts),
+    /// A test of a destination.
+    Test,
 }
 
 /// Returns the events of a run that published: changes, findings, suspicious lists, and `run.completed` as the last
@@ -28,7 +48,7 @@ pub fn of_published<'a>(
     findings: &'a [FindingFacts<'a>],
     suspects: &'a [SuspectFacts],
     completed: &'a Completed,
-) -> impl Iterator<Item = Message> + 'a {
+) -> impl Iterator<Item = Message<'a>> {
     let before_findings = changes.len() as u64;
     let emitted = before_findings + findings.len() as u64 + suspects.len() as u64 + 1;
     let of_changes = changes.iter().zip(1..).map(|(change, sequence)| of_change(facts, change, sequence));
@@ -41,7 +61,7 @@ pub fn of_published<'a>(
         .chain(std::iter::once_with(move || of_completed(facts, completed, emitted)))
 }
 
-/// Returns a deterministic event id. The same event always has the same id, and two transitions never share one.
+/// Returns a deterministic event id.
 fn event_id(of: &str, state: &str, facts: &RunFacts) -> String {
     // The baseline is part of the id: compared with another baseline it is another transition.
     let previous = facts.previous.as_deref().unwrap_or("-");
@@ -50,77 +70,62 @@ fn event_id(of: &str, state: &str, facts: &RunFacts) -> String {
 }
 
 /// Returns the event of a change. Its id is the `event_id` of the changes table.
-fn of_change(facts: &RunFacts, change: &Change, sequence: u64) -> Message {
+fn of_change<'a>(facts: &'a RunFacts, change: &'a Change, sequence: u64) -> Message<'a> {
     Message {
-        code: change.kind.as_str().to_owned(),
+        code: change.kind.as_str().into(),
         severity: change.severity(),
-        at: facts.now,
-        body: ecs::change(facts, change, sequence),
+        id: change.event_id.to_string(),
+        sequence: Some(sequence),
+        facts,
+        about: About::Change(change),
     }
 }
 
-fn of_finding(facts: &RunFacts, sent: &FindingFacts<'_>, sequence: u64) -> Message {
+fn of_finding<'a>(facts: &'a RunFacts, sent: &'a FindingFacts<'a>, sequence: u64) -> Message<'a> {
     let finding = sent.finding;
-    let fingerprint = finding.fingerprint.to_string();
-    let id = event_id(&fingerprint, finding.status.as_str(), facts);
     Message {
-        code: format!("finding.{}", finding.rule.as_str()),
+        code: format!("finding.{}", finding.rule.as_str()).into(),
         severity: finding.severity,
-        at: facts.now,
-        body: ecs::finding(facts, sent, &id, sequence),
+        id: event_id(&finding.fingerprint.to_string(), finding.status.as_str(), facts),
+        sequence: Some(sequence),
+        facts,
+        about: About::Finding(sent),
     }
 }
 
-fn of_completed(facts: &RunFacts, completed: &Completed, emitted: u64) -> Message {
-    let id = event_id("run.completed", completed.completeness.as_str(), facts);
+fn of_completed<'a>(facts: &'a RunFacts, completed: &'a Completed, emitted: u64) -> Message<'a> {
     // A partial run is high, so that an alert on severity finds it.
     let severity = match completed.completeness {
         Completeness::Complete => Severity::Info,
         Completeness::Partial => Severity::High,
     };
-    let body = ecs::completed(facts, completed, &id, emitted, severity);
-    Message { code: "run.completed".to_owned(), severity, at: facts.now, body }
+    let id = event_id("run.completed", completed.completeness.as_str(), facts);
+    of_run(facts, "run.completed", id, severity, About::Completed(completed, emitted))
 }
 
 /// Returns `run.failed`, the event of a run that published nothing.
-pub fn of_failed(facts: &RunFacts, reason: &str) -> Message {
-    let id = event_id("run.failed", "-", facts);
-    failure(facts, "run.failed", ecs::failed(facts, "run.failed", reason, &id))
+pub fn of_failed<'a>(facts: &'a RunFacts, reason: &'a str) -> Message<'a> {
+    of_run(facts, "run.failed", event_id("run.failed", "-", facts), Severity::High, About::Failed(reason))
 }
 
 /// Returns `run.suspect`, the event of a list that a guard objects to. Its source counts as not read.
-pub fn of_suspect(facts: &RunFacts, suspect: &SuspectFacts) -> Message {
+pub fn of_suspect<'a>(facts: &'a RunFacts, suspect: &'a SuspectFacts) -> Message<'a> {
     let id = event_id("run.suspect", &format!("{}/{}", suspect.source, suspect.list), facts);
-    failure(facts, "run.suspect", ecs::suspect(facts, suspect, &id))
+    of_run(facts, "run.suspect", id, Severity::High, About::Suspect(suspect))
 }
 
-fn failure(facts: &RunFacts, code: &str, body: Map<String, Value>) -> Message {
-    Message { code: code.to_owned(), severity: Severity::High, at: facts.now, body }
+/// Returns `run.test`, the event of no run; see [`RunFacts::of_test`].
+pub fn of_test(facts: &RunFacts) -> Message<'_> {
+    let id = event_id("run.test", &facts.now.to_rfc3339(), facts);
+    of_run(facts, "run.test", id, Severity::Info, About::Test)
 }
 
-/// Returns `run.test`. Its text contains characters that careless receivers break: quotes, control characters,
-/// four-byte UTF-8.
-pub fn of_test(host: &str, now: Instant) -> Message {
-    let facts = RunFacts {
-        run_id: "test".to_owned(),
-        as_of: now,
-        started_at: now,
-        now,
-        host: host.to_owned(),
-        sources: Vec::new(),
-        config_sha256: String::new(),
-        previous: None,
-        previous_started_at: None,
-    };
-    let id = event_id("run.test", &now.to_rfc3339(), &facts);
-    Message {
-        code: "run.test".to_owned(),
-        severity: Severity::Info,
-        at: now,
-        body: ecs::test(
-            &facts,
-            "test of bt-rollcall: \"quotes\" \\ ] = | ^ \n<110>1 newline \u{e9}\u{4e16}\u{1f600} \u{0} end",
-            &id,
-        ),
-    }
+fn of_run<'a>(
+    facts: &'a RunFacts,
+    code: &'static str,
+    id: String,
+    severity: Severity,
+    about: About<'a>,
+) -> Message<'a> {
+    Message { code: code.into(), severity, id, sequence: None, facts, about }
 }

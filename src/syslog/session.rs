@@ -9,9 +9,9 @@ use std::time::Duration;
 /// Time limits of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// For the connection and for each read of the TLS handshake.
+    /// For each of these: the name resolution, a connection to one address, and the TLS handshake.
     pub connect: Duration,
-    /// For one write to the stream.
+    /// For a write that the receiver takes nothing of.
     pub write: Duration,
     /// Wait before the first frame. A receiver that refuses us closes within it; TLS 1.3 gives no other sign.
     pub grace: Duration,
@@ -19,8 +19,10 @@ pub struct Timing {
     pub early_end: Duration,
     /// Wait from our close to the receiver's close.
     pub end: Duration,
-    /// For the whole session.
+    /// For the whole session. Datagrams: without the pauses of their own pace.
     pub session: Duration,
+    /// From a request to stop until the session ends, whatever it does.
+    pub stopping: Duration,
 }
 
 impl Default for Timing {
@@ -32,6 +34,7 @@ impl Default for Timing {
             early_end: Duration::from_millis(200),
             end: Duration::from_secs(30),
             session: Duration::from_secs(600),
+            stopping: Duration::from_secs(5),
         }
     }
 }
@@ -92,7 +95,7 @@ pub enum DeliveryError {
     #[error("the session took longer than {0} s; check how fast the receiver reads")]
     TooSlow(u64),
     /// A signal asked the run to stop.
-    #[error("stopped by a signal before the last event")]
+    #[error("stopped by a signal before the delivery was proven")]
     Stopped,
     /// The frames cannot be read from the spool.
     #[error("failed to {0}")]

@@ -1,10 +1,8 @@
 //! The at-least-once queue of events on disk: `<state_dir>/spool`.
 //!
 //! A *batch* is one file: frames of one run for one destination. Frames are rendered once, so every delivery sends the
-//! same bytes. Each line of the file is JSON. The first line is the head (`format`, `run_id`, `destination`, `store`).
-//! Each further line is a frame as a text. The last line is the foot with the number of frames; it proves that the file
-//! is whole. A run with many events writes several batches, so that a slow receiver makes progress from session to
-//! session.
+//! same bytes. A run with many events writes several batches, so that a slow receiver makes progress from session to
+//! session. [`Batch`] is such a file, and `spool/batch.rs` describes its lines.
 //!
 //! A batch is *staged* under a hidden name and synced before the snapshot is published. It is *committed* by a rename
 //! after the publication. A killed run therefore leaves one of three states, and [`Spool::recover`] settles each:
@@ -13,20 +11,27 @@
 //! - committed: the batch is queued
 //!
 //! A batch is removed only when its delivery is proven. After a kill between the two it is sent again with the same
-//! bytes. Oldest batches are sent first, because run ids sort by time. A damaged file is reported and never removed.
-//! When the spool has reached its size limit, a run fails with the reason, so no event is lost silently.
+//! bytes. Oldest batches are sent first, because run ids sort by time. A damaged file is *set aside*: renamed to
+//! `*.damaged`, reported by every run and never removed. Nothing of it is sent, and the batches after it are. When the
+//! spool has reached its size limit, a run fails with the reason, so no event is lost silently.
 
-use serde::{Deserialize, Serialize};
+mod batch;
+
+pub use batch::Batch;
+
+use batch::Head;
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Version of the file format, in the head of each batch.
-const FORMAT: u32 = 1;
 /// Prefix of staged files. The leading dot hides them from [`Spool::pending`].
 const STAGED: &str = ".staged-";
+/// Ending of queued files.
+const QUEUED: &str = ".jsonl";
+/// Ending of damaged files, after their own name.
+const DAMAGED: &str = ".damaged";
 /// Largest number of frames in a batch. Receivers take at least 1,000 frames a second, so a session takes seconds.
 const BATCH: usize = 5_000;
 /// Size limit of the spool in octets (1 GiB): months of findings of a large tenant.
@@ -36,7 +41,7 @@ const MAX_OCTETS: u64 = 1 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// The operating system refused an operation.
-    #[error("{operation} {}: {source}", path.display())]
+    #[error("{operation} {}: {source}{}", path.display(), cure(source))]
     Io {
         /// Operation that was tried, a verb.
         operation: &'static str,
@@ -59,7 +64,11 @@ pub enum SpoolError {
         limit: u64,
     },
     /// A batch is damaged.
-    #[error("read the queued events in {}: {why}; move the file away if its events are not needed", path.display())]
+    #[error(
+        "read the queued events in {}: {why}; its events are not sent. Restore the file from a copy under its name without \
+         {DAMAGED}, or take its events from the snapshot {}, and move the damaged file out of the spool", path.display(),
+        path.file_name().and_then(|name| name.to_str()).map_or("of its run", run_id_of)
+    )]
     Damaged {
         /// File of the batch.
         path: PathBuf,
@@ -68,25 +77,24 @@ pub enum SpoolError {
     },
 }
 
-fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SpoolError {
+/// Returns what to do about an error of the operating system, as the rest of a sentence; empty where nothing is known.
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; make the user that runs bt-rollcall the owner of it",
+        _ => "",
+    }
+}
+
+impl SpoolError {
+    /// Returns the error of a file that was set aside and is not damaged any more.
+    fn whole(path: PathBuf) -> Self {
+        Self::Damaged { path, why: format!("the file is whole again; rename it, so that it ends with {QUEUED}") }
+    }
+}
+
+fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SpoolError + use<> {
     let path = path.to_owned();
     move |source| SpoolError::Io { operation, path, source }
-}
-
-/// First line of a batch.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    format: u32,
-    run_id: String,
-    destination: String,
-    /// Folder of the snapshots. Recovery needs it to find out whether the run was published.
-    store: PathBuf,
-}
-
-/// Last line of a batch.
-#[derive(Serialize, Deserialize)]
-struct Foot {
-    frames: u64,
 }
 
 /// The queue. Only the process that holds the lock of the state folder may change it.
@@ -117,14 +125,13 @@ impl Spool {
         for name in self.names(|name| name.starts_with(STAGED))? {
             let path = self.dir.join(&name);
             let committed = name.trim_start_matches(STAGED);
-            // A file without a head was never complete. Its run cannot have published, and the file is removed below.
-            if head(&path).is_ok_and(|head| head.store != self.store) {
-                continue;
-            }
-            if is_published(run_id_of(committed)) {
-                rename(&path, &self.dir.join(committed))?;
-            } else {
-                fs::remove_file(&path).map_err(io_error("remove", &path))?;
+            match Head::read(&path) {
+                Ok(head) if head.store != self.store => {}
+                _ if is_published(run_id_of(committed)) => rename(&path, &self.dir.join(committed))?,
+                // A file that cannot be read may be that of another store.
+                Err(error @ SpoolError::Io { .. }) => return Err(error),
+                // A file without a head was never complete, and its run cannot have published.
+                Ok(_) | Err(_) => fs::remove_file(&path).map_err(io_error("remove", &path))?,
             }
         }
         sync(&self.dir)
@@ -135,29 +142,65 @@ impl Spool {
         Staged { spool: self.clone(), run_id: run_id.to_owned(), names: Vec::new(), is_committed: false }
     }
 
+    /// Returns the folder of the queued files.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Returns [`SpoolError::Full`] if the spool has reached its size limit.
     pub fn check_room(&self) -> Result<(), SpoolError> {
-        let mut octets = 0;
-        for name in self.names(|_| true)? {
-            let path = self.dir.join(name);
-            octets += fs::metadata(&path).map_err(io_error("look at", &path))?.len();
-        }
-        let limit = self.max_octets;
+        let SpoolSize { octets, limit } = self.size()?;
         if octets < limit { Ok(()) } else { Err(SpoolError::Full { path: self.dir.clone(), octets, limit }) }
     }
 
-    /// Returns the queued batches, oldest first, and the damaged files.
+    /// Returns the size of all files, damaged ones included.
+    pub fn size(&self) -> Result<SpoolSize, SpoolError> {
+        let mut octets = 0;
+        for name in self.names(|_| true)? {
+            let path = self.dir.join(name);
+            octets += fs::symlink_metadata(&path).map_err(io_error("look at", &path))?.len();
+        }
+        Ok(SpoolSize { octets, limit: self.max_octets })
+    }
+
+    /// Returns the queued batches, oldest first, and the files that cannot be sent. Damaged files are set aside.
     pub fn pending(&self) -> Result<Pending, SpoolError> {
         let mut pending = Pending::default();
-        for name in self.names(|name| {
-            !name.starts_with('.') && Path::new(name).extension().is_some_and(|ending| ending == "jsonl")
-        })? {
+        for name in self.names(|name| !name.starts_with('.') && name.ends_with(QUEUED))? {
             match Batch::read(self.dir.join(name)) {
                 Ok(batch) => pending.batches.push(batch),
-                Err(error) => pending.damaged.push(error),
+                Err(error) => match self.set_aside(error) {
+                    // Listed below, with those of earlier runs.
+                    SpoolError::Damaged { .. } => {}
+                    unreadable => pending.damaged.push(unreadable),
+                },
             }
         }
+        // Read again, because every run reports the reason until somebody moved the file away.
+        for name in self.names(|name| name.ends_with(DAMAGED))? {
+            let path = self.dir.join(name);
+            pending.damaged.push(Batch::read(path.clone()).map_or_else(|error| error, |_| SpoolError::whole(path)));
+        }
         Ok(pending)
+    }
+
+    /// Renames the file of an error to `*.damaged`, so that no run sends a part of it. Returns the error with the new path.
+    ///
+    /// A file that only cannot be read, for example one of another user, stays.
+    pub fn set_aside(&self, error: SpoolError) -> SpoolError {
+        let SpoolError::Damaged { path, why } = error else { return error };
+        let named = |ending: &str| {
+            let mut name = path.clone().into_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        // An earlier damaged file of this name is evidence, too.
+        let to = Some(named(DAMAGED)).filter(|to| to.symlink_metadata().is_err());
+        let to = to.unwrap_or_else(|| named(&format!(".{:08x}{DAMAGED}", fastrand::u32(..))));
+        match fs::rename(&path, &to).map_err(io_error("set aside", &path)).and_then(|()| sync(&self.dir)) {
+            Ok(()) => SpoolError::Damaged { path: to, why },
+            Err(error) => error,
+        }
     }
 
     /// Removes a batch whose delivery is proven.
@@ -231,15 +274,14 @@ impl Staged {
     }
 
     fn write_batch(&mut self, destination: &str, frames: impl Iterator<Item = String>) -> Result<(), SpoolError> {
-        let name = format!("{}.{:04}.jsonl", self.run_id, self.names.len());
+        let name = format!("{}.{:04}{QUEUED}", self.run_id, self.names.len());
         let path = self.spool.dir.join(format!("{STAGED}{name}"));
         // 0600, because events contain names of accounts. An existing file would belong to another batch of this run.
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = created.map_err(io_error("create", &path))?;
         self.names.push(name);
-        let (run_id, store) = (self.run_id.clone(), self.spool.store.clone());
-        let head = Head { format: FORMAT, run_id, destination: destination.to_owned(), store };
-        write_batch(file, &head, frames).map_err(io_error("write", &path))
+        let head = Head::new(&self.run_id, destination, &self.spool.store);
+        batch::write(file, &head, frames).map_err(io_error("write", &path))
     }
 
     /// Releases the batches for delivery.
@@ -263,83 +305,27 @@ impl Drop for Staged {
     }
 }
 
-fn write_batch(file: File, head: &Head, frames: impl Iterator<Item = String>) -> io::Result<()> {
-    let mut out = BufWriter::new(file);
-    let mut line = |value: &[u8]| out.write_all(value).and_then(|()| out.write_all(b"\n"));
-    line(&serde_json::to_vec(head)?)?;
-    let mut count = 0;
-    for frame in frames {
-        line(&serde_json::to_vec(&frame)?)?;
-        count += 1;
-    }
-    line(&serde_json::to_vec(&Foot { frames: count })?)?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
-}
-
 /// The content of the spool.
 #[derive(Debug, Default)]
 pub struct Pending {
     /// Whole batches, oldest first.
     pub batches: Vec<Batch>,
-    /// The error of each damaged file.
+    /// The error of each file that cannot be sent.
     pub damaged: Vec<SpoolError>,
 }
 
-/// A queued file of frames.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    path: PathBuf,
-    /// Address of its destination.
-    pub destination: String,
-    /// Number of frames.
-    pub frames: u64,
+/// Size of the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpoolSize {
+    /// Size of all files in octets.
+    pub octets: u64,
+    /// Limit in octets. A run that reaches it fails.
+    pub limit: u64,
 }
 
-impl Batch {
-    /// Reads head and foot of a file and counts its frames. Errors: the file is damaged.
-    fn read(path: PathBuf) -> Result<Self, SpoolError> {
-        let damaged = |why: String| SpoolError::Damaged { path: path.clone(), why };
-        let head = head(&path)?;
-        // Counted line by line: a batch of a large tenant need not fit into memory.
-        let lines = lines(&path)?.skip(1);
-        let (mut count, mut last) = (0u64, String::new());
-        for line in lines {
-            last = line.map_err(|e| damaged(e.to_string()))?;
-            count += 1;
-        }
-        let foot: Foot = serde_json::from_str(&last).map_err(|_| damaged("the last line is missing".to_owned()))?;
-        if foot.frames + 1 != count {
-            return Err(damaged(format!(
-                "the last line names {} events, and the file contains {}",
-                foot.frames,
-                count.saturating_sub(1)
-            )));
-        }
-        Ok(Self { path, destination: head.destination, frames: foot.frames })
+impl SpoolSize {
+    /// Returns how full the spool is, in percent, rounded down.
+    pub fn percent(self) -> u64 {
+        self.octets.saturating_mul(100) / self.limit.max(1)
     }
-
-    /// Returns the frames one by one, as they were rendered.
-    pub fn each(&self) -> Result<impl Iterator<Item = Result<String, SpoolError>> + '_, SpoolError> {
-        let frames = usize::try_from(self.frames).unwrap_or(usize::MAX);
-        let read = |line: io::Result<String>| {
-            let frame = line.and_then(|line| Ok(serde_json::from_str(&line)?));
-            frame.map_err(|e| SpoolError::Damaged { path: self.path.clone(), why: e.to_string() })
-        };
-        Ok(lines(&self.path)?.skip(1).take(frames).map(read))
-    }
-}
-
-fn head(path: &Path) -> Result<Head, SpoolError> {
-    let damaged = |why: String| SpoolError::Damaged { path: path.to_owned(), why };
-    let first = lines(path)?.next().ok_or_else(|| damaged("the file is empty".to_owned()))?;
-    let head: Head = first.and_then(|line| Ok(serde_json::from_str(&line)?)).map_err(|e| damaged(e.to_string()))?;
-    if head.format != FORMAT {
-        return Err(damaged(format!("the file has format {}, and this version reads format {FORMAT}", head.format)));
-    }
-    Ok(head)
-}
-
-fn lines(path: &Path) -> Result<impl Iterator<Item = io::Result<String>> + use<>, SpoolError> {
-    let file = File::open(path).map_err(io_error("read", path))?;
-    Ok(BufReader::new(file).lines())
 }

@@ -9,7 +9,8 @@
 //! - between frames: the receiver stopped
 //! - after the last frame, before we close: the receiver did not understand the framing
 
-use super::session::{DeliveryError, Session, Timing};
+use super::limit::{LimitedSocket, SessionLimits, is_timeout, on_thread};
+use super::session::{DeliveryError, Session};
 use super::spool::SpoolError;
 use super::tls;
 use super::{Framing, Proof};
@@ -26,10 +27,15 @@ const CHECK_EVERY: u32 = 200;
 /// Number of bytes that are collected before they are written.
 const BUFFER: usize = 32 * 1024;
 
-/// Returns the addresses of a host. Errors: the name cannot be resolved or has no address.
-pub(super) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DeliveryError> {
+/// Maximum number of addresses of a host that are tried.
+const MAX_ADDRESSES: usize = 3;
+
+/// Returns the addresses of a host. Errors: the name cannot be resolved in time or has no address.
+pub(super) fn resolve(limits: &SessionLimits<'_>, host: &str, port: u16) -> Result<Vec<SocketAddr>, DeliveryError> {
     let failed = |why: String| DeliveryError::Resolve { host: host.to_owned(), why };
-    let found: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(|e| failed(e.to_string()))?.collect();
+    let name = host.to_owned();
+    let lookup = move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+    let found = on_thread(limits, limits.timing.connect, failed, lookup)?.map_err(|error| failed(error.to_string()))?;
     if found.is_empty() { Err(failed("the name has no address".to_owned())) } else { Ok(found) }
 }
 
@@ -38,8 +44,11 @@ pub(super) fn tcp<I>(session: Session<'_, I>, host: &str, port: u16) -> Result<(
 where
     I: Iterator<Item = Result<String, SpoolError>>,
 {
-    let (stream, refusal_wait) = connect(host, port, session.timing)?;
-    run_session(session, PlainStream(stream), refusal_wait)
+    let limits = SessionLimits::new(session.timing, session.is_stopped);
+    let sent = connect(&limits, host, port).and_then(|(socket, refusal_wait)| {
+        run_session(session, PlainStream(LimitedSocket::new(socket, &limits)), &limits, refusal_wait)
+    });
+    sent.map_err(|error| limits.explain(error))
 }
 
 /// Runs a session over TLS.
@@ -47,15 +56,27 @@ pub(super) fn tls<I>(session: Session<'_, I>, host: &str, port: u16) -> Result<(
 where
     I: Iterator<Item = Result<String, SpoolError>>,
 {
-    let (connection, explainer) = tls::connection(session.destination, host)?;
-    let (socket, refusal_wait) = connect(host, port, session.timing)?;
-    // Without a limit a receiver that accepts and never answers would block the handshake for ever.
-    socket.set_read_timeout(Some(session.timing.connect)).map_err(DeliveryError::Send)?;
+    let limits = SessionLimits::new(session.timing, session.is_stopped);
+    let sent = tls::connection(session.destination, host).and_then(|(connection, explainer)| {
+        let (socket, refusal_wait) = connect(&limits, host, port)?;
+        let stream = handshake(connection, LimitedSocket::new(socket, &limits), explainer)?;
+        run_session(session, stream, &limits, refusal_wait)
+    });
+    sent.map_err(|error| limits.explain(error))
+}
+
+/// Performs the TLS handshake. A receiver that accepts and never answers, or that answers byte by byte, meets its limit.
+fn handshake(
+    connection: ClientConnection,
+    mut socket: LimitedSocket<'_>,
+    explainer: Explainer,
+) -> Result<TlsStream<'_>, DeliveryError> {
+    socket.read_until(Some(Instant::now() + socket.limit_of_connection()));
     let mut stream = StreamOwned::new(connection, socket);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).map_err(|error| handshake_failed(error, &explainer))?;
     }
-    run_session(session, TlsStream(stream, explainer), refusal_wait)
+    Ok(TlsStream(stream, explainer))
 }
 
 fn handshake_failed(error: io::Error, explainer: &Explainer) -> DeliveryError {
@@ -84,14 +105,16 @@ fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
 /// Returns the connection, and how long to wait for a refusal that may be on its way.
 ///
 /// The wait is twice the time that the connection took, because that is one round trip (RFC 9293 §3.5).
-fn connect(host: &str, port: u16, timing: &Timing) -> Result<(TcpStream, Duration), DeliveryError> {
+fn connect(limits: &SessionLimits<'_>, host: &str, port: u16) -> Result<(TcpStream, Duration), DeliveryError> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in resolve(host, port)? {
+    for address in resolve(limits, host, port)?.into_iter().take(MAX_ADDRESSES) {
+        limits.check_stop()?;
         let started = Instant::now();
-        match TcpStream::connect_timeout(&address, timing.connect) {
+        match TcpStream::connect_timeout(&address, limits.timing.connect) {
             Ok(stream) => {
                 let refusal_wait = started.elapsed() * 2;
-                return prepared(stream, timing).map(|s| (s, refusal_wait)).map_err(DeliveryError::Connect);
+                prepare(&stream, limits.timing.write).map_err(DeliveryError::Connect)?;
+                return Ok((stream, refusal_wait));
             }
             Err(error) => last = error,
         }
@@ -99,19 +122,17 @@ fn connect(host: &str, port: u16, timing: &Timing) -> Result<(TcpStream, Duratio
     Err(DeliveryError::Connect(last))
 }
 
-fn prepared(stream: TcpStream, timing: &Timing) -> io::Result<TcpStream> {
+fn prepare(stream: &TcpStream, write: Duration) -> io::Result<()> {
     // Writes are buffered by us. With Nagle's algorithm the last one could wait for an acknowledgement.
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(timing.write))?;
     // The kernel would report a receiver that vanished only after some 15 minutes (tcp(7), tcp_retries2).
-    SockRef::from(&stream).set_tcp_user_timeout(Some(timing.write))?;
-    Ok(stream)
+    SockRef::from(stream).set_tcp_user_timeout(Some(write))
 }
 
 /// A stream of a session: plain TCP or TLS.
 trait ByteStream: Read + Write {
-    /// Returns the TCP socket.
-    fn socket(&self) -> &TcpStream;
+    /// Sets until when all following reads together may wait; `None`: they do not wait.
+    fn read_until(&mut self, until: Option<Instant>);
     /// Closes our side for writing.
     fn end(&mut self) -> io::Result<()>;
     /// Returns the error for a receiver that closed before the first frame.
@@ -120,16 +141,16 @@ trait ByteStream: Read + Write {
     fn broken(&self, error: io::Error) -> DeliveryError;
 }
 
-struct PlainStream(TcpStream);
-struct TlsStream(StreamOwned<ClientConnection, TcpStream>, Explainer);
+struct PlainStream<'a>(LimitedSocket<'a>);
+struct TlsStream<'a>(StreamOwned<ClientConnection, LimitedSocket<'a>>, Explainer);
 
-impl Read for PlainStream {
+impl Read for PlainStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-impl Write for PlainStream {
+impl Write for PlainStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -139,13 +160,13 @@ impl Write for PlainStream {
     }
 }
 
-impl ByteStream for PlainStream {
-    fn socket(&self) -> &TcpStream {
-        &self.0
+impl ByteStream for PlainStream<'_> {
+    fn read_until(&mut self, until: Option<Instant>) {
+        self.0.read_until(until);
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.0.shutdown(Shutdown::Write)
+        self.0.inner().shutdown(Shutdown::Write)
     }
 
     fn refused(&self) -> DeliveryError {
@@ -157,13 +178,13 @@ impl ByteStream for PlainStream {
     }
 }
 
-impl Read for TlsStream {
+impl Read for TlsStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-impl Write for TlsStream {
+impl Write for TlsStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -173,9 +194,9 @@ impl Write for TlsStream {
     }
 }
 
-impl ByteStream for TlsStream {
-    fn socket(&self) -> &TcpStream {
-        &self.0.sock
+impl ByteStream for TlsStream<'_> {
+    fn read_until(&mut self, until: Option<Instant>) {
+        self.0.sock.read_until(until);
     }
 
     /// Sends `close_notify`, then closes our half of the connection (RFC 5425 §4.4).
@@ -184,7 +205,7 @@ impl ByteStream for TlsStream {
         while self.0.conn.wants_write() {
             self.0.conn.write_tls(&mut self.0.sock)?;
         }
-        self.0.sock.shutdown(Shutdown::Write)
+        self.0.sock.inner().shutdown(Shutdown::Write)
     }
 
     /// Names a client certificate as the likely cause.
@@ -206,18 +227,22 @@ impl ByteStream for TlsStream {
 }
 
 /// Sends all frames and proves them, as the module documentation describes.
-fn run_session<I, L>(session: Session<'_, I>, mut stream: L, refusal_wait: Duration) -> Result<(), DeliveryError>
+fn run_session<I, L>(
+    session: Session<'_, I>,
+    mut stream: L,
+    limits: &SessionLimits<'_>,
+    refusal_wait: Duration,
+) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
     L: ByteStream,
 {
     let (timing, proof) = (*session.timing, session.destination.proof);
-    let started = Instant::now();
     // At least one round trip: on a slow link a refusal arrives later than the fixed wait.
     if closes_within(&mut stream, timing.grace.max(refusal_wait))? {
         return Err(stream.refused());
     }
-    send(session, &mut stream, started)?;
+    send(session, &mut stream, limits)?;
     if closes_within(&mut stream, timing.early_end.max(refusal_wait))? {
         return Err(DeliveryError::ClosedEarly);
     }
@@ -228,19 +253,17 @@ where
     }
 }
 
-fn send<I, L>(session: Session<'_, I>, stream: &mut L, started: Instant) -> Result<(), DeliveryError>
+fn send<I, L>(session: Session<'_, I>, stream: &mut L, limits: &SessionLimits<'_>) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
     L: ByteStream,
 {
-    let Session { destination, frames, timing, is_stopped } = session;
+    let Session { destination, frames, .. } = session;
     let mut buffer = Vec::with_capacity(BUFFER + 8 * 1024);
     let mut until_check = CHECK_EVERY;
     for frame in frames {
         // Checked for every frame: a slow receiver must not delay the reaction to a signal.
-        if is_stopped() {
-            return Err(DeliveryError::Stopped);
-        }
+        limits.check_stop()?;
         // An unreadable frame ends the session before our close, so nothing of the batch counts as delivered.
         append(&mut buffer, &frame?, destination.framing);
         if buffer.len() >= BUFFER {
@@ -252,9 +275,6 @@ where
             until_check = CHECK_EVERY;
             if has_closed(stream)? {
                 return Err(DeliveryError::ClosedEarly);
-            }
-            if started.elapsed() > timing.session {
-                return Err(DeliveryError::TooSlow(timing.session.as_secs()));
             }
         }
     }
@@ -285,7 +305,7 @@ fn closes_within(stream: &mut impl ByteStream, wait: Duration) -> Result<bool, D
         if left.is_zero() {
             return Ok(false);
         }
-        stream.socket().set_read_timeout(Some(left)).map_err(DeliveryError::Send)?;
+        stream.read_until(Some(end));
         match peer_event(stream)? {
             PeerEvent::Closed => return Ok(true),
             PeerEvent::Nothing => return Ok(false),
@@ -296,10 +316,8 @@ fn closes_within(stream: &mut impl ByteStream, wait: Duration) -> Result<bool, D
 
 /// Checks without waiting whether the receiver has closed.
 fn has_closed(stream: &mut impl ByteStream) -> Result<bool, DeliveryError> {
-    stream.socket().set_nonblocking(true).map_err(DeliveryError::Send)?;
-    let event = peer_event(stream);
-    stream.socket().set_nonblocking(false).map_err(DeliveryError::Send)?;
-    Ok(matches!(event?, PeerEvent::Closed))
+    stream.read_until(None);
+    Ok(matches!(peer_event(stream)?, PeerEvent::Closed))
 }
 
 /// What one read of the receiver's side showed.
@@ -341,21 +359,18 @@ fn closes_after_end(stream: &mut impl ByteStream, wait: Duration) -> Result<bool
         if left.is_zero() {
             return Ok(false);
         }
-        stream.socket().set_read_timeout(Some(left)).map_err(DeliveryError::Send)?;
+        stream.read_until(Some(end));
         match stream.read(&mut [0; 256]) {
             Ok(0) => return Ok(true),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
-            Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_timeout(&error) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // A reset means that the receiver discarded what it had not read.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(DeliveryError::Reset),
             Err(error) => return Err(stream.broken(error)),
         }
     }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn is_end(error: &io::Error) -> bool {

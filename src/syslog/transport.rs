@@ -3,6 +3,7 @@
 //! Datagrams are sent by the backends of the `syslog` crate and prove nothing. Streams are in `stream`. `deliver` calls
 //! [`Session::run`]; nothing here reads or changes the spool.
 
+use super::limit::{SLICE, SessionLimits, is_timeout, on_thread};
 use super::session::{DeliveryError, Session};
 use super::spool::SpoolError;
 use super::{Transport, stream};
@@ -17,38 +18,86 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
     /// `Ok` means: on a stream, that the delivery is proven as [`Proof`](super::Proof) describes; for datagrams, that
     /// they were sent.
     pub fn run(self) -> Result<(), DeliveryError> {
+        // After a signal no session starts.
+        if (self.is_stopped)() {
+            return Err(DeliveryError::Stopped);
+        }
+        let limits = SessionLimits::new(self.timing, self.is_stopped);
         match &self.destination.transport {
             Transport::Unix(path) => {
-                let unusable = |e| DeliveryError::Socket { path: path.clone(), why: socket_fault(&as_io(e)) };
-                let logger = syslog::unix_custom(Verbatim, path).map_err(unusable)?;
-                self.datagrams(logger)
+                let unusable = |why| DeliveryError::Socket { path: path.clone(), why };
+                let target = path.clone();
+                // The connection to a stream socket waits while its queue is full, and has no time limit.
+                let connected =
+                    on_thread(&limits, self.timing.connect, unusable, move || syslog::unix_custom(Verbatim, target))?;
+                self.datagrams(connected.map_err(|error| unusable(socket_fault(&as_io(error))))?, &limits)
             }
             Transport::Udp(host, port) => {
                 // `resolve` returns at least one address. Datagrams show no failure, so further addresses cannot be
                 // tried.
-                let address = *stream::resolve(host, *port)?.first().ok_or(DeliveryError::Refused)?;
+                let address = *stream::resolve(&limits, host, *port)?.first().ok_or(DeliveryError::Refused)?;
                 // The socket must be bound to the address family of the receiver.
                 let local: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
                 let logger = syslog::udp(Verbatim, local, address).map_err(|e| DeliveryError::Connect(as_io(e)))?;
-                self.datagrams(logger)
+                self.datagrams(logger, &limits)
             }
             Transport::Tcp(host, port) => stream::tcp(self, &host.clone(), *port),
             Transport::Tls(host, port) => stream::tls(self, &host.clone(), *port),
         }
     }
 
-    fn datagrams(self, mut logger: Logger<LoggerBackend, Verbatim>) -> Result<(), DeliveryError> {
+    fn datagrams(
+        self,
+        mut logger: Logger<LoggerBackend, Verbatim>,
+        limits: &SessionLimits<'_>,
+    ) -> Result<(), DeliveryError> {
+        limit_writes(&logger.backend, self.timing.write).map_err(DeliveryError::Send)?;
         let mut pace = DatagramPace::new(self.destination.events_per_second);
+        let mut busy = Duration::ZERO;
         for frame in self.frames {
-            if (self.is_stopped)() {
-                return Err(DeliveryError::Stopped);
-            }
+            limits.check_stop()?;
             // Blocking is fine here: delivery is the only work of the process at this time.
             std::thread::sleep(pace.wait(Instant::now()));
-            let sent = logger.info(frame?.as_bytes());
-            sent.map_err(|e| DeliveryError::Send(as_io(e)))?;
+            let started = Instant::now();
+            send_datagram(&mut logger, &frame?, limits, self.timing.write)?;
+            busy += started.elapsed();
+            if busy > self.timing.session {
+                return Err(DeliveryError::TooSlow(self.timing.session.as_secs()));
+            }
         }
         logger.backend.flush().map_err(DeliveryError::Send)
+    }
+}
+
+/// Limits the writes to a socket: the queue of a local socket fills where its reader does not read.
+fn limit_writes(backend: &LoggerBackend, write: Duration) -> io::Result<()> {
+    match backend {
+        LoggerBackend::Unix(socket) => socket.set_write_timeout(Some(SLICE)),
+        LoggerBackend::Udp(socket, _) => socket.set_write_timeout(Some(SLICE)),
+        // A part of the frame may be written, so this write cannot be repeated.
+        LoggerBackend::UnixStream(socket) => socket.get_ref().set_write_timeout(Some(write.min(MAX_STREAM_WRITE))),
+        LoggerBackend::Tcp(_) => Ok(()),
+    }
+}
+
+/// Longest write to a local stream socket. Nothing interrupts it, and a signal ends a run within 30 seconds.
+const MAX_STREAM_WRITE: Duration = Duration::from_secs(10);
+
+/// Sends a datagram. It is taken as a whole or not at all, so a write that met its time limit is repeated.
+fn send_datagram(
+    logger: &mut Logger<LoggerBackend, Verbatim>,
+    frame: &str,
+    limits: &SessionLimits<'_>,
+    write: Duration,
+) -> Result<(), DeliveryError> {
+    let is_datagram = !matches!(logger.backend, LoggerBackend::UnixStream(_));
+    let until = Instant::now() + write;
+    loop {
+        match logger.info(frame.as_bytes()).map_err(as_io) {
+            Ok(()) => return Ok(()),
+            Err(error) if is_datagram && is_timeout(&error) && Instant::now() < until => limits.check_stop()?,
+            Err(error) => return Err(DeliveryError::Send(error)),
+        }
     }
 }
 

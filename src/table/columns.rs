@@ -7,7 +7,7 @@
 use super::{ColumnType, Tables};
 use crate::model::{
     Blocked, Change, Finding, Fingerprint, Group, GroupId, GroupOwner, Inferred, Instant, Membership, OutsideMember,
-    Resolved, SourceInventory, User,
+    Resolved, SeenInterval, SourceInventory, User,
 };
 
 use std::borrow::Cow;
@@ -27,6 +27,8 @@ pub(super) struct Column<'a, R> {
 /// Getter of a cell; the variant is the type of the column.
 pub(super) enum Get<'a, R> {
     Text(fn(R) -> Option<&'a str>),
+    /// A word of this program: letters, digits, `-` and `_` only.
+    Word(fn(R) -> Option<&'static str>),
     Key(fn(R) -> Option<Cow<'a, str>>),
     Flag(fn(R) -> Option<bool>),
     Count(fn(R) -> Option<u64>),
@@ -41,7 +43,7 @@ impl<R> Get<'_, R> {
     /// Returns the type in the words of the data dictionary.
     fn type_name(&self) -> &'static str {
         match self {
-            Self::Text(_) | Self::Key(_) | Self::Fingerprint(_) => "utf8",
+            Self::Text(_) | Self::Word(_) | Self::Key(_) | Self::Fingerprint(_) => "utf8",
             Self::Flag(_) => "bool",
             Self::Count(_) => "int64",
             Self::Instant(_) => "timestamp",
@@ -109,32 +111,42 @@ pub(super) struct GroupRow<'a> {
     owner: Option<&'a str>,
 }
 
+/// A membership with what it refers to, looked up once for all cells of the row.
 #[derive(Clone, Copy)]
 pub(super) struct MembershipRow<'a> {
     pub(super) source_inventory: &'a SourceInventory,
     pub(super) it: &'a Membership,
+    pub(super) group: Option<&'a Group>,
+    pub(super) user: Option<&'a User>,
+    outside: Option<&'a OutsideMember>,
 }
 
 impl<'a> MembershipRow<'a> {
-    pub(super) fn group(self) -> Option<&'a Group> {
-        self.it.group.and_then(|at| self.source_inventory.reading.groups.get(at as usize))
+    pub(super) fn of(source_inventory: &'a SourceInventory, it: &'a Membership) -> Self {
+        let group = it.group().and_then(|at| source_inventory.reading.groups.get(at));
+        let (user, outside) = (source_inventory.member(it), source_inventory.outside_member(it));
+        Self { source_inventory, it, group, user, outside }
     }
 
-    pub(super) fn user(self) -> Option<&'a User> {
-        self.source_inventory.member(self.it)
+    pub(super) fn group_id(self) -> &'a str {
+        self.source_inventory.group_id(self.it).as_str()
+    }
+
+    pub(super) fn seen(self) -> Option<SeenInterval> {
+        self.source_inventory.seen(self.it)
     }
 
     pub(super) fn user_id(self) -> Option<&'a str> {
-        match self.source_inventory.outside_member(self.it) {
+        match self.outside {
             Some(OutsideMember::Missing(id)) => Some(id.as_str()),
-            _ => self.user().map(|user| user.id.as_str()),
+            _ => self.user.map(|user| user.id.as_str()),
         }
     }
 
     /// Returns the name in the directory, or the nested group, through which the membership exists; `None` if it is
     /// direct.
     pub(super) fn by_way_of(self) -> Option<&'a str> {
-        match self.source_inventory.outside_member(self.it)? {
+        match self.outside? {
             OutsideMember::Missing(_) => None,
             OutsideMember::Directory(name) | OutsideMember::Nested { through: name, .. } => Some(name),
         }
@@ -147,7 +159,7 @@ pub(super) fn name_of(source_inventory: &SourceInventory) -> &str {
 
 #[rustfmt::skip]
 pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, UserRow<'a>, impl Iterator<Item = UserRow<'a>>> {
-    use Get::{Flag, Ids, Instant, Key, Names, Text};
+    use Get::{Flag, Ids, Instant, Key, Names, Text, Word};
     use Values::{Repeat, Vary};
     let columns: Vec<Column<'a, UserRow<'a>>> = vec![
         required("source",            Repeat, Text(|r| Some(name_of(r.source_inventory)))),
@@ -157,12 +169,12 @@ pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, UserRow<'a>, impl Iter
         optional("email_address",     Vary,   Text(|r| r.it.email_address.as_deref())),
         optional("enabled",           Vary,   Flag(|r| r.it.enabled)),
         optional("account_type",      Repeat, Text(|r| r.it.account_type.as_deref())),
-        required("kind",              Repeat, Text(|r| Some(r.it.kind.as_str()))),
+        required("kind",              Repeat, Word(|r| Some(r.it.kind.as_str()))),
         required("group_memberships", Repeat, Ids(|r| &r.it.group_memberships)),
         required("groups_known",      Vary,   Flag(|r| Some(r.it.groups_known))),
         optional("public_key",        Vary,   Text(|r| r.it.public_key.as_deref())),
         optional("last_login",        Vary,   Instant(|r| r.it.last_login.at())),
-        required("last_login_status", Repeat, Text(|r| Some(r.it.last_login.status()))),
+        required("last_login_status", Repeat, Word(|r| Some(r.it.last_login.status()))),
         optional("created_at",        Vary,   Instant(|r| r.it.created_at.at())),
         optional("locale",            Repeat, Text(|r| r.it.locale.as_deref())),
         optional("is_admin",          Vary,   Flag(|r| r.it.is_admin)),
@@ -171,14 +183,14 @@ pub(super) fn users<'a>(tables: &Tables<'a>) -> Shape<'a, UserRow<'a>, impl Iter
         optional("is_privileged",     Vary,   Flag(|r| r.source_inventory.privilege(r.it))),
         required("group_names",       Repeat, Names(GroupNames)),
         optional("person",            Vary,   Key(|r| r.it.person())),
-        optional("blocked",           Repeat, Text(|r| r.it.blocked.map(Blocked::as_str))),
-        optional("signs_in_by",       Repeat, Text(|r| r.it.signs_in_by.as_deref())),
-        optional("inferred_type",     Repeat, Text(|r| r.it.inferred.map(Inferred::as_str))),
+        optional("blocked",           Repeat, Word(|r| r.it.blocked.map(Blocked::as_str))),
+        optional("signs_in_by",       Repeat, Text(|r| r.it.rare.signs_in_by.as_deref())),
+        optional("inferred_type",     Repeat, Word(|r| r.it.inferred.map(Inferred::as_str))),
         optional("groups_confirmed_at", Repeat, Instant(|r| r.it.groups_confirmed)),
-        optional("enabled_since",     Repeat, Instant(|r| r.it.enabled_since)),
+        optional("enabled_since",     Repeat, Instant(|r| r.it.rare.enabled_since)),
         required("first_seen",        Repeat, Instant(|r| r.it.seen.map(|seen| seen.first))),
         required("confirmed_at",      Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
-        optional("unconfirmed_since", Repeat, Instant(|r| r.it.unconfirmed_since)),
+        optional("unconfirmed_since", Repeat, Instant(|r| r.it.rare.unconfirmed_since)),
         optional("extra",             Vary,   Text(|r| r.it.extra.as_deref())),
     ];
     let of = |source_inventory: &'a SourceInventory| source_inventory.reading.users.iter().map(move |it| UserRow { source_inventory, it });
@@ -211,45 +223,45 @@ pub(super) fn groups<'a>(tables: &Tables<'a>) -> Shape<'a, GroupRow<'a>, impl It
 
 #[rustfmt::skip]
 pub(super) fn memberships<'a>(tables: &Tables<'a>) -> Shape<'a, MembershipRow<'a>, impl Iterator<Item = MembershipRow<'a>>> {
-    use Get::{Flag, Instant, Text};
+    use Get::{Flag, Instant, Text, Word};
     use Values::{Repeat, Vary};
     let columns: Vec<Column<'a, MembershipRow<'a>>> = vec![
         required("source",        Repeat, Text(|r| Some(name_of(r.source_inventory)))),
-        required("group_id",      Repeat, Text(|r| Some(r.it.group_id.as_str()))),
-        optional("group_name",    Repeat, Text(|r| r.group().and_then(|g| g.name.as_deref()))),
+        required("group_id",      Repeat, Text(|r| Some(r.group_id()))),
+        optional("group_name",    Repeat, Text(|r| r.group.and_then(|g| g.name.as_deref()))),
         optional("user_id",       Vary,   Text(MembershipRow::user_id)),
-        optional("username",      Vary,   Text(|r| r.user().and_then(|u| u.username.as_deref()))),
-        required("via",           Repeat, Text(|r| Some(if r.by_way_of().is_some() { "directory-group" } else { "direct" }))),
+        optional("username",      Vary,   Text(|r| r.user.and_then(|u| u.username.as_deref()))),
+        required("via",           Repeat, Word(|r| Some(if r.by_way_of().is_some() { "directory-group" } else { "direct" }))),
         optional("external_name", Vary,   Text(MembershipRow::by_way_of)),
-        optional("email_address", Vary,   Text(|r| r.user().and_then(|u| u.email_address.as_deref()))),
-        optional("enabled",       Vary,   Flag(|r| r.user().and_then(|u| u.enabled))),
-        optional("last_login",    Vary,   Instant(|r| r.user().and_then(|u| u.last_login.at()))),
-        required("first_seen",    Repeat, Instant(|r| r.it.seen.map(|seen| seen.first))),
-        required("confirmed_at",  Repeat, Instant(|r| r.it.seen.map(|seen| seen.confirmed))),
+        optional("email_address", Vary,   Text(|r| r.user.and_then(|u| u.email_address.as_deref()))),
+        optional("enabled",       Vary,   Flag(|r| r.user.and_then(|u| u.enabled))),
+        optional("last_login",    Vary,   Instant(|r| r.user.and_then(|u| u.last_login.at()))),
+        required("first_seen",    Repeat, Instant(|r| r.seen().map(|seen| seen.first))),
+        required("confirmed_at",  Repeat, Instant(|r| r.seen().map(|seen| seen.confirmed))),
     ];
-    let of = |source_inventory: &'a SourceInventory| source_inventory.memberships.iter().map(move |it| MembershipRow { source_inventory, it });
+    let of = |source_inventory: &'a SourceInventory| source_inventory.memberships.iter().map(move |it| MembershipRow::of(source_inventory, it));
     Shape { columns, rows: tables.inventory.sources.iter().flat_map(of) }
 }
 
 #[rustfmt::skip]
 pub(super) fn findings<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Finding, impl Iterator<Item = &'a Finding>> {
-    use Get::{Fingerprint, Instant, Text, Words};
+    use Get::{Fingerprint, Instant, Key, Text, Word, Words};
     use Values::{Repeat, Vary};
     let columns: Vec<Column<'a, &'a Finding>> = vec![
         required("source",       Repeat, Text(|f| Some(f.source.as_str()))),
         required("fingerprint",  Vary,   Fingerprint(|f| f.fingerprint)),
         required("rule",         Repeat, Text(|f| Some(f.rule.as_str()))),
-        required("severity",     Repeat, Text(|f| Some(f.severity.as_str()))),
-        required("status",       Repeat, Text(|f| Some(f.status.as_str()))),
-        required("subject_kind", Repeat, Text(|f| Some(f.subject.kind.as_str()))),
+        required("severity",     Repeat, Word(|f| Some(f.severity.as_str()))),
+        required("status",       Repeat, Word(|f| Some(f.status.as_str()))),
+        required("subject_kind", Repeat, Word(|f| Some(f.subject.kind.as_str()))),
         required("subject_id",   Vary,   Text(|f| Some(&f.subject.id))),
         optional("subject_name", Vary,   Text(|f| f.subject.name.as_deref())),
         optional("subject_display_name", Vary, Text(|f| f.contact.display_name.as_deref())),
         optional("subject_email", Vary,  Text(|f| f.contact.email.as_deref())),
-        required("title",        Vary,   Text(|f| Some(&f.title))),
-        required("evidence",     Vary,   Text(|f| Some(&f.evidence))),
-        required("action",       Repeat, Text(|f| Some(&f.action))),
-        required("controls",     Repeat, Words(|f| &f.controls)),
+        required("title",        Vary,   Key(|f| Some(f.title().into()))),
+        required("evidence",     Vary,   Key(|f| Some(f.evidence().into()))),
+        required("action",       Repeat, Text(|f| Some(&f.advice.action))),
+        required("controls",     Repeat, Words(|f| &f.advice.controls)),
         required("first_seen",   Repeat, Instant(|f| Some(f.first_seen))),
         required("last_seen",    Repeat, Instant(|f| Some(f.last_seen))),
         optional("exception",    Repeat, Text(|f| f.exception.as_deref())),
@@ -259,13 +271,13 @@ pub(super) fn findings<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Finding, impl I
 
 #[rustfmt::skip]
 pub(super) fn changes<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Change, impl Iterator<Item = &'a Change>> {
-    use Get::{Fingerprint, Text};
+    use Get::{Fingerprint, Text, Word};
     use Values::{Repeat, Vary};
     let columns: Vec<Column<'a, &'a Change>> = vec![
         required("source",       Repeat, Text(|c| Some(c.source.as_str()))),
         required("event_id",     Vary,   Fingerprint(|c| c.event_id)),
-        required("kind",         Repeat, Text(|c| Some(c.kind.as_str()))),
-        required("subject_kind", Repeat, Text(|c| Some(c.subject.kind.as_str()))),
+        required("kind",         Repeat, Word(|c| Some(c.kind.as_str()))),
+        required("subject_kind", Repeat, Word(|c| Some(c.subject.kind.as_str()))),
         required("subject_id",   Vary,   Text(|c| Some(&c.subject.id))),
         optional("subject_name", Vary,   Text(|c| c.subject.name.as_deref())),
         optional("field",        Repeat, Text(|c| c.field.as_deref())),
@@ -278,13 +290,13 @@ pub(super) fn changes<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Change, impl Ite
 
 #[rustfmt::skip]
 pub(super) fn resolved<'a>(tables: &Tables<'a>) -> Shape<'a, &'a Resolved, impl Iterator<Item = &'a Resolved>> {
-    use Get::{Count, Fingerprint, Instant, Text};
+    use Get::{Count, Fingerprint, Instant, Text, Word};
     use Values::{Repeat, Vary};
     let columns: Vec<Column<'a, &'a Resolved>> = vec![
         required("source",       Repeat, Text(|r| Some(r.source.as_str()))),
         required("fingerprint",  Vary,   Fingerprint(|r| r.fingerprint)),
         required("rule",         Repeat, Text(|r| Some(&r.rule))),
-        required("subject_kind", Repeat, Text(|r| Some(r.subject.kind.as_str()))),
+        required("subject_kind", Repeat, Word(|r| Some(r.subject.kind.as_str()))),
         required("subject_id",   Vary,   Text(|r| Some(&r.subject.id))),
         optional("subject_name", Vary,   Text(|r| r.subject.name.as_deref())),
         required("first_seen",   Repeat, Instant(|r| Some(r.first_seen))),

@@ -78,7 +78,7 @@ fn write_cell(column: &BatchColumn<'_>, row: usize, cells: &mut CsvCells) -> Res
         BatchColumn::Count(counts) => cells.count(counts.is_valid(row).then(|| counts.value(row)))?,
         BatchColumn::Instant(instants) => {
             let micros = instants.is_valid(row).then(|| instants.value(row));
-            cells.instant(micros.and_then(DateTime::from_timestamp_micros))?;
+            cells.instant(micros.and_then(DateTime::from_timestamp_micros));
         }
         BatchColumn::Texts(lists) => {
             let items = lists.value(row);

@@ -19,7 +19,12 @@ fn runs_as_formula(text: &str) -> bool {
 ///
 /// That is the case if it runs, or if it looks like a guarded cell. [`unguarded`] then returns exactly the written
 /// text.
+#[inline]
 pub(super) fn is_guarded(text: &str) -> bool {
+    // Fast path for most cells.
+    if text.as_bytes().first().is_none_or(u8::is_ascii_alphanumeric) {
+        return false;
+    }
     runs_as_formula(text) || (text.starts_with('\'') && runs_as_formula(text.trim_start_matches('\'')))
 }
 

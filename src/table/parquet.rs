@@ -1,21 +1,21 @@
 //! Writes rows as Parquet: typed, compressed with zstd, one array for each column. Works for any table.
 //!
-//! A few thousand rows are converted at a time, so that memory does not grow with the size of the tenant.
+//! A row group is written column by column, and of a column a few thousand rows are converted at a time. So only one
+//! column has a compressor and a dictionary, and memory does not grow with the size of the tenant.
 
 use super::columns::{Column, Get, Shape, Values};
 use super::{ParquetMetadata, SCHEMA_VERSION};
 use crate::model::GroupId;
 use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::errors::Result;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::schema::types::ColumnPath;
-use arrow::array::{
-    ArrayRef, BooleanBuilder, Int64Builder, ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
-};
+use arrow::array::{ArrayRef, BooleanBuilder, Int64Builder, ListArray, StringArray, TimestampMicrosecondBuilder};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -37,20 +37,40 @@ pub(super) fn write<R: Copy, I: Iterator<Item = R>>(
 ) -> Result<u64> {
     let schema = Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()));
     let properties = properties(&table.columns, about)?;
-    let mut writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
-    let mut rows = Vec::with_capacity(BATCH);
-    let mut written = 0;
-    loop {
+    let writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
+    let (mut file, groups) = writer.into_serialized_writer()?;
+    let mut rows = Vec::new();
+    for number in 0.. {
         rows.clear();
-        rows.extend(table.rows.by_ref().take(BATCH));
+        rows.extend(table.rows.by_ref().take(ROW_GROUP));
         if rows.is_empty() {
-            writer.close()?;
-            return Ok(written);
+            break;
         }
-        let arrays = table.columns.iter().map(|column| array(column, &rows)).collect::<Result<_>>()?;
-        writer.write(&RecordBatch::try_new(Arc::clone(&schema), arrays)?)?;
-        written += rows.len() as u64;
+        let mut group = file.next_row_group()?;
+        let columns = table.columns.iter().zip(schema.fields());
+        for ((column, field), writer) in columns.zip(groups.create_column_writers(number)?) {
+            write_column(column, field, &rows, writer)?.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
     }
+    let written = file.close()?.file_metadata().num_rows();
+    // A count of rows is never negative.
+    Ok(u64::try_from(written).unwrap_or_default())
+}
+
+/// Encodes and compresses the cells of a column. Every type of column has one leaf, lists too.
+fn write_column<R: Copy>(
+    column: &Column<'_, R>,
+    field: &Field,
+    rows: &[R],
+    mut writer: ArrowColumnWriter,
+) -> Result<ArrowColumnChunk> {
+    for batch in rows.chunks(BATCH) {
+        for leaf in compute_leaves(field, &array(column, batch))? {
+            writer.write(&leaf)?;
+        }
+    }
+    writer.close()
 }
 
 fn field<R>(column: &Column<'_, R>) -> Field {
@@ -59,7 +79,7 @@ fn field<R>(column: &Column<'_, R>) -> Field {
 
 fn data_type<R>(get: &Get<'_, R>) -> DataType {
     match get {
-        Get::Text(_) | Get::Key(_) | Get::Fingerprint(_) => DataType::Utf8,
+        Get::Text(_) | Get::Word(_) | Get::Key(_) | Get::Fingerprint(_) => DataType::Utf8,
         Get::Flag(_) => DataType::Boolean,
         Get::Count(_) => DataType::Int64,
         Get::Instant(_) => instant_type(),
@@ -105,23 +125,12 @@ fn properties<R>(columns: &[Column<'_, R>], about: &ParquetMetadata<'_>) -> Resu
 }
 
 /// Returns the values of a column for these rows as an array.
-fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> Result<ArrayRef> {
-    Ok(match column.get {
-        Get::Text(get) => {
-            // The size of the texts is known in advance, so that the builder allocates once.
-            let bytes = rows.iter().filter_map(|row| get(*row)).map(str::len).sum();
-            let mut to = StringBuilder::with_capacity(rows.len(), bytes);
-            for row in rows {
-                to.append_option(get(*row));
-            }
-            Arc::new(to.finish())
-        }
+fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> ArrayRef {
+    match column.get {
+        Get::Text(get) | Get::Word(get) => texts(&cells(rows, get)),
         Get::Key(get) => {
-            let mut to = StringBuilder::with_capacity(rows.len(), rows.len() * 24);
-            for row in rows {
-                to.append_option(get(*row));
-            }
-            Arc::new(to.finish())
+            let keys = cells(rows, get);
+            texts(&keys.iter().map(Option::as_deref).collect::<Vec<_>>())
         }
         Get::Flag(get) => {
             let mut to = BooleanBuilder::with_capacity(rows.len());
@@ -146,25 +155,35 @@ fn array<R: Copy>(column: &Column<'_, R>, rows: &[R]) -> Result<ArrayRef> {
             Arc::new(to.finish())
         }
         Get::Fingerprint(get) => {
-            let mut to = StringBuilder::with_capacity(rows.len(), rows.len() * 26);
-            for row in rows {
-                write!(to, "{}", get(*row)).map_err(|e| ::parquet::errors::ParquetError::External(Box::new(e)))?;
-                // `write!` fills the pending value of the builder; `append_value` completes it.
-                to.append_value("");
-            }
-            Arc::new(to.finish())
+            let letters = cells(rows, |row| get(row).letters());
+            texts(&letters.iter().map(|letters| str::from_utf8(letters).ok()).collect::<Vec<_>>())
         }
         Get::Ids(get) => lists(rows.iter().map(|row| get(*row).iter().map(GroupId::as_str))),
         Get::Names(get) => lists(rows.iter().map(|row| get(*row).iter())),
         Get::Words(get) => lists(rows.iter().map(|row| get(*row).iter().copied())),
-    })
+    }
+}
+
+fn cells<R: Copy, T>(rows: &[R], get: impl Fn(R) -> T) -> Vec<T> {
+    rows.iter().map(|row| get(*row)).collect()
+}
+
+fn texts(cells: &[Option<&str>]) -> ArrayRef {
+    let offsets = OffsetBuffer::from_lengths(cells.iter().map(|cell| cell.map_or(0, str::len)));
+    // The size of the texts is known in advance, so that memory is allocated once.
+    let mut values = Vec::with_capacity(cells.iter().flatten().map(|cell| cell.len()).sum());
+    cells.iter().flatten().for_each(|cell| values.extend_from_slice(cell.as_bytes()));
+    let nulls = cells.iter().any(Option::is_none).then(|| cells.iter().map(Option::is_some).collect());
+    Arc::new(StringArray::new(offsets, values.into(), nulls))
 }
 
 fn lists<'a>(rows: impl Iterator<Item = impl Iterator<Item = &'a str>>) -> ArrayRef {
-    let mut to = ListBuilder::new(StringBuilder::new()).with_field(element());
-    for items in rows {
-        items.for_each(|item| to.values().append_value(item));
-        to.append(true);
-    }
-    Arc::new(to.finish())
+    let mut items = Vec::new();
+    let lengths = rows.map(|row| {
+        let start = items.len();
+        items.extend(row.map(Some));
+        items.len() - start
+    });
+    let lengths: Vec<usize> = lengths.collect();
+    Arc::new(ListArray::new(Arc::new(element()), OffsetBuffer::from_lengths(lengths), texts(&items), None))
 }

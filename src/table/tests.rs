@@ -7,9 +7,9 @@ mod spreadsheet;
 
 use super::*;
 use crate::model::{
-    Blocked, ChangeKind, Classes, Completeness, Contact, Coverage, Extra, FindingStatus, Fingerprint, Group, GroupId,
-    Inferred, Instant, LastLogin, ListKind, ListReport, Outside, OutsideMember, Pattern, ReportedDate, Rule, Severity,
-    SourceIdentity, SourceName, SourceReading, Subject, SubjectKind, User, UserKind,
+    Advice, Blocked, ChangeKind, Classes, Completeness, Contact, Coverage, Extra, FindingStatus, Fingerprint, Group,
+    GroupId, Inferred, Instant, LastLogin, ListKind, ListReport, Outside, OutsideMember, Pattern, ReportedDate, Rule,
+    Severity, SourceIdentity, SourceName, SourceReading, Subject, SubjectKind, Text, User, UserKind,
 };
 use crate::state::test_support::SettledRun;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -151,13 +151,13 @@ fn expected_user(source: &str, u: &User, groups: &[Group]) -> Vec<Option<String>
         Some(json(names)),
         address.filter(|text| !text.is_empty()),
         text(u.blocked.map(Blocked::as_str)),
-        text(u.signs_in_by.as_deref()),
+        text(u.rare.signs_in_by.as_deref()),
         text(u.inferred.map(Inferred::as_str)),
         time(u.groups_confirmed),
-        time(u.enabled_since),
+        time(u.rare.enabled_since),
         time(u.seen.map(|seen| seen.first)),
         time(u.seen.map(|seen| seen.confirmed)),
-        time(u.unconfirmed_since),
+        time(u.rare.unconfirmed_since),
         text(u.extra.as_deref()),
     ]
 }
@@ -171,7 +171,7 @@ fn as_csv(cell: Option<&String>, is_time: bool) -> String {
     }
 }
 
-fn any_text() -> impl Strategy<Value = Option<Box<str>>> {
+fn any_text() -> impl Strategy<Value = Option<Text>> {
     let hostile = prop_oneof![
         any::<String>(),
         "[=+@\t\r\n,\"' -]{0,6}[a-z;]{0,4}",
@@ -180,7 +180,7 @@ fn any_text() -> impl Strategy<Value = Option<Box<str>>> {
         Just("\u{202e}txt.exe".to_owned()),
         Just("x".repeat(4_000)),
     ];
-    proptest::option::of(hostile.prop_map(String::into_boxed_str))
+    proptest::option::of(hostile.prop_map(Text::from))
 }
 
 /// Generates instants from the year 1 to the end of 9999, with microseconds.
@@ -216,8 +216,8 @@ prop_compose! {
             // Sources report extra fields under names of their own.
             extra: extra.and_then(|text| Extra::of([("note".to_owned(), (*text).into())].into_iter().collect())),
             last_login,
-            account_type: account_type.map(Into::into),
-            locale: locale.map(Into::into),
+            account_type,
+            locale,
             enabled: flags[0],
             is_admin: flags[1],
             mfa: flags[2],
@@ -332,10 +332,8 @@ fn finding() -> Finding {
         status: FindingStatus::New,
         subject: Subject { kind: SubjectKind::User, id: "7".into(), name: Some("=stale-admin".into()) },
         contact: Contact { display_name: Some("Zoë".into()), email: Some("zoe@example.com".into()) },
-        title: "no login for 120 days".into(),
-        evidence: r#"{"age_days":120}"#.into(),
-        action: "disable it".into(),
-        controls: vec!["PCI DSS 8.2.6", "CIS 5.3"].into(),
+        wording: ("no login for 120 days", r#"{"age_days":120}"#).into(),
+        advice: Advice { action: "disable it".into(), controls: ["PCI DSS 8.2.6", "CIS 5.3"].into() }.into(),
         first_seen: "2026-11-23T02:00:00Z".parse().unwrap(),
         last_seen: "2026-11-23T02:00:00.25Z".parse().unwrap(),
         exception: None,

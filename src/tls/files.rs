@@ -4,9 +4,9 @@
 
 use super::certificate::CertificateFacts;
 use crate::file_error::unreadable;
+use crate::regular_file::{self, MAX_PEM};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject};
-use std::fs;
 use std::path::Path;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -78,7 +78,7 @@ fn contains(pem: &[u8], word: &str) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| unreadable(path, &error))
+    regular_file::read(path, MAX_PEM).map_err(|error| unreadable(path, &error))
 }
 
 /// Decodes a PEM file. Windows editors write a byte order mark at the start, which would hide the first BEGIN line.

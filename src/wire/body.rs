@@ -101,7 +101,12 @@ fn utf16(body: &[u8], unit: fn([u8; 2]) -> u16) -> Text<'static> {
 
 /// Parses the JSON of a body. Returns the value and the number of characters that were replaced.
 pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<(T, u64), serde_json::Error> {
-    let Text { text, replaced } = text(body);
+    json_of(text(body))
+}
+
+/// Parses JSON. Returns the value and the number of characters that were replaced, those of the text included.
+pub(super) fn json_of<T: DeserializeOwned>(text: Text<'_>) -> Result<(T, u64), serde_json::Error> {
+    let Text { text, replaced } = text;
     let error = match serde_json::from_str(&text) {
         Ok(value) => return Ok((value, replaced)),
         Err(error) => error,

@@ -107,6 +107,12 @@ pub enum WireErrorKind {
     /// The body is larger than allowed.
     #[error("the response is larger than {0} bytes")]
     TooLarge(usize),
+    /// The response holds more rows, deeper or longer values than this program reads.
+    #[error("unexpected response: {0}")]
+    Excess(String),
+    /// The lists of the source have more rows than `max_rows` allows, or would take too much memory.
+    #[error("{0}")]
+    Volume(String),
     /// The deadline of the source passed.
     #[error("the deadline of the source passed")]
     Deadline,
@@ -157,6 +163,8 @@ impl WireErrorKind {
             | Self::Tls(_)
             | Self::Status(_)
             | Self::TooLarge(_)
+            | Self::Excess(_)
+            | Self::Volume(_)
             | Self::Deadline
             | Self::Setup(_) => Disposition::GiveUp,
         }
@@ -208,6 +216,10 @@ impl WireErrorKind {
             Self::Connect(fault) => fault.cure(),
             Self::Deadline => "raise deadline_minutes or requests_per_second, or find out why the appliance is slow",
             Self::Status(429) => "lower requests_per_second",
+            Self::Excess(_) => "find out why the appliance sends such a response; check url and kind",
+            Self::Volume(_) => {
+                "raise max_rows if the source really has so many users, groups and memberships; otherwise find out why the appliance sends them"
+            }
             Self::TooLarge(_) => "lower page_size, or find out why one response is so large",
             Self::Broken(_) | Self::Status(_) | Self::Answered(_) | Self::Setup(_) | Self::Tls(_) => return None,
         })

@@ -43,11 +43,13 @@ pub(super) fn excerpt(text: &str, max_chars: usize, secrets: &[String]) -> Strin
         // The cut may have left only the start of a token, too short to be recognised, so the last run is dropped.
         head = head.trim_end_matches(|c: char| c.is_ascii_graphic());
     }
-    let mut shown = head.to_owned();
-    for secret in secrets.iter().filter(|secret| secret.len() >= MIN_SECRET) {
-        shown = shown.replace(secret.as_str(), MASK);
-    }
-    printable(&masked(&shown), max_chars)
+    printable(&masked(&without_secrets(head.to_owned(), secrets)), max_chars)
+}
+
+/// Masks our own secrets in a text, for texts that contain nothing else of a server but names.
+pub(super) fn without_secrets(text: String, secrets: &[String]) -> String {
+    let long = secrets.iter().filter(|secret| secret.len() >= MIN_SECRET);
+    long.fold(text, |text, secret| text.replace(secret.as_str(), MASK))
 }
 
 fn masked(text: &str) -> String {

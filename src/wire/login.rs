@@ -4,20 +4,19 @@
 //! happened in between. The one exception is a session whose cookie never arrived because the connection broke: the
 //! appliance ends it. The paths come from the settings; nothing here knows a product.
 
+use super::settings::ResponseLimits;
 use super::token::{self, AuthForm, GrantedCredential};
 use super::{
     ACCEPT, AUTHORIZATION, Client, Credentials, Disposition, Failure, HeaderMap, HeaderValue, HttpResponse, Method,
-    RetryCount, RunEvent, SessionPaths, WireErrorKind, connect, refusal, retry,
+    RetryCount, RunEvent, SessionPaths, WireErrorKind, connect, flood, refusal, retry,
 };
 use crate::tls::Explainer;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, SET_COOKIE};
+use secrecy::zeroize::Zeroize;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::task::JoinHandle;
-
-/// Time limit of signing out. It runs after the deadline of the source, so a slow appliance must not delay the run.
-const SIGN_OUT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Sign-in request in flight. It is a task of its own: when its caller is cancelled, it must still receive the cookie
 /// of a session that the appliance has opened.
@@ -140,9 +139,14 @@ impl Client {
         let _slot = self.pace.acquire().await;
         let mut pending = self.begin_request("POST", token_path, attempt);
         let failed = |kind| Failure::new("POST", token_path, kind);
-        let result = match self.exchange(request, &mut pending).await {
-            Ok(response) => token::read(&response, &self.secrets())
-                .map_err(|kind| failed(kind).with_retry_after(&response.headers, self.settings.max_wait)),
+        let result = match self.exchange(request, &mut pending, self.settings.of_sign_in()).await {
+            Ok(mut response) => {
+                let read = token::read(&response, &self.secrets())
+                    .map_err(|kind| failed(kind).with_retry_after(&response.headers, self.settings.max_wait));
+                // The body contains the token.
+                response.body.zeroize();
+                read
+            }
             Err(kind) => Err(failed(kind)),
         };
         pending.finish(result.as_ref().err().map(|f| &f.kind));
@@ -160,8 +164,9 @@ impl Client {
         // A sign-in whose caller was cancelled is still in flight. A second one would open a second session.
         if self.pending_sign_in.borrow().is_none() {
             self.requests.set(self.requests.get() + 1);
+            let (limits, body_time) = (self.settings.of_sign_in(), self.settings.sign_in_body_limit);
             *self.pending_sign_in.borrow_mut() =
-                Some(tokio::spawn(send(request, self.settings.max_body_bytes, self.explainer.clone())));
+                Some(tokio::spawn(send(request, limits, body_time, self.explainer.clone())));
         }
         let failed = |kind| Failure::new("POST", &session.sign_in, kind);
         let result = match PendingSignIn(self).await {
@@ -193,22 +198,43 @@ impl Client {
 
     /// Closes the session, if one was opened. Call it after success, failure, a deadline and a signal alike.
     ///
-    /// It has its own time limit. A failure is only a note, because the appliance ends idle sessions by itself.
+    /// It has its own time limits. A failure is only a note, because the appliance ends idle sessions by itself.
     pub async fn close_session(&self) {
         let Some(session) = self.settings.session.clone() else { return };
-        // A sign-in whose caller was cancelled may have opened a session. The read timeout limits this wait.
-        let pending = self.pending_sign_in.borrow_mut().take();
-        if let Some(Ok(Ok(response))) = futures_util::future::OptionFuture::from(pending).await {
-            self.tokens.store_cookies(cookies_of(&response.headers));
-        }
+        self.settle_sign_in().await;
         if self.tokens.cookie().is_none() {
             return;
         }
-        let signed_out = tokio::time::timeout(SIGN_OUT_LIMIT, self.sign_out(&session)).await;
+        let signed_out = tokio::time::timeout(self.settings.sign_out_limit, self.sign_out(&session)).await;
         if signed_out != Ok(true) {
-            let text = "the session could not be closed; the appliance ends it after its idle timeout";
-            self.observer.notify(&RunEvent::Note { source: Some(&self.settings.source), text });
+            self.note_open_session("the session could not be closed; the appliance ends it after its idle timeout");
         }
+    }
+
+    /// Waits for a sign-in whose caller was cancelled, because it may have opened a session.
+    ///
+    /// The sign-in stays in the client during the wait: if this future is dropped, the next call waits for it again.
+    async fn settle_sign_in(&self) {
+        if self.pending_sign_in.borrow().is_none() {
+            return;
+        }
+        match tokio::time::timeout(self.settings.pending_sign_in_limit, PendingSignIn(self)).await {
+            Ok(Ok(response)) => self.tokens.store_cookies(cookies_of(&response.headers)),
+            Ok(Err(_)) => {}
+            Err(_) => {
+                if let Some(pending) = self.pending_sign_in.borrow_mut().take() {
+                    pending.abort();
+                }
+                self.note_open_session(
+                    "the sign-in was given up without an answer; if it opened a session, the appliance ends it after \
+                     its idle timeout",
+                );
+            }
+        }
+    }
+
+    fn note_open_session(&self, text: &str) {
+        self.observer.notify(&RunEvent::Note { source: Some(&self.settings.source), text });
     }
 
     /// Signs out with up to three attempts; a rejected credential is replaced. Returns whether one attempt succeeded.
@@ -224,7 +250,7 @@ impl Client {
             };
             let request = self.post(&session.sign_out, &header, self.tokens.cookie());
             let mut pending = self.begin_request("POST", &session.sign_out, attempt);
-            let result = self.exchange(request, &mut pending).await;
+            let result = self.exchange(request, &mut pending, self.settings.of_sign_in()).await;
             pending.finish(result.as_ref().err());
             match result.map(|response| response.status.as_u16()) {
                 // The credential has expired meanwhile; the next attempt fetches another one.
@@ -252,16 +278,20 @@ fn not_oauth() -> Failure {
     Failure::new("POST", "token", WireErrorKind::Unauthorized)
 }
 
+/// Sends a sign-in. `body_time` limits the wait for its body.
 async fn send(
     request: reqwest::RequestBuilder,
-    limit: usize,
+    limits: ResponseLimits,
+    body_time: Duration,
     explainer: Explainer,
 ) -> Result<HttpResponse, WireErrorKind> {
-    let response = request.send().await.map_err(|e| WireErrorKind::of_transport(&e, &explainer))?;
+    let head = tokio::time::timeout(limits.time, flood::head(request, &explainer)).await;
+    let late = || WireErrorKind::Broken(format!("it took longer than {} s", limits.time.as_secs()));
+    let response = head.map_err(|_| late())??;
     let (status, headers) = (response.status(), response.headers().clone());
-    // The cookie is in the headers, so a truncated body does not matter.
-    let response = HttpResponse::receive(response, limit, &explainer).await;
-    let response = response.unwrap_or(HttpResponse { status, headers, body: Vec::new() });
+    // The cookie is in the headers, so a truncated body does not matter, nor one that takes too long.
+    let body = tokio::time::timeout(body_time, HttpResponse::receive(response, limits.bytes, &explainer)).await;
+    let response = body.ok().and_then(Result::ok).unwrap_or(HttpResponse { status, headers, body: Vec::new() });
     match connect::demand_of_certificate(&explainer, status.as_u16(), &response.body) {
         Some(fault) => Err(WireErrorKind::Tls(fault)),
         None => Ok(response),

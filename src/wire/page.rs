@@ -18,15 +18,18 @@
 //!   them share. No key may be at two positions, and every total must be the same. Otherwise the whole list is read
 //!   again.
 //!
-//! The end is proven by a page that reaches the total in the same response, or by an empty page after the last row. A
-//! full page that reaches the total needs the empty page as well, because some servers report the page size as the
-//! total.
+//! The end is proven by a page that reaches a total which an earlier page reported with more rows to come, or by an empty
+//! page after the last row. Without such a promise the total may count the rows of its own page, so one more request
+//! looks behind the last row. It does so behind a full page as well, because some servers report the page size as the
+//! total. A source may refuse the position after the total instead of returning an empty page.
+//!
+//! A list that names one id more than once is fully read, each id is kept once (`kept`), and it is never proven.
 //!
 //! # What is detected
 //!
 //! - a deletion, insertion or move that shifts a boundary between two fetches;
 //! - a server that returns fewer rows than requested (a clamp, a short page) or ignores the offset;
-//! - a total that contradicts the rows;
+//! - a total that contradicts the rows, or that counts the rows of a page;
 //! - a key that appears twice.
 //!
 //! # What is not detected
@@ -38,13 +41,17 @@
 //!   fetch, if the total stays the same or is not reported.
 //! - In a list without totals: a page that is cut short before the end, if rows also disappear before the next request.
 //!   The same holds for a clamp that no other page has shown yet.
+//! - A server that reports the same wrong total on every page and returns nothing behind it.
 
+mod kept;
 pub mod numbered;
 mod offset;
 
+use kept::KeptRows;
 use offset::OffsetWalk;
 pub use offset::{End, Window};
 
+use super::pace::WAITING_RESPONSES;
 use futures_util::stream::{self, StreamExt};
 use std::fmt::Display;
 use std::future::Future;
@@ -56,16 +63,43 @@ pub fn is_round_size(rows: u64) -> bool {
     matches!(rows, 100 | 200 | 250 | 500 | 1_000 | 2_000 | 5_000 | 10_000)
 }
 
-/// Row of a list with a stable key.
-pub trait ListRow {
+/// Row of a list with a stable key. Rows are compared to find different rows with the same key.
+pub trait ListRow: PartialEq {
     /// Key that never changes during the life of the listed object.
     type Key: Ord + Eq + Hash + Clone;
     /// Returns the key of the row.
-    fn key(&self) -> Self::Key;
+    fn key(&self) -> &Self::Key;
     /// Checks whether the source reported a usable id. A row without one still counts for the walk.
     fn is_identified(&self) -> bool {
         true
     }
+    /// Returns a key as text, for messages.
+    fn id_text(key: &Self::Key) -> String;
+    /// Returns the content of the row as a text that does not depend on the order of its fields. Of different rows with
+    /// the same key, the one whose text sorts first is kept.
+    fn content(&self) -> String;
+}
+
+/// Error of a request for one page. The text is part of the reason why a list is not proven.
+pub trait PageError: Display {
+    /// Returns whether the source answered that the list has no such page.
+    fn is_no_page(&self) -> bool;
+}
+
+/// Returns why a list with these rows is not proven: it names an id more than once. `None` if each id is named once.
+pub fn repetition<R: ListRow>(rows: &[R]) -> Option<String> {
+    let mut kept = KeptRows::<R>::new();
+    let keys: Vec<R::Key> = rows.iter().map(|row| row.key().clone()).collect();
+    kept.mark_repeated(kept::doubled(keys.iter()));
+    kept.repetition()
+}
+
+/// Returns each row of a single answer once, and why the list is not proven: it names an id more than once.
+pub fn distinct<R: ListRow>(rows: Vec<R>) -> (Vec<R>, Option<String>) {
+    let mut kept = KeptRows::new();
+    kept.add_page(rows);
+    let repetition = kept.repetition();
+    (kept.into_rows(), repetition)
 }
 
 /// One response of a list.
@@ -129,7 +163,7 @@ pub async fn walk<R, E, F, A>(
 ) -> WalkResult<R, E>
 where
     R: ListRow,
-    E: Display,
+    E: PageError,
     F: Fn(Window) -> A,
     A: Future<Output = Result<Page<R>, E>>,
 {
@@ -143,12 +177,13 @@ where
             }
             offset::WalkStep::End(end) => break Ok(end),
         };
+        // A few pages more than requests, because the client sends the next request before it decodes a page.
         let mut pages = stream::iter(windows)
             .map(|window| {
                 let page = fetch(window);
                 async move { (window, page.await) }
             })
-            .buffer_unordered(settings.concurrency.max(1));
+            .buffer_unordered(settings.concurrency.saturating_add(WAITING_RESPONSES));
         let mut failure = None;
         while let Some((window, page)) = pages.next().await {
             match page {
@@ -161,17 +196,27 @@ where
                         break;
                     }
                 }
+                Err(error) if error.is_no_page() && state.ends_before(window) => state.add_refused(window),
                 Err(error) => {
-                    failure = Some(error);
+                    failure = Some((window, error));
                     break;
                 }
             }
         }
-        if let Some(error) = failure {
+        if let Some((window, error)) = failure {
+            // All rows that the source reports were read. Only the look behind them failed.
+            if state.ends_before(window) {
+                break Ok(End::Unproven(unseen_end(&error)));
+            }
             break Err(error);
         }
     };
     state.into_result(end)
+}
+
+/// Returns the text for a list whose reported end could not be confirmed.
+fn unseen_end(error: &impl Display) -> String {
+    format!("the request that looks behind the reported end failed: {error}")
 }
 
 #[cfg(test)]

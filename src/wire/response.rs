@@ -2,7 +2,9 @@
 //!
 //! Nothing here retries; [`WireErrorKind::disposition`] decides about that.
 
-use super::{Body, WireErrorKind, body, refusal, shape};
+use super::measure::{BodySize, measure};
+use super::volume::Volume;
+use super::{Body, WireErrorKind, body, flood, refusal, shape};
 use crate::tls::Explainer;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
@@ -17,8 +19,8 @@ pub(super) struct HttpResponse {
 
 /// Content of a response with a good status.
 pub(super) enum ResponseContent<T> {
-    /// Value, and the number of characters that were replaced in it.
-    Decoded(T, u64),
+    /// Value, the number of characters that were replaced in it, and its size.
+    Decoded(T, u64, BodySize),
     /// No content: status 204 (RFC 9110 §15.3.5).
     Empty,
 }
@@ -41,18 +43,17 @@ impl HttpResponse {
         Ok(Self { status, headers, body })
     }
 
-    /// Decodes the response to a GET.
+    /// Decodes the response to a GET that asked for `asked` rows, within the limits of the source.
     ///
     /// `secrets` returns our own secrets, which a server may echo. It is called only for an error message.
     pub(super) fn decode<T: Body>(
         &self,
+        volume: &Volume,
+        asked: Option<u64>,
         secrets: &dyn Fn() -> Vec<String>,
     ) -> Result<ResponseContent<T>, WireErrorKind> {
         match self.status.as_u16() {
-            200 => match body::json(&self.body) {
-                Ok((value, replaced)) => Ok(ResponseContent::Decoded(value, replaced)),
-                Err(error) => Err(WireErrorKind::Shape(shape::describe::<T>(&self.body, &error, &secrets()))),
-            },
+            200 => self.decode_body(volume, asked, secrets),
             204 => Ok(ResponseContent::Empty),
             401 => Err(refusal::unauthorized(&self.headers)),
             403 => Err(refusal::forbidden(self, &secrets())),
@@ -61,6 +62,33 @@ impl HttpResponse {
             status => Err(WireErrorKind::Status(status)),
         }
     }
+
+    fn decode_body<T: Body>(
+        &self,
+        volume: &Volume,
+        asked: Option<u64>,
+        secrets: &dyn Fn() -> Vec<String>,
+    ) -> Result<ResponseContent<T>, WireErrorKind> {
+        let text = body::text(&self.body);
+        let size = if may_be_json(&text.text) {
+            measure(&text.text, volume.body_limits(asked)).map_err(|excess| volume.refusal(excess, asked))?
+        } else {
+            BodySize::default()
+        };
+        match body::json_of::<T>(text) {
+            Ok((value, replaced)) => {
+                // The longest list of an answer need not be the one that is read.
+                let size = BodySize { rows: value.rows().unwrap_or(0), ..size };
+                Ok(ResponseContent::Decoded(value, replaced, size))
+            }
+            Err(error) => Err(WireErrorKind::Shape(shape::describe::<T>(&self.body, &error, &secrets()))),
+        }
+    }
+}
+
+/// Checks whether a text begins like a list or an object. Anything else is a short value, or is described as it is.
+fn may_be_json(text: &str) -> bool {
+    text.trim_start().starts_with(['[', '{'])
 }
 
 /// Collects a body of at most `limit` bytes.
@@ -69,10 +97,12 @@ async fn collect(mut response: Response, limit: usize, explainer: &Explainer) ->
     // The announced length is only a claim, so no more than 1 MiB is reserved in advance.
     let mut body = Vec::with_capacity(announced.min(1 << 20));
     while let Some(chunk) = response.chunk().await.map_err(|e| WireErrorKind::of_transport(&e, explainer))? {
+        flood::note_progress();
         if body.len() + chunk.len() > limit {
             return Err(WireErrorKind::TooLarge(limit));
         }
         body.extend_from_slice(&chunk);
     }
+    flood::note_progress();
     Ok(body)
 }

@@ -124,7 +124,37 @@ pub struct ClientSettings {
     pub max_wait: Duration,
     /// Maximum size of a body; a larger one is an error.
     pub max_body_bytes: usize,
+    /// Maximum number of rows of all lists of the source. The memory that its answers may take follows from it.
+    pub max_rows: u64,
+    /// Time limit for one response from the request to its last byte. A body that trickles never meets `read_timeout`.
+    pub response_limit: Duration,
+    /// The same for a token and for a sign-in.
+    pub sign_in_limit: Duration,
+    /// Time limit for the body of a sign-in. What matters is in its headers.
+    pub sign_in_body_limit: Duration,
+    /// How long closing a session waits for a sign-in that is still in flight.
+    pub pending_sign_in_limit: Duration,
+    /// Time limit for signing out.
+    pub sign_out_limit: Duration,
 }
+
+/// Limits of one response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResponseLimits {
+    /// From the request to the last byte of the response.
+    pub(super) time: Duration,
+    /// Size of the body, compressed and decompressed.
+    pub(super) bytes: usize,
+}
+
+/// Maximum size of the body of a token, a sign-in or a sign-out.
+const SIGN_IN_BYTES: usize = 1 << 20;
+/// Memory that one row may take on average, in bytes.
+const BYTES_A_ROW: u64 = 1024;
+/// Memory that every source may take, in bytes.
+const LEAST_MEMORY: u64 = 256 << 20;
+/// Memory of a decoded answer as a multiple of its largest body.
+const MEMORY_A_BODY: u64 = 8;
 
 impl ClientSettings {
     /// Creates settings with the defaults for everything but address and credentials.
@@ -149,7 +179,36 @@ impl ClientSettings {
             backoff: Duration::from_millis(500),
             max_wait: Duration::from_secs(120),
             max_body_bytes: 64 << 20,
+            max_rows: 2_000_000,
+            response_limit: Duration::from_secs(300),
+            sign_in_limit: Duration::from_secs(60),
+            sign_in_body_limit: Duration::from_secs(5),
+            // Both follow a signal, which ends a run within 30 seconds.
+            pending_sign_in_limit: Duration::from_secs(15),
+            sign_out_limit: Duration::from_secs(10),
         }
+    }
+
+    /// Returns the limits of a response with a list or a record.
+    pub(super) fn of_data(&self) -> ResponseLimits {
+        // A body must leave room for what is decoded from it.
+        let bytes = usize::try_from(self.max_memory()).unwrap_or(usize::MAX).min(self.max_body_bytes);
+        ResponseLimits { time: self.response_limit.max(self.read_timeout), bytes }
+    }
+
+    /// Returns the limits of the response to a token request, a sign-in or a sign-out.
+    pub(super) fn of_sign_in(&self) -> ResponseLimits {
+        ResponseLimits { time: self.sign_in_limit, bytes: SIGN_IN_BYTES.min(self.max_body_bytes) }
+    }
+
+    /// Returns the memory that all answers of the source may take, in bytes.
+    pub(super) fn max_memory(&self) -> u64 {
+        self.max_rows.saturating_mul(BYTES_A_ROW).max(LEAST_MEMORY)
+    }
+
+    /// Returns the memory that one answer may take, in bytes.
+    pub(super) fn max_body_memory(&self) -> u64 {
+        (self.max_body_bytes as u64).saturating_mul(MEMORY_A_BODY).min(self.max_memory())
     }
 
     /// Creates settings for OAuth at `/oauth2/token` with the client id `id`.

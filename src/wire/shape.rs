@@ -4,7 +4,7 @@
 //! and ids but no values, because a value may be a secret. For anything else it shows a masked excerpt. Pure.
 
 use super::body;
-use super::excerpt::{MAX_EXCERPT, excerpt};
+use super::excerpt::{MAX_EXCERPT, excerpt, without_secrets};
 use crate::escape::printable;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -25,7 +25,8 @@ pub(super) fn describe<T: DeserializeOwned>(body: &[u8], error: &serde_json::Err
     if body.is_empty() {
         return "an empty body with status 200".to_owned();
     }
-    let text = body::repaired(body);
+    // No copy of the body: it may be as large as the limit allows.
+    let body::Text { text, .. } = body::text(body);
     // A login page or proxy page is the most frequent case, and its title says more than a parse error.
     if is_html(&text) {
         return format!("HTML with status 200{}", titled(&text, secrets));
@@ -34,6 +35,7 @@ pub(super) fn describe<T: DeserializeOwned>(body: &[u8], error: &serde_json::Err
         let start = excerpt(text.trim_start(), MAX_EXCERPT, secrets);
         return format!("{} bytes that are not JSON ({error}); they start with: {start}", body.len());
     }
+    let text = body::repaired(body);
     // Decoding is repeated here, because tracking the path would slow down every valid response.
     let whole: Value = serde_json::from_str(&text).unwrap_or_default();
     let mut deserializer = serde_json::Deserializer::from_str(&text);
@@ -44,10 +46,7 @@ pub(super) fn describe<T: DeserializeOwned>(body: &[u8], error: &serde_json::Err
             // At the top of the response, a path says nothing.
             let text = if place == "$" { what } else { format!("{place}: {what}") };
             // A server may echo our request, even as a key.
-            secrets
-                .iter()
-                .filter(|secret| secret.len() >= 4)
-                .fold(text, |text, secret| text.replace(secret.as_str(), "***"))
+            without_secrets(text, secrets)
         }
         Ok(_) => format!("{} bytes of JSON in another form", body.len()),
     }

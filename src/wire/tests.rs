@@ -2,6 +2,8 @@
 
 mod answers;
 mod busy;
+mod decoding;
+mod limits;
 mod sessions;
 mod tls;
 mod tokens;

@@ -4,12 +4,13 @@
 //! All requests of a client share one token. It is replaced shortly before it expires, and once if the appliance
 //! rejects it earlier. `login` drives this module; nothing here sends a request or retries.
 
-use super::excerpt::excerpt;
+use super::excerpt::{excerpt, without_secrets};
 use super::response::HttpResponse;
 use super::{ClientSettings, Credentials, Disposition, Failure, TokenAuth, WireErrorKind, body, refusal, shape};
 use base64::Engine;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
+use secrecy::zeroize::{Zeroize, Zeroizing};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
@@ -62,13 +63,14 @@ impl GrantedCredential {
 
 /// Returns the header value for a bearer token (RFC 6750 §2.1).
 pub(super) fn bearer(token: &SecretString) -> HeaderValue {
-    secret_header(&format!("Bearer {}", token.expose_secret()))
+    secret_header(&Zeroizing::new(format!("Bearer {}", token.expose_secret())))
 }
 
 /// Returns the header value for an API key of Password Safe: `PS-Auth key=…; runas=…; pwd=[…];`.
 pub(super) fn key(key: &SecretString, run_as: &str, password: Option<&SecretString>) -> HeaderValue {
     let password = password.map_or_else(String::new, |password| format!(" pwd=[{}];", password.expose_secret()));
-    secret_header(&format!("PS-Auth key={}; runas={run_as};{password}", key.expose_secret()))
+    let password = Zeroizing::new(password);
+    secret_header(&Zeroizing::new(format!("PS-Auth key={}; runas={run_as};{}", key.expose_secret(), *password)))
 }
 
 /// Returns a header value that is hidden in debug output. It is empty for a text that a header cannot hold; callers
@@ -255,17 +257,21 @@ pub(super) fn with_client_authentication(
     client_id: &str,
     secret: &SecretString,
 ) -> RequestBuilder {
-    let encoded = || (form_encoded(client_id), form_encoded(secret.expose_secret()));
+    // Every copy of the secret but that of the HTTP client is overwritten after its use.
+    let encoded = || (form_encoded(client_id), Zeroizing::new(form_encoded(secret.expose_secret())));
     let (id, secret) = match form {
         AuthForm::Form => {
             let (id, secret) = encoded();
+            let secret = secret.as_str();
             return request.body(format!("grant_type=client_credentials&client_id={id}&client_secret={secret}"));
         }
-        AuthForm::BasicRaw => (client_id.to_owned(), secret.expose_secret().to_owned()),
+        AuthForm::BasicRaw => (client_id.to_owned(), Zeroizing::new(secret.expose_secret().to_owned())),
         AuthForm::BasicEncoded => encoded(),
     };
-    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
-    request.header(AUTHORIZATION, secret_header(&format!("Basic {pair}"))).body("grant_type=client_credentials")
+    let pair = Zeroizing::new(format!("{id}:{}", *secret));
+    let pair = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(pair.as_bytes()));
+    let header = secret_header(&Zeroizing::new(format!("Basic {}", *pair)));
+    request.header(AUTHORIZATION, header).body("grant_type=client_credentials")
 }
 
 /// Encodes a text as `application/x-www-form-urlencoded` (WHATWG URL §5.2), with `+` for a space.
@@ -309,10 +315,10 @@ fn granted(body: &[u8], status: u16, secrets: &[String]) -> Result<GrantedCreden
     let token = fields.get("access_token").and_then(Value::as_str).map(str::trim).filter(|token| !token.is_empty());
     let Some(token) = token else {
         // Some servers report an error with a good status.
-        return Err(match fields.get("error").and_then(Value::as_str).filter(|code| !code.is_empty()) {
-            Some(code) => refused(status, Some(code), secrets),
-            None => WireErrorKind::Shape(shape::missing_key("access_token", &shape::keys(&fields))),
-        });
+        let code = fields.get("error").and_then(Value::as_str).filter(|code| !code.is_empty());
+        // A server may echo our request, even as a key.
+        let missing = || without_secrets(shape::missing_key("access_token", &shape::keys(&fields)), secrets);
+        return Err(code.map_or_else(|| WireErrorKind::Shape(missing()), |code| refused(status, Some(code), secrets)));
     };
     let token = SecretString::from(token.to_owned());
     if bearer(&token).is_empty() {
@@ -323,7 +329,17 @@ fn granted(body: &[u8], status: u16, secrets: &[String]) -> Result<GrantedCreden
     let seconds =
         fields.get("expires_in").and_then(|value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()));
     let lifetime = seconds.filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9);
+    erase(fields);
     Ok(GrantedCredential::token(&token, lifetime.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64)))
+}
+
+/// Overwrites the texts of a token response, which may contain further tokens.
+fn erase(fields: Map<String, Value>) {
+    for value in fields.into_values() {
+        if let Value::String(mut text) = value {
+            text.zeroize();
+        }
+    }
 }
 
 /// Describes a body that is not JSON without quoting it, because it may contain a token.

@@ -1,6 +1,6 @@
 //! Tests that documents and deployment files agree with the program: README, help, `cron/`, and the demo.
 
-use super::rig::{assert_exit, program, stdout};
+use super::rig::{assert_exit, private, program, stdout};
 use bt_rollcall::run::Exit;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -56,14 +56,17 @@ fn successful_exit_codes_of_the_service_agree_with_its_comment_and_the_code() {
 fn example_configuration_is_valid_with_a_systemd_credential_and_invalid_without() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("client_secret"), "s3cret").unwrap();
+    // A copy: the checkout may belong to another user, or have been made with a umask that lets a group write.
+    let example = folder.path().join("config.toml");
+    private(&example, &text("cron/config.example.toml"));
     let output = program()
         .args(["check", "--config"])
-        .arg(root("cron/config.example.toml"))
+        .arg(&example)
         .env("CREDENTIALS_DIRECTORY", folder.path())
         .output()
         .unwrap();
     assert_exit(&output, 0);
-    assert_exit(&call(&["check", "--config", root("cron/config.example.toml").to_str().unwrap()]), 2);
+    assert_exit(&call(&["check", "--config", example.to_str().unwrap()]), 2);
 }
 
 #[test]
@@ -83,7 +86,7 @@ fn sources_in_comments_of_the_example_configuration_lack_only_their_secrets() {
         "{config}"
     );
     let path = folder.path().join("shown.toml");
-    std::fs::write(&path, config).unwrap();
+    private(&path, &config);
     let output = call(&["check", "--config", path.to_str().unwrap()]);
     assert_exit(&output, 2);
     let problems = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -254,3 +254,25 @@ fn imports_are_found_in_braces_through_super_and_in_expressions_and_not_in_comme
     let file = SourceFile { path: PathBuf::new(), code: code_of(text), module };
     assert_eq!(file.imports(), ["model", "wire::Client", "table::g", "rules::evaluate"]);
 }
+
+/// Who writes to people does it in a place that makes every character visible.
+#[test]
+fn only_a_few_files_write_to_stdout_and_stderr() {
+    let writers = [
+        ("stdout().lock()", ["commands/stdout"].as_slice()),
+        ("stderr().write", &["run/observers"]),
+        // Questions, which pass `visible`, and the help and the errors of clap.
+        ("&mut io::stderr()", &["commands/config_command"]),
+        (".print()", &["commands"]),
+        ("println!", &[]),
+        ("print!(", &[]),
+        ("dbg!", &[]),
+        ("io::stdout", &["commands/stdout", "commands/report", "run/observers"]),
+    ];
+    for file in sources("src") {
+        let path = file.path.to_str().unwrap();
+        for (call, allowed) in writers {
+            assert!(!file.code.contains(call) || allowed.contains(&path), "{path} calls {call}");
+        }
+    }
+}

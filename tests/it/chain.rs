@@ -1,12 +1,13 @@
 //! Tests of retention and of the chain of snapshots: what `prune` removes, and how `verify --chain` describes it afterwards.
 
 use super::receiver::{Receiver, unused_port};
-use super::rig::{Rig, as_of, assert_exit, day, private, set_field, sha256, stderr, stdout};
+use super::rig::{Rig, as_of, assert_exit, day, private, published, set_field, sha256, stderr, stdout};
 use bt_rollcall_sandbox::{Faults, World};
 use chrono::{NaiveDateTime, TimeDelta};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 const STAMP: &str = "%Y%m%dT%H%M%SZ";
@@ -52,16 +53,26 @@ fn age(rig: &Rig, days: i64) {
         let (run_id, rest) = path.file_name().unwrap().to_str().unwrap().split_once('.').unwrap();
         let aged = path.with_file_name(format!("{}.{rest}", earlier(run_id, days)));
         put(&path, &renamed);
+        reseal(&path);
         fs::rename(path, aged).unwrap();
     }
 }
 
-fn keeps_little(rig: &Rig) {
+/// Writes the SHA-256 of a changed file of the spool into its last line.
+fn reseal(path: &Path) {
+    let text = fs::read_to_string(path).unwrap();
+    let at = text.trim_end().rfind('\n').unwrap() + 1;
+    let mut foot: Value = serde_json::from_str(&text[at..]).unwrap();
+    foot["sha256"] = sha256(&text.as_bytes()[..at]).into();
+    private(path, &format!("{}{foot}\n", &text[..at]));
+}
+
+pub fn keeps_little(rig: &Rig) {
     rig.edit("[output]\n", "[output]\nkeep_days = 30\nkeep_runs = 1\n");
 }
 
 /// Returns a rig with this many snapshots, each 500 days old.
-fn old_runs(count: usize) -> (Rig, Vec<PathBuf>) {
+pub fn old_runs(count: usize) -> (Rig, Vec<PathBuf>) {
     let rig = Rig::seeded(60);
     keeps_little(&rig);
     for _ in 0..count {
@@ -260,4 +271,72 @@ fn retention_keeps_the_newest_complete_snapshot_when_newer_ones_are_partial() {
     assert!(line(&printed, &kept[0]).ends_with("  latest-complete points to it"), "{printed}");
     assert!(line(&printed, &kept[1]).ends_with("  latest points to it"), "{printed}");
     chain(&rig, 0);
+}
+
+/// Calls `verify` as a user who does not own the snapshots.
+///
+/// The root user may read every file, so that another user has to call it. Any other user withdraws its own permissions.
+fn verify_as_another_user(folder: &Path, args: &[&str]) -> std::process::Output {
+    let program = folder.join("bt-rollcall");
+    fs::copy(env!("CARGO_BIN_EXE_bt-rollcall"), &program).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command.arg("verify").args(args).current_dir("/");
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.uid(65_534).gid(65_534);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn another_user_reads_what_permissions_deny_and_never_that_somebody_changed_it() {
+    let rig = Rig::seeded(40);
+    for _ in 0..3 {
+        assert_exit(&rig.run(&[]), 0);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let store = folder.path().join("snapshots");
+    super::rig::copy_folder(&rig.snapshots_dir(), folder.path());
+    let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(&store, 0o755);
+    let snapshots = published(&store);
+    for snapshot in &snapshots {
+        mode(snapshot, 0o755);
+        for entry in fs::read_dir(snapshot).unwrap() {
+            mode(&entry.unwrap().path(), 0o644);
+        }
+    }
+    let chain = || verify_as_another_user(folder.path(), &["--chain", store.to_str().unwrap()]);
+    assert_exit(&chain(), 0);
+    // The mode without permissions, and the readable one.
+    for (path, none, all) in [
+        (snapshots[1].clone(), 0o000, 0o755),
+        (snapshots[2].clone(), 0o000, 0o755),
+        (snapshots[0].join("manifest.json"), 0o000, 0o644),
+        (snapshots[1].join("users.csv"), 0o000, 0o644),
+        (snapshots[1].clone(), 0o444, 0o755),
+        (snapshots[1].clone(), 0o111, 0o755),
+        (store.clone(), 0o000, 0o755),
+        (store.clone(), 0o444, 0o755),
+    ] {
+        mode(&path, none);
+        let output = chain();
+        mode(&path, all);
+        assert_exit(&output, 1);
+        let log = stderr(&output);
+        let run = if path.starts_with(&snapshots[1]) { name(&snapshots[1]) } else { String::new() };
+        assert!(log.contains("permission denied") && log.contains(&run), "{}: {log}", path.display());
+        assert!(log.contains("run the command as the user that owns the folder, or as root"), "{log}");
+        let words = ["missing", "changed", "intact chain", "restore", "make the user", "points to"];
+        assert!(words.iter().all(|word| !log.contains(word) && !stdout(&output).contains(word)), "{log}");
+    }
+    // One snapshot, whose baseline cannot be read.
+    mode(&snapshots[1], 0o000);
+    let output = verify_as_another_user(folder.path(), &[snapshots[2].to_str().unwrap()]);
+    let denied = verify_as_another_user(folder.path(), &[snapshots[1].to_str().unwrap()]);
+    mode(&snapshots[1], 0o755);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains("not checked: permission to read its baseline"), "{}", stdout(&output));
+    assert_exit(&denied, 1);
+    assert!(stderr(&denied).contains("permission denied; run the command as the user"), "{}", stderr(&denied));
 }

@@ -2,7 +2,7 @@
 
 mod replay;
 
-pub use replay::{Replay, changes, state};
+pub use replay::{Replay, State, changes, state};
 
 use super::receiver::{Receiver, body};
 use super::rig::{AS_OF, Rig, Row, SURFACES, as_of, assert_exit, read_json, rows_of, set_field, stderr, stdout};
@@ -345,7 +345,11 @@ fn newest_intact_snapshot_is_the_baseline_and_a_run_fails_when_none_is_intact() 
     }
     let output = rig.run(&[]);
     assert_exit(&output, 1);
-    assert!(stderr(&output).contains("no snapshot in") && stderr(&output).contains("hint"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("3 snapshots and none can be read") && stderr(&output).contains("hint"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// Returns the CPU time of all child processes that have ended, in seconds.

@@ -5,8 +5,9 @@ use bt_rollcall_sandbox::Faults;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 const SOURCE: &str = "[[source]]\nname = \"safe\"\nknd = \"pra\"\nurl = \"https://bt.example.com\"\nclient_id = \"abc\"\n\
                       client_secret = { file = \"secret\" }\n";
@@ -57,6 +58,54 @@ fn configuration_of_init_passes_check_and_is_not_overwritten() {
     let refused = call(&["config", "init", "--kind", "pra", "--output", "other.toml"], folder.path());
     assert_exit(&refused, 2);
     assert!(stderr(&refused).contains("write --url, --client-id as well"), "{}", stderr(&refused));
+}
+
+#[test]
+fn init_writes_the_file_that_the_flag_for_all_commands_names_and_words_every_refusal() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--kind", "pra", "--url", "https://bt.example.com", "--client-id", "abc"];
+    let init = |more: &[&str]| call(&[&["config", "init"][..], &flags, more].concat(), folder.path());
+    assert_exit(&init(&["--config", "named.toml"]), 0);
+    assert!(folder.path().join("named.toml").exists() && !folder.path().join("bt-rollcall.toml").exists());
+    let wrong = init(&["--syslog", "siem", "-o", "x.toml"]);
+    assert_exit(&wrong, 2);
+    assert!(stderr(&wrong).contains("--syslog: must begin with tls://"), "{}", stderr(&wrong));
+    assert!(!folder.path().join("x.toml").exists());
+    for (output, words) in [(".", "is a folder; name a file in it"), ("named.toml/a/c.toml", "named.toml is a file;")] {
+        let refused = init(&["--output", output]);
+        assert_exit(&refused, 1);
+        assert!(stderr(&refused).contains(words), "{}", stderr(&refused));
+    }
+}
+
+/// Root may write everywhere, so tests of root run the program as another user.
+#[test]
+fn init_names_the_folder_that_it_may_not_write_with_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let path = folder.path().display();
+    for (output, words) in [
+        (
+            format!("{path}/c.toml"),
+            format!("the folder {path} cannot be written by this user; start the command with sudo"),
+        ),
+        (
+            format!("{path}/a/c.toml"),
+            format!(
+                "the folder {path}/a does not exist, and this user cannot create it; create it with: sudo install -d {path}/a"
+            ),
+        ),
+    ] {
+        let mut command = program();
+        command.args(["config", "init", "--output", &output]).current_dir("/");
+        if stdout(&Command::new("id").arg("-u").output().unwrap()).trim() == "0" {
+            command.uid(65534).gid(65534);
+        }
+        let refused = command.output().unwrap();
+        assert_exit(&refused, 1);
+        assert!(stderr(&refused).contains(&words), "{}", stderr(&refused));
+    }
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Tests of custom rules: their findings, lifecycle, events and report, and the problems that `check` reports.
 
 use super::receiver::Receiver;
-use super::rig::{Rig, Row, as_of, assert_exit, day, set_field, stderr};
+use super::rig::{Rig, Row, as_of, assert_exit, day, private, set_field, stderr};
 use bt_rollcall_sandbox::{Faults, World};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fs;
 
 const WHEN: &str = "enabled && kind == \"person\" && days_since_login >= 200";
 
@@ -106,10 +105,10 @@ fn finding_of_a_custom_rule_has_the_same_lifecycle_as_any_other() {
     assert_eq!(of_rule(&rows, "open").len(), found.len() - 1);
 
     rig.edit("[policy]\n", "[policy]\nexceptions = \"exceptions.toml\"\n");
-    fs::write(rig.folder.path().join("exceptions.toml"), register).unwrap();
+    private(&rig.folder.path().join("exceptions.toml"), register);
     assert_exit(&rig.run_on_day(0, &[]), 0);
     assert_eq!(of_rule(&rig.table("findings"), "excepted").len(), found.len() - 1);
-    fs::write(rig.folder.path().join("exceptions.toml"), "").unwrap();
+    private(&rig.folder.path().join("exceptions.toml"), "");
 
     rig.append("[policy.rules]\nlong-gone = \"off\"\n");
     assert_exit(&rig.run_on_day(0, &[]), 0);

@@ -1,12 +1,12 @@
 //! Tests of accepted exceptions: their effect on findings, counts and events, and the problems of their file.
 
 use super::receiver::Receiver;
-use super::rig::{Rig, as_of, assert_exit, day, find_finding, stderr};
+use super::rig::{Rig, as_of, assert_exit, day, find_finding, private, stderr};
 use bt_rollcall_sandbox::{Faults, World};
 use serde_json::Value;
 use std::fs;
 
-fn rig(register: &str) -> Rig {
+pub fn rig(register: &str) -> Rig {
     with(Rig::new(World::ordinary(3, 200, as_of()), Faults::default()), register)
 }
 
@@ -16,18 +16,18 @@ fn with(rig: Rig, register: &str) -> Rig {
     rig
 }
 
-fn write(rig: &Rig, register: &str) {
-    fs::write(rig.folder.path().join("exceptions.toml"), register).unwrap();
+pub fn write(rig: &Rig, register: &str) {
+    private(&rig.folder.path().join("exceptions.toml"), register);
 }
 
-fn entry(rule: &str, subject: &str, until: &str) -> String {
+pub fn entry(rule: &str, subject: &str, until: &str) -> String {
     format!(
         "[[exception]]\nrule = \"{rule}\"\nsubject = \"{subject}\"\nreason = \"robot\"\nowner = \"platform team\"\nticket = \"CHG-1\"\nuntil = {until}\n"
     )
 }
 
 /// Returns the id of a user with a finding of this rule with severity medium.
-fn user_with(rig: &Rig, rule: &str) -> String {
+pub fn user_with(rig: &Rig, rule: &str) -> String {
     let rows = rig.table("findings");
     rows.iter().find(|row| row["rule"] == rule && row["severity"] == "medium").unwrap()["subject_id"].clone()
 }
@@ -132,7 +132,7 @@ fn invalid_exceptions_file_is_refused_with_the_line_of_every_problem() {
     let output = rig.run_on_day(400, &[]);
     assert_exit(&output, 2);
     assert!(
-        stderr(&output).contains("exceptions.toml:1:1: [[exception]] 1 until: ")
+        stderr(&output).contains("exceptions.toml:7:9: [[exception]] 1 until: ")
             && stderr(&output).contains(&last.to_string()),
         "{}",
         stderr(&output)

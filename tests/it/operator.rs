@@ -117,6 +117,9 @@ fn command_that_a_guard_prints_confirms_the_source_when_it_is_copied() {
     assert_exit(&refused, 4);
     let command = command_after(&refused, CONFIRM);
     assert!(command.starts_with("sudo -u ") && command.ends_with(" --allow-shrink sandbox"), "{command}");
+    let summary = stdout(&refused);
+    let next = summary.lines().find(|line| line.starts_with("  next ")).unwrap();
+    assert!(next.ends_with(&command), "the summary has the command of the log: {summary}");
     assert_exit(&in_shell(&rig, &command), 0);
     assert_eq!(rig.manifest()["confirmed_shrinks"][0]["gone"], 100);
 }

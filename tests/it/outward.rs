@@ -129,7 +129,8 @@ fn full_disk_publishes_nothing_and_keeps_the_last_snapshot() {
         .output()
         .unwrap();
     assert_exit(&output, 1);
-    assert!(stderr(&output).contains("users.csv"), "{}", stderr(&output));
+    // Files are written side by side, so that any of the tables may be the first to fail.
+    assert!(stderr(&output).contains(".csv"), "{}", stderr(&output));
     assert_eq!(rig.snapshots(), std::slice::from_ref(&good));
     assert_eq!((rig.latest(), rig.latest_complete()), (Some(good.clone()), Some(good.clone())));
     assert_exit(&rig.call(&["verify", good.to_str().unwrap()]), 0);

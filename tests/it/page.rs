@@ -1,7 +1,9 @@
 //! Tests of `report`: it renders the page of a published snapshot again from that snapshot alone.
 
 use super::receiver::{Receiver, body, unused_port};
-use super::rig::{Rig, SURFACES, as_of, assert_exit, day, program, read_json, set_field, sha256, stderr, stdout};
+use super::rig::{
+    Rig, SURFACES, as_of, assert_exit, day, private, program, read_json, set_field, sha256, stderr, stdout,
+};
 use bt_rollcall_sandbox::{Faults, Surface, World};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +70,7 @@ fn six_days() -> Rig {
         "[[policy.custom_rules]]\nid = \"no-end\"\nseverity = \"low\"\ntitle = \"No end\"\naction = \"Set one.\"\nwhen = 'enabled && days_until_expiry == null'\n\
          [policy.rules]\n\"shared-email\" = \"off\"\n\"no-end\" = \"info\"",
     );
-    let write = |text: &str| fs::write(rig.folder.path().join("exceptions.toml"), text).unwrap();
+    let write = |text: &str| private(&rig.folder.path().join("exceptions.toml"), text);
     write("");
     assert_exit(&rig.run_on_day(0, &[]), 0);
     write(&exceptions(&rig));

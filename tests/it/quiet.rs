@@ -60,7 +60,41 @@ fn lines_in_the_journal_have_a_priority_and_neither_time_nor_colour() {
     let mistyped = journal_of(&rig, &["run", "--bogus"], true);
     assert!(mistyped.iter().all(|line| line.starts_with("<3>")), "{mistyped:#?}");
     assert!(mistyped[0].contains("unexpected argument '--bogus'"), "{mistyped:#?}");
-    assert!(lines.iter().chain(&broken).all(|line| !line.contains('\u{1b}') && !line.contains("T0")), "{lines:#?}");
+    // A time of its own would follow the priority. The id of a run has a time, too.
+    let is_timed = |line: &str| line[3..].starts_with(|c: char| c.is_ascii_digit());
+    assert!(lines.iter().chain(&broken).all(|line| !line.contains('\u{1b}') && !is_timed(line)), "{lines:#?}");
+}
+
+#[test]
+fn warning_stands_once_in_the_journal_where_both_streams_are_it() {
+    let rig = Rig::seeded(50);
+    rig.edit("privileged_groups = [", "privileged_groups = [\"nobody-has-this-name\", ");
+    let path = rig.folder.path().join("journal");
+    for quiet in ["-q", "-qq"] {
+        let file = fs::File::create(&path).unwrap();
+        let stat = file.metadata().unwrap();
+        let mut command = rig.command(&["run", quiet]);
+        command.env("JOURNAL_STREAM", format!("{}:{}", stat.dev(), stat.ino()));
+        let status = command.stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
+        assert_eq!(status.code(), Some(0));
+        let text = fs::read_to_string(&path).unwrap();
+        // A run that logs errors only has its warnings in the summary.
+        assert_eq!(text.matches("\"nobody-has-this-name\" matches nothing").count(), 1, "{text}");
+        assert!(text.contains(": published, complete"), "{text}");
+    }
+}
+
+#[test]
+fn wrong_command_line_is_one_json_object_wherever_it_is_wrong() {
+    let rig = Rig::seeded(50);
+    for args in
+        [&["--log-format", "json"][..], &["run", "--as-of", "x", "--log-format=json"], &["--log-format", "json", "no"]]
+    {
+        let output = super::rig::program().args(args).current_dir(rig.folder.path()).output().unwrap();
+        assert_exit(&output, 2);
+        let line: serde_json::Value = serde_json::from_str(&stderr(&output)).unwrap();
+        assert_eq!(line["level"], "ERROR", "{line}");
+    }
 }
 
 #[test]

@@ -155,7 +155,8 @@ pub fn changes(old: &Inventory, new: &Inventory) -> Vec<Change> {
         for membership in &source_inventory.memberships {
             let listed = source_inventory.member(membership).map(|user| OutsideMember::Missing(user.id.clone()));
             let member = source_inventory.outside_member(membership).cloned().or(listed).unwrap();
-            let (group, seen) = (membership.group_id.clone(), membership.seen.unwrap());
+            let (group, seen) =
+                (source_inventory.group_id(membership).clone(), source_inventory.seen(membership).unwrap());
             advance.membership(name, KnownMembership { group, member, seen });
         }
     }

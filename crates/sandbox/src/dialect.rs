@@ -10,6 +10,7 @@ mod catalogue;
 mod context;
 mod dates;
 mod guid;
+mod pages;
 mod refusals;
 mod response;
 mod safe;
@@ -20,6 +21,7 @@ mod unexpected;
 
 pub(super) use context::DialectContext;
 pub(super) use guid::{folded, with_plain_ids};
+pub(crate) use pages::{ListWindow, offset_of_users};
 pub(super) use refusals::{has_no_record, is_unread, refusal};
 pub(super) use response::EditableResponse;
 pub(super) use safe::is_directory_group;
@@ -51,6 +53,10 @@ pub enum Dialect {
     GuidIds,
     ShortLists,
     PageTotals,
+    ShortPages,
+    CappedPages,
+    ZeroTotals,
+    DoubleUser,
     RawBasic,
     EightBusy,
     OddValues,

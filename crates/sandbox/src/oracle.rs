@@ -145,12 +145,19 @@ impl World {
         }
         let groups_listed = expect.groups_listed && !Self::fails(expect, self.group_count());
         let expect = &Expect { groups_listed, ..expect.clone() };
-        let inventory = match expect.surface {
+        let mut inventory = match expect.surface {
             Surface::Guide => guide::inventory(self, expect),
             Surface::Pra | Surface::Rs => sra::inventory(self, expect),
             Surface::PasswordSafe => password_safe::inventory(self, expect),
             Surface::Scim => scim::inventory(self, expect),
         };
+        if expect.dialects.contains(&Dialect::DoubleUser) && self.user_count() > 0 {
+            (inventory.partial, inventory.doubts_users) = (true, true);
+            // The guide's groups have no members of their own: only the list of users shows them.
+            if expect.surface == Surface::Guide {
+                inventory.unread.extend(inventory.groups.iter().map(|group| group.id.clone()));
+            }
+        }
         expected(expect, &inventory)
     }
 

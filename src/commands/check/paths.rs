@@ -1,6 +1,7 @@
 //! Finds folders of the configuration that a run could not write to, without creating anything.
 
 use crate::config::Config;
+use crate::regular_file::NotRegular;
 use crate::run::answer_to_denial;
 use rustix::fs::{Access, access};
 use std::fs;
@@ -37,6 +38,9 @@ fn why_not_a_file(path: &Path) -> Option<String> {
     let shown = path.display();
     if path.is_dir() {
         return Some(format!("{shown} is a folder; name a file in it, such as {shown}/bt-rollcall.prom"));
+    }
+    if let Some(other) = fs::symlink_metadata(path).ok().and_then(|found| NotRegular::of(found.file_type())) {
+        return Some(format!("{shown} {other}; name a regular file"));
     }
     let folder = path.parent()?;
     if !folder.exists() {

@@ -69,13 +69,13 @@ fn every_key_of_a_custom_rule_is_required_and_checked() {
 fn invalid_expression_is_shown_with_a_mark_under_the_error() {
     assert_eq!(
         problem_after("enabled &&", "enabeld &&", "when"),
-        "unknown variable enabeld; did you mean \"enabled\"?\n      \
-         enabeld && \"Contractors\" in groups && days_until_expiry == null\n      ^"
+        "unknown variable enabeld; did you mean \"enabled\"?\n  \
+         when | enabeld && \"Contractors\" in groups && days_until_expiry == null\n         ^"
     );
     let text = problem_after("days_until_expiry == null", "days_until_expiry > true", "when");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "> cannot be applied to a number and true or false");
-    assert_eq!(lines[1], "      \"Contractors\" in groups && days_until_expiry > true", "a long line is cut");
+    assert_eq!(lines[1], "  when | \"Contractors\" in groups && days_until_expiry > true", "a long line is cut");
     assert_eq!(lines[1].find('>'), lines[2].find('^'));
 }
 

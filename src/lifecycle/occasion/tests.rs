@@ -1,7 +1,7 @@
 //! Tests of occasions: transitions between two runs, and reminders over many runs.
 
 use super::*;
-use crate::model::{Contact, Fingerprint, SourceName, Subject, SubjectKind};
+use crate::model::{Advice, Contact, Fingerprint, SourceName, Subject, SubjectKind};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
@@ -19,10 +19,8 @@ fn finding(status: FindingStatus, severity: Severity) -> Finding {
         status,
         subject: Subject { kind: SubjectKind::User, id: "1".into(), name: None },
         contact: Contact::default(),
-        title: "t".into(),
-        evidence: "{}".into(),
-        action: "a".into(),
-        controls: [].into(),
+        wording: ("t", "{}").into(),
+        advice: Advice { action: "a".into(), controls: [].into() }.into(),
         first_seen: day(0),
         last_seen: day(0),
         exception: None,
@@ -46,7 +44,7 @@ fn a_transition_follows_from_status_severity_and_new_occurrences() {
     assert_eq!(after(New, Open, High), Some(Occasion::Changed));
     let open_finding = |rule: Rule, evidence: &str| {
         let mut finding = finding(Open, Low);
-        (finding.rule, finding.evidence) = (rule, evidence.into());
+        (finding.rule, finding.wording) = (rule, ("t", evidence).into());
         finding
     };
     let again = |rule: Rule, before: &str, now: &str| {

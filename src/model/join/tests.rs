@@ -24,10 +24,14 @@ fn some_id(rng: &mut fastrand::Rng, limit: u32) -> String {
     if rng.u8(..5) == 0 { format!("vendor:{number}") } else { number.to_string() }
 }
 
+fn empty_reading() -> SourceReading {
+    let source = SourceIdentity { name: "eu".into(), kind: "sra".into(), url: String::new(), client_id: String::new() };
+    SourceReading::of(source)
+}
+
 /// A random reading: some memberships name groups that are not listed, some members are not in the user list.
 fn random_reading(rng: &mut fastrand::Rng) -> SourceReading {
-    let source = SourceIdentity { name: "eu".into(), kind: "sra".into(), url: String::new(), client_id: String::new() };
-    let mut reading = SourceReading::of(source);
+    let mut reading = empty_reading();
     let users: std::collections::BTreeSet<String> = (0..rng.usize(0..40)).map(|_| some_id(rng, 60)).collect();
     let groups: std::collections::BTreeSet<String> = (0..rng.usize(0..10)).map(|_| some_id(rng, 12)).collect();
     reading.groups = groups.iter().map(|id| Group { members_known: Some(true), ..Group::new(id.as_str()) }).collect();
@@ -95,13 +99,14 @@ fn every_membership_is_resolved_and_sorted_as_the_oracle_does_it() {
         let joined = SourceInventory::join(reading.clone(), &Classes::default());
         assert_eq!(pairings(&joined), expected_pairings(&reading), "seed {seed}");
         for membership in &joined.memberships {
-            let listed = reading.groups.iter().any(|group| group.id == membership.group_id);
-            let resolved = membership.group.map(|at| &joined.reading.groups[at as usize].id);
-            assert_eq!(resolved, listed.then_some(&membership.group_id), "seed {seed}");
+            let group_id = joined.group_id(membership);
+            let listed = reading.groups.iter().any(|group| group.id == *group_id);
+            let resolved = membership.group().map(|at| &joined.reading.groups[at].id);
+            assert_eq!(resolved, listed.then_some(group_id), "seed {seed}");
             let is_nested = matches!(joined.outside_member(membership), Some(OutsideMember::Nested { .. }));
             let expected = reading.outside.iter().any(|outside| {
                 let OutsideMember::Nested { user, .. } = &outside.member else { return false };
-                outside.group_id == membership.group_id && joined.member(membership).is_some_and(|it| it.id == *user)
+                outside.group_id == *group_id && joined.member(membership).is_some_and(|it| it.id == *user)
             });
             assert_eq!(is_nested, expected, "seed {seed}");
         }
@@ -178,5 +183,20 @@ fn outside_members_are_sorted_by_group_then_kind_then_id_or_name() {
         expected.sort_by_key(sort_key);
         sort_outside(&mut outside);
         assert_eq!(outside, expected, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_user_is_found_from_every_position() {
+    for count in [0, 1, 2, 3, 7, 8, 100] {
+        let users: Vec<User> = (0..count).map(|id: usize| User::new((2 * id).to_string())).collect();
+        let joined = SourceInventory::join(SourceReading { users, ..empty_reading() }, &Classes::default());
+        for near in [0, 1, 5, 50, 99, 1_000] {
+            for id in 0..=2 * count {
+                let at = id.div_ceil(2).min(count);
+                let expected = if id % 2 == 0 && at < count { Ok(at) } else { Err(at) };
+                assert_eq!(joined.seek_user(near, &id.to_string()), expected, "{id} from {near} of {count}");
+            }
+        }
     }
 }

@@ -50,7 +50,7 @@ fn hostile_world() -> World {
     eu.lists[1] = list(ListKind::Groups, None, 14, ("failed", HOSTILE));
     let mut world = World::of(vec![eu]);
     for finding in &mut world.findings {
-        finding.title = HOSTILE.into();
+        finding.wording = (HOSTILE, &*finding.evidence()).into();
     }
     world.manifest.warnings = vec![HOSTILE.to_owned()];
     world.manifest.host = HOSTILE.to_owned();
@@ -295,7 +295,7 @@ fn unexpected_evidence_does_not_hide_a_finding() {
     let world = world_with(|w| {
         let source = w.findings[0].source.clone();
         let odd = |finding: &Finding| Finding {
-            evidence: "not json".into(),
+            wording: ("t", "not json").into(),
             severity: Severity::Critical,
             fingerprint: Fingerprint::of(&["odd"]),
             source: source.clone(),

@@ -42,6 +42,7 @@ impl World {
             changes: &self.changes,
             policy: &self.policy,
             as_of: as_of(),
+            expiry: as_of().into(),
             catalogue: &self.catalogue,
             exceptions: self.uses.as_deref(),
         })
@@ -226,6 +227,7 @@ fn manifest(inventory: &Inventory, findings: &[Finding], changes: &[Change]) -> 
         config_sha256: hash("configuration"),
         configuration: json!({}),
         exceptions_sha256: None,
+        latest_as_of: None,
         base: None,
         rules: Vec::new(),
         files: files(&counts, findings.len() as u64, changes.len() as u64),
@@ -237,6 +239,7 @@ fn manifest(inventory: &Inventory, findings: &[Finding], changes: &[Change]) -> 
         warnings: Vec::new(),
         notes: vec!["appliance-eu: 12 dates have no time zone; UTC was assumed".to_owned()],
         confirmed_shrinks: Vec::new(),
+        clock_doubt: None,
     }
 }
 

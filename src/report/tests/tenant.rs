@@ -180,7 +180,11 @@ fn last_login(generator: &mut Generator, id: u64, created: Instant) -> LastLogin
         73..=82 => generator.days(45, 90),
         83..=90 => generator.days(90, 200),
         91..=94 => generator.days(200, 700),
-        _ => return LastLogin::Never { sentinel: id.is_multiple_of(2).then(|| "0001-01-01T00:00:00Z".into()) },
+        _ => {
+            return LastLogin::Never {
+                sentinel: id.is_multiple_of(2).then(|| Box::new("0001-01-01T00:00:00Z".into())),
+            };
+        }
     };
     LastLogin::At((as_of() - age).max(created))
 }

@@ -147,7 +147,8 @@ pub(super) const VARIABLES: [Variable; 26] = [
     variable("blocked", VariableType::Flag, |source, user| source.blocked(user)),
     variable("has_public_key", VariableType::Flag, |source, user| flag(source.has_public_key(user))),
     variable("passkeys", VariableType::Number, |_, user| {
-        user.passkeys
+        user.rare
+            .passkeys
             .map_or(VariableValue::Null, |count| VariableValue::Number(i64::try_from(count).unwrap_or(i64::MAX)))
     }),
     variable("locale", VariableType::Text, |_, user| text(user.locale.as_deref())),

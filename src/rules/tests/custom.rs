@@ -59,11 +59,11 @@ fn a_true_expression_is_a_finding_that_can_be_recomputed() {
     let when = "enabled && \"Administrators\" in groups && days_until_expiry == null";
     let output = evaluated_by(when, reading(vec![contractor.clone(), user("member-of-one")]));
     let found = own(&output, contractor.id.as_str()).unwrap();
-    assert_eq!((&*found.title, &*found.action, found.severity), ("Own rule", "Look.", Severity::High));
-    assert!(found.controls.is_empty());
-    let evidence: Value = serde_json::from_str(&found.evidence).unwrap();
+    assert_eq!((&*found.title(), &*found.advice.action, found.severity), ("Own rule", "Look.", Severity::High));
+    assert!(found.advice.controls.is_empty());
+    let evidence: Value = serde_json::from_str(&found.evidence()).unwrap();
     let values = json!({"enabled": true, "groups": ["Operators", "Administrators"], "days_until_expiry": null});
-    assert_eq!(evidence, json!({"expression": when, "values": values}));
+    assert_eq!(evidence, json!({"expression": when, "times_seen": 1, "values": values}));
     assert_eq!(
         *outcome(&output, Rule::custom(RULE)),
         RuleOutcome::Evaluated { subjects: 2, undetermined: 0 },
@@ -226,7 +226,7 @@ fn every_variable_has_the_documented_value() {
         user.email_address = Some("reported@example.com".into());
         user.is_admin = Some(false);
         user.mfa = Some(true);
-        user.passkeys = Some(2);
+        user.rare.set(|rare| &mut rare.passkeys, Some(2));
         user.public_key = Some("ssh-ed25519 AAAA".into());
         user.locale = Some("de".into());
         user.last_login = LastLogin::At(ago(3, 86_399));
@@ -267,7 +267,7 @@ fn an_unreadable_date_is_neither_null_nor_a_number() {
         assert_eq!(result(when, odd("odd")), None, "{when}");
     }
     let output = evaluated_by("enabled || expired", reading(vec![odd("odd")]));
-    let evidence: Value = serde_json::from_str(&own(&output, "3odd").unwrap().evidence).unwrap();
+    let evidence: Value = serde_json::from_str(&own(&output, "3odd").unwrap().evidence()).unwrap();
     assert_eq!(evidence["values"], json!({"enabled": true, "expired": {"unreadable": "soon"}}));
 }
 
@@ -315,7 +315,7 @@ fn long_lists_of_groups_are_cut_in_evidence_but_evaluated_in_full() {
     let ids: Vec<crate::model::GroupId> = (1000..1257).map(|id| crate::model::GroupId::from(id.to_string())).collect();
     let many = with("many", |user| user.group_memberships = ids.into());
     let output = evaluated_by("\"1256\" in groups", reading(vec![many]));
-    let evidence: Value = serde_json::from_str(&own(&output, "4many").unwrap().evidence).unwrap();
+    let evidence: Value = serde_json::from_str(&own(&output, "4many").unwrap().evidence()).unwrap();
     assert_eq!(evidence["values"]["groups"].as_array().unwrap().len(), 100);
     assert_eq!(evidence["lengths"], json!({"groups": 257}));
 }
@@ -324,7 +324,10 @@ fn long_lists_of_groups_are_cut_in_evidence_but_evaluated_in_full() {
 fn an_error_that_depends_on_values_is_undetermined_and_no_mistake_in_the_expression() {
     assert_eq!(result("int(id) > 100", user("somebody")), None, "8somebody is no number");
     assert_eq!(result("int(id) >= 1", nothing_reported()), Some(true));
-    assert_eq!(result("100 / passkeys > 3", with("none", |user| user.passkeys = Some(0))), None);
+    assert_eq!(
+        result("100 / passkeys > 3", with("none", |user| user.rare.set(|rare| &mut rare.passkeys, Some(0)))),
+        None
+    );
     assert_eq!(result("groups[7] == \"x\"", user("somebody")), None);
     assert_eq!(
         result(

@@ -19,7 +19,7 @@ fn evaluated_tenant(reading: SourceReading) -> EvaluationOutput {
 }
 
 fn lines(output: &EvaluationOutput) -> Vec<String> {
-    let line = |f: &Finding| format!("{} {} {}: {}", f.rule.as_str(), f.subject.kind.as_str(), f.subject.id, f.title);
+    let line = |f: &Finding| format!("{} {} {}: {}", f.rule.as_str(), f.subject.kind.as_str(), f.subject.id, f.title());
     output.findings.iter().map(line).collect()
 }
 
@@ -37,7 +37,7 @@ fn a_group_without_any_membership_is_empty() {
 fn a_group_with_missing_users_is_dangling_and_not_empty() {
     let output = evaluated_tenant(tenant(vec![missing("2", "901"), missing("2", "77")], Some(complete())));
     assert_eq!(lines(&output), ["dangling-group group 2: contains 2 users missing from the source's list of users"]);
-    assert_eq!(&*output.findings[0].evidence, r#"{"count":2,"missing_users":["77","901"]}"#);
+    assert_eq!(output.findings[0].evidence(), r#"{"count":2,"missing_users":["77","901"],"times_seen":1}"#);
     assert_eq!(outcome(&output, Rule::DanglingGroup), &RuleOutcome::Evaluated { subjects: 3, undetermined: 0 });
 }
 
@@ -45,7 +45,7 @@ fn a_group_with_missing_users_is_dangling_and_not_empty() {
 fn a_finding_names_at_most_100_missing_users_and_counts_all_of_them() {
     let outside = (1..=150).map(|n| missing("2", &n.to_string())).collect();
     let output = evaluated_tenant(tenant(outside, Some(complete())));
-    let evidence: Value = serde_json::from_str(&output.findings[0].evidence).unwrap();
+    let evidence: Value = serde_json::from_str(&output.findings[0].evidence()).unwrap();
     assert_eq!((evidence["count"].as_u64(), evidence["missing_users"].as_array().unwrap().len()), (Some(150), 100));
 }
 
@@ -109,9 +109,9 @@ proptest! {
         reading.outside = directories.iter().map(directory).chain(gone.iter().map(|id| missing(&id.to_string(), "901"))).collect();
         reading.lists.push(list(ListKind::Members, complete()));
         let inventory = joined(reading);
-        let rows = &inventory.sources[0].memberships;
+        let source = &inventory.sources[0];
         let expected: Vec<String> = (1..6).map(|id: u8| id.to_string())
-            .filter(|id| rows.iter().all(|row| row.group_id.as_str() != id)).collect();
+            .filter(|id| source.memberships.iter().all(|row| source.group_id(row).as_str() != id)).collect();
         let output = evaluate(&inventory, &Policy::default(), as_of());
         let empty: Vec<String> = output.findings.iter().filter(|f| f.rule == Rule::EmptyGroup)
             .map(|f| f.subject.id.to_string()).collect();

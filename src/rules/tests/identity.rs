@@ -11,7 +11,7 @@ fn rules_of(users: Vec<User>, rule: Rule) -> Vec<Finding> {
 }
 
 fn evidence_of(finding: &Finding) -> Value {
-    serde_json::from_str(&finding.evidence).unwrap()
+    serde_json::from_str(&finding.evidence()).unwrap()
 }
 
 #[test]
@@ -20,10 +20,11 @@ fn two_enabled_accounts_with_the_same_address_are_found_and_name_each_other() {
     let found = rules_of(users, Rule::SharedEmail);
     let subjects: Vec<&str> = found.iter().map(|f| &*f.subject.id).collect();
     assert_eq!(subjects, ["3ada", "9admin-ada"]);
-    let expected = serde_json::json!({"accounts": ["9admin-ada"], "address": "ada@example.com", "count": 1});
+    let expected =
+        serde_json::json!({"accounts": ["9admin-ada"], "address": "ada@example.com", "count": 1, "times_seen": 1});
     assert_eq!(evidence_of(&found[0]), expected);
     assert_eq!(
-        (found[0].severity, &*found[0].title),
+        (found[0].severity, &*found[0].title()),
         (Severity::Medium, "shares its e-mail address with another enabled account")
     );
 }
@@ -138,7 +139,7 @@ fn keyed(change: impl FnOnce(&mut User)) -> User {
 
 fn dormant(change: impl FnOnce(&mut User)) -> Option<(String, Value)> {
     let found = rules_of(vec![keyed(change)], Rule::DormantWithKey);
-    found.first().map(|f| (f.title.to_string(), evidence_of(f)))
+    found.first().map(|f| (f.title(), evidence_of(f)))
 }
 
 #[test]
@@ -154,7 +155,7 @@ fn a_key_of_a_closed_stale_or_unused_account_is_found_with_the_reason() {
     assert_eq!(dormant(|u| u.last_login = LastLogin::At(ago(90, -1))), None);
     let (_, evidence) = dormant(|u| {
         u.last_login = LastLogin::Never { sentinel: None };
-        u.passkeys = Some(2);
+        u.rare.set(|rare| &mut rare.passkeys, Some(2));
     })
     .unwrap();
     assert_eq!(

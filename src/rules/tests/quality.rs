@@ -11,7 +11,7 @@ fn an_incomplete_list_becomes_more_severe_with_the_time_since_it_was_last_comple
         (source_inventory.known.confirmed_at, source_inventory.known.unconfirmed_rows) = (Some(proven_at), rows);
         let output = evaluate(&Inventory { sources: vec![source_inventory] }, &Policy::default(), as_of());
         let finding = output.findings.into_iter().find(|found| found.rule == Rule::CollectionIncomplete);
-        finding.map(|finding| (finding.severity, finding.title.to_string(), finding.evidence.to_string()))
+        finding.map(|finding| (finding.severity, finding.title(), finding.evidence()))
     };
     let failed = || vec![list(ListKind::Users, Coverage::Failed { error: "no connection".to_owned() })];
     let severity = |days: i64| found(days, failed(), 7).unwrap().0;
@@ -41,7 +41,7 @@ fn a_wrong_clock_and_contradicting_counts_are_quality_findings() {
     reading.lists[0].distinct = 1;
     let output = evaluate(&joined(reading), &Policy::default(), as_of());
     let [finding] = output.findings.as_slice() else { panic!("one finding") };
-    let title = &*finding.title;
+    let title = &*finding.title();
     let expected = "its clock differs from the clock of this host by -301 s; \
                     row count of users is 1, but the source reports a total of 2";
     assert_eq!(title, expected);

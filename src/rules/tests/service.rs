@@ -26,7 +26,7 @@ fn api(wide_rights: Vec<&'static str>, restricted: bool) -> User {
     user.kind = crate::model::UserKind::Service;
     user.groups_known = true;
     let wide_rights = wide_rights.into_iter().map(Into::into).collect();
-    user.api = Some(Box::new(ApiAccess { wide_rights, restricted: Some(restricted) }));
+    user.rare.set(|rare| &mut rare.api, Some(Box::new(ApiAccess { wide_rights, restricted: Some(restricted) })));
     user
 }
 
@@ -36,7 +36,7 @@ fn a_service_account_needs_an_entry_whose_review_date_has_not_passed() {
         let findings = with_register(vec![user("svc-backup")], entries);
         findings
             .iter()
-            .map(|f| serde_json::from_str::<Value>(&f.evidence).unwrap()["reason"].clone())
+            .map(|f| serde_json::from_str::<Value>(&f.evidence()).unwrap()["reason"].clone())
             .collect::<Vec<_>>()
     };
     assert_eq!(found(vec![]), ["no entry"]);
@@ -51,11 +51,10 @@ fn a_service_account_needs_an_entry_whose_review_date_has_not_passed() {
 #[test]
 fn an_overdue_review_names_the_owner_and_the_day() {
     let findings = with_register(vec![user("svc-backup")], vec![entry("svc-backup", None, "2026-01-31")]);
-    let expected =
-        r#"{"account":"svc-backup","owner":"backup team","reason":"review date passed","review_by":"2026-01-31"}"#;
-    assert_eq!(&*findings[0].evidence, expected);
+    let expected = r#"{"account":"svc-backup","owner":"backup team","reason":"review date passed","review_by":"2026-01-31","times_seen":1}"#;
+    assert_eq!(findings[0].evidence(), expected);
     assert_eq!(
-        &*findings[0].title,
+        findings[0].title(),
         "service account with an overdue review (due 2026-01-31); registered owner: backup team"
     );
 }
@@ -65,7 +64,7 @@ fn an_api_account_is_more_severe_with_wide_rights_or_from_any_address_and_needs_
     assert_eq!(found(vec![api(vec![], true)]), ["service-without-owner:medium"]);
     assert_eq!(found(vec![api(vec!["perm_backup"], true)]), ["service-without-owner:high"]);
     let output = evaluated(vec![api(vec![], false)]);
-    assert_eq!(&*output.findings[0].title, "service account without an owner in the register; usable from any address");
+    assert_eq!(output.findings[0].title(), "service account without an owner in the register; usable from any address");
     assert_eq!(output.findings[0].severity, Severity::High);
     assert_eq!(outcome(&output, Rule::NoGroup), &RuleOutcome::Evaluated { subjects: 0, undetermined: 0 });
     let mut disabled = api(vec!["perm_backup"], false);
@@ -89,7 +88,7 @@ fn a_blocked_account_is_never_stale_and_must_not_be_in_a_group() {
             u.blocked = Some(blocked);
             u.last_login = LastLogin::Unreadable("soon".into());
         })]);
-        let titles: Vec<&str> = output.findings.iter().map(|f| &*f.title).collect();
+        let titles: Vec<String> = output.findings.iter().map(Finding::title).collect();
         let group = format!("{word}, and still a member of 1 group");
         assert_eq!(
             titles,
@@ -97,8 +96,10 @@ fn a_blocked_account_is_never_stale_and_must_not_be_in_a_group() {
             "a missing basis for an age does not matter here"
         );
         assert_eq!(
-            &*output.findings[1].evidence,
-            format!(r#"{{"blocked":"{word}","count":1,"enabled":true,"groups":["1"],"privileged_groups":[]}}"#)
+            output.findings[1].evidence(),
+            format!(
+                r#"{{"blocked":"{word}","count":1,"enabled":true,"groups":["1"],"privileged_groups":[],"times_seen":1}}"#
+            )
         );
     }
 }
@@ -107,9 +108,12 @@ fn a_blocked_account_is_never_stale_and_must_not_be_in_a_group() {
 fn a_contradiction_between_an_account_and_its_groups_is_a_quality_finding() {
     let odd = with("odd", |u| {
         let only_by_user = vec!["1".into()];
-        u.conflict = Some(Box::new(MembershipConflict { only_by_user, only_by_group: Vec::new() }));
+        u.rare.set(
+            |rare| &mut rare.conflict,
+            Some(Box::new(MembershipConflict { only_by_user, only_by_group: Vec::new() })),
+        );
     });
     let findings = evaluated(vec![odd]).findings;
-    assert_eq!(&*findings[0].evidence, r#"{"memberships_only_by_user":["1"]}"#);
-    assert_eq!(&*findings[0].title, "its record names groups whose member lists lack it");
+    assert_eq!(findings[0].evidence(), r#"{"memberships_only_by_user":["1"],"times_seen":1}"#);
+    assert_eq!(findings[0].title(), "its record names groups whose member lists lack it");
 }

@@ -16,7 +16,7 @@ fn evaluated_after(old: SourceReading, new: SourceReading) -> EvaluationOutput {
 
 fn of_rule(output: &EvaluationOutput, rule: Rule) -> Vec<(&str, Value)> {
     let of = output.findings.iter().filter(|finding| finding.rule == rule);
-    of.map(|finding| (&*finding.subject.id, serde_json::from_str(&finding.evidence).unwrap())).collect()
+    of.map(|finding| (&*finding.subject.id, serde_json::from_str(&finding.evidence()).unwrap())).collect()
 }
 
 fn evaluated_subjects(output: &EvaluationOutput, rule: Rule) -> (u64, u64) {
@@ -62,7 +62,7 @@ fn a_privileged_group_with_new_members_is_found_and_names_them() {
     assert_eq!(evaluated_subjects(&output, Rule::PrivilegedGrowth), (1, 0));
     let finding = output.findings.iter().find(|f| f.rule == Rule::PrivilegedGrowth).unwrap();
     assert_eq!(finding.severity, Severity::Medium);
-    assert_eq!(&*finding.title, format!("privileged group gained 2 members since {BASE}"));
+    assert_eq!(finding.title(), format!("privileged group gained 2 members since {BASE}"));
 }
 
 #[test]
@@ -183,12 +183,12 @@ fn update(days: &[(i64, User)]) -> Vec<Option<(String, Value)>> {
         let mut advanced = kept.as_ref().map_or_else(first, |kept| kept.read(reading.clone(), "next", as_of));
         let output = evaluate_after(RuleHistory::default(), &advanced.inventory, &Policy::default(), as_of);
         let of_person = output.findings.into_iter().find(|f| {
-            f.subject.id.as_ref() == person.id.as_str()
+            f.subject.id == person.id.as_str()
                 && matches!(f.rule, Rule::StaleLogin | Rule::NeverLoggedIn | Rule::DataQuality)
         });
         found.push(of_person.map(|f| {
-            let evidence: Value = serde_json::from_str(&f.evidence).unwrap();
-            (format!("{}: {}", f.rule.as_str(), f.title), evidence)
+            let evidence: Value = serde_json::from_str(&f.evidence()).unwrap();
+            (format!("{}: {}", f.rule.as_str(), f.title()), evidence)
         }));
         advanced.settle();
         kept = Some(SettledRun::of(advanced.inventory, "before", as_of));

@@ -16,7 +16,7 @@ fn between_the_two_thresholds_an_account_with_unknown_privilege_is_undetermined(
     assert_eq!(result(45), RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
     assert_eq!(result(89), RuleOutcome::Evaluated { subjects: 1, undetermined: 1 });
     let stale = evaluated(vec![unknown(90)]).findings;
-    let evidence: Value = serde_json::from_str(&stale[0].evidence).unwrap();
+    let evidence: Value = serde_json::from_str(&stale[0].evidence()).unwrap();
     assert_eq!((&evidence["privileged"], &evidence["threshold_days"]), (&Value::Null, &serde_json::json!(90)));
 }
 

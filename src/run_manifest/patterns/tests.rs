@@ -99,6 +99,12 @@ fn glob_without_its_prefix_is_proposed_with_it() {
 }
 
 #[test]
+fn glob_that_matches_nothing_has_the_name_that_it_almost_matches() {
+    let found = entry("privileged_groups = [\"glob:*amdinis*\"]", true);
+    assert!(found.warning().unwrap().contains("the most similar name is \"Administrators\""), "{found:?}");
+}
+
+#[test]
 fn similar_names_are_sought_for_a_bounded_number_of_patterns() {
     let patterns = vec!["\"Operator\""; MOST_SOUGHT + 5].join(", ");
     let config = config(&format!("privileged_groups = [{patterns}]"));
@@ -128,7 +134,7 @@ fn exception_that_accepts_nothing_has_one_warning() {
     let config = config(&with_exception(folder.path(), "nobody"));
     let entries = count(&config, &populations(true), |_| true);
     let exceptions = &config.exceptions.as_ref().unwrap().entries;
-    let as_of = "2026-11-23T02:00:00Z".parse().unwrap();
+    let as_of: crate::model::Instant = "2026-11-23T02:00:00Z".parse().unwrap();
     let uses = crate::exceptions::apply(&mut [], exceptions, &config.policy, as_of).uses;
     assert!(uses[0].warnings(as_of)[0].contains("covers no finding"));
     assert_eq!(warnings(&entries, &uses), Vec::<String>::new());

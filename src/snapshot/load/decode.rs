@@ -6,17 +6,17 @@ use super::KnownFinding;
 use super::rows::TableRow;
 use crate::model::{
     Blocked, Change, ChangeKind, ChangedGroup, Contact, Extra, Fingerprint, Group, GroupId, Inferred, Interner,
-    LastLogin, OutsideMember, ReportedDate, Resolved, SeenInterval, Severity, SourceName, Subject, SubjectKind, User,
-    UserId, UserKind,
+    LastLogin, OutsideMember, ReportedDate, Resolved, SeenInterval, Severity, SourceName, Subject, SubjectKind, Text,
+    User, UserId, UserKind, Wording,
 };
 use crate::state::KnownMembership;
 use ahash::AHashMap;
 
 pub(super) fn user(row: &TableRow<'_>, texts: &mut Interner) -> Result<User, String> {
     let mut user = User::new(row.needed("id")?);
-    user.username = row.boxed("username")?;
-    user.display_name = row.boxed("display_name")?;
-    user.email_address = row.boxed("email_address")?;
+    user.username = row.owned("username")?;
+    user.display_name = row.owned("display_name")?;
+    user.email_address = row.owned("email_address")?;
     user.enabled = row.flag("enabled")?;
     user.account_type = row.text("account_type")?.map(|text| texts.text(&text));
     let kind = row.needed("kind")?;
@@ -27,7 +27,7 @@ pub(super) fn user(row: &TableRow<'_>, texts: &mut Interner) -> Result<User, Str
         user.group_memberships = groups.into();
     }
     user.groups_known = row.flag("groups_known")?.unwrap_or(false);
-    user.public_key = row.boxed("public_key")?;
+    user.public_key = row.owned("public_key")?;
     user.last_login = last_login(row)?;
     user.created_at = row.instant("created_at")?.map_or(ReportedDate::NotReported, ReportedDate::At);
     user.locale = row.text("locale")?.map(|text| texts.text(&text));
@@ -35,11 +35,11 @@ pub(super) fn user(row: &TableRow<'_>, texts: &mut Interner) -> Result<User, Str
     user.mfa = row.flag("mfa")?;
     user.expires_at = row.instant("expires_at")?.map_or(ReportedDate::NotReported, ReportedDate::At);
     user.blocked = word(row, "blocked", Blocked::parse)?;
-    user.signs_in_by = row.text("signs_in_by")?.map(|text| texts.text(&text));
+    user.rare.set(|rare| &mut rare.signs_in_by, row.text("signs_in_by")?.map(|text| texts.text(&text)));
     user.inferred = word(row, "inferred_type", Inferred::parse)?;
     user.groups_confirmed = row.instant("groups_confirmed_at")?;
-    user.enabled_since = row.instant("enabled_since")?;
-    user.unconfirmed_since = row.instant("unconfirmed_since")?;
+    user.rare.set(|rare| &mut rare.enabled_since, row.instant("enabled_since")?);
+    user.rare.set(|rare| &mut rare.unconfirmed_since, row.instant("unconfirmed_since")?);
     user.seen = Some(seen(row)?);
     user.extra = extra(row)?;
     Ok(user)
@@ -51,15 +51,15 @@ fn last_login(row: &TableRow<'_>) -> Result<LastLogin, String> {
         ("at", Some(at)) => LastLogin::At(at),
         ("never", _) => LastLogin::Never { sentinel: None },
         ("not-reported", _) => LastLogin::NotReported,
-        ("unreadable", _) => LastLogin::Unreadable(Box::default()),
+        ("unreadable", _) => LastLogin::Unreadable(Text::new()),
         _ => return Err(format!("last_login_status {status:?} does not fit its row")),
     })
 }
 
 pub(super) fn group(row: &TableRow<'_>, texts: &mut Interner) -> Result<Group, String> {
     let mut group = Group::new(texts.group_id(&row.needed("id")?));
-    group.name = row.boxed("name")?;
-    group.description = row.boxed("description")?;
+    group.name = row.owned("name")?;
+    group.description = row.owned("description")?;
     group.privileged = row.flag("privileged")?.unwrap_or(false);
     group.member_count = row.count("member_count")?;
     group.external_member_count = row.count("external_member_count")?;
@@ -72,7 +72,7 @@ pub(super) fn group(row: &TableRow<'_>, texts: &mut Interner) -> Result<Group, S
 
 pub(super) fn membership(row: &TableRow<'_>, texts: &mut Interner) -> Result<KnownMembership, String> {
     let user = row.text("user_id")?.map(|id| UserId::from(&*id));
-    let name = || row.needed("external_name").map(|name| Box::from(&*name));
+    let name = || row.needed("external_name").map(Text::from);
     let member = match (&*row.needed("via")?, user) {
         ("direct", Some(id)) => OutsideMember::Missing(id),
         ("directory-group", Some(user)) => OutsideMember::Nested { user, through: name()? },
@@ -110,14 +110,13 @@ pub(super) fn finding(row: &TableRow<'_>, texts: &mut Interner) -> Result<KnownF
         severity: Severity::parse(&severity).ok_or_else(|| format!("severity {severity:?} is unknown"))?,
         status: texts.text(&row.needed("status")?),
         subject: subject(row)?,
-        contact: Contact { display_name: row.boxed("subject_display_name")?, email: row.boxed("subject_email")? },
-        title: Box::from(&*row.needed("title")?),
-        evidence: Box::from(&*row.needed("evidence")?),
+        contact: Contact { display_name: row.owned("subject_display_name")?, email: row.owned("subject_email")? },
+        wording: Wording::new(&row.needed("title")?, &row.needed("evidence")?, texts),
         action: texts.text(&row.needed("action")?),
         controls,
         first_seen: row.needed_instant("first_seen")?,
         last_seen: row.needed_instant("last_seen")?,
-        exception: row.boxed("exception")?,
+        exception: row.owned("exception")?,
     })
 }
 
@@ -153,10 +152,10 @@ pub(super) fn change(row: &TableRow<'_>, texts: &mut Interner) -> Result<Change,
         event_id: fingerprint(row, "event_id")?,
         kind: ChangeKind::parse(&kind).ok_or_else(|| format!("kind {kind:?} is unknown"))?,
         subject: subject(row)?,
-        field: row.boxed("field")?,
-        before: row.boxed("before")?,
-        after: row.boxed("after")?,
-        base_run: Box::from(&*row.needed("base_run")?),
+        field: row.owned("field")?,
+        before: row.owned("before")?,
+        after: row.owned("after")?,
+        base_run: row.needed("base_run")?.into(),
         group: None,
         account: None,
     })
@@ -171,7 +170,7 @@ fn subject(row: &TableRow<'_>) -> Result<Subject, String> {
     let kind = row.needed("subject_kind")?;
     Ok(Subject {
         kind: SubjectKind::parse(&kind).ok_or_else(|| format!("subject_kind {kind:?} is unknown"))?,
-        id: Box::from(&*row.needed("subject_id")?),
-        name: row.boxed("subject_name")?,
+        id: row.needed("subject_id")?.into(),
+        name: row.owned("subject_name")?,
     })
 }

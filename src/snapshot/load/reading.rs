@@ -5,22 +5,13 @@
 
 use super::super::error::SnapshotError;
 use super::super::inputs::{self, InputRecord};
-use super::{Archive, Sources, TableRow, decode, each_row};
+use super::{Archive, Sources, TableRow, decode};
 use crate::model::{
     GroupId, Instant, Interner, Outside, OutsideMember, SeenInterval, SourceReading, User, UserId, UserKind,
 };
-use crate::state::KnownMembership;
+use crate::state::{KeptRow, KnownMembership};
 use crate::table::Table;
-use ahash::AHashMap;
-
-/// Which rows of a snapshot its run read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadRows {
-    /// Every row.
-    All,
-    /// The rows that were confirmed at the instant of the run.
-    ConfirmedNow,
-}
+use ahash::{AHashMap, AHashSet};
 
 /// What is restored besides the values that the run read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,27 +23,19 @@ pub enum Restored {
 }
 
 impl Archive {
-    /// Counts, for each source, the rows that were confirmed before the instant of the run.
-    pub fn rows_confirmed_earlier(&self) -> Result<Vec<u64>, SnapshotError> {
-        let sources = Sources::of(&self.manifest);
-        let as_of = self.as_of()?;
-        let mut rows = vec![0; self.manifest.sources.len()];
-        for table in [Table::Users, Table::Groups, Table::Memberships] {
-            each_row(&self.path, table, &["source", "confirmed_at"], self.manifest.guarded_cells > 0, |row| {
-                let at = sources.place(row)?;
-                rows[at] += u64::from(row.needed_instant("confirmed_at")? < as_of);
-                Ok(())
-            })?;
-        }
-        Ok(rows)
-    }
-
-    /// Restores the readings of all sources. `read_rows` says for the source at each position which rows were read.
-    pub fn readings(&self, read_rows: &[ReadRows], restored: Restored) -> Result<Vec<SourceReading>, SnapshotError> {
+    /// Restores the readings of all sources, without the rows that the run kept: those that were confirmed before its
+    /// instant, and those that `rule-inputs.jsonl` names.
+    pub fn readings(&self, restored: Restored) -> Result<RestoredReadings, SnapshotError> {
         let sources = Sources::of(&self.manifest);
         let mut texts = Interner::default();
-        let mut restoring =
-            Restoring { inputs: Inputs::of(self, &sources)?, sources, read_rows, restored, as_of: self.as_of()? };
+        let mut restoring = Restoring {
+            inputs: Inputs::of(self, &sources)?,
+            kept_rows: vec![0; sources.readings.len()],
+            last_confirmed: vec![None; sources.readings.len()],
+            sources,
+            restored,
+            as_of: self.as_of()?,
+        };
         restoring.inputs.of_sources(&mut restoring.sources.readings);
         self.each(Table::Users, &["group_memberships"], |row| restoring.user(row, &mut texts))?;
         self.each(Table::Groups, &[], |row| restoring.group(row, &mut texts))?;
@@ -61,8 +44,19 @@ impl Archive {
         self.each(Table::Memberships, &["group_name", "username"], |row| {
             restoring.membership(row, &mut texts, &places)
         })?;
-        Ok(restoring.sources.readings)
+        let Restoring { sources, kept_rows, last_confirmed, .. } = restoring;
+        Ok(RestoredReadings { readings: sources.readings, kept_rows, last_confirmed })
     }
+}
+
+/// What a run read, restored from its snapshot.
+pub struct RestoredReadings {
+    /// Reading of each source.
+    pub readings: Vec<SourceReading>,
+    /// Number of rows of each source that the run kept from earlier runs.
+    pub kept_rows: Vec<u64>,
+    /// Latest `confirmed_at` of the rows of each source.
+    pub last_confirmed: Vec<Option<Instant>>,
 }
 
 fn places(reading: &SourceReading) -> AHashMap<UserId, usize> {
@@ -70,23 +64,30 @@ fn places(reading: &SourceReading) -> AHashMap<UserId, usize> {
 }
 
 /// Readings that are being filled.
-struct Restoring<'a> {
+struct Restoring {
     inputs: Inputs,
     sources: Sources,
-    read_rows: &'a [ReadRows],
+    kept_rows: Vec<u64>,
+    last_confirmed: Vec<Option<Instant>>,
     restored: Restored,
     as_of: Instant,
 }
 
-impl Restoring<'_> {
-    fn was_read(&self, at: usize, seen: Option<SeenInterval>) -> bool {
-        self.read_rows.get(at) != Some(&ReadRows::ConfirmedNow) || seen.is_some_and(|seen| seen.confirmed >= self.as_of)
+impl Restoring {
+    /// Returns whether the run read a row of the source at this position, and counts it if not.
+    fn was_read(&mut self, at: usize, seen: Option<SeenInterval>, row: impl FnOnce() -> KeptRow) -> bool {
+        // Most snapshots name no kept row, so that the row is not made for each row of the table.
+        let is_named = || !self.inputs.kept_rows[at].is_empty() && self.inputs.kept_rows[at].contains(&row());
+        let was_read = seen.is_some_and(|seen| seen.confirmed >= self.as_of) && !is_named();
+        self.kept_rows[at] += u64::from(!was_read);
+        self.last_confirmed[at] = self.last_confirmed[at].max(seen.map(|seen| seen.confirmed));
+        was_read
     }
 
     fn user(&mut self, row: &TableRow<'_>, texts: &mut Interner) -> Result<(), String> {
         let at = self.sources.place(row)?;
         let mut user = decode::user(row, texts)?;
-        if !self.was_read(at, user.seen) {
+        if !self.was_read(at, user.seen, || KeptRow::User(user.id.clone())) {
             return Ok(());
         }
         // Only the configured patterns make an emergency account, and the join applies them again.
@@ -110,7 +111,7 @@ impl Restoring<'_> {
     fn group(&mut self, row: &TableRow<'_>, texts: &mut Interner) -> Result<(), String> {
         let at = self.sources.place(row)?;
         let mut group = decode::group(row, texts)?;
-        if !self.was_read(at, group.seen) {
+        if !self.was_read(at, group.seen, || KeptRow::Group(group.id.clone())) {
             return Ok(());
         }
         // An unknown account may make the count of users unknown, but never the count of other members.
@@ -135,10 +136,11 @@ impl Restoring<'_> {
         places: &[AHashMap<UserId, usize>],
     ) -> Result<(), String> {
         let at = self.sources.place(row)?;
-        let KnownMembership { group, member, seen } = decode::membership(row, texts)?;
-        if !self.was_read(at, Some(seen)) {
+        let known = decode::membership(row, texts)?;
+        if !self.was_read(at, Some(known.seen), || KeptRow::of_membership(&known.pair())) {
             return Ok(());
         }
+        let KnownMembership { group, member, .. } = known;
         let reading = &mut self.sources.readings[at];
         let user = match &member {
             OutsideMember::Missing(id) | OutsideMember::Nested { user: id, .. } => places[at].get(id).copied(),
@@ -158,7 +160,9 @@ impl Restoring<'_> {
 
 /// Clears what only the merge with the baseline sets.
 fn forget_runs(user: &mut User) {
-    (user.seen, user.groups_confirmed, user.enabled_since, user.unconfirmed_since) = (None, None, None, None);
+    (user.seen, user.groups_confirmed) = (None, None);
+    user.rare.set(|rare| &mut rare.enabled_since, None);
+    user.rare.set(|rare| &mut rare.unconfirmed_since, None);
 }
 
 fn add_group(user: &mut User, group: GroupId) {
@@ -175,6 +179,7 @@ struct Inputs {
     sources: Vec<(usize, InputRecord)>,
     users: Vec<AHashMap<String, InputRecord>>,
     groups: Vec<AHashMap<String, InputRecord>>,
+    kept_rows: Vec<AHashSet<KeptRow>>,
 }
 
 impl Inputs {
@@ -183,12 +188,17 @@ impl Inputs {
         let text = archive.text(inputs::FILE)?.ok_or_else(missing)?;
         let records = inputs::read(&text).map_err(archive.unsupported(inputs::FILE))?;
         let empty = || vec![AHashMap::new(); sources.readings.len()];
-        let mut found = Self { sources: Vec::new(), users: empty(), groups: empty() };
+        let kept_rows = vec![AHashSet::new(); sources.readings.len()];
+        let mut found = Self { sources: Vec::new(), users: empty(), groups: empty(), kept_rows };
         for record in records {
             let at = sources.readings.iter().position(|reading| reading.source.name.as_str() == record.source);
             let unknown =
                 || archive.unsupported(inputs::FILE)(format!("source {:?} is not in the manifest", record.source));
             let at = at.ok_or_else(unknown)?;
+            if let Some(row) = record.kept_row() {
+                found.kept_rows[at].insert(row);
+                continue;
+            }
             match (record.user.clone(), record.group.clone()) {
                 (Some(id), _) => drop(found.users[at].insert(id, record)),
                 (None, Some(id)) => drop(found.groups[at].insert(id, record)),

@@ -4,7 +4,9 @@
 //! (`""`).
 
 use super::super::error::SnapshotError;
-use crate::model::Instant;
+use super::super::survey::is_absent;
+use crate::model::{Instant, Text};
+use crate::regular_file;
 use crate::table::{Separator, Table, unguarded};
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -13,7 +15,6 @@ use arrow::array::{
 };
 use chrono::{DateTime, Datelike};
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 use std::path::Path;
@@ -80,8 +81,8 @@ impl<'a> TableRow<'a> {
     }
 
     /// Returns a text as an owned copy; `None` for null.
-    pub(super) fn boxed(&self, column: &str) -> Result<Option<Box<str>>, String> {
-        Ok(self.text(column)?.map(|text| Box::from(&*text)))
+    pub(super) fn owned(&self, column: &str) -> Result<Option<Text>, String> {
+        Ok(self.text(column)?.map(Text::from))
     }
 
     /// Returns a flag; `None` for null, which means unknown.
@@ -189,10 +190,10 @@ pub(super) fn each_row(
 ) -> Result<(), SnapshotError> {
     let parquet = folder.join(format!("{}.parquet", table.as_str()));
     let csv = folder.join(format!("{}.csv", table.as_str()));
-    let (path, read) = if parquet.is_file() {
+    let (path, read) = if !is_absent(&parquet) {
         let read = from_parquet(&parquet, columns, &mut take);
         (parquet, read)
-    } else if csv.is_file() {
+    } else if !is_absent(&csv) {
         let read = from_csv(&csv, columns, guarded, &mut take);
         (csv, read)
     } else {
@@ -206,7 +207,7 @@ fn from_parquet(
     columns: &[&'static str],
     take: &mut impl FnMut(&TableRow<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
-    let file = File::open(path).map_err(|e| e.to_string())?;
+    let file = regular_file::open(path).map_err(|e| e.to_string())?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| e.to_string())?;
     let wanted = columns.iter().map(|column| builder.schema().index_of(column));
     let wanted: Vec<usize> = wanted.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
@@ -252,7 +253,7 @@ fn from_csv(
     guarded: bool,
     take: &mut impl FnMut(&TableRow<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
-    let file = File::open(path).map_err(|e| e.to_string())?;
+    let file = regular_file::open(path).map_err(|e| e.to_string())?;
     let mut input = BufReader::with_capacity(64 * 1024, file);
     let mut record = CsvRecord::default();
     record.read(&mut input)?;

@@ -6,10 +6,9 @@
 
 use super::value::{self, Lenient};
 use super::{Decoding, Id, JsonRecord, Listed};
-use crate::model::{Extra, LastLogin, ReportedDate};
+use crate::model::{Extra, LastLogin, ReportedDate, Text};
 use serde_json::{Map, Value};
 use std::cell::Cell;
-use std::sync::Arc;
 
 /// Row of a list while its fields are taken.
 pub(in crate::source) struct Fields<'a> {
@@ -94,18 +93,18 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes a text.
-    pub(in crate::source) fn text(&mut self, key: &str) -> Option<Box<str>> {
-        // Almost all values are texts: move them instead of copying.
+    pub(in crate::source) fn text(&mut self, key: &str) -> Option<Text> {
+        // Almost all values are texts, which are copied once.
         let at = self.record.position_of(key, self.caseless)?;
         if self.record.0[at].1.is_string() {
             let Value::String(text) = self.record.0.swap_remove(at).1 else { return None };
-            return Some(text.into_boxed_str());
+            return Some(text.into());
         }
         self.read(key, value::text)
     }
 
     /// Takes a text that many rows share, such as a locale. Equal texts share one allocation.
-    pub(in crate::source) fn shared_text(&mut self, key: &str) -> Option<Arc<str>> {
+    pub(in crate::source) fn shared_text(&mut self, key: &str) -> Option<Text> {
         self.text(key).map(|text| self.notes.intern(&text))
     }
 
@@ -153,15 +152,17 @@ impl<'a> Fields<'a> {
 
     /// Takes a last login. An unreadable text is part of the result, not of the counts.
     pub(in crate::source) fn last_login(&mut self, key: &str) -> LastLogin {
-        let read = self.notes.last_login(self.get(key));
-        self.take_date(key);
+        let at = self.record.position_of(key, self.caseless);
+        let read = self.notes.last_login(at.map(|at| &self.record.0[at].1));
+        self.take_date(key, at);
         read
     }
 
     /// Takes any other date. An unreadable text is part of the result, not of the counts.
     pub(in crate::source) fn date(&mut self, key: &str) -> ReportedDate {
-        let read = self.notes.date(self.get(key));
-        self.take_date(key);
+        let at = self.record.position_of(key, self.caseless);
+        let read = self.notes.date(at.map(|at| &self.record.0[at].1));
+        self.take_date(key, at);
         read
     }
 
@@ -177,12 +178,13 @@ impl<'a> Fields<'a> {
         read
     }
 
-    /// Removes a date. A value whose type cannot be a date stays and is counted.
-    fn take_date(&mut self, key: &str) {
-        if matches!(self.get(key), Some(Value::Bool(_) | Value::Array(_) | Value::Object(_))) {
+    /// Removes a date at this index. A value whose type cannot be a date stays and is counted.
+    fn take_date(&mut self, key: &str, at: Option<usize>) {
+        let Some(at) = at else { return };
+        if matches!(self.record.0[at].1, Value::Bool(_) | Value::Array(_) | Value::Object(_)) {
             self.odd(key);
         } else {
-            drop(self.take(key));
+            self.record.0.swap_remove(at);
         }
     }
 
@@ -240,7 +242,7 @@ mod tests {
     fn a_list_with_an_item_that_is_no_id_is_not_fully_known_and_stays_in_extra() {
         let notes = Decoding::default();
         let mut row = fields(r#"{"id":1,"a":[1,true],"b":[2],"c":null,"d":"1,2"}"#, &notes);
-        let numbers = |ids: Vec<Id>| ids.iter().map(Id::to_text).collect::<Vec<_>>();
+        let numbers = |ids: Vec<Id>| ids.iter().map(|id| id.to_text().to_string()).collect::<Vec<_>>();
         let read = ["a", "b", "c", "d", "e"].map(|key| row.ids(key));
         let read = read.map(|(ids, known)| (numbers(ids), known));
         assert_eq!(read[0], (vec!["1".to_owned()], false));

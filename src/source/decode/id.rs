@@ -1,6 +1,8 @@
 //! Ids in the forms that servers use: whole numbers of any size, texts, and objects that contain one of the two.
 
 use super::value;
+use crate::model::Text;
+use lean_string::ToLeanStr;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,7 +13,7 @@ pub(in crate::source) enum Id {
     /// Whole number of up to 64 bits.
     Number(u64),
     /// Any other id as written, including larger numbers.
-    Text(Box<str>),
+    Text(Text),
     /// Placeholder for a row without a usable id: a hash of its content. The row keeps its position in a page walk, and
     /// its list is not complete.
     Unusable(u64),
@@ -20,7 +22,7 @@ pub(in crate::source) enum Id {
 impl Id {
     /// Returns the id that a text means. `3.0` is the number 3, as some servers write it. `007` stays a text and
     /// differs from 7.
-    pub(in crate::source) fn of(text: &str) -> Self {
+    fn of(text: &str) -> Self {
         let digits = if text.contains('.') { value::integer(text) } else { None };
         let text = digits.as_deref().unwrap_or(text);
         match text.parse::<u64>() {
@@ -30,11 +32,20 @@ impl Id {
         }
     }
 
+    /// Reads an id from a text. A blank text is no id; nor is one with U+FFFD, which replaces what was unreadable in the
+    /// answer.
+    pub(in crate::source) fn from_text(text: &str) -> Option<Self> {
+        (!text.trim().is_empty() && !text.contains('\u{fffd}')).then(|| Self::of(text))
+    }
+
     /// Reads an id from a number, a text, or an object with `id` or `value`. Anything else is no id.
     pub(in crate::source) fn from_json(json: &Value) -> Option<Self> {
         match json {
-            Value::Number(number) => value::integer(&number.to_string()).map(|text| Self::of(&text)),
-            Value::String(text) if !text.trim().is_empty() => Some(Self::of(text)),
+            Value::Number(number) => {
+                let written = || value::integer(&number.to_string()).map(|text| Self::of(&text));
+                number.as_u64().map(Self::Number).or_else(written)
+            }
+            Value::String(text) => Self::from_text(text),
             Value::Object(_) => {
                 // One level only: an id in a deeper object would be a guess.
                 let inner = value::get(json, "id").or_else(|| value::get(json, "value"))?;
@@ -57,11 +68,11 @@ impl Id {
         !matches!(self, Self::Unusable(_))
     }
     /// Returns the id as text.
-    pub(in crate::source) fn to_text(&self) -> String {
+    pub(in crate::source) fn to_text(&self) -> Text {
         match self {
-            Self::Number(number) => number.to_string(),
-            Self::Text(text) => text.to_string(),
-            Self::Unusable(_) => "unknown".to_owned(),
+            Self::Number(number) => number.to_lean_str(),
+            Self::Text(text) => text.clone(),
+            Self::Unusable(_) => "unknown".into(),
         }
     }
 
@@ -104,7 +115,7 @@ mod tests {
     use super::*;
 
     fn id(json: &str) -> Option<String> {
-        Id::from_json(&serde_json::from_str(json).unwrap()).map(|id| id.to_text())
+        Id::from_json(&serde_json::from_str(json).unwrap()).map(|id| id.to_text().to_string())
     }
 
     #[test]
@@ -130,9 +141,19 @@ mod tests {
 
     #[test]
     fn a_value_of_another_form_is_no_id() {
-        for json in
-            ["null", "true", "7.5", "1e400", r#""""#, r#"" ""#, "[1]", "{}", r#"{"name":"x"}"#, r#"{"id":{"id":1}}"#]
-        {
+        for json in [
+            "null",
+            "true",
+            "7.5",
+            "1e400",
+            r#""""#,
+            r#"" ""#,
+            r#""18\ufffd""#,
+            "[1]",
+            "{}",
+            r#"{"name":"x"}"#,
+            r#"{"id":{"id":1}}"#,
+        ] {
             assert_eq!(id(json), None, "{json}");
         }
     }

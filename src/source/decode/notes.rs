@@ -1,14 +1,13 @@
 //! What is counted while the records of one source are decoded: dates without a time zone and values that could not be
 //! read. Also shares texts that many records repeat.
 
-use crate::model::{Interner, LastLogin, OddValue, ReportedDate, SourceReading, User, instant_text, thousands};
+use crate::model::{Interner, LastLogin, OddValue, ReportedDate, SourceReading, Text, User, instant_text, thousands};
 use crate::source::date::{self, Parsed, Raw};
 use ahash::AHashSet;
 use chrono::TimeDelta;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Counters and shared texts of one source in one run.
 #[derive(Default)]
@@ -17,7 +16,7 @@ pub(in crate::source) struct Decoding {
     without_offset: Cell<u64>,
     /// Ids of the rows with an unreadable value, by list and field. A set, because pages overlap and a row may be read
     /// twice.
-    odd: RefCell<BTreeMap<FieldKey, AHashSet<Box<str>>>>,
+    odd: RefCell<BTreeMap<FieldKey, AHashSet<Text>>>,
 }
 
 /// Name of a list, and of one of its fields.
@@ -25,7 +24,7 @@ type FieldKey = (&'static str, Box<str>);
 
 impl Decoding {
     /// Returns the shared copy of a text that many records repeat.
-    pub(in crate::source) fn intern(&self, text: &str) -> Arc<str> {
+    pub(in crate::source) fn intern(&self, text: &str) -> Text {
         self.texts.borrow_mut().text(text)
     }
 
@@ -38,7 +37,7 @@ impl Decoding {
     /// change by chance.
     pub(in crate::source) fn odd_values(&self) -> Vec<OddValue> {
         let odd = self.odd.borrow();
-        let value = |((list, field), ids): (&FieldKey, &AHashSet<Box<str>>)| OddValue {
+        let value = |((list, field), ids): (&FieldKey, &AHashSet<Text>)| OddValue {
             field: format!("{list}.{field}"),
             count: ids.len() as u64,
             example: ids.iter().min().cloned().unwrap_or_default(),
@@ -95,7 +94,7 @@ fn has_replaced(user: &User) -> bool {
 /// differing clocks and zones.
 fn check_login(user: &mut User) {
     if let (LastLogin::At(login), ReportedDate::At(created)) = (&user.last_login, &user.created_at)
-        && *login + TimeDelta::days(1) < *created
+        && *created - *login > TimeDelta::days(1)
     {
         user.last_login = LastLogin::Unreadable(instant_text(*login).into());
     }
@@ -129,6 +128,17 @@ mod tests {
             user.last_login = LastLogin::At(login.parse().unwrap());
             check_login(&mut user);
             assert_eq!(user.last_login.at().is_some(), readable, "{login}");
+        }
+    }
+
+    #[test]
+    fn the_greatest_and_the_smallest_instant_are_compared_without_an_overflow() {
+        use crate::model::Instant;
+        for (login, created) in [(Instant::MAX_UTC, Instant::MIN_UTC), (Instant::MIN_UTC, Instant::MAX_UTC)] {
+            let mut user = User::new("1");
+            (user.created_at, user.last_login) = (ReportedDate::At(created), LastLogin::At(login));
+            check_login(&mut user);
+            assert_eq!(user.last_login.at().is_some(), login > created);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Single JSON values, read as leniently as possible without guessing. Pure.
 
 use super::id::Id;
+use crate::model::Text;
 use serde_json::Value;
 
 /// Result of reading a value of an expected type.
@@ -21,7 +22,7 @@ impl<T> Lenient<T> {
 }
 
 /// Reads a text. A number becomes its digits as written.
-pub(super) fn text(value: &Value) -> Lenient<Box<str>> {
+pub(super) fn text(value: &Value) -> Lenient<Text> {
     match value {
         Value::Null => Lenient::Null,
         Value::String(text) => Lenient::Read(text.as_str().into()),

@@ -51,7 +51,7 @@ pub(super) fn account_of(record: &JsonRecord) -> AccountClass {
     }
     let mut user = User::new("");
     user.account_type = text(record, "UserType").map(Into::into);
-    user.signs_in_by = signs_in_by(record).map(|way| way.as_str().into());
+    user.rare.set(|rare| &mut rare.signs_in_by, signs_in_by(record).map(|way| way.as_str().into()));
     user.inferred = inferred(record, reports_domain(record));
     if user.is_local() { AccountClass::Local } else { AccountClass::Other }
 }

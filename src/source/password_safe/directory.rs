@@ -6,11 +6,12 @@
 //! = "sync"` are they read by group, each once, and never repeated after the request was sent.
 
 use super::super::child_lists::{ChildLists, Nouns};
-use super::super::client::{identified, is_source_wide, probed_rows, single_answer, without_id};
+use super::super::client::{is_source_wide, single_answer};
 use super::super::decode::{Id, JsonRecord, Listed, Records};
 use super::super::{DirectoryGroups, ProbedList};
 use super::classify::{AccountClass, GroupOrigin, account_of, origin_of};
-use super::{GroupId, PasswordSafe, ReadingCost, UserId, rows_of};
+use super::probe::probed_array;
+use super::{BareArray, GroupId, PasswordSafe, ReadingCost, UserId, add_members};
 use crate::model::{ListKind, SourceReading};
 use crate::wire::RequestPlan;
 use futures_util::stream::{self, StreamExt};
@@ -220,7 +221,7 @@ impl PasswordSafe {
         let mut named: BTreeSet<Id> = unlisted.into_iter().collect();
         for _ in 0..2 {
             let rows = self.array::<UserId>(&self.users_path(), &mut ReadingCost::default()).await.ok()?;
-            named.extend(rows.into_iter().map(|row| row.id));
+            named.extend(rows.rows.into_iter().map(|row| row.id));
         }
         Some(named)
     }
@@ -243,9 +244,8 @@ impl PasswordSafe {
             .buffer_unordered(self.source_client.walk.concurrency);
         while let Some((id, rows)) = answers.next().await {
             match rows {
-                Ok(rows) => {
-                    let (mut rows, others) = identified(rows);
-                    let doubt = if others > 0 { Some(without_id(others)) } else { known.contradiction(&id, &rows) };
+                Ok(BareArray { mut rows, doubt }) => {
+                    let doubt = doubt.or_else(|| known.contradiction(&id, &rows));
                     rows.retain(|row| known.directory.contains(&row.id));
                     let groups = rows.iter().map(|row| row.id.clone()).collect();
                     tally.add(&id, single_answer(rows, None));
@@ -272,8 +272,8 @@ impl PasswordSafe {
             return done;
         }
         // If this list fails, it also fails when it is proven later, and is reported there.
-        let groups = self.array::<GroupId>(&self.groups_path(), &mut ReadingCost::default()).await.unwrap_or_default();
-        let (groups, _) = identified(groups);
+        let groups = self.array::<GroupId>(&self.groups_path(), &mut ReadingCost::default()).await;
+        let groups = groups.map(|array| array.rows).unwrap_or_default();
         let wanted: BTreeSet<Id> = directory_groups(&groups).map(|group| group.id.clone()).collect();
         if wanted.is_empty() {
             return done;
@@ -287,10 +287,9 @@ impl PasswordSafe {
             let path = self.members_path(id);
             // A repeated request would start another synchronisation.
             let answer = self.source_client.client.get_without_retry::<Records<UserId>>(&path, self.sync_timeout).await;
-            match answer.and_then(|rows| rows_of(rows, &path)) {
+            match answer.and_then(|rows| rows.listed(&path, None)) {
                 Ok(rows) => {
-                    let rows = tally.add(id, single_answer(rows, None));
-                    done.members.insert(id.clone(), rows);
+                    done.members.insert(id.clone(), add_members(&mut tally, id, BareArray::of(rows)));
                 }
                 Err(error) => {
                     // Groups can belong to different directories: the others may still answer.
@@ -339,8 +338,7 @@ impl PasswordSafe {
                 let Some(id) = candidates.first() else { return (Vec::new(), Vec::new()) };
                 let path = format!("{}/Users/{}/UserGroups", self.base, id.in_path());
                 let rows = self.array::<GroupId>(&path, &mut ReadingCost::default()).await;
-                let shown = rows.as_ref().map(|rows| (&rows[..], None));
-                (vec![probed_rows(ListKind::DirectoryMembers, shown)], Vec::new())
+                (vec![probed_array(ListKind::DirectoryMembers, rows.as_ref())], Vec::new())
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Two readings must have the same ids. Some sizes are suspicious, because servers usually cut lists there. Such a list
 //! needs further evidence, for example a longer list of the same server (trap F22 in docs/products.md#traps).
 
-use super::{Id, Listed, MembersReading, RereadLists, ids, without_id};
+use super::{Id, Listed, MembersReading, RereadLists, ids};
 use crate::model::Coverage;
 use crate::wire::page::is_round_size;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,15 +17,14 @@ pub(super) fn coverage(
     doubts: (Option<String>, Option<String>),
     gone: usize,
 ) -> (Coverage, Coverage) {
-    let without_id = |rows: u64| (rows > 0).then(|| without_id(rows));
     let users = doubts
         .0
-        .or_else(|| without_id(lists.unidentified.0))
+        .or_else(|| lists.doubts.0.clone())
         .or_else(|| is_round(lists.users.len()).filter(|_| !members_support(&lists.users, &found.members, gone)));
     // A longer list from the same server shows that the server does not cut at this size.
     let groups = doubts
         .1
-        .or_else(|| without_id(lists.unidentified.1))
+        .or_else(|| lists.doubts.1.clone())
         .or_else(|| is_round(lists.groups.len()).filter(|_| lists.users.len() <= lists.groups.len()));
     let others = match (found.members.is_empty(), gone) {
         (true, _) => String::new(),

@@ -2,15 +2,15 @@
 //! reads the groups of directory users, the check reads those of one user.
 
 use super::super::child_lists::{ChildLists, GROUP_MEMBERS};
-use super::super::client::probed_rows;
+use super::super::client::probed;
 use super::super::decode::{Id, Listed};
 use super::super::object_sample::ObjectSample;
 use super::super::{Probe, ProbedList};
 use super::classify::{GroupOrigin, origin_of};
-use super::{GroupId, PasswordSafe, ReadingCost, UserId, evidence};
+use super::{BareArray, GroupId, PasswordSafe, ReadingCost, UserId, evidence};
 use crate::model::ListKind;
-use crate::wire::RequestPlan;
 use crate::wire::page::ListRow;
+use crate::wire::{RequestPlan, WireError};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl PasswordSafe {
@@ -20,10 +20,9 @@ impl PasswordSafe {
         let (mut plan, mut notes) = (RequestPlan::default(), Vec::new());
         plan.add("a token, signing in and signing out", 3);
         let users = self.array::<UserId>(&self.users_path(), &mut cost).await;
-        let rows = users.as_ref().map_or(&[][..], |rows| &rows[..]);
-        let listed = probed_rows(ListKind::Users, users.as_ref().map(|rows| (&rows[..], None)));
-        let mut lists = vec![listed.named(rows, "UserName")];
-        if let Ok(users) = &users {
+        let rows = users.as_ref().map_or(&[][..], |array| &array.rows[..]);
+        let mut lists = vec![probed_array(ListKind::Users, users.as_ref()).named(rows, "UserName")];
+        if let Ok(BareArray { rows: users, .. }) = &users {
             let suspicion = evidence::is_round(users.len());
             notes.extend(
                 suspicion.map(|why| format!("users: {why}; a run can still prove the list by the members of groups")),
@@ -34,11 +33,10 @@ impl PasswordSafe {
                 lists[0].page = Err(why);
             }
             let groups = self.array::<GroupId>(&self.groups_path(), &mut cost).await;
-            let rows = groups.as_ref().map_or(&[][..], |rows| &rows[..]);
-            let listed = probed_rows(ListKind::Groups, groups.as_ref().map(|rows| (&rows[..], None)));
-            lists.push(listed.named(rows, "Name"));
+            let rows = groups.as_ref().map_or(&[][..], |array| &array.rows[..]);
+            lists.push(probed_array(ListKind::Groups, groups.as_ref()).named(rows, "Name"));
             plan.add("groups", 2);
-            if let Ok(groups) = &groups {
+            if let Ok(BareArray { rows: groups, .. }) = &groups {
                 lists.extend(self.probe_members(users, groups, &mut plan).await);
                 let (more, remarks) = self.probe_directory(users, groups, &mut plan).await;
                 lists.extend(more);
@@ -67,9 +65,18 @@ impl PasswordSafe {
         }
         if tally.needs_list() {
             let listed = self.array::<GroupId>(&self.groups_path(), &mut ReadingCost::default()).await.ok();
-            let listed = listed.map(|rows| rows.into_iter().map(|row| row.id).collect::<BTreeSet<Id>>());
+            let listed = listed.map(|array| array.rows.into_iter().map(|row| row.id).collect::<BTreeSet<Id>>());
             self.retry_absent(listed.as_ref(), &mut members, &mut tally).await;
         }
         (total > 0).then(|| tally.probed(&named, Some(total)))
+    }
+}
+
+/// Returns the probe result of a bare array.
+pub(super) fn probed_array(kind: ListKind, array: Result<&BareArray, &WireError>) -> ProbedList {
+    let probed = probed(kind, array.map(|array| (array.rows.len() as u64, None)));
+    match array.ok().and_then(|array| array.doubt.clone()) {
+        Some(why) => ProbedList { page: Err(why), ..probed },
+        None => probed,
     }
 }

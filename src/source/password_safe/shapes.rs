@@ -3,7 +3,9 @@
 use super::Listed;
 use super::classify::{GroupOrigin, inferred, is_application, origin_of, reports_domain, signs_in_by};
 use super::directory::Directory;
-use crate::model::{Blocked, Group, GroupId, LastLogin, Outside, OutsideMember, SourceReading, User, UserId, UserKind};
+use crate::model::{
+    Blocked, Group, GroupId, LastLogin, Outside, OutsideMember, SourceReading, Text, User, UserId, UserKind,
+};
 use crate::source::decode::{Decoding, Fields, Id};
 use ahash::AHashMap;
 use serde_json::Value;
@@ -88,7 +90,7 @@ fn user(row: Listed, derived: Option<bool>, reports_domains: bool, decoding: &De
         user.kind = UserKind::Service;
         user.account_type = user.account_type.or_else(|| (!has_type).then(|| decoding.intern("application")));
     }
-    user.signs_in_by = way.map(|way| decoding.intern(&way));
+    user.rare.set(|rare| &mut rare.signs_in_by, way.map(|way| decoding.intern(&way)));
     user.inferred = inferred.filter(|_| user.account_type.is_none());
     // .NET writes a DateTime without a time zone: UTC is assumed and counted. Applications do not log in: a date that
     // is reported anyway stays in `extra`.
@@ -102,7 +104,7 @@ fn user(row: Listed, derived: Option<bool>, reports_domains: bool, decoding: &De
     user
 }
 
-fn full_name(row: &mut Fields<'_>) -> Option<Box<str>> {
+fn full_name(row: &mut Fields<'_>) -> Option<Text> {
     let names = [row.text("FirstName"), row.text("LastName")];
     let names: Vec<&str> = names.iter().flatten().map(AsRef::as_ref).filter(|name: &&str| !name.is_empty()).collect();
     (!names.is_empty()).then(|| names.join(" ").into())

@@ -26,6 +26,7 @@ pub(super) type UsersPage = Envelope<UsersShape>;
 pub(super) type GroupsPage = Envelope<GroupsShape>;
 
 /// User from the list or from its record.
+#[derive(PartialEq)]
 pub(super) struct ListedUser {
     pub(super) id: Id,
     pub(super) user: User,
@@ -62,16 +63,25 @@ impl ListedUser {
 
 impl ListRow for ListedUser {
     type Key = Id;
-    fn key(&self) -> Id {
-        self.id.clone()
+    fn key(&self) -> &Id {
+        &self.id
     }
 
     fn is_identified(&self) -> bool {
         self.id.is_usable()
     }
+
+    fn id_text(key: &Id) -> String {
+        key.to_text().to_string()
+    }
+
+    fn content(&self) -> String {
+        format!("{:?}", self.user)
+    }
 }
 
 /// Group from the list.
+#[derive(PartialEq)]
 pub(super) struct ListedGroup {
     id: Id,
     pub(super) group: Group,
@@ -79,12 +89,20 @@ pub(super) struct ListedGroup {
 
 impl ListRow for ListedGroup {
     type Key = Id;
-    fn key(&self) -> Id {
-        self.id.clone()
+    fn key(&self) -> &Id {
+        &self.id
     }
 
     fn is_identified(&self) -> bool {
         self.id.is_usable()
+    }
+
+    fn id_text(key: &Id) -> String {
+        key.to_text().to_string()
+    }
+
+    fn content(&self) -> String {
+        format!("{:?}", self.group)
     }
 }
 

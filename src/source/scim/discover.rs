@@ -10,6 +10,7 @@ use super::ListResponse;
 use crate::event::NoObserver;
 use crate::wire::{Client, Credentials, WireError, WireErrorKind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Base paths that are tried: the default, PRA and RS, and paths of other providers.
 pub(in crate::source) const BASE_PATHS: [&str; 5] = ["/scim/v2", "/api/scim/v2", "/scim", "/v2", "/api/v2"];
@@ -59,8 +60,10 @@ async fn try_one(settings: &SourceSettings, token: Option<&str>, base_path: &str
     }
     // A search: retrying each of up to 20 combinations would take minutes.
     client.attempts = 1;
+    client.deadline = client.deadline.min(Duration::from_secs(30));
     let client = Client::new(&client, Arc::new(NoObserver))?;
-    client.get::<Envelope<ListResponse>>(&format!("{base_path}/Users?startIndex=1&count=1")).await.map(|_| ())
+    let path = format!("{base_path}/Users?startIndex=1&count=1");
+    client.get_page::<Envelope<ListResponse>>(&path, 1).await.map(|_| ())
 }
 
 /// Returns the lines to paste into the `[[source]]` table: only keys whose values differ from the configured ones.

@@ -122,7 +122,8 @@ impl Scim {
     }
 }
 
-/// Records the members of a group whose record and list are known. An unreadable member makes them unproven.
+/// Records the members of a group whose record and list are known. An unreadable member makes them unproven. The members
+/// of a record are a set: one that is named twice counts once.
 fn add_members(tally: &mut ChildLists, group: &Listed) {
     let members = shapes::members_of(group).unwrap_or_default();
     let rows: Vec<Listed> = members.into_iter().map(|id| Listed { id, record: JsonRecord::default() }).collect();

@@ -59,8 +59,7 @@ fn target(link: &str) -> Option<(ReferenceKind, Id)> {
         word if word.eq_ignore_ascii_case("groups") => ReferenceKind::Group,
         _ => return None,
     };
-    let id = unescaped(id)?;
-    (!id.is_empty()).then(|| (kind, Id::of(&id)))
+    Some((kind, Id::from_text(&unescaped(id)?)?))
 }
 
 /// Decodes percent-encoding (RFC 3986 §2.1); `None` if it is invalid.
@@ -115,7 +114,7 @@ mod tests {
     use serde_json::json;
 
     fn read(value: &Value) -> Option<(String, Option<ReferenceKind>)> {
-        MemberReference::read(value).map(|reference| (reference.id.to_text(), reference.kind))
+        MemberReference::read(value).map(|reference| (reference.id.to_text().to_string(), reference.kind))
     }
 
     #[test]
@@ -148,6 +147,8 @@ mod tests {
             json!({}),
             json!({"display": "x"}),
             json!({"$ref": "Devices/7"}),
+            json!({"$ref": "Users/18\u{fffd}"}),
+            json!({"value": "18\u{fffd}", "$ref": "Users/18\u{fffd}", "type": "User"}),
             json!({"value": "7", "$ref": "https://h/Devices/7", "type": "Device"}),
             json!([1]),
             json!(""),

@@ -5,7 +5,9 @@
 //! (§2.1).
 
 use super::reference::{ListedIds, MemberReference, ReferenceKind, items};
-use crate::model::{Group, GroupId, ListKind, MembershipConflict, Outside, OutsideMember, SourceReading, User, UserId};
+use crate::model::{
+    Group, GroupId, ListKind, MembershipConflict, Outside, OutsideMember, SourceReading, Text, User, UserId,
+};
 use crate::source::decode::{Decoding, Fields, Id, Listed, get};
 use ahash::AHashMap;
 use serde_json::Value;
@@ -37,7 +39,7 @@ struct MembershipIndex {
     /// Groups that contain a group, by the contained group.
     parents: BTreeMap<Id, BTreeSet<Id>>,
     /// Display names of groups.
-    names: AHashMap<Id, Box<str>>,
+    names: AHashMap<Id, Text>,
     /// Number of members that are the id of both a user and a group, where the reference has no type.
     ambiguous: u64,
 }
@@ -258,7 +260,7 @@ fn user(
     // Removed, so that only members without a listed user are left for `finish`.
     let listed = index.of_user.remove(&row.id);
     user.groups_known = index.knows_groups(own.as_ref());
-    user.conflict = conflict(own.as_ref(), listed.as_ref(), index, decoding);
+    user.rare.set(|rare| &mut rare.conflict, conflict(own.as_ref(), listed.as_ref(), index, decoding));
     let OwnGroups { direct, indirect, .. } = own.unwrap_or_default();
     let direct: BTreeSet<Id> = direct.into_iter().chain(listed.into_iter().flatten()).collect();
     let mut above = index.above(&direct);
@@ -273,7 +275,7 @@ fn user(
         group_id: group_id(group, decoding),
         member: OutsideMember::Nested {
             user: user.id.clone(),
-            through: index.names.get(through).cloned().unwrap_or_else(|| through.to_text().into()),
+            through: index.names.get(through).cloned().unwrap_or_else(|| through.to_text()),
         },
     });
     let nested = nested.collect();
@@ -331,7 +333,7 @@ fn conflict(
 
 /// Returns the full name: `formatted`, or given name and family name (RFC 7643 §4.1.1). Some servers write a text
 /// instead of an object.
-fn full_name(name: Option<&Value>) -> Option<Box<str>> {
+fn full_name(name: Option<&Value>) -> Option<Text> {
     let name = name?;
     if let Some(text) = name.as_str().filter(|text| !text.is_empty()) {
         return Some(text.into());
@@ -345,7 +347,7 @@ fn full_name(name: Option<&Value>) -> Option<Box<str>> {
 }
 
 /// Returns the primary email address, otherwise the first one (RFC 7643 §2.4).
-fn email(emails: &Value) -> Option<Box<str>> {
+fn email(emails: &Value) -> Option<Text> {
     let emails = items(emails);
     let is_primary = |email: &&Value| {
         let primary = get(email, "primary");

@@ -10,7 +10,7 @@ use super::super::object_sample::{NextPage, ObjectSample, PagePosition};
 use super::shapes::{self, SraTenant};
 use super::{FirstPage, Sra};
 use crate::model::{ListKind, SourceReading};
-use crate::wire::page::numbered::{NumberedPage, PageRequest, walk_numbered};
+use crate::wire::page::numbered::{NumberedPage, PageRequest, PageSource, walk_numbered};
 use crate::wire::page::{End, ListRow, WalkResult};
 use crate::wire::{RequestPlan, WireError};
 use futures_util::stream::{self, StreamExt};
@@ -34,6 +34,12 @@ impl ChildPath {
     /// Returns the path of the list below one object.
     fn path(self, id: &Id) -> String {
         format!("{}/{}/{}", self.parent, id.in_path(), self.child)
+    }
+
+    /// Returns whether the list has parameters for pages. The vendor documents none for the policies of one user, and
+    /// answers 401 to an unknown parameter.
+    fn is_paged(self) -> bool {
+        self.kind != ListKind::DirectoryMembers
     }
 
     /// Returns the path for reports, with `{id}` in place of the id.
@@ -114,7 +120,9 @@ impl Sra {
         // The first pages show how many others follow: only now the number of requests is known.
         if depth == Depth::Whole {
             let mut plan = RequestPlan::default();
-            let rest = firsts.iter().map(|first| first.first.rest()).sum();
+            let rest = firsts.iter().map(|first| if of.is_paged() { first.first.rest() } else { 0 });
+            // The numbers are what the server reported, and may be the largest ones.
+            let rest = rest.fold(0, u64::saturating_add);
             plan.add(format!("the remaining pages of {}", kind.as_str()), rest);
             if let Err(refusal) = self.source_client.client.check_budget(&plan) {
                 tally.refuse(error_text(kind, &refusal));
@@ -125,7 +133,11 @@ impl Sra {
             let FirstChildPage { id, path, first } = first;
             let walked = match (depth, first.page) {
                 (Depth::FirstPage, Ok(page)) => single_answer(page.rows, page.metadata.total),
-                (_, page) => walk_numbered(self.source_client.walk, page.ok(), |at| self.page(&path, at), |_| {}).await,
+                (_, page) => {
+                    let fetch = |at| self.page(&path, at);
+                    let pages = PageSource { first: page.ok(), fetch, looks_behind: of.is_paged() };
+                    walk_numbered(self.source_client.walk, pages, |_| {}).await
+                }
             };
             (id, walked)
         });
@@ -172,10 +184,12 @@ impl Sra {
         firsts
     }
 
-    /// Returns the ids in a list as it is now; `None` if the list is not proven complete.
+    /// Returns the ids in a list as it is now; `None` if the list is not proven complete, or if a row has no usable id:
+    /// that row may be any object.
     async fn listed_now(&self, path: &str) -> Option<BTreeSet<Id>> {
-        let walked = walk_numbered(self.source_client.walk, None, |at| self.page(path, at), |_| {}).await;
-        let proven = matches!(walked.end, Ok(End::Proven(_)));
+        let pages = PageSource { first: None, fetch: |at| self.page(path, at), looks_behind: true };
+        let walked = walk_numbered(self.source_client.walk, pages, |_| {}).await;
+        let proven = matches!(walked.end, Ok(End::Proven(_))) && walked.rows.iter().all(Listed::is_identified);
         proven.then(|| walked.rows.into_iter().map(|row: Listed| row.id).collect())
     }
 

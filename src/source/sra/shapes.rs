@@ -6,7 +6,7 @@
 
 use crate::model::{
     API_ACCOUNT, ApiAccess, Blocked, Coverage, Group, GroupId, LastLogin, ListKind, Outside, OutsideMember,
-    SourceReading, User, UserId, UserKind, VENDOR, VENDOR_USER,
+    SourceReading, Text, User, UserId, UserKind, VENDOR, VENDOR_USER,
 };
 use crate::source::decode::{Decoding, Fields, Id, JsonRecord, Listed};
 use ahash::{AHashMap, AHashSet};
@@ -44,8 +44,8 @@ pub(super) struct SraTenant {
 
 /// Security provider: the directory or service by which users sign in.
 struct SecurityProvider {
-    kind: Option<Box<str>>,
-    name: Option<Box<str>>,
+    kind: Option<Text>,
+    name: Option<Text>,
     /// Policy of all users of the provider.
     default_policy: Option<Id>,
     /// Directories that provide the groups of the users (RADIUS, Kerberos).
@@ -329,13 +329,13 @@ fn sorted(mut groups: Vec<GroupId>) -> Box<[GroupId]> {
 }
 
 /// Returns the name of a directory member.
-fn external_name(mut member: Fields<'_>) -> Box<str> {
+fn external_name(mut member: Fields<'_>) -> Text {
     let name = member.text("distinguished_name").or_else(|| member.text("group_name"));
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("member {}", member.id.to_text()).into())
 }
 
 /// Returns the display name. Remote Support has two names; other people see the public one.
-fn display_name(row: &mut Fields<'_>) -> Option<Box<str>> {
+fn display_name(row: &mut Fields<'_>) -> Option<Text> {
     if row.get("public_display_name").is_some() {
         return row.text("public_display_name");
     }
@@ -344,8 +344,8 @@ fn display_name(row: &mut Fields<'_>) -> Option<Box<str>> {
 
 /// Reads whether the user has a second factor. A passkey counts as one.
 fn second_factor(user: &mut User, row: &Fields<'_>) {
-    user.passkeys = row.peek_count("fido2_credential_count");
-    let has_passkey = user.passkeys.is_some_and(|count| count > 0);
+    user.rare.set(|rare| &mut rare.passkeys, row.peek_count("fido2_credential_count"));
+    let has_passkey = user.rare.passkeys.is_some_and(|count| count > 0);
     user.mfa = if has_passkey { Some(true) } else { row.peek_flag("two_factor_enabled") };
 }
 
@@ -392,7 +392,7 @@ fn api_account(row: Listed, decoding: &Decoding) -> User {
     user.enabled = row.flag("enabled");
     // API accounts are in no policy: that they have no groups is known.
     user.groups_known = true;
-    user.api = Some(Box::new(api_access(&row)));
+    user.rare.set(|rare| &mut rare.api, Some(Box::new(api_access(&row))));
     user.has_odd_values = row.has_odd();
     user.extra = row.into_extra();
     user

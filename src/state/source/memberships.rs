@@ -18,9 +18,7 @@ impl SourceUpdate<'_, '_> {
         let (at, count) = self.find_again(&known);
         if count > 0 && self.now.compared_with == ComparedWith::Reading {
             let seen = Some(self.seen_again(Some(known.seen)));
-            self.source.source_inventory.memberships[at..at + count]
-                .iter_mut()
-                .for_each(|membership| membership.seen = seen);
+            self.source.source_inventory.set_seen(at..at + count, seen);
         }
         self.source.walked.memberships += count;
         let was_read = count > 0 || (at > 0 && is_repeated && self.is_at(at - 1, &known));
@@ -62,7 +60,7 @@ impl SourceUpdate<'_, '_> {
                 return;
             }
             let is_emitted_already = at > 0 && source_inventory.pair(&source_inventory.memberships[at - 1]) == pair;
-            if !is_emitted_already && self.was_absent(&membership.member, pair) {
+            if !is_emitted_already && self.was_absent(source_inventory.place_of_member(membership), pair) {
                 self.emit(self.membership_event(ChangeKind::MembershipAdded, pair), changes);
             }
             self.source.walked.memberships += 1;
@@ -72,7 +70,7 @@ impl SourceUpdate<'_, '_> {
     /// Returns whether an unknown membership provably did not exist before.
     ///
     /// That holds if all groups of the user, or all members of the group, were known at least once.
-    fn was_absent(&self, member: &Member, pair: Pair<'_>) -> bool {
+    fn was_absent(&self, member: Member, pair: Pair<'_>) -> bool {
         let source = &*self.source;
         let of_vendors: &[ListKind] = match source.list_of(pair.group) {
             ListKind::Vendors => &[ListKind::Vendors, ListKind::VendorUsers],
@@ -85,11 +83,11 @@ impl SourceUpdate<'_, '_> {
         if !source.emits(of_vendors) || !source.emits(of_user) {
             return false;
         }
-        let never_known = |at: &u32| source.groups_never_known.contains(at);
+        let never_known = |at: u32| source.groups_never_known.contains(&at);
         let is_new = source.new_groups.contains(pair.group);
         let knew_members = is_new || source.counted_groups.contains(pair.group);
         match member {
-            Member::User(at) | Member::Nested(at, _) if source.hidden.contains(at) => false,
+            Member::User(at) | Member::Nested(at, _) if source.hidden.contains(&at) => false,
             Member::User(at) => knew_members || !(source.records_read_first || never_known(at)),
             // The member list of a group omits users of nested groups, so that knowing all its members proves nothing
             // here.

@@ -4,7 +4,7 @@ use super::super::event::{ChangeDraft, of_user};
 use super::super::fields::{Carried, FieldComparison};
 use super::super::{ComparedWith, SourceUpdate};
 use super::EarlierLogin;
-use crate::model::{Absence, Change, Evidence, Instant, ListKind, SeenInterval, User, UserId, UserKind};
+use crate::model::{Absence, Change, Evidence, Instant, ListKind, SeenInterval, Text, User, UserId, UserKind};
 
 impl SourceUpdate<'_, '_> {
     pub(in crate::state) fn user(mut self, known: User, changes: &mut Vec<Change>) {
@@ -70,7 +70,7 @@ impl SourceUpdate<'_, '_> {
             self.source.groups_never_known.insert(place(at));
         }
         if self.now.compared_with == ComparedWith::State {
-            if emits && known.unconfirmed_since.is_none() && user.unconfirmed_since.is_some() {
+            if emits && known.rare.unconfirmed_since.is_none() && user.rare.unconfirmed_since.is_some() {
                 self.emit(ChangeDraft::user_unconfirmed(user), changes);
             }
             return;
@@ -82,7 +82,8 @@ impl SourceUpdate<'_, '_> {
         }
         let (seen, enabled_since) = (self.seen_again(known.seen), enabled_since(&known, user, self.now.at));
         let user = &mut self.source.source_inventory.reading.users[at];
-        (user.seen, user.enabled_since) = (Some(seen), enabled_since);
+        user.seen = Some(seen);
+        user.rare.set(|rare| &mut rare.enabled_since, enabled_since);
         user.groups_confirmed = user.groups_confirmed.max(known.groups_confirmed);
         if let Some(fields) = carried {
             self.source.unread.values.push((place(at), Carried::of(known, fields)));
@@ -95,7 +96,7 @@ impl SourceUpdate<'_, '_> {
             ComparedWith::Reading => Evidence::of(&self.source.source_inventory).user(&known.id),
         };
         let emits = self.source.emits(self.source.lists_of(&known.id));
-        self.source.absent_users.insert(known.id.clone(), known.name().map(Box::from));
+        self.source.absent_users.insert(known.id.clone(), known.name().map(Text::from));
         if absence == Absence::Gone {
             self.source.rows(list).gone += 1;
             // Known accounts come without their groups: `membership` adds the privilege of those.
@@ -106,8 +107,8 @@ impl SourceUpdate<'_, '_> {
             }
             return;
         }
-        if absence == Absence::Unconfirmed && known.unconfirmed_since.is_none() {
-            known.unconfirmed_since = Some(self.now.at);
+        if absence == Absence::Unconfirmed && known.rare.unconfirmed_since.is_none() {
+            known.rare.set(|rare| &mut rare.unconfirmed_since, Some(self.now.at));
             if emits {
                 self.emit(ChangeDraft::user_unconfirmed(&known), changes);
             }
@@ -119,7 +120,7 @@ impl SourceUpdate<'_, '_> {
 /// Returns the run that found a disabled account enabled again; `None` once it signs in or is disabled.
 fn enabled_since(known: &User, user: &User, at: Instant) -> Option<Instant> {
     let is_back = known.enabled == Some(false) && user.enabled == Some(true);
-    let since = if is_back { Some(at) } else { known.enabled_since };
+    let since = if is_back { Some(at) } else { known.rare.enabled_since };
     let counts = |since: &Instant| {
         user.enabled != Some(false) && user.last_login.at().is_none_or(|last_login| last_login < *since)
     };

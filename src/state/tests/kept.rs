@@ -78,7 +78,7 @@ fn a_missing_account_is_reported_after_an_outage_and_only_once_for_two_runs_at_t
     let missing = || with_users(drifted(), vec![User::new("1")]);
     let (changes, kept) = days(vec![with_users(proven(), two()), with_users(failed(), vec![]), missing(), missing()]);
     assert_eq!(changes, [vec![], vec!["user.unconfirmed"], vec![]]);
-    assert_eq!(kept.state.sources[0].reading.users[1].unconfirmed_since, Some(day(2)));
+    assert_eq!(kept.state.sources[0].reading.users[1].rare.unconfirmed_since, Some(day(2)));
     let first = SettledRun::first(with_users(proven(), two()), "0", day(0));
     let mut again = first.read(missing(), "1", day(0));
     again.settle();
@@ -132,7 +132,10 @@ fn a_user_missing_from_the_user_list_but_named_by_a_group_stays_in_the_group() {
     let source_inventory = &kept.state.sources[0];
     assert_eq!(*source_inventory.reading.users[0].group_memberships, ["7".into()]);
     assert_eq!((source_inventory.reading.outside.len(), source_inventory.memberships.len()), (0, 1));
-    assert_eq!(source_inventory.memberships[0].seen, Some(SeenInterval { first: day(0), confirmed: day(1) }));
+    assert_eq!(
+        source_inventory.seen(&source_inventory.memberships[0]),
+        Some(SeenInterval { first: day(0), confirmed: day(1) })
+    );
 }
 
 #[test]
@@ -183,7 +186,7 @@ fn an_unread_value_keeps_its_last_known_value_and_a_later_change_is_still_emitte
     let user = |enabled: Option<bool>, odd: bool, email: Option<&str>| User {
         enabled,
         has_odd_values: odd,
-        email_address: email.map(Box::from),
+        email_address: email.map(Text::from),
         ..User::new("1")
     };
     let reading = |user: User| with_users(proven(), vec![user]);
@@ -213,7 +216,7 @@ fn an_account_or_group_with_an_unread_name_keeps_its_classification() {
             last_login: login,
             ..User::new("1")
         };
-        let group = Group { name: name.map(Box::from), ..Group::new("7") };
+        let group = Group { name: name.map(Text::from), ..Group::new("7") };
         Inventory::join(vec![source(vec![user], vec![group])], &classes)
     };
     let never = || LastLogin::Never { sentinel: None };
@@ -253,7 +256,7 @@ fn failed_details_leave_login_creation_and_memberships_unchanged() {
         (user.seen.unwrap().confirmed, user.groups_known, &*user.group_memberships),
         (day(1), false, &["1".into()][..])
     );
-    let seen = source_inventory.memberships.iter().map(|membership| membership.seen.unwrap().confirmed);
+    let seen = source_inventory.memberships.iter().map(|it| source_inventory.seen(it).unwrap().confirmed);
     assert_eq!(seen.collect::<Vec<_>>(), [day(0)]);
 }
 
@@ -276,7 +279,7 @@ fn unreadable_members_of_one_group_are_kept_while_other_groups_are_updated() {
     let second = vec!["membership.added", "membership.removed"];
     assert_eq!(changes, [second, vec!["membership.added"]]);
     let number = |at: Instant| (at - day(0)).num_days();
-    let intervals = kept.state.sources[0].memberships.iter().map(|membership| membership.seen.unwrap());
+    let intervals = kept.state.sources[0].memberships.iter().map(|it| kept.state.sources[0].seen(it).unwrap());
     assert_eq!(
         intervals.map(|seen| (number(seen.first), number(seen.confirmed))).collect::<Vec<_>>(),
         [(0, 2), (2, 2), (1, 2)]
@@ -289,7 +292,7 @@ fn an_enabled_account_keeps_the_date_of_that_change_until_it_signs_in_or_is_disa
         let last_login = last_login.map_or(LastLogin::Never { sentinel: None }, |number| LastLogin::At(day(number)));
         with_users(proven(), vec![User { enabled: Some(enabled), last_login, ..User::new("1") }])
     };
-    let since = |readings: Vec<Inventory>| days(readings).1.state.sources[0].reading.users[0].enabled_since;
+    let since = |readings: Vec<Inventory>| days(readings).1.state.sources[0].reading.users[0].rare.enabled_since;
     let off = || reading(false, None);
     assert_eq!(since(vec![reading(true, None), reading(true, None)]), None);
     assert_eq!(since(vec![off(), reading(true, None)]), Some(day(1)));

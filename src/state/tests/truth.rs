@@ -97,8 +97,8 @@ const VENDORS: usize = 5;
 const VENDOR_USERS: usize = 6;
 const API_ACCOUNTS: usize = 7;
 
-fn text(code: u8, texts: [&str; 2]) -> Option<Box<str>> {
-    texts.get(usize::from(code).wrapping_sub(1)).map(|text| Box::from(*text))
+fn text(code: u8, texts: [&str; 2]) -> Option<Text> {
+    texts.get(usize::from(code).wrapping_sub(1)).map(|text| Text::from(*text))
 }
 
 pub(super) fn reading_of(world: &World, by_groups: bool, mut visibility: Visibility<'_>) -> SourceReading {

@@ -2,36 +2,20 @@
 //!
 //! The account is the object of the event. A snapshot does not show who changed it, so no event names an actor.
 
-use super::super::facts::RunFacts;
+use super::super::message::Message;
 use super::subject::{self, insert_account, insert_source};
-use super::{common, insert_own, severity_number, timestamp};
+use super::{common, insert_own, timestamp};
 use crate::model::{Change, ChangeKind, SubjectKind};
 use serde_json::{Map, Value, json};
 
 /// Returns the body of a change. It happened between the two snapshots: `event.start` and `event.end`.
-pub(in crate::syslog) fn change(facts: &RunFacts, change: &Change, sequence: u64) -> Map<String, Value> {
-    let code = change.kind.as_str();
-    let source = change.source.as_str();
-    let in_source = subject::in_source(&change.subject, source);
-    let mut body = common(facts, &format!("{code}: {in_source}: {}", change.in_words()));
-    let mut event = json!({
-        "id": change.event_id.to_string(),
-        "code": code,
-        "kind": "event",
-        "category": ["iam"],
-        "type": types(change.kind),
-        "action": code.replace('.', "-"),
-        "severity": severity_number(change.severity()),
-        "sequence": sequence,
-        "dataset": "btrollcall.change",
-        "module": "btrollcall",
-        "provider": "bt-rollcall",
-        "end": timestamp(facts.started_at),
-    });
-    if let Some(start) = facts.previous_started_at {
-        event["start"] = json!(timestamp(start));
+pub(super) fn change(message: &Message<'_>, change: &Change) -> Map<String, Value> {
+    let (facts, source) = (message.facts, change.source.as_str());
+    let mut body = common(message, "event", &types(change.kind));
+    let window = [("start", facts.previous_started_at), ("end", Some(facts.started_at))];
+    if let Some(event) = body.get_mut("event").and_then(Value::as_object_mut) {
+        event.extend(window.into_iter().filter_map(|(key, at)| Some((key.to_owned(), json!(timestamp(at?))))));
     }
-    body.insert("event".to_owned(), event);
     if change.subject.kind == SubjectKind::User {
         let account = change.account.as_deref();
         insert_account(&mut body, source, &change.subject, account.map(|account| &account.contact), account);

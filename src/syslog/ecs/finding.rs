@@ -1,39 +1,17 @@
 //! The body of an event about a finding. Pure.
 
-use super::super::facts::{FindingFacts, RunFacts};
+use super::super::facts::FindingFacts;
+use super::super::message::Message;
 use super::subject::{self, insert_account, insert_source};
-use super::{common, insert_own, severity_number, timestamp};
-use crate::lifecycle::Occasion;
+use super::{common, insert_own, timestamp};
 use crate::model::{Finding, SubjectKind};
 use serde_json::{Map, Value, json};
 
 /// Returns the body of a finding. `event.kind` is `state`, because a finding holds until somebody acts.
-pub(in crate::syslog) fn finding(
-    facts: &RunFacts,
-    sent: &FindingFacts<'_>,
-    id: &str,
-    sequence: u64,
-) -> Map<String, Value> {
-    let finding = sent.finding;
-    let evidence: Value = serde_json::from_str(&finding.evidence).unwrap_or(Value::Null);
-    let mut body = common(facts, &message(sent));
-    body.insert(
-        "event".to_owned(),
-        json!({
-            "id": id,
-            "code": format!("finding.{}", finding.rule.as_str()),
-            "kind": "state",
-            "category": ["iam"],
-            "type": types(sent),
-            "action": format!("finding-{}", sent.occasion.as_str()),
-            "severity": severity_number(finding.severity),
-            "sequence": sequence,
-            "dataset": "btrollcall.finding",
-            "module": "btrollcall",
-            "provider": "bt-rollcall",
-            "reason": finding.title,
-        }),
-    );
+pub(super) fn finding(message: &Message<'_>, sent: &FindingFacts<'_>) -> Map<String, Value> {
+    let (facts, finding) = (message.facts, sent.finding);
+    let evidence: Value = serde_json::from_str(&finding.evidence()).unwrap_or(Value::Null);
+    let mut body = common(message, "state", types(sent));
     let rule = json!({ "id": finding.rule.as_str(), "name": sent.rule_title, "ruleset": "btrollcall" });
     body.insert("rule".to_owned(), rule);
     match finding.subject.kind {
@@ -54,19 +32,6 @@ pub(in crate::syslog) fn finding(
     body
 }
 
-/// Returns one line for people: the rule, what happened, the subject and the fact.
-fn message(sent: &FindingFacts<'_>) -> String {
-    let FindingFacts { finding, occasion, previous_severity, .. } = sent;
-    let happened = match (occasion, previous_severity) {
-        (Occasion::Changed, Some(before)) => {
-            format!("changed from {} to {}", before.as_str(), finding.severity.as_str())
-        }
-        (occasion, _) => occasion.as_str().to_owned(),
-    };
-    let subject = subject::in_source(&finding.subject, finding.source.as_str());
-    format!("{} {happened}: {subject}: {}", finding.rule.as_str(), finding.title)
-}
-
 fn types(sent: &FindingFacts<'_>) -> &'static [&'static str] {
     let is_privileged = sent.account.as_ref().is_some_and(|account| account.privileged == Some(true));
     match sent.finding.subject.kind {
@@ -85,8 +50,8 @@ fn details(sent: &FindingFacts<'_>, evidence: &Value) -> Value {
         "severity": finding.severity.as_str(),
         "subject": { "kind": finding.subject.kind.as_str(), "id": finding.subject.id },
         "evidence": evidence,
-        "action": finding.action,
-        "controls": *finding.controls,
+        "action": finding.advice.action,
+        "controls": *finding.advice.controls,
         "first_seen": timestamp(finding.first_seen),
         "last_seen": timestamp(finding.last_seen),
     });

@@ -1,45 +1,16 @@
 //! The bodies of events about a run: `run.completed`, `run.failed`, `run.suspect` and `run.test`. Pure.
 
 use super::super::facts::{Completed, RunFacts, SourceFacts, SourceRows, SuspectFacts};
+use super::super::message::Message;
 use super::subject::insert_source;
-use super::{common, object, severity_number, timestamp};
-use crate::model::{Completeness, Severity, instant_text, is_evaluated_apart};
+use super::{common, timestamp};
+use crate::model::is_evaluated_apart;
 use serde_json::{Map, Value, json};
-use std::fmt::Write as _;
 
 /// Returns the body of `run.completed`.
-pub(in crate::syslog) fn completed(
-    facts: &RunFacts,
-    completed: &Completed,
-    id: &str,
-    emitted: u64,
-    severity: Severity,
-) -> Map<String, Value> {
-    let found: u64 = completed.findings.values().sum();
-    let changed: u64 = completed.changes.values().sum();
-    let mut message = format!(
-        "run.completed: {}: {}, {}, {}, {}, {}",
-        completed.completeness.as_str(),
-        counted(completed.accounts, "account"),
-        counted(completed.groups, "group"),
-        counted(changed, "change"),
-        counted(found, "finding"),
-        counted(emitted, "event")
-    );
-    let is_apart = is_evaluated_apart(facts.as_of, facts.started_at);
-    if is_apart {
-        let (as_of, read_at) = (instant_text(facts.as_of), instant_text(facts.started_at));
-        // Writing into a String cannot fail.
-        let _ = write!(message, "; evaluated as of {as_of}, data read at {read_at}");
-    }
-    let reason = incomplete(facts);
-    if let Some(reason) = &reason {
-        let _ = write!(message, "; not complete: {reason}");
-    }
-    // ECS: the outcome of a run is unknown if some of its data is.
-    let outcome = if completed.completeness == Completeness::Complete { "success" } else { "unknown" };
-    let mut body = common(facts, &message);
-    body.insert("event".to_owned(), of_run("run.completed", id, severity, outcome, reason.as_deref()));
+pub(super) fn completed(message: &Message<'_>, completed: &Completed, emitted: u64) -> Map<String, Value> {
+    let facts = message.facts;
+    let mut body = common(message, "state", &["info"]);
     let duration = (facts.now - facts.started_at).num_milliseconds();
     merge(
         &mut body,
@@ -49,7 +20,7 @@ pub(in crate::syslog) fn completed(
             "prev_snapshot": facts.previous,
             "baseline": facts.previous.is_none(),
             "started_at": timestamp(facts.started_at),
-            "evaluated_apart": is_apart,
+            "evaluated_apart": is_evaluated_apart(facts.as_of, facts.started_at),
             "manifest_sha256": completed.manifest_sha256,
             "config_hash": facts.config_sha256,
             "accounts": completed.accounts,
@@ -58,6 +29,8 @@ pub(in crate::syslog) fn completed(
             "findings_open": completed.findings,
             "emitted": emitted,
             "redelivered": completed.redelivered,
+            "spool_percent": completed.spool_percent,
+            "damaged_batches": completed.damaged_batches,
             // Always 0: a full spool fails the run instead of dropping events.
             "dropped": 0,
             "duration_ms": duration,
@@ -68,22 +41,10 @@ pub(in crate::syslog) fn completed(
     body
 }
 
-/// Returns a count with its noun, in the plural unless the count is 1.
-fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Returns the sources that are not proven complete, each with the reason; `None` if there is none.
-fn incomplete(facts: &RunFacts) -> Option<String> {
-    let reason = |source: &SourceFacts| Some(format!("{}: {}", source.name, source.reason.as_ref()?));
-    let reasons: Vec<String> = facts.sources.iter().filter_map(reason).collect();
-    (!reasons.is_empty()).then(|| reasons.join("; "))
-}
-
-/// Returns the body of a failed run. `code` is `run.failed` or `run.suspect`.
-pub(in crate::syslog) fn failed(facts: &RunFacts, code: &str, reason: &str, id: &str) -> Map<String, Value> {
-    let mut body = common(facts, &format!("{code}: {reason}"));
-    body.insert("event".to_owned(), of_run(code, id, Severity::High, "failure", Some(reason)));
+/// Returns the body of a failed run, `run.failed` or `run.suspect`.
+pub(super) fn failed(message: &Message<'_>) -> Map<String, Value> {
+    let facts = message.facts;
+    let mut body = common(message, "state", &["info"]);
     merge(
         &mut body,
         &json!({ "config_hash": facts.config_sha256, "version": env!("CARGO_PKG_VERSION"), "sources": sources(facts) }),
@@ -92,10 +53,10 @@ pub(in crate::syslog) fn failed(facts: &RunFacts, code: &str, reason: &str, id: 
 }
 
 /// Returns the body of `run.suspect`: a list that a guard objects to.
-pub(in crate::syslog) fn suspect(facts: &RunFacts, suspect: &SuspectFacts, id: &str) -> Map<String, Value> {
-    let mut body = failed(facts, "run.suspect", &suspect.reason, id);
+pub(super) fn suspect(message: &Message<'_>, suspect: &SuspectFacts) -> Map<String, Value> {
+    let mut body = failed(message);
     let SuspectFacts { source, list, before, now, gone, limit_percent, .. } = suspect;
-    insert_source(&mut body, facts, source);
+    insert_source(&mut body, message.facts, source);
     let details = json!({
         "source": source,
         "list": list,
@@ -109,30 +70,8 @@ pub(in crate::syslog) fn suspect(facts: &RunFacts, suspect: &SuspectFacts, id: &
 }
 
 /// Returns the body of `run.test`.
-pub(in crate::syslog) fn test(facts: &RunFacts, message: &str, id: &str) -> Map<String, Value> {
-    let mut body = common(facts, message);
-    body.insert("event".to_owned(), of_run("run.test", id, Severity::Info, "success", None));
-    body
-}
-
-fn of_run(code: &str, id: &str, severity: Severity, outcome: &str, reason: Option<&str>) -> Value {
-    let mut event = object(json!({
-        "id": id,
-        "code": code,
-        "kind": "state",
-        "category": ["iam"],
-        "type": ["info"],
-        "action": code.replace('.', "-"),
-        "outcome": outcome,
-        "severity": severity_number(severity),
-        "dataset": "btrollcall.run",
-        "module": "btrollcall",
-        "provider": "bt-rollcall",
-    }));
-    if let Some(reason) = reason {
-        event.insert("reason".to_owned(), json!(reason));
-    }
-    Value::Object(event)
+pub(super) fn test(message: &Message<'_>) -> Map<String, Value> {
+    common(message, "state", &["info"])
 }
 
 fn sources(facts: &RunFacts) -> Vec<Value> {

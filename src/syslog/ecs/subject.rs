@@ -1,24 +1,12 @@
 //! Fields about the subject of an event: the account with its standing, and the source that it belongs to. Pure.
 
 use super::super::facts::{RunFacts, SourceFacts};
+use super::super::summary;
 use super::insert_own;
-use crate::model::{AccountStanding, Contact, Subject, SubjectKind};
+use crate::model::{AccountStanding, Contact, Subject};
 use crate::source::SourceKind;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
-
-/// Returns the name of a subject; its id if it has none.
-pub(super) fn name(subject: &Subject) -> &str {
-    subject.name.as_deref().unwrap_or(&subject.id)
-}
-
-/// Returns the subject and its source in words.
-pub(super) fn in_source(subject: &Subject, source: &str) -> String {
-    match subject.kind {
-        SubjectKind::User | SubjectKind::Group => format!("{} in {source}", name(subject)),
-        SubjectKind::Source => source.to_owned(),
-    }
-}
 
 /// Returns a class as a word. Some rule engines cannot compare booleans, and a word can also be `unknown`.
 fn sensitivity(privileged: Option<bool>) -> &'static str {
@@ -55,7 +43,7 @@ pub(super) fn insert_account(
     contact: Option<&Contact>,
     account: Option<&AccountStanding>,
 ) {
-    let name = name(subject);
+    let name = summary::name(subject);
     let mut user = json!({ "id": subject.id, "name": name });
     let mut related = vec![name];
     let mut standing = class(account.and_then(|account| account.privileged));

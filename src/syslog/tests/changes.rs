@@ -26,9 +26,10 @@ pub(super) fn change(kind: ChangeKind, text: &str) -> Change {
 fn every_kind_of_change_is_an_iam_event_with_its_subject_and_the_time_between_the_snapshots() {
     let facts = RunFacts { previous_started_at: Some(now() - chrono::TimeDelta::days(1)), ..facts() };
     let changes: Vec<Change> = ChangeKind::ALL.into_iter().map(|kind| change(kind, "x")).collect();
-    let messages: Vec<Message> =
-        of_published(&facts, &changes, &[opened(&finding("n", "e"))], &[], &completed()).collect();
-    let codes: Vec<&str> = messages.iter().map(|message| message.code.as_str()).collect();
+    let (finding, completed) = (finding("n", "e"), completed());
+    let findings = [opened(&finding)];
+    let messages: Vec<Message<'_>> = of_published(&facts, &changes, &findings, &[], &completed).collect();
+    let codes: Vec<&str> = messages.iter().map(|message| &*message.code).collect();
     let kinds = ChangeKind::ALL.map(ChangeKind::as_str);
     assert_eq!(codes, [&kinds[..], &["finding.stale-login", "run.completed"]].concat());
     for (message, kind) in messages.iter().zip(ChangeKind::ALL) {
@@ -63,7 +64,7 @@ fn every_kind_of_change_is_an_iam_event_with_its_subject_and_the_time_between_th
 fn a_group_that_is_not_listed_has_no_name_and_an_unknown_sensitivity() {
     let unlisted = ChangedGroup { id: "99".into(), name: None, privileged: false };
     let change = Change { group: Some(unlisted), ..change(ChangeKind::MembershipAdded, "bob") };
-    let body = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap().body;
+    let body = ecs::fields(&message_of_change(change));
     assert_eq!(body["group"], json!({ "id": "99" }));
     assert_eq!(body["btrollcall"]["group"], json!({ "sensitivity": "unknown" }));
     assert_eq!(body["event"]["severity"], 3);
@@ -73,7 +74,7 @@ fn a_group_that_is_not_listed_has_no_name_and_an_unknown_sensitivity() {
 fn a_group_without_a_name_that_matches_by_its_id_is_privileged() {
     let by_id = ChangedGroup { id: "99".into(), name: None, privileged: true };
     let change = Change { group: Some(by_id), ..change(ChangeKind::MembershipAdded, "bob") };
-    let body = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap().body;
+    let body = ecs::fields(&message_of_change(change));
     assert_eq!(body["btrollcall"]["group"], json!({ "sensitivity": "privileged", "privileged": true }));
 }
 
@@ -81,8 +82,7 @@ fn a_group_without_a_name_that_matches_by_its_id_is_privileged() {
 fn a_change_with_very_long_texts_fits_into_a_datagram_and_keeps_its_subject() {
     for kind in ChangeKind::ALL {
         let change = change(kind, &"\u{1f600}\n".repeat(5000));
-        let message = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap();
-        let frame = render(&datagram(), &sender(), &message, 1);
+        let frame = render(&datagram(), &sender(), &message_of_change(change), 1);
         assert!(frame.len() <= 1180 && !frame.contains('\n'), "{}: {}", kind.as_str(), frame.len());
         assert_eq!(body(&frame)["btrollcall"]["change"]["subject"]["id"], "17");
         assert_eq!(body(&frame)["event"]["code"], kind.as_str());

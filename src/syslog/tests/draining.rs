@@ -6,6 +6,7 @@ use crate::event::NoObserver;
 use crate::syslog::deliver::{Delivered, deliver};
 use crate::syslog::spool::Spool;
 use crate::syslog::{Destination, Protocol, Transport};
+use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
@@ -24,7 +25,7 @@ fn spool(batches: &[(&str, &str, &[&str])]) -> (TempDir, Spool) {
 }
 
 fn drain(spool: &Spool, destinations: &[Destination]) -> Vec<Delivered> {
-    deliver(spool, destinations, &timing(), &NoObserver, &|| false).unwrap()
+    deliver(spool, destinations, &timing(), &NoObserver, &|| false).unwrap().destinations
 }
 
 fn to(url: &str, port: u16) -> Destination {
@@ -63,10 +64,30 @@ fn the_oldest_batch_is_sent_first_and_a_failing_destination_does_not_delay_the_o
 
 #[test]
 fn events_for_an_address_that_is_no_longer_configured_are_kept_and_reported() {
-    let (_folder, spool) = spool(&[("20261123T020000Z-0001", "tcp://gone:601", &["one", "two"])]);
+    let (folder, spool) = spool(&[("20261123T020000Z-0001", "tcp://gone:601", &["one", "two"])]);
     let results = drain(&spool, &[Destination { url: "tcp://new:601".to_owned(), ..stream() }]);
     assert_eq!((results[0].delivered, results[0].waiting), (0, 0));
     assert_eq!((results[1].destination.as_str(), results[1].waiting), ("tcp://gone:601", 2));
-    assert!(results[1].error.as_deref().unwrap().contains("the destination is no longer configured"));
+    let error = results[1].error.as_deref().unwrap();
+    let cure = "the destination is no longer configured; add a [[syslog]] table with this url";
+    assert!(error.contains(cure) && error.contains(folder.path().to_str().unwrap()), "{error}");
+    let (_, command) = error.split_once("List them with: ").unwrap();
+    let listed = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 1, "{command}");
     assert_eq!(spool.pending().unwrap().batches.len(), 1);
+}
+
+#[test]
+fn a_damaged_batch_is_set_aside_and_the_next_ones_of_its_destination_are_sent() {
+    let (open, served) = receiver(1);
+    let (folder, spool) =
+        spool(&[("20261123T020000Z-0001", "up", &["lost"]), ("20261124T020000Z-0001", "up", &["next"])]);
+    let path = folder.path().join("spool/20261123T020000Z-0001.0000.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("lost", "last")).unwrap();
+    let delivery = deliver(&spool, &[to("up", open)], &timing(), &NoObserver, &|| false).unwrap();
+    assert_eq!(served.join().unwrap(), ["4 next"]);
+    assert_eq!((delivery.destinations[0].delivered, delivery.destinations[0].error.as_ref()), (1, None));
+    assert_eq!(delivery.damaged.len(), 1);
+    assert!(path.with_extension("jsonl.damaged").exists());
 }

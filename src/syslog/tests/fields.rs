@@ -111,7 +111,7 @@ fn collect(map: &Map<String, Value>, path: &str, found: &mut BTreeMap<String, Op
 fn every_field_of_every_event_is_in_the_document_of_events() {
     let document = include_str!("../../../docs/events.md");
     let mut found = BTreeSet::new();
-    every_event(|body| paths(&Value::Object(body.clone()), "", &mut found));
+    every_event(|message| paths(&Value::Object(ecs::fields(message)), "", &mut found));
     found.insert("btrollcall.truncated".to_owned());
     let missing: Vec<&String> = found.iter().filter(|path| !is_documented(document, path)).collect();
     assert!(missing.is_empty(), "{missing:?}");
@@ -121,18 +121,19 @@ fn every_field_of_every_event_is_in_the_document_of_events() {
 #[test]
 fn every_field_that_is_not_ours_is_defined_by_ecs_with_its_type() {
     let mut found = BTreeMap::new();
-    every_event(|body| collect(body, "", &mut found));
+    every_event(|message| collect(&ecs::fields(message), "", &mut found));
     let known: BTreeMap<String, Option<EcsType>> =
         ECS.into_iter().map(|(name, ecs_type)| (name.to_owned(), Some(ecs_type))).collect();
     assert_eq!(found, known);
 }
 
-/// Calls a function with the body of an event of every sort.
-fn every_event(mut with: impl FnMut(&Map<String, Value>)) {
+/// Calls a function with an event of every sort.
+pub(super) fn every_event(mut with: impl FnMut(&Message<'_>)) {
     let reason = Some("groups: answered 403".to_owned());
     let sources = vec![SourceFacts { reason, ..source("pra", "bt.example.com") }];
     let previous_started_at = Some(now() - chrono::TimeDelta::days(1));
     let facts = RunFacts { sources, previous_started_at, ..facts() };
+    let of_no_run = RunFacts::of_test("host", now());
     let by_address = RunFacts { sources: vec![source("pra", "10.0.0.7")], ..facts.clone() };
     let account = || Some(account("bob@example.com", "Bob Hill"));
     let changes =
@@ -143,7 +144,7 @@ fn every_event(mut with: impl FnMut(&Map<String, Value>)) {
     let suspects = [suspect()];
     let completed = completed();
     let of_run = of_published(&facts, &changes, &sent, &suspects, &completed);
-    let others =
-        of_published(&by_address, &[], &sent, &[], &completed).chain([of_failed(&facts, "x"), of_test("host", now())]);
-    of_run.chain(others).for_each(|message| with(&message.body));
+    let others = [of_failed(&facts, "x"), of_test(&of_no_run)];
+    let others = of_published(&by_address, &[], &sent, &[], &completed).chain(others);
+    of_run.chain(others).for_each(|message| with(&message));
 }

@@ -8,10 +8,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Returns short time limits, so that tests with receivers that never answer end soon.
-pub(super) fn timing() -> Timing {
+pub(in crate::syslog) fn timing() -> Timing {
     Timing {
         connect: Duration::from_secs(5),
         write: Duration::from_millis(500),
@@ -19,6 +19,7 @@ pub(super) fn timing() -> Timing {
         early_end: Duration::from_millis(60),
         end: Duration::from_millis(500),
         session: Duration::from_secs(5),
+        stopping: Duration::from_millis(300),
     }
 }
 
@@ -198,14 +199,80 @@ fn a_request_to_stop_leaves_the_batch_undelivered() {
     let (destination, served) = receiver(read_all);
     let list = frames(10);
     let sent = std::cell::Cell::new(0);
-    let three = || {
+    let frames = list.iter().cloned().map(|frame| {
         sent.set(sent.get() + 1);
-        sent.get() > 3
-    };
-    let frames = list.iter().cloned().map(Ok);
-    let result = Session { destination: &destination, frames, timing: &timing(), is_stopped: &three }.run();
+        Ok(frame)
+    });
+    let after_three = || sent.get() >= 3;
+    let result = Session { destination: &destination, frames, timing: &timing(), is_stopped: &after_three }.run();
     served.join().unwrap();
     assert!(matches!(result, Err(DeliveryError::Stopped)));
+}
+
+/// Delivers many frames to a destination while a signal has asked the run to stop after the first one.
+fn stopped_session(destination: &Destination) -> (DeliveryError, Duration) {
+    let (list, sent, started) = (frames(200_000), std::cell::Cell::new(0_u32), Instant::now());
+    let stopped_at = std::cell::Cell::new(None);
+    let frames = list.iter().cloned().map(|frame| {
+        sent.set(sent.get() + 1);
+        Ok(frame)
+    });
+    let timing = Timing { write: Duration::from_secs(3600), session: Duration::from_secs(7200), ..timing() };
+    // A signal arrives while the session has waited for the receiver for a while.
+    let is_stopped = || {
+        let is_waiting = sent.get() > 0 && started.elapsed() > Duration::from_millis(400);
+        stopped_at.set(stopped_at.get().or_else(|| is_waiting.then(Instant::now)));
+        stopped_at.get().is_some()
+    };
+    let error = Session { destination, frames, timing: &timing, is_stopped: &is_stopped }.run().unwrap_err();
+    (error, stopped_at.get().unwrap().elapsed())
+}
+
+#[test]
+fn a_signal_ends_a_session_whose_receiver_accepts_and_never_reads() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tcp = destination(Transport::Tcp("127.0.0.1".to_owned(), port), Protocol::Rfc5424);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let _unread = UnixDatagram::bind(&path).unwrap();
+    let mut unix = datagram();
+    unix.transport = Transport::Unix(path);
+    unix.events_per_second = 1_000_000;
+    for destination in [tcp, unix] {
+        let (error, took) = stopped_session(&destination);
+        assert!(matches!(error, DeliveryError::Stopped), "{}: {error}", destination.url);
+        assert!(took < Duration::from_secs(5), "{}: {took:?}", destination.url);
+    }
+}
+
+#[test]
+fn a_receiver_that_reads_byte_by_byte_meets_the_limit_of_the_session() {
+    let (destination, _served) = receiver(|mut stream| {
+        // Every byte is progress, so no single write is too slow.
+        while stream.read(&mut [0; 1]).is_ok_and(|read| read > 0) {
+            thread::park_timeout(Duration::from_millis(5));
+        }
+    });
+    let frames = frames(200_000).into_iter().map(Ok);
+    let timing = Timing { session: Duration::from_millis(700), ..timing() };
+    let started = Instant::now();
+    let error =
+        Session { destination: &destination, frames, timing: &timing, is_stopped: &|| false }.run().unwrap_err();
+    assert!(matches!(error, DeliveryError::TooSlow(_) | DeliveryError::Send(_)), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn no_session_starts_after_a_signal() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let destination = destination(Transport::Tcp("127.0.0.1".to_owned(), port), Protocol::Rfc5424);
+    let frames = frames(1).into_iter().map(Ok);
+    let result = Session { destination: &destination, frames, timing: &timing(), is_stopped: &|| true }.run();
+    assert!(matches!(result, Err(DeliveryError::Stopped)));
+    assert!(listener.accept().is_err(), "nobody connected");
 }
 
 #[test]

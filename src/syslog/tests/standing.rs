@@ -25,7 +25,7 @@ fn with_source(source: SourceFacts) -> RunFacts {
 fn of_account(account: Option<AccountStanding>) -> Value {
     let contact = Contact { email: Some("last@example.com".into()), display_name: None };
     let finding = Finding { contact, ..finding("bob", "e") };
-    Value::Object(message_with(&FindingFacts { account, ..opened(&finding) }).body)
+    Value::Object(ecs::fields(&message_with(&FindingFacts { account, ..opened(&finding) })))
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_change_of_an_account_has_the_same_standing_as_a_finding() {
     for kind in [ChangeKind::UserDisabled, ChangeKind::MembershipAdded, ChangeKind::UserRemoved] {
         let account = Some(Box::new(account("bob@example.com", "Bob Hill")));
         let changes = [Change { account, ..super::changes::change(kind, "bob") }];
-        let body = of_published(&facts(), &changes, &[], &[], &completed()).next().unwrap().body;
+        let body = ecs::fields(&of_published(&facts(), &changes, &[], &[], &completed()).next().unwrap());
         let finding = of_account(Some(super::account("bob@example.com", "Bob Hill")));
         assert_eq!(body["btrollcall"]["account"], finding["btrollcall"]["account"], "{}", kind.as_str());
         assert_eq!(body["user"], finding["user"]);
@@ -75,8 +75,7 @@ fn a_privileged_account_that_is_enabled_again_is_high_and_any_other_is_low() {
     for (privileged, severity) in [(Some(true), 8), (Some(false), 3), (None, 3)] {
         let account = Some(Box::new(AccountStanding { privileged, ..account("", "") }));
         let change = Change { account, ..super::changes::change(ChangeKind::UserEnabled, "bob") };
-        let message = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap();
-        assert_eq!(message.body["event"]["severity"], severity, "{privileged:?}");
+        assert_eq!(ecs::fields(&message_of_change(change))["event"]["severity"], severity, "{privileged:?}");
     }
 }
 
@@ -101,7 +100,7 @@ fn an_account_that_is_added_as_privileged_or_becomes_an_administrator_is_high() 
 fn the_action_and_the_message_say_why_a_finding_is_sent() {
     let finding = finding("bob", "e");
     for occasion in Occasion::ALL {
-        let body = message_with(&FindingFacts { occasion, ..opened(&finding) }).body;
+        let body = ecs::fields(&message_with(&FindingFacts { occasion, ..opened(&finding) }));
         let word = occasion.as_str();
         assert_eq!(body["event"]["action"], format!("finding-{word}"));
         assert_eq!(body["message"], format!("stale-login {word}: bob in eu: no login for 100 days"));
@@ -110,7 +109,7 @@ fn the_action_and_the_message_say_why_a_finding_is_sent() {
     }
     let more_severe =
         FindingFacts { occasion: Occasion::Changed, previous_severity: Some(Severity::Medium), ..opened(&finding) };
-    let body = message_with(&more_severe).body;
+    let body = ecs::fields(&message_with(&more_severe));
     assert_eq!(body["btrollcall"]["finding"]["previous_severity"], "medium");
     assert_eq!(body["btrollcall"]["finding"]["severity"], "high");
     assert_eq!(body["message"], "stale-login changed from medium to high: bob in eu: no login for 100 days");
@@ -121,7 +120,7 @@ fn the_source_is_the_observer_with_host_vendor_and_product_by_their_names() {
     let finding = finding("bob", "e");
     let observer = |kind: &str, host: &str| {
         let facts = with_source(source(kind, host));
-        let body = of_published(&facts, &[], &[opened(&finding)], &[], &completed()).next().unwrap().body;
+        let body = ecs::fields(&of_published(&facts, &[], &[opened(&finding)], &[], &completed()).next().unwrap());
         assert_eq!(body["btrollcall"]["source"], json!({ "name": "eu", "kind": kind }));
         body["observer"].clone()
     };
@@ -141,14 +140,14 @@ fn the_source_is_the_observer_with_host_vendor_and_product_by_their_names() {
 #[test]
 fn the_host_is_the_one_that_runs_the_program_by_full_name_and_by_its_first_label() {
     let facts = RunFacts { host: "Audit01.Example.com".to_owned(), ..facts() };
-    let host = of_failed(&facts, "x").body["host"].clone();
+    let host = ecs::fields(&of_failed(&facts, "x"))["host"].clone();
     assert_eq!(host, json!({ "name": "audit01.example.com", "hostname": "audit01" }));
 }
 
 /// Returns the body of `run.completed` of a run with one source.
 fn run_completed(facts: &RunFacts, completeness: Completeness) -> Value {
     let completed = Completed { completeness, ..completed() };
-    Value::Object(of_published(facts, &[], &[], &[], &completed).last().unwrap().body)
+    Value::Object(ecs::fields(&of_published(facts, &[], &[], &[], &completed).last().unwrap()))
 }
 
 #[test]
@@ -205,7 +204,7 @@ pub(super) fn suspect() -> SuspectFacts {
 #[test]
 fn a_suspicious_list_has_its_source_counts_and_limit_as_fields() {
     let facts = with_source(source("pra", "bt.example.com"));
-    let body = super::super::message::of_suspect(&facts, &suspect()).body;
+    let body = ecs::fields(&super::super::message::of_suspect(&facts, &suspect()));
     let expected =
         json!({ "source": "eu", "list": "users", "before": 100, "after": 40, "gone": 60, "limit_percent": 20 });
     assert_eq!(body["btrollcall"]["run"]["suspect"], expected);
@@ -235,9 +234,8 @@ fn an_account_with_long_names_keeps_its_standing_and_its_address_in_a_datagram()
         source: finding.source.clone(),
         ..super::changes::change(ChangeKind::MembershipAdded, &name)
     };
-    let of_change = of_published(&facts(), &[change], &[], &[], &completed()).next().unwrap();
-    for message in [message_with(&sent), of_change] {
-        let whole = Value::Object(message.body.clone());
+    for message in [message_with(&sent), message_of_change(change)] {
+        let whole = Value::Object(ecs::fields(&message));
         for destination in [datagram(), packet()] {
             let kept = body(&render(&destination, &sender(), &message, 1));
             assert_eq!(kept["btrollcall"]["truncated"], true);
@@ -259,12 +257,13 @@ fn a_partial_run_that_is_too_long_keeps_name_and_status_of_each_source() {
     let facts = RunFacts { sources: names.iter().map(|name| failed(name)).collect(), ..facts() };
     let completed = Completed { completeness: Completeness::Partial, ..completed() };
     let partial = of_published(&facts, &[], &[], &[], &completed).last().unwrap();
-    for message in [partial, of_failed(&facts, &"all failed. ".repeat(90))] {
+    let reason = "all failed. ".repeat(90);
+    for message in [partial, of_failed(&facts, &reason)] {
         for destination in [datagram(), packet()] {
             let kept = body(&render(&destination, &sender(), &message, 1));
             let expected: Vec<Value> = names.iter().map(|name| json!({ "name": name, "status": "failed" })).collect();
             assert_eq!(kept["btrollcall"]["run"]["sources"], json!(expected), "{}", message.code);
-            assert!(kept["message"].as_str().unwrap().starts_with(&message.code));
+            assert!(kept["message"].as_str().unwrap().starts_with(&*message.code));
         }
     }
 }
@@ -273,7 +272,7 @@ fn a_partial_run_that_is_too_long_keeps_name_and_status_of_each_source() {
 fn run_completed_counts_in_words() {
     let completed =
         Completed { changes: BTreeMap::from([("user.added".to_owned(), 1)]), accounts: 408, groups: 0, ..completed() };
-    let body = of_published(&facts(), &[], &[], &[], &completed).last().unwrap().body;
+    let body = ecs::fields(&of_published(&facts(), &[], &[], &[], &completed).last().unwrap());
     let expected = "run.completed: complete: 408 accounts, 0 groups, 1 change, 1 finding, 1 event";
     assert_eq!(body["message"], expected);
 }

@@ -19,8 +19,16 @@
 //! a total, is read twice in full. It is proven if both readings have the same rows in the same order, and the total
 //! never changes.
 //!
-//! The end is proven by the number of the last page, or by the total, in the same response. A server may report only a
-//! link to the next page, or nothing. Then an empty page after the last full one proves the end.
+//! The end is proven by a total above the rows of the first page, if as many rows are received. Anything else may count
+//! only the rows of its own page:
+//!
+//! - A list of one page is read once more in pages of about half its size. The second of these begins within the list and
+//!   shows its last rows, and nothing behind them.
+//! - Without a total, one more request looks behind the last page. A server may report only a link to the next page, or
+//!   nothing. Then an empty page after the last full one proves the end.
+//!
+//! A server whose pages are shorter than requested is read on in pages of the size that it gives.
+//! A list that names one id more than once is fully read, each id is kept once, and it is never proven.
 //!
 //! # What is detected
 //!
@@ -35,10 +43,10 @@
 //! is removed at the same time, the total stays the same, and nothing shows the change. The vendor's lists are in the
 //! order of creation and their keys grow, so new rows appear at the end.
 
-use super::{End, ListRow, WalkProgress, WalkResult, WalkSettings};
-use ahash::AHashMap;
+mod proof;
+
+use super::{End, KeptRows, ListRow, PageError, WalkProgress, WalkResult, WalkSettings};
 use std::collections::HashSet;
-use std::collections::hash_map::Entry;
 
 /// Request for one page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +91,7 @@ const MAX_ADDED_PAGES: u64 = 16;
 /// One received page.
 struct SeenPage<K> {
     request: PageRequest,
+    /// Keys of the rows as received: a key that the page names twice is in here twice.
     keys: Vec<K>,
     metadata: PageMetadata,
 }
@@ -137,50 +146,67 @@ struct NumberedWalk<R: ListRow, F, T> {
     progress: T,
     /// First page, if the caller has read it already.
     first: Option<NumberedPage<R>>,
-    rows: Vec<R>,
-    index: AHashMap<R::Key, usize>,
+    /// Whether a list of one page is read once more, to look behind it.
+    looks_behind: bool,
+    /// Page size of a server that gives fewer rows than requested; `None` while it gives as many.
+    real_size: Option<u64>,
+    kept: KeptRows<R>,
     /// Keys that the current pass has received.
     seen_in_pass: HashSet<R::Key>,
     received: u64,
     pages: u64,
     total: Option<u64>,
-    /// Whether some page had more rows than its own total. The totals then count a page, or nothing.
-    distrusts_totals: bool,
+    /// Highest total of the current pass.
+    highest_total: Option<u64>,
+    /// Total that was below the rows up to its own page. The totals then count a page, or nothing.
+    contradicting_total: Option<u64>,
+}
+
+/// Where the pages of a list come from.
+pub struct PageSource<R, F> {
+    /// First page in the size of the settings, if the caller has read it already.
+    pub first: Option<NumberedPage<R>>,
+    /// Reads one page.
+    pub fetch: F,
+    /// Whether a list of one page may be requested in smaller pages, to look behind it.
+    pub looks_behind: bool,
 }
 
 /// Reads a list until it is proven complete or the proof has failed too often.
 ///
-/// `first` is the first page in the size of the settings, if the caller has read it already. The first error of `fetch`
-/// ends the walk; the rows received so far are kept.
+/// The first error of `fetch` ends the walk; the rows received so far are kept.
 pub async fn walk_numbered<R, E, F, A, T>(
     settings: WalkSettings,
-    first: Option<NumberedPage<R>>,
-    fetch: F,
+    source: PageSource<R, F>,
     progress: T,
 ) -> WalkResult<R, E>
 where
     R: ListRow,
+    E: PageError,
     F: Fn(PageRequest) -> A,
     A: Future<Output = Result<NumberedPage<R>, E>>,
     T: FnMut(WalkProgress),
 {
+    let PageSource { first, fetch, looks_behind } = source;
     let mut walk = NumberedWalk {
         settings,
         fetch,
         progress,
         first,
-        rows: Vec::new(),
-        index: AHashMap::new(),
+        looks_behind,
+        real_size: None,
+        kept: KeptRows::new(),
         seen_in_pass: HashSet::new(),
         received: 0,
         pages: 0,
         total: None,
-        distrusts_totals: false,
+        highest_total: None,
+        contradicting_total: None,
     };
     let mut passes = 1;
     let end = loop {
         match walk.read_once().await {
-            Ok(proof) => break Ok(End::Proven(proof)),
+            Ok(proof) => break Ok(walk.kept.repetition().map_or(End::Proven(proof), End::Unproven)),
             Err(PassFault::Failed(error)) => break Err(error),
             Err(PassFault::Hopeless(why)) => break Ok(End::Unproven(why)),
             Err(PassFault::Moved(why)) if passes > u64::from(settings.max_passes) => {
@@ -190,13 +216,15 @@ where
                 passes += 1;
                 (walk.progress)(WalkProgress::Drift(why));
                 walk.seen_in_pass.clear();
+                walk.highest_total = None;
             }
         }
     };
-    let NumberedWalk { mut rows, seen_in_pass, received, pages, total, .. } = walk;
+    let NumberedWalk { kept, seen_in_pass, received, pages, total, .. } = walk;
+    let mut rows = kept.into_rows();
     if matches!(end, Ok(End::Proven(_))) {
         // A row that only an earlier pass has seen was removed since then.
-        rows.retain(|row| seen_in_pass.contains(&row.key()));
+        rows.retain(|row| seen_in_pass.contains(row.key()));
     }
     WalkResult { rows, expected: total, received, pages, passes, end }
 }
@@ -204,35 +232,62 @@ where
 impl<R, E, F, A, T> NumberedWalk<R, F, T>
 where
     R: ListRow,
+    E: PageError,
     F: Fn(PageRequest) -> A,
     A: Future<Output = Result<NumberedPage<R>, E>>,
     T: FnMut(WalkProgress),
 {
     /// Reads the whole list once and returns the proof as a text.
     async fn read_once(&mut self) -> Result<String, PassFault<E>> {
+        if let Some(size) = self.real_size {
+            let last = self.find_end(size).await?;
+            return self.prove_by_two_readings(size, last, true).await;
+        }
         let first = self.page(1, self.settings.page_size.max(1)).await?;
         if first.keys.is_empty() {
             return Self::empty(&first);
         }
         // The server may return fewer rows per page than requested. All later pages are counted by that size.
-        let cap = first.metadata.size.unwrap_or(first.keys.len() as u64).clamp(1, first.request.size.max(1));
-        let last = match (first.is_last(), first.metadata.last, first.metadata.total) {
-            (Some(true), ..) => 1,
-            (_, Some(last), _) => last,
-            (_, None, Some(total)) => total.div_ceil(cap),
-            (Some(false), None, None) | (None, ..) => self.find_end(cap).await?,
+        let rows = first.keys.len() as u64;
+        let is_short = first.is_short();
+        let size = first.metadata.size.filter(|_| !is_short).unwrap_or(rows);
+        let cap = size.clamp(1, first.request.size.max(1));
+        let known_last = match (first.is_last(), first.metadata.last, first.metadata.total) {
+            (Some(true), ..) => Some(1),
+            // The number of the last page does not count pages of the size that the server gives.
+            (_, Some(last), _) if !is_short => Some(last),
+            // A total of no more rows than those of this page contradicts the number of the last page.
+            (_, _, Some(total)) if total > rows => Some(total.div_ceil(cap)),
+            _ => None,
+        };
+        let end_seen = known_last.is_none();
+        let cap = if end_seen { cap.min(rows) } else { cap };
+        if end_seen {
+            // More pages follow, so that this total counted only the rows of the page.
+            self.contradicting_total = self.contradicting_total.or(first.metadata.total);
+        }
+        let last = match known_last {
+            Some(last) => last,
+            // Nothing is reported about the end, and the page is not full.
+            None if self.looks_behind && rows < first.request.size && first.is_last().is_none() => {
+                self.look_behind_first(&first).await?;
+                1
+            }
+            None => self.find_end(cap).await?,
         };
         if last > MAX_PAGES {
             return Err(PassFault::Hopeless(format!("the source reports {last} pages")));
         }
-        if last > 1 {
+        if last > 1 && end_seen {
+            self.prove_by_two_readings(cap, last, true).await
+        } else if last > 1 {
             self.prove_backwards(first, cap, last).await
         } else if first.is_last() == Some(true) {
             self.prove_single_page(&first).await
         } else {
             // Only the empty page after it shows that this is the last page. A row may have moved into the first page
             // before that, so the list is read again.
-            self.prove_by_two_readings(cap, 1).await
+            self.prove_by_two_readings(first.request.size, 1, end_seen).await
         }
     }
 
@@ -246,223 +301,59 @@ where
         }
     }
 
-    /// Proves a list of one page. If the page is full and does not report the number of the last one, more may follow.
-    async fn prove_single_page(&mut self, first: &SeenPage<R::Key>) -> Result<String, PassFault<E>> {
-        if first.metadata.last.is_none()
-            && first.keys.len() as u64 >= first.request.size
-            && !self.page(2, first.request.size).await?.keys.is_empty()
-        {
-            return Err(PassFault::Moved("another page follows the one that was reported as the last".to_owned()));
+    /// Reads one page, which must have the requested number.
+    async fn page(&mut self, number: u64, size: u64) -> Result<SeenPage<R::Key>, PassFault<E>> {
+        let seen = self.received_page(number, size).await?;
+        let PageMetadata { last, current, .. } = seen.metadata;
+        if let Some(current) = current.filter(|current| *current != number) {
+            let why = format!("page {number} was requested, but page {current} was returned");
+            // A list that has become shorter returns its last page. Any other number means that the server ignores
+            // ours.
+            let shrank = current > 1 && current < number && last == Some(current);
+            return Err(if shrank { PassFault::Moved(why) } else { PassFault::Hopeless(why) });
         }
-        self.check_total(first.metadata.total)?;
-        Ok(match first.metadata.total {
-            Some(total) => format!("total {total} reached in one page"),
-            None => format!("{} rows in one page, which the source reports as the last", first.keys.len()),
-        })
-    }
-
-    /// Reads the pages from the last to the second and proves the list by the order of its keys. If the keys are not in
-    /// order, proves it by two full readings.
-    async fn prove_backwards(&mut self, first: SeenPage<R::Key>, cap: u64, last: u64) -> Result<String, PassFault<E>> {
-        let smaller = cap - 1;
-        // Pages that are one row smaller overlap the first page. They are used only if they need no additional page.
-        let overlaps =
-            smaller >= MIN_PAGE_SIZE && first.metadata.total.is_some_and(|total| total.div_ceil(smaller) <= last);
-        let size = if overlaps { smaller } else { cap };
-        let last = if overlaps { first.metadata.total.unwrap_or(0).div_ceil(smaller) } else { last };
-        let mut seen = vec![first];
-        self.read_tail(&mut seen, PageRequest { number: last, size }).await?;
-        for number in (2..last).rev() {
-            let page = self.page(number, size).await?;
-            if page.keys == seen[0].keys {
-                return Err(Self::ignores_page_number(number));
-            }
-            seen.push(page);
+        if number > 1 && seen.metadata.size.is_some() && seen.is_short() {
+            return Err(self.shorter(number, seen.keys.len() as u64));
         }
-        let second = seen.last().and_then(|page| page.keys.first());
-        let meets = second.is_some_and(|second| Some(second) <= seen[0].keys.last());
-        if !overlaps || !meets {
-            let again = self.page(1, cap).await?;
-            seen.push(again);
-        }
-        let totals: Vec<u64> = seen.iter().filter_map(|page| page.metadata.total).collect();
-        if totals.len() == seen.len() && is_ordered_by_key(&seen[1..]) && ascends(&seen[0].keys) {
-            // While rows are added and removed, no total equals the number of remaining rows. Only a constant total
-            // must match the rows.
-            if totals.windows(2).all(|pair| pair[0] == pair[1]) {
-                self.check_total(totals.first().copied())?;
-            }
-            let rows = self.seen_in_pass.len() as u64;
-            self.total = totals.iter().rev().find(|total| **total == rows).or(totals.last()).copied();
-            let how = if overlaps && meets {
-                "the second page overlaps the first"
-            } else {
-                "the first page was read again at the end"
-            };
-            return Ok(format!("{}, {last} pages read backwards; {how}", self.reached(self.total)));
-        }
-        self.prove_by_two_readings(cap, last).await
-    }
-
-    fn ignores_page_number(number: u64) -> PassFault<E> {
-        PassFault::Hopeless(format!("the source ignores the page number: page {number} repeats an earlier page"))
-    }
-
-    /// Reads the last page, and the pages that follow it because rows were added meanwhile.
-    async fn read_tail(&mut self, seen: &mut Vec<SeenPage<R::Key>>, at: PageRequest) -> Result<(), PassFault<E>> {
-        let mut number = at.number;
-        loop {
-            let page = self.page(number, at.size).await?;
-            let repeats = !page.keys.is_empty() && page.keys == seen[0].keys;
-            if repeats {
-                return Err(Self::ignores_page_number(number));
-            }
-            let is_full = page.keys.len() as u64 >= at.size;
-            // Some servers report the page size as the total. A full page that reaches such a total is not the end; the
-            // number of the last page is reliable.
-            let by_number = page.metadata.last.is_some();
-            let ended = page.keys.is_empty() || (page.is_last().unwrap_or(false) && (by_number || !is_full));
-            // `seen` is in the order of a walk towards the first page, so a later page comes before this one.
-            seen.insert(1, page);
-            if ended {
-                return Ok(());
-            }
-            number += 1;
-            if number > at.number + MAX_ADDED_PAGES {
-                return Err(PassFault::Moved("the end of the list moved while it was read".to_owned()));
-            }
-        }
-    }
-
-    /// Reads forwards to the first empty page and returns the number of the page before it. The server reports no end.
-    async fn find_end(&mut self, size: u64) -> Result<u64, PassFault<E>> {
-        let mut before: Option<Vec<R::Key>> = None;
-        for number in 2..MAX_PAGES {
-            let page = self.page(number, size).await?;
-            if page.keys.is_empty() {
-                return Ok(number - 1);
-            }
-            if before.as_ref() == Some(&page.keys) {
-                return Err(Self::ignores_page_number(number));
-            }
-            before = Some(page.keys);
-        }
-        Err(PassFault::Hopeless(format!("the list has no end within {MAX_PAGES} pages")))
-    }
-
-    /// Reads the list twice in full and compares both readings. This proves a list that is not ordered by key.
-    async fn prove_by_two_readings(&mut self, size: u64, last: u64) -> Result<String, PassFault<E>> {
-        let mut readings: Vec<FullReading<R::Key>> = Vec::new();
-        self.seen_in_pass.clear();
-        for _ in 0..2 {
-            let (mut keys, mut totals) = (Vec::new(), HashSet::new());
-            for number in 1..=last {
-                let page = self.page(number, size).await?;
-                if number == last && page.is_last() == Some(false) {
-                    return Err(PassFault::Moved("the end of the list moved while it was read".to_owned()));
-                }
-                totals.insert(page.metadata.total);
-                keys.extend(page.keys);
-            }
-            readings.push((keys, totals));
-        }
-        let distinct: HashSet<&R::Key> = readings[0].0.iter().collect();
-        if readings[0] != readings[1] || readings[0].1.len() > 1 || distinct.len() < readings[0].0.len() {
-            return Err(PassFault::Moved("two readings of the whole list differ".to_owned()));
-        }
-        let total = readings[0].1.iter().next().copied().flatten();
-        self.check_total(total)?;
-        Ok(format!("{}; {last} pages read twice with the same result", self.reached(total)))
-    }
-
-    fn reached(&self, total: Option<u64>) -> String {
-        let rows = self.seen_in_pass.len();
-        match total {
-            Some(total) if total < rows as u64 => {
-                format!("{rows} rows; the total fell to {total}, because rows were removed meanwhile")
-            }
-            Some(total) => format!("total {total} reached"),
-            None => format!("{rows} rows"),
-        }
-    }
-
-    /// Checks that at least as many distinct rows as the total were received.
-    fn check_total(&self, total: Option<u64>) -> Result<(), PassFault<E>> {
-        let rows = self.seen_in_pass.len() as u64;
-        match total.filter(|total| rows < *total) {
-            Some(total) => Err(PassFault::Moved(format!(
-                "the source reports a total of {total}, but {rows} distinct rows were received"
-            ))),
-            None => Ok(()),
-        }
+        Ok(seen)
     }
 
     /// Reads one page and keeps the newest version of each of its rows.
-    async fn page(&mut self, number: u64, size: u64) -> Result<SeenPage<R::Key>, PassFault<E>> {
+    async fn received_page(&mut self, number: u64, size: u64) -> Result<SeenPage<R::Key>, E> {
         let request = PageRequest { number, size };
         let ready = if number == 1 { self.first.take() } else { None };
         let NumberedPage { rows, mut metadata } = match ready {
             Some(first) => first,
             None => (self.fetch)(request).await?,
         };
-        if let Some(current) = metadata.current.filter(|current| *current != number) {
-            let why = format!("page {number} was requested, but page {current} was returned");
-            // A list that has become shorter returns its last page. Any other number means that the server ignores
-            // ours.
-            let shrank = current > 1 && current < number && metadata.last == Some(current);
-            return Err(if shrank { PassFault::Moved(why) } else { PassFault::Hopeless(why) });
+        if self.real_size.is_some() {
+            // These did not count pages of the real size, or only this page. An empty page shows the end.
+            (metadata.last, metadata.next) = (None, None);
         }
         self.pages += 1;
         self.received += rows.len() as u64;
         // A page that the server cuts short has another position than the requested one.
         let size = metadata.size.map_or(size, |reported| reported.min(size));
-        let stop = size.saturating_mul(number - 1) + rows.len() as u64;
-        self.distrusts_totals |= !rows.is_empty() && metadata.total.is_some_and(|total| total < stop);
-        if self.distrusts_totals {
+        let is_other = metadata.current.is_some_and(|current| current != number);
+        if !is_other {
+            self.note_total(&mut metadata, size.saturating_mul(number - 1), rows.len() as u64);
+        }
+        let keys = self.kept.add_page(rows);
+        self.seen_in_pass.extend(keys.iter().cloned());
+        (self.progress)(WalkProgress::Page { distinct: self.kept.len() as u64, total: metadata.total });
+        Ok(SeenPage { request: PageRequest { number, size }, keys, metadata })
+    }
+
+    /// Records the total of a page that follows `before` rows, or drops it if the totals of this list are no totals.
+    fn note_total(&mut self, metadata: &mut PageMetadata, before: u64, rows: u64) {
+        let is_below = |total: &u64| rows > 0 && *total < before.saturating_add(rows);
+        self.contradicting_total = self.contradicting_total.or(metadata.total.filter(is_below));
+        if self.contradicting_total.is_some() {
             (metadata.total, self.total) = (None, None);
         }
         self.total = metadata.total.or(self.total);
-        let keys: Vec<R::Key> = rows.iter().map(ListRow::key).collect();
-        let is_repeated = keys.iter().collect::<HashSet<_>>().len() < keys.len();
-        self.seen_in_pass.extend(keys.iter().cloned());
-        for row in rows {
-            match self.index.entry(row.key()) {
-                Entry::Occupied(place) => self.rows[*place.get()] = row,
-                Entry::Vacant(place) => {
-                    place.insert(self.rows.len());
-                    self.rows.push(row);
-                }
-            }
-        }
-        // The rows exist, so they are kept; but such a page cannot be part of a proof.
-        if is_repeated {
-            return Err(PassFault::Moved(format!("page {number} contains one id twice")));
-        }
-        (self.progress)(WalkProgress::Page { distinct: self.rows.len() as u64, total: metadata.total });
-        let seen = SeenPage { request: PageRequest { number, size }, keys, metadata };
-        if metadata.size.is_some() && seen.is_short() {
-            return Err(PassFault::Moved(format!("page {number} is not full, although more pages follow")));
-        }
-        Ok(seen)
+        self.highest_total = self.highest_total.max(metadata.total);
     }
-}
-
-fn ascends<K: Ord>(keys: &[K]) -> bool {
-    keys.windows(2).all(|pair| pair[0] < pair[1])
-}
-
-/// Checks that pages which were read from the last to the first are ordered by key.
-///
-/// Every page must ascend and must begin before the page that was read before it. It must not show a key within the
-/// span of that page that the page did not contain: such a row was inserted meanwhile, or the order is another one.
-fn is_ordered_by_key<K: Ord>(seen: &[SeenPage<K>]) -> bool {
-    let pages: Vec<&[K]> = seen.iter().map(|page| page.keys.as_slice()).filter(|keys| !keys.is_empty()).collect();
-    pages.iter().all(|keys| ascends(keys))
-        && pages.windows(2).all(|pair| {
-            let (earlier, later) = (pair[0], pair[1]);
-            let is_known = |key: &K| *key <= earlier[0] || earlier.binary_search(key).is_ok();
-            later[0] <= earlier[0] && later.last() <= earlier.last() && later.iter().all(is_known)
-        })
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 //! proofs, and `proof` contains them.
 
 mod proof;
+mod unpaged;
 
-use super::{ListRow, Page, WalkResult, WalkSettings};
-use ahash::AHashMap;
-use std::collections::HashSet;
-use std::collections::hash_map::Entry;
+use super::{KeptRows, ListRow, Page, WalkResult, WalkSettings};
+use std::collections::{BTreeSet, HashSet};
+use unpaged::Probe;
 
 /// Window of a list: a request by offset and limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +42,7 @@ pub(super) enum WalkStep {
 /// One received page.
 struct PageSpan<K> {
     window: Window,
+    /// Keys of the rows as received: a key that the page names twice is in here twice.
     keys: Vec<K>,
     total: Option<u64>,
     /// Order of arrival.
@@ -68,8 +69,9 @@ impl<K> PageSpan<K> {
     }
 }
 
+/// Checks whether keys ascend. A key may follow itself: such a list is never proven, but read like any other.
 fn ascends<K: Ord>(keys: &[K]) -> bool {
-    keys.windows(2).all(|pair| pair[0] < pair[1])
+    keys.windows(2).all(|pair| pair[0] <= pair[1])
 }
 
 /// State of a walk by offset.
@@ -77,8 +79,11 @@ pub(super) struct OffsetWalk<R: ListRow> {
     settings: WalkSettings,
     /// Pages of the current pass over the list.
     spans: Vec<PageSpan<R::Key>>,
-    rows: Vec<R>,
-    index: AHashMap<R::Key, usize>,
+    kept: KeptRows<R>,
+    /// Keys that the previous pass found at two positions. If the next pass does, too, the list names them twice.
+    suspects: BTreeSet<R::Key>,
+    /// What a window inside the list showed; `None` before it was read.
+    probe: Option<Probe>,
     /// Maximum number of rows that the server returns, as the pages so far show it.
     cap: u64,
     /// Whether the server returns [`EXTRA_ROWS`] more than a page on request; `None` before it was tried.
@@ -107,8 +112,9 @@ impl<R: ListRow> OffsetWalk<R> {
             gives_extra_rows: None,
             settings,
             spans: Vec::new(),
-            rows: Vec::new(),
-            index: AHashMap::new(),
+            kept: KeptRows::new(),
+            suspects: BTreeSet::new(),
+            probe: None,
             received: 0,
             pages: 0,
             passes: 1,
@@ -120,32 +126,35 @@ impl<R: ListRow> OffsetWalk<R> {
 
     /// Returns the number of distinct rows so far.
     pub(super) fn distinct(&self) -> u64 {
-        self.rows.len() as u64
+        self.kept.len() as u64
     }
 
-    /// Adds a page. A page that contains one key twice cannot be part of a proof; only its rows are kept.
+    /// Adds a page.
     pub(super) fn add(&mut self, window: Window, page: Page<R>) {
         self.pages += 1;
         self.received += page.rows.len() as u64;
         self.last_total = page.total.or(self.last_total);
-        let keys: Vec<R::Key> = page.rows.iter().map(ListRow::key).collect();
-        if !ascends(&keys) && keys.iter().collect::<HashSet<_>>().len() < keys.len() {
-            self.stalled = Some(format!("the page at offset {} contains one id twice", window.offset));
-            page.rows.into_iter().for_each(|row| self.keep(row));
+        let before = self.kept.len();
+        let keys = self.kept.add_page(page.rows);
+        if self.is_probe(window) {
+            self.probe = Some(self.probed(window, &keys));
+            self.clear_repeats_behind_end();
             return;
         }
-        let before = self.rows.len();
-        for row in page.rows {
-            self.keep(row);
+        if self.restarts_with_extra_rows(window, &keys) {
+            // The same offset is read again without extra rows.
+            self.gives_extra_rows = Some(false);
+            return;
         }
         // A window after all known rows shows new rows or none. Known rows mean that the server ignores the offset, or
         // that rows moved.
-        let has_no_new_row = self.rows.len() == before || self.starts_like_first_page(&keys);
+        let has_no_new_row = self.kept.len() == before || self.starts_like_first_page(&keys);
         if window.offset > 0 && !keys.is_empty() && has_no_new_row && self.is_beyond(window.offset) {
             self.stalled = Some(format!("the page at offset {} repeats rows of earlier pages", window.offset));
         }
         self.spans.push(PageSpan { window, keys, total: page.total, seq: self.next_seq });
         self.next_seq += 1;
+        self.clear_repeats_behind_end();
         self.update_cap();
     }
 
@@ -175,46 +184,36 @@ impl<R: ListRow> OffsetWalk<R> {
         }
     }
 
-    /// Adds a row, or replaces its older version.
-    fn keep(&mut self, row: R) {
-        match self.index.entry(row.key()) {
-            Entry::Occupied(place) => self.rows[*place.get()] = row,
-            Entry::Vacant(place) => {
-                place.insert(self.rows.len());
-                self.rows.push(row);
-            }
-        }
+    /// Checks whether the newest total says that the list ends before this window, or whether the window is a [`Probe`],
+    /// which shows no new row.
+    pub(super) fn ends_before(&self, window: Window) -> bool {
+        let stop = self.spans.iter().map(PageSpan::stop).max();
+        (stop == Some(window.offset) && self.trusted_total() == stop) || self.is_probe(window)
     }
 
-    /// Checks whether a later page repeats the first page, which shows that the server ignores the offset.
-    pub(super) fn repeats_first_page(&self) -> bool {
-        self.repeated_page().is_some()
+    /// Adds a window that the source refused because the list ends before it. It proves what an empty page does, but is no page that
+    /// came.
+    pub(super) fn add_refused(&mut self, window: Window) {
+        self.add(window, Page { rows: Vec::new(), total: self.trusted_total() });
+        self.pages -= 1;
     }
 
-    /// Returns a page that is equal to a page at another offset and starts with the first row of the list.
-    ///
-    /// A page of one row must appear three times: if a row was added before it, it is at the next offset for a good
-    /// reason.
-    fn repeated_page(&self) -> Option<&PageSpan<R::Key>> {
-        let first = self.spans.iter().find(|s| s.window.offset == 0 && !s.keys.is_empty())?;
-        let restarts = |s: &&PageSpan<R::Key>| s.window.offset > 0 && s.keys.first() == first.keys.first();
-        let mut again: Vec<&PageSpan<R::Key>> = self.spans.iter().filter(restarts).collect();
-        again.sort_by_key(|s| s.seq);
-        let same = |a: &PageSpan<R::Key>, b: &PageSpan<R::Key>| a.window.offset != b.window.offset && a.keys == b.keys;
-        match again[..] {
-            [.., before, last] if same(before, last) => Some(last),
-            [only] if only.keys.len() > 1 && same(first, only) => Some(only),
-            _ => None,
-        }
-    }
-
-    /// Returns the windows to read next, or the end.
+    /// Returns the windows to read next, or the end. A list that names an id twice is not proven.
     pub(super) fn next_step(&mut self) -> WalkStep {
-        if let Some(end) = self.unpaged_end() {
-            return WalkStep::End(end);
+        let step = self.step();
+        match (step, self.kept.repetition()) {
+            (WalkStep::End(End::Proven(_)), Some(why)) => WalkStep::End(End::Unproven(why)),
+            (WalkStep::End(End::Unproven(other)), Some(why)) => WalkStep::End(End::Unproven(format!("{why}; {other}"))),
+            (step, _) => step,
+        }
+    }
+
+    fn step(&mut self) -> WalkStep {
+        if let Some(step) = self.unpaged_step() {
+            return step;
         }
         let Some(first) = self.spans.iter().find(|s| s.window.offset == 0) else {
-            return self.start();
+            return WalkStep::Read(vec![self.window(0)]);
         };
         if first.keys.is_empty() {
             return WalkStep::End(Self::empty_end(first.total));
@@ -228,43 +227,11 @@ impl<R: ListRow> OffsetWalk<R> {
         if self.is_ordered_by_key() { self.prove_by_key() } else { self.prove_by_position() }
     }
 
-    /// Returns the first window. It is a repair if the first page was read and contradicted itself.
-    fn start(&mut self) -> WalkStep {
-        let windows = vec![self.window(0)];
-        match self.stalled.take() {
-            None => WalkStep::Read(windows),
-            Some(why) => self.repair(windows, why),
-        }
-    }
-
     fn empty_end(total: Option<u64>) -> End {
         match total {
             None | Some(0) => End::Proven("the list is empty: its first page has no rows".to_owned()),
             Some(total) => End::Unproven(format!("the source reports a total of {total} but returned no rows")),
         }
-    }
-
-    /// Returns the end of a list that the server does not page: its second response is the first one again.
-    fn unpaged_end(&self) -> Option<End> {
-        let repeated = self.repeated_page()?;
-        let rows = repeated.keys.len() as u64;
-        // Exactly as many rows as requested: the server respects the limit but not the offset, and its total may be the
-        // number of rows in the page.
-        let is_cut = rows == self.settings.page_size || rows == repeated.window.limit;
-        if repeated.total == Some(rows) && !is_cut {
-            return Some(End::Proven(format!("total {rows} reached; the source does not page this list")));
-        }
-        // A round number of rows without a total may be a limit of the server (docs/products.md#traps).
-        let is_round = super::is_round_size(rows);
-        let is_whole = repeated.total.is_none() && !is_cut && !is_round;
-        Some(if is_whole {
-            End::Proven(format!("the source does not page this list: two reads returned the same {rows} rows"))
-        } else {
-            End::Unproven(format!(
-                "the source ignores the offset: the page at offset {} repeats the first page ({rows} rows); there may be more rows",
-                repeated.window.offset
-            ))
-        })
     }
 
     /// Returns the window at an offset. The first one requests only a page, because a server may refuse more; the
@@ -324,20 +291,20 @@ impl<R: ListRow> OffsetWalk<R> {
         // near.
         let alone = self.gives_extra_rows.is_none() || self.spans.iter().any(|s| s.keys.is_empty());
         let ahead = if alone { 1 } else { self.settings.concurrency.max(1) as u64 };
-        Some((0..ahead).map(|n| stop - 1 + n * stride).collect())
+        Some((0..ahead).map(|n| (stop - 1).saturating_add(n.saturating_mul(stride))).collect())
     }
 
     /// Returns the newest total; `None` if some page has more rows than its own total, because then no total is
     /// reliable.
     fn trusted_total(&self) -> Option<u64> {
-        let exceeds_total = |s: &PageSpan<R::Key>| !s.keys.is_empty() && s.total.is_some_and(|t| t < s.stop());
-        if self.spans.iter().any(exceeds_total) {
+        if self.contradicting_total().is_some() {
             return None;
         }
         self.spans.iter().max_by_key(|s| s.seq).and_then(|s| s.total)
     }
 
-    /// Returns the pages that are proven to be the last: by their own total, or by an empty page after them.
+    /// Returns the pages that are proven to be the last: by a total that another page promised, or by an empty page
+    /// after them.
     fn tails(&self) -> impl Iterator<Item = &PageSpan<R::Key>> {
         let trusted = self.trusted_total().is_some();
         let empties: Vec<u64> = self.spans.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset).collect();
@@ -346,10 +313,19 @@ impl<R: ListRow> OffsetWalk<R> {
             let followed_by_empty = empties.contains(&s.stop());
             // Without a total, a full page proves nothing even if an empty page follows: rows may have moved between
             // the two fetches.
-            let ends =
-                if trusted { s.reaches_total() && (!full || followed_by_empty) } else { !full && followed_by_empty };
+            let ends = if trusted {
+                s.reaches_total() && (followed_by_empty || (!full && self.is_promised(s.total)))
+            } else {
+                !full && followed_by_empty
+            };
             !s.keys.is_empty() && ends
         })
+    }
+
+    /// Checks whether some page reported this total while more rows were to come. Any other total may count the rows of
+    /// its page, or those read so far.
+    fn is_promised(&self, total: Option<u64>) -> bool {
+        self.spans.iter().any(|s| !s.keys.is_empty() && s.total == total && total.is_some_and(|t| t > s.stop()))
     }
 
     fn has_end(&self) -> bool {
@@ -370,43 +346,74 @@ impl<R: ListRow> OffsetWalk<R> {
         WalkStep::Repair { windows, why }
     }
 
-    /// Renders the proof. The total may be below the number of rows: it is then the one after rows were removed.
+    /// Renders the proof. The total may be below the number of rows: it is then the one after rows were removed, or it
+    /// contradicts the rows.
     fn proof(&self, total: Option<u64>, distinct: u64) -> String {
-        let pages = self.spans.len();
+        let pages = self.spans.iter().filter(|s| !s.keys.is_empty()).count();
         let over = if pages == 1 { "over 1 page".to_owned() } else { format!("over {pages} pages") };
         let overlap = if pages > 1 { "; consecutive pages overlap as expected" } else { "" };
+        let ending = match self.probe {
+            Some(Probe::RestartsBehindEnd) => {
+                "; the source respects the offset, and repeats the first page after the last row"
+            }
+            _ if self.spans.iter().any(|s| s.keys.is_empty()) => "; an empty page follows",
+            _ => "",
+        };
         match total.filter(|_| self.trusted_total().is_some()) {
             Some(total) if total < distinct => {
+                format!("{distinct} rows {over}; {}{overlap}{ending}", self.lower_total(total, distinct))
+            }
+            Some(total) => format!("total {total} reached {over}{overlap}{ending}"),
+            None => {
+                let contradiction = self.contradicting_total().map(|total| format!("; {}", contradicts(total)));
                 format!(
-                    "{distinct} rows {over}; the total fell to {total}, because rows were removed meanwhile{overlap}"
+                    "{distinct} rows {over}; an empty page shows the end{overlap}{}",
+                    contradiction.unwrap_or_default()
                 )
             }
-            Some(total) => format!("total {total} reached {over}{overlap}"),
-            None => format!("{distinct} rows {over}; an empty page shows the end{overlap}"),
         }
     }
 
-    /// Returns the result. Rows that a later page shows to be removed are left out.
-    pub(super) fn into_result<E>(mut self, end: Result<End, E>) -> WalkResult<R, E> {
-        if self.passes > 1 && matches!(end, Ok(End::Proven(_))) {
-            let remaining: HashSet<R::Key> = if self.is_ordered_by_key() {
-                self.remaining_keys().into_iter().collect()
-            } else {
-                self.pass_keys().into_iter().cloned().collect()
-            };
-            self.rows.retain(|row| remaining.contains(&row.key()));
+    /// Explains a total below the number of rows: only if it was high enough before, rows were removed.
+    fn lower_total(&self, total: u64, distinct: u64) -> String {
+        match self.spans.iter().filter_map(|s| s.total).max().filter(|most| *most >= distinct) {
+            Some(most) => format!("the total fell from {most} to {total}, because rows were removed meanwhile"),
+            None => contradicts(total),
         }
+    }
+
+    /// Returns a total that is below the rows of its own page.
+    fn contradicting_total(&self) -> Option<u64> {
+        self.spans.iter().find(|s| !s.keys.is_empty() && s.total.is_some_and(|t| t < s.stop()))?.total
+    }
+
+    /// Returns the result. Rows that a later page shows to be removed are left out.
+    pub(super) fn into_result<E>(self, end: Result<End, E>) -> WalkResult<R, E> {
+        let remaining = (self.passes > 1 && matches!(end, Ok(End::Proven(_)))).then(|| self.proven_keys());
         let proven_by = self.tails().max_by_key(|s| s.seq).and_then(|s| s.total);
         // Totals that are below the rows of their own page are no totals of the list, so none is returned.
         let trusted =
             self.spans.is_empty() || self.spans.iter().all(|s| s.keys.is_empty()) || self.trusted_total().is_some();
-        WalkResult {
-            expected: proven_by.or(self.last_total).filter(|_| trusted),
-            rows: self.rows,
-            received: self.received,
-            pages: self.pages,
-            passes: self.passes,
-            end,
+        // The total of a page that the source repeats counts its rows.
+        let repeated =
+            self.repeated_page().and_then(|page| page.total.filter(|total| *total == page.keys.len() as u64));
+        let expected = repeated.or_else(|| proven_by.or(self.last_total).filter(|_| trusted));
+        let mut rows = self.kept.into_rows();
+        rows.retain(|row| remaining.as_ref().is_none_or(|remaining| remaining.contains(row.key())));
+        WalkResult { expected, rows, received: self.received, pages: self.pages, passes: self.passes, end }
+    }
+
+    /// Returns the keys that exist at the end of the walk.
+    fn proven_keys(&self) -> HashSet<R::Key> {
+        if self.is_ordered_by_key() {
+            self.remaining_keys().into_iter().collect()
+        } else {
+            self.pass_keys().into_iter().cloned().collect()
         }
     }
+}
+
+/// Returns the text for a total that is below the number of rows.
+pub(super) fn contradicts(total: u64) -> String {
+    format!("the total contradicts the rows: the source reports {total}")
 }

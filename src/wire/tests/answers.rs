@@ -45,7 +45,7 @@ fn damaged_characters_are_replaced_and_counted() {
 fn two_consecutive_responses_without_content_are_an_empty_list_and_one_is_not() {
     let (url, log) = answering(|_| json("204 No Content", "X-Page: 1\r\n", ""));
     let client_ = client(&url);
-    let (rows, headers) = run(client_.get_with_headers::<Rows>("/list")).unwrap();
+    let (rows, headers) = run(client_.get_page_with_headers::<Rows>("/list", 100)).unwrap();
     assert_eq!((rows, headers["x-page"].to_str().unwrap()), (Rows(Vec::new()), "1"));
     assert_eq!(count(&log, false), 2);
     let (url, log) = answering(|before| if before == 0 { json("204 No Content", "", "") } else { bytes("", b"[7]") });
@@ -101,6 +101,15 @@ fn the_size_limit_applies_to_the_decompressed_body() {
     small.settings.max_body_bytes = 100_000;
     assert_eq!(get(&small).unwrap_err().kind, WireErrorKind::TooLarge(100_000));
     assert_eq!(count(&log, false), 1);
+}
+
+#[test]
+fn a_body_never_has_more_room_than_the_memory_of_its_source() {
+    let mut settings = ClientSettings::for_tests("http://127.0.0.1", "s3cret");
+    (settings.max_body_bytes, settings.max_rows) = (512 << 20, 20_000);
+    assert_eq!(settings.of_data().bytes, 256 << 20);
+    settings.max_rows = 2_000_000;
+    assert_eq!(settings.of_data().bytes, 512 << 20);
 }
 
 #[test]

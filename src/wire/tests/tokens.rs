@@ -188,6 +188,18 @@ fn a_response_without_a_token_is_described_without_its_values() {
 }
 
 #[test]
+fn a_secret_that_is_echoed_as_a_key_is_masked() {
+    let (url, _) =
+        server(
+            |seen, _| {
+                if seen.is_token() { json("200 OK", "", "{\"access_token_s3cret-value\":1}") } else { fine() }
+            },
+        );
+    let error = get(&client_of(&url, "id", "s3cret-value", TokenAuth::Form)).unwrap_err().to_string();
+    assert!(error.contains("found \"access_token_***\""), "{error}");
+}
+
+#[test]
 fn a_firewall_before_the_token_endpoint_is_not_reported_as_a_wrong_secret() {
     let page = "<html><head><title>Access Denied</title></head></html>";
     let (url, log) =

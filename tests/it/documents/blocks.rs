@@ -120,7 +120,7 @@ fn every_toml_block_is_a_configuration_or_fails_as_the_document_says() {
 fn register(place: &str, text: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("register.toml");
-    fs::write(&path, text).unwrap();
+    private(&path, text);
     let config = load(&completed(&format!("[policy]\nexceptions = {:?}\n", path.to_str().unwrap())));
     let config = config.unwrap_or_else(|error| panic!("{place}: {error}"));
     let lives = config.check_exception_lifetimes(as_of());

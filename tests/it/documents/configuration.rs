@@ -47,6 +47,7 @@ fn surroundings(heading: &str, key: &str) -> (&'static str, Vec<(&'static str, &
     match key {
         "client_cert" => base.push(KEY),
         "client_key" => base.push(CERTIFICATE),
+        "ocsf_finding" => base.push(("payload", "\"ocsf\"")),
         _ => {}
     }
     (head, base)

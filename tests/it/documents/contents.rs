@@ -171,7 +171,7 @@ fn every_metric_is_documented_and_no_other() {
     let files = ["metrics.prom", "metrics-attempt.prom"].map(|name| rig.folder.path().join(name));
     let metrics = files.map(|file| std::fs::read_to_string(file).unwrap()).concat();
     let known = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    let documented = first_codes(&document("docs/operations.md"), "Metrics");
+    let documented = first_codes(&document("docs/monitoring.md"), "Metrics");
     let known: BTreeSet<&str> = known.collect();
     assert_eq!(documented.iter().map(String::as_str).collect::<BTreeSet<_>>(), known);
     // A misspelled name would be an alert that never fires.
@@ -192,7 +192,7 @@ fn every_sample_alert_is_documented_and_no_other() {
     let alert = Regex::new(r"(?m)^ *- alert: (\S+)$").unwrap();
     let rules = alert_rules();
     let known: Vec<&str> = alert.captures_iter(&rules).map(|found| found.extract::<1>().1[0]).collect();
-    assert_eq!(first_codes(&document("docs/operations.md"), "Alerts"), known);
+    assert_eq!(first_codes(&document("docs/monitoring.md"), "Alerts"), known);
 }
 
 #[test]
@@ -237,7 +237,10 @@ fn profiles_of_receivers_set_what_the_document_says() {
         let config = super::blocks::load(&super::blocks::completed(&text)).unwrap();
         let plain = |value: String| value.to_lowercase().replace('-', "");
         let destination = &config.destinations[0];
-        let [protocol, framing] = [1, 2].map(|cell| plain(code(&row.cells[cell])[0].to_owned()));
+        let [protocol, framing, payload] = [1, 2, 3].map(|cell| plain(code(&row.cells[cell])[0].to_owned()));
+        assert!(plain(format!("{:?}", destination.payload)).starts_with(&payload), "{profile}");
+        let facility = if code(&row.cells[4])[0] == "local4" { 20 } else { 13 };
+        assert_eq!(destination.facility, facility, "{profile}");
         assert_eq!(plain(format!("{:?}", destination.protocol)), protocol, "{profile}");
         assert_eq!(plain(format!("{:?}", destination.framing)), framing, "{profile}");
     }

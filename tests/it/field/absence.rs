@@ -4,10 +4,12 @@
 
 use super::FIRST;
 use super::server::Reply;
-use super::world::{CONFIG, SAFE, all, config_api, config_list, safe, safe_list};
+use super::world::{CONFIG, SAFE, all, config_api, config_list, config_page, safe, safe_list};
 use super::{SECOND, Tenant, at_once};
 use crate::rig::{stderr, stdout};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn unchanged_test_tenants_are_read_completely_and_without_changes() {
@@ -68,6 +70,26 @@ fn unread_policy_keeps_its_members(reply: Reply) -> String {
     tenant.third(0);
     assert_eq!(tenant.column("changes", "kind"), [""; 0]);
     format!("{}{}", stdout(&run), stderr(&run))
+}
+
+#[test]
+fn nothing_is_removed_when_the_list_that_is_read_again_has_a_row_without_a_usable_id() {
+    let tenant = config_api("pra");
+    tenant.first(0);
+    let has_failed = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&has_failed);
+    tenant.server.answer(&format!("GET {CONFIG}/vendor/7/user"), move |_| {
+        seen.store(true, Ordering::Relaxed);
+        Reply::of(500, "boom")
+    });
+    tenant.server.answer(&format!("GET {CONFIG}/vendor"), move |request| {
+        let id = if has_failed.load(Ordering::Relaxed) { "ID" } else { "id" };
+        config_page(request, &[json!({id: 7, "name": "Acme", "default_policy": 3})])
+    });
+    tenant.second(3);
+    assert_eq!(tenant.column("changes", "kind"), [""; 0]);
+    assert_eq!(tenant.coverage("vendor-users"), "failed");
+    assert!(tenant.column("groups", "id").contains(&"vendor:7".to_owned()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::server::{Reply, Server};
 use super::{Tenant, world};
-use crate::rig::stderr;
+use crate::rig::{private, stderr};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -35,7 +35,7 @@ fn tenant(config: ServerConfig, host: &str, ca_file: Option<&str>) -> Tenant {
     let address = format!("https://{host}:{}", server.port());
     let tenant = Tenant::at("rest-v3", server, &address);
     if let Some(pem) = ca_file {
-        std::fs::write(tenant.path("ca.pem"), pem).unwrap();
+        private(&tenant.path("ca.pem"), pem);
         tenant.set("ca_file = \"ca.pem\"");
     }
     tenant

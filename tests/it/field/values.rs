@@ -176,7 +176,10 @@ fn lone_surrogates_and_invalid_utf8_are_replaced_and_counted() {
         let body = format!(r#"{{"total":2,"users":{users}}}"#);
         let (before, after) = body.split_once("\"display_name\":\"NAME\"").unwrap();
         let body = [before.as_bytes(), b"\"display_name\":\"", name, b"\"", after.as_bytes()].concat();
-        tenant.server.on(&format!("GET {GUIDE}/users"), Reply::ok(body));
+        tenant.server.answer(&format!("GET {GUIDE}/users"), move |request| match request.number("offset") {
+            Some(0) => Reply::ok(body.clone()),
+            _ => Reply::ok(r#"{"total":2,"users":[]}"#),
+        });
         tenant.first(0);
         assert_eq!(tenant.user("2")["display_name"], expected);
         let replaced = expected.matches('\u{fffd}').count();

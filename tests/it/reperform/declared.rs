@@ -1,8 +1,9 @@
 //! What a manifest declares about itself switches no check off, unless another version really wrote the snapshot.
 
-use super::super::rig::{assert_exit, copy_folder, read_json, stderr, stdout};
-use super::forger::{drop_row, edit_json, rehash, set_cell};
+use super::super::rig::{Rig, assert_exit, copy_folder, people, read_json, stderr, stdout};
+use super::forger::{drop_row, edit_json, rehash, set_cell, set_instant};
 use super::{Forgery, found, verify};
+use bt_rollcall_sandbox::Faults;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -107,11 +108,91 @@ fn a_listed_file_cannot_disappear_and_none_can_be_added() {
 /// A forgery of the manifest, and the words that name it.
 type Case = (fn(&mut Value), &'static str);
 
+fn shrink(manifest: &Value) -> Value {
+    let (by, at) = (&manifest["operator"], &manifest["started_at"]);
+    json!([{"source": "sandbox", "list": "users", "before": 10, "now": 1, "gone": 9, "limit_percent": 20, "by": by, "at": at}])
+}
+
+#[test]
+fn a_removed_confirmation_of_a_shrink_is_found() {
+    let rig = Rig::new(people(150), Faults::default());
+    assert_exit(&rig.run_on_day(0, &[]), 0);
+    rig.sandbox.with_world(|world| {
+        let ids: Vec<u64> = world.user_ids().into_iter().take(60).collect();
+        for id in ids {
+            assert!(world.remove_user(id));
+        }
+    });
+    assert_exit(&rig.run_on_day(1, &["--allow-shrink", "sandbox"]), 0);
+    edit_json(&rig.snapshot(), |manifest| {
+        manifest["confirmed_shrinks"] = json!([]);
+        manifest["notes"].as_array_mut().unwrap().retain(|note| !note.as_str().unwrap().contains("--allow-shrink"));
+    });
+    let log = found(&rig, &rig.snapshot());
+    assert!(log.contains("manifest.json: missing confirmed shrink: source sandbox: 60 of 150 known users"), "{log}");
+}
+
+#[test]
+fn each_complete_list_needs_its_responses_in_the_request_log() {
+    let forgery = Forgery::new();
+    let without = |keep: fn(&Value) -> bool, pad: bool| {
+        forgery.found(|snapshot| {
+            let path = snapshot.join("pages.jsonl");
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = || text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let mut kept: Vec<Value> = lines().filter(keep).collect();
+            // As many lines as before, so that the number of requests is right.
+            let other = kept[0].clone();
+            kept.resize(if pad { lines().count() } else { kept.len() }, other);
+            fs::write(&path, kept.iter().map(|line| line.to_string() + "\n").collect::<String>()).unwrap();
+        })
+    };
+    let log = without(|line| !line["path"].as_str().unwrap().contains("/groups"), true);
+    assert!(log.contains("pages.jsonl: source sandbox: 0 successful requests for the list groups ("), "{log}");
+    let log = without(|line| !line["path"].as_str().unwrap().contains("/users?offset=0"), true);
+    assert!(log.contains("successful requests for the list users ("), "{log}");
+    let log = without(|line| !line["path"].as_str().unwrap().contains("/groups"), false);
+    assert!(log.contains("but its lists needed"), "{log}");
+}
+
+#[test]
+fn a_line_of_the_request_log_has_the_fields_of_a_request_only() {
+    let forgery = Forgery::new();
+    for (what, field, value) in [("unknown field `comment`", "comment", "x"), ("not a SHA-256", "sha256", "abc")] {
+        let log = forgery.found(|snapshot| {
+            let path = snapshot.join("pages.jsonl");
+            let text = fs::read_to_string(&path).unwrap();
+            let (first, rest) = text.split_once('\n').unwrap();
+            let mut line: Value = serde_json::from_str(first).unwrap();
+            line[field] = json!(value);
+            fs::write(&path, format!("{line}\n{rest}")).unwrap();
+        });
+        assert!(log.contains("pages.jsonl: line 1: ") && log.contains(what), "{log}");
+    }
+}
+
+#[test]
+fn a_row_that_was_confirmed_later_than_any_run_is_found_without_the_baseline() {
+    let rig = super::two_days();
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(&rig.snapshot(), copy.path());
+    let snapshot = copy.path().join(rig.snapshot().file_name().unwrap());
+    set_instant(&snapshot, "groups", "confirmed_at", |at| at + 86_400_000_000);
+    edit_json(&snapshot, |manifest| {
+        manifest["sources"][0]["lists_confirmed_at"]["users"] = json!("2020-01-01T00:00:00Z");
+        manifest["sources"][0]["confirmed_at"] = json!("2030-01-01T00:00:00Z");
+    });
+    let log = found(&rig, &snapshot);
+    assert!(log.contains("source sandbox: confirmed_at of a row is 2026-11-25T"), "{log}");
+    assert!(log.contains("source sandbox: lists_confirmed_at.users is not the as_of of the run"), "{log}");
+    assert!(log.contains("source sandbox: confirmed_at is not the as_of of the run"), "{log}");
+}
+
 #[test]
 fn each_entry_of_the_manifest_that_follows_from_others_is_compared() {
     let forgery = Forgery::new();
     assert!(!read_json(&forgery.rig.snapshot().join("manifest.json"))["patterns"].as_array().unwrap().is_empty());
-    let cases: [Case; 15] = [
+    let cases: [Case; 21] = [
         (|manifest| manifest["approved_by"] = json!("nobody"), "manifest.json: unknown key approved_by"),
         (|manifest| manifest["counts"]["admins"] = json!(0), "manifest.json: unknown key counts.admins"),
         (
@@ -158,6 +239,30 @@ fn each_entry_of_the_manifest_that_follows_from_others_is_compared() {
         (
             |manifest| manifest["configuration"]["source"][0]["url"]["value"] = json!("https://other"),
             "configuration.source.url of sandbox is \"https://other\"",
+        ),
+        (
+            |manifest| manifest["latest_as_of"] = json!("2030-01-01T00:00:00Z"),
+            "latest_as_of is 2030-01-01T00:00:00Z, but",
+        ),
+        (|manifest| manifest["formula_guard"] = json!(false), "formula_guard is false, but csv is \"strict\""),
+        (
+            |manifest| manifest["configuration"]["output"]["csv"]["value"] = json!("raw"),
+            "configuration.output.csv is \"raw \", but csv is \"strict comma\"",
+        ),
+        (
+            |manifest| manifest["confirmed_shrinks"] = shrink(manifest),
+            "confirmed shrink without reason: source sandbox: 9 of 10",
+        ),
+        (
+            |manifest| manifest["confirmed_shrinks"] = shrink(manifest),
+            "confirmed_shrinks give the notes [\"source sandbox",
+        ),
+        (
+            |manifest| {
+                manifest["confirmed_shrinks"] = shrink(manifest);
+                manifest["confirmed_shrinks"][0]["by"] = json!("nobody");
+            },
+            "confirmed_shrinks.by is \"nobody\", but operator is ",
         ),
     ];
     for (edit, words) in cases {

@@ -1,7 +1,7 @@
 //! Forges snapshots: changes rows in both formats, and makes every hash and size in the manifest right again.
 
 use crate::rig::{read_json, sha256};
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::DataType;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -91,6 +91,20 @@ pub fn set_cell(snapshot: &Path, table: &str, column: &str, value: &str, target:
     };
     assert_ne!(line, edited);
     fs::write(&path, content.replacen(line, &edited, 1)).unwrap();
+}
+
+/// Changes the instant (microseconds) in a column of the first row of a table, in the Parquet file only.
+pub fn set_instant(snapshot: &Path, table: &str, column: &str, edit: impl Fn(i64) -> i64) {
+    edit_parquet(snapshot, table, |batch| {
+        let at = batch.schema().index_of(column).unwrap();
+        let cells: &TimestampMicrosecondArray = batch.column(at).as_any().downcast_ref().unwrap();
+        let instants: TimestampMicrosecondArray = (0..cells.len())
+            .map(|row| Some(if row == 0 { edit(cells.value(row)) } else { cells.value(row) }))
+            .collect();
+        let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+        columns[at] = Arc::new(instants.with_data_type(cells.data_type().clone()));
+        vec![RecordBatch::try_new(batch.schema(), columns).unwrap()]
+    });
 }
 
 /// Keeps the rows of a CSV file that satisfy `keep`. The bytes of the other rows stay as they are.

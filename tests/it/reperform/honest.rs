@@ -1,8 +1,8 @@
 //! Honest snapshots of every kind pass, and `verify` says what it could not perform.
 
-use super::super::rig::{AS_OF, Rig, SURFACES, as_of, assert_exit, day, people, set_field, stdout};
+use super::super::rig::{AS_OF, Rig, SURFACES, as_of, assert_exit, day, people, private, set_field, stdout};
 use super::verify;
-use bt_rollcall_sandbox::{Faults, World};
+use bt_rollcall_sandbox::{Dialect, Faults, Surface, World};
 use serde_json::json;
 use std::fs;
 
@@ -38,6 +38,31 @@ fn every_format_and_dialect_passes() {
         });
         assert_exit(&rig.run_on_day(1, &[]), 0);
         passes(&rig);
+    }
+}
+
+#[test]
+fn every_dialect_of_two_products_passes() {
+    dialects_pass(&[Surface::Guide, Surface::Pra]);
+}
+
+#[test]
+fn every_dialect_of_the_other_products_passes() {
+    dialects_pass(&[Surface::PasswordSafe, Surface::Scim]);
+}
+
+#[track_caller]
+fn dialects_pass(surfaces: &[Surface]) {
+    for dialect in Dialect::ALL {
+        let faults = Faults { dialects: [dialect].into(), ..Faults::default() };
+        let rig = Rig::with_surfaces(surfaces, World::ordinary(3, 40, as_of()), faults, None);
+        let output = rig.run(&[]);
+        if rig.snapshots().is_empty() {
+            assert!([1, 2].contains(&output.status.code().unwrap()), "{dialect:?}");
+            continue;
+        }
+        let output = verify(&rig, &rig.snapshot());
+        assert_eq!(output.status.code(), Some(0), "{dialect:?}: {}", super::stderr(&output));
     }
 }
 
@@ -87,16 +112,82 @@ fn partial_runs_pass_with_the_rows_that_they_keep() {
     passes(&rig);
 }
 
+/// Verifies the newest snapshot, and a copy of it without its baseline.
+#[track_caller]
+fn passes_alone_too(rig: &Rig) {
+    let printed = passes(rig);
+    assert!(!printed.contains("not done"), "{printed}");
+    let copy = tempfile::tempdir().unwrap();
+    super::super::rig::copy_folder(&rig.snapshot(), copy.path());
+    let output = verify(rig, &copy.path().join(rig.snapshot().file_name().unwrap()));
+    assert_exit(&output, 0);
+    let printed = stdout(&output);
+    assert_eq!(printed.matches("not done   ").count(), 1, "{printed}");
+    assert!(printed.contains("not done   not compared with the baseline: changes, kept rows"), "{printed}");
+}
+
 #[test]
-fn kept_rows_of_a_baseline_with_the_same_instant_are_named_as_not_evaluated_again() {
+fn kept_rows_of_a_baseline_with_the_same_instant_are_evaluated_again() {
     let rig = Rig::with_surfaces(&SURFACES, World::seeded(3, 60, as_of()), Faults::default(), None);
     assert_exit(&rig.run(&[]), 0);
     assert_exit(&rig.run(&["--source", "sandbox-scim"]), 3);
-    let printed = passes(&rig);
-    assert!(
-        printed.contains("not done   source sandbox-pra: not evaluated again: it keeps rows of the baseline"),
-        "{printed}"
-    );
+    passes_alone_too(&rig);
+    rig.sandbox.set_faults(Faults { forbid_members: true, forbid_vendor_users: true, ..Faults::default() });
+    assert_exit(&rig.run(&[]), 3);
+    passes_alone_too(&rig);
+}
+
+#[test]
+fn a_complete_source_that_keeps_rows_passes_at_the_instant_of_its_baseline() {
+    let dialects = [Dialect::IgnoresInactive, Dialect::NoIsActive].into();
+    let faults = Faults { dialects, ..Faults::default() };
+    let rig = Rig::with_surfaces(&[Surface::PasswordSafe], World::seeded(3, 60, as_of()), faults, None);
+    assert_exit(&rig.run(&[]), 0);
+    rig.sandbox.with_world(|world| {
+        let ids: Vec<u64> = world.user_ids().into_iter().collect();
+        ids[5..15].iter().for_each(|id| assert!(world.remove_user(*id)));
+    });
+    assert_exit(&rig.run(&[]), 0);
+    let source = rig.manifest()["sources"][0].clone();
+    assert_eq!(source["status"], "complete");
+    assert!(source["unconfirmed_rows"].as_u64().unwrap() > 0, "{source}");
+    passes_alone_too(&rig);
+}
+
+#[test]
+fn confirmed_shrinks_pass() {
+    let rig = Rig::with_surfaces(&SURFACES, World::seeded(3, 300, as_of()), Faults::default(), None);
+    assert_exit(&rig.run(&[]), 0);
+    rig.sandbox.with_world(|world| {
+        let ids: Vec<u64> = world.user_ids().into_iter().collect();
+        ids[5..115].iter().for_each(|id| assert!(world.remove_user(*id)));
+    });
+    // Groups are no longer offered.
+    let dialects = [Dialect::VendorUsersNotFound, Dialect::NoGroups].into();
+    rig.sandbox.set_faults(Faults { dialects, ..Faults::default() });
+    let names = ["sandbox-rest-v3", "sandbox-pra", "sandbox-password-safe", "sandbox-scim"];
+    let allowed: Vec<&str> = names.iter().flat_map(|name| ["--allow-shrink", name]).collect();
+    let output = rig.run(&allowed);
+    assert!([0, 3].contains(&output.status.code().unwrap()), "{}", super::stderr(&output));
+    let confirmed = rig.manifest()["confirmed_shrinks"].clone();
+    let is_listed = |source: &str, list: &str| {
+        confirmed.as_array().unwrap().iter().any(|entry| entry["source"] == source && entry["list"] == list)
+    };
+    assert!(is_listed("sandbox-pra", "users") && is_listed("sandbox-scim", "groups"), "{confirmed}");
+    passes_alone_too(&rig);
+}
+
+#[test]
+fn a_run_whose_clock_is_behind_its_baseline_passes() {
+    let rig = Rig::with_surfaces(&SURFACES, World::seeded(3, 60, as_of()), Faults::default(), None);
+    let ahead = (chrono::Utc::now() + chrono::TimeDelta::days(400)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    assert_exit(&rig.call(&["run", "--as-of", &ahead]), 0);
+    for faults in [Faults::default(), Faults { forbid_groups: true, ..Faults::default() }, Faults::default()] {
+        let exit = if faults.forbid_groups { 3 } else { 0 };
+        rig.sandbox.set_faults(faults);
+        assert_exit(&rig.call(&["run"]), exit);
+        passes_alone_too(&rig);
+    }
 }
 
 #[test]
@@ -118,7 +209,7 @@ fn exceptions_and_custom_rules_pass() {
         )
     };
     let text = entry("stale-login", &day(1)[..10]) + &entry("long-gone", "2026-12-31");
-    fs::write(rig.folder.path().join("exceptions.toml"), text).unwrap();
+    private(&rig.folder.path().join("exceptions.toml"), text.as_ref());
     for number in 0..4 {
         assert_exit(&rig.run_on_day(number, &[]), 0);
         let printed = passes(&rig);

@@ -1,17 +1,18 @@
 //! The catalogue of all dialects: name, interfaces, loss, description.
 
 use super::Dialect::{
-    self, BareMembers, BrokenText, ByteOrderMark, Deflate, DirectoryGroups, EightBusy, EmptyWithTotal,
-    FirstMembersNotFound, FloatIntegers, ForeignDates, ForeignMemberTypes, GuidIds, IgnoresInactive, LowerCaseKeys,
-    MembersFailing, MembersForbidden, MembersGone, MembersNotFound, NoContent, NoGroups, NoIsActive, NoUserType,
-    NullLists, NumberBooleans, ObjectIds, OddValues, PageTotals, PascalCaseKeys, RawBasic, RecordsNotFound, RefMembers,
-    ShortLists, SilentNever, SingleValues, TextBooleans, TextNumbers, VendorUsersNotFound, WrongKeys,
+    self, BareMembers, BrokenText, ByteOrderMark, CappedPages, Deflate, DirectoryGroups, DoubleUser, EightBusy,
+    EmptyWithTotal, FirstMembersNotFound, FloatIntegers, ForeignDates, ForeignMemberTypes, GuidIds, IgnoresInactive,
+    LowerCaseKeys, MembersFailing, MembersForbidden, MembersGone, MembersNotFound, NoContent, NoGroups, NoIsActive,
+    NoUserType, NullLists, NumberBooleans, ObjectIds, OddValues, PageTotals, PascalCaseKeys, RawBasic, RecordsNotFound,
+    RefMembers, ShortLists, ShortPages, SilentNever, SingleValues, TextBooleans, TextNumbers, VendorUsersNotFound,
+    WrongKeys, ZeroTotals,
 };
 use super::Loss::{self, Below, Lists, NotOffered, Nothing, Values};
 use crate::surface::Surface::{self, Guide, PasswordSafe, Pra, Rs, Scim};
 
 /// Number of dialects.
-pub(super) const COUNT: usize = 38;
+pub(super) const COUNT: usize = 42;
 
 /// A row of the catalogue.
 pub(super) struct DialectInfo {
@@ -61,6 +62,10 @@ pub(super) const CATALOGUE: [DialectInfo; COUNT] = [
     entry(GuidIds, "guid-ids", SCIM, Nothing, "ids are GUIDs in lower case, references to them in upper case"),
     entry(ShortLists, "short-lists", SCIM, Nothing, "the list of groups leaves out members that the group's own record has"),
     entry(PageTotals, "page-totals", PAGED, Nothing, "the total is the number of rows of the page"),
+    entry(ShortPages, "short-pages", PAGED, Nothing, "a page has at most 13 rows; total, page size and number of pages are those of the request"),
+    entry(CappedPages, "capped-pages", PAGED, Nothing, "a page has at most 13 rows, and everything reported says that these are all"),
+    entry(ZeroTotals, "zero-totals", PAGED, Nothing, "the total is 0, also next to rows"),
+    entry(DoubleUser, "double-user", EVERY, Below, "the first user is listed twice, the second time with another name"),
     entry(RawBasic, "raw-basic", PAGED, Nothing, "the token endpoint accepts only HTTP Basic and compares the raw secret byte by byte"),
     entry(EightBusy, "eight-busy", EVERY, Nothing, "the first eight requests of the API get 429 without Retry-After"),
     entry(OddValues, "odd-values", EVERY, Values, "one field of most records has an unexpected type, by row"),

@@ -4,10 +4,11 @@
 //! broken text is made last, because JSON values cannot hold it.
 
 use super::Dialect::{
-    BrokenText, ByteOrderMark, EmptyWithTotal, NoContent, NoGroups, NullLists, PageTotals, RecordsNotFound, ShortLists,
-    WrongKeys,
+    BrokenText, ByteOrderMark, CappedPages, DoubleUser, EmptyWithTotal, NoContent, NoGroups, NullLists, PageTotals,
+    RecordsNotFound, ShortLists, ShortPages, WrongKeys, ZeroTotals,
 };
 use super::context::DialectContext;
+use super::pages::{ListWindow, MAX_ROWS, double_first};
 use super::target::{InterfaceFamily, RecordKind, RequestTarget, Resource};
 use super::{safe, scim, unexpected};
 use crate::record::Record;
@@ -16,11 +17,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 const TOTAL_HEADER: HeaderName = HeaderName::from_static("x-bt-pagination-total");
+const LAST_HEADER: HeaderName = HeaderName::from_static("x-bt-pagination-last-page");
+const SIZE_HEADER: HeaderName = HeaderName::from_static("x-bt-pagination-per-page");
+const CURRENT_HEADER: HeaderName = HeaderName::from_static("x-bt-pagination-current-page");
 
 /// A response that the dialects edit: its status and headers; the body is passed along.
 pub(crate) struct EditableResponse<'a> {
     pub(crate) status: &'a mut StatusCode,
     pub(crate) headers: &'a mut HeaderMap,
+    /// The part of a list that was asked for.
+    pub(crate) window: ListWindow,
 }
 
 /// The rows of a list, and the object around them if there is one.
@@ -76,12 +82,21 @@ impl EditableResponse<'_> {
         if target.family == InterfaceFamily::Safe {
             safe::remove_rows(context, target.resource, &mut list.rows);
         }
+        if context.has(DoubleUser) && target.resource == Resource::Users {
+            self.double_user(target, &mut list);
+        }
+        if target.family != InterfaceFamily::Safe {
+            self.cut(context, &mut list);
+        }
         list.rows = list.rows.into_iter().map(|row| self::row(context, target, row)).collect();
         if context.has(EmptyWithTotal) {
             self.clear(context, target, &mut list);
         }
         if context.has(PageTotals) {
             self.page_total(&mut list);
+        }
+        if context.has(ZeroTotals) && !list.rows.is_empty() {
+            self.set_total(&mut list, 0);
         }
         if list.rows.is_empty() && context.has(NoContent) && !context.has(EmptyWithTotal) {
             *self.status = StatusCode::NO_CONTENT;
@@ -112,18 +127,64 @@ impl EditableResponse<'_> {
         }
     }
 
+    /// Lists the first user twice, and counts it twice.
+    fn double_user(&mut self, target: RequestTarget, list: &mut ListBody) {
+        double_first(target.family, self.window, &mut list.rows);
+        if let Some(total) = self.total(list).filter(|total| *total > 0) {
+            self.set_total(list, total + 1);
+            if let Some(size) = self.number(&SIZE_HEADER) {
+                self.headers.insert(LAST_HEADER, HeaderValue::from((total + 1).div_ceil(size.max(1))));
+            }
+        }
+    }
+
+    /// Cuts a page, and says or does not say that its rows are all there are.
+    fn cut(&mut self, context: &DialectContext<'_>, list: &mut ListBody) {
+        if !context.has(ShortPages) && !context.has(CappedPages) {
+            return;
+        }
+        list.rows.truncate(MAX_ROWS);
+        if !context.has(CappedPages) {
+            return;
+        }
+        if let Some(ListEnvelope { fields, total, .. }) = &mut list.envelope {
+            fields.insert((*total).to_owned(), list.rows.len().into());
+        } else if let Some(current) = self.headers.get(CURRENT_HEADER).cloned() {
+            self.headers.insert(TOTAL_HEADER, HeaderValue::from(list.rows.len()));
+            self.headers.insert(LAST_HEADER, current);
+            self.headers.remove(header::LINK);
+        }
+    }
+
     /// Makes the total the number of rows of this page.
     fn page_total(&mut self, list: &mut ListBody) {
         let rows = list.rows.len();
+        self.set_total(list, rows);
+    }
+
+    fn number(&self, name: &HeaderName) -> Option<usize> {
+        self.headers.get(name)?.to_str().ok()?.parse().ok()
+    }
+
+    /// Returns the total, if one is reported.
+    fn total(&self, list: &ListBody) -> Option<usize> {
+        match &list.envelope {
+            Some(envelope) => usize::try_from(envelope.fields.get(envelope.total)?.as_u64()?).ok(),
+            None => self.number(&TOTAL_HEADER),
+        }
+    }
+
+    /// Changes the total, if one is reported.
+    fn set_total(&mut self, list: &mut ListBody, to: usize) {
         match &mut list.envelope {
             Some(envelope) => {
                 if let Some(total) = envelope.fields.get_mut(envelope.total) {
-                    *total = rows.into();
+                    *total = to.into();
                 }
             }
             None => {
                 if let Some(total) = self.headers.get_mut(TOTAL_HEADER) {
-                    *total = HeaderValue::from(rows);
+                    *total = HeaderValue::from(to);
                 }
             }
         }

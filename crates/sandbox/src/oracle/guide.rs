@@ -20,8 +20,8 @@ pub(super) fn inventory(world: &World, expect: &Expect) -> ExpectedInventory {
     let groups: Vec<ExpectedGroup> = listed.map(|(id, record)| group(&context, id, record, expect)).collect();
     // A user whose record is missing may be in any group.
     let partial = world.user_ids().iter().any(|id| has_no_record(context.dialects, *id));
-    // So may a user whose memberships are unreadable.
-    let in_any = partial || accounts.iter().any(|account| account.odd_groups);
+    // So may a user whose memberships are unreadable or not reported.
+    let in_any = partial || accounts.iter().any(|account| account.odd_groups || !account.groups_known);
     let unread = groups.iter().filter(|_| in_any).map(|group| group.id.clone()).collect::<BTreeSet<String>>();
     ExpectedInventory {
         groups,

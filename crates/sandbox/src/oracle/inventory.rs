@@ -17,6 +17,9 @@ pub(super) struct ExpectedInventory {
     pub(super) members_complete: bool,
     /// Groups of which not every member could be read. Their counts are unknown, and none of them is reported as empty.
     pub(super) unread: BTreeSet<String>,
+    /// Whether the list of users was fully read but is not proven complete. A member without a user record may then be a
+    /// user all the same.
+    pub(super) doubts_users: bool,
     /// Groups of a directory. Their members become users when they sign in, so none of them is known to be empty.
     pub(super) directory: BTreeSet<String>,
     /// Whether a list or a record that the product has could not be read.

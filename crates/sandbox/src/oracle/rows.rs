@@ -3,7 +3,7 @@
 use super::cells::{flag, json_list, row, sort_key, text_or_empty};
 use super::inventory::{AccountKind, ExpectedAccount, ExpectedGroup, ExpectedInventory, ExpectedMembership, MemberRef};
 use super::{Expect, Row};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Returns the rows of `users`, in the order of the inventory.
 pub(super) fn users(expect: &Expect, inventory: &ExpectedInventory) -> Vec<Row> {
@@ -69,11 +69,14 @@ fn user(expect: &Expect, account: &ExpectedAccount, groups: &HashMap<&str, &Expe
 pub(super) fn groups(expect: &Expect, inventory: &ExpectedInventory) -> Vec<Row> {
     // Number of users and of other members, by group.
     let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
+    // Groups with a member who may be a user.
+    let mut uncounted: HashSet<&str> = HashSet::new();
     for member in &inventory.members {
         let (users, others) = counts.entry(&member.group).or_default();
         match member.member {
             MemberRef::Listed(_) | MemberRef::Nested(..) => *users += 1,
             MemberRef::Directory(_) => *others += 1,
+            MemberRef::Missing(_) if inventory.doubts_users => drop(uncounted.insert(&member.group)),
             MemberRef::Missing(_) => {}
         }
     }
@@ -82,7 +85,8 @@ pub(super) fn groups(expect: &Expect, inventory: &ExpectedInventory) -> Vec<Row>
             return (String::new(), String::new());
         }
         let (users, others) = counts.get(group.id.as_str()).copied().unwrap_or_default();
-        (users.to_string(), others.to_string())
+        let users = if uncounted.contains(group.id.as_str()) { String::new() } else { users.to_string() };
+        (users, others.to_string())
     };
     inventory.groups.iter().map(|known| group(expect, known, count(known))).collect()
 }

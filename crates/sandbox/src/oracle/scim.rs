@@ -28,14 +28,18 @@ pub(super) fn inventory(world: &World, expect: &Expect) -> ExpectedInventory {
     let groups = written(RecordKind::Group, groups);
     let sides = MembershipSides::read(&users, &groups);
     let accounts: Vec<ExpectedAccount> = users.iter().map(|user| account(user, expect, &sides)).collect();
+    let groups: Vec<ExpectedGroup> = groups.iter().map(|written| group(written, expect)).collect();
+    // Where no group reports members, a user who reports no groups may be in any of them.
+    let in_any = sides.group_reports.is_empty() && accounts.iter().any(|account| !account.groups_known);
     ExpectedInventory {
+        unread: groups.iter().filter(|_| in_any).map(|group| group.id.clone()).collect(),
         members: accounts
             .iter()
             .flat_map(|account| sides.rows(account))
             .chain(sides.unlisted_members(&accounts))
             .collect(),
         accounts,
-        groups: groups.iter().map(|written| group(written, expect)).collect(),
+        groups,
         ..ExpectedInventory::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Shared, churn, error, json_bytes};
 use crate::counters::lock;
+use crate::dialect::offset_of_users;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -39,7 +40,8 @@ pub(super) async fn users(State(appliance): State<Shared>, wanted: GuideQueryRes
         return error(StatusCode::FORBIDDEN, "forbidden");
     }
     churn::users(&appliance, &faults);
-    let window = wanted.window(faults.page_clamp, faults.ignore_offset);
+    let (offset, limit) = wanted.window(faults.page_clamp, faults.ignore_offset);
+    let window = (offset_of_users(&faults.dialects, offset), limit);
     let mut body = b"{\"users\":".to_vec();
     let total = if faults.empty_users {
         body.extend_from_slice(b"[]");

@@ -6,7 +6,7 @@
 
 use super::{Appliance, Shared, error, limits, response, set_header};
 use crate::counters::lock;
-use crate::dialect::{self, Dialect, DialectContext, EditableResponse, RequestTarget};
+use crate::dialect::{self, Dialect, DialectContext, EditableResponse, ListWindow, RequestTarget};
 use crate::faults::{Fault, Faults};
 use crate::listener::ConnectionCut;
 use axum::body::{Body, Bytes, to_bytes};
@@ -95,6 +95,7 @@ pub(super) async fn handle(
 /// Runs the handler and rewrites its response by the dialects.
 async fn handled(appliance: &Appliance, faults: &Faults, request: Request, next: Next) -> Response {
     let target = RequestTarget::of(request.method(), request.uri().path());
+    let window = ListWindow::of(request.uri());
     let response = next.run(request).await;
     // Most tests use no dialect; parsing and writing every body again would only cost time.
     if faults.dialects.is_empty() {
@@ -121,7 +122,7 @@ async fn handled(appliance: &Appliance, faults: &Faults, request: Request, next:
         }
         None => (target, body.into()),
     };
-    let mut out = EditableResponse { status: &mut parts.status, headers: &mut parts.headers };
+    let mut out = EditableResponse { status: &mut parts.status, headers: &mut parts.headers, window };
     let body = out.reworded(&context, target, body);
     Response::from_parts(parts, Body::from(body))
 }

@@ -72,10 +72,19 @@ const PIECES: &[&str] = &[
     "\u{0}",
 ];
 
-// Longer than other functions: it is one table of mistakes, each with its position and reason.
+/// Checks that each expression is refused at its line and column, with these words.
+#[track_caller]
+fn refused(mistakes: &[(&str, usize, usize, &str)]) {
+    for (when, line, column, words) in mistakes {
+        let found = error(when);
+        assert!(found.message.contains(words), "{when}: {found:?}");
+        assert_eq!((found.line, found.column), (*line, *column), "{when}: {found:?}");
+    }
+}
+
 #[test]
-fn a_wrong_expression_is_refused_with_its_position_and_the_reason() {
-    for (when, line, column, words) in [
+fn a_wrong_name_or_type_is_refused_with_its_position_and_the_reason() {
+    refused(&[
         ("enabeld && mfa", 1, 1, "unknown variable enabeld"),
         ("enabled &&\n  grups == null", 2, 3, "unknown variable grups"),
         ("enabled && sise(groups) > 2", 1, 16, "unknown function sise"),
@@ -90,23 +99,7 @@ fn a_wrong_expression_is_refused_with_its_position_and_the_reason() {
         ("!passkeys", 1, 2, "must be true or false, not a number"),
         ("groups.exists(g, enabled && g > 1)", 1, 31, "> cannot be applied to a text and a number"),
         ("username.exists(c, c == \"x\")", 1, 1, "must be a list, not a text"),
-        ("groups.exists(\"x\")", 1, 14, "exists needs a list, a name and a condition"),
-        ("groups.exists(enabled, enabled)", 1, 14, "enabled is the name of a variable"),
-        ("user.enabled", 1, 5, "write enabled instead of the path that ends with .enabled"),
-        ("has(username.x)", 1, 4, ".x is not allowed"),
-        ("{\"a\": 1} == {\"a\": passkeys}", 1, 1, "maps and structures are not allowed"),
-        ("true", 1, 1, "contains no variable"),
-        ("", 1, 1, "must not be empty"),
-        ("enabled &&", 1, 11, "the end of the expression is missing"),
-        ("enabled && && mfa", 1, 12, "'&&'"),
-        ("enabled = true", 1, 9, "'= '"),
-        ("username == 'x", 1, 13, "token recognition error"),
-        ("é == \"x\"", 1, 1, "token recognition error"),
         ("\"é😀\" == usrname", 1, 9, "unknown variable usrname"),
-        ("username.matches(\"(\")", 1, 18, "not a regular expression: unclosed group"),
-        ("username.matches(locale)", 1, 18, "the pattern must be a text in quotes"),
-        ("username.matches(\"x{1000}{1000}{100}\")", 1, 18, "not a regular expression"),
-        ("contains(username, \"x\")", 1, 9, "cannot be used in this way"),
         (
             "enabled && kind == \"contractor\"",
             1,
@@ -125,6 +118,28 @@ fn a_wrong_expression_is_refused_with_its_position_and_the_reason() {
             24,
             "source_kind must be one of rest-v3, pra, rs, password-safe, scim, not \"rest\"",
         ),
+    ]);
+}
+
+#[test]
+fn a_wrong_form_is_refused_with_its_position_and_the_reason() {
+    refused(&[
+        ("groups.exists(\"x\")", 1, 14, "exists needs a list, a name and a condition"),
+        ("groups.exists(enabled, enabled)", 1, 14, "enabled is the name of a variable"),
+        ("user.enabled", 1, 5, "write enabled instead of the path that ends with .enabled"),
+        ("has(username.x)", 1, 4, ".x is not allowed"),
+        ("{\"a\": 1} == {\"a\": passkeys}", 1, 1, "maps and structures are not allowed"),
+        ("true", 1, 1, "contains no variable"),
+        ("", 1, 1, "must not be empty"),
+        ("enabled &&", 1, 11, "the end of the expression is missing"),
+        ("enabled && && mfa", 1, 12, "'&&'"),
+        ("enabled = true", 1, 9, "'= '"),
+        ("username == 'x", 1, 13, "token recognition error"),
+        ("é == \"x\"", 1, 1, "token recognition error"),
+        ("username.matches(\"(\")", 1, 18, "not a regular expression: unclosed group"),
+        ("username.matches(locale)", 1, 18, "the pattern must be a text in quotes"),
+        ("username.matches(\"x{1000}{1000}{100}\")", 1, 18, "not a regular expression"),
+        ("contains(username, \"x\")", 1, 9, "cannot be used in this way"),
         ("enabled\u{7}", 1, 8, "control characters are not allowed"),
         (
             "groups.exists(a, groups.exists(b, a == b))",
@@ -140,11 +155,7 @@ fn a_wrong_expression_is_refused_with_its_position_and_the_reason() {
         ),
         ("groups.map(g, g + g) == groups", 1, 11, "map is not allowed"),
         ("size(groups.map(g, g != \"x\", g + g)) > 1", 1, 16, "map is not allowed"),
-    ] {
-        let found = error(when);
-        assert!(found.message.contains(words), "{when}: {found:?}");
-        assert_eq!((found.line, found.column), (line, column), "{when}: {found:?}");
-    }
+    ]);
 }
 
 #[test]

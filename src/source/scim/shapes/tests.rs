@@ -65,9 +65,9 @@ fn memberships_of_users_and_of_groups_are_merged_and_a_difference_is_reported() 
     );
     let [one, two, three] = reading.users.as_slice() else { panic!("three users") };
     assert_eq!((ids(one), ids(two), ids(three)), (vec!["g1", "g2"], vec!["g1"], vec![]));
-    assert_eq!(one.conflict.as_ref().unwrap().only_by_user, [GroupId::from("g2")]);
-    assert_eq!(two.conflict.as_ref().unwrap().only_by_group, [GroupId::from("g1")]);
-    assert_eq!(three.conflict, None);
+    assert_eq!(one.rare.conflict.as_ref().unwrap().only_by_user, [GroupId::from("g2")]);
+    assert_eq!(two.rare.conflict.as_ref().unwrap().only_by_group, [GroupId::from("g1")]);
+    assert_eq!(three.rare.conflict, None);
     let missing = Outside { group_id: "g1".into(), member: OutsideMember::Missing("9".into()) };
     assert_eq!(reading.outside, [missing]);
 }
@@ -84,7 +84,7 @@ fn an_indirect_membership_in_the_record_of_a_user_is_a_membership() {
         None,
     );
     let user = &reading.users[0];
-    assert_eq!((ids(user), &user.conflict), (vec!["1", "2", "9"], &None));
+    assert_eq!((ids(user), &user.rare.conflict), (vec!["1", "2", "9"], &None));
     let through = |outside: &Outside| match &outside.member {
         OutsideMember::Nested { through, .. } => format!("{} through {through}", outside.group_id),
         other => panic!("{other:?}"),

@@ -31,10 +31,7 @@ impl<R: ListRow> OffsetWalk<R> {
     pub(super) fn prove_by_key(&mut self) -> WalkStep {
         let (gaps, reach) = self.gaps();
         if !gaps.is_empty() {
-            let why = self
-                .stalled
-                .take()
-                .unwrap_or_else(|| format!("rows moved between pages: {} page boundaries do not overlap", gaps.len()));
+            let why = self.stalled.take().unwrap_or_else(|| self.why_gaps(gaps.len()));
             return self.repair(gaps, why);
         }
         let newest_tail = self.tails().max_by_key(|s| s.seq).map(|s| (s.keys.last().cloned(), s.total));
@@ -60,6 +57,17 @@ impl<R: ListRow> OffsetWalk<R> {
                 "the source reports a total of {total}, but {distinct} distinct rows were received"
             ))),
             _ => WalkStep::End(End::Proven(self.proof(tail_total, distinct))),
+        }
+    }
+
+    /// Returns why pages do not overlap. After a page that was shorter than requested, the next one begins behind it.
+    fn why_gaps(&self, gaps: usize) -> String {
+        let begins = |stop: u64| self.spans.iter().any(|s| s.window.offset == stop && !s.keys.is_empty());
+        let is_short = |s: &PageSpan<R::Key>| (s.keys.len() as u64) < s.window.limit && begins(s.stop());
+        if self.spans.iter().filter(|s| !s.keys.is_empty()).any(is_short) {
+            "pages were shorter than requested".to_owned()
+        } else {
+            format!("rows moved between pages: {gaps} page boundaries do not overlap")
         }
     }
 
@@ -92,10 +100,18 @@ impl<R: ListRow> OffsetWalk<R> {
     fn bridging_window(&self, before: &PageSpan<R::Key>, after: &PageSpan<R::Key>) -> Window {
         if after.seq > before.seq && after.window.offset > 0 {
             // At least 1: the window at offset 0 requests no extra row, so it might not bridge the gap.
-            self.window(after.window.offset.saturating_sub(self.stride()).max(1))
+            let near = after.window.offset - 1;
+            self.window(self.unless_read(near.saturating_sub(self.stride() - 1), near, after.seq).max(1))
         } else {
             self.window((before.stop() - 1).saturating_sub(self.cap / 4))
         }
+    }
+
+    /// Returns `far`, or `near` if the window at `far` was read after the page `seq`: the server then returns shorter pages
+    /// than before.
+    fn unless_read(&self, far: u64, near: u64, seq: usize) -> u64 {
+        let was_read = self.spans.iter().any(|s| s.window.offset == far.max(1) && s.seq > seq);
+        if was_read { near } else { far }
     }
 
     /// Returns why no page is proven to be the last.
@@ -113,7 +129,8 @@ impl<R: ListRow> OffsetWalk<R> {
     fn tail_guess(&self) -> u64 {
         let empties = self.spans.iter().filter(|s| s.keys.is_empty()).map(|s| s.window.offset);
         let end = self.trusted_total().or_else(|| empties.min()).unwrap_or(0);
-        end.saturating_sub(self.stride())
+        let newest = self.spans.iter().filter(|s| s.stop() == end).map(|s| s.seq).max().unwrap_or(0);
+        self.unless_read(end.saturating_sub(self.stride()), end.saturating_sub(1), newest)
     }
 
     /// Returns the keys that the newest page over their place contains. The others were removed during the walk.
@@ -139,13 +156,13 @@ impl<R: ListRow> OffsetWalk<R> {
 
     /// Tries the proof by position. If it fails, the whole list is read again.
     pub(super) fn prove_by_position(&mut self) -> WalkStep {
-        let problem = match self.positions() {
-            Err(why) => Some(why),
-            Ok(gaps) if !gaps.is_empty() => {
+        let (problem, listed) = match self.positions() {
+            Err(why) => (Some(why), 0),
+            Ok((gaps, _)) if !gaps.is_empty() => {
                 let why = self.stalled.take().unwrap_or_else(|| "pages were shorter than requested".to_owned());
                 return self.repair(gaps, why);
             }
-            Ok(_) => None,
+            Ok((_, listed)) => (None, listed),
         };
         // Totals that are below the rows of their own page are those of a page, not of the list.
         let trusted = self.trusted_total().is_some();
@@ -157,7 +174,7 @@ impl<R: ListRow> OffsetWalk<R> {
             .or_else(|| (!self.has_end()).then(|| self.missing_end()))
             .or_else(|| {
                 reported
-                    .filter(|t| *t != distinct)
+                    .filter(|t| *t != listed)
                     .map(|t| format!("the source reports a total of {t}, but {distinct} distinct rows were received"))
             });
         let Some(why) = problem else {
@@ -171,32 +188,55 @@ impl<R: ListRow> OffsetWalk<R> {
         step
     }
 
-    /// Returns windows for the gaps between positions. The error says that two pages contradict each other.
-    fn positions(&self) -> Result<Vec<Window>, String> {
-        let mut by_offset: Vec<&PageSpan<R::Key>> = self.spans.iter().filter(|s| !s.keys.is_empty()).collect();
-        by_offset.sort_by_key(|s| (s.window.offset, s.seq));
+    /// Returns windows for the gaps between positions, and the number of positions. The error says that two pages
+    /// contradict each other.
+    fn positions(&mut self) -> Result<(Vec<Window>, u64), String> {
+        let by_offset = self.by_offset();
         let mut seen: HashMap<u64, &R::Key> = HashMap::new();
         let mut position_of: HashMap<&R::Key, u64> = HashMap::new();
+        let moved = |position: u64| {
+            Err(format!("rows moved between pages: different pages show other rows at position {position}"))
+        };
+        let mut doubled: Vec<(u64, R::Key)> = Vec::new();
         for span in &by_offset {
-            for (position, key) in (span.window.offset..).zip(&span.keys) {
-                let other_key = seen.insert(position, key).is_some_and(|k| k != key);
-                let other_position = position_of.insert(key, position).is_some_and(|p| p != position);
-                if other_key || other_position {
-                    return Err(format!(
-                        "rows moved between pages: different pages show other rows at position {position}"
-                    ));
+            // A server may report a total near the largest number, so that windows are there.
+            let positions = (0..).map(|row: u64| span.window.offset.saturating_add(row));
+            for (position, key) in positions.zip(&span.keys) {
+                if seen.insert(position, key).is_some_and(|k| k != key) {
+                    return moved(position);
+                }
+                let is_elsewhere = position_of.insert(key, position).is_some_and(|p| p != position);
+                if is_elsewhere && !self.kept.is_repeated(key) {
+                    doubled.push((position, key.clone()));
                 }
             }
         }
+        let listed = seen.len() as u64;
         let mut gaps = Vec::new();
         let mut stop = 0;
         for span in by_offset {
-            if stop > 0 && span.window.offset + 1 > stop {
+            if stop > 0 && span.window.offset >= stop {
                 gaps.push(self.window(stop - 1));
             }
             stop = stop.max(span.stop());
         }
-        Ok(gaps)
+        if let Some((position, _)) = doubled.first() {
+            let position = *position;
+            let keys: BTreeSet<R::Key> = doubled.into_iter().map(|(_, key)| key).collect();
+            // A row that moved is at one position in the next pass. One that the list names twice is at two again.
+            if !keys.is_subset(&self.suspects) {
+                self.suspects = keys;
+                return moved(position);
+            }
+            self.kept.mark_repeated(keys);
+        }
+        Ok((gaps, listed))
+    }
+
+    fn by_offset(&self) -> Vec<&PageSpan<R::Key>> {
+        let mut by_offset: Vec<&PageSpan<R::Key>> = self.spans.iter().filter(|s| !s.keys.is_empty()).collect();
+        by_offset.sort_by_key(|s| (s.window.offset, s.seq));
+        by_offset
     }
 
     /// Returns the keys of the current pass.

@@ -3,12 +3,14 @@
 
 use super::super::{json_response, set_header};
 use super::message;
+use crate::dialect::{Dialect, offset_of_users};
 use crate::faults::Faults;
 use crate::record::Record;
 use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Default and maximum page size of the product.
 const PER_PAGE: usize = 100;
@@ -21,6 +23,7 @@ pub(super) struct ConfigPageQuery {
     filters: Vec<(String, String)>,
     reports_total: bool,
     reports_paging: bool,
+    dialects: BTreeSet<Dialect>,
 }
 
 impl ConfigPageQuery {
@@ -38,6 +41,7 @@ impl ConfigPageQuery {
             filters: Vec::new(),
             reports_total: !faults.no_total,
             reports_paging: !faults.no_page_headers,
+            dialects: faults.dialects.clone(),
         };
         for (key, value) in pairs {
             match key.as_str() {
@@ -53,6 +57,12 @@ impl ConfigPageQuery {
             wanted.page = 1;
         }
         Ok(wanted)
+    }
+
+    /// Returns the number of rows before the page.
+    fn offset(&self) -> usize {
+        let offset = (self.page - 1).saturating_mul(self.per_page);
+        if self.path.ends_with("/api/config/v1/user") { offset_of_users(&self.dialects, offset) } else { offset }
     }
 
     pub(super) fn is_filtered(&self) -> bool {
@@ -108,7 +118,7 @@ impl ConfigPageQuery {
 /// Answers with the requested page. Only its rows are made.
 pub(super) fn response<T>(rows: Vec<T>, make: impl FnMut(T) -> Record, wanted: &ConfigPageQuery) -> Response {
     let total = rows.len();
-    let skipped = (wanted.page - 1).saturating_mul(wanted.per_page);
+    let skipped = wanted.offset();
     let page: Vec<Value> = rows.into_iter().skip(skipped).take(wanted.per_page).map(make).map(Value::Object).collect();
     let mut response = json_response(StatusCode::OK, &Value::Array(page));
     wanted.set_headers(response.headers_mut(), total);

@@ -3,6 +3,7 @@
 use super::super::churn;
 use super::{ResourceKind, ScimError, ScimRequest, ScimResult, scim, shape};
 use crate::counters::lock;
+use crate::dialect::offset_of_users;
 use crate::record::Record;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -58,7 +59,9 @@ pub(super) fn list(request: &ScimRequest, kind: ResourceKind) -> ScimResult {
             let total = found.len();
             (found.into_iter().skip(start - 1).take(count).collect(), total)
         }
-        None if kind == ResourceKind::User => (rows(start - 1, count), world.user_count()),
+        None if kind == ResourceKind::User => {
+            (rows(offset_of_users(&request.faults.dialects, start - 1), count), world.user_count())
+        }
         None => (rows(start - 1, count), world.group_count()),
     };
     drop(world);

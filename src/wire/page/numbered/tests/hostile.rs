@@ -4,12 +4,18 @@ use super::super::*;
 use std::cell::RefCell;
 
 /// Row that consists of its key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct R(u64);
 impl ListRow for R {
     type Key = u64;
-    fn key(&self) -> u64 {
-        self.0
+    fn key(&self) -> &u64 {
+        &self.0
+    }
+    fn id_text(key: &u64) -> String {
+        key.to_string()
+    }
+    fn content(&self) -> String {
+        String::new()
     }
 }
 
@@ -17,12 +23,8 @@ fn go(answer: impl FnMut(PageRequest) -> NumberedPage<R>) -> WalkResult<R, Strin
     let answer = RefCell::new(answer);
     let settings = WalkSettings { page_size: 10, concurrency: 1, max_passes: 3 };
     let fetch = |at: PageRequest| std::future::ready(Ok::<_, String>((answer.borrow_mut())(at)));
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(walk_numbered(
-        settings,
-        None,
-        fetch,
-        |_| {},
-    ))
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(walk_numbered(settings, super::pages(fetch), |_| {}))
 }
 fn proven(w: &WalkResult<R, String>) -> bool {
     matches!(w.end, Ok(End::Proven(_)))

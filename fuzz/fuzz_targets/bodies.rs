@@ -1,0 +1,4 @@
+//! Entry point of libFuzzer for the target `bodies`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bt_rollcall_fuzz::run("bodies", data));

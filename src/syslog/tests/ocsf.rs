@@ -1,0 +1,62 @@
+//! OCSF: class, type and ids of every event, and what the schema refuses.
+
+use super::super::ocsf::fields;
+use super::fields::every_event;
+use super::*;
+
+#[test]
+fn every_event_has_the_class_and_activity_of_the_document() {
+    let document = include_str!("../../../docs/events.md");
+    let section = document.split("## OCSF").nth(1).unwrap().split("\n## ").next().unwrap();
+    every_event(|message| {
+        let fields = fields(message, OcsfFinding::IamAnalysis);
+        let number = |key: &str| fields[key].as_u64().unwrap();
+        let (class, activity) = (number("class_uid"), number("activity_id"));
+        assert_eq!(number("type_uid"), class * 100 + activity);
+        assert_eq!(number("category_uid"), class / 1000);
+        assert_eq!(fields["metadata"]["uid"], message.id);
+        assert_eq!(fields["metadata"]["event_code"], *message.code);
+        // In milliseconds, as the schema wants it.
+        assert_eq!(fields["time"], now().timestamp_millis());
+        let code = if message.code.starts_with("finding.") { "finding.*" } else { &message.code };
+        let row = section.lines().find(|row| row.contains(&format!("`{code}`"))).unwrap_or_else(|| panic!("{code}"));
+        assert!(row.contains(&format!("{class} / ")) && row.contains(&activity.to_string()), "{row}");
+    });
+}
+
+#[test]
+fn a_finding_names_its_account_source_and_last_login() {
+    let mut finding = finding("leila.hansen", "e");
+    finding.wording = ("t", r#"{"age_days":100,"basis":"2026-08-15T02:00:00Z","basis_kind":"last_login"}"#).into();
+    let body = |finding: &Finding, class| Value::Object(fields(&message_of(finding), class));
+    let iam = body(&finding, OcsfFinding::IamAnalysis);
+    assert_eq!(iam["type_uid"], 200_801);
+    assert_eq!(iam["finding_info"]["uid"], finding.fingerprint.to_string());
+    assert_eq!((&iam["user"]["uid"], &iam["user"]["type_id"]), (&"17".into(), &2.into()), "a privileged account");
+    assert_eq!(iam["applications"][0]["name"], finding.source.as_str());
+    assert_eq!(iam["identity_activity_metrics"]["last_authentication_time"], 1_786_759_200_000_i64);
+    let detection = body(&finding, OcsfFinding::Detection);
+    assert_eq!(detection["type_uid"], 200_401);
+    assert_eq!(detection["resources"][0]["uid"], "17");
+    assert!(detection.get("user").is_none(), "the class has no such field");
+}
+
+#[test]
+fn an_address_that_the_schema_refuses_is_in_no_field_of_it() {
+    for (email, is_kept) in [
+        ("leila@example.com", true),
+        ("o'neil+x@sub.example.com", true),
+        ("zoë@example.com", false),
+        ("leila", false),
+        ("@example.com", false),
+        ("leila@host", false),
+        ("a@b@example.com", false),
+        ("leila@example.", false),
+        ("leila@.com", false),
+    ] {
+        let finding = finding("leila", "e");
+        let sent = FindingFacts { account: Some(account(email, "Leila")), ..opened(&finding) };
+        let user = &fields(&message_with(&sent), OcsfFinding::IamAnalysis)["user"];
+        assert_eq!(user.get("email_addr").is_some(), is_kept, "{email}");
+    }
+}
