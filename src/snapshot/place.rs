@@ -7,9 +7,9 @@ use super::survey::is_absent;
 use super::{LOCK, STAGING, create_folder, names_in, sync_folder};
 use crate::regular_file::{self, NotRegular};
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Prefix of the files that test write access. The id of the process follows.
@@ -92,10 +92,7 @@ pub fn clean_temporary_files(folder: &Path, files: &[&OsStr]) -> Vec<PathBuf> {
 }
 
 fn replace(path: &Path, staged: &Path, content: &[u8], readers: Readers) -> Result<(), SnapshotError> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(staged);
-    let mut file = file.map_err(SnapshotError::io("write in", folder_of(staged)))?;
-    // For `clean_temporary_files`. A file system without locks has no protection here, and needs none in practice.
-    let _ = file.try_lock();
+    let mut file = create_locked(staged).map_err(SnapshotError::io("write in", folder_of(staged)))?;
     // Set after creation, because the umask of the service would remove the rights of other readers.
     let written = file.set_permissions(readers.mode()).and_then(|()| file.write_all(content));
     let placed = written.and_then(|()| file.sync_all()).and_then(|()| fs::rename(staged, path));
@@ -107,13 +104,26 @@ fn replace(path: &Path, staged: &Path, content: &[u8], readers: Readers) -> Resu
     sync_folder(folder_of(path))
 }
 
+/// Creates a file that [`clean_temporary_files`] of another process leaves alone.
+///
+/// That process may find the file before it is locked, and remove it. Then the file is created again.
+fn create_locked(path: &Path) -> io::Result<File> {
+    loop {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        // The other process holds the lock for an instant. A file system without locks has no protection here, and
+        // needs none in practice.
+        let _ = file.lock();
+        if file.metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+}
+
 /// Creates a folder if it is missing, and writes and removes a file in it.
 pub fn test_write_access(folder: &Path) -> Result<(), SnapshotError> {
     create_folder(folder, true)?;
     let probe = folder.join(format!("{PROBE}{}", std::process::id()));
-    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe);
-    let mut file = created.map_err(SnapshotError::io("write in", folder))?;
-    let _ = file.try_lock();
+    let mut file = create_locked(&probe).map_err(SnapshotError::io("write in", folder))?;
     let written = file.write_all(b"test");
     let removed = fs::remove_file(&probe);
     written.and(removed).map_err(SnapshotError::io("write in", folder))
@@ -122,6 +132,7 @@ pub fn test_write_access(folder: &Path) -> Result<(), SnapshotError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn a_file_is_replaced_with_its_mode_and_no_other_file_is_left() {
@@ -184,6 +195,24 @@ mod tests {
         expected.sort();
         assert_eq!(removed, expected);
         assert!(at("bt.prom").exists() && at(&living).exists() && at(".write-test-2").exists());
+    }
+
+    #[test]
+    fn a_process_that_cleans_does_not_disturb_another_one_that_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bt.prom");
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    clean_temporary_files(folder.path(), &["bt.prom"].map(OsStr::new));
+                }
+            });
+            let write = || test_write_access(folder.path()).and_then(|()| replace_file(&path, b"x", Readers::All));
+            let failed = (0..300).map(|_| write()).find_map(Result::err);
+            done.store(true, Ordering::Relaxed);
+            assert!(failed.is_none(), "{failed:?}");
+        });
     }
 
     #[test]
