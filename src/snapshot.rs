@@ -13,6 +13,7 @@
 
 use crate::model::Instant;
 use crate::regular_file;
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::ops::Deref;
@@ -157,9 +158,11 @@ impl LockedStore {
         Ok(())
     }
 
-    /// Adapts a run id so that it sorts after all existing ones, even if two runs start in the same second.
-    pub fn settle_run_id(&self, run_id: String) -> Result<String, SnapshotError> {
-        Ok(run_id::after(run_id, &self.snapshots()?))
+    /// Adapts a run id so that it sorts after those of all snapshots and of these runs, even if two runs start in the
+    /// same second.
+    pub fn settle_run_id(&self, run_id: String, others: &BTreeSet<String>) -> Result<String, SnapshotError> {
+        let snapshots = self.snapshots()?;
+        Ok(run_id::after(run_id, snapshots.iter().chain(others).map(String::as_str)))
     }
 
     /// Starts a snapshot in a hidden folder.

@@ -5,7 +5,7 @@ use super::context::Run;
 use super::metrics::attempt_file;
 use crate::event::RunEvent;
 use crate::snapshot::{self, LockedStore, Store};
-use crate::syslog::spool::Spool;
+use crate::syslog::spool::{self, Spool};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,9 @@ impl Run<'_> {
         let config = self.request.config;
         let store = Store::new(&config.output.dir).lock(&config.state_dir)?;
         // Only under the lock is it certain that no other run takes the same id.
-        self.run_id = store.settle_run_id(std::mem::take(&mut self.run_id))?;
+        // A run that published nothing may have left events, and has no snapshot.
+        let waiting = spool::waiting_runs(&config.state_dir)?;
+        self.run_id = store.settle_run_id(std::mem::take(&mut self.run_id), &waiting)?;
         self.observer.notify(&RunEvent::RunStarted { run_id: &self.run_id });
         for left_over in store.clean_leftovers()? {
             self.warn(format!("{left_over}: left behind by a run that was killed; removed"));

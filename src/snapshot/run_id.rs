@@ -35,18 +35,14 @@ pub fn started_at(run_id: &str) -> Option<Instant> {
     NaiveDateTime::parse_from_str(stamp, STAMP).ok().map(|at| at.and_utc())
 }
 
-/// Returns the run id, changed if necessary so that it sorts after all existing ones. Two runs may start in the same
-/// second.
-pub(super) fn after(run_id: String, existing: &[String]) -> String {
-    let Some((second, newest)) = existing.iter().max().and_then(|newest| newest.rsplit_once('-')) else {
-        return run_id;
-    };
-    let follows = |suffix: &str| u32::from_str_radix(suffix, 16).ok().map(|n| format!("{second}-{:04x}", n + 1));
-    // `run_id` keeps its random digits if they sort after the newest ones; otherwise the next number is used.
-    match run_id.rsplit_once('-') {
-        Some((same, suffix)) if same == second && suffix <= newest => follows(newest).unwrap_or(run_id),
-        _ => run_id,
-    }
+/// Returns the run id, changed if necessary so that it sorts after all existing ones of the same second.
+pub(super) fn after<'a>(run_id: String, existing: impl Iterator<Item = &'a str>) -> String {
+    let Some((second, suffix)) = run_id.rsplit_once('-') else { return run_id };
+    let of_this_second = |name: &'a str| name.strip_prefix(second)?.strip_prefix('-');
+    let newest = existing.filter(|name| is_run_id(name)).filter_map(of_this_second).max();
+    // The random digits stay if they sort after the newest ones; otherwise the next number is used.
+    let next = newest.filter(|newest| suffix <= *newest).and_then(|newest| u32::from_str_radix(newest, 16).ok());
+    next.map_or_else(|| run_id.clone(), |newest| format!("{second}-{:04x}", newest + 1))
 }
 
 #[cfg(test)]
@@ -83,8 +79,8 @@ mod tests {
 
     #[test]
     fn run_ids_of_the_same_second_sort_by_time() {
-        let there = ["20261123T020000Z-7f3a".to_owned()];
-        let after = |run_id: &str| after(run_id.to_owned(), &there);
+        let there = ["20261123T020000Z-7f3a", "20261124T020000Z-0002", "20261123T020000Z-other"];
+        let after = |run_id: &str| after(run_id.to_owned(), there.into_iter());
         assert_eq!(after("20261123T020000Z-0001"), "20261123T020000Z-7f3b");
         assert_eq!(after("20261123T020000Z-7f3a"), "20261123T020000Z-7f3b");
         assert_eq!(after("20261123T020000Z-8000"), "20261123T020000Z-8000");

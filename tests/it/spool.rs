@@ -1,7 +1,7 @@
 //! Tests of a spool that is damaged, fills up, or keeps snapshots, as an operator sees it.
 
 use super::receiver::{Receiver, body, unused_port};
-use super::rig::{Rig, as_of, assert_exit, stderr, stdout};
+use super::rig::{Rig, as_of, assert_exit, private, stderr, stdout};
 use bt_rollcall_sandbox::{Faults, World};
 use serde_json::Value;
 use std::fs;
@@ -71,6 +71,17 @@ fn a_damaged_batch_is_set_aside_counted_everywhere_and_the_next_ones_arrive() {
     fs::remove_file(damaged).unwrap();
     assert_exit(&rig.call(&["emit"]), 0);
     assert_exit(&rig.run_on_day(3, &[]), 0);
+}
+
+#[test]
+fn runs_that_fail_in_the_same_second_keep_the_events_of_each_other() {
+    // After a publication, ids of the same second follow its id, so that two of them could be equal.
+    let rig = queued(unused_port(), 1);
+    private(&rig.folder.path().join("sandbox-secret"), "wrong");
+    for number in 1..9 {
+        assert_exit(&rig.run_on_day(number, &[]), 1);
+    }
+    assert_eq!(batches(&rig).len(), 9);
 }
 
 #[test]
