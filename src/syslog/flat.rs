@@ -72,7 +72,7 @@ const START: Key = key("start", 13, "windowStart");
 const END: Key = key("end", 13, "windowEnd");
 const REASON: Key = key("reason", 1_023, "reason");
 const LINE: Key = key("msg", 1_023, "msg");
-const TRUNCATED: Key = custom("flexNumber1", "truncated", 1);
+const TRUNCATED: Key = custom("cfp1", "truncated", 1);
 
 /// Values that a body loses first when it is too long, in this order.
 const OPTIONAL: [Key; 11] =

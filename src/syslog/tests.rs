@@ -5,6 +5,7 @@ mod damage;
 mod draining;
 mod fields;
 mod flat;
+mod hostile;
 mod ocsf;
 pub(super) mod sessions;
 mod sessions_tls;

@@ -144,7 +144,7 @@ fn a_value_that_is_too_long_for_its_cef_key_is_cut_and_marked() {
     finding.source = "s".repeat(300).as_str().into();
     let fields = cef(&rendered(Payload::Cef, &message_of(&finding))).1;
     assert_eq!(fields["deviceExternalId"], "s".repeat(252) + "...");
-    assert_eq!((&*fields["flexNumber1"], &*fields["flexNumber1Label"]), ("1", "truncated"));
+    assert_eq!((&*fields["cfp1"], &*fields["cfp1Label"]), ("1", "truncated"));
 }
 
 proptest! {
