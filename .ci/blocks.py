@@ -10,7 +10,18 @@ import pathlib
 import re
 import sys
 
-RUN = ("sql", "sh,install", "sh,package", "sh,rust", "sh,tls", "conf,rsyslog", "conf,rsyslog-local", "conf,syslog-ng")
+RUN = (
+    "sql",
+    "sh,install",
+    "sh,package",
+    "sh,rust",
+    "sh,tls",
+    "conf,rsyslog",
+    "conf,rsyslog-local",
+    "conf,rsyslog-relp",
+    "conf,rsyslog-relp-tls",
+    "conf,syslog-ng",
+)
 folder = pathlib.Path(sys.argv[1])
 documents = [pathlib.Path("README.md"), pathlib.Path("CONTRIBUTING.md"), *sorted(pathlib.Path("docs").rglob("*.md"))]
 number = 0

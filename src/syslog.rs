@@ -22,7 +22,7 @@
 //! - [`mod@format`]: header and body to a frame within its size limit
 //! - [`spool`]: the at-least-once queue on disk
 //! - [`deliver`]: the spool to every destination
-//! - [`transport`]: datagrams, and stream sessions with proof
+//! - [`transport`]: datagrams, stream sessions with proof, and `relp`: sessions with acknowledgements
 
 mod body;
 mod cef;
@@ -36,6 +36,7 @@ mod leef;
 mod limit;
 pub mod message;
 mod ocsf;
+mod relp;
 pub mod session;
 pub mod spool;
 mod stream;
@@ -60,15 +61,15 @@ pub struct Destination {
     pub protocol: Protocol,
     /// Form of the body.
     pub payload: Payload,
-    /// How messages are separated on a stream; not used by datagrams.
+    /// How messages are separated on a stream; not used by datagrams and RELP.
     pub framing: Framing,
     /// RFC 5424 facility code, 0 to 23.
     pub facility: u8,
-    /// PEM file of certificates that are trusted in addition to the system's roots (TLS only).
+    /// PEM file of certificates that are trusted in addition to the system's roots (transports in TLS only).
     pub ca_file: Option<PathBuf>,
     /// PEM files of the certificate chain and the key for mutual TLS.
     pub client_identity: Option<(PathBuf, PathBuf)>,
-    /// What proves a delivery on a stream; not used by datagrams.
+    /// What proves a delivery on a stream; not used by datagrams and RELP.
     pub proof: Proof,
     /// Limit of datagrams a second (`udp`, `unix`). Streams need none, because TCP slows the sender down.
     pub events_per_second: u32,
@@ -111,6 +112,10 @@ pub enum Transport {
     Tcp(String, u16),
     /// TLS over TCP (RFC 5425): host and port.
     Tls(String, u16),
+    /// RELP over TCP: host and port.
+    Relp(String, u16),
+    /// RELP in TLS, from the first octet on: host and port.
+    RelpTls(String, u16),
 }
 
 /// Form of the message header.
@@ -179,13 +184,23 @@ impl Transport {
     pub fn is_datagram(&self) -> bool {
         matches!(self, Self::Unix(_) | Self::Udp(..))
     }
+
+    /// Checks whether the receiver acknowledges each message.
+    pub fn is_relp(&self) -> bool {
+        matches!(self, Self::Relp(..) | Self::RelpTls(..))
+    }
+
+    /// Checks whether the transport is in TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(..) | Self::RelpTls(..))
+    }
 }
 
 impl Destination {
     /// Returns the size in octets of the longest frame that every receiver accepts in full.
     ///
     /// - Streams: 8,000, because rsyslog cuts at 8,096 octets by default.
-    /// - LEEF on streams: 4,000, because QRadar splits at 4,096 octets by default.
+    /// - LEEF on TCP and TLS: 4,000, because QRadar splits at 4,096 octets by default.
     /// - Datagrams: 1,180 (RFC 5426 §3.2, over IPv6).
     /// - RFC 3164 over UDP: 1,024 (RFC 3164 §4.1).
     pub fn max_frame_octets(&self) -> usize {
@@ -193,7 +208,7 @@ impl Destination {
             (Transport::Udp(..), Protocol::Rfc3164) => 1_024,
             (Transport::Udp(..), Protocol::Rfc5424) | (Transport::Unix(_), _) => 1_180,
             (Transport::Tcp(..) | Transport::Tls(..), _) if self.payload == Payload::Leef => 4_000,
-            (Transport::Tcp(..) | Transport::Tls(..), _) => 8_000,
+            (Transport::Tcp(..) | Transport::Tls(..) | Transport::Relp(..) | Transport::RelpTls(..), _) => 8_000,
         }
     }
 }

@@ -39,13 +39,15 @@ pub enum Peer {
     Appliance,
     /// Receiver of syslog events.
     Receiver,
+    /// Receiver of syslog events over RELP.
+    RelpReceiver,
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Appliance => "the appliance",
-            Self::Receiver => "the receiver",
+            Self::Receiver | Self::RelpReceiver => "the receiver",
         })
     }
 }

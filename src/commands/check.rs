@@ -303,7 +303,7 @@ fn check_destination(destination: &Destination, stop: &Stop, checks: &mut Checks
             checks.good(format!("{}: a run.test event was sent; check that the receiver shows it", destination.url));
             if matches!(destination.transport, Transport::Udp(..) | Transport::Unix(_)) {
                 checks.note(format!(
-                    "{}: the delivery of datagrams cannot be proven; use tls:// or tcp:// if the receiver supports it",
+                    "{}: the delivery of datagrams cannot be proven; use relp+tls://, tls:// or tcp:// if the receiver supports it",
                     destination.url
                 ));
             } else if destination.proof == Proof::Sent {

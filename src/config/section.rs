@@ -245,11 +245,6 @@ impl<'a> Section<'a> {
         self.table.get(key).and_then(|value| value.get_ref().as_array()).is_some_and(|items| items.is_empty())
     }
 
-    /// Returns a text as it is written, whatever it is.
-    pub(super) fn written(&self, key: &'static str) -> Option<&'a str> {
-        self.known(key)?.get_ref().as_str()
-    }
-
     /// Reads the path of a URL, or returns the default. The result has a slash at its beginning and none at its end.
     pub(super) fn path_of_url(&self, key: &'static str, default: &str) -> String {
         let text = self.text(key).unwrap_or(default);

@@ -38,8 +38,10 @@ const fn profile(name: &'static str, protocol: Protocol, framing: Framing) -> Pr
 }
 
 /// Profiles of the receivers that this version supports. The first one is the default.
-const PROFILES: [Profile; 9] = [
+const PROFILES: [Profile; 10] = [
     profile("generic-5425", Protocol::Rfc5424, Framing::OctetCounting),
+    // RELP has frames of its own, so this profile sets no framing.
+    profile("rsyslog-relp", Protocol::Rfc5424, Framing::OctetCounting),
     profile("syslog-ng-network", Protocol::Rfc5424, Framing::Newline),
     profile("sc4s", Protocol::Rfc5424, Framing::Newline),
     profile("elastic", Protocol::Rfc5424, Framing::Newline),
@@ -57,8 +59,6 @@ const PROFILES: [Profile; 9] = [
     },
     Profile { payload: Payload::Leef, ..profile("qradar-leef", Protocol::Rfc3164, Framing::Newline) },
 ];
-/// Documented profiles that need a payload or a transport of a later version.
-const LATER_PROFILES: [&str; 1] = ["rsyslog-relp"];
 
 /// Facilities by the names that syslog daemons use, with their codes (RFC 5424 §6.2.1, table 1).
 const FACILITIES: [(&str, u8); 24] = [
@@ -113,7 +113,7 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
     // Most receivers read RFC 3164 on a local socket; RFC 5424 would lose MSGID and structured data there.
     let default = if local { Protocol::Rfc3164 } else { profile.protocol };
     let protocol = by_profile(section, "protocol", &PROTOCOLS, default);
-    let framing = by_profile(section, "framing", &FRAMINGS, profile.framing);
+    let framing = framing(section, transport.as_ref(), profile);
     let payload = payload(section, profile);
     let default = FACILITIES.iter().find(|(name, _)| *name == profile.facility).map_or(13, |(_, code)| *code);
     let facility = by_profile(section, "facility", &FACILITIES, default);
@@ -145,11 +145,6 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
 
 fn profile_of(section: &Section<'_>) -> &'static Profile {
     let default = &PROFILES[0];
-    if let Some(name) = section.written("profile").filter(|name| LATER_PROFILES.contains(name)) {
-        let why = format!("{name:?} needs a payload or a transport that this version does not support");
-        section.problem("profile", format!("{why}; write profile = {:?}", default.name));
-        return default;
-    }
     let words: Vec<(&str, &'static Profile)> = PROFILES.iter().map(|profile| (profile.name, profile)).collect();
     section.one_of("profile", &words, Some(default.name)).unwrap_or(default)
 }
@@ -175,15 +170,31 @@ fn payload(section: &Section<'_>, profile: &Profile) -> Payload {
     finding.filter(|_| is_ocsf).map_or(payload, Payload::Ocsf)
 }
 
-/// Reads `delivery_proof`. A datagram has no session, so its transports do not have this key.
+/// Reads `framing`, which only TCP and TLS have.
+fn framing(section: &Section<'_>, transport: Option<&Transport>, profile: &Profile) -> Framing {
+    match transport {
+        Some(transport) if transport.is_relp() => section.one_of("framing", &FRAMINGS, None).unwrap_or(profile.framing),
+        _ => by_profile(section, "framing", &FRAMINGS, profile.framing),
+    }
+}
+
+/// Reads `delivery_proof`. A datagram has no session, and RELP has acknowledgements, so their transports do not have this
+/// key.
 fn proof(section: &Section<'_>, transport: Option<&Transport>) -> Proof {
     let words = [("close", Proof::Close), ("sent", Proof::Sent)];
     let is_datagram = transport.is_some_and(Transport::is_datagram);
-    let wanted = section.one_of("delivery_proof", &words, (!is_datagram).then_some("close"));
+    let is_relp = transport.is_some_and(Transport::is_relp);
+    let wanted = section.one_of("delivery_proof", &words, (!is_datagram && !is_relp).then_some("close"));
     if section.has("delivery_proof") && is_datagram {
         section.problem(
             "delivery_proof",
             "is a key of tls:// and tcp:// destinations; the delivery of datagrams cannot be proven; remove it",
+        );
+    }
+    if section.has("delivery_proof") && is_relp {
+        section.problem(
+            "delivery_proof",
+            "is a key of tls:// and tcp:// destinations; a RELP receiver acknowledges each event; remove it",
         );
     }
     wanted.unwrap_or(Proof::Close)
@@ -192,9 +203,20 @@ fn proof(section: &Section<'_>, transport: Option<&Transport>) -> Proof {
 /// Keys that only some transports use. A key without an effect would be taken for one with it.
 fn reject_keys_of_other_transports(section: &Section<'_>, transport: Option<&Transport>) {
     let Some(transport) = transport else { return };
-    let is_tls = matches!(transport, Transport::Tls(..));
-    for key in ["ca_file", "client_cert", "client_key"].into_iter().filter(|key| !is_tls && section.has(key)) {
-        section.problem(key, "is a key of tls:// destinations; write tls:// in url, or remove it");
+    let scheme = if transport.is_relp() { "relp+tls" } else { "tls" };
+    for key in ["ca_file", "client_cert", "client_key"] {
+        if section.has(key) && !transport.is_tls() {
+            section.problem(
+                key,
+                format!("is a key of tls:// and relp+tls:// destinations; write {scheme}:// in url, or remove it"),
+            );
+        }
+    }
+    if section.has("framing") && transport.is_relp() {
+        section.problem(
+            "framing",
+            "is a key of tls:// and tcp:// destinations; a RELP frame contains its length; remove it",
+        );
     }
     if section.has("framing") && transport.is_datagram() {
         section.problem(
@@ -206,18 +228,24 @@ fn reject_keys_of_other_transports(section: &Section<'_>, transport: Option<&Tra
 
 /// Parses the URL of a destination.
 fn transport(url: &str) -> Result<Transport, String> {
-    let (scheme, rest) = url.split_once("://").ok_or("must begin with tls://, tcp://, udp:// or unix://")?;
+    let (scheme, rest) =
+        url.split_once("://").ok_or("must begin with tls://, relp+tls://, relp://, tcp://, udp:// or unix://")?;
     match scheme {
         "unix" if rest.starts_with('/') => Ok(Transport::Unix(PathBuf::from(rest))),
         "unix" => Err("must name an absolute path, such as unix:///dev/log".to_owned()),
         "tls" => host_and_port(rest, 6514).map(|(host, port)| Transport::Tls(host, port)),
         "tcp" => host_and_port(rest, 601).map(|(host, port)| Transport::Tcp(host, port)),
         "udp" => host_and_port(rest, 514).map(|(host, port)| Transport::Udp(host, port)),
-        "relp" | "relp+tls" => Err(format!("{scheme} is not supported by this version; write tls://")),
+        "relp" => host_and_port(rest, RELP_PORT).map(|(host, port)| Transport::Relp(host, port)),
+        "relp+tls" => host_and_port(rest, RELP_PORT).map(|(host, port)| Transport::RelpTls(host, port)),
+        "relps" | "relp-tls" | "tls+relp" => Err(format!("{scheme} is not a transport; write relp+tls://")),
         "ssl" | "syslog+tls" | "syslog-tls" => Err(format!("{scheme} is not a transport; write tls://")),
-        other => Err(not_one_of(other, &["tls", "tcp", "udp", "unix"])),
+        other => Err(not_one_of(other, &["tls", "relp+tls", "relp", "tcp", "udp", "unix"])),
     }
 }
+
+/// Default port of RELP. None is registered; this one is used in the documentation of rsyslog.
+const RELP_PORT: u16 = 2514;
 
 /// Parses host and port.
 ///

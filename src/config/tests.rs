@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{Pattern, Rule, Severity};
 use crate::rules::policy::{GroupOwner, Override};
 use crate::source::SourceKind;
-use crate::syslog::{Framing, Protocol, Transport};
+use crate::syslog::{Framing, Payload, Protocol, Transport};
 use crate::table::{CsvDialect, Separator};
 use crate::wire::{Credentials, TokenAuth};
 use regex::Regex;
@@ -227,11 +227,35 @@ fn value_of_a_later_version_is_refused_with_a_supported_one() {
     assert!(problem(&syslog("payload = \"xml\""), "syslog[tls://s].payload").contains("ecs"));
     let of_another = "payload = \"cef\"\nocsf_finding = \"detection\"";
     assert!(problem(&syslog(of_another), "syslog[tls://s].ocsf_finding").contains("ocsf"));
-    assert!(
-        problem(&syslog("profile = \"rsyslog-relp\""), "syslog[tls://s].profile")
-            .contains("this version does not support")
-    );
-    assert!(problem(&format!("{MINIMAL}[syslog]\nurl = \"relp://s\""), "syslog[relp://s].url").contains("tls://"));
+}
+
+#[test]
+fn relp_has_a_default_port_and_its_tls_has_the_keys_of_tls() {
+    let table = |lines: &str| format!("{MINIMAL}[syslog]\n{lines}");
+    let transport = |url: &str| load(&table(&format!("url = \"{url}\""))).unwrap().destinations[0].transport.clone();
+    assert_eq!(transport("relp://siem.example.com"), Transport::Relp("siem.example.com".to_owned(), 2514));
+    assert_eq!(transport("relp+tls://[::1]:20514"), Transport::RelpTls("::1".to_owned(), 20_514));
+    let profile = load(&table("url = \"relp://s\"\nprofile = \"rsyslog-relp\"")).unwrap().destinations[0].clone();
+    let expected = (Protocol::Rfc5424, Payload::Ecs, 13);
+    assert_eq!((profile.protocol, profile.payload, profile.facility), expected);
+    assert_eq!(profile.max_frame_octets(), 8_000);
+}
+
+#[test]
+fn keys_that_relp_does_not_have_are_refused_with_their_reason() {
+    let why = |key: &str, line: &str, url: &str| {
+        let text = format!("{MINIMAL}[syslog]\nurl = \"{url}\"\n{line}");
+        problem(&text, &format!("syslog[{url}].{key}"))
+    };
+    for url in ["relp://s", "relp+tls://s"] {
+        let proof = why("delivery_proof", "delivery_proof = \"sent\"", url);
+        assert!(proof.contains("a RELP receiver acknowledges each event; remove it"), "{proof}");
+        let framing = why("framing", "framing = \"newline\"", url);
+        assert!(framing.contains("a RELP frame contains its length; remove it"), "{framing}");
+    }
+    assert!(why("ca_file", "ca_file = \"ca.pem\"", "relp://s").contains("write relp+tls:// in url"));
+    assert!(why("ca_file", "ca_file = \"ca.pem\"", "tcp://s").contains("write tls:// in url"));
+    assert!(why("url", "", "relps://s").contains("write relp+tls://"));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::syslog::facts::{Completed, FindingFacts, RunFacts, SourceFacts, Sourc
 use crate::syslog::format::{Sender, render};
 use crate::syslog::message::{Message, of_failed, of_published, of_suspect};
 use crate::syslog::session::Timing;
-use crate::syslog::spool::{Spool, SpoolError, SpoolSize, Staged};
+use crate::syslog::spool::{Batch, Spool, SpoolError, SpoolSize, Staged};
 use ahash::AHashMap;
 use chrono::{SubsecRound, Utc};
 
@@ -67,7 +67,7 @@ pub(super) fn stage_completed(
     let sender = sender(&run.origin);
     for destination in &run.request.config.destinations {
         let waiting = pending.batches.iter().filter(|batch| batch.destination == destination.url);
-        completed.redelivered = waiting.map(|batch| batch.frames).sum();
+        completed.redelivered = waiting.map(Batch::waiting).sum();
         let sent = |finding| {
             let occasion = destination.send.occasion(finding, facts.past, facts.as_of)?;
             Some(finding_facts(facts, &removed, finding, occasion))

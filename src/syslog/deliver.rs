@@ -1,7 +1,7 @@
 //! Delivers the spool to the destinations: each destination on its own, oldest batch first, until a batch fails.
 //!
 //! A batch counts as delivered when its session is proven ([`Proof`](super::Proof)). Only then it is removed from the
-//! spool.
+//! spool. Where a receiver acknowledges single frames, the cursor of the batch moves, and a later session sends the rest.
 
 use super::Destination;
 use super::facts::RunFacts;
@@ -82,35 +82,50 @@ fn drain_to(
 ) -> Delivered {
     let mut entry = Delivered { destination: destination.url.clone(), delivered: 0, waiting: 0, error: None };
     for batch in batches {
-        if entry.error.is_none() {
-            let sent = match send(destination, batch, timing, is_stopped) {
-                Err(DeliveryError::Spool(error)) => {
-                    damaged.push(spool.set_aside(error));
-                    continue;
-                }
-                sent => sent,
-            };
-            // Acknowledged batch by batch: after a failure only the remaining batches are sent again.
-            match sent.and_then(|()| Ok(spool.acknowledge(batch)?)) {
-                Ok(()) => {
-                    entry.delivered += batch.frames;
-                    continue;
-                }
-                Err(error) => entry.error = Some(error.to_string()),
-            }
+        if entry.error.is_some() {
+            entry.waiting += batch.waiting();
+            continue;
         }
-        entry.waiting += batch.frames;
+        let Sent { acknowledged, result } = send(destination, batch, timing, is_stopped);
+        let result = match result {
+            Err(DeliveryError::Spool(error)) => {
+                entry.delivered += acknowledged;
+                damaged.push(spool.set_aside(error));
+                continue;
+            }
+            // Acknowledged batch by batch: after a failure only the remaining batches are sent again.
+            sent => sent.and_then(|()| Ok(spool.acknowledge(batch)?)),
+        };
+        let delivered = if result.is_ok() { batch.waiting() } else { acknowledged };
+        entry.delivered += delivered;
+        entry.waiting += batch.waiting() - delivered;
+        entry.error = result.err().map(|error| error.to_string());
     }
     entry
 }
 
-fn send(
-    destination: &Destination,
-    batch: &Batch,
-    timing: &Timing,
-    is_stopped: &dyn Fn() -> bool,
-) -> Result<(), DeliveryError> {
-    Session { destination, frames: batch.each()?, timing, is_stopped }.run()
+/// The result of one session.
+struct Sent {
+    /// Frames that the receiver acknowledged one by one, and that the cursor has recorded.
+    acknowledged: u64,
+    result: Result<(), DeliveryError>,
+}
+
+/// Sends the frames of a batch that are not yet delivered.
+fn send(destination: &Destination, batch: &Batch, timing: &Timing, is_stopped: &dyn Fn() -> bool) -> Sent {
+    let (mut cursor, mut acknowledged) = (batch.cursor(), 0);
+    let mut record = |number: u64| {
+        // A receiver that acknowledges more than it got must not hide a frame of ours.
+        let number = number.min(batch.waiting());
+        if number > acknowledged {
+            cursor.advance(batch.delivered + number)?;
+            acknowledged = number;
+        }
+        Ok(())
+    };
+    let sent = batch.each().map_err(DeliveryError::Spool);
+    let result = sent.and_then(|frames| Session { destination, frames, timing, is_stopped }.run(&mut record));
+    Sent { acknowledged, result }
 }
 
 /// Returns the result for an address that is no longer configured. Its events are kept, because they may be needed.
@@ -124,7 +139,7 @@ fn abandoned(spool: &Spool, destination: String, batches: &[Batch]) -> Delivered
         spool.dir().display(),
         shell_word(&format!("\"destination\":{address}"))
     );
-    Delivered { destination, delivered: 0, waiting: batches.iter().map(|b| b.frames).sum(), error: Some(error) }
+    Delivered { destination, delivered: 0, waiting: batches.iter().map(Batch::waiting).sum(), error: Some(error) }
 }
 
 /// Sends one `run.test` event directly, without the spool. It contains characters that careless receivers break.
@@ -137,5 +152,6 @@ pub fn send_test(
 ) -> Result<(), DeliveryError> {
     let facts = RunFacts::of_test(&sender.host, now);
     let frame = render(destination, sender, &of_test(&facts), 1);
-    Session { destination, frames: std::iter::once(Ok(frame)), timing, is_stopped }.run()
+    // Nothing is queued, so no cursor moves.
+    Session { destination, frames: std::iter::once(Ok(frame)), timing, is_stopped }.run(&mut |_| Ok(()))
 }

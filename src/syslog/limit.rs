@@ -79,16 +79,23 @@ pub(super) struct LimitedSocket<'a> {
     limits: &'a SessionLimits<'a>,
     /// Until when a read may wait; `None`: it does not wait.
     read_until: Option<Instant>,
+    /// Whether a write that the receiver takes nothing of returns after a slice, so that the caller can read.
+    pauses_writes: bool,
 }
 
 impl<'a> LimitedSocket<'a> {
     pub(super) fn new(socket: TcpStream, limits: &'a SessionLimits<'a>) -> Self {
-        Self { socket, limits, read_until: None }
+        Self { socket, limits, read_until: None, pauses_writes: false }
     }
 
     /// Sets until when all following reads together may wait; `None`: they do not wait.
     pub(super) fn read_until(&mut self, until: Option<Instant>) {
         self.read_until = until;
+    }
+
+    /// Lets a write that the receiver takes nothing of return after a slice. The caller then has to limit the whole wait.
+    pub(super) fn pause_writes(&mut self) {
+        self.pauses_writes = true;
     }
 
     /// Returns the time that a handshake may take.
@@ -126,6 +133,7 @@ impl Write for LimitedSocket<'_> {
         loop {
             self.socket.set_write_timeout(Some(self.limits.slice(until)?))?;
             match self.socket.write(bytes) {
+                Err(error) if self.pauses_writes && is_timeout(&error) => return Err(error),
                 Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {}
                 written => return written,
             }

@@ -97,10 +97,92 @@ pub enum DeliveryError {
     /// A signal asked the run to stop.
     #[error("stopped by a signal before the delivery was proven")]
     Stopped,
+    /// A RELP session failed.
+    #[error(transparent)]
+    Relp(#[from] RelpError),
+    /// The receiver acknowledged frames, and their number cannot be recorded.
+    #[error("the receiver acknowledged events, but bt-rollcall failed to {0}; they are sent again")]
+    Cursor(SpoolError),
     /// The frames cannot be read from the spool.
     #[error("failed to {0}")]
     Spool(#[from] SpoolError),
 }
+
+/// What a receiver did that RELP does not allow or that ends the session. The texts start in lower case.
+#[derive(Debug, thiserror::Error)]
+pub enum RelpError {
+    /// The receiver sent something else than RELP.
+    #[error(
+        "the answer is not RELP; check that the port in url is that of a RELP receiver (imrelp of rsyslog, usually \
+         2514)"
+    )]
+    NoRelp,
+    /// The receiver expects TLS.
+    #[error("the receiver speaks TLS on this port; write relp+tls:// in url")]
+    AnswersWithTls,
+    /// The receiver closed before it answered `open`.
+    #[error(
+        "the receiver closed the connection at once; write relp+tls:// in url if it requires TLS, and check that it \
+         speaks RELP on this port and does not refuse this host"
+    )]
+    ClosedAtOnce,
+    /// The receiver did not answer `open` in time (seconds).
+    #[error(
+        "the receiver did not answer within {0} s; check that it speaks RELP on this port, and write relp+tls:// in url \
+         if it requires TLS"
+    )]
+    NoAnswer(u64),
+    /// The receiver refused `open`.
+    #[error("the receiver refused the session: {code} {words}; look for the cause in the log of the receiver")]
+    Refused {
+        /// Code of the receiver.
+        code: u16,
+        /// Its text.
+        words: String,
+    },
+    /// The receiver does not offer the command `syslog`.
+    #[error("the RELP receiver does not accept syslog messages; check the port in url")]
+    NoSyslog,
+    /// The receiver refused a frame.
+    #[error(
+        "the receiver refused event {position} of the session: {code} {words}; it and the later events stay queued; \
+         look for the cause in the log of the receiver"
+    )]
+    RefusedEvent {
+        /// Position of the frame in the session, from 1.
+        position: u64,
+        /// Code of the receiver.
+        code: u16,
+        /// Its text.
+        words: String,
+    },
+    /// The receiver acknowledged a frame that does not wait for it.
+    #[error(
+        "the receiver acknowledged the transaction {0}, which it did not receive or had acknowledged before; update the \
+         receiver"
+    )]
+    UnknownNumber(u32),
+    /// The receiver ended the session.
+    #[error(
+        "the receiver ended the session, as it does before it stops; the events that it did not acknowledge stay queued; \
+         check that the receiver runs"
+    )]
+    ServerClose,
+    /// The receiver closed the connection.
+    #[error(
+        "the receiver closed the connection before it acknowledged every event; the others stay queued; check that the \
+         receiver runs and accepts messages of 8,000 octets"
+    )]
+    Closed,
+    /// No acknowledgement arrived in time (seconds).
+    #[error(
+        "the receiver acknowledged nothing within {0} s; its queue may be full: check what it writes to, and its log"
+    )]
+    NotAcknowledged(u64),
+}
+
+/// Records how many frames of the session, from the first one, the receiver has acknowledged so far.
+pub type Acknowledged<'a> = dyn FnMut(u64) -> Result<(), SpoolError> + 'a;
 
 /// A session that is about to start.
 pub struct Session<'a, I> {

@@ -11,15 +11,18 @@
 //! - committed: the batch is queued
 //!
 //! A batch is removed only when its delivery is proven. After a kill between the two it is sent again with the same
-//! bytes. Oldest batches are sent first, because run ids sort by time. A damaged file is *set aside*: renamed to
+//! bytes. Where a receiver acknowledges single frames, a [`Cursor`] records how many, and only the rest is sent. Oldest batches are sent first, because run ids sort by time. A damaged file is *set aside*: renamed to
 //! `*.damaged`, reported by every run and never removed. Nothing of it is sent, and the batches after it are. When the
 //! spool has reached its size limit, a run fails with the reason, so no event is lost silently.
 
 mod batch;
+mod cursor;
 
 pub use batch::Batch;
+pub use cursor::Cursor;
 
 use batch::Head;
+use cursor::CURSOR;
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -120,7 +123,8 @@ impl Spool {
         Self { max_octets, ..self }
     }
 
-    /// Commits or removes the batches that killed runs left staged. Batches of another store stay.
+    /// Commits or removes the batches that killed runs left staged. Batches of another store stay. Removes cursors
+    /// whose batch is gone.
     pub fn recover(&self, is_published: impl Fn(&str) -> bool) -> Result<(), SpoolError> {
         for name in self.names(|name| name.starts_with(STAGED))? {
             let path = self.dir.join(&name);
@@ -134,7 +138,23 @@ impl Spool {
                 Ok(_) | Err(_) => fs::remove_file(&path).map_err(io_error("remove", &path))?,
             }
         }
+        self.remove_orphaned_cursors()?;
         sync(&self.dir)
+    }
+
+    /// Removes the cursors whose batch was delivered or moved away. That of a damaged batch stays, because the batch may
+    /// be restored.
+    fn remove_orphaned_cursors(&self) -> Result<(), SpoolError> {
+        let names = self.names(|_| true)?;
+        for name in names.iter().filter(|name| name.ends_with(CURSOR)) {
+            let batch = name.trim_end_matches(CURSOR);
+            let belongs = |other: &String| other == batch || (other.starts_with(batch) && other.ends_with(DAMAGED));
+            if !names.iter().any(belongs) {
+                let path = self.dir.join(name);
+                fs::remove_file(&path).map_err(io_error("remove", &path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts the batches of a run. They are not queued before [`Staged::commit`].
@@ -207,7 +227,13 @@ impl Spool {
     pub fn acknowledge(&self, batch: &Batch) -> Result<(), SpoolError> {
         // The sync makes sure that a power failure does not bring the batch back, which would send it twice.
         fs::remove_file(&batch.path).map_err(io_error("remove", &batch.path))?;
-        sync(&self.dir)
+        sync(&self.dir)?;
+        // Removed after its batch: without its cursor the batch would be sent again from the first frame.
+        let cursor = cursor::path_of(&batch.path);
+        match fs::remove_file(&cursor) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &cursor)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the file names that match, sorted by run, then in the order of writing.
@@ -227,6 +253,7 @@ impl Spool {
 /// Returns the ids of runs that have a file in the spool of this state folder: staged or committed, whole or damaged.
 ///
 /// Retention keeps the snapshots of these runs. Reads only file names and changes nothing. A missing spool is empty.
+/// A cursor alone does not count, because its batch is delivered.
 pub fn waiting_runs(state_dir: &Path) -> Result<BTreeSet<String>, SpoolError> {
     let dir = state_dir.join("spool");
     let entries = match fs::read_dir(&dir) {
@@ -236,7 +263,8 @@ pub fn waiting_runs(state_dir: &Path) -> Result<BTreeSet<String>, SpoolError> {
     let mut runs = BTreeSet::new();
     for entry in entries {
         let name = entry.map_err(io_error("list", &dir))?.file_name();
-        runs.extend(name.to_str().map(|name| run_id_of(name.trim_start_matches(STAGED)).to_owned()));
+        let name = name.to_str().filter(|name| !name.ends_with(CURSOR));
+        runs.extend(name.map(|name| run_id_of(name.trim_start_matches(STAGED)).to_owned()));
     }
     Ok(runs)
 }

@@ -1,4 +1,5 @@
-//! Sessions over TCP (RFC 6587) and TLS (RFC 5425) with proof of delivery. Called by `transport`.
+//! Connections over TCP and TLS, and sessions of RFC 6587 and RFC 5425 over them with proof of delivery. Called by
+//! `transport`; `relp` has sessions of another kind over the same connections.
 //!
 //! A successful write proves nothing: the bytes may be in a buffer of a receiver that is already gone. After the last
 //! frame we close our side. With [`Proof::Close`] a batch is proven when the receiver then closes its side too, because
@@ -13,7 +14,7 @@ use super::limit::{LimitedSocket, SessionLimits, is_timeout, on_thread};
 use super::session::{DeliveryError, Session};
 use super::spool::SpoolError;
 use super::tls;
-use super::{Framing, Proof};
+use super::{Destination, Framing, Proof};
 use crate::tls::Explainer;
 use rustls::{ClientConnection, StreamOwned};
 use socket2::SockRef;
@@ -39,60 +40,65 @@ pub(super) fn resolve(limits: &SessionLimits<'_>, host: &str, port: u16) -> Resu
     if found.is_empty() { Err(failed("the name has no address".to_owned())) } else { Ok(found) }
 }
 
-/// Runs a session over TCP.
-pub(super) fn tcp<I>(session: Session<'_, I>, host: &str, port: u16) -> Result<(), DeliveryError>
-where
-    I: Iterator<Item = Result<String, SpoolError>>,
-{
-    let limits = SessionLimits::new(session.timing, session.is_stopped);
-    let sent = connect(&limits, host, port).and_then(|(socket, refusal_wait)| {
-        run_session(session, PlainStream(LimitedSocket::new(socket, &limits)), &limits, refusal_wait)
-    });
+/// Connects over TCP and runs a session. It gets the connection and how long to wait for a refusal.
+pub(super) fn tcp(
+    limits: &SessionLimits<'_>,
+    (host, port): (&str, u16),
+    run: impl FnOnce(&mut dyn ByteStream, Duration) -> Result<(), DeliveryError>,
+) -> Result<(), DeliveryError> {
+    let sent = connect(limits, host, port)
+        .and_then(|(socket, refusal_wait)| run(&mut PlainStream(LimitedSocket::new(socket, limits)), refusal_wait));
     sent.map_err(|error| limits.explain(error))
 }
 
-/// Runs a session over TLS.
-pub(super) fn tls<I>(session: Session<'_, I>, host: &str, port: u16) -> Result<(), DeliveryError>
-where
-    I: Iterator<Item = Result<String, SpoolError>>,
-{
-    let limits = SessionLimits::new(session.timing, session.is_stopped);
-    let sent = tls::connection(session.destination, host).and_then(|(connection, explainer)| {
-        let (socket, refusal_wait) = connect(&limits, host, port)?;
-        let stream = handshake(connection, LimitedSocket::new(socket, &limits), explainer)?;
-        run_session(session, stream, &limits, refusal_wait)
+/// Connects over TLS and runs a session, as [`tcp`] does.
+pub(super) fn tls(
+    limits: &SessionLimits<'_>,
+    destination: &Destination,
+    (host, port): (&str, u16),
+    run: impl FnOnce(&mut dyn ByteStream, Duration) -> Result<(), DeliveryError>,
+) -> Result<(), DeliveryError> {
+    let sent = tls::connection(destination, host).and_then(|(connection, explainer)| {
+        let (socket, refusal_wait) = connect(limits, host, port)?;
+        let plain_scheme = if destination.transport.is_relp() { "relp" } else { "tcp" };
+        run(&mut handshake(connection, LimitedSocket::new(socket, limits), explainer, plain_scheme)?, refusal_wait)
     });
     sent.map_err(|error| limits.explain(error))
 }
 
 /// Performs the TLS handshake. A receiver that accepts and never answers, or that answers byte by byte, meets its limit.
-fn handshake(
+fn handshake<'a>(
     connection: ClientConnection,
-    mut socket: LimitedSocket<'_>,
+    mut socket: LimitedSocket<'a>,
     explainer: Explainer,
-) -> Result<TlsStream<'_>, DeliveryError> {
+    plain_scheme: &str,
+) -> Result<TlsStream<'a>, DeliveryError> {
     socket.read_until(Some(Instant::now() + socket.limit_of_connection()));
     let mut stream = StreamOwned::new(connection, socket);
     while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock).map_err(|error| handshake_failed(error, &explainer))?;
+        stream.conn.complete_io(&mut stream.sock).map_err(|error| handshake_failed(error, &explainer, plain_scheme))?;
     }
     Ok(TlsStream(stream, explainer))
 }
 
-fn handshake_failed(error: io::Error, explainer: &Explainer) -> DeliveryError {
+fn handshake_failed(error: io::Error, explainer: &Explainer, plain_scheme: &str) -> DeliveryError {
     if let Some(cause) = tls_cause(&error) {
         return tls::explain(explainer, cause);
     }
     if is_end(&error) {
-        let unexplained =
-            || "the receiver closed during the handshake; check that it speaks TLS on this port".to_owned();
+        let unexplained = || {
+            format!(
+                "the receiver closed during the handshake; check that it speaks TLS on this port, or write \
+                 {plain_scheme}:// in url"
+            )
+        };
         return tls::failed(explainer.missing_certificate().map_or_else(unexplained, |fault| fault.in_full()));
     }
     if is_timeout(&error) {
-        return tls::failed(
-            "the receiver did not answer the handshake; check that it speaks TLS on this port, or use tcp:// in url"
-                .to_owned(),
-        );
+        return tls::failed(format!(
+            "the receiver did not answer the handshake; check that it speaks TLS on this port, or write \
+             {plain_scheme}:// in url"
+        ));
     }
     DeliveryError::Connect(error)
 }
@@ -130,9 +136,11 @@ fn prepare(stream: &TcpStream, write: Duration) -> io::Result<()> {
 }
 
 /// A stream of a session: plain TCP or TLS.
-trait ByteStream: Read + Write {
+pub(super) trait ByteStream: Read + Write {
     /// Sets until when all following reads together may wait; `None`: they do not wait.
     fn read_until(&mut self, until: Option<Instant>);
+    /// Lets a write that the receiver takes nothing of fail after a short time, so that the caller can read.
+    fn pause_writes(&mut self);
     /// Closes our side for writing.
     fn end(&mut self) -> io::Result<()>;
     /// Returns the error for a receiver that closed before the first frame.
@@ -163,6 +171,10 @@ impl Write for PlainStream<'_> {
 impl ByteStream for PlainStream<'_> {
     fn read_until(&mut self, until: Option<Instant>) {
         self.0.read_until(until);
+    }
+
+    fn pause_writes(&mut self) {
+        self.0.pause_writes();
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -199,6 +211,10 @@ impl ByteStream for TlsStream<'_> {
         self.0.sock.read_until(until);
     }
 
+    fn pause_writes(&mut self) {
+        self.0.sock.pause_writes();
+    }
+
     /// Sends `close_notify`, then closes our half of the connection (RFC 5425 §4.4).
     fn end(&mut self) -> io::Result<()> {
         self.0.conn.send_close_notify();
@@ -227,36 +243,38 @@ impl ByteStream for TlsStream<'_> {
 }
 
 /// Sends all frames and proves them, as the module documentation describes.
-fn run_session<I, L>(
+pub(super) fn run_session<I>(
     session: Session<'_, I>,
-    mut stream: L,
+    stream: &mut dyn ByteStream,
     limits: &SessionLimits<'_>,
     refusal_wait: Duration,
 ) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
-    L: ByteStream,
 {
     let (timing, proof) = (*session.timing, session.destination.proof);
     // At least one round trip: on a slow link a refusal arrives later than the fixed wait.
-    if closes_within(&mut stream, timing.grace.max(refusal_wait))? {
+    if closes_within(stream, timing.grace.max(refusal_wait))? {
         return Err(stream.refused());
     }
-    send(session, &mut stream, limits)?;
-    if closes_within(&mut stream, timing.early_end.max(refusal_wait))? {
+    send(session, stream, limits)?;
+    if closes_within(stream, timing.early_end.max(refusal_wait))? {
         return Err(DeliveryError::ClosedEarly);
     }
     stream.end().map_err(|error| stream.broken(error))?;
     match proof {
-        Proof::Close => confirmed(&mut stream, timing.end),
-        Proof::Sent => ended_in_order(&mut stream, timing.early_end.max(refusal_wait)),
+        Proof::Close => confirmed(stream, timing.end),
+        Proof::Sent => ended_in_order(stream, timing.early_end.max(refusal_wait)),
     }
 }
 
-fn send<I, L>(session: Session<'_, I>, stream: &mut L, limits: &SessionLimits<'_>) -> Result<(), DeliveryError>
+fn send<I>(
+    session: Session<'_, I>,
+    stream: &mut dyn ByteStream,
+    limits: &SessionLimits<'_>,
+) -> Result<(), DeliveryError>
 where
     I: Iterator<Item = Result<String, SpoolError>>,
-    L: ByteStream,
 {
     let Session { destination, frames, .. } = session;
     let mut buffer = Vec::with_capacity(BUFFER + 8 * 1024);
@@ -298,7 +316,7 @@ pub(super) fn append(buffer: &mut Vec<u8>, frame: &str, framing: Framing) {
 
 /// Reads for at most `wait` and checks whether the receiver has closed. Received bytes are discarded: syslog is
 /// one-way.
-fn closes_within(stream: &mut impl ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
+fn closes_within(stream: &mut dyn ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
     let end = Instant::now() + wait;
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -315,7 +333,7 @@ fn closes_within(stream: &mut impl ByteStream, wait: Duration) -> Result<bool, D
 }
 
 /// Checks without waiting whether the receiver has closed.
-fn has_closed(stream: &mut impl ByteStream) -> Result<bool, DeliveryError> {
+fn has_closed(stream: &mut dyn ByteStream) -> Result<bool, DeliveryError> {
     stream.read_until(None);
     Ok(matches!(peer_event(stream)?, PeerEvent::Closed))
 }
@@ -327,7 +345,7 @@ enum PeerEvent {
     Data,
 }
 
-fn peer_event(stream: &mut impl ByteStream) -> Result<PeerEvent, DeliveryError> {
+fn peer_event(stream: &mut dyn ByteStream) -> Result<PeerEvent, DeliveryError> {
     match stream.read(&mut [0; 256]) {
         Ok(0) => Ok(PeerEvent::Closed),
         Ok(_) => Ok(PeerEvent::Data),
@@ -339,7 +357,7 @@ fn peer_event(stream: &mut impl ByteStream) -> Result<PeerEvent, DeliveryError> 
 
 /// Waits until the receiver closes. A close without `close_notify` is accepted after ours, because some receivers do
 /// that.
-fn confirmed(stream: &mut impl ByteStream, wait: Duration) -> Result<(), DeliveryError> {
+fn confirmed(stream: &mut dyn ByteStream, wait: Duration) -> Result<(), DeliveryError> {
     if closes_after_end(stream, wait)? { Ok(()) } else { Err(DeliveryError::NotConfirmed(wait.as_secs())) }
 }
 
@@ -347,12 +365,12 @@ fn confirmed(stream: &mut impl ByteStream, wait: Duration) -> Result<(), Deliver
 ///
 /// Also reads what the receiver sends in the meantime. A socket that is closed with unread octets sends a reset itself
 /// (RFC 2525 §2.17), and the receiver could lose the last frames.
-fn ended_in_order(stream: &mut impl ByteStream, wait: Duration) -> Result<(), DeliveryError> {
+fn ended_in_order(stream: &mut dyn ByteStream, wait: Duration) -> Result<(), DeliveryError> {
     closes_after_end(stream, wait).map(|_| ())
 }
 
 /// Reads for at most `wait` after we closed our side, and checks whether the receiver has closed its side.
-fn closes_after_end(stream: &mut impl ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
+fn closes_after_end(stream: &mut dyn ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
     let end = Instant::now() + wait;
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -373,7 +391,7 @@ fn closes_after_end(stream: &mut impl ByteStream, wait: Duration) -> Result<bool
     }
 }
 
-fn is_end(error: &io::Error) -> bool {
+pub(super) fn is_end(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::UnexpectedEof

@@ -1,12 +1,14 @@
 //! Tests of rendering and of the spool: frames that every receiver reads correctly, and a queue that loses no event.
 
 mod changes;
+mod cursors;
 mod damage;
 mod draining;
 mod fields;
 mod flat;
 mod hostile;
 mod ocsf;
+mod relp;
 pub(super) mod sessions;
 mod sessions_tls;
 mod standing;

@@ -26,7 +26,8 @@ fn connector(destination: &Destination) -> Result<Connector, String> {
     let trusted = trusted.map_err(|why| format!("ca_file: {why}"))?.unwrap_or_default();
     let files = destination.client_identity.as_ref();
     let identity = files.map(|(certificate, key)| ClientIdentity::read(certificate, key)).transpose()?;
-    Connector::new(Peer::Receiver, trusted, identity.as_ref())
+    let peer = if destination.transport.is_relp() { Peer::RelpReceiver } else { Peer::Receiver };
+    Connector::new(peer, trusted, identity.as_ref())
 }
 
 /// Wraps the text of a TLS failure.

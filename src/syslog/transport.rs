@@ -1,12 +1,12 @@
-//! One session with a receiver: either all frames of a batch are delivered, or the batch does not count.
+//! One session with a receiver. Without acknowledgements all frames of a batch are delivered, or the batch does not count.
 //!
-//! Datagrams are sent by the backends of the `syslog` crate and prove nothing. Streams are in `stream`. `deliver` calls
+//! Datagrams are sent by the backends of the `syslog` crate and prove nothing. Streams are in `stream` and `relp`. `deliver` calls
 //! [`Session::run`]; nothing here reads or changes the spool.
 
 use super::limit::{SLICE, SessionLimits, is_timeout, on_thread};
-use super::session::{DeliveryError, Session};
+use super::session::{Acknowledged, DeliveryError, Session};
 use super::spool::SpoolError;
-use super::{Transport, stream};
+use super::{Transport, relp, stream};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,7 +17,10 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
     ///
     /// `Ok` means: on a stream, that the delivery is proven as [`Proof`](super::Proof) describes; for datagrams, that
     /// they were sent.
-    pub fn run(self) -> Result<(), DeliveryError> {
+    ///
+    /// `acknowledged` is called by transports whose receivers acknowledge single frames, also where the session fails
+    /// later. The others never call it.
+    pub fn run(self, acknowledged: &mut Acknowledged<'_>) -> Result<(), DeliveryError> {
         // After a signal no session starts.
         if (self.is_stopped)() {
             return Err(DeliveryError::Stopped);
@@ -41,8 +44,20 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> Session<'_, I> {
                 let logger = syslog::udp(Verbatim, local, address).map_err(|e| DeliveryError::Connect(as_io(e)))?;
                 self.datagrams(logger, &limits)
             }
-            Transport::Tcp(host, port) => stream::tcp(self, &host.clone(), *port),
-            Transport::Tls(host, port) => stream::tls(self, &host.clone(), *port),
+            Transport::Tcp(host, port) => stream::tcp(&limits, (host, *port), |stream, refusal_wait| {
+                stream::run_session(self, stream, &limits, refusal_wait)
+            }),
+            Transport::Tls(host, port) => {
+                stream::tls(&limits, self.destination, (host, *port), |stream, refusal_wait| {
+                    stream::run_session(self, stream, &limits, refusal_wait)
+                })
+            }
+            Transport::Relp(host, port) => {
+                stream::tcp(&limits, (host, *port), |stream, _| relp::exchange(self, stream, &limits, acknowledged))
+            }
+            Transport::RelpTls(host, port) => stream::tls(&limits, self.destination, (host, *port), |stream, _| {
+                relp::exchange(self, stream, &limits, acknowledged)
+            }),
         }
     }
 

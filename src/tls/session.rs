@@ -148,6 +148,10 @@ impl Explainer {
                 "url starts with tls, but the receiver does not speak TLS on this port",
                 "check the port, or write tcp:// in url",
             ),
+            Peer::RelpReceiver => TlsFault::new(
+                "url starts with relp+tls, but the receiver does not speak TLS on this port",
+                "check the port, or write relp:// in url",
+            ),
         }
     }
 

@@ -34,6 +34,7 @@ mod products;
 mod quiet;
 mod readme;
 mod receiver;
+mod relp;
 mod reperform;
 mod rig;
 mod secrets;

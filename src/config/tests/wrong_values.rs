@@ -69,7 +69,7 @@ fn key_without_an_effect_on_this_transport_is_refused() {
     for (lines, expected) in [
         (
             "url = \"tcp://s\"\nca_file = \"x.pem\"",
-            "ca_file: is a key of tls:// destinations; write tls:// in url, or remove it",
+            "ca_file: is a key of tls:// and relp+tls:// destinations; write tls:// in url, or remove it",
         ),
         ("url = \"udp://s\"\nframing = \"newline\"", "framing: is a key of tls:// and tcp:// destinations"),
         ("url = \"tls://s\"\n[[syslog]]\nurl = \"tls://s:6514\"", "two [[syslog]] tables have this url"),

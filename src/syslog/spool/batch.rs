@@ -4,6 +4,7 @@
 //! the SHA-256 of every byte before it, so a changed bit is found even where the line stays valid JSON. A line has a limit,
 //! so that no file can fill the memory.
 
+use super::cursor::Cursor;
 use super::{SpoolError, io_error};
 use crate::digest::hex;
 use crate::regular_file;
@@ -99,6 +100,10 @@ pub struct Batch {
     pub destination: String,
     /// Number of frames.
     pub frames: u64,
+    /// Number of frames, from the first one, that the receiver acknowledged in earlier sessions.
+    pub delivered: u64,
+    /// SHA-256 in the last line.
+    sha256: String,
 }
 
 impl Batch {
@@ -125,18 +130,31 @@ impl Batch {
         if foot.sha256 != hex(&hash.finalize()) {
             return Err(lines.damaged("its content does not match the SHA-256 in its last line"));
         }
-        Ok(Self { path, destination: head.destination, frames })
+        let delivered = Cursor::new(&path, &foot.sha256).read(frames)?;
+        Ok(Self { path, destination: head.destination, frames, delivered, sha256: foot.sha256 })
     }
 
-    /// Returns the frames one by one, as they were rendered.
+    /// Returns the number of frames that are not yet delivered.
+    pub fn waiting(&self) -> u64 {
+        self.frames.saturating_sub(self.delivered)
+    }
+
+    /// Returns the cursor, to record further acknowledged frames.
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(&self.path, &self.sha256)
+    }
+
+    /// Returns the frames that are not yet delivered one by one, as they were rendered.
     pub fn each(&self) -> Result<impl Iterator<Item = Result<String, SpoolError>> + '_, SpoolError> {
         let mut lines = Lines::open(&self.path)?;
-        lines.next()?;
+        for _ in 0..=self.delivered {
+            lines.next()?;
+        }
         let read = move |_| {
             let line = lines.next()?.ok_or_else(|| lines.damaged("the file ends too early"))?;
             frame(&line).ok_or_else(|| lines.damaged(format!("line {} is no event", lines.number)))
         };
-        Ok((0..self.frames).map(read))
+        Ok((0..self.waiting()).map(read))
     }
 }
 

@@ -91,3 +91,17 @@ fn a_damaged_batch_is_set_aside_and_the_next_ones_of_its_destination_are_sent() 
     assert_eq!(delivery.damaged.len(), 1);
     assert!(path.with_extension("jsonl.damaged").exists());
 }
+
+#[test]
+fn only_the_frames_after_the_cursor_are_sent_and_counted() {
+    let closed = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let (folder, spool) = spool(&[("20261123T020000Z-0001", "up", &["a", "b", "c"])]);
+    spool.pending().unwrap().batches[0].cursor().advance(2).unwrap();
+    let failed = drain(&spool, &[to("up", closed)]);
+    assert_eq!((failed[0].delivered, failed[0].waiting), (0, 1));
+    let (open, served) = receiver(1);
+    let results = drain(&spool, &[to("up", open)]);
+    assert_eq!((results[0].delivered, results[0].waiting), (1, 0));
+    assert_eq!(served.join().unwrap(), ["1 c"]);
+    assert_eq!(fs::read_dir(folder.path().join("spool")).unwrap().count(), 0);
+}

@@ -29,7 +29,7 @@ fn frames(count: usize) -> Vec<String> {
 
 pub(super) fn deliver(destination: &Destination, frames: &[String]) -> Result<(), DeliveryError> {
     let frames = frames.iter().cloned().map(Ok);
-    Session { destination, frames, timing: &timing(), is_stopped: &|| false }.run()
+    Session { destination, frames, timing: &timing(), is_stopped: &|| false }.run(&mut |_| Ok(()))
 }
 
 /// Starts a receiver of one session. The thread returns the result of `serve`.
@@ -204,7 +204,8 @@ fn a_request_to_stop_leaves_the_batch_undelivered() {
         Ok(frame)
     });
     let after_three = || sent.get() >= 3;
-    let result = Session { destination: &destination, frames, timing: &timing(), is_stopped: &after_three }.run();
+    let result =
+        Session { destination: &destination, frames, timing: &timing(), is_stopped: &after_three }.run(&mut |_| Ok(()));
     served.join().unwrap();
     assert!(matches!(result, Err(DeliveryError::Stopped)));
 }
@@ -224,7 +225,8 @@ fn stopped_session(destination: &Destination) -> (DeliveryError, Duration) {
         stopped_at.set(stopped_at.get().or_else(|| is_waiting.then(Instant::now)));
         stopped_at.get().is_some()
     };
-    let error = Session { destination, frames, timing: &timing, is_stopped: &is_stopped }.run().unwrap_err();
+    let error =
+        Session { destination, frames, timing: &timing, is_stopped: &is_stopped }.run(&mut |_| Ok(())).unwrap_err();
     (error, stopped_at.get().unwrap().elapsed())
 }
 
@@ -257,8 +259,9 @@ fn a_receiver_that_reads_byte_by_byte_meets_the_limit_of_the_session() {
     let frames = frames(200_000).into_iter().map(Ok);
     let timing = Timing { session: Duration::from_millis(700), ..timing() };
     let started = Instant::now();
-    let error =
-        Session { destination: &destination, frames, timing: &timing, is_stopped: &|| false }.run().unwrap_err();
+    let error = Session { destination: &destination, frames, timing: &timing, is_stopped: &|| false }
+        .run(&mut |_| Ok(()))
+        .unwrap_err();
     assert!(matches!(error, DeliveryError::TooSlow(_) | DeliveryError::Send(_)), "{error}");
     assert!(started.elapsed() < Duration::from_secs(5));
 }
@@ -270,7 +273,8 @@ fn no_session_starts_after_a_signal() {
     let port = listener.local_addr().unwrap().port();
     let destination = destination(Transport::Tcp("127.0.0.1".to_owned(), port), Protocol::Rfc5424);
     let frames = frames(1).into_iter().map(Ok);
-    let result = Session { destination: &destination, frames, timing: &timing(), is_stopped: &|| true }.run();
+    let result =
+        Session { destination: &destination, frames, timing: &timing(), is_stopped: &|| true }.run(&mut |_| Ok(()));
     assert!(matches!(result, Err(DeliveryError::Stopped)));
     assert!(listener.accept().is_err(), "nobody connected");
 }

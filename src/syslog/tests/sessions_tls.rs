@@ -1,6 +1,7 @@
 //! Tests of TLS sessions: certificates are always verified, and every refusal names the key or place of the cure.
 
 use super::destination;
+use super::relp::Peer;
 use super::sessions::deliver;
 use crate::syslog::{Destination, Proof, Protocol, Transport};
 use crate::tls::tests::pki::{TestCertificate, ca, expired};
@@ -17,13 +18,13 @@ use std::thread::{self, JoinHandle};
 use tempfile::TempDir;
 
 /// A certificate authority and the certificate and key of the client.
-struct Pki {
+pub(super) struct Pki {
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Pki {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -35,7 +36,7 @@ impl Pki {
         pki
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -47,6 +48,26 @@ impl Pki {
 
     /// Starts a receiver of one session with a certificate for `name`. It can require a certificate of the client.
     fn receiver(&self, name: &str, requires_client_certificate: bool) -> (u16, JoinHandle<String>) {
+        serve(self.server(name, requires_client_certificate))
+    }
+
+    /// Starts a RELP receiver of one session. The thread returns the events that it acknowledged.
+    pub(super) fn relp_receiver(&self, requires_client_certificate: bool) -> (u16, JoinHandle<Vec<String>>) {
+        let config = Arc::new(self.server("localhost", requires_client_certificate));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = move || {
+            let mut socket = listener.accept().unwrap().0;
+            let mut connection = ServerConnection::new(config).unwrap();
+            match connection.complete_io(&mut socket) {
+                Ok(_) => Peer::new(StreamOwned::new(connection, socket)).acknowledge_all(),
+                Err(_) => Vec::new(),
+            }
+        };
+        (port, thread::spawn(serve))
+    }
+
+    fn server(&self, name: &str, requires_client_certificate: bool) -> ServerConfig {
         let (certificate, key) = self.issue(name);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -60,7 +81,7 @@ impl Pki {
         } else {
             builder.with_no_client_auth()
         };
-        serve(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap())
+        builder.with_single_cert(vec![certificate.der().clone()], key).unwrap()
     }
 }
 
