@@ -85,10 +85,17 @@ fn is_temporary(name: &str, files: &[&OsStr]) -> bool {
 pub fn clean_temporary_files(folder: &Path, files: &[&OsStr]) -> Vec<PathBuf> {
     let names = names_in(folder).unwrap_or_default().into_iter().filter(|name| is_temporary(name, files));
     let remove = |path: &PathBuf| {
-        let unlocked = regular_file::open(path).is_ok_and(|file| file.try_lock().is_ok());
-        unlocked && fs::remove_file(path).is_ok()
+        let Ok(file) = regular_file::open(path) else { return false };
+        // Its owner may have removed the file meanwhile, and created another one of the same name.
+        let is_still_there = || is_same_file(&file, path).unwrap_or(false);
+        file.try_lock().is_ok() && is_still_there() && fs::remove_file(path).is_ok()
     };
     names.map(|name| folder.join(name)).filter(remove).collect()
+}
+
+fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {
+    let (open, there) = (file.metadata()?, fs::metadata(path)?);
+    Ok((open.dev(), open.ino()) == (there.dev(), there.ino()))
 }
 
 fn replace(path: &Path, staged: &Path, content: &[u8], readers: Readers) -> Result<(), SnapshotError> {
