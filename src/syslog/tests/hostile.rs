@@ -52,7 +52,8 @@ pub(super) fn frames_for(to: &Destination, count: usize) -> Vec<String> {
 /// Calls a function with an event of every code. No other round has events with the same ids.
 fn with_events_of(round: usize, with: impl FnMut(&Message<'_>)) {
     let long = NAMES[round % NAMES.len()].repeat(200);
-    let name = if round % 7 == 6 { long.as_str() } else { NAMES[round % NAMES.len()] };
+    // Shortening takes time, so only some of many events need it.
+    let name = if round % 7 == 6 && round < 32 { long.as_str() } else { NAMES[round % NAMES.len()] };
     let sources = vec![SourceFacts { reason: Some(name.to_owned()), ..source("pra", "bt.example.com") }];
     let previous_started_at = Some(now() - chrono::TimeDelta::days(1));
     let run_id = format!("20261123T020000Z-{round:04x}");
